@@ -1,0 +1,1 @@
+//! Turns the text of mainstay.toml into a Plan, or tells every Problem with its span.

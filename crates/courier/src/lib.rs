@@ -1,0 +1,1 @@
+//! Carries what is owed to people: ntfy, signed webhooks, with retry and failover.

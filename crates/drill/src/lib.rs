@@ -1,0 +1,1 @@
+//! Scripts of known outages, and the score of a run.

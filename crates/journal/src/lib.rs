@@ -1,0 +1,1 @@
+//! What happened, kept: an append-only journal, and the series of raw samples.

@@ -1,0 +1,272 @@
+//! A line of the journal. Serializable: these shapes are a wire promise and only ever grow.
+
+use crate::effect::{Outcome, Reach};
+use crate::fault::Fault;
+use crate::finding::{Finding, Weight};
+use crate::incident::Diagnosis;
+use crate::sample::DomainSeen;
+use crate::{EffectKey, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ServiceId, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Something that happened, when, and its place in the order of everything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// 1, 2, 3 ...: assigned by the engine, kept by the journal, unique for ever.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Time,
+    /// What happened.
+    #[serde(flatten)]
+    pub happened: Happened,
+}
+
+/// Everything that can stand in the journal. What changed, never what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Happened {
+    // -- the house itself
+    /// The process began.
+    Booted {
+        /// The last sign of life before, when there was one: what lies between was not watched.
+        blind_since: Option<Time>,
+    },
+    /// A plan came into force.
+    PlanAdopted {
+        /// SHA-256 of its text, in hex: tells whether two runs saw the same plan.
+        digest: String,
+    },
+
+    // -- watch
+    /// Something is not as it should be.
+    FindingOpened {
+        /// All of it.
+        finding: Finding,
+    },
+    /// A finding became worse or better without ending.
+    FindingChanged {
+        /// Which.
+        finding: FindingId,
+        /// What is wrong now.
+        fault: Fault,
+        /// How heavy it weighs now.
+        weight: Weight,
+        /// What was seen.
+        evidence: String,
+    },
+    /// It is as it should be again.
+    FindingClosed {
+        /// Which.
+        finding: FindingId,
+    },
+    /// A zone's name servers were seen for the first time, or a change of them was accepted as meant.
+    DelegationLearned {
+        /// The registrable domain.
+        zone: String,
+        /// Its name servers.
+        servers: BTreeSet<String>,
+    },
+    /// The registry told something that it had not told before. Failed lookups write nothing here (P12).
+    RegistrationLearned {
+        /// What it told.
+        seen: DomainSeen,
+    },
+
+    // -- diagnose
+    /// One cause was found behind one or more findings.
+    IncidentOpened {
+        /// Its number.
+        incident: IncidentId,
+        /// When the first of its findings began.
+        since: Time,
+        /// What we hold to be so.
+        diagnosis: Diagnosis,
+    },
+    /// We know more, or it spread, or it shrank.
+    IncidentDiagnosed {
+        /// Which.
+        incident: IncidentId,
+        /// What we hold to be so now.
+        diagnosis: Diagnosis,
+    },
+    /// Two incidents turned out to be one.
+    IncidentMerged {
+        /// The one that ends.
+        incident: IncidentId,
+        /// The one that goes on.
+        into: IncidentId,
+    },
+    /// Everything that it broke has truly recovered.
+    IncidentResolved {
+        /// Which.
+        incident: IncidentId,
+        /// The story in one sentence.
+        sentence: String,
+    },
+
+    // -- people
+    /// A human has it in hand.
+    IncidentAcknowledged {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        by: String,
+        /// How: `link`, `console`, `command`.
+        via: String,
+        /// Until when nobody else is woken.
+        until: Time,
+    },
+    /// Nobody has been heard of since: back to waking people (P8).
+    AcknowledgementExpired {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// A person saw or did something.
+    IncidentNoted {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        by: String,
+        /// In their words.
+        text: String,
+    },
+
+    // -- wake
+    /// Somebody must be woken.
+    PageOpened {
+        /// Its number.
+        page: PageId,
+        /// For which incident.
+        incident: IncidentId,
+        /// By which ladder.
+        ladder: LadderId,
+    },
+    /// A rung was reached. Its end is an absolute instant: a restart neither skips it nor waits it again (P4).
+    PageRung {
+        /// Which page.
+        page: PageId,
+        /// How often the whole ladder was climbed before: 0 at first.
+        round: u32,
+        /// The step, counted from 0. One past the last rung is the last resort.
+        rung: u32,
+        /// Who is on it, in the order in which they are reached.
+        people: Vec<PersonId>,
+        /// When the next rung is due, unless a human answers before.
+        until: Time,
+    },
+    /// A page ended: answered for good, or nothing left to answer.
+    PageClosed {
+        /// Which page.
+        page: PageId,
+    },
+    /// The team is owed a word that wakes nobody.
+    NoticeOwed {
+        /// About which incident.
+        incident: IncidentId,
+        /// Names the notice among those of the incident: `opened`, `resolved`.
+        occasion: String,
+        /// To whom.
+        people: Vec<PersonId>,
+    },
+    /// An attempt came to an end, well or badly.
+    AttemptEnded {
+        /// The page that it belonged to, if any.
+        page: Option<PageId>,
+        /// Over which way it went.
+        reach: Reach,
+        /// For whom.
+        person: Option<PersonId>,
+        /// Its end. Quotes the effect's key.
+        outcome: Outcome,
+    },
+    /// A message was given up after so many failures that another try is pointless.
+    AttemptsAbandoned {
+        /// The first part of the keys of all tries.
+        key: EffectKey,
+        /// The last reason.
+        why: String,
+    },
+
+    // -- tell
+    /// Words appeared on the board.
+    PostPublished {
+        /// Its number.
+        post: PostId,
+        /// About which incident.
+        incident: IncidentId,
+        /// How far along.
+        status: PostStatus,
+        /// Title of the incident for visitors: names services, not machines.
+        title: String,
+        /// The words.
+        body: String,
+        /// The state of each affected service as of this post.
+        affected: BTreeMap<ServiceId, ServiceState>,
+        /// Who wrote it; `None` when mainstay drafted it from the cause.
+        by: Option<String>,
+    },
+    /// A service is in another state than before, as visitors see it.
+    ServiceStateChanged {
+        /// Which.
+        service: ServiceId,
+        /// Its state now.
+        state: ServiceState,
+    },
+}
+
+/// How far along a post says that we are. The words of Statuspage, which visitors know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PostStatus {
+    /// Something is wrong, the cause is being looked for.
+    Investigating,
+    /// The cause is known.
+    Identified,
+    /// The cause is gone, we watch the recovery.
+    Monitoring,
+    /// It is over.
+    Resolved,
+}
+
+impl PostStatus {
+    /// The word that visitors read, capitalised.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Investigating => "Investigating",
+            Self::Identified => "Identified",
+            Self::Monitoring => "Monitoring",
+            Self::Resolved => "Resolved",
+        }
+    }
+}
+
+/// What visitors can expect of a service now. Ordered from best to worst; unknown is not good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceState {
+    /// Works.
+    Operational,
+    /// Not looked at, or we cannot see out. Never shown green.
+    Unknown,
+    /// Works, but slowly or with faults.
+    Degraded,
+    /// Fails for some.
+    PartialOutage,
+    /// Fails for all.
+    MajorOutage,
+}
+
+impl ServiceState {
+    /// The word that visitors read.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Operational => "Operational",
+            Self::Unknown => "No data",
+            Self::Degraded => "Degraded",
+            Self::PartialOutage => "Partial outage",
+            Self::MajorOutage => "Major outage",
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! What can be wrong with an answer. Each fault has a word for machines and a sentence for people.
+
+use crate::Time;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+use thiserror::Error;
+
+/// What is wrong. `Display` is the middle of a sentence that begins with the thing: "auth.acme.com" + "refuses connections".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum Fault {
+    /// The name does not exist (NXDOMAIN, or no address).
+    #[error("has no address: the name does not exist")]
+    NameNotFound,
+    /// Our resolver failed to look the name up; alone a fault of the name, everywhere at once a fault of ours.
+    #[error("cannot be looked up: {why}")]
+    NameUnanswered {
+        /// What the resolver said or did.
+        why: String,
+    },
+    /// The name leads to an inner address that the plan did not allow (`site.inner`).
+    #[error("leads to the inner address {address}, which the plan does not allow")]
+    InnerAddress {
+        /// The address it led to.
+        address: IpAddr,
+    },
+    /// The connection was refused.
+    #[error("refuses connections")]
+    Refused,
+    /// No route, or the connection was cut.
+    #[error("cannot be reached: {why}")]
+    Unreachable {
+        /// The system's word for it.
+        why: String,
+    },
+    /// A phase took longer than the probe's timeout.
+    #[error("does not answer within the time limit ({phase})")]
+    TimedOut {
+        /// The phase that did not end.
+        phase: Phase,
+    },
+    /// A certificate that a browser would refuse.
+    #[error(transparent)]
+    Tls {
+        /// What is wrong with it.
+        tls: TlsFault,
+    },
+    /// The TLS handshake itself failed.
+    #[error("fails the TLS handshake: {why}")]
+    Handshake {
+        /// The library's word for it.
+        why: String,
+    },
+    /// A status code other than those expected.
+    #[error("answers with status {got}")]
+    Status {
+        /// The status code.
+        got: u16,
+    },
+    /// The body lacks the expected text.
+    #[error("answers without the expected text")]
+    BodyLacks,
+    /// The body ended before its declared length.
+    #[error("breaks off in the middle of its answer")]
+    Truncated,
+    /// A redirect leads back to where we have been.
+    #[error("redirects in a circle")]
+    RedirectLoop,
+    /// More redirects than allowed.
+    #[error("redirects more than {limit} times")]
+    TooManyRedirects {
+        /// How many were followed.
+        limit: u32,
+    },
+    /// A redirect that is not a usable http(s) URL.
+    #[error("redirects to something that is not a web address")]
+    BadRedirect,
+    /// Something was larger than we are willing to read.
+    #[error("sends more than we read ({what})")]
+    TooLarge {
+        /// What was too large: `headers`, `certificate chain`, ...
+        what: String,
+    },
+    /// The bytes were not the protocol asked for.
+    #[error("does not speak the protocol: {why}")]
+    Garbage {
+        /// Where it went wrong.
+        why: String,
+    },
+    /// A right answer, but later than the plan allows.
+    #[error("answers, but takes longer than {} ms", limit.as_millis())]
+    Slow {
+        /// What the plan allows.
+        limit: Duration,
+    },
+    /// Name servers disagree, are lame, or were changed.
+    #[error(transparent)]
+    Dns {
+        /// What is wrong.
+        dns: DnsFault,
+    },
+    /// The registration has run out, is about to, or is held back.
+    #[error(transparent)]
+    Domain {
+        /// What is wrong.
+        domain: DomainFault,
+    },
+    /// The registry could not be asked, or gave nothing usable. Keeps the last known date; never an expiry.
+    #[error("could not be looked up at its registry: {why}")]
+    Lookup {
+        /// What went wrong.
+        why: String,
+        /// Whether the registry asked us to slow down, and for how long.
+        retry_after: Option<Duration>,
+    },
+    /// Trouble of our own: we cannot see out, so nothing we do not see may be called down.
+    #[error("mainstay is blind here: {why}")]
+    Blind {
+        /// What of ours is broken.
+        why: String,
+    },
+}
+
+impl Fault {
+    /// The machine word. One finding a thing and word is open at a time.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NameNotFound => "name-not-found",
+            Self::NameUnanswered { .. } => "name-unanswered",
+            Self::InnerAddress { .. } => "inner-address",
+            Self::Refused => "refused",
+            Self::Unreachable { .. } => "unreachable",
+            Self::TimedOut { .. } => "timed-out",
+            Self::Tls { tls } => tls.word(),
+            Self::Handshake { .. } => "tls-handshake",
+            Self::Status { .. } => "status",
+            Self::BodyLacks => "body-lacks",
+            Self::Truncated => "truncated",
+            Self::RedirectLoop => "redirect-loop",
+            Self::TooManyRedirects { .. } => "too-many-redirects",
+            Self::BadRedirect => "bad-redirect",
+            Self::TooLarge { .. } => "too-large",
+            Self::Garbage { .. } => "garbage",
+            Self::Slow { .. } => "slow",
+            Self::Dns { dns } => dns.word(),
+            Self::Domain { domain } => domain.word(),
+            Self::Lookup { .. } => "lookup-failed",
+            Self::Blind { .. } => "blind",
+        }
+    }
+}
+
+/// Parts of an exchange, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Looking the name up.
+    Dns,
+    /// Opening the connection.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// Waiting for the first byte.
+    FirstByte,
+    /// Reading the rest.
+    Body,
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "looking the name up",
+            Self::Connect => "connecting",
+            Self::Tls => "TLS handshake",
+            Self::FirstByte => "waiting for the first byte",
+            Self::Body => "reading the body",
+        })
+    }
+}
+
+/// What is wrong with a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
+#[serde(tag = "tls", rename_all = "snake_case")]
+pub enum TlsFault {
+    /// It ran out.
+    #[error("serves a certificate that expired at {since}")]
+    Expired {
+        /// When.
+        since: Time,
+    },
+    /// It is not valid yet.
+    #[error("serves a certificate that is not valid before {from}")]
+    NotYetValid {
+        /// From when it will be.
+        from: Time,
+    },
+    /// It is for other names. Node says ERR_TLS_CERT_ALTNAME_INVALID; people search for that word.
+    #[error("serves a certificate for {} (ERR_TLS_CERT_ALTNAME_INVALID)", listed(presented))]
+    WrongName {
+        /// The names it is for.
+        presented: Vec<String>,
+    },
+    /// It vouches for itself.
+    #[error("serves a self-signed certificate")]
+    SelfSigned,
+    /// Its chain ends in a root that we do not trust.
+    #[error("serves a certificate whose root `{root}` is not trusted")]
+    UntrustedRoot {
+        /// Subject of the root.
+        root: String,
+    },
+    /// An intermediate is missing between the last certificate served and any root.
+    #[error("serves an incomplete certificate chain: `{missing}` is missing")]
+    IncompleteChain {
+        /// Issuer of the last certificate served.
+        missing: String,
+    },
+    /// Its key is too weak.
+    #[error("serves a certificate with a weak key ({key})")]
+    WeakKey {
+        /// Kind and size.
+        key: String,
+    },
+    /// Its issuer revoked it (stapled OCSP).
+    #[error("serves a certificate that its issuer revoked")]
+    Revoked,
+    /// Little of its lifetime is left, though it is still valid.
+    #[error("serves a certificate that expires at {at}: {left_percent} % of its lifetime is left")]
+    Expiring {
+        /// When it runs out.
+        at: Time,
+        /// What is left of the lifetime, in per cent.
+        left_percent: u8,
+    },
+    /// Some other reason to refuse it.
+    #[error("serves a certificate that cannot be accepted: {why}")]
+    Other {
+        /// The verifier's word.
+        why: String,
+    },
+}
+
+impl TlsFault {
+    /// The machine word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Expired { .. } => "tls-expired",
+            Self::NotYetValid { .. } => "tls-not-yet-valid",
+            Self::WrongName { .. } => "tls-wrong-name",
+            Self::SelfSigned => "tls-self-signed",
+            Self::UntrustedRoot { .. } => "tls-untrusted-root",
+            Self::IncompleteChain { .. } => "tls-incomplete-chain",
+            Self::WeakKey { .. } => "tls-weak-key",
+            Self::Revoked => "tls-revoked",
+            Self::Expiring { .. } => "tls-expiring",
+            Self::Other { .. } => "tls-other",
+        }
+    }
+}
+
+/// What is wrong with name servers' answers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
+#[serde(tag = "dns", rename_all = "snake_case")]
+pub enum DnsFault {
+    /// The parent delegates to other servers than it did.
+    #[error("is delegated to {} instead of {}", listed(to), listed(from))]
+    DelegationMoved {
+        /// The servers we knew.
+        from: BTreeSet<String>,
+        /// The servers the parent names now.
+        to: BTreeSet<String>,
+    },
+    /// The parent does not know the domain.
+    #[error("is not delegated by its parent zone")]
+    NotDelegated,
+    /// The name does not exist.
+    #[error("does not exist (NXDOMAIN)")]
+    NxDomain,
+    /// The server failed.
+    #[error("fails (SERVFAIL)")]
+    ServFail,
+    /// The server will not answer for this zone: a lame delegation.
+    #[error("refuses to answer for the zone (REFUSED)")]
+    Lame,
+    /// No answer in time.
+    #[error("does not answer")]
+    Silent,
+    /// An answer, but not from authority.
+    #[error("answers without authority")]
+    NotAuthoritative,
+    /// The answer could not be read.
+    #[error("answers with garbage: {why}")]
+    Garbage {
+        /// Where it went wrong.
+        why: String,
+    },
+    /// Servers disagree with one another.
+    #[error("is answered differently by its name servers ({})", listed(servers))]
+    Disagree {
+        /// Those in the minority.
+        servers: BTreeSet<String>,
+    },
+    /// Some of the delegated servers do not serve the zone.
+    #[error("has name servers that do not serve it: {}", listed(servers))]
+    LameServers {
+        /// Which.
+        servers: BTreeSet<String>,
+    },
+    /// None of the delegated servers serves the zone.
+    #[error("has no name server that answers for it")]
+    NoServer,
+}
+
+impl DnsFault {
+    /// The machine word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::DelegationMoved { .. } => "dns-delegation-moved",
+            Self::NotDelegated => "dns-not-delegated",
+            Self::NxDomain => "dns-nxdomain",
+            Self::ServFail => "dns-servfail",
+            Self::Lame => "dns-lame",
+            Self::Silent => "dns-silent",
+            Self::NotAuthoritative => "dns-not-authoritative",
+            Self::Garbage { .. } => "dns-garbage",
+            Self::Disagree { .. } => "dns-disagree",
+            Self::LameServers { .. } => "dns-lame-servers",
+            Self::NoServer => "dns-no-server",
+        }
+    }
+}
+
+/// What is wrong with a registration.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
+#[serde(tag = "domain", rename_all = "snake_case")]
+pub enum DomainFault {
+    /// It runs out soon.
+    #[error("expires in {days} days, at {at}")]
+    Expires {
+        /// When.
+        at: Time,
+        /// The step of the ladder 60/30/14/7/1 that was reached.
+        days: u16,
+    },
+    /// It ran out. `at` is the date that was paid for, by the best knowledge there is.
+    #[error("expired{}", at.map(|at| format!(" at {at}")).unwrap_or_default())]
+    Expired {
+        /// When, where anybody says so.
+        at: Option<Time>,
+        /// The name servers it was handed to, when they are not the ones we knew.
+        parked_on: Option<BTreeSet<String>>,
+    },
+    /// In the auto renew period: the registry moved the date, nobody may have paid.
+    #[error("is in its auto renew period: the registry moved the date, but it may not have been paid for")]
+    AutoRenew,
+    /// Taken out of the zone.
+    #[error("is taken out of the zone by its {by} ({status})")]
+    Held {
+        /// `registrar` or `registry`.
+        by: String,
+        /// The status code.
+        status: String,
+    },
+    /// Deleted, may still be restored.
+    #[error("was deleted and can be restored for at most 30 days (redemption period)")]
+    Redemption,
+    /// About to be free for anybody.
+    #[error("is about to be released to anybody (pending delete)")]
+    PendingDelete,
+    /// Being moved to another registrar.
+    #[error("is being transferred to another registrar")]
+    PendingTransfer,
+    /// The registry does not know it.
+    #[error("is not registered")]
+    NotRegistered,
+    /// The date has not been confirmed for a long time.
+    #[error("has an expiry date that could not be confirmed since {since}")]
+    Stale {
+        /// When it was last confirmed.
+        since: Time,
+    },
+}
+
+impl DomainFault {
+    /// The machine word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Expires { .. } => "domain-expires",
+            Self::Expired { .. } => "domain-expired",
+            Self::AutoRenew => "domain-auto-renew",
+            Self::Held { .. } => "domain-held",
+            Self::Redemption => "domain-redemption",
+            Self::PendingDelete => "domain-pending-delete",
+            Self::PendingTransfer => "domain-pending-transfer",
+            Self::NotRegistered => "domain-not-registered",
+            Self::Stale { .. } => "domain-stale",
+        }
+    }
+}
+
+/// `a, b and 3 more`: enough names to recognise, never a wall of them.
+fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+    match names.as_slice() {
+        [] => "nobody".to_owned(),
+        [one, two, rest @ ..] if rest.len() > 1 => format!("{one}, {two} and {} more", rest.len()),
+        all => all.join(", "),
+    }
+}

@@ -1,0 +1,93 @@
+//! One cause, its findings, its story.
+
+use crate::{FindingId, IncidentId, Thing, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What `diagnose` holds to be so. Replaced as a whole when it learns more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The deepest thing that is broken: everything else follows from it.
+    pub cause: Thing,
+    /// The cause in one plain sentence, the first line of everything that people read.
+    pub sentence: String,
+    /// The findings that the cause explains, its own included.
+    pub findings: BTreeSet<FindingId>,
+    /// Services that fail, or certainly will, because of it.
+    pub affected: BTreeSet<Thing>,
+    /// Services that were looked at and are well.
+    pub unaffected: BTreeSet<Thing>,
+    /// Whether somebody must be woken.
+    pub wakes: bool,
+    /// How far along it is.
+    pub stage: Stage,
+}
+
+/// How far along an incident is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Something fails, the cause is the best guess so far.
+    Looking,
+    /// The cause is known and still there.
+    Failing,
+    /// The cause is gone; what it broke has not recovered everywhere.
+    Mending,
+}
+
+/// An incident as its journal lines have made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its number.
+    pub id: IncidentId,
+    /// When the first of its findings began.
+    pub since: Time,
+    /// When it was opened.
+    pub opened: Time,
+    /// What we hold to be so now.
+    pub diagnosis: Diagnosis,
+    /// Who has it in hand, until when.
+    pub acknowledged: Option<Acknowledgement>,
+    /// What people saw or did, oldest first.
+    pub notes: Vec<Note>,
+    /// When it ended.
+    pub resolved: Option<Time>,
+    /// The incident that swallowed it, when it turned out to be one and the same.
+    pub merged_into: Option<IncidentId>,
+}
+
+impl Incident {
+    /// Neither resolved nor merged.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.resolved.is_none() && self.merged_into.is_none()
+    }
+
+    /// Acknowledged by somebody, and not yet expired at `now`.
+    #[must_use]
+    pub fn is_in_hand(&self, now: Time) -> bool {
+        self.acknowledged.as_ref().is_some_and(|ack| now < ack.until)
+    }
+}
+
+/// A human said: I have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// Who, as they are named in the plan or at the console.
+    pub by: String,
+    /// When.
+    pub at: Time,
+    /// Until when nobody else is woken, unless a note prolongs it.
+    pub until: Time,
+}
+
+/// Something a person saw or did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Time,
+    /// In their words.
+    pub text: String,
+}

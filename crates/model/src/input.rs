@@ -1,0 +1,75 @@
+//! Everything that can happen to the mind: one closed list, so that no callback can surprise it.
+
+use crate::effect::Outcome;
+use crate::event::PostStatus;
+use crate::{IncidentId, Plan, Sample, Time};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Something that reached the mind.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The process began; the journal has been folded.
+    Booted {
+        /// The last sign of life before this one.
+        blind_since: Option<Time>,
+    },
+    /// A plan was read and is sound.
+    PlanRead(Arc<Plan>),
+    /// A probe was answered.
+    Sampled(Sample),
+    /// Time went by.
+    Tick,
+    /// An attempt came to an end.
+    Attempted(Outcome),
+    /// A human has an incident in hand.
+    Acknowledge {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        by: String,
+        /// How: `link`, `console`, `command`.
+        via: String,
+    },
+    /// A person saw or did something.
+    Note {
+        /// About which incident.
+        incident: IncidentId,
+        /// Who.
+        by: String,
+        /// In their words.
+        text: String,
+    },
+    /// A person has words for the board.
+    Post {
+        /// About which incident.
+        incident: IncidentId,
+        /// Who.
+        by: String,
+        /// How far along they say we are.
+        status: PostStatus,
+        /// The words.
+        body: String,
+    },
+    /// A person says that it is over, whatever the probes say.
+    Resolve {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        by: String,
+    },
+}
+
+/// Why an input of a person changed nothing. Inputs of machines are never refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// There is no such incident.
+    #[error("there is no {0}; `mainstay incident list` shows those that exist")]
+    NoSuchIncident(IncidentId),
+    /// It is over.
+    #[error("{0} is over already")]
+    Over(IncidentId),
+    /// It became part of another.
+    #[error("{0} turned out to be part of {1}")]
+    Merged(IncidentId, IncidentId),
+}

@@ -1,0 +1,46 @@
+//! The nouns of the house: what the plan declares, what is seen, what happened, what is owed.
+//!
+//! Pure: no clock, no async, no I/O. Every other crate speaks in these words and adds none of its own for the same thing.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`time`] | `Time` and the two sums we do with it |
+//! | [`id`] | names of things the plan declares, numbers of things that happened |
+//! | [`thing`] | a node of the dependency graph: `domain.acme.app` |
+//! | [`plan`] | the declared world |
+//! | [`graph`] | who needs whom, derived from the plan |
+//! | [`sample`] | one answer to a probe |
+//! | [`fault`] | what can be wrong with an answer, in words |
+//! | [`finding`] | something not as it should be, since when, on what evidence |
+//! | [`incident`] | one cause, its findings, its story |
+//! | [`event`] | a line of the journal, in the past tense: a wire promise |
+//! | [`effect`] | what we owe to people, and how it went |
+//! | [`input`] | everything that can happen to the mind |
+
+pub mod effect;
+pub mod event;
+pub mod fault;
+pub mod finding;
+pub mod graph;
+pub mod id;
+pub mod incident;
+pub mod input;
+pub mod plan;
+pub mod sample;
+pub mod thing;
+pub mod time;
+
+pub use effect::{Effect, EffectKey, Outcome, Urgency};
+pub use event::{Event, Happened};
+pub use fault::Fault;
+pub use finding::{Finding, Weight};
+pub use graph::Graph;
+pub use id::{
+    ChannelId, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ProbeId, RotaId, ServiceId,
+};
+pub use incident::Incident;
+pub use input::Input;
+pub use plan::Plan;
+pub use sample::{Answer, Sample};
+pub use thing::{Kind, Thing};
+pub use time::Time;

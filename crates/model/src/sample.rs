@@ -1,0 +1,171 @@
+//! One answer to one probe: facts, not judgements. The prober fills it in; `watch` judges it.
+
+use crate::fault::{DnsFault, Fault, TlsFault};
+use crate::{ProbeId, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// One answer. It carries no time: whoever owns the clock stamps it on arrival.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The question that this answers.
+    pub probe: ProbeId,
+    /// How long each part took.
+    pub phases: Phases,
+    /// What was seen, or why nothing was.
+    pub answer: Answer,
+}
+
+/// How long each part of an answer took; `None` for a part that was not reached or is not part of the question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phases {
+    /// Looking the name up.
+    pub dns: Option<Duration>,
+    /// Opening the connection.
+    pub connect: Option<Duration>,
+    /// The TLS handshake.
+    pub tls: Option<Duration>,
+    /// From the request sent to the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// From the first step to the last byte, redirects included.
+    pub total: Duration,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// An HTTP response, read to its end or to the limit.
+    Http(HttpSeen),
+    /// A connection was accepted.
+    Tcp {
+        /// By whom.
+        address: SocketAddr,
+    },
+    /// What name servers said.
+    Dns(DnsSeen),
+    /// What certificate was served; faults of the certificate are inside, not a failure to look.
+    Tls(TlsSeen),
+    /// What the registry said.
+    Domain(DomainSeen),
+    /// The question got no answer of its kind. For a `domain` probe this means "not known now", never "expired".
+    Failed(Fault),
+}
+
+/// The last HTTP response of a chain of redirects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpSeen {
+    /// Status code of the last response.
+    pub status: u16,
+    /// Who answered last.
+    pub address: SocketAddr,
+    /// Bytes of body read, after which either the end or our limit came.
+    pub body_bytes: u64,
+    /// Whether the text looked for was in the body; `None` when none was looked for.
+    pub body_found: Option<bool>,
+    /// Every address asked on the way, the last one included, with the certificate each one showed.
+    pub hops: Vec<Hop>,
+}
+
+/// One request of a chain of redirects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// The URL asked for.
+    pub url: String,
+    /// Its status code.
+    pub status: u16,
+    /// The certificate, where the scheme was https.
+    pub tls: Option<TlsSeen>,
+}
+
+/// A certificate chain as served, and everything wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsSeen {
+    /// Who served it.
+    pub address: SocketAddr,
+    /// The name that was asked for in SNI.
+    pub name: String,
+    /// The chain in the order served, leaf first.
+    pub chain: Vec<Certificate>,
+    /// Every fault, worst first; empty when a browser would be content.
+    pub faults: Vec<TlsFault>,
+}
+
+/// The parts of an X.509 certificate that matter to a watchman.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Subject, in RFC 4514 form.
+    pub subject: String,
+    /// Issuer, in RFC 4514 form.
+    pub issuer: String,
+    /// DNS names and addresses presented.
+    pub names: Vec<String>,
+    /// Valid from.
+    pub not_before: Time,
+    /// Valid until.
+    pub not_after: Time,
+    /// Kind and size of the key: `RSA 2048`, `EC P-256`.
+    pub key: String,
+}
+
+/// What the parent, each authoritative server and our resolvers said about one registrable domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsSeen {
+    /// The registrable domain: `acme.app`.
+    pub zone: String,
+    /// What the parent's servers say, asked directly; `Err` when none of them gave a usable answer.
+    pub delegation: Result<BTreeSet<String>, DnsFault>,
+    /// What each delegated server says, asked directly.
+    pub servers: Vec<ServerSaid>,
+    /// What each resolver says for each name asked.
+    pub resolvers: Vec<ResolverSaid>,
+}
+
+/// One authoritative server's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSaid {
+    /// Name of the server, lower case, no trailing dot.
+    pub server: String,
+    /// The address asked; `None` when the name has none.
+    pub address: Option<IpAddr>,
+    /// Serial of the zone, or what was wrong.
+    pub soa: Result<u32, DnsFault>,
+    /// What it answered for each sampled name; same order as the probe's names.
+    pub names: Vec<Result<BTreeSet<IpAddr>, DnsFault>>,
+}
+
+/// One resolver's answer for one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolverSaid {
+    /// The resolver asked.
+    pub resolver: SocketAddr,
+    /// The name asked for.
+    pub name: String,
+    /// The addresses, or what was wrong.
+    pub addresses: Result<BTreeSet<IpAddr>, DnsFault>,
+    /// Seconds for which the resolver may go on saying so.
+    pub ttl_secs: Option<u32>,
+}
+
+/// What the registry (and the registrar, where linked) say about a registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainSeen {
+    /// The registrable domain.
+    pub domain: String,
+    /// Where the answer came from: an RDAP URL, `whois:HOST`, or `plan`.
+    pub source: String,
+    /// Expiry by the registry. `None` where it hides the date.
+    pub registry_expires: Option<Time>,
+    /// Expiry by the registrar; the one that was paid for.
+    pub registrar_expires: Option<Time>,
+    /// Status codes, as EPP spells them in RDAP: lower case with spaces.
+    pub statuses: BTreeSet<String>,
+    /// Name servers by the registry, lower case, no trailing dot.
+    pub name_servers: BTreeSet<String>,
+    /// The registrar's name.
+    pub registrar: Option<String>,
+    /// When the registry's own data was last brought up to date.
+    pub database_updated: Option<Time>,
+}

@@ -1,0 +1,67 @@
+//! Time as the house tells it: an instant in UTC, handed in by whoever may look at a clock.
+
+use std::time::Duration;
+
+/// An instant in UTC. Written as RFC 3339 wherever it is written.
+pub type Time = jiff::Timestamp;
+
+/// The instant `span` after `at`; the end of time when that does not exist.
+#[must_use]
+pub fn later(at: Time, span: Duration) -> Time {
+    at.saturating_add(span).unwrap_or(Time::MAX)
+}
+
+/// The instant `span` before `at`; the beginning of time when that does not exist.
+#[must_use]
+pub fn earlier(at: Time, span: Duration) -> Time {
+    at.saturating_sub(span).unwrap_or(Time::MIN)
+}
+
+/// How long from `from` until `to`; nothing when `to` is not after `from`.
+#[must_use]
+pub fn between(from: Time, to: Time) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}
+
+/// A span as a person says it: `12 s`, `4 min`, `9 h`, `3 days`. Two units at most, none of them zero.
+#[must_use]
+pub fn spoken(span: Duration) -> String {
+    let secs = span.as_secs();
+    let two = |big: u64, big_word: &str, small: u64, small_word: &str| {
+        if small == 0 { format!("{big} {big_word}") } else { format!("{big} {big_word} {small} {small_word}") }
+    };
+    match secs {
+        0..60 => format!("{secs} s"),
+        60..3_600 => two(secs / 60, "min", secs % 60, "s"),
+        3_600..172_800 => two(secs / 3_600, "h", secs % 3_600 / 60, "min"),
+        _ => format!("{} days", secs / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_never_panic_and_never_run_backwards() {
+        let noon: Time = "2026-11-22T12:00:00Z".parse().unwrap();
+        assert_eq!(between(noon, earlier(noon, Duration::from_secs(5))), Duration::ZERO);
+        assert_eq!(between(noon, later(noon, Duration::from_secs(5))), Duration::from_secs(5));
+        assert_eq!(later(Time::MAX, Duration::from_secs(1)), Time::MAX);
+    }
+
+    #[test]
+    fn spans_are_told_in_two_units_at_most() {
+        for (secs, words) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (95, "1 min 35 s"),
+            (3_600, "1 h"),
+            (33_660, "9 h 21 min"),
+            (259_200, "3 days"),
+        ] {
+            assert_eq!(spoken(Duration::from_secs(secs)), words);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Asks the world: http, tcp, tls, dns and domain registration, each question bounded.

@@ -1,0 +1,1 @@
+//! Signed links, session cookies and machine tokens.

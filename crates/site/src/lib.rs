@@ -1,0 +1,1 @@
+//! The public board, the team's console and the HTTP API.

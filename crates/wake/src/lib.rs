@@ -1,0 +1,1 @@
+//! Turns incidents into pages: rotas, ladders, until a human has answered.

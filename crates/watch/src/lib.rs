@@ -1,0 +1,1 @@
+//! Judges samples: findings, only on change.

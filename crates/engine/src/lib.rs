@@ -2,4 +2,4 @@
 
 pub mod views;
 
-pub use views::{Board, Now, Rounds, Views};
+pub use views::{Board, Now, Views};

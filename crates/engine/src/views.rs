@@ -2,10 +2,8 @@
 
 use jiff::civil;
 use model::event::ServiceState;
-use model::{Incident, PersonId, Plan, ProbeId, Thing, Time};
+use model::{Incident, PersonId, Thing, Time};
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use tell::Board;
@@ -156,13 +154,4 @@ pub struct DomainRow {
     pub registrar: Option<String>,
     /// Day of the last confirmation.
     pub confirmed: Option<civil::Date>,
-}
-
-/// The standing questions, for the prober.
-#[derive(Clone, Debug)]
-pub struct Rounds {
-    /// The plan whose probes these are; compared by pointer to see a change.
-    pub plan: Arc<Plan>,
-    /// Probes that are wanted before their usual turn, and when.
-    pub sooner: BTreeMap<ProbeId, Time>,
 }

@@ -33,3 +33,12 @@ pub enum Weight {
     /// Users are hurt, or certainly will be within hours: wakes somebody.
     Breaks,
 }
+
+/// When a thing was last looked at, and how it was. Known since boot only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// When the newest answer about it came in.
+    pub at: Time,
+    /// Whether that answer was good.
+    pub well: bool,
+}

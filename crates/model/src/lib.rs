@@ -9,6 +9,7 @@
 //! | [`thing`] | a node of the dependency graph: `domain.acme.app` |
 //! | [`plan`] | the declared world |
 //! | [`graph`] | who needs whom, derived from the plan |
+//! | [`rounds`] | the standing questions, for the prober |
 //! | [`sample`] | one answer to a probe |
 //! | [`fault`] | what can be wrong with an answer, in words |
 //! | [`finding`] | something not as it should be, since when, on what evidence |
@@ -26,6 +27,7 @@ pub mod id;
 pub mod incident;
 pub mod input;
 pub mod plan;
+pub mod rounds;
 pub mod sample;
 pub mod thing;
 pub mod time;
@@ -33,7 +35,7 @@ pub mod time;
 pub use effect::{Effect, EffectKey, Outcome, Urgency};
 pub use event::{Event, Happened};
 pub use fault::Fault;
-pub use finding::{Finding, Weight};
+pub use finding::{Finding, Looked, Weight};
 pub use graph::Graph;
 pub use id::{
     ChannelId, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ProbeId, RotaId, ServiceId,
@@ -41,6 +43,7 @@ pub use id::{
 pub use incident::Incident;
 pub use input::Input;
 pub use plan::Plan;
+pub use rounds::Rounds;
 pub use sample::{Answer, Sample};
 pub use thing::{Kind, Thing};
 pub use time::Time;

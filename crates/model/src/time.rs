@@ -28,7 +28,11 @@ pub fn between(from: Time, to: Time) -> Duration {
 pub fn spoken(span: Duration) -> String {
     let secs = span.as_secs();
     let two = |big: u64, big_word: &str, small: u64, small_word: &str| {
-        if small == 0 { format!("{big} {big_word}") } else { format!("{big} {big_word} {small} {small_word}") }
+        if small == 0 {
+            format!("{big} {big_word}")
+        } else {
+            format!("{big} {big_word} {small} {small_word}")
+        }
     };
     match secs {
         0..60 => format!("{secs} s"),

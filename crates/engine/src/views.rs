@@ -40,6 +40,9 @@ pub struct Now {
     pub domains: Vec<DomainRow>,
     /// Why we cannot see out, when we cannot.
     pub blind: Option<String>,
+    /// Trouble of the house itself, in plain words: a plan on disk that is not sound, a journal that cannot be written.
+    /// Filled in by whoever owns the organs; the engine leaves it empty.
+    pub house: Vec<String>,
     /// The same sentence that visitors read now, so that nobody forgets a board that lags reality.
     pub visitors_read: String,
 }

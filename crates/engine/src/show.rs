@@ -1,0 +1,243 @@
+//! Makes the views out of what the thinkers know.
+
+use crate::Engine;
+use crate::views::{
+    DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, ServiceRow, Views,
+};
+use model::event::ServiceState;
+use model::{Finding, Incident, Kind, Plan, Thing, Time, Weight};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Past incidents shown to the team.
+const PAST_MAX: usize = 100;
+/// A registration that was not confirmed for so long is `stale`: the daily look-up failed twice.
+const FRESH_FOR: Duration = Duration::from_secs(2 * 86_400);
+/// How far ahead the end of a shift is looked for.
+const SHIFT_AHEAD: Duration = Duration::from_secs(60 * 86_400);
+
+pub(crate) fn views(engine: &Engine) -> Views {
+    let looked = |thing: &Thing| engine.watch.looked(thing);
+    let facts = tell::Facts {
+        incidents: engine.diagnose.incidents(),
+        findings: engine.watch.findings(),
+        looked: &looked,
+        blind: engine.watch.blind().is_some(),
+    };
+    let board = engine.tell.board(&engine.plan, engine.clock, &facts);
+    let now = Now {
+        at: engine.clock,
+        open: open_incidents(engine),
+        past: past_incidents(engine),
+        findings: findings(engine),
+        on_call: on_call(&engine.plan, engine.clock),
+        services: services(engine, &board),
+        nodes: nodes(engine),
+        edges: edges(engine),
+        domains: domains(engine),
+        blind: engine.watch.blind().map(str::to_owned),
+        house: Vec::new(),
+        visitors_read: board.headline.clone(),
+    };
+    Views { board, now }
+}
+
+fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {
+    let now = engine.clock;
+    let open = engine.diagnose.incidents().values().filter(|incident| incident.is_open());
+    open.map(|incident| {
+        let story = engine.stories.of(incident.id);
+        let waiting = model::time::between(incident.opened, now);
+        OpenIncident {
+            unacknowledged_for: (!incident.is_in_hand(now)).then_some(waiting),
+            paging: story.map(|story| story.paging.clone()).unwrap_or_default(),
+            timeline: story.map(|story| story.timeline.clone()).unwrap_or_default(),
+            incident: incident.clone(),
+        }
+    })
+    .collect()
+}
+
+fn past_incidents(engine: &Engine) -> Vec<Incident> {
+    let ended = engine.diagnose.incidents().values().rev().filter(|incident| !incident.is_open());
+    ended.filter(|incident| incident.merged_into.is_none()).take(PAST_MAX).cloned().collect()
+}
+
+fn findings(engine: &Engine) -> Vec<Finding> {
+    let mut all: Vec<Finding> = engine.watch.findings().values().cloned().collect();
+    all.sort_by_key(|finding| (std::cmp::Reverse(finding.weight), finding.since));
+    all
+}
+
+fn on_call(plan: &Plan, now: Time) -> Vec<OnCall> {
+    let on = |rota: &model::plan::Rota| {
+        let people = wake::rota::on_call(rota, now);
+        let shifts = wake::rota::shifts(rota, now, model::time::later(now, SHIFT_AHEAD));
+        let named = people.into_iter().map(|id| {
+            let name = plan.people.get(&id).map_or_else(|| id.0.clone(), |person| person.name.clone());
+            (id, name)
+        });
+        OnCall {
+            rota: rota.id.0.clone(),
+            people: named.collect(),
+            until: shifts.first().map(|shift| shift.to).filter(|_| shifts.len() > 1),
+        }
+    };
+    plan.rotas.values().map(on).collect()
+}
+
+fn services(engine: &Engine, board: &tell::Board) -> Vec<ServiceRow> {
+    let uptime: BTreeMap<&str, Option<f64>> = board
+        .groups
+        .iter()
+        .flat_map(|group| &group.components)
+        .map(|component| (component.id.0.as_str(), component.uptime_percent))
+        .collect();
+    let mut rows: Vec<ServiceRow> = engine
+        .plan
+        .services
+        .values()
+        .map(|service| {
+            let (state, since) = engine.tell.state(&service.id);
+            let thing = Thing::service(&service.id.0);
+            let why = open(engine).find(|incident| incident.diagnosis.affected.contains(&thing));
+            ServiceRow {
+                id: service.id.0.clone(),
+                title: service.title.clone(),
+                state,
+                since,
+                uptime_percent: uptime.get(service.id.0.as_str()).copied().flatten(),
+                why: why.map(|incident| incident.diagnosis.sentence.clone()),
+            }
+        })
+        .collect();
+    let worth = |state: ServiceState| std::cmp::Reverse(state);
+    rows.sort_by(|a, b| (worth(a.state), &a.title).cmp(&(worth(b.state), &b.title)));
+    rows
+}
+
+fn open(engine: &Engine) -> impl Iterator<Item = &Incident> {
+    engine.diagnose.incidents().values().filter(|incident| incident.is_open())
+}
+
+fn nodes(engine: &Engine) -> Vec<Node> {
+    let causes: BTreeSet<&Thing> = open(engine).map(|incident| &incident.diagnosis.cause).collect();
+    let failing = failing(engine);
+    let warned: BTreeSet<&Thing> = engine
+        .watch
+        .findings()
+        .values()
+        .filter(|finding| finding.weight == Weight::Warns)
+        .map(|finding| &finding.about)
+        .collect();
+    let state = |thing: &Thing| {
+        if causes.contains(thing) {
+            NodeState::Cause
+        } else if failing.contains(thing) {
+            NodeState::Failing
+        } else if warned.contains(thing) {
+            NodeState::Warned
+        } else if looked_through(engine, thing) {
+            NodeState::Well
+        } else {
+            NodeState::Unknown
+        }
+    };
+    let node = |thing: &Thing| Node {
+        thing: thing.clone(),
+        label: label(&engine.plan, thing),
+        state: state(thing),
+    };
+    engine.plan.graph.things().map(node).collect()
+}
+
+/// A service is looked at through what it needs; everything else through its own probe.
+fn looked_through(engine: &Engine, thing: &Thing) -> bool {
+    let looked = |thing: &Thing| engine.watch.looked(thing).is_some();
+    if thing.kind == Kind::Service {
+        engine.plan.graph.needs(thing).any(looked)
+    } else {
+        looked(thing)
+    }
+}
+
+/// Things with a breaking finding, and services that an incident says are affected.
+fn failing(engine: &Engine) -> BTreeSet<Thing> {
+    let broken = engine.watch.findings().values().filter(|finding| finding.weight == Weight::Breaks);
+    let affected = open(engine).flat_map(|incident| incident.diagnosis.affected.iter());
+    broken.map(|finding| &finding.about).chain(affected).cloned().collect()
+}
+
+fn edges(engine: &Engine) -> Vec<Edge> {
+    let mut bad = failing(engine);
+    bad.extend(open(engine).map(|incident| incident.diagnosis.cause.clone()));
+    // A failure also comes up through things that still look well, as a registration's does while caches hold.
+    for incident in open(engine).filter(|incident| incident.diagnosis.wakes) {
+        let cause = &incident.diagnosis.cause;
+        let above = engine.plan.graph.above(cause);
+        let on_the_way = above.into_iter().filter(|thing| {
+            incident.diagnosis.affected.iter().any(|service| engine.plan.graph.beneath(service).contains(thing))
+        });
+        bad.extend(on_the_way);
+    }
+    let edge = |(above, below): (&Thing, &Thing)| Edge {
+        above: above.clone(),
+        below: below.clone(),
+        hot: bad.contains(above) && bad.contains(below),
+    };
+    engine.plan.graph.edges().map(edge).collect()
+}
+
+fn domains(engine: &Engine) -> Vec<DomainRow> {
+    let named = engine.plan.probes.values().filter_map(|probe| match &probe.ask {
+        model::plan::Ask::Domain { name } => Some(name),
+        _ => None,
+    });
+    let names: BTreeSet<&String> = named.collect();
+    let row = |name: &String| {
+        let declared = engine.plan.domains.get(name).and_then(|domain| domain.expires);
+        let Some(known) = engine.watch.registrations().get(name) else {
+            return DomainRow {
+                domain: name.clone(),
+                expires: declared,
+                knowledge: if declared.is_some() { "known" } else { "unknown" }.to_owned(),
+                registrar: None,
+                confirmed: None,
+            };
+        };
+        let registry = known.seen.registry_expires;
+        let expires = registry.into_iter().chain(known.seen.registrar_expires).min().or(declared);
+        // The journal holds what changed; that the date was confirmed since is known from the looking itself.
+        let confirmed = engine.watch.looked(&Thing::domain(name.clone())).map_or(known.at, |look| look.at);
+        let confirmed = confirmed.max(known.at);
+        let stale = model::time::between(confirmed, engine.clock) > FRESH_FOR;
+        let knowledge = match (expires, stale) {
+            (None, _) => "unknown",
+            (Some(_), true) => "stale",
+            (Some(_), false) => "known",
+        };
+        DomainRow {
+            domain: name.clone(),
+            expires,
+            knowledge: knowledge.to_owned(),
+            registrar: known.seen.registrar.clone(),
+            confirmed: Some(confirmed.to_zoned(jiff::tz::TimeZone::UTC).date()),
+        }
+    };
+    names.into_iter().map(row).collect()
+}
+
+/// What a person calls a thing.
+fn label(plan: &Plan, thing: &Thing) -> String {
+    match thing.kind {
+        Kind::Service => {
+            let id = model::ServiceId(thing.name.clone());
+            plan.services.get(&id).map_or_else(|| thing.name.clone(), |service| service.title.clone())
+        }
+        Kind::Tls => format!("certificate of {}", thing.name),
+        Kind::Dns => format!("name servers of {}", thing.name),
+        Kind::Domain => format!("registration of {}", thing.name),
+        Kind::Host | Kind::Probe => thing.name.clone(),
+        Kind::Mainstay => "mainstay itself".to_owned(),
+    }
+}

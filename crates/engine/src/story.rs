@@ -1,0 +1,151 @@
+//! What happened to each incident, told line by line for the team. A fold of the journal; bounded.
+
+use crate::views::{PagingLine, TimelineLine};
+use model::event::{Event, Happened};
+use model::{FindingId, IncidentId, PageId, Time};
+use std::collections::BTreeMap;
+
+/// Lines kept for one incident. A page that rings for a week must not eat the memory.
+const LINES_MAX: usize = 400;
+/// Incidents whose story is kept.
+const INCIDENTS_MAX: usize = 100;
+
+/// The stories of the last incidents.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stories {
+    incidents: BTreeMap<IncidentId, Story>,
+    findings: BTreeMap<FindingId, Vec<TimelineLine>>,
+    pages: BTreeMap<PageId, IncidentId>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Story {
+    pub(crate) timeline: Vec<TimelineLine>,
+    pub(crate) paging: Vec<PagingLine>,
+    findings: Vec<FindingId>,
+    said: String,
+}
+
+impl Story {
+    fn tell(&mut self, at: Time, text: String) {
+        if self.timeline.len() < LINES_MAX {
+            self.timeline.push(TimelineLine { at, text });
+        }
+    }
+
+    fn ring(&mut self, at: Time, text: String) {
+        if self.paging.len() == LINES_MAX {
+            self.paging.remove(0);
+        }
+        self.paging.push(PagingLine { at, text });
+    }
+}
+
+impl Stories {
+    pub(crate) fn of(&self, incident: IncidentId) -> Option<&Story> {
+        self.incidents.get(&incident)
+    }
+
+    pub(crate) fn apply(&mut self, event: &Event) {
+        let at = event.at;
+        match &event.happened {
+            Happened::FindingOpened { finding } => {
+                let text = format!("{} {}", finding.about, finding.fault);
+                self.note_finding(finding.id, at, text);
+            }
+            Happened::FindingChanged { finding, fault, .. } => {
+                self.note_finding(*finding, at, format!("now it {fault}"));
+            }
+            Happened::FindingClosed { finding } => {
+                self.note_finding(*finding, at, "is as it should be again".to_owned());
+                self.findings.remove(finding);
+            }
+            Happened::IncidentOpened { incident, diagnosis, .. }
+            | Happened::IncidentDiagnosed { incident, diagnosis } => {
+                let story = self.incidents.entry(*incident).or_default();
+                for id in &diagnosis.findings {
+                    if !story.findings.contains(id) {
+                        story.findings.push(*id);
+                        let lines = self.findings.get(id).into_iter().flatten().cloned();
+                        story.timeline.extend(lines);
+                        story.timeline.sort_by_key(|line| line.at);
+                    }
+                }
+                if story.said != diagnosis.sentence {
+                    story.said.clone_from(&diagnosis.sentence);
+                    story.tell(at, format!("Diagnosis: {}", diagnosis.sentence));
+                }
+            }
+            Happened::IncidentMerged { incident, into } => {
+                self.story(*incident).tell(at, format!("turned out to be part of {into}"));
+            }
+            Happened::IncidentResolved { incident, sentence } => {
+                self.story(*incident).tell(at, format!("Over: {sentence}"));
+            }
+            Happened::IncidentAcknowledged { incident, by, via, until } => {
+                let until = until.strftime("%H:%M UTC");
+                self.story(*incident).tell(at, format!("{by} has it in hand (by {via}), until {until}"));
+            }
+            Happened::AcknowledgementExpired { incident } => {
+                self.story(*incident).tell(at, "nobody was heard of since: waking people again".to_owned());
+            }
+            Happened::IncidentNoted { incident, by, text } => {
+                self.story(*incident).tell(at, format!("{by}: {text}"));
+            }
+            Happened::PostPublished { incident, status, body, by, .. } => {
+                let who = by.as_deref().unwrap_or("mainstay");
+                self.story(*incident).tell(at, format!("{who} told visitors ({}): {body}", status.title()));
+            }
+            Happened::PageOpened { page, incident, ladder } => {
+                self.pages.insert(*page, *incident);
+                self.story(*incident).ring(at, format!("{page} opened on the ladder `{ladder}`"));
+            }
+            Happened::PageRung { page, rung, people, until, .. } => {
+                let whom = people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let whom = if whom.is_empty() { "nobody on it".to_owned() } else { whom };
+                let until = until.strftime("%H:%M:%S UTC");
+                self.ring(*page, at, format!("step {}: {whom}; the next step is due at {until}", rung + 1));
+            }
+            Happened::AttemptEnded { page: Some(page), reach, person, outcome } => {
+                let whom = person.as_ref().map_or("the last resort", |person| person.0.as_str());
+                let end = match &outcome.result {
+                    Ok(_) => "accepted by the provider, not answered yet".to_owned(),
+                    Err(failure) => format!("failed: {}", failure.why),
+                };
+                self.ring(*page, at, format!("{whom} over {}: {end}", reach.channel));
+            }
+            Happened::PageClosed { page } => self.ring(*page, at, format!("{page} closed")),
+            _ => {}
+        }
+        while self.incidents.len() > INCIDENTS_MAX {
+            self.incidents.pop_first();
+        }
+        while self.pages.len() > INCIDENTS_MAX {
+            self.pages.pop_first();
+        }
+    }
+
+    fn story(&mut self, incident: IncidentId) -> &mut Story {
+        self.incidents.entry(incident).or_default()
+    }
+
+    fn ring(&mut self, page: PageId, at: Time, text: String) {
+        if let Some(incident) = self.pages.get(&page).copied() {
+            self.story(incident).ring(at, text);
+        }
+    }
+
+    fn note_finding(&mut self, finding: FindingId, at: Time, text: String) {
+        let line = TimelineLine { at, text };
+        let story = self.incidents.values_mut().rev().find(|story| story.findings.contains(&finding));
+        if let Some(story) = story {
+            let first = self.findings.get(&finding).and_then(|lines| lines.first());
+            let about = first.and_then(|line| line.text.split(' ').next()).unwrap_or("it").to_owned();
+            story.tell(at, format!("{about} {}", line.text));
+        }
+        let lines = self.findings.entry(finding).or_default();
+        if lines.len() < 20 {
+            lines.push(line);
+        }
+    }
+}

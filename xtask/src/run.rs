@@ -1,0 +1,49 @@
+//! Runs other programs and says what it runs.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// The workspace's folder.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, PathBuf::from)
+}
+
+pub(crate) fn step(name: &str, work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    println!("\n== {name}");
+    let began = Instant::now();
+    work().map_err(|why| format!("{name}: {why}"))?;
+    println!("== {name}: fine, {:.0} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+pub(crate) fn cargo(args: &[&str]) -> Result<(), String> {
+    command("cargo", args, &[])
+}
+
+pub(crate) fn command(program: &str, args: &[&str], vars: &[(&str, &str)]) -> Result<(), String> {
+    let shown = format!("{program} {}", args.join(" "));
+    let status = Command::new(program)
+        .args(args)
+        .envs(vars.iter().copied())
+        .status()
+        .map_err(|why| format!("`{shown}` cannot be started: {why}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{shown}` failed ({status})")) }
+}
+
+/// Whether a program runs and exits well; says nothing.
+pub(crate) fn quiet(program: &str, args: &[&str]) -> bool {
+    let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+pub(crate) fn output(program: &str, args: &[&str]) -> Result<String, String> {
+    let output = Command::new(program)
+        .args(args)
+        .output()
+        .map_err(|why| format!("`{program}` cannot be started: {why}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    String::from_utf8(output.stdout).map_err(|why| why.to_string())
+}

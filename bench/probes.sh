@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# 1,000 HTTP probes every 10 s on one core, beside prometheus + blackbox_exporter asking the same targets.
+source "$(dirname "$0")/world.sh"
+count=${COUNT:-1000} secs=${SECS:-90}
+out=bench/results/probes.md
+port=$(free_port) target=$(free_port) blackbox=$(free_port) prometheus=$(free_port)
+
+cat >"$folder/nginx.conf" <<N
+worker_processes 1; pid $folder/nginx.pid; error_log $folder/nginx.err; daemon off;
+events { worker_connections 8192; }
+http { access_log off; client_body_temp_path $folder/b; proxy_temp_path $folder/p; fastcgi_temp_path $folder/f; uwsgi_temp_path $folder/u; scgi_temp_path $folder/s;
+  server { listen 127.0.0.1:$target backlog=4096; location / { return 200 "ok"; } } }
+N
+cat >"$folder/mainstay.toml" <<P
+[site]
+name = "Bench"
+data = "$folder/data"
+listen = "127.0.0.1:$port"
+url = "http://127.0.0.1:$port"
+inner = ["127.0.0.0/8"]
+[service.all]
+title = "All"
+P
+cat >"$folder/blackbox.yml" <<P
+modules: { http_2xx: { prober: http, timeout: 5s, http: { preferred_ip_protocol: ip4 } } }
+P
+cat >"$folder/prometheus.yml" <<P
+global: { scrape_interval: 10s, scrape_timeout: 6s }
+scrape_configs:
+  - job_name: probes
+    metrics_path: /probe
+    params: { module: [http_2xx] }
+    file_sd_configs: [ { files: [ "$folder/targets.json" ] } ]
+    relabel_configs:
+      - { source_labels: [__address__], target_label: __param_target }
+      - { source_labels: [__param_target], target_label: instance }
+      - { target_label: __address__, replacement: "127.0.0.1:$blackbox" }
+  - job_name: self
+    static_configs: [ { targets: [ "127.0.0.1:$prometheus" ] } ]
+P
+python3 - <<P
+import json
+n = $count
+with open("$folder/mainstay.toml", "a") as plan:
+    for i in range(n):
+        plan.write(f'[probe.p{i}]\nhttp = "http://127.0.0.1:$target/{i}"\nevery = "10s"\ntimeout = "5s"\nservice = "all"\n')
+json.dump([{"targets": [f"http://127.0.0.1:$target/{i}" for i in range(n)]}], open("$folder/targets.json", "w"))
+P
+begin 1 nginx -c "$folder/nginx.conf" -p "$folder"
+until_answers "http://127.0.0.1:$target/"
+
+share() { # seconds, pids... -> per cent of one core
+    local secs=$1 before=0 after=0 p
+    shift
+    for p in "$@"; do before=$((before + $(cpu_ticks "$p"))); done
+    sleep "$secs"
+    for p in "$@"; do after=$((after + $(cpu_ticks "$p"))); done
+    awk -v d=$((after - before)) -v s="$secs" -v hz="$(getconf CLK_TCK)" 'BEGIN { printf "%.2f", 100 * d / hz / s }'
+}
+begin 0 "$mainstay" run --plan "$folder/mainstay.toml" --log warn; ours=$pid
+until_answers "http://127.0.0.1:$port/"
+sleep 20
+our_cpu=$(share "$secs" "$ours"); our_rss=$(rss_mb "$ours")
+lag=$(curl -fsS "http://127.0.0.1:$port/api/v1/health")
+kill "$ours"; wait "$ours" 2>/dev/null || true
+
+begin 0 prometheus-blackbox-exporter --config.file="$folder/blackbox.yml" --web.listen-address="127.0.0.1:$blackbox" --log.level=error; bb=$pid
+begin 0 prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/tsdb" --web.listen-address="127.0.0.1:$prometheus" --log.level=error; pm=$pid
+until_answers "http://127.0.0.1:$prometheus/-/ready"
+sleep 20
+their_cpu=$(share "$secs" "$bb" "$pm"); bb_rss=$(rss_mb "$bb"); pm_rss=$(rss_mb "$pm")
+interval=$(curl -fsS "http://127.0.0.1:$prometheus/metrics" | awk '/^prometheus_target_interval_length_seconds\{.*quantile="0.99"/ { print $2 }')
+answered=$(curl -fsS "http://127.0.0.1:$prometheus/api/v1/query?query=count(probe_success==1)" | python3 -c 'import json,sys; r=json.load(sys.stdin)["data"]["result"]; print(r[0]["value"][1] if r else 0)')
+mkdir -p bench/results
+python3 - >"$out" <<P
+import json
+lag = json.loads('''$lag''')
+ours, theirs = $our_cpu, $their_cpu
+print("# $count HTTP probes every 10 s on one core\n")
+print("$(machine). $(prometheus --version 2>&1 | head -1 | cut -d'(' -f1), $(prometheus-blackbox-exporter --version 2>&1 | head -1 | cut -d'(' -f1).")
+print("What is measured is pinned to core 0, the target (nginx) to core 1; $secs s each after 20 s of warming up.\n")
+print("| | CPU of one core | resident MB | lag of the schedule, p99 |\n|---|---|---|---|")
+print(f"| mainstay | {ours:.2f} % | $our_rss | {lag.get('lag_p99_ms')} ms |")
+print(f"| blackbox_exporter + prometheus | {theirs:.2f} % | $bb_rss + $pm_rss | {(float('${interval:-nan}') - 10) * 1000:.1f} ms |")
+print(f"| **ratio** | **{ours / max(theirs, 1e-9):.2f}** | **{$our_rss / ($bb_rss + $pm_rss):.2f}** | |")
+print("\nprobes that the peer answered: $answered of $count")
+P
+cat "$out"

@@ -1,0 +1,177 @@
+//! Copies: `backup` of a journal in use, and `restore` of one that is not.
+
+use super::inspect::{Broken, Verified, open_existing, verify};
+use super::io::{Lock, sync_folder_of};
+use super::mark::{self, Found, Mark, MarkFile, with_suffix};
+use super::open::{self, OpenError};
+use super::rows;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, params};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use thiserror::Error;
+
+/// Pages copied at a time.
+const STEP: i32 = 256;
+
+/// Pause between steps, so that a backup never takes the disk for itself.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Steps that may find the file busy before the copy gives up: ten seconds of nothing else.
+const BUSY_STEPS: u32 = 5_000;
+
+/// Why a copy was not made. The original is untouched.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CopyError {
+    /// What was to be copied is not sound.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    /// The place is taken.
+    #[error("{} exists already; nothing was overwritten", .0.display())]
+    Exists(PathBuf),
+    /// Another process has the journal.
+    #[error(transparent)]
+    Locked(OpenError),
+    /// The file system or SQLite refused.
+    #[error("{}: {why}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        why: String,
+    },
+}
+
+/// Copies a journal, in use or not, into one new file and checks the copy. Everything that was acknowledged before the
+/// call is in it.
+///
+/// # Errors
+/// See [`CopyError`]. A file that exists is never overwritten.
+pub fn backup(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Verified, CopyError> {
+    let (path, to) = (path.as_ref(), to.as_ref());
+    if to.exists() {
+        return Err(CopyError::Exists(to.to_owned()));
+    }
+    let part = with_suffix(to, ".part");
+    let sql = |e: rusqlite::Error| CopyError::Io { path: part.clone(), why: e.to_string() };
+    copy(path, &part)?;
+    {
+        let db = Connection::open(&part).map_err(sql)?;
+        let state = rows::state(&db).map_err(sql)?;
+        db.execute("DELETE FROM seal", []).map_err(sql)?;
+        db.execute(
+            "INSERT INTO seal (epoch, seq, hash) VALUES (?1, ?2, ?3)",
+            params![state.head.epoch, rows::signed(state.head.seq), state.hash.0],
+        )
+        .map_err(sql)?;
+    }
+    let verified = verify(&part)?;
+    put_in_place(&part, to)?;
+    Ok(verified)
+}
+
+/// Puts a backup in place of the journal at `path` and begins a new epoch, whose number it returns. What stood there is
+/// renamed, not deleted. Running it again after an interruption is safe.
+///
+/// # Errors
+/// See [`CopyError`]. A journal that exists is replaced only with `overwrite`, and never while it is in use.
+pub fn restore(from: impl AsRef<Path>, path: impl AsRef<Path>, overwrite: bool) -> Result<u32, CopyError> {
+    let (from, path) = (from.as_ref(), path.as_ref());
+    let io = |e: std::io::Error| CopyError::Io { path: path.to_owned(), why: e.to_string() };
+    verify(from)?;
+    let _lock = Lock::take(path).map_err(CopyError::Locked)?;
+    if path.exists() && !overwrite {
+        return Err(CopyError::Exists(path.to_owned()));
+    }
+    let part = with_suffix(path, ".part");
+    copy(from, &part)?;
+    let mark = begin_epoch(path, &part)?;
+    // The mark first: whatever is interrupted from here on, rows and mark are of two epochs, and opening says so.
+    MarkFile::replace(&mark::path_of(path), mark).map_err(io)?;
+    set_aside(path).map_err(io)?;
+    put_in_place(&part, path)?;
+    Ok(mark.head.epoch)
+}
+
+/// Counts the epoch on from the highest that anybody here remembers.
+fn begin_epoch(path: &Path, part: &Path) -> Result<Mark, CopyError> {
+    let sql = |e: rusqlite::Error| CopyError::Io { path: part.to_owned(), why: e.to_string() };
+    let marked = match mark::read(&mark::path_of(path)) {
+        Ok(Found::Mark(mark)) => mark.head.epoch,
+        _ => 0,
+    };
+    // The journal being replaced may be beyond reading; that is why it is replaced.
+    let replaced =
+        open_existing(path).ok().and_then(|db| rows::state(&db).ok()).map_or(0, |state| state.head.epoch);
+    let db = Connection::open(part).map_err(sql)?;
+    let state = rows::state(&db).map_err(sql)?;
+    let epoch = state.head.epoch.max(marked).max(replaced) + 1;
+    db.execute("DELETE FROM seal", []).map_err(sql)?;
+    open::write_epoch(&db, epoch, rows::signed(state.head.seq), "restored").map_err(sql)?;
+    let state = rows::state(&db).map_err(sql)?;
+    Ok(Mark { head: state.head, hash: state.hash })
+}
+
+/// Copies the file as of one moment. The result is a single file, without a write-ahead log beside it.
+fn copy(from: &Path, part: &Path) -> Result<(), CopyError> {
+    let io = |e: std::io::Error| CopyError::Io { path: part.to_owned(), why: e.to_string() };
+    let sql = |e: rusqlite::Error| CopyError::Io { path: part.to_owned(), why: e.to_string() };
+    match std::fs::remove_file(part) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
+        _ => {}
+    }
+    let source = open_existing(from)?;
+    // The transaction holds one moment: else every append during the copy would start it again from the first page.
+    let tx = source.unchecked_transaction().map_err(sql)?;
+    rows::state(&tx).map_err(sql)?;
+    let mut target = Connection::open(part).map_err(sql)?;
+    {
+        let backup = Backup::new(&tx, &mut target).map_err(sql)?;
+        let mut busy = 0;
+        loop {
+            match backup.step(STEP).map_err(sql)? {
+                StepResult::Done => break,
+                StepResult::More => busy = 0,
+                _ if busy < BUSY_STEPS => busy += 1,
+                _ => {
+                    return Err(CopyError::Io {
+                        path: from.to_owned(),
+                        why: "is busy all the time".to_owned(),
+                    });
+                }
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+    target.pragma_update(None, "journal_mode", "DELETE").map_err(sql)?;
+    Ok(())
+}
+
+/// Renames a journal and what belongs to it to the first free `.replaced-N`.
+fn set_aside(path: &Path) -> std::io::Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let free =
+        (1..1_000_u32).map(|n| format!(".replaced-{n}")).find(|suffix| !with_suffix(path, suffix).exists());
+    let Some(suffix) = free else {
+        return Err(std::io::Error::other("too many journals were replaced here"));
+    };
+    // The log before its database: a log left beside a database that is not its own would be played into it.
+    let aside = with_suffix(path, &suffix);
+    for part in ["-wal", "-shm", ""] {
+        let file = with_suffix(path, part);
+        if file.exists() {
+            std::fs::rename(&file, with_suffix(&aside, part))?;
+        }
+    }
+    sync_folder_of(path)
+}
+
+fn put_in_place(part: &Path, to: &Path) -> Result<(), CopyError> {
+    let io = |e: std::io::Error| CopyError::Io { path: to.to_owned(), why: e.to_string() };
+    File::open(part).and_then(|file| file.sync_all()).map_err(io)?;
+    std::fs::rename(part, to).map_err(io)?;
+    sync_folder_of(to).map_err(io)
+}

@@ -1,0 +1,159 @@
+//! The high-water mark: how far the journal had come, in a second file.
+//!
+//! Two slots of 4 KiB are written in turn, each with a check of its own. A torn write spoils one of them, and then the
+//! other still tells the state one append earlier. So a mark costs one write and one sync, and no rename.
+
+use super::io;
+use crate::journal::Head;
+use crate::line::Hash;
+use sha2::{Digest as _, Sha256};
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+const SLOT: usize = 4096;
+
+/// What the mark says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) head: Head,
+    pub(crate) hash: Hash,
+}
+
+/// What the file of the mark says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Missing,
+    Damaged,
+    Mark(Mark),
+}
+
+/// `journal.db` has its mark in `journal.mark`.
+pub(crate) fn path_of(journal: &Path) -> PathBuf {
+    journal.with_extension("mark")
+}
+
+impl Mark {
+    fn write(&self) -> [u8; SLOT] {
+        let Head { epoch, seq } = self.head;
+        let text = format!("mainstay mark 1 epoch {epoch} seq {seq} hash {}", self.hash);
+        let text = format!("{text} check {}\n", check(&text));
+        let mut slot = [b' '; SLOT];
+        slot[..text.len()].copy_from_slice(text.as_bytes());
+        slot[SLOT - 1] = b'\n';
+        slot
+    }
+
+    fn read(slot: &[u8]) -> Option<Self> {
+        let line = std::str::from_utf8(slot).ok()?.lines().next()?;
+        let (text, sum) = line.rsplit_once(" check ")?;
+        if check(text) != sum {
+            return None;
+        }
+        let words: Vec<&str> = text.split(' ').collect();
+        let ["mainstay", "mark", "1", "epoch", epoch, "seq", seq, "hash", hash] = words.as_slice() else {
+            return None;
+        };
+        Some(Self {
+            head: Head { epoch: epoch.parse().ok()?, seq: seq.parse().ok()? },
+            hash: Hash::from_hex(hash)?,
+        })
+    }
+}
+
+fn check(text: &str) -> String {
+    Hash(Sha256::digest(text).into()).to_string()[..16].to_owned()
+}
+
+/// Reads both slots; the later one counts.
+pub(crate) fn read(path: &Path) -> std::io::Result<Found> {
+    let mut bytes = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(2 * SLOT as u64).read_to_end(&mut bytes)?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Missing),
+        Err(e) => return Err(e),
+    };
+    let newest = bytes.chunks(SLOT).filter_map(Mark::read).max_by_key(|mark| mark.head);
+    Ok(newest.map_or(Found::Damaged, Found::Mark))
+}
+
+/// The file of the mark, held open by the one who writes the journal.
+#[derive(Debug)]
+pub(crate) struct MarkFile {
+    file: File,
+    newest: Mark,
+    /// The slot that does not hold the newest mark.
+    next: usize,
+}
+
+impl MarkFile {
+    /// Puts a new file in place of whatever is there, at once or not at all, and keeps it open.
+    pub(crate) fn replace(path: &Path, mark: Mark) -> std::io::Result<Self> {
+        let part = with_suffix(path, ".part");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&part)?;
+        // Both slots are really written, so that later marks need no room that the disk may not have.
+        file.write_all(&mark.write())?;
+        file.write_all(&mark.write())?;
+        file.sync_all()?;
+        std::fs::rename(&part, path)?;
+        io::sync_folder_of(path)?;
+        Ok(Self { file, newest: mark, next: 0 })
+    }
+
+    /// The mark that was written last.
+    pub(crate) fn newest(&self) -> Mark {
+        self.newest
+    }
+
+    /// Moves the mark. Returns when it is on disk.
+    pub(crate) fn set(&mut self, mark: Mark) -> std::io::Result<()> {
+        self.file.seek(SeekFrom::Start((self.next * SLOT) as u64))?;
+        self.file.write_all(&mark.write())?;
+        self.file.sync_data()?;
+        self.newest = mark;
+        self.next = 1 - self.next;
+        Ok(())
+    }
+}
+
+/// The path with something after its very end.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(seq: u64) -> Mark {
+        Mark { head: Head { epoch: 3, seq }, hash: Hash::ORIGIN.then(&seq.to_be_bytes()) }
+    }
+
+    #[test]
+    fn the_newest_mark_counts_and_a_torn_one_leaves_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.mark");
+        assert_eq!(read(&path).unwrap(), Found::Missing);
+        let mut file = MarkFile::replace(&path, mark(0)).unwrap();
+        for seq in 1..=9 {
+            file.set(mark(seq)).unwrap();
+            assert_eq!(read(&path).unwrap(), Found::Mark(mark(seq)));
+        }
+        let whole = std::fs::read(&path).unwrap();
+        assert_eq!(whole.len(), 2 * SLOT);
+        let newest = if Mark::read(&whole[..SLOT]).unwrap() == mark(9) { 0 } else { SLOT };
+        for offset in [0, 30, 60, 100] {
+            let mut torn = whole.clone();
+            torn[newest + offset] ^= 4;
+            std::fs::write(&path, &torn).unwrap();
+            assert_eq!(read(&path).unwrap(), Found::Mark(mark(8)), "{offset}");
+        }
+        std::fs::write(&path, &whole[..20]).unwrap();
+        assert_eq!(read(&path).unwrap(), Found::Damaged);
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(read(&path).unwrap(), Found::Damaged);
+    }
+}

@@ -1,0 +1,176 @@
+//! Bits flip, files are cut, rows vanish: it is noticed, or it changed nothing.
+
+use crate::{filled, place};
+use journal::sqlite::OpenError;
+use journal::{Head, Journal as _, ReadError, SqliteJournal, contract, dump, verify};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::path::Path;
+
+const FILES: [&str; 3] = ["journal.db", "journal.db-wal", "journal.mark"];
+
+/// Files of a journal as a power cut leaves them: the newest lines in the write-ahead log, the others in the database.
+fn as_left(rows: u64) -> Vec<(&'static str, Vec<u8>)> {
+    let (folder, path) = place();
+    drop(filled(&path, rows / 2));
+    let mut journal = SqliteJournal::open(&path).unwrap();
+    for seq in rows / 2..rows {
+        journal.append(seq, &[contract::event(seq + 1, "")]).unwrap();
+    }
+    let files: Vec<_> =
+        FILES.iter().map(|&name| (name, std::fs::read(folder.path().join(name)).unwrap())).collect();
+    assert!(files.iter().all(|(_, bytes)| bytes.len() >= 4096), "the log is in use");
+    files
+}
+
+fn lay_out(folder: &Path, files: &[(&str, Vec<u8>)]) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    for (name, bytes) in files {
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
+/// All events, or `None` when one of the ways to look at a journal complains.
+fn seen(path: &Path) -> Option<Vec<journal::journal::Head>> {
+    let verified = verify(path).ok()?;
+    let journal = SqliteJournal::open(path).ok()?;
+    Some(vec![verified.head, journal.head().ok()?])
+}
+
+#[test]
+fn any_flipped_bit_is_noticed_or_changes_nothing() {
+    let rows = 60;
+    let files = as_left(rows);
+    let whole = contract::events(1, rows);
+    let (folder, path) = place();
+    let mut noticed = 0;
+    let cases = 300;
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let noticed_by_all = std::cell::Cell::new(0);
+    runner
+        .run(&(0..3_usize, any::<prop::sample::Index>(), 0..8_u32), |(file, place, bit)| {
+            let mut files = files.clone();
+            let bytes = &mut files[file].1;
+            let at = place.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            lay_out(folder.path(), &files);
+            match seen(&path) {
+                None => noticed_by_all.set(noticed_by_all.get() + 1),
+                Some(heads) => {
+                    prop_assert_eq!(heads, vec![Head { epoch: 1, seq: rows }; 2]);
+                    let events: Result<Vec<_>, _> = dump(&path, 0).unwrap().collect();
+                    prop_assert_eq!(events.as_ref(), Ok(&whole));
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    noticed += noticed_by_all.get();
+    assert!(noticed > cases / 20, "only {noticed} of {cases} flips were noticed: is anything checked?");
+}
+
+#[test]
+fn a_shortened_write_ahead_log_is_noticed_through_the_mark() {
+    let rows = 20;
+    let files = as_left(rows);
+    let (folder, path) = place();
+    let length = files[1].1.len();
+    for cut in [length - 1, length - 5_000, length / 2, 4_096, 32, 0] {
+        let mut files = files.clone();
+        files[1].1.truncate(cut);
+        lay_out(folder.path(), &files);
+        let told = verify(&path).unwrap_err();
+        let at = told.at.unwrap();
+        assert!(at > rows / 2 && at <= rows, "{cut}: {told}");
+        let refused = SqliteJournal::open(&path).unwrap_err();
+        assert_eq!(refused, OpenError::Lost { path: path.clone(), from: at, to: rows });
+        assert!(refused.to_string().contains("--accept-loss"), "{refused}");
+        // Saying so changes nothing: the evidence is still there.
+        assert_eq!(std::fs::read(folder.path().join(FILES[1])).unwrap(), files[1].1);
+
+        let mut journal = SqliteJournal::open_accepting_loss(&path).unwrap();
+        assert_eq!(journal.head().unwrap(), Head { epoch: 2, seq: at - 1 });
+        journal.append(at - 1, &[contract::event(at, "again")]).unwrap();
+        drop(journal);
+        assert_eq!(verify(&path).unwrap().head, Head { epoch: 2, seq: at });
+        assert_eq!(SqliteJournal::open(&path).unwrap().head().unwrap().epoch, 2, "accepted once, not again");
+    }
+}
+
+#[test]
+fn a_vanished_database_or_mark_is_named() {
+    let files = as_left(10);
+    let (folder, path) = place();
+    for gone in [&FILES[..2], &FILES[2..]] {
+        lay_out(folder.path(), &files);
+        for name in gone {
+            std::fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        let told = SqliteJournal::open(&path).unwrap_err();
+        let whole = told.to_string();
+        match told {
+            OpenError::Lost { from: 1, to: 10, .. } => assert!(gone.len() == 2, "{whole}"),
+            OpenError::NoMark { state: "missing", .. } => assert!(gone.len() == 1, "{whole}"),
+            _ => panic!("{whole}"),
+        }
+        assert!(verify(&path).is_err());
+    }
+    let journal = SqliteJournal::open_accepting_loss(&path).unwrap();
+    assert_eq!(
+        journal.head().unwrap(),
+        Head { epoch: 2, seq: 10 },
+        "rows without a mark are trusted when told so"
+    );
+}
+
+#[test]
+fn a_line_changed_by_hand_is_found_and_can_be_set_aside() {
+    let (_folder, path) = place();
+    drop(filled(&path, 600));
+    let edit = |sql: &str| rusqlite::Connection::open(&path).unwrap().execute(sql, []).unwrap();
+    edit("UPDATE event SET body = replace(body, 'ana', 'bob') WHERE seq = 40");
+    assert_eq!(verify(&path).unwrap_err().at, Some(40));
+
+    let journal = SqliteJournal::open(&path).unwrap();
+    let told = journal.read(0, 1_000).unwrap_err();
+    assert!(matches!(&told, ReadError::Damaged { seq: 40, .. }), "{told}");
+    assert_eq!(journal.read(0, 39).unwrap().len(), 39);
+    drop(journal);
+    let (good, bad): (Vec<_>, Vec<_>) = dump(&path, 0).unwrap().partition(Result::is_ok);
+    assert_eq!((good.len(), bad.len()), (599, 1), "a dump goes on behind a bad line");
+
+    let journal = SqliteJournal::open_accepting_loss(&path).unwrap();
+    assert_eq!(journal.head().unwrap().seq, 39);
+    drop(journal);
+    assert_eq!(verify(&path).unwrap().head, Head { epoch: 2, seq: 39 });
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let aside: i64 = db.query_row("SELECT count(*) FROM set_aside", [], |row| row.get(0)).unwrap();
+    assert_eq!(aside, 561);
+}
+
+#[test]
+fn a_removed_line_in_the_middle_is_found() {
+    let (_folder, path) = place();
+    drop(filled(&path, 50));
+    rusqlite::Connection::open(&path).unwrap().execute("DELETE FROM event WHERE seq = 17", []).unwrap();
+    assert_eq!(verify(&path).unwrap_err().at, Some(18));
+    assert!(matches!(
+        SqliteJournal::open(&path).unwrap_err(),
+        OpenError::Damaged(ReadError::Damaged { seq: 18, .. })
+    ));
+}
+
+#[test]
+fn a_newer_journal_and_a_missing_one_are_left_alone() {
+    let (_folder, path) = place();
+    assert_eq!(verify(&path).unwrap_err().why, format!("there is no journal at {}", path.display()));
+    assert!(!path.exists());
+    drop(filled(&path, 3));
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    let told = SqliteJournal::open(&path).unwrap_err();
+    assert!(matches!(told, OpenError::Newer { version: 2, .. }), "{told}");
+    let told = SqliteJournal::open_accepting_loss(&path).unwrap_err();
+    assert!(matches!(told, OpenError::Newer { version: 2, .. }), "{told}");
+}

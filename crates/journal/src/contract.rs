@@ -22,7 +22,7 @@ pub fn all<J: Journal>(make: impl Fn() -> J) {
 #[must_use]
 pub fn event(seq: u64, salt: &str) -> Event {
     let happened = match seq % 3 {
-        0 => Happened::Booted { blind_since: Some(Time::UNIX_EPOCH) },
+        0 => Happened::PlanAdopted { digest: format!("{salt}{seq:064x}") },
         1 => Happened::IncidentNoted {
             incident: IncidentId(seq),
             by: "ana".to_owned(),

@@ -1,5 +1,12 @@
 //! The journal on real disks, with everything that can befall them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail aloud as well"
+)]
+
 mod contract;
 mod copies;
 mod damage;

@@ -19,7 +19,7 @@ fn point(ms: u64) -> Point {
     let phases = Phases {
         dns: span(1),
         connect: span(2),
-        tls: if ms % 2 == 0 { None } else { span(3) },
+        tls: if ms.is_multiple_of(2) { None } else { span(3) },
         first_byte: span(4),
         total: Duration::from_micros(10_000 + ms),
     };

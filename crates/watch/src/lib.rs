@@ -1,1 +1,31 @@
 //! Judges samples: findings, only on change.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`Watch`] | the thinker: what it knows from the journal, what it counted since boot |
+//! | `verdict` | what one answer means, lane by lane |
+//! | `tls`, `delegation`, `registration` | the same for certificates, name servers and registries |
+//! | `lane` | which faults take one another's place, and which mean the same |
+//! | `tally` | how often in a row, and what follows |
+//! | `blind` | whether it is us |
+//! | `pace` | when a registry is asked before its turn |
+//! | `index` | what follows from the plan once |
+//! | `known` | the fold of the journal |
+//!
+//! Pure: takes `now`, asks nobody. What stands in the journal ([`Watch::known_text`]) and what was counted since boot are
+//! kept apart; losing the latter costs a few samples, never a finding.
+
+mod blind;
+mod delegation;
+mod index;
+mod known;
+mod lane;
+mod pace;
+mod registration;
+mod tally;
+mod tls;
+mod verdict;
+mod watch;
+
+pub use known::Registration;
+pub use watch::Watch;

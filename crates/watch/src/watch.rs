@@ -1,0 +1,624 @@
+//! The thinker itself: one sample in, what changed out.
+
+use crate::blind::{Sight, View};
+use crate::delegation::{self, Zone};
+use crate::index::Index;
+use crate::known::{Known, Open, Registration};
+use crate::lane::Lane;
+use crate::pace::{Lookup, Trouble, Troubles};
+use crate::registration::{self, Before};
+use crate::tally::{Opening, Step, Tally};
+use crate::verdict::{self, Dark, Judged, Verdict, hurts_now};
+use model::event::Event;
+use model::fault::{DnsFault, DomainFault, TlsFault};
+use model::plan::{Ask, Probe};
+use model::sample::{Answer, DnsSeen, DomainSeen};
+use model::time::{between, later};
+use model::{Fault, Finding, FindingId, Happened, Kind, Looked, Plan, ProbeId, Sample, Thing, Time, Weight};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A bad answer is followed up after this long.
+const FOLLOW_UP: Duration = Duration::from_secs(1);
+/// When a date comes close, the registry has this long to say that it moved before we say that it came close ...
+const STEP_GRACE: Duration = Duration::from_secs(60);
+/// ... and this long before we call a domain expired that we could not ask about.
+const EXPIRY_GRACE: Duration = Duration::from_secs(6 * 3600);
+/// New name servers that serve as the old ones did are held to be meant after this long,
+const ACCEPT_ALIKE: Duration = Duration::from_secs(3600);
+/// and those that lead elsewhere after this long, when nothing that stands on them is broken.
+const ACCEPT_UNLIKE: Duration = Duration::from_secs(24 * 3600);
+
+/// Judges samples into findings.
+#[derive(Debug, Default)]
+pub struct Watch {
+    known: Known,
+    open: Open,
+    fresh: Fresh,
+}
+
+/// What was counted since boot.
+#[derive(Debug, Default)]
+struct Fresh {
+    index: Option<Index>,
+    /// The plan changed: findings whose probe left it must close.
+    sweep: bool,
+    probes: BTreeMap<ProbeId, Asked>,
+    /// Probes whose next answer decides something.
+    restless: BTreeSet<ProbeId>,
+    zones: BTreeMap<String, Zone>,
+    /// Since when a moved delegation answers as it should.
+    healthy: BTreeMap<String, Time>,
+    lookups: BTreeMap<ProbeId, Lookup>,
+    troubles: Troubles,
+    /// When the dates of a registration must be judged again without an answer.
+    due: BTreeSet<(Time, ProbeId)>,
+    sight: Sight,
+}
+
+/// One probe, since boot.
+#[derive(Debug)]
+struct Asked {
+    last: Time,
+    well: bool,
+    lanes: BTreeMap<Lane, Tally>,
+}
+
+/// What happened so far in one call; numbers count on within it.
+struct Out {
+    last: u64,
+    happened: Vec<Happened>,
+}
+
+impl Out {
+    fn open(&mut self, about: &Thing, probe: &ProbeId, opening: Opening) {
+        self.last += 1;
+        let Opening { fault, weight, since, evidence } = opening;
+        let (id, about, probe) = (FindingId(self.last), about.clone(), probe.clone());
+        let finding = Finding { id, about, fault, weight, probe, since, evidence };
+        self.happened.push(Happened::FindingOpened { finding });
+    }
+
+    fn close(&mut self, finding: FindingId) {
+        self.happened.push(Happened::FindingClosed { finding });
+    }
+}
+
+impl Watch {
+    /// Folds one event. Events about things unknown here change nothing.
+    pub fn apply(&mut self, event: &Event) {
+        self.open.follow(&self.known, event);
+        self.known.apply(event);
+        if matches!(event.happened, Happened::PlanAdopted { .. }) {
+            self.fresh.index = None;
+        }
+    }
+
+    /// Judges one answer that came in at `now`.
+    pub fn judge(&mut self, plan: &Plan, now: Time, sample: &Sample) -> Vec<Happened> {
+        let mut out = self.out();
+        self.settle_in(plan, now, &mut out);
+        let Some(probe) = plan.probes.get(&sample.probe) else { return out.happened };
+        let verdict = self.verdict(plan, probe, sample, now, &mut out);
+        self.take(plan, probe, verdict, now, &mut out);
+        out.happened
+    }
+
+    /// Lets time go by: dates come closer, juries give up, findings whose probe left the plan close.
+    pub fn tick(&mut self, plan: &Plan, now: Time) -> Vec<Happened> {
+        let mut out = self.out();
+        self.settle_in(plan, now, &mut out);
+        self.look_out(now, &mut out);
+        while let Some((at, id)) = self.fresh.due.first().cloned().filter(|(at, _)| *at <= now) {
+            self.fresh.due.remove(&(at, id.clone()));
+            if let Some(probe) = plan.probes.get(&id) {
+                self.dates(plan, probe, now, &mut out);
+            }
+        }
+        out.happened
+    }
+
+    /// When to tick if nothing else happens.
+    #[must_use]
+    pub fn next(&self, plan: &Plan, now: Time) -> Option<Time> {
+        let unsettled = self.fresh.index.as_ref().is_none_or(|index| !index.fits(plan)) || self.fresh.sweep;
+        let due = self.fresh.due.first().map(|(at, _)| *at);
+        [unsettled.then_some(now), due, self.fresh.sight.deadline()].into_iter().flatten().min()
+    }
+
+    /// Open findings.
+    #[must_use]
+    pub fn findings(&self) -> &BTreeMap<FindingId, Finding> {
+        &self.known.findings
+    }
+
+    /// Registrations as the registries last told them.
+    #[must_use]
+    pub fn registrations(&self) -> &BTreeMap<String, Registration> {
+        &self.known.registrations
+    }
+
+    /// Name servers of a zone that are held to be meant, and since when.
+    #[must_use]
+    pub fn delegation(&self, zone: &str) -> Option<(&BTreeSet<String>, Time)> {
+        self.known.delegations.get(zone).map(|known| (&known.servers, known.at))
+    }
+
+    /// Why we cannot see out, when we cannot.
+    #[must_use]
+    pub fn blind(&self) -> Option<&str> {
+        self.open.about(&self.known, &Thing::here()).find_map(|finding| match &finding.fault {
+            Fault::Blind { why } => Some(why.as_str()),
+            _ => None,
+        })
+    }
+
+    /// When a thing was last looked at since boot, and whether nothing hurt by the newest answers about it.
+    #[must_use]
+    pub fn looked(&self, thing: &Thing) -> Option<Looked> {
+        let probes = self.fresh.index.as_ref()?.about.get(thing)?;
+        let asked = || probes.iter().filter_map(|probe| self.fresh.probes.get(probe));
+        let at = asked().map(|asked| asked.last).max()?;
+        Some(Looked { at, well: asked().all(|asked| asked.well) })
+    }
+
+    /// Everything folded from events, as text: equal for two folds of one journal.
+    #[must_use]
+    pub fn known_text(&self) -> String {
+        format!("{:#?}", self.known)
+    }
+
+    /// Probes that are wanted before their usual turn, and when. An entry stands until an answer newer than it came in.
+    #[must_use]
+    pub fn sooner(&self, plan: &Plan, now: Time) -> BTreeMap<ProbeId, Time> {
+        let mut wanted: BTreeMap<ProbeId, Time> = BTreeMap::new();
+        let mut want = |probe: &ProbeId, at: Time| {
+            if plan.probes.contains_key(probe) {
+                wanted.entry(probe.clone()).and_modify(|was| *was = at.min(*was)).or_insert(at);
+            }
+        };
+        for id in &self.fresh.restless {
+            if let Some(asked) = self.fresh.probes.get(id)
+                && !self.fresh.lookups.contains_key(id)
+            {
+                want(id, later(asked.last, FOLLOW_UP));
+            }
+        }
+        let Some(index) = &self.fresh.index else { return wanted };
+        for (probe, at) in self.fresh.sight.wanted(index, self.blind().is_some(), now) {
+            want(&probe, at);
+        }
+        for (id, lookup) in &self.fresh.lookups {
+            let trouble = self.zone_of(plan, id).and_then(|zone| self.fresh.troubles.get(&zone));
+            if let Some(at) = lookup.wanted(trouble, self.fresh.restless.contains(id), now) {
+                want(id, at);
+            }
+        }
+        for (zone, trouble) in &self.fresh.troubles {
+            let last = |id: &ProbeId| self.fresh.probes.get(id).map(|asked| asked.last);
+            if let Some(id) = index.dns_probe.get(zone)
+                && last(id).is_none_or(|last| last < trouble.since)
+            {
+                want(id, trouble.since);
+            }
+            if let Some(id) = index.domain_probe.get(zone)
+                && !self.fresh.lookups.contains_key(id)
+            {
+                want(id, trouble.since);
+            }
+        }
+        wanted
+    }
+}
+
+// What follows is how one answer is taken in, in the order in which it happens.
+impl Watch {
+    fn out(&self) -> Out {
+        Out { last: self.known.last_finding, happened: Vec::new() }
+    }
+
+    /// Follows a changed plan.
+    fn settle_in(&mut self, plan: &Plan, now: Time, out: &mut Out) {
+        if self.fresh.index.as_ref().is_none_or(|index| !index.fits(plan)) {
+            let index = Index::new(plan);
+            self.fresh.due =
+                index.domain_probe.values().map(|id| (later(now, STEP_GRACE), id.clone())).collect();
+            self.fresh.index = Some(index);
+            self.fresh.sweep = true;
+            let stays = |id: &ProbeId| plan.probes.contains_key(id);
+            self.fresh.probes.retain(|id, _| stays(id));
+            self.fresh.restless.retain(stays);
+            self.fresh.lookups.retain(|id, _| stays(id));
+            for trouble in self.fresh.troubles.values_mut() {
+                trouble.seen_by.retain(stays);
+            }
+            self.fresh.troubles.retain(|_, trouble| !trouble.seen_by.is_empty());
+        }
+        if std::mem::take(&mut self.fresh.sweep) {
+            let gone = |finding: &&Finding| {
+                finding.about.kind != Kind::Mainstay
+                    && plan.probes.get(&finding.probe).is_none_or(|probe| probe.about != finding.about)
+            };
+            for finding in self.known.findings.values().filter(gone) {
+                out.close(finding.id);
+            }
+        }
+    }
+
+    fn zone_of(&self, plan: &Plan, probe: &ProbeId) -> Option<String> {
+        let probe = plan.probes.get(probe)?;
+        self.fresh.index.as_ref()?.zone_of(&probe.ask, &probe.about)
+    }
+
+    fn verdict(&mut self, plan: &Plan, probe: &Probe, sample: &Sample, now: Time, out: &mut Out) -> Verdict {
+        match (&probe.ask, &sample.answer) {
+            (Ask::Dns { names, .. }, Answer::Dns(seen)) => self.zone(seen, names, now, out),
+            (Ask::Domain { .. }, Answer::Domain(seen)) => self.registered(plan, probe, seen, now, out),
+            (Ask::Domain { .. }, Answer::Failed(Fault::Domain { domain })) => {
+                self.looked_up(plan, probe, now);
+                registration::unregistered(domain)
+            }
+            // Whatever else kept us from asking the registry: the last known date stands (P12).
+            (Ask::Domain { .. }, Answer::Failed(fault)) => {
+                let retry_after = match fault {
+                    Fault::Lookup { retry_after, .. } => *retry_after,
+                    _ => None,
+                };
+                self.fresh.lookups.entry(probe.id.clone()).or_default().failed(retry_after, now);
+                let well = self.fresh.probes.get(&probe.id).is_none_or(|asked| asked.well);
+                Verdict { well, ..Verdict::default() }
+            }
+            (Ask::Domain { .. } | Ask::Dns { .. }, Answer::Http(_) | Answer::Tcp { .. } | Answer::Tls(_)) => {
+                Verdict::default()
+            }
+            _ => {
+                let host = Thing::host(probe.about.name.clone());
+                let host_too = probe.about.kind == Kind::Tls
+                    && self.fresh.index.as_ref().is_some_and(|index| index.about.contains_key(&host));
+                verdict::plain(probe, sample, host_too, now)
+            }
+        }
+    }
+
+    fn zone(&mut self, seen: &DnsSeen, asked: &[String], now: Time, out: &mut Out) -> Verdict {
+        let meant = self.known.delegations.get(&seen.zone).map(|known| &known.servers);
+        let lost = self.lost(&seen.zone);
+        let zone = self.fresh.zones.entry(seen.zone.clone()).or_default();
+        let verdict = delegation::judge(seen, asked, meant, zone, lost.clone());
+        let Ok(named) = &seen.delegation else { return verdict };
+        if named.is_empty() {
+            return verdict;
+        }
+        let Some(meant) = meant else {
+            zone.remember(seen, asked);
+            out.happened
+                .push(Happened::DelegationLearned { zone: seen.zone.clone(), servers: named.clone() });
+            return verdict;
+        };
+        if named == meant {
+            zone.remember(seen, asked);
+            zone.moved_to = None;
+            self.fresh.healthy.remove(&seen.zone);
+            return verdict;
+        }
+        zone.moved_to = Some(named.clone());
+        self.accept(seen, named, lost.is_some(), verdict, now, out)
+    }
+
+    /// Accepts moved name servers once they have served well for long enough.
+    fn accept(
+        &mut self,
+        seen: &DnsSeen,
+        named: &BTreeSet<String>,
+        lost: bool,
+        verdict: Verdict,
+        now: Time,
+        out: &mut Out,
+    ) -> Verdict {
+        let serves = matches!(verdict.lanes.get(&Lane::Servers), Some(Judged::Well));
+        let unlike = matches!(
+            verdict.lanes.get(&Lane::Delegation),
+            Some(Judged::Bad(charge)) if charge.weight == Weight::Breaks
+        );
+        let broken = self.known.findings.values().any(|finding| {
+            matches!(finding.about.kind, Kind::Host | Kind::Tls)
+                && hurts_now(&finding.fault, finding.weight)
+                && self.fresh.index.as_ref().and_then(|index| index.zone.get(&finding.about))
+                    == Some(&seen.zone)
+        });
+        if lost || !serves || broken {
+            self.fresh.healthy.remove(&seen.zone);
+            return verdict;
+        }
+        let since = *self.fresh.healthy.entry(seen.zone.clone()).or_insert(now);
+        if between(since, now) < if unlike { ACCEPT_UNLIKE } else { ACCEPT_ALIKE } {
+            return verdict;
+        }
+        self.fresh.healthy.remove(&seen.zone);
+        out.happened.push(Happened::DelegationLearned { zone: seen.zone.clone(), servers: named.clone() });
+        if let Some(zone) = self.fresh.zones.get_mut(&seen.zone) {
+            // What the names had under the old servers no longer binds the new ones.
+            *zone = Zone::default();
+        }
+        for finding in self.open.about(&self.known, &Thing::dns(seen.zone.clone())) {
+            if Lane::of(&finding.fault) == Lane::Delegation {
+                out.close(finding.id);
+            }
+        }
+        let mut verdict = verdict;
+        verdict.lanes.remove(&Lane::Delegation);
+        verdict.well = true;
+        verdict
+    }
+
+    /// Why the registration of a zone is not in order, when it is not.
+    fn lost(&self, zone: &str) -> Option<String> {
+        let finding = self.open.about(&self.known, &Thing::domain(zone)).find(|finding| {
+            matches!(Lane::of(&finding.fault), Lane::Registration | Lane::Hold)
+                && !matches!(finding.fault, Fault::Domain { domain: DomainFault::Expires { .. } })
+        })?;
+        Some(format!("{zone} {}", finding.fault))
+    }
+
+    fn before<'a>(&'a self, plan: &Plan, domain: &str) -> Before<'a> {
+        Before {
+            declared: plan.domains.get(domain).and_then(|domain| domain.expires),
+            servers: self.known.delegations.get(domain).map(|known| &known.servers),
+            moved_to: self.fresh.zones.get(domain).and_then(|zone| zone.moved_to.as_ref()),
+            settled: self.known.settled.get(domain),
+            expired: self.open.expired(&self.known, domain),
+        }
+    }
+
+    fn registered(
+        &mut self,
+        plan: &Plan,
+        probe: &Probe,
+        seen: &DomainSeen,
+        now: Time,
+        out: &mut Out,
+    ) -> Verdict {
+        self.looked_up(plan, probe, now);
+        let verdict = registration::judge(seen, &self.before(plan, &seen.domain), now);
+        if self
+            .known
+            .registrations
+            .get(&seen.domain)
+            .is_none_or(|was| registration::told_anew(&was.seen, seen))
+        {
+            out.happened.push(Happened::RegistrationLearned { seen: seen.clone() });
+        }
+        self.plan_dates(plan, probe, seen, now);
+        verdict
+    }
+
+    fn looked_up(&mut self, plan: &Plan, probe: &Probe, now: Time) {
+        self.fresh.lookups.entry(probe.id.clone()).or_default().succeeded(now);
+        let nothing = registration::declared_only(&probe.about.name);
+        self.plan_dates(plan, probe, &nothing, now);
+    }
+
+    /// Notes when the dates of a registration must be looked at next without an answer.
+    fn plan_dates(&mut self, plan: &Plan, probe: &Probe, seen: &DomainSeen, now: Time) {
+        let step = registration::next_step(seen, &self.before(plan, &seen.domain), now);
+        let stale = registration::stale_at(self.confirmed(probe, &seen.domain).unwrap_or(now), probe.every);
+        self.fresh.due.retain(|(_, id)| *id != probe.id);
+        // A stale date is told once; asking again each tick would only turn in a circle.
+        let stale = if stale > now { stale } else { later(now, probe.every.max(STEP_GRACE)) };
+        self.fresh.due.insert((step.map_or(stale, |step| step.min(stale)), probe.id.clone()));
+    }
+
+    /// When the registration was last confirmed; since boot at the latest, as answers without news leave no line.
+    fn confirmed(&self, probe: &Probe, domain: &str) -> Option<Time> {
+        let fresh = self.fresh.lookups.get(&probe.id).and_then(|lookup| lookup.confirmed);
+        let learned = self.known.registrations.get(domain)?.at;
+        [fresh, Some(learned), self.known.booted].into_iter().flatten().max()
+    }
+
+    /// Judges the dates of a registration without a new answer.
+    fn dates(&mut self, plan: &Plan, probe: &Probe, now: Time, out: &mut Out) {
+        let Ask::Domain { name } = &probe.ask else { return };
+        let seen = match self.known.registrations.get(name) {
+            Some(known) => known.seen.clone(),
+            None => registration::declared_only(name),
+        };
+        let mut verdict = Verdict::default();
+        if let Judged::Bad(charge) = self.worst_date(plan, name, &seen, now) {
+            let grace = match &charge.fault {
+                Fault::Domain { domain: DomainFault::Expired { .. } } => Some(EXPIRY_GRACE),
+                Fault::Domain { domain: DomainFault::Expires { .. } } => Some(STEP_GRACE),
+                _ => None,
+            };
+            let lookup = self.fresh.lookups.entry(probe.id.clone()).or_default();
+            if let Some(grace) = grace {
+                // Perhaps it was renewed since we last asked: ask, and wait a moment for the answer.
+                let asked_at = *lookup.confirm.get_or_insert(now);
+                if between(asked_at, now) >= grace {
+                    verdict = verdict.bad(charge);
+                } else {
+                    self.fresh.due.insert((later(asked_at, grace), probe.id.clone()));
+                    return;
+                }
+            }
+        }
+        if let Some(confirmed) = self.confirmed(probe, name)
+            && registration::stale_at(confirmed, probe.every) <= now
+        {
+            let last_known = seen.registry_expires.or(seen.registrar_expires);
+            verdict = verdict.bad(registration::stale(confirmed, last_known));
+        }
+        verdict.well = self.fresh.probes.get(&probe.id).is_none_or(|asked| asked.well);
+        self.count(probe, verdict.lanes, false, now, out);
+        self.plan_dates(plan, probe, &seen, now);
+    }
+
+    fn worst_date(&self, plan: &Plan, name: &str, seen: &DomainSeen, now: Time) -> Judged {
+        let mut verdict = registration::judge(seen, &self.before(plan, name), now);
+        verdict.lanes.remove(&Lane::Registration).unwrap_or(Judged::Well)
+    }
+
+    /// Takes a verdict in: sight first, then the counts, then who is in trouble.
+    fn take(&mut self, plan: &Plan, probe: &Probe, verdict: Verdict, now: Time, out: &mut Out) {
+        let Verdict { lanes, dark, well } = verdict;
+        let quiet = self.blind().is_some()
+            || self.open.about(&self.known, &probe.about).any(|finding| finding.probe == probe.id);
+        if let (Some(index), false) = (&self.fresh.index, matches!(probe.ask, Ask::Domain { .. })) {
+            self.fresh.sight.note(&probe.id, dark, index, quiet, now);
+        }
+        let blind = self.look_out(now, out);
+        let lanes = if blind && dark != Dark::Light { BTreeMap::new() } else { lanes };
+        let hold = dark != Dark::Light && self.fresh.sight.out();
+        let troubled = self.troubling(probe, &lanes);
+        let asked = self.fresh.probes.entry(probe.id.clone()).or_insert_with(|| Asked {
+            last: now,
+            well,
+            lanes: BTreeMap::new(),
+        });
+        asked.last = now;
+        asked.well = well;
+        self.count(probe, lanes, hold, now, out);
+        self.trouble(plan, probe, troubled, now);
+    }
+
+    /// Asks the jury, and tells whether we are blind.
+    fn look_out(&mut self, now: Time, out: &mut Out) -> bool {
+        let blind = self.open.worded(&Thing::here(), "blind");
+        let Some(index) = &self.fresh.index else { return blind.is_some() };
+        match (self.fresh.sight.view(index, blind.is_some(), now), blind) {
+            (View::Blind(why), None) => {
+                let evidence = format!("{why}; they are on domains that have nothing else in common");
+                let opening =
+                    Opening { fault: Fault::Blind { why }, weight: Weight::Warns, since: now, evidence };
+                out.open(&Thing::here(), &ProbeId("mainstay.here".to_owned()), opening);
+                // What was counted in the dark counts for nothing afterwards.
+                for id in &std::mem::take(&mut self.fresh.restless) {
+                    if let Some(asked) = self.fresh.probes.get_mut(id) {
+                        asked.lanes.clear();
+                    }
+                }
+                true
+            }
+            (View::Clear, Some(finding)) => {
+                out.close(finding);
+                false
+            }
+            (_, blind) => blind.is_some(),
+        }
+    }
+
+    /// Counts every lane of an answer and writes down what follows.
+    fn count(&mut self, probe: &Probe, lanes: BTreeMap<Lane, Judged>, hold: bool, now: Time, out: &mut Out) {
+        let mut restless = false;
+        for (lane, judged) in lanes {
+            let open = self
+                .open
+                .about(&self.known, &probe.about)
+                .filter(|finding| Lane::of(&finding.fault) == lane)
+                .find(|finding| finding.probe == probe.id || self.is_mine_to_close(probe, finding, lane));
+            // Another probe has said the same about the same thing: once is enough.
+            let hold =
+                hold || matches!(&judged, Judged::Bad(charge) if self.said_by_another(probe, &charge.fault));
+            let asked = self.fresh.probes.entry(probe.id.clone()).or_insert_with(|| Asked {
+                last: now,
+                well: true,
+                lanes: BTreeMap::new(),
+            });
+            let tally = asked.lanes.entry(lane).or_default();
+            match tally.count(judged, probe, open, hold, now) {
+                Step::Rest => {}
+                Step::Soon => restless |= !self.covered(probe, lane),
+                Step::Change { finding, fault, weight, evidence } => {
+                    out.happened.push(Happened::FindingChanged { finding, fault, weight, evidence });
+                }
+                Step::Open(opening) => {
+                    if self.open.worded(&probe.about, opening.fault.word()).is_none() {
+                        out.open(&probe.about, &probe.id, opening);
+                    }
+                }
+                Step::Swap(old, opening) => {
+                    if !self.held_by_another(probe, old) {
+                        out.close(old);
+                    }
+                    if self.open.worded(&probe.about, opening.fault.word()).is_none() {
+                        out.open(&probe.about, &probe.id, opening);
+                    }
+                }
+                Step::Close(finding) => {
+                    if !self.held_by_another(probe, finding) {
+                        out.close(finding);
+                    }
+                }
+            }
+        }
+        if restless {
+            self.fresh.restless.insert(probe.id.clone());
+        } else {
+            self.fresh.restless.remove(&probe.id);
+        }
+    }
+
+    /// Whether another probe about the same thing holds a finding with the word that this one sees.
+    fn covered(&self, probe: &Probe, lane: Lane) -> bool {
+        let seen =
+            self.fresh.probes.get(&probe.id).and_then(|asked| asked.lanes.get(&lane)).and_then(Tally::fault);
+        seen.is_some_and(|fault| self.said_by_another(probe, fault))
+    }
+
+    fn said_by_another(&self, probe: &Probe, fault: &Fault) -> bool {
+        let said = self.open.worded(&probe.about, fault.word()).and_then(|id| self.known.findings.get(&id));
+        said.is_some_and(|finding| finding.probe != probe.id)
+    }
+
+    /// A finding of a probe that has recovered meanwhile, kept open because this one still saw the same.
+    fn is_mine_to_close(&self, probe: &Probe, finding: &Finding, lane: Lane) -> bool {
+        let tally = |id: &ProbeId| self.fresh.probes.get(id).and_then(|asked| asked.lanes.get(&lane));
+        let theirs_is_well = tally(&finding.probe).is_some_and(|theirs| theirs.good >= 1);
+        theirs_is_well && finding.probe != probe.id
+    }
+
+    /// Whether another probe about the same thing still sees what a finding says.
+    fn held_by_another(&self, probe: &Probe, finding: FindingId) -> bool {
+        let Some(finding) = self.known.findings.get(&finding) else { return false };
+        let lane = Lane::of(&finding.fault);
+        let others = self.fresh.index.as_ref().and_then(|index| index.about.get(&probe.about));
+        others.into_iter().flatten().filter(|id| **id != probe.id).any(|id| {
+            let tally = self.fresh.probes.get(id).and_then(|asked| asked.lanes.get(&lane));
+            tally.and_then(Tally::fault).is_some_and(|fault| fault.word() == finding.fault.word())
+        })
+    }
+
+    /// Whether an answer suggests that the domain itself may be lost.
+    fn troubling(&self, probe: &Probe, lanes: &BTreeMap<Lane, Judged>) -> bool {
+        lanes.values().any(|judged| match judged {
+            Judged::Well => false,
+            Judged::Bad(charge) => match &charge.fault {
+                Fault::Dns { dns } => matches!(
+                    dns,
+                    DnsFault::DelegationMoved { .. } | DnsFault::NotDelegated | DnsFault::NoServer
+                ),
+                Fault::Domain { .. } => hurts_now(&charge.fault, charge.weight),
+                Fault::Tls { tls } => matches!(tls, TlsFault::WrongName { .. } | TlsFault::SelfSigned),
+                Fault::NameNotFound => probe.about.kind == Kind::Host,
+                _ => false,
+            },
+        })
+    }
+
+    /// Follows which domains something is wrong with.
+    fn trouble(&mut self, plan: &Plan, probe: &Probe, troubled: bool, now: Time) {
+        let Some(zone) = self.zone_of(plan, &probe.id) else { return };
+        if troubled {
+            let trouble = self.fresh.troubles.entry(zone).or_insert_with(|| Trouble::new(now));
+            trouble.seen_by.insert(probe.id.clone());
+        } else if let Some(trouble) = self.fresh.troubles.get_mut(&zone) {
+            // A failed lookup tells nothing and ends nothing.
+            let failing = self.fresh.lookups.get(&probe.id).is_some_and(Lookup::is_failing);
+            if !failing {
+                trouble.seen_by.remove(&probe.id);
+            }
+            if trouble.seen_by.is_empty() {
+                self.fresh.troubles.remove(&zone);
+            }
+        }
+    }
+}

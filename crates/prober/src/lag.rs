@@ -1,0 +1,139 @@
+//! How late the rounds run: of a watchman who is always late, one must know it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Each power of two of microseconds is divided into so many parts: a figure is at most an eighth too high.
+const PARTS: u64 = 8;
+const PARTS_BITS: u32 = PARTS.trailing_zeros();
+/// Enough for more than an hour; what is later counts as that late.
+const BUCKETS: usize = 30 * PARTS as usize;
+
+/// Tells how late questions were asked. Cheap to copy; all copies are one.
+#[derive(Clone, Debug, Default)]
+pub struct Lag(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    late: [AtomicU64; BUCKETS],
+    lost: AtomicU64,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { late: std::array::from_fn(|_| AtomicU64::new(0)), lost: AtomicU64::new(0) }
+    }
+}
+
+/// How punctual the rounds were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Punctuality {
+    /// Questions asked at their regular turn.
+    pub asked: u64,
+    /// Answers that nobody took off our hands in time, or that were lost in a fault of our own.
+    pub lost: u64,
+    /// Half of the questions were asked no later than this after their turn.
+    pub p50: Duration,
+    /// Ninety-nine of a hundred were.
+    pub p99: Duration,
+    /// All were.
+    pub max: Duration,
+}
+
+impl Lag {
+    /// How punctual the rounds were since the beginning, or since they were last taken.
+    #[must_use]
+    pub fn read(&self) -> Punctuality {
+        self.sum(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// The same, and begins to count anew. For one reader only.
+    #[must_use]
+    pub fn take(&self) -> Punctuality {
+        self.sum(|count| count.swap(0, Ordering::Relaxed))
+    }
+
+    pub(crate) fn note(&self, late: Duration) {
+        if let Some(count) = self.0.late.get(bucket(late)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn lose(&self) {
+        self.0.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn sum(&self, get: impl Fn(&AtomicU64) -> u64) -> Punctuality {
+        let counts: Vec<u64> = self.0.late.iter().map(&get).collect();
+        let asked: u64 = counts.iter().sum();
+        let quantile = |per_cent: u64| {
+            let wanted = (asked * per_cent).div_ceil(100).max(1);
+            let mut seen = 0;
+            let place = counts.iter().position(|count| {
+                seen += count;
+                seen >= wanted
+            });
+            place.map_or(Duration::ZERO, ceiling)
+        };
+        Punctuality {
+            asked,
+            lost: get(&self.0.lost),
+            p50: quantile(50),
+            p99: quantile(99),
+            max: quantile(100),
+        }
+    }
+}
+
+fn bucket(late: Duration) -> usize {
+    let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+    if micros < PARTS {
+        return usize::try_from(micros).unwrap_or(0);
+    }
+    let power = micros.ilog2() - PARTS_BITS;
+    let part = (micros >> power) - PARTS;
+    let place = u64::from(power + 1) * PARTS + part;
+    usize::try_from(place).unwrap_or(BUCKETS).min(BUCKETS - 1)
+}
+
+/// The highest lag that a bucket holds.
+fn ceiling(bucket: usize) -> Duration {
+    let place = bucket as u64;
+    let (power, part) = (place / PARTS, place % PARTS);
+    Duration::from_micros(match power.checked_sub(1) {
+        None => part,
+        Some(power) => ((PARTS + part + 1) << power) - 1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quantiles_are_told_and_taken() {
+        let lag = Lag::default();
+        for _ in 0..98 {
+            lag.note(Duration::from_micros(100));
+        }
+        lag.note(Duration::from_millis(20));
+        lag.note(Duration::from_millis(900));
+        let read = lag.read();
+        assert_eq!(read.asked, 100);
+        assert!((100..=113).contains(&read.p50.as_micros()), "{read:?}");
+        assert!((20..=23).contains(&read.p99.as_millis()), "{read:?}");
+        assert!((900..=1013).contains(&read.max.as_millis()), "{read:?}");
+        assert_eq!(lag.take(), read);
+        assert_eq!(lag.read(), Punctuality::default());
+    }
+
+    proptest! {
+        #[test]
+        fn a_bucket_tells_at_most_an_eighth_too_much(micros in 0u64..3_600_000_000) {
+            let told = ceiling(bucket(Duration::from_micros(micros))).as_micros() as u64;
+            prop_assert!(told >= micros && told <= micros + micros / 8, "{micros} told as {told}");
+        }
+    }
+}

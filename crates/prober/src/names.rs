@@ -1,0 +1,237 @@
+//! From a name to its addresses, and which of them the plan allows.
+//!
+//! Nothing is kept: a monitor wants what is true now. Lookups of the same name that overlap are answered together.
+
+mod inner;
+mod system;
+
+use crate::dns::records::addresses;
+use crate::dns::wire::{Wire, code_fault, plain, question_name, within};
+use hickory_proto::rr::{Name, RecordType};
+use ipnet::IpNet;
+use model::fault::{DnsFault, Fault};
+use model::plan::Plan;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use system::System;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout_at};
+
+/// How long one lookup may take, all resolvers and aliases together.
+const LOOK_UP: Duration = Duration::from_secs(4);
+/// What one resolver gets of it at least, so that a dead first one leaves time for the second.
+const SHARE_MIN: Duration = Duration::from_millis(1_000);
+/// How long we wait for IPv6 addresses once the IPv4 ones are there.
+const SECOND_FAMILY: Duration = Duration::from_millis(500);
+/// Times that an alias is asked for anew, because a resolver did not follow it.
+const ALIASES_MAX: usize = 8;
+
+type Found = Result<Vec<IpAddr>, Fault>;
+
+/// Looks names up at the resolvers of the plan, or at those of the system when the plan names none.
+#[derive(Debug)]
+pub struct Names {
+    wire: Arc<Wire>,
+    declared: Vec<SocketAddr>,
+    system: System,
+    inner: Vec<IpNet>,
+    flying: Mutex<BTreeMap<String, Arc<OnceCell<Found>>>>,
+}
+
+impl Names {
+    /// Takes resolvers and allowed inner networks from the plan.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            wire: Arc::default(),
+            declared: plan.dns.resolvers.clone(),
+            system: System::default(),
+            inner: plan.site.inner.clone(),
+            flying: Mutex::default(),
+        }
+    }
+
+    /// The addresses of a host, IPv4 first; never empty. An address literal is returned as it is: it was written by a
+    /// hand that meant it. Whoever got the literal from somebody else (a redirect) asks [`Names::allows`] first.
+    ///
+    /// # Errors
+    /// [`Fault::NameNotFound`] when the name or its addresses do not exist, [`Fault::NameUnanswered`] when no resolver
+    /// could say, [`Fault::InnerAddress`] when it leads to an inner address that the plan does not allow.
+    pub async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        if let Some(address) = literal(host) {
+            return Ok(vec![address]);
+        }
+        let found = self.resolve(host).await?;
+        match found.iter().find(|address| !self.allows(**address)) {
+            Some(address) => Err(Fault::InnerAddress { address: *address }),
+            None => Ok(found),
+        }
+    }
+
+    /// Whether the plan lets us go to an address: public ones always, inner ones only inside `site.inner`.
+    #[must_use]
+    pub fn allows(&self, address: IpAddr) -> bool {
+        let address = inner::carried(address);
+        !inner::is_inner(address) || self.inner.iter().any(|net| net.contains(&address))
+    }
+
+    /// The resolvers that are asked, in order.
+    pub(crate) fn resolvers(&self) -> Vec<SocketAddr> {
+        if self.declared.is_empty() { self.system.read().resolvers.clone() } else { self.declared.clone() }
+    }
+
+    /// What asks the questions, shared so that all questions of this process together are bounded.
+    pub(crate) fn wire(&self) -> &Arc<Wire> {
+        &self.wire
+    }
+
+    /// The addresses of a host wherever they lead. Only for what the plan itself points to.
+    pub(crate) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        if let Some(address) = literal(host) {
+            return Ok(vec![address]);
+        }
+        let name = question_name(host).ok_or(Fault::NameNotFound)?;
+        let key = plain(&name);
+        let cell = {
+            let mut flying = self.flying.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(flying.entry(key.clone()).or_default())
+        };
+        // Whoever waits takes over when the first to ask is cancelled.
+        let landing = Landing { names: self, key: &key, cell: &cell };
+        let found = cell.get_or_init(|| self.resolve_now(&name, &key)).await.clone();
+        drop(landing);
+        found
+    }
+
+    async fn resolve_now(&self, name: &Name, host: &str) -> Found {
+        // RFC 6761: these never leave the machine.
+        if host == "localhost" || host.ends_with(".localhost") {
+            return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+        }
+        if !self.declared.is_empty() {
+            return self.at_resolvers(&self.declared, name).await;
+        }
+        let system = self.system.read();
+        if let Some(known) = system.hosts.get(host) {
+            return Ok(known.iter().copied().collect());
+        }
+        // Only a name of one label is completed: trying `acme.app.corp.example` for a vanished `acme.app` could find
+        // a wildcard there and call the vanished name well.
+        if !host.contains('.') {
+            for domain in &system.search {
+                let Some(full) = question_name(&format!("{host}.{domain}")) else { continue };
+                let found = self.at_resolvers(&system.resolvers, &full).await;
+                if found != Err(Fault::NameNotFound) {
+                    return found;
+                }
+            }
+        }
+        self.at_resolvers(&system.resolvers, name).await
+    }
+
+    /// Asks one resolver after the other until one gives an answer that stands.
+    async fn at_resolvers(&self, resolvers: &[SocketAddr], name: &Name) -> Found {
+        let until = Instant::now() + LOOK_UP;
+        let count = u32::try_from(resolvers.len()).unwrap_or(u32::MAX).max(1);
+        let share = (LOOK_UP / count).max(SHARE_MIN);
+        let mut failed = Fault::NameUnanswered { why: "no resolver is known".to_owned() };
+        for resolver in resolvers {
+            if Instant::now() >= until {
+                break;
+            }
+            match self.at_resolver(*resolver, name, within(share, until)).await {
+                Ok(found) if found.is_empty() => return Err(Fault::NameNotFound),
+                Ok(found) => return Ok(found.into_iter().collect()),
+                Err(Fault::NameNotFound) => return Err(Fault::NameNotFound),
+                Err(fault) => failed = fault,
+            }
+        }
+        Err(failed)
+    }
+
+    /// Both families side by side; what IPv4 says does not wait long for IPv6, and does not fail with it.
+    async fn at_resolver(
+        &self,
+        resolver: SocketAddr,
+        name: &Name,
+        until: Instant,
+    ) -> Result<BTreeSet<IpAddr>, Fault> {
+        let a = self.followed(resolver, name, RecordType::A, until);
+        let aaaa = self.followed(resolver, name, RecordType::AAAA, until);
+        tokio::pin!(a, aaaa);
+        let (a, aaaa) = tokio::select! {
+            a = &mut a => {
+                let enough = a.as_ref().is_ok_and(|found| !found.is_empty());
+                let patience = if enough { within(SECOND_FAMILY, until) } else { until };
+                let late = Err(Fault::NameUnanswered { why: format!("the resolver {resolver} does not answer") });
+                (a, timeout_at(patience, aaaa).await.unwrap_or(late))
+            }
+            aaaa = &mut aaaa => (a.await, aaaa),
+        };
+        match (a, aaaa) {
+            (Ok(a), Ok(aaaa)) => Ok(a.into_iter().chain(aaaa).collect()),
+            (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => Ok(found),
+            (Err(Fault::NameNotFound), _) | (_, Err(Fault::NameNotFound)) => Err(Fault::NameNotFound),
+            (Err(fault), _) | (_, Err(fault)) => Err(fault),
+        }
+    }
+
+    /// Asks for one family, and again for the alias where a resolver leaves following it to us.
+    async fn followed(
+        &self,
+        resolver: SocketAddr,
+        name: &Name,
+        kind: RecordType,
+        until: Instant,
+    ) -> Result<BTreeSet<IpAddr>, Fault> {
+        let unanswered = |why: String| Fault::NameUnanswered { why };
+        let circle = || unanswered(format!("the CNAME records of {} lead in a circle", plain(name)));
+        let mut at = name.clone();
+        for _ in 0..ALIASES_MAX {
+            let answer = self
+                .wire
+                .ask(resolver, &at, kind, true, until)
+                .await
+                .map_err(|trouble| unanswered(trouble.said(resolver)))?;
+            match code_fault(answer.metadata.response_code) {
+                None => {}
+                Some(DnsFault::NxDomain) => return Err(Fault::NameNotFound),
+                Some(fault) => return Err(unanswered(format!("the resolver {resolver} {fault}"))),
+            }
+            let read = addresses(&answer, &at).ok_or_else(circle)?;
+            match read.alias {
+                // A resolver that did recurse and says no more has no more: the alias leads to nothing.
+                Some(alias) if !answer.metadata.recursion_available => at = alias,
+                _ => return Ok(read.found),
+            }
+        }
+        Err(circle())
+    }
+}
+
+/// Takes a finished lookup off the list, so that the next one asks afresh.
+struct Landing<'a> {
+    names: &'a Names,
+    key: &'a str,
+    cell: &'a Arc<OnceCell<Found>>,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        let mut flying = self.names.flying.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = flying.get(self.key).is_some_and(|cell| Arc::ptr_eq(cell, self.cell));
+        // Cancelled while others still wait: they keep it, and the last of them takes it off.
+        let last = self.cell.initialized() || Arc::strong_count(self.cell) <= 2;
+        if ours && last {
+            flying.remove(self.key);
+        }
+    }
+}
+
+/// An address written as such, with or without the brackets of a URL.
+fn literal(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    bare.parse().ok()
+}

@@ -1,0 +1,220 @@
+//! Everything that is wrong with a chain as served, not only what a verifier trips over first.
+
+use super::certificate::{self, Read};
+use super::ocsp;
+use super::recorder::Presented;
+use super::trust::Trust;
+use model::Time;
+use model::fault::TlsFault;
+use model::sample::TlsSeen;
+use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
+use std::net::SocketAddr;
+use std::time::Duration;
+use webpki::{EndEntityCert, KeyUsage};
+
+/// No more certificates of one chain than this are told of; honest chains have two to four.
+const CHAIN_MAX: usize = 16;
+
+/// What is asked: who answered, under which name, at what time.
+pub(super) struct Question<'a> {
+    pub(super) address: SocketAddr,
+    pub(super) name: &'a ServerName<'static>,
+    pub(super) said: &'a str,
+    pub(super) now: Time,
+    pub(super) algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
+}
+
+/// Judges what was presented. `unsigned` says that the server failed to show that it holds the leaf's key.
+pub(super) fn judge(trust: &Trust, asked: &Question<'_>, presented: &Presented, unsigned: bool) -> TlsSeen {
+    let reads: Vec<Option<Read>> =
+        presented.chain.iter().take(CHAIN_MAX).map(|der| certificate::read(der)).collect();
+    let mut faults = match (presented.chain.split_first(), reads.first()) {
+        (Some((leaf, rest)), Some(Some(read))) => {
+            let chain: Vec<&Read> = reads.iter().flatten().collect();
+            let mut faults = dates(read, asked.now);
+            faults.extend(name(leaf, read, asked.name));
+            faults.extend(keys(&chain));
+            if ocsp::says_revoked(&presented.staple, &read.serial) {
+                faults.push(TlsFault::Revoked);
+            }
+            if !trust.own.contains(leaf) {
+                let path = Path { trust, leaf, rest, chain: &chain, algorithms: asked.algorithms };
+                faults.extend(path.faults(asked.now, &faults));
+            }
+            faults
+        }
+        _ => vec![other("it cannot be read")],
+    };
+    if unsigned && !faults.iter().any(|fault| matches!(fault, TlsFault::WeakKey { .. })) {
+        faults.push(other("the server does not hold its key"));
+    }
+    // Their order in the model is from what turns every visitor away to what only the strict refuse.
+    faults.sort();
+    faults.dedup();
+    TlsSeen {
+        address: asked.address,
+        name: asked.said.to_owned(),
+        chain: reads.into_iter().flatten().map(|read| read.told).collect(),
+        faults,
+    }
+}
+
+fn other(why: &str) -> TlsFault {
+    TlsFault::Other { why: why.to_owned() }
+}
+
+fn dates(leaf: &Read, now: Time) -> Vec<TlsFault> {
+    let mut faults = Vec::new();
+    if now > leaf.told.not_after {
+        faults.push(TlsFault::Expired { since: leaf.told.not_after });
+    }
+    if now < leaf.told.not_before {
+        faults.push(TlsFault::NotYetValid { from: leaf.told.not_before });
+    }
+    faults
+}
+
+fn name(leaf: &CertificateDer<'_>, read: &Read, asked: &ServerName<'_>) -> Option<TlsFault> {
+    // A leaf that the verifier cannot read at all is told of by the path.
+    let leaf = EndEntityCert::try_from(leaf).ok()?;
+    leaf.verify_is_valid_for_subject_name(asked).err()?;
+    let mut presented = read.told.names.clone();
+    if presented.is_empty() {
+        presented.extend(read.common_name.clone());
+    }
+    Some(TlsFault::WrongName { presented })
+}
+
+/// Weak keys of all that the server sends but a root, whose key nobody relies on.
+fn keys(chain: &[&Read]) -> Vec<TlsFault> {
+    let counts = |(place, read): &(usize, &&Read)| *place == 0 || !read.self_issued();
+    chain
+        .iter()
+        .enumerate()
+        .filter(counts)
+        .filter(|(_, read)| read.weak)
+        .map(|(_, read)| TlsFault::WeakKey { key: read.told.key.clone() })
+        .collect()
+}
+
+/// The way from the leaf to a root.
+struct Path<'a> {
+    trust: &'a Trust,
+    leaf: &'a CertificateDer<'a>,
+    rest: &'a [CertificateDer<'a>],
+    chain: &'a [&'a Read],
+    algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
+}
+
+impl Path<'_> {
+    /// What the verifier says. As it stops at the first date out of order, it is asked once more for a moment at which the
+    /// dates were in order, so that an expired certificate of an unknown authority is known to be both.
+    fn faults(&self, now: Time, known: &[TlsFault]) -> Vec<TlsFault> {
+        let mut faults = Vec::new();
+        let Err(error) = self.verify(now) else { return faults };
+        let dated =
+            known.iter().any(|f| matches!(f, TlsFault::Expired { .. } | TlsFault::NotYetValid { .. }));
+        let error = match error {
+            webpki::Error::CertExpired { not_after, .. } => {
+                if !dated {
+                    faults.push(TlsFault::Expired { since: instant(not_after) });
+                }
+                let all_valid = self.chain.iter().map(|read| read.told.not_after).min();
+                all_valid.and_then(|at| self.verify(at).err())
+            }
+            webpki::Error::CertNotValidYet { not_before, .. } => {
+                if !dated {
+                    faults.push(TlsFault::NotYetValid { from: instant(not_before) });
+                }
+                let all_valid = self.chain.iter().map(|read| read.told.not_before).max();
+                all_valid.and_then(|at| self.verify(at).err())
+            }
+            error => Some(error),
+        };
+        let weak = known.iter().any(|fault| matches!(fault, TlsFault::WeakKey { .. }));
+        faults.extend(error.and_then(|error| self.named(&error, weak)));
+        faults
+    }
+
+    fn verify(&self, at: Time) -> Result<(), webpki::Error> {
+        let secs = u64::try_from(at.as_second()).unwrap_or(0);
+        EndEntityCert::try_from(self.leaf)?
+            .verify_for_usage(
+                self.algorithms,
+                &self.trust.anchors,
+                self.rest,
+                UnixTime::since_unix_epoch(Duration::from_secs(secs)),
+                KeyUsage::server_auth(),
+                None,
+                None,
+            )
+            .map(|_| ())
+    }
+
+    fn named(&self, error: &webpki::Error, weak: bool) -> Option<TlsFault> {
+        use webpki::Error as E;
+        Some(match error {
+            // Told of already, or again under another name.
+            E::CertExpired { .. } | E::CertNotValidYet { .. } => return None,
+            E::UnknownIssuer | E::CaUsedAsEndEntity => self.rootless(error),
+            E::InvalidSignatureForPublicKey
+            | E::UnsupportedSignatureAlgorithmContext(_)
+            | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+                if weak =>
+            {
+                return None;
+            }
+            E::InvalidSignatureForPublicKey => match self.rootless(error) {
+                TlsFault::IncompleteChain { .. } => other("its issuer's key did not sign it"),
+                fault => fault,
+            },
+            E::UnsupportedSignatureAlgorithmContext(_)
+            | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+            | E::SignatureAlgorithmMismatch => {
+                other("it is signed in a way that is no longer accepted, such as SHA-1")
+            }
+            E::CertDistrusted => other("its key is known to be compromised"),
+            E::RequiredEkuNotFoundContext(_) | E::EmptyEkuExtension => {
+                other("it is not meant for servers (no serverAuth among its usages)")
+            }
+            E::NameConstraintViolation => other("an authority above it may not issue for this name"),
+            E::PathLenConstraintViolated | E::EndEntityUsedAsCa => {
+                other("a certificate above it may not issue certificates")
+            }
+            E::UnsupportedCertVersion => other("it is older than X.509 version 3"),
+            E::UnsupportedCriticalExtension => other("it has a critical extension that nobody knows"),
+            E::BadDer | E::BadDerTime | E::TrailingData(_) | E::MalformedExtensions => {
+                other("it cannot be read")
+            }
+            error => TlsFault::Other { why: format!("{error:?}") },
+        })
+    }
+
+    /// Why there is no way to a root: we walk from issuer to issuer as far as the served certificates lead.
+    fn rootless(&self, error: &webpki::Error) -> TlsFault {
+        let Some((leaf, rest)) = self.chain.split_first() else { return other("there is none") };
+        if leaf.self_issued() {
+            return TlsFault::SelfSigned;
+        }
+        if *error == webpki::Error::CaUsedAsEndEntity {
+            return other("it is the certificate of an authority, not of a server");
+        }
+        let mut last = leaf;
+        // Each step uses another certificate up, so that a circle of cross-signatures ends too.
+        for _ in rest {
+            match rest.iter().find(|read| read.subject == last.issuer) {
+                Some(issuer) if !last.self_issued() => last = issuer,
+                _ => break,
+            }
+        }
+        if last.self_issued() {
+            TlsFault::UntrustedRoot { root: last.told.subject.clone() }
+        } else {
+            TlsFault::IncompleteChain { missing: last.told.issuer.clone() }
+        }
+    }
+}
+
+fn instant(at: UnixTime) -> Time {
+    i64::try_from(at.as_secs()).ok().and_then(|secs| Time::from_second(secs).ok()).unwrap_or(Time::MAX)
+}

@@ -1,1 +1,120 @@
-//! Turns the text of mainstay.toml into a Plan, or tells every Problem with its span.
+//! Turns the text of mainstay.toml into a [`Plan`], complete and consistent, or tells every [`Problem`] with its place.
+//!
+//! Pure: opens no file, resolves no name, looks at no clock. Secrets are never read here, only where they are.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `fields`, `kind` | the one table of everything that may stand in a plan |
+//! | `syntax` | text -> tables, whatever is broken in between |
+//! | `form` | reads one table by its fields: types, ranges, unknown and missing keys |
+//! | `word`, `host`, `domain` | single words: spans, zones, names, registrable domains |
+//! | `draft`, `probe`, `people` | the plan as it was written |
+//! | `team`, `derive`, `circle` | the plan as it is meant: references, probes, the graph |
+//! | `warn` | no mistake, but deserves a second look |
+//! | `marks`, `problem`, `near` | what is wrong, where, and what was probably meant |
+//! | `schema`, `reference` | the table of fields for editors and for people |
+//!
+//! Deliberately absent: a default for anything that nobody would guess, and any key that is read but not checked.
+
+mod circle;
+mod derive;
+mod domain;
+mod draft;
+mod fields;
+mod form;
+mod host;
+mod kind;
+mod marks;
+mod near;
+mod people;
+mod probe;
+mod problem;
+mod reference;
+mod schema;
+mod syntax;
+mod team;
+mod warn;
+mod word;
+
+pub use problem::{Problem, Problems};
+pub use reference::reference;
+pub use schema::schema;
+
+use marks::Marks;
+use model::{Plan, plan};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The longest text that is read, in bytes.
+pub const LONGEST: usize = 1 << 20;
+
+/// A sound plan, and what deserves a second look in it.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// The plan.
+    pub plan: Plan,
+    /// In the order of the text.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads a plan. `name` is what messages call the text, `folder` is what relative paths are relative to.
+///
+/// # Errors
+/// Every problem at once, in the order of the text: at most a few hundred, never none.
+pub fn read(text: &str, name: &str, folder: &Path) -> Result<Read, Problems> {
+    let mut marks = Marks::default();
+    if text.len() > LONGEST {
+        let message = format!("the plan is longer than {} KiB", LONGEST / 1024);
+        marks.syntax(0..0, message, Some("divide it among several installations".to_owned()));
+        return Err(Problems(marks.told("", name).0));
+    }
+    let plan = syntax::parse(text, &mut marks).map(|table| understood(text, &table, folder, &mut marks));
+    let (problems, warnings) = marks.told(text, name);
+    match plan {
+        Some(plan) if problems.is_empty() => Ok(Read { plan, warnings }),
+        _ => Err(Problems(problems)),
+    }
+}
+
+fn understood(
+    text: &str,
+    table: &toml::Spanned<toml::de::DeTable<'_>>,
+    folder: &Path,
+    marks: &mut Marks,
+) -> Plan {
+    let root = form::Root::open(table.get_ref(), marks);
+    let draft = draft::read(&root, folder, marks);
+    let people = team::people(&draft, marks);
+    let rotas = team::rotas(&draft, marks);
+    let ladders = team::ladders(&draft, marks);
+    let channels = team::channels(&draft);
+    circle::judge(&draft.services, marks);
+    let derived = derive::derive(&draft, marks);
+    warn::warn(&draft, &derived, marks);
+    let domains =
+        draft.domains.into_iter().map(|(zone, domain)| (zone, plan::Domain { expires: domain.expires }));
+    Plan {
+        digest: digest(text),
+        site: draft.site,
+        dns: draft.dns,
+        registry: draft.registry,
+        services: derived.services,
+        probes: derived.probes,
+        domains: domains.collect(),
+        people,
+        rotas,
+        ladders,
+        channels,
+        board: draft.board,
+        graph: derived.graph,
+    }
+}
+
+fn digest(text: &str) -> String {
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text.as_bytes()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}

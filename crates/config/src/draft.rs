@@ -1,0 +1,274 @@
+//! The plan as it was written: every word read, nothing yet compared with anything else.
+
+use crate::form::{At, Form, Root, Wrong};
+use crate::host::{Host, Pattern, Url, dns_name};
+use crate::marks::{Marks, Place};
+use crate::people::{self, ChannelDraft, LadderDraft, PersonDraft, RotaDraft};
+use crate::probe::{self, ProbeDraft};
+use crate::word;
+use ipnet::IpNet;
+use jiff::tz::TimeZone;
+use model::Time;
+use model::plan::{Board, Dns, Registry, Site};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+/// Everything that was written.
+pub(crate) struct Draft {
+    pub(crate) site: Site,
+    /// Where `site.url` stands, when it was written.
+    pub(crate) url: Option<At<Url>>,
+    pub(crate) dns: Dns,
+    pub(crate) registry: Registry,
+    pub(crate) watch: Watch,
+    pub(crate) services: BTreeMap<String, ServiceDraft>,
+    pub(crate) probes: BTreeMap<String, ProbeDraft>,
+    pub(crate) domains: BTreeMap<String, DomainDraft>,
+    pub(crate) people: BTreeMap<String, PersonDraft>,
+    pub(crate) rotas: BTreeMap<String, RotaDraft>,
+    pub(crate) ladders: BTreeMap<String, LadderDraft>,
+    pub(crate) channels: BTreeMap<String, ChannelDraft>,
+    pub(crate) board: Board,
+}
+
+/// How often and how patiently probes ask.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    pub(crate) http: Duration,
+    pub(crate) tls: Duration,
+    pub(crate) dns: Duration,
+    pub(crate) domain: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) fail_after: u32,
+    pub(crate) recover_after: u32,
+}
+
+/// A service as written.
+#[derive(Debug)]
+pub(crate) struct ServiceDraft {
+    pub(crate) place: Place,
+    pub(crate) title: String,
+    pub(crate) group: Option<String>,
+    pub(crate) hosts: Vec<At<Pattern>>,
+    pub(crate) samples: Vec<At<Host>>,
+    /// Whether `samples` stands there, right or wrong.
+    pub(crate) has_samples: bool,
+    pub(crate) needs: Vec<At<String>>,
+    pub(crate) rota: Option<At<String>>,
+    pub(crate) ladder: Option<At<String>>,
+    pub(crate) public: bool,
+}
+
+/// A declared date.
+#[derive(Debug)]
+pub(crate) struct DomainDraft {
+    pub(crate) place: Place,
+    pub(crate) expires: Option<Time>,
+}
+
+/// Reads every section.
+pub(crate) fn read(root: &Root<'_>, folder: &Path, marks: &mut Marks) -> Draft {
+    let (site, url) = root.one(marks, "site", |form, marks| site(form, folder, marks));
+    let zone = site.zone.clone();
+    let title = if site.name == NO_NAME { site.name.clone() } else { format!("{} status", site.name) };
+    Draft {
+        dns: root.one(marks, "dns", dns),
+        registry: root.one(marks, "registry", |form, marks| registry(form, folder, marks)),
+        watch: root.one(marks, "watch", watch),
+        services: root.each(marks, "service", service),
+        probes: root.each(marks, "probe", |_, form, marks| probe::read(form, marks)),
+        domains: domains(root, marks),
+        people: root.each(marks, "person", |name, form, marks| people::person(name, form, &zone, marks)),
+        rotas: root.each(marks, "rota", |_, form, marks| people::rota(form, &zone, marks)),
+        ladders: root.each(marks, "ladder", |_, form, marks| people::ladder(form, marks)),
+        channels: root.each(marks, "channel", |_, form, marks| people::channel(form, folder, marks)),
+        board: root.one(marks, "board", |form, marks| board(form, title, marks)),
+        site,
+        url,
+    }
+}
+
+/// A name for people, made from a name in the plan: `sign-in` becomes `Sign in`.
+pub(crate) fn titled(name: &str) -> String {
+    let mut title: String = name.chars().map(|c| if c == '-' || c == '_' { ' ' } else { c }).collect();
+    if let Some(first) = title.get_mut(0..1) {
+        first.make_ascii_uppercase();
+    }
+    title
+}
+
+const NO_NAME: &str = "Status";
+
+fn site(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> (Site, Option<At<Url>>) {
+    let name = form.word(marks, "name", word::text).map_or_else(|| NO_NAME.to_owned(), |at| at.value);
+    let zone = form.word(marks, "zone", word::zone).map_or(TimeZone::UTC, |at| at.value);
+    let data = form.word(marks, "data", |text| word::path(text, folder));
+    let listen = form.word(marks, "listen", listen);
+    let url = form.word(marks, "url", |text| {
+        let url = Url::read(text)?;
+        if url.rest.contains('?') {
+            Err(Wrong::new("the board's address has a question mark"))
+        } else {
+            Ok(url)
+        }
+    });
+    let trust = form.words(marks, "trust", |text| word::path(text, folder));
+    let inner = form.words(marks, "inner", network);
+    let listen = listen.map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), |at| at.value);
+    let reachable = if listen.ip().is_unspecified() {
+        format!("localhost:{}", listen.port())
+    } else {
+        listen.to_string()
+    };
+    let site = Site {
+        name,
+        zone,
+        data: data.map_or_else(|| folder.join("mainstay-data"), |at| at.value),
+        listen,
+        url: url.as_ref().map_or_else(
+            || format!("http://{reachable}"),
+            |at| at.value.text().trim_end_matches('/').to_owned(),
+        ),
+        trust: trust.into_iter().map(|at| at.value).collect(),
+        inner: inner.into_iter().map(|at| at.value).collect(),
+    };
+    (site, url)
+}
+
+fn listen(text: &str) -> Result<SocketAddr, Wrong> {
+    text.trim().parse().map_err(|_| {
+        let wrong = Wrong::new(format!("`{}` is not an address with a port", crate::near::shown(text)));
+        match text.trim().strip_prefix(':').or_else(|| text.trim().strip_prefix("localhost:")) {
+            Some(port) => {
+                wrong.hint(format!("for example: listen = \"127.0.0.1:{}\"", crate::near::shown(port)))
+            }
+            None => wrong,
+        }
+    })
+}
+
+fn network(text: &str) -> Result<IpNet, Wrong> {
+    let text = text.trim();
+    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(single).ok_or_else(|| {
+        Wrong::new(format!("`{}` is not a network", crate::near::shown(text)))
+            .hint("for example: \"10.0.0.0/8\" or \"10.1.2.3\"")
+    })
+}
+
+fn dns(form: &mut Form<'_>, marks: &mut Marks) -> Dns {
+    let resolvers = form.words(marks, "resolvers", |text| {
+        let bare = || text.trim().parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
+        text.trim().parse().ok().or_else(bare).filter(|at: &SocketAddr| at.port() > 0).ok_or_else(|| {
+            Wrong::new(format!("`{}` is not an address with a port", crate::near::shown(text)))
+                .hint("resolvers are named by address, not by name: \"9.9.9.9:53\"")
+        })
+    });
+    let roots = form.words(marks, "roots", |text| {
+        text.trim().parse::<IpAddr>().map_err(|_| {
+            Wrong::new(format!("`{}` is not an address", crate::near::shown(text)))
+                .hint("an address alone; the port is `port`")
+        })
+    });
+    let port = form.count(marks, "port").and_then(|port| u16::try_from(port).ok());
+    Dns {
+        resolvers: resolvers.into_iter().map(|at| at.value).collect(),
+        roots: roots.into_iter().map(|at| at.value).collect(),
+        port: port.unwrap_or(53),
+    }
+}
+
+fn registry(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> Registry {
+    let suffix = |text: &str| dns_name(text.strip_prefix('.').unwrap_or(text));
+    Registry {
+        bootstrap: form.word(marks, "bootstrap", |text| word::path(text, folder)).map(|at| at.value),
+        rdap: form.map(marks, "rdap", suffix, |text| Url::read(text).map(|url| url.text())),
+        whois: form.map(marks, "whois", suffix, |text| Host::read(text).map(|host| host.text(43))),
+    }
+}
+
+fn watch(form: &mut Form<'_>, marks: &mut Marks) -> Watch {
+    let mut every = |name, secs| form.span(marks, name).unwrap_or(Duration::from_secs(secs));
+    Watch {
+        http: every("http", 30),
+        tls: every("tls", 3_600),
+        dns: every("dns", 60),
+        domain: every("domain", 86_400),
+        timeout: every("timeout", 10),
+        fail_after: form.count(marks, "fail_after").unwrap_or(3),
+        recover_after: form.count(marks, "recover_after").unwrap_or(2),
+    }
+}
+
+fn service(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> ServiceDraft {
+    ServiceDraft {
+        place: form.place.clone(),
+        title: form.word(marks, "title", word::text).map_or_else(|| titled(name), |at| at.value),
+        group: form.word(marks, "group", word::text).map(|at| at.value),
+        hosts: form.words(marks, "hosts", Pattern::read),
+        samples: form.words(marks, "samples", |text| {
+            if text.contains('*') {
+                Err(Wrong::new("a sample is a concrete name, without a star"))
+            } else {
+                Host::read(text)
+            }
+        }),
+        has_samples: form.has("samples"),
+        needs: form.words(marks, "needs", need),
+        rota: form.word(marks, "rota", name_of),
+        ladder: form.word(marks, "ladder", name_of),
+        public: form.flag(marks, "public").unwrap_or(true),
+    }
+}
+
+/// A name of something else; whether it exists is judged later.
+pub(crate) fn name_of(text: &str) -> Result<String, Wrong> {
+    Ok(text.to_owned())
+}
+
+/// `service.NAME`; other kinds of things are not served yet, and said so.
+fn need(text: &str) -> Result<String, Wrong> {
+    let shown = crate::near::shown(text);
+    match text.split_once('.') {
+        Some(("service", name)) if !name.is_empty() => Ok(name.to_owned()),
+        Some((kind @ ("database" | "pool" | "heartbeat"), _)) => {
+            Err(Wrong::new(format!("`{shown}`: {kind}s are not served by this version"))
+                .hint("take it out for now; nothing is ignored silently"))
+        }
+        Some((kind @ ("host" | "tls" | "dns" | "domain" | "probe"), _)) => {
+            Err(Wrong::new(format!("`{shown}`: a service cannot need a {kind} by name"))
+                .hint("name the service that it belongs to: needs = [\"service.mail\"]"))
+        }
+        _ => Err(Wrong::new(format!("`{shown}` does not say what kind of thing it is"))
+            .hint(format!("write \"service.{shown}\""))),
+    }
+}
+
+fn domains(root: &Root<'_>, marks: &mut Marks) -> BTreeMap<String, DomainDraft> {
+    let written = root.each(marks, "domain", |name, form, marks| {
+        let place = form.place.clone();
+        let zone = probe::zone(name);
+        if let Err(wrong) = &zone {
+            let hint = wrong.hint.clone().unwrap_or_else(|| "for example: [domain.\"acme.app\"]".to_owned());
+            marks.wrong(place.clone(), wrong.message.clone(), hint);
+        }
+        let expires = form.day(marks, "expires").map(|at| at.value);
+        zone.ok().map(|zone| (zone, DomainDraft { place, expires }))
+    });
+    let mut out: BTreeMap<String, DomainDraft> = BTreeMap::new();
+    for (zone, domain) in written.into_values().flatten() {
+        if out.contains_key(&zone) {
+            marks.wrong(domain.place.clone(), format!("`{zone}` is declared twice"), "keep one of them");
+        }
+        out.insert(zone, domain);
+    }
+    out
+}
+
+fn board(form: &mut Form<'_>, title: String, marks: &mut Marks) -> Board {
+    let title = form.word(marks, "title", word::text).map_or(title, |at| at.value);
+    let history = form.span(marks, "history").unwrap_or(Duration::from_secs(90 * 86_400));
+    Board { title, history_days: u16::try_from(history.as_secs().div_ceil(86_400)).unwrap_or(90) }
+}

@@ -1,0 +1,496 @@
+//! Reads one table of the text by its fields: types, ranges, unknown keys and missing ones are judged here, once for all.
+
+use crate::kind::{Field, Key, Kind, NAME};
+use crate::marks::{Marks, Place};
+use crate::{fields, near, word};
+use jiff::civil;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use toml::value::Datetime;
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+/// Why a word is not what its field wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) message: String,
+    /// `None`: the field's own example serves.
+    pub(crate) hint: Option<String>,
+    /// Whether the value must not be shown again.
+    pub(crate) secret: bool,
+}
+
+impl Wrong {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, secret: false }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    pub(crate) fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+}
+
+type Cell<'a> = &'a Spanned<DeValue<'a>>;
+
+/// One table of the text, with the fields that may stand in it.
+pub(crate) struct Form<'a> {
+    /// How it is called in messages: `service.auth`.
+    pub(crate) path: String,
+    /// Where it begins: its name, or its braces.
+    pub(crate) place: Place,
+    fields: &'static [Field],
+    table: Option<&'a DeTable<'a>>,
+    read: BTreeSet<&'static str>,
+}
+
+impl<'a> Form<'a> {
+    fn open(path: String, place: Place, fields: &'static [Field], table: Option<&'a DeTable<'a>>) -> Self {
+        Self { path, place, fields, table, read: BTreeSet::new() }
+    }
+
+    /// Whether the field stands there, right or wrong.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.cell(name).is_some()
+    }
+
+    /// Whether the field stands there and is anything but an empty list.
+    pub(crate) fn is_filled(&self, name: &str) -> bool {
+        self.cell(name).is_some_and(|cell| cell.get_ref().as_array().is_none_or(|list| !list.is_empty()))
+    }
+
+    /// Where the field's key stands; the whole table when it does not.
+    pub(crate) fn key_place(&self, name: &str) -> Place {
+        let key = self.table.and_then(|table| table.keys().find(|key| key.get_ref().as_ref() == name));
+        key.map_or_else(|| self.place.clone(), |key| key.span())
+    }
+
+    fn cell(&self, name: &str) -> Option<Cell<'a>> {
+        self.table.and_then(|table| table.get(name))
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<(&'static Field, Cell<'a>)> {
+        let field = self.fields.iter().find(|field| field.name == name);
+        debug_assert!(field.is_some(), "`{name}` is missing in the table of fields of {}", self.path);
+        self.read.insert(name);
+        field.zip(self.cell(name))
+    }
+
+    /// A text, read by `read`.
+    pub(crate) fn word<T>(
+        &mut self,
+        marks: &mut Marks,
+        name: &'static str,
+        mut read: impl FnMut(&str) -> Result<T, Wrong>,
+    ) -> Option<At<T>> {
+        let (field, cell) = self.take(name)?;
+        one_word(marks, field, &field.kind, cell, &mut read)
+    }
+
+    /// A list of texts, each read by `read`; those that are wrong are marked and left out.
+    pub(crate) fn words<T>(
+        &mut self,
+        marks: &mut Marks,
+        name: &'static str,
+        mut read: impl FnMut(&str) -> Result<T, Wrong>,
+    ) -> Vec<At<T>> {
+        self.cells(marks, name)
+            .into_iter()
+            .filter_map(|(field, of, cell)| one_word(marks, field, of, cell, &mut read))
+            .collect()
+    }
+
+    /// A list of whole numbers.
+    pub(crate) fn counts(&mut self, marks: &mut Marks, name: &'static str) -> Vec<u32> {
+        self.cells(marks, name)
+            .into_iter()
+            .filter_map(|(field, of, cell)| one_count(marks, field, of, cell))
+            .collect()
+    }
+
+    fn cells(
+        &mut self,
+        marks: &mut Marks,
+        name: &'static str,
+    ) -> Vec<(&'static Field, &'static Kind, Cell<'a>)> {
+        let Some((field, cell)) = self.take(name) else { return Vec::new() };
+        let Kind::List { of, least } = field.kind else {
+            debug_assert!(false, "`{name}` is not a list in the table of fields");
+            return Vec::new();
+        };
+        let Some(list) = cell.get_ref().as_array() else {
+            let hint = match cell.get_ref().as_str() {
+                Some(text) => format!("write it as a list: {name} = [\"{}\"]", near::shown(text)),
+                None => example(field),
+            };
+            marks.wrong(cell.span(), mistyped(field.name, &field.kind, cell), hint);
+            return Vec::new();
+        };
+        if list.len() < least {
+            marks.wrong(cell.span(), format!("`{name}` is empty"), example(field));
+        }
+        list.iter().map(|cell| (field, of, cell)).collect()
+    }
+
+    /// A whole number within the field's range.
+    pub(crate) fn count(&mut self, marks: &mut Marks, name: &'static str) -> Option<u32> {
+        let (field, cell) = self.take(name)?;
+        one_count(marks, field, &field.kind, cell)
+    }
+
+    /// True or false.
+    pub(crate) fn flag(&mut self, marks: &mut Marks, name: &'static str) -> Option<bool> {
+        let (field, cell) = self.take(name)?;
+        let flag = cell.get_ref().as_bool();
+        if flag.is_none() {
+            marks.wrong(cell.span(), mistyped(name, &field.kind, cell), example(field));
+        }
+        flag
+    }
+
+    /// A span of time within the field's range.
+    pub(crate) fn span(&mut self, marks: &mut Marks, name: &'static str) -> Option<Duration> {
+        let (field, _) = self.take(name)?;
+        self.word(marks, name, |text| {
+            let span = word::span(text)?;
+            match field.kind {
+                Kind::Span { least, most } if span < least || span > most => Err(Wrong::new(format!(
+                    "`{name}` wants {}, not {}",
+                    field.kind.wanted(),
+                    near::shown(text)
+                ))),
+                _ => Ok(span),
+            }
+        })
+        .map(|at| at.value)
+    }
+
+    /// A local date and time.
+    pub(crate) fn moment(&mut self, marks: &mut Marks, name: &'static str) -> Option<At<civil::DateTime>> {
+        self.datetime(marks, name, word::moment)
+    }
+
+    /// An instant.
+    pub(crate) fn day(&mut self, marks: &mut Marks, name: &'static str) -> Option<At<model::Time>> {
+        self.datetime(marks, name, word::day)
+    }
+
+    fn datetime<T>(
+        &mut self,
+        marks: &mut Marks,
+        name: &'static str,
+        read: fn(&Datetime) -> Result<T, Wrong>,
+    ) -> Option<At<T>> {
+        let (field, cell) = self.take(name)?;
+        let Some(datetime) = cell.get_ref().as_datetime() else {
+            let hint = match cell.get_ref() {
+                DeValue::String(_) => format!("without quotes: {name} = {}", field.example),
+                _ => example(field),
+            };
+            marks.wrong(cell.span(), mistyped(name, &field.kind, cell), hint);
+            return None;
+        };
+        match read(datetime) {
+            Ok(value) => Some(At { value, place: cell.span() }),
+            Err(wrong) => {
+                mark_wrong(marks, field, cell.span(), wrong);
+                None
+            }
+        }
+    }
+
+    /// A text for each key, each read by `read`.
+    pub(crate) fn map<T>(
+        &mut self,
+        marks: &mut Marks,
+        name: &'static str,
+        mut read_key: impl FnMut(&str) -> Result<String, Wrong>,
+        mut read: impl FnMut(&str) -> Result<T, Wrong>,
+    ) -> BTreeMap<String, T> {
+        let mut out = BTreeMap::new();
+        let Some((field, cell)) = self.take(name) else { return out };
+        let (Some(table), Kind::Map { of, .. }) = (cell.get_ref().as_table(), field.kind) else {
+            marks.wrong(cell.span(), mistyped(name, &field.kind, cell), example(field));
+            return out;
+        };
+        for (key, cell) in table.iter() {
+            let value = one_word(marks, field, of, cell, &mut read);
+            match read_key(key.get_ref()) {
+                Ok(key) => out.extend(value.map(|at| (key, at.value))),
+                Err(wrong) => mark_wrong(marks, field, key.span(), wrong),
+            }
+        }
+        out
+    }
+
+    /// A table of its own.
+    pub(crate) fn table<T>(
+        &mut self,
+        marks: &mut Marks,
+        name: &'static str,
+        read: impl FnOnce(&mut Form<'a>, &mut Marks) -> T,
+    ) -> Option<T> {
+        let (field, cell) = self.take(name)?;
+        let (DeValue::Table(table), Kind::Table(fields)) = (cell.get_ref(), field.kind) else {
+            marks.wrong(cell.span(), mistyped(name, &field.kind, cell), example(field));
+            return None;
+        };
+        let mut form = Form::open(format!("{}.{name}", self.path), cell.span(), fields, Some(table));
+        let out = read(&mut form, marks);
+        form.close(marks);
+        Some(out)
+    }
+
+    /// Several tables of its own.
+    pub(crate) fn tables<T>(
+        &mut self,
+        marks: &mut Marks,
+        name: &'static str,
+        mut read: impl FnMut(&mut Form<'a>, &mut Marks) -> T,
+    ) -> Vec<T> {
+        let Some((field, cell)) = self.take(name) else { return Vec::new() };
+        let (DeValue::Array(list), Kind::Tables { of, least }) = (cell.get_ref(), field.kind) else {
+            marks.wrong(cell.span(), mistyped(name, &field.kind, cell), example(field));
+            return Vec::new();
+        };
+        if list.len() < least {
+            marks.wrong(cell.span(), format!("`{name}` is empty"), example(field));
+        }
+        let mut out = Vec::new();
+        for cell in list.iter() {
+            let DeValue::Table(table) = cell.get_ref() else {
+                let message = format!("`{name}` wants tables, not {}", kind_word(cell.get_ref()));
+                marks.wrong(cell.span(), message, example(field));
+                continue;
+            };
+            let mut form = Form::open(format!("{}.{name}", self.path), cell.span(), of, Some(table));
+            out.push(read(&mut form, marks));
+            form.close(marks);
+        }
+        out
+    }
+
+    /// Judges what is left: unknown keys, keys that this version does not serve, fields that must be there.
+    fn close(self, marks: &mut Marks) {
+        let fields = self.fields;
+        for (key, cell) in self.table.into_iter().flat_map(DeTable::iter) {
+            let name: &str = key.get_ref();
+            match fields.iter().find(|field| field.name == name) {
+                Some(Field { kind: Kind::Later, doc, .. }) => not_served(marks, key.span(), name, doc),
+                Some(field) => {
+                    debug_assert!(self.read.contains(field.name), "nobody reads {}.{name}", self.path);
+                }
+                None => {
+                    let known = fields.iter().filter(|field| !matches!(field.kind, Kind::Later));
+                    let message =
+                        format!("unknown key `{}` in {}", near::shown(name), near::shown(&self.path));
+                    let hint = unknown_key(name, cell.get_ref(), known.map(|field| field.name));
+                    marks.wrong(key.span(), message, hint);
+                }
+            }
+        }
+        for field in fields.iter().filter(|field| field.required && !self.has(field.name)) {
+            let message = format!("{} lacks `{}`", near::shown(&self.path), field.name);
+            marks.between(self.place.clone(), message, example(field));
+        }
+    }
+}
+
+/// The text as a whole: its sections.
+pub(crate) struct Root<'a> {
+    table: &'a DeTable<'a>,
+}
+
+impl<'a> Root<'a> {
+    /// Judges the names of the sections.
+    pub(crate) fn open(table: &'a DeTable<'a>, marks: &mut Marks) -> Self {
+        for (key, cell) in table.iter() {
+            let name: &str = key.get_ref();
+            match fields::section(name) {
+                Some(section) if section.is_served() => {}
+                Some(section) => not_served(marks, key.span(), name, section.doc),
+                None => {
+                    let message = match cell.get_ref() {
+                        DeValue::Table(_) | DeValue::Array(_) => {
+                            format!("unknown section `{}`", near::shown(name))
+                        }
+                        _ => format!("`{}` stands outside of every section", near::shown(name)),
+                    };
+                    let known = fields::SECTIONS.iter().filter(|section| section.is_served());
+                    let hint = unknown_key(name, cell.get_ref(), known.map(|section| section.name));
+                    marks.wrong(key.span(), message, hint);
+                }
+            }
+        }
+        Self { table }
+    }
+
+    /// A section that exists once; read from nothing when it is left out.
+    pub(crate) fn one<T>(
+        &self,
+        marks: &mut Marks,
+        name: &'static str,
+        read: impl FnOnce(&mut Form<'a>, &mut Marks) -> T,
+    ) -> T {
+        let section = fields::section(name);
+        debug_assert!(section.is_some_and(|section| section.key.is_none()), "{name}");
+        let cell = self.table.get(name);
+        if let Some(cell) = cell.filter(|cell| !cell.get_ref().is_table()) {
+            let message = format!("`{name}` wants a section, not {}", kind_word(cell.get_ref()));
+            marks.wrong(cell.span(), message, format!("write [{name}] on a line of its own, once"));
+        }
+        let place = cell.map_or(0..0, Spanned::span);
+        let table = cell.and_then(|cell| cell.get_ref().as_table());
+        let mut form = Form::open(name.to_owned(), place, section.map_or(&[], |s| s.fields), table);
+        let out = read(&mut form, marks);
+        form.close(marks);
+        out
+    }
+
+    /// A section that exists once for each name.
+    pub(crate) fn each<T>(
+        &self,
+        marks: &mut Marks,
+        name: &'static str,
+        mut read: impl FnMut(&str, &mut Form<'a>, &mut Marks) -> T,
+    ) -> BTreeMap<String, T> {
+        let mut out = BTreeMap::new();
+        let section = fields::section(name);
+        debug_assert!(section.is_some_and(|section| section.key.is_some()), "{name}");
+        let Some((section, cell)) = section.zip(self.table.get(name)) else { return out };
+        let Some(table) = cell.get_ref().as_table() else {
+            let message =
+                format!("`{name}` wants a section for each name, not {}", kind_word(cell.get_ref()));
+            marks.wrong(cell.span(), message, format!("write [{name}.NAME]"));
+            return out;
+        };
+        for (key, cell) in table.iter() {
+            let own: &str = key.get_ref();
+            let path = format!("{name}.{own}");
+            let Some(table) = cell.get_ref().as_table() else {
+                let is_field = section.fields.iter().any(|field| field.name == own);
+                let hint = if is_field {
+                    format!("it belongs into a section with a name: [{name}.NAME]")
+                } else {
+                    format!("write [{}] on a line of its own, once", near::shown(&path))
+                };
+                let message =
+                    format!("{} wants a section, not {}", near::shown(&path), kind_word(cell.get_ref()));
+                marks.wrong(key.span(), message, hint);
+                continue;
+            };
+            if section.key == Some(Key::Name) && !is_name(own) {
+                let message = format!("`{}` is not a name for a {name}", near::shown(own));
+                marks.wrong(key.span(), message, "letters, digits, - and _, 64 at most");
+            }
+            let mut form = Form::open(path, key.span(), section.fields, Some(table));
+            let one = read(own, &mut form, marks);
+            form.close(marks);
+            out.insert(own.to_owned(), one);
+        }
+        out
+    }
+}
+
+/// Whether the text follows [`NAME`].
+pub(crate) fn is_name(text: &str) -> bool {
+    debug_assert!(NAME.ends_with("{0,63}$"));
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+fn one_word<T>(
+    marks: &mut Marks,
+    field: &'static Field,
+    kind: &Kind,
+    cell: Cell<'_>,
+    read: &mut impl FnMut(&str) -> Result<T, Wrong>,
+) -> Option<At<T>> {
+    let Some(text) = cell.get_ref().as_str() else {
+        marks.wrong(cell.span(), mistyped(field.name, kind, cell), example(field));
+        return None;
+    };
+    match read(text) {
+        Ok(value) => Some(At { value, place: cell.span() }),
+        Err(wrong) => {
+            mark_wrong(marks, field, cell.span(), wrong);
+            None
+        }
+    }
+}
+
+fn one_count(marks: &mut Marks, field: &'static Field, kind: &Kind, cell: Cell<'_>) -> Option<u32> {
+    let number = cell.get_ref().as_integer();
+    let number = number.and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
+    let count = number.and_then(|number| u32::try_from(number).ok());
+    match (count, kind) {
+        (Some(count), Kind::Count { least, most }) if (*least..=*most).contains(&count) => Some(count),
+        _ => {
+            let message = match cell.get_ref() {
+                DeValue::Integer(given) => {
+                    format!("`{}` wants {}, not {}", field.name, kind.wanted(), near::shown(given.as_str()))
+                }
+                _ => mistyped(field.name, kind, cell),
+            };
+            marks.wrong(cell.span(), message, example(field));
+            None
+        }
+    }
+}
+
+fn mark_wrong(marks: &mut Marks, field: &Field, place: Place, wrong: Wrong) {
+    if wrong.secret {
+        marks.hide(place.clone());
+    }
+    marks.wrong(place, wrong.message, wrong.hint.unwrap_or_else(|| example(field)));
+}
+
+fn not_served(marks: &mut Marks, place: Place, name: &str, what: &str) {
+    let message = format!("`{name}` ({what}) is not served by this version");
+    marks.wrong(place, message, "take it out for now; nothing is ignored silently");
+}
+
+fn unknown_key<'n>(name: &str, value: &DeValue<'_>, known: impl Iterator<Item = &'n str> + Clone) -> String {
+    if let Some(near) = near::nearest(name, known.clone()) {
+        return format!("did you mean `{near}`?");
+    }
+    let home = fields::SECTIONS.iter().find(|section| section.fields.iter().any(|field| field.name == name));
+    match home {
+        Some(home) if !value.is_table() => match home.key {
+            None => format!("it belongs into [{}]", home.name),
+            Some(_) => format!("it belongs into [{}.NAME]", home.name),
+        },
+        _ => format!("known here: {}", near::listed(&known.collect::<Vec<_>>())),
+    }
+}
+
+fn mistyped(name: &str, kind: &Kind, cell: Cell<'_>) -> String {
+    format!("`{name}` wants {}, not {}", kind.wanted(), kind_word(cell.get_ref()))
+}
+
+fn example(field: &Field) -> String {
+    format!("for example: {} = {}", field.name, field.example)
+}
+
+fn kind_word(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) => "a number without quotes",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

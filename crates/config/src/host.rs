@@ -1,0 +1,294 @@
+//! Names and addresses as the plan writes them, with their ports; and web addresses, which hold one.
+
+use crate::form::Wrong;
+use crate::near::shown;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// A DNS name (lower case, no trailing dot) or an address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Name {
+    Dns(String),
+    Ip(IpAddr),
+}
+
+/// A name and, where it was written, a port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Host {
+    pub(crate) name: Name,
+    pub(crate) port: Option<u16>,
+}
+
+/// A host of a service: itself, or everything below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    /// Whether it was written `*.NAME`.
+    pub(crate) is_wildcard: bool,
+    pub(crate) host: Host,
+}
+
+/// A web address, taken apart as far as we need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Url {
+    pub(crate) is_https: bool,
+    pub(crate) host: Host,
+    /// Path and query; begins with `/` or is empty.
+    pub(crate) rest: String,
+}
+
+impl Host {
+    /// Reads `NAME`, `NAME:PORT`, an IPv4 address, `[IPV6]:PORT` or an IPv6 address.
+    pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
+        let given = text.trim();
+        if let Ok(ip) = given.parse::<Ipv6Addr>() {
+            return Ok(Self { name: Name::Ip(ip.into()), port: None });
+        }
+        if let Some(rest) = given.strip_prefix('[') {
+            let wrong = || {
+                Wrong::new(format!("`{}` is not an address", shown(given)))
+                    .hint("for example: [2001:db8::1]:8443")
+            };
+            let (inside, after) = rest.split_once(']').ok_or_else(wrong)?;
+            let ip: Ipv6Addr = inside.parse().map_err(|_| wrong())?;
+            let port = match after.strip_prefix(':') {
+                Some(port) => Some(read_port(port)?),
+                None if after.is_empty() => None,
+                None => return Err(wrong()),
+            };
+            return Ok(Self { name: Name::Ip(ip.into()), port });
+        }
+        if given.contains("//") || given.contains('/') {
+            let bare = given.split_once("//").map_or(given, |(_, rest)| rest);
+            let bare = bare.split(['/', '?', '#']).next().unwrap_or_default();
+            return Err(Wrong::new(format!("`{}` is a web address, not a name", shown(given)))
+                .hint(format!("write only the name: \"{}\"", shown(bare))));
+        }
+        let (name, port) = match given.rsplit_once(':') {
+            Some((name, port)) => (name, Some(read_port(port)?)),
+            None => (given, None),
+        };
+        if let Ok(ip) = name.parse::<IpAddr>() {
+            return Ok(Self { name: Name::Ip(ip), port });
+        }
+        Ok(Self { name: Name::Dns(dns_name(name)?), port })
+    }
+
+    /// As it is written in the plan's own words: with its port where that is not `usual`.
+    pub(crate) fn text(&self, usual: u16) -> String {
+        let port = self.port.filter(|port| *port != usual);
+        match (&self.name, port) {
+            (Name::Dns(name), None) => name.clone(),
+            (Name::Dns(name), Some(port)) => format!("{name}:{port}"),
+            (Name::Ip(IpAddr::V6(ip)), None) => format!("[{ip}]"),
+            (Name::Ip(ip), None) => ip.to_string(),
+            (Name::Ip(ip), Some(port)) => SocketAddr::new(*ip, port).to_string(),
+        }
+    }
+
+    /// The name or address alone, without brackets.
+    pub(crate) fn bare(&self) -> String {
+        match &self.name {
+            Name::Dns(name) => name.clone(),
+            Name::Ip(ip) => ip.to_string(),
+        }
+    }
+
+    /// The name, where it is one.
+    pub(crate) fn dns(&self) -> Option<&str> {
+        match &self.name {
+            Name::Dns(name) => Some(name),
+            Name::Ip(_) => None,
+        }
+    }
+}
+
+impl Pattern {
+    /// Reads a host, or `*.` and a host.
+    pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
+        let given = text.trim();
+        let (is_wildcard, rest) = given.strip_prefix("*.").map_or((false, given), |rest| (true, rest));
+        if rest.contains('*') {
+            return Err(Wrong::new(format!("`{}` has a star where none can be", shown(given)))
+                .hint("a star stands for the whole first label: \"*.acme.app\""));
+        }
+        let host = Host::read(rest)?;
+        if is_wildcard && host.dns().is_none_or(|name| !name.contains('.')) {
+            return Err(
+                Wrong::new(format!("`{}` covers too much", shown(given))).hint("for example: \"*.acme.app\"")
+            );
+        }
+        Ok(Self { is_wildcard, host })
+    }
+
+    /// Whether a wildcard covers the name, port aside.
+    pub(crate) fn covers(&self, sample: &Host) -> bool {
+        let (Some(base), Some(name)) = (self.host.dns(), sample.dns()) else { return false };
+        let fits = name.strip_suffix(base).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
+        self.is_wildcard && fits && sample.port.is_none_or(|port| port == self.host.port.unwrap_or(443))
+    }
+
+    /// As it is written in the plan's own words.
+    pub(crate) fn text(&self) -> String {
+        format!("{}{}", if self.is_wildcard { "*." } else { "" }, self.host.text(443))
+    }
+}
+
+impl Url {
+    /// Reads an http or https address. One with a user or password inside is refused as a secret.
+    pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
+        let given = text.trim();
+        let wrong = |why: &str| Wrong::new(format!("`{}` is not a web address: {why}", shown(given)));
+        let (scheme, rest) = given.split_once("://").ok_or_else(|| {
+            Wrong::new(format!("`{}` is not a web address", shown(given)))
+                .hint(format!("write the scheme too: \"https://{}\"", shown(given)))
+        })?;
+        let is_https = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return Err(wrong("only http and https are")),
+        };
+        let cut = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(cut).ok_or_else(|| wrong("it breaks off"))?;
+        if authority.contains('@') {
+            return Err(Wrong::new("a web address with a user name or password inside")
+                .hint("secrets do not stand in the plan: use `secret = \"env:NAME\"`")
+                .secret());
+        }
+        if path.contains('#') {
+            return Err(wrong("a part after # is never sent"));
+        }
+        if path.bytes().any(|byte| !byte.is_ascii_graphic())
+            || path.contains(['"', '<', '>', '\\', '^', '`', '{', '}', '|'])
+        {
+            return Err(wrong("spaces and special characters are written %20 and so on"));
+        }
+        if given.len() > 2_000 {
+            return Err(wrong("it is too long"));
+        }
+        let host = Host::read(authority)?;
+        let rest = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
+        Ok(Self { is_https, host, rest })
+    }
+
+    /// In canonical form, without a trailing slash where nothing but the host was given.
+    pub(crate) fn text(&self) -> String {
+        let (scheme, usual) = if self.is_https { ("https", 443) } else { ("http", 80) };
+        format!("{scheme}://{}{}", self.host.text(usual), self.rest)
+    }
+
+    /// The host with the port that is asked, written as a watched host would be.
+    pub(crate) fn asked(&self) -> Host {
+        let usual = if self.is_https { 443 } else { 80 };
+        Host { name: self.host.name.clone(), port: Some(self.host.port.unwrap_or(usual)) }
+    }
+}
+
+fn read_port(text: &str) -> Result<u16, Wrong> {
+    let port = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
+    port.filter(|port| *port > 0).ok_or_else(|| {
+        Wrong::new(format!("`{}` is not a port", shown(text)))
+            .hint("a number from 1 to 65535 after the colon")
+    })
+}
+
+/// A DNS name in lower case without its trailing dot.
+pub(crate) fn dns_name(text: &str) -> Result<String, Wrong> {
+    let name = text.strip_suffix('.').unwrap_or(text).to_lowercase();
+    let wrong = |why: &str| Wrong::new(format!("`{}` is not a host name: {why}", shown(text)));
+    if !name.is_ascii() {
+        return Err(
+            wrong("it has letters outside of ASCII").hint("write it the way DNS does, beginning with xn--")
+        );
+    }
+    if name.is_empty() || name.len() > 253 {
+        return Err(wrong("1 to 253 characters are allowed"));
+    }
+    for label in name.split('.') {
+        if label.is_empty() || label.len() > 63 {
+            return Err(wrong("between dots stand 1 to 63 characters"));
+        }
+        if label.starts_with('-') || label.ends_with('-') {
+            return Err(wrong("no part begins or ends with -"));
+        }
+        if let Some(c) = label.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-' && *c != '_') {
+            return Err(wrong(&format!("`{}` cannot be part of it", shown(&c.to_string()))));
+        }
+    }
+    if name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err(wrong("it looks like an address but is none"));
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for (text, canonical) in [
+            ("Auth.Acme.com.", Some("auth.acme.com")),
+            ("auth.acme.app:8443", Some("auth.acme.app:8443")),
+            ("auth.acme.app:443", Some("auth.acme.app")),
+            ("10.0.0.1", Some("10.0.0.1")),
+            ("10.0.0.1:8443", Some("10.0.0.1:8443")),
+            ("::1", Some("[::1]")),
+            ("[::1]:443", Some("[::1]")),
+            ("[::1]:8443", Some("[::1]:8443")),
+            ("localhost", Some("localhost")),
+            ("_dmarc.acme.com", Some("_dmarc.acme.com")),
+            ("", None),
+            (":443", None),
+            ("a..b", None),
+            ("-a.com", None),
+            ("a b.com", None),
+            ("10.0.0.300", None),
+            ("auth.acme.com:0", None),
+            ("auth.acme.com:+1", None),
+            ("auth.acme.com:99999", None),
+            ("https://auth.acme.com", None),
+            ("münchen.de", None),
+            ("[::1", None),
+            ("*.acme.app", None),
+        ] {
+            assert_eq!(Host::read(text).ok().map(|host| host.text(443)).as_deref(), canonical, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn wildcards_cover_what_is_below_them() {
+        let tenants = Pattern::read("*.acme.app:8443").unwrap();
+        for (name, covered) in [
+            ("demo.acme.app", true),
+            ("a.b.acme.app", true),
+            ("demo.acme.app:8443", true),
+            ("demo.acme.app:9", false),
+            ("acme.app", false),
+            ("demoacme.app", false),
+            ("demo.acme.com", false),
+        ] {
+            assert_eq!(tenants.covers(&Host::read(name).unwrap()), covered, "{name}");
+        }
+        for text in ["*", "*.com", "a.*.com", "*a.com", "*.*.com", "*.10.0.0.1"] {
+            assert!(Pattern::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn web_addresses() {
+        for (text, canonical) in [
+            ("https://Shop.acme.com/health?x=1", Some("https://shop.acme.com/health?x=1")),
+            ("HTTP://a.com:80", Some("http://a.com")),
+            ("http://[::1]:8080/", Some("http://[::1]:8080/")),
+            ("https://a.com?x", Some("https://a.com/?x")),
+            ("a.com", None),
+            ("ftp://a.com", None),
+            ("https://", None),
+            ("https://a.com/ü", None),
+            ("https://a.com/#x", None),
+            ("https://ana:hunter2@a.com/", None),
+        ] {
+            assert_eq!(Url::read(text).ok().map(|url| url.text()).as_deref(), canonical, "{text:?}");
+        }
+        assert!(Url::read("https://ana:hunter2@a.com/").unwrap_err().secret);
+    }
+}

@@ -1,0 +1,82 @@
+//! The reference of mainstay.toml for people, made from the same table of fields that reads it.
+
+use crate::fields::SECTIONS;
+use crate::kind::{Field, Key, Kind, Section};
+use std::fmt::Write as _;
+
+/// Every section and key of mainstay.toml, as Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# mainstay.toml\n\n\
+         What *should be* is in this file; what *happened* is in the journal. Every key is checked: a wrong one is told \
+         with its line, never ignored. Relative paths are relative to the file. Secrets never stand in it: \
+         `secret = \"env:NAME\"` or `\"file:PATH\"`.\n\n\
+         Spans of time are a number and `ms`, `s`, `m`, `h`, `d` or `w`: `\"30s\"`, `\"1h 30m\"`.\n",
+    );
+    for section in SECTIONS.iter().filter(|section| section.is_served()) {
+        let _ = write!(out, "\n## {}\n\n{}\n", heading(section), section.doc);
+        table(&mut out, section.fields);
+        for field in section.fields {
+            if let Some(fields) = inside(field) {
+                let name = section.key.map_or(String::new(), |_| ".NAME".to_owned());
+                let _ = write!(out, "\n### `{}` in [{}{name}]\n\n{}\n", field.name, section.name, field.doc);
+                table(&mut out, fields);
+            }
+        }
+    }
+    out.push_str("\n## Not served by this version\n\nThese are refused, never ignored silently.\n\n");
+    for section in SECTIONS {
+        if !section.is_served() {
+            let _ = writeln!(out, "- `[{}.NAME]`: {}", section.name, section.doc);
+        }
+        for field in section.fields {
+            let inner = inside(field)
+                .into_iter()
+                .flatten()
+                .map(|inner| (format!("{}.{}", field.name, inner.name), inner));
+            for (path, field) in std::iter::once((field.name.to_owned(), field)).chain(inner) {
+                if matches!(field.kind, Kind::Later) {
+                    let _ = writeln!(out, "- `{path}` in `{}`: {}", heading(section), field.doc);
+                }
+            }
+        }
+    }
+    out
+}
+
+fn heading(section: &Section) -> String {
+    match section.key {
+        None => format!("[{}]", section.name),
+        Some(Key::Name) => format!("[{}.NAME]", section.name),
+        Some(Key::Domain) => format!("[{}.\"DOMAIN\"]", section.name),
+    }
+}
+
+fn inside(field: &Field) -> Option<&'static [Field]> {
+    match field.kind {
+        Kind::Table(fields) | Kind::Tables { of: fields, .. } => Some(fields),
+        _ => None,
+    }
+}
+
+fn table(out: &mut String, fields: &[Field]) {
+    out.push_str("\n| key | what it is for | wants | unless told | example |\n|---|---|---|---|---|\n");
+    for field in fields.iter().filter(|field| !matches!(field.kind, Kind::Later)) {
+        let default = if field.required { "required" } else { field.default };
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} | {} | `{} = {}` |",
+            field.name,
+            cell(field.doc),
+            cell(&field.kind.wanted()),
+            cell(default),
+            field.name,
+            cell(field.example),
+        );
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}

@@ -1,0 +1,58 @@
+//! The JSON Schema of a plan, for editors that complete and check while one types.
+
+use crate::fields::SECTIONS;
+use crate::kind::{Field, Key, Kind, NAME, Section};
+use serde_json::{Map, Value, json};
+
+/// The JSON Schema (draft 2020-12) of mainstay.toml, made from the same table of fields that reads it.
+#[must_use]
+pub fn schema() -> Value {
+    let sections: Map<String, Value> = SECTIONS
+        .iter()
+        .filter(|section| section.is_served())
+        .map(|section| (section.name.to_owned(), self::section(section)))
+        .collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mainstay.toml",
+        "type": "object",
+        "properties": sections,
+        "additionalProperties": false,
+    })
+}
+
+fn section(section: &Section) -> Value {
+    match section.key {
+        None => described(object(section.fields), section.doc, None),
+        Some(Key::Name) => json!({
+            "description": section.doc,
+            "type": "object",
+            "propertyNames": { "pattern": NAME },
+            "additionalProperties": object(section.fields),
+        }),
+        Some(Key::Domain) => json!({
+            "description": section.doc,
+            "type": "object",
+            "additionalProperties": object(section.fields),
+        }),
+    }
+}
+
+/// An object with exactly these fields.
+pub(crate) fn object(fields: &[Field]) -> Value {
+    let served = || fields.iter().filter(|field| !matches!(field.kind, Kind::Later));
+    let properties: Map<String, Value> = served()
+        .map(|field| (field.name.to_owned(), described(field.kind.schema(), field.doc, Some(field))))
+        .collect();
+    let required: Vec<&str> = served().filter(|field| field.required).map(|field| field.name).collect();
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+fn described(mut schema: Value, doc: &str, field: Option<&Field>) -> Value {
+    if let Value::Object(map) = &mut schema {
+        let default = field.map_or("", |field| field.default);
+        let doc = if default.is_empty() { doc.to_owned() } else { format!("{doc} Default: {default}.") };
+        map.insert("description".to_owned(), Value::String(doc));
+    }
+    schema
+}

@@ -1,6 +1,7 @@
 //! What every journal promises, and how it may fail.
 
 use model::Event;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
 
@@ -39,7 +40,7 @@ pub trait Journal: Send {
 }
 
 /// A place in the journal, usually its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Head {
     /// Counts restores and accepted losses: within one epoch a sequence number means one event for ever.
     pub epoch: u32,

@@ -7,6 +7,7 @@
 //! | [`memory`] | a journal that is gone when the process is: for tests and the simulator |
 //! | [`sqlite`] | the journal of one machine, with `verify`, `dump`, `backup` and `restore` |
 //! | [`series`] | raw samples, in a file of their own: they may be lost, events never |
+//! | [`notebook`] | what a journal refused, kept until it takes it |
 //! | [`contract`] | the suite that every journal passes |
 //!
 //! An event that was acknowledged is on disk twice over: in the database, and as a high-water mark in a second file.
@@ -17,8 +18,11 @@ pub mod contract;
 pub mod journal;
 pub mod line;
 pub mod memory;
+pub mod notebook;
 pub mod series;
 pub mod sqlite;
 
 pub use journal::{AppendError, Committed, Head, Journal, ReadError};
+pub use notebook::Notebook;
+pub use series::Series;
 pub use sqlite::{SqliteJournal, backup, dump, restore, verify};

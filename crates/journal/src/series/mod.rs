@@ -8,7 +8,7 @@ mod rows;
 mod writer;
 
 use model::sample::Phases;
-use model::{ProbeId, Time};
+use model::{Answer, ProbeId, Sample, Time};
 use rusqlite::{Connection, ErrorCode};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +27,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Point {
     /// When it came in, to the millisecond.
     pub at: Time,
-    /// Whether it was good.
+    /// Whether it was good, as far as whoever recorded it could tell.
     pub ok: bool,
     /// How long each part took, to the microsecond.
     pub phases: Phases,
@@ -79,10 +79,16 @@ impl Series {
         Ok(Self { path, queue, reader: Mutex::new(reader) })
     }
 
-    /// Hands a sample over to be written soon. Never waits. Of two samples of a probe in the same millisecond the later
-    /// one stays.
-    pub fn record(&self, probe: &ProbeId, at: Time, ok: bool, phases: Phases) {
-        self.queue.push(Recorded { probe: probe.clone(), point: Point { at, ok, phases } });
+    /// Hands an answer over to be written soon, good when it is an answer of its kind: what is wrong *in* an answer is
+    /// for others to judge. Never waits. Of two answers to a probe in the same millisecond the later one stays.
+    pub fn record(&self, sample: &Sample, at: Time) {
+        let ok = !matches!(sample.answer, Answer::Failed(_));
+        self.record_point(&sample.probe, Point { at, ok, phases: sample.phases });
+    }
+
+    /// Like [`Series::record`], for whoever has judged the answer.
+    pub fn record_point(&self, probe: &ProbeId, point: Point) {
+        self.queue.push(Recorded { probe: probe.clone(), point });
     }
 
     /// How many samples were dropped since the start because the disk did not take them.
@@ -105,12 +111,14 @@ impl Series {
         rows::read(&self.reader(), probe, from, to, MAX_POINTS).map_err(|e| self.failed(&e))
     }
 
-    /// When the newest sample of all came in: the last sign of life of the process that wrote it.
-    ///
-    /// # Errors
-    /// See [`SeriesError`].
-    pub fn last_at(&self) -> Result<Option<Time>, SeriesError> {
-        rows::last_at(&self.reader()).map_err(|e| self.failed(&e))
+    /// When the newest sample of all came in: the last sign of life of the process that wrote it. `None` when there is
+    /// none, or none that can be read.
+    #[must_use]
+    pub fn last_at(&self) -> Option<Time> {
+        rows::last_at(&self.reader()).unwrap_or_else(|error| {
+            tracing::warn!(path = %self.path.display(), %error, "the newest sample cannot be read");
+            None
+        })
     }
 
     /// Has everything before `before` deleted, in small steps between the writing of new samples.

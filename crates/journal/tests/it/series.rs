@@ -3,7 +3,7 @@
 use journal::series::{Point, Series};
 use model::sample::Phases;
 use model::time::later;
-use model::{ProbeId, Time};
+use model::{Answer, Fault, ProbeId, Sample, Time};
 use rusqlite::{Connection, TransactionBehavior};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -28,7 +28,7 @@ fn point(ms: u64) -> Point {
 
 fn record(series: &Series, probe: &str, points: &[Point]) {
     for point in points {
-        series.record(&ProbeId::from(probe), point.at, point.ok, point.phases);
+        series.record_point(&ProbeId::from(probe), *point);
     }
 }
 
@@ -41,7 +41,7 @@ fn opened() -> (TempDir, Series) {
 #[test]
 fn what_was_recorded_is_read_in_order_and_survives_a_restart() {
     let (folder, series) = opened();
-    assert_eq!(series.last_at().unwrap(), None);
+    assert_eq!(series.last_at(), None);
     let points: Vec<Point> = (0..1_000).map(|n| point(n * 10)).collect();
     let mut shuffled = points.clone();
     shuffled.reverse();
@@ -55,9 +55,21 @@ fn what_was_recorded_is_read_in_order_and_survives_a_restart() {
         assert_eq!(read("http.a", 100, 200), points[10..20]);
         assert_eq!(read("http.b", 0, 1_000_000), points[..10]);
         assert_eq!(read("http.c", 0, 1_000_000), []);
-        assert_eq!(series.last_at().unwrap(), Some(at(9_990)));
+        assert_eq!(series.last_at(), Some(at(9_990)));
         assert_eq!(series.dropped(), 0);
     }
+}
+
+#[test]
+fn an_answer_of_its_kind_counts_as_good() {
+    let (_folder, series) = opened();
+    let sample = |answer| Sample { probe: ProbeId::from("http.a"), phases: point(1).phases, answer };
+    series.record(&sample(Answer::Tcp { address: "127.0.0.1:80".parse().unwrap() }), at(1));
+    series.record(&sample(Answer::Failed(Fault::Refused)), at(2));
+    assert!(series.flush(PATIENCE));
+    let read = series.read(&ProbeId::from("http.a"), at(0), at(9)).unwrap();
+    assert_eq!(read.iter().map(|point| point.ok).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(read[0], Point { ok: true, ..point(1) });
 }
 
 #[test]
@@ -66,7 +78,7 @@ fn what_is_still_waiting_is_written_at_the_end() {
     record(&series, "http.a", &[point(1), point(2)]);
     drop(series);
     let series = Series::open(folder.path().join("series.db")).unwrap();
-    assert_eq!(series.last_at().unwrap(), Some(at(2)));
+    assert_eq!(series.last_at(), Some(at(2)));
 }
 
 #[test]

@@ -1,0 +1,25 @@
+# What must happen in the drill expired-name, in this order. Blank lines separate chapters; within one the order is free.
+
+# The registry or the parent zone gives it away, not a visitor's error.
+found: acme.app
+
+# One incident with the right cause, one page and one post, decided in one breath.
+incident 1 opens
+incident 1 has its cause: domain.acme.app
+a page opens for incident 1
+the board tells of incident 1
+
+# The call goes out ...
+ana is asked
+
+# ... and a human answers it.
+ana answers for incident 1
+
+# The name is renewed; cached answers still lead to the parking page.
+incident 1 mends
+
+# Every name was asked and is well. The other domain was never in it.
+incident 1 is over
+incident 1 affected: service.auth, service.tenants
+incident 1 spared: service.well
+the board says that incident 1 is over

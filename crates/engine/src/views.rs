@@ -6,7 +6,7 @@ use model::{Incident, PersonId, Thing, Time};
 use serde::Serialize;
 use std::time::Duration;
 
-pub use tell::Board;
+pub use tell::board::{self, Board};
 
 /// Everything that the site shows. Swapped in as a whole.
 #[derive(Clone, Debug)]

@@ -1,0 +1,190 @@
+//! HTTP and HTTPS, both ends, as little as a lab needs: one request a connection on the asking side.
+
+use crate::tasks::{Tasks, has_room};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ServerConfig};
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddrV4;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// Connections open at once.
+const CONNECTIONS_MAX: usize = 512;
+/// Largest body read, on either side.
+const BODY_MAX: usize = 256 * 1024;
+/// How long a handshake, or the headers of a request, may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a server answers.
+pub type Answer = Response<Full<Bytes>>;
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+/// Something that answers requests.
+pub type Handler = Arc<dyn Fn(Parts, Bytes) -> Answering + Send + Sync>;
+
+/// Makes a handler of an async function.
+pub fn handler<F, Fut>(answer: F) -> Handler
+where
+    F: Fn(Parts, Bytes) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Answer> + Send + 'static,
+{
+    Arc::new(move |parts, body| Box::pin(answer(parts, body)))
+}
+
+/// An answer with a body of a kind.
+#[must_use]
+pub fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// An HTTP server, or an HTTPS one. Stops when dropped, and all its connections with it.
+#[derive(Debug)]
+pub struct Server {
+    _tasks: Tasks,
+}
+
+impl Server {
+    /// Begins to serve.
+    #[must_use]
+    pub fn start(listener: TcpListener, tls: Option<Arc<ServerConfig>>, handler: Handler) -> Self {
+        let mut tasks = Tasks::default();
+        tasks.spawn(accept(listener, tls.map(TlsAcceptor::from), handler));
+        Self { _tasks: tasks }
+    }
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Handler) {
+    let mut open = JoinSet::new();
+    loop {
+        while !has_room(&mut open, CONNECTIONS_MAX) {
+            let _ = open.join_next().await;
+        }
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (tls, handler) = (tls.clone(), Arc::clone(&handler));
+                open.spawn(async move {
+                    match tls {
+                        None => serve(stream, handler).await,
+                        Some(tls) => match timeout(PATIENCE, tls.accept(stream)).await {
+                            Ok(Ok(stream)) => serve(stream, handler).await,
+                            // A client that does not like the certificate hangs up: that is what drills are about.
+                            Ok(Err(error)) => tracing::debug!(%error, "handshake"),
+                            Err(_) => tracing::debug!("handshake took too long"),
+                        },
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "accepting a connection");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, handler: Handler) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let handler = Arc::clone(&handler);
+        async move {
+            let (parts, body) = request.into_parts();
+            let answered = match timeout(PATIENCE, Limited::new(body, BODY_MAX).collect()).await {
+                Ok(Ok(body)) => handler(parts, body.to_bytes()).await,
+                _ => answer(StatusCode::BAD_REQUEST, "text/plain", "the body could not be read\n"),
+            };
+            Ok::<_, Infallible>(answered)
+        }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection");
+    }
+}
+
+/// GETs `https://NAME:PORT/` from an address, trusting what `tls` trusts.
+///
+/// # Errors
+/// What the network or the certificate was like; the certificate's fault is inside an `InvalidData` error.
+pub async fn get(
+    address: SocketAddrV4,
+    name: &str,
+    tls: &Arc<ClientConfig>,
+    within: Duration,
+) -> io::Result<(StatusCode, Bytes)> {
+    let asking = async {
+        let stream = TcpStream::connect(address).await?;
+        let server = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let stream = TlsConnector::from(Arc::clone(tls)).connect(server, stream).await?;
+        let request = Request::get("/")
+            .header(HOST, format!("{name}:{}", address.port()))
+            .body(Full::default())
+            .map_err(io::Error::other)?;
+        ask(stream, request).await
+    };
+    timeout(within, asking).await?
+}
+
+/// POSTs nothing to an `http://` URL.
+///
+/// # Errors
+/// What the network said, or `InvalidInput` for a URL that is not plain HTTP.
+pub async fn post(url: &str, within: Duration) -> io::Result<(StatusCode, Bytes)> {
+    let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{url}: {why}"));
+    let url: hyper::Uri = url.parse().map_err(|_| wrong("not a URL"))?;
+    if url.scheme_str() != Some("http") {
+        return Err(wrong("the lab's people speak plain HTTP only"));
+    }
+    let host = url.host().ok_or_else(|| wrong("no host"))?.to_owned();
+    let (port, path) = (url.port_u16().unwrap_or(80), url.path_and_query().map_or("/", |path| path.as_str()));
+    let asking = async {
+        let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+        let request = Request::post(path)
+            .header(HOST, format!("{host}:{port}"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::default())
+            .map_err(io::Error::other)?;
+        ask(stream, request).await
+    };
+    timeout(within, asking).await?
+}
+
+async fn ask(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+) -> io::Result<(StatusCode, Bytes)> {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(io::Error::other)?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), BODY_MAX).collect().await.map_err(io::Error::other)?;
+        Ok((status, body.to_bytes()))
+    };
+    tokio::pin!(exchange);
+    // The connection lives exactly as long as the exchange; it is driven here so that nothing is left behind.
+    tokio::select! {
+        done = &mut exchange => return done,
+        _ = connection => {}
+    }
+    exchange.await
+}

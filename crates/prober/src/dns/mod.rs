@@ -142,7 +142,8 @@ impl Dns {
         let mut places: Vec<IpAddr> = with_glue.copied().collect();
         if places.is_empty() {
             let asked = servers.keys().take(walk::TRIED_MAX);
-            let looked_up = asked.map(|server| async move { self.places(server, &BTreeSet::new(), pace).await });
+            let looked_up =
+                asked.map(|server| async move { self.places(server, &BTreeSet::new(), pace).await });
             places = futures_util::future::join_all(looked_up).await.into_iter().flatten().collect();
         }
         places.sort_by_key(IpAddr::is_ipv6);

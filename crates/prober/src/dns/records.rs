@@ -180,11 +180,10 @@ mod tests {
 
     #[test]
     fn a_referral_leads_down_and_nowhere_else() {
-        let read =
-            |m: &Message, above: &str| match way(m, &name(above), &name("acme.co.uk")) {
-                Ok(Way::Down { cut, servers }) => format!("{} {servers:?}", plain(&cut)),
-                other => format!("{other:?}"),
-            };
+        let read = |m: &Message, above: &str| match way(m, &name(above), &name("acme.co.uk")) {
+            Ok(Way::Down { cut, servers }) => format!("{} {servers:?}", plain(&cut)),
+            other => format!("{other:?}"),
+        };
         let down = message(
             vec![],
             vec![ns("CO.uk", "NS1.nic.uk"), ns("co.uk", "ns.elsewhere.net")],

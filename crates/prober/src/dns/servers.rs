@@ -43,7 +43,12 @@ impl Dns {
             if places.is_empty() {
                 let silent = vec![Err(DnsFault::Silent); hosts.len()];
                 let address = glue.first().copied();
-                return vec![Asked { server: server.clone(), address, soa: Err(DnsFault::Silent), names: silent }];
+                return vec![Asked {
+                    server: server.clone(),
+                    address,
+                    soa: Err(DnsFault::Silent),
+                    names: silent,
+                }];
             }
             let all = places.into_iter().map(|place| self.server(zone, server, place, hosts, pace));
             join_all(all).await.into_iter().flatten().collect()

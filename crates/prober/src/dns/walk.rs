@@ -158,7 +158,8 @@ impl Dns {
             if let Some(place) = waiting.next() {
                 let server = self.at(*place);
                 asked.push(async move {
-                    let answer = self.names.wire().ask(server, zone, RecordType::NS, false, pace.step()).await;
+                    let answer =
+                        self.names.wire().ask(server, zone, RecordType::NS, false, pace.step()).await;
                     way(&answer.map_err(Trouble::fault)?, &cut.zone, zone)
                 });
             } else if asked.is_empty() {

@@ -107,9 +107,9 @@ impl Wire {
             let message = question(&query, recurse, edns);
             let answer = match over_udp(server, &message, &query, until).await? {
                 Heard::Whole(answer) => *answer,
-                Heard::Cut => timeout_at(until, over_tcp(server, &message, &query))
-                    .await
-                    .unwrap_or(Err(Trouble::Garbage("cuts its answer short, and is silent over TCP".into())))?,
+                Heard::Cut => timeout_at(until, over_tcp(server, &message, &query)).await.unwrap_or(Err(
+                    Trouble::Garbage("cuts its answer short, and is silent over TCP".into()),
+                ))?,
             };
             // Servers from before RFC 6891 refuse the extension, not the question.
             let refused = [ResponseCode::FormErr, ResponseCode::NotImp, ResponseCode::BADVERS];

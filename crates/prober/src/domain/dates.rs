@@ -89,8 +89,18 @@ fn month(part: &str) -> Option<i16> {
     const MONTHS: [&str; 12] =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     const LONG: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-        "november", "december",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
     ];
     let part = part.to_ascii_lowercase();
     let at = MONTHS.iter().position(|m| *m == part).or_else(|| LONG.iter().position(|m| *m == part))?;
@@ -129,7 +139,9 @@ mod tests {
         ] {
             assert_eq!(instant(text).map(|at| at.to_string()).as_deref(), Some(meant), "{text:?}");
         }
-        for text in ["", "-", "not defined", "0000-00-00T00:00:00Z", "30th April each year", "0001-01-01", "13"] {
+        for text in
+            ["", "-", "not defined", "0000-00-00T00:00:00Z", "30th April each year", "0001-01-01", "13"]
+        {
             assert_eq!(instant(text), None, "{text:?}");
         }
     }

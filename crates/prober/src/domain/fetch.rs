@@ -230,7 +230,8 @@ impl reqwest::dns::Resolve for Resolver {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
         let (names, guard) = (Arc::clone(&self.names), self.guard);
         Box::pin(async move {
-            let found = if guard { names.look_up(name.as_str()).await } else { names.resolve(name.as_str()).await };
+            let found =
+                if guard { names.look_up(name.as_str()).await } else { names.resolve(name.as_str()).await };
             let found = found.map_err(Box::new)?;
             let addresses = found.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(addresses.collect::<Vec<_>>().into_iter()) as reqwest::dns::Addrs)

@@ -99,13 +99,19 @@ impl Domain {
             let share = now + until.saturating_duration_since(now) / left;
             left = left.saturating_sub(1).max(1);
             let found = match &source {
-                Source::Rdap { base, declared } => self.by_rdap(domain, &ascii, base, *declared, share, until).await,
-                Source::Whois { server, declared } => self.by_whois(domain, &ascii, server, *declared, share).await,
+                Source::Rdap { base, declared } => {
+                    self.by_rdap(domain, &ascii, base, *declared, share, until).await
+                }
+                Source::Whois { server, declared } => {
+                    self.by_whois(domain, &ascii, server, *declared, share).await
+                }
             };
             match found {
                 Ok(seen) => return Ok(seen),
                 // These stand: another source would only be asked to contradict, or to be burdened instead.
-                Err(fault @ (Fault::Domain { .. } | Fault::Lookup { retry_after: Some(_), .. })) => return Err(fault),
+                Err(fault @ (Fault::Domain { .. } | Fault::Lookup { retry_after: Some(_), .. })) => {
+                    return Err(fault);
+                }
                 Err(fault) => first_failure = first_failure.or(Some(fault)),
             }
         }

@@ -67,7 +67,8 @@ pub(crate) fn read(body: &[u8]) -> Result<Told, String> {
         many => list(many).iter().filter_map(Value::as_str).map(status).collect(),
     };
     let servers = list(value.get("nameservers")).iter();
-    let servers = servers.filter_map(|server| text(server.get("ldhName")).or_else(|| text(server.get("unicodeName"))));
+    let servers =
+        servers.filter_map(|server| text(server.get("ldhName")).or_else(|| text(server.get("unicodeName"))));
     Ok(Told {
         name: text(value.get("ldhName")).or_else(|| text(value.get("unicodeName"))).map(bare_name),
         expires: earliest(&value, "expiration"),
@@ -92,7 +93,8 @@ fn list(value: Option<&Value>) -> &[Value] {
 fn earliest(value: &Value, action: &str) -> Option<Time> {
     let events = list(value.get("events")).iter();
     let meant = events.filter(|event| {
-        text(event.get("eventAction")).is_some_and(|found| found.replace('_', " ").eq_ignore_ascii_case(action))
+        text(event.get("eventAction"))
+            .is_some_and(|found| found.replace('_', " ").eq_ignore_ascii_case(action))
     });
     meant.filter_map(|event| instant(text(event.get("eventDate"))?)).min()
 }
@@ -125,7 +127,8 @@ fn registrar(value: &Value, depth: usize) -> Option<String> {
 /// The link to the registrar's answer. Some registries link their own terms with the same relation: only RDAP counts.
 fn related(value: &Value) -> Option<String> {
     let links = list(value.get("links")).iter();
-    let mut related = links.filter(|link| text(link.get("rel")).is_some_and(|rel| rel.eq_ignore_ascii_case("related")));
+    let mut related =
+        links.filter(|link| text(link.get("rel")).is_some_and(|rel| rel.eq_ignore_ascii_case("related")));
     let usable = related.find_map(|link| {
         let href = text(link.get("href"))?;
         let kind = text(link.get("type"));

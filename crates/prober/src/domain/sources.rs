@@ -175,7 +175,10 @@ mod tests {
 
     fn sources() -> Sources {
         Sources {
-            declared_rdap: BTreeMap::from([("test".to_owned(), "http://127.0.0.1:18600/registry".to_owned())]),
+            declared_rdap: BTreeMap::from([(
+                "test".to_owned(),
+                "http://127.0.0.1:18600/registry".to_owned(),
+            )]),
             declared_whois: BTreeMap::from([("zz".to_owned(), "whois.zz:4343".to_owned())]),
             bootstrap: embedded(),
         }

@@ -50,10 +50,18 @@ const EXPIRES: [&str; 22] = [
     "valid-date",
     "expiry_date",
 ];
-const STATUS: [&str; 6] = ["domain status", "status", "state", "registration status", "eppstatus", "epp status"];
+const STATUS: [&str; 6] =
+    ["domain status", "status", "state", "registration status", "eppstatus", "epp status"];
 const SERVER: [&str; 9] = [
-    "name server", "name servers", "nserver", "nameserver", "nameservers", "domain nameservers",
-    "domain name servers", "name servers in listed order", "host name",
+    "name server",
+    "name servers",
+    "nserver",
+    "nameserver",
+    "nameservers",
+    "domain nameservers",
+    "domain name servers",
+    "name servers in listed order",
+    "host name",
 ];
 const REGISTRAR: [&str; 5] =
     ["registrar", "registrar name", "sponsoring registrar", "registrar organization", "current registar"];
@@ -72,8 +80,16 @@ const ABSENT: [&str; 12] = [
     "nothing found",
 ];
 /// Headers that begin something about people and places, where `name:` is not ours.
-const TOLD_ELSEWHERE: [&str; 8] =
-    ["registrant", "admin", "administrative contact", "technical", "technical contact", "holder", "person", "onsite"];
+const TOLD_ELSEWHERE: [&str; 8] = [
+    "registrant",
+    "admin",
+    "administrative contact",
+    "technical",
+    "technical contact",
+    "holder",
+    "person",
+    "onsite",
+];
 
 /// Reads an answer about `domain`. The error says in words why it is none.
 pub(crate) fn read(text: &str, domain: &str) -> Result<Told, String> {
@@ -127,8 +143,11 @@ fn split(line: &str) -> Option<(String, &str)> {
     let (key, value) = line.split_once(':')?;
     let key = key.trim().trim_end_matches('.').trim().to_ascii_lowercase();
     // A URL or a time is not a key.
-    (!key.is_empty() && key.len() <= 48 && !value.starts_with("//") && !key.ends_with(|c: char| c.is_ascii_digit()))
-        .then_some((key, value.trim()))
+    (!key.is_empty()
+        && key.len() <= 48
+        && !value.starts_with("//")
+        && !key.ends_with(|c: char| c.is_ascii_digit()))
+    .then_some((key, value.trim()))
 }
 
 fn take(told: &mut Told, key: &str, value: &str) {

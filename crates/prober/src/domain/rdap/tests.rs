@@ -52,7 +52,8 @@ fn every_shape_seen_in_the_wild_is_read() {
 
 #[test]
 fn the_age_of_the_servers_own_data_is_read() {
-    let updated = |name: &str| read(&fixtures("registry")[name]).unwrap().database_updated.unwrap().to_string();
+    let updated =
+        |name: &str| read(&fixtures("registry")[name]).unwrap().database_updated.unwrap().to_string();
     assert_eq!(updated("stale-db"), "2026-11-13T00:00:00Z");
     assert_eq!(updated("active"), "2026-11-22T00:00:00Z");
 }
@@ -94,7 +95,15 @@ fn odd_but_honest_answers_are_read() {
 
 fn json() -> impl Strategy<Value = Value> {
     let words = prop::sample::select(vec![
-        "domain", "expiration", "registrar", "related", "2027-06-10", "a.test", "https://x/domain/y", "fn", "\u{fe0f}é",
+        "domain",
+        "expiration",
+        "registrar",
+        "related",
+        "2027-06-10",
+        "a.test",
+        "https://x/domain/y",
+        "fn",
+        "\u{fe0f}é",
     ]);
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -103,8 +112,21 @@ fn json() -> impl Strategy<Value = Value> {
         words.prop_map(Value::from),
     ];
     let keys = prop::sample::select(vec![
-        "objectClassName", "ldhName", "status", "events", "eventAction", "eventDate", "nameservers", "entities",
-        "roles", "vcardArray", "links", "rel", "href", "type", "errorCode",
+        "objectClassName",
+        "ldhName",
+        "status",
+        "events",
+        "eventAction",
+        "eventDate",
+        "nameservers",
+        "entities",
+        "roles",
+        "vcardArray",
+        "links",
+        "rel",
+        "href",
+        "type",
+        "errorCode",
     ]);
     leaf.prop_recursive(6, 64, 6, move |inner| {
         prop_oneof![

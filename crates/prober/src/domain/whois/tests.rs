@@ -137,13 +137,24 @@ fn told(text: &str, domain: &str) -> String {
 
 #[test]
 fn the_common_forms_are_read() {
-    insta::assert_snapshot!(told(VERISIGN, "acme.com"), @"");
-    insta::assert_snapshot!(told(RU, "acme.ru"), @"");
-    insta::assert_snapshot!(told(EU, "acme.eu"), @"");
-    insta::assert_snapshot!(told(GG, "acme.gg"), @"");
-    insta::assert_snapshot!(told(FI, "acme.fi"), @"");
-    insta::assert_snapshot!(told(JP, "acme.jp"), @"");
-    insta::assert_snapshot!(told(UK_TWO_DATES, "acme.example"), @"");
+    let all = [
+        told(VERISIGN, "acme.com"),
+        told(RU, "acme.ru"),
+        told(EU, "acme.eu"),
+        told(GG, "acme.gg"),
+        told(FI, "acme.fi"),
+        told(JP, "acme.jp"),
+        told(UK_TWO_DATES, "acme.example"),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r"
+    2027-06-10T12:00:00Z | auto renew period, client hold | ns1.dnshost.example, ns2.dnshost.example | Example Registrar, Inc. | 2026-11-22T00:00:00Z
+    2027-06-10T21:00:00Z | delegated, registered, verified | ns1.acme.ru, ns2.dnshost.example | EXAMPLE-RU | -
+    - |  | ns1.dnshost.example, ns2.acme.eu | Example Registrar | -
+    - | active, registered until cancelled, transfer prohibited by registrar | ns1.dnshost.example, ns2.dnshost.example | Example Registrar (http://www.registrar.example) | -
+    2027-06-10T00:00:00Z | registered | ns1.dnshost.example | Example Oy | -
+    2027-06-30T00:00:00Z | active | ns1.dnshost.example |  | -
+    2026-12-01T00:00:00Z |  | ns1.dnshost.example | Example [Tag = EX] | -
+    ");
 }
 
 #[test]

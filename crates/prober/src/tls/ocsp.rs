@@ -84,39 +84,14 @@ impl<'a> Iterator for Items<'a> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+#[path = "../../tests/it/staple.rs"]
+mod staple;
+
+#[cfg(test)]
+mod tests {
+    use super::staple::{GOOD, UNKNOWN, response};
     use super::*;
     use proptest::prelude::*;
-
-    fn item(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-        let content = parts.concat();
-        let length = content.len();
-        let mut bytes = vec![tag];
-        if length < 0x80 {
-            bytes.push(length as u8);
-        } else {
-            bytes.extend([0x82, (length >> 8) as u8, length as u8]);
-        }
-        bytes.extend(content);
-        bytes
-    }
-
-    /// A response about one serial number, with this status choice (`0x80` good, `0xa1` revoked, `0x82` unknown).
-    pub(crate) fn response(serial: &[u8], status: u8) -> Vec<u8> {
-        let time = item(0x18, &[b"20261122000000Z"]);
-        let status = if status == REVOKED { item(status, &[&time]) } else { item(status, &[]) };
-        let sha1 = item(SEQUENCE, &[&item(0x06, &[&[0x2b, 0x0e, 0x03, 0x02, 0x1a]])]);
-        let hash = item(OCTETS, &[&[7; 20]]);
-        let id = item(SEQUENCE, &[&sha1, &hash, &hash, &item(INTEGER, &[serial])]);
-        let single = item(SEQUENCE, &[&id, &status, &time]);
-        let by_key = item(0xa2, &[&item(OCTETS, &[&[9; 20]])]);
-        let data = item(SEQUENCE, &[&by_key, &time, &item(SEQUENCE, &[&single])]);
-        let algorithm = item(SEQUENCE, &[&item(0x06, &[&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]])]);
-        let basic = item(SEQUENCE, &[&data, &algorithm, &item(0x03, &[&[0; 65]])]);
-        let kind = item(0x06, &[&[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01]]);
-        let bytes = item(SEQUENCE, &[&kind, &item(OCTETS, &[&basic])]);
-        item(SEQUENCE, &[&item(ENUMERATED, &[&[0]]), &item(CONTEXT_0, &[&bytes])])
-    }
 
     #[test]
     fn only_a_revocation_of_this_very_certificate_counts() {
@@ -124,8 +99,8 @@ pub(super) mod tests {
             (&[0x5a, 1, 2][..], REVOKED, true),
             (&[0, 0x5a, 1, 2][..], REVOKED, true),
             (&[0x5a, 1, 3][..], REVOKED, false),
-            (&[0x5a, 1, 2][..], 0x80, false),
-            (&[0x5a, 1, 2][..], 0x82, false),
+            (&[0x5a, 1, 2][..], GOOD, false),
+            (&[0x5a, 1, 2][..], UNKNOWN, false),
         ] {
             assert_eq!(says_revoked(&response(of, status), &[0x5a, 1, 2]), revoked, "{of:?} {status:x}");
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A plan that allows loopback and asks nothing.
-pub fn bare() -> Plan {
+pub(crate) fn bare() -> Plan {
     let ladder = LadderId::from("default");
     Plan {
         digest: String::new(),
@@ -38,12 +38,12 @@ pub fn bare() -> Plan {
 
 /// The same with these probes.
 #[allow(dead_code)]
-pub fn with(probes: impl IntoIterator<Item = Probe>) -> Plan {
+pub(crate) fn with(probes: impl IntoIterator<Item = Probe>) -> Plan {
     Plan { probes: probes.into_iter().map(|probe| (probe.id.clone(), probe)).collect(), ..bare() }
 }
 
 /// A question with a timeout that a slow machine keeps.
-pub fn probe(id: &str, ask: Ask) -> Probe {
+pub(crate) fn probe(id: &str, ask: Ask) -> Probe {
     Probe {
         id: ProbeId::from(id),
         about: Thing::host(id),
@@ -56,6 +56,6 @@ pub fn probe(id: &str, ask: Ask) -> Probe {
 }
 
 /// GET this.
-pub fn get(url: impl Into<String>) -> Ask {
+pub(crate) fn get(url: impl Into<String>) -> Ask {
     Ask::Http { url: url.into(), expect: Expect::default() }
 }

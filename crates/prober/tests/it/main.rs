@@ -1,0 +1,15 @@
+//! Probes against real servers on loopback, honest and hostile.
+
+mod certs;
+mod dns;
+mod dns_world;
+mod domain;
+mod domain_world;
+mod hostile;
+mod http;
+mod names;
+mod plan;
+mod server;
+mod staple;
+mod tcp;
+mod tls;

@@ -1,1 +1,36 @@
 //! The public board, the team's console and the HTTP API.
+//!
+//! Touches sockets and one folder; decides nothing. It shows the views that the mind publishes and hands people's wishes
+//! to the mind, saying "done" only after the mind said so.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`site`] | `Site`: publish, sign-in links, beats, the router |
+//! | [`serve`] | the listening socket: finished bytes first, the router for the rest, every wait bounded |
+//! | [`shelf`] | the finished documents: path -> bytes in three encodings; one lookup a request |
+//! | [`keep`] | the board's copy on disk |
+//! | [`ask`] | a person's wish on its way to the mind and back |
+//! | [`board`] | what visitors read: pages, Statuspage JSON, feeds, badge |
+//! | [`console`] | what the team reads, and sign-in |
+//! | [`api`] | what machines read and write |
+//! | [`ack`] | the link in a page that says "I have it" |
+//! | [`problem`] | refusals: RFC 9457 for machines, a small page for people |
+//! | [`look`] | words, icons and the files under `web/` |
+//!
+//! **A request for the board never waits**: not for the mind, not for a lock, not for the disk.
+
+pub mod ack;
+pub mod api;
+pub mod ask;
+pub mod board;
+pub mod console;
+pub mod keep;
+pub mod look;
+pub mod problem;
+pub mod serve;
+pub mod shelf;
+pub mod site;
+
+pub use ask::{Ask, AskError};
+pub use serve::serve;
+pub use site::{Site, SiteSettings};

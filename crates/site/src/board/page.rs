@@ -1,0 +1,209 @@
+//! The board's pages: the board itself, one page an incident, and the history.
+
+use super::strip::{NARROW_DAYS, Strip};
+use crate::look::words::{Look as _, day_of, percent, roughly};
+use crate::look::{Icon, Moment, assets};
+use askama::Template;
+use engine::views::Board;
+use engine::views::board::{BoardIncident, Component};
+use jiff::civil::Date;
+use model::Time;
+use model::event::ServiceState;
+use model::time::{between, spoken};
+
+/// Past days on the board itself; the history page has all of them.
+const PAST_DAYS: usize = 7;
+
+/// What the frame of every page needs.
+pub struct Frame<'a> {
+    /// The style sheet.
+    pub style: &'static str,
+    /// The script.
+    pub script: &'static str,
+    /// The board.
+    pub board: &'a Board,
+    /// The class of the board's state: makes the favicon's address change with it.
+    pub state: &'static str,
+}
+
+impl<'a> Frame<'a> {
+    fn of(board: &'a Board) -> Self {
+        Self {
+            style: assets::BOARD_CSS.path,
+            script: assets::LIVE_JS.path,
+            board,
+            state: board.state.class(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "board.html")]
+struct BoardPage<'a> {
+    frame: Frame<'a>,
+    icon: Icon,
+    changed: Moment,
+    looked_every: String,
+    open: Vec<Told<'a>>,
+    groups: Vec<GroupRows<'a>>,
+    days_shown: usize,
+    days_narrow: usize,
+    past: Vec<DayRow<'a>>,
+}
+
+#[derive(Template)]
+#[template(path = "incident.html")]
+struct IncidentPage<'a> {
+    frame: Frame<'a>,
+    told: Told<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "history.html")]
+struct HistoryPage<'a> {
+    frame: Frame<'a>,
+    days: Vec<DayRow<'a>>,
+    quiet: usize,
+    all: usize,
+}
+
+/// An incident with its times in words.
+struct Told<'a> {
+    incident: &'a BoardIncident,
+    icon: Icon,
+    started: Moment,
+    resolved: Option<Moment>,
+    lasted: Option<String>,
+    affected: Vec<(&'a str, ServiceState, Icon)>,
+    posts: Vec<(Moment, &'static str, &'a str)>,
+    next_post_by: Option<Moment>,
+}
+
+impl<'a> Told<'a> {
+    fn new(incident: &'a BoardIncident, beside: Time) -> Self {
+        Self {
+            incident,
+            icon: incident.impact.into(),
+            started: Moment::beside(incident.started, beside),
+            resolved: incident.resolved.map(|at| Moment::beside(at, beside)),
+            lasted: incident.resolved.map(|at| roughly(between(incident.started, at))),
+            affected: incident
+                .affected
+                .iter()
+                .map(|(_, title, state)| (title.as_str(), *state, Icon::from(*state)))
+                .collect(),
+            posts: incident
+                .posts
+                .iter()
+                .map(|post| (Moment::beside(post.at, beside), post.status.title(), post.body.as_str()))
+                .collect(),
+            next_post_by: incident.next_post_by.map(|at| Moment::beside(at, beside)),
+        }
+    }
+}
+
+struct GroupRows<'a> {
+    name: &'a str,
+    rows: Vec<Row<'a>>,
+}
+
+struct Row<'a> {
+    part: &'a Component,
+    icon: Icon,
+    class: &'static str,
+    since: Option<Moment>,
+    strip: Strip,
+    uptime: String,
+}
+
+impl<'a> Row<'a> {
+    fn new(part: &'a Component, beside: Time) -> Self {
+        let bad = !matches!(part.state, ServiceState::Operational);
+        Self {
+            part,
+            icon: part.state.into(),
+            class: part.state.class(),
+            since: part.since.filter(|_| bad).map(|at| Moment::beside(at, beside)),
+            strip: Strip::new(&part.title, &part.days),
+            uptime: part
+                .uptime_percent
+                .map_or("no data yet".to_owned(), |share| format!("{} % uptime", percent(share))),
+        }
+    }
+}
+
+/// One past day: what ended on it, and what was going on without ending.
+struct DayRow<'a> {
+    day: Moment,
+    ended: Vec<Told<'a>>,
+    ongoing: Vec<&'a BoardIncident>,
+}
+
+/// Every past day of the board, newest first. A day in the middle of a long incident is not a quiet day.
+fn day_rows(board: &Board) -> impl Iterator<Item = DayRow<'_>> {
+    board.past.iter().map(|day| {
+        let began = |incident: &&BoardIncident| day_of(incident.started) <= day.date;
+        let later =
+            board.past.iter().filter(|other| other.date > day.date).flat_map(|other| &other.incidents);
+        DayRow {
+            day: Moment::day(day.date),
+            ended: day.incidents.iter().map(|incident| Told::new(incident, midnight(day.date))).collect(),
+            ongoing: board.open.iter().chain(later).filter(began).collect(),
+        }
+    })
+}
+
+/// Any instant of the day, so that times on that day are written without it.
+fn midnight(date: Date) -> Time {
+    date.to_zoned(jiff::tz::TimeZone::UTC).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp())
+}
+
+/// The board.
+///
+/// # Errors
+/// When the template fails, which is a fault of ours.
+pub fn board(board: &Board) -> askama::Result<String> {
+    let rows = |part| Row::new(part, board.changed);
+    let days_shown =
+        board.groups.iter().flat_map(|group| &group.components).map(|part| part.days.len()).max();
+    let days_shown = days_shown.unwrap_or(0);
+    BoardPage {
+        frame: Frame::of(board),
+        icon: board.state.into(),
+        changed: Moment::full(board.changed),
+        looked_every: spoken(board.looked_every),
+        open: board.open.iter().map(|incident| Told::new(incident, board.changed)).collect(),
+        groups: board
+            .groups
+            .iter()
+            .filter(|group| !group.components.is_empty())
+            .map(|group| GroupRows {
+                name: if group.name.is_empty() { "Services" } else { &group.name },
+                rows: group.components.iter().map(rows).collect(),
+            })
+            .collect(),
+        days_shown,
+        days_narrow: days_shown.min(NARROW_DAYS),
+        past: day_rows(board).take(PAST_DAYS).collect(),
+    }
+    .render()
+}
+
+/// The page of one incident.
+///
+/// # Errors
+/// When the template fails, which is a fault of ours.
+pub fn incident(board: &Board, incident: &BoardIncident) -> askama::Result<String> {
+    // Read days later by a stranger: every time says its day.
+    IncidentPage { frame: Frame::of(board), told: Told::new(incident, Time::MIN) }.render()
+}
+
+/// The page of all past days that were not quiet.
+///
+/// # Errors
+/// When the template fails, which is a fault of ours.
+pub fn history(board: &Board) -> askama::Result<String> {
+    let days: Vec<_> = day_rows(board).filter(|row| !row.ended.is_empty()).collect();
+    let quiet = day_rows(board).filter(|row| row.ended.is_empty() && row.ongoing.is_empty()).count();
+    HistoryPage { frame: Frame::of(board), days, quiet, all: board.past.len() }.render()
+}

@@ -1,0 +1,331 @@
+//! Where the nodes of the dependency graph stand: in columns, each thing right of everything that needs it.
+//!
+//! The usual three steps of Sugiyama, small because our graphs are: columns by longest path, order within a column by
+//! the mean of the neighbours, heights by least squares. No chance in it: the same graph always looks the same.
+
+/// Height between the middles of two nodes in a column.
+pub const ROW: f64 = 52.0;
+/// Height between an edge that passes through a column and what is beside it.
+const BEND: f64 = 26.0;
+/// How often order and heights are improved.
+const SWEEPS: usize = 24;
+
+/// A place: a column, and a height of the middle within it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// Column, counted from the left.
+    pub column: usize,
+    /// Height of the middle; the smallest of all is 0.
+    pub height: f64,
+}
+
+/// The whole arrangement.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Arrangement {
+    /// A place for every node.
+    pub nodes: Vec<Place>,
+    /// For every edge the places that it passes through, both ends included, from left to right.
+    pub routes: Vec<Vec<Place>>,
+    /// How many columns there are.
+    pub columns: usize,
+    /// The largest height.
+    pub height: f64,
+}
+
+/// Arranges `count` nodes. Edges that name other nodes, or lead from a node to itself, get an empty route.
+#[must_use]
+pub fn arrange(count: usize, edges: &[(usize, usize)]) -> Arrangement {
+    let forward = without_circles(count, edges);
+    let columns = columns(count, &forward);
+    let mut sheet = Sheet::new(&columns, &forward);
+    sheet.order();
+    sheet.settle();
+    sheet.arrangement(count, edges, &forward)
+}
+
+/// The edges as pairs that never lead in a circle: those that would close one are turned round.
+fn without_circles(count: usize, edges: &[(usize, usize)]) -> Vec<Option<(usize, usize)>> {
+    let mut beneath = vec![Vec::new(); count];
+    for (place, &(above, below)) in edges.iter().enumerate() {
+        if above < count && below < count && above != below {
+            beneath[above].push((place, below));
+        }
+    }
+    let mut forward: Vec<Option<(usize, usize)>> = vec![None; edges.len()];
+    // 0: not seen, 1: on the way down, 2: done.
+    let mut seen = vec![0_u8; count];
+    for start in 0..count {
+        let mut way = vec![(start, 0)];
+        if seen[start] != 0 {
+            continue;
+        }
+        seen[start] = 1;
+        while let Some((node, next)) = way.pop() {
+            let Some(&(place, below)) = beneath[node].get(next) else {
+                seen[node] = 2;
+                continue;
+            };
+            way.push((node, next + 1));
+            forward[place] = Some(if seen[below] == 1 { (below, node) } else { (node, below) });
+            if seen[below] == 0 {
+                seen[below] = 1;
+                way.push((below, 0));
+            }
+        }
+    }
+    forward
+}
+
+/// The column of every node: the longest way to it.
+fn columns(count: usize, forward: &[Option<(usize, usize)>]) -> Vec<usize> {
+    let mut columns = vec![0; count];
+    // At most `count` rounds, because there are no circles.
+    for _ in 0..count {
+        let mut moved = false;
+        for &(above, below) in forward.iter().flatten() {
+            if columns[below] <= columns[above] {
+                columns[below] = columns[above] + 1;
+                moved = true;
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    columns
+}
+
+/// Nodes, and a point for every column that an edge passes through.
+struct Sheet {
+    column_of: Vec<usize>,
+    left: Vec<Vec<usize>>,
+    right: Vec<Vec<usize>>,
+    /// The points of every edge, from left to right.
+    ways: Vec<Vec<usize>>,
+    /// The points of every column, from top to bottom.
+    columns: Vec<Vec<usize>>,
+    heights: Vec<f64>,
+    nodes: usize,
+}
+
+impl Sheet {
+    fn new(columns: &[usize], forward: &[Option<(usize, usize)>]) -> Self {
+        let nodes = columns.len();
+        let mut column_of = columns.to_vec();
+        let mut ways = Vec::with_capacity(forward.len());
+        for edge in forward {
+            let mut way = Vec::new();
+            if let &Some((above, below)) = edge {
+                way.push(above);
+                for column in columns[above] + 1..columns[below] {
+                    way.push(column_of.len());
+                    column_of.push(column);
+                }
+                way.push(below);
+            }
+            ways.push(way);
+        }
+        let points = column_of.len();
+        let (mut left, mut right) = (vec![Vec::new(); points], vec![Vec::new(); points]);
+        for pair in ways.iter().flat_map(|way| way.windows(2)) {
+            right[pair[0]].push(pair[1]);
+            left[pair[1]].push(pair[0]);
+        }
+        let mut by_column = vec![Vec::new(); column_of.iter().max().map_or(0, |last| last + 1)];
+        for (point, &column) in column_of.iter().enumerate() {
+            by_column[column].push(point);
+        }
+        Self { column_of, left, right, ways, columns: by_column, heights: vec![0.0; points], nodes }
+    }
+
+    /// Puts the points of each column into an order with few crossings: the best of all sweeps.
+    fn order(&mut self) {
+        let mut best = (self.crossings(), self.columns.clone());
+        for sweep in 0..SWEEPS {
+            let to_the_right = sweep % 2 == 0;
+            let count = self.columns.len();
+            for step in 1..count {
+                let column = if to_the_right { step } else { count - 1 - step };
+                let beside = if to_the_right { column - 1 } else { column + 1 };
+                let ranks = self.ranks(beside);
+                let neighbours = if to_the_right { &self.left } else { &self.right };
+                let here = self.ranks(column);
+                self.columns[column].sort_by(|&a, &b| {
+                    let wish = |point: usize| {
+                        mean(neighbours[point].iter().map(|&other| ranks[other])).unwrap_or(here[point])
+                    };
+                    wish(a).total_cmp(&wish(b))
+                });
+            }
+            let crossings = self.crossings();
+            if crossings < best.0 {
+                best = (crossings, self.columns.clone());
+            }
+        }
+        self.columns = best.1;
+    }
+
+    /// For every point of a column its place in the order, as a share of the column.
+    fn ranks(&self, column: usize) -> Vec<f64> {
+        let mut ranks = vec![0.0; self.column_of.len()];
+        for (place, &point) in self.columns[column].iter().enumerate() {
+            ranks[point] = place as f64;
+        }
+        ranks
+    }
+
+    fn crossings(&self) -> usize {
+        let mut crossings = 0;
+        for column in 0..self.columns.len().saturating_sub(1) {
+            let ranks = self.ranks(column + 1);
+            let pairs: Vec<(usize, f64)> = self.columns[column]
+                .iter()
+                .enumerate()
+                .flat_map(|(place, &point)| self.right[point].iter().map(move |&other| (place, other)))
+                .map(|(place, other)| (place, ranks[other]))
+                .collect();
+            for (at, one) in pairs.iter().enumerate() {
+                crossings += pairs[..at].iter().filter(|other| other.0 < one.0 && other.1 > one.1).count();
+            }
+        }
+        crossings
+    }
+
+    /// Gives every point a height near its neighbours', in the order of its column.
+    fn settle(&mut self) {
+        for sweep in 0..SWEEPS {
+            for step in 0..self.columns.len() {
+                let column = if sweep % 2 == 0 { step } else { self.columns.len() - 1 - step };
+                let points = self.columns[column].clone();
+                let wishes: Vec<f64> = points
+                    .iter()
+                    .map(|&point| {
+                        let beside = self.left[point].iter().chain(&self.right[point]);
+                        mean(beside.map(|&other| self.heights[other])).unwrap_or(self.heights[point])
+                    })
+                    .collect();
+                let gaps: Vec<f64> = points.windows(2).map(|pair| self.gap(pair[0], pair[1])).collect();
+                for (point, height) in points.iter().zip(spread(&wishes, &gaps)) {
+                    self.heights[*point] = height;
+                }
+            }
+        }
+        let top = self.heights.iter().copied().fold(f64::INFINITY, f64::min);
+        for height in &mut self.heights {
+            *height = ((*height - top) * 10.0).round() / 10.0;
+        }
+    }
+
+    fn gap(&self, one: usize, other: usize) -> f64 {
+        if one < self.nodes && other < self.nodes { ROW } else { BEND.max(ROW * 0.7) }
+    }
+
+    fn arrangement(
+        &self,
+        count: usize,
+        edges: &[(usize, usize)],
+        forward: &[Option<(usize, usize)>],
+    ) -> Arrangement {
+        let place = |point: usize| Place { column: self.column_of[point], height: self.heights[point] };
+        let routes = edges.iter().zip(forward).zip(&self.ways).map(|((edge, forward), way)| {
+            let mut route: Vec<Place> = way.iter().map(|&point| place(point)).collect();
+            if *forward != Some(*edge) {
+                route.reverse();
+            }
+            route
+        });
+        Arrangement {
+            nodes: (0..count).map(place).collect(),
+            routes: routes.collect(),
+            columns: self.columns.len(),
+            height: self.heights.iter().copied().fold(0.0, f64::max),
+        }
+    }
+}
+
+fn mean(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = numbers.fold((0.0, 0_u32), |(sum, count), number| (sum + number, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+/// The heights nearest to the wishes (by least squares) that keep the order and the gaps between neighbours.
+fn spread(wishes: &[f64], gaps: &[f64]) -> Vec<f64> {
+    let mut offsets = Vec::with_capacity(wishes.len());
+    let mut offset = 0.0;
+    for place in 0..wishes.len() {
+        if place > 0 {
+            offset += gaps.get(place - 1).copied().unwrap_or(ROW);
+        }
+        offsets.push(offset);
+    }
+    // Pool adjacent violators: without the offsets the heights only have to not fall.
+    let mut pools: Vec<(f64, usize)> = Vec::new();
+    for (wish, offset) in wishes.iter().zip(&offsets) {
+        let mut pool = (wish - offset, 1);
+        while let Some(&(height, count)) = pools.last()
+            && height > pool.0
+        {
+            pool =
+                ((height * count as f64 + pool.0 * pool.1 as f64) / (count + pool.1) as f64, count + pool.1);
+            pools.pop();
+        }
+        pools.push(pool);
+    }
+    let heights = pools.iter().flat_map(|&(height, count)| std::iter::repeat_n(height, count));
+    heights.zip(&offsets).map(|(height, offset)| height + offset).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_chain_is_a_straight_line() {
+        let arranged = arrange(3, &[(0, 1), (1, 2)]);
+        assert_eq!(arranged.columns, 3);
+        assert_eq!(arranged.height, 0.0);
+        assert_eq!(arranged.routes[1], [Place { column: 1, height: 0.0 }, Place { column: 2, height: 0.0 }]);
+    }
+
+    #[test]
+    fn a_long_edge_passes_through_every_column_and_a_circle_is_drawn_backwards() {
+        let arranged = arrange(3, &[(0, 1), (1, 2), (0, 2), (2, 0), (1, 1), (0, 9)]);
+        assert_eq!(arranged.routes[2].len(), 3);
+        let back: Vec<usize> = arranged.routes[3].iter().map(|place| place.column).collect();
+        assert_eq!(back, [2, 1, 0]);
+        assert!(arranged.routes[4].is_empty() && arranged.routes[5].is_empty());
+    }
+
+    #[test]
+    fn crossings_are_undone() {
+        let arranged = arrange(4, &[(0, 3), (1, 2)]);
+        let height = |node: usize| arranged.nodes[node].height;
+        assert_eq!(height(0) < height(1), height(3) < height(2));
+    }
+
+    #[test]
+    fn heights_keep_their_distance() {
+        assert_eq!(spread(&[0.0, 0.0, 0.0], &[10.0, 10.0]), [-10.0, 0.0, 10.0]);
+        assert_eq!(spread(&[0.0, 100.0], &[10.0]), [0.0, 100.0]);
+        assert!(spread(&[], &[]).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_overlaps_whatever_the_graph(count in 1usize..24, edges in prop::collection::vec((0usize..24, 0usize..24), 0..60)) {
+            let arranged = arrange(count, &edges);
+            prop_assert_eq!(arranged.nodes.len(), count);
+            for (one, a) in arranged.nodes.iter().enumerate() {
+                prop_assert!(a.height >= 0.0 && a.height <= arranged.height && a.column < arranged.columns);
+                for b in &arranged.nodes[..one] {
+                    prop_assert!(a.column != b.column || (a.height - b.height).abs() > ROW * 0.95);
+                }
+            }
+            for (edge, route) in edges.iter().zip(&arranged.routes) {
+                let drawn = edge.0 < count && edge.1 < count && edge.0 != edge.1;
+                prop_assert_eq!(route.len() >= 2, drawn);
+            }
+        }
+    }
+}

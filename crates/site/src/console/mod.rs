@@ -1,0 +1,200 @@
+//! What the team reads, and what it can do there. Works without scripts.
+
+pub mod door;
+pub mod drawing;
+pub mod layers;
+pub mod page;
+
+use crate::api::{incident_id, name, text};
+use crate::problem::{Problem, SmallForm, SmallPage};
+use crate::shelf::digest;
+use crate::site::{Site, now};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::{Response, StatusCode};
+use axum::response::{Html, IntoResponse as _, Redirect};
+use axum::routing::{get, post};
+use door::{Door, LinkError, Session};
+use model::event::PostStatus;
+use model::{IncidentId, Input};
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub(crate) fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/console", get(show))
+        .route("/console/login", get(knock).post(enter))
+        .route("/console/logout", post(leave))
+        .route("/console/incidents/{incident}/{wish}", post(wish))
+}
+
+#[derive(Deserialize)]
+struct Knock {
+    #[serde(default)]
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    token: String,
+    name: String,
+}
+
+/// Every form of the console: which fields are filled in depends on the wish.
+#[derive(Deserialize)]
+struct Wish {
+    form: String,
+    #[serde(default)]
+    text: String,
+    status: Option<PostStatus>,
+}
+
+async fn show(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
+    let Some(session) = site.door().session(&asked, now()) else {
+        return Redirect::to("/console/login").into_response();
+    };
+    let Some(views) = site.views() else {
+        let hint =
+            "Everything is looked at once before this page says anything. Load it again in a few seconds.";
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Nothing is known yet.", hint).into_page(&site);
+    };
+    let form = site.door().form_token(&session, now());
+    let Ok(page) = page::now(&site, &views.now, &session, &form, now()) else {
+        let hint = "This is a fault of mainstay. The commands still work: mainstay status.";
+        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be made.", hint)
+            .into_page(&site);
+    };
+    let tag = format!("\"{}\"", digest(page.as_bytes()));
+    let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let mut answer =
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { Html(page).into_response() };
+    // A browser may keep it, but asks before showing it again.
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        answer.headers_mut().insert(header::ETAG, tag);
+    }
+    answer
+}
+
+async fn knock(
+    State(site): State<Arc<Site>>,
+    Query(Knock { token }): Query<Knock>,
+    asked: HeaderMap,
+) -> Response<Body> {
+    if token.is_empty() {
+        let lead = if site.door().session(&asked, now()).is_some() {
+            "You are signed in: the console is at /console."
+        } else {
+            "The console is for the team."
+        };
+        let hint = "mainstay prints a link when it starts; it opens the console once, within an hour. For another one, ask \
+                    with the token of this installation: POST /api/v1/login.";
+        return SmallPage { lead, hint, ..SmallPage::new(&site, "Sign in") }.answer(StatusCode::OK);
+    }
+    match site.door().look_at(&token, now()) {
+        Err(error) => refused(&error).into_page(&site),
+        Ok(_) => {
+            let form =
+                Some(SmallForm { action: "/console/login", button: "Open the console", token: Some(&token) });
+            let hint = "The link works once. You stay signed in on this browser for 7 days.";
+            SmallPage { hint, form, ..SmallPage::new(&site, "Sign in") }.answer(StatusCode::OK)
+        }
+    }
+}
+
+async fn enter(State(site): State<Arc<Site>>, form: Result<Form<Entry>, FormRejection>) -> Response<Body> {
+    let entered = form.map_err(Problem::from).and_then(|Form(Entry { token, name: who })| {
+        let who = name(&who)?;
+        site.door().enter(&token, &who, is_secure(&site), now()).map_err(|error| refused(&error))
+    });
+    match entered {
+        Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/console")).into_response(),
+        Err(problem) => problem.into_page(&site),
+    }
+}
+
+async fn leave(
+    State(site): State<Arc<Site>>,
+    asked: HeaderMap,
+    form: Result<Form<Wish>, FormRejection>,
+) -> Response<Body> {
+    match signed(&site, &asked, form) {
+        Ok(_) => ([(header::SET_COOKIE, Door::leave(is_secure(&site)))], Redirect::to("/")).into_response(),
+        Err(problem) => problem.into_page(&site),
+    }
+}
+
+async fn wish(
+    State(site): State<Arc<Site>>,
+    Path((incident, wish)): Path<(String, String)>,
+    asked: HeaderMap,
+    form: Result<Form<Wish>, FormRejection>,
+) -> Response<Body> {
+    let done = async {
+        let (session, form) = signed(&site, &asked, form)?;
+        let incident = incident_id(&incident)?;
+        site.ask(understood(incident, &wish, session.name, &form)?).await?;
+        Ok::<_, Problem>(incident)
+    };
+    match done.await {
+        Ok(incident) => Redirect::to(&format!("/console#{incident}")).into_response(),
+        Err(problem) => problem.into_page(&site),
+    }
+}
+
+fn understood(incident: IncidentId, wish: &str, by: String, form: &Wish) -> Result<Input, Problem> {
+    Ok(match wish {
+        "ack" => Input::Acknowledge { incident, by, via: "console".to_owned() },
+        "note" => Input::Note { incident, by, text: text(&form.text)? },
+        "post" => {
+            let missing = || {
+                let hint = "Go back and choose how far along it is.";
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "A post says how far along it is.", hint)
+            };
+            Input::Post { incident, by, status: form.status.ok_or_else(missing)?, body: text(&form.text)? }
+        }
+        "resolve" => Input::Resolve { incident, by },
+        _ => {
+            let hint = "Go back to the console and load it again.";
+            return Err(Problem::new(StatusCode::NOT_FOUND, "The console has no such button.", hint));
+        }
+    })
+}
+
+/// The session and the form, if both are ours.
+fn signed(
+    site: &Site,
+    asked: &HeaderMap,
+    form: Result<Form<Wish>, FormRejection>,
+) -> Result<(Session, Wish), Problem> {
+    let session = site.door().session(asked, now()).ok_or_else(|| {
+        let hint = "Ask for a sign-in link at /console/login.";
+        Problem::new(StatusCode::FORBIDDEN, "You are not signed in.", hint)
+    })?;
+    let Form(form) = form?;
+    if !site.door().is_our_form(&session, &form.form, now()) {
+        let hint = "Go back, load the page again and send the form from there.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "This form was not made for your session.", hint));
+    }
+    Ok((session, form))
+}
+
+fn refused(error: &LinkError) -> Problem {
+    let status = match error {
+        LinkError::Seal(seal::SealError::Invalid | seal::SealError::Forged) => StatusCode::FORBIDDEN,
+        LinkError::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::GONE,
+    };
+    Problem::new(
+        status,
+        error.to_string(),
+        "mainstay prints a new link when it starts; /console/login says how else.",
+    )
+}
+
+fn is_secure(site: &Site) -> bool {
+    site.settings().url.starts_with("https://")
+}

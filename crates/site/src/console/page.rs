@@ -1,0 +1,280 @@
+//! The console's first page, "Now".
+
+use super::door::Session;
+use super::drawing::Drawing;
+use crate::look::words::{Look as _, list, percent, roughly};
+use crate::look::{Icon, Moment, assets};
+use crate::site::Site;
+use askama::Template;
+use engine::views::{Now, OpenIncident, ServiceRow};
+use jiff::civil::Date;
+use model::incident::Stage;
+use model::time::{between, later};
+use model::{Incident, IncidentId, Thing, Time, Weight};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A registration with less than this left is worth a look.
+const EXPIRES_SOON: Duration = Duration::from_secs(60 * 86_400);
+/// Past incidents on the page.
+const PAST_MAX: usize = 20;
+
+#[derive(Template)]
+#[template(path = "now.html")]
+struct NowPage<'a> {
+    style: &'static str,
+    console_style: &'static str,
+    script: &'static str,
+    site_name: &'a str,
+    who: &'a str,
+    form: &'a str,
+    favicon: &'static str,
+    as_of: Moment,
+    now: &'a Now,
+    waiting: Option<String>,
+    on_call: Vec<Shift<'a>>,
+    visitors: Icon,
+    open: Vec<Card<'a>>,
+    notes: Vec<Finding>,
+    graph_says: String,
+    graph: Drawing,
+    services: Vec<Service<'a>>,
+    domains: Vec<Domain<'a>>,
+    past: Vec<Past<'a>>,
+}
+
+struct Shift<'a> {
+    rota: &'a str,
+    people: String,
+    until: Option<Moment>,
+}
+
+struct Card<'a> {
+    id: IncidentId,
+    incident: &'a Incident,
+    icon: Icon,
+    since: Moment,
+    lasts: String,
+    stage: &'static str,
+    in_hand: Option<(&'a str, Moment)>,
+    waiting: Option<String>,
+    affected: Vec<&'a str>,
+    unaffected: String,
+    story: Vec<(Moment, &'a str)>,
+    paging: Vec<(Moment, &'a str, bool)>,
+}
+
+struct Finding {
+    icon: Icon,
+    about: String,
+    fault: String,
+    since: Moment,
+    evidence: String,
+}
+
+struct Service<'a> {
+    row: &'a ServiceRow,
+    icon: Icon,
+    class: &'static str,
+    since: Option<Moment>,
+    uptime: String,
+}
+
+struct Domain<'a> {
+    name: &'a str,
+    expires: Option<Moment>,
+    left: String,
+    icon: Icon,
+    knowledge: &'a str,
+    registrar: &'a str,
+    confirmed: Option<Moment>,
+}
+
+struct Past<'a> {
+    incident: &'a Incident,
+    began: Moment,
+    lasted: String,
+}
+
+/// The page as this person sees it.
+///
+/// # Errors
+/// When the template fails, which is a fault of ours.
+pub fn now(site: &Site, now: &Now, session: &Session, form: &str, at: Time) -> askama::Result<String> {
+    let names: BTreeMap<&Thing, &str> =
+        now.nodes.iter().map(|node| (&node.thing, node.label.as_str())).collect();
+    let open: Vec<Card<'_>> = now.open.iter().map(|open| card(open, &names, at)).collect();
+    let worst = now.services.iter().map(|row| row.state).max();
+    let graph_says = graph_says(now);
+    NowPage {
+        style: assets::BOARD_CSS.path,
+        console_style: assets::CONSOLE_CSS.path,
+        script: assets::LIVE_JS.path,
+        site_name: &site.settings().name,
+        who: &session.name,
+        form,
+        favicon: worst.map_or("blank", |state| state.class()),
+        as_of: Moment::exact(now.at, now.at),
+        now,
+        waiting: longest_wait(now, at).map(roughly),
+        on_call: now
+            .on_call
+            .iter()
+            .map(|shift| Shift {
+                rota: &shift.rota,
+                people: names_of(&shift.people),
+                until: shift.until.map(|until| Moment::beside(until, at)),
+            })
+            .collect(),
+        visitors: worst.map_or(Icon::Blank, Icon::from),
+        open,
+        notes: loose_findings(now, &names, at),
+        graph: Drawing::new(&now.nodes, &now.edges, &graph_says),
+        graph_says,
+        services: now.services.iter().map(|row| service(row, at)).collect(),
+        domains: now
+            .domains
+            .iter()
+            .map(|row| Domain {
+                name: &row.domain,
+                expires: row.expires.map(|at| Moment::date(crate::look::words::day_of(at))),
+                left: left(row.expires, at),
+                icon: domain_icon(row.expires, &row.knowledge, at),
+                knowledge: &row.knowledge,
+                registrar: row.registrar.as_deref().unwrap_or("–"),
+                confirmed: row.confirmed.map(|day: Date| Moment::date(day)),
+            })
+            .collect(),
+        past: now
+            .past
+            .iter()
+            .take(PAST_MAX)
+            .map(|incident| Past {
+                incident,
+                began: Moment::beside(incident.since, at),
+                lasted: incident
+                    .resolved
+                    .map_or_else(String::new, |over| roughly(between(incident.since, over))),
+            })
+            .collect(),
+    }
+    .render()
+}
+
+/// The first sentence of an incident, wherever it is; a plain one when it is not known.
+pub(crate) fn sentence_of(site: &Site, incident: IncidentId) -> String {
+    let views = site.views();
+    let known = views.as_ref().and_then(|views| {
+        let open = views.now.open.iter().map(|open| &open.incident);
+        open.chain(&views.now.past)
+            .find(|known| known.id == incident)
+            .map(|known| known.diagnosis.sentence.clone())
+    });
+    known.unwrap_or_else(|| format!("This is about {incident}."))
+}
+
+fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, at: Time) -> Card<'a> {
+    let incident = &open.incident;
+    let diagnosis = &incident.diagnosis;
+    let named = |things: &'a std::collections::BTreeSet<Thing>| -> Vec<&'a str> {
+        things.iter().map(|thing| names.get(thing).copied().unwrap_or(&thing.name)).collect()
+    };
+    let in_hand = incident.acknowledged.as_ref().filter(|ack| at < ack.until);
+    Card {
+        id: incident.id,
+        incident,
+        icon: if diagnosis.wakes { Icon::Major } else { Icon::Slow },
+        since: Moment::exact(incident.since, at),
+        lasts: roughly(between(incident.since, at)),
+        stage: match diagnosis.stage {
+            Stage::Looking => "looking for the cause",
+            Stage::Failing => "cause known, still there",
+            Stage::Mending => "cause gone, recovering",
+        },
+        waiting: in_hand.is_none().then(|| roughly(between(incident.opened, at))),
+        in_hand: in_hand.map(|ack| (ack.by.as_str(), Moment::beside(ack.until, at))),
+        affected: named(&diagnosis.affected),
+        unaffected: list(&named(&diagnosis.unaffected)),
+        story: open.timeline.iter().map(|line| (Moment::exact(line.at, at), line.text.as_str())).collect(),
+        paging: open
+            .paging
+            .iter()
+            .map(|line| (Moment::exact(line.at, at), line.text.as_str(), line.at > at))
+            .collect(),
+    }
+}
+
+fn service(row: &ServiceRow, at: Time) -> Service<'_> {
+    Service {
+        row,
+        icon: row.state.into(),
+        class: row.state.class(),
+        since: row.since.map(|since| Moment::beside(since, at)),
+        uptime: row.uptime_percent.map_or("no data yet".to_owned(), |share| format!("{} %", percent(share))),
+    }
+}
+
+/// Open findings that no open incident explains.
+fn loose_findings(now: &Now, names: &BTreeMap<&Thing, &str>, at: Time) -> Vec<Finding> {
+    let explained = |finding: &model::Finding| {
+        now.open.iter().any(|open| open.incident.diagnosis.findings.contains(&finding.id))
+    };
+    now.findings
+        .iter()
+        .filter(|finding| !explained(finding))
+        .map(|finding| Finding {
+            icon: match finding.weight {
+                Weight::Notes => Icon::Blank,
+                Weight::Warns => Icon::Slow,
+                Weight::Breaks => Icon::Part,
+            },
+            about: names
+                .get(&finding.about)
+                .map_or_else(|| finding.about.name.clone(), |name| (*name).to_owned()),
+            fault: finding.fault.to_string(),
+            since: Moment::beside(finding.since, at),
+            evidence: finding.evidence.clone(),
+        })
+        .collect()
+}
+
+fn longest_wait(now: &Now, at: Time) -> Option<Duration> {
+    let waiting =
+        now.open.iter().filter(|open| open.incident.diagnosis.wakes && !open.incident.is_in_hand(at));
+    waiting.map(|open| between(open.incident.opened, at)).max()
+}
+
+fn graph_says(now: &Now) -> String {
+    if now.open.is_empty() {
+        return "Nothing fails.".to_owned();
+    }
+    let sentences: Vec<&str> =
+        now.open.iter().map(|open| open.incident.diagnosis.sentence.as_str()).collect();
+    sentences.join(" ")
+}
+
+fn names_of<Id>(people: &[(Id, String)]) -> String {
+    if people.is_empty() {
+        return "Nobody".to_owned();
+    }
+    let names: Vec<&str> = people.iter().map(|(_, name)| name.as_str()).collect();
+    list(&names)
+}
+
+fn left(expires: Option<Time>, at: Time) -> String {
+    match expires {
+        None => "date not known".to_owned(),
+        Some(expires) if expires <= at => format!("expired {} ago", roughly(between(expires, at))),
+        Some(expires) => format!("in {}", roughly(between(at, expires))),
+    }
+}
+
+fn domain_icon(expires: Option<Time>, knowledge: &str, at: Time) -> Icon {
+    match expires {
+        None => Icon::Blank,
+        Some(expires) if expires <= at => Icon::Major,
+        Some(expires) if expires <= later(at, EXPIRES_SOON) => Icon::Slow,
+        Some(_) if knowledge == "known" => Icon::Ok,
+        Some(_) => Icon::Blank,
+    }
+}

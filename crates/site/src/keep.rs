@@ -1,0 +1,154 @@
+//! The board's copy on disk: plain files that outlive the mind and can be given to any static host.
+//!
+//! `/` is `index.html`, `/history` is `history/index.html`, everything else keeps its name. A file is replaced as a
+//! whole, so that a reader sees the old words or the new ones.
+
+use crate::shelf::{Document, Documents, Kind};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Most files that are read back. A board has a few hundred.
+const FILES_MAX: usize = 10_000;
+/// Largest file that is read back, in bytes.
+const FILE_MAX: u64 = 8 << 20;
+/// Deepest folder that is looked into.
+const DEPTH_MAX: usize = 6;
+
+/// Writes every document that is not the same as `before`, and removes those that are no more.
+///
+/// # Errors
+/// The first file that could not be written; the others are still tried.
+pub fn write(folder: &Path, before: &Documents, now: &Documents) -> io::Result<()> {
+    let mut result = Ok(());
+    for (path, document) in now {
+        if before.get(path).is_some_and(|old| old.digest == document.digest) {
+            continue;
+        }
+        if let Some(file) = file_of(folder, path, document.kind) {
+            result = result.and(replace(&file, document.body()));
+        }
+    }
+    for (path, document) in before {
+        if !now.contains_key(path)
+            && let Some(file) = file_of(folder, path, document.kind)
+        {
+            // It may never have been written, or somebody tidied up: either way it is gone.
+            let _ = fs::remove_file(file);
+        }
+    }
+    result
+}
+
+/// Reads a copy back. A folder that does not exist is an empty copy.
+///
+/// # Errors
+/// When the folder exists but cannot be read.
+pub fn read(folder: &Path) -> io::Result<Documents> {
+    let mut documents = Documents::new();
+    let mut todo = vec![(folder.to_owned(), 0)];
+    while let Some((inside, depth)) = todo.pop() {
+        let entries = match fs::read_dir(&inside) {
+            Ok(entries) => entries,
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() && depth < DEPTH_MAX {
+                todo.push((entry.path(), depth + 1));
+            } else if kind.is_file() && documents.len() < FILES_MAX {
+                documents.extend(read_one(folder, &entry.path())?);
+            }
+        }
+    }
+    Ok(documents)
+}
+
+fn read_one(folder: &Path, file: &Path) -> io::Result<Option<(String, Arc<Document>)>> {
+    let Some((path, kind)) = path_of(folder, file) else { return Ok(None) };
+    let mut body = Vec::new();
+    File::open(file)?.take(FILE_MAX).read_to_end(&mut body)?;
+    Ok(Some((path, Arc::new(Document::new(kind, body)))))
+}
+
+/// The file of a document. `None` when the path would leave the folder.
+fn file_of(folder: &Path, path: &str, kind: Kind) -> Option<PathBuf> {
+    let name = path.strip_prefix('/')?;
+    if name.split('/').any(|part| part.starts_with('.')) || name.contains('\\') {
+        return None;
+    }
+    let file = folder.join(name);
+    Some(if kind == Kind::Html { file.join("index.html") } else { file })
+}
+
+/// The path and kind of the document in a file; `None` for files that are not ours.
+fn path_of(folder: &Path, file: &Path) -> Option<(String, Kind)> {
+    let name = file.strip_prefix(folder).ok()?.to_str()?;
+    let (_, ending) = name.rsplit_once('.')?;
+    let kind = Kind::by_ending(ending)?;
+    if name.split('/').any(|part| part.starts_with('.')) {
+        return None;
+    }
+    let path = if kind == Kind::Html { name.strip_suffix("index.html")?.trim_end_matches('/') } else { name };
+    Some((format!("/{path}"), kind))
+}
+
+fn replace(file: &Path, body: &[u8]) -> io::Result<()> {
+    let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder)?;
+    let fresh = folder.join(format!(".{}.new", name.to_string_lossy()));
+    let mut written = File::create(&fresh)?;
+    written.write_all(body)?;
+    // Without this a power cut may leave the new name with no bytes behind it.
+    written.sync_data()?;
+    fs::rename(&fresh, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn documents(list: &[(&str, Kind, &'static str)]) -> Documents {
+        list.iter()
+            .map(|(path, kind, body)| ((*path).to_owned(), Arc::new(Document::new(*kind, *body))))
+            .collect()
+    }
+
+    #[test]
+    fn reads_what_it_wrote_and_forgets_what_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = Documents::new();
+        assert!(read(&folder.path().join("board")).unwrap().is_empty());
+
+        let first = documents(&[
+            ("/", Kind::Html, "board"),
+            ("/history", Kind::Html, "history"),
+            ("/incidents/incident-1", Kind::Html, "one"),
+            ("/api/v2/summary.json", Kind::Json, "{}"),
+            ("/feed.atom", Kind::Atom, "<feed/>"),
+        ]);
+        write(folder.path(), &empty, &first).unwrap();
+        fs::write(folder.path().join("notes.txt"), "not ours").unwrap();
+        let mut paths: Vec<String> = read(folder.path()).unwrap().into_keys().collect();
+        paths.sort();
+        assert_eq!(paths, ["/", "/api/v2/summary.json", "/feed.atom", "/history", "/incidents/incident-1"]);
+
+        let second = documents(&[("/", Kind::Html, "other words")]);
+        write(folder.path(), &first, &second).unwrap();
+        let back = read(folder.path()).unwrap();
+        assert_eq!(back.len(), 1);
+        assert_eq!(back["/"].body().as_ref(), b"other words");
+        assert!(folder.path().join("notes.txt").exists());
+    }
+
+    #[test]
+    fn no_path_leaves_the_folder() {
+        for path in ["/../etc/passwd", "/./x", "relative", "/a/../../b", "/.hidden", "/a\\..\\b"] {
+            assert_eq!(file_of(Path::new("/data"), path, Kind::Json), None, "{path}");
+        }
+    }
+}

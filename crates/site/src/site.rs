@@ -1,0 +1,196 @@
+//! `Site`: where the mind puts its views, and where requests find them.
+
+use crate::ask::{Ask, AskError, ask};
+use crate::console::door::Door;
+use crate::look::assets;
+use crate::shelf::{Document, Documents, Shelf};
+use crate::{ack, api, board, console, keep, problem};
+use arc_swap::ArcSwapOption;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
+use engine::views::Views;
+use model::{Input, Time};
+use seal::Key;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Largest body of any request, in bytes.
+pub const BODY_MAX: usize = 64 << 10;
+
+/// Older than this, the mind's last beat means that the mind is not well.
+pub const BEAT_MAX: Duration = Duration::from_secs(60);
+
+/// What a site is told once.
+#[derive(Clone)]
+pub struct SiteSettings {
+    /// The company's name: stands on pages that are not the board's.
+    pub name: String,
+    /// Where people find it, without a trailing slash.
+    pub url: String,
+    /// Signs sessions, forms and sign-in links; opens the links in pages to people.
+    pub key: Key,
+    /// What machines show as `Authorization: Bearer`. Empty: no machine is let in.
+    pub api_token: String,
+    /// Folder of this installation; the board's copy goes into `board/` in it.
+    pub data: PathBuf,
+}
+
+impl fmt::Debug for SiteSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, url, data, .. } = self;
+        f.debug_struct("SiteSettings")
+            .field("name", name)
+            .field("url", url)
+            .field("data", data)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The board, the console and the API.
+#[derive(Debug)]
+pub struct Site {
+    settings: SiteSettings,
+    asks: mpsc::Sender<Ask>,
+    door: Door,
+    shelf: Shelf,
+    views: ArcSwapOption<Views>,
+    assets: Vec<(String, Arc<Document>)>,
+    started: Instant,
+    /// Milliseconds after `started` of the mind's last beat, and one more; 0 before the first.
+    beat: AtomicU64,
+    /// One publishing at a time. No request ever takes it.
+    publishing: Mutex<()>,
+}
+
+impl Site {
+    /// A site without views: it serves the copy on disk after [`Site::load_last`], and says that it is not ready before.
+    ///
+    /// Wishes of people go to `asks`.
+    #[must_use]
+    pub fn new(settings: SiteSettings, asks: mpsc::Sender<Ask>) -> Self {
+        let assets = assets::documents();
+        let shelf = Shelf::default();
+        shelf.replace(Arc::new(assets.iter().cloned().collect()));
+        Self {
+            door: Door::new(settings.key.clone(), now()),
+            settings,
+            asks,
+            shelf,
+            views: ArcSwapOption::empty(),
+            assets,
+            started: Instant::now(),
+            beat: AtomicU64::new(0),
+            publishing: Mutex::new(()),
+        }
+    }
+
+    /// Renders and compresses what changed, swaps it in for every request from now on, and brings the copy on disk up to
+    /// date. Blocks for as long as that takes: call it where waiting harms nobody.
+    pub fn publish(&self, views: Arc<Views>) {
+        let _one_at_a_time = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before: Arc<Documents> = Arc::clone(&self.shelf.now());
+        let mut documents = match board::documents(&views.board, &before) {
+            Ok(documents) => documents,
+            Err(error) => {
+                return tracing::error!(%error, "the board could not be rendered; it keeps its last words");
+            }
+        };
+        documents.extend(self.assets.iter().cloned());
+        let documents = Arc::new(documents);
+        self.shelf.replace(Arc::clone(&documents));
+        // The first views may follow a copy that nobody read: what is on disk tells what must be written.
+        let first = self.views.swap(Some(views)).is_none();
+        let folder = self.board_folder();
+        let on_disk = if first { Arc::new(keep::read(&folder).unwrap_or_default()) } else { before };
+        if let Err(error) = keep::write(&folder, &on_disk, &documents) {
+            tracing::warn!(%error, "the board's copy on disk is not up to date; the board is served from memory");
+        }
+    }
+
+    /// Serves the copy on disk until the first views come. Returns how many documents were found.
+    pub fn load_last(&self) -> usize {
+        let mut documents = keep::read(&self.board_folder()).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the board's copy on disk cannot be read; the board is empty until all was looked at");
+            Documents::new()
+        });
+        let found = documents.len();
+        if found > 0 && self.views.load().is_none() {
+            documents.extend(self.assets.iter().cloned());
+            self.shelf.replace(Arc::new(documents));
+        }
+        found
+    }
+
+    /// A link that opens the console once, within the next hour.
+    #[must_use]
+    pub fn login_link(&self) -> String {
+        format!("{}/console/login?token={}", self.settings.url, self.door.new_link(now()))
+    }
+
+    /// The mind turns. Until the next beat is overdue, `/api/v1/health` says so.
+    pub fn beat(&self) {
+        let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.beat.store(millis + 1, Ordering::Relaxed);
+    }
+
+    /// How long ago the mind last beat; `None` before the first beat.
+    #[must_use]
+    pub fn last_beat(&self) -> Option<Duration> {
+        let millis = self.beat.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.started.elapsed().saturating_sub(Duration::from_millis(millis)))
+    }
+
+    /// Everything that the site answers, as a router. [`crate::serve()`] is faster for the board.
+    pub fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .merge(console::routes())
+            .merge(ack::routes())
+            .merge(api::routes())
+            .fallback(problem::anything_else)
+            .method_not_allowed_fallback(problem::wrong_method)
+            .layer(DefaultBodyLimit::max(BODY_MAX))
+            .layer(map_response(problem::with_safe_headers))
+            .with_state(self)
+    }
+
+    /// What it was told.
+    #[must_use]
+    pub fn settings(&self) -> &SiteSettings {
+        &self.settings
+    }
+
+    /// The finished documents.
+    #[must_use]
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// The newest views; `None` before the first.
+    #[must_use]
+    pub fn views(&self) -> Option<Arc<Views>> {
+        self.views.load_full()
+    }
+
+    fn board_folder(&self) -> PathBuf {
+        self.settings.data.join("board")
+    }
+
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    pub(crate) async fn ask(&self, input: Input) -> Result<(), AskError> {
+        ask(&self.asks, input).await
+    }
+}
+
+/// The one place of this crate that looks at a clock: links and sessions end at instants.
+#[must_use]
+pub fn now() -> Time {
+    Time::now()
+}

@@ -1,7 +1,201 @@
 //! Turns incidents into posts and the public board.
 //!
 //! Pure: takes `now` and what others decided, returns what happened.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`board`] | the public board as data |
+//! | `present` | how the board follows from what is known |
+//! | `state` | the state of a service, from findings and incidents |
+//! | `history` | past states: days, uptime |
+//! | `posts` | when words are due |
+//! | `words` | the words |
+//! | `known` | the fold of the journal |
+//!
+//! # What it holds to
+//!
+//! * No data is never green: a service is well only when everything it consists of was looked at since boot.
+//! * Visitors read what they notice: names of services, never of machines; an incident that no visitor can notice is not
+//!   posted.
+//! * A promised next update is kept, if only by saying that we still work on it.
+//!
+//! What is deliberately absent: local time. Days are UTC days, so no change of summer time can bend a strip or a percentage.
 
 pub mod board;
+mod history;
+mod known;
+mod posts;
+mod present;
+mod state;
+mod words;
+
+#[cfg(test)]
+mod world;
 
 pub use board::Board;
+
+use model::event::{PostStatus, ServiceState};
+use model::{
+    Event, Finding, FindingId, Happened, Incident, IncidentId, Looked, Plan, PostId, ServiceId, Thing, Time,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Decides what visitors are told.
+#[derive(Clone, Debug, Default)]
+pub struct Tell {
+    known: known::Known,
+    fresh: Fresh,
+}
+
+/// What the other thinkers hold to be so.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// Open incidents, and those that ended lately.
+    pub incidents: &'a BTreeMap<IncidentId, Incident>,
+    /// Open findings.
+    pub findings: &'a BTreeMap<FindingId, Finding>,
+    /// When a thing was last looked at since boot, and how it was.
+    pub looked: &'a dyn Fn(&Thing) -> Option<Looked>,
+    /// We cannot see out.
+    pub blind: bool,
+}
+
+/// What spares work between two samples that change nothing. Losing it costs one recomputation.
+#[derive(Clone, Debug, Default)]
+struct Fresh {
+    /// States were computed and nothing happened since; every service has been looked at.
+    settled: bool,
+    blind: bool,
+    /// Digest of the plan that the states were computed for.
+    plan: String,
+}
+
+impl Tell {
+    /// Takes note of an event. Events about unknown things change nothing.
+    pub fn apply(&mut self, event: &Event) {
+        self.known.apply(event);
+        match event.happened {
+            Happened::AttemptEnded { .. }
+            | Happened::PageRung { .. }
+            | Happened::ServiceStateChanged { .. } => {}
+            _ => self.fresh.settled = false,
+        }
+    }
+
+    /// What visitors must be told now: states that changed, words that are due. Cheap when nothing changed.
+    pub fn react(&mut self, plan: &Plan, now: Time, facts: &Facts<'_>) -> Vec<Happened> {
+        let mut happened = Vec::new();
+        let mut changed = BTreeMap::new();
+        if !self.fresh.settled || self.fresh.blind != facts.blind || self.fresh.plan != plan.digest {
+            let mut every_one_looked_at = true;
+            let sight = state::Sight::new(plan, facts);
+            for service in plan.services.values().filter(|service| service.public) {
+                let last = self.known.state(&service.id).map(|(state, _)| state);
+                let (state, certain) = sight.judge(service, last);
+                every_one_looked_at &= certain;
+                if state != last.unwrap_or(ServiceState::Unknown) {
+                    changed.insert(service.id.clone(), state);
+                }
+            }
+            self.fresh.settled = every_one_looked_at;
+            self.fresh.blind = facts.blind;
+            self.fresh.plan.clone_from(&plan.digest);
+        }
+        for (service, state) in &changed {
+            happened.push(Happened::ServiceStateChanged { service: service.clone(), state: *state });
+        }
+        let state =
+            |service: &ServiceId| changed.get(service).copied().unwrap_or_else(|| self.state(service).0);
+        let mut last_post = self.known.last_post;
+        for (incident, draft) in posts::wanted(plan, &self.known, facts, &state) {
+            if posts::not_before(&self.known, incident.id).is_some_and(|at| now < at) {
+                continue;
+            }
+            last_post = last_post.saturating_add(1);
+            happened.push(posts::written(plan, &self.known, PostId(last_post), incident, draft, now, &state));
+        }
+        for incident in posts::promises_due(&self.known, facts, now) {
+            let written = happened.iter().any(
+                |happened| matches!(happened, Happened::PostPublished { incident: of, .. } if *of == incident.id),
+            );
+            if !written {
+                last_post = last_post.saturating_add(1);
+                let draft = posts::still_working(&self.known, incident.id);
+                happened.push(posts::written(
+                    plan,
+                    &self.known,
+                    PostId(last_post),
+                    incident,
+                    draft,
+                    now,
+                    &state,
+                ));
+            }
+        }
+        happened
+    }
+
+    /// When to look again if nothing else happens: a promised update, or words held back because others came just before.
+    #[must_use]
+    pub fn next(&self, plan: &Plan, _now: Time, facts: &Facts<'_>) -> Option<Time> {
+        let state = |service: &ServiceId| self.state(service).0;
+        let held = posts::wanted(plan, &self.known, facts, &state);
+        let held = held.iter().filter_map(|(incident, _)| posts::not_before(&self.known, incident.id));
+        held.chain(posts::promises(&self.known, facts).map(|(_, by)| by)).min()
+    }
+
+    /// The state of a service as visitors see it, and since when; unknown until it was looked at.
+    #[must_use]
+    pub fn state(&self, service: &ServiceId) -> (ServiceState, Option<Time>) {
+        match self.known.state(service) {
+            Some((state, since)) => (state, Some(since)),
+            None => (ServiceState::Unknown, None),
+        }
+    }
+
+    /// The whole board. Made when something changed, not for every reader.
+    #[must_use]
+    pub fn board(&self, plan: &Plan, now: Time, facts: &Facts<'_>) -> Board {
+        present::board(plan, &self.known, now, facts)
+    }
+
+    /// A person's words as the event that publishes them.
+    #[must_use]
+    pub fn drafted(
+        &self,
+        plan: &Plan,
+        _now: Time,
+        incident: &Incident,
+        status: PostStatus,
+        body: String,
+        by: Option<String>,
+    ) -> Happened {
+        let state = |service: &ServiceId| self.state(service).0;
+        let affected = posts::affected(plan, &self.known, incident, status, &state);
+        Happened::PostPublished {
+            post: PostId(self.known.last_post.saturating_add(1)),
+            incident: incident.id,
+            status,
+            title: posts::title(plan, &self.known, incident, &affected),
+            body: words::bounded(body),
+            affected,
+            by,
+        }
+    }
+
+    /// Everything folded from events, as text: two folds of one journal give the same.
+    #[must_use]
+    pub fn known_text(&self) -> String {
+        format!("{:?}", self.known)
+    }
+}
+
+/// Services that visitors see among the things that an incident affects.
+fn public<'a>(plan: &'a Plan, affected: &'a BTreeSet<Thing>) -> impl Iterator<Item = &'a ServiceId> {
+    let services = affected.iter().filter(|thing| thing.kind == model::Kind::Service);
+    let known = services.filter_map(|thing| plan.services.get(&ServiceId(thing.name.clone())));
+    known.filter(|service| service.public).map(|service| &service.id)
+}
+
+#[cfg(test)]
+mod tests;

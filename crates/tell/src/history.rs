@@ -1,0 +1,275 @@
+//! The states that a service was in: since when, for how long, how much of the watched time it was out.
+
+use crate::board::Day;
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use model::Time;
+use model::event::ServiceState;
+use model::time::{between, earlier};
+use std::time::Duration;
+
+/// Changes that are remembered: enough for years of a calm service and months of a restless one.
+const CHANGES_MAX: usize = 10_000;
+
+/// How far back changes are remembered.
+const BACK_MAX: Duration = Duration::from_secs(400 * 86_400);
+
+/// Every change of one service's state, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    changes: Vec<(Time, ServiceState)>,
+    /// Since when the newest state holds, restarts of ours aside.
+    since: Option<Time>,
+}
+
+impl History {
+    pub(crate) fn current(&self) -> Option<(ServiceState, Time)> {
+        Some((self.changes.last()?.1, self.since?))
+    }
+
+    pub(crate) fn changed(&mut self, at: Time, state: ServiceState) {
+        self.since = Some(at);
+        self.push(at, state);
+    }
+
+    /// Nobody looked from `since` until `to`: that time counts neither as well nor as out.
+    pub(crate) fn not_watched(&mut self, since: Time, to: Time) {
+        let Some((last, state)) = self.changes.last().copied() else { return };
+        let since = since.max(last);
+        if since < to {
+            self.push(since, ServiceState::Unknown);
+            self.push(to, state);
+        }
+    }
+
+    fn push(&mut self, at: Time, state: ServiceState) {
+        match self.changes.last_mut() {
+            Some(last) if last.0 >= at => last.1 = state,
+            _ => self.changes.push((at, state)),
+        }
+        let oldest = earlier(at, BACK_MAX);
+        // The state that held at the edge stays.
+        let gone = self.changes.partition_point(|(at, _)| *at < oldest).saturating_sub(1);
+        let too_many = self.changes.len().saturating_sub(CHANGES_MAX);
+        if gone.max(too_many) > 0 {
+            self.changes.drain(..gone.max(too_many));
+        }
+    }
+
+    /// Stretches of one state between two instants; nothing before the first change.
+    fn spans(&self, from: Time, to: Time) -> impl Iterator<Item = (Duration, ServiceState)> {
+        let first = self.changes.partition_point(|(at, _)| *at <= from).saturating_sub(1);
+        let changes = &self.changes[first.min(self.changes.len())..];
+        let ends = changes.iter().skip(1).map(|(at, _)| *at).chain([Time::MAX]);
+        changes
+            .iter()
+            .zip(ends)
+            .take_while(move |((begin, _), _)| *begin < to)
+            .map(move |((begin, state), end)| (between((*begin).max(from), end.min(to)), *state))
+            .filter(|(span, _)| !span.is_zero())
+    }
+
+    /// One day each, oldest first, today last.
+    pub(crate) fn days(&self, count: u16, now: Time) -> Vec<Day> {
+        days(count, now)
+            .map(|(date, from, to)| {
+                let mut day = Day { date, worst: None, out: Duration::ZERO };
+                for (span, state) in
+                    self.spans(from, to.min(now)).filter(|(_, state)| *state != ServiceState::Unknown)
+                {
+                    day.worst = day.worst.max(Some(state));
+                    if state >= ServiceState::PartialOutage {
+                        day.out += span;
+                    }
+                }
+                day
+            })
+            .collect()
+    }
+
+    /// Share of the watched time in which it was not out, in per cent. The rule stands at [`crate::board::Component`].
+    pub(crate) fn uptime_percent(&self, days_back: u16, now: Time) -> Option<f64> {
+        let (_, from, _) = days(days_back, now).next()?;
+        let mut watched_ms: u128 = 0;
+        let mut out_tenth_ms: u128 = 0;
+        for (span, state) in self.spans(from, now) {
+            let tenths = match state {
+                ServiceState::Unknown => continue,
+                ServiceState::Operational | ServiceState::Degraded => 0,
+                ServiceState::PartialOutage => 3,
+                ServiceState::MajorOutage => 10,
+            };
+            watched_ms += span.as_millis();
+            out_tenth_ms += span.as_millis() * tenths;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "400 days in tenths of milliseconds are exact in 53 bits"
+        )]
+        (watched_ms > 0).then(|| (100.0 - 10.0 * out_tenth_ms as f64 / watched_ms as f64).clamp(0.0, 100.0))
+    }
+}
+
+/// The last so many UTC days, oldest first, today last: date, first instant, first instant after.
+pub(crate) fn days(count: u16, now: Time) -> impl Iterator<Item = (Date, Time, Time)> {
+    let today = TimeZone::UTC.to_datetime(now).date();
+    (0..i64::from(count)).rev().filter_map(move |back| {
+        let date = today.checked_sub(SignedDuration::from_hours(24 * back)).ok()?;
+        let from = TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+        Some((date, from, from.checked_add(SignedDuration::from_hours(24)).unwrap_or(Time::MAX)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::time::later;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn strips_and_percentages() {
+        use ServiceState::{Degraded, MajorOutage, Operational, PartialOutage, Unknown};
+        let now = at("2026-11-22T12:00:00Z");
+        for (changes, today, yesterday, uptime, why) in [
+            (vec![], (None, 0), (None, 0), None, "never looked at"),
+            (vec![("2026-11-22T00:00:00Z", Unknown)], (None, 0), (None, 0), None, "looked at in vain"),
+            (
+                vec![("2026-11-22T00:00:00Z", Operational)],
+                (Some(Operational), 0),
+                (None, 0),
+                Some(100.0),
+                "well since midnight",
+            ),
+            (
+                vec![("2026-11-22T00:00:00Z", MajorOutage)],
+                (Some(MajorOutage), 43_200),
+                (None, 0),
+                Some(0.0),
+                "always out",
+            ),
+            (
+                vec![
+                    ("2026-11-22T00:00:00Z", Operational),
+                    ("2026-11-22T06:00:00Z", MajorOutage),
+                    ("2026-11-22T09:00:00Z", Operational),
+                ],
+                (Some(MajorOutage), 10_800),
+                (None, 0),
+                Some(75.0),
+                "out for a quarter",
+            ),
+            (
+                vec![
+                    ("2026-11-22T00:00:00Z", Operational),
+                    ("2026-11-22T02:00:00Z", PartialOutage),
+                    ("2026-11-22T12:00:00Z", Operational),
+                ],
+                (Some(PartialOutage), 36_000),
+                (None, 0),
+                Some(75.0),
+                "three tenths of ten hours of twelve",
+            ),
+            (
+                vec![("2026-11-22T00:00:00Z", Degraded)],
+                (Some(Degraded), 0),
+                (None, 0),
+                Some(100.0),
+                "degraded counts nothing",
+            ),
+            (
+                vec![
+                    ("2026-11-22T00:00:00Z", Operational),
+                    ("2026-11-22T06:00:00Z", Unknown),
+                    ("2026-11-22T09:00:00Z", MajorOutage),
+                ],
+                (Some(MajorOutage), 10_800),
+                (None, 0),
+                Some(100.0 / 3.0 * 2.0),
+                "what was not watched does not count",
+            ),
+            (
+                vec![("2026-11-21T23:00:00Z", MajorOutage), ("2026-11-22T01:00:00Z", Operational)],
+                (Some(MajorOutage), 3_600),
+                (Some(MajorOutage), 3_600),
+                Some(100.0 - 200.0 / 13.0),
+                "over midnight",
+            ),
+        ] {
+            let mut history = History::default();
+            changes.iter().for_each(|(when, state)| history.changed(at(when), *state));
+            let days = history.days(90, now);
+            assert_eq!(days.len(), 90);
+            let told = |day: &Day| (day.worst, day.out.as_secs());
+            assert_eq!((told(&days[89]), told(&days[88])), (today, yesterday), "{why}");
+            match (history.uptime_percent(90, now), uptime) {
+                (Some(got), Some(wanted)) => assert!((got - wanted).abs() < 1e-9, "{why}: {got}"),
+                (got, wanted) => assert_eq!(got, wanted, "{why}"),
+            }
+        }
+    }
+
+    #[test]
+    fn time_in_which_nobody_looked_does_not_count() {
+        let mut history = History::default();
+        history.changed(at("2026-11-22T00:00:00Z"), ServiceState::MajorOutage);
+        history.not_watched(at("2026-11-22T01:00:00Z"), at("2026-11-22T11:00:00Z"));
+        assert_eq!(history.current(), Some((ServiceState::MajorOutage, at("2026-11-22T00:00:00Z"))));
+        assert_eq!(history.days(1, at("2026-11-22T12:00:00Z"))[0].out, Duration::from_secs(7_200));
+        history.not_watched(at("2026-11-21T00:00:00Z"), at("2026-11-21T01:00:00Z"));
+        assert_eq!(
+            history.days(1, at("2026-11-22T12:00:00Z"))[0].out,
+            Duration::from_secs(7_200),
+            "long ago: ignored"
+        );
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut history = History::default();
+        for minute in 0..30_000u64 {
+            let state = if minute % 2 == 0 { ServiceState::MajorOutage } else { ServiceState::Operational };
+            history.changed(later(Time::UNIX_EPOCH, Duration::from_secs(minute * 60)), state);
+        }
+        assert_eq!(history.changes.len(), CHANGES_MAX);
+        history.changed(later(Time::UNIX_EPOCH, BACK_MAX * 3), ServiceState::Operational);
+        assert_eq!(history.changes.len(), 2, "the state at the edge and the new one");
+    }
+
+    proptest! {
+        /// The parts of the watched time add up to all of it, and the strip tells the same as the percentage.
+        #[test]
+        fn sums_add_up(steps in proptest::collection::vec((1u64..200_000, 0u8..5), 1..60), tail in 0u64..100_000) {
+            let mut history = History::default();
+            let mut now = at("2026-08-01T00:00:00Z");
+            for (secs, state) in &steps {
+                now = later(now, Duration::from_secs(*secs));
+                let state = [ServiceState::Operational, ServiceState::Unknown, ServiceState::Degraded, ServiceState::PartialOutage, ServiceState::MajorOutage][usize::from(*state)];
+                history.changed(now, state);
+            }
+            let now = later(now, Duration::from_secs(tail));
+            let (_, from, _) = days(90, now).next().unwrap();
+            let begun = history.changes[0].0.max(from);
+            let all: Duration = history.spans(from, now).map(|(span, _)| span).sum();
+            prop_assert_eq!(all, between(begun, now));
+            let sum = |wanted: fn(ServiceState) -> bool| -> Duration { history.spans(from, now).filter(|(_, state)| wanted(*state)).map(|(span, _)| span).sum() };
+            let watched = sum(|state| state != ServiceState::Unknown);
+            let days = history.days(90, now);
+            let out: Duration = days.iter().map(|day| day.out).sum();
+            prop_assert_eq!(out, sum(|state| state >= ServiceState::PartialOutage));
+            prop_assert_eq!(days.iter().all(|day| day.worst.is_none()), watched.is_zero());
+            match history.uptime_percent(90, now) {
+                None => prop_assert!(watched.is_zero()),
+                Some(uptime) => {
+                    let lost = 100.0 * (sum(|state| state == ServiceState::MajorOutage).as_secs_f64() + 0.3 * sum(|state| state == ServiceState::PartialOutage).as_secs_f64()) / watched.as_secs_f64();
+                    prop_assert!((0.0..=100.0).contains(&uptime));
+                    prop_assert!((uptime + lost - 100.0).abs() < 1e-6);
+                }
+            }
+        }
+    }
+}

@@ -1,1 +1,24 @@
 //! Turns findings into incidents: one cause, what it affects, what it does not.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`Diagnose`] | the thinker: findings in, incidents out |
+//! | `cause` | the deepest broken thing that explains a finding |
+//! | `settle` | what is looked at before an incident opens, and how long that may take |
+//! | `scope` | which services and names fail, which are well |
+//! | `mend` | when it is truly over |
+//! | `sentence` | the cause, and the end, in one plain sentence |
+//! | `known` | the fold of the journal |
+//!
+//! Pure: takes `now`, asks nobody. Findings that only note something never open an incident; those that warn open one that
+//! wakes nobody.
+
+mod cause;
+mod diagnose;
+mod known;
+mod mend;
+mod scope;
+mod sentence;
+mod settle;
+
+pub use diagnose::{Diagnose, Seen};

@@ -99,7 +99,7 @@ impl Index {
 fn zone_beneath(plan: &Plan, about: &Thing) -> Option<String> {
     match about.kind {
         Kind::Domain | Kind::Dns => Some(about.name.clone()),
-        Kind::Host | Kind::Tls => {
+        Kind::Host | Kind::Tls | Kind::Probe => {
             let beneath = plan.graph.beneath(about);
             let host = plan.graph.beneath(&Thing::host(about.name.clone()));
             let zone = |thing: &&Thing| matches!(thing.kind, Kind::Domain | Kind::Dns);

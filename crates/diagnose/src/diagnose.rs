@@ -1,0 +1,468 @@
+//! The thinker itself: findings in, incidents out.
+
+use crate::cause::{self, hurts, is_endpoint, under};
+use crate::known::{Case, Known};
+use crate::mend;
+use crate::scope::{self, Scope};
+use crate::sentence::Facts;
+use crate::settle;
+use model::event::Event;
+use model::incident::{Diagnosis, Stage};
+use model::time::later;
+use model::{
+    Finding, FindingId, Happened, Incident, IncidentId, Kind, Looked, Plan, ProbeId, Thing, Time, Weight,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+/// A diagnosis that only counts differently is not told again before this long.
+const DETAILS_EVERY: Duration = Duration::from_secs(5);
+/// How far the trouble reaches is looked at for this long after an incident opened.
+const REACH_SPAN: Duration = Duration::from_secs(60);
+/// In a large plan what did not change is thought over again only so often.
+const THINK_EVERY: Duration = Duration::from_millis(250);
+/// What a large plan is, in probes.
+const LARGE: usize = 500;
+/// So many probes at most are wanted at once.
+const WANTED_MAX: usize = 512;
+
+/// What `watch` sees.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// Open findings.
+    pub findings: &'a BTreeMap<FindingId, Finding>,
+    /// When a thing was last looked at, and whether it was well.
+    pub looked: &'a dyn Fn(&Thing) -> Option<Looked>,
+}
+
+impl fmt::Debug for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen").field("findings", self.findings).finish_non_exhaustive()
+    }
+}
+
+/// Turns findings into incidents.
+#[derive(Debug, Default)]
+pub struct Diagnose {
+    known: Known,
+    fresh: Fresh,
+}
+
+/// Since boot: nothing that a decision could be lost with.
+#[derive(Debug, Default)]
+struct Fresh {
+    /// Probes by what they are about, for the plan with this digest and number of probes.
+    asked: BTreeMap<Thing, Vec<ProbeId>>,
+    fits: Option<(String, usize)>,
+    /// Something was folded since the last thought.
+    changed: bool,
+    thought: Option<Time>,
+    next: Option<Time>,
+}
+
+/// Where every finding belongs now.
+#[derive(Default)]
+struct Sorted {
+    /// The cause of each open incident, by what is known now.
+    causes: BTreeMap<IncidentId, Thing>,
+    merged: BTreeMap<IncidentId, IncidentId>,
+    /// Open findings of each incident.
+    members: BTreeMap<IncidentId, BTreeSet<FindingId>>,
+    /// Findings that belong to no incident yet, by cause.
+    groups: BTreeMap<Thing, BTreeSet<FindingId>>,
+}
+
+impl Diagnose {
+    /// Folds one event. Events about unknown things change nothing.
+    pub fn apply(&mut self, event: &Event) {
+        self.known.apply(event);
+        self.fresh.changed = true;
+        if matches!(event.happened, Happened::PlanAdopted { .. }) {
+            self.fresh.fits = None;
+        }
+    }
+
+    /// What follows from the findings as they are now. Asked again after its events were applied, it answers nothing.
+    pub fn react(&mut self, plan: &Plan, now: Time, seen: &Seen<'_>) -> Vec<Happened> {
+        self.settle_in(plan);
+        let idle = self.known.memories.is_empty()
+            && seen.findings.values().all(|finding| finding.weight < Weight::Warns);
+        if idle {
+            self.fresh.next = None;
+            self.fresh.changed = false;
+            return Vec::new();
+        }
+        if let Some(thought) = self.fresh.thought
+            && plan.probes.len() >= LARGE
+            && !self.fresh.changed
+            && now < later(thought, THINK_EVERY)
+        {
+            self.fresh.next = Some(later(thought, THINK_EVERY));
+            return Vec::new();
+        }
+        self.fresh.thought = Some(now);
+        self.fresh.changed = false;
+        self.fresh.next = None;
+
+        let sorted = self.sort(plan, seen);
+        let mut happened = Vec::new();
+        for (incident, into) in &sorted.merged {
+            happened.push(Happened::IncidentMerged { incident: *incident, into: *into });
+        }
+        let swallowed = |into: &IncidentId| {
+            sorted.merged.iter().filter(|(_, to)| *to == into).map(|(from, _)| *from).collect()
+        };
+        let open: Vec<IncidentId> =
+            self.known.memories.keys().filter(|id| !sorted.merged.contains_key(*id)).copied().collect();
+        for id in open {
+            let parts: Vec<IncidentId> = swallowed(&id);
+            happened.extend(self.follow(plan, now, seen, id, &parts, &sorted));
+        }
+        let mut last = self.known.last_incident;
+        for (cause, findings) in &sorted.groups {
+            if let Some((since, diagnosis)) = self.begin(plan, now, seen, cause, findings) {
+                last += 1;
+                happened.push(Happened::IncidentOpened { incident: IncidentId(last), since, diagnosis });
+            }
+        }
+        happened
+    }
+
+    /// When to ask again if nothing else happens.
+    #[must_use]
+    pub fn next(&self, _plan: &Plan, now: Time) -> Option<Time> {
+        if self.fresh.changed { Some(now) } else { self.fresh.next }
+    }
+
+    /// Open incidents, and the last 200 that ended.
+    #[must_use]
+    pub fn incidents(&self) -> &BTreeMap<IncidentId, Incident> {
+        &self.known.incidents
+    }
+
+    /// Everything folded from events, as text: equal for two folds of one journal.
+    #[must_use]
+    pub fn known_text(&self) -> String {
+        format!("{:#?}", self.known)
+    }
+
+    /// Probes that are wanted before their usual turn, and when: what may explain a fresh finding, how far an incident
+    /// reaches, whether what it broke is well again.
+    #[must_use]
+    pub fn sooner(&self, plan: &Plan, _now: Time, seen: &Seen<'_>) -> BTreeMap<ProbeId, Time> {
+        let mut wanted: BTreeMap<ProbeId, Time> = BTreeMap::new();
+        let mut want = |thing: &Thing, at: Time| {
+            for probe in self.fresh.asked.get(thing).into_iter().flatten() {
+                if wanted.len() < WANTED_MAX || wanted.contains_key(probe) {
+                    wanted.entry(probe.clone()).and_modify(|was| *was = at.max(*was)).or_insert(at);
+                }
+            }
+        };
+        let mut member: BTreeSet<&FindingId> = BTreeSet::new();
+        for incident in self.known.open() {
+            member.extend(&incident.diagnosis.findings);
+        }
+        let loose =
+            seen.findings.values().filter(|finding| self.counts(finding) && !member.contains(&finding.id));
+        for finding in loose {
+            let Some(case) = self.known.cases.get(&finding.id) else { continue };
+            for thing in settle::around(plan, &finding.about) {
+                if !settle::looked_since(&thing, (seen.looked)(&thing), case.opened) {
+                    want(&thing, case.opened);
+                }
+            }
+        }
+        for incident in self.known.open() {
+            let cause = &incident.diagnosis.cause;
+            if incident.diagnosis.wakes && self.is_young(incident, seen) {
+                for thing in settle::neighbours(plan, cause) {
+                    if !settle::looked_since(&thing, (seen.looked)(&thing), incident.opened) {
+                        want(&thing, incident.opened);
+                    }
+                }
+            }
+            let cases = self.cases(&incident.diagnosis.findings);
+            let closed = mend::last_closed(cases.iter().copied());
+            let Some(closed) = closed.or_else(|| self.mended(cause, &cases)) else { continue };
+            for thing in mend::to_verify(&plan.graph, cause, &cases) {
+                if (seen.looked)(&thing).is_none_or(|looked| looked.at < closed) {
+                    want(&thing, closed);
+                }
+            }
+        }
+        wanted
+    }
+}
+
+impl Diagnose {
+    fn settle_in(&mut self, plan: &Plan) {
+        let fits = (plan.digest.clone(), plan.probes.len());
+        if self.fresh.fits.as_ref() != Some(&fits) {
+            self.fresh.asked.clear();
+            for probe in plan.probes.values() {
+                self.fresh.asked.entry(probe.about.clone()).or_default().push(probe.id.clone());
+            }
+            self.fresh.fits = Some(fits);
+        }
+    }
+
+    /// Whether a finding may belong to an incident at all.
+    fn counts(&self, finding: &Finding) -> bool {
+        finding.weight >= Weight::Warns && self.known.dismissed.get(&finding.id) != Some(&finding.weight)
+    }
+
+    /// Whether the newest thing heard is still close to its beginning.
+    fn is_young(&self, incident: &Incident, seen: &Seen<'_>) -> bool {
+        let newest = incident
+            .diagnosis
+            .findings
+            .iter()
+            .filter_map(|id| self.known.cases.get(id))
+            .map(|case| case.opened);
+        let newest = newest.max().unwrap_or(incident.opened);
+        let cause = (seen.looked)(&incident.diagnosis.cause).map_or(newest, |looked| looked.at);
+        cause <= later(incident.opened, REACH_SPAN)
+    }
+
+    fn cases(&self, findings: &BTreeSet<FindingId>) -> Vec<&Case> {
+        findings.iter().filter_map(|id| self.known.cases.get(id)).collect()
+    }
+
+    /// When the cause itself ended, while other findings of the incident go on.
+    fn mended(&self, cause: &Thing, cases: &[&Case]) -> Option<Time> {
+        let own = || cases.iter().copied().filter(|case| case.finding.about == *cause);
+        if cause.kind == Kind::Service {
+            mend::last_closed(cases.iter().copied())
+        } else {
+            mend::last_closed(own())
+        }
+    }
+
+    /// Finds out where every finding belongs.
+    fn sort(&self, plan: &Plan, seen: &Seen<'_>) -> Sorted {
+        let counted: Vec<&Finding> = seen.findings.values().filter(|finding| self.counts(finding)).collect();
+        let roots = cause::roots(&plan.graph, &counted);
+        let by_id: BTreeMap<FindingId, &Finding> =
+            counted.iter().map(|finding| (finding.id, *finding)).collect();
+        let mut sorted = Sorted::default();
+        let mut claims: BTreeMap<Thing, IncidentId> = BTreeMap::new();
+        let mut home: BTreeMap<FindingId, IncidentId> = BTreeMap::new();
+
+        for incident in self.known.open() {
+            let members: Vec<&Finding> =
+                incident.diagnosis.findings.iter().filter_map(|id| by_id.get(id).copied()).collect();
+            let cause = followed(&incident.diagnosis.cause, &members, &roots);
+            let older = *claims.entry(cause.clone()).or_insert(incident.id);
+            if older != incident.id {
+                sorted.merged.insert(incident.id, older);
+            }
+            for finding in &members {
+                home.insert(finding.id, older);
+            }
+            sorted.causes.entry(older).or_insert(cause);
+            sorted.members.entry(older).or_default();
+        }
+
+        for finding in counted {
+            let Some(root) = roots.get(&finding.id) else { continue };
+            let stays = || {
+                let incident = home.get(&finding.id)?;
+                let cause = sorted.causes.get(incident)?;
+                let mending = !by_id.values().any(|other| other.about == *cause);
+                let explains = mending || cause.kind == Kind::Service;
+                explains.then_some(*incident)
+            };
+            let joins = || {
+                let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
+                let open = open.find(|incident| {
+                    let Some(cause) = sorted.causes.get(&incident.id) else { return false };
+                    match cause.kind {
+                        // A service at fault takes in further names of its own.
+                        Kind::Service => {
+                            is_endpoint(root.kind)
+                                && hurts(finding)
+                                && cause::services_on(&plan.graph, root).contains(cause)
+                        }
+                        // A mended cause still explains what caches hand out.
+                        Kind::Domain | Kind::Dns => {
+                            hurts(finding)
+                                && by_id.values().all(|other| other.about != *cause || hurts(other))
+                                && under(&plan.graph, &finding.about).contains(cause)
+                        }
+                        _ => false,
+                    }
+                });
+                open.map(|incident| incident.id)
+            };
+            match claims.get(root).copied().or_else(stays).or_else(joins) {
+                Some(incident) => _ = sorted.members.entry(incident).or_default().insert(finding.id),
+                None => _ = sorted.groups.entry(root.clone()).or_default().insert(finding.id),
+            }
+        }
+        sorted
+    }
+
+    /// Opens an incident once its findings have settled.
+    fn begin(
+        &mut self,
+        plan: &Plan,
+        now: Time,
+        seen: &Seen<'_>,
+        cause: &Thing,
+        findings: &BTreeSet<FindingId>,
+    ) -> Option<(Time, Diagnosis)> {
+        let cases = self.cases(findings);
+        let asked = |thing: &Thing| self.fresh.asked.contains_key(thing);
+        if let Err(until) = settle::settled(&plan.graph, &asked, cause, &cases, now, seen) {
+            self.wake_at(until);
+            return None;
+        }
+        let since = cases.iter().map(|case| case.finding.since).min()?;
+        let diagnosis = self.diagnosis(plan, now, seen, cause, &cases, false);
+        Some((since, diagnosis))
+    }
+
+    fn wake_at(&mut self, at: Time) {
+        self.fresh.next = Some(self.fresh.next.map_or(at, |next| next.min(at)));
+    }
+
+    /// Follows an open incident: a better diagnosis, or its end.
+    fn follow(
+        &mut self,
+        plan: &Plan,
+        now: Time,
+        seen: &Seen<'_>,
+        id: IncidentId,
+        parts: &[IncidentId],
+        sorted: &Sorted,
+    ) -> Option<Happened> {
+        let incident = self.known.incidents.get(&id)?;
+        let cause = sorted.causes.get(&id).unwrap_or(&incident.diagnosis.cause);
+        let open = sorted.members.get(&id).cloned().unwrap_or_default();
+        // Closed ones stay part of the story; open ones that moved elsewhere do not.
+        let of_parts = parts.iter().filter_map(|part| self.known.incidents.get(part));
+        let mut findings: BTreeSet<FindingId> = of_parts
+            .chain([incident])
+            .flat_map(|incident| incident.diagnosis.findings.iter().copied())
+            .filter(|id| self.known.cases.get(id).is_some_and(|case| case.closed.is_some()))
+            .collect();
+        findings.extend(&open);
+        let cases = self.cases(&findings);
+        if open.is_empty() && parts.is_empty() {
+            let closed = mend::last_closed(cases.iter().copied()).unwrap_or(now);
+            if self.verified(plan, seen, cause, &cases, closed) {
+                return Some(self.end(plan, seen, incident, cause, &cases, closed));
+            }
+        }
+        let diagnosis = self.diagnosis(plan, now, seen, cause, &cases, incident.diagnosis.wakes);
+        if diagnosis == incident.diagnosis {
+            return None;
+        }
+        let was = &incident.diagnosis;
+        let matters = diagnosis.cause != was.cause
+            || diagnosis.stage != was.stage
+            || diagnosis.wakes != was.wakes
+            || diagnosis.affected != was.affected;
+        let told = self.known.memories.get(&id).map_or(incident.opened, |memory| memory.diagnosed);
+        let due = later(told, DETAILS_EVERY);
+        if !matters && now < due {
+            self.wake_at(due);
+            return None;
+        }
+        Some(Happened::IncidentDiagnosed { incident: id, diagnosis })
+    }
+
+    /// Whether everything that had failed was seen well since the last finding closed.
+    fn verified(&self, plan: &Plan, seen: &Seen<'_>, cause: &Thing, cases: &[&Case], closed: Time) -> bool {
+        // What fails for a reason of its own has an incident of its own, or was set aside by a person.
+        let own_reason: BTreeSet<&Thing> =
+            seen.findings.values().filter(|finding| hurts(finding)).map(|finding| &finding.about).collect();
+        let excused = |thing: &Thing| {
+            !self.fresh.asked.contains_key(thing)
+                || own_reason.contains(thing)
+                || plan.graph.beneath(thing).iter().any(|below| own_reason.contains(below))
+        };
+        let to_verify = mend::to_verify(&plan.graph, cause, cases);
+        to_verify.iter().all(|thing| excused(thing) || mend::seen_well((seen.looked)(thing), closed))
+    }
+
+    fn end(
+        &self,
+        plan: &Plan,
+        seen: &Seen<'_>,
+        incident: &Incident,
+        cause: &Thing,
+        cases: &[&Case],
+        closed: Time,
+    ) -> Happened {
+        let scope =
+            Scope { unaffected: BTreeSet::new(), ..scope::scope(plan, cause, cases, Some(closed), seen) };
+        let facts = Facts { plan, now: closed, cause, cases, scope: &scope, mended: None };
+        let nobody = BTreeSet::new();
+        let affected = self.known.memories.get(&incident.id).map_or(&nobody, |memory| &memory.affected);
+        let sentence = facts.story(affected, incident.since, closed);
+        Happened::IncidentResolved { incident: incident.id, sentence }
+    }
+
+    fn diagnosis(
+        &self,
+        plan: &Plan,
+        now: Time,
+        seen: &Seen<'_>,
+        cause: &Thing,
+        cases: &[&Case],
+        woke: bool,
+    ) -> Diagnosis {
+        let mended = self.mended(cause, cases);
+        let scope = scope::scope(plan, cause, cases, mended, seen);
+        let sentence = Facts { plan, now, cause, cases, scope: &scope, mended }.present();
+        let stage = match mended {
+            Some(_) => Stage::Mending,
+            None if cause.kind == Kind::Service => Stage::Looking,
+            None => Stage::Failing,
+        };
+        let open_breaks =
+            cases.iter().any(|case| case.closed.is_none() && case.finding.weight == Weight::Breaks);
+        Diagnosis {
+            cause: cause.clone(),
+            sentence,
+            findings: cases.iter().map(|case| case.finding.id).collect(),
+            affected: scope.affected,
+            unaffected: scope.unaffected,
+            // Once it had to wake somebody it does so until it ends: a page must not fall silent half way.
+            wakes: woke || open_breaks,
+            stage,
+        }
+    }
+}
+
+/// The cause of an incident by what is known now: its own, or a deeper one, or one that several share.
+fn followed(cause: &Thing, members: &[&Finding], roots: &BTreeMap<FindingId, Thing>) -> Thing {
+    let root = |finding: &&&Finding| roots.get(&finding.id).filter(|root| !is_endpoint(root.kind));
+    let any_root = |finding: &&&Finding| roots.get(&finding.id);
+    if cause.kind == Kind::Service {
+        // Names that seemed to fail each for itself turn out to have a cause: the one that explains most of them.
+        let mut explained: BTreeMap<&Thing, usize> = BTreeMap::new();
+        for root in members.iter().filter_map(|finding| root(&finding)) {
+            *explained.entry(root).or_default() += 1;
+        }
+        let best = explained
+            .into_iter()
+            .filter(|(root, _)| *root != cause)
+            .max_by_key(|(root, count)| (*count, root.kind));
+        return best.map_or(cause, |(root, _)| root).clone();
+    }
+    let mut own = members.iter().filter(|finding| finding.about == *cause);
+    if let Some(first) =
+        own.clone().find(|finding| roots.get(&finding.id) != Some(cause)).or_else(|| own.next())
+    {
+        return roots.get(&first.id).unwrap_or(cause).clone();
+    }
+    if is_endpoint(cause.kind)
+        && let Some(root) = members.iter().find_map(|finding| any_root(&finding))
+    {
+        return root.clone();
+    }
+    cause.clone()
+}

@@ -1,0 +1,89 @@
+//! What is looked at before an incident opens, and how long that may take.
+//!
+//! A host is asked every few seconds, its registration once a day: the symptom always comes first. So a fresh finding has
+//! everything beneath it looked at at once, and the incident opens when that is done: with the cause, or with the
+//! certainty that there is none deeper.
+
+use crate::cause::{is_endpoint, under};
+use crate::diagnose::Seen;
+use crate::known::Case;
+use model::time::{earlier, later};
+use model::{Graph, Kind, Looked, Plan, Thing, Time};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// With nothing suspicious beneath, a finding waits no longer than this for the rest to be looked at ...
+const PATIENCE: Duration = Duration::from_secs(3);
+/// ... and no longer than this whatever may still come.
+const PATIENCE_MAX: Duration = Duration::from_secs(6);
+/// A registry's answer stays true for this long: one domain may carry hundreds of names.
+const REGISTRY_FRESH: Duration = Duration::from_secs(30);
+/// So many neighbours are looked at to see how far the trouble reaches.
+const NEIGHBOURS_MAX: usize = 64;
+
+/// Whether a thing was looked at late enough to speak about a finding that opened at `opened`.
+pub(crate) fn looked_since(thing: &Thing, looked: Option<Looked>, opened: Time) -> bool {
+    let after = if thing.kind == Kind::Domain { earlier(opened, REGISTRY_FRESH) } else { opened };
+    looked.is_some_and(|looked| looked.at > after)
+}
+
+/// Whether a group of findings has settled on its cause; `Err` says until when to wait at most.
+pub(crate) fn settled(
+    graph: &Graph,
+    asked: &dyn Fn(&Thing) -> bool,
+    cause: &Thing,
+    cases: &[&Case],
+    now: Time,
+    seen: &Seen<'_>,
+) -> Result<(), Time> {
+    let Some(first) = cases.iter().map(|case| case.opened).min() else { return Ok(()) };
+    if matches!(cause.kind, Kind::Domain | Kind::Mainstay) || now >= later(first, PATIENCE_MAX) {
+        return Ok(());
+    }
+    let (mut complete, mut suspicious) = (true, false);
+    let things: BTreeSet<&Thing> = cases.iter().map(|case| &case.finding.about).collect();
+    for about in things {
+        for thing in under(graph, about).iter().filter(|thing| asked(thing)) {
+            let looked = (seen.looked)(thing);
+            complete &= looked_since(thing, looked, first);
+            suspicious |= looked.is_some_and(|looked| !looked.well)
+                && cases.iter().all(|case| case.finding.about != *thing);
+        }
+    }
+    match () {
+        () if complete => Ok(()),
+        () if suspicious => Err(later(first, PATIENCE_MAX)),
+        () if now >= later(first, PATIENCE) => Ok(()),
+        () => Err(later(first, PATIENCE)),
+    }
+}
+
+/// What to look at beside a finding: what lies beneath it, the other names of its services, and one service that has
+/// nothing to do with it.
+pub(crate) fn around(plan: &Plan, about: &Thing) -> BTreeSet<Thing> {
+    let mut all = under(&plan.graph, about);
+    all.extend(neighbours(plan, about));
+    all.remove(about);
+    all
+}
+
+/// The names of all services above a thing, and those of one service that does not stand on it.
+pub(crate) fn neighbours(plan: &Plan, about: &Thing) -> BTreeSet<Thing> {
+    let graph = &plan.graph;
+    let above = graph.above(about);
+    let endpoints = |service: &Thing| -> Vec<Thing> {
+        graph.needs(service).filter(|need| is_endpoint(need.kind)).cloned().collect()
+    };
+    let mut all: BTreeSet<Thing> =
+        above.iter().filter(|thing| is_endpoint(thing.kind)).take(NEIGHBOURS_MAX).cloned().collect();
+    for service in above.iter().filter(|thing| thing.kind == Kind::Service) {
+        let room = NEIGHBOURS_MAX.saturating_sub(all.len());
+        all.extend(endpoints(service).into_iter().take(room));
+    }
+    let services = plan.services.keys().map(|id| Thing::service(id.0.clone()));
+    let mut others = services.filter(|service| service != about && !above.contains(service));
+    if let Some(other) = others.find(|service| !endpoints(service).is_empty()) {
+        all.extend(endpoints(&other).into_iter().take(3));
+    }
+    all
+}

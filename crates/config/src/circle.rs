@@ -21,6 +21,7 @@ pub(crate) fn judge(services: &BTreeMap<String, ServiceDraft>, marks: &mut Marks
                     path.pop();
                 }
                 Some(need) => match state.get(need.value.as_str()) {
+                    Some(State::Open) if marks.is_full() => marks.leave_out(),
                     Some(State::Open) => {
                         let from = path.iter().position(|(name, _)| *name == need.value).unwrap_or(0);
                         let circle: Vec<&str> = path.iter().skip(from).map(|(name, _)| *name).collect();

@@ -8,6 +8,7 @@
 
 use crate::domain::Registration;
 use crate::draft::{Draft, ServiceDraft};
+use crate::edges;
 use crate::host::Host;
 use crate::marks::{Marks, Place};
 use crate::near::shown;
@@ -78,13 +79,13 @@ pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
     for (zone, names) in &zones {
         add_zone(draft, zone, names, &by_hand, &mut probes);
     }
-    lay_edges(draft, &hosts, &watched, &mut graph);
+    edges::lay(draft, &hosts, &watched, &mut graph);
     Derived { services, probes, graph, zones: watched }
 }
 
 /// The registrable domain behind a host whose name servers and registration can be asked: one below a suffix of the
 /// list, or below a top-level domain that only this plan knows (a laboratory with roots or a registry of its own).
-fn zone_behind(draft: &Draft, host: &Host) -> Option<String> {
+pub(crate) fn zone_behind(draft: &Draft, host: &Host) -> Option<String> {
     match Registration::of(host.dns()?) {
         Registration::Known(zone) => Some(zone),
         Registration::Unlisted(zone) if is_own_suffix(draft, &zone) => Some(zone),
@@ -129,10 +130,11 @@ fn service(
                 add(Host { name: sample.value.name.clone(), port: pattern.host.port });
             }
         }
-        if !is_covered && !(service.has_samples && service.samples.is_empty()) {
+        let are_samples_wrong = service.has_samples && service.samples.is_empty();
+        if !is_covered && !are_samples_wrong {
             let text = pattern.text();
             let base = pattern.host.text(443);
-            marks.between(
+            marks.lacking(
                 at.place.clone(),
                 format!("`{}` has no sample: a star cannot be asked", shown(&text)),
                 format!("name some that exist: samples = [\"demo.{}\"]", shown(&base)),
@@ -142,7 +144,7 @@ fn service(
     // A sample below a wildcard that could not be read would be marked twice; then the wildcard's mark is enough.
     for (sample, _) in service.samples.iter().zip(used).filter(|(_, used)| !used) {
         let text = sample.value.text(443);
-        marks.between(
+        marks.lacking(
             sample.place.clone(),
             format!("the sample `{}` lies below no wildcard of this service", shown(&text)),
             format!("ask it as a host: hosts = [\"{}\"]", shown(&text)),
@@ -296,59 +298,5 @@ fn timed(draft: &Draft, id: ProbeId, about: Thing, ask: Ask, by_hand: Option<&Pr
         id,
         about,
         ask,
-    }
-}
-
-/// The edges below hosts and probes: what they stand on, as far as that is watched.
-fn lay_edges(draft: &Draft, hosts: &BTreeMap<String, Host>, watched: &BTreeSet<String>, graph: &mut Graph) {
-    for zone in watched {
-        graph.add_need(Thing::dns(zone), Thing::domain(zone));
-    }
-    for (text, host) in hosts {
-        if let Some(zone) = zone_behind(draft, host) {
-            graph.add_need(Thing::host(text), Thing::dns(&zone));
-            graph.add_need(Thing::tls(text), Thing::dns(&zone));
-        }
-    }
-    for (name, probe) in &draft.probes {
-        match &probe.ask {
-            Some(AskDraft::Dns(zone)) => stand(Thing::dns(zone), [Thing::domain(zone)], graph),
-            Some(AskDraft::Domain(_)) | None => {}
-            Some(ask) => {
-                let Some((host, is_web)) = ask.host() else { continue };
-                let text = host.text(443);
-                let above = match ask {
-                    AskDraft::Tls(_) => Thing::tls(&text),
-                    _ => Thing::new(Kind::Probe, name),
-                };
-                if is_web {
-                    stand(above.clone(), [Thing::host(&text), Thing::tls(&text)], graph);
-                }
-                let registration = host.dns().map(Registration::of);
-                if let Some(zone) = registration.as_ref().and_then(Registration::zone) {
-                    stand(above, [Thing::dns(zone), Thing::domain(zone)], graph);
-                }
-            }
-        }
-    }
-}
-
-fn stand<const N: usize>(above: Thing, below: [Thing; N], graph: &mut Graph) {
-    for thing in below {
-        if graph.contains(&thing) {
-            graph.add_need(above.clone(), thing);
-        }
-    }
-}
-
-impl AskDraft {
-    /// The host that is asked, with its port, and whether it is asked over https.
-    fn host(&self) -> Option<(Host, bool)> {
-        match self {
-            Self::Http(url, _) => Some((url.asked(), url.is_https)),
-            Self::Tcp(host, port) => Some((Host { name: host.name.clone(), port: Some(*port) }, false)),
-            Self::Tls(host) => Some((host.clone(), false)),
-            Self::Dns(_) | Self::Domain(_) => None,
-        }
     }
 }

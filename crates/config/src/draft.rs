@@ -1,10 +1,12 @@
 //! The plan as it was written: every word read, nothing yet compared with anything else.
 
-use crate::form::{At, Form, Root, Wrong};
-use crate::host::{Host, Pattern, Url, dns_name};
+use crate::form::{At, Form, Wrong};
+use crate::host::{Host, Pattern, dns_name};
 use crate::marks::{Marks, Place};
 use crate::people::{self, ChannelDraft, LadderDraft, PersonDraft, RotaDraft};
 use crate::probe::{self, ProbeDraft};
+use crate::root::Root;
+use crate::url::Url;
 use crate::word;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
@@ -53,7 +55,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) group: Option<String>,
     pub(crate) hosts: Vec<At<Pattern>>,
     pub(crate) samples: Vec<At<Host>>,
-    /// Whether `samples` stands there, right or wrong.
+    /// Whether `samples` names any, right or wrong.
     pub(crate) has_samples: bool,
     pub(crate) needs: Vec<At<String>>,
     pub(crate) rota: Option<At<String>>,
@@ -215,7 +217,7 @@ fn service(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> ServiceDraft {
                 Host::read(text)
             }
         }),
-        has_samples: form.has("samples"),
+        has_samples: form.is_filled("samples"),
         needs: form.words(marks, "needs", need),
         rota: form.word(marks, "rota", name_of),
         ladder: form.word(marks, "ladder", name_of),
@@ -251,7 +253,7 @@ fn domains(root: &Root<'_>, marks: &mut Marks) -> BTreeMap<String, DomainDraft> 
         let place = form.place.clone();
         let zone = probe::zone(name);
         if let Err(wrong) = &zone {
-            let hint = wrong.hint.clone().unwrap_or_else(|| "for example: [domain.\"acme.app\"]".to_owned());
+            let hint = wrong.hint.clone().told(|| "for example: [domain.\"acme.app\"]".to_owned());
             marks.wrong(place.clone(), wrong.message.clone(), hint);
         }
         let expires = form.day(marks, "expires").map(|at| at.value);

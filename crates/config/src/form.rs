@@ -1,6 +1,6 @@
 //! Reads one table of the text by its fields: types, ranges, unknown keys and missing ones are judged here, once for all.
 
-use crate::kind::{Field, Key, Kind, NAME};
+use crate::kind::{Field, Kind};
 use crate::marks::{Marks, Place};
 use crate::{fields, near, word};
 use jiff::civil;
@@ -21,19 +21,40 @@ pub(crate) struct At<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub(crate) message: String,
-    /// `None`: the field's own example serves.
-    pub(crate) hint: Option<String>,
+    pub(crate) hint: Hint,
     /// Whether the value must not be shown again.
     pub(crate) secret: bool,
 }
 
+/// What to do about a wrong word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// The field's own example serves.
+    Example,
+    /// These words.
+    Said(String),
+    /// The time zone nearest to this text; looked up only when it will be read.
+    Zone(String),
+}
+
+impl Hint {
+    /// In words; `otherwise` where there are none of its own.
+    pub(crate) fn told(self, otherwise: impl FnOnce() -> String) -> String {
+        match self {
+            Self::Example => otherwise(),
+            Self::Said(words) => words,
+            Self::Zone(text) => word::near_zone(&text),
+        }
+    }
+}
+
 impl Wrong {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, secret: false }
+        Self { message: message.into(), hint: Hint::Example, secret: false }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self { hint: Hint::Said(hint.into()), ..self }
     }
 
     pub(crate) fn secret(self) -> Self {
@@ -55,7 +76,12 @@ pub(crate) struct Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    fn open(path: String, place: Place, fields: &'static [Field], table: Option<&'a DeTable<'a>>) -> Self {
+    pub(crate) fn open(
+        path: String,
+        place: Place,
+        fields: &'static [Field],
+        table: Option<&'a DeTable<'a>>,
+    ) -> Self {
         Self { path, place, fields, table, read: BTreeSet::new() }
     }
 
@@ -281,7 +307,7 @@ impl<'a> Form<'a> {
     }
 
     /// Judges what is left: unknown keys, keys that this version does not serve, fields that must be there.
-    fn close(self, marks: &mut Marks) {
+    pub(crate) fn close(self, marks: &mut Marks) {
         let fields = self.fields;
         for (key, cell) in self.table.into_iter().flat_map(DeTable::iter) {
             let name: &str = key.get_ref();
@@ -301,113 +327,9 @@ impl<'a> Form<'a> {
         }
         for field in fields.iter().filter(|field| field.required && !self.has(field.name)) {
             let message = format!("{} lacks `{}`", near::shown(&self.path), field.name);
-            marks.between(self.place.clone(), message, example(field));
+            marks.lacking(self.place.clone(), message, example(field));
         }
     }
-}
-
-/// The text as a whole: its sections.
-pub(crate) struct Root<'a> {
-    table: &'a DeTable<'a>,
-}
-
-impl<'a> Root<'a> {
-    /// Judges the names of the sections.
-    pub(crate) fn open(table: &'a DeTable<'a>, marks: &mut Marks) -> Self {
-        for (key, cell) in table.iter() {
-            let name: &str = key.get_ref();
-            match fields::section(name) {
-                Some(section) if section.is_served() => {}
-                Some(section) => not_served(marks, key.span(), name, section.doc),
-                None => {
-                    let message = match cell.get_ref() {
-                        DeValue::Table(_) | DeValue::Array(_) => {
-                            format!("unknown section `{}`", near::shown(name))
-                        }
-                        _ => format!("`{}` stands outside of every section", near::shown(name)),
-                    };
-                    let known = fields::SECTIONS.iter().filter(|section| section.is_served());
-                    let hint = unknown_key(name, cell.get_ref(), known.map(|section| section.name));
-                    marks.wrong(key.span(), message, hint);
-                }
-            }
-        }
-        Self { table }
-    }
-
-    /// A section that exists once; read from nothing when it is left out.
-    pub(crate) fn one<T>(
-        &self,
-        marks: &mut Marks,
-        name: &'static str,
-        read: impl FnOnce(&mut Form<'a>, &mut Marks) -> T,
-    ) -> T {
-        let section = fields::section(name);
-        debug_assert!(section.is_some_and(|section| section.key.is_none()), "{name}");
-        let cell = self.table.get(name);
-        if let Some(cell) = cell.filter(|cell| !cell.get_ref().is_table()) {
-            let message = format!("`{name}` wants a section, not {}", kind_word(cell.get_ref()));
-            marks.wrong(cell.span(), message, format!("write [{name}] on a line of its own, once"));
-        }
-        let place = cell.map_or(0..0, Spanned::span);
-        let table = cell.and_then(|cell| cell.get_ref().as_table());
-        let mut form = Form::open(name.to_owned(), place, section.map_or(&[], |s| s.fields), table);
-        let out = read(&mut form, marks);
-        form.close(marks);
-        out
-    }
-
-    /// A section that exists once for each name.
-    pub(crate) fn each<T>(
-        &self,
-        marks: &mut Marks,
-        name: &'static str,
-        mut read: impl FnMut(&str, &mut Form<'a>, &mut Marks) -> T,
-    ) -> BTreeMap<String, T> {
-        let mut out = BTreeMap::new();
-        let section = fields::section(name);
-        debug_assert!(section.is_some_and(|section| section.key.is_some()), "{name}");
-        let Some((section, cell)) = section.zip(self.table.get(name)) else { return out };
-        let Some(table) = cell.get_ref().as_table() else {
-            let message =
-                format!("`{name}` wants a section for each name, not {}", kind_word(cell.get_ref()));
-            marks.wrong(cell.span(), message, format!("write [{name}.NAME]"));
-            return out;
-        };
-        for (key, cell) in table.iter() {
-            let own: &str = key.get_ref();
-            let path = format!("{name}.{own}");
-            let Some(table) = cell.get_ref().as_table() else {
-                let is_field = section.fields.iter().any(|field| field.name == own);
-                let hint = if is_field {
-                    format!("it belongs into a section with a name: [{name}.NAME]")
-                } else {
-                    format!("write [{}] on a line of its own, once", near::shown(&path))
-                };
-                let message =
-                    format!("{} wants a section, not {}", near::shown(&path), kind_word(cell.get_ref()));
-                marks.wrong(key.span(), message, hint);
-                continue;
-            };
-            if section.key == Some(Key::Name) && !is_name(own) {
-                let message = format!("`{}` is not a name for a {name}", near::shown(own));
-                marks.wrong(key.span(), message, "letters, digits, - and _, 64 at most");
-            }
-            let mut form = Form::open(path, key.span(), section.fields, Some(table));
-            let one = read(own, &mut form, marks);
-            form.close(marks);
-            out.insert(own.to_owned(), one);
-        }
-        out
-    }
-}
-
-/// Whether the text follows [`NAME`].
-pub(crate) fn is_name(text: &str) -> bool {
-    debug_assert!(NAME.ends_with("{0,63}$"));
-    text.len() <= 64
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 fn one_word<T>(
@@ -453,15 +375,23 @@ fn mark_wrong(marks: &mut Marks, field: &Field, place: Place, wrong: Wrong) {
     if wrong.secret {
         marks.hide(place.clone());
     }
-    marks.wrong(place, wrong.message, wrong.hint.unwrap_or_else(|| example(field)));
+    if marks.is_full() {
+        marks.leave_out();
+    } else {
+        marks.wrong(place, wrong.message, wrong.hint.told(|| example(field)));
+    }
 }
 
-fn not_served(marks: &mut Marks, place: Place, name: &str, what: &str) {
+pub(crate) fn not_served(marks: &mut Marks, place: Place, name: &str, what: &str) {
     let message = format!("`{name}` ({what}) is not served by this version");
     marks.wrong(place, message, "take it out for now; nothing is ignored silently");
 }
 
-fn unknown_key<'n>(name: &str, value: &DeValue<'_>, known: impl Iterator<Item = &'n str> + Clone) -> String {
+pub(crate) fn unknown_key<'n>(
+    name: &str,
+    value: &DeValue<'_>,
+    known: impl Iterator<Item = &'n str> + Clone,
+) -> String {
     if let Some(near) = near::nearest(name, known.clone()) {
         return format!("did you mean `{near}`?");
     }
@@ -483,7 +413,7 @@ fn example(field: &Field) -> String {
     format!("for example: {} = {}", field.name, field.example)
 }
 
-fn kind_word(value: &DeValue<'_>) -> &'static str {
+pub(crate) fn kind_word(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text",
         DeValue::Integer(_) => "a number without quotes",

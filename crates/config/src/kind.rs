@@ -136,7 +136,7 @@ const SPAN: &str = "^([0-9]{1,9} ?(ms|s|m|min|h|d|w) ?)+$";
 pub(crate) fn short(span: Duration) -> String {
     let millis = span.as_millis();
     for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-        if millis >= size && millis % size == 0 {
+        if millis >= size && millis.is_multiple_of(size) {
             return format!("{}{unit}", millis / size);
         }
     }

@@ -6,10 +6,10 @@
 //! |---|---|
 //! | `fields`, `kind` | the one table of everything that may stand in a plan |
 //! | `syntax` | text -> tables, whatever is broken in between |
-//! | `form` | reads one table by its fields: types, ranges, unknown and missing keys |
-//! | `word`, `host`, `domain` | single words: spans, zones, names, registrable domains |
+//! | `root`, `form` | reads the sections, and each table by its fields: types, ranges, unknown and missing keys |
+//! | `word`, `host`, `url`, `domain` | single words: spans, zones, names, web addresses, registrable domains |
 //! | `draft`, `probe`, `people` | the plan as it was written |
-//! | `team`, `derive`, `circle` | the plan as it is meant: references, probes, the graph |
+//! | `team`, `derive`, `edges`, `circle` | the plan as it is meant: references, probes, the graph |
 //! | `warn` | no mistake, but deserves a second look |
 //! | `marks`, `problem`, `near` | what is wrong, where, and what was probably meant |
 //! | `schema`, `reference` | the table of fields for editors and for people |
@@ -20,6 +20,7 @@ mod circle;
 mod derive;
 mod domain;
 mod draft;
+mod edges;
 mod fields;
 mod form;
 mod host;
@@ -30,9 +31,11 @@ mod people;
 mod probe;
 mod problem;
 mod reference;
+mod root;
 mod schema;
 mod syntax;
 mod team;
+mod url;
 mod warn;
 mod word;
 
@@ -66,10 +69,10 @@ pub fn read(text: &str, name: &str, folder: &Path) -> Result<Read, Problems> {
     let mut marks = Marks::default();
     if text.len() > LONGEST {
         let message = format!("the plan is longer than {} KiB", LONGEST / 1024);
-        marks.syntax(0..0, message, Some("divide it among several installations".to_owned()));
+        marks.syntax(0..0, message, "divide it among several installations");
         return Err(Problems(marks.told("", name).0));
     }
-    let plan = syntax::parse(text, &mut marks).map(|table| understood(text, &table, folder, &mut marks));
+    let plan = syntax::mend(text, &mut marks).map(|mended| understood(text, &mended, folder, &mut marks));
     let (problems, warnings) = marks.told(text, name);
     match plan {
         Some(plan) if problems.is_empty() => Ok(Read { plan, warnings }),
@@ -77,13 +80,9 @@ pub fn read(text: &str, name: &str, folder: &Path) -> Result<Read, Problems> {
     }
 }
 
-fn understood(
-    text: &str,
-    table: &toml::Spanned<toml::de::DeTable<'_>>,
-    folder: &Path,
-    marks: &mut Marks,
-) -> Plan {
-    let root = form::Root::open(table.get_ref(), marks);
+fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Plan {
+    let table = syntax::parse(mended, marks);
+    let root = root::Root::open(table.get_ref(), marks);
     let draft = draft::read(&root, folder, marks);
     let people = team::people(&draft, marks);
     let rotas = team::rotas(&draft, marks);

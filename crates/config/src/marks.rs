@@ -3,6 +3,7 @@
 use crate::near;
 use crate::problem::Problem;
 use miette::{NamedSource, Severity};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,8 +20,12 @@ enum Sort {
     Syntax,
     /// A key or value is wrong by itself.
     Alone,
-    /// Something is missing or names something that is missing: doubtful while lines could not be read.
+    /// Something is missing from a section: doubtful when a line of that section could not be read.
+    Lacking,
+    /// Two places do not fit together, far apart as they may be.
     Between,
+    /// A name that nothing declares: doubtful when its declaration could not be read.
+    Unknown,
     /// The plan is sound, but look again.
     Warning,
 }
@@ -39,12 +44,24 @@ pub(crate) struct Marks {
     list: Vec<Mark>,
     left_out: usize,
     secret: Vec<Place>,
+    blots: Vec<Place>,
+    gave_up: bool,
 }
 
 impl Marks {
     /// The text is not TOML here.
-    pub(crate) fn syntax(&mut self, place: Place, message: impl Into<String>, hint: Option<String>) {
-        self.push(Sort::Syntax, place, message.into(), hint);
+    pub(crate) fn syntax(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(Sort::Syntax, place, message.into(), Some(hint.into()));
+    }
+
+    /// This part of the text could not be read: what is missing near it may not be missing.
+    pub(crate) fn blot(&mut self, place: Place) {
+        self.blots.push(place);
+    }
+
+    /// More is broken than could be told apart: nothing can be said about what is missing.
+    pub(crate) fn give_up(&mut self) {
+        self.gave_up = true;
     }
 
     /// A key or value is wrong by itself.
@@ -52,7 +69,12 @@ impl Marks {
         self.push(Sort::Alone, place, message.into(), Some(hint.into()));
     }
 
-    /// Something is missing, or names something that does not exist.
+    /// Something is missing from a section.
+    pub(crate) fn lacking(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(Sort::Lacking, place, message.into(), Some(hint.into()));
+    }
+
+    /// Two places do not fit together.
     pub(crate) fn between(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Sort::Between, place, message.into(), Some(hint.into()));
     }
@@ -76,13 +98,18 @@ impl Marks {
         known: impl Iterator<Item = &'n str>,
     ) {
         if self.is_full() {
-            self.left_out += 1;
+            self.leave_out();
             return;
         }
-        let hint = near::hint(name, known).unwrap_or_else(|| {
-            format!("declare it: [{kind}.{}]", if name.is_empty() { "NAME" } else { name })
-        });
-        self.between(place, format!("unknown {kind} `{}`", near::shown(name)), hint);
+        let shown = near::shown(name);
+        let declare = || format!("declare it: [{kind}.{}]", if name.is_empty() { "NAME" } else { &shown });
+        let hint = near::hint(name, known).unwrap_or_else(declare);
+        self.push(Sort::Unknown, place, format!("unknown {kind} `{shown}`"), Some(hint));
+    }
+
+    /// Counts a mark that nobody will read.
+    pub(crate) fn leave_out(&mut self) {
+        self.left_out += 1;
     }
 
     /// Whether further marks would be left out: then no time is spent on their hints.
@@ -98,27 +125,35 @@ impl Marks {
         }
     }
 
+    /// A broken line must not make marks elsewhere that are not true: drops those that it may have caused.
+    fn drop_doubtful(&mut self, text: &str, lines: &Lines) {
+        let mut broken = BTreeSet::new();
+        self.list.sort_by_key(|mark| mark.place.start);
+        // One broken line often breaks in several ways; the first tells the most.
+        self.list.retain(|mark| mark.sort != Sort::Syntax || broken.insert(lines.line(mark.place.start)));
+        if broken.is_empty() {
+            return;
+        }
+        let gave_up = self.gave_up;
+        let sections: Vec<Place> = self.blots.iter().map(|blot| lines.section(text, blot)).collect();
+        // What stands in a header was declared, though its section may have been lost.
+        let headers: Vec<&str> = text.lines().filter(|line| line.trim_start().starts_with('[')).collect();
+        let headers = headers.join("\n");
+        self.list.retain(|mark| match mark.sort {
+            Sort::Syntax => true,
+            Sort::Warning => false,
+            Sort::Alone => !gave_up || !broken.contains(&lines.line(mark.place.start)),
+            Sort::Lacking | Sort::Between | Sort::Unknown if gave_up => false,
+            Sort::Lacking => !sections.iter().any(|section| section.contains(&mark.place.start)),
+            Sort::Unknown => !is_declared(&mark.message, &headers),
+            Sort::Between => true,
+        });
+    }
+
     /// Problems and warnings, in the order of the text.
     pub(crate) fn told(mut self, text: &str, file: &str) -> (Vec<Problem>, Vec<Problem>) {
         let lines = Lines::of(text);
-        let shadows: Vec<Place> = self
-            .list
-            .iter()
-            .filter(|mark| mark.sort == Sort::Syntax)
-            .map(|mark| lines.shadow(text, mark))
-            .collect();
-        if !shadows.is_empty() {
-            let in_shadow = |place: &Place| shadows.iter().any(|shadow| shadow.contains(&place.start));
-            self.list.retain(|mark| match mark.sort {
-                Sort::Syntax => true,
-                Sort::Alone => !in_shadow(&mark.place),
-                Sort::Between | Sort::Warning => false,
-            });
-            // One broken line often breaks in several ways; the first tells the most.
-            let mut seen = std::collections::BTreeSet::new();
-            self.list.sort_by_key(|mark| mark.place.start);
-            self.list.retain(|mark| mark.sort != Sort::Syntax || seen.insert(lines.line(mark.place.start)));
-        }
+        self.drop_doubtful(text, &lines);
         self.list.sort_by(|a, b| {
             (a.place.start, a.place.end, &a.message).cmp(&(b.place.start, b.place.end, &b.message))
         });
@@ -154,6 +189,12 @@ impl Marks {
     }
 }
 
+/// Whether the name of an unknown thing (`unknown person `ana``) stands in one of the headers after all.
+fn is_declared(message: &str, headers: &str) -> bool {
+    let words = message.strip_prefix("unknown ").and_then(|rest| rest.strip_suffix('`')?.split_once(" `"));
+    words.is_some_and(|(kind, name)| headers.contains(&format!("{kind}.{name}")))
+}
+
 /// The nearest character boundary at or before the offset.
 fn floor(text: &str, offset: usize) -> usize {
     let mut at = offset.min(text.len());
@@ -168,9 +209,16 @@ fn blotted(text: &str, secret: &[Place]) -> String {
     if secret.is_empty() {
         return text.to_owned();
     }
+    let mut secret = secret.to_vec();
+    secret.sort_by_key(|place| (place.start, place.end));
+    let mut places = secret.into_iter().peekable();
+    let mut until = 0;
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
-        if c != '\n' && secret.iter().any(|place| place.contains(&at)) {
+        while let Some(place) = places.next_if(|place| place.start <= at) {
+            until = until.max(place.end);
+        }
+        if c != '\n' && at < until {
             out.extend(std::iter::repeat_n('*', c.len_utf8()));
         } else {
             out.push(c);
@@ -203,22 +251,18 @@ impl Lines {
         (line + 1, before.chars().count() + 1)
     }
 
-    /// The part of the text that cannot be trusted because of a syntax error: its line; after a broken table header
-    /// everything up to the next one.
-    fn shadow(&self, text: &str, mark: &Mark) -> Place {
-        let line = self.line(mark.place.start.min(text.len()));
-        let start = self.start(line);
-        let end_of = |line: usize| self.0.get(line + 1).copied().unwrap_or(text.len() + 1);
-        let is_header = |line: usize| text.get(self.start(line)..).is_some_and(|rest| rest.starts_with('['));
-        let mut last = line;
-        if is_header(line) && mark.message != DUPLICATE {
-            while last + 1 < self.0.len() && !is_header(last + 1) {
-                last += 1;
-            }
-        }
-        start..end_of(last)
+    fn is_header(&self, text: &str, line: usize) -> bool {
+        text.get(self.start(line)..).is_some_and(|rest| rest.trim_start_matches([' ', '\t']).starts_with('['))
+    }
+
+    /// From the header above a place to the next one after it.
+    fn section(&self, text: &str, place: &Place) -> Place {
+        let (first, last) = (self.line(place.start), self.line(place.end.saturating_sub(1).max(place.start)));
+        let first = (0..=first).rev().find(|line| self.is_header(text, *line)).unwrap_or(0);
+        let next = (last + 1..self.0.len()).find(|line| self.is_header(text, *line));
+        self.start(first)..next.map_or(text.len() + 1, |next| self.start(next))
     }
 }
 
-/// What a key given twice is called: its line is bad, what follows is not.
+/// What a key given twice is called.
 pub(crate) const DUPLICATE: &str = "this name was given before";

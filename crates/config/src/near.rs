@@ -1,10 +1,13 @@
 //! Did you mean: the declared name that a mistyped one is nearest to.
 
+/// Names looked at: a hint is a courtesy, and must not cost more than the reading.
+const MOST: usize = 2_000;
+
 /// The name that `word` most probably stands for, if any is near enough.
 pub(crate) fn nearest<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let word = short(word).to_lowercase();
     let mut best: Option<(f64, &str)> = None;
-    for name in known {
+    for name in known.take(MOST) {
         let score = strsim::jaro_winkler(&word, &short(name).to_lowercase());
         if score > 0.82 && best.is_none_or(|(high, _)| score > high) {
             best = Some((score, name));

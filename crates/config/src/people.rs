@@ -2,9 +2,9 @@
 
 use crate::draft::{name_of, titled};
 use crate::form::{At, Form, Wrong};
-use crate::host::Url;
 use crate::marks::{Marks, Place};
 use crate::near::shown;
+use crate::url::Url;
 use crate::word;
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -155,7 +155,7 @@ fn rung(form: &mut Form<'_>, marks: &mut Marks) -> RungDraft {
     // A list that is there but wrong was marked already; only true emptiness is a rung without anybody.
     let is_wrong = |name, list: &[At<String>]| list.is_empty() && form.is_filled(name);
     if rotas.is_empty() && people.is_empty() && !is_wrong("rotas", &rotas) && !is_wrong("people", &people) {
-        marks.between(
+        marks.lacking(
             form.place.clone(),
             "the rung names nobody",
             "give it `rotas` or `people`: { rotas = [\"platform\"], wait = \"5m\" }",
@@ -174,7 +174,7 @@ pub(crate) fn channel(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> 
             format!("{} is both `ntfy` and `webhook`", shown(&form.path)),
             "one kind a channel: make two channels of it",
         ),
-        (false, false) if !form.has("twilio") => marks.between(
+        (false, false) if !form.has("twilio") => marks.lacking(
             form.place.clone(),
             format!("{} leads nowhere", shown(&form.path)),
             "give it ntfy = \"https://ntfy.sh\" or webhook = \"https://...\"",

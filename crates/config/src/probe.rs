@@ -3,9 +3,10 @@
 use crate::domain::Registration;
 use crate::draft::name_of;
 use crate::form::{At, Form, Wrong};
-use crate::host::{Host, Url, dns_name};
+use crate::host::{Host, dns_name};
 use crate::marks::{Marks, Place};
 use crate::near::shown;
+use crate::url::Url;
 use crate::word;
 use model::plan::Expect;
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> ProbeDraft {
 
     let given: Vec<&str> = QUESTIONS.into_iter().filter(|name| form.has(name)).collect();
     match given.as_slice() {
-        [] => marks.between(
+        [] => marks.lacking(
             form.place.clone(),
             format!("{} asks nothing", shown(&form.path)),
             "give it one of http, tcp, dns, tls, domain: http = \"https://shop.acme.com/health\"",

@@ -1,45 +1,180 @@
-//! From text to tables, with everything that is not TOML marked and the rest kept.
+//! From text to tables. What is not TOML is marked and blotted out, statement by statement, and the rest is read.
+//!
+//! The parser recovers by itself, but one missing bracket makes it swallow everything that follows. A person sees where
+//! a statement ends: at the next line that looks like a key or a header. So do we.
 
-use crate::marks::{DUPLICATE, Marks};
+use crate::marks::{DUPLICATE, Marks, Place};
 use toml::Spanned;
-use toml::de::DeTable;
+use toml::de::{DeTable, Error};
 use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
 /// Parts of a dotted key. No field lies deeper, and the parser's tables nest as deep as the key is long.
 const DEEPEST: usize = 16;
 
-/// Parses as much as can be parsed; `None` when nothing should be.
-pub(crate) fn parse<'t>(text: &'t str, marks: &mut Marks) -> Option<Spanned<DeTable<'t>>> {
+/// How often a broken text is mended and parsed again, and how many bytes are parsed for it all in all.
+const MOST_ROUNDS: usize = 20;
+const MOST_BYTES: usize = 4 << 20;
+
+/// The text without its broken statements: same length, every place where it was. `None` when it must not be parsed.
+pub(crate) fn mend(text: &str, marks: &mut Marks) -> Option<String> {
     if let Some(at) = endless_key(text) {
-        marks.syntax(at..at, "a key with too many dots", Some(format!("{DEEPEST} parts at most")));
+        marks.syntax(at..at, "a key with too many dots", format!("{DEEPEST} parts at most"));
         return None;
     }
-    let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        if marks.is_full() {
+    let mut mended = text.to_owned();
+    for _ in 0..MOST_ROUNDS.min(MOST_BYTES / text.len().max(1)) {
+        let (_, errors) = DeTable::parse_recoverable(&mended);
+        let first =
+            errors.iter().filter(|error| !is_duplicate(error)).min_by_key(|error| place(error, text).start);
+        let Some(error) = first else { break };
+        let broken = Statements::of(&mended).broken(place(error, text).start);
+        let Some(rest) = mended.get(broken.place.clone()).filter(|rest| !rest.trim().is_empty()) else {
             break;
+        };
+        let blank: String = rest
+            .chars()
+            .flat_map(|c| std::iter::repeat_n(if c == '\n' { c } else { ' ' }, c.len_utf8()))
+            .collect();
+        if broken.is_open {
+            let first = rest.lines().next().unwrap_or_default();
+            let key = first.len() - first.trim_start().len()..first.trim_end().len();
+            let at = broken.place.start;
+            let hint = "a quote, bracket or brace is missing at its end";
+            marks.syntax(at + key.start..at + key.end, "this is not TOML: the value does not end", hint);
+        } else {
+            mark(error, text, marks);
         }
-        let place = error.span().unwrap_or(text.len()..text.len());
-        let (message, hint) = told(error.message());
-        marks.syntax(place, message, hint);
+        marks.blot(broken.place.clone());
+        mended.replace_range(broken.place, &blank);
     }
-    Some(table)
+    Some(mended)
 }
 
-fn told(message: &str) -> (String, Option<String>) {
-    let hint = |text: &str| Some(text.to_owned());
-    if message.starts_with("duplicate key") {
-        return (DUPLICATE.to_owned(), hint("keep one of them"));
+/// Parses what [`mend`] left; what is still broken then is marked too.
+pub(crate) fn parse<'t>(mended: &'t str, marks: &mut Marks) -> Spanned<DeTable<'t>> {
+    let (table, errors) = DeTable::parse_recoverable(mended);
+    for error in errors {
+        if !is_duplicate(&error) {
+            marks.give_up();
+        }
+        mark(&error, mended, marks);
     }
+    table
+}
+
+fn is_duplicate(error: &Error) -> bool {
+    error.message().starts_with("duplicate key")
+}
+
+fn place(error: &Error, text: &str) -> Place {
+    error.span().unwrap_or(text.len()..text.len())
+}
+
+fn mark(error: &Error, text: &str, marks: &mut Marks) {
+    if is_duplicate(error) {
+        marks.syntax(place(error, text), DUPLICATE, "keep one of them");
+        return;
+    }
+    let message = error.message();
     let (what, expected) = message.split_once(", expected ").map_or((message, None), |(a, b)| (a, Some(b)));
     let hint = match (what, expected) {
-        (_, Some("nothing")) => hint("take it out"),
-        (_, Some(expected)) => Some(format!("expected {expected}")),
-        ("string values must be quoted", None) => hint("put it in quotes: \"...\""),
-        _ => hint("see toml.io for how TOML is written"),
+        ("string values must be quoted", _) => "put it in quotes".to_owned(),
+        (_, Some("nothing")) => "take it out".to_owned(),
+        (_, Some(expected)) => format!("expected {expected}"),
+        _ => "toml.io shows how TOML is written".to_owned(),
     };
-    (format!("this is not TOML: {what}"), hint)
+    marks.syntax(place(error, text), format!("this is not TOML: {what}"), hint);
+}
+
+/// A stretch of the text that is not TOML.
+struct Broken {
+    place: Place,
+    /// Whether it is the value before the error that never ended.
+    is_open: bool,
+}
+
+/// The lines of a text, and where statements begin as far as the eye can tell.
+struct Statements<'t> {
+    text: &'t str,
+    /// Offset of each line, and what it begins.
+    lines: Vec<(usize, Option<Begins>)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    Header,
+    Key,
+}
+
+impl<'t> Statements<'t> {
+    fn of(text: &'t str) -> Self {
+        let mut lines = Vec::new();
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            lines.push((at, begins(line)));
+            at += line.len();
+        }
+        Self { text, lines }
+    }
+
+    /// The statement to blame for an error at this offset.
+    fn broken(&self, offset: usize) -> Broken {
+        let line = self.lines.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
+        let after = self.next(line + 1, |_| true);
+        let before = |end: usize| (0..end).rev().find(|line| self.begins(*line).is_some());
+        // A line that is sound by itself is not to blame: the one before it never ended.
+        let is_sound = |from: usize, to: usize| DeTable::parse(self.slice(from, to)).is_ok();
+        match self.begins(line) {
+            Some(_) if is_sound(line, after) => match before(line) {
+                Some(open) if !is_sound(open, line) => {
+                    Broken { place: self.place(open, line), is_open: true }
+                }
+                _ => Broken { place: self.place(line, after), is_open: false },
+            },
+            Some(Begins::Header) => {
+                let next = self.next(line + 1, |begins| begins == Begins::Header);
+                Broken { place: self.place(line, next), is_open: false }
+            }
+            Some(Begins::Key) => Broken { place: self.place(line, after), is_open: false },
+            None => {
+                let from = before(line).filter(|open| !is_sound(*open, line)).unwrap_or(line);
+                Broken { place: self.place(from, after), is_open: false }
+            }
+        }
+    }
+
+    fn begins(&self, line: usize) -> Option<Begins> {
+        self.lines.get(line).and_then(|(_, begins)| *begins)
+    }
+
+    fn next(&self, from: usize, wanted: impl Fn(Begins) -> bool) -> usize {
+        (from..self.lines.len())
+            .find(|line| self.begins(*line).is_some_and(&wanted))
+            .unwrap_or(self.lines.len())
+    }
+
+    fn place(&self, from: usize, to: usize) -> Place {
+        let start = |line: usize| self.lines.get(line).map_or(self.text.len(), |(start, _)| *start);
+        start(from)..start(to)
+    }
+
+    fn slice(&self, from: usize, to: usize) -> &'t str {
+        self.text.get(self.place(from, to)).unwrap_or_default()
+    }
+}
+
+/// What a line begins, judged by its looks alone.
+fn begins(line: &str) -> Option<Begins> {
+    let line = line.trim_start();
+    if let Some(rest) = line.strip_prefix('[') {
+        let name = rest.trim_start_matches('[').trim_start();
+        return name.starts_with(|c: char| c.is_ascii_alphabetic()).then_some(Begins::Header);
+    }
+    let (key, _) = line.split_once('=')?;
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\'' | ' ');
+    let is_whole = key.matches(['"', '\'']).count() % 2 == 0;
+    (is_whole && !key.trim().is_empty() && key.chars().all(is_key)).then_some(Begins::Key)
 }
 
 /// Where a dotted key exceeds [`DEEPEST`], if one does.

@@ -1,6 +1,6 @@
 //! Reads single words of the plan: spans, shifts, times of day, zones, secrets, addresses on channels.
 
-use crate::form::Wrong;
+use crate::form::{Hint, Wrong};
 use crate::near::{nearest, shown};
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -97,14 +97,20 @@ pub(crate) fn awake(text: &str) -> Result<(civil::Time, civil::Time), Wrong> {
 
 /// A time zone of the IANA database, which is inside.
 pub(crate) fn zone(text: &str) -> Result<TimeZone, Wrong> {
-    TimeZone::get(text).map_err(|_| {
-        let wrong = Wrong::new(format!("unknown time zone `{}`", shown(text)));
-        let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-        match nearest(text, names.iter().map(String::as_str)) {
-            Some(near) => wrong.hint(format!("did you mean `{near}`?")),
-            None => wrong.hint("a name of the IANA database, such as \"Europe/Tallinn\" or \"UTC\""),
-        }
+    TimeZone::get(text).map_err(|_| Wrong {
+        message: format!("unknown time zone `{}`", shown(text)),
+        hint: Hint::Zone(text.to_owned()),
+        secret: false,
     })
+}
+
+/// What was probably meant by a time zone that does not exist.
+pub(crate) fn near_zone(text: &str) -> String {
+    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    match nearest(text, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "a name of the IANA database, such as \"Europe/Tallinn\" or \"UTC\"".to_owned(),
+    }
 }
 
 /// Where a secret is. A secret itself is refused, and never repeated.
@@ -248,6 +254,6 @@ mod tests {
         assert!(moment(&"2027-03-01T12:00:00Z".parse().unwrap()).is_err());
         assert_eq!(moment(&"2027-03-01".parse().unwrap()).unwrap().to_string(), "2027-03-01T00:00:00");
         assert!(moment(&"12:00:00".parse().unwrap()).is_err());
-        assert_eq!(zone("Europe/Talinn").unwrap_err().hint.unwrap(), "did you mean `Europe/Tallinn`?");
+        assert_eq!(near_zone("Europe/Talinn"), "did you mean `Europe/Tallinn`?");
     }
 }

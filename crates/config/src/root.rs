@@ -1,0 +1,115 @@
+//! The text as a whole: its sections, those that exist once and those that exist for each name.
+
+use crate::form::{Form, kind_word, not_served, unknown_key};
+use crate::kind::{Key, NAME};
+use crate::marks::Marks;
+use crate::{fields, near};
+use std::collections::BTreeMap;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The text as a whole: its sections.
+pub(crate) struct Root<'a> {
+    table: &'a DeTable<'a>,
+}
+
+impl<'a> Root<'a> {
+    /// Judges the names of the sections.
+    pub(crate) fn open(table: &'a DeTable<'a>, marks: &mut Marks) -> Self {
+        for (key, cell) in table.iter() {
+            let name: &str = key.get_ref();
+            match fields::section(name) {
+                Some(section) if section.is_served() => {}
+                Some(section) => not_served(marks, key.span(), name, section.doc),
+                None => {
+                    let is_section = match cell.get_ref() {
+                        DeValue::Array(list) => list.iter().any(|cell| cell.get_ref().is_table()),
+                        value => value.is_table(),
+                    };
+                    let message = match is_section {
+                        true => format!("unknown section `{}`", near::shown(name)),
+                        false => format!("`{}` stands outside of every section", near::shown(name)),
+                    };
+                    let known = fields::SECTIONS.iter().filter(|section| section.is_served());
+                    let hint = unknown_key(name, cell.get_ref(), known.map(|section| section.name));
+                    marks.wrong(key.span(), message, hint);
+                }
+            }
+        }
+        Self { table }
+    }
+
+    /// A section that exists once; read from nothing when it is left out.
+    pub(crate) fn one<T>(
+        &self,
+        marks: &mut Marks,
+        name: &'static str,
+        read: impl FnOnce(&mut Form<'a>, &mut Marks) -> T,
+    ) -> T {
+        let section = fields::section(name);
+        debug_assert!(section.is_some_and(|section| section.key.is_none()), "{name}");
+        let cell = self.table.get(name);
+        if let Some(cell) = cell.filter(|cell| !cell.get_ref().is_table()) {
+            let message = format!("`{name}` wants a section, not {}", kind_word(cell.get_ref()));
+            marks.wrong(cell.span(), message, format!("write [{name}] on a line of its own, once"));
+        }
+        let place = cell.map_or(0..0, Spanned::span);
+        let table = cell.and_then(|cell| cell.get_ref().as_table());
+        let mut form = Form::open(name.to_owned(), place, section.map_or(&[], |s| s.fields), table);
+        let out = read(&mut form, marks);
+        form.close(marks);
+        out
+    }
+
+    /// A section that exists once for each name.
+    pub(crate) fn each<T>(
+        &self,
+        marks: &mut Marks,
+        name: &'static str,
+        mut read: impl FnMut(&str, &mut Form<'a>, &mut Marks) -> T,
+    ) -> BTreeMap<String, T> {
+        let mut out = BTreeMap::new();
+        let section = fields::section(name);
+        debug_assert!(section.is_some_and(|section| section.key.is_some()), "{name}");
+        let Some((section, cell)) = section.zip(self.table.get(name)) else { return out };
+        let Some(table) = cell.get_ref().as_table() else {
+            let message =
+                format!("`{name}` wants a section for each name, not {}", kind_word(cell.get_ref()));
+            marks.wrong(cell.span(), message, format!("write [{name}.NAME]"));
+            return out;
+        };
+        for (key, cell) in table.iter() {
+            let own: &str = key.get_ref();
+            let path = format!("{name}.{own}");
+            let Some(table) = cell.get_ref().as_table() else {
+                let is_field = section.fields.iter().any(|field| field.name == own);
+                let hint = if is_field {
+                    format!("it belongs into a section with a name: [{name}.NAME]")
+                } else {
+                    format!("write [{}] on a line of its own, once", near::shown(&path))
+                };
+                let message =
+                    format!("{} wants a section, not {}", near::shown(&path), kind_word(cell.get_ref()));
+                marks.wrong(key.span(), message, hint);
+                continue;
+            };
+            if section.key == Some(Key::Name) && !is_name(own) {
+                let message = format!("`{}` is not a name for a {name}", near::shown(own));
+                marks.wrong(key.span(), message, "letters, digits, - and _, 64 at most");
+            }
+            let mut form = Form::open(path, key.span(), section.fields, Some(table));
+            let one = read(own, &mut form, marks);
+            form.close(marks);
+            out.insert(own.to_owned(), one);
+        }
+        out
+    }
+}
+
+/// Whether the text follows [`NAME`].
+pub(crate) fn is_name(text: &str) -> bool {
+    debug_assert!(NAME.ends_with("{0,63}$"));
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}

@@ -1,0 +1,88 @@
+//! Web addresses as the plan writes them.
+
+use crate::form::Wrong;
+use crate::host::Host;
+use crate::near::shown;
+
+/// A web address, taken apart as far as we need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Url {
+    pub(crate) is_https: bool,
+    pub(crate) host: Host,
+    /// Path and query; begins with `/` or is empty.
+    pub(crate) rest: String,
+}
+
+impl Url {
+    /// Reads an http or https address. One with a user or password inside is refused as a secret.
+    pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
+        let given = text.trim();
+        let wrong = |why: &str| Wrong::new(format!("`{}` is not a web address: {why}", shown(given)));
+        let (scheme, rest) = given.split_once("://").ok_or_else(|| {
+            Wrong::new(format!("`{}` is not a web address", shown(given)))
+                .hint(format!("write the scheme too: \"https://{}\"", shown(given)))
+        })?;
+        let is_https = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => false,
+            _ => return Err(wrong("only http and https are")),
+        };
+        let cut = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(cut).ok_or_else(|| wrong("it breaks off"))?;
+        if authority.contains('@') {
+            return Err(Wrong::new("a web address with a user name or password inside")
+                .hint("secrets do not stand in the plan: use `secret = \"env:NAME\"`")
+                .secret());
+        }
+        if path.contains('#') {
+            return Err(wrong("a part after # is never sent"));
+        }
+        if path.bytes().any(|byte| !byte.is_ascii_graphic())
+            || path.contains(['"', '<', '>', '\\', '^', '`', '{', '}', '|'])
+        {
+            return Err(wrong("spaces and special characters are written %20 and so on"));
+        }
+        if given.len() > 2_000 {
+            return Err(wrong("it is too long"));
+        }
+        let host = Host::read(authority)?;
+        let rest = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
+        Ok(Self { is_https, host, rest })
+    }
+
+    /// In canonical form, without a trailing slash where nothing but the host was given.
+    pub(crate) fn text(&self) -> String {
+        let (scheme, usual) = if self.is_https { ("https", 443) } else { ("http", 80) };
+        format!("{scheme}://{}{}", self.host.text(usual), self.rest)
+    }
+
+    /// The host with the port that is asked, written as a watched host would be.
+    pub(crate) fn asked(&self) -> Host {
+        let usual = if self.is_https { 443 } else { 80 };
+        Host { name: self.host.name.clone(), port: Some(self.host.port.unwrap_or(usual)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn web_addresses() {
+        for (text, canonical) in [
+            ("https://Shop.acme.com/health?x=1", Some("https://shop.acme.com/health?x=1")),
+            ("HTTP://a.com:80", Some("http://a.com")),
+            ("http://[::1]:8080/", Some("http://[::1]:8080/")),
+            ("https://a.com?x", Some("https://a.com/?x")),
+            ("a.com", None),
+            ("ftp://a.com", None),
+            ("https://", None),
+            ("https://a.com/ü", None),
+            ("https://a.com/#x", None),
+            ("https://ana:hunter2@a.com/", None),
+        ] {
+            assert_eq!(Url::read(text).ok().map(|url| url.text()).as_deref(), canonical, "{text:?}");
+        }
+        assert!(Url::read("https://ana:hunter2@a.com/").unwrap_err().secret);
+    }
+}

@@ -1,0 +1,89 @@
+//! The schema for editors and the reference for people speak of every field, and of nothing else.
+
+use crate::sound;
+use insta::assert_snapshot;
+
+#[test]
+fn the_schema_describes_sections_and_fields() {
+    let schema = config::schema();
+    let service = &schema["properties"]["service"]["additionalProperties"];
+    assert_eq!(service["properties"]["hosts"]["items"]["type"], "string");
+    assert_eq!(service["additionalProperties"], false);
+    assert!(service["properties"].get("guard").is_none(), "what is not served is not offered");
+    assert!(schema["properties"].get("pool").is_none());
+    assert_eq!(schema["properties"]["ladder"]["additionalProperties"]["required"][0], "rungs");
+    assert_eq!(schema["properties"]["watch"]["properties"]["fail_after"]["minimum"], 1);
+}
+
+#[test]
+fn the_reference_is_complete_and_tables_are_well_formed() {
+    let reference = config::reference();
+    for section in config::schema()["properties"].as_object().unwrap().keys() {
+        assert!(reference.contains(&format!("## [{section}")), "{section}");
+    }
+    for line in reference.lines().filter(|line| line.starts_with('|')) {
+        let bars = line.replace("\\|", "").matches('|').count();
+        assert_eq!(bars, 6, "{line}");
+    }
+    let later = reference.split("## Not served by this version").nth(1).unwrap().trim();
+    assert_snapshot!(later, @r#"
+    These are refused, never ignored silently.
+
+    - `guard` in `[service.NAME]`: a guarded entrance, served by mainstay's own edge
+    - `expect.json` in `[probe.NAME]`: values inside a JSON body
+    - `postgres` in `[probe.NAME]`: questions to a database
+    - `plugin` in `[probe.NAME]`: Nagios plugins as probes
+    - `layer.only` in `[rota.NAME]`: hours of the week within a layer
+    - `override` in `[rota.NAME]`: exchanges of single shifts in the plan
+    - `twilio` in `[channel.NAME]`: calls and short messages through Twilio
+    - `account` in `[channel.NAME]`: accounts of telephone channels
+    - `from` in `[channel.NAME]`: numbers of telephone channels
+    - `[database.NAME]`: databases with replicas and backups
+    - `[pool.NAME]`: pools of servers
+    - `[heartbeat.NAME]`: signs of life of scheduled jobs
+    "#);
+}
+
+/// The examples of the reference, put together, are a sound plan: none of them teaches a mistake.
+#[test]
+fn every_example_of_the_reference_is_right() {
+    let reference = config::reference();
+    let mut text = String::new();
+    let mut skip = false;
+    for line in reference.lines() {
+        if let Some(section) = line.strip_prefix("## ") {
+            let names = [
+                ("service.NAME", "service.auth"),
+                ("rota.NAME", "rota.platform"),
+                ("ladder.NAME", "ladder.default"),
+                ("person.NAME", "person.ana"),
+                ("channel.NAME", "channel.ntfy"),
+                ("domain.\"DOMAIN\"", "domain.\"acme.app\""),
+                ("probe.NAME", "probe.checkout"),
+            ];
+            let section = names.iter().fold(section.to_owned(), |text, (from, to)| text.replace(from, to));
+            skip = !section.starts_with('[');
+            if !skip {
+                text.push_str(&format!("{section}\n"));
+            }
+        } else if line.starts_with("### ") {
+            skip = true;
+        } else if let Some(example) =
+            line.strip_suffix("` |").and_then(|line| line.rsplit_once(" | `")).filter(|_| !skip)
+        {
+            // One question a probe, one kind a channel.
+            let other = ["tcp =", "dns =", "tls =", "domain =", "webhook ="];
+            let is_other =
+                (text.contains("[probe.") || text.contains("[channel.")) && !text.contains("[board]");
+            if !(is_other && other.iter().any(|word| example.1.starts_with(word))) {
+                text.push_str(&format!("{}\n", example.1));
+            }
+        }
+    }
+    for name in ["bo", "cto"] {
+        text.push_str(&format!("[person.{name}]\nreach = [\"ntfy:{name}\"]\n"));
+    }
+    text.push_str("[service.mail]\nhosts = [\"mail.acme.com\"]\n");
+    assert!(text.lines().count() > 60, "{text}");
+    sound(&text);
+}

@@ -1,5 +1,292 @@
 //! Asks the thinkers in one order: handle, apply, due, next, and the views.
+//!
+//! ```text
+//! Input --handle(now)--> [Event...] --append--> journal --follow--> apply (restart)
+//!   ^                       | already applied here
+//!   +--outcome-- courier <- due(): effects we owe      views: Board + Now -> site, Rounds -> prober
+//! ```
+//!
+//! Pure: time comes in as an argument. Replay applies facts and never decides again, so new rules cannot rewrite
+//! history.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`views`] | the shapes of what touchers may know |
+//! | `show` | how those views are made |
+//! | `story` | each incident's story, line by line |
 
+mod show;
+mod story;
 pub mod views;
 
 pub use views::{Board, Now, Views};
+
+use model::event::{Event, Happened};
+use model::input::Refused;
+use model::{Effect, Incident, IncidentId, Input, Looked, Plan, Rounds, Thing, Time};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an acknowledgement holds without a note (P8).
+pub const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(30 * 60);
+
+/// Rounds of asking within one batch. Thinkers that have not come to rest by then go on at the next input; more
+/// would hide a circle.
+const ROUNDS_MAX: usize = 16;
+
+/// The mind of mainstay without its clock and its organs.
+#[derive(Debug)]
+pub struct Engine {
+    plan: Arc<Plan>,
+    watch: watch::Watch,
+    diagnose: diagnose::Diagnose,
+    wake: wake::Wake,
+    tell: tell::Tell,
+    stories: story::Stories,
+    digest: Option<String>,
+    seq: u64,
+    clock: Time,
+}
+
+impl Engine {
+    /// An engine that has seen nothing. Fold the journal into it with [`Engine::apply`] before the first input.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            plan,
+            watch: watch::Watch::default(),
+            diagnose: diagnose::Diagnose::default(),
+            wake: wake::Wake::default(),
+            tell: tell::Tell::default(),
+            stories: story::Stories::default(),
+            digest: None,
+            seq: 0,
+            clock: Time::MIN,
+        }
+    }
+
+    /// Folds one line of the journal. Decides nothing.
+    pub fn apply(&mut self, event: &Event) {
+        self.seq = self.seq.max(event.seq);
+        self.clock = self.clock.max(event.at);
+        if let Happened::PlanAdopted { digest } = &event.happened {
+            self.digest = Some(digest.clone());
+        }
+        self.watch.apply(event);
+        self.diagnose.apply(event);
+        self.wake.apply(event);
+        self.tell.apply(event);
+        self.stories.apply(event);
+    }
+
+    /// Reacts to one input in one batch; the events are applied already and want to be appended.
+    ///
+    /// # Errors
+    /// [`Refused`] when a person asked for something that cannot be; nothing happened then. Inputs of machines are
+    /// never refused.
+    pub fn handle(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
+        let now = self.clamp(now);
+        let mut batch = Vec::new();
+        let first = match input {
+            Input::Booted { blind_since } => vec![Happened::Booted { blind_since: *blind_since }],
+            Input::PlanRead(plan) => self.adopt(plan),
+            Input::Sampled(sample) => self.watch.judge(&self.plan, now, sample),
+            Input::Tick => self.watch.tick(&self.plan, now),
+            Input::Attempted(outcome) => self.wake.attempted(&self.plan, now, outcome),
+            Input::Acknowledge { incident, by, via } => self.acknowledge(now, *incident, by, via)?,
+            Input::Note { incident, by, text } => {
+                self.known(*incident)?;
+                vec![Happened::IncidentNoted { incident: *incident, by: by.clone(), text: text.clone() }]
+            }
+            Input::Post { incident, by, status, body } => {
+                let incident = self.known(*incident)?;
+                vec![self.tell.drafted(&self.plan, now, incident, *status, body.clone(), Some(by.clone()))]
+            }
+            Input::Resolve { incident, by } => {
+                self.open(*incident)?;
+                let sentence = format!("{by} says that it is over");
+                vec![Happened::IncidentResolved { incident: *incident, sentence }]
+            }
+        };
+        self.record(now, first, &mut batch);
+        self.settle(now, &mut batch);
+        Ok(batch)
+    }
+
+    /// The effects owed at `now` and not in flight; they are in flight from here on, until their outcome comes back
+    /// or is given up for lost.
+    pub fn due(&mut self, now: Time) -> Vec<Effect> {
+        let now = self.clamp(now);
+        self.wake.due(&self.plan, now, self.diagnose.incidents())
+    }
+
+    /// When to send a tick if nothing else happens.
+    #[must_use]
+    pub fn next(&self) -> Option<Time> {
+        let looked = |thing: &Thing| self.watch.looked(thing);
+        let facts = tell::Facts {
+            incidents: self.diagnose.incidents(),
+            findings: self.watch.findings(),
+            looked: &looked,
+            blind: self.watch.blind().is_some(),
+        };
+        [
+            self.watch.next(&self.plan, self.clock),
+            self.diagnose.next(&self.plan, self.clock),
+            self.wake.next(&self.plan, self.clock),
+            self.tell.next(&self.plan, self.clock, &facts),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The standing questions and those that are wanted sooner.
+    #[must_use]
+    pub fn rounds(&self) -> Rounds {
+        let looked = |thing: &Thing| self.watch.looked(thing);
+        let seen = diagnose::Seen { findings: self.watch.findings(), looked: &looked };
+        let mut sooner = self.watch.sooner(&self.plan, self.clock);
+        for (probe, at) in self.diagnose.sooner(&self.plan, self.clock, &seen) {
+            sooner.entry(probe).and_modify(|known| *known = at.min(*known)).or_insert(at);
+        }
+        Rounds { plan: self.plan.clone(), sooner }
+    }
+
+    /// The board and the console's first page as of the last input.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        show::views(self)
+    }
+
+    /// The plan in force.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Number of the last event.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Everything folded from the journal, as text: equal for two folds of one journal. Nothing since boot is in it.
+    #[must_use]
+    pub fn known_text(&self) -> String {
+        [
+            self.watch.known_text(),
+            self.diagnose.known_text(),
+            self.wake.known_text(),
+            self.tell.known_text(),
+            format!("{} {:?}", self.seq, self.digest),
+        ]
+        .join("\n")
+    }
+
+    /// Incidents, open and lately ended.
+    #[must_use]
+    pub fn incidents(&self) -> &std::collections::BTreeMap<IncidentId, Incident> {
+        self.diagnose.incidents()
+    }
+
+    /// Open findings.
+    #[must_use]
+    pub fn findings(&self) -> &std::collections::BTreeMap<model::FindingId, model::Finding> {
+        self.watch.findings()
+    }
+
+    /// When a thing was last looked at since boot, and how it was.
+    #[must_use]
+    pub fn looked(&self, thing: &Thing) -> Option<Looked> {
+        self.watch.looked(thing)
+    }
+
+    /// Pages, open and lately closed.
+    #[must_use]
+    pub fn pages(&self) -> &std::collections::BTreeMap<model::PageId, wake::Page> {
+        self.wake.pages()
+    }
+
+    /// Time never runs backwards here, whatever a clock that was set does.
+    fn clamp(&mut self, now: Time) -> Time {
+        self.clock = self.clock.max(now);
+        self.clock
+    }
+
+    fn record(&mut self, now: Time, happened: Vec<Happened>, batch: &mut Vec<Event>) {
+        for happened in happened {
+            let event = Event { seq: self.seq + 1, at: now, happened };
+            self.apply(&event);
+            batch.push(event);
+        }
+    }
+
+    /// Asks everybody, in one order, until nobody has anything to add.
+    fn settle(&mut self, now: Time, batch: &mut Vec<Event>) {
+        for _ in 0..ROUNDS_MAX {
+            let before = batch.len();
+            let happened = {
+                let watch = &self.watch;
+                let looked = |thing: &Thing| watch.looked(thing);
+                let seen = diagnose::Seen { findings: watch.findings(), looked: &looked };
+                self.diagnose.react(&self.plan, now, &seen)
+            };
+            self.record(now, happened, batch);
+            let happened = self.wake.react(&self.plan, now, self.diagnose.incidents());
+            self.record(now, happened, batch);
+            let happened = {
+                let watch = &self.watch;
+                let looked = |thing: &Thing| watch.looked(thing);
+                let facts = tell::Facts {
+                    incidents: self.diagnose.incidents(),
+                    findings: watch.findings(),
+                    looked: &looked,
+                    blind: watch.blind().is_some(),
+                };
+                self.tell.react(&self.plan, now, &facts)
+            };
+            self.record(now, happened, batch);
+            if batch.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn adopt(&mut self, plan: &Arc<Plan>) -> Vec<Happened> {
+        self.plan = plan.clone();
+        if self.digest.as_ref() == Some(&plan.digest) {
+            Vec::new()
+        } else {
+            vec![Happened::PlanAdopted { digest: plan.digest.clone() }]
+        }
+    }
+
+    /// Saying twice that one has it in hand changes nothing; a second person takes it over (P8).
+    fn acknowledge(&self, now: Time, id: IncidentId, by: &str, via: &str) -> Result<Vec<Happened>, Refused> {
+        let incident = self.open(id)?;
+        let holds = incident.acknowledged.as_ref().is_some_and(|ack| ack.by == by);
+        if holds && incident.is_in_hand(now) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Happened::IncidentAcknowledged {
+            incident: id,
+            by: by.to_owned(),
+            via: via.to_owned(),
+            until: model::time::later(now, ACKNOWLEDGED_FOR),
+        }])
+    }
+
+    fn known(&self, id: IncidentId) -> Result<&Incident, Refused> {
+        self.diagnose.incidents().get(&id).ok_or(Refused::NoSuchIncident(id))
+    }
+
+    fn open(&self, id: IncidentId) -> Result<&Incident, Refused> {
+        let incident = self.known(id)?;
+        match (incident.merged_into, incident.resolved) {
+            (Some(into), _) => Err(Refused::Merged(id, into)),
+            (None, Some(_)) => Err(Refused::Over(id)),
+            (None, None) => Ok(incident),
+        }
+    }
+}

@@ -1,1 +1,20 @@
-//! Carries what is owed to people: ntfy, signed webhooks, with retry and failover.
+//! Carries what is owed to people: ntfy and signed webhooks. One attempt for each effect; whether and where another
+//! follows is decided by those who think.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`courier`] | [`Courier`]: an effect in, an outcome out, within ten seconds; [`run`] does so for many at once |
+//! | [`message`] | what is said, in the words of each provider |
+//! | [`signature`] | how a receiver knows that a webhook is ours |
+//! | [`answer`] | what a provider's answer, or its silence, means |
+//! | [`secret`] | secrets, found when the courier is set up and never shown |
+//! | `door` | the one way out: trusted roots, no redirects, no inner addresses by accident |
+
+pub mod answer;
+pub mod courier;
+mod door;
+pub mod message;
+pub mod secret;
+pub mod signature;
+
+pub use courier::{Courier, SetupError, run};

@@ -1,0 +1,68 @@
+//! Many at once: none waits for another, none is lost.
+
+use crate::provider::Provider;
+use crate::{key, page, plan};
+use courier::{Courier, run};
+use model::effect::Effect;
+use model::{EffectKey, Outcome};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn numbered(channel: &str, n: usize) -> Effect {
+    Effect { key: EffectKey(format!("{channel}-{n}")), ..page(channel) }
+}
+
+#[tokio::test]
+async fn one_dead_provider_does_not_hold_up_the_other_and_every_effect_has_its_outcome() {
+    let provider = Provider::with_status(200).await;
+    // Accepts connections and never says a word.
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("http://{}", dead.local_addr().unwrap());
+    let courier = Courier::new(&plan(&provider.url, &silent, None), key()).unwrap();
+    let (_couriers, newest) = watch::channel(Arc::new(courier));
+    let (effects, to_carry) = mpsc::channel(256);
+    let (ended, mut outcomes) = mpsc::channel(256);
+    let running = tokio::spawn(run(newest, to_carry, ended));
+
+    for n in 0..30 {
+        effects.send(numbered("hook", n)).await.unwrap();
+    }
+    for n in 0..100 {
+        effects.send(numbered("ntfy", n)).await.unwrap();
+    }
+    drop(effects);
+    let mut first = Vec::new();
+    let mut all: Vec<Outcome> = Vec::new();
+    while let Some(outcome) = timeout(PATIENCE, outcomes.recv()).await.unwrap() {
+        if all.len() < 100 {
+            first.push(outcome.result.is_ok());
+        }
+        all.push(outcome);
+    }
+    assert!(first.iter().all(|well| *well), "the living are served before the dead are given up");
+    let keys: BTreeSet<_> = all.iter().map(|outcome| outcome.key.clone()).collect();
+    assert_eq!((all.len(), keys.len()), (130, 130));
+    assert_eq!(all.iter().filter(|outcome| outcome.result.is_ok()).count(), 100);
+    timeout(PATIENCE, running).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_new_courier_takes_the_next_message() {
+    let (old, new) = (Provider::with_status(200).await, Provider::with_status(200).await);
+    let (couriers, newest) = watch::channel(Arc::new(old.courier(None)));
+    let (effects, to_carry) = mpsc::channel(8);
+    let (ended, mut outcomes) = mpsc::channel(8);
+    tokio::spawn(run(newest, to_carry, ended));
+    effects.send(numbered("ntfy", 1)).await.unwrap();
+    timeout(PATIENCE, outcomes.recv()).await.unwrap().unwrap();
+    couriers.send_replace(Arc::new(new.courier(None)));
+    effects.send(numbered("ntfy", 2)).await.unwrap();
+    timeout(PATIENCE, outcomes.recv()).await.unwrap().unwrap();
+    assert_eq!((old.asked().len(), new.asked().len()), (1, 1));
+}

@@ -8,7 +8,7 @@
 //! | [`script`] | what a script says, typed: steps, acts, milestones, limits |
 //! | [`parse`] | text -> [`Script`], or the line that is wrong and what was expected |
 //! | [`reached`] | whether the events of a run have reached a milestone, and when |
-//! | [`score`] | how we did, as one object; [`judge`](score::judge) says what missed its limit |
+//! | [`score`] | how we did: as an object, as a [table](score::table), and [what missed its limit](score::judge) |
 //! | [`timeline`] | the run for a person, beside the times of the outage in life |
 //! | [`story`] | what must happen, without times: compared with a golden file |
 

@@ -285,4 +285,15 @@ mod tests {
             assert_eq!(act_of(&words).unwrap().to_string(), text);
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_whatsoever_makes_it_panic(text in "\\PC{0,60}", word in "[a-z-]{1,12}", rest in ".{0,40}") {
+            let _ = Script::parse(&text);
+            let known = ["limit", "life", "at", "wait", "cause", "then", word.as_str()];
+            for word in known {
+                let _ = Script::parse(&format!("{word} {rest}"));
+            }
+        }
+    }
 }

@@ -191,5 +191,36 @@ pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
     missed
 }
 
+/// The score for a person: what was reached, beside its limit.
+#[must_use]
+pub fn table(score: &Score, limits: &Limits) -> Vec<String> {
+    let secs = |secs: Option<f64>| secs.map_or_else(|| "never".to_owned(), |secs| format!("{secs:.1} s"));
+    let within = |limit: Option<Duration>| limit.map(|limit| format!("{} s", limit.as_secs_f64()));
+    let count = |limit: Option<u32>| limit.map(|limit| limit.to_string());
+    let served = |served: Served| match (served.served, served.asked) {
+        (Some(served), Some(asked)) => format!("{served} of {asked}"),
+        _ => "not counted".to_owned(),
+    };
+    let rows = [
+        ("first true finding after", secs(score.finding_secs), within(limits.finding)),
+        ("right cause after", secs(score.cause_secs), within(limits.cause)),
+        ("first cached answer ran out after", secs(score.caches_secs), None),
+        ("public post after", secs(score.post_secs), within(limits.post)),
+        ("a human asked after", secs(score.human_secs), within(limits.human)),
+        ("a human answered after", secs(score.answered_secs), None),
+        ("all over after", secs(score.resolved_secs), None),
+        ("pages", score.pages.to_string(), count(limits.pages)),
+        ("findings that were not true", score.false_findings.to_string(), count(limits.false_findings)),
+        ("known visitors served", served(score.visitors.known), None),
+        ("first-time visitors served", served(score.visitors.first), None),
+        ("the outage in life lasted", score.reported_in_life.clone().unwrap_or_else(|| "?".to_owned()), None),
+    ];
+    let line = |(what, got, limit): (&str, String, Option<String>)| {
+        let limit = limit.map_or_else(String::new, |limit| format!("   limit {limit}"));
+        format!("{what:<34}{got:>12}{limit}")
+    };
+    rows.map(line).to_vec()
+}
+
 #[cfg(test)]
 mod tests;

@@ -194,6 +194,20 @@ fn a_good_run_scores_as_the_command_line_promises() {
     };
     let score = score(&script(), fault_at(), &good_run(), &witness);
     assert_eq!(judge(&score, &script().limits), Vec::<String>::new());
+    insta::assert_snapshot!(table(&score, &script().limits).join("\n"), @r#"
+    first true finding after                 1.9 s   limit 10 s
+    right cause after                        3.1 s   limit 15 s
+    first cached answer ran out after       20.0 s
+    public post after                        3.1 s   limit 20 s
+    a human asked after                      3.4 s   limit 20 s
+    a human answered after                   7.5 s
+    all over after                          49.0 s
+    pages                                        1   limit 1
+    findings that were not true                  0   limit 0
+    known visitors served                 60 of 80
+    first-time visitors served         not counted
+    the outage in life lasted                  9 h
+    "#);
     insta::assert_json_snapshot!(score, @r#"
     {
       "drill": "expired-name",

@@ -130,3 +130,100 @@ fn make_room<K: Ord + Clone, V>(kept: &mut BTreeMap<K, V>, now: Instant, until: 
 pub(crate) fn lifetime(ttl: u32) -> Duration {
     Duration::from_secs(u64::from(ttl.min(86_400)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::name;
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn kept(learned: Instant, secs: u32, by: Option<(Name, Instant)>) -> Kept {
+        Kept {
+            code: ResponseCode::NoError,
+            answers: Vec::new(),
+            authorities: Vec::new(),
+            learned,
+            until: learned + SECOND * secs,
+            by,
+        }
+    }
+
+    fn cut(zone: &Name, learned: Instant, secs: u32) -> Cut {
+        let servers = vec![Ipv4Addr::LOCALHOST];
+        Cut { zone: zone.clone(), servers, learned, until: learned + SECOND * secs }
+    }
+
+    #[test]
+    fn what_is_remembered_runs_out_and_is_not_prolonged() {
+        let (mut memory, t0, www) = (Memory::default(), Instant::now(), name("www.acme.app").unwrap());
+        let get = |memory: &Memory, secs: u32| {
+            memory.answer(&www, RecordType::A, t0 + SECOND * secs).map(|kept| kept.until - t0)
+        };
+        memory.keep(www.clone(), RecordType::A, kept(t0, 10, None), t0);
+        memory.keep(www.clone(), RecordType::A, kept(t0 + SECOND * 5, 10, None), t0 + SECOND * 5);
+        assert_eq!((get(&memory, 9), get(&memory, 10)), (Some(SECOND * 10), None));
+        memory.keep(www.clone(), RecordType::A, kept(t0 + SECOND * 11, 10, None), t0 + SECOND * 11);
+        assert_eq!(get(&memory, 12), Some(SECOND * 21));
+    }
+
+    #[test]
+    fn the_deepest_good_delegation_is_used() {
+        let (mut memory, t0) = (Memory::default(), Instant::now());
+        let (app, acme, www) = ("app", "acme.app", "www.acme.app");
+        memory.keep_cut(cut(&name(app).unwrap(), t0, 100), t0);
+        memory.keep_cut(cut(&name(acme).unwrap(), t0, 10), t0);
+        let deepest = |secs: u32, asked: &str| {
+            memory.cut(&name(asked).unwrap(), t0 + SECOND * secs).map(|cut| cut.zone.to_ascii())
+        };
+        assert_eq!(deepest(9, www).as_deref(), Some("acme.app."));
+        assert_eq!(deepest(10, www).as_deref(), Some("app."));
+        assert_eq!(deepest(9, "other.app").as_deref(), Some("app."));
+        assert_eq!(deepest(100, www), None);
+    }
+
+    #[test]
+    fn old_answers_are_told_from_new_ones() {
+        let (t0, zone) = (Instant::now(), name("acme.app").unwrap());
+        let www = name("www.acme.app").unwrap();
+        let at = |secs: u32| t0 + SECOND * secs;
+        // A change at 5 s; the delegation from 0 s is good until 10 s.
+        let (changed, names) = (at(5), [www.clone()]);
+        for (answer, delegation, now, until) in [
+            // The answer outlives the delegation.
+            (Some(kept(at(4), 20, Some((zone.clone(), t0)))), Some(cut(&zone, t0, 10)), 6, vec![at(24)]),
+            // The delegation outlives the answer: it may be fetched anew from the old servers.
+            (Some(kept(at(1), 5, Some((zone.clone(), t0)))), Some(cut(&zone, t0, 10)), 6, vec![at(10)]),
+            // Fetched after the change, but by the old delegation.
+            (Some(kept(at(9), 5, Some((zone.clone(), t0)))), Some(cut(&zone, t0, 10)), 11, vec![at(14)]),
+            // Both from after the change.
+            (Some(kept(at(11), 9, Some((zone.clone(), at(11))))), Some(cut(&zone, at(11), 9)), 12, vec![]),
+            // A "no" of the parent itself, after the change.
+            (Some(kept(at(11), 9, Some((zone.base_name(), t0)))), None, 12, vec![]),
+            // Nothing remembered.
+            (None, None, 6, vec![]),
+        ] {
+            let mut memory = Memory::default();
+            if let Some(cut) = delegation {
+                memory.keep_cut(cut.clone(), cut.learned);
+            }
+            if let Some(kept) = answer {
+                memory.keep(www.clone(), RecordType::A, kept.clone(), kept.learned);
+            }
+            assert_eq!(memory.old_until(&zone, &names, changed, at(now)), until);
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_runs_out_first_makes_room() {
+        let (mut memory, t0) = (Memory::default(), Instant::now());
+        for index in 0..KEPT_MAX + 10 {
+            let name = name(&format!("n{index}.acme.app")).unwrap();
+            let secs = 100 + u32::try_from(index).unwrap();
+            memory.keep(name, RecordType::A, kept(t0, secs, None), t0);
+        }
+        assert_eq!(memory.answers.len(), KEPT_MAX);
+        assert!(memory.answer(&name("n0.acme.app").unwrap(), RecordType::A, t0).is_none());
+        assert!(memory.answer(&name("n20.acme.app").unwrap(), RecordType::A, t0).is_some());
+    }
+}

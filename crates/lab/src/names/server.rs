@@ -41,8 +41,8 @@ async fn datagrams(socket: Arc<UdpSocket>, answers: Arc<impl Answers>) {
     let mut buffer = vec![0_u8; 4_096];
     loop {
         let Ok((size, client)) = socket.recv_from(&mut buffer).await else {
-            // An ICMP error of an earlier answer; the socket itself is sound.
-            tokio::task::yield_now().await;
+            // An ICMP error of an earlier answer; the socket itself is sound. Never a busy loop, should it not be.
+            tokio::time::sleep(Duration::from_millis(5)).await;
             continue;
         };
         if !has_room(&mut asked, QUESTIONS_MAX) {

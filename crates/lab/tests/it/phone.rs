@@ -86,6 +86,7 @@ async fn a_provider_fails_hangs_and_works_again() {
     assert_eq!(dial(phone, call("fail", "ana", "page", None)).await, Some(500));
     phone.provider(Provider::Hangs);
     assert_eq!(dial(phone, call("hang", "ana", "page", None)).await, None);
+    until("the hanging call", async || (phone.calls().len() == 2).then_some(())).await;
     phone.provider(Provider::Works);
     assert_eq!(dial(phone, call("work", "ana", "page", None)).await, Some(200));
     let rang: Vec<(String, bool)> = phone.calls().into_iter().map(|call| (call.key, call.rang)).collect();

@@ -9,10 +9,18 @@ use std::io::{Error, ErrorKind};
 const TOO_MANY_FILES: [i32; 2] = [23, 24]; // ENFILE, EMFILE
 const NO_PORT_LEFT: i32 = 99; // EADDRNOTAVAIL
 
+/// More came over a connection than any answer that we read needs.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("more than we read")]
+pub(crate) struct Flood;
+
 /// Names what a system call on a socket ended with.
 pub(crate) fn of_io(error: &Error, phase: Phase) -> Fault {
     if let Some(tls) = inner::<rustls::Error>(error) {
         return of_tls(tls);
+    }
+    if inner::<Flood>(error).is_some() {
+        return Fault::TooLarge { what: "answer".to_owned() };
     }
     if let Some(fault) = ours(error) {
         return fault;

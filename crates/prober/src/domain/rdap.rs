@@ -129,13 +129,12 @@ fn related(value: &Value) -> Option<String> {
     let links = list(value.get("links")).iter();
     let mut related =
         links.filter(|link| text(link.get("rel")).is_some_and(|rel| rel.eq_ignore_ascii_case("related")));
-    let usable = related.find_map(|link| {
+    related.find_map(|link| {
         let href = text(link.get("href"))?;
         let kind = text(link.get("type"));
         let rdap = kind.map_or_else(|| href.contains("/domain/"), |kind| kind.contains("rdap"));
         (rdap && (href.starts_with("https://") || href.starts_with("http://"))).then(|| href.to_owned())
-    });
-    usable
+    })
 }
 
 #[cfg(test)]

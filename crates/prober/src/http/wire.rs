@@ -1,5 +1,6 @@
 //! The bytes of one connection, plain or inside TLS, and when the first one came.
 
+use crate::trouble::Flood;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -9,10 +10,15 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
+/// No more bytes than this are taken off one connection. The limits of head and body come first for all honest ways to
+/// pack them; this one is for endless interim responses and for bodies that are nothing but packing.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// One connection.
 pub(super) struct Wire {
     inner: Inner,
     first: FirstByte,
+    left: usize,
 }
 
 /// When the first byte of the answer came.
@@ -25,11 +31,11 @@ enum Inner {
 
 impl Wire {
     pub(super) fn plain(stream: TcpStream) -> Self {
-        Self { inner: Inner::Plain(stream), first: FirstByte::default() }
+        Self { inner: Inner::Plain(stream), first: FirstByte::default(), left: BYTES_MAX }
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self { inner: Inner::Tls(Box::new(stream)), first: FirstByte::default() }
+        Self { inner: Inner::Tls(Box::new(stream)), first: FirstByte::default(), left: BYTES_MAX }
     }
 
     pub(super) fn first_byte(&self) -> FirstByte {
@@ -52,8 +58,13 @@ impl AsyncRead for Wire {
                 read => read,
             },
         };
-        if buf.filled().len() > before {
+        let came = buf.filled().len() - before;
+        if came > 0 {
             self.first.get_or_init(Instant::now);
+        }
+        match self.left.checked_sub(came) {
+            Some(left) => self.left = left,
+            None => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, Flood))),
         }
         Poll::Ready(read)
     }

@@ -53,14 +53,14 @@ impl Default for Terms {
 /// # Errors
 /// The first plan cannot be used.
 pub async fn run(
-    rounds: watch::Receiver<Rounds>,
+    mut rounds: watch::Receiver<Rounds>,
     out: mpsc::Sender<Sample>,
     terms: Terms,
     stop: impl Future<Output = ()>,
 ) -> Result<(), SetupError> {
-    let plan = Arc::clone(&rounds.borrow().plan);
-    let prober = Prober::with_clock(&plan, Arc::clone(&terms.clock))?;
-    make(Arc::new(prober), rounds, out, terms, stop).await;
+    let first = rounds.borrow_and_update().clone();
+    let prober = Prober::with_clock(&first.plan, Arc::clone(&terms.clock))?;
+    make(Arc::new(prober), first, rounds, out, terms, stop).await;
     Ok(())
 }
 
@@ -85,6 +85,7 @@ impl Asks for Prober {
 
 async fn make<A: Asks>(
     mut asks: Arc<A>,
+    first: Rounds,
     mut rounds: watch::Receiver<Rounds>,
     out: mpsc::Sender<Sample>,
     terms: Terms,
@@ -93,12 +94,9 @@ async fn make<A: Asks>(
     let mut stop = pin!(stop);
     let mut schedule = Schedule::new(Instant::now());
     let mut flights = Flights { tasks: JoinSet::new(), probes: HashMap::new(), lag: terms.lag.clone() };
-    let mut plan = {
-        let rounds = rounds.borrow_and_update();
-        schedule.adopt(&rounds.plan, Instant::now());
-        schedule.want(&rounds.sooner);
-        Arc::clone(&rounds.plan)
-    };
+    let mut plan = first.plan;
+    schedule.adopt(&plan, Instant::now());
+    schedule.want(&first.sooner);
     loop {
         while flights.tasks.len() < terms.at_once.max(1)
             && let Some(asking) = schedule.next(Instant::now(), (terms.clock)())

@@ -97,13 +97,14 @@ impl World {
         room: usize,
     ) -> (Self, mpsc::Receiver<Sample>) {
         let oracle = Oracle::new(takes);
-        let (rounds, seen) = watch::channel(Rounds { plan, sooner: BTreeMap::new() });
+        let first = Rounds { plan, sooner: BTreeMap::new() };
+        let (rounds, seen) = watch::channel(first.clone());
         let (out, answers) = mpsc::channel(room);
         let began = oracle.began;
         let clock: Clock = Arc::new(move || model::time::later(midnight(), began.elapsed()));
         let lag = Lag::default();
         let terms = Terms { at_once, lag: lag.clone(), clock };
-        tokio::spawn(make(Arc::new(oracle.clone()), seen, out, terms, std::future::pending()));
+        tokio::spawn(make(Arc::new(oracle.clone()), first, seen, out, terms, std::future::pending()));
         (Self { oracle, rounds, lag }, answers)
     }
 
@@ -260,17 +261,26 @@ async fn a_question_that_breaks_inside_does_not_stop_the_rounds() {
 #[tokio::test(start_paused = true)]
 async fn the_rounds_end_with_those_who_want_them() {
     let oracle = Arc::new(Oracle::new(secs(1)));
-    let (rounds, seen) = watch::channel(Rounds { plan: plan_of(&[("a", secs(5))]), sooner: BTreeMap::new() });
+    let first = Rounds { plan: plan_of(&[("a", secs(5))]), sooner: BTreeMap::new() };
+    let (rounds, seen) = watch::channel(first.clone());
     let (out, answers) = mpsc::channel(1);
-    let by_stop = make(Arc::clone(&oracle), seen.clone(), out.clone(), Terms::default(), sleep(secs(30)));
+    let by_stop = make(
+        Arc::clone(&oracle),
+        first.clone(),
+        seen.clone(),
+        out.clone(),
+        Terms::default(),
+        sleep(secs(30)),
+    );
     tokio::time::timeout(secs(31), by_stop).await.unwrap();
 
-    let by_reader = make(Arc::clone(&oracle), seen.clone(), out, Terms::default(), std::future::pending());
+    let by_reader =
+        make(Arc::clone(&oracle), first.clone(), seen.clone(), out, Terms::default(), std::future::pending());
     drop(answers);
     tokio::time::timeout(secs(1), by_reader).await.unwrap();
 
     let (out, _answers) = mpsc::channel(1);
-    let by_writer = make(oracle, seen, out, Terms::default(), std::future::pending());
+    let by_writer = make(oracle, first, seen, out, Terms::default(), std::future::pending());
     drop(rounds);
     tokio::time::timeout(secs(1), by_writer).await.unwrap();
 }

@@ -218,3 +218,92 @@ impl Path<'_> {
 fn instant(at: UnixTime) -> Time {
     i64::try_from(at.as_secs()).ok().and_then(|secs| Time::from_second(secs).ok()).unwrap_or(Time::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::OnceLock;
+
+    fn look(chain: Vec<Vec<u8>>, staple: Vec<u8>) -> TlsSeen {
+        static TRUST: OnceLock<Trust> = OnceLock::new();
+        let trust = TRUST.get_or_init(|| Trust::read(&[]).unwrap());
+        let provider = rustls::crypto::ring::default_provider();
+        let name = ServerName::try_from("acme.com").unwrap();
+        let asked = Question {
+            address: "127.0.0.1:443".parse().unwrap(),
+            name: &name,
+            said: "acme.com",
+            now: "2026-11-22T00:00:00Z".parse().unwrap(),
+            algorithms: provider.signature_verification_algorithms.all,
+        };
+        let chain = chain.into_iter().map(CertificateDer::from).collect();
+        judge(trust, &asked, &Presented { chain, staple }, false)
+    }
+
+    fn chain() -> &'static Vec<Vec<u8>> {
+        static CHAIN: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+        CHAIN.get_or_init(|| {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            let root = params.self_signed(&key).unwrap();
+            let issuer = rcgen::Issuer::new(params, key);
+            let key = rcgen::KeyPair::generate().unwrap();
+            let leaf = rcgen::CertificateParams::new(vec!["acme.com".to_owned()]).unwrap();
+            let leaf = leaf.signed_by(&key, &issuer).unwrap();
+            vec![leaf.der().to_vec(), root.der().to_vec()]
+        })
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_fault_and_never_content() {
+        for chain in [vec![], vec![vec![]], vec![vec![0x30, 0x82]]] {
+            assert_eq!(look(chain, Vec::new()).faults, [other("it cannot be read")]);
+        }
+    }
+
+    #[test]
+    fn a_circle_of_issuers_ends() {
+        // Each names the other as its issuer.
+        let make = |own: &str, issuer: &str| {
+            let named = |name: &str| {
+                let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+                params.distinguished_name.push(rcgen::DnType::CommonName, name);
+                params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+                params
+            };
+            let above = rcgen::Issuer::new(named(issuer), rcgen::KeyPair::generate().unwrap());
+            named(own).signed_by(&rcgen::KeyPair::generate().unwrap(), &above).unwrap().der().to_vec()
+        };
+        let leaf = {
+            let mut params = rcgen::CertificateParams::new(vec!["acme.com".to_owned()]).unwrap();
+            params.distinguished_name.push(rcgen::DnType::CommonName, "acme.com");
+            let mut above = rcgen::CertificateParams::new(Vec::new()).unwrap();
+            above.distinguished_name.push(rcgen::DnType::CommonName, "one");
+            let above = rcgen::Issuer::new(above, rcgen::KeyPair::generate().unwrap());
+            params.signed_by(&rcgen::KeyPair::generate().unwrap(), &above).unwrap().der().to_vec()
+        };
+        let seen = look(vec![leaf, make("one", "two"), make("two", "one")], Vec::new());
+        assert!(!seen.faults.is_empty(), "{seen:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(
+            chain in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..4),
+            staple in proptest::collection::vec(any::<u8>(), 0..100),
+        ) {
+            prop_assert!(!look(chain, staple).faults.is_empty());
+        }
+
+        #[test]
+        fn no_broken_chain_panics_or_contents(which in 0usize..2, place in 0usize..1000, flip in 1u8..) {
+            let mut chain = chain().clone();
+            let place = place % chain[which].len();
+            chain[which][place] ^= flip;
+            // Its root is unknown, so that whatever else is broken it is never content.
+            prop_assert!(!look(chain, Vec::new()).faults.is_empty());
+        }
+    }
+}

@@ -305,3 +305,53 @@ async fn servers_at_inner_addresses_are_left_alone_unless_the_plan_allows_them()
     assert!(seen.servers.iter().all(|said| said.soa == Err(model::fault::DnsFault::Silent)));
     assert_eq!(one.asked(), 0);
 }
+
+/// The same walk through servers that others wrote.
+#[tokio::test]
+async fn servers_of_another_make_are_understood() {
+    use hickory_server::Server;
+    use hickory_server::net::runtime::TokioRuntimeProvider;
+    use hickory_server::store::in_memory::InMemoryZoneHandler;
+    use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
+
+    let serve = |apex: &str, records: Vec<Record>| {
+        let apex = world::name(apex);
+        let mut zone =
+            InMemoryZoneHandler::<TokioRuntimeProvider>::empty(apex.clone(), ZoneType::Primary, AxfrPolicy::Deny);
+        for record in records {
+            assert!(zone.upsert_mut(record, 0));
+        }
+        let mut catalog = Catalog::new();
+        catalog.upsert(apex.into(), vec![Arc::new(zone)]);
+        Server::new(catalog)
+    };
+    // These refer without glue: every server's name is looked up at our resolver.
+    let root_records = vec![soa(".", 1), ns("test", "a.nic.example")];
+    let top_records =
+        vec![soa("test", 1), ns("acme.test", "ns1.host.example"), ns("acme.test", "ns2.host.example")];
+    let known = vec![a("a.nic.example", TOP), a("ns1.host.example", ONE), a("ns2.host.example", TWO)];
+    let mut servers = Vec::new();
+    let net = listen(vec![
+        (RESOLVER, world::resolver(known)),
+        (TWO, Zone::new("acme.test", acme(7, "192.0.2.1")).server()),
+    ])
+    .await;
+    for (place, mut server) in [
+        (ROOT, serve(".", root_records)),
+        (TOP, serve("test", top_records)),
+        (ONE, serve("acme.test", acme(7, "192.0.2.1"))),
+    ] {
+        server.register_socket(tokio::net::UdpSocket::bind(net.at(place)).await.unwrap());
+        servers.push(server);
+    }
+    let prober = Prober::new(&plan(&net)).unwrap();
+    let mut seen = ask(&prober, "acme.test", &["www.acme.test", "gone.acme.test"]).await;
+    seen.resolvers.clear();
+    insta::assert_snapshot!(told(&seen), @r#"
+    delegated to {"ns1.host.example", "ns2.host.example"}
+    ns1.host.example 127.0.0.13 | 7 | {192.0.2.1, 2001:db8::1} | does not exist (NXDOMAIN)
+    ns2.host.example 127.0.0.14 | 7 | {192.0.2.1, 2001:db8::1} | does not exist (NXDOMAIN)
+    "#);
+    let gone = ask(&prober, "gone.test", &[]).await;
+    assert_eq!(gone.delegation, Err(model::fault::DnsFault::NotDelegated));
+}

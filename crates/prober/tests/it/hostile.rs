@@ -109,15 +109,15 @@ async fn endless_heads_are_refused() {
 
 #[tokio::test]
 async fn endless_beginnings_end() {
-    for (what, begin, again) in [
-        ("status line", &b"HTTP/1.1 200 "[..], &[b'x'; 4096][..]),
-        ("interim responses", b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
-        ("empty lines", b"", b"\r\n\r\n\r\n\r\n"),
-        ("noise", b"", &[0xff; 4096]),
+    for (what, begin, again, word) in [
+        ("status line", &b"HTTP/1.1 200 "[..], &[b'x'; 4096][..], "too-large"),
+        ("interim responses", b"", &b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100).leak()[..], "too-large"),
+        ("noise", b"", &[0xff; 4096], "garbage"),
     ] {
-        let (address, _) = server::endless(begin, again).await;
-        let sample = get(address, SHORT).await;
-        assert!(matches!(sample.answer, Answer::Failed(_)), "{what}: {sample:?}");
+        let (address, taken) = server::endless(begin, again).await;
+        let Answer::Failed(fault) = get(address, PATIENT).await.answer else { panic!("{what}: answered") };
+        assert_eq!(fault.word(), word, "{what}: {fault:?}");
+        assert!(taken.load(Ordering::Relaxed) < 8 * 1024 * 1024 + BUFFERS, "{what}");
     }
 }
 

@@ -49,6 +49,18 @@ async fn an_answer_and_its_phases_are_told() {
 }
 
 #[tokio::test]
+async fn the_next_address_is_tried_when_one_refuses() {
+    let Some((four, six)) = server::both().await else { return };
+    drop(four);
+    let address = server::listen_on(six, |mut stream| async move {
+        server::head(&mut stream).await;
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, &server::ok("well")).await;
+    });
+    let seen = seen(get(&format!("http://shop.localhost:{}/", address.port())).await);
+    assert_eq!((seen.status, seen.address), (200, address));
+}
+
+#[tokio::test]
 async fn the_request_says_who_asks() {
     let heard = Arc::new(std::sync::Mutex::new(String::new()));
     let keep = Arc::clone(&heard);

@@ -1,5 +1,12 @@
 //! Probes against real servers on loopback, honest and hostile.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail aloud as well"
+)]
+
 mod certs;
 mod dns;
 mod dns_world;

@@ -13,7 +13,15 @@ where
     F: Fn(TcpStream) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listen_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), handle)
+}
+
+/// Hands every connection of this listener to `handle`.
+pub(crate) fn listen_on<F, Fut>(listener: TcpListener, handle: F) -> SocketAddr
+where
+    F: Fn(TcpStream) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -97,6 +105,28 @@ pub(crate) fn ok(body: &str) -> Vec<u8> {
 /// A redirect.
 pub(crate) fn to(location: &str) -> Vec<u8> {
     format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+}
+
+/// Shakes hands with every visitor of this listener and hangs up.
+pub(crate) fn shake_on(listener: TcpListener, config: rustls::ServerConfig) -> SocketAddr {
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    listen_on(listener, move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let _ = acceptor.accept(stream).await;
+        }
+    })
+}
+
+/// One port on both addresses that `localhost` has; `None` on a machine without IPv6.
+pub(crate) async fn both() -> Option<(TcpListener, TcpListener)> {
+    for _ in 0..50 {
+        let six = TcpListener::bind("[::1]:0").await.ok()?;
+        if let Ok(four) = TcpListener::bind(("127.0.0.1", six.local_addr().ok()?.port())).await {
+            return Some((four, six));
+        }
+    }
+    None
 }
 
 /// A port of loopback at which nobody listens.

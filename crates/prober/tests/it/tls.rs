@@ -186,6 +186,27 @@ async fn facts_and_phases_are_told() {
 }
 
 #[tokio::test]
+async fn every_address_is_asked_and_the_worst_is_told() {
+    let root = Authority::root("Acme Root");
+    let good = root.leaf(NAME, |_| {});
+    let bad = root.leaf(NAME, expired);
+    let config = |leaf: &Leaf| certs::config(&[&leaf.certificate], &leaf.key, None);
+    for bad_one in [0, 1] {
+        let Some((four, six)) = server::both().await else { return };
+        let leaves = if bad_one == 0 { [&bad, &good] } else { [&good, &bad] };
+        let addresses = [server::shake_on(four, config(leaves[0])), server::shake_on(six, config(leaves[1]))];
+        let seen = seen(ask(addresses[0], &[&root.certificate]).await);
+        assert_eq!((seen.address, seen.faults.len()), (addresses[bad_one], 1));
+    }
+    // An address that nobody answers at is the host's trouble, not the certificate's.
+    let Some((four, six)) = server::both().await else { return };
+    drop(four);
+    let address = server::shake_on(six, config(&good));
+    let seen = seen(ask(address, &[&root.certificate]).await);
+    assert_eq!((seen.address, seen.faults.len()), (address, 0));
+}
+
+#[tokio::test]
 async fn a_self_signed_certificate_can_be_trusted_by_the_plan() {
     for authority in [false, true] {
         let leaf = certs::self_signed(NAME, |params| {

@@ -103,12 +103,11 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
     std::iter::successors(error.source(), |cause| (*cause).source())
 }
 
-/// The TLS error in a cause; rustls's own come wrapped in an `io::Error`.
+/// The TLS error in a cause; rustls's own come wrapped in an `io::Error`, sometimes in two.
 fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    cause.downcast_ref::<rustls::Error>().or_else(|| {
-        let io = cause.downcast_ref::<std::io::Error>()?;
-        io.get_ref()?.downcast_ref::<rustls::Error>()
-    })
+    cause
+        .downcast_ref::<rustls::Error>()
+        .or_else(|| tls_error(cause.downcast_ref::<std::io::Error>()?.get_ref()?))
 }
 
 #[cfg(test)]

@@ -3,9 +3,16 @@
 //! Each function takes a closure that makes an empty journal and panics where the promise is broken.
 
 use crate::journal::{AppendError, Committed, Head, Journal, MAX_EVENTS, ReadError};
+use model::effect::{Delivered, Reach, Undelivered};
 use model::event::{PostStatus, ServiceState};
-use model::{Event, Happened, IncidentId, PostId, ServiceId, Time};
-use std::collections::BTreeMap;
+use model::fault::{DnsFault, DomainFault, TlsFault};
+use model::{
+    EffectKey, Event, Fault, Finding, FindingId, Happened, IncidentId, Outcome, PageId, PostId, ServiceId,
+    Thing, Time, Weight,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 /// The whole suite.
 pub fn all<J: Journal>(make: impl Fn() -> J) {
@@ -15,6 +22,7 @@ pub fn all<J: Journal>(make: impl Fn() -> J) {
     may_be_asked_again(&make);
     takes_what_came_since(&make);
     leaves_gaps_alone(&make);
+    keeps_every_shape(&make);
     appends_all_or_nothing(&make);
 }
 
@@ -38,7 +46,7 @@ pub fn event(seq: u64, salt: &str) -> Event {
             by: None,
         },
     };
-    Event { seq, at: model::time::later(Time::UNIX_EPOCH, std::time::Duration::from_millis(seq)), happened }
+    Event { seq, at: model::time::later(Time::UNIX_EPOCH, Duration::from_millis(seq)), happened }
 }
 
 /// Events with the numbers `from` to `to`, both included.
@@ -128,6 +136,55 @@ pub fn leaves_gaps_alone<J: Journal>(make: impl Fn() -> J) {
     assert!(is_conflict_at(&journal.append(2, &[event(3, "")]), 5));
     assert_eq!(committed(journal.append(5, &[event(9, "")])), Ok(9));
     assert_eq!(journal.read(2, 100), Ok(vec![event(5, ""), event(9, "")]));
+}
+
+/// What is nested, optional, a span of time or an address comes back as it was.
+pub fn keeps_every_shape<J: Journal>(make: impl Fn() -> J) {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let finding = |fault| Happened::FindingOpened {
+        finding: Finding {
+            id: FindingId(u64::MAX),
+            about: Thing::dns("acme.app"),
+            fault,
+            weight: Weight::Breaks,
+            probe: "dns.acme.app".into(),
+            since: Time::MIN,
+            evidence: String::new(),
+        },
+    };
+    let reach = Reach { channel: "ntfy".into(), address: "ana".to_owned() };
+    let attempt = |result| Happened::AttemptEnded {
+        page: Some(PageId(1)),
+        reach: reach.clone(),
+        person: None,
+        outcome: Outcome { key: EffectKey("key".to_owned()), result },
+    };
+    let moved = DnsFault::DelegationMoved { from: names(&["a.ns", "b.ns"]), to: names(&[]) };
+    let retry_after = Some(Duration::new(17, 500_000_001));
+    let happened = [
+        Happened::Booted { blind_since: None },
+        Happened::Booted { blind_since: Some(Time::MAX) },
+        finding(Fault::Dns { dns: moved }),
+        finding(Fault::InnerAddress { address: IpAddr::V6(Ipv6Addr::LOCALHOST) }),
+        finding(Fault::Slow { limit: Duration::from_micros(1_500) }),
+        finding(Fault::Domain {
+            domain: DomainFault::Expired { at: None, parked_on: Some(names(&["park.ns"])) },
+        }),
+        finding(Fault::Tls { tls: TlsFault::Expiring { at: Time::UNIX_EPOCH, left_percent: 9 } }),
+        attempt(Ok(Delivered { receipt: None })),
+        attempt(Err(Undelivered { why: "no".to_owned(), retriable: true, retry_after })),
+    ];
+    let events: Vec<Event> = (1..)
+        .zip(happened)
+        .map(|(seq, happened)| Event {
+            seq,
+            at: model::time::later(Time::UNIX_EPOCH, Duration::from_nanos(seq)),
+            happened,
+        })
+        .collect();
+    let mut journal = make();
+    assert_eq!(committed(journal.append(0, &events)), Ok(events.len() as u64));
+    assert_eq!(journal.read(0, 100), Ok(events));
 }
 
 /// Too much at once is refused as a whole; the most that is allowed is written as a whole.

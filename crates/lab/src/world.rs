@@ -5,15 +5,19 @@
 //! resolvers go on with what they have.
 
 mod plan;
+mod settings;
+mod zones;
+
+pub use settings::ExpiredName;
 
 use crate::LabError;
-use crate::ground::{Ground, address_of};
+use crate::ground::Ground;
 use crate::keys::Authority;
 use crate::names::parking::Parking;
-use crate::names::server::{self, Answers};
+use crate::names::server;
 use crate::names::walk::Root;
-use crate::names::zone::{self, Zone};
-use crate::names::{Resolver, Said, name};
+use crate::names::zone::Zone;
+use crate::names::{Resolver, name};
 use crate::phone::{Manner, Phone, Provider};
 use crate::registry::{Registry, Standing};
 use crate::tasks::{Tasks, lock};
@@ -21,7 +25,6 @@ use crate::visitors::{Destination, Load, OK};
 use crate::web::{self, Server};
 use drill::score::Visitors;
 use drill::{Act, Witness};
-use hickory_proto::op::Query;
 use hickory_proto::rr::Name;
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -31,6 +34,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
+use zones::{
+    Addresses, Delegations, HOSTING_DOMAIN, NEGATIVE_TTL, Tree, hosted, plain, root_zone, servers, top_level,
+};
 
 /// The domain that expires.
 pub const DOMAIN: &str = "acme.app";
@@ -42,49 +48,6 @@ pub const AUTH: &str = "auth.acme.app";
 pub const WELL: &str = "hello.acme.io";
 /// Where the registrar's parking servers and page live.
 pub const PARKING_DOMAIN: &str = "expired-parking.example";
-const HOSTING_DOMAIN: &str = "dnshost.example";
-
-/// How the world of the drill is to be.
-#[derive(Clone, Debug)]
-pub struct ExpiredName {
-    /// Folder for the certificate authority's PEM file; must exist.
-    pub folder: PathBuf,
-    /// Tenants on the wildcard.
-    pub tenants: Vec<String>,
-    /// For how long answers about the service are good. Whole seconds, as TTLs are.
-    pub answer_ttl: Duration,
-    /// For how long the parent's delegations are good. Not longer than the answers: then every name flips within one
-    /// lifetime.
-    pub delegation_ttl: Duration,
-    /// For how long the parking servers' answers are good.
-    pub parking_ttl: Duration,
-    /// How long after the phone rang Ana answers.
-    pub answers_after: Duration,
-    /// How often a known and a new visitor come; `None` for none at all.
-    pub visitors_every: Option<Duration>,
-    /// How often mainstay asks over HTTP and DNS, in the plan.
-    pub probe_every: Duration,
-    /// How long a rung of the ladder is, in the plan.
-    pub rung_wait: Duration,
-}
-
-impl ExpiredName {
-    /// The drill's own figures: lifetimes of seconds instead of hours, so that nobody waits for them.
-    #[must_use]
-    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            tenants: ["demo", "north", "south", "east", "west"].map(str::to_owned).to_vec(),
-            answer_ttl: Duration::from_secs(20),
-            delegation_ttl: Duration::from_secs(20),
-            parking_ttl: Duration::from_secs(12),
-            answers_after: Duration::from_secs(4),
-            visitors_every: Some(Duration::from_millis(500)),
-            probe_every: Duration::from_secs(2),
-            rung_wait: Duration::from_secs(60),
-        }
-    }
-}
 
 /// A world with everything in it. Stops when dropped.
 pub struct World {
@@ -116,35 +79,6 @@ struct History {
     caches_expire_at: Option<Timestamp>,
 }
 
-/// The zones of the top-level domains, which change while they are served.
-#[derive(Debug)]
-struct Tree {
-    zones: Mutex<Vec<Zone>>,
-}
-
-impl Answers for Tree {
-    async fn answer(&self, query: Query) -> Said {
-        zone::answer(&lock(&self.zones), &query)
-    }
-}
-
-impl Answers for Parking {
-    async fn answer(&self, query: Query) -> Said {
-        Parking::answer(self, &query)
-    }
-}
-
-/// Who serves the domain, before and after.
-struct Delegations {
-    hosting: Vec<(Name, Ipv4Addr)>,
-    parking: Vec<(Name, Ipv4Addr)>,
-    ttl: u32,
-}
-
-/// For how long delegations of the lab's own infrastructure, and refusals, are good.
-const TREE_TTL: u32 = 3_600;
-const NEGATIVE_TTL: u32 = 5;
-
 impl World {
     /// Builds the world and begins to serve it.
     ///
@@ -159,7 +93,8 @@ impl World {
         let parking = servers(PARKING_DOMAIN, [ground.parking[0].address, ground.parking[1].address])?;
         let delegations = Delegations { hosting, parking, ttl: seconds(settings.delegation_ttl) };
         let tld = *ground.tld.address.ip();
-        let tree = Arc::new(Tree { zones: Mutex::new(top_level(&delegations, tld)?) });
+        let tree =
+            Arc::new(Tree { zones: Mutex::new(top_level(&delegations, *ground.root.address.ip(), tld)?) });
         let root = Tree { zones: Mutex::new(vec![root_zone(*ground.root.address.ip(), tld)?]) };
         let hosted = Arc::new(Tree { zones: Mutex::new(hosted(&settings, &delegations, &addresses)?) });
         let parked = Arc::new(Parking {
@@ -432,81 +367,6 @@ impl World {
     pub fn plan_toml(&self, data: &Path, listen: std::net::SocketAddr) -> String {
         plan::toml(self, data, listen)
     }
-}
-
-/// Where the TLS servers are.
-struct Addresses {
-    service: SocketAddrV4,
-    parking_page: SocketAddrV4,
-    well: SocketAddrV4,
-}
-
-impl Addresses {
-    fn of(ground: &Ground) -> io::Result<Self> {
-        Ok(Self {
-            service: address_of(&ground.service)?,
-            parking_page: address_of(&ground.parking_page)?,
-            well: address_of(&ground.well)?,
-        })
-    }
-}
-
-/// `ns1.` and `ns2.` of a domain.
-fn servers(domain: &str, addresses: [SocketAddrV4; 2]) -> Result<Vec<(Name, Ipv4Addr)>, LabError> {
-    let server = |(index, address): (usize, &SocketAddrV4)| {
-        Ok((name(&format!("ns{}.{domain}", index + 1))?, *address.ip()))
-    };
-    addresses.iter().enumerate().map(server).collect()
-}
-
-fn plain(servers: &[(Name, Ipv4Addr)]) -> Vec<String> {
-    servers.iter().map(|(name, _)| name.to_ascii().trim_end_matches('.').to_owned()).collect()
-}
-
-fn root_zone(root: Ipv4Addr, tld: Ipv4Addr) -> Result<Zone, LabError> {
-    let server = name("a.root.example")?;
-    let mut zone = Zone::new(Name::root(), vec![server.clone()], TREE_TTL, NEGATIVE_TTL);
-    zone.add_address(server, root);
-    for top in ["app", "io", "example"] {
-        zone.delegate(name(top)?, &[(name("a.tld.example")?, tld)], TREE_TTL);
-    }
-    Ok(zone)
-}
-
-fn top_level(delegations: &Delegations, tld: Ipv4Addr) -> Result<Vec<Zone>, LabError> {
-    let server = name("a.tld.example")?;
-    let zone =
-        |top: &str| Ok::<_, LabError>(Zone::new(name(top)?, vec![server.clone()], TREE_TTL, NEGATIVE_TTL));
-    let (mut app, mut io, mut example) = (zone("app")?, zone("io")?, zone("example")?);
-    app.delegate(name(DOMAIN)?, &delegations.hosting, delegations.ttl);
-    io.delegate(name(WELL_DOMAIN)?, &delegations.hosting, delegations.ttl);
-    example.add_address(server.clone(), tld);
-    example.delegate(name(HOSTING_DOMAIN)?, &delegations.hosting, TREE_TTL);
-    example.delegate(name(PARKING_DOMAIN)?, &delegations.parking, TREE_TTL);
-    Ok(vec![app, io, example])
-}
-
-fn hosted(
-    settings: &ExpiredName,
-    delegations: &Delegations,
-    addresses: &Addresses,
-) -> Result<Vec<Zone>, LabError> {
-    let servers: Vec<Name> = delegations.hosting.iter().map(|(name, _)| name.clone()).collect();
-    let ttl = u32::try_from(settings.answer_ttl.as_secs()).unwrap_or(u32::MAX);
-    let zone = |domain: &str, ttl: u32| {
-        Ok::<_, LabError>(Zone::new(name(domain)?, servers.clone(), ttl, NEGATIVE_TTL))
-    };
-    let mut acme = zone(DOMAIN, ttl)?;
-    acme.add_address(name(DOMAIN)?, *addresses.service.ip());
-    acme.add_address(name(AUTH)?, *addresses.service.ip());
-    acme.add_address(name("*.acme.app")?, *addresses.service.ip());
-    let mut well = zone(WELL_DOMAIN, ttl)?;
-    well.add_address(name(WELL)?, *addresses.well.ip());
-    let mut own = zone(HOSTING_DOMAIN, TREE_TTL)?;
-    for (server, address) in &delegations.hosting {
-        own.add_address(server.clone(), *address);
-    }
-    Ok(vec![acme, well, own])
 }
 
 fn instant_to_time(at: Instant) -> Timestamp {

@@ -174,8 +174,7 @@ impl Pace {
 fn looked_up(fault: Fault) -> DnsFault {
     match fault {
         Fault::NameNotFound => DnsFault::NxDomain,
-        Fault::NameUnanswered { why } if why.ends_with("does not answer") => DnsFault::Silent,
-        Fault::NameUnanswered { .. } => DnsFault::ServFail,
+        Fault::NameUnanswered { .. } => DnsFault::Silent,
         other => DnsFault::Garbage { why: other.to_string() },
     }
 }

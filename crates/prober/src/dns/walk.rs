@@ -20,6 +20,9 @@ use tokio::time::{Instant, sleep_until};
 const KEPT: Duration = Duration::from_secs(3_600);
 /// How long a failure to find a top-level domain is kept, so that a thousand zones do not ask a dead root in turn.
 const FAILURE_KEPT: Duration = Duration::from_secs(2);
+/// A way that fails is looked for anew only when it is older than this: a dead top-level domain is no reason to ask the
+/// roots with every question.
+const TRUSTED: Duration = Duration::from_secs(10);
 /// Cuts kept; above that all are forgotten and found again.
 const CUTS_MAX: usize = 4_096;
 /// Cuts passed on one way down.
@@ -36,8 +39,18 @@ struct Cut {
     servers: Servers,
 }
 
-/// A way found, or the reason why it was not, and until when that counts.
-type Kept = (Result<Cut, DnsFault>, Instant);
+/// A way found, or the reason why it was not.
+#[derive(Debug)]
+struct Kept {
+    cut: Result<Cut, DnsFault>,
+    since: Instant,
+}
+
+impl Kept {
+    fn counts(&self) -> bool {
+        self.since.elapsed() < if self.cut.is_ok() { KEPT } else { FAILURE_KEPT }
+    }
+}
 
 /// What is remembered of ways down.
 #[derive(Debug, Default)]
@@ -50,21 +63,26 @@ pub(super) struct Cuts {
 impl Cuts {
     fn get(&self, zone: &Name) -> Option<Result<Cut, DnsFault>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(&key(zone)).filter(|(_, until)| *until > Instant::now()).map(|(cut, _)| cut.clone())
+        kept.get(&key(zone)).filter(|kept| kept.counts()).map(|kept| kept.cut.clone())
     }
 
     fn put(&self, zone: &Name, cut: Result<Cut, DnsFault>) {
-        let span = if cut.is_ok() { KEPT } else { FAILURE_KEPT };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= CUTS_MAX {
             kept.clear();
         }
-        kept.insert(key(zone), (cut, Instant::now() + span));
+        kept.insert(key(zone), Kept { cut, since: Instant::now() });
     }
 
-    fn forget(&self, above: &Name) {
+    /// Forgets the way down to a cut where it is old enough to have moved. Tells whether it was.
+    fn forget(&self, cut: &Name) -> bool {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|_, (cut, _)| !cut.as_ref().is_ok_and(|cut| cut.zone.zone_of(above)));
+        let before = kept.len();
+        kept.retain(|_, known| {
+            let on_the_way = known.cut.as_ref().is_ok_and(|known| known.zone.zone_of(cut));
+            !on_the_way || known.since.elapsed() < TRUSTED
+        });
+        kept.len() < before
     }
 
     fn lock_of(&self, zone: &Name) -> Arc<tokio::sync::Mutex<()>> {
@@ -81,8 +99,7 @@ impl Dns {
         let walked = self.down(start.clone(), zone, pace).await;
         // What was remembered may have moved: once more from the roots before anybody is told.
         let stale = !matches!(walked, Ok(_) | Err(DnsFault::NotDelegated));
-        if stale && remembered && Instant::now() < pace.until {
-            self.cuts.forget(&start.zone);
+        if stale && remembered && Instant::now() < pace.until && self.cuts.forget(&start.zone) {
             let (start, _) = self.start(zone, pace).await?;
             return self.down(start, zone, pace).await;
         }

@@ -271,6 +271,7 @@ pub(crate) fn within(span: Duration, until: Instant) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use super::super::records::{addresses, way};
     use super::*;
     use hickory_proto::rr::rdata::A;
     use hickory_proto::rr::{RData, Record};
@@ -341,7 +342,11 @@ mod tests {
                 bytes[at] = value;
             }
             let keep = keep.index(bytes.len() + 1);
-            let _ = read(&bytes[..keep], 7, &asked());
+            if let Reading::Answer(message) = read(&bytes[..keep], 7, &asked()) {
+                let name = question_name("auth.acme.app").unwrap();
+                let _ = addresses(&message, &name);
+                let _ = way(&message, &question_name("app").unwrap(), &name);
+            }
         }
     }
 }

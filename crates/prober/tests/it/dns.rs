@@ -316,8 +316,11 @@ async fn servers_of_another_make_are_understood() {
 
     let serve = |apex: &str, records: Vec<Record>| {
         let apex = world::name(apex);
-        let mut zone =
-            InMemoryZoneHandler::<TokioRuntimeProvider>::empty(apex.clone(), ZoneType::Primary, AxfrPolicy::Deny);
+        let mut zone = InMemoryZoneHandler::<TokioRuntimeProvider>::empty(
+            apex.clone(),
+            ZoneType::Primary,
+            AxfrPolicy::Deny,
+        );
         for record in records {
             assert!(zone.upsert_mut(record, 0));
         }
@@ -354,4 +357,26 @@ async fn servers_of_another_make_are_understood() {
     "#);
     let gone = ask(&prober, "gone.test", &[]).await;
     assert_eq!(gone.delegation, Err(model::fault::DnsFault::NotDelegated));
+}
+
+#[tokio::test]
+async fn many_zones_at_once_ask_the_roots_once() {
+    let records = (0..50).flat_map(|n| {
+        let zone = format!("z{n}.test");
+        [ns(&zone, &format!("ns.{zone}")), a(&format!("ns.{zone}"), ONE)]
+    });
+    let (root, top) = (root(), Zone::new("test", records.collect()));
+    let net = listen(vec![
+        (ROOT, root.server()),
+        (TOP, top.server()),
+        (ONE, world::code(ResponseCode::Refused)),
+        (RESOLVER, world::resolver(Vec::new())),
+    ])
+    .await;
+    let prober = Prober::new(&plan(&net)).unwrap();
+    let zones: Vec<String> = (0..50).map(|n| format!("z{n}.test")).collect();
+    let seen = futures_util::future::join_all(zones.iter().map(|zone| ask(&prober, zone, &[]))).await;
+    assert!(seen.iter().all(|seen| seen.delegation.as_ref().is_ok_and(|servers| servers.len() == 1)));
+    assert_eq!(root.asked(), 1);
+    assert_eq!(top.asked(), 50);
 }

@@ -157,8 +157,8 @@ async fn hostile_answers_cost_little_and_are_failed_lookups() {
     let server = web(Arc::new(|path| match path {
         "/domain/flood.test" => Says::Flood(HEAD.to_vec(), 1 << 30),
         "/domain/chunks.test" => {
-            let chunk = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40000000\r\n{{");
-            Says::Flood(chunk.into_bytes(), 1 << 30)
+            let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40000000\r\n{";
+            Says::Flood(head.to_vec(), 1 << 30)
         }
         "/domain/headers.test" => Says::Flood(b"HTTP/1.1 200 OK\r\nX-Long: ".to_vec(), 1 << 30),
         "/domain/drip.test" => Says::Drip(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{".to_vec()),

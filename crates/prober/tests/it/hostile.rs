@@ -137,7 +137,7 @@ async fn endless_chunk_sizes_and_trailers_end() {
 
 #[tokio::test]
 async fn refused_and_cut_are_told_apart() {
-    let nobody = SocketAddr::new([127, 0, 0, 1].into(), server::nobody().await);
+    let (_refuses, nobody) = server::nobody();
     assert_eq!(get(nobody, PATIENT).await.answer, Answer::Failed(Fault::Refused));
 
     let cutting = server::listen(|mut stream| async move {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// Hands every connection to `handle`.
@@ -13,17 +13,22 @@ where
     F: Fn(TcpStream) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    listen_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), handle)
+    // A name under `localhost` leads to both families: the other one refuses, rather than belong to another test.
+    match both() {
+        Some((four, refuses)) => listen_on(four.listen(1024).unwrap(), Some(refuses), handle),
+        None => listen_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), None, handle),
+    }
 }
 
-/// Hands every connection of this listener to `handle`.
-pub(crate) fn listen_on<F, Fut>(listener: TcpListener, handle: F) -> SocketAddr
+/// Hands every connection of this listener to `handle`, and keeps a port reserved beside it.
+pub(crate) fn listen_on<F, Fut>(listener: TcpListener, beside: Option<TcpSocket>, handle: F) -> SocketAddr
 where
     F: Fn(TcpStream) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
+        let _beside = beside;
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(handle(stream));
         }
@@ -110,7 +115,7 @@ pub(crate) fn to(location: &str) -> Vec<u8> {
 /// Shakes hands with every visitor of this listener and hangs up.
 pub(crate) fn shake_on(listener: TcpListener, config: rustls::ServerConfig) -> SocketAddr {
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    listen_on(listener, move |stream| {
+    listen_on(listener, None, move |stream| {
         let acceptor = acceptor.clone();
         async move {
             let _ = acceptor.accept(stream).await;
@@ -118,18 +123,25 @@ pub(crate) fn shake_on(listener: TcpListener, config: rustls::ServerConfig) -> S
     })
 }
 
-/// One port on both addresses that `localhost` has; `None` on a machine without IPv6.
-pub(crate) async fn both() -> Option<(TcpListener, TcpListener)> {
+/// One port on both addresses that `localhost` has, reserved but refusing until it is listened on; `None` on a machine
+/// without IPv6.
+pub(crate) fn both() -> Option<(TcpSocket, TcpSocket)> {
     for _ in 0..50 {
-        let six = TcpListener::bind("[::1]:0").await.ok()?;
-        if let Ok(four) = TcpListener::bind(("127.0.0.1", six.local_addr().ok()?.port())).await {
+        let six = TcpSocket::new_v6().ok()?;
+        six.bind("[::1]:0".parse().unwrap()).ok()?;
+        let four = TcpSocket::new_v4().ok()?;
+        let port = six.local_addr().ok()?.port();
+        if four.bind(SocketAddr::new([127, 0, 0, 1].into(), port)).is_ok() {
             return Some((four, six));
         }
     }
     None
 }
 
-/// A port of loopback at which nobody listens.
-pub(crate) async fn nobody() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+/// An address of loopback that refuses for as long as the socket is kept, so that no other test gets its port.
+pub(crate) fn nobody() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }

@@ -27,7 +27,8 @@ async fn who_accepts_is_told() {
 
 #[tokio::test]
 async fn nobody_is_refused() {
-    let sample = ask("db.localhost", server::nobody().await).await;
+    let (_refuses, nobody) = server::nobody();
+    let sample = ask("127.0.0.1", nobody.port()).await;
     assert_eq!(sample.answer, Answer::Failed(Fault::Refused));
 }
 

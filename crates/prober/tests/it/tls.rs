@@ -192,16 +192,18 @@ async fn every_address_is_asked_and_the_worst_is_told() {
     let bad = root.leaf(NAME, expired);
     let config = |leaf: &Leaf| certs::config(&[&leaf.certificate], &leaf.key, None);
     for bad_one in [0, 1] {
-        let Some((four, six)) = server::both().await else { return };
+        let Some((four, six)) = server::both() else { return };
         let leaves = if bad_one == 0 { [&bad, &good] } else { [&good, &bad] };
-        let addresses = [server::shake_on(four, config(leaves[0])), server::shake_on(six, config(leaves[1]))];
+        let addresses = [
+            server::shake_on(four.listen(16).unwrap(), config(leaves[0])),
+            server::shake_on(six.listen(16).unwrap(), config(leaves[1])),
+        ];
         let seen = seen(ask(addresses[0], &[&root.certificate]).await);
         assert_eq!((seen.address, seen.faults.len()), (addresses[bad_one], 1));
     }
     // An address that nobody answers at is the host's trouble, not the certificate's.
-    let Some((four, six)) = server::both().await else { return };
-    drop(four);
-    let address = server::shake_on(six, config(&good));
+    let Some((_refuses, six)) = server::both() else { return };
+    let address = server::shake_on(six.listen(16).unwrap(), config(&good));
     let seen = seen(ask(address, &[&root.certificate]).await);
     assert_eq!((seen.address, seen.faults.len()), (address, 0));
 }
@@ -254,7 +256,7 @@ async fn who_speaks_no_tls_or_nobody_is_told_apart() {
     })
     .await;
     let hanging_up = server::listen(|stream| async move { drop(stream) }).await;
-    let nobody = SocketAddr::new([127, 0, 0, 1].into(), server::nobody().await);
+    let (_refuses, nobody) = server::nobody();
     for (address, words) in [
         (shouting, &["garbage"][..]),
         (hanging_up, &["unreachable", "tls-handshake"][..]),

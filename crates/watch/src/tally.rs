@@ -1,7 +1,7 @@
 //! Counting: how often in a row, since when, and what follows from it.
 
 use crate::lane::same_meaning;
-use crate::verdict::{After, Charge, Judged};
+use crate::verdict::{After, Charge, Judged, hurts_now};
 use model::plan::Probe;
 use model::time::{between, earlier, spoken};
 use model::{Fault, Finding, FindingId, Time, Weight};
@@ -21,6 +21,8 @@ pub(crate) struct Tally {
     pub(crate) good: u32,
     pub(crate) bad: u32,
     first_bad: Option<Time>,
+    /// Since when the fault bears the word that it bears.
+    word_since: Option<Time>,
     last_bad: Option<Time>,
     fault: Option<(Fault, Weight)>,
     /// How often in a row the fault bore the same word, and how often it meant the same.
@@ -140,6 +142,9 @@ impl Tally {
         self.same_word = if alike { self.same_word.saturating_add(1) } else { 1 };
         self.same = if same { self.same.saturating_add(1) } else { 1 };
         self.last_bad = Some(now);
+        if !alike {
+            self.word_since = Some(now);
+        }
         let since = *self.first_bad.get_or_insert(now);
         self.fault = Some((charge.fault.clone(), charge.weight));
 
@@ -163,27 +168,36 @@ impl Tally {
                 if same_meaning(&finding.fault, &charge.fault) && finding.weight == charge.weight {
                     Step::Rest
                 } else if believed {
-                    let evidence = self.evidence(&charge.seen, since, now);
+                    let evidence = self.evidence(&charge, since, now);
                     Step::Change { finding: finding.id, fault: charge.fault, weight: charge.weight, evidence }
                 } else {
                     Step::Soon
                 }
             }
             Some(_) if self.unsteady(now) => Step::Rest,
-            Some(finding) if believed => Step::Swap(finding.id, self.opening(charge, finding.since, now)),
+            Some(finding) if believed => {
+                // A date that was coming close is no part of what began when it had come.
+                let begins =
+                    !hurts_now(&finding.fault, finding.weight) && hurts_now(&charge.fault, charge.weight);
+                let since = if begins { self.word_since.unwrap_or(now) } else { finding.since };
+                Step::Swap(finding.id, self.opening(charge, since, now))
+            }
             Some(_) => Step::Soon,
         }
     }
 
     fn opening(&self, charge: Charge, since: Time, now: Time) -> Opening {
-        let evidence = self.evidence(&charge.seen, since, now);
+        let evidence = self.evidence(&charge, since, now);
         Opening { fault: charge.fault, weight: charge.weight, since, evidence }
     }
 
-    fn evidence(&self, seen: &str, since: Time, now: Time) -> String {
-        match self.bad {
-            0 | 1 => seen.to_owned(),
-            times => format!("{times} bad answers in {}, the last: {seen}", spoken(between(since, now))),
+    fn evidence(&self, charge: &Charge, since: Time, now: Time) -> String {
+        let seen = &charge.seen;
+        match (charge.after, self.bad) {
+            (After::Repeats, times @ 2..) => {
+                format!("{times} bad answers in {}, the last: {seen}", spoken(between(since, now)))
+            }
+            _ => seen.clone(),
         }
     }
 }

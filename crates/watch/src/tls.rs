@@ -32,7 +32,7 @@ pub(crate) fn judge(seen: &TlsSeen, now: Time) -> Verdict {
             let at = certificate.not_after;
             let fault = Fault::Tls { tls: TlsFault::Expiring { at, left_percent: step } };
             let told = format!("`{}` has {} left", certificate.subject, spoken(between(now, at)));
-            verdict.bad(Charge::new(fault, weight).seen(told))
+            verdict.bad(Charge::new(fault, weight).seen(told).sure(1))
         }
         None => verdict.well(Lane::Lifetime),
     }

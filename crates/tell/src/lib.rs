@@ -106,32 +106,18 @@ impl Tell {
         }
         let state =
             |service: &ServiceId| changed.get(service).copied().unwrap_or_else(|| self.state(service).0);
-        let mut last_post = self.known.last_post;
-        for (incident, draft) in posts::wanted(plan, &self.known, facts, &state) {
-            if posts::not_before(&self.known, incident.id).is_some_and(|at| now < at) {
-                continue;
-            }
-            last_post = last_post.saturating_add(1);
-            happened.push(posts::written(plan, &self.known, PostId(last_post), incident, draft, now, &state));
-        }
+        let desk = posts::Desk { plan, known: &self.known, facts, state: &state, now };
+        let wanted = posts::wanted(plan, &self.known, facts, &state);
+        let too_soon = |incident| posts::not_before(&self.known, incident).is_some_and(|at| now < at);
+        let mut drafts: Vec<_> = wanted.into_iter().filter(|(incident, _)| !too_soon(incident.id)).collect();
         for incident in posts::promises_due(&self.known, facts, now) {
-            let written = happened.iter().any(
-                |happened| matches!(happened, Happened::PostPublished { incident: of, .. } if *of == incident.id),
-            );
-            if !written {
-                last_post = last_post.saturating_add(1);
-                let draft = posts::still_working(&self.known, incident.id);
-                happened.push(posts::written(
-                    plan,
-                    &self.known,
-                    PostId(last_post),
-                    incident,
-                    draft,
-                    now,
-                    &state,
-                ));
+            if !drafts.iter().any(|(other, _)| other.id == incident.id) {
+                drafts.push((incident, posts::still_working(&self.known, incident.id)));
             }
         }
+        let numbers = (self.known.last_post.saturating_add(1)..).map(PostId);
+        happened
+            .extend(numbers.zip(drafts).map(|(post, (incident, draft))| desk.written(post, incident, draft)));
         happened
     }
 

@@ -145,26 +145,34 @@ pub(crate) fn title(
     }
 }
 
-/// A draft as the event that publishes it.
-pub(crate) fn written(
-    plan: &Plan,
-    known: &Known,
-    post: PostId,
-    incident: &Incident,
-    draft: Draft,
-    now: Time,
-    state: &States<'_>,
-) -> Happened {
-    let affected = affected(plan, known, incident, draft.status, state);
-    let other = incident.merged_into.and_then(|into| known.told.get(&into)).map(|told| told.title.as_str());
-    let since = known.told.get(&incident.id).map_or(incident.since, |told| told.since);
-    Happened::PostPublished {
-        post,
-        incident: incident.id,
-        status: draft.status,
-        title: title(plan, known, incident, &affected),
-        body: words::body(plan, incident, draft, &affected, since, now, other),
-        affected,
-        by: None,
+/// What is needed to write.
+pub(crate) struct Desk<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) known: &'a Known,
+    pub(crate) facts: &'a Facts<'a>,
+    pub(crate) state: &'a States<'a>,
+    pub(crate) now: Time,
+}
+
+impl Desk<'_> {
+    /// A draft as the event that publishes it.
+    pub(crate) fn written(&self, post: PostId, incident: &Incident, draft: Draft) -> Happened {
+        let Self { plan, known, state, .. } = *self;
+        let affected = affected(plan, known, incident, draft.status, state);
+        let other = incident.merged_into.and_then(|into| self.facts.incidents.get(&into)).and_then(|other| {
+            let affected = self::affected(plan, known, other, PostStatus::Investigating, state);
+            // What affects no visitor is never posted: there would be nothing to follow.
+            (!affected.is_empty()).then(|| title(plan, known, other, &affected))
+        });
+        let since = known.told.get(&incident.id).map_or(incident.since, |told| told.since);
+        Happened::PostPublished {
+            post,
+            incident: incident.id,
+            status: draft.status,
+            title: title(plan, known, incident, &affected),
+            body: words::body(plan, incident, draft, &affected, since, self.now, other.as_deref()),
+            affected,
+            by: None,
+        }
     }
 }

@@ -41,7 +41,33 @@ fn an_expired_name_as_visitors_read_it() {
     world.look_everywhere();
     world.settle();
     world.pass(86_400);
-    insta::assert_snapshot!(world.story(), @"");
+    insta::assert_snapshot!(world.story(), @r"
+    15:28:00 api: Operational
+    15:28:00 auth: Operational
+    15:28:00 shop: Operational
+    15:29:00 auth: Partial outage
+    15:29:00 incident-1 Investigating by mainstay [auth Partial outage]
+        Sign-in is failing
+        Sign-in is failing, or may fail, for some of you. We are looking for the cause. API and Shop are not affected. Next update by 15:59 UTC.
+    15:29:15 auth: Major outage
+    15:30:00 incident-1 Identified by mainstay [auth Major outage]
+        Sign-in is failing
+        Sign-in is failing. The cause is a problem with the registration of a domain name, and we are working on it. API and Shop are not affected. Next update by 16:00 UTC.
+    16:00:00 incident-1 Identified by mainstay [auth Major outage]
+        Sign-in is failing
+        We are still working on it. Sign-in is failing. There is nothing new to report since the last update. API and Shop are not affected. Next update by 16:30 UTC.
+    16:19:15 incident-1 Identified by Ana [auth Major outage]
+        Sign-in is failing
+        We have renewed the name and wait for it to spread.
+    16:24:15 auth: Partial outage
+    16:24:15 incident-1 Monitoring by mainstay [auth Partial outage]
+        Sign-in is failing
+        The cause is fixed and Sign-in is recovering. It can take a while until it works for everybody again. We keep watching. API and Shop are not affected. Next update by 16:54 UTC.
+    16:34:15 auth: Operational
+    16:34:15 incident-1 Resolved by mainstay [auth Operational]
+        Sign-in is failing
+        Sign-in works again. It was affected from 15:29 UTC until 16:34 UTC (1 h 5 min).
+    ");
     let all = world.story();
     assert!(!all.contains("secret-host") && !all.contains("Inner queue"), "visitors read no inner names");
 }

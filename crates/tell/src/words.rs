@@ -42,7 +42,11 @@ pub(crate) fn body(
     let titles = titles(plan, affected.keys());
     let mut sentences = match (draft.status, draft.reason) {
         (_, Reason::Merged) => vec![merged(other)],
-        (PostStatus::Resolved, _) => vec![over(&titles, since, incident.resolved.unwrap_or(now))],
+        (PostStatus::Resolved, _) => {
+            // A person may say that it is over before the probes do: then we do not say that it works.
+            let works = affected.values().all(|state| *state == ServiceState::Operational);
+            vec![over(if works { &titles } else { &[] }, since, incident.resolved.unwrap_or(now))]
+        }
         (_, Reason::Promised) => vec![
             format!("We are still working on it. {}.", what(&titles, affected)),
             "There is nothing new to report since the last update.".to_owned(),

@@ -3,6 +3,7 @@
 
 use crate::key::Seat;
 use crate::ladder::{Ways, usable};
+use crate::line::LAST_RESORT_EVERY;
 use crate::page::{Page, Step};
 use model::time::later;
 use model::{Happened, PersonId, Plan, Time};
@@ -58,8 +59,11 @@ pub(crate) fn climb(plan: &Plan, ways: &Ways<'_>, page: &Page, now: Time) -> Vec
         let last_resort = rung >= ways.len();
         let people = if last_resort { Vec::new() } else { ways.people(plan, rung, now) };
         let dead = !last_resort && people.is_empty();
+        let nobody = round_dead;
         round_dead = dead && (round_dead || rung == 0);
         let wait = match ways.rung(rung) {
+            // A rung may have somebody again by the time of the next try.
+            None if nobody => LAST_RESORT_EVERY,
             None => LAST_RESORT_WAIT,
             Some(_) if dead && round_dead && rung + 1 >= ways.len() && ways.ladder.last_resort.is_empty() => {
                 NOBODY_PAUSE

@@ -84,3 +84,9 @@ impl Wake {
         format!("{:?}", self.known)
     }
 }
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+mod invariants;

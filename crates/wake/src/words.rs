@@ -55,7 +55,9 @@ fn about(plan: &Plan, incident: &Incident, now: Time) -> Vec<String> {
             lines.push(format!("{word}: {}.", names(plan, services)));
         }
     }
-    lines.push(format!("Since {} ({}).", clock(incident.since), spoken(between(incident.since, now))));
+    let lasting = between(incident.since, now);
+    let lasting = if lasting.as_secs() < 60 { String::new() } else { format!(" ({})", spoken(lasting)) };
+    lines.push(format!("Since {}{lasting}.", clock(incident.since)));
     lines
 }
 

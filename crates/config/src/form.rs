@@ -322,6 +322,9 @@ impl<'a> Form<'a> {
                         format!("unknown key `{}` in {}", near::shown(name), near::shown(&self.path));
                     let hint = unknown_key(name, cell.get_ref(), known.map(|field| field.name));
                     marks.wrong(key.span(), message, hint);
+                    if word::is_secretive(name) {
+                        marks.hide(cell.span());
+                    }
                 }
             }
         }
@@ -340,6 +343,9 @@ fn one_word<T>(
     read: &mut impl FnMut(&str) -> Result<T, Wrong>,
 ) -> Option<At<T>> {
     let Some(text) = cell.get_ref().as_str() else {
+        if word::is_secretive(field.name) {
+            marks.hide(cell.span());
+        }
         marks.wrong(cell.span(), mistyped(field.name, kind, cell), example(field));
         return None;
     };

@@ -2,6 +2,7 @@
 
 use crate::form::Wrong;
 use crate::near::shown;
+use crate::url::with_password;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// A DNS name (lower case, no trailing dot) or an address.
@@ -30,6 +31,9 @@ impl Host {
     /// Reads `NAME`, `NAME:PORT`, an IPv4 address, `[IPV6]:PORT` or an IPv6 address.
     pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
         let given = text.trim();
+        if given.contains('@') {
+            return Err(with_password());
+        }
         if let Ok(ip) = given.parse::<Ipv6Addr>() {
             return Ok(Self { name: Name::Ip(ip.into()), port: None });
         }
@@ -97,7 +101,7 @@ impl Pattern {
     pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
         let given = text.trim();
         let (is_wildcard, rest) = given.strip_prefix("*.").map_or((false, given), |rest| (true, rest));
-        if rest.contains('*') {
+        if rest.contains('*') && !rest.contains('@') {
             return Err(Wrong::new(format!("`{}` has a star where none can be", shown(given)))
                 .hint("a star stands for the whole first label: \"*.acme.app\""));
         }

@@ -4,6 +4,7 @@
 //! a statement ends: at the next line that looks like a key or a header. So do we.
 
 use crate::marks::{DUPLICATE, Marks, Place};
+use crate::word::is_secretive;
 use toml::Spanned;
 use toml::de::{DeTable, Error};
 use toml_parser::Source;
@@ -23,11 +24,14 @@ pub(crate) fn mend(text: &str, marks: &mut Marks) -> Option<String> {
         return None;
     }
     let mut mended = text.to_owned();
-    for _ in 0..MOST_ROUNDS.min(MOST_BYTES / text.len().max(1)) {
+    for round in 0..MOST_ROUNDS.min(MOST_BYTES / text.len().max(1)) {
         let (_, errors) = DeTable::parse_recoverable(&mended);
         let first =
             errors.iter().filter(|error| !is_duplicate(error)).min_by_key(|error| place(error, text).start);
         let Some(error) = first else { break };
+        if round == 0 {
+            hide_secrets(text, marks);
+        }
         let broken = Statements::of(&mended).broken(place(error, text).start);
         let Some(rest) = mended.get(broken.place.clone()).filter(|rest| !rest.trim().is_empty()) else {
             break;
@@ -49,6 +53,20 @@ pub(crate) fn mend(text: &str, marks: &mut Marks) -> Option<String> {
         mended.replace_range(broken.place, &blank);
     }
     Some(mended)
+}
+
+/// Blots out whatever may be a secret on lines that nobody understood: their neighbours will be drawn.
+fn hide_secrets(text: &str, marks: &mut Marks) {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some((key, value)) = line.split_once('=')
+            && is_secretive(key)
+            && !["\"env:", "\"file:"].iter().any(|kind| value.trim_start().starts_with(kind))
+        {
+            marks.hide(at + key.len() + 1..at + line.len());
+        }
+        at += line.len();
+    }
 }
 
 /// Parses what [`mend`] left; what is still broken then is marked too.

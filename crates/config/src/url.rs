@@ -17,6 +17,10 @@ impl Url {
     /// Reads an http or https address. One with a user or password inside is refused as a secret.
     pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
         let given = text.trim();
+        let bare = given.split_once("://").map_or(given, |(_, rest)| rest);
+        if bare.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
+            return Err(with_password());
+        }
         let wrong = |why: &str| Wrong::new(format!("`{}` is not a web address: {why}", shown(given)));
         let (scheme, rest) = given.split_once("://").ok_or_else(|| {
             Wrong::new(format!("`{}` is not a web address", shown(given)))
@@ -29,11 +33,6 @@ impl Url {
         };
         let cut = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(cut).ok_or_else(|| wrong("it breaks off"))?;
-        if authority.contains('@') {
-            return Err(Wrong::new("a web address with a user name or password inside")
-                .hint("secrets do not stand in the plan: use `secret = \"env:NAME\"`")
-                .secret());
-        }
         if path.contains('#') {
             return Err(wrong("a part after # is never sent"));
         }
@@ -63,6 +62,13 @@ impl Url {
     }
 }
 
+/// Refuses `user:password@host` without saying it again.
+pub(crate) fn with_password() -> Wrong {
+    Wrong::new("an address with a user name or password inside")
+        .hint("secrets do not stand in the plan: use `secret = \"env:NAME\"`")
+        .secret()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +89,12 @@ mod tests {
         ] {
             assert_eq!(Url::read(text).ok().map(|url| url.text()).as_deref(), canonical, "{text:?}");
         }
-        assert!(Url::read("https://ana:hunter2@a.com/").unwrap_err().secret);
+        for text in
+            ["https://ana:hunter2@a.com/", "ftp://ana:hunter2@a.com", "ana:hunter2@a.com", "://ana:hunter2@"]
+        {
+            let wrong = Url::read(text).unwrap_err();
+            assert!(wrong.secret && !format!("{wrong:?}").contains("hunter2"), "{text}");
+        }
+        assert!(Url::read("https://social.example/@ana").is_ok());
     }
 }

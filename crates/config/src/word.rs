@@ -129,6 +129,12 @@ pub(crate) fn secret(text: &str, folder: &Path) -> Result<SecretRef, Wrong> {
     }
 }
 
+/// Whether what stands behind such a key may be a secret, though it should not be there.
+pub(crate) fn is_secretive(key: &str) -> bool {
+    let key = key.to_lowercase();
+    ["secret", "token", "password", "passwd", "key", "auth"].iter().any(|word| key.contains(word))
+}
+
 fn is_variable(name: &str) -> bool {
     name.len() <= 200
         && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

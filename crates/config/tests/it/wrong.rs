@@ -50,6 +50,29 @@ fn seven_mistakes_are_seven_problems_each_with_its_place_and_a_hint() {
 }
 
 #[test]
+fn nor_is_one_in_a_line_that_is_wrong_otherwise() {
+    for line in [
+        "secret = hunter2",
+        "secret = \"hunter2",
+        "secret = [\"hunter2\"]",
+        "token = \"hunter2\"",
+        "= 1\nsecret = hunter2\n= 2",
+        "[channel.next\ntoken = \"hunter2\"",
+        "webhook = \"https://ana:hunter2@hooks.acme.net\"",
+        "webhook = \"ftp://ana:hunter2@hooks.acme.net\"",
+        "webhook = \"ana:hunter2@hooks.acme.net\"",
+    ] {
+        let text = format!(
+            "[channel.hook]\nntfy = 5\n{line}\n[service.a]\nhosts = [\"*.ana:hunter2@a.acme.app\", \"ana:hunter2@a.app\"]\n"
+        );
+        let problems = config::read(&text, "mainstay.toml", Path::new(".")).unwrap_err();
+        let drawn = format!("{:?}", miette::Report::new(problems.clone()));
+        assert!(drawn.contains("[channel.hook]") && !drawn.contains("hunter2"), "{line}: {drawn}");
+        assert!(!format!("{problems:?} {problems}").contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
 fn a_secret_in_the_plan_is_never_shown_again() {
     let problems = config::read(SEVEN, "mainstay.toml", Path::new(".")).unwrap_err();
     let drawn = format!("{:?}", miette::Report::new(problems.clone()));
@@ -228,7 +251,7 @@ expires = 2027-03-01
     mainstay.toml:16:14: `fail_after` wants a whole number from 1 to 100, not 0 (for example: fail_after = 3)
     mainstay.toml:17:7: `tls` wants a span of time from 50ms to 7d, not a number without quotes (for example: tls = "1h")
     mainstay.toml:19:11: `10y` is not a span of time (a number and ms, s, m, h, d or w: "30s", "1h 30m")
-    mainstay.toml:21:8: a web address with a user name or password inside (secrets do not stand in the plan: use `secret = "env:NAME"`)
+    mainstay.toml:21:8: an address with a user name or password inside (secrets do not stand in the plan: use `secret = "env:NAME"`)
     mainstay.toml:23:11: `expires` wants a date, not text (without quotes: expires = 2027-03-01)
     mainstay.toml:24:9: `www.acme.app` is a name below a registration, not a registration (what was registered, and can be lost, is "acme.app")
     mainstay.toml:26:9: `co.uk` cannot be registered by anybody (a name one label below a public suffix: "acme.app")

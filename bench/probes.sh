@@ -61,7 +61,8 @@ begin 0 "$mainstay" run --plan "$folder/mainstay.toml" --log warn; ours=$pid
 until_answers "http://127.0.0.1:$port/"
 sleep 20
 our_cpu=$(share "$secs" "$ours"); our_rss=$(rss_mb "$ours")
-lag=$(curl -fsS "http://127.0.0.1:$port/api/v1/health")
+lag=$(curl -fsS -H "Authorization: Bearer $(cat "$folder/data/api-token")" "http://127.0.0.1:$port/api/v1/now" |
+    python3 -c 'import json,sys; print(json.dumps(json.load(sys.stdin)["late_p99"]))')
 kill "$ours"; wait "$ours" 2>/dev/null || true
 
 begin 0 prometheus-blackbox-exporter --config.file="$folder/blackbox.yml" --web.listen-address="127.0.0.1:$blackbox" --log.level=error; bb=$pid
@@ -74,13 +75,14 @@ answered=$(curl -fsS "http://127.0.0.1:$prometheus/api/v1/query?query=count(prob
 mkdir -p bench/results
 python3 - >"$out" <<P
 import json
-lag = json.loads('''$lag''')
+late = json.loads('$lag') # seconds and nanoseconds
+lag_ms = late['secs'] * 1000 + late['nanos'] / 1e6
 ours, theirs = $our_cpu, $their_cpu
 print("# $count HTTP probes every 10 s on one core\n")
 print("$(machine). $(prometheus --version 2>&1 | head -1 | cut -d'(' -f1), $(prometheus-blackbox-exporter --version 2>&1 | head -1 | cut -d'(' -f1).")
 print("What is measured is pinned to core 0, the target (nginx) to core 1; $secs s each after 20 s of warming up.\n")
 print("| | CPU of one core | resident MB | lag of the schedule, p99 |\n|---|---|---|---|")
-print(f"| mainstay | {ours:.2f} % | $our_rss | {lag.get('lag_p99_ms')} ms |")
+print(f"| mainstay | {ours:.2f} % | $our_rss | {lag_ms:.1f} ms |")
 print(f"| blackbox_exporter + prometheus | {theirs:.2f} % | $bb_rss + $pm_rss | {(float('${interval:-nan}') - 10) * 1000:.1f} ms |")
 print(f"| **ratio** | **{ours / max(theirs, 1e-9):.2f}** | **{$our_rss / ($bb_rss + $pm_rss):.2f}** | |")
 print("\nprobes that the peer answered: $answered of $count")

@@ -37,6 +37,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         domains: domains(engine),
         blind: engine.watch.blind().map(str::to_owned),
         house: Vec::new(),
+        late_p99: None,
         visitors_read: board.headline.clone(),
     };
     Views { board, now }

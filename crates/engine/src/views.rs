@@ -43,6 +43,8 @@ pub struct Now {
     /// Trouble of the house itself, in plain words: a plan on disk that is not sound, a journal that cannot be written.
     /// Filled in by whoever owns the organs; the engine leaves it empty.
     pub house: Vec<String>,
+    /// How late the latest hundredth of all questions was asked, since the start. Filled in like `house`.
+    pub late_p99: Option<Duration>,
     /// The same sentence that visitors read now, so that nobody forgets a board that lags reality.
     pub visitors_read: String,
 }

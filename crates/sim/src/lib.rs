@@ -1,1 +1,20 @@
-//! A world in a box: virtual time, journals that fail, phones nobody answers.
+//! A world in a box: the engine against virtual time, a journal that fails and crashes, phones nobody answers.
+//!
+//! Everything follows from one seed. A run either ends or names the first invariant that broke, with the second at
+//! which it did, so that the same seed shows it again.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`world`] | what is truly so: which names are well, and since when |
+//! | [`phones`] | providers that fail and people who answer, or do not |
+//! | [`disk`] | a journal that refuses, hangs and loses its process |
+//! | [`run`] | the loop in virtual time |
+//! | [`invariants`] | what must hold at every step |
+
+pub mod disk;
+pub mod invariants;
+pub mod phones;
+pub mod run;
+pub mod world;
+
+pub use run::{Report, Run, Settings};

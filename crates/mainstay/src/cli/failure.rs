@@ -1,0 +1,45 @@
+//! Why a command could not do what it was asked, and what to try.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// Ends a command with a sentence, perhaps a hint, and an exit code with a meaning.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    sentence: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// The answer is no (exit 1).
+    pub(crate) fn no(sentence: impl Display) -> Self {
+        Self { code: 1, sentence: sentence.to_string(), hint: None }
+    }
+
+    /// A wrong command or a wrong plan (exit 2).
+    pub(crate) fn wrong(sentence: impl Display) -> Self {
+        Self { code: 2, sentence: sentence.to_string(), hint: None }
+    }
+
+    /// Adds what to try.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// Says it, on standard error or as JSON.
+    #[allow(clippy::print_stderr, clippy::print_stdout, reason = "a command line speaks to its user")]
+    pub(crate) fn tell(&self, json: bool) -> ExitCode {
+        if json {
+            println!("{}", serde_json::json!({ "error": self.sentence, "hint": self.hint }));
+        } else {
+            eprintln!("mainstay: {}", self.sentence);
+            if let Some(hint) = &self.hint {
+                eprintln!("  {hint}");
+            }
+        }
+        ExitCode::from(self.code)
+    }
+}

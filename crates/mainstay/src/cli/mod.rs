@@ -1,0 +1,133 @@
+//! The command line: one file a command, names as the documentation promises them.
+//!
+//! Exit 0 is fine, 1 is "the answer is no", 2 is a wrong command or a wrong plan. `--json` gives everywhere what the
+//! table gives.
+
+mod check;
+mod demo;
+mod drill;
+mod failure;
+mod incident;
+mod journal;
+mod oncall;
+mod page;
+mod plan;
+mod run;
+mod running;
+mod status;
+mod table;
+mod world;
+
+pub(crate) use failure::Failure;
+pub(crate) use plan::folder as plan_folder;
+pub(crate) use table::say;
+
+use clap::{Args, Parser, Subcommand};
+use model::Time;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Keeps a small company's services standing: from the fault to the right cause, to a human who answers, to an honest
+/// word for the users.
+#[derive(Debug, Parser)]
+#[command(name = "mainstay", version, max_term_width = 100)]
+pub(crate) struct Line {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// The plan.
+    #[arg(long, global = true, value_name = "FILE", default_value = "./mainstay.toml")]
+    pub plan: PathBuf,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A small world of its own on loopback: an outage happens, mainstay deals with it. Prints the board's address.
+    Demo(demo::Demo),
+    /// Is the plan sound? Who would be paged, every hour of the next 12 months?
+    Check,
+    /// Everything: watches, diagnoses, wakes, tells. A changed plan is taken over at once; SIGTERM drains.
+    Run(run::Run),
+    /// What is wrong, in the terminal.
+    Status,
+    /// Why a thing is as it is: `mainstay why auth`, `mainstay why domain.acme.app`.
+    Why {
+        /// A service, a host, a domain, or a thing as findings name it.
+        thing: String,
+    },
+    /// Who is on call.
+    Oncall(oncall::Oncall),
+    /// List, show, acknowledge, note, post, resolve.
+    #[command(subcommand)]
+    Incident(incident::Incident),
+    /// Test pages.
+    #[command(subcommand)]
+    Page(page::Page),
+    /// An outage of real life with real parts; prints the score.
+    Drill(drill::Drill),
+    /// Dump, verify, back up, restore.
+    #[command(subcommand)]
+    Journal(journal::Journal),
+    /// The JSON Schema of mainstay.toml, for editors.
+    Schema {
+        /// The reference as a page of Markdown instead.
+        #[arg(long)]
+        reference: bool,
+    },
+}
+
+impl Line {
+    /// Runs the command. Whatever it says to people is on the terminal when it returns.
+    pub(crate) fn run(self) -> ExitCode {
+        let common = self.common;
+        let done = match self.command {
+            Command::Demo(demo) => demo.run(),
+            Command::Check => check::run(&common),
+            Command::Run(run) => run.run(&common),
+            Command::Status => status::status(&common),
+            Command::Why { thing } => status::why(&common, &thing),
+            Command::Oncall(oncall) => oncall.run(&common),
+            Command::Incident(incident) => incident.run(&common),
+            Command::Page(page) => page.run(&common),
+            Command::Drill(drill) => drill.run(&common),
+            Command::Journal(journal) => journal.run(&common),
+            Command::Schema { reference } => schema(reference),
+        };
+        match done {
+            Ok(code) => code,
+            Err(failure) => failure.tell(common.json),
+        }
+    }
+}
+
+fn schema(reference: bool) -> Result<ExitCode, Failure> {
+    if reference {
+        table::say(&config::reference());
+    } else {
+        table::json(&config::schema())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An instant as people type it: RFC 3339, or a date.
+fn instant(text: &str) -> Result<Time, String> {
+    let date = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    text.parse::<Time>()
+        .ok()
+        .or_else(|| Some(date()?.timestamp()))
+        .ok_or_else(|| "write it like 2026-11-22T09:00:00Z, or a date alone".to_owned())
+}
+
+/// A JSON object on one line, for whoever reads our standard output by machine.
+pub(crate) fn say_json(value: &serde_json::Value) {
+    table::say(&value.to_string());
+}

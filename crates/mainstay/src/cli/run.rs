@@ -1,0 +1,51 @@
+//! `mainstay run`: everything, until it is told to stop.
+
+use crate::cli::{Common, Failure, plan};
+use crate::organs::{self, Organs};
+use clap::Args;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// How much to say on standard error, as tracing filters are written: `info`, `warn,mainstay=debug`.
+    #[arg(long, env = "MAINSTAY_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+    /// Say it as JSON lines.
+    #[arg(long)]
+    log_json: bool,
+}
+
+impl Run {
+    pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
+        self.log_to_stderr()?;
+        let plan = plan::read(&common.plan, common.json)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no)?;
+        runtime.block_on(async {
+            let organs = Organs::start(plan, Some(common.plan.clone())).await.map_err(Failure::no)?;
+            organs::announce(&organs, common.json);
+            until_told_to_stop().await?;
+            tracing::info!("stopping: finishing what was begun");
+            organs.stop().await;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+
+    fn log_to_stderr(&self) -> Result<(), Failure> {
+        let filter = tracing_subscriber::EnvFilter::try_new(&self.log)
+            .map_err(|why| Failure::wrong(format!("--log: {why}")).hint("try `info` or `warn,mainstay=debug`"))?;
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        if self.log_json { log.json().init() } else { log.init() }
+        Ok(())
+    }
+}
+
+async fn until_told_to_stop() -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::no)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::no)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! The loop: one thread, one closed list of what can happen, one append for everything that came together.
+
+use crate::clock;
+use engine::Engine;
+use journal::{Notebook, Series};
+use model::{Effect, Input, Outcome, Plan, Rounds, Sample, Time, time};
+use site::{Ask, AskError, Site};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Inputs taken together into one append.
+const BATCH_MAX: usize = 256;
+/// How long the loop sleeps at most, so that effects lost in flight are owed again in time.
+const NAP: Duration = Duration::from_secs(2);
+/// How often views are made anew when nothing was decided: ages in them grow, and first samples arrive.
+const REFRESH: Duration = Duration::from_secs(5);
+
+/// Where things come in.
+pub(crate) struct Ears {
+    /// What people and machines ask through the site.
+    pub asks: mpsc::Receiver<Ask>,
+    /// Answers to probes.
+    pub samples: mpsc::Receiver<Sample>,
+    /// Ends of attempts.
+    pub outcomes: mpsc::Receiver<Outcome>,
+    /// Sound plans, as they are read.
+    pub plans: mpsc::Receiver<Arc<Plan>>,
+    /// Whether the plan on disk is in force; a sentence when it is not.
+    pub plan_trouble: watch::Receiver<Option<String>>,
+    /// How late the rounds run.
+    pub lag: prober::Lag,
+    /// Turns true when the process is to end.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Where decisions go out.
+pub(crate) struct Mouth {
+    /// What is owed to people.
+    pub effects: mpsc::Sender<Effect>,
+    /// What to ask.
+    pub rounds: watch::Sender<Rounds>,
+    /// What to show.
+    pub views: watch::Sender<Option<Arc<engine::Views>>>,
+}
+
+/// When the loop last turned, for whoever watches the watchman. Milliseconds since 1970.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pulse(Arc<AtomicI64>);
+
+impl Pulse {
+    fn beat(&self, now: Time) {
+        self.0.store(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// How long the loop has not turned as of `now`.
+    #[must_use]
+    pub(crate) fn still_for(&self, now: Time) -> Duration {
+        let last = Time::from_millisecond(self.0.load(Ordering::Relaxed)).unwrap_or(Time::MIN);
+        time::between(last, now)
+    }
+}
+
+/// The engine with its notebook.
+pub(crate) struct Mind {
+    engine: Engine,
+    notebook: Notebook,
+    series: Option<Series>,
+    site: Arc<Site>,
+    pulse: Pulse,
+    sooner: BTreeMap<model::ProbeId, Time>,
+    shown: Time,
+}
+
+type Waiting = (oneshot::Sender<Result<(), AskError>>, Result<(), AskError>);
+
+impl Mind {
+    /// Folds the journal into an engine and says how far it came.
+    ///
+    /// # Errors
+    /// When the journal cannot be read to its end: going on would forget what was promised.
+    pub(crate) fn wake_up(
+        plan: Arc<Plan>,
+        notebook: Notebook,
+        series: Option<Series>,
+        site: Arc<Site>,
+        pulse: Pulse,
+    ) -> Result<Self, journal::ReadError> {
+        let mut engine = Engine::new(plan);
+        loop {
+            let events = notebook.read(engine.seq(), 4_096)?;
+            if events.is_empty() {
+                break;
+            }
+            events.iter().for_each(|event| engine.apply(event));
+        }
+        pulse.beat(clock::now());
+        Ok(Self {
+            engine,
+            notebook,
+            series,
+            site,
+            pulse,
+            sooner: BTreeMap::new(),
+            shown: Time::MIN,
+        })
+    }
+
+    /// Turns until it is told to stop.
+    pub(crate) async fn run(mut self, mut ears: Ears, mouth: Mouth) {
+        let blind_since = self.series.as_ref().and_then(Series::last_at);
+        let plan = self.engine.plan().clone();
+        self.turn(vec![(Input::Booted { blind_since }, None), (Input::PlanRead(plan), None)], &ears, &mouth);
+        loop {
+            let now = clock::now();
+            let nap = self.engine.next().map_or(NAP, |at| time::between(now, at).min(NAP));
+            let nap = nap.max(Duration::from_millis(1));
+            let mut heard = Vec::new();
+            tokio::select! {
+                biased;
+                _ = ears.stop.changed() => break,
+                Some(outcome) = ears.outcomes.recv() => heard.push((Input::Attempted(outcome), None)),
+                Some(ask) = ears.asks.recv() => heard.push((ask.input, Some(ask.answer))),
+                Some(plan) = ears.plans.recv() => heard.push((Input::PlanRead(plan), None)),
+                Some(sample) = ears.samples.recv() => heard.push((Input::Sampled(sample), None)),
+                _ = ears.plan_trouble.changed() => self.shown = Time::MIN,
+                () = tokio::time::sleep(nap) => {}
+            }
+            while heard.len() < BATCH_MAX {
+                if let Ok(outcome) = ears.outcomes.try_recv() {
+                    heard.push((Input::Attempted(outcome), None));
+                } else if let Ok(ask) = ears.asks.try_recv() {
+                    heard.push((ask.input, Some(ask.answer)));
+                } else if let Ok(sample) = ears.samples.try_recv() {
+                    heard.push((Input::Sampled(sample), None));
+                } else {
+                    break;
+                }
+            }
+            heard.push((Input::Tick, None));
+            self.turn(heard, &ears, &mouth);
+        }
+    }
+
+    /// One batch: think, write down, answer whoever waits, send what is owed, show.
+    fn turn(
+        &mut self,
+        heard: Vec<(Input, Option<oneshot::Sender<Result<(), AskError>>>)>,
+        ears: &Ears,
+        mouth: &Mouth,
+    ) {
+        let now = clock::now();
+        self.pulse.beat(now);
+        self.site.beat();
+        let mut events = Vec::new();
+        let mut waiting: Vec<Waiting> = Vec::new();
+        for (input, answer) in heard {
+            if let (Input::Sampled(sample), Some(series)) = (&input, &self.series) {
+                series.record(sample, now);
+            }
+            let handled = self.engine.handle(now, &input);
+            let reply = match handled {
+                Ok(more) => {
+                    events.extend(more);
+                    Ok(())
+                }
+                Err(refused) => Err(AskError::Refused(refused)),
+            };
+            if let Some(answer) = answer {
+                waiting.push((answer, reply));
+            }
+        }
+        let changed = !events.is_empty();
+        for event in &events {
+            tracing::info!(seq = event.seq, event = ?event.happened, "happened");
+        }
+        let written = self.notebook.write(now, events);
+        for (answer, reply) in waiting {
+            let reply = reply.and_then(|()| written.clone().map_err(AskError::Unavailable));
+            let _ = answer.send(reply);
+        }
+        // Effects go out even when the notebook burns: a second call beats a missing one.
+        for effect in self.engine.due(now) {
+            let key = effect.key.clone();
+            if mouth.effects.try_send(effect).is_err() {
+                tracing::warn!(%key, "the courier is busy; this message is owed again in half a minute");
+            }
+        }
+        self.publish_rounds(mouth);
+        if changed || time::between(self.shown, now) >= REFRESH {
+            self.shown = now;
+            let mut views = self.engine.views();
+            views.now.house.extend(self.notebook.trouble().map(str::to_owned));
+            views.now.house.extend(ears.plan_trouble.borrow().clone());
+            views.now.late_p99 = Some(ears.lag.read().p99);
+            mouth.views.send_replace(Some(Arc::new(views)));
+        }
+    }
+
+    fn publish_rounds(&mut self, mouth: &Mouth) {
+        let rounds = self.engine.rounds();
+        let same_plan = Arc::ptr_eq(&rounds.plan, &mouth.rounds.borrow().plan);
+        if !same_plan || rounds.sooner != self.sooner {
+            self.sooner.clone_from(&rounds.sooner);
+            mouth.rounds.send_replace(rounds);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Wiring: which organ is fed by which, and nothing else.
+//!
+//! ```text
+//! prober --samples--> mind --rounds--> prober          courier --outcomes--> mind --effects--> courier
+//! site   --asks-----> mind --views---> site            plan on disk --plans--> mind, courier
+//! ```
+
+use crate::clock;
+use crate::keys::Keys;
+use crate::last_bell;
+use crate::mind::{Ears, Mind, Mouth, Pulse};
+use crate::reload;
+use courier::Courier;
+use journal::{Notebook, Series};
+use journal::sqlite::SqliteJournal;
+use model::{Plan, Rounds};
+use site::{Site, SiteSettings};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// The file in the data folder that says where a running mainstay listens.
+pub(crate) const ADDRESS_FILE: &str = "address";
+
+/// How long each organ may take to finish what it began.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A running mainstay.
+pub(crate) struct Organs {
+    /// Where board, console and API listen.
+    pub address: SocketAddr,
+    /// Where people find the board.
+    pub url: String,
+    /// Signs one person in, once.
+    pub login_link: String,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    mind: Option<std::thread::JoinHandle<()>>,
+    data: PathBuf,
+}
+
+/// Something that must be right before anything starts was not. Says what and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {why}")]
+pub(crate) struct StartError {
+    what: String,
+    why: String,
+}
+
+fn cannot<E: std::fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> StartError {
+    let what = what.into();
+    move |why| StartError { what, why: why.to_string() }
+}
+
+impl Organs {
+    /// Starts everything. Whoever finds the board's port open finds the board on it.
+    ///
+    /// # Errors
+    /// When the port is taken, the data folder is not ours, a secret is missing, or the journal is not whole.
+    pub(crate) async fn start(plan: Plan, plan_path: Option<PathBuf>) -> Result<Self, StartError> {
+        let plan = Arc::new(plan);
+        let data = plan.site.data.clone();
+        let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
+        let journal = SqliteJournal::open(&data.join("journal.db")).map_err(cannot("journal"))?;
+        let series = match Series::open(&data.join("samples.db")) {
+            Ok(series) => Some(series),
+            Err(why) => {
+                tracing::error!("samples will not be kept: {why}");
+                None
+            }
+        };
+        let courier = Arc::new(Courier::new(&plan, keys.key.clone()).map_err(cannot("channels"))?);
+        // Tried here, so that a start fails with its reason; the rounds set up their own.
+        prober::Prober::new(&plan).map_err(cannot("probes"))?;
+        let terms = prober::Terms { clock: Arc::new(clock::now), ..prober::Terms::default() };
+        let lag = terms.lag.clone();
+        let listener =
+            TcpListener::bind(plan.site.listen).await.map_err(cannot(format!("listening on {}", plan.site.listen)))?;
+        let address = listener.local_addr().map_err(cannot("listening"))?;
+
+        let (stop, stopped) = watch::channel(false);
+        let (asks_in, asks) = mpsc::channel(256);
+        let (samples_in, samples) = mpsc::channel(4_096);
+        let (outcomes_in, outcomes) = mpsc::channel(1_024);
+        let (effects, effects_out) = mpsc::channel(1_024);
+        let (plans_in, plans) = mpsc::channel(4);
+        let (plan_trouble_in, plan_trouble) = watch::channel(None);
+        let (rounds, rounds_out) = watch::channel(Rounds { plan: plan.clone(), sooner: BTreeMap::new() });
+        let (views, views_out) = watch::channel(None);
+        let (couriers_in, couriers) = watch::channel(courier);
+
+        let settings = SiteSettings {
+            name: plan.site.name.clone(),
+            url: plan.site.url.clone(),
+            key: keys.key.clone(),
+            api_token: keys.api_token.clone(),
+            data: data.clone(),
+        };
+        let site = Arc::new(Site::new(settings, asks_in));
+        site.load_last();
+        let login_link = site.login_link();
+        let pulse = Pulse::default();
+        let mind = Mind::wake_up(plan.clone(), Notebook::new(Box::new(journal)), series, site.clone(), pulse.clone())
+            .map_err(cannot("journal"))?;
+        let ears = Ears { asks, samples, outcomes, plans, plan_trouble, lag, stop: stopped.clone() };
+        let mouth = Mouth { effects, rounds, views };
+        let mind = spawn_mind(mind, ears, mouth)?;
+
+        let tasks = vec![
+            tokio::spawn(probe(rounds_out, samples_in, terms, stopped.clone())),
+            tokio::spawn(courier::run(couriers.clone(), effects_out, outcomes_in)),
+            tokio::spawn(show(site.clone(), views_out)),
+            tokio::spawn(serve(listener, site, stopped.clone())),
+            tokio::spawn(last_bell::listen(pulse, plan.clone(), couriers, stopped.clone())),
+            tokio::spawn(reload::follow(plan_path, plan.clone(), keys.key, plans_in, couriers_in, plan_trouble_in, stopped)),
+        ];
+        // Written last: whoever reads it may ask at once.
+        std::fs::write(data.join(ADDRESS_FILE), address.to_string()).map_err(cannot("data folder"))?;
+        Ok(Self { address, url: plan.site.url.clone(), login_link, stop, tasks, mind: Some(mind), data })
+    }
+
+    /// Finishes what was begun and ends: the mind first, so that nothing decided stays unsaid.
+    pub(crate) async fn stop(mut self) {
+        let _ = std::fs::remove_file(self.data.join(ADDRESS_FILE));
+        self.stop.send_replace(true);
+        if let Some(mind) = self.mind.take() {
+            let _ = tokio::time::timeout(DRAIN, tokio::task::spawn_blocking(move || mind.join())).await;
+        }
+        for task in self.tasks.drain(..) {
+            let stop = task.abort_handle();
+            if tokio::time::timeout(DRAIN, task).await.is_err() {
+                stop.abort();
+            }
+        }
+    }
+}
+
+/// Says what was bound and how to get in.
+pub(crate) fn announce(organs: &Organs, json: bool) {
+    let (address, login) = (organs.address, &organs.login_link);
+    if json {
+        crate::cli::say_json(&serde_json::json!({ "board": format!("http://{address}/"), "console": login }));
+    } else {
+        crate::cli::say(&format!("board    http://{address}/   (known to people as {})", organs.url));
+        crate::cli::say(&format!("console  {login}   (works once)"));
+    }
+}
+
+/// The mind has a thread of its own: an append that waits for the disk must not hold up a probe or a visitor.
+fn spawn_mind(mind: Mind, ears: Ears, mouth: Mouth) -> Result<std::thread::JoinHandle<()>, StartError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(cannot("starting the mind"))?;
+    std::thread::Builder::new()
+        .name("mind".to_owned())
+        .spawn(move || runtime.block_on(mind.run(ears, mouth)))
+        .map_err(cannot("starting the mind"))
+}
+
+/// Renders the newest views; those that came in between are skipped.
+async fn show(site: Arc<Site>, mut views: watch::Receiver<Option<Arc<engine::Views>>>) {
+    while views.changed().await.is_ok() {
+        let newest = views.borrow_and_update().clone();
+        if let Some(newest) = newest {
+            let site = site.clone();
+            let _ = tokio::task::spawn_blocking(move || site.publish(newest)).await;
+        }
+    }
+}
+
+async fn probe(
+    rounds: watch::Receiver<Rounds>,
+    samples: mpsc::Sender<model::Sample>,
+    terms: prober::Terms,
+    mut stop: watch::Receiver<bool>,
+) {
+    let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
+    if let Err(why) = prober::run(rounds, samples, terms, stopped).await {
+        tracing::error!("the rounds are no longer made: {why}");
+    }
+}
+
+async fn serve(listener: TcpListener, site: Arc<Site>, stop: watch::Receiver<bool>) {
+    if let Err(why) = site::serve(listener, site, stop).await {
+        tracing::error!("the board is no longer served: {why}");
+    }
+}
+
+/// Kept here so that the rest of the house does not ask the clock.
+#[must_use]
+pub(crate) fn stalled(pulse: &Pulse) -> Duration {
+    pulse.still_for(clock::now())
+}

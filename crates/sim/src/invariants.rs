@@ -1,0 +1,193 @@
+//! What must hold at every step, whatever fails (the promises P1-P5, P8 and P10 of docs/concepts/promises.md).
+
+use crate::disk::Disk;
+use engine::Engine;
+use model::event::{Event, Happened};
+use model::{Effect, EffectKey, IncidentId, PageId, Plan, Time, time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest that an open page nobody has in hand may be silent: the last resort is tried every five minutes, a
+/// provider's outcome may be lost for half a minute, and a restart takes five seconds.
+const SILENT_MAX: Duration = Duration::from_secs(300 + 30 + 30);
+/// First attempt after a page opens (P2), and after a restart.
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+const FIRST_WITHIN_AFTER_RESTART: Duration = Duration::from_secs(30);
+
+/// An invariant that broke.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// When.
+    pub at: Time,
+    /// Which, in words.
+    pub what: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {}: {}", self.at, self.what)
+    }
+}
+
+/// Looks on from outside and remembers what a crash makes the engine forget.
+#[derive(Debug, Default)]
+pub struct Watchman {
+    sends: BTreeMap<EffectKey, u32>,
+    crashes: u32,
+    restarted: Option<Time>,
+    opened: BTreeMap<PageId, Time>,
+    spoke: BTreeMap<PageId, Time>,
+    rungs: BTreeMap<PageId, (u32, u32)>,
+    accepted: BTreeSet<IncidentId>,
+    ever_acknowledged: BTreeSet<IncidentId>,
+}
+
+impl Watchman {
+    /// Acknowledgements that were answered with "written down".
+    pub fn accepted(&mut self, incidents: &[IncidentId]) {
+        self.accepted.extend(incidents);
+    }
+
+    /// What the engine decided.
+    pub fn saw(&mut self, events: &[Event], now: Time) {
+        for event in events {
+            match &event.happened {
+                Happened::PageOpened { page, .. } => {
+                    self.opened.insert(*page, now);
+                    self.spoke.insert(*page, now);
+                    self.rungs.remove(page);
+                }
+                Happened::PageClosed { page } => {
+                    self.opened.remove(page);
+                    self.spoke.remove(page);
+                }
+                Happened::IncidentAcknowledged { incident, .. } => {
+                    self.ever_acknowledged.insert(*incident);
+                }
+                Happened::AcknowledgementExpired { incident } => {
+                    self.accepted.remove(incident);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What went out to people.
+    pub fn sent(&mut self, effects: &[Effect], now: Time) {
+        for effect in effects {
+            *self.sends.entry(effect.key.clone()).or_default() += 1;
+            if let Some(page) = effect.page {
+                self.spoke.insert(page, now);
+                self.opened.remove(&page);
+            }
+        }
+    }
+
+    /// The process died and is back.
+    pub fn crashed(&mut self, now: Time) {
+        self.crashes += 1;
+        self.restarted = Some(now);
+    }
+
+    /// Everything that must hold between two steps.
+    ///
+    /// # Errors
+    /// What does not.
+    pub fn check(&mut self, engine: &Engine, plan: &Plan, now: Time) -> Result<(), Broken> {
+        let broken = |what: String| Err(Broken { at: now, what });
+        for incident in engine.incidents().values().filter(|incident| incident.is_open()) {
+            let page = engine.pages().values().find(|page| page.incident == incident.id && page.is_open());
+            let Some(page) = page else {
+                if incident.diagnosis.wakes && !incident.is_in_hand(now) && !self.just_restarted(now) {
+                    return broken(format!("{} wakes somebody, but has no page", incident.id));
+                }
+                continue;
+            };
+            if incident.is_in_hand(now) {
+                self.spoke.insert(page.id, now);
+                self.opened.remove(&page.id);
+                continue;
+            }
+            let spoke = *self.spoke.entry(page.id).or_insert(now);
+            let silent = time::between(spoke, now);
+            if silent > SILENT_MAX {
+                return broken(format!("{} was silent for {}", page.id, time::spoken(silent)));
+            }
+            let limit =
+                if self.just_restarted(now) { FIRST_WITHIN_AFTER_RESTART } else { FIRST_WITHIN };
+            if let Some(opened) = self.opened.get(&page.id)
+                && time::between(*opened, now) > limit
+            {
+                return broken(format!("{} opened, and nothing went out within {}", page.id, time::spoken(limit)));
+            }
+        }
+        self.one_page_a_cause(engine, now)?;
+        for incident in &self.accepted {
+            let Some(incident) = engine.incidents().get(incident) else { continue };
+            if incident.is_open() && incident.acknowledged.is_none() {
+                return broken(format!("{} was acknowledged, and that was forgotten", incident.id));
+            }
+        }
+        for incident in engine.incidents().values().filter(|incident| incident.resolved.is_some()) {
+            let open = incident.diagnosis.findings.iter().find(|id| engine.findings().contains_key(id));
+            if let Some(finding) = open {
+                return broken(format!("{} is over while {finding} is open", incident.id));
+            }
+        }
+        let _ = plan;
+        Ok(())
+    }
+
+    fn one_page_a_cause(&self, engine: &Engine, now: Time) -> Result<(), Broken> {
+        let mut causes = BTreeSet::new();
+        for page in engine.pages().values().filter(|page| page.is_open()) {
+            if let Some(incident) = engine.incidents().get(&page.incident)
+                && !causes.insert(&incident.diagnosis.cause)
+            {
+                let what = format!("two pages are open for {}", incident.diagnosis.cause);
+                return Err(Broken { at: now, what });
+            }
+        }
+        Ok(())
+    }
+
+    fn just_restarted(&self, now: Time) -> bool {
+        self.restarted.is_some_and(|at| time::between(at, now) < FIRST_WITHIN_AFTER_RESTART)
+    }
+
+    /// The fold of what is on disk equals the live state.
+    ///
+    /// # Errors
+    /// The first line in which they differ.
+    pub fn same_after_replay(&self, live: &Engine, disk: &Disk, plan: &Arc<Plan>, now: Time) -> Result<(), Broken> {
+        let mut replayed = Engine::new(plan.clone());
+        for event in disk.all() {
+            replayed.apply(&event);
+        }
+        let (live, replayed) = (live.known_text(), replayed.known_text());
+        if live == replayed {
+            return Ok(());
+        }
+        let differing = live.lines().zip(replayed.lines()).find(|(a, b)| a != b);
+        Err(Broken { at: now, what: format!("replay differs from the live state: {differing:?}") })
+    }
+
+    /// What must hold when the world has been well for an hour.
+    ///
+    /// # Errors
+    /// What does not.
+    pub fn at_the_end(&self, engine: &Engine, disk: &Disk, plan: &Arc<Plan>, now: Time) -> Result<(), Broken> {
+        self.same_after_replay(engine, disk, plan, now)?;
+        if let Some(incident) = engine.incidents().values().find(|incident| incident.is_open()) {
+            let what = format!("the world is well, but {} is still open: {}", incident.id, incident.diagnosis.sentence);
+            return Err(Broken { at: now, what });
+        }
+        // One for the first time, one for each crash, and one for each lost outcome, which is owed again.
+        if let Some((key, count)) = self.sends.iter().find(|(_, count)| **count > 3 + self.crashes) {
+            return Err(Broken { at: now, what: format!("{key} went out {count} times") });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,335 @@
+//! The loop in virtual time: what `mind.rs` does with sockets and threads, done here with a queue and a seed.
+
+use crate::disk::{Disk, Mood};
+use crate::invariants::{Broken, Watchman};
+use crate::phones::Phones;
+use crate::world::World;
+use engine::Engine;
+use fastrand::Rng;
+use journal::Notebook;
+use model::{Effect, IncidentId, Input, Outcome, Plan, ProbeId, Time, time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a restart takes.
+const RESTART: Duration = Duration::from_secs(5);
+/// The loop turns at least this often, as the real one does.
+const NAP: Duration = Duration::from_secs(2);
+
+/// What a run is made of. Everything else follows from the seed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The seed.
+    pub seed: u64,
+    /// When the run begins.
+    pub begin: Time,
+    /// How long it lasts.
+    pub length: Duration,
+    /// What is truly so.
+    pub world: World,
+    /// How people and providers behave.
+    pub phones: Phones,
+    /// When the process is killed; it is back five seconds later.
+    pub crashes: BTreeSet<Time>,
+    /// Whether the disk has bad moods.
+    pub bad_disk: bool,
+}
+
+/// How a run went.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Answers to probes judged.
+    pub samples: u64,
+    /// Lines of the journal.
+    pub events: u64,
+    /// Incidents opened.
+    pub incidents: u64,
+    /// Pages opened.
+    pub pages: u64,
+    /// Messages handed to providers.
+    pub messages: u64,
+    /// Times the process was killed.
+    pub crashes: u64,
+}
+
+impl Settings {
+    /// A world that breaks by chance, people and providers of all sorts, crashes and a disk with moods.
+    #[must_use]
+    pub fn by_chance(seed: u64, hours: u64) -> Self {
+        let mut chance = Rng::with_seed(seed);
+        let begin = Time::UNIX_EPOCH;
+        let begin = time::later(begin, Duration::from_secs(1_790_000_000 + seed % 1_000 * 86_400));
+        let world = World::by_chance(begin, hours, &mut chance);
+        let crash = |chance: &mut Rng| time::later(begin, Duration::from_millis(chance.u64(0..hours * 3_600_000)));
+        Self {
+            seed,
+            begin,
+            length: Duration::from_secs(hours * 3_600),
+            crashes: (0..hours / 2).map(|_| crash(&mut chance)).collect(),
+            phones: Phones {
+                refused_percent: chance.u8(0..60),
+                lost_percent: chance.u8(0..20),
+                answered_percent: chance.u8(0..60),
+            },
+            bad_disk: chance.bool(),
+            world,
+        }
+    }
+
+    /// Puts it in a box and runs it to its end.
+    ///
+    /// # Errors
+    /// The first invariant that broke.
+    pub fn run(self) -> Result<Report, Broken> {
+        let at = self.begin;
+        Run::new(self).map_err(|what| Broken { at, what })?.to_the_end()
+    }
+}
+
+impl Report {
+    /// Adds another run.
+    pub fn add(&mut self, other: &Self) {
+        self.samples += other.samples;
+        self.events += other.events;
+        self.incidents += other.incidents;
+        self.pages += other.pages;
+        self.messages += other.messages;
+        self.crashes += other.crashes;
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { samples, events, incidents, pages, messages, crashes } = self;
+        write!(
+            f,
+            "{samples} samples, {events} events, {incidents} incidents, {pages} pages, {messages} messages, {crashes} crashes"
+        )
+    }
+}
+
+enum Occurrence {
+    Outcome(Outcome),
+    Answer(IncidentId),
+    Disk(Mood),
+}
+
+/// A run under way.
+pub struct Run {
+    settings: Settings,
+    plan: Arc<Plan>,
+    engine: Engine,
+    notebook: Notebook,
+    disk: Disk,
+    chance: Rng,
+    now: Time,
+    queue: BTreeMap<(Time, u64), Occurrence>,
+    queued: u64,
+    turns: BTreeSet<(Time, ProbeId)>,
+    turn_of: BTreeMap<ProbeId, Time>,
+    asked_sooner: BTreeMap<ProbeId, Time>,
+    watchman: Watchman,
+    report: Report,
+}
+
+impl Run {
+    /// Puts a world in a box.
+    ///
+    /// # Errors
+    /// When the plan is not sound, which is a mistake of the simulation itself.
+    pub fn new(settings: Settings) -> Result<Self, String> {
+        let read = config::read(include_str!("plan.toml"), "plan.toml", std::path::Path::new("."));
+        let plan = Arc::new(read.map_err(|problems| problems.to_string())?.plan);
+        let disk = Disk::default();
+        let mut run = Self {
+            engine: Engine::new(plan.clone()),
+            notebook: Notebook::new(Box::new(disk.clone())),
+            chance: Rng::with_seed(settings.seed),
+            now: settings.begin,
+            queue: BTreeMap::new(),
+            queued: 0,
+            turns: BTreeSet::new(),
+            turn_of: BTreeMap::new(),
+            asked_sooner: BTreeMap::new(),
+            watchman: Watchman::default(),
+            report: Report::default(),
+            settings,
+            plan,
+            disk,
+        };
+        if run.settings.bad_disk {
+            run.plan_moods();
+        }
+        Ok(run)
+    }
+
+    /// Runs to the end.
+    ///
+    /// # Errors
+    /// The first invariant that broke.
+    pub fn to_the_end(mut self) -> Result<Report, Broken> {
+        let end = time::later(self.settings.begin, self.settings.length);
+        self.boot(None)?;
+        while self.now < end {
+            let next_crash = self.settings.crashes.first().copied();
+            let next = [
+                Some(time::later(self.now, NAP)),
+                self.queue.keys().next().map(|(at, _)| *at),
+                self.turns.first().map(|(at, _)| *at),
+                self.engine.next(),
+                next_crash,
+            ];
+            let next = next.into_iter().flatten().min().unwrap_or(end);
+            self.now = next.max(time::later(self.now, Duration::from_millis(1)));
+            if next_crash.is_some_and(|at| at <= self.now) {
+                self.settings.crashes.pop_first();
+                self.crash()?;
+                continue;
+            }
+            self.turn()?;
+        }
+        self.watchman.at_the_end(&self.engine, &self.disk, &self.plan, self.now)?;
+        self.report.events = self.engine.seq();
+        Ok(self.report)
+    }
+
+    /// Everything that happened by now: answers to probes, outcomes, people.
+    fn turn(&mut self) -> Result<(), Broken> {
+        let mut inputs = Vec::new();
+        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            match entry.remove() {
+                Occurrence::Outcome(outcome) => inputs.push(Input::Attempted(outcome)),
+                Occurrence::Answer(incident) => {
+                    inputs.push(Input::Acknowledge { incident, by: "ana".to_owned(), via: "link".to_owned() });
+                }
+                Occurrence::Disk(mood) => self.disk.set(mood),
+            }
+        }
+        while let Some((at, id)) = self.turns.pop_first() {
+            if at > self.now {
+                self.turns.insert((at, id));
+                break;
+            }
+            let Some(probe) = self.plan.probes.get(&id) else { continue };
+            inputs.push(Input::Sampled(self.settings.world.answer(&self.plan, probe, self.now)));
+            self.report.samples += 1;
+            self.set_turn(id, time::later(self.now, probe.every));
+        }
+        inputs.push(Input::Tick);
+        self.think(&inputs)
+    }
+
+    fn think(&mut self, inputs: &[Input]) -> Result<(), Broken> {
+        let mut events = Vec::new();
+        let mut acknowledged = Vec::new();
+        for input in inputs {
+            if let Ok(more) = self.engine.handle(self.now, input) {
+                if let (Input::Acknowledge { incident, .. }, false) = (input, more.is_empty()) {
+                    acknowledged.push(*incident);
+                }
+                events.extend(more);
+            }
+        }
+        let happened = events.clone();
+        let written = self.notebook.write(self.now, events).is_ok();
+        if written {
+            self.watchman.accepted(&acknowledged);
+        }
+        self.watchman.saw(&happened, self.now);
+        for event in &happened {
+            match event.happened {
+                model::Happened::IncidentOpened { .. } => self.report.incidents += 1,
+                model::Happened::PageOpened { .. } => self.report.pages += 1,
+                _ => {}
+            }
+        }
+        let effects = self.engine.due(self.now);
+        for effect in &effects {
+            self.send(effect);
+        }
+        self.watchman.sent(&effects, self.now);
+        self.ask_sooner();
+        self.watchman.check(&self.engine, &self.plan, self.now)
+    }
+
+    fn send(&mut self, effect: &Effect) {
+        self.report.messages += 1;
+        let fate = self.settings.phones.fate(effect, &mut self.chance);
+        if let Some(after) = fate.outcome_after {
+            self.put(after, Occurrence::Outcome(fate.outcome));
+        }
+        if let (Some(after), Some(incident)) = (fate.answered_after, effect.incident) {
+            self.put(after, Occurrence::Answer(incident));
+        }
+    }
+
+    fn ask_sooner(&mut self) {
+        for (probe, at) in self.engine.rounds().sooner {
+            // The scheduler answers an entry once; a lost answer is asked again because the entry's time moves on.
+            if self.asked_sooner.get(&probe) == Some(&at) {
+                continue;
+            }
+            let turn = self.turn_of.get(&probe).copied();
+            if turn.is_some_and(|turn| at < turn) {
+                self.asked_sooner.insert(probe.clone(), at);
+                self.set_turn(probe, at);
+            }
+        }
+    }
+
+    fn set_turn(&mut self, probe: ProbeId, at: Time) {
+        if let Some(old) = self.turn_of.insert(probe.clone(), at) {
+            self.turns.remove(&(old, probe.clone()));
+        }
+        self.turns.insert((at, probe));
+    }
+
+    fn put(&mut self, after: Duration, occurrence: Occurrence) {
+        self.queued += 1;
+        self.queue.insert((time::later(self.now, after), self.queued), occurrence);
+    }
+
+    /// The process dies: what was not on disk is forgotten, what was in flight is not heard of again.
+    fn crash(&mut self) -> Result<(), Broken> {
+        self.report.crashes += 1;
+        let last = self.now;
+        if self.notebook.trouble().is_none() {
+            self.watchman.same_after_replay(&self.engine, &self.disk, &self.plan, self.now)?;
+        }
+        self.queue.retain(|_, occurrence| !matches!(occurrence, Occurrence::Outcome(_)));
+        self.now = time::later(self.now, RESTART);
+        self.engine = Engine::new(self.plan.clone());
+        for event in self.disk.all() {
+            self.engine.apply(&event);
+        }
+        self.notebook = Notebook::new(Box::new(self.disk.clone()));
+        self.watchman.crashed(self.now);
+        self.boot(Some(last))
+    }
+
+    fn boot(&mut self, blind_since: Option<Time>) -> Result<(), Broken> {
+        self.turns.clear();
+        self.turn_of.clear();
+        self.asked_sooner.clear();
+        let probes: Vec<ProbeId> = self.plan.probes.keys().cloned().collect();
+        for probe in probes {
+            let after = Duration::from_millis(self.chance.u64(0..5_000));
+            self.set_turn(probe, time::later(self.now, after));
+        }
+        self.think(&[Input::Booted { blind_since }, Input::PlanRead(self.plan.clone()), Input::Tick])
+    }
+
+    fn plan_moods(&mut self) {
+        let length = self.settings.length.as_secs();
+        let mut at = self.chance.u64(600..4_000);
+        while at < length {
+            let mood = if self.chance.bool() { Mood::Refusing } else { Mood::Forgetful };
+            let lasts = self.chance.u64(5..240);
+            self.put(Duration::from_secs(at), Occurrence::Disk(mood));
+            self.put(Duration::from_secs(at + lasts), Occurrence::Disk(Mood::Well));
+            at += lasts + self.chance.u64(600..7_000);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What is truly so: which names are well, since when. Probes read it; the engine must find it out.
+
+use fastrand::Rng;
+use model::fault::{DnsFault, Fault, TlsFault};
+use model::plan::{Ask, Probe};
+use model::sample::{
+    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ResolverSaid, Sample, ServerSaid, TlsSeen,
+};
+use model::{Plan, Time, time};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// How long resolvers go on with an old answer.
+pub const CACHED_FOR: Duration = Duration::from_secs(300);
+
+/// Something that is truly broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// A registration ran out and was parked; names follow when caches run out, and come back as slowly.
+    Expired(&'static str),
+    /// A host refuses connections.
+    Refused(&'static str),
+    /// A host serves somebody else's certificate.
+    WrongName(&'static str),
+    /// We cannot see out; the world is well.
+    Blind,
+    /// The registry gives no usable answers; the world is well.
+    RegistryDown,
+}
+
+/// An outage and when it holds.
+#[derive(Clone, Debug)]
+pub struct Spell {
+    /// What is broken.
+    pub outage: Outage,
+    /// From when.
+    pub from: Time,
+    /// Until when it is repaired.
+    pub to: Time,
+}
+
+impl Spell {
+    /// Whether users are hurt by it, so that somebody must be woken.
+    #[must_use]
+    pub fn hurts(&self) -> bool {
+        !matches!(self.outage, Outage::Blind | Outage::RegistryDown)
+    }
+}
+
+/// The world.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Everything that breaks during the run, in order of time.
+    pub spells: Vec<Spell>,
+}
+
+impl World {
+    /// A world that breaks about every two hours, never twice at once, and is well for an hour at its end.
+    #[must_use]
+    pub fn by_chance(begin: Time, hours: u64, chance: &mut Rng) -> Self {
+        let end = time::later(begin, Duration::from_secs(hours * 3_600));
+        let mut spells = Vec::new();
+        let mut from = time::later(begin, Duration::from_secs(chance.u64(300..3_600)));
+        while time::later(from, Duration::from_secs(7_200)) < end {
+            let outage = match chance.u8(0..8) {
+                0 => Outage::Expired("acme.app"),
+                1 => Outage::Expired("acme.com"),
+                2 | 3 => Outage::Refused("auth.acme.app"),
+                4 => Outage::Refused("www.acme.io"),
+                5 => Outage::WrongName("shop.acme.com"),
+                6 => Outage::Blind,
+                _ => Outage::RegistryDown,
+            };
+            let to = time::later(from, Duration::from_secs(chance.u64(120..3_000)));
+            spells.push(Spell { outage, from, to });
+            from = time::later(to, Duration::from_secs(chance.u64(1_800..7_200)));
+        }
+        Self { spells }
+    }
+
+    fn now<'a>(&'a self, at: Time) -> impl Iterator<Item = &'a Outage> + 'a {
+        self.spells.iter().filter(move |spell| spell.from <= at && at < spell.to).map(|spell| &spell.outage)
+    }
+
+    /// Whether a registration is away as of `at`, as its registry and its parent zone say.
+    fn expired(&self, domain: &str, at: Time) -> bool {
+        self.now(at).any(|outage| matches!(outage, Outage::Expired(name) if *name == domain))
+    }
+
+    /// Whether the names of a registration lead to the parking page: later than the registration, by the caches.
+    fn parked(&self, domain: &str, at: Time) -> bool {
+        self.expired(domain, time::earlier(at, CACHED_FOR))
+    }
+
+    /// The answer that a probe gets at `at`.
+    #[must_use]
+    pub fn answer(&self, plan: &Plan, probe: &Probe, at: Time) -> Sample {
+        let answer = if self.now(at).any(|outage| *outage == Outage::Blind) {
+            blind(&probe.ask)
+        } else {
+            self.seen(plan, &probe.ask, at)
+        };
+        let phases = Phases { total: Duration::from_millis(40), ..Phases::default() };
+        Sample { probe: probe.id.clone(), phases, answer }
+    }
+
+    fn seen(&self, plan: &Plan, ask: &Ask, at: Time) -> Answer {
+        match ask {
+            Ask::Http { url, .. } => {
+                let host = url.trim_start_matches("https://").trim_end_matches('/');
+                if let Some(tls) = self.tls_fault(host, at) {
+                    return Answer::Failed(Fault::Tls { tls });
+                }
+                if self.refused(host, at) {
+                    return Answer::Failed(Fault::Refused);
+                }
+                let hop = Hop { url: url.clone(), status: 200, tls: None };
+                Answer::Http(HttpSeen {
+                    status: 200,
+                    address: here(443),
+                    body_bytes: 2,
+                    body_found: None,
+                    hops: vec![hop],
+                })
+            }
+            Ask::Tcp { port, .. } => Answer::Tcp { address: here(*port) },
+            Ask::Tls { host, port } => {
+                if self.refused(host, at) {
+                    return Answer::Failed(Fault::Refused);
+                }
+                let names = vec![host.clone()];
+                let certificate = Certificate {
+                    subject: format!("CN={host}"),
+                    issuer: "CN=Box CA".to_owned(),
+                    names,
+                    not_before: time::earlier(at, Duration::from_secs(10 * 86_400)),
+                    not_after: time::later(at, Duration::from_secs(80 * 86_400)),
+                    key: "EC P-256".to_owned(),
+                };
+                Answer::Tls(TlsSeen {
+                    address: here(*port),
+                    name: host.clone(),
+                    chain: vec![certificate],
+                    faults: self.tls_fault(host, at).into_iter().collect(),
+                })
+            }
+            Ask::Dns { zone, names } => Answer::Dns(self.dns(plan, zone, names, at)),
+            Ask::Domain { name } => self.registration(name, at),
+        }
+    }
+
+    fn refused(&self, host: &str, at: Time) -> bool {
+        self.now(at).any(|outage| matches!(outage, Outage::Refused(name) if *name == host))
+    }
+
+    fn tls_fault(&self, host: &str, at: Time) -> Option<TlsFault> {
+        let wrong = self.now(at).any(|outage| matches!(outage, Outage::WrongName(name) if *name == host));
+        let parked = self.parked(zone_of(host), at);
+        (wrong || parked).then(|| TlsFault::WrongName { presented: vec!["parking.test".to_owned()] })
+    }
+
+    fn dns(&self, _plan: &Plan, zone: &str, names: &[String], at: Time) -> DnsSeen {
+        let home = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
+        let parking = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
+        let (servers, address) = if self.expired(zone, at) { (parking_servers(), parking) } else { (home_servers(), home) };
+        let resolved = if self.parked(zone, at) { parking } else { home };
+        let said = |server: &String| ServerSaid {
+            server: server.clone(),
+            address: Some(address),
+            soa: Ok(1),
+            names: names.iter().map(|_| Ok(BTreeSet::from([address]))).collect(),
+        };
+        let resolver = |name: &String| ResolverSaid {
+            resolver: here(53),
+            name: name.clone(),
+            addresses: Ok(BTreeSet::from([resolved])),
+            ttl_secs: Some(60),
+        };
+        DnsSeen {
+            zone: zone.to_owned(),
+            servers: servers.iter().map(said).collect(),
+            delegation: Ok(servers),
+            resolvers: names.iter().map(resolver).collect(),
+        }
+    }
+
+    fn registration(&self, domain: &str, at: Time) -> Answer {
+        if self.now(at).any(|outage| *outage == Outage::RegistryDown) {
+            return Answer::Failed(Fault::Lookup { why: "503".to_owned(), retry_after: None });
+        }
+        let expired = self.expired(domain, at);
+        let year = Duration::from_secs(365 * 86_400);
+        let spell = self.spells.iter().rev().find(|spell| {
+            spell.from <= at && matches!(spell.outage, Outage::Expired(name) if name == domain)
+        });
+        let base = spell.map_or(self.spells.first().map_or(at, |spell| spell.from), |spell| spell.from);
+        let paid_until = if expired { base } else { time::later(base, year) };
+        Answer::Domain(DomainSeen {
+            domain: domain.to_owned(),
+            source: "https://rdap.box.test/".to_owned(),
+            registry_expires: Some(time::later(base, year)),
+            registrar_expires: Some(paid_until),
+            statuses: if expired { BTreeSet::from(["auto renew period".to_owned()]) } else { BTreeSet::new() },
+            name_servers: if expired { parking_servers() } else { home_servers() },
+            registrar: Some("Box Registrar".to_owned()),
+            database_updated: None,
+        })
+    }
+}
+
+fn blind(ask: &Ask) -> Answer {
+    let why = "no answer from the resolver".to_owned();
+    match ask {
+        Ask::Domain { .. } => Answer::Failed(Fault::Lookup { why, retry_after: None }),
+        Ask::Dns { zone, .. } => Answer::Dns(DnsSeen {
+            zone: zone.clone(),
+            delegation: Err(DnsFault::Silent),
+            servers: Vec::new(),
+            resolvers: Vec::new(),
+        }),
+        _ => Answer::Failed(Fault::NameUnanswered { why }),
+    }
+}
+
+fn zone_of(host: &str) -> &str {
+    let dots: Vec<usize> = host.match_indices('.').map(|(at, _)| at).collect();
+    match dots.as_slice() {
+        [.., before, _] => host.get(before + 1..).unwrap_or(host),
+        _ => host,
+    }
+}
+
+fn home_servers() -> BTreeSet<String> {
+    BTreeSet::from(["ns1.host.test".to_owned(), "ns2.host.test".to_owned()])
+}
+
+fn parking_servers() -> BTreeSet<String> {
+    BTreeSet::from(["ns1.parking.test".to_owned(), "ns2.parking.test".to_owned()])
+}
+
+fn here(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(192, 0, 2, 10), port))
+}

@@ -1,0 +1,91 @@
+//! The engine in a box: fixed seeds, and one incident crashed at each of its seconds.
+
+use model::{Time, time};
+use sim::phones::Phones;
+use sim::world::{Outage, Spell, World};
+use sim::{Report, Settings};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+fn begin() -> Time {
+    "2026-11-22T03:00:00Z".parse().unwrap()
+}
+
+fn after(secs: u64) -> Time {
+    time::later(begin(), Duration::from_secs(secs))
+}
+
+/// One incident: the registration runs out after two minutes and is renewed five minutes later.
+fn one_incident(phones: Phones, crashes: BTreeSet<Time>) -> Settings {
+    Settings {
+        seed: 7,
+        begin: begin(),
+        length: Duration::from_secs(3_600),
+        world: World { spells: vec![Spell { outage: Outage::Expired("acme.app"), from: after(120), to: after(420) }] },
+        phones,
+        crashes,
+        bad_disk: false,
+    }
+}
+
+const NOBODY_ANSWERS: Phones = Phones { refused_percent: 20, lost_percent: 10, answered_percent: 0 };
+const SOMEBODY_ANSWERS: Phones = Phones { refused_percent: 0, lost_percent: 0, answered_percent: 100 };
+
+fn run(settings: Settings) -> Report {
+    let crashes = settings.crashes.clone();
+    settings.run().unwrap_or_else(|broken| panic!("{broken} (crashes at {crashes:?})"))
+}
+
+#[test]
+fn a_quiet_world_stays_quiet() {
+    let mut settings = one_incident(SOMEBODY_ANSWERS, BTreeSet::new());
+    settings.world.spells.clear();
+    let report = run(settings);
+    assert_eq!((report.incidents, report.pages, report.messages), (0, 0, 0), "{report}");
+}
+
+#[test]
+fn an_expired_name_is_one_incident_and_one_page() {
+    let report = run(one_incident(SOMEBODY_ANSWERS, BTreeSet::new()));
+    assert_eq!((report.incidents, report.pages), (1, 1), "{report}");
+}
+
+#[test]
+fn crashed_at_every_second_of_a_whole_incident_with_nobody_answering() {
+    for second in 100..900 {
+        let report = run(one_incident(NOBODY_ANSWERS, BTreeSet::from([after(second)])));
+        assert_eq!(report.crashes, 1);
+        assert_eq!(report.incidents, 1, "crashed at second {second}: {report}");
+    }
+}
+
+#[test]
+fn crashed_at_every_second_of_a_whole_incident_with_somebody_answering() {
+    for second in 100..900 {
+        let report = run(one_incident(SOMEBODY_ANSWERS, BTreeSet::from([after(second)])));
+        assert_eq!((report.incidents, report.pages), (1, 1), "crashed at second {second}: {report}");
+    }
+}
+
+#[test]
+fn crashed_every_half_minute() {
+    let crashes = (1..60).map(|n| after(n * 31)).collect();
+    let report = run(one_incident(NOBODY_ANSWERS, crashes));
+    assert_eq!(report.incidents, 1, "{report}");
+}
+
+#[test]
+fn what_breaks_by_chance_is_found_and_ends() {
+    for seed in 1..=12 {
+        let settings = Settings::by_chance(seed, 24);
+        let hurts = settings.world.spells.iter().filter(|spell| spell.hurts()).count() as u64;
+        let report = settings.run().unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
+        assert!(report.incidents >= hurts, "seed {seed}: {hurts} outages, {report}");
+    }
+}
+
+#[test]
+fn one_seed_gives_one_run() {
+    let text = || Settings::by_chance(5, 24).run().map(|report| report.to_string()).map_err(|broken| broken.to_string());
+    assert_eq!(text(), text());
+}

@@ -10,7 +10,8 @@ use model::event::Event;
 use model::incident::{Diagnosis, Stage};
 use model::time::later;
 use model::{
-    Finding, FindingId, Happened, Incident, IncidentId, Kind, Looked, Plan, ProbeId, Thing, Time, Weight,
+    Finding, FindingId, Graph, Happened, Incident, IncidentId, Kind, Looked, Plan, ProbeId, Thing, Time,
+    Weight,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -252,7 +253,7 @@ impl Diagnose {
         for incident in self.known.open() {
             let members: Vec<&Finding> =
                 incident.diagnosis.findings.iter().filter_map(|id| by_id.get(id).copied()).collect();
-            let cause = followed(&incident.diagnosis.cause, &members, &roots);
+            let cause = followed(&plan.graph, &incident.diagnosis.cause, &members, &roots);
             let older = *claims.entry(cause.clone()).or_insert(incident.id);
             if older != incident.id {
                 sorted.merged.insert(incident.id, older);
@@ -349,7 +350,20 @@ impl Diagnose {
             .collect();
         findings.extend(&open);
         let cases = self.cases(&findings);
-        if open.is_empty() && parts.is_empty() {
+        // Findings that belong elsewhere now leave before anything ends: their incident goes with them when it is the last.
+        let left: BTreeSet<FindingId> = (incident.diagnosis.findings.iter().copied())
+            .filter(|id| seen.findings.contains_key(id) && !open.contains(id))
+            .collect();
+        if open.is_empty() && parts.is_empty() && !left.is_empty() {
+            let home = |id: &FindingId| {
+                sorted.members.iter().find(|(_, all)| all.contains(id)).map(|(home, _)| *home)
+            };
+            let homes: BTreeSet<Option<IncidentId>> = left.iter().map(home).collect();
+            if let (1, Some(Some(into))) = (homes.len(), homes.first().copied()) {
+                return Some(Happened::IncidentMerged { incident: id, into });
+            }
+        }
+        if open.is_empty() && parts.is_empty() && left.is_empty() {
             let closed = mend::last_closed(cases.iter().copied()).unwrap_or(now);
             if self.verified(plan, seen, cause, &cases, closed) {
                 return Some(self.end(plan, seen, incident, cause, &cases, closed));
@@ -363,7 +377,8 @@ impl Diagnose {
         let matters = diagnosis.cause != was.cause
             || diagnosis.stage != was.stage
             || diagnosis.wakes != was.wakes
-            || diagnosis.affected != was.affected;
+            || diagnosis.affected != was.affected
+            || !left.is_empty();
         let told = self.known.memories.get(&id).map_or(incident.opened, |memory| memory.diagnosed);
         let due = later(told, DETAILS_EVERY);
         if !matters && now < due {
@@ -438,19 +453,21 @@ impl Diagnose {
 }
 
 /// The cause of an incident by what is known now: its own, or a deeper one, or one that several share.
-fn followed(cause: &Thing, members: &[&Finding], roots: &BTreeMap<FindingId, Thing>) -> Thing {
+fn followed(graph: &Graph, cause: &Thing, members: &[&Finding], roots: &BTreeMap<FindingId, Thing>) -> Thing {
     let root = |finding: &&&Finding| roots.get(&finding.id).filter(|root| !is_endpoint(root.kind));
     let any_root = |finding: &&&Finding| roots.get(&finding.id);
     if cause.kind == Kind::Service {
-        // Names that seemed to fail each for itself turn out to have a cause: the one that explains most of them.
+        // Names that seemed to fail each for itself turn out to have a cause: the one that explains most of them. A service
+        // gives way to one that it needs, never the other way round, and in a circle not at all.
+        let deeper = |root: &Thing| match root.kind {
+            Kind::Service => graph.beneath(cause).contains(root) && !graph.beneath(root).contains(cause),
+            _ => true,
+        };
         let mut explained: BTreeMap<&Thing, usize> = BTreeMap::new();
-        for root in members.iter().filter_map(|finding| root(&finding)) {
+        for root in members.iter().filter_map(|finding| root(&finding)).filter(|root| deeper(root)) {
             *explained.entry(root).or_default() += 1;
         }
-        let best = explained
-            .into_iter()
-            .filter(|(root, _)| *root != cause)
-            .max_by_key(|(root, count)| (*count, root.kind));
+        let best = explained.into_iter().max_by_key(|(root, count)| (*count, root.kind));
         return best.map_or(cause, |(root, _)| root).clone();
     }
     let mut own = members.iter().filter(|finding| finding.about == *cause);

@@ -1,6 +1,6 @@
 //! The cause, and the end, in one plain sentence: the first line of everything that people read.
 
-use crate::cause::hurts;
+use crate::cause::{hurts, is_ahead};
 use crate::known::Case;
 use crate::mend::is_deep;
 use crate::scope::Scope;
@@ -29,7 +29,7 @@ impl Facts<'_> {
         match self.mended {
             Some(since) => self.mending(since),
             None => {
-                let mut text = self.head(self.now);
+                let mut text = self.head(self.now, Tense::Is);
                 text.push_str(&self.consequences());
                 text.push_str(&self.others());
                 text
@@ -39,8 +39,10 @@ impl Facts<'_> {
 
     /// The whole story once it is over. `services` are all that it ever affected.
     pub(crate) fn story(&self, services: &BTreeSet<Thing>, since: Time, ended: Time) -> String {
-        let head = past(&self.head(ended));
-        let lasted = rounded(between(since, ended));
+        let head = self.head(ended, Tense::Was);
+        // A date that came close for weeks is no part of how long people were hurt.
+        let hurt = self.cases.iter().filter(|case| hurts(&case.finding)).map(|case| case.finding.since).min();
+        let lasted = rounded(between(hurt.unwrap_or(since), ended));
         let names: BTreeSet<&str> = self
             .cases
             .iter()
@@ -57,6 +59,9 @@ impl Facts<'_> {
                 format!("{head}; it lasted {lasted} and no name failed")
             }
             (None, Some(one), _) => format!("{head}; {one} suffered for {lasted}"),
+            (None, None, _) if self.own().first().is_some_and(|case| is_ahead(&case.finding.fault)) => {
+                format!("{head}; that was settled after {lasted}")
+            }
             (None, None, _) => format!("{head}; it lasted {lasted}"),
         }
     }
@@ -72,30 +77,35 @@ impl Facts<'_> {
         own
     }
 
-    /// The cause.
-    fn head(&self, now: Time) -> String {
+    /// The cause, as it is or as it was.
+    fn head(&self, now: Time, tense: Tense) -> String {
         if self.cause.kind == Kind::Service {
-            return self.shared(now);
+            return self.shared(now, tense);
         }
+        let subject = self.called(self.cause);
         let own = self.own();
-        let Some(first) = own.first() else { return format!("{} is not well", self.called(self.cause)) };
+        let Some(first) = own.first() else {
+            return match tense {
+                Tense::Is => format!("{subject} is not well"),
+                Tense::Was => format!("{subject} was not well"),
+            };
+        };
         let moved = self.cases.iter().find_map(|case| match &case.finding.fault {
             Fault::Dns { dns: DnsFault::DelegationMoved { to, .. } } if case.closed.is_none() => Some(to),
             _ => None,
         });
-        let mut text = told(&self.called(self.cause), &first.finding, moved, now);
-        let held = own
-            .iter()
-            .skip(1)
-            .find(|case| matches!(case.finding.fault, Fault::Domain { domain: DomainFault::Held { .. } }));
-        if let Some(held) = held.filter(|held| held.closed == first.closed) {
-            text.push_str(&format!("; it {}", held.finding.fault));
+        let mut text = told(&subject, &first.finding, moved, now, tense);
+        let is_held =
+            |case: &&&Case| matches!(case.finding.fault, Fault::Domain { domain: DomainFault::Held { .. } });
+        let held = own.iter().skip(1).find(is_held);
+        if let Some(held) = held.filter(|held| held.closed.is_some() == first.closed.is_some()) {
+            text.push_str(&format!("; it {}", said(&held.finding.fault.to_string(), tense)));
         }
         text
     }
 
     /// Several names of one service, each failing for itself.
-    fn shared(&self, now: Time) -> String {
+    fn shared(&self, now: Time, tense: Tense) -> String {
         let title = self.called(self.cause);
         let open = self.cases.iter().filter(|case| case.closed.is_none());
         let cases: Vec<&&Case> = match open.clone().count() {
@@ -109,25 +119,34 @@ impl Facts<'_> {
             entry.1.insert(&case.finding.about.name);
         }
         let failing: BTreeSet<&str> = cases.iter().map(|case| case.finding.about.name.as_str()).collect();
-        let since = cases.iter().map(|case| case.finding.since).min().unwrap_or(now);
         let all = self.scope.names.len().max(failing.len());
-        let how = match by_word.len() {
-            1 => by_word.values().map(|(fault, _)| plural(fault)).collect::<String>(),
+        let said_of = |fault: &str, names: usize| match (tense, names) {
+            (Tense::Is, 1) => fault.to_owned(),
+            (Tense::Is, _) => plural(fault),
+            (Tense::Was, 1) => said(fault, tense),
+            (Tense::Was, _) => were(&said(fault, tense)),
+        };
+        let how: String = match by_word.len() {
+            1 => by_word.values().map(|(fault, _)| said_of(fault, failing.len())).collect(),
             _ => {
                 let told = by_word.values().map(|(fault, names)| {
                     let names: Vec<&str> = names.iter().copied().collect();
-                    let verb = if names.len() == 1 { fault.clone() } else { plural(fault) };
-                    format!("{} {verb}", listed(&names))
+                    format!("{} {}", listed(&names), said_of(fault, names.len()))
                 });
-                format!("fail: {}", told.collect::<Vec<_>>().join(", "))
+                let fail = if tense == Tense::Is { "fail" } else { "failed" };
+                format!("{fail}: {}", told.collect::<Vec<_>>().join(", "))
             }
         };
-        let of = if failing.len() == all {
-            format!("all {all} names of {title}")
-        } else {
-            format!("{} of {all} names of {title}", failing.len())
+        let who = match failing.len() {
+            1 => format!("1 of {all} names of {title}"),
+            some if some == all => format!("all {all} names of {title}"),
+            some => format!("{some} of {all} names of {title}"),
         };
-        format!("{of} {how}, since {}; no cause beneath them is known yet", clock(since, now))
+        let since = cases.iter().map(|case| case.finding.since).min().unwrap_or(now);
+        match tense {
+            Tense::Is => format!("{who} {how}, since {}; no common cause is known yet", clock(since, now)),
+            Tense::Was => format!("{who} {how}"),
+        }
     }
 
     /// What follows from the cause.
@@ -246,21 +265,47 @@ fn telling(finding: &Finding) -> u8 {
     }
 }
 
+/// Whether something is so or was so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tense {
+    Is,
+    Was,
+}
+
 /// One finding with its subject, times in UTC.
-fn told(subject: &str, finding: &Finding, moved: Option<&BTreeSet<String>>, now: Time) -> String {
-    let since = clock(finding.since, now);
+fn told(
+    subject: &str,
+    finding: &Finding,
+    moved: Option<&BTreeSet<String>>,
+    now: Time,
+    tense: Tense,
+) -> String {
+    let since = match tense {
+        Tense::Is => format!(" since {}", clock(finding.since, now)),
+        Tense::Was => String::new(),
+    };
+    let plain = |predicate: &str| format!("{subject} {}{since}", said(predicate, tense));
+    let timeless = |predicate: &str| format!("{subject} {}", said(predicate, tense));
     match &finding.fault {
         Fault::Domain { domain } => match domain {
             DomainFault::Expired { at, parked_on } => {
-                let when = at.map(|at| format!("{subject} expired {}", at_time(at, now)));
-                let text = when.unwrap_or_else(|| format!("{subject} expired"));
+                let when = at.map(|at| format!(" {}", at_time(at, now))).unwrap_or_default();
+                if tense == Tense::Was {
+                    return format!("{subject} had expired{when}");
+                }
                 match parked_on.as_ref().or(moved) {
                     Some(servers) => {
                         let servers: Vec<&str> = servers.iter().map(String::as_str).collect();
-                        format!("{text}; its name servers are now {}", listed(&servers))
+                        format!("{subject} expired{when}; its name servers are now {}", listed(&servers))
                     }
-                    None => text,
+                    None => format!("{subject} expired{when}"),
                 }
+            }
+            DomainFault::Redemption if tense == Tense::Was => {
+                format!("{subject} had been deleted (redemption period)")
+            }
+            DomainFault::Expires { at, .. } if tense == Tense::Was => {
+                format!("{subject} was to expire {}", on_day(*at))
             }
             DomainFault::Expires { at, days: 0 | 1 } => {
                 format!("{subject} expires {}, in less than a day", at_time(*at, now))
@@ -268,22 +313,23 @@ fn told(subject: &str, finding: &Finding, moved: Option<&BTreeSet<String>>, now:
             DomainFault::Expires { at, days } => {
                 format!("{subject} expires {}, in less than {days} days", on_day(*at))
             }
-            DomainFault::Stale { since } => {
-                format!(
-                    "{subject} has an expiry date that could not be confirmed since {}",
-                    clock(*since, now)
-                )
-            }
+            DomainFault::Stale { since } => timeless(&format!(
+                "has an expiry date that could not be confirmed since {}",
+                clock(*since, now)
+            )),
             DomainFault::Held { .. } | DomainFault::PendingTransfer | DomainFault::NotRegistered => {
-                format!("{subject} {domain} since {since}")
+                plain(&domain.to_string())
             }
-            _ => format!("{subject} {domain}"),
+            _ => timeless(&domain.to_string()),
         },
         Fault::Tls { tls: TlsFault::Expired { since } } => {
-            format!("{subject} serves a certificate that expired {}", at_time(*since, now))
+            timeless(&format!("serves a certificate that expired {}", at_time(*since, now)))
         }
         Fault::Tls { tls: TlsFault::NotYetValid { from } } => {
-            format!("{subject} serves a certificate that is not valid before {}", clock(*from, now))
+            timeless(&format!("serves a certificate that is not valid before {}", clock(*from, now)))
+        }
+        Fault::Tls { tls: TlsFault::Expiring { at, .. } } if tense == Tense::Was => {
+            format!("{subject} served a certificate that was to expire {}", on_day(*at))
         }
         Fault::Tls { tls: TlsFault::Expiring { at, left_percent } } => {
             let left = match left_percent {
@@ -297,11 +343,9 @@ fn told(subject: &str, finding: &Finding, moved: Option<&BTreeSet<String>>, now:
                 "{subject} serves a certificate that expires {when}, with less than a {left} of its life left"
             )
         }
-        Fault::Slow { limit } => {
-            format!("{subject} answers too slowly since {since}: over {} ms", limit.as_millis())
-        }
-        Fault::Blind { why } => format!("{subject} is blind here since {since}: {why}"),
-        fault => format!("{subject} {fault} since {since}"),
+        Fault::Slow { limit } => format!("{}: over {} ms", plain("answers too slowly"), limit.as_millis()),
+        Fault::Blind { why } => format!("{}: {why}", plain("is blind here")),
+        fault => plain(&fault.to_string()),
     }
 }
 
@@ -360,14 +404,12 @@ fn rounded(span: Duration) -> String {
     spoken(Duration::from_secs(if secs < 600 { secs } else { secs - secs % 60 }))
 }
 
-const VERBS: [(&str, &str, &str); 15] = [
-    // one, several, then
-    ("is well", "are well", "was well"),
+/// Verbs as they are said of one, of several, and afterwards.
+const VERBS: [(&str, &str, &str); 14] = [
     ("is", "are", "was"),
     ("has", "have", "had"),
     ("serves", "serve", "served"),
     ("refuses", "refuse", "refused"),
-    ("answers, but takes", "answer, but take", "answered, but took"),
     ("answers", "answer", "answered"),
     ("cannot", "cannot", "could not"),
     ("does not", "do not", "did not"),
@@ -376,63 +418,45 @@ const VERBS: [(&str, &str, &str); 15] = [
     ("redirects", "redirect", "redirected"),
     ("sends", "send", "sent"),
     ("leads", "lead", "led"),
+    ("could", "could", "could"),
     ("was", "were", "had been"),
 ];
 
 /// A predicate as it is said of several things.
 fn plural(predicate: &str) -> String {
-    for (one, several, _) in VERBS {
+    with_verb(predicate, |(_, several, _)| several)
+}
+
+/// A predicate in its tense.
+fn said(predicate: &str, tense: Tense) -> String {
+    match tense {
+        Tense::Is => predicate.to_owned(),
+        Tense::Was => {
+            with_verb(predicate, |(_, _, then)| then).replace(", but takes longer", ", but took longer")
+        }
+    }
+}
+
+/// What was so of one, said of several.
+fn were(predicate: &str) -> String {
+    match predicate.strip_prefix("was ") {
+        Some(rest) => format!("were {rest}"),
+        None => predicate.to_owned(),
+    }
+}
+
+fn with_verb(
+    predicate: &str,
+    form: impl Fn((&'static str, &'static str, &'static str)) -> &'static str,
+) -> String {
+    for verb in VERBS {
         if let Some(rest) =
-            predicate.strip_prefix(one).filter(|rest| rest.starts_with(' ') || rest.is_empty())
+            predicate.strip_prefix(verb.0).filter(|rest| rest.starts_with([' ', ',']) || rest.is_empty())
         {
-            return format!("{several}{rest}");
+            return format!("{}{rest}", form(verb));
         }
     }
     predicate.to_owned()
-}
-
-/// A head sentence as it is said when it is over. The subject is its first word or words, which hold no verb.
-fn past(head: &str) -> String {
-    let (clause, rest) = head.split_once("; ").map_or((head, None), |(clause, rest)| (clause, Some(rest)));
-    let strip_since = |text: &str| match text.find(" since ") {
-        // `since` ends a clause, but for what follows a colon or a comma.
-        Some(at) => {
-            let (before, after) = text.split_at(at);
-            let tail = after.find([':', ',']).map_or("", |end| &after[end..]);
-            format!("{before}{tail}")
-        }
-        None => text.to_owned(),
-    };
-    let clause = strip_since(clause);
-    let mut first: Option<(usize, &str, &str)> = None;
-    let with_future = VERBS.iter().map(|(one, _, then)| (*one, *then));
-    let plurals =
-        VERBS.iter().map(|(_, several, then)| (*several, if *then == "was" { "were" } else { *then }));
-    let more = [("expired", "had expired"), ("expires", "was to expire"), ("could", "could")];
-    for (now, then) in more.into_iter().chain(with_future).chain(plurals) {
-        let found = clause
-            .find(&format!(" {now} "))
-            .or_else(|| clause.ends_with(&format!(" {now}")).then(|| clause.len() - now.len() - 1));
-        if let Some(at) = found
-            && first.is_none_or(|(was, verb, _)| at < was || (at == was && now.len() > verb.len()))
-        {
-            first = Some((at, now, then));
-        }
-    }
-    let clause = match first {
-        Some((at, now, then)) => format!("{} {then}{}", &clause[..at], &clause[at + 1 + now.len()..]),
-        None => clause,
-    };
-    let clause = if clause.contains(" had expired") {
-        clause.split(" had expired").next().map_or(clause.clone(), |subject| format!("{subject} had expired"))
-    } else {
-        clause
-    };
-    // Who holds it now and where it points now no longer matters; what was so beside it does.
-    match rest {
-        Some(rest) if rest.starts_with("it is ") => format!("{clause}; it was {}", strip_since(&rest[6..])),
-        _ => clause,
-    }
 }
 
 #[cfg(test)]
@@ -440,36 +464,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_over_is_told_in_the_past() {
-        for (head, told) in [
+    fn predicates_are_said_of_several_and_afterwards() {
+        for (one, several, then) in [
+            ("refuses connections", "refuse connections", "refused connections"),
+            ("answers with status 502", "answer with status 502", "answered with status 502"),
             (
-                "acme.app expired at 15:28; its name servers are now ns1.parking.example",
-                "acme.app had expired",
+                "answers, but takes longer than 9 ms",
+                "answer, but takes longer than 9 ms",
+                "answered, but took longer than 9 ms",
             ),
             (
-                "acme.app expires on 2026-12-04, in less than 14 days",
-                "acme.app was to expire on 2026-12-04, in less than 14 days",
+                "does not answer within the time limit",
+                "do not answer within the time limit",
+                "did not answer within the time limit",
             ),
-            ("auth.acme.com refuses connections since 15:28", "auth.acme.com refused connections"),
-            (
-                "auth.acme.com cannot be reached: no route since 15:28",
-                "auth.acme.com could not be reached: no route",
-            ),
-            (
-                "auth.acme.com answers too slowly since 15:28: over 200 ms",
-                "auth.acme.com answered too slowly: over 200 ms",
-            ),
-            (
-                "2 of 6 names of Sign-in answer with status 502, since 15:28; no cause",
-                "2 of 6 names of Sign-in answered with status 502",
-            ),
-            ("mainstay is blind here since 15:28: 5 of 5 names", "mainstay was blind here: 5 of 5 names"),
-            (
-                "a.acme.app serves a certificate for b.example (ERR_TLS_CERT_ALTNAME_INVALID) since 15:28",
-                "a.acme.app served a certificate for b.example (ERR_TLS_CERT_ALTNAME_INVALID)",
-            ),
+            ("cannot be reached: x", "cannot be reached: x", "could not be reached: x"),
+            ("was deleted", "were deleted", "had been deleted"),
+            ("is not registered", "are not registered", "was not registered"),
         ] {
-            assert_eq!(past(head), told);
+            assert_eq!(plural(one), several);
+            assert_eq!(said(one, Tense::Was), then);
         }
     }
 }

@@ -81,7 +81,13 @@ pub(crate) fn neighbours(plan: &Plan, about: &Thing) -> BTreeSet<Thing> {
         all.extend(endpoints(service).into_iter().take(room));
     }
     let services = plan.services.keys().map(|id| Thing::service(id.0.clone()));
-    let mut others = services.filter(|service| service != about && !above.contains(service));
+    let involved: BTreeSet<Thing> = above
+        .iter()
+        .filter(|thing| thing.kind == Kind::Service)
+        .flat_map(|service| graph.beneath(service))
+        .collect();
+    let mut others = services
+        .filter(|service| service != about && !above.contains(service) && !involved.contains(service));
     if let Some(other) = others.find(|service| !endpoints(service).is_empty()) {
         all.extend(endpoints(&other).into_iter().take(3));
     }

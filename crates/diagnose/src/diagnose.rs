@@ -151,7 +151,7 @@ impl Diagnose {
     /// Probes that are wanted before their usual turn, and when: what may explain a fresh finding, how far an incident
     /// reaches, whether what it broke is well again.
     #[must_use]
-    pub fn sooner(&self, plan: &Plan, _now: Time, seen: &Seen<'_>) -> BTreeMap<ProbeId, Time> {
+    pub fn sooner(&self, plan: &Plan, now: Time, seen: &Seen<'_>) -> BTreeMap<ProbeId, Time> {
         let mut wanted: BTreeMap<ProbeId, Time> = BTreeMap::new();
         let mut want = |thing: &Thing, at: Time| {
             for probe in self.fresh.asked.get(thing).into_iter().flatten() {
@@ -176,7 +176,7 @@ impl Diagnose {
         }
         for incident in self.known.open() {
             let cause = &incident.diagnosis.cause;
-            if incident.diagnosis.wakes && self.is_young(incident, seen) {
+            if incident.diagnosis.wakes && now <= later(incident.opened, REACH_SPAN) {
                 for thing in settle::neighbours(plan, cause) {
                     if !settle::looked_since(&thing, (seen.looked)(&thing), incident.opened) {
                         want(&thing, incident.opened);
@@ -211,19 +211,6 @@ impl Diagnose {
     /// Whether a finding may belong to an incident at all.
     fn counts(&self, finding: &Finding) -> bool {
         finding.weight >= Weight::Warns && self.known.dismissed.get(&finding.id) != Some(&finding.weight)
-    }
-
-    /// Whether the newest thing heard is still close to its beginning.
-    fn is_young(&self, incident: &Incident, seen: &Seen<'_>) -> bool {
-        let newest = incident
-            .diagnosis
-            .findings
-            .iter()
-            .filter_map(|id| self.known.cases.get(id))
-            .map(|case| case.opened);
-        let newest = newest.max().unwrap_or(incident.opened);
-        let cause = (seen.looked)(&incident.diagnosis.cause).map_or(newest, |looked| looked.at);
-        cause <= later(incident.opened, REACH_SPAN)
     }
 
     fn cases(&self, findings: &BTreeSet<FindingId>) -> Vec<&Case> {

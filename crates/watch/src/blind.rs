@@ -60,7 +60,7 @@ impl Sight {
             return View::Clear;
         }
         let size = jury.jury.len();
-        let counts = |dark: Dark| if jury.few { dark == Dark::Dark } else { dark != Dark::Light };
+        let counts = |dark: Dark| if jury.few { dark == Dark::Night } else { dark != Dark::Light };
         let (mut unseen, mut seen, mut names_seen, mut fresh) = (0, 0, false, 0);
         for (probe, names) in &jury.jury {
             let Some((at, dark)) = self.latest.get(probe) else { continue };

@@ -34,7 +34,7 @@ pub(crate) fn judge(
     lost: Option<String>,
 ) -> Verdict {
     if dark(seen) {
-        return Verdict { dark: Dark::Dark, ..Verdict::default() };
+        return Verdict { dark: Dark::Night, ..Verdict::default() };
     }
     let verdict = delegation(seen, asked, meant, zone, lost, Verdict::default());
     let verdict = servers(seen, verdict);

@@ -27,7 +27,7 @@ pub(crate) enum Dark {
     /// Time ran out before anybody said anything: a dead machine looks the same.
     Dusk,
     /// Our resolver or our network failed us.
-    Dark,
+    Night,
 }
 
 /// One lane of one answer.
@@ -107,7 +107,7 @@ pub(crate) fn hurts_now(fault: &Fault, weight: Weight) -> bool {
 /// Whether a failure to get any answer may be ours.
 pub(crate) fn darkness(fault: &Fault) -> Dark {
     match fault {
-        Fault::NameUnanswered { .. } | Fault::Unreachable { .. } | Fault::Blind { .. } => Dark::Dark,
+        Fault::NameUnanswered { .. } | Fault::Unreachable { .. } | Fault::Blind { .. } => Dark::Night,
         Fault::TimedOut { phase: Phase::Dns | Phase::Connect } => Dark::Dusk,
         _ => Dark::Light,
     }

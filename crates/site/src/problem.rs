@@ -170,6 +170,11 @@ pub(crate) async fn anything_else(State(site): State<Arc<Site>>, request: Reques
     if let Some(answer) = site.shelf().answer(request.method(), path, request.headers()) {
         return answer.map(Body::new);
     }
+    if site.shelf().now().contains_key(path) {
+        let mut answer = wrong_method(request).await;
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
+        return answer;
+    }
     if path == "/" {
         let problem = Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

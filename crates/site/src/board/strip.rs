@@ -110,7 +110,7 @@ mod tests {
         ];
         let strip = Strip::new("Sign-in & \"more\"", &days).to_string();
         let (wide, narrow) = strip.split_at(strip.find("<svg class=\"strip narrow").unwrap());
-        insta::assert_snapshot!(wide, @"");
+        insta::assert_snapshot!(wide, @r#"<svg class="strip wide" viewBox="0 0 37 32" preserveAspectRatio="none" role="img" aria-label="Sign-in &amp; &quot;more&quot;, last 4 days: 1 without trouble, 1 with a major outage, 2 without data"><path class="ok" d="M20 32v-16h7v16z"/><path class="blank" d="M0 32v-6h7v6zM10 32v-6h7v6z"/><path class="major" d="M30 32v-32h7v32z"/></svg>"#);
         assert_eq!(wide.replace("wide", "narrow"), narrow);
         assert!(Strip::new("new", &[]).to_string().contains("last 0 days"));
     }

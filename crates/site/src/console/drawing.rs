@@ -44,7 +44,8 @@ impl Drawing {
             .filter_map(|edge| Some((edge, (*index.get(&edge.above)?, *index.get(&edge.below)?))))
             .collect();
         let pairs: Vec<(usize, usize)> = drawn.iter().map(|(_, pair)| *pair).collect();
-        let arranged = arrange(shown.len(), &pairs);
+        let kinds: Vec<usize> = shown.iter().map(|node| layer(node.thing.kind)).collect();
+        let arranged = arrange(&kinds, &pairs);
         let columns = Columns::new(&shown, &arranged);
         let mut html = String::with_capacity(512 + shown.len() * 400);
         let (width, height) = (columns.width(), arranged.height + NODE_HEIGHT + 2.0 * MARGIN);
@@ -114,7 +115,7 @@ impl Columns {
         for (node, place) in nodes.iter().zip(&arranged.nodes) {
             let letters = short(name(node)).chars().count().max(caption(node).chars().count()) as f64;
             if let Some(width) = widths.get_mut(place.column) {
-                *width = width.max(letters * 7.3 + 46.0);
+                *width = width.max(letters * 8.3 + 54.0);
             }
         }
         let lefts = widths.iter().scan(MARGIN, |left, width| {
@@ -181,6 +182,16 @@ impl Columns {
              <text class=\"caption\" x=\"36\" y=\"16\">{caption}</text><text x=\"36\" y=\"32\">{short}</text></g>",
             state = state_word(node.state),
         );
+    }
+}
+
+/// What people rely on stands left, what it all rests on stands right.
+fn layer(kind: Kind) -> usize {
+    match kind {
+        Kind::Service | Kind::Mainstay => 0,
+        Kind::Host | Kind::Probe => 1,
+        Kind::Tls | Kind::Dns => 2,
+        Kind::Domain => 3,
     }
 }
 
@@ -271,7 +282,7 @@ mod tests {
 
     #[test]
     fn long_names_keep_both_ends() {
-        assert_eq!(short("a-very-long-tenant-name.customers.acme.app"), "a-very-long-…omers.acme.app");
+        assert_eq!(short("a-very-long-tenant-name.customers.acme.app"), "a-very-long-…mers.acme.app");
         assert_eq!(short("acme.app"), "acme.app");
     }
 }

@@ -32,15 +32,18 @@ pub struct Arrangement {
     pub height: f64,
 }
 
-/// Arranges `count` nodes. Edges that name other nodes, or lead from a node to itself, get an empty route.
+/// Arranges as many nodes as there are kinds. A kind is the layer that a node belongs to: no node stands left of one of a
+/// smaller kind, so that hosts stand beneath hosts. Edges that name other nodes, or lead from a node to itself, get an
+/// empty route.
 #[must_use]
-pub fn arrange(count: usize, edges: &[(usize, usize)]) -> Arrangement {
+pub fn arrange(kinds: &[usize], edges: &[(usize, usize)]) -> Arrangement {
+    let count = kinds.len();
     let forward = without_circles(count, edges);
-    let columns = columns(count, &forward);
+    let columns = columns(kinds, &forward);
     let mut sheet = Sheet::new(&columns, &forward);
     sheet.order();
     sheet.settle();
-    sheet.arrangement(count, edges, &forward)
+    sheet.arrangement(count, edges)
 }
 
 /// The edges as pairs that never lead in a circle: those that would close one are turned round.
@@ -76,22 +79,35 @@ fn without_circles(count: usize, edges: &[(usize, usize)]) -> Vec<Option<(usize,
     forward
 }
 
-/// The column of every node: the longest way to it.
-fn columns(count: usize, forward: &[Option<(usize, usize)>]) -> Vec<usize> {
-    let mut columns = vec![0; count];
-    // At most `count` rounds, because there are no circles.
-    for _ in 0..count {
-        let mut moved = false;
-        for &(above, below) in forward.iter().flatten() {
-            if columns[below] <= columns[above] {
-                columns[below] = columns[above] + 1;
-                moved = true;
+/// The column of every node: the longest way to it, right of everything of a smaller kind.
+fn columns(kinds: &[usize], forward: &[Option<(usize, usize)>]) -> Vec<usize> {
+    let mut columns = vec![0; kinds.len()];
+    let mut layers: Vec<usize> = kinds.to_vec();
+    layers.sort_unstable();
+    layers.dedup();
+    let mut first = 0;
+    for layer in layers {
+        for (column, _) in columns.iter_mut().zip(kinds).filter(|(_, kind)| **kind == layer) {
+            *column = first;
+        }
+        // At most as many rounds as there are nodes, because there are no circles.
+        for _ in kinds {
+            let mut moved = false;
+            for &(above, below) in forward.iter().flatten() {
+                if kinds[below] == layer && kinds[above] <= layer && columns[below] <= columns[above] {
+                    columns[below] = columns[above] + 1;
+                    moved = true;
+                }
+            }
+            if !moved {
+                break;
             }
         }
-        if !moved {
-            break;
-        }
+        let last =
+            columns.iter().zip(kinds).filter(|(_, kind)| **kind == layer).map(|(column, _)| *column).max();
+        first = last.unwrap_or(first) + 1;
     }
+    // An edge from a larger kind to a smaller one leads to the left; only its drawing knows.
     columns
 }
 
@@ -115,7 +131,8 @@ impl Sheet {
         let mut ways = Vec::with_capacity(forward.len());
         for edge in forward {
             let mut way = Vec::new();
-            if let &Some((above, below)) = edge {
+            if let &Some((one, other)) = edge {
+                let (above, below) = if columns[one] <= columns[other] { (one, other) } else { (other, one) };
                 way.push(above);
                 for column in columns[above] + 1..columns[below] {
                     way.push(column_of.len());
@@ -220,16 +237,11 @@ impl Sheet {
         if one < self.nodes && other < self.nodes { ROW } else { BEND.max(ROW * 0.7) }
     }
 
-    fn arrangement(
-        &self,
-        count: usize,
-        edges: &[(usize, usize)],
-        forward: &[Option<(usize, usize)>],
-    ) -> Arrangement {
+    fn arrangement(&self, count: usize, edges: &[(usize, usize)]) -> Arrangement {
         let place = |point: usize| Place { column: self.column_of[point], height: self.heights[point] };
-        let routes = edges.iter().zip(forward).zip(&self.ways).map(|((edge, forward), way)| {
+        let routes = edges.iter().zip(&self.ways).map(|(edge, way)| {
             let mut route: Vec<Place> = way.iter().map(|&point| place(point)).collect();
-            if *forward != Some(*edge) {
+            if way.first() != Some(&edge.0) {
                 route.reverse();
             }
             route
@@ -282,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_chain_is_a_straight_line() {
-        let arranged = arrange(3, &[(0, 1), (1, 2)]);
+        let arranged = arrange(&[0; 3], &[(0, 1), (1, 2)]);
         assert_eq!(arranged.columns, 3);
         assert_eq!(arranged.height, 0.0);
         assert_eq!(arranged.routes[1], [Place { column: 1, height: 0.0 }, Place { column: 2, height: 0.0 }]);
@@ -290,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_long_edge_passes_through_every_column_and_a_circle_is_drawn_backwards() {
-        let arranged = arrange(3, &[(0, 1), (1, 2), (0, 2), (2, 0), (1, 1), (0, 9)]);
+        let arranged = arrange(&[0; 3], &[(0, 1), (1, 2), (0, 2), (2, 0), (1, 1), (0, 9)]);
         assert_eq!(arranged.routes[2].len(), 3);
         let back: Vec<usize> = arranged.routes[3].iter().map(|place| place.column).collect();
         assert_eq!(back, [2, 1, 0]);
@@ -298,8 +310,18 @@ mod tests {
     }
 
     #[test]
+    fn kinds_stand_in_columns_of_their_own() {
+        // service 0 needs service 1 and host 2; service 1 needs host 3; an edge from a host back to a service.
+        let arranged = arrange(&[0, 0, 1, 1], &[(0, 1), (0, 2), (1, 3), (2, 1)]);
+        let columns: Vec<usize> = arranged.nodes.iter().map(|place| place.column).collect();
+        assert_eq!(columns, [0, 1, 2, 2]);
+        let back: Vec<usize> = arranged.routes[3].iter().map(|place| place.column).collect();
+        assert_eq!(back, [2, 1]);
+    }
+
+    #[test]
     fn crossings_are_undone() {
-        let arranged = arrange(4, &[(0, 3), (1, 2)]);
+        let arranged = arrange(&[0; 4], &[(0, 3), (1, 2)]);
         let height = |node: usize| arranged.nodes[node].height;
         assert_eq!(height(0) < height(1), height(3) < height(2));
     }
@@ -313,10 +335,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_overlaps_whatever_the_graph(count in 1usize..24, edges in prop::collection::vec((0usize..24, 0usize..24), 0..60)) {
-            let arranged = arrange(count, &edges);
+        fn nothing_overlaps_whatever_the_graph(kinds in prop::collection::vec(0usize..4, 1..24), edges in prop::collection::vec((0usize..24, 0usize..24), 0..60)) {
+            let count = kinds.len();
+            let arranged = arrange(&kinds, &edges);
             prop_assert_eq!(arranged.nodes.len(), count);
             for (one, a) in arranged.nodes.iter().enumerate() {
+                prop_assert!(kinds.iter().zip(&arranged.nodes).all(|(kind, b)| *kind >= kinds[one] || b.column < a.column));
                 prop_assert!(a.height >= 0.0 && a.height <= arranged.height && a.column < arranged.columns);
                 for b in &arranged.nodes[..one] {
                     prop_assert!(a.column != b.column || (a.height - b.height).abs() > ROW * 0.95);

@@ -62,7 +62,7 @@ async fn show(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body>
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Nothing is known yet.", hint).into_page(&site);
     };
     let form = site.door().form_token(&session, now());
-    let Ok(page) = page::now(&site, &views.now, &session, &form, now()) else {
+    let Ok(page) = page::now(&site, &views, &session, &form, now()) else {
         let hint = "This is a fault of mainstay. The commands still work: mainstay status.";
         return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be made.", hint)
             .into_page(&site);

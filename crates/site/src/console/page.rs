@@ -6,7 +6,7 @@ use crate::look::words::{Look as _, list, percent, roughly};
 use crate::look::{Icon, Moment, assets};
 use crate::site::Site;
 use askama::Template;
-use engine::views::{Now, OpenIncident, ServiceRow};
+use engine::views::{Now, OpenIncident, ServiceRow, Views};
 use jiff::civil::Date;
 use model::incident::Stage;
 use model::time::{between, later};
@@ -100,11 +100,11 @@ struct Past<'a> {
 ///
 /// # Errors
 /// When the template fails, which is a fault of ours.
-pub fn now(site: &Site, now: &Now, session: &Session, form: &str, at: Time) -> askama::Result<String> {
+pub fn now(site: &Site, views: &Views, session: &Session, form: &str, at: Time) -> askama::Result<String> {
+    let Views { board, now } = views;
     let names: BTreeMap<&Thing, &str> =
         now.nodes.iter().map(|node| (&node.thing, node.label.as_str())).collect();
     let open: Vec<Card<'_>> = now.open.iter().map(|open| card(open, &names, at)).collect();
-    let worst = now.services.iter().map(|row| row.state).max();
     let graph_says = graph_says(now);
     NowPage {
         style: assets::BOARD_CSS.path,
@@ -113,7 +113,7 @@ pub fn now(site: &Site, now: &Now, session: &Session, form: &str, at: Time) -> a
         site_name: &site.settings().name,
         who: &session.name,
         form,
-        favicon: worst.map_or("blank", |state| state.class()),
+        favicon: board.state.class(),
         as_of: Moment::exact(now.at, now.at),
         now,
         waiting: longest_wait(now, at).map(roughly),
@@ -126,7 +126,7 @@ pub fn now(site: &Site, now: &Now, session: &Session, form: &str, at: Time) -> a
                 until: shift.until.map(|until| Moment::beside(until, at)),
             })
             .collect(),
-        visitors: worst.map_or(Icon::Blank, Icon::from),
+        visitors: board.state.into(),
         open,
         notes: loose_findings(now, &names, at),
         graph: Drawing::new(&now.nodes, &now.edges, &graph_says),
@@ -250,7 +250,7 @@ fn graph_says(now: &Now) -> String {
     }
     let sentences: Vec<&str> =
         now.open.iter().map(|open| open.incident.diagnosis.sentence.as_str()).collect();
-    sentences.join(" ")
+    sentences.join(" · ")
 }
 
 fn names_of<Id>(people: &[(Id, String)]) -> String {

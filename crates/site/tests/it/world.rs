@@ -17,12 +17,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// When everything here is told.
-pub const NOW: &str = "2026-11-22T04:21:09Z";
+pub(crate) const NOW: &str = "2026-11-22T04:21:09Z";
 /// Where the board of this world stands.
-pub const URL: &str = "https://status.acme.net";
+pub(crate) const URL: &str = "https://status.acme.net";
 
 /// An instant.
-pub fn at(text: &str) -> Time {
+pub(crate) fn at(text: &str) -> Time {
     text.parse().unwrap()
 }
 
@@ -401,11 +401,11 @@ fn now(outage: bool) -> Now {
 }
 
 /// Everything, well.
-pub fn well() -> Views {
+pub(crate) fn well() -> Views {
     Views { board: board(false), now: now(false) }
 }
 
 /// Everything, during an outage.
-pub fn outage() -> Views {
+pub(crate) fn outage() -> Views {
     Views { board: board(true), now: now(true) }
 }

@@ -1,0 +1,10 @@
+//! The site from outside: finished documents, and everything that is asked over a real socket.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod documents;
+mod requests;
+mod signing_in;
+mod stand;
+mod wishes;
+mod world;

@@ -169,7 +169,8 @@ impl Diagnose {
         for finding in loose {
             let Some(case) = self.known.cases.get(&finding.id) else { continue };
             for thing in settle::around(plan, &finding.about) {
-                if !settle::looked_since(&thing, (seen.looked)(&thing), case.opened) {
+                let looked = (seen.looked)(&thing);
+                if !settle::looked_since(&thing, looked, &finding.about, finding.since, case.opened) {
                     want(&thing, case.opened);
                 }
             }
@@ -178,7 +179,8 @@ impl Diagnose {
             let cause = &incident.diagnosis.cause;
             if incident.diagnosis.wakes && now <= later(incident.opened, REACH_SPAN) {
                 for thing in settle::neighbours(plan, cause) {
-                    if !settle::looked_since(&thing, (seen.looked)(&thing), incident.opened) {
+                    let looked = (seen.looked)(&thing);
+                    if !settle::looked_since(&thing, looked, cause, incident.opened, incident.opened) {
                         want(&thing, incident.opened);
                     }
                 }

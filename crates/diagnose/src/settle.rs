@@ -21,9 +21,21 @@ const REGISTRY_FRESH: Duration = Duration::from_secs(30);
 /// So many neighbours are looked at to see how far the trouble reaches.
 const NEIGHBOURS_MAX: usize = 64;
 
-/// Whether a thing was looked at late enough to speak about a finding that opened at `opened`.
-pub(crate) fn looked_since(thing: &Thing, looked: Option<Looked>, opened: Time) -> bool {
-    let after = if thing.kind == Kind::Domain { earlier(opened, REGISTRY_FRESH) } else { opened };
+/// Whether a thing was looked at late enough to speak about findings of which the first began at `since` and opened at
+/// `opened`. `cause` is the deepest of them so far.
+pub(crate) fn looked_since(
+    thing: &Thing,
+    looked: Option<Looked>,
+    cause: &Thing,
+    since: Time,
+    opened: Time,
+) -> bool {
+    let after = match (thing.kind, cause.kind) {
+        // Its name servers changed: what the registry said before is what is in doubt.
+        (Kind::Domain, Kind::Dns) => since,
+        (Kind::Domain, _) => earlier(opened, REGISTRY_FRESH),
+        _ => opened,
+    };
     looked.is_some_and(|looked| looked.at > after)
 }
 
@@ -37,6 +49,7 @@ pub(crate) fn settled(
     seen: &Seen<'_>,
 ) -> Result<(), Time> {
     let Some(first) = cases.iter().map(|case| case.opened).min() else { return Ok(()) };
+    let since = cases.iter().map(|case| case.finding.since).min().unwrap_or(first);
     if matches!(cause.kind, Kind::Domain | Kind::Mainstay) || now >= later(first, PATIENCE_MAX) {
         return Ok(());
     }
@@ -45,7 +58,7 @@ pub(crate) fn settled(
     for about in things {
         for thing in under(graph, about).iter().filter(|thing| asked(thing)) {
             let looked = (seen.looked)(thing);
-            complete &= looked_since(thing, looked, first);
+            complete &= looked_since(thing, looked, cause, since, first);
             suspicious |= looked.is_some_and(|looked| !looked.well)
                 && cases.iter().all(|case| case.finding.about != *thing);
         }

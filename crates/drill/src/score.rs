@@ -2,6 +2,7 @@
 
 use crate::reached::reached;
 use crate::script::{Limits, Milestone, Script};
+use model::incident::Stage;
 use model::{Event, Happened, Time};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -121,6 +122,10 @@ fn named_cause(script: &Script, fault_at: Time, events: &[Event]) -> Option<(Str
         else {
             continue;
         };
+        // While it mends, the sentence tells of the recovery and no longer of the cause.
+        if diagnosis.stage == Stage::Mending {
+            continue;
+        }
         let named = (diagnosis.cause.to_string(), diagnosis.sentence.clone());
         // Most is known when most findings are explained; later words of equal weight replace earlier ones.
         let known = diagnosis.findings.len();

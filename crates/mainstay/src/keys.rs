@@ -47,7 +47,8 @@ impl Keys {
     pub(crate) fn api_token(data: &Path) -> Result<String, KeyError> {
         let path = data.join("api-token");
         let text = fs::read_to_string(&path);
-        text.map(|text| text.trim().to_owned()).map_err(|why| KeyError { path: path.display().to_string(), why })
+        text.map(|text| text.trim().to_owned())
+            .map_err(|why| KeyError { path: path.display().to_string(), why })
     }
 }
 

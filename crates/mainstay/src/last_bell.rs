@@ -66,9 +66,13 @@ pub(crate) async fn listen(
 
 /// Every last resort of the plan, or the first address of every person where no ladder has one.
 fn everybody(plan: &Plan) -> Vec<(Option<PersonId>, Reach)> {
-    let resorts: BTreeSet<Reach> = plan.ladders.values().flat_map(|ladder| ladder.last_resort.clone()).collect();
+    let resorts: BTreeSet<Reach> =
+        plan.ladders.values().flat_map(|ladder| ladder.last_resort.clone()).collect();
     if !resorts.is_empty() {
         return resorts.into_iter().map(|reach| (None, reach)).collect();
     }
-    plan.people.values().filter_map(|person| Some((Some(person.id.clone()), person.reach.first()?.clone()))).collect()
+    plan.people
+        .values()
+        .filter_map(|person| Some((Some(person.id.clone()), person.reach.first()?.clone())))
+        .collect()
 }

@@ -12,5 +12,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // One TLS provider for the whole process. It is refused only when one is set already, which is as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     cli::Line::parse().run()
 }

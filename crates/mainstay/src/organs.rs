@@ -11,8 +11,8 @@ use crate::last_bell;
 use crate::mind::{Ears, Mind, Mouth, Pulse};
 use crate::reload;
 use courier::Courier;
-use journal::{Notebook, Series};
 use journal::sqlite::SqliteJournal;
+use journal::{Notebook, Series};
 use model::{Plan, Rounds};
 use site::{Site, SiteSettings};
 use std::collections::BTreeMap;
@@ -79,8 +79,9 @@ impl Organs {
         prober::Prober::new(&plan).map_err(cannot("probes"))?;
         let terms = prober::Terms { clock: Arc::new(clock::now), ..prober::Terms::default() };
         let lag = terms.lag.clone();
-        let listener =
-            TcpListener::bind(plan.site.listen).await.map_err(cannot(format!("listening on {}", plan.site.listen)))?;
+        let listener = TcpListener::bind(plan.site.listen)
+            .await
+            .map_err(cannot(format!("listening on {}", plan.site.listen)))?;
         let address = listener.local_addr().map_err(cannot("listening"))?;
 
         let (stop, stopped) = watch::channel(false);
@@ -105,8 +106,14 @@ impl Organs {
         site.load_last();
         let login_link = site.login_link();
         let pulse = Pulse::default();
-        let mind = Mind::wake_up(plan.clone(), Notebook::new(Box::new(journal)), series, site.clone(), pulse.clone())
-            .map_err(cannot("journal"))?;
+        let mind = Mind::wake_up(
+            plan.clone(),
+            Notebook::new(Box::new(journal)),
+            series,
+            site.clone(),
+            pulse.clone(),
+        )
+        .map_err(cannot("journal"))?;
         let ears = Ears { asks, samples, outcomes, plans, plan_trouble, lag, stop: stopped.clone() };
         let mouth = Mouth { effects, rounds, views };
         let mind = spawn_mind(mind, ears, mouth)?;
@@ -117,7 +124,15 @@ impl Organs {
             tokio::spawn(show(site.clone(), views_out)),
             tokio::spawn(serve(listener, site, stopped.clone())),
             tokio::spawn(last_bell::listen(pulse, plan.clone(), couriers, stopped.clone())),
-            tokio::spawn(reload::follow(plan_path, plan.clone(), keys.key, plans_in, couriers_in, plan_trouble_in, stopped)),
+            tokio::spawn(reload::follow(
+                plan_path,
+                plan.clone(),
+                keys.key,
+                plans_in,
+                couriers_in,
+                plan_trouble_in,
+                stopped,
+            )),
         ];
         // Written last: whoever reads it may ask at once.
         std::fs::write(data.join(ADDRESS_FILE), address.to_string()).map_err(cannot("data folder"))?;
@@ -153,8 +168,10 @@ pub(crate) fn announce(organs: &Organs, json: bool) {
 
 /// The mind has a thread of its own: an append that waits for the disk must not hold up a probe or a visitor.
 fn spawn_mind(mind: Mind, ears: Ears, mouth: Mouth) -> Result<std::thread::JoinHandle<()>, StartError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(cannot("starting the mind"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(cannot("starting the mind"))?;
     std::thread::Builder::new()
         .name("mind".to_owned())
         .spawn(move || runtime.block_on(mind.run(ears, mouth)))

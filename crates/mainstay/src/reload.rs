@@ -67,7 +67,8 @@ fn changed(path: &Path) -> Option<SystemTime> {
 fn sound(path: &Path, current: &Plan, key: &Key) -> Result<Option<(Arc<Plan>, Courier)>, String> {
     let text = std::fs::read_to_string(path).map_err(|why| format!("{}: {why}", path.display()))?;
     let folder = crate::cli::plan_folder(path);
-    let read = config::read(&text, &path.display().to_string(), &folder).map_err(|problems| problems.to_string())?;
+    let read =
+        config::read(&text, &path.display().to_string(), &folder).map_err(|problems| problems.to_string())?;
     for warning in &read.warnings {
         tracing::warn!("{warning}");
     }

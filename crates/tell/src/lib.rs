@@ -108,8 +108,10 @@ impl Tell {
             |service: &ServiceId| changed.get(service).copied().unwrap_or_else(|| self.state(service).0);
         let desk = posts::Desk { plan, known: &self.known, facts, state: &state, now };
         let wanted = posts::wanted(plan, &self.known, facts, &state);
-        let too_soon = |incident| posts::not_before(&self.known, incident).is_some_and(|at| now < at);
-        let mut drafts: Vec<_> = wanted.into_iter().filter(|(incident, _)| !too_soon(incident.id)).collect();
+        let too_soon = |(incident, draft): &(&Incident, posts::Draft)| {
+            posts::held_until(&self.known, incident.id, *draft).is_some_and(|until| now < until)
+        };
+        let mut drafts: Vec<_> = wanted.into_iter().filter(|wanted| !too_soon(wanted)).collect();
         for incident in posts::promises_due(&self.known, facts, now) {
             if !drafts.iter().any(|(other, _)| other.id == incident.id) {
                 drafts.push((incident, posts::still_working(&self.known, incident.id)));
@@ -126,7 +128,8 @@ impl Tell {
     pub fn next(&self, plan: &Plan, _now: Time, facts: &Facts<'_>) -> Option<Time> {
         let state = |service: &ServiceId| self.state(service).0;
         let held = posts::wanted(plan, &self.known, facts, &state);
-        let held = held.iter().filter_map(|(incident, _)| posts::not_before(&self.known, incident.id));
+        let held =
+            held.iter().filter_map(|(incident, draft)| posts::held_until(&self.known, incident.id, *draft));
         held.chain(posts::promises(&self.known, facts).map(|(_, by)| by)).min()
     }
 

@@ -9,7 +9,7 @@ use model::{Happened, Incident, IncidentId, Plan, PostId, ServiceId, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Mainstay writes about one incident at most this often.
+/// Mainstay writes about one incident at most this often, but for its end: nobody is kept waiting for good news.
 const APART: Duration = Duration::from_secs(60);
 
 /// The next words are promised within this time.
@@ -81,9 +81,10 @@ fn status(stage: Stage) -> PostStatus {
     }
 }
 
-/// Before this instant mainstay does not write about the incident again.
-pub(crate) fn not_before(known: &Known, incident: IncidentId) -> Option<Time> {
-    known.told.get(&incident)?.drafted.map(|at| later(at, APART))
+/// Until when a draft is held back because mainstay wrote about the incident just before.
+pub(crate) fn held_until(known: &Known, incident: IncidentId, draft: Draft) -> Option<Time> {
+    let drafted = known.told.get(&incident)?.drafted?;
+    (draft.status != PostStatus::Resolved).then(|| later(drafted, APART))
 }
 
 /// When the next words are promised: by whole minutes, because so it is written.

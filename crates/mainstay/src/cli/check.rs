@@ -22,7 +22,8 @@ struct Answer {
 pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
     let config::Read { plan, warnings } = plan::read_with_warnings(&common.plan)?;
     let now = clock::now();
-    let gaps: Vec<String> = wake::gaps(&plan, now, time::later(now, AHEAD)).iter().map(|gap| told(&plan, gap)).collect();
+    let gaps: Vec<String> =
+        wake::gaps(&plan, now, time::later(now, AHEAD)).iter().map(|gap| told(&plan, gap)).collect();
     let answer = Answer {
         sound: gaps.is_empty(),
         services: plan.services.len(),
@@ -53,7 +54,8 @@ pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
 
 /// A gap as a person reads it, in the zone of the site.
 fn told(plan: &model::Plan, gap: &wake::Gap) -> String {
-    let shown = |at: model::Time| at.to_zoned(plan.site.zone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string();
+    let shown =
+        |at: model::Time| at.to_zoned(plan.site.zone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string();
     let whose = match &gap.service {
         Some(service) => format!("for service `{service}`"),
         None => format!("on ladder `{}`", gap.ladder),

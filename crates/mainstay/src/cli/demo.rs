@@ -27,7 +27,8 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
-        let script = Script::parse(SCRIPT).map_err(|why| Failure::wrong(format!("drills/expired-name: {why}")))?;
+        let script =
+            Script::parse(SCRIPT).map_err(|why| Failure::wrong(format!("drills/expired-name: {why}")))?;
         runtime()?.block_on(async {
             let stage = Stage::build(|folder| ExpiredName {
                 answer_ttl: Duration::from_secs(30),
@@ -38,7 +39,9 @@ impl Demo {
             })
             .await?;
             let child = Child::start(&stage).await?;
-            table::say("A small company lives on this machine now: a domain with sign-in and five workspaces, its");
+            table::say(
+                "A small company lives on this machine now: a domain with sign-in and five workspaces, its",
+            );
             table::say("registry, its name servers, and Ana, who is on call. mainstay watches.\n");
             table::say(child.said.trim_end());
             table::say(&format!("json     http://{}/api/v2/summary.json\n", stage.listen));
@@ -56,12 +59,16 @@ impl Demo {
         let mut told = Told::default();
         told.until(script, stage, Milestone::Learned).await?;
         act(Act::WarmCaches).await?;
-        table::say("Everything is well. Now the registrar's automatic renewal fails: the domain acme.app expires.\n");
+        table::say(
+            "Everything is well. Now the registrar's automatic renewal fails: the domain acme.app expires.\n",
+        );
         let fault = act(Act::Swap).await?;
         told.fault_at = Some(fault);
         told.until(script, stage, Milestone::CauseFound).await?;
         told.until(script, stage, Milestone::HumanAnswered).await?;
-        table::say("\nVisitors notice as resolvers' caches run out. Look at the board; it says so already.\n");
+        table::say(
+            "\nVisitors notice as resolvers' caches run out. Look at the board; it says so already.\n",
+        );
         let renewed = Instant::now() + Duration::from_secs(self.outage_secs);
         while Instant::now() < renewed {
             told.more(stage)?;

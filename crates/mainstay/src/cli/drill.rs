@@ -44,9 +44,12 @@ struct Ran {
 impl Drill {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         if self.name != "expired-name" {
-            return Err(Failure::wrong(format!("there is no drill `{}`", self.name)).hint("there is: expired-name"));
+            return Err(
+                Failure::wrong(format!("there is no drill `{}`", self.name)).hint("there is: expired-name")
+            );
         }
-        let script = Script::parse(EXPIRED_NAME).map_err(|why| Failure::wrong(format!("drills/expired-name: {why}")))?;
+        let script = Script::parse(EXPIRED_NAME)
+            .map_err(|why| Failure::wrong(format!("drills/expired-name: {why}")))?;
         let runtime = runtime()?;
         let mut well = true;
         for run in 1..=self.runs {
@@ -108,7 +111,9 @@ impl Drill {
                         killer.until(&stage, began + *at).await?;
                     }
                     if act.is_fault() && !common.json {
-                        table::say("the fault: the registration lapses, the parent zone names the parking servers");
+                        table::say(
+                            "the fault: the registration lapses, the parent zone names the parking servers",
+                        );
                     }
                     let when = stage.world.act(act).await.map_err(Failure::no)?;
                     if act.is_fault() {
@@ -150,7 +155,11 @@ impl Drill {
         let events = stage.events()?;
         let mut missed = Vec::new();
         if verified.events != events.len() as u64 {
-            missed.push(format!("the journal holds {} events, {} can be read", verified.events, events.len()));
+            missed.push(format!(
+                "the journal holds {} events, {} can be read",
+                verified.events,
+                events.len()
+            ));
         }
         let witness = stage.world.witness();
         let score = drill::score(script, fault_at, &events, &witness);

@@ -9,17 +9,18 @@ pub(crate) struct Failure {
     code: u8,
     sentence: String,
     hint: Option<String>,
+    details: Option<(&'static str, serde_json::Value)>,
 }
 
 impl Failure {
     /// The answer is no (exit 1).
     pub(crate) fn no(sentence: impl Display) -> Self {
-        Self { code: 1, sentence: sentence.to_string(), hint: None }
+        Self { code: 1, sentence: sentence.to_string(), hint: None, details: None }
     }
 
     /// A wrong command or a wrong plan (exit 2).
     pub(crate) fn wrong(sentence: impl Display) -> Self {
-        Self { code: 2, sentence: sentence.to_string(), hint: None }
+        Self { code: 2, sentence: sentence.to_string(), hint: None, details: None }
     }
 
     /// Adds what to try.
@@ -29,11 +30,22 @@ impl Failure {
         self
     }
 
+    /// Adds what a machine reads beside the sentence.
+    #[must_use]
+    pub(crate) fn details(mut self, name: &'static str, value: serde_json::Value) -> Self {
+        self.details = Some((name, value));
+        self
+    }
+
     /// Says it, on standard error or as JSON.
     #[allow(clippy::print_stderr, clippy::print_stdout, reason = "a command line speaks to its user")]
     pub(crate) fn tell(&self, json: bool) -> ExitCode {
         if json {
-            println!("{}", serde_json::json!({ "error": self.sentence, "hint": self.hint }));
+            let mut answer = serde_json::json!({ "error": self.sentence, "hint": self.hint });
+            if let Some((name, value)) = &self.details {
+                answer[*name] = value.clone();
+            }
+            println!("{answer}");
         } else {
             eprintln!("mainstay: {}", self.sentence);
             if let Some(hint) = &self.hint {

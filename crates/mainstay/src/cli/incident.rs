@@ -84,7 +84,9 @@ impl Incident {
                 let body = json!({ "by": who(by.as_ref()), "status": status, "body": text });
                 act(common, &running, *id, "post", body)
             }
-            Self::Resolve { id, by } => act(common, &running, *id, "resolve", json!({ "by": who(by.as_ref()) })),
+            Self::Resolve { id, by } => {
+                act(common, &running, *id, "resolve", json!({ "by": who(by.as_ref()) }))
+            }
         }
     }
 }
@@ -93,7 +95,13 @@ fn who(by: Option<&String>) -> String {
     by.cloned().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "command line".to_owned())
 }
 
-fn act(common: &Common, running: &Running, id: IncidentId, verb: &str, body: Value) -> Result<ExitCode, Failure> {
+fn act(
+    common: &Common,
+    running: &Running,
+    id: IncidentId,
+    verb: &str,
+    body: Value,
+) -> Result<ExitCode, Failure> {
     let answer = running.post(&format!("/api/v1/incidents/{}/{verb}", id.0), &body)?;
     if common.json {
         table::json(&answer)?;

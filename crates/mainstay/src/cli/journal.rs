@@ -49,7 +49,10 @@ impl Journal {
                         "events": verified.events, "head": verified.head, "hash": verified.hash.to_string()
                     }))?;
                 } else {
-                    table::say(&format!("{} events, whole and in order; head {}", verified.events, verified.head));
+                    table::say(&format!(
+                        "{} events, whole and in order; head {}",
+                        verified.events, verified.head
+                    ));
                 }
             }
             Self::Backup { to } => {

@@ -44,7 +44,9 @@ impl Oncall {
             && !plan.rotas.contains_key(&RotaId(name.clone()))
         {
             let known = plan.rotas.keys().map(|id| id.0.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(Failure::wrong(format!("the plan has no rota `{name}`")).hint(format!("it has: {known}")));
+            return Err(
+                Failure::wrong(format!("the plan has no rota `{name}`")).hint(format!("it has: {known}"))
+            );
         }
         for rota in plan.rotas.values() {
             if self.rota.as_ref().is_none_or(|name| *name == rota.id.0) {
@@ -64,7 +66,8 @@ impl Oncall {
             for turn in turns {
                 let zone = &plan.site.zone;
                 let shown = |at: Time| at.to_zoned(zone.clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string();
-                let people = if turn.people.is_empty() { "nobody".to_owned() } else { turn.people.join(", ") };
+                let people =
+                    if turn.people.is_empty() { "nobody".to_owned() } else { turn.people.join(", ") };
                 let span = match self.until {
                     Some(_) => format!("{} - {}", shown(turn.from), shown(turn.to)),
                     None => shown(from),

@@ -28,7 +28,8 @@ impl Page {
         })?;
         let keys = Keys::open(&plan.site.data).map_err(Failure::no)?;
         let courier = Courier::new(&plan, keys.key).map_err(Failure::no)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
         let stamp = clock::now();
         let effect = |(n, reach): (usize, &model::effect::Reach)| Effect {
             key: EffectKey(format!("test/{id}/{n}/{stamp}")),
@@ -38,11 +39,13 @@ impl Page {
             reach: reach.clone(),
             urgency: Urgency::Page,
             title: format!("{}: test page", plan.site.name),
-            body: format!("Hello {}. This is a test: nothing is wrong, nothing needs an answer.", person.name),
+            body: format!(
+                "Hello {}. This is a test: nothing is wrong, nothing needs an answer.",
+                person.name
+            ),
         };
         let effects: Vec<Effect> = person.reach.iter().enumerate().map(effect).collect();
-        let outcomes: Vec<Outcome> =
-            runtime.block_on(async { each(&courier, &effects).await });
+        let outcomes: Vec<Outcome> = runtime.block_on(async { each(&courier, &effects).await });
         let all_well = outcomes.iter().all(|outcome| outcome.result.is_ok());
         if common.json {
             table::json(&outcomes)?;

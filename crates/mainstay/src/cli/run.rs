@@ -20,7 +20,8 @@ impl Run {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         self.log_to_stderr()?;
         let plan = plan::read(&common.plan, common.json)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no)?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no)?;
         runtime.block_on(async {
             let organs = Organs::start(plan, Some(common.plan.clone())).await.map_err(Failure::no)?;
             organs::announce(&organs, common.json);
@@ -32,10 +33,16 @@ impl Run {
     }
 
     fn log_to_stderr(&self) -> Result<(), Failure> {
-        let filter = tracing_subscriber::EnvFilter::try_new(&self.log)
-            .map_err(|why| Failure::wrong(format!("--log: {why}")).hint("try `info` or `warn,mainstay=debug`"))?;
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-        if self.log_json { log.json().init() } else { log.init() }
+        let filter = tracing_subscriber::EnvFilter::try_new(&self.log).map_err(|why| {
+            Failure::wrong(format!("--log: {why}")).hint("try `info` or `warn,mainstay=debug`")
+        })?;
+        let log =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        if self.log_json {
+            log.json().init()
+        } else {
+            log.init()
+        }
         Ok(())
     }
 }

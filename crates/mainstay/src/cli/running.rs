@@ -32,7 +32,8 @@ impl Running {
         };
         let address = fs::read_to_string(plan.site.data.join(ADDRESS_FILE)).map_err(|_| absent())?;
         let token = Keys::api_token(&plan.site.data).map_err(|_| absent())?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
         let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(Failure::no)?;
         Ok(Self { base: format!("http://{}", address.trim()), token, client, runtime })
     }
@@ -66,7 +67,8 @@ impl Running {
             if status.is_success() {
                 return Ok(value);
             }
-            let detail = value["detail"].as_str().or_else(|| value["title"].as_str()).unwrap_or("the answer was no");
+            let detail =
+                value["detail"].as_str().or_else(|| value["title"].as_str()).unwrap_or("the answer was no");
             let failure = Failure::no(format!("{detail} ({status})"));
             Err(match value["hint"].as_str() {
                 Some(hint) => failure.hint(hint),

@@ -42,7 +42,8 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
             "degraded" | "unknown" => Tone::Warn,
             _ => Tone::Bad,
         };
-        let uptime = service["uptime_percent"].as_f64().map_or("no data".to_owned(), |share| format!("{share:.2} %"));
+        let uptime =
+            service["uptime_percent"].as_f64().map_or("no data".to_owned(), |share| format!("{share:.2} %"));
         let words = cell(&state.replace('_', " "), 16);
         table::say(&format!("{} {} {uptime:>10}", cell(text(&service["title"]), 40), tinted(&words, tone)));
     }
@@ -75,7 +76,10 @@ pub(crate) fn why(common: &Common, thing: &str) -> Result<ExitCode, Failure> {
     let sentence = incident.filter_map(|row| row["why"].as_str()).next();
     let cause = list(&now["open"]).map(|open| &open["incident"]["diagnosis"]);
     let sentence = sentence.or_else(|| {
-        cause.filter(|diagnosis| beneath.contains(&text(&diagnosis["cause"]))).map(|it| text(&it["sentence"])).next()
+        cause
+            .filter(|diagnosis| beneath.contains(&text(&diagnosis["cause"])))
+            .map(|it| text(&it["sentence"]))
+            .next()
     });
     let code = if findings.is_empty() && sentence.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if common.json {
@@ -88,7 +92,12 @@ pub(crate) fn why(common: &Common, thing: &str) -> Result<ExitCode, Failure> {
         None => {}
     }
     for finding in findings {
-        let line = format!("{} since {}: {}", text(&finding["about"]), text(&finding["since"]), text(&finding["evidence"]));
+        let line = format!(
+            "{} since {}: {}",
+            text(&finding["about"]),
+            text(&finding["since"]),
+            text(&finding["evidence"])
+        );
         table::say(&wrapped(&line, "  ", 80));
     }
     Ok(code)

@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn lines_fit_and_nothing_is_lost() {
-        let sentence = "acme.app expired at 15:28; its name servers are now ns1.parking.example, ns2.parking.example";
+        let sentence =
+            "acme.app expired at 15:28; its name servers are now ns1.parking.example, ns2.parking.example";
         let text = wrapped(sentence, "    ", 40);
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
         assert_eq!(text.split_whitespace().collect::<Vec<_>>().join(" "), sentence);

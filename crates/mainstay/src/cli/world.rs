@@ -45,7 +45,6 @@ impl Stage {
         let name = format!("mainstay-{}-{:016x}", std::process::id(), fastrand::u64(..));
         let folder = Folder(std::env::temp_dir().join(name));
         fs::create_dir_all(&folder.0).map_err(Failure::no)?;
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let world = World::expired_name(settings(&folder.0)).await.map_err(Failure::no)?;
         // Bound and let go: the links that go out carry the port, so it must be known before mainstay has it.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|taken| taken.local_addr());
@@ -131,7 +130,9 @@ impl Child {
                 return Ok(Self { process, said });
             }
             if let Ok(Some(status)) = process.try_wait() {
-                return Err(Failure::no(format!("mainstay ended at its start ({status})")).hint(stage.last_words()));
+                return Err(
+                    Failure::no(format!("mainstay ended at its start ({status})")).hint(stage.last_words())
+                );
             }
             if Instant::now() > deadline {
                 return Err(Failure::no("mainstay did not stand within 30 s").hint(stage.last_words()));

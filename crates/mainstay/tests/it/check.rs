@@ -1,0 +1,79 @@
+//! A wrong plan is told whole, and no command starts with it.
+
+use crate::house::{House, Web};
+use serde_json::Value;
+
+const SEVEN_MISTAKES: &str = r#"
+[site]
+name = "Acme"
+listen = "nowhere"
+
+[service.auth]
+title = "Sign-in"
+hosts = ["auth.acme.com", "*.acme.app"]
+needs = ["service.mial"]
+rota = "platfrom"
+
+[service.mail]
+titel = "Mail"
+hosts = ["mail.acme.com"]
+
+[probe.checkout]
+http = "https://shop.acme.com/health"
+every = "fast"
+
+[person.ana]
+reach = ["ntfi:ana"]
+
+[rota.platform]
+[[rota.platform.layer]]
+people = ["ana"]
+start = 2026-10-26T09:00:00
+every = "1 week"
+
+[channel.ntfy]
+ntfy = "https://ntfy.sh"
+"#;
+
+#[test]
+fn seven_mistakes_are_seven_problems_each_with_line_column_and_hint() {
+    let house = House::watching(&Web::start());
+    house.write_plan(SEVEN_MISTAKES);
+    let output = house.command(&["check"]);
+    assert_eq!(output.status.code(), Some(2));
+    let answer = house.json(&["check"]);
+    let problems = answer["problems"].as_array().unwrap();
+    let places: Vec<(u64, u64)> = problems
+        .iter()
+        .map(|problem| (problem["line"].as_u64().unwrap(), problem["column"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(places, [(4, 10), (8, 27), (9, 10), (10, 8), (13, 1), (18, 9), (21, 10)]);
+    assert!(problems.iter().all(|problem| problem["hint"] != Value::Null), "{problems:#?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("did you mean `platform`?"), "{told}");
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+}
+
+#[test]
+fn a_wrong_plan_starts_nothing() {
+    let house = House::watching(&Web::start());
+    house.write_plan(SEVEN_MISTAKES);
+    assert_eq!(house.command(&["run"]).status.code(), Some(2));
+    assert!(!house.folder.path().join("data").exists());
+}
+
+#[test]
+fn a_sound_plan_says_so() {
+    let house = House::watching(&Web::start());
+    let output = house.command(&["check"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(house.json(&["check"])["sound"], true);
+}
+
+#[test]
+fn a_command_without_a_running_mainstay_says_how_to_start_one() {
+    let house = House::watching(&Web::start());
+    let output = house.command(&["status"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("mainstay run --plan"));
+}

@@ -1,0 +1,176 @@
+//! A mainstay of a test's own: a folder, a plan, a process, and a web server for it to watch.
+
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Long enough for a machine that does other things; a test that needs it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until the answer is there.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come about");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A web server whose status can be changed.
+pub(crate) struct Web {
+    pub address: SocketAddr,
+    status: Arc<AtomicU16>,
+}
+
+impl Web {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let status = Arc::new(AtomicU16::new(200));
+        let shown = status.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { continue };
+                let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+                let _ = stream.read(&mut [0; 4_096]);
+                let status = shown.load(Ordering::Relaxed);
+                let _ =
+                    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+            }
+        });
+        Self { address, status }
+    }
+
+    pub(crate) fn answers(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+    }
+}
+
+/// A folder with a plan, and the process that runs it.
+pub(crate) struct House {
+    pub folder: tempfile::TempDir,
+    process: Option<Child>,
+}
+
+impl House {
+    /// A house whose plan watches the web server, and that wakes nobody but Ana.
+    pub(crate) fn watching(web: &Web) -> Self {
+        let house = Self { folder: tempfile::tempdir().unwrap(), process: None };
+        house.write_plan(&plan(web, "Shop"));
+        house
+    }
+
+    pub(crate) fn plan(&self) -> PathBuf {
+        self.folder.path().join("mainstay.toml")
+    }
+
+    pub(crate) fn write_plan(&self, text: &str) {
+        fs::write(self.plan(), text).unwrap();
+    }
+
+    pub(crate) fn start(&mut self) {
+        let address = self.folder.path().join("data/address");
+        let _ = fs::remove_file(&address);
+        let log = fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_mainstay"))
+            .args(["run", "--plan"])
+            .arg(self.plan())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+        until("the start", || address.exists().then_some(()));
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// SIGTERM; the exit code.
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        let mut process = self.process.take().unwrap();
+        let id = process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        until("the end", || process.try_wait().unwrap()).code()
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_mainstay"))
+            .args(args)
+            .arg("--plan")
+            .arg(self.plan())
+            .output()
+            .unwrap()
+    }
+
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let output = self.command(&[args, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|why| panic!("{args:?}: {why}: {}", String::from_utf8_lossy(&output.stdout)))
+    }
+
+    pub(crate) fn state_of(&self, service: &str) -> String {
+        let now = self.json(&["status"]);
+        let rows = now["services"].as_array().cloned().unwrap_or_default();
+        let row = rows.into_iter().find(|row| row["id"] == service);
+        row.map(|row| row["state"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if thread::panicking() {
+            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            println!("{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+        }
+    }
+}
+
+/// A plan that watches one page.
+pub(crate) fn plan(web: &Web, title: &str) -> String {
+    format!(
+        r#"
+[site]
+name = "Test"
+data = "data"
+listen = "127.0.0.1:0"
+url = "http://127.0.0.1"
+inner = ["127.0.0.0/8"]
+
+[service.shop]
+title = "{title}"
+
+[probe.front]
+http = "http://{}/"
+every = "1s"
+timeout = "5s"
+fail_after = 2
+service = "shop"
+
+[person.ana]
+reach = ["hook:ana"]
+
+[channel.hook]
+webhook = "http://127.0.0.1:9/"
+"#,
+        web.address
+    )
+}

@@ -1,0 +1,5 @@
+//! The program as people meet it: its command line, its files, its ends.
+
+mod check;
+mod house;
+mod life;

@@ -396,6 +396,7 @@ fn now(outage: bool) -> Now {
         ],
         blind: None,
         house: vec![],
+        late_p99: Some(Duration::from_millis(14)),
         visitors_read: if outage { "Major outage: Sign-in" } else { "All systems operational" }.to_owned(),
     }
 }

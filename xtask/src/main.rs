@@ -13,6 +13,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   ci                 everything that must be green: format, tidy, clippy, tests, simulation, drill, licences
   fix                format, and mend what clippy can mend
   bless              accept snapshots and stories, draw ARCHITECTURE.md's picture and the generated docs anew
+  draw               ARCHITECTURE.md's picture alone
   tidy               the repository's own rules: who imports whom, names, sizes, forgotten files
   sim [--seed N] [--hours H]       the engine in a world in a box
   bench [NAME]       against peers, side by side in one run; results into bench/";
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         ["fix"] => fix(),
         ["bless"] => bless(),
         ["tidy"] => tidy::check(),
+        ["draw"] => tidy::draw(),
         ["sim", rest @ ..] => sim(rest),
         ["bench", rest @ ..] => bench(rest),
         _ => {
@@ -66,8 +68,8 @@ fn fix() -> Done {
 }
 
 fn bless() -> Done {
-    run::command("cargo", &["test", "--workspace"], &[("INSTA_UPDATE", "always"), ("BLESS", "1")])?;
-    tidy::draw()
+    tidy::draw()?;
+    run::command("cargo", &["test", "--workspace"], &[("INSTA_UPDATE", "always"), ("BLESS", "1")])
 }
 
 fn sim(rest: &[&str]) -> Done {

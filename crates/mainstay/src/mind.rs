@@ -15,6 +15,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 const BATCH_MAX: usize = 256;
 /// How long the loop sleeps at most, so that effects lost in flight are owed again in time.
 const NAP: Duration = Duration::from_secs(2);
+/// How long raw samples are kept, and how often older ones are let go.
+const SAMPLES_FOR: Duration = Duration::from_secs(90 * 86_400);
+const FORGET_EVERY: Duration = Duration::from_secs(6 * 3_600);
 /// How often views are made anew when nothing was decided: ages in them grow, and first samples arrive.
 const REFRESH: Duration = Duration::from_secs(5);
 
@@ -72,6 +75,7 @@ pub(crate) struct Mind {
     pulse: Pulse,
     sooner: BTreeMap<model::ProbeId, Time>,
     shown: Time,
+    forgot: Time,
 }
 
 type Waiting = (oneshot::Sender<Result<(), AskError>>, Result<(), AskError>);
@@ -181,6 +185,10 @@ impl Mind {
             }
         }
         self.publish_rounds(mouth);
+        if let (Some(series), true) = (&self.series, time::between(self.forgot, now) >= FORGET_EVERY) {
+            self.forgot = now;
+            series.forget(time::earlier(now, SAMPLES_FOR));
+        }
         if changed || time::between(self.shown, now) >= REFRESH {
             self.shown = now;
             let mut views = self.engine.views();

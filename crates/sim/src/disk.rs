@@ -1,8 +1,8 @@
 //! A journal that refuses, answers late, and outlives the process that wrote it.
 
+use journal::Journal;
 use journal::journal::{AppendError, Committed, Head, ReadError};
 use journal::memory::MemoryJournal;
-use journal::Journal;
 use model::event::Event;
 use std::sync::{Arc, Mutex, PoisonError};
 

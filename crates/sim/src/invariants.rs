@@ -115,12 +115,15 @@ impl Watchman {
             if silent > SILENT_MAX {
                 return broken(format!("{} was silent for {}", page.id, time::spoken(silent)));
             }
-            let limit =
-                if self.just_restarted(now) { FIRST_WITHIN_AFTER_RESTART } else { FIRST_WITHIN };
+            let limit = if self.just_restarted(now) { FIRST_WITHIN_AFTER_RESTART } else { FIRST_WITHIN };
             if let Some(opened) = self.opened.get(&page.id)
                 && time::between(*opened, now) > limit
             {
-                return broken(format!("{} opened, and nothing went out within {}", page.id, time::spoken(limit)));
+                return broken(format!(
+                    "{} opened, and nothing went out within {}",
+                    page.id,
+                    time::spoken(limit)
+                ));
             }
         }
         self.one_page_a_cause(engine, now)?;
@@ -161,7 +164,13 @@ impl Watchman {
     ///
     /// # Errors
     /// The first line in which they differ.
-    pub fn same_after_replay(&self, live: &Engine, disk: &Disk, plan: &Arc<Plan>, now: Time) -> Result<(), Broken> {
+    pub fn same_after_replay(
+        &self,
+        live: &Engine,
+        disk: &Disk,
+        plan: &Arc<Plan>,
+        now: Time,
+    ) -> Result<(), Broken> {
         let mut replayed = Engine::new(plan.clone());
         for event in disk.all() {
             replayed.apply(&event);
@@ -178,10 +187,19 @@ impl Watchman {
     ///
     /// # Errors
     /// What does not.
-    pub fn at_the_end(&self, engine: &Engine, disk: &Disk, plan: &Arc<Plan>, now: Time) -> Result<(), Broken> {
+    pub fn at_the_end(
+        &self,
+        engine: &Engine,
+        disk: &Disk,
+        plan: &Arc<Plan>,
+        now: Time,
+    ) -> Result<(), Broken> {
         self.same_after_replay(engine, disk, plan, now)?;
         if let Some(incident) = engine.incidents().values().find(|incident| incident.is_open()) {
-            let what = format!("the world is well, but {} is still open: {}", incident.id, incident.diagnosis.sentence);
+            let what = format!(
+                "the world is well, but {} is still open: {}",
+                incident.id, incident.diagnosis.sentence
+            );
             return Err(Broken { at: now, what });
         }
         // One for the first time, one for each crash, and one for each lost outcome, which is owed again.

@@ -62,7 +62,8 @@ impl Settings {
         let begin = Time::UNIX_EPOCH;
         let begin = time::later(begin, Duration::from_secs(1_790_000_000 + seed % 1_000 * 86_400));
         let world = World::by_chance(begin, hours, &mut chance);
-        let crash = |chance: &mut Rng| time::later(begin, Duration::from_millis(chance.u64(0..hours * 3_600_000)));
+        let crash =
+            |chance: &mut Rng| time::later(begin, Duration::from_millis(chance.u64(0..hours * 3_600_000)));
         Self {
             seed,
             begin,
@@ -202,7 +203,11 @@ impl Run {
             match entry.remove() {
                 Occurrence::Outcome(outcome) => inputs.push(Input::Attempted(outcome)),
                 Occurrence::Answer(incident) => {
-                    inputs.push(Input::Acknowledge { incident, by: "ana".to_owned(), via: "link".to_owned() });
+                    inputs.push(Input::Acknowledge {
+                        incident,
+                        by: "ana".to_owned(),
+                        via: "link".to_owned(),
+                    });
                 }
                 Occurrence::Disk(mood) => self.disk.set(mood),
             }

@@ -4,7 +4,8 @@ use fastrand::Rng;
 use model::fault::{DnsFault, Fault, TlsFault};
 use model::plan::{Ask, Probe};
 use model::sample::{
-    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ResolverSaid, Sample, ServerSaid, TlsSeen,
+    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ResolverSaid, Sample, ServerSaid,
+    TlsSeen,
 };
 use model::{Plan, Time, time};
 use std::collections::BTreeSet;
@@ -163,7 +164,8 @@ impl World {
     fn dns(&self, _plan: &Plan, zone: &str, names: &[String], at: Time) -> DnsSeen {
         let home = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
         let parking = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
-        let (servers, address) = if self.expired(zone, at) { (parking_servers(), parking) } else { (home_servers(), home) };
+        let (servers, address) =
+            if self.expired(zone, at) { (parking_servers(), parking) } else { (home_servers(), home) };
         let resolved = if self.parked(zone, at) { parking } else { home };
         let said = |server: &String| ServerSaid {
             server: server.clone(),
@@ -201,7 +203,11 @@ impl World {
             source: "https://rdap.box.test/".to_owned(),
             registry_expires: Some(time::later(base, year)),
             registrar_expires: Some(paid_until),
-            statuses: if expired { BTreeSet::from(["auto renew period".to_owned()]) } else { BTreeSet::new() },
+            statuses: if expired {
+                BTreeSet::from(["auto renew period".to_owned()])
+            } else {
+                BTreeSet::new()
+            },
             name_servers: if expired { parking_servers() } else { home_servers() },
             registrar: Some("Box Registrar".to_owned()),
             database_updated: None,

@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod drill;
+mod export;
 mod failure;
 mod incident;
 mod journal;
@@ -77,6 +78,13 @@ enum Command {
     /// Dump, verify, back up, restore.
     #[command(subcommand)]
     Journal(journal::Journal),
+    /// A fresh link that signs one person in to the console of the running mainstay, once.
+    Login,
+    /// The board as plain files, for any static host. Works whether mainstay runs or not.
+    Export {
+        /// Where to.
+        folder: PathBuf,
+    },
     /// The JSON Schema of mainstay.toml, for editors.
     Schema {
         /// The reference as a page of Markdown instead.
@@ -100,6 +108,8 @@ impl Line {
             Command::Page(page) => page.run(&common),
             Command::Drill(drill) => drill.run(&common),
             Command::Journal(journal) => journal.run(&common),
+            Command::Login => login(&common),
+            Command::Export { folder } => export::run(&common, &folder),
             Command::Schema { reference } => schema(reference),
         };
         match done {
@@ -107,6 +117,16 @@ impl Line {
             Err(failure) => failure.tell(common.json),
         }
     }
+}
+
+fn login(common: &Common) -> Result<ExitCode, Failure> {
+    let answer = running::Running::find(common)?.post("/api/v1/login", &serde_json::json!({}))?;
+    if common.json {
+        table::json(&answer)?;
+    } else {
+        table::say(answer["link"].as_str().unwrap_or_default());
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn schema(reference: bool) -> Result<ExitCode, Failure> {

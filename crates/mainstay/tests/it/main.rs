@@ -1,5 +1,6 @@
 //! The program as people meet it: its command line, its files, its ends.
 
 mod check;
+mod docs;
 mod house;
 mod life;

@@ -21,7 +21,9 @@ fn one_incident(phones: Phones, crashes: BTreeSet<Time>) -> Settings {
         seed: 7,
         begin: begin(),
         length: Duration::from_secs(3_600),
-        world: World { spells: vec![Spell { outage: Outage::Expired("acme.app"), from: after(120), to: after(420) }] },
+        world: World {
+            spells: vec![Spell { outage: Outage::Expired("acme.app"), from: after(120), to: after(420) }],
+        },
         phones,
         crashes,
         bad_disk: false,
@@ -86,6 +88,8 @@ fn what_breaks_by_chance_is_found_and_ends() {
 
 #[test]
 fn one_seed_gives_one_run() {
-    let text = || Settings::by_chance(5, 24).run().map(|report| report.to_string()).map_err(|broken| broken.to_string());
+    let text = || {
+        Settings::by_chance(5, 24).run().map(|report| report.to_string()).map_err(|broken| broken.to_string())
+    };
     assert_eq!(text(), text());
 }

@@ -1,3 +1,5 @@
+//! RDAP answers of every state, and shapes seen in the wild.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+//! WHOIS texts of the common formats.
+
 use super::*;
 use proptest::prelude::*;
 

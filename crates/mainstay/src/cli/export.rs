@@ -1,0 +1,40 @@
+//! `mainstay export DIR`: the board as plain files.
+
+use crate::cli::{Common, Failure, plan, table};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(crate) fn run(common: &Common, folder: &Path) -> Result<ExitCode, Failure> {
+    let board = plan::read(&common.plan, common.json)?.site.data.join("board");
+    if !board.is_dir() {
+        return Err(Failure::no("there is no board yet")
+            .hint("it is written as soon as `mainstay run` has looked around"));
+    }
+    let files = copy(&board, folder).map_err(|why| Failure::no(format!("{}: {why}", folder.display())))?;
+    if common.json {
+        table::json(&serde_json::json!({ "folder": folder, "files": files }))?;
+    } else {
+        table::say(&format!("{files} files of the board are in {}", folder.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Copies a folder of plain files. The board is a few dozen of them, two folders deep; links are not followed.
+fn copy(from: &Path, to: &Path) -> io::Result<usize> {
+    fs::create_dir_all(to)?;
+    let mut files = 0;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            files += copy(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            fs::copy(entry.path(), target)?;
+            files += 1;
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,44 @@
+//! What the documentation says is so: its plans are sound, its generated pages are what the program prints.
+
+use crate::house::{House, Web};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// Compares a generated page with what stands in the repository; writes it there under `BLESS=1`.
+fn same(path: &str, printed: &[u8]) {
+    let path = root().join(path);
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, printed).unwrap();
+    }
+    let kept = fs::read(&path).unwrap_or_default();
+    assert!(kept == printed, "{} is not what the program prints: cargo xtask bless", path.display());
+}
+
+#[test]
+fn the_reference_is_what_the_program_knows() {
+    let house = House::watching(&Web::start());
+    same("docs/reference/plan.md", &house.command(&["schema", "--reference"]).stdout);
+    same("docs/reference/plan.schema.json", &house.command(&["schema"]).stdout);
+}
+
+#[test]
+fn every_whole_plan_in_the_documentation_is_sound() {
+    let pages = ["README.md", "docs/guides/first-plan.md", "docs/guides/being-woken.md"];
+    let mut plans = 0;
+    for page in pages {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        for block in text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            let house = House::watching(&Web::start());
+            // A fragment shows one setting; `trust` names a file that a reader has and we have not.
+            house.write_plan(block);
+            let answer = house.json(&["check"]);
+            assert_eq!(answer["error"], serde_json::Value::Null, "{page}:\n{block}\n{answer:#}");
+            plans += 1;
+        }
+    }
+    assert!(plans >= 3, "{plans}");
+}

@@ -4,6 +4,10 @@
 //! until they have spoken no finding opens from such answers. When at least four fifths of the jury see nothing, we are
 //! blind. Where fewer than three domains are watched all of the jury must see nothing, and time-outs prove nothing. A
 //! single name server that answered anybody proves that we see.
+//!
+//! Jurors have time limits of their own, so some may speak late. What was held back for them opens after a few seconds
+//! all the same: a real outage must not wait for a slow juror. The jury itself sits on, so that a blindness that shows
+//! late is still found; half of the jury, all of one mind, is enough by then.
 
 use crate::index::Index;
 use crate::verdict::Dark;
@@ -14,6 +18,8 @@ use std::time::Duration;
 
 /// Answers older than this no longer tell whether we see.
 const SPAN: Duration = Duration::from_secs(60);
+/// How long a finding is held back for a jury.
+const HOLD: Duration = Duration::from_secs(6);
 /// How long a jury may take: longer than any probe's usual time limit.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// After a jury found that we see, no other is called for this long.
@@ -61,19 +67,20 @@ impl Sight {
         }
         let size = jury.jury.len();
         let counts = |dark: Dark| if jury.few { dark == Dark::Night } else { dark != Dark::Light };
-        let (mut unseen, mut seen, mut names_seen, mut fresh) = (0, 0, false, 0);
+        let (mut unseen, mut seen, mut names_seen, mut fresh, mut fresh_unseen) = (0, 0, false, 0, 0);
         for (probe, names) in &jury.jury {
             let Some((at, dark)) = self.latest.get(probe) else { continue };
             if between(*at, now) > SPAN {
                 continue;
             }
             // Answers from before the jury was called speak of the time before.
-            fresh += usize::from(self.called.is_none_or(|called| *at >= called));
+            let since_called = self.called.is_none_or(|called| *at >= called);
+            fresh += usize::from(since_called);
             if counts(*dark) {
                 unseen += 1;
+                fresh_unseen += usize::from(since_called);
             } else {
                 seen += 1;
-                let since_called = self.called.is_none_or(|called| *at >= called);
                 names_seen |= *names && since_called;
             }
         }
@@ -81,7 +88,9 @@ impl Sight {
             // Half of them see again: so do we.
             return if seen * 2 >= size { self.acquit(now) } else { View::Unsure };
         }
-        let enough = if jury.few { unseen == size } else { unseen * 5 >= size * 4 };
+        let late = self.called.is_some_and(|called| between(called, now) >= HOLD);
+        let of_one_mind = late && fresh_unseen == fresh && fresh * 2 >= size;
+        let enough = if jury.few { unseen == size } else { unseen * 5 >= size * 4 || of_one_mind };
         if enough && !names_seen {
             self.called = None;
             let why = format!("{unseen} of {size} names asked can be neither looked up nor reached");
@@ -100,14 +109,14 @@ impl Sight {
         View::Clear
     }
 
-    /// Whether the jury is out.
-    pub(crate) fn out(&self) -> bool {
-        self.called.is_some()
+    /// Whether findings are held back for the jury.
+    pub(crate) fn holds(&self, now: Time) -> bool {
+        self.called.is_some_and(|called| between(called, now) < HOLD)
     }
 
-    /// When to stop waiting for the jury.
-    pub(crate) fn deadline(&self) -> Option<Time> {
-        self.called.map(|called| later(called, PATIENCE))
+    /// When to stop holding findings back, or else to stop waiting for the jury.
+    pub(crate) fn deadline(&self, now: Time) -> Option<Time> {
+        self.called.map(|called| later(called, if self.holds(now) { HOLD } else { PATIENCE }))
     }
 
     /// Which jurors are wanted, and when.

@@ -30,6 +30,8 @@ pub(crate) struct Tally {
     same: u32,
     flips: VecDeque<Time>,
     told_unsteady: bool,
+    /// What would have opened with the newest answer, had it not been held back.
+    held: Option<Opening>,
 }
 
 /// What follows from an answer in one lane.
@@ -85,6 +87,7 @@ impl Tally {
         hold: bool,
         now: Time,
     ) -> Step {
+        self.held = None;
         match judged {
             Judged::Well => self.count_good(probe, open, now),
             Judged::Bad(charge) => self.count_bad(charge, probe, open, hold, now),
@@ -157,11 +160,15 @@ impl Tally {
                     After::Repeats => self.bad >= probe.fail_after,
                     After::Times(times) => self.same_word >= times,
                 };
-                if !enough || hold {
+                if !enough {
+                    return Step::Soon;
+                }
+                let opening = self.opening(charge, since, now);
+                if hold {
+                    self.held = Some(opening);
                     return Step::Soon;
                 }
                 self.flip(now);
-                let opening = self.opening(charge, since, now);
                 Step::Open(opening)
             }
             Some(finding) if finding.fault.word() == charge.fault.word() => {
@@ -184,6 +191,13 @@ impl Tally {
             }
             Some(_) => Step::Soon,
         }
+    }
+
+    /// What was held back at the newest answer and is not any longer.
+    pub(crate) fn release(&mut self, now: Time) -> Option<Opening> {
+        let opening = self.held.take()?;
+        self.flip(now);
+        Some(opening)
     }
 
     fn opening(&self, charge: Charge, since: Time, now: Time) -> Opening {

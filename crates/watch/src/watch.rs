@@ -54,6 +54,8 @@ struct Fresh {
     /// When the dates of a registration must be judged again without an answer.
     due: BTreeSet<(Time, ProbeId)>,
     sight: Sight,
+    /// Probes whose newest answer would have opened a finding, but for the jury; and what they are about.
+    held: BTreeMap<ProbeId, Thing>,
 }
 
 /// One probe, since boot.
@@ -123,7 +125,7 @@ impl Watch {
     pub fn next(&self, plan: &Plan, now: Time) -> Option<Time> {
         let unsettled = self.fresh.index.as_ref().is_none_or(|index| !index.fits(plan)) || self.fresh.sweep;
         let due = self.fresh.due.first().map(|(at, _)| *at);
-        [unsettled.then_some(now), due, self.fresh.sight.deadline()].into_iter().flatten().min()
+        [unsettled.then_some(now), due, self.fresh.sight.deadline(now)].into_iter().flatten().min()
     }
 
     /// Open findings.
@@ -229,6 +231,8 @@ impl Watch {
             self.fresh.probes.retain(|id, _| stays(id));
             self.fresh.restless.retain(stays);
             self.fresh.lookups.retain(|id, _| stays(id));
+            // The next answers say it again.
+            self.fresh.held.clear();
             for trouble in self.fresh.troubles.values_mut() {
                 trouble.seen_by.retain(stays);
             }
@@ -465,9 +469,11 @@ impl Watch {
         if let (Some(index), false) = (&self.fresh.index, matches!(probe.ask, Ask::Domain { .. })) {
             self.fresh.sight.note(&probe.id, dark, index, quiet, now);
         }
+        // This answer takes the place of the one that was held back.
+        self.fresh.held.remove(&probe.id);
         let blind = self.look_out(now, out);
         let lanes = if blind && dark != Dark::Light { BTreeMap::new() } else { lanes };
-        let hold = dark != Dark::Light && self.fresh.sight.out();
+        let hold = dark != Dark::Light && self.fresh.sight.holds(now);
         let troubled = self.troubling(probe, &lanes);
         let asked = self.fresh.probes.entry(probe.id.clone()).or_insert_with(|| Asked {
             last: now,
@@ -480,8 +486,26 @@ impl Watch {
         self.trouble(plan, probe, troubled, now);
     }
 
-    /// Asks the jury, and tells whether we are blind.
+    /// Asks the jury, and tells whether we are blind. What waited for the jury opens as soon as it need not wait.
     fn look_out(&mut self, now: Time, out: &mut Out) -> bool {
+        let blind = self.ask_jury(now, out);
+        if !blind && !self.fresh.sight.holds(now) {
+            // Two probes may have said the same about one thing.
+            let mut said = BTreeSet::new();
+            for (id, about) in std::mem::take(&mut self.fresh.held) {
+                let Some(asked) = self.fresh.probes.get_mut(&id) else { continue };
+                for opening in asked.lanes.values_mut().filter_map(|tally| tally.release(now)) {
+                    let word = opening.fault.word();
+                    if self.open.worded(&about, word).is_none() && said.insert((about.clone(), word)) {
+                        out.open(&about, &id, opening);
+                    }
+                }
+            }
+        }
+        blind
+    }
+
+    fn ask_jury(&mut self, now: Time, out: &mut Out) -> bool {
         let blind = self.open.worded(&Thing::here(), "blind");
         let Some(index) = &self.fresh.index else { return blind.is_some() };
         match (self.fresh.sight.view(index, blind.is_some(), now), blind) {
@@ -491,6 +515,7 @@ impl Watch {
                     Opening { fault: Fault::Blind { why }, weight: Weight::Warns, since: now, evidence };
                 out.open(&Thing::here(), &ProbeId("mainstay.here".to_owned()), opening);
                 // What was counted in the dark counts for nothing afterwards.
+                self.fresh.held.clear();
                 for id in &std::mem::take(&mut self.fresh.restless) {
                     if let Some(asked) = self.fresh.probes.get_mut(id) {
                         asked.lanes.clear();
@@ -515,6 +540,9 @@ impl Watch {
                 .about(&self.known, &probe.about)
                 .filter(|finding| Lane::of(&finding.fault) == lane)
                 .find(|finding| finding.probe == probe.id || self.is_mine_to_close(probe, finding, lane));
+            if hold && matches!(judged, Judged::Bad(_)) {
+                self.fresh.held.insert(probe.id.clone(), probe.about.clone());
+            }
             // Another probe has said the same about the same thing: once is enough.
             let hold =
                 hold || matches!(&judged, Judged::Bad(charge) if self.said_by_another(probe, &charge.fault));

@@ -51,7 +51,7 @@ pub(super) async fn exchange<'a>(
     phases: &mut Phases,
 ) -> Result<Response, Fault> {
     let began = Instant::now();
-    let first = wire.first_byte();
+    let (first, allowance) = (wire.first_byte(), wire.allowance());
     let request = request(url)?;
     let broken = |error: hyper::Error| trouble::of_hyper(&error, first.get().is_some());
     let whole = async {
@@ -62,6 +62,7 @@ pub(super) async fn exchange<'a>(
             .map_err(broken)?;
         let mut line = Line { connection: pin!(connection), ended: false };
         let response = line.drive(sender.send_request(request)).await.map_err(broken)?;
+        allowance.head_came();
         let status = response.status().as_u16();
         let location = response.headers().get(LOCATION).map(|value| value.as_bytes().to_vec());
         let (body_bytes, body_found) = match body(status, location.is_some()) {

@@ -3,22 +3,46 @@
 use crate::trouble::Flood;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
-/// No more bytes than this are taken off one connection. The limits of head and body come first for all honest ways to
-/// pack them; this one is for endless interim responses and for bodies that are nothing but packing.
-const BYTES_MAX: usize = 8 * 1024 * 1024;
+/// No more bytes than this are taken off one connection before the head of the response is whole: for endless interim
+/// responses, which are dear to read. The limit of the head itself comes first for all honest ways.
+const BEFORE_HEAD_MAX: usize = 256 * 1024;
+/// Nor more than this after it: for bodies that are nothing but packing.
+const AFTER_HEAD_MAX: usize = 8 * 1024 * 1024;
 
 /// One connection.
 pub(super) struct Wire {
     inner: Inner,
     first: FirstByte,
-    left: usize,
+    allowance: Allowance,
+    /// Whether anything of the question was sent. Nothing is read before: a server that speaks first would otherwise be
+    /// told of by one word or another, as the race goes.
+    asked: bool,
+    reader: Option<Waker>,
+}
+
+/// How many bytes may still come.
+#[derive(Clone)]
+pub(super) struct Allowance(Arc<AtomicUsize>);
+
+impl Allowance {
+    /// The head of the response is whole.
+    pub(super) fn head_came(&self) {
+        self.0.store(AFTER_HEAD_MAX, Ordering::Relaxed);
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), Flood> {
+        let left = self.0.load(Ordering::Relaxed).checked_sub(bytes).ok_or(Flood)?;
+        self.0.store(left, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// When the first byte of the answer came.
@@ -31,15 +55,24 @@ enum Inner {
 
 impl Wire {
     pub(super) fn plain(stream: TcpStream) -> Self {
-        Self { inner: Inner::Plain(stream), first: FirstByte::default(), left: BYTES_MAX }
+        Self::over(Inner::Plain(stream))
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
-        Self { inner: Inner::Tls(Box::new(stream)), first: FirstByte::default(), left: BYTES_MAX }
+        Self::over(Inner::Tls(Box::new(stream)))
+    }
+
+    fn over(inner: Inner) -> Self {
+        let allowance = Allowance(Arc::new(AtomicUsize::new(BEFORE_HEAD_MAX)));
+        Self { inner, first: FirstByte::default(), allowance, asked: false, reader: None }
     }
 
     pub(super) fn first_byte(&self) -> FirstByte {
         Arc::clone(&self.first)
+    }
+
+    pub(super) fn allowance(&self) -> Allowance {
+        self.allowance.clone()
     }
 }
 
@@ -49,6 +82,10 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.asked {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         let read = match &mut self.inner {
             Inner::Plain(stream) => ready!(Pin::new(stream).poll_read(cx, buf)),
@@ -62,20 +99,24 @@ impl AsyncRead for Wire {
         if came > 0 {
             self.first.get_or_init(Instant::now);
         }
-        match self.left.checked_sub(came) {
-            Some(left) => self.left = left,
-            None => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, Flood))),
+        match self.allowance.take(came) {
+            Ok(()) => Poll::Ready(read),
+            Err(flood) => Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, flood))),
         }
-        Poll::Ready(read)
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.inner {
-            Inner::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Inner::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        let written = match &mut self.inner {
+            Inner::Plain(stream) => ready!(Pin::new(stream).poll_write(cx, buf)),
+            Inner::Tls(stream) => ready!(Pin::new(stream).poll_write(cx, buf)),
+        };
+        self.asked = true;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
         }
+        Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

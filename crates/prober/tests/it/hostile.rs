@@ -117,7 +117,20 @@ async fn endless_beginnings_end() {
         let (address, taken) = server::endless(begin, again).await;
         let Answer::Failed(fault) = get(address, PATIENT).await.answer else { panic!("{what}: answered") };
         assert_eq!(fault.word(), word, "{what}: {fault:?}");
-        assert!(taken.load(Ordering::Relaxed) < 8 * 1024 * 1024 + BUFFERS, "{what}");
+        assert!(taken.load(Ordering::Relaxed) < 256 * 1024 + BUFFERS, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn who_speaks_before_they_are_asked_always_gets_the_same_word() {
+    let address = server::listen(|mut stream| async move {
+        let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n").await;
+        server::head(&mut stream).await;
+    })
+    .await;
+    for _ in 0..20 {
+        let Answer::Failed(fault) = get(address, PATIENT).await.answer else { panic!("answered") };
+        assert_eq!(fault, Fault::Garbage { why: "invalid HTTP version parsed".to_owned() });
     }
 }
 

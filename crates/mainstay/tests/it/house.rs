@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Long enough for a machine that does other things; a test that needs it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks until the answer is there.
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
@@ -65,8 +65,13 @@ pub(crate) struct House {
 impl House {
     /// A house whose plan watches the web server, and that wakes nobody but Ana.
     pub(crate) fn watching(web: &Web) -> Self {
+        Self::with(&plan(web, "Shop"))
+    }
+
+    /// A house with this plan.
+    pub(crate) fn with(plan: &str) -> Self {
         let house = Self { folder: tempfile::tempdir().unwrap(), process: None };
-        house.write_plan(&plan(web, "Shop"));
+        house.write_plan(plan);
         house
     }
 
@@ -120,6 +125,34 @@ impl House {
         let output = self.command(&[args, &["--json"]].concat());
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|why| panic!("{args:?}: {why}: {}", String::from_utf8_lossy(&output.stdout)))
+    }
+
+    /// Asks the running process by itself, where the command line would read the plan first. Status and JSON.
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
+        let read = |file: &str| fs::read_to_string(self.folder.path().join("data").join(file)).unwrap();
+        let mut stream = TcpStream::connect(read("address")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
+            read("api-token").trim()
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+        let from = body.find('{').unwrap_or(0);
+        let to = body.rfind('}').map_or(body.len(), |at| at + 1);
+        (status, serde_json::from_str(&body[from..to]).unwrap_or(Value::Null))
+    }
+
+    /// The most memory that the process ever had in use.
+    pub(crate) fn memory_peak_kib(&self) -> u64 {
+        let id = self.process.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     pub(crate) fn state_of(&self, service: &str) -> String {

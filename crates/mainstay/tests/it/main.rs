@@ -2,5 +2,6 @@
 
 mod check;
 mod docs;
+mod hostile;
 mod house;
 mod life;

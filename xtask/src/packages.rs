@@ -3,7 +3,8 @@
 use crate::run::{command, quiet};
 
 /// Each package, and a command that shows that it is there.
-const PACKAGES: [(&str, &str, &[&str]); 1] = [("chromium", "chromium", &["--version"])];
+const PACKAGES: [(&str, &str, &[&str]); 2] =
+    [("chromium", "chromium", &["--version"]), ("chromium-driver", "chromedriver", &["--version"])];
 
 /// Installs what is missing. Without root or apt it names what is missing; tests that need it say so and fail.
 pub(crate) fn install() -> Result<(), String> {

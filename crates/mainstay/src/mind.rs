@@ -101,7 +101,16 @@ impl Mind {
             events.iter().for_each(|event| engine.apply(event));
         }
         pulse.beat(clock::now());
-        Ok(Self { engine, notebook, series, site, pulse, sooner: BTreeMap::new(), shown: Time::MIN })
+        Ok(Self {
+            engine,
+            notebook,
+            series,
+            site,
+            pulse,
+            sooner: BTreeMap::new(),
+            shown: Time::MIN,
+            forgot: Time::MIN,
+        })
     }
 
     /// Turns until it is told to stop.

@@ -7,6 +7,7 @@ use drill::{Milestone, Score, Script, Step};
 use jiff::Timestamp;
 use lab::World;
 use lab::world::ExpiredName;
+use model::{Event, Happened};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -167,15 +168,23 @@ impl Drill {
             missed.extend(drill::judge(&score, &script.limits));
             missed.extend(drill::differences(EXPIRED_NAME_STORY, &drill::story(&events)));
         } else {
-            missed.extend(lost(&stage, &score, kills));
+            missed.extend(lost(&stage, &score, &events, kills));
         }
         Ok(Ran { story: drill::timeline(script, fault_at, &events), score, missed, kills })
     }
 }
 
 /// What must hold however often the process was killed: asked, answered, and no message more than once per kill.
-fn lost(stage: &Stage, score: &Score, kills: u32) -> Vec<String> {
+fn lost(stage: &Stage, score: &Score, events: &[Event], kills: u32) -> Vec<String> {
     let mut missed = Vec::new();
+    let told_ok = stage.world.phone().answers().iter().filter(|answer| answer.ok()).count();
+    let written = events.iter().any(|event| matches!(event.happened, Happened::IncidentAcknowledged { .. }));
+    if told_ok > 0 && !written {
+        missed.push("an acknowledgement was accepted and is not in the journal".to_owned());
+    }
+    if events.iter().zip(1..).any(|(event, seq)| event.seq != seq) {
+        missed.push("the journal has a gap".to_owned());
+    }
     if score.human_secs.is_none() || score.answered_secs.is_none() {
         missed.push("the page never arrived, or its answer was lost".to_owned());
     }

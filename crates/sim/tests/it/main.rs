@@ -20,7 +20,7 @@ fn one_incident(phones: Phones, crashes: BTreeSet<Time>) -> Settings {
     Settings {
         seed: 7,
         begin: begin(),
-        length: Duration::from_secs(3_600),
+        length: Duration::from_secs(1_500),
         world: World {
             spells: vec![Spell { outage: Outage::Expired("acme.app"), from: after(120), to: after(420) }],
         },

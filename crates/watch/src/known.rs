@@ -32,13 +32,14 @@ pub(crate) struct Known {
     pub(crate) registrations: BTreeMap<String, Registration>,
     /// The last registration of each domain that had nothing against it: what it was like before the trouble.
     pub(crate) settled: BTreeMap<String, DomainSeen>,
-    pub(crate) booted: Option<Time>,
+    /// Since when this plan is looked after without a break.
+    pub(crate) begun: Option<Time>,
 }
 
 impl Known {
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.happened {
-            Happened::Booted { .. } => self.booted = Some(event.at),
+            Happened::Booted { .. } | Happened::PlanAdopted { .. } => self.begun = Some(event.at),
             Happened::FindingOpened { finding } => {
                 self.last_finding = self.last_finding.max(finding.id.0);
                 self.findings.insert(finding.id, finding.clone());

@@ -5,6 +5,11 @@
 //! registry's decides until it moves. In the auto renew period the registry has moved its date ahead though nobody may
 //! have paid: that jump clears nothing.
 //!
+//! A date that nobody confirms any longer is stale after three days, restarts or not. Confirmations without news write no
+//! line, so the journal alone cannot tell a quiet registry from a mute one: a registry that does not answer for an hour
+//! is therefore noted in a finding, and from its beginning the days are counted after a restart. A process that never
+//! lives for that hour forgets how long it asked in vain.
+//!
 //! Weights: 60, 30, 14 and 7 days ahead warn; the last day wakes somebody, as does everything after.
 
 use crate::lane::Lane;
@@ -17,6 +22,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// A registry may fail to answer for this long before it is worth a note.
+const UNANSWERED: Duration = Duration::from_secs(3600);
 
 /// Days ahead at which an expiry is told again.
 const STEPS: [u16; 5] = [1, 7, 14, 30, 60];
@@ -179,13 +187,19 @@ pub(crate) fn declared_only(domain: &str) -> DomainSeen {
 }
 
 /// The domain could not be asked about for so long that its date is no longer known.
-pub(crate) fn stale(since: Time, last_known: Option<Time>) -> Charge {
-    let told = match last_known {
-        Some(at) => format!("last confirmed at {since}; the last date known is {at}"),
-        None => format!("last confirmed at {since}; no date is known"),
+pub(crate) fn stale(since: Time, last_known: Option<&DomainSeen>) -> Charge {
+    let told = match last_known.map(|seen| seen.registry_expires.or(seen.registrar_expires)) {
+        Some(Some(at)) => format!("not confirmed since {since}; the last date known is {at}"),
+        Some(None) => format!("not confirmed since {since}; no date is known"),
+        None => format!("never looked up, not since {since}; no date is known"),
     };
     let fault = Fault::Domain { domain: DomainFault::Stale { since } };
     Charge::new(fault, Weight::Warns).seen(told).sure(1)
+}
+
+/// A registry that does not answer: worth a note once it lasts. The note is also what a restart remembers of it.
+pub(crate) fn unanswered(fault: Fault) -> Charge {
+    Charge::new(fault, Weight::Notes).lasting(UNANSWERED)
 }
 
 /// How long a date may stay unconfirmed: three days, or three times the usual pace, whichever is longer.

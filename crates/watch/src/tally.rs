@@ -159,6 +159,7 @@ impl Tally {
                 let enough = match charge.after {
                     After::Repeats => self.bad >= probe.fail_after,
                     After::Times(times) => self.same_word >= times,
+                    After::Lasting(span) => between(since, now) >= span,
                 };
                 if !enough {
                     return Step::Soon;
@@ -208,7 +209,7 @@ impl Tally {
     fn evidence(&self, charge: &Charge, since: Time, now: Time) -> String {
         let seen = &charge.seen;
         match (charge.after, self.bad) {
-            (After::Repeats, times @ 2..) => {
+            (After::Repeats | After::Lasting(_), times @ 2..) => {
                 format!("{times} bad answers in {}, the last: {seen}", spoken(between(since, now)))
             }
             _ => seen.clone(),

@@ -7,6 +7,7 @@ use model::plan::{Expect, Probe};
 use model::sample::{Answer, HttpSeen, Sample};
 use model::{Fault, Time, Weight};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What one answer means. A lane that is absent was not answered: it stays as it was.
 #[derive(Debug, Default)]
@@ -55,6 +56,8 @@ pub(crate) enum After {
     Repeats,
     /// This often: facts from a registry or a parent zone do not.
     Times(u32),
+    /// When it has been so for this long, however often it was asked.
+    Lasting(Duration),
 }
 
 impl Charge {
@@ -65,6 +68,11 @@ impl Charge {
 
     pub(crate) fn sure(mut self, times: u32) -> Self {
         self.after = After::Times(times);
+        self
+    }
+
+    pub(crate) fn lasting(mut self, span: Duration) -> Self {
+        self.after = After::Lasting(span);
         self
     }
 

@@ -8,7 +8,7 @@ use crate::lane::Lane;
 use crate::pace::{Lookup, Trouble, Troubles};
 use crate::registration::{self, Before};
 use crate::tally::{Opening, Step, Tally};
-use crate::verdict::{self, Dark, Judged, Verdict, hurts_now};
+use crate::verdict::{self, Charge, Dark, Judged, Verdict, hurts_now};
 use model::event::Event;
 use model::fault::{DnsFault, DomainFault, TlsFault};
 use model::plan::{Ask, Probe};
@@ -270,7 +270,12 @@ impl Watch {
                 };
                 self.fresh.lookups.entry(probe.id.clone()).or_default().failed(retry_after, now);
                 let well = self.fresh.probes.get(&probe.id).is_none_or(|asked| asked.well);
-                Verdict { well, ..Verdict::default() }
+                let verdict = Verdict { well, ..Verdict::default() };
+                // While we cannot see out, it is not the registry that is mute.
+                if self.blind().is_some() {
+                    return verdict;
+                }
+                verdict.bad(self.stale(probe, now).unwrap_or_else(|| registration::unanswered(fault.clone())))
             }
             (Ask::Domain { .. } | Ask::Dns { .. }, Answer::Http(_) | Answer::Tcp { .. } | Answer::Tls(_)) => {
                 Verdict::default()
@@ -405,18 +410,34 @@ impl Watch {
     /// Notes when the dates of a registration must be looked at next without an answer.
     fn plan_dates(&mut self, plan: &Plan, probe: &Probe, seen: &DomainSeen, now: Time) {
         let step = registration::next_step(seen, &self.before(plan, &seen.domain), now);
-        let stale = registration::stale_at(self.confirmed(probe, &seen.domain).unwrap_or(now), probe.every);
+        let stale = registration::stale_at(self.confirmed(probe).unwrap_or(now), probe.every);
         self.fresh.due.retain(|(_, id)| *id != probe.id);
         // A stale date is told once; asking again each tick would only turn in a circle.
         let stale = if stale > now { stale } else { later(now, probe.every.max(STEP_GRACE)) };
         self.fresh.due.insert((step.map_or(stale, |step| step.min(stale)), probe.id.clone()));
     }
 
-    /// When the registration was last confirmed; since boot at the latest, as answers without news leave no line.
-    fn confirmed(&self, probe: &Probe, domain: &str) -> Option<Time> {
-        let fresh = self.fresh.lookups.get(&probe.id).and_then(|lookup| lookup.confirmed);
-        let learned = self.known.registrations.get(domain)?.at;
-        [fresh, Some(learned), self.known.booted].into_iter().flatten().max()
+    /// When the registration was last confirmed: by an answer since boot, else by what is noted of a mute registry, else
+    /// when we began to look, as answers without news leave no line.
+    fn confirmed(&self, probe: &Probe) -> Option<Time> {
+        if let Some(confirmed) = self.fresh.lookups.get(&probe.id).and_then(|lookup| lookup.confirmed) {
+            return Some(confirmed);
+        }
+        let noted = self.open.about(&self.known, &probe.about).find_map(|finding| match &finding.fault {
+            Fault::Domain { domain: DomainFault::Stale { since } } => Some(*since),
+            Fault::Lookup { .. } => Some(finding.since),
+            _ => None,
+        });
+        let learned = self.known.registrations.get(&probe.about.name).map(|known| known.at);
+        noted.or_else(|| learned.max(self.known.begun))
+    }
+
+    /// What there is to say when the registration was not confirmed for too long.
+    fn stale(&self, probe: &Probe, now: Time) -> Option<Charge> {
+        let confirmed = self.confirmed(probe)?;
+        let last_known = self.known.registrations.get(&probe.about.name).map(|known| &known.seen);
+        (registration::stale_at(confirmed, probe.every) <= now)
+            .then(|| registration::stale(confirmed, last_known))
     }
 
     /// Judges the dates of a registration without a new answer.
@@ -445,11 +466,8 @@ impl Watch {
                 }
             }
         }
-        if let Some(confirmed) = self.confirmed(probe, name)
-            && registration::stale_at(confirmed, probe.every) <= now
-        {
-            let last_known = seen.registry_expires.or(seen.registrar_expires);
-            verdict = verdict.bad(registration::stale(confirmed, last_known));
+        if let Some(charge) = self.stale(probe, now) {
+            verdict = verdict.bad(charge);
         }
         verdict.well = self.fresh.probes.get(&probe.id).is_none_or(|asked| asked.well);
         self.count(probe, verdict.lanes, false, now, out);

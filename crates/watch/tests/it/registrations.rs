@@ -151,9 +151,70 @@ fn a_failed_lookup_is_never_an_expiry_and_grows_stale_after_three_days() {
     words += &w.pass(secs(60)).see(PROBE, Answer::Domain(seen(Some(200), None, &[CT], &OWN)));
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
-    12:00:00 + domain.acme.com has an expiry date that could not be confirmed since 2026-11-22T12:00:00Z [Warns since 12:00:00] last confirmed at 2026-11-22T12:00:00Z; the last date known is 2027-06-10T12:00:00Z
-    12:02:00 - finding-1
+    12:01:00 + domain.acme.com could not be looked up at its registry: timed out [Notes since 12:01:00] 2 bad answers in 24 h, the last: could not be looked up at its registry: timed out
+    12:00:00 - finding-1
+    12:00:00 + domain.acme.com has an expiry date that could not be confirmed since 2026-11-22T12:00:00Z [Warns since 12:01:00] not confirmed since 2026-11-22T12:00:00Z; the last date known is 2027-06-10T12:00:00Z
+    12:02:00 - finding-2
     ");
+}
+
+#[test]
+fn restarts_do_not_keep_an_old_date_young() {
+    let days = |w: &mut World, mute: &dyn Fn(u64) -> bool| {
+        let mut words = String::new();
+        for day in 0..6 {
+            w.restart();
+            for _ in 0..3 {
+                let answer = match mute(day) {
+                    true => lookup("timed out", None),
+                    false => Answer::Domain(seen(Some(200), None, &[CT], &OWN)),
+                };
+                words += &w.pass(secs(2400)).see(PROBE, answer);
+            }
+            words += &w.let_pass(secs(79_200));
+        }
+        words
+    };
+    let mut mute = world();
+    let mut words = mute.see(PROBE, Answer::Domain(seen(Some(200), None, &[CT], &OWN)));
+    words += &days(&mut mute, &|_| true);
+    words += "-- answers, but for a day\n";
+    words += &days(&mut mute, &|day| day == 2);
+    assert_snapshot!(words, @r"
+    12:00:00 learned acme.com
+    14:00:00 + domain.acme.com could not be looked up at its registry: timed out [Notes since 12:40:00] 3 bad answers in 1 h 20 min, the last: could not be looked up at its registry: timed out
+    12:40:00 - finding-1
+    12:40:00 + domain.acme.com has an expiry date that could not be confirmed since 2026-11-22T12:40:00Z [Warns since 12:40:00] not confirmed since 2026-11-22T12:40:00Z; the last date known is 2027-06-10T12:00:00Z
+    -- answers, but for a day
+    12:40:00 - finding-2
+    14:00:00 + domain.acme.com could not be looked up at its registry: timed out [Notes since 12:40:00] 3 bad answers in 1 h 20 min, the last: could not be looked up at its registry: timed out
+    12:40:00 - finding-3
+    ");
+}
+
+#[test]
+fn a_domain_that_was_never_looked_up_is_stale_too() {
+    for (case, restarts) in [("left running", false), ("restarted every day", true)] {
+        let mut w = world();
+        let mut words = String::new();
+        for _ in 0..5 {
+            for _ in 0..3 {
+                words += &w.pass(secs(2400)).see(PROBE, lookup("no route", None));
+            }
+            words += &w.let_pass(secs(79_200));
+            if restarts {
+                w.restart();
+            }
+        }
+        assert!(words.contains("never looked up, not since 2026-11-22T12:"), "{case}: {words}");
+        assert_eq!(words.matches(" + ").count(), 2, "a note, and then stale; {case}: {words}");
+    }
+    let mut w = world();
+    let words = w.let_pass(secs(4 * 86_400));
+    assert!(
+        words.contains("+ domain.acme.com has an expiry date that could not be confirmed"),
+        "nobody asked: {words}"
+    );
 }
 
 #[test]

@@ -29,11 +29,13 @@ mkdir -p "$folder/www"
 cat >"$folder/nginx.conf" <<N
 worker_processes 1; pid $folder/nginx.pid; error_log $folder/nginx.err; daemon off;
 events { worker_connections 4096; }
-http { access_log off; sendfile on; tcp_nopush on; open_file_cache max=100; keepalive_requests 100000000;
+http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
+  open_file_cache max=100; open_file_cache_valid 60s;
   client_body_temp_path $folder/b; proxy_temp_path $folder/p; fastcgi_temp_path $folder/f; uwsgi_temp_path $folder/u; scgi_temp_path $folder/s;
-  server { listen 127.0.0.1:$nginx_port; root $folder/www; default_type text/html;
-    location / { add_header Cache-Control "public, max-age=5"; } } }
+  include $folder/server.conf; }
 N
+# Until the board's own headers are known; reloaded then.
+echo "server { listen 127.0.0.1:$nginx_port; root $folder/www; }" >"$folder/server.conf"
 echo starting >"$folder/www/index.html"
 chmod 755 "$folder" "$folder/www"
 begin 0 nginx -c "$folder/nginx.conf" -p "$folder"; nginx_pid=$pid
@@ -41,20 +43,42 @@ begin 0 "$mainstay" run --plan "$folder/mainstay.toml" --log warn; mainstay_pid=
 until_answers "http://127.0.0.1:$nginx_port/"
 until_answers "http://127.0.0.1:$port/"
 sleep 8 # the probes' first answers: the board says "operational", as it does in life
-curl -fsS "http://127.0.0.1:$port/" >"$folder/www/index.html"
+curl -fsS -D "$folder/head" "http://127.0.0.1:$port/" >"$folder/www/index.html"
 bytes=$(stat -c %s "$folder/www/index.html")
+# nginx sends the same headers: the bytes of both answers differ by a few tens.
+{
+    echo "server { listen 127.0.0.1:$nginx_port; root $folder/www; charset utf-8; server_tokens off;"
+    tr -d '\r' <"$folder/head" | sed -En 's/^(vary|x-content-type-options|cache-control|content-security-policy|referrer-policy): (.*)$/add_header \1 "\2";/p'
+    echo "}"
+} >"$folder/server.conf"
+kill -HUP "$nginx_pid"
+sleep 2
+worker_pid=$(pgrep -P "$nginx_pid" -n)
+diff <(curl -fsS "http://127.0.0.1:$nginx_port/") "$folder/www/index.html"
+headers() { curl -fsS -o /dev/null -w '%{size_header}' "$1"; }
 
-measure() { # url -> "requests/s p99-ms"
-    taskset -c 1 wrk -t1 -c64 -d"${secs}s" --latency "$1" | awk '
+measure() { # url, pid of the server -> "requests/s p99-ms µs-of-CPU-per-request"
+    local before after
+    before=$(cpu_ticks "$2")
+    taskset -c 1 wrk -t1 -c64 -d"${secs}s" --latency "$1" >"$folder/wrk"
+    after=$(cpu_ticks "$2")
+    awk -v busy=$((after - before)) -v hz="$(getconf CLK_TCK)" '
         /Requests\/sec/ { rate = $2 }
+        /requests in/ { n = $1 }
         /99%/ { p = $2; if (p ~ /us$/) p = p / 1000; else if (p ~ /ms$/) p = p + 0; else p = p * 1000 }
         /Non-2xx|Socket errors/ { bad = 1 }
-        END { if (bad) { print "errors"; exit 1 } printf "%.0f %.3f\n", rate, p }'
+        END { if (bad) { print "errors"; exit 1 } printf "%.0f %.3f %.2f\n", rate, p, busy / hz * 1e6 / n }' "$folder/wrk"
 }
 : >"$folder/ours"; : >"$folder/theirs"
-for _ in $(seq "$rounds"); do
-    measure "http://127.0.0.1:$port/" >>"$folder/ours"
-    measure "http://127.0.0.1:$nginx_port/" >>"$folder/theirs"
+for round in $(seq "$rounds"); do
+    # Whoever begins a round changes, so that nobody always follows a warm machine.
+    if [ $((round % 2)) = 1 ]; then
+        measure "http://127.0.0.1:$port/" "$mainstay_pid" >>"$folder/ours"
+        measure "http://127.0.0.1:$nginx_port/" "$worker_pid" >>"$folder/theirs"
+    else
+        measure "http://127.0.0.1:$nginx_port/" "$worker_pid" >>"$folder/theirs"
+        measure "http://127.0.0.1:$port/" "$mainstay_pid" >>"$folder/ours"
+    fi
 done
 requests=$(awk -v s="$secs" '{ n += $1 * s } END { printf "%.0f", n }' "$folder/ours")
 mkdir -p bench/results
@@ -62,15 +86,16 @@ python3 - "$folder" >"$out" <<P
 import statistics as st, sys
 def read(name): return [tuple(map(float, line.split())) for line in open(sys.argv[1] + "/" + name)]
 ours, theirs = read("ours"), read("theirs")
-rate = lambda rows: st.median(r for r, _ in rows)
-tail = lambda rows: st.median(p for _, p in rows)
+median = lambda rows, column: st.median(row[column] for row in rows)
 print("# The board from memory beside nginx serving the same bytes as a file\n")
 print("$(machine). $(nginx -v 2>&1 | sed 's/.*: //'), wrk $(wrk -v 2>&1 | awk 'NR==1{print $2}').")
 print("Each server pinned to core 0, wrk (1 thread, 64 connections, keepalive) to core 1; $rounds rounds of $secs s in turns;")
-print("medians. GET / of $bytes bytes, no compression asked; $requests requests answered by mainstay.\n")
-print("| | requests/s | p99 ms | resident MB |\n|---|---|---|---|")
-print(f"| mainstay | {rate(ours):.0f} | {tail(ours):.2f} | $(rss_mb "$mainstay_pid") |")
-print(f"| nginx | {rate(theirs):.0f} | {tail(theirs):.2f} | $(rss_mb "$nginx_pid") (master) |")
-print(f"| **ratio** | **{rate(ours) / rate(theirs):.2f}** | {tail(ours) / tail(theirs):.2f} | |")
+print("medians. GET / of $bytes bytes, no compression asked; $requests requests answered by mainstay.")
+print("Heads of $(headers "http://127.0.0.1:$port/") and $(headers "http://127.0.0.1:$nginx_port/") bytes with the same headers;")
+print("nginx with sendfile, tcp_nopush and open_file_cache, without a log of accesses.\n")
+print("| | requests/s | p99 ms | CPU µs a request | resident MB |\n|---|---|---|---|---|")
+print(f"| mainstay | {median(ours, 0):.0f} | {median(ours, 1):.2f} | {median(ours, 2):.1f} | $(rss_mb "$mainstay_pid") |")
+print(f"| nginx | {median(theirs, 0):.0f} | {median(theirs, 1):.2f} | {median(theirs, 2):.1f} | $(rss_mb "$nginx_pid") (master) + $(rss_mb "$worker_pid") (worker) |")
+print(f"| **ratio** | **{median(ours, 0) / median(theirs, 0):.2f}** | {median(ours, 1) / median(theirs, 1):.2f} | {median(ours, 2) / median(theirs, 2):.2f} | |")
 P
 cat "$out"

@@ -1,0 +1,249 @@
+//! A real browser, driven over WebDriver: JSON over http to a chromedriver of the test's own.
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long anything that the browser does may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The member under which the protocol hands out elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// Keys as the protocol writes them.
+pub(crate) const TAB: &str = "\u{e004}";
+pub(crate) const ENTER: &str = "\u{e007}";
+
+/// Whether the programs are there. Without them a developer goes on; the machine that decides does not.
+pub(crate) fn at_hand() -> bool {
+    let missing: Vec<_> = ["chromium", "chromedriver"]
+        .into_iter()
+        .filter(|program| {
+            let asked = Command::new(program).arg("--version").output();
+            !asked.is_ok_and(|asked| asked.status.success())
+        })
+        .collect();
+    if missing.is_empty() {
+        return true;
+    }
+    let why = format!("not looked at in a browser: {} cannot be started", missing.join(", "));
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
+    println!("{why}");
+    false
+}
+
+/// What a browser may be asked to do without.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scripts {
+    Run,
+    Off,
+}
+
+/// One browser with one window.
+pub(crate) struct Browser {
+    client: Client,
+    driver: Driver,
+    session: String,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub(crate) async fn start(scripts: Scripts) -> Self {
+        // Only http is spoken here, but the client asks for a provider when it is built.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let driver = Driver::start(&client).await;
+        let profile = TempDir::new().unwrap();
+        let folder = format!("--user-data-dir={}", profile.path().display());
+        let mut args = vec![folder.as_str()];
+        args.extend([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-proxy-server",
+            "--force-prefers-reduced-motion",
+            "--hide-scrollbars",
+            "--window-size=1200,900",
+        ]);
+        let taken = if scripts == Scripts::Off { 2 } else { 1 };
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "browserName": "chrome",
+            "goog:chromeOptions": {
+                "args": args,
+                "prefs": { "profile.managed_default_content_settings.javascript": taken },
+            },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        } } });
+        let address = format!("{}/session", driver.base);
+        let answer = sent(client.post(address).json(&wanted)).await.unwrap();
+        let session = format!("{}/session/{}", driver.base, answer["sessionId"].as_str().unwrap());
+        Self { client, driver, session, _profile: profile }
+    }
+
+    /// One command of the protocol; says what went wrong, if anything did.
+    pub(crate) async fn try_tell(&self, command: &str, with: &Value) -> Result<Value, String> {
+        sent(self.client.post(format!("{}/{command}", self.session)).json(with)).await
+    }
+
+    pub(crate) async fn tell(&self, command: &str, with: Value) -> Value {
+        self.try_tell(command, &with).await.unwrap()
+    }
+
+    pub(crate) async fn ask(&self, what: &str) -> Value {
+        sent(self.client.get(format!("{}/{what}", self.session))).await.unwrap()
+    }
+
+    pub(crate) async fn open(&self, address: &str) {
+        self.tell("url", json!({ "url": address })).await;
+    }
+
+    pub(crate) async fn address(&self) -> String {
+        self.ask("url").await.as_str().unwrap().to_owned()
+    }
+
+    /// The value of an expression in the page.
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        self.tell("execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// One command of the browser's own protocol.
+    pub(crate) async fn devtools(&self, command: &str, with: Value) -> Value {
+        self.tell("goog/cdp/execute", json!({ "cmd": command, "params": with })).await
+    }
+
+    /// A window of this many pixels, in these colours.
+    pub(crate) async fn look(&self, width: u32, colours: &str) {
+        let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": colours }] });
+        self.devtools("Emulation.setEmulatedMedia", media).await;
+    }
+
+    /// The element, waited for.
+    pub(crate) async fn find(&self, selector: &str) -> String {
+        let began = Instant::now();
+        let wanted = json!({ "using": "css selector", "value": selector });
+        loop {
+            match self.try_tell("element", &wanted).await {
+                Ok(found) => return found[ELEMENT].as_str().unwrap().to_owned(),
+                Err(why) => assert!(began.elapsed() < PATIENCE, "{selector}: {why}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(crate) async fn click(&self, selector: &str) {
+        let element = self.find(selector).await;
+        self.tell(&format!("element/{element}/click"), json!({})).await;
+    }
+
+    pub(crate) async fn write(&self, selector: &str, text: &str) {
+        let element = self.find(selector).await;
+        self.tell(&format!("element/{element}/value"), json!({ "text": text })).await;
+    }
+
+    pub(crate) async fn text(&self, selector: &str) -> String {
+        let element = self.find(selector).await;
+        self.ask(&format!("element/{element}/text")).await.as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn is_seen(&self, selector: &str) -> bool {
+        let element = self.find(selector).await;
+        self.ask(&format!("element/{element}/displayed")).await == json!(true)
+    }
+
+    /// Presses a key wherever the page is.
+    pub(crate) async fn press(&self, key: &str) {
+        let strokes = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
+        self.tell("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": strokes }] }))
+            .await;
+    }
+
+    /// Waits until an expression in the page is true.
+    pub(crate) async fn until(&self, expression: &str) {
+        let began = Instant::now();
+        while self.run(&format!("return Boolean({expression})")).await != json!(true) {
+            assert!(began.elapsed() < PATIENCE, "never came about: {expression}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// What the browser complained about since the last time, violations of the policy and failed requests included.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self.tell("se/log", json!({ "type": "browser" })).await;
+        log.as_array().unwrap().iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.driver.end();
+    }
+}
+
+async fn sent(request: reqwest::RequestBuilder) -> Result<Value, String> {
+    let answer = request.send().await.map_err(|error| format!("{error:?}"))?;
+    let well = answer.status().is_success();
+    let mut body: Value = answer.json().await.map_err(|error| format!("{error:?}"))?;
+    let value = body["value"].take();
+    if well { Ok(value) } else { Err(format!("{}: {}", value["error"], value["message"])) }
+}
+
+struct Driver {
+    process: Child,
+    address: SocketAddr,
+    base: String,
+}
+
+impl Driver {
+    async fn start(client: &Client) -> Self {
+        // The port may be taken by somebody else before the driver has it: then another one is tried.
+        for _ in 0..5 {
+            let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+            let mut process = Command::new("chromedriver")
+                .args([format!("--port={}", free.port()), "--silent".to_owned()])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let base = format!("http://{free}");
+            let began = Instant::now();
+            while began.elapsed() < PATIENCE && process.try_wait().unwrap().is_none() {
+                let status = sent(client.get(format!("{base}/status"))).await;
+                if status.is_ok_and(|status| status["ready"] == json!(true)) {
+                    return Self { process, address: free, base };
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        panic!("chromedriver does not start");
+    }
+
+    /// The driver ends its browser with itself when it is asked to; killed, it would leave it behind.
+    fn end(&mut self) {
+        if let Ok(mut socket) = TcpStream::connect(self.address) {
+            let _ = socket.set_read_timeout(Some(PATIENCE));
+            let asked =
+                format!("GET /shutdown HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
+            let _ = socket.write_all(asked.as_bytes());
+            let _ = socket.read_to_end(&mut Vec::new());
+        }
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE && matches!(self.process.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

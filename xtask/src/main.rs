@@ -94,6 +94,8 @@ fn licences() -> Done {
     if run::quiet("cargo", &["deny", "--version"]) {
         return cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]);
     }
-    println!("cargo-deny is not installed (cargo install cargo-deny): checking deny.toml's licences and bans by metadata");
+    println!(
+        "cargo-deny is not installed (cargo install cargo-deny): checking deny.toml's licences and bans by metadata"
+    );
     tidy::licences()
 }

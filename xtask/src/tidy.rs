@@ -46,7 +46,8 @@ pub(crate) fn draw() -> Result<(), String> {
     let path = root().join("ARCHITECTURE.md");
     let text = fs::read_to_string(&path).map_err(|why| format!("ARCHITECTURE.md: {why}"))?;
     let (before, _, after) = cut(&text)?;
-    fs::write(&path, format!("{before}{BEGIN}\n{}{END}{after}", house.drawing())).map_err(|why| why.to_string())
+    fs::write(&path, format!("{before}{BEGIN}\n{}{END}{after}", house.drawing()))
+        .map_err(|why| why.to_string())
 }
 
 /// A licence check without cargo-deny: every dependency's licence expression offers one that deny.toml allows, and
@@ -54,7 +55,8 @@ pub(crate) fn draw() -> Result<(), String> {
 pub(crate) fn licences() -> Result<(), String> {
     let deny = fs::read_to_string(root().join("deny.toml")).map_err(|why| format!("deny.toml: {why}"))?;
     let list = |from: &str| -> BTreeSet<String> {
-        let part = deny.split_once(from).map_or("", |(_, rest)| rest.split_once(']').map_or("", |(list, _)| list));
+        let part =
+            deny.split_once(from).map_or("", |(_, rest)| rest.split_once(']').map_or("", |(list, _)| list));
         part.split('"').skip(1).step_by(2).map(str::to_owned).collect()
     };
     let (allowed, banned) = (list("allow = ["), list("deny = ["));
@@ -92,14 +94,17 @@ impl House {
         let metadata = metadata(&[])?;
         let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let names: BTreeMap<String, String> =
-            array(&metadata["packages"]).iter().map(|package| (text(&package["id"]), text(&package["name"]))).collect();
+        let names: BTreeMap<String, String> = array(&metadata["packages"])
+            .iter()
+            .map(|package| (text(&package["id"]), text(&package["name"])))
+            .collect();
         let members: BTreeSet<String> = array(&metadata["workspace_members"]).iter().map(text).collect();
         let mut needs: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for node in array(&metadata["resolve"]["nodes"]) {
             let normal = |dep: &&Value| array(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
             let deps = array(&node["deps"]);
-            needs.insert(text(&node["id"]), deps.iter().filter(normal).map(|dep| text(&dep["pkg"])).collect());
+            needs
+                .insert(text(&node["id"]), deps.iter().filter(normal).map(|dep| text(&dep["pkg"])).collect());
         }
         let name = |id: &String| names.get(id).cloned().unwrap_or_default();
         let mut house = Self { imports: BTreeMap::new(), beneath: BTreeMap::new() };
@@ -130,7 +135,9 @@ impl House {
             };
             for below in imports {
                 if row(below).is_none_or(|to| to <= from) {
-                    faults.push(format!("{above} imports {below}: arrows point down, within a row there are none"));
+                    faults.push(format!(
+                        "{above} imports {below}: arrows point down, within a row there are none"
+                    ));
                 }
             }
         }
@@ -142,7 +149,9 @@ impl House {
         for pure in PURE {
             for beneath in self.beneath.get(pure).into_iter().flatten() {
                 if IMPURE.contains(&beneath.as_str()) {
-                    faults.push(format!("{pure} thinks, but stands on {beneath}: a thinker cannot wait or touch"));
+                    faults.push(format!(
+                        "{pure} thinks, but stands on {beneath}: a thinker cannot wait or touch"
+                    ));
                 }
             }
         }
@@ -153,8 +162,10 @@ impl House {
         let mut out = String::from("```text\n");
         for (row, crates) in ROWS {
             for name in crates {
-                let imports: Vec<&str> = self.imports.get(*name).into_iter().flatten().map(String::as_str).collect();
-                let arrow = if imports.is_empty() { String::new() } else { format!("--> {}", imports.join(" ")) };
+                let imports: Vec<&str> =
+                    self.imports.get(*name).into_iter().flatten().map(String::as_str).collect();
+                let arrow =
+                    if imports.is_empty() { String::new() } else { format!("--> {}", imports.join(" ")) };
                 let _ = writeln!(out, "{row:<8}{name:<10}{arrow}");
             }
         }
@@ -163,7 +174,14 @@ impl House {
 }
 
 fn metadata(more: &[&str]) -> Result<Value, String> {
-    let mut args = vec!["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"];
+    let mut args = vec![
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--filter-platform",
+        "x86_64-unknown-linux-gnu",
+    ];
     args.extend(more);
     serde_json::from_str(&output("cargo", &args)?).map_err(|why| why.to_string())
 }
@@ -176,10 +194,12 @@ fn cut(text: &str) -> Result<(&str, &str, &str), String> {
 }
 
 fn drawing_differs(house: &House) -> Result<Option<String>, String> {
-    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).map_err(|why| format!("ARCHITECTURE.md: {why}"))?;
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md"))
+        .map_err(|why| format!("ARCHITECTURE.md: {why}"))?;
     let (_, drawn, _) = cut(&text)?;
     let same = drawn.trim() == house.drawing().trim();
-    Ok((!same).then(|| "ARCHITECTURE.md's picture is not what cargo metadata says: cargo xtask bless".to_owned()))
+    Ok((!same)
+        .then(|| "ARCHITECTURE.md's picture is not what cargo metadata says: cargo xtask bless".to_owned()))
 }
 
 fn files() -> Result<Vec<String>, String> {

@@ -1,9 +1,7 @@
 //! Makes the views out of what the thinkers know.
 
 use crate::Engine;
-use crate::views::{
-    DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, ServiceRow, Views,
-};
+use crate::views::{DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, ServiceRow, Views};
 use model::event::ServiceState;
 use model::{Finding, Incident, Kind, Plan, Thing, Time, Weight};
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,22 +142,15 @@ fn nodes(engine: &Engine) -> Vec<Node> {
             NodeState::Unknown
         }
     };
-    let node = |thing: &Thing| Node {
-        thing: thing.clone(),
-        label: label(&engine.plan, thing),
-        state: state(thing),
-    };
+    let node =
+        |thing: &Thing| Node { thing: thing.clone(), label: label(&engine.plan, thing), state: state(thing) };
     engine.plan.graph.things().map(node).collect()
 }
 
 /// A service is looked at through what it needs; everything else through its own probe.
 fn looked_through(engine: &Engine, thing: &Thing) -> bool {
     let looked = |thing: &Thing| engine.watch.looked(thing).is_some();
-    if thing.kind == Kind::Service {
-        engine.plan.graph.needs(thing).any(looked)
-    } else {
-        looked(thing)
-    }
+    if thing.kind == Kind::Service { engine.plan.graph.needs(thing).any(looked) } else { looked(thing) }
 }
 
 /// Things with a breaking finding, and services that an incident says are affected.
@@ -177,7 +168,11 @@ fn edges(engine: &Engine) -> Vec<Edge> {
         let cause = &incident.diagnosis.cause;
         let above = engine.plan.graph.above(cause);
         let on_the_way = above.into_iter().filter(|thing| {
-            incident.diagnosis.affected.iter().any(|service| engine.plan.graph.beneath(service).contains(thing))
+            incident
+                .diagnosis
+                .affected
+                .iter()
+                .any(|service| engine.plan.graph.beneath(service).contains(thing))
         });
         bad.extend(on_the_way);
     }

@@ -78,6 +78,9 @@ pub(crate) struct Mind {
     forgot: Time,
 }
 
+/// An input, and whoever waits to hear that it is on disk.
+type Heard = (Input, Option<oneshot::Sender<Result<(), AskError>>>);
+
 type Waiting = (oneshot::Sender<Result<(), AskError>>, Result<(), AskError>);
 
 impl Mind {
@@ -122,7 +125,7 @@ impl Mind {
             let now = clock::now();
             let nap = self.engine.next().map_or(NAP, |at| time::between(now, at).min(NAP));
             let nap = nap.max(Duration::from_millis(1));
-            let mut heard = Vec::new();
+            let mut heard: Vec<Heard> = Vec::new();
             tokio::select! {
                 biased;
                 _ = ears.stop.changed() => break,
@@ -150,12 +153,7 @@ impl Mind {
     }
 
     /// One batch: think, write down, answer whoever waits, send what is owed, show.
-    fn turn(
-        &mut self,
-        heard: Vec<(Input, Option<oneshot::Sender<Result<(), AskError>>>)>,
-        ears: &Ears,
-        mouth: &Mouth,
-    ) {
+    fn turn(&mut self, heard: Vec<Heard>, ears: &Ears, mouth: &Mouth) {
         let now = clock::now();
         self.pulse.beat(now);
         self.site.beat();

@@ -66,8 +66,8 @@ impl Organs {
         let plan = Arc::new(plan);
         let data = plan.site.data.clone();
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
-        let journal = SqliteJournal::open(&data.join("journal.db")).map_err(cannot("journal"))?;
-        let series = match Series::open(&data.join("samples.db")) {
+        let journal = SqliteJournal::open(data.join("journal.db")).map_err(cannot("journal"))?;
+        let series = match Series::open(data.join("samples.db")) {
             Ok(series) => Some(series),
             Err(why) => {
                 tracing::error!("samples will not be kept: {why}");

@@ -151,7 +151,7 @@ impl Drill {
         let kills = killer.kills;
         killer.child.stop().await?;
         let fault_at = fault_at.ok_or_else(|| Failure::wrong("the script has no fault"))?;
-        let verified = journal::verify(&stage.journal())
+        let verified = journal::verify(stage.journal())
             .map_err(|why| Failure::no(format!("the journal is not whole after the drill: {why}")))?;
         let events = stage.events()?;
         let mut missed = Vec::new();

@@ -80,7 +80,7 @@ impl Stage {
     /// # Errors
     /// When it cannot be read.
     pub(crate) fn events(&self) -> Result<Vec<Event>, Failure> {
-        let lines = journal::dump(&self.journal(), 0).map_err(Failure::no)?;
+        let lines = journal::dump(self.journal(), 0).map_err(Failure::no)?;
         lines.collect::<Result<_, _>>().map_err(Failure::no)
     }
 

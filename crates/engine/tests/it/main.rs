@@ -1,0 +1,174 @@
+//! One order in which the thinkers are asked: a small outage from the first bad answer to the end, and people's part.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use engine::Engine;
+use model::event::PostStatus;
+use model::input::Refused;
+use model::sample::{HttpSeen, Phases};
+use model::{Answer, Event, Fault, Happened, IncidentId, Input, Plan, Sample, Time, Urgency, time};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const PLAN: &str = r#"
+[site]
+name = "Acme"
+
+[service.shop]
+title = "Shop"
+
+[probe.front]
+http = "http://192.0.2.7/"
+every = "30s"
+fail_after = 2
+service = "shop"
+
+[person.ana]
+reach = ["hook:ana"]
+
+[channel.hook]
+webhook = "https://hook.acme.net/"
+"#;
+
+/// The engine with a clock that a test moves.
+struct Bench {
+    engine: Engine,
+    plan: Arc<Plan>,
+    now: Time,
+    events: Vec<Event>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let plan = Arc::new(config::read(PLAN, "plan", Path::new(".")).unwrap().plan);
+        let now = "2026-11-22T03:00:00Z".parse().unwrap();
+        let mut bench =
+            Self { engine: Engine::new(plan.clone()), plan: plan.clone(), now, events: Vec::new() };
+        bench.hear(Input::Booted { blind_since: None }).unwrap();
+        bench.hear(Input::PlanRead(plan)).unwrap();
+        bench
+    }
+
+    fn hear(&mut self, input: Input) -> Result<Vec<Event>, Refused> {
+        let events = self.engine.handle(self.now, &input)?;
+        self.events.extend(events.clone());
+        Ok(events)
+    }
+
+    fn later(&mut self, secs: u64) {
+        self.now = time::later(self.now, Duration::from_secs(secs));
+        self.hear(Input::Tick).unwrap();
+    }
+
+    fn sample(&mut self, answer: Answer) {
+        let sample = Sample { probe: "front".into(), phases: Phases::default(), answer };
+        self.hear(Input::Sampled(sample)).unwrap();
+    }
+
+    fn well(&mut self) {
+        let address = "192.0.2.7:80".parse().unwrap();
+        self.sample(Answer::Http(HttpSeen {
+            status: 200,
+            address,
+            body_bytes: 2,
+            body_found: None,
+            hops: Vec::new(),
+        }));
+    }
+
+    /// Two bad answers, and the time that an incident takes to settle.
+    fn break_it(&mut self) {
+        for _ in 0..2 {
+            self.later(1);
+            self.sample(Answer::Failed(Fault::Refused));
+        }
+        for _ in 0..7 {
+            self.later(1);
+        }
+    }
+
+    fn count(&self, is: impl Fn(&Happened) -> bool) -> usize {
+        self.events.iter().filter(|event| is(&event.happened)).count()
+    }
+}
+
+const FIRST: IncidentId = IncidentId(1);
+
+fn acknowledge(by: &str) -> Input {
+    Input::Acknowledge { incident: FIRST, by: by.to_owned(), via: "command".to_owned() }
+}
+
+#[test]
+fn an_outage_is_one_incident_one_page_one_post_and_ends_when_it_is_seen_well() {
+    let mut bench = Bench::new();
+    bench.well();
+    bench.break_it();
+    assert_eq!(bench.count(|it| matches!(it, Happened::IncidentOpened { .. })), 1);
+    let effects = bench.engine.due(bench.now);
+    assert_eq!(effects.len(), 1, "{effects:?}");
+    assert_eq!(effects[0].urgency, Urgency::Page);
+    assert!(bench.engine.due(bench.now).is_empty(), "in flight already");
+    let views = bench.engine.views();
+    assert_eq!(views.board.headline, "Major outage: Shop");
+    assert!(views.now.open[0].incident.diagnosis.sentence.contains("refuses connections"));
+
+    for _ in 0..10 {
+        bench.later(2);
+        bench.well();
+    }
+    assert_eq!(bench.count(|it| matches!(it, Happened::IncidentResolved { .. })), 1);
+    assert_eq!(
+        bench.count(|it| matches!(it, Happened::PostPublished { status: PostStatus::Resolved, .. })),
+        1
+    );
+    assert!(bench.engine.views().now.open.is_empty());
+}
+
+#[test]
+fn numbers_rise_by_one_and_a_fold_equals_the_live_state() {
+    let mut bench = Bench::new();
+    bench.break_it();
+    bench.hear(acknowledge("ana")).unwrap();
+    assert!(bench.events.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+    let mut folded = Engine::new(bench.plan.clone());
+    bench.events.iter().for_each(|event| folded.apply(event));
+    assert_eq!(folded.known_text(), bench.engine.known_text());
+}
+
+#[test]
+fn time_never_runs_backwards() {
+    let mut bench = Bench::new();
+    bench.break_it();
+    let last = bench.events.last().unwrap().at;
+    bench.now = time::earlier(bench.now, Duration::from_secs(3_600));
+    let events = bench.hear(acknowledge("ana")).unwrap();
+    assert!(events.iter().all(|event| event.at >= last), "{events:?}");
+}
+
+#[test]
+fn what_people_ask_is_done_once_or_refused_with_a_reason() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.hear(acknowledge("ana")), Err(Refused::NoSuchIncident(FIRST)));
+    bench.break_it();
+    assert_eq!(bench.hear(acknowledge("ana")).unwrap().len(), 1);
+    assert_eq!(bench.hear(acknowledge("ana")).unwrap(), [], "twice is once");
+    assert_eq!(bench.hear(acknowledge("bo")).unwrap().len(), 1, "bo takes it over");
+
+    bench.later(25 * 60);
+    bench.hear(Input::Note { incident: FIRST, by: "bo".to_owned(), text: "on it".to_owned() }).unwrap();
+    bench.later(25 * 60);
+    let expired = |it: &Happened| matches!(it, Happened::AcknowledgementExpired { .. });
+    assert_eq!(bench.count(expired), 0, "a note prolongs it");
+    bench.later(6 * 60);
+    assert_eq!(bench.count(expired), 1, "and nobody's word holds for ever");
+
+    let post =
+        |status| Input::Post { incident: FIRST, by: "bo".to_owned(), status, body: "We know.".to_owned() };
+    assert_eq!(bench.hear(post(PostStatus::Identified)).unwrap().len(), 1);
+    bench.hear(Input::Resolve { incident: FIRST, by: "bo".to_owned() }).unwrap();
+    assert_eq!(
+        bench.hear(Input::Resolve { incident: FIRST, by: "bo".to_owned() }),
+        Err(Refused::Over(FIRST))
+    );
+    assert_eq!(bench.hear(acknowledge("bo")), Err(Refused::Over(FIRST)));
+}

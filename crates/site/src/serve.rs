@@ -82,7 +82,6 @@ async fn converse(stream: TcpStream, site: Arc<Site>, router: axum::Router, mut 
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_WAIT)
             .max_buf_size(HEAD_MAX)
-            .pipeline_flush(true)
             .serve_connection(TokioIo::new(stream), answer)
     );
     tokio::select! {

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use model::Time;
 use model::event::ServiceState;
 use model::time::{between, spoken};
+use std::collections::BTreeMap;
 
 /// Past days on the board itself; the history page has all of them.
 const PAST_DAYS: usize = 7;
@@ -97,8 +98,27 @@ impl<'a> Told<'a> {
                 .iter()
                 .map(|post| (Moment::beside(post.at, beside), post.status.title(), post.body.as_str()))
                 .collect(),
-            next_post_by: incident.next_post_by.map(|at| Moment::beside(at, beside)),
+            next_post_by: incident
+                .next_post_by
+                // The newest words may say it themselves.
+                .filter(|_| !incident.posts.first().is_some_and(|post| post.body.contains("Next update by")))
+                .map(|at| Moment::beside(at, beside)),
         }
+    }
+
+    /// One that goes on: beside each service stands how it is now, not how it was when the last words were written.
+    fn going_on(incident: &'a BoardIncident, board: &'a Board, beside: Time) -> Self {
+        let now: BTreeMap<_, _> = board
+            .groups
+            .iter()
+            .flat_map(|group| &group.components)
+            .map(|part| (&part.id, part.state))
+            .collect();
+        let affected = incident.affected.iter().map(|(id, title, then)| {
+            let state = now.get(id).copied().unwrap_or(*then);
+            (title.as_str(), state, Icon::from(state))
+        });
+        Self { affected: affected.collect(), ..Self::new(incident, beside) }
     }
 }
 
@@ -172,7 +192,7 @@ pub fn board(board: &Board) -> askama::Result<String> {
         icon: board.state.into(),
         changed: Moment::full(board.changed),
         looked_every: spoken(board.looked_every),
-        open: board.open.iter().map(|incident| Told::new(incident, board.changed)).collect(),
+        open: board.open.iter().map(|incident| Told::going_on(incident, board, board.changed)).collect(),
         groups: board
             .groups
             .iter()
@@ -195,7 +215,11 @@ pub fn board(board: &Board) -> askama::Result<String> {
 /// When the template fails, which is a fault of ours.
 pub fn incident(board: &Board, incident: &BoardIncident) -> askama::Result<String> {
     // Read days later by a stranger: every time says its day.
-    IncidentPage { frame: Frame::of(board), told: Told::new(incident, Time::MIN) }.render()
+    let told = match incident.resolved {
+        None => Told::going_on(incident, board, Time::MIN),
+        Some(_) => Told::new(incident, Time::MIN),
+    };
+    IncidentPage { frame: Frame::of(board), told }.render()
 }
 
 /// The page of all past days that were not quiet.

@@ -6,12 +6,12 @@ use crate::look::words::{Look as _, list, percent, roughly};
 use crate::look::{Icon, Moment, assets};
 use crate::site::Site;
 use askama::Template;
-use engine::views::{Now, OpenIncident, ServiceRow, Views};
+use engine::views::{Now, OpenIncident, ServiceRow, TimelineLine, Views};
 use jiff::civil::Date;
 use model::incident::Stage;
 use model::time::{between, later};
 use model::{Incident, IncidentId, Thing, Time, Weight};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A registration with less than this left is worth a look.
@@ -60,7 +60,7 @@ struct Card<'a> {
     waiting: Option<String>,
     affected: Vec<&'a str>,
     unaffected: String,
-    story: Vec<(Moment, &'a str)>,
+    story: Vec<(Moment, String)>,
     paging: Vec<(Moment, &'a str, bool)>,
 }
 
@@ -176,7 +176,7 @@ pub(crate) fn sentence_of(site: &Site, incident: IncidentId) -> String {
 fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, at: Time) -> Card<'a> {
     let incident = &open.incident;
     let diagnosis = &incident.diagnosis;
-    let named = |things: &'a std::collections::BTreeSet<Thing>| -> Vec<&'a str> {
+    let named = |things: &'a BTreeSet<Thing>| -> Vec<&'a str> {
         things.iter().map(|thing| names.get(thing).copied().unwrap_or(&thing.name)).collect()
     };
     let in_hand = incident.acknowledged.as_ref().filter(|ack| at < ack.until);
@@ -195,13 +195,41 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, at: Time)
         in_hand: in_hand.map(|ack| (ack.by.as_str(), Moment::beside(ack.until, at))),
         affected: named(&diagnosis.affected),
         unaffected: list(&named(&diagnosis.unaffected)),
-        story: open.timeline.iter().map(|line| (Moment::exact(line.at, at), line.text.as_str())).collect(),
+        story: story(&open.timeline, names, at),
         paging: open
             .paging
             .iter()
             .map(|line| (Moment::exact(line.at, at), line.text.as_str(), line.at > at))
             .collect(),
     }
+}
+
+/// What happened, in order. Things to which the same happened are told once: twelve hosts behind one certificate are one
+/// line, and the sentence about the cause is not lost among them.
+fn story(lines: &[TimelineLine], names: &BTreeMap<&Thing, &str>, at: Time) -> Vec<(Moment, String)> {
+    let mut told: Vec<(Time, String, &str, BTreeSet<String>)> = Vec::new();
+    for line in lines {
+        let about =
+            line.text.split_once(' ').and_then(|(thing, what)| Some((thing.parse::<Thing>().ok()?, what)));
+        let Some((thing, what)) = about else {
+            told.push((line.at, String::new(), &line.text, BTreeSet::new()));
+            continue;
+        };
+        let name = names.get(&thing).map_or_else(|| thing.name.clone(), |name| (*name).to_owned());
+        match told.iter_mut().find(|(_, first, same, _)| !first.is_empty() && *same == what) {
+            Some((_, first, _, _)) if *first == name => {}
+            Some((_, _, _, others)) => _ = others.insert(name),
+            None => told.push((line.at, name, what, BTreeSet::new())),
+        }
+    }
+    let line = |(when, first, what, others): (Time, String, &str, BTreeSet<String>)| {
+        let text = match others.len() {
+            0 => format!("{first} {what}").trim_start().to_owned(),
+            more => format!("{first} {what} (and {more} more)"),
+        };
+        (Moment::exact(when, at), text)
+    };
+    told.into_iter().map(line).collect()
 }
 
 fn service(row: &ServiceRow, at: Time) -> Service<'_> {
@@ -276,5 +304,36 @@ fn domain_icon(expires: Option<Time>, knowledge: &str, at: Time) -> Icon {
         Some(expires) if expires <= later(at, EXPIRES_SOON) => Icon::Slow,
         Some(_) if knowledge == "known" => Icon::Ok,
         Some(_) => Icon::Blank,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_to_many_is_told_once() {
+        let at: Time = "2026-11-22T04:16:00Z".parse().unwrap();
+        let line = |text: &str| TimelineLine { at, text: text.to_owned() };
+        let lines = [
+            line("Diagnosis: looking"),
+            line("host.a.acme.app serves the certificate of b.example"),
+            line("tls.a.acme.app serves the certificate of b.example"),
+            line("dns.acme.app is delegated to ns1.b.example"),
+            line("host.c.acme.app serves the certificate of b.example"),
+            line("Diagnosis: looking"),
+            line("service.auth is slow"),
+        ];
+        let auth: Thing = "service.auth".parse().unwrap();
+        let told = story(&lines, &BTreeMap::from([(&auth, "Sign-in")]), at);
+        let told: Vec<&str> = told.iter().map(|(_, text)| text.as_str()).collect();
+        let wanted = [
+            "Diagnosis: looking",
+            "a.acme.app serves the certificate of b.example (and 1 more)",
+            "acme.app is delegated to ns1.b.example",
+            "Diagnosis: looking",
+            "Sign-in is slow",
+        ];
+        assert_eq!(told, wanted);
     }
 }

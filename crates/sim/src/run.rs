@@ -154,7 +154,7 @@ impl Run {
             turns: BTreeSet::new(),
             turn_of: BTreeMap::new(),
             asked_sooner: BTreeMap::new(),
-            watchman: Watchman::default(),
+            watchman: Watchman::new(settings.phones.lost_percent > 0),
             report: Report::default(),
             settings,
             plan,
@@ -256,7 +256,7 @@ impl Run {
         }
         self.watchman.sent(&effects, self.now);
         self.ask_sooner();
-        self.watchman.check(&self.engine, &self.plan, self.now)
+        self.watchman.check(&self.engine, self.now)
     }
 
     fn send(&mut self, effect: &Effect) {

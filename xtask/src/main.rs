@@ -15,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bless              accept snapshots and stories, draw ARCHITECTURE.md's picture and the generated docs anew
   draw               ARCHITECTURE.md's picture alone
   tidy               the repository's own rules: who imports whom, names, sizes, forgotten files
+  licences           what deny.toml allows is all there is
   sim [--seed N] [--hours H]       the engine in a world in a box
   bench [NAME]       against peers, side by side in one run; results into bench/";
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         ["bless"] => bless(),
         ["tidy"] => tidy::check(),
         ["draw"] => tidy::draw(),
+        ["licences"] => licences(),
         ["sim", rest @ ..] => sim(rest),
         ["bench", rest @ ..] => bench(rest),
         _ => {

@@ -4,6 +4,7 @@
 //! connections. What is broken beneath a thing explains it; so does what is broken beneath a service that its own service
 //! needs. Several names of one service that fail without anything broken beneath them are one trouble of that service.
 
+use crate::place::Places;
 use model::fault::{DomainFault, TlsFault};
 use model::{Fault, Finding, FindingId, Graph, Kind, Thing, Time, Weight};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,7 +60,7 @@ pub(crate) fn services_on(graph: &Graph, thing: &Thing) -> BTreeSet<Thing> {
 }
 
 /// The cause of each finding.
-pub(crate) fn roots(graph: &Graph, findings: &[&Finding]) -> BTreeMap<FindingId, Thing> {
+pub(crate) fn roots(graph: &Graph, places: &Places, findings: &[&Finding]) -> BTreeMap<FindingId, Thing> {
     let mut broken: BTreeMap<&Thing, Time> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| hurts(finding)) {
         broken
@@ -73,27 +74,30 @@ pub(crate) fn roots(graph: &Graph, findings: &[&Finding]) -> BTreeMap<FindingId,
         let root = if stands_alone(&finding.fault) {
             finding.about.clone()
         } else {
-            found.entry(&finding.about).or_insert_with(|| root(graph, &finding.about, &broken)).clone()
+            found
+                .entry(&finding.about)
+                .or_insert_with(|| root(graph, places, &finding.about, &broken))
+                .clone()
         };
         roots.insert(finding.id, root);
     }
-    lift(graph, findings, &mut roots);
+    lift(graph, places, findings, &mut roots);
     roots
 }
 
-fn root(graph: &Graph, about: &Thing, broken: &BTreeMap<&Thing, Time>) -> Thing {
+fn root(graph: &Graph, places: &Places, about: &Thing, broken: &BTreeMap<&Thing, Time>) -> Thing {
     if broken.is_empty() {
         return about.clone();
     }
     let candidates: BTreeSet<Thing> =
-        under(graph, about).into_iter().filter(|thing| broken.contains_key(thing)).collect();
+        places.of(graph, about).under.iter().filter(|thing| broken.contains_key(thing)).cloned().collect();
     let explained_itself = |thing: &Thing| {
-        let beneath = under(graph, thing);
+        let beneath = &places.of(graph, thing).under;
         candidates.iter().any(|other| {
             // In a circle nothing is deeper than anything else: the first by order stays.
             other != thing
                 && beneath.contains(other)
-                && (other < thing || !under(graph, other).contains(thing))
+                && (other < thing || !places.of(graph, other).under.contains(thing))
         })
     };
     let deepest = candidates.iter().filter(|thing| !explained_itself(thing));
@@ -103,13 +107,13 @@ fn root(graph: &Graph, about: &Thing, broken: &BTreeMap<&Thing, Time>) -> Thing 
 }
 
 /// Gives names of one service that fail each for itself their service as the cause they share.
-fn lift(graph: &Graph, findings: &[&Finding], roots: &mut BTreeMap<FindingId, Thing>) {
+fn lift(graph: &Graph, places: &Places, findings: &[&Finding], roots: &mut BTreeMap<FindingId, Thing>) {
     let joins = |finding: &&&Finding| !stands_alone(&finding.fault);
     let mut by_service: BTreeMap<Thing, BTreeSet<String>> = BTreeMap::new();
     let mut services: BTreeMap<Thing, BTreeSet<Thing>> = BTreeMap::new();
     for finding in findings.iter().filter(joins) {
         let Some(root) = roots.get(&finding.id).filter(|root| is_endpoint(root.kind)) else { continue };
-        let on = services.entry(root.clone()).or_insert_with(|| services_on(graph, root));
+        let on = services.entry(root.clone()).or_insert_with(|| places.of(graph, root).services.clone());
         for service in on.iter() {
             by_service.entry(service.clone()).or_default().insert(root.name.clone());
         }

@@ -1,9 +1,10 @@
 //! The thinker itself: findings in, incidents out.
 
-use crate::cause::{self, hurts, is_endpoint, under};
+use crate::cause::{self, hurts, is_endpoint};
 use crate::known::{Case, Known};
 use crate::mend;
-use crate::scope::{self, Scope};
+use crate::place::{Latest, Places};
+use crate::scope::{self, Well};
 use crate::sentence::Facts;
 use crate::settle;
 use model::event::Event;
@@ -13,6 +14,7 @@ use model::{
     Finding, FindingId, Graph, Happened, Incident, IncidentId, Kind, Looked, Plan, ProbeId, Thing, Time,
     Weight,
 };
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use std::time::Duration;
 const DETAILS_EVERY: Duration = Duration::from_secs(5);
 /// How far the trouble reaches is looked at for this long after an incident opened.
 const REACH_SPAN: Duration = Duration::from_secs(60);
-/// In a large plan what did not change is thought over again only so often.
+/// In a large plan everything is thought over only so often: thousands of findings open one by one.
 const THINK_EVERY: Duration = Duration::from_millis(250);
 /// What a large plan is, in probes.
 const LARGE: usize = 500;
@@ -56,6 +58,7 @@ struct Fresh {
     /// Probes by what they are about, for the plan with this digest and number of probes.
     asked: BTreeMap<Thing, Vec<ProbeId>>,
     fits: Option<(String, usize)>,
+    places: Places,
     /// Something was folded since the last thought.
     changed: bool,
     thought: Option<Time>,
@@ -72,6 +75,8 @@ struct Sorted {
     members: BTreeMap<IncidentId, BTreeSet<FindingId>>,
     /// Findings that belong to no incident yet, by cause.
     groups: BTreeMap<Thing, BTreeSet<FindingId>>,
+    /// Found out when somebody first asks for it.
+    well: OnceCell<Well>,
 }
 
 impl Diagnose {
@@ -96,7 +101,6 @@ impl Diagnose {
         }
         if let Some(thought) = self.fresh.thought
             && plan.probes.len() >= LARGE
-            && !self.fresh.changed
             && now < later(thought, THINK_EVERY)
         {
             self.fresh.next = Some(later(thought, THINK_EVERY));
@@ -106,6 +110,12 @@ impl Diagnose {
         self.fresh.changed = false;
         self.fresh.next = None;
 
+        for finding in seen.findings.values() {
+            self.fresh.places.learn(plan, &finding.about);
+        }
+        for incident in self.known.open() {
+            self.fresh.places.learn(plan, &incident.diagnosis.cause);
+        }
         let sorted = self.sort(plan, seen);
         let mut happened = Vec::new();
         for (incident, into) in &sorted.merged {
@@ -122,7 +132,7 @@ impl Diagnose {
         }
         let mut last = self.known.last_incident;
         for (cause, findings) in &sorted.groups {
-            if let Some((since, diagnosis)) = self.begin(plan, now, seen, cause, findings) {
+            if let Some((since, diagnosis)) = self.begin(plan, now, seen, cause, findings, &sorted) {
                 last += 1;
                 happened.push(Happened::IncidentOpened { incident: IncidentId(last), since, diagnosis });
             }
@@ -132,8 +142,10 @@ impl Diagnose {
 
     /// When to ask again if nothing else happens.
     #[must_use]
-    pub fn next(&self, _plan: &Plan, now: Time) -> Option<Time> {
-        if self.fresh.changed { Some(now) } else { self.fresh.next }
+    pub fn next(&self, plan: &Plan, now: Time) -> Option<Time> {
+        let thought = self.fresh.thought.filter(|_| plan.probes.len() >= LARGE);
+        let free = thought.map_or(now, |thought| now.max(later(thought, THINK_EVERY)));
+        if self.fresh.changed { Some(free) } else { self.fresh.next }
     }
 
     /// Open incidents, and the last 200 that ended.
@@ -166,22 +178,36 @@ impl Diagnose {
         }
         let loose =
             seen.findings.values().filter(|finding| self.counts(finding) && !member.contains(&finding.id));
+        // What may explain them comes first; then the neighbours, looked up once for all findings that have the same.
+        let mut beside: BTreeMap<usize, Latest<'_>> = BTreeMap::new();
         for finding in loose {
             let Some(case) = self.known.cases.get(&finding.id) else { continue };
-            for thing in settle::around(plan, &finding.about) {
-                let looked = (seen.looked)(&thing);
-                if !settle::looked_since(&thing, looked, &finding.about, finding.since, case.opened) {
-                    want(&thing, case.opened);
+            let Some(place) = self.fresh.places.get(&finding.about) else { continue };
+            if let Some(group) = place.beside {
+                beside.entry(group).or_default().note(case.opened, &finding.about);
+            }
+            for thing in &place.under {
+                let looked = (seen.looked)(thing);
+                if !settle::looked_since(thing, looked, &finding.about, finding.since, case.opened) {
+                    want(thing, case.opened);
+                }
+            }
+        }
+        for (group, latest) in &beside {
+            for thing in self.fresh.places.beside.get(*group).into_iter().flatten() {
+                let Some(opened) = latest.beside(thing) else { continue };
+                if (seen.looked)(thing).is_none_or(|looked| looked.at <= opened) {
+                    want(thing, opened);
                 }
             }
         }
         for incident in self.known.open() {
             let cause = &incident.diagnosis.cause;
             if incident.diagnosis.wakes && now <= later(incident.opened, REACH_SPAN) {
-                for thing in settle::neighbours(plan, cause) {
-                    let looked = (seen.looked)(&thing);
-                    if !settle::looked_since(&thing, looked, cause, incident.opened, incident.opened) {
-                        want(&thing, incident.opened);
+                for thing in self.fresh.places.beside(cause) {
+                    let looked = (seen.looked)(thing);
+                    if !settle::looked_since(thing, looked, cause, incident.opened, incident.opened) {
+                        want(thing, incident.opened);
                     }
                 }
             }
@@ -200,13 +226,15 @@ impl Diagnose {
 
 impl Diagnose {
     fn settle_in(&mut self, plan: &Plan) {
-        let fits = (plan.digest.clone(), plan.probes.len());
-        if self.fresh.fits.as_ref() != Some(&fits) {
+        let fits =
+            |(digest, probes): &(String, usize)| *digest == plan.digest && *probes == plan.probes.len();
+        if !self.fresh.fits.as_ref().is_some_and(fits) {
             self.fresh.asked.clear();
+            self.fresh.places.clear();
             for probe in plan.probes.values() {
                 self.fresh.asked.entry(probe.about.clone()).or_default().push(probe.id.clone());
             }
-            self.fresh.fits = Some(fits);
+            self.fresh.fits = Some((plan.digest.clone(), plan.probes.len()));
         }
     }
 
@@ -232,9 +260,15 @@ impl Diagnose {
     /// Finds out where every finding belongs.
     fn sort(&self, plan: &Plan, seen: &Seen<'_>) -> Sorted {
         let counted: Vec<&Finding> = seen.findings.values().filter(|finding| self.counts(finding)).collect();
-        let roots = cause::roots(&plan.graph, &counted);
+        let roots = cause::roots(&plan.graph, &self.fresh.places, &counted);
         let by_id: BTreeMap<FindingId, &Finding> =
             counted.iter().map(|finding| (finding.id, *finding)).collect();
+        // Whether anything is wrong with a thing, and whether all of that hurts.
+        let mut about: BTreeMap<&Thing, bool> = BTreeMap::new();
+        for finding in &counted {
+            let all_hurt = about.entry(&finding.about).or_insert(true);
+            *all_hurt &= hurts(finding);
+        }
         let mut sorted = Sorted::default();
         let mut claims: BTreeMap<Thing, IncidentId> = BTreeMap::new();
         let mut home: BTreeMap<FindingId, IncidentId> = BTreeMap::new();
@@ -259,7 +293,7 @@ impl Diagnose {
             let stays = || {
                 let incident = home.get(&finding.id)?;
                 let cause = sorted.causes.get(incident)?;
-                let mending = !by_id.values().any(|other| other.about == *cause);
+                let mending = !about.contains_key(cause);
                 let explains = mending || cause.kind == Kind::Service;
                 explains.then_some(*incident)
             };
@@ -272,13 +306,13 @@ impl Diagnose {
                         Kind::Service => {
                             is_endpoint(root.kind)
                                 && hurts(finding)
-                                && cause::services_on(&plan.graph, root).contains(cause)
+                                && self.fresh.places.of(&plan.graph, root).services.contains(cause)
                         }
                         // A mended cause still explains what caches hand out.
                         Kind::Domain | Kind::Dns => {
                             hurts(finding)
-                                && by_id.values().all(|other| other.about != *cause || hurts(other))
-                                && under(&plan.graph, &finding.about).contains(cause)
+                                && about.get(cause) != Some(&false)
+                                && self.fresh.places.of(&plan.graph, &finding.about).under.contains(cause)
                         }
                         _ => false,
                     }
@@ -301,15 +335,17 @@ impl Diagnose {
         seen: &Seen<'_>,
         cause: &Thing,
         findings: &BTreeSet<FindingId>,
+        sorted: &Sorted,
     ) -> Option<(Time, Diagnosis)> {
         let cases = self.cases(findings);
         let asked = |thing: &Thing| self.fresh.asked.contains_key(thing);
-        if let Err(until) = settle::settled(&plan.graph, &asked, cause, &cases, now, seen) {
+        if let Err(until) = settle::settled(&plan.graph, &self.fresh.places, &asked, cause, &cases, now, seen)
+        {
             self.wake_at(until);
             return None;
         }
         let since = cases.iter().map(|case| case.finding.since).min()?;
-        let diagnosis = self.diagnosis(plan, now, seen, cause, &cases, false);
+        let diagnosis = self.diagnosis(plan, now, seen, cause, &cases, sorted);
         Some((since, diagnosis))
     }
 
@@ -358,7 +394,9 @@ impl Diagnose {
                 return Some(self.end(plan, seen, incident, cause, &cases, closed));
             }
         }
-        let diagnosis = self.diagnosis(plan, now, seen, cause, &cases, incident.diagnosis.wakes);
+        let mut diagnosis = self.diagnosis(plan, now, seen, cause, &cases, sorted);
+        // Once it had to wake somebody it does so until it ends: a page must not fall silent half way.
+        diagnosis.wakes |= incident.diagnosis.wakes;
         if diagnosis == incident.diagnosis {
             return None;
         }
@@ -400,8 +438,7 @@ impl Diagnose {
         cases: &[&Case],
         closed: Time,
     ) -> Happened {
-        let scope =
-            Scope { unaffected: BTreeSet::new(), ..scope::scope(plan, cause, cases, Some(closed), seen) };
+        let scope = scope::scope(plan, cause, cases, Some(closed), seen, &Well::default());
         let facts = Facts { plan, now: closed, cause, cases, scope: &scope, mended: None };
         let nobody = BTreeSet::new();
         let affected = self.known.memories.get(&incident.id).map_or(&nobody, |memory| &memory.affected);
@@ -416,10 +453,11 @@ impl Diagnose {
         seen: &Seen<'_>,
         cause: &Thing,
         cases: &[&Case],
-        woke: bool,
+        sorted: &Sorted,
     ) -> Diagnosis {
         let mended = self.mended(cause, cases);
-        let scope = scope::scope(plan, cause, cases, mended, seen);
+        let well = sorted.well.get_or_init(|| Well::now(plan, seen));
+        let scope = scope::scope(plan, cause, cases, mended, seen, well);
         let sentence = Facts { plan, now, cause, cases, scope: &scope, mended }.present();
         let stage = match mended {
             Some(_) => Stage::Mending,
@@ -434,8 +472,7 @@ impl Diagnose {
             findings: cases.iter().map(|case| case.finding.id).collect(),
             affected: scope.affected,
             unaffected: scope.unaffected,
-            // Once it had to wake somebody it does so until it ends: a page must not fall silent half way.
-            wakes: woke || open_breaks,
+            wakes: open_breaks,
             stage,
         }
     }
@@ -453,9 +490,10 @@ fn followed(graph: &Graph, cause: &Thing, members: &[&Finding], roots: &BTreeMap
             _ => true,
         };
         let mut explained: BTreeMap<&Thing, usize> = BTreeMap::new();
-        for root in members.iter().filter_map(|finding| root(&finding)).filter(|root| deeper(root)) {
+        for root in members.iter().filter_map(|finding| root(&finding)).filter(|root| *root != cause) {
             *explained.entry(root).or_default() += 1;
         }
+        explained.retain(|root, _| deeper(root));
         let best = explained.into_iter().max_by_key(|(root, count)| (*count, root.kind));
         return best.map_or(cause, |(root, _)| root).clone();
     }

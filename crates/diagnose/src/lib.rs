@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Diagnose`] | the thinker: findings in, incidents out |
 //! | `cause` | the deepest broken thing that explains a finding |
+//! | `place` | where things stand in the graph, walked once for a plan |
 //! | `settle` | what is looked at before an incident opens, and how long that may take |
 //! | `scope` | which services and names fail, which are well |
 //! | `mend` | when it is truly over |
@@ -17,6 +18,7 @@ mod cause;
 mod diagnose;
 mod known;
 mod mend;
+mod place;
 mod scope;
 mod sentence;
 mod settle;

@@ -18,8 +18,31 @@ pub(crate) struct Scope {
     pub(crate) names: BTreeSet<String>,
     /// Those of them, or of the service at fault, that fail now.
     pub(crate) failing: BTreeSet<String>,
-    /// Hosts that do not stand on the cause, were looked at and are well.
+    /// How many hosts do not stand on the cause, were looked at and are well; and the first two of them.
+    pub(crate) well_count: usize,
     pub(crate) well: Vec<String>,
+}
+
+/// Who is well just now, whatever the cause: found out once for all incidents.
+#[derive(Debug, Default)]
+pub(crate) struct Well {
+    /// Services that have names or probes, all of them well.
+    services: BTreeSet<Thing>,
+    /// Names of services that are well.
+    hosts: BTreeSet<String>,
+}
+
+impl Well {
+    pub(crate) fn now(plan: &Plan, seen: &Seen<'_>) -> Self {
+        let is_well = |thing: &Thing| (seen.looked)(thing).is_some_and(|looked| looked.well);
+        let services = plan.services.keys().map(|id| Thing::service(id.0.clone())).filter(|service| {
+            let mut asked = plan.graph.needs(service).filter(|need| is_endpoint(need.kind)).peekable();
+            asked.peek().is_some() && asked.all(is_well)
+        });
+        let hosts: BTreeSet<&String> = plan.services.values().flat_map(|service| &service.hosts).collect();
+        let hosts = hosts.into_iter().filter(|host| is_well(&Thing::host(host.as_str())));
+        Self { services: services.collect(), hosts: hosts.cloned().collect() }
+    }
 }
 
 /// The scope of a cause. `mended` is when the cause itself ended, if it did.
@@ -29,6 +52,7 @@ pub(crate) fn scope(
     cases: &[&Case],
     mended: Option<Time>,
     seen: &Seen<'_>,
+    well: &Well,
 ) -> Scope {
     let graph = &plan.graph;
     let above = graph.above(cause);
@@ -46,27 +70,23 @@ pub(crate) fn scope(
             && cases.iter().any(|case| hurts(&case.finding))
     };
     // A host fails with its certificate; a service with any of its hosts and probes.
-    let fails = |endpoint: &Thing| {
-        harmed.contains(endpoint)
-            || graph.needs(endpoint).any(|need| need.kind == Kind::Tls && harmed.contains(need))
-            || unverified(endpoint)
-    };
-    let endpoints = |service: &Thing| -> Vec<Thing> {
-        graph.needs(service).filter(|need| is_endpoint(need.kind)).cloned().collect()
-    };
+    let with_certificate =
+        harmed.iter().filter(|thing| thing.kind == Kind::Tls).flat_map(|tls| graph.needed_by(tls));
+    let late = above.iter().filter(|thing| mended.is_some() && unverified(thing));
+    let failing_endpoints = harmed.iter().copied().chain(with_certificate).chain(late);
+    let broken: BTreeSet<&Thing> = failing_endpoints
+        .filter(|thing| is_endpoint(thing.kind))
+        .flat_map(|endpoint| graph.needed_by(endpoint))
+        .filter(|above| above.kind == Kind::Service)
+        .collect();
 
     let mut scope = Scope { failing, ..Scope::default() };
     for service in plan.services.keys().map(|id| Thing::service(id.0.clone())) {
         let stands_on_it = above.contains(&service) || service == *cause;
-        let broken = harmed.contains(&service) || endpoints(&service).iter().any(fails);
-        if (everything && stands_on_it) || broken {
+        if (everything && stands_on_it) || harmed.contains(&service) || broken.contains(&service) {
             scope.affected.insert(service);
-        } else if !stands_on_it && cause.kind != Kind::Mainstay {
-            let asked = endpoints(&service);
-            let well = |endpoint: &Thing| (seen.looked)(endpoint).is_some_and(|looked| looked.well);
-            if !asked.is_empty() && asked.iter().all(well) {
-                scope.unaffected.insert(service);
-            }
+        } else if !stands_on_it && cause.kind != Kind::Mainstay && well.services.contains(&service) {
+            scope.unaffected.insert(service);
         }
     }
     let hosts = |thing: &&Thing| thing.kind == Kind::Host;
@@ -74,13 +94,14 @@ pub(crate) fn scope(
         Kind::Service => graph.needs(cause).filter(hosts).map(|host| host.name.clone()).collect(),
         _ => above.iter().filter(hosts).map(|host| host.name.clone()).collect(),
     };
-    let services = || plan.services.values().flat_map(|service| &service.hosts);
-    let others: BTreeSet<&String> = services()
-        .filter(|host| !scope.names.contains(*host) && !scope.failing.contains(*host) && **host != cause.name)
-        .collect();
-    let is_well = |host: &String| (seen.looked)(&Thing::host(host.clone())).is_some_and(|looked| looked.well);
     if cause.kind != Kind::Mainstay {
-        scope.well = others.into_iter().filter(|host| is_well(host)).cloned().collect();
+        let other = |host: &&String| {
+            !scope.names.contains(*host) && !scope.failing.contains(*host) && **host != cause.name
+        };
+        let not_other = scope.names.union(&scope.failing).chain([&cause.name]).collect::<BTreeSet<_>>();
+        let not_other = not_other.into_iter().filter(|host| well.hosts.contains(*host)).count();
+        scope.well_count = well.hosts.len() - not_other;
+        scope.well = well.hosts.iter().filter(other).take(2).cloned().collect();
     }
     scope
 }

@@ -202,8 +202,8 @@ impl Facts<'_> {
             _ if !hurting => String::new(),
             [] => String::new(),
             [one] => format!("; {one} is not affected"),
-            [one, two] => format!("; {one} and {two} are not affected"),
-            many => format!("; {} other names are not affected", many.len()),
+            [one, two] if self.scope.well_count == 2 => format!("; {one} and {two} are not affected"),
+            _ => format!("; {} other names are not affected", self.scope.well_count),
         }
     }
 

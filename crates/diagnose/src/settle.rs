@@ -4,9 +4,10 @@
 //! everything beneath it looked at at once, and the incident opens when that is done: with the cause, or with the
 //! certainty that there is none deeper.
 
-use crate::cause::{is_endpoint, under};
+use crate::cause::is_endpoint;
 use crate::diagnose::Seen;
 use crate::known::Case;
+use crate::place::Places;
 use model::time::{earlier, later};
 use model::{Graph, Kind, Looked, Plan, Thing, Time};
 use std::collections::BTreeSet;
@@ -42,6 +43,7 @@ pub(crate) fn looked_since(
 /// Whether a group of findings has settled on its cause; `Err` says until when to wait at most.
 pub(crate) fn settled(
     graph: &Graph,
+    places: &Places,
     asked: &dyn Fn(&Thing) -> bool,
     cause: &Thing,
     cases: &[&Case],
@@ -55,12 +57,11 @@ pub(crate) fn settled(
     }
     let (mut complete, mut suspicious) = (true, false);
     let things: BTreeSet<&Thing> = cases.iter().map(|case| &case.finding.about).collect();
-    for about in things {
-        for thing in under(graph, about).iter().filter(|thing| asked(thing)) {
+    for about in &things {
+        for thing in places.of(graph, about).under.iter().filter(|thing| asked(thing)) {
             let looked = (seen.looked)(thing);
             complete &= looked_since(thing, looked, cause, since, first);
-            suspicious |= looked.is_some_and(|looked| !looked.well)
-                && cases.iter().all(|case| case.finding.about != *thing);
+            suspicious |= looked.is_some_and(|looked| !looked.well) && !things.contains(thing);
         }
     }
     match () {
@@ -69,15 +70,6 @@ pub(crate) fn settled(
         () if now >= later(first, PATIENCE) => Ok(()),
         () => Err(later(first, PATIENCE)),
     }
-}
-
-/// What to look at beside a finding: what lies beneath it, the other names of its services, and one service that has
-/// nothing to do with it.
-pub(crate) fn around(plan: &Plan, about: &Thing) -> BTreeSet<Thing> {
-    let mut all = under(&plan.graph, about);
-    all.extend(neighbours(plan, about));
-    all.remove(about);
-    all
 }
 
 /// The names of all services above a thing, and those of one service that does not stand on it.

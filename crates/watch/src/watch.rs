@@ -50,6 +50,8 @@ struct Fresh {
     /// Since when a moved delegation answers as it should.
     healthy: BTreeMap<String, Time>,
     lookups: BTreeMap<ProbeId, Lookup>,
+    /// Those of them that want another look whatever else happens.
+    pressing: BTreeSet<ProbeId>,
     troubles: Troubles,
     /// When the dates of a registration must be judged again without an answer.
     due: BTreeSet<(Time, ProbeId)>,
@@ -190,7 +192,11 @@ impl Watch {
         for (probe, at) in self.fresh.sight.wanted(index, self.blind().is_some(), now) {
             want(&probe, at);
         }
-        for (id, lookup) in &self.fresh.lookups {
+        let troubled = self.fresh.troubles.keys().filter_map(|zone| index.domain_probe.get(zone));
+        let restless = self.fresh.restless.iter().filter(|id| self.fresh.lookups.contains_key(*id));
+        let asked: BTreeSet<&ProbeId> = self.fresh.pressing.iter().chain(troubled).chain(restless).collect();
+        for id in asked {
+            let Some(lookup) = self.fresh.lookups.get(id) else { continue };
             let trouble = self.zone_of(plan, id).and_then(|zone| self.fresh.troubles.get(&zone));
             if let Some(at) = lookup.wanted(trouble, self.fresh.restless.contains(id), now) {
                 want(id, at);
@@ -231,6 +237,7 @@ impl Watch {
             self.fresh.probes.retain(|id, _| stays(id));
             self.fresh.restless.retain(stays);
             self.fresh.lookups.retain(|id, _| stays(id));
+            self.fresh.pressing.retain(stays);
             // The next answers say it again.
             self.fresh.held.clear();
             for trouble in self.fresh.troubles.values_mut() {
@@ -269,6 +276,7 @@ impl Watch {
                     _ => None,
                 };
                 self.fresh.lookups.entry(probe.id.clone()).or_default().failed(retry_after, now);
+                self.fresh.pressing.insert(probe.id.clone());
                 let well = self.fresh.probes.get(&probe.id).is_none_or(|asked| asked.well);
                 let verdict = Verdict { well, ..Verdict::default() };
                 // While we cannot see out, it is not the registry that is mute.
@@ -403,6 +411,7 @@ impl Watch {
 
     fn looked_up(&mut self, plan: &Plan, probe: &Probe, now: Time) {
         self.fresh.lookups.entry(probe.id.clone()).or_default().succeeded(now);
+        self.fresh.pressing.remove(&probe.id);
         let nothing = registration::declared_only(&probe.about.name);
         self.plan_dates(plan, probe, &nothing, now);
     }
@@ -458,6 +467,7 @@ impl Watch {
             if let Some(grace) = grace {
                 // Perhaps it was renewed since we last asked: ask, and wait a moment for the answer.
                 let asked_at = *lookup.confirm.get_or_insert(now);
+                self.fresh.pressing.insert(probe.id.clone());
                 if between(asked_at, now) >= grace {
                     verdict = verdict.bad(charge);
                 } else {

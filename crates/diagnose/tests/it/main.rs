@@ -5,5 +5,6 @@ mod causes;
 mod folding;
 mod invariants;
 mod sentences;
+mod speed;
 mod story;
 mod world;

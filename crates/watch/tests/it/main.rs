@@ -7,5 +7,6 @@ mod counting;
 mod invariants;
 mod names;
 mod registrations;
+mod speed;
 mod story;
 mod world;

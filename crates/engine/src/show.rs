@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// Past incidents shown to the team.
 const PAST_MAX: usize = 100;
-/// A registration that was not confirmed for so long is `stale`: the daily look-up failed twice.
-const FRESH_FOR: Duration = Duration::from_secs(2 * 86_400);
+/// A registration that was not confirmed for so long is `stale`: the daily look-up failed three times.
+const FRESH_FOR: Duration = Duration::from_secs(3 * 86_400);
 /// How far ahead the end of a shift is looked for.
 const SHIFT_AHEAD: Duration = Duration::from_secs(60 * 86_400);
 
@@ -186,11 +186,11 @@ fn edges(engine: &Engine) -> Vec<Edge> {
 
 fn domains(engine: &Engine) -> Vec<DomainRow> {
     let named = engine.plan.probes.values().filter_map(|probe| match &probe.ask {
-        model::plan::Ask::Domain { name } => Some(name),
+        model::plan::Ask::Domain { name } => Some((name, probe)),
         _ => None,
     });
-    let names: BTreeSet<&String> = named.collect();
-    let row = |name: &String| {
+    let names: BTreeMap<&String, &model::plan::Probe> = named.collect();
+    let row = |(name, probe): (&String, &model::plan::Probe)| {
         let declared = engine.plan.domains.get(name).and_then(|domain| domain.expires);
         let Some(known) = engine.watch.registrations().get(name) else {
             return DomainRow {
@@ -203,9 +203,7 @@ fn domains(engine: &Engine) -> Vec<DomainRow> {
         };
         let registry = known.seen.registry_expires;
         let expires = registry.into_iter().chain(known.seen.registrar_expires).min().or(declared);
-        // The journal holds what changed; that the date was confirmed since is known from the looking itself.
-        let confirmed = engine.watch.looked(&Thing::domain(name.clone())).map_or(known.at, |look| look.at);
-        let confirmed = confirmed.max(known.at);
+        let confirmed = engine.watch.confirmed(probe).unwrap_or(known.at);
         let stale = model::time::between(confirmed, engine.clock) > FRESH_FOR;
         let knowledge = match (expires, stale) {
             (None, _) => "unknown",

@@ -428,7 +428,8 @@ impl Watch {
 
     /// When the registration was last confirmed: by an answer since boot, else by what is noted of a mute registry, else
     /// when we began to look, as answers without news leave no line.
-    fn confirmed(&self, probe: &Probe) -> Option<Time> {
+    #[must_use]
+    pub fn confirmed(&self, probe: &Probe) -> Option<Time> {
         if let Some(confirmed) = self.fresh.lookups.get(&probe.id).and_then(|lookup| lookup.confirmed) {
             return Some(confirmed);
         }

@@ -15,6 +15,8 @@ const NAME_MAX: usize = 26;
 const NODE_HEIGHT: f64 = 42.0;
 const COLUMN_GAP: f64 = 64.0;
 const MARGIN: f64 = 6.0;
+/// The width of a drawing, in pixels, that is never made smaller.
+const SHRINKS_ABOVE: f64 = 960.0;
 
 /// The drawing.
 #[derive(Clone, Debug)]
@@ -39,10 +41,12 @@ impl Drawing {
         let shown = shown(nodes, edges);
         let index: BTreeMap<&Thing, usize> =
             shown.iter().enumerate().map(|(at, node)| (&node.thing, at)).collect();
-        let drawn: Vec<(&Edge, (usize, usize))> = edges
-            .iter()
-            .filter_map(|edge| Some((edge, (*index.get(&edge.above)?, *index.get(&edge.below)?))))
-            .collect();
+        let both_shown = |edge: &&Edge| index.contains_key(&edge.above) && index.contains_key(&edge.below);
+        let drawn: Vec<(&Edge, (usize, usize))> =
+            without_shortcuts(edges.iter().filter(both_shown).collect())
+                .into_iter()
+                .filter_map(|edge| Some((edge, (*index.get(&edge.above)?, *index.get(&edge.below)?))))
+                .collect();
         let pairs: Vec<(usize, usize)> = drawn.iter().map(|(_, pair)| *pair).collect();
         let kinds: Vec<usize> = shown.iter().map(|node| layer(node.thing.kind)).collect();
         let arranged = arrange(&kinds, &pairs);
@@ -50,9 +54,11 @@ impl Drawing {
         let mut html = String::with_capacity(512 + shown.len() * 400);
         let (width, height) = (columns.width(), arranged.height + NODE_HEIGHT + 2.0 * MARGIN);
         let label = escaped(sentence);
+        // The style sheet lets a wide one shrink a little, so that causes at the right are seen without scrolling.
+        let class = if width > SHRINKS_ABOVE { "graph wide" } else { "graph" };
         let _ = write!(
             html,
-            "<svg class=\"graph\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" \
+            "<svg class=\"{class}\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" \
              role=\"img\" aria-label=\"{label}\">{ARROWS}"
         );
         // Hot edges last, so that nothing cool crosses over them.
@@ -101,6 +107,29 @@ fn shown<'a>(nodes: &'a [Node], edges: &[Edge]) -> Vec<&'a Node> {
         shown.truncate(NODES_MAX);
     }
     shown
+}
+
+/// The edges without those that two others, as hot as they, tell already by way of something in between: everything can
+/// still be reached from where it could be.
+fn without_shortcuts(mut edges: Vec<&Edge>) -> Vec<&Edge> {
+    let mut left: BTreeMap<(&Thing, &Thing), bool> =
+        edges.iter().map(|edge| ((&edge.above, &edge.below), edge.hot)).collect();
+    let mut below: BTreeMap<&Thing, Vec<&Thing>> = BTreeMap::new();
+    for edge in &edges {
+        below.entry(&edge.above).or_default().push(&edge.below);
+    }
+    edges.retain(|edge| {
+        let (from, to) = (&edge.above, &edge.below);
+        let is_left = |pair| left.get(&pair).is_some_and(|hot| *hot || !edge.hot);
+        let told = below.get(from).into_iter().flatten().any(|middle| {
+            *middle != from && *middle != to && is_left((from, *middle)) && is_left((*middle, to))
+        });
+        if told {
+            left.remove(&(from, to));
+        }
+        !told
+    });
+    edges
 }
 
 /// Where the columns are, and how wide.
@@ -278,6 +307,38 @@ mod tests {
         let drawing = Drawing::new(&nodes, &edges, "");
         assert_eq!(drawing.left_out, 99);
         assert_eq!(drawing.html.matches("<g class=\"node").count(), 2);
+    }
+
+    #[test]
+    fn shortcuts_are_not_drawn_unless_they_alone_are_hot() {
+        let edges = [
+            edge("host.a.app", "dns.a.app", true),
+            edge("host.a.app", "tls.a.app", true),
+            edge("tls.a.app", "dns.a.app", true),
+            edge("host.b.app", "dns.a.app", true),
+            edge("host.b.app", "tls.b.app", false),
+            edge("tls.b.app", "dns.a.app", false),
+            // A circle keeps whatever leads out of it.
+            edge("service.x", "service.y", false),
+            edge("service.y", "service.x", false),
+            edge("service.x", "host.a.app", false),
+            edge("service.y", "host.a.app", false),
+        ];
+        let told: Vec<String> = without_shortcuts(edges.iter().collect())
+            .iter()
+            .map(|edge| format!("{}>{}", edge.above, edge.below))
+            .collect();
+        let wanted = [
+            "host.a.app>tls.a.app",
+            "tls.a.app>dns.a.app",
+            "host.b.app>dns.a.app",
+            "host.b.app>tls.b.app",
+            "tls.b.app>dns.a.app",
+            "service.x>service.y",
+            "service.y>service.x",
+            "service.y>host.a.app",
+        ];
+        assert_eq!(told, wanted);
     }
 
     #[test]

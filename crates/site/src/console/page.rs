@@ -10,7 +10,7 @@ use engine::views::{Now, OpenIncident, ServiceRow, TimelineLine, Views};
 use jiff::civil::Date;
 use model::incident::Stage;
 use model::time::{between, later};
-use model::{Incident, IncidentId, Thing, Time, Weight};
+use model::{Incident, IncidentId, Kind, Thing, Time, Weight};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -215,7 +215,8 @@ fn story(lines: &[TimelineLine], names: &BTreeMap<&Thing, &str>, at: Time) -> Ve
             told.push((line.at, String::new(), &line.text, BTreeSet::new()));
             continue;
         };
-        let name = names.get(&thing).map_or_else(|| thing.name.clone(), |name| (*name).to_owned());
+        let titled = names.get(&thing).filter(|_| thing.kind == Kind::Service);
+        let name = titled.map_or_else(|| thing.name.clone(), |name| (*name).to_owned());
         match told.iter_mut().find(|(_, first, same, _)| !first.is_empty() && *same == what) {
             Some((_, first, _, _)) if *first == name => {}
             Some((_, _, _, others)) => _ = others.insert(name),

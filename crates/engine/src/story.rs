@@ -84,6 +84,7 @@ impl Stories {
             }
             Happened::IncidentAcknowledged { incident, by, via, until } => {
                 let until = until.strftime("%H:%M UTC");
+                self.story(*incident).ring(at, format!("{by} answered"));
                 self.story(*incident).tell(at, format!("{by} has it in hand (by {via}), until {until}"));
             }
             Happened::AcknowledgementExpired { incident } => {
@@ -98,7 +99,7 @@ impl Stories {
             }
             Happened::PageOpened { page, incident, ladder } => {
                 self.pages.insert(*page, *incident);
-                self.story(*incident).ring(at, format!("{page} opened on the ladder `{ladder}`"));
+                self.story(*incident).ring(at, format!("{page} begins, by the ladder {ladder}"));
             }
             Happened::PageRung { page, rung, people, until, .. } => {
                 let whom = people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

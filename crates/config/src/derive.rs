@@ -172,6 +172,7 @@ fn service(
         rota: service.rota.as_ref().map(|at| RotaId(at.value.clone())),
         ladder: LadderId(service.ladder.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone())),
         public: service.public,
+        guard: None,
     }
 }
 

@@ -105,6 +105,9 @@ fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Pla
         rotas,
         ladders,
         channels,
+        edge: None,
+        pools: Default::default(),
+        callers: Default::default(),
         board: draft.board,
         graph: derived.graph,
     }

@@ -91,6 +91,7 @@ impl Engine {
             Input::Booted { blind_since } => vec![Happened::Booted { blind_since: *blind_since }],
             Input::PlanRead(plan) => self.adopt(plan),
             Input::Sampled(sample) => self.watch.judge(&self.plan, now, sample),
+            Input::RolledUp(_) | Input::Deny { .. } | Input::Lift { .. } => Vec::new(),
             Input::Tick => self.watch.tick(&self.plan, now),
             Input::Attempted(outcome) => self.wake.attempted(&self.plan, now, outcome),
             Input::Acknowledge { incident, by, via } => self.acknowledge(now, *incident, by, via)?,

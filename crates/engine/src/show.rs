@@ -228,6 +228,7 @@ fn label(plan: &Plan, thing: &Thing) -> String {
             let id = model::ServiceId(thing.name.clone());
             plan.services.get(&id).map_or_else(|| thing.name.clone(), |service| service.title.clone())
         }
+        Kind::Pool => format!("servers of {}", thing.name),
         Kind::Tls => format!("certificate of {}", thing.name),
         Kind::Dns => format!("name servers of {}", thing.name),
         Kind::Domain => format!("registration of {}", thing.name),

@@ -5,7 +5,10 @@ use crate::fault::Fault;
 use crate::finding::{Finding, Weight};
 use crate::incident::Diagnosis;
 use crate::sample::DomainSeen;
-use crate::{EffectKey, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ServiceId, Time};
+use crate::traffic::Denial;
+use crate::{
+    DenialId, EffectKey, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ServiceId, Time,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,6 +105,27 @@ pub enum Happened {
         incident: IncidentId,
         /// The story in one sentence.
         sentence: String,
+    },
+
+    // -- guard
+    /// Some traffic is refused from now on.
+    TrafficDenied {
+        /// All of it.
+        denial: Denial,
+    },
+    /// It is let through again.
+    DenialLifted {
+        /// Which.
+        denial: DenialId,
+        /// Who lifted it; `None` when its time was over.
+        by: Option<String>,
+    },
+    /// The usual traffic of a service was learned, or has become another.
+    TrafficLearned {
+        /// Which service.
+        service: ServiceId,
+        /// Requests a second, in thousandths.
+        usual_milli: u64,
     },
 
     // -- people

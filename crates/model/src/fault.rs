@@ -115,6 +115,53 @@ pub enum Fault {
         /// Whether the registry asked us to slow down, and for how long.
         retry_after: Option<Duration>,
     },
+    /// Far more traffic than usual reaches a service.
+    #[error("gets {times} times its usual traffic ({per_sec} requests a second){}", sources(*share_percent, networks))]
+    Surge {
+        /// How many times the usual rate.
+        times: u32,
+        /// Requests a second.
+        per_sec: u32,
+        /// The share of the networks named, in per cent.
+        share_percent: u8,
+        /// The networks that send most, at most five.
+        networks: Vec<String>,
+    },
+    /// A service refuses what our own front end asks for: two limits fight.
+    #[error("refuses its own caller {caller}: {percent} % of its 429s hit it{}", proof(trace.as_deref(), limits))]
+    LimitConflict {
+        /// The caller.
+        caller: String,
+        /// Its share of the refusals, in per cent.
+        percent: u8,
+        /// A traced request that shows it.
+        trace: Option<String>,
+        /// The limits that refused, outermost first.
+        limits: Vec<String>,
+    },
+    /// Fewer servers serve than the plan wants.
+    #[error("serves from {serving} of {declared} servers, {floor} are wanted{}", out_of(out))]
+    PoolBelowFloor {
+        /// How many serve.
+        serving: u32,
+        /// How many there should be.
+        declared: u32,
+        /// How many are wanted at least.
+        floor: u32,
+        /// Those that do not serve, each with its reason.
+        out: Vec<String>,
+    },
+    /// The servers of a pool present a certificate for other names, or one that cannot be trusted.
+    #[error("presents a certificate that is not for {expected}: {why}")]
+    ServerCertificate {
+        /// The name that the edge asked for.
+        expected: String,
+        /// What is wrong with it, with the names presented.
+        why: String,
+    },
+    /// A name that visitors ask for and that the plan does not watch.
+    #[error("is asked for by visitors, but the plan does not watch it")]
+    Unwatched,
     /// Trouble of our own: we cannot see out, so nothing we do not see may be called down.
     #[error("mainstay is blind here: {why}")]
     Blind {
@@ -148,9 +195,34 @@ impl Fault {
             Self::Dns { dns } => dns.word(),
             Self::Domain { domain } => domain.word(),
             Self::Lookup { .. } => "lookup-failed",
+            Self::Surge { .. } => "surge",
+            Self::LimitConflict { .. } => "limit-conflict",
+            Self::PoolBelowFloor { .. } => "pool-below-floor",
+            Self::ServerCertificate { .. } => "server-certificate",
+            Self::Unwatched => "unwatched",
             Self::Blind { .. } => "blind",
         }
     }
+}
+
+fn sources(share_percent: u8, networks: &[String]) -> String {
+    match networks.len() {
+        0 => String::new(),
+        1 => format!(", {share_percent} % of it from {}", networks[0]),
+        many => format!(", {share_percent} % of it from {many} networks: {}", networks.join(", ")),
+    }
+}
+
+fn proof(trace: Option<&str>, limits: &[String]) -> String {
+    let limits = if limits.is_empty() { String::new() } else { format!(" ({})", limits.join("; ")) };
+    match trace {
+        Some(trace) => format!("{limits}; the proof: mainstay trace {trace}"),
+        None => limits,
+    }
+}
+
+fn out_of(out: &[String]) -> String {
+    if out.is_empty() { String::new() } else { format!(": {}", out.join("; ")) }
 }
 
 /// Parts of an exchange, in order.

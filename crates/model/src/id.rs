@@ -60,6 +60,10 @@ name!(/// Whom, then whom next: `default`.
     LadderId);
 name!(/// A way to reach people: `ntfy`.
     ChannelId);
+name!(/// Servers able to answer alike: `auth`.
+    PoolId);
+name!(/// A program of our own that asks our own services: `auth-web`.
+    CallerId);
 
 number!(/// A finding, counted from the first line of the journal.
     FindingId, "finding");
@@ -67,5 +71,7 @@ number!(/// An incident, counted from the first line of the journal.
     IncidentId, "incident");
 number!(/// A page, counted from the first line of the journal.
     PageId, "page");
+number!(/// A denial, counted from the first line of the journal.
+    DenialId, "denial");
 number!(/// A post on the board, counted from the first line of the journal.
     PostId, "post");

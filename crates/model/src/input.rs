@@ -2,8 +2,9 @@
 
 use crate::effect::Outcome;
 use crate::event::PostStatus;
-use crate::{IncidentId, Plan, Sample, Time};
+use crate::{DenialId, DenyWhat, IncidentId, Plan, Rollup, Sample, ServiceId, Time};
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Something that reached the mind.
@@ -22,6 +23,8 @@ pub enum Input {
     PlanRead(Arc<Plan>),
     /// A probe was answered.
     Sampled(Sample),
+    /// The edge told what went through it in the last second.
+    RolledUp(Rollup),
     /// Time went by.
     Tick,
     /// An attempt came to an end.
@@ -43,6 +46,24 @@ pub enum Input {
         by: String,
         /// In their words.
         text: String,
+    },
+    /// A person wants some traffic refused for a while.
+    Deny {
+        /// Which.
+        what: DenyWhat,
+        /// At which service; everywhere when `None`.
+        service: Option<ServiceId>,
+        /// For how long: it undoes itself.
+        lasting: Duration,
+        /// Who.
+        by: String,
+    },
+    /// A person lifts a denial before its time.
+    Lift {
+        /// Which.
+        denial: DenialId,
+        /// Who.
+        by: String,
     },
     /// A person has words for the board.
     Post {
@@ -70,6 +91,15 @@ pub enum Refused {
     /// There is no such incident.
     #[error("there is no {0}; `mainstay incident list` shows those that exist")]
     NoSuchIncident(IncidentId),
+    /// There is no such denial in force.
+    #[error("there is no {0} in force; `mainstay deny list` shows those that are")]
+    NoSuchDenial(DenialId),
+    /// More denials than anybody could oversee.
+    #[error("{0} denials are in force, and that is the most; lift some first, or deny a wider network")]
+    TooManyDenials(usize),
+    /// There is no such service, or the edge does not serve it.
+    #[error("{0} is not a service that the edge serves")]
+    NoSuchService(ServiceId),
     /// It is over.
     #[error("{0} is over already")]
     Over(IncidentId),

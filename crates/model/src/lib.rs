@@ -8,6 +8,7 @@
 //! | [`id`] | names of things the plan declares, numbers of things that happened |
 //! | [`thing`] | a node of the dependency graph: `domain.acme.app` |
 //! | [`plan`] | the declared world |
+//! | [`traffic`] | what the edge counted in a second; what the team denied; the policy it serves by |
 //! | [`graph`] | who needs whom, derived from the plan |
 //! | [`rounds`] | the standing questions, for the prober |
 //! | [`sample`] | one answer to a probe |
@@ -31,6 +32,7 @@ pub mod rounds;
 pub mod sample;
 pub mod thing;
 pub mod time;
+pub mod traffic;
 
 pub use effect::{Effect, EffectKey, Outcome, Urgency};
 pub use event::{Event, Happened};
@@ -38,7 +40,8 @@ pub use fault::Fault;
 pub use finding::{Finding, Looked, Weight};
 pub use graph::Graph;
 pub use id::{
-    ChannelId, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ProbeId, RotaId, ServiceId,
+    CallerId, ChannelId, DenialId, FindingId, IncidentId, LadderId, PageId, PersonId, PoolId, PostId, ProbeId,
+    RotaId, ServiceId,
 };
 pub use incident::Incident;
 pub use input::Input;
@@ -47,3 +50,4 @@ pub use rounds::Rounds;
 pub use sample::{Answer, Sample};
 pub use thing::{Kind, Thing};
 pub use time::Time;
+pub use traffic::{Denial, DenyWhat, Policy, Rollup};

@@ -4,14 +4,21 @@
 //! graph has its edges, the default ladder exists.
 
 use crate::effect::Reach;
-use crate::{ChannelId, Graph, LadderId, PersonId, ProbeId, RotaId, ServiceId, Thing, Time};
+use crate::{
+    CallerId, ChannelId, Graph, LadderId, PersonId, PoolId, ProbeId, RotaId, ServiceId, Thing, Time,
+};
 use ipnet::IpNet;
 use jiff::civil;
 use jiff::tz::TimeZone;
+pub use edge::{
+    Caller, CertificateFiles, Deny, Edge, EdgeLimits, Guard, Health, Known, Pool, Protocol, Rate, ServerAt,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+mod edge;
 
 /// The declared world.
 #[derive(Clone, Debug)]
@@ -38,6 +45,12 @@ pub struct Plan {
     pub ladders: BTreeMap<LadderId, Ladder>,
     /// Ways to reach people.
     pub channels: BTreeMap<ChannelId, Channel>,
+    /// The edge, where the plan declares one.
+    pub edge: Option<Edge>,
+    /// Servers able to answer alike.
+    pub pools: BTreeMap<PoolId, Pool>,
+    /// Programs of our own that ask our own services.
+    pub callers: BTreeMap<CallerId, Caller>,
     /// The public board.
     pub board: Board,
     /// Who needs whom.
@@ -106,6 +119,8 @@ pub struct Service {
     pub ladder: LadderId,
     /// Whether visitors see it on the board.
     pub public: bool,
+    /// How the edge serves it; `None` when somebody else does.
+    pub guard: Option<Guard>,
 }
 
 /// A standing question.

@@ -13,6 +13,8 @@ pub enum Kind {
     Probe,
     /// A public name, with its port where that is not 443: what answers there over HTTP.
     Host,
+    /// Servers able to answer alike, behind mainstay's own edge.
+    Pool,
     /// The certificate served at a host.
     Tls,
     /// The answers of the name servers of a registrable domain.
@@ -24,10 +26,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    const WORDS: [(Kind, &'static str); 7] = [
+    const WORDS: [(Kind, &'static str); 8] = [
         (Kind::Service, "service"),
         (Kind::Probe, "probe"),
         (Kind::Host, "host"),
+        (Kind::Pool, "pool"),
         (Kind::Tls, "tls"),
         (Kind::Dns, "dns"),
         (Kind::Domain, "domain"),
@@ -64,6 +67,11 @@ impl Thing {
     /// `host.NAME`.
     pub fn host(name: impl Into<String>) -> Self {
         Self::new(Kind::Host, name)
+    }
+
+    /// `pool.NAME`.
+    pub fn pool(name: impl Into<String>) -> Self {
+        Self::new(Kind::Pool, name)
     }
 
     /// `tls.NAME`.

@@ -28,6 +28,7 @@ fn service(name: &str, title: &str, hosts: &[&str], public: bool) -> Service {
         rota: None,
         ladder: "default".into(),
         public,
+        guard: None,
     }
 }
 
@@ -66,6 +67,9 @@ pub(crate) fn plan() -> Plan {
         rotas: BTreeMap::new(),
         ladders: BTreeMap::from([(LadderId::from("default"), ladder)]),
         channels: BTreeMap::new(),
+        edge: None,
+        pools: Default::default(),
+        callers: Default::default(),
         board: PlannedBoard { title: "Acme status".to_owned(), history_days: 90 },
         graph,
     }

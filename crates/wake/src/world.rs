@@ -69,6 +69,7 @@ pub(crate) fn service(name: &str, title: &str, rota: Option<&str>, ladder: &str)
         rota: rota.map(RotaId::from),
         ladder: ladder.into(),
         public: true,
+        guard: None,
     }
 }
 
@@ -114,6 +115,9 @@ pub(crate) fn plan() -> Plan {
         )]),
         ladders: BTreeMap::from([(LadderId::from("default"), ladder)]),
         channels: BTreeMap::from([channel("ntfy"), channel("hook")]),
+        edge: None,
+        pools: Default::default(),
+        callers: Default::default(),
         board: Board { title: "Acme status".to_owned(), history_days: 90 },
         graph: Graph::default(),
     }

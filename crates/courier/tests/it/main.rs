@@ -51,6 +51,9 @@ fn plan(ntfy: &str, webhook: &str, secret: Option<SecretRef>) -> Plan {
             channel("ntfy", ChannelKind::Ntfy { url: ntfy.to_owned() }),
             channel("hook", ChannelKind::Webhook { url: webhook.to_owned() }),
         ]),
+        edge: None,
+        pools: Default::default(),
+        callers: Default::default(),
         board: Board { title: "Acme status".to_owned(), history_days: 90 },
         graph: Graph::default(),
     }

@@ -51,6 +51,7 @@ fn large() -> Plan {
             rota: None,
             ladder: LadderId("default".into()),
             public: true,
+            guard: None,
         });
         service.hosts.push(host);
     }

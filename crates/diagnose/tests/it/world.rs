@@ -55,6 +55,7 @@ pub fn plan() -> Plan {
             rota: None,
             ladder: LadderId("default".into()),
             public: true,
+            guard: None,
         };
         for host in hosts {
             let zone = if host.ends_with("acme.app") { "acme.app" } else { "acme.io" };
@@ -93,6 +94,9 @@ pub fn plan() -> Plan {
         rotas: BTreeMap::new(),
         ladders: BTreeMap::new(),
         channels: BTreeMap::new(),
+        edge: None,
+        pools: Default::default(),
+        callers: Default::default(),
         board: Board { title: "Acme".into(), history_days: 90 },
         graph,
     }

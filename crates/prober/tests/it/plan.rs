@@ -31,6 +31,9 @@ pub(crate) fn bare() -> Plan {
             Ladder { id: ladder, rungs: Vec::new(), repeat: 0, last_resort: Vec::new() },
         )]),
         channels: BTreeMap::new(),
+        edge: None,
+        pools: Default::default(),
+        callers: Default::default(),
         board: Board { title: "Acme status".to_owned(), history_days: 90 },
         graph: model::Graph::default(),
     }

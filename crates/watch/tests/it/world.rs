@@ -85,6 +85,9 @@ pub fn plan(hosts: &[(&str, &str)]) -> Plan {
         rotas: BTreeMap::new(),
         ladders: BTreeMap::new(),
         channels: BTreeMap::new(),
+        edge: None,
+        pools: Default::default(),
+        callers: Default::default(),
         board: Board { title: "Acme".into(), history_days: 90 },
         graph,
     }

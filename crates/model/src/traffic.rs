@@ -1,0 +1,205 @@
+//! What the edge counted in a second, what the team denied, and the policy that the edge serves by.
+//!
+//! Facts, not judgements: `watch` judges a [`Rollup`] as it judges a sample.
+
+use crate::{CallerId, DenialId, Plan, PoolId, ServiceId, Time};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the edge serves by: published by the mind, never asked for.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The plan in force.
+    pub plan: Arc<Plan>,
+    /// What the team denied and has not yet lapsed.
+    pub denials: BTreeMap<DenialId, Denial>,
+}
+
+/// Traffic that the team refuses for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// Its number.
+    pub id: DenialId,
+    /// Which traffic.
+    pub what: DenyWhat,
+    /// At which service; everywhere when `None`.
+    pub service: Option<ServiceId>,
+    /// From when.
+    pub from: Time,
+    /// Until when.
+    pub until: Time,
+    /// Who wanted it.
+    pub by: String,
+}
+
+/// Traffic by where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DenyWhat {
+    /// Two capital letters of ISO 3166-1.
+    Country(String),
+    /// The number of an autonomous system.
+    Asn(u32),
+    /// A network or a single address.
+    Net(IpNet),
+}
+
+impl fmt::Display for DenyWhat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Country(code) => write!(f, "country {code}"),
+            Self::Asn(number) => write!(f, "AS{number}"),
+            Self::Net(net) => write!(f, "{net}"),
+        }
+    }
+}
+
+/// What went through the edge in a stretch of time, usually a second. Every map in it is bounded by the edge.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rollup {
+    /// The stretch that it counts.
+    pub span: Duration,
+    /// By service; those without a request are there with zeros.
+    pub services: BTreeMap<ServiceId, ServiceTraffic>,
+    /// Every pool as it stands at the end of the stretch.
+    pub pools: BTreeMap<PoolId, PoolSeen>,
+    /// Names in `Host` that no service declares, and how often each was asked for; the most frequent few.
+    pub strangers: BTreeMap<String, u64>,
+    /// Connections open at the end.
+    pub connections: u64,
+}
+
+/// What was asked of one service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceTraffic {
+    /// Requests that came to a verdict, whatever it was.
+    pub requests: u64,
+    /// Let through to a server.
+    pub passed: u64,
+    /// Of known visitors: asked, and answered by a server with less than 500 and other than 429.
+    pub known: Asked,
+    /// Of first-time visitors, likewise.
+    pub first: Asked,
+    /// Of own callers, likewise.
+    pub own: Asked,
+    /// Refused by a rule of denial.
+    pub denied: u64,
+    /// Refused by a limit, by its name: `visitor`, `network`, `caller`, `service`.
+    pub limited: BTreeMap<String, u64>,
+    /// Refused because servers are at their limit.
+    pub shed: u64,
+    /// 429s that servers answered with.
+    pub server_429: u64,
+    /// 5xx that servers answered with, and failures to get an answer at all.
+    pub failed: u64,
+    /// Median and 99th hundredth of the time to the answer's head, of requests that were let through.
+    pub p50: Duration,
+    /// See `p50`.
+    pub p99: Duration,
+    /// Networks that sent most, with the share of each in per cent of `requests`, largest first; at most ten.
+    pub networks: Vec<(String, u8)>,
+    /// Visitors that asked most, likewise: an address, or `known:...` for a known visitor.
+    pub visitors: Vec<(String, u8)>,
+    /// Paths that were asked for most, likewise.
+    pub paths: Vec<(String, u8)>,
+    /// Own callers that were refused with 429, by the edge or by the service's servers.
+    pub callers_refused: BTreeMap<CallerId, CallerRefused>,
+}
+
+/// How many asked and how many of them were served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Asked.
+    pub asked: u64,
+    /// Served.
+    pub served: u64,
+}
+
+/// Refusals that hit one of our own callers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallerRefused {
+    /// How many 429s.
+    pub count: u64,
+    /// The id of one request that shows it, the latest.
+    pub trace: Option<String>,
+    /// The limits that the trace shows, outermost first, in words: `api-client of auth-web`, `per-address of api`.
+    pub limits: Vec<String>,
+}
+
+/// A pool as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PoolSeen {
+    /// Every server.
+    pub servers: Vec<ServerSeen>,
+    /// Requests at once that it is given now.
+    pub limit: u32,
+    /// Requests at once that it has.
+    pub inflight: u32,
+    /// Requests that wait for it.
+    pub waiting: u32,
+    /// Whether it runs on the panic rule: too few are well, so that all but the draining get requests.
+    pub panics: bool,
+    /// The name that its servers should be certified for, and what is wrong instead; `None` when nothing is.
+    pub certificate: Option<(String, String)>,
+}
+
+/// One server of a pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerSeen {
+    /// Its address.
+    pub address: String,
+    /// How it is.
+    pub state: ServerState,
+    /// For how long it has been so.
+    pub since: Duration,
+    /// Why, when it does not serve.
+    pub why: Option<String>,
+    /// Requests at once that it has.
+    pub inflight: u32,
+    /// Requests that it answered in this stretch.
+    pub answered: u64,
+    /// Failures of it in this stretch.
+    pub failed: u64,
+    /// What it takes to answer, by its peak-sensitive moving average.
+    pub latency: Duration,
+}
+
+/// How a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerState {
+    /// Gets its share.
+    Serving,
+    /// Came back lately and gets a growing share.
+    Warming,
+    /// Failed, and gets nothing for a while.
+    Ejected,
+    /// Its health check fails.
+    Down,
+    /// Gets nothing new, because the plan says so.
+    Draining,
+}
+
+impl ServerState {
+    /// Whether it gets new requests in quiet times.
+    #[must_use]
+    pub fn serves(self) -> bool {
+        matches!(self, Self::Serving | Self::Warming)
+    }
+
+    /// The word for people.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Warming => "warming up",
+            Self::Ejected => "ejected",
+            Self::Down => "down",
+            Self::Draining => "draining",
+        }
+    }
+}

@@ -134,7 +134,15 @@ impl Memory {
                 let text = format!("board: {} is now: {}", service, state.title());
                 grouped(text, format!("state {}", state.title()))
             }
+            Happened::TrafficDenied { denial } => {
+                alone(format!("{} denies {} until {}", denial.by, denial.what, denial.until))
+            }
+            Happened::DenialLifted { denial, by } => alone(match by {
+                Some(by) => format!("{by} lifts {denial}"),
+                None => format!("{denial} lapses"),
+            }),
             Happened::PlanAdopted { .. }
+            | Happened::TrafficLearned { .. }
             | Happened::FindingChanged { .. }
             | Happened::DelegationLearned { .. }
             | Happened::RegistrationLearned { .. }

@@ -40,8 +40,8 @@ pub use fault::Fault;
 pub use finding::{Finding, Looked, Weight};
 pub use graph::Graph;
 pub use id::{
-    CallerId, ChannelId, DenialId, FindingId, IncidentId, LadderId, PageId, PersonId, PoolId, PostId, ProbeId,
-    RotaId, ServiceId,
+    CallerId, ChannelId, DenialId, FindingId, IncidentId, LadderId, PageId, PersonId, PoolId, PostId,
+    ProbeId, RotaId, ServiceId,
 };
 pub use incident::Incident;
 pub use input::Input;

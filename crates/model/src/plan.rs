@@ -7,12 +7,12 @@ use crate::effect::Reach;
 use crate::{
     CallerId, ChannelId, Graph, LadderId, PersonId, PoolId, ProbeId, RotaId, ServiceId, Thing, Time,
 };
-use ipnet::IpNet;
-use jiff::civil;
-use jiff::tz::TimeZone;
 pub use edge::{
     Caller, CertificateFiles, Deny, Edge, EdgeLimits, Guard, Health, Known, Pool, Protocol, Rate, ServerAt,
 };
+use ipnet::IpNet;
+use jiff::civil;
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;

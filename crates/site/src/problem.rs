@@ -92,6 +92,15 @@ impl From<AskError> for Problem {
             AskError::Refused(Refused::NoSuchIncident(_)) => {
                 Self::new(StatusCode::NOT_FOUND, detail, "GET /api/v1/incidents lists those that exist.")
             }
+            AskError::Refused(Refused::NoSuchDenial(_)) => {
+                Self::new(StatusCode::NOT_FOUND, detail, "GET /api/v1/denials lists those in force.")
+            }
+            AskError::Refused(Refused::NoSuchService(_)) => {
+                Self::new(StatusCode::NOT_FOUND, detail, "Leave the service out to deny everywhere.")
+            }
+            AskError::Refused(Refused::TooManyDenials(_)) => {
+                Self::new(StatusCode::CONFLICT, detail, "Lift those that are no longer needed.")
+            }
             AskError::Refused(Refused::Over(_)) => {
                 Self::new(StatusCode::CONFLICT, detail, "There is nothing left to do for it.")
             }

@@ -9,6 +9,7 @@
 //! | [`thing`] | a node of the dependency graph: `domain.acme.app` |
 //! | [`plan`] | the declared world |
 //! | [`traffic`] | what the edge counted in a second; what the team denied; the policy it serves by |
+//! | [`trace`] | one request as the edge remembers it |
 //! | [`graph`] | who needs whom, derived from the plan |
 //! | [`rounds`] | the standing questions, for the prober |
 //! | [`sample`] | one answer to a probe |
@@ -32,6 +33,7 @@ pub mod rounds;
 pub mod sample;
 pub mod thing;
 pub mod time;
+pub mod trace;
 pub mod traffic;
 
 pub use effect::{Effect, EffectKey, Outcome, Urgency};
@@ -50,4 +52,5 @@ pub use rounds::Rounds;
 pub use sample::{Answer, Sample};
 pub use thing::{Kind, Thing};
 pub use time::Time;
+pub use trace::Trace;
 pub use traffic::{Denial, DenyWhat, Policy, Rollup};

@@ -52,6 +52,14 @@ use std::path::Path;
 /// The longest text that is read, in bytes.
 pub const LONGEST: usize = 1 << 20;
 
+/// Reads a stretch of time as the plan writes it: `30s`, `1h 30m`, `2d`.
+///
+/// # Errors
+/// What is wrong with it, and how it is written.
+pub fn span(text: &str) -> Result<std::time::Duration, String> {
+    word::span(text).map_err(|wrong| format!("{}: {}", wrong.message, wrong.hint.told(String::new)))
+}
+
 /// A sound plan, and what deserves a second look in it.
 #[derive(Clone, Debug)]
 pub struct Read {

@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +57,42 @@ impl fmt::Display for DenyWhat {
             Self::Asn(number) => write!(f, "AS{number}"),
             Self::Net(net) => write!(f, "{net}"),
         }
+    }
+}
+
+/// It does not say where traffic comes from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is neither a country (EE), nor a network by its number (AS64500), nor an address or range (192.0.2.0/24)"
+)]
+pub struct NotAnOrigin(String);
+
+impl FromStr for DenyWhat {
+    type Err = NotAnOrigin;
+
+    /// Reads what is displayed and what people type: `EE`, `country ee`, `AS64500`, `192.0.2.7`, `2001:db8::/32`. A range
+    /// is cut to its prefix.
+    fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
+        let word = text.trim();
+        let country = |code: &str| {
+            let letters = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic());
+            letters.then(|| Self::Country(code.to_ascii_uppercase()))
+        };
+        let asn = || {
+            let (head, number) = word.split_at_checked(2)?;
+            let digits = head.eq_ignore_ascii_case("as") && number.bytes().all(|byte| byte.is_ascii_digit());
+            number.parse().ok().filter(|_| digits).map(Self::Asn)
+        };
+        let net = || {
+            let single = word.parse::<IpAddr>().ok().map(IpNet::from);
+            single.or_else(|| word.parse().ok()).map(|net| Self::Net(net.trunc()))
+        };
+        let named = word.split_once(' ').filter(|(kind, _)| *kind == "country");
+        named
+            .map_or_else(|| country(word), |(_, code)| country(code.trim()))
+            .or_else(asn)
+            .or_else(net)
+            .ok_or_else(|| NotAnOrigin(word.chars().take(60).collect()))
     }
 }
 
@@ -200,6 +238,38 @@ impl ServerState {
             Self::Ejected => "ejected",
             Self::Down => "down",
             Self::Draining => "draining",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_read_as_people_type_them() {
+        for (typed, wanted) in [
+            ("ee", Some("country EE")),
+            ("country EE", Some("country EE")),
+            (" AS64500 ", Some("AS64500")),
+            ("as64500", Some("AS64500")),
+            ("AS", Some("country AS")),
+            ("192.0.2.7", Some("192.0.2.7/32")),
+            ("192.0.2.7/24", Some("192.0.2.0/24")),
+            ("2001:db8::1/32", Some("2001:db8::/32")),
+            ("AS64500x", None),
+            ("AS-1", None),
+            ("AS99999999999", None),
+            ("E1", None),
+            ("é", None),
+            ("192.0.2.0/33", None),
+            ("", None),
+        ] {
+            let read = typed.parse::<DenyWhat>().ok();
+            assert_eq!(read.as_ref().map(ToString::to_string).as_deref(), wanted, "{typed}");
+            if let Some(read) = read {
+                assert_eq!(read.to_string().parse(), Ok(read), "{typed}");
+            }
         }
     }
 }

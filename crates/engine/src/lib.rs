@@ -14,9 +14,13 @@
 //! | [`views`] | the shapes of what touchers may know |
 //! | `show` | how those views are made |
 //! | `story` | each incident's story, line by line |
+//! | `denials` | what the team denied, until it undoes itself |
+//! | `traffic` | the last quarter of an hour of traffic, for the page that shows it |
 
+mod denials;
 mod show;
 mod story;
+mod traffic;
 pub mod views;
 
 pub use views::{Board, Now, Views};
@@ -43,6 +47,9 @@ pub struct Engine {
     wake: wake::Wake,
     tell: tell::Tell,
     stories: story::Stories,
+    denials: denials::Denials,
+    shown: traffic::Shown,
+    plans: u64,
     digest: Option<String>,
     seq: u64,
     clock: Time,
@@ -59,6 +66,9 @@ impl Engine {
             wake: wake::Wake::default(),
             tell: tell::Tell::default(),
             stories: story::Stories::default(),
+            denials: denials::Denials::default(),
+            shown: traffic::Shown::default(),
+            plans: 0,
             digest: None,
             seq: 0,
             clock: Time::MIN,
@@ -77,6 +87,7 @@ impl Engine {
         self.wake.apply(event);
         self.tell.apply(event);
         self.stories.apply(event);
+        self.denials.apply(event);
     }
 
     /// Reacts to one input in one batch; the events are applied already and want to be appended.
@@ -91,7 +102,14 @@ impl Engine {
             Input::Booted { blind_since } => vec![Happened::Booted { blind_since: *blind_since }],
             Input::PlanRead(plan) => self.adopt(plan),
             Input::Sampled(sample) => self.watch.judge(&self.plan, now, sample),
-            Input::RolledUp(_) | Input::Deny { .. } | Input::Lift { .. } => Vec::new(),
+            Input::RolledUp(rollup) => {
+                self.shown.note(now, rollup);
+                Vec::new()
+            }
+            Input::Deny { what, service, lasting, by } => {
+                self.denials.deny(&self.plan, now, what, service.as_ref(), *lasting, by)?
+            }
+            Input::Lift { denial, by } => self.denials.lift(*denial, by)?,
             Input::Tick => self.watch.tick(&self.plan, now),
             Input::Attempted(outcome) => self.wake.attempted(&self.plan, now, outcome),
             Input::Acknowledge { incident, by, via } => self.acknowledge(now, *incident, by, via)?,
@@ -110,6 +128,8 @@ impl Engine {
             }
         };
         self.record(now, first, &mut batch);
+        let lapsed = self.denials.lapse(now);
+        self.record(now, lapsed, &mut batch);
         self.settle(now, &mut batch);
         Ok(batch)
     }
@@ -136,6 +156,7 @@ impl Engine {
             self.diagnose.next(&self.plan, self.clock),
             self.wake.next(&self.plan, self.clock),
             self.tell.next(&self.plan, self.clock, &facts),
+            self.denials.next(),
         ]
         .into_iter()
         .flatten()
@@ -160,6 +181,24 @@ impl Engine {
         show::views(self)
     }
 
+    /// The console's page of traffic alone: cheap enough to be made for every roll-up. `None` without an edge in the plan.
+    #[must_use]
+    pub fn traffic(&self) -> Option<views::Traffic> {
+        traffic::view(self)
+    }
+
+    /// What the edge is to serve by. Made anew each time: ask [`Engine::policy_version`] first.
+    #[must_use]
+    pub fn policy(&self) -> model::Policy {
+        model::Policy { plan: self.plan.clone(), denials: self.denials.in_force().clone() }
+    }
+
+    /// Another number whenever [`Engine::policy`] may have changed since boot.
+    #[must_use]
+    pub fn policy_version(&self) -> u64 {
+        self.plans + self.denials.changes()
+    }
+
     /// The plan in force.
     #[must_use]
     pub fn plan(&self) -> &Arc<Plan> {
@@ -180,6 +219,7 @@ impl Engine {
             self.diagnose.known_text(),
             self.wake.known_text(),
             self.tell.known_text(),
+            self.denials.known_text(),
             format!("{} {:?}", self.seq, self.digest),
         ]
         .join("\n")
@@ -256,6 +296,7 @@ impl Engine {
 
     fn adopt(&mut self, plan: &Arc<Plan>) -> Vec<Happened> {
         self.plan = plan.clone();
+        self.plans += 1;
         if self.digest.as_ref() == Some(&plan.digest) {
             Vec::new()
         } else {

@@ -38,7 +38,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         late_p99: None,
         visitors_read: board.headline.clone(),
     };
-    Views { board, now }
+    Views { board, now, traffic: crate::traffic::view(engine) }
 }
 
 fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {

@@ -7,6 +7,9 @@ use serde::Serialize;
 use std::time::Duration;
 
 pub use tell::board::{self, Board};
+pub use traffic::Traffic;
+
+pub mod traffic;
 
 /// Everything that the site shows. Swapped in as a whole.
 #[derive(Clone, Debug)]
@@ -15,6 +18,8 @@ pub struct Views {
     pub board: Board,
     /// For the team.
     pub now: Now,
+    /// The console's page of traffic; `None` when the plan declares no edge.
+    pub traffic: Option<Traffic>,
 }
 
 /// The console's first page as data.

@@ -116,10 +116,10 @@ pub enum Fault {
         retry_after: Option<Duration>,
     },
     /// Far more traffic than usual reaches a service.
-    #[error("gets {times} times its usual traffic ({per_sec} requests a second){}", sources(*share_percent, networks))]
+    #[error("gets {}{}", flood(*times, *per_sec), sources(*share_percent, networks))]
     Surge {
-        /// How many times the usual rate.
-        times: u32,
+        /// How many times the usual rate; `None` while nothing usual is known, as for a service that is new.
+        times: Option<u32>,
         /// Requests a second.
         per_sec: u32,
         /// The share of the networks named, in per cent.
@@ -158,6 +158,12 @@ pub enum Fault {
         expected: String,
         /// What is wrong with it, with the names presented.
         why: String,
+    },
+    /// The edge has told nothing of its traffic for a while: what it said before may no longer be so.
+    #[error("has told nothing of its traffic since {since}")]
+    EdgeSilent {
+        /// When it last did, or when it was first expected to.
+        since: Time,
     },
     /// A name that visitors ask for and that the plan does not watch.
     #[error("is asked for by visitors, but the plan does not watch it")]
@@ -199,10 +205,35 @@ impl Fault {
             Self::LimitConflict { .. } => "limit-conflict",
             Self::PoolBelowFloor { .. } => "pool-below-floor",
             Self::ServerCertificate { .. } => "server-certificate",
+            Self::EdgeSilent { .. } => "edge-silent",
             Self::Unwatched => "unwatched",
             Self::Blind { .. } => "blind",
         }
     }
+}
+
+fn flood(times: Option<u32>, per_sec: u32) -> String {
+    let per_sec = grouped(u64::from(per_sec));
+    match times {
+        Some(times) => {
+            format!("{} times its usual traffic ({per_sec} requests a second)", grouped(u64::from(times)))
+        }
+        None => format!("{per_sec} requests a second, more than it can serve"),
+    }
+}
+
+/// `5,400`: a number that people read at a glance.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn sources(share_percent: u8, networks: &[String]) -> String {
@@ -483,5 +514,37 @@ fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
         [] => "nobody".to_owned(),
         [one, two, rest @ ..] if rest.len() > 1 => format!("{one}, {two} and {} more", rest.len()),
         all => all.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_surge_is_told_with_what_is_known_of_it() {
+        let surge = |times, networks: &[&str]| Fault::Surge {
+            times,
+            per_sec: 1_080_000,
+            share_percent: 92,
+            networks: networks.iter().map(|net| (*net).to_owned()).collect(),
+        };
+        for (fault, words) in [
+            (surge(Some(5_400), &[]), "gets 5,400 times its usual traffic (1,080,000 requests a second)"),
+            (
+                surge(None, &["AS64500"]),
+                "gets 1,080,000 requests a second, more than it can serve, 92 % of it from AS64500",
+            ),
+            (
+                surge(Some(7), &["AS64500", "AS64501"]),
+                "gets 7 times its usual traffic (1,080,000 requests a second), 92 % of it from 2 networks: AS64500, \
+                 AS64501",
+            ),
+        ] {
+            assert_eq!(fault.to_string(), words);
+        }
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
+            assert_eq!(grouped(number), text);
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::registration::Expired;
 use model::event::Event;
 use model::fault::DomainFault;
 use model::sample::DomainSeen;
-use model::{Fault, Finding, FindingId, Happened, Thing, Time};
+use model::{Fault, Finding, FindingId, Happened, ServiceId, Thing, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A registration as the registry last told it.
@@ -32,6 +32,8 @@ pub(crate) struct Known {
     pub(crate) registrations: BTreeMap<String, Registration>,
     /// The last registration of each domain that had nothing against it: what it was like before the trouble.
     pub(crate) settled: BTreeMap<String, DomainSeen>,
+    /// Requests a second that are usual for a service, in thousandths, and when that was written down.
+    pub(crate) usual: BTreeMap<ServiceId, (u64, Time)>,
     /// Since when this plan is looked after without a break.
     pub(crate) begun: Option<Time>,
 }
@@ -57,6 +59,9 @@ impl Known {
             Happened::DelegationLearned { zone, servers } => {
                 let learned = Delegation { servers: servers.clone(), at: event.at };
                 self.delegations.insert(zone.clone(), learned);
+            }
+            Happened::TrafficLearned { service, usual_milli } => {
+                self.usual.insert(service.clone(), (*usual_milli, event.at));
             }
             Happened::RegistrationLearned { seen } => {
                 if crate::registration::nothing_against(seen, event.at) {

@@ -14,7 +14,9 @@ use model::fault::{DnsFault, DomainFault, TlsFault};
 use model::plan::{Ask, Probe};
 use model::sample::{Answer, DnsSeen, DomainSeen};
 use model::time::{between, later};
-use model::{Fault, Finding, FindingId, Happened, Kind, Looked, Plan, ProbeId, Sample, Thing, Time, Weight};
+use model::{
+    Fault, Finding, FindingId, Happened, Kind, Looked, Plan, ProbeId, Sample, ServiceId, Thing, Time, Weight,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -146,6 +148,12 @@ impl Watch {
     #[must_use]
     pub fn delegation(&self, zone: &str) -> Option<(&BTreeSet<String>, Time)> {
         self.known.delegations.get(zone).map(|known| (&known.servers, known.at))
+    }
+
+    /// Requests a second that are usual for a service that the edge serves, in thousandths; `None` while not known.
+    #[must_use]
+    pub fn usual_milli(&self, service: &ServiceId) -> Option<u64> {
+        self.known.usual.get(service).map(|(usual, _)| *usual)
     }
 
     /// Why we cannot see out, when we cannot.

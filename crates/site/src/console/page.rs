@@ -101,7 +101,7 @@ struct Past<'a> {
 /// # Errors
 /// When the template fails, which is a fault of ours.
 pub fn now(site: &Site, views: &Views, session: &Session, form: &str, at: Time) -> askama::Result<String> {
-    let Views { board, now } = views;
+    let Views { board, now, .. } = views;
     let names: BTreeMap<&Thing, &str> =
         now.nodes.iter().map(|node| (&node.thing, node.label.as_str())).collect();
     let open: Vec<Card<'_>> = now.open.iter().map(|open| card(open, &names, at)).collect();

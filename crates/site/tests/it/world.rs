@@ -403,10 +403,10 @@ fn now(outage: bool) -> Now {
 
 /// Everything, well.
 pub(crate) fn well() -> Views {
-    Views { board: board(false), now: now(false) }
+    Views { board: board(false), now: now(false), traffic: None }
 }
 
 /// Everything, during an outage.
 pub(crate) fn outage() -> Views {
-    Views { board: board(true), now: now(true) }
+    Views { board: board(true), now: now(true), traffic: None }
 }

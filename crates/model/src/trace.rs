@@ -3,8 +3,10 @@
 //! A request that calls further services through the edge passes it several times under one id (W3C trace id); each
 //! passage is a [`Hop`].
 
+use crate::time::later;
 use crate::{CallerId, PoolId, ServiceId, Time};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// One request with all its passages through this edge that are still remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,6 +110,75 @@ pub enum Verdict {
     Malformed,
 }
 
+impl Trace {
+    /// Its passages with their depth: what a service asked for while it answered stands one deeper, right after it.
+    ///
+    /// By `traceparent` where the asking span is one of ours; by time where it is a service's own: the innermost earlier
+    /// passage that was still under way.
+    #[must_use]
+    pub fn nested(&self) -> Vec<(usize, &Hop)> {
+        let mut hops: Vec<&Hop> = self.hops.iter().collect();
+        hops.sort_by_key(|hop| hop.at);
+        let mut told: Vec<(usize, &Hop)> = Vec::new();
+        for hop in hops {
+            let asked_by = |(_, above): &(usize, &Hop)| Some(&above.span) == hop.parent.as_ref();
+            let under_way = |(_, above): &(usize, &Hop)| above.at < hop.at && hop.at <= above.ended();
+            let above = told.iter().rposition(asked_by).or_else(|| told.iter().rposition(under_way));
+            let Some(above) = above else {
+                told.push((0, hop));
+                continue;
+            };
+            let depth = told[above].0 + 1;
+            let beneath = told[above + 1..].iter().take_while(|(other, _)| *other >= depth).count();
+            told.insert(above + 1 + beneath, (depth, hop));
+        }
+        told
+    }
+}
+
+impl Hop {
+    /// When it was over.
+    #[must_use]
+    pub fn ended(&self) -> Time {
+        later(self.at, Duration::from_micros(self.took_us))
+    }
+
+    /// What became of it and what decided that, in one sentence without its full stop.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let by = |limit: &Option<String>| {
+            limit.as_ref().map_or_else(String::new, |limit| format!(" by the {limit}"))
+        };
+        let because = self.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+        let status = self.status;
+        match self.verdict {
+            Verdict::Passed => match self.attempts.last() {
+                Some(last) => format!("{} answered {status} after {}", last.server, took(last.took_us)),
+                None => format!("answered {status}"),
+            },
+            Verdict::Denied => format!("refused with {status}{}{because}", by(&self.limit)),
+            Verdict::Limited => format!("refused with {status}{}{because}", by(&self.limit)),
+            Verdict::Shed => {
+                let whose = self.pool.as_ref().map_or_else(String::new, |pool| format!(" of {pool}"));
+                format!("refused with {status}: the servers{whose} are at their limit{because}")
+            }
+            Verdict::Failed if status == 0 => format!("the client left before there was an answer{because}"),
+            Verdict::Failed => format!("no server gave an answer, {status} went out{because}"),
+            Verdict::Malformed => format!("refused with {status}{because}"),
+        }
+    }
+}
+
+/// A span as people compare it: `0.2 ms`, `182 ms`, `1.24 s`.
+#[must_use]
+pub fn took(us: u64) -> String {
+    match us {
+        0..10_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
+        10_000..1_000_000 => format!("{} ms", us / 1_000),
+        _ => format!("{}.{:02} s", us / 1_000_000, us % 1_000_000 / 10_000),
+    }
+}
+
 impl Verdict {
     /// The word for people.
     #[must_use]
@@ -119,6 +190,97 @@ impl Verdict {
             Self::Shed => "shed",
             Self::Failed => "failed",
             Self::Malformed => "malformed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hop(span: &str, parent: Option<&str>, at: &str, took_us: u64) -> Hop {
+        Hop {
+            span: span.to_owned(),
+            parent: parent.map(str::to_owned),
+            at: format!("2026-11-22T04:16:{at}Z").parse().unwrap(),
+            service: Some("auth".into()),
+            pool: Some("auth".into()),
+            method: "GET".to_owned(),
+            host: "auth.acme.com".to_owned(),
+            path: "/".to_owned(),
+            protocol: "HTTP/1.1".to_owned(),
+            client: "198.51.100.7".to_owned(),
+            from: None,
+            visitor: "first".to_owned(),
+            caller: None,
+            verdict: Verdict::Passed,
+            limit: None,
+            status: 200,
+            why: None,
+            phases: Vec::new(),
+            attempts: Vec::new(),
+            received_bytes: 0,
+            sent_bytes: 0,
+            took_us,
+        }
+    }
+
+    #[test]
+    fn what_a_service_asked_for_stands_beneath_what_it_was_asked() {
+        let hops = vec![
+            hop("d", None, "09.5", 1_000),
+            hop("b", Some("a"), "09.1", 100_000),
+            hop("a", Some("from outside"), "09.0", 400_000),
+            // Its parent is a span of the service's own: time tells.
+            hop("c", Some("inside"), "09.15", 10_000),
+        ];
+        let trace = Trace { id: "4bf9".to_owned(), hops };
+        let told: Vec<(usize, &str)> =
+            trace.nested().into_iter().map(|(depth, hop)| (depth, hop.span.as_str())).collect();
+        assert_eq!(told, [(0, "a"), (1, "b"), (2, "c"), (0, "d")]);
+    }
+
+    #[test]
+    fn a_passage_is_told_with_what_decided_it() {
+        let told = |change: fn(&mut Hop)| {
+            let mut hop = hop("a", None, "09.0", 0);
+            change(&mut hop);
+            hop.told()
+        };
+        let limited = told(|hop| {
+            hop.verdict = Verdict::Limited;
+            hop.status = 429;
+            hop.limit = Some("visitor limit of auth, 20/s".to_owned());
+        });
+        assert_eq!(limited, "refused with 429 by the visitor limit of auth, 20/s");
+        let failed = told(|hop| {
+            hop.verdict = Verdict::Failed;
+            hop.status = 502;
+            hop.why = Some("presented b.example, expected auth.internal".to_owned());
+        });
+        assert_eq!(
+            failed,
+            "no server gave an answer, 502 went out: presented b.example, expected auth.internal"
+        );
+        let passed = told(|hop| {
+            let attempt = Attempt {
+                server: "10.0.0.11:80".to_owned(),
+                began_us: 10,
+                took_us: 161_200,
+                status: Some(200),
+                why: None,
+            };
+            hop.attempts = vec![attempt];
+        });
+        assert_eq!(passed, "10.0.0.11:80 answered 200 after 161 ms");
+    }
+
+    #[test]
+    fn spans_are_told_in_three_digits() {
+        for (us, words) in
+            [(0, "0.0 ms"), (240, "0.2 ms"), (3_140, "3.1 ms"), (182_400, "182 ms"), (1_240_000, "1.24 s")]
+        {
+            assert_eq!(took(us), words);
         }
     }
 }

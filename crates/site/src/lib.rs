@@ -13,6 +13,9 @@
 //! | [`board`] | what visitors read: pages, Statuspage JSON, feeds, badge |
 //! | [`console`] | what the team reads, and sign-in |
 //! | [`api`] | what machines read and write |
+//! | [`traffic`] | the same of the edge: denials, traces |
+//! | [`metrics`] | `/metrics`, for whoever keeps time series |
+//! | [`edge`] | what a running edge is asked |
 //! | [`ack`] | the link in a page that says "I have it" |
 //! | [`problem`] | refusals: RFC 9457 for machines, a small page for people |
 //! | [`look`] | words, icons and the files under `web/` |
@@ -24,13 +27,17 @@ pub mod api;
 pub mod ask;
 pub mod board;
 pub mod console;
+pub mod edge;
 pub mod keep;
 pub mod look;
+pub mod metrics;
 pub mod problem;
 pub mod serve;
 pub mod shelf;
 pub mod site;
+pub mod traffic;
 
 pub use ask::{Ask, AskError};
+pub use edge::{Edge, NoEdge};
 pub use serve::serve;
 pub use site::{Site, SiteSettings};

@@ -2,9 +2,10 @@
 
 use crate::ask::{Ask, AskError, ask};
 use crate::console::door::Door;
+use crate::edge::{Edge, NoEdge};
 use crate::look::assets;
 use crate::shelf::{Document, Documents, Shelf};
-use crate::{ack, api, board, console, keep, problem};
+use crate::{ack, api, board, console, keep, metrics, problem, traffic};
 use arc_swap::ArcSwapOption;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -58,6 +59,7 @@ pub struct Site {
     asks: mpsc::Sender<Ask>,
     door: Door,
     shelf: Shelf,
+    edge: Arc<dyn Edge>,
     views: ArcSwapOption<Views>,
     assets: Vec<(String, Arc<Document>)>,
     started: Instant,
@@ -81,12 +83,19 @@ impl Site {
             settings,
             asks,
             shelf,
+            edge: Arc::new(NoEdge),
             views: ArcSwapOption::empty(),
             assets,
             started: Instant::now(),
             beat: AtomicU64::new(0),
             publishing: Mutex::new(()),
         }
+    }
+
+    /// The same site beside an edge, which it asks for traces and measures.
+    #[must_use]
+    pub fn beside(self, edge: Arc<dyn Edge>) -> Self {
+        Self { edge, ..self }
     }
 
     /// Renders and compresses what changed, swaps it in for every request from now on, and brings the copy on disk up to
@@ -151,6 +160,8 @@ impl Site {
             .merge(console::routes())
             .merge(ack::routes())
             .merge(api::routes())
+            .merge(traffic::routes())
+            .merge(metrics::routes())
             .fallback(problem::anything_else)
             .method_not_allowed_fallback(problem::wrong_method)
             .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -174,6 +185,12 @@ impl Site {
     #[must_use]
     pub fn views(&self) -> Option<Arc<Views>> {
         self.views.load_full()
+    }
+
+    /// The edge that it stands beside.
+    #[must_use]
+    pub fn edge(&self) -> &dyn Edge {
+        &*self.edge
     }
 
     fn board_folder(&self) -> PathBuf {

@@ -1,7 +1,7 @@
 //! `mainstay incident`: what goes on and what went on, and a person's part in it.
 
 use crate::cli::running::Running;
-use crate::cli::{Common, Failure, table};
+use crate::cli::{Common, Failure, table, who};
 use clap::{Subcommand, ValueEnum};
 use model::IncidentId;
 use serde_json::{Value, json};
@@ -89,10 +89,6 @@ impl Incident {
             }
         }
     }
-}
-
-fn who(by: Option<&String>) -> String {
-    by.cloned().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "command line".to_owned())
 }
 
 fn act(

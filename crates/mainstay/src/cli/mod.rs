@@ -5,6 +5,7 @@
 
 mod check;
 mod demo;
+mod deny;
 mod drill;
 mod export;
 mod failure;
@@ -17,6 +18,7 @@ mod run;
 mod running;
 mod status;
 mod table;
+mod trace;
 mod world;
 
 pub(crate) use failure::Failure;
@@ -70,6 +72,14 @@ enum Command {
     /// List, show, acknowledge, note, post, resolve.
     #[command(subcommand)]
     Incident(incident::Incident),
+    /// Refuse some traffic for a while, see what is refused, lift it.
+    #[command(subcommand)]
+    Deny(deny::Deny),
+    /// What became of one request: who decided, which server, what took how long.
+    Trace {
+        /// Its id, as the error page and the header `x-request-id` have it.
+        id: String,
+    },
     /// Test pages.
     #[command(subcommand)]
     Page(page::Page),
@@ -105,6 +115,8 @@ impl Line {
             Command::Why { thing } => status::why(&common, &thing),
             Command::Oncall(oncall) => oncall.run(&common),
             Command::Incident(incident) => incident.run(&common),
+            Command::Deny(deny) => deny.run(&common),
+            Command::Trace { id } => trace::trace(&common, &id),
             Command::Page(page) => page.run(&common),
             Command::Drill(drill) => drill.run(&common),
             Command::Journal(journal) => journal.run(&common),
@@ -136,6 +148,11 @@ fn schema(reference: bool) -> Result<ExitCode, Failure> {
         table::json(&config::schema())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who asks, for the others to know.
+fn who(by: Option<&String>) -> String {
+    by.cloned().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "command line".to_owned())
 }
 
 /// An instant as people type it: RFC 3339, or a date.

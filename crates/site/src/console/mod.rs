@@ -2,13 +2,16 @@
 
 pub mod door;
 pub mod drawing;
+pub(crate) mod frame;
 pub mod layers;
 pub mod page;
+pub mod request;
 
 use crate::api::{incident_id, name, text};
 use crate::problem::{Problem, SmallForm, SmallPage};
 use crate::shelf::digest;
 use crate::site::{Site, now};
+use crate::traffic::{traced, traced_id};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::FormRejection;
@@ -18,6 +21,7 @@ use axum::http::{Response, StatusCode};
 use axum::response::{Html, IntoResponse as _, Redirect};
 use axum::routing::{get, post};
 use door::{Door, LinkError, Session};
+use engine::views::Views;
 use model::event::PostStatus;
 use model::{IncidentId, Input};
 use serde::Deserialize;
@@ -26,6 +30,8 @@ use std::sync::Arc;
 pub(crate) fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/console", get(show))
+        .route("/console/trace/{id}", get(request_page))
+        .route("/console/trace", get(look_up))
         .route("/console/login", get(knock).post(enter))
         .route("/console/logout", post(leave))
         .route("/console/incidents/{incident}/{wish}", post(wish))
@@ -53,19 +59,56 @@ struct Wish {
 }
 
 async fn show(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
-    let Some(session) = site.door().session(&asked, now()) else {
+    paged(&site, &asked, |views, session| Ok(page::now(&site, views, session, now())))
+}
+
+async fn request_page(
+    State(site): State<Arc<Site>>,
+    Path(id): Path<String>,
+    asked: HeaderMap,
+) -> Response<Body> {
+    paged(&site, &asked, |views, session| {
+        let trace = traced(&site, &id)?;
+        Ok(request::page(&site, views, session, &trace, now()))
+    })
+}
+
+#[derive(Deserialize)]
+struct LookUp {
+    #[serde(default)]
+    id: String,
+}
+
+/// The form that asks for an id leads to the page with that id in its address.
+async fn look_up(State(site): State<Arc<Site>>, Query(LookUp { id }): Query<LookUp>) -> Response<Body> {
+    match traced_id(&id) {
+        Ok(id) => Redirect::to(&format!("/console/trace/{id}")).into_response(),
+        Err(problem) => problem.into_page(&site),
+    }
+}
+
+/// A page for whoever is signed in, once there is something to show. Not sent again to a browser that has it.
+fn paged(
+    site: &Site,
+    asked: &HeaderMap,
+    page: impl FnOnce(&Views, &Session) -> Result<askama::Result<String>, Problem>,
+) -> Response<Body> {
+    let Some(session) = site.door().session(asked, now()) else {
         return Redirect::to("/console/login").into_response();
     };
     let Some(views) = site.views() else {
         let hint =
             "Everything is looked at once before this page says anything. Load it again in a few seconds.";
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Nothing is known yet.", hint).into_page(&site);
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Nothing is known yet.", hint).into_page(site);
     };
-    let form = site.door().form_token(&session, now());
-    let Ok(page) = page::now(&site, &views, &session, &form, now()) else {
-        let hint = "This is a fault of mainstay. The commands still work: mainstay status.";
-        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be made.", hint)
-            .into_page(&site);
+    let page = match page(&views, &session) {
+        Ok(Ok(page)) => page,
+        Ok(Err(_)) => {
+            let hint = "This is a fault of mainstay. The commands still work: mainstay status.";
+            return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be made.", hint)
+                .into_page(site);
+        }
+        Err(problem) => return problem.into_page(site),
     };
     let tag = format!("\"{}\"", digest(page.as_bytes()));
     let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());

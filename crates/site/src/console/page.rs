@@ -2,8 +2,9 @@
 
 use super::door::Session;
 use super::drawing::Drawing;
+use super::frame::Frame;
 use crate::look::words::{Look as _, list, percent, roughly};
-use crate::look::{Icon, Moment, assets};
+use crate::look::{Icon, Moment};
 use crate::site::Site;
 use askama::Template;
 use engine::views::{Now, OpenIncident, ServiceRow, TimelineLine, Views};
@@ -16,19 +17,15 @@ use std::time::Duration;
 
 /// A registration with less than this left is worth a look.
 const EXPIRES_SOON: Duration = Duration::from_secs(60 * 86_400);
+/// How often the page renews itself.
+const RENEWED_EVERY: Duration = Duration::from_secs(10);
 /// Past incidents on the page.
 const PAST_MAX: usize = 20;
 
 #[derive(Template)]
 #[template(path = "now.html")]
 struct NowPage<'a> {
-    style: &'static str,
-    console_style: &'static str,
-    script: &'static str,
-    site_name: &'a str,
-    who: &'a str,
-    form: &'a str,
-    favicon: &'static str,
+    frame: Frame<'a>,
     as_of: Moment,
     now: &'a Now,
     waiting: Option<String>,
@@ -100,20 +97,14 @@ struct Past<'a> {
 ///
 /// # Errors
 /// When the template fails, which is a fault of ours.
-pub fn now(site: &Site, views: &Views, session: &Session, form: &str, at: Time) -> askama::Result<String> {
+pub fn now(site: &Site, views: &Views, session: &Session, at: Time) -> askama::Result<String> {
     let Views { board, now, .. } = views;
     let names: BTreeMap<&Thing, &str> =
         now.nodes.iter().map(|node| (&node.thing, node.label.as_str())).collect();
     let open: Vec<Card<'_>> = now.open.iter().map(|open| card(open, &names, at)).collect();
     let graph_says = graph_says(now);
     NowPage {
-        style: assets::BOARD_CSS.path,
-        console_style: assets::CONSOLE_CSS.path,
-        script: assets::LIVE_JS.path,
-        site_name: &site.settings().name,
-        who: &session.name,
-        form,
-        favicon: board.state.class(),
+        frame: Frame::new(site, views, session, "now", RENEWED_EVERY),
         as_of: Moment::exact(now.at, now.at),
         now,
         waiting: longest_wait(now, at).map(roughly),

@@ -1,0 +1,125 @@
+//! `/metrics`: what the edge measures and what the house knows of itself, in the OpenMetrics text format.
+//!
+//! It wants the token of this installation, or a session, even from loopback: a board is often served through a proxy on the
+//! same machine, and then everybody on the internet comes from loopback.
+
+use crate::api::let_in;
+use crate::site::{Site, now};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Response, header};
+use axum::response::IntoResponse as _;
+use axum::routing::get;
+use engine::views::{NodeState, Views};
+use model::Weight;
+use model::event::ServiceState;
+use std::fmt::{self, Write};
+use std::sync::Arc;
+
+const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(crate) fn routes() -> Router<Arc<Site>> {
+    Router::new().route("/metrics", get(metrics))
+}
+
+async fn metrics(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
+    if site.door().session(&asked, now()).is_none()
+        && let Err(problem) = let_in(&site, &asked)
+    {
+        return problem.into_json();
+    }
+    let mut text = site.edge().metrics();
+    // Writing into a String does not fail.
+    let _ = house(&mut text, &site);
+    text.push_str("# EOF\n");
+    ([(header::CONTENT_TYPE, KIND)], text).into_response()
+}
+
+/// What the house knows of itself and of what it watches.
+fn house(out: &mut String, site: &Site) -> fmt::Result {
+    if let Some(ago) = site.last_beat() {
+        head(out, "mainstay_mind_beat_age_seconds", "gauge", "How long ago the loop last turned.")?;
+        writeln!(out, "mainstay_mind_beat_age_seconds {}", ago.as_secs_f64())?;
+    }
+    let Some(views) = site.views() else { return Ok(()) };
+    let Views { now, .. } = &*views;
+    head(out, "mainstay_incidents", "gauge", "Open incidents, by whether somebody has them in hand.")?;
+    let waiting = now.open.iter().filter(|open| open.unacknowledged_for.is_some()).count();
+    writeln!(out, "mainstay_incidents{{hand=\"nobody\"}} {waiting}")?;
+    writeln!(out, "mainstay_incidents{{hand=\"somebody\"}} {}", now.open.len() - waiting)?;
+    head(out, "mainstay_findings", "gauge", "Open findings, by weight.")?;
+    for (weight, word) in [(Weight::Notes, "notes"), (Weight::Warns, "warns"), (Weight::Breaks, "breaks")] {
+        let count = now.findings.iter().filter(|finding| finding.weight == weight).count();
+        writeln!(out, "mainstay_findings{{weight=\"{word}\"}} {count}")?;
+    }
+    head(out, "mainstay_service_state", "stateset", "The state of each service, as the board has it.")?;
+    for row in &now.services {
+        for state in STATES {
+            let (id, word, is) = (quoted(&row.id), word(state), u8::from(row.state == state));
+            writeln!(
+                out,
+                "mainstay_service_state{{service=\"{id}\",mainstay_service_state=\"{word}\"}} {is}"
+            )?;
+        }
+    }
+    head(out, "probe_success", "gauge", "Whether what is watched is well, by its own last looks.")?;
+    for node in &now.nodes {
+        let well = match node.state {
+            NodeState::Unknown => continue,
+            NodeState::Well | NodeState::Warned => 1,
+            NodeState::Failing | NodeState::Cause => 0,
+        };
+        writeln!(out, "probe_success{{thing=\"{}\"}} {well}", quoted(&node.thing.to_string()))?;
+    }
+    head(out, "mainstay_domain_expiry_timestamp_seconds", "gauge", "When a registration ends.")?;
+    for row in &now.domains {
+        if let Some(expires) = row.expires {
+            let (domain, knowledge) = (quoted(&row.domain), quoted(&row.knowledge));
+            let at = expires.as_second();
+            writeln!(
+                out,
+                "mainstay_domain_expiry_timestamp_seconds{{domain=\"{domain}\",knowledge=\"{knowledge}\"}} {at}"
+            )?;
+        }
+    }
+    head(out, "mainstay_blind", "gauge", "1 when mainstay cannot see out and calls nothing down.")?;
+    writeln!(out, "mainstay_blind {}", u8::from(now.blind.is_some()))?;
+    if let Some(late) = now.late_p99 {
+        head(
+            out,
+            "mainstay_probes_late_p99_seconds",
+            "gauge",
+            "How late the latest hundredth of probes began.",
+        )?;
+        writeln!(out, "mainstay_probes_late_p99_seconds {}", late.as_secs_f64())?;
+    }
+    Ok(())
+}
+
+const STATES: [ServiceState; 5] = [
+    ServiceState::Operational,
+    ServiceState::Unknown,
+    ServiceState::Degraded,
+    ServiceState::PartialOutage,
+    ServiceState::MajorOutage,
+];
+
+fn word(state: ServiceState) -> &'static str {
+    match state {
+        ServiceState::Operational => "operational",
+        ServiceState::Unknown => "unknown",
+        ServiceState::Degraded => "degraded",
+        ServiceState::PartialOutage => "partial_outage",
+        ServiceState::MajorOutage => "major_outage",
+    }
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
+    writeln!(out, "# TYPE {name} {kind}\n# HELP {name} {help}")
+}
+
+/// A label's value: backslash, quote and line feed are escaped, as the format wants.
+fn quoted(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

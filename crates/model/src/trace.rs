@@ -108,6 +108,8 @@ pub enum Verdict {
     Failed,
     /// It was not a request that two programs read alike, or no service has its host.
     Malformed,
+    /// It came by plain HTTP and was told to come back by HTTPS.
+    Redirected,
 }
 
 impl Trace {
@@ -190,6 +192,7 @@ impl Verdict {
             Self::Shed => "shed",
             Self::Failed => "failed",
             Self::Malformed => "malformed",
+            Self::Redirected => "redirected",
         }
     }
 }

@@ -1,0 +1,274 @@
+//! Ids of requests: the W3C trace context, levels 1 and 2.
+//!
+//! A trace that comes in is continued, never trusted: its id decides nothing but what is shown together. Anything that
+//! is not exactly a `traceparent` begins a new trace, and then its `tracestate` is dropped as the standard asks.
+
+use http::HeaderMap;
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// The name of the header, in and out.
+pub const TRACEPARENT: &str = "traceparent";
+/// The name of its companion, passed on unchanged.
+pub const TRACESTATE: &str = "tracestate";
+/// So much of `tracestate` is passed on; what is longer is dropped whole (the standard asks for 512 at least).
+pub const TRACESTATE_BYTES_MAX: usize = 1024;
+
+const SAMPLED: u8 = 1;
+const RANDOM: u8 = 2;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// A trace: shown to people as the request's id. Never zero.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TraceId(pub u128);
+
+/// One hop of a trace. Never zero.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SpanId(pub u64);
+
+impl TraceId {
+    /// A new one, from the thread's fast generator: ids need not be secret.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(fastrand::u128(1..))
+    }
+
+    /// Reads 32 hexadecimal digits in lower case.
+    #[must_use]
+    pub fn read(text: &[u8]) -> Option<Self> {
+        (text.len() == 32).then(|| hex(text)).flatten().filter(|id| *id != 0).map(Self)
+    }
+
+    /// 32 hexadecimal digits, for `x-request-id` and error pages.
+    #[must_use]
+    pub fn digits(self) -> [u8; 32] {
+        let mut out = [0; 32];
+        write_hex(self.0, &mut out);
+        out
+    }
+}
+
+impl SpanId {
+    /// A new one.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(fastrand::u64(1..))
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for TraceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for SpanId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Who a request is in its trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// The trace that it belongs to: its id for people.
+    pub trace: TraceId,
+    /// Our own hop of it.
+    pub span: SpanId,
+    /// The hop that asked us; `None` where the trace begins here.
+    pub parent: Option<SpanId>,
+    /// The flags to pass on.
+    flags: u8,
+}
+
+impl Ids {
+    /// A new trace.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self { trace: TraceId::fresh(), span: SpanId::fresh(), parent: None, flags: RANDOM }
+    }
+
+    /// Continues the trace of the request's head, or begins one.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut all = headers.get_all(TRACEPARENT).iter();
+        match (all.next(), all.next()) {
+            (Some(one), None) => Self::read(one.as_bytes()).unwrap_or_else(Self::fresh),
+            _ => Self::fresh(),
+        }
+    }
+
+    /// Continues the trace that the value of a `traceparent` names; `None` where it is not exactly one.
+    #[must_use]
+    pub fn read(value: &[u8]) -> Option<Self> {
+        let field = |from: usize, to: usize| value.get(from..to);
+        let dash = |at: usize| value.get(at) == Some(&b'-');
+        let version = hex(field(0, 2)?)?;
+        if version == 0xff || !dash(2) || !dash(35) || !dash(52) {
+            return None;
+        }
+        // Versions to come may only append, after another dash.
+        let ends = if version == 0 { value.len() == 55 } else { value.len() == 55 || dash(55) };
+        if !ends {
+            return None;
+        }
+        let trace = TraceId::read(field(3, 35)?)?;
+        let parent = u64::try_from(hex(field(36, 52)?)?).ok().filter(|id| *id != 0).map(SpanId)?;
+        let flags = u8::try_from(hex(field(53, 55)?)?).ok()? & (SAMPLED | RANDOM);
+        Some(Self { trace, span: SpanId::fresh(), parent: Some(parent), flags })
+    }
+
+    /// Whether the trace was begun elsewhere. Only then is its `tracestate` passed on.
+    #[must_use]
+    pub fn continued(&self) -> bool {
+        self.parent.is_some()
+    }
+
+    /// Whether somebody before us records the trace.
+    #[must_use]
+    pub fn sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
+    /// The flags to pass on.
+    #[must_use]
+    pub fn flags(&self) -> u8 {
+        self.flags
+    }
+
+    /// The `traceparent` for the server that is asked.
+    #[must_use]
+    pub fn outward(&self) -> [u8; 55] {
+        let mut out = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(self.trace.0, &mut out[3..35]);
+        write_hex(u128::from(self.span.0), &mut out[36..52]);
+        write_hex(u128::from(self.flags), &mut out[53..55]);
+        out
+    }
+}
+
+/// Lower case only, as the standard has it.
+fn hex(digits: &[u8]) -> Option<u128> {
+    let mut value = 0;
+    for digit in digits {
+        let nibble = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        value = value << 4 | u128::from(nibble);
+    }
+    Some(value)
+}
+
+fn write_hex(mut value: u128, out: &mut [u8]) {
+    for digit in out.iter_mut().rev() {
+        *digit = HEX[(value & 15) as usize];
+        value >>= 4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn continues_what_is_exactly_a_traceparent() {
+        let ids = Ids::read(GOOD.as_bytes()).unwrap();
+        assert_eq!(ids.trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(ids.parent.unwrap().to_string(), "00f067aa0ba902b7");
+        assert!(ids.sampled() && ids.continued());
+        let out = String::from_utf8(ids.outward().to_vec()).unwrap();
+        assert_eq!(out, format!("00-{}-{}-01", ids.trace, ids.span));
+        assert_eq!(ids.trace.digits(), *b"4bf92f3577b34da6a3ce929d0e0e4736");
+    }
+
+    #[test]
+    fn begins_anew_where_it_is_not() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        for (bad, why) in [
+            (String::new(), "empty"),
+            (GOOD.to_uppercase(), "upper case"),
+            (format!("{GOOD}-"), "version 00 is 55 bytes"),
+            (format!("{GOOD}0"), "too long"),
+            (GOOD[..54].to_owned(), "too short"),
+            (GOOD.replacen("00-", "ff-", 1), "version ff"),
+            (GOOD.replacen("00-", "0-", 1), "short version"),
+            (GOOD.replacen("00-", "01-", 1) + "x", "a later version appends after a dash"),
+            (GOOD.replace('-', "_"), "no dashes"),
+            (format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), "trace of zeros"),
+            (format!("00-{trace}-0000000000000000-01"), "parent of zeros"),
+            (format!(" {GOOD}"), "blank"),
+            (format!("{GOOD},{GOOD}"), "two"),
+        ] {
+            assert_eq!(Ids::read(bad.as_bytes()), None, "{why}: {bad}");
+        }
+        for fine in [GOOD.replacen("00-", "01-", 1), GOOD.replacen("00-", "cc-", 1) + "-more"] {
+            assert!(Ids::read(fine.as_bytes()).is_some(), "{fine}");
+        }
+    }
+
+    #[test]
+    fn two_headers_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(TRACEPARENT, GOOD.parse().unwrap());
+        assert!(Ids::of(&headers).continued());
+        headers.append(TRACEPARENT, GOOD.parse().unwrap());
+        assert!(!Ids::of(&headers).continued());
+        assert!(!Ids::of(&HeaderMap::new()).continued());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_either_continues_or_is_refused(value in prop::collection::vec(any::<u8>(), 0..80)) {
+            if let Some(ids) = Ids::read(&value) {
+                prop_assert_eq!(&ids.outward()[3..35], &value[3..35]);
+            }
+        }
+
+        #[test]
+        fn one_changed_byte_never_changes_the_reading_silently(at in 0usize..55, byte in any::<u8>()) {
+            let mut value = GOOD.as_bytes().to_vec();
+            value[at] = byte;
+            if let Some(ids) = Ids::read(&value) {
+                prop_assert_eq!(&ids.outward()[3..35], &value[3..35]);
+                let parent = ids.parent.unwrap().to_string();
+                prop_assert_eq!(parent.as_bytes(), &value[36..52]);
+            }
+        }
+
+        #[test]
+        fn what_we_say_is_what_we_read(trace in 1u128.., span in 1u64.., flags in 0u8..4) {
+            let ids = Ids { trace: TraceId(trace), span: SpanId(span), parent: None, flags };
+            let read = Ids::read(&ids.outward()).unwrap();
+            prop_assert_eq!((read.trace, read.parent, read.flags), (ids.trace, Some(ids.span), flags));
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What one thread counted since the last roll-up.
+//!
+//! Plain numbers, swapped out once a second: counting costs no atomic, and adding up is done elsewhere.
+
+use super::histogram::Histogram;
+use super::id::TraceId;
+use super::names::{Caller, Lane};
+use super::record::{Failure, Seen};
+use super::text::Text;
+use model::trace::Verdict;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::SocketAddr;
+
+/// Names of limits that are counted apart for a service; the plan has four.
+const LIMITS_MAX: usize = 8;
+/// Callers of one service that are counted apart when they are refused.
+const CALLERS_MAX: usize = 64;
+/// Servers that are counted apart, in all lanes together.
+pub(super) const SERVERS_MAX: usize = 4096;
+/// Traces kept for each refused caller, from which one is chosen that shows most.
+pub(super) const EXAMPLES: usize = 8;
+
+/// Verdicts in the order of their counters.
+pub(super) const VERDICTS: [Verdict; 7] = [
+    Verdict::Passed,
+    Verdict::Denied,
+    Verdict::Limited,
+    Verdict::Shed,
+    Verdict::Failed,
+    Verdict::Malformed,
+    Verdict::Redirected,
+];
+
+/// Counts of one lane.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LaneTally {
+    pub(super) requests: u64,
+    pub(super) verdicts: [u64; VERDICTS.len()],
+    /// Answers by hundreds of their status; 0 where there was none.
+    pub(super) codes: [u64; 6],
+    /// Known visitors, first-time ones, own callers: asked and served.
+    pub(super) asked: [(u64, u64); 3],
+    pub(super) limited: Vec<(Text<32>, u64)>,
+    pub(super) server_429: u64,
+    pub(super) failed: u64,
+    pub(super) left: u64,
+    pub(super) retries: u64,
+    pub(super) received: u64,
+    pub(super) sent: u64,
+    pub(super) latency: Histogram,
+    pub(super) callers: Vec<CallerTally>,
+}
+
+/// The 429s that one of our own callers got.
+#[derive(Clone, Debug)]
+pub(super) struct CallerTally {
+    pub(super) caller: Caller,
+    pub(super) count: u64,
+    /// The latest, in no order.
+    pub(super) examples: Vec<TraceId>,
+}
+
+/// Counts of one server as one lane sees it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ServerTally {
+    pub(super) answered: u64,
+    pub(super) failed: u64,
+    pub(super) latency: Histogram,
+}
+
+/// Counts of one thread, or of all.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) lanes: Vec<LaneTally>,
+    pub(super) servers: HashMap<(Lane, SocketAddr), ServerTally>,
+}
+
+impl LaneTally {
+    fn count(&mut self, seen: &Seen) {
+        self.requests += 1;
+        self.verdicts[seen.verdict as usize] += 1;
+        self.codes[usize::from(seen.status / 100).min(5)] += 1;
+        let who = if seen.caller.is_some() { 2 } else { usize::from(seen.visitor.is_none()) };
+        self.asked[who].0 += 1;
+        self.asked[who].1 += u64::from(seen.served());
+        if seen.let_through() {
+            self.latency.note(seen.latency().unwrap_or(0));
+            self.server_429 += u64::from(seen.status == 429);
+            self.failed += u64::from(seen.broke());
+            self.left += u64::from(seen.failure == Some(Failure::Left));
+        }
+        if seen.verdict == Verdict::Limited {
+            self.limit(seen.limit.map_or(Text::EMPTY, |limit| limit.name), 1);
+        }
+        if let Some(caller) = seen.caller
+            && seen.status == 429
+        {
+            self.refused(caller, 1, &[seen.ids.trace]);
+        }
+    }
+
+    fn limit(&mut self, name: Text<32>, count: u64) {
+        if let Some((_, counted)) = self.limited.iter_mut().find(|(known, _)| *known == name) {
+            *counted += count;
+        } else if self.limited.len() < LIMITS_MAX {
+            self.limited.push((name, count));
+        }
+    }
+
+    fn refused(&mut self, caller: Caller, count: u64, examples: &[TraceId]) {
+        let at = self.callers.iter().position(|known| known.caller == caller).or_else(|| {
+            (self.callers.len() < CALLERS_MAX).then(|| {
+                self.callers.push(CallerTally { caller, count: 0, examples: Vec::new() });
+                self.callers.len() - 1
+            })
+        });
+        let Some(tally) = at.and_then(|at| self.callers.get_mut(at)) else { return };
+        for example in examples {
+            if tally.examples.len() < EXAMPLES {
+                tally.examples.push(*example);
+            } else {
+                tally.examples[(tally.count as usize) % EXAMPLES] = *example;
+            }
+        }
+        tally.count += count;
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        for (mine, theirs) in self.verdicts.iter_mut().zip(other.verdicts) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.codes.iter_mut().zip(other.codes) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.asked.iter_mut().zip(other.asked) {
+            *mine = (mine.0 + theirs.0, mine.1 + theirs.1);
+        }
+        for (name, count) in &other.limited {
+            self.limit(*name, *count);
+        }
+        self.server_429 += other.server_429;
+        self.failed += other.failed;
+        self.left += other.left;
+        self.retries += other.retries;
+        self.received += other.received;
+        self.sent += other.sent;
+        self.latency.add(&other.latency);
+        for tally in &other.callers {
+            self.refused(tally.caller, tally.count, &tally.examples);
+        }
+    }
+
+    fn clear(&mut self) {
+        let (mut latency, mut limited, mut callers) = (
+            std::mem::take(&mut self.latency),
+            std::mem::take(&mut self.limited),
+            std::mem::take(&mut self.callers),
+        );
+        latency.clear();
+        limited.clear();
+        callers.clear();
+        *self = Self { latency, limited, callers, ..Self::default() };
+    }
+}
+
+impl ServerTally {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.answered += other.answered;
+        self.failed += other.failed;
+        self.latency.add(&other.latency);
+    }
+}
+
+impl Tally {
+    /// A request came to its verdict, or its answer's head.
+    pub(super) fn answered(&mut self, seen: &Seen) {
+        self.lane(seen.lane).count(seen);
+        for tried in seen.tried.iter().flatten() {
+            self.server(seen.lane, tried.server, |server| server.failed += 1);
+        }
+        if let (Some(server), true) = (seen.server, seen.let_through()) {
+            let (broke, latency) = (seen.broke(), seen.latency());
+            self.server(seen.lane, server, |server| {
+                if broke {
+                    server.failed += 1;
+                } else {
+                    server.answered += 1;
+                }
+                server.latency.note(latency.unwrap_or(0));
+            });
+        }
+    }
+
+    /// A request came to its end; `broke` says that its answer broke off after its head was counted.
+    pub(super) fn ended(&mut self, seen: &Seen, broke: bool) {
+        let lane = self.lane(seen.lane);
+        lane.received += seen.received;
+        lane.sent += seen.sent;
+        lane.retries += u64::from(seen.retries);
+        lane.failed += u64::from(broke);
+        if let (Some(server), true) = (seen.server, broke) {
+            self.server(seen.lane, server, |server| server.failed += 1);
+        }
+    }
+
+    pub(super) fn lane(&mut self, lane: Lane) -> &mut LaneTally {
+        let at = usize::from(lane.0);
+        if self.lanes.len() <= at {
+            self.lanes.resize_with(at + 1, LaneTally::default);
+        }
+        &mut self.lanes[at]
+    }
+
+    fn server(&mut self, lane: Lane, server: SocketAddr, note: impl FnOnce(&mut ServerTally)) {
+        let full = self.servers.len() >= SERVERS_MAX;
+        match self.servers.entry((lane, server)) {
+            Entry::Occupied(mut known) => note(known.get_mut()),
+            Entry::Vacant(new) if !full => note(new.insert(ServerTally::default())),
+            Entry::Vacant(_) => {}
+        }
+    }
+
+    /// Adds what another thread or second counted.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (at, tally) in
+            other.lanes.iter().enumerate().filter(|(_, tally)| tally.requests > 0 || tally.sent > 0)
+        {
+            self.lane(Lane(u16::try_from(at).unwrap_or(0))).add(tally);
+        }
+        for ((lane, server), tally) in &other.servers {
+            self.server(*lane, *server, |mine| mine.add(tally));
+        }
+    }
+
+    /// Begins anew without giving back the memory of lanes. Servers are forgotten, for they come and go.
+    pub(super) fn clear(&mut self) {
+        self.lanes.iter_mut().for_each(LaneTally::clear);
+        self.servers.clear();
+    }
+}

@@ -104,7 +104,7 @@ impl Engine {
             Input::Sampled(sample) => self.watch.judge(&self.plan, now, sample),
             Input::RolledUp(rollup) => {
                 self.shown.note(now, rollup);
-                Vec::new()
+                self.watch.roll_up(&self.plan, now, rollup)
             }
             Input::Deny { what, service, lasting, by } => {
                 self.denials.deny(&self.plan, now, what, service.as_ref(), *lasting, by)?

@@ -9,10 +9,6 @@ use thiserror::Error;
 
 /// Something that reached the mind.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "few are alive at once, and a sample is by far the most frequent"
-)]
 pub enum Input {
     /// The process began; the journal has been folded.
     Booted {

@@ -29,6 +29,8 @@ pub(crate) enum Lane {
     Confirmation,
     /// Whether we can see out at all.
     Sight,
+    /// What only the edge can see; it counts for itself.
+    Traffic,
 }
 
 impl Lane {
@@ -38,6 +40,7 @@ impl Lane {
             Fault::Slow { .. } => Self::Pace,
             Fault::Tls { tls: TlsFault::Expiring { .. } } => Self::Lifetime,
             Fault::Blind { .. } => Self::Sight,
+            fault if crate::traffic::is_of_the_edge(fault) => Self::Traffic,
             Fault::Lookup { .. } => Self::Confirmation,
             Fault::Dns { dns } => match dns {
                 DnsFault::DelegationMoved { .. } | DnsFault::NotDelegated | DnsFault::NxDomain => {

@@ -1,4 +1,4 @@
-//! Judges samples: findings, only on change.
+//! Judges samples and roll-ups: findings, only on change.
 //!
 //! | module | holds |
 //! |---|---|
@@ -8,7 +8,9 @@
 //! | `lane` | which faults take one another's place, and which mean the same |
 //! | `tally` | how often in a row, and what follows |
 //! | `blind` | whether it is us |
+//! | `dates` | registrations over time: what was told, what comes close, what nobody has confirmed |
 //! | `pace` | when a registry is asked before its turn |
+//! | `traffic` | the same for what the edge counts: surges, limits that fight, pools, names nobody watches |
 //! | `index` | what follows from the plan once |
 //! | `known` | the fold of the journal |
 //!
@@ -16,6 +18,7 @@
 //! kept apart; losing the latter costs a few samples, never a finding.
 
 mod blind;
+mod dates;
 mod delegation;
 mod index;
 mod known;
@@ -24,6 +27,7 @@ mod pace;
 mod registration;
 mod tally;
 mod tls;
+mod traffic;
 mod verdict;
 mod watch;
 

@@ -8,11 +8,12 @@ use crate::lane::Lane;
 use crate::pace::{Lookup, Trouble, Troubles};
 use crate::registration::{self, Before};
 use crate::tally::{Opening, Step, Tally};
-use crate::verdict::{self, Charge, Dark, Judged, Verdict, hurts_now};
+use crate::traffic::{self, Traffic};
+use crate::verdict::{self, Dark, Judged, Verdict, hurts_now};
 use model::event::Event;
 use model::fault::{DnsFault, DomainFault, TlsFault};
 use model::plan::{Ask, Probe};
-use model::sample::{Answer, DnsSeen, DomainSeen};
+use model::sample::{Answer, DnsSeen};
 use model::time::{between, later};
 use model::{
     Fault, Finding, FindingId, Happened, Kind, Looked, Plan, ProbeId, Sample, ServiceId, Thing, Time, Weight,
@@ -23,9 +24,9 @@ use std::time::Duration;
 /// A bad answer is followed up after this long.
 const FOLLOW_UP: Duration = Duration::from_secs(1);
 /// When a date comes close, the registry has this long to say that it moved before we say that it came close ...
-const STEP_GRACE: Duration = Duration::from_secs(60);
+pub(crate) const STEP_GRACE: Duration = Duration::from_secs(60);
 /// ... and this long before we call a domain expired that we could not ask about.
-const EXPIRY_GRACE: Duration = Duration::from_secs(6 * 3600);
+pub(crate) const EXPIRY_GRACE: Duration = Duration::from_secs(6 * 3600);
 /// New name servers that serve as the old ones did are held to be meant after this long,
 const ACCEPT_ALIKE: Duration = Duration::from_secs(3600);
 /// and those that lead elsewhere after this long, when nothing that stands on them is broken.
@@ -34,50 +35,51 @@ const ACCEPT_UNLIKE: Duration = Duration::from_secs(24 * 3600);
 /// Judges samples into findings.
 #[derive(Debug, Default)]
 pub struct Watch {
-    known: Known,
-    open: Open,
-    fresh: Fresh,
+    pub(crate) known: Known,
+    pub(crate) open: Open,
+    pub(crate) fresh: Fresh,
 }
 
 /// What was counted since boot.
 #[derive(Debug, Default)]
-struct Fresh {
+pub(crate) struct Fresh {
     index: Option<Index>,
     /// The plan changed: findings whose probe left it must close.
     sweep: bool,
-    probes: BTreeMap<ProbeId, Asked>,
+    pub(crate) probes: BTreeMap<ProbeId, Asked>,
     /// Probes whose next answer decides something.
     restless: BTreeSet<ProbeId>,
-    zones: BTreeMap<String, Zone>,
+    pub(crate) zones: BTreeMap<String, Zone>,
     /// Since when a moved delegation answers as it should.
     healthy: BTreeMap<String, Time>,
-    lookups: BTreeMap<ProbeId, Lookup>,
+    pub(crate) lookups: BTreeMap<ProbeId, Lookup>,
     /// Those of them that want another look whatever else happens.
-    pressing: BTreeSet<ProbeId>,
+    pub(crate) pressing: BTreeSet<ProbeId>,
     troubles: Troubles,
     /// When the dates of a registration must be judged again without an answer.
-    due: BTreeSet<(Time, ProbeId)>,
+    pub(crate) due: BTreeSet<(Time, ProbeId)>,
     sight: Sight,
     /// Probes whose newest answer would have opened a finding, but for the jury; and what they are about.
     held: BTreeMap<ProbeId, Thing>,
+    pub(crate) traffic: Traffic,
 }
 
 /// One probe, since boot.
 #[derive(Debug)]
-struct Asked {
+pub(crate) struct Asked {
     last: Time,
-    well: bool,
+    pub(crate) well: bool,
     lanes: BTreeMap<Lane, Tally>,
 }
 
 /// What happened so far in one call; numbers count on within it.
-struct Out {
+pub(crate) struct Out {
     last: u64,
-    happened: Vec<Happened>,
+    pub(crate) happened: Vec<Happened>,
 }
 
 impl Out {
-    fn open(&mut self, about: &Thing, probe: &ProbeId, opening: Opening) {
+    pub(crate) fn open(&mut self, about: &Thing, probe: &ProbeId, opening: Opening) {
         self.last += 1;
         let Opening { fault, weight, since, evidence } = opening;
         let (id, about, probe) = (FindingId(self.last), about.clone(), probe.clone());
@@ -85,7 +87,7 @@ impl Out {
         self.happened.push(Happened::FindingOpened { finding });
     }
 
-    fn close(&mut self, finding: FindingId) {
+    pub(crate) fn close(&mut self, finding: FindingId) {
         self.happened.push(Happened::FindingClosed { finding });
     }
 }
@@ -115,6 +117,7 @@ impl Watch {
         let mut out = self.out();
         self.settle_in(plan, now, &mut out);
         self.look_out(now, &mut out);
+        self.listen(plan, now, &mut out);
         while let Some((at, id)) = self.fresh.due.first().cloned().filter(|(at, _)| *at <= now) {
             self.fresh.due.remove(&(at, id.clone()));
             if let Some(probe) = plan.probes.get(&id) {
@@ -129,7 +132,8 @@ impl Watch {
     pub fn next(&self, plan: &Plan, now: Time) -> Option<Time> {
         let unsettled = self.fresh.index.as_ref().is_none_or(|index| !index.fits(plan)) || self.fresh.sweep;
         let due = self.fresh.due.first().map(|(at, _)| *at);
-        [unsettled.then_some(now), due, self.fresh.sight.deadline(now)].into_iter().flatten().min()
+        let others = [due, self.fresh.sight.deadline(now), self.listen_at(plan, now)];
+        others.into_iter().chain([unsettled.then_some(now)]).flatten().min()
     }
 
     /// Open findings.
@@ -168,6 +172,15 @@ impl Watch {
     /// When a thing was last looked at since boot, and whether nothing hurt by the newest answers about it.
     #[must_use]
     pub fn looked(&self, thing: &Thing) -> Option<Looked> {
+        match (self.looked_by_probes(thing), self.looked_by_the_edge(thing)) {
+            (Some(one), Some(other)) => {
+                Some(Looked { at: one.at.max(other.at), well: one.well && other.well })
+            }
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn looked_by_probes(&self, thing: &Thing) -> Option<Looked> {
         let probes = self.fresh.index.as_ref()?.about.get(thing)?;
         let asked = || probes.iter().filter_map(|probe| self.fresh.probes.get(probe));
         let at = asked().map(|asked| asked.last).max()?;
@@ -229,12 +242,12 @@ impl Watch {
 
 // What follows is how one answer is taken in, in the order in which it happens.
 impl Watch {
-    fn out(&self) -> Out {
+    pub(crate) fn out(&self) -> Out {
         Out { last: self.known.last_finding, happened: Vec::new() }
     }
 
     /// Follows a changed plan.
-    fn settle_in(&mut self, plan: &Plan, now: Time, out: &mut Out) {
+    pub(crate) fn settle_in(&mut self, plan: &Plan, now: Time, out: &mut Out) {
         if self.fresh.index.as_ref().is_none_or(|index| !index.fits(plan)) {
             let index = Index::new(plan);
             self.fresh.due =
@@ -252,9 +265,13 @@ impl Watch {
                 trouble.seen_by.retain(stays);
             }
             self.fresh.troubles.retain(|_, trouble| !trouble.seen_by.is_empty());
+            self.fresh.traffic.fit(plan, now);
         }
         if std::mem::take(&mut self.fresh.sweep) {
             let gone = |finding: &&Finding| {
+                if traffic::is_of_the_edge(&finding.fault) {
+                    return !traffic::is_still_planned(plan, finding);
+                }
                 finding.about.kind != Kind::Mainstay
                     && plan.probes.get(&finding.probe).is_none_or(|probe| probe.about != finding.about)
             };
@@ -385,7 +402,7 @@ impl Watch {
         Some(format!("{zone} {}", finding.fault))
     }
 
-    fn before<'a>(&'a self, plan: &Plan, domain: &str) -> Before<'a> {
+    pub(crate) fn before<'a>(&'a self, plan: &Plan, domain: &str) -> Before<'a> {
         Before {
             declared: plan.domains.get(domain).and_then(|domain| domain.expires),
             servers: self.known.delegations.get(domain).map(|known| &known.servers),
@@ -393,109 +410,6 @@ impl Watch {
             settled: self.known.settled.get(domain),
             expired: self.open.expired(&self.known, domain),
         }
-    }
-
-    fn registered(
-        &mut self,
-        plan: &Plan,
-        probe: &Probe,
-        seen: &DomainSeen,
-        now: Time,
-        out: &mut Out,
-    ) -> Verdict {
-        self.looked_up(plan, probe, now);
-        let verdict = registration::judge(seen, &self.before(plan, &seen.domain), now);
-        if self
-            .known
-            .registrations
-            .get(&seen.domain)
-            .is_none_or(|was| registration::told_anew(&was.seen, seen))
-        {
-            out.happened.push(Happened::RegistrationLearned { seen: seen.clone() });
-        }
-        self.plan_dates(plan, probe, seen, now);
-        verdict
-    }
-
-    fn looked_up(&mut self, plan: &Plan, probe: &Probe, now: Time) {
-        self.fresh.lookups.entry(probe.id.clone()).or_default().succeeded(now);
-        self.fresh.pressing.remove(&probe.id);
-        let nothing = registration::declared_only(&probe.about.name);
-        self.plan_dates(plan, probe, &nothing, now);
-    }
-
-    /// Notes when the dates of a registration must be looked at next without an answer.
-    fn plan_dates(&mut self, plan: &Plan, probe: &Probe, seen: &DomainSeen, now: Time) {
-        let step = registration::next_step(seen, &self.before(plan, &seen.domain), now);
-        let stale = registration::stale_at(self.confirmed(probe).unwrap_or(now), probe.every);
-        self.fresh.due.retain(|(_, id)| *id != probe.id);
-        // A stale date is told once; asking again each tick would only turn in a circle.
-        let stale = if stale > now { stale } else { later(now, probe.every.max(STEP_GRACE)) };
-        self.fresh.due.insert((step.map_or(stale, |step| step.min(stale)), probe.id.clone()));
-    }
-
-    /// When the registration was last confirmed: by an answer since boot, else by what is noted of a mute registry, else
-    /// when we began to look, as answers without news leave no line.
-    #[must_use]
-    pub fn confirmed(&self, probe: &Probe) -> Option<Time> {
-        if let Some(confirmed) = self.fresh.lookups.get(&probe.id).and_then(|lookup| lookup.confirmed) {
-            return Some(confirmed);
-        }
-        let noted = self.open.about(&self.known, &probe.about).find_map(|finding| match &finding.fault {
-            Fault::Domain { domain: DomainFault::Stale { since } } => Some(*since),
-            Fault::Lookup { .. } => Some(finding.since),
-            _ => None,
-        });
-        let learned = self.known.registrations.get(&probe.about.name).map(|known| known.at);
-        noted.or_else(|| learned.max(self.known.begun))
-    }
-
-    /// What there is to say when the registration was not confirmed for too long.
-    fn stale(&self, probe: &Probe, now: Time) -> Option<Charge> {
-        let confirmed = self.confirmed(probe)?;
-        let last_known = self.known.registrations.get(&probe.about.name).map(|known| &known.seen);
-        (registration::stale_at(confirmed, probe.every) <= now)
-            .then(|| registration::stale(confirmed, last_known))
-    }
-
-    /// Judges the dates of a registration without a new answer.
-    fn dates(&mut self, plan: &Plan, probe: &Probe, now: Time, out: &mut Out) {
-        let Ask::Domain { name } = &probe.ask else { return };
-        let seen = match self.known.registrations.get(name) {
-            Some(known) => known.seen.clone(),
-            None => registration::declared_only(name),
-        };
-        let mut verdict = Verdict::default();
-        if let Judged::Bad(charge) = self.worst_date(plan, name, &seen, now) {
-            let grace = match &charge.fault {
-                Fault::Domain { domain: DomainFault::Expired { .. } } => Some(EXPIRY_GRACE),
-                Fault::Domain { domain: DomainFault::Expires { .. } } => Some(STEP_GRACE),
-                _ => None,
-            };
-            let lookup = self.fresh.lookups.entry(probe.id.clone()).or_default();
-            if let Some(grace) = grace {
-                // Perhaps it was renewed since we last asked: ask, and wait a moment for the answer.
-                let asked_at = *lookup.confirm.get_or_insert(now);
-                self.fresh.pressing.insert(probe.id.clone());
-                if between(asked_at, now) >= grace {
-                    verdict = verdict.bad(charge);
-                } else {
-                    self.fresh.due.insert((later(asked_at, grace), probe.id.clone()));
-                    return;
-                }
-            }
-        }
-        if let Some(charge) = self.stale(probe, now) {
-            verdict = verdict.bad(charge);
-        }
-        verdict.well = self.fresh.probes.get(&probe.id).is_none_or(|asked| asked.well);
-        self.count(probe, verdict.lanes, false, now, out);
-        self.plan_dates(plan, probe, &seen, now);
-    }
-
-    fn worst_date(&self, plan: &Plan, name: &str, seen: &DomainSeen, now: Time) -> Judged {
-        let mut verdict = registration::judge(seen, &self.before(plan, name), now);
-        verdict.lanes.remove(&Lane::Registration).unwrap_or(Judged::Well)
     }
 
     /// Takes a verdict in: sight first, then the counts, then who is in trouble.
@@ -569,7 +483,14 @@ impl Watch {
     }
 
     /// Counts every lane of an answer and writes down what follows.
-    fn count(&mut self, probe: &Probe, lanes: BTreeMap<Lane, Judged>, hold: bool, now: Time, out: &mut Out) {
+    pub(crate) fn count(
+        &mut self,
+        probe: &Probe,
+        lanes: BTreeMap<Lane, Judged>,
+        hold: bool,
+        now: Time,
+        out: &mut Out,
+    ) {
         let mut restless = false;
         for (lane, judged) in lanes {
             let open = self

@@ -104,7 +104,7 @@ fn passage<'a>(views: &'a Views, depth: usize, hop: &'a Hop, at: Time) -> Passag
         icon: match hop.verdict {
             Verdict::Passed if hop.status < 500 => Icon::Ok,
             Verdict::Passed | Verdict::Failed => Icon::Major,
-            Verdict::Denied | Verdict::Malformed => Icon::Part,
+            Verdict::Denied | Verdict::Malformed | Verdict::Redirected => Icon::Part,
             Verdict::Limited | Verdict::Shed => Icon::Slow,
         },
         title: title(views, hop),

@@ -167,6 +167,7 @@ impl Hop {
             Verdict::Failed if status == 0 => format!("the client left before there was an answer{because}"),
             Verdict::Failed => format!("no server gave an answer, {status} went out{because}"),
             Verdict::Malformed => format!("refused with {status}{because}"),
+            Verdict::Redirected => format!("told with {status} to come back by https"),
         }
     }
 }

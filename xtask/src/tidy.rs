@@ -14,13 +14,14 @@ const ROWS: [(&str, &[&str]); 8] = [
     ("touch", &["site", "prober", "courier"]),
     ("memory", &["journal"]),
     ("order", &["engine"]),
-    ("think", &["watch", "diagnose", "wake", "tell", "drill", "config"]),
+    ("think", &["watch", "diagnose", "wake", "tell", "guard", "drill", "config"]),
     ("seal", &["seal"]),
     ("words", &["model"]),
 ];
 
 /// Crates that may not wait, fail or look at a clock, with everything that they stand on.
-const PURE: [&str; 9] = ["model", "config", "watch", "diagnose", "wake", "tell", "drill", "engine", "seal"];
+const PURE: [&str; 10] =
+    ["model", "config", "watch", "diagnose", "wake", "tell", "guard", "drill", "engine", "seal"];
 /// What would let them.
 const IMPURE: [&str; 8] = ["tokio", "hyper", "reqwest", "rusqlite", "axum", "rustls", "mio", "socket2"];
 

@@ -61,6 +61,10 @@ impl Key {
         if until <= now { Err(SealError::Expired(until)) } else { Ok(token.text) }
     }
 
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Signed with a key of the purpose's own, so that a purpose with a NUL in it cannot pass for another.
     fn tag(&self, purpose: &str, until_secs: i64, text: &str) -> [u8; TAG_BYTES] {
         let until = until_secs.to_string();
@@ -76,15 +80,20 @@ impl fmt::Debug for Key {
 }
 
 /// HMAC-SHA256 (RFC 2104) of the parts, one after the other.
-fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
-    // RFC 2104: a key shorter than the block is filled up with zeros.
-    let mut block = [0; 64];
-    block[..32].copy_from_slice(key);
-    let mut mac = Hmac::<Sha256>::new(&Array(block));
+pub(crate) fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
+    let mut mac = prepared(key);
     for part in parts {
         mac.update(part);
     }
     mac.finalize().into_bytes().into()
+}
+
+/// The key worked in, for whoever signs often.
+pub(crate) fn prepared(key: &[u8; 32]) -> Hmac<Sha256> {
+    // RFC 2104: a key shorter than the block is filled up with zeros.
+    let mut block = [0; 64];
+    block[..32].copy_from_slice(key);
+    Hmac::<Sha256>::new(&Array(block))
 }
 
 #[cfg(test)]

@@ -1,0 +1,142 @@
+//! Where traffic comes from, looked up: countries, autonomous systems, networks - each with its end.
+//!
+//! Few rules, many questions: sorted once, searched by halving, nothing allocated when asked.
+
+use crate::facts::{Facts, Limit};
+use crate::tick::Tick;
+use ipnet::IpNet;
+use model::DenyWhat;
+use std::net::IpAddr;
+
+/// Rules about where traffic comes from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    countries: Vec<([u8; 2], Tick)>,
+    systems: Vec<(u32, Tick)>,
+    nets: Nets<Tick>,
+}
+
+impl Places {
+    /// Each rule holds until its tick.
+    pub(crate) fn new<'a>(rules: impl IntoIterator<Item = (&'a DenyWhat, Tick)>) -> Self {
+        let mut places = Self::default();
+        let mut nets = Vec::new();
+        for (what, until) in rules {
+            match what {
+                DenyWhat::Country(code) => {
+                    if let Ok(code) = code.to_ascii_uppercase().as_bytes().try_into() {
+                        places.countries.push((code, until));
+                    }
+                }
+                DenyWhat::Asn(number) => places.systems.push((*number, until)),
+                DenyWhat::Net(net) => nets.push((*net, until)),
+            }
+        }
+        places.countries.sort_unstable();
+        places.systems.sort_unstable();
+        places.nets = Nets::new(nets);
+        places
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.countries.is_empty() && self.systems.is_empty() && self.nets.is_empty()
+    }
+
+    /// The rule that a request falls under now, the narrowest kind first.
+    pub(crate) fn hold(&self, facts: &Facts<'_>, now: Tick) -> Option<Limit> {
+        let live = |until: Tick| until > now;
+        if self.nets.covering(facts.client).any(|until| live(*until)) {
+            Some(Limit::Address)
+        } else if facts.asn.is_some_and(|asn| of(&self.systems, asn).any(live)) {
+            Some(Limit::System)
+        } else if facts.country.is_some_and(|code| of(&self.countries, code).any(live)) {
+            Some(Limit::Country)
+        } else {
+            None
+        }
+    }
+}
+
+fn of<K: Ord + Copy>(sorted: &[(K, Tick)], key: K) -> impl Iterator<Item = Tick> + '_ {
+    let from = sorted.partition_point(|(other, _)| *other < key);
+    sorted[from..].iter().take_while(move |(other, _)| *other == key).map(|(_, until)| *until)
+}
+
+/// Networks and what is said of each. Networks lie inside each other or apart, so they are a forest, laid out as stretches
+/// of addresses that each know the innermost network over them.
+#[derive(Clone, Debug)]
+pub(crate) struct Nets<T> {
+    rules: Vec<Rule<T>>,
+    /// Where a stretch begins, and the innermost network from there on. IPv4 as IPv6-mapped numbers.
+    stretches: Vec<(u128, Option<u32>)>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule<T> {
+    said: T,
+    /// The network around it.
+    around: Option<u32>,
+}
+
+impl<T> Default for Nets<T> {
+    fn default() -> Self {
+        Self { rules: Vec::new(), stretches: Vec::new() }
+    }
+}
+
+impl<T> Nets<T> {
+    pub(crate) fn new(nets: impl IntoIterator<Item = (IpNet, T)>) -> Self {
+        let mut sorted: Vec<(u128, u128, T)> = nets
+            .into_iter()
+            .map(|(net, said)| (number(net.network()), number(net.broadcast()), said))
+            .collect();
+        // The wider first where they begin alike.
+        sorted.sort_by_key(|(first, last, _)| (*first, std::cmp::Reverse(*last)));
+        let mut built = Self { rules: Vec::with_capacity(sorted.len()), stretches: Vec::new() };
+        let mut open: Vec<(u128, u32)> = Vec::new();
+        for (first, last, said) in sorted {
+            built.close(&mut open, Some(first));
+            let index = u32::try_from(built.rules.len()).unwrap_or(u32::MAX);
+            built.rules.push(Rule { said, around: open.last().map(|(_, rule)| *rule) });
+            built.stretches.push((first, Some(index)));
+            open.push((last, index));
+        }
+        built.close(&mut open, None);
+        built
+    }
+
+    /// Ends the networks that lie wholly before an address.
+    fn close(&mut self, open: &mut Vec<(u128, u32)>, before: Option<u128>) {
+        while let Some(&(last, _)) = open.last().filter(|(last, _)| before.is_none_or(|first| *last < first))
+        {
+            open.pop();
+            if let Some(next) = last.checked_add(1) {
+                self.stretches.push((next, open.last().map(|(_, rule)| *rule)));
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// What is said of the networks around an address, the narrowest first.
+    pub(crate) fn covering(&self, address: IpAddr) -> impl Iterator<Item = &T> {
+        let at = number(address);
+        let past = self.stretches.partition_point(|(first, _)| *first <= at);
+        let mut next = past.checked_sub(1).and_then(|index| self.stretches[index].1);
+        std::iter::from_fn(move || {
+            let rule = self.rules.get(next? as usize)?;
+            next = rule.around;
+            Some(&rule.said)
+        })
+    }
+}
+
+/// IPv4 and IPv6 in one line of numbers, IPv4 as its mapped form.
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(v6) => v6.to_bits(),
+    }
+}

@@ -1,0 +1,337 @@
+//! What a request's head must be before anything is passed on: one host, one length, nothing that two parsers read
+//! differently (RFC 9110, RFC 9112 sections 3, 6 and 11).
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Version};
+use std::borrow::Cow;
+
+/// Longest host name with its port.
+const HOST_MAX: usize = 261;
+
+/// Why a request is refused before anybody is asked.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Fault {
+    #[error("a request names its host exactly once")]
+    Host,
+    #[error("the host's name has characters that no host's name has")]
+    HostName,
+    #[error("the host in the request line is not the one in the Host field")]
+    HostDiffers,
+    #[error("the target is not a path")]
+    Target,
+    #[error("this method is not served")]
+    Method,
+    #[error("of the transfer codings only chunked is understood")]
+    Coding,
+    #[error("this expectation cannot be met")]
+    Expectation,
+}
+
+impl Fault {
+    /// The status that tells it.
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::Method => 405,
+            Self::Expectation => 417,
+            _ => 400,
+        }
+    }
+}
+
+/// The host that a request is for.
+#[derive(Debug)]
+pub(crate) struct Host {
+    /// As it was sent, port included.
+    pub(crate) value: HeaderValue,
+}
+
+impl Host {
+    /// Its name in lower case, without port and final dot.
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        let text = self.value.to_str().unwrap_or_default();
+        let name = match text.rfind(':') {
+            Some(at) if !text[at..].contains(']') => &text[..at],
+            _ => text,
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        }
+    }
+}
+
+/// What the connection's own fields asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Wishes {
+    /// What to switch to.
+    pub(crate) upgrade: Option<HeaderValue>,
+    /// Whether a `100 Continue` is awaited before the body is sent.
+    pub(crate) expects: bool,
+    /// Whether trailers are welcome.
+    pub(crate) trailers: bool,
+}
+
+/// Checks a head and takes from it what concerns only this connection.
+pub(crate) fn examine(parts: &mut Parts) -> Result<(Host, Wishes), Fault> {
+    let host = host(parts)?;
+    let extended = parts.extensions.get::<hyper::ext::Protocol>().is_some();
+    match parts.method {
+        Method::CONNECT if !extended => return Err(Fault::Method),
+        Method::TRACE => return Err(Fault::Method),
+        _ => {}
+    }
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    if !(path.starts_with('/') || path == "*" && parts.method == Method::OPTIONS) {
+        return Err(Fault::Target);
+    }
+    let wishes = wishes(parts)?;
+    Ok((host, wishes))
+}
+
+fn host(parts: &Parts) -> Result<Host, Fault> {
+    let mut named = parts.headers.get_all(header::HOST).iter();
+    let first = named.next();
+    if named.next().is_some() {
+        return Err(Fault::Host);
+    }
+    let value = match (parts.uri.authority(), first) {
+        (Some(authority), first) => {
+            if first.is_some_and(|host| !same(authority.as_str(), host)) {
+                return Err(Fault::HostDiffers);
+            }
+            HeaderValue::from_str(authority.as_str()).map_err(|_| Fault::HostName)?
+        }
+        (None, Some(host)) => host.clone(),
+        (None, None) => return Err(Fault::Host),
+    };
+    // A target with an authority and no path is meant for a proxy of another kind.
+    if valid(value.as_bytes()) { Ok(Host { value }) } else { Err(Fault::HostName) }
+}
+
+fn same(authority: &str, host: &HeaderValue) -> bool {
+    authority.as_bytes().eq_ignore_ascii_case(host.as_bytes())
+}
+
+/// A name, an IPv4 address or a bracketed IPv6 one, and perhaps a port.
+fn valid(host: &[u8]) -> bool {
+    if host.is_empty() || host.len() > HOST_MAX {
+        return false;
+    }
+    let (name, port) = if host[0] == b'[' {
+        let Some(end) = memchr::memchr(b']', host) else { return false };
+        let inner = &host[1..end];
+        if inner.is_empty() || !inner.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')) {
+            return false;
+        }
+        (&host[..=end], &host[end + 1..])
+    } else {
+        let end = memchr::memchr(b':', host).unwrap_or(host.len());
+        let name = &host[..end];
+        if name.is_empty()
+            || !name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        {
+            return false;
+        }
+        (name, &host[end..])
+    };
+    !name.is_empty()
+        && (port.is_empty() || port[0] == b':' && port.len() <= 6 && port[1..].iter().all(u8::is_ascii_digit))
+}
+
+fn wishes(parts: &mut Parts) -> Result<Wishes, Fault> {
+    let headers = &mut parts.headers;
+    let mut wishes = Wishes::default();
+    if let Some(expectation) = headers.get(header::EXPECT) {
+        if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+            return Err(Fault::Expectation);
+        }
+        wishes.expects = true;
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+        let chunked = codings.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if !chunked || codings.next().is_some() {
+            return Err(Fault::Coding);
+        }
+    }
+    if let Some(te) = headers.get(header::TE) {
+        wishes.trailers = te
+            .as_bytes()
+            .split(|b| *b == b',')
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"));
+    }
+    if headers.contains_key(header::CONNECTION) {
+        connection(parts, &mut wishes);
+    }
+    Ok(wishes)
+}
+
+/// Removes what `Connection` names, and reads what it asks for.
+fn connection(parts: &mut Parts, wishes: &mut Wishes) {
+    let mut named: Vec<HeaderName> = Vec::new();
+    let mut upgrade = false;
+    for value in parts.headers.get_all(header::CONNECTION) {
+        for token in value.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+            if token.eq_ignore_ascii_case(b"upgrade") {
+                upgrade = true;
+            } else if !token.eq_ignore_ascii_case(b"close")
+                && !token.eq_ignore_ascii_case(b"keep-alive")
+                && let Ok(name) = HeaderName::from_bytes(token)
+            {
+                named.push(name);
+            }
+        }
+    }
+    if upgrade && parts.version == Version::HTTP_11 && parts.method == Method::GET {
+        // HTTP/2 by upgrade would carry requests past every check that is made here.
+        wishes.upgrade = parts
+            .headers
+            .get(header::UPGRADE)
+            .cloned()
+            .filter(|to| !to.as_bytes().to_ascii_lowercase().windows(2).any(|pair| pair == b"h2"));
+    }
+    for name in named {
+        parts.headers.remove(name);
+    }
+}
+
+/// Whether a field of a request is passed on as it is. Framing, host, hop-by-hop fields and what the edge says itself are not.
+#[inline]
+pub(crate) fn passes(name: &HeaderName) -> bool {
+    match *name {
+        header::HOST
+        | header::CONNECTION
+        | header::TRANSFER_ENCODING
+        | header::CONTENT_LENGTH
+        | header::TE
+        | header::UPGRADE
+        | header::EXPECT
+        | header::PROXY_AUTHORIZATION
+        | header::FORWARDED => false,
+        header::ACCEPT
+        | header::ACCEPT_ENCODING
+        | header::ACCEPT_LANGUAGE
+        | header::USER_AGENT
+        | header::COOKIE
+        | header::AUTHORIZATION
+        | header::CONTENT_TYPE => true,
+        _ => passes_other(name.as_str()),
+    }
+}
+
+fn passes_other(name: &str) -> bool {
+    if name.contains('_') {
+        // Servers that make variables of fields read `x_forwarded_for` as `x-forwarded-for`.
+        let dashed = name.replace('_', "-");
+        return passes_other(&dashed) && !FRAMING.contains(&dashed.as_str());
+    }
+    !matches!(
+        name,
+        "keep-alive"
+            | "proxy-connection"
+            | "http2-settings"
+            | "x-forwarded-for"
+            | "x-forwarded-proto"
+            | "x-forwarded-host"
+            | "x-request-id"
+            | "traceparent"
+            | "mainstay-visitor"
+            | "mainstay-caller"
+    )
+}
+
+const FRAMING: [&str; 9] = [
+    "host",
+    "connection",
+    "transfer-encoding",
+    "content-length",
+    "te",
+    "upgrade",
+    "expect",
+    "forwarded",
+    "proxy-authorization",
+];
+
+/// Whether the visitor would rather read a page than JSON.
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .is_some_and(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn parts(uri: &str, fields: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().uri(uri);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn one_host_and_no_other() {
+        let table: [(&str, &[(&str, &str)], Result<&str, Fault>); 14] = [
+            ("/", &[("host", "a.test")], Ok("a.test")),
+            ("/", &[("host", "A.Test.:8080")], Ok("a.test")),
+            ("/", &[("host", "[::1]:80")], Ok("[::1]")),
+            ("/", &[("host", "[::1]")], Ok("[::1]")),
+            ("http://a.test/x", &[("host", "A.test")], Ok("a.test")),
+            ("http://a.test/x", &[("host", "b.test")], Err(Fault::HostDiffers)),
+            ("/", &[], Err(Fault::Host)),
+            ("/", &[("host", "a.test"), ("host", "a.test")], Err(Fault::Host)),
+            ("/", &[("host", "a.test, b.test")], Err(Fault::HostName)),
+            ("/", &[("host", "user@a.test")], Err(Fault::HostName)),
+            ("/", &[("host", "a.test:80:90")], Err(Fault::HostName)),
+            ("/", &[("host", "a.test/x")], Err(Fault::HostName)),
+            ("/", &[("host", "")], Err(Fault::HostName)),
+            ("a.test", &[("host", "a.test")], Err(Fault::Target)),
+        ];
+        for (uri, fields, expected) in table {
+            let found = examine(&mut parts(uri, fields)).map(|(host, _)| host.name().into_owned());
+            assert_eq!(found.as_deref().map_err(|fault| *fault), expected, "{uri} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_connection_names_goes_and_framing_is_ours() {
+        let fields = [
+            ("host", "a.test"),
+            ("connection", "close, X-Mine, content-length"),
+            ("x-mine", "1"),
+            ("content-length", "5"),
+        ];
+        let mut parts = parts("/", &fields);
+        examine(&mut parts).unwrap();
+        assert!(!parts.headers.contains_key("x-mine"));
+        for name in
+            ["content_length", "transfer_encoding", "x_forwarded_for", "host", "mainstay_visitor", "te"]
+        {
+            assert!(!passes(&HeaderName::from_static(name)), "{name}");
+        }
+        assert!(passes(&HeaderName::from_static("x_mine")));
+    }
+
+    #[test]
+    fn http2_is_not_reached_by_upgrade() {
+        for (to, passed) in [("websocket", true), ("h2c", false), ("foo, H2C", false)] {
+            let fields = [("host", "a.test"), ("connection", "Upgrade"), ("upgrade", to)];
+            let (_, wishes) = examine(&mut parts("/", &fields)).unwrap();
+            assert_eq!(wishes.upgrade.is_some(), passed, "{to}");
+        }
+    }
+
+    #[test]
+    fn codings_other_than_chunked_are_refused() {
+        for coding in ["gzip, chunked", "chunked, chunked", "identity", "xchunked"] {
+            let fields = [("host", "a.test"), ("transfer-encoding", coding)];
+            assert_eq!(examine(&mut parts("/", &fields)).unwrap_err(), Fault::Coding, "{coding}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! One visitor's connection: what is known of it, and the socket as hyper sees it.
+
+use crate::stream::Stream;
+use crate::ticks::Ticks;
+use crate::upstream::h1::conn::Conn;
+use bytes::{Buf, Bytes};
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A connection, shared by its socket, its task and its requests.
+pub(crate) struct Line {
+    /// Who speaks: by the PROXY protocol where the network has to use it, else the socket's other end.
+    pub(crate) peer: SocketAddr,
+    /// Whether it speaks TLS to us.
+    pub(crate) tls: bool,
+    pub(crate) ticks: Rc<Ticks>,
+    /// Requests under way.
+    pub(crate) busy: Cell<u32>,
+    /// The tick at which something last began or ended.
+    pub(crate) last: Cell<u32>,
+    /// The tick at which the first byte of the next head came; 0 before that.
+    pub(crate) head_since: Cell<u32>,
+    /// The tick since which the visitor takes nothing; 0 when it does.
+    pub(crate) stuck_since: Cell<u32>,
+    /// Whether everything that was answered has left.
+    pub(crate) flushed: Cell<bool>,
+    /// The server's side of a tunnel that begins once the 101 has left.
+    pub(crate) tunnel: RefCell<Option<Box<Conn>>>,
+}
+
+impl Line {
+    pub(crate) fn new(peer: SocketAddr, tls: bool, ticks: Rc<Ticks>) -> Rc<Self> {
+        let now = ticks.now();
+        Rc::new(Self {
+            peer,
+            tls,
+            ticks,
+            busy: Cell::new(0),
+            last: Cell::new(now),
+            head_since: Cell::new(now),
+            stuck_since: Cell::new(0),
+            flushed: Cell::new(true),
+            tunnel: RefCell::new(None),
+        })
+    }
+
+    /// A request begins; it is over when the token is dropped.
+    pub(crate) fn begin(self: &Rc<Self>) -> Busy {
+        self.busy.set(self.busy.get() + 1);
+        self.flushed.set(false);
+        self.head_since.set(0);
+        Busy(Rc::clone(self))
+    }
+}
+
+/// A request under way.
+pub(crate) struct Busy(Rc<Line>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.set(self.0.busy.get().saturating_sub(1));
+        self.0.last.set(self.0.ticks.now());
+    }
+}
+
+/// The visitor's socket.
+pub(crate) struct Socket {
+    pub(crate) stream: Stream,
+    pub(crate) line: Rc<Line>,
+    /// What was read from it before hyper came to it.
+    pub(crate) before: Bytes,
+    /// Whether hyper may close it; else it is closed after hyper has gone.
+    pub(crate) ends: bool,
+}
+
+impl Socket {
+    fn wrote(&self, polled: &Poll<io::Result<usize>>) {
+        let line = &self.line;
+        if polled.is_ready() {
+            line.stuck_since.set(0);
+        } else if line.stuck_since.get() == 0 {
+            line.stuck_since.set(line.ticks.now());
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !this.before.is_empty() {
+            let length = this.before.len().min(buf.remaining());
+            buf.put_slice(&this.before[..length]);
+            this.before.advance(length);
+            if this.before.is_empty() {
+                this.before = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if polled.is_ready() && this.line.busy.get() == 0 && this.line.head_since.get() == 0 {
+            this.line.head_since.set(this.line.ticks.now());
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Socket {
+    #[inline]
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(&polled);
+        polled
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(&polled);
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        // hyper flushes the socket when its own buffer is empty: with no request under way, all has left.
+        if polled.is_ready() && self.line.busy.get() == 0 {
+            self.line.flushed.set(true);
+        }
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ends { Pin::new(&mut self.stream).poll_shutdown(cx) } else { Poll::Ready(Ok(())) }
+    }
+}

@@ -1,0 +1,104 @@
+//! Small honest pages: what went wrong, whether to come back, and the id to quote.
+
+use crate::body::Body;
+use crate::line::Busy;
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+
+/// What is told instead of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    /// One sentence for whoever reads it.
+    pub(crate) why: &'static str,
+    /// Whether the connection is closed after it.
+    pub(crate) close: bool,
+}
+
+impl Refusal {
+    pub(crate) const fn new(status: StatusCode, why: &'static str) -> Self {
+        Self { status, why, close: false }
+    }
+
+    pub(crate) const fn and_close(mut self) -> Self {
+        self.close = true;
+        self
+    }
+}
+
+pub(crate) const NO_SUCH_HOST: Refusal =
+    Refusal::new(StatusCode::MISDIRECTED_REQUEST, "No site of this name is served here.");
+pub(crate) const NO_SERVER: Refusal = Refusal::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "No server can take this request right now. Please try again in a moment.",
+);
+pub(crate) const BAD_GATEWAY: Refusal = Refusal::new(
+    StatusCode::BAD_GATEWAY,
+    "The server behind this site did not answer properly. This is not your fault.",
+);
+pub(crate) const CERTIFICATE: Refusal = Refusal::new(
+    StatusCode::BAD_GATEWAY,
+    "The server behind this site shows a certificate that is not its own, so nothing was sent to it. This is not your fault.",
+);
+pub(crate) const LATE: Refusal = Refusal::new(
+    StatusCode::GATEWAY_TIMEOUT,
+    "The server behind this site took too long to answer. This is not your fault.",
+);
+pub(crate) const TOO_LARGE: Refusal =
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "What was sent is larger than this site takes.").and_close();
+pub(crate) const BROKE_OFF: Refusal =
+    Refusal::new(StatusCode::BAD_REQUEST, "The request broke off before it was complete.").and_close();
+
+/// The answer, as a page or as problem+json (RFC 9457).
+pub(crate) fn response(refusal: Refusal, id: &str, page: bool, busy: Busy) -> Response<Body> {
+    let title = refusal.status.canonical_reason().unwrap_or("Error");
+    let (kind, text) = if page { (HTML, html(refusal, title, id)) } else { (JSON, json(refusal, title, id)) };
+    let mut response = Response::new(Body::whole(Bytes::from(text), busy));
+    *response.status_mut() = refusal.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert("x-request-id", id);
+    }
+    if refusal.close {
+        headers.insert(header::CONNECTION, CLOSE);
+    }
+    response
+}
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+fn html(refusal: Refusal, title: &str, id: &str) -> String {
+    let parts = [
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>",
+        title,
+        "</title><style>:root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}code{font-size:.85em;overflow-wrap:anywhere}</style><h1>",
+        title,
+        "</h1><p>",
+        refusal.why,
+        "</p><p>If you report this, please quote <code>",
+        id,
+        "</code>.</p></html>\n",
+    ];
+    parts.concat()
+}
+
+fn json(refusal: Refusal, title: &str, id: &str) -> String {
+    let parts = [
+        "{\"type\":\"about:blank\",\"title\":\"",
+        title,
+        "\",\"status\":",
+        refusal.status.as_str(),
+        ",\"detail\":\"",
+        refusal.why,
+        "\",\"instance\":\"urn:request:",
+        id,
+        "\"}\n",
+    ];
+    parts.concat()
+}

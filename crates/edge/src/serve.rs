@@ -1,0 +1,179 @@
+//! A visitor's connection from its first byte to its last.
+//!
+//! Between requests nothing is kept but the socket: after two idle ticks hyper's state is taken down ("parked") and is set up
+//! again when the next byte comes.
+
+use crate::line::{Line, Socket};
+use crate::request;
+use crate::stream::Stream;
+use crate::thread::Thread;
+use crate::ticks::{Alarm, ticks};
+use crate::tunnel;
+use bytes::Bytes;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Idle ticks after which a connection is parked.
+const PARK_TICKS: u32 = 2;
+/// Ticks for which a closed connection's last bytes are waited for.
+const LINGER_TICKS: u32 = 10;
+/// Bytes of them that are read.
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// How a stretch of serving ended.
+enum End {
+    /// Nothing is under way; the socket may wait alone.
+    Idle(Stream, Bytes),
+    /// The 101 has left.
+    Tunnel(Stream, Bytes),
+    /// Over.
+    Closed(Stream),
+}
+
+/// HTTP/1.1 until the visitor goes.
+pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream, mut before: Bytes) {
+    let alarm = thread.ticks.alarm();
+    loop {
+        match Box::pin(stretch(&thread, &line, stream, before, &alarm)).await {
+            End::Idle(socket, rest) => {
+                stream = socket;
+                before = rest;
+                if before.is_empty() && !wakes(&thread, &line, &stream, &alarm).await {
+                    return;
+                }
+                line.head_since.set(0);
+            }
+            End::Tunnel(socket, rest) => {
+                if let Some(conn) = line.tunnel.take() {
+                    drop(alarm);
+                    tunnel::run(&thread, socket, rest, conn).await;
+                }
+                return;
+            }
+            End::Closed(socket) => {
+                Box::pin(linger(socket, &thread, &alarm)).await;
+                return;
+            }
+        }
+    }
+}
+
+/// Serves until nothing is under way.
+async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: Bytes, alarm: &Alarm) -> End {
+    let limits = thread.view().limits.clone();
+    let head_ticks = ticks(limits.head_wait);
+    let body_ticks = ticks(limits.body_wait);
+    let service = service_fn({
+        let (thread, line) = (Rc::clone(thread), Rc::clone(line));
+        move |request| request::serve(Rc::clone(&thread), Rc::clone(&line), request)
+    });
+    let socket = TokioIo::new(Socket { stream, line: Rc::clone(line), before, ends: false });
+    let mut conn = http1::Builder::new()
+        .half_close(false)
+        .max_headers(limits.headers as usize)
+        .max_header_size(limits.head_bytes as usize)
+        .max_buf_size((limits.head_bytes as usize).max(MIN_BUFFER))
+        .header_read_timeout(None)
+        .serve_connection(socket, service);
+    let ended = poll_fn(|cx| {
+        if Pin::new(&mut conn).poll(cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        watch(thread, line, alarm, head_ticks, body_ticks, cx)
+    })
+    .await;
+    let parts = conn.into_parts();
+    let socket = parts.io.into_inner();
+    let rest = if socket.before.is_empty() { parts.read_buf } else { socket.before };
+    if line.tunnel.borrow().is_some() {
+        End::Tunnel(socket.stream, rest)
+    } else if ended {
+        End::Idle(socket.stream, rest)
+    } else {
+        End::Closed(socket.stream)
+    }
+}
+
+/// hyper's least.
+const MIN_BUFFER: usize = 8 * 1024;
+
+/// Sets the connection's one alarm to what is due next. Ready with true: may be parked; with false: is to be closed.
+fn watch(
+    thread: &Thread,
+    line: &Line,
+    alarm: &Alarm,
+    head_ticks: u32,
+    body_ticks: u32,
+    cx: &Context<'_>,
+) -> Poll<bool> {
+    let now = thread.ticks.now();
+    let (stuck, head) = (line.stuck_since.get(), line.head_since.get());
+    let due = if stuck != 0 {
+        if now.saturating_sub(stuck) >= body_ticks {
+            return Poll::Ready(false);
+        }
+        stuck + body_ticks
+    } else if line.busy.get() > 0 {
+        alarm.clear();
+        return Poll::Pending;
+    } else if head != 0 {
+        if now.saturating_sub(head) >= head_ticks {
+            return Poll::Ready(false);
+        }
+        head + head_ticks
+    } else {
+        if line.flushed.get() && now.saturating_sub(line.last.get()) >= PARK_TICKS {
+            return Poll::Ready(true);
+        }
+        line.last.get() + PARK_TICKS
+    };
+    alarm.set(due, cx);
+    Poll::Pending
+}
+
+/// Waits alone for the next byte. False when there is none in time.
+async fn wakes(thread: &Rc<Thread>, line: &Line, stream: &Stream, alarm: &Alarm) -> bool {
+    let due = line.last.get().saturating_add(ticks(thread.view().limits.idle));
+    poll_fn(|cx| {
+        if stream.socket().poll_read_ready(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        if thread.ticks.now() >= due {
+            return Poll::Ready(false);
+        }
+        alarm.set(due, cx);
+        Poll::Pending
+    })
+    .await
+}
+
+/// Closes so that the last answer arrives: a socket with unread bytes would be reset.
+async fn linger(mut stream: Stream, thread: &Rc<Thread>, alarm: &Alarm) {
+    let due = thread.ticks.now() + LINGER_TICKS;
+    let mut ending = std::pin::pin!(async {
+        if stream.shutdown().await.is_err() {
+            return;
+        }
+        let (mut scrap, mut left) = ([0u8; 1024], LINGER_BYTES);
+        while let Ok(got) = stream.read(&mut scrap).await {
+            left = left.saturating_sub(got);
+            if got == 0 || left == 0 {
+                return;
+            }
+        }
+    });
+    poll_fn(|cx| {
+        if ending.as_mut().poll(cx).is_ready() || thread.ticks.now() >= due {
+            return Poll::Ready(());
+        }
+        alarm.set(due, cx);
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,4 @@
+//! TLS both ways: the certificates that visitors see, and the ones that servers must show.
+
+pub(crate) mod certificates;
+pub(crate) mod outward;

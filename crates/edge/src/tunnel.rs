@@ -1,0 +1,119 @@
+//! After a 101: bytes both ways, with a buffer only while there are any.
+
+use crate::stream::Stream;
+use crate::thread::Thread;
+use crate::upstream::h1::conn::Conn;
+use bytes::{Buf, Bytes};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes moved at once.
+const BUFFER: usize = 4 * 1024;
+
+thread_local! {
+    /// Read into by every tunnel of the thread in turn: what the other side takes at once needs no buffer of its own.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
+}
+
+/// Copies until both sides have closed, or one fails.
+pub(crate) async fn run(_thread: &Rc<Thread>, visitor: Stream, early: Bytes, conn: Box<Conn>) {
+    let (server, first) = conn.into_parts();
+    let mut tunnel = Box::new(Tunnel {
+        visitor,
+        server,
+        up: Way { held: early, state: State::Open },
+        down: Way { held: first.freeze(), state: State::Open },
+    });
+    let _ = poll_fn(|cx| tunnel.poll(cx)).await;
+}
+
+struct Tunnel {
+    visitor: Stream,
+    server: Stream,
+    up: Way,
+    down: Way,
+}
+
+/// One direction.
+struct Way {
+    /// What was read and not yet taken by the other side.
+    held: Bytes,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The reader has ended; the writer is to be told.
+    Ending,
+    Ended,
+}
+
+impl Tunnel {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let up = self.up.poll(cx, &mut self.visitor, &mut self.server)?;
+        let down = self.down.poll(cx, &mut self.server, &mut self.visitor)?;
+        if up.is_ready() && down.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+}
+
+impl Way {
+    fn poll(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<io::Result<()>> {
+        loop {
+            while !self.held.is_empty() {
+                let sent = ready!(Pin::new(&mut *to).poll_write(cx, &self.held))?;
+                if sent == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                self.held.advance(sent);
+                if self.held.is_empty() {
+                    self.held = Bytes::new();
+                }
+            }
+            match self.state {
+                State::Ended => return Poll::Ready(Ok(())),
+                State::Ending => {
+                    ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                    self.state = State::Ended;
+                }
+                State::Open => {
+                    // What is under TLS goes out only when told to.
+                    if Pin::new(&mut *to).poll_flush(cx)?.is_pending() {
+                        return Poll::Pending;
+                    }
+                    ready!(self.move_some(cx, from, to))?;
+                }
+            }
+        }
+    }
+
+    fn move_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut Stream,
+        to: &mut Stream,
+    ) -> Poll<io::Result<()>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buf = ReadBuf::new(scratch);
+            ready!(Pin::new(from).poll_read(cx, &mut buf))?;
+            let read = buf.filled();
+            if read.is_empty() {
+                self.state = State::Ending;
+                return Poll::Ready(Ok(()));
+            }
+            let sent = match Pin::new(to).poll_write(cx, read)? {
+                Poll::Ready(sent) => sent,
+                Poll::Pending => 0,
+            };
+            if sent < read.len() {
+                self.held = Bytes::copy_from_slice(&read[sent..]);
+            }
+            Poll::Ready(Ok(()))
+        })
+    }
+}

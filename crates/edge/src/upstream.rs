@@ -1,0 +1,6 @@
+//! From a request to a server's answer.
+
+pub(crate) mod connect;
+pub(crate) mod h1;
+pub(crate) mod home;
+pub(crate) mod trouble;

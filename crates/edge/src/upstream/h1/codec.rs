@@ -1,0 +1,294 @@
+//! Heads of HTTP/1.1 towards a server: the request's written, the response's read (RFC 9112).
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use std::mem::MaybeUninit;
+
+/// A response's head may be as long as this.
+pub(crate) const HEAD_MAX: usize = 64 * 1024;
+const LINES_MAX: usize = 128;
+
+/// How the end of a body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is none.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// The chunked coding.
+    Chunked,
+    /// The server closes.
+    UntilClose,
+}
+
+/// The head of a response.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    /// Without what concerns only this connection.
+    pub(crate) headers: HeaderMap,
+    pub(crate) framing: Framing,
+    /// Whether another request may follow.
+    pub(crate) keep: bool,
+    /// What the server switches to, of a 101.
+    pub(crate) upgrade: Option<HeaderValue>,
+    /// The server's own words where the status has none of the standard's.
+    pub(crate) reason: Option<Bytes>,
+}
+
+/// Why a server's answer cannot be passed on.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    #[error("the head of the server's answer is longer than {HEAD_MAX} bytes")]
+    TooLong,
+    #[error("the head of the server's answer cannot be read")]
+    Head,
+    #[error("the server tells the length of its answer in more than one way")]
+    Framing,
+    #[error("the server uses a transfer coding that was not asked for")]
+    Coding,
+}
+
+/// Writes the request line and the host. Header lines follow by [`line`], then an empty one.
+pub(crate) fn request_line(out: &mut Vec<u8>, method: &Method, target: &str, host: &[u8]) {
+    out.extend_from_slice(method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+    out.extend_from_slice(host);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// One header line.
+#[inline]
+pub(crate) fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The line that tells how the request's body ends.
+pub(crate) fn framing(out: &mut Vec<u8>, framing: Framing) {
+    match framing {
+        Framing::Length(length) => {
+            out.extend_from_slice(b"content-length: ");
+            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        Framing::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        Framing::None | Framing::UntilClose => {}
+    }
+}
+
+/// Takes a response's head from what has come. `None` while it is incomplete. `map` is filled: an old one saves an allocation.
+pub(crate) fn response(
+    buf: &mut BytesMut,
+    method: &Method,
+    map: &mut HeaderMap,
+) -> Result<Option<Head>, Malformed> {
+    let Some(end) = memchr::memmem::find(buf, b"\r\n\r\n") else {
+        return if buf.len() > HEAD_MAX { Err(Malformed::TooLong) } else { Ok(None) };
+    };
+    if end > HEAD_MAX {
+        return Err(Malformed::TooLong);
+    }
+    let block = buf.split_to(end + 4).freeze();
+    let mut lines = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; LINES_MAX];
+    let mut parsed = httparse::Response::new(&mut []);
+    let complete =
+        httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, &block, &mut lines);
+    if !matches!(complete, Ok(httparse::Status::Complete(length)) if length == block.len()) {
+        return Err(Malformed::Head);
+    }
+    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed::Head)?;
+    let eleven = parsed.version == Some(1);
+    let reason = match parsed.reason {
+        Some(words) if status.canonical_reason().is_none() && !words.is_empty() => {
+            Some(block.slice_ref(words.as_bytes()))
+        }
+        _ => None,
+    };
+    let mut read =
+        Read { length: None, coded: false, close: false, alive: false, upgrade: None, named: Vec::new() };
+    map.clear();
+    map.reserve(parsed.headers.len() + 2);
+    for field in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed::Head)?;
+        let value = block.slice_ref(field.value);
+        let value = HeaderValue::from_maybe_shared(value).map_err(|_| Malformed::Head)?;
+        if read.field(&name, &value, eleven)? {
+            map.append(name, value);
+        }
+    }
+    for name in &read.named {
+        if *name != header::CONTENT_LENGTH {
+            map.remove(name);
+        }
+    }
+    let framing = if *method == Method::HEAD
+        || status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+    {
+        Framing::None
+    } else if read.coded {
+        Framing::Chunked
+    } else if let Some(length) = read.length {
+        Framing::Length(length)
+    } else {
+        Framing::UntilClose
+    };
+    if read.coded || status == StatusCode::NO_CONTENT || status.is_informational() {
+        map.remove(header::CONTENT_LENGTH);
+    }
+    let keep = framing != Framing::UntilClose
+        && !read.close
+        && (eleven || read.alive)
+        && !(read.coded && read.length.is_some());
+    Ok(Some(Head { status, headers: std::mem::take(map), framing, keep, upgrade: read.upgrade, reason }))
+}
+
+/// What the fields of a response say about the connection.
+struct Read {
+    length: Option<u64>,
+    coded: bool,
+    close: bool,
+    alive: bool,
+    upgrade: Option<HeaderValue>,
+    named: Vec<HeaderName>,
+}
+
+impl Read {
+    /// Takes note of one field; whether it is passed on.
+    #[inline]
+    fn field(&mut self, name: &HeaderName, value: &HeaderValue, eleven: bool) -> Result<bool, Malformed> {
+        match *name {
+            header::CONTENT_LENGTH => {
+                let length = digits(value.as_bytes()).ok_or(Malformed::Framing)?;
+                if self.length.is_some_and(|known| known != length) {
+                    return Err(Malformed::Framing);
+                }
+                // A second one that says the same is not repeated.
+                Ok(self.length.replace(length).is_none())
+            }
+            header::TRANSFER_ENCODING => {
+                if !eleven || self.coded || !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
+                    return Err(Malformed::Coding);
+                }
+                self.coded = true;
+                Ok(false)
+            }
+            header::CONNECTION => {
+                for token in value.as_bytes().split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+                    if token.eq_ignore_ascii_case(b"close") {
+                        self.close = true;
+                    } else if token.eq_ignore_ascii_case(b"keep-alive") {
+                        self.alive = true;
+                    } else if let Ok(name) = HeaderName::from_bytes(token) {
+                        self.named.push(name);
+                    }
+                }
+                Ok(false)
+            }
+            header::UPGRADE => {
+                self.upgrade = Some(value.clone());
+                Ok(false)
+            }
+            header::TE | header::PROXY_AUTHENTICATE => Ok(*name == header::PROXY_AUTHENTICATE),
+            _ => Ok(!matches!(name.as_str(), "keep-alive" | "proxy-connection")),
+        }
+    }
+}
+
+/// A number of decimal digits and nothing else.
+pub(crate) fn digits(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() {
+        return None;
+    }
+    bytes.iter().try_fold(0u64, |sum, b| {
+        let digit = b.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        sum.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, method: Method) -> Result<Option<Head>, Malformed> {
+        response(&mut BytesMut::from(text), &method, &mut HeaderMap::new())
+    }
+
+    #[test]
+    fn framing_is_read_as_the_standard_says() {
+        let table = [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", Method::GET, Framing::Length(5), true),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\n",
+                Method::GET,
+                Framing::Length(5),
+                true,
+            ),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", Method::HEAD, Framing::None, true),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", Method::GET, Framing::Chunked, true),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+                Method::GET,
+                Framing::Chunked,
+                false,
+            ),
+            ("HTTP/1.1 200 OK\r\n\r\n", Method::GET, Framing::UntilClose, false),
+            ("HTTP/1.1 204 No Content\r\n\r\n", Method::GET, Framing::None, true),
+            ("HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n", Method::GET, Framing::None, true),
+            (
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 1\r\n\r\n",
+                Method::GET,
+                Framing::Length(1),
+                false,
+            ),
+            ("HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\n", Method::GET, Framing::Length(1), false),
+            (
+                "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 1\r\n\r\n",
+                Method::GET,
+                Framing::Length(1),
+                true,
+            ),
+        ];
+        for (text, method, framing, keep) in table {
+            let head = read(text, method).unwrap().unwrap();
+            assert_eq!((head.framing, head.keep), (framing, keep), "{text}");
+            assert!(
+                !head.headers.contains_key("transfer-encoding") && !head.headers.contains_key("connection")
+            );
+            assert!(head.headers.get_all("content-length").iter().count() < 2);
+        }
+    }
+
+    #[test]
+    fn answers_that_two_parsers_read_differently_are_refused() {
+        for (text, fault) in [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n", Malformed::Framing),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5, 5\r\n\r\n", Malformed::Framing),
+            ("HTTP/1.1 200 OK\r\ncontent-length: +5\r\n\r\n", Malformed::Framing),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n", Malformed::Coding),
+            ("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", Malformed::Coding),
+            ("HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n", Malformed::Head),
+            ("HTTP/1.1 200 OK\r\na : b\r\n\r\n", Malformed::Head),
+            ("HTTP/2 200 OK\r\n\r\n", Malformed::Head),
+        ] {
+            assert_eq!(read(text, Method::GET).unwrap_err(), fault, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_connection_names_is_not_passed_on() {
+        let text = "HTTP/1.1 200 OK\r\nconnection: x-mine, keep-alive\r\nx-mine: 1\r\nkeep-alive: 5\r\nx-other: 2\r\ncontent-length: 0\r\n\r\n";
+        let head = read(text, Method::GET).unwrap().unwrap();
+        let mut names: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-length", "x-other"]);
+    }
+}

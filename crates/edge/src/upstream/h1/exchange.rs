@@ -1,0 +1,369 @@
+//! A request and its answer on one connection, both ways at once: an early answer does not wait for the request's body.
+
+use super::chunked::{Chunked, Step, may_trail};
+use super::codec::{self, Framing, Head};
+use super::conn::Conn;
+use crate::ticks::{Alarm, Ticks};
+use crate::upstream::home::Home;
+use crate::upstream::trouble::Trouble;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+/// A request under way.
+pub(crate) struct Exchange {
+    conn: Box<Conn>,
+    home: Rc<Home>,
+    upload: Option<Upload>,
+    /// Whether anything of the answer came.
+    pub(crate) begun: bool,
+}
+
+/// The request's body on its way.
+pub(crate) struct Upload {
+    pub(crate) body: Incoming,
+    pub(crate) chunked: bool,
+    /// The tick until which a `100 Continue` is waited for.
+    pub(crate) hold: Option<u32>,
+    /// Bytes that it may still have.
+    pub(crate) room: u64,
+    /// Whether anything was taken from the body: then the request cannot be made again.
+    pub(crate) taken: bool,
+    ended: bool,
+    /// Why it was given up, while the answer may still come.
+    failed: Option<Trouble>,
+}
+
+impl Upload {
+    pub(crate) fn new(body: Incoming, chunked: bool, room: u64) -> Self {
+        Self { body, chunked, hold: None, room, taken: false, ended: false, failed: None }
+    }
+}
+
+impl Exchange {
+    /// Begins on a connection whose outbox holds the head.
+    pub(crate) fn new(conn: Box<Conn>, home: Rc<Home>, upload: Option<Upload>) -> Self {
+        Self { conn, home, upload, begun: false }
+    }
+
+    /// Whether the connection had answered before: then a failure may be that it was stale.
+    pub(crate) fn reused(&self) -> bool {
+        self.conn.answered > 0
+    }
+
+    /// The tick until which the body is held back.
+    pub(crate) fn hold(&self) -> Option<u32> {
+        self.upload.as_ref().and_then(|upload| upload.hold)
+    }
+
+    /// The request's body, where nothing was taken from it.
+    pub(crate) fn untouched(self) -> Result<Option<Upload>, Self> {
+        match &self.upload {
+            Some(upload) if upload.taken => Err(self),
+            _ => Ok(self.upload),
+        }
+    }
+
+    /// Sends, and reads the head of the answer.
+    pub(crate) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        ticks: &Ticks,
+        method: &Method,
+        map: &mut HeaderMap,
+    ) -> Poll<Result<Head, Trouble>> {
+        match self.poll_send(cx, ticks) {
+            // A server that answers and closes before it has read everything: the answer is what counts.
+            Poll::Ready(Err(why)) if self.upload.is_none() && !self.reused() => {
+                return Poll::Ready(Err(why));
+            }
+            Poll::Ready(Err(why @ (Trouble::Visitor | Trouble::TooLarge))) => return Poll::Ready(Err(why)),
+            Poll::Ready(_) | Poll::Pending => {}
+        }
+        loop {
+            if !self.conn.read.is_empty() {
+                self.begun = true;
+                if let Some(head) = codec::response(&mut self.conn.read, method, map)? {
+                    if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                        return Poll::Ready(Ok(head));
+                    }
+                    if head.status == StatusCode::CONTINUE
+                        && let Some(upload) = &mut self.upload
+                        && upload.hold.take().is_some()
+                    {
+                        match self.poll_send(cx, ticks) {
+                            Poll::Ready(Err(why @ (Trouble::Visitor | Trouble::TooLarge))) => {
+                                return Poll::Ready(Err(why));
+                            }
+                            Poll::Ready(_) | Poll::Pending => {}
+                        }
+                    }
+                    continue;
+                }
+            }
+            match ready!(self.conn.poll_read(cx, 0)) {
+                Ok(0) => {
+                    let failed = self.upload.as_mut().and_then(|upload| upload.failed.take());
+                    return Poll::Ready(Err(failed.unwrap_or(Trouble::Closed)));
+                }
+                Ok(_) => {}
+                Err(why) => return Poll::Ready(Err(Trouble::Reset(why))),
+            }
+        }
+    }
+
+    /// Sends what there is to send.
+    fn poll_send(&mut self, cx: &mut Context<'_>, ticks: &Ticks) -> Poll<Result<(), Trouble>> {
+        let Some(upload) = &mut self.upload else {
+            return self.conn.poll_write(cx).map_err(Trouble::Reset);
+        };
+        if upload.failed.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let sent = send(&mut self.conn, upload, cx, ticks);
+        match sent {
+            Poll::Ready(Ok(())) => self.upload = None,
+            Poll::Ready(Err(Trouble::Reset(ref why))) => {
+                upload.failed = Some(Trouble::Reset(std::io::Error::from(why.kind())));
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => {}
+        }
+        sent
+    }
+
+    /// The connection itself, after a 101.
+    pub(crate) fn into_conn(self) -> Box<Conn> {
+        self.conn
+    }
+
+    /// What follows the head: at once where it has come with it.
+    pub(crate) fn into_download(mut self, head: &Head, ticks: &Rc<Ticks>, wait: u32) -> Answer {
+        let sent = self.upload.is_none() && self.conn.written();
+        match head.framing {
+            Framing::None | Framing::Length(0) => {
+                if head.keep && sent && self.conn.read.is_empty() {
+                    self.home.put(self.conn);
+                }
+                return Answer::Whole(Bytes::new());
+            }
+            Framing::Length(length) if sent && self.conn.read.len() as u64 == length => {
+                let whole = self.conn.read.split().freeze();
+                if head.keep {
+                    self.home.put(self.conn);
+                }
+                return Answer::Whole(whole);
+            }
+            Framing::Length(_) | Framing::Chunked | Framing::UntilClose => {}
+        }
+        Answer::Rest(Box::new(Download {
+            left: match head.framing {
+                Framing::Length(length) => Left::Bytes(length),
+                Framing::Chunked => Left::Chunks(Chunked::new()),
+                Framing::None | Framing::UntilClose => Left::All,
+            },
+            keep: head.keep,
+            exchange: Some(self),
+            alarm: None,
+            ticks: Rc::clone(ticks),
+            wait,
+        }))
+    }
+}
+
+/// Sends head and body until the socket takes no more or the body has nothing more yet.
+fn send(
+    conn: &mut Conn,
+    upload: &mut Upload,
+    cx: &mut Context<'_>,
+    ticks: &Ticks,
+) -> Poll<Result<(), Trouble>> {
+    let held = upload.hold.is_some_and(|until| ticks.now() < until);
+    loop {
+        let mut blocked = held;
+        if !held && conn.data.is_empty() && conn.tail.is_empty() && !upload.ended {
+            match Pin::new(&mut upload.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => stage(conn, upload, frame)?,
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Trouble::Visitor)),
+                Poll::Ready(None) => {
+                    upload.ended = true;
+                    if upload.chunked {
+                        conn.tail = b"0\r\n\r\n";
+                    }
+                }
+                Poll::Pending => blocked = true,
+            }
+        }
+        ready!(conn.poll_write(cx)).map_err(Trouble::Reset)?;
+        if upload.ended {
+            return Poll::Ready(Ok(()));
+        }
+        if blocked {
+            return Poll::Pending;
+        }
+    }
+}
+
+/// Puts one frame of the body into the outbox.
+fn stage(conn: &mut Conn, upload: &mut Upload, frame: Frame<Bytes>) -> Result<(), Trouble> {
+    upload.taken = true;
+    match frame.into_data() {
+        Ok(data) => {
+            upload.room = upload.room.checked_sub(data.len() as u64).ok_or(Trouble::TooLarge)?;
+            if data.is_empty() {
+                return Ok(());
+            }
+            if upload.chunked {
+                conn.head.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+                conn.tail = b"\r\n";
+            } else if upload.body.is_end_stream() {
+                upload.ended = true;
+            }
+            conn.data = data;
+        }
+        Err(frame) => {
+            if let Ok(trailers) = frame.into_trailers() {
+                upload.ended = true;
+                if upload.chunked {
+                    conn.head.extend_from_slice(b"0\r\n");
+                    for (name, value) in trailers.iter().filter(|(name, _)| may_trail(name)) {
+                        codec::line(&mut conn.head, name.as_str().as_bytes(), value.as_bytes());
+                    }
+                    conn.tail = b"\r\n";
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What follows a response's head.
+pub(crate) enum Answer {
+    /// All of it has come.
+    Whole(Bytes),
+    /// It comes.
+    Rest(Box<Download>),
+}
+
+enum Left {
+    Bytes(u64),
+    Chunks(Chunked),
+    All,
+}
+
+/// A response's body, read from the socket as the visitor takes it.
+pub(crate) struct Download {
+    exchange: Option<Exchange>,
+    left: Left,
+    keep: bool,
+    alarm: Option<Alarm>,
+    ticks: Rc<Ticks>,
+    /// Ticks for which it may stand still.
+    wait: u32,
+}
+
+impl Download {
+    /// What is known of its length.
+    pub(crate) fn size_hint(&self) -> http_body::SizeHint {
+        match &self.left {
+            Left::Bytes(left) => http_body::SizeHint::with_exact(*left),
+            Left::Chunks(_) | Left::All => http_body::SizeHint::default(),
+        }
+    }
+
+    /// Whether nothing more comes.
+    pub(crate) fn ended(&self) -> bool {
+        self.exchange.is_none()
+    }
+
+    /// The next part.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
+        let polled = self.poll_next(cx);
+        match &polled {
+            Poll::Pending => {
+                let alarm = self.alarm.get_or_insert_with(|| self.ticks.alarm());
+                if alarm.late() {
+                    self.exchange = None;
+                    return Poll::Ready(Some(Err(Trouble::Stalled)));
+                }
+                alarm.set(self.ticks.now().saturating_add(self.wait), cx);
+            }
+            Poll::Ready(Some(Err(_))) => self.exchange = None,
+            Poll::Ready(_) => {
+                if let Some(alarm) = &self.alarm {
+                    alarm.clear();
+                }
+            }
+        }
+        polled
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
+        loop {
+            let Some(exchange) = &mut self.exchange else { return Poll::Ready(None) };
+            if exchange.upload.is_some() || !exchange.conn.written() {
+                // Whether the rest of the request arrives is the server's business once it has answered.
+                let _ = exchange.poll_send(cx, &self.ticks);
+            }
+            let want = match &mut self.left {
+                Left::Bytes(left) => {
+                    if !exchange.conn.read.is_empty() {
+                        let data = take(&mut exchange.conn.read, *left);
+                        *left -= data.len() as u64;
+                        if *left == 0 {
+                            self.finish();
+                        }
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                    }
+                    usize::try_from(*left).unwrap_or(usize::MAX)
+                }
+                Left::Chunks(chunks) => match chunks.decode(&mut exchange.conn.read) {
+                    Ok(Step::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                    Ok(Step::End(trailers)) => {
+                        self.finish();
+                        return Poll::Ready(trailers.map(|map| Ok(Frame::trailers(map))));
+                    }
+                    Ok(Step::Need) => 0,
+                    Err(_) => return Poll::Ready(Some(Err(Trouble::Chunks))),
+                },
+                Left::All => {
+                    if !exchange.conn.read.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(exchange.conn.read.split().freeze()))));
+                    }
+                    0
+                }
+            };
+            match ready!(exchange.conn.poll_read(cx, want)) {
+                Ok(0) => {
+                    self.exchange = None;
+                    return Poll::Ready(match self.left {
+                        Left::All => None,
+                        Left::Bytes(_) | Left::Chunks(_) => Some(Err(Trouble::Truncated)),
+                    });
+                }
+                Ok(_) => {}
+                Err(why) => return Poll::Ready(Some(Err(Trouble::Reset(why)))),
+            }
+        }
+    }
+
+    /// The answer is complete: the connection goes home if another request may follow.
+    fn finish(&mut self) {
+        if let Some(exchange) = self.exchange.take()
+            && self.keep
+            && exchange.upload.is_none()
+            && exchange.conn.written()
+            && exchange.conn.read.is_empty()
+        {
+            exchange.home.put(exchange.conn);
+        }
+    }
+}
+
+fn take(buf: &mut BytesMut, most: u64) -> Bytes {
+    let length = usize::try_from(most).unwrap_or(usize::MAX).min(buf.len());
+    buf.split_to(length).freeze()
+}

@@ -1,0 +1,57 @@
+//! Why a server gave no whole answer: whose fault it is, and with it what may be tried next.
+
+use super::h1::codec::Malformed;
+use std::io;
+
+/// What went wrong between the edge and a server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// No connection came about.
+    #[error("no connection to the server: {0}")]
+    Connect(io::Error),
+    /// No connection came about in time.
+    #[error("no connection to the server in time")]
+    ConnectTime,
+    /// The server's certificate is not the one that the plan expects. Every server of the pool is likely to have it, and
+    /// no retry mends it.
+    #[error("the server's certificate is wrong: expected {expected}, {why}")]
+    Certificate {
+        /// The name that it should be certified for.
+        expected: String,
+        /// What is wrong instead.
+        why: String,
+    },
+    /// TLS did not come about otherwise.
+    #[error("the TLS handshake with the server failed: {0}")]
+    Handshake(String),
+    /// The connection broke.
+    #[error("the connection to the server broke: {0}")]
+    Reset(io::Error),
+    /// The server closed before it answered.
+    #[error("the server closed the connection without an answer")]
+    Closed,
+    /// The server closed within its answer.
+    #[error("the server broke off within its answer")]
+    Truncated,
+    /// No answer began in time.
+    #[error("no answer in time")]
+    Late,
+    /// The answer stood still.
+    #[error("the answer stood still for too long")]
+    Stalled,
+    /// The answer is not HTTP.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The answer's chunks are not.
+    #[error("the server's chunks cannot be read")]
+    Chunks,
+    /// HTTP/2 ended.
+    #[error("the HTTP/2 connection to the server failed: {0}")]
+    Http2(String),
+    /// The visitor went away, or what it sent was broken.
+    #[error("the visitor's own request broke off")]
+    Visitor,
+    /// The visitor's body is longer than the plan allows.
+    #[error("the request's body is longer than allowed")]
+    TooLarge,
+}

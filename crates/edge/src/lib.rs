@@ -3,6 +3,7 @@
 mod body;
 pub mod edge;
 mod forwarded;
+pub mod geo;
 mod head;
 mod line;
 mod proxy_protocol;

@@ -3,6 +3,7 @@
 use crate::draft::ServiceDraft;
 use crate::marks::Marks;
 use crate::near::shown;
+use model::Kind;
 use std::collections::BTreeMap;
 
 /// Marks every need that closes a circle.
@@ -20,17 +21,18 @@ pub(crate) fn judge(services: &BTreeMap<String, ServiceDraft>, marks: &mut Marks
                     state.insert(name, State::Done);
                     path.pop();
                 }
-                Some(need) => match state.get(need.value.as_str()) {
+                Some(need) if need.value.kind != Kind::Service => {}
+                Some(need) => match state.get(need.value.name.as_str()) {
                     Some(State::Open) if marks.is_full() => marks.leave_out(),
                     Some(State::Open) => {
-                        let from = path.iter().position(|(name, _)| *name == need.value).unwrap_or(0);
+                        let from = path.iter().position(|(name, _)| *name == need.value.name).unwrap_or(0);
                         let circle: Vec<&str> = path.iter().skip(from).map(|(name, _)| *name).collect();
                         let hint = "take out the need that is not one: what works without the other?";
                         marks.between(need.place.clone(), told(&circle), hint);
                     }
                     Some(State::Done) => {}
                     None => {
-                        if let Some((name, _)) = services.get_key_value(&need.value) {
+                        if let Some((name, _)) = services.get_key_value(&need.value.name) {
                             enter(name, &mut path, &mut state);
                         }
                     }

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | each host | `http.HOST` about `host.HOST`, `tls.HOST` about `tls.HOST` |
 //! | each registrable domain behind a host | `dns.ZONE`, `domain.ZONE` |
+//! | each guard | its service and hosts need `pool.NAME` |
 //! | each probe by hand | itself; about `probe.NAME` when it asks http or tcp, else about the thing it asks after, in place of a derived one |
 
 use crate::domain::Registration;
 use crate::draft::{Draft, ServiceDraft};
 use crate::edges;
+use crate::form::At;
 use crate::host::Host;
 use crate::marks::{Marks, Place};
 use crate::near::shown;
@@ -80,6 +82,7 @@ pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
         add_zone(draft, zone, names, &by_hand, &mut probes);
     }
     edges::lay(draft, &hosts, &watched, &mut graph);
+    edges::serve(draft, &services, &hosts, &mut graph);
     Derived { services, probes, graph, zones: watched }
 }
 
@@ -151,8 +154,14 @@ fn service(
         );
     }
 
-    for need in service.needs.iter().filter(|need| !draft.services.contains_key(&need.value)) {
-        marks.unknown(need.place.clone(), "service", &need.value, draft.services.keys().map(String::as_str));
+    for At { value, place } in &service.needs {
+        if value.kind == Kind::Pool {
+            if !draft.pools.contains_key(&value.name) {
+                marks.unknown(place.clone(), "pool", &value.name, draft.pools.keys().map(String::as_str));
+            }
+        } else if !draft.services.contains_key(&value.name) {
+            marks.unknown(place.clone(), "service", &value.name, draft.services.keys().map(String::as_str));
+        }
     }
     for rota in service.rota.iter().filter(|rota| !draft.rotas.contains_key(&rota.value)) {
         marks.unknown(rota.place.clone(), "rota", &rota.value, draft.rotas.keys().map(String::as_str));
@@ -168,11 +177,11 @@ fn service(
         group: service.group.clone(),
         hosts: concrete,
         declared_hosts: service.hosts.iter().map(|at| at.value.text()).collect(),
-        needs: service.needs.iter().map(|need| Thing::service(&need.value)).collect(),
+        needs: service.needs.iter().map(|need| need.value.clone()).collect(),
         rota: service.rota.as_ref().map(|at| RotaId(at.value.clone())),
         ladder: LadderId(service.ladder.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone())),
         public: service.public,
-        guard: None,
+        guard: service.guard.as_ref().map(|draft| draft.guard.clone()),
     }
 }
 

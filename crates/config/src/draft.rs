@@ -1,17 +1,20 @@
 //! The plan as it was written: every word read, nothing yet compared with anything else.
 
+use crate::address::{listen, network};
+use crate::edge::{self, EdgeDraft};
 use crate::form::{At, Form, Wrong};
+use crate::guard::{self, GuardDraft};
 use crate::host::{Host, Pattern, dns_name};
 use crate::marks::{Marks, Place};
 use crate::people::{self, ChannelDraft, LadderDraft, PersonDraft, RotaDraft};
+use crate::pool::{self, CallerDraft, PoolDraft};
 use crate::probe::{self, ProbeDraft};
 use crate::root::Root;
 use crate::url::Url;
 use crate::word;
-use ipnet::IpNet;
 use jiff::tz::TimeZone;
-use model::Time;
 use model::plan::{Board, Dns, Registry, Site};
+use model::{Thing, Time};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -32,6 +35,9 @@ pub(crate) struct Draft {
     pub(crate) rotas: BTreeMap<String, RotaDraft>,
     pub(crate) ladders: BTreeMap<String, LadderDraft>,
     pub(crate) channels: BTreeMap<String, ChannelDraft>,
+    pub(crate) edge: Option<EdgeDraft>,
+    pub(crate) pools: BTreeMap<String, PoolDraft>,
+    pub(crate) callers: BTreeMap<String, CallerDraft>,
     pub(crate) board: Board,
 }
 
@@ -54,13 +60,17 @@ pub(crate) struct ServiceDraft {
     pub(crate) title: String,
     pub(crate) group: Option<String>,
     pub(crate) hosts: Vec<At<Pattern>>,
+    /// Whether `hosts` names any, right or wrong.
+    pub(crate) has_hosts: bool,
     pub(crate) samples: Vec<At<Host>>,
     /// Whether `samples` names any, right or wrong.
     pub(crate) has_samples: bool,
-    pub(crate) needs: Vec<At<String>>,
+    /// Services and pools.
+    pub(crate) needs: Vec<At<Thing>>,
     pub(crate) rota: Option<At<String>>,
     pub(crate) ladder: Option<At<String>>,
     pub(crate) public: bool,
+    pub(crate) guard: Option<GuardDraft>,
 }
 
 /// A declared date.
@@ -86,6 +96,9 @@ pub(crate) fn read(root: &Root<'_>, folder: &Path, marks: &mut Marks) -> Draft {
         rotas: root.each(marks, "rota", |_, form, marks| people::rota(form, &zone, marks)),
         ladders: root.each(marks, "ladder", |_, form, marks| people::ladder(form, marks)),
         channels: root.each(marks, "channel", |_, form, marks| people::channel(form, folder, marks)),
+        edge: root.maybe(marks, "edge", |form, marks| edge::read(form, folder, site.listen, marks)),
+        pools: root.each(marks, "pool", pool::pool),
+        callers: root.each(marks, "caller", |name, form, marks| pool::caller(name, form, folder, marks)),
         board: root.one(marks, "board", |form, marks| board(form, title, marks)),
         site,
         url,
@@ -139,27 +152,6 @@ fn site(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> (Site, Option<
     (site, url)
 }
 
-fn listen(text: &str) -> Result<SocketAddr, Wrong> {
-    text.trim().parse().map_err(|_| {
-        let wrong = Wrong::new(format!("`{}` is not an address with a port", crate::near::shown(text)));
-        match text.trim().strip_prefix(':').or_else(|| text.trim().strip_prefix("localhost:")) {
-            Some(port) => {
-                wrong.hint(format!("for example: listen = \"127.0.0.1:{}\"", crate::near::shown(port)))
-            }
-            None => wrong,
-        }
-    })
-}
-
-fn network(text: &str) -> Result<IpNet, Wrong> {
-    let text = text.trim();
-    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(single).ok_or_else(|| {
-        Wrong::new(format!("`{}` is not a network", crate::near::shown(text)))
-            .hint("for example: \"10.0.0.0/8\" or \"10.1.2.3\"")
-    })
-}
-
 fn dns(form: &mut Form<'_>, marks: &mut Marks) -> Dns {
     let resolvers = form.words(marks, "resolvers", |text| {
         let bare = || text.trim().parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
@@ -174,7 +166,7 @@ fn dns(form: &mut Form<'_>, marks: &mut Marks) -> Dns {
                 .hint("an address alone; the port is `port`")
         })
     });
-    let port = form.count(marks, "port").and_then(|port| u16::try_from(port).ok());
+    let port = form.count(marks, "port");
     Dns {
         resolvers: resolvers.into_iter().map(|at| at.value).collect(),
         roots: roots.into_iter().map(|at| at.value).collect(),
@@ -210,6 +202,7 @@ fn service(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> ServiceDraft {
         title: form.word(marks, "title", word::text).map_or_else(|| titled(name), |at| at.value),
         group: form.word(marks, "group", word::text).map(|at| at.value),
         hosts: form.words(marks, "hosts", Pattern::read),
+        has_hosts: form.is_filled("hosts"),
         samples: form.words(marks, "samples", |text| {
             if text.contains('*') {
                 Err(Wrong::new("a sample is a concrete name, without a star"))
@@ -222,6 +215,7 @@ fn service(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> ServiceDraft {
         rota: form.word(marks, "rota", name_of),
         ladder: form.word(marks, "ladder", name_of),
         public: form.flag(marks, "public").unwrap_or(true),
+        guard: form.table(marks, "guard", guard::read),
     }
 }
 
@@ -230,12 +224,13 @@ pub(crate) fn name_of(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
-/// `service.NAME`; other kinds of things are not served yet, and said so.
-fn need(text: &str) -> Result<String, Wrong> {
+/// `service.NAME` or `pool.NAME`; other kinds of things are not served yet, and said so.
+fn need(text: &str) -> Result<Thing, Wrong> {
     let shown = crate::near::shown(text);
     match text.split_once('.') {
-        Some(("service", name)) if !name.is_empty() => Ok(name.to_owned()),
-        Some((kind @ ("database" | "pool" | "heartbeat"), _)) => {
+        Some(("service", name)) if !name.is_empty() => Ok(Thing::service(name)),
+        Some(("pool", name)) if !name.is_empty() => Ok(Thing::pool(name)),
+        Some((kind @ ("database" | "heartbeat"), _)) => {
             Err(Wrong::new(format!("`{shown}`: {kind}s are not served by this version"))
                 .hint("take it out for now; nothing is ignored silently"))
         }

@@ -1,11 +1,13 @@
-//! Who stands on what: the edges of the graph below hosts and probes.
+//! Who stands on what: the edges of the graph below hosts and probes, and the pools below what they serve.
 
 use crate::derive::zone_behind;
 use crate::domain::Registration;
 use crate::draft::Draft;
 use crate::host::Host;
 use crate::probe::AskDraft;
-use model::{Graph, Kind, Thing};
+use crate::serving;
+use model::plan::Service;
+use model::{Graph, Kind, ServiceId, Thing};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The edges below hosts and probes: what they stand on, as far as that is watched.
@@ -47,6 +49,31 @@ pub(crate) fn lay(
                     nearest.into_iter().for_each(|below| graph.add_need(above.clone(), below));
                 }
             }
+        }
+    }
+}
+
+/// The pools, beneath the services that they serve and the hosts that lead to them.
+pub(crate) fn serve(
+    draft: &Draft,
+    services: &BTreeMap<ServiceId, Service>,
+    hosts: &BTreeMap<String, Host>,
+    graph: &mut Graph,
+) {
+    draft.pools.keys().for_each(|name| graph.add(Thing::pool(name)));
+    let exact: BTreeMap<String, &str> = serving::guarded(draft)
+        .filter_map(|(_, service, guard)| Some((service, guard.pool.as_ref()?)))
+        .flat_map(|(service, pool)| service.hosts.iter().map(|host| (&host.value, pool.value.as_str())))
+        .filter(|(pattern, _)| !pattern.is_wildcard)
+        .map(|(pattern, pool)| (serving::route(pattern), pool))
+        .collect();
+    for service in services.values() {
+        let Some(guard) = &service.guard else { continue };
+        graph.add_need(Thing::service(&service.id.0), Thing::pool(&guard.pool.0));
+        for text in &service.hosts {
+            // A sample below a wildcard may be another service's very host; that one serves it.
+            let own = hosts.get(text).and_then(|host| exact.get(&host.bare()));
+            graph.add_need(Thing::host(text), Thing::pool(own.copied().unwrap_or(&guard.pool.0)));
         }
     }
 }

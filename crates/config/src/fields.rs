@@ -1,5 +1,7 @@
 //! The one table of everything that may stand in a plan: it drives reading, hints, the JSON Schema and the reference.
 
+mod edge;
+
 use crate::kind::{Field, Key, Kind, Section};
 use std::time::Duration;
 
@@ -58,8 +60,10 @@ const AWAKE: Kind = Kind::Word {
     what: "two times of day: \"07:30-23:00\"",
     pattern: Some("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"),
 };
-const NEED: Kind =
-    Kind::Word { what: "a service, written \"service.NAME\"", pattern: Some("^service\\.[A-Za-z0-9]") };
+const NEED: Kind = Kind::Word {
+    what: "a service or a pool, written \"service.NAME\"",
+    pattern: Some("^(service|pool)\\.[A-Za-z0-9]"),
+};
 
 const SITE: &[Field] = &[
     optional(
@@ -228,13 +232,19 @@ const SERVICE: &[Field] = &[
         "needs",
         Kind::List { of: &NEED, least: 0 },
         "none",
-        "Other services that it cannot work without. A failure there explains a failure here, and wakes people once.",
+        "Other services and pools that it cannot work without. A failure there explains a failure here, and wakes people once.",
         "[\"service.mail\"]",
     ),
     optional("rota", Kind::Name("rota"), "those of the ladder", "Who is responsible for it.", "\"platform\""),
     optional("ladder", Kind::Name("ladder"), "default", "Whom to wake for it.", "\"default\""),
     optional("public", Kind::Flag, "true", "Whether visitors see it on the board.", "false"),
-    later("guard", "a guarded entrance, served by mainstay's own edge"),
+    optional(
+        "guard",
+        Kind::Table(edge::GUARD),
+        "served by somebody else",
+        "How mainstay's own edge serves its hosts. Needs `[edge]`.",
+        "{ pool = \"auth\" }",
+    ),
 ];
 
 const EXPECT: &[Field] = &[
@@ -470,6 +480,24 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "channel", key: NAMED, doc: "A way to reach people.", fields: CHANNEL },
     Section { name: "board", key: None, doc: "The public board.", fields: BOARD },
     Section {
+        name: "edge",
+        key: None,
+        doc: "mainstay's own edge: what visitors reach before your servers. Nothing of it runs without this section.",
+        fields: edge::EDGE,
+    },
+    Section {
+        name: "pool",
+        key: NAMED,
+        doc: "Servers behind the edge that are able to answer alike.",
+        fields: edge::POOL,
+    },
+    Section {
+        name: "caller",
+        key: NAMED,
+        doc: "A program of your own that asks your own services through the edge. It is not a visitor; the one for whom it asks is.",
+        fields: edge::CALLER,
+    },
+    Section {
         name: "watch",
         key: None,
         doc: "How often and how patiently derived probes ask; defaults of hand-written ones.",
@@ -478,7 +506,6 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "dns", key: None, doc: "How names are looked up.", fields: DNS },
     Section { name: "registry", key: None, doc: "How registrations are looked up.", fields: REGISTRY },
     later_section("database", NAMED, "databases with replicas and backups"),
-    later_section("pool", NAMED, "pools of servers"),
     later_section("heartbeat", NAMED, "signs of life of scheduled jobs"),
 ];
 

@@ -85,6 +85,11 @@ impl<'a> Form<'a> {
         Self { path, place, fields, table, read: BTreeSet::new() }
     }
 
+    /// Whether there is a table to read; what is not one is marked already.
+    pub(crate) fn is_open(&self) -> bool {
+        self.table.is_some()
+    }
+
     /// Whether the field stands there, right or wrong.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.cell(name).is_some()
@@ -93,6 +98,11 @@ impl<'a> Form<'a> {
     /// Whether the field stands there and is anything but an empty list.
     pub(crate) fn is_filled(&self, name: &str) -> bool {
         self.cell(name).is_some_and(|cell| cell.get_ref().as_array().is_none_or(|list| !list.is_empty()))
+    }
+
+    /// How many stand in a list, right or wrong.
+    pub(crate) fn len(&self, name: &str) -> usize {
+        self.cell(name).and_then(|cell| cell.get_ref().as_array()).map_or(0, |list| list.len())
     }
 
     /// Where the field's key stands; the whole table when it does not.
@@ -136,8 +146,8 @@ impl<'a> Form<'a> {
             .collect()
     }
 
-    /// A list of whole numbers.
-    pub(crate) fn counts(&mut self, marks: &mut Marks, name: &'static str) -> Vec<u32> {
+    /// A list of whole numbers, of a type that holds the field's whole range.
+    pub(crate) fn counts<N: TryFrom<u64>>(&mut self, marks: &mut Marks, name: &'static str) -> Vec<N> {
         self.cells(marks, name)
             .into_iter()
             .filter_map(|(field, of, cell)| one_count(marks, field, of, cell))
@@ -168,8 +178,8 @@ impl<'a> Form<'a> {
         list.iter().map(|cell| (field, of, cell)).collect()
     }
 
-    /// A whole number within the field's range.
-    pub(crate) fn count(&mut self, marks: &mut Marks, name: &'static str) -> Option<u32> {
+    /// A whole number within the field's range, which its type must hold.
+    pub(crate) fn count<N: TryFrom<u64>>(&mut self, marks: &mut Marks, name: &'static str) -> Option<N> {
         let (field, cell) = self.take(name)?;
         one_count(marks, field, &field.kind, cell)
     }
@@ -277,6 +287,52 @@ impl<'a> Form<'a> {
         Some(out)
     }
 
+    /// A word, or a table of its own.
+    pub(crate) fn either<T>(
+        &mut self,
+        marks: &mut Marks,
+        name: &'static str,
+        mut read_word: impl FnMut(&str) -> Result<T, Wrong>,
+        mut read_table: impl FnMut(&mut Form<'a>, &mut Marks) -> Option<T>,
+    ) -> Option<At<T>> {
+        let (field, cell) = self.take(name)?;
+        self.one_of_two(marks, (field, &field.kind, cell), &mut read_word, &mut read_table)
+    }
+
+    /// Several words or tables, as they come.
+    pub(crate) fn eithers<T>(
+        &mut self,
+        marks: &mut Marks,
+        name: &'static str,
+        mut read_word: impl FnMut(&str) -> Result<T, Wrong>,
+        mut read_table: impl FnMut(&mut Form<'a>, &mut Marks) -> Option<T>,
+    ) -> Vec<At<T>> {
+        let mut out = Vec::new();
+        for item in self.cells(marks, name) {
+            out.extend(self.one_of_two(marks, item, &mut read_word, &mut read_table));
+        }
+        out
+    }
+
+    fn one_of_two<T>(
+        &self,
+        marks: &mut Marks,
+        (field, kind, cell): (&'static Field, &'static Kind, Cell<'a>),
+        read_word: &mut impl FnMut(&str) -> Result<T, Wrong>,
+        read_table: &mut impl FnMut(&mut Form<'a>, &mut Marks) -> Option<T>,
+    ) -> Option<At<T>> {
+        match (cell.get_ref(), kind) {
+            (DeValue::Table(table), Kind::Either { table: fields, .. }) => {
+                let path = format!("{}.{}", self.path, field.name);
+                let mut form = Form::open(path, cell.span(), fields, Some(table));
+                let value = read_table(&mut form, marks);
+                form.close(marks);
+                value.map(|value| At { value, place: cell.span() })
+            }
+            _ => one_word(marks, field, kind, cell, read_word),
+        }
+    }
+
     /// Several tables of its own.
     pub(crate) fn tables<T>(
         &mut self,
@@ -320,15 +376,20 @@ impl<'a> Form<'a> {
                     let known = fields.iter().filter(|field| !matches!(field.kind, Kind::Later));
                     let message =
                         format!("unknown key `{}` in {}", near::shown(name), near::shown(&self.path));
-                    let hint = unknown_key(name, cell.get_ref(), known.map(|field| field.name));
-                    marks.wrong(key.span(), message, hint);
-                    if word::is_secretive(name) {
+                    let known = known.map(|field| field.name);
+                    // A mistyped `token` holds one all the same.
+                    if word::is_secretive(name)
+                        || near::nearest(name, known.clone()).is_some_and(word::is_secretive)
+                    {
                         marks.hide(cell.span());
                     }
+                    marks.wrong(key.span(), message, unknown_key(name, cell.get_ref(), known));
                 }
             }
         }
-        for field in fields.iter().filter(|field| field.required && !self.has(field.name)) {
+        // What is not served may be there in place of what is missing.
+        let has_later = fields.iter().any(|field| matches!(field.kind, Kind::Later) && self.has(field.name));
+        for field in fields.iter().filter(|field| field.required && !has_later && !self.has(field.name)) {
             let message = format!("{} lacks `{}`", near::shown(&self.path), field.name);
             marks.lacking(self.place.clone(), message, example(field));
         }
@@ -358,12 +419,21 @@ fn one_word<T>(
     }
 }
 
-fn one_count(marks: &mut Marks, field: &'static Field, kind: &Kind, cell: Cell<'_>) -> Option<u32> {
+fn one_count<N: TryFrom<u64>>(
+    marks: &mut Marks,
+    field: &'static Field,
+    kind: &Kind,
+    cell: Cell<'_>,
+) -> Option<N> {
     let number = cell.get_ref().as_integer();
     let number = number.and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
-    let count = number.and_then(|number| u32::try_from(number).ok());
+    let count = number.and_then(|number| u64::try_from(number).ok());
     match (count, kind) {
-        (Some(count), Kind::Count { least, most }) if (*least..=*most).contains(&count) => Some(count),
+        (Some(count), Kind::Count { least, most }) if (*least..=*most).contains(&count) => {
+            let held = N::try_from(count).ok();
+            debug_assert!(held.is_some(), "the range of `{}` is wider than its type", field.name);
+            held
+        }
         _ => {
             let message = match cell.get_ref() {
                 DeValue::Integer(given) => {

@@ -11,7 +11,7 @@ pub(crate) enum Kind {
     /// `true` or `false`.
     Flag,
     /// A whole number.
-    Count { least: u32, most: u32 },
+    Count { least: u64, most: u64 },
     /// A stretch of time: `"30s"`.
     Span { least: Duration, most: Duration },
     /// A date, or an instant with its offset.
@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Map { key: &'static str, of: &'static Kind },
     /// Fields of its own.
     Table(&'static [Field]),
+    /// A word for the usual case, fields of its own for the rest.
+    Either { word: &'static Kind, table: &'static [Field] },
     /// Several times fields of its own.
     Tables { of: &'static [Field], least: usize },
     /// A word of the plan that this version does not serve; refused, never ignored.
@@ -102,6 +104,7 @@ impl Kind {
             Self::List { of, .. } => format!("a list: {}", of.wanted()),
             Self::Map { key, of } => format!("a table: for each {key} {}", of.wanted()),
             Self::Table(_) => "a table".to_owned(),
+            Self::Either { word, .. } => format!("{}, or a table", word.wanted()),
             Self::Tables { .. } => "a list of tables".to_owned(),
             Self::Later => "nothing yet".to_owned(),
         }
@@ -121,6 +124,9 @@ impl Kind {
             Self::List { of, least } => json!({ "type": "array", "items": of.schema(), "minItems": least }),
             Self::Map { of, .. } => json!({ "type": "object", "additionalProperties": of.schema() }),
             Self::Table(fields) => crate::schema::object(fields),
+            Self::Either { word, table } => {
+                json!({ "anyOf": [word.schema(), crate::schema::object(table)] })
+            }
             Self::Tables { of, least } => {
                 json!({ "type": "array", "items": crate::schema::object(of), "minItems": least })
             }

@@ -7,32 +7,37 @@
 //! | `fields`, `kind` | the one table of everything that may stand in a plan |
 //! | `syntax` | text -> tables, whatever is broken in between |
 //! | `root`, `form` | reads the sections, and each table by its fields: types, ranges, unknown and missing keys |
-//! | `word`, `host`, `url`, `domain` | single words: spans, zones, names, web addresses, registrable domains |
-//! | `draft`, `probe`, `people` | the plan as it was written |
-//! | `team`, `derive`, `edges`, `circle` | the plan as it is meant: references, probes, the graph |
+//! | `word`, `host`, `address`, `url`, `domain` | single words: spans, zones, names, networks, web addresses, registrable domains |
+//! | `draft`, `probe`, `people`, `edge`, `guard`, `pool` | the plan as it was written |
+//! | `team`, `serving`, `derive`, `edges`, `circle` | the plan as it is meant: references, probes, the graph |
 //! | `warn` | no mistake, but deserves a second look |
 //! | `marks`, `problem`, `near` | what is wrong, where, and what was probably meant |
 //! | `schema`, `reference` | the table of fields for editors and for people |
 //!
 //! Deliberately absent: a default for anything that nobody would guess, and any key that is read but not checked.
 
+mod address;
 mod circle;
 mod derive;
 mod domain;
 mod draft;
+mod edge;
 mod edges;
 mod fields;
 mod form;
+mod guard;
 mod host;
 mod kind;
 mod marks;
 mod near;
 mod people;
+mod pool;
 mod probe;
 mod problem;
 mod reference;
 mod root;
 mod schema;
+mod serving;
 mod syntax;
 mod team;
 mod url;
@@ -97,6 +102,7 @@ fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Pla
     let ladders = team::ladders(&draft, marks);
     let channels = team::channels(&draft);
     circle::judge(&draft.services, marks);
+    serving::judge(&draft, marks);
     let derived = derive::derive(&draft, marks);
     warn::warn(&draft, &derived, marks);
     let domains =
@@ -113,9 +119,9 @@ fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Pla
         rotas,
         ladders,
         channels,
-        edge: None,
-        pools: Default::default(),
-        callers: Default::default(),
+        edge: draft.edge.map(|edge| edge.edge),
+        pools: draft.pools.into_values().map(|draft| (draft.pool.id.clone(), draft.pool)).collect(),
+        callers: draft.callers.into_values().map(|draft| (draft.caller.id.clone(), draft.caller)).collect(),
         board: draft.board,
         graph: derived.graph,
     }

@@ -36,6 +36,8 @@ struct Mark {
     place: Place,
     message: String,
     hint: Option<String>,
+    /// The header that would declare what is missing: `person.ana`, `edge`.
+    header: Option<String>,
 }
 
 /// Every mark so far.
@@ -67,6 +69,17 @@ impl Marks {
     /// A key or value is wrong by itself.
     pub(crate) fn wrong(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Sort::Alone, place, message.into(), Some(hint.into()));
+    }
+
+    /// A section that must be there is not.
+    pub(crate) fn undeclared(
+        &mut self,
+        place: Place,
+        header: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.push_unknown(place, header.to_owned(), message.into(), hint.into());
     }
 
     /// Something is missing from a section.
@@ -104,7 +117,7 @@ impl Marks {
         let shown = near::shown(name);
         let declare = || format!("declare it: [{kind}.{}]", if name.is_empty() { "NAME" } else { &shown });
         let hint = near::hint(name, known).unwrap_or_else(declare);
-        self.push(Sort::Unknown, place, format!("unknown {kind} `{shown}`"), Some(hint));
+        self.push_unknown(place, format!("{kind}.{name}"), format!("unknown {kind} `{shown}`"), hint);
     }
 
     /// Counts a mark that nobody will read.
@@ -121,7 +134,15 @@ impl Marks {
         if self.is_full() && sort != Sort::Warning {
             self.left_out += 1;
         } else if !self.is_full() {
-            self.list.push(Mark { sort, place, message, hint });
+            self.list.push(Mark { sort, place, message, hint, header: None });
+        }
+    }
+
+    fn push_unknown(&mut self, place: Place, header: String, message: String, hint: String) {
+        let before = self.list.len();
+        self.push(Sort::Unknown, place, message, Some(hint));
+        if let Some(mark) = self.list.get_mut(before) {
+            mark.header = Some(header);
         }
     }
 
@@ -139,13 +160,15 @@ impl Marks {
         // What stands in a header was declared, though its section may have been lost.
         let headers: Vec<&str> = text.lines().filter(|line| line.trim_start().starts_with('[')).collect();
         let headers = headers.join("\n");
+        let is_declared =
+            |header: &Option<String>| header.as_ref().is_some_and(|it| headers.contains(it.as_str()));
         self.list.retain(|mark| match mark.sort {
             Sort::Syntax => true,
             Sort::Warning => false,
             Sort::Alone => !gave_up || !broken.contains(&lines.line(mark.place.start)),
             Sort::Lacking | Sort::Between | Sort::Unknown if gave_up => false,
             Sort::Lacking => !sections.iter().any(|section| section.contains(&mark.place.start)),
-            Sort::Unknown => !is_declared(&mark.message, &headers),
+            Sort::Unknown => !is_declared(&mark.header),
             Sort::Between => true,
         });
     }
@@ -161,7 +184,13 @@ impl Marks {
         if self.left_out > 0 {
             let message = format!("and {} more", self.left_out);
             let hint = Some("mend these first".to_owned());
-            self.list.push(Mark { sort: Sort::Alone, place: text.len()..text.len(), message, hint });
+            self.list.push(Mark {
+                sort: Sort::Alone,
+                place: text.len()..text.len(),
+                message,
+                hint,
+                header: None,
+            });
         }
 
         let file: Arc<str> = file.into();
@@ -187,12 +216,6 @@ impl Marks {
         }
         (problems, warnings)
     }
-}
-
-/// Whether the name of an unknown thing (`unknown person `ana``) stands in one of the headers after all.
-fn is_declared(message: &str, headers: &str) -> bool {
-    let words = message.strip_prefix("unknown ").and_then(|rest| rest.strip_suffix('`')?.split_once(" `"));
-    words.is_some_and(|(kind, name)| headers.contains(&format!("{kind}.{name}")))
 }
 
 /// The nearest character boundary at or before the offset.

@@ -85,11 +85,7 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> ProbeDraft {
 
 fn expect(form: &mut Form<'_>, marks: &mut Marks) -> Expect {
     Expect {
-        status: form
-            .counts(marks, "status")
-            .into_iter()
-            .filter_map(|code| u16::try_from(code).ok())
-            .collect(),
+        status: form.counts(marks, "status"),
         body_contains: form.word(marks, "body_contains", word::text).map(|at| at.value),
         within: form.span(marks, "within"),
     }

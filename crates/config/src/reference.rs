@@ -17,30 +17,14 @@ pub fn reference() -> String {
     for section in SECTIONS.iter().filter(|section| section.is_served()) {
         let _ = write!(out, "\n## {}\n\n{}\n", heading(section), section.doc);
         table(&mut out, section.fields);
-        for field in section.fields {
-            if let Some(fields) = inside(field) {
-                let name = section.key.map_or(String::new(), |_| ".NAME".to_owned());
-                let _ = write!(out, "\n### `{}` in [{}{name}]\n\n{}\n", field.name, section.name, field.doc);
-                table(&mut out, fields);
-            }
-        }
+        tables(&mut out, section, "", section.fields);
     }
     out.push_str("\n## Not served by this version\n\nThese are refused, never ignored silently.\n\n");
     for section in SECTIONS {
         if !section.is_served() {
             let _ = writeln!(out, "- `[{}.NAME]`: {}", section.name, section.doc);
         }
-        for field in section.fields {
-            let inner = inside(field)
-                .into_iter()
-                .flatten()
-                .map(|inner| (format!("{}.{}", field.name, inner.name), inner));
-            for (path, field) in std::iter::once((field.name.to_owned(), field)).chain(inner) {
-                if matches!(field.kind, Kind::Later) {
-                    let _ = writeln!(out, "- `{path}` in `{}`: {}", heading(section), field.doc);
-                }
-            }
-        }
+        not_served(&mut out, section, "", section.fields);
     }
     out
 }
@@ -53,9 +37,42 @@ fn heading(section: &Section) -> String {
     }
 }
 
+/// The tables inside of a table, each kind of them once.
+fn tables(out: &mut String, section: &Section, above: &str, fields: &[Field]) {
+    let mut told: Vec<&[Field]> = Vec::new();
+    for field in fields {
+        let Some(inner) = inside(field).filter(|inner| !told.iter().any(|told| is_alike(told, inner))) else {
+            continue;
+        };
+        told.push(inner);
+        let name = section.key.map_or(String::new(), |_| ".NAME".to_owned());
+        let path = format!("{above}{}", field.name);
+        let _ = write!(out, "\n### `{path}` in [{}{name}]\n\n{}\n", section.name, field.doc);
+        table(out, inner);
+        tables(out, section, &format!("{path}."), inner);
+    }
+}
+
+fn is_alike(a: &[Field], b: &[Field]) -> bool {
+    a.iter().map(|field| field.name).eq(b.iter().map(|field| field.name))
+}
+
+fn not_served(out: &mut String, section: &Section, above: &str, fields: &[Field]) {
+    for field in fields {
+        let path = format!("{above}{}", field.name);
+        if matches!(field.kind, Kind::Later) {
+            let _ = writeln!(out, "- `{path}` in `{}`: {}", heading(section), field.doc);
+        }
+        not_served(out, section, &format!("{path}."), inside(field).unwrap_or_default());
+    }
+}
+
 fn inside(field: &Field) -> Option<&'static [Field]> {
     match field.kind {
-        Kind::Table(fields) | Kind::Tables { of: fields, .. } => Some(fields),
+        Kind::Table(fields)
+        | Kind::Tables { of: fields, .. }
+        | Kind::Either { table: fields, .. }
+        | Kind::List { of: &Kind::Either { table: fields, .. }, .. } => Some(fields),
         _ => None,
     }
 }

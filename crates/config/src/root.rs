@@ -61,6 +61,16 @@ impl<'a> Root<'a> {
         out
     }
 
+    /// A section that exists once or not at all.
+    pub(crate) fn maybe<T>(
+        &self,
+        marks: &mut Marks,
+        name: &'static str,
+        read: impl FnOnce(&mut Form<'a>, &mut Marks) -> T,
+    ) -> Option<T> {
+        self.table.contains_key(name).then(|| self.one(marks, name, read))
+    }
+
     /// A section that exists once for each name.
     pub(crate) fn each<T>(
         &self,

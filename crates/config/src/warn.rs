@@ -1,11 +1,14 @@
 //! What is no mistake, but deserves a second look before the night comes.
 
+use crate::address::written;
 use crate::derive::{Derived, is_own_suffix};
 use crate::domain::Registration;
 use crate::draft::Draft;
+use crate::form::At;
 use crate::host::Name;
 use crate::marks::Marks;
 use crate::near::shown;
+use crate::serving;
 use crate::team::DEFAULT;
 use model::Thing;
 use model::plan::ChannelKind;
@@ -21,6 +24,7 @@ pub(crate) fn warn(draft: &Draft, derived: &Derived, marks: &mut Marks) {
     unwatched(draft, derived, marks);
     inner(draft, marks);
     unsigned(draft, marks);
+    edge(draft, marks);
 }
 
 /// A board on a watched domain falls together with what it should tell about.
@@ -171,6 +175,51 @@ fn unsigned(draft: &Draft, marks: &mut Marks) {
         if matches!(channel.kind, Some(ChannelKind::Webhook { .. })) && !channel.has_secret {
             let message = format!("webhook `{}` is not signed: anybody could send the like", shown(name));
             marks.warn(channel.place.clone(), message, "give it a key: secret = \"env:WEBHOOK_KEY\"");
+        }
+    }
+}
+
+/// Pools and callers that the edge does not need, and callers that it will not recognise.
+fn edge(draft: &Draft, marks: &mut Marks) {
+    let guards = serving::guarded(draft).filter_map(|(_, _, guard)| guard.pool.as_ref());
+    let served: BTreeSet<&str> = guards.map(|pool| pool.value.as_str()).collect();
+    let needs = draft.services.values().flat_map(|service| &service.needs);
+    let needed: BTreeSet<&Thing> = needs.map(|need| &need.value).collect();
+    for (name, pool) in draft.pools.iter().filter(|(name, _)| !served.contains(name.as_str())) {
+        if !needed.contains(&Thing::pool(name)) {
+            let message = format!("pool `{}` is used by nobody", shown(name));
+            let hint = format!("serve a service from it: [service.NAME.guard] pool = \"{}\"", shown(name));
+            marks.warn(pool.place.clone(), message, hint);
+        } else if draft.edge.is_none() || pool.pool.health.is_none() {
+            let message =
+                format!("nobody asks whether pool `{}` is well: its state will never be known", shown(name));
+            let hint =
+                "the edge does, if it has a path to ask: [edge], and health = { path = \"/health\" } here";
+            marks.warn(pool.place.clone(), message, hint);
+        }
+    }
+    for (name, caller) in &draft.callers {
+        let Some(edge) = &draft.edge else {
+            let message = format!("caller `{}` has no edge to ask through", shown(name));
+            marks.warn(
+                caller.place.clone(),
+                message,
+                "say where it listens: [edge] listen = [\"127.0.0.1:8000\"]",
+            );
+            continue;
+        };
+        for At { value, place } in &caller.addresses {
+            let hop = edge.edge.hops.iter().find(|hop| hop.contains(value) || value.contains(*hop));
+            if let Some(hop) = hop {
+                marks.warn(
+                    place.clone(),
+                    format!(
+                        "{} is a caller, but lies in {hop}, whose word is taken for who asks",
+                        written(*value)
+                    ),
+                    "let it show a token, or take it out of [edge] hops",
+                );
+            }
         }
     }
 }

@@ -118,7 +118,7 @@ pub(crate) fn secret(text: &str, folder: &Path) -> Result<SecretRef, Wrong> {
     match text.split_once(':') {
         Some(("env", name)) if is_variable(name) => Ok(SecretRef::Env(name.to_owned())),
         Some(("env", _)) => {
-            Err(Wrong::new("what follows `env:` is not the name of an environment variable").hint("for example: secret = \"env:NTFY_TOKEN\"").secret())
+            Err(Wrong::new("what follows `env:` is not the name of an environment variable").secret())
         }
         Some(("file", path)) if !path.trim().is_empty() && !path.contains('\0') => {
             Ok(SecretRef::File(folder.join(path)))

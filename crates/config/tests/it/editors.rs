@@ -9,8 +9,13 @@ fn the_schema_describes_sections_and_fields() {
     let service = &schema["properties"]["service"]["additionalProperties"];
     assert_eq!(service["properties"]["hosts"]["items"]["type"], "string");
     assert_eq!(service["additionalProperties"], false);
-    assert!(service["properties"].get("guard").is_none(), "what is not served is not offered");
-    assert!(schema["properties"].get("pool").is_none());
+    let pool = &schema["properties"]["pool"]["additionalProperties"]["properties"];
+    assert!(pool.get("from").is_none(), "what is not served is not offered");
+    assert!(schema["properties"].get("database").is_none());
+    let server = &pool["servers"]["items"]["anyOf"];
+    assert_eq!((&server[0]["type"], &server[1]["required"][0]), (&"string".into(), &"at".into()));
+    let limit = &service["properties"]["guard"]["properties"]["limit"]["properties"]["visitor"];
+    assert_eq!(limit["anyOf"][1]["properties"]["burst"]["minimum"], 1);
     assert_eq!(schema["properties"]["ladder"]["additionalProperties"]["required"][0], "rungs");
     assert_eq!(schema["properties"]["watch"]["properties"]["fail_after"]["minimum"], 1);
 }
@@ -29,7 +34,6 @@ fn the_reference_is_complete_and_tables_are_well_formed() {
     assert_snapshot!(later, @r#"
     These are refused, never ignored silently.
 
-    - `guard` in `[service.NAME]`: a guarded entrance, served by mainstay's own edge
     - `expect.json` in `[probe.NAME]`: values inside a JSON body
     - `postgres` in `[probe.NAME]`: questions to a database
     - `plugin` in `[probe.NAME]`: Nagios plugins as probes
@@ -38,8 +42,8 @@ fn the_reference_is_complete_and_tables_are_well_formed() {
     - `twilio` in `[channel.NAME]`: calls and short messages through Twilio
     - `account` in `[channel.NAME]`: accounts of telephone channels
     - `from` in `[channel.NAME]`: numbers of telephone channels
+    - `from` in `[pool.NAME]`: somebody else's balancer
     - `[database.NAME]`: databases with replicas and backups
-    - `[pool.NAME]`: pools of servers
     - `[heartbeat.NAME]`: signs of life of scheduled jobs
     "#);
 }
@@ -60,6 +64,8 @@ fn every_example_of_the_reference_is_right() {
                 ("channel.NAME", "channel.ntfy"),
                 ("domain.\"DOMAIN\"", "domain.\"acme.app\""),
                 ("probe.NAME", "probe.checkout"),
+                ("pool.NAME", "pool.auth"),
+                ("caller.NAME", "caller.auth-web"),
             ];
             let section = names.iter().fold(section.to_owned(), |text, (from, to)| text.replace(from, to));
             skip = !section.starts_with('[');

@@ -42,7 +42,14 @@ fn closed(plan: &model::Plan) {
     for service in plan.services.values() {
         assert!(plan.ladders.contains_key(&service.ladder));
         assert!(service.rota.iter().all(|rota| plan.rotas.contains_key(rota)));
-        assert!(service.needs.iter().all(|need| plan.services.contains_key(&need.name.as_str().into())));
+        assert!(service.needs.iter().all(|need| match need.kind {
+            model::Kind::Pool => plan.pools.contains_key(&need.name.as_str().into()),
+            _ => plan.services.contains_key(&need.name.as_str().into()),
+        }));
+        if let Some(guard) = &service.guard {
+            assert!(plan.edge.is_some() && plan.pools.contains_key(&guard.pool), "{}", service.id);
+            assert!(!service.hosts.is_empty() && !guard.deadline.is_zero());
+        }
         assert!(service.hosts.iter().all(|host| !host.contains('*')));
     }
     let is_channel = |reach: &model::effect::Reach| plan.channels.contains_key(&reach.channel);
@@ -59,6 +66,17 @@ fn closed(plan: &model::Plan) {
         let people =
             |layer: &model::plan::Layer| layer.people.iter().all(|person| plan.people.contains_key(person));
         assert!(rota.layers.iter().all(|layer| !layer.people.is_empty() && people(layer)));
+    }
+    if let Some(edge) = &plan.edge {
+        assert!(!edge.listen.is_empty() || !edge.listen_tls.is_empty());
+        assert!(edge.listen_tls.is_empty() || !edge.certificates.is_empty());
+    }
+    for pool in plan.pools.values() {
+        assert!(!pool.servers.is_empty() && pool.each > 0 && pool.begin > 0, "{}", pool.id);
+    }
+    for caller in plan.callers.values() {
+        assert!(caller.token.is_some() || !caller.addresses.is_empty(), "{}", caller.id);
+        assert!(caller.service.iter().all(|service| plan.services.contains_key(service)));
     }
     for person in plan.people.values() {
         assert!(!person.reach.is_empty() && person.reach.iter().all(is_channel), "{}", person.id);

@@ -3,6 +3,7 @@
 #![allow(clippy::panic)] // helpers of tests, outside of test functions
 
 mod derived;
+mod edge;
 mod editors;
 mod examples;
 mod hostile;

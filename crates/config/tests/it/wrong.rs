@@ -114,7 +114,7 @@ fn syntax_errors_hide_nothing_else_and_invent_nothing() {
     assert_snapshot!(told("[service.a]\nhosts = [\"*.acme.app\", \"b.acme.app\"\n[service.b]\nneeds = [\"service.a\", \"service.x\"]\nxyzzy = 1\n"), @r#"
     mainstay.toml:2:1: this is not TOML: the value does not end (a quote, bracket or brace is missing at its end)
     mainstay.toml:4:23: unknown service `x` (there is `a` and `b`)
-    mainstay.toml:5:1: unknown key `xyzzy` in service.b (known here: `title`, `group`, `hosts`, `samples`, `needs`, `rota`, `ladder` and `public`)
+    mainstay.toml:5:1: unknown key `xyzzy` in service.b (known here: `title`, `group`, `hosts`, `samples`, `needs`, `rota`, `ladder`, `public` and `guard`)
     "#);
     assert_snapshot!(told("[ladder.default]\nrungs = [\n    { people = [\"ana\"] }\n    { people = [\"bo\"] }\n]\nrepeat = 200\n"), @r#"
     mainstay.toml:4:5: this is not TOML: missing comma between array elements (expected `,`)
@@ -164,10 +164,9 @@ fn words_of_plans_to_come_are_refused_and_not_ignored() {
 [service.auth]
 hosts = ["auth.acme.com"]
 needs = ["database.main", "host.acme.com", "mail"]
-[service.auth.guard]
-pool = "auth"
 [pool.auth]
-servers = []
+from = "haproxy:http://10.0.0.2:8404/stats;csv"
+floor = 4
 [database.main]
 url = "env:X"
 [heartbeat.nightly]
@@ -195,17 +194,16 @@ expect = { json = { a = 1 } }
     mainstay.toml:4:10: `database.main`: databases are not served by this version (take it out for now; nothing is ignored silently)
     mainstay.toml:4:27: `host.acme.com`: a service cannot need a host by name (name the service that it belongs to: needs = ["service.mail"])
     mainstay.toml:4:44: `mail` does not say what kind of thing it is (write "service.mail")
-    mainstay.toml:5:15: `guard` (a guarded entrance, served by mainstay's own edge) is not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:7:2: `pool` (pools of servers) is not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:9:2: `database` (databases with replicas and backups) is not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:11:2: `heartbeat` (signs of life of scheduled jobs) is not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:14:22: unknown channel `sms`: telephones are not served by this version (reach people over an ntfy or webhook channel for now)
-    mainstay.toml:20:1: `only` (hours of the week within a layer) is not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:21:17: `override` (exchanges of single shifts in the plan) is not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:26:1: `twilio` (calls and short messages through Twilio) is not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:27:1: `account` (accounts of telephone channels) is not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:28:1: `from` (numbers of telephone channels) is not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:31:12: `json` (values inside a JSON body) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:6:1: `from` (somebody else's balancer) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:8:2: `database` (databases with replicas and backups) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:10:2: `heartbeat` (signs of life of scheduled jobs) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:13:22: unknown channel `sms`: telephones are not served by this version (reach people over an ntfy or webhook channel for now)
+    mainstay.toml:19:1: `only` (hours of the week within a layer) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:20:17: `override` (exchanges of single shifts in the plan) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:25:1: `twilio` (calls and short messages through Twilio) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:26:1: `account` (accounts of telephone channels) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:27:1: `from` (numbers of telephone channels) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:30:12: `json` (values inside a JSON body) is not served by this version (take it out for now; nothing is ignored silently)
     "#);
 }
 
@@ -238,7 +236,7 @@ expires = "2027-03-01"
 expires = 2027-03-01
 [domain."co.uk"]
 "#), @r#"
-    mainstay.toml:3:10: `:8080` is not an address with a port (for example: listen = "127.0.0.1:8080")
+    mainstay.toml:3:10: `:8080` is not an address with a port (write the address too: "127.0.0.1:8080")
     mainstay.toml:4:7: `status.acme.net` is not a web address (write the scheme too: "https://status.acme.net")
     mainstay.toml:5:10: `10.0.0.0/33` is not a network (for example: "10.0.0.0/8" or "10.1.2.3")
     mainstay.toml:6:8: the text is empty (for example: name = "Acme")

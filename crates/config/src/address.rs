@@ -1,0 +1,139 @@
+//! Addresses, networks and where they are said to be.
+
+use crate::form::Wrong;
+use crate::host::Host;
+use crate::near::shown;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+
+/// Where something listens.
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
+    text.trim().parse().map_err(|_| {
+        let wrong = Wrong::new(format!("`{}` is not an address with a port", shown(text)));
+        match text.trim().strip_prefix(':').or_else(|| text.trim().strip_prefix("localhost:")) {
+            Some(port) => wrong.hint(format!("write the address too: \"127.0.0.1:{}\"", shown(port))),
+            None => wrong,
+        }
+    })
+}
+
+/// A network, or a single address, which is the smallest network. Bits beyond the prefix are cut off.
+pub(crate) fn network(text: &str) -> Result<IpNet, Wrong> {
+    let text = text.trim();
+    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(single).map(|net: IpNet| net.trunc()).ok_or_else(|| {
+        Wrong::new(format!("`{}` is not a network", shown(text)))
+            .hint("for example: \"10.0.0.0/8\" or \"10.1.2.3\"")
+    })
+}
+
+/// A network as people write it: a single address without its prefix.
+pub(crate) fn written(net: IpNet) -> String {
+    if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
+}
+
+/// The two letters of a country, in capitals.
+pub(crate) fn country(text: &str) -> Result<String, Wrong> {
+    let code = text.trim().to_ascii_uppercase();
+    if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        Ok(code)
+    } else {
+        Err(Wrong::new(format!("`{}` is not a country's two letters", shown(text)))
+            .hint("as ISO 3166 has them: countries = [\"EE\", \"GB\"]"))
+    }
+}
+
+/// `AS64500` or `64500`.
+pub(crate) fn autonomous_system(text: &str) -> Result<u32, Wrong> {
+    let given = text.trim();
+    let digits = given.get(..2).filter(|word| word.eq_ignore_ascii_case("as")).and_then(|_| given.get(2..));
+    let digits = digits.unwrap_or(given);
+    let number = if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None };
+    number.filter(|number| *number > 0).ok_or_else(|| {
+        let wrong = Wrong::new(format!("`{}` is not the number of an autonomous system", shown(text)));
+        match network(given) {
+            Ok(_) => wrong.hint(format!("a network by its address: addresses = [\"{}\"]", shown(given))),
+            Err(_) => wrong,
+        }
+    })
+}
+
+/// A server: a name or an address, and its port.
+pub(crate) fn server(text: &str) -> Result<Host, Wrong> {
+    let host = Host::read(text)?;
+    if host.port.is_none() {
+        return Err(Wrong::new(format!("`{}` has no port", shown(text)))
+            .hint(format!("for example: \"{}:8080\"", shown(&host.text(0)))));
+    }
+    Ok(host)
+}
+
+/// Whether two sockets cannot listen at once. Port 0 is any free one.
+pub(crate) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let is_within = |wide: SocketAddr, at: SocketAddr| match wide.ip() {
+        IpAddr::V4(ip) => ip.is_unspecified() && at.is_ipv4(),
+        // An unspecified IPv6 address usually takes IPv4 too.
+        IpAddr::V6(ip) => ip.is_unspecified(),
+    };
+    a.port() == b.port() && a.port() > 0 && (a.ip() == b.ip() || is_within(a, b) || is_within(b, a))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn countries_and_autonomous_systems() {
+        for (text, code) in
+            [("EE", Some("EE")), (" ee ", Some("EE")), ("EST", None), ("E1", None), ("", None), ("ää", None)]
+        {
+            assert_eq!(country(text).ok().as_deref(), code, "{text:?}");
+        }
+        for (text, number) in [
+            ("AS64500", Some(64_500)),
+            ("as64500", Some(64_500)),
+            ("64500", Some(64_500)),
+            ("AS4294967295", Some(u32::MAX)),
+            ("AS4294967296", None),
+            ("AS0", None),
+            ("AS", None),
+            ("AS+1", None),
+            ("ASé", None),
+            ("é", None),
+            ("", None),
+        ] {
+            assert_eq!(autonomous_system(text).ok(), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn servers_have_ports() {
+        for (text, canonical) in [
+            ("10.0.0.11:8080", Some("10.0.0.11:8080")),
+            ("App.Internal:80", Some("app.internal:80")),
+            ("[::1]:8080", Some("[::1]:8080")),
+            ("10.0.0.11", None),
+            ("::1", None),
+            ("http://10.0.0.11:8080", None),
+            ("app.internal:0", None),
+        ] {
+            assert_eq!(server(text).ok().map(|host| host.text(0)).as_deref(), canonical, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sockets_that_cannot_listen_at_once() {
+        for (a, b, do_collide) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("[::]:80", "127.0.0.1:80", true),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            let (a, b) = (a.parse().unwrap(), b.parse().unwrap());
+            assert_eq!((collide(a, b), collide(b, a)), (do_collide, do_collide), "{a} {b}");
+        }
+    }
+}

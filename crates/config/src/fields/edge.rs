@@ -1,0 +1,351 @@
+//! What may stand in a plan about mainstay's own edge: where it listens, what it guards, the servers behind it.
+
+use super::{HOST, IN_A_ROW, PATH, SECRET, URL, later, optional, required, word};
+use crate::kind::{Field, Kind};
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const BRIEF: Duration = Duration::from_millis(100);
+
+const AT: Kind = word("an address and a port: \"127.0.0.1:8000\"");
+const NETWORK: Kind = word("a network or an address: \"10.0.0.0/8\", \"10.1.2.3\"");
+const COUNTRY: Kind = Kind::Word { what: "a country's two letters: \"EE\"", pattern: Some("^[A-Za-z]{2}$") };
+const ASN: Kind = Kind::Word {
+    what: "the number of an autonomous system: \"AS64500\"",
+    pattern: Some("^([Aa][Ss])?[1-9][0-9]{0,9}$"),
+};
+const RATE: Kind =
+    Kind::Word { what: "a rate: \"20/s\", \"600/m\", \"1000/h\"", pattern: Some("^[1-9][0-9]{0,6}/[smh]$") };
+const ROUTE: Kind =
+    Kind::Word { what: "a path: \"/login\", or \"/pay/*\" for everything below it", pattern: Some("^/") };
+const SERVER: Kind = word("a server's name or address with its port: \"10.0.0.11:8080\"");
+/// How long somebody may keep a connection waiting.
+const PATIENCE: Kind = Kind::Span { least: BRIEF, most: HOUR };
+const CONNECTIONS: Kind = Kind::Count { least: 1, most: 10_000_000 };
+/// Requests at once.
+const AT_ONCE: Kind = Kind::Count { least: 1, most: 100_000 };
+
+pub(super) const EDGE: &[Field] = &[
+    optional(
+        "listen",
+        Kind::List { of: &AT, least: 0 },
+        "none",
+        "Where it listens for plain HTTP.",
+        "[\"127.0.0.1:8000\"]",
+    ),
+    optional(
+        "listen_tls",
+        Kind::List { of: &AT, least: 0 },
+        "none",
+        "Where it listens for HTTPS, HTTP/1.1 and HTTP/2. Needs a certificate.",
+        "[\"127.0.0.1:8443\"]",
+    ),
+    optional(
+        "to_https",
+        Kind::Flag,
+        "false",
+        "Whether plain HTTP is only told to come back by HTTPS.",
+        "true",
+    ),
+    optional(
+        "certificate",
+        Kind::Tables { of: CERTIFICATE, least: 1 },
+        "none",
+        "Certificates by file, each written `[[edge.certificate]]`. Chosen by the names in them; read again when they change.",
+        "[{ chain = \"auth.pem\", key = \"auth.key\" }]",
+    ),
+    optional(
+        "hops",
+        Kind::List { of: &NETWORK, least: 0 },
+        "none",
+        "Networks of load balancers before the edge: their `Forwarded` and `X-Forwarded-For` are believed, nobody else's.",
+        "[\"10.0.0.0/8\"]",
+    ),
+    optional(
+        "proxy_protocol",
+        Kind::List { of: &NETWORK, least: 0 },
+        "none",
+        "Networks that begin each connection with the PROXY protocol, v1 or v2. One from there that does not is closed.",
+        "[\"10.1.0.0/16\"]",
+    ),
+    optional("threads", Kind::Count { least: 1, most: 256 }, "one a core", "Threads that serve.", "2"),
+    optional(
+        "countries",
+        PATH,
+        "none",
+        "An mmdb file with countries; needed to refuse by country.",
+        "\"GeoLite2-Country.mmdb\"",
+    ),
+    optional(
+        "networks",
+        PATH,
+        "none",
+        "An mmdb file with autonomous systems; needed to refuse by them.",
+        "\"GeoLite2-ASN.mmdb\"",
+    ),
+    optional(
+        "access_log",
+        Kind::Flag,
+        "false",
+        "Whether each request is written to standard output as a line of JSON.",
+        "true",
+    ),
+    optional(
+        "otlp",
+        URL,
+        "nowhere",
+        "Where spans go by OTLP over HTTP, with its path.",
+        "\"http://127.0.0.1:4318/v1/traces\"",
+    ),
+    optional(
+        "limits",
+        Kind::Table(LIMITS),
+        "as below",
+        "What one request or connection may take.",
+        "{ body_bytes = 10485760, idle = \"30s\" }",
+    ),
+];
+
+const CERTIFICATE: &[Field] = &[
+    required(
+        "chain",
+        PATH,
+        "A PEM file: its own certificate first, then those that vouch for it.",
+        "\"auth.pem\"",
+    ),
+    required("key", PATH, "A PEM file with its key.", "\"auth.key\""),
+];
+
+const LIMITS: &[Field] = &[
+    optional(
+        "head_bytes",
+        Kind::Count { least: 1_024, most: 1 << 20 },
+        "16384",
+        "Bytes of a request's head.",
+        "16384",
+    ),
+    optional("headers", Kind::Count { least: 8, most: 1_000 }, "100", "Header fields of a request.", "100"),
+    optional(
+        "body_bytes",
+        Kind::Count { least: 0, most: 1 << 40 },
+        "67108864",
+        "Bytes of a request's body. Bodies are passed on as they come, never gathered.",
+        "67108864",
+    ),
+    optional("head_wait", PATIENCE, "10s", "How long a whole head may take.", "\"10s\""),
+    optional(
+        "body_wait",
+        PATIENCE,
+        "30s",
+        "How long a body may stand still, in either direction.",
+        "\"30s\"",
+    ),
+    optional("idle", PATIENCE, "75s", "How long a connection may do nothing between requests.", "\"75s\""),
+    optional("connections", CONNECTIONS, "20000", "Connections at once.", "20000"),
+    optional(
+        "connections_each",
+        CONNECTIONS,
+        "2000",
+        "Connections at once from one address; from one /64 in IPv6. `hops` are exempt.",
+        "2000",
+    ),
+];
+
+pub(super) const GUARD: &[Field] = &[
+    required("pool", Kind::Name("pool"), "The servers that its hosts are served from.", "\"auth\""),
+    optional(
+        "limit",
+        Kind::Table(LIMIT),
+        "none",
+        "How much may be asked. Beyond it the answer is 429 with the time to wait.",
+        "{ visitor = { rate = \"20/s\", burst = 40 } }",
+    ),
+    optional(
+        "deny",
+        Kind::Table(ORIGINS),
+        "nobody",
+        "Who is always refused, with 403. For a while only: `mainstay deny country XX --for 2h`.",
+        "{ addresses = [\"192.0.2.0/24\"] }",
+    ),
+    optional(
+        "allow",
+        Kind::Table(ORIGINS),
+        "nobody",
+        "Who is never refused by `deny`; the same keys.",
+        "{ addresses = [\"198.51.100.7\"] }",
+    ),
+    optional(
+        "known",
+        Kind::Table(KNOWN),
+        "nobody is known",
+        "Which success shows a visitor to be one of yours. Known visitors come first when there is too much to do.",
+        "{ method = \"POST\", path = \"/login\", status = [200, 303], for = \"30d\" }",
+    ),
+    optional(
+        "urgent",
+        Kind::List { of: &ROUTE, least: 0 },
+        "none",
+        "Paths that outrank all others: health, payments.",
+        "[\"/health\", \"/pay/*\"]",
+    ),
+    optional(
+        "deadline",
+        Kind::Span { least: BRIEF, most: HOUR },
+        "10s",
+        "How long a request may take until its answer begins.",
+        "\"10s\"",
+    ),
+];
+
+const LIMIT: &[Field] = &[
+    optional("visitor", A_RATE, "none", "What one visitor may ask for.", "{ rate = \"20/s\", burst = 40 }"),
+    optional(
+        "network",
+        A_RATE,
+        "none",
+        "What one network may: an IPv4 /24, an IPv6 /48, and its autonomous system where `edge.networks` tells it.",
+        "\"200/s\"",
+    ),
+    optional(
+        "caller",
+        A_RATE,
+        "none",
+        "What one of your own callers may, for itself. What it asks for a visitor counts as that visitor's.",
+        "\"500/s\"",
+    ),
+    optional("service", A_RATE, "none", "What all together may.", "\"2000/s\""),
+];
+
+const A_RATE: Kind = Kind::Either { word: &RATE, table: RATE_FIELDS };
+
+const RATE_FIELDS: &[Field] = &[
+    required("rate", RATE, "So many in a second, minute or hour.", "\"20/s\""),
+    optional(
+        "burst",
+        Kind::Count { least: 1, most: 1_000_000 },
+        "as many as `rate` counts",
+        "So many at once, when nothing was asked for a while.",
+        "40",
+    ),
+];
+
+const ORIGINS: &[Field] = &[
+    optional(
+        "countries",
+        Kind::List { of: &COUNTRY, least: 0 },
+        "none",
+        "Countries by the two letters of ISO 3166. Needs `edge.countries`.",
+        "[\"XX\"]",
+    ),
+    optional(
+        "networks",
+        Kind::List { of: &ASN, least: 0 },
+        "none",
+        "Autonomous systems by number. Needs `edge.networks`.",
+        "[\"AS64500\"]",
+    ),
+    optional(
+        "addresses",
+        Kind::List { of: &NETWORK, least: 0 },
+        "none",
+        "Networks and single addresses.",
+        "[\"192.0.2.0/24\"]",
+    ),
+];
+
+const KNOWN: &[Field] = &[
+    optional("method", word("a method: \"POST\""), "any", "The method of the request.", "\"POST\""),
+    required("path", ROUTE, "Its path.", "\"/login\""),
+    required(
+        "status",
+        Kind::List { of: &Kind::Count { least: 200, most: 399 }, least: 1 },
+        "The status that only a success has. Many sign-ins answer a wrong password with 200 too: look first.",
+        "[200, 303]",
+    ),
+    optional(
+        "for",
+        Kind::Span { least: MINUTE, most: Duration::from_secs(30 * 86_400) },
+        "30d",
+        "For how long they stay known.",
+        "\"30d\"",
+    ),
+];
+
+pub(super) const POOL: &[Field] = &[
+    required(
+        "servers",
+        Kind::List { of: &Kind::Either { word: &SERVER, table: SERVER_FIELDS }, least: 1 },
+        "The servers, all able to answer alike. A name may lead to several; it is looked up again and again.",
+        "[\"10.0.0.11:8080\", { at = \"10.0.0.12:8080\", weight = 2 }, \"app.internal:8080\"]",
+    ),
+    optional("floor", Kind::Count { least: 1, most: 1_000 }, "none", "A finding when fewer serve.", "2"),
+    optional(
+        "protocol",
+        Kind::Choice(&["http1", "http2"]),
+        "http1",
+        "How they are spoken to; \"http2\" for gRPC.",
+        "\"http1\"",
+    ),
+    optional(
+        "tls",
+        HOST,
+        "plain HTTP",
+        "Servers speak TLS, and are certified for this name.",
+        "\"auth.internal\"",
+    ),
+    optional(
+        "health",
+        Kind::Table(HEALTH),
+        "they are judged by their answers alone",
+        "How each server is asked whether it is well.",
+        "{ path = \"/health\", every = \"2s\" }",
+    ),
+    optional("each", AT_ONCE, "100", "Requests at once to one server, at most.", "100"),
+    optional(
+        "begin",
+        AT_ONCE,
+        "8",
+        "Requests at once to the whole pool in the beginning. From there the edge finds out by itself how many it bears.",
+        "8",
+    ),
+    later("from", "somebody else's balancer"),
+];
+
+const SERVER_FIELDS: &[Field] = &[
+    required("at", SERVER, "Its name or address with its port.", "\"10.0.0.12:8080\""),
+    optional("weight", Kind::Count { least: 1, most: 1_000 }, "1", "Its share beside the others.", "2"),
+    optional("drain", Kind::Flag, "false", "Whether it gets nothing new.", "true"),
+];
+
+const HEALTH: &[Field] = &[
+    required("path", word("a path: \"/health\""), "Asked by GET; any 2xx or 3xx is well.", "\"/health\""),
+    optional("every", Kind::Span { least: BRIEF, most: HOUR }, "2s", "How often.", "\"2s\""),
+    optional(
+        "timeout",
+        Kind::Span { least: BRIEF, most: MINUTE },
+        "1s",
+        "How long an answer may take.",
+        "\"1s\"",
+    ),
+    optional("fall", IN_A_ROW, "2", "So many bad answers in a row take it out.", "2"),
+    optional("rise", IN_A_ROW, "2", "So many good ones in a row bring it back.", "2"),
+];
+
+pub(super) const CALLER: &[Field] = &[
+    optional("service", Kind::Name("service"), "none", "The service that it is a part of.", "\"auth\""),
+    optional(
+        "token",
+        SECRET,
+        "none",
+        "Where the token is that it shows as `mainstay-caller: TOKEN`: an environment variable or a file, never the token itself. Each caller has a token, addresses or both; either is enough.",
+        "\"env:AUTH_WEB_TOKEN\"",
+    ),
+    optional(
+        "addresses",
+        Kind::List { of: &NETWORK, least: 0 },
+        "none",
+        "The addresses that it asks from.",
+        "[\"10.0.0.21\"]",
+    ),
+];

@@ -1,0 +1,214 @@
+//! `[service.NAME.guard]` as written: how the edge serves a service.
+
+use crate::address::{autonomous_system, country, network};
+use crate::draft::name_of;
+use crate::form::{At, Form, Wrong};
+use crate::marks::{Marks, Place};
+use crate::near::shown;
+use model::PoolId;
+use model::plan::{Guard, Known, Rate};
+use model::traffic::DenyWhat;
+use std::time::Duration;
+
+/// How long a request may take until its answer begins, unless told.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// For how long a known visitor stays known, unless told.
+const KNOWN: Duration = Duration::from_secs(30 * 86_400);
+
+/// A guard as written.
+#[derive(Debug)]
+pub(crate) struct GuardDraft {
+    pub(crate) place: Place,
+    pub(crate) pool: Option<At<String>>,
+    /// Where countries and autonomous systems are named: files must tell them.
+    pub(crate) countries: Vec<Place>,
+    pub(crate) networks: Vec<Place>,
+    /// Complete where nothing is marked.
+    pub(crate) guard: Guard,
+}
+
+pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> GuardDraft {
+    let pool = form.word(marks, "pool", name_of);
+    let limits = form.table(marks, "limit", |form, marks| {
+        ["visitor", "network", "caller", "service"].map(|name| form.either(marks, name, rate, rate_and_burst))
+    });
+    let [visitor, network, caller, service] = limits.unwrap_or_default().map(|at| at.map(|at| at.value));
+    let (mut countries, mut networks) = (Vec::new(), Vec::new());
+    let mut whom = |form: &mut Form<'_>, marks: &mut Marks| {
+        let whom = origins(form, marks);
+        countries.extend(
+            whom.iter().find(|at| matches!(at.value, DenyWhat::Country(_))).map(|at| at.place.clone()),
+        );
+        networks
+            .extend(whom.iter().find(|at| matches!(at.value, DenyWhat::Asn(_))).map(|at| at.place.clone()));
+        whom.into_iter().map(|at| at.value).collect::<Vec<_>>()
+    };
+    let deny = form.table(marks, "deny", &mut whom).unwrap_or_default();
+    let allow = form.table(marks, "allow", &mut whom).unwrap_or_default();
+    let known = form.table(marks, "known", known).flatten();
+    let urgent = form.words(marks, "urgent", route).into_iter().map(|at| at.value).collect();
+    let deadline = form.span(marks, "deadline").unwrap_or(DEADLINE);
+    GuardDraft {
+        place: form.place.clone(),
+        countries,
+        networks,
+        guard: Guard {
+            pool: PoolId(pool.as_ref().map_or_else(String::new, |at| at.value.clone())),
+            visitor,
+            network,
+            caller,
+            service,
+            deny,
+            allow,
+            known,
+            urgent,
+            deadline,
+        },
+        pool,
+    }
+}
+
+fn origins(form: &mut Form<'_>, marks: &mut Marks) -> Vec<At<DenyWhat>> {
+    let mut out = form.words(marks, "countries", |text| country(text).map(DenyWhat::Country));
+    out.extend(form.words(marks, "networks", |text| autonomous_system(text).map(DenyWhat::Asn)));
+    out.extend(form.words(marks, "addresses", |text| network(text).map(DenyWhat::Net)));
+    out
+}
+
+/// `20/s`: so many, and as many at once.
+fn rate(text: &str) -> Result<Rate, Wrong> {
+    let wrong = || {
+        Wrong::new(format!("`{}` is not a rate", shown(text)))
+            .hint("a number from 1 to 1000000, a slash, and s, m or h: \"20/s\", \"600/m\"")
+    };
+    let (count, unit) = text.trim().split_once('/').ok_or_else(wrong)?;
+    let count = count.trim();
+    let is_number = count.bytes().all(|byte| byte.is_ascii_digit());
+    let count: u32 = if is_number { count.parse().ok() } else { None }.ok_or_else(wrong)?;
+    let secs = match unit.trim() {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        _ => return Err(wrong()),
+    };
+    if !(1..=1_000_000).contains(&count) {
+        return Err(wrong());
+    }
+    Ok(Rate { count, per: Duration::from_secs(secs), burst: count })
+}
+
+fn rate_and_burst(form: &mut Form<'_>, marks: &mut Marks) -> Option<Rate> {
+    let rate = form.word(marks, "rate", rate);
+    let burst = form.count(marks, "burst");
+    rate.map(|at| Rate { burst: burst.unwrap_or(at.value.burst), ..at.value })
+}
+
+fn known(form: &mut Form<'_>, marks: &mut Marks) -> Option<Known> {
+    let method = form.word(marks, "method", method).map(|at| at.value);
+    let path = form.word(marks, "path", route).map(|at| at.value);
+    let status = form.counts(marks, "status");
+    let lasting = form.span(marks, "for").unwrap_or(KNOWN);
+    Some(Known { method, path: path?, status, lasting })
+}
+
+fn method(text: &str) -> Result<String, Wrong> {
+    let method = text.trim();
+    if method.is_empty() || method.len() > 32 || !method.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return Err(Wrong::new(format!("`{}` is not a method", shown(text))));
+    }
+    Ok(method.to_ascii_uppercase())
+}
+
+/// A path as it is asked for, or everything below one: `/pay/*`.
+fn route(text: &str) -> Result<String, Wrong> {
+    let path = path(text)?;
+    let wrong = |why: &str, hint: &str| Err(Wrong::new(format!("`{}` {why}", shown(text))).hint(hint));
+    match path.strip_suffix("/*") {
+        Some("") => wrong("means everything, and sets nothing apart", "name what is special: \"/pay/*\""),
+        Some(above) if above.contains('*') => {
+            wrong("has a star in its middle", "a star stands at the end, for everything below: \"/pay/*\"")
+        }
+        None if path.contains('*') => wrong(
+            "has a star where none can be",
+            "a star stands at the end, for everything below: \"/pay/*\"",
+        ),
+        _ => Ok(path),
+    }
+}
+
+/// A path without a query.
+pub(crate) fn path(text: &str) -> Result<String, Wrong> {
+    let path = text.trim();
+    let wrong = |why: &str| Wrong::new(format!("`{}` is not a path: {why}", shown(text)));
+    if !path.starts_with('/') {
+        let bare = path.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
+        let meant = bare.map_or_else(|| format!("/{path}"), str::to_owned);
+        return Err(wrong("it does not begin with /").hint(format!("write \"{}\"", shown(&meant))));
+    }
+    if path.contains(['?', '#']) {
+        return Err(wrong("what follows ? or # is no part of it"));
+    }
+    if path.len() > 500 {
+        return Err(wrong("it is too long"));
+    }
+    if path.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return Err(wrong("spaces and special characters are written %20 and so on"));
+    }
+    if path.split('/').any(|part| matches!(part, "." | "..")) {
+        return Err(wrong("nobody asks for `.` or `..`"));
+    }
+    Ok(path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates() {
+        for (text, read) in [
+            ("20/s", Some((20, 1))),
+            (" 600 / m ", Some((600, 60))),
+            ("1000/h", Some((1_000, 3_600))),
+            ("1000000/s", Some((1_000_000, 1))),
+            ("1000001/s", None),
+            ("0/s", None),
+            ("-1/s", None),
+            ("+1/s", None),
+            ("20", None),
+            ("20/d", None),
+            ("20 per second", None),
+            ("/s", None),
+            ("99999999999999/s", None),
+            ("", None),
+        ] {
+            let made = rate(text).ok().map(|rate| (rate.count, rate.per.as_secs()));
+            assert_eq!(made, read, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn paths_and_what_is_below_them() {
+        for (text, read) in [
+            ("/login", Some("/login")),
+            ("/pay/*", Some("/pay/*")),
+            (" /a/b/* ", Some("/a/b/*")),
+            ("/", Some("/")),
+            ("/*", None),
+            ("*", None),
+            ("login", None),
+            ("/pay*", None),
+            ("/*/x", None),
+            ("/*/*", None),
+            ("/login?x=1", None),
+            ("/a b", None),
+            ("/ü", None),
+            ("/a/../b", None),
+            ("", None),
+        ] {
+            assert_eq!(route(text).ok().as_deref(), read, "{text:?}");
+        }
+        let wrong = route("https://auth.acme.com/login").unwrap_err();
+        assert!(format!("{wrong:?}").contains("write \\\"/login\\\""), "{wrong:?}");
+    }
+}

@@ -32,32 +32,6 @@ pub(crate) fn written(net: IpNet) -> String {
     if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
 }
 
-/// The two letters of a country, in capitals.
-pub(crate) fn country(text: &str) -> Result<String, Wrong> {
-    let code = text.trim().to_ascii_uppercase();
-    if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        Ok(code)
-    } else {
-        Err(Wrong::new(format!("`{}` is not a country's two letters", shown(text)))
-            .hint("as ISO 3166 has them: countries = [\"EE\", \"GB\"]"))
-    }
-}
-
-/// `AS64500` or `64500`.
-pub(crate) fn autonomous_system(text: &str) -> Result<u32, Wrong> {
-    let given = text.trim();
-    let digits = given.get(..2).filter(|word| word.eq_ignore_ascii_case("as")).and_then(|_| given.get(2..));
-    let digits = digits.unwrap_or(given);
-    let number = if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None };
-    number.filter(|number| *number > 0).ok_or_else(|| {
-        let wrong = Wrong::new(format!("`{}` is not the number of an autonomous system", shown(text)));
-        match network(given) {
-            Ok(_) => wrong.hint(format!("a network by its address: addresses = [\"{}\"]", shown(given))),
-            Err(_) => wrong,
-        }
-    })
-}
-
 /// A server: a name or an address, and its port.
 pub(crate) fn server(text: &str) -> Result<Host, Wrong> {
     let host = Host::read(text)?;
@@ -81,30 +55,6 @@ pub(crate) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn countries_and_autonomous_systems() {
-        for (text, code) in
-            [("EE", Some("EE")), (" ee ", Some("EE")), ("EST", None), ("E1", None), ("", None), ("ää", None)]
-        {
-            assert_eq!(country(text).ok().as_deref(), code, "{text:?}");
-        }
-        for (text, number) in [
-            ("AS64500", Some(64_500)),
-            ("as64500", Some(64_500)),
-            ("64500", Some(64_500)),
-            ("AS4294967295", Some(u32::MAX)),
-            ("AS4294967296", None),
-            ("AS0", None),
-            ("AS", None),
-            ("AS+1", None),
-            ("ASé", None),
-            ("é", None),
-            ("", None),
-        ] {
-            assert_eq!(autonomous_system(text).ok(), number, "{text:?}");
-        }
-    }
 
     #[test]
     fn servers_have_ports() {

@@ -1,6 +1,5 @@
 //! `[service.NAME.guard]` as written: how the edge serves a service.
 
-use crate::address::{autonomous_system, country, network};
 use crate::draft::name_of;
 use crate::form::{At, Form, Wrong};
 use crate::marks::{Marks, Place};
@@ -69,10 +68,34 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> GuardDraft {
 }
 
 fn origins(form: &mut Form<'_>, marks: &mut Marks) -> Vec<At<DenyWhat>> {
-    let mut out = form.words(marks, "countries", |text| country(text).map(DenyWhat::Country));
-    out.extend(form.words(marks, "networks", |text| autonomous_system(text).map(DenyWhat::Asn)));
-    out.extend(form.words(marks, "addresses", |text| network(text).map(DenyWhat::Net)));
+    let mut out = Vec::new();
+    for key in ["countries", "networks", "addresses"] {
+        out.extend(form.words(marks, key, |text| origin(text, key)));
+    }
     out
+}
+
+/// One origin of traffic, which must be of the sort that its list holds.
+fn origin(text: &str, key: &str) -> Result<DenyWhat, Wrong> {
+    let what: Option<DenyWhat> = text.parse().ok();
+    let home = what.as_ref().map(|what| match what {
+        DenyWhat::Country(_) => "countries",
+        DenyWhat::Asn(_) => "networks",
+        DenyWhat::Net(_) => "addresses",
+    });
+    if let Some(what) = what.filter(|_| home == Some(key)) {
+        return Ok(what);
+    }
+    let wanted = match key {
+        "countries" => "a country's two letters",
+        "networks" => "the number of an autonomous system",
+        _ => "a network or an address",
+    };
+    let wrong = Wrong::new(format!("`{}` is not {wanted}", shown(text)));
+    Err(match home {
+        Some(home) => wrong.hint(format!("it belongs into {home} = [\"{}\"]", shown(text.trim()))),
+        None => wrong,
+    })
 }
 
 /// `20/s`: so many, and as many at once.

@@ -13,7 +13,7 @@ const NETWORK: Kind = word("a network or an address: \"10.0.0.0/8\", \"10.1.2.3\
 const COUNTRY: Kind = Kind::Word { what: "a country's two letters: \"EE\"", pattern: Some("^[A-Za-z]{2}$") };
 const ASN: Kind = Kind::Word {
     what: "the number of an autonomous system: \"AS64500\"",
-    pattern: Some("^([Aa][Ss])?[1-9][0-9]{0,9}$"),
+    pattern: Some("^[Aa][Ss][0-9]{1,10}$"),
 };
 const RATE: Kind =
     Kind::Word { what: "a rate: \"20/s\", \"600/m\", \"1000/h\"", pattern: Some("^[1-9][0-9]{0,6}/[smh]$") };

@@ -35,7 +35,7 @@ pool = "auth"
 limit.visitor = { rate = "20/s", burst = 40 }
 limit.network = { rate = "600/m" }
 limit.service = "1000/h"
-deny = { countries = ["xx"], networks = ["AS64500", "64501"], addresses = ["192.0.2.7/24"] }
+deny = { countries = ["xx"], networks = ["AS64500", "as64501"], addresses = ["192.0.2.7/24"] }
 allow.addresses = ["198.51.100.7"]
 known = { method = "post", path = "/login", status = [200, 303], for = "14d" }
 urgent = ["/health", "/pay/*"]
@@ -254,7 +254,7 @@ hosts = ["auth.acme.com"]
 [service.auth.guard]
 pool = 5
 limit = { visitor = "20", network = { rate = "20/d", burst = 0 }, caller = 5, service = { burst = 5 }, host = "1/s" }
-deny = { countries = ["Estonia"], networks = ["AS0", "192.0.2.0/24"], addresses = ["AS1"] }
+deny = { countries = ["Estonia"], networks = ["64500", "192.0.2.0/24"], addresses = ["AS1"] }
 allow = ["198.51.100.7"]
 known = { method = "PO ST", path = "login", status = [401] }
 urgent = ["/*", "/pay*", "https://acme.com/pay", "/a?b"]
@@ -278,10 +278,10 @@ deadline = "1ms"
     mainstay.toml:13:76: `caller` wants a rate: "20/s", "600/m", "1000/h", or a table, not a number without quotes (for example: caller = "500/s")
     mainstay.toml:13:89: service.auth.guard.limit.service lacks `rate` (for example: rate = "20/s")
     mainstay.toml:13:104: unknown key `host` in service.auth.guard.limit (known here: `visitor`, `network`, `caller` and `service`)
-    mainstay.toml:14:23: `Estonia` is not a country's two letters (as ISO 3166 has them: countries = ["EE", "GB"])
-    mainstay.toml:14:47: `AS0` is not the number of an autonomous system (for example: networks = ["AS64500"])
-    mainstay.toml:14:54: `192.0.2.0/24` is not the number of an autonomous system (a network by its address: addresses = ["192.0.2.0/24"])
-    mainstay.toml:14:84: `AS1` is not a network (for example: "10.0.0.0/8" or "10.1.2.3")
+    mainstay.toml:14:23: `Estonia` is not a country's two letters (for example: countries = ["XX"])
+    mainstay.toml:14:47: `64500` is not the number of an autonomous system (for example: networks = ["AS64500"])
+    mainstay.toml:14:56: `192.0.2.0/24` is not the number of an autonomous system (it belongs into addresses = ["192.0.2.0/24"])
+    mainstay.toml:14:86: `AS1` is not a network or an address (it belongs into networks = ["AS1"])
     mainstay.toml:15:9: `allow` wants a table, not a list (for example: allow = { addresses = ["198.51.100.7"] })
     mainstay.toml:16:20: `PO ST` is not a method (for example: method = "POST")
     mainstay.toml:16:36: `login` is not a path: it does not begin with / (write "/login")

@@ -11,6 +11,9 @@
 //! | [`keys`] | a certificate authority of the lab's own |
 //! | [`web`] | HTTP and HTTPS, both ends |
 //! | [`phone`] | a webhook that rings, and the person who answers it |
+//! | [`pace`] | a fixed rate of service |
+//! | [`origin`] | a server to stand behind a proxy: answers at once or at a pace, WebSockets, gRPC |
+//! | [`signin`] | a sign-in front end and its API, whose limits fight each other after a flood |
 //! | [`visitors`] | a small steady load of visitors, known and new |
 //! | [`world`] | all of it put together for a drill, and the plan that watches it |
 //!
@@ -19,8 +22,11 @@
 pub mod ground;
 pub mod keys;
 pub mod names;
+pub mod origin;
+pub mod pace;
 pub mod phone;
 pub mod registry;
+pub mod signin;
 mod tasks;
 pub mod visitors;
 pub mod web;

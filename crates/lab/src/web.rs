@@ -13,18 +13,18 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Connections open at once.
-const CONNECTIONS_MAX: usize = 512;
+const CONNECTIONS_MAX: usize = 4_096;
 /// Largest body read, on either side.
 const BODY_MAX: usize = 256 * 1024;
 /// How long a handshake, or the headers of a request, may take.
@@ -35,6 +35,10 @@ pub type Answer = Response<Full<Bytes>>;
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// Something that answers requests.
 pub type Handler = Arc<dyn Fn(Parts, Bytes) -> Answering + Send + Sync>;
+
+/// Whoever holds the connection: an extension of each request's parts.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
 
 /// Makes a handler of an async function.
 pub fn handler<F, Fut>(answer: F) -> Handler
@@ -77,13 +81,13 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Handle
             let _ = open.join_next().await;
         }
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let (tls, handler) = (tls.clone(), Arc::clone(&handler));
                 open.spawn(async move {
                     match tls {
-                        None => serve(stream, handler).await,
+                        None => serve(stream, Peer(peer), handler).await,
                         Some(tls) => match timeout(PATIENCE, tls.accept(stream)).await {
-                            Ok(Ok(stream)) => serve(stream, handler).await,
+                            Ok(Ok(stream)) => serve(stream, Peer(peer), handler).await,
                             // A client that does not like the certificate hangs up: that is what drills are about.
                             Ok(Err(error)) => tracing::debug!(%error, "handshake"),
                             Err(_) => tracing::debug!("handshake took too long"),
@@ -99,11 +103,12 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Handle
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, handler: Handler) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, handler: Handler) {
     let service = service_fn(move |request: Request<Incoming>| {
         let handler = Arc::clone(&handler);
         async move {
-            let (parts, body) = request.into_parts();
+            let (mut parts, body) = request.into_parts();
+            parts.extensions.insert(peer);
             let answered = match timeout(PATIENCE, Limited::new(body, BODY_MAX).collect()).await {
                 Ok(Ok(body)) => handler(parts, body.to_bytes()).await,
                 _ => answer(StatusCode::BAD_REQUEST, "text/plain", "the body could not be read\n"),
@@ -163,6 +168,36 @@ pub async fn post(url: &str, within: Duration) -> io::Result<(StatusCode, Bytes)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::default())
             .map_err(io::Error::other)?;
+        ask(stream, request).await
+    };
+    timeout(within, asking).await?
+}
+
+/// No body.
+#[must_use]
+pub fn empty() -> Full<Bytes> {
+    Full::default()
+}
+
+/// Sends one request over a connection of its own, from a chosen address where wanted.
+///
+/// # Errors
+/// What the network said.
+pub async fn send(
+    to: SocketAddr,
+    from: Option<Ipv4Addr>,
+    request: Request<Full<Bytes>>,
+    within: Duration,
+) -> io::Result<(StatusCode, Bytes)> {
+    let asking = async {
+        let stream = match from {
+            None => TcpStream::connect(to).await?,
+            Some(from) => {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind(SocketAddr::from((from, 0)))?;
+                socket.connect(to).await?
+            }
+        };
         ask(stream, request).await
     };
     timeout(within, asking).await?

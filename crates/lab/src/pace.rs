@@ -1,0 +1,69 @@
+//! A fixed rate of service: so many at once, each for so long, the rest in line.
+//!
+//! Places are booked ahead on a timetable instead of being held and let go: the rounding of timers does not add up, so a
+//! pace of 10 x 50 ms is 200/s exactly. What is booked is worked off even if nobody waits for it any more, which is what
+//! most servers do and what makes overload so lasting.
+
+use std::time::{Duration, Instant};
+
+/// The timetable.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    each: Duration,
+    wait_max: Duration,
+    /// When each place is free again.
+    free: Vec<Instant>,
+}
+
+impl Pace {
+    /// `places` at once, each taken for `each`; whoever would wait longer than `wait_max` is turned away.
+    #[must_use]
+    pub fn new(places: usize, each: Duration, wait_max: Duration, now: Instant) -> Self {
+        Self { each, wait_max, free: vec![now; places.max(1)] }
+    }
+
+    /// Books the next free place; says when the work is done, or `None` when the line is too long.
+    pub fn book(&mut self, now: Instant) -> Option<Instant> {
+        let soonest = self.free.iter_mut().min()?;
+        let begin = (*soonest).max(now);
+        if begin.saturating_duration_since(now) > self.wait_max {
+            return None;
+        }
+        *soonest = begin + self.each;
+        Some(*soonest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serves_so_many_a_second_and_no_more() {
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        let mut pace = Pace::new(10, ms(50), ms(500), start);
+        let (mut served, mut away) = (0, 0);
+        for step in 0..2_000 {
+            // 1,000 a second for two seconds.
+            match pace.book(start + ms(step)) {
+                Some(done) => {
+                    assert!(done <= start + ms(step + 550));
+                    served += u32::from(done <= start + ms(2_000));
+                }
+                None => away += 1,
+            }
+        }
+        assert_eq!(served, 400);
+        assert_eq!(away, 2_000 - 400 - 100);
+    }
+
+    #[test]
+    fn an_idle_place_works_at_once() {
+        let start = Instant::now();
+        let mut pace = Pace::new(1, Duration::from_millis(50), Duration::ZERO, start);
+        let later = start + Duration::from_secs(3);
+        assert_eq!(pace.book(later), Some(later + Duration::from_millis(50)));
+        assert_eq!(pace.book(later), None);
+    }
+}

@@ -14,18 +14,24 @@
 //! | [`pace`] | a fixed rate of service |
 //! | [`origin`] | a server to stand behind a proxy: answers at once or at a pace, WebSockets, gRPC |
 //! | [`signin`] | a sign-in front end and its API, whose limits fight each other after a flood |
+//! | [`flood`] | visitors in numbers: an open-loop generator |
+//! | [`hold`] | connections that are held open |
+//! | [`resume`] | whether TLS sessions are resumed |
 //! | [`visitors`] | a small steady load of visitors, known and new |
 //! | [`world`] | all of it put together for a drill, and the plan that watches it |
 //!
 //! Deliberately absent: any knowledge of mainstay. The lab is the world; it is watched like any other.
 
+pub mod flood;
 pub mod ground;
+pub mod hold;
 pub mod keys;
 pub mod names;
 pub mod origin;
 pub mod pace;
 pub mod phone;
 pub mod registry;
+pub mod resume;
 pub mod signin;
 mod tasks;
 pub mod visitors;

@@ -134,7 +134,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn serve(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let mut first = [0; PREFACE.len()];
     timeout(PATIENCE, stream.peek(&mut first)).await??;
@@ -171,7 +174,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Response<Rep
     if path == "/16k" {
         return text(StatusCode::OK, Bytes::from_static(&LARGE));
     }
-    if request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+    if request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    {
         return unary(request).await;
     }
     text(StatusCode::OK, Bytes::from_static(b"ok"))
@@ -190,7 +197,8 @@ async fn work(request: Request<Incoming>, shared: &Shared) -> Response<Reply> {
     sleep_until(done.into()).await;
     let count = shared.worked.fetch_add(1, Ordering::Relaxed);
     let mut response = text(StatusCode::OK, Bytes::from_static(b"done\n"));
-    if let (true, Ok(cookie)) = (signs_in, HeaderValue::from_str(&format!("sid=s{count}; Path=/; HttpOnly"))) {
+    if let (true, Ok(cookie)) = (signs_in, HeaderValue::from_str(&format!("sid=s{count}; Path=/; HttpOnly")))
+    {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
     response

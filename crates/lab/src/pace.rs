@@ -54,8 +54,9 @@ mod tests {
                 None => away += 1,
             }
         }
-        assert_eq!(served, 400);
-        assert_eq!(away, 2_000 - 400 - 100);
+        // The places begin a millisecond apart; half a second of work is in line at the end.
+        assert!((390..=400).contains(&served), "{served}");
+        assert!((1_480..=1_510).contains(&away), "{away}");
     }
 
     #[test]

@@ -143,7 +143,8 @@ impl Shared {
             return web::answer(StatusCode::OK, "text/plain", "ok\n");
         }
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        let peer =
+            parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let client = client_of(self.settings.client, &parts.headers, peer);
         let now = Instant::now();
         let within = lock(&self.window).count(client, now);
@@ -162,7 +163,8 @@ impl Shared {
 
     fn limit(&self) -> Answer {
         let secs = self.settings.window.as_secs();
-        let mut refusal = web::answer(StatusCode::TOO_MANY_REQUESTS, "text/plain", "too many calls of this address\n");
+        let mut refusal =
+            web::answer(StatusCode::TOO_MANY_REQUESTS, "text/plain", "too many calls of this address\n");
         let headers = refusal.headers_mut();
         headers.insert(RETRY_AFTER, HeaderValue::from(secs));
         // draft-ietf-httpapi-ratelimit-headers: quota and window of the policy, what remains.
@@ -183,7 +185,9 @@ fn client_of(who: Client, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
     let said = match who {
         Client::Peer => None,
         Client::ForwardedFirst => forwarded().next().and_then(|all| all.split(',').next()).and_then(address),
-        Client::ForwardedLast => forwarded().next_back().and_then(|all| all.split(',').next_back()).and_then(address),
+        Client::ForwardedLast => {
+            forwarded().next_back().and_then(|all| all.split(',').next_back()).and_then(address)
+        }
     };
     said.unwrap_or(peer)
 }

@@ -3,8 +3,11 @@
 // Helpers outside of a test function may fail a test as the test itself does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod flood;
+mod hold;
 mod phone;
 mod registry;
+mod signin;
 mod tree;
 mod world;
 

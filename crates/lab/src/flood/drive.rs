@@ -1,0 +1,278 @@
+//! The timetable: who comes when, who has waited too long, who tries again.
+
+use super::Shared;
+use super::crowd::{Group, Settings};
+use super::seat::{Flight, Seat};
+use super::tally::{End, Tally};
+use crate::tasks::lock;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// How often the timetable is looked at.
+const TICK: Duration = Duration::from_millis(1);
+/// Sent at once, before answers are read again.
+const BURST_MAX: usize = 256;
+/// A visit that is more overdue than this was not sent: the generator cannot keep up.
+const LAG_MAX: Duration = Duration::from_millis(100);
+/// Before the first repetition; doubled for each further one.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// Cookies are short; requests are composed in one buffer.
+const REQUEST_USUAL: usize = 1_024;
+
+/// Everything of one generator, on its thread.
+#[derive(Debug)]
+pub(super) struct Field {
+    settings: Settings,
+    shared: Arc<Shared>,
+    /// Per group and step: the request before and after its cookies.
+    requests: Vec<Vec<(Vec<u8>, Vec<u8>)>>,
+    lanes: Vec<RefCell<Lane>>,
+    /// Requests under way, the oldest first. Whoever is answered stays in it until its turn.
+    deadlines: RefCell<VecDeque<(Instant, Rc<Seat>, u32)>>,
+    /// Who tries again, and when.
+    again: RefCell<BTreeMap<(Instant, u32), Waiting>>,
+    serial: Cell<u32>,
+    buffer: RefCell<Vec<u8>>,
+    chance: RefCell<fastrand::Rng>,
+}
+
+/// A visitor, and what it will ask for once more.
+type Waiting = (Rc<Seat>, Flight);
+
+/// One group's timetable.
+#[derive(Debug)]
+struct Lane {
+    rate: f64,
+    next: Instant,
+    /// Visitors with nothing under way; whoever came longest ago comes first.
+    idle: VecDeque<Rc<Seat>>,
+}
+
+pub(super) async fn drive(settings: Settings, shared: Arc<Shared>) {
+    let field = Rc::new(Field::new(settings, shared));
+    let mut turn = tokio::time::interval(TICK);
+    turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut phase = 0;
+    let mut ended: Option<Instant> = None;
+    while !field.shared.stops.load(Ordering::Relaxed) {
+        turn.tick().await;
+        let now = Instant::now();
+        if field.shared.ends.load(Ordering::Relaxed) && ended.is_none() {
+            ended = Some(now);
+            field.tally().close(now);
+            field.give_up_again();
+        }
+        let (ordered, rates) = lock(&field.shared.order).clone();
+        if ordered != phase || field.lanes.iter().zip(&rates).any(|(lane, rate)| lane.borrow().rate != *rate)
+        {
+            phase = ordered;
+            field.set_rates(&rates, now);
+        }
+        field.hang_up_overdue(now);
+        if let Some(ended) = ended {
+            let patience = field.settings.deadline + LAG_MAX;
+            if field.deadlines.borrow().is_empty() || now > ended + patience {
+                return;
+            }
+            continue;
+        }
+        field.try_again(now);
+        while field.launch_due(phase, Instant::now()) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Field {
+    fn new(settings: Settings, shared: Arc<Shared>) -> Self {
+        let mut chance = fastrand::Rng::with_seed(settings.seed);
+        let now = Instant::now();
+        let lane = |(number, group): (usize, &Group)| {
+            let mut cookies = group.cookies.iter().cycle();
+            let addresses = group.crowds.iter().flat_map(|crowd| crowd.addresses());
+            let mut seats: Vec<Rc<Seat>> =
+                addresses.map(|from| Rc::new(Seat::new(number, from, cookies.next()))).collect();
+            chance.shuffle(&mut seats);
+            RefCell::new(Lane { rate: 0.0, next: now, idle: seats.into() })
+        };
+        let lanes = settings.groups.iter().enumerate().map(lane).collect();
+        let requests = settings.groups.iter().map(|group| {
+            let steps = group.steps.iter();
+            steps.map(|step| group.request(step, &settings.host)).collect()
+        });
+        Self {
+            requests: requests.collect(),
+            lanes,
+            shared,
+            deadlines: RefCell::default(),
+            again: RefCell::default(),
+            serial: Cell::new(0),
+            buffer: RefCell::new(Vec::with_capacity(REQUEST_USUAL)),
+            chance: RefCell::new(chance),
+            settings,
+        }
+    }
+
+    pub(super) fn target(&self) -> SocketAddr {
+        self.settings.target
+    }
+
+    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+        lock(&self.shared.tally)
+    }
+
+    pub(super) fn keeps_cookies(&self, group: usize) -> bool {
+        self.settings.groups[group].known
+    }
+
+    /// Composes a request and hands its bytes over.
+    pub(super) fn with_request(
+        &self,
+        group: usize,
+        step: usize,
+        cookies: &[String],
+        send: impl FnOnce(&[u8]) -> bool,
+    ) -> bool {
+        let (before, after) = &self.requests[group][step];
+        let mut buffer = self.buffer.borrow_mut();
+        buffer.clear();
+        buffer.extend_from_slice(before);
+        for (n, cookie) in cookies.iter().enumerate() {
+            buffer.extend_from_slice(if n == 0 { b"cookie: " } else { b"; " });
+            buffer.extend_from_slice(cookie.as_bytes());
+        }
+        if !cookies.is_empty() {
+            buffer.extend_from_slice(b"\r\n");
+        }
+        buffer.extend_from_slice(after);
+        send(&buffer)
+    }
+
+    /// The first visit of a phase comes somewhere within the first interval, so that groups do not march in step.
+    fn set_rates(&self, rates: &[f64], now: Instant) {
+        for (lane, &rate) in self.lanes.iter().zip(rates) {
+            let mut lane = lane.borrow_mut();
+            lane.rate = rate;
+            if rate > 0.0 {
+                lane.next = now + interval(rate).mul_f64(self.chance.borrow_mut().f64());
+            }
+        }
+    }
+
+    /// Begins the visits that are due; whether there are more than were sent at once.
+    fn launch_due(self: &Rc<Self>, phase: usize, now: Instant) -> bool {
+        let mut sent = 0;
+        for (group, lane) in self.lanes.iter().enumerate() {
+            loop {
+                let mut lane = lane.borrow_mut();
+                if lane.rate <= 0.0 || lane.next > now {
+                    break;
+                }
+                if sent == BURST_MAX {
+                    return true;
+                }
+                let due = lane.next;
+                lane.next = due + interval(lane.rate);
+                let in_time = now.saturating_duration_since(due) <= LAG_MAX;
+                let seat = if in_time { lane.idle.pop_front() } else { None };
+                drop(lane);
+                self.tally().visit(phase, group, due, seat.is_some());
+                if let Some(seat) = seat {
+                    sent += 1;
+                    let flight =
+                        Flight { phase, visit_due: due, due, step: 0, attempt: 0, resent: false, serial: 0 };
+                    self.launch(&seat, flight, now);
+                }
+            }
+        }
+        false
+    }
+
+    fn launch(self: &Rc<Self>, seat: &Rc<Seat>, flight: Flight, now: Instant) {
+        let serial = self.serial.get().wrapping_add(1);
+        self.serial.set(serial);
+        seat.flight.set(Some(Flight { serial, resent: false, ..flight }));
+        self.deadlines.borrow_mut().push_back((now + self.settings.deadline, Rc::clone(seat), serial));
+        seat.send(self);
+    }
+
+    fn hang_up_overdue(self: &Rc<Self>, now: Instant) {
+        loop {
+            let (seat, serial) = {
+                let mut deadlines = self.deadlines.borrow_mut();
+                match deadlines.front() {
+                    // Who was answered long ago is dropped from the front as well: the line stays as short as can be.
+                    Some((at, seat, serial))
+                        if *at <= now || seat.flight.get().is_none_or(|flight| flight.serial != *serial) => {}
+                    _ => return,
+                }
+                let Some((_, seat, serial)) = deadlines.pop_front() else { return };
+                (seat, serial)
+            };
+            if let Some(flight) = seat.flight.get().filter(|flight| flight.serial == serial) {
+                seat.flight.take();
+                seat.hang_up();
+                self.lost(&seat, flight, End::Late, now);
+            }
+        }
+    }
+
+    fn try_again(self: &Rc<Self>, now: Instant) {
+        loop {
+            let mut again = self.again.borrow_mut();
+            match again.first_entry() {
+                Some(first) if first.key().0 <= now => {
+                    let ((due, _), (seat, flight)) = first.remove_entry();
+                    drop(again);
+                    self.launch(&seat, Flight { due, ..flight }, now);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Who would have tried again later does not any more.
+    fn give_up_again(&self) {
+        for (_, (seat, flight)) in self.again.take() {
+            self.over(&seat, flight, End::Refused);
+        }
+    }
+
+    /// A request succeeded: on to the next step, or the visit is over.
+    pub(super) fn succeeded(self: &Rc<Self>, seat: &Rc<Seat>, flight: Flight, now: Instant) {
+        if now.saturating_duration_since(flight.due) > self.settings.deadline {
+            return self.lost(seat, flight, End::Late, now);
+        }
+        if flight.step + 1 < self.requests[seat.group].len() {
+            return self.launch(seat, Flight { step: flight.step + 1, due: now, ..flight }, now);
+        }
+        self.over(seat, flight, End::Good);
+    }
+
+    /// A request did not succeed: once more, or the visit is over.
+    pub(super) fn lost(self: &Rc<Self>, seat: &Rc<Seat>, flight: Flight, end: End, now: Instant) {
+        let group = &self.settings.groups[seat.group];
+        if flight.attempt >= group.retries || self.shared.ends.load(Ordering::Relaxed) {
+            return self.over(seat, flight, end);
+        }
+        // Half to one and a half of the time, so that those who were refused together do not come back together.
+        let after = AGAIN_AFTER * (1 << flight.attempt.min(6));
+        let at = now + after.mul_f64(0.5 + self.chance.borrow_mut().f64());
+        let flight = Flight { attempt: flight.attempt + 1, ..flight };
+        self.again.borrow_mut().insert((at, flight.serial), (Rc::clone(seat), flight));
+    }
+
+    fn over(&self, seat: &Rc<Seat>, flight: Flight, end: End) {
+        self.tally().end(flight.phase, seat.group, flight.visit_due, end, flight.attempt > 0);
+        self.lanes[seat.group].borrow_mut().idle.push_back(Rc::clone(seat));
+    }
+}
+
+fn interval(rate: f64) -> Duration {
+    Duration::from_secs_f64(1.0 / rate)
+}

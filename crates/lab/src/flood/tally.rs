@@ -1,0 +1,340 @@
+//! How visitors fared, phase by phase and group by group.
+
+use super::crowd::Group;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Latencies kept of each group and phase.
+const LATENCIES_MAX: usize = 1_000_000;
+/// How finely the course of success is remembered.
+const GRAIN: Duration = Duration::from_millis(100);
+/// An hour of it.
+const GRAINS_MAX: usize = 36_000;
+/// Recovered is whoever serves well for so long.
+const STEADY: usize = 10;
+
+/// How a visit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Everything succeeded in time.
+    Good,
+    /// The last answer was none of success.
+    Refused,
+    /// No answer within the deadline.
+    Late,
+    /// The connection could not be made, or broke.
+    Failed,
+}
+
+#[derive(Debug)]
+pub(super) struct Tally {
+    groups: Vec<(String, bool)>,
+    start: Instant,
+    phases: Vec<Phase>,
+    /// Per grain since the start: visits that began then, and how many of them became good.
+    course: Vec<Vec<[u32; 2]>>,
+    /// Visitors of each group that hold a cookie by now.
+    pub(super) introduced: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Phase {
+    name: String,
+    begun: Instant,
+    ended: Option<Instant>,
+    groups: Vec<Counts>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    wanted: f64,
+    pub(super) visits: u64,
+    pub(super) unsent: u64,
+    pub(super) requests: u64,
+    pub(super) reconnected: u64,
+    again: u64,
+    good: u64,
+    refused: u64,
+    late: u64,
+    failed: u64,
+    answers: BTreeMap<u16, [u64; 3]>,
+    /// Microseconds.
+    latencies: Vec<u32>,
+}
+
+impl Tally {
+    pub(super) fn new(groups: &[Group]) -> Self {
+        Self {
+            groups: groups.iter().map(|group| (group.name.clone(), group.known)).collect(),
+            start: Instant::now(),
+            phases: Vec::new(),
+            course: vec![Vec::new(); groups.len()],
+            introduced: vec![0; groups.len()],
+        }
+    }
+
+    pub(super) fn begin(&mut self, name: &str, rates: &[f64]) -> usize {
+        let now = Instant::now();
+        if let Some(last) = self.phases.last_mut() {
+            last.ended = Some(now);
+        }
+        let wanted = |n| rates.get(n).copied().unwrap_or(0.0);
+        let groups =
+            (0..self.groups.len()).map(|n| Counts { wanted: wanted(n), ..Counts::default() }).collect();
+        self.phases.push(Phase { name: name.to_owned(), begun: now, ended: None, groups });
+        self.phases.len() - 1
+    }
+
+    /// Nobody comes any more.
+    pub(super) fn close(&mut self, now: Instant) {
+        if let Some(last) = self.phases.last_mut() {
+            last.ended.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn counts(&mut self, phase: usize, group: usize) -> Option<&mut Counts> {
+        self.phases.get_mut(phase)?.groups.get_mut(group)
+    }
+
+    /// A visit was due.
+    pub(super) fn visit(&mut self, phase: usize, group: usize, due: Instant, sent: bool) {
+        if let Some(counts) = self.counts(phase, group) {
+            counts.visits += 1;
+            counts.unsent += u64::from(!sent);
+        }
+        self.mark(group, due, 0);
+    }
+
+    /// An answer came, good or bad.
+    pub(super) fn answer(
+        &mut self,
+        phase: usize,
+        group: usize,
+        status: u16,
+        words: [bool; 2],
+        took: Duration,
+    ) {
+        let Some(counts) = self.counts(phase, group) else { return };
+        let [count, retry_after, limits] = counts.answers.entry(status).or_default();
+        *count += 1;
+        *retry_after += u64::from(words[0]);
+        *limits += u64::from(words[1]);
+        if is_good(status) && counts.latencies.len() < LATENCIES_MAX {
+            counts.latencies.push(u32::try_from(took.as_micros()).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// A visit has ended.
+    pub(super) fn end(&mut self, phase: usize, group: usize, due: Instant, end: End, again: bool) {
+        if let Some(counts) = self.counts(phase, group) {
+            match end {
+                End::Good => counts.good += 1,
+                End::Refused => counts.refused += 1,
+                End::Late => counts.late += 1,
+                End::Failed => counts.failed += 1,
+            }
+            counts.again += u64::from(again && end == End::Good);
+        }
+        if end == End::Good {
+            self.mark(group, due, 1);
+        }
+    }
+
+    fn mark(&mut self, group: usize, due: Instant, what: usize) {
+        let grain = grain(due.saturating_duration_since(self.start)).min(GRAINS_MAX - 1);
+        let Some(course) = self.course.get_mut(group) else { return };
+        if course.len() <= grain {
+            course.resize(grain + 1, [0; 2]);
+        }
+        if let Some(marks) = course.get_mut(grain) {
+            marks[what] += 1;
+        }
+    }
+
+    pub(super) fn report(&self) -> Report {
+        let since = |at: Instant| at.saturating_duration_since(self.start).as_secs_f64();
+        let phases = self.phases.iter().map(|phase| {
+            let ended = phase.ended.unwrap_or_else(Instant::now);
+            let secs = ended.saturating_duration_since(phase.begun).as_secs_f64();
+            let groups = phase.groups.iter().zip(&self.groups);
+            PhaseReport {
+                name: phase.name.clone(),
+                begun_secs: since(phase.begun),
+                secs,
+                groups: groups.map(|(counts, (name, known))| counts.report(name, *known, secs)).collect(),
+            }
+        });
+        Report { phases: phases.collect(), introduced: self.introduced.clone(), course: self.course.clone() }
+    }
+}
+
+impl Counts {
+    fn report(&self, name: &str, known: bool, secs: f64) -> GroupReport {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_unstable();
+        let quantile = |share: f64| {
+            let at = (share * sorted.len() as f64).ceil() as usize;
+            sorted.get(at.clamp(1, sorted.len().max(1)) - 1).map(|&micros| f64::from(micros) / 1e3)
+        };
+        let answers = self.answers.iter().map(|(&status, &[count, retry_after, limits])| {
+            (status, Answers { count, with_retry_after: retry_after, with_limits: limits })
+        });
+        GroupReport {
+            name: name.to_owned(),
+            known,
+            wanted_per_sec: self.wanted,
+            sent_per_sec: (self.visits - self.unsent) as f64 / secs.max(1e-9),
+            visits: self.visits,
+            unsent: self.unsent,
+            good: self.good,
+            good_again: self.again,
+            refused: self.refused,
+            late: self.late,
+            failed: self.failed,
+            requests: self.requests,
+            reconnected: self.reconnected,
+            answers: answers.collect(),
+            p50_ms: quantile(0.50),
+            p99_ms: quantile(0.99),
+        }
+    }
+}
+
+/// Whether an answer is what the visitor came for.
+pub(super) fn is_good(status: u16) -> bool {
+    (200..400).contains(&status)
+}
+
+fn grain(since: Duration) -> usize {
+    usize::try_from(since.as_millis() / GRAIN.as_millis()).unwrap_or(usize::MAX)
+}
+
+/// How visitors fared.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Phase by phase.
+    pub phases: Vec<PhaseReport>,
+    /// Visitors of each group that hold a cookie by now.
+    pub introduced: Vec<u32>,
+    /// Per group and tenth of a second: visits that were due then, and how many of them became good.
+    #[serde(skip)]
+    course: Vec<Vec<[u32; 2]>>,
+}
+
+/// One phase.
+#[derive(Clone, Debug, Serialize)]
+pub struct PhaseReport {
+    /// Its name.
+    pub name: String,
+    /// Seconds from the generator's start to its beginning.
+    pub begun_secs: f64,
+    /// How long it lasted.
+    pub secs: f64,
+    /// Group by group.
+    pub groups: Vec<GroupReport>,
+}
+
+/// One group in one phase. A visit belongs to the phase in which it was due.
+#[derive(Clone, Debug, Serialize)]
+pub struct GroupReport {
+    /// Its name.
+    pub name: String,
+    /// Whether they keep cookies.
+    pub known: bool,
+    /// Visits a second that were ordered.
+    pub wanted_per_sec: f64,
+    /// Visits a second that were really begun.
+    pub sent_per_sec: f64,
+    /// Visits that were due.
+    pub visits: u64,
+    /// Of these never begun: the generator was late, or all its visitors were busy.
+    pub unsent: u64,
+    /// Succeeded, each request within the deadline.
+    pub good: u64,
+    /// Of these only after being tried again.
+    pub good_again: u64,
+    /// Ended with another answer than success.
+    pub refused: u64,
+    /// Ended with no answer within the deadline.
+    pub late: u64,
+    /// Ended with a broken connection.
+    pub failed: u64,
+    /// Requests sent: steps and repetitions counted.
+    pub requests: u64,
+    /// Of these sent a second time, since an idle connection had just been closed.
+    pub reconnected: u64,
+    /// Answers by status.
+    pub answers: BTreeMap<u16, Answers>,
+    /// Median time of a request that succeeded.
+    pub p50_ms: Option<f64>,
+    /// 99th percentile of the same.
+    pub p99_ms: Option<f64>,
+}
+
+/// Answers of one status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Answers {
+    /// How many.
+    pub count: u64,
+    /// Of these with a Retry-After.
+    pub with_retry_after: u64,
+    /// Of these with RateLimit or RateLimit-Policy.
+    pub with_limits: u64,
+}
+
+impl Report {
+    /// The last phase of this name.
+    #[must_use]
+    pub fn phase(&self, name: &str) -> Option<&PhaseReport> {
+        self.phases.iter().rfind(|phase| phase.name == name)
+    }
+
+    /// Seconds from the beginning of a phase until at least this share of the visits due was good for a whole second,
+    /// with some due in it; `None` when that did not come about within the phase.
+    #[must_use]
+    pub fn back_to(&self, share: f64, phase: &str) -> Option<f64> {
+        let phase = self.phase(phase)?;
+        let first = (phase.begun_secs / GRAIN.as_secs_f64()).ceil() as usize;
+        let last = ((phase.begun_secs + phase.secs) / GRAIN.as_secs_f64()) as usize;
+        let at = |grain: usize| {
+            let marks = self.course.iter().filter_map(|course| course.get(grain));
+            marks.fold([0, 0], |sum, marks| [sum[0] + marks[0], sum[1] + marks[1]])
+        };
+        (first..last.saturating_sub(STEADY)).find_map(|begin| {
+            let [asked, good] = (begin..begin + STEADY)
+                .map(at)
+                .fold([0, 0], |sum, part| [sum[0] + part[0], sum[1] + part[1]]);
+            let well = asked > 0 && f64::from(good) >= share * f64::from(asked);
+            well.then(|| (begin as f64 * GRAIN.as_secs_f64() - phase.begun_secs).max(0.0))
+        })
+    }
+}
+
+impl PhaseReport {
+    /// A group by its name.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<&GroupReport> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// Visits that succeeded, of all groups.
+    #[must_use]
+    pub fn good(&self) -> u64 {
+        self.groups.iter().map(|group| group.good).sum()
+    }
+
+    /// Visits that were due, of all groups.
+    #[must_use]
+    pub fn visits(&self) -> u64 {
+        self.groups.iter().map(|group| group.visits).sum()
+    }
+}
+
+impl GroupReport {
+    /// Share of the visits due that succeeded; 1 when there were none.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        if self.visits == 0 { 1.0 } else { self.good as f64 / self.visits as f64 }
+    }
+}

@@ -5,6 +5,7 @@
 //! needs. Several names of one service that fail without anything broken beneath them are one trouble of that service.
 
 use crate::place::Places;
+use crate::traffic;
 use model::fault::{DomainFault, TlsFault};
 use model::{Fault, Finding, FindingId, Graph, Kind, Thing, Time, Weight};
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +82,7 @@ pub(crate) fn roots(graph: &Graph, places: &Places, findings: &[&Finding]) -> BT
         };
         roots.insert(finding.id, root);
     }
+    traffic::explain(graph, places, findings, &mut roots);
     lift(graph, places, findings, &mut roots);
     roots
 }

@@ -7,6 +7,7 @@ use crate::place::{Latest, Places};
 use crate::scope::{self, Well};
 use crate::sentence::Facts;
 use crate::settle;
+use crate::traffic;
 use model::event::Event;
 use model::incident::{Diagnosis, Stage};
 use model::time::later;
@@ -27,6 +28,8 @@ const REACH_SPAN: Duration = Duration::from_secs(60);
 const THINK_EVERY: Duration = Duration::from_millis(250);
 /// What a large plan is, in probes.
 const LARGE: usize = 500;
+/// What comes in waves has ended when nothing came for so long.
+const BETWEEN_WAVES: Duration = Duration::from_secs(30);
 /// So many probes at most are wanted at once.
 const WANTED_MAX: usize = 512;
 
@@ -250,7 +253,7 @@ impl Diagnose {
     /// When the cause itself ended, while other findings of the incident go on.
     fn mended(&self, cause: &Thing, cases: &[&Case]) -> Option<Time> {
         let own = || cases.iter().copied().filter(|case| case.finding.about == *cause);
-        if cause.kind == Kind::Service {
+        if cause.kind == Kind::Service && own().next().is_none() {
             mend::last_closed(cases.iter().copied())
         } else {
             mend::last_closed(own())
@@ -319,7 +322,15 @@ impl Diagnose {
                 });
                 open.map(|incident| incident.id)
             };
-            match claims.get(root).copied().or_else(stays).or_else(joins) {
+            let goes_on = || {
+                let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
+                let goes_on = |incident: &&Incident| {
+                    let cause = sorted.causes.get(&incident.id);
+                    cause.is_some_and(|cause| traffic::goes_on(plan, finding, cause))
+                };
+                open.find(goes_on).map(|incident| incident.id)
+            };
+            match claims.get(root).copied().or_else(stays).or_else(joins).or_else(goes_on) {
                 Some(incident) => _ = sorted.members.entry(incident).or_default().insert(finding.id),
                 None => _ = sorted.groups.entry(root.clone()).or_default().insert(finding.id),
             }
@@ -388,9 +399,12 @@ impl Diagnose {
                 return Some(Happened::IncidentMerged { incident: id, into });
             }
         }
+        let mut calm = None;
         if open.is_empty() && parts.is_empty() && left.is_empty() {
             let closed = mend::last_closed(cases.iter().copied()).unwrap_or(now);
-            if self.verified(plan, seen, cause, &cases, closed) {
+            let waves = cases.iter().any(|case| traffic::comes_in_waves(&case.finding.fault));
+            calm = waves.then(|| later(closed, BETWEEN_WAVES)).filter(|calm| now < *calm);
+            if calm.is_none() && self.verified(plan, seen, cause, &cases, closed) {
                 return Some(self.end(plan, seen, incident, cause, &cases, closed));
             }
         }
@@ -398,6 +412,7 @@ impl Diagnose {
         // Once it had to wake somebody it does so until it ends: a page must not fall silent half way.
         diagnosis.wakes |= incident.diagnosis.wakes;
         if diagnosis == incident.diagnosis {
+            calm.into_iter().for_each(|calm| self.wake_at(calm));
             return None;
         }
         let was = &incident.diagnosis;
@@ -409,7 +424,7 @@ impl Diagnose {
         let told = self.known.memories.get(&id).map_or(incident.opened, |memory| memory.diagnosed);
         let due = later(told, DETAILS_EVERY);
         if !matters && now < due {
-            self.wake_at(due);
+            self.wake_at(calm.map_or(due, |calm| due.min(calm)));
             return None;
         }
         Some(Happened::IncidentDiagnosed { incident: id, diagnosis })
@@ -459,9 +474,13 @@ impl Diagnose {
         let well = sorted.well.get_or_init(|| Well::now(plan, seen));
         let scope = scope::scope(plan, cause, cases, mended, seen, well);
         let sentence = Facts { plan, now, cause, cases, scope: &scope, mended }.present();
+        let known = cases.iter().any(|case| case.finding.about == *cause);
+        let others_hurt = cases.iter().any(|case| case.closed.is_none() && hurts(&case.finding));
         let stage = match mended {
+            // The surge is over and something still fails: there is another cause, which is not known yet.
+            Some(_) if cause.kind == Kind::Service && known && others_hurt => Stage::Looking,
             Some(_) => Stage::Mending,
-            None if cause.kind == Kind::Service => Stage::Looking,
+            None if cause.kind == Kind::Service && !known => Stage::Looking,
             None => Stage::Failing,
         };
         let open_breaks =
@@ -503,7 +522,7 @@ fn followed(graph: &Graph, cause: &Thing, members: &[&Finding], roots: &BTreeMap
     {
         return roots.get(&first.id).unwrap_or(cause).clone();
     }
-    if is_endpoint(cause.kind)
+    if (is_endpoint(cause.kind) || cause.kind == Kind::Pool)
         && let Some(root) = members.iter().find_map(|finding| any_root(&finding))
     {
         return root.clone();

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Diagnose`] | the thinker: findings in, incidents out |
 //! | `cause` | the deepest broken thing that explains a finding |
+//! | `traffic` | what follows from what the edge sees: a surge explains what gives way beneath it |
 //! | `place` | where things stand in the graph, walked once for a plan |
 //! | `settle` | what is looked at before an incident opens, and how long that may take |
 //! | `scope` | which services and names fail, which are well |
@@ -22,5 +23,6 @@ mod place;
 mod scope;
 mod sentence;
 mod settle;
+mod traffic;
 
 pub use diagnose::{Diagnose, Seen};

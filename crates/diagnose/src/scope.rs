@@ -4,6 +4,7 @@ use crate::cause::{hurts, is_endpoint};
 use crate::diagnose::Seen;
 use crate::known::Case;
 use crate::mend;
+use crate::traffic::caller_of;
 use model::{Fault, Kind, Plan, Thing, Time};
 use std::collections::BTreeSet;
 
@@ -74,10 +75,17 @@ pub(crate) fn scope(
         harmed.iter().filter(|thing| thing.kind == Kind::Tls).flat_map(|tls| graph.needed_by(tls));
     let late = above.iter().filter(|thing| mended.is_some() && unverified(thing));
     let failing_endpoints = harmed.iter().copied().chain(with_certificate).chain(late);
+    // A service fails with the pool that it is served from, and with a caller of its own that is refused.
+    let pools = harmed.iter().copied().filter(|thing| thing.kind == Kind::Pool);
+    let of_pools = pools.flat_map(|pool| graph.needed_by(pool)).filter(|above| above.kind == Kind::Service);
+    let refused: BTreeSet<Thing> =
+        open().filter(|finding| hurts(finding)).filter_map(|finding| caller_of(plan, finding)).collect();
     let broken: BTreeSet<&Thing> = failing_endpoints
         .filter(|thing| is_endpoint(thing.kind))
         .flat_map(|endpoint| graph.needed_by(endpoint))
         .filter(|above| above.kind == Kind::Service)
+        .chain(of_pools)
+        .chain(&refused)
         .collect();
 
     let mut scope = Scope { failing, ..Scope::default() };

@@ -11,6 +11,8 @@ use model::{Fault, Finding, Kind, Plan, Thing, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+mod traffic;
+
 /// What a sentence is made from.
 pub(crate) struct Facts<'a> {
     pub(crate) plan: &'a Plan,
@@ -79,11 +81,11 @@ impl Facts<'_> {
 
     /// The cause, as it is or as it was.
     fn head(&self, now: Time, tense: Tense) -> String {
-        if self.cause.kind == Kind::Service {
+        let own = self.own();
+        if self.cause.kind == Kind::Service && own.is_empty() {
             return self.shared(now, tense);
         }
         let subject = self.called(self.cause);
-        let own = self.own();
         let Some(first) = own.first() else {
             return match tense {
                 Tense::Is => format!("{subject} is not well"),
@@ -100,6 +102,9 @@ impl Facts<'_> {
         let held = own.iter().skip(1).find(is_held);
         if let Some(held) = held.filter(|held| held.closed.is_some() == first.closed.is_some()) {
             text.push_str(&format!("; it {}", said(&held.finding.fault.to_string(), tense)));
+        }
+        if let Some(began) = self.began_with() {
+            text.push_str(&format!("; {began}"));
         }
         text
     }
@@ -158,7 +163,7 @@ impl Facts<'_> {
         let names = self.scope.names.len();
         match self.cause.kind {
             Kind::Mainstay => "; what it cannot see it does not call down".to_owned(),
-            Kind::Service => String::new(),
+            Kind::Service if self.own().is_empty() => String::new(),
             Kind::Domain | Kind::Dns if hurting => {
                 let failing = self.scope.failing.intersection(&self.scope.names).count();
                 let of =
@@ -178,8 +183,10 @@ impl Facts<'_> {
                     _ => format!("; {who} {fail} because of it"),
                 }
             }
-            _ if !self.scope.affected.is_empty() => {
-                let titles = titles(&self.scope.affected);
+            _ if self.scope.affected.iter().any(|service| service != self.cause) => {
+                let mut others = self.scope.affected.clone();
+                others.remove(self.cause);
+                let titles = titles(&others);
                 let is = if titles.len() == 1 { "is" } else { "are" };
                 match titles.as_slice() {
                     [] => String::new(),
@@ -187,6 +194,7 @@ impl Facts<'_> {
                     many => format!("; {} services are affected", many.len()),
                 }
             }
+            Kind::Service => String::new(),
             _ => match counted(names, "name") {
                 Some(who) if names == 1 => format!("; {who} stands on it"),
                 Some(who) => format!("; {who} stand on it"),
@@ -208,6 +216,9 @@ impl Facts<'_> {
     }
 
     fn mending(&self, since: Time) -> String {
+        if let Some(text) = self.after_surge(since) {
+            return text;
+        }
         let subject = self.called(self.cause);
         let at = clock(since, self.now);
         let failing = self.scope.failing.len();
@@ -260,6 +271,8 @@ fn telling(finding: &Finding) -> u8 {
             DnsFault::NoServer => 2,
             _ => 3,
         },
+        Fault::Surge { .. } => 1,
+        Fault::LimitConflict { .. } | Fault::ServerCertificate { .. } => 2,
         Fault::Slow { .. } | Fault::Tls { tls: TlsFault::Expiring { .. } } => 9,
         _ => 5,
     }
@@ -286,6 +299,9 @@ fn told(
     };
     let plain = |predicate: &str| format!("{subject} {}{since}", said(predicate, tense));
     let timeless = |predicate: &str| format!("{subject} {}", said(predicate, tense));
+    if let Some(text) = traffic::told(subject, finding, now, tense) {
+        return text;
+    }
     match &finding.fault {
         Fault::Domain { domain } => match domain {
             DomainFault::Expired { at, parked_on } => {

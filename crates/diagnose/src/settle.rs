@@ -8,6 +8,7 @@ use crate::cause::is_endpoint;
 use crate::diagnose::Seen;
 use crate::known::Case;
 use crate::place::Places;
+use crate::traffic::is_of_the_edge;
 use model::time::{earlier, later};
 use model::{Graph, Kind, Looked, Plan, Thing, Time};
 use std::collections::BTreeSet;
@@ -52,7 +53,13 @@ pub(crate) fn settled(
 ) -> Result<(), Time> {
     let Some(first) = cases.iter().map(|case| case.opened).min() else { return Ok(()) };
     let since = cases.iter().map(|case| case.finding.since).min().unwrap_or(first);
-    if matches!(cause.kind, Kind::Domain | Kind::Mainstay) || now >= later(first, PATIENCE_MAX) {
+    // The edge sees it happen: nothing beneath is needed to believe it.
+    let seen_by_the_edge =
+        cases.iter().any(|case| case.finding.about == *cause && is_of_the_edge(&case.finding.fault));
+    if seen_by_the_edge
+        || matches!(cause.kind, Kind::Domain | Kind::Mainstay)
+        || now >= later(first, PATIENCE_MAX)
+    {
         return Ok(());
     }
     let (mut complete, mut suspicious) = (true, false);

@@ -119,7 +119,14 @@ impl Engine {
             }
             Input::Post { incident, by, status, body } => {
                 let incident = self.known(*incident)?;
-                vec![self.tell.drafted(&self.plan, now, incident, *status, body.clone(), Some(by.clone()))]
+                let looked = |thing: &Thing| self.watch.looked(thing);
+                let facts = tell::Facts {
+                    incidents: self.diagnose.incidents(),
+                    findings: self.watch.findings(),
+                    looked: &looked,
+                    blind: self.watch.blind().is_some(),
+                };
+                vec![self.tell.drafted(&self.plan, &facts, incident, *status, body.clone(), Some(by.clone()))]
             }
             Input::Resolve { incident, by } => {
                 self.open(*incident)?;

@@ -245,7 +245,7 @@ fn sources(share_percent: u8, networks: &[String]) -> String {
 }
 
 fn proof(trace: Option<&str>, limits: &[String]) -> String {
-    let limits = if limits.is_empty() { String::new() } else { format!(" ({})", limits.join("; ")) };
+    let limits = if limits.is_empty() { String::new() } else { format!(" ({})", limits.join(", then ")) };
     match trace {
         Some(trace) => format!("{limits}; the proof: mainstay trace {trace}"),
         None => limits,

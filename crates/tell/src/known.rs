@@ -4,7 +4,7 @@ use crate::board::Post;
 use crate::history::History;
 use model::event::{PostStatus, ServiceState};
 use model::incident::Stage;
-use model::{Event, Happened, IncidentId, ServiceId, Time};
+use model::{Event, Happened, IncidentId, ServiceId, Thing, Time};
 use std::collections::BTreeMap;
 
 /// Ended incidents that are remembered for those who look back.
@@ -28,6 +28,8 @@ pub(crate) struct Told {
     pub(crate) since: Time,
     /// How far along the incident is.
     stage: Stage,
+    /// What is held to be its cause.
+    cause: Thing,
     pub(crate) ended: Option<Time>,
     pub(crate) merged_into: Option<IncidentId>,
     pub(crate) title: String,
@@ -36,6 +38,8 @@ pub(crate) struct Told {
     pub(crate) posts: Vec<Post>,
     /// How far along the incident was at the newest post.
     pub(crate) stage_told: Stage,
+    /// What was held to be the cause at the newest post.
+    pub(crate) cause_told: Thing,
     /// When mainstay itself last wrote.
     pub(crate) drafted: Option<Time>,
 }
@@ -73,12 +77,14 @@ impl Known {
                 let told = Told {
                     since: *since,
                     stage: diagnosis.stage,
+                    cause: diagnosis.cause.clone(),
                     ended: None,
                     merged_into: None,
                     title: String::new(),
                     impact: ServiceState::Operational,
                     posts: Vec::new(),
                     stage_told: diagnosis.stage,
+                    cause_told: diagnosis.cause.clone(),
                     drafted: None,
                 };
                 self.told.insert(*incident, told);
@@ -86,6 +92,7 @@ impl Known {
             Happened::IncidentDiagnosed { incident, diagnosis } => {
                 if let Some(told) = self.told.get_mut(incident) {
                     told.stage = diagnosis.stage;
+                    told.cause.clone_from(&diagnosis.cause);
                 }
             }
             Happened::IncidentMerged { incident, into } => {
@@ -115,6 +122,7 @@ impl Known {
                     .unwrap_or(told.impact);
                 told.title.clone_from(title);
                 told.stage_told = told.stage;
+                told.cause_told.clone_from(&told.cause);
                 if by.is_none() {
                     told.drafted = Some(at);
                 }

@@ -10,6 +10,7 @@
 //! | `history` | past states: days, uptime |
 //! | `posts` | when words are due |
 //! | `words` | the words |
+//! | `traffic` | the words when the edge sees the cause |
 //! | `known` | the fold of the journal |
 //!
 //! # What it holds to
@@ -27,6 +28,7 @@ mod known;
 mod posts;
 mod present;
 mod state;
+mod traffic;
 mod words;
 
 #[cfg(test)]
@@ -153,7 +155,7 @@ impl Tell {
     pub fn drafted(
         &self,
         plan: &Plan,
-        _now: Time,
+        facts: &Facts<'_>,
         incident: &Incident,
         status: PostStatus,
         body: String,
@@ -165,7 +167,13 @@ impl Tell {
             post: PostId(self.known.last_post.saturating_add(1)),
             incident: incident.id,
             status,
-            title: posts::title(plan, &self.known, incident, &affected),
+            title: posts::title(
+                plan,
+                &self.known,
+                incident,
+                &affected,
+                traffic::trouble(plan, incident, facts),
+            ),
             body: words::bounded(body),
             affected,
             by,

@@ -1,6 +1,7 @@
 //! When words are due, and about what. The words themselves stand in `words`.
 
 use crate::known::{Known, Told};
+use crate::traffic::{self, Trouble};
 use crate::{Facts, public, words};
 use model::event::{PostStatus, ServiceState};
 use model::incident::Stage;
@@ -44,10 +45,21 @@ pub(crate) fn wanted<'a>(
 ) -> Vec<(&'a Incident, Draft)> {
     let open = known.told.iter().filter(|(_, told)| !told.is_done());
     let incidents = open.filter_map(|(id, told)| Some((facts.incidents.get(id)?, told)));
-    incidents.filter_map(|(incident, told)| Some((incident, news(plan, told, incident, state)?))).collect()
+    let trouble = |incident| traffic::trouble(plan, incident, facts);
+    incidents
+        .filter_map(|(incident, told)| {
+            Some((incident, news(plan, told, incident, trouble(incident), state)?))
+        })
+        .collect()
 }
 
-fn news(plan: &Plan, told: &Told, incident: &Incident, state: &States<'_>) -> Option<Draft> {
+fn news(
+    plan: &Plan,
+    told: &Told,
+    incident: &Incident,
+    trouble: Option<Trouble>,
+    state: &States<'_>,
+) -> Option<Draft> {
     let last = told.posts.last();
     if !incident.is_open() {
         let reason = if incident.merged_into.is_some() { Reason::Merged } else { Reason::News };
@@ -61,7 +73,9 @@ fn news(plan: &Plan, told: &Told, incident: &Incident, state: &States<'_>) -> Op
     let Some(last) = last else {
         return (!affected.is_empty() && (noticed || incident.diagnosis.wakes)).then_some(draft);
     };
-    if stage != told.stage_told {
+    // When the edge sees another cause than before, visitors can expect something else.
+    let other_cause = trouble.is_some() && incident.diagnosis.cause != told.cause_told;
+    if stage != told.stage_told || other_cause {
         return Some(draft);
     }
     let before: BTreeSet<&ServiceId> = last.affected.iter().map(|(service, _)| service).collect();
@@ -134,14 +148,16 @@ pub(crate) fn title(
     known: &Known,
     incident: &Incident,
     affected: &BTreeMap<ServiceId, ServiceState>,
+    trouble: Option<Trouble>,
 ) -> String {
     let told = known.told.get(&incident.id);
     let over = !incident.is_open() || incident.diagnosis.stage == Stage::Mending;
     match told {
         Some(told) if !told.title.is_empty() && (over || affected.is_empty()) => told.title.clone(),
         _ => {
+            let titles = words::titles(plan, affected.keys());
             let worst = affected.values().copied().chain(told.map(|told| told.impact)).max();
-            words::title(&words::titles(plan, affected.keys()), worst)
+            traffic::title(trouble, &titles).unwrap_or_else(|| words::title(&titles, worst))
         }
     }
 }
@@ -163,15 +179,17 @@ impl Desk<'_> {
         let other = incident.merged_into.and_then(|into| self.facts.incidents.get(&into)).and_then(|other| {
             let affected = self::affected(plan, known, other, PostStatus::Investigating, state);
             // What affects no visitor is never posted: there would be nothing to follow.
-            (!affected.is_empty()).then(|| title(plan, known, other, &affected))
+            let trouble = traffic::trouble(plan, other, self.facts);
+            (!affected.is_empty()).then(|| title(plan, known, other, &affected, trouble))
         });
+        let trouble = traffic::trouble(plan, incident, self.facts);
         let since = known.told.get(&incident.id).map_or(incident.since, |told| told.since);
         Happened::PostPublished {
             post,
             incident: incident.id,
             status: draft.status,
-            title: title(plan, known, incident, &affected),
-            body: words::body(plan, incident, draft, &affected, since, self.now, other.as_deref()),
+            title: title(plan, known, incident, &affected, trouble),
+            body: words::body(plan, incident, draft, &affected, trouble, (since, self.now), other.as_deref()),
             affected,
             by: None,
         }

@@ -2,6 +2,7 @@
 
 use crate::posts::{Draft, Reason, promise};
 use crate::public;
+use crate::traffic::{self, Trouble};
 use model::event::{PostStatus, ServiceState};
 use model::time::{between, spoken};
 use model::{Incident, Kind, Plan, ServiceId, Time};
@@ -35,11 +36,12 @@ pub(crate) fn body(
     incident: &Incident,
     draft: Draft,
     affected: &BTreeMap<ServiceId, ServiceState>,
-    since: Time,
-    now: Time,
+    trouble: Option<Trouble>,
+    (since, now): (Time, Time),
     other: Option<&str>,
 ) -> String {
     let titles = titles(plan, affected.keys());
+    let seen = trouble.and_then(|trouble| traffic::sentences(trouble, &titles));
     let mut sentences = match (draft.status, draft.reason) {
         (_, Reason::Merged) => vec![merged(other)],
         (PostStatus::Resolved, _) => {
@@ -62,6 +64,7 @@ pub(crate) fn body(
                 "It can take a while until it works for everybody again. We keep watching.".to_owned(),
             ]
         }
+        (PostStatus::Identified, _) if seen.is_some() => seen.unwrap_or_default(),
         (PostStatus::Identified, _) => {
             vec![format!("{}.", what(&titles, affected)), cause(incident.diagnosis.cause.kind)]
         }
@@ -127,7 +130,7 @@ fn merged(other: Option<&str>) -> String {
     }
 }
 
-fn are(titles: &[String]) -> String {
+pub(crate) fn are(titles: &[String]) -> String {
     format!("{} {}", list(titles), if titles.len() == 1 { "is" } else { "are" })
 }
 

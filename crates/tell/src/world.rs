@@ -197,8 +197,8 @@ impl World {
     pub(crate) fn say(&mut self, id: u64, status: PostStatus, body: &str) {
         let incident = self.incidents[&IncidentId(id)].clone();
         let by = Some("Ana".to_owned());
-        let post =
-            self.ask(|tell, plan, now, _| tell.drafted(plan, now, &incident, status, body.to_owned(), by));
+        let post = self
+            .ask(|tell, plan, _, facts| tell.drafted(plan, facts, &incident, status, body.to_owned(), by));
         self.commit(vec![post]);
     }
 

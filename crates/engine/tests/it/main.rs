@@ -1,6 +1,9 @@
 //! One order in which the thinkers are asked: a small outage from the first bad answer to the end, and people's part.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod denials;
+mod surge;
+
 use engine::Engine;
 use model::event::PostStatus;
 use model::input::Refused;
@@ -40,7 +43,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let plan = Arc::new(config::read(PLAN, "plan", Path::new(".")).unwrap().plan);
+        Self::with(config::read(PLAN, "plan", Path::new(".")).unwrap().plan)
+    }
+
+    fn with(plan: Plan) -> Self {
+        let plan = Arc::new(plan);
         let now = "2026-11-22T03:00:00Z".parse().unwrap();
         let mut bench =
             Self { engine: Engine::new(plan.clone()), plan: plan.clone(), now, events: Vec::new() };
@@ -61,19 +68,30 @@ impl Bench {
     }
 
     fn sample(&mut self, answer: Answer) {
-        let sample = Sample { probe: "front".into(), phases: Phases::default(), answer };
+        self.sample_of("front", answer);
+    }
+
+    fn sample_of(&mut self, probe: &str, answer: Answer) {
+        let sample = Sample { probe: probe.into(), phases: Phases::default(), answer };
         self.hear(Input::Sampled(sample)).unwrap();
     }
 
     fn well(&mut self) {
+        self.well_at("front");
+    }
+
+    fn well_at(&mut self, probe: &str) {
         let address = "192.0.2.7:80".parse().unwrap();
-        self.sample(Answer::Http(HttpSeen {
-            status: 200,
-            address,
-            body_bytes: 2,
-            body_found: None,
-            hops: Vec::new(),
-        }));
+        self.sample_of(
+            probe,
+            Answer::Http(HttpSeen {
+                status: 200,
+                address,
+                body_bytes: 2,
+                body_found: None,
+                hops: Vec::new(),
+            }),
+        );
     }
 
     /// Two bad answers, and the time that an incident takes to settle.
@@ -85,6 +103,13 @@ impl Bench {
         for _ in 0..7 {
             self.later(1);
         }
+    }
+
+    /// Two folds of one journal are equal, and equal to the live state.
+    fn same_after_replay(&self) {
+        let mut folded = Engine::new(self.plan.clone());
+        self.events.iter().for_each(|event| folded.apply(event));
+        assert_eq!(folded.known_text(), self.engine.known_text());
     }
 
     fn count(&self, is: impl Fn(&Happened) -> bool) -> usize {
@@ -130,9 +155,7 @@ fn numbers_rise_by_one_and_a_fold_equals_the_live_state() {
     bench.break_it();
     bench.hear(acknowledge("ana")).unwrap();
     assert!(bench.events.iter().zip(1..).all(|(event, seq)| event.seq == seq));
-    let mut folded = Engine::new(bench.plan.clone());
-    bench.events.iter().for_each(|event| folded.apply(event));
-    assert_eq!(folded.known_text(), bench.engine.known_text());
+    bench.same_after_replay();
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! What people deny: until when, through restarts, and what is refused.
+
+use crate::Bench;
+use crate::surge::{plan, quiet};
+use engine::Engine;
+use model::input::Refused;
+use model::{DenialId, DenyWhat, Happened, Input, ServiceId, time};
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn deny(service: Option<&str>, lasting: Duration) -> Input {
+    let service = service.map(|id| ServiceId(id.to_owned()));
+    Input::Deny { what: DenyWhat::Country("XX".to_owned()), service, lasting, by: "ana".to_owned() }
+}
+
+#[test]
+fn a_denial_undoes_itself_even_when_nothing_else_happens() {
+    let mut bench = Bench::with(plan());
+    let version = bench.engine.policy_version();
+    bench.hear(deny(Some("auth"), HOUR)).unwrap();
+    assert_ne!(bench.engine.policy_version(), version, "the edge must learn of it");
+    let until = time::later(bench.now, HOUR);
+    assert_eq!(bench.engine.policy().denials[&DenialId(1)].until, until);
+    bench.hear(Input::RolledUp(quiet())).unwrap();
+    let shown = bench.engine.traffic().unwrap();
+    assert_eq!((shown.denials.len(), shown.denials[0].by.as_str()), (1, "ana"));
+    while bench.now < until {
+        let next = bench.engine.next().unwrap();
+        assert!(next <= until, "somebody must wake the engine when it lapses");
+        bench.now = next.max(time::later(bench.now, Duration::from_secs(60)));
+        bench.hear(Input::Tick).unwrap();
+    }
+    assert!(bench.engine.policy().denials.is_empty());
+    assert_eq!(bench.count(|it| matches!(it, Happened::DenialLifted { by: None, .. })), 1);
+}
+
+#[test]
+fn a_restart_forgets_none_and_lifts_what_lapsed_meanwhile() {
+    let mut bench = Bench::with(plan());
+    bench.hear(deny(None, HOUR)).unwrap();
+    bench.hear(deny(None, HOUR * 3)).unwrap();
+    bench.same_after_replay();
+    let mut engine = Engine::new(bench.plan.clone());
+    bench.events.iter().for_each(|event| engine.apply(event));
+    assert_eq!(engine.policy().denials.len(), 2);
+    engine.handle(time::later(bench.now, HOUR * 2), &Input::Booted { blind_since: None }).unwrap();
+    assert_eq!(engine.policy().denials.keys().copied().collect::<Vec<_>>(), [DenialId(2)]);
+}
+
+#[test]
+fn what_cannot_be_denied_or_lifted_is_refused_with_a_reason() {
+    let mut bench = Bench::with(plan());
+    let shop = ServiceId("shop".to_owned());
+    assert_eq!(
+        bench.hear(deny(Some("shop"), HOUR)),
+        Err(Refused::NoSuchService(shop)),
+        "the edge does not serve it"
+    );
+    let lift = |id| Input::Lift { denial: DenialId(id), by: "bo".to_owned() };
+    assert_eq!(bench.hear(lift(1)), Err(Refused::NoSuchDenial(DenialId(1))));
+    (0..1_000).for_each(|_| _ = bench.hear(deny(None, HOUR)).unwrap());
+    assert_eq!(bench.hear(deny(None, HOUR)), Err(Refused::TooManyDenials(1_000)));
+    bench.hear(lift(7)).unwrap();
+    assert_eq!(bench.hear(lift(7)), Err(Refused::NoSuchDenial(DenialId(7))));
+    bench.hear(deny(None, HOUR)).unwrap();
+    assert_eq!(bench.engine.policy().denials.keys().last(), Some(&DenialId(1_001)), "numbers are used once");
+}

@@ -42,14 +42,10 @@ pub(crate) fn server(text: &str) -> Result<Host, Wrong> {
     Ok(host)
 }
 
-/// Whether two sockets cannot listen at once. Port 0 is any free one.
+/// Whether two sockets cannot listen at once. Port 0 is any free one; IPv6 does not take IPv4's part.
 pub(crate) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
-    let is_within = |wide: SocketAddr, at: SocketAddr| match wide.ip() {
-        IpAddr::V4(ip) => ip.is_unspecified() && at.is_ipv4(),
-        // An unspecified IPv6 address usually takes IPv4 too.
-        IpAddr::V6(ip) => ip.is_unspecified(),
-    };
-    a.port() == b.port() && a.port() > 0 && (a.ip() == b.ip() || is_within(a, b) || is_within(b, a))
+    let is_shared = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && a.port() > 0 && a.is_ipv4() == b.is_ipv4() && is_shared
 }
 
 #[cfg(test)]
@@ -79,7 +75,8 @@ mod tests {
             ("127.0.0.1:80", "127.0.0.2:80", false),
             ("0.0.0.0:80", "127.0.0.1:80", true),
             ("0.0.0.0:80", "[::1]:80", false),
-            ("[::]:80", "127.0.0.1:80", true),
+            ("[::]:80", "127.0.0.1:80", false),
+            ("[::]:80", "[::1]:80", true),
             ("127.0.0.1:0", "127.0.0.1:0", false),
         ] {
             let (a, b) = (a.parse().unwrap(), b.parse().unwrap());

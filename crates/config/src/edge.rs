@@ -8,7 +8,7 @@ use crate::url::Url;
 use crate::word;
 use ipnet::IpNet;
 use model::plan::{CertificateFiles, Edge, EdgeLimits};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 /// More sockets or networks before the edge than this are a mistake, and each is compared with others.
@@ -95,8 +95,13 @@ pub(crate) fn read(form: &mut Form<'_>, folder: &Path, board: SocketAddr, marks:
 /// Every socket can be had only once: not twice by the edge, and not where the board is.
 fn apart(plain: &[At<SocketAddr>], tls: &[At<SocketAddr>], board: SocketAddr, marks: &mut Marks) {
     let mut taken: Vec<SocketAddr> = Vec::new();
+    // The board's socket takes both kinds of addresses where it takes any.
+    let board_takes = |at: SocketAddr| {
+        collide(at, board)
+            || (board.ip() == Ipv6Addr::UNSPECIFIED && at.port() == board.port() && at.port() > 0)
+    };
     for at in plain.iter().chain(tls) {
-        if collide(at.value, board) {
+        if board_takes(at.value) {
             let message = format!("the board listens on {board}: the edge cannot listen on {} too", at.value);
             marks.between(at.place.clone(), message, "another port here, or another [site] listen");
         }

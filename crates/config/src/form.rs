@@ -1,12 +1,12 @@
 //! Reads one table of the text by its fields: types, ranges, unknown keys and missing ones are judged here, once for all.
 
+use crate::cell::{Cell, example, kind_word, mark_wrong, mistyped, one_count, one_word};
 use crate::kind::{Field, Kind};
 use crate::marks::{Marks, Place};
 use crate::{fields, near, word};
 use jiff::civil;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
 
@@ -61,8 +61,6 @@ impl Wrong {
         Self { secret: true, ..self }
     }
 }
-
-type Cell<'a> = &'a Spanned<DeValue<'a>>;
 
 /// One table of the text, with the fields that may stand in it.
 pub(crate) struct Form<'a> {
@@ -396,68 +394,6 @@ impl<'a> Form<'a> {
     }
 }
 
-fn one_word<T>(
-    marks: &mut Marks,
-    field: &'static Field,
-    kind: &Kind,
-    cell: Cell<'_>,
-    read: &mut impl FnMut(&str) -> Result<T, Wrong>,
-) -> Option<At<T>> {
-    let Some(text) = cell.get_ref().as_str() else {
-        if word::is_secretive(field.name) {
-            marks.hide(cell.span());
-        }
-        marks.wrong(cell.span(), mistyped(field.name, kind, cell), example(field));
-        return None;
-    };
-    match read(text) {
-        Ok(value) => Some(At { value, place: cell.span() }),
-        Err(wrong) => {
-            mark_wrong(marks, field, cell.span(), wrong);
-            None
-        }
-    }
-}
-
-fn one_count<N: TryFrom<u64>>(
-    marks: &mut Marks,
-    field: &'static Field,
-    kind: &Kind,
-    cell: Cell<'_>,
-) -> Option<N> {
-    let number = cell.get_ref().as_integer();
-    let number = number.and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
-    let count = number.and_then(|number| u64::try_from(number).ok());
-    match (count, kind) {
-        (Some(count), Kind::Count { least, most }) if (*least..=*most).contains(&count) => {
-            let held = N::try_from(count).ok();
-            debug_assert!(held.is_some(), "the range of `{}` is wider than its type", field.name);
-            held
-        }
-        _ => {
-            let message = match cell.get_ref() {
-                DeValue::Integer(given) => {
-                    format!("`{}` wants {}, not {}", field.name, kind.wanted(), near::shown(given.as_str()))
-                }
-                _ => mistyped(field.name, kind, cell),
-            };
-            marks.wrong(cell.span(), message, example(field));
-            None
-        }
-    }
-}
-
-fn mark_wrong(marks: &mut Marks, field: &Field, place: Place, wrong: Wrong) {
-    if wrong.secret {
-        marks.hide(place.clone());
-    }
-    if marks.is_full() {
-        marks.leave_out();
-    } else {
-        marks.wrong(place, wrong.message, wrong.hint.told(|| example(field)));
-    }
-}
-
 pub(crate) fn not_served(marks: &mut Marks, place: Place, name: &str, what: &str) {
     let message = format!("`{name}` ({what}) is not served by this version");
     marks.wrong(place, message, "take it out for now; nothing is ignored silently");
@@ -478,25 +414,5 @@ pub(crate) fn unknown_key<'n>(
             Some(_) => format!("it belongs into [{}.NAME]", home.name),
         },
         _ => format!("known here: {}", near::listed(&known.collect::<Vec<_>>())),
-    }
-}
-
-fn mistyped(name: &str, kind: &Kind, cell: Cell<'_>) -> String {
-    format!("`{name}` wants {}, not {}", kind.wanted(), kind_word(cell.get_ref()))
-}
-
-fn example(field: &Field) -> String {
-    format!("for example: {} = {}", field.name, field.example)
-}
-
-pub(crate) fn kind_word(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "text",
-        DeValue::Integer(_) => "a number without quotes",
-        DeValue::Float(_) => "a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }

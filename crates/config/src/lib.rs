@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `fields`, `kind` | the one table of everything that may stand in a plan |
 //! | `syntax` | text -> tables, whatever is broken in between |
-//! | `root`, `form` | reads the sections, and each table by its fields: types, ranges, unknown and missing keys |
+//! | `root`, `form`, `cell` | reads the sections, each table by its fields, each value by its kind: types, ranges, unknown and missing keys |
 //! | `word`, `host`, `address`, `url`, `domain` | single words: spans, zones, names, networks, web addresses, registrable domains |
 //! | `draft`, `probe`, `people`, `edge`, `guard`, `pool` | the plan as it was written |
 //! | `team`, `serving`, `derive`, `edges`, `circle` | the plan as it is meant: references, probes, the graph |
@@ -17,6 +17,7 @@
 //! Deliberately absent: a default for anything that nobody would guess, and any key that is read but not checked.
 
 mod address;
+mod cell;
 mod circle;
 mod derive;
 mod domain;

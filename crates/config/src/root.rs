@@ -1,6 +1,7 @@
 //! The text as a whole: its sections, those that exist once and those that exist for each name.
 
-use crate::form::{Form, kind_word, not_served, unknown_key};
+use crate::cell::kind_word;
+use crate::form::{Form, not_served, unknown_key};
 use crate::kind::{Key, NAME};
 use crate::marks::Marks;
 use crate::{fields, near};

@@ -24,6 +24,7 @@ pub(crate) fn judge(draft: &Draft, marks: &mut Marks) {
                 "the edge tells services by the host that is asked for: hosts = [\"auth.acme.com\"]",
             );
         }
+        too_deep(service, marks);
         for host in &service.hosts {
             let route = route(&host.value);
             match served.get(&route) {
@@ -41,6 +42,25 @@ pub(crate) fn judge(draft: &Draft, marks: &mut Marks) {
         }
     }
     judge_callers(draft, marks);
+}
+
+/// The edge takes a star for one label, as certificates do; a sample further down would not reach its service.
+fn too_deep(service: &ServiceDraft, marks: &mut Marks) {
+    let stars = || service.hosts.iter().map(|host| &host.value).filter(|pattern| pattern.is_wildcard);
+    for sample in &service.samples {
+        let Some((_, above)) = sample.value.dns().and_then(|name| name.split_once('.')) else { continue };
+        let is_below = stars().any(|star| star.covers(&sample.value));
+        if is_below && !stars().any(|star| star.host.dns() == Some(above)) {
+            marks.between(
+                sample.place.clone(),
+                format!(
+                    "`{}` lies too deep: the edge takes a star for one label",
+                    shown(&sample.value.bare())
+                ),
+                format!("certificates do too; name what is right above it: hosts = [\"*.{}\"]", shown(above)),
+            );
+        }
+    }
 }
 
 /// Services with a guard, each with its name.

@@ -265,9 +265,9 @@ const KNOWN: &[Field] = &[
     ),
     optional(
         "for",
-        Kind::Span { least: MINUTE, most: Duration::from_secs(30 * 86_400) },
+        Kind::Span { least: MINUTE, most: Duration::from_secs(35 * 86_400) },
         "30d",
-        "For how long they stay known.",
+        "For how long they stay known. The keys that sign it last no longer than 35 days.",
         "\"30d\"",
     ),
 ];

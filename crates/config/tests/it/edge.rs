@@ -175,7 +175,7 @@ listen = ["127.0.0.1:8080"]
 listen_tls = ["127.0.0.1:8443", "0.0.0.0:8443"]
 [service.auth]
 hosts = ["auth.acme.com", "*.acme.app"]
-samples = ["a.acme.app"]
+samples = ["a.acme.app", "a.b.acme.app"]
 needs = ["pool.db", "pool."]
 [service.auth.guard]
 pool = "auht"
@@ -203,6 +203,7 @@ addresses = ["10.0.0.1/32"]
     mainstay.toml:4:33: the edge listens on 127.0.0.1:8443 already (keep one of them)
     mainstay.toml:6:10: `auth.acme.com` is served by the guard of `api` already (take the host or the guard out of one; the edge does not tell ports apart)
     mainstay.toml:6:27: `*.acme.app` is served by the guard of `api` already (take the host or the guard out of one; the edge does not tell ports apart)
+    mainstay.toml:7:26: `a.b.acme.app` lies too deep: the edge takes a star for one label (certificates do too; name what is right above it: hosts = ["*.b.acme.app"])
     mainstay.toml:8:10: unknown pool `db` (there is `auth`)
     mainstay.toml:8:21: `pool.` does not say what kind of thing it is (write "service.pool.")
     mainstay.toml:10:8: unknown pool `auht` (did you mean `auth`?)

@@ -1,0 +1,120 @@
+//! What may stand in a plan about what is watched: services, probes by hand, registrations.
+
+use super::{EVERY, HOST, IN_A_ROW, TIMEOUT, URL, edge, later, optional, required, word};
+use crate::kind::{Field, Kind};
+use std::time::Duration;
+
+const WITHIN: Kind = Kind::Span { least: Duration::from_millis(1), most: Duration::from_secs(120) };
+const ZONE_NAME: Kind = word("a registrable domain such as \"acme.app\"");
+const NEED: Kind = Kind::Word {
+    what: "a service or a pool, written \"service.NAME\"",
+    pattern: Some("^(service|pool)\\.[A-Za-z0-9]"),
+};
+
+pub(super) const SERVICE: &[Field] = &[
+    optional(
+        "title",
+        Kind::Text,
+        "the name",
+        "Its name for visitors: a component of the board.",
+        "\"Sign-in\"",
+    ),
+    optional("group", Kind::Text, "none", "The group of the board that it stands in.", "\"Customer-facing\""),
+    optional(
+        "hosts",
+        Kind::List { of: &HOST, least: 0 },
+        "none",
+        "Public names, with a port where that is not 443. From each follow probes of its web address, certificate, name servers and registration. `*.acme.app` stands for the names in `samples`.",
+        "[\"auth.acme.com\", \"*.acme.app\"]",
+    ),
+    optional(
+        "samples",
+        Kind::List { of: &HOST, least: 0 },
+        "none",
+        "Concrete names to ask under each wildcard of `hosts`.",
+        "[\"demo.acme.app\"]",
+    ),
+    optional(
+        "needs",
+        Kind::List { of: &NEED, least: 0 },
+        "none",
+        "Other services and pools that it cannot work without. A failure there explains a failure here, and wakes people once.",
+        "[\"service.mail\"]",
+    ),
+    optional("rota", Kind::Name("rota"), "those of the ladder", "Who is responsible for it.", "\"platform\""),
+    optional("ladder", Kind::Name("ladder"), "default", "Whom to wake for it.", "\"default\""),
+    optional("public", Kind::Flag, "true", "Whether visitors see it on the board.", "false"),
+    optional(
+        "guard",
+        Kind::Table(edge::GUARD),
+        "served by somebody else",
+        "How mainstay's own edge serves its hosts. Needs `[edge]`.",
+        "{ pool = \"auth\" }",
+    ),
+];
+
+const EXPECT: &[Field] = &[
+    optional(
+        "status",
+        Kind::List { of: &Kind::Count { least: 100, most: 599 }, least: 1 },
+        "any 2xx",
+        "Accepted status codes.",
+        "[200, 204]",
+    ),
+    optional("body_contains", Kind::Text, "nothing", "Text that the body must contain.", "\"ok\""),
+    optional("within", WITHIN, "the timeout", "A slower answer is a fault, though it came.", "\"2s\""),
+    later("json", "values inside a JSON body"),
+];
+
+pub(super) const PROBE: &[Field] = &[
+    optional(
+        "http",
+        URL,
+        "",
+        "Asks this web address and follows redirects. Each probe has exactly one of http, tcp, dns, tls, domain.",
+        "\"https://shop.acme.com/health\"",
+    ),
+    optional(
+        "tcp",
+        word("a name and a port: \"mail.acme.com:25\""),
+        "",
+        "Opens a connection.",
+        "\"mail.acme.com:25\"",
+    ),
+    optional("dns", ZONE_NAME, "", "Asks parent, name servers and resolvers about a domain.", "\"acme.app\""),
+    optional(
+        "tls",
+        HOST,
+        "",
+        "Fetches the certificate, with a port where that is not 443.",
+        "\"mail.acme.com:993\"",
+    ),
+    optional("domain", ZONE_NAME, "", "Asks the registry about a domain.", "\"acme.app\""),
+    optional("every", EVERY, "as in [watch]", "How often.", "\"30s\""),
+    optional("timeout", TIMEOUT, "as in [watch]", "How long one answer may take.", "\"5s\""),
+    optional("fail_after", IN_A_ROW, "as in [watch]", "How many bad answers in a row make a finding.", "3"),
+    optional(
+        "recover_after",
+        IN_A_ROW,
+        "as in [watch]",
+        "How many good answers in a row end a finding.",
+        "2",
+    ),
+    optional(
+        "expect",
+        Kind::Table(EXPECT),
+        "any 2xx",
+        "What a good answer to `http` looks like.",
+        "{ status = [200], body_contains = \"ok\", within = \"2s\" }",
+    ),
+    optional("service", Kind::Name("service"), "none", "The service that it speaks for.", "\"auth\""),
+    later("postgres", "questions to a database"),
+    later("plugin", "Nagios plugins as probes"),
+];
+
+pub(super) const DOMAIN: &[Field] = &[required(
+    "expires",
+    Kind::Day,
+    "When the registration ends; only where the registry hides it. A date means its first moment in UTC.",
+    "2027-03-01",
+)];

@@ -1,0 +1,147 @@
+//! What may stand in a plan about people: who they are, who is on call, whom to wake, over which channel.
+
+use super::{DAY, SECRET, URL, ZONE, later, optional, required};
+use crate::kind::{Field, Kind};
+use std::time::Duration;
+
+const REACH: Kind = Kind::Word {
+    what: "a channel and an address on it: \"ntfy:ana\"",
+    pattern: Some("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(:.*)?$"),
+};
+const AWAKE: Kind = Kind::Word {
+    what: "two times of day: \"07:30-23:00\"",
+    pattern: Some("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"),
+};
+const WAIT: Kind = Kind::Span { least: Duration::from_millis(100), most: DAY };
+const TURN: Kind = Kind::Word {
+    what: "the length of a shift: \"1 week\", \"8 hours\"",
+    pattern: Some("^[1-9][0-9]{0,3} (hour|day|week|month)s?$"),
+};
+
+pub(super) const PERSON: &[Field] = &[
+    optional("name", Kind::Text, "the name in the plan", "Their name for people.", "\"Ana\""),
+    optional("zone", ZONE, "that of the site", "Where they live.", "\"Europe/Tallinn\""),
+    optional(
+        "awake",
+        AWAKE,
+        "unknown",
+        "When they are awake, by their own clock; may run over midnight.",
+        "\"07:30-23:00\"",
+    ),
+    required(
+        "reach",
+        Kind::List { of: &REACH, least: 1 },
+        "How they are reached, in this order: a channel of the plan and an address on it.",
+        "[\"ntfy:ana\"]",
+    ),
+];
+
+const LAYER: &[Field] = &[
+    required(
+        "people",
+        Kind::List { of: &Kind::Name("person"), least: 1 },
+        "Who take turns; the first holds the shift that begins at `start`.",
+        "[\"ana\", \"bo\"]",
+    ),
+    required(
+        "start",
+        Kind::Moment,
+        "When the first shift begins, local time of the rota.",
+        "2026-10-26T09:00:00",
+    ),
+    required("every", TURN, "How long a shift is, by the clock on the wall.", "\"1 week\""),
+    optional(
+        "until",
+        Kind::Moment,
+        "never",
+        "When the layer ends, local time of the rota.",
+        "2027-01-01T00:00:00",
+    ),
+    later("only", "hours of the week within a layer"),
+];
+
+pub(super) const ROTA: &[Field] = &[
+    optional("zone", ZONE, "that of the site", "The zone of all its local times.", "\"Europe/Tallinn\""),
+    required(
+        "layer",
+        Kind::Tables { of: LAYER, least: 1 },
+        "People who take turns. The last layer that has somebody on duty wins.",
+        "[{ people = [\"ana\", \"bo\"], start = 2026-10-26T09:00:00, every = \"1 week\" }]",
+    ),
+    later("override", "exchanges of single shifts in the plan"),
+];
+
+const RUNG: &[Field] = &[
+    optional(
+        "rotas",
+        Kind::List { of: &Kind::Name("rota"), least: 0 },
+        "none",
+        "Whoever is on call in these, added up.",
+        "[\"platform\"]",
+    ),
+    optional(
+        "people",
+        Kind::List { of: &Kind::Name("person"), least: 0 },
+        "none",
+        "And these people, always.",
+        "[\"cto\"]",
+    ),
+    optional(
+        "prefer",
+        Kind::Choice(&["awake"]),
+        "everybody at once",
+        "\"awake\": those who are awake now come first, the sleeping only when nobody is.",
+        "\"awake\"",
+    ),
+    optional("wait", WAIT, "5m", "How long until the next rung.", "\"5m\""),
+];
+
+pub(super) const LADDER: &[Field] = &[
+    required(
+        "rungs",
+        Kind::Tables { of: RUNG, least: 1 },
+        "Whom, then whom next. Each names somebody.",
+        "[{ rotas = [\"platform\"], wait = \"5m\" }]",
+    ),
+    optional(
+        "repeat",
+        Kind::Count { least: 0, most: 100 },
+        "3",
+        "How often the whole ladder is climbed again before the last resort.",
+        "3",
+    ),
+    optional(
+        "last_resort",
+        Kind::List { of: &REACH, least: 0 },
+        "none",
+        "What is tried when all else was silent, and again and again from then on.",
+        "[\"ntfy:everybody\"]",
+    ),
+];
+
+pub(super) const CHANNEL: &[Field] = &[
+    optional(
+        "ntfy",
+        URL,
+        "",
+        "An ntfy server; addresses on it are topics. Each channel has exactly one of ntfy, webhook.",
+        "\"https://ntfy.sh\"",
+    ),
+    optional(
+        "webhook",
+        URL,
+        "",
+        "Where a signed POST goes; addresses on it may be empty.",
+        "\"https://hooks.acme.net/mainstay\"",
+    ),
+    optional(
+        "secret",
+        SECRET,
+        "none",
+        "Where its token or signing key is: an environment variable or a file, never the secret itself.",
+        "\"env:NTFY_TOKEN\"",
+    ),
+    later("twilio", "calls and short messages through Twilio"),
+    later("account", "accounts of telephone channels"),
+    later("from", "numbers of telephone channels"),
+];

@@ -155,8 +155,11 @@ impl Hop {
         let status = self.status;
         match self.verdict {
             Verdict::Passed => match self.attempts.last() {
-                Some(last) => format!("{} answered {status} after {}", last.server, took(last.took_us)),
-                None => format!("answered {status}"),
+                Some(last) => {
+                    let after = took(last.took_us);
+                    format!("{} answered {status} after {after}{}", last.server, by(&self.limit))
+                }
+                None => format!("answered {status}{}", by(&self.limit)),
             },
             Verdict::Denied => format!("refused with {status}{}{because}", by(&self.limit)),
             Verdict::Limited => format!("refused with {status}{}{because}", by(&self.limit)),
@@ -172,11 +175,12 @@ impl Hop {
     }
 }
 
-/// A span as people compare it: `0.2 ms`, `182 ms`, `1.24 s`.
+/// A span as people compare it: `240 µs`, `3.1 ms`, `182 ms`, `1.24 s`.
 #[must_use]
 pub fn took(us: u64) -> String {
     match us {
-        0..10_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
+        0..1_000 => format!("{us} µs"),
+        1_000..10_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
         10_000..1_000_000 => format!("{} ms", us / 1_000),
         _ => format!("{}.{:02} s", us / 1_000_000, us % 1_000_000 / 10_000),
     }
@@ -282,7 +286,7 @@ mod tests {
     #[test]
     fn spans_are_told_in_three_digits() {
         for (us, words) in
-            [(0, "0.0 ms"), (240, "0.2 ms"), (3_140, "3.1 ms"), (182_400, "182 ms"), (1_240_000, "1.24 s")]
+            [(0, "0 µs"), (240, "240 µs"), (3_140, "3.1 ms"), (182_400, "182 ms"), (1_240_000, "1.24 s")]
         {
             assert_eq!(took(us), words);
         }

@@ -3,6 +3,9 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example for developers")]
 
+#[path = "../tests/it/traffic.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod traffic;
 #[path = "../tests/it/world.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod world;
@@ -36,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         api_token: "token".to_owned(),
         data: folder,
     };
-    let site = Arc::new(Site::new(settings, asks_in));
+    let site = Arc::new(Site::new(settings, asks_in).beside(Arc::new(traffic::Remembers)));
     site.publish(Arc::new(views));
     let ack =
         key.sign("ack", "incident-7|ana", model::time::later(site::site::now(), Duration::from_secs(3_600)));

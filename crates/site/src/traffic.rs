@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use engine::views::Traffic;
 use model::{DenialId, DenyWhat, Input, ServiceId, Trace};
 use serde::Deserialize;
 use serde_json::json;
@@ -21,6 +22,8 @@ pub const DENIED_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 pub(crate) fn routes() -> Router<Arc<Site>> {
     Router::new()
+        .route("/api/v1/edge", get(edge))
+        .route("/api/v1/denials", get(denials))
         .route("/api/v1/deny", post(deny))
         .route("/api/v1/denials/{denial}/lift", post(lift))
         .route("/api/v1/trace/{id}", get(trace))
@@ -40,6 +43,21 @@ struct Deny {
 #[serde(deny_unknown_fields)]
 struct By {
     by: String,
+}
+
+async fn edge(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
+    match let_in(&site, &asked).and_then(|()| served(&site)) {
+        Ok(traffic) => Json(&*traffic).into_response(),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+/// What the team denied and has not lapsed; what the plan denies is not here.
+async fn denials(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
+    match let_in(&site, &asked).and_then(|()| served(&site)) {
+        Ok(traffic) => Json(json!({ "denials": traffic.denials })).into_response(),
+        Err(problem) => problem.into_json(),
+    }
 }
 
 async fn deny(
@@ -97,6 +115,20 @@ async fn traces(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Bod
         Ok(()) => Json(site.edge().lately(TRACES_MAX)).into_response(),
         Err(problem) => problem.into_json(),
     }
+}
+
+/// How the edge does.
+fn served(site: &Site) -> Result<Arc<Traffic>, Problem> {
+    site.traffic().ok_or_else(|| match site.views() {
+        Some(_) => {
+            let hint = "An edge serves visitors itself: see [edge] in the reference of the plan.";
+            Problem::new(StatusCode::NOT_FOUND, "The plan has no edge.", hint)
+        }
+        None => {
+            let hint = "Try again in a few seconds.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Nothing is known yet.", hint)
+        }
+    })
 }
 
 /// Most traces that are listed at once.

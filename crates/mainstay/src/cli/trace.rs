@@ -70,9 +70,6 @@ fn passage(indent: &str, hop: &Hop) -> Vec<String> {
         hop.sent_bytes
     );
     lines.push(wrapped(&who, &inner, WIDTH));
-    if let (true, Some(limit)) = (hop.verdict == Verdict::Passed, &hop.limit) {
-        lines.push(wrapped(&format!("judged by the {limit}"), &inner, WIDTH));
-    }
     let bar_width = WIDTH.saturating_sub(inner.len() + NAME_WIDTH + 11);
     for phase in &hop.phases {
         let bar = bar(phase.began_us, phase.took_us, hop.took_us, bar_width);
@@ -177,7 +174,7 @@ mod tests {
         assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
         for wanted in [
             "10.0.0.12:8080 answered 303 after 161 ms",
-            "1. 10.0.0.11:8080 connection refused, after 0.3 ms",
+            "1. 10.0.0.11:8080 connection refused, after 300 µs",
             "      refused with 429 by the visitor limit of api, 20/s",
             "our own auth-web, for known visitor",
             "server thought           161 ms",

@@ -1,17 +1,20 @@
 //! What the team reads, and what it can do there. Works without scripts.
 
+pub(crate) mod bar;
 pub mod door;
 pub mod drawing;
+pub mod edge;
 pub(crate) mod frame;
 pub mod layers;
 pub mod page;
 pub mod request;
+pub(crate) mod series;
 
 use crate::api::{incident_id, name, text};
 use crate::problem::{Problem, SmallForm, SmallPage};
 use crate::shelf::digest;
 use crate::site::{Site, now};
-use crate::traffic::{traced, traced_id};
+use crate::traffic::{denial_id, lasting, origin, traced, traced_id};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::FormRejection;
@@ -23,13 +26,16 @@ use axum::routing::{get, post};
 use door::{Door, LinkError, Session};
 use engine::views::Views;
 use model::event::PostStatus;
-use model::{IncidentId, Input};
+use model::{IncidentId, Input, ServiceId};
 use serde::Deserialize;
 use std::sync::Arc;
 
 pub(crate) fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/console", get(show))
+        .route("/console/edge", get(edge_page))
+        .route("/console/edge/deny", post(deny))
+        .route("/console/edge/lift", post(lift))
         .route("/console/trace/{id}", get(request_page))
         .route("/console/trace", get(look_up))
         .route("/console/login", get(knock).post(enter))
@@ -49,6 +55,45 @@ struct Entry {
     name: String,
 }
 
+/// What is to be refused, for how long, and where: everywhere when `service` is empty.
+#[derive(Deserialize)]
+struct Denial {
+    form: String,
+    what: String,
+    for_secs: u64,
+    #[serde(default)]
+    service: String,
+}
+
+#[derive(Deserialize)]
+struct Lift {
+    form: String,
+    denial: String,
+}
+
+/// A form with the token that proves it to be ours.
+trait Signed {
+    fn token(&self) -> &str;
+}
+
+impl Signed for Wish {
+    fn token(&self) -> &str {
+        &self.form
+    }
+}
+
+impl Signed for Denial {
+    fn token(&self) -> &str {
+        &self.form
+    }
+}
+
+impl Signed for Lift {
+    fn token(&self) -> &str {
+        &self.form
+    }
+}
+
 /// Every form of the console: which fields are filled in depends on the wish.
 #[derive(Deserialize)]
 struct Wish {
@@ -60,6 +105,10 @@ struct Wish {
 
 async fn show(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
     paged(&site, &asked, |views, session| Ok(page::now(&site, views, session, now())))
+}
+
+async fn edge_page(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
+    paged(&site, &asked, |views, session| Ok(edge::page(&site, views, session, now())))
 }
 
 async fn request_page(
@@ -188,6 +237,42 @@ async fn wish(
     }
 }
 
+async fn deny(
+    State(site): State<Arc<Site>>,
+    asked: HeaderMap,
+    form: Result<Form<Denial>, FormRejection>,
+) -> Response<Body> {
+    let done = async {
+        let (session, form) = signed(&site, &asked, form)?;
+        let (what, lasting) = (origin(&form.what)?, lasting(form.for_secs)?);
+        let service = Some(form.service).filter(|service| !service.is_empty()).map(ServiceId);
+        site.ask(Input::Deny { what, service, lasting, by: session.name }).await?;
+        Ok::<_, Problem>(())
+    };
+    back_to_denials(&site, done.await)
+}
+
+async fn lift(
+    State(site): State<Arc<Site>>,
+    asked: HeaderMap,
+    form: Result<Form<Lift>, FormRejection>,
+) -> Response<Body> {
+    let done = async {
+        let (session, form) = signed(&site, &asked, form)?;
+        let denial = denial_id(&form.denial)?;
+        site.ask(Input::Lift { denial, by: session.name }).await?;
+        Ok::<_, Problem>(())
+    };
+    back_to_denials(&site, done.await)
+}
+
+fn back_to_denials(site: &Site, done: Result<(), Problem>) -> Response<Body> {
+    match done {
+        Ok(()) => Redirect::to("/console/edge#denials").into_response(),
+        Err(problem) => problem.into_page(site),
+    }
+}
+
 fn understood(incident: IncidentId, wish: &str, by: String, form: &Wish) -> Result<Input, Problem> {
     Ok(match wish {
         "ack" => Input::Acknowledge { incident, by, via: "console".to_owned() },
@@ -208,17 +293,17 @@ fn understood(incident: IncidentId, wish: &str, by: String, form: &Wish) -> Resu
 }
 
 /// The session and the form, if both are ours.
-fn signed(
+fn signed<T: Signed>(
     site: &Site,
     asked: &HeaderMap,
-    form: Result<Form<Wish>, FormRejection>,
-) -> Result<(Session, Wish), Problem> {
+    form: Result<Form<T>, FormRejection>,
+) -> Result<(Session, T), Problem> {
     let session = site.door().session(asked, now()).ok_or_else(|| {
         let hint = "Ask for a sign-in link at /console/login.";
         Problem::new(StatusCode::FORBIDDEN, "You are not signed in.", hint)
     })?;
     let Form(form) = form?;
-    if !site.door().is_our_form(&session, &form.form, now()) {
+    if !site.door().is_our_form(&session, form.token(), now()) {
         let hint = "Go back, load the page again and send the form from there.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "This form was not made for your session.", hint));
     }

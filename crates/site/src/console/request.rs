@@ -1,15 +1,15 @@
 //! One request, explained: where it passed, what decided, what took how long.
 
+use super::bar::Bar;
 use super::door::Session;
+use super::edge::verdict_icon;
 use super::frame::Frame;
 use crate::look::{Icon, Moment};
 use crate::site::Site;
 use askama::Template;
-use askama::filters::HtmlSafe;
 use engine::views::Views;
 use model::trace::{Hop, Verdict, took};
 use model::{Time, Trace};
-use std::fmt;
 use std::time::Duration;
 
 /// Passages are set in so far and no further: a phone has no room for more.
@@ -42,25 +42,6 @@ struct Part<'a> {
     bar: Bar,
 }
 
-/// When a part was, within the whole passage. Its words stand beside it.
-struct Bar {
-    from: f64,
-    long: f64,
-}
-
-impl fmt::Display for Bar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, long } = self;
-        write!(
-            f,
-            "<svg class=\"bar\" viewBox=\"0 0 200 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
-             <path class=\"whole\" d=\"M0 5H200\"/><rect x=\"{from:.1}\" y=\"1\" width=\"{long:.1}\" height=\"8\"/></svg>"
-        )
-    }
-}
-
-impl HtmlSafe for Bar {}
-
 /// The page of one request.
 ///
 /// # Errors
@@ -89,24 +70,19 @@ fn sentence(hops: &[Passage<'_>]) -> String {
     let culprit = hops.iter().rev().find(|passage| passage.hop.verdict != Verdict::Passed);
     match culprit {
         Some(passage) if passage.depth > 0 => {
-            format!("{} {}: beneath it, {} {}.", first.title, first.told, passage.title, passage.told)
+            format!("{}: {}. Beneath it, {} {}.", first.title, first.told, passage.title, passage.told)
         }
-        Some(passage) => format!("{} {}.", passage.title, passage.told),
-        None => format!("{} {}.", first.title, first.told),
+        Some(passage) => format!("{}: {}.", passage.title, passage.told),
+        None => format!("{}: {}.", first.title, first.told),
     }
 }
 
 fn passage<'a>(views: &'a Views, depth: usize, hop: &'a Hop, at: Time) -> Passage<'a> {
     let whole = hop.took_us.max(1);
-    let share = |us: u64| us.min(whole) as f64 / whole as f64 * 200.0;
+    let share = |us: u64| us.min(whole) as f64 / whole as f64;
     Passage {
         depth: depth.min(DEPTH_MAX),
-        icon: match hop.verdict {
-            Verdict::Passed if hop.status < 500 => Icon::Ok,
-            Verdict::Passed | Verdict::Failed => Icon::Major,
-            Verdict::Denied | Verdict::Malformed | Verdict::Redirected => Icon::Part,
-            Verdict::Limited | Verdict::Shed => Icon::Slow,
-        },
+        icon: verdict_icon(hop),
         title: title(views, hop),
         told: hop.told(),
         at: Moment::exact(hop.at, at),
@@ -114,11 +90,10 @@ fn passage<'a>(views: &'a Views, depth: usize, hop: &'a Hop, at: Time) -> Passag
         parts: hop
             .phases
             .iter()
-            .map(|phase| {
-                let from = share(phase.began_us).min(198.0);
-                // Something is seen of the shortest part too.
-                let long = share(phase.took_us).clamp(2.0, 200.0 - from);
-                Part { name: &phase.name, took: took(phase.took_us), bar: Bar { from, long } }
+            .map(|phase| Part {
+                name: &phase.name,
+                took: took(phase.took_us),
+                bar: Bar::part(share(phase.began_us), share(phase.took_us)),
             })
             .collect(),
         attempts: hop

@@ -10,6 +10,8 @@ mod pages;
 #[allow(dead_code, reason = "shared with the tests over a socket, which use more of it")]
 mod stand;
 mod team;
+#[path = "../it/traffic.rs"]
+mod traffic;
 mod visitors;
 #[path = "../it/world.rs"]
 mod world;

@@ -6,5 +6,6 @@ mod documents;
 mod requests;
 mod signing_in;
 mod stand;
+mod traffic;
 mod wishes;
 mod world;

@@ -64,7 +64,7 @@ impl Stand {
             api_token: TOKEN.to_owned(),
             data: folder.path().to_owned(),
         };
-        let site = Arc::new(Site::new(settings, asks_in));
+        let site = Arc::new(Site::new(settings, asks_in).beside(Arc::new(crate::traffic::Remembers)));
         if let Some(views) = views {
             site.publish(Arc::new(views));
         }

@@ -1,5 +1,6 @@
 //! A small fixed world: what the engine would publish, well and during an outage; and a mind that answers wishes.
 
+use crate::traffic::traffic;
 use engine::views::board::{Board, BoardIncident, Component, Day, Group, PastDay, Post};
 use engine::views::{
     DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, PagingLine, ServiceRow, TimelineLine, Views,
@@ -403,10 +404,10 @@ fn now(outage: bool) -> Now {
 
 /// Everything, well.
 pub(crate) fn well() -> Views {
-    Views { board: board(false), now: now(false), traffic: None }
+    Views { board: board(false), now: now(false), traffic: Some(traffic(false)) }
 }
 
 /// Everything, during an outage.
 pub(crate) fn outage() -> Views {
-    Views { board: board(true), now: now(true), traffic: None }
+    Views { board: board(true), now: now(true), traffic: Some(traffic(true)) }
 }

@@ -123,7 +123,7 @@ mod tests {
         ];
         let now = later(points[3].at, POINT);
         let steps = path(&points, now, 20.0, |point| rate(point.requests, point.span));
-        assert_eq!(steps, "M553.3 100V51.0H556.7V2.0H560.0V100zM596.7 100V51.0H600.0V100z");
+        assert_eq!(steps, "M556.7 100V51.0H560.0V2.0H563.3V100zM596.7 100V51.0H600.0V100z");
         assert_eq!(path(&[], now, 1.0, |_| 0.0), "");
     }
 }

@@ -9,6 +9,9 @@ use std::sync::Arc;
 
 /// What everybody may read.
 pub(crate) const PUBLIC: [&str; 3] = ["/", "/incidents/incident-7", "/history"];
+/// What the team reads.
+pub(crate) const TEAM: [&str; 3] =
+    ["/console", "/console/edge", "/console/trace/4bf92f3577b34da6a3ce929d0e0e4736"];
 /// A small phone, a phone, a desk.
 pub(crate) const WIDTHS: [u32; 3] = [320, 390, 1200];
 
@@ -67,9 +70,12 @@ async fn every_page_fits_every_width_and_breaks_no_rule() {
     nothing_sticks_out(&browser, &stand.base).await;
     nothing_sticks_out(&browser, &stand.site.login_link()).await;
     signed_in(&browser, &stand).await;
-    nothing_sticks_out(&browser, &format!("{}/console", stand.base)).await;
-    stand.site.publish(Arc::new(world::outage()));
-    nothing_sticks_out(&browser, &format!("{}/console", stand.base)).await;
+    for views in [world::well(), world::outage()] {
+        stand.site.publish(Arc::new(views));
+        for page in TEAM {
+            nothing_sticks_out(&browser, &format!("{}{page}", stand.base)).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -62,6 +62,53 @@ async fn somebody_comes_in_acknowledges_and_writes_a_note() {
 }
 
 #[tokio::test]
+async fn somebody_denies_a_network_looks_at_a_request_and_lifts_a_denial() {
+    if !at_hand() {
+        return;
+    }
+    for scripts in [Scripts::Run, Scripts::Off] {
+        let stand = Stand::new().await;
+        let browser = Browser::start(scripts).await;
+        browser.open(&stand.site.login_link()).await;
+        browser.write("#name", "Ana").await;
+        browser.click("main button").await;
+        browser.click("nav a[href='/console/edge']").await;
+        assert_eq!(browser.text("h1").await, "Edge");
+        assert!(browser.text("#service-auth .wrong").await.contains("140 times its usual traffic"));
+        assert!(browser.is_seen("#service-auth svg.series").await);
+        assert!(browser.text("#pool-auth").await.contains("ejected"));
+
+        browser.click("#service-auth .sources form button").await;
+        let after = format!("{}/console/edge#denials", stand.base);
+        assert_eq!(browser.address().await, after);
+        browser.write("#deny-what", "ee").await;
+        browser.click("form.deny[action$='/deny'] button").await;
+        assert_eq!(browser.address().await, after);
+        browser.click(".denials li:nth-of-type(1) button").await;
+        assert_eq!(
+            stand.heard(),
+            [
+                r#"Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 3600s, by: "Ana" }"#,
+                r#"Deny { what: Country("EE"), service: None, lasting: 7200s, by: "Ana" }"#,
+                r#"Lift { denial: DenialId(3), by: "Ana" }"#,
+            ]
+        );
+        browser.click("#service-api .wrong a").await;
+        assert!(browser.address().await.ends_with("/console/trace/4bf92f3577b34da6a3ce929d0e0e4736"));
+        let told = browser.text("main").await;
+        for wanted in
+            ["10.0.0.11:8080 answered 503 after 161 ms", "limit of the caller auth-web at api, 50/s"]
+        {
+            assert!(told.contains(wanted), "{wanted}: {told}");
+        }
+        browser.click(".back a").await;
+        browser.write("#look-up", "A3CE929D-0e0e-4736-4bf9-2f3577b34da6").await;
+        browser.click("form[action='/console/trace'] button").await;
+        assert!(browser.text("main").await.contains("does not remember"));
+    }
+}
+
+#[tokio::test]
 async fn a_link_in_a_page_to_somebody_acknowledges_only_by_its_button() {
     if !at_hand() {
         return;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod documents;
+mod edge;
 mod requests;
 mod signing_in;
 mod stand;

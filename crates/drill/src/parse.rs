@@ -105,14 +105,16 @@ impl Draft {
             ["finding", "within", within] => self.limits.finding = Some(span(within)?),
             ["cause", "within", within] => self.limits.cause = Some(span(within)?),
             ["cause", "before", "caches-expired"] => self.limits.cause_before_caches = true,
+            ["surge", "within", within] => self.limits.surge = Some(span(within)?),
+            ["conflict", "within", within] => self.limits.conflict = Some(span(within)?),
             ["human", "within", within] => self.limits.human = Some(span(within)?),
             ["post", "within", within] => self.limits.post = Some(span(within)?),
             ["pages", count] => self.limits.pages = Some(number(count)?),
             ["false-findings", count] => self.limits.false_findings = Some(number(count)?),
             _ => {
                 return Err(format!(
-                    "`limit {}` is not a limit; expected `limit finding|cause|human|post within 10s`, `limit cause \
-                     before caches-expired`, `limit pages 1` or `limit false-findings 0`",
+                    "`limit {}` is not a limit; expected `limit finding|cause|surge|conflict|human|post within \
+                     10s`, `limit cause before caches-expired`, `limit pages 1` or `limit false-findings 0`",
                     words.join(" ")
                 ));
             }
@@ -123,7 +125,8 @@ impl Draft {
     fn finish(self) -> Result<Script, String> {
         if !self.steps.iter().any(|step| matches!(step, Step::Act { act, .. } if act.is_fault())) {
             return Err(
-                "nothing goes wrong in this script; expected a step such as `at 0s fault swap`".to_owned()
+                "nothing goes wrong in this script; expected a step such as `at 0s fault swap` or `at 0s flood 200x`"
+                    .to_owned()
             );
         }
         if self.touches.is_empty() {
@@ -161,6 +164,9 @@ fn act_of(words: &[&str]) -> Result<Act, String> {
         ["fault", "swap"] => Act::Swap,
         ["fault", "hold"] => Act::Hold,
         ["renew"] => Act::Renew,
+        ["flood", "ends"] => Act::FloodEnds,
+        ["flood", times] => Act::Flood { times: times_of(times)? },
+        ["pass", "visitor", "on"] => Act::PassVisitorOn,
         ["person", who, "answers", "after", after] => {
             Act::PersonAnswers { person: PersonId::from(*who), after: span(after)? }
         }
@@ -170,8 +176,8 @@ fn act_of(words: &[&str]) -> Result<Act, String> {
         ["phone", "hangs"] => Act::PhoneHangs,
         _ => {
             return Err(format!(
-                "`{}` cannot be done; expected `warm caches`, `fault swap`, `fault hold`, `renew`, `person NAME answers \
-                 after 4s`, `person NAME stays silent` or `phone works|fails|hangs`",
+                "`{}` cannot be done; expected `warm caches`, `fault swap`, `fault hold`, `renew`, `flood 200x`, \
+                 `flood ends`, `pass visitor on`, `person NAME answers after 4s`, `person NAME stays silent` or `phone works|fails|hangs`",
                 words.join(" ")
             ));
         }
@@ -190,6 +196,13 @@ fn wait_of(words: &[&str]) -> Result<Step, String> {
         format!("`{word}` is not a milestone; expected one of {}", known.join(", "))
     })?;
     Ok(Step::Wait { until, within: span(within)? })
+}
+
+/// `200x`. A flood is made of real requests on one machine: it has its bounds.
+fn times_of(text: &str) -> Result<u32, String> {
+    let wrong = || format!("`{text}` is not a flood; expected 2x to 10000x the usual visitors");
+    let times = text.strip_suffix('x').and_then(|count| count.parse().ok()).ok_or_else(wrong)?;
+    if (2..=10_000).contains(&times) { Ok(times) } else { Err(wrong()) }
 }
 
 fn number(text: &str) -> Result<u32, String> {
@@ -232,6 +245,10 @@ mod tests {
         assert_eq!(script.limits.pages, Some(1));
         assert!(script.touches(&Thing::host("demo.acme.app:8443")));
         assert!(!script.touches(&Thing::host("hello.acme.io:8443")));
+        let script = Script::parse(include_str!("../../../drills/surge.drill")).unwrap();
+        assert_eq!(script.name, "surge");
+        assert_eq!(script.limits.surge, Some(Duration::from_secs(5)));
+        assert!(script.touches(&Thing::pool("auth")) && !script.touches(&Thing::service("shop")));
     }
 
     #[test]
@@ -245,6 +262,10 @@ mod tests {
             ("wait resolved within 3", "not a span"),
             ("wait resolved within 99999999999h", "not a span"),
             ("at 0s fault flood", "cannot be done"),
+            ("at 0s flood", "cannot be done"),
+            ("at 0s flood much", "not a flood"),
+            ("at 0s flood 1x", "not a flood"),
+            ("at 0s flood 99999x", "not a flood"),
             ("at soon fault swap", "not a span"),
             ("person ana answers after 4s", "not a statement"),
             ("limit pages one", "not a number"),
@@ -275,6 +296,9 @@ mod tests {
             "fault swap",
             "fault hold",
             "renew",
+            "flood 200x",
+            "flood ends",
+            "pass visitor on",
             "person ana answers after 4000ms",
             "person ana stays silent",
             "phone works",

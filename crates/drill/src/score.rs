@@ -33,6 +33,16 @@ pub struct Score {
     pub false_findings: u32,
     /// How visitors fared.
     pub visitors: Visitors,
+    /// How they fared in the same outage behind a plain round-robin proxy, where a drill compares.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without: Option<Visitors>,
+    /// Seconds from the beginning of a flood until an incident named it with its networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surge_secs: Option<f64>,
+    /// Seconds from the end of the flood until an incident had the limits that fight as its cause; nothing when that was
+    /// so before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict_secs: Option<f64>,
     /// How long the outage lasted in life.
     pub reported_in_life: Option<String>,
     /// Seconds from the fault to a human's answer. Told in the timeline, not part of the object.
@@ -77,6 +87,10 @@ pub struct Witness {
     pub caches_expire_at: Option<Time>,
     /// How visitors fared.
     pub visitors: Visitors,
+    /// How they fared without mainstay.
+    pub without: Option<Visitors>,
+    /// When the flood ended, if there was one.
+    pub flood_ended: Option<Time>,
 }
 
 /// Scores a run.
@@ -89,6 +103,7 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], witness: &Witnes
     let secs = |time: Option<Time>| time.map(|time| secs_between(fault_at, time));
     let (cause, cause_text) = named_cause(script, fault_at, events).unzip();
     let pages = pages(events, witness);
+    let conflict = at(Milestone::ConflictNamed).zip(witness.flood_ended);
     Score {
         drill: script.name.clone(),
         fault_at,
@@ -101,6 +116,9 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], witness: &Witnes
         pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
         false_findings: false_findings(script, fault_at, events),
         visitors: witness.visitors,
+        without: witness.without,
+        surge_secs: secs(at(Milestone::SurgeNamed)),
+        conflict_secs: conflict.map(|(named, ended)| secs_between(ended, named).max(0.0)),
         reported_in_life: script.in_life.clone(),
         answered_secs: secs(witness.answered.or(at(Milestone::HumanAnswered))),
         caches_secs: secs(witness.caches_expire_at),
@@ -165,6 +183,8 @@ pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
     for (what, got, limit) in [
         ("the first finding", score.finding_secs, limits.finding),
         ("the right cause", score.cause_secs, limits.cause),
+        ("naming the surge with its networks", score.surge_secs, limits.surge),
+        ("naming the limits that fight", score.conflict_secs, limits.conflict),
         ("asking a human", score.human_secs, limits.human),
         ("the public post", score.post_secs, limits.post),
     ] {
@@ -206,7 +226,7 @@ pub fn table(score: &Score, limits: &Limits) -> Vec<String> {
         (Some(served), Some(asked)) => format!("{served} of {asked}"),
         _ => "not counted".to_owned(),
     };
-    let rows = [
+    let mut rows = vec![
         ("first true finding after", secs(score.finding_secs), within(limits.finding)),
         ("right cause after", secs(score.cause_secs), within(limits.cause)),
         ("first cached answer ran out after", secs(score.caches_secs), None),
@@ -218,14 +238,30 @@ pub fn table(score: &Score, limits: &Limits) -> Vec<String> {
         ("findings that were not true", score.false_findings.to_string(), count(limits.false_findings)),
         ("known visitors served", served(score.visitors.known), None),
         ("first-time visitors served", served(score.visitors.first), None),
-        ("the outage in life lasted", score.reported_in_life.clone().unwrap_or_else(|| "?".to_owned()), None),
     ];
+    if score.surge_secs.is_some() || limits.surge.is_some() {
+        rows.push(("surge named after", secs(score.surge_secs), within(limits.surge)));
+    }
+    if score.conflict_secs.is_some() || limits.conflict.is_some() {
+        rows.push(("conflict named, after the flood", secs(score.conflict_secs), within(limits.conflict)));
+    }
+    if let Some(without) = score.without {
+        rows.push(("known visitors served without", served(without.known), None));
+        rows.push(("first-time visitors without", served(without.first), None));
+    }
+    rows.push((
+        "the outage in life lasted",
+        score.reported_in_life.clone().unwrap_or_else(|| "?".to_owned()),
+        None,
+    ));
     let line = |(what, got, limit): (&str, String, Option<String>)| {
         let limit = limit.map_or_else(String::new, |limit| format!("   limit {limit}"));
         format!("{what:<34}{got:>12}{limit}")
     };
-    rows.map(line).to_vec()
+    rows.into_iter().map(line).collect()
 }
 
+#[cfg(test)]
+mod surge;
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,8 @@ pub struct Script {
     /// Patterns of the things that the outage truly touches; `*` stands for anything. A finding about anything else is
     /// a false one.
     pub touches: Vec<String>,
-    /// Registrable domains that must be known, delegation and registration, before the fault may come.
+    /// What must be known before the fault may come: registrable domains, with delegation and registration, and the usual
+    /// traffic of services, `service.auth`.
     pub learns: Vec<String>,
     /// How long the outage lasted in life: `9 h`.
     pub in_life: Option<String>,
@@ -53,6 +54,10 @@ pub struct Limits {
     pub human: Option<Duration>,
     /// From the fault to the first public post.
     pub post: Option<Duration>,
+    /// From the beginning of the flood until an incident names the surge with the networks that it comes from.
+    pub surge: Option<Duration>,
+    /// From the end of the flood until an incident has the limits that fight as its cause, with a traced request.
+    pub conflict: Option<Duration>,
     /// Exactly so many pages.
     pub pages: Option<u32>,
     /// At most so many findings about things that the outage does not touch.
@@ -89,6 +94,15 @@ pub enum Act {
     Hold,
     /// `renew`: somebody pays, the parent names the old servers again.
     Renew,
+    /// `flood 200x`: so many times the usual visitors come, from a few networks.
+    Flood {
+        /// How many times.
+        times: u32,
+    },
+    /// `flood ends`: only the usual visitors come.
+    FloodEnds,
+    /// `pass visitor on`: the front end tells its API for whom it asks, as the guide's five lines do.
+    PassVisitorOn,
     /// `person ana answers after 4s`: whenever the phone rings.
     PersonAnswers {
         /// Who.
@@ -113,7 +127,7 @@ impl Act {
     /// Whether this is the fault: the score counts from it.
     #[must_use]
     pub fn is_fault(&self) -> bool {
-        matches!(self, Self::Swap | Self::Hold)
+        matches!(self, Self::Swap | Self::Hold | Self::Flood { .. })
     }
 }
 
@@ -124,6 +138,9 @@ impl fmt::Display for Act {
             Self::Swap => f.write_str("fault swap"),
             Self::Hold => f.write_str("fault hold"),
             Self::Renew => f.write_str("renew"),
+            Self::Flood { times } => write!(f, "flood {times}x"),
+            Self::FloodEnds => f.write_str("flood ends"),
+            Self::PassVisitorOn => f.write_str("pass visitor on"),
             Self::PersonAnswers { person, after } => {
                 write!(f, "person {person} answers after {}ms", after.as_millis())
             }
@@ -138,8 +155,12 @@ impl fmt::Display for Act {
 /// Something that a script waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Milestone {
-    /// Delegation and registration of every domain that the script `learns` are in the journal.
+    /// Everything that the script `learns` is in the journal: delegation and registration of domains, usual traffic.
     Learned,
+    /// An incident names a surge with the networks that it comes from.
+    SurgeNamed,
+    /// An incident has limits that fight as its cause, with a traced request that shows it.
+    ConflictNamed,
     /// A true finding is open.
     FindingOpen,
     /// An incident is open.
@@ -162,8 +183,10 @@ pub enum Milestone {
 
 impl Milestone {
     /// Every milestone with the word for it.
-    pub const WORDS: [(Milestone, &'static str); 10] = [
+    pub const WORDS: [(Milestone, &'static str); 12] = [
         (Milestone::Learned, "learned"),
+        (Milestone::SurgeNamed, "surge-named"),
+        (Milestone::ConflictNamed, "conflict-named"),
         (Milestone::FindingOpen, "finding-open"),
         (Milestone::IncidentOpen, "incident-open"),
         (Milestone::CauseFound, "cause-found"),

@@ -4,7 +4,7 @@
 //! the order is free, because two things decided in one breath are written down in an order that means nothing.
 
 use model::incident::{Diagnosis, Stage};
-use model::{Event, Happened, IncidentId, Kind, PersonId, Thing};
+use model::{Event, Fault, Finding, FindingId, Happened, IncidentId, Kind, PersonId, Thing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -31,6 +31,8 @@ struct Teller {
     numbers: BTreeMap<IncidentId, usize>,
     affected: BTreeMap<IncidentId, BTreeSet<Thing>>,
     unaffected: BTreeMap<IncidentId, BTreeSet<Thing>>,
+    /// What the edge found, by finding: about what, and what of it a story tells.
+    edge: BTreeMap<FindingId, (Thing, String)>,
     found: bool,
     told: BTreeSet<String>,
 }
@@ -51,6 +53,7 @@ impl Teller {
             numbers: BTreeMap::new(),
             affected: BTreeMap::new(),
             unaffected: BTreeMap::new(),
+            edge: BTreeMap::new(),
             found: false,
             told: BTreeSet::new(),
         }
@@ -69,6 +72,9 @@ impl Teller {
     }
 
     fn hear(&mut self, happened: &Happened) {
+        if let Happened::FindingOpened { finding } = happened {
+            self.note(finding);
+        }
         match happened {
             Happened::FindingOpened { finding } if !self.found => {
                 self.found = true;
@@ -127,11 +133,26 @@ impl Teller {
         }
     }
 
+    fn note(&mut self, finding: &Finding) {
+        let about = &finding.about;
+        let told = match &finding.fault {
+            Fault::Surge { .. } => format!("a surge on {about}"),
+            Fault::LimitConflict { caller, .. } => format!("{about} refusing its own caller {caller}"),
+            _ => return,
+        };
+        self.edge.insert(finding.id, (about.clone(), told));
+    }
+
     fn diagnosed(&mut self, incident: IncidentId, diagnosis: &Diagnosis) {
         let number = self.number(incident);
         if self.causes.get(&incident) == Some(&diagnosis.cause) {
             self.once(format!("incident {number} has its cause: {}", diagnosis.cause));
         }
+        // An incident whose cause changes half way tells of each.
+        let own = diagnosis.findings.iter().filter_map(|id| self.edge.get(id));
+        let own: Vec<String> =
+            own.filter(|(about, _)| *about == diagnosis.cause).map(|(_, told)| told.clone()).collect();
+        own.into_iter().for_each(|told| self.once(format!("incident {number} is put down to {told}")));
         if diagnosis.stage == Stage::Mending {
             self.once(format!("incident {number} mends"));
         }

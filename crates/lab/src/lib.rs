@@ -79,6 +79,9 @@ pub enum LabError {
     /// The lab's own resolver could not look its own names up: the machine is too busy, or the lab is broken.
     #[error("the lab's resolver found no address for {0}")]
     Unresolved(String),
+    /// An act that this world has no parts for: the script belongs to another.
+    #[error("`{0}` cannot be done in this world")]
+    NotHere(String),
     /// Something awaited did not come about in time.
     #[error("{what} did not come about within {} s", within.as_secs())]
     Late {

@@ -188,6 +188,9 @@ impl World {
             Act::Swap => return Ok(self.swap()),
             Act::Hold => return Ok(self.hold()),
             Act::Renew => return Ok(self.renew()),
+            Act::Flood { .. } | Act::FloodEnds | Act::PassVisitorOn => {
+                return Err(LabError::NotHere(act.to_string()));
+            }
             Act::PersonAnswers { person, after } => {
                 self.phone.person(&person.0, Manner::Answers { after: *after });
             }
@@ -306,6 +309,7 @@ impl World {
             keys: woke.into_iter().map(|call| call.key).collect(),
             caches_expire_at: history.caches_expire_at,
             visitors: self.visited(),
+            ..Witness::default()
         }
     }
 

@@ -191,6 +191,7 @@ fn a_good_run_scores_as_the_command_line_promises() {
         keys: ["page-1/0/0/ana".to_owned()].into(),
         caches_expire_at: Some(later(fault_at(), Duration::from_secs(20))),
         visitors: Visitors { known: Served { asked: Some(80), served: Some(60) }, first: Served::default() },
+        ..Witness::default()
     };
     let score = score(&script(), fault_at(), &good_run(), &witness);
     assert_eq!(judge(&score, &script().limits), Vec::<String>::new());

@@ -10,45 +10,53 @@
 //! | [`limit`] | the limit that refused it, also as servers tell of theirs |
 //! | [`names`] | small numbers for services, pools and callers |
 //! | [`place`] | the network of an address |
-//! | `trace` | a request explained in the words of [`model::trace`] |
+//! | [`access`] | a line of JSON for each request |
+//! | [`otlp`] | spans for a collector |
+//! | `book` | what one thread writes down |
 //! | `ring` | the last refused, failed and slow requests, and a sample of the rest |
-//! | `tally`, `histogram` | counts of one thread |
+//! | `tally`, `histogram`, `top` | counts of one thread |
 //! | `roll` | counts of all threads: the roll-up for the mind, the text of /metrics |
+//! | `trace` | a record in the words of [`model::trace`] |
 //! | `text` | short texts that are copied |
 
+pub mod access;
+mod book;
 mod histogram;
 pub mod id;
 pub mod limit;
 pub mod names;
+pub mod otlp;
 pub mod place;
 pub mod record;
 mod ring;
 mod roll;
 mod tally;
 mod text;
+mod top;
 mod trace;
 
+pub use book::{Eye, Open};
 pub use id::{Ids, SpanId, TraceId};
 pub use limit::{By, Limit};
 pub use model::trace::Verdict;
 pub use names::{Caller, Lane};
-pub use record::{Class, Failure, Phase, Seen};
+pub use record::{Failure, Phase, Seen};
 
-use jiff::Timestamp;
+use access::Access;
+use book::{Book, Marks};
+use jiff::{SignedDuration, Timestamp};
 use model::trace::{Hop, Trace};
-use model::{CallerId, PoolId, ServiceId};
 use names::Names;
-use ring::{Kind, Rings};
+use otlp::Spans;
+use ring::Kind;
 use roll::Totals;
-use std::net::IpAddr;
-use std::ops::{Deref, DerefMut};
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use tally::Tally;
 
 /// How the edge looks.
-#[derive(Clone, Debug)]
 pub struct Settings {
     /// Threads that serve.
     pub threads: usize,
@@ -56,13 +64,17 @@ pub struct Settings {
     pub zero: Instant,
     /// Room for records, for each thread. Taken only as it is needed.
     pub ring_bytes: usize,
+    /// Where a line for each request goes; nowhere when `None`.
+    pub access: Option<Box<dyn Write + Send>>,
+    /// The collector that gets spans, by the full URL of its OTLP/HTTP receiver; none when `None`.
+    pub otlp: Option<String>,
 }
 
 impl Settings {
-    /// The usual: 6 MiB of records a thread.
+    /// The usual: 6 MiB of records a thread, no access lines, no spans.
     #[must_use]
     pub fn new(threads: usize, zero: Instant) -> Self {
-        Self { threads, zero, ring_bytes: 6 << 20 }
+        Self { threads, zero, ring_bytes: 6 << 20, access: None, otlp: None }
     }
 }
 
@@ -70,32 +82,80 @@ impl Settings {
 #[derive(Debug)]
 pub struct Seeing {
     shared: Arc<Shared>,
-    books: Vec<Arc<Mutex<Book>>>,
+    books: Vec<Arc<Book>>,
     totals: Mutex<Totals>,
+    exporter: Mutex<Option<otlp::Exporter>>,
 }
 
 /// What all threads share.
 #[derive(Debug)]
 struct Shared {
-    names: Names,
+    names: Arc<Names>,
     marks: Marks,
-    zero: Instant,
-    zero_at: Timestamp,
+    zero: Zero,
     /// Makes the sample unpredictable to those who choose their own trace ids.
     salt: u64,
+    access: Option<Access>,
+    spans: Option<Spans>,
 }
 
-/// What one thread wrote down.
-#[derive(Debug)]
-struct Book {
-    tally: Tally,
-    rings: Rings,
-    /// By lane: from how many microseconds on a request is slow.
-    slow: Vec<u32>,
+/// The instant at which ticks count zero, on both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Zero {
+    instant: Instant,
+    time: Timestamp,
 }
 
-/// Slow, as long as nothing is known of what is usual.
-const SLOW_UNKNOWN_US: u32 = 1_000_000;
+impl Zero {
+    fn tick(self) -> u64 {
+        u64::try_from(self.instant.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The time of day of a tick.
+    fn time(self, tick: u64) -> Timestamp {
+        let after = i64::try_from(tick).map(SignedDuration::from_micros);
+        after.ok().and_then(|after| self.time.checked_add(after).ok()).unwrap_or(self.time)
+    }
+}
+
+/// How many records were handed on and how many were dropped.
+#[derive(Debug, Default)]
+struct Told {
+    sent: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Told {
+    fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn pass(&self, count: u64) {
+        self.sent.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn lose(&self, count: u64) {
+        self.dropped.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn told(&self) -> impl Iterator<Item = (&'static str, &Told)> {
+        let access = self.access.iter().map(|access| ("access_lines", access.told()));
+        access.chain(self.spans.iter().map(|spans| ("spans", spans.told())))
+    }
+
+    /// Where a trace lies in a sample: equal for all its hops.
+    fn lot(&self, trace: TraceId) -> u64 {
+        let folded = (trace.0 >> 64) as u64 ^ trace.0 as u64 ^ self.salt;
+        let mixed = u128::from(folded).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        (mixed >> 64) as u64
+    }
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -103,35 +163,37 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Seeing {
     /// Begins to look.
-    #[must_use]
-    pub fn new(settings: &Settings) -> Self {
-        let after = jiff::SignedDuration::try_from(settings.zero.elapsed()).unwrap_or_default();
+    ///
+    /// # Errors
+    /// When there is no thread to be had for access lines.
+    pub fn new(settings: Settings) -> std::io::Result<Self> {
         let now = Timestamp::now();
-        let shared = Shared {
-            names: Names::default(),
-            marks: Marks::default(),
-            zero: settings.zero,
-            zero_at: now.checked_sub(after).unwrap_or(now),
-            salt: fastrand::u64(..),
-        };
-        let book = || {
-            Arc::new(Mutex::new(Book {
-                tally: Tally::default(),
-                rings: Rings::new(settings.ring_bytes),
-                slow: Vec::new(),
-            }))
-        };
-        Self {
-            shared: Arc::new(shared),
-            books: (0..settings.threads.max(1)).map(|_| book()).collect(),
+        let after = SignedDuration::try_from(settings.zero.elapsed()).unwrap_or_default();
+        let zero = Zero { instant: settings.zero, time: now.checked_sub(after).unwrap_or(now) };
+        let names = Arc::new(Names::default());
+        let access = settings.access.map(|to| Access::new(to, Arc::clone(&names), zero)).transpose()?;
+        let (spans, exporter) = settings.otlp.map(|url| otlp::queue(url, Arc::clone(&names), zero)).unzip();
+        let shared =
+            Arc::new(Shared { names, marks: Marks::default(), zero, salt: fastrand::u64(..), access, spans });
+        let book = |_| Arc::new(Book::new(Arc::clone(&shared), settings.ring_bytes));
+        Ok(Self {
+            books: (0..settings.threads.max(1)).map(book).collect(),
+            shared,
             totals: Mutex::default(),
-        }
+            exporter: Mutex::new(exporter),
+        })
     }
 
     /// The eye of a thread, by its number from 0.
     #[must_use]
     pub fn eye(&self, thread: usize) -> Eye {
-        Eye { shared: self.shared.clone(), book: self.books[thread % self.books.len()].clone() }
+        Eye::new(Arc::clone(&self.books[thread % self.books.len()]))
+    }
+
+    /// Who carries spans to the collector: to be run once, on any runtime. `None` where there is none, or it was taken.
+    #[must_use]
+    pub fn exporter(&self) -> Option<otlp::Exporter> {
+        lock(&self.exporter).take()
     }
 
     /// Explains a request by its id; `None` when no hop of it is kept (any more).
@@ -142,203 +204,36 @@ impl Seeing {
             .then(|| Trace { id: id.to_string(), hops: hops.iter().map(|seen| self.hop(seen)).collect() })
     }
 
-    /// The latest requests that were refused, failed or slow, and of our own callers that were refused; latest first.
+    /// The latest requests that were refused, failed or slow, newest first.
     #[must_use]
-    pub fn latest(&self, most: usize) -> Vec<(TraceId, Hop)> {
-        let mut all = Vec::new();
+    pub fn lately(&self, most: usize) -> Vec<Trace> {
+        let mut all: Vec<(u64, TraceId)> = Vec::new();
         for book in &self.books {
-            let book = lock(book);
+            let pages = book.open();
             for kind in [Kind::Caller, Kind::Failed, Kind::Slow, Kind::Refused] {
-                all.extend(book.rings.latest(kind, most).copied());
+                all.extend(pages.rings.latest(kind, most).map(|seen| (seen.began, seen.ids.trace)));
             }
         }
-        all.sort_by_key(|seen| std::cmp::Reverse(seen.began));
-        all.truncate(most);
-        all.iter().map(|seen| (seen.ids.trace, self.hop(seen))).collect()
+        all.sort_unstable_by(|left, right| right.cmp(left));
+        let mut told = BTreeSet::new();
+        all.retain(|(_, id)| told.insert(*id));
+        all.iter().take(most).filter_map(|(_, id)| self.trace(*id)).collect()
     }
 
     fn hop(&self, seen: &Seen) -> Hop {
-        trace::hop(seen, &self.shared.names, self.shared.zero_at)
+        trace::hop(seen, &self.shared.names, self.shared.zero)
     }
 
     /// The kept hops of a trace, in the order in which they began.
     fn find(&self, id: TraceId) -> Vec<Seen> {
         let mut hops = Vec::new();
         for book in &self.books {
-            lock(book).rings.find(id, &mut hops, trace::HOPS_MAX);
+            book.open().rings.find(id, &mut hops, trace::HOPS_MAX);
         }
         hops.sort_by_key(|seen| seen.began);
         hops
     }
 }
 
-/// A thread's way to look at its requests. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Eye {
-    shared: Arc<Shared>,
-    book: Arc<Mutex<Book>>,
-}
-
-impl Eye {
-    /// The number of a service with its pool, for [`Seen::lane`]. Ask once for each route of a policy, not at each request.
-    #[must_use]
-    pub fn lane(&self, service: &ServiceId, pool: &PoolId) -> Lane {
-        self.shared.names.lane(service, pool)
-    }
-
-    /// The number of one of our own callers, for [`Seen::caller`]. Ask once for each caller of a policy.
-    #[must_use]
-    pub fn caller(&self, caller: &CallerId) -> Option<Caller> {
-        self.shared.names.caller(caller)
-    }
-
-    /// Begins a request at `tick`, in microseconds. Fill the record on the way, and [`Open::close`] it.
-    #[must_use]
-    pub fn open(&self, tick: u64, client: IpAddr, ids: Ids) -> Open {
-        Open { seen: Seen::new(tick, client, ids), eye: self.clone(), state: State::Asked }
-    }
-
-    /// Counts and keeps a request that is over.
-    fn end(&self, seen: &Seen, broke: bool) {
-        let shared = &*self.shared;
-        let lot = shared.lot(seen.ids.trace);
-        let second = seen.began / 1_000_000;
-        let mut book = lock(&self.book);
-        book.tally.ended(seen, broke);
-        let kind = book.kind(seen);
-        let kept = if kind == Kind::Ordinary {
-            // A trace in which something went wrong is kept with the hops around it.
-            let lot = if shared.marks.has(seen.ids.trace) { 0 } else { lot };
-            book.rings.keep(kind, seen, second, lot)
-        } else {
-            let kept = book.rings.keep(kind, seen, second, lot);
-            if kept {
-                shared.marks.set(seen.ids.trace);
-            }
-            kept
-        };
-        drop(book);
-        let _ = kept;
-    }
-}
-
-impl Book {
-    fn kind(&self, seen: &Seen) -> Kind {
-        if seen.turned_away() {
-            return if seen.caller.is_some() { Kind::Caller } else { Kind::Refused };
-        }
-        if seen.broke() {
-            return Kind::Failed;
-        }
-        let slow = self.slow.get(usize::from(seen.lane.0)).copied().unwrap_or(SLOW_UNKNOWN_US);
-        if seen.latency().is_some_and(|latency| latency > slow) { Kind::Slow } else { Kind::Ordinary }
-    }
-}
-
-impl Shared {
-    fn lot(&self, trace: TraceId) -> u64 {
-        let folded = (trace.0 >> 64) as u64 ^ trace.0 as u64 ^ self.salt;
-        let mixed = u128::from(folded) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-        (mixed >> 64) as u64 ^ mixed as u64
-    }
-}
-
-/// A request on its way: its record, counted when the answer's head is told and kept when it is over.
-#[derive(Debug)]
-pub struct Open {
-    seen: Seen,
-    eye: Eye,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Asked,
-    /// Counted; whether as one that broke.
-    Counted(bool),
-    Closed,
-}
-
-impl Open {
-    /// Counts the request: call it when its verdict or the head of its answer is known and its end may be far away.
-    /// [`Open::close`] does so by itself.
-    pub fn count(&mut self) {
-        if self.state == State::Asked {
-            lock(&self.eye.book).tally.answered(&self.seen);
-            self.state = State::Counted(self.seen.broke());
-        }
-    }
-
-    /// The request is over.
-    pub fn close(mut self, tick: u64) {
-        self.shut(tick);
-    }
-
-    fn shut(&mut self, tick: u64) {
-        self.seen.stamp(Phase::End, tick);
-        self.count();
-        let broke = self.state == State::Counted(false) && self.seen.broke();
-        self.state = State::Closed;
-        self.eye.end(&self.seen, broke);
-    }
-}
-
-impl Deref for Open {
-    type Target = Seen;
-
-    fn deref(&self) -> &Seen {
-        &self.seen
-    }
-}
-
-impl DerefMut for Open {
-    fn deref_mut(&mut self) -> &mut Seen {
-        &mut self.seen
-    }
-}
-
-impl Drop for Open {
-    /// Whoever drops a request that is not over had nobody left to answer to.
-    fn drop(&mut self) {
-        if self.state != State::Closed {
-            self.seen.failure.get_or_insert(Failure::Left);
-            if self.seen.verdict == Verdict::Malformed && self.seen.at(Phase::Judged).is_some() {
-                self.seen.verdict = Verdict::Failed;
-            }
-            let tick = u64::try_from(self.eye.shared.zero.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.shut(tick);
-        }
-    }
-}
-
-/// Traces in which something went wrong lately: by chance another one may look like them, and then one more is kept.
-struct Marks([AtomicU64; 4096]);
-
-impl Default for Marks {
-    fn default() -> Self {
-        Self([const { AtomicU64::new(0) }; 4096])
-    }
-}
-
-impl std::fmt::Debug for Marks {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Marks")
-    }
-}
-
-impl Marks {
-    fn place(&self, trace: TraceId) -> (&AtomicU64, u64) {
-        let (high, low) = ((trace.0 >> 64) as u64, trace.0 as u64);
-        (&self.0[(low as usize) % self.0.len()], high ^ low.rotate_left(32))
-    }
-
-    fn set(&self, trace: TraceId) {
-        let (place, print) = self.place(trace);
-        place.store(print, Ordering::Relaxed);
-    }
-
-    fn has(&self, trace: TraceId) -> bool {
-        let (place, print) = self.place(trace);
-        place.load(Ordering::Relaxed) == print
-    }
-}
+#[cfg(test)]
+mod tests;

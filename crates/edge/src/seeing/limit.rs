@@ -39,10 +39,21 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// A limit of the edge by its name in the plan.
+    /// The rule of the edge by which the guard refused.
     #[must_use]
-    pub fn edge(name: &str) -> Self {
-        Self { name: name.into(), ..Self::unnamed(By::Edge) }
+    pub fn of(refusal: &guard::Refusal) -> Self {
+        let secs =
+            |span: std::time::Duration| u32::try_from(span.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+        let quota = refusal.quota;
+        Self {
+            name: refusal.limit.word().into(),
+            quota: quota.map(|quota| quota.burst),
+            window: quota.map(|quota| quota.window_secs),
+            remaining: quota.map(|quota| quota.remaining),
+            reset: quota.map(|quota| quota.reset_secs),
+            retry_after: refusal.retry_after.map(secs),
+            ..Self::unnamed(By::Edge)
+        }
     }
 
     fn unnamed(by: By) -> Self {

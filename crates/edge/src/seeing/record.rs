@@ -7,6 +7,7 @@ use super::id::Ids;
 use super::limit::Limit;
 use super::names::{Caller, Lane};
 use super::text::Text;
+use guard::{Class, Refusal, Shed, ShedWhy};
 use http::{HeaderMap, Method, StatusCode, Version};
 use model::trace::Verdict;
 use serde::Serialize;
@@ -36,6 +37,20 @@ impl Phase {
     /// All of them, in order.
     pub const ALL: [Self; 7] =
         [Self::Head, Self::Judged, Self::Admitted, Self::Connected, Self::Sent, Self::Answered, Self::End];
+
+    /// The label in spans.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Head => "head read",
+            Self::Judged => "judged",
+            Self::Admitted => "admitted",
+            Self::Connected => "connected",
+            Self::Sent => "head sent",
+            Self::Answered => "first byte",
+            Self::End => "end",
+        }
+    }
 }
 
 /// Why there is no whole answer from a server.
@@ -88,30 +103,14 @@ impl Failure {
     }
 }
 
-/// In which order requests are served when not all can be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Class {
-    /// Outranks all others.
-    Urgent,
-    /// Known visitors.
-    Known,
-    /// First-time visitors.
-    #[default]
-    First,
-    /// Programs that say so.
-    Bot,
-}
-
-impl Class {
-    /// The word in traces and logs.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Urgent => "urgent",
-            Self::Known => "known",
-            Self::First => "first",
-            Self::Bot => "bot",
+impl From<&guard::Failure> for Failure {
+    fn from(failure: &guard::Failure) -> Self {
+        match failure {
+            guard::Failure::Connect(_) => Self::Connect,
+            guard::Failure::Reset => Self::Reset,
+            guard::Failure::Timeout => Self::Timeout,
+            guard::Failure::Garbage | guard::Failure::Status(_) => Self::Garbage,
+            guard::Failure::Certificate { .. } => Self::Certificate,
         }
     }
 }
@@ -154,6 +153,8 @@ pub struct Seen {
     pub asn: Option<u32>,
     /// Its rank.
     pub class: Class,
+    /// Whether its host is of no service.
+    pub stranger: bool,
     /// What became of it; malformed until something better is known.
     pub verdict: Verdict,
     /// Why there is no whole answer.
@@ -198,7 +199,8 @@ impl Seen {
             visitor: None,
             country: None,
             asn: None,
-            class: Class::default(),
+            class: Class::First,
+            stranger: false,
             verdict: Verdict::Malformed,
             failure: None,
             status: 0,
@@ -268,12 +270,31 @@ impl Seen {
         }
     }
 
-    /// The edge refuses it by a rule.
-    pub fn refused(&mut self, verdict: Verdict, status: u16, limit: Option<Limit>, tick: u64) {
-        self.verdict = verdict;
-        self.status = status;
-        self.limit = limit;
+    /// The guard refuses it: by a denial or by a limit.
+    pub fn refused(&mut self, refusal: &Refusal, tick: u64) {
+        self.verdict = if refusal.limit.denies() { Verdict::Denied } else { Verdict::Limited };
+        self.status = refusal.status;
+        self.limit = Some(Limit::of(refusal));
         self.stamp(Phase::Answered, tick);
+    }
+
+    /// The guard refuses it for want of servers.
+    pub fn shed(&mut self, shed: &Shed, status: u16, tick: u64) {
+        self.verdict = Verdict::Shed;
+        self.status = status;
+        let why = match shed.why {
+            ShedWhy::Overload => "others went first",
+            ShedWhy::Waited => "it waited as long as it may",
+            ShedWhy::NoServer => "there is no server to ask",
+        };
+        self.why = why.into();
+        self.stamp(Phase::Answered, tick);
+    }
+
+    /// It asks for a host that no service declares.
+    pub fn unknown_host(&mut self, status: u16, tick: u64) {
+        self.stranger = true;
+        self.answered_here(Verdict::Malformed, status, "no service has this host", tick);
     }
 
     /// No server answered it. The status is what the edge tells the visitor.

@@ -3,7 +3,7 @@
 use super::histogram::Histogram;
 use super::names::{Lane, Names};
 use super::tally::{LaneTally, Tally, VERDICTS};
-use super::{Kind, Seeing, lock, trace};
+use super::{Kind, Seeing, book, lock, trace};
 use model::trace::Verdict;
 use model::traffic::{Asked, CallerRefused, PoolSeen, ServerState, ServiceTraffic};
 use model::{PoolId, Rollup, ServiceId};
@@ -22,6 +22,9 @@ pub(super) struct Totals {
     pools: BTreeMap<PoolId, PoolSeen>,
     connections: u64,
 }
+
+/// Names of strangers in a roll-up.
+const STRANGERS_TOLD: usize = 10;
 
 /// A request is slow when it takes so many times what 99 of 100 stay below ...
 const SLOW_TIMES: f64 = 3.0;
@@ -51,12 +54,19 @@ impl Seeing {
         let second = self.collect(totals);
         let mut by_service: BTreeMap<ServiceId, LaneTally> = BTreeMap::new();
         for (service, _, tally) in named(&second, &self.shared.names) {
-            by_service.entry(service).or_default().add(tally);
+            let all = by_service.entry(service).or_default();
+            all.add(tally);
+            all.add_tops(tally);
         }
         for (service, tally) in by_service {
             let traffic = self.traffic(&tally);
             rollup.services.insert(service, traffic);
         }
+        let strangers = second.strangers.first(STRANGERS_TOLD).into_iter();
+        rollup.strangers = strangers
+            .map(|(name, count)| (name.to_string(), count))
+            .filter(|(_, count)| *count > 0)
+            .collect();
         totals.spare.push(second);
         totals.pools.clone_from(&pools);
         totals.connections = connections;
@@ -74,12 +84,12 @@ impl Seeing {
             counted.clear();
             let slow = slow.clone();
             let old = {
-                let mut book = lock(book);
-                std::mem::swap(&mut book.tally, &mut counted);
-                std::mem::replace(&mut book.slow, slow)
+                let mut pages = book.open();
+                std::mem::swap(&mut pages.tally, &mut counted);
+                std::mem::replace(&mut pages.slow, slow)
             };
             drop(old);
-            second.add(&counted);
+            second.add_thread(&counted);
             totals.spare.push(counted);
         }
         totals.all.add(&second);
@@ -121,9 +131,9 @@ impl Seeing {
             failed: tally.failed,
             p50: tally.latency.quantile(0.5),
             p99: tally.latency.quantile(0.99),
-            networks: Vec::new(),
-            visitors: Vec::new(),
-            paths: Vec::new(),
+            networks: tally.tops.as_ref().map(|tops| tops.networks()).unwrap_or_default(),
+            visitors: tally.tops.as_ref().map(|tops| tops.visitors()).unwrap_or_default(),
+            paths: tally.tops.as_ref().map(|tops| tops.paths()).unwrap_or_default(),
             callers_refused: callers.collect(),
         }
     }
@@ -134,7 +144,7 @@ impl Seeing {
         for seen in self.find(id) {
             let service = self.shared.names.of_lane(seen.lane).map(|(service, _)| service.0);
             if let Some(limit) = seen.limit {
-                let words = trace::rule(seen.verdict, &limit, service.as_deref());
+                let words = trace::rule(&seen, &limit, service.as_deref());
                 if !all.contains(&words) {
                     all.push(words);
                 }
@@ -148,7 +158,7 @@ impl Seeing {
     pub fn metrics(&self, out: &mut String) {
         let totals = &*lock(&self.totals);
         let kept = Kind::ALL.map(|kind| {
-            let taken = self.books.iter().map(|book| lock(book).rings.taken(kind));
+            let taken = self.books.iter().map(|book| book.open().rings.taken(kind));
             (kind, taken.fold((0, 0), |sum, taken| (sum.0 + taken.0, sum.1 + taken.1)))
         });
         let mut page = Page { out, names: &self.shared.names };
@@ -166,11 +176,20 @@ impl Seeing {
             page.line("records_total", &[("kind", kind.word()), ("kept", "no")], came - kept);
             page.line("records_total", &[("kind", kind.word()), ("kept", "yes")], kept);
         }
+        page.head(
+            "told",
+            "counter",
+            "Records handed on as access lines and spans, and those dropped for want of room or of a taker.",
+        );
+        for (what, told) in self.shared.told() {
+            page.line("told_total", &[("what", what), ("outcome", "sent")], told.sent());
+            page.line("told_total", &[("what", what), ("outcome", "dropped")], told.dropped());
+        }
     }
 }
 
 fn slow(p99: f64) -> u32 {
-    if p99 == 0.0 { super::SLOW_UNKNOWN_US } else { (p99 * SLOW_TIMES).clamp(SLOW_US.0, SLOW_US.1) as u32 }
+    if p99 == 0.0 { book::SLOW_UNKNOWN_US } else { (p99 * SLOW_TIMES).clamp(SLOW_US.0, SLOW_US.1) as u32 }
 }
 
 /// The lanes that saw something.
@@ -183,6 +202,9 @@ fn named<'a>(tally: &'a Tally, names: &Names) -> impl Iterator<Item = (ServiceId
 
 /// Bounds of the buckets on /metrics: 2^n microseconds, which our own buckets meet exactly; 0.5 ms to 33 s.
 const BOUNDS_LOG2: std::ops::RangeInclusive<u32> = 9..=25;
+
+/// A name, its help, and where the number stands.
+type Single<T, N> = (&'static str, &'static str, fn(&T) -> N);
 
 const STATES: [ServerState; 5] = [
     ServerState::Serving,
@@ -255,7 +277,7 @@ impl Page<'_> {
                 self.line("visitors_total", &labels("no"), asked.saturating_sub(served));
             }
         }
-        let single: [(&str, &str, fn(&LaneTally) -> u64); 6] = [
+        let single: [Single<LaneTally, u64>; 6] = [
             ("server_429", "429s that servers answered with.", |tally| tally.server_429),
             ("failed", "5xx of servers, and failures to get a whole answer.", |tally| tally.failed),
             ("left", "Requests whose visitor left before the end.", |tally| tally.left),
@@ -322,7 +344,7 @@ impl Page<'_> {
                 self.line("pool_servers", &[("pool", &pool.0), ("state", &word)], count);
             }
         }
-        let single: [(&str, &str, fn(&PoolSeen) -> u32); 5] = [
+        let single: [Single<PoolSeen, u32>; 5] = [
             ("pool_limit", "Requests at once that a pool is given now.", |pool| pool.limit),
             ("pool_inflight", "Requests at once that a pool has.", |pool| pool.inflight),
             ("pool_waiting", "Requests that wait for a pool.", |pool| pool.waiting),

@@ -7,6 +7,8 @@ use super::id::TraceId;
 use super::names::{Caller, Lane};
 use super::record::{Failure, Seen};
 use super::text::Text;
+use super::top::Tops;
+use guard::Top;
 use model::trace::Verdict;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,6 +20,8 @@ const LIMITS_MAX: usize = 8;
 const CALLERS_MAX: usize = 64;
 /// Servers that are counted apart, in all lanes together.
 pub(super) const SERVERS_MAX: usize = 4096;
+/// Names of strangers that are remembered.
+const STRANGERS: usize = 32;
 /// Traces kept for each refused caller, from which one is chosen that shows most.
 pub(super) const EXAMPLES: usize = 8;
 
@@ -50,6 +54,8 @@ pub(super) struct LaneTally {
     pub(super) sent: u64,
     pub(super) latency: Histogram,
     pub(super) callers: Vec<CallerTally>,
+    /// Only of the lanes that saw something.
+    pub(super) tops: Option<Box<Tops>>,
 }
 
 /// The 429s that one of our own callers got.
@@ -70,15 +76,24 @@ pub(super) struct ServerTally {
 }
 
 /// Counts of one thread, or of all.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
     pub(super) lanes: Vec<LaneTally>,
     pub(super) servers: HashMap<(Lane, SocketAddr), ServerTally>,
+    /// Names in `Host` that no service declares.
+    pub(super) strangers: Top<Text<48>>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { lanes: Vec::new(), servers: HashMap::new(), strangers: Top::new(STRANGERS) }
+    }
 }
 
 impl LaneTally {
     fn count(&mut self, seen: &Seen) {
         self.requests += 1;
+        self.tops.get_or_insert_default().note(seen, self.requests);
         self.verdicts[seen.verdict as usize] += 1;
         self.codes[usize::from(seen.status / 100).min(5)] += 1;
         let who = if seen.caller.is_some() { 2 } else { usize::from(seen.visitor.is_none()) };
@@ -152,16 +167,26 @@ impl LaneTally {
         }
     }
 
+    pub(super) fn add_tops(&mut self, other: &Self) {
+        if let Some(tops) = &other.tops {
+            self.tops.get_or_insert_default().add(tops);
+        }
+    }
+
     fn clear(&mut self) {
-        let (mut latency, mut limited, mut callers) = (
+        let (mut latency, mut limited, mut callers, mut tops) = (
             std::mem::take(&mut self.latency),
             std::mem::take(&mut self.limited),
             std::mem::take(&mut self.callers),
+            self.tops.take(),
         );
         latency.clear();
         limited.clear();
         callers.clear();
-        *self = Self { latency, limited, callers, ..Self::default() };
+        if let Some(tops) = &mut tops {
+            tops.clear();
+        }
+        *self = Self { latency, limited, callers, tops, ..Self::default() };
     }
 }
 
@@ -177,6 +202,9 @@ impl Tally {
     /// A request came to its verdict, or its answer's head.
     pub(super) fn answered(&mut self, seen: &Seen) {
         self.lane(seen.lane).count(seen);
+        if seen.stranger {
+            self.strangers.add(&seen.host);
+        }
         for tried in seen.tried.iter().flatten() {
             self.server(seen.lane, tried.server, |server| server.failed += 1);
         }
@@ -222,12 +250,22 @@ impl Tally {
         }
     }
 
-    /// Adds what another thread or second counted.
+    /// Adds what another thread counted in the same second.
+    pub(super) fn add_thread(&mut self, other: &Self) {
+        self.add(other);
+        for (mine, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
+            mine.add_tops(theirs);
+        }
+        self.strangers.merge(&other.strangers);
+    }
+
+    /// Adds what was counted in another second: numbers only.
     pub(super) fn add(&mut self, other: &Self) {
-        for (at, tally) in
-            other.lanes.iter().enumerate().filter(|(_, tally)| tally.requests > 0 || tally.sent > 0)
-        {
-            self.lane(Lane(u16::try_from(at).unwrap_or(0))).add(tally);
+        if self.lanes.len() < other.lanes.len() {
+            self.lanes.resize_with(other.lanes.len(), LaneTally::default);
+        }
+        for (mine, theirs) in self.lanes.iter_mut().zip(&other.lanes) {
+            mine.add(theirs);
         }
         for ((lane, server), tally) in &other.servers {
             self.server(*lane, *server, |mine| mine.add(tally));
@@ -238,5 +276,6 @@ impl Tally {
     pub(super) fn clear(&mut self) {
         self.lanes.iter_mut().for_each(LaneTally::clear);
         self.servers.clear();
+        self.strangers.clear();
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// At most `N` bytes of text (`N` up to 255); what is longer is cut and ends in `~`.
 #[derive(Clone, Copy)]
@@ -54,11 +55,17 @@ impl<const N: usize> From<&str> for Text<N> {
 
 impl<const N: usize> PartialEq for Text<N> {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        self.bytes[..usize::from(self.len)] == other.bytes[..usize::from(other.len)]
     }
 }
 
 impl<const N: usize> Eq for Text<N> {}
+
+impl<const N: usize> Hash for Text<N> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.bytes[..usize::from(self.len)]);
+    }
+}
 
 impl<const N: usize> fmt::Debug for Text<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,35 +3,35 @@
 use super::limit::{By, Limit};
 use super::names::Names;
 use super::record::{Phase, Seen};
-use jiff::{SignedDuration, Timestamp};
+use super::{Zero, place};
+use http::Version;
 use model::trace::{self, Attempt, Hop, Verdict};
 use std::fmt::Write as _;
 
 /// Hops of one trace that are shown at most.
 pub(super) const HOPS_MAX: usize = 64;
 
-/// `zero` is the time of day at which the microseconds of records began.
-pub(super) fn hop(seen: &Seen, names: &Names, zero: Timestamp) -> Hop {
+/// A record as one passage.
+pub(super) fn hop(seen: &Seen, names: &Names, zero: Zero) -> Hop {
     let (service, pool) = names.of_lane(seen.lane).unzip();
     let head = seen.at(Phase::Head).unwrap_or(0);
-    let after = i64::try_from(seen.began).ok().map(|us| SignedDuration::from_micros(us + i64::from(head)));
     let service_name = service.as_ref().map(|service| service.0.as_str());
-    let limit = seen.limit.map(|limit| rule(seen.verdict, &limit, service_name) + &numbers(&limit));
+    let limit = limit(seen, service_name);
     let end = Phase::ALL.iter().filter_map(|phase| seen.at(*phase)).max().unwrap_or(0);
     Hop {
         span: seen.ids.span.to_string(),
         parent: seen.ids.parent.map(|parent| parent.to_string()),
-        at: after.and_then(|after| zero.checked_add(after).ok()).unwrap_or(zero),
+        at: zero.time(seen.began.saturating_add(head.into())),
         limit,
         service,
         pool,
         method: seen.method.to_string(),
         host: seen.host.to_string(),
         path: seen.path.to_string(),
-        protocol: format!("{:?}", seen.version),
+        protocol: protocol(seen).to_owned(),
         client: seen.client.to_string(),
         from: origin(seen),
-        visitor: seen.visitor.map_or("first", |_| "known").to_owned(),
+        visitor: visitor(seen).to_owned(),
         caller: seen.caller.and_then(|caller| names.of_caller(caller)),
         verdict: seen.verdict,
         status: seen.status,
@@ -44,8 +44,27 @@ pub(super) fn hop(seen: &Seen, names: &Names, zero: Timestamp) -> Hop {
     }
 }
 
+/// The limit or rule that decided, with its numbers.
+pub(super) fn limit(seen: &Seen, service: Option<&str>) -> Option<String> {
+    seen.limit.map(|limit| rule(seen, &limit, service) + &numbers(&limit))
+}
+
+/// `HTTP/1.1`.
+pub(super) fn protocol(seen: &Seen) -> &'static str {
+    match seen.version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// What the visitor is to us.
+pub(super) fn visitor(seen: &Seen) -> &'static str {
+    if seen.visitor.is_some() { "known" } else { "first" }
+}
+
 /// `EE, AS64500`.
-fn origin(seen: &Seen) -> Option<String> {
+pub(super) fn origin(seen: &Seen) -> Option<String> {
     let country = seen.country.map(|code| code.iter().copied().map(char::from).collect::<String>());
     match (country, seen.asn) {
         (Some(country), Some(asn)) => Some(format!("{country}, AS{asn}")),
@@ -54,7 +73,7 @@ fn origin(seen: &Seen) -> Option<String> {
     }
 }
 
-fn why(seen: &Seen) -> Option<String> {
+pub(super) fn why(seen: &Seen) -> Option<String> {
     match (seen.failure.map(super::Failure::words), seen.why.as_str()) {
         (None, "") => None,
         (None, why) => Some(why.to_owned()),
@@ -112,13 +131,19 @@ fn attempts(seen: &Seen, head: u32, end: u32) -> Vec<Attempt> {
     all
 }
 
-/// A rule that refused, in words: whose it is and what it is called.
-pub(super) fn rule(verdict: Verdict, limit: &Limit, service: Option<&str>) -> String {
+/// The rule that refused, in words: whose it is and what it is called.
+pub(super) fn rule(seen: &Seen, limit: &Limit, service: Option<&str>) -> String {
     let service = service.unwrap_or("no service");
     match (limit.by, limit.name.as_str()) {
-        (By::Edge, name) if verdict == Verdict::Denied => format!("denial of {name}"),
+        (By::Edge, _) if seen.verdict == Verdict::Denied => {
+            let from = origin(seen).unwrap_or_else(|| seen.client.to_string());
+            match limit.name.as_str() {
+                "denied-country" | "denied-network" => format!("denial of where it comes from ({from})"),
+                _ => format!("denial of its network ({})", place::network(seen.client)),
+            }
+        }
         (By::Edge, name) => format!("{name} limit of {service}"),
-        (By::Server, "") => format!("unnamed limit in {service}"),
+        (By::Server, "") => format!("unnamed limit of {service}"),
         (By::Server, name) => format!("{name} of {service}"),
     }
 }

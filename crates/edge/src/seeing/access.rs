@@ -1,0 +1,198 @@
+//! A line of JSON for each request, written by a thread of its own: a slow reader of the lines costs lines, never requests.
+
+use super::names::Names;
+use super::record::{Phase, Seen};
+use super::{Told, Zero, trace};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Lines that may wait for the writer: 2.5 MB.
+const WAITING: usize = 4096;
+/// How long a written line may lie in our buffer.
+const LIES: Duration = Duration::from_millis(200);
+/// How often dropped lines are complained of.
+const COMPLAINS: Duration = Duration::from_secs(10);
+
+/// The way of records to the writer. The writer ends with the last of its senders.
+#[derive(Debug)]
+pub(super) struct Access {
+    lines: SyncSender<Seen>,
+    told: Arc<Told>,
+}
+
+impl Access {
+    pub(super) fn new(to: Box<dyn Write + Send>, names: Arc<Names>, zero: Zero) -> io::Result<Self> {
+        let (lines, waiting) = sync_channel(WAITING);
+        let told = Arc::new(Told::default());
+        let writer = Writer {
+            to,
+            names,
+            zero,
+            told: Arc::clone(&told),
+            buffer: Vec::new(),
+            complained: None,
+            dropped: 0,
+        };
+        std::thread::Builder::new().name("access-lines".to_owned()).spawn(move || writer.run(&waiting))?;
+        Ok(Self { lines, told })
+    }
+
+    pub(super) fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// Never waits: what finds no room is dropped and counted.
+    pub(super) fn offer(&self, seen: &Seen) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.lines.try_send(*seen) {
+            self.told.lose(1);
+        }
+    }
+}
+
+struct Writer {
+    to: Box<dyn Write + Send>,
+    names: Arc<Names>,
+    zero: Zero,
+    told: Arc<Told>,
+    buffer: Vec<u8>,
+    complained: Option<Instant>,
+    dropped: u64,
+}
+
+/// Written at once when so much is together.
+const BUFFER_BYTES: usize = 64 << 10;
+
+impl Writer {
+    fn run(mut self, waiting: &Receiver<Seen>) {
+        let mut lines = 0;
+        loop {
+            let next = if lines == 0 {
+                waiting.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                waiting.recv_timeout(LIES)
+            };
+            let ends = match next {
+                Ok(seen) => {
+                    self.line(&seen);
+                    lines += 1;
+                    if self.buffer.len() < BUFFER_BYTES {
+                        continue;
+                    }
+                    false
+                }
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => true,
+            };
+            match self.to.write_all(&self.buffer).and_then(|()| self.to.flush()) {
+                Ok(()) => self.told.pass(lines),
+                Err(_) => self.told.lose(lines),
+            }
+            self.buffer.clear();
+            lines = 0;
+            self.complain();
+            if ends {
+                return;
+            }
+        }
+    }
+
+    fn line(&mut self, seen: &Seen) {
+        let before = self.buffer.len();
+        match serde_json::to_writer(&mut self.buffer, &Line::new(seen, &self.names, self.zero)) {
+            Ok(()) => self.buffer.push(b'\n'),
+            Err(_) => self.buffer.truncate(before),
+        }
+    }
+
+    fn complain(&mut self) {
+        let dropped = self.told.dropped();
+        let lately = self.complained.is_some_and(|at| at.elapsed() < COMPLAINS);
+        if dropped > self.dropped && !lately {
+            let lines = dropped - self.dropped;
+            tracing::warn!(lines, "access lines were dropped: whoever reads them is too slow, or gone");
+            (self.dropped, self.complained) = (dropped, Some(Instant::now()));
+        }
+    }
+}
+
+/// One line. Times are microseconds after the request began.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    at: jiff::Timestamp,
+    id: String,
+    span: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    service: Option<String>,
+    pool: Option<String>,
+    method: &'a str,
+    host: &'a str,
+    path: &'a str,
+    protocol: &'static str,
+    client: std::net::IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    visitor: &'static str,
+    class: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<String>,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<String>,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<std::net::SocketAddr>,
+    retries: u8,
+    received_bytes: u64,
+    sent_bytes: u64,
+    head_us: Option<u32>,
+    judged_us: Option<u32>,
+    admitted_us: Option<u32>,
+    connected_us: Option<u32>,
+    request_sent_us: Option<u32>,
+    answered_us: Option<u32>,
+    end_us: Option<u32>,
+}
+
+impl<'a> Line<'a> {
+    fn new(seen: &'a Seen, names: &Names, zero: Zero) -> Self {
+        let (service, pool) = names.of_lane(seen.lane).map(|(service, pool)| (service.0, pool.0)).unzip();
+        Self {
+            at: zero.time(seen.began),
+            id: seen.ids.trace.to_string(),
+            span: seen.ids.span.to_string(),
+            parent: seen.ids.parent.map(|parent| parent.to_string()),
+            limit: trace::limit(seen, service.as_deref()),
+            service,
+            pool,
+            method: seen.method.as_str(),
+            host: seen.host.as_str(),
+            path: seen.path.as_str(),
+            protocol: trace::protocol(seen),
+            client: seen.client,
+            from: trace::origin(seen),
+            visitor: trace::visitor(seen),
+            class: seen.class.word(),
+            caller: seen.caller.and_then(|caller| names.of_caller(caller)).map(|caller| caller.0),
+            verdict: seen.verdict.word(),
+            status: seen.status,
+            why: trace::why(seen),
+            server: seen.server,
+            retries: seen.retries,
+            received_bytes: seen.received,
+            sent_bytes: seen.sent,
+            head_us: seen.at(Phase::Head),
+            judged_us: seen.at(Phase::Judged),
+            admitted_us: seen.at(Phase::Admitted),
+            connected_us: seen.at(Phase::Connected),
+            request_sent_us: seen.at(Phase::Sent),
+            answered_us: seen.at(Phase::Answered),
+            end_us: seen.at(Phase::End),
+        }
+    }
+}

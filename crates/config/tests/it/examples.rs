@@ -1,23 +1,30 @@
 //! Every plan of the examples folder is sound as it stands.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The plans in a folder and in those within it.
+fn plans(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            plans(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            found.push(path);
+        }
+    }
+}
 
 #[test]
 fn every_example_is_sound_and_warns_of_nothing() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-    let mut count = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "toml") {
-            continue;
-        }
-        count += 1;
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&path).unwrap();
-        match config::read(&text, &name, &folder) {
-            Ok(read) => assert!(read.warnings.is_empty(), "{name}: {:?}", read.warnings),
+    let mut found = Vec::new();
+    plans(&folder, &mut found);
+    for path in &found {
+        let text = std::fs::read_to_string(path).unwrap();
+        match config::read(&text, &path.display().to_string(), path.parent().unwrap()) {
+            Ok(read) => assert!(read.warnings.is_empty(), "{}: {:?}", path.display(), read.warnings),
             Err(problems) => panic!("{problems}"),
         }
     }
-    assert!(count >= 3, "{count} examples in {}", folder.display());
+    assert!(found.len() >= 4, "{} examples in {}", found.len(), folder.display());
 }

@@ -4,10 +4,11 @@ use crate::told;
 use proptest::prelude::*;
 use std::path::Path;
 
-const SAMPLES: [&str; 3] = [
+const SAMPLES: [&str; 4] = [
     include_str!("../../../../examples/small-team.toml"),
     include_str!("../../../../examples/wildcard-tenants.toml"),
     include_str!("../../../../examples/two-timezones.toml"),
+    include_str!("../../../../examples/guarded/mainstay.toml"),
 ];
 
 /// Reads, and looks at everything that a reader would be shown; a plan that comes out has no loose ends.
@@ -124,13 +125,13 @@ proptest! {
     }
 
     #[test]
-    fn anything_like_toml(text in "([\\[\\]{}\"'=,.#\\n a-c:*0-9-]|\\[\\[|\\]\\]|\"\"\"|service|probe|rota|layer|hosts){0,60}") {
+    fn anything_like_toml(text in "([\\[\\]{}\"'=,.#\\n a-c:*0-9-]|\\[\\[|\\]\\]|\"\"\"|service|probe|rota|layer|hosts|edge|guard|pool|servers){0,60}") {
         survive(&text);
     }
 
     #[test]
     fn plans_cut_and_patched(
-        which in 0..3usize,
+        which in 0..4usize,
         edits in prop::collection::vec((0..5000usize, 0..40usize, 0..BITS.len()), 1..6),
     ) {
         let mut text = SAMPLES[which].to_owned();
@@ -144,7 +145,7 @@ proptest! {
     }
 
     #[test]
-    fn plans_with_one_value_exchanged(which in 0..3usize, line in 0..120usize, value in "(\"\\PC{0,40}\"|[0-9]{1,20}|\\[\\]|\\{\\}|\\[\"\\PC{0,10}\"\\]|2026-[0-9]{2}-[0-9]{2}|nan|1e9)") {
+    fn plans_with_one_value_exchanged(which in 0..4usize, line in 0..120usize, value in "(\"\\PC{0,40}\"|[0-9]{1,20}|\\[\\]|\\{\\}|\\[\"\\PC{0,10}\"\\]|2026-[0-9]{2}-[0-9]{2}|nan|1e9)") {
         let lines: Vec<&str> = SAMPLES[which].lines().collect();
         let at = line % lines.len();
         let patched: Vec<String> = lines.iter().enumerate().map(|(n, line)| match line.split_once(" = ") {

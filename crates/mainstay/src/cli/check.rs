@@ -1,14 +1,20 @@
-//! `mainstay check`: is the plan sound, and does every finding reach a human at every hour of the next 12 months?
+//! `mainstay check`: is the plan sound, what would the edge serve from where, and does every finding reach a human at every
+//! hour of the next 12 months?
 
 use crate::cli::{Common, Failure, plan, table};
 use crate::clock;
-use model::time;
+use model::plan::{Edge, Service};
+use model::{Plan, time};
 use serde::Serialize;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Twelve months ahead.
 const AHEAD: Duration = Duration::from_secs(365 * 86_400);
+
+/// Columns of a terminal.
+const WIDTH: usize = 80;
 
 #[derive(Serialize)]
 struct Answer {
@@ -17,6 +23,30 @@ struct Answer {
     probes: usize,
     warnings: Vec<String>,
     gaps: Vec<String>,
+    edge: Option<Serves>,
+}
+
+/// What the edge would serve.
+#[derive(Serialize)]
+struct Serves {
+    listens: Vec<Listens>,
+    guards: Vec<Guarded>,
+}
+
+#[derive(Clone, Serialize)]
+struct Listens {
+    at: SocketAddr,
+    tls: bool,
+    /// Whether other machines can reach it.
+    open: bool,
+}
+
+#[derive(Serialize)]
+struct Guarded {
+    service: String,
+    hosts: Vec<String>,
+    pool: String,
+    servers: Vec<String>,
 }
 
 pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
@@ -30,6 +60,7 @@ pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
         probes: plan.probes.len(),
         warnings: warnings.iter().map(ToString::to_string).collect(),
         gaps,
+        edge: plan.edge.as_ref().map(|edge| serves(&plan, edge)),
     };
     if common.json {
         table::json(&answer)?;
@@ -37,6 +68,7 @@ pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
         for warning in &answer.warnings {
             table::say(&format!("warning: {warning}"));
         }
+        answer.edge.iter().for_each(say_edge);
         for gap in &answer.gaps {
             table::say(&format!("nobody to wake: {gap}"));
         }
@@ -52,8 +84,43 @@ pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
     Ok(if answer.sound { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
+fn serves(plan: &Plan, edge: &Edge) -> Serves {
+    let listens = |all: &[SocketAddr], tls| {
+        all.iter().map(|at| Listens { at: *at, tls, open: !at.ip().is_loopback() }).collect::<Vec<_>>()
+    };
+    let guarded = |service: &Service| {
+        let pool = plan.pools.get(&service.guard.as_ref()?.pool)?;
+        Some(Guarded {
+            service: service.id.0.clone(),
+            hosts: service.declared_hosts.clone(),
+            pool: pool.id.0.clone(),
+            servers: pool.servers.iter().map(|server| server.at.clone()).collect(),
+        })
+    };
+    Serves {
+        listens: [listens(&edge.listen, false), listens(&edge.listen_tls, true)].concat(),
+        guards: plan.services.values().filter_map(guarded).collect(),
+    }
+}
+
+fn say_edge(serves: &Serves) {
+    for Listens { at, tls, open } in &serves.listens {
+        let kind = if *tls { "HTTPS" } else { "HTTP" };
+        let reach = if *open { "other machines reach it" } else { "only this machine reaches it" };
+        table::say(&format!("the edge listens for {kind} on {at}: {reach}"));
+    }
+    for guarded in &serves.guards {
+        let Guarded { service, hosts, pool, servers } = guarded;
+        let from = format!("{service}: {} from pool {pool} ({})", hosts.join(", "), servers.join(", "));
+        table::say(&table::wrapped(&from, "  ", WIDTH));
+    }
+    if serves.guards.is_empty() {
+        table::say("  no service has a guard: it would serve nothing");
+    }
+}
+
 /// A gap as a person reads it, in the zone of the site.
-fn told(plan: &model::Plan, gap: &wake::Gap) -> String {
+fn told(plan: &Plan, gap: &wake::Gap) -> String {
     let shown =
         |at: model::Time| at.to_zoned(plan.site.zone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string();
     let whose = match &gap.service {

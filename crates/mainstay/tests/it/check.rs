@@ -71,6 +71,28 @@ fn a_sound_plan_says_so() {
 }
 
 #[test]
+fn what_the_edge_would_serve_is_said() {
+    let house = House::watching(&Web::start());
+    let edge = "[edge]\nlisten = [\"127.0.0.1:8000\", \"0.0.0.0:8001\"]\n\
+        [service.auth]\nhosts = [\"auth.acme.com\", \"*.acme.app\"]\nsamples = [\"a.acme.app\"]\nguard = { pool = \"auth\" }\n\
+        [pool.auth]\nservers = [\"10.0.0.11:8080\", { at = \"app.internal:80\", weight = 2 }]\n";
+    house.write_plan(edge);
+    let told = String::from_utf8(house.command(&["check"]).stdout).unwrap();
+    for line in [
+        "the edge listens for HTTP on 127.0.0.1:8000: only this machine reaches it",
+        "the edge listens for HTTP on 0.0.0.0:8001: other machines reach it",
+        "  auth: auth.acme.com, *.acme.app from pool auth (10.0.0.11:8080,\n  app.internal:80)",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    let answer = house.json(&["check"]);
+    assert_eq!(answer["edge"]["guards"][0]["servers"][1], "app.internal:80");
+    assert_eq!(answer["edge"]["listens"][1]["open"], true);
+    house.write_plan("[service.auth]\nhosts = [\"auth.acme.com\"]\n");
+    assert_eq!(house.json(&["check"])["edge"], Value::Null);
+}
+
+#[test]
 fn a_command_without_a_running_mainstay_says_how_to_start_one() {
     let house = House::watching(&Web::start());
     let output = house.command(&["status"]);

@@ -42,7 +42,7 @@ impl Sum {
 
     /// Those who were turned away without the team's wanting it, or met a failure.
     pub(crate) fn hurt(&self) -> u64 {
-        self.shed + self.limited + self.failed
+        self.shed + self.limited + self.server_429 + self.failed
     }
 
     /// Refusals with 429, by the edge and by servers.

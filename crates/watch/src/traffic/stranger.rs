@@ -3,7 +3,7 @@
 //! Scanners ask for anything. So a name must come again over many minutes, must be one that could exist, and one under
 //! a domain that the plan knows is believed sooner; and only so many are told at all.
 
-use model::time::{between, earlier};
+use model::time::between;
 use model::{Kind, Plan, Thing, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +17,8 @@ const OURS: Wanted = Wanted { minutes: 3, requests: 5 };
 const FOREIGN: Wanted = Wanted { minutes: 30, requests: 200 };
 /// Sightings further apart begin anew.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
+/// A foreign name makes room for others when nobody asked for so long.
+const QUIET_AFTER: Duration = Duration::from_secs(180);
 /// A finding closes when nobody asked for so long.
 const GONE_AFTER: Duration = Duration::from_secs(86_400);
 
@@ -71,12 +73,15 @@ impl Strangers {
         enough.then_some(if sighting.ours { Known::Ours } else { Known::Foreign })
     }
 
-    /// Drops the name that was asked for longest ago: a foreign one, or, for one of ours, any that has gone quiet.
+    /// Drops the name that was asked for longest ago: one that has gone quiet, or a foreign one that hardly ever came, or,
+    /// for one of ours, any foreign one.
     fn make_room(&mut self, ours: bool, now: Time) -> bool {
-        let quiet = earlier(now, FORGOTTEN_AFTER);
-        let may_go = |sighting: &Sighting| {
-            sighting.last < quiet || (!sighting.ours && (ours || sighting.minutes <= 1))
+        let quiet = |sighting: &Sighting| {
+            let after = if sighting.ours { FORGOTTEN_AFTER } else { QUIET_AFTER };
+            between(sighting.last, now) > after
         };
+        let may_go =
+            |sighting: &Sighting| quiet(sighting) || (!sighting.ours && (ours || sighting.minutes <= 1));
         let oldest = self.names.iter().filter(|(_, sighting)| may_go(sighting));
         let oldest =
             oldest.min_by_key(|(_, sighting)| (sighting.ours, sighting.last)).map(|(name, _)| name.clone());

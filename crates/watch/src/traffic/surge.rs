@@ -91,7 +91,7 @@ impl Surge {
         };
         let back = match usual_rate {
             Some(usual) => rate < (usual * TIMES_MIN / 2.0).max(RATE_MIN / 2.0),
-            None => rate < before / 2.0 && !hurts,
+            None => rate < before / 2.0,
         };
         if !back {
             self.back_since = None;

@@ -4,9 +4,12 @@
 mod blindness;
 mod certificates;
 mod counting;
+mod edge;
 mod invariants;
 mod names;
+mod pools;
 mod registrations;
 mod speed;
 mod story;
+mod surges;
 mod world;

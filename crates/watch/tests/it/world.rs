@@ -9,7 +9,7 @@ use model::sample::{
     TlsSeen,
 };
 use model::time::later;
-use model::{Happened, ProbeId, Thing, Time};
+use model::{Happened, ProbeId, Rollup, Thing, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
@@ -144,6 +144,14 @@ impl World {
         self.words(&new)
     }
 
+    /// One roll-up a second later; what followed, in words.
+    pub fn roll(&mut self, rollup: &Rollup) -> String {
+        self.pass(secs(1));
+        let happened = self.watch.roll_up(&self.plan, self.now, rollup);
+        let new = self.record(happened);
+        self.words(&new)
+    }
+
     pub fn tick(&mut self) -> String {
         let happened = self.watch.tick(&self.plan, self.now);
         let new = self.record(happened);
@@ -199,6 +207,9 @@ impl World {
                     writeln!(words, "{clock} learned {zone} at {servers:?}")
                 }
                 Happened::RegistrationLearned { seen } => writeln!(words, "{clock} learned {}", seen.domain),
+                Happened::TrafficLearned { service, usual_milli } => {
+                    writeln!(words, "{clock} usual of {service}: {usual_milli}")
+                }
                 Happened::Booted { .. } => Ok(()),
                 other => writeln!(words, "{clock} {other:?}"),
             }

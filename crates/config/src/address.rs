@@ -1,8 +1,8 @@
 //! Addresses, networks and where they are said to be.
 
-use crate::form::Wrong;
 use crate::host::Host;
 use crate::near::shown;
+use crate::wrong::Wrong;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 

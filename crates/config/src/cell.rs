@@ -1,8 +1,9 @@
 //! One value of the text: whether it is of the kind that its field wants, and what is said when it is not.
 
-use crate::form::{At, Wrong};
+use crate::form::At;
 use crate::kind::{Field, Kind};
 use crate::marks::{Marks, Place};
+use crate::wrong::Wrong;
 use crate::{near, word};
 use toml::Spanned;
 use toml::de::DeValue;

@@ -2,7 +2,7 @@
 
 use crate::address::{listen, network};
 use crate::edge::{self, EdgeDraft};
-use crate::form::{At, Form, Wrong};
+use crate::form::{At, Form};
 use crate::guard::{self, GuardDraft};
 use crate::host::{Host, Pattern, dns_name};
 use crate::marks::{Marks, Place};
@@ -12,6 +12,7 @@ use crate::probe::{self, ProbeDraft};
 use crate::root::Root;
 use crate::url::Url;
 use crate::word;
+use crate::wrong::Wrong;
 use jiff::tz::TimeZone;
 use model::plan::{Board, Dns, Registry, Site};
 use model::{Thing, Time};

@@ -1,11 +1,12 @@
 //! `[edge]` as written: where it listens, what it believes, what it allows.
 
 use crate::address::{collide, listen, network};
-use crate::form::{At, Form, Wrong};
+use crate::form::{At, Form};
 use crate::marks::Marks;
 use crate::near::shown;
 use crate::url::Url;
 use crate::word;
+use crate::wrong::Wrong;
 use ipnet::IpNet;
 use model::plan::{CertificateFiles, Edge, EdgeLimits};
 use std::net::{Ipv6Addr, SocketAddr};

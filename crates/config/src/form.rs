@@ -3,6 +3,7 @@
 use crate::cell::{Cell, example, kind_word, mark_wrong, mistyped, one_count, one_word};
 use crate::kind::{Field, Kind};
 use crate::marks::{Marks, Place};
+use crate::wrong::Wrong;
 use crate::{fields, near, word};
 use jiff::civil;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,51 +16,6 @@ use toml::value::Datetime;
 pub(crate) struct At<T> {
     pub(crate) value: T,
     pub(crate) place: Place,
-}
-
-/// Why a word is not what its field wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    pub(crate) message: String,
-    pub(crate) hint: Hint,
-    /// Whether the value must not be shown again.
-    pub(crate) secret: bool,
-}
-
-/// What to do about a wrong word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Hint {
-    /// The field's own example serves.
-    Example,
-    /// These words.
-    Said(String),
-    /// The time zone nearest to this text; looked up only when it will be read.
-    Zone(String),
-}
-
-impl Hint {
-    /// In words; `otherwise` where there are none of its own.
-    pub(crate) fn told(self, otherwise: impl FnOnce() -> String) -> String {
-        match self {
-            Self::Example => otherwise(),
-            Self::Said(words) => words,
-            Self::Zone(text) => word::near_zone(&text),
-        }
-    }
-}
-
-impl Wrong {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Hint::Example, secret: false }
-    }
-
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Hint::Said(hint.into()), ..self }
-    }
-
-    pub(crate) fn secret(self) -> Self {
-        Self { secret: true, ..self }
-    }
 }
 
 /// One table of the text, with the fields that may stand in it.

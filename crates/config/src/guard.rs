@@ -1,9 +1,10 @@
 //! `[service.NAME.guard]` as written: how the edge serves a service.
 
 use crate::draft::name_of;
-use crate::form::{At, Form, Wrong};
+use crate::form::{At, Form};
 use crate::marks::{Marks, Place};
 use crate::near::shown;
+use crate::wrong::Wrong;
 use model::PoolId;
 use model::plan::{Guard, Known, Rate};
 use model::traffic::DenyWhat;

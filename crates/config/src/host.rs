@@ -1,8 +1,8 @@
 //! Names and addresses as the plan writes them, with their ports.
 
-use crate::form::Wrong;
 use crate::near::shown;
 use crate::url::with_password;
+use crate::wrong::Wrong;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// A DNS name (lower case, no trailing dot) or an address.

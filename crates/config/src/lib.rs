@@ -11,7 +11,7 @@
 //! | `draft`, `probe`, `people`, `edge`, `guard`, `pool` | the plan as it was written |
 //! | `team`, `serving`, `derive`, `edges`, `circle` | the plan as it is meant: references, probes, the graph |
 //! | `warn` | no mistake, but deserves a second look |
-//! | `marks`, `problem`, `near` | what is wrong, where, and what was probably meant |
+//! | `wrong`, `marks`, `problem`, `near` | what is wrong, where, and what was probably meant |
 //! | `schema`, `reference` | the table of fields for editors and for people |
 //!
 //! Deliberately absent: a default for anything that nobody would guess, and any key that is read but not checked.
@@ -44,6 +44,7 @@ mod team;
 mod url;
 mod warn;
 mod word;
+mod wrong;
 
 pub use problem::{Problem, Problems};
 pub use reference::reference;

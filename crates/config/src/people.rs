@@ -1,11 +1,12 @@
 //! The team: people, who is on call when, whom to wake and whom next, and the ways to reach them.
 
 use crate::draft::{name_of, titled};
-use crate::form::{At, Form, Wrong};
+use crate::form::{At, Form};
 use crate::marks::{Marks, Place};
 use crate::near::shown;
 use crate::url::Url;
 use crate::word;
+use crate::wrong::Wrong;
 use jiff::civil;
 use jiff::tz::TimeZone;
 use model::plan::{ChannelKind, SecretRef, Turn};

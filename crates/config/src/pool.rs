@@ -2,12 +2,13 @@
 
 use crate::address::{network, server};
 use crate::draft::name_of;
-use crate::form::{At, Form, Wrong};
+use crate::form::{At, Form};
 use crate::guard;
 use crate::host::{Host, Name};
 use crate::marks::{Marks, Place};
 use crate::near::shown;
 use crate::word;
+use crate::wrong::Wrong;
 use ipnet::IpNet;
 use model::plan::{Caller, Health, Pool, Protocol, ServerAt};
 use model::{CallerId, PoolId, ServiceId};

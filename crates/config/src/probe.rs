@@ -2,12 +2,13 @@
 
 use crate::domain::Registration;
 use crate::draft::name_of;
-use crate::form::{At, Form, Wrong};
+use crate::form::{At, Form};
 use crate::host::{Host, dns_name};
 use crate::marks::{Marks, Place};
 use crate::near::shown;
 use crate::url::Url;
 use crate::word;
+use crate::wrong::Wrong;
 use model::plan::Expect;
 use std::time::Duration;
 

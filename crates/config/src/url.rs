@@ -1,8 +1,8 @@
 //! Web addresses as the plan writes them.
 
-use crate::form::Wrong;
 use crate::host::Host;
 use crate::near::shown;
+use crate::wrong::Wrong;
 
 /// A web address, taken apart as far as we need it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Reads single words of the plan: spans, shifts, times of day, zones, secrets, addresses on channels.
 
-use crate::form::{Hint, Wrong};
 use crate::near::{nearest, shown};
+use crate::wrong::{Hint, Wrong};
 use jiff::civil;
 use jiff::tz::TimeZone;
 use model::Time;

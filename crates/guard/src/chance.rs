@@ -14,15 +14,20 @@ impl Chance {
         finish(self.0)
     }
 
-    /// In 0..`end`; 0 when there is nothing to choose from.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        scale(self.next(), end)
+    /// In 0.0..1.0.
+    pub(crate) fn unit(&mut self) -> f64 {
+        unit(self.next())
     }
 }
 
 /// A number of 64 bits brought to 0..`end`.
 pub(crate) fn scale(number: u64, end: u64) -> u64 {
     ((u128::from(number) * u128::from(end)) >> 64) as u64
+}
+
+/// A number of 64 bits brought to 0.0..1.0.
+pub(crate) fn unit(number: u64) -> f64 {
+    (number >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// One number out of two; which of them differ, and how, cannot be seen in it.

@@ -14,6 +14,12 @@
 //! | [`meters`] | how much everybody owes: one table for all threads |
 //! | [`rate`] | the arithmetic of a limit |
 //! | [`origin`] | one pool: who goes where, who waits, who comes again |
+//! | [`admission`] | what is said between the edge and a pool |
+//! | `concurrency` | how many requests at once a pool is given |
+//! | `share` | which visitors are let through when not all can be |
+//! | `queue` | who waits, and who is next |
+//! | `budget` | how often requests may be sent again |
+//! | `pool`, `server` | which servers get requests, and which one the next |
 //! | [`pass`] | what known visitors show, and what is shown from hop to hop |
 //! | [`top`] | the most frequent of a stream, in constant memory |
 //! | `place` | countries, systems and networks, looked up |
@@ -21,9 +27,12 @@
 //! | `path` | paths as the plan writes them |
 //! | `chance` | chance from a seed |
 
+pub mod admission;
 mod agent;
+mod budget;
 pub mod caller;
 mod chance;
+mod concurrency;
 pub mod facts;
 pub mod meters;
 pub mod origin;
@@ -31,15 +40,20 @@ pub mod pass;
 mod path;
 mod place;
 pub mod policy;
+mod pool;
+mod queue;
 pub mod rate;
 pub mod route;
+mod server;
+mod share;
 pub mod tick;
 pub mod top;
 
+pub use admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Woken};
 pub use caller::Caller;
 pub use facts::{Class, Facts, Limit, Quota, Refusal, Verdict, Who};
 pub use meters::Meters;
-pub use origin::{Admission, Arrival, Failure, Origin, Outcome, Permit, Shed, ShedWhy, Ticket, Woken};
+pub use origin::Origin;
 pub use pass::{Carried, Pass};
 pub use policy::Policy;
 pub use route::Route;

@@ -1,213 +1,146 @@
 //! A pool as the edge asks it: who may go now and to which server, who waits, who comes again later.
 
+use crate::admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Tried, Woken};
+use crate::budget::Budget;
 use crate::chance::Chance;
+use crate::concurrency::{Concurrency, WINDOW};
 use crate::facts::Class;
+use crate::pool::Pool;
+use crate::queue::{Queue, class_of};
+use crate::share::Shares;
 use crate::tick::Tick;
 use model::plan;
-use model::traffic::{PoolSeen, ServerSeen, ServerState};
-use std::fmt;
+use model::traffic::PoolSeen;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A request that passed its verdict and wants a server.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrival {
-    /// Its rank.
-    pub class: Class,
-    /// Whose it is: the number of the [`Verdict`](crate::Verdict).
-    pub visitor: u64,
-    /// How long it may take in all from now.
-    pub deadline: Duration,
-}
-
-/// What becomes of it.
-#[derive(Debug)]
-pub enum Admission {
-    /// It goes to this server now.
-    Go(Permit),
-    /// It waits, for a tenth of a second at most: [`Origin::woken`] tells what becomes of it.
-    Wait(Ticket),
-    /// It is refused with a 503.
-    Shed(Shed),
-}
-
-/// What becomes of one that waited.
-#[derive(Debug)]
-pub enum Woken {
-    /// It goes to this server now. If it has gone away meanwhile, give the permit back with [`Outcome::Left`].
-    Go(Permit),
-    /// It is refused with a 503.
-    Shed(Shed),
-}
-
-/// A refusal for want of servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shed {
-    /// When to come again: from how fast requests are really answered, and jittered.
-    pub retry_after: Duration,
-    /// Why.
-    pub why: ShedWhy,
-}
-
-/// Why a request is refused for want of servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ShedWhy {
-    /// More asked than servers can answer, and others went first.
-    Overload,
-    /// It waited as long as it may.
-    Waited,
-    /// There is no server at all: none declared or found, or all are draining.
-    NoServer,
-}
-
-/// A place in the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(u64);
-
-/// The right to ask one server one thing. It is given back exactly once, by [`Origin::done`] or [`Origin::retry`]: when the
-/// body of the answer ended, or a second after its head, whichever is first - a slow reader is no load for a server; for
-/// a tunnel at its 101.
-#[derive(Debug)]
-#[must_use = "a permit that is not given back is lost for ever"]
-pub struct Permit {
-    server: SocketAddr,
-    since: Tick,
-}
-
-impl Permit {
-    /// Which server to ask.
-    #[must_use]
-    pub fn server(&self) -> SocketAddr {
-        self.server
-    }
-
-    /// Since when it is held.
-    #[must_use]
-    pub fn since(&self) -> Tick {
-        self.since
-    }
-}
-
-/// How it went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The server answered.
-    Answered {
-        /// From the first byte sent to the head of the answer.
-        latency: Duration,
-        /// Its status code.
-        status: u16,
-    },
-    /// It did not.
-    Failed(Failure),
-    /// The visitor left before it answered.
-    Left,
-}
-
-/// How a server failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// No connection: why, in plain words.
-    Connect(String),
-    /// The connection broke before the answer's head was whole.
-    Reset,
-    /// No answer in time.
-    Timeout,
-    /// What came was not HTTP.
-    Garbage,
-    /// Its certificate is not good for the name that it should have.
-    Certificate {
-        /// The name.
-        expected: String,
-        /// What is wrong, with the names presented.
-        why: String,
-    },
-    /// A health check was answered with this status.
-    Status(u16),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect(why) => write!(f, "no connection: {why}"),
-            Self::Reset => f.write_str("the connection broke before an answer"),
-            Self::Timeout => f.write_str("no answer in time"),
-            Self::Garbage => f.write_str("the answer was not HTTP"),
-            Self::Certificate { expected, why } => write!(f, "certificate not for {expected}: {why}"),
-            Self::Status(status) => write!(f, "the health check was answered with {status}"),
-        }
-    }
-}
+/// Nobody waits longer for a permit, or than a fifth of their time.
+const WAIT_MOST: Duration = Duration::from_millis(100);
+/// Those who have waited long enough are looked for this often at most.
+const SWEEP: Duration = Duration::from_millis(5);
+/// When to come again if there is no server, and the most that is ever said.
+const NO_SERVER: f64 = 5.0;
+const RETRY_AFTER_MOST: f64 = 60.0;
 
 /// A pool and everything that is known of it. One for all threads, behind a lock that is held for a moment.
+///
+/// Every [`Permit`] comes back once, every [`Ticket`] is told once by [`Origin::woken`] unless its owner gave up.
 #[derive(Debug)]
 pub struct Origin {
-    servers: Vec<(SocketAddr, u32)>,
-    inflight: u32,
-    limit: u32,
-    woken: Vec<(Ticket, Woken)>,
+    pool: Pool,
+    concurrency: Concurrency,
+    shares: Shares,
+    queue: Queue,
+    budget: Budget,
     chance: Chance,
+    inflight: u32,
+    /// When servers will have ended what nobody waits for any longer; it still is work for them.
+    going_on: VecDeque<Tick>,
+    woken: Vec<(Ticket, Woken)>,
+    turned: Tick,
+    swept: Tick,
+    /// The weights of those that served at the last look.
+    serving: f64,
+    /// The pool's version then.
+    sized: u64,
 }
 
 impl Origin {
     /// A pool as the plan declares it. The seed is secret and random.
     #[must_use]
     pub fn new(pool: &plan::Pool, tick: Tick, seed: u64) -> Self {
-        let mut origin =
-            Self { servers: Vec::new(), inflight: 0, limit: 0, woken: Vec::new(), chance: Chance::new(seed) };
-        origin.reshape(pool, tick);
+        let mut chance = Chance::new(seed);
+        let mut origin = Self {
+            concurrency: Concurrency::new(pool.begin, tick),
+            shares: Shares::new(chance.next(), tick),
+            queue: Queue::default(),
+            budget: Budget::new(),
+            chance,
+            inflight: 0,
+            going_on: VecDeque::new(),
+            woken: Vec::new(),
+            turned: tick,
+            swept: tick,
+            serving: 0.0,
+            sized: 0,
+            pool: Pool::new(pool, tick),
+        };
+        origin.resize();
         origin
     }
 
     /// The plan declares the pool anew. What is known of servers that stay is kept.
-    pub fn reshape(&mut self, pool: &plan::Pool, _tick: Tick) {
-        self.limit = pool.begin;
-        let addresses = pool.servers.iter().filter(|server| !server.drain);
-        self.servers = addresses.filter_map(|server| Some((server.at.parse().ok()?, 0))).collect();
+    pub fn reshape(&mut self, pool: &plan::Pool, tick: Tick) {
+        self.pool.reshape(pool, tick);
+        self.resize();
+        self.dispatch(tick);
     }
 
     /// A request wants a server.
-    pub fn arrive(&mut self, tick: Tick, _arrival: Arrival) -> Admission {
-        let limit = self.limit;
-        let inflight = self.inflight;
-        match self.servers.iter_mut().min_by_key(|(_, has)| *has) {
-            None => Admission::Shed(Shed { retry_after: Duration::from_secs(5), why: ShedWhy::NoServer }),
-            Some(_) if inflight >= limit => Admission::Shed(Shed {
-                retry_after: Duration::from_secs(1 + self.chance.below(3)),
-                why: ShedWhy::Overload,
-            }),
-            Some((server, has)) => {
-                *has += 1;
-                self.inflight += 1;
-                Admission::Go(Permit { server: *server, since: tick })
-            }
+    pub fn arrive(&mut self, tick: Tick, arrival: Arrival) -> Admission {
+        self.turn(tick);
+        let class = arrival.class;
+        let lucky = self.shares.lucky(class, arrival.visitor, tick);
+        if !self.pool.has_servers() {
+            return Admission::Shed(self.shed(class, ShedWhy::NoServer));
+        }
+        if !lucky {
+            return Admission::Shed(self.shed(class, ShedWhy::Overload));
+        }
+        if !self.queue.before(class)
+            && let Some(permit) = self.take(Tried::default(), tick)
+        {
+            self.queue.passed(class);
+            self.budget.request();
+            return Admission::Go(permit);
+        }
+        let until = tick.after(WAIT_MOST.min(arrival.deadline / 5));
+        match self.queue.push(class, until, self.waiting_most(), tick) {
+            Some(ticket) => Admission::Wait(ticket),
+            None => Admission::Shed(self.shed(class, ShedWhy::Overload)),
         }
     }
 
-    /// One that waited has gone away.
-    pub fn gave_up(&mut self, _ticket: Ticket) {}
+    /// One that waited has gone away: it is not sent anywhere.
+    pub fn gave_up(&mut self, ticket: Ticket) {
+        self.queue.remove(ticket);
+    }
 
     /// A permit comes back.
-    pub fn done(&mut self, _tick: Tick, permit: Permit, _outcome: Outcome) {
-        self.inflight = self.inflight.saturating_sub(1);
-        if let Some((_, has)) = self.servers.iter_mut().find(|(server, _)| *server == permit.server) {
-            *has = has.saturating_sub(1);
-        }
+    pub fn done(&mut self, tick: Tick, permit: Permit, outcome: Outcome) {
+        let _ = self.give_back(tick, &permit, &outcome);
+        self.turn(tick);
+        self.dispatch(tick);
     }
 
-    /// A permit comes back from a request that may be repeated: another server to ask, if one may.
+    /// A permit comes back from a request that may be repeated: another server to ask, if one may. Not when the pool is at its
+    /// limit, not for more than a tenth of all requests, and not when every server fails alike.
     pub fn retry(&mut self, tick: Tick, permit: Permit, outcome: Outcome) -> Option<Permit> {
-        self.done(tick, permit, outcome);
-        None
+        let elsewhere = self.give_back(tick, &permit, &outcome);
+        self.turn(tick);
+        self.dispatch(tick);
+        let failed = matches!(outcome, Outcome::Failed(_));
+        if !failed || !elsewhere || self.overloaded() {
+            return None;
+        }
+        let tried = permit.tried.with(permit.serial)?;
+        if !self.budget.pay() {
+            return None;
+        }
+        self.take(tried, tick)
     }
 
-    /// Time went by. To be called at [`Origin::next`], and every tenth of a second.
-    pub fn tick(&mut self, _tick: Tick) {}
+    /// Time went by. To be called at [`Origin::next`].
+    pub fn tick(&mut self, tick: Tick) {
+        self.turn(tick);
+        self.dispatch(tick);
+    }
 
-    /// When something is to be done at the latest.
+    /// When [`Origin::tick`] is to be called at the latest: within a tenth of a second, sooner when somebody waits.
     #[must_use]
     pub fn next(&self) -> Tick {
-        Tick::NEVER
+        self.queue.next().max(self.swept.after(SWEEP)).min(self.turned.after(WINDOW))
     }
 
     /// What became of those that waited, each told once. To be asked after every other call.
@@ -216,38 +149,181 @@ impl Origin {
     }
 
     /// What a health check found.
-    pub fn health(&mut self, _tick: Tick, _server: SocketAddr, _found: Result<(), Failure>) {}
+    pub fn health(&mut self, tick: Tick, server: SocketAddr, found: Result<(), Failure>) {
+        self.pool.checked(server, &found, tick);
+        self.resize();
+        self.dispatch(tick);
+    }
 
-    /// Names of servers that are to be looked up, with their ports: `app.internal:8080`.
+    /// Names that are to be looked up, with their ports: `app.internal:8080`.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
+        self.pool.names()
     }
 
     /// Every server that there is now: to be asked for its health.
     pub fn servers(&self) -> impl Iterator<Item = SocketAddr> {
-        self.servers.iter().map(|(server, _)| *server)
+        self.pool.addresses()
     }
 
-    /// Where a name leads now.
-    pub fn resolved(&mut self, _tick: Tick, _at: &str, _found: &[SocketAddr]) {}
+    /// Where a name leads now. Nothing changes when it leads nowhere: better the servers of yesterday than none.
+    pub fn resolved(&mut self, tick: Tick, at: &str, found: &[SocketAddr]) {
+        self.pool.resolved(at, found, tick);
+        self.resize();
+        self.dispatch(tick);
+    }
 
     /// The pool as it stands. What was counted since the last time is told once.
     pub fn seen(&mut self, tick: Tick) -> PoolSeen {
-        let servers = self.servers.iter().map(|(server, has)| ServerSeen {
-            address: server.to_string(),
-            state: ServerState::Serving,
-            since: tick.since(Tick(0)),
-            why: None,
-            inflight: *has,
-            answered: 0,
-            failed: 0,
-            latency: Duration::ZERO,
-        });
+        self.turn(tick);
         PoolSeen {
-            servers: servers.collect(),
-            limit: self.limit,
+            servers: self.pool.seen(tick),
+            limit: self.limit(),
             inflight: self.inflight,
-            ..PoolSeen::default()
+            waiting: u32::try_from(self.queue.len()).unwrap_or(u32::MAX),
+            panics: self.pool.panics(),
+            certificate: self.pool.certificate(),
         }
+    }
+
+    fn limit(&self) -> u32 {
+        self.concurrency.limit().max(1)
+    }
+
+    /// What servers have to do, with what nobody waits for any longer.
+    fn working(&self) -> u32 {
+        self.inflight.saturating_add(u32::try_from(self.going_on.len()).unwrap_or(u32::MAX))
+    }
+
+    fn overloaded(&self) -> bool {
+        self.shares.cut() || self.queue.len() > 0 || self.working() >= self.limit()
+    }
+
+    /// As many may wait in one class as could be served in twice the time that they may.
+    fn waiting_most(&self) -> usize {
+        let served = self.concurrency.drain().map_or(0.0, |drain| 2.0 * drain * WAIT_MOST.as_secs_f64());
+        (served as usize).max(self.limit() as usize).max(8)
+    }
+
+    fn take(&mut self, tried: Tried, tick: Tick) -> Option<Permit> {
+        while self.going_on.front().is_some_and(|until| *until <= tick) {
+            self.going_on.pop_front();
+        }
+        if self.working() >= self.limit() {
+            return None;
+        }
+        let (server, serial) = self.pool.pick(tried, &mut self.chance, tick)?;
+        self.inflight += 1;
+        self.concurrency.working(self.working(), tick);
+        Some(Permit { server, serial, since: tick, tried })
+    }
+
+    /// Books what came of a permit. Whether another server may be asked instead.
+    fn give_back(&mut self, tick: Tick, permit: &Permit, outcome: &Outcome) -> bool {
+        let held = tick.since(permit.since);
+        self.inflight = self.inflight.saturating_sub(1);
+        let goes_on = match outcome {
+            Outcome::Left => self.concurrency.goes_on(held),
+            _ => Duration::ZERO,
+        };
+        if !goes_on.is_zero() {
+            self.going_on.push_back(tick.after(goes_on));
+        }
+        self.concurrency.returned(held + goes_on);
+        self.concurrency.working(self.working(), tick);
+        let mut elsewhere = true;
+        match outcome {
+            Outcome::Answered { latency, status } => {
+                // An error is often quick, and says nothing about how long work takes.
+                if *status < 500 && *status != 429 {
+                    self.concurrency.took(*latency);
+                }
+                self.pool.answered(permit.serial, *latency, *status, tick);
+            }
+            Outcome::Failed(failure) => {
+                if *failure == Failure::Timeout {
+                    self.concurrency.cut_short(held);
+                }
+                elsewhere = self.pool.failed(permit.serial, failure, tick);
+            }
+            // Who leaves after long has seen that it is slow; who leaves soon has seen nothing.
+            Outcome::Left if self.concurrency.is_slow(held) => self.concurrency.cut_short(held),
+            Outcome::Left => {}
+        }
+        self.pool.returned(permit.serial);
+        self.resize();
+        elsewhere
+    }
+
+    /// Windows that are over are judged.
+    fn turn(&mut self, tick: Tick) {
+        if tick.since(self.turned) < WINDOW {
+            return;
+        }
+        self.turned = tick;
+        self.pool.turn(tick);
+        self.concurrency.turn(tick);
+        self.resize();
+        self.shares.turn(self.concurrency.drain(), tick);
+    }
+
+    /// Fits the limit to the servers that are left.
+    fn resize(&mut self) {
+        if self.sized == self.pool.version() {
+            return;
+        }
+        self.sized = self.pool.version();
+        let serving = self.pool.serving();
+        if serving > 0.0 && serving < self.serving {
+            self.concurrency.shrink_to(serving / self.serving);
+        }
+        if serving > 0.0 {
+            self.serving = serving;
+        }
+        if self.pool.has_servers() {
+            self.concurrency.at_most(self.pool.most());
+        }
+    }
+
+    /// Gives free permits to those who wait, and tells those who waited in vain.
+    fn dispatch(&mut self, tick: Tick) {
+        if self.queue.len() == 0 {
+            return;
+        }
+        if self.queue.next() <= tick && tick.since(self.swept) >= SWEEP {
+            self.swept = tick;
+            let mut late = Vec::new();
+            self.queue.expire(tick, |ticket| late.push(ticket));
+            self.turn_away(&late, ShedWhy::Waited);
+        }
+        if !self.pool.has_servers() {
+            let mut all = Vec::new();
+            self.queue.clear(|ticket| all.push(ticket));
+            self.turn_away(&all, ShedWhy::NoServer);
+        }
+        while self.queue.len() > 0
+            && let Some(permit) = self.take(Tried::default(), tick)
+        {
+            if let Some(ticket) = self.queue.pop(tick) {
+                self.budget.request();
+                self.woken.push((ticket, Woken::Go(permit)));
+            }
+        }
+    }
+
+    fn turn_away(&mut self, tickets: &[Ticket], why: ShedWhy) {
+        for ticket in tickets {
+            let shed = self.shed(class_of(*ticket), why);
+            self.woken.push((*ticket, Woken::Shed(shed)));
+        }
+    }
+
+    /// When to come again: as many seconds as it takes to answer what came in one, and up to half as many more.
+    fn shed(&mut self, class: Class, why: ShedWhy) -> Shed {
+        let wait = match (why, self.concurrency.drain()) {
+            (ShedWhy::NoServer, _) | (_, None) => NO_SERVER,
+            (_, Some(drain)) => self.shares.excess(class, drain).clamp(1.0, RETRY_AFTER_MOST),
+        };
+        let jitter = 1.0 + 0.5 * self.chance.unit();
+        Shed { retry_after: Duration::from_secs_f64(wait * jitter), why }
     }
 }

@@ -95,12 +95,12 @@ impl Route {
     pub fn judge(&self, facts: &Facts<'_>, meters: &Meters, tick: Tick, chance: u64) -> Verdict {
         let facts = Facts { client: facts.client.to_canonical(), ..*facts };
         let own = matches!(facts.who, Who::Caller(_));
-        if !own && !self.deny.is_empty() {
-            if let Some(limit) = self.deny.hold(&facts, tick) {
-                if self.allow.hold(&facts, tick).is_none() {
-                    return Verdict::Refuse(Refusal { status: 403, limit, retry_after: None, quota: None });
-                }
-            }
+        if !own
+            && !self.deny.is_empty()
+            && let Some(limit) = self.deny.hold(&facts, tick)
+            && self.allow.hold(&facts, tick).is_none()
+        {
+            return Verdict::Refuse(Refusal { status: 403, limit, retry_after: None, quota: None });
         }
         let class = self.class(&facts);
         let visitor = visitor(&facts);

@@ -1,0 +1,30 @@
+//! How often requests may be sent again: one in ten, so that retries never become the flood.
+
+/// Tokens: a request brings a tenth of one, being sent again costs one. It is paid when it is decided, so a retry that still
+/// waits somewhere is counted too.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    tenths: u32,
+}
+
+const RETRY: u32 = 10;
+/// Saved up in quiet times, at most: ten retries.
+const MOST: u32 = 100;
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Self { tenths: RETRY }
+    }
+
+    pub(crate) fn request(&mut self) {
+        self.tenths = (self.tenths + 1).min(MOST);
+    }
+
+    pub(crate) fn pay(&mut self) -> bool {
+        let enough = self.tenths >= RETRY;
+        if enough {
+            self.tenths -= RETRY;
+        }
+        enough
+    }
+}

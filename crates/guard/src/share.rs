@@ -1,0 +1,118 @@
+//! Which visitors are let through when not all can be: a share of each class, the same visitors for a while.
+//!
+//! Chance would cut every sign-in of three steps somewhere. So each visitor has a luck, which it keeps for two minutes, and a
+//! class is let through up to a share of the luck. Everybody's luck changes at another moment, and nobody is shut out for ever.
+
+use crate::chance::{mix, unit};
+use crate::concurrency::WINDOW;
+use crate::facts::Class;
+use crate::tick::{Tick, micros};
+use std::time::Duration;
+
+/// How long a visitor keeps its luck: longer than a sign-in takes.
+const LUCK: Duration = Duration::from_secs(120);
+/// Let through beyond what fits, so that a permit that falls free finds somebody waiting.
+const SLACK: f64 = 1.1;
+/// Kept for first-time visitors, whatever known ones ask.
+const NEWCOMERS: f64 = 0.05;
+
+/// The shares of all classes.
+#[derive(Clone, Debug)]
+pub(crate) struct Shares {
+    lanes: [Lane; 4],
+    salt: u64,
+    began: Tick,
+}
+
+#[derive(Clone, Debug)]
+struct Lane {
+    arrived: u32,
+    lucky: u32,
+    /// Requests a second.
+    rate: f64,
+    /// The lucky among requests beside the share: less than 1 when the unlucky come again and again.
+    skew: f64,
+    share: f64,
+}
+
+impl Shares {
+    pub(crate) fn new(salt: u64, now: Tick) -> Self {
+        let lane = Lane { arrived: 0, lucky: 0, rate: 0.0, skew: 1.0, share: 1.0 };
+        Self { lanes: std::array::from_fn(|_| lane.clone()), salt, began: now }
+    }
+
+    /// Whether a visitor's request is let through.
+    pub(crate) fn lucky(&mut self, class: Class, visitor: u64, now: Tick) -> bool {
+        let luck = luck(self.salt, visitor, now);
+        let lane = &mut self.lanes[class as usize];
+        lane.arrived = lane.arrived.saturating_add(1);
+        let lucky = lane.share >= 1.0 || luck < lane.share;
+        lane.lucky = lane.lucky.saturating_add(u32::from(lucky));
+        lucky
+    }
+
+    /// Whether some class is not let through whole.
+    pub(crate) fn cut(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.share < 1.0)
+    }
+
+    /// How many seconds' worth of work came in a second, this class and those before it.
+    pub(crate) fn excess(&self, class: Class, drain: f64) -> f64 {
+        let wanted: f64 = self.lanes[..=class as usize].iter().map(|lane| lane.rate).sum();
+        wanted / drain.max(0.1)
+    }
+
+    /// Finds the shares anew if the window is over, for a pool that answers so many a second.
+    pub(crate) fn turn(&mut self, drain: Option<f64>, now: Tick) {
+        let span = now.since(self.began);
+        if span < WINDOW {
+            return;
+        }
+        self.began = now;
+        let Some(drain) = drain else { return };
+        let secs = span.as_secs_f64();
+        for lane in &mut self.lanes {
+            lane.count(drain, secs);
+        }
+        let newcomers = self.lanes[Class::First as usize].wants();
+        let mut left = drain;
+        for (class, lane) in self.lanes.iter_mut().enumerate() {
+            let kept = if class < Class::First as usize { newcomers.min(NEWCOMERS * drain) } else { 0.0 };
+            let free = (left - kept).max(0.0);
+            let wants = lane.wants();
+            // Never nothing: what comes through is also what is measured.
+            lane.share = (SLACK * free.max(0.01 * drain) / wants.max(1e-9)).min(1.0);
+            left -= wants.min(free);
+        }
+    }
+}
+
+impl Lane {
+    /// Requests a second that would come through if all were let through.
+    fn wants(&self) -> f64 {
+        self.rate * self.skew
+    }
+
+    fn count(&mut self, drain: f64, secs: f64) {
+        let arrived = f64::from(self.arrived);
+        // The fewer, the longer it takes to believe it.
+        let many = arrived.max(drain * secs);
+        self.rate += many / (many + 30.0) * (arrived / secs - self.rate);
+        // But what cannot be chance is believed at once: the flood begins, or it is over.
+        let chance = 2.0 * (arrived + 1.0).sqrt() + 3.0;
+        self.rate = self.rate.clamp((arrived - chance).max(0.0) / secs, (arrived + chance) / secs);
+        let expected = arrived * self.share;
+        let skew = if self.share >= 1.0 { 1.0 } else { f64::from(self.lucky) / expected.max(1e-9) };
+        self.skew += expected / (expected + 60.0) * (skew - self.skew);
+        self.skew = (self.skew + 0.02 * (1.0 - self.skew)).clamp(0.02, 50.0);
+        self.arrived = 0;
+        self.lucky = 0;
+    }
+}
+
+/// In 0.0..1.0, the same for the same visitor for two minutes.
+fn luck(salt: u64, visitor: u64, now: Tick) -> f64 {
+    let own = mix(salt, visitor);
+    let turn = now.0.wrapping_add(own >> 32) / micros(LUCK);
+    unit(mix(own, turn))
+}

@@ -1,0 +1,129 @@
+//! The surge: goodput, known visitors, delay, recovery, newcomers, sign-ins of three steps.
+//!
+//! A server with ten permits sleeps for 50 ms a request (250 ms at 8,000 times, so that numbers stay small) and goes on with
+//! what nobody waits for. Clients wait a second, and try three times. Known visitors ask for six tenths of the capacity.
+//! `cargo test -p guard --test it surge -- --nocapture` prints the table.
+
+use crate::world::{SEC, ServerShape, Story, Surge, World};
+use std::time::Duration;
+
+const FAST: ServerShape = ServerShape { permits: 10, service: 50_000, varies: false };
+const SLOW: ServerShape = ServerShape { permits: 10, service: 250_000, varies: false };
+
+fn surge(server: ServerShape, times: f64) -> Surge {
+    let to = if times > 1_000.0 { 15 } else { 30 };
+    Surge {
+        server,
+        known: 0.6,
+        quiet: 0.2,
+        flood: times - 0.6,
+        flows: 0.0,
+        from: 10 * SEC,
+        to: to * SEC,
+        end: (to + 10) * SEC,
+        tries: 3,
+        random: false,
+        then: None,
+        seed: 7,
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what people run this for")]
+fn run(surge: Surge, times: f64) -> Story {
+    let mut story = World::run(surge);
+    println!(
+        "{times:>6} times: goodput {:.3}, known {:.3} (at once {:.3}), newcomers {:.4}, p99 {} ms, normal after {:?}, {} tries",
+        story.goodput(&surge),
+        story.known.part(),
+        f64::from(story.known.at_once) / f64::from(story.known.asked),
+        story.first.part(),
+        story.p99() / 1_000,
+        story.normal_after(&surge),
+        story.attempts,
+    );
+    story
+}
+
+fn check(server: ServerShape, times: f64, goodput: f64, known: f64) {
+    let surge = surge(server, times);
+    let mut story = run(surge, times);
+    assert!(story.goodput(&surge) >= goodput, "{}", story.goodput(&surge));
+    // Counted at the first try, without the clients' patience.
+    assert!(f64::from(story.known.at_once) >= known * f64::from(story.known.asked), "{:?}", story.known);
+    // 99 of 100 exponential times are below 4.6 times their mean.
+    let unloaded = if server.varies { server.service * 46 / 10 } else { server.service };
+    assert!(story.p99() <= 5 * unloaded, "{}", story.p99());
+    assert!(story.normal_after(&surge) <= Duration::from_secs(2));
+    assert!(story.first.served > 0);
+}
+
+#[test]
+fn once() {
+    check(FAST, 1.0, 0.95, 0.99);
+}
+
+#[test]
+fn twice() {
+    check(FAST, 2.0, 0.95, 0.98);
+}
+
+#[test]
+fn tenfold() {
+    check(FAST, 10.0, 0.95, 0.95);
+}
+
+#[test]
+fn hundredfold() {
+    check(FAST, 100.0, 0.95, 0.95);
+}
+
+#[test]
+fn eight_thousandfold() {
+    check(SLOW, 8_000.0, 0.85, 0.90);
+}
+
+#[test]
+fn with_times_that_vary() {
+    for times in [2.0, 10.0, 100.0] {
+        check(ServerShape { varies: true, ..FAST }, times, 0.90, 0.95);
+    }
+}
+
+/// Known visitors alone ask five times what fits: they share it, and newcomers keep their part.
+#[test]
+fn newcomers_keep_their_part() {
+    let surge = Surge { known: 5.0, flood: 95.0, ..surge(FAST, 100.0) };
+    let story = run(surge, 100.0);
+    assert!(story.goodput(&surge) >= 0.90);
+    let capacity = surge.server.capacity() * 20.0;
+    let newcomers = f64::from(story.first.served) / capacity;
+    assert!((0.03..0.10).contains(&newcomers), "{newcomers}");
+}
+
+/// A visitor who got through the first step gets through the others.
+#[test]
+fn sign_ins_of_three_steps() {
+    let consistent = Surge { known: 0.3, flows: 40.0, tries: 1, ..surge(FAST, 10.0) };
+    let random = Surge { random: true, ..consistent };
+    let (consistent, random) = (World::run(consistent).flows, World::run(random).flows);
+    println!("sign-ins of three steps: {:.4} consistent, {:.4} random", consistent.part(), random.part());
+    assert!(consistent.part() >= 0.03, "{consistent:?}");
+    assert!(consistent.part() >= 20.0 * random.part().max(0.001), "{consistent:?} {random:?}");
+}
+
+/// The limit follows a server that becomes another one in the middle of a surge.
+#[test]
+fn the_server_changes() {
+    let slower = ServerShape { permits: 10, service: 150_000, varies: false };
+    let narrower = ServerShape { permits: 4, service: 50_000, varies: false };
+    let wider = ServerShape { permits: 30, service: 50_000, varies: false };
+    for (then, least) in [(slower, 0.85), (narrower, 0.85), (wider, 0.7)] {
+        let surge = Surge { then: Some(then), known: 0.2, to: 50 * SEC, end: 60 * SEC, ..surge(FAST, 10.0) };
+        let story = World::run(surge);
+        // From ten seconds after the change until the end of the surge.
+        let good: u32 = story.good[40..50].iter().sum();
+        let part = f64::from(good) / 10.0 / then.capacity();
+        println!("{then:?}: {part:.3} of what it can, limits {:?}", &story.limits[25..50]);
+        assert!(part >= least, "{then:?} {part}");
+    }
+}

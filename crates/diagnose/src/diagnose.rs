@@ -246,6 +246,12 @@ impl Diagnose {
         finding.weight >= Weight::Warns && self.known.dismissed.get(&finding.id) != Some(&finding.weight)
     }
 
+    /// Whether the edge saw the cause of an incident, now or when it began.
+    fn is_of_the_edge(&self, incident: &Incident) -> bool {
+        let cases = self.cases(&incident.diagnosis.findings);
+        cases.iter().any(|case| case.finding.about.kind == Kind::Service)
+    }
+
     fn cases(&self, findings: &BTreeSet<FindingId>) -> Vec<&Case> {
         findings.iter().filter_map(|id| self.known.cases.get(id)).collect()
     }
@@ -305,10 +311,12 @@ impl Diagnose {
                 let open = open.find(|incident| {
                     let Some(cause) = sorted.causes.get(&incident.id) else { return false };
                     match cause.kind {
-                        // A service at fault takes in further names of its own.
+                        // A service at fault takes in further names of its own; too many visitors explain no
+                        // certificate.
                         Kind::Service => {
                             is_endpoint(root.kind)
                                 && hurts(finding)
+                                && (traffic::is_of_overload(&finding.fault) || !self.is_of_the_edge(incident))
                                 && self.fresh.places.of(&plan.graph, root).services.contains(cause)
                         }
                         // A mended cause still explains what caches hand out.
@@ -502,6 +510,11 @@ fn followed(graph: &Graph, cause: &Thing, members: &[&Finding], roots: &BTreeMap
     let root = |finding: &&&Finding| roots.get(&finding.id).filter(|root| !is_endpoint(root.kind));
     let any_root = |finding: &&&Finding| roots.get(&finding.id);
     if cause.kind == Kind::Service {
+        // What the edge saw of it turns out to come from elsewhere: visitors that another service passes on.
+        let own = members.iter().filter(|finding| finding.about == *cause);
+        if let Some(from) = own.filter_map(|finding| roots.get(&finding.id)).find(|root| *root != cause) {
+            return from.clone();
+        }
         // Names that seemed to fail each for itself turn out to have a cause: the one that explains most of them. A service
         // gives way to one that it needs, never the other way round, and in a circle not at all.
         let deeper = |root: &Thing| match root.kind {

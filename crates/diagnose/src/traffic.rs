@@ -33,7 +33,7 @@ pub(crate) fn comes_in_waves(fault: &Fault) -> bool {
 }
 
 /// How a name fails when there is too much to do behind it.
-fn is_of_overload(fault: &Fault) -> bool {
+pub(crate) fn is_of_overload(fault: &Fault) -> bool {
     match fault {
         Fault::Status { got } => *got == 429 || *got >= 500,
         Fault::Refused

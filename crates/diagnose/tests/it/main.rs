@@ -7,4 +7,5 @@ mod invariants;
 mod sentences;
 mod speed;
 mod story;
+mod traffic;
 mod world;

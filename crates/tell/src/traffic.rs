@@ -81,3 +81,94 @@ pub(crate) fn sentences(trouble: Trouble, titles: &[String]) -> Option<Vec<Strin
     };
     Some(sentences.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::World;
+    use model::incident::{Diagnosis, Stage};
+    use model::{FindingId, Thing};
+
+    fn surge() -> Fault {
+        let networks = vec!["203.0.113.0/24".to_owned()];
+        Fault::Surge { times: Some(5_400), per_sec: 9_000, share_percent: 92, networks }
+    }
+
+    fn conflict() -> Fault {
+        let limits = vec!["per-address of api".to_owned()];
+        Fault::LimitConflict {
+            caller: "auth-web".to_owned(),
+            percent: 93,
+            trace: Some("4bf92f35".to_owned()),
+            limits,
+        }
+    }
+
+    fn diagnosis(cause: &Thing, findings: &[u64], stage: Stage) -> Diagnosis {
+        Diagnosis {
+            cause: cause.clone(),
+            sentence: "10.0.0.1 and 4bf92f35 are nobody's business".to_owned(),
+            findings: findings.iter().copied().map(FindingId).collect(),
+            affected: [Thing::service("auth")].into(),
+            unaffected: [Thing::service("shop")].into(),
+            wakes: true,
+            stage,
+        }
+    }
+
+    #[test]
+    fn visitors_read_what_they_can_expect_and_nothing_of_machines() {
+        let mut w = World::new("2026-11-22T12:00:00Z");
+        w.look_everywhere();
+        w.settle();
+        let (auth, inner) = (Thing::service("auth"), Thing::service("inner"));
+        w.find(1, auth.clone(), surge(), Weight::Breaks);
+        w.open(1, diagnosis(&auth, &[1], Stage::Failing));
+        w.settle();
+        w.pass(90);
+        // The surge ends; what is left is something inside that visitors do not know.
+        w.find(2, inner.clone(), conflict(), Weight::Breaks);
+        w.close(1);
+        w.diagnose(1, diagnosis(&inner, &[1, 2], Stage::Failing));
+        w.settle();
+        w.pass(90);
+        w.close(2);
+        w.diagnose(1, diagnosis(&inner, &[1, 2], Stage::Mending));
+        w.settle();
+        w.resolve(1);
+        w.settle();
+        let story = w.story();
+        insta::assert_snapshot!(story, @r"
+    12:00:00 api: Operational
+    12:00:00 auth: Operational
+    12:00:00 shop: Operational
+    12:00:00 auth: Partial outage
+    12:00:00 incident-1 Identified by mainstay [auth Partial outage]
+        Sign-in is very busy
+        Sign-in is receiving far more requests than usual. You may have to wait or to try again. We are holding back the excess. Shop is not affected. Next update by 12:30 UTC.
+    12:01:30 incident-1 Identified by mainstay [auth Partial outage]
+        Sign-in is failing
+        Sign-in is failing, or may fail, for some of you. One part of our system turns away requests of another. We know which, and are working on it. Shop is not affected. Next update by 12:31 UTC.
+    12:03:00 incident-1 Monitoring by mainstay [auth Partial outage]
+        Sign-in is failing
+        The cause is fixed and Sign-in is recovering. It can take a while until it works for everybody again. We keep watching. Shop is not affected. Next update by 12:33 UTC.
+    12:03:00 auth: Operational
+    12:03:00 incident-1 Resolved by mainstay [auth Operational]
+        Sign-in is failing
+        Sign-in works again. It was affected from 12:00 UTC until 12:03 UTC (3 min).
+    ");
+        for inside in ["10.0.0.1", "4bf9", "203.0", "auth-web", "queue", "Inner", "5,400"] {
+            assert!(!story.contains(inside), "{inside}");
+        }
+        w.crash();
+    }
+
+    #[test]
+    fn who_is_known_goes_first_only_where_the_edge_knows_anybody() {
+        let titles = vec!["Sign-in".to_owned()];
+        let said = |knows| sentences(Trouble::Surge { knows }, &titles).unwrap_or_default().join(" ");
+        assert!(said(true).contains("used it before go first"));
+        assert!(!said(false).contains("before"));
+        assert_eq!(sentences(Trouble::Servers, &[]), None, "what no visitor knows is not spoken of");
+    }
+}

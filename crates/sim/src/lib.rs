@@ -6,6 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`world`] | what is truly so: which names are well, and since when |
+//! | [`traffic`] | what the edge counts in that world |
 //! | [`phones`] | providers that fail and people who answer, or do not |
 //! | [`disk`] | a journal that refuses, hangs and loses its process |
 //! | [`run`] | the loop in virtual time |
@@ -15,6 +16,7 @@ pub mod disk;
 pub mod invariants;
 pub mod phones;
 pub mod run;
+pub mod traffic;
 pub mod world;
 
 pub use run::{Report, Run, Settings};

@@ -3,6 +3,7 @@
 use crate::disk::{Disk, Mood};
 use crate::invariants::{Broken, Watchman};
 use crate::phones::Phones;
+use crate::traffic;
 use crate::world::World;
 use engine::Engine;
 use fastrand::Rng;
@@ -42,6 +43,8 @@ pub struct Settings {
 pub struct Report {
     /// Answers to probes judged.
     pub samples: u64,
+    /// Roll-ups of the edge judged.
+    pub rollups: u64,
     /// Lines of the journal.
     pub events: u64,
     /// Incidents opened.
@@ -93,6 +96,7 @@ impl Report {
     /// Adds another run.
     pub fn add(&mut self, other: &Self) {
         self.samples += other.samples;
+        self.rollups += other.rollups;
         self.events += other.events;
         self.incidents += other.incidents;
         self.pages += other.pages;
@@ -103,10 +107,10 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { samples, events, incidents, pages, messages, crashes } = self;
+        let Self { samples, rollups, events, incidents, pages, messages, crashes } = self;
         write!(
             f,
-            "{samples} samples, {events} events, {incidents} incidents, {pages} pages, {messages} messages, {crashes} crashes"
+            "{samples} samples, {rollups} roll-ups, {events} events, {incidents} incidents, {pages} pages, {messages} messages, {crashes} crashes"
         )
     }
 }
@@ -131,6 +135,7 @@ pub struct Run {
     turns: BTreeSet<(Time, ProbeId)>,
     turn_of: BTreeMap<ProbeId, Time>,
     asked_sooner: BTreeMap<ProbeId, Time>,
+    rolled_up: Option<Time>,
     watchman: Watchman,
     report: Report,
 }
@@ -154,6 +159,7 @@ impl Run {
             turns: BTreeSet::new(),
             turn_of: BTreeMap::new(),
             asked_sooner: BTreeMap::new(),
+            rolled_up: None,
             watchman: Watchman::new(settings.phones.lost_percent > 0),
             report: Report::default(),
             settings,
@@ -221,6 +227,13 @@ impl Run {
             inputs.push(Input::Sampled(self.settings.world.answer(&self.plan, probe, self.now)));
             self.report.samples += 1;
             self.set_turn(id, time::later(self.now, probe.every));
+        }
+        if let Some(span) = traffic::due(self.rolled_up, self.now) {
+            self.rolled_up = Some(self.now);
+            if let Some(rollup) = self.settings.world.rollup(self.now, span) {
+                inputs.push(Input::RolledUp(rollup));
+                self.report.rollups += 1;
+            }
         }
         inputs.push(Input::Tick);
         self.think(&inputs)

@@ -28,6 +28,14 @@ pub enum Outage {
     Blind,
     /// The registry gives no usable answers; the world is well.
     RegistryDown,
+    /// Three hundred times the usual visitors come to a service, and nearly all are turned away.
+    Flood(&'static str),
+    /// Sign-in refuses the shop's front end: two limits fight.
+    Fight,
+    /// Two of the three servers of a pool are away.
+    Shrunk(&'static str),
+    /// The edge tells nothing of its traffic.
+    Silent,
 }
 
 /// An outage and when it holds.
@@ -45,7 +53,7 @@ impl Spell {
     /// Whether users are hurt by it, so that somebody must be woken.
     #[must_use]
     pub fn hurts(&self) -> bool {
-        !matches!(self.outage, Outage::Blind | Outage::RegistryDown)
+        !matches!(self.outage, Outage::Blind | Outage::RegistryDown | Outage::Silent)
     }
 }
 
@@ -64,14 +72,18 @@ impl World {
         let mut spells = Vec::new();
         let mut from = time::later(begin, Duration::from_secs(chance.u64(300..3_600)));
         while time::later(from, Duration::from_secs(7_200)) < end {
-            let outage = match chance.u8(0..8) {
+            let outage = match chance.u8(0..13) {
                 0 => Outage::Expired("acme.app"),
                 1 => Outage::Expired("acme.com"),
                 2 | 3 => Outage::Refused("auth.acme.app"),
                 4 => Outage::Refused("www.acme.io"),
                 5 => Outage::WrongName("shop.acme.com"),
                 6 => Outage::Blind,
-                _ => Outage::RegistryDown,
+                7 => Outage::RegistryDown,
+                8 | 9 => Outage::Flood("auth"),
+                10 => Outage::Fight,
+                11 => Outage::Shrunk("shop"),
+                _ => Outage::Silent,
             };
             let to = time::later(from, Duration::from_secs(chance.u64(120..3_000)));
             spells.push(Spell { outage, from, to });
@@ -80,7 +92,7 @@ impl World {
         Self { spells }
     }
 
-    fn now<'a>(&'a self, at: Time) -> impl Iterator<Item = &'a Outage> + 'a {
+    pub(crate) fn now<'a>(&'a self, at: Time) -> impl Iterator<Item = &'a Outage> + 'a {
         self.spells.iter().filter(move |spell| spell.from <= at && at < spell.to).map(|spell| &spell.outage)
     }
 

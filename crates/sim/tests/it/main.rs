@@ -70,6 +70,42 @@ fn crashed_at_every_second_of_a_whole_incident_with_somebody_answering() {
     }
 }
 
+/// A flood, and the fight of limits that it leaves behind: half a minute between the end of the one and that of the other.
+fn a_surge(crashes: BTreeSet<Time>) -> Settings {
+    let mut settings = one_incident(SOMEBODY_ANSWERS, crashes);
+    settings.length = Duration::from_secs(700);
+    settings.world.spells = vec![
+        Spell { outage: Outage::Flood("shop"), from: after(120), to: after(180) },
+        Spell { outage: Outage::Fight, from: after(150), to: after(240) },
+    ];
+    settings
+}
+
+#[test]
+fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
+    let report = run(a_surge(BTreeSet::new()));
+    assert_eq!((report.incidents, report.pages), (1, 1), "{report}");
+}
+
+#[test]
+fn crashed_at_every_second_of_a_whole_surge() {
+    for second in 100..330 {
+        let report = run(a_surge(BTreeSet::from([after(second)])));
+        assert_eq!((report.incidents, report.pages), (1, 1), "crashed at second {second}: {report}");
+    }
+}
+
+#[test]
+fn an_edge_that_falls_silent_wakes_nobody_and_ends_nothing() {
+    let mut settings = one_incident(SOMEBODY_ANSWERS, BTreeSet::new());
+    settings.world.spells = vec![
+        Spell { outage: Outage::Flood("shop"), from: after(120), to: after(200) },
+        Spell { outage: Outage::Silent, from: after(150), to: after(400) },
+    ];
+    let report = run(settings);
+    assert_eq!((report.incidents, report.pages), (2, 1), "the surge, and the silence: {report}");
+}
+
 #[test]
 fn crashed_every_half_minute() {
     let crashes = (1..60).map(|n| after(n * 31)).collect();

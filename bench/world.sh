@@ -29,3 +29,46 @@ machine() {
     cpu=$(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)
     echo "$cpu, $(nproc) cores, $(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1048576 }' /proc/meminfo), Linux $(uname -r), $(date -u +%F)"
 }
+# Fills a configuration of bench/peers/ in: each @WORD@ is the variable of that name.
+fill() { # file, destination
+    python3 - "$1" >"$2" <<'P'
+import os, re, sys
+print(re.sub(r"@([A-Z0-9_]+)@", lambda found: os.environ[found[1]], open(sys.argv[1]).read()), end="")
+P
+}
+# A key and a certificate for bench.test and localhost, signed by itself: $folder/bench.{key,crt}, both in bench.pem.
+certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=bench.test \
+        -addext "subjectAltName=DNS:bench.test,DNS:grpc.test,DNS:localhost" -keyout "$folder/bench.key" -out "$folder/bench.crt" 2>/dev/null
+    cat "$folder/bench.crt" "$folder/bench.key" >"$folder/bench.pem"
+}
+stop() { # pids: ends them now, waits for their end
+    local pid
+    for pid in "$@"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "$@"; do
+        wait "$pid" 2>/dev/null || true
+        mapfile -t pids < <(printf '%s\n' "${pids[@]}" | grep -vx "$pid")
+    done
+}
+# The proxies of which a bench speaks. Each is one process of one thread, pinned to core 0.
+# Sets $server_pid (to end it) and $worker_pid (whose CPU and memory count).
+start_peer() { # name, folder of its configuration
+    local conf=$folder/$1.conf
+    case $1 in
+    haproxy) fill "$2/haproxy.cfg" "$conf"; begin 0 haproxy -db -f "$conf"; server_pid=$pid worker_pid=$pid ;;
+    nginx)
+        fill "$2/nginx.conf" "$conf"; begin 0 nginx -c "$conf" -p "$folder"; server_pid=$pid
+        for _ in $(seq 100); do worker_pid=$(pgrep -P "$server_pid" -n || true); [ -n "$worker_pid" ] && break; sleep 0.05; done ;;
+    caddy)
+        fill "$2/Caddyfile" "$conf"
+        begin 0 env GOMAXPROCS=1 XDG_DATA_HOME="$folder" XDG_CONFIG_HOME="$folder" caddy run --adapter caddyfile --config "$conf"
+        server_pid=$pid worker_pid=$pid ;;
+    mainstay)
+        fill "$2/mainstay.toml" "$folder/mainstay.toml"
+        begin 0 "$mainstay" run --only guard --plan "$folder/mainstay.toml" --log warn; server_pid=$pid worker_pid=$pid ;;
+    esac
+}
+peer_versions() {
+    echo "$(haproxy -v | awk 'NR == 1 { print "HAProxy " $3 }'), $(nginx -v 2>&1 | sed 's/.*: //'), caddy $(caddy version | cut -d' ' -f1)"
+}
+load() { cut -d' ' -f1 /proc/loadavg; }

@@ -184,8 +184,16 @@ impl Field {
                 self.tally().visit(phase, group, due, seat.is_some());
                 if let Some(seat) = seat {
                     sent += 1;
-                    let flight =
-                        Flight { phase, visit_due: due, due, step: 0, attempt: 0, resent: false, serial: 0 };
+                    let flight = Flight {
+                        phase,
+                        visit_due: due,
+                        due,
+                        sent: now,
+                        step: 0,
+                        attempt: 0,
+                        resent: false,
+                        serial: 0,
+                    };
                     self.launch(&seat, flight, now);
                 }
             }
@@ -196,7 +204,7 @@ impl Field {
     fn launch(self: &Rc<Self>, seat: &Rc<Seat>, flight: Flight, now: Instant) {
         let serial = self.serial.get().wrapping_add(1);
         self.serial.set(serial);
-        seat.flight.set(Some(Flight { serial, resent: false, ..flight }));
+        seat.flight.set(Some(Flight { serial, sent: now, resent: false, ..flight }));
         self.deadlines.borrow_mut().push_back((now + self.settings.deadline, Rc::clone(seat), serial));
         seat.send(self);
     }

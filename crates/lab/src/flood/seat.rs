@@ -22,8 +22,10 @@ pub(super) struct Flight {
     pub(super) phase: usize,
     /// When the visit was due.
     pub(super) visit_due: Instant,
-    /// When this request was due.
+    /// When this request was due: its deadline counts from there.
     pub(super) due: Instant,
+    /// When it was sent: what the server needed counts from there, and not what the generator was late.
+    pub(super) sent: Instant,
     pub(super) step: usize,
     pub(super) attempt: u8,
     /// Sent once more, since the connection had been closed in the meantime.
@@ -105,7 +107,7 @@ impl Seat {
     fn answered(self: &Rc<Self>, field: &Rc<Field>, answer: Answer) {
         let Some(flight) = self.flight.take() else { return };
         let now = Instant::now();
-        let took = now.saturating_duration_since(flight.due);
+        let took = now.saturating_duration_since(flight.sent);
         if answer.closes {
             // The task that reads ends by itself.
             self.writer.take();

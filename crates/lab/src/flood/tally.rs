@@ -157,11 +157,16 @@ impl Tally {
         let phases = self.phases.iter().map(|phase| {
             let ended = phase.ended.unwrap_or_else(Instant::now);
             let secs = ended.saturating_duration_since(phase.begun).as_secs_f64();
+            let mut all: Vec<u32> =
+                phase.groups.iter().flat_map(|counts| &counts.latencies).copied().collect();
+            all.sort_unstable();
             let groups = phase.groups.iter().zip(&self.groups);
             PhaseReport {
                 name: phase.name.clone(),
                 begun_secs: since(phase.begun),
                 secs,
+                p50_ms: quantile(&all, 0.50),
+                p99_ms: quantile(&all, 0.99),
                 groups: groups.map(|(counts, (name, known))| counts.report(name, *known, secs)).collect(),
             }
         });
@@ -173,10 +178,6 @@ impl Counts {
     fn report(&self, name: &str, known: bool, secs: f64) -> GroupReport {
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();
-        let quantile = |share: f64| {
-            let at = (share * sorted.len() as f64).ceil() as usize;
-            sorted.get(at.clamp(1, sorted.len().max(1)) - 1).map(|&micros| f64::from(micros) / 1e3)
-        };
         let answers = self.answers.iter().map(|(&status, &[count, retry_after, limits])| {
             (status, Answers { count, with_retry_after: retry_after, with_limits: limits })
         });
@@ -195,10 +196,16 @@ impl Counts {
             requests: self.requests,
             reconnected: self.reconnected,
             answers: answers.collect(),
-            p50_ms: quantile(0.50),
-            p99_ms: quantile(0.99),
+            p50_ms: quantile(&sorted, 0.50),
+            p99_ms: quantile(&sorted, 0.99),
         }
     }
+}
+
+/// In milliseconds, of sorted microseconds.
+fn quantile(sorted: &[u32], share: f64) -> Option<f64> {
+    let at = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(at.clamp(1, sorted.len().max(1)) - 1).map(|&micros| f64::from(micros) / 1e3)
 }
 
 /// Whether an answer is what the visitor came for.
@@ -231,6 +238,10 @@ pub struct PhaseReport {
     pub begun_secs: f64,
     /// How long it lasted.
     pub secs: f64,
+    /// Median time of a request that succeeded, of all groups.
+    pub p50_ms: Option<f64>,
+    /// 99th percentile of the same.
+    pub p99_ms: Option<f64>,
     /// Group by group.
     pub groups: Vec<GroupReport>,
 }

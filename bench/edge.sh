@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Requests a second on one core, p99 and CPU a request, beside Debian's haproxy, nginx and caddy, and without a proxy.
+source "$(dirname "$0")/world.sh"
+rounds=${ROUNDS:-5} secs=${SECS:-3} steady=${STEADY:-10000}
+peers=${PEERS:-haproxy nginx caddy mainstay}
+out=${OUT:-bench/results/edge.md}
+export FOLDER=$folder BACKEND ORIGIN HTTP TLS SITE
+BACKEND=$(free_port) ORIGIN=$(free_port)
+certificate
+mkdir -p "$folder/www"
+head -c 16384 /dev/zero | tr '\0' x >"$folder/www/16k"
+chmod 755 "$folder" "$folder/www"
+fill bench/peers/backend.nginx.conf "$folder/backend.conf"
+begin 1 nginx -c "$folder/backend.conf" -p "$folder"
+begin 1 "$lab_origin" "127.0.0.1:$ORIGIN"
+until_answers "http://127.0.0.1:$BACKEND/"
+
+declare -A http tls worker
+for peer in $peers; do
+    HTTP=$(free_port) TLS=$(free_port) SITE=$(free_port)
+    start_peer "$peer" bench/peers/edge
+    http[$peer]=$HTTP tls[$peer]=$TLS worker[$peer]=$worker_pid
+    until_answers "http://localhost:$HTTP/"
+    # What is measured is what was asked for.
+    [ "$(curl -fsS "http://localhost:$HTTP/")" = ok ]
+    [ "$(curl -fsS "http://localhost:$HTTP/16k" | wc -c)" = 16384 ]
+    [ "$(curl -fsS --cacert "$folder/bench.crt" "https://localhost:$TLS/")" = ok ]
+done
+http[direct]=$BACKEND worker[direct]=
+
+measure() { # peer, url, name: appends "requests/s p99-ms µs-of-CPU-a-request"
+    local before=0 after=0
+    [ -z "${worker[$1]}" ] || before=$(cpu_ticks "${worker[$1]}")
+    taskset -c 1 wrk -t1 -c64 -d"${secs}s" --latency "$2" >"$folder/wrk"
+    [ -z "${worker[$1]}" ] || after=$(cpu_ticks "${worker[$1]}")
+    awk -v busy=$((after - before)) -v hz="$(getconf CLK_TCK)" -v who="$1 $3" '
+        /Requests\/sec/ { rate = $2 }
+        /requests in/ { n = $1 }
+        /99%/ { p = $2; if (p ~ /us$/) p = p / 1000; else if (p ~ /ms$/) p = p + 0; else p = p * 1000 }
+        /Non-2xx|Socket errors/ { print who ": " $0 > "/dev/stderr"; bad = 1 }
+        END { if (bad || !n) exit 1; printf "%.0f %.3f %.2f\n", rate, p, busy / hz * 1e6 / n }' "$folder/wrk" >>"$folder/$3.$1"
+}
+offer() { # peer: p99 at a fixed rate, far under what any can bear, by an open-loop generator
+    cat >"$folder/steady.json" <<J
+{"target": "127.0.0.1:${http[$1]}", "host": "localhost", "deadline_ms": 1000,
+ "groups": [{"name": "visitors", "crowds": [{"first": "127.50.0.0", "networks": 2, "visitors": 256}], "steps": [{"method": "GET", "path": "/"}]}],
+ "phases": [{"name": "warm", "secs": 0.5, "rates": [$steady]}, {"name": "steady", "secs": $secs, "rates": [$steady]}]}
+J
+    taskset -c 1 "$lab_load" flood "$folder/steady.json" | python3 -c '
+import json, sys
+group = json.load(sys.stdin)["phases"][1]["groups"][0]
+assert group["good"] >= 0.999 * (group["visits"] - group["unsent"]), group
+print(group["sent_per_sec"], group["p50_ms"], group["p99_ms"])' >>"$folder/steady.$1"
+}
+load_before=$(load)
+all=(direct $peers)
+for round in $(seq "$rounds"); do
+    for what in small large tls steady; do
+        for turn in $(seq ${#all[@]}); do
+            # Whoever begins a round changes, so that nobody always follows a warm machine.
+            peer=${all[$(((turn + round) % ${#all[@]}))]}
+            case $what in
+            small) measure "$peer" "http://localhost:${http[$peer]}/" small ;;
+            large) measure "$peer" "http://localhost:${http[$peer]}/16k" large ;;
+            tls) [ "$peer" = direct ] || measure "$peer" "https://localhost:${tls[$peer]}/" tls ;;
+            steady) offer "$peer" ;;
+            esac
+        done
+    done
+done
+mkdir -p bench/results
+python3 - "$folder" >"$out" <<P
+import os, statistics as st, sys
+folder = sys.argv[1]
+peers = "direct $peers".split()
+def read(what, peer):
+    path = f"{folder}/{what}.{peer}"
+    return [tuple(map(float, line.split())) for line in open(path)] if os.path.exists(path) else []
+median = lambda rows, column: st.median(row[column] for row in rows)
+print("# The edge beside other proxies: HTTP/1.1 on one core\n")
+print("$(machine). $(peer_versions), wrk $(wrk -v 2>&1 | awk 'NR==1{print $2}').")
+print("Each proxy with one thread pinned to core 0; wrk (1 thread, 64 connections, keepalive) and the backend (nginx, from memory) on core 1;")
+print("$rounds rounds of $secs s in turns, whoever begins changes; medians. Configurations: bench/peers/edge/. No access log anywhere.")
+print("mainstay with health, limits, known visitors, ids and metrics on; the others with what their configurations say (health where they have it).")
+print("Other work on the machine meanwhile: load $load_before before, $(load) after (the bench itself is about 2).")
+print("In brackets: the ratio to HAProxy of the medians, and for requests/s its range over the rounds.")
+for what, words in (("small", "Two bytes, keepalive"), ("large", "16 KiB, keepalive"), ("tls", "Two bytes over TLS, keepalive")):
+    base = read(what, "haproxy")
+    print(f"\n## {words}\n\n| | requests/s | p99 ms | CPU µs a request |\n|---|---|---|---|")
+    for peer in peers:
+        rows = read(what, peer)
+        if not rows: continue
+        def cell(column, digits):
+            text = f"{median(rows, column):.{digits}f}"
+            if base and median(base, column):
+                text += f" ({median(rows, column) / median(base, column):.2f}"
+                if column == 0 and peer != "haproxy":
+                    by_round = sorted(mine[0] / theirs[0] for mine, theirs in zip(rows, base))
+                    text += f"; {by_round[0]:.2f}-{by_round[-1]:.2f}"
+                text += ")"
+            return text
+        print(f"| {peer} | {cell(0, 0)} | {cell(1, 2)} | {'' if peer == 'direct' else cell(2, 1)} |")
+print("\n## At a fixed rate\n\nThe lab's open-loop generator, $steady/s by 256 visitors, timetable of a millisecond: what is due within one is sent at once.\n")
+print("| | sent/s | p50 ms | p99 ms |\n|---|---|---|---|")
+for peer in peers:
+    rows = read("steady", peer)
+    if rows: print(f"| {peer} | {median(rows, 0):.0f} | {median(rows, 1):.2f} | {median(rows, 2):.2f} |")
+P
+cat "$out"

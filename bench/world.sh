@@ -16,8 +16,8 @@ begin() { # core, command...: starts it pinned, remembers its id in $pid
     pids+=("$pid")
 }
 free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
-until_answers() { # url: waits at most 20 s
-    for _ in $(seq 200); do curl -fsS -o /dev/null "$1" 2>/dev/null && return 0; sleep 0.1; done
+until_answers() { # url, or options of curl and a url: waits at most 20 s
+    for _ in $(seq 200); do curl -fsS -o /dev/null $1 2>/dev/null && return 0; sleep 0.1; done
     echo "no answer from $1" >&2
     tail -20 "$folder/log" >&2
     return 1

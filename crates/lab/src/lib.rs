@@ -14,6 +14,7 @@
 //! | [`pace`] | a fixed rate of service |
 //! | [`origin`] | a server to stand behind a proxy: answers at once or at a pace, WebSockets, gRPC |
 //! | [`signin`] | a sign-in front end and its API, whose limits fight each other after a flood |
+//! | [`balancer`] | a plain round-robin balancer, to compare with |
 //! | [`flood`] | visitors in numbers: an open-loop generator |
 //! | [`hold`] | connections that are held open |
 //! | [`resume`] | whether TLS sessions are resumed |
@@ -22,6 +23,7 @@
 //!
 //! Deliberately absent: any knowledge of mainstay. The lab is the world; it is watched like any other.
 
+pub mod balancer;
 pub mod flood;
 pub mod ground;
 pub mod hold;

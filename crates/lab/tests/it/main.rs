@@ -3,6 +3,7 @@
 // Helpers outside of a test function may fail a test as the test itself does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod balancer;
 mod flood;
 mod hold;
 mod phone;

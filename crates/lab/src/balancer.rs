@@ -1,0 +1,72 @@
+//! A plain balancer: one connection to the next server, bytes both ways, nothing else. What many have in front of their
+//! services, and what a drill is compared with.
+
+use crate::tasks::{Tasks, has_room};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Connections open at once.
+const CONNECTIONS_MAX: usize = 8_000;
+/// How long connecting to a server may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The balancer. Stops when dropped, and all its connections with it.
+#[derive(Debug)]
+pub struct Balancer {
+    address: SocketAddr,
+    _tasks: Tasks,
+}
+
+impl Balancer {
+    /// Begins to hand connections to the servers in turn.
+    ///
+    /// # Errors
+    /// When the listener has no address any more.
+    pub fn start(listener: TcpListener, servers: Vec<SocketAddr>) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let mut tasks = Tasks::default();
+        tasks.spawn(accept(listener, servers));
+        Ok(Self { address, _tasks: tasks })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn accept(listener: TcpListener, servers: Vec<SocketAddr>) {
+    let mut open = JoinSet::new();
+    for server in servers.iter().cycle() {
+        while !has_room(&mut open, CONNECTIONS_MAX) {
+            let _ = open.join_next().await;
+        }
+        match listener.accept().await {
+            Ok((visitor, _)) => {
+                open.spawn(pass(visitor, *server));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "accepting a connection");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+}
+
+async fn pass(mut visitor: TcpStream, server: SocketAddr) {
+    let passed = async {
+        visitor.set_nodelay(true)?;
+        let mut server = timeout(PATIENCE, TcpStream::connect(server)).await??;
+        server.set_nodelay(true)?;
+        copy_bidirectional(&mut visitor, &mut server).await
+    };
+    if let Err(error) = passed.await {
+        tracing::debug!(%error, "passing a connection on");
+    }
+}

@@ -174,3 +174,176 @@ fn owed(word: u64, rate: Rate, now: Tick) -> u64 {
     let debt = debt(word, now);
     if debt > rate.most(256) { 0 } else { debt }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rate::PARTS;
+    use model::plan;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::sync::Barrier;
+    use std::time::Duration;
+
+    fn rate(count: u32, millis: u64, burst: u32) -> Rate {
+        Rate::new(plan::Rate { count, per: Duration::from_millis(millis), burst })
+    }
+
+    fn charge(meters: &Meters, whose: u64, rate: Rate, now: u64) -> bool {
+        meters.charge(meters.account(1, whose), rate, rate.most(256), Tick(now)).is_ok()
+    }
+
+    #[test]
+    fn a_burst_and_then_one_at_a_time() {
+        let meters = Meters::new(100, 1);
+        let rate = rate(10, 1_000, 3);
+        let passed: Vec<bool> =
+            [0, 0, 0, 0, 99_999, 100_000, 100_000, 10_000_000, 10_000_000, 10_000_000, 10_000_000]
+                .map(|now| charge(&meters, 7, rate, now))
+                .into();
+        assert_eq!(passed, [true, true, true, false, false, true, false, true, true, true, false]);
+    }
+
+    #[test]
+    fn nobody_owes_for_what_was_a_quarter_of_a_year_ago() {
+        let meters = Meters::new(100, 1);
+        let rate = rate(10, 1_000, 3);
+        let wraps = (1_u64 << INSTANT_BITS) / PARTS;
+        for days in [1, 30, 49, 51, 76, 80, 90, 99, 100] {
+            let later = days * 86_400 * 1_000_000;
+            assert!((0..3).all(|_| charge(&meters, days, rate, 5)));
+            assert!(!charge(&meters, days, rate, 5));
+            assert!((0..3).all(|_| charge(&meters, days, rate, later)), "{days}");
+            // Across the edge where instants begin anew.
+            assert!((0..3).all(|_| charge(&meters, 1_000 + days, rate, wraps - 1)));
+            assert!(!charge(&meters, 1_000 + days, rate, wraps + 1));
+        }
+    }
+
+    #[test]
+    fn a_full_table_forgets_the_least_indebted_and_says_so() {
+        let meters = Meters::new(CELLS, 1);
+        let rate = rate(1, 1_000, 100);
+        assert!((0..100).all(|_| charge(&meters, 1, rate, 0)));
+        for other in 2..1_000 {
+            assert!(charge(&meters, other, rate, 0));
+        }
+        assert!(!charge(&meters, 1, rate, 0));
+        // Two may have had the same tag.
+        assert!((980..=999 - CELLS as u64).contains(&meters.forgotten()), "{}", meters.forgotten());
+    }
+
+    #[test]
+    fn threads_together_get_no_more_than_one() {
+        const THREADS: u64 = 4;
+        let rate = rate(1, 3_600_000, 5);
+        for round in 0..200 {
+            // New each round: giving out cells is where threads could get two.
+            let meters = Meters::new(40, round);
+            let barrier = Barrier::new(THREADS as usize);
+            let passed: u64 = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..THREADS)
+                    .map(|thread| {
+                        let (meters, barrier) = (&meters, &barrier);
+                        scope.spawn(move || {
+                            barrier.wait();
+                            let mut passed = 0;
+                            for turn in 0..60 {
+                                let whose = (turn + thread * 3) % 6;
+                                let account = meters.account(1, whose);
+                                if meters.charge(account, rate, rate.most(256), Tick(round)).is_ok() {
+                                    passed += 1;
+                                    // Now and then another limit refuses.
+                                    if turn % 7 == 3 {
+                                        meters.refund(account, rate, Tick(round));
+                                        passed -= 1;
+                                    }
+                                }
+                            }
+                            passed
+                        })
+                    })
+                    .collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            });
+            // Six accounts in a table for many more: nobody was forgotten, and all six are used up.
+            assert_eq!(meters.forgotten(), 0);
+            assert!((25..=30).contains(&passed), "{passed}");
+            let left =
+                (0..6).map(|whose| (0..9).filter(|_| charge(&meters, whose, rate, round)).count() as u64);
+            assert_eq!(passed + left.sum::<u64>(), 30);
+        }
+    }
+
+    #[test]
+    fn threads_that_crowd_each_other_out_stay_bounded() {
+        let meters = Meters::new(CELLS, 9);
+        let rate = rate(1, 3_600_000, 2);
+        let passed: u64 = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4_u64)
+                .map(|thread| {
+                    let meters = &meters;
+                    scope.spawn(move || {
+                        (0..5_000).filter(|turn| charge(meters, (turn * 7 + thread) % 20, rate, 1)).count()
+                            as u64
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        // Each account twice, and once more twice for each time that somebody was forgotten.
+        assert!(passed <= 2 * (20 + meters.forgotten()), "{passed} {}", meters.forgotten());
+    }
+
+    proptest! {
+        /// Many accounts, any history: the same as one instant each in a map.
+        #[test]
+        fn is_what_the_algorithm_says(
+            count in 1_u32..50,
+            burst in 1_u32..20,
+            steps in prop::collection::vec((0_u64..200_000, 0_u64..30, 0_u8..10), 1..400),
+        ) {
+            let meters = Meters::new(4_000, 3);
+            let rate = rate(count, 1_000, burst);
+            let mut reference: BTreeMap<u64, u64> = BTreeMap::new();
+            let mut now = 1_000_000;
+            for (pause, whose, what) in steps {
+                now += pause;
+                let until = reference.entry(whose).or_default();
+                let owed = until.saturating_sub(now * PARTS);
+                let account = meters.account(1, whose);
+                prop_assert_eq!(meters.debt(account, rate, Tick(now)), owed);
+                if what == 0 {
+                    meters.refund(account, rate, Tick(now));
+                    *until = now * PARTS + owed.saturating_sub(rate.step());
+                    continue;
+                }
+                let wanted = owed + rate.step() <= rate.step() * u64::from(burst);
+                prop_assert_eq!(charge(&meters, whose, rate, now), wanted);
+                if wanted {
+                    *until = now * PARTS + owed + rate.step();
+                }
+            }
+        }
+
+        /// Never more in any stretch than the burst and what the stretch grants.
+        #[test]
+        fn grants_no_more_than_said(
+            count in 1_u32..400_000,
+            millis in 1_u64..100_000,
+            burst in 1_u32..100,
+            pauses in prop::collection::vec(0_u64..50_000, 1..300),
+        ) {
+            let meters = Meters::new(100, 3);
+            let rate = rate(count, millis, burst);
+            let mut now = 77;
+            let mut passed = 0_u64;
+            for pause in pauses {
+                now += pause;
+                passed += u64::from(charge(&meters, 1, rate, now));
+            }
+            let granted = (now - 77) as f64 * f64::from(count) / (millis as f64 * 1e3);
+            prop_assert!(passed as f64 <= f64::from(burst) + granted + 1e-6, "{passed} {granted}");
+        }
+    }
+}

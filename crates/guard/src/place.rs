@@ -74,6 +74,8 @@ pub(crate) struct Nets<T> {
 #[derive(Clone, Debug)]
 struct Rule<T> {
     said: T,
+    /// All of IPv6 lies around IPv4's mapped form, but is not said of it.
+    v4: bool,
     /// The network around it.
     around: Option<u32>,
 }
@@ -86,18 +88,19 @@ impl<T> Default for Nets<T> {
 
 impl<T> Nets<T> {
     pub(crate) fn new(nets: impl IntoIterator<Item = (IpNet, T)>) -> Self {
-        let mut sorted: Vec<(u128, u128, T)> = nets
+        let ends = |net: IpNet| (number(net.network()), number(net.broadcast()));
+        let mut sorted: Vec<_> = nets
             .into_iter()
-            .map(|(net, said)| (number(net.network()), number(net.broadcast()), said))
+            .map(|(net, said)| (ends(net), Rule { said, v4: net.addr().is_ipv4(), around: None }))
             .collect();
         // The wider first where they begin alike.
-        sorted.sort_by_key(|(first, last, _)| (*first, std::cmp::Reverse(*last)));
+        sorted.sort_by_key(|((first, last), _)| (*first, std::cmp::Reverse(*last)));
         let mut built = Self { rules: Vec::with_capacity(sorted.len()), stretches: Vec::new() };
         let mut open: Vec<(u128, u32)> = Vec::new();
-        for (first, last, said) in sorted {
+        for ((first, last), rule) in sorted {
             built.close(&mut open, Some(first));
             let index = u32::try_from(built.rules.len()).unwrap_or(u32::MAX);
-            built.rules.push(Rule { said, around: open.last().map(|(_, rule)| *rule) });
+            built.rules.push(Rule { around: open.last().map(|(_, rule)| *rule), ..rule });
             built.stretches.push((first, Some(index)));
             open.push((last, index));
         }
@@ -128,8 +131,10 @@ impl<T> Nets<T> {
         std::iter::from_fn(move || {
             let rule = self.rules.get(next? as usize)?;
             next = rule.around;
-            Some(&rule.said)
+            Some(rule)
         })
+        .filter(move |rule| rule.v4 == address.is_ipv4())
+        .map(|rule| &rule.said)
     }
 }
 
@@ -138,5 +143,48 @@ fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
         IpAddr::V6(v6) => v6.to_bits(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Networks and addresses close together, so that they meet.
+    fn near() -> impl Strategy<Value = IpAddr> {
+        prop_oneof![
+            (0_u32..64).prop_map(|low| IpAddr::V4(low.into())),
+            (0_u32..64).prop_map(|low| IpAddr::V4((u32::MAX - low).into())),
+            (0_u128..64).prop_map(|low| IpAddr::V6(low.into())),
+            (0_u128..64).prop_map(|low| IpAddr::V6((u128::MAX - low).into())),
+        ]
+    }
+
+    fn net() -> impl Strategy<Value = IpNet> {
+        (near(), 0_u8..8).prop_map(|(address, wide)| {
+            let most = if address.is_ipv4() { 32 } else { 128 };
+            IpNet::new(address, if wide == 7 { 0 } else { most - wide }).unwrap().trunc()
+        })
+    }
+
+    proptest! {
+        /// Every network around an address is found, the narrowest first, as by looking at all of them.
+        #[test]
+        fn finds_what_looking_at_all_finds(
+            nets in prop::collection::vec(net(), 0..40),
+            addresses in prop::collection::vec(near(), 1..40),
+        ) {
+            let built = Nets::new(nets.iter().copied().zip(0..));
+            for address in addresses {
+                let found: Vec<usize> = built.covering(address).copied().collect();
+                let mut wanted: Vec<usize> = (0..nets.len()).filter(|at| nets[*at].contains(&address)).collect();
+                prop_assert!(found.windows(2).all(|two| nets[two[1]].contains(&nets[two[0]])));
+                let mut sorted = found;
+                sorted.sort_unstable();
+                wanted.sort_unstable();
+                prop_assert_eq!(sorted, wanted);
+            }
+        }
     }
 }

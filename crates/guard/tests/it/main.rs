@@ -1,4 +1,7 @@
 //! Whole surges in virtual time, random histories, and everything that needs more than one part.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail aloud as well")]
+
+mod judge;
 mod surge;
 mod world;

@@ -415,9 +415,8 @@ impl World {
     fn wake(&mut self) {
         let woken: Vec<(Ticket, Woken)> = self.origin.woken().collect();
         for (ticket, woken) in woken {
-            let id = self.waiting.remove(&ticket);
-            assert!(id.is_some(), "woken once, and only who waits");
-            let id = id.unwrap_or_default();
+            // Woken once, and only who waits.
+            let id = self.waiting.remove(&ticket).unwrap();
             if let Some(request) = self.requests.get_mut(&id) {
                 request.ticket = None;
             }

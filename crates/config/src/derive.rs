@@ -11,7 +11,7 @@ use crate::domain::Registration;
 use crate::draft::{Draft, ServiceDraft};
 use crate::edges;
 use crate::form::At;
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::marks::{Marks, Place};
 use crate::near::shown;
 use crate::probe::{AskDraft, ProbeDraft};
@@ -22,6 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// No plan asks more questions than this: beyond it one process cannot keep its promises on time.
 pub(crate) const MOST_PROBES: usize = 10_000;
+
+/// So many hosts are refused whatever else there is: a few stars with ports and a few samples could make millions of them.
+const ENOUGH_HOSTS: usize = 50_000;
 
 /// Names compared in one question to name servers: each costs a packet per server and resolver.
 const MOST_NAMES: usize = 20;
@@ -113,12 +116,20 @@ fn service(
     let mut concrete: Vec<String> = Vec::new();
     let mut seen = BTreeSet::new();
     let mut used = vec![false; service.samples.len()];
+    // Which samples lie below a name, so that many stars and many samples are not each compared with each.
+    let mut below: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, sample) in service.samples.iter().enumerate() {
+        for above in sample.value.dns().into_iter().flat_map(host::above) {
+            below.entry(above).or_default().push(index);
+        }
+    }
     let mut add = |host: Host| {
         let text = host.text(443);
         if seen.insert(text.clone()) {
             concrete.push(text.clone());
             hosts.insert(text, host);
         }
+        hosts.len() < ENOUGH_HOSTS
     };
     for at in &service.hosts {
         let pattern = &at.value;
@@ -127,10 +138,15 @@ fn service(
             continue;
         }
         let mut is_covered = false;
-        for (sample, used) in service.samples.iter().zip(&mut used) {
+        for index in pattern.host.dns().and_then(|base| below.get(base)).into_iter().flatten() {
+            let Some((sample, used)) = service.samples.get(*index).zip(used.get_mut(*index)) else {
+                continue;
+            };
             if pattern.covers(&sample.value) {
                 (*used, is_covered) = (true, true);
-                add(Host { name: sample.value.name.clone(), port: pattern.host.port });
+                if !add(Host { name: sample.value.name.clone(), port: pattern.host.port }) {
+                    break;
+                }
             }
         }
         let are_samples_wrong = service.has_samples && service.samples.is_empty();
@@ -145,7 +161,8 @@ fn service(
         }
     }
     // A sample below a wildcard that could not be read would be marked twice; then the wildcard's mark is enough.
-    for (sample, _) in service.samples.iter().zip(used).filter(|(_, used)| !used) {
+    let were_all_tried = hosts.len() < ENOUGH_HOSTS;
+    for (sample, _) in service.samples.iter().zip(used).filter(|(_, used)| were_all_tried && !used) {
         let text = sample.value.text(443);
         marks.lacking(
             sample.place.clone(),

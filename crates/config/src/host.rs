@@ -127,6 +127,11 @@ impl Pattern {
     }
 }
 
+/// The names above a name: `acme.app` and `app` above `demo.acme.app`.
+pub(crate) fn above(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(name.split_once('.'), |(_, above)| above.split_once('.')).map(|(_, above)| above)
+}
+
 fn read_port(text: &str) -> Result<u16, Wrong> {
     let port = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
     port.filter(|port| *port > 0).ok_or_else(|| {

@@ -5,12 +5,12 @@ use crate::address::written;
 use crate::draft::{Draft, ServiceDraft};
 use crate::form::At;
 use crate::guard::GuardDraft;
-use crate::host::Pattern;
+use crate::host::{self, Pattern};
 use crate::marks::Marks;
 use crate::near::shown;
 use ipnet::IpNet;
 use model::plan::SecretRef;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Marks everything about guards, pools and callers that does not fit together.
 pub(crate) fn judge(draft: &Draft, marks: &mut Marks) {
@@ -46,11 +46,11 @@ pub(crate) fn judge(draft: &Draft, marks: &mut Marks) {
 
 /// The edge takes a star for one label, as certificates do; a sample further down would not reach its service.
 fn too_deep(service: &ServiceDraft, marks: &mut Marks) {
-    let stars = || service.hosts.iter().map(|host| &host.value).filter(|pattern| pattern.is_wildcard);
+    let stars = service.hosts.iter().map(|host| &host.value).filter(|pattern| pattern.is_wildcard);
+    let stars: BTreeSet<&str> = stars.filter_map(|star| star.host.dns()).collect();
     for sample in &service.samples {
         let Some((_, above)) = sample.value.dns().and_then(|name| name.split_once('.')) else { continue };
-        let is_below = stars().any(|star| star.covers(&sample.value));
-        if is_below && !stars().any(|star| star.host.dns() == Some(above)) {
+        if !stars.contains(above) && host::above(above).any(|higher| stars.contains(higher)) {
             marks.between(
                 sample.place.clone(),
                 format!(

@@ -216,6 +216,21 @@ fn a_plan_of_very_many_hosts_is_refused_in_one_sentence() {
 }
 
 #[test]
+fn stars_and_samples_cost_their_sum_and_not_their_product() {
+    let list = |count: usize, make: &dyn Fn(usize) -> String| {
+        let all: Vec<String> = (1..=count).map(|n| format!("\"{}\"", make(n))).collect();
+        all.join(",")
+    };
+    let plan =
+        |hosts: String, samples: String| format!("[service.a]\nhosts = [{hosts}]\nsamples = [{samples}]\n");
+    let apart =
+        plan(list(20_000, &|n| format!("*.d{n}.acme.me")), list(20_000, &|n| format!("a.d{n}.acme.me")));
+    assert!(told(&apart).contains("the plan asks 40002 questions"));
+    let ports = plan(list(20_000, &|n| format!("*.acme.me:{n}")), list(20_000, &|n| format!("a{n}.acme.me")));
+    assert!(told(&ports).contains("10000 is the most"));
+}
+
+#[test]
 fn a_long_chain_of_needs_is_followed_to_its_end() {
     let mut text = String::new();
     for n in 0..12_000 {

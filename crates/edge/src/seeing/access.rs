@@ -196,3 +196,125 @@ impl<'a> Line<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seeing::{Eye, Failure, Ids, Seeing, Settings};
+    use http::{HeaderMap, Method, StatusCode, Version};
+    use serde_json::Value;
+    use std::net::Ipv4Addr;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    /// Hands on what is written, and stands still before each writing until it is allowed.
+    struct Reader {
+        got: Sender<Vec<u8>>,
+        go: Option<Receiver<()>>,
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(go) = &self.go {
+                let _ = go.recv();
+            }
+            self.got.send(bytes.to_vec()).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn looking(go: Option<Receiver<()>>) -> (Seeing, Receiver<Vec<u8>>) {
+        let (got, lines) = channel();
+        let access: Option<Box<dyn Write + Send>> = Some(Box::new(Reader { got, go }));
+        (Seeing::new(Settings { access, ..Settings::new(1, Instant::now()) }).unwrap(), lines)
+    }
+
+    fn answer(eye: &Eye, path: &str) {
+        let mut open = eye.open(1_000, Ipv4Addr::new(192, 0, 2, 7).into(), Ids::fresh());
+        open.lane = eye.lane(&"auth".into(), &"auth-pool".into());
+        open.asks(Version::HTTP_2, &Method::GET, "auth.acme.com", path);
+        open.stamp(Phase::Head, 1_200);
+        open.country = Some(*b"EE");
+        open.retry((Ipv4Addr::LOCALHOST, 81).into(), Failure::Connect, 1_300);
+        open.server = Some((Ipv4Addr::LOCALHOST, 80).into());
+        open.answered(StatusCode::OK, &HeaderMap::new(), 2_000, 0);
+        open.close(2_500);
+    }
+
+    fn counts(seeing: &Seeing) -> (u64, u64) {
+        let told = seeing.shared.access.as_ref().unwrap().told();
+        (told.sent(), told.dropped())
+    }
+
+    #[test]
+    fn one_line_a_request_that_steers_no_terminal() {
+        let (seeing, lines) = looking(None);
+        answer(&seeing.eye(0), "/a\"\n\u{1b}[31m?token=1");
+        drop(seeing);
+        let text: Vec<u8> = lines.iter().flatten().collect();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: Value = serde_json::from_str(&text).unwrap();
+        for (field, expected) in [
+            ("service", "auth".into()),
+            ("pool", "auth-pool".into()),
+            ("method", "GET".into()),
+            ("path", "/a\"??[31m".into()),
+            ("protocol", "HTTP/2".into()),
+            ("client", "192.0.2.7".into()),
+            ("from", "EE".into()),
+            ("visitor", "first".into()),
+            ("verdict", "passed".into()),
+            ("status", 200.into()),
+            ("server", "127.0.0.1:80".into()),
+            ("retries", 1.into()),
+            ("head_us", 200.into()),
+            ("answered_us", 1_000.into()),
+            ("end_us", 1_500.into()),
+            ("judged_us", Value::Null),
+        ] {
+            assert_eq!(line[field], expected, "{field}: {text}");
+        }
+        assert_eq!(line["id"].as_str().unwrap().len(), 32);
+    }
+
+    #[test]
+    fn a_reader_who_stands_still_costs_lines_that_are_counted() {
+        let (go, allowed) = channel();
+        let (seeing, lines) = looking(Some(allowed));
+        let eye = seeing.eye(0);
+        const ALL: u64 = 3 * WAITING as u64;
+        for _ in 0..ALL {
+            answer(&eye, "/");
+        }
+        let (sent, dropped) = counts(&seeing);
+        assert_eq!(sent, 0);
+        assert!(dropped > 0 && dropped < ALL, "{dropped}");
+        // Now the reader goes on, and what waited is written.
+        drop(go);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while counts(&seeing).0 + counts(&seeing).1 < ALL {
+            assert!(Instant::now() < deadline, "{:?}", counts(&seeing));
+            std::thread::yield_now();
+        }
+        drop((eye, seeing));
+        let written: Vec<u8> = lines.iter().flatten().collect();
+        assert_eq!(written.iter().filter(|byte| **byte == b'\n').count() as u64, ALL - dropped);
+    }
+
+    #[test]
+    fn a_reader_who_is_gone_costs_lines_and_no_request() {
+        let (seeing, lines) = looking(None);
+        drop(lines);
+        let eye = seeing.eye(0);
+        answer(&eye, "/");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while counts(&seeing) != (0, 1) {
+            assert!(Instant::now() < deadline, "{:?}", counts(&seeing));
+            std::thread::yield_now();
+        }
+    }
+}

@@ -3,14 +3,14 @@
 //! A trace that comes in is continued, never trusted: its id decides nothing but what is shown together. Anything that
 //! is not exactly a `traceparent` begins a new trace, and then its `tracestate` is dropped as the standard asks.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// The name of the header, in and out.
-pub const TRACEPARENT: &str = "traceparent";
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The name of its companion, passed on unchanged.
-pub const TRACESTATE: &str = "tracestate";
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// So much of `tracestate` is passed on; what is longer is dropped whole (the standard asks for 512 at least).
 pub const TRACESTATE_BYTES_MAX: usize = 1024;
 
@@ -30,7 +30,7 @@ impl TraceId {
     /// A new one, from the thread's fast generator: ids need not be secret.
     #[must_use]
     pub fn fresh() -> Self {
-        Self(fastrand::u128(1..))
+        Self(u128::from(fastrand::u64(1..)) << 64 | u128::from(fastrand::u64(..)))
     }
 
     /// Reads 32 hexadecimal digits in lower case.

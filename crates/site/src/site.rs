@@ -114,7 +114,12 @@ impl Site {
         documents.extend(self.assets.iter().cloned());
         let documents = Arc::new(documents);
         self.shelf.replace(Arc::clone(&documents));
-        self.show_traffic(views.traffic.clone().map(Arc::new));
+        // What came in between for the edge alone is newer than these views.
+        let newer =
+            |shown: &Arc<Traffic>| views.traffic.as_ref().is_some_and(|traffic| shown.at > traffic.at);
+        if !self.traffic.load().as_ref().is_some_and(newer) {
+            self.show_traffic(views.traffic.clone().map(Arc::new));
+        }
         // The first views may follow a copy that nobody read: what is on disk tells what must be written.
         let first = self.views.swap(Some(views)).is_none();
         let folder = self.board_folder();

@@ -18,8 +18,9 @@ use std::time::Duration;
 
 /// How often the page renews itself.
 const RENEWED_EVERY: Duration = Duration::from_secs(5);
-/// Requests listed that were refused, failed or slow.
-const LATELY_MAX: usize = 25;
+/// Requests that were refused, failed or slow: so many are looked at, and so many lines are made of them.
+const LATELY_MAX: usize = 100;
+const LINES_MAX: usize = 15;
 /// For how long the button beside a source denies it.
 const BUTTON_SECS: u64 = 3_600;
 
@@ -102,6 +103,9 @@ struct Line {
     word: &'static str,
     asked: String,
     told: String,
+    took: String,
+    /// How many older ones went alike.
+    alike: usize,
 }
 
 /// The page as this person sees it.
@@ -144,7 +148,7 @@ fn shown<'a>(traffic: &'a Traffic, lately: &[Trace], at: Time) -> Shown<'a> {
                 (denial, place, Moment::beside(denial.until, at))
             })
             .collect(),
-        lately: lately.iter().filter_map(|trace| line(traffic, trace, at)).collect(),
+        lately: lines(traffic, lately, at),
         strangers: traffic.strangers.iter().map(|(name, count)| (name.as_str(), *count)).collect(),
         button_secs: BUTTON_SECS,
     }
@@ -160,7 +164,8 @@ fn trouble(traffic: &Traffic, at: Time) -> Option<String> {
     Some(format!("The edge has told nothing for {ago}: these figures are old. It may serve all the same."))
 }
 
-fn refused(now: &ServiceTraffic) -> u64 {
+/// Refused by the edge, whatever for.
+pub(crate) fn refused(now: &ServiceTraffic) -> u64 {
     now.denied + now.shed + now.limited.values().sum::<u64>()
 }
 
@@ -313,6 +318,20 @@ fn server(seen: &ServerSeen, now: Time) -> Server<'_> {
     }
 }
 
+/// The newest of each kind: in a flood a thousand requests share one fate, and one line.
+fn lines(traffic: &Traffic, lately: &[Trace], at: Time) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for line in lately.iter().filter_map(|trace| line(traffic, trace, at)) {
+        let alike = |known: &Line| known.asked == line.asked && known.told == line.told;
+        match lines.iter().position(alike) {
+            Some(known) => lines[known].alike += 1,
+            None if lines.len() < LINES_MAX => lines.push(line),
+            None => {}
+        }
+    }
+    lines
+}
+
 fn line(traffic: &Traffic, trace: &Trace, at: Time) -> Option<Line> {
     // The passage to look at: the one that did not go well, the outermost where all did.
     let hop = trace.hops.iter().rev().find(|hop| hop.verdict != Verdict::Passed).or(trace.hops.first())?;
@@ -323,7 +342,17 @@ fn line(traffic: &Traffic, trace: &Trace, at: Time) -> Option<Line> {
         icon: verdict_icon(hop),
         word: if hop.verdict == Verdict::Passed { "slow" } else { hop.verdict.word() },
         asked: format!("{service}: {} {}", hop.method, hop.path),
-        told: format!("{} ({})", hop.told(), took(hop.took_us)),
+        told: match (hop.verdict, &hop.limit) {
+            // How long until there is more differs from one to the next.
+            (Verdict::Limited, Some(limit)) => {
+                let limit = limit.split(',').next().unwrap_or(limit);
+                format!("refused with {} by the {limit}", hop.status)
+            }
+            (Verdict::Passed, _) => format!("answered {}", hop.status),
+            _ => hop.told(),
+        },
+        took: took(hop.took_us),
+        alike: 0,
     })
 }
 

@@ -2,15 +2,18 @@
 
 use super::door::Session;
 use super::drawing::Drawing;
+use super::edge::{per_sec, refused};
 use super::frame::Frame;
+use super::series::rate;
 use crate::look::words::{Look as _, list, percent, roughly};
 use crate::look::{Icon, Moment};
 use crate::site::Site;
 use askama::Template;
-use engine::views::{Now, OpenIncident, ServiceRow, TimelineLine, Views};
+use engine::views::{Now, OpenIncident, ServiceRow, TimelineLine, Traffic, Views};
 use jiff::civil::Date;
 use model::incident::Stage;
 use model::time::{between, later};
+use model::traffic::ServiceTraffic;
 use model::{Incident, IncidentId, Kind, Thing, Time, Weight};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,6 +33,7 @@ struct NowPage<'a> {
     now: &'a Now,
     waiting: Option<String>,
     on_call: Vec<Shift<'a>>,
+    edge: Option<EdgeTile>,
     visitors: Icon,
     open: Vec<Card<'a>>,
     notes: Vec<Finding>,
@@ -38,6 +42,12 @@ struct NowPage<'a> {
     services: Vec<Service<'a>>,
     domains: Vec<Domain<'a>>,
     past: Vec<Past<'a>>,
+}
+
+struct EdgeTile {
+    per_sec: String,
+    rest: String,
+    troubled: bool,
 }
 
 struct Shift<'a> {
@@ -117,6 +127,7 @@ pub fn now(site: &Site, views: &Views, session: &Session, at: Time) -> askama::R
                 until: shift.until.map(|until| Moment::beside(until, at)),
             })
             .collect(),
+        edge: site.traffic().as_deref().map(edge_tile),
         visitors: board.state.into(),
         open,
         notes: loose_findings(now, &names, at),
@@ -162,6 +173,30 @@ pub(crate) fn sentence_of(site: &Site, incident: IncidentId) -> String {
             .map(|known| known.diagnosis.sentence.clone())
     });
     known.unwrap_or_else(|| format!("This is about {incident}."))
+}
+
+/// Requests a second, and the share of what was refused and failed.
+fn edge_tile(traffic: &Traffic) -> EdgeTile {
+    let sum = |count: fn(&ServiceTraffic) -> u64| {
+        traffic.services.iter().map(|row| rate(row.now.as_ref().map_or(0, count), row.span)).sum::<f64>()
+    };
+    let all = sum(|now| now.requests);
+    let share = |part: f64, word: &str| match part / all.max(f64::MIN_POSITIVE) * 100.0 {
+        0.0 => None,
+        share if share < 0.1 => Some(format!("under 0.1 % {word}")),
+        share => Some(format!("{share:.1} % {word}")),
+    };
+    let parts = [share(sum(refused), "refused"), share(sum(|now| now.failed), "failed")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    EdgeTile {
+        per_sec: per_sec(all),
+        rest: match parts.is_empty() {
+            _ if traffic.silent => "silent".to_owned(),
+            true => "none refused".to_owned(),
+            false => parts.join(", "),
+        },
+        troubled: traffic.services.iter().any(|row| !row.wrong.is_empty()),
+    }
 }
 
 fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, at: Time) -> Card<'a> {

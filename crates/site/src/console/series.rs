@@ -89,10 +89,14 @@ fn height(value: f64, top: f64) -> f64 {
     HEIGHT - (value / top).clamp(0.0, 1.0) * (HEIGHT - 2.0)
 }
 
-/// The next of 1, 2, 5, 10, ...: a scale that people read at a glance.
+/// The next round number: a scale that people read at a glance.
 fn nice(value: f64) -> f64 {
     let power = 10_f64.powf(value.max(1.0).log10().floor());
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|step| *step >= value).unwrap_or(value)
+    [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
+        .into_iter()
+        .map(|step| step * power)
+        .find(|step| *step >= value)
+        .unwrap_or(value)
 }
 
 #[cfg(test)]
@@ -107,7 +111,7 @@ mod tests {
     #[test]
     fn scales_are_round() {
         for (value, wanted) in
-            [(0.0, 1.0), (0.3, 1.0), (1.4, 2.0), (42.0, 50.0), (500.0, 500.0), (5_400.0, 10_000.0)]
+            [(0.0, 1.0), (0.3, 1.0), (1.4, 1.5), (42.0, 50.0), (500.0, 500.0), (5_400.0, 6_000.0)]
         {
             assert!((nice(value) - wanted).abs() < 1e-9, "{value}");
         }

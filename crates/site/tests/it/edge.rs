@@ -76,7 +76,7 @@ async fn machines_read_how_the_edge_does_and_what_became_of_a_request() {
     for id in ["x", "00000000000000000000000000000000"] {
         assert_eq!(get(&stand, &format!("/api/v1/trace/{id}")).await.0, 404);
     }
-    assert_eq!(get(&stand, "/api/v1/traces").await.1.as_array().unwrap().len(), 2);
+    assert_eq!(get(&stand, "/api/v1/traces").await.1.as_array().unwrap().len(), 4);
     // A second of traffic comes by itself, between views; a plan without an edge takes the page away.
     let mut newer = crate::traffic::traffic(false);
     newer.connections = 7;
@@ -138,6 +138,7 @@ async fn the_console_denies_with_its_own_forms_only() {
     let cookie = signed_in(&stand).await;
     let page =
         stand.get("/console/edge").header("cookie", &cookie).send().await.unwrap().text().await.unwrap();
+    assert_eq!(page.matches("2 before it alike").count(), 1, "{page}");
     assert!(!page.contains("<Sons>") && !page.contains("style=\"") && !page.contains("<app>"), "{page}");
     let form = form_token(&page);
     let deny = |form: &str, what: &str| {

@@ -304,7 +304,8 @@ impl site::Edge for Remembers {
         denied.hops[0].verdict = Verdict::Denied;
         denied.hops[0].status = 403;
         denied.hops[0].limit = Some("denial-3 of AS64500".to_owned());
-        vec![trace(), denied].into_iter().take(most).collect()
+        let alike = |n: u32| Trace { id: format!("{n:032x}"), ..denied.clone() };
+        [trace(), denied.clone(), alike(1), alike(2)].into_iter().take(most).collect()
     }
 
     fn metrics(&self) -> String {

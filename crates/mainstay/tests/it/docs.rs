@@ -33,6 +33,8 @@ fn every_whole_plan_in_the_documentation_is_sound() {
         "docs/guides/being-woken.md",
         "docs/guides/guarding-a-service.md",
         "docs/guides/own-callers.md",
+        "docs/guides/seeing-a-request.md",
+        "docs/guides/denying-traffic.md",
     ];
     let mut plans = 0;
     for page in pages {

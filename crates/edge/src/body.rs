@@ -1,19 +1,33 @@
 //! What is sent to a visitor after the head.
 
 use crate::line::Busy;
+use crate::seeing::{Failure, Open};
+use crate::thread::Thread;
 use crate::upstream::h1::exchange::{Answer, Download};
 use crate::upstream::trouble::Trouble;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 /// A response's body. When it is dropped the request is over.
 pub(crate) struct Body {
     kind: Kind,
-    /// Dropped with the body.
-    _busy: Busy,
+    sent: u64,
+    over: bool,
+    end: End,
+}
+
+/// What is done at the end.
+pub(crate) struct End {
+    pub(crate) thread: Rc<Thread>,
+    /// `None` where the request was over before.
+    pub(crate) open: Option<Box<Open>>,
+    /// The permit that is given back when the body has come.
+    pub(crate) reading: Option<usize>,
+    pub(crate) _busy: Busy,
 }
 
 enum Kind {
@@ -23,20 +37,30 @@ enum Kind {
 }
 
 impl Body {
-    pub(crate) fn whole(bytes: Bytes, busy: Busy) -> Self {
-        Self { kind: Kind::Whole(bytes), _busy: busy }
+    pub(crate) fn whole(bytes: Bytes, end: End) -> Self {
+        Self { over: bytes.is_empty(), kind: Kind::Whole(bytes), sent: 0, end }
     }
 
-    pub(crate) fn answer(answer: Answer, busy: Busy) -> Self {
-        let kind = match answer {
-            Answer::Whole(bytes) => Kind::Whole(bytes),
-            Answer::Rest(download) => Kind::Rest(download),
-        };
-        Self { kind, _busy: busy }
+    pub(crate) fn answer(answer: Answer, end: End) -> Self {
+        match answer {
+            Answer::Whole(bytes) => Self::whole(bytes, end),
+            Answer::Rest(download) => Self { kind: Kind::Rest(download), sent: 0, over: false, end },
+        }
     }
 
-    pub(crate) fn http2(body: Incoming, busy: Busy) -> Self {
-        Self { kind: Kind::Http2(body), _busy: busy }
+    pub(crate) fn http2(body: Incoming, end: End) -> Self {
+        Self { over: http_body::Body::is_end_stream(&body), kind: Kind::Http2(body), sent: 0, end }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
+        match &mut self.kind {
+            Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Rest(download) => download.poll_frame(cx),
+            Kind::Http2(body) => {
+                Pin::new(body).poll_frame(cx).map_err(|why| Trouble::Http2(why.to_string()))
+            }
+        }
     }
 }
 
@@ -49,12 +73,28 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
-        match &mut self.kind {
-            Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Rest(download) => download.poll_frame(cx),
-            Kind::Http2(body) => Pin::new(body).poll_frame(cx).map_err(|why| Trouble::Http2(why.to_string())),
+        let polled = self.poll(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.over = http_body::Body::is_end_stream(&*self);
+            }
+            Poll::Ready(Some(Err(trouble))) => {
+                self.over = true;
+                let (failure, why) = (trouble.failure(), trouble.to_string());
+                if let Some(open) = &mut self.end.open {
+                    open.broke_off(failure, &why);
+                }
+            }
+            Poll::Ready(None) => self.over = true,
+            Poll::Pending => {}
         }
+        if self.over
+            && let Some(key) = self.end.reading.take()
+        {
+            self.end.thread.read(key);
+        }
+        polled
     }
 
     #[inline]
@@ -72,6 +112,21 @@ impl http_body::Body for Body {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Rest(download) => download.size_hint(),
             Kind::Http2(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Some(key) = self.end.reading.take() {
+            self.end.thread.read(key);
+        }
+        if let Some(mut open) = self.end.open.take() {
+            open.sent = self.sent;
+            if !self.over && open.failure.is_none() {
+                open.failure = Some(Failure::Left);
+            }
+            open.close(self.end.thread.tick().0);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who asks, behind hops that are believed (RFC 7239 and the older X-Forwarded-For), and what is said of it outward.
 
 use crate::head::Host;
-use crate::upstream::h1::codec;
+use crate::own::Own;
 use http::header::{self, HeaderMap};
 use ipnet::IpNet;
 use std::io::Write as _;
@@ -54,36 +54,36 @@ pub(crate) fn origin(peer: IpAddr, hops: &[IpNet], headers: &HeaderMap) -> Origi
     Origin { client, believed: true, https }
 }
 
-/// What the server is told: who asked, how and for which host.
-pub(crate) fn write(
-    out: &mut Vec<u8>,
+/// What the server is told: who asked, how and for which host. `client` is the visitor's address where a caller asks for one.
+pub(crate) fn fields(
+    own: &mut Own,
     origin: &Origin,
     peer: IpAddr,
+    told: Option<IpAddr>,
     tls: bool,
     host: &Host,
     headers: &HeaderMap,
 ) {
-    out.extend_from_slice(b"x-forwarded-for: ");
-    if origin.believed {
-        // The whole chain goes on, by whichever field it came.
-        let mut older = headers.get_all("x-forwarded-for").iter().peekable();
-        if older.peek().is_none() && origin.client != peer {
-            let _ = write!(out, "{}, ", origin.client);
+    own.put("x-forwarded-for", |chain| {
+        if let Some(told) = told {
+            let _ = write!(chain, "{told}, ");
+        } else if origin.believed {
+            // The whole chain goes on, by whichever field it came.
+            let mut older = headers.get_all("x-forwarded-for").iter().peekable();
+            if older.peek().is_none() && origin.client != peer {
+                let _ = write!(chain, "{}, ", origin.client);
+            }
+            for value in older {
+                chain.extend_from_slice(value.as_bytes());
+                chain.extend_from_slice(b", ");
+            }
         }
-        for value in older {
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b", ");
-        }
-    }
-    let _ = write!(out, "{peer}");
-    let https = origin.https.unwrap_or(tls);
-    out.extend_from_slice(if https {
-        b"\r\nx-forwarded-proto: https\r\n"
-    } else {
-        b"\r\nx-forwarded-proto: http\r\n"
+        let _ = write!(chain, "{peer}");
     });
+    let https = origin.https.unwrap_or(tls);
+    own.put("x-forwarded-proto", |out| out.extend_from_slice(if https { b"https" } else { b"http" }));
     let named = headers.get("x-forwarded-host").filter(|_| origin.believed).unwrap_or(&host.value);
-    codec::line(out, b"x-forwarded-host", named.as_bytes());
+    own.put("x-forwarded-host", |out| out.extend_from_slice(named.as_bytes()));
 }
 
 /// Whether an address is a declared hop.

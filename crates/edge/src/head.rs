@@ -37,6 +37,19 @@ impl Fault {
             _ => 400,
         }
     }
+
+    /// The sentence for whoever sent it.
+    pub(crate) fn told(self) -> &'static str {
+        match self {
+            Self::Host => "A request names its host exactly once; this one does not.",
+            Self::HostName => "The host's name has characters that no host's name has.",
+            Self::HostDiffers => "The host in the request line is not the one in the Host field.",
+            Self::Target => "The target of this request is not a path.",
+            Self::Method => "This method is not served here.",
+            Self::Coding => "Of the transfer codings only chunked is understood here.",
+            Self::Expectation => "This expectation cannot be met.",
+        }
+    }
 }
 
 /// The host that a request is for.
@@ -87,7 +100,10 @@ pub(crate) fn examine(parts: &mut Parts) -> Result<(Host, Wishes), Fault> {
     if !(path.starts_with('/') || path == "*" && parts.method == Method::OPTIONS) {
         return Err(Fault::Target);
     }
-    let wishes = wishes(parts)?;
+    let mut wishes = wishes(parts)?;
+    if let Some(protocol) = parts.extensions.get::<hyper::ext::Protocol>() {
+        wishes.upgrade = HeaderValue::from_str(protocol.as_str()).ok();
+    }
     Ok((host, wishes))
 }
 

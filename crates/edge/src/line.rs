@@ -1,16 +1,21 @@
 //! One visitor's connection: what is known of it, and the socket as hyper sees it.
 
+use crate::geo::Place;
+use crate::known::{Known, Visitor};
 use crate::stream::Stream;
 use crate::ticks::Ticks;
 use crate::upstream::h1::conn::Conn;
 use bytes::{Buf, Bytes};
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Ticks for which a word about a visitor is used again: it is good for ten times as long.
+const WORD_TICKS: u32 = 600;
 
 /// A connection, shared by its socket, its task and its requests.
 pub(crate) struct Line {
@@ -29,6 +34,12 @@ pub(crate) struct Line {
     pub(crate) stuck_since: Cell<u32>,
     /// Whether everything that was answered has left.
     pub(crate) flushed: Cell<bool>,
+    /// Whether it speaks HTTP/2.
+    pub(crate) http2: Cell<bool>,
+    /// Where its last visitor comes from.
+    place: Cell<Option<(IpAddr, Place)>>,
+    /// What servers were told of its last visitor, and until which tick that is told again.
+    word: RefCell<Option<(Visitor, u32, String)>>,
     /// The server's side of a tunnel that begins once the 101 has left.
     pub(crate) tunnel: RefCell<Option<Box<Conn>>>,
 }
@@ -45,8 +56,35 @@ impl Line {
             head_since: Cell::new(now),
             stuck_since: Cell::new(0),
             flushed: Cell::new(true),
+            http2: Cell::new(false),
+            place: Cell::new(None),
+            word: RefCell::new(None),
             tunnel: RefCell::new(None),
         })
+    }
+
+    /// Where an address comes from; looked up once for all requests of one visitor.
+    pub(crate) fn place(&self, of: IpAddr, look_up: impl FnOnce() -> Place) -> Place {
+        match self.place.get() {
+            Some((known, place)) if known == of => place,
+            _ => {
+                let place = look_up();
+                self.place.set(Some((of, place)));
+                place
+            }
+        }
+    }
+
+    /// The signed word about a visitor; signed once for a minute of its requests.
+    pub(crate) fn word(&self, known: &Known, visitor: &Visitor, out: &mut Vec<u8>) {
+        let mut word = self.word.borrow_mut();
+        let now = self.ticks.now();
+        if word.as_ref().is_none_or(|(of, until, _)| of != visitor || *until < now) {
+            *word = Some((*visitor, now + WORD_TICKS, known.word(visitor)));
+        }
+        if let Some((_, _, text)) = &*word {
+            out.extend_from_slice(text.as_bytes());
+        }
     }
 
     /// A request begins; it is over when the token is dropped.

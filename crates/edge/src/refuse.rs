@@ -1,10 +1,11 @@
 //! Small honest pages: what went wrong, whether to come back, and the id to quote.
 
-use crate::body::Body;
-use crate::line::Busy;
+use crate::body::{Body, End};
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
+use guard::Quota;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use std::time::Duration;
 
 /// What is told instead of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,13 @@ pub(crate) const NO_SERVER: Refusal = Refusal::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "No server can take this request right now. Please try again in a moment.",
 );
+pub(crate) const BUSY: Refusal = Refusal::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "More people ask than can be served right now. Please try again in a moment; nothing is lost.",
+);
+pub(crate) const TOO_MANY: Refusal =
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "That was more than this site allows in so short a time. Please wait a little.");
+pub(crate) const DENIED: Refusal = Refusal::new(StatusCode::FORBIDDEN, "This site does not answer requests from there at present.");
 pub(crate) const BAD_GATEWAY: Refusal = Refusal::new(
     StatusCode::BAD_GATEWAY,
     "The server behind this site did not answer properly. This is not your fault.",
@@ -51,27 +59,40 @@ pub(crate) const BROKE_OFF: Refusal =
     Refusal::new(StatusCode::BAD_REQUEST, "The request broke off before it was complete.").and_close();
 
 /// The answer, as a page or as problem+json (RFC 9457).
-pub(crate) fn response(refusal: Refusal, id: &str, page: bool, busy: Busy) -> Response<Body> {
+pub(crate) fn response(refusal: Refusal, id: &str, page: bool, end: End) -> Response<Body> {
     let title = refusal.status.canonical_reason().unwrap_or("Error");
     let (kind, text) = if page { (HTML, html(refusal, title, id)) } else { (JSON, json(refusal, title, id)) };
-    let mut response = Response::new(Body::whole(Bytes::from(text), busy));
+    let mut response = Response::new(Body::whole(Bytes::from(text), end));
     *response.status_mut() = refusal.status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(header::CACHE_CONTROL, NO_STORE);
     if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert("x-request-id", id);
-    }
-    if refusal.close {
-        headers.insert(header::CONNECTION, CLOSE);
+        headers.insert(REQUEST_ID, id);
     }
     response
 }
 
+/// Whole seconds, at least one, for `Retry-After`.
+pub(crate) fn retry_after(headers: &mut HeaderMap, wait: Duration) {
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000).max(1) as u64));
+}
+
+/// A limit as it stands (draft-ietf-httpapi-ratelimit-headers).
+pub(crate) fn quota(headers: &mut HeaderMap, quota: &Quota) {
+    let name = quota.limit.word();
+    let policy = format!("\"{name}\";q={};w={}", quota.burst, quota.window_secs);
+    let state = format!("\"{name}\";r={};t={}", quota.remaining, quota.reset_secs);
+    if let (Ok(policy), Ok(state)) = (HeaderValue::try_from(policy), HeaderValue::try_from(state)) {
+        headers.insert(HeaderName::from_static("ratelimit-policy"), policy);
+        headers.insert(HeaderName::from_static("ratelimit"), state);
+    }
+}
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 fn html(refusal: Refusal, title: &str, id: &str) -> String {
     let parts = [

@@ -1,31 +1,33 @@
 //! One request: from its head to the head of its answer.
 
-use crate::body::Body;
-use crate::forwarded;
+use crate::body::{Body, End};
+use crate::forwarded::{self, Origin};
 use crate::head::{self, Host, Wishes};
-use crate::line::Line;
+use crate::known::{CALLER, Visitor};
+use crate::line::{Busy, Line};
+use crate::own::Own;
+use crate::pool::Held;
 use crate::refuse::{self, Refusal};
-use crate::thread::Thread;
+use crate::seeing::id::TRACEPARENT;
+use crate::seeing::{self, Ids, Open, Phase, Verdict};
+use crate::thread::{Homes, Near, Thread};
 use crate::ticks::ticks;
-use crate::upstream::connect;
-use crate::upstream::h1::codec::{self, Framing};
-use crate::upstream::h1::conn::Conn;
-use crate::upstream::h1::exchange::{Exchange, Upload};
+use crate::tunnel;
+use crate::upstream::h1::codec::Framing;
+use crate::upstream::relay::{Ask, Got};
 use crate::upstream::trouble::Trouble;
-use crate::view::View;
-use http::header::{self, HeaderValue};
+use guard::{Arrival, Class, Facts, Outcome, Quota, Route, ShedWhy, Who};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use std::convert::Infallible;
-use std::fmt::Write as _;
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Ticks for which a `100 Continue` is waited for before the body is sent anyway (RFC 9110 section 10.1.1).
-const CONTINUE_TICKS: u32 = 10;
+/// Servers asked for one request, at most.
+const ATTEMPTS_MAX: u32 = 3;
 
 /// Serves one request.
 pub(crate) async fn serve(
@@ -35,171 +37,452 @@ pub(crate) async fn serve(
 ) -> Result<Response<Body>, Infallible> {
     let busy = line.begin();
     let (mut parts, body) = request.into_parts();
-    let mut id = String::with_capacity(32);
-    let _ = write!(id, "{:032x}", fastrand::u128(..));
-    let page = head::wants_page(&parts.headers);
-    let refused = |refusal: Refusal| Ok(refuse::response(refusal, &id, page, busy_of(&line)));
+    let near = thread.near();
+    let peer = forwarded::plain(line.peer.ip());
+    let origin = forwarded::origin(peer, &near.view.edge.hops, &parts.headers);
+    let ids = Ids::of(&parts.headers);
+    let tick = thread.tick();
+    let mut open = Box::new(thread.eye.open(tick.0, origin.client, ids));
+    open.stamp(Phase::Head, tick.0);
+    let visit = Visit { thread: &thread, line: &line, page: head::wants_page(&parts.headers) };
     let (host, wishes) = match head::examine(&mut parts) {
         Ok(found) => found,
         Err(fault) => {
+            open.asks(parts.version, &parts.method, "", parts.uri.path());
             let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
-            return refused(Refusal::new(status, why(fault)).and_close());
+            return Ok(visit.malformed(Refusal::new(status, fault.told()).and_close(), open, busy));
         }
     };
-    let view = thread.view();
-    let length = body.size_hint().exact();
-    if length.is_some_and(|length| length > view.limits.body_bytes) {
-        return refused(refuse::TOO_LARGE);
+    let name = host.name();
+    open.asks(parts.version, &parts.method, &name, parts.uri.path());
+    let Some(route) = near.view.policy.route(&name) else {
+        return Ok(visit.malformed(refuse::NO_SUCH_HOST, open, busy));
+    };
+    open.lane = near.lanes.get(route.index).copied().unwrap_or(seeing::Lane::NONE);
+    if near.view.edge.to_https && !origin.https.unwrap_or(line.tls) {
+        return Ok(visit.to_https(&near, &name, &parts, open, busy));
     }
+    let length = body.size_hint().exact();
+    if length.is_some_and(|length| length > near.view.edge.limits.body_bytes) {
+        return Ok(visit.malformed(refuse::TOO_LARGE, open, busy));
+    }
+    let (passed, known) = match judge(&thread, &line, &near, route, &parts, &origin, &mut open) {
+        Ok(passed) => passed,
+        Err(refusal) => return Ok(visit.limited(refusal, open, busy)),
+    };
+    let Some((place, pool)) = near.view.pool_of(route) else {
+        return Ok(visit.shed(ShedWhy::NoServer, Duration::from_secs(5), open, busy));
+    };
+    let arrival = Arrival { class: passed.class, visitor: passed.number, deadline: route.deadline };
+    let deadline = thread.ticks.after(route.deadline);
+    let held = match pool.arrive(arrival).await {
+        Ok(held) => held,
+        Err(shed) => return Ok(visit.shed(shed.why, shed.retry_after, open, busy)),
+    };
+    open.stamp(Phase::Admitted, thread.tick().0);
+    let own = own(&thread, &line, &near, &parts, &host, &origin, &passed, &open.ids);
     let framing = match length {
         Some(0) if body.is_end_stream() && !tells_length(&parts.method) => Framing::None,
         Some(length) => Framing::Length(length),
         None => Framing::Chunked,
     };
-    let mut upload = (!body.is_end_stream()).then(|| {
-        let mut upload = Upload::new(body, framing == Framing::Chunked, view.limits.body_bytes);
-        if wishes.expects {
-            upload.hold = Some(thread.ticks.now() + CONTINUE_TICKS);
+    let upgraded = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
+    let tunnels = wishes.upgrade.is_some();
+    let body = (!body.is_end_stream() && !tunnels).then_some(body);
+    let limits = &near.view.edge.limits;
+    let ask = Ask {
+        thread: &thread,
+        parts: &parts,
+        host: &host,
+        wishes: &wishes,
+        framing: if tunnels { Framing::None } else { framing },
+        own: &own,
+        room: limits.body_bytes,
+        wait: ticks(limits.body_wait),
+        deadline,
+    };
+    let Some(homes) = near.pools.get(place) else {
+        return Ok(visit.shed(ShedWhy::NoServer, Duration::from_secs(5), open, busy));
+    };
+    let relayed = relay(&ask, homes, held, body, &mut open).await;
+    thread.keep_own(own);
+    let response = match relayed {
+        Ok(relayed) => {
+            let mut response = visit.answer(relayed, wishes.upgrade.as_ref(), upgraded, open, busy);
+            let status = response.status();
+            finish(&near, route, &line, &parts, passed.quota.as_ref(), known, &mut response);
+            if status == StatusCode::SWITCHING_PROTOCOLS && parts.version == http::Version::HTTP_2 {
+                *response.status_mut() = StatusCode::OK;
+            }
+            response
         }
-        upload
-    });
-    let mut fresh = false;
-    loop {
-        let at = thread.pick(&view);
-        let home = thread.home(at);
-        let idle = if fresh { None } else { home.take() };
-        let mut conn = match idle {
-            Some(conn) => conn,
-            None => match Box::pin(connect::plain(at)).await {
-                Ok(stream) => Box::new(Conn::new(stream)),
-                Err(trouble) => return refused(told(&trouble)),
-            },
-        };
-        write_head(&mut conn.head, &line, &view, &parts, &host, &wishes, framing);
-        let mut exchange = Exchange::new(conn, home, upload);
-        let mut map = thread.map();
-        let deadline = thread.ticks.after(view.limits.body_wait);
-        let alarm = thread.ticks.alarm();
-        let answered = poll_fn(|cx| {
-            let polled = exchange.poll_head(cx, &thread.ticks, &parts.method, &mut map);
-            if polled.is_pending() {
-                if alarm.late() {
-                    return Poll::Ready(Err(Trouble::Late));
-                }
-                let hold = exchange.hold().unwrap_or(deadline);
-                alarm.set(hold.min(deadline), cx);
-            }
-            polled
-        })
-        .await;
-        drop(alarm);
-        match answered {
-            Ok(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
-                let Some(to) = head.upgrade.filter(|_| wishes.upgrade.is_some()) else {
-                    return refused(refuse::BAD_GATEWAY);
-                };
-                let mut response = Response::new(Body::whole(bytes::Bytes::new(), busy));
-                *response.status_mut() = head.status;
-                *response.headers_mut() = head.headers;
-                response.headers_mut().insert(header::UPGRADE, to);
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-                line.tunnel.replace(Some(exchange.into_conn()));
-                return Ok(response);
-            }
-            Ok(mut head) => {
-                let headers = std::mem::take(&mut head.headers);
-                let status = head.status;
-                let answer = exchange.into_download(&head, &thread.ticks, ticks(view.limits.body_wait));
-                let mut response = Response::new(Body::answer(answer, busy));
-                *response.status_mut() = status;
-                *response.headers_mut() = headers;
-                if let Some(reason) = head.reason
-                    && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason)
-                {
-                    response.extensions_mut().insert(reason);
-                }
-                if let Ok(id) = HeaderValue::from_str(&id) {
-                    response.headers_mut().insert("x-request-id", id);
-                }
-                thread.keep_map(parts.headers);
-                return Ok(response);
-            }
-            Err(trouble) => {
-                thread.keep_map(map);
-                let stale = exchange.reused()
-                    && !exchange.begun
-                    && !fresh
-                    && matches!(trouble, Trouble::Closed | Trouble::Reset(_));
-                match exchange.untouched() {
-                    Ok(rest) if stale && (rest.is_some() || parts.method.is_idempotent()) => {
-                        upload = rest;
-                        fresh = true;
-                    }
-                    _ => return refused(told(&trouble)),
-                }
-            }
+        Err(trouble) => visit.failed(&trouble, route, open, busy),
+    };
+    thread.keep_map(parts.headers);
+    Ok(response)
+}
+
+/// What became of a judgement.
+struct Passed {
+    class: Class,
+    number: u64,
+    quota: Option<Quota>,
+    /// The visitor as servers are told of it.
+    visitor: Visitor,
+    /// Whether a declared caller asked for it.
+    told: bool,
+}
+
+/// Who asks, and whether it may. The second of the pair is the number of a known visitor.
+fn judge(
+    thread: &Thread,
+    line: &Line,
+    near: &Near,
+    route: &Route,
+    parts: &Parts,
+    origin: &Origin,
+    open: &mut Open,
+) -> Result<(Passed, Option<u64>), guard::Refusal> {
+    let view = &near.view;
+    let token = parts.headers.get(CALLER).map(HeaderValue::as_bytes);
+    let caller = view.policy.caller(origin.client, token);
+    let told = caller.and_then(|_| view.known.told(&parts.headers));
+    let known = match (caller, told) {
+        (None, _) => view.known.visitor(&parts.headers, line.tls),
+        (Some(_), told) => told.and_then(|told| told.known),
+    };
+    let client = told.map_or(origin.client, |told| told.client);
+    let place = line.place(client, || thread.shared.geo.load().look_up(client));
+    let who = match (caller, told, known) {
+        (_, _, Some(number)) => Who::Known(number),
+        (Some(caller), None, None) => Who::Caller(caller),
+        _ => Who::First,
+    };
+    open.client = client;
+    open.visitor = known;
+    open.country = place.country;
+    open.asn = place.asn;
+    open.caller = caller.and_then(|caller| thread.eye.caller(&caller.id));
+    let facts = Facts {
+        client,
+        country: place.country,
+        asn: place.asn,
+        who,
+        carried: told.map(|told| told.class),
+        path: parts.uri.path(),
+        agent: parts.headers.get(header::USER_AGENT).map(HeaderValue::as_bytes),
+    };
+    let tick = thread.tick();
+    let verdict = route.judge(&facts, &thread.shared.meters, tick, fastrand::u64(..));
+    open.stamp(Phase::Judged, tick.0);
+    match verdict {
+        guard::Verdict::Pass { class, visitor: number, quota } => {
+            open.class = seen_class(class);
+            let visitor = Visitor { known, class, client };
+            Ok((Passed { class, number, quota, visitor, told: told.is_some() }, known))
         }
+        guard::Verdict::Refuse(refusal) => Err(refusal),
     }
 }
 
-fn busy_of(line: &Rc<Line>) -> crate::line::Busy {
-    line.begin()
+fn seen_class(class: Class) -> seeing::Class {
+    match class {
+        Class::Urgent => seeing::Class::Urgent,
+        Class::Known => seeing::Class::Known,
+        Class::First => seeing::Class::First,
+        Class::Bot => seeing::Class::Bot,
+    }
 }
+
+/// What the edge says itself to the server.
+fn own(
+    thread: &Thread,
+    line: &Line,
+    near: &Near,
+    parts: &Parts,
+    host: &Host,
+    origin: &Origin,
+    passed: &Passed,
+    ids: &Ids,
+) -> Own {
+    let mut own = thread.own();
+    let peer = forwarded::plain(line.peer.ip());
+    let told = passed.told.then_some(passed.visitor.client);
+    forwarded::fields(&mut own, origin, peer, told, line.tls, host, &parts.headers);
+    own.put(TRACEPARENT, |out| out.extend_from_slice(&ids.outward()));
+    own.put("x-request-id", |out| out.extend_from_slice(&ids.trace.digits()));
+    own.put(crate::known::VISITOR, |out| line.word(&near.view.known, &passed.visitor, out));
+    if parts.extensions.get::<hyper::ext::Protocol>().is_some() && !parts.headers.contains_key(KEY) {
+        // By HTTP/2 there is none (RFC 8441 section 5.1), by HTTP/1.1 there must be one.
+        own.put("sec-websocket-key", |out| out.extend_from_slice(tunnel::key().as_bytes()));
+    }
+    own
+}
+
+const KEY: HeaderName = header::SEC_WEBSOCKET_KEY;
 
 /// Whether a request without content says so, as servers expect of these methods (RFC 9110 section 8.6).
 fn tells_length(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
-fn write_head(
-    out: &mut Vec<u8>,
-    line: &Line,
-    view: &View,
-    parts: &Parts,
-    host: &Host,
-    wishes: &Wishes,
-    framing: Framing,
-) {
-    let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    codec::request_line(out, &parts.method, target, host.value.as_bytes());
-    for (name, value) in &parts.headers {
-        if head::passes(name) {
-            codec::line(out, name.as_str().as_bytes(), value.as_bytes());
+/// What a server answered, and the permit for it.
+struct Relayed {
+    got: Got,
+    held: Held,
+    latency: Duration,
+}
+
+/// Asks servers until one answers or guard says that it is enough.
+async fn relay(
+    ask: &Ask<'_>,
+    homes: &Homes,
+    mut held: Held,
+    mut body: Option<Incoming>,
+    open: &mut Open,
+) -> Result<Relayed, Trouble> {
+    let mut attempts = 0;
+    loop {
+        let Some(at) = held.server() else { return Err(Trouble::Closed) };
+        open.server = Some(at);
+        let home = homes.of(at, &ask.thread.ticks);
+        let from = Instant::now();
+        attempts += 1;
+        let miss = match ask.at(&homes.pool, &home, at, body, open).await {
+            Ok(got) => return Ok(Relayed { got, held, latency: from.elapsed() }),
+            Err(miss) => miss,
+        };
+        let repeatable = miss.trouble.elsewhere()
+            && attempts < ATTEMPTS_MAX
+            && (!miss.sent || ask.parts.method.is_idempotent());
+        let outcome = miss.trouble.outcome();
+        let rest = match miss.body {
+            Ok(rest) if repeatable => rest,
+            _ => {
+                held.done(outcome);
+                return Err(miss.trouble);
+            }
+        };
+        match held.retry(outcome) {
+            Some(next) => {
+                open.retry(at, miss.trouble.failure(), ask.thread.tick().0);
+                held = next;
+                body = rest;
+            }
+            None => return Err(miss.trouble),
         }
     }
-    codec::framing(out, framing);
-    if wishes.expects && framing != Framing::None {
-        out.extend_from_slice(b"expect: 100-continue\r\n");
-    }
-    if let Some(to) = &wishes.upgrade {
-        out.extend_from_slice(b"connection: upgrade\r\n");
-        codec::line(out, b"upgrade", to.as_bytes());
-    }
-    let peer = forwarded::plain(line.peer.ip());
-    let origin = forwarded::origin(peer, &view.hops, &parts.headers);
-    forwarded::write(out, &origin, peer, line.tls, host, &parts.headers);
-    out.extend_from_slice(b"\r\n");
 }
 
-fn why(fault: head::Fault) -> &'static str {
-    match fault {
-        head::Fault::Host => "A request names its host exactly once; this one does not.",
-        head::Fault::HostName => "The host's name has characters that no host's name has.",
-        head::Fault::HostDiffers => "The host in the request line is not the one in the Host field.",
-        head::Fault::Target => "The target of this request is not a path.",
-        head::Fault::Method => "This method is not served here.",
-        head::Fault::Coding => "Of the transfer codings only chunked is understood here.",
-        head::Fault::Expectation => "This expectation cannot be met.",
+/// What the visitor is told besides the server's own words.
+fn finish(
+    near: &Near,
+    route: &Route,
+    line: &Line,
+    parts: &Parts,
+    quota: Option<&Quota>,
+    known: Option<u64>,
+    response: &mut Response<Body>,
+) {
+    let status = response.status().as_u16();
+    if let Some(lasting) = route.makes_known(parts.method.as_str(), parts.uri.path(), status) {
+        let visitor = known.unwrap_or_else(|| fastrand::u64(1..));
+        if let Some(cookie) = near.view.known.cookie(visitor, lasting, line.tls) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
+    // Whoever is near the end of a limit learns of it; for all others it would be noise.
+    if let Some(quota) = quota.filter(|quota| quota.remaining <= quota.burst / 4)
+        && !response.headers().contains_key("ratelimit")
+    {
+        refuse::quota(response.headers_mut(), quota);
     }
 }
 
-/// What a visitor is told of a server's trouble.
-fn told(trouble: &Trouble) -> Refusal {
-    match trouble {
-        Trouble::Certificate { .. } => refuse::CERTIFICATE,
-        Trouble::Late | Trouble::Stalled | Trouble::ConnectTime => refuse::LATE,
-        Trouble::TooLarge => refuse::TOO_LARGE,
-        Trouble::Visitor => refuse::BROKE_OFF,
-        _ => refuse::BAD_GATEWAY,
+/// A request that is to be answered.
+struct Visit<'a> {
+    thread: &'a Rc<Thread>,
+    line: &'a Rc<Line>,
+    page: bool,
+}
+
+impl Visit<'_> {
+    fn end(&self, open: Box<Open>, busy: Busy) -> End {
+        End { thread: Rc::clone(self.thread), open: Some(open), reading: None, _busy: busy }
     }
+
+    fn refuse(&self, refusal: Refusal, open: Box<Open>, busy: Busy) -> Response<Body> {
+        let digits = open.ids.trace.digits();
+        let id = std::str::from_utf8(&digits).unwrap_or_default();
+        let mut response = refuse::response(refusal, id, self.page, self.end(open, busy));
+        if refusal.close && !self.line.http2.get() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn malformed(&self, refusal: Refusal, mut open: Box<Open>, busy: Busy) -> Response<Body> {
+        open.answered_here(Verdict::Malformed, refusal.status.as_u16(), refusal.why, self.thread.tick().0);
+        self.refuse(refusal, open, busy)
+    }
+
+    fn to_https(&self, near: &Near, name: &str, parts: &Parts, mut open: Box<Open>, busy: Busy) -> Response<Body> {
+        let status = StatusCode::PERMANENT_REDIRECT;
+        open.answered_here(Verdict::Redirected, status.as_u16(), "", self.thread.tick().0);
+        let port = near.view.edge.listen_tls.first().map_or(443, std::net::SocketAddr::port);
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let to = if port == 443 { format!("https://{name}{path}") } else { format!("https://{name}:{port}{path}") };
+        let mut response = Response::new(Body::whole(bytes::Bytes::new(), self.end(open, busy)));
+        *response.status_mut() = status;
+        if let Ok(to) = HeaderValue::try_from(to) {
+            response.headers_mut().insert(header::LOCATION, to);
+        }
+        response
+    }
+
+    fn limited(&self, refused: guard::Refusal, mut open: Box<Open>, busy: Busy) -> Response<Body> {
+        let (verdict, refusal) = if refused.limit.denies() {
+            (Verdict::Denied, refuse::DENIED)
+        } else {
+            (Verdict::Limited, refuse::TOO_MANY)
+        };
+        let seconds = |wait: Duration| u32::try_from(wait.as_millis().div_ceil(1000).max(1)).unwrap_or(u32::MAX);
+        let mut limit = seeing::Limit::edge(refused.limit.word());
+        limit.retry_after = refused.retry_after.map(seconds);
+        if let Some(quota) = &refused.quota {
+            limit.quota = Some(quota.burst);
+            limit.window = Some(quota.window_secs);
+            limit.remaining = Some(quota.remaining);
+            limit.reset = Some(quota.reset_secs);
+        }
+        open.refused(verdict, refusal.status.as_u16(), Some(limit), self.thread.tick().0);
+        let mut response = self.refuse(refusal, open, busy);
+        if let Some(wait) = refused.retry_after {
+            refuse::retry_after(response.headers_mut(), wait);
+        }
+        if let Some(quota) = &refused.quota {
+            refuse::quota(response.headers_mut(), quota);
+        }
+        response
+    }
+
+    fn shed(&self, why: ShedWhy, wait: Duration, mut open: Box<Open>, busy: Busy) -> Response<Body> {
+        let refusal = if why == ShedWhy::NoServer { refuse::NO_SERVER } else { refuse::BUSY };
+        let (status, tick) = (refusal.status.as_u16(), self.thread.tick().0);
+        if why == ShedWhy::NoServer {
+            open.failed(seeing::Failure::NoServer, status, "", tick);
+        } else {
+            open.refused(Verdict::Shed, status, None, tick);
+        }
+        let mut response = self.refuse(refusal, open, busy);
+        refuse::retry_after(response.headers_mut(), wait);
+        response
+    }
+
+    fn failed(
+        &self,
+        trouble: &Trouble,
+        route: &Route,
+        mut open: Box<Open>,
+        busy: Busy,
+    ) -> Response<Body> {
+        let refusal = match trouble {
+            Trouble::Certificate { .. } => refuse::CERTIFICATE,
+            Trouble::Late | Trouble::Stalled | Trouble::ConnectTime => refuse::LATE,
+            Trouble::TooLarge => refuse::TOO_LARGE,
+            Trouble::Visitor => refuse::BROKE_OFF,
+            _ => refuse::BAD_GATEWAY,
+        };
+        let why = trouble.to_string();
+        if matches!(trouble, Trouble::TooLarge | Trouble::Visitor) {
+            return self.malformed(refusal, open, busy);
+        }
+        open.failed(trouble.failure(), refusal.status.as_u16(), &why, self.thread.tick().0);
+        if self.thread.may_warn() {
+            tracing::warn!(request = %open.ids.trace, pool = %route.pool, server = ?open.server, "{why}");
+        }
+        self.refuse(refusal, open, busy)
+    }
+
+    fn answer(
+        &self,
+        relayed: Relayed,
+        upgrade: Option<&HeaderValue>,
+        upgraded: Option<hyper::upgrade::OnUpgrade>,
+        mut open: Box<Open>,
+        busy: Busy,
+    ) -> Response<Body> {
+        let tick = self.thread.tick().0;
+        let digits = open.ids.trace.digits();
+        let outcome = |status: StatusCode| Outcome::Answered { latency: relayed.latency, status: status.as_u16() };
+        let mut response = match relayed.got {
+            Got::Answer(head, answer) => {
+                seen(&mut open, head.status, &head.headers, tick);
+                let mut end = self.end(open, busy);
+                match answer {
+                    // All of it has come: the server is free, whoever still reads.
+                    crate::upstream::h1::exchange::Answer::Whole(_) => relayed.held.done(outcome(head.status)),
+                    crate::upstream::h1::exchange::Answer::Rest(_) => {
+                        end.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
+                    }
+                }
+                let mut response = Response::new(Body::answer(answer, end));
+                *response.status_mut() = head.status;
+                *response.headers_mut() = head.headers;
+                if let Some(reason) = head.reason
+                    && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason)
+                {
+                    response.extensions_mut().insert(reason);
+                }
+                response
+            }
+            Got::Http2(answer) => {
+                let (head, body) = answer.into_parts();
+                seen(&mut open, head.status, &head.headers, tick);
+                let mut end = self.end(open, busy);
+                end.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
+                let mut response = Response::new(Body::http2(body, end));
+                *response.status_mut() = head.status;
+                *response.headers_mut() = head.headers;
+                response
+            }
+            Got::Switched(head, conn) => {
+                relayed.held.done(outcome(head.status));
+                let Some(to) = head.upgrade.filter(|_| upgrade.is_some()) else {
+                    open.failed(seeing::Failure::Garbage, 502, "switched protocols unasked", tick);
+                    return self.refuse(refuse::BAD_GATEWAY, open, busy);
+                };
+                seen(&mut open, head.status, &head.headers, tick);
+                let mut response = Response::new(Body::whole(bytes::Bytes::new(), self.end(open, busy)));
+                *response.status_mut() = head.status;
+                *response.headers_mut() = head.headers;
+                if self.line.http2.get() {
+                    response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
+                    if let Some(upgraded) = upgraded {
+                        tokio::task::spawn_local(tunnel::http2(upgraded, conn));
+                    }
+                } else {
+                    response.headers_mut().insert(header::UPGRADE, to);
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+                    self.line.tunnel.replace(Some(conn));
+                }
+                response
+            }
+        };
+        if let Ok(id) = HeaderValue::from_bytes(&digits) {
+            response.headers_mut().insert(refuse::REQUEST_ID, id);
+        }
+        response
+    }
+}
+
+fn seen(open: &mut Open, status: StatusCode, headers: &HeaderMap, tick: u64) {
+    // The time of day matters only where a server tells of a limit.
+    let unix = if matches!(status.as_u16(), 429 | 503) {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    } else {
+        0
+    };
+    open.answered(status, headers, tick, unix);
+    open.count();
 }

@@ -7,10 +7,12 @@ use crate::line::{Line, Socket};
 use crate::request;
 use crate::stream::Stream;
 use crate::thread::Thread;
+use crate::tunnel;
+use crate::tasks::Local;
 use crate::ticks::{Alarm, ticks};
 use crate::tunnel;
 use bytes::Bytes;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::future::{Future, poll_fn};
@@ -37,8 +39,9 @@ enum End {
 }
 
 /// HTTP/1.1 until the visitor goes.
-pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream, mut before: Bytes) {
+pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream) {
     let alarm = thread.ticks.alarm();
+    let mut before = Bytes::new();
     loop {
         match Box::pin(stretch(&thread, &line, stream, before, &alarm)).await {
             End::Idle(socket, rest) => {
@@ -47,12 +50,12 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
                 if before.is_empty() && !wakes(&thread, &line, &stream, &alarm).await {
                     return;
                 }
-                line.head_since.set(0);
             }
             End::Tunnel(socket, rest) => {
                 if let Some(conn) = line.tunnel.take() {
                     drop(alarm);
-                    tunnel::run(&thread, socket, rest, conn).await;
+                    drop(line);
+                    tunnel::run(socket, rest, conn).await;
                 }
                 return;
             }
@@ -66,7 +69,7 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
 
 /// Serves until nothing is under way.
 async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: Bytes, alarm: &Alarm) -> End {
-    let limits = thread.view().limits.clone();
+    let limits = thread.near().view.edge.limits.clone();
     let head_ticks = ticks(limits.head_wait);
     let body_ticks = ticks(limits.body_wait);
     let service = service_fn({
@@ -74,14 +77,22 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
         move |request| request::serve(Rc::clone(&thread), Rc::clone(&line), request)
     });
     let socket = TokioIo::new(Socket { stream, line: Rc::clone(line), before, ends: false });
-    let mut conn = http1::Builder::new()
+    let mut builder = http1::Builder::new();
+    if limits.headers as usize != HYPER_HEADERS {
+        builder.max_headers(limits.headers as usize);
+    }
+    let mut conn = builder
         .half_close(false)
-        .max_headers(limits.headers as usize)
         .max_header_size(limits.head_bytes as usize)
         .max_buf_size((limits.head_bytes as usize).max(MIN_BUFFER))
         .header_read_timeout(None)
         .serve_connection(socket, service);
+    let mut asked = false;
     let ended = poll_fn(|cx| {
+        if thread.shared.draining() && !asked {
+            asked = true;
+            Pin::new(&mut conn).graceful_shutdown();
+        }
         if Pin::new(&mut conn).poll(cx).is_ready() {
             return Poll::Ready(false);
         }
@@ -100,6 +111,8 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
     }
 }
 
+/// What hyper has room for without asking for memory.
+const HYPER_HEADERS: usize = 100;
 /// hyper's least.
 const MIN_BUFFER: usize = 8 * 1024;
 
@@ -139,12 +152,12 @@ fn watch(
 
 /// Waits alone for the next byte. False when there is none in time.
 async fn wakes(thread: &Rc<Thread>, line: &Line, stream: &Stream, alarm: &Alarm) -> bool {
-    let due = line.last.get().saturating_add(ticks(thread.view().limits.idle));
+    let due = line.last.get().saturating_add(ticks(thread.near().view.edge.limits.idle));
     poll_fn(|cx| {
         if stream.socket().poll_read_ready(cx).is_ready() {
             return Poll::Ready(true);
         }
-        if thread.ticks.now() >= due {
+        if thread.ticks.now() >= due || thread.shared.draining() {
             return Poll::Ready(false);
         }
         alarm.set(due, cx);
@@ -152,6 +165,61 @@ async fn wakes(thread: &Rc<Thread>, line: &Line, stream: &Stream, alarm: &Alarm)
     })
     .await
 }
+
+/// HTTP/2 until the visitor goes.
+pub(crate) async fn http2(thread: Rc<Thread>, line: Rc<Line>, stream: Stream) {
+    let limits = thread.near().view.edge.limits.clone();
+    let (idle_ticks, body_ticks) = (ticks(limits.idle), ticks(limits.body_wait));
+    let service = service_fn({
+        let (thread, line) = (Rc::clone(&thread), Rc::clone(&line));
+        move |request| request::serve(Rc::clone(&thread), Rc::clone(&line), request)
+    });
+    let socket = TokioIo::new(Socket { stream, line: Rc::clone(&line), before: Bytes::new(), ends: true });
+    let mut conn = http2::Builder::new(Local)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(limits.head_bytes)
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(RESETS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(4 * STREAM_WINDOW)
+        .max_send_buf_size(STREAM_WINDOW as usize)
+        .enable_connect_protocol()
+        .serve_connection(socket, service);
+    let alarm = thread.ticks.alarm();
+    let mut leaving: Option<u32> = None;
+    poll_fn(|cx| {
+        let now = thread.ticks.now();
+        let idle = line.busy.get() == 0 && now.saturating_sub(line.last.get()) >= idle_ticks;
+        if leaving.is_none() && (idle || thread.shared.draining()) {
+            leaving = Some(now + body_ticks);
+            Pin::new(&mut conn).graceful_shutdown();
+        }
+        if Pin::new(&mut conn).poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let stuck = line.stuck_since.get();
+        if (stuck != 0 && now.saturating_sub(stuck) >= body_ticks) || leaving.is_some_and(|end| now >= end) {
+            return Poll::Ready(());
+        }
+        let due = match (leaving, stuck) {
+            (Some(end), _) => end,
+            (None, 0) if line.busy.get() == 0 => line.last.get() + idle_ticks,
+            (None, 0) => now + idle_ticks,
+            (None, stuck) => stuck + body_ticks,
+        };
+        alarm.set(due, cx);
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Streams at once on one connection.
+const STREAMS_MAX: u32 = 128;
+/// Streams that a visitor may open and reset before we have seen them, and those that it makes us reset, before the
+/// connection is closed.
+const RESETS_MAX: usize = 64;
+/// Bytes that a visitor may send on one stream before it waits for us.
+const STREAM_WINDOW: u32 = 64 * 1024;
 
 /// Closes so that the last answer arrives: a socket with unread bytes would be reset.
 async fn linger(mut stream: Stream, thread: &Rc<Thread>, alarm: &Alarm) {

@@ -1,9 +1,15 @@
 //! What one thread has for itself: its clock, its view of the plan, its idle connections.
 
+use crate::own::Own;
+use crate::pool::{Held, Pool};
+use crate::seeing::{Eye, Lane};
+use crate::shared::Shared;
 use crate::ticks::Ticks;
 use crate::upstream::home::Home;
 use crate::view::View;
+use guard::{Outcome, Tick};
 use http::HeaderMap;
+use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -11,45 +17,94 @@ use std::sync::Arc;
 
 /// Maps of header fields kept for the next request.
 const MAPS_MAX: usize = 64;
+/// Warnings about servers in a second.
+const WARNINGS_MAX: u32 = 5;
+/// Ticks after an answer's head after which its server is free again though the visitor still reads.
+const READING_TICKS: u32 = 10;
 
 /// A thread's own things; nothing in it is shared.
 pub(crate) struct Thread {
+    pub(crate) shared: Arc<Shared>,
     pub(crate) ticks: Rc<Ticks>,
-    view: RefCell<Arc<View>>,
-    homes: RefCell<Vec<(SocketAddr, Rc<Home>)>>,
+    pub(crate) eye: Eye,
+    near: RefCell<Rc<Near>>,
+    version: Cell<u64>,
     maps: RefCell<Vec<HeaderMap>>,
-    turn: Cell<usize>,
+    own: Cell<Option<Own>>,
+    /// The second of the last warning about servers, and how many there were in it.
+    warned: Cell<(u32, u32)>,
+    /// Permits of answers that are still being read.
+    reading: RefCell<Slab<(u32, Held, Outcome)>>,
+}
+
+/// The view as this thread knows it, with what it adds.
+pub(crate) struct Near {
+    pub(crate) view: Arc<View>,
+    /// By the route's index.
+    pub(crate) lanes: Vec<Lane>,
+    /// By the pool's place in the view.
+    pub(crate) pools: Vec<Rc<Homes>>,
+}
+
+/// A thread's connections to the servers of one pool.
+pub(crate) struct Homes {
+    pub(crate) pool: Arc<Pool>,
+    list: RefCell<Vec<(SocketAddr, Rc<Home>)>>,
+}
+
+impl Homes {
+    pub(crate) fn new(pool: Arc<Pool>) -> Rc<Self> {
+        Rc::new(Self { pool, list: RefCell::default() })
+    }
+
+    pub(crate) fn of(&self, at: SocketAddr, ticks: &Rc<Ticks>) -> Rc<Home> {
+        let mut list = self.list.borrow_mut();
+        if let Some((_, home)) = list.iter().find(|(known, _)| *known == at) {
+            return Rc::clone(home);
+        }
+        let home = Home::new(Rc::clone(ticks));
+        list.push((at, Rc::clone(&home)));
+        home
+    }
+
+    fn sweep(&self) {
+        let mut list = self.list.borrow_mut();
+        list.retain(|(_, home)| home.sweep());
+    }
 }
 
 impl Thread {
-    pub(crate) fn new(view: Arc<View>) -> Rc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, number: usize) -> Rc<Self> {
+        let eye = shared.seeing.eye(number);
+        let version = shared.version();
+        let near = Near::new(shared.view(), &eye, None);
         Rc::new(Self {
             ticks: Ticks::new(),
-            view: RefCell::new(view),
-            homes: RefCell::default(),
+            eye,
+            near: RefCell::new(Rc::new(near)),
+            version: Cell::new(version),
             maps: RefCell::default(),
-            turn: Cell::new(0),
+            own: Cell::new(None),
+            warned: Cell::new((0, 0)),
+            reading: RefCell::default(),
+            shared,
         })
     }
 
-    pub(crate) fn view(&self) -> Arc<View> {
-        Arc::clone(&self.view.borrow())
-    }
-
-    pub(crate) fn pick(&self, view: &View) -> SocketAddr {
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
-        view.servers[turn % view.servers.len()]
-    }
-
-    pub(crate) fn home(&self, at: SocketAddr) -> Rc<Home> {
-        let mut homes = self.homes.borrow_mut();
-        if let Some((_, home)) = homes.iter().find(|(known, _)| *known == at) {
-            return Rc::clone(home);
+    /// The newest view.
+    pub(crate) fn near(&self) -> Rc<Near> {
+        let version = self.shared.version();
+        if version != self.version.get() {
+            self.version.set(version);
+            let before = self.near.borrow().clone();
+            self.near.replace(Rc::new(Near::new(self.shared.view(), &self.eye, Some(&before))));
         }
-        let home = Home::new(Rc::clone(&self.ticks));
-        homes.push((at, Rc::clone(&home)));
-        home
+        Rc::clone(&self.near.borrow())
+    }
+
+    /// Microseconds since the edge began.
+    pub(crate) fn tick(&self) -> Tick {
+        Tick(u64::try_from(self.shared.zero.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
     /// An empty map.
@@ -66,8 +121,65 @@ impl Thread {
         }
     }
 
-    /// What is due now and then.
-    pub(crate) fn sweep(&self) {
-        self.homes.borrow().iter().for_each(|(_, home)| home.sweep());
+    /// An empty buffer for fields of the edge's own.
+    pub(crate) fn own(&self) -> Own {
+        self.own.take().unwrap_or_default()
+    }
+
+    /// Keeps it for the next request.
+    pub(crate) fn keep_own(&self, mut own: Own) {
+        if own.modest() {
+            own.clear();
+            self.own.set(Some(own));
+        }
+    }
+
+    /// Whether one more warning about a server is written: a dead pool would fill the disk.
+    pub(crate) fn may_warn(&self) -> bool {
+        let second = self.ticks.now() / 10;
+        let (last, count) = self.warned.get();
+        let count = if last == second { count + 1 } else { 1 };
+        self.warned.set((second, count));
+        count <= WARNINGS_MAX
+    }
+
+    /// Keeps a permit while the answer's body comes, for a second at most: a slow reader is no load for a server.
+    pub(crate) fn reads(&self, held: Held, outcome: Outcome) -> usize {
+        self.reading.borrow_mut().insert((self.ticks.now() + READING_TICKS, held, outcome))
+    }
+
+    /// The body has come.
+    pub(crate) fn read(&self, key: usize) {
+        let found = self.reading.borrow_mut().try_remove(key);
+        if let Some((_, held, outcome)) = found {
+            held.done(outcome);
+        }
+    }
+
+    /// What is due at every tick.
+    pub(crate) fn advance(&self) {
+        self.ticks.advance();
+        let now = self.ticks.now();
+        let due: Vec<usize> =
+            self.reading.borrow().iter().filter(|(_, (due, ..))| *due <= now).map(|(key, _)| key).collect();
+        due.into_iter().for_each(|key| self.read(key));
+        if now % 16 == 0 {
+            self.near().pools.iter().for_each(|homes| homes.sweep());
+        }
+    }
+}
+
+impl Near {
+    fn new(view: Arc<View>, eye: &Eye, before: Option<&Self>) -> Self {
+        let lanes = view.policy.routes().iter().map(|route| eye.lane(&route.service, &route.pool)).collect();
+        let pools = view
+            .pools
+            .iter()
+            .map(|(pool, _)| {
+                let known = before.and_then(|near| near.pools.iter().find(|homes| Arc::ptr_eq(&homes.pool, pool)));
+                known.map_or_else(|| Homes::new(Arc::clone(pool)), Rc::clone)
+            })
+            .collect();
+        Self { view, lanes, pools }
     }
 }

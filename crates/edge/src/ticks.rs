@@ -40,6 +40,11 @@ impl Ticks {
         self.now().saturating_add(ticks(wait)).min(NEVER - 1)
     }
 
+    /// How long it is until a tick.
+    pub(crate) fn until(&self, tick: u32) -> Duration {
+        TICK * tick.saturating_sub(self.now())
+    }
+
     /// Moves the clock and wakes whoever is due.
     pub(crate) fn advance(&self) {
         let now = u32::try_from(self.began.elapsed().as_millis() / TICK.as_millis()).unwrap_or(NEVER - 2) + 1;
@@ -52,6 +57,12 @@ impl Ticks {
             }
         }
         due.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes everybody: something has changed for all.
+    pub(crate) fn ring(&self) {
+        let all: Vec<Waker> = self.alarms.borrow().iter().filter_map(|(_, entry)| entry.waker.clone()).collect();
+        all.into_iter().for_each(Waker::wake);
     }
 
     /// A new alarm, set to never.

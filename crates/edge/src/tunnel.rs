@@ -1,19 +1,21 @@
 //! After a 101: bytes both ways, with a buffer only while there are any.
 
 use crate::stream::Stream;
-use crate::thread::Thread;
 use crate::upstream::h1::conn::Conn;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes moved at once.
-const BUFFER: usize = 4 * 1024;
+const BUFFER: usize = 16 * 1024;
 
 thread_local! {
     /// Read into by every tunnel of the thread in turn: what the other side takes at once needs no buffer of its own.
@@ -21,19 +23,25 @@ thread_local! {
 }
 
 /// Copies until both sides have closed, or one fails.
-pub(crate) async fn run(_thread: &Rc<Thread>, visitor: Stream, early: Bytes, conn: Box<Conn>) {
-    let (server, first) = conn.into_parts();
-    let mut tunnel = Box::new(Tunnel {
-        visitor,
-        server,
-        up: Way { held: early, state: State::Open },
-        down: Way { held: first.freeze(), state: State::Open },
-    });
+pub(crate) async fn run(visitor: Stream, early: Bytes, conn: Box<Conn>) {
+    let mut tunnel = Tunnel::new(visitor, early, conn);
     let _ = poll_fn(|cx| tunnel.poll(cx)).await;
 }
 
-struct Tunnel {
-    visitor: Stream,
+/// The same for one stream of a visitor's HTTP/2 connection, once it is a tunnel.
+pub(crate) async fn http2(upgraded: OnUpgrade, conn: Box<Conn>) {
+    let Ok(visitor) = upgraded.await else { return };
+    let mut tunnel = Tunnel::new(TokioIo::new(visitor), Bytes::new(), conn);
+    let _ = poll_fn(|cx| tunnel.poll(cx)).await;
+}
+
+/// A `Sec-WebSocket-Key`.
+pub(crate) fn key() -> String {
+    STANDARD.encode(fastrand::u128(..).to_be_bytes())
+}
+
+struct Tunnel<V> {
+    visitor: V,
     server: Stream,
     up: Way,
     down: Way,
@@ -54,7 +62,13 @@ enum State {
     Ended,
 }
 
-impl Tunnel {
+impl<V: AsyncRead + AsyncWrite + Unpin> Tunnel<V> {
+    fn new(visitor: V, early: Bytes, conn: Box<Conn>) -> Box<Self> {
+        let (server, first) = conn.into_parts();
+        let way = |held| Way { held, state: State::Open };
+        Box::new(Self { visitor, server, up: way(early), down: way(first.freeze()) })
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let up = self.up.poll(cx, &mut self.visitor, &mut self.server)?;
         let down = self.down.poll(cx, &mut self.server, &mut self.visitor)?;
@@ -63,7 +77,7 @@ impl Tunnel {
 }
 
 impl Way {
-    fn poll(&mut self, cx: &mut Context<'_>, from: &mut Stream, to: &mut Stream) -> Poll<io::Result<()>> {
+    fn poll<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, from: &mut R, to: &mut W) -> Poll<io::Result<()>> {
         loop {
             while !self.held.is_empty() {
                 let sent = ready!(Pin::new(&mut *to).poll_write(cx, &self.held))?;
@@ -92,7 +106,7 @@ impl Way {
         }
     }
 
-    fn move_some(
+    fn move_some<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut Stream,

@@ -1,21 +1,32 @@
-//! A new connection to a server.
+//! A new connection to a server of a pool.
 
 use super::trouble::Trouble;
+use crate::pool::Pool;
 use crate::stream::Stream;
+use crate::tls::outward;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::{TlsConnector, TlsStream};
 
-/// How long a connection may take to come about.
+/// How long a connection may take to come about, handshake included.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
 
-/// TCP to `at`.
-pub(crate) async fn plain(at: SocketAddr) -> Result<Stream, Trouble> {
-    let socket = timeout(CONNECT_WAIT, TcpStream::connect(at))
-        .await
-        .map_err(|_| Trouble::ConnectTime)?
-        .map_err(Trouble::Connect)?;
+/// TCP to `at`, and TLS where the plan wants it.
+pub(crate) async fn connect(pool: &Pool, at: SocketAddr) -> Result<Stream, Trouble> {
+    timeout(CONNECT_WAIT, open(pool, at)).await.map_err(|_| Trouble::ConnectTime)?
+}
+
+async fn open(pool: &Pool, at: SocketAddr) -> Result<Stream, Trouble> {
+    let tls = pool.tls.as_ref().map_err(|why| Trouble::Handshake(why.clone()))?;
+    let socket = TcpStream::connect(at).await.map_err(Trouble::Connect)?;
     socket.set_nodelay(true).map_err(Trouble::Connect)?;
-    Ok(Stream::Plain(socket))
+    let Some(tls) = tls else { return Ok(Stream::Plain(socket)) };
+    let session = TlsConnector::from(Arc::clone(&tls.config))
+        .connect(tls.name.clone(), socket)
+        .await
+        .map_err(|why| outward::trouble(&why, &tls.name))?;
+    Ok(Stream::Tls(Box::new(TlsStream::Client(session))))
 }

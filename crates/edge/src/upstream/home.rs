@@ -1,24 +1,28 @@
-//! Where a thread keeps its idle connections to one server.
+//! Where a thread keeps its connections to one server: idle ones of HTTP/1.1, the one of HTTP/2.
 
 use super::h1::conn::Conn;
+use super::h2::Sender;
 use crate::ticks::Ticks;
 use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Idle connections kept to one server by one thread.
 const IDLE_MAX: usize = 512;
-/// Ticks after which an idle connection is closed: before most servers do so (Node's 5 s are found out by looking).
+/// Ticks after which an idle connection is closed: half a minute, before most servers do so. Those that close sooner are
+/// found out by looking before a connection is used.
 const IDLE_TICKS: u32 = 300;
 
-/// Idle connections to one server, the youngest last.
+/// Connections to one server.
 pub(crate) struct Home {
+    /// The youngest last.
     idle: RefCell<Vec<Box<Conn>>>,
+    pub(crate) http2: RefCell<Option<Sender>>,
     ticks: Rc<Ticks>,
 }
 
 impl Home {
     pub(crate) fn new(ticks: Rc<Ticks>) -> Rc<Self> {
-        Rc::new(Self { idle: RefCell::default(), ticks })
+        Rc::new(Self { idle: RefCell::default(), http2: RefCell::new(None), ticks })
     }
 
     /// The youngest that still lives.
@@ -42,11 +46,15 @@ impl Home {
         }
     }
 
-    /// Closes what has been idle for long.
-    pub(crate) fn sweep(&self) {
+    /// Closes what has been idle for long, and what the server has closed. Whether anything is left.
+    pub(crate) fn sweep(self: &Rc<Self>) -> bool {
         let now = self.ticks.now();
         let mut idle = self.idle.borrow_mut();
-        let old = idle.iter().take_while(|conn| now.saturating_sub(conn.idle_since) > IDLE_TICKS).count();
-        idle.drain(..old);
+        idle.retain_mut(|conn| now.saturating_sub(conn.idle_since) <= IDLE_TICKS && conn.fresh());
+        let mut http2 = self.http2.borrow_mut();
+        if http2.as_ref().is_some_and(Sender::closed) {
+            *http2 = None;
+        }
+        !idle.is_empty() || http2.is_some() || Rc::strong_count(self) > 1
     }
 }

@@ -1,6 +1,7 @@
 //! Why a server gave no whole answer: whose fault it is, and with it what may be tried next.
 
 use super::h1::codec::Malformed;
+use crate::seeing;
 use std::io;
 
 /// What went wrong between the edge and a server.
@@ -54,4 +55,41 @@ pub(crate) enum Trouble {
     /// The visitor's body is longer than the plan allows.
     #[error("the request's body is longer than allowed")]
     TooLarge,
+}
+
+impl Trouble {
+    /// How guard counts it.
+    pub(crate) fn outcome(&self) -> guard::Outcome {
+        use guard::Failure;
+        guard::Outcome::Failed(match self {
+            Self::Connect(why) => Failure::Connect(why.to_string()),
+            Self::ConnectTime => Failure::Connect("no connection in time".to_owned()),
+            Self::Handshake(why) => Failure::Connect(why.clone()),
+            Self::Certificate { expected, why } => {
+                Failure::Certificate { expected: expected.clone(), why: why.clone() }
+            }
+            Self::Reset(_) | Self::Closed | Self::Truncated | Self::Http2(_) => Failure::Reset,
+            Self::Late | Self::Stalled => Failure::Timeout,
+            Self::Malformed(_) | Self::Chunks => Failure::Garbage,
+            Self::Visitor | Self::TooLarge => return guard::Outcome::Left,
+        })
+    }
+
+    /// How it is seen.
+    pub(crate) fn failure(&self) -> seeing::Failure {
+        use seeing::Failure;
+        match self {
+            Self::Connect(_) | Self::ConnectTime | Self::Handshake(_) => Failure::Connect,
+            Self::Certificate { .. } => Failure::Certificate,
+            Self::Reset(_) | Self::Closed | Self::Truncated | Self::Http2(_) => Failure::Reset,
+            Self::Late | Self::Stalled => Failure::Timeout,
+            Self::Malformed(_) | Self::Chunks => Failure::Garbage,
+            Self::Visitor | Self::TooLarge => Failure::Left,
+        }
+    }
+
+    /// Whether another server may do better.
+    pub(crate) fn elsewhere(&self) -> bool {
+        !matches!(self, Self::Certificate { .. } | Self::Visitor | Self::TooLarge | Self::Late)
+    }
 }

@@ -1,0 +1,208 @@
+//! A pool as all threads share it: guard's origin behind a lock, and those that wait for it.
+
+use guard::{Admission, Arrival, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
+use http::uri::Authority;
+use model::PoolId;
+use model::plan::{self, Protocol};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+/// A pool, for as long as the plan speaks to it in the same way.
+pub(crate) struct Pool {
+    pub(crate) id: PoolId,
+    pub(crate) protocol: Protocol,
+    /// `Err` where the plan wants TLS and it cannot be set up: then nothing is sent at all.
+    pub(crate) tls: Result<Option<Tls>, String>,
+    zero: Instant,
+    desk: Mutex<Desk>,
+}
+
+/// How its servers are spoken to under TLS.
+pub(crate) struct Tls {
+    pub(crate) name: ServerName<'static>,
+    /// The same, for `:authority` and checks of health.
+    pub(crate) text: String,
+    pub(crate) config: Arc<ClientConfig>,
+}
+
+struct Desk {
+    origin: Origin,
+    waiting: BTreeMap<Ticket, Waiter>,
+}
+
+#[derive(Default)]
+struct Waiter {
+    waker: Option<Waker>,
+    woken: Option<Woken>,
+}
+
+impl Pool {
+    pub(crate) fn new(plan: &plan::Pool, tls: Result<Option<Tls>, String>, zero: Instant) -> Arc<Self> {
+        let origin = Origin::new(plan, Tick(micros(zero)), fastrand::u64(..));
+        Arc::new(Self {
+            id: plan.id.clone(),
+            protocol: plan.protocol,
+            tls,
+            zero,
+            desk: Mutex::new(Desk { origin, waiting: BTreeMap::new() }),
+        })
+    }
+
+    /// What the host is called where the pool itself is asked: for checks of health.
+    pub(crate) fn host(&self, server: std::net::SocketAddr) -> String {
+        match &self.tls {
+            Ok(Some(tls)) => tls.text.clone(),
+            _ => server.to_string(),
+        }
+    }
+
+    /// The authority of HTTP/2 requests to it when there is no better one.
+    pub(crate) fn authority(&self, server: std::net::SocketAddr) -> Option<Authority> {
+        self.host(server).parse().ok()
+    }
+
+    pub(crate) fn tick(&self) -> Tick {
+        Tick(micros(self.zero))
+    }
+
+    /// Asks guard one thing. What came of those that wait is handed to them.
+    pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
+        let tick = self.tick();
+        let mut desk = self.lock();
+        let answer = what(&mut desk.origin, tick);
+        let wakers = desk.hand_out(tick);
+        drop(desk);
+        wakers.into_iter().for_each(Waker::wake);
+        answer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place among its requests: at once, after a short wait, or not at all.
+    pub(crate) async fn arrive(self: &Arc<Self>, arrival: Arrival) -> Result<Held, Shed> {
+        let tick = self.tick();
+        let mut desk = self.lock();
+        let admission = desk.origin.arrive(tick, arrival);
+        if let Admission::Wait(ticket) = &admission {
+            desk.waiting.insert(*ticket, Waiter::default());
+        }
+        // Whom the arrival of this one displaced learns of it.
+        let wakers = desk.hand_out(tick);
+        drop(desk);
+        wakers.into_iter().for_each(Waker::wake);
+        let waiting = match admission {
+            Admission::Go(permit) => return Ok(self.hold(permit)),
+            Admission::Shed(shed) => return Err(shed),
+            Admission::Wait(ticket) => Waiting { pool: self, ticket },
+        };
+        poll_fn(|cx| waiting.poll(cx)).await
+    }
+
+    pub(crate) fn hold(self: &Arc<Self>, permit: Permit) -> Held {
+        Held { pool: Arc::clone(self), permit: Some(permit) }
+    }
+}
+
+impl Desk {
+    /// Tells those that waited what came of it; whom to wake.
+    fn hand_out(&mut self, tick: Tick) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        let mut orphans = Vec::new();
+        for (ticket, woken) in self.origin.woken() {
+            match self.waiting.get_mut(&ticket) {
+                Some(waiter) => {
+                    waiter.woken = Some(woken);
+                    wakers.extend(waiter.waker.take());
+                }
+                None => orphans.push(woken),
+            }
+        }
+        for woken in orphans {
+            if let Woken::Go(permit) = woken {
+                self.origin.done(tick, permit, Outcome::Left);
+            }
+        }
+        wakers
+    }
+}
+
+/// A place in the queue. Whoever drops it has gone away.
+struct Waiting<'a> {
+    pool: &'a Arc<Pool>,
+    ticket: Ticket,
+}
+
+impl Waiting<'_> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<Result<Held, Shed>> {
+        let mut desk = self.pool.lock();
+        let Some(waiter) = desk.waiting.get_mut(&self.ticket) else { return Poll::Pending };
+        match waiter.woken.take() {
+            Some(Woken::Go(permit)) => Poll::Ready(Ok(self.pool.hold(permit))),
+            Some(Woken::Shed(shed)) => Poll::Ready(Err(shed)),
+            None => {
+                waiter.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let waiter = self.pool.lock().waiting.remove(&self.ticket);
+        match waiter {
+            Some(Waiter { woken: Some(Woken::Go(permit)), .. }) => {
+                self.pool.ask(|origin, tick| origin.done(tick, permit, Outcome::Left));
+            }
+            Some(Waiter { woken: None, .. }) => self.pool.ask(|origin, _| origin.gave_up(self.ticket)),
+            _ => {}
+        }
+    }
+}
+
+/// The right to ask a server, given back in any case.
+pub(crate) struct Held {
+    pool: Arc<Pool>,
+    permit: Option<Permit>,
+}
+
+impl Held {
+    pub(crate) fn server(&self) -> Option<std::net::SocketAddr> {
+        self.permit.as_ref().map(Permit::server)
+    }
+
+    /// It is over.
+    pub(crate) fn done(mut self, outcome: Outcome) {
+        self.give_back(outcome);
+    }
+
+    /// It failed and may be repeated: whether at another server.
+    pub(crate) fn retry(mut self, outcome: Outcome) -> Option<Self> {
+        let permit = self.permit.take()?;
+        let next = self.pool.ask(|origin, tick| origin.retry(tick, permit, outcome))?;
+        Some(self.pool.hold(next))
+    }
+
+    fn give_back(&mut self, outcome: Outcome) {
+        if let Some(permit) = self.permit.take() {
+            self.pool.ask(|origin, tick| origin.done(tick, permit, outcome));
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.give_back(Outcome::Left);
+    }
+}
+
+fn micros(zero: Instant) -> u64 {
+    u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,249 @@
+//! One attempt at one server: the request goes out, the head of the answer comes back.
+
+use super::connect::connect;
+use super::h1::codec::{self, Framing, Head};
+use super::h1::conn::Conn;
+use super::h1::exchange::{Answer, Exchange, Upload};
+use super::h2::{Outward, Sender};
+use super::home::Home;
+use super::trouble::Trouble;
+use crate::head::{Host, Wishes, passes};
+use crate::own::Own;
+use crate::pool::Pool;
+use crate::seeing::{Open, Phase};
+use crate::thread::Thread;
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use hyper::body::Incoming;
+use model::plan::Protocol;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::Poll;
+use tokio::time::{Instant, timeout_at};
+
+/// Ticks for which a `100 Continue` is waited for before the body is sent anyway (RFC 9110 section 10.1.1).
+const CONTINUE_TICKS: u32 = 10;
+
+/// What is asked of whichever server.
+pub(crate) struct Ask<'a> {
+    pub(crate) thread: &'a Rc<Thread>,
+    pub(crate) parts: &'a Parts,
+    pub(crate) host: &'a Host,
+    pub(crate) wishes: &'a Wishes,
+    pub(crate) framing: Framing,
+    /// Fields of the edge's own.
+    pub(crate) own: &'a Own,
+    /// Bytes that the body may have.
+    pub(crate) room: u64,
+    /// Ticks for which an answer's body may stand still.
+    pub(crate) wait: u32,
+    /// The tick at which the answer's head must be there.
+    pub(crate) deadline: u32,
+}
+
+/// What came back.
+pub(crate) enum Got {
+    /// A head and what follows it.
+    Answer(Head, Answer),
+    /// The same by HTTP/2.
+    Http2(Response<Incoming>),
+    /// A 101, and the connection that speaks something else now.
+    Switched(Head, Box<Conn>),
+}
+
+/// Nothing did.
+pub(crate) struct Miss {
+    pub(crate) trouble: Trouble,
+    /// The request's body, where it is still whole; `Err` where part of it is gone.
+    pub(crate) body: Result<Option<Incoming>, ()>,
+    /// Whether the server may have begun to work on it.
+    pub(crate) sent: bool,
+}
+
+impl Ask<'_> {
+    /// Asks one server.
+    pub(crate) async fn at(
+        &self,
+        pool: &Pool,
+        home: &Rc<Home>,
+        at: SocketAddr,
+        body: Option<Incoming>,
+        open: &mut Open,
+    ) -> Result<Got, Miss> {
+        if pool.protocol == Protocol::Http2 && self.wishes.upgrade.is_none() {
+            return Box::pin(self.http2(pool, home, at, body, open)).await;
+        }
+        self.http1(pool, home, at, body, open).await
+    }
+
+    async fn http1(
+        &self,
+        pool: &Pool,
+        home: &Rc<Home>,
+        at: SocketAddr,
+        mut body: Option<Incoming>,
+        open: &mut Open,
+    ) -> Result<Got, Miss> {
+        let thread = self.thread;
+        let mut fresh = false;
+        loop {
+            let idle = if fresh { None } else { home.take() };
+            let mut conn = match idle {
+                Some(conn) => conn,
+                None => match Box::pin(connect(pool, at)).await {
+                    Ok(stream) => Box::new(Conn::new(stream)),
+                    Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
+                },
+            };
+            open.stamp(Phase::Connected, thread.tick().0);
+            self.write_head(&mut conn.head);
+            let upload = body.take().map(|body| {
+                let mut upload = Upload::new(body, self.framing == Framing::Chunked, self.room);
+                upload.hold = self.wishes.expects.then(|| thread.ticks.now() + CONTINUE_TICKS);
+                upload
+            });
+            let mut exchange = Exchange::new(conn, Rc::clone(home), upload);
+            let mut map = thread.map();
+            match self.head(&mut exchange, &mut map).await {
+                Ok(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                    return Ok(Got::Switched(head, exchange.into_conn()));
+                }
+                Ok(head) => {
+                    let answer = exchange.into_download(&head, &thread.ticks, self.wait);
+                    return Ok(Got::Answer(head, answer));
+                }
+                Err(trouble) => {
+                    thread.keep_map(map);
+                    let stale = exchange.reused()
+                        && !exchange.begun
+                        && !fresh
+                        && matches!(trouble, Trouble::Closed | Trouble::Reset(_));
+                    let may = stale && self.parts.method.is_idempotent();
+                    match exchange.untouched() {
+                        Ok(upload) if may => {
+                            body = upload.map(|upload| upload.body);
+                            fresh = true;
+                        }
+                        rest => {
+                            let body = rest.map(|upload| upload.map(|upload| upload.body)).map_err(drop);
+                            return Err(Miss { trouble, body, sent: true });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn head(&self, exchange: &mut Exchange, map: &mut HeaderMap) -> Result<Head, Trouble> {
+        let ticks = &self.thread.ticks;
+        let alarm = ticks.alarm();
+        poll_fn(|cx| {
+            let polled = exchange.poll_head(cx, ticks, &self.parts.method, map);
+            if polled.is_pending() {
+                if ticks.now() >= self.deadline {
+                    return Poll::Ready(Err(Trouble::Late));
+                }
+                let hold = exchange.hold().filter(|hold| *hold > ticks.now());
+                alarm.set(hold.unwrap_or(self.deadline).min(self.deadline), cx);
+            }
+            polled
+        })
+        .await
+    }
+
+    fn write_head(&self, out: &mut Vec<u8>) {
+        let target = self.parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        // A WebSocket by HTTP/2 is a CONNECT with a path (RFC 8441); by HTTP/1.1 it is a GET.
+        let method = if self.parts.method == Method::CONNECT { &Method::GET } else { &self.parts.method };
+        codec::request_line(out, method, target, self.host.value.as_bytes());
+        for (name, value) in &self.parts.headers {
+            if passes(name) {
+                codec::line(out, name.as_str().as_bytes(), value.as_bytes());
+            }
+        }
+        codec::framing(out, self.framing);
+        if self.wishes.expects && self.framing != Framing::None {
+            out.extend_from_slice(b"expect: 100-continue\r\n");
+        }
+        if let Some(to) = &self.wishes.upgrade {
+            out.extend_from_slice(b"connection: upgrade\r\n");
+            codec::line(out, b"upgrade", to.as_bytes());
+        }
+        for (name, value) in self.own.iter() {
+            codec::line(out, name.as_bytes(), value);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    async fn http2(
+        &self,
+        pool: &Pool,
+        home: &Rc<Home>,
+        at: SocketAddr,
+        body: Option<Incoming>,
+        open: &mut Open,
+    ) -> Result<Got, Miss> {
+        let known = home.http2.borrow().clone().filter(|sender| !sender.closed());
+        let mut sender = match known {
+            Some(sender) => sender,
+            None => {
+                let begun = match connect(pool, at).await {
+                    Ok(stream) => Sender::begin(stream).await,
+                    Err(trouble) => Err(trouble),
+                };
+                match begun {
+                    Ok(sender) => {
+                        *home.http2.borrow_mut() = Some(sender.clone());
+                        sender
+                    }
+                    Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
+                }
+            }
+        };
+        open.stamp(Phase::Connected, self.thread.tick().0);
+        let Some(head) = self.http2_head(pool, at) else {
+            return Err(Miss { trouble: Trouble::Http2("no request".into()), body: Ok(body), sent: false });
+        };
+        let whole = body.is_none();
+        let request = Request::from_parts(head, Outward::new(body, self.room));
+        let left = self.thread.ticks.until(self.deadline);
+        let answered = timeout_at(Instant::now() + left, sender.ask(request)).await;
+        match answered {
+            Ok(Ok(response)) => Ok(Got::Http2(response)),
+            Ok(Err(trouble)) => Err(Miss { trouble, body: if whole { Ok(None) } else { Err(()) }, sent: true }),
+            Err(_) => Err(Miss { trouble: Trouble::Late, body: Err(()), sent: true }),
+        }
+    }
+
+    fn http2_head(&self, pool: &Pool, at: SocketAddr) -> Option<Parts> {
+        let authority = self.host.value.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(if matches!(pool.tls, Ok(None)) { Scheme::HTTP } else { Scheme::HTTPS });
+        uri.authority = authority.or_else(|| pool.authority(at));
+        uri.path_and_query = self.parts.uri.path_and_query().cloned();
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method = self.parts.method.clone();
+        head.uri = Uri::from_parts(uri).ok()?;
+        head.version = Version::HTTP_2;
+        head.headers = self.thread.map();
+        for (name, value) in &self.parts.headers {
+            if passes(name) {
+                head.headers.append(name.clone(), value.clone());
+            }
+        }
+        if let Framing::Length(length) = self.framing {
+            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        if self.wishes.trailers {
+            head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
+        for (name, value) in self.own.iter() {
+            if let Ok(value) = HeaderValue::from_bytes(value) {
+                head.headers.append(HeaderName::from_static(name), value);
+            }
+        }
+        Some(head)
+    }
+}

@@ -37,6 +37,7 @@ pub(crate) fn accept(thread: &Rc<Thread>, socket: TcpStream, peer: SocketAddr, t
     let wait = edge.limits.head_wait;
     let _ = socket.set_nodelay(true);
     let thread = Rc::clone(thread);
+    let one = One::new(&thread);
     spawn_local(async move {
         let opening = Box::pin(timeout(wait, open(&thread, socket, peer, proxied, tls))).await;
         if let Ok(Ok((stream, line))) = opening {
@@ -46,8 +47,24 @@ pub(crate) fn accept(thread: &Rc<Thread>, socket: TcpStream, peer: SocketAddr, t
                 serve::http1(thread, line, stream).await;
             }
         }
-        drop(place);
+        drop((place, one));
     });
+}
+
+/// One connection of the thread.
+struct One(Rc<Thread>);
+
+impl One {
+    fn new(thread: &Rc<Thread>) -> Self {
+        thread.open.set(thread.open.get() + 1);
+        Self(Rc::clone(thread))
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get().saturating_sub(1));
+    }
 }
 
 async fn open(

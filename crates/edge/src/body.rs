@@ -58,7 +58,7 @@ impl Body {
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Kind::Rest(download) => download.poll_frame(cx),
             Kind::Http2(body) => {
-                Pin::new(body).poll_frame(cx).map_err(|why| Trouble::Http2(why.to_string()))
+                http_body::Body::poll_frame(Pin::new(body), cx).map_err(|why| Trouble::Http2(why.to_string()))
             }
         }
     }

@@ -1,20 +1,50 @@
 //! The edge: visitors' connections in, requests out to the servers of a pool, as guard decides.
+//!
+//! A toucher: sockets, TLS and HTTP are its business; who may ask, who goes first and which server answers is guard's. One
+//! thread and one runtime a core, each with listeners and connections of its own; what they share is read without a lock, or
+//! locked for less than a microsecond.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`edge`] | [`Edge`]: started, given new policies, stopped |
+//! | `listen`, `accept` | doors; a connection's place, its PROXY header, its protocol |
+//! | `serve`, `line` | a connection from its first byte to its last, parked while idle |
+//! | `request` | one request: examined, judged, admitted, relayed, answered |
+//! | `head`, `forwarded`, `known` | smuggling and hop-by-hop rules; who asks behind hops; known visitors and own callers |
+//! | `refuse`, `body` | small honest pages; what follows the head |
+//! | `upstream` | towards servers: HTTP/1.1 in the visitor's own task, HTTP/2 by hyper |
+//! | `tunnel` | after a 101 |
+//! | `pool`, `health` | guard's origin behind a lock, those that wait; checks of health, names looked up |
+//! | `tls` | certificates by name, followed as files change; servers' certificates judged |
+//! | `shared`, `view`, `thread`, `ticks` | what all threads share, what one has for itself, its coarse clock |
+//! | [`seeing`] | ids, records, counts, traces |
+//! | [`geo`] | countries and autonomous systems |
 
+mod accept;
 mod body;
 pub mod edge;
 mod forwarded;
 pub mod geo;
 mod head;
+mod health;
+mod known;
 mod line;
+mod listen;
+mod own;
+mod pool;
 mod proxy_protocol;
 mod refuse;
 mod request;
 pub mod seeing;
 mod serve;
+mod shared;
 mod stream;
+mod tasks;
 mod thread;
 mod ticks;
 mod tls;
 mod tunnel;
 mod upstream;
-pub mod view;
+mod view;
+
+pub use edge::{Edge, StartError, Terms};

@@ -142,6 +142,9 @@ impl AsyncRead for Socket {
             if this.before.is_empty() {
                 this.before = Bytes::new();
             }
+            if this.line.busy.get() == 0 && this.line.head_since.get() == 0 {
+                this.line.head_since.set(this.line.ticks.now());
+            }
             return Poll::Ready(Ok(()));
         }
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);

@@ -2,7 +2,7 @@
 
 use crate::body::{Body, End};
 use crate::forwarded::{self, Origin};
-use crate::head::{self, Host, Wishes};
+use crate::head::{self, Host};
 use crate::known::{CALLER, Visitor};
 use crate::line::{Busy, Line};
 use crate::own::Own;
@@ -16,7 +16,7 @@ use crate::tunnel;
 use crate::upstream::h1::codec::Framing;
 use crate::upstream::relay::{Ask, Got};
 use crate::upstream::trouble::Trouble;
-use guard::{Arrival, Class, Facts, Outcome, Quota, Route, ShedWhy, Who};
+use guard::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Who};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -26,6 +26,8 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// A service whose pool the plan does not have: `config` lets none through.
+const NO_POOL: Shed = Shed { retry_after: Duration::from_secs(5), why: ShedWhy::NoServer };
 /// Servers asked for one request, at most.
 const ATTEMPTS_MAX: u32 = 3;
 
@@ -56,7 +58,8 @@ pub(crate) async fn serve(
     let name = host.name();
     open.asks(parts.version, &parts.method, &name, parts.uri.path());
     let Some(route) = near.view.policy.route(&name) else {
-        return Ok(visit.malformed(refuse::NO_SUCH_HOST, open, busy));
+        open.unknown_host(refuse::NO_SUCH_HOST.status.as_u16(), thread.tick().0);
+        return Ok(visit.refuse(refuse::NO_SUCH_HOST, open, busy));
     };
     open.lane = near.lanes.get(route.index).copied().unwrap_or(seeing::Lane::NONE);
     if near.view.edge.to_https && !origin.https.unwrap_or(line.tls) {
@@ -68,16 +71,16 @@ pub(crate) async fn serve(
     }
     let (passed, known) = match judge(&thread, &line, &near, route, &parts, &origin, &mut open) {
         Ok(passed) => passed,
-        Err(refusal) => return Ok(visit.limited(refusal, open, busy)),
+        Err(refusal) => return Ok(visit.limited(&refusal, open, busy)),
     };
     let Some((place, pool)) = near.view.pool_of(route) else {
-        return Ok(visit.shed(ShedWhy::NoServer, Duration::from_secs(5), open, busy));
+        return Ok(visit.shed(&NO_POOL, open, busy));
     };
     let arrival = Arrival { class: passed.class, visitor: passed.number, deadline: route.deadline };
     let deadline = thread.ticks.after(route.deadline);
     let held = match pool.arrive(arrival).await {
         Ok(held) => held,
-        Err(shed) => return Ok(visit.shed(shed.why, shed.retry_after, open, busy)),
+        Err(shed) => return Ok(visit.shed(&shed, open, busy)),
     };
     open.stamp(Phase::Admitted, thread.tick().0);
     let own = own(&thread, &line, &near, &parts, &host, &origin, &passed, &open.ids);
@@ -102,7 +105,7 @@ pub(crate) async fn serve(
         deadline,
     };
     let Some(homes) = near.pools.get(place) else {
-        return Ok(visit.shed(ShedWhy::NoServer, Duration::from_secs(5), open, busy));
+        return Ok(visit.shed(&NO_POOL, open, busy));
     };
     let relayed = relay(&ask, homes, held, body, &mut open).await;
     thread.keep_own(own);
@@ -177,20 +180,11 @@ fn judge(
     open.stamp(Phase::Judged, tick.0);
     match verdict {
         guard::Verdict::Pass { class, visitor: number, quota } => {
-            open.class = seen_class(class);
+            open.class = class;
             let visitor = Visitor { known, class, client };
             Ok((Passed { class, number, quota, visitor, told: told.is_some() }, known))
         }
         guard::Verdict::Refuse(refusal) => Err(refusal),
-    }
-}
-
-fn seen_class(class: Class) -> seeing::Class {
-    match class {
-        Class::Urgent => seeing::Class::Urgent,
-        Class::Known => seeing::Class::Known,
-        Class::First => seeing::Class::First,
-        Class::Bot => seeing::Class::Bot,
     }
 }
 
@@ -340,22 +334,9 @@ impl Visit<'_> {
         response
     }
 
-    fn limited(&self, refused: guard::Refusal, mut open: Box<Open>, busy: Busy) -> Response<Body> {
-        let (verdict, refusal) = if refused.limit.denies() {
-            (Verdict::Denied, refuse::DENIED)
-        } else {
-            (Verdict::Limited, refuse::TOO_MANY)
-        };
-        let seconds = |wait: Duration| u32::try_from(wait.as_millis().div_ceil(1000).max(1)).unwrap_or(u32::MAX);
-        let mut limit = seeing::Limit::edge(refused.limit.word());
-        limit.retry_after = refused.retry_after.map(seconds);
-        if let Some(quota) = &refused.quota {
-            limit.quota = Some(quota.burst);
-            limit.window = Some(quota.window_secs);
-            limit.remaining = Some(quota.remaining);
-            limit.reset = Some(quota.reset_secs);
-        }
-        open.refused(verdict, refusal.status.as_u16(), Some(limit), self.thread.tick().0);
+    fn limited(&self, refused: &guard::Refusal, mut open: Box<Open>, busy: Busy) -> Response<Body> {
+        open.refused(refused, self.thread.tick().0);
+        let refusal = if refused.limit.denies() { refuse::DENIED } else { refuse::TOO_MANY };
         let mut response = self.refuse(refusal, open, busy);
         if let Some(wait) = refused.retry_after {
             refuse::retry_after(response.headers_mut(), wait);
@@ -366,16 +347,11 @@ impl Visit<'_> {
         response
     }
 
-    fn shed(&self, why: ShedWhy, wait: Duration, mut open: Box<Open>, busy: Busy) -> Response<Body> {
-        let refusal = if why == ShedWhy::NoServer { refuse::NO_SERVER } else { refuse::BUSY };
-        let (status, tick) = (refusal.status.as_u16(), self.thread.tick().0);
-        if why == ShedWhy::NoServer {
-            open.failed(seeing::Failure::NoServer, status, "", tick);
-        } else {
-            open.refused(Verdict::Shed, status, None, tick);
-        }
+    fn shed(&self, shed: &Shed, mut open: Box<Open>, busy: Busy) -> Response<Body> {
+        let refusal = if shed.why == ShedWhy::NoServer { refuse::NO_SERVER } else { refuse::BUSY };
+        open.shed(shed, refusal.status.as_u16(), self.thread.tick().0);
         let mut response = self.refuse(refusal, open, busy);
-        refuse::retry_after(response.headers_mut(), wait);
+        refuse::retry_after(response.headers_mut(), shed.retry_after);
         response
     }
 

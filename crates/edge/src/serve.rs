@@ -7,7 +7,6 @@ use crate::line::{Line, Socket};
 use crate::request;
 use crate::stream::Stream;
 use crate::thread::Thread;
-use crate::tunnel;
 use crate::tasks::Local;
 use crate::ticks::{Alarm, ticks};
 use crate::tunnel;

@@ -1,7 +1,7 @@
 //! What all threads of the edge share. Nothing in it is locked for longer than a moment.
 
 use crate::geo::Geo;
-use crate::seeing::{Seeing, Settings};
+use crate::seeing::Seeing;
 use crate::tls::certificates::Certificates;
 use crate::view::View;
 use arc_swap::ArcSwap;
@@ -9,6 +9,7 @@ use guard::Meters;
 use rustls::ServerConfig;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) meters: Meters,
     pub(crate) seeing: Seeing,
     pub(crate) geo: ArcSwap<Geo>,
+    /// The files that `geo` is made of: countries and networks.
+    pub(crate) places: Mutex<(Option<PathBuf>, Option<PathBuf>)>,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) tls: Arc<ServerConfig>,
     pub(crate) connections: Arc<Connections>,
@@ -32,7 +35,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         view: View,
-        threads: usize,
+        seeing: Seeing,
         zero: Instant,
         certificates: Arc<Certificates>,
         tls: Arc<ServerConfig>,
@@ -40,8 +43,9 @@ impl Shared {
         Self {
             zero,
             meters: Meters::new(Meters::USUAL, fastrand::u64(..)),
-            seeing: Seeing::new(&Settings::new(threads, zero)),
+            seeing,
             geo: ArcSwap::from_pointee(Geo::default()),
+            places: Mutex::default(),
             certificates,
             tls,
             connections: Arc::default(),

@@ -27,6 +27,8 @@ pub(crate) struct Thread {
     pub(crate) shared: Arc<Shared>,
     pub(crate) ticks: Rc<Ticks>,
     pub(crate) eye: Eye,
+    /// Connections that it serves.
+    pub(crate) open: Cell<u32>,
     near: RefCell<Rc<Near>>,
     version: Cell<u64>,
     maps: RefCell<Vec<HeaderMap>>,
@@ -81,6 +83,7 @@ impl Thread {
         Rc::new(Self {
             ticks: Ticks::new(),
             eye,
+            open: Cell::new(0),
             near: RefCell::new(Rc::new(near)),
             version: Cell::new(version),
             maps: RefCell::default(),

@@ -1,12 +1,17 @@
-//! The data path alone, to be measured: `plain LISTEN SERVER...`.
-use std::net::SocketAddr;
+//! The edge alone, to be measured: `plain PLAN.toml` serves by a plan until it is killed.
+use edge::{Edge, Terms};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut addresses = std::env::args().skip(1).map(|at| at.parse::<SocketAddr>());
-    let listen = addresses.next().ok_or("plain LISTEN SERVER...")??;
-    let servers = addresses.collect::<Result<Vec<_>, _>>()?;
-    let view = edge::view::View { servers, hops: Vec::new(), limits: model::plan::EdgeLimits::default() };
-    edge::edge::run(listen, Arc::new(view))?;
-    Ok(())
+    let path = std::env::args().nth(1).ok_or("plain PLAN.toml")?;
+    let text = std::fs::read_to_string(&path)?;
+    let plan = config::read(&text, &path, Path::new("."))?.plan;
+    let policy = model::Policy { plan: Arc::new(plan), denials: BTreeMap::new() };
+    let edge = Edge::start(&Terms { policy, tokens: BTreeMap::new() }, seal::Key::new([7; 32]))?;
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let _ = edge.roll_up();
+    }
 }

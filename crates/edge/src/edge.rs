@@ -146,8 +146,13 @@ impl Edge {
     pub fn reload(&self, terms: &Terms) -> Result<(), StartError> {
         let edge = terms.policy.plan.edge.clone().ok_or(StartError::NotDeclared)?;
         let before = self.shared.view();
-        let parts =
-            Parts { policy: &terms.policy, edge, tokens: &terms.tokens, key: &self.key, zero: self.shared.zero };
+        let parts = Parts {
+            policy: &terms.policy,
+            edge,
+            tokens: &terms.tokens,
+            key: &self.key,
+            zero: self.shared.zero,
+        };
         let view = View::new(parts, Some(&before), Time::now());
         refresh(&self.shared.certificates, &view.edge.certificates);
         self.shared.publish(view);
@@ -247,7 +252,8 @@ impl Drop for Edge {
 
 /// One serving thread.
 fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
+    let runtime =
+        Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
         let thread = Thread::new(shared, number);
         spawn_local(tick(Rc::clone(&thread)));
@@ -348,7 +354,8 @@ fn refresh(certificates: &Certificates, files: &[model::plan::CertificateFiles])
 /// Places anew, where the plan names other files.
 fn places(shared: &Shared) {
     let view = shared.view();
-    let wanted: (Option<PathBuf>, Option<PathBuf>) = (view.edge.countries.clone(), view.edge.networks.clone());
+    let wanted: (Option<PathBuf>, Option<PathBuf>) =
+        (view.edge.countries.clone(), view.edge.networks.clone());
     let mut known = shared.places.lock().unwrap_or_else(PoisonError::into_inner);
     if *known != wanted {
         let geo = Geo::new(wanted.0.as_deref(), wanted.1.as_deref());

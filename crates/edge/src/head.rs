@@ -89,13 +89,13 @@ pub(crate) struct Wishes {
 
 /// Checks a head and takes from it what concerns only this connection.
 pub(crate) fn examine(parts: &mut Parts) -> Result<(Host, Wishes), Fault> {
-    let host = host(parts)?;
     let extended = parts.extensions.get::<hyper::ext::Protocol>().is_some();
     match parts.method {
         Method::CONNECT if !extended => return Err(Fault::Method),
         Method::TRACE => return Err(Fault::Method),
         _ => {}
     }
+    let host = host(parts)?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     if !(path.starts_with('/') || path == "*" && parts.method == Method::OPTIONS) {
         return Err(Fault::Target);

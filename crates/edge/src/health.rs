@@ -131,4 +131,3 @@ fn names(pool: &Arc<Pool>, looked_up: &mut HashMap<(usize, String), Instant>) {
         });
     }
 }
-

@@ -33,7 +33,10 @@ pub(crate) struct Visitor {
 
 impl Known {
     pub(crate) fn new(key: &seal::Key, now: Time) -> Self {
-        Self { cookies: Passes::new(key, "visitor cookie", now), words: Passes::new(key, "visitor header", now) }
+        Self {
+            cookies: Passes::new(key, "visitor cookie", now),
+            words: Passes::new(key, "visitor header", now),
+        }
     }
 
     /// The number of a known visitor.
@@ -92,7 +95,8 @@ impl Known {
         };
         body[10..].copy_from_slice(&six.octets());
         let now = Time::now();
-        let until = jiff::SignedDuration::try_from(WORD_LASTS).ok().and_then(|lasts| now.checked_add(lasts).ok());
+        let until =
+            jiff::SignedDuration::try_from(WORD_LASTS).ok().and_then(|lasts| now.checked_add(lasts).ok());
         self.words.sign(&body, until.unwrap_or(now), now)
     }
 }
@@ -121,7 +125,8 @@ mod tests {
         }
         for client in ["192.0.2.1", "2001:db8::1"] {
             for known_as in [None, Some(9)] {
-                let visitor = Visitor { known: known_as, class: Class::First, client: client.parse().unwrap() };
+                let visitor =
+                    Visitor { known: known_as, class: Class::First, client: client.parse().unwrap() };
                 let mut headers = HeaderMap::new();
                 headers.insert(VISITOR, known.word(&visitor).parse().unwrap());
                 assert_eq!(known.told(&headers), Some(visitor));

@@ -38,9 +38,12 @@ pub(crate) const BUSY: Refusal = Refusal::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "More people ask than can be served right now. Please try again in a moment; nothing is lost.",
 );
-pub(crate) const TOO_MANY: Refusal =
-    Refusal::new(StatusCode::TOO_MANY_REQUESTS, "That was more than this site allows in so short a time. Please wait a little.");
-pub(crate) const DENIED: Refusal = Refusal::new(StatusCode::FORBIDDEN, "This site does not answer requests from there at present.");
+pub(crate) const TOO_MANY: Refusal = Refusal::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "That was more than this site allows in so short a time. Please wait a little.",
+);
+pub(crate) const DENIED: Refusal =
+    Refusal::new(StatusCode::FORBIDDEN, "This site does not answer requests from there at present.");
 pub(crate) const BAD_GATEWAY: Refusal = Refusal::new(
     StatusCode::BAD_GATEWAY,
     "The server behind this site did not answer properly. This is not your fault.",
@@ -55,6 +58,8 @@ pub(crate) const LATE: Refusal = Refusal::new(
 );
 pub(crate) const TOO_LARGE: Refusal =
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "What was sent is larger than this site takes.").and_close();
+pub(crate) const SLOW: Refusal =
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "What was to be sent did not arrive in time.").and_close();
 pub(crate) const BROKE_OFF: Refusal =
     Refusal::new(StatusCode::BAD_REQUEST, "The request broke off before it was complete.").and_close();
 

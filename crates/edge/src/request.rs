@@ -103,6 +103,7 @@ pub(crate) async fn serve(
         room: limits.body_bytes,
         wait: ticks(limits.body_wait),
         deadline,
+        span: ticks(route.deadline),
     };
     let Some(homes) = near.pools.get(place) else {
         return Ok(visit.shed(&NO_POOL, open, busy));
@@ -320,12 +321,23 @@ impl Visit<'_> {
         self.refuse(refusal, open, busy)
     }
 
-    fn to_https(&self, near: &Near, name: &str, parts: &Parts, mut open: Box<Open>, busy: Busy) -> Response<Body> {
+    fn to_https(
+        &self,
+        near: &Near,
+        name: &str,
+        parts: &Parts,
+        mut open: Box<Open>,
+        busy: Busy,
+    ) -> Response<Body> {
         let status = StatusCode::PERMANENT_REDIRECT;
         open.answered_here(Verdict::Redirected, status.as_u16(), "", self.thread.tick().0);
         let port = near.view.edge.listen_tls.first().map_or(443, std::net::SocketAddr::port);
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let to = if port == 443 { format!("https://{name}{path}") } else { format!("https://{name}:{port}{path}") };
+        let to = if port == 443 {
+            format!("https://{name}{path}")
+        } else {
+            format!("https://{name}:{port}{path}")
+        };
         let mut response = Response::new(Body::whole(bytes::Bytes::new(), self.end(open, busy)));
         *response.status_mut() = status;
         if let Ok(to) = HeaderValue::try_from(to) {
@@ -355,22 +367,17 @@ impl Visit<'_> {
         response
     }
 
-    fn failed(
-        &self,
-        trouble: &Trouble,
-        route: &Route,
-        mut open: Box<Open>,
-        busy: Busy,
-    ) -> Response<Body> {
+    fn failed(&self, trouble: &Trouble, route: &Route, mut open: Box<Open>, busy: Busy) -> Response<Body> {
         let refusal = match trouble {
             Trouble::Certificate { .. } => refuse::CERTIFICATE,
             Trouble::Late | Trouble::Stalled | Trouble::ConnectTime => refuse::LATE,
             Trouble::TooLarge => refuse::TOO_LARGE,
             Trouble::Visitor => refuse::BROKE_OFF,
+            Trouble::Slow => refuse::SLOW,
             _ => refuse::BAD_GATEWAY,
         };
         let why = trouble.to_string();
-        if matches!(trouble, Trouble::TooLarge | Trouble::Visitor) {
+        if matches!(trouble, Trouble::TooLarge | Trouble::Visitor | Trouble::Slow) {
             return self.malformed(refusal, open, busy);
         }
         open.failed(trouble.failure(), refusal.status.as_u16(), &why, self.thread.tick().0);
@@ -390,14 +397,17 @@ impl Visit<'_> {
     ) -> Response<Body> {
         let tick = self.thread.tick().0;
         let digits = open.ids.trace.digits();
-        let outcome = |status: StatusCode| Outcome::Answered { latency: relayed.latency, status: status.as_u16() };
+        let outcome =
+            |status: StatusCode| Outcome::Answered { latency: relayed.latency, status: status.as_u16() };
         let mut response = match relayed.got {
             Got::Answer(head, answer) => {
                 seen(&mut open, head.status, &head.headers, tick);
                 let mut end = self.end(open, busy);
                 match answer {
                     // All of it has come: the server is free, whoever still reads.
-                    crate::upstream::h1::exchange::Answer::Whole(_) => relayed.held.done(outcome(head.status)),
+                    crate::upstream::h1::exchange::Answer::Whole(_) => {
+                        relayed.held.done(outcome(head.status))
+                    }
                     crate::upstream::h1::exchange::Answer::Rest(_) => {
                         end.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
                     }

@@ -6,8 +6,8 @@
 use crate::line::{Line, Socket};
 use crate::request;
 use crate::stream::Stream;
-use crate::thread::Thread;
 use crate::tasks::Local;
+use crate::thread::Thread;
 use crate::ticks::{Alarm, ticks};
 use crate::tunnel;
 use bytes::Bytes;

@@ -179,7 +179,8 @@ impl Near {
             .pools
             .iter()
             .map(|(pool, _)| {
-                let known = before.and_then(|near| near.pools.iter().find(|homes| Arc::ptr_eq(&homes.pool, pool)));
+                let known =
+                    before.and_then(|near| near.pools.iter().find(|homes| Arc::ptr_eq(&homes.pool, pool)));
                 known.map_or_else(|| Homes::new(Arc::clone(pool)), Rc::clone)
             })
             .collect();

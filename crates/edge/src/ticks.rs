@@ -61,7 +61,8 @@ impl Ticks {
 
     /// Wakes everybody: something has changed for all.
     pub(crate) fn ring(&self) {
-        let all: Vec<Waker> = self.alarms.borrow().iter().filter_map(|(_, entry)| entry.waker.clone()).collect();
+        let all: Vec<Waker> =
+            self.alarms.borrow().iter().filter_map(|(_, entry)| entry.waker.clone()).collect();
         all.into_iter().for_each(Waker::wake);
     }
 

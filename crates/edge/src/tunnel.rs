@@ -77,7 +77,12 @@ impl<V: AsyncRead + AsyncWrite + Unpin> Tunnel<V> {
 }
 
 impl Way {
-    fn poll<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, from: &mut R, to: &mut W) -> Poll<io::Result<()>> {
+    fn poll<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut R,
+        to: &mut W,
+    ) -> Poll<io::Result<()>> {
         loop {
             while !self.held.is_empty() {
                 let sent = ready!(Pin::new(&mut *to).poll_write(cx, &self.held))?;

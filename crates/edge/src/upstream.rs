@@ -3,6 +3,6 @@
 pub(crate) mod connect;
 pub(crate) mod h1;
 pub(crate) mod h2;
-pub(crate) mod relay;
 pub(crate) mod home;
+pub(crate) mod relay;
 pub(crate) mod trouble;

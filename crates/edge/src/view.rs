@@ -81,9 +81,14 @@ impl View {
     }
 }
 
-fn tls(plan: &plan::Pool, trust: &[PathBuf], roots: &mut Option<Arc<RootCertStore>>) -> Result<Option<Tls>, String> {
+fn tls(
+    plan: &plan::Pool,
+    trust: &[PathBuf],
+    roots: &mut Option<Arc<RootCertStore>>,
+) -> Result<Option<Tls>, String> {
     let Some(text) = plan.tls.clone() else { return Ok(None) };
-    let name = ServerName::try_from(text.clone()).map_err(|why| format!("`{text}` is no name of a server: {why}"))?;
+    let name = ServerName::try_from(text.clone())
+        .map_err(|why| format!("`{text}` is no name of a server: {why}"))?;
     let roots = roots.get_or_insert_with(|| {
         let (store, faults) = outward::roots(trust);
         faults.iter().for_each(|fault| tracing::error!("a root of trust is not used: {fault}"));

@@ -48,7 +48,11 @@ impl Sender {
     pub(crate) async fn ask(&mut self, request: Request<Outward>) -> Result<Response<Incoming>, Trouble> {
         self.0.ready().await.map_err(|_| Trouble::Closed)?;
         self.0.send_request(request).await.map_err(|why| {
-            if why.is_canceled() || why.is_closed() { Trouble::Closed } else { Trouble::Http2(why.to_string()) }
+            if why.is_canceled() || why.is_closed() {
+                Trouble::Closed
+            } else {
+                Trouble::Http2(why.to_string())
+            }
         })
     }
 }

@@ -37,10 +37,12 @@ pub(crate) struct Ask<'a> {
     pub(crate) own: &'a Own,
     /// Bytes that the body may have.
     pub(crate) room: u64,
-    /// Ticks for which an answer's body may stand still.
+    /// Ticks for which a body may stand still, either way.
     pub(crate) wait: u32,
     /// The tick at which the answer's head must be there.
     pub(crate) deadline: u32,
+    /// Ticks that a server has for it.
+    pub(crate) span: u32,
 }
 
 /// What came back.
@@ -100,7 +102,8 @@ impl Ask<'_> {
             open.stamp(Phase::Connected, thread.tick().0);
             self.write_head(&mut conn.head);
             let upload = body.take().map(|body| {
-                let mut upload = Upload::new(body, self.framing == Framing::Chunked, self.room);
+                let mut upload =
+                    Upload::new(body, self.framing == Framing::Chunked, self.room, thread.ticks.now());
                 upload.hold = self.wishes.expects.then(|| thread.ticks.now() + CONTINUE_TICKS);
                 upload
             });
@@ -142,11 +145,20 @@ impl Ask<'_> {
         poll_fn(|cx| {
             let polled = exchange.poll_head(cx, ticks, &self.parts.method, map);
             if polled.is_pending() {
-                if ticks.now() >= self.deadline {
+                let now = ticks.now();
+                let mut due = self.deadline;
+                if let Some(moved) = exchange.moved() {
+                    if exchange.hold().is_none() && now >= moved + self.wait {
+                        return Poll::Ready(Err(Trouble::Slow));
+                    }
+                    // A long body takes its time; the server's begins when it has all of it.
+                    due = due.max(moved + self.span);
+                }
+                if now >= due {
                     return Poll::Ready(Err(Trouble::Late));
                 }
-                let hold = exchange.hold().filter(|hold| *hold > ticks.now());
-                alarm.set(hold.unwrap_or(self.deadline).min(self.deadline), cx);
+                let other = exchange.hold().or_else(|| exchange.moved().map(|moved| moved + self.wait));
+                alarm.set(other.filter(|other| *other > now).unwrap_or(due).min(due), cx);
             }
             polled
         })
@@ -212,7 +224,9 @@ impl Ask<'_> {
         let answered = timeout_at(Instant::now() + left, sender.ask(request)).await;
         match answered {
             Ok(Ok(response)) => Ok(Got::Http2(response)),
-            Ok(Err(trouble)) => Err(Miss { trouble, body: if whole { Ok(None) } else { Err(()) }, sent: true }),
+            Ok(Err(trouble)) => {
+                Err(Miss { trouble, body: if whole { Ok(None) } else { Err(()) }, sent: true })
+            }
             Err(_) => Err(Miss { trouble: Trouble::Late, body: Err(()), sent: true }),
         }
     }

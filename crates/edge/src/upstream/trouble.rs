@@ -52,6 +52,9 @@ pub(crate) enum Trouble {
     /// The visitor went away, or what it sent was broken.
     #[error("the visitor's own request broke off")]
     Visitor,
+    /// The visitor's body stood still.
+    #[error("the request's body stood still for too long")]
+    Slow,
     /// The visitor's body is longer than the plan allows.
     #[error("the request's body is longer than allowed")]
     TooLarge,
@@ -71,7 +74,7 @@ impl Trouble {
             Self::Reset(_) | Self::Closed | Self::Truncated | Self::Http2(_) => Failure::Reset,
             Self::Late | Self::Stalled => Failure::Timeout,
             Self::Malformed(_) | Self::Chunks => Failure::Garbage,
-            Self::Visitor | Self::TooLarge => return guard::Outcome::Left,
+            Self::Visitor | Self::Slow | Self::TooLarge => return guard::Outcome::Left,
         })
     }
 
@@ -84,12 +87,12 @@ impl Trouble {
             Self::Reset(_) | Self::Closed | Self::Truncated | Self::Http2(_) => Failure::Reset,
             Self::Late | Self::Stalled => Failure::Timeout,
             Self::Malformed(_) | Self::Chunks => Failure::Garbage,
-            Self::Visitor | Self::TooLarge => Failure::Left,
+            Self::Visitor | Self::Slow | Self::TooLarge => Failure::Left,
         }
     }
 
     /// Whether another server may do better.
     pub(crate) fn elsewhere(&self) -> bool {
-        !matches!(self, Self::Certificate { .. } | Self::Visitor | Self::TooLarge | Self::Late)
+        !matches!(self, Self::Certificate { .. } | Self::Visitor | Self::Slow | Self::TooLarge | Self::Late)
     }
 }

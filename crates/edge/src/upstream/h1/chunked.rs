@@ -44,10 +44,6 @@ impl Chunked {
         Self(At::Size)
     }
 
-    pub(crate) fn done(&self) -> bool {
-        self.0 == At::Done
-    }
-
     /// Takes from `buf` what can be taken.
     pub(crate) fn decode(&mut self, buf: &mut BytesMut) -> Result<Step, Malformed> {
         loop {

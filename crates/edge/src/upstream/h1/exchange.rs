@@ -33,14 +33,16 @@ pub(crate) struct Upload {
     pub(crate) room: u64,
     /// Whether anything was taken from the body: then the request cannot be made again.
     pub(crate) taken: bool,
+    /// The tick at which it last moved.
+    moved: u32,
     ended: bool,
     /// Why it was given up, while the answer may still come.
     failed: Option<Trouble>,
 }
 
 impl Upload {
-    pub(crate) fn new(body: Incoming, chunked: bool, room: u64) -> Self {
-        Self { body, chunked, hold: None, room, taken: false, ended: false, failed: None }
+    pub(crate) fn new(body: Incoming, chunked: bool, room: u64, now: u32) -> Self {
+        Self { body, chunked, hold: None, room, taken: false, moved: now, ended: false, failed: None }
     }
 }
 
@@ -58,6 +60,14 @@ impl Exchange {
     /// The tick until which the body is held back.
     pub(crate) fn hold(&self) -> Option<u32> {
         self.upload.as_ref().and_then(|upload| upload.hold)
+    }
+
+    /// When the body that is on its way last moved.
+    pub(crate) fn moved(&self) -> Option<u32> {
+        self.upload
+            .as_ref()
+            .filter(|upload| upload.failed.is_none() && !upload.ended)
+            .map(|upload| upload.moved)
     }
 
     /// The request's body, where nothing was taken from it.
@@ -186,7 +196,10 @@ fn send(
         let mut blocked = held;
         if !held && conn.data.is_empty() && conn.tail.is_empty() && !upload.ended {
             match Pin::new(&mut upload.body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => stage(conn, upload, frame)?,
+                Poll::Ready(Some(Ok(frame))) => {
+                    upload.moved = ticks.now();
+                    stage(conn, upload, frame)?;
+                }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Trouble::Visitor)),
                 Poll::Ready(None) => {
                     upload.ended = true;

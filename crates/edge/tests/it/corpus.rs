@@ -1,0 +1,348 @@
+//! Requests that two parsers might read differently: refused, or passed on in one way only. Compared with what the server
+//! receives, byte by byte, but for the fields that the edge itself adds.
+
+use crate::ground::{OK, Server, Words, all, door, edge, status};
+
+/// What becomes of the bytes.
+enum Then {
+    /// This status, and no server hears of it.
+    Refused(u16),
+    /// The server receives this and nothing else.
+    Passed(&'static str),
+}
+use Then::{Passed, Refused};
+
+const PLAIN: &str = "GET / HTTP/1.1\r\nhost: a.test\r\n\r\n";
+
+fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
+    let t = |name, bytes: &str, then| (name, bytes.as_bytes().to_vec(), then);
+    vec![
+        t("plain", PLAIN, Passed(PLAIN)),
+        // Hosts.
+        t("two hosts", "GET / HTTP/1.1\r\nhost: a.test\r\nhost: b.test\r\n\r\n", Refused(400)),
+        t("two equal hosts", "GET / HTTP/1.1\r\nhost: a.test\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("no host", "GET / HTTP/1.1\r\n\r\n", Refused(400)),
+        t("no host in 1.0", "GET / HTTP/1.0\r\n\r\n", Refused(400)),
+        t("empty host", "GET / HTTP/1.1\r\nhost: \r\n\r\n", Refused(400)),
+        t("host with a path", "GET / HTTP/1.1\r\nhost: a.test/x\r\n\r\n", Refused(400)),
+        t("host with a user", "GET / HTTP/1.1\r\nhost: b.test@a.test\r\n\r\n", Refused(400)),
+        t("host with a comma", "GET / HTTP/1.1\r\nhost: a.test,b.test\r\n\r\n", Refused(400)),
+        t("host with a blank", "GET / HTTP/1.1\r\nhost: a.test b.test\r\n\r\n", Refused(400)),
+        t("host with two ports", "GET / HTTP/1.1\r\nhost: a.test:80:81\r\n\r\n", Refused(400)),
+        t("host of another kind", "GET / HTTP/1.1\r\nhost: a.test#b\r\n\r\n", Refused(400)),
+        t(
+            "host in capitals",
+            "GET / HTTP/1.1\r\nHost: A.TEST\r\n\r\n",
+            Passed("GET / HTTP/1.1\r\nhost: A.TEST\r\n\r\n"),
+        ),
+        t(
+            "absolute form",
+            "GET http://a.test/x?y HTTP/1.1\r\nhost: a.test\r\n\r\n",
+            Passed("GET /x?y HTTP/1.1\r\nhost: a.test\r\n\r\n"),
+        ),
+        t(
+            "absolute form of another host",
+            "GET http://b.test/ HTTP/1.1\r\nhost: a.test\r\n\r\n",
+            Refused(400),
+        ),
+        t("authority form", "GET a.test HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("connect", "CONNECT a.test:443 HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(405)),
+        t("trace", "TRACE / HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(405)),
+        t(
+            "star",
+            "OPTIONS * HTTP/1.1\r\nhost: a.test\r\n\r\n",
+            Passed("OPTIONS * HTTP/1.1\r\nhost: a.test\r\n\r\n"),
+        ),
+        t("star for a get", "GET * HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("unknown host", "GET / HTTP/1.1\r\nhost: b.test\r\n\r\n", Refused(421)),
+        // Framing.
+        t(
+            "length",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\nabc",
+            Passed("POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\nabc"),
+        ),
+        t(
+            "length of nothing",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n",
+            Passed("POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n"),
+        ),
+        t(
+            "chunked",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            Passed(
+                "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            ),
+        ),
+        t(
+            "length, then chunked",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a.test\r\n\r\n",
+            Passed("POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ),
+        t(
+            "chunked, then length",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\ncontent-length: 30\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a.test\r\n\r\n",
+            Passed("POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ),
+        t(
+            "two lengths",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
+            Refused(400),
+        ),
+        t(
+            "two equal lengths",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\ncontent-length: 3\r\n\r\nabc",
+            Passed("POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\nabc"),
+        ),
+        t(
+            "lengths in one line",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3, 3\r\n\r\nabc",
+            Refused(400),
+        ),
+        t(
+            "length with a sign",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: +3\r\n\r\nabc",
+            Refused(400),
+        ),
+        t(
+            "negative length",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: -3\r\n\r\nabc",
+            Refused(400),
+        ),
+        t("length in hex", "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0x3\r\n\r\nabc", Refused(400)),
+        t(
+            "length beyond counting",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 99999999999999999999\r\n\r\nabc",
+            Refused(400),
+        ),
+        t(
+            "coding other than chunked",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: gzip\r\n\r\nabc",
+            Refused(400),
+        ),
+        t(
+            "chunked not last",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked, gzip\r\n\r\nabc",
+            Refused(400),
+        ),
+        t(
+            "chunked behind another",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "chunked twice",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "identity and chunked",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: identity\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "quoted chunked",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "vertical tab before chunked",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "chunked in 1.0",
+            "POST / HTTP/1.0\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "blank before the colon",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "blank before the colon of length",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length : 3\r\n\r\nabc",
+            Refused(400),
+        ),
+        t(
+            "folded coding",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t("folded field", "GET / HTTP/1.1\r\nhost: a.test\r\nx: a\r\n b\r\n\r\n", Refused(400)),
+        t("first field indented", "GET / HTTP/1.1\r\n host: a.test\r\n\r\n", Refused(400)),
+        t(
+            "length with an underscore",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\ncontent_length: 9\r\n\r\nabc",
+            Passed("POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\nabc"),
+        ),
+        t(
+            "coding with an underscore",
+            "GET / HTTP/1.1\r\nhost: a.test\r\ntransfer_encoding: chunked\r\n\r\n",
+            Passed(PLAIN),
+        ),
+        t(
+            "connection strips the length",
+            "POST / HTTP/1.1\r\nhost: a.test\r\nconnection: content-length\r\ncontent-length: 3\r\n\r\nabc",
+            Passed("POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\nabc"),
+        ),
+        t(
+            "connection strips the host",
+            "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: host\r\n\r\n",
+            Passed(PLAIN),
+        ),
+        t(
+            "connection strips what it names",
+            "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close, x-mine\r\nx-mine: 1\r\nx-other: 2\r\n\r\n",
+            Passed("GET / HTTP/1.1\r\nhost: a.test\r\nx-other: 2\r\n\r\n"),
+        ),
+        t(
+            "hop by hop",
+            "GET / HTTP/1.1\r\nhost: a.test\r\nkeep-alive: 5\r\nproxy-connection: x\r\nte: trailers\r\nproxy-authorization: x\r\nupgrade: h2c\r\nhttp2-settings: x\r\n\r\n",
+            Passed(PLAIN),
+        ),
+        t(
+            "http/2 by upgrade",
+            "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: x\r\n\r\n",
+            Passed(PLAIN),
+        ),
+        // Chunks.
+        t(
+            "chunk size in capitals",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n",
+            Passed(
+                "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n",
+            ),
+        ),
+        t(
+            "chunk extension",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\n\r\n",
+            Passed(
+                "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+            ),
+        ),
+        t(
+            "chunk extension with a line feed",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n3;a\nb\r\nabc\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "chunk size with a sign",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n+3\r\nabc\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "chunk size beyond counting",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "chunk without its end",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabcdef\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t(
+            "trailer",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\ncontent-length: 5\r\n\r\n",
+            Passed(
+                "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n",
+            ),
+        ),
+        // Lines.
+        t(
+            "bare line feeds",
+            "GET / HTTP/1.1\nhost: a.test\nx: 1\n\n",
+            Passed("GET / HTTP/1.1\r\nhost: a.test\r\nx: 1\r\n\r\n"),
+        ),
+        t("carriage return in a value", "GET / HTTP/1.1\r\nhost: a.test\r\nx: a\rb\r\n\r\n", Refused(400)),
+        t("null in a value", "GET / HTTP/1.1\r\nhost: a.test\r\nx: a\0b\r\n\r\n", Refused(400)),
+        t("null in a name", "GET / HTTP/1.1\r\nhost: a.test\r\nx\0y: a\r\n\r\n", Refused(400)),
+        t("no name", "GET / HTTP/1.1\r\nhost: a.test\r\n: a\r\n\r\n", Refused(400)),
+        t("no colon", "GET / HTTP/1.1\r\nhost: a.test\r\nabc\r\n\r\n", Refused(400)),
+        t("two blanks in the first line", "GET  / HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("tab in the first line", "GET\t/ HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("blank in the path", "GET /a b HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("version of the future", "GET / HTTP/1.9\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("no version", "GET /\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("empty lines first", "\r\n\r\nGET / HTTP/1.1\r\nhost: a.test\r\n\r\n", Passed(PLAIN)),
+        t(
+            "expectation of another kind",
+            "POST / HTTP/1.1\r\nhost: a.test\r\nexpect: x\r\ncontent-length: 1\r\n\r\na",
+            Refused(417),
+        ),
+        // What only the edge may say.
+        t(
+            "said by a visitor",
+            "GET / HTTP/1.1\r\nhost: a.test\r\nx-forwarded-for: 1.2.3.4\r\nforwarded: for=1.2.3.4\r\nx_forwarded_for: 1.2.3.4\r\nmainstay-visitor: x\r\nmainstay-caller: x\r\nx-request-id: 1\r\n\r\n",
+            Passed(PLAIN),
+        ),
+    ]
+}
+
+/// Without the fields that the edge adds.
+fn bare(request: &[u8]) -> String {
+    let text = String::from_utf8_lossy(request);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let own = [
+        "x-forwarded-for: ",
+        "x-forwarded-proto: ",
+        "x-forwarded-host: ",
+        "traceparent: ",
+        "x-request-id: ",
+        "mainstay-visitor: ",
+    ];
+    let lines: Vec<&str> =
+        head.split("\r\n").filter(|line| !own.iter().any(|name| line.starts_with(name))).collect();
+    format!("{}\r\n\r\n{body}", lines.join("\r\n"))
+}
+
+#[test]
+fn nothing_is_passed_on_that_two_parsers_read_differently() {
+    let mut wrong = Vec::new();
+    for (name, bytes, then) in table() {
+        let server = Server::saying(OK);
+        let edge = edge(&[server.at], &Words::default());
+        let answer = all(door(&edge, false), &bytes);
+        let seen = server.seen.lock().unwrap().clone();
+        let seen: Vec<String> = seen.iter().map(|request| bare(request)).collect();
+        match then {
+            Refused(expected) => {
+                if status(&answer) != expected || !seen.is_empty() {
+                    wrong.push(format!(
+                        "{name}: {expected} expected, answered {answer:?}, passed on {seen:?}"
+                    ));
+                }
+            }
+            Passed(expected) => {
+                if status(&answer) != 200 || seen != [expected] {
+                    wrong.push(format!(
+                        "{name}: answered {answer:?}, passed on {seen:?} instead of {expected:?}"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_server_is_told_who_asks_and_in_which_trace() {
+    let server = Server::saying(OK);
+    let edge = edge(&[server.at], &Words { edge: "hops = [\"127.0.0.0/8\"]", ..Words::default() });
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let asked = format!(
+        "GET / HTTP/1.1\r\nhost: a.test\r\nx-forwarded-for: 192.0.2.7\r\nx-forwarded-proto: https\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-01\r\nconnection: close\r\n\r\n"
+    );
+    let answer = all(door(&edge, false), asked.as_bytes());
+    assert!(answer.contains(&format!("x-request-id: {trace}\r\n")), "{answer}");
+    let seen = String::from_utf8(server.seen.lock().unwrap()[0].clone()).unwrap();
+    for line in
+        ["x-forwarded-for: 192.0.2.7, 127.0.0.1", "x-forwarded-proto: https", "x-forwarded-host: a.test"]
+    {
+        assert!(seen.contains(&format!("\r\n{line}\r\n")), "{line} in {seen}");
+    }
+    assert!(
+        seen.contains(&format!("\r\ntraceparent: 00-{trace}-")) && seen.contains("\r\nmainstay-visitor: "),
+        "{seen}"
+    );
+}

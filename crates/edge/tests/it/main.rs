@@ -1,0 +1,10 @@
+//! The edge over real sockets: what servers receive, what visitors are told, what is survived.
+
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // helpers of tests, outside of test functions
+
+mod corpus;
+mod ground;
+mod pools;
+mod proxied;
+mod serving;
+mod sockets;

@@ -1,0 +1,166 @@
+//! Servers that fail, are drained, come back; certificates that are not theirs.
+
+use crate::ground::{
+    GET, OK, Server, Words, answer, ask, connect, door, edge, listening, status, terms, wait,
+};
+use std::io::Write;
+use std::net::TcpListener;
+
+/// An address where nobody listens.
+fn nobody() -> std::net::SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn a_dead_server_costs_no_visitor_an_answer() {
+    let server = Server::saying(OK);
+    let edge = edge(&[nobody(), server.at], &Words::default());
+    let answers: Vec<u16> = (0..40).map(|_| status(&ask(door(&edge, false), GET))).collect();
+    assert!(answers.iter().filter(|status| **status == 200).count() >= 38, "{answers:?}");
+}
+
+#[test]
+fn no_server_is_said_plainly_and_when_to_come_again() {
+    let edge = edge(&[nobody()], &Words::default());
+    let told = ask(door(&edge, false), GET);
+    assert!(matches!(status(&told), 502 | 503), "{told}");
+}
+
+#[test]
+fn a_stale_connection_is_tried_again_on_a_fresh_one() {
+    // Answers once on each connection, and closes as soon as the next request is there.
+    let at = listening(|mut socket| {
+        use std::io::Read;
+        let mut some = [0; 4096];
+        let _ = socket.read(&mut some);
+        let _ = socket.write_all(OK);
+        let _ = socket.read(&mut some);
+    });
+    let edge = edge(&[at], &Words::default());
+    for _ in 0..5 {
+        assert_eq!(status(&ask(door(&edge, false), GET)), 200);
+    }
+}
+
+#[test]
+fn what_is_not_http_is_a_502() {
+    for garbage in [
+        &b"SSH-2.0-x\r\n\r\n"[..],
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\na : b\r\n\r\n",
+    ] {
+        let server = Server::saying(Box::leak(garbage.to_vec().into_boxed_slice()));
+        let edge = edge(&[server.at], &Words::default());
+        let told = ask(door(&edge, false), GET);
+        assert_eq!(status(&told), 502, "{}", garbage.escape_ascii());
+        let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+        let id = edge::seeing::TraceId::read(id.as_bytes()).unwrap();
+        wait("its trace is kept", || edge.seeing().trace(id).is_some_and(|trace| trace.hops.len() == 1));
+    }
+}
+
+#[test]
+fn a_reload_changes_servers_between_two_requests_of_one_connection() {
+    let (one, two) = (Server::saying(OK), Server::saying(OK));
+    let edge = edge(&[one.at], &Words::default());
+    let mut socket = connect(door(&edge, false));
+    for server in [&one, &two, &one] {
+        edge.reload(&terms(&[server.at], &Words::default())).unwrap();
+        let before = server.asked();
+        socket.write_all(GET.as_bytes()).unwrap();
+        assert_eq!(status(&answer(&mut socket)), 200);
+        assert_eq!(server.asked(), before + 1);
+    }
+    // A door of its own for the new plan, none for the old.
+    edge.reload(&terms(&[one.at], &Words { edge: "listen_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"", ..Words::default() }))
+        .unwrap();
+    assert_eq!(edge.listening().len(), 2);
+}
+
+#[test]
+fn health_takes_a_server_out_and_back() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let well = Arc::new(AtomicBool::new(true));
+    let is_well = Arc::clone(&well);
+    let sick = Server::new(move |request| {
+        let health = request.starts_with(b"GET /health ");
+        Some(if health && !is_well.load(Ordering::Relaxed) {
+            b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n".to_vec()
+        } else {
+            OK.to_vec()
+        })
+    });
+    let fine = Server::saying(OK);
+    let words = Words {
+        pool: "health = { path = \"/health\", every = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
+        ..Words::default()
+    };
+    let edge = edge(&[sick.at, fine.at], &words);
+    let serves = |at: std::net::SocketAddr| {
+        let rollup = edge.roll_up();
+        let pool = rollup.pools.values().next().unwrap().clone();
+        pool.servers
+            .iter()
+            .find(|server| server.address == at.to_string())
+            .is_some_and(|server| server.state.serves())
+    };
+    wait("both serve", || serves(sick.at) && serves(fine.at));
+    well.store(false, Ordering::Relaxed);
+    wait("the sick one is out", || !serves(sick.at));
+    well.store(true, Ordering::Relaxed);
+    wait("it is back", || serves(sick.at));
+}
+
+#[test]
+fn a_certificate_that_is_not_the_servers_is_a_502_without_retries_or_ejection() {
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["other.test".to_owned(), "more.test".to_owned()]).unwrap();
+    let trust = folder.path().join("trust.pem");
+    std::fs::write(&trust, made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let tried = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&tried);
+    let at = listening(move |mut socket| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let mut session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+        while session.is_handshaking() {
+            if session.complete_io(&mut socket).is_err() {
+                return;
+            }
+        }
+        let mut stream = rustls::Stream::new(&mut session, &mut socket);
+        let mut some = [0; 4096];
+        let _ = std::io::Read::read(&mut stream, &mut some);
+        let _ = stream.write_all(OK);
+    });
+    let site = format!("trust = [\"{}\"]", trust.display());
+    let words =
+        |name| Words { site: Box::leak(site.clone().into_boxed_str()), pool: name, ..Words::default() };
+    let edge = edge(&[at], &words("tls = \"app.internal\""));
+    for _ in 0..5 {
+        let told = ask(door(&edge, false), GET);
+        assert!(status(&told) == 502 && told.contains("certificate"), "{told}");
+    }
+    assert_eq!(tried.load(Ordering::Relaxed), 5, "one connection for each request");
+    let rollup = edge.roll_up();
+    let pool = rollup.pools.values().next().unwrap();
+    let (expected, why) = pool.certificate.clone().unwrap();
+    assert_eq!(expected, "app.internal");
+    assert!(why.contains("other.test") && why.contains("more.test"), "{why}");
+    assert!(pool.servers.iter().all(|server| server.state.serves()), "{pool:?}");
+    // Called by the name that it has, it is fine.
+    edge.reload(&terms(&[at], &words("tls = \"other.test\""))).unwrap();
+    assert_eq!(status(&ask(door(&edge, false), GET)), 200);
+}

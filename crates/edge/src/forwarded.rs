@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn only_declared_hops_are_believed_and_from_the_right() {
-        let table: [(&str, &[(&str, &str)], &str); 11] = [
+        type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+        let table: [Case; 11] = [
             ("192.0.2.9", &[("x-forwarded-for", "1.1.1.1")], "192.0.2.9"),
             ("10.0.0.1", &[("x-forwarded-for", "1.1.1.1")], "1.1.1.1"),
             ("10.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.1.1.1, 10.2.3.4")], "1.1.1.1"),

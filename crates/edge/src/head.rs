@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn one_host_and_no_other() {
-        let table: [(&str, &[(&str, &str)], Result<&str, Fault>); 14] = [
+        type Case = (&'static str, &'static [(&'static str, &'static str)], Result<&'static str, Fault>);
+        let table: [Case; 14] = [
             ("/", &[("host", "a.test")], Ok("a.test")),
             ("/", &[("host", "A.Test.:8080")], Ok("a.test")),
             ("/", &[("host", "[::1]:80")], Ok("[::1]")),

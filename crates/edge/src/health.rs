@@ -40,11 +40,11 @@ pub(crate) async fn keep(thread: Rc<Thread>) {
         let near = thread.near();
         for (pool, plan) in &near.view.pools {
             pool.ask(|origin, tick| {
-                if round % 10 == 0 || origin.next() <= tick {
+                if round.is_multiple_of(10) || origin.next() <= tick {
                     origin.tick(tick);
                 }
             });
-            if round % 10 != 0 {
+            if !round.is_multiple_of(10) {
                 continue;
             }
             if let Some(health) = &plan.health {
@@ -52,7 +52,7 @@ pub(crate) async fn keep(thread: Rc<Thread>) {
             }
             names(pool, &mut looked_up);
         }
-        if round % 1000 == 0 {
+        if round.is_multiple_of(1000) {
             let old = Instant::now().checked_sub(Duration::from_secs(3600));
             due.retain(|_, at| old.is_none_or(|old| *at > old));
             looked_up.retain(|_, at| old.is_none_or(|old| *at > old));

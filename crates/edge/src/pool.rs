@@ -87,6 +87,15 @@ impl Pool {
 
     /// A place among its requests: at once, after a short wait, or not at all.
     pub(crate) async fn arrive(self: &Arc<Self>, arrival: Arrival) -> Result<Held, Shed> {
+        let waiting = match self.knock(arrival) {
+            Admission::Go(permit) => return Ok(self.hold(permit)),
+            Admission::Shed(shed) => return Err(shed),
+            Admission::Wait(ticket) => Waiting { pool: self, ticket },
+        };
+        poll_fn(|cx| waiting.poll(cx)).await
+    }
+
+    fn knock(&self, arrival: Arrival) -> Admission {
         let tick = self.tick();
         let mut desk = self.lock();
         let admission = desk.origin.arrive(tick, arrival);
@@ -97,12 +106,7 @@ impl Pool {
         let wakers = desk.hand_out(tick);
         drop(desk);
         wakers.into_iter().for_each(Waker::wake);
-        let waiting = match admission {
-            Admission::Go(permit) => return Ok(self.hold(permit)),
-            Admission::Shed(shed) => return Err(shed),
-            Admission::Wait(ticket) => Waiting { pool: self, ticket },
-        };
-        poll_fn(|cx| waiting.poll(cx)).await
+        admission
     }
 
     pub(crate) fn hold(self: &Arc<Self>, permit: Permit) -> Held {

@@ -69,7 +69,7 @@ pub(crate) async fn serve(
     if length.is_some_and(|length| length > near.view.edge.limits.body_bytes) {
         return Ok(visit.malformed(refuse::TOO_LARGE, open, busy));
     }
-    let (passed, known) = match judge(&thread, &line, &near, route, &parts, &origin, &mut open) {
+    let (passed, known) = match judge(&thread, &line, &near, route, &parts, origin, &mut open) {
         Ok(passed) => passed,
         Err(refusal) => return Ok(visit.limited(&refusal, open, busy)),
     };
@@ -83,7 +83,7 @@ pub(crate) async fn serve(
         Err(shed) => return Ok(visit.shed(&shed, open, busy)),
     };
     open.stamp(Phase::Admitted, thread.tick().0);
-    let own = own(&thread, &line, &near, &parts, &host, &origin, &passed, &open.ids);
+    let own = own(thread.own(), &line, &near, &parts, &host, &passed, &open.ids);
     let framing = match length {
         Some(0) if body.is_end_stream() && !tells_length(&parts.method) => Framing::None,
         Some(length) => Framing::Length(length),
@@ -135,6 +135,7 @@ struct Passed {
     visitor: Visitor,
     /// Whether a declared caller asked for it.
     told: bool,
+    origin: Origin,
 }
 
 /// Who asks, and whether it may. The second of the pair is the number of a known visitor.
@@ -144,7 +145,7 @@ fn judge(
     near: &Near,
     route: &Route,
     parts: &Parts,
-    origin: &Origin,
+    origin: Origin,
     open: &mut Open,
 ) -> Result<(Passed, Option<u64>), guard::Refusal> {
     let view = &near.view;
@@ -183,7 +184,7 @@ fn judge(
         guard::Verdict::Pass { class, visitor: number, quota } => {
             open.class = class;
             let visitor = Visitor { known, class, client };
-            Ok((Passed { class, number, quota, visitor, told: told.is_some() }, known))
+            Ok((Passed { class, number, quota, visitor, told: told.is_some(), origin }, known))
         }
         guard::Verdict::Refuse(refusal) => Err(refusal),
     }
@@ -191,17 +192,16 @@ fn judge(
 
 /// What the edge says itself to the server.
 fn own(
-    thread: &Thread,
+    mut own: Own,
     line: &Line,
     near: &Near,
     parts: &Parts,
     host: &Host,
-    origin: &Origin,
     passed: &Passed,
     ids: &Ids,
 ) -> Own {
-    let mut own = thread.own();
     let peer = forwarded::plain(line.peer.ip());
+    let origin = &passed.origin;
     let told = passed.told.then_some(passed.visitor.client);
     forwarded::fields(&mut own, origin, peer, told, line.tls, host, &parts.headers);
     own.put(TRACEPARENT, |out| out.extend_from_slice(&ids.outward()));

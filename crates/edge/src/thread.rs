@@ -166,7 +166,7 @@ impl Thread {
         let due: Vec<usize> =
             self.reading.borrow().iter().filter(|(_, (due, ..))| *due <= now).map(|(key, _)| key).collect();
         due.into_iter().for_each(|key| self.read(key));
-        if now % 16 == 0 {
+        if now.is_multiple_of(16) {
             self.near().pools.iter().for_each(|homes| homes.sweep());
         }
     }

@@ -24,14 +24,14 @@ thread_local! {
 
 /// Copies until both sides have closed, or one fails.
 pub(crate) async fn run(visitor: Stream, early: Bytes, conn: Box<Conn>) {
-    let mut tunnel = Tunnel::new(visitor, early, conn);
+    let mut tunnel = Tunnel::new(visitor, early, *conn);
     let _ = poll_fn(|cx| tunnel.poll(cx)).await;
 }
 
 /// The same for one stream of a visitor's HTTP/2 connection, once it is a tunnel.
 pub(crate) async fn http2(upgraded: OnUpgrade, conn: Box<Conn>) {
     let Ok(visitor) = upgraded.await else { return };
-    let mut tunnel = Tunnel::new(TokioIo::new(visitor), Bytes::new(), conn);
+    let mut tunnel = Tunnel::new(TokioIo::new(visitor), Bytes::new(), *conn);
     let _ = poll_fn(|cx| tunnel.poll(cx)).await;
 }
 
@@ -63,7 +63,7 @@ enum State {
 }
 
 impl<V: AsyncRead + AsyncWrite + Unpin> Tunnel<V> {
-    fn new(visitor: V, early: Bytes, conn: Box<Conn>) -> Box<Self> {
+    fn new(visitor: V, early: Bytes, conn: Conn) -> Box<Self> {
         let (server, first) = conn.into_parts();
         let way = |held| Way { held, state: State::Open };
         Box::new(Self { visitor, server, up: way(early), down: way(first.freeze()) })

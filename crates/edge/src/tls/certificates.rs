@@ -35,15 +35,23 @@ struct Table {
     wild: BTreeMap<String, Arc<CertifiedKey>>,
     /// For visitors that name nobody: the first of the plan.
     first: Option<Arc<CertifiedKey>>,
+    pairs: Vec<Pair>,
     marks: Vec<Mark>,
 }
 
 /// What a file looked like when it was read.
 type Mark = (CertificateFiles, [Option<(SystemTime, u64)>; 2]);
 
+/// A pair of files and what was read from them.
+#[derive(Clone, Debug)]
+struct Pair {
+    files: CertificateFiles,
+    key: Arc<CertifiedKey>,
+    names: Vec<String>,
+}
+
 impl Certificates {
-    /// Reads all files if the list or one of them has changed. A pair that cannot be used leaves the old one of its names
-    /// in place.
+    /// Reads all files if the list or one of them has changed. A pair that cannot be used leaves what it was before in place.
     pub(crate) fn refresh(&self, files: &[CertificateFiles]) -> Vec<Unusable> {
         let marks: Vec<Mark> =
             files.iter().map(|pair| (pair.clone(), [mark(&pair.chain), mark(&pair.key)])).collect();
@@ -53,15 +61,17 @@ impl Certificates {
         }
         let mut table = Table { marks, ..Table::default() };
         let mut unusable = Vec::new();
-        for pair in files {
-            match read(pair) {
-                Ok((key, names)) => table.add(&Arc::new(key), names),
+        for files in files {
+            match read(files) {
+                Ok(pair) => table.add(pair),
                 Err(why) => {
-                    unusable.push(Unusable { chain: pair.chain.display().to_string(), why });
+                    unusable.push(Unusable { chain: files.chain.display().to_string(), why });
                     // A half-written file is a matter of seconds: the pair that was good goes on until then.
-                    if let Some((_, known)) = old.of(pair) {
-                        known.into_iter().for_each(|(name, key)| table.add(&key, vec![name]));
-                    }
+                    old.pairs
+                        .iter()
+                        .filter(|pair| pair.files == *files)
+                        .cloned()
+                        .for_each(|pair| table.add(pair));
                 }
             }
         }
@@ -71,23 +81,15 @@ impl Certificates {
 }
 
 impl Table {
-    fn add(&mut self, key: &Arc<CertifiedKey>, names: Vec<String>) {
-        self.first.get_or_insert_with(|| Arc::clone(key));
-        for name in names {
+    fn add(&mut self, pair: Pair) {
+        self.first.get_or_insert_with(|| Arc::clone(&pair.key));
+        for name in &pair.names {
             match name.strip_prefix("*.") {
-                Some(rest) => self.wild.entry(rest.to_owned()).or_insert_with(|| Arc::clone(key)),
-                None => self.exact.entry(name).or_insert_with(|| Arc::clone(key)),
+                Some(rest) => self.wild.entry(rest.to_owned()).or_insert_with(|| Arc::clone(&pair.key)),
+                None => self.exact.entry(name.clone()).or_insert_with(|| Arc::clone(&pair.key)),
             };
         }
-    }
-
-    /// What was served from a pair of files before.
-    fn of(&self, pair: &CertificateFiles) -> Option<((), Vec<(String, Arc<CertifiedKey>)>)> {
-        self.marks.iter().any(|(known, _)| known == pair).then(|| {
-            let exact = self.exact.iter().map(|(name, key)| (name.clone(), Arc::clone(key)));
-            let wild = self.wild.iter().map(|(name, key)| (format!("*.{name}"), Arc::clone(key)));
-            ((), exact.chain(wild).collect())
-        })
+        self.pairs.push(pair);
     }
 
     fn find(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
@@ -125,7 +127,7 @@ fn mark(path: &Path) -> Option<(SystemTime, u64)> {
     Some((meta.modified().ok()?, meta.len()))
 }
 
-fn read(pair: &CertificateFiles) -> Result<(CertifiedKey, Vec<String>), String> {
+fn read(pair: &CertificateFiles) -> Result<Pair, String> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&pair.chain)
         .and_then(Iterator::collect)
         .map_err(|why| format!("{}: {why}", pair.chain.display()))?;
@@ -139,7 +141,7 @@ fn read(pair: &CertificateFiles) -> Result<(CertifiedKey, Vec<String>), String> 
         .collect();
     let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
         .map_err(|why| format!("chain and key do not go together: {why}"))?;
-    Ok((key, names))
+    Ok(Pair { files: pair.clone(), key: Arc::new(key), names })
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ const IDLE_TICKS: u32 = 300;
 
 /// Connections to one server.
 pub(crate) struct Home {
-    /// The youngest last.
+    /// The youngest last. Boxed, because they are moved about more often than looked at.
+    #[allow(clippy::vec_box)]
     idle: RefCell<Vec<Box<Conn>>>,
     pub(crate) http2: RefCell<Option<Sender>>,
     ticks: Rc<Ticks>,

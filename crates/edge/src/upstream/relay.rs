@@ -125,14 +125,11 @@ impl Ask<'_> {
                         && matches!(trouble, Trouble::Closed | Trouble::Reset(_));
                     let may = stale && self.parts.method.is_idempotent();
                     match exchange.untouched() {
-                        Ok(upload) if may => {
-                            body = upload.map(|upload| upload.body);
+                        Ok(rest) if may => {
+                            body = rest;
                             fresh = true;
                         }
-                        rest => {
-                            let body = rest.map(|upload| upload.map(|upload| upload.body)).map_err(drop);
-                            return Err(Miss { trouble, body, sent: true });
-                        }
+                        body => return Err(Miss { trouble, body, sent: true }),
                     }
                 }
             }

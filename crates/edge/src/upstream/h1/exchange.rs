@@ -71,10 +71,10 @@ impl Exchange {
     }
 
     /// The request's body, where nothing was taken from it.
-    pub(crate) fn untouched(self) -> Result<Option<Upload>, Self> {
-        match &self.upload {
-            Some(upload) if upload.taken => Err(self),
-            _ => Ok(self.upload),
+    pub(crate) fn untouched(self) -> Result<Option<Incoming>, ()> {
+        match self.upload {
+            Some(upload) if upload.taken => Err(()),
+            upload => Ok(upload.map(|upload| upload.body)),
         }
     }
 

@@ -254,6 +254,7 @@ fn passes_other(name: &str) -> bool {
             | "x-forwarded-host"
             | "x-request-id"
             | "traceparent"
+            | "tracestate"
             | "mainstay-visitor"
             | "mainstay-caller"
     )

@@ -8,7 +8,7 @@ use crate::line::{Busy, Line};
 use crate::own::Own;
 use crate::pool::Held;
 use crate::refuse::{self, Refusal};
-use crate::seeing::id::TRACEPARENT;
+use crate::seeing::id::{TRACESTATE, TRACESTATE_BYTES_MAX};
 use crate::seeing::{self, Ids, Open, Phase, Verdict};
 use crate::thread::{Homes, Near, Thread};
 use crate::ticks::ticks;
@@ -204,7 +204,13 @@ fn own(
     let origin = &passed.origin;
     let told = passed.told.then_some(passed.visitor.client);
     forwarded::fields(&mut own, origin, peer, told, line.tls, host, &parts.headers);
-    own.put(TRACEPARENT, |out| out.extend_from_slice(&ids.outward()));
+    own.put("traceparent", |out| out.extend_from_slice(&ids.outward()));
+    // The companion of a trace that begins here would tell of another one.
+    let state =
+        parts.headers.get(TRACESTATE).filter(|state| ids.continued() && state.len() <= TRACESTATE_BYTES_MAX);
+    if let Some(state) = state {
+        own.put("tracestate", |out| out.extend_from_slice(state.as_bytes()));
+    }
     own.put("x-request-id", |out| out.extend_from_slice(&ids.trace.digits()));
     own.put(crate::known::VISITOR, |out| line.word(&near.view.known, &passed.visitor, out));
     if parts.extensions.get::<hyper::ext::Protocol>().is_some() && !parts.headers.contains_key(KEY) {

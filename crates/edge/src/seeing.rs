@@ -43,6 +43,7 @@ pub use names::{Caller, Lane};
 pub use record::{Failure, Phase, Seen};
 
 use access::Access;
+use arc_swap::ArcSwapOption;
 use book::{Book, Marks};
 use jiff::{SignedDuration, Timestamp};
 use model::trace::{Hop, Trace};
@@ -64,9 +65,10 @@ pub struct Settings {
     pub zero: Instant,
     /// Room for records, for each thread. Taken only as it is needed.
     pub ring_bytes: usize,
-    /// Where a line for each request goes; nowhere when `None`.
+    /// Where a line for each request goes; nowhere when `None`. See [`Seeing::tell_lines`].
     pub access: Option<Box<dyn Write + Send>>,
-    /// The collector that gets spans, by the full URL of its OTLP/HTTP receiver; none when `None`.
+    /// The collector that gets spans, by the full URL of its OTLP/HTTP receiver; none when `None`. See
+    /// [`Seeing::tell_spans`].
     pub otlp: Option<String>,
 }
 
@@ -95,8 +97,10 @@ struct Shared {
     zero: Zero,
     /// Makes the sample unpredictable to those who choose their own trace ids.
     salt: u64,
-    access: Option<Access>,
-    spans: Option<Spans>,
+    access: ArcSwapOption<Access>,
+    spans: ArcSwapOption<Spans>,
+    lines_told: Arc<Told>,
+    spans_told: Arc<Told>,
 }
 
 /// The instant at which ticks count zero, on both clocks.
@@ -144,9 +148,8 @@ impl Told {
 }
 
 impl Shared {
-    fn told(&self) -> impl Iterator<Item = (&'static str, &Told)> {
-        let access = self.access.iter().map(|access| ("access_lines", access.told()));
-        access.chain(self.spans.iter().map(|spans| ("spans", spans.told())))
+    fn told(&self) -> [(&'static str, &Told); 2] {
+        [("access_lines", &self.lines_told), ("spans", &self.spans_told)]
     }
 
     /// Where a trace lies in a sample: equal for all its hops.
@@ -170,18 +173,48 @@ impl Seeing {
         let now = Timestamp::now();
         let after = SignedDuration::try_from(settings.zero.elapsed()).unwrap_or_default();
         let zero = Zero { instant: settings.zero, time: now.checked_sub(after).unwrap_or(now) };
-        let names = Arc::new(Names::default());
-        let access = settings.access.map(|to| Access::new(to, Arc::clone(&names), zero)).transpose()?;
-        let (spans, exporter) = settings.otlp.map(|url| otlp::queue(url, Arc::clone(&names), zero)).unzip();
-        let shared =
-            Arc::new(Shared { names, marks: Marks::default(), zero, salt: fastrand::u64(..), access, spans });
+        let shared = Arc::new(Shared {
+            names: Arc::default(),
+            marks: Marks::default(),
+            zero,
+            salt: fastrand::u64(..),
+            access: ArcSwapOption::empty(),
+            spans: ArcSwapOption::empty(),
+            lines_told: Arc::default(),
+            spans_told: Arc::default(),
+        });
         let book = |_| Arc::new(Book::new(Arc::clone(&shared), settings.ring_bytes));
-        Ok(Self {
+        let seeing = Self {
             books: (0..settings.threads.max(1)).map(book).collect(),
             shared,
             totals: Mutex::default(),
-            exporter: Mutex::new(exporter),
-        })
+            exporter: Mutex::default(),
+        };
+        seeing.tell_lines(settings.access)?;
+        seeing.tell_spans(settings.otlp);
+        Ok(seeing)
+    }
+
+    /// From now on a line for each request goes there, or nowhere. What the writer before still has is written.
+    ///
+    /// # Errors
+    /// When there is no thread to be had for it; then it is as before.
+    pub fn tell_lines(&self, to: Option<Box<dyn Write + Send>>) -> std::io::Result<()> {
+        let Shared { names, zero, lines_told, .. } = &*self.shared;
+        let access =
+            to.map(|to| Access::new(to, Arc::clone(names), *zero, Arc::clone(lines_told))).transpose()?;
+        self.shared.access.store(access.map(Arc::new));
+        Ok(())
+    }
+
+    /// From now on spans go to this collector, or to none. Whoever carries them is to be fetched from
+    /// [`Seeing::exporter`] and run; the one before ends by itself when it has sent what it has.
+    pub fn tell_spans(&self, url: Option<String>) {
+        let Shared { names, zero, spans_told, .. } = &*self.shared;
+        let (spans, exporter) =
+            url.map(|url| otlp::queue(url, Arc::clone(names), *zero, Arc::clone(spans_told))).unzip();
+        self.shared.spans.store(spans.map(Arc::new));
+        *lock(&self.exporter) = exporter;
     }
 
     /// The eye of a thread, by its number from 0.
@@ -190,7 +223,7 @@ impl Seeing {
         Eye::new(Arc::clone(&self.books[thread % self.books.len()]))
     }
 
-    /// Who carries spans to the collector: to be run once, on any runtime. `None` where there is none, or it was taken.
+    /// Who carries spans to the collector: to be run on any runtime. `None` where there is no collector, or it was taken.
     #[must_use]
     pub fn exporter(&self) -> Option<otlp::Exporter> {
         lock(&self.exporter).take()

@@ -24,9 +24,13 @@ pub(super) struct Access {
 }
 
 impl Access {
-    pub(super) fn new(to: Box<dyn Write + Send>, names: Arc<Names>, zero: Zero) -> io::Result<Self> {
+    pub(super) fn new(
+        to: Box<dyn Write + Send>,
+        names: Arc<Names>,
+        zero: Zero,
+        told: Arc<Told>,
+    ) -> io::Result<Self> {
         let (lines, waiting) = sync_channel(WAITING);
-        let told = Arc::new(Told::default());
         let writer = Writer {
             to,
             names,
@@ -38,10 +42,6 @@ impl Access {
         };
         std::thread::Builder::new().name("access-lines".to_owned()).spawn(move || writer.run(&waiting))?;
         Ok(Self { lines, told })
-    }
-
-    pub(super) fn told(&self) -> &Told {
-        &self.told
     }
 
     /// Never waits: what finds no room is dropped and counted.
@@ -245,7 +245,7 @@ mod tests {
     }
 
     fn counts(seeing: &Seeing) -> (u64, u64) {
-        let told = seeing.shared.access.as_ref().unwrap().told();
+        let told = &seeing.shared.lines_told;
         (told.sent(), told.dropped())
     }
 
@@ -303,6 +303,26 @@ mod tests {
         drop((eye, seeing));
         let written: Vec<u8> = lines.iter().flatten().collect();
         assert_eq!(written.iter().filter(|byte| **byte == b'\n').count() as u64, ALL - dropped);
+    }
+
+    #[test]
+    fn lines_are_switched_on_and_off_while_requests_go_by() {
+        let (seeing, first) = looking(None);
+        let eye = seeing.eye(0);
+        answer(&eye, "/first");
+        seeing.tell_lines(None).unwrap();
+        answer(&eye, "/unseen");
+        let (got, second) = channel();
+        seeing.tell_lines(Some(Box::new(Reader { got, go: None }))).unwrap();
+        answer(&eye, "/second");
+        seeing.tell_lines(None).unwrap();
+        let paths = |lines: Receiver<Vec<u8>>| {
+            let text: Vec<u8> = lines.iter().flatten().collect();
+            let lines = serde_json::Deserializer::from_slice(&text).into_iter::<Value>();
+            lines.map(|line| line.unwrap()["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!((paths(first), paths(second)), (vec!["/first".to_owned()], vec!["/second".to_owned()]));
+        assert_eq!(counts(&seeing), (2, 0));
     }
 
     #[test]

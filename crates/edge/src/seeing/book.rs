@@ -62,11 +62,11 @@ impl Book {
             if kind != Kind::Ordinary {
                 shared.marks.set(seen.ids.trace);
             }
-            if let Some(spans) = &shared.spans {
+            if let Some(spans) = &*shared.spans.load() {
                 spans.offer(seen);
             }
         }
-        if let Some(access) = &shared.access {
+        if let Some(access) = &*shared.access.load() {
             access.offer(seen);
         }
     }

@@ -3,16 +3,20 @@
 //! A trace that comes in is continued, never trusted: its id decides nothing but what is shown together. Anything that
 //! is not exactly a `traceparent` begins a new trace, and then its `tracestate` is dropped as the standard asks.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// The name of the header, in and out.
-pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub const TRACEPARENT: &str = "traceparent";
 /// The name of its companion, passed on unchanged.
-pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+pub const TRACESTATE: &str = "tracestate";
 /// So much of `tracestate` is passed on; what is longer is dropped whole (the standard asks for 512 at least).
 pub const TRACESTATE_BYTES_MAX: usize = 1024;
+
+// Looked up in every request: as names they need not be parsed each time.
+const PARENT: HeaderName = HeaderName::from_static(TRACEPARENT);
+const STATE: HeaderName = HeaderName::from_static(TRACESTATE);
 
 const SAMPLED: u8 = 1;
 const RANDOM: u8 = 2;
@@ -115,7 +119,7 @@ impl Ids {
     /// Continues the trace of the request's head, or begins one.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let mut all = headers.get_all(TRACEPARENT).iter();
+        let mut all = headers.get_all(PARENT).iter();
         match (all.next(), all.next()) {
             (Some(one), None) => Self::read(one.as_bytes()).unwrap_or_else(Self::fresh),
             _ => Self::fresh(),
@@ -142,10 +146,22 @@ impl Ids {
         Some(Self { trace, span: SpanId::fresh(), parent: Some(parent), flags })
     }
 
-    /// Whether the trace was begun elsewhere. Only then is its `tracestate` passed on.
+    /// Whether the trace was begun elsewhere.
     #[must_use]
     pub fn continued(&self) -> bool {
         self.parent.is_some()
+    }
+
+    /// Leaves in the head only what may go on to a server: no `traceparent`, for ours is another, and a `tracestate` only
+    /// of a trace that is continued, and only of decent length.
+    pub fn tidy(&self, headers: &mut HeaderMap) {
+        headers.remove(PARENT);
+        if headers.contains_key(STATE) {
+            let bytes: usize = headers.get_all(STATE).iter().map(HeaderValue::len).sum();
+            if !self.continued() || bytes > TRACESTATE_BYTES_MAX {
+                headers.remove(STATE);
+            }
+        }
     }
 
     /// Whether somebody before us records the trace.
@@ -243,6 +259,25 @@ mod tests {
         headers.append(TRACEPARENT, GOOD.parse().unwrap());
         assert!(!Ids::of(&headers).continued());
         assert!(!Ids::of(&HeaderMap::new()).continued());
+    }
+
+    #[test]
+    fn the_state_of_a_trace_goes_on_with_it_and_only_with_it() {
+        let kept = |parent: &str, states: &[&str]| {
+            let mut headers = HeaderMap::new();
+            headers.append(TRACEPARENT, parent.parse().unwrap());
+            states.iter().for_each(|state| drop(headers.append(TRACESTATE, state.parse().unwrap())));
+            Ids::of(&headers).tidy(&mut headers);
+            assert!(!headers.contains_key(TRACEPARENT));
+            headers
+                .get_all(TRACESTATE)
+                .iter()
+                .map(|state| state.to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(kept(GOOD, &["a=1,b=2", "c=3"]), ["a=1,b=2", "c=3"]);
+        assert_eq!(kept("00-nonsense", &["a=1"]), [""; 0]);
+        assert_eq!(kept(GOOD, &["a=1", &"x".repeat(TRACESTATE_BYTES_MAX)]), [""; 0]);
     }
 
     proptest! {

@@ -40,10 +40,6 @@ pub(super) struct Spans {
 }
 
 impl Spans {
-    pub(super) fn told(&self) -> &Told {
-        &self.told
-    }
-
     /// Never waits: what finds no room is dropped and counted.
     pub(super) fn offer(&self, seen: &Seen) {
         if self.records.try_send(*seen).is_err() {
@@ -72,9 +68,8 @@ enum Offered {
     Later(String, Option<Duration>),
 }
 
-pub(super) fn queue(url: String, names: Arc<Names>, zero: Zero) -> (Spans, Exporter) {
+pub(super) fn queue(url: String, names: Arc<Names>, zero: Zero, told: Arc<Told>) -> (Spans, Exporter) {
     let (records, waiting) = channel(WAITING);
-    let told = Arc::new(Told::default());
     let exporter = Exporter { url, waiting, names, zero, told: Arc::clone(&told), pause: PAUSE };
     (Spans { records, told }, exporter)
 }

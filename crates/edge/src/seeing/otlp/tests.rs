@@ -214,6 +214,25 @@ async fn a_busy_collector_is_asked_again_and_one_that_refuses_is_not() {
 }
 
 #[tokio::test]
+async fn another_collector_takes_over_and_the_one_before_gets_what_was_its() {
+    let (url, mut bodies) = collector(&[]).await;
+    let (seeing, exporter) = looking(url);
+    let eye = seeing.eye(0);
+    limited_by_the_server(&eye, PARENT);
+    let (url, mut others) = collector(&[]).await;
+    seeing.tell_spans(Some(url));
+    limited_by_the_server(&eye, PARENT);
+    limited_by_the_server(&eye, PARENT);
+    exporter.run().await;
+    assert_eq!(looked_at(&next(&mut bodies).await).len(), 1);
+    tokio::spawn(seeing.exporter().unwrap().run());
+    assert_eq!(looked_at(&next(&mut others).await).len(), 2);
+    seeing.tell_spans(None);
+    assert!(seeing.exporter().is_none());
+    until(&seeing, SENT, 3).await;
+}
+
+#[tokio::test]
 async fn nobody_there_costs_spans_and_nothing_else() {
     let (seeing, exporter) = looking("http://127.0.0.1:1/v1/traces".to_owned());
     let eye = seeing.eye(0);
@@ -221,7 +240,7 @@ async fn nobody_there_costs_spans_and_nothing_else() {
         limited_by_the_server(&eye, PARENT);
     }
     // What the rings take in one second is less than the queue holds; fill it by hand.
-    let offered = seeing.shared.spans.as_ref().unwrap();
+    let offered = seeing.shared.spans.load_full().unwrap();
     let seen = Seen::new(0, Ipv4Addr::LOCALHOST.into(), Ids::fresh());
     for _ in 0..WAITING {
         offered.offer(&seen);

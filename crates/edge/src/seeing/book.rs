@@ -52,11 +52,14 @@ impl Book {
         }
         pages.tally.ended(seen, broke);
         let kind = pages.kind(seen);
-        if kind == Kind::Ordinary && shared.marks.has(seen.ids.trace) {
+        if shared.marks.has(seen.ids.trace) {
             // A trace in which something went wrong is kept with the hops around it.
             lot = 0;
         }
         let kept = pages.rings.keep(kind, seen, second, lot);
+        if kept && kind == Kind::Caller {
+            pages.tally.shows(seen);
+        }
         drop(pages);
         if kept {
             if kind != Kind::Ordinary {

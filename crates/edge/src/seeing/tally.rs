@@ -63,7 +63,7 @@ pub(super) struct LaneTally {
 pub(super) struct CallerTally {
     pub(super) caller: Caller,
     pub(super) count: u64,
-    /// The latest, in no order.
+    /// The latest that the rings took, oldest first.
     pub(super) examples: Vec<TraceId>,
 }
 
@@ -108,10 +108,8 @@ impl LaneTally {
         if seen.verdict == Verdict::Limited {
             self.limit(seen.limit.map_or(Text::EMPTY, |limit| limit.name), 1);
         }
-        if let Some(caller) = seen.caller
-            && seen.status == 429
-        {
-            self.refused(caller, 1, &[seen.ids.trace]);
+        if let Some(caller) = seen.caller.filter(|_| seen.status == 429) {
+            self.caller(caller, |tally| tally.count += 1);
         }
     }
 
@@ -123,22 +121,14 @@ impl LaneTally {
         }
     }
 
-    fn refused(&mut self, caller: Caller, count: u64, examples: &[TraceId]) {
-        let at = self.callers.iter().position(|known| known.caller == caller).or_else(|| {
-            (self.callers.len() < CALLERS_MAX).then(|| {
-                self.callers.push(CallerTally { caller, count: 0, examples: Vec::new() });
-                self.callers.len() - 1
-            })
-        });
-        let Some(tally) = at.and_then(|at| self.callers.get_mut(at)) else { return };
-        for example in examples {
-            if tally.examples.len() < EXAMPLES {
-                tally.examples.push(*example);
-            } else {
-                tally.examples[(tally.count as usize) % EXAMPLES] = *example;
-            }
+    fn caller(&mut self, caller: Caller, note: impl FnOnce(&mut CallerTally)) {
+        if let Some(known) = self.callers.iter_mut().find(|known| known.caller == caller) {
+            note(known);
+        } else if self.callers.len() < CALLERS_MAX {
+            let mut tally = CallerTally { caller, count: 0, examples: Vec::new() };
+            note(&mut tally);
+            self.callers.push(tally);
         }
-        tally.count += count;
     }
 
     pub(super) fn add(&mut self, other: &Self) {
@@ -163,7 +153,10 @@ impl LaneTally {
         self.sent += other.sent;
         self.latency.add(&other.latency);
         for tally in &other.callers {
-            self.refused(tally.caller, tally.count, &tally.examples);
+            self.caller(tally.caller, |mine| {
+                mine.count += tally.count;
+                tally.examples.iter().for_each(|example| mine.example(*example));
+            });
         }
     }
 
@@ -187,6 +180,15 @@ impl LaneTally {
             tops.clear();
         }
         *self = Self { latency, limited, callers, tops, ..Self::default() };
+    }
+}
+
+impl CallerTally {
+    fn example(&mut self, trace: TraceId) {
+        if self.examples.len() == EXAMPLES {
+            self.examples.remove(0);
+        }
+        self.examples.push(trace);
     }
 }
 
@@ -230,6 +232,13 @@ impl Tally {
         lane.failed += u64::from(broke);
         if let (Some(server), true) = (seen.server, broke) {
             self.server(seen.lane, server, |server| server.failed += 1);
+        }
+    }
+
+    /// The rings took the record of a caller that was refused: its trace can be shown.
+    pub(super) fn shows(&mut self, seen: &Seen) {
+        if let Some(caller) = seen.caller.filter(|_| seen.status == 429) {
+            self.lane(seen.lane).caller(caller, |tally| tally.example(seen.ids.trace));
         }
     }
 

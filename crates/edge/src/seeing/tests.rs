@@ -268,6 +268,30 @@ fn a_flood_of_refusals_hides_neither_failures_nor_own_callers() {
 }
 
 #[test]
+fn however_often_a_caller_is_refused_the_trace_that_is_named_can_be_shown() {
+    let seeing = Seeing::new(Settings { ring_bytes: 1 << 20, ..Settings::new(1, Instant::now()) }).unwrap();
+    let eye = seeing.eye(0);
+    for second in 0..3u64 {
+        for number in 0..2_000 {
+            let began = second * 1_000_000 + number * 500;
+            let mut outer = asked(&eye, "auth", Ids::fresh(), began);
+            let mut inner = asked(&eye, "api", child_of(&outer.ids), began + 10);
+            inner.caller = eye.caller(&"auth-web".into());
+            inner.refused(&refusal(Rule::Caller, 429), began + 200);
+            inner.close(began + 200);
+            let mut headers = HeaderMap::new();
+            headers.insert("ratelimit", "\"api-client\";r=0;t=3".parse().unwrap());
+            outer.answered(StatusCode::TOO_MANY_REQUESTS, &headers, began + 400, 0);
+            outer.close(began + 400);
+        }
+        let refused = &roll_up(&seeing).services[&"api".into()].callers_refused[&"auth-web".into()];
+        assert_eq!((refused.count, refused.limits.len()), (2_000, 2), "second {second}");
+        let id = TraceId::read(refused.trace.as_ref().unwrap().as_bytes()).unwrap();
+        assert_eq!(seeing.trace(id).unwrap().hops.len(), 2);
+    }
+}
+
+#[test]
 fn metrics_are_openmetrics() {
     let seeing = seeing(1);
     let eye = seeing.eye(0);

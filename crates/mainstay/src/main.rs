@@ -2,9 +2,11 @@
 
 mod cli;
 mod clock;
+mod gate;
 mod keys;
 mod last_bell;
 mod mind;
+mod only_guard;
 mod organs;
 mod reload;
 

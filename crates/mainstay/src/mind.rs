@@ -3,7 +3,7 @@
 use crate::clock;
 use engine::Engine;
 use journal::{Notebook, Series};
-use model::{Effect, Input, Outcome, Plan, Rounds, Sample, Time, time};
+use model::{Effect, Input, Outcome, Plan, Policy, Rollup, Rounds, Sample, Time, time};
 use site::{Ask, AskError, Site};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,10 +29,14 @@ pub(crate) struct Ears {
     pub samples: mpsc::Receiver<Sample>,
     /// Ends of attempts.
     pub outcomes: mpsc::Receiver<Outcome>,
+    /// What went through the edge, once a second.
+    pub rollups: mpsc::Receiver<Rollup>,
     /// Sound plans, as they are read.
     pub plans: mpsc::Receiver<Arc<Plan>>,
     /// Whether the plan on disk is in force; a sentence when it is not.
     pub plan_trouble: watch::Receiver<Option<String>>,
+    /// Whether the edge follows the plan; a sentence when it does not.
+    pub edge_trouble: watch::Receiver<Option<String>>,
     /// How late the rounds run.
     pub lag: prober::Lag,
     /// Turns true when the process is to end.
@@ -45,8 +49,12 @@ pub(crate) struct Mouth {
     pub effects: mpsc::Sender<Effect>,
     /// What to ask.
     pub rounds: watch::Sender<Rounds>,
+    /// What the edge serves by.
+    pub policy: watch::Sender<Arc<Policy>>,
     /// What to show.
     pub views: watch::Sender<Option<Arc<engine::Views>>>,
+    /// Who shows it: told of every turn, and of every second of traffic.
+    pub site: Arc<Site>,
 }
 
 /// When the loop last turned, for whoever watches the watchman. Milliseconds since 1970.
@@ -71,9 +79,9 @@ pub(crate) struct Mind {
     engine: Engine,
     notebook: Notebook,
     series: Option<Series>,
-    site: Arc<Site>,
     pulse: Pulse,
     sooner: BTreeMap<model::ProbeId, Time>,
+    policy_version: u64,
     shown: Time,
     forgot: Time,
 }
@@ -92,7 +100,6 @@ impl Mind {
         plan: Arc<Plan>,
         notebook: Notebook,
         series: Option<Series>,
-        site: Arc<Site>,
         pulse: Pulse,
     ) -> Result<Self, journal::ReadError> {
         let mut engine = Engine::new(plan);
@@ -108,9 +115,9 @@ impl Mind {
             engine,
             notebook,
             series,
-            site,
             pulse,
             sooner: BTreeMap::new(),
+            policy_version: 0,
             shown: Time::MIN,
             forgot: Time::MIN,
         })
@@ -132,8 +139,10 @@ impl Mind {
                 Some(outcome) = ears.outcomes.recv() => heard.push((Input::Attempted(outcome), None)),
                 Some(ask) = ears.asks.recv() => heard.push((ask.input, Some(ask.answer))),
                 Some(plan) = ears.plans.recv() => heard.push((Input::PlanRead(plan), None)),
+                Some(rollup) = ears.rollups.recv() => heard.push((Input::RolledUp(rollup), None)),
                 Some(sample) = ears.samples.recv() => heard.push((Input::Sampled(sample), None)),
-                _ = ears.plan_trouble.changed() => self.shown = Time::MIN,
+                Ok(()) = ears.plan_trouble.changed() => self.shown = Time::MIN,
+                Ok(()) = ears.edge_trouble.changed() => self.shown = Time::MIN,
                 () = tokio::time::sleep(nap) => {}
             }
             while heard.len() < BATCH_MAX {
@@ -141,6 +150,8 @@ impl Mind {
                     heard.push((Input::Attempted(outcome), None));
                 } else if let Ok(ask) = ears.asks.try_recv() {
                     heard.push((ask.input, Some(ask.answer)));
+                } else if let Ok(rollup) = ears.rollups.try_recv() {
+                    heard.push((Input::RolledUp(rollup), None));
                 } else if let Ok(sample) = ears.samples.try_recv() {
                     heard.push((Input::Sampled(sample), None));
                 } else {
@@ -156,9 +167,10 @@ impl Mind {
     fn turn(&mut self, heard: Vec<Heard>, ears: &Ears, mouth: &Mouth) {
         let now = clock::now();
         self.pulse.beat(now);
-        self.site.beat();
+        mouth.site.beat();
         let mut events = Vec::new();
         let mut waiting: Vec<Waiting> = Vec::new();
+        let rolled_up = heard.iter().any(|(input, _)| matches!(input, Input::RolledUp(_)));
         for (input, answer) in heard {
             if let (Input::Sampled(sample), Some(series)) = (&input, &self.series) {
                 series.record(sample, now);
@@ -192,6 +204,10 @@ impl Mind {
             }
         }
         self.publish_rounds(mouth);
+        self.publish_policy(mouth);
+        if rolled_up || changed {
+            mouth.site.show_traffic(self.engine.traffic().map(Arc::new));
+        }
         if let (Some(series), true) = (&self.series, time::between(self.forgot, now) >= FORGET_EVERY) {
             self.forgot = now;
             series.forget(time::earlier(now, SAMPLES_FOR));
@@ -201,8 +217,22 @@ impl Mind {
             let mut views = self.engine.views();
             views.now.house.extend(self.notebook.trouble().map(str::to_owned));
             views.now.house.extend(ears.plan_trouble.borrow().clone());
+            views.now.house.extend(ears.edge_trouble.borrow().clone());
             views.now.late_p99 = Some(ears.lag.read().p99);
             mouth.views.send_replace(Some(Arc::new(views)));
+        }
+    }
+
+    /// What the edge is to serve by as of the last input.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::new(self.engine.policy())
+    }
+
+    fn publish_policy(&mut self, mouth: &Mouth) {
+        let version = self.engine.policy_version();
+        if version != self.policy_version {
+            self.policy_version = version;
+            mouth.policy.send_replace(self.policy());
         }
     }
 

@@ -3,13 +3,15 @@
 //! ```text
 //! prober --samples--> mind --rounds--> prober          courier --outcomes--> mind --effects--> courier
 //! site   --asks-----> mind --views---> site            plan on disk --plans--> mind, courier
+//! edge   --roll-ups-> mind --policy--> edge            site   --traces, metrics?--> edge
 //! ```
 
 use crate::clock;
+use crate::gate::Gate;
 use crate::keys::Keys;
 use crate::last_bell;
 use crate::mind::{Ears, Mind, Mouth, Pulse};
-use crate::reload;
+use crate::reload::{self, Changes};
 use courier::Courier;
 use journal::sqlite::SqliteJournal;
 use journal::{Notebook, Series};
@@ -30,6 +32,9 @@ pub(crate) const ADDRESS_FILE: &str = "address";
 /// How long each organ may take to finish what it began.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// Roll-ups that may wait for a mind that is busy; more would be old by then.
+const ROLLUPS_MAX: usize = 4;
+
 /// A running mainstay.
 pub(crate) struct Organs {
     /// Where board, console and API listen.
@@ -41,6 +46,7 @@ pub(crate) struct Organs {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     mind: Option<std::thread::JoinHandle<()>>,
+    gate: Arc<Gate>,
     data: PathBuf,
 }
 
@@ -61,8 +67,8 @@ impl Organs {
     /// Starts everything. Whoever finds the board's port open finds the board on it.
     ///
     /// # Errors
-    /// When the port is taken, the data folder is not ours, a secret is missing, or the journal is not whole.
-    pub(crate) async fn start(plan: Plan, plan_path: Option<PathBuf>) -> Result<Self, StartError> {
+    /// When a port is taken, the data folder is not ours, a secret is missing, or the journal is not whole.
+    pub(crate) async fn start(plan: Plan, plan_path: PathBuf) -> Result<Self, StartError> {
         let plan = Arc::new(plan);
         let data = plan.site.data.clone();
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
@@ -85,10 +91,12 @@ impl Organs {
         let address = listener.local_addr().map_err(cannot("listening"))?;
 
         let (stop, stopped) = watch::channel(false);
+        let changes = Changes::of(plan_path, stopped.clone()).map_err(cannot("signals"))?;
         let (asks_in, asks) = mpsc::channel(256);
         let (samples_in, samples) = mpsc::channel(4_096);
         let (outcomes_in, outcomes) = mpsc::channel(1_024);
         let (effects, effects_out) = mpsc::channel(1_024);
+        let (rollups_in, rollups) = mpsc::channel(ROLLUPS_MAX);
         let (plans_in, plans) = mpsc::channel(4);
         let (plan_trouble_in, plan_trouble) = watch::channel(None);
         let (rounds, rounds_out) = watch::channel(Rounds { plan: plan.clone(), sooner: BTreeMap::new() });
@@ -102,47 +110,66 @@ impl Organs {
             api_token: keys.api_token.clone(),
             data: data.clone(),
         };
-        let site = Arc::new(Site::new(settings, asks_in));
+        let pulse = Pulse::default();
+        let notebook = Notebook::new(Box::new(journal));
+        let mind = Mind::wake_up(plan.clone(), notebook, series, pulse.clone()).map_err(cannot("journal"))?;
+        // The journal is folded by now: what was denied is refused from the first request on.
+        let (policy, policies) = watch::channel(mind.policy());
+        let gate = Gate::open(&mind.policy(), keys.key.clone()).map_err(cannot("edge"))?;
+        let gate = Arc::new(gate);
+        let site = Arc::new(Site::new(settings, asks_in).beside(gate.clone()));
         site.load_last();
         let login_link = site.login_link();
-        let pulse = Pulse::default();
-        let mind = Mind::wake_up(
-            plan.clone(),
-            Notebook::new(Box::new(journal)),
-            series,
-            site.clone(),
-            pulse.clone(),
-        )
-        .map_err(cannot("journal"))?;
-        let ears = Ears { asks, samples, outcomes, plans, plan_trouble, lag, stop: stopped.clone() };
-        let mouth = Mouth { effects, rounds, views };
+        let ears = Ears {
+            asks,
+            samples,
+            outcomes,
+            rollups,
+            plans,
+            plan_trouble,
+            edge_trouble: gate.trouble(),
+            lag,
+            stop: stopped.clone(),
+        };
+        let mouth = Mouth { effects, rounds, policy, views, site: site.clone() };
         let mind = spawn_mind(mind, ears, mouth)?;
 
         let tasks = vec![
             tokio::spawn(probe(rounds_out, samples_in, terms, stopped.clone())),
             tokio::spawn(courier::run(couriers.clone(), effects_out, outcomes_in)),
+            tokio::spawn(gate.clone().keep(policies, rollups_in, stopped.clone())),
             tokio::spawn(show(site.clone(), views_out)),
             tokio::spawn(serve(listener, site, stopped.clone())),
             tokio::spawn(last_bell::listen(pulse, plan.clone(), couriers, stopped.clone())),
             tokio::spawn(reload::follow(
-                plan_path,
+                changes,
                 plan.clone(),
                 keys.key,
                 plans_in,
                 couriers_in,
                 plan_trouble_in,
-                stopped,
             )),
         ];
         // Written last: whoever reads it may ask at once.
         std::fs::write(data.join(ADDRESS_FILE), address.to_string()).map_err(cannot("data folder"))?;
-        Ok(Self { address, url: plan.site.url.clone(), login_link, stop, tasks, mind: Some(mind), data })
+        Ok(Self {
+            address,
+            url: plan.site.url.clone(),
+            login_link,
+            stop,
+            tasks,
+            mind: Some(mind),
+            gate,
+            data,
+        })
     }
 
     /// Finishes what was begun and ends: the mind first, so that nothing decided stays unsaid.
     pub(crate) async fn stop(mut self) {
         let _ = std::fs::remove_file(self.data.join(ADDRESS_FILE));
         self.stop.send_replace(true);
+        let gate = self.gate.clone();
+        let closing = tokio::task::spawn_blocking(move || gate.close(DRAIN));
         if let Some(mind) = self.mind.take() {
             let _ = tokio::time::timeout(DRAIN, tokio::task::spawn_blocking(move || mind.join())).await;
         }
@@ -152,18 +179,36 @@ impl Organs {
                 stop.abort();
             }
         }
+        let _ = closing.await;
     }
 }
 
 /// Says what was bound and how to get in.
 pub(crate) fn announce(organs: &Organs, json: bool) {
     let (address, login) = (organs.address, &organs.login_link);
+    let edge = addresses(&organs.gate.listening());
     if json {
-        crate::cli::say_json(&serde_json::json!({ "board": format!("http://{address}/"), "console": login }));
+        let board = format!("http://{address}/");
+        crate::cli::say_json(&serde_json::json!({ "board": board, "console": login, "edge": edge }));
     } else {
         crate::cli::say(&format!("board    http://{address}/   (known to people as {})", organs.url));
         crate::cli::say(&format!("console  {login}   (works once)"));
+        edge.iter().for_each(|at| crate::cli::say(&format!("edge     {at}")));
     }
+}
+
+/// Says where an edge without a house listens.
+pub(crate) fn announce_edge(listening: &[(SocketAddr, bool)], json: bool) {
+    let edge = addresses(listening);
+    if json {
+        crate::cli::say_json(&serde_json::json!({ "edge": edge }));
+    } else {
+        edge.iter().for_each(|at| crate::cli::say(&format!("edge     {at}")));
+    }
+}
+
+fn addresses(listening: &[(SocketAddr, bool)]) -> Vec<String> {
+    listening.iter().map(|(at, tls)| format!("{}://{at}/", if *tls { "https" } else { "http" })).collect()
 }
 
 /// The mind has a thread of its own: an append that waits for the disk must not hold up a probe or a visitor.

@@ -1,42 +1,64 @@
 //! A changed plan is taken over while everything runs; one that is not sound is not, and says so.
 
+use crate::gate;
 use courier::Courier;
 use model::Plan;
+use model::plan::Edge;
 use seal::Key;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 /// How often the file's date is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Follows the plan's file by its date and by SIGHUP.
+/// The plan's file as it changes: by its date, or because SIGHUP asks to look.
+pub(crate) struct Changes {
+    path: PathBuf,
+    hangup: Signal,
+    seen: Option<SystemTime>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Changes {
+    /// Changes from now on, until `stop` is true.
+    ///
+    /// # Errors
+    /// When the system gives no signals.
+    pub(crate) fn of(path: PathBuf, stop: watch::Receiver<bool>) -> std::io::Result<Self> {
+        Ok(Self { seen: changed(&path), hangup: signal(SignalKind::hangup())?, path, stop })
+    }
+
+    /// Waits for the next change; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<&Path> {
+        loop {
+            let asked = tokio::select! {
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+                _ = self.hangup.recv() => true,
+                () = tokio::time::sleep(LOOK_EVERY) => false,
+            };
+            let date = changed(&self.path);
+            if asked || date != self.seen {
+                self.seen = date;
+                return Some(&self.path);
+            }
+        }
+    }
+}
+
+/// Follows the plan's file, and hands each sound plan on to everybody.
 pub(crate) async fn follow(
-    path: Option<PathBuf>,
+    mut changes: Changes,
     mut current: Arc<Plan>,
     key: Key,
     plans: mpsc::Sender<Arc<Plan>>,
     couriers: watch::Sender<Arc<Courier>>,
     trouble: watch::Sender<Option<String>>,
-    mut stop: watch::Receiver<bool>,
 ) {
-    let Some(path) = path else { return };
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    let mut seen = changed(&path);
-    loop {
-        let asked = tokio::select! {
-            _ = stop.changed() => return,
-            _ = hangup.recv() => true,
-            () = tokio::time::sleep(LOOK_EVERY) => false,
-        };
-        let date = changed(&path);
-        if !asked && date == seen {
-            continue;
-        }
-        seen = date;
-        match sound(&path, &current, &key) {
+    while let Some(path) = changes.next().await {
+        match sound(path, &current, &key) {
             Ok(None) => {
                 trouble.send_replace(None);
             }
@@ -50,21 +72,25 @@ pub(crate) async fn follow(
                 }
             }
             Err(why) => {
-                tracing::error!("the plan on disk is not sound, the old one stays in force:\n{why}");
-                let first = why.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-                let sentence = format!("the plan on disk is not sound, the old one stays in force: {first}");
-                trouble.send_replace(Some(sentence));
+                trouble.send_replace(Some(unsound(&why)));
             }
         }
     }
+}
+
+/// Says that the plan on disk is not sound, whole into the log; returns the sentence for people.
+pub(crate) fn unsound(why: &str) -> String {
+    tracing::error!("the plan on disk is not sound, the old one stays in force:\n{why}");
+    let first = why.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    format!("the plan on disk is not sound, the old one stays in force: {first}")
 }
 
 fn changed(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|file| file.modified()).ok()
 }
 
-/// The new plan with its courier; nothing when it is the plan in force. What only a restart can change stays as it is.
-fn sound(path: &Path, current: &Plan, key: &Key) -> Result<Option<(Arc<Plan>, Courier)>, String> {
+/// The plan on disk when it is another one than that in force, and asks for nothing that only a restart can change.
+pub(crate) fn another(path: &Path, current: &Plan) -> Result<Option<Plan>, String> {
     let text = std::fs::read_to_string(path).map_err(|why| format!("{}: {why}", path.display()))?;
     let folder = crate::cli::plan_folder(path);
     let read =
@@ -80,13 +106,28 @@ fn sound(path: &Path, current: &Plan, key: &Key) -> Result<Option<(Arc<Plan>, Co
         ("site.listen", plan.site.listen == current.site.listen),
         ("site.data", plan.site.data == current.site.data),
         ("site.url", plan.site.url == current.site.url),
+        ("edge.threads", same(plan.edge.as_ref(), current.edge.as_ref(), |edge| edge.threads)),
+        ("edge.access_log", same(plan.edge.as_ref(), current.edge.as_ref(), |edge| edge.access_log)),
+        ("edge.otlp", same(plan.edge.as_ref(), current.edge.as_ref(), |edge| &edge.otlp)),
     ] {
         if !same {
             return Err(format!("{what} changed: that needs a restart"));
         }
     }
+    Ok(Some(plan))
+}
+
+/// Whether an edge that goes on is to go on alike. One that begins or ends may do as it likes.
+fn same<'a, T: PartialEq>(new: Option<&'a Edge>, old: Option<&'a Edge>, of: fn(&'a Edge) -> T) -> bool {
+    new.zip(old).is_none_or(|(new, old)| of(new) == of(old))
+}
+
+/// The new plan with its courier; nothing when it is the plan in force.
+fn sound(path: &Path, current: &Plan, key: &Key) -> Result<Option<(Arc<Plan>, Courier)>, String> {
+    let Some(plan) = another(path, current)? else { return Ok(None) };
     // Everything that a new plan needs to work is tried before the old one is given up.
     prober::Prober::new(&plan).map_err(|why| why.to_string())?;
+    gate::tokens(&plan)?;
     let courier = Courier::new(&plan, key.clone()).map_err(|why| why.to_string())?;
     Ok(Some((Arc::new(plan), courier)))
 }

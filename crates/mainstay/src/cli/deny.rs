@@ -100,7 +100,9 @@ fn deny(
     }
     let place = terms.service.as_ref().map_or_else(String::new, |service| format!(" at {service}"));
     let span = time::spoken(terms.lasting);
-    table::say(&format!("{what} is refused{place} from now on; in {span} it is let through again by itself"));
+    let sentence =
+        format!("{what} is refused{place} from now on; in {span} it is let through again by itself");
+    table::say(&table::wrapped(&sentence, "", 80));
     table::say("`mainstay deny list` shows what is denied, `mainstay deny lift ID` ends it sooner");
     Ok(ExitCode::SUCCESS)
 }
@@ -120,7 +122,7 @@ fn list(common: &Common) -> Result<ExitCode, Failure> {
         let until = denial.until.strftime("%Y-%m-%d %H:%M:%S UTC");
         let (id, what) = (table::cell(&denial.id.to_string(), 11), denial.what.to_string());
         let line = format!("{id} {} {place}, until {until}, by {}", table::cell(&what, 19), denial.by);
-        table::say(&table::cell(&line, 80).trim_end().to_owned());
+        table::say(table::cell(&line, 80).trim_end());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,9 @@
-//! `mainstay run`: everything, until it is told to stop.
+//! `mainstay run`: everything, or the edge alone, until it is told to stop.
 
 use crate::cli::{Common, Failure, plan};
+use crate::only_guard::OnlyGuard;
 use crate::organs::{self, Organs};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -14,6 +15,15 @@ pub(crate) struct Run {
     /// Say it as JSON lines.
     #[arg(long)]
     log_json: bool,
+    /// This part alone: `guard` is the edge without mind, board and journal.
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Part>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The edge.
+    Guard,
 }
 
 impl Run {
@@ -22,8 +32,18 @@ impl Run {
         let plan = plan::read(&common.plan, common.json)?;
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no)?;
+        if self.only == Some(Part::Guard) {
+            return runtime.block_on(async {
+                let edge = OnlyGuard::start(plan, common.plan.clone()).map_err(Failure::no)?;
+                organs::announce_edge(&edge.listening(), common.json);
+                until_told_to_stop().await?;
+                tracing::info!("stopping: finishing what was begun");
+                edge.stop().await;
+                Ok(ExitCode::SUCCESS)
+            });
+        }
         runtime.block_on(async {
-            let organs = Organs::start(plan, Some(common.plan.clone())).await.map_err(Failure::no)?;
+            let organs = Organs::start(plan, common.plan.clone()).await.map_err(Failure::no)?;
             organs::announce(&organs, common.json);
             until_told_to_stop().await?;
             tracing::info!("stopping: finishing what was begun");

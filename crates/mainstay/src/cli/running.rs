@@ -46,6 +46,22 @@ impl Running {
         self.ask(self.client.get(format!("{}{path}", self.base)))
     }
 
+    /// Asks for a document that need not exist.
+    ///
+    /// # Errors
+    /// When nobody answers, or the answer is no for another reason.
+    pub(crate) fn get_if_any(&self, path: &str) -> Result<Option<Value>, Failure> {
+        let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        self.runtime.block_on(async {
+            let (status, value) = self.sent(request).await?;
+            if status == reqwest::StatusCode::NOT_FOUND {
+                Ok(None)
+            } else {
+                answered(status, value).map(Some)
+            }
+        })
+    }
+
     /// Asks for something to be done; returns once it is on disk.
     ///
     /// # Errors
@@ -57,23 +73,31 @@ impl Running {
     fn ask(&self, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
         let request = request.bearer_auth(&self.token);
         self.runtime.block_on(async {
-            let response = request.send().await.map_err(|why| {
-                let hint = "is it running? `mainstay run` says where it listens";
-                Failure::no(format!("no answer from {}: {}", self.base, why.without_url())).hint(hint)
-            })?;
-            let status = response.status();
-            let text = response.text().await.map_err(Failure::no)?;
-            let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-            if status.is_success() {
-                return Ok(value);
-            }
-            let detail =
-                value["detail"].as_str().or_else(|| value["title"].as_str()).unwrap_or("the answer was no");
-            let failure = Failure::no(format!("{detail} ({status})"));
-            Err(match value["hint"].as_str() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            })
+            let (status, value) = self.sent(request).await?;
+            answered(status, value)
         })
     }
+
+    async fn sent(&self, request: reqwest::RequestBuilder) -> Result<(reqwest::StatusCode, Value), Failure> {
+        let response = request.send().await.map_err(|why| {
+            let hint = "is it running? `mainstay run` says where it listens";
+            Failure::no(format!("no answer from {}: {}", self.base, why.without_url())).hint(hint)
+        })?;
+        let status = response.status();
+        let text = response.text().await.map_err(Failure::no)?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+}
+
+/// What was answered, or why not.
+fn answered(status: reqwest::StatusCode, value: Value) -> Result<Value, Failure> {
+    if status.is_success() {
+        return Ok(value);
+    }
+    let detail = value["detail"].as_str().or_else(|| value["title"].as_str()).unwrap_or("the answer was no");
+    let failure = Failure::no(format!("{detail} ({status})"));
+    Err(match value["hint"].as_str() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    })
 }

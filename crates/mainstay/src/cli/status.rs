@@ -8,7 +8,12 @@ use std::process::ExitCode;
 
 /// Exit 0 when nothing is wrong, 1 when an incident is open.
 pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
-    let now = Running::find(common)?.get("/api/v1/now")?;
+    let running = Running::find(common)?;
+    let mut now = running.get("/api/v1/now")?;
+    let edge = running.get_if_any("/api/v1/edge")?;
+    if common.json {
+        now["edge"] = edge.clone().unwrap_or(Value::Null);
+    }
     let open: Vec<&Value> = list(&now["open"]).collect();
     let code = if open.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if common.json {
@@ -47,12 +52,59 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         let words = cell(&state.replace('_', " "), 16);
         table::say(&format!("{} {} {uptime:>10}", cell(text(&service["title"]), 40), tinted(&words, tone)));
     }
+    if let Some(edge) = &edge {
+        table::say(&format!("\n{}", served(edge).join("\n")));
+    }
     for duty in list(&now["on_call"]) {
         let people: Vec<&str> = list(&duty["people"]).map(|person| text(&person[1])).collect();
         let people = if people.is_empty() { "nobody".to_owned() } else { people.join(", ") };
         table::say(&format!("\non call, {}: {people}", text(&duty["rota"])));
     }
     Ok(code)
+}
+
+/// One line a guarded service: what it is asked, what of it was refused and failed, how many servers serve.
+fn served(edge: &Value) -> Vec<String> {
+    let mut lines =
+        vec![format!("{:<34} {:>12} {:>9} {:>9} {:>12}", "edge", "requests", "refused", "failed", "servers")];
+    if edge["silent"] == true {
+        lines.push(wrapped("the edge tells nothing; the figures are old", "! ", 80));
+    }
+    for service in list(&edge["services"]) {
+        let now = &service["now"];
+        let count = |name: &str| now[name].as_u64().unwrap_or_default();
+        let limited: u64 =
+            now["limited"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+        let refused = limited + count("shed") + count("denied");
+        let span = service["span"]["secs"].as_f64().unwrap_or_default()
+            + service["span"]["nanos"].as_f64().unwrap_or_default() / 1e9;
+        let per_sec = if span > 0.0 { count("requests") as f64 / span } else { 0.0 };
+        let share = |part: u64| {
+            let percent = part as f64 * 100.0 / count("requests").max(1) as f64;
+            if part == 0 { "-".to_owned() } else { format!("{percent:.1} %") }
+        };
+        let pool = list(&edge["pools"]).find(|pool| pool["id"] == service["pool"]);
+        let servers: Vec<&Value> =
+            pool.map(|pool| list(&pool["seen"]["servers"]).collect()).unwrap_or_default();
+        let serving =
+            servers.iter().filter(|server| matches!(text(&server["state"]), "serving" | "warming")).count();
+        let tone = if serving == 0 || count("failed") > 0 {
+            Tone::Bad
+        } else if refused > 0 || serving < servers.len() {
+            Tone::Warn
+        } else {
+            Tone::Good
+        };
+        let figures = format!(
+            "{:>12} {:>9} {:>9} {:>12}",
+            format!("{per_sec:.1}/s"),
+            share(refused),
+            share(count("failed")),
+            format!("{serving} of {}", servers.len())
+        );
+        lines.push(format!("{} {}", cell(text(&service["title"]), 34), tinted(&figures, tone)));
+    }
+    lines
 }
 
 /// Exit 0 when the thing is well, 1 when something is wrong with it or beneath it.
@@ -125,4 +177,29 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guarded_services_are_lines_within_eighty_columns() {
+        let server = |state: &str| serde_json::json!({ "state": state });
+        let edge = serde_json::json!({
+            "silent": false,
+            "services": [
+                { "title": "Sign-in for customers with very long names", "pool": "auth", "span": { "secs": 1, "nanos": 0 },
+                  "now": { "requests": 5_412, "limited": { "network": 3_611 }, "shed": 394, "denied": 812, "failed": 5 } },
+                { "title": "Quiet", "pool": "none", "span": { "secs": 0, "nanos": 0 }, "now": null },
+            ],
+            "pools": [{ "id": "auth", "seen": { "servers": [server("serving"), server("warming"), server("down")] } }],
+        });
+        let lines = served(&edge);
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+        for wanted in ["5412.0/s", "89.0 %", "0.1 %", "2 of 3"] {
+            assert!(lines[1].contains(wanted), "{wanted}: {lines:#?}");
+        }
+        assert!(lines[2].contains("0.0/s") && lines[2].contains("0 of 0"), "{lines:#?}");
+    }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
@@ -86,16 +86,44 @@ impl House {
     pub(crate) fn start(&mut self) {
         let address = self.folder.path().join("data/address");
         let _ = fs::remove_file(&address);
-        let log = fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        self.spawn(&["run"]);
+        until("the start", || address.exists().then_some(()));
+    }
+
+    /// The edge alone; it has started when something answers on its port.
+    pub(crate) fn start_only_guard(&mut self) {
+        self.spawn(&["run", "--only", "guard"]);
+    }
+
+    fn spawn(&mut self, args: &[&str]) {
+        let file = |name: &str| {
+            fs::File::options().create(true).append(true).open(self.folder.path().join(name)).unwrap()
+        };
         let process = Command::new(env!("CARGO_BIN_EXE_mainstay"))
-            .args(["run", "--plan"])
+            .args(args)
+            .arg("--plan")
             .arg(self.plan())
-            .stdout(Stdio::null())
-            .stderr(log)
+            .stdout(file("said"))
+            .stderr(file("log"))
             .spawn()
             .unwrap();
         self.process = Some(process);
-        until("the start", || address.exists().then_some(()));
+    }
+
+    /// Everything that its processes wrote to their standard output.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
+    }
+
+    /// Everything that they wrote to their standard error.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// SIGHUP: look at the plan now.
+    pub(crate) fn hang_up(&self) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
     }
 
     pub(crate) fn kill(&mut self) {
@@ -129,6 +157,16 @@ impl House {
 
     /// Asks the running process by itself, where the command line would read the plan first. Status and JSON.
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
+        let text = self.text(path);
+        let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+        let from = body.find('{').unwrap_or(0);
+        let to = body.rfind('}').map_or(body.len(), |at| at + 1);
+        (status, serde_json::from_str(&body[from..to]).unwrap_or(Value::Null))
+    }
+
+    /// The whole answer as it came.
+    pub(crate) fn text(&self, path: &str) -> String {
         let read = |file: &str| fs::read_to_string(self.folder.path().join("data").join(file)).unwrap();
         let mut stream = TcpStream::connect(read("address")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -140,11 +178,7 @@ impl House {
         .unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
-        let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
-        let body = text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-        let from = body.find('{').unwrap_or(0);
-        let to = body.rfind('}').map_or(body.len(), |at| at + 1);
-        (status, serde_json::from_str(&body[from..to]).unwrap_or(Value::Null))
+        text
     }
 
     /// The most memory that the process ever had in use.

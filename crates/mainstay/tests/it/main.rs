@@ -8,6 +8,7 @@
 
 mod check;
 mod docs;
+mod edge;
 mod hostile;
 mod house;
 mod life;

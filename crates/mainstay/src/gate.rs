@@ -1,0 +1,306 @@
+//! The edge as an organ: fed with policies, asked for roll-ups and traces, and otherwise left alone.
+//!
+//! It serves on threads of its own. When the mind stalls or is gone it goes on with the last policy; a roll-up that nobody
+//! takes is dropped.
+
+use courier::secret::Secret;
+use edge::seeing::TraceId;
+use edge::{Edge, StartError, Terms};
+use model::traffic::Rollup;
+use model::{CallerId, Plan, Policy, Trace};
+use seal::Key;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+/// How often it is asked what went through it.
+const ROLL_UP_EVERY: Duration = Duration::from_secs(1);
+
+/// What callers show, by their names.
+type Tokens = BTreeMap<CallerId, Vec<u8>>;
+
+/// The edge of this house, where the plan declares one.
+pub(crate) struct Gate {
+    key: Key,
+    edge: RwLock<Option<Edge>>,
+    /// Read anew with every plan, not with every denial: a file that is gone must not hold a denial up.
+    tokens: Mutex<(Arc<Plan>, Tokens)>,
+    trouble: watch::Sender<Option<String>>,
+}
+
+impl Gate {
+    /// Serves by this policy, or by none when the plan has no edge.
+    ///
+    /// # Errors
+    /// When an address is taken or the secret of a caller is missing.
+    pub(crate) fn open(policy: &Policy, key: Key) -> Result<Self, String> {
+        let tokens = tokens(&policy.plan)?;
+        let terms = Terms { policy: policy.clone(), tokens: tokens.clone() };
+        let edge = match policy.plan.edge {
+            Some(_) => Some(Edge::start(&terms, key.clone()).map_err(|why| why.to_string())?),
+            None => None,
+        };
+        Ok(Self {
+            key,
+            edge: RwLock::new(edge),
+            tokens: Mutex::new((policy.plan.clone(), tokens)),
+            trouble: watch::Sender::new(None),
+        })
+    }
+
+    /// Where it listens; whether for TLS.
+    pub(crate) fn listening(&self) -> Vec<(SocketAddr, bool)> {
+        self.read().as_ref().map(Edge::listening).unwrap_or_default()
+    }
+
+    /// What of the newest policy is not in force, and why.
+    pub(crate) fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
+    }
+
+    /// Follows policies and tells roll-ups until `stop` is true. Policies that come no more are no reason to end.
+    pub(crate) async fn keep(
+        self: Arc<Self>,
+        mut policies: watch::Receiver<Arc<Policy>>,
+        rollups: mpsc::Sender<Rollup>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut seconds = tokio::time::interval(ROLL_UP_EVERY);
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut told = true;
+        loop {
+            tokio::select! {
+                () = ended(&mut stop) => return,
+                changed = policies.changed(), if told => match changed {
+                    Ok(()) => {
+                        let (gate, policy) = (self.clone(), policies.borrow_and_update().clone());
+                        let _ = tokio::task::spawn_blocking(move || gate.apply(&policy)).await;
+                    }
+                    Err(_) => {
+                        told = false;
+                        tracing::error!("the mind is gone; the edge goes on with its last policy");
+                    }
+                },
+                _ = seconds.tick() => {
+                    let rollup = self.read().as_ref().map(Edge::roll_up);
+                    // A mind that is busy gets the next one.
+                    let _ = rollup.map(|rollup| rollups.try_send(rollup));
+                }
+            }
+        }
+    }
+
+    /// Takes nothing new, finishes what is under way, and ends. Blocks for `grace` at most.
+    pub(crate) fn close(&self, grace: Duration) {
+        let edge = self.write().take();
+        if let Some(edge) = edge {
+            edge.stop(grace);
+        }
+    }
+
+    fn apply(&self, policy: &Policy) {
+        let (tokens, missing) = self.tokens_of(&policy.plan);
+        let terms = Terms { policy: policy.clone(), tokens };
+        let done = match (&policy.plan.edge, self.read().as_ref()) {
+            (Some(_), Some(edge)) => Some(edge.reload(&terms)),
+            _ => None,
+        };
+        let done = done.unwrap_or_else(|| self.open_or_close(&terms));
+        let why = done.err().map(|why| format!("the edge follows the plan but for this: {why}"));
+        let trouble = why.or(missing);
+        if let Some(trouble) = &trouble {
+            tracing::error!("{trouble}");
+        }
+        self.trouble.send_if_modified(|told| std::mem::replace(told, trouble.clone()) != trouble);
+    }
+
+    fn open_or_close(&self, terms: &Terms) -> Result<(), StartError> {
+        if terms.policy.plan.edge.is_none() {
+            self.close(Duration::from_secs(10));
+            return Ok(());
+        }
+        let edge = Edge::start(terms, self.key.clone())?;
+        *self.write() = Some(edge);
+        Ok(())
+    }
+
+    /// The tokens of a plan. What cannot be found stays as it was, and is told.
+    fn tokens_of(&self, plan: &Arc<Plan>) -> (Tokens, Option<String>) {
+        let mut known = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&known.0, plan) {
+            return (known.1.clone(), None);
+        }
+        match tokens(plan) {
+            Ok(tokens) => {
+                *known = (plan.clone(), tokens.clone());
+                (tokens, None)
+            }
+            Err(why) => (known.1.clone(), Some(format!("callers are known by their old tokens: {why}"))),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Option<Edge>> {
+        self.edge.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Option<Edge>> {
+        self.edge.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn ended(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Reads what callers show from where the plan says.
+///
+/// # Errors
+/// Whose is missing, and where it was looked for.
+pub(crate) fn tokens(plan: &Plan) -> Result<Tokens, String> {
+    let places = plan.callers.values().filter_map(|caller| Some((caller, caller.token.as_ref()?)));
+    let found = places.map(|(caller, place)| {
+        let secret = Secret::find(place).map_err(|why| format!("token of caller `{}`: {why}", caller.id))?;
+        Ok((caller.id.clone(), secret.reveal().as_bytes().to_vec()))
+    });
+    found.collect()
+}
+
+impl site::Edge for Gate {
+    fn trace(&self, id: &str) -> Option<Trace> {
+        let id = u128::from_str_radix(id, 16).ok()?;
+        self.read().as_ref()?.seeing().trace(TraceId(id))
+    }
+
+    fn lately(&self, most: usize) -> Vec<Trace> {
+        self.read().as_ref().map(|edge| edge.seeing().lately(most)).unwrap_or_default()
+    }
+
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        if let Some(edge) = self.read().as_ref() {
+            edge.seeing().metrics(&mut text);
+        }
+        text
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("listening", &self.listening()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::path::Path;
+
+    fn plan(more: &str) -> Arc<Plan> {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut stream in server.incoming().flatten() {
+                let _ = stream.read(&mut [0; 4_096]);
+                let _ =
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+            }
+        });
+        let text = format!(
+            r#"
+            [edge]
+            listen = ["127.0.0.1:0"]
+            threads = 1
+            [service.shop]
+            hosts = ["shop.test"]
+            [service.shop.guard]
+            pool = "shop"
+            [pool.shop]
+            servers = ["{address}"]
+            {more}
+            "#
+        );
+        Arc::new(config::read(&text, "test", Path::new(".")).unwrap().plan)
+    }
+
+    fn policy(plan: &Arc<Plan>) -> Policy {
+        Policy { plan: plan.clone(), denials: BTreeMap::new() }
+    }
+
+    fn ask(gate: &Gate) -> String {
+        let mut stream = TcpStream::connect(gate.listening()[0].0).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: shop.test\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_edge_goes_on_when_the_mind_is_gone_or_takes_nothing() {
+        let policy = policy(&plan(""));
+        let gate = Arc::new(Gate::open(&policy, Key::new([7; 32])).unwrap());
+        let (policies_in, policies) = watch::channel(Arc::new(policy));
+        let (rollups_in, mut rollups) = mpsc::channel(1);
+        let (stop, stopped) = watch::channel(false);
+        let keeping = tokio::spawn(gate.clone().keep(policies, rollups_in, stopped));
+        // A mind that panics lets go of everything at once, as this thread does.
+        let mind = std::thread::spawn(move || {
+            let _policies = policies_in;
+            let _first = rollups.blocking_recv();
+            panic!("on purpose");
+        });
+        assert!(mind.join().is_err());
+        let asked = gate.clone();
+        let answer = tokio::task::spawn_blocking(move || ask(&asked)).await.unwrap();
+        assert_eq!(answer, "HTTP/1.1 200 OK");
+        assert!(!keeping.is_finished(), "seconds are still counted");
+        stop.send_replace(true);
+        keeping.await.unwrap();
+        tokio::task::spawn_blocking(move || gate.close(Duration::ZERO)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_plan_may_take_the_edge_away_and_bring_it_back() {
+        let with = policy(&plan(""));
+        let without = Policy { plan: Arc::new(Plan { edge: None, ..(*with.plan).clone() }), ..with.clone() };
+        let gate = Gate::open(&without, Key::new([7; 32])).unwrap();
+        assert_eq!(gate.listening(), []);
+        assert_eq!(site::Edge::metrics(&gate), "");
+        gate.apply(&with);
+        assert_eq!(gate.listening().len(), 1);
+        assert!(site::Edge::metrics(&gate).contains("mainstay_edge_connections"));
+        gate.apply(&without);
+        assert_eq!(gate.listening(), []);
+        assert_eq!(*gate.trouble().borrow(), None);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_listened_on_or_found_is_told_and_the_rest_is_in_force() {
+        let first = policy(&plan(""));
+        let gate = Gate::open(&first, Key::new([7; 32])).unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let _holds = TcpListener::bind(taken).unwrap();
+        let mut edge = first.plan.edge.clone().unwrap();
+        edge.listen.push(taken);
+        let plan = Plan { edge: Some(edge), ..(*first.plan).clone() };
+        gate.apply(&policy(&Arc::new(plan)));
+        let told = gate.trouble().borrow().clone().unwrap();
+        assert!(told.contains(&taken.to_string()), "{told}");
+        gate.apply(&first);
+        assert_eq!(*gate.trouble().borrow(), None);
+
+        let caller = "[caller.web]\ntoken = \"env:NO_SUCH_VARIABLE_OF_OURS\"";
+        let missing = policy(&self::plan(caller));
+        gate.apply(&missing);
+        let told = gate.trouble().borrow().clone().unwrap();
+        assert!(told.contains("caller `web`") && told.contains("NO_SUCH_VARIABLE_OF_OURS"), "{told}");
+        assert_eq!(gate.listening().len(), 1);
+        let refused = Gate::open(&missing, Key::new([7; 32])).unwrap_err();
+        assert!(refused.contains("NO_SUCH_VARIABLE_OF_OURS"), "{refused}");
+    }
+}

@@ -1,0 +1,276 @@
+//! The edge as part of a running mainstay: served, traced, counted, denied, reloaded under load, and alone.
+
+mod backend;
+mod visitor;
+
+use crate::house::{House, PATIENCE, until};
+use backend::Backend;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use visitor::{Answer, Visitor};
+
+/// A port that was free a moment ago.
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A plan whose edge serves one service from these servers.
+fn plan(edge: SocketAddr, servers: &[&Backend], more: &str) -> String {
+    let servers: Vec<String> = servers.iter().map(|server| format!("\"{}\"", server.address)).collect();
+    let mut text = format!(
+        r#"
+[site]
+name = "Test"
+data = "data"
+listen = "127.0.0.1:0"
+url = "http://127.0.0.1"
+inner = ["127.0.0.0/8"]
+
+[edge]
+listen = ["{edge}"]
+access_log = true
+threads = 2
+
+[service.shop]
+title = "Shop"
+hosts = ["shop.test"]
+
+[service.shop.guard]
+pool = "shop"
+known = {{ method = "POST", path = "/login", status = [200], for = "30d" }}
+
+[pool.shop]
+servers = [{}]
+each = 100
+
+[person.ana]
+reach = ["hook:ana"]
+
+[channel.hook]
+webhook = "http://127.0.0.1:9/"
+"#,
+        servers.join(", ")
+    );
+    let _ = write!(text, "{more}");
+    text
+}
+
+/// Asks until the edge answers with this status.
+fn answered(edge: SocketAddr, from: &str, status: u16) -> Answer {
+    until(&format!("a {status}"), || {
+        let answer = Visitor::come(from, edge).ok()?.ask("GET", "/", &[]).ok()?;
+        (answer.status == status).then_some(answer)
+    })
+}
+
+fn text(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_request_is_served_explained_and_counted() {
+    let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
+    let mut house = House::with(&plan(edge, &[&one, &two], ""));
+    house.start();
+    let answer = answered(edge, "127.0.0.1", 200);
+    assert!(answer.body.contains("from one") || answer.body.contains("from two"), "{}", answer.body);
+    let id = answer.header("x-request-id").unwrap().to_owned();
+    assert_eq!(id.len(), 32, "{id}");
+
+    let failed = Visitor::come("127.0.0.1", edge).unwrap().ask("GET", "/status/503", &[]).unwrap();
+    assert_eq!(failed.status, 503);
+    let id = failed.header("x-request-id").unwrap().to_owned();
+    let told = until("the trace", || {
+        let output = house.command(&["trace", &id]);
+        (!output.stdout.is_empty()).then_some(output)
+    });
+    assert_eq!(told.status.code(), Some(1), "something failed");
+    let told = text(&told);
+    for wanted in ["shop  GET shop.test/status/503", "answered 503 after", "server thought", "127.0.0.1"] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+    let trace = house.json(&["trace", &id]);
+    assert_eq!((&trace["id"], &trace["hops"][0]["status"]), (&Value::from(id), &Value::from(503)));
+    let unknown = house.command(&["trace", "00000000000000000000000000000001"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert_eq!(house.command(&["trace", "x"]).status.code(), Some(2));
+
+    let (_, view) = house.get("/api/v1/edge");
+    assert_eq!(view["services"][0]["id"], "shop", "{view:#}");
+    until("two servers that serve", || {
+        let told = text(&house.command(&["status"]));
+        told.lines().any(|line| line.starts_with("Shop") && line.contains("2 of 2")).then_some(())
+    });
+    let metrics = until("the count", || {
+        let metrics = house.text("/metrics");
+        metrics.contains("mainstay_edge_requests_total{service=\"shop\"").then_some(metrics)
+    });
+    assert!(
+        metrics.contains("# TYPE probe_success gauge") && metrics.trim_end().ends_with("# EOF"),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn a_denial_by_command_is_in_force_at_once_and_undoes_itself() {
+    let (one, edge) = (Backend::start("one"), free());
+    let mut house = House::with(&plan(edge, &[&one], ""));
+    house.start();
+    answered(edge, "127.0.0.9", 200);
+    let began = Instant::now();
+    let denied = house.command(&[
+        "deny",
+        "address",
+        "127.0.0.8/31",
+        "--for",
+        "5s",
+        "--service",
+        "shop",
+        "--by",
+        "ana",
+    ]);
+    assert!(denied.status.success(), "{denied:?}");
+    let refused = answered(edge, "127.0.0.9", 403);
+    answered(edge, "127.0.0.1", 200);
+    let list = text(&house.command(&["deny", "list"]));
+    assert!(list.contains("127.0.0.8/31") && list.contains("at shop") && list.contains("by ana"), "{list}");
+    let why = text(&house.command(&["trace", refused.header("x-request-id").unwrap()]));
+    assert!(why.contains("denied") && why.contains("refused with 403"), "{why}");
+    answered(edge, "127.0.0.9", 200);
+    assert!(began.elapsed() >= Duration::from_secs(5), "{:?}", began.elapsed());
+    until("an empty list", || {
+        text(&house.command(&["deny", "list"])).contains("nothing is denied").then_some(())
+    });
+
+    // Lifted before its time, and remembered across a kill.
+    assert!(house.command(&["deny", "address", "127.0.0.9", "--for", "1h"]).status.success());
+    answered(edge, "127.0.0.9", 403);
+    house.kill();
+    house.start();
+    answered(edge, "127.0.0.9", 403);
+    assert!(house.command(&["deny", "lift", "2", "--by", "bo"]).status.success());
+    answered(edge, "127.0.0.9", 200);
+    assert_eq!(house.command(&["deny", "lift", "2"]).status.code(), Some(1));
+    assert_eq!(house.command(&["deny", "address", "everybody", "--for", "1h"]).status.code(), Some(2));
+    let elsewhere = house.command(&["deny", "country", "EE", "--for", "1h", "--service", "nothing"]);
+    assert_eq!(elsewhere.status.code(), Some(1), "{elsewhere:?}");
+}
+
+#[test]
+fn a_plan_that_changes_under_load_fails_no_request() {
+    let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
+    let mut house = House::with(&plan(edge, &[&one], ""));
+    house.start();
+    answered(edge, "127.0.0.1", 200);
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let visitors: Vec<_> = (0..4)
+        .map(|_| {
+            let (stop, done) = (stop.clone(), done.clone());
+            thread::spawn(move || {
+                // One connection from beginning to end: a reload that closes it fails the next request.
+                let mut visitor = Visitor::come("127.0.0.1", edge).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = visitor.ask("GET", "/", &[]).unwrap();
+                    assert_eq!(answer.status, 200, "{}", answer.body);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for n in 0..6 {
+        let servers: &[&Backend] = if n % 2 == 0 { &[&two] } else { &[&one] };
+        house.write_plan(&plan(edge, servers, &format!("\n[service.other-{n}]\ntitle = \"Other {n}\"\n")));
+        house.hang_up();
+        let wanted = if n % 2 == 0 { "from two" } else { "from one" };
+        until("the other server", || {
+            let answer = Visitor::come("127.0.0.1", edge).ok()?.ask("GET", "/", &[]).ok()?;
+            answer.body.contains(wanted).then_some(())
+        });
+    }
+    stop.store(true, Ordering::Relaxed);
+    for visitor in visitors {
+        visitor.join().unwrap();
+    }
+    assert!(done.load(Ordering::Relaxed) > 100);
+}
+
+#[test]
+fn the_edge_alone_serves_by_the_same_keys_and_follows_its_plan() {
+    let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
+    let mut house = House::with(&plan(edge, &[&one], ""));
+    house.start();
+    answered(edge, "127.0.0.1", 200);
+    let login = Visitor::come("127.0.0.1", edge).unwrap().ask("POST", "/login", &[]).unwrap();
+    let cookie = login.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    assert!(cookie.starts_with("mainstay="), "{cookie}");
+    assert_eq!(house.terminate(), Some(0));
+
+    house.start_only_guard();
+    answered(edge, "127.0.0.1", 200);
+    let asked = |path: &str, headers: &[(&str, &str)]| {
+        Visitor::come("127.0.0.1", edge).unwrap().ask("GET", path, headers).unwrap()
+    };
+    asked("/known", &[("cookie", &cookie)]);
+    asked("/stranger", &[]);
+    let visitor = |path: &str| {
+        until("the line", || {
+            let said = house.said();
+            let line = said.lines().find(|line| line.contains(path))?;
+            serde_json::from_str::<Value>(line).ok()?["visitor"].as_str().map(str::to_owned)
+        })
+    };
+    assert_eq!((visitor("/known"), visitor("/stranger")), ("known".to_owned(), "first".to_owned()));
+
+    house.write_plan(&plan(edge, &[&two], ""));
+    house.hang_up();
+    until("the other server", || asked("/", &[]).body.contains("from two").then_some(()));
+    house.write_plan("no plan at all");
+    house.hang_up();
+    until("a word about it", || house.log().contains("the old one stays in force").then_some(()));
+    assert!(asked("/", &[]).body.contains("from two"));
+    assert_eq!(house.terminate(), Some(0));
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
+    let (one, edge) = (Backend::start("one"), free());
+    let mut house = House::with(&plan(edge, &[&one], ""));
+    house.start();
+    answered(edge, "127.0.0.1", 200);
+    let journal = rusqlite::Connection::open(house.folder.path().join("data/journal.db")).unwrap();
+    journal.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let denied = house.command(&["deny", "country", "EE", "--for", "1h"]);
+    assert_eq!(denied.status.code(), Some(1), "not on disk, not promised: {denied:?}");
+    let mut visitor = Visitor::come("127.0.0.1", edge).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < deadline {
+        let began = Instant::now();
+        assert_eq!(visitor.ask("GET", "/", &[]).unwrap().status, 200);
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+    journal.execute_batch("ROLLBACK").unwrap();
+    until("a denial that is on disk", || {
+        house.command(&["deny", "country", "EE", "--for", "1h"]).status.success().then_some(())
+    });
+}
+
+#[test]
+fn an_edge_that_cannot_listen_says_why_and_nothing_starts() {
+    let one = Backend::start("one");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let house = House::with(&plan(taken.local_addr().unwrap(), &[&one], ""));
+    for args in [vec!["run"], vec!["run", "--only", "guard"]] {
+        let began = Instant::now();
+        let output = house.command(&args);
+        assert_eq!(output.status.code(), Some(1));
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(why.contains(&taken.local_addr().unwrap().to_string()), "{why}");
+        assert!(began.elapsed() < PATIENCE);
+    }
+}

@@ -3,6 +3,7 @@
 //! It serves on threads of its own. When the mind stalls or is gone it goes on with the last policy; a roll-up that nobody
 //! takes is dropped.
 
+use crate::last_denials;
 use courier::secret::Secret;
 use edge::seeing::TraceId;
 use edge::{Edge, StartError, Terms};
@@ -12,6 +13,7 @@ use seal::Key;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -27,9 +29,17 @@ type Tokens = BTreeMap<CallerId, Vec<u8>>;
 pub(crate) struct Gate {
     key: Key,
     edge: RwLock<Option<Edge>>,
-    /// Read anew with every plan, not with every denial: a file that is gone must not hold a denial up.
-    tokens: Mutex<(Arc<Plan>, Tokens)>,
+    serves_by: Mutex<ServesBy>,
+    /// Where the denials in force are written down for an edge that serves alone; nowhere when `None`.
+    data: Option<PathBuf>,
     trouble: watch::Sender<Option<String>>,
+}
+
+/// What was last taken over. Held while something is taken over: one after the other.
+struct ServesBy {
+    policy: Policy,
+    /// Read anew with every plan, not with every denial: a file that is gone must not hold a denial up.
+    tokens: Tokens,
 }
 
 impl Gate {
@@ -37,19 +47,22 @@ impl Gate {
     ///
     /// # Errors
     /// When an address is taken or the secret of a caller is missing.
-    pub(crate) fn open(policy: &Policy, key: Key) -> Result<Self, String> {
+    pub(crate) fn open(policy: &Policy, key: Key, data: Option<PathBuf>) -> Result<Self, String> {
         let tokens = tokens(&policy.plan)?;
         let terms = Terms { policy: policy.clone(), tokens: tokens.clone() };
         let edge = match policy.plan.edge {
             Some(_) => Some(Edge::start(&terms, key.clone()).map_err(|why| why.to_string())?),
             None => None,
         };
-        Ok(Self {
+        let gate = Self {
             key,
             edge: RwLock::new(edge),
-            tokens: Mutex::new((policy.plan.clone(), tokens)),
+            serves_by: Mutex::new(ServesBy { policy: policy.clone(), tokens }),
+            data,
             trouble: watch::Sender::new(None),
-        })
+        };
+        gate.write_down(policy);
+        Ok(gate)
     }
 
     /// Where it listens; whether for TLS.
@@ -74,6 +87,7 @@ impl Gate {
         let mut told = true;
         loop {
             tokio::select! {
+                biased;
                 () = ended(&mut stop) => return,
                 changed = policies.changed(), if told => match changed {
                     Ok(()) => {
@@ -102,20 +116,52 @@ impl Gate {
         }
     }
 
+    /// Looks for what callers show again, where the plan says: somebody may have exchanged a secret. Blocks.
+    pub(crate) fn look_again(&self) {
+        let mut serves_by = self.serves_by.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = serves_by.policy.clone();
+        self.take_over(&mut serves_by, policy, true);
+    }
+
+    /// Serves by this policy from now on. Blocks.
     fn apply(&self, policy: &Policy) {
-        let (tokens, missing) = self.tokens_of(&policy.plan);
-        let terms = Terms { policy: policy.clone(), tokens };
-        let done = match (&policy.plan.edge, self.read().as_ref()) {
+        let mut serves_by = self.serves_by.lock().unwrap_or_else(PoisonError::into_inner);
+        if serves_by.policy.denials != policy.denials {
+            self.write_down(policy);
+        }
+        let new_plan = !Arc::ptr_eq(&serves_by.policy.plan, &policy.plan);
+        self.take_over(&mut serves_by, policy.clone(), new_plan);
+    }
+
+    fn take_over(&self, serves_by: &mut ServesBy, policy: Policy, look_for_tokens: bool) {
+        let mut trouble = None;
+        if look_for_tokens {
+            match tokens(&policy.plan) {
+                Ok(found) => serves_by.tokens = found,
+                Err(why) => trouble = Some(format!("callers are known by their old tokens: {why}")),
+            }
+        }
+        let terms = Terms { policy: policy.clone(), tokens: serves_by.tokens.clone() };
+        serves_by.policy = policy;
+        let reloaded = match (&terms.policy.plan.edge, self.read().as_ref()) {
             (Some(_), Some(edge)) => Some(edge.reload(&terms)),
             _ => None,
         };
-        let done = done.unwrap_or_else(|| self.open_or_close(&terms));
-        let why = done.err().map(|why| format!("the edge follows the plan but for this: {why}"));
-        let trouble = why.or(missing);
+        if let Err(why) = reloaded.unwrap_or_else(|| self.open_or_close(&terms)) {
+            trouble = Some(format!("the edge follows the plan but for this: {why}"));
+        }
         if let Some(trouble) = &trouble {
             tracing::error!("{trouble}");
         }
         self.trouble.send_if_modified(|told| std::mem::replace(told, trouble.clone()) != trouble);
+    }
+
+    fn write_down(&self, policy: &Policy) {
+        if let Some(data) = &self.data
+            && let Err(why) = last_denials::write(data, &policy.denials)
+        {
+            tracing::warn!("an edge that serves alone will not know what is denied: {why}");
+        }
     }
 
     fn open_or_close(&self, terms: &Terms) -> Result<(), StartError> {
@@ -126,21 +172,6 @@ impl Gate {
         let edge = Edge::start(terms, self.key.clone())?;
         *self.write() = Some(edge);
         Ok(())
-    }
-
-    /// The tokens of a plan. What cannot be found stays as it was, and is told.
-    fn tokens_of(&self, plan: &Arc<Plan>) -> (Tokens, Option<String>) {
-        let mut known = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&known.0, plan) {
-            return (known.1.clone(), None);
-        }
-        match tokens(plan) {
-            Ok(tokens) => {
-                *known = (plan.clone(), tokens.clone());
-                (tokens, None)
-            }
-            Err(why) => (known.1.clone(), Some(format!("callers are known by their old tokens: {why}"))),
-        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Option<Edge>> {
@@ -243,7 +274,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_edge_goes_on_when_the_mind_is_gone_or_takes_nothing() {
         let policy = policy(&plan(""));
-        let gate = Arc::new(Gate::open(&policy, Key::new([7; 32])).unwrap());
+        let gate = Arc::new(Gate::open(&policy, Key::new([7; 32]), None).unwrap());
         let (policies_in, policies) = watch::channel(Arc::new(policy));
         let (rollups_in, mut rollups) = mpsc::channel(1);
         let (stop, stopped) = watch::channel(false);
@@ -268,7 +299,7 @@ mod tests {
     async fn a_plan_may_take_the_edge_away_and_bring_it_back() {
         let with = policy(&plan(""));
         let without = Policy { plan: Arc::new(Plan { edge: None, ..(*with.plan).clone() }), ..with.clone() };
-        let gate = Gate::open(&without, Key::new([7; 32])).unwrap();
+        let gate = Gate::open(&without, Key::new([7; 32]), None).unwrap();
         assert_eq!(gate.listening(), []);
         assert_eq!(site::Edge::metrics(&gate), "");
         gate.apply(&with);
@@ -282,7 +313,7 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_listened_on_or_found_is_told_and_the_rest_is_in_force() {
         let first = policy(&plan(""));
-        let gate = Gate::open(&first, Key::new([7; 32])).unwrap();
+        let gate = Gate::open(&first, Key::new([7; 32]), None).unwrap();
         let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let _holds = TcpListener::bind(taken).unwrap();
         let mut edge = first.plan.edge.clone().unwrap();
@@ -300,7 +331,18 @@ mod tests {
         let told = gate.trouble().borrow().clone().unwrap();
         assert!(told.contains("caller `web`") && told.contains("NO_SUCH_VARIABLE_OF_OURS"), "{told}");
         assert_eq!(gate.listening().len(), 1);
-        let refused = Gate::open(&missing, Key::new([7; 32])).unwrap_err();
+        // Whoever exchanged a secret asks to look again.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "first").unwrap();
+        let caller = format!("[caller.web]\ntoken = \"file:{}\"", file.path().display());
+        gate.apply(&policy(&self::plan(&caller)));
+        let known = || gate.serves_by.lock().unwrap().tokens.values().next().cloned();
+        assert_eq!(known().as_deref(), Some(b"first".as_slice()));
+        std::fs::write(file.path(), "second").unwrap();
+        gate.look_again();
+        assert_eq!((known().as_deref(), gate.trouble().borrow().clone()), (Some(b"second".as_slice()), None));
+
+        let refused = Gate::open(&missing, Key::new([7; 32]), None).unwrap_err();
         assert!(refused.contains("NO_SUCH_VARIABLE_OF_OURS"), "{refused}");
     }
 }

@@ -5,6 +5,7 @@ mod clock;
 mod gate;
 mod keys;
 mod last_bell;
+mod last_denials;
 mod mind;
 mod only_guard;
 mod organs;

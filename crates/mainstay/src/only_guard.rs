@@ -2,6 +2,7 @@
 
 use crate::gate::{Gate, tokens};
 use crate::keys::Keys;
+use crate::last_denials;
 use crate::reload::{self, Changes};
 use model::{Plan, Policy};
 use std::collections::BTreeMap;
@@ -33,21 +34,30 @@ impl OnlyGuard {
         }
         let keys = Keys::open(&plan.site.data).map_err(|why| why.to_string())?;
         let plan = Arc::new(plan);
-        // What the team denied stands in the journal, which is not opened here.
-        let policy = |plan: &Arc<Plan>| Policy { plan: plan.clone(), denials: BTreeMap::new() };
-        let gate = Arc::new(Gate::open(&policy(&plan), keys.key)?);
+        // The journal is not opened here; what was denied when it was last written is still refused, until its time.
+        let denials = last_denials::read(&plan.site.data).unwrap_or_else(|why| {
+            tracing::error!("what the team denied is not known: denials.json: {why}");
+            BTreeMap::new()
+        });
+        let policy = move |plan: &Arc<Plan>| Policy { plan: plan.clone(), denials: denials.clone() };
+        let gate = Arc::new(Gate::open(&policy(&plan), keys.key, None)?);
         let (stop, stopped) = watch::channel(false);
         let mut changes = Changes::of(plan_path, stopped.clone()).map_err(|why| why.to_string())?;
         let (policies_in, policies) = watch::channel(Arc::new(policy(&plan)));
         // Nobody judges the roll-ups; the sums on the way to them are still to be made.
         let (rollups, _) = mpsc::channel(1);
         let keeping = tokio::spawn(gate.clone().keep(policies, rollups, stopped));
+        let looking = gate.clone();
         let following = tokio::spawn(async move {
             let mut current = plan;
-            while let Some(path) = changes.next().await {
+            while let Some((path, asked)) = changes.next().await {
                 let read = reload::another(path, &current);
                 let read = read.and_then(|plan| plan.map(|plan| tokens(&plan).map(|_| plan)).transpose());
                 match read {
+                    Ok(None) if asked => {
+                        let gate = looking.clone();
+                        let _ = tokio::task::spawn_blocking(move || gate.look_again()).await;
+                    }
                     Ok(None) => {}
                     Ok(Some(plan)) => {
                         tracing::info!(digest = %plan.digest, "a new plan is in force");

@@ -115,7 +115,8 @@ impl Organs {
         let mind = Mind::wake_up(plan.clone(), notebook, series, pulse.clone()).map_err(cannot("journal"))?;
         // The journal is folded by now: what was denied is refused from the first request on.
         let (policy, policies) = watch::channel(mind.policy());
-        let gate = Gate::open(&mind.policy(), keys.key.clone()).map_err(cannot("edge"))?;
+        let gate =
+            Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone())).map_err(cannot("edge"))?;
         let gate = Arc::new(gate);
         let site = Arc::new(Site::new(settings, asks_in).beside(gate.clone()));
         site.load_last();
@@ -145,9 +146,12 @@ impl Organs {
                 changes,
                 plan.clone(),
                 keys.key,
-                plans_in,
-                couriers_in,
-                plan_trouble_in,
+                reload::Takers {
+                    plans: plans_in,
+                    couriers: couriers_in,
+                    trouble: plan_trouble_in,
+                    gate: gate.clone(),
+                },
             )),
         ];
         // Written last: whoever reads it may ask at once.

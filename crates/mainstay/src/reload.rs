@@ -1,6 +1,6 @@
 //! A changed plan is taken over while everything runs; one that is not sound is not, and says so.
 
-use crate::gate;
+use crate::gate::{self, Gate};
 use courier::Courier;
 use model::Plan;
 use model::plan::Edge;
@@ -31,8 +31,8 @@ impl Changes {
         Ok(Self { seen: changed(&path), hangup: signal(SignalKind::hangup())?, path, stop })
     }
 
-    /// Waits for the next change; `None` at the end.
-    pub(crate) async fn next(&mut self) -> Option<&Path> {
+    /// Waits for the next change; `None` at the end. Also says whether somebody asked by SIGHUP.
+    pub(crate) async fn next(&mut self) -> Option<(&Path, bool)> {
         loop {
             let asked = tokio::select! {
                 _ = self.stop.wait_for(|stop| *stop) => return None,
@@ -42,37 +42,46 @@ impl Changes {
             let date = changed(&self.path);
             if asked || date != self.seen {
                 self.seen = date;
-                return Some(&self.path);
+                return Some((&self.path, asked));
             }
         }
     }
 }
 
+/// Who wants to know of a new plan.
+pub(crate) struct Takers {
+    /// The mind.
+    pub plans: mpsc::Sender<Arc<Plan>>,
+    /// Whoever carries messages.
+    pub couriers: watch::Sender<Arc<Courier>>,
+    /// A sentence when the plan on disk is not in force.
+    pub trouble: watch::Sender<Option<String>>,
+    /// The edge gets plans from the mind; from here, only the word that secrets may have been exchanged.
+    pub gate: Arc<Gate>,
+}
+
 /// Follows the plan's file, and hands each sound plan on to everybody.
-pub(crate) async fn follow(
-    mut changes: Changes,
-    mut current: Arc<Plan>,
-    key: Key,
-    plans: mpsc::Sender<Arc<Plan>>,
-    couriers: watch::Sender<Arc<Courier>>,
-    trouble: watch::Sender<Option<String>>,
-) {
-    while let Some(path) = changes.next().await {
+pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Plan>, key: Key, to: Takers) {
+    while let Some((path, asked)) = changes.next().await {
         match sound(path, &current, &key) {
             Ok(None) => {
-                trouble.send_replace(None);
+                to.trouble.send_replace(None);
+                if asked {
+                    let gate = to.gate.clone();
+                    let _ = tokio::task::spawn_blocking(move || gate.look_again()).await;
+                }
             }
             Ok(Some((plan, courier))) => {
                 tracing::info!(digest = %plan.digest, "a new plan is in force");
                 current = plan.clone();
-                couriers.send_replace(Arc::new(courier));
-                trouble.send_replace(None);
-                if plans.send(plan).await.is_err() {
+                to.couriers.send_replace(Arc::new(courier));
+                to.trouble.send_replace(None);
+                if to.plans.send(plan).await.is_err() {
                     return;
                 }
             }
             Err(why) => {
-                trouble.send_replace(Some(unsound(&why)));
+                to.trouble.send_replace(Some(unsound(&why)));
             }
         }
     }

@@ -75,10 +75,11 @@ enum Command {
     /// Refuse some traffic for a while, see what is refused, lift it.
     #[command(subcommand)]
     Deny(deny::Deny),
-    /// What became of one request: who decided, which server, what took how long.
+    /// What became of one request: who decided, which server, what took how long. Without an id, the latest that were
+    /// refused, failed or slow.
     Trace {
         /// Its id, as the error page and the header `x-request-id` have it.
-        id: String,
+        id: Option<String>,
     },
     /// Test pages.
     #[command(subcommand)]
@@ -116,7 +117,8 @@ impl Line {
             Command::Oncall(oncall) => oncall.run(&common),
             Command::Incident(incident) => incident.run(&common),
             Command::Deny(deny) => deny.run(&common),
-            Command::Trace { id } => trace::trace(&common, &id),
+            Command::Trace { id: Some(id) } => trace::trace(&common, &id),
+            Command::Trace { id: None } => trace::lately(&common),
             Command::Page(page) => page.run(&common),
             Command::Drill(drill) => drill.run(&common),
             Command::Journal(journal) => journal.run(&common),

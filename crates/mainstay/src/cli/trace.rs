@@ -26,6 +26,35 @@ pub(crate) fn trace(common: &Common, id: &str) -> Result<ExitCode, Failure> {
     Ok(if went_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Lists the latest requests that were refused, failed or slow, the newest last: that is where one looks.
+pub(crate) fn lately(common: &Common) -> Result<ExitCode, Failure> {
+    let answer = Running::find(common)?.get("/api/v1/traces")?;
+    let traces: Vec<Trace> = serde_json::from_value(answer).map_err(Failure::no)?;
+    if common.json {
+        table::json(&traces)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if traces.is_empty() {
+        table::say("no request was refused, failed or slow, as far as the edge remembers");
+    }
+    traces.iter().rev().filter_map(listed).for_each(|line| table::say(&line));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line of a list: the passage that did not go well, the outermost where all did.
+fn listed(trace: &Trace) -> Option<String> {
+    let hop = trace.hops.iter().rev().find(|hop| hop.verdict != Verdict::Passed).or(trace.hops.first())?;
+    let at = hop.at.strftime("%H:%M:%S");
+    let service = hop.service.as_ref().map_or(hop.host.as_str(), |service| &service.0);
+    let asked = format!("{service} {} {}", hop.method, hop.path);
+    let (id, verdict) = (&trace.id, hop.verdict.word());
+    Some(
+        table::cell(&format!("{id} {at} {verdict:<10} {:>3} {asked}", hop.status), WIDTH)
+            .trim_end()
+            .to_owned(),
+    )
+}
+
 /// The id without what people copy along with it; nothing else goes into an address.
 fn plain(id: &str) -> Result<String, Failure> {
     let plain: String = id.trim().chars().filter(|letter| *letter != '-').collect();
@@ -182,6 +211,16 @@ mod tests {
             assert!(told.contains(wanted), "{wanted}\n{told}");
         }
         assert!(told.find("auth  POST").unwrap() < told.find("    api  POST").unwrap(), "{told}");
+    }
+
+    #[test]
+    fn a_list_has_the_passage_to_look_at() {
+        let mut limited = hop();
+        limited.verdict = Verdict::Limited;
+        limited.status = 429;
+        let trace = Trace { id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), hops: vec![hop(), limited] };
+        let line = listed(&trace).unwrap();
+        assert_eq!(line, "4bf92f3577b34da6a3ce929d0e0e4736 04:16:09 limited    429 auth POST /login");
     }
 
     #[test]

@@ -97,6 +97,10 @@ fn a_request_is_served_explained_and_counted() {
     assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
     let trace = house.json(&["trace", &id]);
     assert_eq!((&trace["id"], &trace["hops"][0]["status"]), (&Value::from(id), &Value::from(503)));
+    assert!(
+        text(&house.command(&["trace"])).contains(trace["id"].as_str().unwrap()),
+        "it failed, so it is listed"
+    );
     let unknown = house.command(&["trace", "00000000000000000000000000000001"]);
     assert_eq!(unknown.status.code(), Some(1));
     assert_eq!(house.command(&["trace", "x"]).status.code(), Some(2));
@@ -209,10 +213,13 @@ fn the_edge_alone_serves_by_the_same_keys_and_follows_its_plan() {
     let login = Visitor::come("127.0.0.1", edge).unwrap().ask("POST", "/login", &[]).unwrap();
     let cookie = login.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     assert!(cookie.starts_with("mainstay="), "{cookie}");
+    assert!(house.command(&["deny", "address", "127.0.0.9", "--for", "1h"]).status.success());
+    answered(edge, "127.0.0.9", 403);
     assert_eq!(house.terminate(), Some(0));
 
     house.start_only_guard();
     answered(edge, "127.0.0.1", 200);
+    answered(edge, "127.0.0.9", 403);
     let asked = |path: &str, headers: &[(&str, &str)]| {
         Visitor::come("127.0.0.1", edge).unwrap().ask("GET", path, headers).unwrap()
     };
@@ -258,6 +265,38 @@ fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
     until("a denial that is on disk", || {
         house.command(&["deny", "country", "EE", "--for", "1h"]).status.success().then_some(())
     });
+}
+
+#[test]
+fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up() {
+    let (one, edge) = (Backend::start("one"), free());
+    let mut house = House::with(&plan(edge, &[&one], "\n[caller.web]\ntoken = \"file:web-token\"\n"));
+    let without = house.command(&["run"]);
+    assert_eq!(without.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&without.stderr).contains("caller `web`"), "{without:?}");
+    let token = house.folder.path().join("web-token");
+    std::fs::write(&token, "first\n").unwrap();
+    house.start();
+    answered(edge, "127.0.0.1", 200);
+    let caller = |token: &str| {
+        let asked = Visitor::come("127.0.0.1", edge).unwrap().ask(
+            "GET",
+            "/status/503",
+            &[("mainstay-caller", token)],
+        );
+        let id = asked.unwrap().header("x-request-id").unwrap().to_owned();
+        until("the trace", || {
+            let trace = house.json(&["trace", &id]);
+            trace["hops"][0]
+                .is_object()
+                .then(|| trace["hops"][0]["caller"].as_str().unwrap_or("nobody").to_owned())
+        })
+    };
+    assert_eq!((caller("first"), caller("second")), ("web".to_owned(), "nobody".to_owned()));
+    std::fs::write(&token, "second\n").unwrap();
+    house.hang_up();
+    until("the new token", || (caller("second") == "web").then_some(()));
+    assert_eq!(caller("first"), "nobody");
 }
 
 #[test]

@@ -8,10 +8,11 @@ use courier::secret::Secret;
 use edge::seeing::TraceId;
 use edge::{Edge, StartError, Terms};
 use model::traffic::Rollup;
-use model::{CallerId, Plan, Policy, Trace};
+use model::{CallerId, Plan, Policy, Trace, plan};
 use seal::Key;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -142,9 +143,14 @@ impl Gate {
             }
         }
         let terms = Terms { policy: policy.clone(), tokens: serves_by.tokens.clone() };
-        serves_by.policy = policy;
+        let before = std::mem::replace(&mut serves_by.policy, policy).plan;
         let reloaded = match (&terms.policy.plan.edge, self.read().as_ref()) {
-            (Some(_), Some(edge)) => Some(edge.reload(&terms)),
+            (Some(new), Some(edge)) => {
+                if let Some(old) = &before.edge {
+                    tell_to(edge, old, new);
+                }
+                Some(edge.reload(&terms))
+            }
             _ => None,
         };
         if let Err(why) = reloaded.unwrap_or_else(|| self.open_or_close(&terms)) {
@@ -180,6 +186,22 @@ impl Gate {
 
     fn write(&self) -> RwLockWriteGuard<'_, Option<Edge>> {
         self.edge.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where access lines and spans go from now on, where that is elsewhere than before.
+fn tell_to(edge: &Edge, old: &plan::Edge, new: &plan::Edge) {
+    if old.access_log != new.access_log {
+        let lines = new.access_log.then(|| Box::new(std::io::stdout()) as Box<dyn Write + Send>);
+        if let Err(why) = edge.seeing().tell_lines(lines) {
+            tracing::error!("access lines go where they went before: {why}");
+        }
+    }
+    if old.otlp != new.otlp {
+        edge.seeing().tell_spans(new.otlp.clone());
+        if let Some(exporter) = edge.seeing().exporter() {
+            tokio::spawn(exporter.run());
+        }
     }
 }
 
@@ -228,7 +250,7 @@ impl fmt::Debug for Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read as _, Write as _};
+    use std::io::Read as _;
     use std::net::{TcpListener, TcpStream};
     use std::path::Path;
 

@@ -3,7 +3,6 @@
 use crate::gate::{self, Gate};
 use courier::Courier;
 use model::Plan;
-use model::plan::Edge;
 use seal::Key;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,20 +114,16 @@ pub(crate) fn another(path: &Path, current: &Plan) -> Result<Option<Plan>, Strin
         ("site.listen", plan.site.listen == current.site.listen),
         ("site.data", plan.site.data == current.site.data),
         ("site.url", plan.site.url == current.site.url),
-        ("edge.threads", same(plan.edge.as_ref(), current.edge.as_ref(), |edge| edge.threads)),
-        ("edge.access_log", same(plan.edge.as_ref(), current.edge.as_ref(), |edge| edge.access_log)),
-        ("edge.otlp", same(plan.edge.as_ref(), current.edge.as_ref(), |edge| &edge.otlp)),
+        (
+            "edge.threads",
+            plan.edge.as_ref().zip(current.edge.as_ref()).is_none_or(|(new, old)| new.threads == old.threads),
+        ),
     ] {
         if !same {
             return Err(format!("{what} changed: that needs a restart"));
         }
     }
     Ok(Some(plan))
-}
-
-/// Whether an edge that goes on is to go on alike. One that begins or ends may do as it likes.
-fn same<'a, T: PartialEq>(new: Option<&'a Edge>, old: Option<&'a Edge>, of: fn(&'a Edge) -> T) -> bool {
-    new.zip(old).is_none_or(|(new, old)| of(new) == of(old))
 }
 
 /// The new plan with its courier; nothing when it is the plan in force.

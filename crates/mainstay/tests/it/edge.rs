@@ -300,6 +300,30 @@ fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up(
 }
 
 #[test]
+fn lines_and_doors_follow_the_plan_while_it_runs_and_threads_do_not() {
+    let (one, edge, other) = (Backend::start("one"), free(), free());
+    let text = plan(edge, &[&one], "");
+    let mut house = House::with(&text.replace("access_log = true", "access_log = false"));
+    house.start();
+    answered(edge, "127.0.0.1", 200);
+    house.write_plan(&text.replace(&format!("[\"{edge}\"]"), &format!("[\"{edge}\", \"{other}\"]")));
+    house.hang_up();
+    answered(other, "127.0.0.1", 200);
+    until("a line", || {
+        Visitor::come("127.0.0.1", other).ok()?.ask("GET", "/seen", &[]).ok()?;
+        house.said().contains("/seen").then_some(())
+    });
+    house.write_plan(&text.replace("threads = 2", "threads = 1"));
+    house.hang_up();
+    let trouble = until("a word about it", || {
+        let (_, now) = house.get("/api/v1/now");
+        now["house"].as_array()?.first()?.as_str().map(str::to_owned)
+    });
+    assert!(trouble.contains("edge.threads changed: that needs a restart"), "{trouble}");
+    answered(other, "127.0.0.1", 200);
+}
+
+#[test]
 fn an_edge_that_cannot_listen_says_why_and_nothing_starts() {
     let one = Backend::start("one");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

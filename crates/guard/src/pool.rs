@@ -5,7 +5,7 @@
 //!
 //! When fewer than half of all servers serve - half of those declared or ever found at once, not of what is left - the pool
 //! panics: the least bad of the others get requests too, until it is half. Never the draining; and those that cannot
-//! be reached only when there is nobody else.
+//! be reached only when there is nobody else, and then all of them, until one answers.
 
 use crate::admission::{Failure, Tried};
 use crate::chance::Chance;
@@ -247,8 +247,10 @@ impl Pool {
 
     pub(crate) fn answered(&mut self, serial: u64, latency: Duration, status: u16, now: Tick) {
         self.began = true;
-        if let Some(place) = self.place(serial) {
-            self.servers[place].answered(latency, status, now);
+        if let Some(place) = self.place(serial)
+            && self.servers[place].answered(latency, status, now)
+        {
+            self.choose(now);
         }
     }
 
@@ -382,10 +384,10 @@ impl Pool {
                 .filter_map(|place| self.servers[place].bad().map(|bad| (bad, place)))
                 .collect();
             bad.sort_unstable();
-            for (bad, place) in bad {
-                if places.len() < half && (bad < Bad::Unreachable || places.is_empty()) {
-                    places.push(place);
-                }
+            let reachable = bad.iter().filter(|(bad, _)| *bad < Bad::Unreachable).map(|(_, place)| *place);
+            places.extend(reachable.take(half - places.len()));
+            if places.is_empty() {
+                places.extend(bad.into_iter().map(|(_, place)| place));
             }
         }
         let mut sum = 0.0;

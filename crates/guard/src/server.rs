@@ -174,8 +174,8 @@ impl Server {
         self.latency
     }
 
-    /// It answered. Whether its state changed.
-    pub(crate) fn answered(&mut self, latency: Duration, status: u16, now: Tick) {
+    /// It answered. Whether its state changed: it was out because it did not, and was asked in a panic.
+    pub(crate) fn answered(&mut self, latency: Duration, status: u16, now: Tick) -> bool {
         self.answered += 1;
         self.failures = 0;
         self.unconnected = 0;
@@ -183,7 +183,7 @@ impl Server {
         if status >= 500 {
             self.failed += 1;
             self.lately.bad += 1.0;
-            return;
+            return false;
         }
         let took = micros(latency) as f64;
         self.lately.good += 1.0;
@@ -191,6 +191,12 @@ impl Server {
         let fade = (-now.since(self.sampled).as_secs_f64() / PEAK.as_secs_f64()).exp();
         self.latency = if took > self.latency { took } else { took + fade * (self.latency - took) };
         self.sampled = now;
+        if self.ejected.take_if(|ejected| ejected.bad >= Bad::Silent).is_none() {
+            return false;
+        }
+        self.warm_from = Some(now);
+        self.since = now;
+        true
     }
 
     /// It failed a request. Whether it is to be ejected for it.

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail aloud as well")]
 
 mod judge;
+mod pools;
 mod surge;
 mod world;

@@ -102,7 +102,7 @@ impl Queue {
 
     /// When the next one has waited long enough, at the earliest.
     pub(crate) fn next(&self) -> Tick {
-        self.soonest.unwrap_or(Tick::NEVER)
+        if self.len() == 0 { Tick::NEVER } else { self.soonest.unwrap_or(Tick::NEVER) }
     }
 }
 

@@ -1,7 +1,13 @@
 //! Whole surges in virtual time, random histories, and everything that needs more than one part.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail aloud as well")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail aloud as well"
+)]
 
+mod histories;
 mod judge;
 mod pools;
 mod surge;

@@ -324,6 +324,28 @@ fn lines_and_doors_follow_the_plan_while_it_runs_and_threads_do_not() {
 }
 
 #[test]
+fn the_end_waits_for_requests_under_way() {
+    let (one, edge) = (Backend::start("one"), free());
+    let mut house = House::with(&plan(edge, &[&one], ""));
+    for alone in [false, true] {
+        if alone {
+            house.start_only_guard()
+        } else {
+            house.start()
+        }
+        answered(edge, "127.0.0.1", 200);
+        let asking = thread::spawn(move || {
+            Visitor::come("127.0.0.1", edge).unwrap().ask("GET", "/slow", &[]).unwrap()
+        });
+        until("a request under way", || one.is_asked("/slow").then_some(()));
+        assert_eq!(house.terminate(), Some(0));
+        let answer = asking.join().unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (200, "/slow from one"));
+        assert!(Visitor::come("127.0.0.1", edge).is_err(), "the door is closed");
+    }
+}
+
+#[test]
 fn an_edge_that_cannot_listen_says_why_and_nothing_starts() {
     let one = Backend::start("one");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

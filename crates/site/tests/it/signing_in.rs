@@ -89,6 +89,8 @@ async fn the_console_shows_the_incident_and_is_not_sent_twice() {
         "Exports &#38; &#60;reports&#62;",
         "class=\"edge hot\"",
         "see the board",
+        // The edge, in one line.
+        "<strong>5,532/s</strong> 91.8 % refused, under 0.1 % failed",
     ] {
         assert!(page.contains(wanted), "{wanted}\n{page}");
     }

@@ -155,6 +155,28 @@ impl Browser {
         self.ask(&format!("element/{element}/text")).await.as_str().unwrap().to_owned()
     }
 
+    /// Waits until an element says this; works without scripts, and across pages.
+    pub(crate) async fn until_text(&self, selector: &str, wanted: &str) {
+        let began = Instant::now();
+        let find = json!({ "using": "css selector", "value": selector });
+        loop {
+            let found = self.try_tell("element", &find).await;
+            let element = found.ok().and_then(|found| found[ELEMENT].as_str().map(str::to_owned));
+            let said = match element {
+                // It may belong to a page that is gone by now.
+                Some(element) => {
+                    sent(self.client.get(format!("{}/element/{element}/text", self.session))).await
+                }
+                None => Err(format!("no {selector}")),
+            };
+            if said.as_ref().is_ok_and(|said| said.as_str().is_some_and(|said| said.contains(wanted))) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{selector} never said {wanted}: {said:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     pub(crate) async fn is_seen(&self, selector: &str) -> bool {
         let element = self.find(selector).await;
         self.ask(&format!("element/{element}/displayed")).await == json!(true)

@@ -45,6 +45,7 @@ pub use record::{Failure, Phase, Seen};
 use access::Access;
 use arc_swap::ArcSwapOption;
 use book::{Book, Marks};
+use id::SAMPLED_ONE_OF;
 use jiff::{SignedDuration, Timestamp};
 use model::trace::{Hop, Trace};
 use names::Names;
@@ -152,11 +153,25 @@ impl Shared {
         [("access_lines", &self.lines_told), ("spans", &self.spans_told)]
     }
 
-    /// Where a trace lies in a sample: equal for all its hops.
-    fn lot(&self, trace: TraceId) -> u64 {
-        let folded = (trace.0 >> 64) as u64 ^ trace.0 as u64 ^ self.salt;
+    /// Where a record lies in the sample of its kind, equal for all hops of a trace; `None` where it is not in it.
+    fn lot(&self, kind: Kind, seen: &Seen) -> Option<u64> {
+        let trace = seen.ids.trace.0;
+        // A trace in which something went wrong is kept with the hops around it.
+        if self.marks.has(seen.ids.trace) {
+            return Some(0);
+        }
+        let folded = (trace >> 64) as u64 ^ trace as u64 ^ self.salt;
         let mixed = u128::from(folded).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-        (mixed >> 64) as u64
+        let lot = (mixed >> 64) as u64;
+        if kind != Kind::Ordinary {
+            return Some(lot);
+        }
+        // The mark of our own traces is ours; that of others says only what they wish.
+        if !seen.ids.continued() || seen.caller.is_some() {
+            seen.ids.sampled().then_some(lot)
+        } else {
+            (lot < u64::MAX / SAMPLED_ONE_OF).then(|| lot * SAMPLED_ONE_OF)
+        }
     }
 }
 

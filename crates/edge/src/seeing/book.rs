@@ -45,18 +45,13 @@ impl Book {
     fn close(&self, seen: &Seen, counted: bool, broke: bool) {
         let shared = &*self.shared;
         let second = seen.began / 1_000_000;
-        let mut lot = shared.lot(seen.ids.trace);
         let mut pages = self.open();
         if !counted {
             pages.tally.answered(seen);
         }
         pages.tally.ended(seen, broke);
         let kind = pages.kind(seen);
-        if shared.marks.has(seen.ids.trace) {
-            // A trace in which something went wrong is kept with the hops around it.
-            lot = 0;
-        }
-        let kept = pages.rings.keep(kind, seen, second, lot);
+        let kept = pages.rings.keep(kind, seen, second, shared.lot(kind, seen));
         if kept && kind == Kind::Caller {
             pages.tally.shows(seen);
         }
@@ -217,7 +212,7 @@ impl Marks {
         place.store(print, Ordering::Relaxed);
     }
 
-    fn has(&self, trace: TraceId) -> bool {
+    pub(super) fn has(&self, trace: TraceId) -> bool {
         let (place, print) = self.place(trace);
         place.load(Ordering::Relaxed) == print
     }

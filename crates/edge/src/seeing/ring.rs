@@ -47,8 +47,6 @@ impl Kind {
 
 /// At the utmost rate a ring still reaches back this far.
 const SECONDS_KEPT: usize = 30;
-/// One of so many ordinary requests is kept, 1.56 %.
-const ORDINARY_ONE_OF: u64 = 64;
 
 /// The rings of one thread.
 #[derive(Debug)]
@@ -63,15 +61,12 @@ impl Rings {
         Self { rings: Kind::ALL.map(|kind| Ring::new((records * kind.share() / 16).max(SECONDS_KEPT))) }
     }
 
-    /// Takes the record in, or not; says whether it did. `lot` is the trace's: equal for all hops.
-    pub(super) fn keep(&mut self, kind: Kind, seen: &Seen, second: u64, lot: u64) -> bool {
-        let lot = match kind {
-            Kind::Ordinary if lot >= u64::MAX / ORDINARY_ONE_OF => return false,
-            Kind::Ordinary => lot * ORDINARY_ONE_OF,
-            _ => lot,
-        };
+    /// Takes the record in, or not; says whether it did. `lot` is the trace's, equal for all hops; `None` where it is not
+    /// in the sample.
+    pub(super) fn keep(&mut self, kind: Kind, seen: &Seen, second: u64, lot: Option<u64>) -> bool {
         let ring = &mut self.rings[kind as usize];
-        let takes = ring.sieve.takes(second, lot);
+        ring.sieve.came += 1;
+        let takes = lot.is_some_and(|lot| ring.sieve.takes(second, lot));
         if takes {
             ring.push(seen);
         }
@@ -146,7 +141,6 @@ impl Sieve {
             self.before = if next { self.in_second } else { 0 };
             (self.second, self.in_second, self.kept_in_second) = (second, 0, 0);
         }
-        self.came += 1;
         self.in_second += 1;
         // When more is to be expected than fits, half of the room goes to whoever comes first, and the other half is
         // spread over the second by the rate of the one before.
@@ -184,14 +178,14 @@ mod tests {
         let random = &mut fastrand::Rng::with_seed(1);
         for each in 1..=300u128 {
             let second = (each / 9) as u64;
-            assert!(rings.keep(Kind::Caller, &seen(each), second, random.u64(..)), "{each}");
+            assert!(rings.keep(Kind::Caller, &seen(each), second, Some(random.u64(..))), "{each}");
         }
         assert_eq!(rings.taken(Kind::Caller), (300, 300));
         let latest: Vec<u128> = rings.latest(Kind::Caller, 3).map(|seen| seen.ids.trace.0).collect();
         assert_eq!(latest, [300, 299, 298]);
         let oldest: Vec<u128> = rings.latest(Kind::Caller, 999).map(|seen| seen.ids.trace.0).collect();
         assert_eq!((oldest.len(), oldest.last()), (300, Some(&1)));
-        assert!(rings.keep(Kind::Caller, &seen(301), 99, 0));
+        assert!(rings.keep(Kind::Caller, &seen(301), 99, Some(0)));
         assert_eq!(rings.latest(Kind::Caller, 999).last().unwrap().ids.trace.0, 2, "the oldest makes room");
     }
 
@@ -200,13 +194,23 @@ mod tests {
         let mut rings = rings();
         let random = &mut fastrand::Rng::with_seed(7);
         for each in 0..20u128 {
-            assert!(rings.keep(Kind::Caller, &seen(1_000_000 + each), (each / 4) as u64, random.u64(..)));
-            assert!(rings.keep(Kind::Failed, &seen(2_000_000 + each), (each / 4) as u64, random.u64(..)));
+            assert!(rings.keep(
+                Kind::Caller,
+                &seen(1_000_000 + each),
+                (each / 4) as u64,
+                Some(random.u64(..))
+            ));
+            assert!(rings.keep(
+                Kind::Failed,
+                &seen(2_000_000 + each),
+                (each / 4) as u64,
+                Some(random.u64(..))
+            ));
         }
         // 200,000 refusals in four seconds; the number says when in the second each came.
         for second in 10..14u64 {
             for each in 0..50_000u128 {
-                rings.keep(Kind::Refused, &seen(1 + each), second, random.u64(..));
+                rings.keep(Kind::Refused, &seen(1 + each), second, Some(random.u64(..)));
             }
         }
         let (came, kept) = rings.taken(Kind::Refused);
@@ -227,21 +231,11 @@ mod tests {
     }
 
     #[test]
-    fn one_in_sixty_four_of_the_rest() {
-        let mut rings = rings();
-        let random = &mut fastrand::Rng::with_seed(3);
-        let kept = (0..64_000u64)
-            .filter(|each| rings.keep(Kind::Ordinary, &seen(1), each / 100, random.u64(..)))
-            .count();
-        assert!((800..1_200).contains(&kept), "{kept}");
-    }
-
-    #[test]
     fn room_is_bounded() {
         let mut rings = Rings::new(64 << 10);
         for second in 0..10_000 {
             for kind in Kind::ALL {
-                rings.keep(kind, &seen(5), second, 0);
+                rings.keep(kind, &seen(5), second, Some(0));
             }
         }
         let all: usize = rings.rings.iter().map(|ring| ring.records.len()).sum();

@@ -292,6 +292,34 @@ fn however_often_a_caller_is_refused_the_trace_that_is_named_can_be_shown() {
 }
 
 #[test]
+fn of_ordinary_requests_a_sample_is_kept_with_all_its_hops() {
+    let seeing = seeing(2);
+    let (front, back) = (seeing.eye(0), seeing.eye(1));
+    fastrand::seed(23);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for number in 0..6_400u64 {
+        let at = number * 10_000;
+        let outer = asked(&front, "auth", Ids::fresh(), at);
+        ours.push(outer.ids);
+        let mut inner = asked(&back, "api", child_of(&outer.ids), at + 10);
+        inner.caller = back.caller(&"auth-web".into());
+        answered(inner, 200, 100);
+        answered(outer, 200, 300);
+        // Of a stranger who wants all of his to be recorded.
+        let wanted = format!("00-{number:032x}-00f067aa0ba902b7-01").replace("00-0000", "00-abcd");
+        let strange = asked(&front, "auth", Ids::read(wanted.as_bytes()).unwrap(), at);
+        theirs.push(strange.ids);
+        answered(strange, 200, 300);
+    }
+    let hops = |ids: &Ids| seeing.trace(ids.trace).map_or(0, |trace| trace.hops.len());
+    let kept = ours.iter().filter(|ids| hops(ids) == 2).count();
+    assert!((60..150).contains(&kept), "{kept}");
+    assert!(ours.iter().all(|ids| hops(ids) == if ids.sampled() { 2 } else { 0 }));
+    let strange = theirs.iter().filter(|ids| hops(ids) == 1).count();
+    assert!((50..160).contains(&strange), "{strange}");
+}
+
+#[test]
 fn metrics_are_openmetrics() {
     let seeing = seeing(1);
     let eye = seeing.eye(0);

@@ -8,3 +8,4 @@ mod pools;
 mod proxied;
 mod serving;
 mod sockets;
+mod trace;

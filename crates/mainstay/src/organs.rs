@@ -58,6 +58,16 @@ pub(crate) struct StartError {
     why: String,
 }
 
+impl StartError {
+    /// Whether an edge by itself could start all the same.
+    pub(crate) fn spares_the_edge(&self) -> bool {
+        self.what != EDGE
+    }
+}
+
+/// What is said of an edge that does not start.
+const EDGE: &str = "edge";
+
 fn cannot<E: std::fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> StartError {
     let what = what.into();
     move |why| StartError { what, why: why.to_string() }
@@ -115,8 +125,7 @@ impl Organs {
         let mind = Mind::wake_up(plan.clone(), notebook, series, pulse.clone()).map_err(cannot("journal"))?;
         // The journal is folded by now: what was denied is refused from the first request on.
         let (policy, policies) = watch::channel(mind.policy());
-        let gate =
-            Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone())).map_err(cannot("edge"))?;
+        let gate = Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone())).map_err(cannot(EDGE))?;
         let gate = Arc::new(gate);
         let site = Arc::new(Site::new(settings, asks_in).beside(gate.clone()));
         site.load_last();

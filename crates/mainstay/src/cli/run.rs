@@ -43,7 +43,16 @@ impl Run {
             });
         }
         runtime.block_on(async {
-            let organs = Organs::start(plan, common.plan.clone()).await.map_err(Failure::no)?;
+            let has_edge = plan.edge.is_some();
+            let organs = Organs::start(plan, common.plan.clone()).await.map_err(|why| {
+                let serves = has_edge && why.spares_the_edge();
+                let failure = Failure::no(why);
+                if serves {
+                    failure.hint("`mainstay run --only guard` serves visitors meanwhile")
+                } else {
+                    failure
+                }
+            })?;
             organs::announce(&organs, common.json);
             until_told_to_stop().await?;
             tracing::info!("stopping: finishing what was begun");

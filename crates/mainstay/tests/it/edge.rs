@@ -346,6 +346,19 @@ fn the_end_waits_for_requests_under_way() {
 }
 
 #[test]
+fn a_house_that_cannot_start_says_that_its_edge_could() {
+    let (one, edge) = (Backend::start("one"), free());
+    let mut house = House::with(&plan(edge, &[&one], ""));
+    std::fs::create_dir_all(house.folder.path().join("data/journal.db")).unwrap();
+    let output = house.command(&["run"]);
+    assert_eq!(output.status.code(), Some(1));
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(why.contains("journal") && why.contains("mainstay run --only guard"), "{why}");
+    house.start_only_guard();
+    answered(edge, "127.0.0.1", 200);
+}
+
+#[test]
 fn an_edge_that_cannot_listen_says_why_and_nothing_starts() {
     let one = Backend::start("one");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

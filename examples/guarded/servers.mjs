@@ -10,6 +10,7 @@ const json = (answer, status, body) =>
 for (const port of [9001, 9002]) {
     http.createServer((request, answer) => {
         if (request.url === "/health") return json(answer, 200, { well: true });
+        if (request.url === "/") return json(answer, 200, { api: "users" });
         const name = /^\/users\/([a-z]+)$/.exec(request.url)?.[1];
         if (!name || name === "mallory") return json(answer, 404, { known: false });
         json(answer, 200, { name, server: port });

@@ -23,6 +23,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -31,14 +33,39 @@ const NO_POOL: Shed = Shed { retry_after: Duration::from_secs(5), why: ShedWhy::
 /// Servers asked for one request, at most.
 const ATTEMPTS_MAX: u32 = 3;
 
+/// Bytes of a body that nobody wants but that are read all the same.
+const UNWANTED_BYTES: u64 = 64 * 1024;
+
 /// Serves one request.
 pub(crate) async fn serve(
     thread: Rc<Thread>,
     line: Rc<Line>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let is_http2 = parts.version == http::Version::HTTP_2;
+    let mut body = Some(body);
+    let response = answer(thread, line, parts, &mut body).await;
+    let is_short = |body: &Incoming| body.size_hint().exact().is_some_and(|left| left <= UNWANTED_BYTES);
+    if let Some(unwanted) = body.filter(|body| is_http2 && !body.is_end_stream() && is_short(body)) {
+        tokio::task::spawn_local(discard(unwanted));
+    }
+    response
+}
+
+/// Reads what is left of a refused request. Dropped, it would be answered with RST_STREAM (RFC 9113 section 8.1), which some
+/// clients, curl 7.88 among them, take for a failure of the answer that they have. It lasts no longer than its connection.
+async fn discard(mut unwanted: Incoming) {
+    while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut unwanted).poll_frame(cx)).await {}
+}
+
+async fn answer(
+    thread: Rc<Thread>,
+    line: Rc<Line>,
+    mut parts: Parts,
+    body: &mut Option<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let busy = line.begin();
-    let (mut parts, body) = request.into_parts();
     let near = thread.near();
     let peer = forwarded::plain(line.peer.ip());
     let origin = forwarded::origin(peer, &near.view.edge.hops, &parts.headers);
@@ -65,7 +92,7 @@ pub(crate) async fn serve(
     if near.view.edge.to_https && !origin.https.unwrap_or(line.tls) {
         return Ok(visit.to_https(&near, &name, &parts, open, busy));
     }
-    let length = body.size_hint().exact();
+    let length = body.as_ref().and_then(|body| body.size_hint().exact());
     if length.is_some_and(|length| length > near.view.edge.limits.body_bytes) {
         return Ok(visit.malformed(refuse::TOO_LARGE, open, busy));
     }
@@ -84,14 +111,15 @@ pub(crate) async fn serve(
     };
     open.stamp(Phase::Admitted, thread.tick().0);
     let own = own(thread.own(), &line, &near, &parts, &host, &passed, &open.ids);
+    let is_empty = body.as_ref().is_none_or(|body| body.is_end_stream());
     let framing = match length {
-        Some(0) if body.is_end_stream() && !tells_length(&parts.method) => Framing::None,
+        Some(0) if is_empty && !tells_length(&parts.method) => Framing::None,
         Some(length) => Framing::Length(length),
         None => Framing::Chunked,
     };
     let upgraded = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let tunnels = wishes.upgrade.is_some();
-    let body = (!body.is_end_stream() && !tunnels).then_some(body);
+    let body = body.take().filter(|_| !is_empty && !tunnels);
     let limits = &near.view.edge.limits;
     let ask = Ask {
         thread: &thread,

@@ -4,6 +4,7 @@
 
 mod corpus;
 mod ground;
+mod http2;
 mod pools;
 mod proxied;
 mod serving;

@@ -1,0 +1,253 @@
+//! HTTP/2 towards visitors and towards servers: streams, trailers, WebSockets by extended CONNECT, floods.
+
+use crate::ground::{OK, PATIENCE, Server, Words, connect, door, edge, find, listening, wait};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Runs a test's visitor.
+fn run<T>(visit: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, visit).await.expect("in time") })
+}
+
+async fn begin<B>(at: SocketAddr) -> http2::SendRequest<B>
+where
+    B: http_body::Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let socket = TcpStream::connect(at).await.unwrap();
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+/// An HTTP/2 server that echoes a body and ends with trailers, as gRPC does.
+fn grpc() -> SocketAddr {
+    let (told, at) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            told.send(listener.local_addr().unwrap()).unwrap();
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let service = service_fn(|request: Request<Incoming>| async move {
+                        assert_eq!(request.headers()["te"], "trailers");
+                        let told = request.headers().get("x-forwarded-for").is_some();
+                        let whole = request.into_body().collect().await.unwrap();
+                        let sent = whole.trailers().and_then(|map| map.get("x-sum")).cloned();
+                        let mut trailers = HeaderMap::new();
+                        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+                        if let Some(sent) = sent {
+                            trailers.insert("x-sum", sent);
+                        }
+                        let data = if told { whole.to_bytes() } else { Bytes::from_static(b"untold") };
+                        let frames = [Ok::<_, Infallible>(Frame::data(data)), Ok(Frame::trailers(trailers))];
+                        let body = StreamBody::new(futures_util::stream::iter(frames));
+                        Ok::<_, Infallible>(
+                            Response::builder()
+                                .header("content-type", "application/grpc")
+                                .body(body)
+                                .unwrap(),
+                        )
+                    });
+                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await;
+                });
+            }
+        });
+    });
+    at.recv_timeout(PATIENCE).unwrap()
+}
+
+#[test]
+fn many_streams_of_one_connection_are_served_by_http1_servers() {
+    let server = Server::saying(OK);
+    let edge = edge(&[server.at], &Words { pool: "begin = 100", ..Words::default() });
+    let at = door(&edge, false);
+    run(async move {
+        let sender = begin::<Full<Bytes>>(at).await;
+        let asking = (0..50).map(|n| {
+            let mut sender = sender.clone();
+            async move {
+                let body = if n % 2 == 0 { Bytes::new() } else { Bytes::from(vec![b'x'; 100_000]) };
+                let request = Request::post("http://a.test/path?query").body(Full::new(body)).unwrap();
+                let answer = sender.send_request(request).await.unwrap();
+                assert_eq!(answer.status(), 200);
+                assert!(
+                    answer.headers().contains_key("x-request-id")
+                        && !answer.headers().contains_key("connection")
+                );
+                assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+            }
+        });
+        futures_util::future::join_all(asking).await;
+    });
+    assert_eq!(server.asked(), 50);
+}
+
+#[test]
+fn grpc_passes_with_trailers_both_ways() {
+    let edge = edge(&[grpc()], &Words { pool: "protocol = \"http2\"", ..Words::default() });
+    let at = door(&edge, false);
+    run(async move {
+        let mut sender = begin(at).await;
+        for _ in 0..3 {
+            let mut trailers = HeaderMap::new();
+            trailers.insert("x-sum", HeaderValue::from_static("7"));
+            let frames = [
+                Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"message"))),
+                Ok(Frame::trailers(trailers)),
+            ];
+            let body = StreamBody::new(futures_util::stream::iter(frames));
+            let request = Request::post("http://a.test/pkg.Service/Method")
+                .header("te", "trailers")
+                .header("content-type", "application/grpc")
+                .body(body)
+                .unwrap();
+            let answer = sender.send_request(request).await.unwrap();
+            assert_eq!(answer.status(), 200);
+            let whole = answer.into_body().collect().await.unwrap();
+            let trailers = whole.trailers().unwrap().clone();
+            assert_eq!(
+                (&trailers["grpc-status"], &trailers["x-sum"]),
+                (&"0".parse().unwrap(), &"7".parse().unwrap())
+            );
+            assert_eq!(whole.to_bytes(), "message");
+        }
+    });
+}
+
+#[test]
+fn a_websocket_by_http2_is_an_upgrade_to_the_server() {
+    let at = listening(|mut socket| {
+        let mut seen = Vec::new();
+        let mut some = [0; 4096];
+        while find(&seen, b"\r\n\r\n").is_none() {
+            let got = socket.read(&mut some).unwrap();
+            seen.extend_from_slice(&some[..got]);
+        }
+        let head = String::from_utf8_lossy(&seen).into_owned();
+        assert!(
+            head.starts_with("GET /socket HTTP/1.1\r\n") && head.contains("sec-websocket-key: "),
+            "{head}"
+        );
+        socket
+            .write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+            )
+            .unwrap();
+        while let Ok(got) = socket.read(&mut some) {
+            if got == 0 || socket.write_all(&some[..got]).is_err() {
+                return;
+            }
+        }
+    });
+    let edge = edge(&[at], &Words::default());
+    let at = door(&edge, false);
+    run(async move {
+        let mut sender = begin::<Empty<Bytes>>(at).await;
+        let mut request = Request::new(Empty::new());
+        *request.method_mut() = Method::CONNECT;
+        *request.uri_mut() = "http://a.test/socket".parse().unwrap();
+        request.extensions_mut().insert(hyper::ext::Protocol::from_static("websocket"));
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let mut socket = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+        for _ in 0..3 {
+            socket.write_all(b"over http/2").await.unwrap();
+            socket.flush().await.unwrap();
+            let mut back = [0; 11];
+            socket.read_exact(&mut back).await.unwrap();
+            assert_eq!(&back, b"over http/2");
+        }
+    });
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, body: &[u8]) -> Vec<u8> {
+    let mut bytes = u32::try_from(body.len()).unwrap().to_be_bytes()[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+/// `GET / a.test` as a block of HPACK.
+const BLOCK: &[u8] = b"\x82\x86\x84\x41\x06a.test";
+
+#[test]
+fn floods_end_the_connection_and_nobody_else_notices() {
+    let server = Server::saying(OK);
+    let edge = edge(&[server.at], &Words::default());
+    let at = door(&edge, false);
+    let reset = |stream| [frame(1, 5, stream, BLOCK), frame(3, 0, stream, &8u32.to_be_bytes())].concat();
+    let floods: [(&str, Vec<u8>); 5] = [
+        ("rapid reset", (0..20_000).flat_map(|n| reset(n * 2 + 1)).collect()),
+        (
+            "continuations",
+            [frame(1, 1, 1, BLOCK)]
+                .into_iter()
+                .chain((0..20_000).map(|_| frame(9, 0, 1, &[0x40, 1, b'x', 1, b'y'].repeat(50))))
+                .flatten()
+                .collect(),
+        ),
+        ("settings", (0..200_000).flat_map(|_| frame(4, 0, 0, b"")).collect()),
+        ("pings", (0..200_000).flat_map(|_| frame(6, 0, 0, b"12345678")).collect()),
+        (
+            "empty data",
+            [frame(1, 4, 1, BLOCK)]
+                .into_iter()
+                .chain((0..200_000).map(|_| frame(0, 0, 1, b"")))
+                .flatten()
+                .collect(),
+        ),
+    ];
+    for (name, flood) in floods {
+        let mut socket = connect(at);
+        socket.set_write_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend(frame(4, 0, 0, b""));
+        bytes.extend(flood);
+        // Never reads: what would have to be answered must not pile up either.
+        let _ = socket.write_all(&bytes);
+        run(async {
+            let mut sender = begin::<Empty<Bytes>>(at).await;
+            let answer = sender
+                .send_request(Request::get("http://a.test/").body(Empty::new()).unwrap())
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), 200, "{name}");
+        });
+        drop(socket);
+    }
+    wait("all connections are gone", || edge.roll_up().connections == 0);
+}
+
+#[test]
+fn a_head_too_large_is_refused() {
+    let server = Server::saying(OK);
+    let edge = edge(&[server.at], &Words { edge: "limits = { head_bytes = 8192 }", ..Words::default() });
+    let at = door(&edge, false);
+    run(async move {
+        let mut sender = begin::<Empty<Bytes>>(at).await;
+        let request =
+            Request::get("http://a.test/").header("x", "y".repeat(10_000)).body(Empty::new()).unwrap();
+        let answer = sender.send_request(request).await;
+        assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status() == 431));
+    });
+    assert_eq!(server.asked(), 0);
+}

@@ -281,6 +281,8 @@ fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) 
                 Order::Stop(until) => {
                     doors.values().for_each(AbortHandle::abort);
                     thread.ticks.ring();
+                    // Doors close, and let in whoever stands before them.
+                    tokio::task::yield_now().await;
                     while thread.open.get() > 0 && Instant::now() < until {
                         sleep(LOOK).await;
                     }
@@ -288,6 +290,7 @@ fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) 
                 }
             }
         }
+        thread.ended.set(true);
     });
     Ok(())
 }
@@ -325,6 +328,9 @@ struct Last {
 
 impl Drop for Last {
     fn drop(&mut self) {
+        if self.thread.ended.get() {
+            return;
+        }
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         while let std::task::Poll::Ready(Ok((socket, peer))) = self.listener.poll_accept(&mut cx) {
             accept(&self.thread, socket, peer, self.tls);

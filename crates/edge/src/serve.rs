@@ -3,8 +3,10 @@
 //! Between requests nothing is kept but the socket: after two idle ticks hyper's state is taken down ("parked") and is set up
 //! again when the next byte comes.
 
+use crate::forwarded;
 use crate::line::{Line, Socket};
 use crate::request;
+use crate::seeing::{Ids, Verdict};
 use crate::stream::Stream;
 use crate::tasks::Local;
 use crate::thread::Thread;
@@ -92,7 +94,12 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
             asked = true;
             Pin::new(&mut conn).graceful_shutdown();
         }
-        if Pin::new(&mut conn).poll(cx).is_ready() {
+        if let Poll::Ready(served) = Pin::new(&mut conn).poll(cx) {
+            if let Err(why) = served
+                && why.is_parse()
+            {
+                unread(thread, line, why.is_parse_too_large());
+            }
             return Poll::Ready(false);
         }
         watch(thread, line, alarm, head_ticks, body_ticks, cx)
@@ -108,6 +115,15 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
     } else {
         End::Closed(socket.stream)
     }
+}
+
+/// A request that hyper refused by itself, without a page: it is seen all the same.
+fn unread(thread: &Thread, line: &Line, large: bool) {
+    let tick = thread.tick().0;
+    let mut open = thread.eye.open(tick, forwarded::plain(line.peer.ip()), Ids::fresh());
+    let status = if large { 431 } else { 400 };
+    open.answered_here(Verdict::Malformed, status, "its head cannot be read", tick);
+    open.close(tick);
 }
 
 /// What hyper has room for without asking for memory.

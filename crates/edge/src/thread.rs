@@ -29,6 +29,8 @@ pub(crate) struct Thread {
     pub(crate) eye: Eye,
     /// Connections that it serves.
     pub(crate) open: Cell<u32>,
+    /// Whether it takes nothing any more.
+    pub(crate) ended: Cell<bool>,
     near: RefCell<Rc<Near>>,
     version: Cell<u64>,
     maps: RefCell<Vec<HeaderMap>>,
@@ -84,6 +86,7 @@ impl Thread {
             ticks: Ticks::new(),
             eye,
             open: Cell::new(0),
+            ended: Cell::new(false),
             near: RefCell::new(Rc::new(near)),
             version: Cell::new(version),
             maps: RefCell::default(),

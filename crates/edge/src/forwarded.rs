@@ -1,6 +1,7 @@
 //! Who asks, behind hops that are believed (RFC 7239 and the older X-Forwarded-For), and what is said of it outward.
 
 use crate::head::Host;
+use crate::line::Line;
 use crate::own::Own;
 use http::header::{self, HeaderMap};
 use ipnet::IpNet;
@@ -58,9 +59,8 @@ pub(crate) fn origin(peer: IpAddr, hops: &[IpNet], headers: &HeaderMap) -> Origi
 pub(crate) fn fields(
     own: &mut Own,
     origin: &Origin,
-    peer: IpAddr,
+    line: &Line,
     told: Option<IpAddr>,
-    tls: bool,
     host: &Host,
     headers: &HeaderMap,
 ) {
@@ -70,7 +70,7 @@ pub(crate) fn fields(
         } else if origin.believed {
             // The whole chain goes on, by whichever field it came.
             let mut older = headers.get_all("x-forwarded-for").iter().peekable();
-            if older.peek().is_none() && origin.client != peer {
+            if older.peek().is_none() && origin.client != line.peer.ip().to_canonical() {
                 let _ = write!(chain, "{}, ", origin.client);
             }
             for value in older {
@@ -78,9 +78,9 @@ pub(crate) fn fields(
                 chain.extend_from_slice(b", ");
             }
         }
-        let _ = write!(chain, "{peer}");
+        chain.extend_from_slice(line.who.as_bytes());
     });
-    let https = origin.https.unwrap_or(tls);
+    let https = origin.https.unwrap_or(line.tls);
     own.put("x-forwarded-proto", |out| out.extend_from_slice(if https { b"https" } else { b"http" }));
     let named = headers.get("x-forwarded-host").filter(|_| origin.believed).unwrap_or(&host.value);
     own.put("x-forwarded-host", |out| out.extend_from_slice(named.as_bytes()));

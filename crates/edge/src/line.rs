@@ -21,11 +21,15 @@ const WORD_TICKS: u32 = 600;
 pub(crate) struct Line {
     /// Who speaks: by the PROXY protocol where the network has to use it, else the socket's other end.
     pub(crate) peer: SocketAddr,
+    /// The address of `peer` as it is told to servers.
+    pub(crate) who: Box<str>,
     /// Whether it speaks TLS to us.
     pub(crate) tls: bool,
     pub(crate) ticks: Rc<Ticks>,
     /// Requests under way.
     pub(crate) busy: Cell<u32>,
+    /// Whether the last request has no answer yet.
+    pub(crate) waits: Cell<bool>,
     /// The tick at which something last began or ended.
     pub(crate) last: Cell<u32>,
     /// The tick at which the first byte of the next head came; 0 before that.
@@ -52,6 +56,8 @@ impl Line {
             tls,
             ticks,
             busy: Cell::new(0),
+            waits: Cell::new(false),
+            who: write(peer.ip().to_canonical()),
             last: Cell::new(now),
             head_since: Cell::new(now),
             stuck_since: Cell::new(0),
@@ -90,10 +96,15 @@ impl Line {
     /// A request begins; it is over when the token is dropped.
     pub(crate) fn begin(self: &Rc<Self>) -> Busy {
         self.busy.set(self.busy.get() + 1);
+        self.waits.set(true);
         self.flushed.set(false);
         self.head_since.set(0);
         Busy(Rc::clone(self))
     }
+}
+
+fn write(address: IpAddr) -> Box<str> {
+    address.to_string().into_boxed_str()
 }
 
 /// A request under way.
@@ -105,6 +116,9 @@ impl Drop for Busy {
         self.0.last.set(self.0.ticks.now());
     }
 }
+
+/// Bytes up to which parts are copied together.
+const TOGETHER: usize = 1024;
 
 /// The visitor's socket.
 pub(crate) struct Socket {
@@ -163,13 +177,24 @@ impl AsyncWrite for Socket {
         polled
     }
 
+    /// Small parts are put together first: one plain send costs less than a gathering one.
     #[inline]
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let stream = Pin::new(&mut self.stream);
+        let polled = if bufs.iter().map(|part| part.len()).sum::<usize>() <= TOGETHER {
+            let (mut together, mut length) = ([0; TOGETHER], 0);
+            for part in bufs {
+                together[length..length + part.len()].copy_from_slice(part);
+                length += part.len();
+            }
+            stream.poll_write(cx, &together[..length])
+        } else {
+            stream.poll_write_vectored(cx, bufs)
+        };
         self.wrote(&polled);
         polled
     }
@@ -181,6 +206,13 @@ impl AsyncWrite for Socket {
     #[inline]
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        // hyper comes by here whenever it is polled: the place to see whether whoever waits for an answer has gone.
+        if self.line.waits.get()
+            && !self.line.http2.get()
+            && let Poll::Ready(Ok(0)) = self.stream.socket().poll_peek(cx, &mut ReadBuf::new(&mut [0]))
+        {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
         // hyper flushes the socket when its own buffer is empty: with no request under way, all has left.
         if polled.is_ready() && self.line.busy.get() == 0 {
             self.line.flushed.set(true);

@@ -72,7 +72,11 @@ impl Pool {
 
     /// Asks guard one thing. What came of those that wait is handed to them.
     pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
-        let tick = self.tick();
+        self.ask_at(self.tick(), what)
+    }
+
+    /// The same by whoever has just looked at the clock.
+    fn ask_at<T>(&self, tick: Tick, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
         let mut desk = self.lock();
         let answer = what(&mut desk.origin, tick);
         let wakers = desk.hand_out(tick);
@@ -85,18 +89,18 @@ impl Pool {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place among its requests: at once, after a short wait, or not at all.
-    pub(crate) async fn arrive(self: &Arc<Self>, arrival: Arrival) -> Result<Held, Shed> {
-        let waiting = match self.knock(arrival) {
-            Admission::Go(permit) => return Ok(self.hold(permit)),
+    /// A place among its requests: at once, after a short wait, or not at all. Tells when it was given.
+    pub(crate) async fn arrive(self: &Arc<Self>, tick: Tick, arrival: Arrival) -> Result<(Held, Tick), Shed> {
+        let waiting = match self.knock(tick, arrival) {
+            Admission::Go(permit) => return Ok((self.hold(permit), tick)),
             Admission::Shed(shed) => return Err(shed),
             Admission::Wait(ticket) => Waiting { pool: self, ticket },
         };
-        poll_fn(|cx| waiting.poll(cx)).await
+        let held = poll_fn(|cx| waiting.poll(cx)).await?;
+        Ok((held, self.tick()))
     }
 
-    fn knock(&self, arrival: Arrival) -> Admission {
-        let tick = self.tick();
+    fn knock(&self, tick: Tick, arrival: Arrival) -> Admission {
         let mut desk = self.lock();
         let admission = desk.origin.arrive(tick, arrival);
         if let Admission::Wait(ticket) = &admission {
@@ -183,8 +187,8 @@ impl Held {
     }
 
     /// It is over.
-    pub(crate) fn done(mut self, outcome: Outcome) {
-        self.give_back(outcome);
+    pub(crate) fn done(mut self, tick: Tick, outcome: Outcome) {
+        self.give_back(tick, outcome);
     }
 
     /// It failed and may be repeated: whether at another server.
@@ -194,16 +198,18 @@ impl Held {
         Some(self.pool.hold(next))
     }
 
-    fn give_back(&mut self, outcome: Outcome) {
+    fn give_back(&mut self, tick: Tick, outcome: Outcome) {
         if let Some(permit) = self.permit.take() {
-            self.pool.ask(|origin, tick| origin.done(tick, permit, outcome));
+            self.pool.ask_at(tick, |origin, tick| origin.done(tick, permit, outcome));
         }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.give_back(Outcome::Left);
+        if self.permit.is_some() {
+            self.give_back(self.pool.tick(), Outcome::Left);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::tunnel;
 use crate::upstream::h1::codec::Framing;
 use crate::upstream::relay::{Ask, Got};
 use crate::upstream::trouble::Trouble;
-use guard::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Who};
+use guard::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Tick, Who};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -26,7 +26,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A service whose pool the plan does not have: `config` lets none through.
 const NO_POOL: Shed = Shed { retry_after: Duration::from_secs(5), why: ShedWhy::NoServer };
@@ -96,7 +96,7 @@ async fn answer(
     if length.is_some_and(|length| length > near.view.edge.limits.body_bytes) {
         return Ok(visit.malformed(refuse::TOO_LARGE, open, busy));
     }
-    let (passed, known) = match judge(&thread, &line, &near, route, &parts, origin, &mut open) {
+    let (passed, known) = match judge(&visit, &near, route, &parts, origin, tick, &mut open) {
         Ok(passed) => passed,
         Err(refusal) => return Ok(visit.limited(&refusal, open, busy)),
     };
@@ -105,11 +105,11 @@ async fn answer(
     };
     let arrival = Arrival { class: passed.class, visitor: passed.number, deadline: route.deadline };
     let deadline = thread.ticks.after(route.deadline);
-    let held = match pool.arrive(arrival).await {
+    let (held, admitted) = match pool.arrive(tick, arrival).await {
         Ok(held) => held,
         Err(shed) => return Ok(visit.shed(&shed, open, busy)),
     };
-    open.stamp(Phase::Admitted, thread.tick().0);
+    open.stamp(Phase::Admitted, admitted.0);
     let own = own(thread.own(), &line, &near, &parts, &host, &passed, &open.ids);
     let is_empty = body.as_ref().is_none_or(|body| body.is_end_stream());
     let framing = match length {
@@ -136,7 +136,7 @@ async fn answer(
     let Some(homes) = near.pools.get(place) else {
         return Ok(visit.shed(&NO_POOL, open, busy));
     };
-    let relayed = relay(&ask, homes, held, body, &mut open).await;
+    let relayed = relay(&ask, homes, (held, admitted), body, &mut open).await;
     thread.keep_own(own);
     let response = match relayed {
         Ok(relayed) => {
@@ -168,15 +168,15 @@ struct Passed {
 
 /// Who asks, and whether it may. The second of the pair is the number of a known visitor.
 fn judge(
-    thread: &Thread,
-    line: &Line,
+    visit: &Visit<'_>,
     near: &Near,
     route: &Route,
     parts: &Parts,
     origin: Origin,
+    tick: Tick,
     open: &mut Open,
 ) -> Result<(Passed, Option<u64>), guard::Refusal> {
-    let view = &near.view;
+    let (view, thread, line) = (&near.view, visit.thread, visit.line);
     let token = parts.headers.get(CALLER).map(HeaderValue::as_bytes);
     let caller = view.policy.caller(origin.client, token);
     let told = caller.and_then(|_| view.known.told(&parts.headers));
@@ -205,7 +205,6 @@ fn judge(
         path: parts.uri.path(),
         agent: parts.headers.get(header::USER_AGENT).map(HeaderValue::as_bytes),
     };
-    let tick = thread.tick();
     let verdict = route.judge(&facts, &thread.shared.meters, tick, fastrand::u64(..));
     open.stamp(Phase::Judged, tick.0);
     match verdict {
@@ -228,10 +227,9 @@ fn own(
     passed: &Passed,
     ids: &Ids,
 ) -> Own {
-    let peer = forwarded::plain(line.peer.ip());
     let origin = &passed.origin;
     let told = passed.told.then_some(passed.visitor.client);
-    forwarded::fields(&mut own, origin, peer, told, line.tls, host, &parts.headers);
+    forwarded::fields(&mut own, origin, line, told, host, &parts.headers);
     own.put("traceparent", |out| out.extend_from_slice(&ids.outward()));
     // The companion of a trace that begins here would tell of another one.
     let state =
@@ -259,14 +257,15 @@ fn tells_length(method: &Method) -> bool {
 struct Relayed {
     got: Got,
     held: Held,
-    latency: Duration,
+    /// When it was asked.
+    from: Tick,
 }
 
 /// Asks servers until one answers or guard says that it is enough.
 async fn relay(
     ask: &Ask<'_>,
     homes: &Homes,
-    mut held: Held,
+    (mut held, mut from): (Held, Tick),
     mut body: Option<Incoming>,
     open: &mut Open,
 ) -> Result<Relayed, Trouble> {
@@ -275,10 +274,9 @@ async fn relay(
         let Some(at) = held.server() else { return Err(Trouble::Closed) };
         open.server = Some(at);
         let home = homes.of(at, &ask.thread.ticks);
-        let from = Instant::now();
         attempts += 1;
-        let miss = match ask.at(&homes.pool, &home, at, body, open).await {
-            Ok(got) => return Ok(Relayed { got, held, latency: from.elapsed() }),
+        let miss = match ask.at(&homes.pool, &home, (at, from), body, open).await {
+            Ok(got) => return Ok(Relayed { got, held, from }),
             Err(miss) => miss,
         };
         let repeatable = miss.trouble.elsewhere()
@@ -288,13 +286,14 @@ async fn relay(
         let rest = match miss.body {
             Ok(rest) if repeatable => rest,
             _ => {
-                held.done(outcome);
+                held.done(ask.thread.tick(), outcome);
                 return Err(miss.trouble);
             }
         };
         match held.retry(outcome) {
             Some(next) => {
-                open.retry(at, miss.trouble.failure(), ask.thread.tick().0);
+                from = ask.thread.tick();
+                open.retry(at, miss.trouble.failure(), from.0);
                 held = next;
                 body = rest;
             }
@@ -337,6 +336,7 @@ struct Visit<'a> {
 
 impl Visit<'_> {
     fn end(&self, open: Box<Open>, busy: Busy) -> End {
+        self.line.waits.set(false);
         End { thread: Rc::clone(self.thread), open: Some(open), reading: None, _busy: busy }
     }
 
@@ -429,10 +429,11 @@ impl Visit<'_> {
         mut open: Box<Open>,
         busy: Busy,
     ) -> Response<Body> {
-        let tick = self.thread.tick().0;
+        let now = self.thread.tick();
+        let tick = now.0;
+        let latency = now.since(relayed.from);
         let digits = open.ids.trace.digits();
-        let outcome =
-            |status: StatusCode| Outcome::Answered { latency: relayed.latency, status: status.as_u16() };
+        let outcome = |status: StatusCode| Outcome::Answered { latency, status: status.as_u16() };
         let mut response = match relayed.got {
             Got::Answer(head, answer) => {
                 seen(&mut open, head.status, &head.headers, tick);
@@ -440,7 +441,7 @@ impl Visit<'_> {
                 match answer {
                     // All of it has come: the server is free, whoever still reads.
                     crate::upstream::h1::exchange::Answer::Whole(_) => {
-                        relayed.held.done(outcome(head.status))
+                        relayed.held.done(now, outcome(head.status))
                     }
                     crate::upstream::h1::exchange::Answer::Rest(_) => {
                         end.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
@@ -467,7 +468,7 @@ impl Visit<'_> {
                 response
             }
             Got::Switched(head, conn) => {
-                relayed.held.done(outcome(head.status));
+                relayed.held.done(now, outcome(head.status));
                 let Some(to) = head.upgrade.filter(|_| upgrade.is_some()) else {
                     open.failed(seeing::Failure::Garbage, 502, "switched protocols unasked", tick);
                     return self.refuse(refuse::BAD_GATEWAY, open, busy);

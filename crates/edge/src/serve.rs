@@ -83,7 +83,8 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
         builder.max_headers(limits.headers as usize);
     }
     let mut conn = builder
-        .half_close(false)
+        // That a visitor has gone while it waits is seen by `Socket`, without the buffer that hyper would take for it.
+        .half_close(true)
         .max_header_size(limits.head_bytes as usize)
         .max_buf_size((limits.head_bytes as usize).max(MIN_BUFFER))
         .header_read_timeout(None)

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Maps of header fields kept for the next request.
+/// Maps of header fields, and buffers of the edge's own, kept for the next request.
 const MAPS_MAX: usize = 64;
 /// Warnings about servers in a second.
 const WARNINGS_MAX: u32 = 5;
@@ -34,7 +34,7 @@ pub(crate) struct Thread {
     near: RefCell<Rc<Near>>,
     version: Cell<u64>,
     maps: RefCell<Vec<HeaderMap>>,
-    own: Cell<Option<Own>>,
+    owns: RefCell<Vec<Own>>,
     /// The second of the last warning about servers, and how many there were in it.
     warned: Cell<(u32, u32)>,
     /// Permits of answers that are still being read.
@@ -90,7 +90,7 @@ impl Thread {
             near: RefCell::new(Rc::new(near)),
             version: Cell::new(version),
             maps: RefCell::default(),
-            own: Cell::new(None),
+            owns: RefCell::default(),
             warned: Cell::new((0, 0)),
             reading: RefCell::default(),
             shared,
@@ -129,14 +129,15 @@ impl Thread {
 
     /// An empty buffer for fields of the edge's own.
     pub(crate) fn own(&self) -> Own {
-        self.own.take().unwrap_or_default()
+        self.owns.borrow_mut().pop().unwrap_or_default()
     }
 
     /// Keeps it for the next request.
     pub(crate) fn keep_own(&self, mut own: Own) {
-        if own.modest() {
+        let mut owns = self.owns.borrow_mut();
+        if owns.len() < MAPS_MAX && own.modest() {
             own.clear();
-            self.own.set(Some(own));
+            owns.push(own);
         }
     }
 
@@ -158,7 +159,7 @@ impl Thread {
     pub(crate) fn read(&self, key: usize) {
         let found = self.reading.borrow_mut().try_remove(key);
         if let Some((_, held, outcome)) = found {
-            held.done(outcome);
+            held.done(self.tick(), outcome);
         }
     }
 

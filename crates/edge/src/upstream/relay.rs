@@ -12,6 +12,7 @@ use crate::own::Own;
 use crate::pool::Pool;
 use crate::seeing::{Open, Phase};
 use crate::thread::Thread;
+use guard::Tick;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
@@ -70,21 +71,21 @@ impl Ask<'_> {
         &self,
         pool: &Pool,
         home: &Rc<Home>,
-        at: SocketAddr,
+        (at, from): (SocketAddr, Tick),
         body: Option<Incoming>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
         if pool.protocol == Protocol::Http2 && self.wishes.upgrade.is_none() {
-            return Box::pin(self.http2(pool, home, at, body, open)).await;
+            return Box::pin(self.http2(pool, home, (at, from), body, open)).await;
         }
-        self.http1(pool, home, at, body, open).await
+        self.http1(pool, home, (at, from), body, open).await
     }
 
     async fn http1(
         &self,
         pool: &Pool,
         home: &Rc<Home>,
-        at: SocketAddr,
+        (at, from): (SocketAddr, Tick),
         mut body: Option<Incoming>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
@@ -93,13 +94,18 @@ impl Ask<'_> {
         loop {
             let idle = if fresh { None } else { home.take() };
             let mut conn = match idle {
-                Some(conn) => conn,
+                Some(conn) => {
+                    open.stamp(Phase::Connected, from.0);
+                    conn
+                }
                 None => match Box::pin(connect(pool, at)).await {
-                    Ok(stream) => Box::new(Conn::new(stream)),
+                    Ok(stream) => {
+                        open.stamp(Phase::Connected, thread.tick().0);
+                        Box::new(Conn::new(stream))
+                    }
                     Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
                 },
             };
-            open.stamp(Phase::Connected, thread.tick().0);
             self.write_head(&mut conn.head);
             let upload = body.take().map(|body| {
                 let mut upload =
@@ -190,10 +196,11 @@ impl Ask<'_> {
         &self,
         pool: &Pool,
         home: &Rc<Home>,
-        at: SocketAddr,
+        (at, from): (SocketAddr, Tick),
         body: Option<Incoming>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
+        open.stamp(Phase::Connected, from.0);
         let known = home.http2.borrow().clone().filter(|sender| !sender.closed());
         let mut sender = match known {
             Some(sender) => sender,
@@ -204,6 +211,7 @@ impl Ask<'_> {
                 };
                 match begun {
                     Ok(sender) => {
+                        open.stamp(Phase::Connected, self.thread.tick().0);
                         *home.http2.borrow_mut() = Some(sender.clone());
                         sender
                     }
@@ -211,7 +219,6 @@ impl Ask<'_> {
                 }
             }
         };
-        open.stamp(Phase::Connected, self.thread.tick().0);
         let Some(head) = self.http2_head(pool, at) else {
             return Err(Miss { trouble: Trouble::Http2("no request".into()), body: Ok(body), sent: false });
         };

@@ -12,7 +12,7 @@ chmod 755 "$folder" "$folder/www"
 fill bench/peers/backend.nginx.conf "$folder/backend.conf"
 begin 1 nginx -c "$folder/backend.conf" -p "$folder"
 begin 1 "$lab_origin" "127.0.0.1:$ORIGIN"
-QUOTA=1000000 POOL=even
+QUOTA=900000 POOL=even
 start_peer mainstay bench/peers/reload
 until_answers "http://localhost:$HTTP/"
 load_before=$(load)
@@ -39,7 +39,7 @@ done_reloads=0 slowest=0 started=$(date +%s)
 until [ "$done_reloads" -ge "$reloads" ] && [ "$(answered)" -ge "$wanted" ]; do
     [ $(($(date +%s) - started)) -lt "$most" ] || break
     if [ "$done_reloads" -lt "$reloads" ]; then
-        QUOTA=$((1000001 + done_reloads))
+        QUOTA=$((900001 + done_reloads))
         if [ $((done_reloads % 2)) = 0 ]; then POOL=odd; else POOL=even; fi
         # Every tenth time the certificate changes too.
         [ $((done_reloads % 10)) != 9 ] || certificate

@@ -46,6 +46,7 @@ json.dump({
     ]}, sys.stdout)
 P
     taskset -c 1 "$lab_load" flood "$folder/scenario.json" --watch "$worker_pid" >"$folder/$1.$2.json"
+    [ -z "${RAW:-}" ] || { mkdir -p "$RAW" && cp "$folder/$1.$2.json" "$RAW/"; } # everything that the generator saw
     stop "$server_pid" "$origin_pid"
 }
 for n in $times; do for peer in $peers; do run "$peer" "$n"; done; done

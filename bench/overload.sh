@@ -10,8 +10,9 @@ load_before=$(load)
 
 run() { # peer, times: one flood against fresh processes; the generator's report goes to $folder/PEER.TIMES.json
     local each origin_pid
-    # 8000 times 200 a second is more than a core can send: a slower origin then, of 4 a second.
-    if [ "$2" -ge 1000 ]; then PLACES=2 each=500; else PLACES=10 each=50; fi
+    # 8000 times 200 a second is more than a core can send: a slower origin then, and a usual traffic of 4 a second.
+    PLACES=10
+    if [ "$2" -ge 1000 ]; then each=500; else each=50; fi
     CAPACITY=$((PLACES * 1000 / each)) BUSY=$((PLACES * 3)) RATE=$((PLACES * 54000 / each))
     ORIGIN=$(free_port) HTTP=$(free_port) SITE=$(free_port)
     begin 1 "$lab_origin" "127.0.0.1:$ORIGIN" --places "$PLACES" --each-ms "$each"; origin_pid=$pid
@@ -23,11 +24,12 @@ run() { # peer, times: one flood against fresh processes; the generator's report
 import json, sys
 port, capacity, times, quick = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 slow = capacity < 50
+usual = 4 if slow else capacity
 known = 20 if slow else 100
 sign_in = [{"method": "POST", "path": "/login", "body": "user=ana&password=x"}]
 group = lambda name, known, *crowds: {"name": name, "known": known, "steps": sign_in,
     "crowds": [{"first": first, "networks": networks, "visitors": visitors} for first, networks, visitors in crowds]}
-half, quarter = capacity / 2, capacity / 4
+half, quarter = usual / 2, usual / 4
 json.dump({
     "target": f"127.0.0.1:{port}", "host": "bench.test", "deadline_ms": 1000, "seed": 1, "back_in": "after",
     "groups": [
@@ -37,11 +39,11 @@ json.dump({
         group("flood", False, ("127.66.0.0", 3, 3680), ("127.70.0.0", 200, 320)),
     ],
     "phases": [
-        {"name": "known sign in", "secs": known / half * 1.2, "rates": [half, 0, 0]},
+        {"name": "known sign in", "secs": known / half * 1.1, "rates": [half, 0, 0]},
         {"name": "unloaded", "secs": (10 if slow else 4) * quick, "rates": [quarter, quarter, 0]},
         # The flood's visitors connect: a listener's line is 4,096 long, and no bench of handshakes is wanted.
-        {"name": "rising", "secs": 1.5, "rates": [half, quarter, min(capacity * times, 3000)]},
-        {"name": "surge", "secs": (20 if slow else 8) * quick, "rates": [half, quarter, max(capacity * times - half - quarter, 0)]},
+        {"name": "rising", "secs": 1.5, "rates": [half, quarter, min(usual * times, 3000)]},
+        {"name": "surge", "secs": (20 if slow else 8) * quick, "rates": [half, quarter, max(usual * times - half - quarter, 0)]},
         {"name": "after", "secs": 8 * quick, "rates": [quarter, quarter, 0]},
     ]}, sys.stdout)
 P
@@ -57,8 +59,8 @@ print("# Overload: an origin of 10 places x 50 ms, and what stands before it\n")
 print("$(machine). $(peer_versions).")
 print("The proxy with one thread pinned to core 0; origin (it sleeps) and the lab's open-loop generator on core 1. Configurations: bench/peers/overload/.")
 print("nginx and HAProxy are told the origin's capacity; mainstay finds it out. Every visitor hangs up after a second; POST /login.")
-print("Known visitors ask for half of the capacity, first-time ones for a quarter, the flood for the rest: 4,000 visitors, 92 % from 3 networks,")
-print("each below the limit per visitor; they come within 1.5 s before the surge is measured. At 8000 times the origin is 2 places x 500 ms. Other work on the machine: load $load_before before, $(load) after.\n")
+print("Times are those of the usual traffic, of which known visitors are half and first-time ones a quarter; the flood is the rest: 4,000 visitors, 92 % from 3 networks,")
+print("each below the limit per visitor; they come within 1.5 s before the surge is measured. Up to 100 times the usual traffic is what the origin can do, 200/s; at 8000 times it is 4/s before an origin of 10 places x 500 ms, 20/s. Other work on the machine: load $load_before before, $(load) after.\n")
 print("goodput: answered with success within a second, of what the origin can do (or of what was asked, if less). known, first: of what they asked.")
 print("p99: of what was admitted during the surge, and how many times that before it. normal: until 90 % are served for a second, once the surge is over.")
 print("CPU: of the proxy during the surge, for each refusal (all that it did is in it).\n")
@@ -69,7 +71,7 @@ for times in "$times".split():
         report = json.load(open(f"{sys.argv[1]}/{peer}.{times}.json"))
         phases = {phase["name"]: phase for phase in report["phases"]}
         surge, unloaded = phases["surge"], phases["unloaded"]
-        capacity = 4 if int(times) >= 1000 else 200
+        capacity = 20 if int(times) >= 1000 else 200
         groups = {group["name"]: group for group in surge["groups"]}
         total = lambda key: sum(group[key] for group in groups.values())
         due = min(capacity * surge["secs"], total("visits"))

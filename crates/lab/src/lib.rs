@@ -1,4 +1,4 @@
-//! The drills' real parts on loopback: a DNS tree, a registry, TLS servers, phones.
+//! The drills' real parts on loopback: a DNS tree, a registry, TLS servers, phones, origins, floods of visitors.
 //!
 //! Everything runs in this process, on addresses of 127.0.0.0/8 and ports above 1024, without root and without the
 //! internet; many labs run side by side. What is dropped stops.

@@ -130,6 +130,10 @@ fn shown<'a>(traffic: &'a Traffic, lately: &[Trace], at: Time) -> Shown<'a> {
     let servers =
         || traffic.pools.iter().filter_map(|pool| pool.seen.as_ref()).flat_map(|seen| &seen.servers);
     let serving = servers().filter(|server| server.state.serves()).count();
+    let services = traffic.services.iter().enumerate().map(|(n, row)| service(row, traffic.at, n));
+    let mut services: Vec<Service<'_>> = services.collect();
+    // Worst first; those that are alike in the order of the plan, so that nothing jumps about.
+    services.sort_by_key(|service| std::cmp::Reverse(badness(service.icon)));
     Shown {
         trouble: trouble(traffic, at),
         per_sec: per_sec(sum(|now| now.requests)),
@@ -137,7 +141,7 @@ fn shown<'a>(traffic: &'a Traffic, lately: &[Trace], at: Time) -> Shown<'a> {
         failed: per_sec(sum(|now| now.failed)),
         connections: grouped(traffic.connections),
         serving: format!("{serving} of {}", servers().count()),
-        services: traffic.services.iter().enumerate().map(|(n, row)| service(row, traffic.at, n)).collect(),
+        services,
         pools: traffic.pools.iter().map(|row| pool(row, traffic.at)).collect(),
         denials: traffic
             .denials
@@ -202,6 +206,14 @@ fn wrong(sentence: &str) -> Wrong<'_> {
     match found {
         Some((at, id)) => Wrong { before: &sentence[..at], trace: Some(id), after: &sentence[at + 32..] },
         None => Wrong { before: sentence, trace: None, after: "" },
+    }
+}
+
+fn badness(icon: Icon) -> u8 {
+    match icon {
+        Icon::Ok | Icon::Blank | Icon::Slow => 0,
+        Icon::Part => 1,
+        Icon::Major => 2,
     }
 }
 
@@ -339,8 +351,16 @@ fn line(traffic: &Traffic, trace: &Trace, at: Time) -> Option<Line> {
     Some(Line {
         id: trace.id.clone(),
         at: Moment::exact(hop.at, at),
-        icon: verdict_icon(hop),
-        word: if hop.verdict == Verdict::Passed { "slow" } else { hop.verdict.word() },
+        icon: match hop.verdict {
+            Verdict::Passed if hop.status < 500 => Icon::Slow,
+            _ => verdict_icon(hop),
+        },
+        word: match hop.verdict {
+            Verdict::Passed if hop.status >= 500 => "failed",
+            Verdict::Passed if hop.status == 429 => "limited",
+            Verdict::Passed => "slow",
+            verdict => verdict.word(),
+        },
         asked: format!("{service}: {} {}", hop.method, hop.path),
         told: match (hop.verdict, &hop.limit) {
             // How long until there is more differs from one to the next.

@@ -33,21 +33,27 @@ const TOOLS: [&[u8]; 19] = [
 pub(crate) fn is_bot(agent: Option<&[u8]>) -> bool {
     let Some(agent) = agent else { return true };
     let agent = &agent[..agent.len().min(LOOKED_AT)];
-    if agent.is_empty() || TOOLS.iter().any(|tool| begins(agent, tool)) {
+    if agent.is_empty() {
         return true;
     }
-    (0..agent.len()).any(|at| {
-        let rest = &agent[at..];
-        match rest[0] | 0x20 {
-            b'b' => begins(rest, b"bot") && !letter(rest.get(3)) && !ends(&agent[..at], b"cu"),
-            b'c' => begins(rest, b"crawl"),
-            b'h' => begins(rest, b"headless"),
-            b's' => begins(rest, b"spider") || begins(rest, b"scrapy"),
-            // A robot's page about itself: `(+https://example.com/robot)`.
-            b'+' => begins(rest, b"+http"),
-            _ => false,
-        }
+    // Every browser begins so, and robots that want to be shown what browsers are.
+    let tool = || TOOLS.iter().any(|tool| begins(agent, tool));
+    if !agent.starts_with(b"Mozilla/") && tool() {
+        return true;
+    }
+    agent.iter().enumerate().any(|(at, byte)| match byte | 0x20 {
+        b'b' | b'c' | b'h' | b's' | b'+' => robot(agent, at),
+        _ => false,
     })
+}
+
+/// Whether a robot's word begins here.
+fn robot(agent: &[u8], at: usize) -> bool {
+    let rest = &agent[at..];
+    begins(rest, b"bot") && !letter(rest.get(3)) && !ends(&agent[..at], b"cu")
+        || [b"crawl".as_slice(), b"headless", b"spider", b"scrapy", b"+http"]
+            .iter()
+            .any(|word| begins(rest, word))
 }
 
 fn begins(text: &[u8], with: &[u8]) -> bool {

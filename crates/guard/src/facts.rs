@@ -70,7 +70,8 @@ pub enum Verdict {
     Pass {
         /// Its rank.
         class: Class,
-        /// Whose request it is, for [`Arrival`](crate::Arrival): the same number for the same visitor.
+        /// Whose request it is, for [`Arrival`](crate::Arrival): the same number for the same visitor,
+        /// another one each time for a caller that asks for itself.
         visitor: u64,
         /// What is left of the limit that the asker can see.
         quota: Option<Quota>,

@@ -38,6 +38,8 @@ pub struct Origin {
     /// When servers will have ended what nobody waits for any longer; it still is work for them.
     going_on: VecDeque<Tick>,
     woken: Vec<(Ticket, Woken)>,
+    /// Whether somebody had to wait in this window.
+    pressed: bool,
     turned: Tick,
     swept: Tick,
     /// The weights of those that served at the last look.
@@ -60,6 +62,7 @@ impl Origin {
             inflight: 0,
             going_on: VecDeque::new(),
             woken: Vec::new(),
+            pressed: false,
             turned: tick,
             swept: tick,
             serving: 0.0,
@@ -95,6 +98,7 @@ impl Origin {
             self.budget.request();
             return Admission::Go(permit);
         }
+        self.pressed = true;
         let until = tick.after(WAIT_MOST.min(arrival.deadline / 5));
         match self.queue.push(class, until, self.waiting_most(), tick) {
             Some(ticket) => Admission::Wait(ticket),
@@ -263,7 +267,8 @@ impl Origin {
         self.pool.turn(tick);
         self.concurrency.turn(tick);
         self.resize();
-        self.shares.turn(self.concurrency.drain(), tick);
+        self.shares.turn(self.concurrency.drain(), self.pressed, tick);
+        self.pressed = self.queue.len() > 0;
     }
 
     /// Fits the limit to the servers that are left.

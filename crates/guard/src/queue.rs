@@ -110,3 +110,57 @@ impl Queue {
 pub(crate) fn class_of(ticket: Ticket) -> Class {
     Class::ALL[(ticket.0 & 3) as usize]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Tick = Tick(1_000_000);
+
+    fn push(queue: &mut Queue, class: Class, at: Tick) -> Ticket {
+        queue.push(class, at.after(WINDOW), 100, at).unwrap()
+    }
+
+    #[test]
+    fn by_rank_and_the_oldest_first_while_it_is_short() {
+        let mut queue = Queue::default();
+        let pushed: Vec<Ticket> = [Class::Bot, Class::First, Class::Known, Class::Known, Class::Urgent]
+            .map(|class| push(&mut queue, class, NOW))
+            .into();
+        let popped: Vec<Ticket> = std::iter::from_fn(|| queue.pop(NOW)).collect();
+        assert_eq!(popped, [pushed[4], pushed[2], pushed[3], pushed[1], pushed[0]]);
+        assert_eq!(queue.next(), Tick::NEVER);
+    }
+
+    #[test]
+    fn the_newest_first_when_it_does_not_empty() {
+        let mut queue = Queue::default();
+        let old = push(&mut queue, Class::First, NOW);
+        let later = NOW.after(WINDOW * 2);
+        let new = push(&mut queue, Class::First, later);
+        assert_eq!(queue.pop(later), Some(new));
+        let mut late = Vec::new();
+        queue.expire(later, |ticket| late.push(ticket));
+        assert_eq!(late, [old]);
+    }
+
+    #[test]
+    fn one_in_twenty_is_a_newcomer() {
+        let mut queue = Queue::default();
+        for _ in 0..60 {
+            push(&mut queue, Class::Known, NOW);
+            push(&mut queue, Class::First, NOW);
+        }
+        let newcomers = (0..60).filter(|_| queue.pop(NOW).map(class_of) == Some(Class::First)).count();
+        assert_eq!(newcomers, 3);
+    }
+
+    #[test]
+    fn nobody_is_let_in_beyond_the_bound_and_whoever_left_is_not_called() {
+        let mut queue = Queue::default();
+        let first = queue.push(Class::Known, NOW, 1, NOW).unwrap();
+        assert_eq!(queue.push(Class::Known, NOW, 1, NOW), None);
+        assert!(queue.remove(first) && !queue.remove(first));
+        assert_eq!(queue.pop(NOW), None);
+    }
+}

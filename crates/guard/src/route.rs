@@ -88,7 +88,8 @@ impl Route {
         }
     }
 
-    /// Judges a request: denials first, then limits, then its rank. `chance` is any random number; it spreads Retry-After.
+    /// Judges a request: denials first, then limits, then its rank. `chance` is any random number; it spreads Retry-After, and
+    /// the luck of callers that ask for themselves.
     ///
     /// A refused request is counted nowhere, so whoever asks too often is not shut out longer for it.
     #[must_use]
@@ -138,6 +139,8 @@ impl Route {
                 }
             }
         }
+        // A program has no luck to keep: it shares in everybody's.
+        let visitor = if own { mix(visitor, chance) } else { visitor };
         Verdict::Pass { class, visitor, quota }
     }
 

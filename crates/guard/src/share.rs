@@ -11,10 +11,13 @@ use std::time::Duration;
 
 /// How long a visitor keeps its luck: longer than a sign-in takes.
 const LUCK: Duration = Duration::from_secs(120);
-/// Let through beyond what fits, so that a permit that falls free finds somebody waiting.
-const SLACK: f64 = 1.1;
+/// Let through beyond what fits, so that a permit that falls free finds somebody waiting. Not of the urgent: they would push
+/// aside those for whom the rest is kept.
+const SLACK: [f64; 4] = [0.95, 1.1, 1.1, 1.1];
 /// Kept for first-time visitors, whatever known ones ask.
 const NEWCOMERS: f64 = 0.05;
+/// Kept for known visitors, whatever urgent paths are asked for: anybody may ask for those, a flood too.
+const KNOWN: f64 = 0.5;
 
 /// The shares of all classes.
 #[derive(Clone, Debug)]
@@ -62,8 +65,9 @@ impl Shares {
         wanted / drain.max(0.1)
     }
 
-    /// Finds the shares anew if the window is over, for a pool that answers so many a second.
-    pub(crate) fn turn(&mut self, drain: Option<f64>, now: Tick) {
+    /// Finds the shares anew if the window is over, for a pool that answers so many a second. Nobody is cut while nobody has to
+    /// wait (`pressed`): a few slow requests among quick ones make the rate look lower than it is.
+    pub(crate) fn turn(&mut self, drain: Option<f64>, pressed: bool, now: Tick) {
         let span = now.since(self.began);
         if span < WINDOW {
             return;
@@ -74,14 +78,16 @@ impl Shares {
         for lane in &mut self.lanes {
             lane.count(drain, secs);
         }
-        let newcomers = self.lanes[Class::First as usize].wants();
+        let wants = |class: Class, most: f64| self.lanes[class as usize].wants().min(most * drain);
+        let newcomers = wants(Class::First, NEWCOMERS);
+        let kept = [newcomers + wants(Class::Known, KNOWN), newcomers, 0.0, 0.0];
         let mut left = drain;
-        for (class, lane) in self.lanes.iter_mut().enumerate() {
-            let kept = if class < Class::First as usize { newcomers.min(NEWCOMERS * drain) } else { 0.0 };
+        for ((lane, kept), slack) in self.lanes.iter_mut().zip(kept).zip(SLACK) {
             let free = (left - kept).max(0.0);
             let wants = lane.wants();
             // Never nothing: what comes through is also what is measured.
-            lane.share = (SLACK * free.max(0.01 * drain) / wants.max(1e-9)).min(1.0);
+            let fits = slack * free.max(0.01 * drain) / wants.max(1e-9);
+            lane.share = if pressed { fits } else { fits.max(2.0 * lane.share) }.min(1.0);
             left -= wants.min(free);
         }
     }

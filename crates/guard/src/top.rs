@@ -107,3 +107,46 @@ impl<K> Top<K> {
         self.total = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        /// Whoever makes up more than one part in `capacity` is in it, and no count told is too high.
+        #[test]
+        fn finds_the_frequent(capacity in 1_usize..20, stream in prop::collection::vec((0_u32..60).prop_map(|key| key * key / 60), 1..600)) {
+            let mut top = Top::new(capacity);
+            let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+            for key in &stream {
+                top.add(key);
+                *counts.entry(*key).or_default() += 1;
+            }
+            let first = top.first(capacity);
+            prop_assert!(first.len() <= capacity);
+            for (key, count) in &first {
+                prop_assert!(*count <= counts[*key]);
+            }
+            let bound = stream.len() as u64 / capacity as u64;
+            for (key, count) in &counts {
+                prop_assert!(*count <= bound || first.iter().any(|(other, _)| *other == key), "{key} {count} {bound}");
+            }
+            prop_assert_eq!(top.total(), stream.len() as u64);
+        }
+    }
+
+    #[test]
+    fn two_become_one_and_one_becomes_none() {
+        let (mut one, mut other): (Top<String>, Top<String>) = (Top::new(4), Top::new(4));
+        one.add_many("/login", 5);
+        other.add_many("/login", 7);
+        other.add("/");
+        one.merge(&other);
+        assert_eq!(one.first(9), [(&"/login".to_owned(), 12), (&"/".to_owned(), 1)]);
+        assert_eq!(one.total(), 13);
+        one.clear();
+        assert_eq!((one.first(9).len(), one.total()), (0, 0));
+    }
+}

@@ -434,3 +434,27 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
     assert_eq!(asked.origin.woken().count(), 1);
     asked.answer(other, 10, 200);
 }
+
+#[test]
+fn nobody_is_turned_away_while_there_is_room() {
+    let mut pool = servers(2);
+    pool.begin = 8;
+    let mut asked = Asked::new(&pool);
+    let mut slow: Vec<Permit> = Vec::new();
+    // A few requests take seconds, so that the average says "four a second"; forty come, and there is room for them.
+    for round in 0..4_000_u64 {
+        asked.now += 25_000;
+        if round % 100 < 6
+            && let Some(permit) = asked.go()
+        {
+            slow.push(permit);
+        } else if round % 100 == 80 {
+            for permit in slow.drain(..) {
+                asked.answer(permit, 1_900, 200);
+            }
+        } else {
+            let permit = asked.go().unwrap();
+            asked.answer(permit, 5, 200);
+        }
+    }
+}

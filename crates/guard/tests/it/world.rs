@@ -41,6 +41,8 @@ pub(crate) struct Surge {
     pub(crate) tries: u32,
     /// Each request has a luck of its own instead of its visitor's.
     pub(crate) random: bool,
+    /// The flood asks for an urgent path.
+    pub(crate) urgent: bool,
     /// The server changes at the middle of the surge.
     pub(crate) then: Option<ServerShape>,
     pub(crate) seed: u64,
@@ -302,7 +304,11 @@ impl World {
         request.tries += 1;
         request.began = now;
         self.story.attempts += 1;
-        let class = if request.kind == Kind::Known { Class::Known } else { Class::First };
+        let class = match request.kind {
+            Kind::Known => Class::Known,
+            Kind::Other if self.surge.urgent => Class::Urgent,
+            Kind::Other | Kind::Flow => Class::First,
+        };
         let visitor = if self.surge.random { other } else { request.visitor };
         let arrival = Arrival { class, visitor, deadline: Duration::from_micros(DEADLINE) };
         let tries = request.tries;

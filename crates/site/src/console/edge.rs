@@ -4,13 +4,13 @@ use super::bar::Bar;
 use super::door::Session;
 use super::frame::Frame;
 use super::series::{Series, rate};
-use crate::look::words::list;
+use crate::look::words::{day_of, list};
 use crate::look::{Icon, Moment};
 use crate::site::Site;
 use askama::Template;
 use engine::views::traffic::{PoolNow, ServiceNow};
 use engine::views::{Traffic, Views};
-use model::time::{earlier, spoken};
+use model::time::earlier;
 use model::trace::{Hop, Verdict, took};
 use model::traffic::{Asked, PoolSeen, ServerSeen, ServerState, ServiceTraffic};
 use model::{Denial, DenyWhat, Time, Trace};
@@ -164,8 +164,12 @@ fn trouble(traffic: &Traffic, at: Time) -> Option<String> {
         (true, None) => return Some("The edge has not told of its traffic yet.".to_owned()),
         (true, Some(told)) => told,
     };
-    let ago = spoken(model::time::between(told, at));
-    Some(format!("The edge has told nothing for {ago}: these figures are old. It may serve all the same."))
+    // An instant, not an age: an alert that changes would be read out again and again.
+    let since = told.strftime("%H:%M:%S UTC");
+    let day = if day_of(told) == day_of(at) { String::new() } else { told.strftime("%-d %b ").to_string() };
+    Some(format!(
+        "The edge has told nothing since {day}{since}: these figures are old. It may serve all the same."
+    ))
 }
 
 /// Refused by the edge, whatever for.

@@ -154,6 +154,23 @@ async fn the_console_denies_with_its_own_forms_only() {
 }
 
 #[tokio::test]
+async fn figures_that_are_old_say_so() {
+    let stand = Stand::new().await;
+    let cookie = signed_in(&stand).await;
+    let page = async || {
+        stand.get("/console/edge").header("cookie", &cookie).send().await.unwrap().text().await.unwrap()
+    };
+    assert!(!page().await.contains("these figures are old"));
+    let mut silent = crate::traffic::traffic(false);
+    silent.silent = true;
+    stand.site.show_traffic(Some(Arc::new(silent.clone())));
+    assert!(page().await.contains("has told nothing since 22 Nov 04:21:09 UTC"), "{}", page().await);
+    silent.told = None;
+    stand.site.show_traffic(Some(Arc::new(silent)));
+    assert!(page().await.contains("has not told of its traffic yet"));
+}
+
+#[tokio::test]
 async fn a_plan_without_an_edge_says_so() {
     let mut views = world::well();
     views.traffic = None;

@@ -2,8 +2,8 @@
 
 use crate::LabError;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -42,6 +42,26 @@ impl Authority {
     /// # Errors
     /// When a name cannot stand in a certificate, or the library refuses what was made.
     pub fn server(&self, names: &[String]) -> Result<Arc<ServerConfig>, LabError> {
+        let (leaf, key) = self.leaf(names)?;
+        let chain: Vec<CertificateDer<'static>> = vec![leaf.der().clone(), self.issuer.der().clone()];
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, PrivateKeyDer::from(key))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// The same as PEM for a server that reads files: the chain, leaf first, and the key.
+    ///
+    /// # Errors
+    /// When a name cannot stand in a certificate.
+    pub fn files(&self, names: &[String]) -> Result<(String, String), LabError> {
+        let (leaf, key) = self.leaf(names)?;
+        Ok((format!("{}{}", leaf.pem(), self.issuer.pem()), key.serialize_pem()))
+    }
+
+    fn leaf(&self, names: &[String]) -> Result<(Certificate, KeyPair), LabError> {
         let mut params = CertificateParams::new(names.to_vec())?;
         if let Some(first) = names.first() {
             params.distinguished_name.push(DnType::CommonName, first.as_str());
@@ -51,14 +71,7 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         lasting(&mut params, 90);
         let key = KeyPair::generate()?;
-        let leaf = params.signed_by(&key, &self.issuer)?;
-        let chain: Vec<CertificateDer<'static>> = vec![leaf.der().clone(), self.issuer.der().clone()];
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, PrivateKeyDer::from(key))?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Ok((params.signed_by(&key, &self.issuer)?, key))
     }
 
     /// A client that trusts this authority and no other.

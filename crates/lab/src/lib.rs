@@ -19,6 +19,7 @@
 //! | [`hold`] | connections that are held open |
 //! | [`resume`] | whether TLS sessions are resumed |
 //! | [`visitors`] | a small steady load of visitors, known and new |
+//! | [`surge`] | all of it put together for the drill of the surge |
 //! | [`world`] | all of it put together for a drill, and the plan that watches it |
 //!
 //! Deliberately absent: any knowledge of mainstay. The lab is the world; it is watched like any other.
@@ -35,6 +36,7 @@ pub mod phone;
 pub mod registry;
 pub mod resume;
 pub mod signin;
+pub mod surge;
 mod tasks;
 pub mod visitors;
 pub mod web;
@@ -42,6 +44,7 @@ pub mod world;
 
 pub use phone::{Manner, Phone, Provider};
 pub use registry::{Registry, Standing};
+pub use surge::Surge;
 pub use world::{ExpiredName, World};
 
 use std::io;

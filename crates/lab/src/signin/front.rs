@@ -1,4 +1,4 @@
-//! The front end `auth-web`: `GET /login` shows the page, `POST /login` signs in by asking the API for a session.
+//! The front end `auth-web`: `GET /login`, or `/`, shows the page, `POST /login` signs in by asking the API for a session.
 
 use super::budget::{Bounds, Budget};
 use super::{CALLER, VISITOR};
@@ -160,7 +160,7 @@ impl Shared {
         };
         sleep_until(done.into()).await;
         match (&parts.method, parts.uri.path()) {
-            (&Method::GET, "/login") => {
+            (&Method::GET, "/" | "/login") => {
                 self.count(|counts| counts.pages += 1);
                 page(StatusCode::OK, "<form method=post><input name=user><input name=password></form>")
             }

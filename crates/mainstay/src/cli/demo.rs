@@ -5,6 +5,7 @@ use crate::cli::{Failure, table};
 use clap::Args;
 use drill::{Act, Milestone, Script};
 use jiff::Timestamp;
+use lab::World;
 use lab::world::ExpiredName;
 use model::Event;
 use std::process::ExitCode;
@@ -30,12 +31,15 @@ impl Demo {
         let script =
             Script::parse(SCRIPT).map_err(|why| Failure::wrong(format!("drills/expired-name: {why}")))?;
         runtime()?.block_on(async {
-            let stage = Stage::build(|folder| ExpiredName {
-                answer_ttl: Duration::from_secs(30),
-                delegation_ttl: Duration::from_secs(30),
-                parking_ttl: Duration::from_secs(20),
-                answers_after: Duration::from_secs(15),
-                ..ExpiredName::in_folder(folder)
+            let stage = Stage::build(async |folder| {
+                let settings = ExpiredName {
+                    answer_ttl: Duration::from_secs(30),
+                    delegation_ttl: Duration::from_secs(30),
+                    parking_ttl: Duration::from_secs(20),
+                    answers_after: Duration::from_secs(15),
+                    ..ExpiredName::in_folder(folder)
+                };
+                World::expired_name(settings).await
             })
             .await?;
             let child = Child::start(&stage).await?;
@@ -54,7 +58,7 @@ impl Demo {
         })
     }
 
-    async fn show(&self, script: &Script, stage: &Stage) -> Result<(), Failure> {
+    async fn show(&self, script: &Script, stage: &Stage<World>) -> Result<(), Failure> {
         let act = async |act: Act| stage.world.act(&act).await.map_err(Failure::no);
         let mut told = Told::default();
         told.until(script, stage, Milestone::Learned).await?;
@@ -95,7 +99,12 @@ struct Told {
 }
 
 impl Told {
-    async fn until(&mut self, script: &Script, stage: &Stage, milestone: Milestone) -> Result<(), Failure> {
+    async fn until(
+        &mut self,
+        script: &Script,
+        stage: &Stage<World>,
+        milestone: Milestone,
+    ) -> Result<(), Failure> {
         let deadline = Instant::now() + PATIENCE + Duration::from_secs(60);
         loop {
             let events = self.more(stage)?;
@@ -110,7 +119,7 @@ impl Told {
         }
     }
 
-    fn more(&mut self, stage: &Stage) -> Result<Vec<Event>, Failure> {
+    fn more(&mut self, stage: &Stage<World>) -> Result<Vec<Event>, Failure> {
         let events = stage.events()?;
         if let Some(fault_at) = self.fault_at {
             let since: Vec<Event> = events.iter().filter(|event| event.at >= fault_at).cloned().collect();

@@ -1,23 +1,33 @@
 //! `mainstay drill NAME`: the world in this process, mainstay as a child of its own, the script between them.
 
-use crate::cli::world::{Child, Stage, runtime};
+use crate::cli::compare::{self, Course};
+use crate::cli::world::{Child, Scene, Stage, runtime};
 use crate::cli::{Common, Failure, table};
 use clap::Args;
 use drill::{Milestone, Score, Script, Step};
 use jiff::Timestamp;
-use lab::World;
+use lab::surge::Behind;
 use lab::world::ExpiredName;
+use lab::{Surge, World};
 use model::{Event, Happened};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
 
-const EXPIRED_NAME: &str = include_str!("../../../../drills/expired-name.drill");
-const EXPIRED_NAME_STORY: &str = include_str!("../../../../drills/expired-name.story");
+/// The drills that there are: name, script, story.
+const DRILLS: [(&str, &str, &str); 2] = [
+    (
+        "expired-name",
+        include_str!("../../../../drills/expired-name.drill"),
+        include_str!("../../../../drills/expired-name.story"),
+    ),
+    ("surge", include_str!("../../../../drills/surge.drill"), include_str!("../../../../drills/surge.story")),
+];
 
 #[derive(Debug, Args)]
 pub(crate) struct Drill {
-    /// Which: `expired-name`.
+    /// Which: `expired-name`, `surge`.
     name: String,
     /// How often; every run must reach its limits.
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -32,6 +42,9 @@ pub(crate) struct Drill {
     /// The score without the story.
     #[arg(long)]
     brief: bool,
+    /// Leave out the second part, in which the surge meets a plain round-robin proxy instead of mainstay.
+    #[arg(long)]
+    alone: bool,
 }
 
 /// What one run came to.
@@ -40,24 +53,28 @@ struct Ran {
     missed: Vec<String>,
     story: Vec<String>,
     kills: u32,
+    /// How it went for visitors, and how it went for them without mainstay, where that is compared.
+    courses: Vec<Course>,
 }
 
 impl Drill {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        if self.name != "expired-name" {
-            return Err(
-                Failure::wrong(format!("there is no drill `{}`", self.name)).hint("there is: expired-name")
-            );
-        }
-        let script = Script::parse(EXPIRED_NAME)
-            .map_err(|why| Failure::wrong(format!("drills/expired-name: {why}")))?;
+        let Some((name, script, story)) = DRILLS.into_iter().find(|(name, ..)| *name == self.name) else {
+            let names = DRILLS.map(|(name, ..)| name).join(", ");
+            return Err(Failure::wrong(format!("there is no drill `{}`", self.name))
+                .hint(format!("there are: {names}")));
+        };
+        let script = Script::parse(script).map_err(|why| Failure::wrong(format!("drills/{name}: {why}")))?;
         let runtime = runtime()?;
         let mut well = true;
         for run in 1..=self.runs {
             if self.runs > 1 && !common.json {
                 table::say(&format!("run {run} of {}", self.runs));
             }
-            let ran = runtime.block_on(self.once(&script, common, u64::from(run)))?;
+            let run = Run { drill: self, script: &script, story, common, number: u64::from(run) };
+            let ran = runtime.block_on(async {
+                if name == "surge" { self.surge(&run).await } else { self.expired_name(&run).await }
+            })?;
             well &= ran.missed.is_empty();
             if common.json {
                 table::json(&ran.score)?;
@@ -87,34 +104,84 @@ impl Drill {
         if let (Some(cause), Some(text)) = (&score.cause, &score.cause_text) {
             table::say(&table::wrapped(&format!("{cause}: {text}"), "  ", 80));
         }
+        if score.surge_secs.is_some() {
+            table::say(&format!(
+                "surge named after {}; limits that fight named {} after its end",
+                secs(score.surge_secs),
+                secs(score.conflict_secs)
+            ));
+        }
+        let caches = score.caches_secs.map(|after| format!("caches ran out after {after:.1} s, "));
         table::say(&format!(
-            "caches ran out after {}, all over after {}; in life it took {}",
-            secs(score.caches_secs),
+            "{}all over after {}; in life it took {}",
+            caches.unwrap_or_default(),
             secs(score.resolved_secs),
             score.reported_in_life.as_deref().unwrap_or("longer")
         ));
+        compare::table(&ran.courses).iter().for_each(|line| table::say(line));
         if ran.kills > 0 {
             table::say(&format!("killed {} times and started again; the journal is whole", ran.kills));
         }
         ran.missed.iter().for_each(|missed| table::say(&format!("MISSED: {missed}")));
     }
 
-    async fn once(&self, script: &Script, common: &Common, run: u64) -> Result<Ran, Failure> {
-        let stage = Stage::build(|folder| ExpiredName::in_folder(folder)).await?;
+    async fn expired_name(&self, run: &Run<'_>) -> Result<Ran, Failure> {
+        let world = async |folder: &Path| World::expired_name(ExpiredName::in_folder(folder)).await;
+        run.through(Stage::build(world).await?).await.map(|(ran, ..)| ran)
+    }
+
+    async fn surge(&self, run: &Run<'_>) -> Result<Ran, Failure> {
+        let world = async |folder: &Path| Surge::start(folder, Behind::Mainstay).await;
+        let (mut ran, stage, acts) = run.through(Stage::build(world).await?).await?;
+        ran.courses.push(Course::of("mainstay", &stage.world));
+        drop(stage);
+        if !self.alone {
+            if !run.common.json {
+                table::say("once more, behind a plain proxy: the same visitors, the same flood");
+            }
+            let course = compare::without(&acts).await?;
+            ran.score.without = Some(course.visitors);
+            ran.courses.push(course);
+        }
+        Ok(ran)
+    }
+}
+
+/// One run of a script.
+struct Run<'a> {
+    drill: &'a Drill,
+    script: &'a Script,
+    story: &'a str,
+    common: &'a Common,
+    number: u64,
+}
+
+/// What was done to the world, and how long after the fault; the end of the run last.
+pub(crate) struct Acts {
+    pub(crate) done: Vec<(Duration, drill::Act)>,
+    pub(crate) end: Duration,
+}
+
+impl Run<'_> {
+    /// Carries the script out. The world is handed back: it goes on until it is dropped.
+    async fn through<S: Scene>(&self, stage: Stage<S>) -> Result<(Ran, Stage<S>, Acts), Failure> {
+        let (script, common) = (self.script, self.common);
+        let Drill { kills, seed, .. } = *self.drill;
         let child = Child::start(&stage).await?;
-        let mut killer = Killer::new(child, self.kills, self.seed.wrapping_mul(1_000).wrapping_add(run));
+        let mut killer = Killer::new(child, kills, seed.wrapping_mul(1_000).wrapping_add(self.number));
         let mut fault_at: Option<Timestamp> = None;
-        let began = Instant::now();
+        let mut began: Option<Instant> = None;
+        let mut acts = Acts { done: Vec::new(), end: Duration::ZERO };
         for step in &script.steps {
             match step {
                 Step::Act { at, act } => {
                     if let Some(at) = at {
+                        let began = *began.get_or_insert_with(Instant::now);
                         killer.until(&stage, began + *at).await?;
+                        acts.done.push((began.elapsed(), act.clone()));
                     }
                     if act.is_fault() && !common.json {
-                        table::say(
-                            "the fault: the registration lapses, the parent zone names the parking servers",
-                        );
+                        table::say(&format!("the fault: {}", stage.world.fault()));
                     }
                     let when = stage.world.act(act).await.map_err(Failure::no)?;
                     if act.is_fault() {
@@ -125,7 +192,7 @@ impl Drill {
                 Step::Wait { until: Milestone::CachesExpired, within } => {
                     let deadline = Instant::now() + *within;
                     loop {
-                        let left = World::caches_expired(&stage.world, Duration::from_millis(100));
+                        let left = stage.world.caches_expired(Duration::from_millis(100));
                         if left.await.is_ok() {
                             break;
                         }
@@ -137,7 +204,7 @@ impl Drill {
                 }
                 Step::Wait { until, within } => {
                     // Every start of a killed process takes its time: the outage waits for it, and so do we.
-                    let deadline = Instant::now() + *within + Duration::from_secs(u64::from(self.kills) * 3);
+                    let deadline = Instant::now() + *within + Duration::from_secs(u64::from(kills) * 3);
                     while drill::reached(script, *until, fault_at, &stage.events()?).is_none() {
                         killer.turn(&stage).await?;
                         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -148,6 +215,7 @@ impl Drill {
                 }
             }
         }
+        acts.end = began.map_or(Duration::ZERO, |began| began.elapsed());
         let kills = killer.kills;
         killer.child.stop().await?;
         let fault_at = fault_at.ok_or_else(|| Failure::wrong("the script has no fault"))?;
@@ -166,16 +234,17 @@ impl Drill {
         let score = drill::score(script, fault_at, &events, &witness);
         if kills == 0 {
             missed.extend(drill::judge(&score, &script.limits));
-            missed.extend(drill::differences(EXPIRED_NAME_STORY, &drill::story(&events)));
+            missed.extend(drill::differences(self.story, &drill::story(&events)));
         } else {
             missed.extend(lost(&stage, &score, &events, kills));
         }
-        Ok(Ran { story: drill::timeline(script, fault_at, &events), score, missed, kills })
+        let story = drill::timeline(script, fault_at, &events);
+        Ok((Ran { story, score, missed, kills, courses: Vec::new() }, stage, acts))
     }
 }
 
 /// What must hold however often the process was killed: asked, answered, and no message more than once per kill.
-fn lost(stage: &Stage, score: &Score, events: &[Event], kills: u32) -> Vec<String> {
+fn lost<S: Scene>(stage: &Stage<S>, score: &Score, events: &[Event], kills: u32) -> Vec<String> {
     let mut missed = Vec::new();
     let told_ok = stage.world.phone().answers().iter().filter(|answer| answer.ok()).count();
     let written = events.iter().any(|event| matches!(event.happened, Happened::IncidentAcknowledged { .. }));
@@ -201,7 +270,7 @@ fn lost(stage: &Stage, score: &Score, events: &[Event], kills: u32) -> Vec<Strin
     missed
 }
 
-fn late(stage: &Stage, milestone: Milestone, within: Duration) -> Failure {
+fn late<S>(stage: &Stage<S>, milestone: Milestone, within: Duration) -> Failure {
     let word = milestone.word();
     Failure::no(format!("`{word}` did not come within {}", model::time::spoken(within)))
         .hint(format!("what mainstay said:\n{}", stage.last_words()))
@@ -230,7 +299,7 @@ impl Killer {
         Instant::now() + Duration::from_millis(self.chance.u64(100..6_000))
     }
 
-    async fn turn(&mut self, stage: &Stage) -> Result<(), Failure> {
+    async fn turn<S>(&mut self, stage: &Stage<S>) -> Result<(), Failure> {
         if self.next.is_some_and(|at| at <= Instant::now()) {
             self.child.kill().await?;
             self.child = Child::start(stage).await?;
@@ -241,7 +310,7 @@ impl Killer {
         Ok(())
     }
 
-    async fn until(&mut self, stage: &Stage, at: Instant) -> Result<(), Failure> {
+    async fn until<S>(&mut self, stage: &Stage<S>, at: Instant) -> Result<(), Failure> {
         while Instant::now() < at {
             self.turn(stage).await?;
             tokio::time::sleep_until((Instant::now() + Duration::from_millis(50)).min(at)).await;

@@ -4,6 +4,7 @@
 //! table gives.
 
 mod check;
+mod compare;
 mod demo;
 mod deny;
 mod drill;

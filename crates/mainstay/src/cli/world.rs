@@ -1,9 +1,10 @@
-//! The lab's world with a mainstay of its own beside it, as the drill and the demo need them.
+//! A world of the lab with a mainstay of its own beside it, as drills and the demo need them.
 
 use crate::cli::Failure;
 use crate::organs::ADDRESS_FILE;
-use lab::World;
-use lab::world::ExpiredName;
+use drill::{Act, Witness};
+use jiff::Timestamp;
+use lab::{LabError, Phone, Surge, World};
 use model::Event;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -18,17 +19,116 @@ const START: Duration = Duration::from_secs(30);
 /// How long a drained end may take before it is forced.
 const END: Duration = Duration::from_secs(20);
 
+/// A world in which a script can be carried out.
+pub(crate) trait Scene {
+    /// Does one act of a script. The instant is the one from which it holds.
+    ///
+    /// # Errors
+    /// When the world has no parts for it.
+    async fn act(&self, act: &Act) -> Result<Timestamp, LabError>;
+
+    /// Waits until resolvers hold nothing more of the time before the last change.
+    ///
+    /// # Errors
+    /// When that takes longer than `within`.
+    async fn caches_expired(&self, within: Duration) -> Result<(), LabError>;
+
+    /// What others than mainstay saw since the fault.
+    fn witness(&self) -> Witness;
+
+    /// The phone.
+    fn phone(&self) -> &Phone;
+
+    /// The mainstay.toml that watches the world.
+    fn plan_toml(&self, data: &Path, listen: SocketAddr) -> String;
+
+    /// What the fault is, for whoever looks on.
+    fn fault(&self) -> &'static str;
+}
+
+impl Scene for World {
+    async fn act(&self, act: &Act) -> Result<Timestamp, LabError> {
+        World::act(self, act).await
+    }
+
+    async fn caches_expired(&self, within: Duration) -> Result<(), LabError> {
+        World::caches_expired(self, within).await.map(|_| ())
+    }
+
+    fn witness(&self) -> Witness {
+        World::witness(self)
+    }
+
+    fn phone(&self) -> &Phone {
+        World::phone(self)
+    }
+
+    fn plan_toml(&self, data: &Path, listen: SocketAddr) -> String {
+        World::plan_toml(self, data, listen)
+    }
+
+    fn fault(&self) -> &'static str {
+        "the registration lapses, the parent zone names the parking servers"
+    }
+}
+
+impl Scene for Surge {
+    async fn act(&self, act: &Act) -> Result<Timestamp, LabError> {
+        Surge::act(self, act)
+    }
+
+    /// There are no resolvers in this world.
+    async fn caches_expired(&self, _within: Duration) -> Result<(), LabError> {
+        Ok(())
+    }
+
+    fn witness(&self) -> Witness {
+        Surge::witness(self)
+    }
+
+    fn phone(&self) -> &Phone {
+        Surge::phone(self)
+    }
+
+    fn plan_toml(&self, data: &Path, listen: SocketAddr) -> String {
+        Surge::plan_toml(self, data, listen)
+    }
+
+    fn fault(&self) -> &'static str {
+        "many times the usual visitors come, from three networks"
+    }
+}
+
 /// A world, and the folder in which mainstay lives beside it.
-pub(crate) struct Stage {
+pub(crate) struct Stage<S> {
     /// The world.
-    pub world: World,
+    pub world: S,
     /// Where the board will be.
     pub listen: SocketAddr,
     folder: Folder,
 }
 
 /// A folder of our own that goes away with us.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn make() -> Result<Self, Failure> {
+        let name = format!("mainstay-{}-{:016x}", std::process::id(), fastrand::u64(..));
+        let folder = Self(std::env::temp_dir().join(name));
+        fs::create_dir_all(&folder.0).map_err(Failure::no)?;
+        Ok(folder)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -36,16 +136,16 @@ impl Drop for Folder {
     }
 }
 
-impl Stage {
+impl<S: Scene> Stage<S> {
     /// Builds a world in a fresh folder, and the plan that watches it.
     ///
     /// # Errors
     /// When loopback has no room, or the folder cannot be written.
-    pub(crate) async fn build(settings: impl FnOnce(&Path) -> ExpiredName) -> Result<Self, Failure> {
-        let name = format!("mainstay-{}-{:016x}", std::process::id(), fastrand::u64(..));
-        let folder = Folder(std::env::temp_dir().join(name));
-        fs::create_dir_all(&folder.0).map_err(Failure::no)?;
-        let world = World::expired_name(settings(&folder.0)).await.map_err(Failure::no)?;
+    pub(crate) async fn build(
+        world: impl AsyncFnOnce(&Path) -> Result<S, LabError>,
+    ) -> Result<Self, Failure> {
+        let folder = Folder::make()?;
+        let world = world(folder.path()).await.map_err(Failure::no)?;
         // Bound and let go: the links that go out carry the port, so it must be known before mainstay has it.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|taken| taken.local_addr());
         let listen = port.map_err(Failure::no)?;
@@ -54,7 +154,9 @@ impl Stage {
         fs::write(stage.plan(), plan).map_err(Failure::no)?;
         Ok(stage)
     }
+}
 
+impl<S> Stage<S> {
     /// The plan's file.
     #[must_use]
     pub(crate) fn plan(&self) -> PathBuf {
@@ -105,7 +207,7 @@ impl Child {
     ///
     /// # Errors
     /// When it ends instead, with its last words.
-    pub(crate) async fn start(stage: &Stage) -> Result<Self, Failure> {
+    pub(crate) async fn start<S>(stage: &Stage<S>) -> Result<Self, Failure> {
         let address = stage.data().join(ADDRESS_FILE);
         let _ = fs::remove_file(&address);
         let said = stage.folder.0.join("said");

@@ -1,6 +1,6 @@
-//! A plain round-robin proxy, for comparison: haproxy where it is installed, else a small one of our own.
+//! A plain round-robin proxy, for comparison: haproxy where it is installed, else the lab's own.
 
-use crate::tasks::Tasks;
+use crate::balancer::Balancer;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -8,20 +8,17 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// How long it may take to stand.
 const START: Duration = Duration::from_secs(5);
-/// Connections at once through our own.
-const CONNECTIONS_MAX: usize = 4_000;
 
 /// The proxy: one door to each of two servers. Stops when dropped.
 pub struct Proxy {
     doors: [SocketAddr; 2],
     name: String,
     _process: Option<Child>,
-    _tasks: Tasks,
+    _own: Option<[Balancer; 2]>,
 }
 
 impl Proxy {
@@ -69,18 +66,15 @@ impl Proxy {
             sleep(Duration::from_millis(20)).await;
         }
         let name = format!("haproxy {version}");
-        Ok(Self { doors, name, _process: Some(process), _tasks: Tasks::default() })
+        Ok(Self { doors, name, _process: Some(process), _own: None })
     }
 
     async fn own(to: [SocketAddr; 2]) -> io::Result<Self> {
-        let mut tasks = Tasks::default();
-        let mut doors = to;
-        for (door, server) in doors.iter_mut().zip(to) {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-            *door = listener.local_addr()?;
-            tasks.spawn(pass_on(listener, server));
-        }
-        Ok(Self { doors, name: "a plain proxy".to_owned(), _process: None, _tasks: tasks })
+        let bind = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let [one, other] = to;
+        let own = [Balancer::start(bind().await?, vec![one])?, Balancer::start(bind().await?, vec![other])?];
+        let doors = [own[0].address(), own[1].address()];
+        Ok(Self { doors, name: "a plain balancer".to_owned(), _process: None, _own: Some(own) })
     }
 
     /// Its doors, in the order of the servers.
@@ -93,22 +87,5 @@ impl Proxy {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
-    }
-}
-
-async fn pass_on(listener: TcpListener, server: SocketAddr) {
-    let mut open = JoinSet::new();
-    loop {
-        while !crate::tasks::has_room(&mut open, CONNECTIONS_MAX) {
-            let _ = open.join_next().await;
-        }
-        let Ok((mut visitor, _)) = listener.accept().await else {
-            sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        open.spawn(async move {
-            let Ok(mut server) = TcpStream::connect(server).await else { return };
-            let _ = tokio::io::copy_bidirectional(&mut visitor, &mut server).await;
-        });
     }
 }

@@ -20,7 +20,7 @@ data = {data}
 listen = "{listen}"
 url = "http://{listen}"
 trust = [{ca}]
-inner = ["127.0.0.0/8"]
+inner = ["127.0.0.0/8", "::1"]
 
 [edge]
 listen = ["{visitors}"]

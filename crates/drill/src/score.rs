@@ -39,8 +39,8 @@ pub struct Score {
     /// Seconds from the beginning of a flood until an incident named it with its networks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub surge_secs: Option<f64>,
-    /// Seconds from the end of the flood until an incident had the limits that fight as its cause; nothing when that was
-    /// so before.
+    /// Seconds from the end of the flood, or from when limits began to fight, if that was later, until an incident had them
+    /// as its cause; nothing when it had before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict_secs: Option<f64>,
     /// How long the outage lasted in life.
@@ -91,6 +91,8 @@ pub struct Witness {
     pub without: Option<Visitors>,
     /// When the flood ended, if there was one.
     pub flood_ended: Option<Time>,
+    /// When limits last began to refuse our own caller.
+    pub fight_began: Option<Time>,
 }
 
 /// Scores a run.
@@ -103,7 +105,8 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], witness: &Witnes
     let secs = |time: Option<Time>| time.map(|time| secs_between(fault_at, time));
     let (cause, cause_text) = named_cause(script, fault_at, events).unzip();
     let pages = pages(events, witness);
-    let conflict = at(Milestone::ConflictNamed).zip(witness.flood_ended);
+    let fight = witness.flood_ended.map(|ended| witness.fight_began.map_or(ended, |began| began.max(ended)));
+    let conflict = at(Milestone::ConflictNamed).zip(fight);
     Score {
         drill: script.name.clone(),
         fault_at,
@@ -118,7 +121,7 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], witness: &Witnes
         visitors: witness.visitors,
         without: witness.without,
         surge_secs: secs(at(Milestone::SurgeNamed)),
-        conflict_secs: conflict.map(|(named, ended)| secs_between(ended, named).max(0.0)),
+        conflict_secs: conflict.map(|(named, began)| secs_between(began, named).max(0.0)),
         reported_in_life: script.in_life.clone(),
         answered_secs: secs(witness.answered.or(at(Milestone::HumanAnswered))),
         caches_secs: secs(witness.caches_expire_at),

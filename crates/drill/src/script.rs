@@ -56,7 +56,8 @@ pub struct Limits {
     pub post: Option<Duration>,
     /// From the beginning of the flood until an incident names the surge with the networks that it comes from.
     pub surge: Option<Duration>,
-    /// From the end of the flood until an incident has the limits that fight as its cause, with a traced request.
+    /// From the end of the flood, or from when limits began to fight, if that was later, until an incident has them as its
+    /// cause, with a traced request.
     pub conflict: Option<Duration>,
     /// Exactly so many pages.
     pub pages: Option<u32>,

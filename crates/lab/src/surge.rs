@@ -30,6 +30,8 @@ use tokio::net::TcpListener;
 
 /// Visits a second of each half of the usual visitors. A visit is two requests: the page, and the sign-in.
 const VISITS: f64 = 3.0;
+/// When the flood is over those come back whom it kept out: so many times the usual visits.
+const BACK: f64 = 2.0;
 /// Requests a second that are usual in front of sign-in.
 const USUAL: f64 = 2.0 * 2.0 * VISITS;
 /// A visitor hangs up after so long.
@@ -150,11 +152,11 @@ impl Surge {
             }
             Act::FloodEnds => {
                 lock(&self.history).flood_ended = Some(now);
-                self.flood.phase("after", &[VISITS, VISITS, 0.0]);
+                self.flood.phase("after", &[BACK * VISITS, BACK * VISITS, 0.0]);
             }
             Act::PassVisitorOn => {
                 self.front.pass_visitor(true);
-                self.flood.phase("mended", &[VISITS, VISITS, 0.0]);
+                self.flood.phase("mended", &[BACK * VISITS, BACK * VISITS, 0.0]);
             }
             Act::PersonAnswers { person, after } => {
                 self.phone.person(&person.0, Manner::Answers { after: *after });
@@ -189,6 +191,7 @@ impl Surge {
             keys: woke.into_iter().map(|call| call.key).collect(),
             visitors,
             flood_ended: history.flood_ended,
+            fight_began: self.api.refuses_since().filter(|began| *began >= fault_at),
             ..Witness::default()
         }
     }

@@ -150,10 +150,15 @@ impl Watch {
         }
         let gap = self.fresh.traffic.heard.is_none_or(|heard| between(heard, now) > GAP);
         self.fresh.traffic.heard = Some(now);
-        for (id, traffic) in &rollup.services {
-            if is_served(plan, &id.0) {
-                self.served(plan, id, rollup.span, traffic, gap, now, &mut out);
-            }
+        let served = || rollup.services.iter().filter(|(id, _)| is_served(plan, &id.0));
+        for (id, traffic) in served() {
+            self.asked(id, rollup.span, traffic, gap, now, &mut out);
+        }
+        // Surges first: what fights because of one comes after it.
+        for (id, _) in served() {
+            let Some(service) = self.fresh.traffic.services.get_mut(id) else { continue };
+            let conflict = service.conflict.judge(plan, &service.flow, now);
+            self.say(&Thing::service(&id.0), "limit-conflict", conflict, now, &mut out);
         }
         for (id, seen) in &rollup.pools {
             let Some(pool) = plan.pools.get(id) else { continue };
@@ -171,10 +176,9 @@ impl Watch {
         out.happened
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a second of a service, and where it goes")]
-    fn served(
+    /// Takes note of what was asked of a service, learns what is usual, and says when it is a surge.
+    fn asked(
         &mut self,
-        plan: &Plan,
         id: &ServiceId,
         span: Duration,
         traffic: &ServiceTraffic,
@@ -193,14 +197,12 @@ impl Watch {
         let usual = service.usual.rate(written);
         let young = service.usual.is_young(written, now);
         let surge = service.surge.judge(&service.flow, usual, young, open, now);
-        let conflict = service.conflict.judge(plan, &service.flow, now);
         let unusual = service.surge.is_unusual(open.is_some(), now);
         service.usual.note(span, traffic.requests, unusual);
         if let Some(usual_milli) = service.usual.news(written, now) {
             out.happened.push(Happened::TrafficLearned { service: id.clone(), usual_milli });
         }
         self.say(&about, "surge", surge, now, out);
-        self.say(&about, "limit-conflict", conflict, now, out);
     }
 
     /// Opens, tells anew, or closes the finding about a thing with a word.

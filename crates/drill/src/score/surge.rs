@@ -118,6 +118,12 @@ fn the_surge_counts_from_its_beginning_and_the_conflict_from_its_end() {
         Some(0.0),
         "named before the end"
     );
+    let late = Witness { fight_began: Some(later(flood_at(), Duration::from_secs(29))), ..ended(25) };
+    assert_eq!(
+        score(&script, flood_at(), &events, &late).conflict_secs,
+        Some(2.0),
+        "nobody names it before it is"
+    );
     let missed = judge(&score(&script, flood_at(), &events[..9], &ended(2)), &script.limits);
     assert!(missed.iter().any(|missed| missed.contains("limits that fight never came")), "{missed:?}");
     let json = serde_json::to_value(&told).unwrap();

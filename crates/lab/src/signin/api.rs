@@ -7,6 +7,8 @@ use crate::web::{self, Answer, Peer, Server};
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
+use jiff::Timestamp;
+use model::time::between;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -75,6 +77,9 @@ pub struct ApiCounts {
     pub turned_away: u64,
 }
 
+/// Refusals further apart than this are not the same run of them.
+const RUN_GAP: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 struct Shared {
     settings: ApiSettings,
@@ -85,6 +90,8 @@ struct Shared {
     served: AtomicU64,
     limited: AtomicU64,
     turned_away: AtomicU64,
+    /// When the newest run of refusals with 429 began, and its latest.
+    run: Mutex<Option<(Timestamp, Timestamp)>>,
 }
 
 impl Api {
@@ -104,6 +111,7 @@ impl Api {
             served: AtomicU64::new(0),
             limited: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
+            run: Mutex::default(),
         });
         let of = Arc::clone(&shared);
         let handler = web::handler(move |parts, _| {
@@ -122,6 +130,12 @@ impl Api {
     /// Takes its limit away: the blunt mend, which people find in the end.
     pub fn lift_limit(&self) {
         self.shared.lifted.store(true, Ordering::Relaxed);
+    }
+
+    /// When the newest run of refusals with 429 began: refusals at most five seconds apart.
+    #[must_use]
+    pub fn refuses_since(&self) -> Option<Timestamp> {
+        lock(&self.shared.run).map(|(began, _)| began)
     }
 
     /// What it has done so far.
@@ -150,6 +164,11 @@ impl Shared {
         let within = lock(&self.window).count(client, now);
         if !within && !self.lifted.load(Ordering::Relaxed) {
             self.limited.fetch_add(1, Ordering::Relaxed);
+            let now = Timestamp::now();
+            let mut run = lock(&self.run);
+            let began = run.filter(|(_, last)| between(*last, now) < RUN_GAP).map_or(now, |(began, _)| began);
+            *run = Some((began, now));
+            drop(run);
             return self.limit();
         }
         let Some(done) = lock(&self.pace).book(now) else {

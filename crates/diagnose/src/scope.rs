@@ -4,7 +4,7 @@ use crate::cause::{hurts, is_endpoint};
 use crate::diagnose::Seen;
 use crate::known::Case;
 use crate::mend;
-use crate::traffic::caller_of;
+use crate::traffic::{caller_of, is_of_the_edge};
 use model::{Fault, Kind, Plan, Thing, Time};
 use std::collections::BTreeSet;
 
@@ -103,12 +103,18 @@ pub(crate) fn scope(
         _ => above.iter().filter(hosts).map(|host| host.name.clone()).collect(),
     };
     if cause.kind != Kind::Mainstay {
-        let other = |host: &&String| {
-            !scope.names.contains(*host) && !scope.failing.contains(*host) && **host != cause.name
+        let mut not_other: BTreeSet<&String> =
+            scope.names.union(&scope.failing).chain([&cause.name]).collect();
+        // A name of a service that the edge sees suffer may answer probes: that is no reason to call it unaffected.
+        let by_the_edge = |case: &&Case| case.finding.about == *cause && is_of_the_edge(&case.finding.fault);
+        let suffering = if cases.iter().copied().any(|case| by_the_edge(&case)) {
+            scope.affected.iter().flat_map(|service| graph.needs(service)).filter(hosts).collect()
+        } else {
+            Vec::new()
         };
-        let not_other = scope.names.union(&scope.failing).chain([&cause.name]).collect::<BTreeSet<_>>();
-        let not_other = not_other.into_iter().filter(|host| well.hosts.contains(*host)).count();
-        scope.well_count = well.hosts.len() - not_other;
+        not_other.extend(suffering.into_iter().map(|host| &host.name));
+        let other = |host: &&String| !not_other.contains(*host);
+        scope.well_count = well.hosts.iter().filter(other).count();
         scope.well = well.hosts.iter().filter(other).take(2).cloned().collect();
     }
     scope

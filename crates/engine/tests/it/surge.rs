@@ -248,8 +248,8 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
     -- the flood ends, sign-in stays dead
     03:02:12 + service.api limit-conflict [Breaks]
     03:02:12 incident-1 service.auth Failing: Sign-in gets 2,000 times its usual traffic since 03:01, 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500; 20,000 requests a second; API is affected
-    03:02:17 - finding-1
-    03:02:17 incident-1 service.api Failing: API refuses its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api) since 03:02; the proof: mainstay trace 4bf92f3577b34da6a3ce929d0e0e4736; it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02; Sign-in is affected
+    03:02:16 - finding-1
+    03:02:16 incident-1 service.api Failing: API refuses its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api) since 03:02; the proof: mainstay trace 4bf92f3577b34da6a3ce929d0e0e4736; it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02; Sign-in is affected
     03:03:02 post Identified “Sign-in is failing”: Sign-in is failing, or may fail, for some of you. One part of our system turns away requests of another. We know which, and are working on it. Shop is not affected. Next update by 03:33 UTC.
     -- the visitor is passed on
     03:03:23 - finding-2

@@ -172,12 +172,7 @@ impl Shared {
     async fn sign_in(&self, parts: &Parts) -> Answer {
         if !lock(&self.budget).take(Instant::now()) {
             self.count(|counts| counts.held_back += 1);
-            let mut refusal = page(StatusCode::SERVICE_UNAVAILABLE, "Sign-in is busy");
-            let policy = format!("\"api-client\";q={:.0};w=1", self.settings.budget.most);
-            if let Ok(policy) = HeaderValue::try_from(policy) {
-                refusal.headers_mut().insert("ratelimit-policy", policy);
-            }
-            return refusal;
+            return self.refusal("Sign-in is busy");
         }
         // The client's own limit is asked once a call; repetitions are free. That is the flaw.
         for _ in 0..self.settings.attempts {
@@ -207,7 +202,17 @@ impl Shared {
             }
         }
         self.count(|counts| counts.refused += 1);
-        page(StatusCode::SERVICE_UNAVAILABLE, "Sign-in is not possible just now")
+        self.refusal("Sign-in is not possible just now")
+    }
+
+    /// Tells by which limit it went, as well-made services do: what its API client allows itself just now.
+    fn refusal(&self, words: &str) -> Answer {
+        let mut refusal = page(StatusCode::SERVICE_UNAVAILABLE, words);
+        let policy = format!("\"api-client\";q={:.0};w=1", lock(&self.budget).rate());
+        if let Ok(policy) = HeaderValue::try_from(policy) {
+            refusal.headers_mut().insert("ratelimit-policy", policy);
+        }
+        refusal
     }
 
     async fn call(&self, parts: &Parts) -> io::Result<StatusCode> {

@@ -25,7 +25,7 @@ const HURT_RATE: f64 = 5.0;
 const HURT_SHARE_UNKNOWN: f64 = 0.3;
 const HURT_RATE_UNKNOWN: f64 = 20.0;
 /// Over when the rate was back for so long,
-const CALM: Duration = Duration::from_secs(4);
+const CALM: Duration = Duration::from_secs(3);
 /// or lower than a surge, hurting nobody, for so long.
 const CALM_BELOW: Duration = Duration::from_secs(60);
 /// It no longer hurts when nobody was hurt for so long.

@@ -37,7 +37,7 @@ fn a_flood_is_named_within_seconds_and_told_again_only_when_it_became_another() 
     -- the team denies most of it
     12:02:12 ~ finding-1 gets 12,000 times its usual traffic (120,000 requests a second), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Warns] in 3 s: 360,000 requests, 359,970 denied; usual are 10.0 a second
     -- it ends
-    12:03:07 - finding-1
+    12:03:06 - finding-1
     ");
     w.restart();
 }

@@ -122,22 +122,27 @@ impl Desk {
     /// Tells those that waited what came of it; whom to wake.
     fn hand_out(&mut self, tick: Tick) -> Vec<Waker> {
         let mut wakers = Vec::new();
-        let mut orphans = Vec::new();
-        for (ticket, woken) in self.origin.woken() {
-            match self.waiting.get_mut(&ticket) {
-                Some(waiter) => {
-                    waiter.woken = Some(woken);
-                    wakers.extend(waiter.waker.take());
+        loop {
+            let mut orphans = Vec::new();
+            for (ticket, woken) in self.origin.woken() {
+                match self.waiting.get_mut(&ticket) {
+                    Some(waiter) => {
+                        waiter.woken = Some(woken);
+                        wakers.extend(waiter.waker.take());
+                    }
+                    None => orphans.push(woken),
                 }
-                None => orphans.push(woken),
+            }
+            if orphans.is_empty() {
+                return wakers;
+            }
+            // What they do not need goes to others.
+            for woken in orphans {
+                if let Woken::Go(permit) = woken {
+                    self.origin.done(tick, permit, Outcome::Unsent);
+                }
             }
         }
-        for woken in orphans {
-            if let Woken::Go(permit) = woken {
-                self.origin.done(tick, permit, Outcome::Left);
-            }
-        }
-        wakers
     }
 }
 
@@ -167,7 +172,7 @@ impl Drop for Waiting<'_> {
         let waiter = self.pool.lock().waiting.remove(&self.ticket);
         match waiter {
             Some(Waiter { woken: Some(Woken::Go(permit)), .. }) => {
-                self.pool.ask(|origin, tick| origin.done(tick, permit, Outcome::Left));
+                self.pool.ask(|origin, tick| origin.done(tick, permit, Outcome::Unsent));
             }
             Some(Waiter { woken: None, .. }) => self.pool.ask(|origin, _| origin.gave_up(self.ticket)),
             _ => {}

@@ -31,7 +31,7 @@ pub enum Admission {
 /// What becomes of one that waited.
 #[derive(Debug)]
 pub enum Woken {
-    /// It goes to this server now. If it has gone away meanwhile, give the permit back with [`Outcome::Left`].
+    /// It goes to this server now. If it has gone away meanwhile, give the permit back with [`Outcome::Unsent`].
     Go(Permit),
     /// It is refused with a 503.
     Shed(Shed),
@@ -120,8 +120,10 @@ pub enum Outcome {
     },
     /// It did not.
     Failed(Failure),
-    /// The visitor left before it answered.
+    /// The visitor left before it answered. The server goes on with it for a while, and that is counted.
     Left,
+    /// Nothing was sent: the visitor had left when the permit came.
+    Unsent,
 }
 
 /// How a server failed.

@@ -232,7 +232,9 @@ impl Origin {
         if !goes_on.is_zero() {
             self.going_on.push_back(tick.after(goes_on));
         }
-        self.concurrency.returned(held + goes_on);
+        if *outcome != Outcome::Unsent {
+            self.concurrency.returned(held + goes_on);
+        }
         self.concurrency.working(self.working(), tick);
         let mut elsewhere = true;
         match outcome {
@@ -251,7 +253,7 @@ impl Origin {
             }
             // Who leaves after long has seen that it is slow; who leaves soon has seen nothing.
             Outcome::Left if self.concurrency.is_slow(held) => self.concurrency.cut_short(held),
-            Outcome::Left => {}
+            Outcome::Left | Outcome::Unsent => {}
         }
         self.pool.returned(permit.serial);
         self.resize();

@@ -99,6 +99,7 @@ impl History {
                         why: "b".to_owned(),
                     }),
                     4 => Outcome::Answered { latency, status: 503 },
+                    5 => Outcome::Unsent,
                     _ => Outcome::Answered { latency, status: 200 },
                 };
                 self.origin.done(Tick(self.now), permit, outcome);

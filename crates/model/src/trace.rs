@@ -145,6 +145,24 @@ impl Hop {
         later(self.at, Duration::from_micros(self.took_us))
     }
 
+    /// Whether somebody who waited for it got what they came for, as far as the edge can tell.
+    #[must_use]
+    pub fn went_well(&self) -> bool {
+        matches!(self.verdict, Verdict::Passed | Verdict::Redirected)
+            && self.status < 500
+            && self.status != 429
+    }
+
+    /// What became of it, in a word or a few: a 429 or a failure of the server's own is not simply "passed".
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Passed if self.status == 429 => "limited by the server",
+            Verdict::Passed if self.status >= 500 => "failed at the server",
+            verdict => verdict.word(),
+        }
+    }
+
     /// What became of it and what decided that, in one sentence without its full stop.
     #[must_use]
     pub fn told(&self) -> String {
@@ -281,6 +299,22 @@ mod tests {
             hop.attempts = vec![attempt];
         });
         assert_eq!(passed, "10.0.0.11:80 answered 200 after 161 ms");
+    }
+
+    #[test]
+    fn what_a_server_refuses_or_fails_did_not_go_well() {
+        for (verdict, status, word, well) in [
+            (Verdict::Passed, 200, "passed", true),
+            (Verdict::Passed, 404, "passed", true),
+            (Verdict::Passed, 429, "limited by the server", false),
+            (Verdict::Passed, 503, "failed at the server", false),
+            (Verdict::Redirected, 308, "redirected", true),
+            (Verdict::Shed, 503, "shed", false),
+            (Verdict::Limited, 429, "limited", false),
+        ] {
+            let hop = Hop { verdict, status, ..hop("a", None, "09.0", 0) };
+            assert_eq!((hop.word(), hop.went_well()), (word, well), "{verdict:?} {status}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ const NAME_WIDTH: usize = 22;
 pub(crate) fn trace(common: &Common, id: &str) -> Result<ExitCode, Failure> {
     let answer = Running::find(common)?.get(&format!("/api/v1/trace/{}", plain(id)?))?;
     let trace: Trace = serde_json::from_value(answer).map_err(Failure::no)?;
-    let went_well = trace.hops.iter().all(|hop| hop.verdict == Verdict::Passed && hop.status < 500);
+    let went_well = trace.hops.iter().all(Hop::went_well);
     if common.json {
         table::json(&trace)?;
     } else {
@@ -43,7 +43,7 @@ pub(crate) fn lately(common: &Common) -> Result<ExitCode, Failure> {
 
 /// One line of a list: the passage that did not go well, the outermost where all did.
 fn listed(trace: &Trace) -> Option<String> {
-    let hop = trace.hops.iter().rev().find(|hop| hop.verdict != Verdict::Passed).or(trace.hops.first())?;
+    let hop = trace.hops.iter().rev().find(|hop| !hop.went_well()).or(trace.hops.first())?;
     let at = hop.at.strftime("%H:%M:%S");
     let service = hop.service.as_ref().map_or(hop.host.as_str(), |service| &service.0);
     let asked = format!("{service} {} {}", hop.method, hop.path);
@@ -76,11 +76,11 @@ fn told(trace: &Trace) -> String {
 
 fn passage(indent: &str, hop: &Hop) -> Vec<String> {
     let tone = match hop.verdict {
-        Verdict::Passed if hop.status < 500 => Tone::Good,
+        _ if hop.went_well() => Tone::Good,
         Verdict::Limited | Verdict::Shed => Tone::Warn,
         _ => Tone::Bad,
     };
-    let word = hop.verdict.word();
+    let word = hop.word();
     let service = hop.service.as_ref().map_or("no service of ours", |service| &service.0);
     let asked = format!("{service}  {} {}{}", hop.method, hop.host, hop.path);
     let room = WIDTH - indent.len() - word.len() - 1;

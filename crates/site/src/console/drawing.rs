@@ -263,7 +263,7 @@ fn short(name: &str) -> String {
     front.iter().chain(&['…']).chain(back).collect()
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

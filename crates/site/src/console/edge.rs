@@ -3,6 +3,7 @@
 use super::bar::Bar;
 use super::door::Session;
 use super::frame::Frame;
+use super::proof::Proof;
 use super::series::{Series, rate};
 use crate::look::words::{day_of, list};
 use crate::look::{Icon, Moment};
@@ -56,19 +57,12 @@ struct Service<'a> {
     usual: Option<String>,
     series: Series,
     top: String,
-    wrong: Vec<Wrong<'a>>,
+    wrong: Vec<Proof<'a>>,
     /// Word, figure, share of all requests.
     verdicts: Vec<(String, String, Bar)>,
     people: Vec<(&'static str, String)>,
     times: Option<(String, String)>,
     sources: Vec<(&'static str, Vec<Source<'a>>)>,
-}
-
-/// What is wrong, with the request in it that proves it as something to follow.
-struct Wrong<'a> {
-    before: &'a str,
-    trace: Option<&'a str>,
-    after: &'a str,
 }
 
 struct Source<'a> {
@@ -194,22 +188,9 @@ fn service(row: &ServiceNow, now: Time, number: usize) -> Service<'_> {
         verdicts: verdicts(seen, row.span),
         people: people(seen),
         times: (seen.passed > 0).then(|| (took(micros(seen.p50)), took(micros(seen.p99)))),
-        wrong: row.wrong.iter().map(|sentence| wrong(sentence)).collect(),
+        wrong: row.wrong.iter().map(|sentence| Proof::from(sentence.as_str())).collect(),
         sources: row.now.as_ref().map(sources).unwrap_or_default(),
         row,
-    }
-}
-
-/// Finds `mainstay trace ID` in a sentence.
-fn wrong(sentence: &str) -> Wrong<'_> {
-    const COMMAND: &str = "mainstay trace ";
-    let found = sentence.find(COMMAND).map(|at| at + COMMAND.len()).and_then(|at| {
-        let id = sentence.get(at..at + 32)?;
-        id.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some((at, id))
-    });
-    match found {
-        Some((at, id)) => Wrong { before: &sentence[..at], trace: Some(id), after: &sentence[at + 32..] },
-        None => Wrong { before: sentence, trace: None, after: "" },
     }
 }
 
@@ -350,21 +331,14 @@ fn lines(traffic: &Traffic, lately: &[Trace], at: Time) -> Vec<Line> {
 
 fn line(traffic: &Traffic, trace: &Trace, at: Time) -> Option<Line> {
     // The passage to look at: the one that did not go well, the outermost where all did.
-    let hop = trace.hops.iter().rev().find(|hop| hop.verdict != Verdict::Passed).or(trace.hops.first())?;
+    let hop = trace.hops.iter().rev().find(|hop| !hop.went_well()).or(trace.hops.first())?;
     let service = hop.service.as_ref().map_or(hop.host.as_str(), |id| title(traffic, &id.0));
     Some(Line {
         id: trace.id.clone(),
         at: Moment::exact(hop.at, at),
-        icon: match hop.verdict {
-            Verdict::Passed if hop.status < 500 => Icon::Slow,
-            _ => verdict_icon(hop),
-        },
-        word: match hop.verdict {
-            Verdict::Passed if hop.status >= 500 => "failed",
-            Verdict::Passed if hop.status == 429 => "limited",
-            Verdict::Passed => "slow",
-            verdict => verdict.word(),
-        },
+        // What went well is here because it was slow.
+        icon: if hop.went_well() { Icon::Slow } else { verdict_icon(hop) },
+        word: if hop.went_well() { "slow" } else { hop.word() },
         asked: format!("{service}: {} {}", hop.method, hop.path),
         told: match (hop.verdict, &hop.limit) {
             // How long until there is more differs from one to the next.
@@ -383,7 +357,8 @@ fn line(traffic: &Traffic, trace: &Trace, at: Time) -> Option<Line> {
 /// The shape that stands beside a verdict.
 pub(crate) fn verdict_icon(hop: &Hop) -> Icon {
     match hop.verdict {
-        Verdict::Passed if hop.status < 500 => Icon::Ok,
+        _ if hop.went_well() => Icon::Ok,
+        Verdict::Passed if hop.status == 429 => Icon::Slow,
         Verdict::Passed | Verdict::Failed => Icon::Major,
         Verdict::Limited | Verdict::Shed => Icon::Slow,
         _ => Icon::Part,
@@ -436,17 +411,6 @@ mod tests {
             (1e6, "1,000,000"),
         ] {
             assert_eq!(per_sec(rate), wanted);
-        }
-    }
-
-    #[test]
-    fn the_proof_of_a_sentence_is_something_to_follow() {
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let sentence = format!("hit it; the proof: mainstay trace {id}, again");
-        let Wrong { before, trace, after } = wrong(&sentence);
-        assert_eq!((before, trace, after), ("hit it; the proof: mainstay trace ", Some(id), ", again"));
-        for sentence in ["gets 12 times", "mainstay trace soon", "mainstay trace"] {
-            assert_eq!((wrong(sentence).before, wrong(sentence).trace), (sentence, None));
         }
     }
 

@@ -7,6 +7,7 @@ pub mod edge;
 pub(crate) mod frame;
 pub mod layers;
 pub mod page;
+pub(crate) mod proof;
 pub mod request;
 pub(crate) mod series;
 

@@ -4,6 +4,7 @@ use super::door::Session;
 use super::drawing::Drawing;
 use super::edge::{per_sec, refused};
 use super::frame::Frame;
+use super::proof::Proof;
 use super::series::rate;
 use crate::look::words::{Look as _, list, percent, roughly};
 use crate::look::{Icon, Moment};
@@ -59,6 +60,7 @@ struct Shift<'a> {
 struct Card<'a> {
     id: IncidentId,
     incident: &'a Incident,
+    cause: Proof<'a>,
     icon: Icon,
     since: Moment,
     lasts: String,
@@ -209,6 +211,7 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, at: Time)
     Card {
         id: incident.id,
         incident,
+        cause: Proof::from(diagnosis.sentence.as_str()),
         icon: if diagnosis.wakes { Icon::Major } else { Icon::Slow },
         since: Moment::exact(incident.since, at),
         lasts: roughly(between(incident.since, at)),

@@ -8,7 +8,7 @@ use crate::look::{Icon, Moment};
 use crate::site::Site;
 use askama::Template;
 use engine::views::Views;
-use model::trace::{Hop, Verdict, took};
+use model::trace::{Hop, took};
 use model::{Time, Trace};
 use std::time::Duration;
 
@@ -67,10 +67,10 @@ pub fn page(
 /// The whole in one sentence: the outcome for whoever asked, and the deepest passage that did not go well.
 fn sentence(hops: &[Passage<'_>]) -> String {
     let Some(first) = hops.first() else { return String::new() };
-    let culprit = hops.iter().rev().find(|passage| passage.hop.verdict != Verdict::Passed);
+    let culprit = hops.iter().rev().find(|passage| !passage.hop.went_well());
     match culprit {
         Some(passage) if passage.depth > 0 => {
-            format!("{}: {}. Beneath it, {} {}.", first.title, first.told, passage.title, passage.told)
+            format!("{}: {}. Beneath it, {}: {}.", first.title, first.told, passage.title, passage.told)
         }
         Some(passage) => format!("{}: {}.", passage.title, passage.told),
         None => format!("{}: {}.", first.title, first.told),

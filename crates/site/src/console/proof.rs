@@ -1,0 +1,59 @@
+//! A sentence that names a request as its proof leads to that request.
+
+use super::drawing::escaped;
+use askama::filters::HtmlSafe;
+use std::fmt;
+
+const COMMAND: &str = "mainstay trace ";
+const ID_LENGTH: usize = 32;
+
+/// A sentence as HTML, with the id in `mainstay trace ID` as a link.
+pub(crate) struct Proof<'a> {
+    before: &'a str,
+    trace: Option<&'a str>,
+    after: &'a str,
+}
+
+impl<'a> From<&'a str> for Proof<'a> {
+    fn from(sentence: &'a str) -> Self {
+        let found = sentence.find(COMMAND).map(|at| at + COMMAND.len()).and_then(|at| {
+            let id = sentence.get(at..at + ID_LENGTH)?;
+            id.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some((at, id))
+        });
+        match found {
+            Some((at, id)) => {
+                Self { before: &sentence[..at], trace: Some(id), after: &sentence[at + ID_LENGTH..] }
+            }
+            None => Self { before: sentence, trace: None, after: "" },
+        }
+    }
+}
+
+impl fmt::Display for Proof<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escaped(self.before))?;
+        if let Some(id) = self.trace {
+            write!(f, "<a href=\"/console/trace/{id}\">{id}</a>")?;
+        }
+        f.write_str(&escaped(self.after))
+    }
+}
+
+impl HtmlSafe for Proof<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proof_of_a_sentence_is_something_to_follow() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let sentence = format!("<hit>; the proof: mainstay trace {id}, again");
+        let told = Proof::from(sentence.as_str()).to_string();
+        let link = format!("<a href=\"/console/trace/{id}\">{id}</a>");
+        assert_eq!(told, format!("{}; the proof: mainstay trace {link}, again", escaped("<hit>")));
+        for sentence in ["gets 12 times", "mainstay trace soon", "mainstay trace"] {
+            assert_eq!(Proof::from(sentence).to_string(), sentence);
+        }
+    }
+}

@@ -4,7 +4,8 @@
 //! used to four fifths and answers as usual gets one more, or a quarter more until the first sign of slowness. Medians of few
 //! answers are noisy, so they are smoothed before they are compared. What is usual follows falling latency quickly, and
 //! rising latency slowly (0.2 % a window), and only while the pool is not full: else the waiting that we cause ourselves
-//! would become usual. When taking off does not help, the slowness is the servers' own, and becomes usual.
+//! would become usual. When taking off does not help, the slowness is the servers' own, and becomes usual. When hardly anybody
+//! stays until an answer comes, half is taken off, whatever is usual, and not all of it is given again for a minute.
 //!
 //! Above the pool's real capacity latency rises in proportion to the limit while throughput stays (Little's law), so "no growth
 //! above a quarter more than usual" is "no growth without throughput".
@@ -27,6 +28,9 @@ const WELL: f64 = 1.25;
 const FALLS: f64 = 0.03;
 const RISES: f64 = 1.002;
 const LEARNING: u32 = 10;
+/// What is left of the limit when hardly anybody gets an answer; three quarters of it are the most for a while.
+const HOPELESS: f64 = 0.5;
+const REMEMBERED: Duration = Duration::from_secs(60);
 /// What the median is to the usual after it was accepted as the new usual.
 const ACCEPTED: f64 = 1.2;
 
@@ -46,12 +50,19 @@ pub(crate) struct Concurrency {
     judged: u32,
     /// Before the first sign of slowness it grows by a quarter.
     fast: bool,
+    /// Whether the last window was full: what was answered in the first full one was begun before.
+    was_full: bool,
+    /// Where hardly anybody got an answer, and until when that is remembered.
+    hopeless: (f64, Tick),
     /// Where the present shrinking began: limit and median.
     shrinking: Option<(f64, f64)>,
     /// Windows at the least limit that were slow all the same.
     at_least: u32,
     /// How long a permit is held, in microseconds: a moving average.
     held: f64,
+    /// Permits that came back since a tick, and how many do in a second: a moving average.
+    back: (u32, Tick),
+    rate: f64,
     began: Tick,
     /// Requests at work, times how long, in this window; and how many since when.
     work: f64,
@@ -74,9 +85,13 @@ impl Concurrency {
             last: 0.0,
             judged: 0,
             fast: true,
+            was_full: false,
+            hopeless: (f64::INFINITY, now),
             shrinking: None,
             at_least: 0,
             held: 0.0,
+            back: (0, now),
+            rate: 0.0,
             began: now,
             work: 0.0,
             working: (0, now),
@@ -110,6 +125,7 @@ impl Concurrency {
 
     /// A permit came back after this time.
     pub(crate) fn returned(&mut self, held: Duration) {
+        self.back.0 += 1;
         let held = micros(held) as f64;
         let weight = 1.0 / (2.0 * self.limit).max(10.0);
         self.held = if self.held == 0.0 { held } else { self.held + weight * (held - self.held) };
@@ -138,14 +154,31 @@ impl Concurrency {
         self.count += 1;
     }
 
-    /// Whether a time is clearly longer than usual.
+    /// Whether a time is clearly longer than usual, or nothing is usual yet.
     pub(crate) fn is_slow(&self, took: Duration) -> bool {
-        self.usual > 0.0 && micros(took) as f64 > SLOW * self.usual
+        micros(took) as f64 > SLOW * self.usual
     }
 
-    /// Requests a second that go through when the limit is used (Little's law); `None` while nothing is known.
+    /// What an answer usually takes.
+    pub(crate) fn usual(&self) -> Duration {
+        Duration::from_micros(self.usual as u64)
+    }
+
+    /// Counts what came back lately.
+    pub(crate) fn count(&mut self, now: Tick) {
+        let (back, since) = std::mem::replace(&mut self.back, (0, now));
+        let secs = now.since(since).as_secs_f64();
+        if secs > 0.0 {
+            let back = f64::from(back);
+            let many = back.max(self.rate * secs);
+            self.rate += many / (many + 20.0) * (back / secs - self.rate);
+        }
+    }
+
+    /// Requests a second that go through when the limit is used (Little's law), or that really went through of late: while
+    /// the limit changes, how long permits were held still tells of the old one. `None` while nothing is known.
     pub(crate) fn drain(&self) -> Option<f64> {
-        (self.held > 0.0).then(|| self.limit.floor() * 1e6 / self.held)
+        (self.held > 0.0).then(|| (self.limit.floor() * 1e6 / self.held).max(self.rate))
     }
 
     /// Judges the window if it is over.
@@ -155,6 +188,15 @@ impl Concurrency {
         if micros(now.since(self.began)) < window || self.latencies.len() < SAMPLES_LEAST {
             return;
         }
+        if 2 * self.cut > self.count {
+            // Hardly anybody stays to the end. How long it would have taken is not known, only that it is far too much.
+            self.fast = false;
+            self.shrinking = None;
+            self.hopeless = (self.limit, now.after(REMEMBERED));
+            self.limit = (self.limit * HOPELESS).max(self.least.min(self.most));
+            self.begin(now);
+            return;
+        }
         let middle = self.latencies.len() / 2;
         let median = (*self.latencies.select_nth_unstable(middle).1 as f64).max(1.0);
         let weight = self.latencies.len() as f64 / (self.latencies.len() as f64 + 40.0);
@@ -162,7 +204,16 @@ impl Concurrency {
             if self.smooth == 0.0 { median } else { self.smooth * (median / self.smooth).powf(weight) };
         self.working(self.working.0, now);
         let used = self.work / micros(now.since(self.began)) as f64;
-        self.judge(median, used >= 0.8 * self.limit.floor());
+        if self.hopeless.1 <= now {
+            self.hopeless.0 = f64::INFINITY;
+        }
+        let full = used >= 0.8 * self.limit.floor();
+        self.judge(median, full);
+        self.was_full = full;
+        self.begin(now);
+    }
+
+    fn begin(&mut self, now: Tick) {
         self.latencies.clear();
         self.count = 0;
         self.cut = 0;
@@ -197,9 +248,10 @@ impl Concurrency {
         self.at_least = 0;
         if smooth > WELL * self.usual {
             self.fast = false;
-        } else if full {
+        } else if full && self.was_full && 5 * self.cut < self.count {
             let more = if self.fast { (self.limit / 4.0).max(1.0) } else { 1.0 };
-            self.limit = (self.limit + more).min(self.most);
+            let most = self.most.min(0.75 * self.hopeless.0).max(self.limit);
+            self.limit = (self.limit + more).min(most);
             self.shrinking = None;
         }
     }
@@ -210,8 +262,6 @@ impl Concurrency {
         match self.shrinking {
             // A limit that nobody feels cannot be what makes it slow.
             _ if !full => self.shrinking = None,
-            // Nor can it be told whether it helps, when nobody stays to the end.
-            _ if 2 * self.cut > self.count => self.shrinking = None,
             None => self.shrinking = Some((self.limit, median)),
             Some((before, then)) if self.limit <= 0.7 * before => {
                 if median >= 0.87 * then {

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Nobody waits longer for a permit, or than a fifth of their time.
+/// How long one waits for a permit at most, and never more than a fifth of the request's time.
 const WAIT_MOST: Duration = Duration::from_millis(100);
 /// Those who have waited long enough are looked for this often at most.
 const SWEEP: Duration = Duration::from_millis(5);
@@ -99,7 +99,7 @@ impl Origin {
             return Admission::Go(permit);
         }
         self.pressed = true;
-        let until = tick.after(WAIT_MOST.min(arrival.deadline / 5));
+        let until = tick.after(self.wait_most(class).min(arrival.deadline / 5));
         match self.queue.push(class, until, self.waiting_most(), tick) {
             Some(ticket) => Admission::Wait(ticket),
             None => Admission::Shed(self.shed(class, ShedWhy::Overload)),
@@ -202,6 +202,12 @@ impl Origin {
         self.shares.cut() || self.queue.len() > 0 || self.working() >= self.limit()
     }
 
+    /// How long one may wait. Before a slow server, where a permit is rarely free, those who go first get the time that it
+    /// takes; they are few.
+    fn wait_most(&self, class: Class) -> Duration {
+        if class <= Class::Known { WAIT_MOST.max(self.concurrency.usual() / 2) } else { WAIT_MOST }
+    }
+
     /// As many may wait in one class as could be served in twice the time that they may.
     fn waiting_most(&self) -> usize {
         let served = self.concurrency.drain().map_or(0.0, |drain| 2.0 * drain * WAIT_MOST.as_secs_f64());
@@ -268,6 +274,7 @@ impl Origin {
         self.turned = tick;
         self.pool.turn(tick);
         self.concurrency.turn(tick);
+        self.concurrency.count(tick);
         self.resize();
         self.shares.turn(self.concurrency.drain(), self.pressed, tick);
         self.pressed = self.queue.len() > 0;

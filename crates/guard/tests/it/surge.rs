@@ -83,6 +83,17 @@ fn eight_thousandfold() {
     check(SLOW, 8_000.0, 0.85, 0.90);
 }
 
+/// A server that can do less than it is given at first, and so slowly that nobody would stay for the answer.
+#[test]
+fn a_server_of_two_places() {
+    let surge = surge(ServerShape { permits: 2, service: 500_000, varies: false }, 1_000.0);
+    let surge = Surge { to: 40 * SEC, end: 50 * SEC, tries: 1, ..surge };
+    let mut story = run(surge, 1_000.0);
+    assert!(story.goodput(&surge) >= 0.75, "{}", story.goodput(&surge));
+    assert!(story.known.part() >= 0.6, "{:?}", story.known);
+    assert!(story.p99() <= SEC);
+}
+
 #[test]
 fn with_times_that_vary() {
     for times in [2.0, 10.0] {
@@ -98,7 +109,7 @@ fn newcomers_keep_their_part() {
     assert!(story.goodput(&surge) >= 0.90);
     let capacity = surge.server.capacity() * 20.0;
     let newcomers = f64::from(story.first.served) / capacity;
-    assert!((0.03..0.10).contains(&newcomers), "{newcomers}");
+    assert!((0.025..0.10).contains(&newcomers), "{newcomers}");
 }
 
 /// Anybody may ask for an urgent path: a flood of it leaves known visitors half of the servers.

@@ -281,6 +281,8 @@ impl Diagnose {
         let mut sorted = Sorted::default();
         let mut claims: BTreeMap<Thing, IncidentId> = BTreeMap::new();
         let mut home: BTreeMap<FindingId, IncidentId> = BTreeMap::new();
+        // A service that surges as part of an incident brings its failing names along.
+        let mut shared: BTreeMap<Thing, IncidentId> = BTreeMap::new();
 
         for incident in self.known.open() {
             let members: Vec<&Finding> =
@@ -292,6 +294,9 @@ impl Diagnose {
             }
             for finding in &members {
                 home.insert(finding.id, older);
+                if let Some(root) = roots.get(&finding.id).filter(|root| root.kind == Kind::Service) {
+                    shared.entry(root.clone()).or_insert(older);
+                }
             }
             sorted.causes.entry(older).or_insert(cause);
             sorted.members.entry(older).or_default();
@@ -338,7 +343,14 @@ impl Diagnose {
                 };
                 open.find(goes_on).map(|incident| incident.id)
             };
-            match claims.get(root).copied().or_else(stays).or_else(joins).or_else(goes_on) {
+            match claims
+                .get(root)
+                .or_else(|| shared.get(root))
+                .copied()
+                .or_else(stays)
+                .or_else(joins)
+                .or_else(goes_on)
+            {
                 Some(incident) => _ = sorted.members.entry(incident).or_default().insert(finding.id),
                 None => _ = sorted.groups.entry(root.clone()).or_default().insert(finding.id),
             }
@@ -511,9 +523,17 @@ fn followed(graph: &Graph, cause: &Thing, members: &[&Finding], roots: &BTreeMap
     let any_root = |finding: &&&Finding| roots.get(&finding.id);
     if cause.kind == Kind::Service {
         // What the edge saw of it turns out to come from elsewhere: visitors that another service passes on.
-        let own = members.iter().filter(|finding| finding.about == *cause);
-        if let Some(from) = own.filter_map(|finding| roots.get(&finding.id)).find(|root| *root != cause) {
+        let own = || members.iter().filter(|finding| finding.about == *cause);
+        if let Some(from) = own().filter_map(|finding| roots.get(&finding.id)).find(|root| *root != cause) {
             return from.clone();
+        }
+        // It is over, and the edge sees something else that still hurts.
+        let other =
+            members.iter().filter(|finding| hurts(finding) && traffic::is_of_the_edge(&finding.fault));
+        if own().next().is_none()
+            && let Some(root) = other.filter_map(|finding| roots.get(&finding.id)).next()
+        {
+            return root.clone();
         }
         // Names that seemed to fail each for itself turn out to have a cause: the one that explains most of them. A service
         // gives way to one that it needs, never the other way round, and in a circle not at all.

@@ -4,7 +4,7 @@ use crate::world::*;
 use insta::assert_snapshot;
 use model::fault::{Fault, TlsFault};
 use model::plan::Caller;
-use model::{CallerId, FindingId, IncidentId, ServiceId, Thing, Weight};
+use model::{CallerId, FindingId, Happened, IncidentId, ServiceId, Thing, Weight};
 
 fn world() -> World {
     let mut w = World::new();
@@ -111,7 +111,7 @@ fn what_explains_what() {
         Pass(u64),
     }
     use Do::{Close, Open, Pass};
-    let table: [(&str, &[Do], &[&str]); 14] = [
+    let table: [(&str, &[Do], &[&str]); 16] = [
         ("a surge alone", &[Open("service.api", surge)], &["service.api"]),
         (
             "names fail as overloaded ones do",
@@ -160,6 +160,31 @@ fn what_explains_what() {
             &["service.api"],
         ),
         (
+            "a second wave while limits still fight, and names fail",
+            &[
+                Open("service.api", surge),
+                Open("service.auth", conflict),
+                Close(1),
+                Open("service.api", surge),
+                Open("host.api.acme.io", status),
+                Pass(9),
+            ],
+            &["service.api"],
+        ),
+        (
+            "a second wave just when they cease to fight",
+            &[
+                Open("service.api", surge),
+                Open("service.auth", conflict),
+                Close(1),
+                Close(2),
+                Open("service.api", surge),
+                Open("host.api.acme.io", status),
+                Pass(9),
+            ],
+            &["service.api"],
+        ),
+        (
             "limits fight and names fail",
             &[Open("host.api.acme.io", status), Open("service.auth", conflict), Pass(9)],
             &["service.auth"],
@@ -189,6 +214,10 @@ fn what_explains_what() {
         let mut causes: Vec<String> = open.map(|incident| incident.diagnosis.cause.to_string()).collect();
         causes.sort_unstable();
         assert_eq!(causes, expected, "{what}");
+        // Nobody is woken for an incident that turns out to be part of another.
+        let opened =
+            w.journal.iter().filter(|event| matches!(event.happened, Happened::IncidentOpened { .. }));
+        assert_eq!(opened.count(), expected.len(), "{what}");
         w.restart();
     }
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
-  ci                 everything that must be green: format, tidy, clippy, tests, simulation, drill, licences
+  ci                 everything that must be green: format, tidy, clippy, tests, simulation, drills, licences
   fix                format, and mend what clippy can mend
   bless              accept snapshots and stories, draw ARCHITECTURE.md's picture and the generated docs anew
   draw               ARCHITECTURE.md's picture alone
@@ -63,6 +63,7 @@ fn ci() -> Done {
     step("drill expired-name, killed eight times", || {
         built("mainstay", &["drill", "expired-name", "--kills", "8", "--brief"])
     })?;
+    step("drill surge", || built("mainstay", &["drill", "surge", "--alone", "--brief"]))?;
     step("licences and sources", licences)
 }
 

@@ -11,8 +11,7 @@ load_before=$(load)
 run() { # peer, times: one flood against fresh processes; the generator's report goes to $folder/PEER.TIMES.json
     local each origin_pid
     # 8000 times 200 a second is more than a core can send: a slower origin then, and a usual traffic of 4 a second.
-    PLACES=10
-    if [ "$2" -ge 1000 ]; then each=500; else each=50; fi
+    if [ "$2" -ge 1000 ]; then PLACES=2 each=100; else PLACES=10 each=50; fi
     CAPACITY=$((PLACES * 1000 / each)) BUSY=$((PLACES * 3)) RATE=$((PLACES * 54000 / each))
     ORIGIN=$(free_port) HTTP=$(free_port) SITE=$(free_port)
     begin 1 "$lab_origin" "127.0.0.1:$ORIGIN" --places "$PLACES" --each-ms "$each"; origin_pid=$pid
@@ -60,7 +59,7 @@ print("$(machine). $(peer_versions).")
 print("The proxy with one thread pinned to core 0; origin (it sleeps) and the lab's open-loop generator on core 1. Configurations: bench/peers/overload/.")
 print("nginx and HAProxy are told the origin's capacity; mainstay finds it out. Every visitor hangs up after a second; POST /login.")
 print("Times are those of the usual traffic, of which known visitors are half and first-time ones a quarter; the flood is the rest: 4,000 visitors, 92 % from 3 networks,")
-print("each below the limit per visitor; they come within 1.5 s before the surge is measured. Up to 100 times the usual traffic is what the origin can do, 200/s; at 8000 times it is 4/s before an origin of 10 places x 500 ms, 20/s. Other work on the machine: load $load_before before, $(load) after.\n")
+print("each below the limit per visitor; they come within 1.5 s before the surge is measured. Up to 100 times the usual traffic is what the origin can do, 200/s; at 8000 times it is 4/s before an origin of 2 places x 100 ms, 20/s. Other work on the machine: load $load_before before, $(load) after.\n")
 print("goodput: answered with success within a second, of what the origin can do (or of what was asked, if less). known, first: of what they asked.")
 print("p99: of what was admitted during the surge, and how many times that before it. normal: until 90 % are served for a second, once the surge is over.")
 print("CPU: of the proxy during the surge, for each refusal (all that it did is in it).\n")

@@ -30,20 +30,19 @@ for peer in $peers; do
     ask --http2 -D - -o /dev/null --data-binary "@$folder/message" -H 'content-type: application/grpc' -H 'te: trailers' \
         "https://grpc.test:$TLS/bench.Echo/Unary" | tr -d '\r' | grep -qi '^grpc-status: 0$' || { echo "$peer: no gRPC trailer" >&2; exit 1; }
 done
-measure() { # peer, name, h2load's further arguments...: appends "requests/s mean-ms µs-of-CPU-a-request"
+measure() { # peer, name, h2load's further arguments...: appends "requests/s mean-ms µs-of-CPU-a-request failed-of-1"
     local peer=$1 name=$2 before after
     shift 2
     before=$(cpu_ticks "${worker[$peer]}")
     taskset -c 1 h2load -t1 -c16 -m8 -D"$secs" --connect-to="127.0.0.1:${tls[$peer]}" "$@" >"$folder/h2load" 2>&1
     after=$(cpu_ticks "${worker[$peer]}")
-    awk -v busy=$((after - before)) -v hz="$(getconf CLK_TCK)" -v who="$peer $name" '
+    awk -v busy=$((after - before)) -v hz="$(getconf CLK_TCK)" '
         function ms(text) { if (text ~ /us$/) return text / 1000; if (text ~ /ms$/) return text + 0; return text * 1000 }
         /^finished in/ { rate = $4 }
-        /^requests:/ { n = $2; good = $8; failed = $10 + $12 + $14 }
+        /^requests:/ { n = $2 }
         /^status codes:/ { ok = $3 }
         /^time for request:/ { mean = ms($6) }
-        END { if (failed || ok < n || !n) { print who ": " failed " failed, " ok " of " n " with 2xx" > "/dev/stderr"; exit 1 }
-              printf "%.0f %.3f %.2f\n", rate, mean, busy / hz * 1e6 / n }' "$folder/h2load" >>"$folder/$name.$peer"
+        END { if (!n) exit 1; printf "%.0f %.3f %.2f %.6f\n", rate, mean, busy / hz * 1e6 / n, (n - ok) / n }' "$folder/h2load" >>"$folder/$name.$peer"
 }
 all=($peers)
 for round in $(seq "$rounds"); do
@@ -105,7 +104,9 @@ for what, words in (("h2", "HTTP/2, two bytes"), ("grpc", "gRPC, unary")):
         rows = read(what, peer)
         base = read(what, "haproxy") if "haproxy" in peers else rows
         cell = lambda column, digits: f"{median(rows, column):.{digits}f} ({median(rows, column) / median(base, column):.2f})"
-        print(f"| {peer} | {cell(0, 0)} | {cell(1, 2)} | {cell(2, 1)} |")
+        failed = max(row[3] for row in rows)
+        name = peer if failed < 1e-4 else f"{peer} (**up to {failed:.1%} of a round not answered with success: not comparable**)"
+        print(f"| {name} | {cell(0, 0)} | {cell(1, 2)} | {cell(2, 1)} |")
 print("\n## TLS sessions\n\nA client of rustls connects again $reconnects times with what it was given.\n\n| | resumed |\n|---|---|")
 for peer in peers:
     seen = json.load(open(f"{folder}/resume.{peer}"))

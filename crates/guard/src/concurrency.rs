@@ -23,6 +23,9 @@ const SAMPLES_MOST: usize = 256;
 /// Of the usual: above, the limit shrinks; below, it may grow.
 const SLOW: f64 = 1.5;
 const WELL: f64 = 1.25;
+/// Less than this above the usual, in microseconds, is no sign of anything: where an answer takes a fraction of a millisecond, a
+/// busy neighbour on the processor doubles it.
+const NOISE: f64 = 5_000.0;
 /// How fast the usual follows: of the gap when latency falls, by this factor when it rises; and how many windows make the
 /// first opinion.
 const FALLS: f64 = 0.03;
@@ -156,7 +159,12 @@ impl Concurrency {
 
     /// Whether a time is clearly longer than usual, or nothing is usual yet.
     pub(crate) fn is_slow(&self, took: Duration) -> bool {
-        micros(took) as f64 > SLOW * self.usual
+        micros(took) as f64 > self.above(SLOW)
+    }
+
+    /// So many times the usual, and clearly more than the noise.
+    fn above(&self, times: f64) -> f64 {
+        (times * self.usual).max(self.usual + NOISE * (times - 1.0) * 2.0)
     }
 
     /// What an answer usually takes.
@@ -240,16 +248,17 @@ impl Concurrency {
             self.last = median;
         }
         // The smoothed one lags: what was slow a moment ago is not cut down for it.
-        if median.min(smooth) > SLOW * self.usual {
+        if median.min(smooth) > self.above(SLOW) {
             self.fast = false;
             self.shrink(median, full);
             return;
         }
         self.at_least = 0;
-        if smooth > WELL * self.usual {
+        if smooth > self.above(WELL) {
             self.fast = false;
         } else if full && self.was_full && 5 * self.cut < self.count {
-            let more = if self.fast { (self.limit / 4.0).max(1.0) } else { 1.0 };
+            // One more, or a sixteenth: a wide limit follows growing traffic as quickly as a narrow one.
+            let more = (self.limit / if self.fast { 4.0 } else { 16.0 }).max(1.0);
             let most = self.most.min(0.75 * self.hopeless.0).max(self.limit);
             self.limit = (self.limit + more).min(most);
             self.shrinking = None;

@@ -94,6 +94,19 @@ fn a_server_of_two_places() {
     assert!(story.p99() <= SEC);
 }
 
+/// Answers within a fraction of a millisecond that take twice as long while a neighbour is busy: no overload, there is room.
+#[test]
+fn quick_servers_on_a_busy_machine() {
+    let quick = ServerShape { permits: 64, service: 400, varies: true };
+    let busy = ServerShape { service: 800, ..quick };
+    // Three tenths of what it can, and then six tenths.
+    let surge = Surge { known: 0.1, quiet: 0.2, flood: 0.2, tries: 1, then: Some(busy), ..surge(quick, 0.3) };
+    let surge = Surge { from: 2 * SEC, to: 6 * SEC, end: 6 * SEC, ..surge };
+    let story = run(surge, 0.3);
+    assert!(story.known.part() >= 0.999, "{:?}", story.known);
+    assert!(story.first.part() >= 0.98, "{:?}", story.first);
+}
+
 #[test]
 fn with_times_that_vary() {
     for times in [2.0, 10.0] {

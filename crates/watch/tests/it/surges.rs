@@ -2,7 +2,10 @@
 
 use crate::edge::*;
 use insta::assert_snapshot;
-use model::{Fault, Weight};
+use model::traffic::ServerState;
+use model::{Fault, PoolId, Weight};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 #[test]
 fn a_flood_is_named_within_seconds_and_told_again_only_when_it_became_another() {
@@ -123,4 +126,46 @@ fn what_is_usual_survives_a_restart_in_the_midst_of_a_flood() {
     let finding = w.watch.findings().values().next().unwrap();
     let Fault::Surge { times, .. } = &finding.fault else { panic!("{finding:?}") };
     assert_eq!(*times, Some(200), "an hour of it is not what is usual");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    /// Any traffic at all, with gaps, restarts and changes of the plan: one finding a thing and word, none from the
+    /// future, no turning in a circle, and a journal that says seldom what is usual.
+    #[test]
+    fn whatever_the_edge_counts(steps in prop::collection::vec((0u64..3, 0u64..6, 0u8..30, 0u8..4), 1..250)) {
+        let mut w = world();
+        let begun = w.now;
+        for (rate, share, special, state) in steps {
+            match special {
+                0 => w.restart(),
+                1 => _ = w.let_pass(std::time::Duration::from_secs(40)),
+                2 => _ = w.let_pass(std::time::Duration::from_secs(4_000)),
+                3 => {
+                    w.plan.digest += "+";
+                    w.tick();
+                }
+                _ => {
+                    let requests = 10u64.pow(u32::try_from(rate * 2).unwrap());
+                    let mut rollup = refused("auth-web", share * rate, 2);
+                    rollup.span = std::time::Duration::from_millis(300 + 700 * u64::from(state));
+                    rollup.services.insert("auth".into(), traffic(requests, requests * share / 6));
+                    let states = [ServerState::Serving, ServerState::Down, ServerState::Ejected, ServerState::Draining];
+                    let pool = rollup.pools.get_mut(&PoolId("auth".into())).unwrap();
+                    pool.servers[0].state = states[usize::from(state)];
+                    rollup.strangers.insert(format!("s{share}.acme.com"), 5);
+                    w.rolls(usize::from(special), &rollup);
+                }
+            }
+            let mut words = BTreeSet::new();
+            for finding in w.watch.findings().values() {
+                prop_assert!(words.insert((finding.about.clone(), finding.fault.word())), "twice: {finding:?}");
+                prop_assert!(finding.since <= w.now);
+            }
+        }
+        let hours = usize::try_from((w.now.as_second() - begun.as_second()) / 3_600).unwrap();
+        prop_assert!(w.learned() <= 2 * (hours + 1), "{} lines of what is usual in {hours} h", w.learned());
+        w.restart();
+    }
 }

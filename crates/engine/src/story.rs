@@ -2,8 +2,8 @@
 
 use crate::views::{PagingLine, TimelineLine};
 use model::event::{Event, Happened};
-use model::{FindingId, IncidentId, PageId, Time};
-use std::collections::BTreeMap;
+use model::{DenialId, FindingId, IncidentId, PageId, Time};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lines kept for one incident. A page that rings for a week must not eat the memory.
 const LINES_MAX: usize = 400;
@@ -16,6 +16,9 @@ pub(crate) struct Stories {
     incidents: BTreeMap<IncidentId, Story>,
     findings: BTreeMap<FindingId, Vec<TimelineLine>>,
     pages: BTreeMap<PageId, IncidentId>,
+    /// What people do to traffic is part of whatever goes on.
+    open: BTreeSet<IncidentId>,
+    denied: BTreeMap<DenialId, String>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,6 +65,7 @@ impl Stories {
             }
             Happened::IncidentOpened { incident, diagnosis, .. }
             | Happened::IncidentDiagnosed { incident, diagnosis } => {
+                self.open.insert(*incident);
                 let story = self.incidents.entry(*incident).or_default();
                 for id in &diagnosis.findings {
                     if !story.findings.contains(id) {
@@ -77,10 +81,31 @@ impl Stories {
                 }
             }
             Happened::IncidentMerged { incident, into } => {
+                self.open.remove(incident);
                 self.story(*incident).tell(at, format!("turned out to be part of {into}"));
             }
             Happened::IncidentResolved { incident, sentence } => {
+                self.open.remove(incident);
                 self.story(*incident).tell(at, format!("Over: {sentence}"));
+            }
+            Happened::TrafficDenied { denial } => {
+                let what = match &denial.service {
+                    Some(service) => format!("{} at {service}", denial.what),
+                    None => denial.what.to_string(),
+                };
+                let until = denial.until.strftime("%H:%M UTC");
+                self.tell_open(at, &format!("{} denied {what} until {until}", denial.by));
+                self.denied.insert(denial.id, what);
+            }
+            Happened::DenialLifted { denial, by } => {
+                let what = self.denied.remove(denial).unwrap_or_else(|| denial.to_string());
+                self.tell_open(
+                    at,
+                    &match by {
+                        Some(by) => format!("{by} let {what} through again"),
+                        None => format!("{what} is let through again: its time was over"),
+                    },
+                );
             }
             Happened::IncidentAcknowledged { incident, by, via, until } => {
                 let until = until.strftime("%H:%M UTC");
@@ -123,6 +148,12 @@ impl Stories {
         }
         while self.pages.len() > INCIDENTS_MAX {
             self.pages.pop_first();
+        }
+    }
+
+    fn tell_open(&mut self, at: Time, text: &str) {
+        for id in self.open.clone() {
+            self.story(id).tell(at, text.to_owned());
         }
     }
 

@@ -1,7 +1,7 @@
 //! What people deny: until when, through restarts, and what is refused.
 
 use crate::Bench;
-use crate::surge::{plan, quiet};
+use crate::surge::{flood, plan, quiet};
 use engine::Engine;
 use model::input::Refused;
 use model::{DenialId, DenyWhat, Happened, Input, ServiceId, time};
@@ -33,6 +33,25 @@ fn a_denial_undoes_itself_even_when_nothing_else_happens() {
     }
     assert!(bench.engine.policy().denials.is_empty());
     assert_eq!(bench.count(|it| matches!(it, Happened::DenialLifted { by: None, .. })), 1);
+}
+
+#[test]
+fn what_people_deny_is_part_of_the_story_of_what_goes_on() {
+    let mut bench = Bench::with(plan());
+    bench.seconds(30, &quiet());
+    bench.hear(deny(None, HOUR)).unwrap();
+    bench.seconds(5, &flood());
+    bench.hear(deny(Some("auth"), HOUR)).unwrap();
+    bench.hear(Input::Lift { denial: DenialId(2), by: "bo".to_owned() }).unwrap();
+    let told: Vec<String> =
+        bench.engine.views().now.open[0].timeline.iter().map(|line| line.text.clone()).collect();
+    assert!(told.contains(&"ana denied country XX at auth until 04:00 UTC".to_owned()), "{told:?}");
+    assert!(told.contains(&"bo let country XX at auth through again".to_owned()), "{told:?}");
+    assert_eq!(
+        told.iter().filter(|line| line.contains("denied")).count(),
+        1,
+        "what was before is no part of it"
+    );
 }
 
 #[test]

@@ -160,7 +160,7 @@ pub(crate) fn fight() -> Rollup {
 }
 
 impl Bench {
-    fn seconds(&mut self, count: usize, rollup: &Rollup) {
+    pub(crate) fn seconds(&mut self, count: usize, rollup: &Rollup) {
         for _ in 0..count {
             self.later(1);
             self.hear(Input::RolledUp(rollup.clone())).unwrap();

@@ -109,6 +109,8 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
     let parts = conn.into_parts();
     let socket = parts.io.into_inner();
     let rest = if socket.before.is_empty() { parts.read_buf } else { socket.before };
+    // Not as part of hyper's buffer, which would be kept with it.
+    let rest = Bytes::copy_from_slice(&rest);
     if line.tunnel.borrow().is_some() {
         End::Tunnel(socket.stream, rest)
     } else if ended {

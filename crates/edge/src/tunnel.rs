@@ -23,9 +23,12 @@ thread_local! {
 }
 
 /// Copies until both sides have closed, or one fails.
-pub(crate) async fn run(visitor: Stream, early: Bytes, conn: Box<Conn>) {
+pub(crate) fn run(visitor: Stream, early: Bytes, conn: Box<Conn>) -> impl Future<Output = ()> {
+    // Outside of the future, which would keep the box of the connection for as long as it lives.
     let mut tunnel = Tunnel::new(visitor, early, *conn);
-    let _ = poll_fn(|cx| tunnel.poll(cx)).await;
+    async move {
+        let _ = poll_fn(|cx| tunnel.poll(cx)).await;
+    }
 }
 
 /// The same for one stream of a visitor's HTTP/2 connection, once it is a tunnel.
@@ -66,7 +69,7 @@ impl<V: AsyncRead + AsyncWrite + Unpin> Tunnel<V> {
     fn new(visitor: V, early: Bytes, conn: Conn) -> Box<Self> {
         let (server, first) = conn.into_parts();
         let way = |held| Way { held, state: State::Open };
-        Box::new(Self { visitor, server, up: way(early), down: way(first.freeze()) })
+        Box::new(Self { visitor, server, up: way(early), down: way(first) })
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -128,8 +128,8 @@ impl Conn {
     }
 
     /// The socket, and what was read beyond the head.
-    pub(crate) fn into_parts(self) -> (Stream, BytesMut) {
-        (self.stream, self.read)
+    pub(crate) fn into_parts(self) -> (Stream, Bytes) {
+        (self.stream, Bytes::copy_from_slice(&self.read))
     }
 }
 

@@ -106,7 +106,7 @@ impl Ask<'_> {
                     Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
                 },
             };
-            self.write_head(&mut conn.head);
+            write_head(&mut conn.head, self.parts, self.host, self.wishes, self.framing, self.own);
             let upload = body.take().map(|body| {
                 let mut upload =
                     Upload::new(body, self.framing == Framing::Chunked, self.room, thread.ticks.now());
@@ -166,30 +166,6 @@ impl Ask<'_> {
             polled
         })
         .await
-    }
-
-    fn write_head(&self, out: &mut Vec<u8>) {
-        let target = self.parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        // A WebSocket by HTTP/2 is a CONNECT with a path (RFC 8441); by HTTP/1.1 it is a GET.
-        let method = if self.parts.method == Method::CONNECT { &Method::GET } else { &self.parts.method };
-        codec::request_line(out, method, target, self.host.value.as_bytes());
-        for (name, value) in &self.parts.headers {
-            if passes(name) {
-                codec::line(out, name.as_str().as_bytes(), value.as_bytes());
-            }
-        }
-        codec::framing(out, self.framing);
-        if self.wishes.expects && self.framing != Framing::None {
-            out.extend_from_slice(b"expect: 100-continue\r\n");
-        }
-        if let Some(to) = &self.wishes.upgrade {
-            out.extend_from_slice(b"connection: upgrade\r\n");
-            codec::line(out, b"upgrade", to.as_bytes());
-        }
-        for (name, value) in self.own.iter() {
-            codec::line(out, name.as_bytes(), value);
-        }
-        out.extend_from_slice(b"\r\n");
     }
 
     async fn http2(
@@ -263,5 +239,103 @@ impl Ask<'_> {
             }
         }
         Some(head)
+    }
+}
+
+/// The head of a request as a server gets it.
+fn write_head(out: &mut Vec<u8>, parts: &Parts, host: &Host, wishes: &Wishes, framing: Framing, own: &Own) {
+    let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    // A WebSocket by HTTP/2 is a CONNECT with a path (RFC 8441); by HTTP/1.1 it is a GET.
+    let method = if parts.method == Method::CONNECT { &Method::GET } else { &parts.method };
+    codec::request_line(out, method, target, host.value.as_bytes());
+    for (name, value) in &parts.headers {
+        if passes(name) {
+            codec::line(out, name.as_str().as_bytes(), value.as_bytes());
+        }
+    }
+    codec::framing(out, framing);
+    if wishes.expects && framing != Framing::None {
+        out.extend_from_slice(b"expect: 100-continue\r\n");
+    }
+    if let Some(to) = &wishes.upgrade {
+        out.extend_from_slice(b"connection: upgrade\r\n");
+        codec::line(out, b"upgrade", to.as_bytes());
+    }
+    for (name, value) in own.iter() {
+        codec::line(out, name.as_bytes(), value);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::head::examine;
+    use proptest::prelude::*;
+
+    const NASTY: [&str; 14] = [
+        "host",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "te",
+        "upgrade",
+        "expect",
+        "keep-alive",
+        "content_length",
+        "transfer_encoding",
+        "x-forwarded-for",
+        "mainstay-visitor",
+        "cookie",
+        "x-a",
+    ];
+    const WORDS: [&str; 10] = [
+        "a.test",
+        "close, x-a",
+        "content-length",
+        "chunked",
+        "5",
+        "upgrade, host",
+        "websocket",
+        "100-continue",
+        "trailers",
+        "a.test:80",
+    ];
+
+    proptest! {
+        #[test]
+        fn whatever_is_passed_on_is_read_in_one_way_only(
+            host in 0..2usize,
+            fields in prop::collection::vec((0..NASTY.len(), 0..WORDS.len() * 2, prop::collection::vec(any::<u8>(), 0..12)), 0..8),
+            target in "(/[ -~]{0,12}|http://a.test/x|[*])",
+            framing in 0..3usize,
+        ) {
+            let mut request = Request::builder().uri(target);
+            if host == 1 {
+                request = request.header("host", "a.test");
+            }
+            for (name, word, bytes) in fields {
+                let value = WORDS.get(word).map_or(bytes, |word| word.as_bytes().to_vec());
+                request = request.header(NASTY[name], value);
+            }
+            let Ok(request) = request.body(()) else { return Ok(()) };
+            let mut parts = request.into_parts().0;
+            let Ok((host, wishes)) = examine(&mut parts) else { return Ok(()) };
+            let framing = [Framing::None, Framing::Length(5), Framing::Chunked][framing];
+            let mut out = Vec::new();
+            write_head(&mut out, &parts, &host, &wishes, framing, &Own::default());
+            let mut lines = [httparse::EMPTY_HEADER; 64];
+            let mut read = httparse::Request::new(&mut lines);
+            prop_assert_eq!(read.parse(&out), Ok(httparse::Status::Complete(out.len())), "{}", out.escape_ascii());
+            let count = |name: &str| read.headers.iter().filter(|line| line.name == name).count();
+            prop_assert_eq!(count("host"), 1);
+            let framed = count("content-length") + count("transfer-encoding");
+            prop_assert_eq!(framed, usize::from(framing != Framing::None));
+            prop_assert!(count("connection") <= 1 && count("upgrade") == count("connection"));
+            for gone in ["keep-alive", "te", "content_length", "transfer_encoding", "x-forwarded-for", "mainstay-visitor"] {
+                prop_assert_eq!(count(gone), 0, "{}", gone);
+            }
+            prop_assert!(!out.windows(2).any(|two| (two[0] == b'\r') != (two[1] == b'\n')), "{}", out.escape_ascii());
+        }
     }
 }

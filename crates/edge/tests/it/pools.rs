@@ -164,3 +164,54 @@ fn a_certificate_that_is_not_the_servers_is_a_502_without_retries_or_ejection() 
     edge.reload(&terms(&[at], &words("tls = \"other.test\""))).unwrap();
     assert_eq!(status(&ask(door(&edge, false), GET)), 200);
 }
+
+#[test]
+fn a_hundred_reloads_fail_no_request() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    let servers = [Server::saying(OK), Server::saying(OK)];
+    let words = || Words { pool: "begin = 100", ..Words::default() };
+    let edge = edge(&[servers[0].at, servers[1].at], &words());
+    let at = door(&edge, false);
+    let (over, served) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicUsize>::default());
+    let failed: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let visitors: Vec<_> = (0..4)
+        .map(|n| {
+            let (over, failed, served) = (Arc::clone(&over), Arc::clone(&failed), Arc::clone(&served));
+            std::thread::spawn(move || {
+                let mut socket = connect(at);
+                let mut asked = 0;
+                while !over.load(Ordering::Relaxed) {
+                    // Some keep their connection for all of it, some come anew each time.
+                    if n % 2 == 0 && asked % 5 == 0 {
+                        socket = connect(at);
+                    }
+                    asked += 1;
+                    let _ = socket.write_all(GET.as_bytes());
+                    let told = answer(&mut socket);
+                    if status(&told) == 200 {
+                        served.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        failed.lock().unwrap().push(told);
+                    }
+                }
+            })
+        })
+        .collect();
+    for n in 0..100 {
+        let some = if n % 3 == 0 { vec![servers[0].at] } else { vec![servers[1].at, servers[0].at] };
+        edge.reload(&terms(&some, &words())).unwrap();
+        let before = served.load(Ordering::Relaxed);
+        wait("requests between reloads", || served.load(Ordering::Relaxed) > before + 10);
+    }
+    over.store(true, Ordering::Relaxed);
+    visitors.into_iter().for_each(|visitor| visitor.join().unwrap());
+    let failed = failed.lock().unwrap();
+    assert!(
+        failed.is_empty(),
+        "{} of {}: {:?}",
+        failed.len(),
+        served.load(Ordering::Relaxed),
+        failed.first()
+    );
+}

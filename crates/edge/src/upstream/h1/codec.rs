@@ -3,11 +3,15 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use memchr::memmem::Finder;
 use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 
 /// A response's head may be as long as this.
 pub(crate) const HEAD_MAX: usize = 64 * 1024;
 const LINES_MAX: usize = 128;
+/// Finds where a head ends; made once, since that costs as much as the search.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +93,7 @@ pub(crate) fn response(
     method: &Method,
     map: &mut HeaderMap,
 ) -> Result<Option<Head>, Malformed> {
-    let Some(end) = memchr::memmem::find(buf, b"\r\n\r\n") else {
+    let Some(end) = END.find(buf) else {
         return if buf.len() > HEAD_MAX { Err(Malformed::TooLong) } else { Ok(None) };
     };
     if end > HEAD_MAX {

@@ -11,7 +11,7 @@ use crate::stream::Stream;
 use crate::tasks::Local;
 use crate::thread::Thread;
 use crate::ticks::{Alarm, ticks};
-use crate::tunnel;
+use crate::tunnel::{self, Tunnel};
 use bytes::Bytes;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -53,10 +53,11 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
                 }
             }
             End::Tunnel(socket, rest) => {
-                if let Some(conn) = line.tunnel.take() {
-                    drop(alarm);
-                    drop(line);
-                    tunnel::run(socket, rest, conn).await;
+                // The connection's own box is gone before the tunnel begins, which may live for days.
+                let tunnel = line.tunnel.take().map(|conn| Tunnel::new(socket, rest, *conn));
+                drop((alarm, line));
+                if let Some(tunnel) = tunnel {
+                    tunnel::run(tunnel).await;
                 }
                 return;
             }

@@ -23,12 +23,8 @@ thread_local! {
 }
 
 /// Copies until both sides have closed, or one fails.
-pub(crate) fn run(visitor: Stream, early: Bytes, conn: Box<Conn>) -> impl Future<Output = ()> {
-    // Outside of the future, which would keep the box of the connection for as long as it lives.
-    let mut tunnel = Tunnel::new(visitor, early, *conn);
-    async move {
-        let _ = poll_fn(|cx| tunnel.poll(cx)).await;
-    }
+pub(crate) async fn run(mut tunnel: Box<Tunnel<Stream>>) {
+    let _ = poll_fn(|cx| tunnel.poll(cx)).await;
 }
 
 /// The same for one stream of a visitor's HTTP/2 connection, once it is a tunnel.
@@ -43,7 +39,8 @@ pub(crate) fn key() -> String {
     STANDARD.encode(fastrand::u128(..).to_be_bytes())
 }
 
-struct Tunnel<V> {
+/// Both ends and what is between them.
+pub(crate) struct Tunnel<V> {
     visitor: V,
     server: Stream,
     up: Way,
@@ -66,7 +63,7 @@ enum State {
 }
 
 impl<V: AsyncRead + AsyncWrite + Unpin> Tunnel<V> {
-    fn new(visitor: V, early: Bytes, conn: Conn) -> Box<Self> {
+    pub(crate) fn new(visitor: V, early: Bytes, conn: Conn) -> Box<Self> {
         let (server, first) = conn.into_parts();
         let way = |held| Way { held, state: State::Open };
         Box::new(Self { visitor, server, up: way(early), down: way(first) })

@@ -8,7 +8,8 @@
 //! |---|---|
 //! | [`edge`] | [`Edge`]: started, given new policies, stopped |
 //! | `listen`, `accept` | doors; a connection's place, its PROXY header, its protocol |
-//! | `serve`, `line` | a connection from its first byte to its last, parked while idle |
+//! | `proxy_protocol` | its header: bytes in, address out |
+//! | `serve`, `line`, `stream` | a connection from its first byte to its last, parked while idle |
 //! | `request` | one request: examined, judged, admitted, relayed, answered |
 //! | `head`, `forwarded`, `known` | smuggling and hop-by-hop rules; who asks behind hops; known visitors and own callers |
 //! | `refuse`, `body` | small honest pages; what follows the head |
@@ -16,6 +17,7 @@
 //! | `tunnel` | after a 101 |
 //! | `pool`, `health` | guard's origin behind a lock, those that wait; checks of health, names looked up |
 //! | `tls` | certificates by name, followed as files change; servers' certificates judged |
+//! | `own`, `tasks` | fields of the edge's own in one buffer; hyper's tasks on their own thread |
 //! | `shared`, `view`, `thread`, `ticks` | what all threads share, what one has for itself, its coarse clock |
 //! | [`seeing`] | ids, records, counts, traces |
 //! | [`geo`] | countries and autonomous systems |

@@ -7,12 +7,15 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 /// Bytes moved at once.
 const BUFFER: usize = 16 * 1024;
@@ -32,6 +35,14 @@ pub(crate) async fn http2(upgraded: OnUpgrade, conn: Box<Conn>) {
     let Ok(visitor) = upgraded.await else { return };
     let mut tunnel = Tunnel::new(TokioIo::new(visitor), Bytes::new(), *conn);
     let _ = poll_fn(|cx| tunnel.poll(cx)).await;
+}
+
+/// Nobody says goodbye when a cable is cut: the system asks now and then, so that a silent tunnel ends within minutes.
+pub(crate) fn watch(socket: &TcpStream) {
+    let asks = TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(20));
+    if let Err(why) = SockRef::from(socket).set_tcp_keepalive(&asks) {
+        tracing::debug!("a tunnel goes without keepalive: {why}");
+    }
 }
 
 /// A `Sec-WebSocket-Key`.
@@ -65,6 +76,7 @@ enum State {
 impl<V: AsyncRead + AsyncWrite + Unpin> Tunnel<V> {
     pub(crate) fn new(visitor: V, early: Bytes, conn: Conn) -> Box<Self> {
         let (server, first) = conn.into_parts();
+        watch(server.socket());
         let way = |held| Way { held, state: State::Open };
         Box::new(Self { visitor, server, up: way(early), down: way(first) })
     }

@@ -13,6 +13,7 @@
 //! | `request` | one request: examined, judged, admitted, relayed, answered |
 //! | `head`, `forwarded`, `known` | smuggling and hop-by-hop rules; who asks behind hops; known visitors and own callers |
 //! | `refuse`, `body` | small honest pages; what follows the head |
+//! | `content` | a request's body: read before a server's place is held, where it is short |
 //! | `upstream` | towards servers: HTTP/1.1 in the visitor's own task, HTTP/2 by hyper |
 //! | `tunnel` | after a 101 |
 //! | `pool`, `health` | guard's origin behind a lock, those that wait; checks of health, names looked up |
@@ -24,6 +25,7 @@
 
 mod accept;
 mod body;
+mod content;
 pub mod edge;
 mod forwarded;
 pub mod geo;

@@ -1,6 +1,7 @@
 //! One request: from its head to the head of its answer.
 
 use crate::body::{Body, End};
+use crate::content::Content;
 use crate::forwarded::{self, Origin};
 use crate::head::{self, Host};
 use crate::known::{CALLER, Visitor};
@@ -22,6 +23,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use model::plan::Protocol;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -103,6 +105,22 @@ async fn answer(
     let Some((place, pool)) = near.view.pool_of(route) else {
         return Ok(visit.shed(&NO_POOL, open, busy));
     };
+    let is_empty = body.as_ref().is_none_or(|body| body.is_end_stream());
+    let tunnels = wishes.upgrade.is_some();
+    let mut content = body.take().filter(|_| !is_empty && !tunnels).map(Content::new);
+    let limits = &near.view.edge.limits;
+    let tick = match &mut content {
+        None => tick,
+        // Over HTTP/2 both sides may speak at once, as in gRPC: such a body may wait for the answer.
+        Some(_) if pool.protocol == Protocol::Http2 => tick,
+        Some(content) => {
+            let read = content.read_before(&thread, ticks(limits.body_wait), limits.body_bytes);
+            if let Err(trouble) = Box::pin(read).await {
+                return Ok(visit.failed(&trouble, route, open, busy));
+            }
+            thread.tick()
+        }
+    };
     let arrival = Arrival { class: passed.class, visitor: passed.number, deadline: route.deadline };
     let deadline = thread.ticks.after(route.deadline);
     let (held, admitted) = match pool.arrive(tick, arrival).await {
@@ -111,16 +129,12 @@ async fn answer(
     };
     open.stamp(Phase::Admitted, admitted.0);
     let own = own(thread.own(), &line, &near, &parts, &host, &passed, &open.ids);
-    let is_empty = body.as_ref().is_none_or(|body| body.is_end_stream());
     let framing = match length {
         Some(0) if is_empty && !tells_length(&parts.method) => Framing::None,
         Some(length) => Framing::Length(length),
         None => Framing::Chunked,
     };
     let upgraded = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-    let tunnels = wishes.upgrade.is_some();
-    let body = body.take().filter(|_| !is_empty && !tunnels);
-    let limits = &near.view.edge.limits;
     let ask = Ask {
         thread: &thread,
         parts: &parts,
@@ -136,7 +150,7 @@ async fn answer(
     let Some(homes) = near.pools.get(place) else {
         return Ok(visit.shed(&NO_POOL, open, busy));
     };
-    let relayed = relay(&ask, homes, (held, admitted), body, &mut open).await;
+    let relayed = relay(&ask, homes, (held, admitted), content, &mut open).await;
     thread.keep_own(own);
     let response = match relayed {
         Ok(relayed) => {
@@ -266,7 +280,7 @@ async fn relay(
     ask: &Ask<'_>,
     homes: &Homes,
     (mut held, mut from): (Held, Tick),
-    mut body: Option<Incoming>,
+    mut body: Option<Content>,
     open: &mut Open,
 ) -> Result<Relayed, Trouble> {
     let mut attempts = 0;

@@ -1,6 +1,7 @@
 //! HTTP/2 towards a server: one connection a thread, by hyper. For gRPC: trailers both ways.
 
 use super::trouble::Trouble;
+use crate::content::Content;
 use crate::stream::Stream;
 use crate::tasks::Local;
 use bytes::Bytes;
@@ -59,13 +60,13 @@ impl Sender {
 
 /// A request's body on its way, or none.
 pub(crate) struct Outward {
-    body: Option<Incoming>,
+    body: Option<Content>,
     /// Bytes that it may still have.
     room: u64,
 }
 
 impl Outward {
-    pub(crate) fn new(body: Option<Incoming>, room: u64) -> Self {
+    pub(crate) fn new(body: Option<Content>, room: u64) -> Self {
         Self { body, room }
     }
 }

@@ -7,6 +7,7 @@ use super::h1::exchange::{Answer, Exchange, Upload};
 use super::h2::{Outward, Sender};
 use super::home::Home;
 use super::trouble::Trouble;
+use crate::content::Content;
 use crate::head::{Host, Wishes, passes};
 use crate::own::Own;
 use crate::pool::Pool;
@@ -60,7 +61,7 @@ pub(crate) enum Got {
 pub(crate) struct Miss {
     pub(crate) trouble: Trouble,
     /// The request's body, where it is still whole; `Err` where part of it is gone.
-    pub(crate) body: Result<Option<Incoming>, ()>,
+    pub(crate) body: Result<Option<Content>, ()>,
     /// Whether the server may have begun to work on it.
     pub(crate) sent: bool,
 }
@@ -72,7 +73,7 @@ impl Ask<'_> {
         pool: &Pool,
         home: &Rc<Home>,
         (at, from): (SocketAddr, Tick),
-        body: Option<Incoming>,
+        body: Option<Content>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
         if pool.protocol == Protocol::Http2 && self.wishes.upgrade.is_none() {
@@ -86,7 +87,7 @@ impl Ask<'_> {
         pool: &Pool,
         home: &Rc<Home>,
         (at, from): (SocketAddr, Tick),
-        mut body: Option<Incoming>,
+        mut body: Option<Content>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
         let thread = self.thread;
@@ -173,7 +174,7 @@ impl Ask<'_> {
         pool: &Pool,
         home: &Rc<Home>,
         (at, from): (SocketAddr, Tick),
-        body: Option<Incoming>,
+        body: Option<Content>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
         open.stamp(Phase::Connected, from.0);

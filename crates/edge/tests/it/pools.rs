@@ -215,3 +215,27 @@ fn a_hundred_reloads_fail_no_request() {
         failed.first()
     );
 }
+
+#[test]
+fn bodies_that_come_slowly_hold_no_place_of_a_server() {
+    let server = Server::saying(OK);
+    let words = Words { pool: "begin = 2\neach = 2", ..Words::default() };
+    let edge = edge(&[server.at], &words);
+    let slow: Vec<_> = (0..20)
+        .map(|_| {
+            let mut visitor = connect(door(&edge, false));
+            visitor.write_all(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
+            visitor
+        })
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(status(&ask(door(&edge, false), GET)), 200);
+    }
+    assert_eq!(server.asked(), 20, "nothing of the slow ones has reached the server");
+    for (n, mut visitor) in slow.into_iter().enumerate() {
+        visitor.write_all(b" done").unwrap();
+        assert_eq!(status(&answer(&mut visitor)), 200, "{n}");
+    }
+    let seen = server.seen.lock().unwrap();
+    assert!(seen.iter().filter(|request| request.ends_with(b"\r\n\r\nhalf done")).count() == 20);
+}

@@ -3,13 +3,13 @@
 use super::chunked::{Chunked, Step, may_trail};
 use super::codec::{self, Framing, Head};
 use super::conn::Conn;
+use crate::content::Content;
 use crate::ticks::{Alarm, Ticks};
 use crate::upstream::home::Home;
 use crate::upstream::trouble::Trouble;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -25,7 +25,7 @@ pub(crate) struct Exchange {
 
 /// The request's body on its way.
 pub(crate) struct Upload {
-    pub(crate) body: Incoming,
+    pub(crate) body: Content,
     pub(crate) chunked: bool,
     /// The tick until which a `100 Continue` is waited for.
     pub(crate) hold: Option<u32>,
@@ -41,7 +41,7 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub(crate) fn new(body: Incoming, chunked: bool, room: u64, now: u32) -> Self {
+    pub(crate) fn new(body: Content, chunked: bool, room: u64, now: u32) -> Self {
         Self { body, chunked, hold: None, room, taken: false, moved: now, ended: false, failed: None }
     }
 }
@@ -71,7 +71,7 @@ impl Exchange {
     }
 
     /// The request's body, where nothing was taken from it.
-    pub(crate) fn untouched(self) -> Result<Option<Incoming>, ()> {
+    pub(crate) fn untouched(self) -> Result<Option<Content>, ()> {
         match self.upload {
             Some(upload) if upload.taken => Err(()),
             upload => Ok(upload.map(|upload| upload.body)),

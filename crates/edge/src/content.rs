@@ -1,0 +1,140 @@
+//! A request's body on its way to a server: what was read of it before one was chosen, then the rest.
+//!
+//! A server's place is not held while a visitor sends slowly: twenty of them would hold a whole pool. So a body is read, up to
+//! [`BEFORE_BYTES`], before its request asks for a place; only longer ones stream while they hold one.
+
+use crate::thread::Thread;
+use crate::upstream::trouble::Trouble;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// So much is read before a server is chosen.
+const BEFORE_BYTES: u64 = 64 * 1024;
+/// Ticks for which a body of unknown length is read before: longer, and it may be one that waits for the answer to go on.
+const BEFORE_TICKS: u32 = 10;
+
+/// A request's body.
+pub(crate) struct Content {
+    before: VecDeque<Bytes>,
+    /// Bytes in `before`.
+    held: u64,
+    trailers: Option<HeaderMap>,
+    /// `None` when all of it is in `before`.
+    rest: Option<Incoming>,
+}
+
+impl Content {
+    pub(crate) fn new(body: Incoming) -> Self {
+        Self { before: VecDeque::new(), held: 0, trailers: None, rest: Some(body) }
+    }
+
+    /// Reads what comes before a server is chosen: all of a short body whose length is told; of others what comes within a
+    /// second. `wait` is for how many ticks it may stand still, `room` how many bytes it may have.
+    ///
+    /// # Errors
+    /// [`Trouble::Slow`], [`Trouble::TooLarge`], or [`Trouble::Visitor`] when the visitor breaks off.
+    pub(crate) async fn read_before(
+        &mut self,
+        thread: &Rc<Thread>,
+        wait: u32,
+        room: u64,
+    ) -> Result<(), Trouble> {
+        let told = self.rest.as_ref().is_some_and(|rest| rest.size_hint().exact().is_some());
+        let span = if told { wait } else { BEFORE_TICKS };
+        let ticks = &thread.ticks;
+        let alarm = ticks.alarm();
+        let mut due = ticks.now() + span;
+        poll_fn(|cx| {
+            loop {
+                match self.read(cx) {
+                    Poll::Ready(true) if self.held > room => return Poll::Ready(Err(Trouble::TooLarge)),
+                    Poll::Ready(true) if self.held >= BEFORE_BYTES => return Poll::Ready(Ok(())),
+                    Poll::Ready(true) if told => due = ticks.now() + span,
+                    Poll::Ready(true) => {}
+                    Poll::Ready(false) if self.rest.is_none() => return Poll::Ready(Ok(())),
+                    Poll::Ready(false) => return Poll::Ready(Err(Trouble::Visitor)),
+                    Poll::Pending if ticks.now() < due => {
+                        alarm.set(due, cx);
+                        return Poll::Pending;
+                    }
+                    Poll::Pending if told => return Poll::Ready(Err(Trouble::Slow)),
+                    Poll::Pending => return Poll::Ready(Ok(())),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Takes one frame in. Ready with false: nothing more comes, because it ended or because it broke.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let Some(rest) = &mut self.rest else { return Poll::Ready(false) };
+        match Pin::new(&mut *rest).poll_frame(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(frame))) => {
+                match frame.into_data() {
+                    Ok(data) => {
+                        self.held += data.len() as u64;
+                        if !data.is_empty() {
+                            self.before.push_back(data);
+                        }
+                    }
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                }
+                if rest.is_end_stream() {
+                    self.rest = None;
+                }
+                Poll::Ready(true)
+            }
+            Poll::Ready(None) => {
+                self.rest = None;
+                Poll::Ready(false)
+            }
+            Poll::Ready(Some(Err(_))) => Poll::Ready(false),
+        }
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = &mut *self;
+        if let Some(data) = this.before.pop_front() {
+            this.held -= data.len() as u64;
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        if let Some(trailers) = this.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        match &mut this.rest {
+            Some(rest) => Pin::new(rest).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.before.is_empty()
+            && self.trailers.is_none()
+            && self.rest.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(self.held));
+        }
+        hint.set_lower(hint.lower().saturating_add(self.held));
+        hint
+    }
+}

@@ -1,13 +1,12 @@
 //! A plain balancer: one connection to the next server, bytes both ways, nothing else. What many have in front of their
 //! services, and what a drill is compared with.
 
-use crate::tasks::{Tasks, has_room};
+use crate::tasks::{Tasks, serve_each};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Connections open at once.
@@ -42,21 +41,16 @@ impl Balancer {
 }
 
 async fn accept(listener: TcpListener, servers: Vec<SocketAddr>) {
-    let mut open = JoinSet::new();
-    for server in servers.iter().cycle() {
-        while !has_room(&mut open, CONNECTIONS_MAX) {
-            let _ = open.join_next().await;
-        }
-        match listener.accept().await {
-            Ok((visitor, _)) => {
-                open.spawn(pass(visitor, *server));
-            }
-            Err(error) => {
-                tracing::debug!(%error, "accepting a connection");
-                tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut turn = servers.into_iter().cycle();
+    serve_each(listener, CONNECTIONS_MAX, |visitor, _| {
+        let server = turn.next();
+        async move {
+            if let Some(server) = server {
+                pass(visitor, server).await;
             }
         }
-    }
+    })
+    .await;
 }
 
 async fn pass(mut visitor: TcpStream, server: SocketAddr) {

@@ -38,6 +38,7 @@ pub mod resume;
 pub mod signin;
 pub mod surge;
 mod tasks;
+mod team;
 pub mod visitors;
 pub mod web;
 pub mod world;

@@ -11,7 +11,7 @@
 //! The pace is slept, not computed: an overloaded origin costs the machine next to nothing.
 
 use crate::pace::Pace;
-use crate::tasks::{Tasks, has_room, lock};
+use crate::tasks::{Tasks, lock, serve_each};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -31,7 +31,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 /// Connections open at once.
@@ -116,26 +115,15 @@ impl Origin {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut open = JoinSet::new();
-    loop {
-        while !has_room(&mut open, CONNECTIONS_MAX) {
-            let _ = open.join_next().await;
-        }
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let shared = Arc::clone(&shared);
-                open.spawn(async move {
-                    if let Err(error) = serve(stream, shared).await {
-                        tracing::debug!(%error, "connection");
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::debug!(%error, "accepting a connection");
-                tokio::time::sleep(Duration::from_millis(20)).await;
+    serve_each(listener, CONNECTIONS_MAX, |stream, _| {
+        let shared = Arc::clone(&shared);
+        async move {
+            if let Err(error) = serve(stream, shared).await {
+                tracing::debug!(%error, "connection");
             }
         }
-    }
+    })
+    .await;
 }
 
 async fn serve(

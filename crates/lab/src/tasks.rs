@@ -1,7 +1,13 @@
 //! Background work that ends with its owner.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+/// How long a listener rests after it failed: what it lacks, files mostly, comes back by itself.
+const REST: Duration = Duration::from_millis(20);
 
 /// Tasks that are aborted when this is dropped, and everything that they own with them.
 #[derive(Debug, Default)]
@@ -18,6 +24,27 @@ impl Tasks {
 pub(crate) fn has_room(set: &mut JoinSet<()>, most: usize) -> bool {
     while set.try_join_next().is_some() {}
     set.len() < most
+}
+
+/// Serves every connection, so many at once; more wait in the kernel's queue. Never ends by itself.
+pub(crate) async fn serve_each<F: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    most: usize,
+    mut serve: impl FnMut(TcpStream, SocketAddr) -> F,
+) {
+    let mut open = JoinSet::new();
+    loop {
+        while !has_room(&mut open, most) {
+            let _ = open.join_next().await;
+        }
+        match listener.accept().await {
+            Ok((stream, peer)) => _ = open.spawn(serve(stream, peer)),
+            Err(error) => {
+                tracing::debug!(%error, "accepting a connection");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
 }
 
 /// Locks, whatever became of the last holder: what is behind these locks is replaced whole, never left half done.

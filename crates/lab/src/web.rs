@@ -1,6 +1,6 @@
 //! HTTP and HTTPS, both ends, as little as a lab needs: one request a connection on the asking side.
 
-use crate::tasks::{Tasks, has_room};
+use crate::tasks::{Tasks, serve_each};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -75,32 +74,21 @@ impl Server {
 }
 
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Handler) {
-    let mut open = JoinSet::new();
-    loop {
-        while !has_room(&mut open, CONNECTIONS_MAX) {
-            let _ = open.join_next().await;
-        }
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let (tls, handler) = (tls.clone(), Arc::clone(&handler));
-                open.spawn(async move {
-                    match tls {
-                        None => serve(stream, Peer(peer), handler).await,
-                        Some(tls) => match timeout(PATIENCE, tls.accept(stream)).await {
-                            Ok(Ok(stream)) => serve(stream, Peer(peer), handler).await,
-                            // A client that does not like the certificate hangs up: that is what drills are about.
-                            Ok(Err(error)) => tracing::debug!(%error, "handshake"),
-                            Err(_) => tracing::debug!("handshake took too long"),
-                        },
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::debug!(%error, "accepting a connection");
-                tokio::time::sleep(Duration::from_millis(20)).await;
+    serve_each(listener, CONNECTIONS_MAX, |stream, peer| {
+        let (tls, handler) = (tls.clone(), Arc::clone(&handler));
+        async move {
+            match tls {
+                None => serve(stream, Peer(peer), handler).await,
+                Some(tls) => match timeout(PATIENCE, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => serve(stream, Peer(peer), handler).await,
+                    // A client that does not like the certificate hangs up: that is what drills are about.
+                    Ok(Err(error)) => tracing::debug!(%error, "handshake"),
+                    Err(_) => tracing::debug!("handshake took too long"),
+                },
             }
         }
-    }
+    })
+    .await;
 }
 
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, handler: Handler) {

@@ -2,7 +2,7 @@
 
 use super::Said;
 use crate::ground::DnsSeat;
-use crate::tasks::{Tasks, has_room};
+use crate::tasks::{Tasks, has_room, serve_each};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,24 +59,13 @@ async fn datagrams(socket: Arc<UdpSocket>, answers: Arc<impl Answers>) {
 }
 
 async fn connections(listener: TcpListener, answers: Arc<impl Answers>) {
-    let mut open = JoinSet::new();
-    loop {
-        while !has_room(&mut open, CONNECTIONS_MAX) {
-            let _ = open.join_next().await;
+    serve_each(listener, CONNECTIONS_MAX, |stream, _| {
+        let answers = Arc::clone(&answers);
+        async move {
+            let _ = connection(stream, &*answers).await;
         }
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let answers = Arc::clone(&answers);
-                open.spawn(async move {
-                    let _ = connection(stream, &*answers).await;
-                });
-            }
-            Err(error) => {
-                tracing::debug!(%error, "accepting a DNS connection");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-    }
+    })
+    .await;
 }
 
 async fn connection(mut stream: TcpStream, answers: &impl Answers) -> std::io::Result<()> {

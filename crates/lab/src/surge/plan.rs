@@ -1,6 +1,7 @@
 //! The mainstay.toml that watches and serves the world.
 
 use super::{CALLS_FROM, Surge, TOP};
+use crate::team::{self, quoted};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -74,30 +75,6 @@ servers = ["{shop}"]
 [caller.auth-web]
 service = "auth"
 addresses = ["{CALLS_FROM}"]
-
-[person.ana]
-name = "Ana"
-zone = "Europe/Tallinn"
-reach = ["phone:ana"]
-
-[rota.platform]
-zone = "Europe/Tallinn"
-
-[[rota.platform.layer]]
-people = ["ana"]
-start = 2026-01-05T09:00:00
-every = "1 week"
-
-[ladder.default]
-rungs = [{{ rotas = ["platform"], wait = "60s" }}]
-repeat = 3
-last_resort = ["phone:reception"]
-
-[channel.phone]
-webhook = "{phone}"
-
-[board]
-title = "Acme status"
 "#,
         data = quoted(&data.display().to_string()),
         ca = file("lab-ca.pem"),
@@ -108,12 +85,6 @@ title = "Acme status"
         front = world.front.address(),
         api = world.api.address(),
         shop = world.shop,
-        phone = world.phone.url(),
     );
-    text
-}
-
-/// A TOML basic string. JSON's escapes are all among TOML's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    text + &team::plan(60, &world.phone.url())
 }

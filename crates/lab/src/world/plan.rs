@@ -1,6 +1,7 @@
 //! The mainstay.toml that watches the world.
 
 use super::{AUTH, DOMAIN, WELL, World};
+use crate::team::{self, quoted};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -54,30 +55,6 @@ needs = ["service.auth"]
 [service.well]
 title = "Marketing site"
 hosts = ["{WELL}:{https}"]
-
-[person.ana]
-name = "Ana"
-zone = "Europe/Tallinn"
-reach = ["phone:ana"]
-
-[rota.platform]
-zone = "Europe/Tallinn"
-
-[[rota.platform.layer]]
-people = ["ana"]
-start = 2026-01-05T09:00:00
-every = "1 week"
-
-[ladder.default]
-rungs = [{{ rotas = ["platform"], wait = "{wait}s" }}]
-repeat = 3
-last_resort = ["phone:reception"]
-
-[channel.phone]
-webhook = "{phone}"
-
-[board]
-title = "Acme status"
 "#,
         data = quoted(&data.display().to_string()),
         ca = quoted(&world.ca.display().to_string()),
@@ -85,13 +62,6 @@ title = "Acme status"
         root = world.root,
         rdap = world.registry.base(),
         samples = samples.join(", "),
-        wait = world.settings.rung_wait.as_secs().max(1),
-        phone = world.phone.url(),
     );
-    text
-}
-
-/// A TOML basic string. JSON's escapes are all among TOML's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    text + &team::plan(world.settings.rung_wait.as_secs().max(1), &world.phone.url())
 }

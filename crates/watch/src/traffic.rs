@@ -151,8 +151,13 @@ impl Watch {
         let gap = self.fresh.traffic.heard.is_none_or(|heard| between(heard, now) > GAP);
         self.fresh.traffic.heard = Some(now);
         let served = || rollup.services.iter().filter(|(id, _)| is_served(plan, &id.0));
-        for (id, traffic) in served() {
-            self.asked(id, rollup.span, traffic, gap, now, &mut out);
+        let judged: Vec<(&ServiceId, Says)> = served()
+            .map(|(id, traffic)| (id, self.asked(id, rollup.span, traffic, gap, now, &mut out)))
+            .collect();
+        for (id, says) in judged {
+            if !self.waits_for_another(plan, id, &says) {
+                self.say(&Thing::service(&id.0), "surge", says, now, &mut out);
+            }
         }
         // Surges first: what fights because of one comes after it.
         for (id, _) in served() {
@@ -176,7 +181,7 @@ impl Watch {
         out.happened
     }
 
-    /// Takes note of what was asked of a service, learns what is usual, and says when it is a surge.
+    /// Takes note of what was asked of a service, learns what is usual, and judges whether it is a surge.
     fn asked(
         &mut self,
         id: &ServiceId,
@@ -185,7 +190,7 @@ impl Watch {
         gap: bool,
         now: Time,
         out: &mut Out,
-    ) {
+    ) -> Says {
         let about = Thing::service(&id.0);
         let written = self.known.usual.get(id).copied();
         let open = self.open.worded(&about, "surge").and_then(|id| self.known.findings.get(&id));
@@ -202,7 +207,20 @@ impl Watch {
         if let Some(usual_milli) = service.usual.news(written, now) {
             out.happened.push(Happened::TrafficLearned { service: id.clone(), usual_milli });
         }
-        self.say(&about, "surge", surge, now, out);
+        surge
+    }
+
+    /// Whether a surge is not called yet because a service that passes its visitors on is about to be called one: requests are
+    /// counted when they end, and what a service asks of another ends first. The other's next roll-up decides.
+    fn waits_for_another(&self, plan: &Plan, id: &ServiceId, says: &Says) -> bool {
+        let about = Thing::service(&id.0);
+        let is_open = |about: &Thing| self.open.worded(about, "surge").is_some();
+        matches!(says, Says::Wrong(_))
+            && !is_open(&about)
+            && self.fresh.traffic.services.iter().any(|(other, service)| {
+                let over = Thing::service(&other.0);
+                service.surge.is_suspected() && !is_open(&over) && plan.graph.beneath(&over).contains(&about)
+            })
     }
 
     /// Opens, tells anew, or closes the finding about a thing with a word.

@@ -2,7 +2,7 @@
 
 use super::{Facts, Tense, clock, listed};
 use model::fault::grouped;
-use model::{Fault, Finding, Time};
+use model::{Fault, Finding, Thing, Time};
 
 /// One finding of the edge with its subject; nothing for any other.
 pub(super) fn told(subject: &str, finding: &Finding, now: Time, tense: Tense) -> Option<String> {
@@ -66,10 +66,13 @@ pub(super) fn told(subject: &str, finding: &Finding, now: Time, tense: Tense) ->
 }
 
 impl Facts<'_> {
-    /// The surge that the trouble began with, when it is over and something else goes on.
+    /// The surge that the trouble began with, when it is over and something else goes on. One on what the cause needs came
+    /// from the cause.
     pub(super) fn began_with(&self) -> Option<String> {
+        let came_from_it =
+            |about: &Thing| about == self.cause || self.plan.graph.beneath(self.cause).contains(about);
         let surge = self.cases.iter().find(|case| {
-            matches!(case.finding.fault, Fault::Surge { .. }) && case.finding.about != *self.cause
+            matches!(case.finding.fault, Fault::Surge { .. }) && !came_from_it(&case.finding.about)
         })?;
         let Fault::Surge { times, .. } = &surge.finding.fault else { return None };
         let much = times.map(|times| format!(" ({} times its usual traffic)", grouped(u64::from(times))));

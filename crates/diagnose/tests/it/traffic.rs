@@ -222,6 +222,21 @@ fn what_explains_what() {
     }
 }
 
+/// A surge on what the cause needs came from the cause, whichever was seen first.
+#[test]
+fn a_surge_does_not_begin_with_what_it_passes_on() {
+    let mut w = world();
+    let beneath = w.pass(1).breaks("service.auth", surge());
+    w.react();
+    w.pass(1).breaks("service.api", surge());
+    w.react();
+    w.pass(9).close(beneath);
+    w.react();
+    let diagnosis = &w.diagnose.incidents()[&IncidentId(1)].diagnosis;
+    assert_eq!(diagnosis.cause, Thing::service("api"));
+    assert!(!diagnosis.sentence.contains("began with"), "{}", diagnosis.sentence);
+}
+
 #[test]
 fn the_caller_that_is_refused_fails_with_the_service_it_works_for() {
     let mut w = world();

@@ -129,6 +129,11 @@ impl Surge {
         }
     }
 
+    /// Whether the newest roll-up was the first that looks like one.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.seen == 1
+    }
+
     /// Whether this traffic says nothing about what is usual.
     pub(crate) fn is_unusual(&self, open: bool, now: Time) -> bool {
         let served = self.served_since.is_some_and(|since| between(since, now) >= SERVED);

@@ -3,7 +3,7 @@
 use crate::edge::*;
 use insta::assert_snapshot;
 use model::traffic::ServerState;
-use model::{Fault, PoolId, Weight};
+use model::{Fault, PoolId, Thing, Weight};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -66,6 +66,35 @@ fn how_much_is_a_surge_depends_on_what_is_usual_and_on_whether_it_hurts() {
         assert_eq!(found, expected, "{why}");
         assert!(named.is_none_or(|rolls| rolls <= 5), "{why}");
     }
+}
+
+/// What sign-in asks of its API ends, and is counted, before the requests that asked for it.
+#[test]
+fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
+    for (over, named) in [(true, &["auth", "api"][..]), (false, &["api"])] {
+        let mut w = world();
+        w.plan.graph.add_need(Thing::service("auth"), Thing::service("api"));
+        w.rolls(60, &quiet());
+        let mut only_api = quiet();
+        only_api.services.insert("api".into(), traffic(2_000, 1_900));
+        let mut both = only_api.clone();
+        both.services.insert("auth".into(), traffic(2_000, 1_900));
+        w.roll(&only_api);
+        w.roll(if over { &both } else { &only_api });
+        assert_eq!(w.is_open("surge"), !over, "nothing points at sign-in, or it has a second more");
+        w.roll(if over { &both } else { &only_api });
+        let about: BTreeSet<Thing> = w.watch.findings().values().map(|found| found.about.clone()).collect();
+        assert_eq!(about, named.iter().map(|name| Thing::service(*name)).collect());
+    }
+    // One second of many visitors holds nobody up for longer.
+    let mut w = world();
+    w.plan.graph.add_need(Thing::service("auth"), Thing::service("api"));
+    w.rolls(60, &quiet());
+    let mut api = second(traffic(2_000, 0));
+    api.services.insert("api".into(), traffic(2_000, 1_900));
+    w.roll(&api);
+    api.services.insert("auth".into(), traffic(10, 0));
+    assert!(w.named("surge", &api, 5).is_some());
 }
 
 #[test]

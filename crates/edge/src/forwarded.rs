@@ -1,61 +1,117 @@
 //! Who asks, behind hops that are believed (RFC 7239 and the older X-Forwarded-For), and what is said of it outward.
+//!
+//! A hop that writes one of the two fields may let the other pass as the visitor sent it. It writes its own into every
+//! request, so what a hop's last request with only one of them had is what it writes, and that one is believed where
+//! both are there; until such a request came, the older one, which most hops write. Servers are told by X-Forwarded-*
+//! alone: all read it, and two chains could contradict each other.
 
-use crate::head::Host;
+use crate::head::{self, Host};
 use crate::line::Line;
 use crate::own::Own;
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderValue};
 use ipnet::IpNet;
+use std::cell::RefCell;
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Addresses in one chain that are looked at; more are no honest chain.
 const CHAIN_MAX: usize = 32;
+/// Hops of which it is remembered what they write.
+const HOPS_MAX: usize = 256;
 
 /// What hops said of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// The first address from the right that is no declared hop.
     pub(crate) client: IpAddr,
-    /// Whether the connection comes from a declared hop.
-    pub(crate) believed: bool,
+    /// The field that is believed; `None` where the connection does not come from a declared hop.
+    pub(crate) by: Option<Field>,
     /// Whether the visitor came by HTTPS, where a believed hop says so.
     pub(crate) https: Option<bool>,
+    /// The host that the visitor asked for, where a believed hop says so.
+    host: Option<HeaderValue>,
+}
+
+/// Where hops say who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// `X-Forwarded-For`.
+    Older,
+    /// `Forwarded`.
+    Standard,
+}
+
+/// What each hop writes, as its last request with only one of the fields told.
+#[derive(Default)]
+pub(crate) struct Habits(RefCell<Vec<(IpAddr, Field)>>);
+
+impl Habits {
+    /// The field to believe, of those that a request has.
+    fn field(&self, hop: IpAddr, older: bool, standard: bool) -> Field {
+        let mut known = self.0.borrow_mut();
+        let at = known.iter().position(|(at, _)| *at == hop);
+        let only = match (older, standard) {
+            (true, false) => Field::Older,
+            (false, true) => Field::Standard,
+            // Both, or none: an own request of the hop, for its health checks.
+            _ => return at.map_or(Field::Older, |at| known[at].1),
+        };
+        match at {
+            Some(at) => known[at].1 = only,
+            None if known.len() < HOPS_MAX => known.push((hop, only)),
+            None => {}
+        }
+        only
+    }
 }
 
 /// Reads the chain from the right, as long as it was written by hops that are believed.
-pub(crate) fn origin(peer: IpAddr, hops: &[IpNet], headers: &HeaderMap) -> Origin {
+pub(crate) fn origin(peer: IpAddr, hops: &[IpNet], habits: &Habits, headers: &HeaderMap) -> Origin {
     let peer = plain(peer);
     if hops.is_empty() || !declared(hops, peer) {
-        return Origin { client: peer, believed: false, https: None };
+        return Origin { client: peer, by: None, https: None, host: None };
     }
-    let mut client = peer;
-    let mut chain: Vec<Option<IpAddr>> = Vec::new();
-    let older = headers.get_all("x-forwarded-for");
-    let mut https = headers.get("x-forwarded-proto").and_then(|proto| scheme(proto.as_bytes()));
-    if older.iter().next().is_some() {
-        for value in older {
-            chain.extend(value.as_bytes().split(|b| *b == b',').map(address));
+    let has = (headers.contains_key(OLDER), headers.contains_key(header::FORWARDED));
+    let by = habits.field(peer, has.0, has.1);
+    let mut origin = Origin { client: peer, by: Some(by), https: None, host: None };
+    match by {
+        Field::Older => {
+            let values = headers.get_all(OLDER).iter().rev();
+            let chain = values.flat_map(|value| value.as_bytes().rsplit(|b| *b == b',')).map(address);
+            for next in chain.take(CHAIN_MAX) {
+                // What cannot be read was written by somebody, and whoever wrote further left is not known.
+                let Some(next) = next else { break };
+                origin.client = next;
+                if !declared(hops, next) {
+                    break;
+                }
+            }
         }
-    } else {
-        for value in headers.get_all(header::FORWARDED) {
-            for element in value.as_bytes().split(|b| *b == b',') {
-                chain.push(parameter(element, b"for").and_then(address));
-                https = parameter(element, b"proto").and_then(scheme).or(https);
+        Field::Standard => {
+            let values = headers.get_all(header::FORWARDED).iter().rev();
+            let chain = values.flat_map(|value| elements(value.as_bytes()).into_iter().rev());
+            for element in chain.take(CHAIN_MAX) {
+                // The further left, the nearer to the visitor: the hop that it reached knows how it came.
+                let Some(node) = Node::read(element) else { break };
+                origin.https = node.https.or(origin.https);
+                origin.host = node.host.or(origin.host);
+                let Some(next) = node.client else { break };
+                origin.client = next;
+                if !declared(hops, next) {
+                    break;
+                }
             }
         }
     }
-    for next in chain.into_iter().rev().take(CHAIN_MAX) {
-        // What cannot be read was written by somebody, and whoever wrote further left is not known.
-        let Some(next) = next else { break };
-        client = next;
-        if !declared(hops, next) {
-            break;
-        }
-    }
-    Origin { client, believed: true, https }
+    let older_host = || headers.get("x-forwarded-host").cloned();
+    let older_proto = || headers.get_all("x-forwarded-proto").iter().next_back();
+    let last = |proto: &HeaderValue| proto.as_bytes().rsplit(|b| *b == b',').next().and_then(scheme);
+    origin.https = origin.https.or_else(|| older_proto().and_then(last));
+    origin.host = origin.host.or_else(older_host);
+    origin
 }
 
-/// What the server is told: who asked, how and for which host. `client` is the visitor's address where a caller asks for one.
+/// What the server is told: who asked, how and for which host. `told` is the visitor's address where a caller asks for one.
 pub(crate) fn fields(
     own: &mut Own,
     origin: &Origin,
@@ -64,27 +120,32 @@ pub(crate) fn fields(
     host: &Host,
     headers: &HeaderMap,
 ) {
-    own.put("x-forwarded-for", |chain| {
-        if let Some(told) = told {
-            let _ = write!(chain, "{told}, ");
-        } else if origin.believed {
-            // The whole chain goes on, by whichever field it came.
-            let mut older = headers.get_all("x-forwarded-for").iter().peekable();
-            if older.peek().is_none() && origin.client != line.peer.ip().to_canonical() {
+    own.put(OLDER, |chain| {
+        match (told, origin.by) {
+            (Some(told), _) => {
+                let _ = write!(chain, "{told}, ");
+            }
+            // The whole chain goes on.
+            (None, Some(Field::Older)) => {
+                for value in headers.get_all(OLDER) {
+                    chain.extend_from_slice(value.as_bytes());
+                    chain.extend_from_slice(b", ");
+                }
+            }
+            (None, Some(Field::Standard)) if origin.client != line.peer.ip().to_canonical() => {
                 let _ = write!(chain, "{}, ", origin.client);
             }
-            for value in older {
-                chain.extend_from_slice(value.as_bytes());
-                chain.extend_from_slice(b", ");
-            }
+            (None, _) => {}
         }
         chain.extend_from_slice(line.who.as_bytes());
     });
     let https = origin.https.unwrap_or(line.tls);
     own.put("x-forwarded-proto", |out| out.extend_from_slice(if https { b"https" } else { b"http" }));
-    let named = headers.get("x-forwarded-host").filter(|_| origin.believed).unwrap_or(&host.value);
+    let named = origin.host.as_ref().unwrap_or(&host.value);
     own.put("x-forwarded-host", |out| out.extend_from_slice(named.as_bytes()));
 }
+
+const OLDER: &str = "x-forwarded-for";
 
 /// Whether an address is a declared hop.
 pub(crate) fn declared(hops: &[IpNet], address: IpAddr) -> bool {
@@ -99,27 +160,114 @@ pub(crate) fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
-/// `192.0.2.1`, `192.0.2.1:80`, `"[2001:db8::1]:80"`, `2001:db8::1`.
+/// `192.0.2.1`, `192.0.2.1:80`, `"[2001:db8::1]:80"`, `2001:db8::1`; a port may be a word of the hop's own: `[2001:db8::1]:_a`.
 fn address(bytes: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(bytes).ok()?.trim().trim_matches('"');
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(plain(address));
     }
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Some(plain(address.ip()));
-    }
-    text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(plain)
+    let (address, port): (IpAddr, _) = match text.strip_prefix('[') {
+        Some(six) => {
+            let (six, port) = six.split_once(']')?;
+            (six.parse::<Ipv6Addr>().ok()?.into(), port)
+        }
+        None => {
+            let (four, port) = text.split_at(text.find(':')?);
+            (four.parse::<Ipv4Addr>().ok()?.into(), port)
+        }
+    };
+    (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then(|| plain(address))
 }
 
-fn parameter<'a>(element: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
-    element.split(|b| *b == b';').find_map(|pair| {
-        let at = memchr::memchr(b'=', pair)?;
-        pair[..at].trim_ascii().eq_ignore_ascii_case(wanted).then(|| pair[at + 1..].trim_ascii())
-    })
+fn is_port(port: &str) -> bool {
+    let word =
+        |word: &str| word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    port.parse::<u16>().is_ok() || port.strip_prefix('_').is_some_and(word)
+}
+
+/// What one hop says in `Forwarded`. Its own address, `by`, tells nothing that is needed.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Node {
+    /// Whom the hop was asked by; `None` when it does not say: `unknown`, `_hidden`, nothing.
+    client: Option<IpAddr>,
+    https: Option<bool>,
+    host: Option<HeaderValue>,
+}
+
+impl Node {
+    /// `for=192.0.2.1;proto=https;host=a.test`. `None` when it says a thing twice or in a way that two would read differently.
+    fn read(element: &[u8]) -> Option<Self> {
+        let (mut node, mut client, mut proto, mut host) = (Self::default(), None, None, None);
+        for pair in apart(element, b';')?.into_iter().filter(|pair| !pair.trim_ascii().is_empty()) {
+            let at = memchr::memchr(b'=', pair)?;
+            let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
+            let seen = match name {
+                _ if name.eq_ignore_ascii_case(b"for") => &mut client,
+                _ if name.eq_ignore_ascii_case(b"proto") => &mut proto,
+                _ if name.eq_ignore_ascii_case(b"host") => &mut host,
+                _ => continue,
+            };
+            if seen.replace(unquoted(value)?).is_some() {
+                return None;
+            }
+        }
+        node.client = client.and_then(|value| address(&value));
+        node.https = proto.and_then(|value| scheme(&value));
+        node.host =
+            host.filter(|value| head::valid(value)).and_then(|value| HeaderValue::try_from(value).ok());
+        Some(node)
+    }
+}
+
+/// The elements of one line. A quote that never ends is a visitor's, in front of what a hop wrote: then commas alone count, and
+/// each element is read for itself.
+fn elements(line: &[u8]) -> Vec<&[u8]> {
+    apart(line, b',').unwrap_or_else(|| line.split(|b| *b == b',').collect())
+}
+
+/// Splits, but not within quotes. `None` when a quote does not end.
+fn apart(bytes: &[u8], by: u8) -> Option<Vec<&[u8]>> {
+    let (mut parts, mut from, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if *byte == by && !quoted => {
+                parts.push(&bytes[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&bytes[from..]);
+    (!quoted).then_some(parts)
+}
+
+/// The value of a token or of a quoted string (RFC 9110 section 5.6.4). `None` when it is half of each.
+fn unquoted(value: &[u8]) -> Option<Vec<u8>> {
+    let Some(inner) = value.strip_prefix(b"\"") else {
+        return (!value.contains(&b'"')).then(|| value.to_vec());
+    };
+    let inner = inner.strip_suffix(b"\"")?;
+    let (mut out, mut escaped) = (Vec::with_capacity(inner.len()), false);
+    for byte in inner {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => {
+                escaped = true;
+                continue;
+            }
+            b'"' => return None,
+            _ => {}
+        }
+        out.push(*byte);
+    }
+    (!escaped).then_some(out)
 }
 
 fn scheme(bytes: &[u8]) -> Option<bool> {
-    let bytes = bytes.strip_prefix(b"\"").and_then(|b| b.strip_suffix(b"\"")).unwrap_or(bytes).trim_ascii();
+    let bytes = bytes.trim_ascii();
     if bytes.eq_ignore_ascii_case(b"https") {
         Some(true)
     } else if bytes.eq_ignore_ascii_case(b"http") {
@@ -133,33 +281,175 @@ fn scheme(bytes: &[u8]) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn seen(peer: &str, fields: &[(&'static str, &str)]) -> String {
+    use proptest::prelude::*;
+
+    type Fields<'a> = &'a [(&'static str, &'a str)];
+
+    fn read(peer: &str, habits: &Habits, fields: Fields<'_>) -> Origin {
         let hops: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].iter().map(|net| net.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
         }
-        origin(peer.parse().unwrap(), &hops, &headers).client.to_string()
+        origin(peer.parse().unwrap(), &hops, habits, &headers)
     }
 
     #[test]
     fn only_declared_hops_are_believed_and_from_the_right() {
-        type Case = (&'static str, &'static [(&'static str, &'static str)], &'static str);
-        let table: [Case; 11] = [
+        let table: [(&str, Fields<'_>, &str); 24] = [
             ("192.0.2.9", &[("x-forwarded-for", "1.1.1.1")], "192.0.2.9"),
+            ("192.0.2.9", &[("forwarded", "for=1.1.1.1")], "192.0.2.9"),
             ("10.0.0.1", &[("x-forwarded-for", "1.1.1.1")], "1.1.1.1"),
             ("10.0.0.1", &[("x-forwarded-for", "6.6.6.6, 1.1.1.1, 10.2.3.4")], "1.1.1.1"),
             ("10.0.0.1", &[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1")], "1.1.1.1"),
             ("10.0.0.1", &[("x-forwarded-for", "10.1.1.1, 10.2.2.2")], "10.1.1.1"),
             ("10.0.0.1", &[("x-forwarded-for", "6.6.6.6, unknown, 10.2.2.2")], "10.2.2.2"),
             ("10.0.0.1", &[("x-forwarded-for", "1.1.1.1:4711")], "1.1.1.1"),
-            ("10.0.0.1", &[("forwarded", "for=\"[2001:db8::1]:80\";proto=https")], "2001:db8::1"),
-            ("10.0.0.1", &[("forwarded", "for=6.6.6.6, for=1.1.1.1;by=10.0.0.2")], "1.1.1.1"),
             ("::ffff:10.0.0.1", &[("x-forwarded-for", "::ffff:1.1.1.1")], "1.1.1.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[("forwarded", "for=\"[2001:db8::1]:80\";proto=https")], "2001:db8::1"),
+            ("10.0.0.1", &[("forwarded", "For=\"[2001:db8::1]\" ; By=_edge")], "2001:db8::1"),
+            ("10.0.0.1", &[("forwarded", "for=6.6.6.6, for=1.1.1.1;by=10.0.0.2")], "1.1.1.1"),
+            ("10.0.0.1", &[("forwarded", "for=1.1.1.1;proto=https,for=10.0.0.2")], "1.1.1.1"),
+            (
+                "10.0.0.1",
+                &[("forwarded", "for=6.6.6.6"), ("forwarded", "for=1.1.1.1, for=10.0.0.2")],
+                "1.1.1.1",
+            ),
+            ("10.0.0.1", &[("forwarded", "for=\"1.1.1.1:_port\", for=10.0.0.2")], "1.1.1.1"),
+            ("10.0.0.1", &[("forwarded", "for=6.6.6.6, for=unknown, for=10.0.0.2")], "10.0.0.2"),
+            ("10.0.0.1", &[("forwarded", "for=6.6.6.6, for=\"_hidden\"")], "10.0.0.1"),
+            ("10.0.0.1", &[("forwarded", "for=6.6.6.6, proto=https")], "10.0.0.1"),
+            ("10.0.0.1", &[("forwarded", "for=6.6.6.6;for=7.7.7.7")], "10.0.0.1"),
+            ("10.0.0.1", &[("forwarded", "for=\"6.6.6.6, for=1.1.1.1")], "1.1.1.1"),
+            ("10.0.0.1", &[("forwarded", "for=\"6.6.6.6\\, for=\"[2001:db8::1]:80\"")], "2001:db8::1"),
+            ("10.0.0.1", &[("forwarded", "x=\"a,for=6.6.6.6;\\\"\";for=1.1.1.1")], "1.1.1.1"),
+            ("10.0.0.1", &[("forwarded", "")], "10.0.0.1"),
         ];
         for (peer, fields, expected) in table {
-            assert_eq!(seen(peer, fields), expected, "{peer} {fields:?}");
+            let seen = read(peer, &Habits::default(), fields);
+            assert_eq!(seen.client.to_string(), expected, "{peer} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn of_both_fields_the_one_is_believed_that_the_hop_writes() {
+        let both: Fields<'_> = &[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=2.2.2.2")];
+        let habits = Habits::default();
+        let client = |peer, fields| read(peer, &habits, fields).client.to_string();
+        assert_eq!(client("10.0.0.1", both), "1.1.1.1", "nothing is known of this hop");
+        assert_eq!(client("10.0.0.1", &[("forwarded", "for=3.3.3.3")]), "3.3.3.3");
+        assert_eq!(client("10.0.0.1", both), "2.2.2.2", "it leaves the older field to visitors");
+        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", both), "2.2.2.2", "its own health checks change nothing");
+        assert_eq!(client("10.0.0.2", both), "1.1.1.1", "each hop for itself");
+        assert_eq!(client("10.0.0.1", &[("x-forwarded-for", "3.3.3.3")]), "3.3.3.3");
+        assert_eq!(client("10.0.0.1", both), "1.1.1.1", "it was set up anew");
+        assert_eq!(client("192.0.2.9", &[("forwarded", "for=3.3.3.3")]), "192.0.2.9");
+        assert_eq!(habits.0.borrow().len(), 1, "only of hops anything is remembered");
+    }
+
+    #[test]
+    fn how_the_visitor_came_is_told_by_the_hop_that_it_reached() {
+        let table: [(Fields<'_>, Option<bool>, Option<&str>); 8] = [
+            (
+                &[("forwarded", "for=1.1.1.1;proto=https;host=a.test, for=10.0.0.2;proto=http;host=b.test")],
+                Some(true),
+                Some("a.test"),
+            ),
+            (&[("forwarded", "for=6.6.6.6;proto=https, for=1.1.1.1;proto=http")], Some(false), None),
+            (&[("forwarded", "for=1.1.1.1, for=10.0.0.2;Proto=\"HTTPS\"")], Some(true), None),
+            (&[("forwarded", "for=1.1.1.1;proto=ftp;host=\"a.test:8443\"")], None, Some("a.test:8443")),
+            (&[("forwarded", "for=1.1.1.1;host=\"a test\"")], None, None),
+            (
+                &[
+                    ("x-forwarded-for", "1.1.1.1"),
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-host", "a.test"),
+                ],
+                Some(true),
+                Some("a.test"),
+            ),
+            (
+                &[
+                    ("x-forwarded-for", "1.1.1.1"),
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-proto", "http"),
+                ],
+                Some(false),
+                None,
+            ),
+            (&[("forwarded", "for=1.1.1.1"), ("x-forwarded-proto", "http, https")], Some(true), None),
+        ];
+        for (fields, https, host) in table {
+            let seen = read("10.0.0.1", &Habits::default(), fields);
+            assert_eq!(
+                (seen.https, seen.host.as_ref().map(|host| host.to_str().unwrap())),
+                (https, host),
+                "{fields:?}"
+            );
+            let seen = read("192.0.2.9", &Habits::default(), fields);
+            assert_eq!((seen.https, seen.host), (None, None), "{fields:?}");
+        }
+    }
+
+    /// Pieces of which chains are made, honest and not.
+    fn piece() -> impl Strategy<Value = String> {
+        let words = [
+            "for=",
+            "proto=https",
+            "host=",
+            "by=",
+            ";",
+            ",",
+            "\"",
+            "\\",
+            "10.0.0.2",
+            "6.6.6.6",
+            "[2001:db8::1]",
+            ":80",
+            "unknown",
+            "_x",
+            " ",
+            "=",
+        ];
+        prop_oneof![3 => prop::sample::select(words.to_vec()).prop_map(str::to_owned), 1 => "[ -~]{0,4}"]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_visitor_sends_makes_it_another(
+            pieces in prop::collection::vec(piece(), 0..24),
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            six in any::<bool>(),
+        ) {
+            let text = pieces.concat();
+            let mut headers = HeaderMap::new();
+            let values = [HeaderValue::from_str(&text).ok(), HeaderValue::from_bytes(&bytes).ok()];
+            for value in values.into_iter().flatten() {
+                for name in [OLDER, "forwarded", "x-forwarded-proto", "x-forwarded-host"] {
+                    headers.append(name, value.clone());
+                }
+            }
+            let hops: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+            // Without a hop it is who it is.
+            let peer: IpAddr = if six { "2001:db8::9" } else { "192.0.2.9" }.parse().unwrap();
+            let alone = Origin { client: peer, by: None, https: None, host: None };
+            prop_assert_eq!(&origin(peer, &hops, &Habits::default(), &headers), &alone);
+            prop_assert_eq!(&origin(peer, &[], &Habits::default(), &headers), &alone);
+            // Behind one it is who the hop says, wherever the hop puts it.
+            let node = if six { format!("for=\"[{peer}]:80\"") } else { format!("for={peer}") };
+            for (name, mine) in [("forwarded", node), (OLDER, peer.to_string())] {
+                let hop: IpAddr = "10.0.0.1".parse().unwrap();
+                let mut lines = HeaderMap::new();
+                lines.append(name, format!("{text}, {mine}").parse().unwrap());
+                prop_assert_eq!(origin(hop, &hops, &Habits::default(), &lines).client, peer, "{}", text);
+                let mut lines = headers.clone();
+                let habits = Habits::default();
+                habits.field(hop, name == OLDER, name != OLDER);
+                lines.append(name, mine.parse().unwrap());
+                prop_assert_eq!(origin(hop, &hops, &habits, &lines).client, peer, "{}", text);
+            }
         }
     }
 }

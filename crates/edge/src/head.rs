@@ -132,7 +132,7 @@ fn same(authority: &str, host: &HeaderValue) -> bool {
 }
 
 /// A name, an IPv4 address or a bracketed IPv6 one, and perhaps a port.
-fn valid(host: &[u8]) -> bool {
+pub(crate) fn valid(host: &[u8]) -> bool {
     if host.is_empty() || host.len() > HOST_MAX {
         return false;
     }

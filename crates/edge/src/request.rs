@@ -70,7 +70,7 @@ async fn answer(
     let busy = line.begin();
     let near = thread.near();
     let peer = forwarded::plain(line.peer.ip());
-    let origin = forwarded::origin(peer, &near.view.edge.hops, &parts.headers);
+    let origin = forwarded::origin(peer, &near.view.edge.hops, &thread.habits, &parts.headers);
     let ids = Ids::of(&parts.headers);
     let tick = thread.tick();
     let mut open = Box::new(thread.eye.open(tick.0, origin.client, ids));

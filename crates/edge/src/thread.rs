@@ -1,5 +1,6 @@
 //! What one thread has for itself: its clock, its view of the plan, its idle connections.
 
+use crate::forwarded::Habits;
 use crate::own::Own;
 use crate::pool::{Held, Pool};
 use crate::seeing::{Eye, Lane};
@@ -31,6 +32,8 @@ pub(crate) struct Thread {
     pub(crate) open: Cell<u32>,
     /// Whether it takes nothing any more.
     pub(crate) ended: Cell<bool>,
+    /// What the hops before the edge write.
+    pub(crate) habits: Habits,
     near: RefCell<Rc<Near>>,
     version: Cell<u64>,
     maps: RefCell<Vec<HeaderMap>>,
@@ -87,6 +90,7 @@ impl Thread {
             eye,
             open: Cell::new(0),
             ended: Cell::new(false),
+            habits: Habits::default(),
             near: RefCell::new(Rc::new(near)),
             version: Cell::new(version),
             maps: RefCell::default(),

@@ -346,3 +346,25 @@ fn a_server_is_told_who_asks_and_in_which_trace() {
         "{seen}"
     );
 }
+
+#[test]
+fn a_chain_of_the_standard_field_goes_on_and_a_visitors_own_does_not() {
+    let server = Server::saying(OK);
+    let edge = edge(&[server.at], &Words { edge: "hops = [\"127.0.0.0/8\"]", ..Words::default() });
+    let at = door(&edge, false);
+    let node = "forwarded: for=6.6.6.6, for=\"[2001:db8::7]:80\";proto=https;host=b.test";
+    for more in ["", "x-forwarded-for: 6.6.6.6\r\n"] {
+        all(at, format!("GET / HTTP/1.1\r\nhost: a.test\r\n{node}\r\n{more}\r\n").as_bytes());
+    }
+    for seen in server.seen.lock().unwrap().iter() {
+        let seen = String::from_utf8_lossy(seen);
+        for line in [
+            "x-forwarded-for: 2001:db8::7, 127.0.0.1",
+            "x-forwarded-proto: https",
+            "x-forwarded-host: b.test",
+        ] {
+            assert!(seen.contains(&format!("\r\n{line}\r\n")), "{line} in {seen}");
+        }
+        assert!(!seen.contains("\r\nforwarded: "), "{seen}");
+    }
+}

@@ -3,7 +3,7 @@
 use crate::ground::{
     GET, OK, Server, Words, answer, ask, connect, door, edge, listening, status, terms, wait,
 };
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 
 /// An address where nobody listens.
@@ -57,6 +57,33 @@ fn what_is_not_http_is_a_502() {
         let id = edge::seeing::TraceId::read(id.as_bytes()).unwrap();
         wait("its trace is kept", || edge.seeing().trace(id).is_some_and(|trace| trace.hops.len() == 1));
     }
+}
+
+#[test]
+fn interim_answers_are_read_past_and_end_some_time() {
+    const HINTS: &[u8] =
+        b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\ncontent-length: 5\r\n\r\n";
+    let two = [b"HTTP/1.1 102 Processing\r\n\r\n", HINTS, HINTS, OK].concat();
+    let server = Server::new(move |_| Some(two.clone()));
+    let edge_two = edge(&[server.at], &Words::default());
+    let mut visitor = connect(door(&edge_two, false));
+    for _ in 0..2 {
+        visitor.write_all(GET.as_bytes()).unwrap();
+        let told = answer(&mut visitor);
+        assert!(
+            told.starts_with("HTTP/1.1 200 ") && told.ends_with("ok") && !told.contains("a.css"),
+            "{told}"
+        );
+    }
+    // A server that never comes to the point.
+    let at = listening(|mut socket| {
+        let mut some = [0; 4096];
+        let _ = socket.read(&mut some);
+        while socket.write_all(HINTS).is_ok() {}
+    });
+    let edge = edge(&[at], &Words::default());
+    let told = ask(door(&edge, false), GET);
+    assert_eq!(status(&told), 502, "{told}");
 }
 
 #[test]

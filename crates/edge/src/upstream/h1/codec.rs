@@ -52,6 +52,8 @@ pub(crate) enum Malformed {
     Framing,
     #[error("the server uses a transfer coding that was not asked for")]
     Coding,
+    #[error("the server sends interim answers and never the one that counts")]
+    Interim,
 }
 
 /// Writes the request line and the host. Header lines follow by [`line`], then an empty one.

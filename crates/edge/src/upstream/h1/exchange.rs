@@ -1,7 +1,7 @@
 //! A request and its answer on one connection, both ways at once: an early answer does not wait for the request's body.
 
 use super::chunked::{Chunked, Step, may_trail};
-use super::codec::{self, Framing, Head};
+use super::codec::{self, Framing, Head, Malformed};
 use super::conn::Conn;
 use crate::content::Content;
 use crate::ticks::{Alarm, Ticks};
@@ -21,7 +21,13 @@ pub(crate) struct Exchange {
     upload: Option<Upload>,
     /// Whether anything of the answer came.
     pub(crate) begun: bool,
+    /// Interim answers that came before it.
+    interim: u32,
 }
+
+/// Interim answers (RFC 9110 section 15.2) that are read past before the one that counts. hyper has no way to send a
+/// visitor any but 100 and 101.
+const INTERIM_MAX: u32 = 32;
 
 /// The request's body on its way.
 pub(crate) struct Upload {
@@ -49,7 +55,7 @@ impl Upload {
 impl Exchange {
     /// Begins on a connection whose outbox holds the head.
     pub(crate) fn new(conn: Box<Conn>, home: Rc<Home>, upload: Option<Upload>) -> Self {
-        Self { conn, home, upload, begun: false }
+        Self { conn, home, upload, begun: false, interim: 0 }
     }
 
     /// Whether the connection had answered before: then a failure may be that it was stale.
@@ -100,6 +106,10 @@ impl Exchange {
                 if let Some(head) = codec::response(&mut self.conn.read, method, map)? {
                     if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                         return Poll::Ready(Ok(head));
+                    }
+                    self.interim += 1;
+                    if self.interim > INTERIM_MAX {
+                        return Poll::Ready(Err(Malformed::Interim.into()));
                     }
                     if head.status == StatusCode::CONTINUE
                         && let Some(upload) = &mut self.upload

@@ -4,10 +4,10 @@ use crate::line::Busy;
 use crate::seeing::{Failure, Open};
 use crate::thread::Thread;
 use crate::upstream::h1::exchange::{Answer, Download};
+use crate::upstream::h2;
 use crate::upstream::trouble::Trouble;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -33,7 +33,7 @@ pub(crate) struct End {
 enum Kind {
     Whole(Bytes),
     Rest(Box<Download>),
-    Http2(Incoming),
+    Http2(Box<h2::Download>),
 }
 
 impl Body {
@@ -48,8 +48,8 @@ impl Body {
         }
     }
 
-    pub(crate) fn http2(body: Incoming, end: End) -> Self {
-        Self { over: http_body::Body::is_end_stream(&body), kind: Kind::Http2(body), sent: 0, end }
+    pub(crate) fn http2(download: Box<h2::Download>, end: End) -> Self {
+        Self { over: download.ended(), kind: Kind::Http2(download), sent: 0, end }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
@@ -57,9 +57,7 @@ impl Body {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Kind::Rest(download) => download.poll_frame(cx),
-            Kind::Http2(body) => {
-                http_body::Body::poll_frame(Pin::new(body), cx).map_err(|why| Trouble::Http2(why.to_string()))
-            }
+            Kind::Http2(download) => download.poll_frame(cx),
         }
     }
 }
@@ -102,7 +100,7 @@ impl http_body::Body for Body {
         match &self.kind {
             Kind::Whole(bytes) => bytes.is_empty(),
             Kind::Rest(download) => download.ended(),
-            Kind::Http2(body) => body.is_end_stream(),
+            Kind::Http2(download) => download.ended(),
         }
     }
 
@@ -111,7 +109,7 @@ impl http_body::Body for Body {
         match &self.kind {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Rest(download) => download.size_hint(),
-            Kind::Http2(body) => body.size_hint(),
+            Kind::Http2(download) => download.size_hint(),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::upstream::connect::connect;
 use crate::upstream::h1::codec;
 use crate::upstream::h1::conn::Conn;
 use crate::upstream::h1::exchange::Exchange;
-use crate::upstream::h2::{Outward, Sender};
+use crate::upstream::h2::Sender;
 use crate::upstream::home::Home;
 use crate::upstream::trouble::Trouble;
 use guard::{Failure, Outcome};
@@ -95,9 +95,10 @@ async fn check(thread: &Rc<Thread>, pool: &Pool, at: SocketAddr, path: &str) -> 
     let stream = connect(pool, at).await?;
     if pool.protocol == Protocol::Http2 {
         let request = Request::get(format!("http://{}{path}", pool.host(at)))
-            .body(Outward::new(None, 0))
+            .body(())
             .map_err(|why| Trouble::Http2(why.to_string()))?;
-        return Ok(Sender::begin(stream).await?.ask(request).await?.status());
+        let mut call = Sender::begin(stream).await?.ask(request, &mut None, 0)?;
+        return Ok(poll_fn(|cx| call.poll_head(cx)).await?.status());
     }
     let mut conn = Box::new(Conn::new(stream));
     codec::request_line(&mut conn.head, &Method::GET, path, pool.host(at).as_bytes());

@@ -1,5 +1,7 @@
 //! Fields that the edge itself says to a server, in one buffer that is used again for the next request.
 
+use bytes::Bytes;
+
 /// Names with their values.
 #[derive(Default)]
 pub(crate) struct Own {
@@ -22,6 +24,20 @@ impl Own {
             from = *end;
             (*name, value)
         })
+    }
+
+    /// The same, as parts of one buffer that outlives this one.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = (&'static str, Bytes)> {
+        let bytes = Bytes::copy_from_slice(&self.bytes);
+        let mut from = 0;
+        self.ends
+            .iter()
+            .map(move |(name, end)| (*name, bytes.slice(std::mem::replace(&mut from, *end)..*end)))
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
     }
 
     pub(crate) fn clear(&mut self) {

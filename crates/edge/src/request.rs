@@ -471,12 +471,12 @@ impl Visit<'_> {
                 }
                 response
             }
-            Got::Http2(answer) => {
-                let (head, body) = answer.into_parts();
+            Got::Http2(answer, download) => {
+                let (head, ()) = answer.into_parts();
                 seen(&mut open, head.status, &head.headers, tick);
                 let mut end = self.end(open, busy);
                 end.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
-                let mut response = Response::new(Body::http2(body, end));
+                let mut response = Response::new(Body::http2(download, end));
                 *response.status_mut() = head.status;
                 *response.headers_mut() = head.headers;
                 response

@@ -40,11 +40,6 @@ impl Ticks {
         self.now().saturating_add(ticks(wait)).min(NEVER - 1)
     }
 
-    /// How long it is until a tick.
-    pub(crate) fn until(&self, tick: u32) -> Duration {
-        TICK * tick.saturating_sub(self.now())
-    }
-
     /// Moves the clock and wakes whoever is due.
     pub(crate) fn advance(&self) {
         let now = u32::try_from(self.began.elapsed().as_millis() / TICK.as_millis()).unwrap_or(NEVER - 2) + 1;

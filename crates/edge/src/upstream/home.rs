@@ -17,7 +17,7 @@ pub(crate) struct Home {
     /// The youngest last. Boxed, because they are moved about more often than looked at.
     #[allow(clippy::vec_box)]
     idle: RefCell<Vec<Box<Conn>>>,
-    pub(crate) http2: RefCell<Option<Sender>>,
+    http2: RefCell<Option<Sender>>,
     ticks: Rc<Ticks>,
 }
 
@@ -34,6 +34,20 @@ impl Home {
                 return Some(conn);
             }
         }
+    }
+
+    /// A way onto the connection of HTTP/2, if it takes further requests.
+    pub(crate) fn http2(&self) -> Option<Sender> {
+        let mut http2 = self.http2.borrow_mut();
+        if http2.as_mut().is_some_and(Sender::closed) {
+            *http2 = None;
+        }
+        http2.clone()
+    }
+
+    /// Keeps a connection of HTTP/2 for further requests.
+    pub(crate) fn put_http2(&self, sender: Sender) {
+        *self.http2.borrow_mut() = Some(sender);
     }
 
     /// Keeps a connection on which nothing is under way.
@@ -53,7 +67,7 @@ impl Home {
         let mut idle = self.idle.borrow_mut();
         idle.retain_mut(|conn| now.saturating_sub(conn.idle_since) <= IDLE_TICKS && conn.fresh());
         let mut http2 = self.http2.borrow_mut();
-        if http2.as_ref().is_some_and(Sender::closed) {
+        if http2.as_mut().is_some_and(Sender::closed) {
             *http2 = None;
         }
         !idle.is_empty() || http2.is_some() || Rc::strong_count(self) > 1

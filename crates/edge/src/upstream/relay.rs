@@ -4,7 +4,7 @@ use super::connect::connect;
 use super::h1::codec::{self, Framing, Head};
 use super::h1::conn::Conn;
 use super::h1::exchange::{Answer, Exchange, Upload};
-use super::h2::{Outward, Sender};
+use super::h2::{Call, Download, Sender};
 use super::home::Home;
 use super::trouble::Trouble;
 use crate::content::Content;
@@ -14,16 +14,15 @@ use crate::pool::Pool;
 use crate::seeing::{Open, Phase};
 use crate::thread::Thread;
 use guard::Tick;
+use h2::RecvStream;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
-use hyper::body::Incoming;
 use model::plan::Protocol;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
-use tokio::time::{Instant, timeout_at};
 
 /// Ticks for which a `100 Continue` is waited for before the body is sent anyway (RFC 9110 section 10.1.1).
 const CONTINUE_TICKS: u32 = 10;
@@ -52,7 +51,7 @@ pub(crate) enum Got {
     /// A head and what follows it.
     Answer(Head, Answer),
     /// The same by HTTP/2.
-    Http2(Response<Incoming>),
+    Http2(Response<()>, Box<Download>),
     /// A 101, and the connection that speaks something else now.
     Switched(Head, Box<Conn>),
 }
@@ -174,12 +173,11 @@ impl Ask<'_> {
         pool: &Pool,
         home: &Rc<Home>,
         (at, from): (SocketAddr, Tick),
-        body: Option<Content>,
+        mut body: Option<Content>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
         open.stamp(Phase::Connected, from.0);
-        let known = home.http2.borrow().clone().filter(|sender| !sender.closed());
-        let mut sender = match known {
+        let mut sender = match home.http2() {
             Some(sender) => sender,
             None => {
                 let begun = match connect(pool, at).await {
@@ -189,7 +187,7 @@ impl Ask<'_> {
                 match begun {
                     Ok(sender) => {
                         open.stamp(Phase::Connected, self.thread.tick().0);
-                        *home.http2.borrow_mut() = Some(sender.clone());
+                        home.put_http2(sender.clone());
                         sender
                     }
                     Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
@@ -199,46 +197,68 @@ impl Ask<'_> {
         let Some(head) = self.http2_head(pool, at) else {
             return Err(Miss { trouble: Trouble::Http2("no request".into()), body: Ok(body), sent: false });
         };
-        let whole = body.is_none();
-        let request = Request::from_parts(head, Outward::new(body, self.room));
-        let left = self.thread.ticks.until(self.deadline);
-        let answered = timeout_at(Instant::now() + left, sender.ask(request)).await;
-        match answered {
-            Ok(Ok(response)) => Ok(Got::Http2(response)),
-            Ok(Err(trouble)) => {
-                Err(Miss { trouble, body: if whole { Ok(None) } else { Err(()) }, sent: true })
+        let mut call = match sender.ask(head, &mut body, self.room) {
+            Ok(call) => call,
+            Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
+        };
+        match self.http2_answer(&mut call).await {
+            Ok(answer) => {
+                let (head, stream) = answer.into_parts();
+                let head = Response::from_parts(head, ());
+                let download = call.into_download(&head, stream);
+                Ok(Got::Http2(head, Box::new(download)))
             }
-            Err(_) => Err(Miss { trouble: Trouble::Late, body: Err(()), sent: true }),
+            Err(trouble) => Err(Miss { trouble, body: call.untouched(), sent: true }),
         }
     }
 
-    fn http2_head(&self, pool: &Pool, at: SocketAddr) -> Option<Parts> {
-        let authority = self.host.value.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+    /// Waits for the answer's head.
+    async fn http2_answer(&self, call: &mut Call) -> Result<Response<RecvStream>, Trouble> {
+        let ticks = &self.thread.ticks;
+        let alarm = ticks.alarm();
+        poll_fn(|cx| {
+            let polled = call.poll_head(cx);
+            if polled.is_pending() {
+                if ticks.now() >= self.deadline {
+                    return Poll::Ready(Err(Trouble::Late));
+                }
+                alarm.set(self.deadline, cx);
+            }
+            polled
+        })
+        .await
+    }
+
+    fn http2_head(&self, pool: &Pool, at: SocketAddr) -> Option<Request<()>> {
+        let host = || self.host.value.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+        // What a visitor says by HTTP/2 is the same already (see `head::examine`).
+        let authority = self.parts.uri.authority().cloned().or_else(host);
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(if matches!(pool.tls, Ok(None)) { Scheme::HTTP } else { Scheme::HTTPS });
         uri.authority = authority.or_else(|| pool.authority(at));
         uri.path_and_query = self.parts.uri.path_and_query().cloned();
-        let (mut head, ()) = Request::new(()).into_parts();
-        head.method = self.parts.method.clone();
-        head.uri = Uri::from_parts(uri).ok()?;
-        head.version = Version::HTTP_2;
-        head.headers = self.thread.map();
+        let mut head = Request::new(());
+        *head.method_mut() = self.parts.method.clone();
+        *head.uri_mut() = Uri::from_parts(uri).ok()?;
+        *head.version_mut() = Version::HTTP_2;
+        let mut fields = HeaderMap::with_capacity(self.parts.headers.len() + self.own.len() + 2);
         for (name, value) in &self.parts.headers {
             if passes(name) {
-                head.headers.append(name.clone(), value.clone());
+                fields.append(name.clone(), value.clone());
             }
         }
         if let Framing::Length(length) = self.framing {
-            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         if self.wishes.trailers {
-            head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            fields.insert(header::TE, HeaderValue::from_static("trailers"));
         }
-        for (name, value) in self.own.iter() {
-            if let Ok(value) = HeaderValue::from_bytes(value) {
-                head.headers.append(HeaderName::from_static(name), value);
+        for (name, value) in self.own.shared() {
+            if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+                fields.append(HeaderName::from_static(name), value);
             }
         }
+        *head.headers_mut() = fields;
         Some(head)
     }
 }

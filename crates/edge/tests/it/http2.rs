@@ -15,12 +15,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Runs a test's visitor.
-fn run<T>(visit: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(visit: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, visit).await.expect("in time") })
 }
 
-async fn begin<B>(at: SocketAddr) -> http2::SendRequest<B>
+pub(crate) async fn begin<B>(at: SocketAddr) -> http2::SendRequest<B>
 where
     B: http_body::Body + Send + Unpin + 'static,
     B::Data: Send,

@@ -9,4 +9,5 @@ mod pools;
 mod proxied;
 mod serving;
 mod sockets;
+mod streaming;
 mod trace;

@@ -1,0 +1,148 @@
+//! Bodies towards HTTP/2 servers: both ways at once, held back where nobody reads, cut off where they are too long.
+
+use crate::ground::{PATIENCE, Words, door, edge, wait};
+use crate::http2::{begin, run};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Empty, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// What a server does with a request.
+#[derive(Clone, Copy)]
+enum Manner {
+    /// Answers at once without a body, and reads the request's.
+    Reads,
+    /// Neither answers nor reads.
+    Holds,
+}
+
+/// An HTTP/2 server, and the bytes and trailers that it read.
+fn server(manner: Manner) -> (SocketAddr, Arc<AtomicUsize>) {
+    let read = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&read);
+    let (told, at) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            told.send(listener.local_addr().unwrap()).unwrap();
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                let count = Arc::clone(&count);
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| answer(request, manner, Arc::clone(&count)));
+                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await;
+                });
+            }
+        });
+    });
+    (at.recv_timeout(PATIENCE).unwrap(), read)
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    manner: Manner,
+    count: Arc<AtomicUsize>,
+) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let mut body = request.into_body();
+    match manner {
+        Manner::Holds => {
+            std::future::pending::<()>().await;
+            drop(body);
+        }
+        Manner::Reads => {
+            tokio::spawn(async move {
+                while let Some(Ok(frame)) = body.frame().await {
+                    count.fetch_add(frame.data_ref().map_or(0, Bytes::len), Ordering::SeqCst);
+                    count.fetch_add(frame.trailers_ref().map_or(0, HeaderMap::len), Ordering::SeqCst);
+                }
+            });
+        }
+    }
+    Ok(Response::new(Empty::new()))
+}
+
+type Part = Frame<Bytes>;
+
+/// A body whose frames are handed in one by one.
+fn handed() -> (UnboundedSender<Part>, impl Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static) {
+    let (hand, parts) = unbounded_channel::<Part>();
+    let frames = futures_util::stream::unfold(parts, |mut parts| async move {
+        parts.recv().await.map(|part| (Ok::<_, Infallible>(part), parts))
+    });
+    (hand, StreamBody::new(Box::pin(frames)))
+}
+
+#[test]
+fn a_request_goes_on_after_the_whole_answer() {
+    let (at, read) = server(Manner::Reads);
+    let edge = edge(&[at], &Words { pool: "protocol = \"http2\"", ..Words::default() });
+    let at = door(&edge, false);
+    run(async move {
+        let mut sender = begin(at).await;
+        let (hand, body) = handed();
+        hand.send(Frame::data(Bytes::from_static(b"first"))).unwrap();
+        let answer = sender.send_request(Request::post("http://a.test/").body(body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert!(answer.into_body().collect().await.unwrap().to_bytes().is_empty());
+        hand.send(Frame::data(Bytes::from(vec![b'x'; 300_000]))).unwrap();
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-sum", HeaderValue::from_static("7"));
+        hand.send(Frame::trailers(trailers)).unwrap();
+        wait("the server has read all of it", || read.load(Ordering::SeqCst) == 5 + 300_000 + 1);
+    });
+}
+
+#[test]
+fn a_server_that_reads_nothing_holds_the_visitor_back() {
+    const PIECE: usize = 64 * 1024;
+    let (at, _) = server(Manner::Holds);
+    let words =
+        Words { pool: "protocol = \"http2\"", guard: "deadline = \"1s\"", edge: BIG, ..Words::default() };
+    let edge = edge(&[at], &words);
+    let at = door(&edge, false);
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    run(async move {
+        let mut sender = begin(at).await;
+        let pieces = (0..1024).map(move |_| {
+            count.fetch_add(PIECE, Ordering::SeqCst);
+            Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'x'; PIECE])))
+        });
+        let body = StreamBody::new(futures_util::stream::iter(pieces));
+        let answer = sender.send_request(Request::post("http://a.test/").body(body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 504);
+    });
+    // What the windows of both connections and the buffers of both clients hold.
+    let taken = taken.load(Ordering::SeqCst);
+    assert!(taken < 8 * 1024 * 1024, "{taken} bytes were taken for nobody");
+}
+
+/// Room for whatever a test sends.
+const BIG: &str = "limits = { body_bytes = 100000000 }";
+
+#[test]
+fn a_body_of_unknown_length_is_cut_off_where_it_is_too_long() {
+    let (at, _) = server(Manner::Holds);
+    let words =
+        Words { pool: "protocol = \"http2\"", edge: "limits = { body_bytes = 1000 }", ..Words::default() };
+    let edge = edge(&[at], &words);
+    let at = door(&edge, false);
+    run(async move {
+        let mut sender = begin(at).await;
+        let (hand, body) = handed();
+        hand.send(Frame::data(Bytes::from(vec![b'x'; 1001]))).unwrap();
+        let answer = sender.send_request(Request::post("http://a.test/").body(body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 413);
+    });
+}

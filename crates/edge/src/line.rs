@@ -38,6 +38,12 @@ pub(crate) struct Line {
     pub(crate) stuck_since: Cell<u32>,
     /// Whether everything that was answered has left.
     pub(crate) flushed: Cell<bool>,
+    /// Whether everything that has come was taken.
+    pub(crate) dry: Cell<bool>,
+    /// Whether it is counted among those that rest.
+    pub(crate) rests: Cell<bool>,
+    /// Whether it came back after it had been parked.
+    pub(crate) returned: Cell<bool>,
     /// Whether it speaks HTTP/2.
     pub(crate) http2: Cell<bool>,
     /// Where its last visitor comes from.
@@ -62,6 +68,9 @@ impl Line {
             head_since: Cell::new(now),
             stuck_since: Cell::new(0),
             flushed: Cell::new(true),
+            dry: Cell::new(false),
+            rests: Cell::new(false),
+            returned: Cell::new(false),
             http2: Cell::new(false),
             place: Cell::new(None),
             word: RefCell::new(None),
@@ -150,6 +159,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if !this.before.is_empty() {
+            this.line.dry.set(false);
             let length = this.before.len().min(buf.remaining());
             buf.put_slice(&this.before[..length]);
             this.before.advance(length);
@@ -162,6 +172,7 @@ impl AsyncRead for Socket {
             return Poll::Ready(Ok(()));
         }
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
+        this.line.dry.set(polled.is_pending());
         if polled.is_ready() && this.line.busy.get() == 0 && this.line.head_since.get() == 0 {
             this.line.head_since.set(this.line.ticks.now());
         }

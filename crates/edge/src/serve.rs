@@ -1,7 +1,7 @@
 //! A visitor's connection from its first byte to its last.
 //!
-//! Between requests nothing is kept but the socket: after two idle ticks hyper's state is taken down ("parked") and is set up
-//! again when the next byte comes.
+//! Between requests nothing is kept but the socket: after two idle ticks, or at once where many rest already, hyper's state is
+//! taken down ("parked") and is set up again when the next byte comes.
 
 use crate::forwarded;
 use crate::line::{Line, Socket};
@@ -24,6 +24,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Idle ticks after which a connection is parked.
 const PARK_TICKS: u32 = 2;
+/// Connections of a thread that may rest for those ticks: a burst of visitors would else leave a heap as large as all their
+/// states at once, which the allocator does not give back. Of those that came back there may be more: they will do so again,
+/// and setting hyper's state up costs a third of a request.
+const RESTING_MAX: u32 = 256;
+const RESTING_AGAIN_MAX: u32 = 1024;
 /// Ticks for which a closed connection's last bytes are waited for.
 const LINGER_TICKS: u32 = 10;
 /// Bytes of them that are read.
@@ -48,6 +53,7 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
             End::Idle(socket, rest) => {
                 stream = socket;
                 before = rest;
+                line.returned.set(true);
                 if before.is_empty() && !wakes(&thread, &line, &stream, &alarm).await {
                     return;
                 }
@@ -108,6 +114,7 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
         watch(thread, line, alarm, head_ticks, body_ticks, cx)
     })
     .await;
+    thread.rests(line, false);
     let parts = conn.into_parts();
     let socket = parts.io.into_inner();
     let rest = if socket.before.is_empty() { parts.read_buf } else { socket.before };
@@ -147,6 +154,8 @@ fn watch(
 ) -> Poll<bool> {
     let now = thread.ticks.now();
     let (stuck, head) = (line.stuck_since.get(), line.head_since.get());
+    let rests = stuck == 0 && line.busy.get() == 0 && head == 0;
+    thread.rests(line, rests);
     let due = if stuck != 0 {
         if now.saturating_sub(stuck) >= body_ticks {
             return Poll::Ready(false);
@@ -161,7 +170,10 @@ fn watch(
         }
         head + head_ticks
     } else {
-        if line.flushed.get() && now.saturating_sub(line.last.get()) >= PARK_TICKS {
+        let room = if line.returned.get() { RESTING_AGAIN_MAX } else { RESTING_MAX };
+        let long = now.saturating_sub(line.last.get()) >= PARK_TICKS || thread.resting.get() > room;
+        // What was taken from the socket and not by hyper would be lost.
+        if long && line.flushed.get() && line.dry.get() {
             return Poll::Ready(true);
         }
         line.last.get() + PARK_TICKS

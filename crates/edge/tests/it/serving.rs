@@ -29,6 +29,31 @@ fn connections_are_kept_on_both_sides_and_parked_between() {
 }
 
 #[test]
+fn a_crowd_that_rests_loses_nothing_between_two_requests() {
+    let server = Server::saying(OK);
+    let edge = edge(&[server.at], &Words { pool: "each = 1000\nbegin = 1000", ..Words::default() });
+    let at = door(&edge, false);
+    // More than may rest at once.
+    let mut crowd: Vec<_> = (0..300).map(|_| connect(at)).collect();
+    for visitor in &mut crowd {
+        visitor.write_all(GET.as_bytes()).unwrap();
+        assert_eq!(status(&answer(visitor)), 200);
+    }
+    // Whoever was parked at once asks twice in one breath, and begins a third time.
+    let (head, tail) = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n".split_at(20);
+    for visitor in &mut crowd {
+        visitor.write_all(format!("{GET}{GET}{head}").as_bytes()).unwrap();
+    }
+    for visitor in &mut crowd {
+        visitor.write_all(tail.as_bytes()).unwrap();
+        let mut told = String::new();
+        visitor.read_to_string(&mut told).unwrap();
+        assert_eq!(told.matches("HTTP/1.1 200 OK").count(), 3, "{told}");
+    }
+    assert_eq!(server.asked(), 1200);
+}
+
+#[test]
 fn answers_of_every_framing_arrive_whole() {
     let long = "x".repeat(100_000);
     let cases = [
@@ -147,6 +172,10 @@ fn what_is_too_large_or_too_slow_is_refused() {
     );
     assert_eq!(status(&ask(at, &chunks)), 413);
     assert_eq!(server.asked(), 0);
+    // Nothing at all.
+    let from = Instant::now();
+    assert_eq!(connect(at).read(&mut [0; 16]).unwrap(), 0);
+    assert!(from.elapsed() < PATIENCE && from.elapsed().as_millis() > 700, "{:?}", from.elapsed());
     // A head that never ends.
     let from = Instant::now();
     let mut slow = connect(at);

@@ -137,9 +137,20 @@ pub(crate) struct Socket {
     pub(crate) before: Bytes,
     /// Whether hyper may close it; else it is closed after hyper has gone.
     pub(crate) ends: bool,
+    /// What hyper itself answers to a head that cannot be read. It is not sent: the edge answers with a page.
+    pub(crate) bare: Vec<u8>,
 }
 
 impl Socket {
+    pub(crate) fn new(stream: Stream, line: Rc<Line>, before: Bytes, ends: bool) -> Self {
+        Self { stream, line, before, ends, bare: Vec::new() }
+    }
+
+    /// Whether what is written now is nobody's answer: nothing is under way, and all that was answered has left.
+    fn unasked(&self) -> bool {
+        self.line.flushed.get() && self.line.busy.get() == 0 && !self.line.http2.get()
+    }
+
     fn wrote(&self, polled: &Poll<io::Result<usize>>) {
         let line = &self.line;
         if polled.is_ready() {
@@ -183,6 +194,10 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     #[inline]
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.unasked() {
+            self.bare.extend_from_slice(buf);
+            return Poll::Ready(Ok(buf.len()));
+        }
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(&polled);
         polled
@@ -195,6 +210,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.unasked() {
+            let part = bufs.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
+            return self.poll_write(cx, part);
+        }
         let stream = Pin::new(&mut self.stream);
         let polled = if bufs.iter().map(|part| part.len()).sum::<usize>() <= TOGETHER {
             let (mut together, mut length) = ([0; TOGETHER], 0);

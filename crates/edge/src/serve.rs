@@ -5,6 +5,7 @@
 
 use crate::forwarded;
 use crate::line::{Line, Socket};
+use crate::refuse::{self, Refusal};
 use crate::request;
 use crate::seeing::{Ids, Verdict};
 use crate::stream::Stream;
@@ -40,8 +41,8 @@ enum End {
     Idle(Stream, Bytes),
     /// The 101 has left.
     Tunnel(Stream, Bytes),
-    /// Over.
-    Closed(Stream),
+    /// Over, once this is sent.
+    Closed(Stream, Vec<u8>),
 }
 
 /// HTTP/1.1 until the visitor goes.
@@ -68,8 +69,8 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
                 }
                 return;
             }
-            End::Closed(socket) => {
-                Box::pin(linger(socket, &thread, &alarm)).await;
+            End::Closed(socket, last) => {
+                Box::pin(linger(socket, &last, &thread, &alarm)).await;
                 return;
             }
         }
@@ -85,7 +86,7 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
         let (thread, line) = (Rc::clone(thread), Rc::clone(line));
         move |request| request::serve(Rc::clone(&thread), Rc::clone(&line), request)
     });
-    let socket = TokioIo::new(Socket { stream, line: Rc::clone(line), before, ends: false });
+    let socket = TokioIo::new(Socket::new(stream, Rc::clone(line), before, false));
     let mut builder = http1::Builder::new();
     if limits.headers as usize != HYPER_HEADERS {
         builder.max_headers(limits.headers as usize);
@@ -97,7 +98,7 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
         .max_buf_size((limits.head_bytes as usize).max(MIN_BUFFER))
         .header_read_timeout(None)
         .serve_connection(socket, service);
-    let mut asked = false;
+    let (mut asked, mut refused) = (false, None);
     let ended = poll_fn(|cx| {
         if thread.shared.draining() && !asked {
             asked = true;
@@ -107,7 +108,8 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
             if let Err(why) = served
                 && why.is_parse()
             {
-                unread(thread, line, why.is_parse_too_large());
+                let refusal = if why.is_parse_too_large() { refuse::TOO_LONG } else { refuse::UNREADABLE };
+                refused = Some((unread(thread, line, refusal), refusal));
             }
             return Poll::Ready(false);
         }
@@ -125,17 +127,21 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
     } else if ended {
         End::Idle(socket.stream, rest)
     } else {
-        End::Closed(socket.stream)
+        // Where it was written behind another answer, it has left already.
+        let refused = refused.filter(|_| !socket.bare.is_empty());
+        let last = refused.map(|(id, refusal)| refuse::page_for(&socket.bare, refusal, &id));
+        End::Closed(socket.stream, last.unwrap_or_default())
     }
 }
 
-/// A request that hyper refused by itself, without a page: it is seen all the same.
-fn unread(thread: &Thread, line: &Line, large: bool) {
-    let tick = thread.tick().0;
-    let mut open = thread.eye.open(tick, forwarded::plain(line.peer.ip()), Ids::fresh());
-    let status = if large { 431 } else { 400 };
-    open.answered_here(Verdict::Malformed, status, "its head cannot be read", tick);
+/// A request that hyper refused by itself is seen all the same; its id.
+fn unread(thread: &Thread, line: &Line, refusal: Refusal) -> String {
+    let (tick, ids) = (thread.tick().0, Ids::fresh());
+    let id = ids.trace.to_string();
+    let mut open = thread.eye.open(tick, forwarded::plain(line.peer.ip()), ids);
+    open.answered_here(Verdict::Malformed, refusal.status.as_u16(), "its head cannot be read", tick);
     open.close(tick);
+    id
 }
 
 /// What hyper has room for without asking for memory.
@@ -206,7 +212,7 @@ pub(crate) async fn http2(thread: Rc<Thread>, line: Rc<Line>, stream: Stream) {
         let (thread, line) = (Rc::clone(&thread), Rc::clone(&line));
         move |request| request::serve(Rc::clone(&thread), Rc::clone(&line), request)
     });
-    let socket = TokioIo::new(Socket { stream, line: Rc::clone(&line), before: Bytes::new(), ends: true });
+    let socket = TokioIo::new(Socket::new(stream, Rc::clone(&line), Bytes::new(), true));
     let mut conn = http2::Builder::new(Local)
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(limits.head_bytes)
@@ -253,11 +259,11 @@ const RESETS_MAX: usize = 64;
 /// Bytes that a visitor may send on one stream before it waits for us.
 const STREAM_WINDOW: u32 = 64 * 1024;
 
-/// Closes so that the last answer arrives: a socket with unread bytes would be reset.
-async fn linger(mut stream: Stream, thread: &Rc<Thread>, alarm: &Alarm) {
+/// Says what is still to be said, and closes so that it arrives: a socket with unread bytes would be reset.
+async fn linger(mut stream: Stream, last: &[u8], thread: &Rc<Thread>, alarm: &Alarm) {
     let due = thread.ticks.now() + LINGER_TICKS;
     let mut ending = std::pin::pin!(async {
-        if stream.shutdown().await.is_err() {
+        if stream.write_all(last).await.is_err() || stream.shutdown().await.is_err() {
             return;
         }
         let (mut scrap, mut left) = ([0u8; 1024], LINGER_BYTES);

@@ -214,6 +214,38 @@ fn pages_are_for_people_and_problems_for_programs() {
 }
 
 #[test]
+fn what_cannot_be_read_is_answered_with_a_page_and_an_id() {
+    let server = Server::saying(OK);
+    let edge = edge(&[server.at], &Words { edge: "limits = { head_bytes = 8192 }", ..Words::default() });
+    let at = door(&edge, false);
+    let cookies = format!("GET / HTTP/1.1\r\nhost: a.test\r\ncookie: {}\r\n\r\n", "y".repeat(20_000));
+    let target = format!("GET /{} HTTP/1.1\r\nhost: a.test\r\n\r\n", "y".repeat(70_000));
+    for (bytes, code) in [
+        ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        ("\u{16}\u{3}\u{1}\0\u{4}hello TLS", 400),
+        (&cookies, 431),
+        (&target, 431),
+    ] {
+        // First on its connection, and after an answer.
+        for before in ["", GET] {
+            let mut visitor = connect(at);
+            if !before.is_empty() {
+                visitor.write_all(before.as_bytes()).unwrap();
+                assert_eq!(status(&answer(&mut visitor)), 200);
+            }
+            let _ = visitor.write_all(bytes.as_bytes());
+            let told = answer(&mut visitor);
+            assert_eq!(status(&told), code, "{told}");
+            assert!(told.contains("\r\ndate: ") && told.contains("\r\nconnection: close\r\n"), "{told}");
+            let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+            assert!(told.ends_with("</html>\n") && told.contains(&format!("<code>{id}</code>")), "{told}");
+            assert!(edge::seeing::TraceId::read(id.as_bytes()).is_some(), "{id}");
+        }
+    }
+    assert_eq!(server.asked(), 4);
+}
+
+#[test]
 fn plain_http_is_sent_to_https() {
     let server = Server::saying(OK);
     let edge = edge(

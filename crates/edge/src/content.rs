@@ -22,24 +22,44 @@ const BEFORE_TICKS: u32 = 10;
 
 /// A request's body.
 pub(crate) struct Content {
+    /// What was read of it: its first part, which most often is all, and those after it.
+    first: Option<Bytes>,
     before: VecDeque<Bytes>,
-    /// Bytes in `before`.
+    /// Bytes in both.
     held: u64,
     trailers: Option<HeaderMap>,
-    /// `None` when all of it is in `before`.
+    /// `None` when all of it was read.
     rest: Option<Incoming>,
 }
 
 impl Content {
     pub(crate) fn new(body: Incoming) -> Self {
-        Self { before: VecDeque::new(), held: 0, trailers: None, rest: Some(body) }
+        Self { first: None, before: VecDeque::new(), held: 0, trailers: None, rest: Some(body) }
     }
 
-    /// Reads what comes before a server is chosen: all of a short body whose length is told; of others what comes within a
-    /// second. `wait` is for how many ticks it may stand still, `room` how many bytes it may have.
+    /// Takes what has already come of what comes before a server is chosen. Ready when that is enough: most often a short body
+    /// comes with its head, and there is nothing to wait for.
     ///
     /// # Errors
-    /// [`Trouble::Slow`], [`Trouble::TooLarge`], or [`Trouble::Visitor`] when the visitor breaks off.
+    /// [`Trouble::TooLarge`], or [`Trouble::Visitor`] when the visitor breaks off.
+    pub(crate) fn poll_before(&mut self, cx: &mut Context<'_>, room: u64) -> Poll<Result<(), Trouble>> {
+        loop {
+            match self.read(cx) {
+                Poll::Ready(true) if self.held > room => return Poll::Ready(Err(Trouble::TooLarge)),
+                Poll::Ready(true) if self.held >= BEFORE_BYTES => return Poll::Ready(Ok(())),
+                Poll::Ready(true) => {}
+                Poll::Ready(false) if self.rest.is_none() => return Poll::Ready(Ok(())),
+                Poll::Ready(false) => return Poll::Ready(Err(Trouble::Visitor)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Waits for it: for all of a short body whose length is told; of others for what comes within a second. `wait` is for how
+    /// many ticks it may stand still, `room` how many bytes it may have.
+    ///
+    /// # Errors
+    /// Those of [`Content::poll_before`], and [`Trouble::Slow`].
     pub(crate) async fn read_before(
         &mut self,
         thread: &Rc<Thread>,
@@ -52,22 +72,19 @@ impl Content {
         let alarm = ticks.alarm();
         let mut due = ticks.now() + span;
         poll_fn(|cx| {
-            loop {
-                match self.read(cx) {
-                    Poll::Ready(true) if self.held > room => return Poll::Ready(Err(Trouble::TooLarge)),
-                    Poll::Ready(true) if self.held >= BEFORE_BYTES => return Poll::Ready(Ok(())),
-                    Poll::Ready(true) if told => due = ticks.now() + span,
-                    Poll::Ready(true) => {}
-                    Poll::Ready(false) if self.rest.is_none() => return Poll::Ready(Ok(())),
-                    Poll::Ready(false) => return Poll::Ready(Err(Trouble::Visitor)),
-                    Poll::Pending if ticks.now() < due => {
-                        alarm.set(due, cx);
-                        return Poll::Pending;
-                    }
-                    Poll::Pending if told => return Poll::Ready(Err(Trouble::Slow)),
-                    Poll::Pending => return Poll::Ready(Ok(())),
-                }
+            let held = self.held;
+            let polled = self.poll_before(cx, room);
+            if polled.is_ready() {
+                return polled;
             }
+            if told && self.held > held {
+                due = ticks.now() + span;
+            }
+            if ticks.now() < due {
+                alarm.set(due, cx);
+                return Poll::Pending;
+            }
+            Poll::Ready(if told { Err(Trouble::Slow) } else { Ok(()) })
         })
         .await
     }
@@ -81,7 +98,9 @@ impl Content {
                 match frame.into_data() {
                     Ok(data) => {
                         self.held += data.len() as u64;
-                        if !data.is_empty() {
+                        if self.first.is_none() && self.before.is_empty() {
+                            self.first = Some(data).filter(|data| !data.is_empty());
+                        } else if !data.is_empty() {
                             self.before.push_back(data);
                         }
                     }
@@ -110,7 +129,7 @@ impl Body for Content {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        if let Some(data) = this.before.pop_front() {
+        if let Some(data) = this.first.take().or_else(|| this.before.pop_front()) {
             this.held -= data.len() as u64;
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
@@ -124,7 +143,8 @@ impl Body for Content {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.before.is_empty()
+        self.first.is_none()
+            && self.before.is_empty()
             && self.trailers.is_none()
             && self.rest.as_ref().is_none_or(Body::is_end_stream)
     }

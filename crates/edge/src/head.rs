@@ -272,6 +272,14 @@ const FRAMING: [&str; 9] = [
     "proxy-authorization",
 ];
 
+/// How long a head was, as most programs write it: to judge whether the body came with it. `hyper` does not tell.
+pub(crate) fn length(parts: &Parts) -> usize {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let line = parts.method.as_str().len() + target + "  HTTP/1.1\r\n\r\n".len();
+    let fields = parts.headers.iter();
+    line + fields.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum::<usize>()
+}
+
 /// Whether the visitor would rather read a page than JSON.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
     headers

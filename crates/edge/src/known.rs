@@ -1,7 +1,7 @@
 //! Whose request it is: the cookie of a visitor who once succeeded, and the signed word of a caller for whom it asks.
 
 use guard::Class;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use model::Time;
 use seal::Passes;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// The field by which a service's own callers say for whom they ask.
 pub(crate) const VISITOR: &str = "mainstay-visitor";
 /// The field by which they say who they are.
-pub(crate) const CALLER: &str = "mainstay-caller";
+pub(crate) const CALLER: HeaderName = HeaderName::from_static("mainstay-caller");
 /// For how long the word to a server is good; it copies it into calls that it makes while it answers.
 const WORD_LASTS: Duration = Duration::from_secs(600);
 

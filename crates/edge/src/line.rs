@@ -34,16 +34,12 @@ pub(crate) struct Line {
     pub(crate) last: Cell<u32>,
     /// The tick at which the first byte of the next head came; 0 before that.
     pub(crate) head_since: Cell<u32>,
+    /// Bytes that came since the last request began.
+    pub(crate) came: Cell<usize>,
     /// The tick since which the visitor takes nothing; 0 when it does.
     pub(crate) stuck_since: Cell<u32>,
     /// Whether everything that was answered has left.
     pub(crate) flushed: Cell<bool>,
-    /// Whether everything that has come was taken.
-    pub(crate) dry: Cell<bool>,
-    /// Whether it is counted among those that rest.
-    pub(crate) rests: Cell<bool>,
-    /// Whether it came back after it had been parked.
-    pub(crate) returned: Cell<bool>,
     /// Whether it speaks HTTP/2.
     pub(crate) http2: Cell<bool>,
     /// Where its last visitor comes from.
@@ -66,11 +62,9 @@ impl Line {
             who: write(peer.ip().to_canonical()),
             last: Cell::new(now),
             head_since: Cell::new(now),
+            came: Cell::new(0),
             stuck_since: Cell::new(0),
             flushed: Cell::new(true),
-            dry: Cell::new(false),
-            rests: Cell::new(false),
-            returned: Cell::new(false),
             http2: Cell::new(false),
             place: Cell::new(None),
             word: RefCell::new(None),
@@ -137,20 +131,9 @@ pub(crate) struct Socket {
     pub(crate) before: Bytes,
     /// Whether hyper may close it; else it is closed after hyper has gone.
     pub(crate) ends: bool,
-    /// What hyper itself answers to a head that cannot be read. It is not sent: the edge answers with a page.
-    pub(crate) bare: Vec<u8>,
 }
 
 impl Socket {
-    pub(crate) fn new(stream: Stream, line: Rc<Line>, before: Bytes, ends: bool) -> Self {
-        Self { stream, line, before, ends, bare: Vec::new() }
-    }
-
-    /// Whether what is written now is nobody's answer: nothing is under way, and all that was answered has left.
-    fn unasked(&self) -> bool {
-        self.line.flushed.get() && self.line.busy.get() == 0 && !self.line.http2.get()
-    }
-
     fn wrote(&self, polled: &Poll<io::Result<usize>>) {
         let line = &self.line;
         if polled.is_ready() {
@@ -169,23 +152,24 @@ impl AsyncRead for Socket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if !this.before.is_empty() {
-            this.line.dry.set(false);
+        let had = buf.filled().len();
+        let polled = if this.before.is_empty() {
+            Pin::new(&mut this.stream).poll_read(cx, buf)
+        } else {
             let length = this.before.len().min(buf.remaining());
             buf.put_slice(&this.before[..length]);
             this.before.advance(length);
             if this.before.is_empty() {
                 this.before = Bytes::new();
             }
-            if this.line.busy.get() == 0 && this.line.head_since.get() == 0 {
-                this.line.head_since.set(this.line.ticks.now());
+            Poll::Ready(Ok(()))
+        };
+        if polled.is_ready() {
+            let line = &this.line;
+            line.came.set(line.came.get() + buf.filled().len() - had);
+            if line.busy.get() == 0 && line.head_since.get() == 0 {
+                line.head_since.set(line.ticks.now());
             }
-            return Poll::Ready(Ok(()));
-        }
-        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
-        this.line.dry.set(polled.is_pending());
-        if polled.is_ready() && this.line.busy.get() == 0 && this.line.head_since.get() == 0 {
-            this.line.head_since.set(this.line.ticks.now());
         }
         polled
     }
@@ -194,10 +178,6 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     #[inline]
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.unasked() {
-            self.bare.extend_from_slice(buf);
-            return Poll::Ready(Ok(buf.len()));
-        }
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(&polled);
         polled
@@ -210,10 +190,6 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.unasked() {
-            let part = bufs.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
-            return self.poll_write(cx, part);
-        }
         let stream = Pin::new(&mut self.stream);
         let polled = if bufs.iter().map(|part| part.len()).sum::<usize>() <= TOGETHER {
             let (mut together, mut length) = ([0; TOGETHER], 0);

@@ -1,6 +1,6 @@
 //! A pool as all threads share it: guard's origin behind a lock, and those that wait for it.
 
-use guard::{Admission, Arrival, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
+use guard::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
 use http::uri::Authority;
 use model::PoolId;
 use model::plan::{self, Protocol};
@@ -89,7 +89,13 @@ impl Pool {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place among its requests: at once, after a short wait, or not at all. Tells when it was given.
+    /// Whether a request that has come will get a place at all. What came of those that wait is not changed by it.
+    pub(crate) fn announce(&self, tick: Tick, class: Class, visitor: u64) -> Result<(), Shed> {
+        self.lock().origin.announce(tick, class, visitor)
+    }
+
+    /// A place among its requests for one that was announced: at once, after a short wait, or not at all. Tells when it was
+    /// given.
     pub(crate) async fn arrive(self: &Arc<Self>, tick: Tick, arrival: Arrival) -> Result<(Held, Tick), Shed> {
         let waiting = match self.knock(tick, arrival) {
             Admission::Go(permit) => return Ok((self.hold(permit), tick)),
@@ -102,7 +108,7 @@ impl Pool {
 
     fn knock(&self, tick: Tick, arrival: Arrival) -> Admission {
         let mut desk = self.lock();
-        let admission = desk.origin.arrive(tick, arrival);
+        let admission = desk.origin.admit(tick, arrival);
         if let Admission::Wait(ticket) = &admission {
             desk.waiting.insert(*ticket, Waiter::default());
         }

@@ -3,7 +3,7 @@
 use crate::body::{Body, End};
 use crate::content::Content;
 use crate::forwarded::{self, Origin};
-use crate::head::{self, Host};
+use crate::head::{self, Host, Wishes};
 use crate::known::{CALLER, Visitor};
 use crate::line::{Busy, Line};
 use crate::own::Own;
@@ -17,6 +17,7 @@ use crate::tunnel;
 use crate::upstream::h1::codec::Framing;
 use crate::upstream::relay::{Ask, Got};
 use crate::upstream::trouble::Trouble;
+use futures_util::future::Either;
 use guard::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Tick, Who};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -25,9 +26,10 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use model::plan::Protocol;
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn, ready};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A service whose pool the plan does not have: `config` lets none through.
@@ -38,21 +40,43 @@ const ATTEMPTS_MAX: u32 = 3;
 /// Bytes of a body that nobody wants but that are read all the same.
 const UNWANTED_BYTES: u64 = 64 * 1024;
 
-/// Serves one request.
-pub(crate) async fn serve(
+/// Serves one request: at once where it is refused, so that a refusal costs no more than it must.
+pub(crate) fn serve(
+    thread: &Rc<Thread>,
+    line: &Rc<Line>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+    let (mut parts, body) = request.into_parts();
+    let mut body = Some(body);
+    match begin(thread, line, &mut parts, &mut body) {
+        // Boxed: what a connection keeps for its requests, and what is moved about for each, is small.
+        Ok(begun) => Either::Right(Box::pin(go_on(Rc::clone(thread), Rc::clone(line), parts, begun))),
+        Err(response) => {
+            leave(thread, parts, body);
+            Either::Left(ready(Ok(response)))
+        }
+    }
+}
+
+async fn go_on(
     thread: Rc<Thread>,
     line: Rc<Line>,
-    request: Request<Incoming>,
+    mut parts: Parts,
+    begun: Box<Begun>,
 ) -> Result<Response<Body>, Infallible> {
-    let (parts, body) = request.into_parts();
-    let is_http2 = parts.version == http::Version::HTTP_2;
-    let mut body = Some(body);
-    let response = answer(thread, line, parts, &mut body).await;
+    let response = answer(&thread, &line, &mut parts, begun).await;
+    thread.keep_map(parts.headers);
+    Ok(response)
+}
+
+/// A request was refused.
+fn leave(thread: &Thread, parts: Parts, body: Option<Incoming>) {
+    thread.keep_map(parts.headers);
     let is_short = |body: &Incoming| body.size_hint().exact().is_some_and(|left| left <= UNWANTED_BYTES);
+    let is_http2 = parts.version == http::Version::HTTP_2;
     if let Some(unwanted) = body.filter(|body| is_http2 && !body.is_end_stream() && is_short(body)) {
         tokio::task::spawn_local(discard(unwanted));
     }
-    response
 }
 
 /// Reads what is left of a refused request. Dropped, it would be answered with RST_STREAM (RFC 9113 section 8.1), which some
@@ -61,74 +85,150 @@ async fn discard(mut unwanted: Incoming) {
     while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut unwanted).poll_frame(cx)).await {}
 }
 
-async fn answer(
-    thread: Rc<Thread>,
-    line: Rc<Line>,
-    mut parts: Parts,
+/// A request that is not refused yet.
+struct Begun {
+    near: Rc<Near>,
+    /// The route's index.
+    route: usize,
+    host: Host,
+    wishes: Wishes,
+    page: bool,
+    /// Bytes of its body, where that is told.
+    length: Option<u64>,
+    content: Option<Content>,
+    passed: Passed,
+    /// The number of a known visitor.
+    known: Option<u64>,
+    /// What the pool said of it.
+    announced: Result<(), Shed>,
+    tick: Tick,
+    open: Box<Open>,
+    busy: Busy,
+}
+
+/// Up to the verdict: what needs neither a server nor a body.
+#[allow(clippy::result_large_err, reason = "the refusal is what this is made for")]
+fn begin(
+    thread: &Rc<Thread>,
+    line: &Rc<Line>,
+    parts: &mut Parts,
     body: &mut Option<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> Result<Box<Begun>, Response<Body>> {
+    let came = line.came.replace(0);
     let busy = line.begin();
     let near = thread.near();
     let peer = forwarded::plain(line.peer.ip());
     let origin = forwarded::origin(peer, &near.view.edge.hops, &thread.habits, &parts.headers);
     let ids = Ids::of(&parts.headers);
     let tick = thread.tick();
-    let mut open = Box::new(thread.eye.open(tick.0, origin.client, ids));
+    let mut open = thread.eye.open(tick.0, origin.client, ids);
     open.stamp(Phase::Head, tick.0);
-    let visit = Visit { thread: &thread, line: &line, page: head::wants_page(&parts.headers) };
-    let (host, wishes) = match head::examine(&mut parts) {
+    let visit = Visit { thread, line, page: head::wants_page(&parts.headers) };
+    let (host, wishes) = match head::examine(parts) {
         Ok(found) => found,
         Err(fault) => {
             open.asks(parts.version, &parts.method, "", parts.uri.path());
             let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
-            return Ok(visit.malformed(Refusal::new(status, fault.told()).and_close(), open, busy));
+            return Err(visit.malformed(Refusal::new(status, fault.told()).and_close(), open, busy));
         }
     };
     let name = host.name();
     open.asks(parts.version, &parts.method, &name, parts.uri.path());
     let Some(route) = near.view.policy.route(&name) else {
-        open.unknown_host(refuse::NO_SUCH_HOST.status.as_u16(), thread.tick().0);
-        return Ok(visit.refuse(refuse::NO_SUCH_HOST, open, busy));
+        open.unknown_host(refuse::NO_SUCH_HOST.status.as_u16(), tick.0);
+        return Err(visit.refuse(refuse::NO_SUCH_HOST, open, busy));
     };
     open.lane = near.lanes.get(route.index).copied().unwrap_or(seeing::Lane::NONE);
     if near.view.edge.to_https && !origin.https.unwrap_or(line.tls) {
-        return Ok(visit.to_https(&near, &name, &parts, open, busy));
+        return Err(visit.to_https(&near, &name, parts, open, busy));
     }
     let length = body.as_ref().and_then(|body| body.size_hint().exact());
     if length.is_some_and(|length| length > near.view.edge.limits.body_bytes) {
-        return Ok(visit.malformed(refuse::TOO_LARGE, open, busy));
+        return Err(visit.malformed(refuse::TOO_LARGE, open, busy));
     }
-    let (passed, known) = match judge(&visit, &near, route, &parts, origin, tick, &mut open) {
+    let (passed, known) = match judge(&visit, &near, route, parts, origin, tick, &mut open) {
         Ok(passed) => passed,
-        Err(refusal) => return Ok(visit.limited(&refusal, open, busy)),
+        Err(refusal) => return Err(visit.limited(&refusal, open, busy)),
     };
-    let Some((place, pool)) = near.view.pool_of(route) else {
-        return Ok(visit.shed(&NO_POOL, open, busy));
+    let Some((_, pool)) = near.view.pool_of(route) else {
+        return Err(visit.shed(&NO_POOL, open, busy));
     };
     let is_empty = body.as_ref().is_none_or(|body| body.is_end_stream());
+    let announced = pool.announce(tick, passed.class, passed.number);
+    if let Err(shed) = &announced {
+        // One whose body has not come yet is read first: else its connection would be closed.
+        let is_here = || length.is_some_and(|length| came as u64 >= head::length(parts) as u64 + length);
+        if is_empty || line.http2.get() || is_here() {
+            return Err(visit.shed(shed, open, busy));
+        }
+    }
+    let content = body.take().filter(|_| !is_empty && wishes.upgrade.is_none()).map(Content::new);
+    let (page, route) = (visit.page, route.index);
+    Ok(Box::new(Begun {
+        near,
+        route,
+        host,
+        wishes,
+        page,
+        length,
+        content,
+        passed,
+        known,
+        announced,
+        tick,
+        open,
+        busy,
+    }))
+}
+
+/// From the body to the answer of a server.
+async fn answer(
+    thread: &Rc<Thread>,
+    line: &Rc<Line>,
+    parts: &mut Parts,
+    mut begun: Box<Begun>,
+) -> Response<Body> {
+    let (near, host, wishes, passed) = (&begun.near, &begun.host, &begun.wishes, &begun.passed);
+    let (mut open, busy, length) = (begun.open, begun.busy, begun.length);
+    let visit = Visit { thread, line, page: begun.page };
+    let route = near.view.policy.routes().get(begun.route);
+    let Some((route, (place, pool))) = route.and_then(|route| Some((route, near.view.pool_of(route)?)))
+    else {
+        return visit.shed(&NO_POOL, open, busy);
+    };
     let tunnels = wishes.upgrade.is_some();
-    let mut content = body.take().filter(|_| !is_empty && !tunnels).map(Content::new);
+    let is_empty = begun.content.is_none();
     let limits = &near.view.edge.limits;
-    let tick = match &mut content {
-        None => tick,
+    let tick = match &mut begun.content {
+        None => begun.tick,
         // Over HTTP/2 both sides may speak at once, as in gRPC: such a body may wait for the answer.
-        Some(_) if pool.protocol == Protocol::Http2 => tick,
+        Some(_) if pool.protocol == Protocol::Http2 && begun.announced.is_ok() => begun.tick,
         Some(content) => {
-            let read = content.read_before(&thread, ticks(limits.body_wait), limits.body_bytes);
-            if let Err(trouble) = Box::pin(read).await {
-                return Ok(visit.failed(&trouble, route, open, busy));
+            let (read, now) =
+                match poll_fn(|cx| Poll::Ready(content.poll_before(cx, limits.body_bytes))).await {
+                    Poll::Ready(read) => (read, begun.tick),
+                    Poll::Pending => {
+                        let read = content.read_before(thread, ticks(limits.body_wait), limits.body_bytes);
+                        (Box::pin(read).await, thread.tick())
+                    }
+                };
+            if let Err(trouble) = read {
+                return visit.failed(&trouble, route, open, busy);
             }
-            thread.tick()
+            now
         }
     };
+    if let Err(shed) = &begun.announced {
+        return visit.shed(shed, open, busy);
+    }
     let arrival = Arrival { class: passed.class, visitor: passed.number, deadline: route.deadline };
     let deadline = thread.ticks.after(route.deadline);
     let (held, admitted) = match pool.arrive(tick, arrival).await {
         Ok(held) => held,
-        Err(shed) => return Ok(visit.shed(&shed, open, busy)),
+        Err(shed) => return visit.shed(&shed, open, busy),
     };
     open.stamp(Phase::Admitted, admitted.0);
-    let own = own(thread.own(), &line, &near, &parts, &host, &passed, &open.ids);
+    let own = own(thread.own(), line, near, parts, host, passed, &open.ids);
     let framing = match length {
         Some(0) if is_empty && !tells_length(&parts.method) => Framing::None,
         Some(length) => Framing::Length(length),
@@ -136,10 +236,10 @@ async fn answer(
     };
     let upgraded = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let ask = Ask {
-        thread: &thread,
-        parts: &parts,
-        host: &host,
-        wishes: &wishes,
+        thread,
+        parts,
+        host,
+        wishes,
         framing: if tunnels { Framing::None } else { framing },
         own: &own,
         room: limits.body_bytes,
@@ -148,24 +248,22 @@ async fn answer(
         span: ticks(route.deadline),
     };
     let Some(homes) = near.pools.get(place) else {
-        return Ok(visit.shed(&NO_POOL, open, busy));
+        return visit.shed(&NO_POOL, open, busy);
     };
-    let relayed = relay(&ask, homes, (held, admitted), content, &mut open).await;
+    let relayed = relay(&ask, homes, (held, admitted), begun.content.take(), &mut open).await;
     thread.keep_own(own);
-    let response = match relayed {
+    match relayed {
         Ok(relayed) => {
             let mut response = visit.answer(relayed, wishes.upgrade.as_ref(), upgraded, open, busy);
             let status = response.status();
-            finish(&near, route, &line, &parts, passed.quota.as_ref(), known, &mut response);
+            finish(near, route, line, parts, passed.quota.as_ref(), begun.known, &mut response);
             if status == StatusCode::SWITCHING_PROTOCOLS && parts.version == http::Version::HTTP_2 {
                 *response.status_mut() = StatusCode::OK;
             }
             response
         }
         Err(trouble) => visit.failed(&trouble, route, open, busy),
-    };
-    thread.keep_map(parts.headers);
-    Ok(response)
+    }
 }
 
 /// What became of a judgement.
@@ -246,9 +344,8 @@ fn own(
     forwarded::fields(&mut own, origin, line, told, host, &parts.headers);
     own.put("traceparent", |out| out.extend_from_slice(&ids.outward()));
     // The companion of a trace that begins here would tell of another one.
-    let state =
-        parts.headers.get(TRACESTATE).filter(|state| ids.continued() && state.len() <= TRACESTATE_BYTES_MAX);
-    if let Some(state) = state {
+    let state = ids.continued().then(|| parts.headers.get(TRACESTATE)).flatten();
+    if let Some(state) = state.filter(|state| state.len() <= TRACESTATE_BYTES_MAX) {
         own.put("tracestate", |out| out.extend_from_slice(state.as_bytes()));
     }
     own.put("x-request-id", |out| out.extend_from_slice(&ids.trace.digits()));
@@ -357,7 +454,7 @@ impl Visit<'_> {
     fn refuse(&self, refusal: Refusal, open: Box<Open>, busy: Busy) -> Response<Body> {
         let digits = open.ids.trace.digits();
         let id = std::str::from_utf8(&digits).unwrap_or_default();
-        let mut response = refuse::response(refusal, id, self.page, self.end(open, busy));
+        let mut response = refuse::response(refusal, id, self.page, self.thread.map(), self.end(open, busy));
         if refusal.close && !self.line.http2.get() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

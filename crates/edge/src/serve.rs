@@ -1,11 +1,10 @@
 //! A visitor's connection from its first byte to its last.
 //!
-//! Between requests nothing is kept but the socket: after two idle ticks, or at once where many rest already, hyper's state is
-//! taken down ("parked") and is set up again when the next byte comes.
+//! Between requests nothing is kept but the socket: after some idle ticks hyper's state is taken down ("parked") and is set up
+//! again when the next byte comes.
 
 use crate::forwarded;
 use crate::line::{Line, Socket};
-use crate::refuse::{self, Refusal};
 use crate::request;
 use crate::seeing::{Ids, Verdict};
 use crate::stream::Stream;
@@ -23,13 +22,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Idle ticks after which a connection is parked.
+/// Idle ticks after which a connection is parked for the first time, and after which it is again: one that came back will do
+/// so again, and setting hyper's state up costs.
 const PARK_TICKS: u32 = 2;
-/// Connections of a thread that may rest for those ticks: a burst of visitors would else leave a heap as large as all their
-/// states at once, which the allocator does not give back. Of those that came back there may be more: they will do so again,
-/// and setting hyper's state up costs a third of a request.
-const RESTING_MAX: u32 = 256;
-const RESTING_AGAIN_MAX: u32 = 1024;
+const PARK_AGAIN_TICKS: u32 = 10;
 /// Ticks for which a closed connection's last bytes are waited for.
 const LINGER_TICKS: u32 = 10;
 /// Bytes of them that are read.
@@ -41,20 +37,21 @@ enum End {
     Idle(Stream, Bytes),
     /// The 101 has left.
     Tunnel(Stream, Bytes),
-    /// Over, once this is sent.
-    Closed(Stream, Vec<u8>),
+    /// Over.
+    Closed(Stream),
 }
 
 /// HTTP/1.1 until the visitor goes.
 pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream) {
     let alarm = thread.ticks.alarm();
     let mut before = Bytes::new();
+    let mut park = PARK_TICKS;
     loop {
-        match Box::pin(stretch(&thread, &line, stream, before, &alarm)).await {
+        match Box::pin(stretch(&thread, &line, stream, before, &alarm, park)).await {
             End::Idle(socket, rest) => {
+                park = PARK_AGAIN_TICKS;
                 stream = socket;
                 before = rest;
-                line.returned.set(true);
                 if before.is_empty() && !wakes(&thread, &line, &stream, &alarm).await {
                     return;
                 }
@@ -69,8 +66,8 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
                 }
                 return;
             }
-            End::Closed(socket, last) => {
-                Box::pin(linger(socket, &last, &thread, &alarm)).await;
+            End::Closed(socket) => {
+                Box::pin(linger(socket, &thread, &alarm)).await;
                 return;
             }
         }
@@ -78,15 +75,21 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
 }
 
 /// Serves until nothing is under way.
-async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: Bytes, alarm: &Alarm) -> End {
+async fn stretch(
+    thread: &Rc<Thread>,
+    line: &Rc<Line>,
+    stream: Stream,
+    before: Bytes,
+    alarm: &Alarm,
+    park: u32,
+) -> End {
     let limits = thread.near().view.edge.limits.clone();
-    let head_ticks = ticks(limits.head_wait);
-    let body_ticks = ticks(limits.body_wait);
+    let waits = Waits { head: ticks(limits.head_wait), body: ticks(limits.body_wait), park };
     let service = service_fn({
         let (thread, line) = (Rc::clone(thread), Rc::clone(line));
-        move |request| request::serve(Rc::clone(&thread), Rc::clone(&line), request)
+        move |request| request::serve(&thread, &line, request)
     });
-    let socket = TokioIo::new(Socket::new(stream, Rc::clone(line), before, false));
+    let socket = TokioIo::new(Socket { stream, line: Rc::clone(line), before, ends: false });
     let mut builder = http1::Builder::new();
     if limits.headers as usize != HYPER_HEADERS {
         builder.max_headers(limits.headers as usize);
@@ -98,7 +101,7 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
         .max_buf_size((limits.head_bytes as usize).max(MIN_BUFFER))
         .header_read_timeout(None)
         .serve_connection(socket, service);
-    let (mut asked, mut refused) = (false, None);
+    let mut asked = false;
     let ended = poll_fn(|cx| {
         if thread.shared.draining() && !asked {
             asked = true;
@@ -108,15 +111,13 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
             if let Err(why) = served
                 && why.is_parse()
             {
-                let refusal = if why.is_parse_too_large() { refuse::TOO_LONG } else { refuse::UNREADABLE };
-                refused = Some((unread(thread, line, refusal), refusal));
+                unread(thread, line, why.is_parse_too_large());
             }
             return Poll::Ready(false);
         }
-        watch(thread, line, alarm, head_ticks, body_ticks, cx)
+        watch(thread, line, alarm, &waits, cx)
     })
     .await;
-    thread.rests(line, false);
     let parts = conn.into_parts();
     let socket = parts.io.into_inner();
     let rest = if socket.before.is_empty() { parts.read_buf } else { socket.before };
@@ -127,21 +128,17 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
     } else if ended {
         End::Idle(socket.stream, rest)
     } else {
-        // Where it was written behind another answer, it has left already.
-        let refused = refused.filter(|_| !socket.bare.is_empty());
-        let last = refused.map(|(id, refusal)| refuse::page_for(&socket.bare, refusal, &id));
-        End::Closed(socket.stream, last.unwrap_or_default())
+        End::Closed(socket.stream)
     }
 }
 
-/// A request that hyper refused by itself is seen all the same; its id.
-fn unread(thread: &Thread, line: &Line, refusal: Refusal) -> String {
-    let (tick, ids) = (thread.tick().0, Ids::fresh());
-    let id = ids.trace.to_string();
-    let mut open = thread.eye.open(tick, forwarded::plain(line.peer.ip()), ids);
-    open.answered_here(Verdict::Malformed, refusal.status.as_u16(), "its head cannot be read", tick);
+/// A request that hyper refused by itself, without a page: it is seen all the same.
+fn unread(thread: &Thread, line: &Line, large: bool) {
+    let tick = thread.tick().0;
+    let mut open = thread.eye.open(tick, forwarded::plain(line.peer.ip()), Ids::fresh());
+    let status = if large { 431 } else { 400 };
+    open.answered_here(Verdict::Malformed, status, "its head cannot be read", tick);
     open.close(tick);
-    id
 }
 
 /// What hyper has room for without asking for memory.
@@ -149,40 +146,35 @@ const HYPER_HEADERS: usize = 100;
 /// hyper's least.
 const MIN_BUFFER: usize = 8 * 1024;
 
+/// For how many ticks a connection may stand still: within a head, within a body, and between requests until it is parked.
+struct Waits {
+    head: u32,
+    body: u32,
+    park: u32,
+}
+
 /// Sets the connection's one alarm to what is due next. Ready with true: may be parked; with false: is to be closed.
-fn watch(
-    thread: &Thread,
-    line: &Line,
-    alarm: &Alarm,
-    head_ticks: u32,
-    body_ticks: u32,
-    cx: &Context<'_>,
-) -> Poll<bool> {
+fn watch(thread: &Thread, line: &Line, alarm: &Alarm, waits: &Waits, cx: &Context<'_>) -> Poll<bool> {
     let now = thread.ticks.now();
     let (stuck, head) = (line.stuck_since.get(), line.head_since.get());
-    let rests = stuck == 0 && line.busy.get() == 0 && head == 0;
-    thread.rests(line, rests);
     let due = if stuck != 0 {
-        if now.saturating_sub(stuck) >= body_ticks {
+        if now.saturating_sub(stuck) >= waits.body {
             return Poll::Ready(false);
         }
-        stuck + body_ticks
+        stuck + waits.body
     } else if line.busy.get() > 0 {
         alarm.clear();
         return Poll::Pending;
     } else if head != 0 {
-        if now.saturating_sub(head) >= head_ticks {
+        if now.saturating_sub(head) >= waits.head {
             return Poll::Ready(false);
         }
-        head + head_ticks
+        head + waits.head
     } else {
-        let room = if line.returned.get() { RESTING_AGAIN_MAX } else { RESTING_MAX };
-        let long = now.saturating_sub(line.last.get()) >= PARK_TICKS || thread.resting.get() > room;
-        // What was taken from the socket and not by hyper would be lost.
-        if long && line.flushed.get() && line.dry.get() {
+        if line.flushed.get() && now.saturating_sub(line.last.get()) >= waits.park {
             return Poll::Ready(true);
         }
-        line.last.get() + PARK_TICKS
+        line.last.get() + waits.park
     };
     alarm.set(due, cx);
     Poll::Pending
@@ -210,9 +202,9 @@ pub(crate) async fn http2(thread: Rc<Thread>, line: Rc<Line>, stream: Stream) {
     let (idle_ticks, body_ticks) = (ticks(limits.idle), ticks(limits.body_wait));
     let service = service_fn({
         let (thread, line) = (Rc::clone(&thread), Rc::clone(&line));
-        move |request| request::serve(Rc::clone(&thread), Rc::clone(&line), request)
+        move |request| request::serve(&thread, &line, request)
     });
-    let socket = TokioIo::new(Socket::new(stream, Rc::clone(&line), Bytes::new(), true));
+    let socket = TokioIo::new(Socket { stream, line: Rc::clone(&line), before: Bytes::new(), ends: true });
     let mut conn = http2::Builder::new(Local)
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(limits.head_bytes)
@@ -259,11 +251,11 @@ const RESETS_MAX: usize = 64;
 /// Bytes that a visitor may send on one stream before it waits for us.
 const STREAM_WINDOW: u32 = 64 * 1024;
 
-/// Says what is still to be said, and closes so that it arrives: a socket with unread bytes would be reset.
-async fn linger(mut stream: Stream, last: &[u8], thread: &Rc<Thread>, alarm: &Alarm) {
+/// Closes so that the last answer arrives: a socket with unread bytes would be reset.
+async fn linger(mut stream: Stream, thread: &Rc<Thread>, alarm: &Alarm) {
     let due = thread.ticks.now() + LINGER_TICKS;
     let mut ending = std::pin::pin!(async {
-        if stream.write_all(last).await.is_err() || stream.shutdown().await.is_err() {
+        if stream.shutdown().await.is_err() {
             return;
         }
         let (mut scrap, mut left) = ([0u8; 1024], LINGER_BYTES);

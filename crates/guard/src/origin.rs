@@ -82,14 +82,32 @@ impl Origin {
 
     /// A request wants a server.
     pub fn arrive(&mut self, tick: Tick, arrival: Arrival) -> Admission {
+        match self.announce(tick, arrival.class, arrival.visitor) {
+            Ok(()) => self.admit(tick, arrival),
+            Err(shed) => Admission::Shed(shed),
+        }
+    }
+
+    /// A request has come that will want a server when its body is there: whether it will get one at all. Asked once; whoever
+    /// may goes on by [`Origin::admit`].
+    ///
+    /// # Errors
+    /// When it is not among those that are let through.
+    pub fn announce(&mut self, tick: Tick, class: Class, visitor: u64) -> Result<(), Shed> {
+        self.turn(tick);
+        let lucky = self.shares.lucky(class, visitor, tick);
+        if !self.pool.has_servers() {
+            return Err(self.shed(class, ShedWhy::NoServer));
+        }
+        if lucky { Ok(()) } else { Err(self.shed(class, ShedWhy::Overload)) }
+    }
+
+    /// One that was announced wants its server now.
+    pub fn admit(&mut self, tick: Tick, arrival: Arrival) -> Admission {
         self.turn(tick);
         let class = arrival.class;
-        let lucky = self.shares.lucky(class, arrival.visitor, tick);
         if !self.pool.has_servers() {
             return Admission::Shed(self.shed(class, ShedWhy::NoServer));
-        }
-        if !lucky {
-            return Admission::Shed(self.shed(class, ShedWhy::Overload));
         }
         if !self.queue.before(class)
             && let Some(permit) = self.take(Tried::default(), tick)

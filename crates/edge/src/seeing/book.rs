@@ -109,12 +109,12 @@ impl Eye {
 
     /// Begins a request at `tick`, in microseconds. Fill the record on the way, and [`Open::close`] it.
     #[must_use]
-    pub fn open(&self, tick: u64, client: IpAddr, ids: Ids) -> Open {
-        Open {
-            seen: Box::new(Seen::new(tick, client, ids)),
+    pub fn open(&self, tick: u64, client: IpAddr, ids: Ids) -> Box<Open> {
+        Box::new(Open {
+            seen: Seen::new(tick, client, ids),
             book: Arc::clone(&self.book),
             state: State::Asked,
-        }
+        })
     }
 }
 
@@ -122,7 +122,7 @@ impl Eye {
 /// it is taken for one whose visitor left.
 #[derive(Debug)]
 pub struct Open {
-    seen: Box<Seen>,
+    seen: Seen,
     book: Arc<Book>,
     state: State,
 }
@@ -146,7 +146,7 @@ impl Open {
     }
 
     /// The request is over.
-    pub fn close(mut self, tick: u64) {
+    pub fn close(mut self: Box<Self>, tick: u64) {
         self.shut(tick);
     }
 

@@ -50,7 +50,7 @@ impl TraceId {
     #[must_use]
     pub fn digits(self) -> [u8; 32] {
         let mut out = [0; 32];
-        write_hex(self.0, &mut out);
+        write_hex(&self.0.to_be_bytes(), &mut out);
         out
     }
 }
@@ -173,9 +173,9 @@ impl Ids {
     #[must_use]
     pub fn outward(&self) -> [u8; 55] {
         let mut out = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        write_hex(self.trace.0, &mut out[3..35]);
-        write_hex(u128::from(self.span.0), &mut out[36..52]);
-        write_hex(u128::from(self.flags), &mut out[53..55]);
+        write_hex(&self.trace.0.to_be_bytes(), &mut out[3..35]);
+        write_hex(&self.span.0.to_be_bytes(), &mut out[36..52]);
+        write_hex(&[self.flags], &mut out[53..55]);
         out
     }
 }
@@ -194,10 +194,10 @@ fn hex(digits: &[u8]) -> Option<u128> {
     Some(value)
 }
 
-fn write_hex(mut value: u128, out: &mut [u8]) {
-    for digit in out.iter_mut().rev() {
-        *digit = HEX[(value & 15) as usize];
-        value >>= 4;
+/// Writes bytes as digits, two of each.
+fn write_hex(bytes: &[u8], out: &mut [u8]) {
+    for (byte, digits) in bytes.iter().zip(out.as_chunks_mut::<2>().0) {
+        *digits = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
     }
 }
 

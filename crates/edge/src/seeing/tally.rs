@@ -10,8 +10,8 @@ use super::text::Text;
 use super::top::Tops;
 use guard::Top;
 use model::trace::Verdict;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 
 /// Names of limits that are counted apart for a service; the plan has four.
@@ -79,14 +79,14 @@ pub(super) struct ServerTally {
 #[derive(Debug)]
 pub(super) struct Tally {
     pub(super) lanes: Vec<LaneTally>,
-    pub(super) servers: HashMap<(Lane, SocketAddr), ServerTally>,
+    pub(super) servers: BTreeMap<(Lane, SocketAddr), ServerTally>,
     /// Names in `Host` that no service declares.
     pub(super) strangers: Top<Text<48>>,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { lanes: Vec::new(), servers: HashMap::new(), strangers: Top::new(STRANGERS) }
+        Self { lanes: Vec::new(), servers: BTreeMap::new(), strangers: Top::new(STRANGERS) }
     }
 }
 

@@ -21,7 +21,7 @@ fn server() -> SocketAddr {
 }
 
 /// A request that asked `service`, judged and ready to be answered.
-fn asked(eye: &Eye, service: &str, ids: Ids, tick: u64) -> Open {
+fn asked(eye: &Eye, service: &str, ids: Ids, tick: u64) -> Box<Open> {
     let mut open = eye.open(tick, Ipv4Addr::new(192, 0, 2, 7).into(), ids);
     open.lane = eye.lane(&service.into(), &service.into());
     open.asks(Version::HTTP_11, &Method::GET, &format!("{service}.acme.com"), "/login?token=1");
@@ -30,7 +30,7 @@ fn asked(eye: &Eye, service: &str, ids: Ids, tick: u64) -> Open {
     open
 }
 
-fn answered(mut open: Open, status: u16, after: u64) {
+fn answered(mut open: Box<Open>, status: u16, after: u64) {
     let began = open.began;
     open.server = Some(server());
     for (phase, tick) in [(Phase::Admitted, 130), (Phase::Connected, 200), (Phase::Sent, 220)] {

@@ -27,6 +27,33 @@ fn no_server_is_said_plainly_and_when_to_come_again() {
 }
 
 #[test]
+fn a_refused_request_keeps_its_connection_whenever_its_body_comes() {
+    let mut terms = terms(&[nobody()], &Words::default());
+    let plan = std::sync::Arc::get_mut(&mut terms.policy.plan).unwrap();
+    plan.pools.values_mut().flat_map(|pool| &mut pool.servers).for_each(|server| server.drain = true);
+    let edge = edge::Edge::start(&terms, seal::Key::new([7; 32])).unwrap();
+    let mut socket = connect(door(&edge, false));
+    let refused = |socket: &mut std::net::TcpStream| {
+        let told = answer(socket);
+        assert!(
+            status(&told) == 503 && told.contains("retry-after") && !told.contains("connection"),
+            "{told}"
+        );
+    };
+    for _ in 0..3 {
+        socket.write_all(b"POST /login HTTP/1.1\r\nhost: a.test\r\ncontent-length: 5\r\n\r\nagain").unwrap();
+        refused(&mut socket);
+        socket.write_all(b"POST /login HTTP/1.1\r\nhost: a.test\r\ncontent-length: 5\r\n\r\na").unwrap();
+        // So that the edge reads them apart; if it does not, less is shown and nothing fails.
+        (0..1_000).for_each(|_| std::thread::yield_now());
+        socket.write_all(b"gain").unwrap();
+        refused(&mut socket);
+        socket.write_all(GET.as_bytes()).unwrap();
+        refused(&mut socket);
+    }
+}
+
+#[test]
 fn a_stale_connection_is_tried_again_on_a_fresh_one() {
     // Answers once on each connection, and closes as soon as the next request is there.
     let at = listening(|mut socket| {

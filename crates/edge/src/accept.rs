@@ -83,6 +83,8 @@ async fn open(
         line.http2.set(http2);
         return Ok((Stream::Plain(socket), line));
     }
+    // Whoever says nothing has no session yet.
+    socket.readable().await?;
     let session = TlsAcceptor::from(Arc::clone(&thread.shared.tls)).accept(socket).await?;
     let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
     let line = Line::new(peer, true, Rc::clone(&thread.ticks));

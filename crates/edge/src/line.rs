@@ -40,6 +40,12 @@ pub(crate) struct Line {
     pub(crate) stuck_since: Cell<u32>,
     /// Whether everything that was answered has left.
     pub(crate) flushed: Cell<bool>,
+    /// Whether everything that has come was taken.
+    pub(crate) dry: Cell<bool>,
+    /// Whether it is counted among those that rest.
+    pub(crate) rests: Cell<bool>,
+    /// Whether it came back after it had been parked.
+    pub(crate) returned: Cell<bool>,
     /// Whether it speaks HTTP/2.
     pub(crate) http2: Cell<bool>,
     /// Where its last visitor comes from.
@@ -65,6 +71,9 @@ impl Line {
             came: Cell::new(0),
             stuck_since: Cell::new(0),
             flushed: Cell::new(true),
+            dry: Cell::new(false),
+            rests: Cell::new(false),
+            returned: Cell::new(false),
             http2: Cell::new(false),
             place: Cell::new(None),
             word: RefCell::new(None),
@@ -131,9 +140,20 @@ pub(crate) struct Socket {
     pub(crate) before: Bytes,
     /// Whether hyper may close it; else it is closed after hyper has gone.
     pub(crate) ends: bool,
+    /// What hyper itself answers to a head that cannot be read. It is not sent: the edge answers with a page.
+    pub(crate) bare: Vec<u8>,
 }
 
 impl Socket {
+    pub(crate) fn new(stream: Stream, line: Rc<Line>, before: Bytes, ends: bool) -> Self {
+        Self { stream, line, before, ends, bare: Vec::new() }
+    }
+
+    /// Whether what is written now is nobody's answer: nothing is under way, and all that was answered has left.
+    fn unasked(&self) -> bool {
+        self.line.flushed.get() && self.line.busy.get() == 0 && !self.line.http2.get()
+    }
+
     fn wrote(&self, polled: &Poll<io::Result<usize>>) {
         let line = &self.line;
         if polled.is_ready() {
@@ -154,8 +174,11 @@ impl AsyncRead for Socket {
         let this = &mut *self;
         let had = buf.filled().len();
         let polled = if this.before.is_empty() {
-            Pin::new(&mut this.stream).poll_read(cx, buf)
+            let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
+            this.line.dry.set(polled.is_pending());
+            polled
         } else {
+            this.line.dry.set(false);
             let length = this.before.len().min(buf.remaining());
             buf.put_slice(&this.before[..length]);
             this.before.advance(length);
@@ -178,6 +201,10 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     #[inline]
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.unasked() {
+            self.bare.extend_from_slice(buf);
+            return Poll::Ready(Ok(buf.len()));
+        }
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(&polled);
         polled
@@ -190,6 +217,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.unasked() {
+            let part = bufs.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
+            return self.poll_write(cx, part);
+        }
         let stream = Pin::new(&mut self.stream);
         let polled = if bufs.iter().map(|part| part.len()).sum::<usize>() <= TOGETHER {
             let (mut together, mut length) = ([0; TOGETHER], 0);

@@ -63,6 +63,15 @@ pub(crate) const SLOW: Refusal =
 pub(crate) const BROKE_OFF: Refusal =
     Refusal::new(StatusCode::BAD_REQUEST, "The request broke off before it was complete.").and_close();
 
+pub(crate) const UNREADABLE: Refusal = Refusal::new(
+    StatusCode::BAD_REQUEST,
+    "What was sent is not a request as HTTP knows it, so nobody was asked.",
+);
+pub(crate) const TOO_LONG: Refusal = Refusal::new(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "Address and fields of this request, cookies among them, are longer than this site takes. Deleting its cookies may help.",
+);
+
 /// The answer, as a page or as problem+json (RFC 9457). `headers` is an empty map: an old one saves an allocation.
 pub(crate) fn response(
     refusal: Refusal,
@@ -82,6 +91,25 @@ pub(crate) fn response(
     }
     *response.headers_mut() = headers;
     response
+}
+
+/// A page in place of the bare answer that hyper gives where it can make no request of what came. Status and date are hyper's.
+pub(crate) fn page_for(bare: &[u8], refusal: Refusal, id: &str) -> Vec<u8> {
+    let title = refusal.status.canonical_reason().unwrap_or("Error");
+    let text = html(refusal, title, id);
+    let mut out = Vec::with_capacity(bare.len() + text.len() + 256);
+    for line in bare.split_inclusive(|b| *b == b'\n') {
+        if line != b"\r\n" && !line.starts_with(b"content-length:") && !line.starts_with(b"connection:") {
+            out.extend_from_slice(line);
+        }
+    }
+    let fields = [("content-type", HTML), ("cache-control", NO_STORE), ("connection", CLOSE)];
+    for (name, value) in &fields {
+        out.extend_from_slice(&[name.as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    out.extend_from_slice(format!("x-request-id: {id}\r\ncontent-length: {}\r\n\r\n", text.len()).as_bytes());
+    out.extend_from_slice(text.as_bytes());
+    out
 }
 
 /// Whole seconds, at least one, for `Retry-After`.
@@ -110,6 +138,7 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 fn html(refusal: Refusal, title: &str, id: &str) -> String {

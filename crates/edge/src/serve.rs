@@ -1,10 +1,11 @@
 //! A visitor's connection from its first byte to its last.
 //!
-//! Between requests nothing is kept but the socket: after some idle ticks hyper's state is taken down ("parked") and is set up
-//! again when the next byte comes.
+//! Between requests nothing is kept but the socket: after some idle ticks, or at once where many rest already, hyper's state is
+//! taken down ("parked") and is set up again when the next byte comes.
 
 use crate::forwarded;
 use crate::line::{Line, Socket};
+use crate::refuse::{self, Refusal};
 use crate::request;
 use crate::seeing::{Ids, Verdict};
 use crate::stream::Stream;
@@ -22,10 +23,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Idle ticks after which a connection is parked for the first time, and after which it is again: one that came back will do
-/// so again, and setting hyper's state up costs.
+/// Idle ticks after which a connection is parked, and after which one is that came back before: it will do so again, and
+/// setting hyper's state up costs a third of a request.
 const PARK_TICKS: u32 = 2;
 const PARK_AGAIN_TICKS: u32 = 10;
+/// Connections of a thread that may rest for those ticks: a burst of visitors would else leave a heap as large as all their
+/// states at once, which the allocator does not give back. Of those that came back there may be many more: a flood comes by
+/// thousands of connections that all ask several times a second, and is the worst time to do more for each request.
+const RESTING_MAX: u32 = 256;
+const RESTING_AGAIN_MAX: u32 = 8192;
 /// Ticks for which a closed connection's last bytes are waited for.
 const LINGER_TICKS: u32 = 10;
 /// Bytes of them that are read.
@@ -37,21 +43,20 @@ enum End {
     Idle(Stream, Bytes),
     /// The 101 has left.
     Tunnel(Stream, Bytes),
-    /// Over.
-    Closed(Stream),
+    /// Over, once this is sent.
+    Closed(Stream, Vec<u8>),
 }
 
 /// HTTP/1.1 until the visitor goes.
 pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream) {
     let alarm = thread.ticks.alarm();
     let mut before = Bytes::new();
-    let mut park = PARK_TICKS;
     loop {
-        match Box::pin(stretch(&thread, &line, stream, before, &alarm, park)).await {
+        match Box::pin(stretch(&thread, &line, stream, before, &alarm)).await {
             End::Idle(socket, rest) => {
-                park = PARK_AGAIN_TICKS;
                 stream = socket;
                 before = rest;
+                line.returned.set(true);
                 if before.is_empty() && !wakes(&thread, &line, &stream, &alarm).await {
                     return;
                 }
@@ -66,8 +71,8 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
                 }
                 return;
             }
-            End::Closed(socket) => {
-                Box::pin(linger(socket, &thread, &alarm)).await;
+            End::Closed(socket, last) => {
+                Box::pin(linger(socket, &last, &thread, &alarm)).await;
                 return;
             }
         }
@@ -75,21 +80,14 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
 }
 
 /// Serves until nothing is under way.
-async fn stretch(
-    thread: &Rc<Thread>,
-    line: &Rc<Line>,
-    stream: Stream,
-    before: Bytes,
-    alarm: &Alarm,
-    park: u32,
-) -> End {
+async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: Bytes, alarm: &Alarm) -> End {
     let limits = thread.near().view.edge.limits.clone();
-    let waits = Waits { head: ticks(limits.head_wait), body: ticks(limits.body_wait), park };
+    let waits = Waits { head: ticks(limits.head_wait), body: ticks(limits.body_wait) };
     let service = service_fn({
         let (thread, line) = (Rc::clone(thread), Rc::clone(line));
         move |request| request::serve(&thread, &line, request)
     });
-    let socket = TokioIo::new(Socket { stream, line: Rc::clone(line), before, ends: false });
+    let socket = TokioIo::new(Socket::new(stream, Rc::clone(line), before, false));
     let mut builder = http1::Builder::new();
     if limits.headers as usize != HYPER_HEADERS {
         builder.max_headers(limits.headers as usize);
@@ -101,7 +99,7 @@ async fn stretch(
         .max_buf_size((limits.head_bytes as usize).max(MIN_BUFFER))
         .header_read_timeout(None)
         .serve_connection(socket, service);
-    let mut asked = false;
+    let (mut asked, mut refused) = (false, None);
     let ended = poll_fn(|cx| {
         if thread.shared.draining() && !asked {
             asked = true;
@@ -111,13 +109,15 @@ async fn stretch(
             if let Err(why) = served
                 && why.is_parse()
             {
-                unread(thread, line, why.is_parse_too_large());
+                let refusal = if why.is_parse_too_large() { refuse::TOO_LONG } else { refuse::UNREADABLE };
+                refused = Some((unread(thread, line, refusal), refusal));
             }
             return Poll::Ready(false);
         }
         watch(thread, line, alarm, &waits, cx)
     })
     .await;
+    thread.rests(line, false);
     let parts = conn.into_parts();
     let socket = parts.io.into_inner();
     let rest = if socket.before.is_empty() { parts.read_buf } else { socket.before };
@@ -128,17 +128,21 @@ async fn stretch(
     } else if ended {
         End::Idle(socket.stream, rest)
     } else {
-        End::Closed(socket.stream)
+        // Where it was written behind another answer, it has left already.
+        let refused = refused.filter(|_| !socket.bare.is_empty());
+        let last = refused.map(|(id, refusal)| refuse::page_for(&socket.bare, refusal, &id));
+        End::Closed(socket.stream, last.unwrap_or_default())
     }
 }
 
-/// A request that hyper refused by itself, without a page: it is seen all the same.
-fn unread(thread: &Thread, line: &Line, large: bool) {
-    let tick = thread.tick().0;
-    let mut open = thread.eye.open(tick, forwarded::plain(line.peer.ip()), Ids::fresh());
-    let status = if large { 431 } else { 400 };
-    open.answered_here(Verdict::Malformed, status, "its head cannot be read", tick);
+/// A request that hyper refused by itself is seen all the same; its id.
+fn unread(thread: &Thread, line: &Line, refusal: Refusal) -> String {
+    let (tick, ids) = (thread.tick().0, Ids::fresh());
+    let id = ids.trace.to_string();
+    let mut open = thread.eye.open(tick, forwarded::plain(line.peer.ip()), ids);
+    open.answered_here(Verdict::Malformed, refusal.status.as_u16(), "its head cannot be read", tick);
     open.close(tick);
+    id
 }
 
 /// What hyper has room for without asking for memory.
@@ -146,17 +150,20 @@ const HYPER_HEADERS: usize = 100;
 /// hyper's least.
 const MIN_BUFFER: usize = 8 * 1024;
 
-/// For how many ticks a connection may stand still: within a head, within a body, and between requests until it is parked.
+/// For how many ticks a connection may stand still within a head and within a body.
 struct Waits {
     head: u32,
     body: u32,
-    park: u32,
 }
 
 /// Sets the connection's one alarm to what is due next. Ready with true: may be parked; with false: is to be closed.
 fn watch(thread: &Thread, line: &Line, alarm: &Alarm, waits: &Waits, cx: &Context<'_>) -> Poll<bool> {
     let now = thread.ticks.now();
     let (stuck, head) = (line.stuck_since.get(), line.head_since.get());
+    let rests = stuck == 0 && line.busy.get() == 0 && head == 0;
+    thread.rests(line, rests);
+    let (park, room) =
+        if line.returned.get() { (PARK_AGAIN_TICKS, RESTING_AGAIN_MAX) } else { (PARK_TICKS, RESTING_MAX) };
     let due = if stuck != 0 {
         if now.saturating_sub(stuck) >= waits.body {
             return Poll::Ready(false);
@@ -171,10 +178,12 @@ fn watch(thread: &Thread, line: &Line, alarm: &Alarm, waits: &Waits, cx: &Contex
         }
         head + waits.head
     } else {
-        if line.flushed.get() && now.saturating_sub(line.last.get()) >= waits.park {
+        let long = now.saturating_sub(line.last.get()) >= park || thread.resting.get() > room;
+        // What was taken from the socket and not by hyper would be lost.
+        if long && line.flushed.get() && line.dry.get() {
             return Poll::Ready(true);
         }
-        line.last.get() + waits.park
+        line.last.get() + park
     };
     alarm.set(due, cx);
     Poll::Pending
@@ -204,7 +213,7 @@ pub(crate) async fn http2(thread: Rc<Thread>, line: Rc<Line>, stream: Stream) {
         let (thread, line) = (Rc::clone(&thread), Rc::clone(&line));
         move |request| request::serve(&thread, &line, request)
     });
-    let socket = TokioIo::new(Socket { stream, line: Rc::clone(&line), before: Bytes::new(), ends: true });
+    let socket = TokioIo::new(Socket::new(stream, Rc::clone(&line), Bytes::new(), true));
     let mut conn = http2::Builder::new(Local)
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(limits.head_bytes)
@@ -251,11 +260,11 @@ const RESETS_MAX: usize = 64;
 /// Bytes that a visitor may send on one stream before it waits for us.
 const STREAM_WINDOW: u32 = 64 * 1024;
 
-/// Closes so that the last answer arrives: a socket with unread bytes would be reset.
-async fn linger(mut stream: Stream, thread: &Rc<Thread>, alarm: &Alarm) {
+/// Says what is still to be said, and closes so that it arrives: a socket with unread bytes would be reset.
+async fn linger(mut stream: Stream, last: &[u8], thread: &Rc<Thread>, alarm: &Alarm) {
     let due = thread.ticks.now() + LINGER_TICKS;
     let mut ending = std::pin::pin!(async {
-        if stream.shutdown().await.is_err() {
+        if stream.write_all(last).await.is_err() || stream.shutdown().await.is_err() {
             return;
         }
         let (mut scrap, mut left) = ([0u8; 1024], LINGER_BYTES);

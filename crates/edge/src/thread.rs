@@ -1,6 +1,7 @@
 //! What one thread has for itself: its clock, its view of the plan, its idle connections.
 
 use crate::forwarded::Habits;
+use crate::line::Line;
 use crate::own::Own;
 use crate::pool::{Held, Pool};
 use crate::seeing::{Eye, Lane};
@@ -30,6 +31,8 @@ pub(crate) struct Thread {
     pub(crate) eye: Eye,
     /// Connections that it serves.
     pub(crate) open: Cell<u32>,
+    /// Those of them that wait for their next request with hyper's state still set up.
+    pub(crate) resting: Cell<u32>,
     /// Whether it takes nothing any more.
     pub(crate) ended: Cell<bool>,
     /// What the hops before the edge write.
@@ -89,6 +92,7 @@ impl Thread {
             ticks: Ticks::new(),
             eye,
             open: Cell::new(0),
+            resting: Cell::new(0),
             ended: Cell::new(false),
             habits: Habits::default(),
             near: RefCell::new(Rc::new(near)),
@@ -110,6 +114,14 @@ impl Thread {
             self.near.replace(Rc::new(Near::new(self.shared.view(), &self.eye, Some(&before))));
         }
         Rc::clone(&self.near.borrow())
+    }
+
+    /// Counts a connection among those that rest, or no more.
+    pub(crate) fn rests(&self, line: &Line, rests: bool) {
+        if line.rests.replace(rests) != rests {
+            let resting = self.resting.get();
+            self.resting.set(if rests { resting + 1 } else { resting.saturating_sub(1) });
+        }
     }
 
     /// Microseconds since the edge began.

@@ -29,6 +29,31 @@ fn connections_are_kept_on_both_sides_and_parked_between() {
 }
 
 #[test]
+fn a_crowd_that_rests_loses_nothing_between_two_requests() {
+    let server = Server::saying(OK);
+    let edge = edge(&[server.at], &Words { pool: "each = 1000\nbegin = 1000", ..Words::default() });
+    let at = door(&edge, false);
+    // More than may rest at once.
+    let mut crowd: Vec<_> = (0..300).map(|_| connect(at)).collect();
+    for visitor in &mut crowd {
+        visitor.write_all(GET.as_bytes()).unwrap();
+        assert_eq!(status(&answer(visitor)), 200);
+    }
+    // Whoever was parked at once asks twice in one breath, and begins a third time.
+    let (head, tail) = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n".split_at(20);
+    for visitor in &mut crowd {
+        visitor.write_all(format!("{GET}{GET}{head}").as_bytes()).unwrap();
+    }
+    for visitor in &mut crowd {
+        visitor.write_all(tail.as_bytes()).unwrap();
+        let mut told = String::new();
+        visitor.read_to_string(&mut told).unwrap();
+        assert_eq!(told.matches("HTTP/1.1 200 OK").count(), 3, "{told}");
+    }
+    assert_eq!(server.asked(), 1200);
+}
+
+#[test]
 fn answers_of_every_framing_arrive_whole() {
     let long = "x".repeat(100_000);
     let cases = [
@@ -147,6 +172,10 @@ fn what_is_too_large_or_too_slow_is_refused() {
     );
     assert_eq!(status(&ask(at, &chunks)), 413);
     assert_eq!(server.asked(), 0);
+    // Nothing at all.
+    let from = Instant::now();
+    assert_eq!(connect(at).read(&mut [0; 16]).unwrap(), 0);
+    assert!(from.elapsed() < PATIENCE && from.elapsed().as_millis() > 700, "{:?}", from.elapsed());
     // A head that never ends.
     let from = Instant::now();
     let mut slow = connect(at);
@@ -182,6 +211,38 @@ fn pages_are_for_people_and_problems_for_programs() {
     assert!(problem.contains("application/problem+json") && problem.contains("\"status\":421"), "{problem}");
     let id = problem.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
     assert!(problem.contains(&format!("urn:request:{id}")));
+}
+
+#[test]
+fn what_cannot_be_read_is_answered_with_a_page_and_an_id() {
+    let server = Server::saying(OK);
+    let edge = edge(&[server.at], &Words { edge: "limits = { head_bytes = 8192 }", ..Words::default() });
+    let at = door(&edge, false);
+    let cookies = format!("GET / HTTP/1.1\r\nhost: a.test\r\ncookie: {}\r\n\r\n", "y".repeat(20_000));
+    let target = format!("GET /{} HTTP/1.1\r\nhost: a.test\r\n\r\n", "y".repeat(70_000));
+    for (bytes, code) in [
+        ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        ("\u{16}\u{3}\u{1}\0\u{4}hello TLS", 400),
+        (&cookies, 431),
+        (&target, 431),
+    ] {
+        // First on its connection, and after an answer.
+        for before in ["", GET] {
+            let mut visitor = connect(at);
+            if !before.is_empty() {
+                visitor.write_all(before.as_bytes()).unwrap();
+                assert_eq!(status(&answer(&mut visitor)), 200);
+            }
+            let _ = visitor.write_all(bytes.as_bytes());
+            let told = answer(&mut visitor);
+            assert_eq!(status(&told), code, "{told}");
+            assert!(told.contains("\r\ndate: ") && told.contains("\r\nconnection: close\r\n"), "{told}");
+            let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+            assert!(told.ends_with("</html>\n") && told.contains(&format!("<code>{id}</code>")), "{told}");
+            assert!(edge::seeing::TraceId::read(id.as_bytes()).is_some(), "{id}");
+        }
+    }
+    assert_eq!(server.asked(), 4);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::clock;
 use engine::Engine;
 use journal::{Notebook, Series};
-use model::{Effect, Input, Outcome, Plan, Policy, Rollup, Rounds, Sample, Time, time};
-use site::{Ask, AskError, Site};
+use model::{Effect, Event, Input, Outcome, Plan, Policy, Rollup, Rounds, Sample, Time, time};
+use site::{Answer, Ask, AskError, Site};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -87,9 +87,9 @@ pub(crate) struct Mind {
 }
 
 /// An input, and whoever waits to hear that it is on disk.
-type Heard = (Input, Option<oneshot::Sender<Result<(), AskError>>>);
+type Heard = (Input, Option<oneshot::Sender<Answer>>);
 
-type Waiting = (oneshot::Sender<Result<(), AskError>>, Result<(), AskError>);
+type Waiting = (oneshot::Sender<Answer>, Answer);
 
 impl Mind {
     /// Folds the journal into an engine and says how far it came.
@@ -176,16 +176,13 @@ impl Mind {
                 series.record(sample, now);
             }
             let handled = self.engine.handle(now, &input);
-            let reply = match handled {
-                Ok(more) => {
-                    events.extend(more);
-                    Ok(())
-                }
-                Err(refused) => Err(AskError::Refused(refused)),
-            };
             if let Some(answer) = answer {
-                waiting.push((answer, reply));
+                let happened =
+                    |events: &Vec<Event>| events.iter().map(|event| event.happened.clone()).collect();
+                waiting
+                    .push((answer, handled.as_ref().map(happened).map_err(|refused| refused.clone().into())));
             }
+            events.extend(handled.unwrap_or_default());
         }
         let changed = !events.is_empty();
         for event in &events {
@@ -193,7 +190,8 @@ impl Mind {
         }
         let written = self.notebook.write(now, events);
         for (answer, reply) in waiting {
-            let reply = reply.and_then(|()| written.clone().map_err(AskError::Unavailable));
+            let reply =
+                reply.and_then(|happened| written.clone().map(|()| happened).map_err(AskError::Unavailable));
             let _ = answer.send(reply);
         }
         // Effects go out even when the notebook burns: a second call beats a missing one.

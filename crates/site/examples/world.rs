@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (asks_in, mut asks) = mpsc::channel::<site::Ask>(16);
     tokio::spawn(async move {
         while let Some(ask) = asks.recv().await {
-            let _ = ask.answer.send(Ok(()));
+            let _ = ask.answer.send(Ok(Vec::new()));
         }
     });
     let folder = std::env::temp_dir().join(format!("site-world-{}", std::process::id()));

@@ -1,7 +1,8 @@
 //! A person's wish on its way to the mind and back.
 
-use model::Input;
+use model::event::Happened;
 use model::input::Refused;
+use model::{Denial, Input};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -17,8 +18,11 @@ pub struct Ask {
     /// What they want.
     pub input: Input,
     /// Where the answer goes. It is `Ok` only when what follows from the wish is on disk (P1).
-    pub answer: oneshot::Sender<Result<(), AskError>>,
+    pub answer: oneshot::Sender<Answer>,
 }
+
+/// What happened because of a wish.
+pub type Answer = Result<Vec<Happened>, AskError>;
 
 /// Why a wish was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -35,7 +39,7 @@ pub enum AskError {
 ///
 /// # Errors
 /// See [`AskError`].
-pub async fn ask(mind: &mpsc::Sender<Ask>, input: Input) -> Result<(), AskError> {
+pub async fn ask(mind: &mpsc::Sender<Ask>, input: Input) -> Answer {
     let unavailable = |why: &str| AskError::Unavailable(why.to_owned());
     let round_trip = async {
         let (answer, answered) = oneshot::channel();
@@ -46,4 +50,12 @@ pub async fn ask(mind: &mpsc::Sender<Ask>, input: Input) -> Result<(), AskError>
         Ok(answer) => answer,
         Err(_) => Err(unavailable("no answer within 5 s")),
     }
+}
+
+/// The denial that came of a wish for one.
+pub(crate) fn denial_in(happened: Vec<Happened>) -> Option<Denial> {
+    happened.into_iter().find_map(|happened| match happened {
+        Happened::TrafficDenied { denial } => Some(denial),
+        _ => None,
+    })
 }

@@ -37,7 +37,7 @@ pub mod shelf;
 pub mod site;
 pub mod traffic;
 
-pub use ask::{Ask, AskError};
+pub use ask::{Answer, Ask, AskError};
 pub use edge::{Edge, NoEdge};
 pub use serve::serve;
 pub use site::{Site, SiteSettings};

@@ -1,6 +1,6 @@
 //! `Site`: where the mind puts its views, and where requests find them.
 
-use crate::ask::{Ask, AskError, ask};
+use crate::ask::{Answer, Ask, ask};
 use crate::console::door::Door;
 use crate::edge::{Edge, NoEdge};
 use crate::look::assets;
@@ -220,7 +220,7 @@ impl Site {
         &self.door
     }
 
-    pub(crate) async fn ask(&self, input: Input) -> Result<(), AskError> {
+    pub(crate) async fn ask(&self, input: Input) -> Answer {
         ask(&self.asks, input).await
     }
 }

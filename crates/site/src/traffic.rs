@@ -1,6 +1,7 @@
 //! What machines read and write of the edge, under `/api/v1`. Everything wants `Authorization: Bearer`.
 
 use crate::api::{let_in, name};
+use crate::ask::denial_in;
 use crate::problem::{Problem, from_json};
 use crate::site::Site;
 use axum::body::{Body, Bytes};
@@ -71,10 +72,17 @@ async fn deny(
         let what = origin(&what)?;
         let lasting = lasting(for_secs)?;
         let service = service.map(ServiceId);
-        let shown =
-            json!({ "done": "deny", "what": what.to_string(), "service": service, "for_secs": for_secs });
-        site.ask(Input::Deny { what, service, lasting, by: name(&by)? }).await?;
-        Ok::<_, Problem>(shown)
+        let shown = (what.to_string(), service.clone());
+        let happened = site.ask(Input::Deny { what, service, lasting, by: name(&by)? }).await?;
+        let denial = denial_in(happened);
+        Ok::<_, Problem>(json!({
+            "done": "deny",
+            "denial": denial.as_ref().map(|denial| denial.id),
+            "what": shown.0,
+            "service": shown.1,
+            "for_secs": for_secs,
+            "until": denial.map(|denial| denial.until),
+        }))
     };
     match done.await {
         Ok(done) => Json(done).into_response(),

@@ -4,6 +4,7 @@ use crate::cli::running::Running;
 use crate::cli::{Common, Failure, table, who};
 use clap::{Args, Subcommand};
 use model::{Denial, DenialId, DenyWhat, time};
+use serde::Deserialize;
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,6 +57,12 @@ pub(crate) struct Terms {
     by: Option<String>,
 }
 
+/// What is read of the answer to a denial.
+#[derive(Deserialize)]
+struct Made {
+    denial: DenialId,
+}
+
 impl Deny {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         match self {
@@ -100,10 +107,12 @@ fn deny(
     }
     let place = terms.service.as_ref().map_or_else(String::new, |service| format!(" at {service}"));
     let span = time::spoken(terms.lasting);
+    let made: Made = serde_json::from_value(answer).map_err(Failure::no)?;
+    let id = made.denial;
     let sentence =
-        format!("{what} is refused{place} from now on; in {span} it is let through again by itself");
+        format!("{id}: {what} is refused{place} from now on; in {span} it is let through again by itself");
     table::say(&table::wrapped(&sentence, "", 80));
-    table::say("`mainstay deny list` shows what is denied, `mainstay deny lift ID` ends it sooner");
+    table::say(&format!("`mainstay deny lift {}` ends it sooner, `mainstay deny list` shows all", id.0));
     Ok(ExitCode::SUCCESS)
 }
 

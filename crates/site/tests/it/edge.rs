@@ -39,6 +39,22 @@ async fn machines_deny_and_lift() {
 }
 
 #[tokio::test]
+async fn a_denial_is_answered_with_its_number_and_its_end() {
+    let stand = Stand::new().await;
+    let body = json!({ "by": "ana", "what": "as64500", "service": "auth", "for_secs": 7_200 });
+    let (_, made) = post(&stand, "/api/v1/deny", &body).await;
+    let wanted = json!({
+        "done": "deny",
+        "denial": 7,
+        "what": "AS64500",
+        "service": "auth",
+        "for_secs": 7_200,
+        "until": "2026-11-22T06:21:09Z",
+    });
+    assert_eq!(made, wanted);
+}
+
+#[tokio::test]
 async fn what_cannot_be_denied_is_explained() {
     let stand = Stand::new().await;
     for (body, status) in [

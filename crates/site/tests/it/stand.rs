@@ -2,7 +2,9 @@
 
 use crate::world;
 use engine::views::Views;
-use model::Input;
+use model::event::Happened;
+use model::time::later;
+use model::{Denial, DenialId, Input};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use site::{Ask, AskError, Site, SiteSettings};
@@ -51,7 +53,7 @@ impl Stand {
             while let Some(ask) = asks.recv().await {
                 wrote.lock().unwrap().push(format!("{:?}", ask.input));
                 match answer(&ask.input) {
-                    Some(said) => drop(ask.answer.send(said)),
+                    Some(said) => drop(ask.answer.send(said.map(|()| follows(&ask.input)))),
                     None => unanswered.push(ask),
                 }
             }
@@ -93,6 +95,14 @@ impl Stand {
     pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
+}
+
+/// What the mind does when it agrees.
+fn follows(wish: &Input) -> Vec<Happened> {
+    let Input::Deny { what, service, lasting, by } = wish else { return Vec::new() };
+    let (what, service, by, from) = (what.clone(), service.clone(), by.clone(), world::at(world::NOW));
+    let denial = Denial { id: DenialId(7), what, service, from, until: later(from, *lasting), by };
+    vec![Happened::TrafficDenied { denial }]
 }
 
 /// A header of an answer; empty when it has none.

@@ -31,6 +31,8 @@ pub(crate) struct Gate {
     key: Key,
     edge: RwLock<Option<Edge>>,
     serves_by: Mutex<ServesBy>,
+    /// One writing at a time, each of what is in force by then: the last one leaves the newest.
+    writing: Mutex<()>,
     /// Where the denials in force are written down for an edge that serves alone; nowhere when `None`.
     data: Option<PathBuf>,
     trouble: watch::Sender<Option<String>>,
@@ -59,10 +61,11 @@ impl Gate {
             key,
             edge: RwLock::new(edge),
             serves_by: Mutex::new(ServesBy { policy: policy.clone(), tokens }),
+            writing: Mutex::default(),
             data,
             trouble: watch::Sender::new(None),
         };
-        gate.write_down(policy);
+        gate.write_down();
         Ok(gate)
     }
 
@@ -86,14 +89,20 @@ impl Gate {
         let mut seconds = tokio::time::interval(ROLL_UP_EVERY);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut told = true;
+        let mut writing = None;
         loop {
             tokio::select! {
                 biased;
-                () = ended(&mut stop) => return,
+                () = ended(&mut stop) => break,
                 changed = policies.changed(), if told => match changed {
                     Ok(()) => {
                         let (gate, policy) = (self.clone(), policies.borrow_and_update().clone());
-                        let _ = tokio::task::spawn_blocking(move || gate.apply(&policy)).await;
+                        let applied = tokio::task::spawn_blocking(move || gate.apply(&policy)).await;
+                        if matches!(applied, Ok(true)) {
+                            // Not waited for: a disk that is slow holds up no denial and no roll-up.
+                            let gate = self.clone();
+                            writing = Some(tokio::task::spawn_blocking(move || gate.write_down()));
+                        }
                     }
                     Err(_) => {
                         told = false;
@@ -106,6 +115,9 @@ impl Gate {
                     let _ = rollup.map(|rollup| rollups.try_send(rollup));
                 }
             }
+        }
+        if let Some(writing) = writing {
+            let _ = writing.await;
         }
     }
 
@@ -124,14 +136,13 @@ impl Gate {
         self.take_over(&mut serves_by, policy, true);
     }
 
-    /// Serves by this policy from now on. Blocks.
-    fn apply(&self, policy: &Policy) {
+    /// Serves by this policy from now on. Blocks. Says whether something else is denied than before.
+    fn apply(&self, policy: &Policy) -> bool {
         let mut serves_by = self.serves_by.lock().unwrap_or_else(PoisonError::into_inner);
-        if serves_by.policy.denials != policy.denials {
-            self.write_down(policy);
-        }
+        let new_denials = serves_by.policy.denials != policy.denials;
         let new_plan = !Arc::ptr_eq(&serves_by.policy.plan, &policy.plan);
         self.take_over(&mut serves_by, policy.clone(), new_plan);
+        new_denials
     }
 
     fn take_over(&self, serves_by: &mut ServesBy, policy: Policy, look_for_tokens: bool) {
@@ -162,10 +173,12 @@ impl Gate {
         self.trouble.send_if_modified(|told| std::mem::replace(told, trouble.clone()) != trouble);
     }
 
-    fn write_down(&self, policy: &Policy) {
-        if let Some(data) = &self.data
-            && let Err(why) = last_denials::write(data, &policy.denials)
-        {
+    /// Writes down what is denied now. Blocks until it is on disk.
+    fn write_down(&self) {
+        let Some(data) = &self.data else { return };
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let denials = self.serves_by.lock().unwrap_or_else(PoisonError::into_inner).policy.denials.clone();
+        if let Err(why) = last_denials::write(data, &denials) {
             tracing::warn!("an edge that serves alone will not know what is denied: {why}");
         }
     }

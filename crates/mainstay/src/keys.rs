@@ -1,5 +1,6 @@
 //! What this installation alone knows: the key that signs links and cookies, and the token of its own command line.
 
+use journal::sqlite::sync_folder_of;
 use seal::Key;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
@@ -70,6 +71,7 @@ fn bytes(path: &Path) -> io::Result<[u8; 32]> {
             file.write_all(hex(&bytes).as_bytes())?;
             file.sync_all()?;
             fs::rename(&fresh, path)?;
+            sync_folder_of(path)?;
             Ok(bytes)
         }
         Err(why) => Err(why),

@@ -36,7 +36,10 @@ impl OnlyGuard {
         let plan = Arc::new(plan);
         // The journal is not opened here; what was denied when it was last written is still refused, until its time.
         let denials = last_denials::read(&plan.site.data).unwrap_or_else(|why| {
-            tracing::error!("what the team denied is not known: denials.json: {why}");
+            tracing::error!(
+                "what the team denied is not known, so only what the plan denies is refused: {why}; \
+                 the file is written anew when the whole of mainstay runs"
+            );
             BTreeMap::new()
         });
         let policy = move |plan: &Arc<Plan>| Policy { plan: plan.clone(), denials: denials.clone() };

@@ -6,7 +6,10 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Makes a new or renamed entry of a folder survive a power cut.
-pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
+pub fn sync_folder_of(path: &Path) -> std::io::Result<()> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
         _ => File::open(".")?.sync_all(),

@@ -25,6 +25,7 @@ mod writer;
 
 pub use copy::{CopyError, backup, restore};
 pub use inspect::{Broken, Dump, Verified, dump, verify};
+pub use io::sync_folder_of;
 pub use open::OpenError;
 
 use crate::journal::{AppendError, Committed, Head, Journal, ReadError};

@@ -23,6 +23,8 @@ pub(crate) struct GuardDraft {
     /// Where countries and autonomous systems are named: files must tell them.
     pub(crate) countries: Vec<Place>,
     pub(crate) networks: Vec<Place>,
+    /// Where the limit of autonomous systems stands.
+    pub(crate) asn: Option<Place>,
     /// Complete where nothing is marked.
     pub(crate) guard: Guard,
 }
@@ -30,10 +32,14 @@ pub(crate) struct GuardDraft {
 pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> GuardDraft {
     let pool = form.word(marks, "pool", name_of);
     let limits = form.table(marks, "limit", |form, marks| {
-        ["visitor", "network", "caller", "service"].map(|name| form.either(marks, name, rate, rate_and_burst))
+        ["visitor", "network", "asn", "caller", "service"]
+            .map(|name| form.either(marks, name, rate, rate_and_burst))
     });
-    let [visitor, network, caller, service] = limits.unwrap_or_default().map(|at| at.map(|at| at.value));
+    let limits = limits.unwrap_or_default();
     let (mut countries, mut networks) = (Vec::new(), Vec::new());
+    let asn_place = limits[2].as_ref().map(|at| at.place.clone());
+    networks.extend(asn_place.clone());
+    let [visitor, network, asn, caller, service] = limits.map(|at| at.map(|at| at.value));
     let mut whom = |form: &mut Form<'_>, marks: &mut Marks| {
         let whom = origins(form, marks);
         countries.extend(
@@ -52,10 +58,12 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> GuardDraft {
         place: form.place.clone(),
         countries,
         networks,
+        asn: asn_place,
         guard: Guard {
             pool: PoolId(pool.as_ref().map_or_else(String::new, |at| at.value.clone())),
             visitor,
             network,
+            asn,
             caller,
             service,
             deny,

@@ -9,7 +9,7 @@ use crate::host::{self, Pattern};
 use crate::marks::Marks;
 use crate::near::shown;
 use ipnet::IpNet;
-use model::plan::SecretRef;
+use model::plan::{Rate, SecretRef};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Marks everything about guards, pools and callers that does not fit together.
@@ -107,6 +107,17 @@ fn judge_guard(draft: &Draft, name: &str, guard: &GuardDraft, marks: &mut Marks)
             marks.between(place.clone(), message, hint);
         }
     }
+    if let (Some(place), Some(asn), Some(network)) = (&guard.asn, guard.guard.asn, guard.guard.network)
+        && per_hour(asn) < per_hour(network)
+    {
+        let message = "`asn` grants less than `network`, of which an autonomous system has many";
+        let hint = "many times `network`, or none: without `asn` each network has its own limit alone";
+        marks.warn(place.clone(), message, hint);
+    }
+}
+
+fn per_hour(rate: Rate) -> u64 {
+    u64::from(rate.count) * 3_600 / rate.per.as_secs().max(1)
 }
 
 /// A token or an address is one caller's, else nobody could say who asks.

@@ -104,8 +104,10 @@ pub enum Limit {
     Address,
     /// One visitor's limit.
     Visitor,
-    /// The limit of a network: /24, /48 or autonomous system.
+    /// The limit of a network: /24 or /48.
     Network,
+    /// The limit of an autonomous system.
+    Asn,
     /// A caller's own limit.
     Caller,
     /// The limit of all together.
@@ -128,6 +130,7 @@ impl Limit {
             Self::Address => "denied-address",
             Self::Visitor => "visitor",
             Self::Network => "network",
+            Self::Asn => "asn",
             Self::Caller => "caller",
             Self::Service => "service",
         }

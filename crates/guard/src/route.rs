@@ -27,6 +27,7 @@ pub struct Route {
     number: u64,
     visitor: Option<Rate>,
     network: Option<Rate>,
+    asn: Option<Rate>,
     caller: Option<Rate>,
     all: Option<Rate>,
     deny: Places,
@@ -74,6 +75,7 @@ impl Route {
             deadline: guard.deadline,
             visitor: guard.visitor.map(Rate::new),
             network: guard.network.map(Rate::new),
+            asn: guard.asn.map(Rate::new),
             caller: guard.caller.map(Rate::new),
             all: guard.service.map(Rate::new),
             deny,
@@ -188,11 +190,11 @@ impl Route {
             Who::Caller(_) => add(0, Limit::Caller, self.caller, visitor, 256),
             Who::Known(_) | Who::First => {
                 add(0, Limit::Visitor, self.visitor, visitor, 256);
-                // A known visitor answers for itself; its network may be that of a whole town, or of the flood.
+                // A known visitor answers for itself; its networks may be those of a whole town, or of the flood.
                 if !matches!(facts.who, Who::Known(_)) || self.visitor.is_none() {
                     add(1, Limit::Network, self.network, network(facts.client), 256);
                     if let Some(asn) = facts.asn {
-                        add(2, Limit::Network, self.network, mix(AS_SYSTEM, u64::from(asn)), 256);
+                        add(2, Limit::Asn, self.asn, u64::from(asn), 256);
                     }
                 }
             }
@@ -205,7 +207,6 @@ const AS_KNOWN: u64 = 1;
 const AS_V4: u64 = 2;
 const AS_V6: u64 = 3;
 const AS_CALLER: u64 = 4;
-const AS_SYSTEM: u64 = 5;
 
 /// The same number for the same visitor.
 fn visitor(facts: &Facts<'_>) -> u64 {

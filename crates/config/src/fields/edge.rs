@@ -81,7 +81,7 @@ pub(super) const EDGE: &[Field] = &[
         "networks",
         PATH,
         "none",
-        "An mmdb file with autonomous systems; needed to refuse by them.",
+        "An mmdb file with autonomous systems; needed to refuse or limit by them.",
         "\"GeoLite2-ASN.mmdb\"",
     ),
     optional(
@@ -200,12 +200,13 @@ pub(super) const GUARD: &[Field] = &[
 
 const LIMIT: &[Field] = &[
     optional("visitor", A_RATE, "none", "What one visitor may ask for.", "{ rate = \"20/s\", burst = 40 }"),
+    optional("network", A_RATE, "none", "What one network may: an IPv4 /24, an IPv6 /48.", "\"200/s\""),
     optional(
-        "network",
+        "asn",
         A_RATE,
         "none",
-        "What one network may: an IPv4 /24, an IPv6 /48, and its autonomous system where `edge.networks` tells it.",
-        "\"200/s\"",
+        "What one autonomous system may, all its networks together: many times `network`. Needs `edge.networks`.",
+        "\"5000/s\"",
     ),
     optional(
         "caller",

@@ -34,6 +34,7 @@ needs = ["pool.mail"]
 pool = "auth"
 limit.visitor = { rate = "20/s", burst = 40 }
 limit.network = { rate = "600/m" }
+limit.asn = { rate = "5000/s", burst = 9000 }
 limit.service = "1000/h"
 deny = { countries = ["xx"], networks = ["AS64500", "as64501"], addresses = ["192.0.2.7/24"] }
 allow.addresses = ["198.51.100.7"]
@@ -100,8 +101,8 @@ fn a_whole_edge() {
     let rate = |count, secs, burst| Some(Rate { count, per: Duration::from_secs(secs), burst });
     assert_eq!(guard.pool.0, "auth");
     assert_eq!(
-        (guard.visitor, guard.network, guard.caller, guard.service),
-        (rate(20, 1, 40), rate(600, 60, 600), None, rate(1_000, 3_600, 1_000))
+        (guard.visitor, guard.network, guard.asn, guard.caller, guard.service),
+        (rate(20, 1, 40), rate(600, 60, 600), rate(5_000, 1, 9_000), None, rate(1_000, 3_600, 1_000))
     );
     let net = |text: &str| DenyWhat::Net(text.parse().unwrap());
     assert_eq!(
@@ -218,6 +219,41 @@ addresses = ["10.0.0.1/32"]
 }
 
 #[test]
+fn a_limit_of_autonomous_systems_wants_a_file_that_tells_them_and_room_for_their_networks() {
+    let plan = |networks: &str, limits: &str| {
+        format!(
+            r#"
+[edge]
+listen = ["127.0.0.1:8000"]
+{networks}
+[service.auth]
+hosts = ["auth.acme.com"]
+[service.auth.guard]
+pool = "auth"
+{limits}
+[pool.auth]
+servers = ["10.0.0.11:8080"]
+"#
+        )
+    };
+    const FILE: &str = "networks = \"GeoLite2-ASN.mmdb\"";
+    assert_snapshot!(told(&plan("", "limit.asn = \"5000/s\"")), @r#"mainstay.toml:9:13: nothing tells the edge autonomous systems (name a file that does: [edge] networks = "GeoLite2-ASN.mmdb")"#);
+    assert_snapshot!(told(&plan(FILE, "limit.asn = 5000")), @r#"mainstay.toml:9:13: `asn` wants a rate: "20/s", "600/m", "1000/h", or a table, not a number without quotes (for example: asn = "5000/s")"#);
+    let doubts = |limits: &str| {
+        let lines = warned(&plan(FILE, limits));
+        lines.lines().filter(|line| line.contains("asn")).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(doubts("limit = { network = \"100/s\", asn = \"5999/m\" }"), @r#"mainstay.toml:9:36: `asn` grants less than `network`, of which an autonomous system has many (many times `network`, or none: without `asn` each network has its own limit alone)"#);
+    for fine in [
+        "limit = { network = \"100/s\", asn = \"6000/m\" }",
+        "limit.asn = \"1/h\"",
+        "limit.network = \"1/h\"",
+    ] {
+        assert_eq!(doubts(fine), "", "{fine}");
+    }
+}
+
+#[test]
 fn an_edge_that_cannot_serve() {
     assert_snapshot!(told("[edge]\nto_https = true\n"), @r#"
     mainstay.toml:1:1: the edge listens nowhere (give it listen = ["127.0.0.1:8000"], or listen_tls and a certificate)
@@ -278,7 +314,7 @@ deadline = "1ms"
     mainstay.toml:13:62: `burst` wants a whole number from 1 to 1000000, not 0 (for example: burst = 40)
     mainstay.toml:13:76: `caller` wants a rate: "20/s", "600/m", "1000/h", or a table, not a number without quotes (for example: caller = "500/s")
     mainstay.toml:13:89: service.auth.guard.limit.service lacks `rate` (for example: rate = "20/s")
-    mainstay.toml:13:104: unknown key `host` in service.auth.guard.limit (known here: `visitor`, `network`, `caller` and `service`)
+    mainstay.toml:13:104: unknown key `host` in service.auth.guard.limit (known here: `visitor`, `network`, `asn`, `caller` and `service`)
     mainstay.toml:14:23: `Estonia` is not a country's two letters (for example: countries = ["XX"])
     mainstay.toml:14:47: `64500` is not the number of an autonomous system (for example: networks = ["AS64500"])
     mainstay.toml:14:56: `192.0.2.0/24` is not the number of an autonomous system (it belongs into addresses = ["192.0.2.0/24"])

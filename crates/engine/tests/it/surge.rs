@@ -75,6 +75,7 @@ pub(crate) fn plan() -> Plan {
             pool: PoolId(name.to_owned()),
             visitor: None,
             network: None,
+            asn: None,
             caller: None,
             service: None,
             deny: vec![],

@@ -230,13 +230,50 @@ fn visitors_and_networks_have_limits_of_their_own() {
     assert_eq!(asked.passes(&facts("2001:db8:1:2::2"), 5), 3);
     assert_eq!(asked.passes(&facts("2001:db8:1:3::2"), 5), 1);
     assert_eq!(asked.passes(&facts("2001:db8:2:3::2"), 5), 3);
-    // An autonomous system is a network too.
+    // A whole autonomous system is none of them: its networks have what is theirs, each.
     let system = |client: &str| Facts { asn: Some(64_500), ..facts(client) };
-    let all: usize = ["198.51.100.1", "198.51.101.1", "198.51.102.1"]
-        .map(|client| asked.passes(&system(client), 5))
-        .iter()
-        .sum();
-    assert_eq!(all, 7);
+    for client in ["198.51.100.1", "198.51.101.1", "198.51.102.1"] {
+        assert_eq!(asked.passes(&system(client), 5), 3, "{client}");
+    }
+}
+
+#[test]
+fn an_autonomous_system_has_a_limit_of_its_own_where_the_plan_declares_one() {
+    const NETWORK: &str = r#"limit.network = { rate = "1/s", burst = 4 }"#;
+    const ASN: &str = r#"limit.asn = { rate = "1/s", burst = 10 }"#;
+    let ours = |client: &str| Facts { asn: Some(64_500), ..facts(client) };
+    let (both, none) = (format!("{NETWORK}\n{ASN}"), String::new());
+    for (limits, passed, refused) in [
+        // Each /24 its four, all of them ten.
+        (both.as_str(), [4, 4, 2, 0], Some(Limit::Asn)),
+        (ASN, [6, 4, 0, 0], Some(Limit::Asn)),
+        (NETWORK, [4, 4, 4, 4], Some(Limit::Network)),
+        (none.as_str(), [6, 6, 6, 6], None),
+    ] {
+        let asked = Asked::new(limits);
+        let clients = ["198.51.100.1", "198.51.101.1", "2001:db8:7::1", "203.0.113.1"];
+        assert_eq!(clients.map(|client| asked.passes(&ours(client), 6)), passed, "{limits}");
+        assert_eq!(asked.limit(&ours(clients[3]), 0), refused, "{limits}");
+        // Neither those of another system nor those whose system is not known.
+        let other = Facts { asn: Some(64_501), ..facts("192.0.2.1") };
+        for free in [other, facts("192.0.3.1")] {
+            assert_eq!(asked.limit(&free, 0), None, "{limits} {free:?}");
+        }
+    }
+    // What the system refuses is charged neither to the network nor to the visitor.
+    let asked = Asked::new(&format!("{both}\nlimit.visitor = {{ rate = \"1/s\", burst = 3 }}"));
+    for client in ["198.51.100.1", "198.51.101.1", "198.51.102.1", "198.51.103.1"] {
+        asked.passes(&ours(client), 3);
+    }
+    assert_eq!(asked.limit(&ours("198.51.104.1"), 0), Some(Limit::Asn));
+    assert_eq!(asked.passes(&facts("198.51.104.1"), 5), 3);
+    // A known visitor has a limit of its own.
+    assert_eq!(asked.passes(&Facts { who: Who::Known(9), ..ours("198.51.105.1") }, 5), 3);
+    let refusal = asked.refusal(&ours("198.51.105.1"), 0).unwrap();
+    assert_eq!(
+        (refusal.status, refusal.limit.word(), refusal.quota.map(|q| q.burst)),
+        (429, "asn", Some(10))
+    );
 }
 
 #[test]

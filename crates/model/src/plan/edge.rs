@@ -89,8 +89,10 @@ pub struct Guard {
     pub pool: PoolId,
     /// What one visitor may ask for.
     pub visitor: Option<Rate>,
-    /// What one network may: an IPv4 /24, an IPv6 /48, and its autonomous system where that is known.
+    /// What one network may: an IPv4 /24, an IPv6 /48.
     pub network: Option<Rate>,
+    /// What one autonomous system may: all its networks together.
+    pub asn: Option<Rate>,
     /// What one of our own callers may, for itself and not for a visitor.
     pub caller: Option<Rate>,
     /// What all together may.

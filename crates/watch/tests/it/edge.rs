@@ -40,6 +40,7 @@ pub fn with_edge(mut plan: Plan) -> Plan {
             pool: PoolId(name.into()),
             visitor: None,
             network: None,
+            asn: None,
             caller: None,
             service: None,
             deny: vec![],

@@ -47,6 +47,7 @@ pub(crate) fn read(form: &mut Form<'_>, folder: &Path, board: SocketAddr, marks:
     let certificates = form.tables(marks, "certificate", |form, marks| {
         let chain = form.word(marks, "chain", |text| word::path(text, folder));
         let key = form.word(marks, "key", |text| key_file(text, folder));
+        marks.keep(form.key_place("chain"));
         Some(CertificateFiles { chain: chain?.value, key: key?.value })
     });
     if form.is_filled("listen_tls") && !form.has("certificate") {

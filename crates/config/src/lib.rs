@@ -46,7 +46,7 @@ mod warn;
 mod word;
 mod wrong;
 
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, Spot};
 pub use reference::reference;
 pub use schema::schema;
 
@@ -74,6 +74,8 @@ pub struct Read {
     pub plan: Plan,
     /// In the order of the text.
     pub warnings: Vec<Problem>,
+    /// Where each of the edge's certificates stands, in their order: only who reads the files knows whether they can be used.
+    pub certificates: Vec<Spot>,
 }
 
 /// Reads a plan. `name` is what messages call the text, `folder` is what relative paths are relative to.
@@ -88,9 +90,9 @@ pub fn read(text: &str, name: &str, folder: &Path) -> Result<Read, Problems> {
         return Err(Problems(marks.told("", name).0));
     }
     let plan = syntax::mend(text, &mut marks).map(|mended| understood(text, &mended, folder, &mut marks));
-    let (problems, warnings) = marks.told(text, name);
+    let (problems, warnings, certificates) = marks.told(text, name);
     match plan {
-        Some(plan) if problems.is_empty() => Ok(Read { plan, warnings }),
+        Some(plan) if problems.is_empty() => Ok(Read { plan, warnings, certificates }),
         _ => Err(Problems(problems)),
     }
 }

@@ -1,7 +1,7 @@
 //! The marks a reader leaves in the margin: collected while reading, told all at once at the end.
 
 use crate::near;
-use crate::problem::Problem;
+use crate::problem::{Problem, Spot};
 use miette::{NamedSource, Severity};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -47,6 +47,7 @@ pub(crate) struct Marks {
     left_out: usize,
     secret: Vec<Place>,
     blots: Vec<Place>,
+    kept: Vec<Place>,
     gave_up: bool,
 }
 
@@ -173,8 +174,13 @@ impl Marks {
         });
     }
 
-    /// Problems and warnings, in the order of the text.
-    pub(crate) fn told(mut self, text: &str, file: &str) -> (Vec<Problem>, Vec<Problem>) {
+    /// Keeps a place for later; see [`Spot`]. Only what is kept here can be told of after reading.
+    pub(crate) fn keep(&mut self, place: Place) {
+        self.kept.push(place);
+    }
+
+    /// Problems and warnings, in the order of the text, and the places kept.
+    pub(crate) fn told(mut self, text: &str, file: &str) -> (Vec<Problem>, Vec<Problem>, Vec<Spot>) {
         let lines = Lines::of(text);
         self.drop_doubtful(text, &lines);
         self.list.sort_by(|a, b| {
@@ -195,26 +201,24 @@ impl Marks {
 
         let file: Arc<str> = file.into();
         let source = Arc::new(NamedSource::new(&file, blotted(text, &self.secret)));
+        let at = |place: Place, message: String, hint: Option<String>, severity| {
+            let start = floor(text, place.start);
+            let end = floor(text, place.end.max(start));
+            let (line, column) = lines.position(text, start);
+            let (file, source) = (Arc::clone(&file), Arc::clone(&source));
+            Problem { message, line, column, span: (start, end - start), hint, file, severity, source }
+        };
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
-        for mark in self.list {
-            let start = floor(text, mark.place.start);
-            let end = floor(text, mark.place.end.max(start));
-            let (line, column) = lines.position(text, start);
-            let is_warning = mark.sort == Sort::Warning;
-            let problem = Problem {
-                message: mark.message,
-                line,
-                column,
-                span: (start, end - start),
-                hint: mark.hint,
-                file: Arc::clone(&file),
-                severity: if is_warning { Severity::Warning } else { Severity::Error },
-                source: Arc::clone(&source),
-            };
-            if is_warning { warnings.push(problem) } else { problems.push(problem) }
+        for Mark { sort, place, message, hint, .. } in self.list {
+            if sort == Sort::Warning {
+                warnings.push(at(place, message, hint, Severity::Warning));
+            } else {
+                problems.push(at(place, message, hint, Severity::Error));
+            }
         }
-        (problems, warnings)
+        let kept = self.kept.into_iter().map(|place| Spot(at(place, String::new(), None, Severity::Error)));
+        (problems, warnings, kept.collect())
     }
 }
 

@@ -24,6 +24,18 @@ pub struct Problem {
     pub(crate) source: Arc<NamedSource<String>>,
 }
 
+/// A place of the plan, kept so that whoever looks at more than its text can say what is wrong there.
+#[derive(Clone, Debug)]
+pub struct Spot(pub(crate) Problem);
+
+impl Spot {
+    /// A problem at this place.
+    #[must_use]
+    pub fn problem(&self, message: impl Into<String>, hint: impl Into<String>) -> Problem {
+        Problem { message: message.into(), hint: Some(hint.into()), ..self.0.clone() }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;

@@ -205,6 +205,19 @@ impl Edge {
         &self.shared.seeing
     }
 
+    /// What is wrong with the certificates that are shown now, and with those that should be; a sentence each.
+    #[must_use]
+    pub fn certificate_trouble(&self) -> Vec<String> {
+        self.shared.certificates.trouble(Time::now()).iter().map(ToString::to_string).collect()
+    }
+
+    /// Everything measured, in the OpenMetrics text format, without the closing `# EOF`.
+    pub fn metrics(&self, out: &mut String) {
+        self.shared.seeing.metrics(out);
+        let ends = self.shared.certificates.ends();
+        self.shared.seeing.certificate_metrics(&ends, out);
+    }
+
     /// What went through since the last time it was asked. To be asked once a second.
     #[must_use]
     pub fn roll_up(&self) -> Rollup {
@@ -352,7 +365,7 @@ fn watch_files(shared: &Shared, stop: &(Mutex<bool>, Condvar)) {
 }
 
 fn refresh(certificates: &Certificates, files: &[model::plan::CertificateFiles]) {
-    for unusable in certificates.refresh(files) {
+    for unusable in certificates.refresh(files, Time::now()) {
         tracing::error!("{unusable}");
     }
 }

@@ -52,3 +52,4 @@ mod upstream;
 mod view;
 
 pub use edge::{Edge, StartError, Terms};
+pub use tls::certificates::{Unusable, look as look_at_certificate};

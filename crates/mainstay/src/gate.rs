@@ -35,6 +35,8 @@ pub(crate) struct Gate {
     writing: Mutex<()>,
     /// Where the denials in force are written down for an edge that serves alone; nowhere when `None`.
     data: Option<PathBuf>,
+    /// What of the newest policy is not in force, and why.
+    not_in_force: Mutex<Option<String>>,
     trouble: watch::Sender<Option<String>>,
 }
 
@@ -63,8 +65,10 @@ impl Gate {
             serves_by: Mutex::new(ServesBy { policy: policy.clone(), tokens }),
             writing: Mutex::default(),
             data,
+            not_in_force: Mutex::default(),
             trouble: watch::Sender::new(None),
         };
+        gate.tell_trouble();
         gate.write_down();
         Ok(gate)
     }
@@ -74,7 +78,7 @@ impl Gate {
         self.read().as_ref().map(Edge::listening).unwrap_or_default()
     }
 
-    /// What of the newest policy is not in force, and why.
+    /// What of the newest policy is not in force, and which certificates visitors would not trust; a sentence.
     pub(crate) fn trouble(&self) -> watch::Receiver<Option<String>> {
         self.trouble.subscribe()
     }
@@ -110,6 +114,7 @@ impl Gate {
                     }
                 },
                 _ = seconds.tick() => {
+                    self.tell_trouble();
                     let rollup = self.read().as_ref().map(Edge::roll_up);
                     // A mind that is busy gets the next one.
                     let _ = rollup.map(|rollup| rollups.try_send(rollup));
@@ -170,6 +175,17 @@ impl Gate {
         if let Some(trouble) = &trouble {
             tracing::error!("{trouble}");
         }
+        *self.not_in_force.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        self.tell_trouble();
+    }
+
+    /// Says what is wrong now, where that is something else than before.
+    fn tell_trouble(&self) {
+        let edge = self.read();
+        let certificates = edge.as_ref().map(Edge::certificate_trouble).unwrap_or_default();
+        let not_in_force = self.not_in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let all: Vec<String> = not_in_force.into_iter().chain(certificates).collect();
+        let trouble = (!all.is_empty()).then(|| all.join("; "));
         self.trouble.send_if_modified(|told| std::mem::replace(told, trouble.clone()) != trouble);
     }
 
@@ -248,7 +264,7 @@ impl site::Edge for Gate {
     fn metrics(&self) -> String {
         let mut text = String::new();
         if let Some(edge) = self.read().as_ref() {
-            edge.seeing().metrics(&mut text);
+            edge.metrics(&mut text);
         }
         text
     }

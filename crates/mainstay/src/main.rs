@@ -1,5 +1,6 @@
 //! mainstay: one binary that watches, diagnoses, wakes and tells. See ARCHITECTURE.md for the map.
 
+mod certificates;
 mod cli;
 mod clock;
 mod gate;

@@ -1,5 +1,6 @@
 //! A changed plan is taken over while everything runs; one that is not sound is not, and says so.
 
+use crate::certificates;
 use crate::gate::{self, Gate};
 use courier::Courier;
 use model::Plan;
@@ -106,10 +107,16 @@ pub(crate) fn another(path: &Path, current: &Plan) -> Result<Option<Plan>, Strin
     for warning in &read.warnings {
         tracing::warn!("{warning}");
     }
-    let plan = read.plan;
-    if plan.digest == current.digest {
+    if read.plan.digest == current.digest {
         return Ok(None);
     }
+    // One that was in force already goes on as it is, whatever became of its files: it must not hold up another change.
+    let known = current.edge.as_ref().map(|edge| edge.certificates.as_slice()).unwrap_or_default();
+    let unusable = certificates::unusable(&read, |files| !known.contains(files));
+    if !unusable.is_empty() {
+        return Err(unusable.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
+    let plan = read.plan;
     for (what, same) in [
         ("site.listen", plan.site.listen == current.site.listen),
         ("site.data", plan.site.data == current.site.data),

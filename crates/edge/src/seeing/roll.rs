@@ -26,6 +26,9 @@ pub(super) struct Totals {
 /// Names of strangers in a roll-up.
 const STRANGERS_TOLD: usize = 10;
 
+/// Names of certificates on /metrics.
+const CERTIFICATES_TOLD: usize = 1_000;
+
 /// A request is slow when it takes so many times what 99 of 100 stay below ...
 const SLOW_TIMES: f64 = 3.0;
 /// ... but not below this many microseconds, and always beyond that many.
@@ -184,6 +187,16 @@ impl Seeing {
         for (what, told) in self.shared.told() {
             page.line("told_total", &[("what", what), ("outcome", "sent")], told.sent());
             page.line("told_total", &[("what", what), ("outcome", "dropped")], told.dropped());
+        }
+    }
+
+    /// Appends until when the certificates for these names are good.
+    pub fn certificate_metrics(&self, ends: &[(String, model::Time)], out: &mut String) {
+        let mut page = Page { out, names: &self.shared.names };
+        let name = "certificate_expiry_timestamp_seconds";
+        page.head(name, "gauge", "When the certificate that is shown for a name ends to be good.");
+        for (of, end) in ends.iter().take(CERTIFICATES_TOLD) {
+            page.line(name, &[("name", of)], end.as_second());
         }
     }
 }

@@ -2,7 +2,7 @@
 //! hour of the next 12 months?
 
 use crate::cli::{Common, Failure, plan, table};
-use crate::clock;
+use crate::{certificates, clock};
 use model::plan::{Edge, Service};
 use model::{Plan, time};
 use serde::Serialize;
@@ -22,6 +22,8 @@ struct Answer {
     services: usize,
     probes: usize,
     warnings: Vec<String>,
+    /// Certificates that could not be shown to visitors.
+    certificates: Vec<String>,
     gaps: Vec<String>,
     edge: Option<Serves>,
 }
@@ -50,15 +52,19 @@ struct Guarded {
 }
 
 pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
-    let config::Read { plan, warnings } = plan::read_with_warnings(&common.plan)?;
+    let read = plan::read_with_warnings(&common.plan)?;
+    let certificates: Vec<String> =
+        certificates::unusable(&read, |_| true).iter().map(ToString::to_string).collect();
+    let config::Read { plan, warnings, .. } = read;
     let now = clock::now();
     let gaps: Vec<String> =
         wake::gaps(&plan, now, time::later(now, AHEAD)).iter().map(|gap| told(&plan, gap)).collect();
     let answer = Answer {
-        sound: gaps.is_empty(),
+        sound: gaps.is_empty() && certificates.is_empty(),
         services: plan.services.len(),
         probes: plan.probes.len(),
         warnings: warnings.iter().map(ToString::to_string).collect(),
+        certificates,
         gaps,
         edge: plan.edge.as_ref().map(|edge| serves(&plan, edge)),
     };
@@ -67,6 +73,9 @@ pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
     } else {
         for warning in &answer.warnings {
             table::say(&format!("warning: {warning}"));
+        }
+        for wrong in &answer.certificates {
+            table::say(&table::wrapped(wrong, "", WIDTH));
         }
         answer.edge.iter().for_each(say_edge);
         for gap in &answer.gaps {

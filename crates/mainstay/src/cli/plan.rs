@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// [`Failure`] with exit code 2 that names every problem with line, column and hint.
 #[allow(clippy::print_stderr, reason = "a command line speaks to its user")]
 pub(crate) fn read(path: &Path, json: bool) -> Result<Plan, Failure> {
-    let Read { plan, warnings } = read_with_warnings(path)?;
+    let Read { plan, warnings, .. } = read_with_warnings(path)?;
     if !json {
         for warning in &warnings {
             eprintln!("warning: {warning}");

@@ -15,9 +15,11 @@
 //! | `show` | how those views are made |
 //! | `story` | each incident's story, line by line |
 //! | `denials` | what the team denied, until it undoes itself |
+//! | `looks` | how long the last look of each probe took |
 //! | `traffic` | the last quarter of an hour of traffic, for the page that shows it |
 
 mod denials;
+mod looks;
 mod show;
 mod story;
 mod traffic;
@@ -49,6 +51,7 @@ pub struct Engine {
     stories: story::Stories,
     denials: denials::Denials,
     shown: traffic::Shown,
+    looks: looks::Looks,
     plans: u64,
     digest: Option<String>,
     seq: u64,
@@ -68,6 +71,7 @@ impl Engine {
             stories: story::Stories::default(),
             denials: denials::Denials::default(),
             shown: traffic::Shown::default(),
+            looks: looks::Looks::default(),
             plans: 0,
             digest: None,
             seq: 0,
@@ -101,7 +105,10 @@ impl Engine {
         let first = match input {
             Input::Booted { blind_since } => vec![Happened::Booted { blind_since: *blind_since }],
             Input::PlanRead(plan) => self.adopt(plan),
-            Input::Sampled(sample) => self.watch.judge(&self.plan, now, sample),
+            Input::Sampled(sample) => {
+                self.looks.note(&self.plan, sample);
+                self.watch.judge(&self.plan, now, sample)
+            }
             Input::RolledUp(rollup) => {
                 self.shown.note(now, rollup);
                 self.watch.roll_up(&self.plan, now, rollup)
@@ -303,6 +310,7 @@ impl Engine {
 
     fn adopt(&mut self, plan: &Arc<Plan>) -> Vec<Happened> {
         self.plan = plan.clone();
+        self.looks.follow(plan);
         self.plans += 1;
         if self.digest.as_ref() == Some(&plan.digest) {
             Vec::new()

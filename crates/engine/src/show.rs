@@ -33,6 +33,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         nodes: nodes(engine),
         edges: edges(engine),
         domains: domains(engine),
+        looks: engine.looks.rows(&engine.plan),
         blind: engine.watch.blind().map(str::to_owned),
         house: Vec::new(),
         late_p99: None,

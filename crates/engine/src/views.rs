@@ -43,6 +43,8 @@ pub struct Now {
     pub edges: Vec<Edge>,
     /// What is known of registrations.
     pub domains: Vec<DomainRow>,
+    /// The last look of every probe that has been answered since the process began.
+    pub looks: Vec<LookRow>,
     /// Why we cannot see out, when we cannot.
     pub blind: Option<String>,
     /// Trouble of the house itself, in plain words: a plan on disk that is not sound, a journal that cannot be written.
@@ -65,6 +67,19 @@ pub struct OpenIncident {
     pub paging: Vec<PagingLine>,
     /// What happened, oldest first.
     pub timeline: Vec<TimelineLine>,
+}
+
+/// The last look of a probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LookRow {
+    /// Which probe.
+    pub probe: model::ProbeId,
+    /// What it looks at.
+    pub thing: Thing,
+    /// How long it took, whatever came of it.
+    pub took: Duration,
+    /// When the first certificate of the chain that it last saw ends to be good.
+    pub certificate_ends: Option<Time>,
 }
 
 /// One thing that happened during an incident, as a person tells it.

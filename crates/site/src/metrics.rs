@@ -18,6 +18,7 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 
 const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CLASSIC_KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(crate) fn routes() -> Router<Arc<Site>> {
     Router::new().route("/metrics", get(metrics))
@@ -32,8 +33,42 @@ async fn metrics(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Bo
     let mut text = site.edge().metrics();
     // Writing into a String does not fail.
     let _ = house(&mut text, &site);
+    if wants_classic(&asked) {
+        return ([(header::CONTENT_TYPE, CLASSIC_KIND)], classic(&text)).into_response();
+    }
     text.push_str("# EOF\n");
     ([(header::CONTENT_TYPE, KIND)], text).into_response()
+}
+
+/// Whether somebody names the text format that was before OpenMetrics, and not OpenMetrics.
+fn wants_classic(asked: &HeaderMap) -> bool {
+    let accepted: Vec<&str> =
+        asked.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let named = |kind: &str| accepted.iter().any(|value| value.contains(kind));
+    named("text/plain") && !named("application/openmetrics-text")
+}
+
+/// The same in the text format that was before OpenMetrics: a counter's head has the name of its line, and there is no
+/// `stateset`.
+fn classic(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut suffix = "";
+    for line in text.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
+                suffix = if kind == "counter" { "_total" } else { "" };
+                let kind = if kind == "stateset" { "gauge" } else { kind };
+                out.extend(["# TYPE ", name, suffix, " ", kind]);
+            }
+            (Some("#"), Some("HELP"), Some(name), Some(help)) => {
+                out.extend(["# HELP ", name, suffix, " ", help]);
+            }
+            _ => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// What the house knows of itself and of what it watches.
@@ -71,6 +106,31 @@ fn house(out: &mut String, site: &Site) -> fmt::Result {
             NodeState::Failing | NodeState::Cause => 0,
         };
         writeln!(out, "probe_success{{thing=\"{}\"}} {well}", quoted(&node.thing.to_string()))?;
+    }
+    // Named as blackbox_exporter names them, so that its dashboards and alerts fit.
+    head(
+        out,
+        "probe_duration_seconds",
+        "gauge",
+        "How long the last look of a probe took, whatever came of it.",
+    )?;
+    for look in &now.looks {
+        let (probe, thing) = (quoted(&look.probe.0), quoted(&look.thing.to_string()));
+        let took = look.took.as_secs_f64();
+        writeln!(out, "probe_duration_seconds{{probe=\"{probe}\",thing=\"{thing}\"}} {took}")?;
+    }
+    head(
+        out,
+        "probe_ssl_earliest_cert_expiry",
+        "gauge",
+        "When the first certificate of the chain that a probe last saw ends to be good.",
+    )?;
+    for look in &now.looks {
+        if let Some(ends) = look.certificate_ends {
+            let (probe, thing, at) =
+                (quoted(&look.probe.0), quoted(&look.thing.to_string()), ends.as_second());
+            writeln!(out, "probe_ssl_earliest_cert_expiry{{probe=\"{probe}\",thing=\"{thing}\"}} {at}")?;
+        }
     }
     head(out, "mainstay_domain_expiry_timestamp_seconds", "gauge", "When a registration ends.")?;
     for row in &now.domains {

@@ -120,35 +120,6 @@ async fn without_the_token_nothing_is_told_even_to_loopback() {
 }
 
 #[tokio::test]
-async fn metrics_are_one_text_that_ends() {
-    let stand = Stand::new().await;
-    stand.site.beat();
-    let answer = stand.get("/metrics").bearer_auth(TOKEN).send().await.unwrap();
-    assert!(header(&answer, "content-type").starts_with("application/openmetrics-text; version=1.0.0"));
-    let text = answer.text().await.unwrap();
-    for line in [
-        "mainstay_edge_requests_total{service=\"auth\"} 7",
-        "mainstay_incidents{hand=\"nobody\"} 1",
-        "mainstay_service_state{service=\"auth\",mainstay_service_state=\"major_outage\"} 1",
-        "mainstay_service_state{service=\"auth\",mainstay_service_state=\"operational\"} 0",
-        "probe_success{thing=\"host.auth.acme.app\"} 0",
-        "probe_success{thing=\"host.www.acme.com\"} 1",
-        "mainstay_domain_expiry_timestamp_seconds{domain=\"acme.com\",knowledge=\"stale\"} 1803859200",
-    ] {
-        assert!(text.lines().any(|told| told == line), "{line}\n{text}");
-    }
-    assert!(text.ends_with("\n# EOF\n") && text.matches("# EOF").count() == 1);
-    // Every family is told in one piece, under a head of its own.
-    let heads: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-    let mut once = heads.clone();
-    once.dedup();
-    once.sort_unstable();
-    assert_eq!(once.len(), heads.len());
-    let cookie = signed_in(&stand).await;
-    assert_eq!(stand.get("/metrics").header("cookie", &cookie).send().await.unwrap().status(), 200);
-}
-
-#[tokio::test]
 async fn the_console_denies_with_its_own_forms_only() {
     let stand = Stand::new().await;
     let cookie = signed_in(&stand).await;

@@ -4,6 +4,7 @@
 
 mod documents;
 mod edge;
+mod metrics;
 mod requests;
 mod signing_in;
 mod stand;

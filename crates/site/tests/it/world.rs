@@ -3,7 +3,8 @@
 use crate::traffic::traffic;
 use engine::views::board::{Board, BoardIncident, Component, Day, Group, PastDay, Post};
 use engine::views::{
-    DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, PagingLine, ServiceRow, TimelineLine, Views,
+    DomainRow, Edge, LookRow, Node, NodeState, Now, OnCall, OpenIncident, PagingLine, ServiceRow,
+    TimelineLine, Views,
 };
 use jiff::civil::{Date, date};
 use jiff::{Span, ToSpan as _};
@@ -365,6 +366,12 @@ fn now(outage: bool) -> Now {
         registrar: expires.map(|_| "Example Registrar, Inc.".to_owned()),
         confirmed: expires.map(|_| date(2026, 11, 22)),
     };
+    let look = |probe: &str, of: &str, millis, ends: Option<&str>| LookRow {
+        probe: probe.into(),
+        thing: thing(of),
+        took: Duration::from_millis(millis),
+        certificate_ends: ends.map(at),
+    };
     Now {
         at: at(NOW),
         open: if outage { vec![open] } else { vec![] },
@@ -394,6 +401,10 @@ fn now(outage: bool) -> Now {
             ),
             domain("acme.com", Some("2027-03-01T00:00:00Z"), "stale"),
             domain("acme.dev", None, "unknown"),
+        ],
+        looks: vec![
+            look("http.auth.acme.app", "host.auth.acme.app", 5_000, None),
+            look("tls.www.acme.com", "tls.www.acme.com", 38, Some("2027-01-02T00:00:00Z")),
         ],
         blind: None,
         house: vec![],

@@ -1,15 +1,19 @@
 //! `mainstay run --only guard`: the edge and nothing else. No mind, no board, no journal; the same plan and the same keys.
+//! Where the board would listen it tells of traces and metrics.
 
 use crate::gate::{Gate, tokens};
 use crate::keys::Keys;
 use crate::last_denials;
+use crate::organs::ADDRESS_FILE;
 use crate::reload::{self, Changes};
 use model::{Plan, Policy};
+use site::{Site, SiteSettings};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -19,8 +23,11 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// A running edge with nothing behind it.
 pub(crate) struct OnlyGuard {
     gate: Arc<Gate>,
+    /// Where it is asked for traces and metrics.
+    api: Option<SocketAddr>,
+    data: PathBuf,
     stop: watch::Sender<bool>,
-    tasks: [JoinHandle<()>; 2],
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl OnlyGuard {
@@ -42,6 +49,7 @@ impl OnlyGuard {
             );
             BTreeMap::new()
         });
+        let (data, site) = (plan.site.data.clone(), settings(&plan, &keys));
         let policy = move |plan: &Arc<Plan>| Policy { plan: plan.clone(), denials: denials.clone() };
         let gate = Arc::new(Gate::open(&policy(&plan), keys.key, None)?);
         let (stop, stopped) = watch::channel(false);
@@ -49,9 +57,19 @@ impl OnlyGuard {
         let (policies_in, policies) = watch::channel(Arc::new(policy(&plan)));
         // Nobody judges the roll-ups; the sums on the way to them are still to be made.
         let (rollups, _) = mpsc::channel(1);
-        let keeping = tokio::spawn(gate.clone().keep(policies, rollups, stopped));
+        let mut tasks = vec![tokio::spawn(gate.clone().keep(policies, rollups, stopped.clone()))];
+        let listener = listen(&plan);
+        let api = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        if let Some(listener) = listener {
+            let site = Arc::new(Site::of_edge_alone(site, gate.clone()));
+            tasks.push(tokio::spawn(async move {
+                if let Err(why) = site::serve(listener, site, stopped).await {
+                    tracing::error!("traces and metrics are no longer served: {why}");
+                }
+            }));
+        }
         let looking = gate.clone();
-        let following = tokio::spawn(async move {
+        tasks.push(tokio::spawn(async move {
             let mut current = plan;
             while let Some((path, asked)) = changes.next().await {
                 let read = reload::another(path, &current);
@@ -70,8 +88,18 @@ impl OnlyGuard {
                     Err(why) => _ = reload::unsound(&why),
                 }
             }
-        });
-        Ok(Self { gate, stop, tasks: [keeping, following] })
+        }));
+        if let Some(address) = api
+            && let Err(why) = std::fs::write(data.join(ADDRESS_FILE), address.to_string())
+        {
+            tracing::warn!("`mainstay trace` will not find this process: {}: {why}", data.display());
+        }
+        Ok(Self { gate, api, data, stop, tasks })
+    }
+
+    /// Where it is asked for traces and metrics, when that address was free.
+    pub(crate) fn api(&self) -> Option<SocketAddr> {
+        self.api
     }
 
     /// Where it listens; whether for TLS.
@@ -81,11 +109,34 @@ impl OnlyGuard {
 
     /// Finishes what was begun and ends.
     pub(crate) async fn stop(self) {
+        if self.api.is_some() {
+            let _ = std::fs::remove_file(self.data.join(ADDRESS_FILE));
+        }
         self.stop.send_replace(true);
         let gate = self.gate;
         let _ = tokio::task::spawn_blocking(move || gate.close(DRAIN)).await;
         for task in self.tasks {
             let _ = task.await;
         }
+    }
+}
+
+/// Where the board would listen. Visitors are served all the same when that is taken.
+fn listen(plan: &Plan) -> Option<TcpListener> {
+    let at = plan.site.listen;
+    let bound = std::net::TcpListener::bind(at).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    bound.inspect_err(|why| tracing::warn!("no traces and no metrics: listening on {at}: {why}")).ok()
+}
+
+fn settings(plan: &Plan, keys: &Keys) -> SiteSettings {
+    SiteSettings {
+        name: plan.site.name.clone(),
+        url: plan.site.url.clone(),
+        key: keys.key.clone(),
+        api_token: keys.api_token.clone(),
+        data: plan.site.data.clone(),
     }
 }

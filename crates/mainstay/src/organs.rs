@@ -211,11 +211,15 @@ pub(crate) fn announce(organs: &Organs, json: bool) {
 }
 
 /// Says where an edge without a house listens.
-pub(crate) fn announce_edge(listening: &[(SocketAddr, bool)], json: bool) {
+pub(crate) fn announce_edge(listening: &[(SocketAddr, bool)], api: Option<SocketAddr>, json: bool) {
     let edge = addresses(listening);
+    let metrics = api.map(|at| format!("http://{at}/metrics"));
     if json {
-        crate::cli::say_json(&serde_json::json!({ "edge": edge }));
+        crate::cli::say_json(&serde_json::json!({ "edge": edge, "metrics": metrics }));
     } else {
+        metrics
+            .iter()
+            .for_each(|at| crate::cli::say(&format!("metrics  {at}   (with the token of the data folder)")));
         edge.iter().for_each(|at| crate::cli::say(&format!("edge     {at}")));
     }
 }

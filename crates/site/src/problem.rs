@@ -197,6 +197,16 @@ pub(crate) async fn anything_else(State(site): State<Arc<Site>>, request: Reques
     if path.starts_with("/api/") { problem.into_json() } else { problem.into_page(&site) }
 }
 
+/// Where nothing but the edge runs.
+pub(crate) async fn only_edge(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
+    let problem = Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Only the edge runs here: it serves visitors, and tells of them by traces and metrics.",
+        "`mainstay run` without `--only guard` has board, console and all commands.",
+    );
+    if request.uri().path().starts_with("/api/") { problem.into_json() } else { problem.into_page(&site) }
+}
+
 pub(crate) async fn wrong_method(request: Request) -> Response<Body> {
     let detail = format!("{} is not a method of this address.", request.method());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail, "The header `allow` names those that are.")

@@ -60,6 +60,8 @@ pub struct Site {
     door: Door,
     shelf: Shelf,
     edge: Arc<dyn Edge>,
+    /// Whether nothing but that edge runs here.
+    only_edge: bool,
     views: ArcSwapOption<Views>,
     traffic: ArcSwapOption<Traffic>,
     assets: Vec<(String, Arc<Document>)>,
@@ -85,6 +87,7 @@ impl Site {
             asks,
             shelf,
             edge: Arc::new(NoEdge),
+            only_edge: false,
             views: ArcSwapOption::empty(),
             traffic: ArcSwapOption::empty(),
             assets,
@@ -98,6 +101,14 @@ impl Site {
     #[must_use]
     pub fn beside(self, edge: Arc<dyn Edge>) -> Self {
         Self { edge, ..self }
+    }
+
+    /// What there is to ask of an edge that serves alone: traces and measures. Everything else is answered with the word that
+    /// it does not run here; a board that nobody keeps up to date is worse than none.
+    #[must_use]
+    pub fn of_edge_alone(settings: SiteSettings, edge: Arc<dyn Edge>) -> Self {
+        let (nobody_listens, _) = mpsc::channel(1);
+        Self { only_edge: true, ..Self::new(settings, nobody_listens).beside(edge) }
     }
 
     /// Renders and compresses what changed, swaps it in for every request from now on, and brings the copy on disk up to
@@ -169,13 +180,18 @@ impl Site {
 
     /// Everything that the site answers, as a router. [`crate::serve()`] is faster for the board.
     pub fn router(self: Arc<Self>) -> Router {
-        Router::new()
-            .merge(console::routes())
-            .merge(ack::routes())
-            .merge(api::routes())
-            .merge(traffic::routes())
-            .merge(metrics::routes())
-            .fallback(problem::anything_else)
+        let routes = Router::new().merge(traffic::remembered()).merge(metrics::routes());
+        let routes = if self.only_edge {
+            routes.fallback(problem::only_edge)
+        } else {
+            routes
+                .merge(console::routes())
+                .merge(ack::routes())
+                .merge(api::routes())
+                .merge(traffic::routes())
+                .fallback(problem::anything_else)
+        };
+        routes
             .method_not_allowed_fallback(problem::wrong_method)
             .layer(DefaultBodyLimit::max(BODY_MAX))
             .layer(map_response(problem::with_safe_headers))

@@ -27,8 +27,11 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
         .route("/api/v1/denials", get(denials))
         .route("/api/v1/deny", post(deny))
         .route("/api/v1/denials/{denial}/lift", post(lift))
-        .route("/api/v1/trace/{id}", get(trace))
-        .route("/api/v1/traces", get(traces))
+}
+
+/// What the edge remembers by itself, whoever else runs.
+pub(crate) fn remembered() -> Router<Arc<Site>> {
+    Router::new().route("/api/v1/trace/{id}", get(trace)).route("/api/v1/traces", get(traces))
 }
 
 #[derive(Deserialize)]

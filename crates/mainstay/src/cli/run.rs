@@ -5,7 +5,7 @@ use crate::only_guard::OnlyGuard;
 use crate::organs::{self, Organs};
 use clap::{Args, ValueEnum};
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -34,15 +34,17 @@ impl Run {
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no)?;
         if self.only == Some(Part::Guard) {
             return runtime.block_on(async {
+                let stop = Stop::listen()?;
                 let edge = OnlyGuard::start(plan, common.plan.clone()).map_err(Failure::no)?;
-                organs::announce_edge(&edge.listening(), common.json);
-                until_told_to_stop().await?;
+                organs::announce_edge(&edge.listening(), edge.api(), common.json);
+                stop.told().await;
                 tracing::info!("stopping: finishing what was begun");
                 edge.stop().await;
                 Ok(ExitCode::SUCCESS)
             });
         }
         runtime.block_on(async {
+            let stop = Stop::listen()?;
             let has_edge = plan.edge.is_some();
             let organs = Organs::start(plan, common.plan.clone()).await.map_err(|why| {
                 let serves = has_edge && why.spares_the_edge();
@@ -54,7 +56,7 @@ impl Run {
                 }
             })?;
             organs::announce(&organs, common.json);
-            until_told_to_stop().await?;
+            stop.told().await;
             tracing::info!("stopping: finishing what was begun");
             organs.stop().await;
             Ok(ExitCode::SUCCESS)
@@ -76,12 +78,22 @@ impl Run {
     }
 }
 
-async fn until_told_to_stop() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::no)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::no)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that end it. Listened for before anything starts: whoever is served already is served to the end.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self, Failure> {
+        let of = |kind| signal(kind).map_err(Failure::no);
+        Ok(Self { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn told(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -253,6 +253,61 @@ fn the_edge_alone_serves_by_the_same_keys_and_follows_its_plan() {
 }
 
 #[test]
+fn the_edge_alone_explains_and_counts_its_requests_and_says_what_else_it_cannot_do() {
+    let (one, edge) = (Backend::start("one"), free());
+    let mut house = House::with(&plan(edge, &[&one], ""));
+    house.start_only_guard();
+    answered(edge, "127.0.0.1", 200);
+    let failed = Visitor::come("127.0.0.1", edge).unwrap().ask("GET", "/status/503", &[]).unwrap();
+    let id = failed.header("x-request-id").unwrap();
+    let trace = until("the trace", || {
+        let output = house.command(&["trace", id, "--json"]);
+        serde_json::from_slice::<Value>(&output.stdout).ok().filter(|trace| trace["id"] == id)
+    });
+    assert_eq!(trace["hops"][0]["status"], 503);
+    assert!(text(&house.command(&["trace"])).contains(id));
+    until("the count", || {
+        house
+            .text("/metrics")
+            .contains("mainstay_edge_responses_total{service=\"shop\",pool=\"shop\",code=\"5xx\"} 1")
+            .then_some(())
+    });
+    until("a word about it", || house.said().contains("/metrics").then_some(()));
+    let (status, _) = house.get("/api/v1/now");
+    assert_eq!(status, 503);
+    let denied = house.command(&["deny", "country", "EE", "--for", "1h"]);
+    let why = String::from_utf8_lossy(&denied.stderr).into_owned();
+    assert!(denied.status.code() == Some(1) && why.contains("Only the edge runs here"), "{why}");
+    // Without the token nothing is told.
+    let address = std::fs::read_to_string(house.folder.path().join("data/address")).unwrap();
+    let answer =
+        Visitor::come("127.0.0.1", address.parse().unwrap()).unwrap().ask("GET", "/metrics", &[]).unwrap();
+    assert_eq!(answer.status, 401);
+    assert_eq!(house.terminate(), Some(0));
+    assert!(!house.folder.path().join("data/address").exists());
+
+    // Where somebody else listens there are no traces; visitors are served all the same.
+    let holds = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holds.local_addr().unwrap();
+    house.write_plan(&plan(edge, &[&one], "").replace("127.0.0.1:0\"", &format!("{taken}\"")));
+    house.start_only_guard();
+    answered(edge, "127.0.0.1", 200);
+    until("a word about it", || house.log().contains("no traces and no metrics").then_some(()));
+}
+
+#[test]
+fn the_edge_alone_starts_with_denials_that_cannot_be_read_and_says_so() {
+    let (one, edge) = (Backend::start("one"), free());
+    let mut house = House::with(&plan(edge, &[&one], ""));
+    std::fs::create_dir(house.folder.path().join("data")).unwrap();
+    std::fs::write(house.folder.path().join("data/denials.json"), "[{\"id\":1,\"wh").unwrap();
+    house.start_only_guard();
+    answered(edge, "127.0.0.1", 200);
+    let log = house.log();
+    assert!(log.contains("what the team denied is not known") && log.contains("denials.json: EOF"), "{log}");
+}
+
+#[test]
 fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
     let (one, edge) = (Backend::start("one"), free());
     let mut house = House::with(&plan(edge, &[&one], ""));

@@ -1,9 +1,9 @@
 //! The thinker itself: findings in, incidents out.
 
-use crate::cause::{self, hurts, is_endpoint};
+use crate::cause::hurts;
 use crate::known::{Case, Known};
 use crate::mend;
-use crate::place::{Latest, Places};
+use crate::place::Places;
 use crate::scope::{self, Well};
 use crate::sentence::Facts;
 use crate::settle;
@@ -12,13 +12,16 @@ use model::event::Event;
 use model::incident::{Diagnosis, Stage};
 use model::time::later;
 use model::{
-    Finding, FindingId, Graph, Happened, Incident, IncidentId, Kind, Looked, Plan, ProbeId, Thing, Time,
-    Weight,
+    Finding, FindingId, Happened, Incident, IncidentId, Kind, Looked, Plan, ProbeId, Thing, Time, Weight,
 };
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
+
+mod sort;
+mod wanted;
+
+use sort::Sorted;
 
 /// A diagnosis that only counts differently is not told again before this long.
 const DETAILS_EVERY: Duration = Duration::from_secs(5);
@@ -30,9 +33,6 @@ const THINK_EVERY: Duration = Duration::from_millis(250);
 const LARGE: usize = 500;
 /// What comes in waves has ended when nothing came for so long.
 const BETWEEN_WAVES: Duration = Duration::from_secs(30);
-/// So many probes at most are wanted at once.
-const WANTED_MAX: usize = 512;
-
 /// What `watch` sees.
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
@@ -66,20 +66,6 @@ struct Fresh {
     changed: bool,
     thought: Option<Time>,
     next: Option<Time>,
-}
-
-/// Where every finding belongs now.
-#[derive(Default)]
-struct Sorted {
-    /// The cause of each open incident, by what is known now.
-    causes: BTreeMap<IncidentId, Thing>,
-    merged: BTreeMap<IncidentId, IncidentId>,
-    /// Open findings of each incident.
-    members: BTreeMap<IncidentId, BTreeSet<FindingId>>,
-    /// Findings that belong to no incident yet, by cause.
-    groups: BTreeMap<Thing, BTreeSet<FindingId>>,
-    /// Found out when somebody first asks for it.
-    well: OnceCell<Well>,
 }
 
 impl Diagnose {
@@ -162,69 +148,6 @@ impl Diagnose {
     pub fn known_text(&self) -> String {
         format!("{:#?}", self.known)
     }
-
-    /// Probes that are wanted before their usual turn, and when: what may explain a fresh finding, how far an incident
-    /// reaches, whether what it broke is well again.
-    #[must_use]
-    pub fn sooner(&self, plan: &Plan, now: Time, seen: &Seen<'_>) -> BTreeMap<ProbeId, Time> {
-        let mut wanted: BTreeMap<ProbeId, Time> = BTreeMap::new();
-        let mut want = |thing: &Thing, at: Time| {
-            for probe in self.fresh.asked.get(thing).into_iter().flatten() {
-                if wanted.len() < WANTED_MAX || wanted.contains_key(probe) {
-                    wanted.entry(probe.clone()).and_modify(|was| *was = at.max(*was)).or_insert(at);
-                }
-            }
-        };
-        let mut member: BTreeSet<&FindingId> = BTreeSet::new();
-        for incident in self.known.open() {
-            member.extend(&incident.diagnosis.findings);
-        }
-        let loose =
-            seen.findings.values().filter(|finding| self.counts(finding) && !member.contains(&finding.id));
-        // What may explain them comes first; then the neighbours, looked up once for all findings that have the same.
-        let mut beside: BTreeMap<usize, Latest<'_>> = BTreeMap::new();
-        for finding in loose {
-            let Some(case) = self.known.cases.get(&finding.id) else { continue };
-            let Some(place) = self.fresh.places.get(&finding.about) else { continue };
-            if let Some(group) = place.beside {
-                beside.entry(group).or_default().note(case.opened, &finding.about);
-            }
-            for thing in &place.under {
-                let looked = (seen.looked)(thing);
-                if !settle::looked_since(thing, looked, &finding.about, finding.since, case.opened) {
-                    want(thing, case.opened);
-                }
-            }
-        }
-        for (group, latest) in &beside {
-            for thing in self.fresh.places.beside.get(*group).into_iter().flatten() {
-                let Some(opened) = latest.beside(thing) else { continue };
-                if (seen.looked)(thing).is_none_or(|looked| looked.at <= opened) {
-                    want(thing, opened);
-                }
-            }
-        }
-        for incident in self.known.open() {
-            let cause = &incident.diagnosis.cause;
-            if incident.diagnosis.wakes && now <= later(incident.opened, REACH_SPAN) {
-                for thing in self.fresh.places.beside(cause) {
-                    let looked = (seen.looked)(thing);
-                    if !settle::looked_since(thing, looked, cause, incident.opened, incident.opened) {
-                        want(thing, incident.opened);
-                    }
-                }
-            }
-            let cases = self.cases(&incident.diagnosis.findings);
-            let closed = mend::last_closed(cases.iter().copied());
-            let Some(closed) = closed.or_else(|| self.mended(cause, &cases)) else { continue };
-            for thing in mend::to_verify(&plan.graph, cause, &cases) {
-                if (seen.looked)(&thing).is_none_or(|looked| looked.at < closed) {
-                    want(&thing, closed);
-                }
-            }
-        }
-        wanted
-    }
 }
 
 impl Diagnose {
@@ -264,98 +187,6 @@ impl Diagnose {
         } else {
             mend::last_closed(own())
         }
-    }
-
-    /// Finds out where every finding belongs.
-    fn sort(&self, plan: &Plan, seen: &Seen<'_>) -> Sorted {
-        let counted: Vec<&Finding> = seen.findings.values().filter(|finding| self.counts(finding)).collect();
-        let roots = cause::roots(&plan.graph, &self.fresh.places, &counted);
-        let by_id: BTreeMap<FindingId, &Finding> =
-            counted.iter().map(|finding| (finding.id, *finding)).collect();
-        // Whether anything is wrong with a thing, and whether all of that hurts.
-        let mut about: BTreeMap<&Thing, bool> = BTreeMap::new();
-        for finding in &counted {
-            let all_hurt = about.entry(&finding.about).or_insert(true);
-            *all_hurt &= hurts(finding);
-        }
-        let mut sorted = Sorted::default();
-        let mut claims: BTreeMap<Thing, IncidentId> = BTreeMap::new();
-        let mut home: BTreeMap<FindingId, IncidentId> = BTreeMap::new();
-        // A service that surges as part of an incident brings its failing names along.
-        let mut shared: BTreeMap<Thing, IncidentId> = BTreeMap::new();
-
-        for incident in self.known.open() {
-            let members: Vec<&Finding> =
-                incident.diagnosis.findings.iter().filter_map(|id| by_id.get(id).copied()).collect();
-            let cause = followed(&plan.graph, &incident.diagnosis.cause, &members, &roots);
-            let older = *claims.entry(cause.clone()).or_insert(incident.id);
-            if older != incident.id {
-                sorted.merged.insert(incident.id, older);
-            }
-            for finding in &members {
-                home.insert(finding.id, older);
-                if let Some(root) = roots.get(&finding.id).filter(|root| root.kind == Kind::Service) {
-                    shared.entry(root.clone()).or_insert(older);
-                }
-            }
-            sorted.causes.entry(older).or_insert(cause);
-            sorted.members.entry(older).or_default();
-        }
-
-        for finding in counted {
-            let Some(root) = roots.get(&finding.id) else { continue };
-            let stays = || {
-                let incident = home.get(&finding.id)?;
-                let cause = sorted.causes.get(incident)?;
-                let mending = !about.contains_key(cause);
-                let explains = mending || cause.kind == Kind::Service;
-                explains.then_some(*incident)
-            };
-            let joins = || {
-                let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
-                let open = open.find(|incident| {
-                    let Some(cause) = sorted.causes.get(&incident.id) else { return false };
-                    match cause.kind {
-                        // A service at fault takes in further names of its own; too many visitors explain no
-                        // certificate.
-                        Kind::Service => {
-                            is_endpoint(root.kind)
-                                && hurts(finding)
-                                && (traffic::is_of_overload(&finding.fault) || !self.is_of_the_edge(incident))
-                                && self.fresh.places.of(&plan.graph, root).services.contains(cause)
-                        }
-                        // A mended cause still explains what caches hand out.
-                        Kind::Domain | Kind::Dns => {
-                            hurts(finding)
-                                && about.get(cause) != Some(&false)
-                                && self.fresh.places.of(&plan.graph, &finding.about).under.contains(cause)
-                        }
-                        _ => false,
-                    }
-                });
-                open.map(|incident| incident.id)
-            };
-            let goes_on = || {
-                let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
-                let goes_on = |incident: &&Incident| {
-                    let cause = sorted.causes.get(&incident.id);
-                    cause.is_some_and(|cause| traffic::goes_on(plan, finding, cause))
-                };
-                open.find(goes_on).map(|incident| incident.id)
-            };
-            match claims
-                .get(root)
-                .or_else(|| shared.get(root))
-                .copied()
-                .or_else(stays)
-                .or_else(joins)
-                .or_else(goes_on)
-            {
-                Some(incident) => _ = sorted.members.entry(incident).or_default().insert(finding.id),
-                None => _ = sorted.groups.entry(root.clone()).or_default().insert(finding.id),
-            }
-        }
-        sorted
     }
 
     /// Opens an incident once its findings have settled.
@@ -515,50 +346,4 @@ impl Diagnose {
             stage,
         }
     }
-}
-
-/// The cause of an incident by what is known now: its own, or a deeper one, or one that several share.
-fn followed(graph: &Graph, cause: &Thing, members: &[&Finding], roots: &BTreeMap<FindingId, Thing>) -> Thing {
-    let root = |finding: &&&Finding| roots.get(&finding.id).filter(|root| !is_endpoint(root.kind));
-    let any_root = |finding: &&&Finding| roots.get(&finding.id);
-    if cause.kind == Kind::Service {
-        // What the edge saw of it turns out to come from elsewhere: visitors that another service passes on.
-        let own = || members.iter().filter(|finding| finding.about == *cause);
-        if let Some(from) = own().filter_map(|finding| roots.get(&finding.id)).find(|root| *root != cause) {
-            return from.clone();
-        }
-        // It is over, and the edge sees something else that still hurts.
-        let other =
-            members.iter().filter(|finding| hurts(finding) && traffic::is_of_the_edge(&finding.fault));
-        if own().next().is_none()
-            && let Some(root) = other.filter_map(|finding| roots.get(&finding.id)).next()
-        {
-            return root.clone();
-        }
-        // Names that seemed to fail each for itself turn out to have a cause: the one that explains most of them. A service
-        // gives way to one that it needs, never the other way round, and in a circle not at all.
-        let deeper = |root: &Thing| match root.kind {
-            Kind::Service => graph.beneath(cause).contains(root) && !graph.beneath(root).contains(cause),
-            _ => true,
-        };
-        let mut explained: BTreeMap<&Thing, usize> = BTreeMap::new();
-        for root in members.iter().filter_map(|finding| root(&finding)).filter(|root| *root != cause) {
-            *explained.entry(root).or_default() += 1;
-        }
-        explained.retain(|root, _| deeper(root));
-        let best = explained.into_iter().max_by_key(|(root, count)| (*count, root.kind));
-        return best.map_or(cause, |(root, _)| root).clone();
-    }
-    let mut own = members.iter().filter(|finding| finding.about == *cause);
-    if let Some(first) =
-        own.clone().find(|finding| roots.get(&finding.id) != Some(cause)).or_else(|| own.next())
-    {
-        return roots.get(&first.id).unwrap_or(cause).clone();
-    }
-    if (is_endpoint(cause.kind) || cause.kind == Kind::Pool)
-        && let Some(root) = members.iter().find_map(|finding| any_root(&finding))
-    {
-        return root.clone();
-    }
-    cause.clone()
 }

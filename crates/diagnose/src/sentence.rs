@@ -4,14 +4,16 @@ use crate::cause::{hurts, is_ahead};
 use crate::known::Case;
 use crate::mend::is_deep;
 use crate::scope::Scope;
-use jiff::tz::TimeZone;
 use model::fault::{DnsFault, DomainFault, TlsFault};
-use model::time::{between, spoken};
+use model::time::between;
 use model::{Fault, Finding, Kind, Plan, Thing, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 mod traffic;
+mod words;
+
+use words::{Tense, at_time, clock, counted, joined, listed, on_day, plural, rounded, said, were};
 
 /// What a sentence is made from.
 pub(crate) struct Facts<'a> {
@@ -278,13 +280,6 @@ fn telling(finding: &Finding) -> u8 {
     }
 }
 
-/// Whether something is so or was so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tense {
-    Is,
-    Was,
-}
-
 /// One finding with its subject, times in UTC.
 fn told(
     subject: &str,
@@ -362,144 +357,5 @@ fn told(
         Fault::Slow { limit } => format!("{}: over {} ms", plain("answers too slowly"), limit.as_millis()),
         Fault::Blind { why } => format!("{}: {why}", plain("is blind here")),
         fault => plain(&fault.to_string()),
-    }
-}
-
-/// `15:28`, with the day when that is another one.
-fn clock(at: Time, now: Time) -> String {
-    let day = |time: Time| time.to_zoned(TimeZone::UTC).date();
-    let local = at.to_zoned(TimeZone::UTC);
-    if day(at) == day(now) {
-        format!("{:02}:{:02}", local.hour(), local.minute())
-    } else {
-        format!("{} {:02}:{:02}", local.date(), local.hour(), local.minute())
-    }
-}
-
-fn at_time(at: Time, now: Time) -> String {
-    let text = clock(at, now);
-    match text.split_once(' ') {
-        Some((day, time)) => format!("on {day} at {time}"),
-        None => format!("at {text}"),
-    }
-}
-
-fn on_day(at: Time) -> String {
-    format!("on {}", at.to_zoned(TimeZone::UTC).date())
-}
-
-/// `1 name`, `6 names`; nothing for none.
-fn counted(number: usize, word: &str) -> Option<String> {
-    match number {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        many => Some(format!("{many} {word}s")),
-    }
-}
-
-/// `a, b and 3 more`.
-fn listed(names: &[&str]) -> String {
-    match names {
-        [one, two, rest @ ..] if rest.len() > 1 => format!("{one}, {two} and {} more", rest.len()),
-        all => all.join(", "),
-    }
-}
-
-/// `a, b and c`.
-fn joined(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
-/// A long span without its seconds.
-fn rounded(span: Duration) -> String {
-    let secs = span.as_secs();
-    spoken(Duration::from_secs(if secs < 600 { secs } else { secs - secs % 60 }))
-}
-
-/// Verbs as they are said of one, of several, and afterwards.
-const VERBS: [(&str, &str, &str); 14] = [
-    ("is", "are", "was"),
-    ("has", "have", "had"),
-    ("serves", "serve", "served"),
-    ("refuses", "refuse", "refused"),
-    ("answers", "answer", "answered"),
-    ("cannot", "cannot", "could not"),
-    ("does not", "do not", "did not"),
-    ("fails", "fail", "failed"),
-    ("breaks", "break", "broke"),
-    ("redirects", "redirect", "redirected"),
-    ("sends", "send", "sent"),
-    ("leads", "lead", "led"),
-    ("could", "could", "could"),
-    ("was", "were", "had been"),
-];
-
-/// A predicate as it is said of several things.
-fn plural(predicate: &str) -> String {
-    with_verb(predicate, |(_, several, _)| several)
-}
-
-/// A predicate in its tense.
-fn said(predicate: &str, tense: Tense) -> String {
-    match tense {
-        Tense::Is => predicate.to_owned(),
-        Tense::Was => {
-            with_verb(predicate, |(_, _, then)| then).replace(", but takes longer", ", but took longer")
-        }
-    }
-}
-
-/// What was so of one, said of several.
-fn were(predicate: &str) -> String {
-    match predicate.strip_prefix("was ") {
-        Some(rest) => format!("were {rest}"),
-        None => predicate.to_owned(),
-    }
-}
-
-fn with_verb(
-    predicate: &str,
-    form: impl Fn((&'static str, &'static str, &'static str)) -> &'static str,
-) -> String {
-    for verb in VERBS {
-        if let Some(rest) =
-            predicate.strip_prefix(verb.0).filter(|rest| rest.starts_with([' ', ',']) || rest.is_empty())
-        {
-            return format!("{}{rest}", form(verb));
-        }
-    }
-    predicate.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn predicates_are_said_of_several_and_afterwards() {
-        for (one, several, then) in [
-            ("refuses connections", "refuse connections", "refused connections"),
-            ("answers with status 502", "answer with status 502", "answered with status 502"),
-            (
-                "answers, but takes longer than 9 ms",
-                "answer, but takes longer than 9 ms",
-                "answered, but took longer than 9 ms",
-            ),
-            (
-                "does not answer within the time limit",
-                "do not answer within the time limit",
-                "did not answer within the time limit",
-            ),
-            ("cannot be reached: x", "cannot be reached: x", "could not be reached: x"),
-            ("was deleted", "were deleted", "had been deleted"),
-            ("is not registered", "are not registered", "was not registered"),
-        ] {
-            assert_eq!(plural(one), several);
-            assert_eq!(said(one, Tense::Was), then);
-        }
     }
 }

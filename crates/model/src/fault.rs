@@ -2,10 +2,17 @@
 
 use crate::Time;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 use thiserror::Error;
+
+mod dns;
+mod domain;
+mod tls;
+
+pub use dns::DnsFault;
+pub use domain::DomainFault;
+pub use tls::TlsFault;
 
 /// What is wrong. `Display` is the middle of a sentence that begins with the thing: "auth.acme.com" + "refuses connections".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
@@ -281,229 +288,6 @@ impl std::fmt::Display for Phase {
             Self::FirstByte => "waiting for the first byte",
             Self::Body => "reading the body",
         })
-    }
-}
-
-/// What is wrong with a certificate.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
-#[serde(tag = "tls", rename_all = "snake_case")]
-pub enum TlsFault {
-    /// It ran out.
-    #[error("serves a certificate that expired at {since}")]
-    Expired {
-        /// When.
-        since: Time,
-    },
-    /// It is not valid yet.
-    #[error("serves a certificate that is not valid before {from}")]
-    NotYetValid {
-        /// From when it will be.
-        from: Time,
-    },
-    /// It is for other names. Node says ERR_TLS_CERT_ALTNAME_INVALID; people search for that word.
-    #[error("serves a certificate for {} (ERR_TLS_CERT_ALTNAME_INVALID)", listed(presented))]
-    WrongName {
-        /// The names it is for.
-        presented: Vec<String>,
-    },
-    /// It vouches for itself.
-    #[error("serves a self-signed certificate")]
-    SelfSigned,
-    /// Its chain ends in a root that we do not trust.
-    #[error("serves a certificate whose root `{root}` is not trusted")]
-    UntrustedRoot {
-        /// Subject of the root.
-        root: String,
-    },
-    /// An intermediate is missing between the last certificate served and any root.
-    #[error("serves an incomplete certificate chain: `{missing}` is missing")]
-    IncompleteChain {
-        /// Issuer of the last certificate served.
-        missing: String,
-    },
-    /// Its key is too weak.
-    #[error("serves a certificate with a weak key ({key})")]
-    WeakKey {
-        /// Kind and size.
-        key: String,
-    },
-    /// Its issuer revoked it (stapled OCSP).
-    #[error("serves a certificate that its issuer revoked")]
-    Revoked,
-    /// Little of its lifetime is left, though it is still valid.
-    #[error("serves a certificate that expires at {at}: {left_percent} % of its lifetime is left")]
-    Expiring {
-        /// When it runs out.
-        at: Time,
-        /// What is left of the lifetime, in per cent.
-        left_percent: u8,
-    },
-    /// Some other reason to refuse it.
-    #[error("serves a certificate that cannot be accepted: {why}")]
-    Other {
-        /// The verifier's word.
-        why: String,
-    },
-}
-
-impl TlsFault {
-    /// The machine word.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Expired { .. } => "tls-expired",
-            Self::NotYetValid { .. } => "tls-not-yet-valid",
-            Self::WrongName { .. } => "tls-wrong-name",
-            Self::SelfSigned => "tls-self-signed",
-            Self::UntrustedRoot { .. } => "tls-untrusted-root",
-            Self::IncompleteChain { .. } => "tls-incomplete-chain",
-            Self::WeakKey { .. } => "tls-weak-key",
-            Self::Revoked => "tls-revoked",
-            Self::Expiring { .. } => "tls-expiring",
-            Self::Other { .. } => "tls-other",
-        }
-    }
-}
-
-/// What is wrong with name servers' answers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
-#[serde(tag = "dns", rename_all = "snake_case")]
-pub enum DnsFault {
-    /// The parent delegates to other servers than it did.
-    #[error("is delegated to {} instead of {}", listed(to), listed(from))]
-    DelegationMoved {
-        /// The servers we knew.
-        from: BTreeSet<String>,
-        /// The servers the parent names now.
-        to: BTreeSet<String>,
-    },
-    /// The parent does not know the domain.
-    #[error("is not delegated by its parent zone")]
-    NotDelegated,
-    /// The name does not exist.
-    #[error("does not exist (NXDOMAIN)")]
-    NxDomain,
-    /// The server failed.
-    #[error("fails (SERVFAIL)")]
-    ServFail,
-    /// The server will not answer for this zone: a lame delegation.
-    #[error("refuses to answer for the zone (REFUSED)")]
-    Lame,
-    /// No answer in time.
-    #[error("does not answer")]
-    Silent,
-    /// An answer, but not from authority.
-    #[error("answers without authority")]
-    NotAuthoritative,
-    /// The answer could not be read.
-    #[error("answers with garbage: {why}")]
-    Garbage {
-        /// Where it went wrong.
-        why: String,
-    },
-    /// Servers disagree with one another.
-    #[error("is answered differently by its name servers ({})", listed(servers))]
-    Disagree {
-        /// Those in the minority.
-        servers: BTreeSet<String>,
-    },
-    /// Some of the delegated servers do not serve the zone.
-    #[error("has name servers that do not serve it: {}", listed(servers))]
-    LameServers {
-        /// Which.
-        servers: BTreeSet<String>,
-    },
-    /// None of the delegated servers serves the zone.
-    #[error("has no name server that answers for it")]
-    NoServer,
-}
-
-impl DnsFault {
-    /// The machine word.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::DelegationMoved { .. } => "dns-delegation-moved",
-            Self::NotDelegated => "dns-not-delegated",
-            Self::NxDomain => "dns-nxdomain",
-            Self::ServFail => "dns-servfail",
-            Self::Lame => "dns-lame",
-            Self::Silent => "dns-silent",
-            Self::NotAuthoritative => "dns-not-authoritative",
-            Self::Garbage { .. } => "dns-garbage",
-            Self::Disagree { .. } => "dns-disagree",
-            Self::LameServers { .. } => "dns-lame-servers",
-            Self::NoServer => "dns-no-server",
-        }
-    }
-}
-
-/// What is wrong with a registration.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
-#[serde(tag = "domain", rename_all = "snake_case")]
-pub enum DomainFault {
-    /// It runs out soon.
-    #[error("expires in {days} days, at {at}")]
-    Expires {
-        /// When.
-        at: Time,
-        /// The step of the ladder 60/30/14/7/1 that was reached.
-        days: u16,
-    },
-    /// It ran out. `at` is the date that was paid for, by the best knowledge there is.
-    #[error("expired{}", at.map(|at| format!(" at {at}")).unwrap_or_default())]
-    Expired {
-        /// When, where anybody says so.
-        at: Option<Time>,
-        /// The name servers it was handed to, when they are not the ones we knew.
-        parked_on: Option<BTreeSet<String>>,
-    },
-    /// In the auto renew period: the registry moved the date, nobody may have paid.
-    #[error("is in its auto renew period: the registry moved the date, but it may not have been paid for")]
-    AutoRenew,
-    /// Taken out of the zone.
-    #[error("is taken out of the zone by its {by} ({status})")]
-    Held {
-        /// `registrar` or `registry`.
-        by: String,
-        /// The status code.
-        status: String,
-    },
-    /// Deleted, may still be restored.
-    #[error("was deleted and can be restored for at most 30 days (redemption period)")]
-    Redemption,
-    /// About to be free for anybody.
-    #[error("is about to be released to anybody (pending delete)")]
-    PendingDelete,
-    /// Being moved to another registrar.
-    #[error("is being transferred to another registrar")]
-    PendingTransfer,
-    /// The registry does not know it.
-    #[error("is not registered")]
-    NotRegistered,
-    /// The date has not been confirmed for a long time.
-    #[error("has an expiry date that could not be confirmed since {since}")]
-    Stale {
-        /// When it was last confirmed.
-        since: Time,
-    },
-}
-
-impl DomainFault {
-    /// The machine word.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Expires { .. } => "domain-expires",
-            Self::Expired { .. } => "domain-expired",
-            Self::AutoRenew => "domain-auto-renew",
-            Self::Held { .. } => "domain-held",
-            Self::Redemption => "domain-redemption",
-            Self::PendingDelete => "domain-pending-delete",
-            Self::PendingTransfer => "domain-pending-transfer",
-            Self::NotRegistered => "domain-not-registered",
-            Self::Stale { .. } => "domain-stale",
-        }
     }
 }
 

@@ -1,25 +1,28 @@
 //! The thinker itself: one sample in, what changed out.
 
 use crate::blind::{Sight, View};
-use crate::delegation::{self, Zone};
+use crate::delegation::Zone;
 use crate::index::Index;
 use crate::known::{Known, Open, Registration};
 use crate::lane::Lane;
 use crate::pace::{Lookup, Trouble, Troubles};
-use crate::registration::{self, Before};
-use crate::tally::{Opening, Step, Tally};
+use crate::registration;
+use crate::tally::{Opening, Tally};
 use crate::traffic::{self, Traffic};
 use crate::verdict::{self, Dark, Judged, Verdict, hurts_now};
 use model::event::Event;
-use model::fault::{DnsFault, DomainFault, TlsFault};
+use model::fault::{DnsFault, TlsFault};
 use model::plan::{Ask, Probe};
-use model::sample::{Answer, DnsSeen};
-use model::time::{between, later};
+use model::sample::Answer;
+use model::time::later;
 use model::{
     Fault, Finding, FindingId, Happened, Kind, Looked, Plan, ProbeId, Sample, ServiceId, Thing, Time, Weight,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+mod counting;
+mod zones;
 
 /// A bad answer is followed up after this long.
 const FOLLOW_UP: Duration = Duration::from_secs(1);
@@ -27,11 +30,6 @@ const FOLLOW_UP: Duration = Duration::from_secs(1);
 pub(crate) const STEP_GRACE: Duration = Duration::from_secs(60);
 /// ... and this long before we call a domain expired that we could not ask about.
 pub(crate) const EXPIRY_GRACE: Duration = Duration::from_secs(6 * 3600);
-/// New name servers that serve as the old ones did are held to be meant after this long,
-const ACCEPT_ALIKE: Duration = Duration::from_secs(3600);
-/// and those that lead elsewhere after this long, when nothing that stands on them is broken.
-const ACCEPT_UNLIKE: Duration = Duration::from_secs(24 * 3600);
-
 /// Judges samples into findings.
 #[derive(Debug, Default)]
 pub struct Watch {
@@ -322,96 +320,6 @@ impl Watch {
         }
     }
 
-    fn zone(&mut self, seen: &DnsSeen, asked: &[String], now: Time, out: &mut Out) -> Verdict {
-        let meant = self.known.delegations.get(&seen.zone).map(|known| &known.servers);
-        let lost = self.lost(&seen.zone);
-        let zone = self.fresh.zones.entry(seen.zone.clone()).or_default();
-        let verdict = delegation::judge(seen, asked, meant, zone, lost.clone());
-        let Ok(named) = &seen.delegation else { return verdict };
-        if named.is_empty() {
-            return verdict;
-        }
-        let Some(meant) = meant else {
-            zone.remember(seen, asked);
-            out.happened
-                .push(Happened::DelegationLearned { zone: seen.zone.clone(), servers: named.clone() });
-            return verdict;
-        };
-        if named == meant {
-            zone.remember(seen, asked);
-            zone.moved_to = None;
-            self.fresh.healthy.remove(&seen.zone);
-            return verdict;
-        }
-        zone.moved_to = Some(named.clone());
-        self.accept(seen, named, lost.is_some(), verdict, now, out)
-    }
-
-    /// Accepts moved name servers once they have served well for long enough.
-    fn accept(
-        &mut self,
-        seen: &DnsSeen,
-        named: &BTreeSet<String>,
-        lost: bool,
-        verdict: Verdict,
-        now: Time,
-        out: &mut Out,
-    ) -> Verdict {
-        let serves = matches!(verdict.lanes.get(&Lane::Servers), Some(Judged::Well));
-        let unlike = matches!(
-            verdict.lanes.get(&Lane::Delegation),
-            Some(Judged::Bad(charge)) if charge.weight == Weight::Breaks
-        );
-        let broken = self.known.findings.values().any(|finding| {
-            matches!(finding.about.kind, Kind::Host | Kind::Tls)
-                && hurts_now(&finding.fault, finding.weight)
-                && self.fresh.index.as_ref().and_then(|index| index.zone.get(&finding.about))
-                    == Some(&seen.zone)
-        });
-        if lost || !serves || broken {
-            self.fresh.healthy.remove(&seen.zone);
-            return verdict;
-        }
-        let since = *self.fresh.healthy.entry(seen.zone.clone()).or_insert(now);
-        if between(since, now) < if unlike { ACCEPT_UNLIKE } else { ACCEPT_ALIKE } {
-            return verdict;
-        }
-        self.fresh.healthy.remove(&seen.zone);
-        out.happened.push(Happened::DelegationLearned { zone: seen.zone.clone(), servers: named.clone() });
-        if let Some(zone) = self.fresh.zones.get_mut(&seen.zone) {
-            // What the names had under the old servers no longer binds the new ones.
-            *zone = Zone::default();
-        }
-        for finding in self.open.about(&self.known, &Thing::dns(seen.zone.clone())) {
-            if Lane::of(&finding.fault) == Lane::Delegation {
-                out.close(finding.id);
-            }
-        }
-        let mut verdict = verdict;
-        verdict.lanes.remove(&Lane::Delegation);
-        verdict.well = true;
-        verdict
-    }
-
-    /// Why the registration of a zone is not in order, when it is not.
-    fn lost(&self, zone: &str) -> Option<String> {
-        let finding = self.open.about(&self.known, &Thing::domain(zone)).find(|finding| {
-            matches!(Lane::of(&finding.fault), Lane::Registration | Lane::Hold)
-                && !matches!(finding.fault, Fault::Domain { domain: DomainFault::Expires { .. } })
-        })?;
-        Some(format!("{zone} {}", finding.fault))
-    }
-
-    pub(crate) fn before<'a>(&'a self, plan: &Plan, domain: &str) -> Before<'a> {
-        Before {
-            declared: plan.domains.get(domain).and_then(|domain| domain.expires),
-            servers: self.known.delegations.get(domain).map(|known| &known.servers),
-            moved_to: self.fresh.zones.get(domain).and_then(|zone| zone.moved_to.as_ref()),
-            settled: self.known.settled.get(domain),
-            expired: self.open.expired(&self.known, domain),
-        }
-    }
-
     /// Takes a verdict in: sight first, then the counts, then who is in trouble.
     fn take(&mut self, plan: &Plan, probe: &Probe, verdict: Verdict, now: Time, out: &mut Out) {
         let Verdict { lanes, dark, well } = verdict;
@@ -480,97 +388,6 @@ impl Watch {
             }
             (_, blind) => blind.is_some(),
         }
-    }
-
-    /// Counts every lane of an answer and writes down what follows.
-    pub(crate) fn count(
-        &mut self,
-        probe: &Probe,
-        lanes: BTreeMap<Lane, Judged>,
-        hold: bool,
-        now: Time,
-        out: &mut Out,
-    ) {
-        let mut restless = false;
-        for (lane, judged) in lanes {
-            let open = self
-                .open
-                .about(&self.known, &probe.about)
-                .filter(|finding| Lane::of(&finding.fault) == lane)
-                .find(|finding| finding.probe == probe.id || self.is_mine_to_close(probe, finding, lane));
-            if hold && matches!(judged, Judged::Bad(_)) {
-                self.fresh.held.insert(probe.id.clone(), probe.about.clone());
-            }
-            // Another probe has said the same about the same thing: once is enough.
-            let hold =
-                hold || matches!(&judged, Judged::Bad(charge) if self.said_by_another(probe, &charge.fault));
-            let asked = self.fresh.probes.entry(probe.id.clone()).or_insert_with(|| Asked {
-                last: now,
-                well: true,
-                lanes: BTreeMap::new(),
-            });
-            let tally = asked.lanes.entry(lane).or_default();
-            match tally.count(judged, probe, open, hold, now) {
-                Step::Rest => {}
-                Step::Soon => restless |= !self.covered(probe, lane),
-                Step::Change { finding, fault, weight, evidence } => {
-                    out.happened.push(Happened::FindingChanged { finding, fault, weight, evidence });
-                }
-                Step::Open(opening) => {
-                    if self.open.worded(&probe.about, opening.fault.word()).is_none() {
-                        out.open(&probe.about, &probe.id, opening);
-                    }
-                }
-                Step::Swap(old, opening) => {
-                    if !self.held_by_another(probe, old) {
-                        out.close(old);
-                    }
-                    if self.open.worded(&probe.about, opening.fault.word()).is_none() {
-                        out.open(&probe.about, &probe.id, opening);
-                    }
-                }
-                Step::Close(finding) => {
-                    if !self.held_by_another(probe, finding) {
-                        out.close(finding);
-                    }
-                }
-            }
-        }
-        if restless {
-            self.fresh.restless.insert(probe.id.clone());
-        } else {
-            self.fresh.restless.remove(&probe.id);
-        }
-    }
-
-    /// Whether another probe about the same thing holds a finding with the word that this one sees.
-    fn covered(&self, probe: &Probe, lane: Lane) -> bool {
-        let seen =
-            self.fresh.probes.get(&probe.id).and_then(|asked| asked.lanes.get(&lane)).and_then(Tally::fault);
-        seen.is_some_and(|fault| self.said_by_another(probe, fault))
-    }
-
-    fn said_by_another(&self, probe: &Probe, fault: &Fault) -> bool {
-        let said = self.open.worded(&probe.about, fault.word()).and_then(|id| self.known.findings.get(&id));
-        said.is_some_and(|finding| finding.probe != probe.id)
-    }
-
-    /// A finding of a probe that has recovered meanwhile, kept open because this one still saw the same.
-    fn is_mine_to_close(&self, probe: &Probe, finding: &Finding, lane: Lane) -> bool {
-        let tally = |id: &ProbeId| self.fresh.probes.get(id).and_then(|asked| asked.lanes.get(&lane));
-        let theirs_is_well = tally(&finding.probe).is_some_and(|theirs| theirs.good >= 1);
-        theirs_is_well && finding.probe != probe.id
-    }
-
-    /// Whether another probe about the same thing still sees what a finding says.
-    fn held_by_another(&self, probe: &Probe, finding: FindingId) -> bool {
-        let Some(finding) = self.known.findings.get(&finding) else { return false };
-        let lane = Lane::of(&finding.fault);
-        let others = self.fresh.index.as_ref().and_then(|index| index.about.get(&probe.about));
-        others.into_iter().flatten().filter(|id| **id != probe.id).any(|id| {
-            let tally = self.fresh.probes.get(id).and_then(|asked| asked.lanes.get(&lane));
-            tally.and_then(Tally::fault).is_some_and(|fault| fault.word() == finding.fault.word())
-        })
     }
 
     /// Whether an answer suggests that the domain itself may be lost.

@@ -1,0 +1,163 @@
+//! Where every finding belongs: to an open incident, or to others that have the same cause.
+
+use super::{Diagnose, Seen};
+use crate::cause::{self, hurts, is_endpoint};
+use crate::scope::Well;
+use crate::traffic;
+use model::{Finding, FindingId, Graph, Incident, IncidentId, Kind, Plan, Thing};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where every finding belongs now.
+#[derive(Default)]
+pub(super) struct Sorted {
+    /// The cause of each open incident, by what is known now.
+    pub(super) causes: BTreeMap<IncidentId, Thing>,
+    pub(super) merged: BTreeMap<IncidentId, IncidentId>,
+    /// Open findings of each incident.
+    pub(super) members: BTreeMap<IncidentId, BTreeSet<FindingId>>,
+    /// Findings that belong to no incident yet, by cause.
+    pub(super) groups: BTreeMap<Thing, BTreeSet<FindingId>>,
+    /// Found out when somebody first asks for it.
+    pub(super) well: OnceCell<Well>,
+}
+
+impl Diagnose {
+    /// Finds out where every finding belongs.
+    pub(super) fn sort(&self, plan: &Plan, seen: &Seen<'_>) -> Sorted {
+        let counted: Vec<&Finding> = seen.findings.values().filter(|finding| self.counts(finding)).collect();
+        let roots = cause::roots(&plan.graph, &self.fresh.places, &counted);
+        let by_id: BTreeMap<FindingId, &Finding> =
+            counted.iter().map(|finding| (finding.id, *finding)).collect();
+        // Whether anything is wrong with a thing, and whether all of that hurts.
+        let mut about: BTreeMap<&Thing, bool> = BTreeMap::new();
+        for finding in &counted {
+            let all_hurt = about.entry(&finding.about).or_insert(true);
+            *all_hurt &= hurts(finding);
+        }
+        let mut sorted = Sorted::default();
+        let mut claims: BTreeMap<Thing, IncidentId> = BTreeMap::new();
+        let mut home: BTreeMap<FindingId, IncidentId> = BTreeMap::new();
+        // A service that surges as part of an incident brings its failing names along.
+        let mut shared: BTreeMap<Thing, IncidentId> = BTreeMap::new();
+
+        for incident in self.known.open() {
+            let members: Vec<&Finding> =
+                incident.diagnosis.findings.iter().filter_map(|id| by_id.get(id).copied()).collect();
+            let cause = followed(&plan.graph, &incident.diagnosis.cause, &members, &roots);
+            let older = *claims.entry(cause.clone()).or_insert(incident.id);
+            if older != incident.id {
+                sorted.merged.insert(incident.id, older);
+            }
+            for finding in &members {
+                home.insert(finding.id, older);
+                if let Some(root) = roots.get(&finding.id).filter(|root| root.kind == Kind::Service) {
+                    shared.entry(root.clone()).or_insert(older);
+                }
+            }
+            sorted.causes.entry(older).or_insert(cause);
+            sorted.members.entry(older).or_default();
+        }
+
+        for finding in counted {
+            let Some(root) = roots.get(&finding.id) else { continue };
+            let stays = || {
+                let incident = home.get(&finding.id)?;
+                let cause = sorted.causes.get(incident)?;
+                let mending = !about.contains_key(cause);
+                let explains = mending || cause.kind == Kind::Service;
+                explains.then_some(*incident)
+            };
+            let joins = || {
+                let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
+                let open = open.find(|incident| {
+                    let Some(cause) = sorted.causes.get(&incident.id) else { return false };
+                    match cause.kind {
+                        // A service at fault takes in further names of its own; too many visitors explain no
+                        // certificate.
+                        Kind::Service => {
+                            is_endpoint(root.kind)
+                                && hurts(finding)
+                                && (traffic::is_of_overload(&finding.fault) || !self.is_of_the_edge(incident))
+                                && self.fresh.places.of(&plan.graph, root).services.contains(cause)
+                        }
+                        // A mended cause still explains what caches hand out.
+                        Kind::Domain | Kind::Dns => {
+                            hurts(finding)
+                                && about.get(cause) != Some(&false)
+                                && self.fresh.places.of(&plan.graph, &finding.about).under.contains(cause)
+                        }
+                        _ => false,
+                    }
+                });
+                open.map(|incident| incident.id)
+            };
+            let goes_on = || {
+                let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
+                let goes_on = |incident: &&Incident| {
+                    let cause = sorted.causes.get(&incident.id);
+                    cause.is_some_and(|cause| traffic::goes_on(plan, finding, cause))
+                };
+                open.find(goes_on).map(|incident| incident.id)
+            };
+            match claims
+                .get(root)
+                .or_else(|| shared.get(root))
+                .copied()
+                .or_else(stays)
+                .or_else(joins)
+                .or_else(goes_on)
+            {
+                Some(incident) => _ = sorted.members.entry(incident).or_default().insert(finding.id),
+                None => _ = sorted.groups.entry(root.clone()).or_default().insert(finding.id),
+            }
+        }
+        sorted
+    }
+}
+
+/// The cause of an incident by what is known now: its own, or a deeper one, or one that several share.
+fn followed(graph: &Graph, cause: &Thing, members: &[&Finding], roots: &BTreeMap<FindingId, Thing>) -> Thing {
+    let root = |finding: &&&Finding| roots.get(&finding.id).filter(|root| !is_endpoint(root.kind));
+    let any_root = |finding: &&&Finding| roots.get(&finding.id);
+    if cause.kind == Kind::Service {
+        // What the edge saw of it turns out to come from elsewhere: visitors that another service passes on.
+        let own = || members.iter().filter(|finding| finding.about == *cause);
+        if let Some(from) = own().filter_map(|finding| roots.get(&finding.id)).find(|root| *root != cause) {
+            return from.clone();
+        }
+        // It is over, and the edge sees something else that still hurts.
+        let other =
+            members.iter().filter(|finding| hurts(finding) && traffic::is_of_the_edge(&finding.fault));
+        if own().next().is_none()
+            && let Some(root) = other.filter_map(|finding| roots.get(&finding.id)).next()
+        {
+            return root.clone();
+        }
+        // Names that seemed to fail each for itself turn out to have a cause: the one that explains most of them. A service
+        // gives way to one that it needs, never the other way round, and in a circle not at all.
+        let deeper = |root: &Thing| match root.kind {
+            Kind::Service => graph.beneath(cause).contains(root) && !graph.beneath(root).contains(cause),
+            _ => true,
+        };
+        let mut explained: BTreeMap<&Thing, usize> = BTreeMap::new();
+        for root in members.iter().filter_map(|finding| root(&finding)).filter(|root| *root != cause) {
+            *explained.entry(root).or_default() += 1;
+        }
+        explained.retain(|root, _| deeper(root));
+        let best = explained.into_iter().max_by_key(|(root, count)| (*count, root.kind));
+        return best.map_or(cause, |(root, _)| root).clone();
+    }
+    let mut own = members.iter().filter(|finding| finding.about == *cause);
+    if let Some(first) =
+        own.clone().find(|finding| roots.get(&finding.id) != Some(cause)).or_else(|| own.next())
+    {
+        return roots.get(&first.id).unwrap_or(cause).clone();
+    }
+    if (is_endpoint(cause.kind) || cause.kind == Kind::Pool)
+        && let Some(root) = members.iter().find_map(|finding| any_root(&finding))
+    {
+        return root.clone();
+    }
+    cause.clone()
+}

@@ -73,7 +73,7 @@ impl Sender {
         let ends = body.as_ref().is_none_or(Body::is_end_stream);
         let (answer, stream) = self.0.send_request(head, ends).map_err(|why| trouble(&why))?;
         let body = body.take().filter(|_| !ends);
-        let upload = body.map(|body| Upload { stream, body, room, taken: false, next: None });
+        let upload = body.map(|body| Upload { stream, body, room, taken: false, begun: false, next: None });
         Ok(Call { answer, upload, taken: false })
     }
 }
@@ -145,6 +145,9 @@ struct Upload {
     room: u64,
     /// Whether anything was taken from the body: then the request cannot be made again.
     taken: bool,
+    /// Whether some of it was sent. The first part goes with the head and waits for no room: that would be known only when the head
+    /// has left, one more turn of both tasks and one more packet later.
+    begun: bool,
     /// What waits until the server takes more, and whether it is the last.
     next: Option<(Bytes, bool)>,
 }
@@ -154,7 +157,7 @@ impl Upload {
     /// wants no more shows in its answer. An error is the visitor's.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Trouble>> {
         loop {
-            if self.next.is_some() {
+            if self.begun && self.next.as_ref().is_some_and(|(data, _)| !data.is_empty()) {
                 while self.stream.capacity() == 0 {
                     match ready!(self.stream.poll_capacity(cx)) {
                         Some(Ok(0)) => {}
@@ -163,10 +166,11 @@ impl Upload {
                     }
                 }
             }
-            if let Some((data, last)) = self.next.take()
-                && (self.stream.send_data(data, last).is_err() || last)
-            {
-                return Poll::Ready(Ok(()));
+            if let Some((data, last)) = self.next.take() {
+                self.begun = true;
+                if self.stream.send_data(data, last).is_err() || last {
+                    return Poll::Ready(Ok(()));
+                }
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => {
@@ -204,7 +208,9 @@ impl Upload {
             return Ok(());
         }
         // One byte is enough to be told when there is room; more would be held back from other streams (as hyper has it).
-        self.stream.reserve_capacity(usize::from(!data.is_empty()));
+        if self.begun && !data.is_empty() {
+            self.stream.reserve_capacity(1);
+        }
         self.next = Some((data, last));
         Ok(())
     }

@@ -62,15 +62,20 @@ async fn answer(
         }
         Manner::Reads => {
             tokio::spawn(async move {
-                while let Some(Ok(frame)) = body.frame().await {
+                while let Some(frame) = body.frame().await {
+                    let Ok(frame) = frame else { return };
                     count.fetch_add(frame.data_ref().map_or(0, Bytes::len), Ordering::SeqCst);
                     count.fetch_add(frame.trailers_ref().map_or(0, HeaderMap::len), Ordering::SeqCst);
                 }
+                count.fetch_add(END, Ordering::SeqCst);
             });
         }
     }
     Ok(Response::new(Empty::new()))
 }
+
+/// Counted at the end of a body, if it is not broken off.
+const END: usize = 1_000_000;
 
 type Part = Frame<Bytes>;
 
@@ -99,7 +104,26 @@ fn a_request_goes_on_after_the_whole_answer() {
         let mut trailers = HeaderMap::new();
         trailers.insert("x-sum", HeaderValue::from_static("7"));
         hand.send(Frame::trailers(trailers)).unwrap();
-        wait("the server has read all of it", || read.load(Ordering::SeqCst) == 5 + 300_000 + 1);
+        wait("the server has read all of it", || read.load(Ordering::SeqCst) == 5 + 300_000 + 1 + END);
+    });
+}
+
+#[test]
+fn the_end_of_a_body_may_come_alone() {
+    let (at, read) = server(Manner::Reads);
+    let edge = edge(&[at], &Words { pool: "protocol = \"http2\"", ..Words::default() });
+    let at = door(&edge, false);
+    run(async move {
+        let mut sender = begin(at).await;
+        let (hand, body) = handed();
+        let answer = sender.send_request(Request::post("http://a.test/").body(body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        for part in 1..4 {
+            hand.send(Frame::data(Bytes::from_static(b"12345"))).unwrap();
+            wait("the server has read a part", || read.load(Ordering::SeqCst) == part * 5);
+        }
+        drop(hand);
+        wait("the server has seen the end", || read.load(Ordering::SeqCst) == 15 + END);
     });
 }
 

@@ -86,7 +86,8 @@ pub(crate) fn response(
     *response.status_mut() = refusal.status;
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(header::CACHE_CONTROL, NO_STORE);
-    if let Ok(id) = HeaderValue::from_str(id) {
+    if let Ok(mut id) = HeaderValue::from_str(id) {
+        id.set_sensitive(true);
         headers.insert(REQUEST_ID, id);
     }
     *response.headers_mut() = headers;

@@ -601,7 +601,9 @@ impl Visit<'_> {
                 response
             }
         };
-        if let Ok(id) = HeaderValue::from_bytes(&digits) {
+        if let Ok(mut id) = HeaderValue::from_bytes(&digits) {
+            // No other answer has it: HTTP/2 need not keep it (see `relay::STEADY`).
+            id.set_sensitive(true);
             response.headers_mut().insert(refuse::REQUEST_ID, id);
         }
         response

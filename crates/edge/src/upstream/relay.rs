@@ -27,6 +27,10 @@ use std::task::Poll;
 /// Ticks for which a `100 Continue` is waited for before the body is sent anyway (RFC 9110 section 10.1.1).
 const CONTINUE_TICKS: u32 = 10;
 
+/// Fields of the edge's own that are often the same. HTTP/2 keeps no others for the next request (RFC 7541 section 6.2.3): what differs
+/// every time would drive everything else from a small table, and each look-up compares it with all that it was before.
+const STEADY: [&str; 2] = ["x-forwarded-proto", "x-forwarded-host"];
+
 /// What is asked of whichever server.
 pub(crate) struct Ask<'a> {
     pub(crate) thread: &'a Rc<Thread>,
@@ -254,7 +258,8 @@ impl Ask<'_> {
             fields.insert(header::TE, HeaderValue::from_static("trailers"));
         }
         for (name, value) in self.own.shared() {
-            if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+            if let Ok(mut value) = HeaderValue::from_maybe_shared(value) {
+                value.set_sensitive(!STEADY.contains(&name));
                 fields.append(HeaderName::from_static(name), value);
             }
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod denials;
+mod looks;
 mod surge;
 
 use engine::Engine;

@@ -128,6 +128,8 @@ impl Zero {
 struct Told {
     sent: AtomicU64,
     dropped: AtomicU64,
+    /// Those of the dropped that somebody was told of.
+    owned: AtomicU64,
 }
 
 impl Told {
@@ -141,6 +143,12 @@ impl Told {
 
     fn pass(&self, count: u64) {
         self.sent.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many were dropped since this was last asked.
+    fn news(&self) -> u64 {
+        let dropped = self.dropped();
+        dropped.saturating_sub(self.owned.swap(dropped, Ordering::Relaxed))
     }
 
     fn lose(&self, count: u64) {

@@ -7,14 +7,12 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Lines that may wait for the writer: 2.5 MB.
 const WAITING: usize = 4096;
 /// How long a written line may lie in our buffer.
 const LIES: Duration = Duration::from_millis(200);
-/// How often dropped lines are complained of.
-const COMPLAINS: Duration = Duration::from_secs(10);
 
 /// The way of records to the writer. The writer ends with the last of its senders.
 #[derive(Debug)]
@@ -31,15 +29,7 @@ impl Access {
         told: Arc<Told>,
     ) -> io::Result<Self> {
         let (lines, waiting) = sync_channel(WAITING);
-        let writer = Writer {
-            to,
-            names,
-            zero,
-            told: Arc::clone(&told),
-            buffer: Vec::new(),
-            complained: None,
-            dropped: 0,
-        };
+        let writer = Writer { to, names, zero, told: Arc::clone(&told), buffer: Vec::new() };
         std::thread::Builder::new().name("access-lines".to_owned()).spawn(move || writer.run(&waiting))?;
         Ok(Self { lines, told })
     }
@@ -58,8 +48,6 @@ struct Writer {
     zero: Zero,
     told: Arc<Told>,
     buffer: Vec<u8>,
-    complained: Option<Instant>,
-    dropped: u64,
 }
 
 /// Written at once when so much is together.
@@ -92,7 +80,6 @@ impl Writer {
             }
             self.buffer.clear();
             lines = 0;
-            self.complain();
             if ends {
                 return;
             }
@@ -104,16 +91,6 @@ impl Writer {
         match serde_json::to_writer(&mut self.buffer, &Line::new(seen, &self.names, self.zero)) {
             Ok(()) => self.buffer.push(b'\n'),
             Err(_) => self.buffer.truncate(before),
-        }
-    }
-
-    fn complain(&mut self) {
-        let dropped = self.told.dropped();
-        let lately = self.complained.is_some_and(|at| at.elapsed() < COMPLAINS);
-        if dropped > self.dropped && !lately {
-            let lines = dropped - self.dropped;
-            tracing::warn!(lines, "access lines were dropped: whoever reads them is too slow, or gone");
-            (self.dropped, self.complained) = (dropped, Some(Instant::now()));
         }
     }
 }
@@ -205,6 +182,7 @@ mod tests {
     use serde_json::Value;
     use std::net::Ipv4Addr;
     use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Instant;
 
     /// Hands on what is written, and stands still before each writing until it is allowed.
     struct Reader {
@@ -293,6 +271,8 @@ mod tests {
         let (sent, dropped) = counts(&seeing);
         assert_eq!(sent, 0);
         assert!(dropped > 0 && dropped < ALL, "{dropped}");
+        let told = &seeing.shared.lines_told;
+        assert_eq!((told.news(), told.news()), (dropped, 0), "told once, though the reader still stands");
         // Now the reader goes on, and what waited is written.
         drop(go);
         let deadline = Instant::now() + Duration::from_secs(20);

@@ -9,7 +9,7 @@ use model::traffic::{Asked, CallerRefused, PoolSeen, ServerState, ServiceTraffic
 use model::{PoolId, Rollup, ServiceId};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Counts since the process began, and what is usual.
 #[derive(Debug, Default)]
@@ -21,8 +21,11 @@ pub(super) struct Totals {
     p99: Vec<f64>,
     pools: BTreeMap<PoolId, PoolSeen>,
     connections: u64,
+    complained: Option<Instant>,
 }
 
+/// How often dropped access lines are complained of.
+const COMPLAINS: Duration = Duration::from_secs(10);
 /// Names of strangers in a roll-up.
 const STRANGERS_TOLD: usize = 10;
 
@@ -50,6 +53,7 @@ impl Seeing {
         connections: u64,
     ) -> Rollup {
         let totals = &mut *lock(&self.totals);
+        self.complain(totals);
         let mut rollup = Rollup { span, connections, ..Rollup::default() };
         rollup
             .services
@@ -75,6 +79,17 @@ impl Seeing {
         totals.connections = connections;
         rollup.pools = pools;
         rollup
+    }
+
+    /// Says that access lines were dropped. Not their writer says it: where nobody reads, it stands still.
+    fn complain(&self, totals: &mut Totals) {
+        if totals.complained.is_none_or(|at| at.elapsed() >= COMPLAINS) {
+            let lines = self.shared.lines_told.news();
+            if lines > 0 {
+                tracing::warn!(lines, "access lines were dropped: whoever reads them is too slow, or gone");
+                totals.complained = Some(Instant::now());
+            }
+        }
     }
 
     /// Takes the counts out of every thread's book, adds them up, and tells the threads what is slow.

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 /// How often it is asked what went through it.
@@ -31,8 +32,9 @@ pub(crate) struct Gate {
     key: Key,
     edge: RwLock<Option<Edge>>,
     serves_by: Mutex<ServesBy>,
-    /// One writing at a time, each of what is in force by then: the last one leaves the newest.
-    writing: Mutex<()>,
+    /// Why the denials in force could not be written down the last time. Held while they are written: one writing at a time,
+    /// each of what is in force by then, so that the last one leaves the newest.
+    unwritten: Mutex<Option<String>>,
     /// Where the denials in force are written down for an edge that serves alone; nowhere when `None`.
     data: Option<PathBuf>,
     /// What of the newest policy is not in force, and why.
@@ -63,7 +65,7 @@ impl Gate {
             key,
             edge: RwLock::new(edge),
             serves_by: Mutex::new(ServesBy { policy: policy.clone(), tokens }),
-            writing: Mutex::default(),
+            unwritten: Mutex::default(),
             data,
             not_in_force: Mutex::default(),
             trouble: watch::Sender::new(None),
@@ -93,8 +95,18 @@ impl Gate {
         let mut seconds = tokio::time::interval(ROLL_UP_EVERY);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut told = true;
-        let mut writing = None;
+        let mut owes = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let mut writing: Option<JoinHandle<bool>> = None;
         loop {
+            if let Some(written) = writing.take_if(|writing| writing.is_finished()) {
+                owes |= !written.await.unwrap_or_default();
+            }
+            if owes && writing.is_none() {
+                // Not waited for: a disk that is slow, or full for hours, holds up no denial and no roll-up.
+                let gate = self.clone();
+                writing = Some(tokio::task::spawn_blocking(move || gate.write_down()));
+                owes = false;
+            }
             tokio::select! {
                 biased;
                 () = ended(&mut stop) => break,
@@ -102,11 +114,7 @@ impl Gate {
                     Ok(()) => {
                         let (gate, policy) = (self.clone(), policies.borrow_and_update().clone());
                         let applied = tokio::task::spawn_blocking(move || gate.apply(&policy)).await;
-                        if matches!(applied, Ok(true)) {
-                            // Not waited for: a disk that is slow holds up no denial and no roll-up.
-                            let gate = self.clone();
-                            writing = Some(tokio::task::spawn_blocking(move || gate.write_down()));
-                        }
+                        owes |= matches!(applied, Ok(true));
                     }
                     Err(_) => {
                         told = false;
@@ -189,14 +197,21 @@ impl Gate {
         self.trouble.send_if_modified(|told| std::mem::replace(told, trouble.clone()) != trouble);
     }
 
-    /// Writes down what is denied now. Blocks until it is on disk.
-    fn write_down(&self) {
-        let Some(data) = &self.data else { return };
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Writes down what is denied now. Blocks until it is on disk. False when it has to be tried again.
+    fn write_down(&self) -> bool {
+        let Some(data) = &self.data else { return true };
+        let mut before = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
         let denials = self.serves_by.lock().unwrap_or_else(PoisonError::into_inner).policy.denials.clone();
-        if let Err(why) = last_denials::write(data, &denials) {
-            tracing::warn!("an edge that serves alone will not know what is denied: {why}");
+        let failed = last_denials::write(data, &denials).err().map(|why| why.to_string());
+        match &failed {
+            Some(why) if *before != failed => {
+                tracing::warn!("an edge that serves alone will not know what is denied: {why}");
+            }
+            None if before.is_some() => tracing::info!("what is denied is written down again"),
+            _ => {}
         }
+        *before = failed;
+        before.is_none()
     }
 
     fn open_or_close(&self, terms: &Terms) -> Result<(), StartError> {
@@ -341,6 +356,42 @@ mod tests {
         let answer = tokio::task::spawn_blocking(move || ask(&asked)).await.unwrap();
         assert_eq!(answer, "HTTP/1.1 200 OK");
         assert!(!keeping.is_finished(), "seconds are still counted");
+        stop.send_replace(true);
+        keeping.await.unwrap();
+        tokio::task::spawn_blocking(move || gate.close(Duration::ZERO)).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_denial_is_in_force_without_a_disk_and_is_written_once_there_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("unplugged");
+        let first = policy(&plan(""));
+        let gate = Arc::new(Gate::open(&first, Key::new([7; 32]), Some(data.clone())).unwrap());
+        let (policies_in, policies) = watch::channel(Arc::new(first.clone()));
+        let (rollups_in, _rollups) = mpsc::channel(1);
+        let (stop, stopped) = watch::channel(false);
+        let keeping = tokio::spawn(gate.clone().keep(policies, rollups_in, stopped));
+        let denial = model::Denial {
+            id: model::DenialId(1),
+            what: "127.0.0.1".parse().unwrap(),
+            service: None,
+            from: "2026-11-22T04:16:09Z".parse().unwrap(),
+            until: "2999-11-22T04:16:09Z".parse().unwrap(),
+            by: "ana".to_owned(),
+        };
+        let denials = BTreeMap::from([(denial.id, denial)]);
+        policies_in.send_replace(Arc::new(Policy { denials: denials.clone(), ..first }));
+        let by = tokio::time::Instant::now() + Duration::from_secs(20);
+        let late = || assert!(tokio::time::Instant::now() < by, "in vain");
+        while !ask(&gate).starts_with("HTTP/1.1 403 ") {
+            late();
+            tokio::task::yield_now().await;
+        }
+        std::fs::create_dir(&data).unwrap();
+        while last_denials::read(&data).unwrap() != denials {
+            late();
+            tokio::task::yield_now().await;
+        }
         stop.send_replace(true);
         keeping.await.unwrap();
         tokio::task::spawn_blocking(move || gate.close(Duration::ZERO)).await.unwrap();

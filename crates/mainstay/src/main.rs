@@ -7,6 +7,7 @@ mod gate;
 mod keys;
 mod last_bell;
 mod last_denials;
+mod log;
 mod mind;
 mod only_guard;
 mod organs;

@@ -1,6 +1,7 @@
 //! `mainstay run`: everything, or the edge alone, until it is told to stop.
 
 use crate::cli::{Common, Failure, plan};
+use crate::log::Log;
 use crate::only_guard::OnlyGuard;
 use crate::organs::{self, Organs};
 use clap::{Args, ValueEnum};
@@ -28,7 +29,13 @@ enum Part {
 
 impl Run {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        self.log_to_stderr()?;
+        let log = self.log_to_stderr()?;
+        let ended = self.serve(common);
+        log.settle();
+        ended
+    }
+
+    fn serve(&self, common: &Common) -> Result<ExitCode, Failure> {
         let plan = plan::read(&common.plan, common.json)?;
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no)?;
@@ -63,18 +70,19 @@ impl Run {
         })
     }
 
-    fn log_to_stderr(&self) -> Result<(), Failure> {
+    fn log_to_stderr(&self) -> Result<Log, Failure> {
         let filter = tracing_subscriber::EnvFilter::try_new(&self.log).map_err(|why| {
             Failure::wrong(format!("--log: {why}")).hint("try `info` or `warn,mainstay=debug`")
         })?;
+        let lines = Log::to(std::io::stderr()).map_err(Failure::no)?;
         let log =
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone()).with_target(false);
         if self.log_json {
             log.json().init()
         } else {
             log.init()
         }
-        Ok(())
+        Ok(lines)
     }
 }
 

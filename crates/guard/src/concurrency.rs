@@ -1,16 +1,25 @@
 //! How many requests a pool is given at once: found by trying, without ever emptying the pool to measure it.
 //!
-//! Every tenth of a second, when ten answers at least were seen: a median far above the usual takes a tenth off; a pool that is
-//! used to four fifths and answers as usual gets one more, or a quarter more until the first sign of slowness. Medians of few
-//! answers are noisy, so they are smoothed before they are compared. What is usual follows falling latency quickly, and
-//! rising latency slowly (0.2 % a window), and only while the pool is not full: else the waiting that we cause ourselves
-//! would become usual. When taking off does not help, the slowness is the servers' own, and becomes usual. When hardly anybody
-//! stays until an answer comes, half is taken off, whatever is usual, and not all of it is given again for a minute.
+//! Every tenth of a second, or when a few answers were seen: a median far above the usual takes a part off; a pool that is
+//! used to four fifths and answers as usual gets one more, or a quarter more until the first sign of slowness.
+//!
+//! How much a few answers tell depends on how much their times scatter, so that is learned as well (the quartiles, one by the
+//! other). Where all take the same time, four of them are believed at once, and what is too much is taken off in one step: down
+//! to half, then nothing is judged until what was begun before has been answered. Where times scatter as they do by chance, twenty
+//! are waited for, medians are smoothed, a tenth is taken off at a time, and more waiting is borne: there it is a smaller part
+//! of what the slowest wait anyway.
+//!
+//! What is usual is learned from the quiet time before a surge, be it of a few requests a second. It follows falling latency
+//! quickly, and rising latency slowly (0.2 % a window), and only while the pool is not full: else the waiting that we cause
+//! ourselves would become usual. Where there was no quiet time, the limit is halved for as long as that makes answers quicker.
+//! When taking off does not help, the slowness is the servers' own, and becomes usual. When hardly anybody stays until an
+//! answer comes, half is taken off, whatever is usual, and not all of it is given again for a minute.
 //!
 //! Above the pool's real capacity latency rises in proportion to the limit while throughput stays (Little's law), so "no growth
 //! above a quarter more than usual" is "no growth without throughput".
 
 use crate::tick::{Tick, micros};
+use crate::window::{Quartiles, Window};
 use std::time::Duration;
 
 /// How long is counted before it is judged.
@@ -18,26 +27,43 @@ pub(crate) const WINDOW: Duration = Duration::from_millis(100);
 
 /// The longest that a request is believed to go on after it was given up.
 const GOES_ON_MOST: Duration = Duration::from_secs(1);
-const SAMPLES_LEAST: usize = 10;
-const SAMPLES_MOST: usize = 256;
-/// Of the usual: above, the limit shrinks; below, it may grow.
-const SLOW: f64 = 1.5;
-const WELL: f64 = 1.25;
+/// So many answers are judged where all take the same time, and so many more where times scatter; fewer when they were long in
+/// coming, or when hardly anybody stays for them.
+const SAMPLES: f64 = 4.0;
+const SAMPLES_OF_CHANCE: f64 = 16.0;
+const SAMPLES_LATE: f64 = 6.0;
+const SAMPLES_HOPELESS: f64 = 4.0;
+const LATE: Duration = Duration::from_secs(1);
+/// A window of so many answers has half a say in what is smoothed, where times scatter.
+const SMOOTHED: f64 = 40.0;
+/// Answers over which the scatter is learned.
+const SCATTER_OF: f64 = 200.0;
+/// Of the usual: above, the limit shrinks; below, it may grow. And how much more where times scatter.
+const SLOW: (f64, f64) = (1.5, 0.5);
+const WELL: (f64, f64) = (1.25, 0.3);
 /// Less than this above the usual, in microseconds, is no sign of anything: where an answer takes a fraction of a millisecond, a
 /// busy neighbour on the processor doubles it.
 const NOISE: f64 = 5_000.0;
-/// How fast the usual follows: of the gap when latency falls, by this factor when it rises; and how many windows make the
-/// first opinion.
+/// How fast the usual follows: of the gap when latency falls, by this factor when it rises; of the gap where the limit cannot
+/// be made less; and how many windows make the first opinion.
 const FALLS: f64 = 0.03;
 const RISES: f64 = 1.002;
+const RISES_AT_LEAST: f64 = 0.1;
 const LEARNING: u32 = 10;
+/// The first of them may have been a lucky one: what is added where times scatter.
+const LUCKY: f64 = 0.4;
+/// What is left of the limit when it is slow: what is believed to fit, and this much at least, where times scatter and where not.
+const LEFT: (f64, f64) = (0.9, 0.5);
 /// What is left of the limit when hardly anybody gets an answer; three quarters of it are the most for a while.
 const HOPELESS: f64 = 0.5;
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// What the median is to the usual after it was accepted as the new usual.
 const ACCEPTED: f64 = 1.2;
+/// A median below this part of the one before is clearly quicker, with half the limit; and one that is not below this, with
+/// seven tenths of it, is no quicker.
+const QUICKER: f64 = 0.75;
+const NO_QUICKER: f64 = 0.87;
 
-/// The limit of requests at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Concurrency {
     limit: f64,
@@ -49,6 +75,12 @@ pub(crate) struct Concurrency {
     smooth: f64,
     /// The last one.
     last: f64,
+    /// How much times scatter: from nothing (always the same) to one (as by chance); and of how many answers that is known.
+    scatter: (f64, f64),
+    /// Until then answers are to what was begun under a much wider limit.
+    settled: Tick,
+    /// The median before the limit was halved, while that is tried.
+    tasting: Option<f64>,
     /// Windows judged, as far as they matter.
     judged: u32,
     /// Before the first sign of slowness it grows by a quarter.
@@ -59,21 +91,12 @@ pub(crate) struct Concurrency {
     hopeless: (f64, Tick),
     /// Where the present shrinking began: limit and median.
     shrinking: Option<(f64, f64)>,
-    /// Windows at the least limit that were slow all the same.
-    at_least: u32,
     /// How long a permit is held, in microseconds: a moving average.
     held: f64,
     /// Permits that came back since a tick, and how many do in a second: a moving average.
     back: (u32, Tick),
     rate: f64,
-    began: Tick,
-    /// Requests at work, times how long, in this window; and how many since when.
-    work: f64,
-    working: (u32, Tick),
-    latencies: Vec<u64>,
-    count: usize,
-    /// How many of them are only known to have taken longer.
-    cut: usize,
+    window: Window,
 }
 
 impl Concurrency {
@@ -86,21 +109,18 @@ impl Concurrency {
             usual: 0.0,
             smooth: 0.0,
             last: 0.0,
+            scatter: (1.0, 4.0),
+            settled: now,
+            tasting: None,
             judged: 0,
             fast: true,
             was_full: false,
             hopeless: (f64::INFINITY, now),
             shrinking: None,
-            at_least: 0,
             held: 0.0,
             back: (0, now),
             rate: 0.0,
-            began: now,
-            work: 0.0,
-            working: (0, now),
-            latencies: Vec::with_capacity(SAMPLES_MOST),
-            count: 0,
-            cut: 0,
+            window: Window::new(now),
         }
     }
 
@@ -122,8 +142,7 @@ impl Concurrency {
 
     /// From now on so many are at work.
     pub(crate) fn working(&mut self, inflight: u32, now: Tick) {
-        let (before, since) = std::mem::replace(&mut self.working, (inflight, now));
-        self.work += f64::from(before) * micros(now.since(since)) as f64;
+        self.window.working(inflight, now);
     }
 
     /// A permit came back after this time.
@@ -136,34 +155,30 @@ impl Concurrency {
 
     /// Nobody waited for the answer any longer; it would have taken more than this time.
     pub(crate) fn cut_short(&mut self, held: Duration) {
-        self.cut += 1;
-        self.took(held);
+        self.window.cut_short(held);
     }
 
     /// How long a server goes on with a request that was given up after this time: it rarely notices, and who asks and
-    /// leaves again and again must not get more from it than others.
+    /// leaves again and again must not get more from it than others. What has taken long already takes longer.
     pub(crate) fn goes_on(&self, held: Duration) -> Duration {
         let smooth = Duration::from_micros(self.smooth as u64).min(GOES_ON_MOST);
-        smooth.saturating_sub(held).max(smooth / 2)
+        smooth.saturating_sub(held).max(smooth.max(held).min(GOES_ON_MOST) / 2)
     }
 
     /// An answer took this time.
     pub(crate) fn took(&mut self, latency: Duration) {
-        if self.latencies.len() < SAMPLES_MOST {
-            self.latencies.push(micros(latency));
-        } else {
-            self.latencies[self.count % SAMPLES_MOST] = micros(latency);
-        }
-        self.count += 1;
+        self.window.took(latency);
     }
 
-    /// Whether a time is clearly longer than usual, or nothing is usual yet.
-    pub(crate) fn is_slow(&self, took: Duration) -> bool {
-        micros(took) as f64 > self.above(SLOW)
+    /// Whether who leaves after this time has waited for an answer: half of what is usual, for it was learned from those who
+    /// stayed, and when all leave before it nothing else is seen.
+    pub(crate) fn is_long(&self, held: Duration) -> bool {
+        micros(held) as f64 > 0.5 * self.usual
     }
 
     /// So many times the usual, and clearly more than the noise.
-    fn above(&self, times: f64) -> f64 {
+    fn above(&self, (times, scattered): (f64, f64)) -> f64 {
+        let times = times + scattered * self.scatter.0;
         (times * self.usual).max(self.usual + NOISE * (times - 1.0) * 2.0)
     }
 
@@ -191,72 +206,74 @@ impl Concurrency {
 
     /// Judges the window if it is over.
     pub(crate) fn turn(&mut self, now: Tick) {
-        // What was changed shows only after as long as an answer takes.
-        let window = micros(WINDOW).max(self.smooth as u64);
-        if micros(now.since(self.began)) < window || self.latencies.len() < SAMPLES_LEAST {
+        if now < self.settled {
             return;
         }
-        if 2 * self.cut > self.count {
+        if self.window.began() < self.settled {
+            self.window.begin(now);
+        }
+        // What was changed shows only after as long as an answer takes.
+        let least = WINDOW.max(Duration::from_micros(self.smooth as u64));
+        let span = now.since(self.window.began());
+        let hopeless = self.window.cut_more_than(2) && self.window.touched(self.limit);
+        let scattered = match () {
+            () if hopeless => SAMPLES_HOPELESS,
+            () if span > LATE => SAMPLES_LATE,
+            () => SAMPLES_OF_CHANCE,
+        };
+        let samples = (SAMPLES + scattered * self.scatter.0) as usize;
+        if span < least || self.window.samples() < samples {
+            return;
+        }
+        if hopeless {
             // Hardly anybody stays to the end. How long it would have taken is not known, only that it is far too much.
             self.fast = false;
             self.shrinking = None;
             self.hopeless = (self.limit, now.after(REMEMBERED));
             self.limit = (self.limit * HOPELESS).max(self.least.min(self.most));
-            self.begin(now);
+        } else if let Some(seen) = self.window.quartiles() {
+            if self.hopeless.1 <= now {
+                self.hopeless.0 = f64::INFINITY;
+            }
+            self.smooth(seen);
+            let full = self.window.full(self.limit, now);
+            self.judge(seen.median, full, now);
+            self.was_full = full;
+        }
+        self.window.begin(now);
+    }
+
+    fn smooth(&mut self, seen: Quartiles) {
+        let weight = seen.samples / (seen.samples + SMOOTHED * self.scatter.0.powi(2));
+        self.smooth = if self.smooth == 0.0 {
+            seen.median
+        } else {
+            self.smooth * (seen.median / self.smooth).powf(weight)
+        };
+        let scatter = (seen.high / seen.low).ln().min(1.0);
+        self.scatter.1 = (self.scatter.1 + seen.samples).min(SCATTER_OF);
+        self.scatter.0 += (seen.samples / self.scatter.1).min(1.0) * (scatter - self.scatter.0);
+    }
+
+    fn judge(&mut self, median: f64, full: bool, now: Tick) {
+        if self.judged == 0 {
+            if !self.taste(median, full, now) {
+                self.judged = 1;
+            }
             return;
         }
-        let middle = self.latencies.len() / 2;
-        let median = (*self.latencies.select_nth_unstable(middle).1 as f64).max(1.0);
-        let weight = self.latencies.len() as f64 / (self.latencies.len() as f64 + 40.0);
-        self.smooth =
-            if self.smooth == 0.0 { median } else { self.smooth * (median / self.smooth).powf(weight) };
-        self.working(self.working.0, now);
-        let used = self.work / micros(now.since(self.began)) as f64;
-        if self.hopeless.1 <= now {
-            self.hopeless.0 = f64::INFINITY;
-        }
-        let full = used >= 0.8 * self.limit.floor();
-        self.judge(median, full);
-        self.was_full = full;
-        self.begin(now);
-    }
-
-    fn begin(&mut self, now: Tick) {
-        self.latencies.clear();
-        self.count = 0;
-        self.cut = 0;
-        self.work = 0.0;
-        self.began = now;
-    }
-
-    fn judge(&mut self, median: f64, full: bool) {
         let smooth = self.smooth;
-        if self.judged < LEARNING {
-            // The mean of what was seen so far: the first window alone may have been a lucky one.
-            self.judged += 1;
-            self.usual = if self.judged == 1 {
-                median
-            } else {
-                self.usual * (median / self.usual).powf(1.0 / f64::from(self.judged))
-            };
-        } else if smooth < self.usual {
-            self.usual += FALLS * (smooth - self.usual);
-        } else if !full {
-            self.usual = (self.usual * RISES).min(smooth);
-        }
+        self.learn(median, full);
         if self.shrinking.is_none() {
             self.last = median;
         }
         // The smoothed one lags: what was slow a moment ago is not cut down for it.
         if median.min(smooth) > self.above(SLOW) {
             self.fast = false;
-            self.shrink(median, full);
-            return;
-        }
-        self.at_least = 0;
-        if smooth > self.above(WELL) {
+            self.shrink(median, full, now);
+        } else if smooth > self.above(WELL) {
             self.fast = false;
-        } else if full && self.was_full && 5 * self.cut < self.count {
+        } else if full && self.was_full && !self.window.cut_more_than(5) {
             // One more, or a sixteenth: a wide limit follows growing traffic as quickly as a narrow one.
             let more = (self.limit / if self.fast { 4.0 } else { 16.0 }).max(1.0);
             let most = self.most.min(0.75 * self.hopeless.0).max(self.limit);
@@ -265,15 +282,50 @@ impl Concurrency {
         }
     }
 
-    fn shrink(&mut self, median: f64, full: bool) {
-        // Two windows together: one is too noisy to tell whether it helps.
-        let median = (median * std::mem::replace(&mut self.last, median)).sqrt();
+    /// The first opinion of what is usual. When it is full at once, the limit is halved for as long as that makes answers
+    /// clearly quicker; whether that goes on.
+    fn taste(&mut self, median: f64, full: bool, now: Tick) -> bool {
+        let goes_on = self.tasting.map_or(full, |before| median < QUICKER * before);
+        if goes_on && self.limit > self.least {
+            self.tasting = Some(median);
+            self.limit = (self.limit / 2.0).max(self.least);
+            self.settled = now.after(Duration::from_micros(median as u64));
+            self.smooth = 0.0;
+            return true;
+        }
+        self.usual = median * (1.0 + LUCKY * self.scatter.0);
+        if self.tasting.take().is_some_and(|before| before <= SLOW.0 * self.usual) {
+            self.limit = (2.0 * self.limit).min(self.most);
+        }
+        false
+    }
+
+    /// What is usual follows what is seen.
+    fn learn(&mut self, median: f64, full: bool) {
+        if self.judged < LEARNING && !full {
+            // The mean of what was seen so far; of a surge that began within the window, not everything.
+            let most = if self.window.touched(self.limit) { SLOW.0 * self.usual } else { f64::INFINITY };
+            self.judged += 1;
+            self.usual *= (median.min(most) / self.usual).powf(1.0 / f64::from(self.judged));
+        } else if self.smooth < self.usual {
+            self.usual += FALLS * (self.smooth - self.usual);
+        } else if !full {
+            self.usual = (self.usual * RISES).min(self.smooth);
+        } else if self.limit <= self.least {
+            self.usual += RISES_AT_LEAST * (self.smooth - self.usual);
+        }
+    }
+
+    fn shrink(&mut self, median: f64, full: bool, now: Tick) {
+        // Where times scatter, two windows together: one is too noisy to tell whether it helps.
+        let last = std::mem::replace(&mut self.last, median);
+        let median = median * (last / median).powf(0.5 * self.scatter.0);
         match self.shrinking {
             // A limit that nobody feels cannot be what makes it slow.
             _ if !full => self.shrinking = None,
             None => self.shrinking = Some((self.limit, median)),
             Some((before, then)) if self.limit <= 0.7 * before => {
-                if median >= 0.87 * then {
+                if median >= NO_QUICKER * then {
                     self.accept();
                     self.limit = before.min(self.most);
                     return;
@@ -282,19 +334,20 @@ impl Concurrency {
             }
             Some((before, then)) => self.shrinking = Some((before, then.max(median))),
         }
-        if self.limit <= self.least && self.shrinking.is_some() {
-            self.at_least += 1;
-            if self.at_least >= 5 {
-                self.accept();
-            }
+        let felt = median.min(self.smooth);
+        let (gently, boldly) = LEFT;
+        let fits = self.above(SLOW) / felt;
+        let least = boldly + (gently - boldly) * self.scatter.0;
+        let left = if full { fits.clamp(least, gently) } else { gently };
+        self.limit = (self.limit * left).max(self.least.min(self.most));
+        if left < gently {
+            self.settled = now.after(Duration::from_micros(felt as u64));
         }
-        self.limit = (self.limit * 0.9).max(self.least.min(self.most));
     }
 
     /// The slowness is the servers' own.
     fn accept(&mut self) {
         self.usual = self.smooth / ACCEPTED;
         self.shrinking = None;
-        self.at_least = 0;
     }
 }

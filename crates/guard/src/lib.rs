@@ -48,6 +48,7 @@ mod server;
 mod share;
 pub mod tick;
 pub mod top;
+mod window;
 
 pub use admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Woken};
 pub use caller::Caller;

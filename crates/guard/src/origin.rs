@@ -276,7 +276,7 @@ impl Origin {
                 elsewhere = self.pool.failed(permit.serial, failure, tick);
             }
             // Who leaves after long has seen that it is slow; who leaves soon has seen nothing.
-            Outcome::Left if self.concurrency.is_slow(held) => self.concurrency.cut_short(held),
+            Outcome::Left if self.concurrency.is_long(held) => self.concurrency.cut_short(held),
             Outcome::Left | Outcome::Unsent => {}
         }
         self.pool.returned(permit.serial);

@@ -109,14 +109,15 @@ impl History {
             Step::Retries(which) => {
                 let Some(permit) = self.take(which) else { return };
                 let before = permit.server();
-                let overloaded = !self.waiting.is_empty();
                 if let Some(again) =
                     self.origin.retry(Tick(self.now), permit, Outcome::Failed(Failure::Reset))
                 {
-                    assert!(!overloaded, "a retry while others wait");
                     assert_ne!(again.server(), before);
                     self.retried += 1;
                     self.go(again, false);
+                    // Those who waited went first, if the limit had just grown.
+                    self.look();
+                    assert!(self.waiting.is_empty(), "a retry while others wait");
                 }
                 assert!(self.retried <= 1 + self.sent / 10, "{} of {}", self.retried, self.sent);
             }

@@ -9,6 +9,7 @@
 
 mod histories;
 mod judge;
+mod onset;
 mod pools;
 mod surge;
 mod world;

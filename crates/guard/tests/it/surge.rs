@@ -10,7 +10,7 @@ use std::time::Duration;
 const FAST: ServerShape = ServerShape { permits: 10, service: 50_000, varies: false };
 const SLOW: ServerShape = ServerShape { permits: 10, service: 250_000, varies: false };
 
-fn surge(server: ServerShape, times: f64) -> Surge {
+pub(crate) fn surge(server: ServerShape, times: f64) -> Surge {
     let to = if times > 1_000.0 { 14 } else { 30 };
     Surge {
         server,
@@ -25,6 +25,7 @@ fn surge(server: ServerShape, times: f64) -> Surge {
         random: false,
         urgent: false,
         then: None,
+        stalls: 0,
         seed: 7,
     }
 }
@@ -137,12 +138,18 @@ fn urgent_paths_do_not_starve_known_visitors() {
 /// A visitor who got through the first step gets through the others.
 #[test]
 fn sign_ins_of_three_steps() {
-    let consistent = Surge { known: 0.3, flows: 40.0, tries: 1, ..surge(FAST, 10.0) };
-    let random = Surge { random: true, ..consistent };
-    let (consistent, random) = (World::run(consistent).flows, World::run(random).flows);
-    println!("sign-ins of three steps: {:.4} consistent, {:.4} random", consistent.part(), random.part());
-    assert!(consistent.part() >= 0.03, "{consistent:?}");
-    assert!(consistent.part() >= 20.0 * random.part().max(0.001), "{consistent:?} {random:?}");
+    // Of several worlds: by chance alone one or two get through in one of them.
+    let of = |random: bool| -> f64 {
+        let part = |seed| {
+            let surge = Surge { known: 0.3, flows: 40.0, tries: 1, random, seed, ..surge(FAST, 10.0) };
+            World::run(surge).flows.part()
+        };
+        (7..11).map(part).sum::<f64>() / 4.0
+    };
+    let (consistent, random) = (of(false), of(true));
+    println!("sign-ins of three steps: {consistent:.4} consistent, {random:.4} random");
+    assert!(consistent >= 0.03, "{consistent}");
+    assert!(consistent >= 20.0 * random.max(0.001), "{consistent} {random}");
 }
 
 /// The limit follows a server that becomes another one in the middle of a surge.

@@ -45,6 +45,8 @@ pub(crate) struct Surge {
     pub(crate) urgent: bool,
     /// The server changes at the middle of the surge.
     pub(crate) then: Option<ServerShape>,
+    /// How long until the edge next gets no processor for 20 to 50 ms, in the mean; 0 where that never happens.
+    pub(crate) stalls: u64,
     pub(crate) seed: u64,
 }
 
@@ -146,6 +148,8 @@ pub(crate) struct World {
     busy: u32,
     line: VecDeque<(u32, u64)>,
     dice: u64,
+    /// When the edge gets no processor.
+    stall: (u64, u64),
     pub(crate) story: Story,
 }
 
@@ -178,6 +182,7 @@ impl World {
             busy: 0,
             line: VecDeque::new(),
             dice: surge.seed,
+            stall: (0, 0),
             story: Story::default(),
         };
         let slots = (surge.end / SLOT) as usize + 4;
@@ -195,7 +200,7 @@ impl World {
             if at > surge.end + 2 * SEC {
                 break;
             }
-            world.now = at;
+            world.now = world.noticed(at).max(world.now);
             world.happens(happens);
             world.wake();
         }
@@ -205,6 +210,15 @@ impl World {
     fn at(&mut self, at: u64, happens: Happens) {
         self.order += 1;
         self.heap.push(Reverse((at, self.order, happens)));
+    }
+
+    /// When the edge comes to see what happens now.
+    fn noticed(&mut self, at: u64) -> u64 {
+        while self.surge.stalls > 0 && self.stall.1 <= at {
+            let from = self.stall.1 + self.exponential(self.surge.stalls as f64);
+            self.stall = (from, from + 20_000 + (self.roll() * 30_000.0) as u64);
+        }
+        if (self.stall.0..self.stall.1).contains(&at) { self.stall.1 } else { at }
     }
 
     fn roll(&mut self) -> f64 {
@@ -227,7 +241,7 @@ impl World {
             Happens::GivesUp(id, tries) => self.gives_up(id, tries),
             Happens::Ticks => {
                 self.origin.tick(Tick(self.now));
-                if self.now.is_multiple_of(SLOT) {
+                if self.story.limits.len() as u64 * SLOT <= self.now {
                     let limit = self.origin.seen(Tick(self.now)).limit;
                     self.story.limits.push(limit);
                 }

@@ -23,6 +23,7 @@ const ALIVE: Duration = Duration::from_secs(15);
 /// How often it is asked again before it is given up.
 const ASKS: u32 = 3;
 /// What was sent and not acknowledged for so long ends it as well.
+#[cfg(target_os = "linux")]
 const UNHEARD: Duration = Duration::from_secs(30);
 /// Streams at once before the server has told how many it allows.
 const STREAMS_FIRST: usize = 100;

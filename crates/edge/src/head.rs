@@ -1,6 +1,8 @@
 //! What a request's head must be before anything is passed on: one host, one length, nothing that two parsers read
 //! differently (RFC 9110, RFC 9112 sections 3, 6 and 11).
 
+use crate::known::CALLER;
+use crate::seeing::id::TRACEPARENT;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Version};
@@ -76,6 +78,41 @@ impl Host {
     }
 }
 
+/// Which of the fields that the edge itself reads a head has: one look at each field costs less than a look-up for each
+/// question, and most heads have few of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Has {
+    pub(crate) accept: bool,
+    pub(crate) agent: bool,
+    pub(crate) caller: bool,
+    pub(crate) cookie: bool,
+    pub(crate) trace: bool,
+    connection: bool,
+    coding: bool,
+    expect: bool,
+    te: bool,
+}
+
+impl Has {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut has = Self::default();
+        for name in headers.keys() {
+            match *name {
+                header::ACCEPT => has.accept = true,
+                header::USER_AGENT => has.agent = true,
+                header::COOKIE => has.cookie = true,
+                header::CONNECTION => has.connection = true,
+                header::TRANSFER_ENCODING => has.coding = true,
+                header::EXPECT => has.expect = true,
+                header::TE => has.te = true,
+                _ if *name == CALLER => has.caller = true,
+                _ => has.trace |= name.as_str() == TRACEPARENT,
+            }
+        }
+        has
+    }
+}
+
 /// What the connection's own fields asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
@@ -88,7 +125,7 @@ pub(crate) struct Wishes {
 }
 
 /// Checks a head and takes from it what concerns only this connection.
-pub(crate) fn examine(parts: &mut Parts) -> Result<(Host, Wishes), Fault> {
+pub(crate) fn examine(parts: &mut Parts, has: Has) -> Result<(Host, Wishes), Fault> {
     let extended = parts.extensions.get::<hyper::ext::Protocol>().is_some();
     match parts.method {
         Method::CONNECT if !extended => return Err(Fault::Method),
@@ -100,7 +137,7 @@ pub(crate) fn examine(parts: &mut Parts) -> Result<(Host, Wishes), Fault> {
     if !(path.starts_with('/') || path == "*" && parts.method == Method::OPTIONS) {
         return Err(Fault::Target);
     }
-    let mut wishes = wishes(parts)?;
+    let mut wishes = wishes(parts, has)?;
     if let Some(protocol) = parts.extensions.get::<hyper::ext::Protocol>() {
         wishes.upgrade = HeaderValue::from_str(protocol.as_str()).ok();
     }
@@ -157,29 +194,29 @@ pub(crate) fn valid(host: &[u8]) -> bool {
         && (port.is_empty() || port[0] == b':' && port.len() <= 6 && port[1..].iter().all(u8::is_ascii_digit))
 }
 
-fn wishes(parts: &mut Parts) -> Result<Wishes, Fault> {
+fn wishes(parts: &mut Parts, has: Has) -> Result<Wishes, Fault> {
     let headers = &mut parts.headers;
     let mut wishes = Wishes::default();
-    if let Some(expectation) = headers.get(header::EXPECT) {
+    if let Some(expectation) = has.expect.then(|| headers.get(header::EXPECT)).flatten() {
         if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") {
             return Err(Fault::Expectation);
         }
         wishes.expects = true;
     }
-    if headers.contains_key(header::TRANSFER_ENCODING) {
+    if has.coding {
         let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
         let chunked = codings.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
         if !chunked || codings.next().is_some() {
             return Err(Fault::Coding);
         }
     }
-    if let Some(te) = headers.get(header::TE) {
+    if let Some(te) = has.te.then(|| headers.get(header::TE)).flatten() {
         wishes.trailers = te
             .as_bytes()
             .split(|b| *b == b',')
             .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"));
     }
-    if headers.contains_key(header::CONNECTION) {
+    if has.connection {
         connection(parts, &mut wishes);
     }
     Ok(wishes)
@@ -291,6 +328,11 @@ pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
     use http::Request;
+
+    fn examine(parts: &mut Parts) -> Result<(Host, Wishes), Fault> {
+        let has = Has::of(&parts.headers);
+        super::examine(parts, has)
+    }
 
     fn parts(uri: &str, fields: &[(&str, &str)]) -> Parts {
         let mut request = Request::builder().uri(uri);

@@ -115,7 +115,8 @@ pub(crate) fn page_for(bare: &[u8], refusal: Refusal, id: &str) -> Vec<u8> {
 
 /// Whole seconds, at least one, for `Retry-After`.
 pub(crate) fn retry_after(headers: &mut HeaderMap, wait: Duration) {
-    headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000).max(1) as u64));
+    let secs = wait.as_secs() + u64::from(wait.subsec_millis() > 0);
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(secs.max(1)));
 }
 
 /// A limit as it stands (draft-ietf-httpapi-ratelimit-headers).

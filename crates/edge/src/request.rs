@@ -3,7 +3,7 @@
 use crate::body::{Body, End};
 use crate::content::Content;
 use crate::forwarded::{self, Origin};
-use crate::head::{self, Host, Wishes};
+use crate::head::{self, Has, Host, Wishes};
 use crate::known::{CALLER, Visitor};
 use crate::line::{Busy, Line};
 use crate::own::Own;
@@ -17,7 +17,6 @@ use crate::tunnel;
 use crate::upstream::h1::codec::Framing;
 use crate::upstream::relay::{Ask, Got};
 use crate::upstream::trouble::Trouble;
-use futures_util::future::Either;
 use guard::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Tick, Who};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -26,7 +25,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use model::plan::Protocol;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn, ready};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -41,6 +40,8 @@ const ATTEMPTS_MAX: u32 = 3;
 const UNWANTED_BYTES: u64 = 64 * 1024;
 
 /// Serves one request: at once where it is refused, so that a refusal costs no more than it must.
+// Inlined, so that of the future only what it begins with is moved to its place, and not its three thousand bytes.
+#[inline(always)]
 pub(crate) fn serve(
     thread: &Rc<Thread>,
     line: &Rc<Line>,
@@ -48,25 +49,29 @@ pub(crate) fn serve(
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
     let (mut parts, body) = request.into_parts();
     let mut body = Some(body);
-    match begin(thread, line, &mut parts, &mut body) {
-        // Boxed: what a connection keeps for its requests, and what is moved about for each, is small.
-        Ok(begun) => Either::Right(Box::pin(go_on(Rc::clone(thread), Rc::clone(line), parts, begun))),
+    let begun = begin(thread, line, &mut parts, &mut body);
+    go_on(match begun {
+        Ok(begun) => Ok((Rc::clone(thread), Rc::clone(line), parts, begun)),
         Err(response) => {
             leave(thread, parts, body);
-            Either::Left(ready(Ok(response)))
+            Err(response)
         }
-    }
+    })
 }
 
-async fn go_on(
-    thread: Rc<Thread>,
-    line: Rc<Line>,
-    mut parts: Parts,
-    begun: Box<Begun>,
-) -> Result<Response<Body>, Infallible> {
-    let response = answer(&thread, &line, &mut parts, begun).await;
-    thread.keep_map(parts.headers);
-    Ok(response)
+/// A request on its way, and what it needs on it.
+type Going = (Rc<Thread>, Rc<Line>, Parts, Box<Begun>);
+
+/// One future for both: of two in one, the larger would be moved about for each request.
+async fn go_on(begun: Result<Going, Response<Body>>) -> Result<Response<Body>, Infallible> {
+    match begun {
+        Ok((thread, line, mut parts, begun)) => {
+            let response = answer(&thread, &line, &mut parts, begun).await;
+            thread.keep_map(parts.headers);
+            Ok(response)
+        }
+        Err(response) => Ok(response),
+    }
 }
 
 /// A request was refused.
@@ -107,6 +112,7 @@ struct Begun {
 }
 
 /// Up to the verdict: what needs neither a server nor a body.
+#[inline(never)]
 #[allow(clippy::result_large_err, reason = "the refusal is what this is made for")]
 fn begin(
     thread: &Rc<Thread>,
@@ -119,12 +125,13 @@ fn begin(
     let near = thread.near();
     let peer = forwarded::plain(line.peer.ip());
     let origin = forwarded::origin(peer, &near.view.edge.hops, &thread.habits, &parts.headers);
-    let ids = Ids::of(&parts.headers);
+    let has = Has::of(&parts.headers);
+    let ids = if has.trace { Ids::of(&parts.headers) } else { Ids::fresh() };
     let tick = thread.tick();
     let mut open = thread.eye.open(tick.0, origin.client, ids);
     open.stamp(Phase::Head, tick.0);
-    let visit = Visit { thread, line, page: head::wants_page(&parts.headers) };
-    let (host, wishes) = match head::examine(parts) {
+    let visit = Visit { thread, line, page: has.accept && head::wants_page(&parts.headers) };
+    let (host, wishes) = match head::examine(parts, has) {
         Ok(found) => found,
         Err(fault) => {
             open.asks(parts.version, &parts.method, "", parts.uri.path());
@@ -146,7 +153,7 @@ fn begin(
     if length.is_some_and(|length| length > near.view.edge.limits.body_bytes) {
         return Err(visit.malformed(refuse::TOO_LARGE, open, busy));
     }
-    let (passed, known) = match judge(&visit, &near, route, parts, origin, tick, &mut open) {
+    let (passed, known) = match judge(&visit, &near, route, (parts, has), origin, tick, &mut open) {
         Ok(passed) => passed,
         Err(refusal) => return Err(visit.limited(&refusal, open, busy)),
     };
@@ -283,16 +290,17 @@ fn judge(
     visit: &Visit<'_>,
     near: &Near,
     route: &Route,
-    parts: &Parts,
+    (parts, has): (&Parts, Has),
     origin: Origin,
     tick: Tick,
     open: &mut Open,
 ) -> Result<(Passed, Option<u64>), guard::Refusal> {
     let (view, thread, line) = (&near.view, visit.thread, visit.line);
-    let token = parts.headers.get(CALLER).map(HeaderValue::as_bytes);
+    let token = has.caller.then(|| parts.headers.get(CALLER)).flatten().map(HeaderValue::as_bytes);
     let caller = view.policy.caller(origin.client, token);
     let told = caller.and_then(|_| view.known.told(&parts.headers));
     let known = match (caller, told) {
+        (None, _) if !has.cookie => None,
         (None, _) => view.known.visitor(&parts.headers, line.tls),
         (Some(_), told) => told.and_then(|told| told.known),
     };
@@ -315,7 +323,7 @@ fn judge(
         who,
         carried: told.map(|told| told.class),
         path: parts.uri.path(),
-        agent: parts.headers.get(header::USER_AGENT).map(HeaderValue::as_bytes),
+        agent: has.agent.then(|| parts.headers.get(header::USER_AGENT)).flatten().map(HeaderValue::as_bytes),
     };
     let verdict = route.judge(&facts, &thread.shared.meters, tick, fastrand::u64(..));
     open.stamp(Phase::Judged, tick.0);

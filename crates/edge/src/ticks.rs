@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 /// How long a tick is.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
+const TICKS_A_SECOND: u64 = 1000 / TICK.subsec_millis() as u64;
 const NEVER: u32 = u32::MAX;
 
 /// The clock and the alarms of one thread.
@@ -70,7 +71,10 @@ impl Ticks {
 
 /// So many whole ticks, at least one more than the wait is long.
 pub(crate) fn ticks(wait: Duration) -> u32 {
-    u32::try_from(wait.as_millis().div_ceil(TICK.as_millis())).unwrap_or(NEVER / 2).saturating_add(1)
+    // Asked several times a request: numbers of 128 bits, as `as_millis` gives, would be divided by a function of their own.
+    let parts = u64::from(wait.subsec_millis().div_ceil(TICK.subsec_millis()));
+    let all = wait.as_secs().saturating_mul(TICKS_A_SECOND).saturating_add(parts);
+    u32::try_from(all).unwrap_or(NEVER / 2).saturating_add(1)
 }
 
 /// A deadline of one task.

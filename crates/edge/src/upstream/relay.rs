@@ -296,7 +296,7 @@ fn write_head(out: &mut Vec<u8>, parts: &Parts, host: &Host, wishes: &Wishes, fr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::head::examine;
+    use crate::head::{Has, examine};
     use proptest::prelude::*;
 
     const NASTY: [&str; 14] = [
@@ -346,7 +346,8 @@ mod tests {
             }
             let Ok(request) = request.body(()) else { return Ok(()) };
             let mut parts = request.into_parts().0;
-            let Ok((host, wishes)) = examine(&mut parts) else { return Ok(()) };
+            let has = Has::of(&parts.headers);
+            let Ok((host, wishes)) = examine(&mut parts, has) else { return Ok(()) };
             let framing = [Framing::None, Framing::Length(5), Framing::Chunked][framing];
             let mut out = Vec::new();
             write_head(&mut out, &parts, &host, &wishes, framing, &Own::default());

@@ -112,6 +112,10 @@ impl Conn {
             return false;
         }
         let mut byte = [0u8; 1];
+        if let Stream::Plain(socket) = &self.stream {
+            // Without a waker that would be put away for nothing.
+            return socket.try_read(&mut byte).is_err_and(|why| why.kind() == io::ErrorKind::WouldBlock);
+        }
         let mut buf = ReadBuf::new(&mut byte);
         let mut cx = Context::from_waker(Waker::noop());
         Pin::new(&mut self.stream).poll_read(&mut cx, &mut buf).is_pending()

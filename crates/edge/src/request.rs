@@ -40,8 +40,6 @@ const ATTEMPTS_MAX: u32 = 3;
 const UNWANTED_BYTES: u64 = 64 * 1024;
 
 /// Serves one request: at once where it is refused, so that a refusal costs no more than it must.
-// Inlined, so that of the future only what it begins with is moved to its place, and not its three thousand bytes.
-#[inline(always)]
 pub(crate) fn serve(
     thread: &Rc<Thread>,
     line: &Rc<Line>,
@@ -62,7 +60,7 @@ pub(crate) fn serve(
 /// A request on its way, and what it needs on it.
 type Going = (Rc<Thread>, Rc<Line>, Parts, Box<Begun>);
 
-/// One future for both: of two in one, the larger would be moved about for each request.
+/// What became of the beginning: the rest of the way, or the answer that there is already.
 async fn go_on(begun: Result<Going, Response<Body>>) -> Result<Response<Body>, Infallible> {
     match begun {
         Ok((thread, line, mut parts, begun)) => {
@@ -112,7 +110,6 @@ struct Begun {
 }
 
 /// Up to the verdict: what needs neither a server nor a body.
-#[inline(never)]
 #[allow(clippy::result_large_err, reason = "the refusal is what this is made for")]
 fn begin(
     thread: &Rc<Thread>,

@@ -225,7 +225,8 @@ async fn answer(
     if let Err(shed) = &begun.announced {
         return visit.shed(shed, open, busy);
     }
-    let arrival = Arrival { class: passed.class, visitor: passed.number, deadline: route.deadline };
+    let arrival =
+        Arrival { class: passed.class, visitor: passed.number, own: passed.own, deadline: route.deadline };
     let deadline = thread.ticks.after(route.deadline);
     let (held, admitted) = match pool.arrive(tick, arrival).await {
         Ok(held) => held,
@@ -279,6 +280,8 @@ struct Passed {
     visitor: Visitor,
     /// Whether a declared caller asked for it.
     told: bool,
+    /// Whether one asks for itself.
+    own: bool,
     origin: Origin,
 }
 
@@ -328,7 +331,8 @@ fn judge(
         guard::Verdict::Pass { class, visitor: number, quota } => {
             open.class = class;
             let visitor = Visitor { known, class, client };
-            Ok((Passed { class, number, quota, visitor, told: told.is_some(), origin }, known))
+            let own = matches!(who, Who::Caller(_));
+            Ok((Passed { class, number, quota, visitor, told: told.is_some(), own, origin }, known))
         }
         guard::Verdict::Refuse(refusal) => Err(refusal),
     }

@@ -108,6 +108,7 @@ fn main() {
     let arrival = |round: u32| Arrival {
         class: Class::First,
         visitor: u64::from(round),
+        own: false,
         deadline: Duration::from_secs(1),
     };
     let mut tick = 0;

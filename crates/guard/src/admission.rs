@@ -13,6 +13,8 @@ pub struct Arrival {
     pub class: Class,
     /// Whose it is: the number of the [`Verdict`](crate::Verdict).
     pub visitor: u64,
+    /// Whether it is one of our own callers that asks for itself: for whom, nobody knows.
+    pub own: bool,
     /// How long it may take in all from now.
     pub deadline: Duration,
 }
@@ -73,6 +75,8 @@ pub struct Permit {
     pub(crate) serial: u64,
     pub(crate) since: Tick,
     pub(crate) tried: Tried,
+    /// Whose request it is; `None` for an own caller that asks for itself.
+    pub(crate) visitor: Option<u64>,
 }
 
 /// Servers that a request was sent to before.

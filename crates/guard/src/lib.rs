@@ -16,6 +16,7 @@
 //! | [`origin`] | one pool: who goes where, who waits, who comes again |
 //! | [`admission`] | what is said between the edge and a pool |
 //! | `concurrency` | how many requests at once a pool is given |
+//! | `ceiling` | how many a second, when its servers refuse |
 //! | `share` | which visitors are let through when not all can be |
 //! | `queue` | who waits, and who is next |
 //! | `budget` | how often requests may be sent again |
@@ -31,6 +32,7 @@ pub mod admission;
 mod agent;
 mod budget;
 pub mod caller;
+mod ceiling;
 mod chance;
 mod concurrency;
 pub mod facts;

@@ -2,6 +2,7 @@
 
 use crate::admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Tried, Woken};
 use crate::budget::Budget;
+use crate::ceiling::Ceiling;
 use crate::chance::Chance;
 use crate::concurrency::{Concurrency, WINDOW};
 use crate::facts::Class;
@@ -30,6 +31,7 @@ const RETRY_AFTER_MOST: f64 = 60.0;
 pub struct Origin {
     pool: Pool,
     concurrency: Concurrency,
+    ceiling: Ceiling,
     shares: Shares,
     queue: Queue,
     budget: Budget,
@@ -55,6 +57,7 @@ impl Origin {
         let mut chance = Chance::new(seed);
         let mut origin = Self {
             concurrency: Concurrency::new(pool.begin, tick),
+            ceiling: Ceiling::new(tick),
             shares: Shares::new(chance.next(), tick),
             queue: Queue::default(),
             budget: Budget::new(),
@@ -106,11 +109,12 @@ impl Origin {
     pub fn admit(&mut self, tick: Tick, arrival: Arrival) -> Admission {
         self.turn(tick);
         let class = arrival.class;
+        let visitor = (!arrival.own).then_some(arrival.visitor);
         if !self.pool.has_servers() {
             return Admission::Shed(self.shed(class, ShedWhy::NoServer));
         }
         if !self.queue.before(class)
-            && let Some(permit) = self.take(Tried::default(), tick)
+            && let Some(permit) = self.take(Tried::default(), visitor, tick)
         {
             self.queue.passed(class);
             self.budget.request();
@@ -118,7 +122,7 @@ impl Origin {
         }
         self.pressed = true;
         let until = tick.after(self.wait_most(class).min(arrival.deadline / 5));
-        match self.queue.push(class, until, self.waiting_most(), tick) {
+        match self.queue.push(class, visitor, until, self.waiting_most(), tick) {
             Some(ticket) => Admission::Wait(ticket),
             None => Admission::Shed(self.shed(class, ShedWhy::Overload)),
         }
@@ -150,7 +154,7 @@ impl Origin {
         if !self.budget.pay() {
             return None;
         }
-        self.take(tried, tick)
+        self.take(tried, permit.visitor, tick)
     }
 
     /// Time went by. To be called at [`Origin::next`].
@@ -162,7 +166,8 @@ impl Origin {
     /// When [`Origin::tick`] is to be called at the latest: within a tenth of a second, sooner when somebody waits.
     #[must_use]
     pub fn next(&self) -> Tick {
-        self.queue.next().max(self.swept.after(SWEEP)).min(self.turned.after(WINDOW))
+        let free = if self.queue.len() > 0 { self.ceiling.next() } else { Tick::NEVER };
+        self.queue.next().max(self.swept.after(SWEEP)).min(free).min(self.turned.after(WINDOW))
     }
 
     /// What became of those that waited, each told once. To be asked after every other call.
@@ -217,32 +222,50 @@ impl Origin {
     }
 
     fn overloaded(&self) -> bool {
-        self.shares.cut() || self.queue.len() > 0 || self.working() >= self.limit()
+        self.shares.cut()
+            || self.ceiling.rate().is_some()
+            || self.queue.len() > 0
+            || self.working() >= self.limit()
     }
 
-    /// How long one may wait. Before a slow server, where a permit is rarely free, those who go first get the time that it
-    /// takes; they are few.
+    /// Requests a second that may go through: what goes through at once, and what servers do not refuse.
+    fn drain(&self) -> Option<f64> {
+        match (self.concurrency.drain(), self.ceiling.rate()) {
+            (Some(drain), Some(ceiling)) => Some(drain.min(ceiling)),
+            (drain, ceiling) => drain.or(ceiling),
+        }
+    }
+
+    /// How long one may wait. Before a slow server, or where little may go through, a permit is rarely free: those who go
+    /// first get the time that it takes; they are few.
     fn wait_most(&self, class: Class) -> Duration {
-        if class <= Class::Known { WAIT_MOST.max(self.concurrency.usual() / 2) } else { WAIT_MOST }
+        if class > Class::Known {
+            return WAIT_MOST;
+        }
+        let each = self.ceiling.rate().map_or(0.0, |rate| 2.0 / rate);
+        WAIT_MOST.max(self.concurrency.usual() / 2).max(Duration::from_secs_f64(each.min(1.0)))
     }
 
     /// As many may wait in one class as could be served in twice the time that they may.
     fn waiting_most(&self) -> usize {
-        let served = self.concurrency.drain().map_or(0.0, |drain| 2.0 * drain * WAIT_MOST.as_secs_f64());
+        let served = self.drain().map_or(0.0, |drain| 2.0 * drain * WAIT_MOST.as_secs_f64());
         (served as usize).max(self.limit() as usize).max(8)
     }
 
-    fn take(&mut self, tried: Tried, tick: Tick) -> Option<Permit> {
+    fn take(&mut self, tried: Tried, visitor: Option<u64>, tick: Tick) -> Option<Permit> {
         while self.going_on.front().is_some_and(|until| *until <= tick) {
             self.going_on.pop_front();
         }
-        if self.working() >= self.limit() {
+        if self.working() >= self.limit() || !self.ceiling.take(tick) {
             return None;
         }
-        let (server, serial) = self.pool.pick(tried, &mut self.chance, tick)?;
+        let Some((server, serial)) = self.pool.pick(tried, &mut self.chance, tick) else {
+            self.ceiling.put_back();
+            return None;
+        };
         self.inflight += 1;
         self.concurrency.working(self.working(), tick);
-        Some(Permit { server, serial, since: tick, tried })
+        Some(Permit { server, serial, since: tick, tried, visitor })
     }
 
     /// Books what came of a permit. Whether another server may be asked instead.
@@ -267,6 +290,9 @@ impl Origin {
                 if *status < 500 && *status != 429 {
                     self.concurrency.took(*latency);
                 }
+                if let Some(visitor) = permit.visitor {
+                    self.ceiling.answered(visitor, *status);
+                }
                 self.pool.answered(permit.serial, *latency, *status, tick);
             }
             Outcome::Failed(failure) => {
@@ -286,6 +312,9 @@ impl Origin {
 
     /// Windows that are over are judged.
     fn turn(&mut self, tick: Tick) {
+        if self.ceiling.alarmed() {
+            self.ceiling.turn(self.shares.cut(), self.concurrency.usual(), tick);
+        }
         if tick.since(self.turned) < WINDOW {
             return;
         }
@@ -294,7 +323,9 @@ impl Origin {
         self.concurrency.turn(tick);
         self.concurrency.count(tick);
         self.resize();
-        self.shares.turn(self.concurrency.drain(), self.pressed, tick);
+        self.ceiling.turn(self.shares.cut(), self.concurrency.usual(), tick);
+        let pressed = self.pressed || self.ceiling.rate().is_some();
+        self.shares.turn(self.drain(), pressed, tick);
         self.pressed = self.queue.len() > 0;
     }
 
@@ -307,6 +338,9 @@ impl Origin {
         let serving = self.pool.serving();
         if serving > 0.0 && serving < self.serving {
             self.concurrency.shrink_to(serving / self.serving);
+        }
+        if serving > 0.0 && self.serving > 0.0 && serving != self.serving {
+            self.ceiling.scale(serving / self.serving);
         }
         if serving > 0.0 {
             self.serving = serving;
@@ -333,9 +367,10 @@ impl Origin {
             self.turn_away(&all, ShedWhy::NoServer);
         }
         while self.queue.len() > 0
-            && let Some(permit) = self.take(Tried::default(), tick)
+            && let Some(mut permit) = self.take(Tried::default(), None, tick)
         {
-            if let Some(ticket) = self.queue.pop(tick) {
+            if let Some((ticket, visitor)) = self.queue.pop(tick) {
+                permit.visitor = visitor;
                 self.budget.request();
                 self.woken.push((ticket, Woken::Go(permit)));
             }
@@ -351,7 +386,7 @@ impl Origin {
 
     /// When to come again: as many seconds as it takes to answer what came in one, and up to half as many more.
     fn shed(&mut self, class: Class, why: ShedWhy) -> Shed {
-        let wait = match (why, self.concurrency.drain()) {
+        let wait = match (why, self.drain()) {
             (ShedWhy::NoServer, _) | (_, None) => NO_SERVER,
             (_, Some(drain)) => self.shares.excess(class, drain).clamp(1.0, RETRY_AFTER_MOST),
         };

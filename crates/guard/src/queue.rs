@@ -22,8 +22,8 @@ pub(crate) struct Queue {
 
 #[derive(Clone, Debug, Default)]
 struct Lane {
-    /// When each has waited long enough, in the order in which they came.
-    waiting: BTreeMap<Ticket, Tick>,
+    /// When each has waited long enough, in the order in which they came, and which visitor it is.
+    waiting: BTreeMap<Ticket, (Tick, Option<u64>)>,
     /// When it was empty last.
     empty: Tick,
 }
@@ -39,7 +39,14 @@ impl Queue {
     }
 
     /// Lets somebody wait until a tick; `None` when so many wait already.
-    pub(crate) fn push(&mut self, class: Class, until: Tick, most: usize, now: Tick) -> Option<Ticket> {
+    pub(crate) fn push(
+        &mut self,
+        class: Class,
+        visitor: Option<u64>,
+        until: Tick,
+        most: usize,
+        now: Tick,
+    ) -> Option<Ticket> {
         let lane = &mut self.lanes[class as usize];
         if lane.waiting.len() >= most {
             return None;
@@ -49,7 +56,7 @@ impl Queue {
         }
         self.issued += 1;
         let ticket = Ticket(self.issued << 2 | class as u64);
-        lane.waiting.insert(ticket, until);
+        lane.waiting.insert(ticket, (until, visitor));
         self.soonest = Some(self.soonest.map_or(until, |soonest| soonest.min(until)));
         Some(ticket)
     }
@@ -65,8 +72,8 @@ impl Queue {
             if class == Class::First { 0 } else { self.without_newcomer.saturating_add(1) };
     }
 
-    /// Who is next.
-    pub(crate) fn pop(&mut self, now: Tick) -> Option<Ticket> {
+    /// Who is next, and which visitor it is.
+    pub(crate) fn pop(&mut self, now: Tick) -> Option<(Ticket, Option<u64>)> {
         let first = Class::First as usize;
         let newcomer = self.without_newcomer + 1 >= NEWCOMER_EVERY && !self.lanes[first].waiting.is_empty();
         let class =
@@ -75,14 +82,15 @@ impl Queue {
         let lane = &mut self.lanes[class];
         // Who has waited for long will leave soon: while the queue does not empty, the newest has the best chance.
         let newest = now.since(lane.empty) > WINDOW;
-        let (ticket, _) = if newest { lane.waiting.pop_last()? } else { lane.waiting.pop_first()? };
-        Some(ticket)
+        let (ticket, (_, visitor)) =
+            if newest { lane.waiting.pop_last()? } else { lane.waiting.pop_first()? };
+        Some((ticket, visitor))
     }
 
     /// Takes out all who have waited long enough.
     pub(crate) fn expire(&mut self, now: Tick, mut out: impl FnMut(Ticket)) {
         for lane in &mut self.lanes {
-            lane.waiting.retain(|ticket, until| {
+            lane.waiting.retain(|ticket, (until, _)| {
                 let stays = *until > now;
                 if !stays {
                     out(*ticket);
@@ -90,7 +98,8 @@ impl Queue {
                 stays
             });
         }
-        self.soonest = self.lanes.iter().flat_map(|lane| lane.waiting.values().copied()).min();
+        self.soonest =
+            self.lanes.iter().flat_map(|lane| lane.waiting.values().map(|(until, _)| *until)).min();
     }
 
     /// Takes out everybody.
@@ -118,7 +127,7 @@ mod tests {
     const NOW: Tick = Tick(1_000_000);
 
     fn push(queue: &mut Queue, class: Class, at: Tick) -> Ticket {
-        queue.push(class, at.after(WINDOW), 100, at).unwrap()
+        queue.push(class, Some(7), at.after(WINDOW), 100, at).unwrap()
     }
 
     #[test]
@@ -127,7 +136,7 @@ mod tests {
         let pushed: Vec<Ticket> = [Class::Bot, Class::First, Class::Known, Class::Known, Class::Urgent]
             .map(|class| push(&mut queue, class, NOW))
             .into();
-        let popped: Vec<Ticket> = std::iter::from_fn(|| queue.pop(NOW)).collect();
+        let popped: Vec<Ticket> = std::iter::from_fn(|| queue.pop(NOW).map(|(ticket, _)| ticket)).collect();
         assert_eq!(popped, [pushed[4], pushed[2], pushed[3], pushed[1], pushed[0]]);
         assert_eq!(queue.next(), Tick::NEVER);
     }
@@ -138,7 +147,7 @@ mod tests {
         let old = push(&mut queue, Class::First, NOW);
         let later = NOW.after(WINDOW * 2);
         let new = push(&mut queue, Class::First, later);
-        assert_eq!(queue.pop(later), Some(new));
+        assert_eq!(queue.pop(later), Some((new, Some(7))));
         let mut late = Vec::new();
         queue.expire(later, |ticket| late.push(ticket));
         assert_eq!(late, [old]);
@@ -151,15 +160,17 @@ mod tests {
             push(&mut queue, Class::Known, NOW);
             push(&mut queue, Class::First, NOW);
         }
-        let newcomers = (0..60).filter(|_| queue.pop(NOW).map(class_of) == Some(Class::First)).count();
+        let newcomers = (0..60)
+            .filter(|_| queue.pop(NOW).map(|(ticket, _)| class_of(ticket)) == Some(Class::First))
+            .count();
         assert_eq!(newcomers, 3);
     }
 
     #[test]
     fn nobody_is_let_in_beyond_the_bound_and_whoever_left_is_not_called() {
         let mut queue = Queue::default();
-        let first = queue.push(Class::Known, NOW, 1, NOW).unwrap();
-        assert_eq!(queue.push(Class::Known, NOW, 1, NOW), None);
+        let first = queue.push(Class::Known, Some(7), NOW, 1, NOW).unwrap();
+        assert_eq!(queue.push(Class::Known, Some(7), NOW, 1, NOW), None);
         assert!(queue.remove(first) && !queue.remove(first));
         assert_eq!(queue.pop(NOW), None);
     }

@@ -78,7 +78,7 @@ impl History {
             Step::Arrives(class, visitor, millis) => {
                 let class = Class::ALL[usize::from(class)];
                 let deadline = Duration::from_millis(millis);
-                match self.origin.arrive(Tick(self.now), Arrival { class, visitor, deadline }) {
+                match self.origin.arrive(Tick(self.now), Arrival { class, visitor, own: false, deadline }) {
                     Admission::Go(permit) => self.go(permit, true),
                     Admission::Wait(ticket) => {
                         // Those who go first may wait half of what is usual, where that is more.

@@ -11,5 +11,6 @@ mod histories;
 mod judge;
 mod onset;
 mod pools;
+mod refusals;
 mod surge;
 mod world;

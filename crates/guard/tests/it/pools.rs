@@ -39,8 +39,12 @@ impl Asked {
 
     fn go(&mut self) -> Option<Permit> {
         self.visitor += 1;
-        let arrival =
-            Arrival { class: Class::Known, visitor: self.visitor, deadline: Duration::from_secs(1) };
+        let arrival = Arrival {
+            class: Class::Known,
+            visitor: self.visitor,
+            own: false,
+            deadline: Duration::from_secs(1),
+        };
         match self.origin.arrive(Tick(self.now), arrival) {
             Admission::Go(permit) => Some(permit),
             Admission::Wait(ticket) => {
@@ -260,7 +264,7 @@ fn only_draining_servers_are_no_servers() {
     pool.servers[0].drain = true;
     pool.servers[1].drain = true;
     let mut asked = Asked::new(&pool);
-    let arrival = Arrival { class: Class::Urgent, visitor: 1, deadline: Duration::from_secs(1) };
+    let arrival = Arrival { class: Class::Urgent, visitor: 1, own: false, deadline: Duration::from_secs(1) };
     let Admission::Shed(shed) = asked.origin.arrive(Tick(0), arrival) else { panic!() };
     assert_eq!(shed.why, ShedWhy::NoServer);
 }
@@ -428,7 +432,7 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
     pool.begin = 2;
     let mut asked = Asked::new(&pool);
     let (one, other) = (asked.go().unwrap(), asked.go().unwrap());
-    let arrival = Arrival { class: Class::Known, visitor: 9, deadline: Duration::from_secs(1) };
+    let arrival = Arrival { class: Class::Known, visitor: 9, own: false, deadline: Duration::from_secs(1) };
     let Admission::Wait(_) = asked.origin.arrive(Tick(asked.now), arrival) else { panic!() };
     assert!(asked.origin.retry(Tick(asked.now), one, Outcome::Failed(Failure::Reset)).is_none());
     assert_eq!(asked.origin.woken().count(), 1);

@@ -4,7 +4,7 @@
 //! what nobody waits for. Clients wait a second, and try three times. Known visitors ask for six tenths of the capacity.
 //! `cargo test -p guard --test it surge -- --nocapture` prints the table.
 
-use crate::world::{SEC, ServerShape, Story, Surge, World};
+use crate::world::{Refuses, SEC, ServerShape, Story, Surge, World};
 use std::time::Duration;
 
 const FAST: ServerShape = ServerShape { permits: 10, service: 50_000, varies: false };
@@ -14,6 +14,7 @@ pub(crate) fn surge(server: ServerShape, times: f64) -> Surge {
     let to = if times > 1_000.0 { 14 } else { 30 };
     Surge {
         server,
+        refuses: Refuses::Nothing,
         known: 0.6,
         quiet: 0.2,
         flood: times - 0.6,
@@ -31,7 +32,7 @@ pub(crate) fn surge(server: ServerShape, times: f64) -> Surge {
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what people run this for")]
-fn run(surge: Surge, times: f64) -> Story {
+pub(crate) fn run(surge: Surge, times: f64) -> Story {
     let mut story = World::run(surge);
     println!(
         "{times:>6} times: goodput {:.3}, known {:.3} (at once {:.3}), newcomers {:.4}, p99 {} ms, normal after {:?}, {} tries",

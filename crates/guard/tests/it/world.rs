@@ -23,9 +23,24 @@ impl ServerShape {
     }
 }
 
+/// What a server refuses at once, whatever it could do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refuses {
+    /// Nothing.
+    Nothing,
+    /// What is beyond so many a second.
+    Beyond(f64),
+    /// What is beyond so many within the last so many tenths of a second, refused ones counted too: one more than it bears a
+    /// second, and nobody is served.
+    Counting(f64, usize),
+    /// Everything, between two instants.
+    All(u64, u64),
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Surge {
     pub(crate) server: ServerShape,
+    pub(crate) refuses: Refuses,
     /// Requests a second of known visitors, as part of the capacity.
     pub(crate) known: f64,
     /// Requests a second of all others, as part of the capacity: in quiet times and in the surge.
@@ -65,6 +80,16 @@ impl Served {
     }
 }
 
+impl Surge {
+    /// What can be answered a second.
+    pub(crate) fn capacity(&self) -> f64 {
+        match self.refuses {
+            Refuses::Nothing | Refuses::All(..) => self.server.capacity(),
+            Refuses::Beyond(rate) | Refuses::Counting(rate, _) => rate,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Story {
     pub(crate) known: Served,
@@ -78,6 +103,7 @@ pub(crate) struct Story {
     pub(crate) limits: Vec<u32>,
     pub(crate) attempts: u64,
     pub(crate) sent: u64,
+    pub(crate) refused: u64,
 }
 
 impl Story {
@@ -85,7 +111,7 @@ impl Story {
     pub(crate) fn goodput(&self, surge: &Surge) -> f64 {
         let slots = (surge.from / SLOT) as usize..(surge.to / SLOT) as usize;
         let secs = (surge.to - surge.from) as f64 / 1e6;
-        f64::from(self.good[slots].iter().sum::<u32>()) / secs / surge.server.capacity()
+        f64::from(self.good[slots].iter().sum::<u32>()) / secs / surge.capacity()
     }
 
     pub(crate) fn p99(&mut self) -> u64 {
@@ -105,12 +131,15 @@ impl Story {
 
 pub(crate) const SLOT: u64 = SEC;
 const DEADLINE: u64 = SEC;
+/// How long a server takes to refuse.
+const REFUSAL: u64 = 2_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Happens {
     Comes(Kind),
     Tries(u32),
     Answers(u32, u64),
+    Refuses(u32, u64),
     GivesUp(u32, u32),
     Ticks,
     Changes,
@@ -147,6 +176,7 @@ pub(crate) struct World {
     origin: Origin,
     busy: u32,
     line: VecDeque<(u32, u64)>,
+    limit: Limit,
     dice: u64,
     /// When the edge gets no processor.
     stall: (u64, u64),
@@ -167,6 +197,44 @@ pub(crate) fn pool(servers: &[&str], begin: u32) -> Pool {
     }
 }
 
+/// How a server knows that it was asked too often.
+#[derive(Debug, Default)]
+struct Limit {
+    tokens: f64,
+    filled: u64,
+    /// Calls in each tenth of a second that still counts, the latest last.
+    tenths: VecDeque<(u64, u32)>,
+}
+
+impl Limit {
+    fn refuses(&mut self, what: Refuses, now: u64) -> bool {
+        match what {
+            Refuses::Nothing => false,
+            Refuses::All(from, to) => (from..to).contains(&now),
+            Refuses::Beyond(rate) => {
+                let more = rate * (now - self.filled) as f64 / 1e6;
+                self.tokens = (self.tokens + more).min((rate / 10.0).max(2.0));
+                self.filled = now;
+                let enough = self.tokens >= 1.0;
+                self.tokens -= f64::from(u8::from(enough));
+                !enough
+            }
+            Refuses::Counting(rate, tenths) => {
+                let tenth = now / (SEC / 10);
+                match self.tenths.back_mut().filter(|(at, _)| *at == tenth) {
+                    Some((_, count)) => *count += 1,
+                    None => self.tenths.push_back((tenth, 1)),
+                }
+                while self.tenths.front().is_some_and(|(at, _)| at + tenths as u64 <= tenth) {
+                    self.tenths.pop_front();
+                }
+                let asked: u32 = self.tenths.iter().map(|(_, count)| count).sum();
+                f64::from(asked) > rate * tenths as f64 / 10.0
+            }
+        }
+    }
+}
+
 impl World {
     pub(crate) fn run(surge: Surge) -> Story {
         let mut world = Self {
@@ -181,6 +249,7 @@ impl World {
             origin: Origin::new(&pool(&["10.0.0.1:80"], 8), Tick(0), surge.seed),
             busy: 0,
             line: VecDeque::new(),
+            limit: Limit::default(),
             dice: surge.seed,
             stall: (0, 0),
             story: Story::default(),
@@ -238,6 +307,7 @@ impl World {
             Happens::Comes(kind) => self.comes(kind),
             Happens::Tries(id) => self.tries(id),
             Happens::Answers(id, began) => self.answers(id, began),
+            Happens::Refuses(id, began) => self.refused(id, began),
             Happens::GivesUp(id, tries) => self.gives_up(id, tries),
             Happens::Ticks => {
                 self.origin.tick(Tick(self.now));
@@ -261,7 +331,7 @@ impl World {
     }
 
     fn comes(&mut self, kind: Kind) {
-        let capacity = self.surge.server.capacity();
+        let capacity = self.surge.capacity();
         let rate = match kind {
             Kind::Known => self.surge.known * capacity,
             Kind::Other if self.in_surge(self.now) => self.surge.flood * capacity,
@@ -324,7 +394,7 @@ impl World {
             Kind::Other | Kind::Flow => Class::First,
         };
         let visitor = if self.surge.random { other } else { request.visitor };
-        let arrival = Arrival { class, visitor, deadline: Duration::from_micros(DEADLINE) };
+        let arrival = Arrival { class, visitor, own: false, deadline: Duration::from_micros(DEADLINE) };
         let tries = request.tries;
         match self.origin.arrive(Tick(now), arrival) {
             Admission::Go(permit) => {
@@ -350,8 +420,21 @@ impl World {
         if let Some(request) = self.requests.get_mut(&id) {
             request.permit = Some(permit);
         }
-        self.line.push_back((id, began));
-        self.work();
+        if self.limit.refuses(self.surge.refuses, began) {
+            self.at(began + REFUSAL, Happens::Refuses(id, began));
+        } else {
+            self.line.push_back((id, began));
+            self.work();
+        }
+    }
+
+    fn refused(&mut self, id: u32, began: u64) {
+        let Some(request) = self.requests.get_mut(&id) else { return };
+        let Some(permit) = request.permit.take_if(|permit| permit.since() == Tick(began)) else { return };
+        let latency = Duration::from_micros(self.now - began);
+        self.story.refused += 1;
+        self.origin.done(Tick(self.now), permit, Outcome::Answered { latency, status: 503 });
+        self.fails(id);
     }
 
     fn work(&mut self) {

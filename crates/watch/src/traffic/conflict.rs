@@ -15,8 +15,9 @@ const REFUSALS_MIN: u64 = 10;
 const PERCENT_MIN: u64 = 50;
 /// Seen this often in a row, so that one burst is not called a fight.
 const SEEN_MIN: u32 = 2;
-/// Over when hardly any refusal hit it for so long.
-const CALM: Duration = Duration::from_secs(10);
+/// Over when hardly any refusal hit it for so long: the edge holds back those for whom a caller is refused, and tries again
+/// after a while whether more may be let through.
+const CALM: Duration = Duration::from_secs(30);
 const CALM_REFUSALS: u64 = 2;
 
 /// What was counted of one service since boot.

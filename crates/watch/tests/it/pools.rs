@@ -20,7 +20,7 @@ fn limits_that_fight_are_named_with_the_trace_that_shows_them() {
     -- they fight
     12:00:22 + service.api refuses its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api); the proof: mainstay trace 4bf92f35 [Breaks since 12:00:20] 26 of 28 refusals with 429 in 10 s hit auth-web: 0 by the edge's limits, 28 by servers in all
     -- they are mended
-    12:01:40 - finding-1
+    12:02:00 - finding-1
     ");
     w.restart();
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// Refusals are counted over so long.
 const SPAN: Duration = Duration::from_secs(10);
-/// Fewer refusals than this in that time say nothing.
-const REFUSALS_MIN: u64 = 10;
+/// Fewer refusals than this in that time say nothing. There are few where the edge holds the visitors back.
+const REFUSALS_MIN: u64 = 5;
 /// One caller is hit when it gets this share of them.
 const PERCENT_MIN: u64 = 50;
 /// Seen this often in a row, so that one burst is not called a fight.

@@ -29,7 +29,8 @@ fn limits_that_fight_are_named_with_the_trace_that_shows_them() {
 fn not_every_refusal_is_a_fight() {
     for (caller, count, others, expected, why) in [
         ("auth-web", 13, 1, Some((2, Weight::Breaks)), "nearly all hit our own front end"),
-        ("auth-web", 2, 1, Some((5, Weight::Breaks)), "few, but most of them"),
+        ("auth-web", 2, 1, Some((3, Weight::Breaks)), "few, but most of them"),
+        ("auth-web", 1, 0, Some((6, Weight::Breaks)), "very few, but all of them, again and again"),
         ("auth-web", 5, 50, None, "visitors are refused, and our own with them"),
         ("auth-web", 0, 50, None, "only visitors are"),
         ("nightly", 20, 0, Some((2, Weight::Warns)), "a job that serves no visitor"),

@@ -10,7 +10,7 @@
 //! bears. Then it rises: quickly to what was proven, slowly about there, quickly again beyond, since then it is another
 //! server. After each collapse it waits four times as long at what was proven before it tries more. It is gone when nobody is
 //! held back. When taking off does not help for long, the refusals have nothing to do with how much is asked - a part of the
-//! service that is switched off - and become what is usual.
+//! service that is switched off - and become what is usual; soon, where no more was asked than usual when they began.
 
 use crate::chance::mix;
 use crate::concurrency::WINDOW;
@@ -43,8 +43,11 @@ const PATIENCE_MOST: f64 = 8.0;
 const COLLAPSE: f64 = 0.3;
 /// Nobody was held back for so long: gone.
 const UNBOUND: Duration = Duration::from_secs(2);
-/// So long taking off did not help.
+/// So long taking off did not help, and where no more was asked than usual.
 const IN_VAIN: Duration = Duration::from_secs(20);
+const IN_VAIN_UNASKED: Duration = Duration::from_secs(4);
+/// So many times the usual are more than usual.
+const MORE: f64 = 1.3;
 
 /// The ceiling of one pool.
 #[derive(Clone, Debug)]
@@ -58,6 +61,12 @@ pub(crate) struct Ceiling {
     useful: u32,
     short: f64,
     long: f64,
+    /// All answers in this window, and a second: of late, and for longer while nobody was held back.
+    asked: u32,
+    asks: f64,
+    usual: f64,
+    /// Whether more was asked than usual when the ceiling came.
+    more: bool,
     /// For how long that was counted, in seconds.
     age: f64,
     served: Visitors,
@@ -103,6 +112,10 @@ impl Ceiling {
             useful: 0,
             short: 0.0,
             long: 0.0,
+            asked: 0,
+            asks: 0.0,
+            usual: 0.0,
+            more: false,
             age: 0.0,
             served: Visitors::default(),
             refused: Visitors::default(),
@@ -128,6 +141,7 @@ impl Ceiling {
 
     /// A server answered a visitor.
     pub(crate) fn answered(&mut self, visitor: u64, status: u16) {
+        self.asked = self.asked.saturating_add(1);
         match status {
             429 | 503 => self.refused.add(visitor),
             500.. => {}
@@ -142,10 +156,14 @@ impl Ceiling {
     pub(crate) fn alarmed(&self) -> bool {
         let refused = self.late.1 + f64::from(self.refused.new);
         let all = refused + self.late.0 + f64::from(self.served.new);
-        self.rate.is_infinite()
-            && refused >= VISITORS_LEAST
-            && refused >= (REFUSED * (1.0 - self.own) + self.own) * all
-            && self.own < 1.0
+        self.rate.is_infinite() && self.too_many(refused, all)
+    }
+
+    /// Whether so many of all are refused beyond what is usual that it is no chance.
+    fn too_many(&self, refused: f64, all: f64) -> bool {
+        let own = self.own * all;
+        let chance = 3.0 * (own * (1.0 - self.own)).sqrt();
+        refused >= VISITORS_LEAST && self.own < 1.0 && refused - own >= chance.max(REFUSED * (all - own))
     }
 
     /// Takes one request's worth, if there is one.
@@ -213,9 +231,10 @@ impl Ceiling {
         }
         let share = if self.own < 1.0 { ((share - self.own) / (1.0 - self.own)).max(0.0) } else { 0.0 };
         if self.rate.is_infinite() {
-            if share >= REFUSED && self.late.1 >= VISITORS_LEAST {
+            if self.too_many(self.late.1, all) {
                 self.fill(now);
                 self.bound = now;
+                self.more = self.asks >= MORE * self.usual;
                 // Of what kind the servers are is not known yet, and all that is too much makes it worse.
                 self.fall(0.5 * self.long.min(self.short), now);
             }
@@ -238,12 +257,18 @@ impl Ceiling {
 
     /// What was answered in so many seconds.
     fn count(&mut self, secs: f64, now: Tick) {
-        let useful = f64::from(std::mem::take(&mut self.useful)) / secs;
+        // Those who are refused however little is asked are answered as usefully as they can be.
+        let useful = f64::from(std::mem::take(&mut self.useful)) / secs / (1.0 - self.own).max(0.1);
         // The fewer, the longer it takes to believe it.
         let span_secs = (ANSWERS / self.long.max(0.1)).clamp(SHORT_SECS, 4.0 * SHORT_SECS);
         self.age += secs;
         self.short += (1.0 - (-secs / span_secs.min(self.age)).exp()) * (useful - self.short);
         self.long += (1.0 - (-secs / LONG_SECS.min(self.age)).exp()) * (useful - self.long);
+        let asked = f64::from(std::mem::take(&mut self.asked)) / secs;
+        self.asks += (1.0 - (-secs / span_secs.min(self.age)).exp()) * (asked - self.asks);
+        if self.rate.is_infinite() {
+            self.usual += (1.0 - (-secs / LONG_SECS.min(self.age)).exp()) * (asked - self.usual);
+        }
         let falls = matches!(self.phase, Phase::Falls(..)) && self.rate.is_finite();
         let fade = if falls { 1.0 } else { (-2.0 * secs / span_secs).exp() };
         let (served, refused) = (f64::from(self.served.count()), f64::from(self.refused.count()));
@@ -260,8 +285,12 @@ impl Ceiling {
     /// It falls: whether it is low enough, or was lowered in vain.
     fn falling(&mut self, (began, collapsed): (Tick, bool), clear: bool, share: f64, now: Tick) {
         let of_all = self.fallen.1 / (self.fallen.0 + self.fallen.1).max(1.0);
-        if now.since(self.fell) >= IN_VAIN && of_all >= REFUSED {
-            self.own = of_all;
+        let in_vain = if self.more { IN_VAIN } else { IN_VAIN_UNASKED };
+        if now.since(self.fell) >= in_vain && of_all >= REFUSED {
+            // Chance had its part in it.
+            self.own = (of_all + (of_all / (self.fallen.0 + self.fallen.1)).sqrt()).min(1.0);
+            self.late = (0.0, 0.0);
+            self.patience = PATIENCE;
             self.lift(now);
         } else if clear && share <= FEW {
             let patience = if collapsed {

@@ -61,7 +61,7 @@ pub(crate) struct Ceiling {
     useful: u32,
     short: f64,
     long: f64,
-    /// All answers in this window, and a second: of late, and for longer while nobody was held back.
+    /// Requests in this window, and a second: of late, and for longer while nobody was held back.
     asked: u32,
     asks: f64,
     usual: f64,
@@ -139,9 +139,13 @@ impl Ceiling {
         self.rate.is_finite().then_some(self.rate)
     }
 
+    /// A request came, whatever becomes of it.
+    pub(crate) fn asked(&mut self) {
+        self.asked = self.asked.saturating_add(1);
+    }
+
     /// A server answered a visitor.
     pub(crate) fn answered(&mut self, visitor: u64, status: u16) {
-        self.asked = self.asked.saturating_add(1);
         match status {
             429 | 503 => self.refused.add(visitor),
             500.. => {}
@@ -220,7 +224,7 @@ impl Ceiling {
         }
         self.turned = now;
         let secs = span.as_secs_f64().max(0.001);
-        self.count(secs, now);
+        self.count(secs, cut, now);
         if cut && self.rate.is_finite() {
             self.bound = now;
         }
@@ -255,8 +259,8 @@ impl Ceiling {
         }
     }
 
-    /// What was answered in so many seconds.
-    fn count(&mut self, secs: f64, now: Tick) {
+    /// What was asked and answered in so many seconds.
+    fn count(&mut self, secs: f64, cut: bool, now: Tick) {
         // Those who are refused however little is asked are answered as usefully as they can be.
         let useful = f64::from(std::mem::take(&mut self.useful)) / secs / (1.0 - self.own).max(0.1);
         // The fewer, the longer it takes to believe it.
@@ -266,7 +270,7 @@ impl Ceiling {
         self.long += (1.0 - (-secs / LONG_SECS.min(self.age)).exp()) * (useful - self.long);
         let asked = f64::from(std::mem::take(&mut self.asked)) / secs;
         self.asks += (1.0 - (-secs / span_secs.min(self.age)).exp()) * (asked - self.asks);
-        if self.rate.is_infinite() {
+        if self.rate.is_infinite() && !cut {
             self.usual += (1.0 - (-secs / LONG_SECS.min(self.age)).exp()) * (asked - self.usual);
         }
         let falls = matches!(self.phase, Phase::Falls(..)) && self.rate.is_finite();

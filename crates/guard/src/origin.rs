@@ -98,6 +98,7 @@ impl Origin {
     /// When it is not among those that are let through.
     pub fn announce(&mut self, tick: Tick, class: Class, visitor: u64) -> Result<(), Shed> {
         self.turn(tick);
+        self.ceiling.asked();
         let lucky = self.shares.lucky(class, visitor, tick);
         if !self.pool.has_servers() {
             return Err(self.shed(class, ShedWhy::NoServer));

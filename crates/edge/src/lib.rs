@@ -10,11 +10,11 @@
 //! | `listen`, `accept` | doors; a connection's place, its PROXY header, its protocol |
 //! | `proxy_protocol` | its header: bytes in, address out |
 //! | `serve`, `line`, `stream` | a connection from its first byte to its last, parked while idle |
-//! | `request` | one request: examined, judged, admitted, relayed, answered |
+//! | `request` | one request: examined, judged, admitted, relayed; `visit`: what it is answered |
 //! | `head`, `forwarded`, `known` | smuggling and hop-by-hop rules; who asks behind hops; known visitors and own callers |
 //! | `refuse`, `body` | small honest pages; what follows the head |
 //! | `content` | a request's body: read before a server's place is held, where it is short |
-//! | `upstream` | towards servers: HTTP/1.1 in the visitor's own task, HTTP/2 by hyper |
+//! | `upstream` | towards servers: HTTP/1.1 in the visitor's own task, HTTP/2 by the crate below hyper |
 //! | `tunnel` | after a 101 |
 //! | `pool`, `health` | guard's origin behind a lock, those that wait; checks of health, names looked up |
 //! | `tls` | certificates by name, followed as files change; servers' certificates judged |

@@ -1,6 +1,8 @@
 //! One request: from its head to the head of its answer.
 
-use crate::body::{Body, End};
+mod visit;
+
+use crate::body::Body;
 use crate::content::Content;
 use crate::forwarded::{self, Origin};
 use crate::head::{self, Has, Host, Wishes};
@@ -10,15 +12,15 @@ use crate::own::Own;
 use crate::pool::Held;
 use crate::refuse::{self, Refusal};
 use crate::seeing::id::{TRACESTATE, TRACESTATE_BYTES_MAX};
-use crate::seeing::{self, Ids, Open, Phase, Verdict};
+use crate::seeing::{self, Ids, Open, Phase};
 use crate::thread::{Homes, Near, Thread};
 use crate::ticks::ticks;
 use crate::tunnel;
 use crate::upstream::h1::codec::Framing;
 use crate::upstream::relay::{Ask, Got};
 use crate::upstream::trouble::Trouble;
-use guard::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Tick, Who};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use guard::{Arrival, Class, Facts, Quota, Route, Shed, ShedWhy, Tick, Who};
+use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
@@ -29,7 +31,8 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+use visit::Visit;
 
 /// A service whose pool the plan does not have: `config` lets none through.
 const NO_POOL: Shed = Shed { retry_after: Duration::from_secs(5), why: ShedWhy::NoServer };
@@ -445,187 +448,4 @@ fn finish(
     {
         refuse::quota(response.headers_mut(), quota);
     }
-}
-
-/// A request that is to be answered.
-struct Visit<'a> {
-    thread: &'a Rc<Thread>,
-    line: &'a Rc<Line>,
-    page: bool,
-}
-
-impl Visit<'_> {
-    fn end(&self, open: Box<Open>, busy: Busy) -> End {
-        self.line.waits.set(false);
-        End { thread: Rc::clone(self.thread), open: Some(open), reading: None, _busy: busy }
-    }
-
-    fn refuse(&self, refusal: Refusal, open: Box<Open>, busy: Busy) -> Response<Body> {
-        let digits = open.ids.trace.digits();
-        let id = std::str::from_utf8(&digits).unwrap_or_default();
-        let mut response = refuse::response(refusal, id, self.page, self.thread.map(), self.end(open, busy));
-        if refusal.close && !self.line.http2.get() {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
-    }
-
-    fn malformed(&self, refusal: Refusal, mut open: Box<Open>, busy: Busy) -> Response<Body> {
-        open.answered_here(Verdict::Malformed, refusal.status.as_u16(), refusal.why, self.thread.tick().0);
-        self.refuse(refusal, open, busy)
-    }
-
-    fn to_https(
-        &self,
-        near: &Near,
-        name: &str,
-        parts: &Parts,
-        mut open: Box<Open>,
-        busy: Busy,
-    ) -> Response<Body> {
-        let status = StatusCode::PERMANENT_REDIRECT;
-        open.answered_here(Verdict::Redirected, status.as_u16(), "", self.thread.tick().0);
-        let port = near.view.edge.listen_tls.first().map_or(443, std::net::SocketAddr::port);
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let to = if port == 443 {
-            format!("https://{name}{path}")
-        } else {
-            format!("https://{name}:{port}{path}")
-        };
-        let mut response = Response::new(Body::whole(bytes::Bytes::new(), self.end(open, busy)));
-        *response.status_mut() = status;
-        if let Ok(to) = HeaderValue::try_from(to) {
-            response.headers_mut().insert(header::LOCATION, to);
-        }
-        response
-    }
-
-    fn limited(&self, refused: &guard::Refusal, mut open: Box<Open>, busy: Busy) -> Response<Body> {
-        open.refused(refused, self.thread.tick().0);
-        let refusal = if refused.limit.denies() { refuse::DENIED } else { refuse::TOO_MANY };
-        let mut response = self.refuse(refusal, open, busy);
-        if let Some(wait) = refused.retry_after {
-            refuse::retry_after(response.headers_mut(), wait);
-        }
-        if let Some(quota) = &refused.quota {
-            refuse::quota(response.headers_mut(), quota);
-        }
-        response
-    }
-
-    fn shed(&self, shed: &Shed, mut open: Box<Open>, busy: Busy) -> Response<Body> {
-        let refusal = if shed.why == ShedWhy::NoServer { refuse::NO_SERVER } else { refuse::BUSY };
-        open.shed(shed, refusal.status.as_u16(), self.thread.tick().0);
-        let mut response = self.refuse(refusal, open, busy);
-        refuse::retry_after(response.headers_mut(), shed.retry_after);
-        response
-    }
-
-    fn failed(&self, trouble: &Trouble, route: &Route, mut open: Box<Open>, busy: Busy) -> Response<Body> {
-        let refusal = match trouble {
-            Trouble::Certificate { .. } => refuse::CERTIFICATE,
-            Trouble::Late | Trouble::Stalled | Trouble::ConnectTime => refuse::LATE,
-            Trouble::TooLarge => refuse::TOO_LARGE,
-            Trouble::Visitor => refuse::BROKE_OFF,
-            Trouble::Slow => refuse::SLOW,
-            _ => refuse::BAD_GATEWAY,
-        };
-        let why = trouble.to_string();
-        if matches!(trouble, Trouble::TooLarge | Trouble::Visitor | Trouble::Slow) {
-            return self.malformed(refusal, open, busy);
-        }
-        open.failed(trouble.failure(), refusal.status.as_u16(), &why, self.thread.tick().0);
-        if self.thread.may_warn() {
-            tracing::warn!(request = %open.ids.trace, pool = %route.pool, server = ?open.server, "{why}");
-        }
-        self.refuse(refusal, open, busy)
-    }
-
-    fn answer(
-        &self,
-        relayed: Relayed,
-        upgrade: Option<&HeaderValue>,
-        upgraded: Option<hyper::upgrade::OnUpgrade>,
-        mut open: Box<Open>,
-        busy: Busy,
-    ) -> Response<Body> {
-        let now = self.thread.tick();
-        let tick = now.0;
-        let latency = now.since(relayed.from);
-        let digits = open.ids.trace.digits();
-        let outcome = |status: StatusCode| Outcome::Answered { latency, status: status.as_u16() };
-        let mut response = match relayed.got {
-            Got::Answer(head, answer) => {
-                seen(&mut open, head.status, &head.headers, tick);
-                let mut end = self.end(open, busy);
-                match answer {
-                    // All of it has come: the server is free, whoever still reads.
-                    crate::upstream::h1::exchange::Answer::Whole(_) => {
-                        relayed.held.done(now, outcome(head.status))
-                    }
-                    crate::upstream::h1::exchange::Answer::Rest(_) => {
-                        end.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
-                    }
-                }
-                let mut response = Response::new(Body::answer(answer, end));
-                *response.status_mut() = head.status;
-                *response.headers_mut() = head.headers;
-                if let Some(reason) = head.reason
-                    && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason)
-                {
-                    response.extensions_mut().insert(reason);
-                }
-                response
-            }
-            Got::Http2(answer, download) => {
-                let (head, ()) = answer.into_parts();
-                seen(&mut open, head.status, &head.headers, tick);
-                let mut end = self.end(open, busy);
-                end.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
-                let mut response = Response::new(Body::http2(download, end));
-                *response.status_mut() = head.status;
-                *response.headers_mut() = head.headers;
-                response
-            }
-            Got::Switched(head, conn) => {
-                relayed.held.done(now, outcome(head.status));
-                let Some(to) = head.upgrade.filter(|_| upgrade.is_some()) else {
-                    open.failed(seeing::Failure::Garbage, 502, "switched protocols unasked", tick);
-                    return self.refuse(refuse::BAD_GATEWAY, open, busy);
-                };
-                seen(&mut open, head.status, &head.headers, tick);
-                let mut response = Response::new(Body::whole(bytes::Bytes::new(), self.end(open, busy)));
-                *response.status_mut() = head.status;
-                *response.headers_mut() = head.headers;
-                if self.line.http2.get() {
-                    response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
-                    if let Some(upgraded) = upgraded {
-                        tokio::task::spawn_local(tunnel::http2(upgraded, conn));
-                    }
-                } else {
-                    response.headers_mut().insert(header::UPGRADE, to);
-                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-                    self.line.tunnel.replace(Some(conn));
-                }
-                response
-            }
-        };
-        if let Ok(mut id) = HeaderValue::from_bytes(&digits) {
-            // No other answer has it: HTTP/2 need not keep it (see `relay::STEADY`).
-            id.set_sensitive(true);
-            response.headers_mut().insert(refuse::REQUEST_ID, id);
-        }
-        response
-    }
-}
-
-fn seen(open: &mut Open, status: StatusCode, headers: &HeaderMap, tick: u64) {
-    // The time of day matters only where a server tells of a limit.
-    let unix = if matches!(status.as_u16(), 429 | 503) {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-    } else {
-        0
-    };
-    open.answered(status, headers, tick, unix);
-    open.count();
 }

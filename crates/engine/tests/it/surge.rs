@@ -227,7 +227,7 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
         bench.well_at("front");
         bench.seconds(1, &quiet());
     }
-    bench.seconds(30, &quiet());
+    bench.seconds(50, &quiet());
     bench.well_at("front");
     bench.seconds(60, &quiet());
     story += &bench.told(&mut from);
@@ -255,13 +255,13 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
     -- the visitor is passed on
     03:03:23 - finding-2
     03:03:23 auth is PartialOutage
-    03:03:40 - finding-3
-    03:03:40 incident-1 service.api Mending: API no longer refuses its own caller auth-web since 03:03; it is being watched for a while
-    03:03:40 auth is Operational
+    03:04:00 - finding-3
+    03:04:00 incident-1 service.api Mending: API no longer refuses its own caller auth-web since 03:04; it is being watched for a while
+    03:04:00 auth is Operational
     03:04:02 post Monitoring “Sign-in is failing”: The cause is fixed and Sign-in is recovering. It can take a while until it works for everybody again. We keep watching. Shop is not affected. Next update by 03:34 UTC.
-    03:04:10 incident-1 over: API refused its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api); it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02; 2 services suffered for 2 min 40 s
-    03:04:10 page-1 closes
-    03:04:10 post Resolved “Sign-in is failing”: Sign-in works again. It was affected from 03:01 UTC until 03:04 UTC (3 min 10 s).
+    03:04:30 incident-1 over: API refused its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api); it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02; 2 services suffered for 3 min
+    03:04:30 page-1 closes
+    03:04:30 post Resolved “Sign-in is failing”: Sign-in works again. It was affected from 03:01 UTC until 03:04 UTC (3 min 30 s).
     ");
     assert_eq!(bench.count(|it| matches!(it, Happened::IncidentOpened { .. })), 1);
     assert_eq!(bench.count(|it| matches!(it, Happened::PageOpened { .. })), 1);

@@ -238,7 +238,8 @@ impl Ceiling {
             if self.too_many(self.late.1, all) {
                 self.fill(now);
                 self.bound = now;
-                self.more = self.asks >= MORE * self.usual;
+                // What is usual must be known: after a restart in the midst of it, it is not.
+                self.more = self.age < LONG_SECS || self.asks >= MORE * self.usual;
                 // Of what kind the servers are is not known yet, and all that is too much makes it worse.
                 self.fall(0.5 * self.long.min(self.short), now);
             }

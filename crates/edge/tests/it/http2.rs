@@ -32,8 +32,15 @@ where
     sender
 }
 
-/// An HTTP/2 server that echoes a body and ends with trailers, as gRPC does.
-fn grpc() -> SocketAddr {
+/// An HTTP/2 server that answers each request in this way.
+pub(crate) fn server<A, Answered, B>(answer: A) -> SocketAddr
+where
+    A: Fn(Request<Incoming>) -> Answered + Clone + Send + 'static,
+    Answered: Future<Output = Response<B>> + Send + 'static,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (told, at) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -42,26 +49,11 @@ fn grpc() -> SocketAddr {
             told.send(listener.local_addr().unwrap()).unwrap();
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
+                let answer = answer.clone();
                 tokio::spawn(async move {
-                    let service = service_fn(|request: Request<Incoming>| async move {
-                        assert_eq!(request.headers()["te"], "trailers");
-                        let told = request.headers().get("x-forwarded-for").is_some();
-                        let whole = request.into_body().collect().await.unwrap();
-                        let sent = whole.trailers().and_then(|map| map.get("x-sum")).cloned();
-                        let mut trailers = HeaderMap::new();
-                        trailers.insert("grpc-status", HeaderValue::from_static("0"));
-                        if let Some(sent) = sent {
-                            trailers.insert("x-sum", sent);
-                        }
-                        let data = if told { whole.to_bytes() } else { Bytes::from_static(b"untold") };
-                        let frames = [Ok::<_, Infallible>(Frame::data(data)), Ok(Frame::trailers(trailers))];
-                        let body = StreamBody::new(futures_util::stream::iter(frames));
-                        Ok::<_, Infallible>(
-                            Response::builder()
-                                .header("content-type", "application/grpc")
-                                .body(body)
-                                .unwrap(),
-                        )
+                    let service = service_fn(move |request| {
+                        let answered = answer(request);
+                        async move { Ok::<_, Infallible>(answered.await) }
                     });
                     let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
                         .serve_connection(TokioIo::new(socket), service)
@@ -71,6 +63,25 @@ fn grpc() -> SocketAddr {
         });
     });
     at.recv_timeout(PATIENCE).unwrap()
+}
+
+/// One that echoes a body and ends with trailers, as gRPC does.
+fn grpc() -> SocketAddr {
+    server(|request| async move {
+        assert_eq!(request.headers()["te"], "trailers");
+        let told = request.headers().get("x-forwarded-for").is_some();
+        let whole = request.into_body().collect().await.unwrap();
+        let sent = whole.trailers().and_then(|map| map.get("x-sum")).cloned();
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        if let Some(sent) = sent {
+            trailers.insert("x-sum", sent);
+        }
+        let data = if told { whole.to_bytes() } else { Bytes::from_static(b"untold") };
+        let frames = [Ok::<_, Infallible>(Frame::data(data)), Ok(Frame::trailers(trailers))];
+        let body = StreamBody::new(futures_util::stream::iter(frames));
+        Response::builder().header("content-type", "application/grpc").body(body).unwrap()
+    })
 }
 
 #[test]

@@ -1,18 +1,15 @@
 //! Bodies towards HTTP/2 servers: both ways at once, held back where nobody reads, cut off where they are too long.
 
-use crate::ground::{PATIENCE, Words, door, edge, wait};
-use crate::http2::{begin, run};
+use crate::ground::{Words, door, edge, wait};
+use crate::http2::{self, begin, run};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::{Body, Frame, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// What a server does with a request.
@@ -28,32 +25,14 @@ enum Manner {
 fn server(manner: Manner) -> (SocketAddr, Arc<AtomicUsize>) {
     let read = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&read);
-    let (told, at) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            told.send(listener.local_addr().unwrap()).unwrap();
-            loop {
-                let (socket, _) = listener.accept().await.unwrap();
-                let count = Arc::clone(&count);
-                tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(request, manner, Arc::clone(&count)));
-                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(socket), service)
-                        .await;
-                });
-            }
-        });
-    });
-    (at.recv_timeout(PATIENCE).unwrap(), read)
+    (http2::server(move |request| answer(request, manner, Arc::clone(&count))), read)
 }
 
 async fn answer(
     request: Request<Incoming>,
     manner: Manner,
     count: Arc<AtomicUsize>,
-) -> Result<Response<Empty<Bytes>>, Infallible> {
+) -> Response<Empty<Bytes>> {
     let mut body = request.into_body();
     match manner {
         Manner::Holds => {
@@ -71,7 +50,7 @@ async fn answer(
             });
         }
     }
-    Ok(Response::new(Empty::new()))
+    Response::new(Empty::new())
 }
 
 /// Counted at the end of a body, if it is not broken off.

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-/// Requests at once to one server, and the first limit to the whole pool, unless told.
+/// Requests at once to one server, and clients at once of each server before more is known of it, unless told.
 const EACH: u32 = 100;
 const BEGIN: u32 = 8;
 
@@ -90,7 +90,7 @@ pub(crate) fn pool(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> PoolDr
             tls: tls.map(|at| at.value),
             health: form.table(marks, "health", health).flatten(),
             each: each.unwrap_or(EACH),
-            begin: begin.unwrap_or(BEGIN),
+            begin: begin.unwrap_or_else(|| BEGIN.saturating_mul(count.max(1)).min(most.max(1))),
         },
     }
 }

@@ -180,7 +180,9 @@ impl Drop for Waiting<'_> {
             Some(Waiter { woken: Some(Woken::Go(permit)), .. }) => {
                 self.pool.ask(|origin, tick| origin.done(tick, permit, Outcome::Unsent));
             }
-            Some(Waiter { woken: None, .. }) => self.pool.ask(|origin, _| origin.gave_up(self.ticket)),
+            Some(Waiter { woken: None, .. }) => {
+                self.pool.ask(|origin, tick| origin.gave_up(tick, self.ticket))
+            }
             _ => {}
         }
     }

@@ -8,12 +8,12 @@ pub(crate) struct Budget {
 }
 
 const RETRY: u32 = 10;
-/// Saved up in quiet times, at most: ten retries.
-const MOST: u32 = 100;
+/// Saved up in quiet times, and there from the beginning: fifty retries. A server that dies takes as many requests with it at once.
+const MOST: u32 = 500;
 
 impl Budget {
     pub(crate) fn new() -> Self {
-        Self { tenths: RETRY }
+        Self { tenths: MOST }
     }
 
     pub(crate) fn request(&mut self) {

@@ -1,7 +1,12 @@
 //! How many requests a pool is given at once: found by trying, without ever emptying the pool to measure it.
 //!
-//! Every tenth of a second, or when a few answers were seen: a median far above the usual takes a part off; a pool that is
-//! used to four fifths and answers as usual gets one more, or a quarter more until the first sign of slowness.
+//! Every tenth of a second, or when a few answers were seen: a lower quartile far above the usual takes a part off; a pool that is
+//! used to four fifths and answers as usual gets one more, or a quarter more until the first sign of slowness. The lower quartile,
+//! because a site has quick and slow paths: which of them are asked changes the median, overload makes all of them slow.
+//!
+//! In the calm ([`Use::Calm`]) the limit counts clients, not requests: twice what is known to fit, doubled whenever as many were
+//! answered quickly as were let in. A limit that is not used is not what makes servers slow, and servers that are slow while no more is
+//! asked than usual are slow by themselves.
 //!
 //! How much a few answers tell depends on how much their times scatter, so that is learned as well (the quartiles, one by the
 //! other). Where all take the same time, four of them are believed at once, and what is too much is taken off in one step: down
@@ -18,6 +23,7 @@
 //! Above the pool's real capacity latency rises in proportion to the limit while throughput stays (Little's law), so "no growth
 //! above a quarter more than usual" is "no growth without throughput".
 
+use crate::proven::Proven;
 use crate::tick::{Tick, micros};
 use crate::window::{Quartiles, Window};
 use std::time::Duration;
@@ -44,6 +50,10 @@ const WELL: (f64, f64) = (1.25, 0.3);
 /// Less than this above the usual, in microseconds, is no sign of anything: where an answer takes a fraction of a millisecond, a
 /// busy neighbour on the processor doubles it.
 const NOISE: f64 = 5_000.0;
+/// Where clients wait though nothing is known to be wrong: the least time between two looks, and how long those in flight may
+/// take before they are believed to last.
+const HURRY: Duration = Duration::from_millis(10);
+const IN_VAIN: Duration = Duration::from_millis(500);
 /// How fast the usual follows: of the gap when latency falls, by this factor when it rises; of the gap where the limit cannot
 /// be made less; and how many windows make the first opinion.
 const FALLS: f64 = 0.03;
@@ -59,10 +69,39 @@ const HOPELESS: f64 = 0.5;
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// What the median is to the usual after it was accepted as the new usual.
 const ACCEPTED: f64 = 1.2;
+/// Before servers of which nothing is known, so many times the limit are a crowd.
+const CROWD: f64 = 2.0;
 /// A median below this part of the one before is clearly quicker, with half the limit; and one that is not below this, with
 /// seven tenths of it, is no quicker.
+const LESS: f64 = 0.7;
 const QUICKER: f64 = 0.75;
 const NO_QUICKER: f64 = 0.87;
+
+/// What a window told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Answers are as quick as usual.
+    Well,
+    /// They are slow.
+    Slow,
+    /// They are slow, or nobody stays for them, while as many are at work as the limit allows: it is too much.
+    TooMuch,
+}
+
+/// How a pool is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// The limit is in force.
+    Bound,
+    /// It was never seen to be needed; so many clients wait for it all the same. And whether more is asked than usual.
+    Calm { waiting: usize, more: bool },
+}
+
+impl Use {
+    fn calm_and_waiting(self) -> bool {
+        matches!(self, Self::Calm { waiting: 1.., .. })
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Concurrency {
@@ -71,8 +110,17 @@ pub(crate) struct Concurrency {
     most: f64,
     /// The usual median, in microseconds; 0 until the first is known.
     usual: f64,
-    /// The medians, smoothed; 0 until the first is known.
+    /// What was judged, smoothed; 0 until the first is known.
     smooth: f64,
+    /// The medians, smoothed: what an answer takes, whatever is asked.
+    typical: f64,
+    proven: Proven,
+    /// Whether less was seen to make answers quicker since the limit came into force.
+    helped: bool,
+    /// Since when clients wait and nobody was answered.
+    unanswered: Tick,
+    /// Whether a window was judged since it was last asked, and what came of it.
+    found: Option<Found>,
     /// The last one.
     last: f64,
     /// How much times scatter: from nothing (always the same) to one (as by chance); and of how many answers that is known.
@@ -108,6 +156,11 @@ impl Concurrency {
             most: f64::INFINITY,
             usual: 0.0,
             smooth: 0.0,
+            typical: 0.0,
+            proven: Proven::new(begin, now),
+            helped: false,
+            unanswered: now,
+            found: None,
             last: 0.0,
             scatter: (1.0, 4.0),
             settled: now,
@@ -137,6 +190,7 @@ impl Concurrency {
     /// Only this share of the pool is left: nobody takes over the load of those who are gone before it was seen to fit.
     pub(crate) fn shrink_to(&mut self, share: f64) {
         self.limit = (self.limit * share).max(self.least.min(self.most));
+        self.proven.shrink_to(share);
         self.shrinking = None;
     }
 
@@ -154,19 +208,21 @@ impl Concurrency {
     }
 
     /// Nobody waited for the answer any longer; it would have taken more than this time.
-    pub(crate) fn cut_short(&mut self, held: Duration) {
+    pub(crate) fn cut_short(&mut self, held: Duration, now: Tick) {
+        self.unanswered = now;
         self.window.cut_short(held);
     }
 
     /// How long a server goes on with a request that was given up after this time: it rarely notices, and who asks and
     /// leaves again and again must not get more from it than others. What has taken long already takes longer.
     pub(crate) fn goes_on(&self, held: Duration) -> Duration {
-        let smooth = Duration::from_micros(self.smooth as u64).min(GOES_ON_MOST);
-        smooth.saturating_sub(held).max(smooth.max(held).min(GOES_ON_MOST) / 2)
+        let typical = Duration::from_micros(self.typical as u64).min(GOES_ON_MOST);
+        typical.saturating_sub(held).max(typical.max(held).min(GOES_ON_MOST) / 2)
     }
 
     /// An answer took this time.
-    pub(crate) fn took(&mut self, latency: Duration) {
+    pub(crate) fn took(&mut self, latency: Duration, now: Tick) {
+        self.unanswered = now;
         self.window.took(latency);
     }
 
@@ -204,8 +260,78 @@ impl Concurrency {
         (self.held > 0.0).then(|| (self.limit.floor() * 1e6 / self.held).max(self.rate))
     }
 
+    /// From now on the limit is this one, and nobody knows yet whether it helps.
+    pub(crate) fn set_limit(&mut self, limit: f64) {
+        self.limit = limit.clamp(self.least.min(self.most), self.most);
+        self.shrinking = None;
+        self.helped = false;
+    }
+
+    /// The limit is no longer needed.
+    pub(crate) fn relax(&mut self) {
+        self.helped = false;
+        self.shrinking = None;
+    }
+
+    /// Whether less was seen to make answers quicker.
+    pub(crate) fn has_helped(&self) -> bool {
+        self.helped
+    }
+
+    /// Whether what was seen lately is clearly slower than usual.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.judged > 0 && self.smooth > self.above(SLOW)
+    }
+
+    /// What the last window told; told once.
+    pub(crate) fn found(&mut self) -> Option<Found> {
+        self.found.take()
+    }
+
+    /// Clients wait, and nothing says that they must: as soon as as many were answered as were let in, twice as many are.
+    pub(crate) fn hurry(&mut self, now: Tick) {
+        let span = now.since(self.window.began());
+        let turned_over = self.window.samples() as f64 >= self.limit.floor();
+        if now < self.settled || self.judged == 0 || !turned_over || span < HURRY.max(self.usual()) {
+            return;
+        }
+        if let Some(seen) = self.window.quartiles()
+            && self.is_well(seen)
+        {
+            self.proven.saw(seen.high, self.window.peak(), now);
+            self.widen(now);
+        }
+    }
+
+    /// Whether all of it, the slower answers too, is as quick as ever.
+    fn is_well(&self, seen: Quartiles) -> bool {
+        seen.low <= self.above(WELL)
+            && self.proven.is_quick(seen.high, self.scatter.0)
+            && !self.window.cut_more_than(5)
+    }
+
+    /// Whether nobody was answered for so long that those in flight must be of the kind that lasts.
+    fn waits_in_vain(&self, now: Tick) -> bool {
+        let usual = Duration::from_micros(self.usual.max(self.typical) as u64);
+        now.since(self.unanswered) >= IN_VAIN.max(3 * usual)
+    }
+
+    fn widen(&mut self, now: Tick) {
+        self.limit = (2.0 * self.limit).min(self.most);
+        self.shrinking = None;
+        self.tasting = None;
+        self.unanswered = now;
+        self.window.begin(now);
+    }
+
     /// Judges the window if it is over.
-    pub(crate) fn turn(&mut self, now: Tick) {
+    pub(crate) fn turn(&mut self, now: Tick, used: Use) {
+        if !used.calm_and_waiting() {
+            self.unanswered = now;
+        } else if self.waits_in_vain(now) {
+            self.widen(now);
+            return;
+        }
         if now < self.settled {
             return;
         }
@@ -213,8 +339,14 @@ impl Concurrency {
             self.window.begin(now);
         }
         // What was changed shows only after as long as an answer takes.
-        let least = WINDOW.max(Duration::from_micros(self.smooth as u64));
+        let least = WINDOW.max(Duration::from_micros(self.typical as u64));
         let span = now.since(self.window.began());
+        let calm = used != Use::Bound;
+        if matches!(used, Use::Calm { waiting: 0, .. }) {
+            self.proven.fade(now);
+            let used = 1.25 * self.window.peak();
+            self.limit = self.limit.min(self.proven.most().max(used).min(self.most));
+        }
         let hopeless = self.window.cut_more_than(2) && self.window.touched(self.limit);
         let scattered = match () {
             () if hopeless => SAMPLES_HOPELESS,
@@ -230,14 +362,23 @@ impl Concurrency {
             self.fast = false;
             self.shrinking = None;
             self.hopeless = (self.limit, now.after(REMEMBERED));
+            self.helped = true;
+            // What was begun under the wider limit is as hopeless, and says nothing of the new one.
+            self.settled = now.after(Duration::from_micros(self.typical as u64).clamp(IN_VAIN, GOES_ON_MOST));
             self.limit = (self.limit * HOPELESS).max(self.least.min(self.most));
+            self.found = Some(Found::TooMuch);
         } else if let Some(seen) = self.window.quartiles() {
             if self.hopeless.1 <= now {
                 self.hopeless.0 = f64::INFINITY;
             }
             self.smooth(seen);
-            let full = self.window.full(self.limit, now);
-            self.judge(seen.median, full, now);
+            if calm && self.is_well(seen) {
+                self.proven.saw(seen.high, self.window.peak(), now);
+            }
+            // In the calm the limit is twice what is known to fit.
+            let fits = if calm { self.limit.min(self.proven.clients()) } else { self.limit };
+            let full = self.window.full(fits, now);
+            self.judge(seen.low, full, used, now);
             self.was_full = full;
         }
         self.window.begin(now);
@@ -245,32 +386,52 @@ impl Concurrency {
 
     fn smooth(&mut self, seen: Quartiles) {
         let weight = seen.samples / (seen.samples + SMOOTHED * self.scatter.0.powi(2));
-        self.smooth = if self.smooth == 0.0 {
-            seen.median
-        } else {
-            self.smooth * (seen.median / self.smooth).powf(weight)
-        };
+        let follow =
+            |known: f64, seen: f64| if known == 0.0 { seen } else { known * (seen / known).powf(weight) };
+        self.smooth = follow(self.smooth, seen.low);
+        self.typical = follow(self.typical, seen.median);
         let scatter = (seen.high / seen.low).ln().min(1.0);
         self.scatter.1 = (self.scatter.1 + seen.samples).min(SCATTER_OF);
         self.scatter.0 += (seen.samples / self.scatter.1).min(1.0) * (scatter - self.scatter.0);
     }
 
-    fn judge(&mut self, median: f64, full: bool, now: Tick) {
+    fn judge(&mut self, low: f64, full: bool, used: Use, now: Tick) {
         if self.judged == 0 {
-            if !self.taste(median, full, now) {
+            // Only a crowd is worth looking for the least limit first.
+            let crowd = !matches!(used, Use::Calm { waiting, .. } if (waiting as f64) < CROWD * self.limit);
+            if !self.taste(low, full && crowd, now) {
                 self.judged = 1;
             }
             return;
         }
         let smooth = self.smooth;
-        self.learn(median, full);
+        self.learn(low, full);
         if self.shrinking.is_none() {
-            self.last = median;
+            self.last = low;
         }
         // The smoothed one lags: what was slow a moment ago is not cut down for it.
-        if median.min(smooth) > self.above(SLOW) {
+        // Where clients wait in the calm, a little slower is enough to look into it: they would wait for ever.
+        let slow = low.min(smooth) > self.above(if used.calm_and_waiting() { WELL } else { SLOW });
+        if slow && full && matches!(used, Use::Calm { more: false, .. }) {
+            // No more is asked than usual: whatever makes them slow, it is not that.
+            self.accept();
+            self.limit = self.most;
+            self.found = Some(Found::Well);
+            return;
+        }
+        self.found = Some(match slow {
+            true if full => Found::TooMuch,
+            true => Found::Slow,
+            false => Found::Well,
+        });
+        // Quick again, with clearly less: where times scatter, a little less proves nothing.
+        let enough = 0.95 - (0.95 - LESS) * self.scatter.0;
+        if !slow && self.shrinking.is_some_and(|(before, _)| self.limit <= enough * before) {
+            self.helped = true;
+        }
+        if slow {
             self.fast = false;
-            self.shrink(median, full, now);
+            self.shrink(low, full, used, now);
         } else if smooth > self.above(WELL) {
             self.fast = false;
         } else if full && self.was_full && !self.window.cut_more_than(5) {
@@ -287,6 +448,7 @@ impl Concurrency {
     fn taste(&mut self, median: f64, full: bool, now: Tick) -> bool {
         let goes_on = self.tasting.map_or(full, |before| median < QUICKER * before);
         if goes_on && self.limit > self.least {
+            self.helped |= self.tasting.is_some();
             self.tasting = Some(median);
             self.limit = (self.limit / 2.0).max(self.least);
             self.settled = now.after(Duration::from_micros(median as u64));
@@ -316,29 +478,37 @@ impl Concurrency {
         }
     }
 
-    fn shrink(&mut self, median: f64, full: bool, now: Tick) {
+    fn shrink(&mut self, median: f64, full: bool, used: Use, now: Tick) {
         // Where times scatter, two windows together: one is too noisy to tell whether it helps.
         let last = std::mem::replace(&mut self.last, median);
         let median = median * (last / median).powf(0.5 * self.scatter.0);
         match self.shrinking {
             // A limit that nobody feels cannot be what makes it slow.
-            _ if !full => self.shrinking = None,
+            _ if !full => {
+                self.shrinking = None;
+                return;
+            }
             None => self.shrinking = Some((self.limit, median)),
-            Some((before, then)) if self.limit <= 0.7 * before => {
+            Some((before, then)) if self.limit <= LESS * before => {
                 if median >= NO_QUICKER * then {
                     self.accept();
                     self.limit = before.min(self.most);
+                    self.found = Some(Found::Well);
                     return;
                 }
+                self.helped = true;
                 self.shrinking = Some((self.limit, median));
             }
             Some((before, then)) => self.shrinking = Some((before, then.max(median))),
         }
         let felt = median.min(self.smooth);
         let (gently, boldly) = LEFT;
-        let fits = self.above(SLOW) / felt;
+        let calm = used != Use::Bound;
+        let fits = self.above(if calm { WELL } else { SLOW }) / felt;
+        // What was let in on trial is taken back boldly.
+        let boldly = if calm { 0.5 * boldly } else { boldly };
         let least = boldly + (gently - boldly) * self.scatter.0;
-        let left = if full { fits.clamp(least, gently) } else { gently };
+        let left = fits.clamp(least, gently);
         self.limit = (self.limit * left).max(self.least.min(self.most));
         if left < gently {
             self.settled = now.after(Duration::from_micros(felt as u64));
@@ -347,7 +517,8 @@ impl Concurrency {
 
     /// The slowness is the servers' own.
     fn accept(&mut self) {
-        self.usual = self.smooth / ACCEPTED;
+        let before = std::mem::replace(&mut self.usual, self.smooth / ACCEPTED);
+        self.proven.slow_down(self.usual / before.max(1.0));
         self.shrinking = None;
     }
 }

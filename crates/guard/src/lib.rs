@@ -15,7 +15,10 @@
 //! | [`rate`] | the arithmetic of a limit |
 //! | [`origin`] | one pool: who goes where, who waits, who comes again |
 //! | [`admission`] | what is said between the edge and a pool |
+//! | `clients` | requests in flight by client and age |
 //! | `concurrency` | how many requests at once a pool is given |
+//! | `demand` | how much is asked, beside what is usual |
+//! | `proven` | how many clients at once are known to fit |
 //! | `ceiling` | how many a second, when its servers refuse |
 //! | `share` | which visitors are let through when not all can be |
 //! | `queue` | who waits, and who is next |
@@ -34,7 +37,9 @@ mod budget;
 pub mod caller;
 mod ceiling;
 mod chance;
+mod clients;
 mod concurrency;
+mod demand;
 pub mod facts;
 pub mod meters;
 pub mod origin;
@@ -43,6 +48,7 @@ mod path;
 mod place;
 pub mod policy;
 mod pool;
+mod proven;
 mod queue;
 pub mod rate;
 pub mod route;

@@ -4,7 +4,9 @@ use crate::admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedW
 use crate::budget::Budget;
 use crate::ceiling::Ceiling;
 use crate::chance::Chance;
-use crate::concurrency::{Concurrency, WINDOW};
+use crate::clients::Clients;
+use crate::concurrency::{Concurrency, Found, Use, WINDOW};
+use crate::demand::Demand;
 use crate::facts::Class;
 use crate::pool::Pool;
 use crate::queue::{Queue, class_of};
@@ -16,8 +18,14 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How long one waits for a permit at most, and never more than a fifth of the request's time.
+/// How long one waits for a permit at most before servers that are known to be overloaded, while others wait too.
 const WAIT_MOST: Duration = Duration::from_millis(100);
+/// Who waits for longer than this is likely to leave.
+const SOON: Duration = Duration::from_secs(1);
+/// Nobody waited and nothing was slow for so long: the overload is over.
+const OVER: Duration = Duration::from_secs(2);
+/// This part of all places in use is full.
+const FULL: f64 = 0.8;
 /// Those who have waited long enough are looked for this often at most.
 const SWEEP: Duration = Duration::from_millis(5);
 /// When to come again if there is no server, and the most that is ever said.
@@ -25,6 +33,11 @@ const NO_SERVER: f64 = 5.0;
 const RETRY_AFTER_MOST: f64 = 60.0;
 
 /// A pool and everything that is known of it. One for all threads, behind a lock that is held for a moment.
+///
+/// It is calm until slowness or refusals of its servers are seen. In the calm as many requests go to each server as the plan allows, of
+/// as many clients as answers as quick as usual have shown to fit, and who exceeds that waits, up to the deadline. Once servers are
+/// seen to be overloaded, the limit that was found counts requests, and who would wait for long behind other clients is refused. A
+/// free place is never refused, and a client that waits only for itself is not refused either.
 ///
 /// Every [`Permit`] comes back once, every [`Ticket`] is told once by [`Origin::woken`] unless its owner gave up.
 #[derive(Debug)]
@@ -37,11 +50,14 @@ pub struct Origin {
     budget: Budget,
     chance: Chance,
     inflight: u32,
+    clients: Clients,
+    demand: Demand,
+    state: State,
     /// When servers will have ended what nobody waits for any longer; it still is work for them.
     going_on: VecDeque<Tick>,
     woken: Vec<(Ticket, Woken)>,
-    /// Whether somebody had to wait in this window.
-    pressed: bool,
+    /// Who had to wait or was refused in this window: nobody, one client, several.
+    turned_away: TurnedAway,
     turned: Tick,
     swept: Tick,
     /// The weights of those that served at the last look.
@@ -61,11 +77,14 @@ impl Origin {
             shares: Shares::new(chance.next(), tick),
             queue: Queue::default(),
             budget: Budget::new(),
-            chance,
             inflight: 0,
+            clients: Clients::new(chance.next()),
+            demand: Demand::default(),
+            chance,
+            state: State::Calm,
             going_on: VecDeque::new(),
             woken: Vec::new(),
-            pressed: false,
+            turned_away: TurnedAway::default(),
             turned: tick,
             swept: tick,
             serving: 0.0,
@@ -98,12 +117,23 @@ impl Origin {
     /// When it is not among those that are let through.
     pub fn announce(&mut self, tick: Tick, class: Class, visitor: u64) -> Result<(), Shed> {
         self.turn(tick);
-        self.ceiling.asked();
-        let lucky = self.shares.lucky(class, visitor, tick);
         if !self.pool.has_servers() {
+            self.ceiling.asked();
+            self.demand.asked();
             return Err(self.shed(class, ShedWhy::NoServer));
         }
-        if lucky { Ok(()) } else { Err(self.shed(class, ShedWhy::Overload)) }
+        // A client whose own line is full comes again and again: that is no demand of many.
+        if self.queue.is_full_for(class, visitor) {
+            return Err(self.shed(class, ShedWhy::Overload));
+        }
+        self.ceiling.asked();
+        self.demand.asked();
+        let lucky = self.shares.lucky(class, visitor, tick);
+        if lucky || self.is_idle() {
+            return Ok(());
+        }
+        self.turned_away.one_more(visitor);
+        Err(self.shed(class, ShedWhy::Overload))
     }
 
     /// One that was announced wants its server now.
@@ -114,30 +144,32 @@ impl Origin {
         if !self.pool.has_servers() {
             return Admission::Shed(self.shed(class, ShedWhy::NoServer));
         }
-        if !self.queue.before(class)
-            && let Some(permit) = self.take(Tried::default(), visitor, tick)
-        {
+        // In the calm a client that is being served does not queue behind others for its further requests.
+        let is_next = !self.queue.before(class) || self.is_calm() && self.clients.has(visitor);
+        if is_next && let Some(permit) = self.take(Tried::default(), visitor, tick) {
             self.queue.passed(class);
             self.budget.request();
             return Admission::Go(permit);
         }
-        self.pressed = true;
-        let until = tick.after(self.wait_most(class).min(arrival.deadline / 5));
-        match self.queue.push(class, visitor, until, self.waiting_most(), tick) {
+        self.turned_away.one_more(arrival.visitor);
+        match self.queue.push(class, visitor, tick.after(arrival.deadline), self.waiting_most(), tick) {
             Some(ticket) => Admission::Wait(ticket),
             None => Admission::Shed(self.shed(class, ShedWhy::Overload)),
         }
     }
 
     /// One that waited has gone away: it is not sent anywhere.
-    pub fn gave_up(&mut self, ticket: Ticket) {
-        self.queue.remove(ticket);
+    pub fn gave_up(&mut self, tick: Tick, ticket: Ticket) {
+        self.queue.remove(ticket, tick);
     }
 
     /// A permit comes back.
     pub fn done(&mut self, tick: Tick, permit: Permit, outcome: Outcome) {
         let _ = self.give_back(tick, &permit, &outcome);
         self.turn(tick);
+        if self.is_calm() && self.queue.len() > 0 {
+            self.concurrency.hurry(tick);
+        }
         self.dispatch(tick);
     }
 
@@ -146,9 +178,15 @@ impl Origin {
     pub fn retry(&mut self, tick: Tick, permit: Permit, outcome: Outcome) -> Option<Permit> {
         let elsewhere = self.give_back(tick, &permit, &outcome);
         self.turn(tick);
+        let again =
+            if elsewhere && matches!(outcome, Outcome::Failed(_)) { self.again(tick, &permit) } else { None };
         self.dispatch(tick);
-        let failed = matches!(outcome, Outcome::Failed(_));
-        if !failed || !elsewhere || self.overloaded() {
+        again
+    }
+
+    /// Another server for a request that failed. In the calm it keeps its place before those who wait.
+    fn again(&mut self, tick: Tick, permit: &Permit) -> Option<Permit> {
+        if self.overloaded() {
             return None;
         }
         let tried = permit.tried.with(permit.serial)?;
@@ -167,8 +205,12 @@ impl Origin {
     /// When [`Origin::tick`] is to be called at the latest: within a tenth of a second, sooner when somebody waits.
     #[must_use]
     pub fn next(&self) -> Tick {
-        let free = if self.queue.len() > 0 { self.ceiling.next() } else { Tick::NEVER };
-        self.queue.next().max(self.swept.after(SWEEP)).min(free).min(self.turned.after(WINDOW))
+        let window = self.turned.after(WINDOW);
+        if self.queue.len() == 0 {
+            return window;
+        }
+        let late = if self.is_calm() { self.queue.deadline() } else { Tick::default() };
+        late.max(self.swept.after(SWEEP)).min(self.ceiling.next()).min(window)
     }
 
     /// What became of those that waited, each told once. To be asked after every other call.
@@ -213,16 +255,71 @@ impl Origin {
         }
     }
 
+    /// Whether requests are refused or have to wait because servers are overloaded.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        !self.is_calm() || self.shares.cut()
+    }
+
+    /// Whether it is known that servers are given more than they bear.
+    fn is_overloaded(&self) -> bool {
+        matches!(self.state, State::Overload { .. }) || self.ceiling.rate().is_some()
+    }
+
+    fn is_calm(&self) -> bool {
+        self.state == State::Calm && self.ceiling.rate().is_none()
+    }
+
+    /// Requests that servers are given together.
     fn limit(&self) -> u32 {
+        if self.is_calm() {
+            return u32::try_from(self.pool.most()).unwrap_or(u32::MAX).max(1);
+        }
         self.concurrency.limit().max(1)
     }
 
-    /// What servers have to do, with what nobody waits for any longer.
+    /// What servers have to do, with what nobody waits for any longer, and without what is stuck at those that are out.
     fn working(&self) -> u32 {
-        self.inflight.saturating_add(u32::try_from(self.going_on.len()).unwrap_or(u32::MAX))
+        let inflight = self.inflight.saturating_sub(self.pool.stuck());
+        inflight.saturating_add(u32::try_from(self.going_on.len()).unwrap_or(u32::MAX))
+    }
+
+    /// What the limit that is sought counts: in the calm clients, without requests that wait at a server for something to happen, else
+    /// requests.
+    fn load(&self, tick: Tick) -> u32 {
+        let working = self.working();
+        if !self.is_calm() {
+            return working;
+        }
+        let long = self.clients.long(tick);
+        let clients = self.clients.count().min(self.inflight.saturating_sub(self.pool.stuck()));
+        let going_on = u32::try_from(self.going_on.len()).unwrap_or(u32::MAX);
+        clients.saturating_sub(long).saturating_add(going_on)
+    }
+
+    /// Whether a request of this client fits now.
+    fn has_room(&mut self, visitor: Option<u64>, tick: Tick) -> bool {
+        while self.going_on.front().is_some_and(|until| *until <= tick) {
+            self.going_on.pop_front();
+        }
+        let (limit, working) = (self.limit(), self.working());
+        if !self.is_calm() {
+            return working < limit;
+        }
+        let fits = working < limit || working.saturating_sub(self.clients.long(tick)) < limit;
+        fits && (self.load(tick) < self.concurrency.limit().max(1) || self.clients.has(visitor))
+    }
+
+    /// Whether half of all places are free and nobody waits: then whoever comes may have one. The other half is kept for those whose turn
+    /// it is, who come soon.
+    fn is_idle(&self) -> bool {
+        self.queue.len() == 0 && self.ceiling.rate().is_none() && 2 * self.working() < self.limit()
     }
 
     fn overloaded(&self) -> bool {
+        if self.is_calm() {
+            return self.working() >= self.limit();
+        }
         self.shares.cut()
             || self.ceiling.rate().is_some()
             || self.queue.len() > 0
@@ -247,17 +344,37 @@ impl Origin {
         WAIT_MOST.max(self.concurrency.usual() / 2).max(Duration::from_secs_f64(each.min(1.0)))
     }
 
-    /// As many may wait in one class as could be served in twice the time that they may.
+    /// How long the head of a client's line may wait now. `None`: up to its deadline, since nobody is known to be overloaded, or so few
+    /// clients wait that it will soon be its turn.
+    fn patience(&self, class: Class, tick: Tick) -> Option<Duration> {
+        let most = self.wait_most(class);
+        let served = self.drain().map_or(0.0, |drain| drain * most.as_secs_f64());
+        let few = if self.shares.cut() { 0 } else { (served as usize).max(1) };
+        let is_known = match self.state {
+            State::Overload { since, .. } => since.after(most) <= tick,
+            State::Calm | State::Trial(_) => self.ceiling.rate().is_some(),
+        };
+        (is_known && self.queue.clients(class) > few).then_some(most)
+    }
+
+    /// After how long of a queue that does not empty the newest goes first. `None`: the oldest does, since all will be served soon.
+    fn newest(&self) -> Option<Duration> {
+        let soon = if self.is_calm() { SOON } else { WAIT_MOST };
+        let many = self.drain().map_or(f64::INFINITY, |drain| drain * soon.as_secs_f64());
+        (self.is_overloaded() || self.queue.clients(Class::Bot) as f64 > many).then_some(WINDOW)
+    }
+
+    /// As many clients may wait in one class as could be served in twice the time that they may.
     fn waiting_most(&self) -> usize {
+        if !self.is_overloaded() {
+            return usize::MAX;
+        }
         let served = self.drain().map_or(0.0, |drain| 2.0 * drain * WAIT_MOST.as_secs_f64());
         (served as usize).max(self.limit() as usize).max(8)
     }
 
     fn take(&mut self, tried: Tried, visitor: Option<u64>, tick: Tick) -> Option<Permit> {
-        while self.going_on.front().is_some_and(|until| *until <= tick) {
-            self.going_on.pop_front();
-        }
-        if self.working() >= self.limit() || !self.ceiling.take(tick) {
+        if !self.has_room(visitor, tick) || !self.ceiling.take(tick) {
             return None;
         }
         let Some((server, serial)) = self.pool.pick(tried, &mut self.chance, tick) else {
@@ -265,7 +382,8 @@ impl Origin {
             return None;
         };
         self.inflight += 1;
-        self.concurrency.working(self.working(), tick);
+        self.clients.begin(visitor, tick);
+        self.concurrency.working(self.load(tick), tick);
         Some(Permit { server, serial, since: tick, tried, visitor })
     }
 
@@ -273,6 +391,7 @@ impl Origin {
     fn give_back(&mut self, tick: Tick, permit: &Permit, outcome: &Outcome) -> bool {
         let held = tick.since(permit.since);
         self.inflight = self.inflight.saturating_sub(1);
+        self.clients.end(permit.visitor, permit.since);
         let goes_on = match outcome {
             Outcome::Left => self.concurrency.goes_on(held),
             _ => Duration::ZERO,
@@ -283,13 +402,13 @@ impl Origin {
         if *outcome != Outcome::Unsent {
             self.concurrency.returned(held + goes_on);
         }
-        self.concurrency.working(self.working(), tick);
+        self.concurrency.working(self.load(tick), tick);
         let mut elsewhere = true;
         match outcome {
             Outcome::Answered { latency, status } => {
                 // An error is often quick, and says nothing about how long work takes.
                 if *status < 500 && *status != 429 {
-                    self.concurrency.took(*latency);
+                    self.concurrency.took(*latency, tick);
                 }
                 if let Some(visitor) = permit.visitor {
                     self.ceiling.answered(visitor, *status);
@@ -298,12 +417,12 @@ impl Origin {
             }
             Outcome::Failed(failure) => {
                 if *failure == Failure::Timeout {
-                    self.concurrency.cut_short(held);
+                    self.concurrency.cut_short(held, tick);
                 }
                 elsewhere = self.pool.failed(permit.serial, failure, tick);
             }
             // Who leaves after long has seen that it is slow; who leaves soon has seen nothing.
-            Outcome::Left if self.concurrency.is_long(held) => self.concurrency.cut_short(held),
+            Outcome::Left if self.concurrency.is_long(held) => self.concurrency.cut_short(held, tick),
             Outcome::Left | Outcome::Unsent => {}
         }
         self.pool.returned(permit.serial);
@@ -319,15 +438,64 @@ impl Origin {
         if tick.since(self.turned) < WINDOW {
             return;
         }
-        self.turned = tick;
+        let span = tick.since(std::mem::replace(&mut self.turned, tick));
+        self.demand.turn(span.as_secs_f64(), self.is_calm());
         self.pool.turn(tick);
-        self.concurrency.turn(tick);
+        let clients = self.queue.clients(Class::Bot);
+        let used = if self.is_calm() {
+            Use::Calm { waiting: clients, more: self.demand.is_more() }
+        } else {
+            Use::Bound
+        };
+        self.concurrency.turn(tick, used);
         self.concurrency.count(tick);
         self.resize();
         self.ceiling.turn(self.shares.cut(), self.concurrency.usual(), tick);
-        let pressed = self.pressed || self.ceiling.rate().is_some();
+        self.judge(clients > 0, tick);
+        let pressed = self.is_overloaded() && self.turned_away.several() || self.ceiling.rate().is_some();
         self.shares.turn(self.drain(), pressed, tick);
-        self.pressed = self.queue.len() > 0;
+        self.turned_away = TurnedAway::default();
+    }
+
+    /// Whether servers are overloaded, by what was seen.
+    fn judge(&mut self, waiting: bool, tick: Tick) {
+        let found = self.concurrency.found();
+        let goes_on = waiting || matches!(found, Some(Found::Slow | Found::TooMuch)) || self.shares.cut();
+        match self.state {
+            State::Calm => self.suspect(found, waiting, tick),
+            _ if self.concurrency.has_helped() && !matches!(self.state, State::Overload { .. }) => {
+                self.state = State::Overload { since: tick, until: tick.after(OVER) };
+            }
+            // Less did not make it quicker: the servers are slow by themselves.
+            State::Trial(_) if found == Some(Found::Well) => self.relax(tick),
+            State::Trial(until) | State::Overload { until, .. } if until <= tick && !goes_on => {
+                self.relax(tick)
+            }
+            State::Trial(_) => {}
+            State::Overload { since, .. } if goes_on => {
+                self.state = State::Overload { since, until: tick.after(OVER) };
+            }
+            State::Overload { .. } => {}
+        }
+    }
+
+    /// In the calm: slowness while more is asked than is known to fit is looked into, by giving less.
+    fn suspect(&mut self, found: Option<Found>, waiting: bool, tick: Tick) {
+        let working = f64::from(self.working());
+        if waiting && working >= FULL * f64::from(self.limit()) && self.concurrency.is_slow() {
+            // So many requests of few clients that every place is taken.
+            self.concurrency.set_limit(FULL * working);
+        } else if found != Some(Found::TooMuch) {
+            return;
+        }
+        self.state = State::Trial(tick.after(OVER));
+        self.concurrency.working(self.working(), tick);
+    }
+
+    fn relax(&mut self, tick: Tick) {
+        self.state = State::Calm;
+        self.concurrency.relax();
+        self.concurrency.working(self.load(tick), tick);
     }
 
     /// Fits the limit to the servers that are left.
@@ -356,26 +524,37 @@ impl Origin {
         if self.queue.len() == 0 {
             return;
         }
-        if self.queue.next() <= tick && tick.since(self.swept) >= SWEEP {
+        let is_due = !self.is_calm() || self.queue.deadline() <= tick;
+        if is_due && tick.since(self.swept) >= SWEEP {
             self.swept = tick;
             let mut late = Vec::new();
-            self.queue.expire(tick, |ticket| late.push(ticket));
+            let patience = Class::ALL.map(|class| self.patience(class, tick));
+            self.queue.expire(|class| patience[class as usize], tick, &mut late);
             self.turn_away(&late, ShedWhy::Waited);
         }
         if !self.pool.has_servers() {
             let mut all = Vec::new();
-            self.queue.clear(|ticket| all.push(ticket));
+            self.queue.clear(&mut all);
             self.turn_away(&all, ShedWhy::NoServer);
         }
-        while self.queue.len() > 0
-            && let Some(mut permit) = self.take(Tried::default(), None, tick)
-        {
-            if let Some((ticket, visitor)) = self.queue.pop(tick) {
-                permit.visitor = visitor;
-                self.budget.request();
-                self.woken.push((ticket, Woken::Go(permit)));
+        while let Some((ticket, visitor)) = self.queue.next(self.newest(), tick) {
+            if !self.let_in(ticket, visitor, tick) {
+                break;
             }
+            // In the calm whoever is served gets all that it asks for.
+            while self.is_calm()
+                && let Some(next) = visitor.and_then(|visitor| self.queue.head_of(ticket, visitor))
+                && self.let_in(next, visitor, tick)
+            {}
         }
+    }
+
+    fn let_in(&mut self, ticket: Ticket, visitor: Option<u64>, tick: Tick) -> bool {
+        let Some(permit) = self.take(Tried::default(), visitor, tick) else { return false };
+        self.queue.pop(ticket, tick);
+        self.budget.request();
+        self.woken.push((ticket, Woken::Go(permit)));
+        true
     }
 
     fn turn_away(&mut self, tickets: &[Ticket], why: ShedWhy) {
@@ -394,4 +573,38 @@ impl Origin {
         let jitter = 1.0 + 0.5 * self.chance.unit();
         Shed { retry_after: Duration::from_secs_f64(wait * jitter), why }
     }
+}
+
+/// Clients that had to wait or were refused, as far as it matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum TurnedAway {
+    #[default]
+    Nobody,
+    One(u64),
+    Several,
+}
+
+impl TurnedAway {
+    fn one_more(&mut self, visitor: u64) {
+        *self = match *self {
+            Self::Nobody => Self::One(visitor),
+            Self::One(known) if known == visitor => *self,
+            _ => Self::Several,
+        };
+    }
+
+    fn several(self) -> bool {
+        self == Self::Several
+    }
+}
+
+/// What is believed of the servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing speaks for overload.
+    Calm,
+    /// They are slow while more is asked than is known to fit: less is given to see whether that makes them quicker. Until when at least.
+    Trial(Tick),
+    /// Less made them quicker: since when that is known, and until when it is believed.
+    Overload { since: Tick, until: Tick },
 }

@@ -38,6 +38,8 @@ pub(crate) struct Pool {
     rise: u32,
     /// Who may get requests, as places in `servers`, with the sum of their shares up to and with each.
     chosen: Vec<(usize, f64)>,
+    /// Requests in flight at servers that get none any more: they hold no places of the others.
+    stuck: u32,
     panics: bool,
     /// Changes whenever somebody else gets requests.
     version: u64,
@@ -69,6 +71,7 @@ impl Pool {
             fall: 1,
             rise: 1,
             chosen: Vec::new(),
+            stuck: 0,
             panics: false,
             version: 0,
             began: false,
@@ -168,6 +171,11 @@ impl Pool {
         !self.chosen.is_empty()
     }
 
+    /// Requests in flight at servers that get none any more.
+    pub(crate) fn stuck(&self) -> u32 {
+        self.stuck
+    }
+
     /// The shares of those who serve, added up.
     pub(crate) fn serving(&self) -> f64 {
         let serving = self.servers.iter().filter(|server| server.serves());
@@ -237,6 +245,9 @@ impl Pool {
         if let Some(place) = self.place(serial) {
             let server = &mut self.servers[place];
             server.inflight = server.inflight.saturating_sub(1);
+            if server.is_stuck {
+                self.stuck = self.stuck.saturating_sub(1);
+            }
             if server.gone && server.inflight == 0 {
                 self.servers.swap_remove(place);
                 // Places have moved.
@@ -398,6 +409,15 @@ impl Pool {
                 (place, sum)
             })
             .collect();
+        for server in &mut self.servers {
+            // One that drains goes on with what it has.
+            server.is_stuck = !server.drain && !server.gone;
+        }
+        for (place, _) in &self.chosen {
+            self.servers[*place].is_stuck = false;
+        }
+        let stuck = self.servers.iter().filter(|server| server.is_stuck);
+        self.stuck = stuck.map(|server| server.inflight).sum();
     }
 
     /// The same as they were, after places moved: rare, so it is made simply.

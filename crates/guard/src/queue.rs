@@ -1,36 +1,73 @@
-//! Those who wait for a permit: by rank, bounded in time and in number, the newest first when it takes longer.
+//! Requests that wait for a permit: by rank, fair between clients, bounded in time and in number.
+//!
+//! Each client has a line of its own, first come first served, and only the head of each line competes. So a client that asks for a hundred
+//! things at once makes nobody wait but itself: the others' heads take turns with its own.
 
 use crate::admission::Ticket;
-use crate::concurrency::WINDOW;
 use crate::facts::Class;
 use crate::tick::Tick;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
-/// One in so many permits goes to a first-time visitor who waits, whoever else does.
+/// One in so many permits goes to a first-time client that waits, whoever else does.
 const NEWCOMER_EVERY: u32 = 20;
+/// Requests of one client that wait at most; as many streams as a few browsers or one load generator open.
+const LINE_MAX: usize = 1_024;
+/// Requests that wait at most in one class, so that memory stays bounded.
+const WAITING_MAX: usize = 16_384;
 
-/// Everybody who waits.
+/// All requests that wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
     lanes: [Lane; 4],
     issued: u64,
-    /// Before this nobody has waited long enough.
-    soonest: Option<Tick>,
-    /// Permits given since a first-time visitor got one.
+    /// Permits given since a first-time client got one.
     without_newcomer: u32,
 }
 
+/// The requests of one class.
 #[derive(Clone, Debug, Default)]
 struct Lane {
-    /// When each has waited long enough, in the order in which they came, and which visitor it is.
-    waiting: BTreeMap<Ticket, (Tick, Option<u64>)>,
+    waiting: BTreeMap<Ticket, Waiting>,
+    lines: BTreeMap<Client, VecDeque<Ticket>>,
+    /// The head of each line by the turn that it got, and by its own age.
+    turns: BTreeMap<u64, Ticket>,
+    heads: BTreeMap<Ticket, Head>,
+    deadlines: BTreeSet<(Tick, Ticket)>,
     /// When it was empty last.
     empty: Tick,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    client: Client,
+    deadline: Tick,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    turn: u64,
+    since: Tick,
+}
+
+/// Whose a request is. One of an own caller that asks for itself stands alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Client {
+    Visitor(u64),
+    Alone(Ticket),
+}
+
+/// A request that leaves the queue, and whose it is.
+pub(crate) type Popped = (Ticket, Option<u64>);
+
 impl Queue {
     pub(crate) fn len(&self) -> usize {
         self.lanes.iter().map(|lane| lane.waiting.len()).sum()
+    }
+
+    /// Clients that wait in this class and in those before it.
+    pub(crate) fn clients(&self, class: Class) -> usize {
+        self.lanes[..=class as usize].iter().map(|lane| lane.heads.len()).sum()
     }
 
     /// Whether anybody waits who goes before a newcomer of this class, or beside it.
@@ -38,32 +75,46 @@ impl Queue {
         self.lanes[..=class as usize].iter().any(|lane| !lane.waiting.is_empty())
     }
 
-    /// Lets somebody wait until a tick; `None` when so many wait already.
+    /// Whether one client has as many waiting as it may.
+    pub(crate) fn is_full_for(&self, class: Class, visitor: u64) -> bool {
+        let lane = &self.lanes[class as usize];
+        !lane.waiting.is_empty()
+            && lane.lines.get(&Client::Visitor(visitor)).is_some_and(|line| line.len() >= LINE_MAX)
+    }
+
+    /// Lets a request wait until its deadline; `None` when too many wait already. `most` is for clients in one class.
     pub(crate) fn push(
         &mut self,
         class: Class,
         visitor: Option<u64>,
-        until: Tick,
+        deadline: Tick,
         most: usize,
         now: Tick,
     ) -> Option<Ticket> {
         let lane = &mut self.lanes[class as usize];
-        if lane.waiting.len() >= most {
+        self.issued += 1;
+        let ticket = Ticket(self.issued << 2 | class as u64);
+        let client = visitor.map_or(Client::Alone(ticket), Client::Visitor);
+        let line = lane.lines.get(&client).map_or(0, VecDeque::len);
+        if lane.waiting.len() >= WAITING_MAX || line >= LINE_MAX || line == 0 && lane.heads.len() >= most {
             return None;
         }
         if lane.waiting.is_empty() {
             lane.empty = now;
         }
-        self.issued += 1;
-        let ticket = Ticket(self.issued << 2 | class as u64);
-        lane.waiting.insert(ticket, (until, visitor));
-        self.soonest = Some(self.soonest.map_or(until, |soonest| soonest.min(until)));
+        lane.waiting.insert(ticket, Waiting { client, deadline });
+        lane.deadlines.insert((deadline, ticket));
+        lane.lines.entry(client).or_default().push_back(ticket);
+        if line == 0 {
+            lane.heads_with(ticket, self.issued, now);
+        }
         Some(ticket)
     }
 
-    /// Somebody went away. `false` when they did not wait.
-    pub(crate) fn remove(&mut self, ticket: Ticket) -> bool {
-        self.lanes[(ticket.0 & 3) as usize].waiting.remove(&ticket).is_some()
+    /// A request went away. `false` when it did not wait.
+    pub(crate) fn remove(&mut self, ticket: Ticket, now: Tick) -> bool {
+        self.issued += 1;
+        self.lanes[class_of(ticket) as usize].take(ticket, self.issued, now).is_some()
     }
 
     /// A request got a permit without waiting.
@@ -72,46 +123,106 @@ impl Queue {
             if class == Class::First { 0 } else { self.without_newcomer.saturating_add(1) };
     }
 
-    /// Who is next, and which visitor it is.
-    pub(crate) fn pop(&mut self, now: Tick) -> Option<(Ticket, Option<u64>)> {
+    /// The client that is next. `newest` says for how long a queue may be busy before the newest goes first: a client that has waited for
+    /// long will leave soon.
+    pub(crate) fn next(&self, newest: Option<Duration>, now: Tick) -> Option<Popped> {
         let first = Class::First as usize;
         let newcomer = self.without_newcomer + 1 >= NEWCOMER_EVERY && !self.lanes[first].waiting.is_empty();
         let class =
             if newcomer { first } else { self.lanes.iter().position(|lane| !lane.waiting.is_empty())? };
-        self.passed(Class::ALL[class]);
-        let lane = &mut self.lanes[class];
-        // Who has waited for long will leave soon: while the queue does not empty, the newest has the best chance.
-        let newest = now.since(lane.empty) > WINDOW;
-        let (ticket, (_, visitor)) =
-            if newest { lane.waiting.pop_last()? } else { lane.waiting.pop_first()? };
-        Some((ticket, visitor))
+        let lane = &self.lanes[class];
+        let is_busy = newest.is_some_and(|after| now.since(lane.empty) > after);
+        let ticket = if is_busy { lane.heads.keys().next_back() } else { lane.turns.values().next() };
+        let ticket = *ticket?;
+        lane.waiting.get(&ticket).map(|waiting| (ticket, waiting.client.visitor()))
     }
 
-    /// Takes out all who have waited long enough.
-    pub(crate) fn expire(&mut self, now: Tick, mut out: impl FnMut(Ticket)) {
-        for lane in &mut self.lanes {
-            lane.waiting.retain(|ticket, (until, _)| {
-                let stays = *until > now;
-                if !stays {
-                    out(*ticket);
-                }
-                stays
-            });
+    /// Takes out the one that [`Queue::next`] told of.
+    pub(crate) fn pop(&mut self, ticket: Ticket, now: Tick) {
+        self.passed(class_of(ticket));
+        self.remove(ticket, now);
+    }
+
+    /// The head of one client's line, in the class of a ticket.
+    pub(crate) fn head_of(&self, of: Ticket, visitor: u64) -> Option<Ticket> {
+        self.lanes[class_of(of) as usize].lines.get(&Client::Visitor(visitor))?.front().copied()
+    }
+
+    /// Takes out all whose deadline has passed, and the heads that have waited for longer than `patience` says for their class.
+    pub(crate) fn expire(
+        &mut self,
+        patience: impl Fn(Class) -> Option<Duration>,
+        now: Tick,
+        late: &mut Vec<Ticket>,
+    ) {
+        for (class, lane) in Class::ALL.into_iter().zip(&mut self.lanes) {
+            let from = late.len();
+            late.extend(
+                lane.deadlines.iter().take_while(|(until, _)| *until <= now).map(|(_, ticket)| *ticket),
+            );
+            if let Some(patience) = patience(class) {
+                let waited = |head: &Head| now.since(head.since) >= patience;
+                late.extend(lane.heads.iter().filter(|(_, head)| waited(head)).map(|(ticket, _)| *ticket));
+            }
+            for ticket in &late[from..] {
+                self.issued += 1;
+                lane.take(*ticket, self.issued, now);
+            }
+            // One whose deadline has passed may be a head that has waited for too long as well.
+            let mut own: Vec<Ticket> = late.split_off(from);
+            own.sort_unstable();
+            own.dedup();
+            late.append(&mut own);
         }
-        self.soonest =
-            self.lanes.iter().flat_map(|lane| lane.waiting.values().map(|(until, _)| *until)).min();
     }
 
     /// Takes out everybody.
-    pub(crate) fn clear(&mut self, mut out: impl FnMut(Ticket)) {
+    pub(crate) fn clear(&mut self, out: &mut Vec<Ticket>) {
         for lane in &mut self.lanes {
-            std::mem::take(&mut lane.waiting).into_keys().for_each(&mut out);
+            out.extend(std::mem::take(&mut lane.waiting).into_keys());
+            *lane = Lane { empty: lane.empty, ..Lane::default() };
         }
     }
 
-    /// When the next one has waited long enough, at the earliest.
-    pub(crate) fn next(&self) -> Tick {
-        if self.len() == 0 { Tick::NEVER } else { self.soonest.unwrap_or(Tick::NEVER) }
+    /// The first deadline.
+    pub(crate) fn deadline(&self) -> Tick {
+        let first = self.lanes.iter().filter_map(|lane| lane.deadlines.first());
+        first.map(|(until, _)| *until).min().unwrap_or(Tick::NEVER)
+    }
+}
+
+impl Lane {
+    fn heads_with(&mut self, ticket: Ticket, turn: u64, now: Tick) {
+        self.turns.insert(turn, ticket);
+        self.heads.insert(ticket, Head { turn, since: now });
+    }
+
+    /// Takes one out; the next of its client, if it was the head, gets a turn behind all others.
+    fn take(&mut self, ticket: Ticket, turn: u64, now: Tick) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&ticket)?;
+        self.deadlines.remove(&(waiting.deadline, ticket));
+        let line = self.lines.get_mut(&waiting.client)?;
+        if let Some(head) = self.heads.remove(&ticket) {
+            self.turns.remove(&head.turn);
+            line.pop_front();
+            if let Some(next) = line.front().copied() {
+                self.heads_with(next, turn, now);
+            } else {
+                self.lines.remove(&waiting.client);
+            }
+        } else {
+            line.retain(|other| *other != ticket);
+        }
+        Some(waiting)
+    }
+}
+
+impl Client {
+    fn visitor(self) -> Option<u64> {
+        match self {
+            Self::Visitor(number) => Some(number),
+            Self::Alone(_) => None,
+        }
     }
 }
 
@@ -125,53 +236,97 @@ mod tests {
     use super::*;
 
     const NOW: Tick = Tick(1_000_000);
+    const WHILE: Duration = Duration::from_millis(100);
 
-    fn push(queue: &mut Queue, class: Class, at: Tick) -> Ticket {
-        queue.push(class, Some(7), at.after(WINDOW), 100, at).unwrap()
+    fn push(queue: &mut Queue, class: Class, visitor: u64, at: Tick) -> Ticket {
+        queue.push(class, Some(visitor), at.after(WHILE), 100, at).unwrap()
+    }
+
+    fn pop(queue: &mut Queue, newest: Option<Duration>, now: Tick) -> Option<Ticket> {
+        let (ticket, _) = queue.next(newest, now)?;
+        queue.pop(ticket, now);
+        Some(ticket)
     }
 
     #[test]
-    fn by_rank_and_the_oldest_first_while_it_is_short() {
+    fn ranks_come_first_then_age() {
         let mut queue = Queue::default();
         let pushed: Vec<Ticket> = [Class::Bot, Class::First, Class::Known, Class::Known, Class::Urgent]
-            .map(|class| push(&mut queue, class, NOW))
-            .into();
-        let popped: Vec<Ticket> = std::iter::from_fn(|| queue.pop(NOW).map(|(ticket, _)| ticket)).collect();
+            .into_iter()
+            .zip(1..)
+            .map(|(class, visitor)| push(&mut queue, class, visitor, NOW))
+            .collect();
+        let popped: Vec<Ticket> = std::iter::from_fn(|| pop(&mut queue, Some(WHILE), NOW)).collect();
         assert_eq!(popped, [pushed[4], pushed[2], pushed[3], pushed[1], pushed[0]]);
-        assert_eq!(queue.next(), Tick::NEVER);
+        assert_eq!(queue.deadline(), Tick::NEVER);
     }
 
     #[test]
-    fn the_newest_first_when_it_does_not_empty() {
+    fn clients_take_turns() {
         let mut queue = Queue::default();
-        let old = push(&mut queue, Class::First, NOW);
-        let later = NOW.after(WINDOW * 2);
-        let new = push(&mut queue, Class::First, later);
-        assert_eq!(queue.pop(later), Some((new, Some(7))));
+        let many: Vec<Ticket> = (0..4).map(|_| push(&mut queue, Class::First, 1, NOW)).collect();
+        let few: Vec<Ticket> = (0..2).map(|_| push(&mut queue, Class::First, 2, NOW)).collect();
+        assert_eq!(queue.clients(Class::First), 2);
+        let popped: Vec<Ticket> = std::iter::from_fn(|| pop(&mut queue, None, NOW)).collect();
+        assert_eq!(popped, [many[0], few[0], many[1], few[1], many[2], many[3]]);
+    }
+
+    #[test]
+    fn newest_client_goes_first_where_the_queue_does_not_empty() {
+        let mut queue = Queue::default();
+        let old = push(&mut queue, Class::First, 1, NOW);
+        let hog = push(&mut queue, Class::First, 1, NOW);
+        let later = NOW.after(WHILE * 2);
+        let new = push(&mut queue, Class::First, 2, later);
+        assert_eq!(pop(&mut queue, None, later), Some(old));
+        // The line of the first client has a new head, which is still older than the other client.
+        assert_eq!(pop(&mut queue, Some(WHILE), later), Some(new));
         let mut late = Vec::new();
-        queue.expire(later, |ticket| late.push(ticket));
-        assert_eq!(late, [old]);
+        queue.expire(|_| None, later, &mut late);
+        assert_eq!(late, [hog]);
+    }
+
+    #[test]
+    fn only_heads_lose_patience() {
+        let mut queue = Queue::default();
+        let deadline = NOW.after(WHILE * 10);
+        let line: Vec<Ticket> =
+            (0..3).map(|_| queue.push(Class::First, Some(1), deadline, 9, NOW).unwrap()).collect();
+        let mut late = Vec::new();
+        queue.expire(|_| Some(WHILE), NOW.after(WHILE), &mut late);
+        assert_eq!(late, line[..1]);
+        queue.expire(|_| Some(WHILE), NOW.after(WHILE), &mut late);
+        assert_eq!((late.len(), queue.len()), (1, 2));
+        queue.expire(|_| Some(WHILE), deadline, &mut late);
+        assert_eq!((late, queue.len()), (line, 0));
     }
 
     #[test]
     fn one_in_twenty_is_a_newcomer() {
         let mut queue = Queue::default();
-        for _ in 0..60 {
-            push(&mut queue, Class::Known, NOW);
-            push(&mut queue, Class::First, NOW);
+        for visitor in 0..60 {
+            push(&mut queue, Class::Known, visitor, NOW);
+            push(&mut queue, Class::First, 100 + visitor, NOW);
         }
-        let newcomers = (0..60)
-            .filter(|_| queue.pop(NOW).map(|(ticket, _)| class_of(ticket)) == Some(Class::First))
-            .count();
+        let newcomers =
+            (0..60).filter(|_| pop(&mut queue, Some(WHILE), NOW).map(class_of) == Some(Class::First)).count();
         assert_eq!(newcomers, 3);
     }
 
     #[test]
-    fn nobody_is_let_in_beyond_the_bound_and_whoever_left_is_not_called() {
+    fn queue_refuses_beyond_its_bounds_and_forgets_clients_that_left() {
         let mut queue = Queue::default();
         let first = queue.push(Class::Known, Some(7), NOW, 1, NOW).unwrap();
+        assert_eq!(queue.push(Class::Known, Some(8), NOW, 1, NOW), None);
+        for _ in 1..LINE_MAX {
+            assert!(queue.push(Class::Known, Some(7), NOW, 1, NOW).is_some());
+        }
+        assert!(queue.is_full_for(Class::Known, 7) && !queue.is_full_for(Class::Known, 8));
         assert_eq!(queue.push(Class::Known, Some(7), NOW, 1, NOW), None);
-        assert!(queue.remove(first) && !queue.remove(first));
-        assert_eq!(queue.pop(NOW), None);
+        assert!(queue.remove(first, NOW) && !queue.remove(first, NOW));
+        let mut rest = Vec::new();
+        queue.clear(&mut rest);
+        assert_eq!((rest.len(), queue.len()), (LINE_MAX - 1, 0));
+        assert_eq!(pop(&mut queue, None, NOW), None);
     }
 }

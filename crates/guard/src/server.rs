@@ -49,6 +49,8 @@ pub(crate) struct Server {
     /// No longer in the plan or in DNS; kept until its last request ended.
     pub(crate) gone: bool,
     pub(crate) inflight: u32,
+    /// Whether it gets no requests because it is down or ejected; what it still has holds no places.
+    pub(crate) is_stuck: bool,
     since: Tick,
     warm_from: Option<Tick>,
     ejected: Option<Ejected>,
@@ -109,6 +111,7 @@ impl Server {
             drain: false,
             gone: false,
             inflight: 0,
+            is_stuck: false,
             since: now,
             warm_from: (!warm).then_some(now),
             ejected: None,

@@ -89,6 +89,11 @@ impl Window {
         self.work / (micros(now.since(self.began)) as f64).max(1.0) >= FULL * limit.floor()
     }
 
+    /// The most that were at work at some moment.
+    pub(crate) fn peak(&self) -> f64 {
+        f64::from(self.peak)
+    }
+
     /// Whether they were at some moment.
     pub(crate) fn touched(&self, limit: f64) -> bool {
         f64::from(self.peak) >= FULL * limit.floor()

@@ -306,8 +306,8 @@ pub(super) const POOL: &[Field] = &[
     optional(
         "begin",
         AT_ONCE,
-        "8",
-        "Requests at once to the whole pool in the beginning. From there the edge finds out by itself how many it bears.",
+        "8 for each server",
+        "Clients at once that the whole pool is given before it is known what it bears; more wait. It grows with each answer that is as quick as usual.",
         "8",
     ),
     later("from", "somebody else's balancer"),

@@ -10,6 +10,7 @@
 mod histories;
 mod judge;
 mod onset;
+mod ordinary;
 mod pools;
 mod refusals;
 mod surge;

@@ -1,4 +1,4 @@
-//! How a limit of eight finds out that there are fewer places: before servers that nobody asked much, before servers of which
+//! How it is found out that there are fewer places than clients that come at once: before servers that nobody asked much, before servers of which
 //! nothing is known at all, and where the edge itself gets too little of the processor.
 
 use crate::surge::surge;
@@ -42,11 +42,13 @@ fn of_seeds(server: ServerShape, times: f64, cold: bool) -> (f64, f64, u64) {
 fn check(permits: u32, service: u64, times: f64, goodput: f64) {
     let server = ServerShape { permits, service, varies: false };
     for cold in [false, true] {
+        let goodput = if cold { 0.9 * goodput } else { goodput };
         let (mean, least, p99) = of_seeds(server, times, cold);
         assert!(mean >= goodput, "{server:?} {cold} {mean}");
         assert!(least >= 0.9 * goodput, "{server:?} {cold} {least}");
-        // With the onset, when eight are given to servers that nobody has seen under load.
-        assert!(p99 <= 5 * service, "{server:?} {cold} {p99}");
+        // With the onset, when eight clients are let in to servers that nobody has seen under load. Where nothing is known at all, who
+        // exceeds that waits: nobody is refused before something was seen to be slow.
+        assert!(p99 <= if cold { SEC } else { 5 * service }, "{server:?} {cold} {p99}");
     }
 }
 

@@ -48,7 +48,7 @@ impl Asked {
         match self.origin.arrive(Tick(self.now), arrival) {
             Admission::Go(permit) => Some(permit),
             Admission::Wait(ticket) => {
-                self.origin.gave_up(ticket);
+                self.origin.gave_up(Tick(self.now), ticket);
                 None
             }
             Admission::Shed(_) => None,
@@ -416,6 +416,7 @@ fn a_new_plan_keeps_what_is_known() {
 fn retries_stay_within_a_tenth_and_stop_under_overload() {
     let mut asked = Asked::new(&servers(4));
     let mut retried = 0;
+    // Fifty are there from the beginning.
     for _ in 0..1_000 {
         asked.now += 10_000;
         let Some(permit) = asked.go() else { continue };
@@ -426,10 +427,10 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
             asked.answer(again, 10, 200);
         }
     }
-    assert!((80..=101).contains(&retried), "{retried}");
-    // Somebody waits.
-    let mut pool = servers(4);
-    pool.begin = 2;
+    assert!((130..=150).contains(&retried), "{retried}");
+    // Every place is taken.
+    let mut pool = servers(2);
+    pool.each = 1;
     let mut asked = Asked::new(&pool);
     let (one, other) = (asked.go().unwrap(), asked.go().unwrap());
     let arrival = Arrival { class: Class::Known, visitor: 9, own: false, deadline: Duration::from_secs(1) };
@@ -437,6 +438,39 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
     assert!(asked.origin.retry(Tick(asked.now), one, Outcome::Failed(Failure::Reset)).is_none());
     assert_eq!(asked.origin.woken().count(), 1);
     asked.answer(other, 10, 200);
+}
+
+/// One of three servers stops answering. Until that is found out it holds places, after it none, and the others serve everybody.
+#[test]
+fn requests_stuck_at_a_server_that_is_down_hold_no_places() {
+    let mut pool = servers(3);
+    pool.each = 4;
+    let second = Duration::from_secs(1);
+    pool.health = Some(Health { path: "/".to_owned(), every: second, timeout: second, fall: 1, rise: 1 });
+    let mut asked = Asked::new(&pool);
+    let mut stuck = Vec::new();
+    while let Some(permit) = asked.go() {
+        stuck.push(permit);
+    }
+    assert_eq!(stuck.len(), 12);
+    let (held, free): (Vec<Permit>, Vec<Permit>) =
+        stuck.into_iter().partition(|permit| permit.server() == at(1));
+    free.into_iter().for_each(|permit| asked.answer(permit, 10, 200));
+    asked.origin.health(Tick(asked.now), at(1), Err(Failure::Timeout));
+    let again: Vec<Permit> = (0..20).filter_map(|_| asked.go()).collect();
+    assert_eq!(again.len(), 8);
+    assert_eq!(asked.seen().inflight, 12);
+    // They come back in the end, or are asked again elsewhere.
+    let mut again = again.into_iter();
+    asked.answer(again.next().unwrap(), 10, 200);
+    let mut held = held.into_iter();
+    let moved =
+        asked.origin.retry(Tick(asked.now), held.next().unwrap(), Outcome::Failed(Failure::Timeout)).unwrap();
+    assert_ne!(moved.server(), at(1));
+    for permit in held.chain(again).chain([moved]) {
+        asked.answer(permit, 10, 200);
+    }
+    assert_eq!(asked.seen().inflight, 0);
 }
 
 #[test]

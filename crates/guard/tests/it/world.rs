@@ -496,7 +496,7 @@ impl World {
         }
         if let Some(ticket) = request.ticket.take() {
             self.waiting.remove(&ticket);
-            self.origin.gave_up(ticket);
+            self.origin.gave_up(Tick(self.now), ticket);
         } else if let Some(permit) = request.permit.take() {
             self.origin.done(Tick(self.now), permit, Outcome::Left);
         } else {

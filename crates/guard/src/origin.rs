@@ -164,6 +164,12 @@ impl Origin {
         self.dispatch(tick);
     }
 
+    /// Whether requests queue for a place.
+    #[must_use]
+    pub fn crowded(&self) -> bool {
+        self.queue.len() > 0
+    }
+
     /// When [`Origin::tick`] is to be called at the latest: within a tenth of a second, sooner when somebody waits.
     #[must_use]
     pub fn next(&self) -> Tick {

@@ -57,7 +57,7 @@ pub(crate) struct Line {
     place: Cell<Option<(IpAddr, Place)>>,
     /// What servers were told of its last visitor, and until which tick that is told again.
     word: RefCell<Option<(Visitor, u32, String)>>,
-    /// Whether no byte of an answer was written since the request began, nor was one left of the answers before it.
+    /// Whether hyper's buffer was empty when it was last seen, and no final response had begun.
     clean: Cell<bool>,
     /// Interim responses to be sent before the one that is waited for.
     interim: RefCell<Vec<u8>>,
@@ -319,6 +319,9 @@ impl AsyncWrite for Socket {
         if !self.owed.is_empty() || !self.line.interim.borrow().is_empty() {
             let may = self.line.waits.get();
             ready!(self.poll_interim(may, cx))?;
+        }
+        if self.line.waits.get() {
+            self.line.clean.set(true);
         }
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         // hyper comes by here whenever it is polled: the place to see whether the client has gone that waits for an answer. One that

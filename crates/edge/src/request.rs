@@ -27,7 +27,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use model::plan::Protocol;
+use model::plan::{EdgeLimits, Protocol};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -167,7 +167,7 @@ fn begin(
     let mut open = thread.eye.open(tick.0, origin.client, ids);
     open.stamp(Phase::Head, tick.0);
     let visit = Visit { thread, line, form: Form::of(parts, has) };
-    if let Err(refusal) = is_http2.then(|| http2_only(&near, parts)).unwrap_or(Ok(())) {
+    if is_http2 && let Err(refusal) = http2_only(&near, parts) {
         open.asks(parts.version, &parts.method, "", parts.uri.path());
         return Err(visit.malformed(refusal, open, busy));
     }
@@ -210,16 +210,13 @@ fn begin(
             return Err(visit.shed(shed, open, busy));
         }
     }
-    let (mut content, mut tunnel) = (body.take().filter(|_| !is_empty), None);
-    if wishes.upgrade.is_some()
-        && let Some(inbound) = content.take().filter(|_| is_http2)
-    {
-        let Some(place) = tunnel_place(thread, line, &near) else {
-            return Err(visit.malformed(refuse::TUNNELS, open, busy));
-        };
-        tunnel = Some((inbound, place));
+    let upgrades = wishes.upgrade.is_some();
+    let place = if upgrades && is_http2 { Some(tunnel_place(thread, line, &near)) } else { None };
+    if let Some(None) = place {
+        return Err(visit.malformed(refuse::TUNNELS, open, busy));
     }
-    let content = content.map(Content::new);
+    let tunnel = place.flatten().and_then(|place| Some((body.take()?, place)));
+    let content = body.take().filter(|_| !is_empty && !upgrades).map(Content::new);
     let (form, route) = (visit.form, route.index);
     Ok(Box::new(Begun {
         near,
@@ -286,20 +283,10 @@ async fn answer(
         Some(_) if pool.protocol == Protocol::Http2 && begun.announced.is_ok() => begun.tick,
         // Whether it is to be sent at all is the server's to say (RFC 9110 section 10.1.1).
         Some(_) if wishes.expects => begun.tick,
-        Some(content) => {
-            let (read, now) =
-                match poll_fn(|cx| Poll::Ready(content.poll_before(cx, limits.body_bytes))).await {
-                    Poll::Ready(read) => (read, begun.tick),
-                    Poll::Pending => {
-                        let read = content.read_before(thread, ticks(limits.body_wait), limits.body_bytes);
-                        (Box::pin(read).await, thread.tick())
-                    }
-                };
-            if let Err(trouble) = read {
-                return visit.failed(&trouble, route, open, busy);
-            }
-            now
-        }
+        Some(content) => match read_before(thread, content, limits, begun.tick).await {
+            Ok(tick) => tick,
+            Err(trouble) => return visit.failed(&trouble, route, open, busy),
+        },
     };
     if let Err(shed) = &begun.announced {
         return visit.shed(shed, open, busy);
@@ -352,6 +339,22 @@ async fn answer(
             response
         }
         Err(trouble) => visit.failed(&trouble, route, open, busy),
+    }
+}
+
+/// Reads what is read of a body before a server is chosen, and tells when that was done: `tick` where it was there already.
+async fn read_before(
+    thread: &Rc<Thread>,
+    content: &mut Content,
+    limits: &EdgeLimits,
+    tick: Tick,
+) -> Result<Tick, Trouble> {
+    match poll_fn(|cx| Poll::Ready(content.poll_before(cx, limits.body_bytes))).await {
+        Poll::Ready(read) => read.map(|()| tick),
+        Poll::Pending => {
+            let read = content.read_before(thread, ticks(limits.body_wait), limits.body_bytes);
+            Box::pin(read).await.map(|()| thread.tick())
+        }
     }
 }
 

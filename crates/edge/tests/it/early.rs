@@ -300,3 +300,38 @@ fn flood_is_told_to_calm_down() {
     let goaway = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b";
     assert!(find(&seen, goaway).is_some(), "{}", seen.escape_ascii());
 }
+
+#[test]
+fn slow_download_by_http2_goes_on_as_long_as_it_moves() {
+    let server = Server::new(|_| {
+        Some([&b"HTTP/1.1 200 OK\r\ncontent-length: 600000\r\n\r\n"[..], &vec![b'y'; 600_000]].concat())
+    });
+    let edge = edge(&[server.at], &Words { edge: "limits = { body_wait = \"1s\" }", ..Words::default() });
+    let at = door(&edge, false);
+    run(async move {
+        let mut sender = client(at).await;
+        let ask = || Request::get("http://a.test/").body(()).unwrap();
+        let response = sender.send_request(ask(), true).unwrap().0.await.unwrap();
+        let (from, mut body, mut read) = (std::time::Instant::now(), response.into_body(), 0);
+        while let Some(data) = body.data().await {
+            let data = data.unwrap();
+            read += data.len();
+            // Twice as long as it may stand still.
+            while from.elapsed().as_secs_f64() < 2.2 * read as f64 / 600_000.0 {
+                tokio::task::yield_now().await;
+            }
+            body.flow_control().release_capacity(data.len()).unwrap();
+        }
+        assert_eq!(read, 600_000);
+        // One that takes nothing at all is ended.
+        let mut body = sender.send_request(ask(), true).unwrap().0.await.unwrap().into_body();
+        let ended = loop {
+            match body.data().await {
+                Some(Ok(_)) => {}
+                Some(Err(why)) => break why,
+                None => panic!("it was read to the end"),
+            }
+        };
+        assert_eq!(ended.reason(), Some(h2::Reason::CANCEL));
+    });
+}

@@ -4,15 +4,15 @@ use super::session::Session;
 use crate::body::Body;
 use crate::request::{self, Going};
 use crate::thread::Thread;
-use crate::ticks::ticks;
+use crate::ticks::Alarm;
 use crate::tunnel::{self, Duplex};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode};
-use http_body::Body as _;
-use std::cell::{Cell, RefCell};
+use http_body::{Body as _, Frame};
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -59,7 +59,7 @@ pub(super) async fn answer(
         tunnel::http2(Duplex::new(stream, sending, session), conn).await;
         drop(place);
     } else if let Some((response, stream)) = head(&thread, response, is_head, &mut respond) {
-        Box::pin(body(session, response, stream)).await;
+        body(session, response, stream).await;
     }
 }
 
@@ -112,88 +112,101 @@ pub(super) fn head(
 }
 
 /// Sends the body of a response as it comes and as the client takes it.
-pub(super) async fn body(session: Rc<Session>, mut body: Body, mut stream: SendStream<Bytes>) {
-    let mut next: Option<(Bytes, bool)> = None;
-    let wait = ticks(body.wait());
-    let line = &session.line;
-    let alarm = line.ticks.alarm();
-    let stuck = Cell::new(0);
+pub(super) async fn body(session: Rc<Session>, body: Body, stream: SendStream<Bytes>) {
+    let moved = session.line.ticks.now();
+    let mut outflow = Outflow { session, body, stream, next: None, moved };
+    let mut alarm: Option<Alarm> = None;
     poll_fn(|cx| {
-        let polled = send(&session, &mut body, &mut stream, &mut next, cx);
-        if polled.is_ready() || next.is_none() {
-            stuck.set(0);
-            alarm.clear();
+        let polled = outflow.poll(cx);
+        if polled.is_ready() || outflow.next.is_none() {
+            if let Some(alarm) = &alarm {
+                alarm.clear();
+            }
             return polled;
         }
         // The client takes nothing.
-        let now = line.ticks.now();
-        if stuck.get() == 0 {
-            stuck.set(now);
-        } else if now.saturating_sub(stuck.get()) >= wait {
-            stream.send_reset(Reason::CANCEL);
+        let ticks = &outflow.session.line.ticks;
+        let due = outflow.moved.saturating_add(crate::ticks::ticks(outflow.body.wait()));
+        if ticks.now() >= due {
+            outflow.stream.send_reset(Reason::CANCEL);
             return Poll::Ready(());
         }
-        alarm.set(stuck.get() + wait, cx);
+        alarm.get_or_insert_with(|| ticks.alarm()).set(due, cx);
         Poll::Pending
     })
     .await;
 }
 
-fn send(
-    session: &Session,
-    body: &mut Body,
-    stream: &mut SendStream<Bytes>,
-    next: &mut Option<(Bytes, bool)>,
-    cx: &mut Context<'_>,
-) -> Poll<()> {
-    loop {
-        if stream.poll_reset(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        if next.is_some() {
-            while stream.capacity() == 0 {
-                match ready!(stream.poll_capacity(cx)) {
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return Poll::Ready(()),
-                }
-            }
-        }
-        if let Some((data, last)) = next.take() {
-            session.progress();
-            if stream.send_data(data, last).is_err() || last {
+/// The body of a response on its way to a client.
+struct Outflow {
+    session: Rc<Session>,
+    body: Body,
+    stream: SendStream<Bytes>,
+    /// What waits until the client takes more, and whether it is the last.
+    next: Option<(Bytes, bool)>,
+    /// The tick at which it last moved.
+    moved: u32,
+}
+
+impl Outflow {
+    /// Ready when it is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.stream.poll_reset(cx).is_ready() {
                 return Poll::Ready(());
             }
-        }
-        match ready!(Pin::new(&mut *body).poll_frame(cx)) {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => {
-                    let last = body.is_end_stream();
-                    if data.is_empty() {
-                        if last {
-                            let _ = stream.send_data(data, true);
-                            return Poll::Ready(());
-                        }
-                        continue;
+            if self.next.is_some() {
+                while self.stream.capacity() == 0 {
+                    match ready!(self.stream.poll_capacity(cx)) {
+                        Some(Ok(_)) => {}
+                        Some(Err(_)) | None => return Poll::Ready(()),
                     }
-                    // One byte is enough to be told when there is room; more would be held back from other streams (as hyper has it).
-                    stream.reserve_capacity(1);
-                    *next = Some((data, last));
                 }
-                Err(frame) => {
-                    if let Ok(trailers) = frame.into_trailers() {
-                        stream.reserve_capacity(0);
-                        let _ = stream.send_trailers(trailers);
-                    }
+            }
+            if let Some((data, last)) = self.next.take() {
+                self.session.progress();
+                if self.stream.send_data(data, last).is_err() || last {
                     return Poll::Ready(());
                 }
-            },
-            Some(Err(_)) => {
-                stream.send_reset(Reason::INTERNAL_ERROR);
-                return Poll::Ready(());
             }
-            None => {
-                let _ = stream.send_data(Bytes::new(), true);
-                return Poll::Ready(());
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    self.moved = self.session.line.ticks.now();
+                    if self.stage(frame) {
+                        return Poll::Ready(());
+                    }
+                }
+                Some(Err(_)) => {
+                    self.stream.send_reset(Reason::INTERNAL_ERROR);
+                    return Poll::Ready(());
+                }
+                None => {
+                    let _ = self.stream.send_data(Bytes::new(), true);
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    /// Takes one frame. Whether it was the last, and was sent.
+    fn stage(&mut self, frame: Frame<Bytes>) -> bool {
+        match frame.into_data() {
+            Ok(data) => {
+                let last = self.body.is_end_stream();
+                if data.is_empty() {
+                    return last && self.stream.send_data(data, true).is_ok();
+                }
+                // One byte is enough to be told when there is room; more would be held back from other streams (as hyper has it).
+                self.stream.reserve_capacity(1);
+                self.next = Some((data, last));
+                false
+            }
+            Err(frame) => {
+                if let Ok(trailers) = frame.into_trailers() {
+                    self.stream.reserve_capacity(0);
+                    let _ = self.stream.send_trailers(trailers);
+                }
+                true
             }
         }
     }

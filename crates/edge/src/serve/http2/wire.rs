@@ -15,6 +15,7 @@ const HEADER: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;
 
 /// A client's socket that speaks HTTP/2.
 pub(super) struct Wire {
@@ -48,7 +49,8 @@ struct Frames {
 }
 
 impl Frames {
-    /// Counts control frames: all but requests' heads and the content of bodies. Those that carry nothing of a body count too.
+    /// Counts control frames: all but requests' heads and the content of bodies. Those that carry nothing of a
+    /// body count too, and padded ones, which may carry nothing.
     fn control(&mut self, mut bytes: &[u8]) -> u32 {
         let mut count = 0;
         while !bytes.is_empty() {
@@ -68,7 +70,7 @@ impl Frames {
                 self.payload = u32::from_be_bytes([0, a, b, c]) as usize;
                 let carries = match kind {
                     HEADERS => true,
-                    DATA => self.payload > 0 || flags & END_STREAM != 0,
+                    DATA => (self.payload > 0 && flags & PADDED == 0) || flags & END_STREAM != 0,
                     _ => false,
                 };
                 count += u32::from(!carries);

@@ -42,7 +42,7 @@ pub(crate) fn accept(thread: &Rc<Thread>, socket: TcpStream, peer: SocketAddr, t
         let opening = Box::pin(timeout(wait, open(&thread, socket, peer, proxied, tls))).await;
         if let Ok(Ok((stream, line))) = opening {
             if line.http2.get() {
-                Box::pin(serve::http2(thread, line, stream)).await;
+                Box::pin(serve::http2::serve(thread, line, stream)).await;
             } else {
                 serve::http1(thread, line, stream).await;
             }

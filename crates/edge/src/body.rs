@@ -11,6 +11,7 @@ use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// A response's body. When it is dropped the request is over.
 pub(crate) struct Body {
@@ -50,6 +51,25 @@ impl Body {
 
     pub(crate) fn http2(download: Box<h2::Download>, end: End) -> Self {
         Self { over: download.ended(), kind: Kind::Http2(download), sent: 0, end }
+    }
+
+    /// All of a body that is there as a whole. It counts as sent.
+    pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
+        let Kind::Whole(bytes) = &mut self.kind else { return None };
+        let whole = std::mem::take(bytes);
+        self.sent += whole.len() as u64;
+        self.over = true;
+        Some(whole)
+    }
+
+    /// Nothing of it is to be sent.
+    pub(crate) fn finish(&mut self) {
+        self.over = true;
+    }
+
+    /// How long a client may take nothing of it.
+    pub(crate) fn wait(&self) -> Duration {
+        self.end.thread.near().view.edge.limits.body_wait
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {

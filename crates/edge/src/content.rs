@@ -3,12 +3,13 @@
 //! A server's place is not held while a visitor sends slowly: twenty of them would hold a whole pool. So a body is read, up to
 //! [`BEFORE_BYTES`], before its request asks for a place; only longer ones stream while they hold one.
 
+use crate::inbound::{Broken, Inbound};
 use crate::thread::Thread;
 use crate::upstream::trouble::Trouble;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -29,12 +30,17 @@ pub(crate) struct Content {
     held: u64,
     trailers: Option<HeaderMap>,
     /// `None` when all of it was read.
-    rest: Option<Incoming>,
+    rest: Option<Inbound>,
 }
 
 impl Content {
-    pub(crate) fn new(body: Incoming) -> Self {
+    pub(crate) fn new(body: Inbound) -> Self {
         Self { first: None, before: VecDeque::new(), held: 0, trailers: None, rest: Some(body) }
+    }
+
+    /// Calls for a `100 Continue` when the body is first asked for (see [`Inbound::expected`]).
+    pub(crate) fn expected(&mut self) -> Option<Rc<Cell<bool>>> {
+        self.rest.as_mut()?.expected()
     }
 
     /// Takes what has already come of what comes before a server is chosen. Ready when that is enough: most often a short body
@@ -66,7 +72,7 @@ impl Content {
         wait: u32,
         room: u64,
     ) -> Result<(), Trouble> {
-        let told = self.rest.as_ref().is_some_and(|rest| rest.size_hint().exact().is_some());
+        let told = self.rest.as_ref().is_some_and(|rest| rest.exact().is_some());
         let span = if told { wait } else { BEFORE_TICKS };
         let ticks = &thread.ticks;
         let alarm = ticks.alarm();
@@ -92,7 +98,7 @@ impl Content {
     /// Takes one frame in. Ready with false: nothing more comes, because it ended or because it broke.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let Some(rest) = &mut self.rest else { return Poll::Ready(false) };
-        match Pin::new(&mut *rest).poll_frame(cx) {
+        match rest.poll_frame(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(frame))) => {
                 match frame.into_data() {
@@ -122,12 +128,12 @@ impl Content {
 
 impl Body for Content {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
         if let Some(data) = this.first.take().or_else(|| this.before.pop_front()) {
             this.held -= data.len() as u64;
@@ -137,7 +143,7 @@ impl Body for Content {
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         match &mut this.rest {
-            Some(rest) => Pin::new(rest).poll_frame(cx),
+            Some(rest) => rest.poll_frame(cx),
             None => Poll::Ready(None),
         }
     }
@@ -146,15 +152,16 @@ impl Body for Content {
         self.first.is_none()
             && self.before.is_empty()
             && self.trailers.is_none()
-            && self.rest.as_ref().is_none_or(Body::is_end_stream)
+            && self.rest.as_ref().is_none_or(Inbound::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let mut hint = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
-        if let Some(upper) = hint.upper() {
-            hint.set_upper(upper.saturating_add(self.held));
+        let exact = self.rest.as_ref().map_or(Some(0), Inbound::exact);
+        let mut hint =
+            exact.map_or_else(SizeHint::default, |left| SizeHint::with_exact(left.saturating_add(self.held)));
+        if exact.is_none() {
+            hint.set_lower(self.held);
         }
-        hint.set_lower(hint.lower().saturating_add(self.held));
         hint
     }
 }

@@ -317,6 +317,21 @@ pub(crate) fn length(parts: &Parts) -> usize {
     line + fields.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum::<usize>()
 }
 
+/// Puts the crumbs that HTTP/2 may make of a cookie field together (RFC 9113 section 8.2.3): HTTP/1.1 has one field.
+pub(crate) fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(header::COOKIE).iter();
+    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for crumb in std::iter::once(second).chain(crumbs) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(crumb.as_bytes());
+    }
+    if let Ok(mut joined) = HeaderValue::try_from(joined) {
+        joined.set_sensitive(first.is_sensitive());
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
 /// Whether the visitor would rather read a page than JSON.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
     headers
@@ -384,6 +399,15 @@ mod tests {
             assert!(!passes(&HeaderName::from_static(name)), "{name}");
         }
         assert!(passes(&HeaderName::from_static("x_mine")));
+    }
+
+    #[test]
+    fn cookie_crumbs_become_one_field() {
+        let crumbs = [("cookie", "a=1"), ("x", "y"), ("cookie", "b=2; c=3"), ("cookie", "d=4")];
+        let mut headers = parts("/", &crumbs).headers;
+        join_cookies(&mut headers);
+        let all: Vec<_> = headers.get_all(header::COOKIE).iter().collect();
+        assert_eq!(all, ["a=1; b=2; c=3; d=4"]);
     }
 
     #[test]

@@ -105,7 +105,8 @@ async fn check(thread: &Rc<Thread>, pool: &Pool, at: SocketAddr, path: &str) -> 
     conn.head.extend_from_slice(b"user-agent: mainstay-health\r\nconnection: close\r\n\r\n");
     let mut exchange = Exchange::new(conn, Home::new(Rc::clone(&thread.ticks)), None);
     let mut map = HeaderMap::new();
-    let head = poll_fn(|cx| exchange.poll_head(cx, &thread.ticks, &Method::GET, &mut map)).await?;
+    let head =
+        poll_fn(|cx| exchange.poll_head(cx, &thread.ticks, &Method::GET, &mut map, &|_, _| {})).await?;
     Ok(head.status)
 }
 

@@ -9,16 +9,16 @@
 //! | [`edge`] | [`Edge`]: started, given new policies, stopped |
 //! | `listen`, `accept` | doors; a connection's place, its PROXY header, its protocol |
 //! | `proxy_protocol` | its header: bytes in, address out |
-//! | `serve`, `line`, `stream` | a connection from its first byte to its last, parked while idle |
+//! | `serve`, `line`, `stream` | a connection from its first byte to its last, parked while idle; `serve/http2` by the crate below hyper |
 //! | `request` | one request: examined, judged, admitted, relayed; `visit`: what it is answered |
 //! | `head`, `forwarded`, `known` | smuggling and hop-by-hop rules; who asks behind hops; known visitors and own callers |
 //! | `refuse`, `body` | small honest pages; what follows the head |
-//! | `content` | a request's body: read before a server's place is held, where it is short |
+//! | `content`, `inbound` | a request's body, by either protocol: read before a server's place is held, where it is short |
 //! | `upstream` | towards servers: HTTP/1.1 in the visitor's own task, HTTP/2 by the crate below hyper |
 //! | `tunnel` | after a 101 |
 //! | `pool`, `health` | guard's origin behind a lock, those that wait; checks of health, names looked up |
 //! | `tls` | certificates by name, followed as files change; servers' certificates judged |
-//! | `own`, `tasks` | fields of the edge's own in one buffer; hyper's tasks on their own thread |
+//! | `own` | fields of the edge's own in one buffer |
 //! | `shared`, `view`, `thread`, `ticks` | what all threads share, what one has for itself, its coarse clock |
 //! | [`seeing`] | ids, records, counts, traces |
 //! | [`geo`] | countries and autonomous systems |
@@ -31,6 +31,7 @@ mod forwarded;
 pub mod geo;
 mod head;
 mod health;
+mod inbound;
 mod known;
 mod line;
 mod listen;
@@ -43,7 +44,6 @@ pub mod seeing;
 mod serve;
 mod shared;
 mod stream;
-mod tasks;
 mod thread;
 mod ticks;
 mod tls;

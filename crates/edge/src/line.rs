@@ -3,15 +3,18 @@
 use crate::geo::Place;
 use crate::known::{Known, Visitor};
 use crate::stream::Stream;
+use crate::thread::Thread;
 use crate::ticks::Ticks;
+use crate::upstream::h1::codec;
 use crate::upstream::h1::conn::Conn;
 use bytes::{Buf, Bytes};
+use http::{HeaderMap, StatusCode};
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Ticks for which a word about a visitor is used again: it is good for ten times as long.
@@ -30,6 +33,8 @@ pub(crate) struct Line {
     pub(crate) busy: Cell<u32>,
     /// Whether the last request has no answer yet.
     pub(crate) waits: Cell<bool>,
+    /// The place in the view of the pool that the last request is for.
+    pub(crate) pool: Cell<usize>,
     /// The tick at which something last began or ended.
     pub(crate) last: Cell<u32>,
     /// The tick at which the first byte of the next head came; 0 before that.
@@ -52,6 +57,10 @@ pub(crate) struct Line {
     place: Cell<Option<(IpAddr, Place)>>,
     /// What servers were told of its last visitor, and until which tick that is told again.
     word: RefCell<Option<(Visitor, u32, String)>>,
+    /// Whether hyper's buffer was empty when it was last seen, and no final response had begun.
+    clean: Cell<bool>,
+    /// Interim responses to be sent before the one that is waited for.
+    interim: RefCell<Vec<u8>>,
     /// The server's side of a tunnel that begins once the 101 has left.
     pub(crate) tunnel: RefCell<Option<Box<Conn>>>,
 }
@@ -65,6 +74,7 @@ impl Line {
             ticks,
             busy: Cell::new(0),
             waits: Cell::new(false),
+            pool: Cell::new(0),
             who: write(peer.ip().to_canonical()),
             last: Cell::new(now),
             head_since: Cell::new(now),
@@ -77,6 +87,8 @@ impl Line {
             http2: Cell::new(false),
             place: Cell::new(None),
             word: RefCell::new(None),
+            clean: Cell::new(false),
+            interim: RefCell::default(),
             tunnel: RefCell::new(None),
         })
     }
@@ -105,11 +117,30 @@ impl Line {
         }
     }
 
+    /// Has an interim response sent by HTTP/1.1, if there is room before the final one begins.
+    pub(crate) fn inform(&self, status: StatusCode, headers: &HeaderMap) {
+        let mut interim = self.interim.borrow_mut();
+        let length: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        if !self.waits.get() || interim.len() + length > INTERIM_BYTES {
+            return;
+        }
+        interim.extend_from_slice(b"HTTP/1.1 ");
+        interim.extend_from_slice(status.as_str().as_bytes());
+        interim.push(b' ');
+        interim.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+        interim.extend_from_slice(b"\r\n");
+        for (name, value) in headers {
+            codec::line(&mut interim, name.as_str().as_bytes(), value.as_bytes());
+        }
+        interim.extend_from_slice(b"\r\n");
+    }
+
     /// A request begins; it is over when the token is dropped.
     pub(crate) fn begin(self: &Rc<Self>) -> Busy {
         self.busy.set(self.busy.get() + 1);
         self.waits.set(true);
-        self.flushed.set(false);
+        self.clean.set(self.flushed.replace(false));
+        self.interim.borrow_mut().clear();
         self.head_since.set(0);
         Busy(Rc::clone(self))
     }
@@ -129,29 +160,69 @@ impl Drop for Busy {
     }
 }
 
+/// Bytes of interim responses that wait to be sent.
+const INTERIM_BYTES: usize = 16 * 1024;
+
 /// Bytes up to which parts are copied together.
 const TOGETHER: usize = 1024;
 
-/// The visitor's socket.
+/// A client's socket that speaks HTTP/1.1.
 pub(crate) struct Socket {
+    thread: Rc<Thread>,
     pub(crate) stream: Stream,
     pub(crate) line: Rc<Line>,
     /// What was read from it before hyper came to it.
     pub(crate) before: Bytes,
-    /// Whether hyper may close it; else it is closed after hyper has gone.
-    pub(crate) ends: bool,
     /// What hyper itself answers to a head that cannot be read. It is not sent: the edge answers with a page.
     pub(crate) bare: Vec<u8>,
+    /// What is left of an interim response of which a part was sent.
+    owed: Bytes,
 }
 
 impl Socket {
-    pub(crate) fn new(stream: Stream, line: Rc<Line>, before: Bytes, ends: bool) -> Self {
-        Self { stream, line, before, ends, bare: Vec::new() }
+    pub(crate) fn new(thread: Rc<Thread>, stream: Stream, line: Rc<Line>, before: Bytes) -> Self {
+        Self { thread, stream, line, before, bare: Vec::new(), owed: Bytes::new() }
     }
 
     /// Whether what is written now is nobody's answer: nothing is under way, and all that was answered has left.
     fn unasked(&self) -> bool {
-        self.line.flushed.get() && self.line.busy.get() == 0 && !self.line.http2.get()
+        self.line.flushed.get() && self.line.busy.get() == 0
+    }
+
+    /// Sends interim responses. Ready when nothing of them stands before the bytes of the final one.
+    #[cold]
+    fn poll_interim(&mut self, may: bool, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.owed.is_empty() {
+            let interim = std::mem::take(&mut *self.line.interim.borrow_mut());
+            if interim.is_empty() || !may {
+                return Poll::Ready(Ok(()));
+            }
+            match Pin::new(&mut self.stream).poll_write(cx, &interim)? {
+                Poll::Ready(sent) => self.owed = Bytes::from(interim).slice(sent..),
+                // It does not fit, and nobody depends on it.
+                Poll::Pending => return Poll::Ready(Ok(())),
+            }
+        }
+        while !self.owed.is_empty() {
+            let polled = Pin::new(&mut self.stream).poll_write(cx, &self.owed);
+            self.wrote(&polled);
+            let sent = ready!(polled)?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.owed.advance(sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// What goes before the first byte of a final response: where both came together, only here an interim one is in time.
+    #[inline]
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let may = self.line.clean.replace(false);
+        if !self.owed.is_empty() || (may && !self.line.interim.borrow().is_empty()) {
+            return self.poll_interim(may, cx);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn wrote(&self, polled: &Poll<io::Result<usize>>) {
@@ -205,6 +276,7 @@ impl AsyncWrite for Socket {
             self.bare.extend_from_slice(buf);
             return Poll::Ready(Ok(buf.len()));
         }
+        ready!(self.poll_first(cx))?;
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(&polled);
         polled
@@ -221,6 +293,7 @@ impl AsyncWrite for Socket {
             let part = bufs.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
             return self.poll_write(cx, part);
         }
+        ready!(self.poll_first(cx))?;
         let stream = Pin::new(&mut self.stream);
         let polled = if bufs.iter().map(|part| part.len()).sum::<usize>() <= TOGETHER {
             let (mut together, mut length) = ([0; TOGETHER], 0);
@@ -242,11 +315,20 @@ impl AsyncWrite for Socket {
 
     #[inline]
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper's own buffer is empty here: an interim response cannot come into the middle of another one.
+        if !self.owed.is_empty() || !self.line.interim.borrow().is_empty() {
+            let may = self.line.waits.get();
+            ready!(self.poll_interim(may, cx))?;
+        }
+        if self.line.waits.get() {
+            self.line.clean.set(true);
+        }
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        // hyper comes by here whenever it is polled: the place to see whether whoever waits for an answer has gone.
+        // hyper comes by here whenever it is polled: the place to see whether the client has gone that waits for an answer. One that
+        // has only closed its sending side may still read (RFC 9112 section 9.6), but takes no place that others queue for.
         if self.line.waits.get()
-            && !self.line.http2.get()
             && let Poll::Ready(Ok(0)) = self.stream.socket().poll_peek(cx, &mut ReadBuf::new(&mut [0]))
+            && self.thread.crowded(self.line.pool.get())
         {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -257,7 +339,8 @@ impl AsyncWrite for Socket {
         polled
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.ends { Pin::new(&mut self.stream).poll_shutdown(cx) } else { Poll::Ready(Ok(())) }
+    /// It is closed after hyper has gone.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -18,6 +19,8 @@ pub(crate) struct Pool {
     pub(crate) protocol: Protocol,
     /// `Err` where the plan wants TLS and it cannot be set up: then nothing is sent at all.
     pub(crate) tls: Result<Option<Tls>, String>,
+    /// Whether its servers are overloaded.
+    pub(crate) crowded: AtomicBool,
     zero: Instant,
     desk: Mutex<Desk>,
 }
@@ -48,6 +51,7 @@ impl Pool {
             id: plan.id.clone(),
             protocol: plan.protocol,
             tls,
+            crowded: AtomicBool::new(false),
             zero,
             desk: Mutex::new(Desk { origin, waiting: BTreeMap::new() }),
         })
@@ -80,9 +84,18 @@ impl Pool {
         let mut desk = self.lock();
         let answer = what(&mut desk.origin, tick);
         let wakers = desk.hand_out(tick);
+        self.look(&desk.origin);
         drop(desk);
         wakers.into_iter().for_each(Waker::wake);
         answer
+    }
+
+    /// Publishes whether servers are overloaded. A load most times: a store would take the line from the other threads.
+    fn look(&self, origin: &Origin) {
+        let crowded = origin.crowded();
+        if self.crowded.load(Ordering::Relaxed) != crowded {
+            self.crowded.store(crowded, Ordering::Relaxed);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Desk> {
@@ -114,6 +127,7 @@ impl Pool {
         }
         // Whom the arrival of this one displaced learns of it.
         let wakers = desk.hand_out(tick);
+        self.look(&desk.origin);
         drop(desk);
         wakers.into_iter().for_each(Waker::wake);
         admission

@@ -1,6 +1,7 @@
 //! Small honest pages: what went wrong, whether to come back, and the id to quote.
 
 use crate::body::{Body, End};
+use crate::request::visit::Form;
 use bytes::Bytes;
 use guard::Quota;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -72,18 +73,34 @@ pub(crate) const TOO_LONG: Refusal = Refusal::new(
     "Address and fields of this request, cookies among them, are longer than this site takes. Deleting its cookies may help.",
 );
 
-/// The answer, as a page or as problem+json (RFC 9457). `headers` is an empty map: an old one saves an allocation.
+pub(crate) const NOT_IMPLEMENTED: Refusal = Refusal::new(
+    StatusCode::NOT_IMPLEMENTED,
+    "Of the protocols that can be asked for inside HTTP/2 only websocket is understood here.",
+);
+pub(crate) const TUNNELS: Refusal = Refusal::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "There are as many connections and WebSockets open as this site allows. Please close some first.",
+);
+
+/// The answer, as a page, as problem+json (RFC 9457) or as gRPC has it. `headers` is an empty map: an old one saves an allocation.
 pub(crate) fn response(
     refusal: Refusal,
     id: &str,
-    page: bool,
+    form: &Form,
     mut headers: HeaderMap,
     end: End,
 ) -> Response<Body> {
     let title = refusal.status.canonical_reason().unwrap_or("Error");
-    let (kind, text) = if page { (HTML, html(refusal, title, id)) } else { (JSON, json(refusal, title, id)) };
+    let (kind, text, status) = match form {
+        Form::Page => (HTML, html(refusal, title, id), refusal.status),
+        Form::Problem => (JSON, json(refusal, title, id), refusal.status),
+        Form::Grpc(kind) => {
+            grpc(&mut headers, refusal);
+            (kind.clone(), String::new(), StatusCode::OK)
+        }
+    };
     let mut response = Response::new(Body::whole(Bytes::from(text), end));
-    *response.status_mut() = refusal.status;
+    *response.status_mut() = status;
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(header::CACHE_CONTROL, NO_STORE);
     if let Ok(mut id) = HeaderValue::from_str(id) {
@@ -92,6 +109,47 @@ pub(crate) fn response(
     }
     *response.headers_mut() = headers;
     response
+}
+
+/// A response without a message, whose trailers are its only fields (gRPC over HTTP/2, "Trailers-Only").
+fn grpc(headers: &mut HeaderMap, refusal: Refusal) {
+    headers.insert(GRPC_STATUS, HeaderValue::from(grpc_code(refusal.status)));
+    if let Ok(message) = HeaderValue::try_from(percent_encoded(refusal.why)) {
+        headers.insert(GRPC_MESSAGE, message);
+    }
+}
+
+/// The code that tells a gRPC client what to do: 14 try again, 8 less or later, 7 not at all.
+fn grpc_code(status: StatusCode) -> u16 {
+    match status {
+        StatusCode::FORBIDDEN => 7,
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => 8,
+        StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => 4,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => 14,
+        StatusCode::MISDIRECTED_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => 12,
+        _ => 13,
+    }
+}
+
+/// Printable ASCII but for the percent sign stays as it is.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if (b' '..=b'~').contains(&byte) && byte != b'%' {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// How long a gRPC client waits before it tries again (gRFC A6).
+pub(crate) fn pushback(headers: &mut HeaderMap, wait: Duration) {
+    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    headers.insert(GRPC_PUSHBACK, HeaderValue::from(millis));
 }
 
 /// A page in place of the bare answer that hyper gives where it can make no request of what came. Status and date are hyper's.
@@ -136,6 +194,9 @@ pub(crate) fn quota(headers: &mut HeaderMap, quota: &Quota) {
 }
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STATE: HeaderName = HeaderName::from_static("ratelimit");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -171,4 +232,35 @@ fn json(refusal: Refusal, title: &str, id: &str) -> String {
         "\"}\n",
     ];
     parts.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_messages_are_percent_encoded() {
+        for (text, encoded) in
+            [("Please wait.", "Please wait."), ("50 %\n", "50 %25%0A"), ("\u{e9}", "%C3%A9")]
+        {
+            assert_eq!(percent_encoded(text), encoded);
+        }
+    }
+
+    #[test]
+    fn refusals_have_the_codes_that_grpc_clients_act_on() {
+        let codes = [
+            (DENIED, 7),
+            (TOO_MANY, 8),
+            (BUSY, 14),
+            (NO_SERVER, 14),
+            (BAD_GATEWAY, 14),
+            (LATE, 4),
+            (TOO_LARGE, 8),
+            (BROKE_OFF, 13),
+        ];
+        for (refusal, code) in codes {
+            assert_eq!(grpc_code(refusal.status), code, "{refusal:?}");
+        }
+    }
 }

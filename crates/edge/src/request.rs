@@ -1,11 +1,12 @@
 //! One request: from its head to the head of its answer.
 
-mod visit;
+pub(crate) mod visit;
 
 use crate::body::Body;
 use crate::content::Content;
 use crate::forwarded::{self, Origin};
 use crate::head::{self, Has, Host, Wishes};
+use crate::inbound::Inbound;
 use crate::known::{CALLER, Visitor};
 use crate::line::{Busy, Line};
 use crate::own::Own;
@@ -13,6 +14,7 @@ use crate::pool::Held;
 use crate::refuse::{self, Refusal};
 use crate::seeing::id::{TRACESTATE, TRACESTATE_BYTES_MAX};
 use crate::seeing::{self, Ids, Open, Phase};
+use crate::shared::Place;
 use crate::thread::{Homes, Near, Thread};
 use crate::ticks::ticks;
 use crate::tunnel;
@@ -20,75 +22,103 @@ use crate::upstream::h1::codec::Framing;
 use crate::upstream::relay::{Ask, Got};
 use crate::upstream::trouble::Trouble;
 use guard::{Arrival, Class, Facts, Quota, Route, Shed, ShedWhy, Tick, Who};
-use http::header::{self, HeaderName, HeaderValue};
+use h2::RecvStream;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
-use http_body::Body as _;
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use model::plan::Protocol;
+use model::plan::{EdgeLimits, Protocol};
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
-use visit::Visit;
+use visit::{Form, Visit};
 
 /// A service whose pool the plan does not have: `config` lets none through.
 const NO_POOL: Shed = Shed { retry_after: Duration::from_secs(5), why: ShedWhy::NoServer };
 /// Servers asked for one request, at most.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// Bytes of a body that nobody wants but that are read all the same.
-const UNWANTED_BYTES: u64 = 64 * 1024;
-
-/// Serves one request: at once where it is refused, so that a refusal costs no more than it must.
+/// Serves one request of HTTP/1.1: at once where it is refused, so that a refusal costs no more than it must.
 pub(crate) fn serve(
     thread: &Rc<Thread>,
     line: &Rc<Line>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    let started = start(thread, line, parts, Inbound::Http1(body));
+    async move {
+        match started {
+            Ok(going) => {
+                let line = Rc::clone(&going.line);
+                let is_eleven = going.parts.version == Version::HTTP_11;
+                let interim = |status: StatusCode, headers: &HeaderMap| {
+                    // A 100 is hyper's to send, when the body is asked for. HTTP/1.0 knows no interim responses.
+                    if is_eleven && status != StatusCode::CONTINUE {
+                        line.inform(status, headers);
+                    }
+                };
+                Ok(go_on(going, &interim).await)
+            }
+            Err(response) => Ok(response),
+        }
+    }
+}
+
+/// Judges a request: what it needs on its way, or the response that there is already.
+#[allow(clippy::result_large_err, reason = "the refusal is what this is made for")]
+pub(crate) fn start(
+    thread: &Rc<Thread>,
+    line: &Rc<Line>,
+    mut parts: Parts,
+    body: Inbound,
+) -> Result<Going, Response<Body>> {
     let mut body = Some(body);
-    let begun = begin(thread, line, &mut parts, &mut body);
-    go_on(match begun {
-        Ok(begun) => Ok((Rc::clone(thread), Rc::clone(line), parts, begun)),
+    match begin(thread, line, &mut parts, &mut body) {
+        Ok(begun) => Ok(Going { thread: Rc::clone(thread), line: Rc::clone(line), parts, begun }),
         Err(response) => {
-            leave(thread, parts, body);
+            thread.keep_map(parts.headers);
             Err(response)
         }
-    })
+    }
 }
 
 /// A request on its way, and what it needs on it.
-type Going = (Rc<Thread>, Rc<Line>, Parts, Box<Begun>);
+pub(crate) struct Going {
+    thread: Rc<Thread>,
+    line: Rc<Line>,
+    parts: Parts,
+    begun: Box<Begun>,
+}
 
-/// What became of the beginning: the rest of the way, or the answer that there is already.
-async fn go_on(begun: Result<Going, Response<Body>>) -> Result<Response<Body>, Infallible> {
-    match begun {
-        Ok((thread, line, mut parts, begun)) => {
-            let response = answer(&thread, &line, &mut parts, begun).await;
-            thread.keep_map(parts.headers);
-            Ok(response)
+impl Going {
+    pub(crate) fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The stream and the place of a tunnel that is asked for by HTTP/2.
+    pub(crate) fn take_tunnel(&mut self) -> Option<(RecvStream, Place)> {
+        let (inbound, place) = self.begun.tunnel.take()?;
+        match inbound {
+            Inbound::Http2(inflow) => Some((inflow.into_stream()?, place)),
+            Inbound::Http1(_) => None,
         }
-        Err(response) => Ok(response),
+    }
+
+    /// Set when a body is asked for whose client waits for that.
+    pub(crate) fn expected(&mut self) -> Option<Rc<Cell<bool>>> {
+        self.begun.content.as_mut().filter(|_| self.begun.wishes.expects)?.expected()
     }
 }
 
-/// A request was refused.
-fn leave(thread: &Thread, parts: Parts, body: Option<Incoming>) {
+/// Asks for a response, and hands over the interim ones before it.
+pub(crate) async fn go_on(going: Going, interim: &dyn Fn(StatusCode, &HeaderMap)) -> Response<Body> {
+    let Going { thread, line, mut parts, begun } = going;
+    let response = answer(&thread, &line, &mut parts, begun, interim).await;
     thread.keep_map(parts.headers);
-    let is_short = |body: &Incoming| body.size_hint().exact().is_some_and(|left| left <= UNWANTED_BYTES);
-    let is_http2 = parts.version == http::Version::HTTP_2;
-    if let Some(unwanted) = body.filter(|body| is_http2 && !body.is_end_stream() && is_short(body)) {
-        tokio::task::spawn_local(discard(unwanted));
-    }
-}
-
-/// Reads what is left of a refused request. Dropped, it would be answered with RST_STREAM (RFC 9113 section 8.1), which some
-/// clients, curl 7.88 among them, take for a failure of the answer that they have. It lasts no longer than its connection.
-async fn discard(mut unwanted: Incoming) {
-    while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut unwanted).poll_frame(cx)).await {}
+    response
 }
 
 /// A request that is not refused yet.
@@ -98,10 +128,12 @@ struct Begun {
     route: usize,
     host: Host,
     wishes: Wishes,
-    page: bool,
+    form: Form,
     /// Bytes of its body, where that is told.
     length: Option<u64>,
     content: Option<Content>,
+    /// What becomes a tunnel inside an HTTP/2 connection, and its place among the connections of its address.
+    tunnel: Option<(Inbound, Place)>,
     passed: Passed,
     /// The number of a known visitor.
     known: Option<u64>,
@@ -118,7 +150,7 @@ fn begin(
     thread: &Rc<Thread>,
     line: &Rc<Line>,
     parts: &mut Parts,
-    body: &mut Option<Incoming>,
+    body: &mut Option<Inbound>,
 ) -> Result<Box<Begun>, Response<Body>> {
     let came = line.came.replace(0);
     let busy = line.begin();
@@ -126,11 +158,19 @@ fn begin(
     let peer = forwarded::plain(line.peer.ip());
     let origin = forwarded::origin(peer, &near.view.edge.hops, &thread.habits, &parts.headers);
     let has = Has::of(&parts.headers);
+    let is_http2 = line.http2.get();
+    if is_http2 && has.cookie {
+        head::join_cookies(&mut parts.headers);
+    }
     let ids = if has.trace { Ids::of(&parts.headers) } else { Ids::fresh() };
     let tick = thread.tick();
     let mut open = thread.eye.open(tick.0, origin.client, ids);
     open.stamp(Phase::Head, tick.0);
-    let visit = Visit { thread, line, page: has.accept && head::wants_page(&parts.headers) };
+    let visit = Visit { thread, line, form: Form::of(parts, has) };
+    if is_http2 && let Err(refusal) = http2_only(&near, parts) {
+        open.asks(parts.version, &parts.method, "", parts.uri.path());
+        return Err(visit.malformed(refusal, open, busy));
+    }
     let (host, wishes) = match head::examine(parts, has) {
         Ok(found) => found,
         Err(fault) => {
@@ -149,7 +189,7 @@ fn begin(
     if near.view.edge.to_https && !origin.https.unwrap_or(line.tls) {
         return Err(visit.to_https(&near, &name, parts, open, busy));
     }
-    let length = body.as_ref().and_then(|body| body.size_hint().exact());
+    let length = body.as_ref().and_then(Inbound::exact);
     if length.is_some_and(|length| length > near.view.edge.limits.body_bytes) {
         return Err(visit.malformed(refuse::TOO_LARGE, open, busy));
     }
@@ -157,28 +197,36 @@ fn begin(
         Ok(passed) => passed,
         Err(refusal) => return Err(visit.limited(&refusal, open, busy)),
     };
-    let Some((_, pool)) = near.view.pool_of(route) else {
+    let Some((place, pool)) = near.view.pool_of(route) else {
         return Err(visit.shed(&NO_POOL, open, busy));
     };
-    let is_empty = body.as_ref().is_none_or(|body| body.is_end_stream());
+    line.pool.set(place);
+    let is_empty = body.as_ref().is_none_or(Inbound::is_end_stream);
     let announced = pool.announce(tick, passed.class, passed.number);
     if let Err(shed) = &announced {
         // One whose body has not come yet is read first: else its connection would be closed.
         let is_here = || length.is_some_and(|length| came as u64 >= head::length(parts) as u64 + length);
-        if is_empty || line.http2.get() || is_here() {
+        if is_empty || is_http2 || wishes.expects || is_here() {
             return Err(visit.shed(shed, open, busy));
         }
     }
-    let content = body.take().filter(|_| !is_empty && wishes.upgrade.is_none()).map(Content::new);
-    let (page, route) = (visit.page, route.index);
+    let upgrades = wishes.upgrade.is_some();
+    let place = if upgrades && is_http2 { Some(tunnel_place(thread, line, &near)) } else { None };
+    if let Some(None) = place {
+        return Err(visit.malformed(refuse::TUNNELS, open, busy));
+    }
+    let tunnel = place.flatten().and_then(|place| Some((body.take()?, place)));
+    let content = body.take().filter(|_| !is_empty && !upgrades).map(Content::new);
+    let (form, route) = (visit.form, route.index);
     Ok(Box::new(Begun {
         near,
         route,
         host,
         wishes,
-        page,
+        form,
         length,
         content,
+        tunnel,
         passed,
         known,
         announced,
@@ -188,16 +236,39 @@ fn begin(
     }))
 }
 
+/// What HTTP/2 leaves to its users to check.
+fn http2_only(near: &Near, parts: &mut Parts) -> Result<(), Refusal> {
+    let limits = &near.view.edge.limits;
+    if parts.headers.len() > limits.headers as usize || head::length(parts) > limits.head_bytes as usize {
+        return Err(refuse::TOO_LONG);
+    }
+    let Some(protocol) = parts.extensions.remove::<h2::ext::Protocol>() else { return Ok(()) };
+    // Nothing else that is asked for in this way is an upgrade of HTTP/1.1 (RFC 8441).
+    if protocol.as_str() != "websocket" {
+        return Err(refuse::NOT_IMPLEMENTED);
+    }
+    parts.extensions.insert(hyper::ext::Protocol::from_static("websocket"));
+    Ok(())
+}
+
+/// A place for a tunnel inside an HTTP/2 connection: it costs what a connection costs.
+fn tunnel_place(thread: &Thread, line: &Line, near: &Near) -> Option<Place> {
+    let (edge, from) = (&near.view.edge, line.peer.ip().to_canonical());
+    let each = (!forwarded::declared(&edge.hops, from)).then_some(edge.limits.connections_each);
+    thread.shared.connections.enter(from, edge.limits.connections, each)
+}
+
 /// From the body to the answer of a server.
 async fn answer(
     thread: &Rc<Thread>,
     line: &Rc<Line>,
     parts: &mut Parts,
     mut begun: Box<Begun>,
+    interim: &dyn Fn(StatusCode, &HeaderMap),
 ) -> Response<Body> {
     let (near, host, wishes, passed) = (&begun.near, &begun.host, &begun.wishes, &begun.passed);
     let (mut open, busy, length) = (begun.open, begun.busy, begun.length);
-    let visit = Visit { thread, line, page: begun.page };
+    let visit = Visit { thread, line, form: std::mem::take(&mut begun.form) };
     let route = near.view.policy.routes().get(begun.route);
     let Some((route, (place, pool))) = route.and_then(|route| Some((route, near.view.pool_of(route)?)))
     else {
@@ -210,20 +281,12 @@ async fn answer(
         None => begun.tick,
         // Over HTTP/2 both sides may speak at once, as in gRPC: such a body may wait for the answer.
         Some(_) if pool.protocol == Protocol::Http2 && begun.announced.is_ok() => begun.tick,
-        Some(content) => {
-            let (read, now) =
-                match poll_fn(|cx| Poll::Ready(content.poll_before(cx, limits.body_bytes))).await {
-                    Poll::Ready(read) => (read, begun.tick),
-                    Poll::Pending => {
-                        let read = content.read_before(thread, ticks(limits.body_wait), limits.body_bytes);
-                        (Box::pin(read).await, thread.tick())
-                    }
-                };
-            if let Err(trouble) = read {
-                return visit.failed(&trouble, route, open, busy);
-            }
-            now
-        }
+        // Whether it is to be sent at all is the server's to say (RFC 9110 section 10.1.1).
+        Some(_) if wishes.expects => begun.tick,
+        Some(content) => match read_before(thread, content, limits, begun.tick).await {
+            Ok(tick) => tick,
+            Err(trouble) => return visit.failed(&trouble, route, open, busy),
+        },
     };
     if let Err(shed) = &begun.announced {
         return visit.shed(shed, open, busy);
@@ -242,7 +305,6 @@ async fn answer(
         Some(length) => Framing::Length(length),
         None => Framing::Chunked,
     };
-    let upgraded = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let ask = Ask {
         thread,
         parts,
@@ -254,15 +316,21 @@ async fn answer(
         wait: ticks(limits.body_wait),
         deadline,
         span: ticks(route.deadline),
+        interim,
     };
     let Some(homes) = near.pools.get(place) else {
         return visit.shed(&NO_POOL, open, busy);
     };
     let relayed = relay(&ask, homes, (held, admitted), begun.content.take(), &mut open).await;
+    let accept = wishes.upgrade.as_ref().filter(|to| tunnel::is_websocket(to)).and_then(|_| {
+        let own = || own.iter().find(|(name, _)| *name == KEY).map(|(_, key)| key);
+        tunnel::accept(parts.headers.get(KEY).map(HeaderValue::as_bytes).or_else(own)?)
+    });
     thread.keep_own(own);
     match relayed {
         Ok(relayed) => {
-            let mut response = visit.answer(relayed, wishes.upgrade.as_ref(), upgraded, open, busy);
+            let upgrade = wishes.upgrade.as_ref().map(|_| accept);
+            let mut response = visit.answer(relayed, upgrade, open, busy);
             let status = response.status();
             finish(near, route, line, parts, passed.quota.as_ref(), begun.known, &mut response);
             if status == StatusCode::SWITCHING_PROTOCOLS && parts.version == http::Version::HTTP_2 {
@@ -271,6 +339,22 @@ async fn answer(
             response
         }
         Err(trouble) => visit.failed(&trouble, route, open, busy),
+    }
+}
+
+/// Reads what is read of a body before a server is chosen, and tells when that was done: `tick` where it was there already.
+async fn read_before(
+    thread: &Rc<Thread>,
+    content: &mut Content,
+    limits: &EdgeLimits,
+    tick: Tick,
+) -> Result<Tick, Trouble> {
+    match poll_fn(|cx| Poll::Ready(content.poll_before(cx, limits.body_bytes))).await {
+        Poll::Ready(read) => read.map(|()| tick),
+        Poll::Pending => {
+            let read = content.read_before(thread, ticks(limits.body_wait), limits.body_bytes);
+            Box::pin(read).await.map(|()| thread.tick())
+        }
     }
 }
 

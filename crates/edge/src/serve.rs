@@ -3,18 +3,19 @@
 //! Between requests nothing is kept but the socket: after some idle ticks, or at once where many rest already, hyper's state is
 //! taken down ("parked") and is set up again when the next byte comes.
 
+pub(crate) mod http2;
+
 use crate::forwarded;
 use crate::line::{Line, Socket};
 use crate::refuse::{self, Refusal};
 use crate::request;
 use crate::seeing::{Ids, Verdict};
 use crate::stream::Stream;
-use crate::tasks::Local;
 use crate::thread::Thread;
 use crate::ticks::{Alarm, ticks};
 use crate::tunnel::{self, Tunnel};
 use bytes::Bytes;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::future::{Future, poll_fn};
@@ -32,10 +33,13 @@ const PARK_AGAIN_TICKS: u32 = 10;
 /// thousands of connections that all ask several times a second, and is the worst time to do more for each request.
 const RESTING_MAX: u32 = 256;
 const RESTING_AGAIN_MAX: u32 = 8192;
-/// Ticks for which a closed connection's last bytes are waited for.
-const LINGER_TICKS: u32 = 10;
+/// Ticks for which a closed connection's last bytes are waited for: a client that writes all of its request before it reads
+/// would else be reset, and not see the response (RFC 9112 section 9.6).
+const LINGER_TICKS: u32 = 30;
 /// Bytes of them that are read.
-const LINGER_BYTES: usize = 256 * 1024;
+const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes that are read at once.
+const LINGER_PART: usize = 16 * 1024;
 
 /// How a stretch of serving ended.
 enum End {
@@ -87,7 +91,7 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
         let (thread, line) = (Rc::clone(thread), Rc::clone(line));
         move |request| request::serve(&thread, &line, request)
     });
-    let socket = TokioIo::new(Socket::new(stream, Rc::clone(line), before, false));
+    let socket = TokioIo::new(Socket::new(Rc::clone(thread), stream, Rc::clone(line), before));
     let mut builder = http1::Builder::new();
     if limits.headers as usize != HYPER_HEADERS {
         builder.max_headers(limits.headers as usize);
@@ -205,61 +209,6 @@ async fn wakes(thread: &Rc<Thread>, line: &Line, stream: &Stream, alarm: &Alarm)
     .await
 }
 
-/// HTTP/2 until the visitor goes.
-pub(crate) async fn http2(thread: Rc<Thread>, line: Rc<Line>, stream: Stream) {
-    let limits = thread.near().view.edge.limits.clone();
-    let (idle_ticks, body_ticks) = (ticks(limits.idle), ticks(limits.body_wait));
-    let service = service_fn({
-        let (thread, line) = (Rc::clone(&thread), Rc::clone(&line));
-        move |request| request::serve(&thread, &line, request)
-    });
-    let socket = TokioIo::new(Socket::new(stream, Rc::clone(&line), Bytes::new(), true));
-    let mut conn = http2::Builder::new(Local)
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(limits.head_bytes)
-        .max_pending_accept_reset_streams(RESETS_MAX)
-        .max_local_error_reset_streams(RESETS_MAX)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(4 * STREAM_WINDOW)
-        .max_send_buf_size(STREAM_WINDOW as usize)
-        .enable_connect_protocol()
-        .serve_connection(socket, service);
-    let alarm = thread.ticks.alarm();
-    let mut leaving: Option<u32> = None;
-    poll_fn(|cx| {
-        let now = thread.ticks.now();
-        let idle = line.busy.get() == 0 && now.saturating_sub(line.last.get()) >= idle_ticks;
-        if leaving.is_none() && (idle || thread.shared.draining()) {
-            leaving = Some(now + body_ticks);
-            Pin::new(&mut conn).graceful_shutdown();
-        }
-        if Pin::new(&mut conn).poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        let stuck = line.stuck_since.get();
-        if (stuck != 0 && now.saturating_sub(stuck) >= body_ticks) || leaving.is_some_and(|end| now >= end) {
-            return Poll::Ready(());
-        }
-        let due = match (leaving, stuck) {
-            (Some(end), _) => end,
-            (None, 0) if line.busy.get() == 0 => line.last.get() + idle_ticks,
-            (None, 0) => now + idle_ticks,
-            (None, stuck) => stuck + body_ticks,
-        };
-        alarm.set(due, cx);
-        Poll::Pending
-    })
-    .await;
-}
-
-/// Streams at once on one connection.
-const STREAMS_MAX: u32 = 128;
-/// Streams that a visitor may open and reset before we have seen them, and those that it makes us reset, before the
-/// connection is closed.
-const RESETS_MAX: usize = 64;
-/// Bytes that a visitor may send on one stream before it waits for us.
-const STREAM_WINDOW: u32 = 64 * 1024;
-
 /// Says what is still to be said, and closes so that it arrives: a socket with unread bytes would be reset.
 async fn linger(mut stream: Stream, last: &[u8], thread: &Rc<Thread>, alarm: &Alarm) {
     let due = thread.ticks.now() + LINGER_TICKS;
@@ -267,7 +216,7 @@ async fn linger(mut stream: Stream, last: &[u8], thread: &Rc<Thread>, alarm: &Al
         if stream.write_all(last).await.is_err() || stream.shutdown().await.is_err() {
             return;
         }
-        let (mut scrap, mut left) = ([0u8; 1024], LINGER_BYTES);
+        let (mut scrap, mut left) = (vec![0; LINGER_PART], LINGER_BYTES);
         while let Ok(got) = stream.read(&mut scrap).await {
             left = left.saturating_sub(got);
             if got == 0 || left == 0 {

@@ -16,6 +16,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Maps of header fields, and buffers of the edge's own, kept for the next request.
 const MAPS_MAX: usize = 64;
@@ -114,6 +115,12 @@ impl Thread {
             self.near.replace(Rc::new(Near::new(self.shared.view(), &self.eye, Some(&before))));
         }
         Rc::clone(&self.near.borrow())
+    }
+
+    /// Whether requests queue for the pool at this place in the view.
+    pub(crate) fn crowded(&self, pool: usize) -> bool {
+        let near = self.near();
+        near.pools.get(pool).is_some_and(|homes| homes.pool.crowded.load(Ordering::Relaxed))
     }
 
     /// Counts a connection among those that rest, or no more.

@@ -1,12 +1,14 @@
 //! After a 101: bytes both ways, with a buffer only while there are any.
 
+mod duplex;
+
 use crate::stream::Stream;
 use crate::upstream::h1::conn::Conn;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use http::HeaderValue;
+use ring::digest;
 use socket2::{SockRef, TcpKeepalive};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -16,6 +18,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+pub(crate) use duplex::Duplex;
 
 /// Bytes moved at once.
 const BUFFER: usize = 16 * 1024;
@@ -30,10 +34,9 @@ pub(crate) async fn run(mut tunnel: Box<Tunnel<Stream>>) {
     let _ = poll_fn(|cx| tunnel.poll(cx)).await;
 }
 
-/// The same for one stream of a visitor's HTTP/2 connection, once it is a tunnel.
-pub(crate) async fn http2(upgraded: OnUpgrade, conn: Box<Conn>) {
-    let Ok(visitor) = upgraded.await else { return };
-    let mut tunnel = Tunnel::new(TokioIo::new(visitor), Bytes::new(), *conn);
+/// The same for one stream of a client's HTTP/2 connection.
+pub(crate) async fn http2(client: Duplex, conn: Box<Conn>) {
+    let mut tunnel = Tunnel::new(client, Bytes::new(), *conn);
     let _ = poll_fn(|cx| tunnel.poll(cx)).await;
 }
 
@@ -48,6 +51,19 @@ pub(crate) fn watch(socket: &TcpStream) {
 /// A `Sec-WebSocket-Key`.
 pub(crate) fn key() -> String {
     STANDARD.encode(fastrand::u128(..).to_be_bytes())
+}
+
+/// Whether this is what an upgrade to a WebSocket asks for.
+pub(crate) fn is_websocket(to: &HeaderValue) -> bool {
+    to.as_bytes().eq_ignore_ascii_case(b"websocket")
+}
+
+/// The `Sec-WebSocket-Accept` by which a server shows that it knows of WebSockets (RFC 6455 section 4.2.2).
+pub(crate) fn accept(key: &[u8]) -> Option<HeaderValue> {
+    let mut hash = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    hash.update(key);
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    HeaderValue::try_from(STANDARD.encode(hash.finish())).ok()
 }
 
 /// Both ends and what is between them.
@@ -146,5 +162,16 @@ impl Way {
             }
             Poll::Ready(Ok(()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_is_the_one_of_the_rfc() {
+        let right = HeaderValue::from_static("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(accept(b"dGhlIHNhbXBsZSBub25jZQ=="), Some(right));
     }
 }

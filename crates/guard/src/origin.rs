@@ -257,7 +257,7 @@ impl Origin {
 
     /// Whether requests are refused or have to wait because servers are overloaded.
     #[must_use]
-    pub fn is_crowded(&self) -> bool {
+    pub fn crowded(&self) -> bool {
         !self.is_calm() || self.shares.cut()
     }
 

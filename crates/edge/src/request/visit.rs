@@ -2,27 +2,49 @@
 
 use super::Relayed;
 use crate::body::{Body, End};
+use crate::head::{self, Has};
 use crate::line::{Busy, Line};
 use crate::refuse::{self, Refusal};
 use crate::seeing::{self, Open, Verdict};
 use crate::thread::{Near, Thread};
-use crate::tunnel;
 use crate::upstream::h1::exchange::Answer;
 use crate::upstream::relay::Got;
 use crate::upstream::trouble::Trouble;
 use guard::{Outcome, Route, Shed, ShedWhy};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A request that is to be answered.
 pub(super) struct Visit<'a> {
     pub(super) thread: &'a Rc<Thread>,
     pub(super) line: &'a Rc<Line>,
-    /// Whether a person reads the answer.
-    pub(super) page: bool,
+    pub(super) form: Form,
+}
+
+/// What a response of the edge's own looks like, by who reads it.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Form {
+    /// RFC 9457.
+    #[default]
+    Problem,
+    Page,
+    /// A gRPC call, with its content type: its client sees no status but gRPC's own.
+    Grpc(HeaderValue),
+}
+
+impl Form {
+    pub(super) fn of(parts: &Parts, has: Has) -> Self {
+        if parts.method == Method::POST
+            && let Some(kind) = parts.headers.get(header::CONTENT_TYPE)
+            && kind.as_bytes().starts_with(b"application/grpc")
+        {
+            return Self::Grpc(kind.clone());
+        }
+        if has.accept && head::wants_page(&parts.headers) { Self::Page } else { Self::Problem }
+    }
 }
 
 impl Visit<'_> {
@@ -34,11 +56,18 @@ impl Visit<'_> {
     pub(super) fn refuse(&self, refusal: Refusal, open: Box<Open>, busy: Busy) -> Response<Body> {
         let digits = open.ids.trace.digits();
         let id = std::str::from_utf8(&digits).unwrap_or_default();
-        let mut response = refuse::response(refusal, id, self.page, self.thread.map(), self.end(open, busy));
+        let mut response = refuse::response(refusal, id, &self.form, self.thread.map(), self.end(open, busy));
         if refusal.close && !self.line.http2.get() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    fn retry_after(&self, response: &mut Response<Body>, wait: Duration) {
+        refuse::retry_after(response.headers_mut(), wait);
+        if matches!(self.form, Form::Grpc(_)) {
+            refuse::pushback(response.headers_mut(), wait);
+        }
     }
 
     pub(super) fn malformed(&self, refusal: Refusal, mut open: Box<Open>, busy: Busy) -> Response<Body> {
@@ -81,7 +110,7 @@ impl Visit<'_> {
         let refusal = if refused.limit.denies() { refuse::DENIED } else { refuse::TOO_MANY };
         let mut response = self.refuse(refusal, open, busy);
         if let Some(wait) = refused.retry_after {
-            refuse::retry_after(response.headers_mut(), wait);
+            self.retry_after(&mut response, wait);
         }
         if let Some(quota) = &refused.quota {
             refuse::quota(response.headers_mut(), quota);
@@ -93,7 +122,7 @@ impl Visit<'_> {
         let refusal = if shed.why == ShedWhy::NoServer { refuse::NO_SERVER } else { refuse::BUSY };
         open.shed(shed, refusal.status.as_u16(), self.thread.tick().0);
         let mut response = self.refuse(refusal, open, busy);
-        refuse::retry_after(response.headers_mut(), shed.retry_after);
+        self.retry_after(&mut response, shed.retry_after);
         response
     }
 
@@ -123,11 +152,12 @@ impl Visit<'_> {
         self.refuse(refusal, open, busy)
     }
 
+    /// A server's response. `upgrade` is there where a switch of protocols was asked for; in it the `Sec-WebSocket-Accept` that it
+    /// must come with, where that is known (RFC 6455 section 4.2.2).
     pub(super) fn answer(
         &self,
         relayed: Relayed,
-        upgrade: Option<&HeaderValue>,
-        upgraded: Option<hyper::upgrade::OnUpgrade>,
+        upgrade: Option<Option<HeaderValue>>,
         mut open: Box<Open>,
         busy: Busy,
     ) -> Response<Body> {
@@ -169,24 +199,28 @@ impl Visit<'_> {
             }
             Got::Switched(head, conn) => {
                 relayed.held.done(now, outcome(head.status));
-                let Some(to) = head.upgrade.filter(|_| upgrade.is_some()) else {
+                let (Some(to), Some(accept)) = (head.upgrade, upgrade) else {
                     open.failed(seeing::Failure::Garbage, 502, "switched protocols unasked", tick);
                     return self.refuse(refuse::BAD_GATEWAY, open, busy);
                 };
+                if accept
+                    .is_some_and(|accept| head.headers.get(header::SEC_WEBSOCKET_ACCEPT) != Some(&accept))
+                {
+                    let why = "the server's Sec-WebSocket-Accept is not the one for this key";
+                    open.failed(seeing::Failure::Garbage, 502, why, tick);
+                    return self.refuse(refuse::BAD_GATEWAY, open, busy);
+                }
                 seen(&mut open, head.status, &head.headers, tick);
                 let mut response = Response::new(Body::whole(bytes::Bytes::new(), self.end(open, busy)));
                 *response.status_mut() = head.status;
                 *response.headers_mut() = head.headers;
                 if self.line.http2.get() {
                     response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
-                    if let Some(upgraded) = upgraded {
-                        tokio::task::spawn_local(tunnel::http2(upgraded, conn));
-                    }
                 } else {
                     response.headers_mut().insert(header::UPGRADE, to);
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-                    self.line.tunnel.replace(Some(conn));
                 }
+                self.line.tunnel.replace(Some(conn));
                 response
             }
         };

@@ -48,6 +48,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) deadline: u32,
     /// Ticks that a server has for it.
     pub(crate) span: u32,
+    /// Takes each interim response other than 101.
+    pub(crate) interim: &'a dyn Fn(StatusCode, &HeaderMap),
 }
 
 /// What came back.
@@ -150,7 +152,7 @@ impl Ask<'_> {
         let ticks = &self.thread.ticks;
         let alarm = ticks.alarm();
         poll_fn(|cx| {
-            let polled = exchange.poll_head(cx, ticks, &self.parts.method, map);
+            let polled = exchange.poll_head(cx, ticks, &self.parts.method, map, self.interim);
             if polled.is_pending() {
                 let now = ticks.now();
                 let mut due = self.deadline;

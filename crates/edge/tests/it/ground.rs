@@ -154,13 +154,26 @@ pub(crate) fn connect(at: SocketAddr) -> TcpStream {
     socket
 }
 
+/// Where the final response begins, after interim ones.
+fn interim(bytes: &[u8]) -> usize {
+    let mut from = 0;
+    while bytes[from..].starts_with(b"HTTP/1.1 1") && !bytes[from..].starts_with(b"HTTP/1.1 101") {
+        match find(&bytes[from..], b"\r\n\r\n") {
+            Some(end) => from += end + 4,
+            None => break,
+        }
+    }
+    from
+}
+
 /// One answer of known length, as text.
 pub(crate) fn answer(socket: &mut impl Read) -> String {
     let mut bytes = Vec::new();
     let mut some = [0; 4096];
     loop {
-        if let Some(end) = find(&bytes, b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+        let from = interim(&bytes);
+        if let Some(end) = find(&bytes[from..], b"\r\n\r\n").map(|end| from + end) {
+            let head = String::from_utf8_lossy(&bytes[from..end]).to_ascii_lowercase();
             let length = head
                 .split("\r\ncontent-length: ")
                 .nth(1)
@@ -198,8 +211,9 @@ pub(crate) fn ask(at: SocketAddr, head: &str) -> String {
     answer(&mut socket)
 }
 
+/// The status of the final response.
 pub(crate) fn status(answer: &str) -> u16 {
-    answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)
+    answer[interim(answer.as_bytes())..].split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)
 }
 
 /// Waits until something is so.

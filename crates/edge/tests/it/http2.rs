@@ -144,7 +144,26 @@ fn grpc_passes_with_trailers_both_ways() {
 
 #[test]
 fn a_websocket_by_http2_is_an_upgrade_to_the_server() {
-    let at = listening(|mut socket| {
+    let edge = edge(&[websockets(|accept| accept)], &Words::default());
+    let at = door(&edge, false);
+    run(async move {
+        let mut sender = begin::<Empty<Bytes>>(at).await;
+        let answer = sender.send_request(websocket("websocket")).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let mut socket = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+        for _ in 0..3 {
+            socket.write_all(b"over http/2").await.unwrap();
+            socket.flush().await.unwrap();
+            let mut back = [0; 11];
+            socket.read_exact(&mut back).await.unwrap();
+            assert_eq!(&back, b"over http/2");
+        }
+    });
+}
+
+/// A server of WebSockets that echoes; `accept` makes what it shows of what it should.
+fn websockets(accept: impl Fn(String) -> String + Send + Sync + 'static) -> SocketAddr {
+    listening(move |mut socket| {
         let mut seen = Vec::new();
         let mut some = [0; 4096];
         while find(&seen, b"\r\n\r\n").is_none() {
@@ -156,34 +175,74 @@ fn a_websocket_by_http2_is_an_upgrade_to_the_server() {
             head.starts_with("GET /socket HTTP/1.1\r\n") && head.contains("sec-websocket-key: "),
             "{head}"
         );
-        socket
-            .write_all(
-                b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
-            )
-            .unwrap();
+        let key = head.split("sec-websocket-key: ").nth(1).unwrap().split("\r\n").next().unwrap();
+        let accept = accept(accept_of(key));
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\r\n"
+        );
+        socket.write_all(answer.as_bytes()).unwrap();
         while let Ok(got) = socket.read(&mut some) {
             if got == 0 || socket.write_all(&some[..got]).is_err() {
                 return;
             }
         }
+    })
+}
+
+/// RFC 6455 section 4.2.2.
+fn accept_of(key: &str) -> String {
+    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let hash = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
+    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, hash)
+}
+
+fn websocket(protocol: &'static str) -> Request<Empty<Bytes>> {
+    let mut request = Request::new(Empty::new());
+    *request.method_mut() = Method::CONNECT;
+    *request.uri_mut() = "http://a.test/socket".parse().unwrap();
+    request.extensions_mut().insert(hyper::ext::Protocol::from_static(protocol));
+    request
+}
+
+#[test]
+fn extended_connect_is_for_websockets_that_the_server_accepts() {
+    let edge_of = |at| edge(&[at], &Words::default());
+    let (wrong, server) = (edge_of(websockets(|_| "wrong".to_owned())), Server::saying(OK));
+    let other = edge_of(server.at);
+    let (wrong_at, other_at) = (door(&wrong, false), door(&other, false));
+    run(async move {
+        let answer =
+            begin::<Empty<Bytes>>(wrong_at).await.send_request(websocket("websocket")).await.unwrap();
+        assert_eq!(answer.status(), 502);
+        for protocol in ["h2c", "connect-udp"] {
+            let answer =
+                begin::<Empty<Bytes>>(other_at).await.send_request(websocket(protocol)).await.unwrap();
+            assert!(answer.status() == 501 && answer.headers().contains_key("x-request-id"), "{protocol}");
+        }
     });
-    let edge = edge(&[at], &Words::default());
+    assert_eq!(server.asked(), 0);
+}
+
+#[test]
+fn tunnels_count_as_connections_of_their_address() {
+    let words = Words { edge: "limits = { connections_each = 5 }", ..Words::default() };
+    let edge = edge(&[websockets(|accept| accept)], &words);
     let at = door(&edge, false);
     run(async move {
         let mut sender = begin::<Empty<Bytes>>(at).await;
-        let mut request = Request::new(Empty::new());
-        *request.method_mut() = Method::CONNECT;
-        *request.uri_mut() = "http://a.test/socket".parse().unwrap();
-        request.extensions_mut().insert(hyper::ext::Protocol::from_static("websocket"));
-        let answer = sender.send_request(request).await.unwrap();
-        assert_eq!(answer.status(), 200);
-        let mut socket = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
-        for _ in 0..3 {
-            socket.write_all(b"over http/2").await.unwrap();
-            socket.flush().await.unwrap();
-            let mut back = [0; 11];
-            socket.read_exact(&mut back).await.unwrap();
-            assert_eq!(&back, b"over http/2");
+        let (mut open, mut refused) = (Vec::new(), 0);
+        for _ in 0..6 {
+            let answer = sender.send_request(websocket("websocket")).await.unwrap();
+            match answer.status().as_u16() {
+                200 => open.push(answer),
+                429 => refused += 1,
+                other => panic!("{other}"),
+            }
+        }
+        assert_eq!((open.len(), refused), (4, 2), "one place is the connection's own");
+        drop(open);
+        while sender.send_request(websocket("websocket")).await.unwrap().status() != 200 {
+            tokio::task::yield_now().await;
         }
     });
 }
@@ -206,7 +265,11 @@ fn floods_end_the_connection_and_nobody_else_notices() {
     let edge = edge(&[server.at], &Words::default());
     let at = door(&edge, false);
     let reset = |stream| [frame(1, 5, stream, BLOCK), frame(3, 0, stream, &8u32.to_be_bytes())].concat();
-    let floods: [(&str, Vec<u8>); 5] = [
+    let floods: [(&str, Vec<u8>); 9] = [
+        ("acknowledged pings", (0..200_000).flat_map(|_| frame(6, 1, 0, b"12345678")).collect()),
+        ("windows", (0..200_000).flat_map(|_| frame(8, 0, 0, &0u32.to_be_bytes()[..])).collect()),
+        ("priorities", (0..200_000).flat_map(|_| frame(2, 0, 3, b"\0\0\0\0\x10")).collect()),
+        ("unknown frames", (0..200_000).flat_map(|_| frame(0x42, 0, 0, b"x")).collect()),
         ("rapid reset", (0..20_000).flat_map(|n| reset(n * 2 + 1)).collect()),
         (
             "continuations",
@@ -257,8 +320,14 @@ fn a_head_too_large_is_refused() {
         let mut sender = begin::<Empty<Bytes>>(at).await;
         let request =
             Request::get("http://a.test/").header("x", "y".repeat(10_000)).body(Empty::new()).unwrap();
-        let answer = sender.send_request(request).await;
-        assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status() == 431));
+        let answer = sender.send_request(request).await.unwrap();
+        assert!(answer.status() == 431 && answer.headers().contains_key("x-request-id"));
+        let mut request = Request::get("http://a.test/");
+        for n in 0..101 {
+            request = request.header(format!("x{n}"), "1");
+        }
+        let answer = sender.send_request(request.body(Empty::new()).unwrap()).await.unwrap();
+        assert!(answer.status() == 431 && answer.headers().contains_key("x-request-id"));
     });
     assert_eq!(server.asked(), 0);
 }

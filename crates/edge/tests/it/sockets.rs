@@ -4,7 +4,7 @@ use crate::ground::{Words, answer, connect, door, edge, find, listening};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
-const UPGRADE: &[u8] = b"GET /socket HTTP/1.1\r\nhost: a.test\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: x\r\nsec-websocket-version: 13\r\n\r\n";
+const UPGRADE: &[u8] = b"GET /socket HTTP/1.1\r\nhost: a.test\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n";
 
 /// Switches, says hello at once, and echoes.
 fn echo() -> std::net::SocketAddr {
@@ -23,7 +23,7 @@ fn echo() -> std::net::SocketAddr {
             head.contains("connection: upgrade\r\n") && head.contains("upgrade: websocket\r\n"),
             "{head}"
         );
-        socket.write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: y\r\n\r\nhello").unwrap();
+        socket.write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nhello").unwrap();
         while let Ok(got) = socket.read(&mut some) {
             if got == 0 || socket.write_all(&some[..got]).is_err() {
                 return;
@@ -38,7 +38,11 @@ fn bytes_go_both_ways_after_a_101() {
     let mut socket = connect(door(&edge, false));
     socket.write_all(UPGRADE).unwrap();
     let told = answer(&mut socket);
-    assert!(told.starts_with("HTTP/1.1 101 ") && told.contains("sec-websocket-accept: y\r\n"), "{told}");
+    assert!(
+        told.starts_with("HTTP/1.1 101 ")
+            && told.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
+        "{told}"
+    );
     let mut rest = told.split_once("\r\n\r\n").unwrap().1.as_bytes().to_vec();
     let mut some = [0; 70_000];
     while rest.len() < 5 {

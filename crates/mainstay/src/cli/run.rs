@@ -71,9 +71,10 @@ impl Run {
     }
 
     fn log_to_stderr(&self) -> Result<Log, Failure> {
-        let filter = tracing_subscriber::EnvFilter::try_new(&self.log).map_err(|why| {
-            Failure::wrong(format!("--log: {why}")).hint("try `info` or `warn,mainstay=debug`")
-        })?;
+        let filter =
+            tracing_subscriber::EnvFilter::try_new(format!("h2=off,{}", self.log)).map_err(|why| {
+                Failure::wrong(format!("--log: {why}")).hint("try `info` or `warn,mainstay=debug`")
+            })?;
         let lines = Log::to(std::io::stderr()).map_err(Failure::no)?;
         let log =
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone()).with_target(false);

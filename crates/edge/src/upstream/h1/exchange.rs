@@ -25,8 +25,7 @@ pub(crate) struct Exchange {
     interim: u32,
 }
 
-/// Interim answers (RFC 9110 section 15.2) that are read past before the one that counts. hyper has no way to send a
-/// visitor any but 100 and 101.
+/// Interim answers (RFC 9110 section 15.2) that are read past before the one that counts.
 const INTERIM_MAX: u32 = 32;
 
 /// The request's body on its way.
@@ -91,6 +90,7 @@ impl Exchange {
         ticks: &Ticks,
         method: &Method,
         map: &mut HeaderMap,
+        interim: &dyn Fn(StatusCode, &HeaderMap),
     ) -> Poll<Result<Head, Trouble>> {
         match self.poll_send(cx, ticks) {
             // A server that answers and closes before it has read everything: the answer is what counts.
@@ -107,6 +107,7 @@ impl Exchange {
                     if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                         return Poll::Ready(Ok(head));
                     }
+                    interim(head.status, &head.headers);
                     self.interim += 1;
                     if self.interim > INTERIM_MAX {
                         return Poll::Ready(Err(Malformed::Interim.into()));

@@ -27,6 +27,7 @@ mod accept;
 mod body;
 mod content;
 pub mod edge;
+mod fields;
 mod forwarded;
 pub mod geo;
 mod head;

@@ -249,6 +249,7 @@ async fn answer(
         host,
         wishes,
         framing: if tunnels { Framing::None } else { framing },
+        hop: passed.origin.by.is_some(),
         own: &own,
         room: limits.body_bytes,
         wait: ticks(limits.body_wait),

@@ -5,6 +5,7 @@
 
 use super::trouble::Trouble;
 use crate::content::Content;
+use crate::fields;
 use crate::stream::Stream;
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
@@ -180,7 +181,7 @@ impl Upload {
                         Ok(data) => self.stage(data)?,
                         Err(frame) => {
                             if let Ok(trailers) = frame.into_trailers() {
-                                let _ = self.stream.send_trailers(trailers);
+                                let _ = self.stream.send_trailers(fields::trailers(trailers));
                                 return Poll::Ready(Ok(()));
                             }
                         }

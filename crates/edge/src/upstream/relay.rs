@@ -8,7 +8,8 @@ use super::h2::{Call, Download, Sender};
 use super::home::Home;
 use super::trouble::Trouble;
 use crate::content::Content;
-use crate::head::{Host, Wishes, passes};
+use crate::fields::passes;
+use crate::head::{Host, Wishes};
 use crate::own::Own;
 use crate::pool::Pool;
 use crate::seeing::{Open, Phase};
@@ -29,7 +30,7 @@ const CONTINUE_TICKS: u32 = 10;
 
 /// Fields of the edge's own that are often the same. HTTP/2 keeps no others for the next request (RFC 7541 section 6.2.3): what differs
 /// every time would drive everything else from a small table, and each look-up compares it with all that it was before.
-const STEADY: [&str; 2] = ["x-forwarded-proto", "x-forwarded-host"];
+const STEADY: [&str; 3] = ["x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
 
 /// What is asked of whichever server.
 pub(crate) struct Ask<'a> {
@@ -38,6 +39,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) host: &'a Host,
     pub(crate) wishes: &'a Wishes,
     pub(crate) framing: Framing,
+    /// Whether it comes from a declared hop, whose word on the client is taken.
+    pub(crate) hop: bool,
     /// Fields of the edge's own.
     pub(crate) own: &'a Own,
     /// Bytes that the body may have.
@@ -110,7 +113,7 @@ impl Ask<'_> {
                     Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
                 },
             };
-            write_head(&mut conn.head, self.parts, self.host, self.wishes, self.framing, self.own);
+            write_head(&mut conn.head, self.parts, (self.host, self.hop), self.wishes, self.framing, self.own);
             let upload = body.take().map(|body| {
                 let mut upload =
                     Upload::new(body, self.framing == Framing::Chunked, self.room, thread.ticks.now());
@@ -247,7 +250,7 @@ impl Ask<'_> {
         *head.version_mut() = Version::HTTP_2;
         let mut fields = HeaderMap::with_capacity(self.parts.headers.len() + self.own.len() + 2);
         for (name, value) in &self.parts.headers {
-            if passes(name) {
+            if passes(name, self.hop) {
                 fields.append(name.clone(), value.clone());
             }
         }
@@ -269,13 +272,20 @@ impl Ask<'_> {
 }
 
 /// The head of a request as a server gets it.
-fn write_head(out: &mut Vec<u8>, parts: &Parts, host: &Host, wishes: &Wishes, framing: Framing, own: &Own) {
+fn write_head(
+    out: &mut Vec<u8>,
+    parts: &Parts,
+    (host, hop): (&Host, bool),
+    wishes: &Wishes,
+    framing: Framing,
+    own: &Own,
+) {
     let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     // A WebSocket by HTTP/2 is a CONNECT with a path (RFC 8441); by HTTP/1.1 it is a GET.
     let method = if parts.method == Method::CONNECT { &Method::GET } else { &parts.method };
     codec::request_line(out, method, target, host.value.as_bytes());
     for (name, value) in &parts.headers {
-        if passes(name) {
+        if passes(name, hop) {
             codec::line(out, name.as_str().as_bytes(), value.as_bytes());
         }
     }
@@ -350,7 +360,7 @@ mod tests {
             let Ok((host, wishes)) = examine(&mut parts, has) else { return Ok(()) };
             let framing = [Framing::None, Framing::Length(5), Framing::Chunked][framing];
             let mut out = Vec::new();
-            write_head(&mut out, &parts, &host, &wishes, framing, &Own::default());
+            write_head(&mut out, &parts, (&host, false), &wishes, framing, &Own::default());
             let mut lines = [httparse::EMPTY_HEADER; 64];
             let mut read = httparse::Request::new(&mut lines);
             prop_assert_eq!(read.parse(&out), Ok(httparse::Status::Complete(out.len())), "{}", out.escape_ascii());

@@ -1,9 +1,10 @@
 //! A request and its answer on one connection, both ways at once: an early answer does not wait for the request's body.
 
-use super::chunked::{Chunked, Step, may_trail};
+use super::chunked::{Chunked, Step};
 use super::codec::{self, Framing, Head, Malformed};
 use super::conn::Conn;
 use crate::content::Content;
+use crate::fields;
 use crate::ticks::{Alarm, Ticks};
 use crate::upstream::home::Home;
 use crate::upstream::trouble::Trouble;
@@ -252,7 +253,7 @@ fn stage(conn: &mut Conn, upload: &mut Upload, frame: Frame<Bytes>) -> Result<()
                 upload.ended = true;
                 if upload.chunked {
                     conn.head.extend_from_slice(b"0\r\n");
-                    for (name, value) in trailers.iter().filter(|(name, _)| may_trail(name)) {
+                    for (name, value) in &fields::trailers(trailers) {
                         codec::line(&mut conn.head, name.as_str().as_bytes(), value.as_bytes());
                     }
                     conn.tail = b"\r\n";

@@ -70,6 +70,11 @@ impl Pool {
         Tick(micros(self.zero))
     }
 
+    /// Servers that do not answer.
+    pub(crate) fn silent(&self) -> Vec<std::net::SocketAddr> {
+        self.lock().origin.silent().collect()
+    }
+
     /// Asks guard one thing. What came of those that wait is handed to them.
     pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
         self.ask_at(self.tick(), what)

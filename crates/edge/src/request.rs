@@ -18,6 +18,7 @@ use crate::ticks::ticks;
 use crate::tunnel;
 use crate::upstream::h1::codec::Framing;
 use crate::upstream::relay::{Ask, Got};
+use crate::upstream::replay::Replay;
 use crate::upstream::trouble::Trouble;
 use guard::{Arrival, Class, Facts, Quota, Route, Shed, ShedWhy, Tick, Who};
 use http::header::{self, HeaderName, HeaderValue};
@@ -255,11 +256,13 @@ async fn answer(
         wait: ticks(limits.body_wait),
         deadline,
         span: ticks(route.deadline),
+        interim: &|_, _| {},
     };
     let Some(homes) = near.pools.get(place) else {
         return visit.shed(&NO_POOL, open, busy);
     };
-    let relayed = relay(&ask, homes, (held, admitted), begun.content.take(), &mut open).await;
+    let relayed =
+        relay(&ask, homes, (held, admitted), begun.content.take().map(Replay::new), &mut open).await;
     thread.keep_own(own);
     match relayed {
         Ok(relayed) => {
@@ -390,7 +393,7 @@ async fn relay(
     ask: &Ask<'_>,
     homes: &Homes,
     (mut held, mut from): (Held, Tick),
-    mut body: Option<Content>,
+    mut body: Option<Replay>,
     open: &mut Open,
 ) -> Result<Relayed, Trouble> {
     let mut attempts = 0;

@@ -101,7 +101,7 @@ async fn check(thread: &Rc<Thread>, pool: &Pool, at: SocketAddr, path: &str) -> 
             .map_err(|why| Trouble::Http2(why.to_string()))?;
         let sender = Sender::begin(stream, Rc::new(Notify::new())).await?;
         let lease = Lease::alone(sender, &thread.ticks);
-        let mut call = h2::ask(lease, request, &mut None, 0, None)?;
+        let mut call = h2::ask(lease, request, &mut None, 0, (None, 0))?;
         return Ok(poll_fn(|cx| call.poll_head(cx, &thread.ticks, &|_, _| {})).await?.status());
     }
     let mut conn = Box::new(Conn::new(stream));

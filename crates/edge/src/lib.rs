@@ -30,6 +30,7 @@ pub mod edge;
 mod fields;
 mod forwarded;
 pub mod geo;
+mod grpc;
 mod head;
 mod health;
 mod known;

@@ -5,6 +5,7 @@ mod visit;
 use crate::body::Body;
 use crate::content::Content;
 use crate::forwarded::{self, Origin};
+use crate::grpc;
 use crate::head::{self, Has, Host, Wishes};
 use crate::known::{CALLER, Visitor};
 use crate::line::{Busy, Line};
@@ -229,9 +230,16 @@ async fn answer(
     if let Err(shed) = &begun.announced {
         return visit.shed(shed, open, busy);
     }
-    let arrival =
-        Arrival { class: passed.class, visitor: passed.number, own: passed.own, deadline: route.deadline };
-    let deadline = thread.ticks.after(route.deadline);
+    let http2 = pool.protocol == Protocol::Http2 && !tunnels;
+    let grpc = if http2 { grpc::deadline(&parts.headers) } else { None };
+    let span = grpc.unwrap_or(route.deadline);
+    let arrival = Arrival {
+        class: passed.class,
+        visitor: passed.number,
+        own: passed.own,
+        deadline: span.min(route.deadline),
+    };
+    let deadline = thread.ticks.after(span);
     let (held, admitted) = match pool.arrive(tick, arrival).await {
         Ok(held) => held,
         Err(shed) => return visit.shed(&shed, open, busy),
@@ -255,7 +263,8 @@ async fn answer(
         room: limits.body_bytes,
         wait: ticks(limits.body_wait),
         deadline,
-        span: ticks(route.deadline),
+        span: ticks(span),
+        grpc: grpc.is_some(),
         interim: &|_, _| {},
     };
     let Some(homes) = near.pools.get(place) else {

@@ -117,14 +117,14 @@ pub(crate) fn ask(
     head: Request<()>,
     body: &mut Option<Replay>,
     room: u64,
-    hold: Option<u32>,
+    (hold, now): (Option<u32>, u32),
 ) -> Result<Call, Trouble> {
     let ends = body.as_ref().is_none_or(Replay::ended);
     let (answer, stream) = lease.sender().send(head, ends)?;
     let whole = body.take();
     let (upload, spent) = match whole {
         Some(body) if !ends => {
-            (Some(Upload { stream, body, room, hold, begun: false, next: None }), Ok(None))
+            (Some(Upload { stream, body, room, hold, moved: now, begun: false, next: None }), Ok(None))
         }
         whole => (None, Ok(whole)),
     };
@@ -190,7 +190,12 @@ impl Call {
             && upload.hold.is_none_or(|until| ticks.now() >= until)
         {
             upload.hold = None;
-            match upload.poll(cx) {
+            let room = upload.room;
+            let polled = upload.poll(cx);
+            if upload.room != room {
+                upload.moved = ticks.now();
+            }
+            match polled {
                 Poll::Ready(Ok(())) => {
                     if let Some(upload) = self.upload.take() {
                         self.spent = upload.body.rewind().map(Some);
@@ -210,9 +215,9 @@ impl Call {
         self.upload.as_ref().and_then(|upload| upload.hold)
     }
 
-    /// Whether the request's body is still on its way.
-    pub(crate) fn uploads(&self) -> bool {
-        self.upload.is_some()
+    /// When the body that is on its way last moved.
+    pub(crate) fn moved(&self) -> Option<u32> {
+        self.upload.as_ref().map(|upload| upload.moved)
     }
 
     /// Whether the connection had answered before.
@@ -254,6 +259,8 @@ struct Upload {
     room: u64,
     /// The tick until which a `100 Continue` is waited for.
     hold: Option<u32>,
+    /// The tick at which it last moved.
+    moved: u32,
     /// Whether some of it was sent. The first part goes with the head and waits for no room: that would be known only when the head
     /// has left, one more turn of both tasks and one more packet later.
     begun: bool,

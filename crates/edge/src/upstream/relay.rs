@@ -55,6 +55,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) deadline: u32,
     /// Ticks that a server has for it.
     pub(crate) span: u32,
+    /// Whether it is a gRPC call: both sides may be silent for as long as its deadline allows.
+    pub(crate) grpc: bool,
     /// Is called with each interim answer (1xx except 101).
     pub(crate) interim: &'a dyn Fn(StatusCode, &HeaderMap),
 }
@@ -240,7 +242,7 @@ impl Ask<'_> {
             };
             let ticks = &self.thread.ticks;
             let hold = self.wishes.expects.then(|| ticks.now() + CONTINUE_TICKS);
-            let mut call = match h2::ask(lease, head, &mut body, self.room, hold) {
+            let mut call = match h2::ask(lease, head, &mut body, self.room, (hold, ticks.now())) {
                 Ok(call) => call,
                 // The connection ended while it was chosen.
                 Err(Trouble::Refused | Trouble::Closed) if again < AGAIN_MAX => {
@@ -284,11 +286,18 @@ impl Ask<'_> {
                 if self.given_up(home, watch) {
                     return Poll::Ready(Err(Trouble::ServerDown));
                 }
-                if ticks.now() >= self.deadline {
+                let (now, moved) = (ticks.now(), call.moved().filter(|_| !self.grpc));
+                if moved.is_some_and(|moved| call.hold().is_none() && now >= moved + self.wait) {
+                    return Poll::Ready(Err(Trouble::Slow));
+                }
+                // As by HTTP/1.1: a long body takes its time.
+                let due = moved.map_or(self.deadline, |moved| self.deadline.max(moved + self.span));
+                if now >= due {
                     return Poll::Ready(Err(Trouble::Late));
                 }
-                let due = call.hold().map_or(self.deadline, |hold| hold.min(self.deadline));
-                alarm.set(watch.next(home, due), cx);
+                let other = call.hold().or_else(|| moved.map(|moved| moved + self.wait));
+                let other = other.filter(|other| *other > now).unwrap_or(due).min(due);
+                alarm.set(watch.next(home, other), cx);
             }
             polled
         })

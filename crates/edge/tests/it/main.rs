@@ -11,3 +11,4 @@ mod serving;
 mod sockets;
 mod streaming;
 mod trace;
+mod upstream;

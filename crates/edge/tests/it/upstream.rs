@@ -252,7 +252,59 @@ fn answer_that_breaks_off_at_once_is_a_502_with_an_id() {
         );
     });
     let edge = edge(&[at], &Words::default());
-    assert_eq!(status(&ask(door(&edge, false), GET)), 200);
+    let told = ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n");
+    assert_eq!(status(&told), 200);
+}
+
+/// `:status: CODE` and no more, as an interim answer.
+fn interim(socket: &mut TcpStream, stream: u32, code: &[u8; 3]) {
+    send(socket, HEADERS, 4, stream, &[&[0x48, 3], &code[..]].concat());
+}
+
+#[test]
+fn interim_answers_by_http2_come_before_the_one_that_counts_and_end_some_time() {
+    let at = frames(b"", |_, socket, kind, _, stream| {
+        if kind == HEADERS {
+            (0..3).for_each(|_| interim(socket, stream, b"103"));
+            answer_200(socket, stream);
+        }
+    });
+    let some = edge(&[at], &HTTP2);
+    assert_eq!(status(&ask(door(&some, false), GET)), 200);
+    let at = frames(b"", |_, socket, kind, _, stream| {
+        if kind == HEADERS {
+            (0..100).for_each(|_| interim(socket, stream, b"103"));
+        }
+    });
+    let endless = edge(&[at], &HTTP2);
+    assert_eq!(status(&ask(door(&endless, false), GET)), 502);
+}
+
+#[test]
+fn http2_server_is_asked_before_a_body_that_waits_for_it() {
+    const DATA: u8 = 0;
+    let order: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let seen = Arc::clone(&order);
+    let at = frames(b"", move |_, socket, kind, flags, stream| {
+        seen.lock().unwrap().push(kind);
+        if kind == HEADERS {
+            assert_eq!(flags & END_STREAM, 0);
+            seen.lock().unwrap().push(b'!');
+            interim(socket, stream, b"100");
+        } else if kind == DATA && flags & END_STREAM != 0 {
+            answer_200(socket, stream);
+        }
+    });
+    let edge = edge(&[at], &HTTP2);
+    let mut client = connect(door(&edge, false));
+    let head = "POST / HTTP/1.1\r\nhost: a.test\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n";
+    client.write_all(head.as_bytes()).unwrap();
+    let mut first = [0; 25];
+    client.read_exact(&mut first).unwrap();
+    assert!(first.starts_with(b"HTTP/1.1 100 "), "{}", first.escape_ascii());
+    client.write_all(b"abc").unwrap();
+    assert_eq!(status(&answer(&mut client)), 200);
+    assert_eq!(&order.lock().unwrap()[..3], [HEADERS, b'!', DATA]);
 }
 
 #[test]

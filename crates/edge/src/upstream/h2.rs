@@ -123,9 +123,10 @@ pub(crate) fn ask(
     let (answer, stream) = lease.sender().send(head, ends)?;
     let whole = body.take();
     let (upload, spent) = match whole {
-        Some(body) if !ends => {
-            (Some(Upload { stream, body, room, hold, moved: now, begun: false, next: None }), Ok(None))
-        }
+        Some(body) if !ends => (
+            Some(Upload { stream, body, room, hold, moved: now, starved: false, begun: false, next: None }),
+            Ok(None),
+        ),
         whole => (None, Ok(whole)),
     };
     Ok(Call { answer, upload, spent, interim: 0, lease })
@@ -189,7 +190,10 @@ impl Call {
         if let Some(upload) = &mut self.upload
             && upload.hold.is_none_or(|until| ticks.now() >= until)
         {
-            upload.hold = None;
+            if upload.hold.take().is_some() {
+                // The server says nothing to it: the client may begin, and its time does.
+                upload.moved = ticks.now();
+            }
             let room = upload.room;
             let polled = upload.poll(cx);
             if upload.room != room {
@@ -218,6 +222,11 @@ impl Call {
     /// When the body that is on its way last moved.
     pub(crate) fn moved(&self) -> Option<u32> {
         self.upload.as_ref().map(|upload| upload.moved)
+    }
+
+    /// Whether it is the client, with its body, that is waited for.
+    pub(crate) fn starved(&self) -> bool {
+        self.upload.as_ref().is_some_and(|upload| upload.starved && upload.hold.is_none())
     }
 
     /// Whether the connection had answered before.
@@ -261,6 +270,8 @@ struct Upload {
     hold: Option<u32>,
     /// The tick at which it last moved.
     moved: u32,
+    /// Whether all that has come of it was sent: then it is the client that is waited for.
+    starved: bool,
     /// Whether some of it was sent. The first part goes with the head and waits for no room: that would be known only when the head
     /// has left, one more turn of both tasks and one more packet later.
     begun: bool,
@@ -272,6 +283,7 @@ impl Upload {
     /// Sends until the server takes no more or the body has nothing more yet. Ready when it is over, as the server sees it: that it
     /// wants no more shows in its answer. An error is the visitor's.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Trouble>> {
+        self.starved = false;
         loop {
             if self.begun && self.next.as_ref().is_some_and(|(data, _)| !data.is_empty()) {
                 while self.stream.capacity() == 0 {
@@ -288,7 +300,9 @@ impl Upload {
                     return Poll::Ready(Ok(()));
                 }
             }
-            match ready!(self.body.poll_frame(cx)) {
+            let polled = self.body.poll_frame(cx);
+            self.starved = polled.is_pending();
+            match ready!(polled) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.stage(data)?,
                     Err(frame) => {

@@ -205,7 +205,7 @@ impl Ask<'_> {
                     due = due.max(moved + self.span);
                 }
                 if now >= due {
-                    return Poll::Ready(Err(Trouble::Late));
+                    return Poll::Ready(Err(late(exchange.starved())));
                 }
                 let other = exchange.hold().or_else(|| exchange.moved().map(|moved| moved + self.wait));
                 let other = other.filter(|other| *other > now).unwrap_or(due).min(due);
@@ -293,7 +293,7 @@ impl Ask<'_> {
                 // As by HTTP/1.1: a long body takes its time.
                 let due = moved.map_or(self.deadline, |moved| self.deadline.max(moved + self.span));
                 if now >= due {
-                    return Poll::Ready(Err(Trouble::Late));
+                    return Poll::Ready(Err(late(call.starved() && !self.grpc)));
                 }
                 let other = call.hold().or_else(|| moved.map(|moved| moved + self.wait));
                 let other = other.filter(|other| *other > now).unwrap_or(due).min(due);
@@ -340,6 +340,11 @@ impl Ask<'_> {
         *head.headers_mut() = fields;
         Some(head)
     }
+}
+
+/// Whose fault it is that no answer came in time: a server cannot answer a request that does not come.
+fn late(starved: bool) -> Trouble {
+    if starved { Trouble::Slow } else { Trouble::Late }
 }
 
 /// The head of a request as a server gets it.

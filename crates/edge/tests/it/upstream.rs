@@ -422,3 +422,30 @@ fn grpc_call_has_its_own_deadline() {
     let told = ask(door(&long, false), &call("grpc-timeout: 100m\r\n"));
     assert!(status(&told) == 504 || told.contains("grpc-status: 4"), "{told}");
 }
+
+#[test]
+fn client_that_stops_sending_is_not_the_servers_failure() {
+    let one = listening(|mut socket| {
+        let mut some = [0; 4096];
+        while socket.read(&mut some).is_ok_and(|got| got > 0) {}
+    });
+    let two = frames(b"", |_, _, _, _, _| {});
+    // More than is read before a server is chosen; less than an HTTP/2 server takes unasked.
+    for (at, protocol, sent) in [(one, "http1", 70_000), (two, "http2", 1000)] {
+        let pool = format!("protocol = \"{protocol}\"");
+        let words = Words { guard: "deadline = \"200ms\"", pool: &pool, ..Words::default() };
+        let edge = edge(&[at], &words);
+        let mut clients: Vec<_> = (0..8).map(|_| connect(door(&edge, false))).collect();
+        for client in &mut clients {
+            let _ = client.write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 500000\r\n\r\n");
+            let _ = client.write_all(&vec![b'a'; sent]);
+        }
+        for client in &mut clients {
+            let told = answer(client);
+            assert!(matches!(status(&told), 408 | 503), "{told}");
+        }
+        let rollup = edge.roll_up();
+        let pool = rollup.pools.values().next().unwrap();
+        assert!(pool.servers.iter().all(|server| server.state.serves() && server.failed == 0), "{pool:?}");
+    }
+}

@@ -40,6 +40,8 @@ pub(crate) struct Upload {
     pub(crate) room: u64,
     /// The tick at which it last moved.
     moved: u32,
+    /// Whether all that has come of it was sent: then it is the client that is waited for.
+    starved: bool,
     ended: bool,
     /// Why it was given up, while the answer may still come.
     failed: Option<Trouble>,
@@ -47,7 +49,7 @@ pub(crate) struct Upload {
 
 impl Upload {
     pub(crate) fn new(body: Replay, chunked: bool, room: u64, now: u32) -> Self {
-        Self { body, chunked, hold: None, room, moved: now, ended: false, failed: None }
+        Self { body, chunked, hold: None, room, moved: now, starved: false, ended: false, failed: None }
     }
 }
 
@@ -73,6 +75,11 @@ impl Exchange {
             .as_ref()
             .filter(|upload| upload.failed.is_none() && !upload.ended)
             .map(|upload| upload.moved)
+    }
+
+    /// Whether it is the client, with its body, that is waited for.
+    pub(crate) fn starved(&self) -> bool {
+        self.upload.as_ref().is_some_and(|upload| upload.starved && upload.failed.is_none())
     }
 
     /// Whether the socket has taken nothing of the request.
@@ -256,7 +263,13 @@ fn send(
     cx: &mut Context<'_>,
     ticks: &Ticks,
 ) -> Poll<Result<(), Trouble>> {
-    let held = upload.hold.is_some_and(|until| ticks.now() < until);
+    if upload.hold.is_some_and(|until| ticks.now() >= until) {
+        // The server says nothing to it: the client may begin, and its time does.
+        upload.hold = None;
+        upload.moved = ticks.now();
+    }
+    let held = upload.hold.is_some();
+    upload.starved = false;
     loop {
         let mut blocked = held;
         if !held && conn.data.is_empty() && conn.tail.is_empty() && !upload.ended {
@@ -280,6 +293,7 @@ fn send(
             return Poll::Ready(Ok(()));
         }
         if blocked {
+            upload.starved = !held;
             return Poll::Pending;
         }
     }

@@ -207,6 +207,11 @@ impl Held {
         self.give_back(tick, outcome);
     }
 
+    /// Gives the place back while the answer is still waited for; nothing is counted then, nor later.
+    pub(crate) fn release(&mut self, tick: Tick) {
+        self.give_back(tick, Outcome::Unsent);
+    }
+
     /// It failed and may be repeated: whether at another server.
     pub(crate) fn retry(mut self, outcome: Outcome) -> Option<Self> {
         let permit = self.permit.take()?;

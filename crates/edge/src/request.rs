@@ -21,7 +21,7 @@ use crate::upstream::h1::codec::Framing;
 use crate::upstream::relay::{Ask, Got};
 use crate::upstream::replay::Replay;
 use crate::upstream::trouble::Trouble;
-use guard::{Arrival, Class, Facts, Quota, Route, Shed, ShedWhy, Tick, Who};
+use guard::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Tick, Who};
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -264,7 +264,7 @@ async fn answer(
         wait: ticks(limits.body_wait),
         deadline,
         span: ticks(span),
-        grpc: grpc.is_some(),
+        grpc: grpc.map(|_| thread.ticks.after(route.deadline)),
         interim: &|_, _| {},
     };
     let Some(homes) = near.pools.get(place) else {
@@ -411,14 +411,23 @@ async fn relay(
         open.server = Some(at);
         let home = homes.of(at, &ask.thread.ticks);
         attempts += 1;
-        let miss = match ask.at(&homes.pool, &home, (at, from), body, open).await {
+        let asked = ask.at(&homes.pool, &home, (at, from), body, open);
+        let answered = match ask.grpc {
+            None => asked.await,
+            Some(due) => Box::pin(yielding(asked, &mut held, due, ask.thread)).await,
+        };
+        let miss = match answered {
             Ok(got) => return Ok(Relayed { got, held, from }),
             Err(miss) => miss,
         };
         let repeatable = miss.trouble.elsewhere()
             && attempts < ATTEMPTS_MAX
             && (!miss.sent || ask.parts.method.is_idempotent());
-        let outcome = miss.trouble.outcome();
+        let outcome = match miss.trouble {
+            // Its own deadline is its client's word, and says nothing of the server.
+            Trouble::Late if ask.grpc.is_some() => Outcome::Left,
+            _ => miss.trouble.outcome(),
+        };
         let rest = match miss.body {
             Ok(rest) if repeatable => rest,
             _ => {
@@ -436,6 +445,24 @@ async fn relay(
             None => return Err(miss.trouble),
         }
     }
+}
+
+/// Waits for the answer to a gRPC call, from the tick `due` on without a place in the pool: a stream may have its first message
+/// after hours, and its time is no measure of its server.
+async fn yielding<T>(asked: impl Future<Output = T>, held: &mut Held, due: u32, thread: &Thread) -> T {
+    let (mut asked, alarm) = (std::pin::pin!(asked), thread.ticks.alarm());
+    poll_fn(|cx| {
+        let polled = asked.as_mut().poll(cx);
+        if polled.is_pending() && held.server().is_some() {
+            if thread.ticks.now() >= due {
+                held.release(thread.tick());
+            } else {
+                alarm.set(due, cx);
+            }
+        }
+        polled
+    })
+    .await
 }
 
 /// What the visitor is told besides the server's own words.

@@ -55,8 +55,9 @@ pub(crate) struct Ask<'a> {
     pub(crate) deadline: u32,
     /// Ticks that a server has for it.
     pub(crate) span: u32,
-    /// Whether it is a gRPC call: both sides may be silent for as long as its deadline allows.
-    pub(crate) grpc: bool,
+    /// Of a gRPC call, the tick at which it gives its place in the pool back: both sides may be silent for as long as its own
+    /// deadline allows.
+    pub(crate) grpc: Option<u32>,
     /// Is called with each interim answer (1xx except 101).
     pub(crate) interim: &'a dyn Fn(StatusCode, &HeaderMap),
 }
@@ -286,14 +287,14 @@ impl Ask<'_> {
                 if self.given_up(home, watch) {
                     return Poll::Ready(Err(Trouble::ServerDown));
                 }
-                let (now, moved) = (ticks.now(), call.moved().filter(|_| !self.grpc));
+                let (now, moved) = (ticks.now(), call.moved().filter(|_| self.grpc.is_none()));
                 if moved.is_some_and(|moved| call.hold().is_none() && now >= moved + self.wait) {
                     return Poll::Ready(Err(Trouble::Slow));
                 }
                 // As by HTTP/1.1: a long body takes its time.
                 let due = moved.map_or(self.deadline, |moved| self.deadline.max(moved + self.span));
                 if now >= due {
-                    return Poll::Ready(Err(late(call.starved() && !self.grpc)));
+                    return Poll::Ready(Err(late(call.starved() && self.grpc.is_none())));
                 }
                 let other = call.hold().or_else(|| moved.map(|moved| moved + self.wait));
                 let other = other.filter(|other| *other > now).unwrap_or(due).min(due);

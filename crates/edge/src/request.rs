@@ -18,7 +18,7 @@ use crate::thread::{Homes, Near, Thread};
 use crate::ticks::ticks;
 use crate::tunnel;
 use crate::upstream::h1::codec::Framing;
-use crate::upstream::relay::{Ask, Got};
+use crate::upstream::relay::{Ask, Got, Grpc};
 use crate::upstream::replay::Replay;
 use crate::upstream::trouble::Trouble;
 use guard::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Tick, Who};
@@ -232,14 +232,17 @@ async fn answer(
     }
     let http2 = pool.protocol == Protocol::Http2 && !tunnels;
     let grpc = if http2 { grpc::deadline(&parts.headers) } else { None };
-    let span = grpc.unwrap_or(route.deadline);
+    let span = grpc.flatten().unwrap_or(route.deadline);
     let arrival = Arrival {
         class: passed.class,
         visitor: passed.number,
         own: passed.own,
         deadline: span.min(route.deadline),
     };
-    let deadline = thread.ticks.after(span);
+    let grpc = grpc.map(|told| Grpc { own: told.is_some(), yields: thread.ticks.after(route.deadline) + 2 });
+    // Without one of its own it counts from the end of the request: see `Grpc`.
+    let open_ended = grpc.is_some_and(|grpc| !grpc.own);
+    let deadline = thread.ticks.after(if open_ended { grpc::LONGEST } else { span });
     let (held, admitted) = match pool.arrive(tick, arrival).await {
         Ok(held) => held,
         Err(shed) => return visit.shed(&shed, open, busy),
@@ -264,7 +267,7 @@ async fn answer(
         wait: ticks(limits.body_wait),
         deadline,
         span: ticks(span),
-        grpc: grpc.map(|_| thread.ticks.after(route.deadline)),
+        grpc,
         interim: &|_, _| {},
     };
     let Some(homes) = near.pools.get(place) else {
@@ -414,7 +417,7 @@ async fn relay(
         let asked = ask.at(&homes.pool, &home, (at, from), body, open);
         let answered = match ask.grpc {
             None => asked.await,
-            Some(due) => Box::pin(yielding(asked, &mut held, due, ask.thread)).await,
+            Some(grpc) => Box::pin(yielding(asked, &mut held, grpc.yields, ask.thread)).await,
         };
         let miss = match answered {
             Ok(got) => return Ok(Relayed { got, held, from }),
@@ -425,7 +428,7 @@ async fn relay(
             && (!miss.sent || ask.parts.method.is_idempotent());
         let outcome = match miss.trouble {
             // Its own deadline is its client's word, and says nothing of the server.
-            Trouble::Late if ask.grpc.is_some() => Outcome::Left,
+            Trouble::Late if ask.grpc.is_some_and(|grpc| grpc.own) => Outcome::Left,
             _ => miss.trouble.outcome(),
         };
         let rest = match miss.body {

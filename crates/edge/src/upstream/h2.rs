@@ -129,7 +129,7 @@ pub(crate) fn ask(
         ),
         whole => (None, Ok(whole)),
     };
-    Ok(Call { answer, upload, spent, interim: 0, lease })
+    Ok(Call { answer, upload, spent, interim: 0, ended: now, lease })
 }
 
 /// Nobody says goodbye when a cable is cut.
@@ -163,6 +163,8 @@ pub(crate) struct Call {
     /// The body that is all sent.
     spent: Result<Option<Replay>, ()>,
     interim: u32,
+    /// The tick at which the request ended.
+    ended: u32,
     lease: Lease,
 }
 
@@ -202,6 +204,7 @@ impl Call {
             match polled {
                 Poll::Ready(Ok(())) => {
                     if let Some(upload) = self.upload.take() {
+                        self.ended = ticks.now();
                         self.spent = upload.body.rewind().map(Some);
                     }
                 }
@@ -217,6 +220,11 @@ impl Call {
     /// The tick until which the body is held back.
     pub(crate) fn hold(&self) -> Option<u32> {
         self.upload.as_ref().and_then(|upload| upload.hold)
+    }
+
+    /// When the request ended, where it has.
+    pub(crate) fn ended(&self) -> Option<u32> {
+        self.upload.is_none().then_some(self.ended)
     }
 
     /// When the body that is on its way last moved.

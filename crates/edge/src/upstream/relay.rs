@@ -55,11 +55,19 @@ pub(crate) struct Ask<'a> {
     pub(crate) deadline: u32,
     /// Ticks that a server has for it.
     pub(crate) span: u32,
-    /// Of a gRPC call, the tick at which it gives its place in the pool back: both sides may be silent for as long as its own
-    /// deadline allows.
-    pub(crate) grpc: Option<u32>,
+    /// What holds for a gRPC call besides.
+    pub(crate) grpc: Option<Grpc>,
     /// Is called with each interim answer (1xx except 101).
     pub(crate) interim: &'a dyn Fn(StatusCode, &HeaderMap),
+}
+
+/// A gRPC call: both sides may be silent for as long as its deadline allows.
+#[derive(Clone, Copy)]
+pub(crate) struct Grpc {
+    /// Whether the deadline is its own. Else `span` counts from the end of the request.
+    pub(crate) own: bool,
+    /// The tick at which it gives its place in the pool back.
+    pub(crate) yields: u32,
 }
 
 /// What came back.
@@ -292,7 +300,10 @@ impl Ask<'_> {
                     return Poll::Ready(Err(Trouble::Slow));
                 }
                 // As by HTTP/1.1: a long body takes its time.
-                let due = moved.map_or(self.deadline, |moved| self.deadline.max(moved + self.span));
+                let due = match self.grpc {
+                    Some(grpc) if !grpc.own => call.ended().map_or(self.deadline, |ended| ended + self.span),
+                    _ => moved.map_or(self.deadline, |moved| self.deadline.max(moved + self.span)),
+                };
                 if now >= due {
                     return Poll::Ready(Err(late(call.starved() && self.grpc.is_none())));
                 }

@@ -406,12 +406,14 @@ fn grpc_call_has_its_own_deadline() {
             "POST /s/M HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/grpc\r\n{timeout}content-length: 3\r\n\r\nabc"
         )
     };
-    // Without one of its own it outlasts the pool's, which ends a plain request that came later.
+    // A longer one of its own outlasts the pool's, which ends a plain request that came later, and a call without one.
     let short = edge(&[at], &words("deadline = \"200ms\""));
     let mut late = connect(door(&short, false));
-    late.write_all(call("").as_bytes()).unwrap();
+    late.write_all(call("grpc-timeout: 1M\r\n").as_bytes()).unwrap();
     wait("the call is there", || held.lock().unwrap().len() == 1);
     assert_eq!(status(&ask(door(&short, false), GET)), 504);
+    let told = ask(door(&short, false), &call(""));
+    assert!(status(&told) == 504 || told.contains("grpc-status: 4"), "{told}");
     let (mut socket, stream) = held.lock().unwrap().remove(0);
     answer_200(&mut socket, stream);
     let mut some = [0; 4096];
@@ -445,7 +447,7 @@ fn grpc_streams_without_a_head_hold_no_place_after_the_deadline() {
         ..Words::default()
     };
     let edge = edge(&[at], &words);
-    let call = "POST /s/M HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/grpc\r\ncontent-length: 3\r\n\r\nabc";
+    let call = "POST /s/M HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/grpc\r\ngrpc-timeout: 1M\r\ncontent-length: 3\r\n\r\nabc";
     let mut calls = [connect(door(&edge, false)), connect(door(&edge, false))];
     calls.iter_mut().for_each(|client| client.write_all(call.as_bytes()).unwrap());
     wait("both are there", || held.lock().unwrap().len() == 2);

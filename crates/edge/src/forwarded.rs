@@ -111,7 +111,8 @@ pub(crate) fn origin(peer: IpAddr, hops: &[IpNet], habits: &Habits, headers: &He
     origin
 }
 
-/// What the server is told: who asked, how and for which host. `told` is the visitor's address where a caller asks for one.
+/// What the server is told: who asked, how, for which host and by which port. `told` is the client's address where a caller
+/// asks for one.
 pub(crate) fn fields(
     own: &mut Own,
     origin: &Origin,
@@ -139,12 +140,33 @@ pub(crate) fn fields(
         }
         chain.extend_from_slice(line.who.as_bytes());
     });
+    own.put("x-real-ip", |out| match (told, origin.by) {
+        (None, None) => out.extend_from_slice(line.who.as_bytes()),
+        (told, _) => {
+            let _ = write!(out, "{}", told.unwrap_or(origin.client));
+        }
+    });
     let https = origin.https.unwrap_or(line.tls);
     own.put("x-forwarded-proto", |out| out.extend_from_slice(if https { b"https" } else { b"http" }));
     let named = origin.host.as_ref().unwrap_or(&host.value);
     own.put("x-forwarded-host", |out| out.extend_from_slice(named.as_bytes()));
+    // A declared hop may know better, where ports are mapped before it.
+    if origin.by.is_none() || !headers.contains_key(PORT) {
+        own.put(PORT, |out| out.extend_from_slice(port(named.as_bytes(), https)));
+    }
 }
 
+/// The port that a client asked by: as its host tells it, else the one that belongs to the scheme.
+fn port(host: &[u8], https: bool) -> &[u8] {
+    let told = memchr::memrchr(b':', host).map(|at| &host[at + 1..]);
+    match told.filter(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit)) {
+        Some(port) => port,
+        None if https => b"443",
+        None => b"80",
+    }
+}
+
+const PORT: &str = "x-forwarded-port";
 const OLDER: &str = "x-forwarded-for";
 
 /// Whether an address is a declared hop.
@@ -347,6 +369,20 @@ mod tests {
         assert_eq!(client("10.0.0.1", both), "1.1.1.1", "it was set up anew");
         assert_eq!(client("192.0.2.9", &[("forwarded", "for=3.3.3.3")]), "192.0.2.9");
         assert_eq!(habits.0.borrow().len(), 1, "only of hops anything is remembered");
+    }
+
+    #[test]
+    fn port_is_that_of_the_host_or_of_the_scheme() {
+        for (host, https, expected) in [
+            ("a.test", false, "80"),
+            ("a.test", true, "443"),
+            ("a.test:8443", true, "8443"),
+            ("[2001:db8::1]", true, "443"),
+            ("[2001:db8::1]:81", false, "81"),
+            ("a.test:", false, "80"),
+        ] {
+            assert_eq!(port(host.as_bytes(), https), expected.as_bytes(), "{host}");
+        }
     }
 
     #[test]

@@ -251,64 +251,6 @@ fn connection(parts: &mut Parts, wishes: &mut Wishes) {
     }
 }
 
-/// Whether a field of a request is passed on as it is. Framing, host, hop-by-hop fields and what the edge says itself are not.
-#[inline]
-pub(crate) fn passes(name: &HeaderName) -> bool {
-    match *name {
-        header::HOST
-        | header::CONNECTION
-        | header::TRANSFER_ENCODING
-        | header::CONTENT_LENGTH
-        | header::TE
-        | header::UPGRADE
-        | header::EXPECT
-        | header::PROXY_AUTHORIZATION
-        | header::FORWARDED => false,
-        header::ACCEPT
-        | header::ACCEPT_ENCODING
-        | header::ACCEPT_LANGUAGE
-        | header::USER_AGENT
-        | header::COOKIE
-        | header::AUTHORIZATION
-        | header::CONTENT_TYPE => true,
-        _ => passes_other(name.as_str()),
-    }
-}
-
-fn passes_other(name: &str) -> bool {
-    if name.contains('_') {
-        // Servers that make variables of fields read `x_forwarded_for` as `x-forwarded-for`.
-        let dashed = name.replace('_', "-");
-        return passes_other(&dashed) && !FRAMING.contains(&dashed.as_str());
-    }
-    !matches!(
-        name,
-        "keep-alive"
-            | "proxy-connection"
-            | "http2-settings"
-            | "x-forwarded-for"
-            | "x-forwarded-proto"
-            | "x-forwarded-host"
-            | "x-request-id"
-            | "traceparent"
-            | "tracestate"
-            | "mainstay-visitor"
-            | "mainstay-caller"
-    )
-}
-
-const FRAMING: [&str; 9] = [
-    "host",
-    "connection",
-    "transfer-encoding",
-    "content-length",
-    "te",
-    "upgrade",
-    "expect",
-    "forwarded",
-    "proxy-authorization",
-];
-
 /// How long a head was, as most programs write it: to judge whether the body came with it. `hyper` does not tell.
 pub(crate) fn length(parts: &Parts) -> usize {
     let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
@@ -393,12 +335,6 @@ mod tests {
         let mut parts = parts("/", &fields);
         examine(&mut parts).unwrap();
         assert!(!parts.headers.contains_key("x-mine"));
-        for name in
-            ["content_length", "transfer_encoding", "x_forwarded_for", "host", "mainstay_visitor", "te"]
-        {
-            assert!(!passes(&HeaderName::from_static(name)), "{name}");
-        }
-        assert!(passes(&HeaderName::from_static("x_mine")));
     }
 
     #[test]

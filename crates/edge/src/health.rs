@@ -6,8 +6,9 @@ use crate::upstream::connect::connect;
 use crate::upstream::h1::codec;
 use crate::upstream::h1::conn::Conn;
 use crate::upstream::h1::exchange::Exchange;
-use crate::upstream::h2::Sender;
+use crate::upstream::h2::{self, Sender};
 use crate::upstream::home::Home;
+use crate::upstream::streams::Lease;
 use crate::upstream::trouble::Trouble;
 use guard::{Failure, Outcome};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -19,6 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::lookup_host;
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -97,8 +99,10 @@ async fn check(thread: &Rc<Thread>, pool: &Pool, at: SocketAddr, path: &str) -> 
         let request = Request::get(format!("http://{}{path}", pool.host(at)))
             .body(())
             .map_err(|why| Trouble::Http2(why.to_string()))?;
-        let mut call = Sender::begin(stream).await?.ask(request, &mut None, 0)?;
-        return Ok(poll_fn(|cx| call.poll_head(cx)).await?.status());
+        let sender = Sender::begin(stream, Rc::new(Notify::new())).await?;
+        let lease = Lease::alone(sender, &thread.ticks);
+        let mut call = h2::ask(lease, request, &mut None, 0, (None, 0))?;
+        return Ok(poll_fn(|cx| call.poll_head(cx, &thread.ticks, &|_, _| {})).await?.status());
     }
     let mut conn = Box::new(Conn::new(stream));
     codec::request_line(&mut conn.head, &Method::GET, path, pool.host(at).as_bytes());

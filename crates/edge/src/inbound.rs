@@ -1,11 +1,9 @@
 //! Where the body of a request comes from: hyper's body of HTTP/1.1, or a stream of HTTP/2.
 
-use crate::head::passes;
+use crate::fields;
 use crate::serve::http2::session::Session;
-use crate::upstream::h1::chunked::may_trail;
 use bytes::Bytes;
 use h2::RecvStream;
-use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use std::cell::Cell;
@@ -57,20 +55,10 @@ impl Inbound {
         };
         let Some(Ok(frame)) = frame else { return Poll::Ready(frame) };
         Poll::Ready(Some(Ok(match frame.into_trailers() {
-            Ok(trailers) => Frame::trailers(trimmed(trailers)),
+            Ok(trailers) => Frame::trailers(fields::trailers(trailers)),
             Err(frame) => frame,
         })))
     }
-}
-
-/// Trailers without the fields that may not stand there (RFC 9110 section 6.5.1).
-fn trimmed(mut trailers: HeaderMap) -> HeaderMap {
-    let barred: Vec<HeaderName> =
-        trailers.keys().filter(|name| !may_trail(name) || !passes(name)).cloned().collect();
-    for name in barred {
-        trailers.remove(name);
-    }
-    trailers
 }
 
 /// A request's body by HTTP/2. Dropped before its end, the rest is read and dropped by the connection's task.

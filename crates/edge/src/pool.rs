@@ -74,6 +74,11 @@ impl Pool {
         Tick(micros(self.zero))
     }
 
+    /// Servers that do not answer.
+    pub(crate) fn silent(&self) -> Vec<std::net::SocketAddr> {
+        self.lock().origin.silent().collect()
+    }
+
     /// Asks guard one thing. What came of those that wait is handed to them.
     pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
         self.ask_at(self.tick(), what)
@@ -216,6 +221,11 @@ impl Held {
     /// It is over.
     pub(crate) fn done(mut self, tick: Tick, outcome: Outcome) {
         self.give_back(tick, outcome);
+    }
+
+    /// Gives the place back while the answer is still waited for; nothing is counted then, nor later.
+    pub(crate) fn release(&mut self, tick: Tick) {
+        self.give_back(tick, Outcome::Unsent);
     }
 
     /// It failed and may be repeated: whether at another server.

@@ -5,6 +5,7 @@ pub(crate) mod visit;
 use crate::body::Body;
 use crate::content::Content;
 use crate::forwarded::{self, Origin};
+use crate::grpc;
 use crate::head::{self, Has, Host, Wishes};
 use crate::inbound::Inbound;
 use crate::known::{CALLER, Visitor};
@@ -19,9 +20,10 @@ use crate::thread::{Homes, Near, Thread};
 use crate::ticks::ticks;
 use crate::tunnel;
 use crate::upstream::h1::codec::Framing;
-use crate::upstream::relay::{Ask, Got};
+use crate::upstream::relay::{Ask, Got, Grpc};
+use crate::upstream::replay::Replay;
 use crate::upstream::trouble::Trouble;
-use guard::{Arrival, Class, Facts, Quota, Route, Shed, ShedWhy, Tick, Who};
+use guard::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Tick, Who};
 use h2::RecvStream;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -291,9 +293,19 @@ async fn answer(
     if let Err(shed) = &begun.announced {
         return visit.shed(shed, open, busy);
     }
-    let arrival =
-        Arrival { class: passed.class, visitor: passed.number, own: passed.own, deadline: route.deadline };
-    let deadline = thread.ticks.after(route.deadline);
+    let http2 = pool.protocol == Protocol::Http2 && !tunnels;
+    let grpc = if http2 { grpc::deadline(&parts.headers) } else { None };
+    let span = grpc.flatten().unwrap_or(route.deadline);
+    let arrival = Arrival {
+        class: passed.class,
+        visitor: passed.number,
+        own: passed.own,
+        deadline: span.min(route.deadline),
+    };
+    let grpc = grpc.map(|told| Grpc { own: told.is_some(), yields: thread.ticks.after(route.deadline) + 2 });
+    // Without one of its own it counts from the end of the request: see `Grpc`.
+    let open_ended = grpc.is_some_and(|grpc| !grpc.own);
+    let deadline = thread.ticks.after(if open_ended { grpc::LONGEST } else { span });
     let (held, admitted) = match pool.arrive(tick, arrival).await {
         Ok(held) => held,
         Err(shed) => return visit.shed(&shed, open, busy),
@@ -311,17 +323,20 @@ async fn answer(
         host,
         wishes,
         framing: if tunnels { Framing::None } else { framing },
+        hop: passed.origin.by.is_some(),
         own: &own,
         room: limits.body_bytes,
         wait: ticks(limits.body_wait),
         deadline,
-        span: ticks(route.deadline),
+        span: ticks(span),
+        grpc,
         interim,
     };
     let Some(homes) = near.pools.get(place) else {
         return visit.shed(&NO_POOL, open, busy);
     };
-    let relayed = relay(&ask, homes, (held, admitted), begun.content.take(), &mut open).await;
+    let relayed =
+        relay(&ask, homes, (held, admitted), begun.content.take().map(Replay::new), &mut open).await;
     let accept = wishes.upgrade.as_ref().filter(|to| tunnel::is_websocket(to)).and_then(|_| {
         let own = || own.iter().find(|(name, _)| *name == KEY).map(|(_, key)| key);
         tunnel::accept(parts.headers.get(KEY).map(HeaderValue::as_bytes).or_else(own)?)
@@ -473,7 +488,7 @@ async fn relay(
     ask: &Ask<'_>,
     homes: &Homes,
     (mut held, mut from): (Held, Tick),
-    mut body: Option<Content>,
+    mut body: Option<Replay>,
     open: &mut Open,
 ) -> Result<Relayed, Trouble> {
     let mut attempts = 0;
@@ -482,14 +497,23 @@ async fn relay(
         open.server = Some(at);
         let home = homes.of(at, &ask.thread.ticks);
         attempts += 1;
-        let miss = match ask.at(&homes.pool, &home, (at, from), body, open).await {
+        let asked = ask.at(&homes.pool, &home, (at, from), body, open);
+        let answered = match ask.grpc {
+            None => asked.await,
+            Some(grpc) => Box::pin(yielding(asked, &mut held, grpc.yields, ask.thread)).await,
+        };
+        let miss = match answered {
             Ok(got) => return Ok(Relayed { got, held, from }),
             Err(miss) => miss,
         };
         let repeatable = miss.trouble.elsewhere()
             && attempts < ATTEMPTS_MAX
             && (!miss.sent || ask.parts.method.is_idempotent());
-        let outcome = miss.trouble.outcome();
+        let outcome = match miss.trouble {
+            // Its own deadline is its client's word, and says nothing of the server.
+            Trouble::Late if ask.grpc.is_some_and(|grpc| grpc.own) => Outcome::Left,
+            _ => miss.trouble.outcome(),
+        };
         let rest = match miss.body {
             Ok(rest) if repeatable => rest,
             _ => {
@@ -507,6 +531,24 @@ async fn relay(
             None => return Err(miss.trouble),
         }
     }
+}
+
+/// Waits for the answer to a gRPC call, from the tick `due` on without a place in the pool: a stream may have its first message
+/// after hours, and its time is no measure of its server.
+async fn yielding<T>(asked: impl Future<Output = T>, held: &mut Held, due: u32, thread: &Thread) -> T {
+    let (mut asked, alarm) = (std::pin::pin!(asked), thread.ticks.alarm());
+    poll_fn(|cx| {
+        let polled = asked.as_mut().poll(cx);
+        if polled.is_pending() && held.server().is_some() {
+            if thread.ticks.now() >= due {
+                held.release(thread.tick());
+            } else {
+                alarm.set(due, cx);
+            }
+        }
+        polled
+    })
+    .await
 }
 
 /// What the visitor is told besides the server's own words.

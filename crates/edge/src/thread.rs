@@ -78,6 +78,13 @@ impl Homes {
         home
     }
 
+    /// Notes which servers do not answer. Whether one was just found so.
+    fn note_silent(&self) -> bool {
+        let silent = self.pool.silent();
+        let list = self.list.borrow();
+        list.iter().fold(false, |found, (at, home)| home.set_down(silent.contains(at)) | found)
+    }
+
     fn sweep(&self) {
         let mut list = self.list.borrow_mut();
         list.retain(|(_, home)| home.sweep());
@@ -193,6 +200,11 @@ impl Thread {
         let due: Vec<usize> =
             self.reading.borrow().iter().filter(|(_, (due, ..))| *due <= now).map(|(key, _)| key).collect();
         due.into_iter().for_each(|key| self.read(key));
+        let found = self.near().pools.iter().fold(false, |found, homes| homes.note_silent() | found);
+        if found {
+            // Rare: whoever waits for an answer of that server looks again.
+            self.ticks.ring();
+        }
         if now.is_multiple_of(16) {
             self.near().pools.iter().for_each(|homes| homes.sweep());
         }

@@ -5,4 +5,6 @@ pub(crate) mod h1;
 pub(crate) mod h2;
 pub(crate) mod home;
 pub(crate) mod relay;
+pub(crate) mod replay;
+pub(crate) mod streams;
 pub(crate) mod trouble;

@@ -235,6 +235,12 @@ impl Origin {
         self.pool.addresses()
     }
 
+    /// Servers that do not answer, by their health checks or by requests that failed: what waits there for an answer waits in
+    /// vain. Not those that answer badly or slowly.
+    pub fn silent(&self) -> impl Iterator<Item = SocketAddr> {
+        self.pool.silent()
+    }
+
     /// Where a name leads now. Nothing changes when it leads nowhere: better the servers of yesterday than none.
     pub fn resolved(&mut self, tick: Tick, at: &str, found: &[SocketAddr]) {
         self.pool.resolved(at, found, tick);

@@ -158,6 +158,12 @@ impl Pool {
         self.servers.iter().filter(|server| !server.gone).map(|server| server.address)
     }
 
+    /// Those that do not answer.
+    pub(crate) fn silent(&self) -> impl Iterator<Item = SocketAddr> {
+        let silent = |server: &&Server| matches!(server.bad(), Some(Bad::Silent | Bad::Unreachable));
+        self.servers.iter().filter(silent).map(|server| server.address)
+    }
+
     pub(crate) fn version(&self) -> u64 {
         self.version
     }

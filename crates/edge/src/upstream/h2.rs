@@ -1,21 +1,27 @@
-//! HTTP/2 towards a server: one connection a thread, by the crate that hyper is built on. For gRPC: trailers both ways.
+//! HTTP/2 towards a server, by the crate that hyper is built on. For gRPC: trailers both ways.
 //!
 //! A request and its answer are moved by the task of the visitor's own stream; only the connection has a task. hyper's client would
 //! add two tasks, three channels and two timers' worth of work to each request.
 
+use super::h1::codec::Malformed;
+use super::replay::Replay;
+use super::streams::Lease;
 use super::trouble::Trouble;
-use crate::content::Content;
 use crate::stream::Stream;
+use crate::ticks::Ticks;
 use bytes::Bytes;
-use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
-use http::{Request, Response, header};
-use http_body::{Body, Frame, SizeHint};
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body::{Frame, SizeHint};
 use socket2::{SockRef, TcpKeepalive};
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A silent connection is asked whether it lives after this, by the system: gRPC's servers take pings of HTTP/2 for an attack when
 /// they come more often than every five minutes.
@@ -26,7 +32,9 @@ const ASKS: u32 = 3;
 #[cfg(target_os = "linux")]
 const UNHEARD: Duration = Duration::from_secs(30);
 /// Streams at once before the server has told how many it allows.
-const STREAMS_FIRST: usize = 100;
+const STREAMS_FIRST: usize = 1;
+/// Interim answers that are passed on before the one that counts.
+const INTERIM_MAX: u32 = 32;
 /// Bytes that an answer's head may have.
 const HEAD_MAX: u32 = 64 * 1024;
 /// Bytes that a server may send on one stream before it waits for us.
@@ -35,14 +43,17 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// The way onto a connection.
-#[derive(Clone)]
-pub(crate) struct Sender(SendRequest<Bytes>);
+pub(crate) struct Sender {
+    requests: RefCell<SendRequest<Bytes>>,
+    /// Whether the server's settings have come.
+    settled: Rc<Cell<bool>>,
+}
 
 impl Sender {
-    /// Begins HTTP/2 on a connection.
-    pub(crate) async fn begin(stream: Stream) -> Result<Self, Trouble> {
+    /// Begins HTTP/2 on a connection. `changed` is told when the server's settings have come, and when the connection has ended.
+    pub(crate) async fn begin(stream: Stream, changed: Rc<Notify>) -> Result<Self, Trouble> {
         watch(&stream);
-        let (sender, connection) = Builder::new()
+        let (requests, connection) = Builder::new()
             .enable_push(false)
             .initial_max_send_streams(STREAMS_FIRST)
             .max_header_list_size(HEAD_MAX)
@@ -51,32 +62,73 @@ impl Sender {
             .handshake(stream)
             .await
             .map_err(|why| Trouble::Http2(why.to_string()))?;
-        tokio::task::spawn_local(async move {
-            if let Err(why) = connection.await {
-                tracing::debug!("an HTTP/2 connection to a server ended: {why}");
-            }
-        });
-        Ok(Self(sender))
+        let settled = Rc::new(Cell::new(false));
+        tokio::task::spawn_local(drive(connection, Rc::clone(&settled), changed));
+        Ok(Self { requests: RefCell::new(requests), settled })
     }
 
     /// Whether it takes no further request.
-    pub(crate) fn closed(&mut self) -> bool {
-        matches!(self.0.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+    pub(crate) fn closed(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        matches!(self.requests.borrow_mut().poll_ready(&mut cx), Poll::Ready(Err(_)))
     }
 
-    /// Asks, and takes the body. Where the server allows no further stream, the request waits in the connection.
-    pub(crate) fn ask(
-        &mut self,
-        head: Request<()>,
-        body: &mut Option<Content>,
-        room: u64,
-    ) -> Result<Call, Trouble> {
-        let ends = body.as_ref().is_none_or(Body::is_end_stream);
-        let (answer, stream) = self.0.send_request(head, ends).map_err(|why| trouble(&why))?;
-        let body = body.take().filter(|_| !ends);
-        let upload = body.map(|body| Upload { stream, body, room, taken: false, begun: false, next: None });
-        Ok(Call { answer, upload, taken: false })
+    /// Whether the server has told how many streams it allows.
+    pub(crate) fn settled(&self) -> bool {
+        self.settled.get()
     }
+
+    /// Streams that the server allows at once.
+    pub(crate) fn streams_max(&self) -> usize {
+        self.requests.borrow().current_max_send_streams()
+    }
+
+    fn send(&self, head: Request<()>, ends: bool) -> Result<(ResponseFuture, SendStream<Bytes>), Trouble> {
+        // A clone for each: one that waits for its stream would take no other.
+        let mut requests = self.requests.borrow().clone();
+        requests.send_request(head, ends).map_err(|why| trouble(&why))
+    }
+}
+
+/// Moves a connection until it ends.
+async fn drive(mut connection: Connection<Stream, Bytes>, settled: Rc<Cell<bool>>, changed: Rc<Notify>) {
+    let ended = poll_fn(|cx| {
+        let polled = Pin::new(&mut connection).poll(cx);
+        if !settled.get() && connection.max_concurrent_send_streams() != STREAMS_FIRST {
+            settled.set(true);
+            changed.notify_waiters();
+        }
+        polled
+    })
+    .await;
+    if let Err(why) = ended {
+        tracing::debug!("an HTTP/2 connection to a server ended: {why}");
+    }
+    changed.notify_waiters();
+}
+
+/// Asks on a connection, and takes the body. Where the server allows no further stream, the request waits in the connection.
+///
+/// # Errors
+/// When the connection takes no request; the body is left.
+pub(crate) fn ask(
+    lease: Lease,
+    head: Request<()>,
+    body: &mut Option<Replay>,
+    room: u64,
+    (hold, now): (Option<u32>, u32),
+) -> Result<Call, Trouble> {
+    let ends = body.as_ref().is_none_or(Replay::ended);
+    let (answer, stream) = lease.sender().send(head, ends)?;
+    let whole = body.take();
+    let (upload, spent) = match whole {
+        Some(body) if !ends => (
+            Some(Upload { stream, body, room, hold, moved: now, starved: false, begun: false, next: None }),
+            Ok(None),
+        ),
+        whole => (None, Ok(whole)),
+    };
+    Ok(Call { answer, upload, spent, interim: 0, ended: now, lease })
 }
 
 /// Nobody says goodbye when a cable is cut.
@@ -92,39 +144,111 @@ fn watch(stream: &Stream) {
 }
 
 fn trouble(why: &h2::Error) -> Trouble {
-    if why.is_io() || why.is_go_away() { Trouble::Closed } else { Trouble::Http2(why.to_string()) }
+    // A stream above the last one that the server names is told so; the others end with the connection (RFC 9113 section 8.7).
+    let unprocessed = why.is_go_away() || why.is_reset() && why.reason() == Some(Reason::REFUSED_STREAM);
+    if unprocessed && why.is_remote() {
+        Trouble::Refused
+    } else if why.is_io() || why.is_go_away() {
+        Trouble::Closed
+    } else {
+        Trouble::Http2(why.to_string())
+    }
 }
 
 /// A request under way whose answer has not begun.
 pub(crate) struct Call {
     answer: ResponseFuture,
     upload: Option<Upload>,
-    /// Whether anything was taken from a body that is all sent.
-    taken: bool,
+    /// The body that is all sent.
+    spent: Result<Option<Replay>, ()>,
+    interim: u32,
+    /// The tick at which the request ended.
+    ended: u32,
+    lease: Lease,
 }
 
 impl Call {
-    /// Sends, and reads the head of the answer.
-    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<RecvStream>, Trouble>> {
-        if let Some(upload) = &mut self.upload {
-            match upload.poll(cx) {
+    /// Sends, and reads the head of the answer. `interim` is called with what comes before it.
+    pub(crate) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        ticks: &Ticks,
+        interim: &dyn Fn(StatusCode, &HeaderMap),
+    ) -> Poll<Result<Response<RecvStream>, Trouble>> {
+        while let Poll::Ready(Some(head)) = self.answer.poll_informational(cx) {
+            let head = head.map_err(|why| trouble(&why))?;
+            self.interim += 1;
+            if self.interim > INTERIM_MAX {
+                return Poll::Ready(Err(Malformed::Interim.into()));
+            }
+            if head.status() == StatusCode::CONTINUE
+                && let Some(upload) = &mut self.upload
+            {
+                upload.hold = None;
+            }
+            interim(head.status(), head.headers());
+        }
+        if let Some(upload) = &mut self.upload
+            && upload.hold.is_none_or(|until| ticks.now() >= until)
+        {
+            if upload.hold.take().is_some() {
+                // The server says nothing to it: the client may begin, and its time does.
+                upload.moved = ticks.now();
+            }
+            let room = upload.room;
+            let polled = upload.poll(cx);
+            if upload.room != room {
+                upload.moved = ticks.now();
+            }
+            match polled {
                 Poll::Ready(Ok(())) => {
-                    self.taken = upload.taken;
-                    self.upload = None;
+                    if let Some(upload) = self.upload.take() {
+                        self.ended = ticks.now();
+                        self.spent = upload.body.rewind().map(Some);
+                    }
                 }
                 Poll::Ready(Err(why)) => return Poll::Ready(Err(why)),
                 Poll::Pending => {}
             }
         }
-        Pin::new(&mut self.answer).poll(cx).map_err(|why| trouble(&why))
+        let head = ready!(Pin::new(&mut self.answer).poll(cx)).map_err(|why| trouble(&why))?;
+        self.lease.answered();
+        Poll::Ready(Ok(head))
     }
 
-    /// The request's body, where nothing was taken from it.
-    pub(crate) fn untouched(self) -> Result<Option<Content>, ()> {
+    /// The tick until which the body is held back.
+    pub(crate) fn hold(&self) -> Option<u32> {
+        self.upload.as_ref().and_then(|upload| upload.hold)
+    }
+
+    /// When the request ended, where it has.
+    pub(crate) fn ended(&self) -> Option<u32> {
+        self.upload.is_none().then_some(self.ended)
+    }
+
+    /// When the body that is on its way last moved.
+    pub(crate) fn moved(&self) -> Option<u32> {
+        self.upload.as_ref().map(|upload| upload.moved)
+    }
+
+    /// Whether it is the client, with its body, that is waited for.
+    pub(crate) fn starved(&self) -> bool {
+        self.upload.as_ref().is_some_and(|upload| upload.starved && upload.hold.is_none())
+    }
+
+    /// Whether the connection had answered before.
+    pub(crate) fn reused(&self) -> bool {
+        self.lease.reused
+    }
+
+    /// The request's body, to be sent once more.
+    ///
+    /// # Errors
+    /// When part of it is gone.
+    pub(crate) fn into_body(self) -> Result<Option<Replay>, ()> {
         match self.upload {
-            Some(upload) if !upload.taken => Ok(Some(upload.body)),
-            None if !self.taken => Ok(None),
-            _ => Err(()),
+            Some(upload) => upload.body.rewind().map(Some),
+            None => self.spent,
         }
     }
 
@@ -132,7 +256,12 @@ impl Call {
     pub(crate) fn into_download(self, head: &Response<()>, stream: RecvStream) -> Download {
         let length = head.headers().get(header::CONTENT_LENGTH);
         let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        let mut download = Download { stream, upload: self.upload, left, trailing: false };
+        let mut upload = self.upload;
+        if let Some(upload) = &mut upload {
+            upload.hold = None;
+            upload.body.forget();
+        }
+        let mut download = Download { stream, upload, left, trailing: false, lease: Some(self.lease) };
         download.release();
         download
     }
@@ -141,11 +270,15 @@ impl Call {
 /// A request's body on its way.
 struct Upload {
     stream: SendStream<Bytes>,
-    body: Content,
+    body: Replay,
     /// Bytes that it may still have.
     room: u64,
-    /// Whether anything was taken from the body: then the request cannot be made again.
-    taken: bool,
+    /// The tick until which a `100 Continue` is waited for.
+    hold: Option<u32>,
+    /// The tick at which it last moved.
+    moved: u32,
+    /// Whether all that has come of it was sent: then it is the client that is waited for.
+    starved: bool,
     /// Whether some of it was sent. The first part goes with the head and waits for no room: that would be known only when the head
     /// has left, one more turn of both tasks and one more packet later.
     begun: bool,
@@ -157,6 +290,7 @@ impl Upload {
     /// Sends until the server takes no more or the body has nothing more yet. Ready when it is over, as the server sees it: that it
     /// wants no more shows in its answer. An error is the visitor's.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Trouble>> {
+        self.starved = false;
         loop {
             if self.begun && self.next.as_ref().is_some_and(|(data, _)| !data.is_empty()) {
                 while self.stream.capacity() == 0 {
@@ -173,19 +307,18 @@ impl Upload {
                     return Poll::Ready(Ok(()));
                 }
             }
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    self.taken = true;
-                    match frame.into_data() {
-                        Ok(data) => self.stage(data)?,
-                        Err(frame) => {
-                            if let Ok(trailers) = frame.into_trailers() {
-                                let _ = self.stream.send_trailers(trailers);
-                                return Poll::Ready(Ok(()));
-                            }
+            let polled = self.body.poll_frame(cx);
+            self.starved = polled.is_pending();
+            match ready!(polled) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.stage(data)?,
+                    Err(frame) => {
+                        if let Ok(trailers) = frame.into_trailers() {
+                            let _ = self.stream.send_trailers(trailers);
+                            return Poll::Ready(Ok(()));
                         }
                     }
-                }
+                },
                 Some(Err(_)) => {
                     self.stream.send_reset(Reason::CANCEL);
                     return Poll::Ready(Err(Trouble::Visitor));
@@ -204,7 +337,7 @@ impl Upload {
             return Err(Trouble::TooLarge);
         };
         self.room = room;
-        let last = self.body.is_end_stream();
+        let last = self.body.ended();
         if data.is_empty() && !last {
             return Ok(());
         }
@@ -236,6 +369,7 @@ pub(crate) struct Download {
     left: Option<u64>,
     /// Whether only trailers can still come.
     trailing: bool,
+    lease: Option<Lease>,
 }
 
 impl Download {
@@ -285,7 +419,11 @@ impl Download {
         if self.stream.is_end_stream()
             && let Some(upload) = self.upload.take()
         {
-            tokio::task::spawn_local(upload.rest());
+            let lease = self.lease.take();
+            tokio::task::spawn_local(async move {
+                upload.rest().await;
+                drop(lease);
+            });
         }
     }
 }

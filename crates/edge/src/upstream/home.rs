@@ -1,9 +1,9 @@
-//! Where a thread keeps its connections to one server: idle ones of HTTP/1.1, the one of HTTP/2.
+//! Where a thread keeps its connections to one server: idle ones of HTTP/1.1, all of HTTP/2.
 
 use super::h1::conn::Conn;
-use super::h2::Sender;
+use super::streams::Streams;
 use crate::ticks::Ticks;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// Idle connections kept to one server by one thread.
@@ -17,13 +17,16 @@ pub(crate) struct Home {
     /// The youngest last. Boxed, because they are moved about more often than looked at.
     #[allow(clippy::vec_box)]
     idle: RefCell<Vec<Box<Conn>>>,
-    http2: RefCell<Option<Sender>>,
+    pub(crate) http2: Streams,
+    /// Whether guard holds the server for one that does not answer.
+    down: Cell<bool>,
     ticks: Rc<Ticks>,
 }
 
 impl Home {
     pub(crate) fn new(ticks: Rc<Ticks>) -> Rc<Self> {
-        Rc::new(Self { idle: RefCell::default(), http2: RefCell::new(None), ticks })
+        let http2 = Streams::new(Rc::clone(&ticks));
+        Rc::new(Self { idle: RefCell::default(), http2, down: Cell::new(false), ticks })
     }
 
     /// The youngest that still lives.
@@ -36,18 +39,20 @@ impl Home {
         }
     }
 
-    /// A way onto the connection of HTTP/2, if it takes further requests.
-    pub(crate) fn http2(&self) -> Option<Sender> {
-        let mut http2 = self.http2.borrow_mut();
-        if http2.as_mut().is_some_and(Sender::closed) {
-            *http2 = None;
-        }
-        http2.clone()
+    /// Whether the server does not answer.
+    pub(crate) fn is_down(&self) -> bool {
+        self.down.get()
     }
 
-    /// Keeps a connection of HTTP/2 for further requests.
-    pub(crate) fn put_http2(&self, sender: Sender) {
-        *self.http2.borrow_mut() = Some(sender);
+    /// Notes whether it does. True where it was just found down; then no kept connection is used any more.
+    pub(crate) fn set_down(&self, down: bool) -> bool {
+        let found = down && !self.down.replace(down);
+        self.down.set(down);
+        if found {
+            self.idle.borrow_mut().clear();
+            self.http2.clear();
+        }
+        found
     }
 
     /// Keeps a connection on which nothing is under way.
@@ -66,10 +71,7 @@ impl Home {
         let now = self.ticks.now();
         let mut idle = self.idle.borrow_mut();
         idle.retain_mut(|conn| now.saturating_sub(conn.idle_since) <= IDLE_TICKS && conn.fresh());
-        let mut http2 = self.http2.borrow_mut();
-        if http2.as_mut().is_some_and(Sender::closed) {
-            *http2 = None;
-        }
-        !idle.is_empty() || http2.is_some() || Rc::strong_count(self) > 1
+        let streams = self.http2.sweep();
+        !idle.is_empty() || streams || Rc::strong_count(self) > 1
     }
 }

@@ -4,17 +4,18 @@ use super::connect::connect;
 use super::h1::codec::{self, Framing, Head};
 use super::h1::conn::Conn;
 use super::h1::exchange::{Answer, Exchange, Upload};
-use super::h2::{Call, Download, Sender};
+use super::h2::{self, Call, Download};
 use super::home::Home;
+use super::replay::Replay;
 use super::trouble::Trouble;
-use crate::content::Content;
-use crate::head::{Host, Wishes, passes};
+use crate::fields::passes;
+use crate::head::{Host, Wishes};
 use crate::own::Own;
 use crate::pool::Pool;
 use crate::seeing::{Open, Phase};
 use crate::thread::Thread;
+use ::h2::RecvStream;
 use guard::Tick;
-use h2::RecvStream;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
@@ -24,12 +25,16 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
+/// Ticks for which an answer is waited for though the server is down: it may have been about to come.
+const DOWN_TICKS: u32 = 10;
+/// How often one server is asked once more for a request that it did not process.
+const AGAIN_MAX: u32 = 2;
 /// Ticks for which a `100 Continue` is waited for before the body is sent anyway (RFC 9110 section 10.1.1).
 const CONTINUE_TICKS: u32 = 10;
 
 /// Fields of the edge's own that are often the same. HTTP/2 keeps no others for the next request (RFC 7541 section 6.2.3): what differs
 /// every time would drive everything else from a small table, and each look-up compares it with all that it was before.
-const STEADY: [&str; 2] = ["x-forwarded-proto", "x-forwarded-host"];
+const STEADY: [&str; 3] = ["x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
 
 /// What is asked of whichever server.
 pub(crate) struct Ask<'a> {
@@ -38,6 +43,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) host: &'a Host,
     pub(crate) wishes: &'a Wishes,
     pub(crate) framing: Framing,
+    /// Whether it comes from a declared hop, whose word on the client is taken.
+    pub(crate) hop: bool,
     /// Fields of the edge's own.
     pub(crate) own: &'a Own,
     /// Bytes that the body may have.
@@ -48,8 +55,19 @@ pub(crate) struct Ask<'a> {
     pub(crate) deadline: u32,
     /// Ticks that a server has for it.
     pub(crate) span: u32,
-    /// Takes each interim response other than 101.
+    /// What holds for a gRPC call besides.
+    pub(crate) grpc: Option<Grpc>,
+    /// Is called with each interim answer (1xx except 101).
     pub(crate) interim: &'a dyn Fn(StatusCode, &HeaderMap),
+}
+
+/// A gRPC call: both sides may be silent for as long as its deadline allows.
+#[derive(Clone, Copy)]
+pub(crate) struct Grpc {
+    /// Whether the deadline is its own. Else `span` counts from the end of the request.
+    pub(crate) own: bool,
+    /// The tick at which it gives its place in the pool back.
+    pub(crate) yields: u32,
 }
 
 /// What came back.
@@ -65,10 +83,25 @@ pub(crate) enum Got {
 /// Nothing did.
 pub(crate) struct Miss {
     pub(crate) trouble: Trouble,
-    /// The request's body, where it is still whole; `Err` where part of it is gone.
-    pub(crate) body: Result<Option<Content>, ()>,
+    /// The request's body, to be sent once more; `Err` where part of it is gone.
+    pub(crate) body: Result<Option<Replay>, ()>,
     /// Whether the server may have begun to work on it.
     pub(crate) sent: bool,
+}
+
+/// Since when an answer is waited for.
+#[derive(Clone, Copy)]
+struct Watch {
+    /// Whether the server was down before: then it is asked because nobody else is there.
+    was_down: bool,
+    since: u32,
+}
+
+impl Watch {
+    /// When to look next, instead of `due`: all are woken when a server is found down.
+    fn next(self, home: &Home, due: u32) -> u32 {
+        if home.is_down() && !self.was_down { due.min(self.since + DOWN_TICKS) } else { due }
+    }
 }
 
 impl Ask<'_> {
@@ -78,7 +111,7 @@ impl Ask<'_> {
         pool: &Pool,
         home: &Rc<Home>,
         (at, from): (SocketAddr, Tick),
-        body: Option<Content>,
+        body: Option<Replay>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
         if pool.protocol == Protocol::Http2 && self.wishes.upgrade.is_none() {
@@ -92,7 +125,7 @@ impl Ask<'_> {
         pool: &Pool,
         home: &Rc<Home>,
         (at, from): (SocketAddr, Tick),
-        mut body: Option<Content>,
+        mut body: Option<Replay>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
         let thread = self.thread;
@@ -112,7 +145,14 @@ impl Ask<'_> {
                     Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
                 },
             };
-            write_head(&mut conn.head, self.parts, self.host, self.wishes, self.framing, self.own);
+            write_head(
+                &mut conn.head,
+                self.parts,
+                (self.host, self.hop),
+                self.wishes,
+                self.framing,
+                self.own,
+            );
             let upload = body.take().map(|body| {
                 let mut upload =
                     Upload::new(body, self.framing == Framing::Chunked, self.room, thread.ticks.now());
@@ -121,7 +161,7 @@ impl Ask<'_> {
             });
             let mut exchange = Exchange::new(conn, Rc::clone(home), upload);
             let mut map = thread.map();
-            match self.head(&mut exchange, &mut map).await {
+            match self.head(home, &mut exchange, &mut map).await {
                 Ok(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                     return Ok(Got::Switched(head, exchange.into_conn()));
                 }
@@ -135,26 +175,36 @@ impl Ask<'_> {
                         && !exchange.begun
                         && !fresh
                         && matches!(trouble, Trouble::Closed | Trouble::Reset(_));
-                    let may = stale && self.parts.method.is_idempotent();
-                    match exchange.untouched() {
+                    let unsent = exchange.unsent();
+                    let may = stale && (unsent || self.parts.method.is_idempotent());
+                    match exchange.into_body() {
                         Ok(rest) if may => {
                             body = rest;
                             fresh = true;
                         }
-                        body => return Err(Miss { trouble, body, sent: true }),
+                        body => return Err(Miss { trouble, body, sent: !unsent }),
                     }
                 }
             }
         }
     }
 
-    async fn head(&self, exchange: &mut Exchange, map: &mut HeaderMap) -> Result<Head, Trouble> {
+    /// Whether an answer is waited for no longer, because the server was found down meanwhile.
+    fn given_up(&self, home: &Home, watch: Watch) -> bool {
+        home.is_down() && !watch.was_down && self.thread.ticks.now() >= watch.since + DOWN_TICKS
+    }
+
+    async fn head(&self, home: &Home, exchange: &mut Exchange, map: &mut HeaderMap) -> Result<Head, Trouble> {
         let ticks = &self.thread.ticks;
         let alarm = ticks.alarm();
+        let watch = Watch { was_down: home.is_down(), since: ticks.now() };
         poll_fn(|cx| {
             let polled = exchange.poll_head(cx, ticks, &self.parts.method, map, self.interim);
             if polled.is_pending() {
                 let now = ticks.now();
+                if self.given_up(home, watch) {
+                    return Poll::Ready(Err(Trouble::ServerDown));
+                }
                 let mut due = self.deadline;
                 if let Some(moved) = exchange.moved() {
                     if exchange.hold().is_none() && now >= moved + self.wait {
@@ -164,10 +214,11 @@ impl Ask<'_> {
                     due = due.max(moved + self.span);
                 }
                 if now >= due {
-                    return Poll::Ready(Err(Trouble::Late));
+                    return Poll::Ready(Err(late(exchange.starved())));
                 }
                 let other = exchange.hold().or_else(|| exchange.moved().map(|moved| moved + self.wait));
-                alarm.set(other.filter(|other| *other > now).unwrap_or(due).min(due), cx);
+                let other = other.filter(|other| *other > now).unwrap_or(due).min(due);
+                alarm.set(watch.next(home, other), cx);
             }
             polled
         })
@@ -179,56 +230,86 @@ impl Ask<'_> {
         pool: &Pool,
         home: &Rc<Home>,
         (at, from): (SocketAddr, Tick),
-        mut body: Option<Content>,
+        mut body: Option<Replay>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
         open.stamp(Phase::Connected, from.0);
-        let mut sender = match home.http2() {
-            Some(sender) => sender,
-            None => {
-                let begun = match connect(pool, at).await {
-                    Ok(stream) => Sender::begin(stream).await,
-                    Err(trouble) => Err(trouble),
-                };
-                match begun {
-                    Ok(sender) => {
+        let mut again = 0;
+        loop {
+            let lease = match home.http2.lease(pool, at, self.deadline).await {
+                Ok((lease, opened)) => {
+                    if opened {
                         open.stamp(Phase::Connected, self.thread.tick().0);
-                        home.put_http2(sender.clone());
-                        sender
                     }
-                    Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
+                    lease
                 }
+                Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
+            };
+            let Some(head) = self.http2_head(pool, at) else {
+                let trouble = Trouble::Http2("no request".into());
+                return Err(Miss { trouble, body: Ok(body), sent: false });
+            };
+            let ticks = &self.thread.ticks;
+            let hold = self.wishes.expects.then(|| ticks.now() + CONTINUE_TICKS);
+            let mut call = match h2::ask(lease, head, &mut body, self.room, (hold, ticks.now())) {
+                Ok(call) => call,
+                // The connection ended while it was chosen.
+                Err(Trouble::Refused | Trouble::Closed) if again < AGAIN_MAX => {
+                    again += 1;
+                    continue;
+                }
+                Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
+            };
+            let trouble = match self.http2_answer(home, &mut call).await {
+                Ok(answer) => {
+                    let (head, stream) = answer.into_parts();
+                    let head = Response::from_parts(head, ());
+                    let download = call.into_download(&head, stream);
+                    return Ok(Got::Http2(head, Box::new(download)));
+                }
+                Err(trouble) => trouble,
+            };
+            let unprocessed = matches!(trouble, Trouble::Refused);
+            let stale = matches!(trouble, Trouble::Closed)
+                && call.reused()
+                && again == 0
+                && self.parts.method.is_idempotent();
+            match call.into_body() {
+                Ok(rest) if stale || unprocessed && again < AGAIN_MAX => {
+                    body = rest;
+                    again += 1;
+                }
+                body => return Err(Miss { trouble, body, sent: !unprocessed }),
             }
-        };
-        let Some(head) = self.http2_head(pool, at) else {
-            return Err(Miss { trouble: Trouble::Http2("no request".into()), body: Ok(body), sent: false });
-        };
-        let mut call = match sender.ask(head, &mut body, self.room) {
-            Ok(call) => call,
-            Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
-        };
-        match self.http2_answer(&mut call).await {
-            Ok(answer) => {
-                let (head, stream) = answer.into_parts();
-                let head = Response::from_parts(head, ());
-                let download = call.into_download(&head, stream);
-                Ok(Got::Http2(head, Box::new(download)))
-            }
-            Err(trouble) => Err(Miss { trouble, body: call.untouched(), sent: true }),
         }
     }
 
     /// Waits for the answer's head.
-    async fn http2_answer(&self, call: &mut Call) -> Result<Response<RecvStream>, Trouble> {
+    async fn http2_answer(&self, home: &Home, call: &mut Call) -> Result<Response<RecvStream>, Trouble> {
         let ticks = &self.thread.ticks;
         let alarm = ticks.alarm();
+        let watch = Watch { was_down: home.is_down(), since: ticks.now() };
         poll_fn(|cx| {
-            let polled = call.poll_head(cx);
+            let polled = call.poll_head(cx, ticks, self.interim);
             if polled.is_pending() {
-                if ticks.now() >= self.deadline {
-                    return Poll::Ready(Err(Trouble::Late));
+                if self.given_up(home, watch) {
+                    return Poll::Ready(Err(Trouble::ServerDown));
                 }
-                alarm.set(self.deadline, cx);
+                let (now, moved) = (ticks.now(), call.moved().filter(|_| self.grpc.is_none()));
+                if moved.is_some_and(|moved| call.hold().is_none() && now >= moved + self.wait) {
+                    return Poll::Ready(Err(Trouble::Slow));
+                }
+                // As by HTTP/1.1: a long body takes its time.
+                let due = match self.grpc {
+                    Some(grpc) if !grpc.own => call.ended().map_or(self.deadline, |ended| ended + self.span),
+                    _ => moved.map_or(self.deadline, |moved| self.deadline.max(moved + self.span)),
+                };
+                if now >= due {
+                    return Poll::Ready(Err(late(call.starved() && self.grpc.is_none())));
+                }
+                let other = call.hold().or_else(|| moved.map(|moved| moved + self.wait));
+                let other = other.filter(|other| *other > now).unwrap_or(due).min(due);
+                alarm.set(watch.next(home, other), cx);
             }
             polled
         })
@@ -249,12 +330,15 @@ impl Ask<'_> {
         *head.version_mut() = Version::HTTP_2;
         let mut fields = HeaderMap::with_capacity(self.parts.headers.len() + self.own.len() + 2);
         for (name, value) in &self.parts.headers {
-            if passes(name) {
+            if passes(name, self.hop) {
                 fields.append(name.clone(), value.clone());
             }
         }
         if let Framing::Length(length) = self.framing {
             fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        if self.wishes.expects && self.framing != Framing::None {
+            fields.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
         }
         if self.wishes.trailers {
             fields.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -270,14 +354,26 @@ impl Ask<'_> {
     }
 }
 
+/// Whose fault it is that no answer came in time: a server cannot answer a request that does not come.
+fn late(starved: bool) -> Trouble {
+    if starved { Trouble::Slow } else { Trouble::Late }
+}
+
 /// The head of a request as a server gets it.
-fn write_head(out: &mut Vec<u8>, parts: &Parts, host: &Host, wishes: &Wishes, framing: Framing, own: &Own) {
+fn write_head(
+    out: &mut Vec<u8>,
+    parts: &Parts,
+    (host, hop): (&Host, bool),
+    wishes: &Wishes,
+    framing: Framing,
+    own: &Own,
+) {
     let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     // A WebSocket by HTTP/2 is a CONNECT with a path (RFC 8441); by HTTP/1.1 it is a GET.
     let method = if parts.method == Method::CONNECT { &Method::GET } else { &parts.method };
     codec::request_line(out, method, target, host.value.as_bytes());
     for (name, value) in &parts.headers {
-        if passes(name) {
+        if passes(name, hop) {
             codec::line(out, name.as_str().as_bytes(), value.as_bytes());
         }
     }
@@ -352,7 +448,7 @@ mod tests {
             let Ok((host, wishes)) = examine(&mut parts, has) else { return Ok(()) };
             let framing = [Framing::None, Framing::Length(5), Framing::Chunked][framing];
             let mut out = Vec::new();
-            write_head(&mut out, &parts, &host, &wishes, framing, &Own::default());
+            write_head(&mut out, &parts, (&host, false), &wishes, framing, &Own::default());
             let mut lines = [httparse::EMPTY_HEADER; 64];
             let mut read = httparse::Request::new(&mut lines);
             prop_assert_eq!(read.parse(&out), Ok(httparse::Status::Complete(out.len())), "{}", out.escape_ascii());

@@ -49,6 +49,12 @@ pub(crate) enum Trouble {
     /// HTTP/2 ended.
     #[error("the HTTP/2 connection to the server failed: {0}")]
     Http2(String),
+    /// The server says that it did not process the request.
+    #[error("the server did not take the request")]
+    Refused,
+    /// The server was found down while it had the request.
+    #[error("the server was found down before it answered")]
+    ServerDown,
     /// The visitor went away, or what it sent was broken.
     #[error("the visitor's own request broke off")]
     Visitor,
@@ -71,7 +77,12 @@ impl Trouble {
             Self::Certificate { expected, why } => {
                 Failure::Certificate { expected: expected.clone(), why: why.clone() }
             }
-            Self::Reset(_) | Self::Closed | Self::Truncated | Self::Http2(_) => Failure::Reset,
+            Self::Reset(_)
+            | Self::Closed
+            | Self::Truncated
+            | Self::Http2(_)
+            | Self::Refused
+            | Self::ServerDown => Failure::Reset,
             Self::Late | Self::Stalled => Failure::Timeout,
             Self::Malformed(_) | Self::Chunks => Failure::Garbage,
             Self::Visitor | Self::Slow | Self::TooLarge => return guard::Outcome::Left,
@@ -84,7 +95,12 @@ impl Trouble {
         match self {
             Self::Connect(_) | Self::ConnectTime | Self::Handshake(_) => Failure::Connect,
             Self::Certificate { .. } => Failure::Certificate,
-            Self::Reset(_) | Self::Closed | Self::Truncated | Self::Http2(_) => Failure::Reset,
+            Self::Reset(_)
+            | Self::Closed
+            | Self::Truncated
+            | Self::Http2(_)
+            | Self::Refused
+            | Self::ServerDown => Failure::Reset,
             Self::Late | Self::Stalled => Failure::Timeout,
             Self::Malformed(_) | Self::Chunks => Failure::Garbage,
             Self::Visitor | Self::Slow | Self::TooLarge => Failure::Left,
@@ -94,5 +110,18 @@ impl Trouble {
     /// Whether another server may do better.
     pub(crate) fn elsewhere(&self) -> bool {
         !matches!(self, Self::Certificate { .. } | Self::Visitor | Self::Slow | Self::TooLarge | Self::Late)
+    }
+
+    /// The same for another request that waited for the same connection.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Connect(why) => Self::Connect(io::Error::new(why.kind(), why.to_string())),
+            Self::ConnectTime => Self::ConnectTime,
+            Self::Certificate { expected, why } => {
+                Self::Certificate { expected: expected.clone(), why: why.clone() }
+            }
+            Self::Handshake(why) => Self::Handshake(why.clone()),
+            other => Self::Http2(other.to_string()),
+        }
     }
 }

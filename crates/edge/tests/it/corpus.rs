@@ -287,6 +287,8 @@ fn bare(request: &[u8]) -> String {
         "x-forwarded-for: ",
         "x-forwarded-proto: ",
         "x-forwarded-host: ",
+        "x-forwarded-port: ",
+        "x-real-ip: ",
         "traceparent: ",
         "x-request-id: ",
         "mainstay-visitor: ",

@@ -12,3 +12,4 @@ mod serving;
 mod sockets;
 mod streaming;
 mod trace;
+mod upstream;

@@ -1,5 +1,6 @@
 //! The chunked coding (RFC 9112 section 7.1), read strictly: what two parsers could read differently is an error.
 
+use crate::fields::may_trail;
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -138,28 +139,6 @@ fn trailers(block: &Bytes) -> Result<HeaderMap, Malformed> {
         }
     }
     Ok(map)
-}
-
-/// Whether a field may stand in a trailer (RFC 9110 section 6.5.1): none of framing, routing or authentication may.
-pub(crate) fn may_trail(name: &HeaderName) -> bool {
-    !matches!(
-        name.as_str(),
-        "transfer-encoding"
-            | "content-length"
-            | "host"
-            | "connection"
-            | "te"
-            | "trailer"
-            | "upgrade"
-            | "keep-alive"
-            | "proxy-connection"
-            | "content-encoding"
-            | "content-type"
-            | "content-range"
-            | "authorization"
-            | "set-cookie"
-            | "cookie"
-    )
 }
 
 #[cfg(test)]

@@ -3,15 +3,14 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use memchr::memmem::Finder;
 use std::mem::MaybeUninit;
-use std::sync::LazyLock;
 
 /// A response's head may be as long as this.
 pub(crate) const HEAD_MAX: usize = 64 * 1024;
-const LINES_MAX: usize = 128;
-/// Finds where a head ends; made once, since that costs as much as the search.
-static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+/// Fields of most heads: they are read without asking for memory.
+const FIELDS_FEW: usize = 128;
+/// Fields that a head may have.
+const FIELDS_MAX: usize = 4096;
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +45,8 @@ pub(crate) struct Head {
 pub(crate) enum Malformed {
     #[error("the head of the server's answer is longer than {HEAD_MAX} bytes")]
     TooLong,
+    #[error("the head of the server's answer has more than {FIELDS_MAX} fields")]
+    TooMany,
     #[error("the head of the server's answer cannot be read")]
     Head,
     #[error("the server tells the length of its answer in more than one way")]
@@ -89,26 +90,73 @@ pub(crate) fn framing(out: &mut Vec<u8>, framing: Framing) {
     }
 }
 
+/// Where a head ends, the empty line included. A line feed alone ends a line too (RFC 9112 section 2.2), here as in `httparse`: a
+/// server that writes no carriage return, or not always, would else be waited for.
+fn end(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', bytes).find_map(|at| match &bytes[at + 1..] {
+        [b'\n', ..] => Some(at + 2),
+        [b'\r', b'\n', ..] => Some(at + 3),
+        _ => None,
+    })
+}
+
+/// Whether this cannot become a head: whoever speaks another protocol need not be waited for.
+fn foreign(bytes: &[u8]) -> bool {
+    const BEGINNING: &[u8] = b"HTTP/1.";
+    let empty = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let bytes = &bytes[empty..];
+    let length = bytes.len().min(BEGINNING.len());
+    bytes[..length] != BEGINNING[..length]
+}
+
 /// Takes a response's head from what has come. `None` while it is incomplete. `map` is filled: an old one saves an allocation.
 pub(crate) fn response(
     buf: &mut BytesMut,
     method: &Method,
     map: &mut HeaderMap,
 ) -> Result<Option<Head>, Malformed> {
-    let Some(end) = END.find(buf) else {
-        return if buf.len() > HEAD_MAX { Err(Malformed::TooLong) } else { Ok(None) };
+    let Some(end) = end(buf) else {
+        return match buf.len() {
+            length if length > HEAD_MAX => Err(Malformed::TooLong),
+            _ if foreign(buf) => Err(Malformed::Head),
+            _ => Ok(None),
+        };
     };
     if end > HEAD_MAX {
         return Err(Malformed::TooLong);
     }
-    let block = buf.split_to(end + 4).freeze();
-    let mut lines = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; LINES_MAX];
+    let block = buf.split_to(end).freeze();
+    let mut few = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; FIELDS_FEW];
     let mut parsed = httparse::Response::new(&mut []);
-    let complete =
-        httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, &block, &mut lines);
-    if !matches!(complete, Ok(httparse::Status::Complete(length)) if length == block.len()) {
-        return Err(Malformed::Head);
+    match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, &block, &mut few)
+    {
+        Ok(httparse::Status::Complete(length)) if length == block.len() => {
+            fields(&parsed, &block, method, map)
+        }
+        Err(httparse::Error::TooManyHeaders) => {
+            let lines = memchr::memchr_iter(b'\n', &block).count();
+            let mut many = vec![httparse::EMPTY_HEADER; lines.min(FIELDS_MAX)];
+            let mut parsed = httparse::Response::new(&mut many);
+            match parsed.parse(&block) {
+                Ok(httparse::Status::Complete(length)) if length == block.len() => {
+                    fields(&parsed, &block, method, map)
+                }
+                Err(httparse::Error::TooManyHeaders) => Err(Malformed::TooMany),
+                _ => Err(Malformed::Head),
+            }
+        }
+        _ => Err(Malformed::Head),
     }
+    .map(Some)
+}
+
+/// A head from its parsed lines.
+fn fields(
+    parsed: &httparse::Response<'_, '_>,
+    block: &Bytes,
+    method: &Method,
+    map: &mut HeaderMap,
+) -> Result<Head, Malformed> {
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(Malformed::Head)?;
     let eleven = parsed.version == Some(1);
     let reason = match parsed.reason {
@@ -117,8 +165,7 @@ pub(crate) fn response(
         }
         _ => None,
     };
-    let mut read =
-        Read { length: None, coded: false, close: false, alive: false, upgrade: None, named: Vec::new() };
+    let mut read = Read::default();
     map.clear();
     map.reserve(parsed.headers.len() + 2);
     for field in parsed.headers.iter() {
@@ -149,17 +196,24 @@ pub(crate) fn response(
     };
     if read.coded || status == StatusCode::NO_CONTENT || status.is_informational() {
         map.remove(header::CONTENT_LENGTH);
+    } else if read.listed
+        && let Some(length) = read.length
+    {
+        map.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     let keep = framing != Framing::UntilClose
         && !read.close
         && (eleven || read.alive)
         && !(read.coded && read.length.is_some());
-    Ok(Some(Head { status, headers: std::mem::take(map), framing, keep, upgrade: read.upgrade, reason }))
+    Ok(Head { status, headers: std::mem::take(map), framing, keep, upgrade: read.upgrade, reason })
 }
 
 /// What the fields of a response say about the connection.
+#[derive(Default)]
 struct Read {
     length: Option<u64>,
+    /// Whether the length came as a list of equal numbers.
+    listed: bool,
     coded: bool,
     close: bool,
     alive: bool,
@@ -173,7 +227,7 @@ impl Read {
     fn field(&mut self, name: &HeaderName, value: &HeaderValue, eleven: bool) -> Result<bool, Malformed> {
         match *name {
             header::CONTENT_LENGTH => {
-                let length = digits(value.as_bytes()).ok_or(Malformed::Framing)?;
+                let length = self.length(value.as_bytes()).ok_or(Malformed::Framing)?;
                 if self.length.is_some_and(|known| known != length) {
                     return Err(Malformed::Framing);
                 }
@@ -206,6 +260,17 @@ impl Read {
             header::TE | header::PROXY_AUTHENTICATE => Ok(*name == header::PROXY_AUTHENTICATE),
             _ => Ok(!matches!(name.as_str(), "keep-alive" | "proxy-connection")),
         }
+    }
+
+    /// A length. Proxies join two equal fields to `2, 2`, which may be read as one (RFC 9110 section 8.6).
+    fn length(&mut self, value: &[u8]) -> Option<u64> {
+        if let Some(length) = digits(value) {
+            return Some(length);
+        }
+        let mut each = value.split(|b| *b == b',').map(|part| digits(part.trim_ascii()));
+        let first = each.next()??;
+        self.listed = true;
+        each.all(|other| other == Some(first)).then_some(first)
     }
 }
 
@@ -277,7 +342,10 @@ mod tests {
     fn answers_that_two_parsers_read_differently_are_refused() {
         for (text, fault) in [
             ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n", Malformed::Framing),
-            ("HTTP/1.1 200 OK\r\ncontent-length: 5, 5\r\n\r\n", Malformed::Framing),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5, 6\r\n\r\n", Malformed::Framing),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5,\r\n\r\n", Malformed::Framing),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 5, 5\r\ncontent-length: 6\r\n\r\n", Malformed::Framing),
+            ("HTTP/1.1 200 OK\ra: b\r\n\r\n", Malformed::Head),
             ("HTTP/1.1 200 OK\r\ncontent-length: +5\r\n\r\n", Malformed::Framing),
             ("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n", Malformed::Coding),
             ("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", Malformed::Coding),
@@ -287,6 +355,47 @@ mod tests {
         ] {
             assert_eq!(read(text, Method::GET).unwrap_err(), fault, "{text}");
         }
+    }
+
+    #[test]
+    fn bare_line_feeds_and_equal_lengths_are_read() {
+        for text in [
+            "HTTP/1.1 200 OK\ncontent-length: 2\na: b\n\nok",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\na: b\n\r\nok",
+            "HTTP/1.1 200 OK\ncontent-length: 2\r\na: b\r\n\nok",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2, 2\r\na: b\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2 ,2, 2\r\na: b\r\ncontent-length: 2\r\n\r\nok",
+        ] {
+            let (mut buf, mut map) = (BytesMut::from(text), HeaderMap::new());
+            let head = response(&mut buf, &Method::GET, &mut map).unwrap().unwrap();
+            assert_eq!((head.framing, head.keep, &buf[..]), (Framing::Length(2), true, &b"ok"[..]), "{text}");
+            assert_eq!(head.headers["content-length"], "2");
+            assert_eq!((head.headers.len(), &head.headers["a"]), (2, &HeaderValue::from_static("b")));
+            for length in 0..text.len() - 2 {
+                assert!(read(&text[..length], Method::GET).unwrap().is_none(), "{length} of {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_protocol_is_not_waited_for() {
+        for text in ["SSH-2.0-x\r\n", "\r\nHTTP/2 200", "220 smtp", "\x15\x03\x01"] {
+            assert_eq!(read(text, Method::GET).unwrap_err(), Malformed::Head, "{text}");
+        }
+        assert!(read("\r\nHTT", Method::GET).unwrap().is_none());
+    }
+
+    #[test]
+    fn many_fields_are_read_up_to_a_limit() {
+        let head = |count: usize| {
+            let lines: String = (0..count).map(|n| format!("x{n}: 1\r\n")).collect();
+            read(&format!("HTTP/1.1 204 No\r\n{lines}\r\n"), Method::GET)
+        };
+        for count in [FIELDS_FEW, FIELDS_FEW + 1, 1000, FIELDS_MAX] {
+            assert_eq!(head(count).unwrap().unwrap().headers.len(), count);
+        }
+        assert_eq!(head(FIELDS_MAX + 1).unwrap_err(), Malformed::TooMany);
+        assert_eq!(head(10_000).unwrap_err(), Malformed::TooLong);
     }
 
     #[test]

@@ -53,6 +53,11 @@ impl Conn {
         self.at == self.head.len() && self.data.is_empty() && self.tail.is_empty()
     }
 
+    /// Whether the socket has taken nothing of what is to be written.
+    pub(crate) fn unsent(&self) -> bool {
+        self.at == 0 && !self.head.is_empty()
+    }
+
     /// Writes head, data and tail, together where the socket takes them.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.written() {

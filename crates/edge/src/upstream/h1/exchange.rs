@@ -1,16 +1,15 @@
 //! A request and its answer on one connection, both ways at once: an early answer does not wait for the request's body.
 
-use super::chunked::{Chunked, Step, may_trail};
+use super::chunked::{Chunked, Step};
 use super::codec::{self, Framing, Head, Malformed};
 use super::conn::Conn;
-use crate::content::Content;
 use crate::ticks::{Alarm, Ticks};
 use crate::upstream::home::Home;
+use crate::upstream::replay::Replay;
 use crate::upstream::trouble::Trouble;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
-use http_body::{Body, Frame};
-use std::pin::Pin;
+use http_body::Frame;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -19,42 +18,44 @@ pub(crate) struct Exchange {
     conn: Box<Conn>,
     home: Rc<Home>,
     upload: Option<Upload>,
+    /// The body that is all sent, until the answer begins.
+    spent: Result<Option<Replay>, ()>,
     /// Whether anything of the answer came.
     pub(crate) begun: bool,
     /// Interim answers that came before it.
     interim: u32,
 }
 
-/// Interim answers (RFC 9110 section 15.2) that are read past before the one that counts.
+/// Interim answers (RFC 9110 section 15.2) that are passed on before the one that counts.
 const INTERIM_MAX: u32 = 32;
 
 /// The request's body on its way.
 pub(crate) struct Upload {
-    pub(crate) body: Content,
+    pub(crate) body: Replay,
     pub(crate) chunked: bool,
     /// The tick until which a `100 Continue` is waited for.
     pub(crate) hold: Option<u32>,
     /// Bytes that it may still have.
     pub(crate) room: u64,
-    /// Whether anything was taken from the body: then the request cannot be made again.
-    pub(crate) taken: bool,
     /// The tick at which it last moved.
     moved: u32,
+    /// Whether all that has come of it was sent: then it is the client that is waited for.
+    starved: bool,
     ended: bool,
     /// Why it was given up, while the answer may still come.
     failed: Option<Trouble>,
 }
 
 impl Upload {
-    pub(crate) fn new(body: Content, chunked: bool, room: u64, now: u32) -> Self {
-        Self { body, chunked, hold: None, room, taken: false, moved: now, ended: false, failed: None }
+    pub(crate) fn new(body: Replay, chunked: bool, room: u64, now: u32) -> Self {
+        Self { body, chunked, hold: None, room, moved: now, starved: false, ended: false, failed: None }
     }
 }
 
 impl Exchange {
     /// Begins on a connection whose outbox holds the head.
     pub(crate) fn new(conn: Box<Conn>, home: Rc<Home>, upload: Option<Upload>) -> Self {
-        Self { conn, home, upload, begun: false, interim: 0 }
+        Self { conn, home, upload, spent: Ok(None), begun: false, interim: 0 }
     }
 
     /// Whether the connection had answered before: then a failure may be that it was stale.
@@ -75,15 +76,28 @@ impl Exchange {
             .map(|upload| upload.moved)
     }
 
-    /// The request's body, where nothing was taken from it.
-    pub(crate) fn untouched(self) -> Result<Option<Content>, ()> {
+    /// Whether it is the client, with its body, that is waited for.
+    pub(crate) fn starved(&self) -> bool {
+        self.upload.as_ref().is_some_and(|upload| upload.starved && upload.failed.is_none())
+    }
+
+    /// Whether the socket has taken nothing of the request.
+    pub(crate) fn unsent(&self) -> bool {
+        self.conn.unsent()
+    }
+
+    /// The request's body, to be sent once more.
+    ///
+    /// # Errors
+    /// When part of it is gone.
+    pub(crate) fn into_body(self) -> Result<Option<Replay>, ()> {
         match self.upload {
-            Some(upload) if upload.taken => Err(()),
-            upload => Ok(upload.map(|upload| upload.body)),
+            Some(upload) => upload.body.rewind().map(Some),
+            None => self.spent,
         }
     }
 
-    /// Sends, and reads the head of the answer.
+    /// Sends, and reads the head of the answer. `interim` is called with what comes before it.
     pub(crate) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -105,13 +119,14 @@ impl Exchange {
                 self.begun = true;
                 if let Some(head) = codec::response(&mut self.conn.read, method, map)? {
                     if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
-                        return Poll::Ready(Ok(head));
+                        return Poll::Ready(self.intact(cx, &head).map(|()| head));
                     }
-                    interim(head.status, &head.headers);
                     self.interim += 1;
                     if self.interim > INTERIM_MAX {
                         return Poll::Ready(Err(Malformed::Interim.into()));
                     }
+                    interim(head.status, &head.headers);
+                    *map = head.headers;
                     if head.status == StatusCode::CONTINUE
                         && let Some(upload) = &mut self.upload
                         && upload.hold.take().is_some()
@@ -137,6 +152,31 @@ impl Exchange {
         }
     }
 
+    /// Whether the answer goes on: where the server has broken off already, nothing need be passed on, and another one may be
+    /// asked. What is read here would be read next; where nothing has come, the runtime knows it without asking the system.
+    fn intact(&mut self, cx: &mut Context<'_>, head: &Head) -> Result<(), Trouble> {
+        let length = match head.framing {
+            Framing::Length(length) => Some(usize::try_from(length).unwrap_or(usize::MAX)),
+            Framing::Chunked if self.conn.read.ends_with(b"0\r\n\r\n") => return Ok(()),
+            Framing::Chunked => None,
+            Framing::None | Framing::UntilClose => return Ok(()),
+        };
+        for _ in 0..2 {
+            let want = length.map_or(0, |length| length.saturating_sub(self.conn.read.len()));
+            if length.is_some() && want == 0 {
+                return Ok(());
+            }
+            match self.conn.poll_read(cx, want) {
+                Poll::Ready(Ok(0)) if length.is_none() && is_whole(&self.conn.read) => return Ok(()),
+                Poll::Ready(Ok(0)) => return Err(Trouble::Truncated),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(why)) => return Err(Trouble::Reset(why)),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     /// Sends what there is to send.
     fn poll_send(&mut self, cx: &mut Context<'_>, ticks: &Ticks) -> Poll<Result<(), Trouble>> {
         let Some(upload) = &mut self.upload else {
@@ -147,7 +187,11 @@ impl Exchange {
         }
         let sent = send(&mut self.conn, upload, cx, ticks);
         match sent {
-            Poll::Ready(Ok(())) => self.upload = None,
+            Poll::Ready(Ok(())) => {
+                if let Some(upload) = self.upload.take() {
+                    self.spent = upload.body.rewind().map(Some);
+                }
+            }
             Poll::Ready(Err(Trouble::Reset(ref why))) => {
                 upload.failed = Some(Trouble::Reset(std::io::Error::from(why.kind())));
             }
@@ -163,6 +207,10 @@ impl Exchange {
 
     /// What follows the head: at once where it has come with it.
     pub(crate) fn into_download(mut self, head: &Head, ticks: &Rc<Ticks>, wait: u32) -> Answer {
+        self.spent = Ok(None);
+        if let Some(upload) = &mut self.upload {
+            upload.body.forget();
+        }
         let sent = self.upload.is_none() && self.conn.written();
         match head.framing {
             Framing::None | Framing::Length(0) => {
@@ -195,6 +243,18 @@ impl Exchange {
     }
 }
 
+/// Whether the chunked coding ends within what has come.
+fn is_whole(read: &BytesMut) -> bool {
+    let (mut chunks, mut rest) = (Chunked::new(), read.clone());
+    loop {
+        match chunks.decode(&mut rest) {
+            Ok(Step::Data(_)) => {}
+            Ok(Step::End(_)) => return true,
+            Ok(Step::Need) | Err(_) => return false,
+        }
+    }
+}
+
 /// Sends head and body until the socket takes no more or the body has nothing more yet.
 fn send(
     conn: &mut Conn,
@@ -202,11 +262,17 @@ fn send(
     cx: &mut Context<'_>,
     ticks: &Ticks,
 ) -> Poll<Result<(), Trouble>> {
-    let held = upload.hold.is_some_and(|until| ticks.now() < until);
+    if upload.hold.is_some_and(|until| ticks.now() >= until) {
+        // The server says nothing to it: the client may begin, and its time does.
+        upload.hold = None;
+        upload.moved = ticks.now();
+    }
+    let held = upload.hold.is_some();
+    upload.starved = false;
     loop {
         let mut blocked = held;
         if !held && conn.data.is_empty() && conn.tail.is_empty() && !upload.ended {
-            match Pin::new(&mut upload.body).poll_frame(cx) {
+            match upload.body.poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     upload.moved = ticks.now();
                     stage(conn, upload, frame)?;
@@ -226,6 +292,7 @@ fn send(
             return Poll::Ready(Ok(()));
         }
         if blocked {
+            upload.starved = !held;
             return Poll::Pending;
         }
     }
@@ -233,7 +300,6 @@ fn send(
 
 /// Puts one frame of the body into the outbox.
 fn stage(conn: &mut Conn, upload: &mut Upload, frame: Frame<Bytes>) -> Result<(), Trouble> {
-    upload.taken = true;
     match frame.into_data() {
         Ok(data) => {
             upload.room = upload.room.checked_sub(data.len() as u64).ok_or(Trouble::TooLarge)?;
@@ -243,7 +309,7 @@ fn stage(conn: &mut Conn, upload: &mut Upload, frame: Frame<Bytes>) -> Result<()
             if upload.chunked {
                 conn.head.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
                 conn.tail = b"\r\n";
-            } else if upload.body.is_end_stream() {
+            } else if upload.body.ended() {
                 upload.ended = true;
             }
             conn.data = data;
@@ -253,7 +319,7 @@ fn stage(conn: &mut Conn, upload: &mut Upload, frame: Frame<Bytes>) -> Result<()
                 upload.ended = true;
                 if upload.chunked {
                     conn.head.extend_from_slice(b"0\r\n");
-                    for (name, value) in trailers.iter().filter(|(name, _)| may_trail(name)) {
+                    for (name, value) in &trailers {
                         codec::line(&mut conn.head, name.as_str().as_bytes(), value.as_bytes());
                     }
                     conn.tail = b"\r\n";

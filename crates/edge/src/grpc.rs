@@ -1,0 +1,69 @@
+//! The deadline of a gRPC call: its own `grpc-timeout` (gRPC over HTTP/2, "Requests"), or the service's from the end of the request.
+//!
+//! A stream may have its first message, and with it the answer's head, late.
+
+use http::header::{self, HeaderMap};
+use std::time::Duration;
+
+/// The longest wait for the head of an answer to a gRPC call, whatever it asks for.
+pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
+
+/// How long a gRPC call may take until its answer begins, where it says so itself; `None` where the request is none.
+pub(crate) fn deadline(headers: &HeaderMap) -> Option<Option<Duration>> {
+    let kind = headers.get(header::CONTENT_TYPE)?.as_bytes();
+    let rest = kind.strip_prefix(b"application/grpc")?;
+    if !matches!(rest.first(), None | Some(b'+' | b';')) {
+        return None;
+    }
+    let told = headers.get("grpc-timeout").and_then(|value| timeout(value.as_bytes()));
+    Some(told.map(|told| told.min(LONGEST)))
+}
+
+/// At most eight digits and a unit.
+fn timeout(value: &[u8]) -> Option<Duration> {
+    let (unit, digits) = value.split_last()?;
+    if digits.len() > 8 {
+        return None;
+    }
+    let number = crate::upstream::h1::codec::digits(digits)?;
+    Some(match unit {
+        b'H' => Duration::from_secs(number * 3600),
+        b'M' => Duration::from_secs(number * 60),
+        b'S' => Duration::from_secs(number),
+        b'm' => Duration::from_millis(number),
+        b'u' => Duration::from_micros(number),
+        b'n' => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadline_is_the_calls_own_within_bounds() {
+        let (hour, none) = (Some(Some(LONGEST)), Some(None));
+        for (kind, told, expected) in [
+            ("application/grpc", Some("5S"), Some(Some(Duration::from_secs(5)))),
+            ("application/grpc+proto", Some("250m"), Some(Some(Duration::from_millis(250)))),
+            ("application/grpc;x=y", Some("99999999H"), hour),
+            ("application/grpc", Some("0n"), Some(Some(Duration::ZERO))),
+            ("application/grpc", None, none),
+            ("application/grpc", Some("S"), none),
+            ("application/grpc", Some("123456789S"), none),
+            ("application/grpc", Some("+5S"), none),
+            ("application/grpc", Some("5s"), none),
+            ("application/grpc-web", Some("5S"), None),
+            ("text/plain", Some("5S"), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+            if let Some(told) = told {
+                headers.insert("grpc-timeout", told.parse().unwrap());
+            }
+            assert_eq!(deadline(&headers), expected, "{kind} {told:?}");
+        }
+        assert_eq!(deadline(&HeaderMap::new()), None);
+    }
+}

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`edge`] | [`Edge`]: started, given new policies, stopped |
 //! | `listen`, `accept` | doors; a connection's place, its PROXY header, its protocol |
+//! | `connections`, [`descriptors`] | limits of connections, the one idle longest makes room; file descriptors |
 //! | `proxy_protocol` | its header: bytes in, address out |
 //! | `serve`, `line`, `stream` | a connection from its first byte to its last, parked while idle |
 //! | `request` | one request: examined, judged, admitted, relayed; `visit`: what it is answered |
@@ -25,7 +26,9 @@
 
 mod accept;
 mod body;
+mod connections;
 mod content;
+pub mod descriptors;
 pub mod edge;
 mod forwarded;
 pub mod geo;
@@ -51,5 +54,5 @@ mod tunnel;
 mod upstream;
 mod view;
 
-pub use edge::{Edge, StartError, Terms};
+pub use edge::{Edge, Sharing, StartError, Terms};
 pub use tls::certificates::{Unusable, look as look_at_certificate};

@@ -1,6 +1,6 @@
 //! A new connection: whether it has a place, who it is, and which protocol it speaks.
 
-use crate::connections::{Room, Seat};
+use crate::connections::{Room, Seat, Served};
 use crate::forwarded::declared;
 use crate::line::Line;
 use crate::proxy_protocol;
@@ -10,7 +10,7 @@ use crate::thread::Thread;
 use rustix::net::RecvFlags;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
@@ -36,13 +36,15 @@ pub(crate) fn accept(thread: &Rc<Thread>, socket: TcpStream, peer: SocketAddr, t
     };
     let wait = edge.limits.head_wait;
     let _ = socket.set_nodelay(true);
-    let thread = Rc::clone(thread);
-    let one = One::new(&thread);
+    let (owner, thread) = (thread, Rc::clone(thread));
+    let one = One::new(&thread, Arc::clone(&place.seat));
+    let key = one.key;
     let (number, seat) = (place.number(), Arc::clone(&place.seat));
     let connections = Arc::clone(&thread.shared.connections);
     let task = spawn_local(async move {
         let opening = Box::pin(timeout(wait, open(&thread, socket, peer, proxied, tls, seat))).await;
         if let Ok(Ok((stream, line))) = opening {
+            one.speaks(&line);
             if line.http2.get() {
                 Box::pin(serve::http2(thread, line, stream)).await;
             } else {
@@ -51,22 +53,38 @@ pub(crate) fn accept(thread: &Rc<Thread>, socket: TcpStream, peer: SocketAddr, t
         }
         drop((place, one));
     });
-    connections.served_by(number, task.abort_handle());
+    let task = task.abort_handle();
+    if let Some(served) = owner.served.borrow_mut().get_mut(key) {
+        served.task = Some(task.clone());
+    }
+    connections.served_by(number, task);
 }
 
 /// One connection of the thread.
-struct One(Rc<Thread>);
+struct One {
+    thread: Rc<Thread>,
+    key: usize,
+}
 
 impl One {
-    fn new(thread: &Rc<Thread>) -> Self {
-        thread.open.set(thread.open.get() + 1);
-        Self(Rc::clone(thread))
+    fn new(thread: &Rc<Thread>, seat: Arc<Seat>) -> Self {
+        let served = Served { line: Weak::new(), asked: Rc::default(), seat, task: None };
+        let key = thread.served.borrow_mut().insert(served);
+        Self { thread: Rc::clone(thread), key }
+    }
+
+    /// The connection has begun to speak.
+    fn speaks(&self, line: &Rc<Line>) {
+        if let Some(served) = self.thread.served.borrow_mut().get_mut(self.key) {
+            served.line = Rc::downgrade(line);
+            served.asked = Rc::clone(&line.asked);
+        }
     }
 }
 
 impl Drop for One {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get().saturating_sub(1));
+        self.thread.served.borrow_mut().try_remove(self.key);
     }
 }
 

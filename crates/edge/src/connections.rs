@@ -3,8 +3,12 @@
 //! Connections write their own state into an atomic of their own; nothing is kept in order for each request. The order is
 //! corrected where a place is looked for: an entry at the front that was active meanwhile moves back to where it belongs.
 
+use crate::geo;
+use crate::line::Line;
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::AbortHandle;
@@ -35,8 +39,48 @@ impl Seat {
         self.0.store(now.min(BUSY - 1), Ordering::Relaxed);
     }
 
+    /// Whether something is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.idle_since().is_none()
+    }
+
     fn idle_since(&self) -> Option<u32> {
         Some(self.0.load(Ordering::Relaxed)).filter(|since| *since != BUSY)
+    }
+}
+
+/// The client of a connection's latest request and the service that it asked, so that a denial ends what was let through
+/// before it. None for own callers, which are never denied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// See [`guard::Route::number`].
+    pub(crate) service: u64,
+    pub(crate) client: IpAddr,
+    pub(crate) place: geo::Place,
+}
+
+/// One connection of a thread, as a new denial finds it.
+pub(crate) struct Served {
+    pub(crate) line: Weak<Line>,
+    pub(crate) asked: Rc<Cell<Option<Asked>>>,
+    pub(crate) seat: Arc<Seat>,
+    pub(crate) task: Option<AbortHandle>,
+}
+
+impl Served {
+    /// Whether it goes on only for a client who is denied now.
+    pub(crate) fn is_denied(&self, policy: &guard::Policy, tick: guard::Tick) -> bool {
+        let Some(Asked { service, client, place }) = self.asked.get() else { return false };
+        let route = policy.routes().iter().find(|route| route.number() == service);
+        let denied = || route.is_some_and(|route| route.denies(client, place.country, place.asn, tick));
+        match self.line.upgrade() {
+            // Requests of others may come from a hop by the same connection; what is under way by HTTP/1.1 is the client's.
+            Some(line) if line.peer.ip().to_canonical() != client => {
+                !line.http2.get() && self.seat.is_busy() && denied()
+            }
+            // Without its line it is a tunnel.
+            _ => denied(),
+        }
     }
 }
 

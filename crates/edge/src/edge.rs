@@ -348,7 +348,7 @@ fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) 
                     thread.ticks.ring();
                     // Doors close, and let in whoever stands before them.
                     tokio::task::yield_now().await;
-                    while thread.open.get() > 0 && Instant::now() < until {
+                    while !thread.served.borrow().is_empty() && Instant::now() < until {
                         sleep(LOOK).await;
                     }
                     break;

@@ -1,6 +1,6 @@
 //! One visitor's connection: what is known of it, and the socket as hyper sees it.
 
-use crate::connections::Seat;
+use crate::connections::{Asked, Seat};
 use crate::geo::Place;
 use crate::known::{Known, Visitor};
 use crate::stream::Stream;
@@ -30,6 +30,8 @@ pub(crate) struct Line {
     pub(crate) ticks: Rc<Ticks>,
     /// Tells all threads whether something is under way.
     pub(crate) seat: Arc<Seat>,
+    /// Who asked last.
+    pub(crate) asked: Rc<Cell<Option<Asked>>>,
     /// Requests under way.
     pub(crate) busy: Cell<u32>,
     /// Whether the last request has no answer yet.
@@ -62,12 +64,14 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(peer: SocketAddr, tls: bool, ticks: Rc<Ticks>, seat: Arc<Seat>) -> Rc<Self> {
+        let asked = Rc::default();
         let now = ticks.now();
         Rc::new(Self {
             peer,
             tls,
             ticks,
             seat,
+            asked,
             busy: Cell::new(0),
             waits: Cell::new(false),
             who: write(peer.ip().to_canonical()),

@@ -3,6 +3,7 @@
 mod visit;
 
 use crate::body::Body;
+use crate::connections::Asked;
 use crate::content::Content;
 use crate::forwarded::{self, Origin};
 use crate::head::{self, Has, Host, Wishes};
@@ -314,6 +315,8 @@ fn judge(
         (Some(caller), None, None) => Who::Caller(caller),
         _ => Who::First,
     };
+    let own = matches!(who, Who::Caller(_));
+    line.asked.set((!own).then(|| Asked { service: route.number(), client, place }));
     open.client = client;
     open.visitor = known;
     open.country = place.country;
@@ -334,10 +337,12 @@ fn judge(
         guard::Verdict::Pass { class, visitor: number, quota } => {
             open.class = class;
             let visitor = Visitor { known, class, client };
-            let own = matches!(who, Who::Caller(_));
             Ok((Passed { class, number, quota, visitor, told: told.is_some(), own, origin }, known))
         }
-        guard::Verdict::Refuse(refusal) => Err(refusal),
+        guard::Verdict::Refuse(refusal) => {
+            open.why = refusal.denial.and_then(|denial| route.denial(denial)).unwrap_or_default().into();
+            Err(refusal)
+        }
     }
 }
 

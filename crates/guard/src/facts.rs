@@ -91,6 +91,8 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// The limit as it stands; none for a denial.
     pub quota: Option<Quota>,
+    /// Which denial, for [`Route::denial`](crate::Route::denial).
+    pub denial: Option<u32>,
 }
 
 /// What a request can be refused by.

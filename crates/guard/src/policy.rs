@@ -4,7 +4,7 @@ use crate::caller::{Caller, Callers};
 use crate::place::Places;
 use crate::route::Route;
 use crate::tick::Tick;
-use model::{CallerId, Time, time};
+use model::{CallerId, Denial, Time, time};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -32,14 +32,19 @@ impl Policy {
         };
         for service in plan.services.values() {
             let Some(guard) = &service.guard else { continue };
-            let denials = policy.denials.values().filter(|denial| {
-                denial.until > now && denial.service.as_ref().is_none_or(|only| *only == service.id)
-            });
-            let deny =
-                guard.deny.iter().map(|what| (what, Tick::NEVER)).chain(
-                    denials.map(|denial| (&denial.what, tick.after(time::between(now, denial.until)))),
-                );
-            let places = Places::new(deny);
+            let denials: Vec<&Denial> = policy
+                .denials
+                .values()
+                .filter(|denial| {
+                    denial.until > now && denial.service.as_ref().is_none_or(|only| *only == service.id)
+                })
+                .collect();
+            let of_plan = guard.deny.iter().map(|what| (what, Tick::NEVER));
+            let of_team =
+                denials.iter().map(|denial| (&denial.what, tick.after(time::between(now, denial.until))));
+            let places = Places::new(of_plan.chain(of_team));
+            let of_plan = guard.deny.iter().map(|what| format!("{what}, denied in the plan").into());
+            let texts = of_plan.chain(denials.iter().map(|denial| in_words(denial))).collect();
             let allow = Places::new(guard.allow.iter().map(|what| (what, Tick::NEVER)));
             let index = built.routes.len();
             for host in &service.declared_hosts {
@@ -49,7 +54,7 @@ impl Policy {
                     None => built.exact.entry(name.into()).or_insert(index),
                 };
             }
-            built.routes.push(Route::new(index, service.id.clone(), guard, places, allow));
+            built.routes.push(Route::new(index, service.id.clone(), guard, (places, texts), allow));
         }
         built
     }
@@ -77,6 +82,12 @@ impl Policy {
     pub fn caller(&self, peer: IpAddr, token: Option<&[u8]>) -> Option<&Caller> {
         self.callers.find(peer, token)
     }
+}
+
+/// `denial-7: 192.0.2.0/24 until 2026-11-22 06:00:00 UTC, by ana`. Names come last: where there is no room they are cut.
+fn in_words(denial: &Denial) -> Box<str> {
+    let until = denial.until.strftime("%Y-%m-%d %H:%M:%S UTC");
+    format!("{}: {} until {until}, by {}", denial.id, denial.what, denial.by).into()
 }
 
 /// A declared host without its port, in lower case.

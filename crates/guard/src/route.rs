@@ -10,6 +10,7 @@ use crate::rate::Rate;
 use crate::tick::Tick;
 use model::{PoolId, ServiceId, plan};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A service as the edge serves it.
@@ -31,6 +32,8 @@ pub struct Route {
     caller: Option<Rate>,
     all: Option<Rate>,
     deny: Places,
+    /// What each of `deny` says of itself.
+    denials: Arc<[Box<str>]>,
     allow: Places,
     urgent: Vec<Pattern>,
     known: Option<Known>,
@@ -64,10 +67,11 @@ impl Route {
         index: usize,
         service: ServiceId,
         guard: &plan::Guard,
-        deny: Places,
+        (deny, denials): (Places, Vec<Box<str>>),
         allow: Places,
     ) -> Self {
         Self {
+            denials: denials.into(),
             number: of_text(&service.0),
             service,
             pool: guard.pool.clone(),
@@ -100,10 +104,10 @@ impl Route {
         let own = matches!(facts.who, Who::Caller(_));
         if !own
             && !self.deny.is_empty()
-            && let Some(limit) = self.deny.hold(&facts, tick)
-            && self.allow.hold(&facts, tick).is_none()
+            && let Some((limit, denial)) = self.denied(&facts, tick)
         {
-            return Verdict::Refuse(Refusal { status: 403, limit, retry_after: None, quota: None });
+            let denial = Some(denial);
+            return Verdict::Refuse(Refusal { status: 403, limit, retry_after: None, quota: None, denial });
         }
         let class = self.class(&facts);
         let visitor = visitor(&facts);
@@ -115,6 +119,7 @@ impl Route {
                 limit: bear.limit,
                 retry_after: Some(bear.rate.retry_after(debt, bear.most, chance)),
                 quota: Some(bear.rate.quota(bear.limit, debt)),
+                denial: None,
             })
         };
         // Looking costs no write: in a flood the processors do not fight for the cells of those who are refused anyway.
@@ -144,6 +149,32 @@ impl Route {
         // A program has no luck to keep: it shares in everybody's.
         let visitor = if own { mix(visitor, chance) } else { visitor };
         Verdict::Pass { class, visitor, quota }
+    }
+
+    /// The denial that holds for a client, and its number. Own callers that ask for themselves are never denied.
+    fn denied(&self, facts: &Facts<'_>, tick: Tick) -> Option<(Limit, u32)> {
+        let denied = self.deny.hold(facts, tick)?;
+        self.allow.hold(facts, tick).is_none().then_some(denied)
+    }
+
+    /// Whether a client is denied now: asked of those whose requests were let through before a denial.
+    #[must_use]
+    pub fn denies(&self, client: IpAddr, country: Option<[u8; 2]>, asn: Option<u32>, tick: Tick) -> bool {
+        let client = client.to_canonical();
+        let facts = Facts { client, country, asn, who: Who::First, carried: None, path: "", agent: None };
+        !self.deny.is_empty() && self.denied(&facts, tick).is_some()
+    }
+
+    /// A denial in words: its number where the team made it, what it denies, by whom and until when.
+    #[must_use]
+    pub fn denial(&self, number: u32) -> Option<&str> {
+        self.denials.get(number as usize).map(|text| &**text)
+    }
+
+    /// A number of the service that stays the same from policy to policy.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// For how long a request that was answered so makes its visitor known.

@@ -73,7 +73,9 @@ fn beginning_that_comes_byte_by_byte_is_read_whole() {
         let mut socket = connect(door(&edge, false));
         socket.write_all(b"P").unwrap();
         socket.shutdown(std::net::Shutdown::Write).unwrap();
-        assert!(is_closed(&mut socket));
+        let asked = Instant::now();
+        let _ = socket.read_to_end(&mut Vec::new());
+        assert!(asked.elapsed() < Duration::from_secs(5));
     }
 }
 

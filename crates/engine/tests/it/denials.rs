@@ -11,7 +11,13 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 fn deny(service: Option<&str>, lasting: Duration) -> Input {
     let service = service.map(|id| ServiceId(id.to_owned()));
-    Input::Deny { what: DenyWhat::Country("XX".to_owned()), service, lasting, by: "ana".to_owned() }
+    Input::Deny {
+        what: DenyWhat::Country("XX".to_owned()),
+        service,
+        lasting,
+        by: "ana".to_owned(),
+        everybody: false,
+    }
 }
 
 #[test]

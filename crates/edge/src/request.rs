@@ -7,7 +7,7 @@ use crate::connections::Asked;
 use crate::content::Content;
 use crate::forwarded::{self, Origin};
 use crate::head::{self, Has, Host, Wishes};
-use crate::known::{CALLER, Visitor};
+use crate::known::{CALLER, Recognized, Visitor};
 use crate::line::{Busy, Line};
 use crate::own::Own;
 use crate::pool::Held;
@@ -104,8 +104,8 @@ struct Begun {
     length: Option<u64>,
     content: Option<Content>,
     passed: Passed,
-    /// The number of a known visitor.
-    known: Option<u64>,
+    /// Who shows the cookie of the service.
+    known: Option<Recognized>,
     /// What the pool said of it.
     announced: Result<(), Shed>,
     tick: Tick,
@@ -265,7 +265,7 @@ async fn answer(
         Ok(relayed) => {
             let mut response = visit.answer(relayed, wishes.upgrade.as_ref(), upgraded, open, busy);
             let status = response.status();
-            finish(near, route, line, parts, passed.quota.as_ref(), begun.known, &mut response);
+            finish(near, route, line, parts, passed, begun.known, &mut response);
             if status == StatusCode::SWITCHING_PROTOCOLS && parts.version == http::Version::HTTP_2 {
                 *response.status_mut() = StatusCode::OK;
             }
@@ -289,7 +289,7 @@ struct Passed {
     origin: Origin,
 }
 
-/// Who asks, and whether it may. The second of the pair is the number of a known visitor.
+/// Who asks, and whether it may. The second of the pair is who shows the cookie of the service.
 fn judge(
     visit: &Visit<'_>,
     near: &Near,
@@ -298,19 +298,20 @@ fn judge(
     origin: Origin,
     tick: Tick,
     open: &mut Open,
-) -> Result<(Passed, Option<u64>), guard::Refusal> {
+) -> Result<(Passed, Option<Recognized>), guard::Refusal> {
     let (view, thread, line) = (&near.view, visit.thread, visit.line);
     let token = has.caller.then(|| parts.headers.get(CALLER)).flatten().map(HeaderValue::as_bytes);
     let caller = view.policy.caller(origin.client, token);
     let told = caller.and_then(|_| view.known.told(&parts.headers));
-    let known = match (caller, told) {
-        (None, _) if !has.cookie => None,
-        (None, _) => view.known.visitor(&parts.headers, line.tls),
-        (Some(_), told) => told.and_then(|told| told.known),
-    };
+    let shown = (caller.is_none() && has.cookie)
+        .then(|| view.known.visitor(&parts.headers, route.number(), line.tls))
+        .flatten();
+    let known = shown.map(|shown| shown.number).or(told.and_then(|told| told.known));
+    let is_new = shown.is_some_and(Recognized::is_new) || told.is_some_and(|told| told.is_new);
     let client = told.map_or(origin.client, |told| told.client);
     let place = line.place(client, || thread.shared.geo.load().look_up(client));
     let who = match (caller, told, known) {
+        (_, _, Some(number)) if is_new => Who::Newly(number),
         (_, _, Some(number)) => Who::Known(number),
         (Some(caller), None, None) => Who::Caller(caller),
         _ => Who::First,
@@ -336,8 +337,8 @@ fn judge(
     match verdict {
         guard::Verdict::Pass { class, visitor: number, quota } => {
             open.class = class;
-            let visitor = Visitor { known, class, client };
-            Ok((Passed { class, number, quota, visitor, told: told.is_some(), own, origin }, known))
+            let visitor = Visitor { known, is_new, class, client };
+            Ok((Passed { class, number, quota, visitor, told: told.is_some(), own, origin }, shown))
         }
         guard::Verdict::Refuse(refusal) => {
             open.why = refusal.denial.and_then(|denial| route.denial(denial)).unwrap_or_default().into();
@@ -436,19 +437,20 @@ fn finish(
     route: &Route,
     line: &Line,
     parts: &Parts,
-    quota: Option<&Quota>,
-    known: Option<u64>,
+    passed: &Passed,
+    known: Option<Recognized>,
     response: &mut Response<Body>,
 ) {
     let status = response.status().as_u16();
     if let Some(lasting) = route.makes_known(parts.method.as_str(), parts.uri.path(), status) {
-        let visitor = known.unwrap_or_else(|| fastrand::u64(1..));
-        if let Some(cookie) = near.view.known.cookie(visitor, lasting, line.tls) {
+        let service = route.number();
+        let visitor = known.unwrap_or_else(|| near.view.known.recognize(service, passed.visitor.client));
+        if let Some(cookie) = near.view.known.cookie(service, visitor, lasting, line.tls) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
     // Whoever is near the end of a limit learns of it; for all others it would be noise.
-    if let Some(quota) = quota.filter(|quota| quota.remaining <= quota.burst / 4)
+    if let Some(quota) = passed.quota.as_ref().filter(|quota| quota.remaining <= quota.burst / 4)
         && !response.headers().contains_key("ratelimit")
     {
         refuse::quota(response.headers_mut(), quota);

@@ -192,7 +192,7 @@ impl Route {
             return Class::Urgent;
         }
         match (facts.who, facts.carried) {
-            (Who::Known(_) | Who::Caller(_), _) => Class::Known,
+            (Who::Known(_) | Who::Newly(_) | Who::Caller(_), _) => Class::Known,
             // Where it came in, its own User-Agent was seen; here, that of our front end is.
             (Who::First, Some(carried)) => carried.max(Class::First),
             (Who::First, None) if is_bot(facts.agent) => Class::Bot,
@@ -219,7 +219,11 @@ impl Route {
         };
         match facts.who {
             Who::Caller(_) => add(0, Limit::Caller, self.caller, visitor, 256),
-            Who::Known(_) | Who::First => {
+            Who::Newly(_) if self.visitor.is_some() => {
+                add(0, Limit::Visitor, self.visitor, visitor, 256);
+                add(1, Limit::Visitor, self.visitor, of_address(facts.client), 256);
+            }
+            Who::Known(_) | Who::Newly(_) | Who::First => {
                 add(0, Limit::Visitor, self.visitor, visitor, 256);
                 // A known visitor answers for itself; its networks may be those of a whole town, or of the flood.
                 if !matches!(facts.who, Who::Known(_)) || self.visitor.is_none() {
@@ -241,11 +245,18 @@ const AS_CALLER: u64 = 4;
 
 /// The same number for the same visitor.
 fn visitor(facts: &Facts<'_>) -> u64 {
-    match (facts.who, facts.client) {
-        (Who::Known(number), _) => mix(AS_KNOWN, number),
-        (Who::Caller(caller), _) => mix(AS_CALLER, caller.number),
-        (Who::First, IpAddr::V4(v4)) => mix(AS_V4, u64::from(v4.to_bits())),
-        (Who::First, IpAddr::V6(v6)) => mix(AS_V6, (v6.to_bits() >> 64) as u64),
+    match facts.who {
+        Who::Known(number) | Who::Newly(number) => mix(AS_KNOWN, number),
+        Who::Caller(caller) => mix(AS_CALLER, caller.number),
+        Who::First => of_address(facts.client),
+    }
+}
+
+/// The same number for the same address, an IPv6 one by its /64.
+fn of_address(client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(v4) => mix(AS_V4, u64::from(v4.to_bits())),
+        IpAddr::V6(v6) => mix(AS_V6, (v6.to_bits() >> 64) as u64),
     }
 }
 

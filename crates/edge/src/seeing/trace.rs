@@ -1,9 +1,9 @@
 //! A record in words: one hop of a trace, with its phases, its verdict and the limit that gave it.
 
+use super::Zero;
 use super::limit::{By, Limit};
 use super::names::Names;
 use super::record::{Phase, Seen};
-use super::Zero;
 use http::Version;
 use model::trace::{self, Attempt, Hop, Verdict};
 use std::fmt::Write as _;

@@ -124,6 +124,11 @@ fn begin(
     let came = line.came.replace(0);
     let busy = line.begin();
     let near = thread.near();
+    if near.view.edge.health_path.as_deref() == Some(parts.uri.path())
+        && matches!(parts.method, Method::GET | Method::HEAD)
+    {
+        return Err(Visit { thread, line, page: false }.health(busy));
+    }
     let peer = forwarded::plain(line.peer.ip());
     let origin = forwarded::origin(peer, &near.view.edge.hops, &thread.habits, &parts.headers);
     let has = Has::of(&parts.headers);
@@ -148,7 +153,7 @@ fn begin(
     };
     open.lane = near.lanes.get(route.index).copied().unwrap_or(seeing::Lane::NONE);
     if near.view.edge.to_https && !origin.https.unwrap_or(line.tls) {
-        return Err(visit.to_https(&near, &name, parts, open, busy));
+        return Err(visit.to_https(&near, &host, parts, open, busy));
     }
     let length = body.as_ref().and_then(|body| body.size_hint().exact());
     if length.is_some_and(|length| length > near.view.edge.limits.body_bytes) {

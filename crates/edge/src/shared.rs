@@ -1,5 +1,6 @@
 //! What all threads of the edge share. Nothing in it is locked for longer than a moment.
 
+use crate::budget::Budget;
 use crate::connections::Connections;
 use crate::geo::Geo;
 use crate::seeing::Seeing;
@@ -13,6 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+/// Bytes of bodies that all requests together may hold before a server is chosen: as many as a small machine has to spare.
+const BODIES_BYTES: usize = 64 << 20;
+
 pub(crate) struct Shared {
     /// The instant at which ticks count zero.
     pub(crate) zero: Instant,
@@ -24,6 +28,9 @@ pub(crate) struct Shared {
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) tls: Arc<ServerConfig>,
     pub(crate) connections: Arc<Connections>,
+    /// Bytes of bodies that are held before a server is chosen.
+    #[allow(dead_code, reason = "bodies are to be counted where they are read")]
+    pub(crate) bodies: Arc<Budget>,
     /// Set once: finish what is under way and take nothing new.
     pub(crate) draining: AtomicBool,
     view: ArcSwap<View>,
@@ -48,6 +55,7 @@ impl Shared {
             certificates,
             tls,
             connections: Arc::default(),
+            bodies: Budget::new(BODIES_BYTES),
             draining: AtomicBool::new(false),
             view: ArcSwap::from_pointee(view),
             version: AtomicU64::new(1),

@@ -15,6 +15,8 @@ pub struct Policy {
     exact: BTreeMap<Box<str>, usize>,
     /// By what follows the first dot: `*.acme.app` under `acme.app`.
     below: BTreeMap<Box<str>, usize>,
+    /// The service of all other hosts.
+    any: Option<usize>,
     callers: Callers,
 }
 
@@ -28,6 +30,7 @@ impl Policy {
             routes: Vec::new(),
             exact: BTreeMap::new(),
             below: BTreeMap::new(),
+            any: None,
             callers: Callers::new(&plan.callers, tokens),
         };
         for service in plan.services.values() {
@@ -48,6 +51,10 @@ impl Policy {
             let allow = Places::new(guard.allow.iter().map(|what| (what, Tick::NEVER)));
             let index = built.routes.len();
             for host in &service.declared_hosts {
+                if host == "*" {
+                    built.any = built.any.or(Some(index));
+                    continue;
+                }
                 let name = name(host);
                 match name.strip_prefix("*.") {
                     Some(above) => built.below.entry(above.into()).or_insert(index),
@@ -60,14 +67,16 @@ impl Policy {
     }
 
     /// The service that a host belongs to: its name in lower case, without a port. An exact name before a wildcard, which stands
-    /// for one label, as in certificates.
+    /// for one label, as in certificates; the service of `*` after both.
     #[must_use]
     pub fn route(&self, host: &str) -> Option<&Route> {
         let index = self
             .exact
             .get(host)
-            .or_else(|| host.split_once('.').and_then(|(_, above)| self.below.get(above)))?;
-        self.routes.get(*index)
+            .or_else(|| host.split_once('.').and_then(|(_, above)| self.below.get(above)))
+            .copied()
+            .or(self.any)?;
+        self.routes.get(index)
     }
 
     /// Every service that the edge serves; a route's [`Route::index`] is its place here.

@@ -100,3 +100,69 @@ fn second_edge_on_an_address_is_refused_unless_it_takes_over() {
     drop(second);
     Edge::start(&terms, seal::Key::new([7; 32])).unwrap();
 }
+
+#[test]
+fn health_path_is_answered_by_the_edge_for_any_host_and_every_host_has_a_service() {
+    let server = Server::saying(OK);
+    let more = "[service.rest]\nhosts = [\"*\"]\n[service.rest.guard]\npool = \"web\"";
+    let words = Words { edge: "health_path = \"/up\"", more, ..Words::default() };
+    let edge = edge(&[server.at], &words);
+    let at = door(&edge, false);
+    for head in
+        ["GET /up HTTP/1.0\r\n\r\n", "GET /up?x HTTP/1.1\r\nhost: 192.0.2.1\r\nconnection: close\r\n\r\n"]
+    {
+        assert!(all(at, head.as_bytes()).ends_with("\r\n\r\nok\n"), "{head}");
+    }
+    assert_eq!(
+        (server.asked(), edge.roll_up().services.values().map(|service| service.requests).sum()),
+        (0, 0)
+    );
+    for host in ["nowhere.test", "192.0.2.1:8080", "a.test"] {
+        let told = all(at, format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes());
+        assert!(told.starts_with("HTTP/1.1 200"), "{host}: {told}");
+    }
+    let requests = edge.roll_up().services.into_iter().map(|(id, service)| (id.0, service.requests));
+    assert_eq!(requests.collect::<Vec<_>>(), [("rest".to_owned(), 2), ("web".to_owned(), 1)]);
+}
+
+#[test]
+fn denial_ends_tunnels_and_idle_connections_of_its_client_and_names_itself() {
+    let switched = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let server = Server::new(move |asked| {
+        Some(if asked.starts_with(b"GET /ws") { switched.to_vec() } else { OK.to_vec() })
+    });
+    let mut terms = terms(&[server.at], &Words::default());
+    let edge = Edge::start(&terms, seal::Key::new([7; 32])).unwrap();
+    let at = door(&edge, false);
+    let mut tunnel = connect(at);
+    let upgrade = "GET /ws HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    tunnel.write_all(upgrade.as_bytes()).unwrap();
+    let told = answer(&mut tunnel);
+    assert!(told.starts_with("HTTP/1.1 101"), "{told}");
+    let mut idle = enters(at);
+    let until = model::time::later(model::Time::now(), Duration::from_secs(600));
+    let denial = |what: &str| model::Denial {
+        id: model::DenialId(7),
+        what: what.parse().unwrap(),
+        service: None,
+        from: model::Time::now(),
+        until,
+        by: "ana".to_owned(),
+    };
+    terms.policy.denials.insert(model::DenialId(7), denial("192.0.2.0/24"));
+    edge.reload(&terms).unwrap();
+    let mut also = enters(at);
+    terms.policy.denials.insert(model::DenialId(7), denial("::ffff:127.0.0.1"));
+    edge.reload(&terms).unwrap();
+    for socket in [&mut tunnel, &mut idle, &mut also] {
+        assert!(is_closed(socket));
+    }
+    let told = all(at, ASK);
+    assert!(told.starts_with("HTTP/1.1 403"), "{told}");
+    let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    let id = edge::seeing::TraceId::read(id.as_bytes()).unwrap();
+    let trace = edge.seeing().trace(id).unwrap();
+    let why = trace.hops[0].why.clone().unwrap();
+    assert!(why.starts_with("denial-7: 127.0.0.1/32 until ") && why.ends_with("by ana"), "{why}");
+}

@@ -265,10 +265,8 @@ impl AsyncWrite for Socket {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         // hyper flushes the socket when its own buffer is empty: with no request under way, all has left.
-        if polled.is_ready() && self.line.busy.get() == 0 {
-            if !self.line.flushed.replace(true) {
-                self.line.seat.idle(self.line.last.get());
-            }
+        if polled.is_ready() && self.line.busy.get() == 0 && !self.line.flushed.replace(true) {
+            self.line.seat.idle(self.line.last.get());
         }
         polled
     }

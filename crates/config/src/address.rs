@@ -17,11 +17,11 @@ pub(crate) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
     })
 }
 
-/// A network, or a single address, which is the smallest network. Bits beyond the prefix are cut off.
+/// A network, or a single address, which is the smallest network. Bits beyond the prefix are cut off; IPv4 written as IPv6 is IPv4.
 pub(crate) fn network(text: &str) -> Result<IpNet, Wrong> {
     let text = text.trim();
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(single).map(|net: IpNet| net.trunc()).ok_or_else(|| {
+    text.parse().ok().or_else(single).map(model::traffic::plain).ok_or_else(|| {
         Wrong::new(format!("`{}` is not a network", shown(text)))
             .hint("for example: \"10.0.0.0/8\" or \"10.1.2.3\"")
     })

@@ -193,7 +193,12 @@ fn service(
         title: service.title.clone(),
         group: service.group.clone(),
         hosts: concrete,
-        declared_hosts: service.hosts.iter().map(|at| at.value.text()).collect(),
+        declared_hosts: service
+            .hosts
+            .iter()
+            .map(|at| at.value.text())
+            .chain(service.every_host.iter().map(|_| "*".to_owned()))
+            .collect(),
         needs: service.needs.iter().map(|need| need.value.clone()).collect(),
         rota: service.rota.as_ref().map(|at| RotaId(at.value.clone())),
         ladder: LadderId(service.ladder.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone())),

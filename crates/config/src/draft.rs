@@ -61,6 +61,8 @@ pub(crate) struct ServiceDraft {
     pub(crate) title: String,
     pub(crate) group: Option<String>,
     pub(crate) hosts: Vec<At<Pattern>>,
+    /// Where `*` stands among them: every host that no other service has.
+    pub(crate) every_host: Option<Place>,
     /// Whether `hosts` names any, right or wrong.
     pub(crate) has_hosts: bool,
     pub(crate) samples: Vec<At<Host>>,
@@ -197,12 +199,23 @@ fn watch(form: &mut Form<'_>, marks: &mut Marks) -> Watch {
     }
 }
 
+/// The star that stands for every host, and the others.
+fn hosts(form: &mut Form<'_>, marks: &mut Marks) -> (Option<Place>, Vec<At<Pattern>>) {
+    let read = |text: &str| if text.trim() == "*" { Ok(None) } else { Pattern::read(text).map(Some) };
+    let listed = form.words(marks, "hosts", read);
+    let every_host = listed.iter().find(|at| at.value.is_none()).map(|at| at.place.clone());
+    let hosts = listed.into_iter().filter_map(|At { value, place }| Some(At { value: value?, place }));
+    (every_host, hosts.collect())
+}
+
 fn service(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> ServiceDraft {
+    let (every_host, hosts) = hosts(form, marks);
     ServiceDraft {
         place: form.place.clone(),
         title: form.word(marks, "title", word::text).map_or_else(|| titled(name), |at| at.value),
         group: form.word(marks, "group", word::text).map(|at| at.value),
-        hosts: form.words(marks, "hosts", Pattern::read),
+        hosts,
+        every_host,
         has_hosts: form.is_filled("hosts"),
         samples: form.words(marks, "samples", |text| {
             if text.contains('*') {

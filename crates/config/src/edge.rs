@@ -2,6 +2,7 @@
 
 use crate::address::{collide, listen, network};
 use crate::form::{At, Form};
+use crate::guard;
 use crate::marks::Marks;
 use crate::near::shown;
 use crate::url::Url;
@@ -81,6 +82,8 @@ pub(crate) fn read(form: &mut Form<'_>, folder: &Path, board: SocketAddr, marks:
             listen: plain.into_iter().map(|at| at.value).collect(),
             listen_tls: tls.into_iter().map(|at| at.value).collect(),
             to_https,
+            https_port: form.count(marks, "https_port"),
+            health_path: form.word(marks, "health_path", guard::path).map(|at| at.value),
             certificates: certificates.into_iter().flatten().collect(),
             hops: values(hops.into_iter().take(MOST_HOPS).collect()),
             proxy_protocol: values(form.words(marks, "proxy_protocol", network)),

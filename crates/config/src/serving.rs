@@ -41,7 +41,25 @@ pub(crate) fn judge(draft: &Draft, marks: &mut Marks) {
             }
         }
     }
+    every_host(draft, marks);
     judge_callers(draft, marks);
+}
+
+/// One service has all hosts that no other one has, and only an edge can serve them.
+fn every_host(draft: &Draft, marks: &mut Marks) {
+    let mut first: Option<&str> = None;
+    for (name, service) in &draft.services {
+        let Some(place) = &service.every_host else { continue };
+        if service.guard.is_none() {
+            let message = format!("service `{}` has every host, but no guard that serves them", shown(name));
+            marks.between(place.clone(), message, format!("add [service.{}.guard] with a pool", shown(name)));
+        } else if let Some(first) = first {
+            let message = format!("`*` is served by the guard of `{}` already", shown(first));
+            marks.between(place.clone(), message, "one service alone can have every other host");
+        } else {
+            first = Some(name.as_str());
+        }
+    }
 }
 
 /// The edge takes a star for one label, as certificates do; a sample further down would not reach its service.

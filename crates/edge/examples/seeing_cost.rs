@@ -91,6 +91,7 @@ fn round(case: Case) -> f64 {
         limit: Limit::Visitor,
         retry_after: Some(Duration::from_secs(1)),
         quota: Some(quota),
+        denial: None,
     };
     let paths = ["/", "/login", "/account/settings?tab=security", "/api/v1/items/12345"];
     let begun = on_cpu();

@@ -1,26 +1,25 @@
 //! A new connection: whether it has a place, who it is, and which protocol it speaks.
 
+use crate::connections::{Room, Seat, Served};
 use crate::forwarded::declared;
 use crate::line::Line;
 use crate::proxy_protocol;
 use crate::serve;
 use crate::stream::Stream;
 use crate::thread::Thread;
+use rustix::net::RecvFlags;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 /// What HTTP/2 begins with (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// How long part of a beginning is given before it is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Takes a connection, or closes it where there is no room.
 pub(crate) fn accept(thread: &Rc<Thread>, socket: TcpStream, peer: SocketAddr, tls: bool) {
@@ -28,7 +27,8 @@ pub(crate) fn accept(thread: &Rc<Thread>, socket: TcpStream, peer: SocketAddr, t
     let (edge, from) = (&near.view.edge, peer.ip().to_canonical());
     let proxied = declared(&edge.proxy_protocol, from);
     let each = (!proxied && !declared(&edge.hops, from)).then_some(edge.limits.connections_each);
-    let Some(place) = thread.shared.connections.enter(from, edge.limits.connections, each) else {
+    let room = Room { all: edge.limits.connections, each };
+    let Some(place) = thread.shared.connections.enter(from, room, thread.ticks.now()) else {
         if thread.may_warn() {
             tracing::warn!("a connection from {from} finds no room and is closed");
         }
@@ -36,11 +36,15 @@ pub(crate) fn accept(thread: &Rc<Thread>, socket: TcpStream, peer: SocketAddr, t
     };
     let wait = edge.limits.head_wait;
     let _ = socket.set_nodelay(true);
-    let thread = Rc::clone(thread);
-    let one = One::new(&thread);
-    spawn_local(async move {
-        let opening = Box::pin(timeout(wait, open(&thread, socket, peer, proxied, tls))).await;
+    let (owner, thread) = (thread, Rc::clone(thread));
+    let one = One::new(&thread, Arc::clone(&place.seat));
+    let key = one.key;
+    let (number, seat) = (place.number(), Arc::clone(&place.seat));
+    let connections = Arc::clone(&thread.shared.connections);
+    let task = spawn_local(async move {
+        let opening = Box::pin(timeout(wait, open(&thread, socket, peer, proxied, tls, seat))).await;
         if let Ok(Ok((stream, line))) = opening {
+            one.speaks(&line);
             if line.http2.get() {
                 Box::pin(serve::http2::serve(thread, line, stream)).await;
             } else {
@@ -49,21 +53,38 @@ pub(crate) fn accept(thread: &Rc<Thread>, socket: TcpStream, peer: SocketAddr, t
         }
         drop((place, one));
     });
+    let task = task.abort_handle();
+    if let Some(served) = owner.served.borrow_mut().get_mut(key) {
+        served.task = Some(task.clone());
+    }
+    connections.served_by(number, task);
 }
 
 /// One connection of the thread.
-struct One(Rc<Thread>);
+struct One {
+    thread: Rc<Thread>,
+    key: usize,
+}
 
 impl One {
-    fn new(thread: &Rc<Thread>) -> Self {
-        thread.open.set(thread.open.get() + 1);
-        Self(Rc::clone(thread))
+    fn new(thread: &Rc<Thread>, seat: Arc<Seat>) -> Self {
+        let served = Served { line: Weak::new(), asked: Rc::default(), seat, task: None };
+        let key = thread.served.borrow_mut().insert(served);
+        Self { thread: Rc::clone(thread), key }
+    }
+
+    /// The connection has begun to speak.
+    fn speaks(&self, line: &Rc<Line>) {
+        if let Some(served) = self.thread.served.borrow_mut().get_mut(self.key) {
+            served.line = Rc::downgrade(line);
+            served.asked = Rc::clone(&line.asked);
+        }
     }
 }
 
 impl Drop for One {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get().saturating_sub(1));
+        self.thread.served.borrow_mut().try_remove(self.key);
     }
 }
 
@@ -73,13 +94,14 @@ async fn open(
     mut peer: SocketAddr,
     proxied: bool,
     tls: bool,
+    seat: Arc<Seat>,
 ) -> io::Result<(Stream, Rc<Line>)> {
     if proxied {
         peer = told(&mut socket).await?.unwrap_or(peer);
     }
     if !tls {
         let http2 = preface(&socket).await?;
-        let line = Line::new(peer, false, Rc::clone(&thread.ticks));
+        let line = Line::new(peer, false, Rc::clone(&thread.ticks), seat);
         line.http2.set(http2);
         return Ok((Stream::Plain(socket), line));
     }
@@ -87,7 +109,7 @@ async fn open(
     socket.readable().await?;
     let session = TlsAcceptor::from(Arc::clone(&thread.shared.tls)).accept(socket).await?;
     let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
-    let line = Line::new(peer, true, Rc::clone(&thread.ticks));
+    let line = Line::new(peer, true, Rc::clone(&thread.ticks), seat);
     line.http2.set(http2);
     Ok((Stream::Tls(Box::new(TlsStream::Server(session))), line))
 }
@@ -95,36 +117,54 @@ async fn open(
 /// Reads the PROXY protocol and not a byte more.
 async fn told(socket: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
     let mut bytes = vec![0; 2064];
-    let mut before = 0;
-    loop {
-        let got = socket.peek(&mut bytes).await?;
-        match proxy_protocol::read(&bytes[..got]) {
-            Ok(Some(found)) => {
-                socket.read_exact(&mut bytes[..found.length]).await?;
-                return Ok(found.source);
-            }
-            Ok(None) if got > 0 => {
-                if got == before {
-                    sleep(LOOK_AGAIN).await;
-                }
-                before = got;
-            }
-            _ => return Err(io::ErrorKind::InvalidData.into()),
-        }
-    }
+    let found = beginning(socket, &mut bytes, |begun, _| match proxy_protocol::read(begun) {
+        Ok(Some(found)) => Some(Ok(found)),
+        Ok(None) if !begun.is_empty() => None,
+        _ => Some(Err(io::ErrorKind::InvalidData)),
+    })
+    .await?
+    .map_err(io::Error::from)?;
+    socket.read_exact(&mut bytes[..found.length]).await?;
+    Ok(found.source)
 }
 
 /// Whether the connection begins with HTTP/2's preface: prior knowledge.
 async fn preface(socket: &TcpStream) -> io::Result<bool> {
     let mut bytes = [0; PREFACE.len()];
+    beginning(socket, &mut bytes, |begun, ended| {
+        if begun.is_empty() || begun != &PREFACE[..begun.len()] {
+            Some(false)
+        } else if begun.len() == PREFACE.len() {
+            Some(true)
+        } else {
+            ended.then_some(false)
+        }
+    })
+    .await
+}
+
+/// Looks at the beginning of a connection, without taking it, each time that more of it has come, until `read` has an answer.
+/// The second argument of `read`: whether nothing more can come.
+async fn beginning<T>(
+    socket: &TcpStream,
+    bytes: &mut [u8],
+    read: impl Fn(&[u8], bool) -> Option<T>,
+) -> io::Result<T> {
     loop {
-        let got = socket.peek(&mut bytes).await?;
-        if got == 0 || bytes[..got] != PREFACE[..got] {
-            return Ok(false);
+        let ready = socket.ready(Interest::READABLE).await?;
+        let looked = socket.try_io(Interest::READABLE, || {
+            let (got, _) = rustix::net::recv(socket, &mut *bytes, RecvFlags::PEEK)?;
+            // "Would block", although there are bytes: what is there is not enough, so the next ones are waited for.
+            read(&bytes[..got], ready.is_read_closed()).ok_or_else(|| io::ErrorKind::WouldBlock.into())
+        });
+        match looked {
+            Err(why) if why.kind() == io::ErrorKind::WouldBlock => {
+                if ready.is_read_closed() {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
         }
-        if got == PREFACE.len() {
-            return Ok(true);
-        }
-        sleep(LOOK_AGAIN).await;
     }
 }

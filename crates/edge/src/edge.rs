@@ -1,6 +1,7 @@
 //! The edge as a whole: started with a policy, given new ones, stopped.
 
 use crate::accept::accept;
+use crate::descriptors;
 use crate::geo::Geo;
 use crate::health;
 use crate::listen::{self, Door};
@@ -31,6 +32,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 const FILES: Duration = Duration::from_secs(2);
 /// After a failure to accept: most often there are no file descriptors left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// After room was made: so long until the threads have closed what they were asked to close.
+const ROOM_AGAIN: Duration = Duration::from_millis(2);
+/// Connections closed where descriptors are used up: for the next ones, and for those to servers.
+const MADE_ROOM: usize = 16;
 /// How often a stopping thread looks whether its last connection has gone.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -47,6 +52,12 @@ pub enum StartError {
         at: SocketAddr,
         /// The system's word for it.
         why: io::Error,
+    },
+    /// Another process listens on an address, so that each would get a part of the connections.
+    #[error("another process listens on {at} already, and would go on to answer a part of the connections")]
+    Taken {
+        /// Which.
+        at: SocketAddr,
     },
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
@@ -76,6 +87,16 @@ pub struct Edge {
     doors: Mutex<BTreeMap<Door, SocketAddr>>,
     /// The second of the last roll-up.
     rolled: Mutex<Instant>,
+    sharing: Sharing,
+}
+
+/// Whether the edge listens where another process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// It does not: half of the clients would be served by another configuration.
+    Refused,
+    /// It does, until the other one ends: a hand-over without a refused connection.
+    Allowed,
 }
 
 /// What a thread is told.
@@ -92,8 +113,16 @@ impl Edge {
     /// # Errors
     /// See [`StartError`]; nothing is left running.
     pub fn start(terms: &Terms, key: seal::Key) -> Result<Self, StartError> {
+        Self::start_sharing(terms, key, Sharing::Refused)
+    }
+
+    /// The same, perhaps on addresses where another process listens.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running.
+    pub fn start_sharing(terms: &Terms, key: seal::Key, sharing: Sharing) -> Result<Self, StartError> {
         let zero = Instant::now();
-        let edge = terms.policy.plan.edge.clone().ok_or(StartError::NotDeclared)?;
+        let edge = fitted(terms.policy.plan.edge.clone().ok_or(StartError::NotDeclared)?, None);
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let count = edge.threads.map_or_else(cores, |threads| threads as usize).max(1);
         let certificates = Arc::new(Certificates::default());
@@ -116,6 +145,7 @@ impl Edge {
             stop: Arc::default(),
             doors: Mutex::default(),
             rolled: Mutex::new(Instant::now()),
+            sharing,
             shared,
         };
         for number in 0..count {
@@ -146,6 +176,7 @@ impl Edge {
     pub fn reload(&self, terms: &Terms) -> Result<(), StartError> {
         let edge = terms.policy.plan.edge.clone().ok_or(StartError::NotDeclared)?;
         let before = self.shared.view();
+        let edge = fitted(edge, Some(&before.edge));
         let parts = Parts {
             policy: &terms.policy,
             edge,
@@ -167,6 +198,8 @@ impl Edge {
         let tls = view.edge.listen_tls.iter().map(|at| Door { at: *at, tls: true });
         let wanted: Vec<Door> = plain.chain(tls).collect();
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        // Sockets of our own on the same port, also those that are being closed, are no other process.
+        let mut ports: Vec<u16> = doors.values().map(SocketAddr::port).collect();
         let gone: Vec<Door> = doors.keys().filter(|door| !wanted.contains(door)).copied().collect();
         for door in gone {
             doors.remove(&door);
@@ -179,8 +212,16 @@ impl Edge {
             if doors.contains_key(&door) {
                 continue;
             }
+            if self.sharing == Sharing::Refused
+                && !ports.contains(&door.at.port())
+                && listen::is_taken(door.at)
+            {
+                failed = Some(StartError::Taken { at: door.at });
+                continue;
+            }
             match listen::open(door.at, self.threads.len()) {
                 Ok((at, sockets)) => {
+                    ports.push(at.port());
                     doors.insert(door, at);
                     for ((orders, _), socket) in self.threads.iter().zip(sockets) {
                         let _ = orders.send(Order::Open(door, socket));
@@ -263,6 +304,17 @@ impl Drop for Edge {
     }
 }
 
+/// The plan's edge with as many connections as there are descriptors for.
+fn fitted(mut edge: model::plan::Edge, before: Option<&model::plan::Edge>) -> model::plan::Edge {
+    let (declared, limit) = (edge.limits.connections, descriptors::limit());
+    edge.limits.connections = declared.min(descriptors::connections(limit));
+    let is_news = before.is_none_or(|before| before.limits.connections != edge.limits.connections);
+    if let Some(why) = descriptors::shortage(declared, limit).filter(|_| is_news) {
+        tracing::warn!("{why}");
+    }
+    edge
+}
+
 /// One serving thread.
 fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) -> io::Result<()> {
     let runtime =
@@ -296,7 +348,7 @@ fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) 
                     thread.ticks.ring();
                     // Doors close, and let in whoever stands before them.
                     tokio::task::yield_now().await;
-                    while thread.open.get() > 0 && Instant::now() < until {
+                    while !thread.served.borrow().is_empty() && Instant::now() < until {
                         sleep(LOOK).await;
                     }
                     break;
@@ -324,10 +376,17 @@ async fn listening(thread: Rc<Thread>, listener: TcpListener, tls: bool) {
         match last.listener.accept().await {
             Ok((socket, peer)) => accept(&thread, socket, peer, tls),
             Err(why) => {
+                let closed = if descriptors::are_used_up(&why) {
+                    thread.shared.connections.make_room(MADE_ROOM, thread.ticks.now())
+                } else {
+                    0
+                };
                 if thread.may_warn() {
-                    tracing::warn!("accepting a connection failed: {why}");
+                    tracing::warn!(
+                        "accepting a connection failed: {why}; {closed} idle ones are closed for it"
+                    );
                 }
-                sleep(ACCEPT_AGAIN).await;
+                sleep(if closed > 0 { ROOM_AGAIN } else { ACCEPT_AGAIN }).await;
             }
         }
     }

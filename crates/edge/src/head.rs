@@ -62,6 +62,13 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    /// Its port, where it names one.
+    pub(crate) fn port(&self) -> Option<u16> {
+        let (name, port) = self.value.to_str().ok()?.rsplit_once(':')?;
+        // Without brackets what follows the last colon is part of an address.
+        if name.contains(':') && !name.ends_with(']') { None } else { port.parse().ok() }
+    }
+
     /// Its name in lower case, without port and final dot.
     pub(crate) fn name(&self) -> Cow<'_, str> {
         let text = self.value.to_str().unwrap_or_default();

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`edge`] | [`Edge`]: started, given new policies, stopped |
 //! | `listen`, `accept` | doors; a connection's place, its PROXY header, its protocol |
+//! | `budget` | bytes of bodies held before a server is chosen, bounded for the whole process |
+//! | `connections`, [`descriptors`] | limits of connections, the one idle longest makes room; file descriptors |
 //! | `proxy_protocol` | its header: bytes in, address out |
 //! | `serve`, `line`, `stream` | a connection from its first byte to its last, parked while idle; `serve/http2` by the crate below hyper |
 //! | `request` | one request: examined, judged, admitted, relayed; `visit`: what it is answered |
@@ -25,7 +27,11 @@
 
 mod accept;
 mod body;
+#[allow(dead_code, reason = "bodies are to be counted where they are read")]
+mod budget;
+mod connections;
 mod content;
+pub mod descriptors;
 pub mod edge;
 mod fields;
 mod forwarded;
@@ -53,5 +59,5 @@ mod tunnel;
 mod upstream;
 mod view;
 
-pub use edge::{Edge, StartError, Terms};
+pub use edge::{Edge, Sharing, StartError, Terms};
 pub use tls::certificates::{Unusable, look as look_at_certificate};

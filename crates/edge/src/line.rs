@@ -1,5 +1,6 @@
 //! One visitor's connection: what is known of it, and the socket as hyper sees it.
 
+use crate::connections::{Asked, Seat};
 use crate::geo::Place;
 use crate::known::{Known, Visitor};
 use crate::stream::Stream;
@@ -14,6 +15,7 @@ use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -29,6 +31,10 @@ pub(crate) struct Line {
     /// Whether it speaks TLS to us.
     pub(crate) tls: bool,
     pub(crate) ticks: Rc<Ticks>,
+    /// Tells all threads whether something is under way.
+    pub(crate) seat: Arc<Seat>,
+    /// Who asked last.
+    pub(crate) asked: Rc<Cell<Option<Asked>>>,
     /// Requests under way.
     pub(crate) busy: Cell<u32>,
     /// Whether the last request has no answer yet.
@@ -66,12 +72,15 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(peer: SocketAddr, tls: bool, ticks: Rc<Ticks>) -> Rc<Self> {
+    pub(crate) fn new(peer: SocketAddr, tls: bool, ticks: Rc<Ticks>, seat: Arc<Seat>) -> Rc<Self> {
+        let asked = Rc::default();
         let now = ticks.now();
         Rc::new(Self {
             peer,
             tls,
             ticks,
+            seat,
+            asked,
             busy: Cell::new(0),
             waits: Cell::new(false),
             pool: Cell::new(0),
@@ -138,6 +147,7 @@ impl Line {
     /// A request begins; it is over when the token is dropped.
     pub(crate) fn begin(self: &Rc<Self>) -> Busy {
         self.busy.set(self.busy.get() + 1);
+        self.seat.busy();
         self.waits.set(true);
         self.clean.set(self.flushed.replace(false));
         self.interim.borrow_mut().clear();
@@ -157,6 +167,10 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.0.busy.set(self.0.busy.get().saturating_sub(1));
         self.0.last.set(self.0.ticks.now());
+        // By HTTP/1.1 the end of the answer may not have left yet: idle from the flush on.
+        if self.0.busy.get() == 0 && (self.0.http2.get() || self.0.flushed.get()) {
+            self.0.seat.idle(self.0.last.get());
+        }
     }
 }
 
@@ -333,8 +347,8 @@ impl AsyncWrite for Socket {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         // hyper flushes the socket when its own buffer is empty: with no request under way, all has left.
-        if polled.is_ready() && self.line.busy.get() == 0 {
-            self.line.flushed.set(true);
+        if polled.is_ready() && self.line.busy.get() == 0 && !self.line.flushed.replace(true) {
+            self.line.seat.idle(self.line.last.get());
         }
         polled
     }

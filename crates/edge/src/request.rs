@@ -3,19 +3,20 @@
 pub(crate) mod visit;
 
 use crate::body::Body;
+use crate::connections::Asked;
+use crate::connections::{Place, Room};
 use crate::content::Content;
 use crate::forwarded::{self, Origin};
 use crate::grpc;
 use crate::head::{self, Has, Host, Wishes};
 use crate::inbound::Inbound;
-use crate::known::{CALLER, Visitor};
+use crate::known::{CALLER, Recognized, Visitor};
 use crate::line::{Busy, Line};
 use crate::own::Own;
 use crate::pool::Held;
 use crate::refuse::{self, Refusal};
 use crate::seeing::id::{TRACESTATE, TRACESTATE_BYTES_MAX};
 use crate::seeing::{self, Ids, Open, Phase};
-use crate::shared::Place;
 use crate::thread::{Homes, Near, Thread};
 use crate::ticks::ticks;
 use crate::tunnel;
@@ -137,8 +138,8 @@ struct Begun {
     /// What becomes a tunnel inside an HTTP/2 connection, and its place among the connections of its address.
     tunnel: Option<(Inbound, Place)>,
     passed: Passed,
-    /// The number of a known visitor.
-    known: Option<u64>,
+    /// Who shows the cookie of the service.
+    known: Option<Recognized>,
     /// What the pool said of it.
     announced: Result<(), Shed>,
     tick: Tick,
@@ -157,6 +158,11 @@ fn begin(
     let came = line.came.replace(0);
     let busy = line.begin();
     let near = thread.near();
+    if near.view.edge.health_path.as_deref() == Some(parts.uri.path())
+        && matches!(parts.method, Method::GET | Method::HEAD)
+    {
+        return Err(Visit { thread, line, form: Form::default() }.health(busy));
+    }
     let peer = forwarded::plain(line.peer.ip());
     let origin = forwarded::origin(peer, &near.view.edge.hops, &thread.habits, &parts.headers);
     let has = Has::of(&parts.headers);
@@ -189,7 +195,7 @@ fn begin(
     };
     open.lane = near.lanes.get(route.index).copied().unwrap_or(seeing::Lane::NONE);
     if near.view.edge.to_https && !origin.https.unwrap_or(line.tls) {
-        return Err(visit.to_https(&near, &name, parts, open, busy));
+        return Err(visit.to_https(&near, &host, parts, open, busy));
     }
     let length = body.as_ref().and_then(Inbound::exact);
     if length.is_some_and(|length| length > near.view.edge.limits.body_bytes) {
@@ -257,7 +263,10 @@ fn http2_only(near: &Near, parts: &mut Parts) -> Result<(), Refusal> {
 fn tunnel_place(thread: &Thread, line: &Line, near: &Near) -> Option<Place> {
     let (edge, from) = (&near.view.edge, line.peer.ip().to_canonical());
     let each = (!forwarded::declared(&edge.hops, from)).then_some(edge.limits.connections_each);
-    thread.shared.connections.enter(from, edge.limits.connections, each)
+    let room = Room { all: edge.limits.connections, each };
+    let place = thread.shared.connections.enter(from, room, thread.ticks.now())?;
+    place.seat.busy();
+    Some(place)
 }
 
 /// From the body to the answer of a server.
@@ -347,7 +356,7 @@ async fn answer(
             let upgrade = wishes.upgrade.as_ref().map(|_| accept);
             let mut response = visit.answer(relayed, upgrade, open, busy);
             let status = response.status();
-            finish(near, route, line, parts, passed.quota.as_ref(), begun.known, &mut response);
+            finish(near, route, line, parts, passed, begun.known, &mut response);
             if status == StatusCode::SWITCHING_PROTOCOLS && parts.version == http::Version::HTTP_2 {
                 *response.status_mut() = StatusCode::OK;
             }
@@ -387,7 +396,7 @@ struct Passed {
     origin: Origin,
 }
 
-/// Who asks, and whether it may. The second of the pair is the number of a known visitor.
+/// Who asks, and whether it may. The second of the pair is who shows the cookie of the service.
 fn judge(
     visit: &Visit<'_>,
     near: &Near,
@@ -396,23 +405,26 @@ fn judge(
     origin: Origin,
     tick: Tick,
     open: &mut Open,
-) -> Result<(Passed, Option<u64>), guard::Refusal> {
+) -> Result<(Passed, Option<Recognized>), guard::Refusal> {
     let (view, thread, line) = (&near.view, visit.thread, visit.line);
     let token = has.caller.then(|| parts.headers.get(CALLER)).flatten().map(HeaderValue::as_bytes);
     let caller = view.policy.caller(origin.client, token);
     let told = caller.and_then(|_| view.known.told(&parts.headers));
-    let known = match (caller, told) {
-        (None, _) if !has.cookie => None,
-        (None, _) => view.known.visitor(&parts.headers, line.tls),
-        (Some(_), told) => told.and_then(|told| told.known),
-    };
+    let shown = (caller.is_none() && has.cookie)
+        .then(|| view.known.visitor(&parts.headers, route.number(), line.tls))
+        .flatten();
+    let known = shown.map(|shown| shown.number).or(told.and_then(|told| told.known));
+    let is_new = shown.is_some_and(Recognized::is_new) || told.is_some_and(|told| told.is_new);
     let client = told.map_or(origin.client, |told| told.client);
     let place = line.place(client, || thread.shared.geo.load().look_up(client));
     let who = match (caller, told, known) {
+        (_, _, Some(number)) if is_new => Who::Newly(number),
         (_, _, Some(number)) => Who::Known(number),
         (Some(caller), None, None) => Who::Caller(caller),
         _ => Who::First,
     };
+    let own = matches!(who, Who::Caller(_));
+    line.asked.set((!own).then(|| Asked { service: route.number(), client, place }));
     open.client = client;
     open.visitor = known;
     open.country = place.country;
@@ -432,11 +444,13 @@ fn judge(
     match verdict {
         guard::Verdict::Pass { class, visitor: number, quota } => {
             open.class = class;
-            let visitor = Visitor { known, class, client };
-            let own = matches!(who, Who::Caller(_));
-            Ok((Passed { class, number, quota, visitor, told: told.is_some(), own, origin }, known))
+            let visitor = Visitor { known, is_new, class, client };
+            Ok((Passed { class, number, quota, visitor, told: told.is_some(), own, origin }, shown))
         }
-        guard::Verdict::Refuse(refusal) => Err(refusal),
+        guard::Verdict::Refuse(refusal) => {
+            open.why = refusal.denial.and_then(|denial| route.denial(denial)).unwrap_or_default().into();
+            Err(refusal)
+        }
     }
 }
 
@@ -557,19 +571,20 @@ fn finish(
     route: &Route,
     line: &Line,
     parts: &Parts,
-    quota: Option<&Quota>,
-    known: Option<u64>,
+    passed: &Passed,
+    known: Option<Recognized>,
     response: &mut Response<Body>,
 ) {
     let status = response.status().as_u16();
     if let Some(lasting) = route.makes_known(parts.method.as_str(), parts.uri.path(), status) {
-        let visitor = known.unwrap_or_else(|| fastrand::u64(1..));
-        if let Some(cookie) = near.view.known.cookie(visitor, lasting, line.tls) {
+        let service = route.number();
+        let visitor = known.unwrap_or_else(|| near.view.known.recognize(service, passed.visitor.client));
+        if let Some(cookie) = near.view.known.cookie(service, visitor, lasting, line.tls) {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
     // Whoever is near the end of a limit learns of it; for all others it would be noise.
-    if let Some(quota) = quota.filter(|quota| quota.remaining <= quota.burst / 4)
+    if let Some(quota) = passed.quota.as_ref().filter(|quota| quota.remaining <= quota.burst / 4)
         && !response.headers().contains_key("ratelimit")
     {
         refuse::quota(response.headers_mut(), quota);

@@ -68,6 +68,7 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
             End::Tunnel(socket, rest) => {
                 // The connection's own box is gone before the tunnel begins, which may live for days.
                 tunnel::watch(socket.socket());
+                line.seat.busy();
                 let tunnel = line.tunnel.take().map(|conn| Tunnel::new(socket, rest, *conn));
                 drop((alarm, line));
                 if let Some(tunnel) = tunnel {

@@ -1,5 +1,7 @@
 //! What all threads of the edge share. Nothing in it is locked for longer than a moment.
 
+use crate::budget::Budget;
+use crate::connections::Connections;
 use crate::geo::Geo;
 use crate::seeing::Seeing;
 use crate::tls::certificates::Certificates;
@@ -7,12 +9,13 @@ use crate::view::View;
 use arc_swap::ArcSwap;
 use guard::Meters;
 use rustls::ServerConfig;
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
+
+/// Bytes of bodies that all requests together may hold before a server is chosen: as many as a small machine has to spare.
+const BODIES_BYTES: usize = 64 << 20;
 
 pub(crate) struct Shared {
     /// The instant at which ticks count zero.
@@ -25,6 +28,9 @@ pub(crate) struct Shared {
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) tls: Arc<ServerConfig>,
     pub(crate) connections: Arc<Connections>,
+    /// Bytes of bodies that are held before a server is chosen.
+    #[allow(dead_code, reason = "bodies are to be counted where they are read")]
+    pub(crate) bodies: Arc<Budget>,
     /// Set once: finish what is under way and take nothing new.
     pub(crate) draining: AtomicBool,
     view: ArcSwap<View>,
@@ -49,6 +55,7 @@ impl Shared {
             certificates,
             tls,
             connections: Arc::default(),
+            bodies: Budget::new(BODIES_BYTES),
             draining: AtomicBool::new(false),
             view: ArcSwap::from_pointee(view),
             version: AtomicU64::new(1),
@@ -70,67 +77,5 @@ impl Shared {
 
     pub(crate) fn draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
-    }
-}
-
-/// How many connections are open, altogether and from each address.
-#[derive(Default)]
-pub(crate) struct Connections(Mutex<Open>);
-
-#[derive(Default)]
-struct Open {
-    all: u32,
-    each: HashMap<IpAddr, u32>,
-}
-
-impl Connections {
-    pub(crate) fn count(&self) -> u64 {
-        u64::from(self.0.lock().unwrap_or_else(PoisonError::into_inner).all)
-    }
-
-    /// One more, where there is room. `each` is for one address, an IPv6 one by its /64; `None` for declared hops.
-    pub(crate) fn enter(self: &Arc<Self>, from: IpAddr, all: u32, each: Option<u32>) -> Option<Place> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.all >= all {
-            return None;
-        }
-        let from = each.map(|each| (network(from), each));
-        if let Some((from, each)) = from {
-            let has = open.each.entry(from).or_insert(0);
-            if *has >= each {
-                return None;
-            }
-            *has += 1;
-        }
-        open.all += 1;
-        Some(Place { connections: Arc::clone(self), from: from.map(|(from, _)| from) })
-    }
-}
-
-/// A connection's place among those that are open.
-pub(crate) struct Place {
-    connections: Arc<Connections>,
-    from: Option<IpAddr>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.connections.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.all = open.all.saturating_sub(1);
-        if let Some(from) = self.from
-            && let Some(has) = open.each.get_mut(&from)
-        {
-            *has -= 1;
-            if *has == 0 {
-                open.each.remove(&from);
-            }
-        }
-    }
-}
-
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from(u128::from(six) >> 64 << 64)),
-        four => four,
     }
 }

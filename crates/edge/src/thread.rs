@@ -1,5 +1,6 @@
 //! What one thread has for itself: its clock, its view of the plan, its idle connections.
 
+use crate::connections::Served;
 use crate::forwarded::Habits;
 use crate::line::Line;
 use crate::own::Own;
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio::task::AbortHandle;
 
 /// Maps of header fields, and buffers of the edge's own, kept for the next request.
 const MAPS_MAX: usize = 64;
@@ -31,7 +33,7 @@ pub(crate) struct Thread {
     pub(crate) ticks: Rc<Ticks>,
     pub(crate) eye: Eye,
     /// Connections that it serves.
-    pub(crate) open: Cell<u32>,
+    pub(crate) served: RefCell<Slab<Served>>,
     /// Those of them that wait for their next request with hyper's state still set up.
     pub(crate) resting: Cell<u32>,
     /// Whether it takes nothing any more.
@@ -40,6 +42,8 @@ pub(crate) struct Thread {
     pub(crate) habits: Habits,
     near: RefCell<Rc<Near>>,
     version: Cell<u64>,
+    /// The version of the view whose denials connections were compared with.
+    judged: Cell<u64>,
     maps: RefCell<Vec<HeaderMap>>,
     owns: RefCell<Vec<Own>>,
     /// The second of the last warning about servers, and how many there were in it.
@@ -99,7 +103,8 @@ impl Thread {
         Rc::new(Self {
             ticks: Ticks::new(),
             eye,
-            open: Cell::new(0),
+            served: RefCell::default(),
+            judged: Cell::new(version),
             resting: Cell::new(0),
             ended: Cell::new(false),
             habits: Habits::default(),
@@ -193,9 +198,27 @@ impl Thread {
         }
     }
 
+    /// Closes connections that go on for clients whom a new policy denies: tunnels and streams may last for days.
+    fn end_denied(&self) {
+        let version = self.shared.version();
+        if self.judged.replace(version) == version {
+            return;
+        }
+        let (near, tick) = (self.near(), self.tick());
+        let served = self.served.borrow();
+        let denied = served.iter().filter(|(_, served)| served.is_denied(&near.view.policy, tick));
+        let tasks: Vec<AbortHandle> = denied.filter_map(|(_, served)| served.task.clone()).collect();
+        drop(served);
+        if !tasks.is_empty() {
+            tracing::info!("{} open connections are closed: their clients are denied now", tasks.len());
+        }
+        tasks.iter().for_each(AbortHandle::abort);
+    }
+
     /// What is due at every tick.
     pub(crate) fn advance(&self) {
         self.ticks.advance();
+        self.end_denied();
         let now = self.ticks.now();
         let due: Vec<usize> =
             self.reading.borrow().iter().filter(|(_, (due, ..))| *due <= now).map(|(key, _)| key).collect();

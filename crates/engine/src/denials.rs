@@ -3,6 +3,7 @@
 use model::event::{Event, Happened};
 use model::input::Refused;
 use model::time::later;
+use model::traffic::hits;
 use model::{Denial, DenialId, DenyWhat, Plan, ServiceId, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,6 +47,7 @@ impl Denials {
     }
 
     /// Denies some traffic from now on.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one input")]
     pub(crate) fn deny(
         &self,
         plan: &Plan,
@@ -54,10 +56,25 @@ impl Denials {
         service: Option<&ServiceId>,
         lasting: Duration,
         by: &str,
+        everybody: bool,
     ) -> Result<Vec<Happened>, Refused> {
         let served = |id: &ServiceId| plan.services.get(id).is_some_and(|service| service.guard.is_some());
         if let Some(service) = service.filter(|id| !served(id)) {
             return Err(Refused::NoSuchService(service.clone()));
+        }
+        let edge = plan.edge.as_ref().ok_or(Refused::NoEdge)?;
+        let lacking = match what {
+            DenyWhat::Country(_) => edge.countries.is_none().then_some("countries"),
+            DenyWhat::Asn(_) => edge.networks.is_none().then_some("networks"),
+            DenyWhat::Net(net) => {
+                if let Some(whom) = hits(*net, plan).filter(|_| !everybody) {
+                    return Err(Refused::HitsOthers { what: what.clone(), whom });
+                }
+                None
+            }
+        };
+        if let Some(key) = lacking {
+            return Err(Refused::NoPlaces { what: what.clone(), key });
         }
         if self.known.in_force.len() >= DENIALS_MAX {
             return Err(Refused::TooManyDenials(DENIALS_MAX));

@@ -113,8 +113,8 @@ impl Engine {
                 self.shown.note(now, rollup);
                 self.watch.roll_up(&self.plan, now, rollup)
             }
-            Input::Deny { what, service, lasting, by } => {
-                self.denials.deny(&self.plan, now, what, service.as_ref(), *lasting, by)?
+            Input::Deny { what, service, lasting, by, everybody } => {
+                self.denials.deny(&self.plan, now, what, service.as_ref(), *lasting, by, *everybody)?
             }
             Input::Lift { denial, by } => self.denials.lift(*denial, by)?,
             Input::Tick => self.watch.tick(&self.plan, now),

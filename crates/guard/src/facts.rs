@@ -28,6 +28,8 @@ pub struct Facts<'a> {
 pub enum Who<'a> {
     /// A visitor who once succeeded, by the number in the cookie or in the header that a caller showed.
     Known(u64),
+    /// One who succeeded a few minutes ago: the limit of its address bears as well, so that a new cookie is no new limit.
+    Newly(u64),
     /// Anybody else; told apart by address: an IPv4 address, an IPv6 /64.
     First,
     /// One of our own callers, for itself: it showed no visitor. It is never counted by its address.
@@ -91,6 +93,8 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// The limit as it stands; none for a denial.
     pub quota: Option<Quota>,
+    /// Which denial, for [`Route::denial`](crate::Route::denial).
+    pub denial: Option<u32>,
 }
 
 /// What a request can be refused by.

@@ -11,9 +11,16 @@ use std::net::IpAddr;
 /// Rules about where traffic comes from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
-    countries: Vec<([u8; 2], Tick)>,
-    systems: Vec<(u32, Tick)>,
-    nets: Nets<Tick>,
+    countries: Vec<([u8; 2], Rule)>,
+    systems: Vec<(u32, Rule)>,
+    nets: Nets<Rule>,
+}
+
+/// A rule's end, and its number among the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rule {
+    until: Tick,
+    number: u32,
 }
 
 impl Places {
@@ -21,15 +28,16 @@ impl Places {
     pub(crate) fn new<'a>(rules: impl IntoIterator<Item = (&'a DenyWhat, Tick)>) -> Self {
         let mut places = Self::default();
         let mut nets = Vec::new();
-        for (what, until) in rules {
+        for (number, (what, until)) in (0..).zip(rules) {
+            let rule = Rule { until, number };
             match what {
                 DenyWhat::Country(code) => {
                     if let Ok(code) = code.to_ascii_uppercase().as_bytes().try_into() {
-                        places.countries.push((code, until));
+                        places.countries.push((code, rule));
                     }
                 }
-                DenyWhat::Asn(number) => places.systems.push((*number, until)),
-                DenyWhat::Net(net) => nets.push((*net, until)),
+                DenyWhat::Asn(asn) => places.systems.push((*asn, rule)),
+                DenyWhat::Net(net) => nets.push((model::traffic::plain(*net), rule)),
             }
         }
         places.countries.sort_unstable();
@@ -42,37 +50,35 @@ impl Places {
         self.countries.is_empty() && self.systems.is_empty() && self.nets.is_empty()
     }
 
-    /// The rule that a request falls under now, the narrowest kind first.
-    pub(crate) fn hold(&self, facts: &Facts<'_>, now: Tick) -> Option<Limit> {
-        let live = |until: Tick| until > now;
-        if self.nets.covering(facts.client).any(|until| live(*until)) {
-            Some(Limit::Address)
-        } else if facts.asn.is_some_and(|asn| of(&self.systems, asn).any(live)) {
-            Some(Limit::System)
-        } else if facts.country.is_some_and(|code| of(&self.countries, code).any(live)) {
-            Some(Limit::Country)
-        } else {
-            None
-        }
+    /// The rule that a request falls under now, the narrowest kind first, and its number.
+    pub(crate) fn hold(&self, facts: &Facts<'_>, now: Tick) -> Option<(Limit, u32)> {
+        let live = |rule: &Rule| rule.until > now;
+        let net = || self.nets.covering(facts.client).find(|rule| live(rule));
+        let system = || facts.asn.and_then(|asn| of(&self.systems, asn).find(|rule| live(rule)));
+        let country = || facts.country.and_then(|code| of(&self.countries, code).find(|rule| live(rule)));
+        net()
+            .map(|rule| (Limit::Address, rule.number))
+            .or_else(|| system().map(|rule| (Limit::System, rule.number)))
+            .or_else(|| country().map(|rule| (Limit::Country, rule.number)))
     }
 }
 
-fn of<K: Ord + Copy>(sorted: &[(K, Tick)], key: K) -> impl Iterator<Item = Tick> + '_ {
+fn of<K: Ord + Copy>(sorted: &[(K, Rule)], key: K) -> impl Iterator<Item = &Rule> {
     let from = sorted.partition_point(|(other, _)| *other < key);
-    sorted[from..].iter().take_while(move |(other, _)| *other == key).map(|(_, until)| *until)
+    sorted[from..].iter().take_while(move |(other, _)| *other == key).map(|(_, rule)| rule)
 }
 
 /// Networks and what is said of each. Networks lie inside each other or apart, so they are a forest, laid out as stretches
 /// of addresses that each know the innermost network over them.
 #[derive(Clone, Debug)]
 pub(crate) struct Nets<T> {
-    rules: Vec<Rule<T>>,
+    rules: Vec<Said<T>>,
     /// Where a stretch begins, and the innermost network from there on. IPv4 as IPv6-mapped numbers.
     stretches: Vec<(u128, Option<u32>)>,
 }
 
 #[derive(Clone, Debug)]
-struct Rule<T> {
+struct Said<T> {
     said: T,
     /// All of IPv6 lies around IPv4's mapped form, but is not said of it.
     v4: bool,
@@ -91,7 +97,7 @@ impl<T> Nets<T> {
         let ends = |net: IpNet| (number(net.network()), number(net.broadcast()));
         let mut sorted: Vec<_> = nets
             .into_iter()
-            .map(|(net, said)| (ends(net), Rule { said, v4: net.addr().is_ipv4(), around: None }))
+            .map(|(net, said)| (ends(net), Said { said, v4: net.addr().is_ipv4(), around: None }))
             .collect();
         // The wider first where they begin alike.
         sorted.sort_by_key(|((first, last), _)| (*first, std::cmp::Reverse(*last)));
@@ -100,7 +106,7 @@ impl<T> Nets<T> {
         for ((first, last), rule) in sorted {
             built.close(&mut open, Some(first));
             let index = u32::try_from(built.rules.len()).unwrap_or(u32::MAX);
-            built.rules.push(Rule { around: open.last().map(|(_, rule)| *rule), ..rule });
+            built.rules.push(Said { around: open.last().map(|(_, rule)| *rule), ..rule });
             built.stretches.push((first, Some(index)));
             open.push((last, index));
         }

@@ -10,6 +10,7 @@ use crate::rate::Rate;
 use crate::tick::Tick;
 use model::{PoolId, ServiceId, plan};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A service as the edge serves it.
@@ -31,6 +32,8 @@ pub struct Route {
     caller: Option<Rate>,
     all: Option<Rate>,
     deny: Places,
+    /// What each of `deny` says of itself.
+    denials: Arc<[Box<str>]>,
     allow: Places,
     urgent: Vec<Pattern>,
     known: Option<Known>,
@@ -64,10 +67,11 @@ impl Route {
         index: usize,
         service: ServiceId,
         guard: &plan::Guard,
-        deny: Places,
+        (deny, denials): (Places, Vec<Box<str>>),
         allow: Places,
     ) -> Self {
         Self {
+            denials: denials.into(),
             number: of_text(&service.0),
             service,
             pool: guard.pool.clone(),
@@ -100,10 +104,10 @@ impl Route {
         let own = matches!(facts.who, Who::Caller(_));
         if !own
             && !self.deny.is_empty()
-            && let Some(limit) = self.deny.hold(&facts, tick)
-            && self.allow.hold(&facts, tick).is_none()
+            && let Some((limit, denial)) = self.denied(&facts, tick)
         {
-            return Verdict::Refuse(Refusal { status: 403, limit, retry_after: None, quota: None });
+            let denial = Some(denial);
+            return Verdict::Refuse(Refusal { status: 403, limit, retry_after: None, quota: None, denial });
         }
         let class = self.class(&facts);
         let visitor = visitor(&facts);
@@ -115,6 +119,7 @@ impl Route {
                 limit: bear.limit,
                 retry_after: Some(bear.rate.retry_after(debt, bear.most, chance)),
                 quota: Some(bear.rate.quota(bear.limit, debt)),
+                denial: None,
             })
         };
         // Looking costs no write: in a flood the processors do not fight for the cells of those who are refused anyway.
@@ -146,6 +151,32 @@ impl Route {
         Verdict::Pass { class, visitor, quota }
     }
 
+    /// The denial that holds for a client, and its number. Own callers that ask for themselves are never denied.
+    fn denied(&self, facts: &Facts<'_>, tick: Tick) -> Option<(Limit, u32)> {
+        let denied = self.deny.hold(facts, tick)?;
+        self.allow.hold(facts, tick).is_none().then_some(denied)
+    }
+
+    /// Whether a client is denied now: asked of those whose requests were let through before a denial.
+    #[must_use]
+    pub fn denies(&self, client: IpAddr, country: Option<[u8; 2]>, asn: Option<u32>, tick: Tick) -> bool {
+        let client = client.to_canonical();
+        let facts = Facts { client, country, asn, who: Who::First, carried: None, path: "", agent: None };
+        !self.deny.is_empty() && self.denied(&facts, tick).is_some()
+    }
+
+    /// A denial in words: its number where the team made it, what it denies, by whom and until when.
+    #[must_use]
+    pub fn denial(&self, number: u32) -> Option<&str> {
+        self.denials.get(number as usize).map(|text| &**text)
+    }
+
+    /// A number of the service that stays the same from policy to policy.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// For how long a request that was answered so makes its visitor known.
     #[must_use]
     pub fn makes_known(&self, method: &str, path: &str, status: u16) -> Option<Duration> {
@@ -161,7 +192,7 @@ impl Route {
             return Class::Urgent;
         }
         match (facts.who, facts.carried) {
-            (Who::Known(_) | Who::Caller(_), _) => Class::Known,
+            (Who::Known(_) | Who::Newly(_) | Who::Caller(_), _) => Class::Known,
             // Where it came in, its own User-Agent was seen; here, that of our front end is.
             (Who::First, Some(carried)) => carried.max(Class::First),
             (Who::First, None) if is_bot(facts.agent) => Class::Bot,
@@ -188,7 +219,11 @@ impl Route {
         };
         match facts.who {
             Who::Caller(_) => add(0, Limit::Caller, self.caller, visitor, 256),
-            Who::Known(_) | Who::First => {
+            Who::Newly(_) if self.visitor.is_some() => {
+                add(0, Limit::Visitor, self.visitor, visitor, 256);
+                add(1, Limit::Visitor, self.visitor, of_address(facts.client), 256);
+            }
+            Who::Known(_) | Who::Newly(_) | Who::First => {
                 add(0, Limit::Visitor, self.visitor, visitor, 256);
                 // A known visitor answers for itself; its networks may be those of a whole town, or of the flood.
                 if !matches!(facts.who, Who::Known(_)) || self.visitor.is_none() {
@@ -210,11 +245,18 @@ const AS_CALLER: u64 = 4;
 
 /// The same number for the same visitor.
 fn visitor(facts: &Facts<'_>) -> u64 {
-    match (facts.who, facts.client) {
-        (Who::Known(number), _) => mix(AS_KNOWN, number),
-        (Who::Caller(caller), _) => mix(AS_CALLER, caller.number),
-        (Who::First, IpAddr::V4(v4)) => mix(AS_V4, u64::from(v4.to_bits())),
-        (Who::First, IpAddr::V6(v6)) => mix(AS_V6, (v6.to_bits() >> 64) as u64),
+    match facts.who {
+        Who::Known(number) | Who::Newly(number) => mix(AS_KNOWN, number),
+        Who::Caller(caller) => mix(AS_CALLER, caller.number),
+        Who::First => of_address(facts.client),
+    }
+}
+
+/// The same number for the same address, an IPv6 one by its /64.
+fn of_address(client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(v4) => mix(AS_V4, u64::from(v4.to_bits())),
+        IpAddr::V6(v6) => mix(AS_V6, (v6.to_bits() >> 64) as u64),
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::last_denials;
 use courier::secret::Secret;
 use edge::seeing::TraceId;
-use edge::{Edge, StartError, Terms};
+use edge::{Edge, Sharing, StartError, Terms};
 use model::traffic::Rollup;
 use model::{CallerId, Plan, Policy, Trace, plan};
 use seal::Key;
@@ -30,6 +30,7 @@ type Tokens = BTreeMap<CallerId, Vec<u8>>;
 /// The edge of this house, where the plan declares one.
 pub(crate) struct Gate {
     key: Key,
+    sharing: Sharing,
     edge: RwLock<Option<Edge>>,
     serves_by: Mutex<ServesBy>,
     /// Why the denials in force could not be written down the last time. Held while they are written: one writing at a time,
@@ -40,6 +41,24 @@ pub(crate) struct Gate {
     /// What of the newest policy is not in force, and why.
     not_in_force: Mutex<Option<String>>,
     trouble: watch::Sender<Option<String>>,
+}
+
+/// Why the edge does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The token of a caller is missing, or what every part of mainstay needs.
+    #[error("{0}")]
+    Other(String),
+    /// The edge itself.
+    #[error(transparent)]
+    Edge(#[from] StartError),
+}
+
+impl OpenError {
+    /// Whether another process listens on an address of the edge.
+    pub(crate) fn is_taken(&self) -> bool {
+        matches!(self, Self::Edge(StartError::Taken { .. }))
+    }
 }
 
 /// What was last taken over. Held while something is taken over: one after the other.
@@ -54,15 +73,21 @@ impl Gate {
     ///
     /// # Errors
     /// When an address is taken or the secret of a caller is missing.
-    pub(crate) fn open(policy: &Policy, key: Key, data: Option<PathBuf>) -> Result<Self, String> {
-        let tokens = tokens(&policy.plan)?;
+    pub(crate) fn open(
+        policy: &Policy,
+        key: Key,
+        data: Option<PathBuf>,
+        sharing: Sharing,
+    ) -> Result<Self, OpenError> {
+        let tokens = tokens(&policy.plan).map_err(OpenError::Other)?;
         let terms = Terms { policy: policy.clone(), tokens: tokens.clone() };
         let edge = match policy.plan.edge {
-            Some(_) => Some(Edge::start(&terms, key.clone()).map_err(|why| why.to_string())?),
+            Some(_) => Some(Edge::start_sharing(&terms, key.clone(), sharing)?),
             None => None,
         };
         let gate = Self {
             key,
+            sharing,
             edge: RwLock::new(edge),
             serves_by: Mutex::new(ServesBy { policy: policy.clone(), tokens }),
             unwritten: Mutex::default(),
@@ -219,7 +244,7 @@ impl Gate {
             self.close(Duration::from_secs(10));
             return Ok(());
         }
-        let edge = Edge::start(terms, self.key.clone())?;
+        let edge = Edge::start_sharing(terms, self.key.clone(), self.sharing)?;
         *self.write() = Some(edge);
         Ok(())
     }
@@ -340,7 +365,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_edge_goes_on_when_the_mind_is_gone_or_takes_nothing() {
         let policy = policy(&plan(""));
-        let gate = Arc::new(Gate::open(&policy, Key::new([7; 32]), None).unwrap());
+        let gate = Arc::new(Gate::open(&policy, Key::new([7; 32]), None, Sharing::Refused).unwrap());
         let (policies_in, policies) = watch::channel(Arc::new(policy));
         let (rollups_in, mut rollups) = mpsc::channel(1);
         let (stop, stopped) = watch::channel(false);
@@ -366,7 +391,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("unplugged");
         let first = policy(&plan(""));
-        let gate = Arc::new(Gate::open(&first, Key::new([7; 32]), Some(data.clone())).unwrap());
+        let gate =
+            Arc::new(Gate::open(&first, Key::new([7; 32]), Some(data.clone()), Sharing::Refused).unwrap());
         let (policies_in, policies) = watch::channel(Arc::new(first.clone()));
         let (rollups_in, _rollups) = mpsc::channel(1);
         let (stop, stopped) = watch::channel(false);
@@ -401,7 +427,7 @@ mod tests {
     async fn a_plan_may_take_the_edge_away_and_bring_it_back() {
         let with = policy(&plan(""));
         let without = Policy { plan: Arc::new(Plan { edge: None, ..(*with.plan).clone() }), ..with.clone() };
-        let gate = Gate::open(&without, Key::new([7; 32]), None).unwrap();
+        let gate = Gate::open(&without, Key::new([7; 32]), None, Sharing::Refused).unwrap();
         assert_eq!(gate.listening(), []);
         assert_eq!(site::Edge::metrics(&gate), "");
         gate.apply(&with);
@@ -415,7 +441,7 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_listened_on_or_found_is_told_and_the_rest_is_in_force() {
         let first = policy(&plan(""));
-        let gate = Gate::open(&first, Key::new([7; 32]), None).unwrap();
+        let gate = Gate::open(&first, Key::new([7; 32]), None, Sharing::Refused).unwrap();
         let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let _holds = TcpListener::bind(taken).unwrap();
         let mut edge = first.plan.edge.clone().unwrap();
@@ -444,7 +470,8 @@ mod tests {
         gate.look_again();
         assert_eq!((known().as_deref(), gate.trouble().borrow().clone()), (Some(b"second".as_slice()), None));
 
-        let refused = Gate::open(&missing, Key::new([7; 32]), None).unwrap_err();
+        let refused =
+            Gate::open(&missing, Key::new([7; 32]), None, Sharing::Refused).unwrap_err().to_string();
         assert!(refused.contains("NO_SUCH_VARIABLE_OF_OURS"), "{refused}");
     }
 }

@@ -1,11 +1,12 @@
 //! `mainstay run --only guard`: the edge and nothing else. No mind, no board, no journal; the same plan and the same keys.
 //! Where the board would listen it tells of traces and metrics.
 
-use crate::gate::{Gate, tokens};
+use crate::gate::{Gate, OpenError, tokens};
 use crate::keys::Keys;
 use crate::last_denials;
 use crate::organs::ADDRESS_FILE;
 use crate::reload::{self, Changes};
+use edge::{Sharing, StartError};
 use model::{Plan, Policy};
 use site::{Site, SiteSettings};
 use std::collections::BTreeMap;
@@ -35,11 +36,11 @@ impl OnlyGuard {
     ///
     /// # Errors
     /// When the plan has no edge, an address is taken, or a secret is missing.
-    pub(crate) fn start(plan: Plan, plan_path: PathBuf) -> Result<Self, String> {
+    pub(crate) fn start(plan: Plan, plan_path: PathBuf, sharing: Sharing) -> Result<Self, OpenError> {
         if plan.edge.is_none() {
-            return Err("the plan has no [edge], so there is nothing to serve".to_owned());
+            return Err(StartError::NotDeclared.into());
         }
-        let keys = Keys::open(&plan.site.data).map_err(|why| why.to_string())?;
+        let keys = Keys::open(&plan.site.data).map_err(other)?;
         let plan = Arc::new(plan);
         // The journal is not opened here; what was denied when it was last written is still refused, until its time.
         let denials = last_denials::read(&plan.site.data).unwrap_or_else(|why| {
@@ -51,9 +52,9 @@ impl OnlyGuard {
         });
         let (data, site) = (plan.site.data.clone(), settings(&plan, &keys));
         let policy = move |plan: &Arc<Plan>| Policy { plan: plan.clone(), denials: denials.clone() };
-        let gate = Arc::new(Gate::open(&policy(&plan), keys.key, None)?);
+        let gate = Arc::new(Gate::open(&policy(&plan), keys.key, None, sharing)?);
         let (stop, stopped) = watch::channel(false);
-        let mut changes = Changes::of(plan_path, stopped.clone()).map_err(|why| why.to_string())?;
+        let mut changes = Changes::of(plan_path, stopped.clone()).map_err(other)?;
         let (policies_in, policies) = watch::channel(Arc::new(policy(&plan)));
         // Nobody judges the roll-ups; the sums on the way to them are still to be made.
         let (rollups, _) = mpsc::channel(1);
@@ -119,6 +120,10 @@ impl OnlyGuard {
             let _ = task.await;
         }
     }
+}
+
+fn other(why: impl std::fmt::Display) -> OpenError {
+    OpenError::Other(why.to_string())
 }
 
 /// Where the board would listen. Visitors are served all the same when that is taken.

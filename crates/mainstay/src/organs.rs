@@ -13,6 +13,7 @@ use crate::last_bell;
 use crate::mind::{Ears, Mind, Mouth, Pulse};
 use crate::reload::{self, Changes};
 use courier::Courier;
+use edge::Sharing;
 use journal::sqlite::SqliteJournal;
 use journal::{Notebook, Series};
 use model::{Plan, Rounds};
@@ -56,12 +57,18 @@ pub(crate) struct Organs {
 pub(crate) struct StartError {
     what: String,
     why: String,
+    is_taken: bool,
 }
 
 impl StartError {
     /// Whether an edge by itself could start all the same.
     pub(crate) fn spares_the_edge(&self) -> bool {
         self.what != EDGE
+    }
+
+    /// Whether another process listens on an address of the edge.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.is_taken
     }
 }
 
@@ -70,7 +77,7 @@ const EDGE: &str = "edge";
 
 fn cannot<E: std::fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> StartError {
     let what = what.into();
-    move |why| StartError { what, why: why.to_string() }
+    move |why| StartError { what, why: why.to_string(), is_taken: false }
 }
 
 impl Organs {
@@ -78,7 +85,7 @@ impl Organs {
     ///
     /// # Errors
     /// When a port is taken, the data folder is not ours, a secret is missing, or the journal is not whole.
-    pub(crate) async fn start(plan: Plan, plan_path: PathBuf) -> Result<Self, StartError> {
+    pub(crate) async fn start(plan: Plan, plan_path: PathBuf, sharing: Sharing) -> Result<Self, StartError> {
         let plan = Arc::new(plan);
         let data = plan.site.data.clone();
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
@@ -125,7 +132,8 @@ impl Organs {
         let mind = Mind::wake_up(plan.clone(), notebook, series, pulse.clone()).map_err(cannot("journal"))?;
         // The journal is folded by now: what was denied is refused from the first request on.
         let (policy, policies) = watch::channel(mind.policy());
-        let gate = Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone())).map_err(cannot(EDGE))?;
+        let gate = Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone()), sharing)
+            .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })?;
         let gate = Arc::new(gate);
         let site = Arc::new(Site::new(settings, asks_in).beside(gate.clone()));
         site.load_last();

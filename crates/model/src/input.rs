@@ -53,6 +53,8 @@ pub enum Input {
         lasting: Duration,
         /// Who.
         by: String,
+        /// Whether it is meant although it hits everybody, this machine, or declared hops and callers.
+        everybody: bool,
     },
     /// A person lifts a denial before its time.
     Lift {
@@ -93,6 +95,25 @@ pub enum Refused {
     /// More denials than anybody could oversee.
     #[error("{0} denials are in force, and that is the most; lift some first, or deny a wider network")]
     TooManyDenials(usize),
+    /// It hits more than its author may have meant.
+    #[error("a denial of {what} would refuse {whom}")]
+    HitsOthers {
+        /// What was to be denied.
+        what: DenyWhat,
+        /// Who would be refused.
+        whom: String,
+    },
+    /// Nothing is served, so nothing can be denied.
+    #[error("the plan has no edge, so nothing would be denied")]
+    NoEdge,
+    /// Nobody tells where an address comes from.
+    #[error("{what} cannot be denied: the plan names no file that tells where addresses come from")]
+    NoPlaces {
+        /// What was to be denied.
+        what: DenyWhat,
+        /// The key of `[edge]` that names such a file.
+        key: &'static str,
+    },
     /// There is no such service, or the edge does not serve it.
     #[error("{0} is not a service that the edge serves")]
     NoSuchService(ServiceId),

@@ -60,6 +60,40 @@ impl fmt::Display for DenyWhat {
     }
 }
 
+/// A network cut to its prefix; one of IPv4-mapped addresses (RFC 4291 section 2.5.5.2) as the network of IPv4 that it means.
+#[must_use]
+pub fn plain(net: IpNet) -> IpNet {
+    let net = net.trunc();
+    let IpAddr::V6(address) = net.addr() else { return net };
+    let prefix = net.prefix_len().checked_sub(96);
+    let mapped = address.to_ipv4_mapped().zip(prefix);
+    mapped.and_then(|(four, prefix)| IpNet::new(four.into(), prefix).ok()).unwrap_or(net)
+}
+
+/// Whom a denial of a network would hit besides those who are meant. A denial that hits any of them is asked back.
+#[must_use]
+pub fn hits(net: IpNet, plan: &Plan) -> Option<String> {
+    let net = plain(net);
+    // An eighth of all addresses is no source of traffic any more, and half of them are everybody.
+    if net.prefix_len() < if net.addr().is_ipv4() { 4 } else { 8 } {
+        return Some("everybody, or a large part of it".to_owned());
+    }
+    let overlaps = |other: &&IpNet| net.contains(*other) || other.contains(&net);
+    let own = [IpAddr::from([127, 0, 0, 1]), IpAddr::from(1_u128.to_be_bytes())];
+    let edge = plan.edge.as_ref();
+    let listening =
+        edge.into_iter().flat_map(|edge| edge.listen.iter().chain(&edge.listen_tls)).map(|at| at.ip());
+    if let Some(own) = own.into_iter().chain(listening).find(|own| net.contains(own)) {
+        return Some(format!("this machine itself ({own}), its probes among it"));
+    }
+    let hops = edge.into_iter().flat_map(|edge| edge.hops.iter().chain(&edge.proxy_protocol));
+    if let Some(hop) = hops.into_iter().find(overlaps) {
+        return Some(format!("the declared hop {hop}, and all whose requests come through it"));
+    }
+    let caller = plan.callers.values().find(|caller| caller.addresses.iter().any(|at| overlaps(&at)));
+    caller.map(|caller| format!("the declared caller {}", caller.id))
+}
+
 /// It does not say where traffic comes from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -71,7 +105,7 @@ impl FromStr for DenyWhat {
     type Err = NotAnOrigin;
 
     /// Reads what is displayed and what people type: `EE`, `country ee`, `AS64500`, `192.0.2.7`, `2001:db8::/32`. A range
-    /// is cut to its prefix.
+    /// is cut to its prefix, and IPv4 written as IPv6 (`::ffff:192.0.2.7`) is IPv4.
     fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
         let word = text.trim();
         let country = |code: &str| {
@@ -85,7 +119,7 @@ impl FromStr for DenyWhat {
         };
         let net = || {
             let single = word.parse::<IpAddr>().ok().map(IpNet::from);
-            single.or_else(|| word.parse().ok()).map(|net| Self::Net(net.trunc()))
+            single.or_else(|| word.parse().ok()).map(|net| Self::Net(plain(net)))
         };
         let named = word.split_once(' ').filter(|(kind, _)| *kind == "country");
         named

@@ -40,6 +40,13 @@ impl Key {
         Self(mac(&self.0, &[b"mainstay derive v1\0", purpose.as_bytes()]))
     }
 
+    /// A number for one purpose: always the same, and told by nothing but this key.
+    #[must_use]
+    pub fn number(&self, purpose: &str) -> u64 {
+        let tag = mac(&self.0, &[b"mainstay number v1\0", purpose.as_bytes()]);
+        tag.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
     /// Signs a text for one purpose until an instant (whole seconds, rounded down). Whoever holds the token can read
     /// the text. The same call gives the same token.
     #[must_use]

@@ -98,6 +98,23 @@ impl From<AskError> for Problem {
             AskError::Refused(Refused::NoSuchService(_)) => {
                 Self::new(StatusCode::NOT_FOUND, detail, "Leave the service out to deny everywhere.")
             }
+            AskError::Refused(Refused::HitsOthers { .. }) => Self::new(
+                StatusCode::CONFLICT,
+                detail,
+                "Name a narrower range, or confirm it: `--everybody`, `\"everybody\": true`.",
+            ),
+            AskError::Refused(Refused::NoEdge) => Self::new(
+                StatusCode::CONFLICT,
+                detail,
+                "An edge serves visitors itself: see [edge] in the reference of the plan.",
+            ),
+            AskError::Refused(Refused::NoPlaces { key, .. }) => {
+                let hint = match key {
+                    "countries" => "Name an mmdb file: [edge] countries = \"FILE\".",
+                    _ => "Name an mmdb file: [edge] networks = \"FILE\".",
+                };
+                Self::new(StatusCode::CONFLICT, detail, hint)
+            }
             AskError::Refused(Refused::TooManyDenials(_)) => {
                 Self::new(StatusCode::CONFLICT, detail, "Lift those that are no longer needed.")
             }

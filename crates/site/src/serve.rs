@@ -1,6 +1,7 @@
 //! The listening socket: finished bytes first, the router for the rest, every wait bounded.
 
 use crate::Site;
+use crate::seats::{Seat, Seats};
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use bytes::Bytes;
@@ -16,13 +17,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-/// Most connections at a time. Those beyond it wait in the system's queue.
-const CONNECTIONS_MAX: usize = 16_384;
 /// How long a connection may take to send the head of its next request, idle time included.
-const HEAD_WAIT: Duration = Duration::from_secs(20);
+const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// How long one request of the router may take, its body included.
 const REQUEST_WAIT: Duration = Duration::from_secs(15);
 /// How long a connection lives. Ends those that never read their answer.
@@ -38,44 +37,61 @@ const HEAD_MAX: usize = 32 << 10;
 /// When the socket cannot be used at all. A failure to accept one connection is not such a case.
 pub async fn serve(listener: TcpListener, site: Arc<Site>, stop: watch::Receiver<bool>) -> io::Result<()> {
     listener.local_addr()?;
-    let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let seats = Seats::new(rustix::process::getrlimit(rustix::process::Resource::Nofile).current);
+    // Held by every connection: the receiver ends with the last of them.
+    let (open, mut all_ended) = mpsc::channel::<()>(1);
     let router = Arc::clone(&site).router();
     let mut stopped = stop.clone();
     loop {
-        let next = async {
-            let seat = Arc::clone(&seats).acquire_owned().await;
-            (seat, listener.accept().await)
-        };
-        let (seat, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => break,
-            next = next => next,
+            accepted = listener.accept() => accepted,
         };
-        match (seat, accepted) {
-            (Ok(seat), Ok((stream, _))) => {
+        match accepted {
+            Ok((stream, peer)) => {
+                let Some(seat) = seats.take(peer.ip()) else { continue };
                 let (site, router, stop) = (Arc::clone(&site), router.clone(), stop.clone());
+                let open = open.clone();
                 tokio::spawn(async move {
-                    converse(stream, site, router, stop).await;
-                    drop(seat);
+                    tokio::select! {
+                        () = seat.is_wanted() => {}
+                        () = converse(stream, &seat, site, router, stop) => {}
+                    }
+                    drop((seat, open));
                 });
             }
             // Out of descriptors, or the peer was gone already: the next one may be luckier.
-            _ => sleep(Duration::from_millis(20)).await,
+            Err(_) => {
+                seats.make_room();
+                sleep(Duration::from_millis(20)).await;
+            }
         }
     }
-    let everybody = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    let _ = timeout(LAST_WORDS, seats.acquire_many(everybody)).await;
+    drop(open);
+    let _ = timeout(LAST_WORDS, all_ended.recv()).await;
     Ok(())
 }
 
-async fn converse(stream: TcpStream, site: Arc<Site>, router: axum::Router, mut stop: watch::Receiver<bool>) {
+async fn converse(
+    stream: TcpStream,
+    seat: &Seat,
+    site: Arc<Site>,
+    router: axum::Router,
+    mut stop: watch::Receiver<bool>,
+) {
     // Answers are written whole; waiting for more to send would only make them late.
     let _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
     let answer = service_fn(|request: Request<Incoming>| {
+        let busy = seat.busy();
         let finished = site.shelf().answer(request.method(), request.uri().path(), request.headers());
         // Asked only when the shelf has nothing.
         let asked = finished.is_none().then(|| timeout(REQUEST_WAIT, router.call(request)));
-        async move { Ok::<_, Infallible>(either(finished, asked).await) }
+        async move {
+            let answer = either(finished, asked).await;
+            drop(busy);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut connection = pin!(
         http1::Builder::new()

@@ -41,6 +41,8 @@ struct Deny {
     what: String,
     service: Option<String>,
     for_secs: u64,
+    #[serde(default)]
+    everybody: bool,
 }
 
 #[derive(Deserialize)]
@@ -71,12 +73,12 @@ async fn deny(
 ) -> Response<Body> {
     let done = async {
         let_in(&site, &asked)?;
-        let Deny { by, what, service, for_secs } = from_json(body)?;
+        let Deny { by, what, service, for_secs, everybody } = from_json(body)?;
         let what = origin(&what)?;
         let lasting = lasting(for_secs)?;
         let service = service.map(ServiceId);
         let shown = (what.to_string(), service.clone());
-        let happened = site.ask(Input::Deny { what, service, lasting, by: name(&by)? }).await?;
+        let happened = site.ask(Input::Deny { what, service, lasting, by: name(&by)?, everybody }).await?;
         let denial = denial_in(happened);
         Ok::<_, Problem>(json!({
             "done": "deny",

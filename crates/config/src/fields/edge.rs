@@ -49,6 +49,20 @@ pub(super) const EDGE: &[Field] = &[
         "true",
     ),
     optional(
+        "https_port",
+        Kind::Count { least: 1, most: 65_535 },
+        "443",
+        "The port of HTTPS as clients see it, for redirects. Unless told it is 443, or that of `listen_tls` where a client names the very port of `listen` that it came to, so that nothing maps ports in between.",
+        "8443",
+    ),
+    optional(
+        "health_path",
+        Kind::Word { what: "a path: \"/edge-health\"", pattern: Some("^/") },
+        "none",
+        "The path by which a load balancer in front asks whether the edge itself serves: answered by the edge for any host, with 200, and with 503 once it is being stopped. Not counted as traffic.",
+        "\"/edge-health\"",
+    ),
+    optional(
         "certificate",
         Kind::Tables { of: CERTIFICATE, least: 1 },
         "none",

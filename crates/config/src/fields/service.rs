@@ -24,7 +24,7 @@ pub(super) const SERVICE: &[Field] = &[
         "hosts",
         Kind::List { of: &HOST, least: 0 },
         "none",
-        "Public names, with a port where that is not 443. From each follow probes of its web address, certificate, name servers and registration. `*.acme.app` stands for the names in `samples`.",
+        "Public names, with a port where that is not 443. From each follow probes of its web address, certificate, name servers and registration. `*.acme.app` stands for the names in `samples`; `*` alone for every host that the edge is asked for and no other service has.",
         "[\"auth.acme.com\", \"*.acme.app\"]",
     ),
     optional(

@@ -2,7 +2,7 @@
 
 use super::Relayed;
 use crate::body::{Body, End};
-use crate::head::{self, Has};
+use crate::head::{self, Has, Host};
 use crate::line::{Busy, Line};
 use crate::refuse::{self, Refusal};
 use crate::seeing::{self, Open, Verdict};
@@ -14,6 +14,7 @@ use guard::{Outcome, Route, Shed, ShedWhy};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
+use model::plan;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -78,14 +79,15 @@ impl Visit<'_> {
     pub(super) fn to_https(
         &self,
         near: &Near,
-        name: &str,
+        host: &Host,
         parts: &Parts,
         mut open: Box<Open>,
         busy: Busy,
     ) -> Response<Body> {
+        let name = host.name();
         let status = StatusCode::PERMANENT_REDIRECT;
         open.answered_here(Verdict::Redirected, status.as_u16(), "", self.thread.tick().0);
-        let port = near.view.edge.listen_tls.first().map_or(443, std::net::SocketAddr::port);
+        let port = https_port(&near.view.edge, host.port());
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let to = if port == 443 {
             format!("https://{name}{path}")
@@ -97,6 +99,21 @@ impl Visit<'_> {
         if let Ok(to) = HeaderValue::try_from(to) {
             response.headers_mut().insert(header::LOCATION, to);
         }
+        response
+    }
+
+    /// The answer to a load balancer that asks whether the edge itself serves. It is not seen as a request.
+    pub(super) fn health(&self, busy: Busy) -> Response<Body> {
+        self.line.waits.set(false);
+        let end = End { thread: Rc::clone(self.thread), open: None, reading: None, _busy: busy };
+        let (status, text) = if self.thread.shared.draining() {
+            (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+        } else {
+            (StatusCode::OK, "ok\n")
+        };
+        let mut response = Response::new(Body::whole(bytes::Bytes::from_static(text.as_bytes()), end));
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 
@@ -231,6 +248,14 @@ impl Visit<'_> {
         }
         response
     }
+}
+
+/// The port of HTTPS as the client sees it. One that names the very port that the edge listens on has nothing before it that
+/// maps ports; else the edge cannot know, and it is the usual one.
+fn https_port(edge: &plan::Edge, asked: Option<u16>) -> u16 {
+    let is_ours = asked.is_some_and(|port| port != 80 && edge.listen.iter().any(|at| at.port() == port));
+    let listened = edge.listen_tls.first().filter(|_| is_ours).map(std::net::SocketAddr::port);
+    edge.https_port.or(listened).unwrap_or(443)
 }
 
 fn seen(open: &mut Open, status: StatusCode, headers: &HeaderMap, tick: u64) {

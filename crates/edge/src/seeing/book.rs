@@ -75,6 +75,9 @@ impl Pages {
         if seen.turned_away() {
             return if seen.caller.is_some() { Kind::Caller } else { Kind::Refused };
         }
+        if seen.verdict == Verdict::Malformed {
+            return Kind::Malformed;
+        }
         if seen.broke() {
             return Kind::Failed;
         }

@@ -18,12 +18,15 @@ pub(super) enum Kind {
     Slow,
     /// A visitor was refused.
     Refused,
+    /// It was no request that could be served: its error page asks to quote its id.
+    Malformed,
     /// Nothing special: part of the small sample.
     Ordinary,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] = [Self::Caller, Self::Failed, Self::Slow, Self::Refused, Self::Ordinary];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Caller, Self::Failed, Self::Slow, Self::Refused, Self::Malformed, Self::Ordinary];
 
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -31,6 +34,7 @@ impl Kind {
             Self::Failed => "failed",
             Self::Slow => "slow",
             Self::Refused => "refused",
+            Self::Malformed => "malformed",
             Self::Ordinary => "ordinary",
         }
     }
@@ -38,9 +42,9 @@ impl Kind {
     /// Parts of 16 that it gets of a thread's room.
     fn share(self) -> usize {
         match self {
-            Self::Refused => 6,
+            Self::Refused => 4,
             Self::Failed | Self::Caller => 3,
-            Self::Slow | Self::Ordinary => 2,
+            Self::Slow | Self::Malformed | Self::Ordinary => 2,
         }
     }
 }
@@ -239,7 +243,7 @@ mod tests {
             }
         }
         let all: usize = rings.rings.iter().map(|ring| ring.records.len()).sum();
-        assert!(all <= (64 << 10) / size_of::<Seen>() + 5 * SECONDS_KEPT, "{all}");
+        assert!(all <= (64 << 10) / size_of::<Seen>() + Kind::ALL.len() * SECONDS_KEPT, "{all}");
         let mut found = Vec::new();
         rings.find(TraceId(5), &mut found, 64);
         assert_eq!(found.len(), 64);

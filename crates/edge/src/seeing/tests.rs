@@ -53,7 +53,7 @@ fn child_of(ids: &Ids) -> Ids {
 fn refusal(limit: Rule, status: u16) -> Refusal {
     let quota =
         (status == 429).then_some(Quota { limit, burst: 40, window_secs: 2, remaining: 0, reset_secs: 2 });
-    Refusal { status, limit, retry_after: quota.map(|_| Duration::from_millis(1_200)), quota }
+    Refusal { status, limit, retry_after: quota.map(|_| Duration::from_millis(1_200)), quota, denial: None }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! A record in words: one hop of a trace, with its phases, its verdict and the limit that gave it.
 
+use super::Zero;
 use super::limit::{By, Limit};
 use super::names::Names;
 use super::record::{Phase, Seen};
-use super::{Zero, place};
 use http::Version;
 use model::trace::{self, Attempt, Hop, Verdict};
 use std::fmt::Write as _;
@@ -139,7 +139,7 @@ pub(super) fn rule(seen: &Seen, limit: &Limit, service: Option<&str>) -> String 
             let from = origin(seen).unwrap_or_else(|| seen.client.to_string());
             match limit.name.as_str() {
                 "denied-country" | "denied-network" => format!("denial of where it comes from ({from})"),
-                _ => format!("denial of its network ({})", place::network(seen.client)),
+                _ => format!("denial of its address ({})", seen.client),
             }
         }
         (By::Edge, name) => format!("{name} limit of {service}"),

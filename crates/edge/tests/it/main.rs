@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // helpers of tests, outside of test functions
 
 mod corpus;
+mod doors;
 mod early;
 mod ground;
 mod http2;

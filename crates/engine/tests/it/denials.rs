@@ -4,14 +4,20 @@ use crate::Bench;
 use crate::surge::{flood, plan, quiet};
 use engine::Engine;
 use model::input::Refused;
-use model::{DenialId, DenyWhat, Happened, Input, ServiceId, time};
+use model::{DenialId, Happened, Input, ServiceId, time};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn deny(service: Option<&str>, lasting: Duration) -> Input {
     let service = service.map(|id| ServiceId(id.to_owned()));
-    Input::Deny { what: DenyWhat::Country("XX".to_owned()), service, lasting, by: "ana".to_owned() }
+    Input::Deny {
+        what: "198.51.100.0/24".parse().unwrap(),
+        service,
+        lasting,
+        by: "ana".to_owned(),
+        everybody: false,
+    }
 }
 
 #[test]
@@ -45,8 +51,8 @@ fn what_people_deny_is_part_of_the_story_of_what_goes_on() {
     bench.hear(Input::Lift { denial: DenialId(2), by: "bo".to_owned() }).unwrap();
     let told: Vec<String> =
         bench.engine.views().now.open[0].timeline.iter().map(|line| line.text.clone()).collect();
-    assert!(told.contains(&"ana denied country XX at auth until 04:00 UTC".to_owned()), "{told:?}");
-    assert!(told.contains(&"bo let country XX at auth through again".to_owned()), "{told:?}");
+    assert!(told.contains(&"ana denied 198.51.100.0/24 at auth until 04:00 UTC".to_owned()), "{told:?}");
+    assert!(told.contains(&"bo let 198.51.100.0/24 at auth through again".to_owned()), "{told:?}");
     assert_eq!(
         told.iter().filter(|line| line.contains("denied")).count(),
         1,
@@ -84,4 +90,35 @@ fn what_cannot_be_denied_or_lifted_is_refused_with_a_reason() {
     assert_eq!(bench.hear(lift(7)), Err(Refused::NoSuchDenial(DenialId(7))));
     bench.hear(deny(None, HOUR)).unwrap();
     assert_eq!(bench.engine.policy().denials.keys().last(), Some(&DenialId(1_001)), "numbers are used once");
+}
+
+#[test]
+fn denial_that_hits_others_or_nobody_wants_a_second_word() {
+    let mut bench = Bench::with(plan());
+    let deny = |what: &str, everybody| Input::Deny {
+        what: what.parse().unwrap(),
+        service: None,
+        lasting: HOUR,
+        by: "ana".to_owned(),
+        everybody,
+    };
+    for what in ["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96", "0.0.0.0/1", "127.0.0.0/8", "::1", "127.0.0.1"] {
+        let refused = bench.hear(deny(what, false));
+        assert!(matches!(refused, Err(Refused::HitsOthers { .. })), "{what}: {refused:?}");
+        bench.hear(deny(what, true)).unwrap();
+    }
+    for what in ["EE", "AS64500"] {
+        let refused = bench.hear(deny(what, true));
+        assert!(matches!(refused, Err(Refused::NoPlaces { .. })), "{what}: {refused:?}");
+    }
+    bench.hear(deny("127.0.0.9", false)).unwrap();
+    let mut plan = plan();
+    plan.edge.as_mut().unwrap().hops = vec!["192.0.2.0/28".parse().unwrap()];
+    bench.hear(Input::PlanRead(plan.clone().into())).unwrap();
+    for what in ["192.0.2.7", "192.0.2.0/24"] {
+        assert!(matches!(bench.hear(deny(what, false)), Err(Refused::HitsOthers { .. })), "{what}");
+    }
+    plan.edge = None;
+    bench.hear(Input::PlanRead(plan.into())).unwrap();
+    assert_eq!(bench.hear(deny("198.51.100.7", false)), Err(Refused::NoEdge));
 }

@@ -49,6 +49,8 @@ pub(crate) fn plan() -> Plan {
         listen: vec![],
         listen_tls: vec![],
         to_https: false,
+        https_port: None,
+        health_path: None,
         certificates: vec![],
         hops: vec![],
         proxy_protocol: vec![],

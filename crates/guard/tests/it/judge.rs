@@ -277,6 +277,24 @@ fn an_autonomous_system_has_a_limit_of_its_own_where_the_plan_declares_one() {
 }
 
 #[test]
+fn newly_recognized_client_is_bound_by_the_limit_of_its_address_as_well() {
+    let limits =
+        "limit.visitor = { rate = \"1/s\", burst = 5 }\nlimit.network = { rate = \"1/m\", burst = 1 }";
+    let asked = Asked::new(limits);
+    let newly = |number| Facts { who: Who::Newly(number), ..facts("203.0.113.1") };
+    // Another number is no other limit, while it is new.
+    assert_eq!([1, 2, 3].map(|number| asked.passes(&newly(number), 3)), [3, 2, 0]);
+    assert_eq!(asked.limit(&newly(4), 0), Some(Limit::Visitor));
+    let known = Facts { who: Who::Known(2), ..facts("203.0.113.1") };
+    assert_eq!(asked.passes(&known, 5), 3, "its own limit, charged before as well");
+    assert_eq!(
+        asked.passes(&Facts { who: Who::Newly(5), ..facts("203.0.113.2") }, 9),
+        5,
+        "no limit of the network"
+    );
+}
+
+#[test]
 fn a_caller_is_neither_a_visitor_nor_a_network() {
     let policy = policy("", Vec::new());
     let meters = Meters::new(100, 7);

@@ -26,6 +26,8 @@ struct Answer {
     certificates: Vec<String>,
     gaps: Vec<String>,
     edge: Option<Serves>,
+    /// Why the edge would take fewer connections than declared.
+    shortage: Option<String>,
 }
 
 /// What the edge would serve.
@@ -67,6 +69,9 @@ pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
         certificates,
         gaps,
         edge: plan.edge.as_ref().map(|edge| serves(&plan, edge)),
+        shortage: plan.edge.as_ref().and_then(|edge| {
+            edge::descriptors::shortage(edge.limits.connections, edge::descriptors::hard_limit())
+        }),
     };
     if common.json {
         table::json(&answer)?;
@@ -78,6 +83,7 @@ pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
             table::say(&table::wrapped(wrong, "", WIDTH));
         }
         answer.edge.iter().for_each(say_edge);
+        answer.shortage.iter().for_each(|why| table::say(&table::wrapped(why, "  ", WIDTH)));
         for gap in &answer.gaps {
             table::say(&format!("nobody to wake: {gap}"));
         }

@@ -55,6 +55,9 @@ pub(crate) struct Terms {
     /// Who you are; the login name unless told.
     #[arg(long)]
     by: Option<String>,
+    /// Confirms a range that covers everybody, this machine, or declared hops and callers. Without it such a range is refused.
+    #[arg(long)]
+    everybody: bool,
 }
 
 /// What is read of the answer to a denial.
@@ -99,6 +102,7 @@ fn deny(
         "what": what.to_string(),
         "service": terms.service,
         "for_secs": terms.lasting.as_secs(),
+        "everybody": terms.everybody,
     });
     let answer = Running::find(common)?.post("/api/v1/deny", &body)?;
     if common.json {

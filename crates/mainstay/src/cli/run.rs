@@ -5,6 +5,7 @@ use crate::log::Log;
 use crate::only_guard::OnlyGuard;
 use crate::organs::{self, Organs};
 use clap::{Args, ValueEnum};
+use edge::Sharing;
 use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -19,6 +20,9 @@ pub(crate) struct Run {
     /// This part alone: `guard` is the edge without mind, board and journal.
     #[arg(long, value_enum, value_name = "PART")]
     only: Option<Part>,
+    /// Listens also where another mainstay does: for a hand-over, until the other one is stopped. Unless told, that is refused.
+    #[arg(long)]
+    share_addresses: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,12 +41,16 @@ impl Run {
 
     fn serve(&self, common: &Common) -> Result<ExitCode, Failure> {
         let plan = plan::read(&common.plan, common.json)?;
+        // Before anything opens files: the limit that shells and service managers set is a soft one.
+        edge::descriptors::raise();
+        let sharing = if self.share_addresses { Sharing::Allowed } else { Sharing::Refused };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no)?;
         if self.only == Some(Part::Guard) {
             return runtime.block_on(async {
                 let stop = Stop::listen()?;
-                let edge = OnlyGuard::start(plan, common.plan.clone()).map_err(Failure::no)?;
+                let edge = OnlyGuard::start(plan, common.plan.clone(), sharing)
+                    .map_err(|why| if why.is_taken() { taken(why) } else { Failure::no(why) })?;
                 organs::announce_edge(&edge.listening(), edge.api(), common.json);
                 stop.told().await;
                 tracing::info!("stopping: finishing what was begun");
@@ -53,7 +61,10 @@ impl Run {
         runtime.block_on(async {
             let stop = Stop::listen()?;
             let has_edge = plan.edge.is_some();
-            let organs = Organs::start(plan, common.plan.clone()).await.map_err(|why| {
+            let organs = Organs::start(plan, common.plan.clone(), sharing).await.map_err(|why| {
+                if why.is_taken() {
+                    return taken(why);
+                }
                 let serves = has_edge && why.spares_the_edge();
                 let failure = Failure::no(why);
                 if serves {
@@ -85,6 +96,10 @@ impl Run {
         }
         Ok(lines)
     }
+}
+
+fn taken(why: impl std::fmt::Display) -> Failure {
+    Failure::wrong(why).hint("stop it first; for a hand-over, start with --share-addresses and stop it then")
 }
 
 /// The signals that end it. Listened for before anything starts: whoever is served already is served to the end.

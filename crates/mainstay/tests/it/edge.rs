@@ -315,7 +315,7 @@ fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
     answered(edge, "127.0.0.1", 200);
     let journal = rusqlite::Connection::open(house.folder.path().join("data/journal.db")).unwrap();
     journal.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let denied = house.command(&["deny", "country", "EE", "--for", "1h"]);
+    let denied = house.command(&["deny", "address", "198.51.100.0/24", "--for", "1h"]);
     assert_eq!(denied.status.code(), Some(1), "not on disk, not promised: {denied:?}");
     let mut visitor = Visitor::come("127.0.0.1", edge).unwrap();
     let deadline = Instant::now() + Duration::from_secs(3);
@@ -326,7 +326,7 @@ fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
     }
     journal.execute_batch("ROLLBACK").unwrap();
     until("a denial that is on disk", || {
-        house.command(&["deny", "country", "EE", "--for", "1h"]).status.success().then_some(())
+        house.command(&["deny", "address", "198.51.100.0/24", "--for", "1h"]).status.success().then_some(())
     });
 }
 

@@ -17,6 +17,10 @@ pub struct Edge {
     pub listen_tls: Vec<SocketAddr>,
     /// Whether plain HTTP is only told to come back by HTTPS.
     pub to_https: bool,
+    /// The port of HTTPS as clients see it, where it is another one than is listened on.
+    pub https_port: Option<u16>,
+    /// The path by which load balancers ask whether the edge itself serves, at any host.
+    pub health_path: Option<String>,
     /// Certificates by file; chosen by the names in them.
     pub certificates: Vec<CertificateFiles>,
     /// Networks whose `Forwarded` and `X-Forwarded-For` are believed.

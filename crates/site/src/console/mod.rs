@@ -64,6 +64,9 @@ struct Denial {
     for_secs: u64,
     #[serde(default)]
     service: String,
+    /// Filled where the box is ticked.
+    #[serde(default)]
+    everybody: String,
 }
 
 #[derive(Deserialize)]
@@ -247,7 +250,14 @@ async fn deny(
         let (session, form) = signed(&site, &asked, form)?;
         let (what, lasting) = (origin(&form.what)?, lasting(form.for_secs)?);
         let service = Some(form.service).filter(|service| !service.is_empty()).map(ServiceId);
-        site.ask(Input::Deny { what, service, lasting, by: session.name }).await?;
+        site.ask(Input::Deny {
+            what,
+            service,
+            lasting,
+            by: session.name,
+            everybody: !form.everybody.is_empty(),
+        })
+        .await?;
         Ok::<_, Problem>(())
     };
     back_to_denials(&site, done.await)

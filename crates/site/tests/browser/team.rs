@@ -88,8 +88,8 @@ async fn somebody_denies_a_network_looks_at_a_request_and_lifts_a_denial() {
         assert_eq!(browser.address().await, format!("{}/console/edge#denials", stand.base));
         browser.click(".denials li:nth-of-type(1) button").await;
         let wanted = [
-            r#"Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 3600s, by: "Ana" }"#,
-            r#"Deny { what: Country("EE"), service: None, lasting: 7200s, by: "Ana" }"#,
+            r#"Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 3600s, by: "Ana", everybody: false }"#,
+            r#"Deny { what: Country("EE"), service: None, lasting: 7200s, by: "Ana", everybody: false }"#,
             r#"Lift { denial: DenialId(3), by: "Ana" }"#,
         ];
         assert_eq!(heard(&stand, 3).await, wanted);

@@ -31,7 +31,7 @@ async fn machines_deny_and_lift() {
     }
     assert_eq!(post(&stand, "/api/v1/denials/denial-3/lift", &json!({ "by": "bo" })).await.0, 200);
     insta::assert_snapshot!(stand.heard().join("\n"), @r#"
-    Deny { what: Country("EE"), service: None, lasting: 7200s, by: "ana" }
+    Deny { what: Country("EE"), service: None, lasting: 7200s, by: "ana", everybody: false }
     Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 60s, by: "ana" }
     Deny { what: Net(192.0.2.0/24), service: None, lasting: 1s, by: "ana" }
     Lift { denial: DenialId(3), by: "bo" }
@@ -137,7 +137,10 @@ async fn the_console_denies_with_its_own_forms_only() {
     assert!(stand.heard().is_empty());
     let answer = deny(&form, "EE").await.unwrap();
     assert_eq!((answer.status().as_u16(), header(&answer, "location")), (303, "/console/edge#denials"));
-    assert_eq!(stand.heard(), [r#"Deny { what: Country("EE"), service: None, lasting: 3600s, by: "Ana" }"#]);
+    assert_eq!(
+        stand.heard(),
+        [r#"Deny { what: Country("EE"), service: None, lasting: 3600s, by: "Ana", everybody: false }"#]
+    );
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ impl Stand {
 
 /// What the mind does when it agrees.
 fn follows(wish: &Input) -> Vec<Happened> {
-    let Input::Deny { what, service, lasting, by } = wish else { return Vec::new() };
+    let Input::Deny { what, service, lasting, by, .. } = wish else { return Vec::new() };
     let (what, service, by, from) = (what.clone(), service.clone(), by.clone(), world::at(world::NOW));
     let denial = Denial { id: DenialId(7), what, service, from, until: later(from, *lasting), by };
     vec![Happened::TrafficDenied { denial }]

@@ -14,6 +14,8 @@ pub fn with_edge(mut plan: Plan) -> Plan {
         listen: vec![],
         listen_tls: vec![],
         to_https: false,
+        https_port: None,
+        health_path: None,
         certificates: vec![],
         hops: vec![],
         proxy_protocol: vec![],

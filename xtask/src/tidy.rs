@@ -29,6 +29,8 @@ const BEGIN: &str = "<!-- drawn by cargo xtask bless -->";
 const END: &str = "<!-- end of drawing -->";
 const NAMES_THAT_SAY_NOTHING: [&str; 7] = ["util", "utils", "helper", "helpers", "manager", "common", "misc"];
 const LINES_MAX: usize = 700;
+/// Copies of crates with changes of ours.
+const THIRD_PARTY: &str = "third_party";
 
 pub(crate) fn check() -> Result<(), String> {
     let house = House::read()?;
@@ -38,6 +40,7 @@ pub(crate) fn check() -> Result<(), String> {
     faults.extend(drawing_differs(&house)?);
     faults.extend(files()?);
     faults.extend(manifests(&house)?);
+    faults.extend(vendored()?);
     report(faults)
 }
 
@@ -251,9 +254,47 @@ fn manifests(house: &House) -> Result<Vec<String>, String> {
     Ok(faults)
 }
 
+/// Copies of other people's crates in third_party/: each is the one that is built, and says what was changed in it.
+fn vendored() -> Result<Vec<String>, String> {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).map_err(|why| format!("Cargo.lock: {why}"))?;
+    let mut faults = Vec::new();
+    for entry in fs::read_dir(root().join(THIRD_PARTY)).into_iter().flatten().flatten() {
+        let folder = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+        let version = manifest.lines().find_map(|line| line.strip_prefix("version = ")).unwrap_or_default();
+        faults.extend(not_locked(&lock, &name, version.trim_matches('"')));
+        for file in ["CHANGED.md", "LICENSE-APACHE"] {
+            if !folder.join(file).exists() {
+                faults.push(format!("{THIRD_PARTY}/{name} has no {file}"));
+            }
+        }
+    }
+    Ok(faults)
+}
+
+/// Says where Cargo.lock has not this very copy. A patch of another version is ignored with no more than a warning.
+fn not_locked(lock: &str, name: &str, version: &str) -> Option<String> {
+    let major = version.split('.').next().unwrap_or_default();
+    let mut locked = lock.split("[[package]]").filter(|package| {
+        package.contains(&format!("\nname = \"{name}\"\n"))
+            && package.contains(&format!("\nversion = \"{major}."))
+    });
+    let ours = |package: &str| {
+        package.contains(&format!("\nversion = \"{version}\"\n")) && !package.contains("\nsource = ")
+    };
+    let is_locked = locked.next().is_some_and(ours) && locked.next().is_none();
+    (!is_locked).then(|| {
+        format!(
+            "{THIRD_PARTY}/{name} is {version}, and Cargo.lock has another: {THIRD_PARTY}/{name}/CHANGED.md"
+        )
+    })
+}
+
 fn tracked() -> Result<Vec<PathBuf>, String> {
     let files = output("git", &["ls-files"])?;
-    Ok(files.lines().map(PathBuf::from).filter(|path| root().join(path).exists()).collect())
+    let ours = files.lines().map(PathBuf::from).filter(|path| !path.starts_with(THIRD_PARTY));
+    Ok(ours.filter(|path| root().join(path).exists()).collect())
 }
 
 fn report(faults: Vec<String>) -> Result<(), String> {
@@ -261,4 +302,27 @@ fn report(faults: Vec<String>) -> Result<(), String> {
         eprintln!("  {fault}");
     }
     if faults.is_empty() { Ok(()) } else { Err(format!("{} faults", faults.len())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copy_that_is_not_built_is_a_fault() {
+        let package = |version: &str, source: &str| {
+            format!("[[package]]\nname = \"http\"\nversion = \"{version}\"\n{source}dependencies = []\n")
+        };
+        let registry = "source = \"registry+https://github.com/rust-lang/crates.io-index\"\n";
+        for (lock, is_built) in [
+            (package("1.5.0", ""), true),
+            (package("0.2.12", registry) + &package("1.5.0", ""), true),
+            (package("1.5.0", registry), false),
+            (package("1.6.0", registry), false),
+            (package("1.5.0", "") + &package("1.6.0", registry), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(not_locked(&lock, "http", "1.5.0").is_none(), is_built, "{lock}");
+        }
+    }
 }

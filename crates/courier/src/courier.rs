@@ -192,7 +192,9 @@ impl Way {
             ChannelKind::Ntfy { url } => (Kind::Ntfy, url),
             ChannelKind::Webhook { url } => (Kind::Webhook, url),
         };
-        let url: reqwest::Url = url.parse().map_err(|e| format!("its address is no URL: {e}"))?;
+        let mut url: reqwest::Url = url.parse().map_err(|e| format!("its address is no URL: {e}"))?;
+        // Never part of a request, and the crate `http` of third_party/ would send it.
+        url.set_fragment(None);
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err("its address must begin with http:// or https:// and name a host".to_owned());
         }

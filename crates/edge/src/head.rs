@@ -5,7 +5,8 @@ use crate::known::CALLER;
 use crate::seeing::id::TRACEPARENT;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Version};
+use http::uri::PathAndQuery;
+use http::{Method, Uri, Version};
 use std::borrow::Cow;
 
 /// Longest host name with its port.
@@ -22,6 +23,10 @@ pub(crate) enum Fault {
     HostDiffers,
     #[error("the target is not a path")]
     Target,
+    #[error("the target has a blank, a control character or a fragment")]
+    TargetByte,
+    #[error("the target is too long")]
+    TargetLong,
     #[error("this method is not served")]
     Method,
     #[error("of the transfer codings only chunked is understood")]
@@ -35,6 +40,7 @@ impl Fault {
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::Method => 405,
+            Self::TargetLong => 414,
             Self::Expectation => 417,
             _ => 400,
         }
@@ -47,6 +53,10 @@ impl Fault {
             Self::HostName => "The host's name has characters that no host's name has.",
             Self::HostDiffers => "The host in the request line is not the one in the Host field.",
             Self::Target => "The target of this request is not a path.",
+            Self::TargetByte => {
+                "The target of this request has a blank, a control character or a fragment (#), which must be percent-encoded."
+            }
+            Self::TargetLong => "The target of this request is longer than this site takes.",
             Self::Method => "This method is not served here.",
             Self::Coding => "Of the transfer codings only chunked is understood here.",
             Self::Expectation => "This expectation cannot be met.",
@@ -139,6 +149,7 @@ pub(crate) fn examine(parts: &mut Parts, has: Has) -> Result<(Host, Wishes), Fau
         Method::TRACE => return Err(Fault::Method),
         _ => {}
     }
+    encode(parts)?;
     let host = host(parts)?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     if !(path.starts_with('/') || path == "*" && parts.method == Method::OPTIONS) {
@@ -149,6 +160,19 @@ pub(crate) fn examine(parts: &mut Parts, has: Has) -> Result<(Host, Wishes), Fau
         wishes.upgrade = HeaderValue::from_str(protocol.as_str()).ok();
     }
     Ok((host, wishes))
+}
+
+/// Percent-encodes what a client left raw in its target. Everything behind (patterns, logs, servers) sees only this spelling.
+fn encode(parts: &mut Parts) -> Result<(), Fault> {
+    let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let Some(encoded) = guard::target::encoded(target).map_err(|_| Fault::TargetByte)? else {
+        return Ok(());
+    };
+    let target = PathAndQuery::try_from(encoded).map_err(|_| Fault::TargetLong)?;
+    let mut uri = std::mem::take(&mut parts.uri).into_parts();
+    uri.path_and_query = Some(target);
+    parts.uri = Uri::from_parts(uri).map_err(|_| Fault::Target)?;
+    Ok(())
 }
 
 fn host(parts: &Parts) -> Result<Host, Fault> {

@@ -29,6 +29,7 @@
 //! | `place` | countries, systems and networks, looked up |
 //! | `agent` | who says that it is a robot |
 //! | `path` | paths as the plan writes them |
+//! | [`target`] | targets of requests in one spelling |
 //! | `chance` | chance from a seed |
 
 pub mod admission;
@@ -54,6 +55,7 @@ pub mod rate;
 pub mod route;
 mod server;
 mod share;
+pub mod target;
 pub mod tick;
 pub mod top;
 mod window;

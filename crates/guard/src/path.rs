@@ -1,5 +1,7 @@
 //! Paths as the plan writes them: `/health` exactly, `/pay/*` and everything below.
 
+use crate::target;
+
 /// A path of the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
@@ -9,7 +11,10 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
+    /// Targets are encoded before they are compared: a pattern may be written with or without that.
     pub(crate) fn new(text: &str) -> Self {
+        let encoded = target::encoded(text).ok().flatten();
+        let text = encoded.as_deref().unwrap_or(text);
         match text.strip_suffix('*') {
             Some(above) => Self { text: above.into(), below: true },
             None => Self { text: text.into(), below: false },
@@ -57,7 +62,11 @@ mod tests {
             ("/pay/*", "/pay//x", false),
             ("/pay/*", "/pay\\..\\login", false),
             ("/pay/*", "/pay/a%20b", true),
+            ("/pay/*", "/pay/%5C..%5Clogin", false),
             ("*", "/anything", true),
+            ("/caf\u{e9}/*", "/caf%C3%A9/1", true),
+            ("/caf%C3%A9", "/caf%C3%A9", true),
+            ("/{id}", "/%7Bid%7D", true),
         ] {
             assert_eq!(Pattern::new(pattern).matches(path), matches, "{pattern} {path}");
         }

@@ -70,6 +70,8 @@ enum Offered {
 
 pub(super) fn queue(url: String, names: Arc<Names>, zero: Zero, told: Arc<Told>) -> (Spans, Exporter) {
     let (records, waiting) = channel(WAITING);
+    // A fragment is never part of a request, and the crate `http` of third_party/ would send it.
+    let url = url.split('#').next().unwrap_or_default().to_owned();
     let exporter = Exporter { url, waiting, names, zero, told: Arc::clone(&told), pause: PAUSE };
     (Spans { records, told }, exporter)
 }

@@ -12,7 +12,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 const SIZE: usize = 4_000_000;
 
 /// A client by the crate h2.
-async fn client(at: SocketAddr) -> SendRequest<Bytes> {
+pub(crate) async fn client(at: SocketAddr) -> SendRequest<Bytes> {
     let socket = tokio::net::TcpStream::connect(at).await.unwrap();
     let (sender, connection) = h2::client::handshake(socket).await.unwrap();
     tokio::spawn(connection);

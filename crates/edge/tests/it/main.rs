@@ -12,5 +12,6 @@ mod proxied;
 mod serving;
 mod sockets;
 mod streaming;
+mod targets;
 mod trace;
 mod upstream;

@@ -265,5 +265,7 @@ fn plain_http_is_sent_to_https() {
             "{host}: {told}"
         );
     }
+    let told = ask(plain, "GET /a`b?<x> HTTP/1.1\r\nhost: a.test\r\n\r\n");
+    assert!(told.contains("location: https://a.test/a%60b?%3Cx%3E\r\n"), "{told}");
     assert_eq!(server.asked(), 0);
 }

@@ -7,7 +7,7 @@ use crate::near::shown;
 use crate::wrong::Wrong;
 use model::PoolId;
 use model::plan::{Guard, Known, Rate};
-use model::traffic::DenyWhat;
+use model::traffic::{DenyWhat, is_everybody};
 use std::time::Duration;
 
 /// How long a request may take until its answer begins, unless told.
@@ -49,7 +49,15 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> GuardDraft {
             .extend(whom.iter().find(|at| matches!(at.value, DenyWhat::Asn(_))).map(|at| at.place.clone()));
         whom.into_iter().map(|at| at.value).collect::<Vec<_>>()
     };
-    let deny = form.table(marks, "deny", &mut whom).unwrap_or_default();
+    let has_allow = form.has("allow");
+    let deny = form.table(marks, "deny", |form, marks| {
+        let denied = whom(form, marks);
+        if !has_allow {
+            warn_of_everybody(form, &denied, marks);
+        }
+        denied
+    });
+    let deny = deny.unwrap_or_default();
     let allow = form.table(marks, "allow", &mut whom).unwrap_or_default();
     let known = form.table(marks, "known", known).flatten();
     let urgent = form.words(marks, "urgent", route).into_iter().map(|at| at.value).collect();
@@ -73,6 +81,17 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> GuardDraft {
             deadline,
         },
         pool,
+    }
+}
+
+/// Warns of a service that answers hardly anybody: a large part of all addresses is denied, and none is allowed.
+fn warn_of_everybody(form: &Form<'_>, denied: &[DenyWhat], marks: &mut Marks) {
+    let everybody = denied.iter().find(|what| matches!(what, DenyWhat::Net(net) if is_everybody(*net)));
+    if let Some(everybody) = everybody {
+        let message =
+            format!("{everybody} is everybody, or a large part of it, and nobody is allowed in spite of it");
+        let hint = "name who may ask: allow = { addresses = [\"192.0.2.0/24\"] }";
+        marks.warn(form.key_place("addresses"), message, hint);
     }
 }
 

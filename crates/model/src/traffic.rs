@@ -70,12 +70,17 @@ pub fn plain(net: IpNet) -> IpNet {
     mapped.and_then(|(four, prefix)| IpNet::new(four.into(), prefix).ok()).unwrap_or(net)
 }
 
+/// Whether a network is everybody or a large part of it: an eighth of all addresses is no source of traffic any more.
+#[must_use]
+pub fn is_everybody(net: IpNet) -> bool {
+    net.prefix_len() < if net.addr().is_ipv4() { 4 } else { 8 }
+}
+
 /// Whom a denial of a network would hit besides those who are meant. A denial that hits any of them is asked back.
 #[must_use]
 pub fn hits(net: IpNet, plan: &Plan) -> Option<String> {
     let net = plain(net);
-    // An eighth of all addresses is no source of traffic any more, and half of them are everybody.
-    if net.prefix_len() < if net.addr().is_ipv4() { 4 } else { 8 } {
+    if is_everybody(net) {
         return Some("everybody, or a large part of it".to_owned());
     }
     let overlaps = |other: &&IpNet| net.contains(*other) || other.contains(&net);

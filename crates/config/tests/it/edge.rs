@@ -447,3 +447,23 @@ addresses = ["10.0.0.5", "192.0.2.1"]
     "#);
     assert_snapshot!(warned("[caller.b]\ntoken = \"env:X\"\n"), @r#"mainstay.toml:1:9: caller `b` has no edge to ask through (say where it listens: [edge] listen = ["127.0.0.1:8000"])"#);
 }
+
+#[test]
+fn denial_of_everybody_is_doubted_unless_somebody_is_allowed() {
+    let lines = |guard: &str| {
+        let text = format!(
+            "[edge]\nlisten = [\"127.0.0.1:80\"]\n[service.a]\nhosts = [\"a.acme.com\"]\n[service.a.guard]\npool = \"a\"\n{guard}\n[pool.a]\nservers = [\"10.0.0.1:80\"]\n"
+        );
+        warned(&text).lines().filter(|line| line.contains("everybody, or")).count()
+    };
+    for (guard, doubted) in [
+        ("deny = { addresses = [\"0.0.0.0/0\"] }", 1),
+        ("deny = { addresses = [\"192.0.2.1\", \"::/0\"] }", 1),
+        ("deny = { addresses = [\"::ffff:0.0.0.0/96\"] }", 1),
+        ("deny = { addresses = [\"128.0.0.0/1\"] }", 1),
+        ("deny = { addresses = [\"0.0.0.0/0\"] }\nallow = { addresses = [\"192.0.2.0/24\"] }", 0),
+        ("deny = { addresses = [\"192.0.2.0/24\", \"2001:db8::/32\"] }", 0),
+    ] {
+        assert_eq!(lines(guard), doubted, "{guard}");
+    }
+}

@@ -248,7 +248,57 @@ fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
                 "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n",
             ),
         ),
+        t(
+            "trailers that servers believe",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nhost: b.test\r\nX-Forwarded-For: 6.6.6.6\r\nx_real_ip: 6.6.6.6\r\nauthorization: x\r\ncookie: a=b\r\nconnection: x-sum\r\ntransfer-encoding: gzip\r\nx-sum: 1\r\n\r\n",
+            Passed(
+                "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx-sum: 1\r\n\r\n",
+            ),
+        ),
+        t(
+            "request in a trailer",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n0\r\nGET /smuggled HTTP/1.1\r\n\r\n",
+            Refused(400),
+        ),
+        // Odd lengths.
+        t(
+            "length with a blank inside",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1 2\r\n\r\nabc",
+            Refused(400),
+        ),
+        t(
+            "length with zeros",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0003\r\n\r\nabc",
+            Passed("POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\nabc"),
+        ),
+        t("empty length", "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length:\r\n\r\nabc", Refused(400)),
+        t(
+            "length with a point",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3.0\r\n\r\nabc",
+            Refused(400),
+        ),
+        t(
+            "lengths that differ in one line",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3, 4\r\n\r\nabcd",
+            Refused(400),
+        ),
         // Lines.
+        t(
+            "line feeds alone around a length",
+            "POST / HTTP/1.1\nhost: a.test\ncontent-length: 3\n\nabc",
+            Passed("POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\nabc"),
+        ),
+        t(
+            "line feeds mixed",
+            "GET / HTTP/1.1\r\nhost: a.test\nx: 1\r\n\n",
+            Passed("GET / HTTP/1.1\r\nhost: a.test\r\nx: 1\r\n\r\n"),
+        ),
+        t(
+            "chunk ended by a line feed",
+            "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n1\na\r\n0\r\n\r\n",
+            Refused(400),
+        ),
+        t("carriage return alone", "GET / HTTP/1.1\rhost: a.test\r\r", Refused(400)),
         t(
             "bare line feeds",
             "GET / HTTP/1.1\nhost: a.test\nx: 1\n\n",
@@ -262,6 +312,32 @@ fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
         t("two blanks in the first line", "GET  / HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
         t("tab in the first line", "GET\t/ HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
         t("blank in the path", "GET /a b HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        // Targets; what is raw in them is encoded, see `targets.rs`.
+        t("fragment", "GET /a#b HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("fragment behind a query", "GET /a?b#c HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("fragment in absolute form", "GET http://a.test#/x HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("tab in the path", "GET /a\tb HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("null in the path", "GET /a\0b HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("delete in the query", "GET /a?\x7f HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("carriage return in the path", "GET /a\rb HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("target that begins raw", "GET <x> HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t("query alone", "GET ?x HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
+        t(
+            "version within a raw target",
+            "GET /x<HTTP/1.1>\\ HTTP/1.1\r\nhost: a.test\r\n\r\n",
+            Passed("GET /x%3CHTTP/1.1%3E%5C HTTP/1.1\r\nhost: a.test\r\n\r\n"),
+        ),
+        t(
+            "escaped line within a raw target",
+            "GET /x%0d%0a\"%20HTTP/1.1 HTTP/1.1\r\nhost: a.test\r\n\r\n",
+            Passed("GET /x%0d%0a%22%20HTTP/1.1 HTTP/1.1\r\nhost: a.test\r\n\r\n"),
+        ),
+        t(
+            "raw absolute form",
+            "GET http://a.test/<x>?\"y HTTP/1.1\r\nhost: a.test\r\n\r\n",
+            Passed("GET /%3Cx%3E?%22y HTTP/1.1\r\nhost: a.test\r\n\r\n"),
+        ),
+        t("raw host", "GET http://a.test<x>/ HTTP/1.1\r\nhost: a.test\r\n\r\n", Refused(400)),
         t("version of the future", "GET / HTTP/1.9\r\nhost: a.test\r\n\r\n", Refused(400)),
         t("no version", "GET /\r\nhost: a.test\r\n\r\n", Refused(400)),
         t("empty lines first", "\r\n\r\nGET / HTTP/1.1\r\nhost: a.test\r\n\r\n", Passed(PLAIN)),

@@ -281,6 +281,10 @@ fn http2_connection_without_requests_is_told_to_go() {
         assert_eq!(sender.send_request(request, true).unwrap().0.await.unwrap().status(), 200);
         ended.await.unwrap().unwrap();
         drop(sender);
+        // One that never asked.
+        let socket = tokio::net::TcpStream::connect(at).await.unwrap();
+        let (_sender, connection) = h2::client::handshake::<_>(socket).await.unwrap();
+        connection.await.unwrap();
     });
 }
 

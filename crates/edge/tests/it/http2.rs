@@ -247,6 +247,30 @@ fn tunnels_count_as_connections_of_their_address() {
     });
 }
 
+#[test]
+fn denial_ends_tunnels_inside_http2() {
+    let server = websockets(|accept| accept);
+    let mut terms = crate::ground::terms(&[server], &Words::default());
+    let edge = edge::Edge::start(&terms, seal::Key::new([7; 32])).unwrap();
+    let at = door(&edge, false);
+    run(async {
+        let mut sender = begin::<Empty<Bytes>>(at).await;
+        let answer = sender.send_request(websocket("websocket")).await.unwrap();
+        let mut socket = TokioIo::new(hyper::upgrade::on(answer).await.unwrap());
+        let denial = model::Denial {
+            id: model::DenialId(7),
+            what: "127.0.0.1".parse().unwrap(),
+            service: None,
+            from: model::Time::now(),
+            until: model::time::later(model::Time::now(), PATIENCE * 6),
+            by: "ana".to_owned(),
+        };
+        terms.policy.denials.insert(denial.id, denial);
+        edge.reload(&terms).unwrap();
+        assert!(!matches!(socket.read(&mut [0; 1]).await, Ok(1..)), "closed or reset");
+    });
+}
+
 /// A frame of HTTP/2.
 fn frame(kind: u8, flags: u8, stream: u32, body: &[u8]) -> Vec<u8> {
     let mut bytes = u32::try_from(body.len()).unwrap().to_be_bytes()[1..].to_vec();

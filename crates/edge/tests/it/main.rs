@@ -7,6 +7,8 @@ mod doors;
 mod early;
 mod ground;
 mod http2;
+mod local;
+mod ordinary;
 mod pools;
 mod proxied;
 mod serving;

@@ -455,6 +455,35 @@ fn grpc_streams_without_a_head_hold_no_place_after_the_deadline() {
 }
 
 #[test]
+fn grpc_stream_without_a_deadline_may_have_its_first_message_after_the_services() {
+    let at = frames(b"", |_, socket, kind, flags, stream| {
+        if kind == HEADERS {
+            send(socket, 6, 0, 0, b"12345678");
+        }
+        // The answer begins when the client has said all that it had to say.
+        if flags & END_STREAM != 0 {
+            answer_200(socket, stream);
+        }
+    });
+    let edge = edge(&[at], &Words { guard: "deadline = \"200ms\"", ..HTTP2 });
+    let mut call = connect(door(&edge, false));
+    let head = "POST /s/M HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/grpc\r\ntransfer-encoding: chunked\r\n\r\n";
+    call.write_all(head.as_bytes()).unwrap();
+    // A message now and then, for longer than the deadline: the service's would have ended a plain request.
+    let from = std::time::Instant::now();
+    while from.elapsed() < std::time::Duration::from_millis(600) {
+        call.write_all(b"1\r\nx\r\n").unwrap();
+        call.set_read_timeout(Some(std::time::Duration::from_millis(50))).unwrap();
+        assert!(call.read(&mut [0; 1]).is_err(), "ended early");
+    }
+    call.set_read_timeout(Some(PATIENCE)).unwrap();
+    call.write_all(b"0\r\n\r\n").unwrap();
+    let mut some = [0; 4096];
+    let got = call.read(&mut some).unwrap();
+    assert!(some[..got].starts_with(b"HTTP/1.1 200"), "{}", some[..got].escape_ascii());
+}
+
+#[test]
 fn client_that_stops_sending_is_not_the_servers_failure() {
     let one = listening(|mut socket| {
         let mut some = [0; 4096];

@@ -1,6 +1,7 @@
 //! The edge as part of a running mainstay: served, traced, counted, denied, reloaded under load, and alone.
 
 mod backend;
+mod limits;
 mod visitor;
 
 use crate::house::{House, PATIENCE, until};
@@ -170,6 +171,13 @@ fn a_denial_by_command_is_in_force_at_once_and_undoes_itself() {
     }
     answered(edge, "127.0.0.9", 200);
     assert_eq!(house.command(&["deny", "address", "everybody", "--for", "1h"]).status.code(), Some(2));
+    for everybody in ["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"] {
+        assert!(
+            !house.command(&["deny", "address", everybody, "--for", "1h"]).status.success(),
+            "{everybody}"
+        );
+        answered(edge, "127.0.0.1", 200);
+    }
     let elsewhere = house.command(&["deny", "country", "EE", "--for", "1h", "--service", "nothing"]);
     assert_eq!(elsewhere.status.code(), Some(1), "{elsewhere:?}");
 }

@@ -95,11 +95,29 @@ impl House {
         self.spawn(&["run", "--only", "guard"]);
     }
 
+    /// The edge alone, begun under a soft limit of open files.
+    pub(crate) fn start_only_guard_with_files(&mut self, soft: u32) {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit -Sn {soft}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_mainstay")]);
+        self.spawn_by(shell, &["run", "--only", "guard"]);
+    }
+
+    /// What the kernel tells of its process in a file of `/proc`.
+    pub(crate) fn proc(&self, file: &str) -> String {
+        let id = self.process.as_ref().unwrap().id();
+        fs::read_to_string(format!("/proc/{id}/{file}")).unwrap()
+    }
+
     fn spawn(&mut self, args: &[&str]) {
+        self.spawn_by(Command::new(env!("CARGO_BIN_EXE_mainstay")), args);
+    }
+
+    fn spawn_by(&mut self, mut command: Command, args: &[&str]) {
         let file = |name: &str| {
             fs::File::options().create(true).append(true).open(self.folder.path().join(name)).unwrap()
         };
-        let process = Command::new(env!("CARGO_BIN_EXE_mainstay"))
+        let process = command
             .args(args)
             .arg("--plan")
             .arg(self.plan())

@@ -12,6 +12,7 @@
 //! | [`web`] | HTTP and HTTPS, both ends |
 //! | [`phone`] | a webhook that rings, and the person who answers it |
 //! | [`pace`] | a fixed rate of service |
+//! | [`pages`] | pages with many resources, as browsers load them |
 //! | [`origin`] | a server to stand behind a proxy: answers at once or at a pace, WebSockets, gRPC |
 //! | [`signin`] | a sign-in front end and its API, whose limits fight each other after a flood |
 //! | [`balancer`] | a plain round-robin balancer, to compare with |
@@ -32,6 +33,7 @@ pub mod keys;
 pub mod names;
 pub mod origin;
 pub mod pace;
+pub mod pages;
 pub mod phone;
 pub mod registry;
 pub mod resume;

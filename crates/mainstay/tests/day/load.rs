@@ -2,9 +2,9 @@
 
 use crate::driver::{Browser, Scripts};
 use crate::relay;
-use crate::server::PARTS;
 use crate::setting::{GRPC_NAME, NAME, Setting};
 use crate::tally::{Count, Kind, Proxy, Tally};
+use lab::pages::PARTS;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -113,8 +113,9 @@ async fn page(browser: &Browser, address: &str) -> Count {
     for status in statuses {
         count.status(status.as_u64().unwrap_or(0));
     }
-    for _ in statuses.len()..=PARTS {
-        count.status(0);
+    // A page that did not come asks for nothing more.
+    if count.well > 0 {
+        (statuses.len()..=PARTS).for_each(|_| count.status(0));
     }
     count.note("ms of all pages", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     count.note("pages", 1);
@@ -199,13 +200,13 @@ async fn download(day: &Day, proxy: Proxy) -> Result<(), String> {
 
 /// Eight clients with 10 requests each at a time over HTTP/2.
 async fn h2load(day: &Day, proxy: Proxy) -> Result<(), String> {
-    let line = format!("-t1 -c4 -m10 -n400 {}/part/a.svg?ms=30&bytes=2000", day.address(proxy));
+    let line = format!("-t1 -c4 -m10 -n400 {}/part/30/2000/a.svg", day.address(proxy));
     loaded(day, proxy, "h2load", 400, &line, day.setting.ports(proxy).tls).await
 }
 
 async fn h2load_h1(day: &Day, proxy: Proxy) -> Result<(), String> {
     let port = day.setting.ports(proxy).http;
-    let line = format!("--h1 -t1 -c8 -n200 http://{NAME}:{port}/part/a.svg?ms=30&bytes=2000");
+    let line = format!("--h1 -t1 -c8 -n200 http://{NAME}:{port}/part/30/2000/a.svg");
     loaded(day, proxy, "h2load --h1", 200, &line, port).await
 }
 
@@ -240,9 +241,8 @@ async fn loaded(
 /// The first thing that people try. It does not tell one status from another: what is not 2xx counts as refused.
 async fn ab(day: &Day, proxy: Proxy) -> Result<(), String> {
     let port = day.setting.ports(proxy).http;
-    let line = format!(
-        "-q -k -r -s 50 -c 24 -n 600 -H Host:{NAME} http://127.0.0.1:{port}/part/a.svg?ms=40&bytes=2000"
-    );
+    let line =
+        format!("-q -k -r -s 50 -c 24 -n 600 -H Host:{NAME} http://127.0.0.1:{port}/part/40/2000/a.svg");
     while day.goes_on() {
         let done = run("ab", &words(&line)).await?;
         let text = String::from_utf8_lossy(&done.stdout);
@@ -273,6 +273,19 @@ async fn ab(day: &Day, proxy: Proxy) -> Result<(), String> {
         sleep(Duration::from_millis(300)).await;
     }
     Ok(())
+}
+
+/// Whether a proxy serves the certificate that was written last.
+pub(crate) async fn serves_new_certificate(setting: &Setting, proxy: Proxy) -> Result<(), String> {
+    let port = setting.ports(proxy).tls;
+    let line = format!(
+        "-sS -o /dev/null -m 10 --cacert {} --pinnedpubkey {} --resolve {NAME}:{port}:127.0.0.1 https://{NAME}:{port}/health",
+        setting.path("ca.pem").display(),
+        setting.path("edge.pub").display()
+    );
+    let done = run("curl", &words(&line)).await?;
+    let why = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+    if done.status.success() { Ok(()) } else { Err(format!("{}, the new certificate: {why}", proxy.name())) }
 }
 
 async fn rpc(day: &Day, proxy: Proxy) -> Result<(), String> {

@@ -98,7 +98,7 @@ async fn an_ordinary_day() -> Result<(), String> {
     let seconds =
         std::env::var("DAY_SECS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS).max(30);
     let setting = Setting::new(python)?;
-    let mut running = setting.start().await?;
+    let mut running = setting.start().await.map_err(|why| format!("{why}\n{}", setting.logs()))?;
     let length = Duration::from_secs(seconds);
     let day = Arc::new(Day { setting, tally: Tally::default(), ends: Instant::now() + length });
     let clients = Proxy::BOTH.map(|proxy| tokio::spawn(load::all(Arc::clone(&day), proxy)));
@@ -110,6 +110,9 @@ async fn an_ordinary_day() -> Result<(), String> {
             Ok(Err(why)) => faults.push(why),
             Err(why) => faults.push(why.to_string()),
         }
+    }
+    for proxy in Proxy::BOTH {
+        faults.extend(load::serves_new_certificate(&day.setting, proxy).await.err());
     }
     if !running.mainstay.is_running() || !running.haproxy.is_running() {
         faults.push("a proxy is gone at the end of the day".to_owned());

@@ -4,8 +4,7 @@
 //! | asked for | answered |
 //! |---|---|
 //! | `/health` | 200; 503 once it has been told to end |
-//! | `/page/N` | HTML with 60 resources of 2 to 200 ms and 1 to 100 kB |
-//! | `/part/NAME?ms=M&bytes=B` | that many bytes after that time, of the type that NAME ends with |
+//! | `/page/N`, `/part/...` | a page and its 60 resources of 2 to 200 ms and 1 to 100 kB: `lab::pages` |
 //! | `/held` | HTML that holds EventSources and WebSockets open |
 //! | `/events`, `/echo` | an EventSource of numbers; a WebSocket that sends back what came |
 //! | `POST /upload` | the number of bytes that came |
@@ -16,14 +15,13 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get, post};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -32,14 +30,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// Resources of a page.
-pub(crate) const PARTS: usize = 60;
 /// From the signal to end until connections are no longer accepted: two bad answers to health checks and a bit.
 const LEAVING: Duration = Duration::from_millis(3_500);
 /// How long requests under way may take after that.
 const LAST_ANSWERS: Duration = Duration::from_secs(6);
-const PART_DELAYS_MS: [u64; 8] = [2, 5, 10, 20, 40, 80, 120, 200];
-const PART_BYTES: [usize; 6] = [1_000, 2_000, 6_000, 15_000, 40_000, 100_000];
 const FILLER: &[u8] = &[b'x'; 100_000];
 
 /// How far it is with its end.
@@ -57,8 +51,8 @@ struct Shared {
 }
 
 impl Shared {
-    async fn delay(&self, ms: u64) {
-        sleep(Duration::from_millis(ms * u64::from(self.slow.load(Ordering::Relaxed)))).await;
+    async fn delay(&self, usually: Duration) {
+        sleep(usually * self.slow.load(Ordering::Relaxed)).await;
     }
 
     fn ending(&self) -> impl Future<Output = ()> + use<> {
@@ -80,8 +74,8 @@ async fn serve(port: u16) -> std::io::Result<()> {
     let shared = Shared { slow: Arc::new(AtomicU32::new(1)), life };
     let app = Router::new()
         .route("/health", get(health))
-        .route("/page/{n}", get(async |Path(n): Path<u64>| Html(page(n))))
-        .route("/part/{name}", get(part))
+        .route("/page/{n}", get(async |Path(n): Path<u64>| Html(lab::pages::html(n))))
+        .route("/part/{*path}", get(part))
         .route("/held", get(async || Html(include_str!("held.html"))))
         .route("/events", get(events))
         .route("/echo", any(echo))
@@ -109,43 +103,12 @@ async fn health(State(shared): State<Shared>) -> StatusCode {
     if *shared.life.borrow() == Life::Serving { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-/// The page of this number: the same each time it is asked for.
-fn page(n: u64) -> String {
-    let mut random = fastrand::Rng::with_seed(n);
-    let mut html = format!("<!doctype html>\n<meta charset=\"utf-8\">\n<title>Page {n}</title>\n");
-    for part in 0..PARTS {
-        let ms = PART_DELAYS_MS[random.usize(..PART_DELAYS_MS.len())];
-        let bytes = PART_BYTES[random.usize(..PART_BYTES.len())];
-        let address = |kind| format!("/part/{n}-{part}.{kind}?ms={ms}&amp;bytes={bytes}");
-        let _ = match part % 4 {
-            0 => writeln!(html, "<link rel=\"stylesheet\" href=\"{}\">", address("css")),
-            1 => writeln!(html, "<script defer src=\"{}\"></script>", address("js")),
-            _ => writeln!(html, "<img alt=\"\" src=\"{}\">", address("svg")),
-        };
-    }
-    html
-}
-
-#[derive(Deserialize)]
-struct Part {
-    ms: u64,
-    bytes: usize,
-}
-
-async fn part(State(shared): State<Shared>, Path(name): Path<String>, Query(part): Query<Part>) -> Response {
-    shared.delay(part.ms).await;
-    let (kind, before, after) = match name.rsplit_once('.').map_or("", |(_, kind)| kind) {
-        "css" => ("text/css", "/*", "*/"),
-        "js" => ("text/javascript", "/*", "*/"),
-        _ => (
-            "image/svg+xml",
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"><!--",
-            "--></svg>",
-        ),
-    };
-    let filler = &FILLER[..part.bytes.min(FILLER.len())];
-    let body = Bytes::from([before.as_bytes(), filler, after.as_bytes()].concat());
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], body).into_response()
+/// A resource of a page, as `lab::pages` describes it.
+async fn part(State(shared): State<Shared>, uri: Uri) -> Response {
+    let Some(part) = lab::pages::part(uri.path()) else { return StatusCode::NOT_FOUND.into_response() };
+    shared.delay(part.delay).await;
+    ([(header::CONTENT_TYPE, part.media_type), (header::CACHE_CONTROL, "no-store")], part.body)
+        .into_response()
 }
 
 async fn events(State(shared): State<Shared>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
@@ -186,7 +149,7 @@ async fn upload(State(shared): State<Shared>, request: Request) -> Result<String
     while let Some(part) = body.next().await {
         bytes += part.map_err(|_| StatusCode::BAD_REQUEST)?.len();
     }
-    shared.delay(10).await;
+    shared.delay(Duration::from_millis(10)).await;
     Ok(bytes.to_string())
 }
 
@@ -204,7 +167,7 @@ async fn download(State(shared): State<Shared>, Query(wanted): Query<Download>) 
             if n == 20 {
                 return None;
             }
-            shared.delay(50).await;
+            shared.delay(Duration::from_millis(50)).await;
             Some((Ok::<_, Infallible>(Bytes::from_static(&FILLER[..piece])), n + 1))
         }
     });

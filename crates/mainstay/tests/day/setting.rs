@@ -74,12 +74,14 @@ impl Setting {
 
     /// A new certificate for the same names, where both proxies read it.
     pub(crate) fn certify(&self) -> Done {
-        let make = || -> Result<(String, String), rcgen::Error> {
+        let make = || -> Result<(String, KeyPair), rcgen::Error> {
             let key = KeyPair::generate()?;
             let params = CertificateParams::new(vec![NAME.to_owned(), GRPC_NAME.to_owned()])?;
-            Ok((params.signed_by(&key, &self.authority)?.pem(), key.serialize_pem()))
+            Ok((params.signed_by(&key, &self.authority)?.pem(), key))
         };
-        let (chain, key) = make().map_err(|why| why.to_string())?;
+        let (chain, pair) = make().map_err(|why| why.to_string())?;
+        let key = pair.serialize_pem();
+        self.replace("edge.pub", &pair.public_key_pem())?;
         self.replace("edge-and-key.pem", &format!("{chain}{key}"))?;
         self.replace("edge.key", &key)?;
         self.replace("edge.pem", &chain)
@@ -152,6 +154,14 @@ impl Setting {
         command.args(["serve", &self.grpcs[n].to_string()]);
         let grpc = Process::begin(&format!("grpc{}", n + 1), self.folder.path(), &mut command)?;
         answers(&format!("127.0.0.1:{}", self.grpcs[n])).await.map(|()| grpc)
+    }
+
+    /// What both proxies wrote, and everybody else.
+    pub(crate) fn logs(&self) -> String {
+        let files = fs::read_dir(self.folder.path()).into_iter().flatten().flatten().map(|file| file.path());
+        let logs = files.filter(|path| path.extension().is_some_and(|kind| kind == "log"));
+        logs.map(|path| format!("{}:\n{}", path.display(), fs::read_to_string(&path).unwrap_or_default()))
+            .collect()
     }
 
     /// The program of gRPC's server and client.

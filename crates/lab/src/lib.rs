@@ -18,6 +18,7 @@
 //! | [`balancer`] | a plain round-robin balancer, to compare with |
 //! | [`flood`] | visitors in numbers: an open-loop generator |
 //! | [`hold`] | connections that are held open |
+//! | [`relay`] | a line to somebody far away |
 //! | [`resume`] | whether TLS sessions are resumed |
 //! | [`visitors`] | a small steady load of visitors, known and new |
 //! | [`surge`] | all of it put together for the drill of the surge |
@@ -36,6 +37,7 @@ pub mod pace;
 pub mod pages;
 pub mod phone;
 pub mod registry;
+pub mod relay;
 pub mod resume;
 pub mod signin;
 pub mod surge;

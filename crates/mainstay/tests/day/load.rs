@@ -1,16 +1,17 @@
 //! The load of the day: a browser, curl, h2load, ab and grpcio, each the same through both proxies at the same time.
 
 use crate::driver::{Browser, Scripts};
-use crate::relay;
 use crate::setting::{GRPC_NAME, NAME, Setting};
 use crate::tally::{Count, Kind, Proxy, Tally};
 use lab::pages::PARTS;
+use lab::relay::{Line, Relay};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Output;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
@@ -31,6 +32,10 @@ pub(crate) const KINDS: [Kind; 13] = [
 ];
 
 const UPLOAD_BYTES: usize = 2_000_000;
+/// What grpcio says of a call that a proxy refused, with an answer for gRPC or one for browsers.
+const REFUSALS: [&str; 3] = ["RESOURCE_EXHAUSTED", "header with status: 429", "header with status: 503"];
+/// The line to somebody far away.
+const FAR: Line = Line { delay: Duration::from_millis(50), megabits_per_second: 100.0 };
 /// How long one run of a client's program may take.
 const RUN_MAX: Duration = Duration::from_secs(60);
 
@@ -71,7 +76,7 @@ async fn browse(day: &Day, proxy: Proxy) -> Result<(), String> {
     let switches =
         [resolve.as_str(), "--disable-background-timer-throttling", "--disable-renderer-backgrounding"];
     let browser = Browser::start_with(Scripts::Run, &switches).await;
-    browser.open(&format!("{}/held", day.address(proxy))).await;
+    hold(day, proxy, &browser).await;
     let held = browser.ask("window").await;
     let pages = browser.tell("window/new", json!({ "type": "window" })).await["handle"].clone();
     browser.tell("window", json!({ "handle": pages })).await;
@@ -94,6 +99,27 @@ async fn browse(day: &Day, proxy: Proxy) -> Result<(), String> {
     day.tally.add("EventSource", proxy, &stream(&tally["sse"]));
     day.tally.add("WebSocket", proxy, &stream(&tally["ws"]));
     Ok(())
+}
+
+/// Opens the page with the held streams, again and again until it comes.
+async fn hold(day: &Day, proxy: Proxy, browser: &Browser) {
+    let address = json!({ "url": format!("{}/held", day.address(proxy)) });
+    while day.goes_on() {
+        let opened = browser.try_tell("url", &address).await;
+        if opened.is_ok() && browser.run("return document.title").await == json!("Held all day") {
+            return;
+        }
+        let mut count = Count::default();
+        count.status(
+            browser
+                .run("return performance.getEntriesByType('navigation')[0]?.responseStatus")
+                .await
+                .as_u64()
+                .unwrap_or(0),
+        );
+        day.tally.add("page", proxy, &count);
+        sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// One page with everything in it, as the browser's own record of it says.
@@ -155,7 +181,9 @@ fn words(text: &str) -> Vec<String> {
 /// One transfer by curl after the other, through a line to somebody far away.
 async fn curl(day: &Day, proxy: Proxy, kind: &'static str, args: String, path: &str) -> Result<(), String> {
     let near = SocketAddr::from((Ipv4Addr::LOCALHOST, day.setting.ports(proxy).tls));
-    let far = relay::far(near).await.map_err(|why| why.to_string())?.port();
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|why| why.to_string())?;
+    let relay = Relay::start(listener, near, FAR).map_err(|why| why.to_string())?;
+    let far = relay.address().port();
     let ca = day.setting.path("ca.pem");
     while day.goes_on() {
         let line = format!(
@@ -311,7 +339,7 @@ async fn rpc(day: &Day, proxy: Proxy) -> Result<(), String> {
                 "well" => count.well += times,
                 code => {
                     count.note(code, times);
-                    if code.starts_with("RESOURCE_EXHAUSTED") {
+                    if REFUSALS.iter().any(|refusal| code.contains(refusal)) {
                         count.refused += times
                     } else {
                         count.failed += times

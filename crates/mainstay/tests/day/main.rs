@@ -8,7 +8,6 @@
 //! | `load` | what the clients do all day |
 //! | `events` | what happens in the course of the day |
 //! | `tally` | what came of it, and the verdict |
-//! | `relay` | a line to somebody far away |
 //!
 //! `DAY_SECS` is the length of the day (default 75), `PORTS=29000-29999` the range that ports are taken from,
 //! `DAY_KEEP=1` keeps the folder with everybody's logs.
@@ -22,7 +21,6 @@ mod driver;
 mod events;
 mod load;
 mod process;
-mod relay;
 mod server;
 mod setting;
 mod tally;

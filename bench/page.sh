@@ -27,7 +27,7 @@ def read(what, peer):
     return [line.split() for line in open(f"{folder}/{what}.{peer}")]
 def figures(peer):
     rows = read("page", peer)
-    times = sorted(float(row[0]) for row in rows if row[0] != "0.0")
+    times = sorted(float(row[0]) for row in rows if row[1] == row[2])
     broken = sum(int(row[2]) - int(row[1]) for row in rows)
     if not times:
         return None, None, broken, rows
@@ -36,7 +36,7 @@ print("# A page of 60 resources in Chromium, TLS and HTTP/2\n")
 print("$(machine). $(peer_versions), $(chromium --version 2>/dev/null | cut -d' ' -f1-2).")
 print("Resources of 2 to 200 ms and 1 to 100 kB, $loads different pages, every page through each proxy in turn; a warm connection. The proxy with one")
 print("thread pinned to core 0; origin and browser on core 1. direct: the browser at the origin, HTTP/1.1 without TLS, six connections.")
-print("Times are loadEventEnd - startTime of the Navigation Timing API. broken: resources not answered 200. Configurations: bench/peers/page/.")
+print("Times are loadEventEnd - startTime of the Navigation Timing API. broken: resources not answered 200;\nonly loads without any are timed, so a page is never quick because it is not whole. Configurations: bench/peers/page/.")
 print("Other work on the machine: load $load_before before, $(load) after.\n")
 print("| | median ms | p95 ms | median / haproxy | median / nginx | first load ms | broken |")
 print("|---|---|---|---|---|---|---|")

@@ -10,6 +10,7 @@
 //! | `tally` | what came of it, and the verdict |
 //!
 //! `DAY_SECS` is the length of the day (default 75), `PORTS=29000-29999` the range that ports are taken from,
+//! `DAY_ONLY=browser,grpc` leaves out all loads but these (browser, upload, download, h2load, ab, grpc) and
 //! `DAY_KEEP=1` keeps the folder with everybody's logs.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test with a main of its own")]
@@ -25,7 +26,7 @@ mod server;
 mod setting;
 mod tally;
 
-use load::{Day, KINDS};
+use load::Day;
 use setting::{Setting, program, python};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -98,7 +99,9 @@ async fn an_ordinary_day() -> Result<(), String> {
     let setting = Setting::new(python)?;
     let mut running = setting.start().await.map_err(|why| format!("{why}\n{}", setting.logs()))?;
     let length = Duration::from_secs(seconds);
-    let day = Arc::new(Day { setting, tally: Tally::default(), ends: Instant::now() + length });
+    let only = std::env::var("DAY_ONLY").unwrap_or_default();
+    let only = only.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let day = Arc::new(Day { setting, tally: Tally::default(), ends: Instant::now() + length, only });
     let clients = Proxy::BOTH.map(|proxy| tokio::spawn(load::all(Arc::clone(&day), proxy)));
     let happened = events::happen(&day.setting, &mut running, length).await;
     let mut faults: Vec<String> = happened.err().into_iter().collect();
@@ -116,8 +119,8 @@ async fn an_ordinary_day() -> Result<(), String> {
         faults.push("a proxy is gone at the end of the day".to_owned());
     }
     drop(running);
-    println!("{}", day.tally.table(&KINDS));
-    faults.extend(day.tally.faults(&KINDS));
+    println!("{}", day.tally.table(&day.kinds()));
+    faults.extend(day.tally.faults(&day.kinds()));
     verdict(&day.setting, &faults)
 }
 

@@ -93,6 +93,8 @@ async fn an_ordinary_day() -> Result<(), String> {
             missing.join(", ")
         ));
     }
+    // reqwest wants one even where only http is spoken.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let python = python()?;
     let seconds =
         std::env::var("DAY_SECS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS).max(30);

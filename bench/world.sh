@@ -69,6 +69,6 @@ start_peer() { # name, folder of its configuration
     esac
 }
 peer_versions() {
-    echo "$(haproxy -v | awk 'NR == 1 { print "HAProxy " $3 }'), $(nginx -v 2>&1 | sed 's/.*: //'), caddy $(caddy version | cut -d' ' -f1)"
+    echo "$(haproxy -v | awk 'NR == 1 { print "HAProxy " $3 }'), $(nginx -v 2>&1 | sed 's/.*: //')$(! command -v caddy >/dev/null || echo ", caddy $(caddy version | cut -d' ' -f1)")"
 }
 load() { cut -d' ' -f1 /proc/loadavg; }

@@ -1,4 +1,4 @@
-//! The one front door for developers' commands: `cargo xtask ci|fix|bless|tidy|sim|bench`.
+//! The one front door for developers' commands: `cargo xtask ci|fix|bless|tidy|sim|day|bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
 
 mod packages;
@@ -17,6 +17,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   tidy               the repository's own rules: who imports whom, names, sizes, forgotten files
   licences           what deny.toml allows is all there is
   sim [--seed N] [--hours H]       the engine in a world in a box
+  day [SECONDS]      a day in the life of the edge, HAProxy beside it; 300 seconds unless given
   bench [NAME]       against peers, side by side in one run; results into bench/";
 
 fn main() -> ExitCode {
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["draw"] => tidy::draw(),
         ["licences"] => licences(),
         ["sim", rest @ ..] => sim(rest),
+        ["day", rest @ ..] => day(rest),
         ["bench", rest @ ..] => bench(rest),
         _ => {
             eprintln!("{USAGE}");
@@ -88,6 +90,12 @@ fn sim(rest: &[&str]) -> Done {
 fn built(name: &str, args: &[&str]) -> Done {
     let program = run::target_folder()?.join("debug").join(name);
     run::command(&program.display().to_string(), args, &[])
+}
+
+fn day(rest: &[&str]) -> Done {
+    packages::install()?;
+    let seconds = rest.first().copied().unwrap_or("300");
+    run::command("cargo", &["test", "-p", "mainstay", "--test", "day"], &[("DAY_SECS", seconds)])
 }
 
 fn bench(rest: &[&str]) -> Done {

@@ -3,8 +3,17 @@
 use crate::run::{command, quiet};
 
 /// Each package, and a command that shows that it is there.
-const PACKAGES: [(&str, &str, &[&str]); 2] =
-    [("chromium", "chromium", &["--version"]), ("chromium-driver", "chromedriver", &["--version"])];
+const PACKAGES: [(&str, &str, &[&str]); 9] = [
+    ("apache2-utils", "ab", &["-V"]),
+    ("chromium", "chromium", &["--version"]),
+    ("chromium-driver", "chromedriver", &["--version"]),
+    ("curl", "curl", &["--version"]),
+    ("haproxy", "haproxy", &["-v"]),
+    ("nghttp2-client", "h2load", &["--version"]),
+    ("nginx-light", "nginx", &["-v"]),
+    ("python3-venv", "python3", &["-c", "import ensurepip"]),
+    ("wrk", "which", &["wrk"]),
+];
 
 /// Installs what is missing. Without root or apt it names what is missing; tests that need it say so and fail.
 pub(crate) fn install() -> Result<(), String> {

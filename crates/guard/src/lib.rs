@@ -16,6 +16,7 @@
 //! | [`origin`] | one pool: who goes where, who waits, who comes again |
 //! | [`admission`] | what is said between the edge and a pool |
 //! | `clients` | requests in flight by client and age |
+//! | `overload` | whether servers are overloaded |
 //! | `concurrency` | how many requests at once a pool is given |
 //! | `demand` | how much is asked, beside what is usual |
 //! | `proven` | how many clients at once are known to fit |
@@ -44,6 +45,7 @@ mod demand;
 pub mod facts;
 pub mod meters;
 pub mod origin;
+mod overload;
 pub mod pass;
 mod path;
 mod place;

@@ -122,15 +122,16 @@ impl Meters {
             carry_out(line, announcement, now);
             return None;
         }
-        let mut least = (u64::MAX, 0);
+        // An empty cell before one that is owned: its owner may be about to owe.
+        let mut least = (u64::MAX, true, 0);
         for (index, cell) in line.cells.iter().enumerate() {
             let word = cell.load(SeqCst);
             if word >> INSTANT_BITS == tag {
                 return Some((cell, word));
             }
-            least = least.min((debt(word, now), index));
+            least = least.min((debt(word, now), word != 0, index));
         }
-        let (owed, index) = least;
+        let (owed, _, index) = least;
         let turn = announcement.wrapping_add(1) & TURN;
         let ours = tag << INSTANT_BITS | ANNOUNCED | (index as u64) << CELL_SHIFT | turn;
         if line.announcement.compare_exchange(announcement, ours, SeqCst, SeqCst).is_ok() {

@@ -5,9 +5,10 @@ use crate::budget::Budget;
 use crate::ceiling::Ceiling;
 use crate::chance::Chance;
 use crate::clients::Clients;
-use crate::concurrency::{Concurrency, Found, Use, WINDOW};
+use crate::concurrency::{Concurrency, Use, WINDOW};
 use crate::demand::Demand;
 use crate::facts::Class;
+use crate::overload::{Overload, Seen};
 use crate::pool::Pool;
 use crate::queue::{Queue, class_of};
 use crate::share::Shares;
@@ -22,8 +23,6 @@ use std::time::Duration;
 const WAIT_MOST: Duration = Duration::from_millis(100);
 /// Who waits for longer than this is likely to leave.
 const SOON: Duration = Duration::from_secs(1);
-/// Nobody waited and nothing was slow for so long: the overload is over.
-const OVER: Duration = Duration::from_secs(2);
 /// This part of all places in use is full.
 const FULL: f64 = 0.8;
 /// Those who have waited long enough are looked for this often at most.
@@ -52,7 +51,7 @@ pub struct Origin {
     inflight: u32,
     clients: Clients,
     demand: Demand,
-    state: State,
+    overload: Overload,
     /// When servers will have ended what nobody waits for any longer; it still is work for them.
     going_on: VecDeque<Tick>,
     woken: Vec<(Ticket, Woken)>,
@@ -81,7 +80,7 @@ impl Origin {
             clients: Clients::new(chance.next()),
             demand: Demand::default(),
             chance,
-            state: State::Calm,
+            overload: Overload::Calm,
             going_on: VecDeque::new(),
             woken: Vec::new(),
             turned_away: TurnedAway::default(),
@@ -269,11 +268,11 @@ impl Origin {
 
     /// Whether it is known that servers are given more than they bear.
     fn is_overloaded(&self) -> bool {
-        matches!(self.state, State::Overload { .. }) || self.ceiling.rate().is_some()
+        self.overload.is_known() || self.ceiling.rate().is_some()
     }
 
     fn is_calm(&self) -> bool {
-        self.state == State::Calm && self.ceiling.rate().is_none()
+        self.overload.is_calm() && self.ceiling.rate().is_none()
     }
 
     /// Requests that servers are given together.
@@ -356,10 +355,8 @@ impl Origin {
         let most = self.wait_most(class);
         let served = self.drain().map_or(0.0, |drain| drain * most.as_secs_f64());
         let few = if self.shares.cut() { 0 } else { (served as usize).max(1) };
-        let is_known = match self.state {
-            State::Overload { since, .. } => since.after(most) <= tick,
-            State::Calm | State::Trial(_) => self.ceiling.rate().is_some(),
-        };
+        // Those who waited before it was known get as long from then on.
+        let is_known = self.overload.is_known_for(most, tick) || self.ceiling.rate().is_some();
         (is_known && self.queue.clients(class) > few).then_some(most)
     }
 
@@ -463,44 +460,27 @@ impl Origin {
         self.turned_away = TurnedAway::default();
     }
 
-    /// Whether servers are overloaded, by what was seen.
+    /// What is believed of the servers, by what was seen.
     fn judge(&mut self, waiting: bool, tick: Tick) {
-        let found = self.concurrency.found();
-        let goes_on = waiting || matches!(found, Some(Found::Slow | Found::TooMuch)) || self.shares.cut();
-        match self.state {
-            State::Calm => self.suspect(found, waiting, tick),
-            _ if self.concurrency.has_helped() && !matches!(self.state, State::Overload { .. }) => {
-                self.state = State::Overload { since: tick, until: tick.after(OVER) };
-            }
-            // Less did not make it quicker: the servers are slow by themselves.
-            State::Trial(_) if found == Some(Found::Well) => self.relax(tick),
-            State::Trial(until) | State::Overload { until, .. } if until <= tick && !goes_on => {
-                self.relax(tick)
-            }
-            State::Trial(_) => {}
-            State::Overload { since, .. } if goes_on => {
-                self.state = State::Overload { since, until: tick.after(OVER) };
-            }
-            State::Overload { .. } => {}
-        }
-    }
-
-    /// In the calm: slowness while more is asked than is known to fit is looked into, by giving less.
-    fn suspect(&mut self, found: Option<Found>, waiting: bool, tick: Tick) {
         let working = f64::from(self.working());
-        if waiting && working >= FULL * f64::from(self.limit()) && self.concurrency.is_slow() {
-            // So many requests of few clients that every place is taken.
-            self.concurrency.set_limit(FULL * working);
-        } else if found != Some(Found::TooMuch) {
+        let seen = Seen {
+            found: self.concurrency.found(),
+            helped: self.concurrency.has_helped(),
+            waiting,
+            cut: self.shares.cut(),
+            crammed: waiting && working >= FULL * f64::from(self.limit()) && self.concurrency.is_slow(),
+        };
+        let after = self.overload.after(seen, tick);
+        let before = std::mem::replace(&mut self.overload, after);
+        if before.is_calm() == self.overload.is_calm() {
             return;
         }
-        self.state = State::Trial(tick.after(OVER));
-        self.concurrency.working(self.working(), tick);
-    }
-
-    fn relax(&mut self, tick: Tick) {
-        self.state = State::Calm;
-        self.concurrency.relax();
+        if self.overload.is_calm() {
+            self.concurrency.relax();
+        } else if seen.crammed {
+            self.concurrency.set_limit(FULL * working);
+        }
+        // From now on the other is counted: clients, or requests.
         self.concurrency.working(self.load(tick), tick);
     }
 
@@ -602,15 +582,4 @@ impl TurnedAway {
     fn several(self) -> bool {
         self == Self::Several
     }
-}
-
-/// What is believed of the servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Nothing speaks for overload.
-    Calm,
-    /// They are slow while more is asked than is known to fit: less is given to see whether that makes them quicker. Until when at least.
-    Trial(Tick),
-    /// Less made them quicker: since when that is known, and until when it is believed.
-    Overload { since: Tick, until: Tick },
 }

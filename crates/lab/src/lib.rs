@@ -12,11 +12,13 @@
 //! | [`web`] | HTTP and HTTPS, both ends |
 //! | [`phone`] | a webhook that rings, and the person who answers it |
 //! | [`pace`] | a fixed rate of service |
+//! | [`pages`] | pages with many resources, as browsers load them |
 //! | [`origin`] | a server to stand behind a proxy: answers at once or at a pace, WebSockets, gRPC |
 //! | [`signin`] | a sign-in front end and its API, whose limits fight each other after a flood |
 //! | [`balancer`] | a plain round-robin balancer, to compare with |
 //! | [`flood`] | visitors in numbers: an open-loop generator |
 //! | [`hold`] | connections that are held open |
+//! | [`relay`] | a line to somebody far away |
 //! | [`resume`] | whether TLS sessions are resumed |
 //! | [`visitors`] | a small steady load of visitors, known and new |
 //! | [`surge`] | all of it put together for the drill of the surge |
@@ -32,8 +34,10 @@ pub mod keys;
 pub mod names;
 pub mod origin;
 pub mod pace;
+pub mod pages;
 pub mod phone;
 pub mod registry;
+pub mod relay;
 pub mod resume;
 pub mod signin;
 pub mod surge;

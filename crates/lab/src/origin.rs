@@ -4,6 +4,9 @@
 //! |---|---|
 //! | `/16k` | 16 KiB at once |
 //! | `/work...`, `/login` | at its pace; a `POST /login` that succeeds sets the cookie `sid` |
+//! | `/page/N`, `/part/...` | a page and its resources: see [`crate::pages`] |
+//! | `/upload` | two bytes when the whole body has come, up to 64 MiB |
+//! | `/bytes/N` | `N` bytes at once, up to 64 MiB |
 //! | a WebSocket | 101, then what comes in goes out again |
 //! | `application/grpc` | one message and the trailer `grpc-status: 0` |
 //! | anything else | two bytes at once |
@@ -11,12 +14,14 @@
 //! The pace is slept, not computed: an overloaded origin costs the machine next to nothing.
 
 use crate::pace::Pace;
+use crate::pages;
 use crate::tasks::{Tasks, lock, serve_each};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE, UPGRADE,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SET_COOKIE,
+    UPGRADE,
 };
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -31,12 +36,14 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 /// Connections open at once.
 const CONNECTIONS_MAX: usize = 19_000;
 /// Largest body read.
 const BODY_MAX: usize = 1024 * 1024;
+/// Largest upload read and largest answer of `/bytes/N`.
+const LARGE_MAX: usize = 64 * 1024 * 1024;
 /// How long the first bytes of a connection may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The preface of HTTP/2 begins with it (RFC 9113, 3.4); no HTTP/1.1 request does.
@@ -173,7 +180,41 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Response<Rep
     {
         return unary(request).await;
     }
+    if let Some(part) = pages::part(path) {
+        sleep(part.delay).await;
+        let mut response = text(StatusCode::OK, part.body);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(part.media_type));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return response;
+    }
+    if let Some(page) = path.strip_prefix("/page/").and_then(|n| n.parse().ok()) {
+        let mut response = text(StatusCode::OK, pages::html(page).into());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        return response;
+    }
+    if let Some(bytes) = path.strip_prefix("/bytes/").and_then(|n| n.parse::<usize>().ok()) {
+        return text(StatusCode::OK, vec![b'x'; bytes.min(LARGE_MAX)].into());
+    }
+    if path == "/upload" {
+        return upload(request).await;
+    }
     text(StatusCode::OK, Bytes::from_static(b"ok"))
+}
+
+/// Reads and drops a body. A minute at most: clients are far away where uploads are measured.
+async fn upload(request: Request<Incoming>) -> Response<Reply> {
+    let mut body = Limited::new(request.into_body(), LARGE_MAX);
+    let read = timeout(PATIENCE * 2, async {
+        while let Some(frame) = body.frame().await {
+            frame?;
+        }
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    });
+    match read.await {
+        Ok(Ok(())) => text(StatusCode::OK, Bytes::from_static(b"ok")),
+        Ok(Err(_)) => text(StatusCode::BAD_REQUEST, Bytes::new()),
+        Err(_) => text(StatusCode::REQUEST_TIMEOUT, Bytes::new()),
+    }
 }
 
 async fn work(request: Request<Incoming>, shared: &Shared) -> Response<Reply> {

@@ -1,9 +1,11 @@
-//! What benches ask of a server: floods of visitors, connections held open, TLS sessions resumed. Answers in JSON.
+//! What benches ask of a server: floods of visitors, connections held open, TLS sessions resumed, a line to
+//! somebody far away. Answers in JSON.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
 
 use clap::{Parser, ValueEnum};
 use lab::flood::{Flood, Group, Report, Settings};
 use lab::hold::{Fate, Held, Kind};
+use lab::relay::{Line, Relay};
 use lab::resume;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,6 +14,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
 #[derive(Parser)]
@@ -42,6 +46,19 @@ enum Args {
         /// How long they are held.
         #[arg(long, default_value_t = 10)]
         secs: u64,
+    },
+    /// Stands for a line to somebody far away, until it is told to end.
+    Relay {
+        /// Where to listen.
+        listen: SocketAddr,
+        /// Where what comes in goes.
+        target: SocketAddr,
+        /// A round trip.
+        #[arg(long, default_value_t = 100)]
+        rtt_ms: u64,
+        /// Megabits a second, each way.
+        #[arg(long, default_value_t = 100.0)]
+        megabits: f64,
     },
     /// Connects again and again with the session of the first time.
     Resume {
@@ -124,6 +141,12 @@ async fn run(args: Args) -> Result<String, Box<dyn Error>> {
             };
             let held = Held::open(kind, count, target, &host, &path).await?;
             serde_json::to_string(&hold(held, Duration::from_secs(secs)).await)?
+        }
+        Args::Relay { listen, target, rtt_ms, megabits } => {
+            let line = Line { delay: Duration::from_millis(rtt_ms) / 2, megabits_per_second: megabits };
+            let _relay = Relay::start(TcpListener::bind(listen).await?, target, line)?;
+            signal(SignalKind::terminate())?.recv().await;
+            String::new()
         }
         Args::Resume { target, name, ca, count } => {
             serde_json::to_string(&resume::reconnect(target, &name, &ca, count).await?)?

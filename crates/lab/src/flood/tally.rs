@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 /// Latencies kept of each group and phase.
 const LATENCIES_MAX: usize = 1_000_000;
 /// How finely the course of success is remembered.
-const GRAIN: Duration = Duration::from_millis(100);
+const GRAIN: Duration = Duration::from_millis(50);
 /// An hour of it.
-const GRAINS_MAX: usize = 36_000;
+const GRAINS_MAX: usize = 72_000;
 /// Recovered is whoever serves well for so long.
-const STEADY: usize = 10;
+const STEADY: usize = 20;
 
 /// How a visit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,9 @@ pub(super) struct Tally {
     groups: Vec<(String, bool)>,
     start: Instant,
     phases: Vec<Phase>,
-    /// Per grain since the start: visits that began then, and how many of them became good.
-    course: Vec<Vec<[u32; 2]>>,
+    /// Per group and grain since the start: visits that were due then, how many of them became good, and how many became good
+    /// in it, whenever they were due.
+    course: Vec<Vec<[u32; 3]>>,
     /// Visitors of each group that hold a cookie by now.
     pub(super) introduced: Vec<u32>,
 }
@@ -138,6 +139,7 @@ impl Tally {
         }
         if end == End::Good {
             self.mark(group, due, 1);
+            self.mark(group, Instant::now(), 2);
         }
     }
 
@@ -145,7 +147,7 @@ impl Tally {
         let grain = grain(due.saturating_duration_since(self.start)).min(GRAINS_MAX - 1);
         let Some(course) = self.course.get_mut(group) else { return };
         if course.len() <= grain {
-            course.resize(grain + 1, [0; 2]);
+            course.resize(grain + 1, [0; 3]);
         }
         if let Some(marks) = course.get_mut(grain) {
             marks[what] += 1;
@@ -170,7 +172,12 @@ impl Tally {
                 groups: groups.map(|(counts, (name, known))| counts.report(name, *known, secs)).collect(),
             }
         });
-        Report { phases: phases.collect(), introduced: self.introduced.clone(), course: self.course.clone() }
+        Report {
+            phases: phases.collect(),
+            introduced: self.introduced.clone(),
+            slot_ms: GRAIN.as_secs_f64() * 1e3,
+            course: self.course.clone(),
+        }
     }
 }
 
@@ -224,9 +231,11 @@ pub struct Report {
     pub phases: Vec<PhaseReport>,
     /// Visitors of each group that hold a cookie by now.
     pub introduced: Vec<u32>,
-    /// Per group and tenth of a second: visits that were due then, and how many of them became good.
-    #[serde(skip)]
-    course: Vec<Vec<[u32; 2]>>,
+    /// Length of a slot of the course.
+    pub slot_ms: f64,
+    /// Per group and slot since the generator's start: visits that were due then, how many of them became good, and how many
+    /// became good in it, whenever they were due.
+    pub course: Vec<Vec<[u32; 3]>>,
 }
 
 /// One phase.
@@ -310,7 +319,7 @@ impl Report {
         let last = ((phase.begun_secs + phase.secs) / GRAIN.as_secs_f64()) as usize;
         let at = |grain: usize| {
             let marks = self.course.iter().filter_map(|course| course.get(grain));
-            marks.fold([0, 0], |sum, marks| [sum[0] + marks[0], sum[1] + marks[1]])
+            marks.fold([0, 0], |sum: [u32; 2], marks| [sum[0] + marks[0], sum[1] + marks[1]])
         };
         (first..last.saturating_sub(STEADY)).find_map(|begin| {
             let [asked, good] = (begin..begin + STEADY)

@@ -437,7 +437,7 @@ fn an_edge_that_cannot_listen_says_why_and_nothing_starts() {
     for args in [vec!["run"], vec!["run", "--only", "guard"]] {
         let began = Instant::now();
         let output = house.command(&args);
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(2));
         let why = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(why.contains(&taken.local_addr().unwrap().to_string()), "{why}");
         assert!(began.elapsed() < PATIENCE);

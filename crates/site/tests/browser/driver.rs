@@ -51,6 +51,11 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) async fn start(scripts: Scripts) -> Self {
+        Self::start_with(scripts, &[]).await
+    }
+
+    /// The same with further switches of the browser's command line. Certificates of unknown authorities are accepted.
+    pub(crate) async fn start_with(scripts: Scripts, switches: &[&str]) -> Self {
         // Only http is spoken here, but the client asks for a provider when it is built.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
@@ -73,9 +78,11 @@ impl Browser {
             "--hide-scrollbars",
             "--window-size=1200,900",
         ]);
+        args.extend(switches);
         let taken = if scripts == Scripts::Off { 2 } else { 1 };
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
+            "acceptInsecureCerts": true,
             "goog:chromeOptions": {
                 "args": args,
                 "prefs": { "profile.managed_default_content_settings.javascript": taken },

@@ -32,8 +32,8 @@ async fn machines_deny_and_lift() {
     assert_eq!(post(&stand, "/api/v1/denials/denial-3/lift", &json!({ "by": "bo" })).await.0, 200);
     insta::assert_snapshot!(stand.heard().join("\n"), @r#"
     Deny { what: Country("EE"), service: None, lasting: 7200s, by: "ana", everybody: false }
-    Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 60s, by: "ana" }
-    Deny { what: Net(192.0.2.0/24), service: None, lasting: 1s, by: "ana" }
+    Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 60s, by: "ana", everybody: false }
+    Deny { what: Net(192.0.2.0/24), service: None, lasting: 1s, by: "ana", everybody: false }
     Lift { denial: DenialId(3), by: "bo" }
     "#);
 }

@@ -1,0 +1,109 @@
+//! Whether servers are overloaded: believed only when they were slow while more was asked than fits, and less made them quicker.
+//!
+//! ```text
+//! calm --slow, and more is asked than is known to fit--> trial --quicker with less--> overload --nobody waits for two seconds--> calm
+//!                                                        trial --no quicker with less: slow by themselves--> calm
+//! ```
+//!
+//! Nobody is refused in the calm and on trial: who exceeds the limit waits, up to the request's deadline.
+
+use crate::concurrency::Found;
+use crate::tick::Tick;
+use std::time::Duration;
+
+/// Nobody waited and nothing was slow for so long: it is over.
+const OVER: Duration = Duration::from_secs(2);
+
+/// What is believed of the servers of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Overload {
+    /// Nothing speaks for overload.
+    #[default]
+    Calm,
+    /// Less is given to see whether that makes servers quicker; until when at least.
+    Trial(Tick),
+    /// Less made them quicker: since when that is known, and until when it is believed.
+    Known { since: Tick, until: Tick },
+}
+
+/// What a window told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// Of how long answers took.
+    pub(crate) found: Option<Found>,
+    /// Whether less made them quicker.
+    pub(crate) helped: bool,
+    /// Whether somebody waits.
+    pub(crate) waiting: bool,
+    /// Whether some clients are not let through.
+    pub(crate) cut: bool,
+    /// Whether few clients have every place, while answers are slow.
+    pub(crate) crammed: bool,
+}
+
+impl Overload {
+    pub(crate) fn is_calm(self) -> bool {
+        self == Self::Calm
+    }
+
+    pub(crate) fn is_known(self) -> bool {
+        matches!(self, Self::Known { .. })
+    }
+
+    /// Whether it has been known for so long.
+    pub(crate) fn is_known_for(self, span: Duration, now: Tick) -> bool {
+        matches!(self, Self::Known { since, .. } if since.after(span) <= now)
+    }
+
+    /// What is believed after a window.
+    pub(crate) fn after(self, seen: Seen, now: Tick) -> Self {
+        let slow = matches!(seen.found, Some(Found::Slow | Found::TooMuch));
+        let goes_on = seen.waiting || slow || seen.cut;
+        let later = now.after(OVER);
+        match self {
+            Self::Calm if seen.crammed || seen.found == Some(Found::TooMuch) => Self::Trial(later),
+            Self::Calm => Self::Calm,
+            Self::Trial(_) if seen.helped => Self::Known { since: now, until: later },
+            // Less did not make them quicker: they are slow by themselves.
+            Self::Trial(_) if seen.found == Some(Found::Well) => Self::Calm,
+            Self::Known { since, .. } if goes_on => Self::Known { since, until: later },
+            Self::Trial(until) | Self::Known { until, .. } if until <= now && !goes_on => Self::Calm,
+            Self::Trial(_) | Self::Known { .. } => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overload_is_believed_when_less_helped() {
+        let quiet =
+            Seen { found: Some(Found::Well), helped: false, waiting: false, cut: false, crammed: false };
+        let too_much = Seen { found: Some(Found::TooMuch), ..quiet };
+        let (now, over) = (Tick(1_000_000), Tick(3_000_000));
+        let trial = Overload::Trial(over);
+        let known = Overload::Known { since: now, until: over };
+        let table = [
+            (Overload::Calm, quiet, now, Overload::Calm),
+            (Overload::Calm, Seen { found: Some(Found::Slow), waiting: true, ..quiet }, now, Overload::Calm),
+            (Overload::Calm, too_much, now, trial),
+            (Overload::Calm, Seen { crammed: true, ..quiet }, now, trial),
+            (trial, Seen { helped: true, ..quiet }, now, known),
+            (trial, quiet, now, Overload::Calm),
+            (trial, Seen { found: None, waiting: true, ..quiet }, Tick(9_000_000), trial),
+            (known, quiet, now, known),
+            (known, quiet, over, Overload::Calm),
+            (
+                known,
+                Seen { cut: true, ..quiet },
+                over,
+                Overload::Known { since: now, until: Tick(5_000_000) },
+            ),
+        ];
+        for (before, seen, at, after) in table {
+            assert_eq!(before.after(seen, at), after, "{before:?} {seen:?}");
+        }
+    }
+}

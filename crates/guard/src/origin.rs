@@ -341,6 +341,12 @@ impl Origin {
         self.queue.len() == 0 && self.ceiling.rate().is_none() && 2 * self.working() < self.limit()
     }
 
+    /// Whether so much is free that a place may be held for nothing.
+    #[must_use]
+    pub fn has_plenty(&self, tick: Tick) -> bool {
+        self.is_idle() && (!self.is_calm() || 2 * self.load(tick) < self.concurrency.limit())
+    }
+
     fn overloaded(&self) -> bool {
         if self.is_calm() {
             return self.working() >= self.limit();

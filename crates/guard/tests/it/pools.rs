@@ -531,6 +531,18 @@ fn a_yielded_permit_holds_no_place_and_still_tells_what_came_of_it() {
 }
 
 #[test]
+fn there_is_plenty_until_half_of_the_places_are_taken() {
+    let mut asked = Asked::new(&pool(&[&at(1).to_string()], 4));
+    assert!(asked.origin.has_plenty(Tick(asked.now)));
+    let first = asked.go().unwrap();
+    assert!(asked.origin.has_plenty(Tick(asked.now)));
+    let second = asked.go().unwrap();
+    assert!(!asked.origin.has_plenty(Tick(asked.now)));
+    asked.answer(first, 3, 200);
+    asked.answer(second, 3, 200);
+}
+
+#[test]
 fn a_yielded_request_may_be_asked_again_elsewhere() {
     let mut asked = Asked::new(&servers(2));
     asked.well(100);

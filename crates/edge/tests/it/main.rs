@@ -7,6 +7,7 @@ mod doors;
 mod early;
 mod ground;
 mod http2;
+mod places;
 mod pools;
 mod proxied;
 mod serving;

@@ -1,6 +1,6 @@
 //! A pool as all threads share it: guard's origin behind a lock, and those that wait for it.
 
-use crate::uploads::{Slot, Uploads};
+use crate::uploads::{Slot, Uploads, YIELD_TICKS};
 use guard::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
 use http::uri::Authority;
 use model::PoolId;
@@ -234,7 +234,8 @@ impl Held {
         self.give_back(tick, Outcome::Unsent);
     }
 
-    /// Its client is waited for: the place is free for others, and what comes of it is still told. Where many such uploads are under
+    /// Its client is waited for: the place is free for others, and what comes of it is still told. It keeps it for a second while
+    /// nobody needs it. Where many such uploads are under
     /// way already it stays as it is while nobody needs the place. False where somebody does and this one, of which so much came in
     /// so many ticks, is the one to end.
     pub(crate) fn yields(&mut self, tick: Tick, came: u64, ticks: u32) -> bool {
@@ -246,7 +247,7 @@ impl Held {
             (desk.origin.places(), desk.origin.has_plenty(tick))
         };
         let limit = Uploads::limit(places);
-        if has_plenty && self.pool.uploads.count() >= limit {
+        if has_plenty && (ticks < YIELD_TICKS || self.pool.uploads.count() >= limit) {
             return true;
         }
         let Some(mut permit) = self.permit.take() else { return true };

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Ticks after which a request whose client is waited for gives its place back.
 pub(crate) const YIELD_TICKS: u32 = 10;
+/// The same where half of the places are taken, or somebody waits for one.
+pub(crate) const HASTY_TICKS: u32 = 2;
 /// Bytes a second that a body must have, as Apache's mod_reqtimeout has it.
 const LEAST_RATE: u64 = 500;
 /// Ticks over which the rate is taken, at least: a mobile client pauses.

@@ -5,11 +5,13 @@ use super::h2::Call;
 use super::relay::{Ask, Turn};
 use super::trouble::Trouble;
 use crate::thread::Thread;
-use crate::uploads::{Pace, YIELD_TICKS};
+use crate::uploads::{HASTY_TICKS, Pace, YIELD_TICKS};
 
 /// The body of a request while an answer is waited for.
 pub(super) struct Sending {
     since: u32,
+    /// When it was last asked whether the place is to be given back: once a tick.
+    asked: u32,
     /// Bytes that had come before.
     before: u64,
     pace: Pace,
@@ -17,7 +19,7 @@ pub(super) struct Sending {
 
 impl Sending {
     pub(super) fn new(came: u64, now: u32, wait: u32) -> Self {
-        Self { since: now, before: came, pace: Pace::new(now, came, wait) }
+        Self { since: now, asked: now, before: came, pace: Pace::new(now, came, wait) }
     }
 
     /// Looks at what has come. False when the request is to end: its body is too slow, or too many others are faster.
@@ -32,7 +34,10 @@ impl Sending {
             upload.note(came, took);
             return !upload.is_ended();
         }
-        !starved || took < YIELD_TICKS || held.yields(thread.tick(), came, took)
+        if !starved || took < HASTY_TICKS || std::mem::replace(&mut self.asked, now) == now {
+            return true;
+        }
+        held.yields(thread.tick(), came, took)
     }
 }
 
@@ -62,7 +67,8 @@ impl Ask<'_> {
             return Ok(u32::MAX);
         }
         if some.look(turn, self.thread, came, body.starved()) {
-            return Ok(ticks.now() + YIELD_TICKS);
+            let rests = turn.held.borrow().upload().is_some();
+            return Ok(ticks.now() + if rests { YIELD_TICKS } else { HASTY_TICKS });
         }
         Err(Trouble::Slow)
     }

@@ -1,4 +1,4 @@
-//! A bound of bytes for the whole process, taken and given back by those who hold them.
+//! A bound of bytes for the whole process, counted by those who hold them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,15 +15,14 @@ impl Budget {
         Arc::new(Self { most, taken: AtomicUsize::new(0) })
     }
 
-    /// A share of nothing yet, which grows by [`Share::grow`]; for each who holds bytes one.
-    pub(crate) fn share(self: &Arc<Self>) -> Share {
-        Share { budget: Arc::clone(self), bytes: 0 }
+    /// Whether nothing is left: then nothing more is read that need not be held.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) >= self.most
     }
 
-    /// A share of so many bytes, where they are there.
-    pub(crate) fn try_take(self: &Arc<Self>, bytes: usize) -> Option<Share> {
-        let mut share = self.share();
-        share.grow(bytes).then_some(share)
+    /// A share of nothing yet, which follows by [`Share::hold`]; for each who holds bytes one.
+    pub(crate) fn share(self: &Arc<Self>) -> Share {
+        Share { budget: Arc::clone(self), bytes: 0 }
     }
 }
 
@@ -35,28 +34,22 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// Takes so many more. False where they are not there; the share stays as it was.
-    #[must_use]
-    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
-        let fits = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= self.budget.most);
-        let grown = self.budget.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
-        if grown {
-            self.bytes += bytes;
+    /// Counts so many bytes from now on. They are held already: the last one may exceed the budget, and whoever comes next finds
+    /// it spent. Whether that is more than before.
+    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        if bytes > before {
+            self.budget.taken.fetch_add(bytes - before, Ordering::Relaxed);
+        } else if bytes < before {
+            self.budget.taken.fetch_sub(before - bytes, Ordering::Relaxed);
         }
-        grown
-    }
-
-    /// Gives so many back before the rest.
-    pub(crate) fn give(&mut self, bytes: usize) {
-        let bytes = bytes.min(self.bytes);
-        self.bytes -= bytes;
-        self.budget.taken.fetch_sub(bytes, Ordering::Relaxed);
+        bytes > before
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.give(self.bytes);
+        self.hold(0);
     }
 }
 
@@ -65,31 +58,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_given_back_and_never_more_are_held() {
+    fn bytes_are_counted_and_given_back() {
         let budget = Budget::new(100);
-        let mut first = budget.try_take(60).unwrap();
-        assert!(budget.try_take(41).is_none());
-        let mut second = budget.share();
-        assert!(second.grow(30) && !second.grow(11) && second.grow(10));
-        assert!(!first.grow(usize::MAX) && !first.grow(1));
-        first.give(20);
-        first.give(100);
-        assert!(second.grow(60));
+        let (mut first, mut second) = (budget.share(), budget.share());
+        first.hold(60);
+        second.hold(39);
+        assert!(!budget.is_spent());
+        second.hold(40);
+        assert!(budget.is_spent());
+        first.hold(10);
+        assert!(!budget.is_spent());
+        first.hold(200);
         drop(second);
+        assert!(budget.is_spent());
         drop(first);
         assert_eq!(budget.taken.load(Ordering::Relaxed), 0);
-        assert!(budget.try_take(100).is_some());
     }
 
     #[test]
-    fn threads_together_hold_no_more_than_the_budget() {
+    fn threads_that_look_first_exceed_it_by_one_part_each_at_most() {
         let budget = Budget::new(1_000);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    for bytes in (1..500).cycle().take(20_000) {
-                        let _share = budget.try_take(bytes);
-                        assert!(budget.taken.load(Ordering::Relaxed) <= 1_000);
+                    let mut shares = Vec::new();
+                    for bytes in (1..100).cycle().take(20_000) {
+                        if budget.is_spent() {
+                            shares.clear();
+                            continue;
+                        }
+                        let mut share = budget.share();
+                        share.hold(bytes);
+                        shares.push(share);
+                        assert!(budget.taken.load(Ordering::Relaxed) < 1_000 + 4 * 100);
                     }
                 });
             }

@@ -1,10 +1,13 @@
 //! A request's body on its way to a server: what was read of it before one was chosen, then the rest.
 //!
 //! A server's place is not held while a visitor sends slowly: twenty of them would hold a whole pool. So a body is read, up to
-//! [`BEFORE_BYTES`], before its request asks for a place; only longer ones stream while they hold one.
+//! [`BEFORE_BYTES`], before its request asks for a place; only longer ones stream while they hold one. All bodies together have a
+//! budget for that: when it is spent, nothing is read before, and nobody is refused for it.
 
+use crate::budget::Share;
 use crate::inbound::{Broken, Inbound};
 use crate::thread::Thread;
+use crate::uploads::Pace;
 use crate::upstream::trouble::Trouble;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -21,6 +24,9 @@ const BEFORE_BYTES: u64 = 64 * 1024;
 /// Ticks for which a body of unknown length is read before: longer, and it may be one that waits for the answer to go on.
 const BEFORE_TICKS: u32 = 10;
 
+/// What is less is not counted in the budget of all bodies: most come with their heads, and are gone at once.
+const UNCOUNTED_BYTES: usize = 8 * 1024;
+
 /// A request's body.
 pub(crate) struct Content {
     /// What was read of it: its first part, which most often is all, and those after it.
@@ -28,19 +34,49 @@ pub(crate) struct Content {
     before: VecDeque<Bytes>,
     /// Bytes in both.
     held: u64,
+    /// Bytes that have come.
+    came: u64,
+    /// What is counted of it in the budget of all bodies.
+    share: Option<Share>,
+    thread: Rc<Thread>,
     trailers: Option<HeaderMap>,
     /// `None` when all of it was read.
     rest: Option<Inbound>,
 }
 
 impl Content {
-    pub(crate) fn new(body: Inbound) -> Self {
-        Self { first: None, before: VecDeque::new(), held: 0, trailers: None, rest: Some(body) }
+    pub(crate) fn new(body: Inbound, thread: &Rc<Thread>) -> Self {
+        Self {
+            first: None,
+            before: VecDeque::new(),
+            held: 0,
+            came: 0,
+            share: None,
+            thread: Rc::clone(thread),
+            trailers: None,
+            rest: Some(body),
+        }
+    }
+
+    /// Counts what is held of it, and `besides` what was sent and is kept. False where that has become more though all bodies
+    /// together hold enough.
+    pub(crate) fn count(&mut self, besides: usize) -> bool {
+        let bytes = usize::try_from(self.held).unwrap_or(usize::MAX).saturating_add(besides);
+        if bytes <= UNCOUNTED_BYTES && self.share.is_none() {
+            return true;
+        }
+        let bodies = &self.thread.shared.bodies;
+        !self.share.get_or_insert_with(|| bodies.share()).hold(bytes) || !bodies.is_spent()
     }
 
     /// Calls for a `100 Continue` when the body is first asked for (see [`Inbound::expected`]).
     pub(crate) fn expected(&mut self) -> Option<Rc<Cell<bool>>> {
         self.rest.as_mut()?.expected()
+    }
+
+    /// Bytes that have come of it.
+    pub(crate) fn came(&self) -> u64 {
+        self.came
     }
 
     /// Takes what has already come of what comes before a server is chosen. Ready when that is enough: most often a short body
@@ -50,6 +86,11 @@ impl Content {
     /// [`Trouble::TooLarge`], or [`Trouble::Visitor`] when the visitor breaks off.
     pub(crate) fn poll_before(&mut self, cx: &mut Context<'_>, room: u64) -> Poll<Result<(), Trouble>> {
         loop {
+            self.count(0);
+            if self.thread.shared.bodies.is_spent() {
+                // It streams.
+                return Poll::Ready(Ok(()));
+            }
             match self.read(cx) {
                 Poll::Ready(true) if self.held > room => return Poll::Ready(Err(Trouble::TooLarge)),
                 Poll::Ready(true) if self.held >= BEFORE_BYTES => return Poll::Ready(Ok(())),
@@ -66,17 +107,13 @@ impl Content {
     ///
     /// # Errors
     /// Those of [`Content::poll_before`], and [`Trouble::Slow`].
-    pub(crate) async fn read_before(
-        &mut self,
-        thread: &Rc<Thread>,
-        wait: u32,
-        room: u64,
-    ) -> Result<(), Trouble> {
+    pub(crate) async fn read_before(&mut self, wait: u32, room: u64) -> Result<(), Trouble> {
         let told = self.rest.as_ref().is_some_and(|rest| rest.exact().is_some());
         let span = if told { wait } else { BEFORE_TICKS };
-        let ticks = &thread.ticks;
+        let ticks = Rc::clone(&self.thread.ticks);
         let alarm = ticks.alarm();
         let mut due = ticks.now() + span;
+        let mut pace = Pace::new(ticks.now(), self.came, wait);
         poll_fn(|cx| {
             let held = self.held;
             let polled = self.poll_before(cx, room);
@@ -85,6 +122,10 @@ impl Content {
             }
             if told && self.held > held {
                 due = ticks.now() + span;
+            }
+            // Without that a body would take hours that comes byte by byte.
+            if pace.is_too_slow(ticks.now(), self.came, true) {
+                return Poll::Ready(Err(Trouble::Slow));
             }
             if ticks.now() < due {
                 alarm.set(due, cx);
@@ -104,6 +145,7 @@ impl Content {
                 match frame.into_data() {
                     Ok(data) => {
                         self.held += data.len() as u64;
+                        self.came += data.len() as u64;
                         if self.first.is_none() && self.before.is_empty() {
                             self.first = Some(data).filter(|data| !data.is_empty());
                         } else if !data.is_empty() {
@@ -142,10 +184,12 @@ impl Body for Content {
         if let Some(trailers) = this.trailers.take() {
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
-        match &mut this.rest {
-            Some(rest) => rest.poll_frame(cx),
-            None => Poll::Ready(None),
+        let Some(rest) = &mut this.rest else { return Poll::Ready(None) };
+        let polled = rest.poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            this.came += frame.data_ref().map_or(0, |data| data.len() as u64);
         }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -27,7 +27,6 @@
 
 mod accept;
 mod body;
-#[allow(dead_code, reason = "bodies are to be counted where they are read")]
 mod budget;
 mod connections;
 mod content;
@@ -56,6 +55,7 @@ mod thread;
 mod ticks;
 mod tls;
 mod tunnel;
+mod uploads;
 mod upstream;
 mod view;
 

@@ -1,5 +1,6 @@
 //! A pool as all threads share it: guard's origin behind a lock, and those that wait for it.
 
+use crate::uploads::{Slot, Uploads, YIELD_TICKS};
 use guard::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
 use http::uri::Authority;
 use model::PoolId;
@@ -21,6 +22,8 @@ pub(crate) struct Pool {
     pub(crate) tls: Result<Option<Tls>, String>,
     /// Whether its servers are overloaded.
     pub(crate) crowded: AtomicBool,
+    /// Uploads that hold no place.
+    uploads: Arc<Uploads>,
     zero: Instant,
     desk: Mutex<Desk>,
 }
@@ -52,6 +55,7 @@ impl Pool {
             protocol: plan.protocol,
             tls,
             crowded: AtomicBool::new(false),
+            uploads: Arc::default(),
             zero,
             desk: Mutex::new(Desk { origin, waiting: BTreeMap::new() }),
         })
@@ -139,7 +143,7 @@ impl Pool {
     }
 
     pub(crate) fn hold(self: &Arc<Self>, permit: Permit) -> Held {
-        Held { pool: Arc::clone(self), permit: Some(permit) }
+        Held { pool: Arc::clone(self), permit: Some(permit), upload: None }
     }
 }
 
@@ -211,6 +215,8 @@ impl Drop for Waiting<'_> {
 pub(crate) struct Held {
     pool: Arc<Pool>,
     permit: Option<Permit>,
+    /// What it has instead of a place while its client sends slowly.
+    upload: Option<Slot>,
 }
 
 impl Held {
@@ -226,6 +232,39 @@ impl Held {
     /// Gives the place back while the answer is still waited for; nothing is counted then, nor later.
     pub(crate) fn release(&mut self, tick: Tick) {
         self.give_back(tick, Outcome::Unsent);
+    }
+
+    /// Its client is waited for: the place is free for others, and what comes of it is still told. It keeps it for a second while
+    /// nobody needs it. Where many such uploads are under
+    /// way already it stays as it is while nobody needs the place. False where somebody does and this one, of which so much came in
+    /// so many ticks, is the one to end.
+    pub(crate) fn yields(&mut self, tick: Tick, came: u64, ticks: u32) -> bool {
+        if self.upload.is_some() {
+            return true;
+        }
+        let (places, has_plenty) = {
+            let desk = self.pool.lock();
+            (desk.origin.places(), desk.origin.has_plenty(tick))
+        };
+        let limit = Uploads::limit(places);
+        if has_plenty && (ticks < YIELD_TICKS || self.pool.uploads.count() >= limit) {
+            return true;
+        }
+        let Some(mut permit) = self.permit.take() else { return true };
+        self.upload = self.pool.uploads.enter(limit, permit.visitor(), came, ticks);
+        self.pool.ask_at(tick, |origin, tick| origin.yields(tick, &mut permit));
+        self.permit = Some(permit);
+        self.upload.is_some()
+    }
+
+    /// The upload that holds no place.
+    pub(crate) fn upload(&self) -> Option<&Slot> {
+        self.upload.as_ref()
+    }
+
+    /// Whether it holds no place any more.
+    pub(crate) fn yielded(&self) -> bool {
+        self.permit.as_ref().is_none_or(Permit::yielded)
     }
 
     /// It failed and may be repeated: whether at another server.

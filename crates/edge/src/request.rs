@@ -21,7 +21,7 @@ use crate::thread::{Homes, Near, Thread};
 use crate::ticks::ticks;
 use crate::tunnel;
 use crate::upstream::h1::codec::Framing;
-use crate::upstream::relay::{Ask, Got, Grpc};
+use crate::upstream::relay::{Ask, Got, Grpc, Turn};
 use crate::upstream::replay::Replay;
 use crate::upstream::trouble::Trouble;
 use guard::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Tick, Who};
@@ -31,7 +31,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use model::plan::{EdgeLimits, Protocol};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
@@ -224,7 +224,7 @@ fn begin(
         return Err(visit.malformed(refuse::TUNNELS, open, busy));
     }
     let tunnel = place.flatten().and_then(|place| Some((body.take()?, place)));
-    let content = body.take().filter(|_| !is_empty && !upgrades).map(Content::new);
+    let content = body.take().filter(|_| !is_empty && !upgrades).map(|body| Content::new(body, thread));
     let (form, route) = (visit.form, route.index);
     Ok(Box::new(Begun {
         near,
@@ -376,7 +376,7 @@ async fn read_before(
     match poll_fn(|cx| Poll::Ready(content.poll_before(cx, limits.body_bytes))).await {
         Poll::Ready(read) => read.map(|()| tick),
         Poll::Pending => {
-            let read = content.read_before(thread, ticks(limits.body_wait), limits.body_bytes);
+            let read = content.read_before(ticks(limits.body_wait), limits.body_bytes);
             Box::pin(read).await.map(|()| thread.tick())
         }
     }
@@ -493,31 +493,38 @@ fn tells_length(method: &Method) -> bool {
 struct Relayed {
     got: Got,
     held: Held,
-    /// When it was asked.
-    from: Tick,
+    /// Since when the answer was waited for; `None` where the server waited for the body instead.
+    from: Option<Tick>,
 }
 
 /// Asks servers until one answers or guard says that it is enough.
 async fn relay(
     ask: &Ask<'_>,
     homes: &Homes,
-    (mut held, mut from): (Held, Tick),
+    (held, mut from): (Held, Tick),
     mut body: Option<Replay>,
     open: &mut Open,
 ) -> Result<Relayed, Trouble> {
     let mut attempts = 0;
+    let mut held = RefCell::new(held);
     loop {
-        let Some(at) = held.server() else { return Err(Trouble::Closed) };
+        let Some(at) = held.get_mut().server() else { return Err(Trouble::Closed) };
         open.server = Some(at);
         let home = homes.of(at, &ask.thread.ticks);
         attempts += 1;
-        let asked = ask.at(&homes.pool, &home, (at, from), body, open);
+        let turn = Turn { at, from, held: &held, sent: Cell::new(None) };
+        let asked = ask.at(&homes.pool, &home, &turn, body, open);
         let answered = match ask.grpc {
             None => asked.await,
-            Some(grpc) => Box::pin(yielding(asked, &mut held, grpc.yields, ask.thread)).await,
+            Some(grpc) => Box::pin(yielding(asked, &held, grpc.yields, ask.thread)).await,
         };
         let miss = match answered {
-            Ok(got) => return Ok(Relayed { got, held, from }),
+            Ok(got) => {
+                // What a body takes is its client's time.
+                let sent = turn.sent.get();
+                let held = held.into_inner();
+                return Ok(Relayed { got, from: sent.or((!held.yielded()).then_some(from)), held });
+            }
             Err(miss) => miss,
         };
         let repeatable = miss.trouble.elsewhere()
@@ -531,15 +538,15 @@ async fn relay(
         let rest = match miss.body {
             Ok(rest) if repeatable => rest,
             _ => {
-                held.done(ask.thread.tick(), outcome);
+                held.into_inner().done(ask.thread.tick(), outcome);
                 return Err(miss.trouble);
             }
         };
-        match held.retry(outcome) {
+        match held.into_inner().retry(outcome) {
             Some(next) => {
                 from = ask.thread.tick();
                 open.retry(at, miss.trouble.failure(), from.0);
-                held = next;
+                held = RefCell::new(next);
                 body = rest;
             }
             None => return Err(miss.trouble),
@@ -549,13 +556,13 @@ async fn relay(
 
 /// Waits for the answer to a gRPC call, from the tick `due` on without a place in the pool: a stream may have its first message
 /// after hours, and its time is no measure of its server.
-async fn yielding<T>(asked: impl Future<Output = T>, held: &mut Held, due: u32, thread: &Thread) -> T {
+async fn yielding<T>(asked: impl Future<Output = T>, held: &RefCell<Held>, due: u32, thread: &Thread) -> T {
     let (mut asked, alarm) = (std::pin::pin!(asked), thread.ticks.alarm());
     poll_fn(|cx| {
         let polled = asked.as_mut().poll(cx);
-        if polled.is_pending() && held.server().is_some() {
+        if polled.is_pending() && held.borrow().server().is_some() {
             if thread.ticks.now() >= due {
-                held.release(thread.tick());
+                held.borrow_mut().release(thread.tick());
             } else {
                 alarm.set(due, cx);
             }

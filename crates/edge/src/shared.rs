@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// Bytes of bodies that all requests together may hold before a server is chosen: as many as a small machine has to spare.
+/// Bytes of bodies that all requests together may hold before a server is chosen, and to ask another one: as many as a small machine has to spare.
 const BODIES_BYTES: usize = 64 << 20;
 
 pub(crate) struct Shared {
@@ -28,8 +28,7 @@ pub(crate) struct Shared {
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) tls: Arc<ServerConfig>,
     pub(crate) connections: Arc<Connections>,
-    /// Bytes of bodies that are held before a server is chosen.
-    #[allow(dead_code, reason = "bodies are to be counted where they are read")]
+    /// Bytes of bodies that are held before a server is chosen, and afterwards to be sent once more.
     pub(crate) bodies: Arc<Budget>,
     /// Set once: finish what is under way and take nothing new.
     pub(crate) draining: AtomicBool,

@@ -6,5 +6,6 @@ pub(crate) mod h2;
 pub(crate) mod home;
 pub(crate) mod relay;
 pub(crate) mod replay;
+mod sending;
 pub(crate) mod streams;
 pub(crate) mod trouble;

@@ -66,7 +66,7 @@ pub struct Ticket(pub(crate) u64);
 /// The right to ask one server one thing. It is given back exactly once, by [`Origin::done`](crate::Origin::done) or
 /// [`Origin::retry`](crate::Origin::retry): when the
 /// body of the answer ended, or a second after its head, whichever is first - a slow reader is no load for a server; for
-/// a tunnel at its 101.
+/// an answer that streams at its head, for a tunnel at its 101.
 #[derive(Debug)]
 #[must_use = "a permit that is not given back is lost for ever"]
 pub struct Permit {
@@ -77,6 +77,8 @@ pub struct Permit {
     pub(crate) tried: Tried,
     /// Whose request it is; `None` for an own caller that asks for itself.
     pub(crate) visitor: Option<u64>,
+    /// Whether its place was given back before it: see [`Origin::yields`](crate::Origin::yields).
+    pub(crate) yielded: bool,
 }
 
 /// Servers that a request was sent to before.
@@ -103,6 +105,18 @@ impl Permit {
     #[must_use]
     pub fn server(&self) -> SocketAddr {
         self.server
+    }
+
+    /// Whose request it is: the number of the [`Verdict`](crate::Verdict). `None` for an own caller that asks for itself.
+    #[must_use]
+    pub fn visitor(&self) -> Option<u64> {
+        self.visitor
+    }
+
+    /// Whether its place is given back already.
+    #[must_use]
+    pub fn yielded(&self) -> bool {
+        self.yielded
     }
 
     /// Since when it is held.

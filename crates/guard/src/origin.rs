@@ -172,6 +172,25 @@ impl Origin {
         self.dispatch(tick);
     }
 
+    /// A request goes on though it is no work for its server now, since its client is what is waited for: its place is free. The
+    /// permit stays, and comes back later with what came of it.
+    pub fn yields(&mut self, tick: Tick, permit: &mut Permit) {
+        if permit.yielded {
+            return;
+        }
+        self.free(tick, permit, Duration::ZERO);
+        self.pool.returned(permit.serial);
+        permit.yielded = true;
+        self.turn(tick);
+        self.dispatch(tick);
+    }
+
+    /// Requests at once that all servers together may have by the configuration.
+    #[must_use]
+    pub fn places(&self) -> u64 {
+        self.pool.most()
+    }
+
     /// A permit comes back from a request that may be repeated: another server to ask, if one may. Not when the pool is at its
     /// limit, not for more than a tenth of all requests, and not when every server fails alike.
     pub fn retry(&mut self, tick: Tick, permit: Permit, outcome: Outcome) -> Option<Permit> {
@@ -321,6 +340,12 @@ impl Origin {
         self.queue.len() == 0 && self.ceiling.rate().is_none() && 2 * self.working() < self.limit()
     }
 
+    /// Whether so much is free that a place may be held for nothing.
+    #[must_use]
+    pub fn has_plenty(&self, tick: Tick) -> bool {
+        self.is_idle() && (!self.is_calm() || 2 * self.load(tick) < self.concurrency.limit())
+    }
+
     fn overloaded(&self) -> bool {
         if self.is_calm() {
             return self.working() >= self.limit();
@@ -387,25 +412,33 @@ impl Origin {
         self.inflight += 1;
         self.clients.begin(visitor, tick);
         self.concurrency.working(self.load(tick), tick);
-        Some(Permit { server, serial, since: tick, tried, visitor })
+        Some(Permit { server, serial, since: tick, tried, visitor, yielded: false })
+    }
+
+    /// Frees a permit's place. Its server goes on for so long with what was left.
+    fn free(&mut self, tick: Tick, permit: &Permit, goes_on: Duration) {
+        self.inflight = self.inflight.saturating_sub(1);
+        self.clients.end(permit.visitor, permit.since);
+        if !goes_on.is_zero() {
+            self.going_on.push_back(tick.after(goes_on));
+        }
+        self.concurrency.working(self.load(tick), tick);
     }
 
     /// Books what came of a permit. Whether another server may be asked instead.
     fn give_back(&mut self, tick: Tick, permit: &Permit, outcome: &Outcome) -> bool {
-        let held = tick.since(permit.since);
-        self.inflight = self.inflight.saturating_sub(1);
-        self.clients.end(permit.visitor, permit.since);
-        let goes_on = match outcome {
-            Outcome::Left => self.concurrency.goes_on(held),
-            _ => Duration::ZERO,
-        };
-        if !goes_on.is_zero() {
-            self.going_on.push_back(tick.after(goes_on));
+        // How long one was held that was yielded is its client's doing and tells nothing.
+        let held = (!permit.yielded).then(|| tick.since(permit.since));
+        if let Some(held) = held {
+            let goes_on = match outcome {
+                Outcome::Left => self.concurrency.goes_on(held),
+                _ => Duration::ZERO,
+            };
+            if *outcome != Outcome::Unsent {
+                self.concurrency.returned(held + goes_on);
+            }
+            self.free(tick, permit, goes_on);
         }
-        if *outcome != Outcome::Unsent {
-            self.concurrency.returned(held + goes_on);
-        }
-        self.concurrency.working(self.load(tick), tick);
         let mut elsewhere = true;
         match outcome {
             Outcome::Answered { latency, status } => {
@@ -419,16 +452,22 @@ impl Origin {
                 self.pool.answered(permit.serial, *latency, *status, tick);
             }
             Outcome::Failed(failure) => {
-                if *failure == Failure::Timeout {
+                if let Some(held) = held.filter(|_| *failure == Failure::Timeout) {
                     self.concurrency.cut_short(held, tick);
                 }
                 elsewhere = self.pool.failed(permit.serial, failure, tick);
             }
             // Who leaves after long has seen that it is slow; who leaves soon has seen nothing.
-            Outcome::Left if self.concurrency.is_long(held) => self.concurrency.cut_short(held, tick),
-            Outcome::Left | Outcome::Unsent => {}
+            Outcome::Left => {
+                if let Some(held) = held.filter(|held| self.concurrency.is_long(*held)) {
+                    self.concurrency.cut_short(held, tick);
+                }
+            }
+            Outcome::Unsent => {}
         }
-        self.pool.returned(permit.serial);
+        if !permit.yielded {
+            self.pool.returned(permit.serial);
+        }
         self.resize();
         elsewhere
     }

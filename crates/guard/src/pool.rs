@@ -240,10 +240,11 @@ impl Pool {
         free.min_by(|a, b| self.servers[*a].cost(now, usual).total_cmp(&self.servers[*b].cost(now, usual)))
     }
 
-    /// The latency of one who has one.
+    /// What is assumed of one that has not answered yet: the least of the others, or it would get nothing beside them under a light
+    /// load, and its latency would never be known.
     fn usual(&self) -> f64 {
-        let known = self.chosen.iter().map(|(place, _)| self.servers[*place].latency());
-        known.fold(0.0, f64::max).max(LATENCY_UNKNOWN)
+        let all = self.chosen.iter().map(|(place, _)| self.servers[*place].latency());
+        all.filter(|latency| *latency > 0.0).min_by(f64::total_cmp).unwrap_or(LATENCY_UNKNOWN)
     }
 
     /// A request to a server ended.

@@ -14,9 +14,13 @@ use guard::{Outcome, Route, Shed, ShedWhy};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
+use http_body::SizeHint;
 use model::plan;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Bytes of an answer from which on its server's place is free with its head.
+const LONG_BYTES: u64 = 64 * 1024;
 
 /// A request that is to be answered.
 pub(super) struct Visit<'a> {
@@ -180,9 +184,12 @@ impl Visit<'_> {
     ) -> Response<Body> {
         let now = self.thread.tick();
         let tick = now.0;
-        let latency = now.since(relayed.from);
+        let from = relayed.from;
         let digits = open.ids.trace.digits();
-        let outcome = |status: StatusCode| Outcome::Answered { latency, status: status.as_u16() };
+        let outcome = |status: StatusCode| match from {
+            Some(from) => Outcome::Answered { latency: now.since(from), status: status.as_u16() },
+            None => Outcome::Unsent,
+        };
         let mut response = match relayed.got {
             Got::Answer(head, answer) => {
                 seen(&mut open, head.status, &head.headers, tick);
@@ -190,6 +197,9 @@ impl Visit<'_> {
                 match answer {
                     // All of it has come: the server is free, whoever still reads.
                     Answer::Whole(_) => relayed.held.done(now, outcome(head.status)),
+                    Answer::Rest(ref download) if streams(&head.headers, &download.size_hint()) => {
+                        relayed.held.done(now, outcome(head.status));
+                    }
                     Answer::Rest(_) => {
                         end.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
                     }
@@ -208,7 +218,11 @@ impl Visit<'_> {
                 let (head, ()) = answer.into_parts();
                 seen(&mut open, head.status, &head.headers, tick);
                 let mut end = self.end(open, busy);
-                end.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
+                if download.ended() || streams(&head.headers, &download.size_hint()) {
+                    relayed.held.done(now, outcome(head.status));
+                } else {
+                    end.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
+                }
                 let mut response = Response::new(Body::http2(download, end));
                 *response.status_mut() = head.status;
                 *response.headers_mut() = head.headers;
@@ -248,6 +262,19 @@ impl Visit<'_> {
         }
         response
     }
+}
+
+/// Whether an answer's body is no work for its server: what is long comes as fast as it is taken, and a stream comes when something
+/// happens. Then its place is free with the head.
+fn streams(headers: &HeaderMap, size: &SizeHint) -> bool {
+    if let Some(length) = size.exact() {
+        return length >= LONG_BYTES;
+    }
+    let begins = |kind: &HeaderValue, with: &[u8]| {
+        kind.as_bytes().get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with))
+    };
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| begins(kind, b"text/event-stream") || begins(kind, b"application/grpc"))
 }
 
 /// The port of HTTPS as the client sees it. One that names the very port that the edge listens on has nothing before it that

@@ -7,11 +7,12 @@ use super::h1::exchange::{Answer, Exchange, Upload};
 use super::h2::{self, Call, Download};
 use super::home::Home;
 use super::replay::Replay;
+use super::sending::Sending;
 use super::trouble::Trouble;
 use crate::fields::passes;
 use crate::head::{Host, Wishes};
 use crate::own::Own;
-use crate::pool::Pool;
+use crate::pool::{Held, Pool};
 use crate::seeing::{Open, Phase};
 use crate::thread::Thread;
 use ::h2::RecvStream;
@@ -20,6 +21,7 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use model::plan::Protocol;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -89,6 +91,16 @@ pub(crate) struct Miss {
     pub(crate) sent: bool,
 }
 
+/// One server's turn to answer.
+pub(crate) struct Turn<'a> {
+    pub(crate) at: SocketAddr,
+    /// Since when it is asked.
+    pub(crate) from: Tick,
+    pub(crate) held: &'a RefCell<Held>,
+    /// When it had all of the request's body.
+    pub(crate) sent: Cell<Option<Tick>>,
+}
+
 /// Since when an answer is waited for.
 #[derive(Clone, Copy)]
 struct Watch {
@@ -110,21 +122,21 @@ impl Ask<'_> {
         &self,
         pool: &Pool,
         home: &Rc<Home>,
-        (at, from): (SocketAddr, Tick),
+        turn: &Turn<'_>,
         body: Option<Replay>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
         if pool.protocol == Protocol::Http2 && self.wishes.upgrade.is_none() {
-            return Box::pin(self.http2(pool, home, (at, from), body, open)).await;
+            return Box::pin(self.http2(pool, home, turn, body, open)).await;
         }
-        self.http1(pool, home, (at, from), body, open).await
+        self.http1(pool, home, turn, body, open).await
     }
 
     async fn http1(
         &self,
         pool: &Pool,
         home: &Rc<Home>,
-        (at, from): (SocketAddr, Tick),
+        turn: &Turn<'_>,
         mut body: Option<Replay>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
@@ -134,10 +146,10 @@ impl Ask<'_> {
             let idle = if fresh { None } else { home.take() };
             let mut conn = match idle {
                 Some(conn) => {
-                    open.stamp(Phase::Connected, from.0);
+                    open.stamp(Phase::Connected, turn.from.0);
                     conn
                 }
-                None => match Box::pin(connect(pool, at)).await {
+                None => match Box::pin(connect(pool, turn.at)).await {
                     Ok(stream) => {
                         open.stamp(Phase::Connected, thread.tick().0);
                         Box::new(Conn::new(stream))
@@ -161,7 +173,7 @@ impl Ask<'_> {
             });
             let mut exchange = Exchange::new(conn, Rc::clone(home), upload);
             let mut map = thread.map();
-            match self.head(home, &mut exchange, &mut map).await {
+            match self.head(home, turn, &mut exchange, &mut map).await {
                 Ok(head) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                     return Ok(Got::Switched(head, exchange.into_conn()));
                 }
@@ -189,23 +201,36 @@ impl Ask<'_> {
         }
     }
 
-    /// Whether an answer is waited for no longer, because the server was found down meanwhile.
-    fn given_up(&self, home: &Home, watch: Watch) -> bool {
-        home.is_down() && !watch.was_down && self.thread.ticks.now() >= watch.since + DOWN_TICKS
+    /// Whether an answer is waited for no longer, because the server was found down meanwhile and another one may be asked. A
+    /// request that may not be repeated is better off here: the server may have been about to answer.
+    fn given_up(&self, home: &Home, watch: Watch, repeatable: impl Fn() -> bool) -> bool {
+        home.is_down()
+            && !watch.was_down
+            && self.thread.ticks.now() >= watch.since + DOWN_TICKS
+            && repeatable()
     }
 
-    async fn head(&self, home: &Home, exchange: &mut Exchange, map: &mut HeaderMap) -> Result<Head, Trouble> {
+    async fn head(
+        &self,
+        home: &Home,
+        turn: &Turn<'_>,
+        exchange: &mut Exchange,
+        map: &mut HeaderMap,
+    ) -> Result<Head, Trouble> {
         let ticks = &self.thread.ticks;
         let alarm = ticks.alarm();
         let watch = Watch { was_down: home.is_down(), since: ticks.now() };
+        let mut sending = exchange.came().map(|came| Sending::new(came, ticks.now(), self.wait));
+        let is_idempotent = self.parts.method.is_idempotent();
+        let mut due = self.deadline;
         poll_fn(|cx| {
             let polled = exchange.poll_head(cx, ticks, &self.parts.method, map, self.interim);
             if polled.is_pending() {
                 let now = ticks.now();
-                if self.given_up(home, watch) {
+                let repeatable = || (is_idempotent || exchange.unsent()) && exchange.is_kept();
+                if self.given_up(home, watch, repeatable) {
                     return Poll::Ready(Err(Trouble::ServerDown));
                 }
-                let mut due = self.deadline;
                 if let Some(moved) = exchange.moved() {
                     if exchange.hold().is_none() && now >= moved + self.wait {
                         return Poll::Ready(Err(Trouble::Slow));
@@ -213,11 +238,15 @@ impl Ask<'_> {
                     // A long body takes its time; the server's begins when it has all of it.
                     due = due.max(moved + self.span);
                 }
+                let next = match self.sending(turn, &mut sending, exchange, &mut due) {
+                    Ok(next) => next,
+                    Err(trouble) => return Poll::Ready(Err(trouble)),
+                };
                 if now >= due {
                     return Poll::Ready(Err(late(exchange.starved())));
                 }
                 let other = exchange.hold().or_else(|| exchange.moved().map(|moved| moved + self.wait));
-                let other = other.filter(|other| *other > now).unwrap_or(due).min(due);
+                let other = other.filter(|other| *other > now).unwrap_or(due).min(due).min(next);
                 alarm.set(watch.next(home, other), cx);
             }
             polled
@@ -229,11 +258,12 @@ impl Ask<'_> {
         &self,
         pool: &Pool,
         home: &Rc<Home>,
-        (at, from): (SocketAddr, Tick),
+        turn: &Turn<'_>,
         mut body: Option<Replay>,
         open: &mut Open,
     ) -> Result<Got, Miss> {
-        open.stamp(Phase::Connected, from.0);
+        let at = turn.at;
+        open.stamp(Phase::Connected, turn.from.0);
         let mut again = 0;
         loop {
             let lease = match home.http2.lease(pool, at, self.deadline).await {
@@ -260,7 +290,7 @@ impl Ask<'_> {
                 }
                 Err(trouble) => return Err(Miss { trouble, body: Ok(body), sent: false }),
             };
-            let trouble = match self.http2_answer(home, &mut call).await {
+            let trouble = match self.http2_answer(home, turn, &mut call).await {
                 Ok(answer) => {
                     let (head, stream) = answer.into_parts();
                     let head = Response::from_parts(head, ());
@@ -285,30 +315,47 @@ impl Ask<'_> {
     }
 
     /// Waits for the answer's head.
-    async fn http2_answer(&self, home: &Home, call: &mut Call) -> Result<Response<RecvStream>, Trouble> {
+    async fn http2_answer(
+        &self,
+        home: &Home,
+        turn: &Turn<'_>,
+        call: &mut Call,
+    ) -> Result<Response<RecvStream>, Trouble> {
         let ticks = &self.thread.ticks;
         let alarm = ticks.alarm();
         let watch = Watch { was_down: home.is_down(), since: ticks.now() };
+        let is_idempotent = self.parts.method.is_idempotent();
+        // A gRPC call may be silent for as long as its deadline allows.
+        let came = call.came().filter(|_| self.grpc.is_none());
+        let mut sending = came.map(|came| Sending::new(came, ticks.now(), self.wait));
+        let mut last = self.deadline;
         poll_fn(|cx| {
             let polled = call.poll_head(cx, ticks, self.interim);
             if polled.is_pending() {
-                if self.given_up(home, watch) {
+                if self.given_up(home, watch, || is_idempotent && call.is_kept()) {
                     return Poll::Ready(Err(Trouble::ServerDown));
                 }
                 let (now, moved) = (ticks.now(), call.moved().filter(|_| self.grpc.is_none()));
                 if moved.is_some_and(|moved| call.hold().is_none() && now >= moved + self.wait) {
                     return Poll::Ready(Err(Trouble::Slow));
                 }
+                let next = match self.sending(turn, &mut sending, call, &mut last) {
+                    Ok(next) => next,
+                    Err(trouble) => return Poll::Ready(Err(trouble)),
+                };
                 // As by HTTP/1.1: a long body takes its time.
                 let due = match self.grpc {
                     Some(grpc) if !grpc.own => call.ended().map_or(self.deadline, |ended| ended + self.span),
-                    _ => moved.map_or(self.deadline, |moved| self.deadline.max(moved + self.span)),
+                    _ => {
+                        last = moved.map_or(last, |moved| last.max(moved + self.span));
+                        last
+                    }
                 };
                 if now >= due {
                     return Poll::Ready(Err(late(call.starved() && self.grpc.is_none())));
                 }
                 let other = call.hold().or_else(|| moved.map(|moved| moved + self.wait));
-                let other = other.filter(|other| *other > now).unwrap_or(due).min(due);
+                let other = other.filter(|other| *other > now).unwrap_or(due).min(due).min(next);
                 alarm.set(watch.next(home, other), cx);
             }
             polled

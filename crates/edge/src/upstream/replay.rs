@@ -46,12 +46,23 @@ impl Replay {
         if self.gone { Err(()) } else { Ok(self) }
     }
 
+    /// Bytes that have come from the client.
+    pub(crate) fn came(&self) -> u64 {
+        self.content.came()
+    }
+
+    /// Whether all of what was sent can be sent again.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.gone
+    }
+
     /// Keeps nothing more: the answer has begun.
     pub(crate) fn forget(&mut self) {
         self.gone = true;
         if self.at == self.sent.len() {
             self.sent = Vec::new();
             self.at = 0;
+            self.content.count(0);
         }
     }
 
@@ -88,7 +99,8 @@ impl Replay {
             (None, None) => return,
         };
         self.bytes += frame.data_ref().map_or(0, Bytes::len);
-        if self.bytes > KEPT_BYTES || self.sent.len() >= KEPT_PARTS {
+        let is_much = self.bytes > KEPT_BYTES || self.sent.len() >= KEPT_PARTS;
+        if is_much || !self.content.count(self.bytes) {
             self.forget();
             return;
         }

@@ -9,6 +9,7 @@ mod ground;
 mod http2;
 mod local;
 mod ordinary;
+mod places;
 mod pools;
 mod proxied;
 mod serving;

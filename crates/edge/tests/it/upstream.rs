@@ -387,6 +387,40 @@ fn request_at_a_server_that_falls_silent_goes_to_another() {
     assert_eq!(fine.asked(), 1 + fine.seen.lock().unwrap().iter().filter(|seen| is_health(seen)).count());
 }
 
+#[test]
+fn request_that_may_not_be_repeated_waits_on_at_a_silent_server() {
+    let stuck = Arc::new(AtomicUsize::new(0));
+    let (count, go) = (Arc::clone(&stuck), Arc::new(AtomicUsize::new(0)));
+    let may = Arc::clone(&go);
+    let pausing = Server::new(move |request| {
+        if is_health(request) {
+            return (count.load(Ordering::Relaxed) == 0).then(|| OK.to_vec());
+        }
+        count.fetch_add(1, Ordering::Relaxed);
+        wait("the pause has ended", || may.load(Ordering::Relaxed) == 1);
+        Some(OK.to_vec())
+    });
+    let fine = Server::saying(OK);
+    let words = Words {
+        guard: "deadline = \"60s\"",
+        pool: "health = { path = \"/health\", every = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
+        ..Words::default()
+    };
+    let edge = edge(&[pausing.at], &words);
+    let mut post = connect(door(&edge, false));
+    post.write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 2\r\n\r\nab").unwrap();
+    wait("the request is there", || stuck.load(Ordering::Relaxed) == 1);
+    let mut get = connect(door(&edge, false));
+    get.write_all(GET.as_bytes()).unwrap();
+    wait("the other one too", || stuck.load(Ordering::Relaxed) == 2);
+    edge.reload(&terms(&[pausing.at, fine.at], &words)).unwrap();
+    // This one is moved, after as long as the other had been waited for.
+    assert_eq!(status(&answer(&mut get)), 200);
+    go.store(1, Ordering::Relaxed);
+    assert_eq!(status(&answer(&mut post)), 200, "the server answers after its pause");
+    assert!(fine.seen.lock().unwrap().iter().all(|seen| !seen.starts_with(b"POST")));
+}
+
 fn is_health(request: &[u8]) -> bool {
     request.starts_with(b"GET /health ")
 }

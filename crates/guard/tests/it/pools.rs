@@ -496,3 +496,62 @@ fn nobody_is_turned_away_while_there_is_room() {
         }
     }
 }
+
+#[test]
+fn a_server_without_a_latency_gets_its_share_beside_quick_ones() {
+    for micros in [50, 400, 5_000, 200_000] {
+        let quick = |_| Outcome::Answered { latency: Duration::from_micros(micros), status: 200 };
+        let mut asked = Asked::new(&servers(2));
+        asked.each(200, quick);
+        asked.origin.reshape(&servers(3), Tick(asked.now));
+        // Warmed by then, though it has not answered anything.
+        asked.wait(11 * SEC);
+        let got = asked.each(900, quick);
+        let fresh = got.get(&at(3)).copied().unwrap_or(0);
+        assert!((200..400).contains(&fresh), "{micros} us: {got:?}");
+    }
+}
+
+#[test]
+fn a_yielded_permit_holds_no_place_and_still_tells_what_came_of_it() {
+    let mut asked = Asked::new(&pool(&[&at(1).to_string()], 2));
+    let (mut first, second) = (asked.go().unwrap(), asked.go().unwrap());
+    assert!(asked.go().is_none(), "both places are taken");
+    asked.origin.yields(Tick(asked.now), &mut first);
+    asked.origin.yields(Tick(asked.now), &mut first);
+    assert!(first.yielded() && asked.seen().inflight == 1);
+    let third = asked.go().unwrap();
+    assert!(asked.go().is_none(), "only one place was free");
+    asked.answer(first, 3, 200);
+    let seen = asked.seen();
+    assert_eq!((seen.inflight, seen.servers[0].inflight, seen.servers[0].answered), (2, 2, 1));
+    asked.answer(second, 3, 200);
+    asked.answer(third, 3, 200);
+    assert_eq!(asked.seen().inflight, 0);
+}
+
+#[test]
+fn there_is_plenty_until_half_of_the_places_are_taken() {
+    let mut asked = Asked::new(&pool(&[&at(1).to_string()], 4));
+    assert!(asked.origin.has_plenty(Tick(asked.now)));
+    let first = asked.go().unwrap();
+    assert!(asked.origin.has_plenty(Tick(asked.now)));
+    let second = asked.go().unwrap();
+    assert!(!asked.origin.has_plenty(Tick(asked.now)));
+    asked.answer(first, 3, 200);
+    asked.answer(second, 3, 200);
+}
+
+#[test]
+fn a_yielded_request_may_be_asked_again_elsewhere() {
+    let mut asked = Asked::new(&servers(2));
+    asked.well(100);
+    let mut permit = asked.go().unwrap();
+    let first = permit.server();
+    asked.origin.yields(Tick(asked.now), &mut permit);
+    let again = asked.origin.retry(Tick(asked.now), permit, Outcome::Failed(Failure::Reset)).unwrap();
+    assert_ne!(again.server(), first);
+    assert_eq!(asked.seen().inflight, 1);
+    asked.answer(again, 3, 200);
+    assert_eq!(asked.seen().inflight, 0);
+}

@@ -76,6 +76,16 @@ impl Exchange {
             .map(|upload| upload.moved)
     }
 
+    /// Bytes that have come of the body that is on its way.
+    pub(crate) fn came(&self) -> Option<u64> {
+        self.upload.as_ref().map(|upload| upload.body.came())
+    }
+
+    /// Whether all that was sent can be sent again.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.upload.as_ref().map_or(self.spent.is_ok(), |upload| upload.body.is_kept())
+    }
+
     /// Whether it is the client, with its body, that is waited for.
     pub(crate) fn starved(&self) -> bool {
         self.upload.as_ref().is_some_and(|upload| upload.starved && upload.failed.is_none())

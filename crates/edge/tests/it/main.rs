@@ -11,6 +11,7 @@ mod http2;
 mod pools;
 mod proxied;
 mod serving;
+mod smuggling;
 mod sockets;
 mod streaming;
 mod trace;

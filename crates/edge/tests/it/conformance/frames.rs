@@ -182,9 +182,8 @@ fn window_sizes() -> Vec<Case> {
     let shut = settings(&[(INITIAL_WINDOW_SIZE, 0)]);
     let asked = headers(1, WHOLE, &get("/"));
     let much = |size: usize| -> Vec<u8> {
-        let head = headers(1, END_HEADERS, &post("/"));
-        std::iter::repeat_n(data(1, 0, &[0; 16_384]), size / 16_384)
-            .fold(head, |all, more| [all, more].concat())
+        let bodies = std::iter::repeat_n(data(1, 0, &[0; 16_384]), size / 16_384).flatten();
+        headers(1, END_HEADERS, &post("/")).into_iter().chain(bodies).collect()
     };
     vec![
         case(

@@ -2,6 +2,7 @@
 //! byte that it receives on a connection: requests one behind the other, each with one framing, no more of them than a client
 //! sent, and nothing of a body among them.
 
+mod framing;
 mod http1;
 mod http2;
 mod strict;
@@ -100,7 +101,8 @@ fn servers_receive_no_request_that_no_client_sent() {
     let strict = Strict::start();
     let edge = edge(&[strict.at], &Words::default());
     let at = door(&edge, false);
-    let attempts: Vec<Attempt> = http1::attempts().into_iter().chain(http2::attempts()).collect();
+    let attempts: Vec<Attempt> =
+        [http1::attempts(), framing::attempts(), http2::attempts()].into_iter().flatten().collect();
     assert!(attempts.len() >= 376, "{} attempts", attempts.len());
     let mut wrong = Vec::new();
     for attempt in &attempts {

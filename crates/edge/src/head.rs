@@ -228,8 +228,10 @@ pub(crate) fn valid(host: &[u8]) -> bool {
 fn wishes(parts: &mut Parts, has: Has) -> Result<Wishes, Fault> {
     let headers = &mut parts.headers;
     let mut wishes = Wishes::default();
-    if let Some(expectation) = has.expect.then(|| headers.get(header::EXPECT)).flatten() {
-        if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+    if has.expect {
+        // Every one of them: an expectation that cannot be met is refused wherever it stands.
+        let mut expectations = headers.get_all(header::EXPECT).iter();
+        if !expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return Err(Fault::Expectation);
         }
         wishes.expects = true;
@@ -383,6 +385,26 @@ mod tests {
             let fields = [("host", "a.test"), ("connection", "Upgrade"), ("upgrade", to)];
             let (_, wishes) = examine(&mut parts("/", &fields)).unwrap();
             assert_eq!(wishes.upgrade.is_some(), passed, "{to}");
+        }
+    }
+
+    #[test]
+    fn every_expectation_is_looked_at() {
+        let table: [(&[&str], bool); 5] = [
+            (&["100-continue"], true),
+            (&["100-Continue", "100-continue"], true),
+            (&["x"], false),
+            (&["100-continue", "x"], false),
+            (&["y 100-continue"], false),
+        ];
+        for (values, met) in table {
+            let fields: Vec<_> =
+                [("host", "a.test")].into_iter().chain(values.iter().map(|v| ("expect", *v))).collect();
+            assert_eq!(
+                examine(&mut parts("/", &fields)).is_ok_and(|(_, wishes)| wishes.expects),
+                met,
+                "{values:?}"
+            );
         }
     }
 

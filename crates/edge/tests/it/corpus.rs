@@ -346,6 +346,11 @@ fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
             "POST / HTTP/1.1\r\nhost: a.test\r\nexpect: x\r\ncontent-length: 1\r\n\r\na",
             Refused(417),
         ),
+        t(
+            "two expectations",
+            "POST / HTTP/1.1\r\nhost: a.test\r\nexpect: 100-continue\r\nexpect: x\r\ncontent-length: 1\r\n\r\na",
+            Refused(417),
+        ),
         // What only the edge may say.
         t(
             "said by a visitor",

@@ -107,7 +107,7 @@ pub(crate) fn listening(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> So
 }
 
 /// One whole request as a strict server reads it. What follows stays in `rest`.
-fn request(socket: &mut TcpStream, rest: &mut Vec<u8>) -> Option<Vec<u8>> {
+pub(crate) fn request(socket: &mut TcpStream, rest: &mut Vec<u8>) -> Option<Vec<u8>> {
     let end = until(socket, rest, |bytes| find(bytes, b"\r\n\r\n").map(|at| at + 4))?;
     let head = String::from_utf8_lossy(&rest[..end]).to_ascii_lowercase();
     let whole = if head.contains("\r\ntransfer-encoding: chunked\r\n") {

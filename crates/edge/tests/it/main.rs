@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // helpers of tests, outside of test functions
 
+mod conformance;
 mod corpus;
 mod doors;
 mod early;
@@ -13,6 +14,7 @@ mod places;
 mod pools;
 mod proxied;
 mod serving;
+mod smuggling;
 mod sockets;
 mod streaming;
 mod targets;

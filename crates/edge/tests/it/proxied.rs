@@ -33,7 +33,7 @@ fn the_proxy_protocol_is_read_where_declared_and_nowhere_else() {
 }
 
 /// Makes a certificate and writes it; the files by this name.
-fn certificate(folder: &Path, names: &[&str]) {
+pub(crate) fn certificate(folder: &Path, names: &[&str]) {
     let made =
         rcgen::generate_simple_self_signed(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
             .unwrap();
@@ -41,7 +41,7 @@ fn certificate(folder: &Path, names: &[&str]) {
     std::fs::write(folder.join("c.pem"), made.cert.pem()).unwrap();
 }
 
-fn client(folder: &Path, alpn: &[&[u8]]) -> Arc<rustls::ClientConfig> {
+pub(crate) fn client(folder: &Path, alpn: &[&[u8]]) -> Arc<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.join("c.pem")).unwrap()).unwrap();
     let mut config =

@@ -14,6 +14,7 @@ const PREFACE: usize = 24;
 const HEADER: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
 const END_STREAM: u8 = 1;
 const PADDED: u8 = 8;
 
@@ -26,7 +27,7 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: Stream, session: Rc<Session>) -> Self {
-        Self { stream, session, frames: Frames { payload: PREFACE, header: [0; HEADER], have: 0 } }
+        Self { stream, session, frames: Frames::new() }
     }
 
     fn wrote(&self, polled: &Poll<io::Result<usize>>) {
@@ -46,9 +47,20 @@ struct Frames {
     header: [u8; HEADER],
     /// Bytes of the header that have come.
     have: usize,
+    /// The type of the first frame.
+    first: Option<u8>,
 }
 
 impl Frames {
+    fn new() -> Self {
+        Self { payload: PREFACE, header: [0; HEADER], have: 0, first: None }
+    }
+
+    /// Whether the preface goes on with something else than settings (RFC 9113 section 3.4), which h2 would take.
+    fn invalid(&self) -> bool {
+        self.first.is_some_and(|kind| kind != SETTINGS)
+    }
+
     /// Counts control frames: all but requests' heads and the content of bodies. Those that carry nothing of a
     /// body count too, and padded ones, which may carry nothing.
     fn control(&mut self, mut bytes: &[u8]) -> u32 {
@@ -68,6 +80,7 @@ impl Frames {
                 self.have = 0;
                 let [a, b, c, kind, flags, ..] = self.header;
                 self.payload = u32::from_be_bytes([0, a, b, c]) as usize;
+                self.first.get_or_insert(kind);
                 let carries = match kind {
                     HEADERS => true,
                     DATA => (self.payload > 0 && flags & PADDED == 0) || flags & END_STREAM != 0,
@@ -97,6 +110,9 @@ impl AsyncRead for Wire {
         let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
         if polled.is_ready() {
             let count = this.frames.control(&buf.filled()[had..]);
+            if this.frames.invalid() {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
             if count > 0 {
                 this.session.control(count);
             }
@@ -142,6 +158,63 @@ impl AsyncWrite for Wire {
 mod tests {
     use super::*;
 
+    use proptest::prelude::*;
+
+    /// The counts of frames whose bytes are all there, read one frame after the other.
+    fn at_once(bytes: &[u8]) -> u32 {
+        let mut rest = bytes.get(PREFACE..).unwrap_or_default();
+        let mut count = 0;
+        while let [a, b, c, kind, flags, _, _, _, _, payload @ ..] = rest {
+            let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+            let carries = match *kind {
+                HEADERS => true,
+                DATA => flags & END_STREAM != 0 || length > 0 && flags & PADDED == 0,
+                _ => false,
+            };
+            count += u32::from(!carries);
+            rest = payload.get(length..).unwrap_or_default();
+        }
+        count
+    }
+
+    fn in_pieces(bytes: &[u8], pieces: &[usize]) -> (u32, bool) {
+        let (mut frames, mut rest, mut count) = (Frames::new(), bytes, 0);
+        for piece in pieces.iter().chain(std::iter::once(&bytes.len())) {
+            let (now, later) = rest.split_at((*piece).min(rest.len()));
+            count += frames.control(now);
+            rest = later;
+        }
+        (count, frames.invalid())
+    }
+
+    /// Frames of any type, flags and length, some cut short.
+    fn frames() -> impl Strategy<Value = Vec<u8>> {
+        let frame = (0_u8..12, any::<u8>(), 0_u16..600, any::<u32>(), any::<bool>());
+        proptest::collection::vec(frame, 0..40).prop_map(|frames| {
+            let mut bytes = vec![b'p'; PREFACE];
+            for (kind, flags, length, stream, cut) in frames {
+                let [high, low] = length.to_be_bytes();
+                bytes.extend([0, high, low, kind, flags]);
+                bytes.extend(stream.to_be_bytes());
+                bytes.extend(std::iter::repeat_n(kind, usize::from(if cut { length / 2 } else { length })));
+            }
+            bytes
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_the_same_in_whatever_pieces_frames_come(
+            bytes in prop_oneof![frames(), proptest::collection::vec(any::<u8>(), 0..2000)],
+            pieces in proptest::collection::vec(0_usize..700, 0..60),
+        ) {
+            let whole = in_pieces(&bytes, &[]);
+            prop_assert_eq!(whole.0, at_once(&bytes));
+            prop_assert_eq!(in_pieces(&bytes, &pieces), whole);
+            prop_assert_eq!(in_pieces(&bytes, &vec![1; bytes.len()]), whole);
+        }
+    }
+
     #[test]
     fn control_frames_are_counted_whatever_the_pieces() {
         let frame = |kind: u8, flags: u8, length: u8| {
@@ -165,7 +238,7 @@ mod tests {
         }
         let right: u32 = frames.iter().map(|(.., counts)| counts).sum();
         for piece in 1..bytes.len() {
-            let mut frames = Frames { payload: PREFACE, header: [0; HEADER], have: 0 };
+            let mut frames = Frames::new();
             let count: u32 = bytes.chunks(piece).map(|part| frames.control(part)).sum();
             assert_eq!(count, right, "in pieces of {piece}");
         }

@@ -117,6 +117,8 @@ pub(crate) struct Concurrency {
     proven: Proven,
     /// Whether less was seen to make answers quicker since the limit came into force.
     helped: bool,
+    /// Whether the limit has just come into force, and answers were not as usual since.
+    tightens: bool,
     /// Since when clients wait and nobody was answered.
     unanswered: Tick,
     /// Whether a window was judged since it was last asked, and what came of it.
@@ -159,6 +161,7 @@ impl Concurrency {
             typical: 0.0,
             proven: Proven::new(begin, now),
             helped: false,
+            tightens: false,
             unanswered: now,
             found: None,
             last: 0.0,
@@ -411,7 +414,10 @@ impl Concurrency {
         }
         // The smoothed one lags: what was slow a moment ago is not cut down for it.
         // Where clients wait in the calm, a little slower is enough to look into it: they would wait for ever.
-        let slow = low.min(smooth) > self.above(if used.calm_and_waiting() { WELL } else { SLOW });
+        let strict = used.calm_and_waiting() || self.tightens;
+        let slow = low.min(smooth) > self.above(if strict { WELL } else { SLOW });
+        // In force from now on, and not loosened before it is well.
+        self.tightens = slow && strict && full;
         if slow && full && matches!(used, Use::Calm { more: false, .. }) {
             // No more is asked than usual: whatever makes them slow, it is not that.
             self.accept();
@@ -504,7 +510,8 @@ impl Concurrency {
         let felt = median.min(self.smooth);
         let (gently, boldly) = LEFT;
         let calm = used != Use::Bound;
-        let fits = self.above(if calm { WELL } else { SLOW }) / felt;
+        let tight = calm || self.tightens;
+        let fits = self.above(if tight { WELL } else { SLOW }) / felt;
         // What was let in on trial is taken back boldly.
         let boldly = if calm { 0.5 * boldly } else { boldly };
         let least = boldly + (gently - boldly) * self.scatter.0;

@@ -10,6 +10,8 @@ const KNOWN_SECS: f64 = 5.0;
 /// More than this times the usual, and than chance explains (so many standard deviations of a Poisson process), is more.
 const MORE: f64 = 1.15;
 const CHANCE: f64 = 2.0;
+/// Many times the usual, whatever else is so.
+const FLOOD: f64 = 3.0;
 
 /// Requests that came.
 #[derive(Clone, Debug, Default)]
@@ -45,13 +47,19 @@ impl Demand {
 
     /// Whether more is asked than usual, or nobody knows what is usual.
     pub(crate) fn is_more(&self) -> bool {
-        if self.age < KNOWN_SECS {
-            return true;
-        }
-        let (count, secs) =
-            self.recent.iter().fold((0.0, 0.0), |(count, sum), (one, secs)| (count + one, sum + secs));
+        self.age < KNOWN_SECS || self.exceeds(MORE)
+    }
+
+    /// Whether many times the usual is asked.
+    pub(crate) fn is_flood(&self) -> bool {
+        self.age >= KNOWN_SECS && self.exceeds(FLOOD)
+    }
+
+    fn exceeds(&self, times: f64) -> bool {
+        let sum = |(count, secs): (f64, f64), (one, span): &(f64, f64)| (count + one, secs + span);
+        let (count, secs) = self.recent.iter().fold((0.0, 0.0), sum);
         let expected = self.usual * secs;
-        count > (MORE * expected).max(expected + CHANCE * expected.sqrt())
+        count > (times * expected).max(expected + CHANCE * expected.sqrt())
     }
 }
 

@@ -23,6 +23,8 @@ use std::time::Duration;
 const WAIT_MOST: Duration = Duration::from_millis(100);
 /// Who waits for longer than this is likely to leave.
 const SOON: Duration = Duration::from_secs(1);
+/// So many times the limit are a crowd.
+const CROWD: f64 = 4.0;
 /// This part of all places in use is full.
 const FULL: f64 = 0.8;
 /// Those who have waited long enough are looked for this often at most.
@@ -507,6 +509,8 @@ impl Origin {
             helped: self.concurrency.has_helped(),
             waiting,
             cut: self.shares.cut(),
+            flood: self.demand.is_flood()
+                && self.queue.clients(Class::Bot) as f64 > CROWD * f64::from(self.concurrency.limit()),
             crammed: waiting && working >= FULL * f64::from(self.limit()) && self.concurrency.is_slow(),
         };
         let after = self.overload.after(seen, tick);

@@ -39,6 +39,8 @@ pub(crate) struct Seen {
     pub(crate) cut: bool,
     /// Whether few clients have every place, while answers are slow.
     pub(crate) crammed: bool,
+    /// Whether many times the usual is asked, and far more clients wait than can be let in.
+    pub(crate) flood: bool,
 }
 
 impl Overload {
@@ -61,6 +63,10 @@ impl Overload {
         let goes_on = seen.waiting || slow || seen.cut;
         let later = now.after(OVER);
         match self {
+            // What is so far beyond the usual needs no trial.
+            Self::Calm if seen.flood && seen.found == Some(Found::TooMuch) => {
+                Self::Known { since: now, until: later }
+            }
             Self::Calm if seen.crammed || seen.found == Some(Found::TooMuch) => Self::Trial(later),
             Self::Calm => Self::Calm,
             Self::Trial(_) if seen.helped => Self::Known { since: now, until: later },
@@ -79,8 +85,14 @@ mod tests {
 
     #[test]
     fn overload_is_believed_when_less_helped() {
-        let quiet =
-            Seen { found: Some(Found::Well), helped: false, waiting: false, cut: false, crammed: false };
+        let quiet = Seen {
+            found: Some(Found::Well),
+            helped: false,
+            waiting: false,
+            cut: false,
+            crammed: false,
+            flood: false,
+        };
         let too_much = Seen { found: Some(Found::TooMuch), ..quiet };
         let (now, over) = (Tick(1_000_000), Tick(3_000_000));
         let trial = Overload::Trial(over);
@@ -89,6 +101,8 @@ mod tests {
             (Overload::Calm, quiet, now, Overload::Calm),
             (Overload::Calm, Seen { found: Some(Found::Slow), waiting: true, ..quiet }, now, Overload::Calm),
             (Overload::Calm, too_much, now, trial),
+            (Overload::Calm, Seen { flood: true, ..too_much }, now, known),
+            (Overload::Calm, Seen { flood: true, waiting: true, ..quiet }, now, Overload::Calm),
             (Overload::Calm, Seen { crammed: true, ..quiet }, now, trial),
             (trial, Seen { helped: true, ..quiet }, now, known),
             (trial, quiet, now, Overload::Calm),

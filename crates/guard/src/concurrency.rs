@@ -91,8 +91,8 @@ pub(crate) enum Found {
 /// How a pool is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// The limit is in force.
-    Bound,
+    /// The limit is in force. At the onset of a flood what was begun before is as slow as what is begun now, and proves nothing.
+    Bound { onset: bool },
     /// It was never seen to be needed; so many clients wait for it all the same. And whether more is asked than usual.
     Calm { waiting: usize, more: bool },
 }
@@ -344,7 +344,7 @@ impl Concurrency {
         // What was changed shows only after as long as an answer takes.
         let least = WINDOW.max(Duration::from_micros(self.typical as u64));
         let span = now.since(self.window.began());
-        let calm = used != Use::Bound;
+        let calm = !matches!(used, Use::Bound { .. });
         if matches!(used, Use::Calm { waiting: 0, .. }) {
             self.proven.fade(now);
             let used = 1.25 * self.window.peak();
@@ -496,20 +496,20 @@ impl Concurrency {
             }
             None => self.shrinking = Some((self.limit, median)),
             Some((before, then)) if self.limit <= LESS * before => {
-                if median >= NO_QUICKER * then {
+                if median >= NO_QUICKER * then && used != (Use::Bound { onset: true }) {
                     self.accept();
                     self.limit = before.min(self.most);
                     self.found = Some(Found::Well);
                     return;
                 }
-                self.helped = true;
+                self.helped |= median < NO_QUICKER * then;
                 self.shrinking = Some((self.limit, median));
             }
             Some((before, then)) => self.shrinking = Some((before, then.max(median))),
         }
         let felt = median.min(self.smooth);
         let (gently, boldly) = LEFT;
-        let calm = used != Use::Bound;
+        let calm = !matches!(used, Use::Bound { .. });
         let tight = calm || self.tightens;
         let fits = self.above(if tight { WELL } else { SLOW }) / felt;
         // What was let in on trial is taken back boldly.

@@ -23,6 +23,8 @@ use std::time::Duration;
 const WAIT_MOST: Duration = Duration::from_millis(100);
 /// Who waits for longer than this is likely to leave.
 const SOON: Duration = Duration::from_secs(1);
+/// How long the onset of a flood lasts.
+const ONSET: Duration = Duration::from_secs(5);
 /// So many times the limit are a crowd.
 const CROWD: f64 = 4.0;
 /// This part of all places in use is full.
@@ -489,7 +491,7 @@ impl Origin {
         let used = if self.is_calm() {
             Use::Calm { waiting: clients, more: self.demand.is_more() }
         } else {
-            Use::Bound
+            Use::Bound { onset: self.demand.is_flood() && self.overload.is_new(ONSET, tick) }
         };
         self.concurrency.turn(tick, used);
         self.concurrency.count(tick);

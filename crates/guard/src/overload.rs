@@ -57,6 +57,15 @@ impl Overload {
         matches!(self, Self::Known { since, .. } if since.after(span) <= now)
     }
 
+    /// Whether it is believed for less than so long.
+    pub(crate) fn is_new(self, span: Duration, now: Tick) -> bool {
+        match self {
+            Self::Calm => false,
+            Self::Trial(_) => true,
+            Self::Known { since, .. } => now.since(since) < span,
+        }
+    }
+
     /// What is believed after a window.
     pub(crate) fn after(self, seen: Seen, now: Tick) -> Self {
         let slow = matches!(seen.found, Some(Found::Slow | Found::TooMuch));

@@ -6,10 +6,14 @@ use crate::organs::ADDRESS_FILE;
 use serde::Serialize;
 use serde_json::Value;
 use std::fs;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// No answer takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a start may take, and how often is looked.
+const STARTS: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A line to the running process.
 pub(crate) struct Running {
@@ -30,8 +34,8 @@ impl Running {
             Failure::no("mainstay is not running with this plan")
                 .hint(format!("start it: mainstay run --plan {}", common.plan.display()))
         };
-        let address = fs::read_to_string(plan.site.data.join(ADDRESS_FILE)).map_err(|_| absent())?;
         let token = Keys::api_token(&plan.site.data).map_err(|_| absent())?;
+        let address = address(&plan.site.data).ok_or_else(absent)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
         let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(Failure::no)?;
@@ -86,6 +90,18 @@ impl Running {
         let status = response.status();
         let text = response.text().await.map_err(Failure::no)?;
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+}
+
+/// Where the running process answers. One that starts right now has a token already and will have an address soon.
+fn address(data: &Path) -> Option<String> {
+    let until = Instant::now() + STARTS;
+    loop {
+        match fs::read_to_string(data.join(ADDRESS_FILE)) {
+            Ok(address) => return Some(address),
+            Err(_) if Instant::now() >= until => return None,
+            Err(_) => std::thread::sleep(LOOK),
+        }
     }
 }
 

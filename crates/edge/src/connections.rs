@@ -5,9 +5,10 @@
 
 use crate::geo;
 use crate::line::Line;
+use model::traffic::client_prefix;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -121,7 +122,7 @@ impl Connections {
     /// One more, where there is room or another one that is idle makes some. `None` where one address has all that it may, or
     /// where every connection has something under way.
     pub(crate) fn enter(self: &Arc<Self>, from: IpAddr, room: Room, now: u32) -> Option<Place> {
-        let from = room.each.map(|each| (subnet(from), each));
+        let from = room.each.map(|each| (client_prefix(from), each));
         let seat = Seat::new(now);
         let number = self.with(|open| {
             if let Some((from, each)) = from
@@ -219,13 +220,6 @@ impl Connections {
 impl Drop for Place {
     fn drop(&mut self) {
         self.connections.with(|open| drop(open.remove(self.number)));
-    }
-}
-
-fn subnet(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from(u128::from(six) >> 64 << 64)),
-        four => four,
     }
 }
 

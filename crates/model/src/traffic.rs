@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +68,16 @@ pub fn plain(net: IpNet) -> IpNet {
     let prefix = net.prefix_len().checked_sub(96);
     let mapped = address.to_ipv4_mapped().zip(prefix);
     mapped.and_then(|(four, prefix)| IpNet::new(four.into(), prefix).ok()).unwrap_or(net)
+}
+
+/// The address that connections are counted by where they are limited by address: of an IPv6 one its /64, which is one client's; an IPv4 one,
+/// mapped or not, as it is.
+#[must_use]
+pub fn client_prefix(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64)),
+        four => four,
+    }
 }
 
 /// Whether a network is everybody or a large part of it: an eighth of all addresses is no source of traffic any more.

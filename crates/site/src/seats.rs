@@ -1,7 +1,8 @@
 //! Who is connected: at most so many altogether and from one address, and which connection makes room for another one.
 
+use model::traffic::client_prefix;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -53,7 +54,7 @@ impl Seats {
     /// A seat for a new connection. Where there is none, the one that is idle longest is closed for it: of the same address
     /// where that has all that it may. `None` where nobody is idle.
     pub(crate) fn take(self: &Arc<Self>, from: IpAddr) -> Option<Seat> {
-        let from = subnet(from);
+        let from = client_prefix(from);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.values().filter(|taken| taken.from == from).count() >= self.each {
             close_longest_idle(&mut open, |taken| taken.from == from)?;
@@ -123,13 +124,6 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.state.since.store(self.seats.next(), Ordering::Relaxed);
         self.state.busy.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn subnet(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from(u128::from(six) >> 64 << 64)),
-        four => four,
     }
 }
 

@@ -231,6 +231,7 @@ fn label(plan: &Plan, thing: &Thing) -> String {
         }
         Kind::Pool => format!("servers of {}", thing.name),
         Kind::Tls => format!("certificate of {}", thing.name),
+        Kind::Address => format!("server at {}", thing.name),
         Kind::Dns => format!("name servers of {}", thing.name),
         Kind::Domain => format!("registration of {}", thing.name),
         Kind::Host | Kind::Probe => thing.name.clone(),

@@ -150,6 +150,7 @@ pub fn keeps_every_shape<J: Journal>(make: impl Fn() -> J) {
             probe: "dns.acme.app".into(),
             since: Time::MIN,
             evidence: String::new(),
+            seen_at: model::SeenAt::default(),
         },
     };
     let reach = Reach { channel: "ntfy".into(), address: "ana".to_owned() };

@@ -2,6 +2,8 @@
 
 use crate::{Fault, FindingId, ProbeId, Thing, Time};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// One open finding. At most one is open for a thing and a [`Fault::word`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,28 @@ pub struct Finding {
     pub since: Time,
     /// What was seen, for a person who doubts it: "3 bad answers in 4 s, the last: connection refused".
     pub evidence: String,
+    /// Where it was seen: what fails alike at one place is one event.
+    #[serde(default, skip_serializing_if = "SeenAt::is_empty")]
+    pub seen_at: SeenAt,
+}
+
+/// The addresses that failed, and the name that the thing's own name is an alias of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenAt {
+    /// Addresses that answered badly, or not at all.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub addresses: BTreeSet<IpAddr>,
+    /// The end of a chain of CNAMEs, lower case, no trailing dot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+}
+
+impl SeenAt {
+    /// Whether nothing is known of the place.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.alias.is_none()
+    }
 }
 
 /// How heavy a finding weighs.

@@ -39,7 +39,7 @@ pub mod traffic;
 pub use effect::{Effect, EffectKey, Outcome, Urgency};
 pub use event::{Event, Happened};
 pub use fault::Fault;
-pub use finding::{Finding, Looked, Weight};
+pub use finding::{Finding, Looked, SeenAt, Weight};
 pub use graph::Graph;
 pub use id::{
     CallerId, ChannelId, DenialId, FindingId, IncidentId, LadderId, PageId, PersonId, PoolId, PostId,
@@ -49,7 +49,7 @@ pub use incident::Incident;
 pub use input::Input;
 pub use plan::Plan;
 pub use rounds::Rounds;
-pub use sample::{Answer, Sample};
+pub use sample::{AddressSeen, Answer, Sample};
 pub use thing::{Kind, Thing};
 pub use time::Time;
 pub use trace::Trace;

@@ -16,6 +16,29 @@ pub struct Sample {
     pub phases: Phases,
     /// What was seen, or why nothing was.
     pub answer: Answer,
+    /// Every address behind the name that was asked, and how each did; empty where no address was asked.
+    #[serde(default)]
+    pub addresses: Vec<AddressSeen>,
+    /// The name that the name is an alias of (CNAME, followed to its end): a balancer that many names share.
+    #[serde(default)]
+    pub alias: Option<String>,
+}
+
+/// How one address behind a name did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AddressSeen {
+    /// The address asked.
+    pub address: IpAddr,
+    /// What was wrong; `None` where it answered as expected.
+    pub fault: Option<Fault>,
+}
+
+impl Sample {
+    /// An answer that tells nothing of addresses.
+    #[must_use]
+    pub fn new(probe: ProbeId, phases: Phases, answer: Answer) -> Self {
+        Self { probe, phases, answer, addresses: Vec::new(), alias: None }
+    }
 }
 
 /// How long each part of an answer took; `None` for a part that was not reached or is not part of the question.

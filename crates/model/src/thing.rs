@@ -17,6 +17,8 @@ pub enum Kind {
     Pool,
     /// The certificate served at a host.
     Tls,
+    /// An address that answers for several names: `address.192.0.2.9`.
+    Address,
     /// The answers of the name servers of a registrable domain.
     Dns,
     /// The registration of a registrable domain.
@@ -26,12 +28,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    const WORDS: [(Kind, &'static str); 8] = [
+    const WORDS: [(Kind, &'static str); 9] = [
         (Kind::Service, "service"),
         (Kind::Probe, "probe"),
         (Kind::Host, "host"),
         (Kind::Pool, "pool"),
         (Kind::Tls, "tls"),
+        (Kind::Address, "address"),
         (Kind::Dns, "dns"),
         (Kind::Domain, "domain"),
         (Kind::Mainstay, "mainstay"),
@@ -77,6 +80,12 @@ impl Thing {
     /// `tls.NAME`.
     pub fn tls(name: impl Into<String>) -> Self {
         Self::new(Kind::Tls, name)
+    }
+
+    /// `address.IP`.
+    #[must_use]
+    pub fn address(address: std::net::IpAddr) -> Self {
+        Self::new(Kind::Address, address.to_string())
     }
 
     /// `dns.NAME`.

@@ -158,7 +158,7 @@ impl Prober {
         let (answer, phases) = timeout(limit + GRACE, self.answer(&probe.ask, began, limit))
             .await
             .unwrap_or_else(|_| (Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default()));
-        Sample { probe: probe.id.clone(), phases: Phases { total: began.elapsed(), ..phases }, answer }
+        Sample::new(probe.id.clone(), Phases { total: began.elapsed(), ..phases }, answer)
     }
 
     async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> (Answer, Phases) {

@@ -115,7 +115,7 @@ impl World {
             self.seen(plan, &probe.ask, at)
         };
         let phases = Phases { total: Duration::from_millis(40), ..Phases::default() };
-        Sample { probe: probe.id.clone(), phases, answer }
+        Sample::new(probe.id.clone(), phases, answer)
     }
 
     fn seen(&self, plan: &Plan, ask: &Ask, at: Time) -> Answer {

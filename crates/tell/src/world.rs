@@ -171,6 +171,7 @@ impl World {
             probe: "probe".into(),
             since: self.now,
             evidence: String::new(),
+            seen_at: model::SeenAt::default(),
         };
         self.commit(vec![Happened::FindingOpened { finding }]);
     }

@@ -81,7 +81,8 @@ impl Out {
         self.last += 1;
         let Opening { fault, weight, since, evidence } = opening;
         let (id, about, probe) = (FindingId(self.last), about.clone(), probe.clone());
-        let finding = Finding { id, about, fault, weight, probe, since, evidence };
+        let finding =
+            Finding { id, about, fault, weight, probe, since, evidence, seen_at: model::SeenAt::default() };
         self.happened.push(Happened::FindingOpened { finding });
     }
 

@@ -151,7 +151,16 @@ impl World {
         let about: Thing = about.parse().unwrap();
         let probe = ProbeId(about.to_string());
         self.looked.insert(about.clone(), Looked { at: self.now, well: weight != Weight::Breaks });
-        let finding = Finding { id, about, fault, weight, probe, since: self.now, evidence: "seen".into() };
+        let finding = Finding {
+            id,
+            about,
+            fault,
+            weight,
+            probe,
+            since: self.now,
+            evidence: "seen".into(),
+            seen_at: model::SeenAt::default(),
+        };
         self.record(Happened::FindingOpened { finding });
         id
     }

@@ -36,6 +36,7 @@ fn opened(id: u64, about: &str, fault: Fault) -> Happened {
         probe,
         since,
         evidence: String::new(),
+        seen_at: model::SeenAt::default(),
     };
     Happened::FindingOpened { finding }
 }

@@ -42,6 +42,7 @@ fn finding(id: u64, about: Thing, fault: Fault) -> Happened {
             weight: Weight::Breaks,
             since: fault_at(),
             evidence: String::new(),
+            seen_at: model::SeenAt::default(),
         },
     }
 }

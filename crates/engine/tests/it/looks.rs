@@ -25,7 +25,7 @@ fn certificate(ends: &str) -> Certificate {
 
 fn look(bench: &mut Bench, probe: &str, millis: u64, answer: Answer) {
     let phases = Phases { total: Duration::from_millis(millis), ..Phases::default() };
-    bench.hear(Input::Sampled(Sample { probe: probe.into(), phases, answer })).unwrap();
+    bench.hear(Input::Sampled(Sample::new(probe.into(), phases, answer))).unwrap();
 }
 
 /// Probe, milliseconds, and until when a certificate is good.

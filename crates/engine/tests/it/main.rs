@@ -73,7 +73,7 @@ impl Bench {
     }
 
     fn sample_of(&mut self, probe: &str, answer: Answer) {
-        let sample = Sample { probe: probe.into(), phases: Phases::default(), answer };
+        let sample = Sample::new(probe.into(), Phases::default(), answer);
         self.hear(Input::Sampled(sample)).unwrap();
     }
 

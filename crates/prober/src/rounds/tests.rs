@@ -50,7 +50,7 @@ impl Asks for Oracle {
         sleep(self.takes).await;
         self.flying.lock().unwrap().remove(&probe.id);
         assert!(!probe.id.0.starts_with("broken"), "a fault of our own");
-        Sample { probe: probe.id.clone(), phases: Phases::default(), answer: Answer::Failed(Fault::Refused) }
+        Sample::new(probe.id.clone(), Phases::default(), Answer::Failed(Fault::Refused))
     }
 
     fn adopt(&self, _: &Plan) -> Option<Self> {

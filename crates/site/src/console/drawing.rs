@@ -219,7 +219,7 @@ fn layer(kind: Kind) -> usize {
     match kind {
         Kind::Service | Kind::Mainstay => 0,
         Kind::Host | Kind::Probe => 1,
-        Kind::Pool | Kind::Tls | Kind::Dns => 2,
+        Kind::Pool | Kind::Tls | Kind::Address | Kind::Dns => 2,
         Kind::Domain => 3,
     }
 }
@@ -231,6 +231,7 @@ fn caption(node: &Node) -> &'static str {
         Kind::Host => "host",
         Kind::Pool => "servers",
         Kind::Tls => "certificate",
+        Kind::Address => "address",
         Kind::Dns => "name servers",
         Kind::Domain => "registration",
         Kind::Mainstay => "mainstay",

@@ -384,6 +384,7 @@ fn now(outage: bool) -> Now {
             probe: ProbeId::from("domain.acme.com"),
             since: at("2026-11-20T08:00:00Z"),
             evidence: "the registry says auto renew period".to_owned(),
+            seen_at: model::SeenAt::default(),
         }],
         on_call: vec![OnCall {
             rota: "platform".to_owned(),

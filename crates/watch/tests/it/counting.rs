@@ -73,7 +73,7 @@ fn a_slow_answer_warns_beside_everything_else() {
     let mut words = String::new();
     for millis in [900, 900, 900, 100, 100] {
         let phases = Phases { total: std::time::Duration::from_millis(millis), ..Phases::default() };
-        words += &w.pass(secs(1)).sample(Sample { probe: ProbeId(HOST.into()), phases, answer: http(200) });
+        words += &w.pass(secs(1)).sample(Sample::new(ProbeId(HOST.into()), phases, http(200)));
         assert!(w.watch.looked(&Thing::host("a.acme.com")).unwrap().well, "slow is not down");
     }
     assert_snapshot!(words, @r"

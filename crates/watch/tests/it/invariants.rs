@@ -57,7 +57,7 @@ proptest! {
                 2 => _ = w.let_pass(secs(4000)),
                 _ => {
                     let phases = model::sample::Phases::default();
-                    let sample = Sample { probe: probes[probe % probes.len()].clone(), phases, answer: answers[answer].clone() };
+                    let sample = Sample::new(probes[probe % probes.len()].clone(), phases, answers[answer].clone());
                     w.sample(sample);
                 }
             }

@@ -26,7 +26,7 @@ fn large() -> World {
 
 fn samples(w: &World, answer: &dyn Fn() -> Answer, count: usize) -> Vec<Sample> {
     let http = w.plan.probes.keys().filter(|id| id.0.starts_with("http."));
-    let sample = |id: &ProbeId| Sample { probe: id.clone(), phases: Phases::default(), answer: answer() };
+    let sample = |id: &ProbeId| Sample::new(id.clone(), Phases::default(), answer());
     http.take(count).map(sample).collect()
 }
 
@@ -72,7 +72,7 @@ fn speed_in_a_large_plan() {
             let own = ["ns1.host.example"];
             let seen = domain(&name, w.now, Some(300), None, &["active"], &own);
             let probe = ProbeId(format!("domain.{name}"));
-            Sample { probe, phases: Phases::default(), answer: Answer::Domain(seen) }
+            Sample::new(probe, Phases::default(), Answer::Domain(seen))
         })
         .collect();
     told("registrations", judge(&mut w, &registrations));

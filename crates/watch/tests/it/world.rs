@@ -135,7 +135,7 @@ impl World {
     /// One answer; what followed, in words.
     pub fn see(&mut self, probe: &str, answer: Answer) -> String {
         let phases = Phases { total: Duration::from_millis(120), ..Phases::default() };
-        self.sample(Sample { probe: ProbeId(probe.into()), phases, answer })
+        self.sample(Sample::new(ProbeId(probe.into()), phases, answer))
     }
 
     pub fn sample(&mut self, sample: Sample) -> String {

@@ -186,7 +186,7 @@ impl Mind {
         }
         let changed = !events.is_empty();
         for event in &events {
-            tracing::info!(seq = event.seq, event = ?event.happened, "happened");
+            tracing::info!(seq = event.seq, "{}", event.happened);
         }
         let written = self.notebook.write(now, events);
         for (answer, reply) in waiting {

@@ -12,6 +12,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod text;
+
 /// Something that happened, when, and its place in the order of everything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {

@@ -1,0 +1,112 @@
+//! An event as one line of a log. The journal has all of it.
+
+use super::Happened;
+use crate::incident::Diagnosis;
+use std::fmt;
+
+impl fmt::Display for Happened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Happened as H;
+        match self {
+            H::Booted { blind_since: Some(since) } => write!(f, "started; nothing was watched since {since}"),
+            H::Booted { blind_since: None } => f.write_str("started for the first time"),
+            H::PlanAdopted { digest } => write!(f, "plan {} is in force", digest.get(..12).unwrap_or(digest)),
+            H::FindingOpened { finding } => {
+                write!(f, "{}: {} {} ({})", finding.id, finding.about, finding.fault, finding.evidence)
+            }
+            H::FindingChanged { finding, fault, evidence, .. } => {
+                write!(f, "{finding}: now {fault} ({evidence})")
+            }
+            H::FindingClosed { finding } => write!(f, "{finding}: recovered"),
+            H::DelegationLearned { zone, servers } => {
+                write!(f, "name servers of {zone}: {}", list(servers))
+            }
+            H::RegistrationLearned { seen } => {
+                write!(f, "registration of {} learned from {}", seen.domain, seen.source)
+            }
+            H::IncidentOpened { incident, diagnosis, .. } => {
+                write!(f, "{incident} opened: {}", Reach(diagnosis))
+            }
+            H::IncidentDiagnosed { incident, diagnosis } => write!(f, "{incident}: {}", Reach(diagnosis)),
+            H::IncidentMerged { incident, into } => write!(f, "{incident} is part of {into}"),
+            H::IncidentResolved { incident, sentence } => write!(f, "{incident} resolved: {sentence}"),
+            H::TrafficDenied { denial } => {
+                write!(f, "{}: {} denied by {} until {}", denial.id, denial.what, denial.by, denial.until)
+            }
+            H::DenialLifted { denial, by: Some(by) } => write!(f, "{denial} lifted by {by}"),
+            H::DenialLifted { denial, by: None } => write!(f, "{denial} expired"),
+            H::TrafficLearned { service, usual_milli } => {
+                write!(f, "usual traffic of {service}: {}.{:03}/s", usual_milli / 1_000, usual_milli % 1_000)
+            }
+            H::IncidentAcknowledged { incident, by, via, until } => {
+                write!(f, "{incident} acknowledged by {by} ({via}) until {until}")
+            }
+            H::AcknowledgementExpired { incident } => write!(f, "acknowledgement of {incident} expired"),
+            H::IncidentNoted { incident, by, text } => {
+                write!(f, "{incident}, note by {by}: {}", text.escape_debug())
+            }
+            H::PageOpened { page, incident, ladder } => {
+                write!(f, "{page} opened for {incident}, by {ladder}")
+            }
+            H::PageRung { page, round, rung, people, until } => {
+                let people = list(people);
+                write!(f, "{page}, round {round}, step {rung}: {people}; next step at {until}")
+            }
+            H::PageClosed { page } => write!(f, "{page} closed"),
+            H::NoticeOwed { incident, occasion, people } => {
+                write!(f, "notice `{occasion}` about {incident} for {}", list(people))
+            }
+            H::AttemptEnded { reach, outcome, .. } => match &outcome.result {
+                Ok(_) => write!(f, "{} accepted by {}", outcome.key, reach.channel),
+                Err(failed) => {
+                    write!(f, "{} not delivered by {}: {}", outcome.key, reach.channel, failed.why)
+                }
+            },
+            H::AttemptsAbandoned { key, why } => write!(f, "{key} given up: {why}"),
+            H::PostPublished { incident, status, title, .. } => {
+                write!(f, "status page, {incident}: {} ({title})", status.title())
+            }
+            H::ServiceStateChanged { service, state } => write!(f, "{service}: {}", state.title()),
+        }
+    }
+}
+
+/// How far it reaches, in numbers: a log line is no place for a thousand names.
+struct Reach<'a>(&'a Diagnosis);
+
+impl fmt::Display for Reach<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Diagnosis { cause, sentence, findings, affected, wakes, .. } = self.0;
+        let wakes = if *wakes { "" } else { ", wakes nobody" };
+        let (findings, affected) = (findings.len(), affected.len());
+        write!(f, "{sentence} (cause {cause}, findings {findings}, affected {affected}{wakes})")
+    }
+}
+
+/// The first names of a list, and how many there are beyond.
+fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
+    const NAMES_MAX: usize = 5;
+    let mut names = names.into_iter();
+    let mut text = names.by_ref().take(NAMES_MAX).map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
+    let more = names.count();
+    if more > 0 {
+        text = format!("{text} and {more} more");
+    }
+    if text.is_empty() { "nobody".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FindingId, PersonId};
+
+    #[test]
+    fn a_line_names_what_happened_and_is_short() {
+        let people = (0..9).map(|n| PersonId(format!("p{n}"))).collect();
+        let notice =
+            Happened::NoticeOwed { incident: crate::IncidentId(3), occasion: "opened".into(), people };
+        let line = "notice `opened` about incident-3 for p0, p1, p2, p3, p4 and 4 more";
+        assert_eq!(notice.to_string(), line);
+        assert_eq!(Happened::FindingClosed { finding: FindingId(1) }.to_string(), "finding-1: recovered");
+    }
+}

@@ -41,7 +41,8 @@ pub(super) async fn look(
     let all = ask(address, &hello::write(Offer::All, name, random), deadline).await?;
     let what = all.beyond_us()?;
     // A server that prefers what we cannot, and can do what we can, failed for another reason.
-    if ask(address, &hello::write(Offer::Ours, name, random), deadline).await.is_some() {
+    let ours = ask(address, &hello::write(Offer::Ours, name, random), deadline).await;
+    if ours.is_some_and(|reply| reply.beyond_us().is_none()) {
         return None;
     }
     Some(Legacy { outdated: all.outdated(), what, chain: all.chain })

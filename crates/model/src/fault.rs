@@ -60,6 +60,12 @@ pub enum Fault {
         /// The library's word for it.
         why: String,
     },
+    /// A TLS server that others can talk to and our TLS library cannot: a limit of ours, not an outage.
+    #[error("speaks TLS only in a way that our TLS library cannot: {what}")]
+    TlsUnsupported {
+        /// What it wants: an old version, a cipher suite, a group, a kind of key.
+        what: String,
+    },
     /// A status code other than those expected.
     #[error("answers with status {got}")]
     Status {
@@ -69,6 +75,9 @@ pub enum Fault {
     /// The body lacks the expected text.
     #[error("answers without the expected text")]
     BodyLacks,
+    /// The expected text did not come in the part of the body that was read; it may be in the rest.
+    #[error("answers more than we read, and the expected text is not in what we read")]
+    TextNotReached,
     /// The body ended before its declared length.
     #[error("breaks off in the middle of its answer")]
     Truncated,
@@ -196,8 +205,10 @@ impl Fault {
             Self::TimedOut { .. } => "timed-out",
             Self::Tls { tls } => tls.word(),
             Self::Handshake { .. } => "tls-handshake",
+            Self::TlsUnsupported { .. } => "tls-unsupported",
             Self::Status { .. } => "status",
             Self::BodyLacks => "body-lacks",
+            Self::TextNotReached => "text-not-reached",
             Self::Truncated => "truncated",
             Self::RedirectLoop => "redirect-loop",
             Self::TooManyRedirects { .. } => "too-many-redirects",

@@ -86,7 +86,8 @@ pub struct HttpSeen {
     pub address: SocketAddr,
     /// Bytes of body read, after which either the end or our limit came.
     pub body_bytes: u64,
-    /// Whether the text looked for was in the body; `None` when none was looked for.
+    /// Whether the text looked for was in the body; `None` when none was looked for, or our limit came before it and before
+    /// the end.
     pub body_found: Option<bool>,
     /// Every address asked on the way, the last one included, with the certificate each one showed.
     pub hops: Vec<Hop>,
@@ -114,6 +115,12 @@ pub struct TlsSeen {
     pub chain: Vec<Certificate>,
     /// Every fault, worst first; empty when a browser would be content.
     pub faults: Vec<TlsFault>,
+    /// Places in the chain of certificates that no client needs: the best verified path does without them.
+    #[serde(default)]
+    pub spare: Vec<usize>,
+    /// The newest version of TLS that it speaks, where that is older than TLS 1.2.
+    #[serde(default)]
+    pub outdated: Option<String>,
 }
 
 /// The parts of an X.509 certificate that matter to a watchman.

@@ -7,6 +7,7 @@ use model::fault::Phase;
 use model::plan::{Ask, Probe};
 use model::sample::Phases;
 use model::{Answer, Fault, Plan, Sample, Time};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,6 +160,23 @@ impl Prober {
             .await
             .unwrap_or_else(|_| (Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default()));
         Sample::new(probe.id.clone(), Phases { total: began.elapsed(), ..phases }, answer)
+    }
+
+    /// Asks one address of the probe's host, whatever others there are; `None` for a question that is not about addresses.
+    pub async fn ask_address(&self, probe: &Probe, address: IpAddr) -> Option<Sample> {
+        let began = Instant::now();
+        let deadline = began + probe.timeout.min(TIMEOUT_MAX);
+        let (answer, phases) = match &probe.ask {
+            Ask::Http { url, expect } => {
+                http::ask_address(&self.tls, &self.names, url, address, expect, deadline).await
+            }
+            Ask::Tcp { port, .. } => tcp::ask_address(SocketAddr::new(address, *port), deadline).await,
+            Ask::Tls { host, port } => {
+                tls::ask_address(&self.tls, host, SocketAddr::new(address, *port), deadline).await
+            }
+            Ask::Dns { .. } | Ask::Domain { .. } => return None,
+        };
+        Some(Sample::new(probe.id.clone(), Phases { total: began.elapsed(), ..phases }, answer))
     }
 
     async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> (Answer, Phases) {

@@ -27,6 +27,16 @@ pub(crate) async fn ask(names: &Names, host: &str, port: u16, deadline: Instant)
     (answer, phases)
 }
 
+/// Asks whether anybody accepts a connection at one address.
+pub(crate) async fn ask_address(address: SocketAddr, deadline: Instant) -> (Answer, Phases) {
+    let mut phases = Phases::default();
+    let answer = match connect(&[address], deadline, &mut phases).await {
+        Ok((_, address)) => Answer::Tcp { address },
+        Err(fault) => Answer::Failed(fault),
+    };
+    (answer, phases)
+}
+
 /// The addresses of a host. An address that stands in the plan itself (`declared`) was meant by whoever wrote it and is
 /// allowed; any other inner address must lie in a network that the plan allows.
 pub(crate) async fn find(

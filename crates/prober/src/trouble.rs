@@ -87,29 +87,6 @@ pub(crate) fn of_tls(error: &rustls::Error) -> Fault {
     }
 }
 
-/// Names what hyper ended with. `heard` says whether a single byte of the answer had come.
-pub(crate) fn of_hyper(error: &hyper::Error, heard: bool) -> Fault {
-    let phase = if heard { Phase::Body } else { Phase::FirstByte };
-    if error.is_parse_too_large() {
-        return Fault::TooLarge { what: "headers".to_owned() };
-    }
-    if error.is_parse() {
-        return Fault::Garbage { why: error.to_string() };
-    }
-    let mut source = std::error::Error::source(error);
-    while let Some(deeper) = source {
-        if let Some(io) = deeper.downcast_ref::<Error>() {
-            return of_io(io, phase);
-        }
-        source = deeper.source();
-    }
-    if heard {
-        Fault::Truncated
-    } else {
-        Fault::Unreachable { why: "the connection was closed without an answer".to_owned() }
-    }
-}
-
 /// The error that an I/O error was wrapped around, at any depth.
 fn inner<E: std::error::Error + 'static>(error: &Error) -> Option<&E> {
     let mut deeper: &(dyn std::error::Error + 'static) = error.get_ref()?;

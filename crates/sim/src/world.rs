@@ -156,6 +156,8 @@ impl World {
                     name: host.clone(),
                     chain: vec![certificate],
                     faults: self.tls_fault(host, at).into_iter().collect(),
+                    spare: Vec::new(),
+                    outdated: None,
                 })
             }
             Ask::Dns { zone, names } => Answer::Dns(self.dns(plan, zone, names, at)),

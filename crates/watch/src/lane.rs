@@ -70,6 +70,7 @@ pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
         | (F::Unreachable { .. }, F::Unreachable { .. })
         | (F::TimedOut { .. }, F::TimedOut { .. })
         | (F::Handshake { .. }, F::Handshake { .. })
+        | (F::TlsUnsupported { .. }, F::TlsUnsupported { .. })
         | (F::Garbage { .. }, F::Garbage { .. })
         | (F::TooLarge { .. }, F::TooLarge { .. })
         | (F::TooManyRedirects { .. }, F::TooManyRedirects { .. })

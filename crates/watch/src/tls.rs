@@ -26,7 +26,14 @@ pub(crate) fn judge(seen: &TlsSeen, now: Time) -> Verdict {
         };
         return Verdict::default().bad(Charge::new(fault, Weight::Breaks).seen(told));
     }
-    let verdict = Verdict::default().well(Lane::Answer);
+    let verdict = match &seen.outdated {
+        // Its certificate could be read; nothing else can be asked of it.
+        Some(version) => {
+            let fault = Fault::TlsUnsupported { what: format!("nothing newer than {version}") };
+            Verdict::default().bad(Charge::new(fault, Weight::Warns))
+        }
+        None => Verdict::default().well(Lane::Answer),
+    };
     match shortest(seen, now) {
         Some((certificate, step, weight)) => {
             let at = certificate.not_after;
@@ -41,8 +48,11 @@ pub(crate) fn judge(seen: &TlsSeen, now: Time) -> Verdict {
 /// The certificate of the chain with the least of its life left, when that is little.
 fn shortest(seen: &TlsSeen, now: Time) -> Option<(&Certificate, u8, Weight)> {
     let chain = seen.chain.iter().enumerate();
-    // A root that is sent along is not used by anybody: only the client's own copy counts.
-    let used = chain.filter(|(place, certificate)| *place == 0 || certificate.subject != certificate.issuer);
+    // A root that is sent along is not used by anybody: only the client's own copy counts. Nor is a certificate that the best
+    // verified path does without, such as an old cross-signature.
+    let used = chain.filter(|(place, certificate)| {
+        *place == 0 || certificate.subject != certificate.issuer && !seen.spare.contains(place)
+    });
     used.filter_map(|(_, certificate)| {
         step(certificate, now).map(|(step, weight)| (certificate, step, weight))
     })
@@ -78,6 +88,50 @@ mod tests {
             not_before: earlier(not_after, hours(life_hours)),
             not_after,
             key: "EC P-256".into(),
+        }
+    }
+
+    #[test]
+    fn only_certificates_that_a_client_needs_count() {
+        let now: Time = "2026-11-22T12:00:00Z".parse().unwrap();
+        let named = |subject: &str, left_hours| Certificate {
+            subject: subject.into(),
+            ..certificate(24 * 1000, left_hours, now)
+        };
+        let mut seen = TlsSeen {
+            address: "192.0.2.1:443".parse().unwrap(),
+            name: "a".into(),
+            chain: vec![named("CN=a", 24 * 500), named("CN=inter", 24 * 800), named("CN=cross", 0)],
+            faults: vec![],
+            spare: vec![2],
+            outdated: None,
+        };
+        assert!(shortest(&seen, now).is_none());
+        seen.spare.clear();
+        assert_eq!(shortest(&seen, now).unwrap().0.subject, "CN=cross");
+        // The leaf is never spare.
+        seen.chain[0] = named("CN=a", 12);
+        seen.spare = vec![0, 2];
+        assert_eq!(shortest(&seen, now).unwrap().0.subject, "CN=a");
+    }
+
+    #[test]
+    fn an_old_version_is_a_warning_beside_the_dates() {
+        let now: Time = "2026-11-22T12:00:00Z".parse().unwrap();
+        let seen = TlsSeen {
+            address: "192.0.2.1:443".parse().unwrap(),
+            name: "a".into(),
+            chain: vec![certificate(24 * 90, 20, now)],
+            faults: vec![],
+            spare: vec![],
+            outdated: Some("TLS 1.0".into()),
+        };
+        let verdict = judge(&seen, now);
+        for (lane, weight) in [(Lane::Answer, Weight::Warns), (Lane::Lifetime, Weight::Breaks)] {
+            match &verdict.lanes[&lane] {
+                crate::verdict::Judged::Bad(charge) => assert_eq!(charge.weight, weight, "{lane:?}"),
+                crate::verdict::Judged::Well => panic!("{lane:?} is well"),
+            }
         }
     }
 

@@ -132,6 +132,10 @@ pub(crate) fn plain(probe: &Probe, sample: &Sample, host_too: bool, now: Time) -
         Answer::Failed(fault @ Fault::Blind { .. }) => {
             Verdict { dark: darkness(fault), ..Verdict::default() }
         }
+        // Browsers and curl reach it; that we do not is a limit of ours.
+        Answer::Failed(fault @ Fault::TlsUnsupported { .. }) => {
+            Verdict::default().bad(Charge::new(fault.clone(), Weight::Warns))
+        }
         Answer::Failed(fault) if host_too && !about_certificate(fault) => {
             Verdict { dark: darkness(fault), ..Verdict::default() }
         }
@@ -181,7 +185,17 @@ fn http(probe: &Probe, seen: &HttpSeen, sample: &Sample) -> Verdict {
         let told = format!("{} bytes from {} without the expected text", seen.body_bytes, seen.address);
         return Verdict::default().bad(Charge::new(Fault::BodyLacks, Weight::Breaks).seen(told));
     }
-    let verdict = Verdict::default().well(Lane::Answer);
+    // It may come behind what was read. Where the answer never ends, only a person can tell.
+    let verdict = if expect.body_contains.is_some() && seen.body_found.is_none() {
+        let told = format!(
+            "the expected text is not in the first {} MiB from {}, and no more is read",
+            seen.body_bytes >> 20,
+            seen.address
+        );
+        Verdict::default().bad(Charge::new(Fault::TextNotReached, Weight::Warns).seen(told))
+    } else {
+        Verdict::default().well(Lane::Answer)
+    };
     match expect.within {
         Some(limit) if sample.phases.total > limit => {
             let told =

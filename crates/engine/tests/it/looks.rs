@@ -42,7 +42,7 @@ fn the_last_look_counts_and_a_failed_one_makes_no_certificate_unknown() {
     assert_eq!(shown(&bench), []);
     let seen = |chain| {
         let (address, name) = ("192.0.2.7:443".parse().unwrap(), "shop.acme.com".to_owned());
-        Answer::Tls(TlsSeen { address, name, chain, faults: Vec::new() })
+        Answer::Tls(TlsSeen { address, name, chain, faults: Vec::new(), spare: Vec::new(), outdated: None })
     };
     let (leaf, above) = ("2027-03-01T00:00:00Z", "2027-02-01T00:00:00Z");
     look(&mut bench, "tls.shop.acme.com", 40, seen(vec![certificate(leaf), certificate(above)]));

@@ -54,14 +54,14 @@ fn answer(
 fn web() -> Vec<Harm> {
     let endless_body = Harm {
         expect: WANTED,
-        ..answer("endless-body", "body-lacks", |visit| {
+        ..answer("endless-body", "text-not-reached", |visit| {
             visit.say("HTTP/1.1 200 OK\r\n\r\n")?;
             visit.without_end([b'x'; 65_536])
         })
     };
     let a_terabyte = Harm {
         expect: WANTED,
-        ..answer("a-terabyte", "body-lacks", |visit| {
+        ..answer("a-terabyte", "text-not-reached", |visit| {
             visit.say("HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n")?;
             visit.without_end([b'x'; 65_536])
         })
@@ -121,8 +121,8 @@ fn web() -> Vec<Harm> {
         answer("two-lengths", "garbage", |visit| {
             visit.say("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 4\r\n\r\nwell")
         }),
-        answer("no-such-length", "garbage", |visit| {
-            visit.say("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\nwell")
+        answer("zero-in-head", "garbage", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\nx: \0\r\ncontent-length: 4\r\n\r\nwell")
         }),
         answer("noise", "garbage", |visit| visit.without_end([0xc3; 4_096])),
         harm("ssh", "garbage", |visit| {

@@ -13,9 +13,9 @@ use tokio_rustls::client::TlsStream;
 
 /// No more bytes than this are taken off one connection before the head of the response is whole: for endless interim
 /// responses, which are dear to read. The limit of the head itself comes first for all honest ways.
-const BEFORE_HEAD_MAX: usize = 256 * 1024;
+const BEFORE_HEAD_MAX: usize = 512 * 1024;
 /// Nor more than this after it: for bodies that are nothing but packing.
-const AFTER_HEAD_MAX: usize = 8 * 1024 * 1024;
+const AFTER_HEAD_MAX: usize = 2 * super::text::SEARCHED_BYTES_MAX;
 
 /// One connection.
 pub(super) struct Wire {
@@ -65,6 +65,14 @@ impl Wire {
     fn over(inner: Inner) -> Self {
         let allowance = Allowance(Arc::new(AtomicUsize::new(BEFORE_HEAD_MAX)));
         Self { inner, first: FirstByte::default(), allowance, asked: false, reader: None }
+    }
+
+    /// Whether the server chose HTTP/2 in the handshake.
+    pub(super) fn is_http2(&self) -> bool {
+        match &self.inner {
+            Inner::Plain(_) => false,
+            Inner::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
     }
 
     pub(super) fn first_byte(&self) -> FirstByte {

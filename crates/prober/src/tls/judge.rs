@@ -28,17 +28,37 @@ pub(super) struct Question<'a> {
 pub(super) fn judge(trust: &Trust, asked: &Question<'_>, presented: &Presented, unsigned: bool) -> TlsSeen {
     let reads: Vec<Option<Read>> =
         presented.chain.iter().take(CHAIN_MAX).map(|der| certificate::read(der)).collect();
+    let mut spare = Vec::new();
     let mut faults = match (presented.chain.split_first(), reads.first()) {
         (Some((leaf, rest)), Some(Some(read))) => {
             let chain: Vec<&Read> = reads.iter().flatten().collect();
+            let path = Path { trust, leaf, rest, chain: &chain, algorithms: asked.algorithms };
+            let needed = match trust.own.contains(leaf) {
+                true => Some(Vec::new()),
+                false => path.best(asked.now),
+            };
+            // Where no path can be verified, every certificate may be the one that is at fault.
+            let counts = |place: usize| {
+                place == 0
+                    || needed.as_ref().is_none_or(|all| {
+                        presented.chain.get(place).is_some_and(|der| all.iter().any(|one| **one == **der))
+                    })
+            };
+            let kept = reads.iter().enumerate().filter(|(_, read)| read.is_some()).map(|(place, _)| place);
+            spare = kept.enumerate().filter(|(_, place)| !counts(*place)).map(|(told, _)| told).collect();
+            let used: Vec<&Read> = reads
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| counts(*place))
+                .filter_map(|(_, read)| read.as_ref())
+                .collect();
             let mut faults = dates(read, asked.now);
             faults.extend(name(leaf, read, asked.name));
-            faults.extend(keys(&chain));
+            faults.extend(keys(&used));
             if ocsp::says_revoked(&presented.staple, &read.serial) {
                 faults.push(TlsFault::Revoked);
             }
-            if !trust.own.contains(leaf) {
-                let path = Path { trust, leaf, rest, chain: &chain, algorithms: asked.algorithms };
+            if needed.is_none() {
                 faults.extend(path.faults(asked.now, &faults));
             }
             faults
@@ -56,6 +76,8 @@ pub(super) fn judge(trust: &Trust, asked: &Question<'_>, presented: &Presented, 
         name: asked.said.to_owned(),
         chain: reads.into_iter().flatten().map(|read| read.told).collect(),
         faults,
+        spare,
+        outdated: None,
     }
 }
 
@@ -137,18 +159,44 @@ impl Path<'_> {
     }
 
     fn verify(&self, at: Time) -> Result<(), webpki::Error> {
+        self.through(self.rest, at).map(drop)
+    }
+
+    /// The intermediates of the path that is valid for longest, without which no client can do; `None` when no path is valid
+    /// now. A verifier is content with the first one, which may lead over an old cross-signature.
+    fn best(&self, now: Time) -> Option<Vec<CertificateDer<'static>>> {
+        let mut best = self.through(self.rest, now).ok()?;
+        let mut rest = self.rest.to_vec();
+        loop {
+            let ends = |der: &CertificateDer<'_>| certificate::read(der).map(|read| read.told.not_after);
+            let Some(until) = best.iter().filter_map(ends).min() else { return Some(best) };
+            // Each round takes at least one certificate away.
+            rest.retain(|der| ends(der).is_some_and(|end| end > until));
+            match self.through(&rest, now) {
+                Ok(longer) => best = longer,
+                Err(_) => return Some(best),
+            }
+        }
+    }
+
+    /// Verifies with these intermediates, and tells which of them were used.
+    fn through(
+        &self,
+        rest: &[CertificateDer<'_>],
+        at: Time,
+    ) -> Result<Vec<CertificateDer<'static>>, webpki::Error> {
         let secs = u64::try_from(at.as_second()).unwrap_or(0);
-        EndEntityCert::try_from(self.leaf)?
-            .verify_for_usage(
-                self.algorithms,
-                &self.trust.anchors,
-                self.rest,
-                UnixTime::since_unix_epoch(Duration::from_secs(secs)),
-                KeyUsage::server_auth(),
-                None,
-                None,
-            )
-            .map(|_| ())
+        let leaf = EndEntityCert::try_from(self.leaf)?;
+        let path = leaf.verify_for_usage(
+            self.algorithms,
+            &self.trust.anchors,
+            rest,
+            UnixTime::since_unix_epoch(Duration::from_secs(secs)),
+            KeyUsage::server_auth(),
+            None,
+            None,
+        )?;
+        Ok(path.intermediate_certificates().map(|cert| cert.der().into_owned()).collect())
     }
 
     fn named(&self, error: &webpki::Error, weak: bool) -> Option<TlsFault> {

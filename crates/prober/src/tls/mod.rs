@@ -7,9 +7,11 @@
 //! | `certificate` | reads one certificate |
 //! | `ocsp` | reads a stapled revocation |
 //! | `judge` | names every fault |
+//! | `legacy` | servers that our library cannot talk to: what they speak, and their certificate |
 
 mod certificate;
 mod judge;
+mod legacy;
 mod ocsp;
 mod recorder;
 mod trust;
@@ -21,7 +23,7 @@ use judge::{Question, judge};
 use model::Fault;
 use model::fault::Phase;
 use model::sample::{Answer, Phases, TlsSeen};
-use recorder::Recorder;
+use recorder::{Presented, Recorder};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::WebPkiSupportedAlgorithms;
@@ -43,14 +45,17 @@ pub(crate) struct Tls {
     /// Everything but the recorder, of which every handshake has its own.
     any: ClientConfig,
     http: ClientConfig,
+    http1: ClientConfig,
     clock: Clock,
 }
 
 /// What is spoken inside, as far as the handshake has to say it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inside {
-    /// HTTP/1.1.
+    /// HTTP/2 or HTTP/1.1, as the server chooses.
     Http,
+    /// HTTP/1.1 alone.
+    OnlyHttp1,
     /// We only look at the certificate.
     Nothing,
 }
@@ -80,8 +85,10 @@ impl Tls {
         // A resumed session shows no certificate, and the certificate is what we came for.
         any.resumption = Resumption::disabled();
         let mut http = any.clone();
-        http.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { trust: Trust::read(files)?, algorithms, any, http, clock })
+        http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut http1 = any.clone();
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { trust: Trust::read(files)?, algorithms, any, http, http1, clock })
     }
 
     /// Shakes hands over an open connection, whatever the certificate.
@@ -103,6 +110,7 @@ impl Tls {
         let recorder = Arc::new(Recorder::new(self.algorithms));
         let mut config = match inside {
             Inside::Http => self.http.clone(),
+            Inside::OnlyHttp1 => self.http1.clone(),
             Inside::Nothing => self.any.clone(),
         };
         config.dangerous().set_certificate_verifier(recorder.clone());
@@ -124,8 +132,31 @@ impl Tls {
         let seen = recorder
             .presented()
             .map(|presented| judge(&self.trust, &question, presented, recorder.unsigned()));
-        Shaken { seen, stream }
+        match (&seen, &stream) {
+            (None, Err(fault)) if may_be_a_limit(fault) => {}
+            _ => return Shaken { seen, stream },
+        }
+        let Some(legacy) = legacy::look(address, &name, self.random(), deadline).await else {
+            return Shaken { seen, stream };
+        };
+        let presented = Presented { chain: legacy.chain, staple: Vec::new() };
+        // Whether it holds its key cannot be seen from outside; a stranger who copied the certificate is not told.
+        let mut seen = judge(&self.trust, &question, &presented, false);
+        seen.outdated = legacy.outdated.map(str::to_owned);
+        Shaken { seen: Some(seen), stream: Err(Fault::TlsUnsupported { what: legacy.what }) }
     }
+
+    /// Bytes for a hello; a fixed number where the library has none, for nothing secret hangs on them.
+    fn random(&self) -> [u8; 32] {
+        let mut random = [0x5a; 32];
+        let _ = self.any.crypto_provider().secure_random.fill(&mut random);
+        random
+    }
+}
+
+/// Whether a handshake may have failed because our library lacks what the server wants. Some servers hang up without a word.
+fn may_be_a_limit(fault: &Fault) -> bool {
+    matches!(fault, Fault::Handshake { .. } | Fault::Unreachable { .. })
 }
 
 /// What one address of a name did.
@@ -178,6 +209,17 @@ pub(crate) async fn ask(
         Some(Looked { phases, result: Err(fault) }) => (Answer::Failed(fault), phases),
         None => (Answer::Failed(Fault::Blind { why: "the question was lost inside".to_owned() }), phases),
     }
+}
+
+/// Fetches the chain from one address of the name.
+pub(crate) async fn ask_address(
+    tls: &Tls,
+    host: &str,
+    address: SocketAddr,
+    deadline: Instant,
+) -> (Answer, Phases) {
+    let Looked { phases, result } = look(tls, host, address, deadline, Phases::default()).await;
+    (result.map_or_else(Answer::Failed, Answer::Tls), phases)
 }
 
 async fn look(tls: &Tls, host: &str, address: SocketAddr, deadline: Instant, mut phases: Phases) -> Looked {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// Somebody who signs.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    name: rcgen::DistinguishedName,
     pub(crate) certificate: Certificate,
 }
 
@@ -22,7 +23,8 @@ impl Authority {
     pub(crate) fn root(name: &str) -> Self {
         let (params, key) = (authority(name), KeyPair::generate().unwrap());
         let certificate = params.self_signed(&key).unwrap();
-        Self { issuer: Issuer::new(params, key), certificate }
+        let name = params.distinguished_name.clone();
+        Self { issuer: Issuer::new(params, key), name, certificate }
     }
 
     /// An authority beneath this one.
@@ -30,7 +32,18 @@ impl Authority {
         let (mut params, key) = (authority(name), KeyPair::generate().unwrap());
         change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Self { issuer: Issuer::new(params, key), certificate }
+        let name = params.distinguished_name.clone();
+        Self { issuer: Issuer::new(params, key), name, certificate }
+    }
+
+    /// Another certificate for an authority and its key, signed by this one.
+    pub(crate) fn crossing(&self, other: &Self, change: impl FnOnce(&mut CertificateParams)) -> Certificate {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = other.name.clone();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        change(&mut params);
+        params.signed_by(other.issuer.key(), &self.issuer).unwrap()
     }
 
     /// A server's certificate and its key.

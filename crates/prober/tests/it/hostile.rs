@@ -36,7 +36,7 @@ async fn what_breaks_off_or_is_no_http_has_its_word() {
         ("another protocol", b"220 mail.acme.com ESMTP\r\n", "garbage"),
         ("noise", b"\x00\x01\x02\x03\xff\xfe\r\n\r\n", "garbage"),
         ("TLS on a plain port", b"\x15\x03\x01\x00\x02\x02\x46", "garbage"),
-        ("a length that is none", b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", "garbage"),
+        ("a zero byte", b"HTTP/1.1 200 OK\r\nX: \0\r\n\r\n", "garbage"),
         ("two lengths", b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nwell", "garbage"),
         ("a chunk that is none", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nwell\r\n", "garbage"),
         ("a status that is none", b"HTTP/1.1 9999 OK\r\n\r\n", "garbage"),
@@ -89,8 +89,9 @@ async fn an_endless_body_is_read_to_the_limit() {
         let (address, taken) = server::endless(begin, &[b'x'; 16 * 1024]).await;
         let sample = get(address, PATIENT).await;
         let Answer::Http(seen) = sample.answer else { panic!("{sample:?}") };
-        assert_eq!((seen.body_bytes, seen.body_found), (1024 * 1024, Some(false)));
-        assert!(taken.load(Ordering::Relaxed) < 1024 * 1024 + BUFFERS);
+        // What was not read may hold the text.
+        assert_eq!((seen.body_bytes, seen.body_found), (8 * 1024 * 1024, None));
+        assert!(taken.load(Ordering::Relaxed) < 8 * 1024 * 1024 + BUFFERS);
     }
 }
 
@@ -130,7 +131,8 @@ async fn who_speaks_before_they_are_asked_always_gets_the_same_word() {
     .await;
     for _ in 0..20 {
         let Answer::Failed(fault) = get(address, PATIENT).await.answer else { panic!("answered") };
-        assert_eq!(fault, Fault::Garbage { why: "invalid HTTP version parsed".to_owned() });
+        let why = "the answer is no usable HTTP: it does not begin with an HTTP status line".to_owned();
+        assert_eq!(fault, Fault::Garbage { why });
     }
 }
 

@@ -172,7 +172,7 @@ async fn redirects_that_lead_nowhere_have_their_words() {
         ("/many/0", "too-many-redirects"),
         ("/mail/x", "bad-redirect"),
         ("/long/x", "bad-redirect"),
-        ("/bytes/x", "bad-redirect"),
+        ("/bytes/x", "redirect-loop"),
         ("/inner/x", "inner-address"),
         ("/metadata/x", "inner-address"),
         ("/disguised/x", "inner-address"),

@@ -17,6 +17,8 @@ mod http;
 mod names;
 mod plan;
 mod server;
+mod sloppy;
 mod staple;
 mod tcp;
 mod tls;
+mod tls_limits;

@@ -246,6 +246,8 @@ pub fn tls(name: &str, faults: Vec<model::fault::TlsFault>, from: &str, until: &
             key: "EC P-256".into(),
         }],
         faults,
+        spare: Vec::new(),
+        outdated: None,
     })
 }
 

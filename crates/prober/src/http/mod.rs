@@ -22,7 +22,7 @@ use model::Fault;
 use model::plan::Expect;
 use model::sample::{Answer, Hop, HttpSeen, Phases, TlsSeen};
 use redirect::Trail;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use tokio::time::Instant;
 use url::Url;
 use wire::Wire;
@@ -52,8 +52,9 @@ async fn follow(
     phases: &mut Phases,
 ) -> Result<HttpSeen, Fault> {
     let mut trail = Trail::begin(url)?;
-    // Whoever wrote an address into the plan meant it. It stays allowed for redirects of that server to itself.
-    let declared = trail.at().host_str().and_then(tcp::literal);
+    // Whoever wrote an address into the plan meant it, with this port: a redirect of that server to itself is followed, one to
+    // another port of the machine would make us knock where nobody asked us to.
+    let declared = meant(trail.at());
     let needle = expect.body_contains.as_deref().map(str::as_bytes);
     let mut hops = Vec::new();
     loop {
@@ -73,13 +74,18 @@ async fn follow(
     }
 }
 
+/// The address and port that a URL names, where it is written with an address.
+fn meant(url: &Url) -> Option<SocketAddr> {
+    Some(SocketAddr::new(tcp::literal(url.host_str()?)?, url.port_or_known_default()?))
+}
+
 /// Opens what the URL's scheme asks for. A certificate that a browser would refuse ends the question here: nothing is sent
 /// to a server that is not who it should be.
 async fn open(
     tls: &Tls,
     names: &Names,
     url: &Url,
-    declared: Option<IpAddr>,
+    declared: Option<SocketAddr>,
     deadline: Instant,
     phases: &mut Phases,
 ) -> Result<(Wire, SocketAddr, Option<TlsSeen>), Fault> {

@@ -135,7 +135,7 @@ fn list(common: &Common) -> Result<ExitCode, Failure> {
         let until = denial.until.strftime("%Y-%m-%d %H:%M:%S UTC");
         let (id, what) = (table::cell(&denial.id.to_string(), 11), denial.what.to_string());
         let line = format!("{id} {} {place}, until {until}, by {}", table::cell(&what, 19), denial.by);
-        table::say(table::cell(&line, 80).trim_end());
+        table::say(&line);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -55,7 +55,7 @@ impl Page {
                     Ok(_) => "accepted by the provider; look whether it arrived".to_owned(),
                     Err(failure) => format!("failed: {}", failure.why),
                 };
-                table::say(&format!("{} {said}", table::cell(&effect.reach.to_string(), 30)));
+                table::say(&table::beside(&effect.reach.to_string(), 30, &said));
             }
         }
         Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -48,11 +48,7 @@ fn listed(trace: &Trace) -> Option<String> {
     let service = hop.service.as_ref().map_or(hop.host.as_str(), |service| &service.0);
     let asked = format!("{service} {} {}", hop.method, hop.path);
     let (id, verdict) = (&trace.id, hop.verdict.word());
-    Some(
-        table::cell(&format!("{id} {at} {verdict:<10} {:>3} {asked}", hop.status), WIDTH)
-            .trim_end()
-            .to_owned(),
-    )
+    Some(format!("{id} {at} {verdict:<10} {:>3} {asked}", hop.status))
 }
 
 /// The id without what people copy along with it; nothing else goes into an address.

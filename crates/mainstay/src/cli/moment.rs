@@ -46,11 +46,11 @@ impl FromStr for Moment {
 
 /// A time with the name of its zone: `2026-11-22T09:00[Europe/Tallinn]`, with an offset or without.
 fn in_zone(text: &str, local: &str, zone: &str) -> Option<Moment> {
-    let instant = match local.parse::<DateTime>() {
-        Ok(local) => wake::instant(&TimeZone::get(zone).ok()?, local),
-        Err(_) => text.parse::<jiff::Zoned>().ok()?.timestamp(),
-    };
-    Some(Moment::Instant(instant))
+    // With an offset, which must be one that the zone has then.
+    if local.parse::<Time>().is_ok() {
+        return text.parse::<jiff::Zoned>().ok().map(|zoned| Moment::Instant(zoned.timestamp()));
+    }
+    Some(Moment::Instant(wake::instant(&TimeZone::get(zone).ok()?, local.parse().ok()?)))
 }
 
 impl Moment {

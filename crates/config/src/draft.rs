@@ -118,6 +118,8 @@ pub(crate) fn titled(name: &str) -> String {
 }
 
 const NO_NAME: &str = "Status";
+/// The data folder of a plan that names none.
+pub(crate) const DATA: &str = "mainstay-data";
 
 fn site(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> (Site, Option<At<Url>>) {
     let name = form.word(marks, "name", word::text).map_or_else(|| NO_NAME.to_owned(), |at| at.value);
@@ -143,7 +145,7 @@ fn site(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> (Site, Option<
     let site = Site {
         name,
         zone,
-        data: data.map_or_else(|| folder.join("mainstay-data"), |at| at.value),
+        data: data.map_or_else(|| folder.join(DATA), |at| at.value),
         listen,
         url: url.as_ref().map_or_else(
             || format!("http://{reachable}"),

@@ -54,7 +54,7 @@ use marks::Marks;
 use model::{Plan, plan};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The longest text that is read, in bytes.
 pub const LONGEST: usize = 1 << 20;
@@ -95,6 +95,19 @@ pub fn read(text: &str, name: &str, folder: &Path) -> Result<Read, Problems> {
         Some(plan) if problems.is_empty() => Ok(Read { plan, warnings, certificates }),
         _ => Err(Problems(problems)),
     }
+}
+
+/// The data folder that a text names, whatever else is wrong with it; the default one where it names none that can be read.
+/// For commands that only need to find what runs.
+#[must_use]
+pub fn data_folder(text: &str, folder: &Path) -> PathBuf {
+    let mended = (text.len() <= LONGEST).then(|| syntax::mend(text, &mut Marks::default())).flatten();
+    let declared = mended.and_then(|mended| {
+        let (table, _) = toml::de::DeTable::parse_recoverable(&mended);
+        let data = table.get_ref().get("site")?.get_ref().as_table()?.get("data")?;
+        word::path(data.get_ref().as_str()?, folder).ok()
+    });
+    declared.unwrap_or_else(|| folder.join(draft::DATA))
 }
 
 fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Plan {

@@ -96,6 +96,17 @@ impl Geo {
     }
 }
 
+/// Whether a file of places could be used. Blocks: it reads the file.
+///
+/// # Errors
+/// Why it cannot, with its path.
+pub fn look(path: &Path) -> Result<(), String> {
+    match Geo::new(Some(path), None).refresh().pop() {
+        Some(broken @ Changed::Broken { .. }) => Err(broken.to_string()),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::fixture::{Value, flat_country, maxmind_asn, maxmind_country, mmdb};

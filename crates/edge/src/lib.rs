@@ -60,4 +60,5 @@ mod upstream;
 mod view;
 
 pub use edge::{Edge, Sharing, StartError, Terms};
+pub use geo::look as look_at_places;
 pub use tls::certificates::{Unusable, look as look_at_certificate};

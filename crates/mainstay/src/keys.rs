@@ -1,5 +1,6 @@
 //! What this installation alone knows: the key that signs links and cookies, and the token of its own command line.
 
+use crate::private;
 use journal::sqlite::sync_folder_of;
 use seal::Key;
 use std::fs::{self, OpenOptions};
@@ -14,11 +15,13 @@ pub(crate) struct Keys {
     pub key: Key,
     /// Lets the command line, and machines that were given it, in.
     pub api_token: String,
+    /// Lets scrapers read, and do nothing.
+    pub read_token: String,
 }
 
 /// The secrets could not be read or made.
 #[derive(Debug, Error)]
-#[error("{path}: {why}; the data folder must be writable by mainstay alone")]
+#[error("{path}: {why}{}", hint(why))]
 pub(crate) struct KeyError {
     path: String,
     why: io::Error,
@@ -34,22 +37,26 @@ impl Keys {
             let path = path.display().to_string();
             move |why| KeyError { path, why }
         };
-        fs::create_dir_all(data).map_err(at(data))?;
+        private::folder(data).map_err(at(data))?;
         let (key_path, token_path) = (data.join("key"), data.join("api-token"));
+        let read_path = data.join("read-token");
         let key = bytes(&key_path).map_err(at(&key_path))?;
         let token = bytes(&token_path).map_err(at(&token_path))?;
-        Ok(Self { key: Key::new(key), api_token: hex(&token) })
+        let read = bytes(&read_path).map_err(at(&read_path))?;
+        Ok(Self { key: Key::new(key), api_token: hex(&token), read_token: hex(&read) })
     }
+}
 
-    /// The token alone, of a running installation.
-    ///
-    /// # Errors
-    /// When there is none, which means that mainstay has never run with this data folder.
-    pub(crate) fn api_token(data: &Path) -> Result<String, KeyError> {
-        let path = data.join("api-token");
-        let text = fs::read_to_string(&path);
-        text.map(|text| text.trim().to_owned())
-            .map_err(|why| KeyError { path: path.display().to_string(), why })
+/// What to do about it.
+fn hint(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room on this disk, then start again"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; mainstay must own its data folder and be able to write into it"
+        }
+        _ => "",
     }
 }
 
@@ -104,8 +111,9 @@ mod tests {
         let first = Keys::open(folder.path()).unwrap();
         let second = Keys::open(folder.path()).unwrap();
         assert_eq!(first.api_token, second.api_token);
-        assert_eq!(Keys::api_token(folder.path()).unwrap(), first.api_token);
-        for name in ["key", "api-token"] {
+        assert_eq!(first.read_token, second.read_token);
+        assert_ne!(first.read_token, first.api_token);
+        for name in ["key", "api-token", "read-token"] {
             let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }

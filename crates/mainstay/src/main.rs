@@ -3,6 +3,7 @@
 mod certificates;
 mod cli;
 mod clock;
+mod control;
 mod gate;
 mod keys;
 mod last_bell;
@@ -11,6 +12,7 @@ mod log;
 mod mind;
 mod only_guard;
 mod organs;
+mod private;
 mod reload;
 
 use clap::Parser;

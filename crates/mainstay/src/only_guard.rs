@@ -1,10 +1,11 @@
 //! `mainstay run --only guard`: the edge and nothing else. No mind, no board, no journal; the same plan and the same keys.
 //! Where the board would listen it tells of traces and metrics.
 
+use crate::control::{self, Control};
 use crate::gate::{Gate, OpenError, tokens};
 use crate::keys::Keys;
 use crate::last_denials;
-use crate::organs::ADDRESS_FILE;
+use crate::organs::{self, ADDRESS_FILE};
 use crate::reload::{self, Changes};
 use edge::{Sharing, StartError};
 use model::{Plan, Policy};
@@ -26,6 +27,7 @@ pub(crate) struct OnlyGuard {
     gate: Arc<Gate>,
     /// Where it is asked for traces and metrics.
     api: Option<SocketAddr>,
+    control: Option<Control>,
     data: PathBuf,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -36,7 +38,7 @@ impl OnlyGuard {
     ///
     /// # Errors
     /// When the plan has no edge, an address is taken, or a secret is missing.
-    pub(crate) fn start(plan: Plan, plan_path: PathBuf, sharing: Sharing) -> Result<Self, OpenError> {
+    pub(crate) async fn start(plan: Plan, plan_path: PathBuf, sharing: Sharing) -> Result<Self, OpenError> {
         if plan.edge.is_none() {
             return Err(StartError::NotDeclared.into());
         }
@@ -61,8 +63,13 @@ impl OnlyGuard {
         let mut tasks = vec![tokio::spawn(gate.clone().keep(policies, rollups, stopped.clone()))];
         let listener = listen(&plan);
         let api = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let site = Arc::new(Site::of_edge_alone(site, gate.clone()).read_with(keys.read_token));
+        let control = match control::is_alive(&data).await {
+            // A whole mainstay beside us answers more than we can.
+            true => None,
+            false => organs::listen_for_commands(&data, &site, &stopped, &mut tasks),
+        };
         if let Some(listener) = listener {
-            let site = Arc::new(Site::of_edge_alone(site, gate.clone()));
             tasks.push(tokio::spawn(async move {
                 if let Err(why) = site::serve(listener, site, stopped).await {
                     tracing::error!("traces and metrics are no longer served: {why}");
@@ -95,7 +102,7 @@ impl OnlyGuard {
         {
             tracing::warn!("`mainstay trace` will not find this process: {}: {why}", data.display());
         }
-        Ok(Self { gate, api, data, stop, tasks })
+        Ok(Self { gate, api, control, data, stop, tasks })
     }
 
     /// Where it is asked for traces and metrics, when that address was free.
@@ -110,6 +117,7 @@ impl OnlyGuard {
 
     /// Finishes what was begun and ends.
     pub(crate) async fn stop(self) {
+        drop(self.control);
         if self.api.is_some() {
             let _ = std::fs::remove_file(self.data.join(ADDRESS_FILE));
         }

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::clock;
+use crate::control::Control;
 use crate::gate::Gate;
 use crate::keys::Keys;
 use crate::last_bell;
@@ -19,8 +20,9 @@ use journal::{Notebook, Series};
 use model::{Plan, Rounds};
 use site::{Site, SiteSettings};
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -42,8 +44,9 @@ pub(crate) struct Organs {
     pub address: SocketAddr,
     /// Where people find the board.
     pub url: String,
-    /// Signs one person in, once.
-    pub login_link: String,
+    site: Arc<Site>,
+    /// How the command line reaches us.
+    control: Option<Control>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     mind: Option<std::thread::JoinHandle<()>>,
@@ -72,6 +75,35 @@ impl StartError {
     }
 }
 
+/// What to do when acknowledged events are missing in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Say which, and do not start.
+    Refused,
+    /// Go on without them.
+    Accepted,
+}
+
+/// Opens the control socket. Without it commands reach nobody; probes, pages, board and console go on all the same.
+pub(crate) fn listen_for_commands(
+    data: &Path,
+    site: &Arc<Site>,
+    stop: &watch::Receiver<bool>,
+    tasks: &mut Vec<JoinHandle<()>>,
+) -> Option<Control> {
+    let opened = Control::listen(data).inspect_err(|why| {
+        tracing::error!("commands will not reach this process: {}: {why}", data.display());
+    });
+    let (control, listener) = opened.ok()?;
+    let (site, stop) = (site.clone(), stop.clone());
+    tasks.push(tokio::spawn(async move {
+        if let Err(why) = site::serve_control(listener, site, stop).await {
+            tracing::error!("commands are no longer answered: {why}");
+        }
+    }));
+    Some(control)
+}
+
 /// What is said of an edge that does not start.
 const EDGE: &str = "edge";
 
@@ -85,11 +117,20 @@ impl Organs {
     ///
     /// # Errors
     /// When a port is taken, the data folder is not ours, a secret is missing, or the journal is not whole.
-    pub(crate) async fn start(plan: Plan, plan_path: PathBuf, sharing: Sharing) -> Result<Self, StartError> {
+    pub(crate) async fn start(
+        plan: Plan,
+        plan_path: PathBuf,
+        sharing: Sharing,
+        loss: Loss,
+    ) -> Result<Self, StartError> {
         let plan = Arc::new(plan);
         let data = plan.site.data.clone();
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
-        let journal = SqliteJournal::open(data.join("journal.db")).map_err(cannot("journal"))?;
+        let journal = match loss {
+            Loss::Refused => SqliteJournal::open(data.join("journal.db")),
+            Loss::Accepted => SqliteJournal::open_accepting_loss(data.join("journal.db")),
+        };
+        let journal = journal.map_err(cannot("journal"))?;
         let series = match Series::open(data.join("samples.db")) {
             Ok(series) => Some(series),
             Err(why) => {
@@ -108,6 +149,7 @@ impl Organs {
         let address = listener.local_addr().map_err(cannot("listening"))?;
 
         let (stop, stopped) = watch::channel(false);
+        let stopped_too = stopped.clone();
         let changes = Changes::of(plan_path, stopped.clone()).map_err(cannot("signals"))?;
         let (asks_in, asks) = mpsc::channel(256);
         let (samples_in, samples) = mpsc::channel(4_096);
@@ -135,9 +177,8 @@ impl Organs {
         let gate = Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone()), sharing)
             .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })?;
         let gate = Arc::new(gate);
-        let site = Arc::new(Site::new(settings, asks_in).beside(gate.clone()));
+        let site = Arc::new(Site::new(settings, asks_in).read_with(keys.read_token).beside(gate.clone()));
         site.load_last();
-        let login_link = site.login_link();
         let ears = Ears {
             asks,
             samples,
@@ -152,12 +193,12 @@ impl Organs {
         let mouth = Mouth { effects, rounds, policy, views, site: site.clone() };
         let mind = spawn_mind(mind, ears, mouth)?;
 
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(probe(rounds_out, samples_in, terms, stopped.clone())),
             tokio::spawn(courier::run(couriers.clone(), effects_out, outcomes_in)),
             tokio::spawn(gate.clone().keep(policies, rollups_in, stopped.clone())),
             tokio::spawn(show(site.clone(), views_out)),
-            tokio::spawn(serve(listener, site, stopped.clone())),
+            tokio::spawn(serve(listener, site.clone(), stopped.clone())),
             tokio::spawn(last_bell::listen(pulse, plan.clone(), couriers, stopped.clone())),
             tokio::spawn(reload::follow(
                 changes,
@@ -171,12 +212,14 @@ impl Organs {
                 },
             )),
         ];
+        let control = listen_for_commands(&data, &site, &stopped_too, &mut tasks);
         // Written last: whoever reads it may ask at once.
         std::fs::write(data.join(ADDRESS_FILE), address.to_string()).map_err(cannot("data folder"))?;
         Ok(Self {
             address,
             url: plan.site.url.clone(),
-            login_link,
+            site,
+            control,
             stop,
             tasks,
             mind: Some(mind),
@@ -188,6 +231,7 @@ impl Organs {
     /// Finishes what was begun and ends: the mind first, so that nothing decided stays unsaid.
     pub(crate) async fn stop(mut self) {
         let _ = std::fs::remove_file(self.data.join(ADDRESS_FILE));
+        self.control = None;
         self.stop.send_replace(true);
         let gate = self.gate.clone();
         let closing = tokio::task::spawn_blocking(move || gate.close(DRAIN));
@@ -204,16 +248,25 @@ impl Organs {
     }
 }
 
-/// Says what was bound and how to get in.
+/// Says what was bound and how to get in. The link that signs somebody in goes to a terminal only: whatever else reads our
+/// standard output keeps it.
 pub(crate) fn announce(organs: &Organs, json: bool) {
-    let (address, login) = (organs.address, &organs.login_link);
+    let address = organs.address;
+    let link = std::io::stdout().is_terminal().then(|| organs.site.login_link());
+    let console = format!("{}/console", organs.url);
+    let login = match &link {
+        Some(link) => format!("{link}   (works once)"),
+        None => format!("{console}   (`mainstay login` prints a link that signs you in)"),
+    };
     let edge = addresses(&organs.gate.listening());
     if json {
         let board = format!("http://{address}/");
-        crate::cli::say_json(&serde_json::json!({ "board": board, "console": login, "edge": edge }));
+        crate::cli::say_json(
+            &serde_json::json!({ "board": board, "console": link.as_ref().unwrap_or(&console), "edge": edge }),
+        );
     } else {
         crate::cli::say(&format!("board    http://{address}/   (known to people as {})", organs.url));
-        crate::cli::say(&format!("console  {login}   (works once)"));
+        crate::cli::say(&format!("console  {login}"));
         edge.iter().for_each(|at| crate::cli::say(&format!("edge     {at}")));
     }
 }
@@ -225,9 +278,11 @@ pub(crate) fn announce_edge(listening: &[(SocketAddr, bool)], api: Option<Socket
     if json {
         crate::cli::say_json(&serde_json::json!({ "edge": edge, "metrics": metrics }));
     } else {
-        metrics
-            .iter()
-            .for_each(|at| crate::cli::say(&format!("metrics  {at}   (with the token of the data folder)")));
+        metrics.iter().for_each(|at| {
+            crate::cli::say(&format!(
+                "metrics  {at}   (with a token of the data folder: api-token, read-token)"
+            ))
+        });
         edge.iter().for_each(|at| crate::cli::say(&format!("edge     {at}")));
     }
 }

@@ -17,7 +17,7 @@ const ADDRESSES_MAX: usize = 16;
 pub(crate) async fn ask(names: &Names, host: &str, port: u16, deadline: Instant) -> (Answer, Phases) {
     let mut phases = Phases::default();
     let opened = async {
-        let found = find(names, host, literal(host), port, deadline, &mut phases).await?;
+        let found = find(names, host, declared(host, port), port, deadline, &mut phases).await?;
         connect(&found, deadline, &mut phases).await
     };
     let answer = match opened.await {
@@ -37,19 +37,25 @@ pub(crate) async fn ask_address(address: SocketAddr, deadline: Instant) -> (Answ
     (answer, phases)
 }
 
+/// A host and port of the plan itself as an address, where the host is written as one.
+pub(crate) fn declared(host: &str, port: u16) -> Option<SocketAddr> {
+    literal(host).map(|address| SocketAddr::new(address, port))
+}
+
 /// The addresses of a host. An address that stands in the plan itself (`declared`) was meant by whoever wrote it and is
-/// allowed; any other inner address must lie in a network that the plan allows.
+/// allowed with its port; any other inner address must lie in a network that the plan allows.
 pub(crate) async fn find(
     names: &Names,
     host: &str,
-    declared: Option<IpAddr>,
+    declared: Option<SocketAddr>,
     port: u16,
     deadline: Instant,
     phases: &mut Phases,
 ) -> Result<Vec<SocketAddr>, Fault> {
     if let Some(address) = literal(host) {
-        return if declared == Some(address) || names.allows(address) {
-            Ok(vec![SocketAddr::new(address, port)])
+        let asked = SocketAddr::new(address, port);
+        return if declared == Some(asked) || names.allows(address) {
+            Ok(vec![asked])
         } else {
             Err(Fault::InnerAddress { address })
         };

@@ -1,4 +1,5 @@
-//! What machines read and write under `/api/v1`. Everything but `health` wants `Authorization: Bearer`.
+//! What machines read and write under `/api/v1`. Everything but `health` wants `Authorization: Bearer`: to read, the
+//! token that only reads is enough.
 
 use crate::problem::{Problem, from_json, written};
 use crate::site::{BEAT_MAX, Site};
@@ -66,14 +67,14 @@ async fn health(State(site): State<Arc<Site>>) -> Response<Body> {
 
 async fn now(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
     match known(&site, &asked) {
-        Ok(views) => Json(&views.now).into_response(),
+        Ok(views) => shown(&views.now),
         Err(problem) => problem.into_json(),
     }
 }
 
 async fn incidents(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
     match known(&site, &asked) {
-        Ok(views) => Json(json!({ "open": views.now.open, "past": views.now.past })).into_response(),
+        Ok(views) => shown(&json!({ "open": views.now.open, "past": views.now.past })),
         Err(problem) => problem.into_json(),
     }
 }
@@ -154,20 +155,44 @@ pub(crate) fn text(words: &str) -> Result<String, Problem> {
     })
 }
 
+/// A document for machines: spans are seconds.
+pub(crate) fn shown<T: serde::Serialize>(value: &T) -> Response<Body> {
+    match crate::seconds::json(value) {
+        Ok(value) => Json(value).into_response(),
+        Err(why) => {
+            let hint = "This is a mistake of mainstay; please report it.";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why.to_string(), hint).into_json()
+        }
+    }
+}
+
 fn known(site: &Site, asked: &HeaderMap) -> Result<Arc<Views>, Problem> {
-    let_in(site, asked)?;
+    may_read(site, asked)?;
     site.views().ok_or_else(|| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nothing is known yet", "Try again in a few seconds.")
     })
 }
 
-/// Compares in constant time. An empty token of ours lets nobody in.
-pub(crate) fn let_in(site: &Site, asked: &HeaderMap) -> Result<(), Problem> {
-    let ours = site.settings().api_token.as_bytes();
+/// Whether somebody may read: by the token of this installation, or by the one that only reads.
+pub(crate) fn may_read(site: &Site, asked: &HeaderMap) -> Result<(), Problem> {
+    if shows(asked, site.read_token()) { Ok(()) } else { let_in(site, asked) }
+}
+
+/// Whether a request shows a token. Compares in constant time. An empty token of ours lets nobody in.
+fn shows(asked: &HeaderMap, ours: &str) -> bool {
     let shown = asked.get(header::AUTHORIZATION).map(|shown| shown.as_bytes()).unwrap_or_default();
     let shown = shown.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
-    if !ours.is_empty() && shown.is_some_and(|(_, token)| seal::same(token.trim_ascii(), ours)) {
+    !ours.is_empty() && shown.is_some_and(|(_, token)| seal::same(token.trim_ascii(), ours.as_bytes()))
+}
+
+/// Whether somebody may do everything.
+pub(crate) fn let_in(site: &Site, asked: &HeaderMap) -> Result<(), Problem> {
+    if shows(asked, &site.settings().api_token) {
         return Ok(());
+    }
+    if shows(asked, site.read_token()) {
+        let hint = "The token in the file `api-token` in the data folder does more; give it to nobody who only reads.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "this token only reads", hint));
     }
     let hint = "Send `Authorization: Bearer TOKEN`; the token is in the file `api-token` in the data folder.";
     Err(Problem::new(StatusCode::UNAUTHORIZED, "this needs the token of this installation", hint))

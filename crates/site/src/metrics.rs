@@ -1,9 +1,9 @@
 //! `/metrics`: what the edge measures and what the house knows of itself, in the OpenMetrics text format.
 //!
-//! It wants the token of this installation, or a session, even from loopback: a board is often served through a proxy on the
+//! It wants a token of this installation (the one that only reads is enough), or a session, even from loopback: a board is often served through a proxy on the
 //! same machine, and then everybody on the internet comes from loopback.
 
-use crate::api::let_in;
+use crate::api::may_read;
 use crate::site::{Site, now};
 use axum::Router;
 use axum::body::Body;
@@ -26,7 +26,7 @@ pub(crate) fn routes() -> Router<Arc<Site>> {
 
 async fn metrics(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
     if site.door().session(&asked, now()).is_none()
-        && let Err(problem) = let_in(&site, &asked)
+        && let Err(problem) = may_read(&site, &asked)
     {
         return problem.into_json();
     }

@@ -60,6 +60,8 @@ pub struct Site {
     door: Door,
     shelf: Shelf,
     edge: Arc<dyn Edge>,
+    /// What scrapers show. Empty: nobody is let in by it.
+    read_token: String,
     /// Whether nothing but that edge runs here.
     only_edge: bool,
     views: ArcSwapOption<Views>,
@@ -87,6 +89,7 @@ impl Site {
             asks,
             shelf,
             edge: Arc::new(NoEdge),
+            read_token: String::new(),
             only_edge: false,
             views: ArcSwapOption::empty(),
             traffic: ArcSwapOption::empty(),
@@ -101,6 +104,12 @@ impl Site {
     #[must_use]
     pub fn beside(self, edge: Arc<dyn Edge>) -> Self {
         Self { edge, ..self }
+    }
+
+    /// The same site with a token that only reads: for scrapers and dashboards, which must not acknowledge or deny.
+    #[must_use]
+    pub fn read_with(self, read_token: String) -> Self {
+        Self { read_token, ..self }
     }
 
     /// What there is to ask of an edge that serves alone: traces and measures. Everything else is answered with the word that
@@ -226,6 +235,15 @@ impl Site {
     #[must_use]
     pub fn edge(&self) -> &dyn Edge {
         &*self.edge
+    }
+
+    pub(crate) fn read_token(&self) -> &str {
+        &self.read_token
+    }
+
+    /// Whether nothing but the edge runs here.
+    pub(crate) fn is_only_edge(&self) -> bool {
+        self.only_edge
     }
 
     fn board_folder(&self) -> PathBuf {

@@ -1,6 +1,6 @@
 //! What machines read and write of the edge, under `/api/v1`. Everything wants `Authorization: Bearer`.
 
-use crate::api::{let_in, name};
+use crate::api::{let_in, may_read, name, shown};
 use crate::ask::denial_in;
 use crate::problem::{Problem, from_json};
 use crate::site::Site;
@@ -52,15 +52,15 @@ struct By {
 }
 
 async fn edge(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
-    match let_in(&site, &asked).and_then(|()| served(&site)) {
-        Ok(traffic) => Json(&*traffic).into_response(),
+    match may_read(&site, &asked).and_then(|()| served(&site)) {
+        Ok(traffic) => shown(&*traffic),
         Err(problem) => problem.into_json(),
     }
 }
 
 /// What the team denied and has not lapsed; what the plan denies is not here.
 async fn denials(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
-    match let_in(&site, &asked).and_then(|()| served(&site)) {
+    match may_read(&site, &asked).and_then(|()| served(&site)) {
         Ok(traffic) => Json(json!({ "denials": traffic.denials })).into_response(),
         Err(problem) => problem.into_json(),
     }
@@ -115,7 +115,7 @@ async fn lift(
 }
 
 async fn trace(State(site): State<Arc<Site>>, Path(id): Path<String>, asked: HeaderMap) -> Response<Body> {
-    let found = let_in(&site, &asked).and_then(|()| traced(&site, &id));
+    let found = may_read(&site, &asked).and_then(|()| traced_here(&site, &id));
     match found {
         Ok(trace) => Json(trace).into_response(),
         Err(problem) => problem.into_json(),
@@ -124,10 +124,20 @@ async fn trace(State(site): State<Arc<Site>>, Path(id): Path<String>, asked: Hea
 
 /// Requests that were refused, failed or slow, newest first.
 async fn traces(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
-    match let_in(&site, &asked) {
+    match may_read(&site, &asked).and_then(|()| has_edge(&site)) {
         Ok(()) => Json(site.edge().lately(TRACES_MAX)).into_response(),
         Err(problem) => problem.into_json(),
     }
+}
+
+/// Whether there is an edge that could remember anything: without one, "not remembered" would send people looking.
+fn has_edge(site: &Site) -> Result<(), Problem> {
+    if site.is_only_edge() || site.views().is_none() { Ok(()) } else { served(site).map(drop) }
+}
+
+fn traced_here(site: &Site, id: &str) -> Result<Trace, Problem> {
+    has_edge(site)?;
+    traced(site, id)
 }
 
 /// How the edge does.

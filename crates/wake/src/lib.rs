@@ -42,6 +42,7 @@ mod world;
 
 pub use gaps::{Gap, gaps};
 pub use page::{Page, Step};
+pub use wallclock::instant;
 
 use model::{Event, Happened, PageId, Time};
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,7 +13,8 @@ const CORRECTIONS_MAX: u32 = 64;
 ///
 /// A time inside a spring gap is the first existing instant after the gap; an ambiguous one is its first occurrence. Beyond
 /// the calendar it is the end of time. Never decreases as `local` grows.
-pub(crate) fn instant(zone: &TimeZone, local: DateTime) -> Time {
+#[must_use]
+pub fn instant(zone: &TimeZone, local: DateTime) -> Time {
     match zone.to_ambiguous_timestamp(local).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(local).unwrap_or(Time::MAX),
         AmbiguousOffset::Fold { before, .. } => before.to_timestamp(local).unwrap_or(Time::MAX),

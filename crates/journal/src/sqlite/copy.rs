@@ -148,10 +148,10 @@ fn copy(from: &Path, part: &Path) -> Result<(), CopyError> {
     Ok(())
 }
 
-/// Renames a journal and what belongs to it to the first free `.replaced-N`.
-fn set_aside(path: &Path) -> std::io::Result<()> {
+/// Renames a journal and what belongs to it to the first free `.replaced-N`; where it is now, if there was one.
+pub(super) fn set_aside(path: &Path) -> std::io::Result<Option<PathBuf>> {
     if !path.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let free =
         (1..1_000_u32).map(|n| format!(".replaced-{n}")).find(|suffix| !with_suffix(path, suffix).exists());
@@ -166,7 +166,8 @@ fn set_aside(path: &Path) -> std::io::Result<()> {
             std::fs::rename(&file, with_suffix(&aside, part))?;
         }
     }
-    sync_folder_of(path)
+    sync_folder_of(path)?;
+    Ok(Some(aside))
 }
 
 fn put_in_place(part: &Path, to: &Path) -> Result<(), CopyError> {

@@ -26,7 +26,7 @@ impl Lock {
     /// Takes `journal.lock` beside `journal.db`.
     pub(crate) fn take(journal: &Path) -> Result<Self, OpenError> {
         let path: PathBuf = journal.with_extension("lock");
-        let failed = |e: std::io::Error| OpenError::Io { path: path.clone(), why: e.to_string() };
+        let failed = |e: std::io::Error| super::open::io(&path, &e);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

@@ -26,7 +26,7 @@ mod writer;
 pub use copy::{CopyError, backup, restore};
 pub use inspect::{Broken, Dump, Verified, dump, verify};
 pub use io::sync_folder_of;
-pub use open::OpenError;
+pub use open::{OpenError, look};
 
 use crate::journal::{AppendError, Committed, Head, Journal, ReadError};
 use crate::line::Line;

@@ -7,6 +7,7 @@ use crate::journal::{Head, ReadError};
 use crate::line::Hash;
 use model::Time;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -112,7 +113,7 @@ pub(super) struct Opened {
 
 pub(super) fn open(path: &Path, loss: Loss) -> Result<Opened, OpenError> {
     let lock = Lock::take(path)?;
-    let io = |e: std::io::Error| OpenError::Io { path: path.to_owned(), why: e.to_string() };
+    let io = |e: std::io::Error| io(path, &e);
     let mark_path = mark::path_of(path);
     let found = mark::read(&mark_path).map_err(io)?;
     let trouble = match agree(path, found, loss) {
@@ -120,16 +121,30 @@ pub(super) fn open(path: &Path, loss: Loss) -> Result<Opened, OpenError> {
         Err(e) if loss == Loss::Accepted && may_be_accepted(&e) => Some(e),
         Err(e) => return Err(e),
     };
-    let mut db = open_to_write(path).map_err(|e| failed(path, &e))?;
+    let db = match trouble {
+        None => open_to_write(path).map_err(|e| failed(path, &e))?,
+        Some(trouble) => {
+            let marked = if let Found::Mark(mark) = found { mark.head.epoch } else { 0 };
+            tracing::warn!(%trouble, "a loss in the journal is accepted");
+            without_what_is_lost(path, marked, &trouble.to_string())?
+        }
+    };
     sync_folder_of(path).map_err(io)?;
-    if let Some(trouble) = trouble {
-        let marked = if let Found::Mark(mark) = found { mark.head.epoch } else { 0 };
-        begin_epoch(&mut db, marked, &trouble.to_string()).map_err(|e| failed(path, &e))?;
-        tracing::warn!(%trouble, "a loss in the journal was accepted");
-    }
     let State { head, hash } = rows::state(&db).map_err(|e| failed(path, &e))?;
     let mark = MarkFile::replace(&mark_path, Mark { head, hash }).map_err(io)?;
     Ok(Opened { lock, db, mark, head })
+}
+
+/// Whether the journal at `path` could be opened. Changes nothing and takes no lock, so it may be in use.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn look(path: impl AsRef<Path>) -> Result<(), OpenError> {
+    let path = path.as_ref();
+    // The mark first: rows that are added in between are then ahead of it, as they may be.
+    let found = mark::read(&mark::path_of(path))
+        .map_err(|e| OpenError::Io { path: path.to_owned(), why: e.to_string() })?;
+    agree(path, found, Loss::Refused)
 }
 
 /// Whether the rows hold all that the mark remembers, and their last lines are sound. Changes nothing: a connection
@@ -214,6 +229,47 @@ pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// The journal after an accepted loss. A file that SQLite itself cannot work with is renamed, and the good lines at its
+/// beginning are taken over into a new one.
+fn without_what_is_lost(path: &Path, marked: u32, why: &str) -> Result<Connection, OpenError> {
+    let tidied = open_to_write(path).and_then(|mut db| {
+        begin_epoch(&mut db, marked, why)?;
+        Ok(db)
+    });
+    match tidied.map_err(|e| failed(path, &e)) {
+        Err(OpenError::Damaged(_)) => {}
+        tidied => return tidied,
+    }
+    let io = |e: std::io::Error| io(path, &e);
+    let aside = super::copy::set_aside(path).map_err(io)?;
+    let mut db = open_to_write(path).map_err(|e| failed(path, &e))?;
+    if let Some(aside) = aside {
+        tracing::warn!(path = %aside.display(), "the damaged journal is kept here");
+        let tx = db.transaction().map_err(|e| failed(path, &e))?;
+        take_over(&aside, &tx).map_err(|e| failed(path, &e))?;
+        tx.commit().map_err(|e| failed(path, &e))?;
+    }
+    begin_epoch(&mut db, marked, why).map_err(|e| failed(path, &e))?;
+    Ok(db)
+}
+
+/// Copies the good lines at the beginning of a damaged journal, as far as it can be read.
+fn take_over(damaged: &Path, db: &Connection) -> rusqlite::Result<()> {
+    let Ok(source) = rows::open_to_read(damaged) else { return Ok(()) };
+    let (mut hash, mut seq) = (Hash::ORIGIN, 0);
+    while let Ok(page) = rows::page(&source, seq, rows::PAGE) {
+        for row in &page {
+            let Ok((_, next)) = row.check(&hash) else { return Ok(()) };
+            row.copy_to(db)?;
+            (hash, seq) = (next, row.seq);
+        }
+        if page.len() < rows::PAGE {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Takes out what cannot be trusted and counts the epoch on. What is taken out is kept beside.
 fn begin_epoch(db: &mut Connection, marked: u32, why: &str) -> rusqlite::Result<()> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -244,6 +300,26 @@ pub(super) fn failed(path: &Path, error: &rusqlite::Error) -> OpenError {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             OpenError::Damaged(rows::failed_after(0, error))
         }
+        Some(ErrorCode::DiskFull) => {
+            let why = "the disk is full; make room, then start again".to_owned();
+            OpenError::Io { path: path.to_owned(), why }
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            let why = format!("{error}; mainstay must own its data folder and be able to write into it");
+            OpenError::Io { path: path.to_owned(), why }
+        }
         _ => OpenError::Io { path: path.to_owned(), why: error.to_string() },
     }
+}
+
+/// What the file system said, and what to do when there is no room.
+pub(super) fn io(path: &Path, error: &std::io::Error) -> OpenError {
+    let hint = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; make room on this disk, then start again",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "; mainstay must own its data folder and be able to write into it"
+        }
+        _ => "",
+    };
+    OpenError::Io { path: path.to_owned(), why: format!("{error}{hint}") }
 }

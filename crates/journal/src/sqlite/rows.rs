@@ -57,6 +57,14 @@ impl Row {
         Ok((event, hash))
     }
 
+    /// Writes the line as it stands into another journal.
+    pub(crate) fn copy_to(&self, db: &Connection) -> rusqlite::Result<()> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        db.prepare_cached("INSERT INTO event (seq, at, body, hash) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(rusqlite::params![signed(self.seq), text(&self.at), text(&self.body), self.hash])?;
+        Ok(())
+    }
+
     /// The hash that the line claims, to go on from after a bad line.
     pub(crate) fn claimed(&self) -> Hash {
         Hash(self.hash.as_slice().try_into().unwrap_or_default())

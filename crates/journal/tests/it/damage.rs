@@ -150,6 +150,33 @@ fn a_line_changed_by_hand_is_found_and_can_be_set_aside() {
 }
 
 #[test]
+fn a_file_that_sqlite_cannot_work_with_is_kept_beside_and_its_good_beginning_goes_on() {
+    let (folder, path) = place();
+    drop(filled(&path, 600));
+    let whole = std::fs::read(&path).unwrap();
+    let mut pages = whole.clone();
+    pages[whole.len() / 2..].fill(0xa5);
+    for (damaged, most) in
+        [(vec![0xa5; whole.len()], 0), (pages, 599), (whole[..whole.len() / 2].to_vec(), 599)]
+    {
+        std::fs::write(&path, &damaged).unwrap();
+        assert!(verify(&path).is_err());
+        let mut journal = SqliteJournal::open_accepting_loss(&path).unwrap();
+        let head = journal.head().unwrap();
+        assert!(head.epoch > 1 && head.seq <= most, "{head}");
+        let events: Vec<u64> = journal.read(0, 1_000).unwrap().iter().map(|event| event.seq).collect();
+        assert_eq!(events, (1..=head.seq).collect::<Vec<_>>());
+        journal.append(head.seq, &[contract::event(head.seq + 1, "again")]).unwrap();
+        drop(journal);
+        assert_eq!(verify(&path).unwrap().head.seq, head.seq + 1);
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            std::fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        drop(filled(&path, 600));
+    }
+}
+
+#[test]
 fn a_removed_line_in_the_middle_is_found() {
     let (_folder, path) = place();
     drop(filled(&path, 50));

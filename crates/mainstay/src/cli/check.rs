@@ -1,7 +1,7 @@
 //! `mainstay check`: is the plan sound, what would the edge serve from where, and does every finding reach a human at every
 //! hour of the next 12 months?
 
-use crate::cli::{Common, Failure, plan, table};
+use crate::cli::{Common, Failure, machine, plan, table};
 use crate::{certificates, clock};
 use model::plan::{Edge, Service};
 use model::{Plan, time};
@@ -25,6 +25,8 @@ struct Answer {
     /// Certificates that could not be shown to visitors.
     certificates: Vec<String>,
     gaps: Vec<String>,
+    /// What this machine lacks, so that `run` would not start or not do all that the plan says.
+    missing: Vec<String>,
     edge: Option<Serves>,
     /// Why the edge would take fewer connections than declared.
     shortage: Option<String>,
@@ -53,21 +55,23 @@ struct Guarded {
     servers: Vec<String>,
 }
 
-pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
+pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure> {
     let read = plan::read_with_warnings(&common.plan)?;
+    let missing = if text_alone { Vec::new() } else { machine::missing(&read) };
     let certificates: Vec<String> =
-        certificates::unusable(&read, |_| true).iter().map(ToString::to_string).collect();
+        certificates::unusable(&read, |_| !text_alone).iter().map(ToString::to_string).collect();
     let config::Read { plan, warnings, .. } = read;
     let now = clock::now();
     let gaps: Vec<String> =
         wake::gaps(&plan, now, time::later(now, AHEAD)).iter().map(|gap| told(&plan, gap)).collect();
     let answer = Answer {
-        sound: gaps.is_empty() && certificates.is_empty(),
+        sound: gaps.is_empty() && certificates.is_empty() && missing.is_empty(),
         services: plan.services.len(),
         probes: plan.probes.len(),
         warnings: warnings.iter().map(ToString::to_string).collect(),
         certificates,
         gaps,
+        missing,
         edge: plan.edge.as_ref().map(|edge| serves(&plan, edge)),
         shortage: plan.edge.as_ref().and_then(|edge| {
             edge::descriptors::shortage(edge.limits.connections, edge::descriptors::hard_limit())
@@ -84,6 +88,9 @@ pub(crate) fn run(common: &Common) -> Result<ExitCode, Failure> {
         }
         answer.edge.iter().for_each(say_edge);
         answer.shortage.iter().for_each(|why| table::say(&table::wrapped(why, "  ", WIDTH)));
+        for wrong in &answer.missing {
+            table::say(&table::wrapped(&format!("missing here: {wrong}"), "", WIDTH));
+        }
         for gap in &answer.gaps {
             table::say(&format!("nobody to wake: {gap}"));
         }

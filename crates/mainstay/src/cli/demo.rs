@@ -48,6 +48,7 @@ impl Demo {
             );
             table::say("registry, its name servers, and Ana, who is on call. mainstay watches.\n");
             table::say(child.said.trim_end());
+            table::say(&format!("sign in  {}   (works once)", stage.login_link().await?));
             table::say(&format!("json     http://{}/api/v2/summary.json\n", stage.listen));
             let shown = tokio::select! {
                 shown = self.show(&script, &stage) => shown,

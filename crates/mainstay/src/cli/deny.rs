@@ -122,11 +122,17 @@ fn deny(
 
 fn list(common: &Common) -> Result<ExitCode, Failure> {
     let answer = Running::find(common)?.get("/api/v1/denials")?;
+    let denials: Vec<Denial> = serde_json::from_value(answer["denials"].clone()).map_err(Failure::no)?;
     if common.json {
-        table::json(&answer)?;
+        let shown = |denial: &Denial| {
+            json!({
+                "id": denial.id, "what": denial.what.to_string(), "service": denial.service,
+                "from": denial.from, "until": denial.until, "by": denial.by
+            })
+        };
+        table::json(&json!({ "denials": denials.iter().map(shown).collect::<Vec<_>>() }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let denials: Vec<Denial> = serde_json::from_value(answer["denials"].clone()).map_err(Failure::no)?;
     if denials.is_empty() {
         table::say("nothing is denied but what the plan denies");
     }
@@ -135,7 +141,7 @@ fn list(common: &Common) -> Result<ExitCode, Failure> {
         let until = denial.until.strftime("%Y-%m-%d %H:%M:%S UTC");
         let (id, what) = (table::cell(&denial.id.to_string(), 11), denial.what.to_string());
         let line = format!("{id} {} {place}, until {until}, by {}", table::cell(&what, 19), denial.by);
-        table::say(table::cell(&line, 80).trim_end());
+        table::say(&line);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(common: &Common, folder: &Path) -> Result<ExitCode, Failure> {
-    let board = plan::read(&common.plan, common.json)?.site.data.join("board");
+    let board = plan::data(&common.plan)?.join("board");
     if !board.is_dir() {
         return Err(Failure::no("there is no board yet")
             .hint("it is written as soon as `mainstay run` has looked around"));
@@ -32,7 +32,8 @@ fn copy(from: &Path, to: &Path) -> io::Result<usize> {
         if kind.is_dir() {
             files += copy(&entry.path(), &target)?;
         } else if kind.is_file() {
-            fs::copy(entry.path(), target)?;
+            // Not `fs::copy`: the board's own files are for mainstay alone, these are for everybody to see.
+            io::copy(&mut fs::File::open(entry.path())?, &mut fs::File::create(target)?)?;
             files += 1;
         }
     }

@@ -1,5 +1,6 @@
 //! Why a command could not do what it was asked, and what to try.
 
+use crate::cli::table;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -38,18 +39,17 @@ impl Failure {
     }
 
     /// Says it, on standard error or as JSON.
-    #[allow(clippy::print_stderr, clippy::print_stdout, reason = "a command line speaks to its user")]
     pub(crate) fn tell(&self, json: bool) -> ExitCode {
         if json {
             let mut answer = serde_json::json!({ "error": self.sentence, "hint": self.hint });
             if let Some((name, value)) = &self.details {
                 answer[*name] = value.clone();
             }
-            println!("{answer}");
+            table::say(&answer.to_string());
         } else {
-            eprintln!("mainstay: {}", self.sentence);
+            table::warn(&format!("mainstay: {}", self.sentence));
             if let Some(hint) = &self.hint {
-                eprintln!("  {hint}");
+                table::warn(&format!("  {hint}"));
             }
         }
         ExitCode::from(self.code)

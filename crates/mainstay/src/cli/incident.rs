@@ -69,6 +69,18 @@ pub(crate) enum Status {
     Resolved,
 }
 
+impl Status {
+    /// As the API reads it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Investigating => "investigating",
+            Self::Identified => "identified",
+            Self::Monitoring => "monitoring",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
 impl Incident {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let running = Running::find(common)?;
@@ -80,8 +92,7 @@ impl Incident {
                 act(common, &running, *id, "note", json!({ "by": who(by.as_ref()), "text": text }))
             }
             Self::Post { id, text, status, by } => {
-                let status = format!("{status:?}").to_lowercase();
-                let body = json!({ "by": who(by.as_ref()), "status": status, "body": text });
+                let body = json!({ "by": who(by.as_ref()), "status": status.word(), "body": text });
                 act(common, &running, *id, "post", body)
             }
             Self::Resolve { id, by } => {

@@ -1,6 +1,7 @@
 //! `mainstay journal`: look into, verify, back up and restore what happened.
 
 use crate::cli::{Common, Failure, plan, table};
+use crate::private;
 use clap::Subcommand;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,12 +33,15 @@ pub(crate) enum Journal {
 
 impl Journal {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let path = plan::read(&common.plan, true)?.site.data.join("journal.db");
+        let path = plan::data(&common.plan)?.join("journal.db");
         match self {
             Self::Dump { after } => {
                 for event in journal::dump(&path, *after).map_err(Failure::no)? {
                     let event = event.map_err(Failure::no)?;
-                    table::say(&serde_json::to_string(&event).map_err(Failure::no)?);
+                    let event = site::seconds::json(&event).map_err(Failure::no)?;
+                    if !table::is_heard(&event.to_string()) {
+                        break;
+                    }
                 }
             }
             Self::Verify => {
@@ -56,12 +60,33 @@ impl Journal {
                 }
             }
             Self::Backup { to } => {
-                journal::backup(&path, to).map_err(Failure::no)?;
-                table::say(&format!("{} holds a copy", to.display()));
+                let copied = journal::backup(&path, to).map_err(Failure::no)?;
+                if common.json {
+                    table::json(&serde_json::json!({
+                        "file": to, "events": copied.events, "head": copied.head, "hash": copied.hash
+                    }))?;
+                } else {
+                    table::say(&format!("{} holds a copy", to.display()));
+                }
             }
             Self::Restore { from, replace } => {
-                let epoch = journal::restore(from, &path, *replace).map_err(Failure::no)?;
-                table::say(&format!("restored; this is epoch {epoch} of the journal"));
+                if from.is_file()
+                    && let Some(data) = path.parent()
+                {
+                    // A fresh machine has no data folder yet.
+                    private::folder(data).map_err(|why| Failure::no(format!("{}: {why}", data.display())))?;
+                }
+                let epoch = journal::restore(from, &path, *replace).map_err(|why| {
+                    let exists = matches!(why, journal::sqlite::CopyError::Exists(_));
+                    let failure = Failure::no(why);
+                    let hint = "--replace puts the backup in its place and keeps the old journal beside it";
+                    if exists { failure.hint(hint) } else { failure }
+                })?;
+                if common.json {
+                    table::json(&serde_json::json!({ "epoch": epoch }))?;
+                } else {
+                    table::say(&format!("restored; this is epoch {epoch} of the journal"));
+                }
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -12,6 +12,8 @@ mod export;
 mod failure;
 mod incident;
 mod journal;
+mod machine;
+mod moment;
 mod oncall;
 mod page;
 mod plan;
@@ -26,8 +28,8 @@ pub(crate) use failure::Failure;
 pub(crate) use plan::folder as plan_folder;
 pub(crate) use table::say;
 
+use crate::private;
 use clap::{Args, Parser, Subcommand};
-use model::Time;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,7 +60,11 @@ enum Command {
     /// A small world of its own on loopback: an outage happens, mainstay deals with it. Prints the board's address.
     Demo(demo::Demo),
     /// Is the plan sound? Who would be paged, every hour of the next 12 months?
-    Check,
+    Check {
+        /// Looks at the text alone, not at what this machine has: secrets, files, ports, the data folder. For a review elsewhere.
+        #[arg(long)]
+        text_alone: bool,
+    },
     /// Everything: watches, diagnoses, wakes, tells. A changed plan is taken over at once; SIGTERM drains.
     Run(run::Run),
     /// What is wrong, in the terminal.
@@ -109,9 +115,13 @@ impl Line {
     /// Runs the command. Whatever it says to people is on the terminal when it returns.
     pub(crate) fn run(self) -> ExitCode {
         let common = self.common;
+        // The files of an export are for everybody, all others for mainstay alone.
+        if !matches!(self.command, Command::Export { .. }) {
+            private::by_default();
+        }
         let done = match self.command {
             Command::Demo(demo) => demo.run(),
-            Command::Check => check::run(&common),
+            Command::Check { text_alone } => check::run(&common, text_alone),
             Command::Run(run) => run.run(&common),
             Command::Status => status::status(&common),
             Command::Why { thing } => status::why(&common, &thing),
@@ -156,15 +166,6 @@ fn schema(reference: bool) -> Result<ExitCode, Failure> {
 /// Who asks, for the others to know.
 fn who(by: Option<&String>) -> String {
     by.cloned().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "command line".to_owned())
-}
-
-/// An instant as people type it: RFC 3339, or a date.
-fn instant(text: &str) -> Result<Time, String> {
-    let date = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
-    text.parse::<Time>()
-        .ok()
-        .or_else(|| Some(date()?.timestamp()))
-        .ok_or_else(|| "write it like 2026-11-22T09:00:00Z, or a date alone".to_owned())
 }
 
 /// A JSON object on one line, for whoever reads our standard output by machine.

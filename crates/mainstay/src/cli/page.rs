@@ -48,14 +48,18 @@ impl Page {
         let outcomes: Vec<Outcome> = runtime.block_on(async { each(&courier, &effects).await });
         let all_well = outcomes.iter().all(|outcome| outcome.result.is_ok());
         if common.json {
-            table::json(&outcomes)?;
+            let shown = |(effect, outcome): (&Effect, &Outcome)| {
+                let why = outcome.result.as_ref().err().map(|failure| failure.why.as_str());
+                serde_json::json!({ "reach": effect.reach.to_string(), "accepted": why.is_none(), "why": why })
+            };
+            table::json(&effects.iter().zip(&outcomes).map(shown).collect::<Vec<_>>())?;
         } else {
             for (effect, outcome) in effects.iter().zip(&outcomes) {
                 let said = match &outcome.result {
                     Ok(_) => "accepted by the provider; look whether it arrived".to_owned(),
                     Err(failure) => format!("failed: {}", failure.why),
                 };
-                table::say(&format!("{} {said}", table::cell(&effect.reach.to_string(), 30)));
+                table::say(&table::beside(&effect.reach.to_string(), 30, &said));
             }
         }
         Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,23 +1,55 @@
 //! Reads the plan for a command, with every problem told at once.
 
-use crate::cli::Failure;
+use crate::cli::{Failure, table};
 use config::Read;
 use miette::Diagnostic;
 use model::Plan;
 use std::fmt;
-use std::io::IsTerminal;
+use std::io;
 use std::path::{Path, PathBuf};
+
+/// Where an installation is, and what is wrong with its plan.
+pub(crate) struct Place {
+    /// Its data folder.
+    pub data: PathBuf,
+    /// Why the plan cannot be started with, as it is now.
+    pub unsound: Option<Failure>,
+}
+
+/// Finds the data folder of an installation for a command that needs no more of its plan: somebody may be editing it.
+pub(crate) fn place(path: &Path) -> Place {
+    match read_with_warnings(path) {
+        Ok(read) => Place { data: read.plan.site.data, unsound: None },
+        Err(unsound) => {
+            // What cannot be read at all names no folder; the default one is looked for then.
+            let text = std::fs::read(path).unwrap_or_default();
+            let data = config::data_folder(&String::from_utf8_lossy(&text), &folder(path));
+            Place { data, unsound: Some(unsound) }
+        }
+    }
+}
+
+/// The data folder, which must be there.
+///
+/// # Errors
+/// The plan's mistakes, or that there is no such folder.
+pub(crate) fn data(path: &Path) -> Result<PathBuf, Failure> {
+    let Place { data, unsound } = place(path);
+    match unsound {
+        Some(unsound) if !data.is_dir() => Err(unsound),
+        _ => Ok(data),
+    }
+}
 
 /// Reads a plan that must be sound. Warnings go to standard error.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 that names every problem with line, column and hint.
-#[allow(clippy::print_stderr, reason = "a command line speaks to its user")]
 pub(crate) fn read(path: &Path, json: bool) -> Result<Plan, Failure> {
     let Read { plan, warnings, .. } = read_with_warnings(path)?;
     if !json {
         for warning in &warnings {
-            eprintln!("warning: {warning}");
+            table::warn(&format!("warning: {warning}"));
         }
     }
     Ok(plan)
@@ -29,8 +61,13 @@ pub(crate) fn read(path: &Path, json: bool) -> Result<Plan, Failure> {
 /// As [`read`].
 pub(crate) fn read_with_warnings(path: &Path) -> Result<Read, Failure> {
     let text = std::fs::read_to_string(path).map_err(|why| {
-        Failure::wrong(format!("{}: {why}", path.display()))
-            .hint("--plan FILE names another plan; `mainstay demo` needs none")
+        let hint = match why.kind() {
+            io::ErrorKind::IsADirectory => "--plan names a file, not the folder that it is in",
+            io::ErrorKind::InvalidData => "a plan is text in UTF-8",
+            io::ErrorKind::PermissionDenied => "run the command as a user who may read it",
+            _ => "--plan FILE names another plan; `mainstay demo` needs none",
+        };
+        Failure::wrong(format!("{}: {why}", path.display())).hint(hint)
     })?;
     let name = path.display().to_string();
     config::read(&text, &name, &folder(path)).map_err(|problems| {
@@ -52,8 +89,11 @@ pub(crate) fn read_with_warnings(path: &Path) -> Result<Read, Failure> {
 
 /// Colour and curves on a terminal only.
 fn theme() -> miette::GraphicalTheme {
-    let plain = !std::io::stderr().is_terminal() || std::env::var_os("NO_COLOR").is_some();
-    if plain { miette::GraphicalTheme::unicode_nocolor() } else { miette::GraphicalTheme::unicode() }
+    if table::is_tinted(&std::io::stderr()) {
+        miette::GraphicalTheme::unicode()
+    } else {
+        miette::GraphicalTheme::unicode_nocolor()
+    }
 }
 
 /// All problems of a plan under one heading.

@@ -1,9 +1,9 @@
 //! `mainstay run`: everything, or the edge alone, until it is told to stop.
 
-use crate::cli::{Common, Failure, plan};
+use crate::cli::{Common, Failure, plan, table};
 use crate::log::Log;
 use crate::only_guard::OnlyGuard;
-use crate::organs::{self, Organs};
+use crate::organs::{self, Loss, Organs};
 use clap::{Args, ValueEnum};
 use edge::Sharing;
 use std::process::ExitCode;
@@ -20,6 +20,10 @@ pub(crate) struct Run {
     /// This part alone: `guard` is the edge without mind, board and journal.
     #[arg(long, value_enum, value_name = "PART")]
     only: Option<Part>,
+    /// Starts although events are missing in the journal that were once on disk, and goes on without them. Needed once, after
+    /// a damage; what cannot be trusted is kept beside.
+    #[arg(long, conflicts_with = "only")]
+    accept_loss: bool,
     /// Listens also where another mainstay does: for a hand-over, until the other one is stopped. Unless told, that is refused.
     #[arg(long)]
     share_addresses: bool,
@@ -44,12 +48,14 @@ impl Run {
         // Before anything opens files: the limit that shells and service managers set is a soft one.
         edge::descriptors::raise();
         let sharing = if self.share_addresses { Sharing::Allowed } else { Sharing::Refused };
+        let loss = if self.accept_loss { Loss::Accepted } else { Loss::Refused };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::no)?;
         if self.only == Some(Part::Guard) {
             return runtime.block_on(async {
                 let stop = Stop::listen()?;
                 let edge = OnlyGuard::start(plan, common.plan.clone(), sharing)
+                    .await
                     .map_err(|why| if why.is_taken() { taken(why) } else { Failure::no(why) })?;
                 organs::announce_edge(&edge.listening(), edge.api(), common.json);
                 stop.told().await;
@@ -61,7 +67,7 @@ impl Run {
         runtime.block_on(async {
             let stop = Stop::listen()?;
             let has_edge = plan.edge.is_some();
-            let organs = Organs::start(plan, common.plan.clone(), sharing).await.map_err(|why| {
+            let organs = Organs::start(plan, common.plan.clone(), sharing, loss).await.map_err(|why| {
                 if why.is_taken() {
                     return taken(why);
                 }
@@ -87,8 +93,11 @@ impl Run {
                 Failure::wrong(format!("--log: {why}")).hint("try `info` or `warn,mainstay=debug`")
             })?;
         let lines = Log::to(std::io::stderr()).map_err(Failure::no)?;
-        let log =
-            tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone()).with_target(false);
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(lines.clone())
+            .with_ansi(table::is_tinted(&std::io::stderr()))
+            .with_target(false);
         if self.log_json {
             log.json().init()
         } else {

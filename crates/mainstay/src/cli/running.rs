@@ -1,45 +1,66 @@
-//! The running mainstay, as the command line reaches it: over its own address, with the token of its data folder.
+//! The running mainstay, as the command line reaches it: over the control socket in its data folder, whatever has become of
+//! its plan and of its port.
 
 use crate::cli::{Common, Failure, plan};
-use crate::keys::Keys;
-use crate::organs::ADDRESS_FILE;
+use crate::control::{self, ControlError};
+use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
-use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// No answer takes longer.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a start may take, and how often is looked.
 const STARTS: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A line to the running process.
 pub(crate) struct Running {
-    base: String,
-    token: String,
-    client: reqwest::Client,
+    data: PathBuf,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Running {
-    /// Finds the process that runs with this plan.
+    /// Finds the process that runs with this plan: its data folder is enough, so that a plan which is being edited holds up
+    /// nobody.
     ///
     /// # Errors
-    /// When the plan is not sound, or mainstay was never started with it.
+    /// When mainstay does not run with it; the plan's own mistakes when it has any.
     pub(crate) fn find(common: &Common) -> Result<Self, Failure> {
-        let plan = plan::read(&common.plan, true)?;
-        let absent = || {
-            Failure::no("mainstay is not running with this plan")
-                .hint(format!("start it: mainstay run --plan {}", common.plan.display()))
-        };
-        let token = Keys::api_token(&plan.site.data).map_err(|_| absent())?;
-        let address = address(&plan.site.data).ok_or_else(absent)?;
+        let plan::Place { data, unsound } = plan::place(&common.plan);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
-        let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(Failure::no)?;
-        Ok(Self { base: format!("http://{}", address.trim()), token, client, runtime })
+        let found = Self { data, runtime };
+        match (found.wait(), unsound) {
+            (Ok(()), None) => Ok(found),
+            (Ok(()), Some(_)) => {
+                super::table::warn(&format!(
+                    "warning: {} is not sound (`mainstay check` says why); this is what runs",
+                    common.plan.display()
+                ));
+                Ok(found)
+            }
+            (Err(ControlError::Absent(_)), Some(unsound)) => Err(unsound),
+            (Err(ControlError::Absent(_)), None) => {
+                Err(Failure::no("mainstay is not running with this plan")
+                    .hint(format!("start it: mainstay run --plan {}", common.plan.display())))
+            }
+            (Err(why), _) => Err(refused(why)),
+        }
+    }
+
+    /// Waits for a process that starts right now: where there is a token there was a start.
+    fn wait(&self) -> Result<(), ControlError> {
+        let until = Instant::now() + STARTS;
+        loop {
+            if self.runtime.block_on(control::is_alive(&self.data)) {
+                return Ok(());
+            }
+            if Instant::now() >= until || !self.data.join("api-token").exists() {
+                // Asked once more for the reason.
+                return self.runtime.block_on(control::reach(&self.data));
+            }
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Asks for a document.
@@ -47,7 +68,8 @@ impl Running {
     /// # Errors
     /// When nobody answers, or the answer is no.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.ask(self.client.get(format!("{}{path}", self.base)))
+        let (status, value) = self.ask(Method::GET, path, None)?;
+        answered(status, value)
     }
 
     /// Asks for a document that need not exist.
@@ -55,15 +77,8 @@ impl Running {
     /// # Errors
     /// When nobody answers, or the answer is no for another reason.
     pub(crate) fn get_if_any(&self, path: &str) -> Result<Option<Value>, Failure> {
-        let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
-        self.runtime.block_on(async {
-            let (status, value) = self.sent(request).await?;
-            if status == reqwest::StatusCode::NOT_FOUND {
-                Ok(None)
-            } else {
-                answered(status, value).map(Some)
-            }
-        })
+        let (status, value) = self.ask(Method::GET, path, None)?;
+        if status == StatusCode::NOT_FOUND { Ok(None) } else { answered(status, value).map(Some) }
     }
 
     /// Asks for something to be done; returns once it is on disk.
@@ -71,42 +86,27 @@ impl Running {
     /// # Errors
     /// When nobody answers, or the answer is no.
     pub(crate) fn post<T: Serialize>(&self, path: &str, body: &T) -> Result<Value, Failure> {
-        self.ask(self.client.post(format!("{}{path}", self.base)).json(body))
+        let body = serde_json::to_value(body).map_err(Failure::no)?;
+        let (status, value) = self.ask(Method::POST, path, Some(&body))?;
+        answered(status, value)
     }
 
-    fn ask(&self, request: reqwest::RequestBuilder) -> Result<Value, Failure> {
-        let request = request.bearer_auth(&self.token);
-        self.runtime.block_on(async {
-            let (status, value) = self.sent(request).await?;
-            answered(status, value)
-        })
-    }
-
-    async fn sent(&self, request: reqwest::RequestBuilder) -> Result<(reqwest::StatusCode, Value), Failure> {
-        let response = request.send().await.map_err(|why| {
-            let hint = "is it running? `mainstay run` says where it listens";
-            Failure::no(format!("no answer from {}: {}", self.base, why.without_url())).hint(hint)
-        })?;
-        let status = response.status();
-        let text = response.text().await.map_err(Failure::no)?;
-        Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Value), Failure> {
+        self.runtime.block_on(control::ask(&self.data, method, path, body)).map_err(refused)
     }
 }
 
-/// Where the running process answers. One that starts right now has a token already and will have an address soon.
-fn address(data: &Path) -> Option<String> {
-    let until = Instant::now() + STARTS;
-    loop {
-        match fs::read_to_string(data.join(ADDRESS_FILE)) {
-            Ok(address) => return Some(address),
-            Err(_) if Instant::now() >= until => return None,
-            Err(_) => std::thread::sleep(LOOK),
-        }
-    }
+fn refused(why: ControlError) -> Failure {
+    let hint = match &why {
+        ControlError::NotOurs(_) => "run the command as the user that mainstay runs as, or as root",
+        ControlError::Absent(_) => "it ended in between; its log says why",
+        ControlError::Failed(_) => "try again; the log of `mainstay run` may say more",
+    };
+    Failure::no(why).hint(hint)
 }
 
 /// What was answered, or why not.
-fn answered(status: reqwest::StatusCode, value: Value) -> Result<Value, Failure> {
+fn answered(status: StatusCode, value: Value) -> Result<Value, Failure> {
     if status.is_success() {
         return Ok(value);
     }

@@ -1,7 +1,7 @@
 //! `mainstay status` and `mainstay why`: what is wrong, and why, in the terminal.
 
 use crate::cli::running::Running;
-use crate::cli::table::{self, Tone, cell, tinted, wrapped};
+use crate::cli::table::{self, Tone, beside, cell, tinted, wrapped};
 use crate::cli::{Common, Failure};
 use serde_json::Value;
 use std::process::ExitCode;
@@ -50,7 +50,8 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         let uptime =
             service["uptime_percent"].as_f64().map_or("no data".to_owned(), |share| format!("{share:.2} %"));
         let words = cell(&state.replace('_', " "), 16);
-        table::say(&format!("{} {} {uptime:>10}", cell(text(&service["title"]), 40), tinted(&words, tone)));
+        let rest = format!("{} {uptime:>10}", tinted(&words, tone));
+        table::say(&beside(text(&service["title"]), 40, &rest));
     }
     if let Some(edge) = &edge {
         table::say(&format!("\n{}", served(edge).join("\n")));
@@ -76,8 +77,7 @@ fn served(edge: &Value) -> Vec<String> {
         let limited: u64 =
             now["limited"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
         let refused = limited + count("shed") + count("denied");
-        let span = service["span"]["secs"].as_f64().unwrap_or_default()
-            + service["span"]["nanos"].as_f64().unwrap_or_default() / 1e9;
+        let span = service["span"].as_f64().unwrap_or_default();
         let per_sec = if span > 0.0 { count("requests") as f64 / span } else { 0.0 };
         let share = |part: u64| {
             let percent = part as f64 * 100.0 / count("requests").max(1) as f64;
@@ -102,7 +102,7 @@ fn served(edge: &Value) -> Vec<String> {
             share(count("failed")),
             format!("{serving} of {}", servers.len())
         );
-        lines.push(format!("{} {}", cell(text(&service["title"]), 34), tinted(&figures, tone)));
+        lines.push(beside(text(&service["title"]), 34, &tinted(&figures, tone)));
     }
     lines
 }
@@ -189,14 +189,17 @@ mod tests {
         let edge = serde_json::json!({
             "silent": false,
             "services": [
-                { "title": "Sign-in for customers with very long names", "pool": "auth", "span": { "secs": 1, "nanos": 0 },
+                { "title": "Sign-in for customers with very long names", "pool": "auth", "span": 1.0,
                   "now": { "requests": 5_412, "limited": { "network": 3_611 }, "shed": 394, "denied": 812, "failed": 5 } },
-                { "title": "Quiet", "pool": "none", "span": { "secs": 0, "nanos": 0 }, "now": null },
+                { "title": "Quiet", "pool": "none", "span": 0.0, "now": null },
             ],
             "pools": [{ "id": "auth", "seen": { "servers": [server("serving"), server("warming"), server("down")] } }],
         });
         let lines = served(&edge);
-        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+        assert!(
+            lines.iter().flat_map(|line| line.lines()).all(|line| line.chars().count() <= 80),
+            "{lines:#?}"
+        );
         for wanted in ["5412.0/s", "89.0 %", "0.1 %", "2 of 3"] {
             assert!(lines[1].contains(wanted), "{wanted}: {lines:#?}");
         }

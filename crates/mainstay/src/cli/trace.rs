@@ -15,7 +15,8 @@ const NAME_WIDTH: usize = 22;
 
 /// Exit 0 when the request was served all the way down, 1 when something on its way was refused or failed.
 pub(crate) fn trace(common: &Common, id: &str) -> Result<ExitCode, Failure> {
-    let answer = Running::find(common)?.get(&format!("/api/v1/trace/{}", plain(id)?))?;
+    let id = plain(id)?;
+    let answer = Running::find(common)?.get(&format!("/api/v1/trace/{id}"))?;
     let trace: Trace = serde_json::from_value(answer).map_err(Failure::no)?;
     let went_well = trace.hops.iter().all(Hop::went_well);
     if common.json {
@@ -48,11 +49,7 @@ fn listed(trace: &Trace) -> Option<String> {
     let service = hop.service.as_ref().map_or(hop.host.as_str(), |service| &service.0);
     let asked = format!("{service} {} {}", hop.method, hop.path);
     let (id, verdict) = (&trace.id, hop.verdict.word());
-    Some(
-        table::cell(&format!("{id} {at} {verdict:<10} {:>3} {asked}", hop.status), WIDTH)
-            .trim_end()
-            .to_owned(),
-    )
+    Some(format!("{id} {at} {verdict:<10} {:>3} {asked}", hop.status))
 }
 
 /// The id without what people copy along with it; nothing else goes into an address.
@@ -85,7 +82,17 @@ fn passage(indent: &str, hop: &Hop) -> Vec<String> {
     let asked = format!("{service}  {} {}{}", hop.method, hop.host, hop.path);
     let room = WIDTH - indent.len() - word.len() - 1;
     let inner = format!("{indent}  ");
-    let mut lines = vec![format!("{indent}{} {}", table::cell(&asked, room), tinted(word, tone))];
+    // A long path is broken, never cut: its end is what tells it from the others.
+    let mut lines: Vec<String> = if asked.chars().count() > room {
+        let letters: Vec<char> = asked.chars().collect();
+        let parts = letters.chunks(WIDTH - indent.len()).map(|part| part.iter().collect::<String>());
+        parts
+            .map(|part| format!("{indent}{part}"))
+            .chain([format!("{inner}{}", tinted(word, tone))])
+            .collect()
+    } else {
+        vec![format!("{indent}{} {}", table::cell(&asked, room), tinted(word, tone))]
+    };
     lines.push(wrapped(&hop.told(), &inner, WIDTH));
     let own = hop.caller.as_ref().map_or_else(String::new, |own| format!("our own {own}, for "));
     let from = hop.from.as_ref().map_or_else(String::new, |from| format!(" ({from})"));

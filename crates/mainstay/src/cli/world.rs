@@ -1,6 +1,7 @@
 //! A world of the lab with a mainstay of its own beside it, as drills and the demo need them.
 
 use crate::cli::Failure;
+use crate::control;
 use crate::organs::ADDRESS_FILE;
 use drill::{Act, Witness};
 use jiff::Timestamp;
@@ -175,6 +176,18 @@ impl<S> Stage<S> {
 
     fn log(&self) -> PathBuf {
         self.folder.0.join("log")
+    }
+
+    /// A link that signs one person in.
+    ///
+    /// # Errors
+    /// When mainstay does not answer.
+    pub(crate) async fn login_link(&self) -> Result<String, Failure> {
+        let nothing = serde_json::json!({});
+        let asked = control::ask(&self.data(), hyper::Method::POST, "/api/v1/login", Some(&nothing)).await;
+        let (_, answer) = asked.map_err(Failure::no)?;
+        let link = answer["link"].as_str().map(str::to_owned);
+        link.ok_or_else(|| Failure::no("mainstay gave no sign-in link"))
     }
 
     /// Everything in the journal, read beside the process that writes it.

@@ -9,7 +9,7 @@ fn root() -> PathBuf {
 }
 
 /// Compares a generated page with what stands in the repository; writes it there under `BLESS=1`.
-fn same(path: &str, printed: &[u8]) {
+pub(crate) fn same(path: &str, printed: &[u8]) {
     let path = root().join(path);
     if std::env::var_os("BLESS").is_some() {
         fs::write(&path, printed).unwrap();

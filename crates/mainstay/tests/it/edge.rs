@@ -106,8 +106,9 @@ fn a_request_is_served_explained_and_counted() {
     assert_eq!(unknown.status.code(), Some(1));
     assert_eq!(house.command(&["trace", "x"]).status.code(), Some(2));
 
-    let (_, view) = house.get("/api/v1/edge");
-    assert_eq!(view["services"][0]["id"], "shop", "{view:#}");
+    until("the view of the edge", || {
+        (house.get("/api/v1/edge").1["services"][0]["id"] == "shop").then_some(())
+    });
     until("two servers that serve", || {
         let told = text(&house.command(&["status"]));
         told.lines().any(|line| line.starts_with("Shop") && line.contains("2 of 2")).then_some(())

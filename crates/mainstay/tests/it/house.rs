@@ -79,6 +79,11 @@ impl House {
         self.folder.path().join("mainstay.toml")
     }
 
+    /// The data folder of the plans here.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     pub(crate) fn write_plan(&self, text: &str) {
         fs::write(self.plan(), text).unwrap();
     }
@@ -87,6 +92,14 @@ impl House {
         let address = self.folder.path().join("data/address");
         let _ = fs::remove_file(&address);
         self.spawn(&["run"]);
+        until("the start", || address.exists().then_some(()));
+    }
+
+    /// Starts with more words than `run`, and waits until commands reach it.
+    pub(crate) fn start_with(&mut self, args: &[&str]) {
+        let address = self.folder.path().join("data/address");
+        let _ = fs::remove_file(&address);
+        self.spawn(&[&["run"], args].concat());
         until("the start", || address.exists().then_some(()));
     }
 

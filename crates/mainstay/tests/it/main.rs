@@ -8,6 +8,7 @@
 
 mod certificates;
 mod check;
+mod cli;
 mod docs;
 mod edge;
 mod hostile;

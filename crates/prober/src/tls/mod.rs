@@ -189,7 +189,7 @@ pub(crate) async fn ask(
     deadline: Instant,
 ) -> (Answer, Phases) {
     let mut phases = Phases::default();
-    let found = match tcp::find(names, host, tcp::literal(host), port, deadline, &mut phases).await {
+    let found = match tcp::find(names, host, tcp::declared(host, port), port, deadline, &mut phases).await {
         Ok(found) => found,
         Err(fault) => return (Answer::Failed(fault), phases),
     };

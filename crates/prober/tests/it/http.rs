@@ -149,6 +149,27 @@ async fn a_redirect_that_is_none_or_is_expected_is_an_answer() {
 }
 
 #[tokio::test]
+async fn an_address_in_the_plan_opens_its_own_port_only() {
+    let other = server::http(|_| server::ok("secrets")).await;
+    let address = server::http(move |path| match path {
+        "/other" => server::to(&format!("http://{other}/")),
+        "/scheme" => server::to(&format!("https://127.0.0.1:{}/", other.port())),
+        "/default" => server::to("http://127.0.0.1/"),
+        "/self" => server::to("/here"),
+        _ => server::ok("here"),
+    })
+    .await;
+    let mut plan = plan::bare();
+    plan.site.inner.clear();
+    for path in ["/other", "/scheme", "/default"] {
+        let sample = ask(&plan, &format!("http://{address}{path}"), Expect::default()).await;
+        let Answer::Failed(fault) = &sample.answer else { panic!("{path}: {sample:?}") };
+        assert_eq!(fault.word(), "inner-address", "{path}");
+    }
+    assert_eq!(seen(ask(&plan, &format!("http://{address}/self"), Expect::default()).await).hops.len(), 2);
+}
+
+#[tokio::test]
 async fn redirects_that_lead_nowhere_have_their_words() {
     let address = server::http(|path| match path.rsplit_once('/').unwrap() {
         ("/loop", "a") => server::to("/loop/b"),

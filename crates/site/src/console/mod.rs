@@ -330,7 +330,7 @@ fn refused(error: &LinkError) -> Problem {
     Problem::new(
         status,
         error.to_string(),
-        "mainstay prints a new link when it starts; /console/login says how else.",
+        "`mainstay login` prints a new link; /console/login says how else.",
     )
 }
 

@@ -35,7 +35,7 @@ use model::Fault;
 use model::plan::Expect;
 use model::sample::{Answer, Hop, HttpSeen, Phases, TlsSeen};
 use redirect::Trail;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tokio::time::Instant;
 use url::Url;
 use wire::Wire;
@@ -45,7 +45,7 @@ struct Way<'a> {
     tls: &'a Tls,
     names: &'a Names,
     /// Whoever wrote an address into the plan meant it. It stays allowed for redirects of that server to itself.
-    declared: Option<IpAddr>,
+    declared: Option<SocketAddr>,
     /// The host of the URL, and the only address of it to be asked.
     pinned: Option<(String, IpAddr)>,
     deadline: Instant,
@@ -87,7 +87,9 @@ async fn answer(
     let followed = async {
         let trail = Trail::begin(url)?;
         let host = trail.at().host_str().unwrap_or_default().to_owned();
-        let declared = tcp::literal(&host);
+        // Whoever wrote an address into the plan meant it, with this port: a redirect of that server to itself is followed,
+        // one to another port of the machine would make us knock where nobody asked us to.
+        let declared = meant(trail.at());
         let way = Way { tls, names, declared, pinned: only.map(|address| (host, address)), deadline };
         follow(&way, trail, expect, &mut phases).await
     };
@@ -104,16 +106,8 @@ async fn follow(
     expect: &Expect,
     phases: &mut Phases,
 ) -> Result<HttpSeen, Fault> {
-<<<<<<< HEAD
     let needle = expect.body_contains.as_deref();
     let mut jar = Jar::default();
-=======
-    let mut trail = Trail::begin(url)?;
-    // Whoever wrote an address into the plan meant it, with this port: a redirect of that server to itself is followed, one to
-    // another port of the machine would make us knock where nobody asked us to.
-    let declared = meant(trail.at());
-    let needle = expect.body_contains.as_deref().map(str::as_bytes);
->>>>>>> w-cli
     let mut hops = Vec::new();
     loop {
         let url = trail.at();
@@ -133,7 +127,11 @@ async fn follow(
     }
 }
 
-<<<<<<< HEAD
+/// The address and port that a URL names, where it is written with an address.
+fn meant(url: &Url) -> Option<SocketAddr> {
+    Some(SocketAddr::new(tcp::literal(url.host_str()?)?, url.port_or_known_default()?))
+}
+
 impl Way<'_> {
     /// Asks one hop. Where a server answers HTTP/2 with the wish for HTTP/1.1, it gets its wish, once.
     async fn ask<'a>(
@@ -152,29 +150,6 @@ impl Way<'_> {
             }
         }
         Err(Fault::Garbage { why: "it speaks neither HTTP/2 nor HTTP/1.1".to_owned() })
-=======
-/// The address and port that a URL names, where it is written with an address.
-fn meant(url: &Url) -> Option<SocketAddr> {
-    Some(SocketAddr::new(tcp::literal(url.host_str()?)?, url.port_or_known_default()?))
-}
-
-/// Opens what the URL's scheme asks for. A certificate that a browser would refuse ends the question here: nothing is sent
-/// to a server that is not who it should be.
-async fn open(
-    tls: &Tls,
-    names: &Names,
-    url: &Url,
-    declared: Option<SocketAddr>,
-    deadline: Instant,
-    phases: &mut Phases,
-) -> Result<(Wire, SocketAddr, Option<TlsSeen>), Fault> {
-    let host = url.host_str().ok_or(Fault::BadRedirect)?;
-    let port = url.port_or_known_default().ok_or(Fault::BadRedirect)?;
-    let found = tcp::find(names, host, declared, port, deadline, phases).await?;
-    let (stream, address) = tcp::connect(&found, deadline, phases).await?;
-    if url.scheme() == "http" {
-        return Ok((Wire::plain(stream), address, None));
->>>>>>> w-cli
     }
 
     /// Opens what the URL's scheme asks for. A certificate that a browser would refuse ends the question here: nothing is

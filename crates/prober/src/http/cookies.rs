@@ -45,10 +45,10 @@ impl Jar {
 /// A cookie for all of `co.uk` is one for nobody: browsers keep it for its own host at most, or not at all.
 fn without_suffix(mut cookie: cookie_store::Cookie<'static>, url: &Url) -> cookie_store::Cookie<'static> {
     let cookie_store::CookieDomain::Suffix(domain) = &cookie.domain else { return cookie };
-    if psl::domain_str(domain).is_none() {
-        if let Ok(own) = cookie_store::CookieDomain::host_only(url) {
-            cookie.domain = own;
-        }
+    if psl::domain_str(domain).is_none()
+        && let Ok(own) = cookie_store::CookieDomain::host_only(url)
+    {
+        cookie.domain = own;
     }
     cookie
 }

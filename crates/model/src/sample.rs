@@ -273,7 +273,6 @@ mod tests {
     use super::*;
 
     const EVIL: &str = "ns1.\u{1b}[2J\u{7}\u{202e}exe";
-    const SAFE: &str = "ns1.\\u{1b}[2J\\u{7}\\u{202e}exe";
 
     #[test]
     fn what_outsiders_write_is_shown_and_not_carried_out() {

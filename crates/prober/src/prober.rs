@@ -115,11 +115,12 @@ impl Prober {
     /// What the plan names cannot be used.
     pub fn with_clock(plan: &Plan, clock: Clock) -> Result<Self, SetupError> {
         let names = Arc::new(Names::new(plan));
+        let dns = Arc::new(dns::Dns::new(plan, Arc::clone(&names)));
         Ok(Self {
             plan: Settings::of(plan),
             tls: Arc::new(Tls::new(&plan.site.trust, Arc::clone(&clock))?),
-            dns: Arc::new(dns::Dns::new(plan, Arc::clone(&names))),
-            domain: Arc::new(domain::Domain::new(plan, Arc::clone(&names))?),
+            domain: Arc::new(domain::Domain::new(plan, Arc::clone(&names), Arc::clone(&dns))?),
+            dns,
             names,
             clock,
         })
@@ -158,7 +159,8 @@ impl Prober {
         let (answer, phases) = timeout(limit + GRACE, self.answer(&probe.ask, began, limit))
             .await
             .unwrap_or_else(|_| (Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default()));
-        Sample::new(probe.id.clone(), Phases { total: began.elapsed(), ..phases }, answer)
+        // Whatever outsiders wrote is made safe here, before anybody can be shown it.
+        Sample::new(probe.id.clone(), Phases { total: began.elapsed(), ..phases }, answer).shown()
     }
 
     async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> (Answer, Phases) {

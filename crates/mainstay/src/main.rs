@@ -3,6 +3,7 @@
 mod certificates;
 mod cli;
 mod clock;
+mod files;
 mod gate;
 mod keys;
 mod last_bell;

@@ -7,6 +7,8 @@ use model::fault::Phase;
 use model::plan::{Ask, Probe};
 use model::sample::Phases;
 use model::{Answer, Fault, Plan, Sample, Time};
+use std::hash::{DefaultHasher, Hasher};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,8 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 /// What a question may take beyond its timeout before it is cut off from outside. Every wait inside ends by the timeout;
 /// this is for the one that was forgotten.
 const GRACE: Duration = Duration::from_secs(1);
+/// Of each file that the plan names so much is compared.
+const FILE_MAX: u64 = 16 << 20;
 /// No question takes longer than this, whatever the plan says.
 const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 
@@ -82,6 +86,8 @@ pub struct Prober {
 struct Settings {
     dns: model::plan::Dns,
     trust: Vec<PathBuf>,
+    /// What stands in the files of trust and of registries, as a number.
+    files: Vec<Option<u64>>,
     inner: Vec<ipnet::IpNet>,
     registry: model::plan::Registry,
     domains: std::collections::BTreeMap<String, model::plan::Domain>,
@@ -92,11 +98,21 @@ impl Settings {
         Self {
             dns: plan.dns.clone(),
             trust: plan.site.trust.clone(),
+            files: plan.site.trust.iter().chain(&plan.registry.bootstrap).map(content).collect(),
             inner: plan.site.inner.clone(),
             registry: plan.registry.clone(),
             domains: plan.domains.clone(),
         }
     }
+}
+
+/// The content of a file as a number; `None` when it cannot be read.
+fn content(path: &PathBuf) -> Option<u64> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(FILE_MAX).read_to_end(&mut bytes).ok()?;
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&bytes);
+    Some(hasher.finish())
 }
 
 impl Prober {

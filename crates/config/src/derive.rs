@@ -92,7 +92,7 @@ pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
 /// The registrable domain behind a host whose name servers and registration can be asked: one below a suffix of the
 /// list, or below a top-level domain that only this plan knows (a laboratory with roots or a registry of its own).
 pub(crate) fn zone_behind(draft: &Draft, host: &Host) -> Option<String> {
-    match Registration::of(host.dns()?) {
+    match Registration::of(host.dns()?, &draft.declared) {
         Registration::Known(zone) => Some(zone),
         Registration::Unlisted(zone) if is_own_suffix(draft, &zone) => Some(zone),
         Registration::Unlisted(_) | Registration::None => None,

@@ -4,11 +4,59 @@
 //! registry and run out. Names below an entry of its private part (`github.io`, `herokuapp.com`) are given out by the
 //! owner of a registration, and nobody can ask a registry about them. So the private part is passed over: behind
 //! `acme.github.io` stands `github.io`.
+//!
+//! Some entries of the private part are sold like registrations all the same (`uk.com`, `co.ua`, `eu.org`): those that
+//! [`model::reseller`] knows, and those that the plan declares.
 
+use model::reseller;
 use psl::{List, Psl, Type};
+use std::collections::BTreeSet;
 
 /// Names below these are in nobody's registry, by RFC 6761, 6762, 7686, 8375 or by ICANN's word (`internal`).
 const NOBODYS: [&str; 5] = ["localhost", "local", "internal", "onion", "home.arpa"];
+
+/// What the plan itself says about where registrations begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Declared {
+    /// Suffixes below which names are registered.
+    pub(crate) suffixes: BTreeSet<String>,
+    /// Names that are registrations of their own.
+    pub(crate) registrations: BTreeSet<String>,
+}
+
+impl Declared {
+    /// The longest declared registration that the name is, or lies below.
+    fn registration(&self, name: &str) -> Option<String> {
+        let own = ends(name).find(|end| self.registrations.contains(*end));
+        let is_sold = |suffix: &str| self.suffixes.contains(suffix) || reseller::of(suffix).is_some();
+        let sold = || {
+            let suffix = ends(name).skip(1).find(|end| is_sold(end))?;
+            below(name, suffix)
+        };
+        own.map(str::to_owned).or_else(sold)
+    }
+
+    /// The suffix of a registration that no ICANN registry has, so that nobody asks the one above it.
+    pub(crate) fn suffix_of(&self, registration: &str) -> Option<String> {
+        let (_, suffix) = registration.split_once('.')?;
+        let is_own = self.registrations.contains(registration) || self.suffixes.contains(suffix);
+        let is_private = suffix_of(registration)
+            .is_none_or(|(found, kind)| found != suffix || kind == Some(Type::Private));
+        (is_own && is_private).then(|| suffix.to_owned())
+    }
+}
+
+/// The name and everything above it.
+fn ends(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |end| end.split_once('.').map(|(_, rest)| rest))
+}
+
+/// Whether a name stands directly below a suffix of the private part, which may be a registration of its own.
+pub(crate) fn may_be_declared(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(_, suffix)| {
+        suffix_of(name).is_some_and(|(found, kind)| found == suffix && kind == Some(Type::Private))
+    })
+}
 
 /// What stands behind a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +72,15 @@ pub(crate) enum Registration {
 
 impl Registration {
     /// The registration behind a DNS name in lower case.
-    pub(crate) fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str, declared: &Declared) -> Self {
         let is_nobodys = |suffix: &str| {
             name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
         if NOBODYS.into_iter().any(is_nobodys) {
             return Self::None;
+        }
+        if let Some(zone) = declared.registration(name) {
+            return Self::Known(zone);
         }
         let mut suffix = name;
         loop {
@@ -96,7 +147,38 @@ mod tests {
             ("x.notlocal", unlisted("x.notlocal")),
             ("www.city.kawasaki.jp", known("city.kawasaki.jp")),
         ] {
-            assert_eq!(Registration::of(name), behind, "{name}");
+            assert_eq!(Registration::of(name, &Declared::default()), behind, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_sold_below_a_private_suffix_can_be_lost_too() {
+        let known = |zone: &str| Registration::Known(zone.to_owned());
+        let declared = Declared {
+            suffixes: BTreeSet::from(["reseller.example".to_owned()]),
+            registrations: BTreeSet::from(["acme.blogspot.com".to_owned()]),
+        };
+        for (name, behind) in [
+            ("shop.acme.uk.com", known("acme.uk.com")),
+            ("acme.eu.org", known("acme.eu.org")),
+            ("acme.co.ua", known("acme.co.ua")),
+            ("uk.com", known("uk.com")),
+            ("eu.org", known("eu.org")),
+            ("x.acme.blogspot.com", known("acme.blogspot.com")),
+            ("other.blogspot.com", known("blogspot.com")),
+            ("a.b.reseller.example", known("b.reseller.example")),
+            ("x.acme.co.uk", known("acme.co.uk")),
+        ] {
+            assert_eq!(Registration::of(name, &declared), behind, "{name}");
+        }
+        for (zone, suffix) in [
+            ("acme.blogspot.com", Some("blogspot.com")),
+            ("b.reseller.example", Some("reseller.example")),
+            ("acme.com", None),
+        ] {
+            assert_eq!(declared.suffix_of(zone).as_deref(), suffix, "{zone}");
+        }
+        assert!(may_be_declared("acme.github.io") && !may_be_declared("acme.com"));
+        assert!(!may_be_declared("x.acme.github.io"));
     }
 }

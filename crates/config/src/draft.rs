@@ -1,6 +1,7 @@
 //! The plan as it was written: every word read, nothing yet compared with anything else.
 
 use crate::address::{listen, network};
+use crate::domain::{Declared, may_be_declared};
 use crate::edge::{self, EdgeDraft};
 use crate::form::{At, Form};
 use crate::guard::{self, GuardDraft};
@@ -32,6 +33,8 @@ pub(crate) struct Draft {
     pub(crate) services: BTreeMap<String, ServiceDraft>,
     pub(crate) probes: BTreeMap<String, ProbeDraft>,
     pub(crate) domains: BTreeMap<String, DomainDraft>,
+    /// Where registrations begin, by the plan's own word.
+    pub(crate) declared: Declared,
     pub(crate) people: BTreeMap<String, PersonDraft>,
     pub(crate) rotas: BTreeMap<String, RotaDraft>,
     pub(crate) ladders: BTreeMap<String, LadderDraft>,
@@ -88,13 +91,17 @@ pub(crate) fn read(root: &Root<'_>, folder: &Path, marks: &mut Marks) -> Draft {
     let (site, url) = root.one(marks, "site", |form, marks| site(form, folder, marks));
     let zone = site.zone.clone();
     let title = if site.name == NO_NAME { site.name.clone() } else { format!("{} status", site.name) };
+    let mut registry = root.one(marks, "registry", |form, marks| registry(form, folder, marks));
+    let declared = declared(root, &registry);
+    let domains = domains(root, &declared, marks);
+    registry.suffixes.extend(declared.registrations.iter().filter_map(|zone| declared.suffix_of(zone)));
     Draft {
         dns: root.one(marks, "dns", dns),
-        registry: root.one(marks, "registry", |form, marks| registry(form, folder, marks)),
+        registry,
         watch: root.one(marks, "watch", watch),
         services: root.each(marks, "service", service),
-        probes: root.each(marks, "probe", |_, form, marks| probe::read(form, marks)),
-        domains: domains(root, marks),
+        probes: root.each(marks, "probe", |_, form, marks| probe::read(form, &declared, marks)),
+        domains,
         people: root.each(marks, "person", |name, form, marks| people::person(name, form, &zone, marks)),
         rotas: root.each(marks, "rota", |_, form, marks| people::rota(form, &zone, marks)),
         ladders: root.each(marks, "ladder", |_, form, marks| people::ladder(form, marks)),
@@ -105,6 +112,7 @@ pub(crate) fn read(root: &Root<'_>, folder: &Path, marks: &mut Marks) -> Draft {
         board: root.one(marks, "board", |form, marks| board(form, title, marks)),
         site,
         url,
+        declared,
     }
 }
 
@@ -185,7 +193,17 @@ fn registry(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> Registry {
         bootstrap: form.word(marks, "bootstrap", |text| word::path(text, folder)).map(|at| at.value),
         rdap: form.map(marks, "rdap", suffix, |text| Url::read(text).map(|url| url.text())),
         whois: form.map(marks, "whois", suffix, |text| Host::read(text).map(|host| host.text(43))),
+        suffixes: form.words(marks, "suffixes", suffix).into_iter().map(|at| at.value).collect(),
     }
+}
+
+/// Where registrations begin by the plan's own word: below each suffix that it names a registry for, and at each domain
+/// that has a section of its own.
+fn declared(root: &Root<'_>, registry: &Registry) -> Declared {
+    let named = registry.rdap.keys().chain(registry.whois.keys()).filter(|suffix| suffix.contains('.'));
+    let suffixes = registry.suffixes.iter().chain(named).cloned().collect();
+    let names = root.names("domain").filter_map(|name| dns_name(name.trim()).ok());
+    Declared { suffixes, registrations: names.filter(|name| may_be_declared(name)).collect() }
 }
 
 fn watch(form: &mut Form<'_>, marks: &mut Marks) -> Watch {
@@ -259,10 +277,10 @@ fn need(text: &str) -> Result<Thing, Wrong> {
     }
 }
 
-fn domains(root: &Root<'_>, marks: &mut Marks) -> BTreeMap<String, DomainDraft> {
+fn domains(root: &Root<'_>, declared: &Declared, marks: &mut Marks) -> BTreeMap<String, DomainDraft> {
     let written = root.each(marks, "domain", |name, form, marks| {
         let place = form.place.clone();
-        let zone = probe::zone(name);
+        let zone = probe::zone(name, declared);
         if let Err(wrong) = &zone {
             let hint = wrong.hint.clone().told(|| "for example: [domain.\"acme.app\"]".to_owned());
             marks.wrong(place.clone(), wrong.message.clone(), hint);

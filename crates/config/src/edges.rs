@@ -40,7 +40,7 @@ pub(crate) fn lay(
                 if is_web {
                     stand(above.clone(), [Thing::host(&text), Thing::tls(&text)], graph);
                 }
-                let registration = host.dns().map(Registration::of);
+                let registration = host.dns().map(|name| Registration::of(name, &draft.declared));
                 if let Some(zone) = registration.as_ref().and_then(Registration::zone) {
                     // The domain stands beneath its name servers; it is named here only where those are not asked.
                     let nearest = [Thing::dns(zone), Thing::domain(zone)]

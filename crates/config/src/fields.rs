@@ -68,7 +68,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section {
         name: "domain",
         key: Some(Key::Domain),
-        doc: "What the plan knows better than the registry tells.",
+        doc: "What the plan knows better than the registry tells. A name below a suffix that sells names without an ICANN registry is a registration of its own with this section.",
         fields: service::DOMAIN,
     },
     Section { name: "person", key: NAMED, doc: "A team member.", fields: team::PERSON },

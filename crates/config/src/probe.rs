@@ -1,6 +1,6 @@
 //! Probes written by hand.
 
-use crate::domain::Registration;
+use crate::domain::{Declared, Registration, may_be_declared};
 use crate::draft::name_of;
 use crate::form::{At, Form};
 use crate::host::{Host, dns_name};
@@ -37,12 +37,12 @@ pub(crate) enum AskDraft {
 
 const QUESTIONS: [&str; 5] = ["http", "tcp", "dns", "tls", "domain"];
 
-pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> ProbeDraft {
+pub(crate) fn read(form: &mut Form<'_>, declared: &Declared, marks: &mut Marks) -> ProbeDraft {
     let http = form.word(marks, "http", Url::read).map(|at| at.value);
     let tcp = form.word(marks, "tcp", with_port).map(|at| at.value);
-    let dns = form.word(marks, "dns", zone).map(|at| at.value);
+    let dns = form.word(marks, "dns", |text| zone(text, declared)).map(|at| at.value);
     let tls = form.word(marks, "tls", Host::read).map(|at| at.value);
-    let domain = form.word(marks, "domain", zone).map(|at| at.value);
+    let domain = form.word(marks, "domain", |text| zone(text, declared)).map(|at| at.value);
     let expect = form.table(marks, "expect", expect);
 
     let given: Vec<&str> = QUESTIONS.into_iter().filter(|name| form.has(name)).collect();
@@ -101,14 +101,22 @@ fn with_port(text: &str) -> Result<(Host, u16), Wrong> {
     }
 }
 
-/// A registrable domain, as far as the public suffix list can tell.
-pub(crate) fn zone(text: &str) -> Result<String, Wrong> {
+/// A registrable domain, as far as the public suffix list and the plan can tell.
+pub(crate) fn zone(text: &str, declared: &Declared) -> Result<String, Wrong> {
     let name = dns_name(text.trim())?;
-    match Registration::of(&name) {
+    match Registration::of(&name, declared) {
         Registration::Known(zone) | Registration::Unlisted(zone) if zone == name => Ok(zone),
         Registration::Known(zone) | Registration::Unlisted(zone) => {
+            let hint = if may_be_declared(&name) {
+                format!(
+                    "what was registered, and can be lost, is \"{zone}\"; where \"{name}\" is a registration of its \
+                     own, declare it: [domain.\"{name}\"]"
+                )
+            } else {
+                format!("what was registered, and can be lost, is \"{zone}\"")
+            };
             Err(Wrong::new(format!("`{}` is a name below a registration, not a registration", shown(text)))
-                .hint(format!("what was registered, and can be lost, is \"{zone}\"")))
+                .hint(hint))
         }
         Registration::None => Err(Wrong::new(format!("`{}` cannot be registered by anybody", shown(text)))
             .hint("a name one label below a public suffix: \"acme.app\"")),

@@ -72,6 +72,12 @@ impl<'a> Root<'a> {
         self.table.contains_key(name).then(|| self.one(marks, name, read))
     }
 
+    /// The names for which a section exists, right or wrong.
+    pub(crate) fn names(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        let table = self.table.get(name).and_then(|cell| cell.get_ref().as_table());
+        table.into_iter().flat_map(|table| table.keys().map(|key| key.get_ref().as_ref()))
+    }
+
     /// A section that exists once for each name.
     pub(crate) fn each<T>(
         &self,

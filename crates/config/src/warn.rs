@@ -30,7 +30,7 @@ pub(crate) fn warn(draft: &Draft, derived: &Derived, marks: &mut Marks) {
 /// A board on a watched domain falls together with what it should tell about.
 fn own_board(draft: &Draft, derived: &Derived, marks: &mut Marks) {
     let Some(url) = &draft.url else { return };
-    let registration = url.value.host.dns().map(Registration::of);
+    let registration = url.value.host.dns().map(|name| Registration::of(name, &draft.declared));
     let zone = registration.as_ref().and_then(Registration::zone);
     if let Some(zone) = zone.filter(|zone| derived.zones.contains(*zone)) {
         marks.warn(
@@ -124,7 +124,7 @@ fn unwatched(draft: &Draft, derived: &Derived, marks: &mut Marks) {
     }
     for (zone, domain) in &draft.domains {
         if !derived.graph.contains(&Thing::domain(zone)) {
-            let message = format!("`{zone}` has a date, but no service and no probe is behind it");
+            let message = format!("`{zone}` is declared, but no service and no probe is behind it");
             marks.warn(
                 domain.place.clone(),
                 message,
@@ -134,9 +134,8 @@ fn unwatched(draft: &Draft, derived: &Derived, marks: &mut Marks) {
     }
     let mut told = BTreeSet::new();
     for host in draft.services.values().flat_map(|service| &service.hosts) {
-        let Some(Registration::Unlisted(zone)) = host.value.host.dns().map(Registration::of) else {
-            continue;
-        };
+        let behind = host.value.host.dns().map(|name| Registration::of(name, &draft.declared));
+        let Some(Registration::Unlisted(zone)) = behind else { continue };
         if !is_own_suffix(draft, &zone) && told.insert(zone.clone()) {
             let suffix = zone.split_once('.').map_or(zone.as_str(), |(_, suffix)| suffix);
             marks.warn(

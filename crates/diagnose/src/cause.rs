@@ -26,7 +26,12 @@ pub(crate) fn is_ahead(fault: &Fault) -> bool {
 /// Whether a finding has a life of its own, whatever else is broken: it would keep somebody else's incident open for weeks.
 fn stands_alone(fault: &Fault) -> bool {
     is_ahead(fault)
-        || matches!(fault, Fault::Domain { domain: DomainFault::Stale { .. } | DomainFault::PendingTransfer })
+        || matches!(
+            fault,
+            Fault::Domain {
+                domain: DomainFault::Stale { .. } | DomainFault::Undated | DomainFault::PendingTransfer
+            }
+        )
 }
 
 /// Names, certificates and probes: what somebody can ask and be refused.

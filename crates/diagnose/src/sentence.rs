@@ -266,6 +266,7 @@ fn telling(finding: &Finding) -> u8 {
             DomainFault::Expires { .. } => 4,
             DomainFault::PendingTransfer => 5,
             DomainFault::Stale { .. } => 6,
+            DomainFault::Undated => 7,
         },
         Fault::Dns { dns } => match dns {
             DnsFault::NotDelegated => 0,

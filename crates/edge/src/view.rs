@@ -8,9 +8,15 @@ use model::{CallerId, PoolId, Time};
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Of a file of trusted roots so much is compared.
+const TRUST_MAX: u64 = 16 << 20;
 
 /// What the edge serves by.
 pub(crate) struct View {
@@ -21,7 +27,8 @@ pub(crate) struct View {
     /// By the route's index: which of the pools.
     pub(crate) route_pool: Vec<Option<usize>>,
     pub(crate) known: Known,
-    trust: Vec<PathBuf>,
+    /// The files of trusted roots, each with its content as a number.
+    trust: Vec<(PathBuf, Option<u64>)>,
 }
 
 /// What a view is made of.
@@ -33,13 +40,28 @@ pub(crate) struct Parts<'a> {
     pub(crate) zero: Instant,
 }
 
+/// What stands in the files of trust, so that another content under the same name is seen. A file that cannot be read now
+/// counts as it was: its roots are still in use.
+fn contents(trust: &[PathBuf], before: Option<&View>) -> Vec<(PathBuf, Option<u64>)> {
+    let content = |path: &PathBuf| {
+        let mut bytes = Vec::new();
+        File::open(path).ok()?.take(TRUST_MAX).read_to_end(&mut bytes).ok()?;
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&bytes);
+        Some(hasher.finish())
+    };
+    let known = |path: &PathBuf| before?.trust.iter().find(|(known, _)| known == path)?.1;
+    trust.iter().map(|path| (path.clone(), content(path).or_else(|| known(path)))).collect()
+}
+
 impl View {
     /// Compiles a policy. Pools that are spoken to as before go on as they are, with all that is known of their servers.
     pub(crate) fn new(parts: Parts<'_>, before: Option<&Self>, now: Time) -> Self {
         let Parts { policy, edge, tokens, key, zero } = parts;
         let tick = guard::Tick(u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX));
         let compiled = guard::Policy::new(policy, tokens, now, tick);
-        let trust = policy.plan.site.trust.clone();
+        let trust = &policy.plan.site.trust;
+        let trusted = contents(trust, before);
         let mut roots: Option<Arc<RootCertStore>> = None;
         let mut pools: Vec<(Arc<Pool>, plan::Pool)> = Vec::new();
         let mut places: BTreeMap<PoolId, usize> = BTreeMap::new();
@@ -48,13 +70,13 @@ impl View {
             let place = match places.get(&route.pool) {
                 Some(place) => Some(*place),
                 None => policy.plan.pools.get(&route.pool).map(|plan| {
-                    let kept = before.filter(|view| view.trust == trust).and_then(|view| view.kept(plan));
+                    let kept = before.filter(|view| view.trust == trusted).and_then(|view| view.kept(plan));
                     let pool = match kept {
                         Some(pool) => {
                             pool.ask(|origin, tick| origin.reshape(plan, tick));
                             pool
                         }
-                        None => Pool::new(plan, tls(plan, &trust, &mut roots), zero),
+                        None => Pool::new(plan, tls(plan, trust, &mut roots), zero),
                     };
                     pools.push((pool, plan.clone()));
                     places.insert(route.pool.clone(), pools.len() - 1);
@@ -63,7 +85,7 @@ impl View {
             };
             route_pool.push(place);
         }
-        Self { edge, policy: compiled, pools, route_pool, known: Known::new(key, now), trust }
+        Self { edge, policy: compiled, pools, route_pool, known: Known::new(key, now), trust: trusted }
     }
 
     /// The pool of before, where the plan speaks to it in the same way.

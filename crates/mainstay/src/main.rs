@@ -4,6 +4,7 @@ mod certificates;
 mod cli;
 mod clock;
 mod control;
+mod files;
 mod gate;
 mod keys;
 mod last_bell;

@@ -6,7 +6,7 @@ use crate::gate::{Gate, OpenError, tokens};
 use crate::keys::Keys;
 use crate::last_denials;
 use crate::organs::{self, ADDRESS_FILE};
-use crate::reload::{self, Changes};
+use crate::reload::{self, Change, Changes};
 use edge::{Sharing, StartError};
 use model::{Plan, Policy};
 use site::{Site, SiteSettings};
@@ -56,7 +56,7 @@ impl OnlyGuard {
         let policy = move |plan: &Arc<Plan>| Policy { plan: plan.clone(), denials: denials.clone() };
         let gate = Arc::new(Gate::open(&policy(&plan), keys.key, None, sharing)?);
         let (stop, stopped) = watch::channel(false);
-        let mut changes = Changes::of(plan_path, stopped.clone()).map_err(other)?;
+        let mut changes = Changes::of(plan_path, &plan, stopped.clone()).map_err(other)?;
         let (policies_in, policies) = watch::channel(Arc::new(policy(&plan)));
         // Nobody judges the roll-ups; the sums on the way to them are still to be made.
         let (rollups, _) = mpsc::channel(1);
@@ -79,17 +79,18 @@ impl OnlyGuard {
         let looking = gate.clone();
         tasks.push(tokio::spawn(async move {
             let mut current = plan;
-            while let Some((path, asked)) = changes.next().await {
-                let read = reload::another(path, &current);
+            while let Some(Change { path, named }) = changes.next().await {
+                let read = reload::another(&path, &current);
                 let read = read.and_then(|plan| plan.map(|plan| tokens(&plan).map(|_| plan)).transpose());
                 match read {
-                    Ok(None) if asked => {
+                    Ok(None) if named => {
                         let gate = looking.clone();
                         let _ = tokio::task::spawn_blocking(move || gate.look_again()).await;
                     }
                     Ok(None) => {}
                     Ok(Some(plan)) => {
                         tracing::info!(digest = %plan.digest, "a new plan is in force");
+                        changes.follow(&plan);
                         current = Arc::new(plan);
                         policies_in.send_replace(Arc::new(policy(&current)));
                     }

@@ -150,7 +150,7 @@ impl Organs {
 
         let (stop, stopped) = watch::channel(false);
         let stopped_too = stopped.clone();
-        let changes = Changes::of(plan_path, stopped.clone()).map_err(cannot("signals"))?;
+        let changes = Changes::of(plan_path, &plan, stopped.clone()).map_err(cannot("signals"))?;
         let (asks_in, asks) = mpsc::channel(256);
         let (samples_in, samples) = mpsc::channel(4_096);
         let (outcomes_in, outcomes) = mpsc::channel(1_024);

@@ -1,25 +1,37 @@
 //! A changed plan is taken over while everything runs; one that is not sound is not, and says so.
 
 use crate::certificates;
+use crate::files::Files;
 use crate::gate::{self, Gate};
 use courier::Courier;
 use model::Plan;
+use model::plan::SecretRef;
 use seal::Key;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-/// How often the file's date is looked at.
+/// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// The plan's file as it changes: by its date, or because SIGHUP asks to look.
+/// The plan's file and those that it names, as they change; also because SIGHUP asks to look.
 pub(crate) struct Changes {
     path: PathBuf,
     hangup: Signal,
-    seen: Option<SystemTime>,
+    plan: Files,
+    named: Files,
     stop: watch::Receiver<bool>,
+}
+
+/// What changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// The plan's file.
+    pub path: PathBuf,
+    /// Whether what the plan names is to be read again though the plan may be the same: a secret, a root of trust.
+    pub named: bool,
 }
 
 impl Changes {
@@ -27,25 +39,50 @@ impl Changes {
     ///
     /// # Errors
     /// When the system gives no signals.
-    pub(crate) fn of(path: PathBuf, stop: watch::Receiver<bool>) -> std::io::Result<Self> {
-        Ok(Self { seen: changed(&path), hangup: signal(SignalKind::hangup())?, path, stop })
+    pub(crate) fn of(path: PathBuf, plan: &Plan, stop: watch::Receiver<bool>) -> std::io::Result<Self> {
+        let mut changes = Self {
+            hangup: signal(SignalKind::hangup())?,
+            plan: Files::default(),
+            named: Files::default(),
+            path,
+            stop,
+        };
+        changes.plan.follow([changes.path.clone()]);
+        changes.follow(plan);
+        Ok(changes)
     }
 
-    /// Waits for the next change; `None` at the end. Also says whether somebody asked by SIGHUP.
-    pub(crate) async fn next(&mut self) -> Option<(&Path, bool)> {
+    /// Follows the files that this plan names.
+    pub(crate) fn follow(&mut self, plan: &Plan) {
+        self.named.follow(named(plan));
+    }
+
+    /// Waits for the next change; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Change> {
         loop {
             let asked = tokio::select! {
                 _ = self.stop.wait_for(|stop| *stop) => return None,
                 _ = self.hangup.recv() => true,
                 () = tokio::time::sleep(LOOK_EVERY) => false,
             };
-            let date = changed(&self.path);
-            if asked || date != self.seen {
-                self.seen = date;
-                return Some((&self.path, asked));
+            let (plan, named) = (self.plan.changed(), self.named.changed());
+            if asked || plan || named {
+                return Some(Change { path: self.path.clone(), named: asked || named });
             }
         }
     }
+}
+
+/// The files that a plan names and that are read once: secrets, roots of trust, the list of registries. Certificates of
+/// the edge and its lists of networks are followed by the edge itself.
+fn named(plan: &Plan) -> impl Iterator<Item = PathBuf> {
+    let channels = plan.channels.values().filter_map(|channel| channel.secret.as_ref());
+    let callers = plan.callers.values().filter_map(|caller| caller.token.as_ref());
+    let secrets = channels.chain(callers).filter_map(|secret| match secret {
+        SecretRef::File(path) => Some(path),
+        SecretRef::Env(_) => None,
+    });
+    secrets.chain(&plan.site.trust).chain(&plan.registry.bootstrap).cloned()
 }
 
 /// Who wants to know of a new plan.
@@ -62,29 +99,50 @@ pub(crate) struct Takers {
 
 /// Follows the plan's file, and hands each sound plan on to everybody.
 pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Plan>, key: Key, to: Takers) {
-    while let Some((path, asked)) = changes.next().await {
-        match sound(path, &current, &key) {
-            Ok(None) => {
-                to.trouble.send_replace(None);
-                if asked {
-                    let gate = to.gate.clone();
-                    let _ = tokio::task::spawn_blocking(move || gate.look_again()).await;
-                }
-            }
+    while let Some(Change { path, named }) = changes.next().await {
+        let read = sound(&path, &current, &key);
+        let (taken, trouble) = match read {
             Ok(Some((plan, courier))) => {
                 tracing::info!(digest = %plan.digest, "a new plan is in force");
-                current = plan.clone();
-                to.couriers.send_replace(Arc::new(courier));
-                to.trouble.send_replace(None);
-                if to.plans.send(plan).await.is_err() {
-                    return;
-                }
+                changes.follow(&plan);
+                (Some((plan, courier)), None)
             }
-            Err(why) => {
-                to.trouble.send_replace(Some(unsound(&why)));
+            Ok(None) => (None, None),
+            Err(why) => (None, Some(unsound(&why))),
+        };
+        // What the plan in force names may have been exchanged though the plan itself was not.
+        let again = if taken.is_none() && named { Some(read_again(&current, &key)) } else { None };
+        let (taken, trouble) = match again {
+            Some(Ok(again)) => (Some(again), trouble),
+            Some(Err(why)) => (None, Some(why)),
+            None => (taken, trouble),
+        };
+        to.trouble.send_replace(trouble);
+        if let Some((plan, courier)) = taken {
+            current = plan.clone();
+            to.couriers.send_replace(Arc::new(courier));
+            if to.plans.send(plan).await.is_err() {
+                return;
             }
         }
+        if named {
+            let gate = to.gate.clone();
+            let _ = tokio::task::spawn_blocking(move || gate.look_again()).await;
+        }
     }
+}
+
+/// The plan in force once more, with its secrets and roots of trust as they are now.
+fn read_again(current: &Plan, key: &Key) -> Result<(Arc<Plan>, Courier), String> {
+    let unusable = |why: String| {
+        tracing::error!("what the plan names is not usable, the old stays in force:\n{why}");
+        format!("what the plan names is not usable, the old stays in force: {why}")
+    };
+    prober::Prober::new(current).map_err(|why| unusable(why.to_string()))?;
+    let courier = Courier::new(current, key.clone()).map_err(|why| unusable(why.to_string()))?;
+    tracing::info!("secrets and roots of trust were read again");
+    // Another one by its address, so that everybody who follows plans takes it over.
+    Ok((Arc::new(current.clone()), courier))
 }
 
 /// Says that the plan on disk is not sound, whole into the log; returns the sentence for people.
@@ -92,10 +150,6 @@ pub(crate) fn unsound(why: &str) -> String {
     tracing::error!("the plan on disk is not sound, the old one stays in force:\n{why}");
     let first = why.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     format!("the plan on disk is not sound, the old one stays in force: {first}")
-}
-
-fn changed(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|file| file.modified()).ok()
 }
 
 /// The plan on disk when it is another one than that in force, and asks for nothing that only a restart can change.

@@ -1,6 +1,7 @@
 //! What can be wrong with an answer. Each fault has a word for machines and a sentence for people.
 
 use crate::Time;
+use crate::shown::clean;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -193,6 +194,29 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Makes what outsiders wrote in it safe to show.
+    pub(crate) fn clean(&mut self) {
+        match self {
+            Self::NameUnanswered { why }
+            | Self::Unreachable { why }
+            | Self::Handshake { why }
+            | Self::Garbage { why }
+            | Self::Lookup { why, .. }
+            | Self::Blind { why } => clean(why),
+            Self::TooLarge { what } => clean(what),
+            Self::Tls { tls } => tls.clean(),
+            Self::Dns { dns } => dns.clean(),
+            Self::Domain { domain } => domain.clean(),
+            Self::ServerCertificate { expected, why } => {
+                clean(expected);
+                clean(why);
+            }
+            Self::PoolBelowFloor { out, .. } => out.iter_mut().for_each(clean),
+            Self::LimitConflict { limits, .. } => limits.iter_mut().for_each(clean),
+            _ => {}
+        }
+    }
+
     /// The machine word. One finding a thing and word is open at a time.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -14,6 +14,8 @@
 //! | [`rounds`] | the standing questions, for the prober |
 //! | [`sample`] | one answer to a probe |
 //! | [`fault`] | what can be wrong with an answer, in words |
+//! | [`shown`] | text from outside, made safe to show |
+//! | [`reseller`] | suffixes below which names are sold without an ICANN registry |
 //! | [`finding`] | something not as it should be, since when, on what evidence |
 //! | [`incident`] | one cause, its findings, its story |
 //! | [`event`] | a line of the journal, in the past tense: a wire promise |
@@ -29,8 +31,10 @@ pub mod id;
 pub mod incident;
 pub mod input;
 pub mod plan;
+pub mod reseller;
 pub mod rounds;
 pub mod sample;
+pub mod shown;
 pub mod thing;
 pub mod time;
 pub mod trace;

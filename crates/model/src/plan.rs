@@ -96,6 +96,8 @@ pub struct Registry {
     pub rdap: BTreeMap<String, String>,
     /// WHOIS server (`host` or `host:port`) by top-level domain, where there is no RDAP.
     pub whois: BTreeMap<String, String>,
+    /// Suffixes that are no ICANN registry's and below which names are registrations of their own.
+    pub suffixes: BTreeSet<String>,
 }
 
 /// What people rely on.

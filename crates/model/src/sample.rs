@@ -1,6 +1,7 @@
 //! One answer to one probe: facts, not judgements. The prober fills it in; `watch` judges it.
 
 use crate::fault::{DnsFault, Fault, TlsFault};
+use crate::shown::{clean, clean_all};
 use crate::{ProbeId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -38,6 +39,80 @@ impl Sample {
     #[must_use]
     pub fn new(probe: ProbeId, phases: Phases, answer: Answer) -> Self {
         Self { probe, phases, answer, addresses: Vec::new(), alias: None }
+    }
+}
+
+impl Sample {
+    /// The same with nothing in it that hides or moves text, for whatever outsiders wrote ends up before people.
+    #[must_use]
+    pub fn shown(mut self) -> Self {
+        self.answer.clean();
+        for seen in &mut self.addresses {
+            seen.fault.iter_mut().for_each(Fault::clean);
+        }
+        self.alias.iter_mut().for_each(clean);
+        self
+    }
+}
+
+impl Answer {
+    fn clean(&mut self) {
+        match self {
+            Self::Http(seen) => {
+                for hop in &mut seen.hops {
+                    clean(&mut hop.url);
+                    hop.tls.iter_mut().for_each(TlsSeen::clean);
+                }
+            }
+            Self::Tcp { .. } => {}
+            Self::Dns(seen) => seen.clean(),
+            Self::Tls(seen) => seen.clean(),
+            Self::Domain(seen) => seen.clean(),
+            Self::Failed(fault) => fault.clean(),
+        }
+    }
+}
+
+impl TlsSeen {
+    fn clean(&mut self) {
+        clean(&mut self.name);
+        for certificate in &mut self.chain {
+            clean(&mut certificate.subject);
+            clean(&mut certificate.issuer);
+            certificate.names.iter_mut().for_each(clean);
+            clean(&mut certificate.key);
+        }
+        self.faults.iter_mut().for_each(TlsFault::clean);
+    }
+}
+
+impl DnsSeen {
+    fn clean(&mut self) {
+        match &mut self.delegation {
+            Ok(servers) => clean_all(servers),
+            Err(fault) => fault.clean(),
+        }
+        for said in &mut self.servers {
+            clean(&mut said.server);
+            if let Err(fault) = &mut said.soa {
+                fault.clean();
+            }
+            said.names.iter_mut().filter_map(|name| name.as_mut().err()).for_each(DnsFault::clean);
+        }
+        for said in &mut self.resolvers {
+            if let Err(fault) = &mut said.addresses {
+                fault.clean();
+            }
+        }
+    }
+}
+
+impl DomainSeen {
+    fn clean(&mut self) {
+        clean(&mut self.source);
+        clean_all(&mut self.statuses);
+        clean_all(&mut self.name_servers);
+        self.registrar.iter_mut().for_each(clean);
     }
 }
 
@@ -198,4 +273,68 @@ pub struct DomainSeen {
     pub registrar: Option<String>,
     /// When the registry's own data was last brought up to date.
     pub database_updated: Option<Time>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVIL: &str = "ns1.\u{1b}[2J\u{7}\u{202e}exe";
+
+    #[test]
+    fn what_outsiders_write_is_shown_and_not_carried_out() {
+        let texts = || BTreeSet::from([EVIL.to_owned()]);
+        let certificate = Certificate {
+            subject: EVIL.to_owned(),
+            issuer: EVIL.to_owned(),
+            names: vec![EVIL.to_owned()],
+            not_before: Time::UNIX_EPOCH,
+            not_after: Time::UNIX_EPOCH,
+            key: EVIL.to_owned(),
+        };
+        let tls = TlsSeen {
+            address: ([127, 0, 0, 1], 443).into(),
+            name: EVIL.to_owned(),
+            chain: vec![certificate],
+            faults: vec![TlsFault::WrongName { presented: vec![EVIL.to_owned()] }],
+        };
+        let domain = DomainSeen {
+            domain: "acme.app".to_owned(),
+            source: EVIL.to_owned(),
+            registry_expires: None,
+            registrar_expires: None,
+            statuses: texts(),
+            name_servers: texts(),
+            registrar: Some(EVIL.to_owned()),
+            database_updated: None,
+        };
+        let dns = DnsSeen {
+            zone: "acme.app".to_owned(),
+            delegation: Ok(texts()),
+            servers: vec![ServerSaid {
+                server: EVIL.to_owned(),
+                address: None,
+                soa: Err(DnsFault::Garbage { why: EVIL.to_owned() }),
+                names: vec![Err(DnsFault::LameServers { servers: texts() })],
+            }],
+            resolvers: Vec::new(),
+        };
+        let hop = Hop { url: EVIL.to_owned(), status: 200, tls: Some(tls.clone()) };
+        let http =
+            HttpSeen { status: 200, address: tls.address, body_bytes: 0, body_found: None, hops: vec![hop] };
+        for answer in [
+            Answer::Http(http),
+            Answer::Dns(dns),
+            Answer::Tls(tls),
+            Answer::Domain(domain),
+            Answer::Failed(Fault::Lookup { why: EVIL.to_owned(), retry_after: None }),
+        ] {
+            let sample = Sample {
+                alias: Some(EVIL.to_owned()),
+                ..Sample::new(ProbeId("p".to_owned()), Phases::default(), answer)
+            };
+            let shown = format!("{:?}", sample.shown());
+            assert!(!shown.contains(&format!("{EVIL:?}")), "{shown}");
+        }
+    }
 }

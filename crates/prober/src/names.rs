@@ -12,10 +12,11 @@ use ipnet::IpNet;
 use model::fault::{DnsFault, Fault};
 use model::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use system::System;
+use system::{Known, System};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
@@ -38,6 +39,8 @@ pub struct Names {
     system: System,
     inner: Vec<IpNet>,
     flying: Mutex<BTreeMap<String, Arc<OnceCell<Found>>>>,
+    /// Whose turn it is, where the system's resolvers take turns.
+    turn: AtomicUsize,
 }
 
 impl Names {
@@ -50,6 +53,7 @@ impl Names {
             system: System::default(),
             inner: plan.site.inner.clone(),
             flying: Mutex::default(),
+            turn: AtomicUsize::new(0),
         }
     }
 
@@ -93,7 +97,8 @@ impl Names {
             return Ok(vec![address]);
         }
         let name = question_name(host).ok_or(Fault::NameNotFound)?;
-        let key = plain(&name);
+        // A name that ends in a dot is whole and is not completed.
+        let key = if host.ends_with('.') { format!("{}.", plain(&name)) } else { plain(&name) };
         let cell = {
             let mut flying = self.flying.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(flying.entry(key.clone()).or_default())
@@ -105,7 +110,8 @@ impl Names {
         found
     }
 
-    async fn resolve_now(&self, name: &Name, host: &str) -> Found {
+    async fn resolve_now(&self, name: &Name, key: &str) -> Found {
+        let host = key.trim_end_matches('.');
         // RFC 6761: these never leave the machine.
         if host == "localhost" || host.ends_with(".localhost") {
             return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
@@ -115,20 +121,52 @@ impl Names {
         }
         let system = self.system.read();
         if let Some(known) = system.hosts.get(host) {
-            return Ok(known.iter().copied().collect());
+            // One line may be for a network that the plan keeps us out of; the others are still good.
+            let allowed: Vec<IpAddr> = known.iter().copied().filter(|at| self.allows(*at)).collect();
+            return Ok(if allowed.is_empty() { known.iter().copied().collect() } else { allowed });
         }
-        // Only a name of one label is completed: trying `acme.app.corp.example` for a vanished `acme.app` could find
-        // a wildcard there and call the vanished name well.
-        if !host.contains('.') {
+        let resolvers = self.turned(&system);
+        let mut unanswered = None;
+        // Only a name with few dots is completed, and before it is asked as it stands: trying `acme.app.corp.example` for
+        // a vanished `acme.app` could find a wildcard there and call the vanished name well.
+        if key == host && host.matches('.').count() < system.ndots {
             for domain in &system.search {
                 let Some(full) = question_name(&format!("{host}.{domain}")) else { continue };
-                let found = self.at_resolvers(&system.resolvers, &full).await;
-                if found != Err(Fault::NameNotFound) {
-                    return found;
+                match self.at_resolvers(&resolvers, &full).await {
+                    Err(Fault::NameNotFound) => {}
+                    Err(fault) => {
+                        unanswered = Some(fault);
+                        break;
+                    }
+                    found => return found,
                 }
             }
         }
-        self.at_resolvers(&system.resolvers, name).await
+        match (self.at_resolvers(&resolvers, name).await, unanswered) {
+            (Err(Fault::NameNotFound), Some(fault)) => Err(fault),
+            (found, _) => found,
+        }
+    }
+
+    /// The system's resolvers in the order in which to ask them now.
+    fn turned(&self, system: &Known) -> Vec<SocketAddr> {
+        let mut resolvers = system.resolvers.clone();
+        if system.rotate && !resolvers.is_empty() {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) % resolvers.len();
+            resolvers.rotate_left(turn);
+        }
+        resolvers
+    }
+
+    /// Where to connect to: a link-local address of the hosts file through the interface that stands there.
+    pub(crate) fn socket(&self, address: IpAddr, port: u16) -> SocketAddr {
+        match address {
+            IpAddr::V6(six) if six.is_unicast_link_local() && self.declared.is_empty() => {
+                let scope = self.system.read().scopes.get(&six).copied().unwrap_or(0);
+                SocketAddrV6::new(six, port, 0, scope).into()
+            }
+            _ => SocketAddr::new(address, port),
+        }
     }
 
     /// Asks one resolver after the other until one gives an answer that stands.

@@ -7,6 +7,8 @@ use model::fault::Phase;
 use model::plan::{Ask, Probe};
 use model::sample::Phases;
 use model::{Answer, Fault, Plan, Sample, Time};
+use std::hash::{DefaultHasher, Hasher};
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 /// What a question may take beyond its timeout before it is cut off from outside. Every wait inside ends by the timeout;
 /// this is for the one that was forgotten.
 const GRACE: Duration = Duration::from_secs(1);
+/// Of each file that the plan names so much is compared.
+const FILE_MAX: u64 = 16 << 20;
 /// No question takes longer than this, whatever the plan says.
 const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 
@@ -83,6 +87,8 @@ pub struct Prober {
 struct Settings {
     dns: model::plan::Dns,
     trust: Vec<PathBuf>,
+    /// What stands in the files of trust and of registries, as a number.
+    files: Vec<Option<u64>>,
     inner: Vec<ipnet::IpNet>,
     registry: model::plan::Registry,
     domains: std::collections::BTreeMap<String, model::plan::Domain>,
@@ -93,11 +99,21 @@ impl Settings {
         Self {
             dns: plan.dns.clone(),
             trust: plan.site.trust.clone(),
+            files: plan.site.trust.iter().chain(&plan.registry.bootstrap).map(content).collect(),
             inner: plan.site.inner.clone(),
             registry: plan.registry.clone(),
             domains: plan.domains.clone(),
         }
     }
+}
+
+/// The content of a file as a number; `None` when it cannot be read.
+fn content(path: &PathBuf) -> Option<u64> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(FILE_MAX).read_to_end(&mut bytes).ok()?;
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&bytes);
+    Some(hasher.finish())
 }
 
 impl Prober {
@@ -116,11 +132,12 @@ impl Prober {
     /// What the plan names cannot be used.
     pub fn with_clock(plan: &Plan, clock: Clock) -> Result<Self, SetupError> {
         let names = Arc::new(Names::new(plan));
+        let dns = Arc::new(dns::Dns::new(plan, Arc::clone(&names)));
         Ok(Self {
             plan: Settings::of(plan),
             tls: Arc::new(Tls::new(&plan.site.trust, Arc::clone(&clock))?),
-            dns: Arc::new(dns::Dns::new(plan, Arc::clone(&names))),
-            domain: Arc::new(domain::Domain::new(plan, Arc::clone(&names))?),
+            domain: Arc::new(domain::Domain::new(plan, Arc::clone(&names), Arc::clone(&dns))?),
+            dns,
             names,
             clock,
         })
@@ -159,7 +176,8 @@ impl Prober {
         let (answer, phases) = timeout(limit + GRACE, self.answer(&probe.ask, began, limit))
             .await
             .unwrap_or_else(|_| (Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default()));
-        Sample::new(probe.id.clone(), Phases { total: began.elapsed(), ..phases }, answer)
+        // Whatever outsiders wrote is made safe here, before anybody can be shown it.
+        Sample::new(probe.id.clone(), Phases { total: began.elapsed(), ..phases }, answer).shown()
     }
 
     /// Asks one address of the probe's host, whatever others there are; `None` for a question that is not about addresses.

@@ -68,7 +68,7 @@ pub(crate) async fn find(
     if addresses.is_empty() {
         return Err(Fault::NameNotFound);
     }
-    Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    Ok(addresses.into_iter().map(|address| names.socket(address, port)).collect())
 }
 
 /// Opens a connection to the first address that accepts one. An address that swallows everything costs only its share of

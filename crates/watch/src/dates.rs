@@ -20,6 +20,8 @@ impl Watch {
         out: &mut Out,
     ) -> Verdict {
         self.looked_up(plan, probe, now);
+        let last = self.known.registrations.get(&seen.domain).map(|known| &known.seen);
+        let seen = &registration::with_last_date(seen, last);
         let verdict = registration::judge(seen, &self.before(plan, &seen.domain), now);
         if self
             .known
@@ -111,6 +113,14 @@ impl Watch {
 
     fn worst_date(&self, plan: &Plan, name: &str, seen: &DomainSeen, now: Time) -> Judged {
         let mut verdict = registration::judge(seen, &self.before(plan, name), now);
-        verdict.lanes.remove(&Lane::Registration).unwrap_or(Judged::Well)
+        // What is not known is said when a registry answered, not by the passing of time.
+        match verdict.lanes.remove(&Lane::Registration) {
+            Some(Judged::Bad(charge))
+                if !matches!(charge.fault, Fault::Domain { domain: DomainFault::Undated }) =>
+            {
+                Judged::Bad(charge)
+            }
+            _ => Judged::Well,
+        }
     }
 }

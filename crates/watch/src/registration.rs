@@ -10,6 +10,9 @@
 //! is therefore noted in a finding, and from its beginning the days are counted after a restart. A process that never
 //! lives for that hour forgets how long it asked in vain.
 //!
+//! An answer without a date does not take the last known one back. Where nobody tells a date and the plan declares none,
+//! that is said in a note: it wakes nobody, but the date is not watched.
+//!
 //! Weights: 60, 30, 14 and 7 days ahead warn; the last day wakes somebody, as does everything after.
 
 use crate::lane::Lane;
@@ -75,6 +78,20 @@ pub(crate) fn told_anew(was: &DomainSeen, seen: &DomainSeen) -> bool {
     plain(was) != plain(seen)
 }
 
+/// What was told, with the last known date where this answer has none: a registry that leaves its date out, or one whose
+/// WHOIS cannot be asked just now, takes nothing back.
+pub(crate) fn with_last_date(seen: &DomainSeen, last: Option<&DomainSeen>) -> DomainSeen {
+    let is_dated = seen.registry_expires.is_some() || seen.registrar_expires.is_some();
+    match last {
+        Some(last) if !is_dated => DomainSeen {
+            registry_expires: last.registry_expires,
+            registrar_expires: last.registrar_expires,
+            ..seen.clone()
+        },
+        _ => seen.clone(),
+    }
+}
+
 /// The date that counts.
 fn due(seen: &DomainSeen, before: &Before<'_>) -> Option<Time> {
     match (seen.registry_expires, seen.registrar_expires) {
@@ -89,6 +106,10 @@ pub(crate) fn judge(seen: &DomainSeen, before: &Before<'_>, now: Time) -> Verdic
     let verdict = Verdict::default().well(Lane::Confirmation);
 
     let (verdict, gone) = match fate(seen, before, now) {
+        // Nobody is woken by it, but nobody shall believe either that a date is watched.
+        None if due(seen, before).is_none() => {
+            (verdict.bad(charge(DomainFault::Undated, Weight::Notes, seen, before)), false)
+        }
         None => (verdict.well(Lane::Registration), false),
         Some((fault, weight)) => {
             let gone = matches!(fault, DomainFault::Redemption | DomainFault::PendingDelete);
@@ -228,7 +249,10 @@ fn told(seen: &DomainSeen, before: &Before<'_>) -> String {
         (None, Some(registrar)) => parts.push(format!("expires {registrar} by the registrar")),
         (None, None) => match before.declared {
             Some(at) => parts.push(format!("expires {at} by the plan; the registry hides the date")),
-            None => parts.push("no date is told".to_owned()),
+            None => parts.push(format!(
+                "no date is told; declare it where you know it: [domain.\"{}\"] expires",
+                seen.domain
+            )),
         },
     }
     if !seen.statuses.is_empty() {

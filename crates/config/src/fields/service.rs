@@ -1,6 +1,6 @@
 //! What may stand in a plan about what is watched: services, probes by hand, registrations.
 
-use super::{EVERY, HOST, IN_A_ROW, TIMEOUT, URL, edge, later, optional, required, word};
+use super::{EVERY, HOST, IN_A_ROW, TIMEOUT, URL, edge, later, optional, word};
 use crate::kind::{Field, Kind};
 use std::time::Duration;
 
@@ -112,9 +112,10 @@ pub(super) const PROBE: &[Field] = &[
     later("plugin", "Nagios plugins as probes"),
 ];
 
-pub(super) const DOMAIN: &[Field] = &[required(
+pub(super) const DOMAIN: &[Field] = &[optional(
     "expires",
     Kind::Day,
+    "what the registry tells",
     "When the registration ends; only where the registry hides it. A date means its first moment in UTC.",
     "2027-03-01",
 )];

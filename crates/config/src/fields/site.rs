@@ -98,6 +98,13 @@ pub(super) const REGISTRY: &[Field] = &[
         "WHOIS server by top-level domain, for registries without RDAP.",
         "{ gg = \"whois.gg\" }",
     ),
+    optional(
+        "suffixes",
+        Kind::List { of: &word("a suffix such as \"uk.com\""), least: 0 },
+        "those that mainstay knows",
+        "Suffixes of no ICANN registry below which names are registrations of their own, with a date and somebody to ask.",
+        "[\"uk.com\"]",
+    ),
 ];
 
 pub(super) const WATCH: &[Field] = &[

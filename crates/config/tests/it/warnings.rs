@@ -41,7 +41,7 @@ expires = 2027-01-01
     mainstay.toml:17:27: 10.1.2.3 is an inner address that the plan does not allow (allow it: [site] inner = ["10.1.2.3"])
     mainstay.toml:17:39: `lan` is no public suffix that we know: name servers and registration of corp.lan are not watched (if it has a registry, name it: [registry] rdap = { lan = "https://..." })
     mainstay.toml:18:10: nothing is asked for service `empty`: its state will never be known (give it hosts, or a probe with `service`)
-    mainstay.toml:19:9: `other.org` has a date, but no service and no probe is behind it (ask after it: [probe.NAME] domain = "other.org")
+    mainstay.toml:19:9: `other.org` is declared, but no service and no probe is behind it (ask after it: [probe.NAME] domain = "other.org")
     "#);
 }
 

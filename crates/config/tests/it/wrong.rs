@@ -253,7 +253,6 @@ expires = 2027-03-01
     mainstay.toml:23:11: `expires` wants a date, not text (without quotes: expires = 2027-03-01)
     mainstay.toml:24:9: `www.acme.app` is a name below a registration, not a registration (what was registered, and can be lost, is "acme.app")
     mainstay.toml:26:9: `co.uk` cannot be registered by anybody (a name one label below a public suffix: "acme.app")
-    mainstay.toml:26:9: domain.co.uk lacks `expires` (for example: expires = 2027-03-01)
     "#);
 }
 

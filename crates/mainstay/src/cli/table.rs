@@ -1,8 +1,12 @@
 //! What people read in the terminal: tables that fit 80 columns, colour only on a terminal.
 
 use crate::cli::Failure;
+use model::shown::shown_lines;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
+
+/// The colours that [`tinted`] uses. They move nothing, wherever they come from.
+const COLOURS: [&str; 4] = ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"];
 
 /// How loud a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,20 +19,40 @@ pub(crate) enum Tone {
     Bad,
 }
 
-/// Prints text and a line break. A closed pipe is not an error: the reader has seen enough. All that commands say goes through
-/// here and [`warn`], because `println!` panics then.
+/// Prints text and a line break. Control and direction characters are shown by their number, but for the colours that
+/// are ours: what a terminal is told to do never comes from outside. A closed pipe is not an error: the reader has seen
+/// enough. All that commands say goes through here and [`warn`], because `println!` panics then.
 pub(crate) fn say(text: &str) {
     let _ = is_heard(text);
 }
 
+/// Text as a terminal may have it. `coloured`: our own words may be tinted.
+fn safe(text: &str, coloured: bool) -> String {
+    let colours = if coloured { COLOURS.as_slice() } else { &[] };
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, colour)) =
+        colours.iter().filter_map(|colour| Some((rest.find(colour)?, *colour))).min()
+    {
+        let (before, after) = rest.split_at(at);
+        out.push_str(&shown_lines(before));
+        out.push_str(colour);
+        rest = after.get(colour.len()..).unwrap_or_default();
+    }
+    out.push_str(&shown_lines(rest));
+    out
+}
+
 /// The same; whether anybody still reads. For commands with much to say.
 pub(crate) fn is_heard(text: &str) -> bool {
-    writeln!(std::io::stdout().lock(), "{text}").is_ok()
+    let out = std::io::stdout();
+    writeln!(out.lock(), "{}", safe(text, is_tinted(&out))).is_ok()
 }
 
 /// Prints text and a line break to standard error, on the same terms.
 pub(crate) fn warn(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let out = std::io::stderr();
+    let _ = writeln!(out.lock(), "{}", safe(text, is_tinted(&out)));
 }
 
 /// Prints a value as JSON, spans of time as seconds.
@@ -103,6 +127,14 @@ const TERMINAL: usize = 80;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_is_told_nothing_by_outsiders() {
+        let text = "a \x1b[31mbad\x1b[0m ns1.\x1b[2J\x1b]0;pwned\x07\u{202e}exe\n\tb";
+        let wanted = "a \x1b[31mbad\x1b[0m ns1.\\u{1b}[2J\\u{1b}]0;pwned\\u{7}\\u{202e}exe\n\tb";
+        assert_eq!(safe(text, true), wanted);
+        assert_eq!(safe(text, false), wanted.replace("\x1b", "\\u{1b}"));
+    }
 
     #[test]
     fn lines_fit_and_nothing_is_lost() {

@@ -1,6 +1,7 @@
 //! What can be wrong with name servers' answers.
 
 use super::listed;
+use crate::shown::{clean, clean_all};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use thiserror::Error;
@@ -59,6 +60,19 @@ pub enum DnsFault {
 }
 
 impl DnsFault {
+    /// Makes what outsiders wrote in it safe to show.
+    pub(crate) fn clean(&mut self) {
+        match self {
+            Self::DelegationMoved { from, to } => {
+                clean_all(from);
+                clean_all(to);
+            }
+            Self::Garbage { why } => clean(why),
+            Self::Disagree { servers } | Self::LameServers { servers } => clean_all(servers),
+            _ => {}
+        }
+    }
+
     /// The machine word.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -1,6 +1,7 @@
 //! What can be wrong with a registration.
 
 use crate::Time;
+use crate::shown::{clean, clean_all};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use thiserror::Error;
@@ -48,6 +49,9 @@ pub enum DomainFault {
     /// The registry does not know it.
     #[error("is not registered")]
     NotRegistered,
+    /// It is registered, but neither the registry nor the plan tells until when.
+    #[error("has no known expiry date: its registry does not tell one")]
+    Undated,
     /// The date has not been confirmed for a long time.
     #[error("has an expiry date that could not be confirmed since {since}")]
     Stale {
@@ -57,6 +61,18 @@ pub enum DomainFault {
 }
 
 impl DomainFault {
+    /// Makes what outsiders wrote in it safe to show.
+    pub(crate) fn clean(&mut self) {
+        match self {
+            Self::Expired { parked_on: Some(servers), .. } => clean_all(servers),
+            Self::Held { by, status } => {
+                clean(by);
+                clean(status);
+            }
+            _ => {}
+        }
+    }
+
     /// The machine word.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -69,6 +85,7 @@ impl DomainFault {
             Self::PendingDelete => "domain-pending-delete",
             Self::PendingTransfer => "domain-pending-transfer",
             Self::NotRegistered => "domain-not-registered",
+            Self::Undated => "domain-undated",
             Self::Stale { .. } => "domain-stale",
         }
     }

@@ -2,6 +2,7 @@
 
 use super::listed;
 use crate::Time;
+use crate::shown::clean;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -68,6 +69,18 @@ pub enum TlsFault {
 }
 
 impl TlsFault {
+    /// Makes what outsiders wrote in it safe to show.
+    pub(crate) fn clean(&mut self) {
+        match self {
+            Self::WrongName { presented } => presented.iter_mut().for_each(clean),
+            Self::UntrustedRoot { root: text }
+            | Self::IncompleteChain { missing: text }
+            | Self::WeakKey { key: text }
+            | Self::Other { why: text } => clean(text),
+            _ => {}
+        }
+    }
+
     /// The machine word.
     #[must_use]
     pub fn word(&self) -> &'static str {

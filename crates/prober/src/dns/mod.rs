@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use walk::Cuts;
+pub(crate) use walk::Parent;
 use wire::{code_fault, plain, question_name, within};
 
 /// Names of one zone that are asked for.

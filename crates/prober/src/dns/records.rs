@@ -76,7 +76,10 @@ pub(crate) enum Way {
         servers: Servers,
     },
     /// There is nothing below: not delegated.
-    End,
+    End {
+        /// Whether the name exists all the same, within the zone above.
+        exists: bool,
+    },
 }
 
 /// Reads the answer that a server of the zone `above` gave when asked for the NS records of `zone`.
@@ -110,7 +113,11 @@ pub(crate) fn way(message: &Message, above: &Name, zone: &Name) -> Result<Way, D
         }
         return Ok(Way::Down { cut: cut.to_lowercase(), servers });
     }
-    if message.metadata.authoritative { Ok(Way::End) } else { Err(DnsFault::NotAuthoritative) }
+    if message.metadata.authoritative {
+        Ok(Way::End { exists: code == ResponseCode::NoError })
+    } else {
+        Err(DnsFault::NotAuthoritative)
+    }
 }
 
 /// Whether `name` lies strictly below `zone`.
@@ -198,7 +205,7 @@ mod tests {
         let mut gone = message(vec![], vec![], vec![]);
         gone.metadata.response_code = ResponseCode::NXDomain;
         gone.metadata.authoritative = true;
-        insta::assert_snapshot!(read(&gone, "uk"), @"Ok(End)");
+        insta::assert_snapshot!(read(&gone, "uk"), @"Ok(End { exists: false })");
         gone.metadata.response_code = ResponseCode::ServFail;
         insta::assert_snapshot!(read(&gone, "uk"), @"Err(ServFail)");
         let itself = message(vec![ns("acme.co.uk", "ns1.acme.co.uk")], vec![], vec![a("ns1.acme.co.uk", 3)]);

@@ -113,7 +113,7 @@ impl Dns {
                     places = self.all_places(&servers, pace).await;
                     cut = deeper;
                 }
-                Ok(Way::End) => return Ok(Addresses::default()),
+                Ok(Way::End { .. }) => return Ok(Addresses::default()),
                 Err(fault) => {
                     failed = fault;
                     break;

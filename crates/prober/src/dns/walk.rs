@@ -5,7 +5,7 @@
 
 use super::records::{Servers, Way, below, way};
 use super::wire::Trouble;
-use super::{Dns, Pace, key};
+use super::{Dns, Pace, QUESTION, key};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hickory_proto::rr::{Name, RecordType};
@@ -31,6 +31,15 @@ const DEPTH_MAX: usize = 8;
 pub(super) const TRIED_MAX: usize = 6;
 /// How long one server is waited for before the next is asked beside it.
 const HEDGE: Duration = Duration::from_millis(300);
+
+/// Whether a registration shows in the zone above it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parent {
+    /// It is delegated, or the name exists there.
+    Knows,
+    /// The name does not exist there.
+    Denies,
+}
 
 /// A zone on the way, and who serves it.
 #[derive(Clone, Debug)]
@@ -95,10 +104,28 @@ impl Cuts {
 impl Dns {
     /// What the servers of the parent say now about who serves `zone`.
     pub(super) async fn delegation(&self, zone: &Name, pace: Pace) -> Result<Servers, DnsFault> {
+        match self.parent_says(zone, pace).await? {
+            Way::Down { servers, .. } => Ok(servers),
+            Way::End { .. } => Err(DnsFault::NotDelegated),
+        }
+    }
+
+    /// What the parent says about a registration, as far as that tells whether it is one.
+    pub(crate) async fn parent(&self, zone: &Name, until: Instant) -> Result<Parent, DnsFault> {
+        let span = until.saturating_duration_since(Instant::now());
+        match self.parent_says(zone, Pace { until, step: QUESTION.min(span / 3) }).await {
+            Ok(Way::Down { .. } | Way::End { exists: true }) => Ok(Parent::Knows),
+            // A top-level domain that the roots do not delegate has nothing below it.
+            Ok(Way::End { exists: false }) | Err(DnsFault::NotDelegated) => Ok(Parent::Denies),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn parent_says(&self, zone: &Name, pace: Pace) -> Result<Way, DnsFault> {
         let (start, remembered) = self.start(zone, pace).await?;
         let walked = self.down(start.clone(), zone, pace).await;
         // What was remembered may have moved: once more from the roots before anybody is told.
-        let stale = !matches!(walked, Ok(_) | Err(DnsFault::NotDelegated));
+        let stale = walked.is_err();
         if stale && remembered && Instant::now() < pace.until && self.cuts.forget(&start.zone) {
             let (start, _) = self.start(zone, pace).await?;
             return self.down(start, zone, pace).await;
@@ -129,7 +156,7 @@ impl Dns {
         }
         let found = match self.step(&root, &top, pace).await {
             Ok(Way::Down { cut, servers }) => Ok(Cut { zone: cut, servers }),
-            Ok(Way::End) => Err(DnsFault::NotDelegated),
+            Ok(Way::End { .. }) => Err(DnsFault::NotDelegated),
             Err(fault) => Err(fault),
         };
         self.cuts.put(&top, found.clone());
@@ -137,11 +164,13 @@ impl Dns {
     }
 
     /// From a cut down to the servers of `zone`, asking afresh.
-    async fn down(&self, mut cut: Cut, zone: &Name, pace: Pace) -> Result<Servers, DnsFault> {
+    async fn down(&self, mut cut: Cut, zone: &Name, pace: Pace) -> Result<Way, DnsFault> {
         for _ in 0..DEPTH_MAX {
             match self.step(&cut, zone, pace).await? {
-                Way::End => return Err(DnsFault::NotDelegated),
-                Way::Down { cut: reached, servers } if reached == *zone => return Ok(servers),
+                end @ Way::End { .. } => return Ok(end),
+                Way::Down { cut: reached, servers } if reached == *zone => {
+                    return Ok(Way::Down { cut: reached, servers });
+                }
                 Way::Down { cut: reached, servers } => {
                     cut = Cut { zone: reached.clone(), servers };
                     self.cuts.put(&reached, Ok(cut.clone()));

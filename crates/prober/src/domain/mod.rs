@@ -10,6 +10,7 @@
 //! | [`fetch`] | one RDAP answer over HTTP |
 //! | [`rdap`] | what it says |
 //! | [`port43`] | one WHOIS answer |
+//! | [`referral`] | which WHOIS server to ask, by IANA's word |
 //! | [`whois`] | what it says |
 //! | [`dates`], [`words`] | the many spellings of both |
 
@@ -18,11 +19,13 @@ mod dates;
 mod fetch;
 mod port43;
 mod rdap;
+mod referral;
 mod sources;
 mod whois;
 mod words;
 
 use crate::dns::wire::{plain, question_name};
+use crate::dns::{Dns, Parent};
 use crate::names::Names;
 use crate::prober::SetupError;
 use budget::Budgets;
@@ -31,6 +34,7 @@ use model::fault::DomainFault;
 use model::plan::Plan;
 use model::sample::{Answer, DomainSeen, Phases};
 use model::{Fault, Time};
+use referral::Referrals;
 use sources::{Source, Sources};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,12 +50,16 @@ const REMEMBERED_MAX: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Domain {
     names: Arc<Names>,
+    dns: Arc<Dns>,
     sources: Sources,
+    referrals: Referrals,
     fetch: Fetch,
     budgets: Budgets,
     declared: BTreeMap<String, Time>,
     /// What each registrar said last. A registrar that fails for a day must not look like one that took its date back.
     registrars: Mutex<BTreeMap<String, Option<Time>>>,
+    /// What WHOIS said last of dates that RDAP does not tell, for the same reason.
+    whois_dates: Mutex<BTreeMap<String, (String, Option<Time>)>>,
 }
 
 impl Domain {
@@ -59,7 +67,7 @@ impl Domain {
     ///
     /// # Errors
     /// Names the file that cannot be used.
-    pub(crate) fn new(plan: &Plan, names: Arc<Names>) -> Result<Self, SetupError> {
+    pub(crate) fn new(plan: &Plan, names: Arc<Names>, dns: Arc<Dns>) -> Result<Self, SetupError> {
         let unusable = |why| SetupError::Registry { why };
         let declared = plan.domains.iter().filter_map(|(name, domain)| Some((name.clone(), domain.expires?)));
         Ok(Self {
@@ -67,13 +75,16 @@ impl Domain {
             fetch: Fetch::new(plan, Arc::clone(&names)).map_err(unusable)?,
             budgets: Budgets::default(),
             declared: declared.collect(),
+            referrals: Referrals::default(),
             registrars: Mutex::default(),
+            whois_dates: Mutex::default(),
+            dns,
             names,
         })
     }
 
     /// Asks about a registrable domain, within `timeout`. Either an answer of its kind, or [`Fault::Lookup`] with the
-    /// reason, or [`DomainFault::NotRegistered`] when the registry's own RDAP server says so.
+    /// reason, or [`DomainFault::NotRegistered`] when the registry's own RDAP server says so and the parent zone too.
     pub(crate) async fn ask(&self, domain: &str, timeout: Duration) -> (Answer, Phases) {
         let began = Instant::now();
         let until = began + timeout.saturating_sub(LAST_WORD.min(timeout / 10));
@@ -88,26 +99,31 @@ impl Domain {
         let name = question_name(domain).ok_or_else(|| failed(format!("`{domain}` is not a name")))?;
         let ascii = plain(&name);
         let sources = self.sources.of(&ascii);
-        if sources.is_empty() {
-            return self.by_the_plan(domain, &ascii);
-        }
+        let named = sources.iter().filter(|source| !matches!(source, Source::Referral { .. })).count();
         let mut first_failure = None;
-        let mut left = u32::try_from(sources.len()).unwrap_or(u32::MAX);
-        for source in sources {
+        // The referral is for what the others lack; it has no share of its own.
+        let mut left = u32::try_from(named).unwrap_or(u32::MAX).max(1);
+        for (at, source) in sources.iter().enumerate() {
             // Each source gets its share of the time, so that a silent first one does not starve the second.
             let now = Instant::now();
             let share = now + until.saturating_duration_since(now) / left;
             left = left.saturating_sub(1).max(1);
-            let found = match &source {
+            let found = match source {
                 Source::Rdap { base, declared } => {
                     self.by_rdap(domain, &ascii, base, *declared, share, until).await
                 }
-                Source::Whois { server, declared } => {
-                    self.by_whois(domain, &ascii, server, *declared, share).await
+                Source::Whois { .. } | Source::Referral { .. } => {
+                    let Some((server, declared)) = self.whois_server(&ascii, source, share).await else {
+                        continue;
+                    };
+                    self.by_whois(domain, &ascii, &server, declared, share).await
                 }
             };
             match found {
-                Ok(seen) => return Ok(seen),
+                Ok(seen) => {
+                    let rest = sources.get(at + 1..).unwrap_or_default();
+                    return Ok(self.dated(seen, &ascii, rest, until).await);
+                }
                 // These stand: another source would only be asked to contradict, or to be burdened instead.
                 Err(fault @ (Fault::Domain { .. } | Fault::Lookup { retry_after: Some(_), .. })) => {
                     return Err(fault);
@@ -115,7 +131,55 @@ impl Domain {
                 Err(fault) => first_failure = first_failure.or(Some(fault)),
             }
         }
-        Err(first_failure.unwrap_or_else(|| failed("nobody could be asked")))
+        first_failure.map_or_else(|| self.by_the_plan(domain, &ascii), Err)
+    }
+
+    /// The WHOIS server that a source stands for, and whether the plan names it.
+    async fn whois_server(&self, ascii: &str, source: &Source, until: Instant) -> Option<(String, bool)> {
+        match source {
+            Source::Rdap { .. } => None,
+            Source::Whois { server, declared } => Some((server.clone(), *declared)),
+            Source::Referral { server, declared } => {
+                let end = ascii.rsplit('.').next().unwrap_or(ascii);
+                let asked = (server.as_str(), *declared);
+                let told = self.referrals.server_of(end, asked, &self.names, &self.budgets, until).await?;
+                Some((told, false))
+            }
+        }
+    }
+
+    /// The same with a date: where RDAP tells none, WHOIS often does. What it said last stands while it cannot be asked.
+    async fn dated(&self, mut seen: DomainSeen, ascii: &str, rest: &[Source], until: Instant) -> DomainSeen {
+        let is_dated = seen.registry_expires.is_some() || seen.registrar_expires.is_some();
+        let is_declared = self.declared.contains_key(&seen.domain) || self.declared.contains_key(ascii);
+        let whois = rest.iter().find(|source| !matches!(source, Source::Rdap { .. }));
+        let Some(whois) = whois.filter(|_| !is_dated && !is_declared) else { return seen };
+        let asked = match self.whois_server(ascii, whois, until).await {
+            Some((server, declared)) => {
+                self.by_whois(&seen.domain, ascii, &server, declared, until).await.map(Some)
+            }
+            None => Ok(None),
+        };
+        let mut known = self.whois_dates.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = match asked {
+            Ok(Some(told)) => {
+                let told = (told.source, told.registry_expires);
+                if known.len() < REMEMBERED_MAX || known.contains_key(ascii) {
+                    known.insert(ascii.to_owned(), told.clone());
+                }
+                Some(told)
+            }
+            Ok(None) => known.get(ascii).cloned(),
+            Err(fault) => {
+                tracing::debug!(domain = ascii, %fault, "WHOIS could not be asked for the date");
+                known.get(ascii).cloned()
+            }
+        };
+        if let Some((source, Some(expires))) = told {
+            seen.registry_expires = Some(expires);
+            seen.source = format!("{}, {source}", seen.source);
+        }
+        seen
     }
 
     /// Nobody can be asked: the plan's own date, where it has one.
@@ -150,7 +214,12 @@ impl Domain {
     ) -> Result<DomainSeen, Fault> {
         let url = format!("{base}domain/{ascii}");
         let known = declared.then_some(base);
-        let told = self.rdap(ascii, &url, known, share).await?;
+        let told = match self.rdap(ascii, &url, known, share).await {
+            Err(Fault::Domain { domain: DomainFault::NotRegistered }) => {
+                return Err(self.absent(ascii, until).await);
+            }
+            told => told?,
+        };
         let registrar_expires = self.registrar_date(ascii, &told, known, until).await;
         Ok(DomainSeen {
             domain: domain.to_owned(),
@@ -162,6 +231,21 @@ impl Domain {
             registrar: told.registrar,
             database_updated: told.database_updated,
         })
+    }
+
+    /// What it means that an RDAP server does not know the name: a loss only where the parent zone does not know it
+    /// either. Servers are pointed at the wrong registry, lag behind, or hide what they have.
+    async fn absent(&self, ascii: &str, until: Instant) -> Fault {
+        let Some(name) = question_name(ascii) else { return failed(format!("`{ascii}` is not a name")) };
+        match self.dns.parent(&name, until).await {
+            Ok(Parent::Denies) => Fault::Domain { domain: DomainFault::NotRegistered },
+            Ok(Parent::Knows) => {
+                failed("it says that the name is not registered, yet the parent zone has it")
+            }
+            Err(fault) => {
+                failed(format!("it says that the name is not registered, and the parent zone {fault}"))
+            }
+        }
     }
 
     /// One RDAP answer about the domain.

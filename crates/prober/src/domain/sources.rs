@@ -2,8 +2,9 @@
 //! the plan's own bootstrap file once.
 
 use model::plan::Plan;
+use model::reseller;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -52,6 +53,9 @@ const WHOIS: [(&str, &str); 22] = [
     ("su", "whois.tcinet.ru"),
 ];
 
+/// Knows the WHOIS server of every top-level domain that has one.
+const IANA: &str = "whois.iana.org";
+
 /// One place to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -59,6 +63,13 @@ pub(crate) enum Source {
     Rdap {
         /// With a slash at its end.
         base: String,
+        /// Whether the plan names it.
+        declared: bool,
+    },
+    /// A WHOIS server that tells which WHOIS server knows the top-level domain.
+    Referral {
+        /// Where.
+        server: String,
         /// Whether the plan names it.
         declared: bool,
     },
@@ -76,6 +87,8 @@ pub(crate) enum Source {
 pub(crate) struct Sources {
     declared_rdap: BTreeMap<String, String>,
     declared_whois: BTreeMap<String, String>,
+    /// Suffixes below which somebody else than the registry above them gives names out.
+    private: BTreeSet<String>,
     bootstrap: BTreeMap<String, Vec<String>>,
 }
 
@@ -95,14 +108,23 @@ impl Sources {
         Ok(Self {
             declared_rdap: bare(&plan.registry.rdap),
             declared_whois: bare(&plan.registry.whois),
+            private: plan.registry.suffixes.clone(),
             bootstrap,
         })
     }
 
     /// Everybody who can be asked about `domain`, in the order in which to try. Empty when nobody is known.
     pub(crate) fn of(&self, domain: &str) -> Vec<Source> {
-        // The longest end wins: `co.uk` before `uk`.
-        let ends = || std::iter::successors(Some(domain), |end| end.split_once('.').map(|(_, rest)| rest));
+        let private = domain.split_once('.').map(|(_, suffix)| suffix);
+        let private =
+            private.filter(|suffix| self.private.contains(*suffix) || reseller::of(suffix).is_some());
+        // The longest end wins: `co.uk` before `uk`. The registry above a private suffix does not know what is below.
+        let most = if private.is_some() { 2 } else { usize::MAX };
+        let ends = || {
+            let all = std::iter::successors(Some(domain), |end| end.split_once('.').map(|(_, rest)| rest));
+            all.take(most)
+        };
+        let known = private.and_then(reseller::of);
         let mut sources = Vec::new();
         let mut rdap = |base: &str, declared: bool| {
             let base = if base.ends_with('/') { base.to_owned() } else { format!("{base}/") };
@@ -118,11 +140,19 @@ impl Sources {
             safe.into_iter().chain(plain).take(2).for_each(|base| rdap(base, false));
         } else if let Some(base) = ends().find_map(|end| listed(&UNLISTED, end)) {
             rdap(base, false);
+        } else if let Some(base) = known.and_then(|reseller| reseller.rdap()) {
+            rdap(&base, false);
         }
         if let Some(server) = ends().find_map(|end| self.declared_whois.get(end)) {
             sources.push(Source::Whois { server: server.clone(), declared: true });
-        } else if let Some(server) = ends().find_map(|end| listed(&WHOIS, end)) {
+        } else if let Some(server) =
+            ends().find_map(|end| listed(&WHOIS, end)).or(known.map(|reseller| reseller.whois))
+        {
             sources.push(Source::Whois { server: server.to_owned(), declared: false });
+        } else if private.is_none() {
+            let root = self.declared_whois.get("");
+            let server = root.map_or(IANA, String::as_str).to_owned();
+            sources.push(Source::Referral { server, declared: root.is_some() });
         }
         sources
     }
@@ -180,6 +210,7 @@ mod tests {
                 "http://127.0.0.1:18600/registry".to_owned(),
             )]),
             declared_whois: BTreeMap::from([("zz".to_owned(), "whois.zz:4343".to_owned())]),
+            private: BTreeSet::from(["reseller.com".to_owned()]),
             bootstrap: embedded(),
         }
     }
@@ -199,19 +230,23 @@ mod tests {
                 Source::Whois { server, declared } => {
                     format!("whois:{server}{}", if declared { " (plan)" } else { "" })
                 }
+                Source::Referral { server, .. } => format!("referral of {server}"),
             });
             all.collect::<Vec<_>>().join(", ")
         };
         for (domain, asked) in [
-            ("acme.test", "http://127.0.0.1:18600/registry/ (plan)"),
-            ("acme.app", "https://pubapi.registry.google/rdap/"),
-            ("acme.com", "https://rdap.verisign.com/com/v1/"),
-            ("acme.io", "https://rdap.identitydigital.services/rdap/"),
-            ("acme.de", "https://rdap.denic.de/"),
+            ("acme.test", "http://127.0.0.1:18600/registry/ (plan), referral of whois.iana.org"),
+            ("acme.app", "https://pubapi.registry.google/rdap/, referral of whois.iana.org"),
+            ("acme.com", "https://rdap.verisign.com/com/v1/, referral of whois.iana.org"),
+            ("acme.io", "https://rdap.identitydigital.services/rdap/, referral of whois.iana.org"),
+            ("acme.de", "https://rdap.denic.de/, referral of whois.iana.org"),
             ("acme.eu", "whois:whois.eu"),
             ("acme.gg", "whois:whois.gg"),
             ("acme.zz", "whois:whois.zz:4343 (plan)"),
-            ("acme.invalid", ""),
+            ("acme.invalid", "referral of whois.iana.org"),
+            ("acme.uk.com", "https://rdap.centralnic.com/uk.com/, whois:whois.centralnic.com"),
+            ("acme.eu.org", "whois:whois.eu.org"),
+            ("acme.reseller.com", ""),
         ] {
             assert_eq!(told(domain), asked, "{domain}");
         }
@@ -220,11 +255,17 @@ mod tests {
     #[test]
     fn a_file_of_the_plan_is_read_or_refused_in_words() {
         let lab = bootstrap(include_bytes!("../../fixtures/rdap/bootstrap-lab.json")).unwrap();
-        let sources =
-            Sources { declared_rdap: BTreeMap::new(), declared_whois: BTreeMap::new(), bootstrap: lab };
+        let sources = Sources {
+            declared_rdap: BTreeMap::new(),
+            declared_whois: BTreeMap::from([(String::new(), "127.0.0.1:4343".to_owned())]),
+            private: BTreeSet::new(),
+            bootstrap: lab,
+        };
         let asked = sources.of("acme.co.test");
         let tls_first = ["https://127.0.0.1:18602/", "http://127.0.0.1:18601/"];
-        assert_eq!(asked, tls_first.map(|base| Source::Rdap { base: base.to_owned(), declared: false }));
+        let referral = Source::Referral { server: "127.0.0.1:4343".to_owned(), declared: true };
+        let rdap = tls_first.map(|base| Source::Rdap { base: base.to_owned(), declared: false });
+        assert_eq!(asked, rdap.into_iter().chain([referral]).collect::<Vec<_>>());
         assert!(bootstrap(b"{").unwrap_err().starts_with("not JSON"));
         assert_eq!(bootstrap(b"{}").unwrap_err(), "has no `services`, RFC 9224");
         assert_eq!(bootstrap(br#"{"services":[]}"#).unwrap_err(), "names no service, RFC 9224");

@@ -26,7 +26,7 @@ pub(crate) struct Told {
     pub(crate) database_updated: Option<Time>,
 }
 
-const EXPIRES: [&str; 22] = [
+const EXPIRES: &[&str] = &[
     "registry expiry date",
     "registrar registration expiration date",
     "expiry date",
@@ -49,10 +49,48 @@ const EXPIRES: [&str; 22] = [
     "valid until",
     "valid-date",
     "expiry_date",
+    "expiration",
+    "expires at",
+    "expire on",
+    "expiry on",
+    "exp date",
+    "exp. date",
+    "expiring",
+    "expdate",
+    "validity date",
+    "valid to",
+    "valid thru",
+    "paid until",
+    "registered until",
+    "registration expires",
+    "registration expiration date",
+    "registration expiry date",
+    "registrar expiration date",
+    "domain expiry date",
+    "domain expiry",
+    "domain expiration",
+    "domain_datebilleduntil",
+    "renewal due",
+    "renewal-date",
+    "date d'expiration",
+    "data de expiração",
+    "data de expiracao",
+    "fecha de expiración",
+    "fecha de expiracion",
+    "fecha de vencimiento",
+    "data scadenza",
+    "ablaufdatum",
+    "有効期限",
+    "到期时间",
+    "到期日期",
+    "有效期至",
+    "사용 종료일",
 ];
-const STATUS: [&str; 6] =
-    ["domain status", "status", "state", "registration status", "eppstatus", "epp status"];
-const SERVER: [&str; 9] = [
+/// Keys that stand before a date without a colon.
+const BARE_EXPIRES: [&str; 3] = ["record expires on", "expires on", "renewal date"];
+const STATUS: [&str; 7] =
+    ["domain status", "status", "state", "registration status", "eppstatus", "epp status", "状態"];
+const SERVER: [&str; 10] = [
     "name server",
     "name servers",
     "nserver",
@@ -62,6 +100,7 @@ const SERVER: [&str; 9] = [
     "domain name servers",
     "name servers in listed order",
     "host name",
+    "ネームサーバ",
 ];
 const REGISTRAR: [&str; 5] =
     ["registrar", "registrar name", "sponsoring registrar", "registrar organization", "current registar"];
@@ -137,11 +176,22 @@ pub(crate) fn read(text: &str, domain: &str) -> Result<Told, String> {
 /// `Key: value`, `key.......: value`, `[Key] value`. The key in lower case.
 fn split(line: &str) -> Option<(String, &str)> {
     let line = line.trim();
+    // `a. [Domain Name]`: JPRS numbers its lines.
+    let numbered = line.split_once(". [").filter(|(number, _)| number.len() <= 2);
+    let line = numbered.map_or(line, |(number, _)| line.get(number.len() + 2..).unwrap_or(line));
     if let Some((key, value)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return Some((key.trim().to_ascii_lowercase(), value.trim()));
     }
+    let lower = line.to_ascii_lowercase();
+    if let Some(key) = BARE_EXPIRES.into_iter().find(|key| lower.starts_with(*key))
+        && let Some(value) = line.get(key.len()..).filter(|rest| rest.starts_with([' ', '\t']))
+        && value.trim_start().starts_with(|c: char| c.is_ascii_digit())
+    {
+        return Some((key.to_owned(), value.trim()));
+    }
     let (key, value) = line.split_once(':')?;
-    let key = key.trim().trim_end_matches('.').trim().to_ascii_lowercase();
+    // `Expires (dd/mm/yyyy)`.
+    let key = key.split('(').next().unwrap_or(key).trim().trim_end_matches('.').trim().to_ascii_lowercase();
     // A URL or a time is not a key.
     (!key.is_empty()
         && key.len() <= 48
@@ -159,6 +209,11 @@ fn take(told: &mut Told, key: &str, value: &str) {
             told.expires = Some(told.expires.map_or(at, |known| known.min(at)));
         }
     } else if STATUS.contains(&key) && told.statuses.len() < KEPT_MAX {
+        // `[State] Connected (2027/03/31)`: the day until which it is paid for, where nothing else tells one.
+        let dated = value.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+        if let (None, Some(at)) = (told.expires, dated.and_then(|(date, _)| instant(date))) {
+            told.expires = Some(at);
+        }
         told.statuses.extend(statuses(value));
     } else if SERVER.contains(&key) && told.name_servers.len() < KEPT_MAX {
         // `ns1.acme.ru. 192.0.2.1`: the name, then its addresses.

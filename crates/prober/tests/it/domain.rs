@@ -1,5 +1,6 @@
 //! Registrations looked up at registries that are honest, busy, broken or hostile.
 
+use crate::dns_world::{self as world, Zone, a, listen, ns, soa};
 use crate::domain_world::{Says, Server, fixture, registry, response, web, whois};
 use crate::plan;
 use model::fault::DomainFault;
@@ -95,9 +96,11 @@ async fn registry_and_registrar_are_asked_and_their_dates_kept_apart() {
 }
 
 #[tokio::test]
-async fn only_the_registrys_own_404_means_that_it_is_not_registered() {
+async fn only_the_registrys_own_404_and_the_parents_word_mean_that_it_is_not_registered() {
     let server = web(Arc::new(|path| match path {
-        "/domain/free.test" => response("404 Not Found", "", &fixture("error404.json", "")),
+        "/domain/free.test" | "/domain/kept.test" | "/domain/glue.test" => {
+            response("404 Not Found", "", &fixture("error404.json", ""))
+        }
         "/domain/lost.test" => response("404 Not Found", "", b"<h1>Not Found</h1>"),
         "/domain/empty.test" => response("404 Not Found", "", b""),
         "/domain/html.test" => response("200 OK", "", &fixture("html200.html", "")),
@@ -105,13 +108,36 @@ async fn only_the_registrys_own_404_means_that_it_is_not_registered() {
         _ => response("500 Oops", "", b""),
     }))
     .await;
-    // Six questions of one budget: each in a prober of its own.
-    let fresh = || Prober::new(&plan(&[("test", at(&server))])).unwrap();
+    let root = Zone::new(".", vec![soa(".", 1), ns("test", "a.nic.test"), a("a.nic.test", "127.0.61.2")]);
+    let parent = vec![soa("test", 1), ns("kept.test", "ns1.host.example"), a("glue.test", "192.0.2.1")];
+    let net = listen(vec![
+        ("127.0.61.1", root.server()),
+        ("127.0.61.2", Zone::new("test", parent).server()),
+        ("127.0.61.53", world::resolver(Vec::new())),
+    ])
+    .await;
+    let with_root = |root: &str| {
+        let mut plan = plan(&[("test", at(&server))]);
+        plan.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+        plan.dns.port = net.port;
+        plan.dns.roots = vec![root.parse().unwrap()];
+        plan.dns.resolvers = vec![net.at("127.0.61.53")];
+        Prober::new(&plan).unwrap()
+    };
+    // Many questions of one budget: each in a prober of its own.
+    let fresh = || with_root("127.0.61.1");
     assert_eq!(
         ask(&fresh(), "free.test").await,
         Answer::Failed(Fault::Domain { domain: DomainFault::NotRegistered })
     );
+    let unsure = Fault::Lookup {
+        why: "it says that the name is not registered, and the parent zone does not answer".to_owned(),
+        retry_after: None,
+    };
+    assert_eq!(ask_for(&with_root("127.0.61.9"), "free.test", 3).await, Answer::Failed(unsure));
     for (domain, said) in [
+        ("kept.test", "it says that the name is not registered, yet the parent zone has it"),
+        ("glue.test", "it says that the name is not registered, yet the parent zone has it"),
         ("lost.test", "it answers with status 404, but not as an RDAP server does"),
         ("empty.test", "it answers with status 404, but not as an RDAP server does"),
         ("html.test", "it answers with a web page instead of RDAP"),
@@ -316,4 +342,45 @@ async fn the_plan_may_bring_a_newer_list_of_registries() {
     assert!(said.contains("dns.json: has no `services`, RFC 9224"), "{said}");
     plan.registry.bootstrap = Some(folder.path().join("missing.json"));
     assert!(Prober::new(&plan).unwrap_err().to_string().contains("missing.json"));
+}
+
+#[tokio::test]
+async fn a_date_that_rdap_does_not_tell_is_asked_of_whois_and_kept_while_that_is_mute() {
+    let rdap = web(Arc::new(|path| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let body = format!(r#"{{"objectClassName":"domain","ldhName":"{name}","status":["active"]}}"#);
+        response("200 OK", "", body.as_bytes())
+    }))
+    .await;
+    let mute = Arc::new(AtomicBool::new(false));
+    let is_mute = Arc::clone(&mute);
+    let told = whois(Arc::new(move |line| {
+        if is_mute.load(Ordering::SeqCst) {
+            return Says::Whole(Vec::new());
+        }
+        let name = line.trim();
+        Says::Whole(format!("Domain Name: {name}\nRegistry Expiry Date: 2027-06-10T12:00:00Z\n").into_bytes())
+    }))
+    .await;
+    let at_whois = told.at.clone();
+    let iana = whois(Arc::new(move |_| Says::Whole(format!("refer:  {at_whois}\n").into_bytes()))).await;
+    let mut plan = plan(&[("test", at(&rdap)), ("example", at(&rdap)), ("dark", at(&rdap))]);
+    plan.registry.whois = BTreeMap::from([
+        ("test".to_owned(), told.at.clone()),
+        ("dark".to_owned(), "127.0.0.1:9".to_owned()),
+        // Who refers to the others.
+        (String::new(), iana.at.clone()),
+    ]);
+    plan.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+    let prober = Prober::new(&plan).unwrap();
+    let date = |seen: &DomainSeen| seen.registry_expires.map(|at| at.to_string());
+    let first = seen(&prober, "acme.test").await;
+    assert_eq!(date(&first).as_deref(), Some("2027-06-10T12:00:00Z"));
+    assert_eq!(first.source, format!("{}domain/acme.test, whois:{}", at(&rdap), told.at));
+    let referred = seen(&prober, "acme.example").await;
+    assert_eq!(date(&referred).as_deref(), Some("2027-06-10T12:00:00Z"));
+    assert_eq!(iana.asked(), ["example\r\n"]);
+    mute.store(true, Ordering::SeqCst);
+    assert_eq!(date(&seen(&prober, "acme.test").await).as_deref(), Some("2027-06-10T12:00:00Z"));
+    assert_eq!(date(&seen(&prober, "acme.dark").await), None);
 }

@@ -190,3 +190,29 @@ proptest! {
         let _ = read(&lines.join("\n"), "acme.com");
     }
 }
+
+#[test]
+fn dates_are_found_under_the_keys_of_many_registries() {
+    for (text, meant) in [
+        (
+            "[ JPRS database ]\r\na. [Domain Name]                EXAMPLE.JP\r\n[State]                         Connected (2027/03/31)\r\n",
+            "2027-03-31",
+        ),
+        (
+            "[ドメイン名]                    EXAMPLE.JP\n[有効期限]                      2027/03/31\n[状態]                          Active\n",
+            "2027-03-31",
+        ),
+        ("[Domain Name]   EXAMPLE.JP\n[Expires on]    2027/03/31\n[Status]  Active\n", "2027-03-31"),
+        ("Domain Name: example.jp\n   Record expires on 2027-03-31 (YYYY-MM-DD)\n", "2027-03-31"),
+        ("Domain: example.jp\nExpires (dd/mm/yyyy): 31/03/2027\n", "2027-03-31"),
+        ("Le domaine example.jp\nDate d'expiration: 2027-03-31\n", "2027-03-31"),
+        ("domain: example.jp\nFecha de vencimiento: 31-03-2027\n", "2027-03-31"),
+        ("Domain Name: example.jp\nExp date: 31 Mar 2027\nRegistrar: REDACTED FOR PRIVACY\n", "2027-03-31"),
+        ("domain: example.jp\nexpires............: 31.3.2027 00:00:00\n", "2027-03-31"),
+    ] {
+        let told = read(text, "example.jp").unwrap();
+        assert_eq!(told.expires.map(|at| at.to_string()), Some(format!("{meant}T00:00:00Z")), "{text}");
+    }
+    let redacted = "Domain Name: EXAMPLE.JP\nRegistry Expiry Date: REDACTED FOR PRIVACY\nDomain Status: ok\n";
+    assert_eq!(read(redacted, "example.jp").unwrap().expires, None);
+}

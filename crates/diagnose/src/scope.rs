@@ -59,7 +59,7 @@ pub(crate) fn scope(
     let above = graph.above(cause);
     let open = || cases.iter().filter(|case| case.closed.is_none()).map(|case| &case.finding);
     let harmed: BTreeSet<&Thing> = open()
-        .filter(|finding| hurts(finding) || matches!(finding.fault, Fault::Slow { .. }))
+        .filter(|finding| hurts(finding) || finding.fault.is_partial())
         .map(|finding| &finding.about)
         .collect();
     let failing: BTreeSet<String> =

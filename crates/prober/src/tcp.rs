@@ -1,7 +1,7 @@
 //! From a host to an open connection: every address tried in turn, each within its share of the time.
 
 use crate::names::Names;
-use crate::trouble;
+use crate::{addresses, trouble};
 use model::Fault;
 use model::fault::Phase;
 use model::sample::{Answer, Phases};
@@ -37,6 +37,9 @@ pub(crate) async fn find(
     deadline: Instant,
     phases: &mut Phases,
 ) -> Result<Vec<SocketAddr>, Fault> {
+    if let Some(address) = addresses::pinned(host) {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
     if let Some(address) = literal(host) {
         return if declared == Some(address) || names.allows(address) {
             Ok(vec![SocketAddr::new(address, port)])

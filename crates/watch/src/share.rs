@@ -23,6 +23,9 @@ const AGE_MAX: Duration = Duration::from_secs(3600);
 const HALF: usize = 50;
 /// A finding that wakes goes on waking until the share is below this.
 const HALF_OVER: usize = 35;
+/// A finding stays open for at least this long after the last bad answer, and twice as long as bad answers were apart: what
+/// comes every ten seconds is not over after six good ones.
+const WELL_FOR: Duration = Duration::from_secs(5);
 /// Good answers in a row that end a finding at least; more where bad ones were rare.
 const GOOD_MIN: u32 = 5;
 
@@ -32,7 +35,11 @@ pub(crate) struct Share {
     /// How many answers were counted.
     answers: u64,
     good: u32,
+    /// The bad ones among the newest.
     bad: VecDeque<Bad>,
+    /// When the first bad answer came, since there was none among the newest.
+    begun: Option<Time>,
+    last_bad: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -77,6 +84,8 @@ impl Share {
             None => self.good = self.good.saturating_add(1),
             Some((weight, _)) => {
                 self.good = 0;
+                self.begun.get_or_insert(now);
+                self.last_bad = Some(now);
                 self.bad.push_back(Bad { number, at: now, weight });
             }
         }
@@ -85,8 +94,11 @@ impl Share {
         while self.bad.front().is_some_and(is_old) {
             self.bad.pop_front();
         }
+        if self.bad.is_empty() {
+            self.begun = None;
+        }
         match (bad, open) {
-            (None, Some((fault, _))) if self.good >= enough(fault) => {
+            (None, Some((fault, _))) if self.good >= enough(fault) && self.is_calm(now) => {
                 *self = Self::default();
                 Says::Over
             }
@@ -101,7 +113,7 @@ impl Share {
     }
 
     fn judge(&self, seen: &str, open: Option<(&Fault, Weight)>, now: Time) -> Says {
-        let Some(since) = self.bad.front().map(|bad| bad.at) else { return Says::Nothing };
+        let (Some(since), Some(first)) = (self.begun, self.bad.front()) else { return Says::Nothing };
         let of = self.answers.min(WINDOW);
         let percent = |count: usize| count * 100 / usize::try_from(of).unwrap_or(usize::MAX).max(1);
         let hurting = percent(self.bad.iter().filter(|bad| bad.weight == Weight::Breaks).count());
@@ -117,10 +129,17 @@ impl Share {
         }
         let bad = u32::try_from(self.bad.len()).unwrap_or(u32::MAX);
         let of = u32::try_from(of).unwrap_or(u32::MAX);
-        let span = model::time::spoken(between(since, now));
+        let span = model::time::spoken(between(first.at, now));
         let evidence = format!("{bad} of the last {of} answers were bad within {span}, the last: {seen}");
         let fault = Fault::Intermittent { bad, of, last: seen.to_owned() };
         Says::Bad { fault, weight, since, evidence }
+    }
+
+    /// Whether the last bad answer is further away than bad answers were from one another.
+    fn is_calm(&self, now: Time) -> bool {
+        let at = || self.bad.iter().map(|bad| bad.at);
+        let gap = at().zip(at().skip(1)).map(|(one, next)| between(one, next)).max().unwrap_or_default();
+        self.last_bad.is_none_or(|last| between(last, now) >= WELL_FOR.max(gap * 2))
     }
 
     /// Runs of bad answers without a good one between them.

@@ -5,7 +5,7 @@ use crate::diagnose::Seen;
 use crate::known::Case;
 use crate::mend;
 use crate::traffic::{caller_of, is_of_the_edge};
-use model::{Fault, Kind, Plan, Thing, Time};
+use model::{Kind, Plan, Thing, Time};
 use std::collections::BTreeSet;
 
 /// How far the trouble reaches.

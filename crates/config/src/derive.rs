@@ -6,6 +6,7 @@
 //! | each registrable domain behind a host | `dns.ZONE`, `domain.ZONE` |
 //! | each guard | its service and hosts need `pool.NAME` |
 //! | each probe by hand | itself; about `probe.NAME` when it asks http or tcp, else about the thing it asks after, in place of a derived one |
+//! | each `http` probe by hand that asks a host of its own service by https | itself, about `host.HOST`, in place of the derived one |
 
 use crate::domain::Registration;
 use crate::draft::{Draft, ServiceDraft};
@@ -16,15 +17,18 @@ use crate::marks::{Marks, Place};
 use crate::near::shown;
 use crate::probe::{AskDraft, ProbeDraft};
 use crate::team::DEFAULT;
-use model::plan::{Ask, Expect, Probe, Service};
+use crate::url::Url;
+use crate::web::WebDraft;
+use model::plan::{Ask, Probe, Service};
 use model::{Graph, Kind, LadderId, ProbeId, RotaId, ServiceId, Thing};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// No plan asks more questions than this: beyond it one process cannot keep its promises on time.
-pub(crate) const MOST_PROBES: usize = 10_000;
+pub(crate) const MOST_PROBES: usize = 50_000;
 
 /// So many hosts are refused whatever else there is: a few stars with ports and a few samples could make millions of them.
-const ENOUGH_HOSTS: usize = 50_000;
+const ENOUGH_HOSTS: usize = 100_000;
 
 /// Names compared in one question to name servers: each costs a packet per server and resolver.
 const MOST_NAMES: usize = 20;
@@ -78,8 +82,11 @@ pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
 
     let mut probes = BTreeMap::new();
     let by_hand = by_hand(draft, &services, &zones, &mut probes, &mut graph, marks);
+    let webs = webs(draft, &services, marks);
+    let usual = WebDraft::default();
     for (text, host) in &hosts {
-        add_host(draft, text, host, &by_hand, &mut probes, &mut graph);
+        let web = webs.get(text.as_str()).copied().unwrap_or(&usual);
+        add_host(draft, (text, host), web, &by_hand, &mut probes, &mut graph);
     }
     for (zone, names) in &zones {
         add_zone(draft, zone, names, &by_hand, &mut probes);
@@ -207,18 +214,47 @@ fn service(
     }
 }
 
+/// How the web address of each host is asked, where its service says so.
+fn webs<'a>(
+    draft: &'a Draft,
+    services: &'a BTreeMap<ServiceId, Service>,
+    marks: &mut Marks,
+) -> BTreeMap<&'a str, &'a WebDraft> {
+    let mut webs: BTreeMap<&str, &WebDraft> = BTreeMap::new();
+    for (name, service) in &draft.services {
+        let Some(At { value: web, place }) = &service.http else { continue };
+        let hosts = services.get(&ServiceId::from(name.as_str())).map(|service| &service.hosts);
+        for host in hosts.into_iter().flatten() {
+            let other = *webs.entry(host).or_insert(web);
+            if other != web {
+                marks.between(
+                    place.clone(),
+                    format!("two services say differently how {} is asked", shown(host)),
+                    "a host is asked once for all its services: say it in one of them",
+                );
+                return webs;
+            }
+        }
+    }
+    webs
+}
+
 fn add_host(
     draft: &Draft,
-    text: &str,
-    host: &Host,
+    (text, host): (&str, &Host),
+    web: &WebDraft,
     by_hand: &BTreeMap<Thing, Place>,
     probes: &mut BTreeMap<ProbeId, Probe>,
     graph: &mut Graph,
 ) {
     let port = host.port.unwrap_or(443);
     graph.add_need(Thing::host(text), Thing::tls(text));
-    let http = Ask::Http { url: format!("https://{text}/"), expect: Expect::default() };
-    add(draft, Thing::host(text), "http", http, by_hand, probes);
+    if web.is_asked {
+        let http = Ask::Http { url: format!("https://{text}{}", web.path), expect: web.expected() };
+        if let Some(probe) = add(draft, Thing::host(text), "http", http, by_hand, probes) {
+            probe.failing_for = web.failing_for.unwrap_or(probe.failing_for);
+        }
+    }
     add(draft, Thing::tls(text), "tls", Ask::Tls { host: host.bare(), port }, by_hand, probes);
 }
 
@@ -234,19 +270,20 @@ fn add_zone(
     add(draft, Thing::domain(zone), "domain", Ask::Domain { name: zone.to_owned() }, by_hand, probes);
 }
 
-fn add(
+fn add<'a>(
     draft: &Draft,
     about: Thing,
     word: &str,
     ask: Ask,
     by_hand: &BTreeMap<Thing, Place>,
-    probes: &mut BTreeMap<ProbeId, Probe>,
-) {
-    if !by_hand.contains_key(&about) {
-        let id = ProbeId(format!("{word}.{}", about.name));
-        let probe = timed(draft, id.clone(), about, ask, None);
-        probes.insert(id, probe);
+    probes: &'a mut BTreeMap<ProbeId, Probe>,
+) -> Option<&'a mut Probe> {
+    if by_hand.contains_key(&about) {
+        return None;
     }
+    let id = ProbeId(format!("{word}.{}", about.name));
+    let probe = timed(draft, id.clone(), about, ask, None);
+    Some(probes.entry(id).insert_entry(probe).into_mut())
 }
 
 /// The names to compare: at most [`MOST_NAMES`], spread evenly over all of them in order; the zone itself if none is known.
@@ -276,8 +313,13 @@ fn by_hand(
         let Some(written) = &probe.ask else { continue };
         let (about, ask) = match written {
             AskDraft::Http(url, expect) => {
+                let about = in_place_of(url, service, services);
+                if let Some(host) = &about {
+                    looked_after.insert(host.clone(), probe.place.clone());
+                }
                 let url = if url.rest.is_empty() { format!("{}/", url.text()) } else { url.text() };
-                (Thing::new(Kind::Probe, name), Ask::Http { url, expect: expect.clone() })
+                let about = about.unwrap_or_else(|| Thing::new(Kind::Probe, name));
+                (about, Ask::Http { url, expect: expect.clone() })
             }
             AskDraft::Tcp(host, port) => {
                 (Thing::new(Kind::Probe, name), Ask::Tcp { host: host.bare(), port: *port })
@@ -309,6 +351,14 @@ fn by_hand(
     looked_after
 }
 
+/// The host whose derived probe a hand-written one takes the place of: it asks the same host and port by https, for the
+/// service that the host belongs to.
+fn in_place_of(url: &Url, service: Option<&str>, services: &BTreeMap<ServiceId, Service>) -> Option<Thing> {
+    let host = url.asked().text(443);
+    let service = services.get(&ServiceId::from(service?))?;
+    (url.is_https && service.hosts.contains(&host)).then(|| Thing::host(host))
+}
+
 /// Gives a probe its pace: by hand, else by kind. What a registry says is a fact at once: it has no bad moments.
 fn timed(draft: &Draft, id: ProbeId, about: Thing, ask: Ask, by_hand: Option<&ProbeDraft>) -> Probe {
     let watch = &draft.watch;
@@ -322,11 +372,16 @@ fn timed(draft: &Draft, id: ProbeId, about: Thing, ask: Ask, by_hand: Option<&Pr
         Ask::Domain { .. } => (1, 1),
         _ => (watch.fail_after, watch.recover_after),
     };
+    let failing_for = match ask {
+        Ask::Domain { .. } => Duration::ZERO,
+        _ => watch.failing_for,
+    };
     Probe {
         every: by_hand.and_then(|hand| hand.every).unwrap_or(every),
         timeout: by_hand.and_then(|hand| hand.timeout).unwrap_or(watch.timeout),
         fail_after: by_hand.and_then(|hand| hand.fail_after).unwrap_or(fail_after),
         recover_after: by_hand.and_then(|hand| hand.recover_after).unwrap_or(recover_after),
+        failing_for: by_hand.and_then(|hand| hand.failing_for).unwrap_or(failing_for),
         id,
         about,
         ask,

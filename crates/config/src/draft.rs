@@ -12,6 +12,7 @@ use crate::pool::{self, CallerDraft, PoolDraft};
 use crate::probe::{self, ProbeDraft};
 use crate::root::Root;
 use crate::url::Url;
+use crate::web::{self, WebDraft};
 use crate::word;
 use crate::wrong::Wrong;
 use jiff::tz::TimeZone;
@@ -55,6 +56,7 @@ pub(crate) struct Watch {
     pub(crate) timeout: Duration,
     pub(crate) fail_after: u32,
     pub(crate) recover_after: u32,
+    pub(crate) failing_for: Duration,
 }
 
 /// A service as written.
@@ -77,6 +79,7 @@ pub(crate) struct ServiceDraft {
     pub(crate) ladder: Option<At<String>>,
     pub(crate) public: bool,
     pub(crate) guard: Option<GuardDraft>,
+    pub(crate) http: Option<At<WebDraft>>,
 }
 
 /// A declared date.
@@ -205,6 +208,8 @@ fn declared(root: &Root<'_>, registry: &Registry) -> Declared {
     let names = root.names("domain").filter_map(|name| dns_name(name.trim()).ok());
     Declared { suffixes, registrations: names.filter(|name| may_be_declared(name)).collect() }
 }
+/// A restart of four seconds, as each deploy has one, is no outage yet.
+const FAILING_FOR: Duration = Duration::from_secs(5);
 
 fn watch(form: &mut Form<'_>, marks: &mut Marks) -> Watch {
     let mut every = |name, secs| form.span(marks, name).unwrap_or(Duration::from_secs(secs));
@@ -216,6 +221,7 @@ fn watch(form: &mut Form<'_>, marks: &mut Marks) -> Watch {
         timeout: every("timeout", 10),
         fail_after: form.count(marks, "fail_after").unwrap_or(3),
         recover_after: form.count(marks, "recover_after").unwrap_or(2),
+        failing_for: form.span(marks, "failing_for").unwrap_or(FAILING_FOR),
     }
 }
 
@@ -250,6 +256,7 @@ fn service(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> ServiceDraft {
         ladder: form.word(marks, "ladder", name_of),
         public: form.flag(marks, "public").unwrap_or(true),
         guard: form.table(marks, "guard", guard::read),
+        http: web::read(form, marks),
     }
 }
 

@@ -37,6 +37,10 @@ pub(crate) fn lay(
                     AskDraft::Tls(_) => Thing::tls(&text),
                     _ => Thing::new(Kind::Probe, name),
                 };
+                // It took the place of a host's own probe, and stands on what the host stands on.
+                if !graph.contains(&above) {
+                    continue;
+                }
                 if is_web {
                     stand(above.clone(), [Thing::host(&text), Thing::tls(&text)], graph);
                 }

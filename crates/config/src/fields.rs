@@ -39,6 +39,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// How often something is asked. The lower end is for laboratories; nobody should be asked that often in earnest.
 const EVERY: Kind = Kind::Span { least: Duration::from_millis(50), most: Duration::from_secs(7 * 86_400) };
 const TIMEOUT: Kind = Kind::Span { least: Duration::from_millis(50), most: Duration::from_secs(120) };
+/// How long something must fail before anybody is told.
+const FAILING_FOR: Kind = Kind::Span { least: Duration::ZERO, most: Duration::from_secs(3_600) };
 const IN_A_ROW: Kind = Kind::Count { least: 1, most: 100 };
 
 const ZONE: Kind = word("a time zone such as \"Europe/Tallinn\"");

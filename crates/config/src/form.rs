@@ -241,6 +241,30 @@ impl<'a> Form<'a> {
         Some(out)
     }
 
+    /// A table of its own; the inner `None` stands for `false`, which says that there is none.
+    pub(crate) fn table_or_none<T>(
+        &mut self,
+        marks: &mut Marks,
+        name: &'static str,
+        read: impl FnOnce(&mut Form<'a>, &mut Marks) -> T,
+    ) -> Option<Option<T>> {
+        let (field, cell) = self.take(name)?;
+        match (cell.get_ref(), field.kind) {
+            (DeValue::Boolean(false), Kind::Optional(_)) => Some(None),
+            (DeValue::Table(table), Kind::Optional(fields)) => {
+                let path = format!("{}.{name}", self.path);
+                let mut form = Form::open(path, cell.span(), fields, Some(table));
+                let out = read(&mut form, marks);
+                form.close(marks);
+                Some(Some(out))
+            }
+            _ => {
+                marks.wrong(cell.span(), mistyped(name, &field.kind, cell), example(field));
+                None
+            }
+        }
+    }
+
     /// A word, or a table of its own.
     pub(crate) fn either<T>(
         &mut self,

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Map { key: &'static str, of: &'static Kind },
     /// Fields of its own.
     Table(&'static [Field]),
+    /// Fields of its own, or `false` for none of it.
+    Optional(&'static [Field]),
     /// A word for the usual case, fields of its own for the rest.
     Either { word: &'static Kind, table: &'static [Field] },
     /// Several times fields of its own.
@@ -104,6 +106,7 @@ impl Kind {
             Self::List { of, .. } => format!("a list: {}", of.wanted()),
             Self::Map { key, of } => format!("a table: for each {key} {}", of.wanted()),
             Self::Table(_) => "a table".to_owned(),
+            Self::Optional(_) => "false, or a table".to_owned(),
             Self::Either { word, .. } => format!("{}, or a table", word.wanted()),
             Self::Tables { .. } => "a list of tables".to_owned(),
             Self::Later => "nothing yet".to_owned(),
@@ -124,6 +127,9 @@ impl Kind {
             Self::List { of, least } => json!({ "type": "array", "items": of.schema(), "minItems": least }),
             Self::Map { of, .. } => json!({ "type": "object", "additionalProperties": of.schema() }),
             Self::Table(fields) => crate::schema::object(fields),
+            Self::Optional(fields) => {
+                json!({ "anyOf": [{ "const": false }, crate::schema::object(fields)] })
+            }
             Self::Either { word, table } => {
                 json!({ "anyOf": [word.schema(), crate::schema::object(table)] })
             }

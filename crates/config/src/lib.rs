@@ -43,6 +43,7 @@ mod syntax;
 mod team;
 mod url;
 mod warn;
+mod web;
 mod word;
 mod wrong;
 
@@ -57,7 +58,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The longest text that is read, in bytes.
-pub const LONGEST: usize = 1 << 20;
+pub const LONGEST: usize = 16 << 20;
 
 /// Reads a stretch of time as the plan writes it: `30s`, `1h 30m`, `2d`.
 ///

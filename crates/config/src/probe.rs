@@ -22,6 +22,7 @@ pub(crate) struct ProbeDraft {
     pub(crate) timeout: Option<Duration>,
     pub(crate) fail_after: Option<u32>,
     pub(crate) recover_after: Option<u32>,
+    pub(crate) failing_for: Option<Duration>,
     pub(crate) service: Option<At<String>>,
 }
 
@@ -80,15 +81,17 @@ pub(crate) fn read(form: &mut Form<'_>, declared: &Declared, marks: &mut Marks) 
         timeout: form.span(marks, "timeout"),
         fail_after: form.count(marks, "fail_after"),
         recover_after: form.count(marks, "recover_after"),
+        failing_for: form.span(marks, "failing_for"),
         service: form.word(marks, "service", name_of),
     }
 }
 
-fn expect(form: &mut Form<'_>, marks: &mut Marks) -> Expect {
+pub(crate) fn expect(form: &mut Form<'_>, marks: &mut Marks) -> Expect {
     Expect {
         status: form.counts(marks, "status"),
         body_contains: form.word(marks, "body_contains", word::text).map(|at| at.value),
         within: form.span(marks, "within"),
+        learns: false,
     }
 }
 

@@ -70,6 +70,7 @@ fn not_served(out: &mut String, section: &Section, above: &str, fields: &[Field]
 fn inside(field: &Field) -> Option<&'static [Field]> {
     match field.kind {
         Kind::Table(fields)
+        | Kind::Optional(fields)
         | Kind::Tables { of: fields, .. }
         | Kind::Either { table: fields, .. }
         | Kind::List { of: &Kind::Either { table: fields, .. }, .. } => Some(fields),

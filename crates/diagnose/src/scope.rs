@@ -5,7 +5,7 @@ use crate::diagnose::Seen;
 use crate::known::Case;
 use crate::mend;
 use crate::traffic::{caller_of, is_of_the_edge};
-use model::{Fault, Kind, Plan, Thing, Time};
+use model::{Kind, Plan, Thing, Time};
 use std::collections::BTreeSet;
 
 /// How far the trouble reaches.
@@ -59,7 +59,7 @@ pub(crate) fn scope(
     let above = graph.above(cause);
     let open = || cases.iter().filter(|case| case.closed.is_none()).map(|case| &case.finding);
     let harmed: BTreeSet<&Thing> = open()
-        .filter(|finding| hurts(finding) || matches!(finding.fault, Fault::Slow { .. }))
+        .filter(|finding| hurts(finding) || finding.fault.is_partial())
         .map(|finding| &finding.about)
         .collect();
     let failing: BTreeSet<String> =

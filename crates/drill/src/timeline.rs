@@ -145,6 +145,7 @@ impl Memory {
             | Happened::TrafficLearned { .. }
             | Happened::FindingChanged { .. }
             | Happened::DelegationLearned { .. }
+            | Happened::BaselineLearned { .. }
             | Happened::RegistrationLearned { .. }
             | Happened::PageOpened { .. }
             | Happened::PageClosed { .. }

@@ -7,7 +7,7 @@ use crate::incident::Diagnosis;
 use crate::sample::DomainSeen;
 use crate::traffic::Denial;
 use crate::{
-    DenialId, EffectKey, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ServiceId, Time,
+    DenialId, EffectKey, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ProbeId, ServiceId, Time,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,6 +70,13 @@ pub enum Happened {
         zone: String,
         /// Its name servers.
         servers: BTreeSet<String>,
+    },
+    /// The status code of a web address whose right answer nobody declared: what it answers from the first look on.
+    BaselineLearned {
+        /// The probe that asks it.
+        probe: ProbeId,
+        /// The status code.
+        status: u16,
     },
     /// The registry told something that it had not told before. Failed lookups write nothing here (P12).
     RegistrationLearned {

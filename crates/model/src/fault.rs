@@ -2,7 +2,9 @@
 
 use crate::Time;
 use crate::shown::clean;
+use crate::time::spoken;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 use thiserror::Error;
@@ -111,6 +113,36 @@ pub enum Fault {
     Slow {
         /// What the plan allows.
         limit: Duration,
+    },
+    /// Some of the addresses behind a name answer badly, others as expected.
+    #[error("fails at {} of {of} addresses: {how}", bad.len())]
+    SomeAddresses {
+        /// The addresses that answer badly.
+        bad: BTreeSet<IpAddr>,
+        /// How many were asked.
+        of: u32,
+        /// Each of them with its fault, for people.
+        how: String,
+    },
+    /// A share of the answers is bad, without enough of them in a row.
+    #[error("fails intermittently: {bad} of the last {of} answers, the last bad one: {last}")]
+    Intermittent {
+        /// How many of them were bad.
+        bad: u32,
+        /// Among how many answers.
+        of: u32,
+        /// What the last bad answer was.
+        last: String,
+    },
+    /// It failed and recovered several times: neither "fails" nor "is well" stays true for long.
+    #[error("comes and goes: {times} failures within {} ({last})", spoken(*within))]
+    Unstable {
+        /// How often it failed.
+        times: u32,
+        /// Within which duration.
+        within: Duration,
+        /// What it does when it fails.
+        last: Box<Fault>,
     },
     /// Name servers disagree, are lame, or were changed.
     #[error(transparent)]
@@ -240,6 +272,9 @@ impl Fault {
             Self::TooLarge { .. } => "too-large",
             Self::Garbage { .. } => "garbage",
             Self::Slow { .. } => "slow",
+            Self::SomeAddresses { .. } => "some-addresses",
+            Self::Intermittent { .. } => "intermittent",
+            Self::Unstable { .. } => "unstable",
             Self::Dns { dns } => dns.word(),
             Self::Domain { domain } => domain.word(),
             Self::Lookup { .. } => "lookup-failed",
@@ -251,6 +286,20 @@ impl Fault {
             Self::Unwatched => "unwatched",
             Self::Blind { .. } => "blind",
         }
+    }
+}
+
+impl Fault {
+    /// Whether part of the requests is still served well: the thing is degraded, not down.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        matches!(
+            self,
+            Self::Slow { .. }
+                | Self::SomeAddresses { .. }
+                | Self::Intermittent { .. }
+                | Self::Unstable { .. }
+        )
     }
 }
 

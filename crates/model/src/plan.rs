@@ -142,6 +142,8 @@ pub struct Probe {
     pub fail_after: u32,
     /// How many good answers in a row close it.
     pub recover_after: u32,
+    /// For how long it must fail before a finding opens, however many answers were bad.
+    pub failing_for: Duration,
 }
 
 /// What to ask.
@@ -191,6 +193,19 @@ pub struct Expect {
     pub body_contains: Option<String>,
     /// Slower than this is a fault.
     pub within: Option<Duration>,
+    /// Nobody declared what a good answer is: a status code below 500 that was there from the first answer on is accepted.
+    pub learns: bool,
+}
+
+impl Expect {
+    /// Whether a status code is one of those declared.
+    #[must_use]
+    pub fn accepts(&self, status: u16) -> bool {
+        match self.status.as_slice() {
+            [] => (200..300).contains(&status),
+            declared => declared.contains(&status),
+        }
+    }
 }
 
 /// What the plan knows better than the registry tells.

@@ -9,6 +9,7 @@
 //! | [`rounds`] | every question of the plan at its time, thousands at once: [`run`] |
 //! | [`lag`] | how late the rounds run |
 //! | [`names`] | from a name to its addresses, and which of them the plan allows |
+//! | `addresses` | every address behind a name, side by side |
 //! | `http` | GET, redirects followed, the certificate of every hop judged |
 //! | `tcp` | finding and opening a connection |
 //! | `tls` | the chain as served, and everything wrong with it |
@@ -16,6 +17,7 @@
 //! | `domain` | RDAP and WHOIS |
 //! | `trouble` | what the system says, in the words of the model |
 
+mod addresses;
 mod dns;
 mod domain;
 mod http;

@@ -29,6 +29,9 @@ const SECOND_FAMILY: Duration = Duration::from_millis(500);
 /// Times that an alias is asked for anew, because a resolver did not follow it.
 const ALIASES_MAX: usize = 8;
 
+/// Names whose alias is remembered: more than any plan watches.
+const ALIASES_KEPT: usize = 100_000;
+
 type Found = Result<Vec<IpAddr>, Fault>;
 
 /// Looks names up at the resolvers of the plan, or at those of the system when the plan names none.
@@ -41,6 +44,8 @@ pub struct Names {
     flying: Mutex<BTreeMap<String, Arc<OnceCell<Found>>>>,
     /// Whose turn it is, where the system's resolvers take turns.
     turn: AtomicUsize,
+    /// What each name was an alias of when it was last looked up.
+    aliases: Mutex<BTreeMap<String, String>>,
 }
 
 impl Names {
@@ -54,6 +59,7 @@ impl Names {
             inner: plan.site.inner.clone(),
             flying: Mutex::default(),
             turn: AtomicUsize::new(0),
+            aliases: Mutex::default(),
         }
     }
 
@@ -79,6 +85,20 @@ impl Names {
     pub fn allows(&self, address: IpAddr) -> bool {
         let address = inner::carried(address);
         !inner::is_inner(address) || self.inner.iter().any(|net| net.contains(&address))
+    }
+
+    /// The end of the chain of CNAME records that a name led through when it was last looked up.
+    pub(crate) fn alias(&self, host: &str) -> Option<String> {
+        let name = plain(&question_name(host)?);
+        self.aliases.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+    }
+
+    fn note_alias(&self, name: &Name, end: Option<&Name>) {
+        let mut aliases = self.aliases.lock().unwrap_or_else(PoisonError::into_inner);
+        match end {
+            Some(end) if aliases.len() < ALIASES_KEPT => _ = aliases.insert(plain(name), plain(end)),
+            _ => _ = aliases.remove(&plain(name)),
+        }
     }
 
     /// The resolvers that are asked, in order.
@@ -242,7 +262,13 @@ impl Names {
             match read.alias {
                 // A resolver that did recurse and says no more has no more: the alias leads to nothing.
                 Some(alias) if !answer.metadata.recursion_available => at = alias,
-                _ => return Ok(read.found),
+                _ => {
+                    let end = read.end.or_else(|| (at != *name).then(|| at.clone()));
+                    if !read.found.is_empty() {
+                        self.note_alias(name, end.as_ref());
+                    }
+                    return Ok(read.found);
+                }
             }
         }
         Err(circle())

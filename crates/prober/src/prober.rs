@@ -1,19 +1,21 @@
 //! One question, one answer.
 
+use crate::addresses::Asked;
 use crate::names::Names;
 use crate::tls::Tls;
-use crate::{dns, domain, http, tcp, tls};
+use crate::{addresses, dns, domain, http, tcp, tls};
 use model::fault::Phase;
 use model::plan::{Ask, Probe};
 use model::sample::Phases;
 use model::{Answer, Fault, Plan, Sample, Time};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use url::Url;
 
 /// Tells the time of day, by which certificates are judged.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
@@ -173,38 +175,41 @@ impl Prober {
     pub async fn ask(&self, probe: &Probe) -> Sample {
         let began = Instant::now();
         let limit = probe.timeout.min(TIMEOUT_MAX);
-        let (answer, phases) = timeout(limit + GRACE, self.answer(&probe.ask, began, limit))
-            .await
-            .unwrap_or_else(|_| (Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default()));
+        let late = || Asked::of(Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default());
+        let asked = timeout(limit + GRACE, self.answer(&probe.ask, began, limit)).await;
+        let Asked { answer, mut phases, addresses, alias } = asked.unwrap_or_else(|_| late());
+        if phases.total.is_zero() {
+            phases.total = began.elapsed();
+        }
         // Whatever outsiders wrote is made safe here, before anybody can be shown it.
-        Sample::new(probe.id.clone(), Phases { total: began.elapsed(), ..phases }, answer).shown()
+        Sample { addresses, alias, ..Sample::new(probe.id.clone(), phases, answer) }.shown()
     }
 
-    /// Asks one address of the probe's host, whatever others there are; `None` for a question that is not about addresses.
-    pub async fn ask_address(&self, probe: &Probe, address: IpAddr) -> Option<Sample> {
-        let began = Instant::now();
-        let deadline = began + probe.timeout.min(TIMEOUT_MAX);
-        let (answer, phases) = match &probe.ask {
-            Ask::Http { url, expect } => {
-                http::ask_address(&self.tls, &self.names, url, address, expect, deadline).await
-            }
-            Ask::Tcp { port, .. } => tcp::ask_address(SocketAddr::new(address, *port), deadline).await,
-            Ask::Tls { host, port } => {
-                tls::ask_address(&self.tls, host, SocketAddr::new(address, *port), deadline).await
-            }
-            Ask::Dns { .. } | Ask::Domain { .. } => return None,
-        };
-        Some(Sample::new(probe.id.clone(), Phases { total: began.elapsed(), ..phases }, answer))
-    }
-
-    async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> (Answer, Phases) {
+    async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> Asked {
         let deadline = began + limit;
+        let (names, tls) = (&self.names, &self.tls);
+        let alone = |(answer, phases)| Asked::of(answer, phases);
         match ask {
-            Ask::Http { url, expect } => http::ask(&self.tls, &self.names, url, expect, deadline).await,
-            Ask::Tcp { host, port } => tcp::ask(&self.names, host, *port, deadline).await,
-            Ask::Tls { host, port } => tls::ask(&self.tls, &self.names, host, *port, deadline).await,
-            Ask::Dns { zone, names } => self.dns.ask(zone, names, limit).await,
-            Ask::Domain { name } => self.domain.ask(name, limit).await,
+            Ask::Http { url, expect } => {
+                let question = |at: SocketAddr| http::ask(tls, names, url, at.ip(), expect, deadline);
+                let parsed = Url::parse(url).ok();
+                let place =
+                    parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+                match place {
+                    Some(place) => addresses::ask(names, place, Some(expect), deadline, question).await,
+                    None => alone((Answer::Failed(Fault::BadRedirect), Phases::default())),
+                }
+            }
+            Ask::Tcp { host, port } => {
+                let question = |at| tcp::ask(at, deadline);
+                addresses::ask(names, (host, *port), None, deadline, question).await
+            }
+            Ask::Tls { host, port } => {
+                let question = |at| tls::ask(tls, host, at, deadline);
+                addresses::ask(names, (host, *port), None, deadline, question).await
+            }
+            Ask::Dns { zone, names } => alone(self.dns.ask(zone, names, limit).await),
+            Ask::Domain { name } => alone(self.domain.ask(name, limit).await),
         }
     }
 }

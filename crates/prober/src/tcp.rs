@@ -13,22 +13,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// No more addresses of one name than this are looked at.
 const ADDRESSES_MAX: usize = 16;
 
-/// Asks whether anybody accepts a connection.
-pub(crate) async fn ask(names: &Names, host: &str, port: u16, deadline: Instant) -> (Answer, Phases) {
-    let mut phases = Phases::default();
-    let opened = async {
-        let found = find(names, host, declared(host, port), port, deadline, &mut phases).await?;
-        connect(&found, deadline, &mut phases).await
-    };
-    let answer = match opened.await {
-        Ok((_, address)) => Answer::Tcp { address },
-        Err(fault) => Answer::Failed(fault),
-    };
-    (answer, phases)
-}
-
 /// Asks whether anybody accepts a connection at one address.
-pub(crate) async fn ask_address(address: SocketAddr, deadline: Instant) -> (Answer, Phases) {
+pub(crate) async fn ask(address: SocketAddr, deadline: Instant) -> (Answer, Phases) {
     let mut phases = Phases::default();
     let answer = match connect(&[address], deadline, &mut phases).await {
         Ok((_, address)) => Answer::Tcp { address },

@@ -4,7 +4,7 @@ use crate::registration::Expired;
 use model::event::Event;
 use model::fault::DomainFault;
 use model::sample::DomainSeen;
-use model::{Fault, Finding, FindingId, Happened, ServiceId, Thing, Time};
+use model::{Fault, Finding, FindingId, Happened, ProbeId, ServiceId, Thing, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A registration as the registry last told it.
@@ -34,6 +34,8 @@ pub(crate) struct Known {
     pub(crate) settled: BTreeMap<String, DomainSeen>,
     /// Requests a second that are usual for a service, in thousandths, and when that was written down.
     pub(crate) usual: BTreeMap<ServiceId, (u64, Time)>,
+    /// The status code that each web address answers from the first look on, where nobody declared the right one.
+    pub(crate) baselines: BTreeMap<ProbeId, u16>,
     /// Since when this plan is looked after without a break.
     pub(crate) begun: Option<Time>,
 }
@@ -59,6 +61,9 @@ impl Known {
             Happened::DelegationLearned { zone, servers } => {
                 let learned = Delegation { servers: servers.clone(), at: event.at };
                 self.delegations.insert(zone.clone(), learned);
+            }
+            Happened::BaselineLearned { probe, status } => {
+                self.baselines.insert(probe.clone(), *status);
             }
             Happened::TrafficLearned { service, usual_milli } => {
                 self.usual.insert(service.clone(), (*usual_milli, event.at));

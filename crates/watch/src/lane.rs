@@ -11,6 +11,10 @@ pub(crate) enum Lane {
     Answer,
     /// Whether it comes in time.
     Pace,
+    /// Whether every address behind the name answers alike.
+    Addresses,
+    /// Whether enough of the answers are good, over time.
+    Share,
     /// How much life the certificates have left.
     Lifetime,
     /// Whom the parent names.
@@ -38,6 +42,9 @@ impl Lane {
     pub(crate) fn of(fault: &Fault) -> Self {
         match fault {
             Fault::Slow { .. } => Self::Pace,
+            Fault::SomeAddresses { .. } => Self::Addresses,
+            Fault::Intermittent { .. } => Self::Share,
+            Fault::Unstable { last, .. } => Self::of(last),
             Fault::Tls { tls: TlsFault::Expiring { .. } } => Self::Lifetime,
             Fault::Blind { .. } => Self::Sight,
             fault if crate::traffic::is_of_the_edge(fault) => Self::Traffic,
@@ -76,7 +83,10 @@ pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
         | (F::TooManyRedirects { .. }, F::TooManyRedirects { .. })
         | (F::Lookup { .. }, F::Lookup { .. })
         | (F::Blind { .. }, F::Blind { .. })
-        | (F::InnerAddress { .. }, F::InnerAddress { .. }) => true,
+        | (F::InnerAddress { .. }, F::InnerAddress { .. })
+        | (F::Intermittent { .. }, F::Intermittent { .. })
+        | (F::Unstable { .. }, F::Unstable { .. }) => true,
+        (F::SomeAddresses { bad: a, .. }, F::SomeAddresses { bad: b, .. }) => a == b,
         (
             F::Domain { domain: DomainFault::Stale { .. } },
             F::Domain { domain: DomainFault::Stale { .. } },

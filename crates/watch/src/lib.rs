@@ -7,6 +7,8 @@
 //! | `tls`, `delegation`, `registration` | the same for certificates, name servers and registries |
 //! | `lane` | which faults take one another's place, and which mean the same |
 //! | `tally` | how often in a row, and what follows |
+//! | `share` | which share of the answers, where it is never enough in a row |
+//! | `addresses` | which of several addresses behind one name |
 //! | `blind` | whether it is us |
 //! | `dates` | registrations over time: what was told, what comes close, what nobody has confirmed |
 //! | `pace` | when a registry is asked before its turn |
@@ -17,6 +19,7 @@
 //! Pure: takes `now`, asks nobody. What stands in the journal ([`Watch::known_text`]) and what was counted since boot are
 //! kept apart; losing the latter costs a few samples, never a finding.
 
+mod addresses;
 mod blind;
 mod dates;
 mod delegation;
@@ -25,6 +28,7 @@ mod known;
 mod lane;
 mod pace;
 mod registration;
+mod share;
 mod tally;
 mod tls;
 mod traffic;

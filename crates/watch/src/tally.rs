@@ -12,8 +12,10 @@ use std::time::Duration;
 const FLIPS: usize = 5;
 /// ... within this span make a thing unsteady ...
 const FLIP_SPAN: Duration = Duration::from_secs(600);
-/// ... and it counts as steady again after this long without a bad answer.
+/// ... and it counts as steady again after this long without a bad answer ...
 const CALM: Duration = Duration::from_secs(300);
+/// ... or this long without a good one: then it is plainly down.
+const SOLID: Duration = Duration::from_secs(30);
 
 /// One lane of one probe, counted since boot.
 #[derive(Debug, Default)]
@@ -23,13 +25,13 @@ pub(crate) struct Tally {
     first_bad: Option<Time>,
     /// Since when the fault bears the word that it bears.
     word_since: Option<Time>,
-    last_bad: Option<Time>,
+    /// When the first good answer after the last bad one came.
+    first_good: Option<Time>,
     fault: Option<(Fault, Weight)>,
     /// How often in a row the fault bore the same word, and how often it meant the same.
     same_word: u32,
     same: u32,
     flips: VecDeque<Time>,
-    told_unsteady: bool,
     /// What would have opened with the newest answer, had it not been held back.
     held: Option<Opening>,
 }
@@ -96,6 +98,7 @@ impl Tally {
 
     fn count_good(&mut self, probe: &Probe, open: Option<&Finding>, now: Time) -> Step {
         self.good = self.good.saturating_add(1);
+        let well_since = *self.first_good.get_or_insert(now);
         self.bad = 0;
         self.same = 0;
         self.same_word = 0;
@@ -105,25 +108,30 @@ impl Tally {
         if self.good < probe.recover_after {
             return Step::Soon;
         }
-        let calm = self.last_bad.is_none_or(|last| between(last, now) >= CALM);
-        if self.unsteady(now) && !calm {
-            if self.told_unsteady {
-                return Step::Rest;
-            }
-            self.told_unsteady = true;
-            let evidence = format!(
-                "comes and goes: {} changes within {}; held open until it stays well for {}. {}",
-                self.flips.len(),
-                spoken(FLIP_SPAN),
-                spoken(CALM),
-                finding.evidence
-            );
-            let (fault, weight) = (finding.fault.clone(), finding.weight);
-            return Step::Change { finding: finding.id, fault, weight, evidence };
+        let calm = between(well_since, now) >= CALM;
+        if !calm && matches!(finding.fault, Fault::Unstable { .. }) {
+            return Step::Rest;
         }
-        self.told_unsteady = false;
+        if !calm && self.unsteady(now) {
+            return self.unstable(finding, now);
+        }
         self.flip(now);
         Step::Close(finding.id)
+    }
+
+    /// Neither "fails" nor "is well" stays true for long: one state, told once, that is true in both.
+    fn unstable(&self, finding: &Finding, now: Time) -> Step {
+        let from = earlier(now, FLIP_SPAN);
+        // It opened, and closed, and opened ... the last time it opened has not been followed by a close.
+        let times = self.flips.iter().filter(|at| **at > from).count().div_ceil(2);
+        let evidence = format!(
+            "stays open until it has been well for {}; the last time: {}",
+            spoken(CALM),
+            finding.evidence
+        );
+        let times = u32::try_from(times).unwrap_or(u32::MAX);
+        let fault = Fault::Unstable { times, within: FLIP_SPAN, last: Box::new(finding.fault.clone()) };
+        Step::Change { finding: finding.id, fault, weight: Weight::Warns, evidence }
     }
 
     fn count_bad(
@@ -144,7 +152,7 @@ impl Tally {
         self.bad = self.bad.saturating_add(1);
         self.same_word = if alike { self.same_word.saturating_add(1) } else { 1 };
         self.same = if same { self.same.saturating_add(1) } else { 1 };
-        self.last_bad = Some(now);
+        self.first_good = None;
         if !alike {
             self.word_since = Some(now);
         }
@@ -157,7 +165,9 @@ impl Tally {
         match open {
             None => {
                 let enough = match charge.after {
-                    After::Repeats => self.bad >= probe.fail_after,
+                    After::Repeats => {
+                        self.bad >= probe.fail_after && between(since, now) >= probe.failing_for
+                    }
                     After::Times(times) => self.same_word >= times,
                     After::Lasting(span) => between(since, now) >= span,
                 };
@@ -171,6 +181,13 @@ impl Tally {
                 }
                 self.flip(now);
                 Step::Open(opening)
+            }
+            Some(finding) if matches!(finding.fault, Fault::Unstable { .. }) => {
+                if !believed || between(since, now) < SOLID.max(probe.failing_for) {
+                    return Step::Soon;
+                }
+                let evidence = self.evidence(&charge, since, now);
+                Step::Change { finding: finding.id, fault: charge.fault, weight: charge.weight, evidence }
             }
             Some(finding) if finding.fault.word() == charge.fault.word() => {
                 if same_meaning(&finding.fault, &charge.fault) && finding.weight == charge.weight {

@@ -2,6 +2,7 @@
 
 use crate::lane::Lane;
 use crate::tls;
+use crate::watch::is_usual;
 use model::fault::{Phase, TlsFault};
 use model::plan::{Expect, Probe};
 use model::sample::{Answer, HttpSeen, Sample};
@@ -123,9 +124,16 @@ pub(crate) fn darkness(fault: &Fault) -> Dark {
 
 /// An answer to an `http`, `tcp` or `tls` question. `host_too` tells that the host behind a `tls` question is watched by
 /// itself: then a certificate that could not be fetched is the host's fault and not the certificate's.
-pub(crate) fn plain(probe: &Probe, sample: &Sample, host_too: bool, now: Time) -> Verdict {
+/// `usual` is the status code that was learned where none is declared.
+pub(crate) fn plain(
+    probe: &Probe,
+    sample: &Sample,
+    host_too: bool,
+    usual: Option<u16>,
+    now: Time,
+) -> Verdict {
     let verdict = match &sample.answer {
-        Answer::Http(seen) => http(probe, seen, sample),
+        Answer::Http(seen) => http(probe, seen, sample, usual),
         Answer::Tcp { .. } => Verdict::default().well(Lane::Answer),
         Answer::Tls(seen) => tls::judge(seen, now),
         // The prober's own trouble says nothing about the thing.
@@ -145,6 +153,8 @@ pub(crate) fn plain(probe: &Probe, sample: &Sample, host_too: bool, now: Time) -
         }
         Answer::Dns(_) | Answer::Domain(_) => Verdict::default(),
     };
+    // An address of a watched host that cannot be reached is the host's fault, and told there.
+    let verdict = if host_too { verdict } else { verdict.with_addresses(sample) };
     verdict.weighed()
 }
 
@@ -155,7 +165,7 @@ fn about_certificate(fault: &Fault) -> bool {
     )
 }
 
-fn http(probe: &Probe, seen: &HttpSeen, sample: &Sample) -> Verdict {
+fn http(probe: &Probe, seen: &HttpSeen, sample: &Sample, usual: Option<u16>) -> Verdict {
     let fallback = Expect::default();
     let expect = match &probe.ask {
         model::plan::Ask::Http { expect, .. } => expect,
@@ -172,10 +182,7 @@ fn http(probe: &Probe, seen: &HttpSeen, sample: &Sample) -> Verdict {
         let told = format!("{} {fault}", hop.url);
         return Verdict::default().bad(Charge::new(fault, Weight::Breaks).seen(told));
     }
-    let accepted = match expect.status.as_slice() {
-        [] => (200..300).contains(&seen.status),
-        wanted => wanted.contains(&seen.status),
-    };
+    let accepted = expect.accepts(seen.status) || usual.is_some_and(|usual| is_usual(seen.status, usual));
     if !accepted {
         let fault = Fault::Status { got: seen.status };
         let told = format!("{} answered with status {}", seen.address, seen.status);

@@ -7,6 +7,7 @@ use crate::known::{Known, Open, Registration};
 use crate::lane::Lane;
 use crate::pace::{Lookup, Trouble, Troubles};
 use crate::registration;
+use crate::share::Share;
 use crate::tally::{Opening, Tally};
 use crate::traffic::{self, Traffic};
 use crate::verdict::{self, Dark, Judged, Verdict, hurts_now};
@@ -21,8 +22,11 @@ use model::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+mod baseline;
 mod counting;
 mod zones;
+
+pub(crate) use baseline::is_usual;
 
 /// A bad answer is followed up after this long.
 const FOLLOW_UP: Duration = Duration::from_secs(1);
@@ -68,6 +72,13 @@ pub(crate) struct Asked {
     last: Time,
     pub(crate) well: bool,
     lanes: BTreeMap<Lane, Tally>,
+    share: Share,
+}
+
+impl Asked {
+    fn new(now: Time, well: bool) -> Self {
+        Self { last: now, well, lanes: BTreeMap::new(), share: Share::default() }
+    }
 }
 
 /// What happened so far in one call; numbers count on within it.
@@ -180,7 +191,10 @@ impl Watch {
     }
 
     fn looked_by_probes(&self, thing: &Thing) -> Option<Looked> {
-        let probes = self.fresh.index.as_ref()?.about.get(thing)?;
+        let about = &self.fresh.index.as_ref()?.about;
+        // A host that is not asked for a page is known by its certificate alone.
+        let certificate = || (thing.kind == Kind::Host).then(|| about.get(&Thing::tls(thing.name.clone())));
+        let probes = about.get(thing).or_else(|| certificate().flatten())?;
         let asked = || probes.iter().filter_map(|probe| self.fresh.probes.get(probe));
         let at = asked().map(|asked| asked.last).max()?;
         Some(Looked { at, well: asked().all(|asked| asked.well) })
@@ -316,7 +330,8 @@ impl Watch {
                 let host = Thing::host(probe.about.name.clone());
                 let host_too = probe.about.kind == Kind::Tls
                     && self.fresh.index.as_ref().is_some_and(|index| index.about.contains_key(&host));
-                verdict::plain(probe, sample, host_too, now)
+                let usual = self.baseline(probe, sample, out);
+                verdict::plain(probe, sample, host_too, usual, now)
             }
         }
     }
@@ -335,11 +350,7 @@ impl Watch {
         let lanes = if blind && dark != Dark::Light { BTreeMap::new() } else { lanes };
         let hold = dark != Dark::Light && self.fresh.sight.holds(now);
         let troubled = self.troubling(probe, &lanes);
-        let asked = self.fresh.probes.entry(probe.id.clone()).or_insert_with(|| Asked {
-            last: now,
-            well,
-            lanes: BTreeMap::new(),
-        });
+        let asked = self.fresh.probes.entry(probe.id.clone()).or_insert_with(|| Asked::new(now, well));
         asked.last = now;
         asked.well = well;
         self.count(probe, lanes, hold, now, out);
@@ -379,6 +390,7 @@ impl Watch {
                 for id in &std::mem::take(&mut self.fresh.restless) {
                     if let Some(asked) = self.fresh.probes.get_mut(id) {
                         asked.lanes.clear();
+                        asked.share.forget();
                     }
                 }
                 true

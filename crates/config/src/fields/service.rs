@@ -1,6 +1,6 @@
 //! What may stand in a plan about what is watched: services, probes by hand, registrations.
 
-use super::{EVERY, HOST, IN_A_ROW, TIMEOUT, URL, edge, later, optional, word};
+use super::{EVERY, FAILING_FOR, HOST, IN_A_ROW, TIMEOUT, URL, edge, later, optional, word};
 use crate::kind::{Field, Kind};
 use std::time::Duration;
 
@@ -10,6 +10,30 @@ const NEED: Kind = Kind::Word {
     what: "a service or a pool, written \"service.NAME\"",
     pattern: Some("^(service|pool)\\.[A-Za-z0-9]"),
 };
+
+const WEB: &[Field] = &[
+    optional(
+        "path",
+        Kind::Word { what: "a path that begins with /", pattern: Some("^/") },
+        "/",
+        "The path that is asked.",
+        "\"/health\"",
+    ),
+    optional(
+        "expect",
+        Kind::Table(EXPECT),
+        "any 2xx; for / whatever below 500 it answers from the first look on",
+        "What a good answer looks like.",
+        "{ status = [200, 401] }",
+    ),
+    optional(
+        "failing_for",
+        FAILING_FOR,
+        "as in [watch]",
+        "How long it must fail before a finding opens.",
+        "\"30s\"",
+    ),
+];
 
 pub(super) const SERVICE: &[Field] = &[
     optional(
@@ -50,6 +74,13 @@ pub(super) const SERVICE: &[Field] = &[
         "served by somebody else",
         "How mainstay's own edge serves its hosts. Needs `[edge]`.",
         "{ pool = \"auth\" }",
+    ),
+    optional(
+        "http",
+        Kind::Optional(WEB),
+        "{ path = \"/\" }",
+        "How the web address of each of its hosts is asked; `false` asks none. A probe written by hand that asks the same host and port by https for this service takes the place of the derived one.",
+        "{ path = \"/health\", expect = { status = [200, 401] } }",
     ),
 ];
 
@@ -99,6 +130,13 @@ pub(super) const PROBE: &[Field] = &[
         "as in [watch]",
         "How many good answers in a row end a finding.",
         "2",
+    ),
+    optional(
+        "failing_for",
+        FAILING_FOR,
+        "as in [watch]",
+        "How long it must fail before a finding opens.",
+        "\"30s\"",
     ),
     optional(
         "expect",

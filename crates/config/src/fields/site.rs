@@ -1,6 +1,6 @@
 //! What may stand in a plan about this installation: the site, its board, how it looks things up, how often it asks.
 
-use super::{DAY, EVERY, IN_A_ROW, PATH, TIMEOUT, URL, ZONE, optional, word};
+use super::{DAY, EVERY, FAILING_FOR, IN_A_ROW, PATH, TIMEOUT, URL, ZONE, optional, word};
 use crate::kind::{Field, Kind};
 use std::time::Duration;
 
@@ -150,6 +150,13 @@ pub(super) const WATCH: &[Field] = &[
         "2",
         "How many good answers in a row end a finding. A registry's answer counts at once.",
         "2",
+    ),
+    optional(
+        "failing_for",
+        FAILING_FOR,
+        "5s",
+        "How long a probe must fail without a good answer between before a finding opens, beside `fail_after`. A restart that takes less wakes nobody. A registry's answer counts at once.",
+        "\"30s\"",
     ),
 ];
 

@@ -163,23 +163,18 @@ http = "http://far.example.net/x"
 fn probes_by_hand_stand_beside_and_in_place_of_derived_ones() {
     assert_snapshot!(probes(BY_HAND), @r#"
     acme (dns.acme.com): dns acme.com [mail.acme.com shop.acme.com], 10s/10s 3/2
-    checkout (probe.checkout): http https://shop.acme.com/health, 5s/10s 5/2
+    checkout (host.shop.acme.com): http https://shop.acme.com/health, 5s/10s 5/2
     domain.acme.com (domain.acme.com): domain acme.com, 86400s/10s 1/1
     far (probe.far): http http://far.example.net/x, 30s/10s 3/2
-    http.shop.acme.com (host.shop.acme.com): http https://shop.acme.com/, 30s/10s 3/2
     imap (tls.mail.acme.com:993): tls mail.acme.com 993, 3600s/10s 3/2
     other (domain.other.org): domain other.org, 86400s/10s 1/1
     smtp (probe.smtp): tcp mail.acme.com 25, 30s/10s 3/2
     tls.shop.acme.com (tls.shop.acme.com): tls shop.acme.com 443, 3600s/10s 3/2
     "#);
     assert_snapshot!(edges(BY_HAND), @r#"
-    service.shop -> probe.checkout
     service.shop -> probe.smtp
     service.shop -> host.shop.acme.com
     service.shop -> domain.other.org
-    probe.checkout -> host.shop.acme.com
-    probe.checkout -> tls.shop.acme.com
-    probe.checkout -> dns.acme.com
     probe.smtp -> dns.acme.com
     host.shop.acme.com -> tls.shop.acme.com
     host.shop.acme.com -> dns.acme.com
@@ -192,6 +187,63 @@ fn probes_by_hand_stand_beside_and_in_place_of_derived_ones() {
     assert_eq!(expect.status, [200, 204]);
     assert_eq!(expect.body_contains.as_deref(), Some("ok"));
     assert_eq!(expect.within, Some(Duration::from_millis(800)));
+}
+
+#[test]
+fn a_service_says_how_its_hosts_are_asked() {
+    let plan = |http: &str| {
+        format!(
+            "[service.a]\nhosts = [\"a.acme.app\", \"b.acme.app:8443\"]\n{http}\n[watch]\nfailing_for = \"9s\"\n"
+        )
+    };
+    let told = |http: &str| {
+        let plan = sound(&plan(http)).plan;
+        let web = plan.probes.values().filter_map(|probe| match &probe.ask {
+            Ask::Http { url, expect } => {
+                Some(format!("{url} {:?} {} {:?}", expect.status, expect.learns, probe.failing_for))
+            }
+            _ => None,
+        });
+        web.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(told(""), @r"
+    https://a.acme.app/ [] true 9s
+    https://b.acme.app:8443/ [] true 9s
+    ");
+    assert_snapshot!(told("http = { path = \"/health?full=1\", failing_for = \"30s\" }"), @r"
+    https://a.acme.app/health?full=1 [] false 30s
+    https://b.acme.app:8443/health?full=1 [] false 30s
+    ");
+    assert_snapshot!(told("http = { expect = { status = [401, 404] } }"), @r"
+    https://a.acme.app/ [401, 404] false 9s
+    https://b.acme.app:8443/ [401, 404] false 9s
+    ");
+    assert_eq!(told("http = false"), "");
+    let by_default = sound("[service.a]\nhosts = [\"a.acme.app\"]\n").plan;
+    let patience = |id: &str| by_default.probes[&id.into()].failing_for;
+    assert_eq!(patience("http.a.acme.app"), Duration::from_secs(5), "a restart of four seconds wakes nobody");
+    assert_eq!(patience("domain.acme.app"), Duration::ZERO, "a registry has no restarts");
+}
+
+#[test]
+fn only_a_probe_of_the_same_address_and_service_takes_the_place_of_the_derived_one() {
+    let derived = |probe: &str| {
+        let plan = format!(
+            "[service.a]\nhosts = [\"a.acme.app\"]\n[service.b]\nhosts = [\"b.acme.app\"]\n{probe}\n"
+        );
+        sound(&plan).plan.probes.contains_key(&"http.a.acme.app".into())
+    };
+    for (probe, stays) in [
+        ("[probe.x]\nhttp = \"https://a.acme.app/health\"\nservice = \"a\"", false),
+        ("[probe.x]\nhttp = \"https://a.acme.app:443/health\"\nservice = \"a\"", false),
+        ("[probe.x]\nhttp = \"https://a.acme.app/health\"", true),
+        ("[probe.x]\nhttp = \"https://a.acme.app/health\"\nservice = \"b\"", true),
+        ("[probe.x]\nhttp = \"http://a.acme.app/health\"\nservice = \"a\"", true),
+        ("[probe.x]\nhttp = \"https://a.acme.app:8443/health\"\nservice = \"a\"", true),
+        ("[probe.x]\nhttp = \"https://b.acme.app/health\"\nservice = \"a\"", true),
+    ] {
+        assert_eq!(derived(probe), stays, "{probe}");
+    }
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn the_reference_is_complete_and_tables_are_well_formed() {
     assert_snapshot!(later, @r#"
     These are refused, never ignored silently.
 
+    - `http.expect.json` in `[service.NAME]`: values inside a JSON body
     - `expect.json` in `[probe.NAME]`: values inside a JSON body
     - `postgres` in `[probe.NAME]`: questions to a database
     - `plugin` in `[probe.NAME]`: Nagios plugins as probes

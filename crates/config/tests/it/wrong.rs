@@ -114,7 +114,7 @@ fn syntax_errors_hide_nothing_else_and_invent_nothing() {
     assert_snapshot!(told("[service.a]\nhosts = [\"*.acme.app\", \"b.acme.app\"\n[service.b]\nneeds = [\"service.a\", \"service.x\"]\nxyzzy = 1\n"), @r#"
     mainstay.toml:2:1: this is not TOML: the value does not end (a quote, bracket or brace is missing at its end)
     mainstay.toml:4:23: unknown service `x` (there is `a` and `b`)
-    mainstay.toml:5:1: unknown key `xyzzy` in service.b (known here: `title`, `group`, `hosts`, `samples`, `needs`, `rota`, `ladder`, `public` and `guard`)
+    mainstay.toml:5:1: unknown key `xyzzy` in service.b (known here: `title`, `group`, `hosts`, `samples`, `needs`, `rota`, `ladder`, `public`, `guard` and `http`)
     "#);
     assert_snapshot!(told("[ladder.default]\nrungs = [\n    { people = [\"ana\"] }\n    { people = [\"bo\"] }\n]\nrepeat = 200\n"), @r#"
     mainstay.toml:4:5: this is not TOML: missing comma between array elements (expected `,`)

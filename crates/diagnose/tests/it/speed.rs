@@ -29,7 +29,16 @@ fn large() -> Plan {
         let mut ask = |about: Thing, ask: Ask| {
             let id = ProbeId(about.to_string());
             let (every, timeout) = (secs(30), secs(5));
-            let probe = Probe { id: id.clone(), about, ask, every, timeout, fail_after: 3, recover_after: 2 };
+            let probe = Probe {
+                id: id.clone(),
+                about,
+                ask,
+                every,
+                timeout,
+                fail_after: 3,
+                recover_after: 2,
+                failing_for: Duration::ZERO,
+            };
             plan.probes.insert(id, probe);
         };
         ask(Thing::host(&host), Ask::Http { url: format!("https://{host}/"), expect: Expect::default() });

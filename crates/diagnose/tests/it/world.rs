@@ -37,7 +37,19 @@ pub fn plan() -> Plan {
     let mut ask = |about: Thing, ask: Ask| {
         let id = ProbeId(about.to_string());
         let (every, timeout) = (secs(30), secs(5));
-        probes.insert(id.clone(), Probe { id, about, ask, every, timeout, fail_after: 3, recover_after: 2 });
+        probes.insert(
+            id.clone(),
+            Probe {
+                id,
+                about,
+                ask,
+                every,
+                timeout,
+                fail_after: 3,
+                recover_after: 2,
+                failing_for: Duration::ZERO,
+            },
+        );
     };
     let all: [(&str, &str, &[&str], &[&str]); 3] = [
         ("auth", "Sign-in", &NAMES, &[]),

@@ -17,6 +17,9 @@ impl fmt::Display for Happened {
             H::FindingChanged { finding, fault, evidence, .. } => {
                 write!(f, "{finding}: now {fault} ({evidence})")
             }
+            H::BaselineLearned { probe, status } => {
+                write!(f, "{probe}: status {status} is its usual answer")
+            }
             H::FindingClosed { finding } => write!(f, "{finding}: recovered"),
             H::DelegationLearned { zone, servers } => {
                 write!(f, "name servers of {zone}: {}", list(servers))

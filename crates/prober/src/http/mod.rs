@@ -46,40 +46,18 @@ struct Way<'a> {
     names: &'a Names,
     /// Whoever wrote an address into the plan meant it. It stays allowed for redirects of that server to itself.
     declared: Option<SocketAddr>,
-    /// The host of the URL, and the only address of it to be asked.
-    pinned: Option<(String, IpAddr)>,
+    /// The host of the URL, and the address of it that is asked.
+    pinned: (String, IpAddr),
     deadline: Instant,
 }
 
-/// Asks for a URL and follows where it leads.
+/// Asks for a URL at one address of its host, and follows where it leads. Redirects of the host to itself stay at that address;
+/// those to other hosts look their names up.
 pub(crate) async fn ask(
     tls: &Tls,
     names: &Names,
     url: &str,
-    expect: &Expect,
-    deadline: Instant,
-) -> (Answer, Phases) {
-    answer(tls, names, url, None, expect, deadline).await
-}
-
-/// The same at one address of the URL's host, whatever others there are. Redirects of the host to itself stay at that address;
-/// those to other hosts look their names up.
-pub(crate) async fn ask_address(
-    tls: &Tls,
-    names: &Names,
-    url: &str,
     address: IpAddr,
-    expect: &Expect,
-    deadline: Instant,
-) -> (Answer, Phases) {
-    answer(tls, names, url, Some(address), expect, deadline).await
-}
-
-async fn answer(
-    tls: &Tls,
-    names: &Names,
-    url: &str,
-    only: Option<IpAddr>,
     expect: &Expect,
     deadline: Instant,
 ) -> (Answer, Phases) {
@@ -90,7 +68,7 @@ async fn answer(
         // Whoever wrote an address into the plan meant it, with this port: a redirect of that server to itself is followed,
         // one to another port of the machine would make us knock where nobody asked us to.
         let declared = meant(trail.at());
-        let way = Way { tls, names, declared, pinned: only.map(|address| (host, address)), deadline };
+        let way = Way { tls, names, declared, pinned: (host, address), deadline };
         follow(&way, trail, expect, &mut phases).await
     };
     let answer = match followed.await {
@@ -162,9 +140,11 @@ impl Way<'_> {
     ) -> Result<(Wire, SocketAddr, Option<TlsSeen>), Fault> {
         let host = url.host_str().ok_or(Fault::BadRedirect)?;
         let port = url.port_or_known_default().ok_or(Fault::BadRedirect)?;
-        let found = match &self.pinned {
-            Some((own, address)) if own == host => vec![SocketAddr::new(*address, port)],
-            _ => tcp::find(self.names, host, self.declared, port, self.deadline, phases).await?,
+        let (own, address) = &self.pinned;
+        let found = if own == host && tcp::literal(host).is_none() {
+            vec![self.names.socket(*address, port)]
+        } else {
+            tcp::find(self.names, host, self.declared, port, self.deadline, phases).await?
         };
         let (stream, address) = tcp::connect(&found, self.deadline, phases).await?;
         if url.scheme() == "http" {

@@ -16,7 +16,6 @@ mod ocsp;
 mod recorder;
 mod trust;
 
-use crate::names::Names;
 use crate::prober::{Clock, SetupError};
 use crate::{tcp, trouble};
 use judge::{Question, judge};
@@ -32,7 +31,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -159,70 +157,9 @@ fn may_be_a_limit(fault: &Fault) -> bool {
     matches!(fault, Fault::Handshake { .. } | Fault::Unreachable { .. })
 }
 
-/// What one address of a name did.
-struct Looked {
-    phases: Phases,
-    result: Result<TlsSeen, Fault>,
-}
-
-impl Looked {
-    /// How bad it is, when it is about the certificate. An address that cannot be reached at all is the host's trouble and
-    /// tells nothing of the certificate, so it counts only when there is nothing else to tell.
-    fn badness(&self) -> (u8, Option<std::cmp::Reverse<&model::fault::TlsFault>>) {
-        match &self.result {
-            Ok(seen) => match seen.faults.first() {
-                Some(worst) => (3, Some(std::cmp::Reverse(worst))),
-                None => (1, None),
-            },
-            Err(Fault::Handshake { .. } | Fault::Garbage { .. } | Fault::TooLarge { .. }) => (2, None),
-            Err(_) => (0, None),
-        }
-    }
-}
-
-/// Fetches the chain from every address of the name, side by side, and tells of the worst.
-pub(crate) async fn ask(
-    tls: &Arc<Tls>,
-    names: &Names,
-    host: &str,
-    port: u16,
-    deadline: Instant,
-) -> (Answer, Phases) {
-    let mut phases = Phases::default();
-    let found = match tcp::find(names, host, tcp::declared(host, port), port, deadline, &mut phases).await {
-        Ok(found) => found,
-        Err(fault) => return (Answer::Failed(fault), phases),
-    };
-    let mut looks = JoinSet::new();
-    for (place, address) in found.into_iter().enumerate() {
-        let (tls, host) = (Arc::clone(tls), host.to_owned());
-        looks.spawn(async move { (place, look(&tls, &host, address, deadline, phases).await) });
-    }
-    let mut all: Vec<(usize, Looked)> = Vec::new();
-    while let Some(look) = looks.join_next().await {
-        all.extend(look.ok());
-    }
-    // The order of arrival must not show in the answer: of two equally bad ones the first address is told.
-    all.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
-    match all.into_iter().map(|(_, look)| look).max_by(|a, b| a.badness().cmp(&b.badness())) {
-        Some(Looked { phases, result: Ok(seen) }) => (Answer::Tls(seen), phases),
-        Some(Looked { phases, result: Err(fault) }) => (Answer::Failed(fault), phases),
-        None => (Answer::Failed(Fault::Blind { why: "the question was lost inside".to_owned() }), phases),
-    }
-}
-
 /// Fetches the chain from one address of the name.
-pub(crate) async fn ask_address(
-    tls: &Tls,
-    host: &str,
-    address: SocketAddr,
-    deadline: Instant,
-) -> (Answer, Phases) {
-    let Looked { phases, result } = look(tls, host, address, deadline, Phases::default()).await;
-    (result.map_or_else(Answer::Failed, Answer::Tls), phases)
-}
-
-async fn look(tls: &Tls, host: &str, address: SocketAddr, deadline: Instant, mut phases: Phases) -> Looked {
+pub(crate) async fn ask(tls: &Tls, host: &str, address: SocketAddr, deadline: Instant) -> (Answer, Phases) {
+    let mut phases = Phases::default();
     let opened = tcp::connect(&[address], deadline, &mut phases).await;
     let result = match opened {
         Err(fault) => Err(fault),
@@ -236,5 +173,5 @@ async fn look(tls: &Tls, host: &str, address: SocketAddr, deadline: Instant, mut
             }
         }
     };
-    Looked { phases, result }
+    (result.map_or_else(Answer::Failed, Answer::Tls), phases)
 }

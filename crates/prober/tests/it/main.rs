@@ -7,6 +7,7 @@
     reason = "helpers of tests may fail aloud as well"
 )]
 
+mod addresses;
 mod certs;
 mod dns;
 mod dns_world;

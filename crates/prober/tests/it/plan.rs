@@ -54,6 +54,7 @@ pub(crate) fn probe(id: &str, ask: Ask) -> Probe {
         every: Duration::from_secs(10),
         timeout: Duration::from_secs(10),
         fail_after: 3,
+        failing_for: Duration::ZERO,
         recover_after: 2,
     }
 }

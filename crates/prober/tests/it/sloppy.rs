@@ -314,19 +314,3 @@ async fn http_2_that_breaks_has_its_word() {
         assert_eq!(down(what, &ask(&plan, &format!("https://{address}/"), None).await), word, "{what}");
     }
 }
-
-#[tokio::test]
-async fn one_address_is_asked_alone_and_keeps_its_redirects() {
-    let address = cookies(|path, cookies| match (path, cookies) {
-        ("/", "") => away("/", "a=1"),
-        _ => server::ok("well"),
-    })
-    .await;
-    let prober = Prober::new(&plan::bare()).unwrap();
-    let url = format!("http://no-such-name.invalid:{}/", address.port());
-    let probe = plan::probe("http", plan::get(url));
-    let sample = prober.ask_address(&probe, address.ip()).await.unwrap();
-    assert_eq!(up("one", sample).address, address);
-    let other = prober.ask_address(&probe, "127.0.0.9".parse().unwrap()).await.unwrap();
-    assert_eq!(down("other", &other), "refused");
-}

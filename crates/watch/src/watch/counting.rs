@@ -2,11 +2,25 @@
 
 use super::{Asked, Out, Watch};
 use crate::lane::Lane;
-use crate::tally::{Step, Tally};
-use crate::verdict::Judged;
+use crate::share::Says;
+use crate::tally::{Opening, Step, Tally};
+use crate::verdict::{After, Judged};
 use model::plan::Probe;
-use model::{Fault, Finding, FindingId, Happened, ProbeId, Time};
+use model::{Fault, Finding, FindingId, Happened, ProbeId, Time, Weight};
 use std::collections::BTreeMap;
+
+/// The word of a finding about a share of bad answers.
+const INTERMITTENT: &str = "intermittent";
+
+/// The heaviest of what is wrong with an answer that one look may get and the next may not.
+fn worst(lanes: &BTreeMap<Lane, Judged>) -> Option<(Weight, String)> {
+    let counted = lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Answer | Lane::Pace | Lane::Servers));
+    let charges = counted.filter_map(|(_, judged)| match judged {
+        Judged::Bad(charge) if charge.after == After::Repeats => Some((charge.weight, charge.seen.clone())),
+        _ => None,
+    });
+    charges.max_by_key(|(weight, _)| *weight)
+}
 
 impl Watch {
     /// Counts every lane of an answer and writes down what follows.
@@ -19,6 +33,8 @@ impl Watch {
         out: &mut Out,
     ) {
         let mut restless = false;
+        let bad = worst(&lanes);
+        let answered = lanes.contains_key(&Lane::Answer) || lanes.contains_key(&Lane::Servers);
         for (lane, judged) in lanes {
             let open = self
                 .open
@@ -31,16 +47,17 @@ impl Watch {
             // Another probe has said the same about the same thing: once is enough.
             let hold =
                 hold || matches!(&judged, Judged::Bad(charge) if self.said_by_another(probe, &charge.fault));
-            let asked = self.fresh.probes.entry(probe.id.clone()).or_insert_with(|| Asked {
-                last: now,
-                well: true,
-                lanes: BTreeMap::new(),
-            });
+            let asked = self.fresh.probes.entry(probe.id.clone()).or_insert_with(|| Asked::new(now, true));
             let tally = asked.lanes.entry(lane).or_default();
             match tally.count(judged, probe, open, hold, now) {
                 Step::Rest => {}
                 Step::Soon => restless |= !self.covered(probe, lane),
                 Step::Change { finding, fault, weight, evidence } => {
+                    // Two findings about one thing never bear the same word.
+                    let other = self.open.worded(&probe.about, fault.word()).filter(|id| *id != finding);
+                    if other.is_some() {
+                        continue;
+                    }
                     out.happened.push(Happened::FindingChanged { finding, fault, weight, evidence });
                 }
                 Step::Open(opening) => {
@@ -63,10 +80,48 @@ impl Watch {
                 }
             }
         }
+        if answered && !(hold && bad.is_some()) {
+            self.count_share(probe, bad, now, out);
+        }
         if restless {
             self.fresh.restless.insert(probe.id.clone());
         } else {
             self.fresh.restless.remove(&probe.id);
+        }
+    }
+
+    /// Counts which share of the answers is bad. Bad answers of which enough came in a row have a finding already.
+    fn count_share(&mut self, probe: &Probe, bad: Option<(Weight, String)>, now: Time, out: &mut Out) {
+        let Some(asked) = self.fresh.probes.get_mut(&probe.id) else { return };
+        let open = self.open.worded(&probe.about, INTERMITTENT).and_then(|id| self.known.findings.get(&id));
+        if open.is_some_and(|finding| finding.probe != probe.id) {
+            return;
+        }
+        let fails = |finding: &Finding| {
+            finding.probe == probe.id && matches!(Lane::of(&finding.fault), Lane::Answer | Lane::Servers)
+        };
+        let opens =
+            |happened: &Happened| matches!(happened, Happened::FindingOpened { finding } if fails(finding));
+        let failing = out.happened.iter().any(opens) || self.open.about(&self.known, &probe.about).any(fails);
+        if failing {
+            asked.share.forget();
+            // The failure in a row says it all.
+            if let Some(finding) = open {
+                out.close(finding.id);
+            }
+            return;
+        }
+        let bad = bad.as_ref().map(|(weight, seen)| (*weight, seen.as_str()));
+        match asked.share.count(bad, open.map(|finding| (&finding.fault, finding.weight)), now) {
+            Says::Nothing => {}
+            Says::Over => open.into_iter().for_each(|finding| out.close(finding.id)),
+            Says::Bad { fault, weight, since, evidence } => match open {
+                None => out.open(&probe.about, &probe.id, Opening { fault, weight, since, evidence }),
+                Some(open) => {
+                    let finding = open.id;
+                    out.happened.push(Happened::FindingChanged { finding, fault, weight, evidence });
+                }
+            },
         }
     }
 
@@ -78,8 +133,10 @@ impl Watch {
     }
 
     fn said_by_another(&self, probe: &Probe, fault: &Fault) -> bool {
-        let said = self.open.worded(&probe.about, fault.word()).and_then(|id| self.known.findings.get(&id));
-        said.is_some_and(|finding| finding.probe != probe.id)
+        let lane = Lane::of(fault);
+        let worded = |word| self.open.worded(&probe.about, word).and_then(|id| self.known.findings.get(&id));
+        let unstable = worded("unstable").filter(|finding| Lane::of(&finding.fault) == lane);
+        [worded(fault.word()), unstable].into_iter().flatten().any(|finding| finding.probe != probe.id)
     }
 
     /// A finding of a probe that has recovered meanwhile, kept open because this one still saw the same.

@@ -100,7 +100,7 @@ fn what_comes_and_goes_stays_open_until_it_is_calm() {
     12:00:40 + host.a.acme.com answers with status 500 [Breaks since 12:00:30] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
     12:00:50 - finding-2
     12:01:05 + host.a.acme.com answers with status 500 [Breaks since 12:00:55] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:01:15 ~ finding-3 answers with status 500 [Breaks] comes and goes: 5 changes within 10 min; held open until it stays well for 5 min. 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
+    12:01:15 ~ finding-3 comes and goes: 3 failures within 10 min (answers with status 500) [Warns] stays open until it has been well for 5 min; the last time: 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
     12:06:40 - finding-3
     ");
 }

@@ -7,6 +7,7 @@ mod counting;
 mod edge;
 mod invariants;
 mod names;
+mod parts;
 mod pools;
 mod registrations;
 mod speed;

@@ -42,6 +42,7 @@ pub fn plan(hosts: &[(&str, &str)]) -> Plan {
             timeout: secs(5),
             fail_after,
             recover_after,
+            failing_for: Duration::ZERO,
         };
         probes.insert(id, probe);
     };

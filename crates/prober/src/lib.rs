@@ -14,8 +14,10 @@
 //! | `tls` | the chain as served, and everything wrong with it |
 //! | `dns` | the parent, every name server and every resolver asked side by side |
 //! | `domain` | RDAP and WHOIS |
+//! | `asked` | which addresses a question reached |
 //! | `trouble` | what the system says, in the words of the model |
 
+mod asked;
 mod dns;
 mod domain;
 mod http;

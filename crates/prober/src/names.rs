@@ -27,6 +27,8 @@ const SHARE_MIN: Duration = Duration::from_millis(1_000);
 const SECOND_FAMILY: Duration = Duration::from_millis(500);
 /// Times that an alias is asked for anew, because a resolver did not follow it.
 const ALIASES_MAX: usize = 8;
+/// Names whose alias is remembered: more than any plan watches.
+const ALIASES_KEPT: usize = 100_000;
 
 type Found = Result<Vec<IpAddr>, Fault>;
 
@@ -38,6 +40,8 @@ pub struct Names {
     system: System,
     inner: Vec<IpNet>,
     flying: Mutex<BTreeMap<String, Arc<OnceCell<Found>>>>,
+    /// What each name was an alias of when it was last looked up.
+    aliases: Mutex<BTreeMap<String, String>>,
 }
 
 impl Names {
@@ -50,6 +54,7 @@ impl Names {
             system: System::default(),
             inner: plan.site.inner.clone(),
             flying: Mutex::default(),
+            aliases: Mutex::default(),
         }
     }
 
@@ -75,6 +80,20 @@ impl Names {
     pub fn allows(&self, address: IpAddr) -> bool {
         let address = inner::carried(address);
         !inner::is_inner(address) || self.inner.iter().any(|net| net.contains(&address))
+    }
+
+    /// The end of the chain of CNAME records that a name led through when it was last looked up.
+    pub(crate) fn alias(&self, host: &str) -> Option<String> {
+        let name = plain(&question_name(host)?);
+        self.aliases.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+    }
+
+    fn note_alias(&self, name: &Name, end: Option<&Name>) {
+        let mut aliases = self.aliases.lock().unwrap_or_else(PoisonError::into_inner);
+        match end {
+            Some(end) if aliases.len() < ALIASES_KEPT => _ = aliases.insert(plain(name), plain(end)),
+            _ => _ = aliases.remove(&plain(name)),
+        }
     }
 
     /// The resolvers that are asked, in order.
@@ -204,7 +223,13 @@ impl Names {
             match read.alias {
                 // A resolver that did recurse and says no more has no more: the alias leads to nothing.
                 Some(alias) if !answer.metadata.recursion_available => at = alias,
-                _ => return Ok(read.found),
+                _ => {
+                    let end = read.end.or_else(|| (at != *name).then(|| at.clone()));
+                    if !read.found.is_empty() {
+                        self.note_alias(name, end.as_ref());
+                    }
+                    return Ok(read.found);
+                }
             }
         }
         Err(circle())

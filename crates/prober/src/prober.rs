@@ -2,7 +2,7 @@
 
 use crate::names::Names;
 use crate::tls::Tls;
-use crate::{dns, domain, http, tcp, tls};
+use crate::{asked, dns, domain, http, tcp, tls};
 use model::fault::Phase;
 use model::plan::{Ask, Probe};
 use model::sample::Phases;
@@ -155,10 +155,17 @@ impl Prober {
     pub async fn ask(&self, probe: &Probe) -> Sample {
         let began = Instant::now();
         let limit = probe.timeout.min(TIMEOUT_MAX);
-        let (answer, phases) = timeout(limit + GRACE, self.answer(&probe.ask, began, limit))
-            .await
+        let asking = timeout(limit + GRACE, self.answer(&probe.ask, began, limit));
+        let (answered, mut asked) = asked::noting(asking).await;
+        let (answer, phases) = answered
             .unwrap_or_else(|_| (Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default()));
-        Sample::new(probe.id.clone(), Phases { total: began.elapsed(), ..phases }, answer)
+        asked.blame(&answer);
+        let phases = Phases { total: began.elapsed(), ..phases };
+        Sample {
+            addresses: asked.addresses,
+            alias: asked.alias,
+            ..Sample::new(probe.id.clone(), phases, answer)
+        }
     }
 
     async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> (Answer, Phases) {

@@ -1,7 +1,7 @@
 //! From a host to an open connection: every address tried in turn, each within its share of the time.
 
 use crate::names::Names;
-use crate::trouble;
+use crate::{asked, trouble};
 use model::Fault;
 use model::fault::Phase;
 use model::sample::{Answer, Phases};
@@ -47,6 +47,7 @@ pub(crate) async fn find(
     let began = Instant::now();
     let found = timeout_at(deadline, names.look_up(host)).await;
     add(&mut phases.dns, began.elapsed());
+    asked::alias(names.alias(host));
     let mut addresses = found.map_err(|_| Fault::TimedOut { phase: Phase::Dns })??;
     addresses.truncate(ADDRESSES_MAX);
     if addresses.is_empty() {
@@ -72,11 +73,13 @@ pub(crate) async fn connect(
                 add(&mut phases.connect, began.elapsed());
                 // A refusal to switch off Nagle's algorithm costs milliseconds, not the answer.
                 let _ = stream.set_nodelay(true);
+                asked::address(address.ip(), None);
                 return Ok((stream, *address));
             }
             Ok(Err(error)) => trouble::of_io(&error, Phase::Connect),
             Err(_) => Fault::TimedOut { phase: Phase::Connect },
         };
+        asked::address(address.ip(), Some(fault.clone()));
         first.get_or_insert(fault);
     }
     add(&mut phases.connect, began.elapsed());

@@ -22,6 +22,8 @@ pub(crate) struct Addresses {
     pub(crate) found: BTreeSet<IpAddr>,
     /// Where the chain of CNAME records ends, when it ends without an address.
     pub(crate) alias: Option<Name>,
+    /// Where the chain of CNAME records ends, when there is one.
+    pub(crate) end: Option<Name>,
     /// The shortest time to live on the way.
     pub(crate) ttl: Option<u32>,
 }
@@ -58,7 +60,8 @@ pub(crate) fn addresses(message: &Message, name: &Name) -> Option<Addresses> {
             }
             _ => {
                 let alias = (found.is_empty() && step > 0).then(|| at.to_lowercase());
-                return Some(Addresses { found, alias, ttl });
+                let end = (step > 0).then(|| at.to_lowercase());
+                return Some(Addresses { found, alias, end, ttl });
             }
         }
     }

@@ -135,6 +135,14 @@ struct Looked {
 }
 
 impl Looked {
+    /// What is wrong at this address.
+    fn fault(&self) -> Option<Fault> {
+        match &self.result {
+            Ok(seen) => seen.faults.first().map(|tls| Fault::Tls { tls: tls.clone() }),
+            Err(fault) => Some(fault.clone()),
+        }
+    }
+
     /// How bad it is, when it is about the certificate. An address that cannot be reached at all is the host's trouble and
     /// tells nothing of the certificate, so it counts only when there is nothing else to tell.
     fn badness(&self) -> (u8, Option<std::cmp::Reverse<&model::fault::TlsFault>>) {
@@ -163,7 +171,7 @@ pub(crate) async fn ask(
         Err(fault) => return (Answer::Failed(fault), phases),
     };
     let mut looks = JoinSet::new();
-    for (place, address) in found.into_iter().enumerate() {
+    for (place, address) in found.iter().copied().enumerate() {
         let (tls, host) = (Arc::clone(tls), host.to_owned());
         looks.spawn(async move { (place, look(&tls, &host, address, deadline, phases).await) });
     }
@@ -173,6 +181,11 @@ pub(crate) async fn ask(
     }
     // The order of arrival must not show in the answer: of two equally bad ones the first address is told.
     all.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+    for (place, look) in &all {
+        if let Some(address) = found.get(*place) {
+            crate::asked::address(address.ip(), look.fault());
+        }
+    }
     match all.into_iter().map(|(_, look)| look).max_by(|a, b| a.badness().cmp(&b.badness())) {
         Some(Looked { phases, result: Ok(seen) }) => (Answer::Tls(seen), phases),
         Some(Looked { phases, result: Err(fault) }) => (Answer::Failed(fault), phases),

@@ -2,9 +2,10 @@
 
 use super::{Diagnose, Seen};
 use crate::cause::{self, hurts, is_endpoint};
+use crate::event::{self, Held};
 use crate::scope::Well;
 use crate::traffic;
-use model::{Finding, FindingId, Graph, Incident, IncidentId, Kind, Plan, Thing};
+use model::{Finding, FindingId, Graph, Incident, IncidentId, Kind, Plan, Thing, Time};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,15 +19,35 @@ pub(super) struct Sorted {
     pub(super) members: BTreeMap<IncidentId, BTreeSet<FindingId>>,
     /// Findings that belong to no incident yet, by cause.
     pub(super) groups: BTreeMap<Thing, BTreeSet<FindingId>>,
+    /// What has any finding.
+    pub(super) about: BTreeSet<Thing>,
+    /// Which open findings each thing has, and the incidents that they belong to: found out when one seems to end.
+    pub(super) homes: OnceCell<BTreeMap<Thing, Vec<(FindingId, IncidentId)>>>,
     /// Found out when somebody first asks for it.
     pub(super) well: OnceCell<Well>,
 }
 
 impl Diagnose {
+    /// Open incidents whose cause is a place, with what failed there before.
+    fn held(&self) -> Vec<Held<'_>> {
+        let mut all = Vec::new();
+        for incident in self.known.open() {
+            let (cause, members) = (&incident.diagnosis.cause, &incident.diagnosis.findings);
+            let cases = || members.iter().filter_map(|id| self.known.cases.get(id));
+            if event::is_place(cause, cases().map(|case| &case.finding)) {
+                let closed = cases().filter(|case| case.closed.is_some()).map(|case| &case.finding).collect();
+                all.push(Held { cause, members, closed });
+            }
+        }
+        all
+    }
+
     /// Finds out where every finding belongs.
-    pub(super) fn sort(&self, plan: &Plan, seen: &Seen<'_>) -> Sorted {
-        let counted: Vec<&Finding> = seen.findings.values().filter(|finding| self.counts(finding)).collect();
-        let roots = cause::roots(&plan.graph, &self.fresh.places, &counted);
+    pub(super) fn sort(&self, plan: &Plan, now: Time, seen: &Seen<'_>) -> Sorted {
+        let counted: Vec<&Finding> =
+            seen.findings.values().filter(|finding| self.counts(finding, now, seen)).collect();
+        let held = self.held();
+        let roots = cause::roots(plan, &self.fresh.places, &counted, &held);
         let by_id: BTreeMap<FindingId, &Finding> =
             counted.iter().map(|finding| (finding.id, *finding)).collect();
         // Whether anything is wrong with a thing, and whether all of that hurts.
@@ -35,7 +56,8 @@ impl Diagnose {
             let all_hurt = about.entry(&finding.about).or_insert(true);
             *all_hurt &= hurts(finding);
         }
-        let mut sorted = Sorted::default();
+        let mut sorted =
+            Sorted { about: about.keys().map(|about| (*about).clone()).collect(), ..Sorted::default() };
         let mut claims: BTreeMap<Thing, IncidentId> = BTreeMap::new();
         let mut home: BTreeMap<FindingId, IncidentId> = BTreeMap::new();
         // A service that surges as part of an incident brings its failing names along.
@@ -44,7 +66,12 @@ impl Diagnose {
         for incident in self.known.open() {
             let members: Vec<&Finding> =
                 incident.diagnosis.findings.iter().filter_map(|id| by_id.get(id).copied()).collect();
-            let cause = followed(&plan.graph, &incident.diagnosis.cause, &members, &roots);
+            let was = &incident.diagnosis.cause;
+            let cause = if held.iter().any(|held| held.cause == was) {
+                followed_from_place(was, &members, &roots)
+            } else {
+                followed(&plan.graph, was, &members, &roots)
+            };
             let older = *claims.entry(cause.clone()).or_insert(incident.id);
             if older != incident.id {
                 sorted.merged.insert(incident.id, older);
@@ -59,6 +86,12 @@ impl Diagnose {
             sorted.members.entry(older).or_default();
         }
 
+        let mut known_by: BTreeMap<&Thing, Vec<&Held<'_>>> = BTreeMap::new();
+        for held in &held {
+            for was in &held.closed {
+                known_by.entry(&was.about).or_default().push(held);
+            }
+        }
         for finding in counted {
             let Some(root) = roots.get(&finding.id) else { continue };
             let stays = || {
@@ -92,6 +125,12 @@ impl Diagnose {
                 });
                 open.map(|incident| incident.id)
             };
+            // A part of an event that was well in between, while the rest of it was not.
+            let rejoins = || {
+                let held = known_by.get(&finding.about).filter(|_| is_endpoint(root.kind))?;
+                let held = held.iter().find(|held| held.knows(plan, finding))?;
+                claims.get(held.cause).copied()
+            };
             let goes_on = || {
                 let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
                 let goes_on = |incident: &&Incident| {
@@ -106,6 +145,7 @@ impl Diagnose {
                 .copied()
                 .or_else(stays)
                 .or_else(joins)
+                .or_else(rejoins)
                 .or_else(goes_on)
             {
                 Some(incident) => _ = sorted.members.entry(incident).or_default().insert(finding.id),
@@ -114,6 +154,17 @@ impl Diagnose {
         }
         sorted
     }
+}
+
+/// The same for an incident whose cause is a place: what fails there alike may turn out to have a cause beneath it.
+fn followed_from_place(cause: &Thing, members: &[&Finding], roots: &BTreeMap<FindingId, Thing>) -> Thing {
+    let is_seen = |root: &Thing| members.iter().any(|finding| finding.about == *root);
+    let roots = members.iter().filter_map(|finding| roots.get(&finding.id));
+    let beneath = roots.filter(|root| match root.kind {
+        Kind::Service => is_seen(root),
+        kind => kind != Kind::Address && !is_endpoint(kind),
+    });
+    beneath.max_by_key(|root| root.kind).unwrap_or(cause).clone()
 }
 
 /// The cause of an incident by what is known now: its own, or a deeper one, or one that several share.

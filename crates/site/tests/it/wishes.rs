@@ -107,7 +107,7 @@ async fn machines_say_what_they_want_and_who_they_are() {
     Acknowledge { incident: IncidentId(7), by: "ana", via: "command" }
     Note { incident: IncidentId(7), by: "ana", text: "renewed it\nby hand" }
     Post { incident: IncidentId(7), by: "ana", status: Monitoring, body: "It comes back." }
-    Resolve { incident: IncidentId(7), by: "ana" }
+    Resolve { incident: IncidentId(7), by: "ana", force: false }
     "#);
 }
 

@@ -67,6 +67,7 @@ pub(crate) fn roots(
     places: &Places,
     findings: &[&Finding],
     held: &[Held<'_>],
+    goes_on: &BTreeMap<FindingId, &Held<'_>>,
 ) -> BTreeMap<FindingId, Thing> {
     let graph = &plan.graph;
     let mut broken: BTreeMap<&Thing, Time> = BTreeMap::new();
@@ -90,7 +91,7 @@ pub(crate) fn roots(
         roots.insert(finding.id, root);
     }
     traffic::explain(graph, places, findings, &mut roots);
-    event::share(plan, places, findings, held, &mut roots);
+    event::share(plan, places, findings, held, goes_on, &mut roots);
     lift(graph, places, findings, &mut roots);
     roots
 }

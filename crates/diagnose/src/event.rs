@@ -82,17 +82,35 @@ pub(crate) fn is_place<'a>(cause: &Thing, mut findings: impl Iterator<Item = &'a
 pub(crate) struct Held<'a> {
     pub(crate) cause: &'a Thing,
     pub(crate) members: &'a BTreeSet<FindingId>,
-    /// What failed as part of it and is well again: whoever fails like it joins it still.
-    pub(crate) closed: Vec<&'a Finding>,
+    /// What failed as part of it, and when that ended: whoever fails like it joins it still.
+    pub(crate) closed: Vec<(&'a Finding, Time)>,
 }
 
-impl Held<'_> {
-    /// Whether a finding is a part of it that was well in between.
-    pub(crate) fn knows(&self, plan: &Plan, finding: &Finding) -> bool {
+/// Something that failed as part of an open incident, and when that ended.
+pub(crate) struct Part<'a, 'b> {
+    pub(crate) of: &'b Held<'a>,
+    was: &'a Finding,
+    closed: Time,
+}
+
+impl Part<'_, '_> {
+    /// Whether a finding about the same thing that opened at `opened` goes on with it: it was well in between and fails as
+    /// it did, or one fault took the place of another.
+    pub(crate) fn goes_on(&self, plan: &Plan, finding: &Finding, opened: Time) -> bool {
         let key = key(plan, finding);
-        key.is_some()
-            && self.closed.iter().any(|was| was.about == finding.about && self::key(plan, was) == key)
+        self.closed == opened || (key.is_some() && self::key(plan, self.was) == key)
     }
+}
+
+/// What of each thing is well again as part of open incidents that have a place as their cause.
+pub(crate) fn parts<'a, 'b>(held: &'b [Held<'a>]) -> BTreeMap<&'a Thing, Vec<Part<'a, 'b>>> {
+    let mut parts: BTreeMap<&Thing, Vec<Part<'_, '_>>> = BTreeMap::new();
+    for of in held {
+        for &(was, closed) in &of.closed {
+            parts.entry(&was.about).or_default().push(Part { of, was, closed });
+        }
+    }
+    parts
 }
 
 fn key(plan: &Plan, finding: &Finding) -> Option<Key> {
@@ -156,21 +174,25 @@ pub(crate) fn share(
     known: &Places,
     findings: &[&Finding],
     held: &[Held<'_>],
+    goes_on: &BTreeMap<FindingId, &Held<'_>>,
     roots: &mut BTreeMap<FindingId, Thing>,
 ) {
     let open = findings.iter().copied().filter(|finding| {
         // What has an explanation beneath it needs none beside it.
         roots.get(&finding.id).is_some_and(|root| is_endpoint(root.kind))
     });
-    let closed = held.iter().flat_map(|held| held.closed.iter().copied());
+    let closed = held.iter().flat_map(|held| held.closed.iter().map(|(finding, _)| *finding));
     let symptoms = symptoms(plan, open.map(|finding| (finding, true)).chain(closed.map(|f| (f, false))));
     let events = events(&symptoms);
     let mut home: BTreeMap<FindingId, &Held<'_>> = BTreeMap::new();
     for held in held {
-        let all = held.members.iter().copied().chain(held.closed.iter().map(|finding| finding.id));
+        let all = held.members.iter().copied().chain(held.closed.iter().map(|(finding, _)| finding.id));
         for id in all {
             home.entry(id).or_insert(held);
         }
+    }
+    for (finding, held) in goes_on {
+        home.entry(*finding).or_insert(held);
     }
     let mut taken: BTreeSet<Thing> = held.iter().map(|held| held.cause.clone()).collect();
     // What was about one of these, or explained by it, follows it.

@@ -75,10 +75,12 @@ impl Known {
             }
             Happened::FindingClosed { finding } => {
                 self.dismissed.remove(finding);
-                if let Some(case) = self.cases.get_mut(finding) {
+                // Of thousands that close one by one each is looked at alone.
+                if !self.open().any(|incident| incident.diagnosis.findings.contains(finding)) {
+                    self.cases.remove(finding);
+                } else if let Some(case) = self.cases.get_mut(finding) {
                     case.closed = Some(at);
                 }
-                self.forget_closed();
             }
             Happened::IncidentOpened { incident, since, diagnosis } => {
                 self.last_incident = self.last_incident.max(incident.0);
@@ -185,13 +187,8 @@ impl Known {
     }
 
     fn forget_closed(&mut self) {
-        let (incidents, memories) = (&self.incidents, &self.memories);
-        let wanted = |id: &FindingId| {
-            memories
-                .keys()
-                .filter_map(|open| incidents.get(open))
-                .any(|open| open.diagnosis.findings.contains(id))
-        };
-        self.cases.retain(|id, case| case.closed.is_none() || wanted(id));
+        let wanted: BTreeSet<FindingId> =
+            self.open().flat_map(|incident| incident.diagnosis.findings.iter().copied()).collect();
+        self.cases.retain(|id, case| case.closed.is_none() || wanted.contains(id));
     }
 }

@@ -35,7 +35,7 @@ impl Diagnose {
             let (cause, members) = (&incident.diagnosis.cause, &incident.diagnosis.findings);
             let cases = || members.iter().filter_map(|id| self.known.cases.get(id));
             if event::is_place(cause, cases().map(|case| &case.finding)) {
-                let closed = cases().filter(|case| case.closed.is_some()).map(|case| &case.finding).collect();
+                let closed = cases().filter_map(|case| Some((&case.finding, case.closed?))).collect();
                 all.push(Held { cause, members, closed });
             }
         }
@@ -47,7 +47,15 @@ impl Diagnose {
         let counted: Vec<&Finding> =
             seen.findings.values().filter(|finding| self.counts(finding, now, seen)).collect();
         let held = self.held();
-        let roots = cause::roots(plan, &self.fresh.places, &counted, &held);
+        let well_again = event::parts(&held);
+        // A part of an event that was well in between while the rest of it was not, or fails in another way now.
+        let parts = counted.iter().filter_map(|finding| {
+            let opened = self.known.cases.get(&finding.id)?.opened;
+            let mut parts = well_again.get(&finding.about)?.iter();
+            Some((finding.id, parts.find(|part| part.goes_on(plan, finding, opened))?.of))
+        });
+        let parts: BTreeMap<FindingId, &Held<'_>> = parts.collect();
+        let roots = cause::roots(plan, &self.fresh.places, &counted, &held, &parts);
         let by_id: BTreeMap<FindingId, &Finding> =
             counted.iter().map(|finding| (finding.id, *finding)).collect();
         // Whether anything is wrong with a thing, and whether all of that hurts.
@@ -86,12 +94,6 @@ impl Diagnose {
             sorted.members.entry(older).or_default();
         }
 
-        let mut known_by: BTreeMap<&Thing, Vec<&Held<'_>>> = BTreeMap::new();
-        for held in &held {
-            for was in &held.closed {
-                known_by.entry(&was.about).or_default().push(held);
-            }
-        }
         for finding in counted {
             let Some(root) = roots.get(&finding.id) else { continue };
             let stays = || {
@@ -125,10 +127,8 @@ impl Diagnose {
                 });
                 open.map(|incident| incident.id)
             };
-            // A part of an event that was well in between, while the rest of it was not.
             let rejoins = || {
-                let held = known_by.get(&finding.about).filter(|_| is_endpoint(root.kind))?;
-                let held = held.iter().find(|held| held.knows(plan, finding))?;
+                let held = parts.get(&finding.id).filter(|_| is_endpoint(root.kind))?;
                 claims.get(held.cause).copied()
             };
             let goes_on = || {

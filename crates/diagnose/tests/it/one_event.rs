@@ -219,3 +219,19 @@ fn what_fails_because_of_a_name_goes_where_that_name_goes() {
     w.settle();
     assert_eq!(open(&w), ["address.192.0.2.1"]);
 }
+
+#[test]
+fn a_part_that_fails_in_another_way_stays_part_of_the_event() {
+    let (mut w, probes) = world(4, "127.0.0.9");
+    let all: Vec<FindingId> = probes.iter().map(|probe| w.breaks(probe, Fault::Refused)).collect();
+    w.settle();
+    for (probe, finding) in probes.iter().zip(&all).take(3) {
+        // Watch closes the one and opens the other in one step.
+        w.pass(20).close(*finding);
+        w.breaks(probe, Fault::Status { got: 500 });
+        w.settle();
+        assert_eq!(open(&w), ["address.127.0.0.9"]);
+    }
+    assert_eq!(w.diagnose.incidents().len(), 1);
+    w.restart();
+}

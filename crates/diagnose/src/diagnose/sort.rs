@@ -103,56 +103,72 @@ impl Diagnose {
                 let explains = mending || cause.kind == Kind::Service;
                 explains.then_some(*incident)
             };
-            let joins = || {
-                let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
-                let open = open.find(|incident| {
-                    let Some(cause) = sorted.causes.get(&incident.id) else { return false };
-                    match cause.kind {
-                        // A service at fault takes in further names of its own; too many visitors explain no
-                        // certificate.
-                        Kind::Service => {
-                            is_endpoint(root.kind)
-                                && hurts(finding)
-                                && (traffic::is_of_overload(&finding.fault) || !self.is_of_the_edge(incident))
-                                && self.fresh.places.of(&plan.graph, root).services.contains(cause)
-                        }
-                        // A mended cause still explains what caches hand out.
-                        Kind::Domain | Kind::Dns => {
-                            hurts(finding)
-                                && about.get(cause) != Some(&false)
-                                && self.fresh.places.of(&plan.graph, &finding.about).under.contains(cause)
-                        }
-                        _ => false,
-                    }
-                });
-                open.map(|incident| incident.id)
-            };
             let rejoins = || {
                 let held = parts.get(&finding.id).filter(|_| is_endpoint(root.kind))?;
                 claims.get(held.cause).copied()
-            };
-            let goes_on = || {
-                let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
-                let goes_on = |incident: &&Incident| {
-                    let cause = sorted.causes.get(&incident.id);
-                    cause.is_some_and(|cause| traffic::goes_on(plan, finding, cause))
-                };
-                open.find(goes_on).map(|incident| incident.id)
             };
             match claims
                 .get(root)
                 .or_else(|| shared.get(root))
                 .copied()
                 .or_else(stays)
-                .or_else(joins)
+                .or_else(|| self.joins(plan, finding, root, &sorted.causes, &about))
                 .or_else(rejoins)
-                .or_else(goes_on)
+                .or_else(|| self.goes_on(plan, finding, &sorted.causes))
             {
                 Some(incident) => _ = sorted.members.entry(incident).or_default().insert(finding.id),
                 None => _ = sorted.groups.entry(root.clone()).or_default().insert(finding.id),
             }
         }
         sorted
+    }
+
+    /// The open incident that takes in a further finding because of its cause.
+    fn joins(
+        &self,
+        plan: &Plan,
+        finding: &Finding,
+        root: &Thing,
+        causes: &BTreeMap<IncidentId, Thing>,
+        about: &BTreeMap<&Thing, bool>,
+    ) -> Option<IncidentId> {
+        let places = &self.fresh.places;
+        let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
+        let open = open.find(|incident| {
+            let Some(cause) = causes.get(&incident.id) else { return false };
+            match cause.kind {
+                // A service at fault takes in further names of its own; too many visitors explain no certificate.
+                Kind::Service => {
+                    is_endpoint(root.kind)
+                        && hurts(finding)
+                        && (traffic::is_of_overload(&finding.fault) || !self.is_of_the_edge(incident))
+                        && places.of(&plan.graph, root).services.contains(cause)
+                }
+                // A mended cause still explains what caches hand out.
+                Kind::Domain | Kind::Dns => {
+                    hurts(finding)
+                        && about.get(cause) != Some(&false)
+                        && places.of(&plan.graph, &finding.about).under.contains(cause)
+                }
+                _ => false,
+            }
+        });
+        open.map(|incident| incident.id)
+    }
+
+    /// The open incident that a finding of the edge goes on with.
+    fn goes_on(
+        &self,
+        plan: &Plan,
+        finding: &Finding,
+        causes: &BTreeMap<IncidentId, Thing>,
+    ) -> Option<IncidentId> {
+        let mut open = self.known.open().filter(|incident| incident.diagnosis.wakes);
+        let goes_on = |incident: &&Incident| {
+            let cause = causes.get(&incident.id);
+            cause.is_some_and(|cause| traffic::goes_on(plan, finding, cause))
+        };
+        open.find(goes_on).map(|incident| incident.id)
     }
 }
 

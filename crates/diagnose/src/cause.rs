@@ -4,10 +4,11 @@
 //! connections. What is broken beneath a thing explains it; so does what is broken beneath a service that its own service
 //! needs. Several names of one service that fail without anything broken beneath them are one trouble of that service.
 
+use crate::event::{self, Held};
 use crate::place::Places;
 use crate::traffic;
 use model::fault::{DomainFault, TlsFault};
-use model::{Fault, Finding, FindingId, Graph, Kind, Thing, Time, Weight};
+use model::{Fault, Finding, FindingId, Graph, Kind, Plan, Thing, Time, Weight};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether somebody is hurt already: a date that comes close hurts nobody before it has come.
@@ -24,7 +25,7 @@ pub(crate) fn is_ahead(fault: &Fault) -> bool {
 }
 
 /// Whether a finding has a life of its own, whatever else is broken: it would keep somebody else's incident open for weeks.
-fn stands_alone(fault: &Fault) -> bool {
+pub(crate) fn stands_alone(fault: &Fault) -> bool {
     is_ahead(fault)
         || matches!(
             fault,
@@ -66,7 +67,14 @@ pub(crate) fn services_on(graph: &Graph, thing: &Thing) -> BTreeSet<Thing> {
 }
 
 /// The cause of each finding.
-pub(crate) fn roots(graph: &Graph, places: &Places, findings: &[&Finding]) -> BTreeMap<FindingId, Thing> {
+pub(crate) fn roots(
+    plan: &Plan,
+    places: &Places,
+    findings: &[&Finding],
+    held: &[Held<'_>],
+    goes_on: &BTreeMap<FindingId, &Held<'_>>,
+) -> BTreeMap<FindingId, Thing> {
+    let graph = &plan.graph;
     let mut broken: BTreeMap<&Thing, Time> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| hurts(finding)) {
         broken
@@ -88,6 +96,7 @@ pub(crate) fn roots(graph: &Graph, places: &Places, findings: &[&Finding]) -> BT
         roots.insert(finding.id, root);
     }
     traffic::explain(graph, places, findings, &mut roots);
+    event::share(plan, places, findings, held, goes_on, &mut roots);
     lift(graph, places, findings, &mut roots);
     roots
 }

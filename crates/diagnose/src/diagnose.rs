@@ -12,12 +12,14 @@ use model::event::Event;
 use model::incident::{Diagnosis, Stage};
 use model::time::later;
 use model::{
-    Finding, FindingId, Happened, Incident, IncidentId, Kind, Looked, Plan, ProbeId, Thing, Time, Weight,
+    Finding, FindingId, Happened, Incident, IncidentId, Kind, Looked, Plan, ProbeId, SeenAt, Thing, Time,
+    Weight,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+mod reopen;
 mod sort;
 mod wanted;
 
@@ -40,6 +42,8 @@ pub struct Seen<'a> {
     pub findings: &'a BTreeMap<FindingId, Finding>,
     /// When a thing was last looked at, and whether it was well.
     pub looked: &'a dyn Fn(&Thing) -> Option<Looked>,
+    /// What else is asked at the addresses, or behind the alias, where a finding was seen; at most so many.
+    pub beside: &'a dyn Fn(&SeenAt, usize) -> BTreeSet<Thing>,
 }
 
 impl fmt::Debug for Seen<'_> {
@@ -97,7 +101,7 @@ impl Diagnose {
         }
         self.fresh.thought = Some(now);
         self.fresh.changed = false;
-        self.fresh.next = None;
+        self.fresh.next = self.reopens(seen).filter(|at| *at > now);
 
         for finding in seen.findings.values() {
             self.fresh.places.learn(plan, &finding.about);
@@ -105,7 +109,7 @@ impl Diagnose {
         for incident in self.known.open() {
             self.fresh.places.learn(plan, &incident.diagnosis.cause);
         }
-        let sorted = self.sort(plan, seen);
+        let sorted = self.sort(plan, now, seen);
         let mut happened = Vec::new();
         for (incident, into) in &sorted.merged {
             happened.push(Happened::IncidentMerged { incident: *incident, into: *into });
@@ -165,8 +169,12 @@ impl Diagnose {
     }
 
     /// Whether a finding may belong to an incident at all.
-    fn counts(&self, finding: &Finding) -> bool {
-        finding.weight >= Weight::Warns && self.known.dismissed.get(&finding.id) != Some(&finding.weight)
+    fn counts(&self, finding: &Finding, now: Time, seen: &Seen<'_>) -> bool {
+        finding.weight >= Weight::Warns
+            && self.known.dismissed.get(&finding.id).is_none_or(|was| {
+                was.weight != finding.weight
+                    || reopen::is_back(finding, was.at, now, (seen.looked)(&finding.about))
+            })
     }
 
     /// Whether the edge saw the cause of an incident, now or when it began.
@@ -182,7 +190,7 @@ impl Diagnose {
     /// When the cause itself ended, while other findings of the incident go on.
     fn mended(&self, cause: &Thing, cases: &[&Case]) -> Option<Time> {
         let own = || cases.iter().copied().filter(|case| case.finding.about == *cause);
-        if cause.kind == Kind::Service && own().next().is_none() {
+        if matches!(cause.kind, Kind::Service | Kind::Address | Kind::Host) && own().next().is_none() {
             mend::last_closed(cases.iter().copied())
         } else {
             mend::last_closed(own())
@@ -201,8 +209,13 @@ impl Diagnose {
     ) -> Option<(Time, Diagnosis)> {
         let cases = self.cases(findings);
         let asked = |thing: &Thing| self.fresh.asked.contains_key(thing);
-        if let Err(until) = settle::settled(&plan.graph, &self.fresh.places, &asked, cause, &cases, now, seen)
-        {
+        let looks = settle::Looks {
+            graph: &plan.graph,
+            places: &self.fresh.places,
+            asked: &asked,
+            failing: &sorted.about,
+        };
+        if let Err(until) = settle::settled(&looks, cause, &cases, now, seen) {
             self.wake_at(until);
             return None;
         }
@@ -252,6 +265,9 @@ impl Diagnose {
         }
         let mut calm = None;
         if open.is_empty() && parts.is_empty() && left.is_empty() {
+            if let Some(into) = self.heir(seen, id, &cases, sorted) {
+                return Some(Happened::IncidentMerged { incident: id, into });
+            }
             let closed = mend::last_closed(cases.iter().copied()).unwrap_or(now);
             let waves = cases.iter().any(|case| traffic::comes_in_waves(&case.finding.fault));
             calm = waves.then(|| later(closed, BETWEEN_WAVES)).filter(|calm| now < *calm);
@@ -279,6 +295,27 @@ impl Diagnose {
             return None;
         }
         Some(Happened::IncidentDiagnosed { incident: id, diagnosis })
+    }
+
+    /// The incident that goes on where this one seems to end: one fault took the place of another, and the new one is part
+    /// of something larger. Nobody is told that it is over then.
+    fn heir(&self, seen: &Seen<'_>, id: IncidentId, cases: &[&Case], sorted: &Sorted) -> Option<IncidentId> {
+        let homes = sorted.homes.get_or_init(|| {
+            let mut homes: BTreeMap<Thing, Vec<(FindingId, IncidentId)>> = BTreeMap::new();
+            for (incident, findings) in &sorted.members {
+                for finding in findings.iter().filter_map(|finding| seen.findings.get(finding)) {
+                    homes.entry(finding.about.clone()).or_default().push((finding.id, *incident));
+                }
+            }
+            homes
+        });
+        let took_over = |case: &&Case| {
+            let opened = |finding: &FindingId| self.known.cases.get(finding).map(|case| case.opened);
+            let mut others = homes.get(&case.finding.about).into_iter().flatten();
+            let heir = others.find(|(finding, home)| *home != id && opened(finding) == case.closed);
+            heir.map(|(_, home)| *home)
+        };
+        cases.iter().copied().filter(|case| hurts(&case.finding)).find_map(|case| took_over(&case))
     }
 
     /// Whether everything that had failed was seen well since the last finding closed.

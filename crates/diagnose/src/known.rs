@@ -21,6 +21,14 @@ pub(crate) struct Case {
     pub(crate) closed: Option<Time>,
 }
 
+/// A finding whose incident was ended over its head: a person said that it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dismissed {
+    /// The weight it had then.
+    pub(crate) weight: Weight,
+    pub(crate) at: Time,
+}
+
 /// What an incident remembers beyond its present diagnosis.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Memory {
@@ -38,8 +46,8 @@ pub(crate) struct Known {
     pub(crate) last_incident: u64,
     /// Findings that are open, and those closed ones that belong to an open incident.
     pub(crate) cases: BTreeMap<FindingId, Case>,
-    /// Findings of incidents that ended over their heads, with the weight they had: they open nothing again.
-    pub(crate) dismissed: BTreeMap<FindingId, Weight>,
+    /// Findings of incidents that ended over their heads.
+    pub(crate) dismissed: BTreeMap<FindingId, Dismissed>,
     pub(crate) memories: BTreeMap<IncidentId, Memory>,
 }
 
@@ -61,19 +69,22 @@ impl Known {
                     case.finding.weight = *weight;
                     case.finding.evidence.clone_from(evidence);
                 }
-                if self.dismissed.get(finding).is_some_and(|was| was != weight) {
+                if self.dismissed.get(finding).is_some_and(|was| was.weight != *weight) {
                     self.dismissed.remove(finding);
                 }
             }
             Happened::FindingClosed { finding } => {
                 self.dismissed.remove(finding);
-                if let Some(case) = self.cases.get_mut(finding) {
+                // Of thousands that close one by one each is looked at alone.
+                if !self.open().any(|incident| incident.diagnosis.findings.contains(finding)) {
+                    self.cases.remove(finding);
+                } else if let Some(case) = self.cases.get_mut(finding) {
                     case.closed = Some(at);
                 }
-                self.forget_closed();
             }
             Happened::IncidentOpened { incident, since, diagnosis } => {
                 self.last_incident = self.last_incident.max(incident.0);
+                self.dismissed.retain(|id, _| !diagnosis.findings.contains(id));
                 let memory = Memory { diagnosed: at, affected: diagnosis.affected.clone() };
                 self.memories.insert(*incident, memory);
                 let opened = Incident {
@@ -89,6 +100,7 @@ impl Known {
                 self.incidents.insert(*incident, opened);
             }
             Happened::IncidentDiagnosed { incident, diagnosis } => {
+                self.dismissed.retain(|id, _| !diagnosis.findings.contains(id));
                 if let Some(known) = self.incidents.get_mut(incident) {
                     known.diagnosis = diagnosis.clone();
                 }
@@ -104,7 +116,7 @@ impl Known {
                     known.resolved = Some(at);
                     known.diagnosis.sentence.clone_from(sentence);
                     let members = known.diagnosis.findings.clone();
-                    self.dismiss(&members);
+                    self.dismiss(&members, at);
                 }
                 self.end(*incident);
             }
@@ -130,11 +142,12 @@ impl Known {
         }
     }
 
-    /// What a person declared over, or what ended otherwise, opens nothing again while it stays as it is.
-    fn dismiss(&mut self, members: &BTreeSet<FindingId>) {
+    /// What a person declared over: a warning opens nothing again while it stays as it is, what hurts does as soon as it is
+    /// seen again.
+    fn dismiss(&mut self, members: &BTreeSet<FindingId>, at: Time) {
         for id in members {
             if let Some(case) = self.cases.get(id).filter(|case| case.closed.is_none()) {
-                self.dismissed.insert(*id, case.finding.weight);
+                self.dismissed.insert(*id, Dismissed { weight: case.finding.weight, at });
             }
         }
     }
@@ -174,13 +187,8 @@ impl Known {
     }
 
     fn forget_closed(&mut self) {
-        let (incidents, memories) = (&self.incidents, &self.memories);
-        let wanted = |id: &FindingId| {
-            memories
-                .keys()
-                .filter_map(|open| incidents.get(open))
-                .any(|open| open.diagnosis.findings.contains(id))
-        };
-        self.cases.retain(|id, case| case.closed.is_none() || wanted(id));
+        let wanted: BTreeSet<FindingId> =
+            self.open().flat_map(|incident| incident.diagnosis.findings.iter().copied()).collect();
+        self.cases.retain(|id, case| case.closed.is_none() || wanted.contains(id));
     }
 }

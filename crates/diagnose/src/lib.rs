@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Diagnose`] | the thinker: findings in, incidents out |
 //! | `cause` | the deepest broken thing that explains a finding |
+//! | `event` | one event at one place: the same fault at the same address or behind the same alias |
 //! | `traffic` | what follows from what the edge sees: a surge explains what gives way beneath it |
 //! | `place` | where things stand in the graph, walked once for a plan |
 //! | `settle` | what is looked at before an incident opens, and how long that may take |
@@ -17,6 +18,7 @@
 
 mod cause;
 mod diagnose;
+mod event;
 mod known;
 mod mend;
 mod place;

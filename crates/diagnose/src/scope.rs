@@ -15,7 +15,7 @@ pub(crate) struct Scope {
     pub(crate) affected: BTreeSet<Thing>,
     /// Services that were looked at and are well.
     pub(crate) unaffected: BTreeSet<Thing>,
-    /// Hosts that stand on the cause.
+    /// Hosts that stand on the cause; hosts and probes of a service.
     pub(crate) names: BTreeSet<String>,
     /// Those of them, or of the service at fault, that fail now.
     pub(crate) failing: BTreeSet<String>,
@@ -99,7 +99,11 @@ pub(crate) fn scope(
     }
     let hosts = |thing: &&Thing| thing.kind == Kind::Host;
     scope.names = match cause.kind {
-        Kind::Service => graph.needs(cause).filter(hosts).map(|host| host.name.clone()).collect(),
+        // Probes written by hand are asked as names are: a service is not failing as a whole while one answers.
+        Kind::Service => {
+            let asked = graph.needs(cause).filter(|need| matches!(need.kind, Kind::Host | Kind::Probe));
+            asked.map(|need| need.name.clone()).collect()
+        }
         _ => above.iter().filter(hosts).map(|host| host.name.clone()).collect(),
     };
     if cause.kind != Kind::Mainstay {

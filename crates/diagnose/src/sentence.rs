@@ -10,10 +10,14 @@ use model::{Fault, Finding, Kind, Plan, Thing, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+mod place;
 mod traffic;
 mod words;
 
 use words::{Tense, at_time, clock, counted, joined, listed, on_day, plural, rounded, said, were};
+
+/// So many different faults of one service are told, each with its names.
+const FAULTS_TOLD: usize = 4;
 
 /// What a sentence is made from.
 pub(crate) struct Facts<'a> {
@@ -87,6 +91,9 @@ impl Facts<'_> {
         if self.cause.kind == Kind::Service && own.is_empty() {
             return self.shared(now, tense);
         }
+        if self.is_place() {
+            return self.at_place(tense);
+        }
         let subject = self.called(self.cause);
         let Some(first) = own.first() else {
             return match tense {
@@ -119,11 +126,11 @@ impl Facts<'_> {
             0 => self.cases.iter().collect(),
             _ => open.collect(),
         };
-        let mut by_word: BTreeMap<&str, (String, BTreeSet<&str>)> = BTreeMap::new();
+        // What is the same word may still be another answer: each status has its names.
+        let mut by_fault: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
         for case in &cases {
             let fault = &case.finding.fault;
-            let entry = by_word.entry(fault.word()).or_insert_with(|| (fault.to_string(), BTreeSet::new()));
-            entry.1.insert(&case.finding.about.name);
+            by_fault.entry((fault.word(), fault.to_string())).or_default().insert(&case.finding.about.name);
         }
         let failing: BTreeSet<&str> = cases.iter().map(|case| case.finding.about.name.as_str()).collect();
         let all = self.scope.names.len().max(failing.len());
@@ -133,15 +140,16 @@ impl Facts<'_> {
             (Tense::Was, 1) => said(fault, tense),
             (Tense::Was, _) => were(&said(fault, tense)),
         };
-        let how: String = match by_word.len() {
-            1 => by_word.values().map(|(fault, _)| said_of(fault, failing.len())).collect(),
-            _ => {
-                let told = by_word.values().map(|(fault, names)| {
+        let how: String = match by_fault.len() {
+            1 => by_fault.keys().map(|(_, fault)| said_of(fault, failing.len())).collect(),
+            ways => {
+                let told = by_fault.iter().take(FAULTS_TOLD).map(|((_, fault), names)| {
                     let names: Vec<&str> = names.iter().copied().collect();
                     format!("{} {}", listed(&names), said_of(fault, names.len()))
                 });
+                let more = (ways > FAULTS_TOLD).then(|| "the others in other ways".to_owned());
                 let fail = if tense == Tense::Is { "fail" } else { "failed" };
-                format!("{fail}: {}", told.collect::<Vec<_>>().join(", "))
+                format!("{fail}: {}", told.chain(more).collect::<Vec<_>>().join(", "))
             }
         };
         let who = match failing.len() {
@@ -166,6 +174,7 @@ impl Facts<'_> {
         match self.cause.kind {
             Kind::Mainstay => "; what it cannot see it does not call down".to_owned(),
             Kind::Service if self.own().is_empty() => String::new(),
+            Kind::Address | Kind::Host if self.is_place() => self.who_is_there(),
             Kind::Domain | Kind::Dns if hurting => {
                 let failing = self.scope.failing.intersection(&self.scope.names).count();
                 let of =

@@ -10,7 +10,7 @@ use crate::known::Case;
 use crate::place::Places;
 use crate::traffic::is_of_the_edge;
 use model::time::{earlier, later};
-use model::{Graph, Kind, Looked, Plan, Thing, Time};
+use model::{Graph, Kind, Looked, Plan, SeenAt, Thing, Time};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const PATIENCE_MAX: Duration = Duration::from_secs(6);
 /// A registry's answer stays true for this long: one domain may carry hundreds of names.
 const REGISTRY_FRESH: Duration = Duration::from_secs(30);
 /// So many neighbours are looked at to see how far the trouble reaches.
-const NEIGHBOURS_MAX: usize = 64;
+pub(crate) const NEIGHBOURS_MAX: usize = 64;
 
 /// Whether a thing was looked at late enough to speak about findings of which the first began at `since` and opened at
 /// `opened`. `cause` is the deepest of them so far.
@@ -41,11 +41,20 @@ pub(crate) fn looked_since(
     looked.is_some_and(|looked| looked.at > after)
 }
 
+/// What tells whether enough was looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Looks<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) places: &'a Places,
+    /// Whether any probe asks about a thing.
+    pub(crate) asked: &'a dyn Fn(&Thing) -> bool,
+    /// What has a finding.
+    pub(crate) failing: &'a BTreeSet<Thing>,
+}
+
 /// Whether a group of findings has settled on its cause; `Err` says until when to wait at most.
 pub(crate) fn settled(
-    graph: &Graph,
-    places: &Places,
-    asked: &dyn Fn(&Thing) -> bool,
+    looks: &Looks<'_>,
     cause: &Thing,
     cases: &[&Case],
     now: Time,
@@ -65,10 +74,23 @@ pub(crate) fn settled(
     let (mut complete, mut suspicious) = (true, false);
     let things: BTreeSet<&Thing> = cases.iter().map(|case| &case.finding.about).collect();
     for about in &things {
-        for thing in places.of(graph, about).under.iter().filter(|thing| asked(thing)) {
+        let under = &looks.places.of(looks.graph, about).under;
+        for thing in under.iter().filter(|thing| (looks.asked)(thing)) {
             let looked = (seen.looked)(thing);
             complete &= looked_since(thing, looked, cause, since, first);
             suspicious |= looked.is_some_and(|looked| !looked.well) && !things.contains(thing);
+        }
+    }
+    // What is asked at the same place: if that fails as well it is one event, and is told as one.
+    let seen_at: BTreeSet<&SeenAt> =
+        cases.iter().map(|case| &case.finding.seen_at).filter(|place| !place.is_empty()).collect();
+    for place in seen_at.into_iter().take(NEIGHBOURS_MAX) {
+        for thing in
+            (seen.beside)(place, NEIGHBOURS_MAX).iter().filter(|thing| !looks.failing.contains(thing))
+        {
+            let looked = (seen.looked)(thing);
+            complete &= looked_since(thing, looked, cause, since, first);
+            suspicious |= looked.is_some_and(|looked| !looked.well);
         }
     }
     match () {

@@ -29,7 +29,7 @@ pub use views::{Board, Now, Views};
 
 use model::event::{Event, Happened};
 use model::input::Refused;
-use model::{Effect, Incident, IncidentId, Input, Looked, Plan, Rounds, Thing, Time};
+use model::{Effect, Incident, IncidentId, Input, Looked, Plan, Rounds, SeenAt, Thing, Time};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,8 +135,11 @@ impl Engine {
                 };
                 vec![self.tell.drafted(&self.plan, &facts, incident, *status, body.clone(), Some(by.clone()))]
             }
-            Input::Resolve { incident, by } => {
-                self.open(*incident)?;
+            Input::Resolve { incident, by, force } => {
+                let open = self.open(*incident)?;
+                if let Some(what) = self.diagnose.still_failing(open).filter(|_| !force) {
+                    return Err(Refused::StillFailing { incident: *incident, what });
+                }
                 let sentence = format!("{by} says that it is over");
                 vec![Happened::IncidentResolved { incident: *incident, sentence }]
             }
@@ -181,7 +184,8 @@ impl Engine {
     #[must_use]
     pub fn rounds(&self) -> Rounds {
         let looked = |thing: &Thing| self.watch.looked(thing);
-        let seen = diagnose::Seen { findings: self.watch.findings(), looked: &looked };
+        let beside = |place: &SeenAt, most: usize| self.watch.beside(&self.plan, place, most);
+        let seen = diagnose::Seen { findings: self.watch.findings(), looked: &looked, beside: &beside };
         let mut sooner = self.watch.sooner(&self.plan, self.clock);
         for (probe, at) in self.diagnose.sooner(&self.plan, self.clock, &seen) {
             sooner.entry(probe).and_modify(|known| *known = at.min(*known)).or_insert(at);
@@ -284,7 +288,9 @@ impl Engine {
             let happened = {
                 let watch = &self.watch;
                 let looked = |thing: &Thing| watch.looked(thing);
-                let seen = diagnose::Seen { findings: watch.findings(), looked: &looked };
+                let plan = &self.plan;
+                let beside = |place: &SeenAt, most: usize| watch.beside(plan, place, most);
+                let seen = diagnose::Seen { findings: watch.findings(), looked: &looked, beside: &beside };
                 self.diagnose.react(&self.plan, now, &seen)
             };
             self.record(now, happened, batch);
@@ -319,9 +325,15 @@ impl Engine {
         }
     }
 
-    /// Saying twice that one has it in hand changes nothing; a second person takes it over (P8).
+    /// Saying twice that one has it in hand changes nothing; a second person takes it over (P8). What became part of
+    /// another is taken in hand with that other; what is over needs nobody's hand, and that is no error of whoever was
+    /// a second late.
     fn acknowledge(&self, now: Time, id: IncidentId, by: &str, via: &str) -> Result<Vec<Happened>, Refused> {
-        let incident = self.open(id)?;
+        let incident = self.survivor(self.known(id)?);
+        let id = incident.id;
+        if !incident.is_open() {
+            return Ok(Vec::new());
+        }
         let holds = incident.acknowledged.as_ref().is_some_and(|ack| ack.by == by);
         if holds && incident.is_in_hand(now) {
             return Ok(Vec::new());
@@ -332,6 +344,19 @@ impl Engine {
             via: via.to_owned(),
             until: model::time::later(now, ACKNOWLEDGED_FOR),
         }])
+    }
+
+    /// What an incident became: itself, or the one that it turned out to be part of.
+    fn survivor<'a>(&'a self, mut incident: &'a Incident) -> &'a Incident {
+        let incidents = self.diagnose.incidents();
+        // As many steps as there are incidents: a circle of merges, which nobody writes, would end here too.
+        for _ in 0..incidents.len() {
+            match incident.merged_into.and_then(|into| incidents.get(&into)) {
+                Some(into) => incident = into,
+                None => break,
+            }
+        }
+        incident
     }
 
     fn known(&self, id: IncidentId) -> Result<&Incident, Refused> {

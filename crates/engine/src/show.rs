@@ -145,7 +145,27 @@ fn nodes(engine: &Engine) -> Vec<Node> {
     };
     let node =
         |thing: &Thing| Node { thing: thing.clone(), label: label(&engine.plan, thing), state: state(thing) };
-    engine.plan.graph.things().map(node).collect()
+    let shared = shared(engine);
+    let places = shared.iter().map(|(_, place)| place).filter(|place| !engine.plan.graph.contains(place));
+    let places: BTreeSet<&Thing> = places.collect();
+    engine.plan.graph.things().chain(places).map(node).collect()
+}
+
+/// What fails now at an address, or behind an alias, that is the cause of an open incident; and that place.
+fn shared(engine: &Engine) -> Vec<(Thing, Thing)> {
+    let mut shared = Vec::new();
+    for incident in open(engine) {
+        let cause = &incident.diagnosis.cause;
+        let members = incident.diagnosis.findings.iter().filter_map(|id| engine.watch.findings().get(id));
+        let there = members.filter(|finding| match cause.kind {
+            Kind::Address => true,
+            Kind::Host => finding.seen_at.alias.as_ref() == Some(&cause.name),
+            _ => false,
+        });
+        shared.extend(there.map(|finding| (finding.about.clone(), cause.clone())));
+    }
+    shared.retain(|(above, place)| above != place && engine.plan.graph.contains(above));
+    shared
 }
 
 /// A service is looked at through what it needs; everything else through its own probe.
@@ -182,7 +202,10 @@ fn edges(engine: &Engine) -> Vec<Edge> {
         below: below.clone(),
         hot: bad.contains(above) && bad.contains(below),
     };
-    engine.plan.graph.edges().map(edge).collect()
+    let shared = shared(engine);
+    let of_plan = engine.plan.graph.edges().map(edge);
+    let of_places = shared.iter().map(|(above, below)| edge((above, below)));
+    of_plan.chain(of_places).collect()
 }
 
 fn domains(engine: &Engine) -> Vec<DomainRow> {

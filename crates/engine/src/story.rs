@@ -25,7 +25,7 @@ pub(crate) struct Stories {
 pub(crate) struct Story {
     pub(crate) timeline: Vec<TimelineLine>,
     pub(crate) paging: Vec<PagingLine>,
-    findings: Vec<FindingId>,
+    findings: BTreeSet<FindingId>,
     said: String,
 }
 
@@ -67,13 +67,16 @@ impl Stories {
             | Happened::IncidentDiagnosed { incident, diagnosis } => {
                 self.open.insert(*incident);
                 let story = self.incidents.entry(*incident).or_default();
+                let before = story.timeline.len();
                 for id in &diagnosis.findings {
-                    if !story.findings.contains(id) {
-                        story.findings.push(*id);
+                    if story.findings.insert(*id) {
+                        let room = LINES_MAX.saturating_sub(story.timeline.len());
                         let lines = self.findings.get(id).into_iter().flatten().cloned();
-                        story.timeline.extend(lines);
-                        story.timeline.sort_by_key(|line| line.at);
+                        story.timeline.extend(lines.take(room));
                     }
+                }
+                if story.timeline.len() > before {
+                    story.timeline.sort_by_key(|line| line.at);
                 }
                 if story.said != diagnosis.sentence {
                     story.said.clone_from(&diagnosis.sentence);

@@ -28,7 +28,7 @@ pub struct Finding {
 }
 
 /// The addresses that failed, and the name that the thing's own name is an alias of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SeenAt {
     /// Addresses that answered badly, or not at all.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

@@ -74,12 +74,14 @@ pub enum Input {
         /// The words.
         body: String,
     },
-    /// A person says that it is over, whatever the probes say.
+    /// A person says that it is over.
     Resolve {
         /// Which.
         incident: IncidentId,
         /// Who.
         by: String,
+        /// Whether it is meant although something of it still fails. It opens again with the next bad answer.
+        force: bool,
     },
 }
 
@@ -120,6 +122,14 @@ pub enum Refused {
     /// It is over.
     #[error("{0} is over already")]
     Over(IncidentId),
+    /// Something of it still fails.
+    #[error("{incident} is not over: {what}")]
+    StillFailing {
+        /// Which.
+        incident: IncidentId,
+        /// What fails, in words.
+        what: String,
+    },
     /// It became part of another.
     #[error("{0} turned out to be part of {1}")]
     Merged(IncidentId, IncidentId),

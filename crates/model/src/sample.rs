@@ -297,6 +297,8 @@ mod tests {
             name: EVIL.to_owned(),
             chain: vec![certificate],
             faults: vec![TlsFault::WrongName { presented: vec![EVIL.to_owned()] }],
+            spare: Vec::new(),
+            outdated: None,
         };
         let domain = DomainSeen {
             domain: "acme.app".to_owned(),

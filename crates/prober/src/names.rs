@@ -88,7 +88,8 @@ impl Names {
     }
 
     /// The end of the chain of CNAME records that a name led through when it was last looked up.
-    pub(crate) fn alias(&self, host: &str) -> Option<String> {
+    #[must_use]
+    pub fn alias(&self, host: &str) -> Option<String> {
         let name = plain(&question_name(host)?);
         self.aliases.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
     }

@@ -3,7 +3,8 @@
 use crate::disk::Disk;
 use engine::Engine;
 use model::event::{Event, Happened};
-use model::{Effect, EffectKey, IncidentId, PageId, Plan, Time, time};
+use model::fault::{DomainFault, TlsFault};
+use model::{Effect, EffectKey, Fault, Finding, FindingId, IncidentId, PageId, Plan, Time, Weight, time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ const SILENT_MAX: Duration = Duration::from_secs(300 + 30 + 30);
 /// First attempt after a page opens (P2), and after a restart.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 const FIRST_WITHIN_AFTER_RESTART: Duration = Duration::from_secs(30);
+
+/// How long a finding may take to settle into an incident.
+const HEARD_WITHIN: Duration = Duration::from_secs(15);
 
 /// An invariant that broke.
 #[derive(Clone, Debug)]
@@ -44,6 +48,8 @@ pub struct Watchman {
     /// Outcomes may be lost in this run: a message is owed once more then.
     outcomes_get_lost: bool,
     accepted: BTreeSet<IncidentId>,
+    /// Since when findings that hurt are in no open incident.
+    unheard: BTreeMap<FindingId, Time>,
 }
 
 impl Watchman {
@@ -152,6 +158,7 @@ impl Watchman {
             }
         }
         self.one_page_a_cause(engine, now)?;
+        self.nothing_hurts_unheard(engine, now)?;
         for incident in &self.accepted {
             let Some(incident) = engine.incidents().get(incident) else { continue };
             if incident.is_open() && incident.acknowledged.is_none() {
@@ -162,6 +169,32 @@ impl Watchman {
             let open = incident.diagnosis.findings.iter().find(|id| engine.findings().contains_key(id));
             if let Some(finding) = open {
                 return broken(format!("{} is over while {finding} is open", incident.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// What hurts is part of an open incident, as soon as its findings settled.
+    fn nothing_hurts_unheard(&mut self, engine: &Engine, now: Time) -> Result<(), Broken> {
+        let open = engine.incidents().values().filter(|incident| incident.is_open());
+        let heard: BTreeSet<FindingId> =
+            open.flat_map(|incident| incident.diagnosis.findings.iter().copied()).collect();
+        let hurts = |finding: &&Finding| {
+            let is_ahead = matches!(
+                finding.fault,
+                Fault::Tls { tls: TlsFault::Expiring { .. } }
+                    | Fault::Domain { domain: DomainFault::Expires { .. } }
+            );
+            finding.weight == Weight::Breaks && !is_ahead && !heard.contains(&finding.id)
+        };
+        let unheard: BTreeSet<FindingId> =
+            engine.findings().values().filter(hurts).map(|finding| finding.id).collect();
+        self.unheard.retain(|id, _| unheard.contains(id));
+        for id in unheard {
+            let since = *self.unheard.entry(id).or_insert(now);
+            if time::between(since, now) > HEARD_WITHIN && !self.just_restarted(now) {
+                let what = format!("{id} hurts, and no open incident knows of it");
+                return Err(Broken { at: now, what });
             }
         }
         Ok(())

@@ -7,13 +7,26 @@ use model::sample::{
     Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ResolverSaid, Sample, ServerSaid,
     TlsSeen,
 };
-use model::{Plan, Time, time};
+use model::{AddressSeen, Plan, Time, time};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// How long resolvers go on with an old answer.
 pub const CACHED_FOR: Duration = Duration::from_secs(300);
+
+/// Where the shop and the web site are served, and where everything else is.
+const SHARED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 20));
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
+const PARKING: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
+
+fn address_of(host: &str, parked: bool) -> IpAddr {
+    match host {
+        _ if parked => PARKING,
+        "shop.acme.com" | "www.acme.io" => SHARED,
+        _ => HOME,
+    }
+}
 
 /// Something that is truly broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +35,8 @@ pub enum Outage {
     Expired(&'static str),
     /// A host refuses connections.
     Refused(&'static str),
+    /// The server of the shop and of the web site is dead; nothing but their address ties them together.
+    Server,
     /// A host serves somebody else's certificate.
     WrongName(&'static str),
     /// We cannot see out; the world is well.
@@ -72,7 +87,7 @@ impl World {
         let mut spells = Vec::new();
         let mut from = time::later(begin, Duration::from_secs(chance.u64(300..3_600)));
         while time::later(from, Duration::from_secs(7_200)) < end {
-            let outage = match chance.u8(0..13) {
+            let outage = match chance.u8(0..14) {
                 0 => Outage::Expired("acme.app"),
                 1 => Outage::Expired("acme.com"),
                 2 | 3 => Outage::Refused("auth.acme.app"),
@@ -83,6 +98,7 @@ impl World {
                 8 | 9 => Outage::Flood("auth"),
                 10 => Outage::Fight,
                 11 => Outage::Shrunk("shop"),
+                12 => Outage::Server,
                 _ => Outage::Silent,
             };
             let to = time::later(from, Duration::from_secs(chance.u64(120..3_000)));
@@ -115,7 +131,16 @@ impl World {
             self.seen(plan, &probe.ask, at)
         };
         let phases = Phases { total: Duration::from_millis(40), ..Phases::default() };
-        Sample::new(probe.id.clone(), phases, answer)
+        let mut sample = Sample::new(probe.id.clone(), phases, answer);
+        if let Ask::Http { .. } | Ask::Tls { .. } = probe.ask {
+            let fault = match &sample.answer {
+                Answer::Failed(fault) => Some(fault.clone()),
+                _ => None,
+            };
+            let address = address_of(&probe.about.name, self.parked(zone_of(&probe.about.name), at));
+            sample.addresses = vec![AddressSeen { address, fault }];
+        }
+        sample
     }
 
     fn seen(&self, plan: &Plan, ask: &Ask, at: Time) -> Answer {
@@ -166,7 +191,11 @@ impl World {
     }
 
     fn refused(&self, host: &str, at: Time) -> bool {
-        self.now(at).any(|outage| matches!(outage, Outage::Refused(name) if *name == host))
+        self.now(at).any(|outage| match outage {
+            Outage::Refused(name) => *name == host,
+            Outage::Server => address_of(host, false) == SHARED,
+            _ => false,
+        })
     }
 
     fn tls_fault(&self, host: &str, at: Time) -> Option<TlsFault> {
@@ -176,8 +205,7 @@ impl World {
     }
 
     fn dns(&self, _plan: &Plan, zone: &str, names: &[String], at: Time) -> DnsSeen {
-        let home = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
-        let parking = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
+        let (home, parking) = (HOME, PARKING);
         let (servers, address) =
             if self.expired(zone, at) { (parking_servers(), parking) } else { (home_servers(), home) };
         let resolved = if self.parked(zone, at) { parking } else { home };

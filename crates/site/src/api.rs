@@ -39,6 +39,14 @@ struct By {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Resolve {
+    by: String,
+    #[serde(default)]
+    force: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Note {
     by: String,
     text: String,
@@ -121,8 +129,8 @@ fn understood(incident: &str, wish: &str, body: Result<Bytes, BytesRejection>) -
             Input::Post { incident, by: name(&by)?, status, body: text(&body)? }
         }
         "resolve" => {
-            let By { by } = from_json(body)?;
-            Input::Resolve { incident, by: name(&by)? }
+            let Resolve { by, force } = from_json(body)?;
+            Input::Resolve { incident, by: name(&by)?, force }
         }
         _ => {
             let detail = format!("an incident cannot be asked to `{wish}`");

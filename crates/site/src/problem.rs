@@ -118,6 +118,11 @@ impl From<AskError> for Problem {
             AskError::Refused(Refused::TooManyDenials(_)) => {
                 Self::new(StatusCode::CONFLICT, detail, "Lift those that are no longer needed.")
             }
+            AskError::Refused(Refused::StillFailing { .. }) => Self::new(
+                StatusCode::CONFLICT,
+                detail,
+                "To end it all the same: `--force`, `\"force\": true`. It opens again with the next bad answer.",
+            ),
             AskError::Refused(Refused::Over(_)) => {
                 Self::new(StatusCode::CONFLICT, detail, "There is nothing left to do for it.")
             }
@@ -160,6 +165,8 @@ pub(crate) struct SmallPage<'a> {
     pub(crate) detail: &'a str,
     pub(crate) hint: &'a str,
     pub(crate) form: Option<SmallForm<'a>>,
+    /// The token of a session's forms, where the button is one of the console's.
+    pub(crate) session: &'a str,
 }
 
 /// The one form of a small page.
@@ -173,7 +180,16 @@ pub(crate) struct SmallForm<'a> {
 impl<'a> SmallPage<'a> {
     pub(crate) fn new(site: &'a Site, title: &'a str) -> Self {
         let site_title = &site.settings().name;
-        Self { style: assets::BOARD_CSS.path, site_title, title, lead: "", detail: "", hint: "", form: None }
+        Self {
+            style: assets::BOARD_CSS.path,
+            site_title,
+            title,
+            lead: "",
+            detail: "",
+            hint: "",
+            form: None,
+            session: "",
+        }
     }
 
     pub(crate) fn answer(&self, status: StatusCode) -> Response<Body> {

@@ -12,6 +12,7 @@
 //! | `blind` | whether it is us |
 //! | `dates` | registrations over time: what was told, what comes close, what nobody has confirmed |
 //! | `pace` | when a registry is asked before its turn |
+//! | `places` | at which addresses, and behind which alias, each probe was answered |
 //! | `traffic` | the same for what the edge counts: surges, limits that fight, pools, names nobody watches |
 //! | `index` | what follows from the plan once |
 //! | `known` | the fold of the journal |
@@ -27,6 +28,7 @@ mod index;
 mod known;
 mod lane;
 mod pace;
+mod places;
 mod registration;
 mod share;
 mod tally;

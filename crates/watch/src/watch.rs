@@ -6,6 +6,7 @@ use crate::index::Index;
 use crate::known::{Known, Open, Registration};
 use crate::lane::Lane;
 use crate::pace::{Lookup, Trouble, Troubles};
+use crate::places::Places;
 use crate::registration;
 use crate::share::Share;
 use crate::tally::{Opening, Tally};
@@ -17,7 +18,8 @@ use model::plan::{Ask, Probe};
 use model::sample::Answer;
 use model::time::later;
 use model::{
-    Fault, Finding, FindingId, Happened, Kind, Looked, Plan, ProbeId, Sample, ServiceId, Thing, Time, Weight,
+    Fault, Finding, FindingId, Happened, Kind, Looked, Plan, ProbeId, Sample, SeenAt, ServiceId, Thing, Time,
+    Weight,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -64,6 +66,7 @@ pub(crate) struct Fresh {
     /// Probes whose newest answer would have opened a finding, but for the jury; and what they are about.
     held: BTreeMap<ProbeId, Thing>,
     pub(crate) traffic: Traffic,
+    places: Places,
 }
 
 /// One probe, since boot.
@@ -117,9 +120,10 @@ impl Watch {
         let mut out = self.out();
         self.settle_in(plan, now, &mut out);
         let Some(probe) = plan.probes.get(&sample.probe) else { return out.happened };
+        self.fresh.places.note(sample);
         let verdict = self.verdict(plan, probe, sample, now, &mut out);
         self.take(plan, probe, verdict, now, &mut out);
-        out.happened
+        self.placed(out)
     }
 
     /// Lets time go by: dates come closer, juries give up, findings whose probe left the plan close.
@@ -134,7 +138,32 @@ impl Watch {
                 self.dates(plan, probe, now, &mut out);
             }
         }
+        self.placed(out)
+    }
+
+    /// What happened, with the place where each new finding was seen.
+    fn placed(&self, mut out: Out) -> Vec<Happened> {
+        for happened in &mut out.happened {
+            if let Happened::FindingOpened { finding } = happened
+                && finding.about.kind != Kind::Mainstay
+            {
+                finding.seen_at = self.fresh.places.failed(&finding.probe);
+            }
+        }
         out.happened
+    }
+
+    /// Things that other probes ask about at the same addresses, or behind the same alias; at most `most`.
+    #[must_use]
+    pub fn beside(&self, plan: &Plan, place: &SeenAt, most: usize) -> BTreeSet<Thing> {
+        let mut things = BTreeSet::new();
+        for probe in self.fresh.places.at(place) {
+            if things.len() >= most {
+                break;
+            }
+            things.extend(plan.probes.get(probe).map(|probe| probe.about.clone()));
+        }
+        things
     }
 
     /// When to tick if nothing else happens.
@@ -272,6 +301,7 @@ impl Watch {
             self.fresh.restless.retain(stays);
             self.fresh.lookups.retain(|id, _| stays(id));
             self.fresh.pressing.retain(stays);
+            self.fresh.places.retain(stays);
             // The next answers say it again.
             self.fresh.held.clear();
             for trouble in self.fresh.troubles.values_mut() {

@@ -5,7 +5,7 @@ use crate::mend;
 use crate::place::Latest;
 use crate::settle;
 use model::time::later;
-use model::{FindingId, Plan, ProbeId, Thing, Time};
+use model::{FindingId, Plan, ProbeId, SeenAt, Thing, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So many probes at most are wanted at once.
@@ -24,16 +24,25 @@ impl Diagnose {
                 }
             }
         };
+        for (thing, at) in self.to_hear_of(seen) {
+            want(thing, at);
+        }
         let mut member: BTreeSet<&FindingId> = BTreeSet::new();
         for incident in self.known.open() {
             member.extend(&incident.diagnosis.findings);
         }
-        let loose =
-            seen.findings.values().filter(|finding| self.counts(finding) && !member.contains(&finding.id));
+        let loose = seen
+            .findings
+            .values()
+            .filter(|finding| self.counts(finding, now, seen) && !member.contains(&finding.id));
         // What may explain them comes first; then the neighbours, looked up once for all findings that have the same.
         let mut beside: BTreeMap<usize, Latest<'_>> = BTreeMap::new();
+        let mut placed: BTreeMap<&SeenAt, Latest<'_>> = BTreeMap::new();
         for finding in loose {
             let Some(case) = self.known.cases.get(&finding.id) else { continue };
+            if !finding.seen_at.is_empty() {
+                placed.entry(&finding.seen_at).or_default().note(case.opened, &finding.about);
+            }
             let Some(place) = self.fresh.places.get(&finding.about) else { continue };
             if let Some(group) = place.beside {
                 beside.entry(group).or_default().note(case.opened, &finding.about);
@@ -42,6 +51,14 @@ impl Diagnose {
                 let looked = (seen.looked)(thing);
                 if !settle::looked_since(thing, looked, &finding.about, finding.since, case.opened) {
                     want(thing, case.opened);
+                }
+            }
+        }
+        for (place, latest) in &placed {
+            for thing in &(seen.beside)(place, settle::NEIGHBOURS_MAX) {
+                let Some(opened) = latest.beside(thing) else { continue };
+                if (seen.looked)(thing).is_none_or(|looked| looked.at <= opened) {
+                    want(thing, opened);
                 }
             }
         }

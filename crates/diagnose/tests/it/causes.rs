@@ -36,7 +36,8 @@ fn it_waits_three_seconds_and_six_when_something_looks_suspicious() {
         for _ in 0..waits {
             assert_eq!(w.react(), "");
             let looked = |_: &Thing| None;
-            let seen = diagnose::Seen { findings: &w.findings, looked: &looked };
+            let beside = |_: &model::SeenAt, _| std::collections::BTreeSet::new();
+            let seen = diagnose::Seen { findings: &w.findings, looked: &looked, beside: &beside };
             assert!(w.diagnose.next(&w.plan, w.now).is_some_and(|next| next > w.now), "{seen:?}");
             w.pass(1);
         }
@@ -175,11 +176,12 @@ fn a_cause_that_ended_still_explains_what_caches_hand_out() {
 }
 
 #[test]
-fn what_a_person_resolved_opens_again_only_when_it_changes() {
+fn a_warning_that_a_person_set_aside_opens_again_only_when_it_changes() {
     let mut w = World::new();
     w.look_at_all();
     let finding = w.open("host.shop.acme.io", Fault::Slow { limit: secs(1) }, Weight::Warns);
     w.settle();
+    assert_eq!(w.diagnose.still_failing(&w.diagnose.incidents()[&IncidentId(1)]), None);
     w.record(Happened::IncidentResolved { incident: IncidentId(1), sentence: "Ana says it is over".into() });
     assert_eq!(w.pass(60).settle(), "");
     w.restart();
@@ -187,4 +189,48 @@ fn what_a_person_resolved_opens_again_only_when_it_changes() {
     let (fault, evidence) = (Fault::Slow { limit: secs(1) }, "worse".to_owned());
     w.record(Happened::FindingChanged { finding, fault, weight: Weight::Breaks, evidence });
     assert!(w.settle().contains("+ incident-2 host.shop.acme.io"));
+}
+
+#[test]
+fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
+    for heard in [true, false] {
+        let mut w = World::new();
+        w.look_at_all();
+        w.breaks("host.shop.acme.io", Fault::Refused);
+        w.settle();
+        let failing = w.diagnose.still_failing(&w.diagnose.incidents()[&IncidentId(1)]);
+        assert_eq!(failing.as_deref(), Some("shop.acme.io refuses connections"));
+        w.record(Happened::IncidentResolved { incident: IncidentId(1), sentence: "Ana says so".into() });
+        assert_eq!(w.react(), "", "not in the same breath");
+        assert!(w.sooner().contains(&"host.shop.acme.io".to_owned()), "it is asked at once");
+        assert!(w.diagnose.next(&w.plan, w.now).is_some());
+        w.restart();
+        if heard {
+            w.pass(1).look_at_all();
+        } else {
+            w.pass(9);
+            assert_eq!(w.react(), "", "nothing was heard");
+            w.pass(1);
+        }
+        assert!(w.react().contains("+ incident-2 host.shop.acme.io"), "heard {heard}");
+        w.restart();
+        w.pass(5);
+        w.looked.insert(Thing::host("shop.acme.io"), Looked { at: w.now, well: true });
+        assert_eq!(w.react(), "", "one good answer ends no finding");
+        assert!(w.diagnose.incidents()[&IncidentId(2)].is_open());
+    }
+}
+
+#[test]
+fn what_mends_after_it_was_declared_over_stays_over() {
+    let mut w = World::new();
+    w.look_at_all();
+    let finding = w.breaks("host.shop.acme.io", Fault::Refused);
+    w.settle();
+    w.record(Happened::IncidentResolved { incident: IncidentId(1), sentence: "Ana says so".into() });
+    w.pass(1);
+    w.looked.insert(Thing::host("shop.acme.io"), Looked { at: w.now, well: true });
+    assert_eq!(w.react(), "");
+    w.pass(1).close(finding);
+    assert_eq!(w.pass(60).settle(), "");
 }

@@ -4,6 +4,7 @@
 mod causes;
 mod folding;
 mod invariants;
+mod one_event;
 mod sentences;
 mod speed;
 mod story;

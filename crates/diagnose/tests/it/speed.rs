@@ -74,8 +74,10 @@ fn step(w: &mut World, what: &str) {
     let begun = Instant::now();
     for _ in 0..10 {
         let looked = |thing: &Thing| w.looked.get(thing).copied();
+        let beside = w.beside_by_address();
+        let seen = Seen { findings: &w.findings, looked: &looked, beside: &beside };
         let one = Instant::now();
-        let happened = w.diagnose.react(&w.plan, w.now, &Seen { findings: &w.findings, looked: &looked });
+        let happened = w.diagnose.react(&w.plan, w.now, &seen);
         slowest = slowest.max(one.elapsed());
         if happened.is_empty() {
             break;
@@ -87,8 +89,12 @@ fn step(w: &mut World, what: &str) {
     }
     let reacting = begun.elapsed();
     let looked = |thing: &Thing| w.looked.get(thing).copied();
+    let beside = w.beside_by_address();
     let begun = Instant::now();
-    let wanted = w.diagnose.sooner(&w.plan, w.now, &Seen { findings: &w.findings, looked: &looked }).len();
+    let wanted = w
+        .diagnose
+        .sooner(&w.plan, w.now, &Seen { findings: &w.findings, looked: &looked, beside: &beside })
+        .len();
     let wishing = begun.elapsed();
     eprintln!(
         "{what}: step {reacting:?} (slowest react {slowest:?}), sooner {wishing:?}; {events} events, {wanted} wanted"
@@ -97,9 +103,10 @@ fn step(w: &mut World, what: &str) {
 
 fn each(w: &mut World, what: &str) {
     let looked = |thing: &Thing| w.looked.get(thing).copied();
+    let beside = w.beside_by_address();
     let (mut reacting, mut wishing) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..1_000 {
-        let seen = Seen { findings: &w.findings, looked: &looked };
+        let seen = Seen { findings: &w.findings, looked: &looked, beside: &beside };
         let begun = Instant::now();
         std::hint::black_box(w.diagnose.react(&w.plan, w.now, &seen));
         reacting += begun.elapsed();
@@ -110,11 +117,17 @@ fn each(w: &mut World, what: &str) {
     eprintln!("{what}: react {:?}, sooner {:?}", reacting / 1_000, wishing / 1_000);
 }
 
+/// A thousand addresses, ten names each.
 fn large_world() -> World {
     let mut w = World::new();
     w.plan = large();
     let things: Vec<Thing> = w.plan.probes.values().map(|probe| probe.about.clone()).collect();
     for thing in things {
+        if let Some(n) =
+            thing.name.strip_prefix('h').and_then(|rest| rest.split_once('.')?.0.parse::<u32>().ok())
+        {
+            w.put(&thing.to_string(), &format!("10.0.{}.{}", n % 1_000 / 100, n % 100));
+        }
         w.looked.insert(thing, Looked { at: w.now, well: true });
     }
     step(&mut w, "plan read");

@@ -8,8 +8,8 @@ use model::graph::Graph;
 use model::plan::{Ask, Board, Dns, Expect, Plan, Probe, Registry, Service, Site};
 use model::time::later;
 use model::{
-    Fault, Finding, FindingId, Happened, IncidentId, Kind, LadderId, Looked, ProbeId, ServiceId, Thing, Time,
-    Weight,
+    Fault, Finding, FindingId, Happened, IncidentId, Kind, LadderId, Looked, ProbeId, SeenAt, ServiceId,
+    Thing, Time, Weight,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -121,8 +121,18 @@ pub struct World {
     pub journal: Vec<Event>,
     pub findings: BTreeMap<FindingId, Finding>,
     pub looked: BTreeMap<Thing, Looked>,
+    /// Where things stand: what is at one address, or behind one alias.
+    pub stands: BTreeMap<Thing, SeenAt>,
     /// How often a reaction took more than one round.
     pub rounds_max: usize,
+}
+
+/// What else stands at a place.
+fn beside(stands: &BTreeMap<Thing, SeenAt>, place: &SeenAt, most: usize) -> BTreeSet<Thing> {
+    let there = stands.iter().filter(|(_, at)| {
+        !at.addresses.is_disjoint(&place.addresses) || (at.alias.is_some() && at.alias == place.alias)
+    });
+    there.map(|(thing, _)| thing.clone()).take(most).collect()
 }
 
 impl World {
@@ -134,6 +144,7 @@ impl World {
             journal: vec![],
             findings: BTreeMap::new(),
             looked: BTreeMap::new(),
+            stands: BTreeMap::new(),
             rounds_max: 0,
         }
     }
@@ -163,16 +174,9 @@ impl World {
         let about: Thing = about.parse().unwrap();
         let probe = ProbeId(about.to_string());
         self.looked.insert(about.clone(), Looked { at: self.now, well: weight != Weight::Breaks });
-        let finding = Finding {
-            id,
-            about,
-            fault,
-            weight,
-            probe,
-            since: self.now,
-            evidence: "seen".into(),
-            seen_at: model::SeenAt::default(),
-        };
+        let seen_at = self.stands.get(&about).cloned().unwrap_or_default();
+        let finding =
+            Finding { id, about, fault, weight, probe, since: self.now, evidence: "seen".into(), seen_at };
         self.record(Happened::FindingOpened { finding });
         id
     }
@@ -207,7 +211,8 @@ impl World {
         let mut words = String::new();
         for round in 1.. {
             let looked = |thing: &Thing| self.looked.get(thing).copied();
-            let seen = Seen { findings: &self.findings, looked: &looked };
+            let beside = |place: &SeenAt, most| beside(&self.stands, place, most);
+            let seen = Seen { findings: &self.findings, looked: &looked, beside: &beside };
             let happened = self.diagnose.react(&self.plan, self.now, &seen);
             self.rounds_max = self.rounds_max.max(round);
             assert!(round <= 10, "no fixpoint: {happened:?}");
@@ -222,9 +227,67 @@ impl World {
         words
     }
 
+    /// The same, looked up in a map: for large worlds.
+    pub fn beside_by_address(&self) -> impl Fn(&SeenAt, usize) -> BTreeSet<Thing> + use<> {
+        let mut by_address: BTreeMap<std::net::IpAddr, BTreeSet<Thing>> = BTreeMap::new();
+        for (thing, at) in &self.stands {
+            for address in &at.addresses {
+                by_address.entry(*address).or_default().insert(thing.clone());
+            }
+        }
+        move |place, most| {
+            let there = place.addresses.iter().filter_map(|address| by_address.get(address)).flatten();
+            there.take(most).cloned().collect()
+        }
+    }
+
+    /// Puts a thing at an address, written `lb.acme.com` for an alias.
+    pub fn put(&mut self, thing: &str, place: &str) {
+        let thing: Thing = thing.parse().unwrap();
+        let at = self.stands.entry(thing).or_default();
+        match place.parse() {
+            Ok(address) => _ = at.addresses.insert(address),
+            Err(_) => at.alias = Some(place.to_owned()),
+        }
+    }
+
+    /// A service with one probe of its own, at an address.
+    pub fn serve(&mut self, id: &str, port: u16, place: &str) -> String {
+        let about = Thing::new(Kind::Probe, format!("p-{id}"));
+        let service = Service {
+            id: ServiceId(id.into()),
+            title: id.to_uppercase(),
+            group: None,
+            hosts: vec![],
+            declared_hosts: vec![],
+            needs: BTreeSet::new(),
+            rota: None,
+            ladder: LadderId("default".into()),
+            public: true,
+            guard: None,
+        };
+        let (id, every, timeout) = (ProbeId(about.to_string()), secs(30), secs(5));
+        let ask = Ask::Tcp { host: place.into(), port };
+        let probe = Probe {
+            id: id.clone(),
+            about: about.clone(),
+            ask,
+            every,
+            timeout,
+            fail_after: 3,
+            recover_after: 2,
+        };
+        self.plan.probes.insert(id, probe);
+        self.plan.graph.add_need(Thing::service(service.id.0.clone()), about.clone());
+        self.plan.services.insert(service.id.clone(), service);
+        self.put(&about.to_string(), place);
+        about.to_string()
+    }
+
     pub fn sooner(&self) -> Vec<String> {
         let looked = |thing: &Thing| self.looked.get(thing).copied();
-        let seen = Seen { findings: &self.findings, looked: &looked };
+        let beside = |place: &SeenAt, most| beside(&self.stands, place, most);
+        let seen = Seen { findings: &self.findings, looked: &looked, beside: &beside };
         self.diagnose.sooner(&self.plan, self.now, &seen).keys().map(|probe| probe.0.clone()).collect()
     }
 

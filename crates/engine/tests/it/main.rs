@@ -3,6 +3,7 @@
 
 mod denials;
 mod looks;
+mod one_event;
 mod surge;
 
 use engine::Engine;
@@ -124,6 +125,10 @@ fn acknowledge(by: &str) -> Input {
     Input::Acknowledge { incident: FIRST, by: by.to_owned(), via: "command".to_owned() }
 }
 
+fn resolve(force: bool) -> Input {
+    Input::Resolve { incident: FIRST, by: "bo".to_owned(), force }
+}
+
 #[test]
 fn an_outage_is_one_incident_one_page_one_post_and_ends_when_it_is_seen_well() {
     let mut bench = Bench::new();
@@ -189,10 +194,10 @@ fn what_people_ask_is_done_once_or_refused_with_a_reason() {
     let post =
         |status| Input::Post { incident: FIRST, by: "bo".to_owned(), status, body: "We know.".to_owned() };
     assert_eq!(bench.hear(post(PostStatus::Identified)).unwrap().len(), 1);
-    bench.hear(Input::Resolve { incident: FIRST, by: "bo".to_owned() }).unwrap();
-    assert_eq!(
-        bench.hear(Input::Resolve { incident: FIRST, by: "bo".to_owned() }),
-        Err(Refused::Over(FIRST))
-    );
-    assert_eq!(bench.hear(acknowledge("bo")), Err(Refused::Over(FIRST)));
+    let refused = bench.hear(resolve(false));
+    let what = "front refuses connections".to_owned();
+    assert_eq!(refused, Err(Refused::StillFailing { incident: FIRST, what }));
+    bench.hear(resolve(true)).unwrap();
+    assert_eq!(bench.hear(resolve(true)), Err(Refused::Over(FIRST)));
+    assert_eq!(bench.hear(acknowledge("bo")), Ok(vec![]), "a second late is no error");
 }

@@ -47,13 +47,16 @@ pub(crate) enum Incident {
         #[arg(long)]
         by: Option<String>,
     },
-    /// Say that it is over, whatever the probes say.
+    /// Say that it is over. Refused while something of it still fails.
     Resolve {
         /// Its number.
         id: IncidentId,
         /// Who you are; the login name unless told.
         #[arg(long)]
         by: Option<String>,
+        /// End it although something still fails. It opens again with the next bad answer.
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -95,8 +98,9 @@ impl Incident {
                 let body = json!({ "by": who(by.as_ref()), "status": status.word(), "body": text });
                 act(common, &running, *id, "post", body)
             }
-            Self::Resolve { id, by } => {
-                act(common, &running, *id, "resolve", json!({ "by": who(by.as_ref()) }))
+            Self::Resolve { id, by, force } => {
+                let body = json!({ "by": who(by.as_ref()), "force": force });
+                act(common, &running, *id, "resolve", body)
             }
         }
     }

@@ -57,6 +57,8 @@ async fn a_name_leads_to_its_addresses_or_to_the_reason_why_not() {
     ] {
         assert_eq!(told(&names, host).await, expected, "{host}");
     }
+    assert_eq!(names.alias("Alias.acme.test").as_deref(), Some("both.acme.test"));
+    assert_eq!(names.alias("both.acme.test"), None);
 }
 
 #[tokio::test]

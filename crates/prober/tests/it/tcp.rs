@@ -1,6 +1,7 @@
 //! Does anybody accept a connection?
 
 use crate::{plan, server};
+use model::AddressSeen;
 use model::fault::Fault;
 use model::plan::Ask;
 use model::sample::{Answer, Sample};
@@ -22,6 +23,7 @@ async fn who_accepts_is_told() {
 
     let by_address = ask("127.0.0.1", address.port()).await;
     assert_eq!(by_address.answer, Answer::Tcp { address });
+    assert_eq!(by_address.addresses, [AddressSeen { address: address.ip(), fault: None }]);
     assert!(by_address.phases.dns.is_none(), "an address needs no looking up");
 }
 
@@ -30,6 +32,8 @@ async fn nobody_is_refused() {
     let (_refuses, nobody) = server::nobody();
     let sample = ask("127.0.0.1", nobody.port()).await;
     assert_eq!(sample.answer, Answer::Failed(Fault::Refused));
+    let seen = AddressSeen { address: nobody.ip(), fault: Some(Fault::Refused) };
+    assert_eq!(sample.addresses, [seen], "the address that failed comes along");
 }
 
 #[tokio::test]

@@ -70,6 +70,23 @@ fn crashed_at_every_second_of_a_whole_incident_with_somebody_answering() {
     }
 }
 
+/// A server on which two services stand dies and comes back.
+fn a_server(crashes: BTreeSet<Time>) -> Settings {
+    let mut settings = one_incident(SOMEBODY_ANSWERS, crashes);
+    settings.world.spells = vec![Spell { outage: Outage::Server, from: after(120), to: after(420) }];
+    settings
+}
+
+#[test]
+fn a_server_that_dies_is_one_incident_and_one_page_whenever_it_crashes() {
+    let report = run(a_server(BTreeSet::new()));
+    assert_eq!((report.incidents, report.pages), (1, 1), "{report}");
+    for second in (100..600).step_by(3) {
+        let report = run(a_server(BTreeSet::from([after(second)])));
+        assert_eq!((report.incidents, report.pages), (1, 1), "crashed at second {second}: {report}");
+    }
+}
+
 /// A flood, and the fight of limits that it leaves behind: half a minute between the end of the one and that of the other.
 fn a_surge(crashes: BTreeSet<Time>) -> Settings {
     let mut settings = one_incident(SOMEBODY_ANSWERS, crashes);

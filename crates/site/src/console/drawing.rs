@@ -104,6 +104,8 @@ fn shown<'a>(nodes: &'a [Node], edges: &[Edge]) -> Vec<&'a Node> {
             matches!(node.state, NodeState::Well | NodeState::Unknown) && !hot.contains(&node.thing)
         };
         shown.retain(|node| node.thing.kind == Kind::Service || !calm(node));
+        // Whatever does not fit, what is to blame does.
+        shown.sort_by_key(|node| node.state != NodeState::Cause);
         shown.truncate(NODES_MAX);
     }
     shown

@@ -12,6 +12,7 @@ pub mod request;
 pub(crate) mod series;
 
 use crate::api::{incident_id, name, text};
+use crate::ask::AskError;
 use crate::problem::{Problem, SmallForm, SmallPage};
 use crate::shelf::digest;
 use crate::site::{Site, now};
@@ -27,6 +28,7 @@ use axum::routing::{get, post};
 use door::{Door, LinkError, Session};
 use engine::views::Views;
 use model::event::PostStatus;
+use model::input::Refused;
 use model::{IncidentId, Input, ServiceId};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -232,11 +234,16 @@ async fn wish(
     let done = async {
         let (session, form) = signed(&site, &asked, form)?;
         let incident = incident_id(&incident)?;
-        site.ask(understood(incident, &wish, session.name, &form)?).await?;
-        Ok::<_, Problem>(incident)
+        let answer = site.ask(understood(incident, &wish, session.name, &form)?).await;
+        if let Err(AskError::Refused(Refused::StillFailing { what, .. })) = &answer {
+            return Ok((incident, Some((what.clone(), form.form))));
+        }
+        answer?;
+        Ok::<_, Problem>((incident, None))
     };
     match done.await {
-        Ok(incident) => Redirect::to(&format!("/console#{incident}")).into_response(),
+        Ok((incident, Some((what, form)))) => still_failing(&site, incident, &what, &form),
+        Ok((incident, None)) => Redirect::to(&format!("/console#{incident}")).into_response(),
         Err(problem) => problem.into_page(&site),
     }
 }
@@ -284,6 +291,18 @@ fn back_to_denials(site: &Site, done: Result<(), Problem>) -> Response<Body> {
     }
 }
 
+/// Asks whether an incident is meant to end although something of it still fails.
+fn still_failing(site: &Site, incident: IncidentId, what: &str, session: &str) -> Response<Body> {
+    let lead = format!("{incident} is not over: {what}.");
+    let detail =
+        "It can be ended all the same. With the next bad answer it opens again and calls people again.";
+    let action = format!("/console/incidents/{incident}/resolve-anyway");
+    let form = Some(SmallForm { action: &action, button: "Resolve anyway", token: None });
+    let hint = "Everything stays as it is unless you press the button.";
+    SmallPage { lead: &lead, detail, hint, form, session, ..SmallPage::new(site, "Still failing") }
+        .answer(StatusCode::CONFLICT)
+}
+
 fn understood(incident: IncidentId, wish: &str, by: String, form: &Wish) -> Result<Input, Problem> {
     Ok(match wish {
         "ack" => Input::Acknowledge { incident, by, via: "console".to_owned() },
@@ -295,7 +314,8 @@ fn understood(incident: IncidentId, wish: &str, by: String, form: &Wish) -> Resu
             };
             Input::Post { incident, by, status: form.status.ok_or_else(missing)?, body: text(&form.text)? }
         }
-        "resolve" => Input::Resolve { incident, by },
+        "resolve" => Input::Resolve { incident, by, force: false },
+        "resolve-anyway" => Input::Resolve { incident, by, force: true },
         _ => {
             let hint = "Go back to the console and load it again.";
             return Err(Problem::new(StatusCode::NOT_FOUND, "The console has no such button.", hint));

@@ -107,7 +107,7 @@ async fn machines_say_what_they_want_and_who_they_are() {
     Acknowledge { incident: IncidentId(7), by: "ana", via: "command" }
     Note { incident: IncidentId(7), by: "ana", text: "renewed it\nby hand" }
     Post { incident: IncidentId(7), by: "ana", status: Monitoring, body: "It comes back." }
-    Resolve { incident: IncidentId(7), by: "ana" }
+    Resolve { incident: IncidentId(7), by: "ana", force: false }
     "#);
 }
 
@@ -220,6 +220,40 @@ async fn the_console_forwards_wishes_of_its_own_forms_only() {
     Acknowledge { incident: IncidentId(7), by: "Ana", via: "console" }
     Note { incident: IncidentId(7), by: "Ana", text: "we renew it" }
     Post { incident: IncidentId(7), by: "Ana", status: Identified, body: "we renew it" }
-    Resolve { incident: IncidentId(7), by: "Ana" }
+    Resolve { incident: IncidentId(7), by: "Ana", force: false }
     "#);
+}
+
+#[tokio::test]
+async fn the_console_asks_before_it_ends_what_still_fails() {
+    let stand = Stand::with(Some(world::outage()), |input| match input {
+        model::Input::Resolve { incident, force: false, .. } => {
+            let what = "auth.acme.com refuses connections".to_owned();
+            Some(Err(AskError::Refused(Refused::StillFailing { incident: *incident, what })))
+        }
+        _ => Some(Ok(())),
+    })
+    .await;
+    let refused = api(&stand, "resolve", &json!({ "by": "ana" })).await;
+    assert_eq!(refused.0, 409);
+    assert!(
+        refused.1["detail"].as_str().unwrap().contains("auth.acme.com refuses connections"),
+        "{refused:?}"
+    );
+    assert!(refused.1["hint"].as_str().unwrap().contains("--force"), "{refused:?}");
+    assert_eq!(api(&stand, "resolve", &json!({ "by": "ana", "force": true })).await.0, 200);
+
+    let cookie = signed_in(&stand).await;
+    let page = stand.get("/console").header("cookie", &cookie).send().await.unwrap().text().await.unwrap();
+    let form = form_token(&page);
+    let send = |wish: &str| {
+        let path = format!("/console/incidents/incident-7/{wish}");
+        stand.post(&path).header("cookie", &cookie).form(&[("form", form.as_str())]).send()
+    };
+    let asked = send("resolve").await.unwrap();
+    assert_eq!(asked.status(), 409);
+    let page = asked.text().await.unwrap();
+    assert!(page.contains("auth.acme.com refuses connections") && page.contains("Resolve anyway"), "{page}");
+    assert!(page.contains(&form), "the button is one of ours: {page}");
+    assert_eq!(send("resolve-anyway").await.unwrap().status(), 303);
 }

@@ -118,6 +118,9 @@ impl From<AskError> for Problem {
             AskError::Refused(Refused::TooManyDenials(_)) => {
                 Self::new(StatusCode::CONFLICT, detail, "Lift those that are no longer needed.")
             }
+            AskError::Refused(Refused::NoDraft(_)) => {
+                Self::new(StatusCode::CONFLICT, detail, "Somebody may have published it already.")
+            }
             AskError::Refused(Refused::Over(_)) => {
                 Self::new(StatusCode::CONFLICT, detail, "There is nothing left to do for it.")
             }

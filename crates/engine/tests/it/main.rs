@@ -3,6 +3,7 @@
 
 mod denials;
 mod looks;
+mod situations;
 mod surge;
 
 use engine::Engine;

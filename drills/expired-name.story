@@ -3,17 +3,19 @@
 # The registry or the parent zone gives it away, not a visitor's error.
 found: acme.app
 
-# One incident with the right cause, one page and one post, decided in one breath.
+# One incident with the right cause and one page, decided in one batch.
 incident 1 opens
 incident 1 has its cause: domain.acme.app
 a page opens for incident 1
-the board tells of incident 1
 
 # The call goes out ...
 ana is asked
 
 # ... and a human answers it.
 ana answers for incident 1
+
+# After a minute of outage the status page says it in words.
+the board tells of incident 1
 
 # The name is renewed; cached answers still lead to the parking page.
 incident 1 mends

@@ -3,11 +3,10 @@
 # The edge sees it before any probe does.
 found: service.auth
 
-# One incident, named after the flood while it lasts; one page and one post, decided in one breath.
+# One incident, named after the flood while it lasts; one page, decided in one batch.
 incident 1 opens
 incident 1 is put down to a surge on service.auth
 a page opens for incident 1
-the board tells of incident 1
 
 # The call goes out ...
 ana is asked
@@ -18,6 +17,9 @@ ana answers for incident 1
 # The flood is over and sign-in is still dead: the same incident, its true cause, nobody woken again.
 incident 1 is put down to service.api refusing its own caller auth-web
 incident 1 has its cause: service.api
+
+# After a minute of outage the status page says it in words.
+the board tells of incident 1
 
 # The visitor is passed on.
 incident 1 mends

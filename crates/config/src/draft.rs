@@ -16,7 +16,7 @@ use crate::web::{self, WebDraft};
 use crate::word;
 use crate::wrong::Wrong;
 use jiff::tz::TimeZone;
-use model::plan::{Board, Dns, Registry, Site};
+use model::plan::{Board, Dns, Publish, Registry, Site};
 use model::{Thing, Time};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -141,6 +141,10 @@ fn site(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> (Site, Option<
         let url = Url::read(text)?;
         if url.rest.contains('?') {
             Err(Wrong::new("the board's address has a question mark"))
+        } else if !url.rest.trim_matches('/').is_empty() {
+            // Pages, feeds and links in messages name paths from the root.
+            Err(Wrong::new("the board cannot stand below a path")
+                .hint("give it a name of its own: \"https://status.acme.net\""))
         } else {
             Ok(url)
         }
@@ -308,5 +312,17 @@ fn domains(root: &Root<'_>, declared: &Declared, marks: &mut Marks) -> BTreeMap<
 fn board(form: &mut Form<'_>, title: String, marks: &mut Marks) -> Board {
     let title = form.word(marks, "title", word::text).map_or(title, |at| at.value);
     let history = form.span(marks, "history").unwrap_or(Duration::from_secs(90 * 86_400));
-    Board { title, history_days: u16::try_from(history.as_secs().div_ceil(86_400)).unwrap_or(90) }
+    let publish = form.word(marks, "publish", |text| match text {
+        "automatic" => Ok(Publish::Automatic),
+        "approve" => Ok(Publish::Approve),
+        "manual" => Ok(Publish::Manual),
+        _ => Err(Wrong::new(format!("`{}` is not a way to publish", crate::near::shown(text)))
+            .hint("\"automatic\", \"approve\" or \"manual\"")),
+    });
+    Board {
+        title,
+        history_days: u16::try_from(history.as_secs().div_ceil(86_400)).unwrap_or(90),
+        publish: publish.map_or(Publish::Automatic, |at| at.value),
+        order: Vec::new(),
+    }
 }

@@ -123,6 +123,11 @@ fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Pla
     serving::judge(&draft, marks);
     let derived = derive::derive(&draft, marks);
     warn::warn(&draft, &derived, marks);
+    let mut board = draft.board;
+    let mut order: Vec<_> =
+        draft.services.iter().map(|(name, service)| (service.place.start, name.as_str())).collect();
+    order.sort_unstable();
+    board.order = order.into_iter().map(|(_, name)| name.into()).collect();
     let domains =
         draft.domains.into_iter().map(|(zone, domain)| (zone, plan::Domain { expires: domain.expires }));
     Plan {
@@ -140,7 +145,7 @@ fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Pla
         edge: draft.edge.map(|edge| edge.edge),
         pools: draft.pools.into_values().map(|draft| (draft.pool.id.clone(), draft.pool)).collect(),
         callers: draft.callers.into_values().map(|draft| (draft.caller.id.clone(), draft.caller)).collect(),
-        board: draft.board,
+        board,
         graph: derived.graph,
     }
 }

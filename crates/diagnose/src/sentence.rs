@@ -4,6 +4,7 @@ use crate::cause::{hurts, is_ahead};
 use crate::known::Case;
 use crate::mend::is_deep;
 use crate::scope::Scope;
+use jiff::Zoned;
 use model::fault::{DnsFault, DomainFault, TlsFault};
 use model::time::between;
 use model::{Fault, Finding, Kind, Plan, Thing, Time};
@@ -37,7 +38,7 @@ impl Facts<'_> {
         match self.mended {
             Some(since) => self.mending(since),
             None => {
-                let mut text = self.head(self.now, Tense::Is);
+                let mut text = self.head(&self.zoned(self.now), Tense::Is);
                 text.push_str(&self.consequences());
                 text.push_str(&self.others());
                 text
@@ -47,7 +48,7 @@ impl Facts<'_> {
 
     /// The whole story once it is over. `services` are all that it ever affected.
     pub(crate) fn story(&self, services: &BTreeSet<Thing>, since: Time, ended: Time) -> String {
-        let head = self.head(ended, Tense::Was);
+        let head = self.head(&self.zoned(ended), Tense::Was);
         // A date that came close for weeks is no part of how long people were hurt.
         let hurt = self.cases.iter().filter(|case| hurts(&case.finding)).map(|case| case.finding.since).min();
         let lasted = rounded(between(hurt.unwrap_or(since), ended));
@@ -74,6 +75,11 @@ impl Facts<'_> {
         }
     }
 
+    /// An instant by the clock of the site's zone.
+    fn zoned(&self, at: Time) -> Zoned {
+        at.to_zoned(self.plan.site.zone.clone())
+    }
+
     /// The findings about the cause itself, the one that says most first.
     fn own(&self) -> Vec<&Case> {
         let mut own: Vec<&Case> =
@@ -86,7 +92,7 @@ impl Facts<'_> {
     }
 
     /// The cause, as it is or as it was.
-    fn head(&self, now: Time, tense: Tense) -> String {
+    fn head(&self, now: &Zoned, tense: Tense) -> String {
         let own = self.own();
         if self.cause.kind == Kind::Service && own.is_empty() {
             return self.shared(now, tense);
@@ -119,7 +125,7 @@ impl Facts<'_> {
     }
 
     /// Several names of one service, each failing for itself.
-    fn shared(&self, now: Time, tense: Tense) -> String {
+    fn shared(&self, now: &Zoned, tense: Tense) -> String {
         let title = self.called(self.cause);
         let open = self.cases.iter().filter(|case| case.closed.is_none());
         let cases: Vec<&&Case> = match open.clone().count() {
@@ -157,7 +163,7 @@ impl Facts<'_> {
             some if some == all => format!("all {all} names of {title}"),
             some => format!("{some} of {all} names of {title}"),
         };
-        let since = cases.iter().map(|case| case.finding.since).min().unwrap_or(now);
+        let since = cases.iter().map(|case| case.finding.since).min().unwrap_or(now.timestamp());
         match tense {
             Tense::Is => format!("{who} {how}, since {}; no common cause is known yet", clock(since, now)),
             Tense::Was => format!("{who} {how}"),
@@ -231,7 +237,7 @@ impl Facts<'_> {
             return text;
         }
         let subject = self.called(self.cause);
-        let at = clock(since, self.now);
+        let at = clock(since, &self.zoned(self.now));
         let failing = self.scope.failing.len();
         let all = if is_deep(self.cause) { self.scope.names.len().max(failing) } else { failing };
         let still = if failing == 1 { "fails" } else { "fail" };
@@ -290,12 +296,12 @@ fn telling(finding: &Finding) -> u8 {
     }
 }
 
-/// One finding with its subject, times in UTC.
+/// One finding with its subject.
 fn told(
     subject: &str,
     finding: &Finding,
     moved: Option<&BTreeSet<String>>,
-    now: Time,
+    now: &Zoned,
     tense: Tense,
 ) -> String {
     let since = match tense {
@@ -326,13 +332,13 @@ fn told(
                 format!("{subject} had been deleted (redemption period)")
             }
             DomainFault::Expires { at, .. } if tense == Tense::Was => {
-                format!("{subject} was to expire {}", on_day(*at))
+                format!("{subject} was to expire {}", on_day(*at, now))
             }
             DomainFault::Expires { at, days: 0 | 1 } => {
                 format!("{subject} expires {}, in less than a day", at_time(*at, now))
             }
             DomainFault::Expires { at, days } => {
-                format!("{subject} expires {}, in less than {days} days", on_day(*at))
+                format!("{subject} expires {}, in less than {days} days", on_day(*at, now))
             }
             DomainFault::Stale { since } => timeless(&format!(
                 "has an expiry date that could not be confirmed since {}",
@@ -350,7 +356,7 @@ fn told(
             timeless(&format!("serves a certificate that is not valid before {}", clock(*from, now)))
         }
         Fault::Tls { tls: TlsFault::Expiring { at, .. } } if tense == Tense::Was => {
-            format!("{subject} served a certificate that was to expire {}", on_day(*at))
+            format!("{subject} served a certificate that was to expire {}", on_day(*at, now))
         }
         Fault::Tls { tls: TlsFault::Expiring { at, left_percent } } => {
             let left = match left_percent {
@@ -358,8 +364,11 @@ fn told(
                 4..=10 => "tenth",
                 _ => "third",
             };
-            let when =
-                if between(now, *at) < Duration::from_secs(86_400) { at_time(*at, now) } else { on_day(*at) };
+            let when = if between(now.timestamp(), *at) < Duration::from_secs(86_400) {
+                at_time(*at, now)
+            } else {
+                on_day(*at, now)
+            };
             format!(
                 "{subject} serves a certificate that expires {when}, with less than a {left} of its life left"
             )

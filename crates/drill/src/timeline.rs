@@ -127,6 +127,9 @@ impl Memory {
                     Err(undelivered) => format!("{whom}: {} failed: {}", reach.channel, undelivered.why),
                 })
             }
+            Happened::PostDrafted { status, title, body, .. } => {
+                alone(format!("draft: {} - {title}: {body}", status.title()))
+            }
             Happened::PostPublished { status, title, body, .. } => {
                 alone(format!("post: {} - {title}: {body}", status.title()))
             }

@@ -90,7 +90,7 @@ impl Engine {
         self.diagnose.apply(event);
         self.wake.apply(event);
         self.tell.apply(event);
-        self.stories.apply(event);
+        self.stories.apply(event, &self.plan.site.zone);
         self.denials.apply(event);
     }
 
@@ -134,6 +134,10 @@ impl Engine {
                     blind: self.watch.blind().is_some(),
                 };
                 vec![self.tell.drafted(&self.plan, &facts, incident, *status, body.clone(), Some(by.clone()))]
+            }
+            Input::Approve { incident, by } => {
+                self.known(*incident)?;
+                vec![self.tell.approved(*incident, by.clone()).ok_or(Refused::NoDraft(*incident))?]
             }
             Input::Resolve { incident, by, force } => {
                 let open = self.open(*incident)?;

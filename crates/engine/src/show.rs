@@ -29,7 +29,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         past: past_incidents(engine),
         findings: findings(engine),
         on_call: on_call(&engine.plan, engine.clock),
-        services: services(engine, &board),
+        services: services(engine),
         nodes: nodes(engine),
         edges: edges(engine),
         domains: domains(engine),
@@ -38,6 +38,8 @@ pub(crate) fn views(engine: &Engine) -> Views {
         house: Vec::new(),
         late_p99: None,
         visitors_read: board.headline.clone(),
+        drafts: engine.tell.drafts().collect(),
+        zone: board.zone.clone(),
     };
     Views { board, now, traffic: crate::traffic::view(engine) }
 }
@@ -86,19 +88,14 @@ fn on_call(plan: &Plan, now: Time) -> Vec<OnCall> {
     plan.rotas.values().map(on).collect()
 }
 
-fn services(engine: &Engine, board: &tell::Board) -> Vec<ServiceRow> {
-    let uptime: BTreeMap<&str, Option<f64>> = board
-        .groups
-        .iter()
-        .flat_map(|group| &group.components)
-        .map(|component| (component.id.0.as_str(), component.uptime_percent))
-        .collect();
+fn services(engine: &Engine) -> Vec<ServiceRow> {
     let mut rows: Vec<ServiceRow> = engine
         .plan
         .services
         .values()
         .map(|service| {
             let (state, since) = engine.tell.state(&service.id);
+            let (uptime_percent, watched) = engine.tell.uptime(&engine.plan, engine.clock, &service.id);
             let thing = Thing::service(&service.id.0);
             let why = open(engine).find(|incident| incident.diagnosis.affected.contains(&thing));
             ServiceRow {
@@ -106,7 +103,9 @@ fn services(engine: &Engine, board: &tell::Board) -> Vec<ServiceRow> {
                 title: service.title.clone(),
                 state,
                 since,
-                uptime_percent: uptime.get(service.id.0.as_str()).copied().flatten(),
+                uptime_percent,
+                watched,
+                public: service.public,
                 why: why.map(|incident| incident.diagnosis.sentence.clone()),
             }
         })

@@ -1,7 +1,9 @@
 //! What happened to each incident, told line by line for the team. A fold of the journal; bounded.
 
 use crate::views::{PagingLine, TimelineLine};
+use jiff::tz::TimeZone;
 use model::event::{Event, Happened};
+use model::time::{clock, formatted};
 use model::{DenialId, FindingId, IncidentId, PageId, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +51,7 @@ impl Stories {
         self.incidents.get(&incident)
     }
 
-    pub(crate) fn apply(&mut self, event: &Event) {
+    pub(crate) fn apply(&mut self, event: &Event, zone: &TimeZone) {
         let at = event.at;
         match &event.happened {
             Happened::FindingOpened { finding } => {
@@ -96,7 +98,7 @@ impl Stories {
                     Some(service) => format!("{} at {service}", denial.what),
                     None => denial.what.to_string(),
                 };
-                let until = denial.until.strftime("%H:%M UTC");
+                let until = clock(denial.until, zone);
                 self.tell_open(at, &format!("{} denied {what} until {until}", denial.by));
                 self.denied.insert(denial.id, what);
             }
@@ -111,7 +113,7 @@ impl Stories {
                 );
             }
             Happened::IncidentAcknowledged { incident, by, via, until } => {
-                let until = until.strftime("%H:%M UTC");
+                let until = clock(*until, zone);
                 self.story(*incident).ring(at, format!("{by} answered"));
                 self.story(*incident).tell(at, format!("{by} has it in hand (by {via}), until {until}"));
             }
@@ -125,6 +127,10 @@ impl Stories {
                 let who = by.as_deref().unwrap_or("mainstay");
                 self.story(*incident).tell(at, format!("{who} told visitors ({}): {body}", status.title()));
             }
+            Happened::PostDrafted { incident, status, body, .. } => {
+                let text = format!("a draft for visitors waits to be published ({}): {body}", status.title());
+                self.story(*incident).tell(at, text);
+            }
             Happened::PageOpened { page, incident, ladder } => {
                 self.pages.insert(*page, *incident);
                 self.story(*incident).ring(at, format!("{page} begins, by the ladder {ladder}"));
@@ -132,7 +138,7 @@ impl Stories {
             Happened::PageRung { page, rung, people, until, .. } => {
                 let whom = people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 let whom = if whom.is_empty() { "nobody on it".to_owned() } else { whom };
-                let until = until.strftime("%H:%M:%S UTC");
+                let until = formatted(*until, zone, "%H:%M:%S");
                 self.ring(*page, at, format!("step {}: {whom}; the next step is due at {until}", rung + 1));
             }
             Happened::AttemptEnded { page: Some(page), reach, person, outcome } => {

@@ -6,6 +6,7 @@ use model::{Incident, PersonId, Thing, Time};
 use serde::Serialize;
 use std::time::Duration;
 
+pub use tell::Draft;
 pub use tell::board::{self, Board};
 pub use traffic::Traffic;
 
@@ -54,6 +55,10 @@ pub struct Now {
     pub late_p99: Option<Duration>,
     /// The same sentence that visitors read now, so that nobody forgets a board that lags reality.
     pub visitors_read: String,
+    /// Updates for visitors that wait until a person publishes them.
+    pub drafts: Vec<Draft>,
+    /// IANA name of the zone for texts.
+    pub zone: String,
 }
 
 /// An open incident with what the team needs beside it.
@@ -124,6 +129,10 @@ pub struct ServiceRow {
     pub since: Option<Time>,
     /// Its uptime over the board's history, in per cent.
     pub uptime_percent: Option<f64>,
+    /// How long it was watched in that time: the share of less than a day says little.
+    pub watched: Duration,
+    /// Whether visitors see it.
+    pub public: bool,
     /// The sentence of what is wrong with it, if anything.
     pub why: Option<String>,
 }

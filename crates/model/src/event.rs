@@ -238,6 +238,19 @@ pub enum Happened {
         /// Who wrote it; `None` when mainstay drafted it from the cause.
         by: Option<String>,
     },
+    /// An update was written and waits until a person publishes it. A newer draft replaces it.
+    PostDrafted {
+        /// About which incident.
+        incident: IncidentId,
+        /// How far along.
+        status: PostStatus,
+        /// Title of the incident for visitors.
+        title: String,
+        /// The words.
+        body: String,
+        /// The state of each affected service as of this draft.
+        affected: BTreeMap<ServiceId, ServiceState>,
+    },
     /// A service is in another state than before, as visitors see it.
     ServiceStateChanged {
         /// Which.

@@ -123,6 +123,9 @@ pub enum Fault {
         of: u32,
         /// Each of them with its fault, for people.
         how: String,
+        /// Whether one of them answers, and badly: clients meet that, where they pass by an address that is silent.
+        #[serde(default)]
+        answers: bool,
     },
     /// A share of the answers is bad, without enough of them in a row.
     #[error("fails intermittently: {bad} of the last {of} answers, the last bad one: {last}")]

@@ -74,6 +74,13 @@ pub enum Input {
         /// The words.
         body: String,
     },
+    /// A person publishes the draft that waits.
+    Approve {
+        /// About which incident.
+        incident: IncidentId,
+        /// Who.
+        by: String,
+    },
     /// A person says that it is over.
     Resolve {
         /// Which.
@@ -119,6 +126,9 @@ pub enum Refused {
     /// There is no such service, or the edge does not serve it.
     #[error("{0} is not a service that the edge serves")]
     NoSuchService(ServiceId),
+    /// No update waits to be published.
+    #[error("{0} has no draft that waits to be published; `mainstay status` shows those that do")]
+    NoDraft(IncidentId),
     /// It is over.
     #[error("{0} is over already")]
     Over(IncidentId),

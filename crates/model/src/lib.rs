@@ -19,6 +19,7 @@
 //! | [`finding`] | something not as it should be, since when, on what evidence |
 //! | [`incident`] | one cause, its findings, its story |
 //! | [`event`] | a line of the journal, in the past tense: a wire promise |
+//! | [`percent`] | percentages for people, never rounded up |
 //! | [`effect`] | what we owe to people, and how it went |
 //! | [`input`] | everything that can happen to the mind |
 
@@ -30,6 +31,7 @@ pub mod graph;
 pub mod id;
 pub mod incident;
 pub mod input;
+pub mod percent;
 pub mod plan;
 pub mod reseller;
 pub mod rounds;

@@ -329,12 +329,28 @@ pub enum SecretRef {
 }
 
 /// The public board.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Board {
     /// Its title.
     pub title: String,
     /// How far back it looks, in days.
     pub history_days: u16,
+    /// Who publishes updates.
+    pub publish: Publish,
+    /// Services in the order of the file. Those that are missing come after, by name.
+    pub order: Vec<ServiceId>,
+}
+
+/// Who publishes updates on the public board.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Publish {
+    /// mainstay, a minute after an outage that visitors notice.
+    #[default]
+    Automatic,
+    /// mainstay writes drafts; a person publishes them.
+    Approve,
+    /// Only people.
+    Manual,
 }
 
 impl Plan {

@@ -1,5 +1,7 @@
 //! Time as the house tells it: an instant in UTC, handed in by whoever may look at a clock.
 
+use jiff::Zoned;
+use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// An instant in UTC. Written as RFC 3339 wherever it is written.
@@ -42,6 +44,27 @@ pub fn spoken(span: Duration) -> String {
     }
 }
 
+/// `15:28 EET`: a time of day by the clock of a zone, with the zone's abbreviation, which tells the two hours apart
+/// that have the same name when summer time ends.
+#[must_use]
+pub fn clock(at: Time, zone: &TimeZone) -> String {
+    formatted(at, zone, "%H:%M")
+}
+
+/// Any other rendering by the clock of a zone, followed by the zone's abbreviation.
+#[must_use]
+pub fn formatted(at: Time, zone: &TimeZone, pattern: &str) -> String {
+    let at = at.to_zoned(zone.clone());
+    format!("{} {}", at.strftime(pattern), abbreviation(&at))
+}
+
+/// `EET`; zones that have only an offset for a name are written `UTC+0545`.
+#[must_use]
+pub fn abbreviation(at: &Zoned) -> String {
+    let name = at.strftime("%Z").to_string();
+    if name.starts_with(['+', '-']) { format!("UTC{name}") } else { name }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +75,19 @@ mod tests {
         assert_eq!(between(noon, earlier(noon, Duration::from_secs(5))), Duration::ZERO);
         assert_eq!(between(noon, later(noon, Duration::from_secs(5))), Duration::from_secs(5));
         assert_eq!(later(Time::MAX, Duration::from_secs(1)), Time::MAX);
+    }
+
+    #[test]
+    fn clocks_name_their_zone() {
+        for (at, zone, words) in [
+            ("2026-10-25T00:30:00Z", "Europe/Tallinn", "03:30 EEST"),
+            ("2026-10-25T01:30:00Z", "Europe/Tallinn", "03:30 EET"),
+            ("2026-10-25T01:30:00Z", "Asia/Kolkata", "07:00 IST"),
+            ("2026-10-25T01:30:00Z", "Asia/Kathmandu", "07:15 UTC+0545"),
+            ("2026-10-25T01:30:00Z", "UTC", "01:30 UTC"),
+        ] {
+            assert_eq!(clock(at.parse().unwrap(), &TimeZone::get(zone).unwrap()), words);
+        }
     }
 
     #[test]

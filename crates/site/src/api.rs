@@ -128,13 +128,21 @@ fn understood(incident: &str, wish: &str, body: Result<Bytes, BytesRejection>) -
             let Post { by, status, body } = from_json(body)?;
             Input::Post { incident, by: name(&by)?, status, body: text(&body)? }
         }
+        "approve" => {
+            let By { by } = from_json(body)?;
+            Input::Approve { incident, by: name(&by)? }
+        }
         "resolve" => {
             let Resolve { by, force } = from_json(body)?;
             Input::Resolve { incident, by: name(&by)?, force }
         }
         _ => {
             let detail = format!("an incident cannot be asked to `{wish}`");
-            return Err(Problem::new(StatusCode::NOT_FOUND, detail, "It knows ack, note, post and resolve."));
+            return Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                detail,
+                "It knows ack, note, post, approve and resolve.",
+            ));
         }
     })
 }

@@ -123,6 +123,9 @@ impl From<AskError> for Problem {
                 detail,
                 "To end it all the same: `--force`, `\"force\": true`. It opens again with the next bad answer.",
             ),
+            AskError::Refused(Refused::NoDraft(_)) => {
+                Self::new(StatusCode::CONFLICT, detail, "Somebody may have published it already.")
+            }
             AskError::Refused(Refused::Over(_)) => {
                 Self::new(StatusCode::CONFLICT, detail, "There is nothing left to do for it.")
             }

@@ -55,7 +55,6 @@ fn fraction_beyond_microseconds(text: &str) -> Option<std::ops::Range<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
     use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! The public board as data: everything a visitor is told, nothing that only the team may know.
 
 use jiff::civil;
+use jiff::tz::TimeZone;
 use model::event::{PostStatus, ServiceState};
 use model::{IncidentId, PostId, ServiceId, Time};
 use serde::Serialize;
@@ -17,6 +18,9 @@ pub struct Board {
     pub url: String,
     /// IANA name of the zone for texts.
     pub zone: String,
+    /// The zone itself: times are shown by its clock.
+    #[serde(skip)]
+    pub clock: TimeZone,
     /// When anything on it last changed.
     pub changed: Time,
     /// How often the most often asked probe asks.
@@ -93,7 +97,7 @@ pub struct Component {
     pub since: Option<Time>,
     /// One for each day of the history, oldest first, today last.
     pub days: Vec<Day>,
-    /// Share of the watched time in which it was not out, in per cent; `None` when it was never watched.
+    /// Share of the watched time in which it was not out, in per cent; `None` before it was watched for a whole day.
     /// The rule: major outage counts whole, partial outage counts three tenths, degraded counts nothing.
     pub uptime_percent: Option<f64>,
 }
@@ -101,18 +105,20 @@ pub struct Component {
 /// One day of one service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Day {
-    /// The day, in UTC.
+    /// The day, by the clock of the site's zone.
     pub date: civil::Date,
     /// The worst state of the day; `None` when nobody looked.
     pub worst: Option<ServiceState>,
     /// How long it was out, partly or wholly.
     pub out: Duration,
+    /// How much of it counts as lost: all of a major outage, three tenths of a partial one.
+    pub lost: Duration,
 }
 
 /// One past day.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PastDay {
-    /// The day, in UTC.
+    /// The day, by the clock of the site's zone.
     pub date: civil::Date,
     /// Incidents that ended on it, newest first.
     pub incidents: Vec<BoardIncident>,

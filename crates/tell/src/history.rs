@@ -43,6 +43,15 @@ impl History {
         }
     }
 
+    /// Since when it has been out without a break, partly or wholly; time that nobody watched is no break.
+    pub(crate) fn out_since(&self) -> Option<Time> {
+        let out = |state: ServiceState| state >= ServiceState::PartialOutage;
+        self.changes.last().filter(|(_, state)| out(*state))?;
+        let back = self.changes.iter().rev();
+        let run = back.take_while(|(_, state)| out(*state) || *state == ServiceState::Unknown);
+        run.filter(|(_, state)| out(*state)).last().map(|(at, _)| *at)
+    }
+
     fn push(&mut self, at: Time, state: ServiceState) {
         match self.changes.last_mut() {
             Some(last) if last.0 >= at => last.1 = state,
@@ -71,16 +80,17 @@ impl History {
     }
 
     /// One day each, oldest first, today last.
-    pub(crate) fn days(&self, count: u16, now: Time) -> Vec<Day> {
-        days(count, now)
+    pub(crate) fn days(&self, count: u16, now: Time, zone: &TimeZone) -> Vec<Day> {
+        days(count, now, zone)
             .map(|(date, from, to)| {
-                let mut day = Day { date, worst: None, out: Duration::ZERO };
+                let mut day = Day { date, worst: None, out: Duration::ZERO, lost: Duration::ZERO };
                 for (span, state) in
                     self.spans(from, to.min(now)).filter(|(_, state)| *state != ServiceState::Unknown)
                 {
                     day.worst = day.worst.max(Some(state));
                     if state >= ServiceState::PartialOutage {
                         day.out += span;
+                        day.lost += span * tenths_lost(state) / 10;
                     }
                 }
                 day
@@ -88,20 +98,24 @@ impl History {
             .collect()
     }
 
+    /// How long it was watched within the last days, today included.
+    pub(crate) fn watched(&self, days_back: u16, now: Time, zone: &TimeZone) -> Duration {
+        let Some((_, from, _)) = days(days_back, now, zone).next() else { return Duration::ZERO };
+        let watched = self.spans(from, now).filter(|(_, state)| *state != ServiceState::Unknown);
+        watched.map(|(span, _)| span).sum()
+    }
+
     /// Share of the watched time in which it was not out, in per cent. The rule stands at [`crate::board::Component`].
-    pub(crate) fn uptime_percent(&self, days_back: u16, now: Time) -> Option<f64> {
-        let (_, from, _) = days(days_back, now).next()?;
+    pub(crate) fn uptime_percent(&self, days_back: u16, now: Time, zone: &TimeZone) -> Option<f64> {
+        let (_, from, _) = days(days_back, now, zone).next()?;
         let mut watched_ms: u128 = 0;
         let mut out_tenth_ms: u128 = 0;
         for (span, state) in self.spans(from, now) {
-            let tenths = match state {
-                ServiceState::Unknown => continue,
-                ServiceState::Operational | ServiceState::Degraded => 0,
-                ServiceState::PartialOutage => 3,
-                ServiceState::MajorOutage => 10,
-            };
+            if state == ServiceState::Unknown {
+                continue;
+            }
             watched_ms += span.as_millis();
-            out_tenth_ms += span.as_millis() * tenths;
+            out_tenth_ms += span.as_millis() * u128::from(tenths_lost(state));
         }
         #[expect(
             clippy::cast_precision_loss,
@@ -111,14 +125,25 @@ impl History {
     }
 }
 
-/// The last so many UTC days, oldest first, today last: date, first instant, first instant after.
-pub(crate) fn days(count: u16, now: Time) -> impl Iterator<Item = (Date, Time, Time)> {
-    let today = TimeZone::UTC.to_datetime(now).date();
-    (0..i64::from(count)).rev().filter_map(move |back| {
+/// How many tenths of the time in this state count as lost.
+fn tenths_lost(state: ServiceState) -> u32 {
+    match state {
+        ServiceState::Unknown | ServiceState::Operational | ServiceState::Degraded => 0,
+        ServiceState::PartialOutage => 3,
+        ServiceState::MajorOutage => 10,
+    }
+}
+
+/// The last so many days by the clock of a zone, oldest first, today last: date, first instant, first instant after. Some
+/// days have 23 or 25 hours.
+pub(crate) fn days(count: u16, now: Time, zone: &TimeZone) -> impl Iterator<Item = (Date, Time, Time)> {
+    let today = zone.to_datetime(now).date();
+    let begin = |date: Date| date.to_zoned(zone.clone()).ok().map(|begin| begin.timestamp());
+    let days = (0..i64::from(count)).rev().filter_map(move |back| {
         let date = today.checked_sub(SignedDuration::from_hours(24 * back)).ok()?;
-        let from = TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
-        Some((date, from, from.checked_add(SignedDuration::from_hours(24)).unwrap_or(Time::MAX)))
-    })
+        Some((date, begin(date)?, date.tomorrow().ok().and_then(begin).unwrap_or(Time::MAX)))
+    });
+    days.collect::<Vec<_>>().into_iter()
 }
 
 #[cfg(test)]
@@ -202,11 +227,11 @@ mod tests {
         ] {
             let mut history = History::default();
             changes.iter().for_each(|(when, state)| history.changed(at(when), *state));
-            let days = history.days(90, now);
+            let days = history.days(90, now, &TimeZone::UTC);
             assert_eq!(days.len(), 90);
             let told = |day: &Day| (day.worst, day.out.as_secs());
             assert_eq!((told(&days[89]), told(&days[88])), (today, yesterday), "{why}");
-            match (history.uptime_percent(90, now), uptime) {
+            match (history.uptime_percent(90, now, &TimeZone::UTC), uptime) {
                 (Some(got), Some(wanted)) => assert!((got - wanted).abs() < 1e-9, "{why}: {got}"),
                 (got, wanted) => assert_eq!(got, wanted, "{why}"),
             }
@@ -219,13 +244,45 @@ mod tests {
         history.changed(at("2026-11-22T00:00:00Z"), ServiceState::MajorOutage);
         history.not_watched(at("2026-11-22T01:00:00Z"), at("2026-11-22T11:00:00Z"));
         assert_eq!(history.current(), Some((ServiceState::MajorOutage, at("2026-11-22T00:00:00Z"))));
-        assert_eq!(history.days(1, at("2026-11-22T12:00:00Z"))[0].out, Duration::from_secs(7_200));
+        assert_eq!(
+            history.days(1, at("2026-11-22T12:00:00Z"), &TimeZone::UTC)[0].out,
+            Duration::from_secs(7_200)
+        );
         history.not_watched(at("2026-11-21T00:00:00Z"), at("2026-11-21T01:00:00Z"));
         assert_eq!(
-            history.days(1, at("2026-11-22T12:00:00Z"))[0].out,
+            history.days(1, at("2026-11-22T12:00:00Z"), &TimeZone::UTC)[0].out,
             Duration::from_secs(7_200),
             "long ago: ignored"
         );
+    }
+
+    #[test]
+    fn an_outage_goes_on_through_worse_and_better_and_time_that_nobody_watched() {
+        use ServiceState::{MajorOutage, Operational, PartialOutage, Unknown};
+        for (states, since) in [
+            (vec![Operational], None),
+            (vec![PartialOutage, MajorOutage], Some(0)),
+            (vec![PartialOutage, Operational], None),
+            (vec![PartialOutage, Operational, MajorOutage, Unknown, PartialOutage], Some(2)),
+            (vec![MajorOutage, Unknown], None),
+        ] {
+            let mut history = History::default();
+            let minute = |n: usize| later(at("2026-11-22T00:00:00Z"), Duration::from_secs(n as u64 * 60));
+            states.iter().enumerate().for_each(|(n, state)| history.changed(minute(n), *state));
+            assert_eq!(history.out_since(), since.map(minute), "{states:?}");
+        }
+    }
+
+    #[test]
+    fn days_are_those_of_the_zone() {
+        let zone = TimeZone::get("Europe/Tallinn").unwrap();
+        let all: Vec<_> = days(3, at("2026-10-25T22:30:00Z"), &zone).collect();
+        let hours: Vec<u64> = all.iter().map(|(_, from, to)| between(*from, *to).as_secs() / 3_600).collect();
+        assert_eq!((all[2].0.to_string().as_str(), hours), ("2026-10-26", vec![24, 25, 24]));
+        let mut history = History::default();
+        history.changed(all[0].1, ServiceState::MajorOutage);
+        let days = history.days(3, at("2026-10-25T22:30:00Z"), &zone);
+        assert_eq!(days[1].out, Duration::from_secs(25 * 3_600));
     }
 
     #[test]
@@ -252,17 +309,17 @@ mod tests {
                 history.changed(now, state);
             }
             let now = later(now, Duration::from_secs(tail));
-            let (_, from, _) = days(90, now).next().unwrap();
+            let (_, from, _) = days(90, now, &TimeZone::UTC).next().unwrap();
             let begun = history.changes[0].0.max(from);
             let all: Duration = history.spans(from, now).map(|(span, _)| span).sum();
             prop_assert_eq!(all, between(begun, now));
             let sum = |wanted: fn(ServiceState) -> bool| -> Duration { history.spans(from, now).filter(|(_, state)| wanted(*state)).map(|(span, _)| span).sum() };
             let watched = sum(|state| state != ServiceState::Unknown);
-            let days = history.days(90, now);
+            let days = history.days(90, now, &TimeZone::UTC);
             let out: Duration = days.iter().map(|day| day.out).sum();
             prop_assert_eq!(out, sum(|state| state >= ServiceState::PartialOutage));
             prop_assert_eq!(days.iter().all(|day| day.worst.is_none()), watched.is_zero());
-            match history.uptime_percent(90, now) {
+            match history.uptime_percent(90, now, &TimeZone::UTC) {
                 None => prop_assert!(watched.is_zero()),
                 Some(uptime) => {
                     let lost = 100.0 * (sum(|state| state == ServiceState::MajorOutage).as_secs_f64() + 0.3 * sum(|state| state == ServiceState::PartialOutage).as_secs_f64()) / watched.as_secs_f64();

@@ -20,6 +20,8 @@ pub(crate) struct Known {
     pub(crate) last_post: u64,
     /// When anything that visitors see last changed.
     pub(crate) changed: Option<Time>,
+    /// The first event of all: there is nothing to tell of the time before.
+    pub(crate) begun: Option<Time>,
 }
 
 /// What visitors were told about one incident.
@@ -40,11 +42,43 @@ pub(crate) struct Told {
     pub(crate) stage_told: Stage,
     /// What was held to be the cause at the newest post.
     pub(crate) cause_told: Thing,
-    /// When mainstay itself last wrote.
+    /// When mainstay itself last wrote, published or not.
     pub(crate) drafted: Option<Time>,
+    /// Since when the cause is gone, while it is.
+    pub(crate) mending_since: Option<Time>,
+    /// Words that wait until a person publishes them.
+    pub(crate) waiting: Option<Waiting>,
+}
+
+/// An update that a person is to publish.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Waiting {
+    pub(crate) at: Time,
+    pub(crate) status: PostStatus,
+    pub(crate) title: String,
+    pub(crate) body: String,
+    pub(crate) affected: BTreeMap<ServiceId, ServiceState>,
 }
 
 impl Told {
+    /// The newest words are about the incident as it is now.
+    fn note_told(&mut self) {
+        self.stage_told = self.stage;
+        self.cause_told.clone_from(&self.cause);
+    }
+
+    /// Status and services of the newest words, published or waiting.
+    pub(crate) fn newest(&self) -> Option<(PostStatus, BTreeMap<ServiceId, ServiceState>)> {
+        let published =
+            || self.posts.last().map(|post| (post.status, post.affected.iter().cloned().collect()));
+        self.waiting.as_ref().map(|draft| (draft.status, draft.affected.clone())).or_else(published)
+    }
+
+    /// Said to be over, whatever the team still has to do.
+    pub(crate) fn is_over(&self) -> bool {
+        self.posts.last().is_some_and(|post| post.status == PostStatus::Resolved)
+    }
+
     /// Over, and said to be over.
     pub(crate) fn is_done(&self) -> bool {
         self.ended.is_some() && self.posts.last().is_none_or(|post| post.status == PostStatus::Resolved)
@@ -58,6 +92,7 @@ impl Known {
 
     pub(crate) fn apply(&mut self, event: &Event) {
         let at = event.at;
+        self.begun.get_or_insert(at);
         match &event.happened {
             Happened::Booted { blind_since: Some(since) } => {
                 self.histories.values_mut().for_each(|history| history.not_watched(*since, at));
@@ -65,7 +100,7 @@ impl Known {
             }
             Happened::ServiceStateChanged { service, state } => {
                 self.histories.entry(service.clone()).or_default().changed(at, *state);
-                for told in self.told.values_mut().filter(|told| !told.is_done()) {
+                for told in self.told.values_mut().filter(|told| !told.is_over()) {
                     if told.posts.last().is_some_and(|post| post.affected.iter().any(|(of, _)| of == service))
                     {
                         told.impact = told.impact.max(*state);
@@ -86,12 +121,16 @@ impl Known {
                     stage_told: diagnosis.stage,
                     cause_told: diagnosis.cause.clone(),
                     drafted: None,
+                    mending_since: (diagnosis.stage == Stage::Mending).then_some(at),
+                    waiting: None,
                 };
                 self.told.insert(*incident, told);
             }
             Happened::IncidentDiagnosed { incident, diagnosis } => {
                 if let Some(told) = self.told.get_mut(incident) {
                     told.stage = diagnosis.stage;
+                    let mending = diagnosis.stage == Stage::Mending;
+                    told.mending_since = mending.then(|| told.mending_since.unwrap_or(at));
                     told.cause.clone_from(&diagnosis.cause);
                 }
             }
@@ -108,6 +147,18 @@ impl Known {
                 }
                 self.forget();
             }
+            Happened::PostDrafted { incident, status, title, body, affected } => {
+                let Some(told) = self.told.get_mut(incident) else { return };
+                told.drafted = Some(at);
+                told.note_told();
+                told.waiting = Some(Waiting {
+                    at,
+                    status: *status,
+                    title: title.clone(),
+                    body: body.clone(),
+                    affected: affected.clone(),
+                });
+            }
             Happened::PostPublished { post, incident, status, title, body, affected, by } => {
                 self.last_post = self.last_post.max(post.0);
                 self.changed = Some(at);
@@ -121,8 +172,8 @@ impl Known {
                     .max()
                     .unwrap_or(told.impact);
                 told.title.clone_from(title);
-                told.stage_told = told.stage;
-                told.cause_told.clone_from(&told.cause);
+                told.note_told();
+                told.waiting = None;
                 if by.is_none() {
                     told.drafted = Some(at);
                 }

@@ -7,6 +7,7 @@
 //! | [`board`] | the public board as data |
 //! | `present` | how the board follows from what is known |
 //! | `state` | the state of a service, from findings and incidents |
+//! | `felt` | what clients experience of a finding |
 //! | `history` | past states: days, uptime |
 //! | `posts` | when words are due |
 //! | `words` | the words |
@@ -16,13 +17,14 @@
 //! # What it holds to
 //!
 //! * No data is never green: a service is well only when everything it consists of was looked at since boot.
-//! * Visitors read what they notice: names of services, never of machines; an incident that no visitor can notice is not
-//!   posted.
-//! * A promised next update is kept, if only by saying that we still work on it.
-//!
-//! What is deliberately absent: local time. Days are UTC days, so no change of summer time can bend a strip or a percentage.
+//! * Visitors read what they notice: names of services, never of machines; an incident that no client can notice is not
+//!   posted, and is over for visitors when they notice nothing any more.
+//! * A promised next update is kept, if only by saying that there is nothing new.
+//! * Nobody is said to work on it before a person has acknowledged it.
+//! * States are shown at once; words wait a minute, and longer where a person has to publish them.
 
 pub mod board;
+mod felt;
 mod history;
 mod known;
 mod posts;
@@ -40,7 +42,9 @@ use model::event::{PostStatus, ServiceState};
 use model::{
     Event, Finding, FindingId, Happened, Incident, IncidentId, Looked, Plan, PostId, ServiceId, Thing, Time,
 };
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Decides what visitors are told.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +64,21 @@ pub struct Facts<'a> {
     pub looked: &'a dyn Fn(&Thing) -> Option<Looked>,
     /// We cannot see out.
     pub blind: bool,
+}
+
+/// An update that waits until a person publishes it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Draft {
+    /// About which incident.
+    pub incident: IncidentId,
+    /// When it was written.
+    pub at: Time,
+    /// How far along.
+    pub status: PostStatus,
+    /// Title of the incident for visitors.
+    pub title: String,
+    /// The words.
+    pub body: String,
 }
 
 /// What spares work between two samples that change nothing. Losing it costs one recomputation.
@@ -91,7 +110,7 @@ impl Tell {
         if !self.fresh.settled || self.fresh.blind != facts.blind || self.fresh.plan != plan.digest {
             let mut every_one_looked_at = true;
             let sight = state::Sight::new(plan, facts);
-            for service in plan.services.values().filter(|service| service.public) {
+            for service in plan.services.values() {
                 let last = self.known.state(&service.id).map(|(state, _)| state);
                 let (state, certain) = sight.judge(service, last);
                 every_one_looked_at &= certain;
@@ -111,10 +130,10 @@ impl Tell {
         let desk = posts::Desk { plan, known: &self.known, facts, state: &state, now };
         let wanted = posts::wanted(plan, &self.known, facts, &state);
         let too_soon = |(incident, draft): &(&Incident, posts::Draft)| {
-            posts::held_until(&self.known, incident.id, *draft).is_some_and(|until| now < until)
+            posts::held_until(plan, &self.known, incident, *draft).is_some_and(|until| now < until)
         };
         let mut drafts: Vec<_> = wanted.into_iter().filter(|wanted| !too_soon(wanted)).collect();
-        for incident in posts::promises_due(&self.known, facts, now) {
+        for incident in posts::promises_due(plan, &self.known, facts, now) {
             if !drafts.iter().any(|(other, _)| other.id == incident.id) {
                 drafts.push((incident, posts::still_working(&self.known, incident.id)));
             }
@@ -130,9 +149,11 @@ impl Tell {
     pub fn next(&self, plan: &Plan, _now: Time, facts: &Facts<'_>) -> Option<Time> {
         let state = |service: &ServiceId| self.state(service).0;
         let held = posts::wanted(plan, &self.known, facts, &state);
-        let held =
-            held.iter().filter_map(|(incident, draft)| posts::held_until(&self.known, incident.id, *draft));
-        held.chain(posts::promises(&self.known, facts).map(|(_, by)| by)).min()
+        let held = held
+            .iter()
+            .filter_map(|(incident, draft)| posts::held_until(plan, &self.known, incident, *draft));
+        let promises = posts::promises(plan, &self.known, facts).map(|(_, by)| by);
+        held.chain(promises).filter(|at| *at < Time::MAX).min()
     }
 
     /// The state of a service as visitors see it, and since when; unknown until it was looked at.
@@ -148,6 +169,41 @@ impl Tell {
     #[must_use]
     pub fn board(&self, plan: &Plan, now: Time, facts: &Facts<'_>) -> Board {
         present::board(plan, &self.known, now, facts)
+    }
+
+    /// Updates that wait until a person publishes them.
+    pub fn drafts(&self) -> impl Iterator<Item = Draft> + '_ {
+        self.known.told.iter().filter_map(|(incident, told)| {
+            let waiting = told.waiting.as_ref()?;
+            Some(Draft {
+                incident: *incident,
+                at: waiting.at,
+                status: waiting.status,
+                title: waiting.title.clone(),
+                body: waiting.body.clone(),
+            })
+        })
+    }
+
+    /// The draft that waits as the event that publishes it.
+    #[must_use]
+    pub fn approved(&self, incident: IncidentId, by: String) -> Option<Happened> {
+        let waiting = self.known.told.get(&incident)?.waiting.clone()?;
+        Some(Happened::PostPublished {
+            post: PostId(self.known.last_post.saturating_add(1)),
+            incident,
+            status: waiting.status,
+            title: waiting.title,
+            body: waiting.body,
+            affected: waiting.affected,
+            by: Some(by),
+        })
+    }
+
+    /// Uptime of a service, public or not, in per cent, and how long it was watched.
+    #[must_use]
+    pub fn uptime(&self, plan: &Plan, now: Time, service: &ServiceId) -> (Option<f64>, Duration) {
+        present::uptime(plan, &self.known, service, now)
     }
 
     /// A person's words as the event that publishes them.
@@ -194,5 +250,7 @@ fn public<'a>(plan: &'a Plan, affected: &'a BTreeSet<Thing>) -> impl Iterator<It
     known.filter(|service| service.public).map(|service| &service.id)
 }
 
+#[cfg(test)]
+mod published;
 #[cfg(test)]
 mod tests;

@@ -2,16 +2,23 @@
 
 use crate::known::{Known, Told};
 use crate::traffic::{self, Trouble};
-use crate::{Facts, public, words};
+use crate::{Facts, felt, public, words};
 use model::event::{PostStatus, ServiceState};
 use model::incident::Stage;
+use model::plan::Publish;
 use model::time::later;
 use model::{Happened, Incident, IncidentId, Plan, PostId, ServiceId, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Mainstay writes about one incident at most this often, but for its end: nobody is kept waiting for good news.
-const APART: Duration = Duration::from_secs(60);
+/// Nothing is published automatically before clients have been failing for so long: most short failures are deploys.
+pub(crate) const HOLD: Duration = Duration::from_secs(60);
+
+/// Recovery is announced only when it takes so long; what has recovered by then is simply over.
+pub(crate) const RECOVERY: Duration = Duration::from_secs(120);
+
+/// Mainstay writes about one incident at most this often. Its end may come sooner, unless recovery was just announced.
+pub(crate) const APART: Duration = Duration::from_secs(60);
 
 /// The next words are promised within this time.
 const PROMISE: Duration = Duration::from_secs(1_800);
@@ -43,62 +50,131 @@ pub(crate) fn wanted<'a>(
     facts: &Facts<'a>,
     state: &States<'_>,
 ) -> Vec<(&'a Incident, Draft)> {
+    if plan.board.publish == Publish::Manual {
+        return Vec::new();
+    }
     let open = known.told.iter().filter(|(_, told)| !told.is_done());
     let incidents = open.filter_map(|(id, told)| Some((facts.incidents.get(id)?, told)));
-    let trouble = |incident| traffic::trouble(plan, incident, facts);
     incidents
-        .filter_map(|(incident, told)| {
-            Some((incident, news(plan, told, incident, trouble(incident), state)?))
-        })
+        .filter_map(|(incident, told)| Some((incident, news(plan, known, told, incident, facts, state)?)))
         .collect()
 }
 
 fn news(
     plan: &Plan,
+    known: &Known,
     told: &Told,
     incident: &Incident,
-    trouble: Option<Trouble>,
+    facts: &Facts<'_>,
     state: &States<'_>,
 ) -> Option<Draft> {
-    let last = told.posts.last();
+    let newest = told.newest();
     if !incident.is_open() {
-        let reason = if incident.merged_into.is_some() { Reason::Merged } else { Reason::News };
-        let untold = last.is_some_and(|post| post.status != PostStatus::Resolved);
-        return untold.then_some(Draft { status: PostStatus::Resolved, reason });
+        return end(told, incident, state);
     }
-    let stage = incident.diagnosis.stage;
-    let draft = Draft { status: status(stage), reason: Reason::News };
-    let affected: BTreeSet<&ServiceId> = public(plan, &incident.diagnosis.affected).collect();
-    let noticed = affected.iter().any(|service| state(service) > ServiceState::Unknown);
-    let Some(last) = last else {
-        return (!affected.is_empty() && (noticed || incident.diagnosis.wakes)).then_some(draft);
+    let diagnosis = &incident.diagnosis;
+    let affected = experienced(plan, incident, state);
+    let worst = affected.values().max().copied();
+    let fails = felt::failing(incident, facts.findings).next().is_some();
+    let begun = newest.filter(|(status, _)| *status != PostStatus::Resolved);
+    let Some((status_before, before)) = begun else {
+        let out = worst >= Some(ServiceState::PartialOutage);
+        let elsewhere = || is_told_elsewhere(known, incident, &affected);
+        let before = told.posts.last().map(|post| post.status);
+        let draft = Draft { status: status(diagnosis.stage, before), reason: Reason::News };
+        return (fails && out && !elsewhere()).then_some(draft);
     };
+    let status = status(diagnosis.stage, Some(status_before));
+    let draft = Draft { status, reason: Reason::News };
+    if diagnosis.stage == Stage::Mending {
+        let news = told.stage_told != Stage::Mending && status_before < PostStatus::Monitoring;
+        return (news && !told.posts.is_empty()).then_some(draft);
+    }
+    if !fails {
+        // What is left is for the team alone: clients find everything working.
+        let well = !told.posts.is_empty()
+            && before.keys().all(|service| state(service) == ServiceState::Operational);
+        return well.then_some(Draft { status: PostStatus::Resolved, reason: Reason::News });
+    }
     // When the edge sees another cause than before, visitors can expect something else.
-    let other_cause = trouble.is_some() && incident.diagnosis.cause != told.cause_told;
-    if stage != told.stage_told || other_cause {
-        return Some(draft);
-    }
-    let before: BTreeSet<&ServiceId> = last.affected.iter().map(|(service, _)| service).collect();
-    let spread = !affected.is_subset(&before);
-    // While it mends, services drop out one by one; visitors see that in their states.
-    let shrank = stage != Stage::Mending && !affected.is_empty() && !before.is_subset(&affected);
-    let worst_before = last.affected.iter().map(|(_, state)| *state).max();
-    let worse = stage != Stage::Mending && affected.iter().map(|service| state(service)).max() > worst_before;
-    (spread || shrank || worse).then_some(draft)
+    let other_cause = traffic::trouble(plan, incident, facts).is_some() && diagnosis.cause != told.cause_told;
+    let further = diagnosis.stage != told.stage_told && status != status_before;
+    let spread = affected.keys().any(|service| !before.contains_key(service));
+    let shrank = !affected.is_empty() && before.keys().any(|service| !affected.contains_key(service));
+    let worse = worst > before.values().max().copied();
+    (further || other_cause || spread || shrank || worse).then_some(draft)
 }
 
-fn status(stage: Stage) -> PostStatus {
-    match stage {
-        Stage::Looking => PostStatus::Investigating,
-        Stage::Failing => PostStatus::Identified,
-        Stage::Mending => PostStatus::Monitoring,
+/// The end, of what was spoken of. Nothing is called over while what it broke is still out, for whatever reason.
+fn end(told: &Told, incident: &Incident, state: &States<'_>) -> Option<Draft> {
+    let last = told.posts.last().filter(|post| post.status != PostStatus::Resolved)?;
+    if told.waiting.as_ref().is_some_and(|draft| draft.status == PostStatus::Resolved) {
+        return None;
+    }
+    if incident.merged_into.is_some() {
+        return Some(Draft { status: PostStatus::Resolved, reason: Reason::Merged });
+    }
+    let out = last.affected.iter().any(|(service, _)| state(service) >= ServiceState::PartialOutage);
+    (!out).then_some(Draft { status: PostStatus::Resolved, reason: Reason::News })
+}
+
+/// Whether an incident that is over, but not yet for visitors, already speaks of all that is affected.
+fn is_told_elsewhere(
+    known: &Known,
+    incident: &Incident,
+    affected: &BTreeMap<ServiceId, ServiceState>,
+) -> bool {
+    known.told.iter().any(|(id, other)| {
+        let last = other.posts.last().filter(|_| {
+            *id != incident.id && other.ended.is_some() && other.merged_into.is_none() && !other.is_done()
+        });
+        last.is_some_and(|post| {
+            affected.keys().all(|service| post.affected.iter().any(|(of, _)| of == service))
+        })
+    })
+}
+
+/// Services that visitors know, that an incident affects, and that clients find not working well.
+fn experienced(plan: &Plan, incident: &Incident, state: &States<'_>) -> BTreeMap<ServiceId, ServiceState> {
+    let services = public(plan, &incident.diagnosis.affected);
+    let states = services.map(|service| (service.clone(), state(service)));
+    states.filter(|(_, state)| *state >= ServiceState::Degraded).collect()
+}
+
+/// How far along: never back to the search for a cause that was known, nor from a recovery to anything but a known cause.
+fn status(stage: Stage, before: Option<PostStatus>) -> PostStatus {
+    match (stage, before) {
+        (Stage::Mending, _) => PostStatus::Monitoring,
+        (Stage::Looking, None | Some(PostStatus::Investigating)) => PostStatus::Investigating,
+        (Stage::Looking | Stage::Failing, _) => PostStatus::Identified,
     }
 }
 
-/// Until when a draft is held back because mainstay wrote about the incident just before.
-pub(crate) fn held_until(known: &Known, incident: IncidentId, draft: Draft) -> Option<Time> {
-    let drafted = known.told.get(&incident)?.drafted?;
-    (draft.status != PostStatus::Resolved).then(|| later(drafted, APART))
+/// Until when a draft is held back.
+pub(crate) fn held_until(plan: &Plan, known: &Known, incident: &Incident, draft: Draft) -> Option<Time> {
+    let told = known.told.get(&incident.id)?;
+    let apart = told.drafted.map(|drafted| later(drafted, APART));
+    match draft.status {
+        PostStatus::Resolved if incident.is_open() => {
+            let last = told.posts.last().into_iter().flat_map(|post| &post.affected);
+            let well = last.filter_map(|(service, _)| known.state(service)).map(|(_, since)| since).max();
+            well.map(|since| later(since, RECOVERY)).max(apart)
+        }
+        PostStatus::Resolved => {
+            let announced = told.posts.last().is_some_and(|post| post.status == PostStatus::Monitoring);
+            apart.filter(|_| announced)
+        }
+        PostStatus::Monitoring => told.mending_since.map(|since| later(since, RECOVERY)).max(apart),
+        _ if told.newest().is_none_or(|(status, _)| status == PostStatus::Resolved) => {
+            let out = public(plan, &incident.diagnosis.affected)
+                .filter_map(|service| known.histories.get(service)?.out_since())
+                .min();
+            // A state that is only about to be written down counts from now on; we are asked again then.
+            let again = told.posts.last().map(|post| later(post.at, HOLD));
+            Some(out.map_or(Time::MAX, |since| later(since, HOLD))).max(again)
+        }
+        _ => apart,
+    }
 }
 
 /// When the next words are promised: by whole minutes, because so it is written.
@@ -108,15 +184,26 @@ pub(crate) fn promise(at: Time) -> Time {
 }
 
 /// Open incidents that were posted, and when the next words about each are promised.
-pub(crate) fn promises<'a>(known: &Known, facts: &Facts<'a>) -> impl Iterator<Item = (&'a Incident, Time)> {
-    known.told.iter().filter(|(_, told)| told.ended.is_none()).filter_map(|(id, told)| {
+/// Only what mainstay itself publishes can be promised.
+pub(crate) fn promises<'a>(
+    plan: &Plan,
+    known: &Known,
+    facts: &Facts<'a>,
+) -> impl Iterator<Item = (&'a Incident, Time)> {
+    let promised = plan.board.publish == Publish::Automatic;
+    known.told.iter().filter(move |(_, told)| promised && told.ended.is_none()).filter_map(|(id, told)| {
         let last = told.posts.last().filter(|post| post.status != PostStatus::Resolved)?;
         Some((facts.incidents.get(id).filter(|incident| incident.is_open())?, promise(last.at)))
     })
 }
 
-pub(crate) fn promises_due<'a>(known: &Known, facts: &Facts<'a>, now: Time) -> Vec<&'a Incident> {
-    promises(known, facts).filter(|(_, by)| *by <= now).map(|(incident, _)| incident).collect()
+pub(crate) fn promises_due<'a>(
+    plan: &Plan,
+    known: &Known,
+    facts: &Facts<'a>,
+    now: Time,
+) -> Vec<&'a Incident> {
+    promises(plan, known, facts).filter(|(_, by)| *by <= now).map(|(incident, _)| incident).collect()
 }
 
 /// The honest word that there is nothing new. It does not contradict what a person last said.
@@ -125,7 +212,8 @@ pub(crate) fn still_working(known: &Known, incident: IncidentId) -> Draft {
     Draft { status: last.map_or(PostStatus::Investigating, |post| post.status), reason: Reason::Promised }
 }
 
-/// The services that a post speaks of: those affected now, or, at the end, those it spoke of before.
+/// The services that a post speaks of: those that do not work well now; at the end, and where all work, those it spoke of
+/// before or that the incident is about.
 pub(crate) fn affected(
     plan: &Plan,
     known: &Known,
@@ -133,12 +221,16 @@ pub(crate) fn affected(
     status: PostStatus,
     state: &States<'_>,
 ) -> BTreeMap<ServiceId, ServiceState> {
-    let now: BTreeSet<ServiceId> = public(plan, &incident.diagnosis.affected).cloned().collect();
+    let now = experienced(plan, incident, state);
+    if !now.is_empty() && status < PostStatus::Monitoring {
+        return now;
+    }
     let last = known.told.get(&incident.id).and_then(|told| told.posts.last());
-    let before = last.into_iter().flat_map(|post| &post.affected).map(|(service, _)| service.clone());
-    let over = matches!(status, PostStatus::Resolved | PostStatus::Monitoring);
-    let services: BTreeSet<ServiceId> =
-        if over || now.is_empty() { before.chain(now).collect() } else { now };
+    let mut services: BTreeSet<ServiceId> = now.into_keys().collect();
+    services.extend(last.into_iter().flat_map(|post| &post.affected).map(|(service, _)| service.clone()));
+    if services.is_empty() {
+        services.extend(public(plan, &incident.diagnosis.affected).cloned());
+    }
     services.into_iter().map(|service| (service.clone(), state(&service))).collect()
 }
 
@@ -184,14 +276,25 @@ impl Desk<'_> {
         });
         let trouble = traffic::trouble(plan, incident, self.facts);
         let since = known.told.get(&incident.id).map_or(incident.since, |told| told.since);
-        Happened::PostPublished {
-            post,
-            incident: incident.id,
-            status: draft.status,
-            title: title(plan, known, incident, &affected, trouble),
-            body: words::body(plan, incident, draft, &affected, trouble, (since, self.now), other.as_deref()),
-            affected,
-            by: None,
+        let well =
+            || affected.keys().filter_map(|service| known.state(service)).map(|(_, since)| since).max();
+        let end = incident.resolved.unwrap_or_else(|| well().unwrap_or(self.now));
+        let title = title(plan, known, incident, &affected, trouble);
+        let body = words::body(
+            plan,
+            incident,
+            draft,
+            &affected,
+            (trouble, other.as_deref()),
+            state,
+            (since, end, self.now),
+        );
+        let (incident, status) = (incident.id, draft.status);
+        match plan.board.publish {
+            Publish::Approve => Happened::PostDrafted { incident, status, title, body, affected },
+            Publish::Automatic | Publish::Manual => {
+                Happened::PostPublished { post, incident, status, title, body, affected, by: None }
+            }
         }
     }
 }

@@ -1,45 +1,63 @@
-//! The state of a service as visitors notice it, from findings and incidents.
+//! The state of a service as clients experience it, from findings and incidents.
 
 use crate::Facts;
+use crate::felt::{self, Felt};
 use model::event::ServiceState;
-use model::fault::{Fault, TlsFault};
 use model::plan::Service;
-use model::{Finding, Kind, Plan, Thing, Weight};
+use model::{Finding, Kind, Plan, Thing};
 use std::collections::BTreeSet;
 
 /// What matters for states, gathered once for all services.
 pub(crate) struct Sight<'a> {
     plan: &'a Plan,
     facts: &'a Facts<'a>,
-    /// Services that an open incident which wakes somebody lists as affected.
+    /// Services that fail for some through what they stand on: a name that leads elsewhere, requests that the edge turns
+    /// away.
     affected: BTreeSet<&'a Thing>,
+    /// Services that an incident with a failure of any kind lists as affected.
+    above: BTreeSet<&'a Thing>,
     /// Services that a probe by hand speaks for directly.
     asked: BTreeSet<&'a Thing>,
-    /// Things that break, and things that visitors notice otherwise. A certificate counts as the host that serves it.
-    breaks: BTreeSet<Thing>,
-    degraded: BTreeSet<Thing>,
+    /// Things that fail, fail at times, or are slow, for clients. A certificate counts as the host that serves it.
+    failing: BTreeSet<Thing>,
+    at_times: BTreeSet<Thing>,
+    slow: BTreeSet<Thing>,
 }
 
 impl<'a> Sight<'a> {
     pub(crate) fn new(plan: &'a Plan, facts: &'a Facts<'a>) -> Self {
-        let open = facts.incidents.values().filter(|incident| incident.is_open() && incident.diagnosis.wakes);
         let part = |finding: &Finding| match finding.about.kind {
             Kind::Tls => Thing::host(&finding.about.name),
             _ => finding.about.clone(),
         };
-        let findings = || facts.findings.values();
+        let felt_as = |wanted| {
+            facts.findings.values().filter(move |finding| felt::felt(finding) == wanted).map(part).collect()
+        };
+        let asked: BTreeSet<&Thing> = plan
+            .probes
+            .values()
+            .map(|probe| &probe.about)
+            .filter(|about| about.kind == Kind::Service)
+            .collect();
+        let (mut affected, mut above) = (BTreeSet::new(), BTreeSet::new());
+        for incident in facts.incidents.values().filter(|incident| incident.is_open()) {
+            let mut failing = felt::failing(incident, facts.findings).peekable();
+            if failing.peek().is_some() {
+                above.extend(&incident.diagnosis.affected);
+            }
+            if failing.any(|finding| !felt::is_met(finding.about.kind) && !asked.contains(&finding.about)) {
+                affected.extend(&incident.diagnosis.affected);
+            }
+        }
         Self {
             plan,
             facts,
-            affected: open.flat_map(|incident| &incident.diagnosis.affected).collect(),
-            asked: plan
-                .probes
-                .values()
-                .map(|probe| &probe.about)
-                .filter(|about| about.kind == Kind::Service)
-                .collect(),
-            breaks: findings().filter(|finding| finding.weight == Weight::Breaks).map(part).collect(),
-            degraded: findings().filter(|finding| is_noticed(finding)).map(part).collect(),
+            affected,
+            above,
+            asked,
+            failing: felt_as(Felt::Failing),
+            at_times: felt_as(Felt::AtTimes),
+            slow: felt_as(Felt::Slow),
         }
     }
 
@@ -50,19 +68,25 @@ impl<'a> Sight<'a> {
         }
         let node = Thing::service(&service.id.0);
         let parts = self.parts(service, &node);
-        let failing = parts.iter().filter(|part| self.breaks.contains(*part)).count();
+        let failing = parts.iter().filter(|part| self.failing.contains(*part)).count();
         let well = |part: &Thing| (self.facts.looked)(part).is_some_and(|looked| looked.well);
         if failing > 0 && failing == parts.len() {
             (ServiceState::MajorOutage, true)
-        } else if failing > 0 || self.affected.contains(&node) {
+        } else if failing > 0
+            || parts.iter().any(|part| self.at_times.contains(part))
+            || self.affected.contains(&node)
+            || (parts.is_empty() && self.above.contains(&node))
+        {
             (ServiceState::PartialOutage, true)
-        } else if parts.iter().any(|part| self.degraded.contains(part)) {
+        } else if parts.iter().any(|part| self.slow.contains(part)) {
             (ServiceState::Degraded, true)
         } else if !parts.is_empty() && parts.iter().all(well) {
             (ServiceState::Operational, true)
         } else {
             // Not everything was looked at since boot, or a bad answer is being followed up: what we knew stands until then.
-            (last.unwrap_or(ServiceState::Unknown), parts.is_empty())
+            // Of a service that nothing asks an outage is known only while something else says so.
+            let stands = last.filter(|state| !parts.is_empty() || *state <= ServiceState::Unknown);
+            (stands.unwrap_or(ServiceState::Unknown), parts.is_empty())
         }
     }
 
@@ -76,11 +100,4 @@ impl<'a> Sight<'a> {
         }
         parts
     }
-}
-
-/// Whether visitors notice a warning: slowness, yes; that something will run out in three weeks, no.
-fn is_noticed(finding: &Finding) -> bool {
-    let runs_out =
-        matches!(finding.fault, Fault::Tls { tls: TlsFault::Expiring { .. } } | Fault::Domain { .. });
-    finding.weight == Weight::Warns && finding.about.kind != Kind::Tls && !runs_out
 }

@@ -2,7 +2,7 @@
 
 use crate::world::{World, at, diagnosis};
 use model::event::{PostStatus, ServiceState};
-use model::fault::{DomainFault, Fault, TlsFault};
+use model::fault::{DnsFault, DomainFault, Fault, TlsFault};
 use model::incident::Stage;
 use model::{Happened, IncidentId, ServiceId, Thing, Weight};
 use std::time::Duration;
@@ -19,6 +19,9 @@ fn an_expired_name_as_visitors_read_it() {
     world.settle();
     world.pass(60);
     let name = || Thing::domain("acme.app");
+    let parked = Some(["ns1.parking.example".to_owned()].into());
+    let expired = || Fault::Domain { domain: DomainFault::Expired { at: None, parked_on: parked.clone() } };
+    world.find(7, name(), expired(), Weight::Breaks);
     world.open(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Looking));
     world.settle();
     world.pass(10);
@@ -27,12 +30,17 @@ fn an_expired_name_as_visitors_read_it() {
     world.pass(5);
     world.find(1, Thing::host("auth.acme.com"), Fault::Refused, Weight::Breaks);
     world.find(2, Thing::tls("demo.acme.app"), Fault::Tls { tls: TlsFault::SelfSigned }, Weight::Breaks);
+    world.diagnose(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Failing));
     world.settle();
-    world.pass(3_000);
+    world.pass(120);
+    world.acknowledge(1);
+    world.settle();
+    world.pass(2_880);
     world.say(1, PostStatus::Identified, "We have renewed the name and wait for it to spread.");
     world.settle();
     world.pass(300);
     world.close(1);
+    world.close(7);
     world.diagnose(1, diagnosis(name(), &["auth"], &["api", "shop"], true, Stage::Mending));
     world.settle();
     world.pass(600);
@@ -44,29 +52,27 @@ fn an_expired_name_as_visitors_read_it() {
     insta::assert_snapshot!(world.story(), @r"
     15:28:00 api: Operational
     15:28:00 auth: Operational
+    15:28:00 inner: Operational
     15:28:00 shop: Operational
     15:29:00 auth: Partial outage
-    15:29:00 incident-1 Investigating by mainstay [auth Partial outage]
-        Sign-in is failing
-        Sign-in is failing, or may fail, for some of you. We are looking for the cause. API and Shop are not affected. Next update by 15:59 UTC.
     15:29:15 auth: Major outage
     15:30:00 incident-1 Identified by mainstay [auth Major outage]
         Sign-in is failing
-        Sign-in is failing. The cause is a problem with the registration of a domain name, and we are working on it. API and Shop are not affected. Next update by 16:00 UTC.
+        Sign-in is failing. The cause is a problem with the registration of a domain name. This was detected automatically, and our team is being notified. API and Shop are not affected. Next update by 18:00 EET.
     16:00:00 incident-1 Identified by mainstay [auth Major outage]
         Sign-in is failing
-        We are still working on it. Sign-in is failing. There is nothing new to report since the last update. API and Shop are not affected. Next update by 16:30 UTC.
+        We are still working on it. Sign-in is failing. There is nothing new to report since the last update. API and Shop are not affected. Next update by 18:30 EET.
     16:19:15 incident-1 Identified by Ana [auth Major outage]
         Sign-in is failing
         We have renewed the name and wait for it to spread.
     16:24:15 auth: Partial outage
-    16:24:15 incident-1 Monitoring by mainstay [auth Partial outage]
+    16:26:15 incident-1 Monitoring by mainstay [auth Partial outage]
         Sign-in is failing
-        The cause is fixed and Sign-in is recovering. It can take a while until it works for everybody again. We keep watching. API and Shop are not affected. Next update by 16:54 UTC.
+        The cause is fixed and Sign-in is recovering. It can take a while until it works for everybody again. We keep watching. API and Shop are not affected. Next update by 18:56 EET.
     16:34:15 auth: Operational
     16:34:15 incident-1 Resolved by mainstay [auth Operational]
         Sign-in is failing
-        Sign-in works again. It was affected from 15:29 UTC until 16:34 UTC (1 h 5 min).
+        Sign-in works again. It was affected from 17:29 EET until 18:34 EET (1 h 5 min).
     ");
     let all = world.story();
     assert!(!all.contains("secret-host") && !all.contains("Inner queue"), "visitors read no inner names");
@@ -178,20 +184,40 @@ fn states_follow_what_visitors_notice() {
 }
 
 #[test]
-fn incidents_that_no_visitor_notices_are_not_posted() {
-    for (affected, wakes, posts, why) in [
-        (&["inner"][..], true, 0, "not public"),
-        (&[][..], true, 0, "nothing affected"),
-        (&["api"][..], false, 0, "a warning of what may come"),
-        (&["api"][..], true, 1, "it will break"),
-        (&["nobody"][..], true, 0, "a service that the plan does not know"),
+fn what_no_client_experiences_is_neither_a_state_nor_an_incident_for_visitors() {
+    let soon = || Fault::Tls { tls: TlsFault::Expiring { at: at("2026-11-23T00:00:00Z"), left_percent: 1 } };
+    let few = |serving| Fault::PoolBelowFloor { serving, declared: 2, floor: 2, out: Vec::new() };
+    let expired = |parked: bool| {
+        let parked_on = parked.then(|| ["ns1.parking.example".to_owned()].into());
+        Fault::Domain { domain: DomainFault::Expired { at: None, parked_on } }
+    };
+    let expires =
+        || Fault::Domain { domain: DomainFault::Expires { at: at("2026-11-22T20:00:00Z"), days: 0 } };
+    let host = || Thing::host("api.acme.com");
+    for (about, fault, affected, posts, why) in [
+        (host(), Fault::Refused, "api", 1, "fails"),
+        (host(), Fault::Refused, "inner", 0, "not public"),
+        (host(), Fault::Refused, "nobody", 0, "a service that the plan does not know"),
+        (Thing::tls("api.acme.com"), soon(), "api", 0, "a certificate that still holds"),
+        (Thing::pool("api"), few(1), "api", 0, "redundancy is lost, nothing fails"),
+        (Thing::pool("api"), few(0), "api", 1, "nothing serves"),
+        (Thing::domain("acme.com"), expires(), "api", 0, "a registration that still holds"),
+        (Thing::domain("acme.com"), expired(false), "api", 0, "expired, delegated as before"),
+        (Thing::domain("acme.com"), expired(true), "api", 1, "expired, parked"),
     ] {
         let mut world = World::new("2026-11-22T12:00:00Z");
         world.look_everywhere();
-        world.open(1, diagnosis(Thing::domain("acme.com"), affected, &[], wakes, Stage::Failing));
         world.settle();
-        world.pass(60);
+        let about_host = about == host();
+        world.find(1, about.clone(), fault, Weight::Breaks);
+        world.open(1, diagnosis(about, &[affected], &[], true, Stage::Failing));
+        world.settle();
+        world.pass(300);
         assert_eq!(world.board().open.len(), posts, "{why}");
+        let out = posts == 1 || about_host;
+        assert_eq!(state(&world, "api") >= ServiceState::PartialOutage, out, "{why}");
+        world.close(1);
+        world.look_everywhere();
         world.resolve(1);
         world.settle();
         world.pass(60);
@@ -202,14 +228,15 @@ fn incidents_that_no_visitor_notices_are_not_posted() {
 }
 
 #[test]
-fn a_slow_service_is_not_called_failing() {
+fn a_warning_is_a_state_and_no_incident_for_visitors() {
     let mut world = World::new("2026-11-22T12:00:00Z");
     world.look_everywhere();
     world.find(1, Thing::host("api.acme.com"), Fault::Slow { limit: Duration::from_secs(2) }, Weight::Warns);
     world.open(1, diagnosis(Thing::host("api.acme.com"), &["api"], &[], false, Stage::Failing));
     world.settle();
-    assert_eq!(world.board().open[0].title, "API is not working well");
+    world.pass(600);
     assert_eq!(world.board().headline, "Degraded: API");
+    assert_eq!(world.board().open, []);
 }
 
 #[test]
@@ -229,7 +256,10 @@ fn a_restart_keeps_the_last_state_until_everything_was_looked_at() {
     world.now = at("2026-11-22T12:00:00Z");
     let board = world.board();
     let auth = &board.groups.iter().find(|group| group.name.is_empty()).unwrap().components[0];
-    let uptime = auth.uptime_percent.unwrap();
+    assert_eq!(auth.uptime_percent, None, "not yet watched for a day");
+    let (uptime, watched) = world.ask(|tell, plan, now, _| tell.uptime(plan, now, &"auth".into()));
+    let uptime = uptime.unwrap();
+    assert_eq!(watched, Duration::from_secs(5_400));
     assert!((uptime - 80.0).abs() < 1e-9, "an hour of three tenths in an hour and a half watched: {uptime}");
     assert_eq!(auth.days[89].out, Duration::from_secs(3_600));
     assert_eq!(auth.days[88].worst, None);
@@ -239,9 +269,11 @@ fn a_restart_keeps_the_last_state_until_everything_was_looked_at() {
 fn a_swallowed_incident_points_to_the_other() {
     let mut world = World::new("2026-11-22T12:00:00Z");
     world.look_everywhere();
+    world.find(1, Thing::host("api.acme.com"), Fault::Refused, Weight::Breaks);
     world.open(1, diagnosis(Thing::host("api.acme.com"), &["api"], &[], true, Stage::Looking));
     world.settle();
     world.pass(90);
+    world.find(2, Thing::dns("acme.com"), Fault::Dns { dns: DnsFault::NoServer }, Weight::Breaks);
     world.open(2, diagnosis(Thing::domain("acme.com"), &["api", "auth"], &["shop"], true, Stage::Failing));
     world.commit(vec![Happened::IncidentMerged { incident: IncidentId(1), into: IncidentId(2) }]);
     world.settle();
@@ -259,10 +291,12 @@ fn a_swallowed_incident_points_to_the_other() {
 
 #[test]
 fn promises_are_kept_once_each_and_people_are_not_talked_over() {
-    let mut world = World::new("2026-11-22T12:00:10Z");
+    let mut world = World::new("2026-11-22T11:59:10Z");
     world.look_everywhere();
+    world.find(1, Thing::host("api.acme.com"), Fault::Refused, Weight::Breaks);
     world.open(1, diagnosis(Thing::host("api.acme.com"), &["api"], &[], true, Stage::Failing));
     world.settle();
+    world.pass(60);
     let promised = world.board().open[0].next_post_by;
     assert_eq!(promised, Some(at("2026-11-22T12:30:00Z")), "as it is written, to the minute");
     world.pass(3_600);
@@ -274,6 +308,11 @@ fn promises_are_kept_once_each_and_people_are_not_talked_over() {
     world.pass(1_900);
     let last = &world.board().open[0].posts[0];
     assert_eq!(last.status, PostStatus::Monitoring, "mainstay has nothing new and does not contradict");
+    assert!(last.body.contains("There is nothing new to report"), "{}", last.body);
+    assert!(!last.body.contains("working on it"), "nobody said so: {}", last.body);
+    world.acknowledge(1);
+    world.pass(1_790);
+    let last = &world.board().open[0].posts[0];
     assert!(last.body.starts_with("We are still working on it."), "{}", last.body);
 }
 
@@ -281,6 +320,8 @@ fn promises_are_kept_once_each_and_people_are_not_talked_over() {
 fn mainstay_writes_at_most_once_a_minute() {
     let mut world = World::new("2026-11-22T12:00:00Z");
     world.look_everywhere();
+    world.find(1, Thing::host("api.acme.com"), Fault::Refused, Weight::Breaks);
+    world.find(2, Thing::host("shop.acme.net"), Fault::Refused, Weight::Breaks);
     world.settle();
     for second in 0..600u64 {
         let stage = if second % 2 == 0 { Stage::Looking } else { Stage::Failing };
@@ -294,6 +335,9 @@ fn mainstay_writes_at_most_once_a_minute() {
         world.settle();
         world.pass(1);
     }
+    world.close(1);
+    world.close(2);
+    world.look_everywhere();
     world.resolve(1);
     world.settle();
     world.pass(120);
@@ -324,9 +368,9 @@ fn the_board_says_what_it_knows() {
         .collect();
     assert_eq!(groups, [("Rest", vec!["API", "Shop"]), ("", vec!["Sign-in"])]);
     assert_eq!((board.state, board.headline.as_str()), (ServiceState::MajorOutage, "Major outage: Shop"));
-    assert_eq!((board.zone.as_str(), board.past.len()), ("Europe/Tallinn", 7));
+    assert_eq!((board.zone.as_str(), board.past.len()), ("Europe/Tallinn", 1));
     let shop = &board.groups[0].components[1];
-    assert_eq!((shop.uptime_percent, shop.days.len()), (Some(50.0), 90));
+    assert_eq!((shop.uptime_percent, shop.days.len()), (None, 90));
     assert_eq!(shop.since, Some(at("2026-11-22T13:00:00Z")));
     assert_eq!(
         board.open[0].affected,

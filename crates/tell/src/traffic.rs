@@ -1,7 +1,7 @@
 //! The words for visitors when the edge sees the cause: too many visitors, or something of ours that turns them away.
 
 use crate::Facts;
-use crate::words::are;
+use crate::words::{DETECTED, are};
 use model::{Fault, Finding, Incident, Kind, Plan, ServiceId, Weight};
 
 /// What the edge sees behind an incident.
@@ -50,7 +50,7 @@ pub(crate) fn title(trouble: Option<Trouble>, titles: &[String]) -> Option<Strin
 }
 
 /// What happens and what visitors can expect, in sentences.
-pub(crate) fn sentences(trouble: Trouble, titles: &[String]) -> Option<Vec<String>> {
+pub(crate) fn sentences(trouble: Trouble, titles: &[String], in_hand: bool) -> Option<Vec<String>> {
     if titles.is_empty() {
         return None;
     }
@@ -71,12 +71,12 @@ pub(crate) fn sentences(trouble: Trouble, titles: &[String]) -> Option<Vec<Strin
         Trouble::Conflict => [
             format!("{are} failing, or may fail, for some of you."),
             "One part of our system turns away requests of another.".to_owned(),
-            "We know which, and are working on it.".to_owned(),
+            if in_hand { "We know which, and are working on it." } else { DETECTED }.to_owned(),
         ],
         Trouble::Servers => [
             format!("{are} failing, or may fail, for some of you."),
             "Some of the servers behind it are out of service.".to_owned(),
-            "We are working on it.".to_owned(),
+            if in_hand { "We are working on it." } else { DETECTED }.to_owned(),
         ],
     };
     Some(sentences.to_vec())
@@ -141,21 +141,19 @@ mod tests {
         insta::assert_snapshot!(story, @r"
     12:00:00 api: Operational
     12:00:00 auth: Operational
+    12:00:00 inner: Operational
     12:00:00 shop: Operational
     12:00:00 auth: Partial outage
-    12:00:00 incident-1 Identified by mainstay [auth Partial outage]
+    12:01:00 incident-1 Identified by mainstay [auth Partial outage]
         Sign-in is very busy
-        Sign-in is receiving far more requests than usual. You may have to wait or to try again. We are holding back the excess. Shop is not affected. Next update by 12:30 UTC.
-    12:01:30 incident-1 Identified by mainstay [auth Partial outage]
+        Sign-in is receiving far more requests than usual. You may have to wait or to try again. We are holding back the excess. Shop is not affected. Next update by 14:31 EET.
+    12:02:00 incident-1 Identified by mainstay [auth Partial outage]
         Sign-in is failing
-        Sign-in is failing, or may fail, for some of you. One part of our system turns away requests of another. We know which, and are working on it. Shop is not affected. Next update by 12:31 UTC.
-    12:03:00 incident-1 Monitoring by mainstay [auth Partial outage]
-        Sign-in is failing
-        The cause is fixed and Sign-in is recovering. It can take a while until it works for everybody again. We keep watching. Shop is not affected. Next update by 12:33 UTC.
+        Sign-in is failing, or may fail, for some of you. One part of our system turns away requests of another. This was detected automatically, and our team is being notified. Shop is not affected. Next update by 14:32 EET.
     12:03:00 auth: Operational
     12:03:00 incident-1 Resolved by mainstay [auth Operational]
         Sign-in is failing
-        Sign-in works again. It was affected from 12:00 UTC until 12:03 UTC (3 min).
+        Sign-in works again. It was affected from 14:00 EET until 14:03 EET (3 min).
     ");
         for inside in ["10.0.0.1", "4bf9", "203.0", "auth-web", "queue", "Inner", "5,400"] {
             assert!(!story.contains(inside), "{inside}");
@@ -166,9 +164,9 @@ mod tests {
     #[test]
     fn who_is_known_goes_first_only_where_the_edge_knows_anybody() {
         let titles = vec!["Sign-in".to_owned()];
-        let said = |knows| sentences(Trouble::Surge { knows }, &titles).unwrap_or_default().join(" ");
+        let said = |knows| sentences(Trouble::Surge { knows }, &titles, false).unwrap_or_default().join(" ");
         assert!(said(true).contains("used it before go first"));
         assert!(!said(false).contains("before"));
-        assert_eq!(sentences(Trouble::Servers, &[]), None, "what no visitor knows is not spoken of");
+        assert_eq!(sentences(Trouble::Servers, &[], false), None, "what no visitor knows is not spoken of");
     }
 }

@@ -4,7 +4,7 @@ use crate::{Board, Facts, Tell};
 use jiff::tz::TimeZone;
 use model::event::{Event, PostStatus};
 use model::fault::Fault;
-use model::incident::{Diagnosis, Stage};
+use model::incident::{Acknowledgement, Diagnosis, Stage};
 use model::plan::{Board as PlannedBoard, Dns, Ladder, Plan, Registry, Service, Site};
 use model::time::later;
 use model::{
@@ -70,7 +70,7 @@ pub(crate) fn plan() -> Plan {
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: PlannedBoard { title: "Acme status".to_owned(), history_days: 90 },
+        board: PlannedBoard { title: "Acme status".to_owned(), history_days: 90, ..PlannedBoard::default() },
         graph,
     }
 }
@@ -180,11 +180,29 @@ impl World {
         self.commit(vec![Happened::FindingClosed { finding: FindingId(id) }]);
     }
 
-    pub(crate) fn open(&mut self, id: u64, diagnosis: Diagnosis) {
+    /// Opens an incident of every open finding, where the diagnosis names none.
+    pub(crate) fn open(&mut self, id: u64, mut diagnosis: Diagnosis) {
+        self.fill(&mut diagnosis);
         self.commit(vec![Happened::IncidentOpened { incident: IncidentId(id), since: self.now, diagnosis }]);
     }
 
-    pub(crate) fn diagnose(&mut self, id: u64, diagnosis: Diagnosis) {
+    fn fill(&self, diagnosis: &mut Diagnosis) {
+        if diagnosis.findings.is_empty() {
+            diagnosis.findings = self.findings.keys().copied().collect();
+        }
+    }
+
+    pub(crate) fn acknowledge(&mut self, id: u64) {
+        self.commit(vec![Happened::IncidentAcknowledged {
+            incident: IncidentId(id),
+            by: "ana".to_owned(),
+            via: "link".to_owned(),
+            until: later(self.now, Duration::from_secs(1_800)),
+        }]);
+    }
+
+    pub(crate) fn diagnose(&mut self, id: u64, mut diagnosis: Diagnosis) {
+        self.fill(&mut diagnosis);
         self.commit(vec![Happened::IncidentDiagnosed { incident: IncidentId(id), diagnosis }]);
     }
 
@@ -238,6 +256,10 @@ impl World {
             Happened::IncidentDiagnosed { incident, diagnosis } => {
                 self.incidents.get_mut(incident).unwrap().diagnosis = diagnosis.clone();
             }
+            Happened::IncidentAcknowledged { incident, by, until, .. } => {
+                self.incidents.get_mut(incident).unwrap().acknowledged =
+                    Some(Acknowledgement { by: by.clone(), at: event.at, until: *until });
+            }
             Happened::IncidentResolved { incident, .. } => {
                 self.incidents.get_mut(incident).unwrap().resolved = Some(event.at);
             }
@@ -256,6 +278,9 @@ impl World {
             match &event.happened {
                 Happened::ServiceStateChanged { service, state } => {
                     lines += &format!("{clock} {service}: {}\n", state.title());
+                }
+                Happened::PostDrafted { incident, status, body, .. } => {
+                    lines += &format!("{clock} {incident} draft: {}: {body}\n", status.title());
                 }
                 Happened::PostPublished { incident, status, title, body, affected, by, .. } => {
                     let affected: Vec<String> = affected

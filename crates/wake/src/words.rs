@@ -1,7 +1,7 @@
 //! What people read on their phones: the cause first, then what it hurts, then what to do.
 
 use crate::known::About;
-use model::time::{between, spoken};
+use model::time::{between, clock, spoken};
 use model::{Incident, IncidentId, Plan, Thing, Time};
 
 /// Room for a title, in bytes.
@@ -17,7 +17,10 @@ const NAMES_MAX: usize = 8;
 pub(crate) fn page(plan: &Plan, incident: &Incident, now: Time, next: Option<Time>) -> (String, String) {
     let mut lines = about(plan, incident, now);
     lines.push(match next {
-        Some(next) => format!("Acknowledge to stop the calls; whoever is next is called at {}.", clock(next)),
+        Some(next) => format!(
+            "Acknowledge to stop the calls; whoever is next is called at {}.",
+            clock(next, &plan.site.zone)
+        ),
         None => "Acknowledge to stop the calls.".to_owned(),
     });
     (short(&incident.diagnosis.sentence), body(&lines))
@@ -57,7 +60,7 @@ fn about(plan: &Plan, incident: &Incident, now: Time) -> Vec<String> {
     }
     let lasting = between(incident.since, now);
     let lasting = if lasting.as_secs() < 60 { String::new() } else { format!(" ({})", spoken(lasting)) };
-    lines.push(format!("Since {}{lasting}.", clock(incident.since)));
+    lines.push(format!("Since {}{lasting}.", clock(incident.since, &plan.site.zone)));
     lines
 }
 
@@ -80,11 +83,6 @@ fn names<'a>(plan: &Plan, services: impl IntoIterator<Item = &'a Thing>) -> Stri
         Some(more @ 1..) => format!("{} and {more} more", all[..NAMES_MAX].join(", ")),
         _ => all.join(", "),
     }
-}
-
-/// `15:28 UTC`: those who are woken may live in several zones.
-fn clock(at: Time) -> String {
-    at.strftime("%H:%M UTC").to_string()
 }
 
 fn body(lines: &[String]) -> String {

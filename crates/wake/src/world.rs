@@ -118,7 +118,7 @@ pub(crate) fn plan() -> Plan {
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: Board { title: "Acme status".to_owned(), history_days: 90 },
+        board: Board { title: "Acme status".to_owned(), history_days: 90, ..Board::default() },
         graph: Graph::default(),
     }
 }

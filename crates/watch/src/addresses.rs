@@ -2,6 +2,7 @@
 
 use crate::lane::Lane;
 use crate::verdict::{Charge, Judged, Verdict};
+use model::fault::Phase;
 use model::sample::{AddressSeen, Sample};
 use model::{Fault, Weight};
 
@@ -14,6 +15,11 @@ impl Verdict {
         }
         self
     }
+}
+
+/// Whether nobody is there: a client then takes the next address of the name.
+fn is_silent(fault: &Fault) -> bool {
+    matches!(fault, Fault::Refused | Fault::Unreachable { .. } | Fault::TimedOut { phase: Phase::Connect })
 }
 
 fn judge(addresses: &[AddressSeen]) -> Option<Judged> {
@@ -35,6 +41,7 @@ fn judge(addresses: &[AddressSeen]) -> Option<Judged> {
         bad: bad.iter().map(|(seen, _)| seen.address).collect(),
         of: u32::try_from(of).unwrap_or(u32::MAX),
         how: each(|fault| format!(" ({fault})")).join(", "),
+        answers: bad.iter().any(|(_, fault)| !is_silent(fault)),
     };
     let well = of - bad.len();
     let seen = format!(

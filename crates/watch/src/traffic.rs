@@ -169,7 +169,7 @@ impl Watch {
             let Some(pool) = plan.pools.get(id) else { continue };
             let about = Thing::pool(&id.0);
             let fresh = self.fresh.traffic.pools.entry(id.clone()).or_default();
-            let floor = fresh.judge_floor(seen, pool.floor, now);
+            let floor = fresh.judge_floor(seen, pool.floor, now, &plan.site.zone);
             let certificate = fresh.judge_certificate(seen, now);
             self.say(&about, "pool-below-floor", floor, now, &mut out);
             self.say(&about, "server-certificate", certificate, now, &mut out);

@@ -33,7 +33,7 @@ pub(super) const SITE: &[Field] = &[
         "url",
         URL,
         "the address of `listen`",
-        "Where people find the board. Should not share a registrable domain with what is watched: it would fall with it.",
+        "Where people find the board, without a path. Should not share a registrable domain with what is watched: it would fall with it.",
         "\"https://status.acme.net\"",
     ),
     optional(
@@ -163,4 +163,11 @@ pub(super) const WATCH: &[Field] = &[
 pub(super) const BOARD: &[Field] = &[
     optional("title", Kind::Text, "the site's name and \"status\"", "Its title.", "\"Acme status\""),
     optional("history", HISTORY, "90d", "How far back it looks.", "\"90d\""),
+    optional(
+        "publish",
+        Kind::Choice(&["automatic", "approve", "manual"]),
+        "automatic",
+        "Who publishes updates. `automatic`: mainstay, once clients have been failing for a minute. `approve`: mainstay writes a draft that a person publishes. `manual`: people only. The states of services are always shown.",
+        "\"approve\"",
+    ),
 ];

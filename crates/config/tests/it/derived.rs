@@ -56,6 +56,17 @@ fn three_lines_are_a_plan() {
     assert_eq!((auth.title.as_str(), auth.ladder.0.as_str(), auth.public), ("Auth", "default", true));
 }
 
+#[test]
+fn board_has_the_order_of_the_file_and_says_who_publishes() {
+    let plan = sound(
+        "[board]\npublish = \"approve\"\n[service.zulu]\n[service.mike]\n[service.alpha]\n[probe.a]\ntcp = \"a.example:1\"\n",
+    )
+    .plan;
+    let order: Vec<&str> = plan.board.order.iter().map(|id| id.0.as_str()).collect();
+    assert_eq!(order, ["zulu", "mike", "alpha"]);
+    assert_eq!(plan.board.publish, model::plan::Publish::Approve);
+}
+
 const WILDCARD: &str = r#"
 [watch]
 http = "10s"

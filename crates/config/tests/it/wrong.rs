@@ -28,6 +28,14 @@ every = "30 sec"
 "#;
 
 #[test]
+fn board_below_a_path_and_unknown_ways_to_publish_are_refused() {
+    assert_snapshot!(told("[site]\nurl = \"https://acme.net/status/\"\n[board]\npublish = \"sometimes\"\n"), @r#"
+    mainstay.toml:2:7: the board cannot stand below a path (give it a name of its own: "https://status.acme.net")
+    mainstay.toml:4:11: `sometimes` is not a way to publish ("automatic", "approve" or "manual")
+    "#);
+}
+
+#[test]
 fn seven_mistakes_are_seven_problems_each_with_its_place_and_a_hint() {
     assert_snapshot!(told(SEVEN), @r#"
     mainstay.toml:3:8: unknown time zone `Europe/Talinn` (did you mean `Europe/Tallinn`?)

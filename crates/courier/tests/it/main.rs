@@ -54,7 +54,7 @@ fn plan(ntfy: &str, webhook: &str, secret: Option<SecretRef>) -> Plan {
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: Board { title: "Acme status".to_owned(), history_days: 90 },
+        board: Board { title: "Acme status".to_owned(), history_days: 90, ..Board::default() },
         graph: Graph::default(),
     }
 }

@@ -57,7 +57,7 @@ impl Facts<'_> {
             }
             _ => joined(&who),
         };
-        format!(": {number} affected since {}: {named}", clock(since, self.now))
+        format!(": {number} affected since {}: {named}", clock(since, &self.zoned(self.now)))
     }
 }
 

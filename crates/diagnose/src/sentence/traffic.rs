@@ -1,11 +1,12 @@
 //! The words for what the edge sees.
 
 use super::{Facts, Tense, clock, listed};
+use jiff::Zoned;
 use model::fault::grouped;
 use model::{Fault, Finding, Thing, Time};
 
 /// One finding of the edge with its subject; nothing for any other.
-pub(super) fn told(subject: &str, finding: &Finding, now: Time, tense: Tense) -> Option<String> {
+pub(super) fn told(subject: &str, finding: &Finding, now: &Zoned, tense: Tense) -> Option<String> {
     let is = tense == Tense::Is;
     let since = if is { format!(" since {}", clock(finding.since, now)) } else { String::new() };
     Some(match &finding.fault {
@@ -77,7 +78,7 @@ impl Facts<'_> {
         let Fault::Surge { times, .. } = &surge.finding.fault else { return None };
         let much = times.map(|times| format!(" ({} times its usual traffic)", grouped(u64::from(times))));
         let over = match surge.closed {
-            Some(at) => format!(", over since {}", clock(at, self.now)),
+            Some(at) => format!(", over since {}", clock(at, &self.zoned(self.now))),
             None => String::new(),
         };
         let title = self.called(&surge.finding.about);
@@ -89,7 +90,7 @@ impl Facts<'_> {
         let own = self.own();
         let own = own.first()?;
         let subject = self.called(self.cause);
-        let at = clock(since, self.now);
+        let at = clock(since, &self.zoned(self.now));
         let over = match &own.finding.fault {
             Fault::Surge { .. } => format!("{subject} gets no more than its usual traffic since {at}"),
             Fault::LimitConflict { caller, .. } => {

@@ -1,8 +1,8 @@
 //! The words that sentences are made of: times, numbers, lists, and verbs in their forms.
 
-use jiff::tz::TimeZone;
+use jiff::Zoned;
 use model::Time;
-use model::time::spoken;
+use model::time::{formatted, spoken};
 use std::time::Duration;
 
 /// Whether something is so or was so.
@@ -12,27 +12,22 @@ pub(super) enum Tense {
     Was,
 }
 
-/// `15:28`, with the day when that is another one.
-pub(super) fn clock(at: Time, now: Time) -> String {
-    let day = |time: Time| time.to_zoned(TimeZone::UTC).date();
-    let local = at.to_zoned(TimeZone::UTC);
-    if day(at) == day(now) {
-        format!("{:02}:{:02}", local.hour(), local.minute())
-    } else {
-        format!("{} {:02}:{:02}", local.date(), local.hour(), local.minute())
-    }
+/// `15:28 EET`, with the day when that is another one.
+pub(super) fn clock(at: Time, now: &Zoned) -> String {
+    let zone = now.time_zone();
+    let pattern = if at.to_zoned(zone.clone()).date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    formatted(at, zone, pattern)
 }
 
-pub(super) fn at_time(at: Time, now: Time) -> String {
-    let text = clock(at, now);
-    match text.split_once(' ') {
-        Some((day, time)) => format!("on {day} at {time}"),
-        None => format!("at {text}"),
-    }
+pub(super) fn at_time(at: Time, now: &Zoned) -> String {
+    let zone = now.time_zone();
+    let pattern =
+        if at.to_zoned(zone.clone()).date() == now.date() { "at %H:%M" } else { "on %Y-%m-%d at %H:%M" };
+    formatted(at, zone, pattern)
 }
 
-pub(super) fn on_day(at: Time) -> String {
-    format!("on {}", at.to_zoned(TimeZone::UTC).date())
+pub(super) fn on_day(at: Time, now: &Zoned) -> String {
+    format!("on {}", at.to_zoned(now.time_zone().clone()).date())
 }
 
 /// `1 name`, `6 names`; nothing for none.

@@ -22,7 +22,7 @@ fn a_fresh_finding_has_everything_beneath_and_beside_it_looked_at() {
     w.pass(1).look_at_all();
     assert_snapshot!(w.react(), @r"
     15:28:01 + incident-1 host.api.acme.io Failing wakes
-        api.acme.io refuses connections since 15:28; API is affected; 7 other names are not affected
+        api.acme.io refuses connections since 15:28 UTC; API is affected; 7 other names are not affected
         affected: api; not: auth shop
     ");
 }
@@ -57,13 +57,13 @@ fn the_deeper_cause_takes_the_incident_over() {
     words += &w.settle();
     assert_snapshot!(words, @r"
     15:28:01 + incident-1 host.a.acme.app Failing wakes
-        a.acme.app has no address: the name does not exist since 15:28; API and Sign-in are affected; 7 other names are not affected
+        a.acme.app has no address: the name does not exist since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
         affected: api auth; not: shop
     15:28:03 ~ incident-1 dns.acme.app Failing wakes
-        acme.app has no name server that answers for it since 15:28; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app has no name server that answers for it since 15:28 UTC; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:05 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:20; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:20 UTC; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     ");
 }
@@ -80,17 +80,17 @@ fn two_incidents_that_turn_out_to_be_one_merge_into_the_older() {
     words += &w.settle();
     assert_snapshot!(words, @r"
     15:28:01 + incident-1 host.shop.acme.io Failing wakes
-        shop.acme.io has no address: the name does not exist since 15:28; Shop is affected; 7 other names are not affected
+        shop.acme.io has no address: the name does not exist since 15:28 UTC; Shop is affected; 7 other names are not affected
         affected: shop; not: api auth
     15:28:22 ~ incident-1 host.shop.acme.io Failing wakes
-        shop.acme.io has no address: the name does not exist since 15:28; Shop is affected; 6 other names are not affected
+        shop.acme.io has no address: the name does not exist since 15:28 UTC; Shop is affected; 6 other names are not affected
         affected: shop; not: auth
     15:28:22 + incident-2 host.api.acme.io Failing wakes
-        api.acme.io has no address: the name does not exist since 15:28; API is affected; 6 other names are not affected
+        api.acme.io has no address: the name does not exist since 15:28 UTC; API is affected; 6 other names are not affected
         affected: api; not: auth
     15:28:43 incident-2 > incident-1
     15:28:43 ~ incident-1 dns.acme.io Failing wakes
-        acme.io is not delegated by its parent zone since 15:28; 2 names and 2 services fail because of it; 6 other names are not affected
+        acme.io is not delegated by its parent zone since 15:28 UTC; 2 names and 2 services fail because of it; 6 other names are not affected
         affected: api shop; not: auth
     ");
     w.restart();
@@ -105,7 +105,7 @@ fn what_a_service_needs_explains_it() {
     w.breaks("host.b.acme.app", Fault::Tls { tls: TlsFault::SelfSigned });
     assert_snapshot!(w.settle(), @r"
     15:28:01 + incident-1 tls.b.acme.app Failing wakes
-        b.acme.app serves a self-signed certificate since 15:28; API and Sign-in are affected; 6 other names are not affected
+        b.acme.app serves a self-signed certificate since 15:28 UTC; API and Sign-in are affected; 6 other names are not affected
         affected: api auth; not: shop
     ");
 }
@@ -156,22 +156,22 @@ fn a_cause_that_ended_still_explains_what_caches_hand_out() {
     words += &w.settle();
     assert_snapshot!(words, @r"
     15:28:00 + incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:20; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:20 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:21 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:20; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:20 UTC; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:38:22 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 15:38; 1 of 6 names still fails
+        acme.app is well again since 15:38 UTC; 1 of 6 names still fails
         affected: api auth; not: shop
     15:38:33 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 15:38; 2 of 6 names still fail
+        acme.app is well again since 15:38 UTC; 2 of 6 names still fail
         affected: api auth; not: shop
     15:41:53 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 15:38; everything it broke is being looked at once more
+        acme.app is well again since 15:38 UTC; everything it broke is being looked at once more
         affected: -; not: shop
     -- and now every name once more
-    15:41:54 - incident-1 acme.app had expired at 15:20; 2 names and 2 services failed for 13 min
+    15:41:54 - incident-1 acme.app had expired at 15:20 UTC; 2 names and 2 services failed for 13 min
     ");
 }
 

@@ -69,33 +69,33 @@ fn each_is_told_in_a_sentence() {
     }
     assert_snapshot!(words, @r"
     15:28:02 + incident-1 service.api Failing wakes
-        API gets 5,400 times its usual traffic since 15:28, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 54,000 requests a second; 6 other names are not affected
+        API gets 5,400 times its usual traffic since 15:28 UTC, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 54,000 requests a second; 6 other names are not affected
         affected: api; not: auth shop
     15:29:03 ~ incident-1 service.api Mending wakes
-        API gets no more than its usual traffic since 15:29; it is being watched for a while
+        API gets no more than its usual traffic since 15:29 UTC; it is being watched for a while
         affected: -; not: auth shop
     15:29:34 - incident-1 API got 5,400 times its usual traffic, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 1 service suffered for 1 min 1 s
     --
     15:28:02 + incident-1 service.auth Failing wakes
-        Sign-in refuses its own caller api-web: 93 % of its 429s hit it (api-client of api-web, then per-address of auth) since 15:28; the proof: mainstay trace 4bf92f35; API is affected; shop.acme.io is not affected
+        Sign-in refuses its own caller api-web: 93 % of its 429s hit it (api-client of api-web, then per-address of auth) since 15:28 UTC; the proof: mainstay trace 4bf92f35; API is affected; shop.acme.io is not affected
         affected: api auth; not: shop
     15:29:03 ~ incident-1 service.auth Mending wakes
-        Sign-in no longer refuses its own caller api-web since 15:29; it is being watched for a while
+        Sign-in no longer refuses its own caller api-web since 15:29 UTC; it is being watched for a while
         affected: -; not: shop
     15:29:34 - incident-1 Sign-in refused its own caller api-web: 93 % of its 429s hit it (api-client of api-web, then per-address of auth); 2 services suffered for 1 min 1 s
     --
     15:28:02 + incident-1 pool.auth Failing wakes
-        the pool auth serves from 1 of 2 servers since 15:28, 2 are wanted: 10.0.0.2:80 is down since 15:28 (connection refused); Sign-in is affected; api.acme.io and shop.acme.io are not affected
+        the pool auth serves from 1 of 2 servers since 15:28 UTC, 2 are wanted: 10.0.0.2:80 is down since 15:28 (connection refused); Sign-in is affected; api.acme.io and shop.acme.io are not affected
         affected: auth; not: shop
     15:29:03 - incident-1 the pool auth served from 1 of 2 servers instead of at least 2; 1 service suffered for 1 min 1 s
     --
     15:28:02 + incident-1 pool.auth Failing wakes
-        the servers of auth present a certificate that is not for auth.internal since 15:28: it is for parking.example; Sign-in is affected; api.acme.io and shop.acme.io are not affected
+        the servers of auth present a certificate that is not for auth.internal since 15:28 UTC: it is for parking.example; Sign-in is affected; api.acme.io and shop.acme.io are not affected
         affected: auth; not: shop
     15:29:03 - incident-1 the servers of auth presented a certificate that is not for auth.internal: it is for parking.example; 1 service suffered for 1 min 1 s
     --
     15:28:02 + incident-1 mainstay.edge Failing
-        mainstay has heard nothing of its own edge since 15:28; what it cannot see it does not call down
+        mainstay has heard nothing of its own edge since 15:28 UTC; what it cannot see it does not call down
         affected: -; not: -
     15:29:03 - incident-1 mainstay had heard nothing of its own edge; it lasted 1 min 1 s
     --

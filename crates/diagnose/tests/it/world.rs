@@ -109,7 +109,7 @@ pub fn plan() -> Plan {
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: Board { title: "Acme".into(), history_days: 90 },
+        board: Board { title: "Acme".into(), history_days: 90, ..Board::default() },
         graph,
     }
 }
@@ -276,6 +276,7 @@ impl World {
             timeout,
             fail_after: 3,
             recover_after: 2,
+            failing_for: Duration::ZERO,
         };
         self.plan.probes.insert(id, probe);
         self.plan.graph.add_need(Thing::service(service.id.0.clone()), about.clone());

@@ -1,9 +1,10 @@
 //! `mainstay incident`: what goes on and what went on, and a person's part in it.
 
 use crate::cli::running::Running;
+use crate::cli::zone::{shown_time, zone_of};
 use crate::cli::{Common, Failure, table, who};
 use clap::{Subcommand, ValueEnum};
-use model::IncidentId;
+use model::{IncidentId, Time};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -43,6 +44,14 @@ pub(crate) enum Incident {
         /// How far along.
         #[arg(long, value_enum, default_value_t = Status::Identified)]
         status: Status,
+        /// Who you are; the login name unless told.
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Publish the update that waits for approval.
+    Approve {
+        /// Its number.
+        id: IncidentId,
         /// Who you are; the login name unless told.
         #[arg(long)]
         by: Option<String>,
@@ -98,6 +107,9 @@ impl Incident {
                 let body = json!({ "by": who(by.as_ref()), "status": status.word(), "body": text });
                 act(common, &running, *id, "post", body)
             }
+            Self::Approve { id, by } => {
+                act(common, &running, *id, "approve", json!({ "by": who(by.as_ref()) }))
+            }
             Self::Resolve { id, by, force } => {
                 let body = json!({ "by": who(by.as_ref()), "force": force });
                 act(common, &running, *id, "resolve", body)
@@ -133,9 +145,10 @@ fn list(common: &Common, running: &Running) -> Result<ExitCode, Failure> {
     if all.is_empty() {
         table::say("no incidents");
     }
+    let zone = zone_of(&now);
     for incident in all {
         let state = if incident["resolved"].is_null() { "open" } else { "over" };
-        let opened = incident["opened"].as_str().unwrap_or_default();
+        let opened = shown_time(incident["opened"].as_str().unwrap_or_default(), &zone);
         table::say(&format!("incident-{} {state} since {opened}", incident["id"]));
         let sentence = incident["diagnosis"]["sentence"].as_str().unwrap_or_default();
         table::say(&table::wrapped(sentence, "  ", 80));
@@ -157,6 +170,7 @@ fn show(common: &Common, running: &Running, id: IncidentId) -> Result<ExitCode, 
     }
     let incident = if open.is_some() { &found["incident"] } else { found };
     table::say(&table::wrapped(incident["diagnosis"]["sentence"].as_str().unwrap_or_default(), "", 80));
+    let zone = zone_of(&now);
     for (heading, lines) in [("What happened", &found["timeline"]), ("Who was woken", &found["paging"])] {
         let lines: Vec<&Value> = lines.as_array().into_iter().flatten().collect();
         if !lines.is_empty() {
@@ -164,7 +178,10 @@ fn show(common: &Common, running: &Running, id: IncidentId) -> Result<ExitCode, 
         }
         for line in lines {
             let at = line["at"].as_str().unwrap_or_default();
-            let clock = at.get(11..19).unwrap_or(at);
+            let clock = at.parse::<Time>().map_or_else(
+                |_| at.to_owned(),
+                |at| at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string(),
+            );
             let text = table::wrapped(line["text"].as_str().unwrap_or_default(), "           ", 80);
             table::say(&format!("  {clock} {}", text.trim_start()));
         }

@@ -23,6 +23,7 @@ mod status;
 mod table;
 mod trace;
 mod world;
+mod zone;
 
 pub(crate) use failure::Failure;
 pub(crate) use plan::folder as plan_folder;

@@ -2,7 +2,9 @@
 
 use crate::cli::running::Running;
 use crate::cli::table::{self, Tone, beside, cell, tinted, wrapped};
+use crate::cli::zone::{shown_time, zone_of};
 use crate::cli::{Common, Failure};
+use model::percent::percent;
 use serde_json::Value;
 use std::process::ExitCode;
 
@@ -36,6 +38,11 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         table::say(&format!("{head}  {hand}"));
         table::say(&wrapped(text(&incident["diagnosis"]["sentence"]), "  ", 80));
     }
+    for draft in list(&now["drafts"]) {
+        let id = &draft["incident"];
+        table::say(&format!("incident-{id}  an update waits for approval: mainstay incident approve {id}"));
+        table::say(&wrapped(text(&draft["body"]), "  ", 80));
+    }
     if open.is_empty() {
         table::say(&tinted("no open incidents", Tone::Good));
     }
@@ -47,8 +54,7 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
             "degraded" | "unknown" => Tone::Warn,
             _ => Tone::Bad,
         };
-        let uptime =
-            service["uptime_percent"].as_f64().map_or("no data".to_owned(), |share| format!("{share:.2} %"));
+        let uptime = uptime(service);
         let words = cell(&state.replace('_', " "), 16);
         let rest = format!("{} {uptime:>10}", tinted(&words, tone));
         table::say(&beside(text(&service["title"]), 40, &rest));
@@ -62,6 +68,13 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         table::say(&format!("\non call, {}: {people}", text(&duty["rota"])));
     }
     Ok(code)
+}
+
+/// The share of a service's time, once it was watched for a whole day.
+fn uptime(service: &Value) -> String {
+    let watched = service["watched"]["secs"].as_u64().unwrap_or_default() >= 86_400;
+    let share = service["uptime_percent"].as_f64().filter(|_| watched);
+    share.map_or_else(|| "-".to_owned(), |share| format!("{} %", percent(share)))
 }
 
 /// One line a guarded service: what it is asked, what of it was refused and failed, how many servers serve.
@@ -79,10 +92,7 @@ fn served(edge: &Value) -> Vec<String> {
         let refused = limited + count("shed") + count("denied");
         let span = service["span"].as_f64().unwrap_or_default();
         let per_sec = if span > 0.0 { count("requests") as f64 / span } else { 0.0 };
-        let share = |part: u64| {
-            let percent = part as f64 * 100.0 / count("requests").max(1) as f64;
-            if part == 0 { "-".to_owned() } else { format!("{percent:.1} %") }
-        };
+        let share = |part: u64| model::percent::share(part, count("requests"));
         let pool = list(&edge["pools"]).find(|pool| pool["id"] == service["pool"]);
         let servers: Vec<&Value> =
             pool.map(|pool| list(&pool["seen"]["servers"]).collect()).unwrap_or_default();
@@ -143,11 +153,12 @@ pub(crate) fn why(common: &Common, thing: &str) -> Result<ExitCode, Failure> {
         None if findings.is_empty() => table::say("nothing is wrong with it, nor with what it stands on"),
         None => {}
     }
+    let zone = zone_of(&now);
     for finding in findings {
         let line = format!(
             "{} since {}: {}",
             text(&finding["about"]),
-            text(&finding["since"]),
+            shown_time(text(&finding["since"]), &zone),
             text(&finding["evidence"])
         );
         table::say(&wrapped(&line, "  ", 80));

@@ -69,6 +69,9 @@ impl fmt::Display for Happened {
             H::PostPublished { incident, status, title, .. } => {
                 write!(f, "status page, {incident}: {} ({title})", status.title())
             }
+            H::PostDrafted { incident, status, title, .. } => {
+                write!(f, "status page, {incident}: {} waits for approval ({title})", status.title())
+            }
             H::ServiceStateChanged { service, state } => write!(f, "{service}: {}", state.title()),
         }
     }

@@ -34,7 +34,7 @@ pub(crate) fn bare() -> Plan {
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: Board { title: "Acme status".to_owned(), history_days: 90 },
+        board: Board { title: "Acme status".to_owned(), history_days: 90, ..Board::default() },
         graph: model::Graph::default(),
     }
 }

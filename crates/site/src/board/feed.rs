@@ -6,6 +6,7 @@ use engine::views::Board;
 use engine::views::board::BoardIncident;
 use jiff::tz::TimeZone;
 use model::Time;
+use model::time::formatted;
 
 /// Most entries in a feed.
 const ENTRIES_MAX: usize = 25;
@@ -66,7 +67,7 @@ fn entry<'a>(board: &Board, incident: &'a BoardIncident) -> Entry<'a> {
         .posts
         .iter()
         .map(|post| {
-            let at = post.at.strftime("%-d %b %Y, %H:%M UTC");
+            let at = formatted(post.at, &board.clock, "%-d %b %Y, %H:%M");
             format!("<p><strong>{}</strong> ({at}): {}</p>", post.status.title(), escaped(&post.body))
         })
         .collect();

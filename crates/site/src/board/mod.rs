@@ -31,8 +31,13 @@ pub fn documents(board: &Board, before: &Documents) -> askama::Result<Documents>
     for (path, body) in statuspage::documents(board) {
         put(path, Kind::Json, body);
     }
-    put("/feed.atom".to_owned(), Kind::Atom, feed::atom(board)?);
-    put("/feed.rss".to_owned(), Kind::Rss, feed::rss(board)?);
+    // Where hosted status pages have them, and where they were before.
+    for path in ["/history.atom", "/feed.atom"] {
+        put(path.to_owned(), Kind::Atom, feed::atom(board)?);
+    }
+    for path in ["/history.rss", "/feed.rss"] {
+        put(path.to_owned(), Kind::Rss, feed::rss(board)?);
+    }
     put("/badge.svg".to_owned(), Kind::Svg, badge::badge(board));
     put("/favicon.svg".to_owned(), Kind::Svg, Icon::from(board.state).favicon());
     Ok(documents)

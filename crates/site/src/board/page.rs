@@ -1,12 +1,11 @@
 //! The board's pages: the board itself, one page an incident, and the history.
 
 use super::strip::{NARROW_DAYS, Strip};
-use crate::look::words::{Look as _, day_of, percent, roughly};
-use crate::look::{Icon, Moment, assets};
+use crate::look::words::{Look as _, percent, roughly};
+use crate::look::{Clock, Icon, Moment, assets};
 use askama::Template;
 use engine::views::Board;
 use engine::views::board::{BoardIncident, Component};
-use jiff::civil::Date;
 use model::Time;
 use model::event::ServiceState;
 use model::time::{between, spoken};
@@ -14,6 +13,9 @@ use std::collections::BTreeMap;
 
 /// Past days on the board itself; the history page has all of them.
 const PAST_DAYS: usize = 7;
+
+/// Instead of a percentage, before a whole day was watched.
+const NO_SHARE: &str = "no full day yet";
 
 /// What the frame of every page needs.
 pub struct Frame<'a> {
@@ -25,6 +27,8 @@ pub struct Frame<'a> {
     pub board: &'a Board,
     /// The class of the board's state: makes the favicon's address change with it.
     pub state: &'static str,
+    /// The zone of all times, in words.
+    pub zone: String,
 }
 
 impl<'a> Frame<'a> {
@@ -34,6 +38,7 @@ impl<'a> Frame<'a> {
             script: assets::LIVE_JS.path,
             board,
             state: board.state.class(),
+            zone: clock(board).named(),
         }
     }
 }
@@ -81,12 +86,12 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn new(incident: &'a BoardIncident, beside: Time) -> Self {
+    fn new(incident: &'a BoardIncident, clock: Clock<'_>) -> Self {
         Self {
             incident,
             icon: incident.impact.into(),
-            started: Moment::beside(incident.started, beside),
-            resolved: incident.resolved.map(|at| Moment::beside(at, beside)),
+            started: clock.time(incident.started),
+            resolved: incident.resolved.map(|at| clock.time(at)),
             lasted: incident.resolved.map(|at| roughly(between(incident.started, at))),
             affected: incident
                 .affected
@@ -96,18 +101,18 @@ impl<'a> Told<'a> {
             posts: incident
                 .posts
                 .iter()
-                .map(|post| (Moment::beside(post.at, beside), post.status.title(), post.body.as_str()))
+                .map(|post| (clock.time(post.at), post.status.title(), post.body.as_str()))
                 .collect(),
             next_post_by: incident
                 .next_post_by
                 // The newest words may say it themselves.
                 .filter(|_| !incident.posts.first().is_some_and(|post| post.body.contains("Next update by")))
-                .map(|at| Moment::beside(at, beside)),
+                .map(|at| clock.time(at)),
         }
     }
 
     /// One that goes on: beside each service stands how it is now, not how it was when the last words were written.
-    fn going_on(incident: &'a BoardIncident, board: &'a Board, beside: Time) -> Self {
+    fn going_on(incident: &'a BoardIncident, board: &'a Board, clock: Clock<'_>) -> Self {
         let now: BTreeMap<_, _> = board
             .groups
             .iter()
@@ -118,7 +123,7 @@ impl<'a> Told<'a> {
             let state = now.get(id).copied().unwrap_or(*then);
             (title.as_str(), state, Icon::from(state))
         });
-        Self { affected: affected.collect(), ..Self::new(incident, beside) }
+        Self { affected: affected.collect(), ..Self::new(incident, clock) }
     }
 }
 
@@ -137,17 +142,17 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn new(part: &'a Component, beside: Time) -> Self {
+    fn new(part: &'a Component, clock: Clock<'_>) -> Self {
         let bad = !matches!(part.state, ServiceState::Operational);
         Self {
             part,
             icon: part.state.into(),
             class: part.state.class(),
-            since: part.since.filter(|_| bad).map(|at| Moment::beside(at, beside)),
+            since: part.since.filter(|_| bad).map(|at| clock.time(at)),
             strip: Strip::new(&part.title, &part.days),
             uptime: part
                 .uptime_percent
-                .map_or("no data yet".to_owned(), |share| format!("{} % uptime", percent(share))),
+                .map_or(NO_SHARE.to_owned(), |share| format!("{} % uptime", percent(share))),
         }
     }
 }
@@ -161,21 +166,22 @@ struct DayRow<'a> {
 
 /// Every past day of the board, newest first. A day in the middle of a long incident is not a quiet day.
 fn day_rows(board: &Board) -> impl Iterator<Item = DayRow<'_>> {
-    board.past.iter().map(|day| {
-        let began = |incident: &&BoardIncident| day_of(incident.started) <= day.date;
+    let clock = clock(board);
+    board.past.iter().map(move |day| {
+        let began = |incident: &&BoardIncident| clock.day_of(incident.started) <= day.date;
         let later =
             board.past.iter().filter(|other| other.date > day.date).flat_map(|other| &other.incidents);
         DayRow {
             day: Moment::day(day.date),
-            ended: day.incidents.iter().map(|incident| Told::new(incident, midnight(day.date))).collect(),
+            ended: day.incidents.iter().map(|incident| Told::new(incident, clock.on(day.date))).collect(),
             ongoing: board.open.iter().chain(later).filter(began).collect(),
         }
     })
 }
 
-/// Any instant of the day, so that times on that day are written without it.
-fn midnight(date: Date) -> Time {
-    date.to_zoned(jiff::tz::TimeZone::UTC).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp())
+/// The clock of the board, read when anything on it last changed.
+fn clock(board: &Board) -> Clock<'_> {
+    Clock::new(&board.clock, board.changed)
 }
 
 /// The board.
@@ -183,16 +189,17 @@ fn midnight(date: Date) -> Time {
 /// # Errors
 /// When the template fails, which is a fault of ours.
 pub fn board(board: &Board) -> askama::Result<String> {
-    let rows = |part| Row::new(part, board.changed);
+    let clock = clock(board);
+    let rows = |part| Row::new(part, clock);
     let days_shown =
         board.groups.iter().flat_map(|group| &group.components).map(|part| part.days.len()).max();
     let days_shown = days_shown.unwrap_or(0);
     BoardPage {
         frame: Frame::of(board),
         icon: board.state.into(),
-        changed: Moment::full(board.changed),
+        changed: clock.full(board.changed),
         looked_every: spoken(board.looked_every),
-        open: board.open.iter().map(|incident| Told::going_on(incident, board, board.changed)).collect(),
+        open: board.open.iter().map(|incident| Told::going_on(incident, board, clock)).collect(),
         groups: board
             .groups
             .iter()
@@ -215,9 +222,10 @@ pub fn board(board: &Board) -> askama::Result<String> {
 /// When the template fails, which is a fault of ours.
 pub fn incident(board: &Board, incident: &BoardIncident) -> askama::Result<String> {
     // Read days later by a stranger: every time says its day.
+    let clock = Clock::new(&board.clock, Time::MIN);
     let told = match incident.resolved {
-        None => Told::going_on(incident, board, Time::MIN),
-        Some(_) => Told::new(incident, Time::MIN),
+        None => Told::going_on(incident, board, clock),
+        Some(_) => Told::new(incident, clock),
     };
     IncidentPage { frame: Frame::of(board), told }.render()
 }

@@ -8,6 +8,7 @@ use crate::shelf::digest;
 use engine::views::Board;
 use engine::views::board::{BoardIncident, Component as Part};
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use model::Time;
 use model::event::{PostStatus, ServiceState};
 use serde::Serialize;
@@ -135,7 +136,7 @@ pub fn documents(board: &Board) -> Vec<(String, String)> {
 fn components<'a>(board: &'a Board, page_id: &str) -> Vec<Component<'a>> {
     let mut rows: Vec<Component<'a>> = Vec::new();
     for group in &board.groups {
-        let group_id = (!group.name.is_empty()).then(|| format!("group-{}", slug(&group.name)));
+        let group_id = (!group.name.is_empty()).then(|| group_id(&group.name));
         let members: Vec<_> = group.components.iter().map(|part| member(board, page_id, part)).collect();
         if let Some(id) = &group_id {
             let worst = group.components.iter().map(|part| part.state).max().unwrap_or(ServiceState::Unknown);
@@ -167,7 +168,9 @@ fn components<'a>(board: &'a Board, page_id: &str) -> Vec<Component<'a>> {
 fn member<'a>(board: &Board, page_id: &str, part: &'a Part) -> Component<'a> {
     let first = part.days.iter().find(|day| day.worst.is_some()).map(|day| day.date);
     // Nobody wrote down when a service was first declared: the first day on which it was watched is the nearest truth.
-    let created = first.map_or(board.changed, midnight).min(part.since.unwrap_or(board.changed));
+    let created = first
+        .map_or(board.changed, |day| midnight(day, &board.clock))
+        .min(part.since.unwrap_or(board.changed));
     Component {
         id: part.id.0.clone(),
         name: &part.title,
@@ -265,16 +268,42 @@ fn indicator(state: ServiceState) -> &'static str {
     }
 }
 
-fn midnight(date: Date) -> Time {
-    date.to_zoned(jiff::tz::TimeZone::UTC).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp())
+fn midnight(date: Date, zone: &TimeZone) -> Time {
+    date.to_zoned(zone.clone()).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp())
 }
 
-/// `Customer-facing` -> `customer-facing`.
-fn slug(name: &str) -> String {
-    let words: Vec<String> = name
-        .split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
-    words.join("-")
+/// Stays the same whatever other groups there are, differs for every other name in any script, and is no service's: names
+/// of services hold no dot.
+fn group_id(name: &str) -> String {
+    let digest: String = digest(name.as_bytes()).chars().take(12).collect();
+    format!("group.{digest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group_id;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_of_groups_differ_for_every_name_in_any_script() {
+        let names = [
+            "Customer facing",
+            "customer-facing",
+            "!!!",
+            "???",
+            "🚀",
+            "🛰",
+            "Вход",
+            "Выход",
+            "日本語",
+            "A B",
+            "A/B",
+        ];
+        let ids: BTreeSet<String> = names.into_iter().map(group_id).collect();
+        assert_eq!(ids.len(), names.len());
+        assert!(
+            ids.iter().all(|id| id.is_ascii() && id.contains('.')),
+            "no service has a dot in its name: {ids:?}"
+        );
+    }
 }

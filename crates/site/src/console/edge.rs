@@ -5,8 +5,8 @@ use super::door::Session;
 use super::frame::Frame;
 use super::proof::Proof;
 use super::series::{Series, rate};
-use crate::look::words::{day_of, list};
-use crate::look::{Icon, Moment};
+use crate::look::words::list;
+use crate::look::{Clock, Icon, Moment};
 use crate::site::Site;
 use askama::Template;
 use engine::views::traffic::{PoolNow, ServiceNow};
@@ -111,12 +111,12 @@ pub fn page(site: &Site, views: &Views, session: &Session, at: Time) -> askama::
     let lately = site.edge().lately(LATELY_MAX);
     EdgePage {
         frame: Frame::new(site, views, session, "edge", RENEWED_EVERY),
-        edge: traffic.as_deref().map(|traffic| shown(traffic, &lately, at)),
+        edge: traffic.as_deref().map(|traffic| shown(traffic, &lately, Clock::new(&views.board.clock, at))),
     }
     .render()
 }
 
-fn shown<'a>(traffic: &'a Traffic, lately: &[Trace], at: Time) -> Shown<'a> {
+fn shown<'a>(traffic: &'a Traffic, lately: &[Trace], clock: Clock<'_>) -> Shown<'a> {
     let sum = |count: fn(&ServiceTraffic) -> u64| {
         let rates = traffic.services.iter().map(|row| rate(row.now.as_ref().map_or(0, count), row.span));
         rates.sum::<f64>()
@@ -129,40 +129,39 @@ fn shown<'a>(traffic: &'a Traffic, lately: &[Trace], at: Time) -> Shown<'a> {
     // Worst first; those that are alike in the order of the plan, so that nothing jumps about.
     services.sort_by_key(|service| std::cmp::Reverse(badness(service.icon)));
     Shown {
-        trouble: trouble(traffic, at),
+        trouble: trouble(traffic, clock),
         per_sec: per_sec(sum(|now| now.requests)),
         refused: per_sec(sum(refused)),
         failed: per_sec(sum(|now| now.failed)),
         connections: grouped(traffic.connections),
         serving: format!("{serving} of {}", servers().count()),
         services,
-        pools: traffic.pools.iter().map(|row| pool(row, traffic.at)).collect(),
+        pools: traffic.pools.iter().map(|row| pool(row, clock.read_at(traffic.at))).collect(),
         denials: traffic
             .denials
             .iter()
             .map(|denial| {
                 let place = denial.service.as_ref().map(|id| title(traffic, &id.0));
                 let place = place.map_or_else(|| "everywhere".to_owned(), |title| format!("at {title}"));
-                (denial, place, Moment::beside(denial.until, at))
+                (denial, place, clock.time(denial.until))
             })
             .collect(),
-        lately: lines(traffic, lately, at),
+        lately: lines(traffic, lately, clock),
         strangers: traffic.strangers.iter().map(|(name, count)| (name.as_str(), *count)).collect(),
         button_secs: BUTTON_SECS,
     }
 }
 
-fn trouble(traffic: &Traffic, at: Time) -> Option<String> {
+fn trouble(traffic: &Traffic, clock: Clock<'_>) -> Option<String> {
     let told = match (traffic.silent, traffic.told) {
         (false, _) => return None,
         (true, None) => return Some("The edge has not told of its traffic yet.".to_owned()),
         (true, Some(told)) => told,
     };
     // An instant, not an age: an alert that changes would be read out again and again.
-    let since = told.strftime("%H:%M:%S UTC");
-    let day = if day_of(told) == day_of(at) { String::new() } else { told.strftime("%-d %b ").to_string() };
+    let since = clock.seconds(told).text;
     Some(format!(
-        "The edge has told nothing since {day}{since}: these figures are old. It may serve all the same."
+        "The edge has told nothing since {since}: these figures are old. It may serve all the same."
     ))
 }
 
@@ -277,7 +276,7 @@ fn deniable(name: &str) -> Option<String> {
     (!matches!(what, DenyWhat::Country(_))).then(|| what.to_string())
 }
 
-fn pool(row: &PoolNow, now: Time) -> Pool<'_> {
+fn pool<'a>(row: &'a PoolNow, clock: Clock<'_>) -> Pool<'a> {
     let seen = row.seen.as_ref();
     let servers = seen.map(|seen| seen.servers.as_slice()).unwrap_or_default();
     let serving = servers.iter().filter(|server| server.state.serves()).count();
@@ -294,12 +293,12 @@ fn pool(row: &PoolNow, now: Time) -> Pool<'_> {
         sentence: format!("{serving} of {} serve{wanted}", servers.len()),
         serves: list(&row.services.iter().map(String::as_str).collect::<Vec<_>>()),
         seen,
-        servers: servers.iter().map(|seen| server(seen, now)).collect(),
+        servers: servers.iter().map(|seen| server(seen, clock)).collect(),
         row,
     }
 }
 
-fn server(seen: &ServerSeen, now: Time) -> Server<'_> {
+fn server<'a>(seen: &'a ServerSeen, clock: Clock<'_>) -> Server<'a> {
     Server {
         icon: match seen.state {
             ServerState::Serving => Icon::Ok,
@@ -308,7 +307,7 @@ fn server(seen: &ServerSeen, now: Time) -> Server<'_> {
             ServerState::Down => Icon::Major,
             ServerState::Draining => Icon::Blank,
         },
-        since: Moment::exact(earlier(now, seen.since), now),
+        since: clock.exact(earlier(clock.at, seen.since)),
         why: seen.why.as_deref().unwrap_or("–"),
         latency: if seen.latency.is_zero() { "–".to_owned() } else { took(micros(seen.latency)) },
         seen,
@@ -316,9 +315,9 @@ fn server(seen: &ServerSeen, now: Time) -> Server<'_> {
 }
 
 /// The newest of each kind: in a flood a thousand requests share one fate, and one line.
-fn lines(traffic: &Traffic, lately: &[Trace], at: Time) -> Vec<Line> {
+fn lines(traffic: &Traffic, lately: &[Trace], clock: Clock<'_>) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
-    for line in lately.iter().filter_map(|trace| line(traffic, trace, at)) {
+    for line in lately.iter().filter_map(|trace| line(traffic, trace, clock)) {
         let alike = |known: &Line| known.asked == line.asked && known.told == line.told;
         match lines.iter().position(alike) {
             Some(known) => lines[known].alike += 1,
@@ -329,13 +328,13 @@ fn lines(traffic: &Traffic, lately: &[Trace], at: Time) -> Vec<Line> {
     lines
 }
 
-fn line(traffic: &Traffic, trace: &Trace, at: Time) -> Option<Line> {
+fn line(traffic: &Traffic, trace: &Trace, clock: Clock<'_>) -> Option<Line> {
     // The passage to look at: the one that did not go well, the outermost where all did.
     let hop = trace.hops.iter().rev().find(|hop| !hop.went_well()).or(trace.hops.first())?;
     let service = hop.service.as_ref().map_or(hop.host.as_str(), |id| title(traffic, &id.0));
     Some(Line {
         id: trace.id.clone(),
-        at: Moment::exact(hop.at, at),
+        at: clock.exact(hop.at),
         // What went well is here because it was slow.
         icon: if hop.went_well() { Icon::Slow } else { verdict_icon(hop) },
         word: if hop.went_well() { "slow" } else { hop.word() },

@@ -1,8 +1,8 @@
 //! What every page of the console has around it.
 
 use super::door::Session;
-use crate::look::assets;
 use crate::look::words::Look as _;
+use crate::look::{Clock, assets};
 use crate::site::{Site, now};
 use engine::views::Views;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) who: &'a str,
     /// Proves that a form was made for this session.
     pub(crate) form: String,
+    /// The zone of all times, in words.
+    pub(crate) zone: String,
 }
 
 impl<'a> Frame<'a> {
@@ -41,6 +43,7 @@ impl<'a> Frame<'a> {
             every_secs: every.as_secs(),
             who: &session.name,
             form: site.door().form_token(session, now()),
+            zone: Clock::new(&views.board.clock, now()).named(),
         }
     }
 }

@@ -314,6 +314,7 @@ fn understood(incident: IncidentId, wish: &str, by: String, form: &Wish) -> Resu
             };
             Input::Post { incident, by, status: form.status.ok_or_else(missing)?, body: text(&form.text)? }
         }
+        "approve" => Input::Approve { incident, by },
         "resolve" => Input::Resolve { incident, by, force: false },
         "resolve-anyway" => Input::Resolve { incident, by, force: true },
         _ => {

@@ -7,7 +7,7 @@ use super::frame::Frame;
 use super::proof::Proof;
 use super::series::rate;
 use crate::look::words::{Look as _, list, percent, roughly};
-use crate::look::{Icon, Moment};
+use crate::look::{Clock, Icon, Moment};
 use crate::site::Site;
 use askama::Template;
 use engine::views::{Now, OpenIncident, ServiceRow, TimelineLine, Traffic, Views};
@@ -23,6 +23,8 @@ use std::time::Duration;
 const EXPIRES_SOON: Duration = Duration::from_secs(60 * 86_400);
 /// How often the page renews itself.
 const RENEWED_EVERY: Duration = Duration::from_secs(10);
+/// A share of less than a whole day that was watched says nothing.
+const WATCHED_MIN: Duration = Duration::from_secs(86_400);
 /// Past incidents on the page.
 const PAST_MAX: usize = 20;
 
@@ -111,13 +113,14 @@ struct Past<'a> {
 /// When the template fails, which is a fault of ours.
 pub fn now(site: &Site, views: &Views, session: &Session, at: Time) -> askama::Result<String> {
     let Views { board, now, .. } = views;
+    let clock = Clock::new(&board.clock, at);
     let names: BTreeMap<&Thing, &str> =
         now.nodes.iter().map(|node| (&node.thing, node.label.as_str())).collect();
-    let open: Vec<Card<'_>> = now.open.iter().map(|open| card(open, &names, at)).collect();
+    let open: Vec<Card<'_>> = now.open.iter().map(|open| card(open, &names, clock)).collect();
     let graph_says = graph_says(now);
     NowPage {
         frame: Frame::new(site, views, session, "now", RENEWED_EVERY),
-        as_of: Moment::exact(now.at, now.at),
+        as_of: clock.seconds(now.at),
         now,
         waiting: longest_wait(now, at).map(roughly),
         on_call: now
@@ -126,22 +129,22 @@ pub fn now(site: &Site, views: &Views, session: &Session, at: Time) -> askama::R
             .map(|shift| Shift {
                 rota: &shift.rota,
                 people: names_of(&shift.people),
-                until: shift.until.map(|until| Moment::beside(until, at)),
+                until: shift.until.map(|until| clock.time(until)),
             })
             .collect(),
         edge: site.traffic().as_deref().map(edge_tile),
         visitors: board.state.into(),
         open,
-        notes: loose_findings(now, &names, at),
+        notes: loose_findings(now, &names, clock),
         graph: Drawing::new(&now.nodes, &now.edges, &graph_says),
         graph_says,
-        services: now.services.iter().map(|row| service(row, at)).collect(),
+        services: now.services.iter().map(|row| service(row, clock)).collect(),
         domains: now
             .domains
             .iter()
             .map(|row| Domain {
                 name: &row.domain,
-                expires: row.expires.map(|at| Moment::date(crate::look::words::day_of(at))),
+                expires: row.expires.map(|at| Moment::date(clock.day_of(at))),
                 left: left(row.expires, at),
                 icon: domain_icon(row.expires, &row.knowledge, at),
                 knowledge: &row.knowledge,
@@ -155,7 +158,7 @@ pub fn now(site: &Site, views: &Views, session: &Session, at: Time) -> askama::R
             .take(PAST_MAX)
             .map(|incident| Past {
                 incident,
-                began: Moment::beside(incident.since, at),
+                began: clock.time(incident.since),
                 lasted: incident
                     .resolved
                     .map_or_else(String::new, |over| roughly(between(incident.since, over))),
@@ -201,7 +204,8 @@ fn edge_tile(traffic: &Traffic) -> EdgeTile {
     }
 }
 
-fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, at: Time) -> Card<'a> {
+fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, clock: Clock<'_>) -> Card<'a> {
+    let at = clock.at;
     let incident = &open.incident;
     let diagnosis = &incident.diagnosis;
     let named = |things: &'a BTreeSet<Thing>| -> Vec<&'a str> {
@@ -213,7 +217,7 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, at: Time)
         incident,
         cause: Proof::from(diagnosis.sentence.as_str()),
         icon: if diagnosis.wakes { Icon::Major } else { Icon::Slow },
-        since: Moment::exact(incident.since, at),
+        since: clock.seconds(incident.since),
         lasts: roughly(between(incident.since, at)),
         stage: match diagnosis.stage {
             Stage::Looking => "looking for the cause",
@@ -221,21 +225,21 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, at: Time)
             Stage::Mending => "cause gone, recovering",
         },
         waiting: in_hand.is_none().then(|| roughly(between(incident.opened, at))),
-        in_hand: in_hand.map(|ack| (ack.by.as_str(), Moment::beside(ack.until, at))),
+        in_hand: in_hand.map(|ack| (ack.by.as_str(), clock.time(ack.until))),
         affected: named(&diagnosis.affected),
         unaffected: list(&named(&diagnosis.unaffected)),
-        story: story(&open.timeline, names, at),
+        story: story(&open.timeline, names, clock),
         paging: open
             .paging
             .iter()
-            .map(|line| (Moment::exact(line.at, at), line.text.as_str(), line.at > at))
+            .map(|line| (clock.exact(line.at), line.text.as_str(), line.at > at))
             .collect(),
     }
 }
 
 /// What happened, in order. Things to which the same happened are told once: twelve hosts behind one certificate are one
 /// line, and the sentence about the cause is not lost among them.
-fn story(lines: &[TimelineLine], names: &BTreeMap<&Thing, &str>, at: Time) -> Vec<(Moment, String)> {
+fn story(lines: &[TimelineLine], names: &BTreeMap<&Thing, &str>, clock: Clock<'_>) -> Vec<(Moment, String)> {
     let mut told: Vec<(Time, String, &str, BTreeSet<String>)> = Vec::new();
     for line in lines {
         let about =
@@ -257,23 +261,26 @@ fn story(lines: &[TimelineLine], names: &BTreeMap<&Thing, &str>, at: Time) -> Ve
             0 => format!("{first} {what}").trim_start().to_owned(),
             more => format!("{first} {what} (and {more} more)"),
         };
-        (Moment::exact(when, at), text)
+        (clock.exact(when), text)
     };
     told.into_iter().map(line).collect()
 }
 
-fn service(row: &ServiceRow, at: Time) -> Service<'_> {
+fn service<'a>(row: &'a ServiceRow, clock: Clock<'_>) -> Service<'a> {
     Service {
         row,
         icon: row.state.into(),
         class: row.state.class(),
-        since: row.since.map(|since| Moment::beside(since, at)),
-        uptime: row.uptime_percent.map_or("no data yet".to_owned(), |share| format!("{} %", percent(share))),
+        since: row.since.map(|since| clock.time(since)),
+        uptime: match row.uptime_percent.filter(|_| row.watched >= WATCHED_MIN) {
+            Some(share) => format!("{} %", percent(share)),
+            None => "no full day yet".to_owned(),
+        },
     }
 }
 
 /// Open findings that no open incident explains.
-fn loose_findings(now: &Now, names: &BTreeMap<&Thing, &str>, at: Time) -> Vec<Finding> {
+fn loose_findings(now: &Now, names: &BTreeMap<&Thing, &str>, clock: Clock<'_>) -> Vec<Finding> {
     let explained = |finding: &model::Finding| {
         now.open.iter().any(|open| open.incident.diagnosis.findings.contains(&finding.id))
     };
@@ -290,7 +297,7 @@ fn loose_findings(now: &Now, names: &BTreeMap<&Thing, &str>, at: Time) -> Vec<Fi
                 .get(&finding.about)
                 .map_or_else(|| finding.about.name.clone(), |name| (*name).to_owned()),
             fault: finding.fault.to_string(),
-            since: Moment::beside(finding.since, at),
+            since: clock.time(finding.since),
             evidence: finding.evidence.clone(),
         })
         .collect()
@@ -355,7 +362,8 @@ mod tests {
             line("service.auth is slow"),
         ];
         let auth: Thing = "service.auth".parse().unwrap();
-        let told = story(&lines, &BTreeMap::from([(&auth, "Sign-in")]), at);
+        let told =
+            story(&lines, &BTreeMap::from([(&auth, "Sign-in")]), Clock::new(&jiff::tz::TimeZone::UTC, at));
         let told: Vec<&str> = told.iter().map(|(_, text)| text.as_str()).collect();
         let wanted = [
             "Diagnosis: looking",

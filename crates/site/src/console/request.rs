@@ -4,7 +4,7 @@ use super::bar::Bar;
 use super::door::Session;
 use super::edge::verdict_icon;
 use super::frame::Frame;
-use crate::look::{Icon, Moment};
+use crate::look::{Clock, Icon, Moment};
 use crate::site::Site;
 use askama::Template;
 use engine::views::Views;
@@ -31,6 +31,7 @@ struct Passage<'a> {
     title: &'a str,
     told: String,
     at: Moment,
+    zone: String,
     took: String,
     parts: Vec<Part<'a>>,
     attempts: Vec<(&'a str, String, bool)>,
@@ -53,8 +54,11 @@ pub fn page(
     trace: &Trace,
     at: Time,
 ) -> askama::Result<String> {
-    let hops: Vec<Passage<'_>> =
-        trace.nested().into_iter().map(|(depth, hop)| passage(views, depth, hop, at)).collect();
+    let hops: Vec<Passage<'_>> = trace
+        .nested()
+        .into_iter()
+        .map(|(depth, hop)| passage(views, depth, hop, Clock::new(&views.board.clock, at)))
+        .collect();
     RequestPage {
         frame: Frame::new(site, views, session, "", Duration::ZERO),
         sentence: sentence(&hops),
@@ -77,7 +81,7 @@ fn sentence(hops: &[Passage<'_>]) -> String {
     }
 }
 
-fn passage<'a>(views: &'a Views, depth: usize, hop: &'a Hop, at: Time) -> Passage<'a> {
+fn passage<'a>(views: &'a Views, depth: usize, hop: &'a Hop, clock: Clock<'_>) -> Passage<'a> {
     let whole = hop.took_us.max(1);
     let share = |us: u64| us.min(whole) as f64 / whole as f64;
     Passage {
@@ -85,7 +89,8 @@ fn passage<'a>(views: &'a Views, depth: usize, hop: &'a Hop, at: Time) -> Passag
         icon: verdict_icon(hop),
         title: title(views, hop),
         told: hop.told(),
-        at: Moment::exact(hop.at, at),
+        at: clock.exact(hop.at),
+        zone: clock.abbreviation(hop.at),
         took: took(hop.took_us),
         parts: hop
             .phases

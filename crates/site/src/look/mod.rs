@@ -5,4 +5,4 @@ pub mod icon;
 pub mod words;
 
 pub use icon::Icon;
-pub use words::{Look, Moment};
+pub use words::{Clock, Look, Moment};

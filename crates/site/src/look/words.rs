@@ -1,10 +1,11 @@
-//! Words for states and times. All times are UTC; a script shows the local time on hover.
+//! Words for states and times. Times are those of the site's zone; a script shows the local time on hover.
 
 use askama::filters::HtmlSafe;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::Time;
 use model::event::ServiceState;
+use model::time::{abbreviation, formatted};
 use std::fmt;
 use std::time::Duration;
 
@@ -30,30 +31,11 @@ impl Look for ServiceState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
     iso: String,
-    text: String,
+    /// Without the element around it.
+    pub text: String,
 }
 
 impl Moment {
-    /// `04:16 UTC`; with the day in front when it is not the day of `beside`.
-    #[must_use]
-    pub fn beside(at: Time, beside: Time) -> Self {
-        let pattern = if day_of(at) == day_of(beside) { "%H:%M UTC" } else { "%-d %b %Y, %H:%M UTC" };
-        Self { iso: iso(at), text: at.strftime(pattern).to_string() }
-    }
-
-    /// `04:16:09`, as timelines have it; with the day in front when it is not the day of `beside`.
-    #[must_use]
-    pub fn exact(at: Time, beside: Time) -> Self {
-        let pattern = if day_of(at) == day_of(beside) { "%H:%M:%S" } else { "%-d %b, %H:%M:%S" };
-        Self { iso: iso(at), text: at.strftime(pattern).to_string() }
-    }
-
-    /// `22 Nov 2026, 04:16 UTC`.
-    #[must_use]
-    pub fn full(at: Time) -> Self {
-        Self { iso: iso(at), text: at.strftime("%-d %b %Y, %H:%M UTC").to_string() }
-    }
-
     /// `Sunday, 22 November 2026`.
     #[must_use]
     pub fn day(date: Date) -> Self {
@@ -67,6 +49,88 @@ impl Moment {
     }
 }
 
+/// The clock that a page's times are shown by: the zone, and the instant beside which they are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock<'a> {
+    zone: &'a TimeZone,
+    /// Times of this day are shown without the day.
+    pub at: Time,
+}
+
+impl<'a> Clock<'a> {
+    /// The clock of a zone, read at an instant.
+    #[must_use]
+    pub fn new(zone: &'a TimeZone, at: Time) -> Self {
+        Self { zone, at }
+    }
+
+    /// The same clock, read at another instant.
+    #[must_use]
+    pub fn read_at(&self, at: Time) -> Self {
+        Self { at, ..*self }
+    }
+
+    /// `04:16 EET`; with the day in front when it is another one.
+    #[must_use]
+    pub fn time(&self, at: Time) -> Moment {
+        let pattern = if self.is_today(at) { "%H:%M" } else { "%-d %b %Y, %H:%M" };
+        Moment { iso: iso(at), text: formatted(at, self.zone, pattern) }
+    }
+
+    /// `04:16:09`, as timelines have it; with the day in front when it is another one.
+    #[must_use]
+    pub fn exact(&self, at: Time) -> Moment {
+        let pattern = if self.is_today(at) { "%H:%M:%S" } else { "%-d %b, %H:%M:%S" };
+        Moment { iso: iso(at), text: at.to_zoned(self.zone.clone()).strftime(pattern).to_string() }
+    }
+
+    /// `04:16:09 EET`.
+    #[must_use]
+    pub fn seconds(&self, at: Time) -> Moment {
+        let pattern = if self.is_today(at) { "%H:%M:%S" } else { "%-d %b, %H:%M:%S" };
+        Moment { iso: iso(at), text: formatted(at, self.zone, pattern) }
+    }
+
+    /// `22 Nov 2026, 04:16 EET`.
+    #[must_use]
+    pub fn full(&self, at: Time) -> Moment {
+        Moment { iso: iso(at), text: formatted(at, self.zone, "%-d %b %Y, %H:%M") }
+    }
+
+    /// The day of an instant.
+    #[must_use]
+    pub fn day_of(&self, at: Time) -> Date {
+        at.to_zoned(self.zone.clone()).date()
+    }
+
+    /// Any instant of a day, to read its times beside.
+    #[must_use]
+    pub fn on(&self, date: Date) -> Self {
+        let at = date.to_zoned(self.zone.clone()).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp());
+        Self { at, ..*self }
+    }
+
+    /// `EET`.
+    #[must_use]
+    pub fn abbreviation(&self, at: Time) -> String {
+        abbreviation(&at.to_zoned(self.zone.clone()))
+    }
+
+    /// `All times are Europe/Tallinn (EET)`.
+    #[must_use]
+    pub fn named(&self) -> String {
+        let abbreviation = abbreviation(&self.at.to_zoned(self.zone.clone()));
+        match self.zone.iana_name() {
+            Some(name) if name != abbreviation => format!("{name} ({abbreviation})"),
+            _ => abbreviation,
+        }
+    }
+
+    fn is_today(&self, at: Time) -> bool {
+        self.day_of(at) == self.day_of(self.at)
+    }
+}
+
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<time datetime=\"{}\">{}</time>", self.iso, self.text)
@@ -74,12 +138,6 @@ impl fmt::Display for Moment {
 }
 
 impl HtmlSafe for Moment {}
-
-/// The day of an instant, in UTC.
-#[must_use]
-pub fn day_of(at: Time) -> Date {
-    at.to_zoned(TimeZone::UTC).date()
-}
 
 /// RFC 3339 to the millisecond, as the Statuspage API has it.
 #[must_use]
@@ -96,11 +154,7 @@ pub fn roughly(span: Duration) -> String {
     }
 }
 
-/// `99.98`; never `100.00` unless it is whole, so that an outage does not hide in the rounding.
-#[must_use]
-pub fn percent(share: f64) -> String {
-    if share >= 100.0 { "100".to_owned() } else { format!("{:.2}", (share * 100.0).floor() / 100.0) }
-}
+pub use model::percent::percent;
 
 /// `Sign-in`, `Sign-in and Checkout`, `Sign-in, Checkout and 3 more`.
 #[must_use]
@@ -122,24 +176,22 @@ mod tests {
     fn times_say_the_day_only_where_it_is_another() {
         let at: Time = "2026-11-22T04:16:09.25Z".parse().unwrap();
         let later: Time = "2026-11-23T00:00:00Z".parse().unwrap();
+        let zone = TimeZone::get("Europe/Tallinn").unwrap();
+        let (clock, other) = (Clock::new(&zone, at), Clock::new(&zone, later));
         for (moment, wanted) in [
-            (Moment::beside(at, at), "04:16 UTC"),
-            (Moment::beside(at, later), "22 Nov 2026, 04:16 UTC"),
-            (Moment::exact(at, at), "04:16:09"),
-            (Moment::exact(at, later), "22 Nov, 04:16:09"),
-            (Moment::full(at), "22 Nov 2026, 04:16 UTC"),
-            (Moment::day(day_of(at)), "Sunday, 22 November 2026"),
+            (clock.time(at), "06:16 EET"),
+            (other.time(at), "22 Nov 2026, 06:16 EET"),
+            (clock.exact(at), "06:16:09"),
+            (other.exact(at), "22 Nov, 06:16:09"),
+            (clock.seconds(at), "06:16:09 EET"),
+            (clock.full(at), "22 Nov 2026, 06:16 EET"),
+            (Moment::day(clock.day_of(at)), "Sunday, 22 November 2026"),
         ] {
             assert_eq!(moment.text, wanted);
         }
+        assert_eq!(clock.named(), "Europe/Tallinn (EET)");
+        assert_eq!(Clock::new(&TimeZone::UTC, at).named(), "UTC");
         assert_eq!(iso(at), "2026-11-22T04:16:09.250Z");
-    }
-
-    #[test]
-    fn per_cents_never_round_an_outage_away() {
-        for (share, wanted) in [(100.0, "100"), (99.999, "99.99"), (99.98, "99.98"), (0.0, "0.00")] {
-            assert_eq!(percent(share), wanted);
-        }
     }
 
     #[test]

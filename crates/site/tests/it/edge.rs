@@ -154,7 +154,7 @@ async fn figures_that_are_old_say_so() {
     let mut silent = crate::traffic::traffic(false);
     silent.silent = true;
     stand.site.show_traffic(Some(Arc::new(silent.clone())));
-    assert!(page().await.contains("has told nothing since 22 Nov 04:21:09 UTC"), "{}", page().await);
+    assert!(page().await.contains("has told nothing since 22 Nov, 04:21:09 UTC"), "{}", page().await);
     silent.told = None;
     stand.site.show_traffic(Some(Arc::new(silent)));
     assert!(page().await.contains("has not told of its traffic yet"));

@@ -44,7 +44,7 @@ fn days(watched: i64, bad: &[(i64, ServiceState)]) -> Vec<Day> {
                 .map_or(ServiceState::Operational, |(_, state)| *state);
             let out = if state >= ServiceState::PartialOutage { secs(1_300) } else { Duration::ZERO };
             let span: Span = ago.days();
-            Day { date: today - span, worst: (ago < watched).then_some(state), out }
+            Day { date: today - span, worst: (ago < watched).then_some(state), out, lost: out }
         })
         .collect()
 }
@@ -140,7 +140,8 @@ fn board(outage: bool) -> Board {
         name: "Acme".to_owned(),
         title: "Acme status".to_owned(),
         url: URL.to_owned(),
-        zone: "Europe/Tallinn".to_owned(),
+        zone: "UTC".to_owned(),
+        clock: jiff::tz::TimeZone::UTC,
         changed: if outage { at("2026-11-22T04:19:30Z") } else { at("2026-11-19T00:14:00Z") },
         looked_every: secs(30),
         state: if outage { MajorOutage } else { Operational },
@@ -316,6 +317,8 @@ fn row(id: &str, title: &str, state: ServiceState, why: Option<&str>) -> Service
         state,
         since: Some(earlier(at(NOW), secs(if why.is_some() { 297 } else { 2_000_000 }))),
         uptime_percent: Some(if why.is_some() { 99.89 } else { 100.0 }),
+        watched: secs(90 * 86_400),
+        public: true,
         why: why.map(str::to_owned),
     }
 }
@@ -410,6 +413,8 @@ fn now(outage: bool) -> Now {
         blind: None,
         house: vec![],
         late_p99: Some(Duration::from_millis(14)),
+        drafts: Vec::new(),
+        zone: "UTC".to_owned(),
         visitors_read: if outage { "Major outage: Sign-in" } else { "All systems operational" }.to_owned(),
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::tally::Opening;
 use crate::traffic::{Says, bounded_u32};
-use model::time::earlier;
+use jiff::tz::TimeZone;
+use model::time::{clock, earlier};
 use model::traffic::{PoolSeen, ServerSeen};
 use model::{Fault, Time, Weight};
 
@@ -47,7 +48,13 @@ impl Count {
 
 impl Pool {
     /// Whether enough servers serve. `floor` is how many are wanted; one, where the plan does not say.
-    pub(crate) fn judge_floor(&mut self, seen: &PoolSeen, floor: Option<u32>, now: Time) -> Says {
+    pub(crate) fn judge_floor(
+        &mut self,
+        seen: &PoolSeen,
+        floor: Option<u32>,
+        now: Time,
+        zone: &TimeZone,
+    ) -> Says {
         let floor = floor.unwrap_or(1);
         let serving = bounded_u32(seen.servers.iter().filter(|server| server.state.serves()).count() as f64);
         let out: Vec<&ServerSeen> = seen.servers.iter().filter(|server| !server.state.serves()).collect();
@@ -60,7 +67,7 @@ impl Pool {
                 serving,
                 declared: bounded_u32(seen.servers.len() as f64),
                 floor,
-                out: told(&out, now),
+                out: told(&out, now, zone),
             };
             let evidence = format!(
                 "{} of {} servers serve; {} requests at once, {} wait{}",
@@ -96,9 +103,9 @@ impl Pool {
     }
 }
 
-fn told(out: &[&ServerSeen], now: Time) -> Vec<String> {
+fn told(out: &[&ServerSeen], now: Time, zone: &TimeZone) -> Vec<String> {
     let one = |server: &&ServerSeen| {
-        let since = earlier(now, server.since).strftime("%H:%M");
+        let since = clock(earlier(now, server.since), zone);
         let why = server.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         format!("{} is {} since {since}{why}", server.address, server.state.word())
     };

@@ -69,11 +69,11 @@ fn a_pool_below_its_floor_is_named_at_once_with_those_that_do_not_serve() {
     assert_snapshot!(words, @r"
     -- one leaves, which is allowed
     -- another
-    12:00:10 + pool.auth serves from 1 of 3 servers, 2 are wanted: 10.0.0.2:80 is ejected since 12:00 (connection refused); 10.0.0.3:80 is down since 12:00 (connection refused) [Breaks since 12:00:05] 1 of 3 servers serve; 0 requests at once, 0 wait
+    12:00:10 + pool.auth serves from 1 of 3 servers, 2 are wanted: 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Breaks since 12:00:05] 1 of 3 servers serve; 0 requests at once, 0 wait
     12:00:15 usual of api: 10000
     12:00:15 usual of auth: 10000
     -- the last
-    12:00:29 ~ finding-1 serves from 0 of 3 servers, 2 are wanted: 10.0.0.1:80 is draining since 12:00 (connection refused); 10.0.0.2:80 is ejected since 12:00 (connection refused); 10.0.0.3:80 is down since 12:00 (connection refused) [Breaks] 0 of 3 servers serve; 0 requests at once, 0 wait
+    12:00:29 ~ finding-1 serves from 0 of 3 servers, 2 are wanted: 10.0.0.1:80 is draining since 12:00 UTC (connection refused); 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Breaks] 0 of 3 servers serve; 0 requests at once, 0 wait
     -- back
     12:00:53 - finding-1
     ");

@@ -89,7 +89,7 @@ pub fn plan(hosts: &[(&str, &str)]) -> Plan {
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: Board { title: "Acme".into(), history_days: 90 },
+        board: Board { title: "Acme".into(), history_days: 90, ..Board::default() },
         graph,
     }
 }

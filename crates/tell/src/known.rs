@@ -59,7 +59,7 @@ impl Known {
     pub(crate) fn apply(&mut self, event: &Event) {
         let at = event.at;
         match &event.happened {
-            Happened::Booted { blind_since: Some(since) } => {
+            Happened::Booted { blind_since: Some(since) } | Happened::NotWatched { since } => {
                 self.histories.values_mut().for_each(|history| history.not_watched(*since, at));
                 self.changed = Some(at);
             }

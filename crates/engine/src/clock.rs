@@ -49,7 +49,8 @@ impl Known {
                 let running = Duration::from_millis(*running_ms);
                 self.anchor = Some(Anchor { boot: boot.clone(), running, at: event.at });
             }
-            Happened::ClockJumped { by_ms: 0 } => self.end(event.at, End::Returned),
+            // A process that finds the clock still wrong says so anew.
+            Happened::Booted { .. } | Happened::ClockJumped { by_ms: 0 } => self.end(event.at, End::Returned),
             Happened::ClockJumped { by_ms } => {
                 self.jump = Some(Jump { at: event.at, by_ms: *by_ms, end: None });
             }

@@ -154,7 +154,11 @@ impl Memory {
             | Happened::PageClosed { .. }
             | Happened::NoticeOwed { .. }
             | Happened::AttemptEnded { page: None, .. }
-            | Happened::AttemptsAbandoned { .. } => None,
+            | Happened::AttemptsAbandoned { .. }
+            | Happened::ClockAnchored { .. }
+            | Happened::ClockJumped { .. }
+            | Happened::ClockSet { .. }
+            | Happened::NotWatched { .. } => None,
         }
     }
 }

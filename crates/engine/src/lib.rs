@@ -16,12 +16,18 @@
 //! | `story` | each incident's story, line by line |
 //! | `denials` | what the team denied, until it undoes itself |
 //! | `looks` | how long the last look of each probe took |
+//! | [`timekeeper`] | engine time, out of the wall clock and monotonic progress |
+//! | `timeline` | the times of a journal whose clock was set |
+//! | `clock` | what is known of the clock, and how a confirmed step is taken |
 //! | `traffic` | the last quarter of an hour of traffic, for the page that shows it |
 
+mod clock;
 mod denials;
 mod looks;
 mod show;
 mod story;
+pub mod timekeeper;
+mod timeline;
 mod traffic;
 pub mod views;
 
@@ -52,6 +58,7 @@ pub struct Engine {
     denials: denials::Denials,
     shown: traffic::Shown,
     looks: looks::Looks,
+    clock_known: clock::Known,
     plans: u64,
     digest: Option<String>,
     seq: u64,
@@ -72,6 +79,7 @@ impl Engine {
             denials: denials::Denials::default(),
             shown: traffic::Shown::default(),
             looks: looks::Looks::default(),
+            clock_known: clock::Known::default(),
             plans: 0,
             digest: None,
             seq: 0,
@@ -79,7 +87,7 @@ impl Engine {
         }
     }
 
-    /// Folds one line of the journal. Decides nothing.
+    /// Folds one line of the journal. Decides nothing. A whole journal is folded with [`Engine::fold`].
     pub fn apply(&mut self, event: &Event) {
         self.seq = self.seq.max(event.seq);
         self.clock = self.clock.max(event.at);
@@ -92,6 +100,7 @@ impl Engine {
         self.tell.apply(event);
         self.stories.apply(event, &self.plan.site.zone);
         self.denials.apply(event);
+        self.clock_known.apply(event);
     }
 
     /// Reacts to one input in one batch; the events are applied already and want to be appended.
@@ -104,6 +113,7 @@ impl Engine {
         let mut batch = Vec::new();
         let first = match input {
             Input::Booted { blind_since } => vec![Happened::Booted { blind_since: *blind_since }],
+            Input::Clock(news) => self.clock_known.news(news),
             Input::PlanRead(plan) => self.adopt(plan),
             Input::Sampled(sample) => {
                 self.looks.note(&self.plan, sample);
@@ -242,6 +252,7 @@ impl Engine {
             self.wake.known_text(),
             self.tell.known_text(),
             self.denials.known_text(),
+            self.clock_known.known_text(),
             format!("{} {:?}", self.seq, self.digest),
         ]
         .join("\n")

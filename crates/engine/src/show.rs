@@ -35,7 +35,7 @@ pub(crate) fn views(engine: &Engine) -> Views {
         domains: domains(engine),
         looks: engine.looks.rows(&engine.plan),
         blind: engine.watch.blind().map(str::to_owned),
-        house: Vec::new(),
+        house: engine.clock_known.said(engine.clock).into_iter().collect(),
         late_p99: None,
         visitors_read: board.headline.clone(),
         drafts: engine.tell.drafts().collect(),

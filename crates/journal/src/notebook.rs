@@ -29,12 +29,17 @@ impl Notebook {
         Self { journal, unwritten: VecDeque::new(), taken: None, refused: None }
     }
 
-    /// Events after `after`, at most `limit`.
+    /// Events after `after`, at most `limit`: those that the journal took, then those that it has not taken yet.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub fn read(&self, after: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
-        self.journal.read(after, limit)
+        let mut events = self.journal.read(after, limit)?;
+        // A journal that does not know whether it wrote an event may have it already.
+        let last = events.last().map_or(after, |event| event.seq);
+        let room = limit.saturating_sub(events.len());
+        events.extend(self.unwritten.iter().filter(|event| event.seq > last).take(room).cloned());
+        Ok(events)
     }
 
     /// Why it cannot be written now, for people; nothing when it can.
@@ -51,6 +56,8 @@ impl Notebook {
     pub fn write(&mut self, now: Time, events: Vec<Event>) -> Result<(), String> {
         self.unwritten.extend(events);
         if let Some((sentence, at)) = &self.refused
+            // A clock that was set back makes no pause longer.
+            && *at <= now
             && time::between(*at, now) < RETRY_AFTER
         {
             return Err(sentence.clone());
@@ -123,6 +130,12 @@ mod tests {
         let kept = 10 + UNWRITTEN_MAX as u64;
         assert!(notebook.write(at(1), events(11, kept + 500)).unwrap_err().contains("full"));
         assert!(notebook.trouble().is_some());
+        let read = notebook.read(9, 3).unwrap();
+        assert_eq!(
+            read.iter().map(|event| event.seq).collect::<Vec<_>>(),
+            [10, 11, 12],
+            "as if all were taken"
+        );
 
         refuses.store(false, Ordering::Relaxed);
         assert!(notebook.write(at(2), vec![]).is_err(), "it is left alone for a while");

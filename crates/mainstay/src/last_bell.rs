@@ -1,7 +1,6 @@
 //! The watcher is watched: when the mind stands still, the last resort is called without asking it.
 
 use crate::mind::Pulse;
-use crate::organs::stalled;
 use courier::Courier;
 use model::effect::{Effect, EffectKey, Reach, Urgency};
 use model::{PersonId, Plan};
@@ -15,6 +14,8 @@ use tokio::sync::watch;
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// How often we look, and how long before the bell is rung again.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A look that comes so late was held up by the machine, as the mind was.
+const OVERSLEPT: Duration = Duration::from_secs(10);
 const AGAIN_AFTER: Duration = Duration::from_secs(300);
 
 /// Rings once for a stall, and again every five minutes while it lasts.
@@ -26,12 +27,19 @@ pub(crate) async fn listen(
 ) {
     let mut rung: Option<tokio::time::Instant> = None;
     let mut times = 0_u32;
+    // Since when this task itself has been running without a break: a stopped process stops both.
+    let mut awake = tokio::time::Instant::now();
+    let mut looked = awake;
     loop {
         tokio::select! {
             _ = stop.changed() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        let still = stalled(&pulse);
+        if looked.elapsed() > OVERSLEPT {
+            awake = tokio::time::Instant::now();
+        }
+        looked = tokio::time::Instant::now();
+        let still = pulse.still_for().min(awake.elapsed());
         if still < STALLED_AFTER {
             rung = None;
             continue;

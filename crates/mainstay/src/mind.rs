@@ -1,14 +1,18 @@
 //! The loop: one thread, one closed list of what can happen, one append for everything that came together.
 
-use crate::clock;
+use crate::clock::{Clock, by_the_wall};
 use engine::Engine;
+use engine::timekeeper::News;
 use journal::{Notebook, Series};
-use model::{Effect, Event, Input, Outcome, Plan, Policy, Rollup, Rounds, Sample, Time, time};
+use model::input::ClockNews;
+use model::{
+    Answer as Answered, Effect, Event, Input, Outcome, Plan, Policy, Rollup, Rounds, Sample, Time, time,
+};
 use site::{Answer, Ask, AskError, Site};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Inputs taken together into one append.
@@ -17,7 +21,17 @@ const BATCH_MAX: usize = 256;
 const NAP: Duration = Duration::from_secs(2);
 /// How long raw samples are kept, and how often older ones are let go.
 const SAMPLES_FOR: Duration = Duration::from_secs(90 * 86_400);
-const FORGET_EVERY: Duration = Duration::from_secs(6 * 3_600);
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+/// At most so much of the oldest samples is let go at a time. Whatever a clock says, a start deletes nothing, and samples
+/// go at most twice as fast as they come.
+const FORGET_MAX: Duration = Duration::from_secs(2 * 3_600);
+/// A loop that has not turned for so long has not watched: the machine was suspended, or the process stopped. When well it
+/// turns every two seconds, and an append may hold it for two more.
+const STOOD_STILL: Duration = Duration::from_secs(15);
+/// How long after standing still a failed answer says more about us than about what was asked.
+const WAKING: Duration = Duration::from_secs(3);
+/// How long until a confirmed step of the clock that could not be taken is tried again.
+const SET_AGAIN: Duration = Duration::from_secs(60);
 /// How often views are made anew when nothing was decided: ages in them grow, and first samples arrive.
 const REFRESH: Duration = Duration::from_secs(5);
 
@@ -57,20 +71,26 @@ pub(crate) struct Mouth {
     pub site: Arc<Site>,
 }
 
-/// When the loop last turned, for whoever watches the watchman. Milliseconds since 1970.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Pulse(Arc<AtomicI64>);
+/// When the loop last turned, for whoever watches the watchman. Milliseconds of monotonic time since the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Pulse(Instant, Arc<AtomicU64>);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Instant::now(), Arc::default())
+    }
+}
 
 impl Pulse {
-    fn beat(&self, now: Time) {
-        self.0.store(now.as_millisecond(), Ordering::Relaxed);
+    fn beat(&self) {
+        let since = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.1.store(since, Ordering::Relaxed);
     }
 
-    /// How long the loop has not turned as of `now`.
+    /// How long the loop has not turned.
     #[must_use]
-    pub(crate) fn still_for(&self, now: Time) -> Duration {
-        let last = Time::from_millisecond(self.0.load(Ordering::Relaxed)).unwrap_or(Time::MIN);
-        time::between(last, now)
+    pub(crate) fn still_for(&self) -> Duration {
+        self.0.elapsed().saturating_sub(Duration::from_millis(self.1.load(Ordering::Relaxed)))
     }
 }
 
@@ -82,8 +102,12 @@ pub(crate) struct Mind {
     pulse: Pulse,
     sooner: BTreeMap<model::ProbeId, Time>,
     policy_version: u64,
-    shown: Time,
-    forgot: Time,
+    clock: Clock,
+    /// When the loop went on after it had stood still.
+    woke: Option<Instant>,
+    set_failed: Option<Instant>,
+    shown: Option<Instant>,
+    forgot: Instant,
 }
 
 /// An input, and whoever waits to hear that it is on disk.
@@ -102,15 +126,9 @@ impl Mind {
         series: Option<Series>,
         pulse: Pulse,
     ) -> Result<Self, journal::ReadError> {
-        let mut engine = Engine::new(plan);
-        loop {
-            let events = notebook.read(engine.seq(), 4_096)?;
-            if events.is_empty() {
-                break;
-            }
-            events.iter().for_each(|event| engine.apply(event));
-        }
-        pulse.beat(clock::now());
+        let engine = Engine::fold(&plan, |after, limit| notebook.read(after, limit))?;
+        let clock = Clock::start(&engine);
+        pulse.beat();
         Ok(Self {
             engine,
             notebook,
@@ -118,18 +136,19 @@ impl Mind {
             pulse,
             sooner: BTreeMap::new(),
             policy_version: 0,
-            shown: Time::MIN,
-            forgot: Time::MIN,
+            clock,
+            woke: None,
+            set_failed: None,
+            shown: None,
+            forgot: Instant::now(),
         })
     }
 
     /// Turns until it is told to stop.
     pub(crate) async fn run(mut self, mut ears: Ears, mouth: Mouth) {
-        let blind_since = self.series.as_ref().and_then(Series::last_at);
-        let plan = self.engine.plan().clone();
-        self.turn(vec![(Input::Booted { blind_since }, None), (Input::PlanRead(plan), None)], &ears, &mouth);
+        self.turn(self.beginning(self.last_watched()), &ears, &mouth);
         loop {
-            let now = clock::now();
+            let now = self.clock.now();
             let nap = self.engine.next().map_or(NAP, |at| time::between(now, at).min(NAP));
             let nap = nap.max(Duration::from_millis(1));
             let mut heard: Vec<Heard> = Vec::new();
@@ -141,8 +160,8 @@ impl Mind {
                 Some(plan) = ears.plans.recv() => heard.push((Input::PlanRead(plan), None)),
                 Some(rollup) = ears.rollups.recv() => heard.push((Input::RolledUp(rollup), None)),
                 Some(sample) = ears.samples.recv() => heard.push((Input::Sampled(sample), None)),
-                Ok(()) = ears.plan_trouble.changed() => self.shown = Time::MIN,
-                Ok(()) = ears.edge_trouble.changed() => self.shown = Time::MIN,
+                Ok(()) = ears.plan_trouble.changed() => self.shown = None,
+                Ok(()) = ears.edge_trouble.changed() => self.shown = None,
                 () = tokio::time::sleep(nap) => {}
             }
             while heard.len() < BATCH_MAX {
@@ -163,15 +182,117 @@ impl Mind {
         }
     }
 
+    /// The last sign of life of the process before this one. Samples of a clock that was ahead say nothing of it.
+    fn last_watched(&self) -> Option<Time> {
+        let last = self.engine.last();
+        let sampled = self.series.as_ref().and_then(|series| series.last_before(self.clock.now()));
+        sampled.max(last.filter(|last| *last <= self.clock.now()))
+    }
+
+    /// What a process begins with, and a mind whose clock was set.
+    fn beginning(&self, blind_since: Option<Time>) -> Vec<Heard> {
+        let anchor = self.clock.anchor().map(Input::Clock);
+        let plan = self.engine.plan().clone();
+        let heard = [Some(Input::Booted { blind_since }), anchor, Some(Input::PlanRead(plan))];
+        heard.into_iter().flatten().map(|input| (input, None)).collect()
+    }
+
+    /// Engine time, and what must be thought of before anything else because of how it went on.
+    fn tell_time(&mut self) -> (Time, Vec<Heard>) {
+        let before = self.clock.now();
+        let (now, news, since) = self.clock.turn();
+        let mut heard = Vec::new();
+        if since > STOOD_STILL {
+            tracing::warn!(
+                secs = since.as_secs(),
+                "nothing was watched: the machine slept or the process stood still"
+            );
+            self.woke = Some(Instant::now());
+            heard.push((Input::Clock(ClockNews::NotWatched { since: before }), None));
+        }
+        if news.is_some() {
+            // Denials end at other instants of the wall clock now.
+            self.policy_version = u64::MAX;
+        }
+        match news {
+            Some(News::Jumped { by_ms }) => {
+                tracing::error!(by_ms, "the clock of this machine jumped; waits go on by monotonic time");
+                heard.push((Input::Clock(ClockNews::Jumped { by_ms }), None));
+            }
+            Some(News::Returned) => {
+                tracing::warn!("the clock of this machine is right again");
+                heard.push((Input::Clock(ClockNews::Jumped { by_ms: 0 }), None));
+            }
+            Some(News::Confirmed { to }) => {
+                if self.set_failed.is_none_or(|at| at.elapsed() >= SET_AGAIN) {
+                    heard.extend(self.set_clock(now, to));
+                }
+            }
+            None => {}
+        }
+        (self.clock.now(), heard)
+    }
+
+    /// Takes a confirmed step: the journal is folded again with its times corrected, as by a restart.
+    fn set_clock(&mut self, from: Time, to: Time) -> Vec<Heard> {
+        let set = self.engine.set_clock(to, |after, limit| self.notebook.read(after, limit));
+        let (engine, event) = match set {
+            Ok(set) => set,
+            Err(why) => {
+                tracing::error!(
+                    "the clock of this machine jumped for good, but the journal cannot be read: {why}"
+                );
+                self.set_failed = Some(Instant::now());
+                return Vec::new();
+            }
+        };
+        tracing::warn!(%from, %to, "the clock of this machine is believed again");
+        self.engine = engine;
+        self.clock.set(to);
+        // A refusal is kept by the notebook and tried again, as with every event.
+        let _ = self.notebook.write(to, vec![event]);
+        // The new engine counts its changes anew.
+        self.policy_version = u64::MAX;
+        self.sooner.clear();
+        self.set_failed = None;
+        self.beginning((from < to).then_some(from))
+    }
+
+    /// Whether an answer tells of our own standing still rather than of what was asked.
+    fn is_of_our_sleep(&self, sample: &Sample) -> bool {
+        self.woke.is_some_and(|woke| woke.elapsed() < WAKING.max(sample.phases.total.min(STOOD_STILL)))
+            && matches!(sample.answer, Answered::Failed(_))
+    }
+
+    /// Lets the oldest samples go when their time is over, and a little at a time.
+    fn forget(&mut self) {
+        if self.forgot.elapsed() < FORGET_EVERY || self.clock.is_doubtful() {
+            return;
+        }
+        self.forgot = Instant::now();
+        if let Some(series) = &self.series
+            && let Some(oldest) = series.first_at()
+        {
+            let most = time::later(oldest, FORGET_MAX);
+            series.forget(time::earlier(self.clock.now(), SAMPLES_FOR).min(most));
+        }
+    }
+
     /// One batch: think, write down, answer whoever waits, send what is owed, show.
     fn turn(&mut self, heard: Vec<Heard>, ears: &Ears, mouth: &Mouth) {
-        let now = clock::now();
-        self.pulse.beat(now);
+        let (now, mut first) = self.tell_time();
+        first.extend(heard);
+        self.pulse.beat();
         mouth.site.beat();
         let mut events = Vec::new();
         let mut waiting: Vec<Waiting> = Vec::new();
-        let rolled_up = heard.iter().any(|(input, _)| matches!(input, Input::RolledUp(_)));
-        for (input, answer) in heard {
+        let rolled_up = first.iter().any(|(input, _)| matches!(input, Input::RolledUp(_)));
+        for (input, answer) in first {
+            if let Input::Sampled(sample) = &input
+                && self.is_of_our_sleep(sample)
+            {
+                continue;
+            }
             if let (Input::Sampled(sample), Some(series)) = (&input, &self.series) {
                 series.record(sample, now);
             }
@@ -206,12 +327,9 @@ impl Mind {
         if rolled_up || changed {
             mouth.site.show_traffic(self.engine.traffic().map(Arc::new));
         }
-        if let (Some(series), true) = (&self.series, time::between(self.forgot, now) >= FORGET_EVERY) {
-            self.forgot = now;
-            series.forget(time::earlier(now, SAMPLES_FOR));
-        }
-        if changed || time::between(self.shown, now) >= REFRESH {
-            self.shown = now;
+        self.forget();
+        if changed || self.shown.is_none_or(|shown| shown.elapsed() >= REFRESH) {
+            self.shown = Some(Instant::now());
             let mut views = self.engine.views();
             views.now.house.extend(self.notebook.trouble().map(str::to_owned));
             views.now.house.extend(ears.plan_trouble.borrow().clone());
@@ -221,9 +339,12 @@ impl Mind {
         }
     }
 
-    /// What the edge is to serve by as of the last input.
+    /// What the edge is to serve by as of the last input. The edge goes by the wall clock: a denial ends there when as much
+    /// time has passed as was meant.
     pub(crate) fn policy(&self) -> Arc<Policy> {
-        Arc::new(self.engine.policy())
+        let mut policy = self.engine.policy();
+        policy.denials.values_mut().for_each(|denial| denial.until = by_the_wall(denial.until));
+        Arc::new(policy)
     }
 
     fn publish_policy(&mut self, mouth: &Mouth) {

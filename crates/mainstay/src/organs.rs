@@ -138,7 +138,9 @@ impl Organs {
                 None
             }
         };
-        let courier = Arc::new(Courier::new(&plan, keys.key.clone()).map_err(cannot("channels"))?);
+        let courier = Arc::new(
+            Courier::new(&plan, keys.key.clone()).map_err(cannot("channels"))?.with_clock(clock::now),
+        );
         // Tried here, so that a start fails with its reason; the rounds set up their own.
         prober::Prober::new(&plan).map_err(cannot("probes"))?;
         let terms = prober::Terms { clock: Arc::new(clock::now), ..prober::Terms::default() };
@@ -177,6 +179,7 @@ impl Organs {
         let gate = Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone()), sharing)
             .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })?;
         let gate = Arc::new(gate);
+        site::site::go_by(clock::now);
         let site = Arc::new(Site::new(settings, asks_in).read_with(keys.read_token).beside(gate.clone()));
         site.load_last();
         let ears = Ears {
@@ -330,10 +333,4 @@ async fn serve(listener: TcpListener, site: Arc<Site>, stop: watch::Receiver<boo
     if let Err(why) = site::serve(listener, site, stop).await {
         tracing::error!("the board is no longer served: {why}");
     }
-}
-
-/// Kept here so that the rest of the house does not ask the clock.
-#[must_use]
-pub(crate) fn stalled(pulse: &Pulse) -> Duration {
-    pulse.still_for(clock::now())
 }

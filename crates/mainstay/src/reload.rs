@@ -193,6 +193,7 @@ fn sound(path: &Path, current: &Plan, key: &Key) -> Result<Option<(Arc<Plan>, Co
     // Everything that a new plan needs to work is tried before the old one is given up.
     prober::Prober::new(&plan).map_err(|why| why.to_string())?;
     gate::tokens(&plan)?;
-    let courier = Courier::new(&plan, key.clone()).map_err(|why| why.to_string())?;
+    let courier =
+        Courier::new(&plan, key.clone()).map_err(|why| why.to_string())?.with_clock(crate::clock::now);
     Ok(Some((Arc::new(plan), courier)))
 }

@@ -36,6 +36,33 @@ pub enum Happened {
         /// The last sign of life before, when there was one: what lies between was not watched.
         blind_since: Option<Time>,
     },
+    /// Ties the time of the journal to the running time of the machine: a later process on the same boot of it needs no
+    /// wall clock to tell how much time has passed.
+    ClockAnchored {
+        /// Identifies the boot of the machine.
+        boot: String,
+        /// Milliseconds that the machine had been running, suspended time included.
+        running_ms: u64,
+    },
+    /// The wall clock stepped. Nothing follows from that by itself: waits go on by monotonic time.
+    ClockJumped {
+        /// How far the wall clock is ahead of the journal's time, in milliseconds; negative when it is behind. Zero when
+        /// it came back.
+        by_ms: i64,
+    },
+    /// A step of the wall clock was confirmed. From here on the journal's time is counted from `to`, which may be earlier
+    /// than events before it: their order is that of `seq`.
+    ClockSet {
+        /// The time of the journal just before.
+        from: Time,
+        /// The time of the same instant by the wall clock.
+        to: Time,
+    },
+    /// The process stood still, as on a suspended machine: nothing was watched since.
+    NotWatched {
+        /// The last turn of the loop before.
+        since: Time,
+    },
     /// A plan came into force.
     PlanAdopted {
         /// SHA-256 of its text, in hex: tells whether two runs saw the same plan.

@@ -15,6 +15,8 @@ pub enum Input {
         /// The last sign of life before this one.
         blind_since: Option<Time>,
     },
+    /// Something about time itself.
+    Clock(ClockNews),
     /// A plan was read and is sound.
     PlanRead(Arc<Plan>),
     /// A probe was answered.
@@ -89,6 +91,28 @@ pub enum Input {
         by: String,
         /// Whether it is meant although something of it still fails. It opens again with the next bad answer.
         force: bool,
+    },
+}
+
+/// What was noticed about the passing of time. A confirmed step of the wall clock is no input: it needs the whole journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClockNews {
+    /// The machine has been running for so long, by its own count.
+    Anchored {
+        /// Identifies the boot of the machine.
+        boot: String,
+        /// Suspended time included.
+        running: Duration,
+    },
+    /// The wall clock stepped, or came back.
+    Jumped {
+        /// How far it is ahead of engine time now, in milliseconds; zero when it came back.
+        by_ms: i64,
+    },
+    /// The process stood still.
+    NotWatched {
+        /// The last turn of the loop before.
+        since: Time,
     },
 }
 

@@ -119,24 +119,35 @@ impl Watchman {
         self.restarted = Some(now);
     }
 
-    /// Everything that must hold between two steps.
+    /// The machine was suspended: nobody could be called.
+    pub fn slept(&mut self, span: Duration) {
+        let times = self.opened.values_mut().chain(self.spoke.values_mut()).chain(self.restarted.as_mut());
+        times.for_each(|at| *at = time::later(*at, span));
+    }
+
+    /// Everything that must hold between two steps. `now` is true time.
     ///
     /// # Errors
     /// What does not.
     pub fn check(&mut self, engine: &Engine, now: Time) -> Result<(), Broken> {
         let broken = |what: String| Err(Broken { at: now, what });
+        let Some(engine_time) = engine.last() else { return Ok(()) };
+        if let Some(incident) = engine.incidents().values().find(|incident| incident.opened > engine_time) {
+            return broken(format!("{} opened in the future", incident.id));
+        }
         if let Some(what) = self.skipped.take() {
             return broken(what);
         }
         for incident in engine.incidents().values().filter(|incident| incident.is_open()) {
             let page = engine.pages().values().find(|page| page.incident == incident.id && page.is_open());
             let Some(page) = page else {
-                if incident.diagnosis.wakes && !incident.is_in_hand(now) && !self.just_restarted(now) {
+                if incident.diagnosis.wakes && !incident.is_in_hand(engine_time) && !self.just_restarted(now)
+                {
                     return broken(format!("{} wakes somebody, but has no page", incident.id));
                 }
                 continue;
             };
-            if incident.is_in_hand(now) {
+            if incident.is_in_hand(engine_time) {
                 self.spoke.insert(page.id, now);
                 self.opened.remove(&page.id);
                 continue;
@@ -228,10 +239,10 @@ impl Watchman {
         plan: &Arc<Plan>,
         now: Time,
     ) -> Result<(), Broken> {
-        let mut replayed = Engine::new(plan.clone());
-        for event in disk.all() {
-            replayed.apply(&event);
-        }
+        let mut read = |after, _| -> Result<_, std::convert::Infallible> {
+            Ok(if after == 0 { disk.all() } else { Vec::new() })
+        };
+        let Ok(replayed) = Engine::fold(plan, &mut read);
         let (live, replayed) = (live.known_text(), replayed.known_text());
         if live == replayed {
             return Ok(());

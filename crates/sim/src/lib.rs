@@ -8,10 +8,12 @@
 //! | [`world`] | what is truly so: which names are well, and since when |
 //! | [`traffic`] | what the edge counts in that world |
 //! | [`phones`] | providers that fail and people who answer, or do not |
+//! | [`clocks`] | a wall clock that jumps, suspension, reboots |
 //! | [`disk`] | a journal that refuses, hangs and loses its process |
 //! | [`run`] | the loop in virtual time |
 //! | [`invariants`] | what must hold at every step |
 
+pub mod clocks;
 pub mod disk;
 pub mod invariants;
 pub mod phones;

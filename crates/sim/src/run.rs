@@ -1,13 +1,16 @@
 //! The loop in virtual time: what `mind.rs` does with sockets and threads, done here with a queue and a seed.
 
+use crate::clocks::{Clocks, Shock, Shocks};
 use crate::disk::{Disk, Mood};
 use crate::invariants::{Broken, Watchman};
 use crate::phones::Phones;
 use crate::traffic;
 use crate::world::World;
 use engine::Engine;
+use engine::timekeeper::News;
 use fastrand::Rng;
 use journal::Notebook;
+use model::input::ClockNews;
 use model::{Effect, IncidentId, Input, Outcome, Plan, ProbeId, Time, time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -34,6 +37,8 @@ pub struct Settings {
     pub phones: Phones,
     /// When the process is killed; it is back five seconds later.
     pub crashes: BTreeSet<Time>,
+    /// What happens to the machine and its clock.
+    pub shocks: Shocks,
     /// Whether the disk has bad moods.
     pub bad_disk: bool,
 }
@@ -55,6 +60,8 @@ pub struct Report {
     pub messages: u64,
     /// Times the process was killed.
     pub crashes: u64,
+    /// Steps of the clock that were confirmed.
+    pub clock_sets: u64,
 }
 
 impl Settings {
@@ -78,6 +85,8 @@ impl Settings {
                 answered_percent: chance.u8(0..60),
             },
             bad_disk: chance.bool(),
+            // Whoever wants them adds those of `clocks::by_chance`.
+            shocks: Shocks::new(),
             world,
         }
     }
@@ -102,15 +111,16 @@ impl Report {
         self.pages += other.pages;
         self.messages += other.messages;
         self.crashes += other.crashes;
+        self.clock_sets += other.clock_sets;
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { samples, rollups, events, incidents, pages, messages, crashes } = self;
+        let Self { samples, rollups, events, incidents, pages, messages, crashes, clock_sets } = self;
         write!(
             f,
-            "{samples} samples, {rollups} roll-ups, {events} events, {incidents} incidents, {pages} pages, {messages} messages, {crashes} crashes"
+            "{samples} samples, {rollups} roll-ups, {events} events, {incidents} incidents, {pages} pages, {messages} messages, {crashes} crashes, {clock_sets} clocks set"
         )
     }
 }
@@ -129,7 +139,9 @@ pub struct Run {
     notebook: Notebook,
     disk: Disk,
     chance: Rng,
+    /// True time. The engine is told what its clocks make of it.
     now: Time,
+    clocks: Clocks,
     queue: BTreeMap<(Time, u64), Occurrence>,
     queued: u64,
     turns: BTreeSet<(Time, ProbeId)>,
@@ -154,6 +166,7 @@ impl Run {
             notebook: Notebook::new(Box::new(disk.clone())),
             chance: Rng::with_seed(settings.seed),
             now: settings.begin,
+            clocks: Clocks::new(settings.begin),
             queue: BTreeMap::new(),
             queued: 0,
             turns: BTreeSet::new(),
@@ -181,12 +194,14 @@ impl Run {
         self.boot(None)?;
         while self.now < end {
             let next_crash = self.settings.crashes.first().copied();
+            let next_shock = self.settings.shocks.keys().next().copied();
             let next = [
                 Some(time::later(self.now, NAP)),
                 self.queue.keys().next().map(|(at, _)| *at),
                 self.turns.first().map(|(at, _)| *at),
-                self.engine.next(),
+                self.engine.next().map(|at| self.truly(at)),
                 next_crash,
+                next_shock,
             ];
             let next = next.into_iter().flatten().min().unwrap_or(end);
             self.now = next.max(time::later(self.now, Duration::from_millis(1)));
@@ -195,15 +210,20 @@ impl Run {
                 self.crash()?;
                 continue;
             }
+            if next_shock.is_some_and(|at| at <= self.now) {
+                self.shock()?;
+            }
             self.turn()?;
         }
         self.watchman.at_the_end(&self.engine, &self.disk, &self.plan, self.now)?;
+        self.report.clock_sets = self.disk.all().iter().filter(|event| is_set(event)).count() as u64;
         self.report.events = self.engine.seq();
         Ok(self.report)
     }
 
     /// Everything that happened by now: answers to probes, outcomes, people.
     fn turn(&mut self) -> Result<(), Broken> {
+        self.tell_time()?;
         let mut inputs = Vec::new();
         while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= self.now) {
             match entry.remove() {
@@ -239,11 +259,60 @@ impl Run {
         self.think(&inputs)
     }
 
+    /// The true time of an instant to come of engine time.
+    fn truly(&self, at: Time) -> Time {
+        time::later(self.now, time::between(self.clocks.engine_time(), at))
+    }
+
+    /// Something happens to the machine.
+    fn shock(&mut self) -> Result<(), Broken> {
+        match self.settings.shocks.pop_first() {
+            Some((_, Shock::WallOff(secs))) => self.clocks.set_wall(secs),
+            Some((_, Shock::Sleep(span))) => {
+                let since = self.clocks.engine_time();
+                self.now = time::later(self.now, span);
+                self.watchman.slept(span);
+                self.tell_time()?;
+                self.think(&[Input::Clock(ClockNews::NotWatched { since }), Input::Tick])?;
+            }
+            Some((_, Shock::Reboot)) => {
+                let now = self.now;
+                self.crash_with(|clocks| clocks.reboot(now))?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Reads the clocks and does what they ask for, as the loop does at each turn.
+    fn tell_time(&mut self) -> Result<(), Broken> {
+        let (from, news) = self.clocks.read(self.now);
+        let jumped = |by_ms| Input::Clock(ClockNews::Jumped { by_ms });
+        match news {
+            Some(News::Jumped { by_ms }) => self.think(&[jumped(by_ms)]),
+            Some(News::Returned) => self.think(&[jumped(0)]),
+            Some(News::Confirmed { to }) => {
+                let notebook = &self.notebook;
+                let set = self.engine.set_clock(to, |after, limit| notebook.read(after, limit));
+                let Ok((engine, event)) = set else { return Ok(()) };
+                self.engine = engine;
+                self.clocks.set(to);
+                let _ = self.notebook.write(to, vec![event]);
+                self.asked_sooner.clear();
+                self.watchman.crashed(self.now);
+                let blind_since = (from < to).then_some(from);
+                self.think(&[Input::Booted { blind_since }, Input::Clock(self.clocks.anchor(self.now))])
+            }
+            None => Ok(()),
+        }
+    }
+
     fn think(&mut self, inputs: &[Input]) -> Result<(), Broken> {
+        let now = self.clocks.engine_time();
         let mut events = Vec::new();
         let mut acknowledged = Vec::new();
         for input in inputs {
-            if let Ok(more) = self.engine.handle(self.now, input) {
+            if let Ok(more) = self.engine.handle(now, input) {
                 if let (Input::Acknowledge { incident, .. }, false) = (input, more.is_empty()) {
                     acknowledged.push(*incident);
                 }
@@ -251,7 +320,7 @@ impl Run {
             }
         }
         let happened = events.clone();
-        let written = self.notebook.write(self.now, events).is_ok();
+        let written = self.notebook.write(now, events).is_ok();
         if written {
             self.watchman.accepted(&acknowledged);
         }
@@ -263,7 +332,7 @@ impl Run {
                 _ => {}
             }
         }
-        let effects = self.engine.due(self.now);
+        let effects = self.engine.due(now);
         for effect in &effects {
             self.send(effect);
         }
@@ -290,9 +359,10 @@ impl Run {
                 continue;
             }
             let turn = self.turn_of.get(&probe).copied();
-            if turn.is_some_and(|turn| at < turn) {
+            let truly = self.truly(at);
+            if turn.is_some_and(|turn| truly < turn) {
                 self.asked_sooner.insert(probe.clone(), at);
-                self.set_turn(probe, at);
+                self.set_turn(probe, truly);
             }
         }
     }
@@ -311,18 +381,24 @@ impl Run {
 
     /// The process dies: what was not on disk is forgotten, what was in flight is not heard of again.
     fn crash(&mut self) -> Result<(), Broken> {
+        self.crash_with(|_| {})
+    }
+
+    /// As [`Run::crash`], and something happens to the machine meanwhile.
+    fn crash_with(&mut self, meanwhile: impl FnOnce(&mut Clocks)) -> Result<(), Broken> {
         self.report.crashes += 1;
-        let last = self.now;
+        let last = self.clocks.engine_time();
         if self.notebook.trouble().is_none() {
             self.watchman.same_after_replay(&self.engine, &self.disk, &self.plan, self.now)?;
         }
         self.queue.retain(|_, occurrence| !matches!(occurrence, Occurrence::Outcome(_)));
         self.now = time::later(self.now, RESTART);
-        self.engine = Engine::new(self.plan.clone());
-        for event in self.disk.all() {
-            self.engine.apply(&event);
-        }
         self.notebook = Notebook::new(Box::new(self.disk.clone()));
+        let notebook = &self.notebook;
+        self.engine = Engine::fold(&self.plan, |after, limit| notebook.read(after, limit))
+            .map_err(|why| Broken { at: self.now, what: why.to_string() })?;
+        meanwhile(&mut self.clocks);
+        self.clocks.start(&self.engine, self.now);
         self.watchman.crashed(self.now);
         self.boot(Some(last))
     }
@@ -336,7 +412,8 @@ impl Run {
             let after = Duration::from_millis(self.chance.u64(0..5_000));
             self.set_turn(probe, time::later(self.now, after));
         }
-        self.think(&[Input::Booted { blind_since }, Input::PlanRead(self.plan.clone()), Input::Tick])
+        let anchor = Input::Clock(self.clocks.anchor(self.now));
+        self.think(&[Input::Booted { blind_since }, anchor, Input::PlanRead(self.plan.clone()), Input::Tick])
     }
 
     fn plan_moods(&mut self) {
@@ -350,4 +427,8 @@ impl Run {
             at += lasts + self.chance.u64(600..7_000);
         }
     }
+}
+
+fn is_set(event: &model::Event) -> bool {
+    matches!(event.happened, model::Happened::ClockSet { .. })
 }

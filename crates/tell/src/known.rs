@@ -94,7 +94,7 @@ impl Known {
         let at = event.at;
         self.begun.get_or_insert(at);
         match &event.happened {
-            Happened::Booted { blind_since: Some(since) } => {
+            Happened::Booted { blind_since: Some(since) } | Happened::NotWatched { since } => {
                 self.histories.values_mut().for_each(|history| history.not_watched(*since, at));
                 self.changed = Some(at);
             }

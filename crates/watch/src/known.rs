@@ -43,7 +43,9 @@ pub(crate) struct Known {
 impl Known {
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.happened {
-            Happened::Booted { .. } | Happened::PlanAdopted { .. } => self.begun = Some(event.at),
+            Happened::Booted { .. } | Happened::NotWatched { .. } | Happened::PlanAdopted { .. } => {
+                self.begun = Some(event.at);
+            }
             Happened::FindingOpened { finding } => {
                 self.last_finding = self.last_finding.max(finding.id.0);
                 self.findings.insert(finding.id, finding.clone());

@@ -115,8 +115,23 @@ impl Series {
     /// none, or none that can be read.
     #[must_use]
     pub fn last_at(&self) -> Option<Time> {
-        rows::last_at(&self.reader()).unwrap_or_else(|error| {
+        self.last_before(Time::MAX)
+    }
+
+    /// Like [`Series::last_at`], of those that came in before `before`: a clock that was ahead leaves later ones.
+    #[must_use]
+    pub fn last_before(&self, before: Time) -> Option<Time> {
+        rows::last_before(&self.reader(), before).unwrap_or_else(|error| {
             tracing::warn!(path = %self.path.display(), %error, "the newest sample cannot be read");
+            None
+        })
+    }
+
+    /// When the oldest sample of all came in. `None` when there is none, or none that can be read.
+    #[must_use]
+    pub fn first_at(&self) -> Option<Time> {
+        rows::first_at(&self.reader()).unwrap_or_else(|error| {
+            tracing::warn!(path = %self.path.display(), %error, "the oldest sample cannot be read");
             None
         })
     }

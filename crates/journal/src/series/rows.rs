@@ -140,15 +140,29 @@ pub(super) fn read(
     Ok(points)
 }
 
-pub(super) fn last_at(db: &Connection) -> rusqlite::Result<Option<Time>> {
+pub(super) fn last_before(db: &Connection, before: Time) -> rusqlite::Result<Option<Time>> {
     let mut last = None;
     let mut newest = db.prepare_cached("SELECT max(key) FROM sample WHERE key >= ?1 AND key < ?2")?;
     for id in ids(db)? {
         let Range { start, end } = keys(id);
+        let end = end.min(start + offset(before));
         let key: Option<i64> = newest.query_row([start, end], |row| row.get(0))?;
         last = last.max(key.map(time));
     }
     Ok(last)
+}
+
+pub(super) fn first_at(db: &Connection) -> rusqlite::Result<Option<Time>> {
+    let mut first: Option<Time> = None;
+    let mut oldest = db.prepare_cached("SELECT min(key) FROM sample WHERE key >= ?1 AND key < ?2")?;
+    for id in ids(db)? {
+        let Range { start, end } = keys(id);
+        let key: Option<i64> = oldest.query_row([start, end], |row| row.get(0))?;
+        if let Some(at) = key.map(time) {
+            first = Some(first.map_or(at, |first| first.min(at)));
+        }
+    }
+    Ok(first)
 }
 
 /// Deletes some of what is older than `before`. Whether there may be more.

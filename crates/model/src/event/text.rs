@@ -10,6 +10,17 @@ impl fmt::Display for Happened {
         match self {
             H::Booted { blind_since: Some(since) } => write!(f, "started; nothing was watched since {since}"),
             H::Booted { blind_since: None } => f.write_str("started for the first time"),
+            H::ClockAnchored { boot, running_ms } => {
+                write!(f, "the machine has been running for {} s (boot {boot})", running_ms / 1_000)
+            }
+            H::ClockJumped { by_ms: 0 } => f.write_str("the wall clock came back"),
+            H::ClockJumped { by_ms } => {
+                let secs = by_ms.unsigned_abs() / 1_000;
+                let way = if *by_ms < 0 { "behind" } else { "ahead" };
+                write!(f, "the wall clock stepped: it is {secs} s {way}")
+            }
+            H::ClockSet { from, to } => write!(f, "the wall clock is believed: {from} is {to}"),
+            H::NotWatched { since } => write!(f, "the process stood still since {since}"),
             H::PlanAdopted { digest } => write!(f, "plan {} is in force", digest.get(..12).unwrap_or(digest)),
             H::FindingOpened { finding } => {
                 write!(f, "{}: {} {} ({})", finding.id, finding.about, finding.fault, finding.evidence)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use model::{Time, time};
+use sim::clocks::{Shock, Shocks};
 use sim::phones::Phones;
 use sim::world::{Outage, Spell, World};
 use sim::{Report, Settings};
@@ -27,6 +28,7 @@ fn one_incident(phones: Phones, crashes: BTreeSet<Time>) -> Settings {
         },
         phones,
         crashes,
+        shocks: Shocks::new(),
         bad_disk: false,
     }
 }
@@ -138,6 +140,86 @@ fn what_breaks_by_chance_is_found_and_ends() {
         let report = settings.run().unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
         assert!(report.incidents >= hurts, "seed {seed}: {hurts} outages, {report}");
     }
+}
+
+const HOUR: i64 = 3_600;
+const YEARS: i64 = 20 * 365 * 24 * HOUR;
+
+/// One outage is one incident and one page, unless a wrong clock was believed meanwhile: a registration that runs out at an
+/// instant is judged by it. No invariant breaks in either case.
+fn told_once(report: &Report, what: &str) {
+    let least = report.incidents >= 1 && report.pages >= 1;
+    assert!(least, "{what}: {report}");
+    if report.clock_sets == 0 {
+        assert_eq!((report.incidents, report.pages), (1, 1), "{what}: {report}");
+    }
+}
+
+/// The wall clock is off from the second `from` until the second `to`.
+fn off(secs: i64, from: u64, to: u64) -> Shocks {
+    Shocks::from([(after(from), Shock::WallOff(secs)), (after(to), Shock::WallOff(0))])
+}
+
+#[test]
+fn a_clock_that_jumps_at_every_step_of_an_incident_stops_no_page() {
+    for second in (100..900).step_by(29) {
+        // For less than it takes to be believed, and for longer; by years only where it must not be believed.
+        for (secs, lasts) in
+            [(HOUR, 3), (HOUR, 400), (-HOUR, 3), (-HOUR, 200), (YEARS, 200), (-YEARS, 500), (20, 400)]
+        {
+            let mut settings = one_incident(NOBODY_ANSWERS, BTreeSet::new());
+            settings.shocks = off(secs, second, second + lasts);
+            told_once(&run(settings), &format!("off by {secs} s for {lasts} s at second {second}"));
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_leaves_an_acknowledgement_alone() {
+    for second in (130..400).step_by(20) {
+        for (secs, lasts) in [(HOUR, 3), (14 * HOUR, 310), (-HOUR, 60), (YEARS, 200)] {
+            let mut settings = one_incident(SOMEBODY_ANSWERS, BTreeSet::new());
+            settings.shocks = off(secs, second, second + lasts);
+            told_once(&run(settings), &format!("off by {secs} s at second {second}"));
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_over_a_restart_stops_no_page() {
+    for second in (100..900).step_by(37) {
+        for secs in [HOUR, 14 * HOUR, -14 * HOUR, YEARS, -YEARS] {
+            for reboot in [false, true] {
+                let crash = if reboot { BTreeSet::new() } else { BTreeSet::from([after(second)]) };
+                let mut settings = one_incident(NOBODY_ANSWERS, crash);
+                settings.shocks = off(secs, second - 5, second + 60);
+                if reboot {
+                    settings.shocks.insert(after(second), Shock::Reboot);
+                }
+                told_once(&run(settings), &format!("{secs} s, reboot {reboot}, at second {second}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_sleeps_at_every_step_of_an_incident_pages_when_it_wakes() {
+    for second in (100..900).step_by(17) {
+        for span in [20, 120, 600] {
+            let mut settings = one_incident(NOBODY_ANSWERS, BTreeSet::new());
+            settings.shocks.insert(after(second), Shock::Sleep(Duration::from_secs(span)));
+            let report = run(settings);
+            assert!(report.pages <= 1, "slept {span} s at second {second}: {report}");
+        }
+    }
+}
+
+#[test]
+fn a_first_start_twenty_years_ahead_is_set_right() {
+    let mut settings = one_incident(NOBODY_ANSWERS, BTreeSet::from([after(1)]));
+    settings.shocks = off(YEARS, 0, 10);
+    let report = run(settings);
+    assert_eq!(report.incidents, 1, "{report}");
 }
 
 #[test]

@@ -182,7 +182,12 @@ pub(crate) fn channel(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> 
         ),
         _ => {}
     }
-    // ntfy takes JSON at the server's root only, and topics are appended to it.
+    if let Some(at) = &ntfy
+        && let Some((message, hint)) = below_the_root(&at.value)
+    {
+        marks.wrong(form.key_place("ntfy"), message, hint);
+    }
+    // ntfy takes JSON at the server's root only: below it, the text of the JSON would be the message.
     let ntfy = ntfy.map(|at| ChannelKind::Ntfy { url: at.value.text().trim_end_matches('/').to_owned() });
     let webhook = webhook.map(|at| ChannelKind::Webhook { url: at.value.text() });
     ChannelDraft {
@@ -191,4 +196,22 @@ pub(crate) fn channel(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> 
         secret: secret.map(|at| at.value),
         has_secret: form.has("secret"),
     }
+}
+
+/// What is wrong with an address of ntfy that is not a server's root, and how it is meant to be written.
+fn below_the_root(url: &Url) -> Option<(String, String)> {
+    let path = url.rest.split('?').next().unwrap_or_default();
+    if url.rest.trim_matches('/').is_empty() {
+        return None;
+    }
+    let root = Url { rest: String::new(), ..url.clone() }.text();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let message = format!("`{}` is not the root of an ntfy server", shown(&url.text()));
+    let hint = match parts.first() {
+        Some(topic) => format!(
+            "the topic stands behind the channel: ntfy = \"{root}\", and reach = [\"CHANNEL:{topic}\"]"
+        ),
+        None => format!("ntfy = \"{root}\"; a token stands in `secret`"),
+    };
+    Some((message, hint))
 }

@@ -1,6 +1,7 @@
 //! What a provider's answer, or its silence, means for the next attempt.
 
 use crate::door::InnerAddress;
+use crate::inside::{self, Refusal};
 use model::effect::{Delivered, Undelivered};
 use model::{Time, time};
 use std::error::Error;
@@ -30,7 +31,10 @@ pub fn judged(
         Some(text.to_owned()).filter(|text| is_harmless(text, secrets))
     };
     if (200..300).contains(&status) {
-        return Ok(Delivered { receipt: said("id") });
+        return match inside::refusal(body) {
+            Some(refusal) => Err(refused(refusal, secrets)),
+            None => Ok(Delivered { receipt: said("id") }),
+        };
     }
     let retriable = matches!(status, 408 | 425 | 429 | 500..=599);
     let mut why = match status {
@@ -49,6 +53,15 @@ pub fn judged(
     }
     let retry_after = retry_after.filter(|_| retriable).and_then(|text| wait(text, now));
     Err(Undelivered { why, retriable, retry_after })
+}
+
+/// An answer that was no success although its status said so. The provider's own words are passed on where they are harmless.
+pub(crate) fn refused(refusal: Refusal, secrets: &[&str]) -> Undelivered {
+    let Refusal { mut why, reason, retriable } = refusal;
+    if let Some(reason) = reason.filter(|reason| is_harmless(reason, secrets)) {
+        why = format!("{why}: {reason}");
+    }
+    Undelivered { why, retriable, retry_after: None }
 }
 
 /// Short plain words that repeat nothing secret: no link and no token looks like this.
@@ -149,7 +162,7 @@ mod tests {
         assert_eq!(receipt(r#"{"id":"sPs71M8A2T","time":1}"#).as_deref(), Some("sPs71M8A2T"));
         assert_eq!(receipt(r#"{"id":"tk_1"}"#), None);
         assert_eq!(receipt(r#"{"id":7}"#), None);
-        assert_eq!(receipt("<html>"), None);
+        assert_eq!(receipt("thank you"), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::world::World;
 use engine::Engine;
 use fastrand::Rng;
 use journal::Notebook;
-use model::{Effect, IncidentId, Input, Outcome, Plan, ProbeId, Time, time};
+use model::{Effect, Event, IncidentId, Input, Outcome, Plan, ProbeId, Time, time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -240,21 +240,16 @@ impl Run {
     }
 
     fn think(&mut self, inputs: &[Input]) -> Result<(), Broken> {
-        let mut events = Vec::new();
-        let mut acknowledged = Vec::new();
+        let mut happened = Vec::new();
         for input in inputs {
-            if let Ok(more) = self.engine.handle(self.now, input) {
-                if let (Input::Acknowledge { incident, .. }, false) = (input, more.is_empty()) {
-                    acknowledged.push(*incident);
-                }
-                events.extend(more);
+            if let Input::Acknowledge { incident, .. } = input {
+                self.answer(input, *incident, &mut happened)?;
+            } else if let Ok(more) = self.engine.handle(self.now, input) {
+                let _ = self.notebook.write(self.now, more.clone());
+                happened.extend(more);
             }
         }
-        let happened = events.clone();
-        let written = self.notebook.write(self.now, events).is_ok();
-        if written {
-            self.watchman.accepted(&acknowledged);
-        }
+        let _ = self.notebook.write(self.now, Vec::new());
         self.watchman.saw(&happened, self.now);
         for event in &happened {
             match event.happened {
@@ -270,6 +265,46 @@ impl Run {
         self.watchman.sent(&effects, self.now);
         self.ask_sooner();
         self.watchman.check(&self.engine, self.now)
+    }
+
+    /// Somebody answers: it counts when it is on disk, and changes nothing when it is not.
+    fn answer(
+        &mut self,
+        input: &Input,
+        incident: IncidentId,
+        happened: &mut Vec<Event>,
+    ) -> Result<(), Broken> {
+        let held =
+            |engine: &Engine| engine.incidents().get(&incident).and_then(|found| found.acknowledged.clone());
+        let before = held(&self.engine);
+        let Ok(decided) = self.engine.decide(self.now, input) else { return Ok(()) };
+        let follows = match self.notebook.write_or_drop(self.now, &decided) {
+            Ok(()) => {
+                let follows = self.engine.accept(self.now, &decided);
+                if !decided.is_empty() {
+                    self.watchman.accepted(&[incident]);
+                }
+                happened.extend(decided);
+                follows
+            }
+            Err(refused) => {
+                let follows = if refused.in_doubt {
+                    let follows = self.engine.withdraw(self.now, &decided);
+                    happened.extend(decided);
+                    follows
+                } else {
+                    Vec::new()
+                };
+                if held(&self.engine) != before {
+                    let what = format!("an answer for {incident} was refused, and holds all the same");
+                    return Err(Broken { at: self.now, what });
+                }
+                follows
+            }
+        };
+        let _ = self.notebook.write(self.now, follows.clone());
+        happened.extend(follows);
+        Ok(())
     }
 
     fn send(&mut self, effect: &Effect) {

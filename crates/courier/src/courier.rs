@@ -4,7 +4,7 @@ use crate::message::{self, Links};
 use crate::secret::Secret;
 use crate::{answer, door, inside, signature};
 use model::effect::{Delivered, Effect, Outcome, Undelivered, Urgency};
-use model::plan::{Channel, ChannelKind};
+use model::plan::{AcceptedWhen, Channel, ChannelKind};
 use model::{ChannelId, EffectKey, Plan, Time, time};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use seal::Key;
@@ -59,6 +59,7 @@ struct Way {
     kind: Kind,
     url: reqwest::Url,
     secret: Option<Secret>,
+    accepted_when: Option<AcceptedWhen>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -169,7 +170,8 @@ impl Courier {
         let (body, whole) = read(response, deadline.min(Instant::now() + READING)).await;
         let secrets: Vec<&str> =
             way.secret.as_ref().map(Secret::reveal).into_iter().chain(token.as_deref()).collect();
-        let delivered = answer::judged(status, retry_after.as_deref(), &body, &secrets, now)?;
+        let delivered =
+            answer::judged(status, retry_after.as_deref(), &body, &secrets, now, way.accepted_when.as_ref())?;
         let other = match way.kind {
             Kind::Ntfy => inside::no_ntfy(&body, whole, &effect.reach.address),
             Kind::Webhook => None,
@@ -201,7 +203,7 @@ impl Way {
         if let (Kind::Ntfy, Some(secret)) = (kind, &secret) {
             bearer(secret)?;
         }
-        Ok(Self { kind, url, secret })
+        Ok(Self { kind, url, secret, accepted_when: channel.accepted_when.clone() })
     }
 }
 

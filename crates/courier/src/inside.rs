@@ -8,6 +8,7 @@
 //! | `"status": "error"`, `"result": "failed"` | everybody else |
 //! | a web page | a sign-in before the real address, a parked name, an address that leads elsewhere |
 
+use model::plan::{AcceptedWhen, Scalar};
 use serde_json::{Map, Value};
 
 /// How deep it is looked for errors; deeper down they belong to something else.
@@ -39,6 +40,27 @@ pub fn refusal(body: &[u8]) -> Option<Refusal> {
         Ok(value) => in_value(&value, 0),
         Err(_) => in_words(text),
     }
+}
+
+/// What is missing in a body that the plan describes; `None` when it is a success.
+#[must_use]
+pub fn lacking(body: &[u8], wanted: &AcceptedWhen) -> Option<Refusal> {
+    let answer: Option<Value> = serde_json::from_slice(body).ok();
+    let has = |(key, scalar): (&String, &Scalar)| {
+        let value = answer.as_ref().and_then(|answer| answer.get(key));
+        value.is_some_and(|value| match scalar {
+            Scalar::Flag(flag) => value.as_bool() == Some(*flag),
+            Scalar::Number(number) => value.as_i64() == Some(*number),
+            Scalar::Text(text) => value.as_str() == Some(text),
+        })
+    };
+    let says = |text: &String| String::from_utf8_lossy(body).contains(text.as_str());
+    if wanted.json.iter().all(has) && wanted.text.as_ref().is_none_or(says) {
+        return None;
+    }
+    let reason = refusal(body).and_then(|refusal| refusal.reason);
+    let why = "its answer lacks what `accepted_when` wants".to_owned();
+    Some(Refusal { why, reason, retriable: true })
 }
 
 /// The error of an answer that an ntfy server did not give, or gave for another topic.
@@ -206,6 +228,7 @@ fn said_in(place: Option<(&Map<String, Value>, &Value)>, retriable: bool) -> Ref
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     #[test]
     fn what_is_well_stays_well() {
@@ -266,6 +289,24 @@ mod tests {
         ] {
             let found = refusal(body.as_bytes()).unwrap_or_else(|| panic!("{body}"));
             assert_eq!((found.reason.as_deref(), found.retriable), (reason, retriable), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_plan_may_say_what_a_success_is() {
+        let json = [("ok".to_owned(), Scalar::Flag(true)), ("n".to_owned(), Scalar::Number(2))];
+        let by_field = AcceptedWhen { json: BTreeMap::from(json), text: None };
+        let by_words = AcceptedWhen { json: BTreeMap::new(), text: Some("thank you".to_owned()) };
+        for (wanted, body, fine) in [
+            (&by_field, r#"{"ok":true,"n":2,"error":"none of this counts"}"#, true),
+            (&by_field, r#"{"ok":true}"#, false),
+            (&by_field, r#"{"ok":"true","n":2}"#, false),
+            (&by_field, "<html>", false),
+            (&by_field, "", false),
+            (&by_words, "<html><body>thank you</body>", true),
+            (&by_words, "ok", false),
+        ] {
+            assert_eq!(lacking(body.as_bytes(), wanted).is_none(), fine, "{body}");
         }
     }
 

@@ -77,7 +77,7 @@ pub(crate) fn service(name: &str, title: &str, rota: Option<&str>, ladder: &str)
 pub(crate) fn plan() -> Plan {
     let channel = |name: &str| {
         let kind = ChannelKind::Ntfy { url: "http://127.0.0.1:1".to_owned() };
-        (ChannelId::from(name), Channel { id: name.into(), kind, secret: None })
+        (ChannelId::from(name), Channel { id: name.into(), kind, secret: None, accepted_when: None })
     };
     let people = [
         person("ana", &["ntfy:ana", "hook:ana"]),

@@ -6,6 +6,7 @@ use crate::marks::{Marks, Place};
 use crate::wrong::Wrong;
 use crate::{fields, near, word};
 use jiff::civil;
+use model::plan::Scalar;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
@@ -218,6 +219,31 @@ impl<'a> Form<'a> {
             match read_key(key.get_ref()) {
                 Ok(key) => out.extend(value.map(|at| (key, at.value))),
                 Err(wrong) => mark_wrong(marks, field, key.span(), wrong),
+            }
+        }
+        out
+    }
+
+    /// A single value for each key.
+    pub(crate) fn scalars(&mut self, marks: &mut Marks, name: &'static str) -> BTreeMap<String, Scalar> {
+        let mut out = BTreeMap::new();
+        let Some((field, cell)) = self.take(name) else { return out };
+        let (Some(table), Kind::Map { of, .. }) = (cell.get_ref().as_table(), field.kind) else {
+            marks.wrong(cell.span(), mistyped(name, &field.kind, cell), example(field));
+            return out;
+        };
+        for (key, cell) in table.iter() {
+            let value = match cell.get_ref() {
+                DeValue::Boolean(flag) => Some(Scalar::Flag(*flag)),
+                DeValue::String(text) => Some(Scalar::Text(text.to_string())),
+                DeValue::Integer(number) => {
+                    i64::from_str_radix(number.as_str(), number.radix()).ok().map(Scalar::Number)
+                }
+                _ => None,
+            };
+            match value {
+                Some(value) => drop(out.insert(key.get_ref().to_string(), value)),
+                None => marks.wrong(cell.span(), mistyped(name, of, cell), example(field)),
             }
         }
         out

@@ -10,6 +10,8 @@ pub(crate) enum Kind {
     Text,
     /// `true` or `false`.
     Flag,
+    /// Words in quotes, a whole number, `true` or `false`.
+    Scalar,
     /// A whole number.
     Count { least: u64, most: u64 },
     /// A stretch of time: `"30s"`.
@@ -91,6 +93,7 @@ impl Kind {
         match self {
             Self::Text => "text in quotes".to_owned(),
             Self::Flag => "true or false".to_owned(),
+            Self::Scalar => "text in quotes, a whole number, true or false".to_owned(),
             Self::Count { least, most } => format!("a whole number from {least} to {most}"),
             Self::Span { least, most } => {
                 format!("a span of time from {} to {}", short(*least), short(*most))
@@ -118,6 +121,7 @@ impl Kind {
         match self {
             Self::Text | Self::Moment | Self::Day => json!({ "type": "string" }),
             Self::Flag => json!({ "type": "boolean" }),
+            Self::Scalar => json!({ "type": ["string", "integer", "boolean"] }),
             Self::Count { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
             Self::Span { .. } => json!({ "type": "string", "pattern": SPAN }),
             Self::Word { pattern: Some(pattern), .. } => json!({ "type": "string", "pattern": pattern }),

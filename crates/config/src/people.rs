@@ -9,7 +9,7 @@ use crate::word;
 use crate::wrong::Wrong;
 use jiff::civil;
 use jiff::tz::TimeZone;
-use model::plan::{ChannelKind, SecretRef, Turn};
+use model::plan::{AcceptedWhen, ChannelKind, SecretRef, Turn};
 use std::path::Path;
 use std::time::Duration;
 
@@ -74,6 +74,7 @@ pub(crate) struct ChannelDraft {
     /// `None` when it was wrong, which is marked already.
     pub(crate) kind: Option<ChannelKind>,
     pub(crate) secret: Option<SecretRef>,
+    pub(crate) accepted_when: Option<AcceptedWhen>,
     /// Whether `secret` stands there, right or wrong.
     pub(crate) has_secret: bool,
 }
@@ -169,6 +170,7 @@ pub(crate) fn channel(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> 
     let ntfy = form.word(marks, "ntfy", Url::read);
     let webhook = form.word(marks, "webhook", Url::read);
     let secret = form.word(marks, "secret", |text| word::secret(text, folder));
+    let accepted_when = form.table(marks, "accepted_when", accepted_when);
     match (form.has("ntfy"), form.has("webhook")) {
         (true, true) => marks.wrong(
             form.key_place("webhook"),
@@ -182,13 +184,49 @@ pub(crate) fn channel(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> 
         ),
         _ => {}
     }
-    // ntfy takes JSON at the server's root only, and topics are appended to it.
+    if let Some(at) = &ntfy
+        && let Some((message, hint)) = below_the_root(&at.value)
+    {
+        marks.wrong(form.key_place("ntfy"), message, hint);
+    }
+    // ntfy takes JSON at the server's root only: below it, the text of the JSON would be the message.
     let ntfy = ntfy.map(|at| ChannelKind::Ntfy { url: at.value.text().trim_end_matches('/').to_owned() });
     let webhook = webhook.map(|at| ChannelKind::Webhook { url: at.value.text() });
     ChannelDraft {
         place: form.place.clone(),
         kind: ntfy.or(webhook),
         secret: secret.map(|at| at.value),
+        accepted_when,
         has_secret: form.has("secret"),
     }
+}
+
+/// What is wrong with an address of ntfy that is not a server's root, and how it is meant to be written.
+fn below_the_root(url: &Url) -> Option<(String, String)> {
+    let path = url.rest.split('?').next().unwrap_or_default();
+    if url.rest.trim_matches('/').is_empty() {
+        return None;
+    }
+    let root = Url { rest: String::new(), ..url.clone() }.text();
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let message = format!("`{}` is not the root of an ntfy server", shown(&url.text()));
+    let hint = match parts.first() {
+        Some(topic) => format!(
+            "the topic stands behind the channel: ntfy = \"{root}\", and reach = [\"CHANNEL:{topic}\"]"
+        ),
+        None => format!("ntfy = \"{root}\"; a token stands in `secret`"),
+    };
+    Some((message, hint))
+}
+
+fn accepted_when(form: &mut Form<'_>, marks: &mut Marks) -> AcceptedWhen {
+    let read = AcceptedWhen {
+        json: form.scalars(marks, "json"),
+        text: form.word(marks, "text", word::text).map(|at| at.value),
+    };
+    if read == AcceptedWhen::default() && !form.has("json") && !form.has("text") {
+        let hint = "name a field, { json = { ok = true } }, or words, { text = \"accepted\" }";
+        marks.lacking(form.place.clone(), "it accepts nothing", hint);
+    }
+    read
 }

@@ -86,7 +86,15 @@ pub(crate) fn channels(draft: &Draft) -> BTreeMap<ChannelId, Channel> {
     let made = draft.channels.iter().filter_map(|(name, channel)| {
         let id = ChannelId(name.clone());
         let kind = channel.kind.clone()?;
-        Some((id.clone(), Channel { id, kind, secret: channel.secret.clone() }))
+        Some((
+            id.clone(),
+            Channel {
+                id,
+                kind,
+                secret: channel.secret.clone(),
+                accepted_when: channel.accepted_when.clone(),
+            },
+        ))
     });
     made.collect()
 }

@@ -1,7 +1,9 @@
 //! What a provider's answer, or its silence, means for the next attempt.
 
 use crate::door::InnerAddress;
+use crate::inside::{self, Refusal};
 use model::effect::{Delivered, Undelivered};
+use model::plan::AcceptedWhen;
 use model::{Time, time};
 use std::error::Error;
 use std::time::Duration;
@@ -13,7 +15,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 const REASON_BYTES_MAX: usize = 160;
 
 /// What the status and the body of an answer mean. `secrets` are texts that must not be passed on, whatever the provider
-/// repeats of what it was sent.
+/// repeats of what it was sent. `wanted` is what the plan says of a success.
 ///
 /// # Errors
 /// When the provider did not accept the message.
@@ -23,6 +25,7 @@ pub fn judged(
     body: &[u8],
     secrets: &[&str],
     now: Time,
+    wanted: Option<&AcceptedWhen>,
 ) -> Result<Delivered, Undelivered> {
     let said = |field: &str| -> Option<String> {
         let value: serde_json::Value = serde_json::from_slice(body).ok()?;
@@ -30,7 +33,10 @@ pub fn judged(
         Some(text.to_owned()).filter(|text| is_harmless(text, secrets))
     };
     if (200..300).contains(&status) {
-        return Ok(Delivered { receipt: said("id") });
+        return match wanted.map_or_else(|| inside::refusal(body), |wanted| inside::lacking(body, wanted)) {
+            Some(refusal) => Err(refused(refusal, secrets)),
+            None => Ok(Delivered { receipt: said("id") }),
+        };
     }
     let retriable = matches!(status, 408 | 425 | 429 | 500..=599);
     let mut why = match status {
@@ -49,6 +55,15 @@ pub fn judged(
     }
     let retry_after = retry_after.filter(|_| retriable).and_then(|text| wait(text, now));
     Err(Undelivered { why, retriable, retry_after })
+}
+
+/// An answer that was no success although its status said so. The provider's own words are passed on where they are harmless.
+pub(crate) fn refused(refusal: Refusal, secrets: &[&str]) -> Undelivered {
+    let Refusal { mut why, reason, retriable } = refusal;
+    if let Some(reason) = reason.filter(|reason| is_harmless(reason, secrets)) {
+        why = format!("{why}: {reason}");
+    }
+    Undelivered { why, retriable, retry_after: None }
 }
 
 /// Short plain words that repeat nothing secret: no link and no token looks like this.
@@ -134,29 +149,30 @@ mod tests {
             (503, true, "trouble"),
             (600, false, "does not accept"),
         ] {
-            let told = judged(status, None, b"", &[], now()).unwrap_err();
+            let told = judged(status, None, b"", &[], now(), None).unwrap_err();
             assert!(told.retriable == retriable && told.why.contains(word), "{status}: {told:?}");
             assert!(told.why.contains(&status.to_string()) && told.retry_after.is_none());
         }
         for status in [200, 201, 202, 204] {
-            assert_eq!(judged(status, None, b"ok", &[], now()), Ok(Delivered { receipt: None }));
+            assert_eq!(judged(status, None, b"ok", &[], now(), None), Ok(Delivered { receipt: None }));
         }
     }
 
     #[test]
     fn a_receipt_is_kept() {
-        let receipt = |body: &str| judged(200, None, body.as_bytes(), &["tk_1"], now()).unwrap().receipt;
+        let receipt =
+            |body: &str| judged(200, None, body.as_bytes(), &["tk_1"], now(), None).unwrap().receipt;
         assert_eq!(receipt(r#"{"id":"sPs71M8A2T","time":1}"#).as_deref(), Some("sPs71M8A2T"));
         assert_eq!(receipt(r#"{"id":"tk_1"}"#), None);
         assert_eq!(receipt(r#"{"id":7}"#), None);
-        assert_eq!(receipt("<html>"), None);
+        assert_eq!(receipt("thank you"), None);
     }
 
     #[test]
     fn a_reason_is_passed_on_unless_it_could_hold_a_secret() {
         let why = |reason: &str| {
             let body = serde_json::json!({ "error": reason }).to_string();
-            judged(400, None, body.as_bytes(), &["tk_1"], now()).unwrap_err().why
+            judged(400, None, body.as_bytes(), &["tk_1"], now(), None).unwrap_err().why
         };
         assert_eq!(why("topic not allowed"), "it does not accept the message (400): topic not allowed");
         for hidden in
@@ -169,7 +185,7 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date_and_never_for_ever() {
         let secs = |text: &str| {
-            judged(429, Some(text), b"", &[], now()).unwrap_err().retry_after.map(|d| d.as_secs())
+            judged(429, Some(text), b"", &[], now(), None).unwrap_err().retry_after.map(|d| d.as_secs())
         };
         for (text, wanted) in [
             ("30", Some(30)),
@@ -182,6 +198,6 @@ mod tests {
         ] {
             assert_eq!(secs(text), wanted, "{text}");
         }
-        assert_eq!(judged(400, Some("30"), b"", &[], now()).unwrap_err().retry_after, None);
+        assert_eq!(judged(400, Some("30"), b"", &[], now(), None).unwrap_err().retry_after, None);
     }
 }

@@ -2,18 +2,15 @@
 
 use crate::message::{self, Links};
 use crate::secret::Secret;
-use crate::{answer, door, signature};
+use crate::{answer, door, inside, signature};
 use model::effect::{Delivered, Effect, Outcome, Undelivered, Urgency};
-use model::plan::{Channel, ChannelKind};
+use model::plan::{AcceptedWhen, Channel, ChannelKind};
 use model::{ChannelId, EffectKey, Plan, Time, time};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use seal::Key;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// How long one attempt may take, from the name to the last byte.
@@ -33,9 +30,6 @@ const PURPOSE: &str = "ack";
 
 /// Stands for the person where a message goes to a number that is nobody's.
 const LAST_RESORT: &str = "last-resort";
-
-/// Attempts under way at once.
-const AT_ONCE: usize = 64;
 
 /// Why no courier could be set up for a plan. Everything that is wrong at once.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -65,6 +59,7 @@ struct Way {
     kind: Kind,
     url: reqwest::Url,
     secret: Option<Secret>,
+    accepted_when: Option<AcceptedWhen>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -172,10 +167,16 @@ impl Courier {
         let status = response.status().as_u16();
         let retry_after =
             response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = read(response, deadline.min(Instant::now() + READING)).await;
+        let (body, whole) = read(response, deadline.min(Instant::now() + READING)).await;
         let secrets: Vec<&str> =
             way.secret.as_ref().map(Secret::reveal).into_iter().chain(token.as_deref()).collect();
-        answer::judged(status, retry_after.as_deref(), &body, &secrets, now)
+        let delivered =
+            answer::judged(status, retry_after.as_deref(), &body, &secrets, now, way.accepted_when.as_ref())?;
+        let other = match way.kind {
+            Kind::Ntfy => inside::no_ntfy(&body, whole, &effect.reach.address),
+            Kind::Webhook => None,
+        };
+        other.map_or(Ok(delivered), |refusal| Err(answer::refused(refusal, &secrets)))
     }
 
     /// What the link that acknowledges carries; only a page asks for an answer.
@@ -202,65 +203,26 @@ impl Way {
         if let (Kind::Ntfy, Some(secret)) = (kind, &secret) {
             bearer(secret)?;
         }
-        Ok(Self { kind, url, secret })
+        Ok(Self { kind, url, secret, accepted_when: channel.accepted_when.clone() })
     }
 }
 
-/// Carries effects until no more come, each at once and at most [`AT_ONCE`] together. The newest courier takes each, so
-/// that a new plan holds from the next message on. Every effect has its outcome, whatever happens to its attempt.
-pub async fn run(
-    couriers: watch::Receiver<Arc<Courier>>,
-    mut effects: mpsc::Receiver<Effect>,
-    outcomes: mpsc::Sender<Outcome>,
-) {
-    let mut under_way = JoinSet::new();
-    let mut keys: BTreeMap<tokio::task::Id, EffectKey> = BTreeMap::new();
-    let mut more = true;
-    while more || !under_way.is_empty() {
-        tokio::select! {
-            effect = effects.recv(), if more && under_way.len() < AT_ONCE => match effect {
-                Some(effect) => {
-                    let courier = Arc::clone(&couriers.borrow());
-                    let key = effect.key.clone();
-                    let task = under_way.spawn(async move { courier.carry(&effect).await });
-                    keys.insert(task.id(), key);
-                }
-                None => more = false,
-            },
-            Some(ended) = under_way.join_next_with_id() => {
-                let outcome = match ended {
-                    Ok((id, outcome)) => {
-                        keys.remove(&id);
-                        Some(outcome)
-                    }
-                    Err(error) => keys.remove(&error.id()).map(|key| {
-                        tracing::error!(%key, %error, "an attempt ended in a fault of ours");
-                        let why = "the attempt ended in a fault of mainstay itself".to_owned();
-                        Outcome { key, result: Err(Undelivered { why, retriable: true, retry_after: None }) }
-                    }),
-                };
-                if let Some(outcome) = outcome
-                    && outcomes.send(outcome).await.is_err()
-                {
-                    // Nobody listens any more: the house is closing, and what is owed is owed again after the restart.
-                    return;
+/// Reads what there is to read, as far as we care. Says whether that was all.
+async fn read(mut response: reqwest::Response, deadline: Instant) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    loop {
+        match tokio::time::timeout_at(deadline, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => {
+                let room = ANSWER_BYTES_MAX - body.len();
+                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if body.len() == ANSWER_BYTES_MAX {
+                    return (body, false);
                 }
             }
+            Ok(Ok(None)) => return (body, true),
+            Ok(Err(_)) | Err(_) => return (body, false),
         }
     }
-}
-
-/// Reads what there is to read, as far as we care.
-async fn read(mut response: reqwest::Response, deadline: Instant) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(deadline, response.chunk()).await {
-        let room = ANSWER_BYTES_MAX - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if body.len() == ANSWER_BYTES_MAX {
-            break;
-        }
-    }
-    body
 }
 
 fn bearer(secret: &Secret) -> Result<HeaderValue, String> {

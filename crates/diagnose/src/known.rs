@@ -125,6 +125,11 @@ impl Known {
                     known.acknowledged = Some(Acknowledgement { by: by.clone(), at, until: *until });
                 }
             }
+            Happened::AcknowledgementWithdrawn { incident, before } => {
+                if let Some(known) = self.incidents.get_mut(incident) {
+                    known.acknowledged = before.clone();
+                }
+            }
             Happened::AcknowledgementExpired { incident } => {
                 if let Some(known) = self.incidents.get_mut(incident) {
                     known.acknowledged = None;

@@ -115,6 +115,9 @@ impl Memory {
             Happened::AcknowledgementExpired { incident } => {
                 alone(format!("nobody has been heard of about {incident}"))
             }
+            Happened::AcknowledgementWithdrawn { incident, .. } => {
+                alone(format!("the last answer about {incident} could not be written down"))
+            }
             Happened::IncidentNoted { by, text, .. } => alone(format!("{by}: {text}")),
             Happened::PageRung { people, rung, .. } => {
                 let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();

@@ -110,7 +110,52 @@ impl Engine {
     /// never refused.
     pub fn handle(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
         let now = self.clamp(now);
-        let mut batch = Vec::new();
+        let first = self.first(now, input)?;
+        Ok(self.follow(now, first))
+    }
+
+    /// What an input of a person would come to, numbered and stamped. Nothing has happened yet: write it down, and then
+    /// [`Engine::accept`] it, so that nobody's word counts that is not on disk (P8).
+    ///
+    /// # Errors
+    /// [`Refused`] when it cannot be.
+    pub fn decide(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
+        let now = self.clamp(now);
+        let first = self.first(now, input)?;
+        let numbered = (self.seq + 1..).zip(first);
+        Ok(numbered.map(|(seq, happened)| Event { seq, at: now, happened }).collect())
+    }
+
+    /// Applies what [`Engine::decide`] returned, now that it is on disk. Returns what follows from it, which wants to be
+    /// appended.
+    pub fn accept(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
+        let now = self.clamp(now);
+        decided.iter().for_each(|event| self.apply(event));
+        self.follow(now, Vec::new())
+    }
+
+    /// Applies what [`Engine::decide`] returned and nobody knows to be on disk or not, and takes back at once what would
+    /// silence or refuse somebody: its author was told that it was not taken in. Returns what wants to be appended behind it.
+    pub fn withdraw(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
+        let now = self.clamp(now);
+        let undo = decided.iter().filter_map(|event| match &event.happened {
+            Happened::IncidentAcknowledged { incident, .. } => {
+                let before = self.diagnose.incidents().get(incident)?.acknowledged.clone();
+                Some(Happened::AcknowledgementWithdrawn { incident: *incident, before })
+            }
+            Happened::TrafficDenied { denial } => {
+                Some(Happened::DenialLifted { denial: denial.id, by: Some("mainstay".to_owned()) })
+            }
+            _ => None,
+        });
+        let undo: Vec<Happened> = undo.collect();
+        decided.iter().for_each(|event| self.apply(event));
+        self.follow(now, undo)
+    }
+
+    /// What an input says by itself, before anybody reacts to it. Says it twice to nobody: inputs of people change nothing
+    /// here.
+    fn first(&mut self, now: Time, input: &Input) -> Result<Vec<Happened>, Refused> {
         let first = match input {
             Input::Booted { blind_since } => vec![Happened::Booted { blind_since: *blind_since }],
             Input::Clock(news) => self.clock_known.news(news),
@@ -158,11 +203,17 @@ impl Engine {
                 vec![Happened::IncidentResolved { incident: *incident, sentence }]
             }
         };
+        Ok(first)
+    }
+
+    /// Records what happened and everything that follows from it.
+    fn follow(&mut self, now: Time, first: Vec<Happened>) -> Vec<Event> {
+        let mut batch = Vec::new();
         self.record(now, first, &mut batch);
         let lapsed = self.denials.lapse(now);
         self.record(now, lapsed, &mut batch);
         self.settle(now, &mut batch);
-        Ok(batch)
+        batch
     }
 
     /// The effects owed at `now` and not in flight; they are in flight from here on, until their outcome comes back

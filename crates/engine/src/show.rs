@@ -1,7 +1,9 @@
 //! Makes the views out of what the thinkers know.
 
 use crate::Engine;
-use crate::views::{DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, ServiceRow, Views};
+use crate::views::{
+    Attempts, DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, ServiceRow, Unreached, Views,
+};
 use model::event::ServiceState;
 use model::{Finding, Incident, Kind, Plan, Thing, Time, Weight};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,13 +37,20 @@ pub(crate) fn views(engine: &Engine) -> Views {
         domains: domains(engine),
         looks: engine.looks.rows(&engine.plan),
         blind: engine.watch.blind().map(str::to_owned),
-        house: engine.clock_known.said(engine.clock).into_iter().collect(),
+        house: engine
+            .clock_known
+            .said(engine.clock)
+            .into_iter()
+            .chain(unreached(engine).iter().map(nobody_heard))
+            .collect(),
+        unreached: unreached(engine),
+        attempts: attempts(engine),
         late_p99: None,
         visitors_read: board.headline.clone(),
         drafts: engine.tell.drafts().collect(),
         zone: board.zone.clone(),
     };
-    Views { board, now, traffic: crate::traffic::view(engine) }
+    Views { seq: engine.seq, board, now, traffic: crate::traffic::view(engine) }
 }
 
 fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {
@@ -58,6 +67,31 @@ fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {
         }
     })
     .collect()
+}
+
+fn unreached(engine: &Engine) -> Vec<Unreached> {
+    let row = |page: &wake::Page| Unreached {
+        incident: page.incident,
+        since: page.due,
+        why: page.failed.as_ref().map(|(_, why)| why.clone()),
+    };
+    engine.wake.unreached().map(row).collect()
+}
+
+fn nobody_heard(row: &Unreached) -> String {
+    let since = row.since.strftime("%H:%M UTC");
+    let why = row.why.as_deref().unwrap_or("nobody is on call");
+    format!("nobody could be reached about {} since {since} ({why})", row.incident)
+}
+
+fn attempts(engine: &Engine) -> Vec<Attempts> {
+    let mut rows: BTreeMap<&str, Attempts> = BTreeMap::new();
+    for ((channel, accepted), count) in engine.wake.attempts() {
+        let fresh = || Attempts { channel: channel.0.clone(), accepted: 0, failed: 0 };
+        let row = rows.entry(channel.0.as_str()).or_insert_with(fresh);
+        *(if *accepted { &mut row.accepted } else { &mut row.failed }) += count;
+    }
+    rows.into_values().collect()
 }
 
 fn past_incidents(engine: &Engine) -> Vec<Incident> {

@@ -120,6 +120,11 @@ impl Stories {
             Happened::AcknowledgementExpired { incident } => {
                 self.story(*incident).tell(at, "nobody was heard of since: waking people again".to_owned());
             }
+            Happened::AcknowledgementWithdrawn { incident, .. } => {
+                let text = "the last answer could not be written down and does not count".to_owned();
+                self.story(*incident).ring(at, text.clone());
+                self.story(*incident).tell(at, text);
+            }
             Happened::IncidentNoted { incident, by, text } => {
                 self.story(*incident).tell(at, format!("{by}: {text}"));
             }

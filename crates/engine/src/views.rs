@@ -2,7 +2,7 @@
 
 use jiff::civil;
 use model::event::ServiceState;
-use model::{Incident, PersonId, Thing, Time};
+use model::{Incident, IncidentId, PersonId, Thing, Time};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ pub mod traffic;
 /// Everything that the site shows. Swapped in as a whole.
 #[derive(Clone, Debug)]
 pub struct Views {
+    /// Number of the last event that they show.
+    pub seq: u64,
     /// For visitors.
     pub board: Board,
     /// For the team.
@@ -48,9 +50,13 @@ pub struct Now {
     pub looks: Vec<LookRow>,
     /// Why we cannot see out, when we cannot.
     pub blind: Option<String>,
-    /// Trouble of the house itself, in plain words: a plan on disk that is not sound, a journal that cannot be written.
-    /// Filled in by whoever owns the organs; the engine leaves it empty.
+    /// Trouble of the house itself, in plain words: people who cannot be reached, a plan on disk that is not sound, a journal
+    /// that cannot be written. The engine knows of people; the rest is filled in by whoever owns the organs.
     pub house: Vec<String>,
+    /// Pages of which nobody has heard since they began to call, oldest first.
+    pub unreached: Vec<Unreached>,
+    /// Attempts to reach somebody that ended, by channel, since the journal began.
+    pub attempts: Vec<Attempts>,
     /// How late the latest hundredth of all questions was asked, since the start. Filled in like `house`.
     pub late_p99: Option<Duration>,
     /// The same sentence that visitors read now, so that nobody forgets a board that lags reality.
@@ -72,6 +78,28 @@ pub struct OpenIncident {
     pub paging: Vec<PagingLine>,
     /// What happened, oldest first.
     pub timeline: Vec<TimelineLine>,
+}
+
+/// A page that calls and has reached nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unreached {
+    /// Which incident nobody heard of.
+    pub incident: IncidentId,
+    /// Since when somebody is to be called.
+    pub since: Time,
+    /// The last failure: over which channel, and why. `None` when there is nobody to call.
+    pub why: Option<String>,
+}
+
+/// How the attempts over a channel ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Attempts {
+    /// The channel.
+    pub channel: String,
+    /// Accepted by its provider.
+    pub accepted: u64,
+    /// Refused, failed or never answered.
+    pub failed: u64,
 }
 
 /// The last look of a probe.

@@ -23,6 +23,6 @@ pub mod series;
 pub mod sqlite;
 
 pub use journal::{AppendError, Committed, Head, Journal, ReadError};
-pub use notebook::Notebook;
+pub use notebook::{NotWritten, Notebook};
 pub use series::Series;
 pub use sqlite::{SqliteJournal, backup, dump, restore, verify};

@@ -22,6 +22,15 @@ pub struct Notebook {
     refused: Option<(String, Time)>,
 }
 
+/// Why something that a person asked for is not known to be on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotWritten {
+    /// The reason, for people.
+    pub sentence: String,
+    /// Whether it may be on disk all the same.
+    pub in_doubt: bool,
+}
+
 impl Notebook {
     /// A notebook over a journal.
     #[must_use]
@@ -77,6 +86,30 @@ impl Notebook {
         Ok(())
     }
 
+    /// Appends what a person asked for, behind whatever was refused before. Unlike with [`Notebook::write`], what the journal
+    /// refuses is dropped: somebody who was told that it failed must not find it in force later.
+    ///
+    /// # Errors
+    /// When it is not known to be on disk. What is in doubt stays in its place, for it may be on disk, and is tried again.
+    pub fn write_or_drop(&mut self, now: Time, events: &[Event]) -> Result<(), NotWritten> {
+        self.write(now, Vec::new()).map_err(|sentence| NotWritten { sentence, in_doubt: false })?;
+        let Some(first) = events.first() else { return Ok(()) };
+        let before = self.taken.unwrap_or_else(|| first.seq.saturating_sub(1));
+        match self.journal.append(before, events) {
+            Ok(_) => {
+                self.taken = events.last().map(|event| event.seq);
+                Ok(())
+            }
+            Err(why) => {
+                let in_doubt = why == AppendError::Unknown;
+                if in_doubt {
+                    self.unwritten.extend(events.iter().cloned());
+                }
+                Err(NotWritten { sentence: self.refuse(now, &why), in_doubt })
+            }
+        }
+    }
+
     fn refuse(&mut self, now: Time, why: &AppendError) -> String {
         let sentence = format!(
             "the journal cannot be written ({why}); people are still woken, but a restart would not remember it"
@@ -117,6 +150,56 @@ mod tests {
         fn head(&self) -> Result<Head, ReadError> {
             self.0.head()
         }
+    }
+
+    /// A journal that writes and says that it does not know.
+    struct Forgetful(MemoryJournal, Arc<AtomicBool>);
+
+    impl Journal for Forgetful {
+        fn append(&mut self, expect: u64, events: &[Event]) -> Result<Committed, AppendError> {
+            let committed = self.0.append(expect, events);
+            if self.1.load(Ordering::Relaxed) { committed.and(Err(AppendError::Unknown)) } else { committed }
+        }
+        fn read(&self, after: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
+            self.0.read(after, limit)
+        }
+        fn head(&self) -> Result<Head, ReadError> {
+            self.0.head()
+        }
+    }
+
+    fn numbers(notebook: &Notebook) -> Vec<u64> {
+        notebook.read(0, 100).unwrap().iter().map(|event| event.seq).collect()
+    }
+
+    #[test]
+    fn what_a_person_asked_for_is_on_disk_or_nowhere() {
+        let refuses = Arc::new(AtomicBool::new(false));
+        let mut notebook = Notebook::new(Box::new(Moody(MemoryJournal::new(), Arc::clone(&refuses))));
+        let at = |secs| time::later(Time::UNIX_EPOCH, Duration::from_secs(secs));
+        assert_eq!(notebook.write_or_drop(at(0), &events(1, 2)), Ok(()));
+        refuses.store(true, Ordering::Relaxed);
+        let refused = notebook.write_or_drop(at(1), &events(3, 3)).unwrap_err();
+        assert!(refused.sentence.contains("full") && !refused.in_doubt);
+        assert!(notebook.write(at(2), events(3, 4)).is_err(), "what happened by itself is kept");
+        refuses.store(false, Ordering::Relaxed);
+        assert!(
+            !notebook.write_or_drop(at(3), &events(5, 5)).unwrap_err().in_doubt,
+            "left alone for a while"
+        );
+        assert_eq!(notebook.write_or_drop(at(8), &events(5, 6)), Ok(()), "behind what was refused before");
+        assert_eq!(numbers(&notebook), [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn what_is_in_doubt_keeps_its_place() {
+        let forgets = Arc::new(AtomicBool::new(true));
+        let mut notebook = Notebook::new(Box::new(Forgetful(MemoryJournal::new(), Arc::clone(&forgets))));
+        let at = |secs| time::later(Time::UNIX_EPOCH, Duration::from_secs(secs));
+        assert!(notebook.write_or_drop(at(0), &events(1, 1)).unwrap_err().in_doubt);
+        forgets.store(false, Ordering::Relaxed);
+        assert_eq!(notebook.write(at(6), events(2, 3)), Ok(()));
+        assert_eq!(numbers(&notebook), [1, 2, 3]);
     }
 
     #[test]

@@ -17,6 +17,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Inputs taken together into one append.
 const BATCH_MAX: usize = 256;
+/// Requests of people taken together: each has an append of its own, for each is answered by whether it is on disk.
+const ASKS_MAX: usize = 32;
 /// How long the loop sleeps at most, so that effects lost in flight are owed again in time.
 const NAP: Duration = Duration::from_secs(2);
 /// How long raw samples are kept, and how often older ones are let go.
@@ -164,10 +166,14 @@ impl Mind {
                 Ok(()) = ears.edge_trouble.changed() => self.shown = None,
                 () = tokio::time::sleep(nap) => {}
             }
+            let mut asks = 0;
             while heard.len() < BATCH_MAX {
                 if let Ok(outcome) = ears.outcomes.try_recv() {
                     heard.push((Input::Attempted(outcome), None));
-                } else if let Ok(ask) = ears.asks.try_recv() {
+                } else if asks < ASKS_MAX
+                    && let Ok(ask) = ears.asks.try_recv()
+                {
+                    asks += 1;
                     heard.push((ask.input, Some(ask.answer)));
                 } else if let Ok(rollup) = ears.rollups.try_recv() {
                     heard.push((Input::RolledUp(rollup), None));
@@ -278,14 +284,15 @@ impl Mind {
         }
     }
 
-    /// One batch: think, write down, answer whoever waits, send what is owed, show.
+    /// One batch: think, write down, send what is owed, show, answer whoever waits.
     fn turn(&mut self, heard: Vec<Heard>, ears: &Ears, mouth: &Mouth) {
         let (now, mut first) = self.tell_time();
         first.extend(heard);
         self.pulse.beat();
         mouth.site.beat();
-        let mut events = Vec::new();
+        let mut events: Vec<Event> = Vec::new();
         let mut waiting: Vec<Waiting> = Vec::new();
+        let before = self.engine.seq();
         let rolled_up = first.iter().any(|(input, _)| matches!(input, Input::RolledUp(_)));
         for (input, answer) in first {
             if let Input::Sampled(sample) = &input
@@ -296,25 +303,15 @@ impl Mind {
             if let (Input::Sampled(sample), Some(series)) = (&input, &self.series) {
                 series.record(sample, now);
             }
-            let handled = self.engine.handle(now, &input);
-            if let Some(answer) = answer {
-                let happened =
-                    |events: &Vec<Event>| events.iter().map(|event| event.happened.clone()).collect();
-                waiting
-                    .push((answer, handled.as_ref().map(happened).map_err(|refused| refused.clone().into())));
+            match answer {
+                Some(answer) => waiting.push((answer, self.take_in(now, &input, &mut events))),
+                // Nothing but a person is ever refused.
+                None => events.extend(told(self.engine.handle(now, &input).unwrap_or_default())),
             }
-            events.extend(handled.unwrap_or_default());
         }
-        let changed = !events.is_empty();
-        for event in &events {
-            tracing::info!(seq = event.seq, "{}", event.happened);
-        }
-        let written = self.notebook.write(now, events);
-        for (answer, reply) in waiting {
-            let reply =
-                reply.and_then(|happened| written.clone().map(|()| happened).map_err(AskError::Unavailable));
-            let _ = answer.send(reply);
-        }
+        let changed = self.engine.seq() != before;
+        // What the journal refuses is kept and tried again: see `Notebook`.
+        let _ = self.notebook.write(now, events);
         // Effects go out even when the notebook burns: a second call beats a missing one.
         for effect in self.engine.due(now) {
             let key = effect.key.clone();
@@ -336,6 +333,37 @@ impl Mind {
             views.now.house.extend(ears.edge_trouble.borrow().clone());
             views.now.late_p99 = Some(ears.lag.read().p99);
             mouth.views.send_replace(Some(Arc::new(views)));
+        }
+        // Last, so that whoever is answered finds the effect on the page that they load next.
+        mouth.site.decided(self.engine.seq());
+        for (answer, reply) in waiting {
+            let _ = answer.send(reply);
+        }
+    }
+
+    /// What a person asks takes effect once it is on disk, and not at all when the journal refuses it (P8). `events` is what
+    /// happened before in the same batch, and after.
+    fn take_in(&mut self, now: Time, input: &Input, events: &mut Vec<Event>) -> Answer {
+        let decided = self.engine.decide(now, input)?;
+        if decided.is_empty() {
+            return Ok(Vec::new());
+        }
+        // What came before has smaller numbers and goes first.
+        let _ = self.notebook.write(now, std::mem::take(events));
+        match self.notebook.write_or_drop(now, &decided) {
+            Ok(()) => {
+                let follows = told(self.engine.accept(now, &decided));
+                let happened = told(decided).into_iter().chain(follows.iter().cloned());
+                let happened = happened.map(|event| event.happened).collect();
+                events.extend(follows);
+                Ok(happened)
+            }
+            Err(refused) => {
+                if refused.in_doubt {
+                    events.extend(told(self.engine.withdraw(now, &decided)));
+                }
+                Err(AskError::Unavailable(refused.sentence))
+            }
         }
     }
 
@@ -363,4 +391,12 @@ impl Mind {
             mouth.rounds.send_replace(rounds);
         }
     }
+}
+
+/// The log has what the journal has.
+fn told(events: Vec<Event>) -> Vec<Event> {
+    for event in &events {
+        tracing::info!(seq = event.seq, "{}", event.happened);
+    }
+    events
 }

@@ -3,7 +3,7 @@
 use crate::effect::{Outcome, Reach};
 use crate::fault::Fault;
 use crate::finding::{Finding, Weight};
-use crate::incident::Diagnosis;
+use crate::incident::{Acknowledgement, Diagnosis};
 use crate::sample::DomainSeen;
 use crate::traffic::Denial;
 use crate::{
@@ -181,6 +181,14 @@ pub enum Happened {
         /// Which.
         incident: IncidentId,
     },
+    /// An acknowledgement was answered with "not taken in", and may stand in the journal all the same: it does not count.
+    AcknowledgementWithdrawn {
+        /// Which.
+        incident: IncidentId,
+        /// What held before it, and holds again.
+        #[serde(default)]
+        before: Option<Acknowledgement>,
+    },
     /// A person saw or did something.
     IncidentNoted {
         /// Which.
@@ -223,10 +231,13 @@ pub enum Happened {
     NoticeOwed {
         /// About which incident.
         incident: IncidentId,
-        /// Names the notice among those of the incident: `opened`, `resolved`.
+        /// Names the notice among those of the incident: `opened`, `resolved`, `missed`.
         occasion: String,
         /// To whom.
         people: Vec<PersonId>,
+        /// Whether the last resort of the page's ladder is owed it too.
+        #[serde(default)]
+        last_resort: bool,
     },
     /// An attempt came to an end, well or badly.
     AttemptEnded {

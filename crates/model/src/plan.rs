@@ -302,6 +302,28 @@ pub struct Channel {
     pub kind: ChannelKind,
     /// Where its secret is; never the secret itself.
     pub secret: Option<SecretRef>,
+    /// What a 2xx of it must hold to be a success, where the plan says so.
+    pub accepted_when: Option<AcceptedWhen>,
+}
+
+/// What a provider's answer holds when it accepted a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AcceptedWhen {
+    /// Fields of a JSON object with these values.
+    pub json: BTreeMap<String, Scalar>,
+    /// These words.
+    pub text: Option<String>,
+}
+
+/// A single value of JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A whole number.
+    Number(i64),
+    /// Words.
+    Text(String),
 }
 
 /// What a channel speaks.

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// The longest that an open page nobody has in hand may be silent: the last resort is tried every five minutes, a
 /// provider's outcome may be lost for half a minute, and a restart takes five seconds.
 const SILENT_MAX: Duration = Duration::from_secs(300 + 30 + 30);
+/// The same when nobody has answered for three hours: redials are rarer then, within what a provider carries in a day.
+const SILENT_MAX_LATER: Duration = Duration::from_secs(600 + 30 + 30);
+const LATER: Duration = Duration::from_secs(3 * 3_600);
 /// First attempt after a page opens (P2), and after a restart.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 const FIRST_WITHIN_AFTER_RESTART: Duration = Duration::from_secs(30);
@@ -39,6 +42,8 @@ impl fmt::Display for Broken {
 #[derive(Debug, Default)]
 pub struct Watchman {
     sends: BTreeMap<EffectKey, u32>,
+    /// How often an attempt was said to have failed: its retry has the same key.
+    failures: BTreeMap<EffectKey, u32>,
     crashes: u32,
     restarted: Option<Time>,
     opened: BTreeMap<PageId, Time>,
@@ -79,6 +84,9 @@ impl Watchman {
                 }
                 Happened::PageRung { page, round, rung, people, .. } => {
                     self.climbed(*page, (*round, *rung), people.is_empty());
+                }
+                Happened::AttemptEnded { outcome, .. } if outcome.result.is_err() => {
+                    *self.failures.entry(outcome.key.clone()).or_default() += 1;
                 }
                 Happened::AcknowledgementExpired { incident } => {
                     self.accepted.remove(incident);
@@ -154,7 +162,8 @@ impl Watchman {
             }
             let spoke = *self.spoke.entry(page.id).or_insert(now);
             let silent = time::between(spoke, now);
-            if silent > SILENT_MAX {
+            let limit = if time::between(page.due, now) < LATER { SILENT_MAX } else { SILENT_MAX_LATER };
+            if silent > limit {
                 return broken(format!("{} was silent for {}", page.id, time::spoken(silent)));
             }
             let limit = if self.just_restarted(now) { FIRST_WITHIN_AFTER_RESTART } else { FIRST_WITHIN };
@@ -270,9 +279,10 @@ impl Watchman {
             );
             return Err(Broken { at: now, what });
         }
-        // Once; once more for each crash (P3); and once more where an outcome was lost, for it is owed again.
-        let allowed = 1 + self.crashes + u32::from(self.outcomes_get_lost);
-        if let Some((key, count)) = self.sends.iter().find(|(_, count)| **count > allowed) {
+        // Once and once after each failure; once more for each crash (P3); and twice where outcomes get lost, for it is owed again.
+        let tries = |key: &EffectKey| 1 + self.failures.get(key).copied().unwrap_or_default();
+        let allowed = |key: &EffectKey| tries(key) * (1 + u32::from(self.outcomes_get_lost)) + self.crashes;
+        if let Some((key, count)) = self.sends.iter().find(|(key, count)| **count > allowed(key)) {
             return Err(Broken { at: now, what: format!("{key} went out {count} times") });
         }
         Ok(())

@@ -11,7 +11,7 @@ use engine::timekeeper::News;
 use fastrand::Rng;
 use journal::Notebook;
 use model::input::ClockNews;
-use model::{Effect, IncidentId, Input, Outcome, Plan, ProbeId, Time, time};
+use model::{Effect, Event, IncidentId, Input, Outcome, Plan, ProbeId, Time, time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -309,21 +309,16 @@ impl Run {
 
     fn think(&mut self, inputs: &[Input]) -> Result<(), Broken> {
         let now = self.clocks.engine_time();
-        let mut events = Vec::new();
-        let mut acknowledged = Vec::new();
+        let mut happened = Vec::new();
         for input in inputs {
-            if let Ok(more) = self.engine.handle(now, input) {
-                if let (Input::Acknowledge { incident, .. }, false) = (input, more.is_empty()) {
-                    acknowledged.push(*incident);
-                }
-                events.extend(more);
+            if let Input::Acknowledge { incident, .. } = input {
+                self.answer(input, *incident, &mut happened)?;
+            } else if let Ok(more) = self.engine.handle(now, input) {
+                let _ = self.notebook.write(now, more.clone());
+                happened.extend(more);
             }
         }
-        let happened = events.clone();
-        let written = self.notebook.write(now, events).is_ok();
-        if written {
-            self.watchman.accepted(&acknowledged);
-        }
+        let _ = self.notebook.write(now, Vec::new());
         self.watchman.saw(&happened, self.now);
         for event in &happened {
             match event.happened {
@@ -339,6 +334,47 @@ impl Run {
         self.watchman.sent(&effects, self.now);
         self.ask_sooner();
         self.watchman.check(&self.engine, self.now)
+    }
+
+    /// Somebody answers: it counts when it is on disk, and changes nothing when it is not.
+    fn answer(
+        &mut self,
+        input: &Input,
+        incident: IncidentId,
+        happened: &mut Vec<Event>,
+    ) -> Result<(), Broken> {
+        let held =
+            |engine: &Engine| engine.incidents().get(&incident).and_then(|found| found.acknowledged.clone());
+        let before = held(&self.engine);
+        let now = self.clocks.engine_time();
+        let Ok(decided) = self.engine.decide(now, input) else { return Ok(()) };
+        let follows = match self.notebook.write_or_drop(now, &decided) {
+            Ok(()) => {
+                let follows = self.engine.accept(now, &decided);
+                if !decided.is_empty() {
+                    self.watchman.accepted(&[incident]);
+                }
+                happened.extend(decided);
+                follows
+            }
+            Err(refused) => {
+                let follows = if refused.in_doubt {
+                    let follows = self.engine.withdraw(now, &decided);
+                    happened.extend(decided);
+                    follows
+                } else {
+                    Vec::new()
+                };
+                if held(&self.engine) != before {
+                    let what = format!("an answer for {incident} was refused, and holds all the same");
+                    return Err(Broken { at: self.now, what });
+                }
+                follows
+            }
+        };
+        let _ = self.notebook.write(now, follows.clone());
+        happened.extend(follows);
+        Ok(())
     }
 
     fn send(&mut self, effect: &Effect) {

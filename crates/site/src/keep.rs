@@ -96,7 +96,8 @@ fn path_of(folder: &Path, file: &Path) -> Option<(String, Kind)> {
     Some((format!("/{path}"), kind))
 }
 
-fn replace(file: &Path, body: &[u8]) -> io::Result<()> {
+/// Replaces a file as a whole, on disk when it returns.
+pub(crate) fn replace(file: &Path, body: &[u8]) -> io::Result<()> {
     let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(folder)?;

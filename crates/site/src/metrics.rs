@@ -83,6 +83,28 @@ fn house(out: &mut String, site: &Site) -> fmt::Result {
     let waiting = now.open.iter().filter(|open| open.unacknowledged_for.is_some()).count();
     writeln!(out, "mainstay_incidents{{hand=\"nobody\"}} {waiting}")?;
     writeln!(out, "mainstay_incidents{{hand=\"somebody\"}} {}", now.open.len() - waiting)?;
+    head(
+        out,
+        "mainstay_pages_unreached",
+        "gauge",
+        "Pages that call and of which nobody has heard: no provider accepted any attempt.",
+    )?;
+    writeln!(out, "mainstay_pages_unreached {}", now.unreached.len())?;
+    head(
+        out,
+        "mainstay_delivery_attempts",
+        "counter",
+        "Attempts to reach somebody, by channel and by what its provider did.",
+    )?;
+    for row in &now.attempts {
+        for (word, count) in [("accepted", row.accepted), ("failed", row.failed)] {
+            let channel = quoted(&row.channel);
+            writeln!(
+                out,
+                "mainstay_delivery_attempts_total{{channel=\"{channel}\",outcome=\"{word}\"}} {count}"
+            )?;
+        }
+    }
     head(out, "mainstay_findings", "gauge", "Open findings, by weight.")?;
     for (weight, word) in [(Weight::Notes, "notes"), (Weight::Warns, "warns"), (Weight::Breaks, "breaks")] {
         let count = now.findings.iter().filter(|finding| finding.weight == weight).count();

@@ -18,13 +18,20 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 /// Largest body of any request, in bytes.
 pub const BODY_MAX: usize = 64 << 10;
 
 /// Older than this, the mind's last beat means that the mind is not well.
 pub const BEAT_MAX: Duration = Duration::from_secs(60);
+
+/// How long an answer waits for the pages that show its effect. They are made in milliseconds; a huge plan may need longer.
+const SHOWN_WITHIN: Duration = Duration::from_secs(2);
+
+/// The file of the data folder that remembers who signed out.
+const SIGNED_OUT: &str = "signed-out";
 
 /// What a site is told once.
 #[derive(Clone)]
@@ -70,6 +77,9 @@ pub struct Site {
     started: Instant,
     /// Milliseconds after `started` of the mind's last beat, and one more; 0 before the first.
     beat: AtomicU64,
+    /// Number of the last event that the mind decided, and of the last one that is shown.
+    decided: AtomicU64,
+    shown: watch::Sender<u64>,
     /// One publishing at a time. No request ever takes it.
     publishing: Mutex<()>,
 }
@@ -84,7 +94,7 @@ impl Site {
         let shelf = Shelf::default();
         shelf.replace(Arc::new(assets.iter().cloned().collect()));
         Self {
-            door: Door::new(settings.key.clone(), now()),
+            door: Door::new(settings.key.clone(), now()).remembering(settings.data.join(SIGNED_OUT), now()),
             settings,
             asks,
             shelf,
@@ -96,6 +106,8 @@ impl Site {
             assets,
             started: Instant::now(),
             beat: AtomicU64::new(0),
+            decided: AtomicU64::new(0),
+            shown: watch::Sender::new(0),
             publishing: Mutex::new(()),
         }
     }
@@ -141,7 +153,9 @@ impl Site {
             self.show_traffic(views.traffic.clone().map(Arc::new));
         }
         // The first views may follow a copy that nobody read: what is on disk tells what must be written.
+        let seq = views.seq;
         let first = self.views.swap(Some(views)).is_none();
+        self.shown.send_replace(seq);
         let folder = self.board_folder();
         let on_disk = if first { Arc::new(keep::read(&folder).unwrap_or_default()) } else { before };
         if let Err(error) = keep::write(&folder, &on_disk, &documents) {
@@ -178,6 +192,11 @@ impl Site {
     pub fn beat(&self) {
         let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         self.beat.store(millis + 1, Ordering::Relaxed);
+    }
+
+    /// The mind decided everything up to this event, and views of it are on their way. Said before anybody is answered.
+    pub fn decided(&self, seq: u64) {
+        self.decided.store(seq, Ordering::Release);
     }
 
     /// How long ago the mind last beat; `None` before the first beat.
@@ -254,8 +273,14 @@ impl Site {
         &self.door
     }
 
+    /// Hands a wish to the mind. Whoever is answered "done" finds it done on the next page they load.
     pub(crate) async fn ask(&self, input: Input) -> Answer {
-        ask(&self.asks, input).await
+        let answer = ask(&self.asks, input).await;
+        if answer.is_ok() {
+            let decided = self.decided.load(Ordering::Acquire);
+            let _ = timeout(SHOWN_WITHIN, self.shown.subscribe().wait_for(|shown| *shown >= decided)).await;
+        }
+        answer
     }
 }
 

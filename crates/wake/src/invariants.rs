@@ -1,6 +1,6 @@
 //! What must hold whatever happens: providers that fail, outcomes that get lost, crashes, people who answer or do not.
 
-use crate::line::LAST_RESORT_EVERY;
+use crate::line::{LAST_RESORT_EVERY, redial_after};
 use crate::world::{SILENCE_MAX, World, accepted, at, failing, plan, refused, rota, secs};
 use model::effect::{Delivered, Undelivered};
 use model::time::between;
@@ -81,7 +81,8 @@ impl Watcher {
                 *heard = world.now;
             }
             let silence = between(*heard, world.now);
-            let bound = SILENCE_MAX.max(LAST_RESORT_EVERY) + Duration::from_secs(90);
+            let pace = redial_after(between(page.due, world.now));
+            let bound = SILENCE_MAX.max(LAST_RESORT_EVERY).max(pace * 2) + Duration::from_secs(90);
             assert!(
                 silence <= bound,
                 "{} was silent for {silence:?} at {}\n{}",
@@ -166,7 +167,13 @@ proptest! {
             for (_, effect) in arrived {
                 thrown += 1;
                 match answer(&effect, dice[thrown % dice.len()].wrapping_add(u8::try_from(thrown % 251).unwrap())) {
-                    Some(result) => world.answer(&effect, result),
+                    Some(result) => {
+                        // A retry is the same attempt.
+                        if matches!(&result, Err(undelivered) if undelivered.retriable || effect.page.is_none()) {
+                            watcher.may_repeat.insert(effect.key.0.clone());
+                        }
+                        world.answer(&effect, result);
+                    }
                     None => { watcher.may_repeat.insert(effect.key.0); }
                 }
             }

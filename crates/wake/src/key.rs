@@ -5,6 +5,9 @@
 //! | `page-3/r0/1/ana/0/2` | page 3, first round, second rung, Ana, her first way, third attempt |
 //! | `page-3/r3/3/*/0/0` | the last resort |
 //! | `incident-7/opened/ana/0/0` | a notice |
+//!
+//! A retry after a failure is the same attempt and has the same key: a provider that took the first one without saying so does
+//! not ring twice. An attempt that was accepted, or whose retries are used up, is followed by one with a new key.
 
 use model::{EffectKey, IncidentId, PageId, PersonId};
 use std::fmt;
@@ -19,6 +22,10 @@ pub enum Seat {
 }
 
 impl Seat {
+    fn read(text: &str) -> Self {
+        if text == "*" { Self::LastResort } else { Self::Person(text.into()) }
+    }
+
     /// The person, when it is one.
     #[must_use]
     pub fn person(&self) -> Option<&PersonId> {
@@ -42,14 +49,14 @@ impl fmt::Display for Seat {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LineKey {
     Page { page: PageId, round: u32, rung: u32, seat: Seat },
-    Notice { incident: IncidentId, occasion: String, person: PersonId },
+    Notice { incident: IncidentId, occasion: String, seat: Seat },
 }
 
 impl fmt::Display for LineKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Page { page, round, rung, seat } => write!(f, "{page}/r{round}/{rung}/{seat}"),
-            Self::Notice { incident, occasion, person } => write!(f, "{incident}/{occasion}/{person}"),
+            Self::Notice { incident, occasion, seat } => write!(f, "{incident}/{occasion}/{seat}"),
         }
     }
 }
@@ -89,17 +96,14 @@ impl LineKey {
             let mut parts = rest.splitn(3, '/');
             let round = parts.next()?.strip_prefix('r')?.parse().ok()?;
             let rung = parts.next()?.parse().ok()?;
-            let seat = match parts.next()? {
-                "*" => Seat::LastResort,
-                name => Seat::Person(name.into()),
-            };
+            let seat = Seat::read(parts.next()?);
             Some(Self::Page { page: owner.parse().ok()?, round, rung, seat })
         } else if owner.starts_with("incident-") {
             let (occasion, person) = rest.split_once('/')?;
             Some(Self::Notice {
                 incident: owner.parse().ok()?,
                 occasion: occasion.to_owned(),
-                person: person.into(),
+                seat: Seat::read(person),
             })
         } else {
             None
@@ -117,6 +121,7 @@ mod tests {
             "page-3/r0/1/ana/0/2",
             "page-3/r3/3/*/0/0",
             "incident-7/opened/ana/1/0",
+            "incident-7/resolved/*/0/0",
             "page-1/r0/0/odd/name/0/0",
         ] {
             let (line, way, dial) = LineKey::of_attempt(&EffectKey(text.to_owned())).unwrap();

@@ -1,10 +1,14 @@
 //! Everything that `wake` knows from the journal: the fold of events, and nothing else.
 
 use crate::key::{LineKey, Seat};
-use crate::line::{Line, Manner};
+use crate::line::{Line, Manner, redial_after};
 use crate::page::{Page, Step};
-use model::{EffectKey, Event, Happened, IncidentId, Outcome, PageId, PersonId, Time};
+use crate::react::MISSED;
+use model::effect::Reach;
+use model::time::between;
+use model::{ChannelId, EffectKey, Event, Happened, IncidentId, LadderId, Outcome, PageId, PersonId, Time};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Ended pages and incidents that are remembered, for outcomes that come late and for those who look back.
 const ENDED_MAX: usize = 200;
@@ -14,6 +18,8 @@ pub(crate) struct Known {
     pub(crate) pages: BTreeMap<PageId, Page>,
     pub(crate) about: BTreeMap<IncidentId, About>,
     pub(crate) last_page: u64,
+    /// Attempts that ended, by channel and by whether they were accepted.
+    pub(crate) attempts: BTreeMap<(ChannelId, bool), u64>,
 }
 
 /// What was done about one incident.
@@ -25,6 +31,8 @@ pub(crate) struct About {
     pub(crate) page: Option<PageId>,
     /// Everybody who was delivered a page of it, or of an incident that became part of it.
     pub(crate) paged: BTreeSet<PersonId>,
+    /// Whether the last resort was delivered a page of it, likewise.
+    pub(crate) last_resort: bool,
     /// Notices by occasion.
     pub(crate) notices: BTreeMap<String, Notice>,
     /// When an acknowledgement last ran out.
@@ -39,12 +47,20 @@ pub(crate) struct About {
 pub(crate) struct Notice {
     pub(crate) owed: Time,
     pub(crate) people: Vec<PersonId>,
-    pub(crate) lines: BTreeMap<PersonId, Line>,
+    /// The ladder whose last resort is owed it too.
+    pub(crate) last_resort: Option<LadderId>,
+    pub(crate) lines: BTreeMap<Seat, Line>,
 }
 
 impl Notice {
-    pub(crate) fn line(&self, person: &PersonId) -> Line {
-        self.lines.get(person).cloned().unwrap_or_else(|| Line::new(self.owed))
+    pub(crate) fn line(&self, seat: &Seat) -> Line {
+        self.lines.get(seat).cloned().unwrap_or_else(|| Line::new(self.owed))
+    }
+
+    /// Whether a provider accepted it for this person, or it was given up.
+    pub(crate) fn is_pending(&self, person: &PersonId) -> bool {
+        let line = self.lines.get(&Seat::Person(person.clone()));
+        self.people.contains(person) && line.is_none_or(|line| line.accepted() == 0)
     }
 }
 
@@ -92,12 +108,17 @@ impl Known {
                 }
                 self.forget();
             }
-            Happened::NoticeOwed { incident, occasion, people } => {
-                let notice = Notice { owed: at, people: people.clone(), lines: BTreeMap::new() };
-                self.about.entry(*incident).or_default().notices.insert(occasion.clone(), notice);
+            Happened::NoticeOwed { incident, occasion, people, last_resort } => {
+                let about = self.about.entry(*incident).or_default();
+                let ladder =
+                    about.page.and_then(|page| self.pages.get(&page)).map(|page| page.ladder.clone());
+                let last_resort = ladder.filter(|_| *last_resort);
+                let notice = Notice { owed: at, people: people.clone(), last_resort, lines: BTreeMap::new() };
+                about.notices.insert(occasion.clone(), notice);
             }
-            Happened::AttemptEnded { page, person, outcome, .. } => {
-                self.ended(*page, person.as_ref(), outcome, at)
+            Happened::AttemptEnded { page, person, reach, outcome } => {
+                self.counted(*page, person.as_ref(), (reach, outcome), at);
+                self.ended(outcome, at);
             }
             Happened::AttemptsAbandoned { key, .. } => self.abandoned(key),
             _ => {}
@@ -117,10 +138,23 @@ impl Known {
                 let page = self.pages.get(page).filter(|page| page.is_open())?;
                 Some(page.step(*round, *rung)?.line(seat).dial(way))
             }
-            LineKey::Notice { incident, occasion, person } => {
-                Some(self.about.get(incident)?.notices.get(occasion)?.line(person).dial(way))
+            LineKey::Notice { incident, occasion, seat } => {
+                Some(self.about.get(incident)?.notices.get(occasion)?.line(seat).dial(way))
             }
         }
+    }
+
+    /// How many attempts over a way ended.
+    pub(crate) fn tries(&self, key: &LineKey, way: usize) -> u32 {
+        let line = match key {
+            LineKey::Page { page, round, rung, seat } => {
+                self.pages.get(page).and_then(|page| Some(page.step(*round, *rung)?.line(seat)))
+            }
+            LineKey::Notice { incident, occasion, seat } => {
+                self.about.get(incident).and_then(|about| Some(about.notices.get(occasion)?.line(seat)))
+            }
+        };
+        line.map_or(0, |line| line.tries(way))
     }
 
     fn diagnosed(&mut self, incident: IncidentId, wakes: bool, at: Time) {
@@ -143,10 +177,11 @@ impl Known {
     fn merged(&mut self, incident: IncidentId, into: IncidentId) {
         let from = self.about.entry(incident).or_default();
         from.ended = true;
-        let paged = from.paged.clone();
+        let (paged, last_resort) = (from.paged.clone(), from.last_resort);
         let page = from.page;
         let other = self.about.entry(into).or_default();
         other.paged.extend(paged);
+        other.last_resort |= last_resort;
         let has_own = other.page.is_some_and(|own| self.pages.get(&own).is_some_and(Page::is_open));
         if let Some(page) =
             page.and_then(|page| self.pages.get_mut(&page)).filter(|page| page.is_open() && !has_own)
@@ -157,19 +192,50 @@ impl Known {
         self.forget();
     }
 
-    fn ended(&mut self, page: Option<PageId>, person: Option<&PersonId>, outcome: &Outcome, at: Time) {
+    /// Whom an attempt reached, or why it did not.
+    fn counted(
+        &mut self,
+        page: Option<PageId>,
+        person: Option<&PersonId>,
+        (reach, outcome): (&Reach, &Outcome),
+        at: Time,
+    ) {
         let delivered = outcome.result.is_ok();
-        if let Some(page) = page.and_then(|page| self.pages.get_mut(&page))
-            && let Some(person) = person
-            && delivered
-        {
-            page.reached.insert(person.clone());
-            self.about.entry(page.incident).or_default().paged.insert(person.clone());
+        *self.attempts.entry((reach.channel.clone(), delivered)).or_default() += 1;
+        if delivered {
+            self.hurry_missed(at);
         }
+        let Some(page) = page.and_then(|page| self.pages.get_mut(&page)) else { return };
+        match (&outcome.result, person) {
+            (Err(undelivered), _) => {
+                page.failed = Some((at, format!("{}: {}", reach.channel, undelivered.why)));
+                return;
+            }
+            (Ok(_), Some(person)) => {
+                page.reached.insert(person.clone());
+                self.about.entry(page.incident).or_default().paged.insert(person.clone());
+            }
+            (Ok(_), None) => self.about.entry(page.incident).or_default().last_resort = true,
+        }
+        page.accepted = Some(at);
+    }
+
+    /// A provider works (again): what nobody could be told is told now.
+    fn hurry_missed(&mut self, at: Time) {
+        let missed = self.about.values_mut().filter_map(|about| about.notices.get_mut(MISSED));
+        missed.flat_map(|notice| notice.lines.values_mut()).for_each(|line| line.hurry(at));
+    }
+
+    fn ended(&mut self, outcome: &Outcome, at: Time) {
         let Some((key, way, dial)) = LineKey::of_attempt(&outcome.key) else { return };
+        let begun = match &key {
+            LineKey::Page { page, .. } => self.pages.get(page).map(|page| page.due),
+            LineKey::Notice { .. } => None,
+        };
+        let pace = redial_after(begun.map_or(Duration::ZERO, |begun| between(begun, at)));
         let manner = key.manner();
         if let Some(line) = self.line_mut(&key) {
-            line.ended((way, dial), at, &outcome.result, manner);
+            line.ended((way, dial), at, &outcome.result, (manner, pace));
         }
     }
 
@@ -186,10 +252,10 @@ impl Known {
             LineKey::Page { page, round, rung, seat } => {
                 self.pages.get_mut(page).filter(|page| page.is_open())?.line_mut(*round, *rung, seat)
             }
-            LineKey::Notice { incident, occasion, person } => {
+            LineKey::Notice { incident, occasion, seat } => {
                 let notice = self.about.get_mut(incident)?.notices.get_mut(occasion)?;
                 let owed = notice.owed;
-                Some(notice.lines.entry(person.clone()).or_insert_with(|| Line::new(owed)))
+                Some(notice.lines.entry(seat.clone()).or_insert_with(|| Line::new(owed)))
             }
         }
     }
@@ -220,7 +286,8 @@ impl LineKey {
         match self {
             Self::Page { seat: Seat::Person(_), .. } => Manner::Page,
             Self::Page { seat: Seat::LastResort, .. } => Manner::LastResort,
-            Self::Notice { .. } => Manner::Notice,
+            Self::Notice { seat: Seat::Person(_), .. } => Manner::Notice,
+            Self::Notice { seat: Seat::LastResort, .. } => Manner::NoticeToAll,
         }
     }
 }

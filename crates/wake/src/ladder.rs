@@ -84,6 +84,11 @@ impl Ways<'_> {
         people.into_iter().map(|person| person.id.clone()).collect()
     }
 
+    /// Whoever is on the first rung that has anybody.
+    pub(crate) fn first(&self, plan: &Plan, at: Time) -> Option<Vec<PersonId>> {
+        (0..self.len()).map(|rung| self.people(plan, rung, at)).find(|people| !people.is_empty())
+    }
+
     /// The rotas that a rung asks.
     pub(crate) fn rotas<'a>(&'a self, rung: &'a Rung, number: u32) -> &'a [RotaId] {
         match self.rota {
@@ -113,4 +118,20 @@ fn is_awake(person: &Person, at: Time) -> bool {
     let Some((from, to)) = person.awake else { return true };
     let clock: civil::Time = person.zone.to_datetime(at).time();
     if from < to { from <= clock && clock < to } else { from <= clock || clock < to }
+}
+
+/// The first instant, not before `at`, at which a person is awake by their own clock.
+pub(crate) fn awake_from(person: &Person, at: Time) -> Time {
+    let Some((from, _)) = person.awake.filter(|_| !is_awake(person, at)) else { return at };
+    let today = person.zone.to_datetime(at).date();
+    // A morning that a clock skips begins when the clock goes on.
+    let morning = |day: civil::Date| {
+        Some(person.zone.to_ambiguous_zoned(day.to_datetime(from)).compatible().ok()?.timestamp())
+    };
+    [Some(today), today.tomorrow().ok()]
+        .into_iter()
+        .flatten()
+        .filter_map(morning)
+        .find(|it| *it > at)
+        .unwrap_or(at)
 }

@@ -19,9 +19,10 @@
 //!
 //! # How silent an open page can be
 //!
-//! While somebody on the rungs climbed can be called, the next attempt begins at most [`line::REDIAL`] (60 s) after the one
-//! before ended, or [`line::RETRY_AFTER_MAX`] (120 s) when a person's only provider asked us to wait; an attempt without an
-//! outcome counts as ended after 60 s. When nobody can, the last resort is tried every [`line::LAST_RESORT_EVERY`] (300 s).
+//! While somebody on the rungs climbed can be called, the next attempt begins at most [`line::redial_after`] (60 s within the
+//! first ten minutes of a climb, 600 s after three hours) after the one before ended, or [`line::RETRY_AFTER_MAX`] (120 s) when a
+//! person's only provider asked us to wait; an attempt without an outcome counts as ended after 60 s. When nobody can, the last
+//! resort is tried every [`line::LAST_RESORT_EVERY`] (300 s), or at that pace where it is slower.
 //! What is deliberately absent: a page never gives up, and nothing but a human's answer or the end of the incident stops it.
 
 mod climb;
@@ -79,6 +80,18 @@ impl Wake {
         &self.known.pages
     }
 
+    /// Open pages that call and have reached nobody since they began to, oldest first.
+    pub fn unreached(&self) -> impl Iterator<Item = &Page> {
+        let calling = |page: &&Page| page.is_open() && !self.fresh.hushed.contains(&page.id);
+        self.known.pages.values().filter(calling).filter(|page| page.is_unreached())
+    }
+
+    /// How many attempts ended since the journal began, by channel and by whether a provider accepted them.
+    #[must_use]
+    pub fn attempts(&self) -> &BTreeMap<(model::ChannelId, bool), u64> {
+        &self.known.attempts
+    }
+
     /// Everything folded from events, as text: two folds of one journal give the same.
     #[must_use]
     pub fn known_text(&self) -> String {
@@ -88,6 +101,9 @@ impl Wake {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod afterwards;
 
 #[cfg(test)]
 mod invariants;

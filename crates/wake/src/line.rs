@@ -10,8 +10,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A way that was accepted without a human answering is followed by the next one after this long, and no way is dialled
-/// anew sooner.
+/// anew sooner. The longer nobody answers, the longer it is: see [`redial_after`].
 pub const REDIAL: Duration = Duration::from_secs(60);
+
+/// Until which age of a climb a person is redialled how often; afterwards every [`REDIAL_MAX`]. A day of it is 185 messages,
+/// less than the 250 that a free account of a push service carries: who ran into such a quota would not be called at all.
+const PACES: [(Duration, Duration); 3] = [
+    (Duration::from_secs(600), REDIAL),
+    (Duration::from_secs(3_600), Duration::from_secs(120)),
+    (Duration::from_secs(3 * 3_600), Duration::from_secs(300)),
+];
+
+/// The slowest pace of redials.
+pub const REDIAL_MAX: Duration = Duration::from_secs(600);
+
+/// How long an accepted attempt without an answer rests, when the climb is that old.
+#[must_use]
+pub fn redial_after(age: Duration) -> Duration {
+    PACES.iter().find(|(until, _)| age < *until).map_or(REDIAL_MAX, |(_, pace)| *pace)
+}
 
 /// Waits between retries of a way whose provider failed (P7). After the last one the way waits for its next turn.
 pub const RETRIES: [Duration; 4] =
@@ -20,7 +37,7 @@ pub const RETRIES: [Duration; 4] =
 /// A provider may ask us to wait, but not for longer than this: somebody must be woken.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
 
-/// The last resort is tried this often, for ever.
+/// The last resort is tried this often, for ever; no sooner than [`redial_after`] once it was accepted.
 pub const LAST_RESORT_EVERY: Duration = Duration::from_secs(300);
 
 /// Waits of a notice after each time that all ways failed; the last one repeats.
@@ -44,6 +61,15 @@ pub(crate) enum Manner {
     LastResort,
     /// One way after the other until one is accepted.
     Notice,
+    /// Every way by itself until it is accepted: a word to the last resort.
+    NoticeToAll,
+}
+
+impl Manner {
+    /// Whether it wakes nobody.
+    pub(crate) fn is_notice(self) -> bool {
+        matches!(self, Self::Notice | Self::NoticeToAll)
+    }
 }
 
 /// An attempt that is due at an instant.
@@ -70,9 +96,14 @@ pub struct Line {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Way {
+    /// Number of the present attempt: its retries carry it too, so that a provider that took it the first time and said so
+    /// too late does not ring twice.
+    dial: u32,
     ended: u32,
     failed: u32,
-    last_end: Option<Time>,
+    accepted: bool,
+    /// When it may be dialled anew.
+    rests_until: Option<Time>,
     retry_at: Option<Time>,
     given_up: bool,
 }
@@ -96,7 +127,25 @@ impl Line {
 
     /// The number of the next attempt over a way; every smaller one has ended.
     pub(crate) fn dial(&self, way: usize) -> u32 {
+        self.ways.get(&way).map_or(0, |way| way.dial)
+    }
+
+    /// How many attempts over a way ended.
+    pub(crate) fn tries(&self, way: usize) -> u32 {
         self.ways.get(&way).map_or(0, |way| way.ended)
+    }
+
+    /// Until when whoever sits at the other end has been called often enough.
+    pub(crate) fn rests_until(&self) -> Option<Time> {
+        self.ways.values().filter(|way| way.accepted).filter_map(|way| way.rests_until).max()
+    }
+
+    /// Somebody was just reached over some way: what waits for a provider to come back is tried now.
+    pub(crate) fn hurry(&mut self, at: Time) {
+        self.again_at = self.again_at.min(at);
+        for way in self.ways.values_mut() {
+            way.rests_until = way.rests_until.map(|until| until.min(at));
+        }
     }
 
     /// Whether none of the ways can be used any more. `usable` tells what the plan knows of.
@@ -110,61 +159,70 @@ impl Line {
         way.retry_at = None;
     }
 
-    /// An attempt ended. Ignored when it is not the one that was next on its way.
+    /// An attempt ended. Ignored when it ended before. `pace` is how long an accepted one rests.
     pub(crate) fn ended(
         &mut self,
         (way, dial): (usize, u32),
         at: Time,
         result: &Result<Delivered, Undelivered>,
-        manner: Manner,
+        (manner, pace): (Manner, Duration),
     ) {
         let known = self.ways.entry(way).or_default();
-        if dial != known.ended {
+        if dial < known.dial {
             return;
         }
+        // Journals of earlier versions gave each retry a number of its own.
+        known.dial = dial;
         known.ended = known.ended.saturating_add(1);
-        known.last_end = Some(at);
+        known.accepted = result.is_ok();
         let was_retry = known.retry_at.take().is_some();
+        let mut ends = true;
         match result {
             Ok(_) => {
                 known.failed = 0;
                 self.accepted = self.accepted.saturating_add(1);
             }
-            Err(undelivered) if undelivered.retriable && manner != Manner::Notice => {
+            // One word, one key: it is the same message however often it is tried.
+            Err(_) if manner.is_notice() => ends = false,
+            Err(undelivered) if undelivered.retriable => {
                 let pause = usize::try_from(known.failed).ok().and_then(|failed| RETRIES.get(failed));
-                known.failed = if pause.is_some() { known.failed + 1 } else { 0 };
+                ends = pause.is_none();
+                known.failed = if ends { 0 } else { known.failed + 1 };
                 known.retry_at = pause
                     .map(|pause| later(at, undelivered.retry_after.unwrap_or(*pause).min(RETRY_AFTER_MAX)));
             }
             Err(_) => {}
         }
+        let pace = if result.is_ok() { pace } else { REDIAL };
+        let rest = match manner {
+            Manner::Page => pace,
+            Manner::LastResort => pace.max(LAST_RESORT_EVERY),
+            Manner::Notice | Manner::NoticeToAll => {
+                let round = usize::try_from(known.ended).unwrap_or(usize::MAX).min(NOTICE_PAUSES.len());
+                NOTICE_PAUSES[round - 1]
+            }
+        };
+        known.rests_until = Some(later(at, rest));
+        known.dial = known.dial.saturating_add(u32::from(ends));
         if was_retry {
             return;
         }
         self.turn = way + 1;
-        self.turn_at = if result.is_ok() { later(at, REDIAL) } else { at };
-        self.again_at = match manner {
-            Manner::Notice => {
-                let round = usize::try_from(known.ended).unwrap_or(usize::MAX).min(NOTICE_PAUSES.len());
-                later(at, NOTICE_PAUSES[round - 1])
-            }
-            _ => later(at, REDIAL),
-        };
+        self.turn_at = if result.is_ok() { later(at, pace) } else { at };
+        self.again_at = later(at, rest);
     }
 
     /// Every attempt that is due now or will be, if nothing else happens.
     pub(crate) fn calls(&self, usable: &[bool], manner: Manner) -> Vec<Call> {
         let open = |way: &usize| self.is_open(*way, usable);
         let retry_at = |way: usize| self.ways.get(&way).and_then(|way| way.retry_at);
-        let last_end = |way: usize| self.ways.get(&way).and_then(|way| way.last_end);
+        let rests_until = |way: usize| self.ways.get(&way).and_then(|way| way.rests_until);
+        let accepted = |way: &usize| self.ways.get(way).is_some_and(|way| way.accepted);
         let call = |way: usize, at: Time| Call { way, dial: self.dial(way), at };
-        if manner == Manner::LastResort {
-            let at = |way| match (retry_at(way), last_end(way)) {
-                (Some(retry), _) => retry,
-                (None, Some(end)) => later(end, LAST_RESORT_EVERY),
-                (None, None) => self.begun,
-            };
-            return (0..usable.len()).filter(open).map(|way| call(way, at(way))).collect();
+        if matches!(manner, Manner::LastResort | Manner::NoticeToAll) {
+            let at = |way| retry_at(way).or_else(|| rests_until(way)).unwrap_or(self.begun);
+            let owed = |way: &usize| open(way) && !(manner == Manner::NoticeToAll && accepted(way));
+            return (0..usable.len()).filter(owed).map(|way| call(way, at(way))).collect();
         }
         if manner == Manner::Notice && self.accepted > 0 {
             return Vec::new();
@@ -178,7 +236,7 @@ impl Line {
         if let Some((way, at)) = turn
             && retry_at(way).is_none()
         {
-            let rested = last_end(way).filter(|_| manner == Manner::Page).map(|end| later(end, REDIAL));
+            let rested = rests_until(way).filter(|_| manner == Manner::Page);
             calls.push(call(way, rested.map_or(at, |rested| rested.max(at))));
         }
         calls
@@ -192,6 +250,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::time::between;
 
     const OK: Result<Delivered, Undelivered> = Ok(Delivered { receipt: None });
 
@@ -225,7 +284,7 @@ mod tests {
             told.push(format!("{}:{}.{}", now.as_second(), call.way, call.dial));
             now = later(now, Duration::from_secs(1));
             let result = answer(call.way, call.dial);
-            line.ended((call.way, call.dial), now, &result, manner);
+            line.ended((call.way, call.dial), now, &result, (manner, redial_after(between(at(0), now))));
             if manner != Manner::LastResort && matches!(&result, Err(undelivered) if !undelivered.retriable) {
                 line.give_up(call.way);
             }
@@ -236,7 +295,7 @@ mod tests {
     #[test]
     fn lines_are_worked_in_order_and_for_ever() {
         type Answer = fn(usize, u32) -> Result<Delivered, Undelivered>;
-        let table: [(usize, Manner, Answer, &str, &str); 9] = [
+        let table: [(usize, Manner, Answer, &str, &str); 11] = [
             (
                 3,
                 Manner::Page,
@@ -249,21 +308,21 @@ mod tests {
                 2,
                 Manner::Page,
                 |way, _| if way == 0 { failed(true, None) } else { OK },
-                "0:0.0 1:1.0 3:0.1 9:0.2 25:0.3 56:0.4",
+                "0:0.0 1:1.0 3:0.0 9:0.0 25:0.0 56:0.0",
                 "the second way at once, the first one retried beside it",
             ),
             (
                 1,
                 Manner::Page,
                 |_, _| failed(true, None),
-                "0:0.0 3:0.1 9:0.2 25:0.3 56:0.4 117:0.5",
-                "retries, then its next turn",
+                "0:0.0 3:0.0 9:0.0 25:0.0 56:0.0 117:0.1",
+                "retries under the same key, then its next turn",
             ),
             (
                 1,
                 Manner::Page,
                 |_, _| failed(true, Some(900)),
-                "0:0.0 121:0.1 242:0.2 363:0.3 484:0.4 545:0.5",
+                "0:0.0 121:0.0 242:0.0 363:0.0 484:0.0 545:0.1",
                 "asked to wait, within reason",
             ),
             (
@@ -284,9 +343,23 @@ mod tests {
             (
                 2,
                 Manner::Notice,
-                |_, dial| if dial < 2 { failed(true, None) } else { OK },
-                "0:0.0 1:1.0 17:0.1 18:1.1 79:0.2 end",
+                |_, _| failed(true, None),
+                "0:0.0 1:1.0 17:0.0 18:1.0 79:0.0 80:1.0",
+                "one word keeps its key",
+            ),
+            (
+                2,
+                Manner::Notice,
+                |way, _| if way == 0 { failed(true, None) } else { OK },
+                "0:0.0 1:1.0 end",
                 "once is enough",
+            ),
+            (
+                2,
+                Manner::NoticeToAll,
+                |way, _| if way == 0 { failed(false, None) } else { OK },
+                "0:0.0 1:1.0 end",
+                "every address of the last resort, each once",
             ),
         ];
         for (ways, manner, answer, expected, why) in table {
@@ -295,11 +368,26 @@ mod tests {
     }
 
     #[test]
+    fn redials_that_nobody_answers_become_rarer_and_fit_a_quota() {
+        let mut line = Line::new(at(0));
+        let (mut now, mut times) = (at(0), Vec::new());
+        while now < at(86_400) {
+            times.push(now.as_second());
+            line.ended((0, line.dial(0)), now, &OK, (Manner::Page, redial_after(between(at(0), now))));
+            now = line.calls(&[true], Manner::Page)[0].at;
+        }
+        assert_eq!(times[..12], [0, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 720]);
+        assert!(times.len() < 200, "{} messages a day", times.len());
+        let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+        assert_eq!(longest, i64::try_from(REDIAL_MAX.as_secs()).ok());
+    }
+
+    #[test]
     fn an_outcome_told_twice_counts_once() {
         let mut line = Line::new(at(0));
-        line.ended((0, 0), at(1), &OK, Manner::Page);
+        line.ended((0, 0), at(1), &OK, (Manner::Page, REDIAL));
         let once = line.clone();
-        line.ended((0, 0), at(9), &failed(true, None), Manner::Page);
+        line.ended((0, 0), at(9), &failed(true, None), (Manner::Page, REDIAL));
         assert_eq!(line, once);
     }
 }

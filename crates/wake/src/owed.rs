@@ -4,10 +4,10 @@ use crate::Wake;
 use crate::climb::deadline;
 use crate::key::{LineKey, Seat};
 use crate::known::{About, Notice};
-use crate::ladder::{usable, ways_of_page};
+use crate::ladder::{awake_from, usable, ways_of_page};
 use crate::line::{Call, Line, Manner, NOTICE_ATTEMPTS_MAX};
 use crate::page::Page;
-use crate::react::{OPENED, calls, in_hand};
+use crate::react::{MISSED, OPENED, RESOLVED, calls, in_hand};
 use crate::words;
 use model::effect::{Reach, Undelivered, Urgency};
 use model::time::later;
@@ -17,6 +17,9 @@ use std::time::Duration;
 
 /// An attempt without an outcome is sent again after this long, with the same key (P3).
 pub(crate) const IN_FLIGHT_MAX: Duration = Duration::from_secs(30);
+
+/// What nobody could be told is tried so often: about a week. Then it is on the console alone.
+const MISSED_ATTEMPTS_MAX: u32 = 170;
 
 /// Without an outcome of the second sending either, it counts as failed, so that another way gets its turn.
 const SENDINGS_MAX: u32 = 2;
@@ -55,7 +58,7 @@ impl Wake {
     /// outcome says so.
     pub fn due(&mut self, plan: &Plan, now: Time, incidents: &BTreeMap<IncidentId, Incident>) -> Vec<Effect> {
         let hands = in_hand(incidents);
-        let owed = self.owed(plan, |page| calls(page, now, incidents, &hands));
+        let owed = self.owed(plan, now, |page| calls(page, now, incidents, &hands));
         let mut effects = Vec::new();
         for owed in owed.into_iter().filter(|owed| owed.call.at <= now) {
             let key = owed.key();
@@ -78,21 +81,26 @@ impl Wake {
         let flight = self.fresh.in_flight.remove(&outcome.key);
         let next = self.known.dial(&line, way);
         let is_next = next == Some(dial);
+        // Its retry has the same key: a failure that is told again says nothing new.
+        if is_next && flight.is_none() && outcome.result.is_err() && self.known.tries(&line, way) > 0 {
+            return Vec::new();
+        }
         // An outcome whose page ended meanwhile is still worth writing down: a person was woken.
         if !is_next && (next.is_some() || flight.is_none()) {
             return Vec::new();
         }
         let (page, person) = match &line {
             LineKey::Page { page, seat, .. } => (Some(*page), seat.person().cloned()),
-            LineKey::Notice { person, .. } => (None, Some(person.clone())),
+            LineKey::Notice { seat, .. } => (None, seat.person().cloned()),
         };
+        let tries = self.known.tries(&line, way);
         let Some(reach) = flight.map(|flight| flight.reach).or_else(|| self.reach(plan, &line, way)) else {
             return Vec::new();
         };
         let mut happened = vec![Happened::AttemptEnded { page, reach, person, outcome: outcome.clone() }];
         if is_next
             && let Err(undelivered) = &outcome.result
-            && is_pointless(&line, dial, undelivered)
+            && is_pointless(&line, tries, undelivered)
         {
             happened.push(Happened::AttemptsAbandoned { key: line.way(way), why: undelivered.why.clone() });
         }
@@ -101,10 +109,10 @@ impl Wake {
 
     /// When to look again if nothing else happens: the next attempt, the next rung, the end of an acknowledgement.
     #[must_use]
-    pub fn next(&self, plan: &Plan, _now: Time) -> Option<Time> {
+    pub fn next(&self, plan: &Plan, now: Time) -> Option<Time> {
         let calls = |page: &Page| !self.fresh.hushed.contains(&page.id);
         let owed =
-            self.owed(plan, calls).into_iter().map(|owed| match self.fresh.in_flight.get(&owed.key()) {
+            self.owed(plan, now, calls).into_iter().map(|owed| match self.fresh.in_flight.get(&owed.key()) {
                 Some(flight) => later(flight.sent, IN_FLIGHT_MAX),
                 None => owed.call.at,
             });
@@ -135,7 +143,7 @@ impl Wake {
     }
 
     /// Every attempt that is owed now or will be, on pages that call and for notices.
-    fn owed(&self, plan: &Plan, calls: impl Fn(&Page) -> bool) -> Vec<Owed> {
+    fn owed(&self, plan: &Plan, now: Time, calls: impl Fn(&Page) -> bool) -> Vec<Owed> {
         let mut owed = Vec::new();
         for page in self.known.pages.values().filter(|page| page.is_open() && calls(page)) {
             for (step, seat) in page.seats() {
@@ -148,14 +156,27 @@ impl Wake {
             owed.extend(last_resort(plan, page));
         }
         for (incident, occasion, notice) in self.notices() {
-            for person in &notice.people {
-                let reach = plan.people.get(person).map_or(&[][..], |person| &person.reach);
-                let key = LineKey::Notice {
-                    incident: *incident,
-                    occasion: occasion.clone(),
-                    person: person.clone(),
-                };
-                owed.extend(on_line(plan, key, &notice.line(person), reach));
+            let key = |seat: &Seat| LineKey::Notice {
+                incident: *incident,
+                occasion: occasion.clone(),
+                seat: seat.clone(),
+            };
+            for id in &notice.people {
+                let seat = Seat::Person(id.clone());
+                let person = plan.people.get(id);
+                let reach = person.map_or(&[][..], |person| &person.reach);
+                let mut line = on_line(plan, key(&seat), &notice.line(&seat), reach);
+                if let Some(person) = person.filter(|_| occasion != RESOLVED) {
+                    // Whoever was woken hears at once that it is over; everything else can wait for the morning.
+                    line.iter_mut().for_each(|owed| owed.call.at = awake_from(person, owed.call.at.max(now)));
+                }
+                owed.extend(line);
+            }
+            if let Some(ways) =
+                notice.last_resort.as_ref().and_then(|ladder| ways_of_page(plan, ladder, None))
+            {
+                let line = notice.line(&Seat::LastResort);
+                owed.extend(on_line(plan, key(&Seat::LastResort), &line, &ways.ladder.last_resort));
             }
         }
         owed
@@ -165,7 +186,9 @@ impl Wake {
         let of = |about: &'_ About| !about.notices.is_empty();
         let about = self.known.about.iter().filter(move |(_, about)| of(about));
         about.flat_map(|(incident, about)| {
-            about.notices.iter().map(move |(occasion, notice)| (incident, occasion, notice))
+            // That something began is no news any more when it has ended.
+            let notices = about.notices.iter().filter(|(occasion, _)| !(about.ended && *occasion == OPENED));
+            notices.map(move |(occasion, notice)| (incident, occasion, notice))
         })
     }
 
@@ -182,18 +205,23 @@ impl Wake {
                 let page = self.known.pages.get(page)?;
                 (Some(page), page.incident, seat.person().cloned(), Urgency::Page)
             }
-            LineKey::Notice { incident, person, .. } => {
-                (None, *incident, Some(person.clone()), Urgency::Notice)
+            LineKey::Notice { incident, seat, .. } => {
+                (None, *incident, seat.person().cloned(), Urgency::Notice)
             }
         };
         let about = incidents.get(&incident);
         let (title, body) = match (&owed.line, about) {
             (LineKey::Page { .. }, about) => {
                 let next = page.and_then(Page::current).map(|step| step.until).filter(|until| *until > now);
-                words::page(plan, about?, now, next)
+                let unreached = page.filter(|page| page.is_unreached()).map(|page| page.due);
+                words::page(plan, about?, now, (next, unreached))
             }
             (LineKey::Notice { occasion, .. }, Some(about)) if occasion == OPENED => {
                 words::opened(plan, about, now)
+            }
+            (LineKey::Notice { occasion, .. }, about) if occasion == MISSED => {
+                let known = self.known.about.get(&incident);
+                words::missed(&words::resolved(incident, about, known), &self.missed_with(incident))
             }
             (LineKey::Notice { .. }, about) => {
                 words::resolved(incident, about, self.known.about.get(&incident))
@@ -212,11 +240,24 @@ impl Wake {
         })
     }
 
+    /// What else ended without anybody having heard of it since this was owed, each in one sentence.
+    fn missed_with(&self, incident: IncidentId) -> Vec<String> {
+        let notice = self.known.about.get(&incident).and_then(|about| about.notices.get(MISSED));
+        let Some(owed) = notice.map(|notice| notice.owed) else { return Vec::new() };
+        let pages = self.known.pages.values().filter(|page| page.incident != incident);
+        let unheard =
+            pages.filter(|page| page.closed.is_some_and(|at| at >= owed) && page.accepted.is_none());
+        unheard.filter_map(|page| self.known.about.get(&page.incident)?.story.clone()).collect()
+    }
+
     fn reach(&self, plan: &Plan, line: &LineKey, way: usize) -> Option<Reach> {
         let of_person = |person: &PersonId| plan.people.get(person)?.reach.get(way);
         match line {
-            LineKey::Page { seat: Seat::Person(person), .. } | LineKey::Notice { person, .. } => {
-                of_person(person)
+            LineKey::Page { seat: Seat::Person(person), .. }
+            | LineKey::Notice { seat: Seat::Person(person), .. } => of_person(person),
+            LineKey::Notice { incident, occasion, seat: Seat::LastResort } => {
+                let ladder = self.known.about.get(incident)?.notices.get(occasion)?.last_resort.as_ref()?;
+                ways_of_page(plan, ladder, None)?.ladder.last_resort.get(way)
             }
             LineKey::Page { page, seat: Seat::LastResort, .. } => {
                 ways_of_page(plan, &self.known.pages.get(page)?.ladder, None)?.ladder.last_resort.get(way)
@@ -226,12 +267,15 @@ impl Wake {
     }
 }
 
-/// Whether a way is given up after this failure. The last resort never is.
-fn is_pointless(line: &LineKey, dial: u32, undelivered: &Undelivered) -> bool {
+/// Whether a way is given up after this failure, `tries` others before it. The last resort never is, and what nobody could be
+/// told waits for a provider to be mended, which a refusal does not rule out.
+fn is_pointless(line: &LineKey, tries: u32, undelivered: &Undelivered) -> bool {
+    let missed = matches!(line, LineKey::Notice { occasion, .. } if occasion == MISSED);
     match line.manner() {
         Manner::Page => !undelivered.retriable,
         Manner::LastResort => false,
-        Manner::Notice => !undelivered.retriable || dial + 1 >= NOTICE_ATTEMPTS_MAX,
+        Manner::Notice | Manner::NoticeToAll if missed => tries >= MISSED_ATTEMPTS_MAX,
+        Manner::Notice | Manner::NoticeToAll => !undelivered.retriable || tries + 1 >= NOTICE_ATTEMPTS_MAX,
     }
 }
 

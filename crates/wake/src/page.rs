@@ -1,7 +1,8 @@
 //! A page as its journal lines have made it.
 
 use crate::key::Seat;
-use crate::line::Line;
+use crate::line::{Line, REDIAL, redial_after};
+use model::time::between;
 use model::{IncidentId, LadderId, PageId, PersonId, Time};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,12 @@ pub struct Page {
     pub due: Time,
     /// Everybody to whom a provider accepted to deliver it.
     pub reached: BTreeSet<PersonId>,
+    /// When a provider last accepted a message of it, for a person or for the last resort.
+    pub accepted: Option<Time>,
+    /// When an attempt last failed, over which channel, and why.
+    pub failed: Option<(Time, String)>,
+    /// Everybody who was on a rung of it.
+    pub(crate) called: BTreeSet<PersonId>,
     /// How many rounds were begun, over all climbs.
     rounds: u32,
 }
@@ -60,6 +67,9 @@ impl Page {
             first_round: 0,
             due: opened,
             reached: BTreeSet::new(),
+            accepted: None,
+            failed: None,
+            called: BTreeSet::new(),
             rounds: 0,
         }
     }
@@ -77,7 +87,20 @@ impl Page {
     }
 
     /// A rung was reached: it takes the place of the same rung of earlier rounds, whose lower rungs go on being called.
-    pub(crate) fn rung(&mut self, step: Step) {
+    ///
+    /// Whoever was called often enough for the present is not called sooner because a new round began.
+    pub(crate) fn rung(&mut self, mut step: Step) {
+        if redial_after(between(self.due, step.since)) > REDIAL {
+            let people = step.people.iter().map(|person| Seat::Person(person.clone()));
+            for seat in people.chain([Seat::LastResort]) {
+                let lines = self.steps.iter().filter_map(|old| old.lines.get(&seat));
+                if let Some(rested) = lines.filter_map(Line::rests_until).max().filter(|at| *at > step.since)
+                {
+                    step.lines.insert(seat, Line::new(rested));
+                }
+            }
+        }
+        self.called.extend(step.people.iter().cloned());
         self.rounds = self.rounds.max(step.round.saturating_add(1));
         self.steps.retain(|old| old.rung != step.rung);
         self.steps.push(step);
@@ -89,6 +112,14 @@ impl Page {
         self.steps.clear();
         self.first_round = self.rounds;
         self.due = at;
+    }
+
+    /// Whether no provider has accepted anything since the present climb began, although there was time to.
+    #[must_use]
+    pub fn is_unreached(&self) -> bool {
+        let tried = self.failed.as_ref().is_some_and(|(at, _)| *at >= self.due);
+        let nobody = !self.steps.is_empty() && self.called.is_empty();
+        self.accepted.is_none_or(|at| at < self.due) && (tried || nobody)
     }
 
     pub(crate) fn step(&self, round: u32, rung: u32) -> Option<&Step> {

@@ -13,6 +13,9 @@ pub(crate) const OPENED: &str = "opened";
 /// Occasion of the notice to everybody who was woken that it is over.
 pub(crate) const RESOLVED: &str = "resolved";
 
+/// Occasion of the notice that something happened of which nobody could be told while it lasted.
+pub(crate) const MISSED: &str = "missed";
+
 /// Until when a human has each incident in hand. An answer to an incident that became part of another holds for the other:
 /// nobody is woken twice for one cause. Deadlines that passed are included.
 pub(crate) fn in_hand(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<IncidentId, Time> {
@@ -55,7 +58,7 @@ impl Wake {
     ) -> Vec<Happened> {
         let hands = in_hand(incidents);
         let mut happened = Vec::new();
-        self.close(incidents, &mut happened);
+        self.close(plan, now, incidents, &mut happened);
         let mut last_page = self.known.last_page;
         for incident in incidents.values().filter(|incident| incident.is_open()) {
             if !incident.diagnosis.wakes {
@@ -93,7 +96,13 @@ impl Wake {
     }
 
     /// Ends the pages of incidents that ended, and owes a word to everybody who was woken for nothing more to do.
-    fn close(&self, incidents: &BTreeMap<IncidentId, Incident>, happened: &mut Vec<Happened>) {
+    fn close(
+        &self,
+        plan: &Plan,
+        now: Time,
+        incidents: &BTreeMap<IncidentId, Incident>,
+        happened: &mut Vec<Happened>,
+    ) {
         for page in self.known.pages.values().filter(|page| page.is_open()) {
             let incident = incidents.get(&page.incident);
             if incident.is_some_and(Incident::is_open) {
@@ -108,16 +117,49 @@ impl Wake {
             }
             let mut people = about.map(|about| about.paged.clone()).unwrap_or_default();
             // A phone that rings at this very moment is a person woken too.
-            let ringing = self.fresh.in_flight.values().filter(|flight| flight.page == Some(page.id));
-            people.extend(ringing.filter_map(|flight| flight.person.clone()));
-            if !people.is_empty() {
+            let ringing = || self.fresh.in_flight.values().filter(|flight| flight.page == Some(page.id));
+            people.extend(ringing().filter_map(|flight| flight.person.clone()));
+            let last_resort = about.is_some_and(|about| about.last_resort)
+                || ringing().any(|flight| flight.person.is_none());
+            if !people.is_empty() || last_resort {
                 happened.push(Happened::NoticeOwed {
                     incident: page.incident,
                     occasion: RESOLVED.to_owned(),
                     people: people.into_iter().collect(),
+                    last_resort,
                 });
+            } else if incident.is_some_and(|incident| incident.acknowledged.is_none()) {
+                happened.extend(self.missed(plan, now, page, incident));
             }
         }
+    }
+
+    /// One word afterwards about what nobody could be told. Whoever waits for such a word already gets all of it in that one.
+    fn missed(&self, plan: &Plan, now: Time, page: &Page, incident: Option<&Incident>) -> Option<Happened> {
+        let mut people: Vec<PersonId> = page.called.iter().cloned().collect();
+        if people.is_empty() {
+            let ways = ways_of_page(plan, &page.ladder, incident.map(|incident| &incident.diagnosis))?;
+            people = ways.first(plan, now).unwrap_or_default();
+        }
+        let waits = |person: &PersonId| {
+            self.known.about.iter().any(|(id, about)| {
+                let pending = about.notices.get(MISSED).is_some_and(|notice| notice.is_pending(person));
+                // What is on its way at this moment does not speak of this one.
+                pending && !self.is_on_its_way(*id, person)
+            })
+        };
+        people.retain(|person| !waits(person));
+        (!people.is_empty()).then(|| Happened::NoticeOwed {
+            incident: page.incident,
+            occasion: MISSED.to_owned(),
+            people,
+            last_resort: false,
+        })
+    }
+
+    fn is_on_its_way(&self, incident: IncidentId, person: &PersonId) -> bool {
+        let prefix = format!("{incident}/{MISSED}/{person}/");
+        self.fresh.in_flight.keys().any(|key| key.0.starts_with(&prefix))
     }
 
     /// An incident that wakes nobody is told once to whoever is on the first rung that has anybody.
@@ -127,13 +169,12 @@ impl Wake {
             return;
         }
         let Some(ways) = ways(plan, &incident.diagnosis) else { return };
-        let people: Option<Vec<PersonId>> =
-            (0..ways.len()).map(|rung| ways.people(plan, rung, now)).find(|people| !people.is_empty());
-        if let Some(people) = people {
+        if let Some(people) = ways.first(plan, now) {
             happened.push(Happened::NoticeOwed {
                 incident: incident.id,
                 occasion: OPENED.to_owned(),
                 people,
+                last_resort: false,
             });
         }
     }

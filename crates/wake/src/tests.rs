@@ -392,7 +392,12 @@ fn an_attempt_without_outcome_is_sent_again_and_then_counts_as_failed() {
     let late = world.sent[0].1.clone();
     let lines = world.journal.len();
     world.answer(&late, accepted(&late));
-    assert_eq!(world.journal.len(), lines, "too late to say anything new");
+    assert_eq!(world.journal.len(), lines + 1, "late, but it rang: there is nothing to retry");
+    world.answer(&late, accepted(&late));
+    assert_eq!(world.journal.len(), lines + 1, "told twice, counted once");
+    world.flying.clear();
+    world.pass(secs(3));
+    assert!(world.settle().is_empty());
 }
 
 #[test]

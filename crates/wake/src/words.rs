@@ -10,12 +10,25 @@ const TITLE_MAX: usize = 120;
 /// Room for a body, in bytes: with title and links it stays below the 4,096 bytes that push services carry.
 const BODY_MAX: usize = 3_000;
 
+/// A page that reaches nobody for so long says so when it gets through.
+const UNREACHED_WORTH_A_WORD: std::time::Duration = std::time::Duration::from_secs(120);
+
 /// Services named before the rest is only counted.
 const NAMES_MAX: usize = 8;
 
 /// Title and body of a page.
-pub(crate) fn page(plan: &Plan, incident: &Incident, now: Time, next: Option<Time>) -> (String, String) {
+///
+/// `next` is when the next rung is due; `unreached` since when nobody could be reached.
+pub(crate) fn page(
+    plan: &Plan,
+    incident: &Incident,
+    now: Time,
+    (next, unreached): (Option<Time>, Option<Time>),
+) -> (String, String) {
     let mut lines = about(plan, incident, now);
+    if let Some(since) = unreached.filter(|since| between(*since, now) >= UNREACHED_WORTH_A_WORD) {
+        lines.push(format!("Nobody could be reached about it since {}.", clock(since, &plan.site.zone)));
+    }
     lines.push(match next {
         Some(next) => format!(
             "Acknowledge to stop the calls; whoever is next is called at {}.",
@@ -48,6 +61,17 @@ pub(crate) fn resolved(
         lines.push(format!("It lasted {}.", spoken(between(since, end))));
     }
     (cut(&format!("Resolved: {name}"), TITLE_MAX), body(&lines))
+}
+
+/// Title and body of the word about what nobody could be told while it lasted, and of what else ended like that meanwhile.
+pub(crate) fn missed((title, text): &(String, String), others: &[String]) -> (String, String) {
+    let mut lines = vec![text.clone(), "Nobody could be reached while it lasted.".to_owned()];
+    if !others.is_empty() {
+        lines.push(format!("And {} more:", others.len()));
+        lines.extend(others.iter().take(NAMES_MAX).map(|story| format!("- {story}")));
+    }
+    let name = title.strip_prefix("Resolved: ").unwrap_or(title);
+    (cut(&format!("Missed, over now: {name}"), TITLE_MAX), body(&lines))
 }
 
 fn about(plan: &Plan, incident: &Incident, now: Time) -> Vec<String> {

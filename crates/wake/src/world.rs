@@ -77,7 +77,7 @@ pub(crate) fn service(name: &str, title: &str, rota: Option<&str>, ladder: &str)
 pub(crate) fn plan() -> Plan {
     let channel = |name: &str| {
         let kind = ChannelKind::Ntfy { url: "http://127.0.0.1:1".to_owned() };
-        (ChannelId::from(name), Channel { id: name.into(), kind, secret: None })
+        (ChannelId::from(name), Channel { id: name.into(), kind, secret: None, accepted_when: None })
     };
     let people = [
         person("ana", &["ntfy:ana", "hook:ana"]),
@@ -316,9 +316,10 @@ impl World {
                     format!("{page} r{round}/{rung} [{}] until {wait}", people.join(" "))
                 }
                 Happened::PageClosed { page } => format!("{page} closed"),
-                Happened::NoticeOwed { incident, occasion, people } => {
+                Happened::NoticeOwed { incident, occasion, people, last_resort } => {
                     let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();
-                    format!("{incident} {occasion} for [{}]", people.join(" "))
+                    let more = if *last_resort { " and the last resort" } else { "" };
+                    format!("{incident} {occasion} for [{}]{more}", people.join(" "))
                 }
                 Happened::AttemptEnded { outcome, reach, .. } => {
                     format!(

@@ -119,6 +119,17 @@ pub(super) const LADDER: &[Field] = &[
     ),
 ];
 
+const ACCEPTED_WHEN: &[Field] = &[
+    optional(
+        "json",
+        Kind::Map { key: "field", of: &Kind::Scalar },
+        "none",
+        "It is a JSON object that has these fields with these values.",
+        "{ ok = true }",
+    ),
+    optional("text", Kind::Text, "none", "It contains these words.", "\"accepted\""),
+];
+
 pub(super) const CHANNEL: &[Field] = &[
     optional(
         "ntfy",
@@ -140,6 +151,13 @@ pub(super) const CHANNEL: &[Field] = &[
         "none",
         "Where its token or signing key is: an environment variable or a file, never the secret itself.",
         "\"env:NTFY_TOKEN\"",
+    ),
+    optional(
+        "accepted_when",
+        Kind::Table(ACCEPTED_WHEN),
+        "no error and no web page inside",
+        "What a 2xx of it holds when the message was accepted; everything else is a failure then.",
+        "{ json = { ok = true } }",
     ),
     later("twilio", "calls and short messages through Twilio"),
     later("account", "accounts of telephone channels"),

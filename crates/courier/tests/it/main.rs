@@ -27,7 +27,9 @@ fn key() -> Key {
 
 /// A plan with one channel of each kind at an address, and secrets that Cargo sets for its tests.
 fn plan(ntfy: &str, webhook: &str, secret: Option<SecretRef>) -> Plan {
-    let channel = |id: &str, kind| (id.into(), Channel { id: id.into(), kind, secret: secret.clone() });
+    let channel = |id: &str, kind| {
+        (id.into(), Channel { id: id.into(), kind, secret: secret.clone(), accepted_when: None })
+    };
     Plan {
         digest: String::new(),
         site: Site {

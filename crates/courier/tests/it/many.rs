@@ -49,6 +49,33 @@ async fn one_dead_provider_does_not_hold_up_the_other_and_every_effect_has_its_o
 }
 
 #[tokio::test]
+async fn a_hung_provider_gives_up_what_waits_so_that_another_way_gets_its_turn() {
+    let provider = Provider::with_status(200).await;
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("http://{}", dead.local_addr().unwrap());
+    let courier = Courier::new(&plan(&provider.url, &silent, None), key()).unwrap();
+    let (_couriers, newest) = watch::channel(Arc::new(courier));
+    let (effects, to_carry) = mpsc::channel(16);
+    let (ended, mut outcomes) = mpsc::channel(2_048);
+    tokio::spawn(run(newest, to_carry, ended));
+    for n in 0..1_300 {
+        effects.send(numbered("hook", n)).await.unwrap();
+    }
+    effects.send(numbered("ntfy", 0)).await.unwrap();
+    drop(effects);
+    let (mut all, mut behind) = (Vec::new(), 0);
+    while let Some(outcome) = timeout(PATIENCE, outcomes.recv()).await.unwrap() {
+        behind +=
+            usize::from(matches!(&outcome.result, Err(no) if no.retriable && no.why.contains("too slow")));
+        all.push(outcome);
+    }
+    let well = all.iter().position(|outcome| outcome.result.is_ok()).unwrap();
+    assert!(well < 300, "only what found no room was told before it: {well}");
+    assert_eq!(all.len(), 1_301);
+    assert!(behind >= 1_200, "{behind}");
+}
+
+#[tokio::test]
 async fn a_new_courier_takes_the_next_message() {
     let (old, new) = (Provider::with_status(200).await, Provider::with_status(200).await);
     let (couriers, newest) = watch::channel(Arc::new(old.courier(None)));

@@ -25,6 +25,21 @@ async fn statuses_are_told_apart() {
 }
 
 #[tokio::test]
+async fn an_error_inside_a_200_is_no_delivery() {
+    for body in [r#"{"ok":false,"error":"invalid_auth"}"#, "<html><title>Sign in</title>"] {
+        let provider = Provider::answering(move |_| body.into_response()).await;
+        for channel in ["ntfy", "hook"] {
+            let no = provider.courier(Some(secret())).carry(&page(channel)).await.result.unwrap_err();
+            assert!(no.retriable, "{no:?}");
+        }
+    }
+    let provider = Provider::answering(|_| r#"{"id":"x","topic":"alerts"}"#.into_response()).await;
+    let no = provider.courier(None).carry(&page("ntfy")).await.result.unwrap_err();
+    assert!(no.why.contains("another topic"), "{no:?}");
+    assert!(provider.courier(None).carry(&page("hook")).await.result.is_ok());
+}
+
+#[tokio::test]
 async fn a_provider_may_ask_us_to_wait() {
     let provider = Provider::answering(|_| {
         (

@@ -177,6 +177,42 @@ fn time_never_runs_backwards() {
 }
 
 #[test]
+fn what_is_not_on_disk_silences_nobody() {
+    let acknowledged = |engine: &Engine| engine.incidents()[&FIRST].acknowledged.clone();
+    let mut bench = Bench::new();
+    bench.break_it();
+    assert_eq!(bench.engine.due(bench.now).len(), 1);
+
+    let before = bench.engine.known_text();
+    let decided = bench.engine.decide(bench.now, &acknowledge("ana")).unwrap();
+    assert_eq!(decided.len(), 1);
+    assert_eq!(bench.engine.known_text(), before, "refused by the journal: nothing happened");
+
+    let undo = bench.engine.withdraw(bench.now, &decided);
+    assert_eq!(acknowledged(&bench.engine), None, "in doubt: taken back at once");
+    assert!(
+        matches!(undo[..], [Event { happened: Happened::AcknowledgementWithdrawn { .. }, .. }]),
+        "{undo:?}"
+    );
+    bench.events.extend(decided);
+    bench.events.extend(undo);
+
+    let decided = bench.engine.decide(bench.now, &acknowledge("bo")).unwrap();
+    let follows = bench.engine.accept(bench.now, &decided);
+    bench.events.extend(decided);
+    bench.events.extend(follows);
+    let mut replayed = Engine::new(bench.plan.clone());
+    bench.events.iter().for_each(|event| replayed.apply(event));
+    assert_eq!(replayed.known_text(), bench.engine.known_text());
+    let holds = acknowledged(&bench.engine).unwrap();
+    assert_eq!(holds.by, "bo");
+
+    let decided = bench.engine.decide(bench.now, &acknowledge("ana")).unwrap();
+    bench.engine.withdraw(bench.now, &decided);
+    assert_eq!(acknowledged(&bench.engine), Some(holds), "what held before holds again");
+}
+
+#[test]
 fn what_people_ask_is_done_once_or_refused_with_a_reason() {
     let mut bench = Bench::new();
     assert_eq!(bench.hear(acknowledge("ana")), Err(Refused::NoSuchIncident(FIRST)));

@@ -56,6 +56,9 @@ impl fmt::Display for Happened {
                 write!(f, "{incident} acknowledged by {by} ({via}) until {until}")
             }
             H::AcknowledgementExpired { incident } => write!(f, "acknowledgement of {incident} expired"),
+            H::AcknowledgementWithdrawn { incident, .. } => {
+                write!(f, "acknowledgement of {incident} withdrawn: the disk did not take it")
+            }
             H::IncidentNoted { incident, by, text } => {
                 write!(f, "{incident}, note by {by}: {}", text.escape_debug())
             }
@@ -67,7 +70,7 @@ impl fmt::Display for Happened {
                 write!(f, "{page}, round {round}, step {rung}: {people}; next step at {until}")
             }
             H::PageClosed { page } => write!(f, "{page} closed"),
-            H::NoticeOwed { incident, occasion, people } => {
+            H::NoticeOwed { incident, occasion, people, .. } => {
                 write!(f, "notice `{occasion}` about {incident} for {}", list(people))
             }
             H::AttemptEnded { reach, outcome, .. } => match &outcome.result {
@@ -120,8 +123,12 @@ mod tests {
     #[test]
     fn a_line_names_what_happened_and_is_short() {
         let people = (0..9).map(|n| PersonId(format!("p{n}"))).collect();
-        let notice =
-            Happened::NoticeOwed { incident: crate::IncidentId(3), occasion: "opened".into(), people };
+        let notice = Happened::NoticeOwed {
+            incident: crate::IncidentId(3),
+            occasion: "opened".into(),
+            people,
+            last_resort: false,
+        };
         let line = "notice `opened` about incident-3 for p0, p1, p2, p3, p4 and 4 more";
         assert_eq!(notice.to_string(), line);
         assert_eq!(Happened::FindingClosed { finding: FindingId(1) }.to_string(), "finding-1: recovered");

@@ -1,5 +1,6 @@
 //! Who may enter the console: one-time links, sessions in signed cookies, and tokens that prove a form is ours.
 
+use super::ended::Ended;
 use crate::api::NAME_MAX;
 use crate::problem::written;
 use axum::http::header::{self, HeaderMap, HeaderValue};
@@ -8,6 +9,7 @@ use model::time::later;
 use seal::{Key, SealError};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub struct Door {
     life: String,
     made: AtomicU64,
     used: Mutex<BTreeMap<String, Time>>,
+    ended: Ended,
 }
 
 /// Why a link opens nothing.
@@ -60,7 +63,12 @@ pub struct Session {
 impl Door {
     pub(crate) fn new(key: Key, now: Time) -> Self {
         let life = now.as_microsecond().to_string();
-        Self { key, life, made: AtomicU64::new(0), used: Mutex::default() }
+        Self { key, life, made: AtomicU64::new(0), used: Mutex::default(), ended: Ended::default() }
+    }
+
+    /// The same door, which remembers in a file who signed out.
+    pub(crate) fn remembering(self, file: PathBuf, now: Time) -> Self {
+        Self { ended: Ended::kept_in(file, now), ..self }
     }
 
     /// The token of a fresh sign-in link.
@@ -101,8 +109,13 @@ impl Door {
         Ok(cookie(&session, SESSION_LIFE.as_secs(), secure))
     }
 
-    /// The cookie that ends a session.
-    pub(crate) fn leave(secure: bool) -> HeaderValue {
+    /// Ends a session wherever its cookie is. Returns the cookie that takes its place. Waits for the disk.
+    pub(crate) fn leave(&self, session: &Session, secure: bool, now: Time) -> HeaderValue {
+        if let Some((link, _)) = session.text.split_once('|')
+            && let Err(error) = self.ended.add(link, later(now, SESSION_LIFE), now)
+        {
+            tracing::error!(%error, "somebody signed out; this could not be written down, and after a restart their cookie would be good again");
+        }
         cookie("", 0, secure)
     }
 
@@ -115,7 +128,8 @@ impl Door {
         });
         values.find_map(|value| {
             let text = self.key.open("session", value, now).ok()?;
-            let name = written(text.split_once('|')?.1, NAME_MAX)?;
+            let (link, name) = text.split_once('|')?;
+            let name = written(name, NAME_MAX).filter(|_| !self.ended.contains(link))?;
             Some(Session { text, name })
         })
     }
@@ -213,6 +227,20 @@ mod tests {
     }
 
     #[test]
+    fn whoever_signs_out_is_out_everywhere_and_nobody_else_is() {
+        let now = at("2026-11-22T04:00:00Z");
+        let folder = tempfile::tempdir().unwrap();
+        let door = || Door::new(Key::new([1; 32]), now).remembering(folder.path().join("signed-out"), now);
+        let first = door();
+        let (ana, other) = (signed_in(&first, now), signed_in(&first, now));
+        first.leave(&first.session(&ana, now).unwrap(), true, now);
+        for door in [first, door()] {
+            assert_eq!(door.session(&ana, now), None, "the copied cookie too, and after a restart");
+            assert!(door.session(&other, now).is_some());
+        }
+    }
+
+    #[test]
     fn a_form_belongs_to_one_session() {
         let now = at("2026-11-22T04:00:00Z");
         let door = Door::new(Key::new([1; 32]), now);
@@ -229,6 +257,6 @@ mod tests {
     #[test]
     fn the_cookie_is_out_of_reach_of_scripts_and_other_sites() {
         insta::assert_snapshot!(cookie("x", 9, true).to_str().unwrap(), @"mainstay_session=x; Path=/console; Max-Age=9; HttpOnly; SameSite=Strict; Secure");
-        insta::assert_snapshot!(Door::leave(false).to_str().unwrap(), @"mainstay_session=; Path=/console; Max-Age=0; HttpOnly; SameSite=Strict");
+        insta::assert_snapshot!(cookie("", 0, false).to_str().unwrap(), @"mainstay_session=; Path=/console; Max-Age=0; HttpOnly; SameSite=Strict");
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod bar;
 pub mod door;
 pub mod drawing;
 pub mod edge;
+mod ended;
 pub(crate) mod frame;
 pub mod layers;
 pub mod page;
@@ -25,7 +26,7 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::response::{Html, IntoResponse as _, Redirect};
 use axum::routing::{get, post};
-use door::{Door, LinkError, Session};
+use door::{LinkError, Session};
 use engine::views::Views;
 use model::event::PostStatus;
 use model::input::Refused;
@@ -219,9 +220,18 @@ async fn leave(
     asked: HeaderMap,
     form: Result<Form<Wish>, FormRejection>,
 ) -> Response<Body> {
-    match signed(&site, &asked, form) {
-        Ok(_) => ([(header::SET_COOKIE, Door::leave(is_secure(&site)))], Redirect::to("/")).into_response(),
-        Err(problem) => problem.into_page(&site),
+    let (session, _) = match signed(&site, &asked, form) {
+        Ok(signed) => signed,
+        Err(problem) => return problem.into_page(&site),
+    };
+    let there = Arc::clone(&site);
+    let left = move || there.door().leave(&session, is_secure(&there), now());
+    match tokio::task::spawn_blocking(left).await {
+        Ok(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
+        Err(_) => {
+            let hint = "This is a fault of mainstay. Try again.";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "You are still signed in.", hint).into_page(&site)
+        }
     }
 }
 

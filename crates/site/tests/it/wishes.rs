@@ -3,11 +3,14 @@
 use crate::signing_in::{form_token, signed_in};
 use crate::stand::{Stand, TOKEN, header};
 use crate::world;
+use engine::views::Views;
 use model::IncidentId;
 use model::input::Refused;
 use model::time::later;
 use serde_json::{Value, json};
 use site::AskError;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn ack_path(stand: &Stand, text: &str, life: u64) -> String {
@@ -68,8 +71,45 @@ async fn a_refusal_of_the_mind_reaches_the_person() {
         Stand::with(Some(world::outage()), |_| Some(Err(AskError::Refused(Refused::Over(IncidentId(7))))))
             .await;
     let answer = stand.post(&ack_path(&stand, "7|ana", 600)).send().await.unwrap();
-    assert_eq!(answer.status(), 409);
+    assert_eq!(answer.status(), 200, "it raced the recovery: nothing went wrong");
     assert!(answer.text().await.unwrap().contains("incident-7 is over already"));
+    let refused = api(&stand, "ack", &json!({ "by": "ana" })).await;
+    assert_eq!(refused.0, 409, "machines are told");
+}
+
+#[tokio::test]
+async fn a_link_to_what_became_part_of_another_acknowledges_the_other() {
+    let stand = Stand::with(Some(world::outage()), |input| match input {
+        model::Input::Acknowledge { incident: IncidentId(7), .. } => {
+            Some(Err(AskError::Refused(Refused::Merged(IncidentId(7), IncidentId(9)))))
+        }
+        _ => Some(Ok(())),
+    })
+    .await;
+    let answer = stand.post(&ack_path(&stand, "7|ana", 600)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.unwrap(), "acknowledged incident-9 for ana\n");
+}
+
+#[tokio::test]
+async fn whoever_is_answered_finds_the_effect_on_the_next_page() {
+    let stand = Stand::new().await;
+    stand.site.decided(41);
+    let (site, seen) = (Arc::clone(&stand.site), Arc::new(AtomicBool::new(false)));
+    let published = Arc::clone(&seen);
+    let path = ack_path(&stand, "7|ana", 600);
+    let answer = tokio::spawn(stand.post(&path).send());
+    while stand.heard().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let views = Views { seq: 41, ..world::outage() };
+    let publishing = tokio::task::spawn_blocking(move || {
+        published.store(true, Ordering::SeqCst);
+        site.publish(Arc::new(views));
+    });
+    assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    assert!(seen.load(Ordering::SeqCst), "not answered before");
+    publishing.await.unwrap();
 }
 
 #[tokio::test]

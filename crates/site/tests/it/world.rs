@@ -412,6 +412,8 @@ fn now(outage: bool) -> Now {
         ],
         blind: None,
         house: vec![],
+        unreached: Vec::new(),
+        attempts: Vec::new(),
         late_p99: Some(Duration::from_millis(14)),
         drafts: Vec::new(),
         zone: "UTC".to_owned(),
@@ -421,10 +423,10 @@ fn now(outage: bool) -> Now {
 
 /// Everything, well.
 pub(crate) fn well() -> Views {
-    Views { board: board(false), now: now(false), traffic: Some(traffic(false)) }
+    Views { seq: 0, board: board(false), now: now(false), traffic: Some(traffic(false)) }
 }
 
 /// Everything, during an outage.
 pub(crate) fn outage() -> Views {
-    Views { board: board(true), now: now(true), traffic: Some(traffic(true)) }
+    Views { seq: 0, board: board(true), now: now(true), traffic: Some(traffic(true)) }
 }

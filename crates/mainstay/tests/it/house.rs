@@ -153,8 +153,13 @@ impl House {
 
     /// SIGHUP: look at the plan now.
     pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    /// `-STOP`: the machine sleeps; `-CONT`: it wakes up.
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.process.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
     pub(crate) fn kill(&mut self) {

@@ -14,3 +14,4 @@ mod edge;
 mod hostile;
 mod house;
 mod life;
+mod watch_day;

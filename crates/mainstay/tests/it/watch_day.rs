@@ -1,0 +1,249 @@
+//! A day in the life of the watch, with real parts, some hours in two minutes: whatever an ordinary day brings wakes
+//! nobody and is told to no visitor, and the one outage in the middle wakes one person once.
+
+mod scene;
+
+use crate::house::{House, until};
+use scene::{Hook, Message, Names, Secure, Web};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Services behind one balancer.
+const BEHIND: usize = 40;
+/// How long a deploy takes its service away.
+const RESTART: Duration = Duration::from_secs(4);
+
+struct Day {
+    shop: Web,
+    balancer: Web,
+    flapping: Web,
+    spares: [Web; 2],
+    secure: Secure,
+    names: Names,
+    hook: Hook,
+    edge: SocketAddr,
+}
+
+impl Day {
+    fn begin() -> Self {
+        let shop = Web::start("127.0.0.1");
+        let names = Names::start(shop.address.ip());
+        Self {
+            balancer: Web::start("127.0.0.7"),
+            flapping: Web::start("127.0.0.1"),
+            spares: [Web::start("127.0.0.11"), Web::start("127.0.0.12")],
+            // On its last day, and renewed before the day is over.
+            secure: Secure::start("secure.test", Duration::from_secs(30 * 3_600)),
+            hook: Hook::start(),
+            edge: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
+            names,
+            shop,
+        }
+    }
+
+    fn plan(&self) -> String {
+        let Self { shop, balancer, flapping, spares, secure, names, hook, edge } = self;
+        let mut plan = format!(
+            r#"
+[site]
+name = "Day"
+zone = "Europe/Tallinn"
+data = "data"
+listen = "127.0.0.1:0"
+url = "http://127.0.0.1"
+inner = ["127.0.0.0/8"]
+trust = ["root.pem"]
+
+[dns]
+resolvers = ["{names}"]
+
+[edge]
+listen = ["{edge}"]
+
+[service.shop]
+title = "Shop"
+
+[probe.shop]
+http = "http://{shop}/"
+every = "1s"
+service = "shop"
+
+[service.named]
+title = "Named"
+
+[probe.named]
+http = "http://named.test:{shop_port}/"
+every = "1s"
+service = "named"
+
+[service.unsteady]
+title = "Unsteady"
+
+[probe.unsteady]
+http = "http://{flapping}/"
+every = "1s"
+service = "unsteady"
+
+[service.secure]
+title = "Secure"
+
+[probe.secure]
+tls = "secure.test:{secure_port}"
+every = "2s"
+service = "secure"
+
+[service.app]
+title = "App"
+hosts = ["*"]
+
+[service.app.guard]
+pool = "app"
+
+[pool.app]
+servers = ["{}", "{}"]
+floor = 2
+health = {{ path = "/", every = "1s" }}
+
+[probe.app]
+http = "http://{edge}/"
+every = "1s"
+service = "app"
+
+[person.ana]
+reach = ["hook:ana"]
+
+[channel.hook]
+webhook = "http://{hook}/"
+"#,
+            spares[0].address,
+            spares[1].address,
+            names = names.address,
+            shop = shop.address,
+            shop_port = shop.address.port(),
+            flapping = flapping.address,
+            secure_port = secure.address.port(),
+            hook = hook.address,
+        );
+        for n in 0..BEHIND {
+            let _ = write!(
+                plan,
+                "[service.behind{n}]\ntitle = \"Behind {n}\"\n[probe.behind{n}]\nhttp = \"http://{}/{n}\"\nevery = \"2s\"\nservice = \"behind{n}\"\n",
+                balancer.address
+            );
+        }
+        plan
+    }
+
+    fn pages(&self) -> Vec<Message> {
+        self.hook.messages().into_iter().filter(|message| message.wakes).collect()
+    }
+}
+
+/// Words on the public page, of all incidents.
+fn public_words(house: &House) -> Vec<String> {
+    let (_, page) = house.get("/api/v2/incidents.json");
+    let incidents = page["incidents"].as_array().cloned().unwrap_or_default();
+    incidents.iter().map(|incident| incident["name"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn services_not_well(house: &House) -> Vec<Value> {
+    let (_, now) = house.get("/api/v1/now");
+    let services = now["services"].as_array().cloned().unwrap_or_default();
+    services.into_iter().filter(|service| service["state"] != "operational").collect()
+}
+
+/// Something happened, and a while later nobody was woken and visitors were told nothing.
+fn passes_unnoticed(day: &Day, house: &House, what: &str, happens: impl FnOnce()) {
+    let (pages, words) = (day.pages().len(), public_words(house).len());
+    happens();
+    until(&format!("all well after {what}"), || services_not_well(house).is_empty().then_some(()));
+    let new: Vec<Message> = day.pages().split_off(pages);
+    assert!(new.is_empty(), "{what} woke somebody: {new:#?}");
+    let words = public_words(house).split_off(words);
+    assert!(words.is_empty(), "{what} was told to visitors: {words:?}");
+}
+
+/// What the test itself needs to pass by; conditions are waited for elsewhere.
+fn while_it_lasts(time: Duration) {
+    let ends = Instant::now() + time;
+    while let Some(left) = ends.checked_duration_since(Instant::now()) {
+        thread::sleep(left.min(Duration::from_millis(100)));
+    }
+}
+
+fn restarts(web: &Web) {
+    web.stop();
+    while_it_lasts(RESTART);
+    web.go_on();
+}
+
+fn one_real_outage(day: &Day, house: &House) {
+    let before = day.pages().len();
+    let began = Instant::now();
+    day.shop.answers(503);
+    let page = until("a page", || day.pages().get(before).cloned());
+    let took = page.at.duration_since(began);
+    println!("the outage: paged after {:.1} s: {}: {}", took.as_secs_f64(), page.title, page.body);
+    let said = format!("{} {}", page.title, page.body);
+    assert!(said.contains("503"), "the page tells what fails: {said}");
+    until("a word for visitors", || (!public_words(house).is_empty()).then_some(()));
+    let (_, now) = house.get("/api/v1/now");
+    let id = now["open"][0]["incident"]["id"].to_string();
+    assert!(house.command(&["incident", "ack", &id, "--by", "ana"]).status.success());
+    day.shop.answers(200);
+    until("the end", || services_not_well(house).is_empty().then_some(()));
+    let (_, now) = until("no open incident", || {
+        let now = house.get("/api/v1/now");
+        now.1["open"].as_array().is_some_and(Vec::is_empty).then_some(now)
+    });
+    assert!(now["open"].as_array().is_some_and(Vec::is_empty));
+    let all: Vec<String> = day.pages().split_off(before).into_iter().map(|page| page.title).collect();
+    assert_eq!(all.len(), 1, "one page, told once: {all:?}");
+    assert_eq!(public_words(house).len(), 1, "one incident for visitors");
+}
+
+#[test]
+fn an_ordinary_day_wakes_nobody_and_its_one_outage_wakes_once() {
+    let day = Day::begin();
+    let mut house = House::with(&day.plan());
+    std::fs::write(house.folder.path().join("root.pem"), &day.secure.root).unwrap();
+    house.start();
+    until("all well", || services_not_well(&house).is_empty().then_some(()));
+
+    passes_unnoticed(&day, &house, "a deploy", || restarts(&day.shop));
+    passes_unnoticed(&day, &house, "a balancer that restarts", || restarts(&day.balancer));
+    passes_unnoticed(&day, &house, "a resolver that hiccups", || {
+        day.names.hiccups(true);
+        while_it_lasts(RESTART);
+        day.names.hiccups(false);
+    });
+    passes_unnoticed(&day, &house, "a spare that is lost and comes back", || {
+        day.spares[1].stop();
+        while_it_lasts(Duration::from_secs(10));
+        day.spares[1].go_on();
+    });
+
+    one_real_outage(&day, &house);
+
+    passes_unnoticed(&day, &house, "a probe that flaps", || {
+        for _ in 0..4 {
+            day.flapping.stop();
+            while_it_lasts(Duration::from_secs(2));
+            day.flapping.go_on();
+            while_it_lasts(Duration::from_secs(3));
+        }
+    });
+    passes_unnoticed(&day, &house, "a certificate that is renewed", || day.secure.renew());
+    passes_unnoticed(&day, &house, "a machine that sleeps", || {
+        house.signal("-STOP");
+        while_it_lasts(Duration::from_secs(15));
+        house.signal("-CONT");
+    });
+    passes_unnoticed(&day, &house, "another deploy", || restarts(&day.shop));
+
+    let told: Vec<String> = day.hook.messages().iter().map(|message| message.title.clone()).collect();
+    println!("all that was told:\n  {}", told.join("\n  "));
+}

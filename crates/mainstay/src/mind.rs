@@ -229,12 +229,10 @@ impl Mind {
                 tracing::warn!("the clock of this machine is right again");
                 heard.push((Input::Clock(ClockNews::Jumped { by_ms: 0 }), None));
             }
-            Some(News::Confirmed { to }) => {
-                if self.set_failed.is_none_or(|at| at.elapsed() >= SET_AGAIN) {
-                    heard.extend(self.set_clock(now, to));
-                }
+            Some(News::Confirmed { to }) if self.set_failed.is_none_or(|at| at.elapsed() >= SET_AGAIN) => {
+                heard.extend(self.set_clock(now, to));
             }
-            None => {}
+            Some(News::Confirmed { .. }) | None => {}
         }
         (self.clock.now(), heard)
     }

@@ -20,7 +20,7 @@ const SAMPLES: &str = "samples.db";
 
 /// Lets nobody else read what this process makes from now on. To be called before there are other threads.
 pub(crate) fn by_default() {
-    rustix::process::umask(Mode::from_raw_mode(OTHERS.into()));
+    rustix::process::umask(Mode::from_raw_mode(OTHERS));
 }
 
 /// Makes the data folder, or takes it and the files in it away from everybody else.

@@ -9,6 +9,10 @@ use thiserror::Error;
 
 /// Something that reached the mind.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "answers of probes are nearly all inputs, and each lives for one call"
+)]
 pub enum Input {
     /// The process began; the journal has been folded.
     Booted {

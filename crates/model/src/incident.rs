@@ -21,6 +21,17 @@ pub struct Diagnosis {
     pub wakes: bool,
     /// How far along it is.
     pub stage: Stage,
+    /// Nobody is hurt yet: the first date on which somebody will be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<Time>,
+    /// Nothing fails any more: it is only watched for a while before it ends.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub calm: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it a reference")]
+fn is_false(it: &bool) -> bool {
+    !*it
 }
 
 /// How far along an incident is.

@@ -38,7 +38,7 @@ const BETWEEN_WAVES: Duration = Duration::from_secs(30);
 /// What failed again so soon after it was over comes and goes.
 const AGAIN_WITHIN: Duration = Duration::from_secs(600);
 /// What comes and goes is over when nothing failed for so long.
-const BETWEEN_FAILURES: Duration = Duration::from_secs(180);
+const BETWEEN_FAILURES: Duration = Duration::from_secs(90);
 
 /// What `watch` sees.
 #[derive(Clone, Copy)]

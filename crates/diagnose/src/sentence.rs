@@ -253,6 +253,8 @@ impl Facts<'_> {
                 }
             }
             Kind::Service => String::new(),
+            // They are named already.
+            Kind::Tls if self.cases.len() > 1 => String::new(),
             _ => match counted(names, "name") {
                 Some(who) if names == 1 => format!("; {who} stands on it"),
                 Some(who) => format!("; {who} stand on it"),

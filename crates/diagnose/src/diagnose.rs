@@ -274,11 +274,7 @@ impl Diagnose {
                 return Some(Happened::IncidentMerged { incident: id, into });
             }
             let closed = mend::last_closed(cases.iter().copied()).unwrap_or(now);
-            let waves = cases.iter().any(|case| traffic::comes_in_waves(&case.finding.fault));
-            let span = match () {
-                () if self.comes_and_goes(incident, cause) => Some(BETWEEN_FAILURES),
-                () => waves.then_some(BETWEEN_WAVES),
-            };
+            let span = self.watched_for(incident, cause, &cases);
             calm = span.map(|span| later(closed, span)).filter(|calm| now < *calm);
             if calm.is_none() && self.verified(plan, seen, cause, &cases, closed) {
                 return Some(self.end(plan, seen, incident, cause, &cases, closed));
@@ -306,6 +302,16 @@ impl Diagnose {
             return None;
         }
         Some(Happened::IncidentDiagnosed { incident: id, diagnosis })
+    }
+
+    /// How long an incident is watched when nothing of it fails any more.
+    fn watched_for(&self, incident: &Incident, cause: &Thing, cases: &[&Case]) -> Option<Duration> {
+        let waves = || cases.iter().any(|case| traffic::comes_in_waves(&case.finding.fault));
+        match () {
+            () if self.comes_and_goes(incident, cause) => Some(BETWEEN_FAILURES),
+            () if waves() => Some(BETWEEN_WAVES),
+            () => None,
+        }
     }
 
     /// Whether the same had failed and was over a moment before an incident began: people are not told each time that it is

@@ -86,19 +86,8 @@ pub(crate) fn explain(
             from.insert(about, source);
         }
     }
-    // Pools that lost the same servers lost them for one reason.
-    let mut alike: BTreeMap<BTreeSet<&str>, &Thing> = BTreeMap::new();
-    let short = || hurting().map(|finding| (&finding.about, lost(&finding.fault)));
-    for (pool, servers) in short().filter(|(_, servers)| !servers.is_empty()) {
-        let first = alike.entry(servers).or_insert(pool);
-        *first = pool.min(*first);
-    }
-    for (pool, servers) in short() {
-        let source = alike.get(&servers).and_then(|first| from.get(*first)).cloned();
-        if let Some(source) = source.filter(|_| from.get(pool) == Some(pool)) {
-            from.insert(pool, source);
-        }
-    }
+    let short = hurting().map(|finding| (&finding.about, lost(&finding.fault)));
+    one_loss(short.filter(|(_, servers)| !servers.is_empty()).collect(), &mut from);
     for finding in findings {
         let Some(root) = roots.get_mut(&finding.id) else { continue };
         if is_of_the_edge(&finding.fault) {
@@ -124,6 +113,21 @@ pub(crate) fn explain(
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// Pools that lost the same servers lost them for one reason.
+fn one_loss<'a>(short: Vec<(&'a Thing, BTreeSet<&'a str>)>, from: &mut BTreeMap<&'a Thing, Thing>) {
+    let mut alike: BTreeMap<&BTreeSet<&str>, &Thing> = BTreeMap::new();
+    for (pool, servers) in &short {
+        let first = alike.entry(servers).or_insert(pool);
+        *first = (*pool).min(*first);
+    }
+    for (pool, servers) in &short {
+        let source = alike.get(servers).and_then(|first| from.get(*first)).cloned();
+        if let Some(source) = source.filter(|_| from.get(*pool) == Some(*pool)) {
+            from.insert(*pool, source);
         }
     }
 }

@@ -25,13 +25,8 @@ pub struct Diagnosis {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ahead: Option<Time>,
     /// Nothing fails any more: it is only watched for a while before it ends.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub calm: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it a reference")]
-fn is_false(it: &bool) -> bool {
-    !*it
 }
 
 /// How far along an incident is.

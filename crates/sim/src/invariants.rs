@@ -149,13 +149,19 @@ impl Watchman {
         for incident in engine.incidents().values().filter(|incident| incident.is_open()) {
             let page = engine.pages().values().find(|page| page.incident == incident.id && page.is_open());
             let Some(page) = page else {
-                if incident.diagnosis.wakes && !incident.is_in_hand(engine_time) && !self.just_restarted(now)
+                let waits = incident.diagnosis.calm || incident.diagnosis.ahead.is_some();
+                if incident.diagnosis.wakes
+                    && !waits
+                    && !incident.is_in_hand(engine_time)
+                    && !self.just_restarted(now)
                 {
                     return broken(format!("{} wakes somebody, but has no page", incident.id));
                 }
                 continue;
             };
-            if incident.is_in_hand(engine_time) {
+            // Nothing fails any more, or it waits for the morning: nobody needs to be called.
+            let quiet = incident.diagnosis.calm || incident.diagnosis.ahead.is_some();
+            if incident.is_in_hand(engine_time) || quiet {
                 self.spoke.insert(page.id, now);
                 self.opened.remove(&page.id);
                 continue;

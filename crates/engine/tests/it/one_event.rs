@@ -10,7 +10,7 @@ fn many(services: usize) -> Bench {
     for n in 0..services {
         text += &format!("[service.s{n:02}]\ntitle = \"S{n:02}\"\n");
         text += &format!(
-            "[probe.p{n:02}]\nhttp = \"http://s{n:02}.acme.net/\"\nevery = \"60s\"\nservice = \"s{n:02}\"\n"
+            "[probe.p{n:02}]\nhttp = \"http://s{n:02}.acme.net/\"\nevery = \"60s\"\nfailing_for = \"0s\"\nservice = \"s{n:02}\"\n"
         );
     }
     text += &PLAN[PLAN.find("[person.ana]").unwrap()..];

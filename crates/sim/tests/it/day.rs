@@ -69,7 +69,7 @@ impl Day {
         }
         for n in 0..40 {
             let from = 11 * HOUR + n * 30;
-            self.spell(Outage::Refused("www.acme.io"), from, from + 3);
+            self.spell(Outage::Refused("app-7.acme.io"), from, from + 3);
         }
         self.shock(14 * HOUR, Shock::Sleep(Duration::from_secs(HOUR)));
         self.spell(Outage::Balancer, 16 * HOUR, 16 * HOUR + 4);

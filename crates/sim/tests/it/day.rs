@@ -161,9 +161,9 @@ fn one_outage_in_an_ordinary_day_is_one_page_and_one_public_incident() {
         let pages = pages(&record);
         let ids: BTreeSet<PageId> = pages.iter().map(|(page, _)| *page).collect();
         assert_eq!((ids.len(), record.report.pages), (1, 1), "{night}: {pages:?}");
+        // The page goes out before the second name of the server has failed for long enough.
         let title = pages[0].1;
-        println!("{night}: {title}\n{updates:?}", updates = updates(&record));
-        assert!(title.contains("192.0.2.20") && title.contains("refuse"), "the cause: {title}");
+        assert!(title.contains("refuses connections"), "the cause: {title}");
         let first = record.effects.iter().find(|(_, effect)| effect.page.is_some()).unwrap();
         assert!(first.0 < time::later(began, Duration::from_secs(90)), "{night}: first page at {}", first.0);
 

@@ -321,6 +321,12 @@ impl Engine {
         self.watch.findings()
     }
 
+    /// How long a service was watched within the last days, the current one included.
+    #[must_use]
+    pub fn watched(&self, service: &model::ServiceId, days: u16) -> Duration {
+        self.tell.watched(&self.plan, service, days, self.clock)
+    }
+
     /// When a thing was last looked at since boot, and how it was.
     #[must_use]
     pub fn looked(&self, thing: &Thing) -> Option<Looked> {

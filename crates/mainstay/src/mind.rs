@@ -230,7 +230,13 @@ impl Mind {
                 heard.push((Input::Clock(ClockNews::Jumped { by_ms: 0 }), None));
             }
             Some(News::Confirmed { to }) if self.set_failed.is_none_or(|at| at.elapsed() >= SET_AGAIN) => {
-                heard.extend(self.set_clock(now, to));
+                let set = self.set_clock(now, to);
+                if let (false, Some((Input::Clock(ClockNews::NotWatched { since }), _))) =
+                    (set.is_empty(), heard.first_mut())
+                {
+                    *since = engine::timekeeper::carried(*since, now, to);
+                }
+                heard.extend(set);
             }
             Some(News::Confirmed { .. }) | None => {}
         }

@@ -160,10 +160,13 @@ impl Facts<'_> {
     fn shared(&self, now: &Zoned, tense: Tense) -> String {
         let title = self.called(self.cause);
         let open = self.cases.iter().filter(|case| case.closed.is_none());
-        let cases: Vec<&&Case> = match open.clone().count() {
+        let mut cases: Vec<&&Case> = match open.clone().count() {
             0 => self.cases.iter().collect(),
             _ => open.collect(),
         };
+        // A warning about one name is no failure of it, and does not stand beside the failures of others.
+        let is_hurt = cases.iter().any(|case| hurts(&case.finding));
+        cases.retain(|case| !is_hurt || hurts(&case.finding));
         // What is the same word may still be another answer: each status has its names.
         let mut by_fault: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
         for case in &cases {
@@ -189,7 +192,12 @@ impl Facts<'_> {
                     format!("{} {}", listed(&names), said_of(fault, names.len()))
                 });
                 let more = (ways > FAULTS_TOLD).then(|| "the others in other ways".to_owned());
-                let fail = if tense == Tense::Is { "fail" } else { "failed" };
+                let fail = match (tense, is_hurt) {
+                    (Tense::Is, true) => "fail",
+                    (Tense::Was, true) => "failed",
+                    (Tense::Is, false) => "need a look",
+                    (Tense::Was, false) => "needed a look",
+                };
                 format!("{fail}: {}", told.chain(more).collect::<Vec<_>>().join(", "))
             }
         };

@@ -251,6 +251,7 @@ impl World {
             address: Some(address),
             soa: Ok(1),
             names: names.iter().map(|_| Ok(BTreeSet::from([address]))).collect(),
+            zone_servers: BTreeSet::new(),
         };
         let resolver = |name: &String| ResolverSaid {
             resolver: here(53),

@@ -281,6 +281,7 @@ impl Story {
                     address: Some("192.0.2.53".parse().unwrap()),
                     soa: Ok(1),
                     names: names.iter().map(|_| Ok(["192.0.2.7".parse().unwrap()].into())).collect(),
+                    zone_servers: [].into(),
                 };
                 Answer::Dns(DnsSeen {
                     zone: zone.clone(),

@@ -62,7 +62,7 @@ measure() { # probes, services, every, seconds of warming up: sets cpu rss lag p
 import json, sys
 now = json.load(sys.stdin)
 late = now.get("late_p99_secs", now.get("late_p99"))
-print(late["secs"] * 1000 + late["nanos"] / 1e6 if isinstance(late, dict) else late * 1000)')
+print(0 if late is None else late["secs"] * 1000 + late["nanos"] / 1e6 if isinstance(late, dict) else late * 1000)')
     local died; died=$(now)
     stop "$nginx"
     for _ in $(seq 1200); do [ -s "$folder/pages" ] && break; sleep 0.1; done

@@ -27,12 +27,24 @@ use sort::Sorted;
 
 /// A diagnosis that only counts differently is not told again before this long.
 const DETAILS_EVERY: Duration = Duration::from_secs(5);
+/// Shortest time between two diagnoses of a large incident that differ in the affected services: each lists all of them.
+const SPREAD_EVERY: Duration = Duration::from_secs(1);
+/// Number of affected services from which on an incident is large.
+const LARGE_INCIDENT: usize = 100;
 /// How far the trouble reaches is looked at for this long after an incident opened.
 const REACH_SPAN: Duration = Duration::from_secs(60);
 /// In a large plan everything is thought over only so often: thousands of findings open one by one.
 const THINK_EVERY: Duration = Duration::from_millis(250);
 /// What a large plan is, in probes.
 const LARGE: usize = 500;
+/// A reaction takes as long as the plan is large: the pause grows by one [`THINK_EVERY`] per this many probes.
+const PROBES_PER_PAUSE: usize = 10_000;
+
+fn think_every(plan: &Plan) -> Duration {
+    let pauses = u32::try_from(plan.probes.len().div_ceil(PROBES_PER_PAUSE)).unwrap_or(u32::MAX);
+    THINK_EVERY.saturating_mul(pauses)
+}
+
 /// What comes in waves has ended when nothing came for so long.
 const BETWEEN_WAVES: Duration = Duration::from_secs(30);
 /// What failed again so soon after it was over comes and goes.
@@ -99,9 +111,9 @@ impl Diagnose {
         }
         if let Some(thought) = self.fresh.thought
             && plan.probes.len() >= LARGE
-            && now < later(thought, THINK_EVERY)
+            && now < later(thought, think_every(plan))
         {
-            self.fresh.next = Some(later(thought, THINK_EVERY));
+            self.fresh.next = Some(later(thought, think_every(plan)));
             return Vec::new();
         }
         self.fresh.thought = Some(now);
@@ -142,7 +154,7 @@ impl Diagnose {
     #[must_use]
     pub fn next(&self, plan: &Plan, now: Time) -> Option<Time> {
         let thought = self.fresh.thought.filter(|_| plan.probes.len() >= LARGE);
-        let free = thought.map_or(now, |thought| now.max(later(thought, THINK_EVERY)));
+        let free = thought.map_or(now, |thought| now.max(later(thought, think_every(plan))));
         if self.fresh.changed { Some(free) } else { self.fresh.next }
     }
 
@@ -288,15 +300,17 @@ impl Diagnose {
             return None;
         }
         let was = &incident.diagnosis;
+        let spread = diagnosis.affected != was.affected;
+        let is_large = was.affected.len() >= LARGE_INCIDENT;
         let matters = diagnosis.cause != was.cause
             || diagnosis.stage != was.stage
             || diagnosis.wakes != was.wakes
             || diagnosis.ahead != was.ahead
             || diagnosis.calm != was.calm
-            || diagnosis.affected != was.affected
+            || (spread && !is_large)
             || !left.is_empty();
         let told = self.known.memories.get(&id).map_or(incident.opened, |memory| memory.diagnosed);
-        let due = later(told, DETAILS_EVERY);
+        let due = later(told, if spread && is_large { SPREAD_EVERY } else { DETAILS_EVERY });
         if !matters && now < due {
             self.wake_at(calm.map_or(due, |calm| due.min(calm)));
             return None;

@@ -114,6 +114,22 @@ impl Engine {
         Ok(self.follow(now, first))
     }
 
+    /// Judges one sample or roll-up without asking the other thinkers, which react at the next [`Engine::handle`]: samples that
+    /// arrive together cost one reaction. Handles every other input in full.
+    ///
+    /// # Errors
+    /// Those of [`Engine::handle`].
+    pub fn hear(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
+        if !matches!(input, Input::Sampled(_) | Input::RolledUp(_)) {
+            return self.handle(now, input);
+        }
+        let now = self.clamp(now);
+        let first = self.first(now, input)?;
+        let mut batch = Vec::new();
+        self.record(now, first, &mut batch);
+        Ok(batch)
+    }
+
     /// What an input of a person would come to, numbered and stamped. Nothing has happened yet: write it down, and then
     /// [`Engine::accept`] it, so that nobody's word counts that is not on disk (P8).
     ///

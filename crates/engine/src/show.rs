@@ -123,15 +123,22 @@ fn on_call(plan: &Plan, now: Time) -> Vec<OnCall> {
 }
 
 fn services(engine: &Engine) -> Vec<ServiceRow> {
+    let uptimes: BTreeMap<_, _> = engine.tell.uptimes(&engine.plan, engine.clock).collect();
+    // The oldest incident that affects a service is its reason.
+    let mut reasons: BTreeMap<&Thing, &Incident> = BTreeMap::new();
+    for incident in open(engine) {
+        for thing in &incident.diagnosis.affected {
+            reasons.entry(thing).or_insert(incident);
+        }
+    }
     let mut rows: Vec<ServiceRow> = engine
         .plan
         .services
         .values()
         .map(|service| {
             let (state, since) = engine.tell.state(&service.id);
-            let (uptime_percent, watched) = engine.tell.uptime(&engine.plan, engine.clock, &service.id);
-            let thing = Thing::service(&service.id.0);
-            let why = open(engine).find(|incident| incident.diagnosis.affected.contains(&thing));
+            let (uptime_percent, watched) = uptimes.get(&service.id).copied().unwrap_or_default();
+            let why = reasons.get(&Thing::service(&service.id.0));
             ServiceRow {
                 id: service.id.0.clone(),
                 title: service.title.clone(),
@@ -220,14 +227,11 @@ fn edges(engine: &Engine) -> Vec<Edge> {
     // A failure also comes up through things that still look well, as a registration's does while caches hold.
     for incident in open(engine).filter(|incident| incident.diagnosis.wakes) {
         let cause = &incident.diagnosis.cause;
-        let above = engine.plan.graph.above(cause);
-        let on_the_way = above.into_iter().filter(|thing| {
-            incident
-                .diagnosis
-                .affected
-                .iter()
-                .any(|service| engine.plan.graph.beneath(service).contains(thing))
-        });
+        let mut on_the_way = engine.plan.graph.above(cause);
+        let affected = incident.diagnosis.affected.iter();
+        let beneath: BTreeSet<Thing> =
+            affected.flat_map(|service| engine.plan.graph.beneath(service)).collect();
+        on_the_way.retain(|thing| beneath.contains(thing));
         bad.extend(on_the_way);
     }
     let edge = |(above, below): (&Thing, &Thing)| Edge {

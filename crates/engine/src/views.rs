@@ -57,7 +57,7 @@ pub struct Now {
     pub unreached: Vec<Unreached>,
     /// Attempts to reach somebody that ended, by channel, since the journal began.
     pub attempts: Vec<Attempts>,
-    /// How late the latest hundredth of all questions was asked, since the start. Filled in like `house`.
+    /// The p99 of the schedule lag within the last minute; `None` in the first half minute. Filled in like `house`.
     pub late_p99: Option<Duration>,
     /// The same sentence that visitors read now, so that nobody forgets a board that lags reality.
     pub visitors_read: String,

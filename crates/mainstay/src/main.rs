@@ -7,6 +7,7 @@ mod control;
 mod files;
 mod gate;
 mod keys;
+mod lag_monitor;
 mod last_bell;
 mod last_denials;
 mod log;
@@ -15,6 +16,7 @@ mod only_guard;
 mod organs;
 mod private;
 mod reload;
+mod throttle;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,6 +1,8 @@
 //! The loop: one thread, one closed list of what can happen, one append for everything that came together.
 
 use crate::clock::{Clock, by_the_wall};
+use crate::lag_monitor::LagMonitor;
+use crate::throttle::Throttle;
 use engine::Engine;
 use engine::timekeeper::News;
 use journal::{Notebook, Series};
@@ -109,6 +111,9 @@ pub(crate) struct Mind {
     woke: Option<Instant>,
     set_failed: Option<Instant>,
     shown: Option<Instant>,
+    view_throttle: Throttle,
+    rounds_throttle: Throttle,
+    lag_monitor: LagMonitor,
     forgot: Instant,
 }
 
@@ -142,6 +147,9 @@ impl Mind {
             woke: None,
             set_failed: None,
             shown: None,
+            view_throttle: Throttle::default(),
+            rounds_throttle: Throttle::default(),
+            lag_monitor: LagMonitor::default(),
             forgot: Instant::now(),
         })
     }
@@ -152,7 +160,10 @@ impl Mind {
         loop {
             let now = self.clock.now();
             let nap = self.engine.next().map_or(NAP, |at| time::between(now, at).min(NAP));
-            let nap = nap.max(Duration::from_millis(1));
+            // Views and rounds that a throttle delayed are published even when no input follows.
+            let delayed =
+                [self.view_throttle.delay(), self.rounds_throttle.delay()].into_iter().flatten().min();
+            let nap = nap.min(delayed.unwrap_or(NAP)).max(Duration::from_millis(1));
             let mut heard: Vec<Heard> = Vec::new();
             tokio::select! {
                 biased;
@@ -309,8 +320,8 @@ impl Mind {
             }
             match answer {
                 Some(answer) => waiting.push((answer, self.take_in(now, &input, &mut events))),
-                // Nothing but a person is ever refused.
-                None => events.extend(told(self.engine.handle(now, &input).unwrap_or_default())),
+                // Nothing but a person is ever refused. The tick at the end reacts to all samples at once.
+                None => events.extend(told(self.engine.hear(now, &input).unwrap_or_default())),
             }
         }
         let changed = self.engine.seq() != before;
@@ -329,20 +340,29 @@ impl Mind {
             mouth.site.show_traffic(self.engine.traffic().map(Arc::new));
         }
         self.forget();
+        self.lag_monitor.poll(&ears.lag);
         if changed || self.shown.is_none_or(|shown| shown.elapsed() >= REFRESH) {
-            self.shown = Some(Instant::now());
-            let mut views = self.engine.views();
-            views.now.house.extend(self.notebook.trouble().map(str::to_owned));
-            views.now.house.extend(ears.plan_trouble.borrow().clone());
-            views.now.house.extend(ears.edge_trouble.borrow().clone());
-            views.now.late_p99 = Some(ears.lag.read().p99);
-            mouth.views.send_replace(Some(Arc::new(views)));
+            self.view_throttle.request();
         }
-        // Last, so that whoever is answered finds the effect on the page that they load next.
+        // The response to a person must not precede the view that shows its effect.
+        if self.view_throttle.is_due() || (self.view_throttle.delay().is_some() && !waiting.is_empty()) {
+            self.show(ears, mouth);
+        }
         mouth.site.decided(self.engine.seq());
         for (answer, reply) in waiting {
             let _ = answer.send(reply);
         }
+    }
+
+    fn show(&mut self, ears: &Ears, mouth: &Mouth) {
+        self.shown = Some(Instant::now());
+        let mut views = self.view_throttle.run(|| self.engine.views());
+        views.now.house.extend(self.notebook.trouble().map(str::to_owned));
+        views.now.house.extend(ears.plan_trouble.borrow().clone());
+        views.now.house.extend(ears.edge_trouble.borrow().clone());
+        views.now.house.extend(self.lag_monitor.alert());
+        views.now.late_p99 = self.lag_monitor.p99();
+        mouth.views.send_replace(Some(Arc::new(views)));
     }
 
     /// What a person asks takes effect once it is on disk, and not at all when the journal refuses it (P8). `events` is what
@@ -388,12 +408,18 @@ impl Mind {
     }
 
     fn publish_rounds(&mut self, mouth: &Mouth) {
-        let rounds = self.engine.rounds();
-        let same_plan = Arc::ptr_eq(&rounds.plan, &mouth.rounds.borrow().plan);
-        if !same_plan || rounds.sooner != self.sooner {
-            self.sooner.clone_from(&rounds.sooner);
-            mouth.rounds.send_replace(rounds);
+        self.rounds_throttle.request();
+        let same_plan = Arc::ptr_eq(self.engine.plan(), &mouth.rounds.borrow().plan);
+        if same_plan && !self.rounds_throttle.is_due() {
+            return;
         }
+        self.rounds_throttle.run(|| {
+            let rounds = self.engine.rounds();
+            if !same_plan || rounds.sooner != self.sooner {
+                self.sooner.clone_from(&rounds.sooner);
+                mouth.rounds.send_replace(rounds);
+            }
+        });
     }
 }
 

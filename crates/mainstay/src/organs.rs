@@ -13,6 +13,7 @@ use crate::keys::Keys;
 use crate::last_bell;
 use crate::mind::{Ears, Mind, Mouth, Pulse};
 use crate::reload::{self, Changes};
+use crate::throttle::Throttle;
 use courier::Courier;
 use edge::Sharing;
 use journal::sqlite::SqliteJournal;
@@ -24,7 +25,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -306,13 +307,20 @@ fn spawn_mind(mind: Mind, ears: Ears, mouth: Mouth) -> Result<std::thread::JoinH
         .map_err(cannot("starting the mind"))
 }
 
-/// Renders the newest views; those that came in between are skipped.
+/// Renders the newest views; those that came in between are skipped. Expensive rendering is throttled, except while a request
+/// waits for the result.
 async fn show(site: Arc<Site>, mut views: watch::Receiver<Option<Arc<engine::Views>>>) {
+    let mut throttle = Throttle::default();
     while views.changed().await.is_ok() {
+        tokio::select! {
+            () = tokio::time::sleep(throttle.pause()) => {}
+            () = site.render_requested() => {}
+        }
         let newest = views.borrow_and_update().clone();
         if let Some(newest) = newest {
-            let site = site.clone();
+            let (site, begun) = (site.clone(), Instant::now());
             let _ = tokio::task::spawn_blocking(move || site.publish(newest)).await;
+            throttle.record(begun.elapsed());
         }
     }
 }

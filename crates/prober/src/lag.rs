@@ -17,12 +17,30 @@ pub struct Lag(Arc<Counts>);
 #[derive(Debug)]
 struct Counts {
     late: [AtomicU64; BUCKETS],
+    /// Later than the interval allows.
+    overdue: AtomicU64,
     lost: AtomicU64,
+}
+
+/// A probe is overdue after this lag, or after this fraction of its interval if that is shorter.
+const LAG_MAX: Duration = Duration::from_secs(10);
+const LAG_FRACTION: u32 = 5;
+
+/// Counters at one instant.
+#[derive(Clone, Debug, Default)]
+pub struct LagSnapshot {
+    late: Vec<u64>,
+    overdue: u64,
+    lost: u64,
 }
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { late: std::array::from_fn(|_| AtomicU64::new(0)), lost: AtomicU64::new(0) }
+        Self {
+            late: std::array::from_fn(|_| AtomicU64::new(0)),
+            overdue: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        }
     }
 }
 
@@ -31,6 +49,8 @@ impl Default for Counts {
 pub struct Punctuality {
     /// Questions asked at their regular turn.
     pub asked: u64,
+    /// Probes that ran later than 10 s or a fifth of their interval, whichever is shorter.
+    pub overdue: u64,
     /// Answers that nobody took off our hands in time, or that were lost in a fault of our own.
     pub lost: u64,
     /// Half of the questions were asked no later than this after their turn.
@@ -42,30 +62,43 @@ pub struct Punctuality {
 }
 
 impl Lag {
-    /// How punctual the rounds were since the beginning, or since they were last taken.
+    /// How punctual the rounds were since the beginning.
     #[must_use]
     pub fn read(&self) -> Punctuality {
-        self.sum(|count| count.load(Ordering::Relaxed))
+        self.snapshot().since(&LagSnapshot::default())
     }
 
-    /// The same, and begins to count anew. For one reader only.
+    /// The counters now; [`LagSnapshot::since`] compares two snapshots.
     #[must_use]
-    pub fn take(&self) -> Punctuality {
-        self.sum(|count| count.swap(0, Ordering::Relaxed))
+    pub fn snapshot(&self) -> LagSnapshot {
+        LagSnapshot {
+            late: self.0.late.iter().map(|count| count.load(Ordering::Relaxed)).collect(),
+            overdue: self.0.overdue.load(Ordering::Relaxed),
+            lost: self.0.lost.load(Ordering::Relaxed),
+        }
     }
 
-    pub(crate) fn note(&self, late: Duration) {
+    /// Records the lag of a probe with the interval `every`.
+    pub fn record(&self, late: Duration, every: Duration) {
         if let Some(count) = self.0.late.get(bucket(late)) {
             count.fetch_add(1, Ordering::Relaxed);
+        }
+        if late > LAG_MAX.min(every / LAG_FRACTION) {
+            self.0.overdue.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn lose(&self) {
         self.0.lost.fetch_add(1, Ordering::Relaxed);
     }
+}
 
-    fn sum(&self, get: impl Fn(&AtomicU64) -> u64) -> Punctuality {
-        let counts: Vec<u64> = self.0.late.iter().map(&get).collect();
+impl LagSnapshot {
+    /// Punctuality between two snapshots.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Punctuality {
+        let was = before.late.iter().copied().chain(std::iter::repeat(0));
+        let counts: Vec<u64> = self.late.iter().zip(was).map(|(now, was)| now.saturating_sub(was)).collect();
         let asked: u64 = counts.iter().sum();
         let quantile = |per_cent: u64| {
             let wanted = (asked * per_cent).div_ceil(100).max(1);
@@ -78,11 +111,20 @@ impl Lag {
         };
         Punctuality {
             asked,
-            lost: get(&self.0.lost),
+            overdue: self.overdue.saturating_sub(before.overdue),
+            lost: self.lost.saturating_sub(before.lost),
             p50: quantile(50),
             p99: quantile(99),
             max: quantile(100),
         }
+    }
+}
+
+impl Punctuality {
+    /// Whether more than 1 % of the probes ran later than the interval allows.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.overdue > self.asked / 100
     }
 }
 
@@ -112,21 +154,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const EVERY: Duration = Duration::from_secs(1);
+
     #[test]
-    fn quantiles_are_told_and_taken() {
+    fn quantiles_cover_everything_or_the_time_since_a_snapshot() {
         let lag = Lag::default();
         for _ in 0..98 {
-            lag.note(Duration::from_micros(100));
+            lag.record(Duration::from_micros(100), EVERY);
         }
-        lag.note(Duration::from_millis(20));
-        lag.note(Duration::from_millis(900));
+        lag.record(Duration::from_millis(20), EVERY);
+        lag.record(Duration::from_millis(900), EVERY);
         let read = lag.read();
         assert_eq!(read.asked, 100);
         assert!((100..=113).contains(&read.p50.as_micros()), "{read:?}");
         assert!((20..=23).contains(&read.p99.as_millis()), "{read:?}");
         assert!((900..=1013).contains(&read.max.as_millis()), "{read:?}");
-        assert_eq!(lag.take(), read);
-        assert_eq!(lag.read(), Punctuality::default());
+        let before = lag.snapshot();
+        assert_eq!(lag.snapshot().since(&before), Punctuality::default());
+        lag.record(Duration::from_millis(300), EVERY);
+        let since = lag.snapshot().since(&before);
+        assert_eq!((since.asked, since.overdue), (1, 1), "a fifth of its interval");
+        assert!((300..=338).contains(&since.p50.as_millis()), "{since:?}");
+        assert!(since.is_late());
+        assert!(!read.is_late(), "one of a hundred");
     }
 
     proptest! {

@@ -29,7 +29,7 @@ mod tcp;
 mod tls;
 mod trouble;
 
-pub use lag::Lag;
+pub use lag::{Lag, LagSnapshot};
 pub use names::Names;
 pub use prober::{Clock, Prober, SetupError};
 pub use rounds::{Terms, run};

@@ -172,7 +172,7 @@ fn house(out: &mut String, site: &Site) -> fmt::Result {
             out,
             "mainstay_probes_late_p99_seconds",
             "gauge",
-            "How late the latest hundredth of probes began.",
+            "The p99 of the schedule lag of probes within the last minute.",
         )?;
         writeln!(out, "mainstay_probes_late_p99_seconds {}", late.as_secs_f64())?;
     }

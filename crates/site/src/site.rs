@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 
 /// Largest body of any request, in bytes.
@@ -82,6 +82,8 @@ pub struct Site {
     shown: watch::Sender<u64>,
     /// One publishing at a time. No request ever takes it.
     publishing: Mutex<()>,
+    /// Requests that wait for pages that show their effect.
+    render_requests: Notify,
 }
 
 impl Site {
@@ -109,6 +111,7 @@ impl Site {
             decided: AtomicU64::new(0),
             shown: watch::Sender::new(0),
             publishing: Mutex::new(()),
+            render_requests: Notify::new(),
         }
     }
 
@@ -136,6 +139,10 @@ impl Site {
     /// date. Blocks for as long as that takes: call it where waiting harms nobody.
     pub fn publish(&self, views: Arc<Views>) {
         let _one_at_a_time = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        // The documents follow from the board alone: most views of a quiet day differ in what only the team sees.
+        if self.views.load().as_ref().is_some_and(|shown| shown.board == views.board) {
+            return self.swap_views(views);
+        }
         let before: Arc<Documents> = Arc::clone(&self.shelf.now());
         let mut documents = match board::documents(&views.board, &before) {
             Ok(documents) => documents,
@@ -146,21 +153,31 @@ impl Site {
         documents.extend(self.assets.iter().cloned());
         let documents = Arc::new(documents);
         self.shelf.replace(Arc::clone(&documents));
+        // The first views may follow a copy that nobody read: what is on disk tells what must be written.
+        let first = self.views.load().is_none();
+        self.swap_views(views);
+        let folder = self.board_folder();
+        let on_disk = if first { Arc::new(keep::read(&folder).unwrap_or_default()) } else { before };
+        if let Err(error) = keep::write(&folder, &on_disk, &documents) {
+            tracing::warn!(%error, "the board's copy on disk is not up to date; the board is served from memory");
+        }
+    }
+
+    fn swap_views(&self, views: Arc<Views>) {
         // What came in between for the edge alone is newer than these views.
         let newer =
             |shown: &Arc<Traffic>| views.traffic.as_ref().is_some_and(|traffic| shown.at > traffic.at);
         if !self.traffic.load().as_ref().is_some_and(newer) {
             self.show_traffic(views.traffic.clone().map(Arc::new));
         }
-        // The first views may follow a copy that nobody read: what is on disk tells what must be written.
         let seq = views.seq;
-        let first = self.views.swap(Some(views)).is_none();
+        self.views.store(Some(views));
         self.shown.send_replace(seq);
-        let folder = self.board_folder();
-        let on_disk = if first { Arc::new(keep::read(&folder).unwrap_or_default()) } else { before };
-        if let Err(error) = keep::write(&folder, &on_disk, &documents) {
-            tracing::warn!(%error, "the board's copy on disk is not up to date; the board is served from memory");
-        }
+    }
+
+    /// Returns when a request waits for pages that show its effect.
+    pub async fn render_requested(&self) {
+        self.render_requests.notified().await;
     }
 
     /// Shows how the edge does now, without making anything else anew. Cheap enough for every second.
@@ -277,6 +294,7 @@ impl Site {
     pub(crate) async fn ask(&self, input: Input) -> Answer {
         let answer = ask(&self.asks, input).await;
         if answer.is_ok() {
+            self.render_requests.notify_one();
             let decided = self.decided.load(Ordering::Acquire);
             let _ = timeout(SHOWN_WITHIN, self.shown.subscribe().wait_for(|shown| *shown >= decided)).await;
         }

@@ -79,10 +79,11 @@ impl History {
             .filter(|(span, _)| !span.is_zero())
     }
 
-    /// One day each, oldest first, today last.
-    pub(crate) fn days(&self, count: u16, now: Time, zone: &TimeZone) -> Vec<Day> {
-        days(count, now, zone)
-            .map(|(date, from, to)| {
+    /// One day each, in the order of the calendar.
+    pub(crate) fn by_day(&self, calendar: &[(Date, Time, Time)], now: Time) -> Vec<Day> {
+        calendar
+            .iter()
+            .map(|&(date, from, to)| {
                 let mut day = Day { date, worst: None, out: Duration::ZERO, lost: Duration::ZERO };
                 for (span, state) in
                     self.spans(from, to.min(now)).filter(|(_, state)| *state != ServiceState::Unknown)
@@ -98,16 +99,14 @@ impl History {
             .collect()
     }
 
-    /// How long it was watched within the last days, today included.
-    pub(crate) fn watched(&self, days_back: u16, now: Time, zone: &TimeZone) -> Duration {
-        let Some((_, from, _)) = days(days_back, now, zone).next() else { return Duration::ZERO };
+    /// Watched time between two instants.
+    pub(crate) fn watched(&self, from: Time, now: Time) -> Duration {
         let watched = self.spans(from, now).filter(|(_, state)| *state != ServiceState::Unknown);
         watched.map(|(span, _)| span).sum()
     }
 
     /// Share of the watched time in which it was not out, in per cent. The rule stands at [`crate::board::Component`].
-    pub(crate) fn uptime_percent(&self, days_back: u16, now: Time, zone: &TimeZone) -> Option<f64> {
-        let (_, from, _) = days(days_back, now, zone).next()?;
+    pub(crate) fn uptime_percent(&self, from: Time, now: Time) -> Option<f64> {
         let mut watched_ms: u128 = 0;
         let mut out_tenth_ms: u128 = 0;
         for (span, state) in self.spans(from, now) {
@@ -151,6 +150,16 @@ mod tests {
     use super::*;
     use model::time::later;
     use proptest::prelude::*;
+
+    impl History {
+        fn days(&self, count: u16, now: Time, zone: &TimeZone) -> Vec<Day> {
+            self.by_day(&days(count, now, zone).collect::<Vec<_>>(), now)
+        }
+    }
+
+    fn first(count: u16, now: Time) -> Time {
+        days(count, now, &TimeZone::UTC).next().unwrap().1
+    }
 
     fn at(text: &str) -> Time {
         text.parse().unwrap()
@@ -231,7 +240,7 @@ mod tests {
             assert_eq!(days.len(), 90);
             let told = |day: &Day| (day.worst, day.out.as_secs());
             assert_eq!((told(&days[89]), told(&days[88])), (today, yesterday), "{why}");
-            match (history.uptime_percent(90, now, &TimeZone::UTC), uptime) {
+            match (history.uptime_percent(first(90, now), now), uptime) {
                 (Some(got), Some(wanted)) => assert!((got - wanted).abs() < 1e-9, "{why}: {got}"),
                 (got, wanted) => assert_eq!(got, wanted, "{why}"),
             }
@@ -319,7 +328,7 @@ mod tests {
             let out: Duration = days.iter().map(|day| day.out).sum();
             prop_assert_eq!(out, sum(|state| state >= ServiceState::PartialOutage));
             prop_assert_eq!(days.iter().all(|day| day.worst.is_none()), watched.is_zero());
-            match history.uptime_percent(90, now, &TimeZone::UTC) {
+            match history.uptime_percent(first(90, now), now) {
                 None => prop_assert!(watched.is_zero()),
                 Some(uptime) => {
                     let lost = 100.0 * (sum(|state| state == ServiceState::MajorOutage).as_secs_f64() + 0.3 * sum(|state| state == ServiceState::PartialOutage).as_secs_f64()) / watched.as_secs_f64();

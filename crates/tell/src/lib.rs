@@ -39,6 +39,7 @@ mod world;
 pub use board::Board;
 
 use model::event::{PostStatus, ServiceState};
+use model::time::later;
 use model::{
     Event, Finding, FindingId, Happened, Incident, IncidentId, Looked, Plan, PostId, ServiceId, Thing, Time,
 };
@@ -84,11 +85,31 @@ pub struct Draft {
 /// What spares work between two samples that change nothing. Losing it costs one recomputation.
 #[derive(Clone, Debug, Default)]
 struct Fresh {
-    /// States were computed and nothing happened since; every service has been looked at.
-    settled: bool,
+    /// All states were computed, and no event since can change the certain ones.
+    judged: bool,
+    /// Services whose state the next sample may change.
+    uncertain: BTreeSet<ServiceId>,
     blind: bool,
-    /// Digest of the plan that the states were computed for.
+    /// Digest of the plan that the states were judged for.
     plan: String,
+    /// Time of the last full reaction.
+    thought: Option<Time>,
+    /// Something changed since then.
+    waits: bool,
+    /// Deadline of the next words if nothing changes; kept for large plans only.
+    next: Option<Time>,
+}
+
+/// Shortest time between two reactions in a large plan, where thousands of findings open one after another.
+const THINK_EVERY: Duration = Duration::from_millis(250);
+/// Number of probes from which on a plan is large.
+const LARGE: usize = 500;
+/// A reaction takes as long as the plan is large: the pause grows by one [`THINK_EVERY`] per this many probes.
+const PROBES_PER_PAUSE: usize = 10_000;
+
+fn think_every(plan: &Plan) -> Duration {
+    let pauses = u32::try_from(plan.probes.len().div_ceil(PROBES_PER_PAUSE)).unwrap_or(u32::MAX);
+    THINK_EVERY.saturating_mul(pauses)
 }
 
 impl Tell {
@@ -96,32 +117,22 @@ impl Tell {
     pub fn apply(&mut self, event: &Event) {
         self.known.apply(event);
         match event.happened {
-            Happened::AttemptEnded { .. }
-            | Happened::PageRung { .. }
-            | Happened::ServiceStateChanged { .. } => {}
-            _ => self.fresh.settled = false,
+            Happened::AttemptEnded { .. } | Happened::PageRung { .. } => {}
+            // States do not depend on each other, but words depend on states.
+            Happened::ServiceStateChanged { .. } => self.fresh.waits = true,
+            _ => (self.fresh.judged, self.fresh.waits) = (false, true),
         }
     }
 
     /// What visitors must be told now: states that changed, words that are due. Cheap when nothing changed.
     pub fn react(&mut self, plan: &Plan, now: Time, facts: &Facts<'_>) -> Vec<Happened> {
-        let mut happened = Vec::new();
-        let mut changed = BTreeMap::new();
-        if !self.fresh.settled || self.fresh.blind != facts.blind || self.fresh.plan != plan.digest {
-            let mut every_one_looked_at = true;
-            let sight = state::Sight::new(plan, facts);
-            for service in plan.services.values() {
-                let last = self.known.state(&service.id).map(|(state, _)| state);
-                let (state, certain) = sight.judge(service, last);
-                every_one_looked_at &= certain;
-                if state != last.unwrap_or(ServiceState::Unknown) {
-                    changed.insert(service.id.clone(), state);
-                }
-            }
-            self.fresh.settled = every_one_looked_at;
-            self.fresh.blind = facts.blind;
-            self.fresh.plan.clone_from(&plan.digest);
+        if self.is_busy(plan, now) {
+            self.fresh.waits |= !self.is_settled(plan, facts);
+            return Vec::new();
         }
+        (self.fresh.thought, self.fresh.waits) = (Some(now), false);
+        let mut happened = Vec::new();
+        let changed = self.judge(plan, facts);
         for (service, state) in &changed {
             happened.push(Happened::ServiceStateChanged { service: service.clone(), state: *state });
         }
@@ -141,12 +152,64 @@ impl Tell {
         let numbers = (self.known.last_post.saturating_add(1)..).map(PostId);
         happened
             .extend(numbers.zip(drafts).map(|(post, (incident, draft))| desk.written(post, incident, draft)));
+        if plan.probes.len() >= LARGE {
+            self.fresh.next = self.words_due(plan, facts);
+        }
         happened
+    }
+
+    /// Whether the last reaction in a large plan is too recent.
+    fn is_busy(&self, plan: &Plan, now: Time) -> bool {
+        let thought = self.fresh.thought.filter(|_| plan.probes.len() >= LARGE);
+        thought.is_some_and(|thought| now < later(thought, think_every(plan)))
+    }
+
+    /// Whether no state can have changed since the last reaction.
+    fn is_settled(&self, plan: &Plan, facts: &Facts<'_>) -> bool {
+        self.is_judged(plan, facts) && self.fresh.uncertain.is_empty()
+    }
+
+    fn is_judged(&self, plan: &Plan, facts: &Facts<'_>) -> bool {
+        self.fresh.judged && self.fresh.blind == facts.blind && self.fresh.plan == plan.digest
+    }
+
+    /// Changed states. Without events since the last time, only uncertain services are computed again.
+    fn judge(&mut self, plan: &Plan, facts: &Facts<'_>) -> BTreeMap<ServiceId, ServiceState> {
+        let mut changed = BTreeMap::new();
+        if self.is_settled(plan, facts) {
+            return changed;
+        }
+        let all = !self.is_judged(plan, facts);
+        let of_old = std::mem::take(&mut self.fresh.uncertain);
+        let some = of_old.iter().filter(|_| !all).filter_map(|id| plan.services.get(id));
+        let every_one = plan.services.values().filter(|_| all);
+        let sight = state::Sight::new(plan, facts);
+        for service in some.chain(every_one) {
+            let last = self.known.state(&service.id).map(|(state, _)| state);
+            let (state, certain) = sight.judge(service, last);
+            if !certain {
+                self.fresh.uncertain.insert(service.id.clone());
+            }
+            if state != last.unwrap_or(ServiceState::Unknown) {
+                changed.insert(service.id.clone(), state);
+            }
+        }
+        (self.fresh.judged, self.fresh.blind) = (true, facts.blind);
+        self.fresh.plan.clone_from(&plan.digest);
+        changed
     }
 
     /// When to look again if nothing else happens: a promised update, or words held back because others came just before.
     #[must_use]
-    pub fn next(&self, plan: &Plan, _now: Time, facts: &Facts<'_>) -> Option<Time> {
+    pub fn next(&self, plan: &Plan, now: Time, facts: &Facts<'_>) -> Option<Time> {
+        if plan.probes.len() < LARGE {
+            return self.words_due(plan, facts);
+        }
+        let free = self.fresh.thought.map_or(now, |thought| now.max(later(thought, think_every(plan))));
+        if self.fresh.waits { Some(free) } else { self.fresh.next.map(|next| next.max(free)) }
+    }
+
+    fn words_due(&self, plan: &Plan, facts: &Facts<'_>) -> Option<Time> {
         let state = |service: &ServiceId| self.state(service).0;
         let held = posts::wanted(plan, &self.known, facts, &state);
         let held = held
@@ -207,10 +270,13 @@ impl Tell {
         })
     }
 
-    /// Uptime of a service, public or not, in per cent, and how long it was watched.
-    #[must_use]
-    pub fn uptime(&self, plan: &Plan, now: Time, service: &ServiceId) -> (Option<f64>, Duration) {
-        present::uptime(plan, &self.known, service, now)
+    /// Uptime in per cent and watched time of each service, public or not, that was ever looked at.
+    pub fn uptimes<'a>(
+        &'a self,
+        plan: &'a Plan,
+        now: Time,
+    ) -> impl Iterator<Item = (&'a ServiceId, (Option<f64>, Duration))> {
+        present::uptimes(plan, &self.known, now)
     }
 
     /// A person's words as the event that publishes them.

@@ -5,6 +5,7 @@ use crate::history::{History, days};
 use crate::known::{Known, Told};
 use crate::words::shown;
 use crate::{Facts, posts, words};
+use jiff::civil::Date;
 use model::event::{PostStatus, ServiceState};
 use model::plan::{Publish, Service};
 use model::{IncidentId, Plan, ServiceId, Time};
@@ -61,10 +62,13 @@ fn groups(plan: &Plan, known: &Known, now: Time) -> Vec<Group> {
     let mut services: Vec<&Service> = plan.services.values().filter(|service| service.public).collect();
     services.sort_by_key(|service| place.get(&service.id).copied().unwrap_or(usize::MAX));
     let mut groups: Vec<Group> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let calendar = calendar(plan, now);
     for service in services {
         let name = shown(service.group.as_deref().unwrap_or_default());
-        let component = component(plan, known, now, service);
-        match groups.iter_mut().find(|group| group.name == name) {
+        let component = component(known, now, &calendar, service);
+        let place = *places.entry(name.clone()).or_insert(groups.len());
+        match groups.get_mut(place) {
             Some(group) => group.components.push(component),
             None => groups.push(Group { name, components: vec![component] }),
         }
@@ -72,20 +76,29 @@ fn groups(plan: &Plan, known: &Known, now: Time) -> Vec<Group> {
     groups
 }
 
-fn component(plan: &Plan, known: &Known, now: Time, service: &Service) -> Component {
+/// The days of the history in the zone of the site, computed once for all services.
+fn calendar(plan: &Plan, now: Time) -> Vec<(Date, Time, Time)> {
+    days(plan.board.history_days.max(1), now, &plan.site.zone).collect()
+}
+
+fn begin(calendar: &[(Date, Time, Time)], now: Time) -> Time {
+    calendar.first().map_or(now, |(_, from, _)| *from)
+}
+
+fn component(known: &Known, now: Time, calendar: &[(Date, Time, Time)], service: &Service) -> Component {
     let never = History::default();
     let history = known.histories.get(&service.id).unwrap_or(&never);
     let current = history.current();
-    let (days, zone) = (plan.board.history_days.max(1), &plan.site.zone);
+    let from = begin(calendar, now);
     Component {
         id: service.id.clone(),
         title: shown(&service.title),
         state: current.map_or(ServiceState::Unknown, |(state, _)| state),
         since: current.map(|(_, since)| since),
-        days: history.days(days, now, zone),
+        days: history.by_day(calendar, now),
         uptime_percent: history
-            .uptime_percent(days, now, zone)
-            .filter(|_| history.watched(days, now, zone) >= WATCHED_MIN),
+            .uptime_percent(from, now)
+            .filter(|_| history.watched(from, now) >= WATCHED_MIN),
     }
 }
 
@@ -131,12 +144,17 @@ fn past(plan: &Plan, known: &Known, now: Time, facts: &Facts<'_>) -> Vec<PastDay
     past
 }
 
-/// Uptime of any service, public or not, over the board's history, and how long it was watched in that time.
-pub(crate) fn uptime(plan: &Plan, known: &Known, service: &ServiceId, now: Time) -> (Option<f64>, Duration) {
-    let (days, zone) = (plan.board.history_days.max(1), &plan.site.zone);
-    let history = known.histories.get(service);
-    let share = history.and_then(|history| history.uptime_percent(days, now, zone));
-    (share, history.map_or(Duration::ZERO, |history| history.watched(days, now, zone)))
+/// Uptime and watched time of each service over the history of the board.
+pub(crate) fn uptimes<'a>(
+    plan: &'a Plan,
+    known: &'a Known,
+    now: Time,
+) -> impl Iterator<Item = (&'a ServiceId, (Option<f64>, Duration))> {
+    let from = begin(&calendar(plan, now), now);
+    let of = move |(id, history): (&'a ServiceId, &'a History)| {
+        (id, (history.uptime_percent(from, now), history.watched(from, now)))
+    };
+    known.histories.iter().filter(move |(id, _)| plan.services.contains_key(*id)).map(of)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod denials;
 mod looks;
 mod one_event;
 mod situations;
+mod speed;
 mod surge;
 
 use engine::Engine;

@@ -102,7 +102,7 @@ async fn make<A: Asks>(
             && let Some(asking) = schedule.next(Instant::now(), (terms.clock)())
         {
             if let Some(turn) = asking.turn {
-                terms.lag.note(turn.elapsed());
+                terms.lag.record(turn.elapsed(), asking.probe.every);
             }
             flights.start(Arc::clone(&asks), asking.probe, out.clone());
         }

@@ -8,8 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// All probes of a new plan are asked for the first time within this, or within their period where that is shorter.
+/// All probes of a new plan are asked for the first time within this, or within their period where that is shorter. A large
+/// plan takes longer, at [`FIRST_ROUND_RATE`]: a burst of tens of thousands of probes would run late as a whole.
 const FIRST_ROUND: Duration = Duration::from_secs(5);
+/// Probes of a large new plan that begin per second.
+const FIRST_ROUND_RATE: u32 = 1_000;
+/// Longest pause after the first turn of probes with a short interval.
+const PAUSE_AFTER_FIRST: Duration = Duration::from_secs(30);
+/// Longest interval that is short: registries, which limit how often they are asked, are asked much less often.
+const SHORT_INTERVAL: Duration = Duration::from_mins(10);
 /// No probe is asked more often than this, whatever the plan says.
 const EVERY_MIN: Duration = Duration::from_millis(100);
 /// Nor more rarely than this.
@@ -67,11 +74,15 @@ impl Schedule {
     /// Takes the probes of a plan over. Those that did not change keep their turns; new and changed ones are asked soon.
     pub(super) fn adopt(&mut self, plan: &Plan, now: Instant) {
         let mut old = std::mem::take(&mut self.entries);
+        let fresh =
+            |(id, probe): &(&ProbeId, &Probe)| old.get(*id).is_none_or(|entry| *entry.probe != **probe);
+        let fresh = u32::try_from(plan.probes.iter().filter(fresh).count()).unwrap_or(u32::MAX);
+        let first_round = FIRST_ROUND.max(Duration::from_secs(1) * fresh / FIRST_ROUND_RATE);
         for (id, probe) in &plan.probes {
             let entry = match old.remove(id) {
                 Some(entry) if *entry.probe == *probe => entry,
                 _ => {
-                    let spread = period(probe).min(FIRST_ROUND);
+                    let spread = period(probe).min(first_round);
                     let turn = now + share(id, spread);
                     Entry { probe: Arc::new(probe.clone()), turn, new: true, answered: None }
                 }
@@ -115,8 +126,7 @@ impl Schedule {
             let (turn, id) = self.turns.pop_first()?;
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             let every = period(&entry.probe);
-            // The first round is hurried and out of step; the second comes when about one period has passed.
-            let after = if entry.new { now + every / 2 } else { now };
+            let after = if entry.new { now + pause_after_first(every) } else { now };
             entry.new = false;
             entry.turn = slot(self.began + share(&id, every), every, after);
             self.turns.insert((entry.turn, id.clone()));
@@ -153,6 +163,12 @@ impl Schedule {
             self.sooner.first().map(|(at, _)| now + model::time::between(today, *at).min(TODAY_TRUSTED));
         turn.into_iter().chain(sooner).min()
     }
+}
+
+/// Time from the first turn of a probe to the begin of the interval in which its second turn lies. The first round is faster
+/// than the rest. Short intervals are not waited for: after a start in a large plan no probe would run for minutes.
+fn pause_after_first(every: Duration) -> Duration {
+    if every <= SHORT_INTERVAL { (every / 2).min(PAUSE_AFTER_FIRST) } else { every / 2 }
 }
 
 fn period(probe: &Probe) -> Duration {

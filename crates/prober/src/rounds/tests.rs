@@ -136,6 +136,23 @@ async fn a_thousand_probes_spread_over_their_period() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn first_round_of_a_large_plan_is_spread_and_the_second_follows_soon() {
+    let names: Vec<String> = (0..20_000).map(|n| format!("p{n}")).collect();
+    let probes: Vec<(&str, Duration)> = names.iter().map(|name| (name.as_str(), secs(300))).collect();
+    let world = World::begin(plan_of(&probes), Duration::from_millis(50), 2_000);
+    sleep(secs(120)).await;
+    let asked = world.oracle.asked.lock().unwrap().clone();
+    let mut seconds = BTreeMap::<u64, usize>::new();
+    for (_, at) in &asked {
+        *seconds.entry(at.as_secs()).or_default() += 1;
+    }
+    let busiest = seconds.values().max().unwrap();
+    assert!(*busiest < 1_300, "1,000 per second and those of the second round: {busiest}");
+    let quiet: Vec<u64> = (0..115).filter(|second| !seconds.contains_key(second)).collect();
+    assert!(quiet.len() <= 12, "about 10 s between the rounds: {quiet:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn turns_come_one_period_apart() {
     let world = World::begin(plan_of(&[("a", secs(30))]), secs(1), 10);
     sleep(secs(300)).await;

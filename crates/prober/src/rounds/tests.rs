@@ -149,7 +149,7 @@ async fn first_round_of_a_large_plan_is_spread_and_the_second_follows_soon() {
     let busiest = seconds.values().max().unwrap();
     assert!(*busiest < 1_300, "1,000 per second and those of the second round: {busiest}");
     let quiet: Vec<u64> = (0..115).filter(|second| !seconds.contains_key(second)).collect();
-    assert!(quiet.len() <= 12, "about 10 s between the rounds: {quiet:?}");
+    assert!(quiet.len() <= 22, "20 s between the rounds: {quiet:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -231,8 +231,9 @@ impl Tell {
     /// How long a service was watched within the last days, the current one included.
     #[must_use]
     pub fn watched(&self, plan: &Plan, service: &ServiceId, days: u16, now: Time) -> Duration {
+        let from = history::days(days, now, &plan.site.zone).next().map_or(now, |(_, begin, _)| begin);
         let history = self.known.histories.get(service);
-        history.map_or(Duration::ZERO, |history| history.watched(days, now, &plan.site.zone))
+        history.map_or(Duration::ZERO, |history| history.watched(from, now))
     }
 
     /// The whole board. Made when something changed, not for every reader.

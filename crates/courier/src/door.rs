@@ -72,13 +72,19 @@ impl Resolve for Names {
         let inner = self.inner.clone();
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let refused =
-                |address: &IpAddr| is_inner(*address) && !inner.iter().any(|net| net.contains(address));
-            if let Some(address) = found.iter().map(SocketAddr::ip).find(refused) {
-                return Err(InnerAddress { address }.into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
+            let allowed = allowed(found, &inner)?;
+            Ok(Box::new(allowed.into_iter()) as Addrs)
         })
+    }
+}
+
+/// The addresses that a page may go to. One good address is enough: an inner one beside it must not stop a page.
+fn allowed(found: Vec<SocketAddr>, inner: &[IpNet]) -> Result<Vec<SocketAddr>, InnerAddress> {
+    let refused = |address: IpAddr| is_inner(address) && !inner.iter().any(|net| net.contains(&address));
+    let (kept_out, allowed): (Vec<_>, Vec<_>) = found.into_iter().partition(|at| refused(at.ip()));
+    match kept_out.first() {
+        Some(at) if allowed.is_empty() => Err(InnerAddress { address: at.ip() }),
+        _ => Ok(allowed),
     }
 }
 
@@ -115,6 +121,21 @@ fn is_inner_v6(v6: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_inner_address_beside_a_good_one_stops_no_page() {
+        let run = |found: &[&str], inner: &[&str]| {
+            let found = found.iter().map(|at| SocketAddr::new(at.parse().unwrap(), 443)).collect();
+            let inner: Vec<IpNet> = inner.iter().map(|net| net.parse().unwrap()).collect();
+            allowed(found, &inner).map_or_else(
+                |refused| format!("refused {}", refused.address),
+                |found| found.iter().map(|at| at.ip().to_string()).collect::<Vec<_>>().join(" "),
+            )
+        };
+        assert_eq!(run(&["8.8.8.8", "fe80::1", "10.0.0.1"], &[]), "8.8.8.8");
+        assert_eq!(run(&["8.8.8.8", "fe80::1", "10.0.0.1"], &["10.0.0.0/8"]), "8.8.8.8 10.0.0.1");
+        assert_eq!(run(&["10.0.0.1", "fe80::1"], &[]), "refused 10.0.0.1");
+    }
 
     #[test]
     fn inner_is_told_from_outer() {

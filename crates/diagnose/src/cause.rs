@@ -16,12 +16,32 @@ pub(crate) fn hurts(finding: &Finding) -> bool {
     finding.weight == Weight::Breaks && !is_ahead(&finding.fault)
 }
 
+/// Whether somebody must be woken. A spare that is lost can wait for the morning: the servers that are left answer, and when
+/// they do not, the probes say so. The last server of several is no spare.
+pub(crate) fn wakes(finding: &Finding) -> bool {
+    finding.weight == Weight::Breaks && !is_spare(&finding.fault)
+}
+
+/// Whether all that is lost is a spare.
+pub(crate) fn is_spare(fault: &Fault) -> bool {
+    match fault {
+        Fault::PoolBelowFloor { serving, declared, .. } => *serving > 1 || (*serving == 1 && *declared <= 2),
+        _ => false,
+    }
+}
+
 /// A date ahead of us.
 pub(crate) fn is_ahead(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Tls { tls: TlsFault::Expiring { .. } } | Fault::Domain { domain: DomainFault::Expires { .. } }
-    )
+    date_ahead(fault).is_some()
+}
+
+/// The date ahead of us on which something that still holds runs out.
+pub(crate) fn date_ahead(fault: &Fault) -> Option<Time> {
+    match fault {
+        Fault::Tls { tls: TlsFault::Expiring { at, .. } }
+        | Fault::Domain { domain: DomainFault::Expires { at, .. } } => Some(*at),
+        _ => None,
+    }
 }
 
 /// Whether a finding has a life of its own, whatever else is broken: it would keep somebody else's incident open for weeks.
@@ -96,6 +116,7 @@ pub(crate) fn roots(
         roots.insert(finding.id, root);
     }
     traffic::explain(graph, places, findings, &mut roots);
+    one_certificate(graph, places, findings, &mut roots);
     event::share(plan, places, findings, held, goes_on, &mut roots);
     lift(graph, places, findings, &mut roots);
     roots
@@ -120,6 +141,37 @@ fn root(graph: &Graph, places: &Places, about: &Thing, broken: &BTreeMap<&Thing,
     // Several independent ones: the deeper kind, then the one that broke first.
     let since = |thing: &Thing| std::cmp::Reverse(broken.get(thing).copied());
     deepest.max_by_key(|thing| (thing.kind, since(thing))).cloned().unwrap_or_else(|| about.clone())
+}
+
+/// Gives names of one service whose certificates run out at the same second the first of them as their cause: it is one
+/// certificate, and it is renewed once.
+fn one_certificate(
+    graph: &Graph,
+    places: &Places,
+    findings: &[&Finding],
+    roots: &mut BTreeMap<FindingId, Thing>,
+) {
+    let until = |finding: &&Finding| match finding.fault {
+        Fault::Tls { tls: TlsFault::Expiring { at, .. } } => Some(at),
+        _ => None,
+    };
+    let mut first: BTreeMap<(Thing, Time), Thing> = BTreeMap::new();
+    let ahead = || findings.iter().filter_map(|finding| Some((finding, until(finding)?)));
+    for (finding, at) in ahead() {
+        for service in &places.of(graph, &finding.about).services {
+            let first = first.entry((service.clone(), at)).or_insert_with(|| finding.about.clone());
+            if finding.about < *first {
+                first.clone_from(&finding.about);
+            }
+        }
+    }
+    for (finding, at) in ahead() {
+        let services = &places.of(graph, &finding.about).services;
+        let one = services.iter().filter_map(|service| first.get(&(service.clone(), at))).min();
+        if let Some(one) = one {
+            roots.insert(finding.id, one.clone());
+        }
+    }
 }
 
 /// Gives names of one service that fail each for itself their service as the cause they share.

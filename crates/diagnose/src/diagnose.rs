@@ -1,6 +1,6 @@
 //! The thinker itself: findings in, incidents out.
 
-use crate::cause::hurts;
+use crate::cause::{date_ahead, hurts, wakes};
 use crate::known::{Case, Known};
 use crate::mend;
 use crate::place::Places;
@@ -10,7 +10,7 @@ use crate::settle;
 use crate::traffic;
 use model::event::Event;
 use model::incident::{Diagnosis, Stage};
-use model::time::later;
+use model::time::{between, later};
 use model::{
     Finding, FindingId, Happened, Incident, IncidentId, Kind, Looked, Plan, ProbeId, SeenAt, Thing, Time,
     Weight,
@@ -35,6 +35,11 @@ const THINK_EVERY: Duration = Duration::from_millis(250);
 const LARGE: usize = 500;
 /// What comes in waves has ended when nothing came for so long.
 const BETWEEN_WAVES: Duration = Duration::from_secs(30);
+/// What failed again so soon after it was over comes and goes.
+const AGAIN_WITHIN: Duration = Duration::from_secs(600);
+/// What comes and goes is over when nothing failed for so long.
+const BETWEEN_FAILURES: Duration = Duration::from_secs(90);
+
 /// What `watch` sees.
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
@@ -269,8 +274,8 @@ impl Diagnose {
                 return Some(Happened::IncidentMerged { incident: id, into });
             }
             let closed = mend::last_closed(cases.iter().copied()).unwrap_or(now);
-            let waves = cases.iter().any(|case| traffic::comes_in_waves(&case.finding.fault));
-            calm = waves.then(|| later(closed, BETWEEN_WAVES)).filter(|calm| now < *calm);
+            let span = self.watched_for(incident, cause, &cases);
+            calm = span.map(|span| later(closed, span)).filter(|calm| now < *calm);
             if calm.is_none() && self.verified(plan, seen, cause, &cases, closed) {
                 return Some(self.end(plan, seen, incident, cause, &cases, closed));
             }
@@ -286,6 +291,8 @@ impl Diagnose {
         let matters = diagnosis.cause != was.cause
             || diagnosis.stage != was.stage
             || diagnosis.wakes != was.wakes
+            || diagnosis.ahead != was.ahead
+            || diagnosis.calm != was.calm
             || diagnosis.affected != was.affected
             || !left.is_empty();
         let told = self.known.memories.get(&id).map_or(incident.opened, |memory| memory.diagnosed);
@@ -295,6 +302,26 @@ impl Diagnose {
             return None;
         }
         Some(Happened::IncidentDiagnosed { incident: id, diagnosis })
+    }
+
+    /// How long an incident is watched when nothing of it fails any more.
+    fn watched_for(&self, incident: &Incident, cause: &Thing, cases: &[&Case]) -> Option<Duration> {
+        let waves = || cases.iter().any(|case| traffic::comes_in_waves(&case.finding.fault));
+        match () {
+            () if self.comes_and_goes(incident, cause) => Some(BETWEEN_FAILURES),
+            () if waves() => Some(BETWEEN_WAVES),
+            () => None,
+        }
+    }
+
+    /// Whether the same had failed and was over a moment before an incident began: people are not told each time that it is
+    /// over, and called again.
+    fn comes_and_goes(&self, incident: &Incident, cause: &Thing) -> bool {
+        let before = self.known.incidents.values().filter(|other| other.diagnosis.wakes);
+        let ends = before.filter(|other| other.id < incident.id && other.diagnosis.cause == *cause);
+        let mut ends = ends.filter_map(|other| other.resolved);
+        incident.diagnosis.wakes
+            && ends.any(|end| end <= incident.opened && between(end, incident.opened) < AGAIN_WITHIN)
     }
 
     /// The incident that goes on where this one seems to end: one fault took the place of another, and the new one is part
@@ -371,16 +398,19 @@ impl Diagnose {
             None if cause.kind == Kind::Service && !known => Stage::Looking,
             None => Stage::Failing,
         };
-        let open_breaks =
-            cases.iter().any(|case| case.closed.is_none() && case.finding.weight == Weight::Breaks);
+        let open = || cases.iter().filter(|case| case.closed.is_none()).map(|case| &case.finding);
+        let dates: Option<Vec<Time>> =
+            open().filter(|finding| wakes(finding)).map(|finding| date_ahead(&finding.fault)).collect();
         Diagnosis {
             cause: cause.clone(),
             sentence,
             findings: cases.iter().map(|case| case.finding.id).collect(),
             affected: scope.affected,
             unaffected: scope.unaffected,
-            wakes: open_breaks,
+            wakes: open().any(wakes),
             stage,
+            ahead: dates.and_then(|dates| dates.into_iter().min()),
+            calm: open().next().is_none(),
         }
     }
 }

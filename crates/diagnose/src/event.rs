@@ -131,6 +131,8 @@ fn key(plan: &Plan, finding: &Finding) -> Option<Key> {
         Fault::Tls { tls: TlsFault::Expired { since: at } | TlsFault::Expiring { at, .. } } => {
             (Alike::Certificate(*at), None)
         }
+        // One of several addresses is silent: what has no other address fails to connect to it.
+        Fault::SomeAddresses { answers: false, .. } => (Alike::Connection, None),
         Fault::NameNotFound
         | Fault::NameUnanswered { .. }
         | Fault::InnerAddress { .. }

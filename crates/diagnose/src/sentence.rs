@@ -1,6 +1,6 @@
 //! The cause, and the end, in one plain sentence: the first line of everything that people read.
 
-use crate::cause::{hurts, is_ahead};
+use crate::cause::{hurts, is_ahead, is_spare};
 use crate::known::Case;
 use crate::mend::is_deep;
 use crate::scope::Scope;
@@ -67,6 +67,9 @@ impl Facts<'_> {
             (None, Some(_), Kind::Domain | Kind::Dns) => {
                 format!("{head}; it lasted {lasted} and no name failed")
             }
+            (None, Some(_), _) if self.cases.iter().all(|case| is_spare(&case.finding.fault)) => {
+                format!("{head}; it lasted {lasted} and the others served")
+            }
             (None, Some(one), _) => format!("{head}; {one} suffered for {lasted}"),
             (None, None, _) if self.own().first().is_some_and(|case| is_ahead(&case.finding.fault)) => {
                 format!("{head}; that was settled after {lasted}")
@@ -112,6 +115,21 @@ impl Facts<'_> {
             _ => None,
         });
         let mut text = told(&subject, &first.finding, moved, now, tense);
+        let names = self.names_with(first);
+        if names.len() > 1
+            && let Some(predicate) = text.strip_prefix(&subject)
+        {
+            let predicate = predicate.trim_start();
+            let several = if tense == Tense::Is { plural(predicate) } else { were(predicate) };
+            let names = match names.as_slice() {
+                few if few.len() <= 3 => {
+                    joined(&few.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+                }
+                many => listed(many),
+            };
+            text = format!("{names} {several}");
+        }
+        text.push_str(&self.other_pools(first, tense));
         let is_held =
             |case: &&&Case| matches!(case.finding.fault, Fault::Domain { domain: DomainFault::Held { .. } });
         let held = own.iter().skip(1).find(is_held);
@@ -124,19 +142,39 @@ impl Facts<'_> {
         text
     }
 
+    /// The names that serve the certificate which is the cause, its own first.
+    fn names_with(&self, first: &Case) -> Vec<&str> {
+        let until = |case: &Case| match case.finding.fault {
+            Fault::Tls { tls: TlsFault::Expiring { at, .. } | TlsFault::Expired { since: at } } => Some(at),
+            _ => None,
+        };
+        let Some(date) = until(first) else { return Vec::new() };
+        let same = self.cases.iter().filter(|case| until(case) == Some(date));
+        let same = same.filter(|case| case.closed.is_some() == first.closed.is_some());
+        let others = same.map(|case| case.finding.about.name.as_str());
+        let others: BTreeSet<&str> = others.filter(|name| *name != self.cause.name).collect();
+        std::iter::once(self.cause.name.as_str()).chain(others).collect()
+    }
+
     /// Several names of one service, each failing for itself.
     fn shared(&self, now: &Zoned, tense: Tense) -> String {
         let title = self.called(self.cause);
         let open = self.cases.iter().filter(|case| case.closed.is_none());
-        let cases: Vec<&&Case> = match open.clone().count() {
+        let mut cases: Vec<&&Case> = match open.clone().count() {
             0 => self.cases.iter().collect(),
             _ => open.collect(),
         };
+        // A warning about one name is no failure of it, and does not stand beside the failures of others.
+        let is_hurt = cases.iter().any(|case| hurts(&case.finding));
+        cases.retain(|case| !is_hurt || hurts(&case.finding));
         // What is the same word may still be another answer: each status has its names.
         let mut by_fault: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
         for case in &cases {
             let fault = &case.finding.fault;
-            by_fault.entry((fault.word(), fault.to_string())).or_default().insert(&case.finding.about.name);
+            by_fault
+                .entry((fault.word(), predicate(fault, now)))
+                .or_default()
+                .insert(&case.finding.about.name);
         }
         let failing: BTreeSet<&str> = cases.iter().map(|case| case.finding.about.name.as_str()).collect();
         let all = self.scope.names.len().max(failing.len());
@@ -154,7 +192,12 @@ impl Facts<'_> {
                     format!("{} {}", listed(&names), said_of(fault, names.len()))
                 });
                 let more = (ways > FAULTS_TOLD).then(|| "the others in other ways".to_owned());
-                let fail = if tense == Tense::Is { "fail" } else { "failed" };
+                let fail = match (tense, is_hurt) {
+                    (Tense::Is, true) => "fail",
+                    (Tense::Was, true) => "failed",
+                    (Tense::Is, false) => "need a look",
+                    (Tense::Was, false) => "needed a look",
+                };
                 format!("{fail}: {}", told.chain(more).collect::<Vec<_>>().join(", "))
             }
         };
@@ -204,14 +247,22 @@ impl Facts<'_> {
                 let mut others = self.scope.affected.clone();
                 others.remove(self.cause);
                 let titles = titles(&others);
-                let is = if titles.len() == 1 { "is" } else { "are" };
+                let spare = self.cases.iter().all(|case| is_spare(&case.finding.fault));
+                let is_affected = match (spare, titles.len()) {
+                    (true, 1) => "stands on it",
+                    (true, _) => "stand on it",
+                    (false, 1) => "is affected",
+                    (false, _) => "are affected",
+                };
                 match titles.as_slice() {
                     [] => String::new(),
-                    few if few.len() <= 3 => format!("; {} {is} affected", joined(few)),
-                    many => format!("; {} services are affected", many.len()),
+                    few if few.len() <= 3 => format!("; {} {is_affected}", joined(few)),
+                    many => format!("; {} services {is_affected}", many.len()),
                 }
             }
             Kind::Service => String::new(),
+            // They are named already.
+            Kind::Tls if self.cases.len() > 1 => String::new(),
             _ => match counted(names, "name") {
                 Some(who) if names == 1 => format!("; {who} stands on it"),
                 Some(who) => format!("; {who} stand on it"),
@@ -293,6 +344,22 @@ fn telling(finding: &Finding) -> u8 {
         Fault::LimitConflict { .. } | Fault::ServerCertificate { .. } => 2,
         Fault::Slow { .. } | Fault::Tls { tls: TlsFault::Expiring { .. } } => 9,
         _ => 5,
+    }
+}
+
+/// What is so of something that fails, with the times that it tells by the site's clock.
+fn predicate(fault: &Fault, now: &Zoned) -> String {
+    match fault {
+        Fault::Tls { tls: TlsFault::Expired { since } } => {
+            format!("serves a certificate that expired {}", at_time(*since, now))
+        }
+        Fault::Tls { tls: TlsFault::NotYetValid { from } } => {
+            format!("serves a certificate that is not valid before {}", clock(*from, now))
+        }
+        Fault::Tls { tls: TlsFault::Expiring { at, .. } } => {
+            format!("serves a certificate that expires {}", at_time(*at, now))
+        }
+        fault => fault.to_string(),
     }
 }
 

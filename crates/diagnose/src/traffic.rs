@@ -9,7 +9,7 @@ use crate::cause::{hurts, is_endpoint};
 use crate::place::Places;
 use model::time::earlier;
 use model::{Fault, Finding, FindingId, Graph, Kind, Plan, ServiceId, Thing, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A pool that shrank less than this before a surge shrank because of it: it takes longer to see that visitors come.
@@ -86,6 +86,8 @@ pub(crate) fn explain(
             from.insert(about, source);
         }
     }
+    let short = hurting().map(|finding| (&finding.about, lost(&finding.fault)));
+    one_loss(short.filter(|(_, servers)| !servers.is_empty()).collect(), &mut from);
     for finding in findings {
         let Some(root) = roots.get_mut(&finding.id) else { continue };
         if is_of_the_edge(&finding.fault) {
@@ -113,6 +115,27 @@ pub(crate) fn explain(
             _ => {}
         }
     }
+}
+
+/// Pools that lost the same servers lost them for one reason.
+fn one_loss<'a>(short: Vec<(&'a Thing, BTreeSet<&'a str>)>, from: &mut BTreeMap<&'a Thing, Thing>) {
+    let mut alike: BTreeMap<&BTreeSet<&str>, &Thing> = BTreeMap::new();
+    for (pool, servers) in &short {
+        let first = alike.entry(servers).or_insert(pool);
+        *first = (*pool).min(*first);
+    }
+    for (pool, servers) in &short {
+        let source = alike.get(servers).and_then(|first| from.get(*first)).cloned();
+        if let Some(source) = source.filter(|_| from.get(*pool) == Some(*pool)) {
+            from.insert(*pool, source);
+        }
+    }
+}
+
+/// The servers that a pool below its floor has lost.
+fn lost(fault: &Fault) -> BTreeSet<&str> {
+    let Fault::PoolBelowFloor { out, .. } = fault else { return BTreeSet::new() };
+    out.iter().filter_map(|told| Some(told.split_once(" is ")?.0)).collect()
 }
 
 /// The pool of a service, when it had shrunk before visitors came in numbers.

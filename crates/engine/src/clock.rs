@@ -109,7 +109,8 @@ impl Known {
 /// `1 h ahead`, `20 years back`.
 fn ahead(by_ms: i64) -> String {
     let span = Duration::from_millis(by_ms.unsigned_abs());
-    let years = span.as_secs() / (365 * 86_400);
+    let year = 365 * 86_400;
+    let years = (span.as_secs() + year / 2) / year;
     let span = if years >= 2 { format!("{years} years") } else { spoken(span) };
     format!("{span} {}", if by_ms < 0 { "back" } else { "ahead" })
 }
@@ -194,6 +195,7 @@ mod tests {
             (3_600_000, "1 h ahead"),
             (-50_400_000, "14 h back"),
             (20 * 365 * 86_400_000, "20 years ahead"),
+            (6_000 - 20 * 365 * 86_400_000, "20 years back"),
             (-6_000, "6 s back"),
         ] {
             assert_eq!(ahead(by_ms), words);

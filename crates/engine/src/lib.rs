@@ -209,7 +209,14 @@ impl Engine {
     /// Records what happened and everything that follows from it.
     fn follow(&mut self, now: Time, first: Vec<Happened>) -> Vec<Event> {
         let mut batch = Vec::new();
+        let adopts = first.iter().any(|happened| matches!(happened, Happened::PlanAdopted { .. }));
         self.record(now, first, &mut batch);
+        if adopts {
+            // What left the plan is closed before anybody thinks by the new one: it would be the trouble of nobody's
+            // service, and would wake for the instant until it is closed.
+            let left = self.watch.tick(&self.plan, now);
+            self.record(now, left, &mut batch);
+        }
         let lapsed = self.denials.lapse(now);
         self.record(now, lapsed, &mut batch);
         self.settle(now, &mut batch);
@@ -319,6 +326,12 @@ impl Engine {
     #[must_use]
     pub fn findings(&self) -> &std::collections::BTreeMap<model::FindingId, model::Finding> {
         self.watch.findings()
+    }
+
+    /// How long a service was watched within the last days, the current one included.
+    #[must_use]
+    pub fn watched(&self, service: &model::ServiceId, days: u16) -> Duration {
+        self.tell.watched(&self.plan, service, days, self.clock)
     }
 
     /// When a thing was last looked at since boot, and how it was.

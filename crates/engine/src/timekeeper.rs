@@ -142,6 +142,13 @@ impl Timekeeper {
     }
 }
 
+/// An instant of engine time before a confirmed step, as the journal is read after it: a step back moves what was written on
+/// the clock that ran ahead.
+#[must_use]
+pub fn carried(at: Time, from: Time, to: Time) -> Time {
+    time::earlier(at, time::between(to, from))
+}
+
 fn earliest() -> Time {
     Time::from_second(EARLIEST_SECS).unwrap_or(Time::UNIX_EPOCH)
 }

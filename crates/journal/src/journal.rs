@@ -71,7 +71,9 @@ pub enum AppendError {
         current: Head,
     },
     /// Perhaps written, perhaps not. Send the same events again until the answer is another one.
-    #[error("the disk has not answered; the events may or may not be written. Append the same events again")]
+    #[error(
+        "the disk has not answered, so the last events may be missing; they are written again until it does"
+    )]
     Unknown,
     /// Nothing was written.
     #[error("the journal cannot be written: {0}")]

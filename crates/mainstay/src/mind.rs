@@ -230,7 +230,13 @@ impl Mind {
                 heard.push((Input::Clock(ClockNews::Jumped { by_ms: 0 }), None));
             }
             Some(News::Confirmed { to }) if self.set_failed.is_none_or(|at| at.elapsed() >= SET_AGAIN) => {
-                heard.extend(self.set_clock(now, to));
+                let set = self.set_clock(now, to);
+                if let (false, Some((Input::Clock(ClockNews::NotWatched { since }), _))) =
+                    (set.is_empty(), heard.first_mut())
+                {
+                    *since = engine::timekeeper::carried(*since, now, to);
+                }
+                heard.extend(set);
             }
             Some(News::Confirmed { .. }) | None => {}
         }
@@ -284,8 +290,8 @@ impl Mind {
 
     /// One batch: think, write down, send what is owed, show, answer whoever waits.
     fn turn(&mut self, heard: Vec<Heard>, ears: &Ears, mouth: &Mouth) {
-        let (now, mut first) = self.tell_time();
-        first.extend(heard);
+        let (now, clock) = self.tell_time();
+        let first = in_order(clock, heard);
         self.pulse.beat();
         mouth.site.beat();
         let mut events: Vec<Event> = Vec::new();
@@ -397,4 +403,34 @@ fn told(events: Vec<Event>) -> Vec<Event> {
         tracing::info!(seq = event.seq, "{}", event.happened);
     }
     events
+}
+
+/// What a turn thinks of, the news of the clock before what people and probes said. A start comes before both: it ends
+/// what the process before it said of its clock, and a clock that is still wrong is news of this one.
+fn in_order(clock: Vec<Heard>, heard: Vec<Heard>) -> Vec<Heard> {
+    let starts = matches!(heard.first(), Some((Input::Booted { .. }, _)));
+    let (first, then) = if starts { (heard, clock) } else { (clock, heard) };
+    first.into_iter().chain(then).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_wrong_at_the_start_is_told_after_the_start() {
+        let jumped = || vec![(Input::Clock(ClockNews::Jumped { by_ms: -50_400_000 }), None)];
+        let words = |all: Vec<Heard>| {
+            let word = |(input, _): &Heard| match input {
+                Input::Booted { .. } => "booted",
+                Input::Clock(_) => "clock",
+                _ => "other",
+            };
+            all.iter().map(word).collect::<Vec<_>>().join(" ")
+        };
+        let beginning = || vec![(Input::Booted { blind_since: None }, None), (Input::Tick, None)];
+        assert_eq!(words(in_order(jumped(), beginning())), "booted other clock");
+        assert_eq!(words(in_order(jumped(), vec![(Input::Tick, None)])), "clock other");
+        assert_eq!(words(in_order(Vec::new(), beginning())), "booted other");
+    }
 }

@@ -21,6 +21,12 @@ pub struct Diagnosis {
     pub wakes: bool,
     /// How far along it is.
     pub stage: Stage,
+    /// Nobody is hurt yet: the first date on which somebody will be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<Time>,
+    /// Nothing fails any more: it is only watched for a while before it ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub calm: bool,
 }
 
 /// How far along an incident is.

@@ -94,6 +94,7 @@ impl DnsSeen {
         }
         for said in &mut self.servers {
             clean(&mut said.server);
+            clean_all(&mut said.zone_servers);
             if let Err(fault) = &mut said.soa {
                 fault.clean();
             }
@@ -239,6 +240,9 @@ pub struct ServerSaid {
     pub soa: Result<u32, DnsFault>,
     /// What it answered for each sampled name; same order as the probe's names.
     pub names: Vec<Result<BTreeSet<IpAddr>, DnsFault>>,
+    /// The name servers that it itself names for the zone; empty where it did not say.
+    #[serde(default)]
+    pub zone_servers: BTreeSet<String>,
 }
 
 /// One resolver's answer for one name.
@@ -318,6 +322,7 @@ mod tests {
                 address: None,
                 soa: Err(DnsFault::Garbage { why: EVIL.to_owned() }),
                 names: vec![Err(DnsFault::LameServers { servers: texts() })],
+                zone_servers: texts(),
             }],
             resolvers: Vec::new(),
         };

@@ -5,7 +5,8 @@
 //! that swallows everything must not make each look as long as the time limit.
 //!
 //! Addresses of a family that this machine has no route to are not asked: most servers still have no IPv6, and that is no
-//! fault of the name.
+//! fault of the name. Nor are inner addresses that the plan does not allow; where others are left to ask they are told as
+//! bad addresses of the name, for the public cannot go there either.
 
 use crate::names::Names;
 use crate::tcp;
@@ -59,8 +60,9 @@ where
 {
     let began = Instant::now();
     let mut looked_up = Phases::default();
-    let found = match tcp::find(names, host, tcp::declared(host, port), port, deadline, &mut looked_up).await
-    {
+    let declared = tcp::declared(host, port);
+    let found = tcp::find_all(names, host, declared, port, deadline, &mut looked_up).await;
+    let (found, kept_out) = match found {
         Ok(found) => found,
         Err(fault) => {
             let phases = Phases { total: began.elapsed(), ..looked_up };
@@ -78,6 +80,8 @@ where
     });
     let all = collect(exchanges.collect(), expect, began, deadline).await;
     let mut asked = sum_up(&found, all, expect);
+    let unasked = |address| AddressSeen { address, fault: Some(Fault::InnerAddress { address }) };
+    asked.addresses.extend(kept_out.into_iter().map(unasked));
     if let Some(took) = looked_up.dns {
         tcp::add(&mut asked.phases.dns, took);
     }

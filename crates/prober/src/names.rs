@@ -63,20 +63,31 @@ impl Names {
         }
     }
 
-    /// The addresses of a host, IPv4 first; never empty. An address literal is returned as it is: it was written by a
-    /// hand that meant it. Whoever got the literal from somebody else (a redirect) asks [`Names::allows`] first.
+    /// The addresses of a host that the plan allows, IPv4 first; never empty. One of them is enough: an inner address
+    /// beside it is not gone to, and does not take the name down. An address literal is returned as it is: it was written
+    /// by a hand that meant it. Whoever got the literal from somebody else (a redirect) asks [`Names::allows`] first.
     ///
     /// # Errors
     /// [`Fault::NameNotFound`] when the name or its addresses do not exist, [`Fault::NameUnanswered`] when no resolver
-    /// could say, [`Fault::InnerAddress`] when it leads to an inner address that the plan does not allow.
+    /// could say, [`Fault::InnerAddress`] when it leads only to inner addresses that the plan does not allow.
     pub async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        Ok(self.look_up_all(host).await?.0)
+    }
+
+    /// The addresses of a host that the plan allows, never empty, and those beside them that it does not allow.
+    ///
+    /// # Errors
+    /// As [`Names::look_up`].
+    pub(crate) async fn look_up_all(&self, host: &str) -> Result<(Vec<IpAddr>, Vec<IpAddr>), Fault> {
         if let Some(address) = literal(host) {
-            return Ok(vec![address]);
+            return Ok((vec![address], Vec::new()));
         }
         let found = self.resolve(host).await?;
-        match found.iter().find(|address| !self.allows(**address)) {
-            Some(address) => Err(Fault::InnerAddress { address: *address }),
-            None => Ok(found),
+        let (allowed, kept_out): (Vec<IpAddr>, Vec<IpAddr>) =
+            found.into_iter().partition(|address| self.allows(*address));
+        match kept_out.first() {
+            Some(address) if allowed.is_empty() => Err(Fault::InnerAddress { address: *address }),
+            _ => Ok((allowed, kept_out)),
         }
     }
 

@@ -38,23 +38,36 @@ pub(crate) async fn find(
     deadline: Instant,
     phases: &mut Phases,
 ) -> Result<Vec<SocketAddr>, Fault> {
+    Ok(find_all(names, host, declared, port, deadline, phases).await?.0)
+}
+
+/// The same, and beside them the addresses of the name that the plan keeps us out of.
+pub(crate) async fn find_all(
+    names: &Names,
+    host: &str,
+    declared: Option<SocketAddr>,
+    port: u16,
+    deadline: Instant,
+    phases: &mut Phases,
+) -> Result<(Vec<SocketAddr>, Vec<IpAddr>), Fault> {
     if let Some(address) = literal(host) {
         let asked = SocketAddr::new(address, port);
         return if declared == Some(asked) || names.allows(address) {
-            Ok(vec![asked])
+            Ok((vec![asked], Vec::new()))
         } else {
             Err(Fault::InnerAddress { address })
         };
     }
     let began = Instant::now();
-    let found = timeout_at(deadline, names.look_up(host)).await;
+    let found = timeout_at(deadline, names.look_up_all(host)).await;
     add(&mut phases.dns, began.elapsed());
-    let mut addresses = found.map_err(|_| Fault::TimedOut { phase: Phase::Dns })??;
+    let (mut addresses, mut kept_out) = found.map_err(|_| Fault::TimedOut { phase: Phase::Dns })??;
     addresses.truncate(ADDRESSES_MAX);
+    kept_out.truncate(ADDRESSES_MAX - addresses.len());
     if addresses.is_empty() {
         return Err(Fault::NameNotFound);
     }
-    Ok(addresses.into_iter().map(|address| names.socket(address, port)).collect())
+    Ok((addresses.into_iter().map(|address| names.socket(address, port)).collect(), kept_out))
 }
 
 /// Opens a connection to the first address that accepts one. An address that swallows everything costs only its share of

@@ -20,6 +20,15 @@ const LATER: Duration = Duration::from_secs(3 * 3_600);
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 const FIRST_WITHIN_AFTER_RESTART: Duration = Duration::from_secs(30);
 
+/// An acknowledgement holds for half an hour; engine time runs faster by a tenth at most while it follows a wall clock.
+const ACKNOWLEDGED_MIN: Duration = Duration::from_secs(27 * 60);
+
+/// The public page shows incidents of seven days; a confirmed clock may be half a day ahead.
+const SHOWN_FOR: Duration = Duration::from_secs(5 * 86_400);
+
+/// How far the watched time may be off at all, and by each confirmed step of the clock.
+const SLACK: Duration = Duration::from_secs(60);
+
 /// How long a finding may take to settle into an incident.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
 
@@ -49,10 +58,20 @@ pub struct Watchman {
     opened: BTreeMap<PageId, Time>,
     spoke: BTreeMap<PageId, Time>,
     rungs: BTreeMap<PageId, (u32, u32)>,
-    skipped: Option<String>,
+    /// What the last events broke.
+    broken: Option<String>,
     /// Outcomes may be lost in this run: a message is owed once more then.
     outcomes_get_lost: bool,
     accepted: BTreeSet<IncidentId>,
+    /// When each acknowledgement was accepted, by true time.
+    accepted_at: BTreeMap<IncidentId, Time>,
+    begun: Option<Time>,
+    /// Time in which the machine was suspended.
+    asleep: Duration,
+    /// Confirmed steps of the clock.
+    clock_sets: u32,
+    /// Incidents of which the public page has spoken.
+    public: BTreeSet<IncidentId>,
     /// Since when findings that hurt are in no open incident.
     unheard: BTreeMap<FindingId, Time>,
 }
@@ -60,13 +79,14 @@ pub struct Watchman {
 impl Watchman {
     /// A watchman of a run in which outcomes may be lost, or not.
     #[must_use]
-    pub fn new(outcomes_get_lost: bool) -> Self {
-        Self { outcomes_get_lost, ..Self::default() }
+    pub fn new(outcomes_get_lost: bool, begun: Time) -> Self {
+        Self { outcomes_get_lost, begun: Some(begun), ..Self::default() }
     }
 
     /// Acknowledgements that were answered with "written down".
-    pub fn accepted(&mut self, incidents: &[IncidentId]) {
+    pub fn accepted(&mut self, incidents: &[IncidentId], now: Time) {
         self.accepted.extend(incidents);
+        self.accepted_at.extend(incidents.iter().map(|incident| (*incident, now)));
     }
 
     /// What the engine decided.
@@ -90,6 +110,14 @@ impl Watchman {
                 }
                 Happened::AcknowledgementExpired { incident } => {
                     self.accepted.remove(incident);
+                    let held = self.accepted_at.get(incident).map(|at| time::between(*at, now));
+                    if let Some(held) = held.filter(|held| *held < ACKNOWLEDGED_MIN) {
+                        let held = time::spoken(held);
+                        self.broken = Some(format!("the acknowledgement of {incident} ended after {held}"));
+                    }
+                }
+                Happened::PostPublished { incident, .. } => {
+                    self.public.insert(*incident);
                 }
                 _ => {}
             }
@@ -106,7 +134,7 @@ impl Watchman {
             }
         };
         if !fine {
-            self.skipped = Some(format!("{page} came to round {}, rung {} out of turn", to.0, to.1));
+            self.broken = Some(format!("{page} came to round {}, rung {} out of turn", to.0, to.1));
         }
     }
 
@@ -127,8 +155,15 @@ impl Watchman {
         self.restarted = Some(now);
     }
 
+    /// A step of the clock was confirmed, and the journal folded anew.
+    pub fn clock_set(&mut self, now: Time) {
+        self.clock_sets += 1;
+        self.crashed(now);
+    }
+
     /// The machine was suspended: nobody could be called.
     pub fn slept(&mut self, span: Duration) {
+        self.asleep += span;
         let times = self.opened.values_mut().chain(self.spoke.values_mut()).chain(self.restarted.as_mut());
         times.for_each(|at| *at = time::later(*at, span));
     }
@@ -143,26 +178,33 @@ impl Watchman {
         if let Some(incident) = engine.incidents().values().find(|incident| incident.opened > engine_time) {
             return broken(format!("{} opened in the future", incident.id));
         }
-        if let Some(what) = self.skipped.take() {
+        if let Some(what) = self.broken.take() {
             return broken(what);
         }
         for incident in engine.incidents().values().filter(|incident| incident.is_open()) {
             let page = engine.pages().values().find(|page| page.incident == incident.id && page.is_open());
             let Some(page) = page else {
-                if incident.diagnosis.wakes && !incident.is_in_hand(engine_time) && !self.just_restarted(now)
+                let waits = incident.diagnosis.calm || incident.diagnosis.ahead.is_some();
+                if incident.diagnosis.wakes
+                    && !waits
+                    && !incident.is_in_hand(engine_time)
+                    && !self.just_restarted(now)
                 {
                     return broken(format!("{} wakes somebody, but has no page", incident.id));
                 }
                 continue;
             };
-            if incident.is_in_hand(engine_time) {
+            // Nothing fails any more, or it waits for the morning: nobody needs to be called.
+            let quiet = incident.diagnosis.calm || incident.diagnosis.ahead.is_some();
+            if incident.is_in_hand(engine_time) || quiet {
                 self.spoke.insert(page.id, now);
                 self.opened.remove(&page.id);
                 continue;
             }
             let spoke = *self.spoke.entry(page.id).or_insert(now);
             let silent = time::between(spoke, now);
-            let limit = if time::between(page.due, now) < LATER { SILENT_MAX } else { SILENT_MAX_LATER };
+            let limit =
+                if time::between(page.due, engine_time) < LATER { SILENT_MAX } else { SILENT_MAX_LATER };
             if silent > limit {
                 return broken(format!("{} was silent for {}", page.id, time::spoken(silent)));
             }
@@ -260,6 +302,42 @@ impl Watchman {
         Err(Broken { at: now, what: format!("replay differs from the live state: {differing:?}") })
     }
 
+    /// Whatever the clock showed meanwhile, no incident of the last days is gone from the public page.
+    ///
+    /// # Errors
+    /// The first that is.
+    pub fn nothing_is_forgotten(&self, engine: &Engine, now: Time) -> Result<(), Broken> {
+        if self.public.is_empty() || self.begun.is_none_or(|begun| time::between(begun, now) > SHOWN_FOR) {
+            return Ok(());
+        }
+        let board = engine.views().board;
+        let past = board.past.iter().flat_map(|day| &day.incidents);
+        let shown: BTreeSet<IncidentId> = board.open.iter().chain(past).map(|incident| incident.id).collect();
+        let merged = |id: &&IncidentId| {
+            engine.incidents().get(*id).is_some_and(|incident| incident.merged_into.is_some())
+        };
+        match self.public.difference(&shown).find(|id| !merged(id)) {
+            Some(id) => Err(Broken { at: now, what: format!("{id} was public, and the page forgot it") }),
+            None => Ok(()),
+        }
+    }
+
+    /// No service counts as watched for longer than the machine was awake.
+    fn only_the_watched_counts(&self, engine: &Engine, plan: &Plan, now: Time) -> Result<(), Broken> {
+        let Some(begun) = self.begun else { return Ok(()) };
+        let awake = time::between(begun, now).saturating_sub(self.asleep);
+        let most = awake + SLACK + SLACK * self.clock_sets;
+        for service in plan.services.keys() {
+            let watched = engine.watched(service, 10);
+            if watched > most {
+                let (watched, awake) = (time::spoken(watched), time::spoken(awake));
+                let what = format!("{service} counts as watched for {watched} of {awake} awake");
+                return Err(Broken { at: now, what });
+            }
+        }
+        Ok(())
+    }
+
     /// What must hold when the world has been well for an hour.
     ///
     /// # Errors
@@ -279,6 +357,8 @@ impl Watchman {
             );
             return Err(Broken { at: now, what });
         }
+        self.nothing_is_forgotten(engine, now)?;
+        self.only_the_watched_counts(engine, plan, now)?;
         // Once and once after each failure; once more for each crash (P3); and twice where outcomes get lost, for it is owed again.
         let tries = |key: &EffectKey| 1 + self.failures.get(key).copied().unwrap_or_default();
         let allowed = |key: &EffectKey| tries(key) * (1 + u32::from(self.outcomes_get_lost)) + self.crashes;

@@ -1,17 +1,18 @@
 //! The loop in virtual time: what `mind.rs` does with sockets and threads, done here with a queue and a seed.
 
-use crate::clocks::{Clocks, Shock, Shocks};
+use crate::clocks::{self, Clocks, Shock, Shocks};
 use crate::disk::{Disk, Mood};
 use crate::invariants::{Broken, Watchman};
 use crate::phones::Phones;
 use crate::traffic;
 use crate::world::World;
 use engine::Engine;
-use engine::timekeeper::News;
+use engine::timekeeper::{self, News};
 use fastrand::Rng;
 use journal::Notebook;
 use model::input::ClockNews;
 use model::{Effect, Event, IncidentId, Input, Outcome, Plan, ProbeId, Time, time};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +22,10 @@ use std::time::Duration;
 const RESTART: Duration = Duration::from_secs(5);
 /// The loop turns at least this often, as the real one does.
 const NAP: Duration = Duration::from_secs(2);
+/// Turns in a row that may end with a deadline that has already passed. The real loop would spin on it.
+const OVERDUE_TURNS_MAX: u32 = 64;
+/// The configuration of the box.
+pub const PLAN: &str = include_str!("plan.toml");
 
 /// What a run is made of. Everything else follows from the seed.
 #[derive(Clone, Debug)]
@@ -41,6 +46,8 @@ pub struct Settings {
     pub shocks: Shocks,
     /// Whether the disk has bad moods.
     pub bad_disk: bool,
+    /// The text of the configuration; [`PLAN`] unless a run needs its own.
+    pub plan: Cow<'static, str>,
 }
 
 /// How a run went.
@@ -64,6 +71,17 @@ pub struct Report {
     pub clock_sets: u64,
 }
 
+/// Everything that left the engine in a run.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The counts.
+    pub report: Report,
+    /// Messages handed to providers, with the true time of each.
+    pub effects: Vec<(Time, Effect)>,
+    /// The journal.
+    pub events: Vec<Event>,
+}
+
 impl Settings {
     /// A world that breaks by chance, people and providers of all sorts, crashes and a disk with moods.
     #[must_use]
@@ -85,8 +103,8 @@ impl Settings {
                 answered_percent: chance.u8(0..60),
             },
             bad_disk: chance.bool(),
-            // Whoever wants them adds those of `clocks::by_chance`.
-            shocks: Shocks::new(),
+            shocks: clocks::by_chance(begin, hours, &mut chance),
+            plan: Cow::Borrowed(PLAN),
             world,
         }
     }
@@ -96,6 +114,14 @@ impl Settings {
     /// # Errors
     /// The first invariant that broke.
     pub fn run(self) -> Result<Report, Broken> {
+        Ok(self.record()?.report)
+    }
+
+    /// Runs to the end and returns everything that was sent and written.
+    ///
+    /// # Errors
+    /// The first invariant that broke.
+    pub fn record(self) -> Result<Record, Broken> {
         let at = self.begin;
         Run::new(self).map_err(|what| Broken { at, what })?.to_the_end()
     }
@@ -148,6 +174,9 @@ pub struct Run {
     turn_of: BTreeMap<ProbeId, Time>,
     asked_sooner: BTreeMap<ProbeId, Time>,
     rolled_up: Option<Time>,
+    /// Turns in a row after which the engine's next deadline had already passed.
+    overdue_turns: u32,
+    effects: Vec<(Time, Effect)>,
     watchman: Watchman,
     report: Report,
 }
@@ -158,7 +187,7 @@ impl Run {
     /// # Errors
     /// When the plan is not sound, which is a mistake of the simulation itself.
     pub fn new(settings: Settings) -> Result<Self, String> {
-        let read = config::read(include_str!("plan.toml"), "plan.toml", std::path::Path::new("."));
+        let read = config::read(&settings.plan, "plan.toml", std::path::Path::new("."));
         let plan = Arc::new(read.map_err(|problems| problems.to_string())?.plan);
         let disk = Disk::default();
         let mut run = Self {
@@ -173,7 +202,9 @@ impl Run {
             turn_of: BTreeMap::new(),
             asked_sooner: BTreeMap::new(),
             rolled_up: None,
-            watchman: Watchman::new(settings.phones.lost_percent > 0),
+            watchman: Watchman::new(settings.phones.lost_percent > 0, settings.begin),
+            overdue_turns: 0,
+            effects: Vec::new(),
             report: Report::default(),
             settings,
             plan,
@@ -189,17 +220,19 @@ impl Run {
     ///
     /// # Errors
     /// The first invariant that broke.
-    pub fn to_the_end(mut self) -> Result<Report, Broken> {
+    pub fn to_the_end(mut self) -> Result<Record, Broken> {
         let end = time::later(self.settings.begin, self.settings.length);
         self.boot(None)?;
         while self.now < end {
+            let due = self.engine.next();
+            self.note_overdue(due)?;
             let next_crash = self.settings.crashes.first().copied();
             let next_shock = self.settings.shocks.keys().next().copied();
             let next = [
                 Some(time::later(self.now, NAP)),
                 self.queue.keys().next().map(|(at, _)| *at),
                 self.turns.first().map(|(at, _)| *at),
-                self.engine.next().map(|at| self.truly(at)),
+                due.map(|at| self.truly(at)),
                 next_crash,
                 next_shock,
             ];
@@ -216,9 +249,24 @@ impl Run {
             self.turn()?;
         }
         self.watchman.at_the_end(&self.engine, &self.disk, &self.plan, self.now)?;
-        self.report.clock_sets = self.disk.all().iter().filter(|event| is_set(event)).count() as u64;
+        let events = self.disk.all();
+        self.report.clock_sets = events.iter().filter(|event| is_set(event)).count() as u64;
         self.report.events = self.engine.seq();
-        Ok(self.report)
+        Ok(Record { report: self.report, effects: self.effects, events })
+    }
+
+    /// A deadline that passes and is not met would make the real loop spin.
+    fn note_overdue(&mut self, due: Option<Time>) -> Result<(), Broken> {
+        let engine_time = self.clocks.engine_time();
+        let overdue = due.filter(|due| *due <= engine_time);
+        self.overdue_turns = if overdue.is_some() { self.overdue_turns + 1 } else { 0 };
+        match overdue {
+            Some(next) if self.overdue_turns > OVERDUE_TURNS_MAX => {
+                let what = format!("a deadline at {next} is not met, turn after turn, at {engine_time}");
+                Err(Broken { at: self.now, what })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Everything that happened by now: answers to probes, outcomes, people.
@@ -272,7 +320,8 @@ impl Run {
                 let since = self.clocks.engine_time();
                 self.now = time::later(self.now, span);
                 self.watchman.slept(span);
-                self.tell_time()?;
+                let set = self.tell_time()?;
+                let since = set.map_or(since, |(from, to)| timekeeper::carried(since, from, to));
                 self.think(&[Input::Clock(ClockNews::NotWatched { since }), Input::Tick])?;
             }
             Some((_, Shock::Reboot)) => {
@@ -284,27 +333,33 @@ impl Run {
         Ok(())
     }
 
-    /// Reads the clocks and does what they ask for, as the loop does at each turn.
-    fn tell_time(&mut self) -> Result<(), Broken> {
+    /// Reads the clocks and does what they ask for, as the loop does at each turn. Returns a step that was taken.
+    fn tell_time(&mut self) -> Result<Option<(Time, Time)>, Broken> {
         let (from, news) = self.clocks.read(self.now);
         let jumped = |by_ms| Input::Clock(ClockNews::Jumped { by_ms });
         match news {
-            Some(News::Jumped { by_ms }) => self.think(&[jumped(by_ms)]),
-            Some(News::Returned) => self.think(&[jumped(0)]),
+            Some(News::Jumped { by_ms }) => self.think(&[jumped(by_ms)])?,
+            Some(News::Returned) => self.think(&[jumped(0)])?,
             Some(News::Confirmed { to }) => {
                 let notebook = &self.notebook;
                 let set = self.engine.set_clock(to, |after, limit| notebook.read(after, limit));
-                let Ok((engine, event)) = set else { return Ok(()) };
+                let Ok((engine, event)) = set else { return Ok(None) };
                 self.engine = engine;
                 self.clocks.set(to);
                 let _ = self.notebook.write(to, vec![event]);
                 self.asked_sooner.clear();
-                self.watchman.crashed(self.now);
+                self.watchman.clock_set(self.now);
+                if self.notebook.trouble().is_none() {
+                    self.watchman.same_after_replay(&self.engine, &self.disk, &self.plan, self.now)?;
+                }
+                self.watchman.nothing_is_forgotten(&self.engine, self.now)?;
                 let blind_since = (from < to).then_some(from);
-                self.think(&[Input::Booted { blind_since }, Input::Clock(self.clocks.anchor(self.now))])
+                self.think(&[Input::Booted { blind_since }, Input::Clock(self.clocks.anchor(self.now))])?;
+                return Ok(Some((from, to)));
             }
-            None => Ok(()),
+            None => {}
         }
+        Ok(None)
     }
 
     fn think(&mut self, inputs: &[Input]) -> Result<(), Broken> {
@@ -332,6 +387,7 @@ impl Run {
             self.send(effect);
         }
         self.watchman.sent(&effects, self.now);
+        self.effects.extend(effects.into_iter().map(|effect| (self.now, effect)));
         self.ask_sooner();
         self.watchman.check(&self.engine, self.now)
     }
@@ -352,7 +408,7 @@ impl Run {
             Ok(()) => {
                 let follows = self.engine.accept(now, &decided);
                 if !decided.is_empty() {
-                    self.watchman.accepted(&[incident]);
+                    self.watchman.accepted(&[incident], self.now);
                 }
                 happened.extend(decided);
                 follows
@@ -424,7 +480,8 @@ impl Run {
     fn crash_with(&mut self, meanwhile: impl FnOnce(&mut Clocks)) -> Result<(), Broken> {
         self.report.crashes += 1;
         let last = self.clocks.engine_time();
-        if self.notebook.trouble().is_none() {
+        let in_trouble = self.notebook.trouble().is_some();
+        if !in_trouble {
             self.watchman.same_after_replay(&self.engine, &self.disk, &self.plan, self.now)?;
         }
         self.queue.retain(|_, occurrence| !matches!(occurrence, Occurrence::Outcome(_)));
@@ -436,6 +493,9 @@ impl Run {
         meanwhile(&mut self.clocks);
         self.clocks.start(&self.engine, self.now);
         self.watchman.crashed(self.now);
+        // A disk that refuses events refuses samples too: the last event is the last sign of life then.
+        let last =
+            if in_trouble { self.engine.last().map_or(last, |on_disk| on_disk.min(last)) } else { last };
         self.boot(Some(last))
     }
 

@@ -47,6 +47,7 @@ impl World {
                         traffic.callers_refused.insert(CallerId("shop-web".to_owned()), refused);
                     }
                     Outage::Shrunk(pool) if *pool == name => away = 2,
+                    Outage::Spare(pool) if *pool == name => away = 1,
                     _ => {}
                 }
             }

@@ -18,12 +18,14 @@ pub const CACHED_FOR: Duration = Duration::from_secs(300);
 /// Where the shop and the web site are served, and where everything else is.
 const SHARED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 20));
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10));
+const BALANCER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 30));
 const PARKING: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
 
 fn address_of(host: &str, parked: bool) -> IpAddr {
     match host {
         _ if parked => PARKING,
         "shop.acme.com" | "www.acme.io" => SHARED,
+        _ if host.starts_with("app-") => BALANCER,
         _ => HOME,
     }
 }
@@ -37,6 +39,12 @@ pub enum Outage {
     Refused(&'static str),
     /// The server of the shop and of the web site is dead; nothing but their address ties them together.
     Server,
+    /// The load balancer of every host `app-*` refuses connections.
+    Balancer,
+    /// The machine's resolver does not answer, so no host name leads anywhere from here.
+    Resolver,
+    /// A host serves a certificate of seven days that has 18 hours left when it is renewed.
+    LastDay(&'static str),
     /// A host serves somebody else's certificate.
     WrongName(&'static str),
     /// We cannot see out; the world is well.
@@ -49,6 +57,8 @@ pub enum Outage {
     Fight,
     /// Two of the three servers of a pool are away.
     Shrunk(&'static str),
+    /// One of the three servers of a pool is away.
+    Spare(&'static str),
     /// The edge tells nothing of its traffic.
     Silent,
 }
@@ -68,7 +78,15 @@ impl Spell {
     /// Whether users are hurt by it, so that somebody must be woken.
     #[must_use]
     pub fn hurts(&self) -> bool {
-        !matches!(self.outage, Outage::Blind | Outage::RegistryDown | Outage::Silent)
+        !matches!(
+            self.outage,
+            Outage::Blind
+                | Outage::RegistryDown
+                | Outage::Silent
+                | Outage::Resolver
+                | Outage::LastDay(_)
+                | Outage::Spare(_)
+        )
     }
 }
 
@@ -125,7 +143,12 @@ impl World {
     /// The answer that a probe gets at `at`.
     #[must_use]
     pub fn answer(&self, plan: &Plan, probe: &Probe, at: Time) -> Sample {
-        let answer = if self.now(at).any(|outage| *outage == Outage::Blind) {
+        let fails_as_blind = |outage: &Outage| match outage {
+            Outage::Blind => true,
+            Outage::Resolver => matches!(probe.ask, Ask::Http { .. } | Ask::Tls { .. } | Ask::Tcp { .. }),
+            _ => false,
+        };
+        let answer = if self.now(at).any(fails_as_blind) {
             blind(&probe.ask)
         } else {
             self.seen(plan, &probe.ask, at)
@@ -167,19 +190,10 @@ impl World {
                 if self.refused(host, at) {
                     return Answer::Failed(Fault::Refused);
                 }
-                let names = vec![host.clone()];
-                let certificate = Certificate {
-                    subject: format!("CN={host}"),
-                    issuer: "CN=Box CA".to_owned(),
-                    names,
-                    not_before: time::earlier(at, Duration::from_secs(10 * 86_400)),
-                    not_after: time::later(at, Duration::from_secs(80 * 86_400)),
-                    key: "EC P-256".to_owned(),
-                };
                 Answer::Tls(TlsSeen {
                     address: here(*port),
                     name: host.clone(),
-                    chain: vec![certificate],
+                    chain: vec![self.certificate(host, at)],
                     faults: self.tls_fault(host, at).into_iter().collect(),
                     spare: Vec::new(),
                     outdated: None,
@@ -190,10 +204,33 @@ impl World {
         }
     }
 
+    fn certificate(&self, host: &str, at: Time) -> Certificate {
+        let day = |days: u64| Duration::from_secs(days * 86_400);
+        let last_day = self.spells.iter().find(|spell| {
+            matches!(spell.outage, Outage::LastDay(name) if name == host) && spell.from <= at && at < spell.to
+        });
+        let (not_before, not_after) = match last_day {
+            Some(spell) => {
+                let end = time::later(spell.to, Duration::from_secs(18 * 3_600));
+                (time::earlier(end, day(7)), end)
+            }
+            None => (time::earlier(at, day(10)), time::later(at, day(80))),
+        };
+        Certificate {
+            subject: format!("CN={host}"),
+            issuer: "CN=Box CA".to_owned(),
+            names: vec![host.to_owned()],
+            not_before,
+            not_after,
+            key: "EC P-256".to_owned(),
+        }
+    }
+
     fn refused(&self, host: &str, at: Time) -> bool {
         self.now(at).any(|outage| match outage {
             Outage::Refused(name) => *name == host,
             Outage::Server => address_of(host, false) == SHARED,
+            Outage::Balancer => address_of(host, false) == BALANCER,
             _ => false,
         })
     }
@@ -214,6 +251,7 @@ impl World {
             address: Some(address),
             soa: Ok(1),
             names: names.iter().map(|_| Ok(BTreeSet::from([address]))).collect(),
+            zone_servers: BTreeSet::new(),
         };
         let resolver = |name: &String| ResolverSaid {
             resolver: here(53),

@@ -165,6 +165,13 @@ impl Tell {
         }
     }
 
+    /// How long a service was watched within the last days, the current one included.
+    #[must_use]
+    pub fn watched(&self, plan: &Plan, service: &ServiceId, days: u16, now: Time) -> Duration {
+        let history = self.known.histories.get(service);
+        history.map_or(Duration::ZERO, |history| history.watched(days, now, &plan.site.zone))
+    }
+
     /// The whole board. Made when something changed, not for every reader.
     #[must_use]
     pub fn board(&self, plan: &Plan, now: Time, facts: &Facts<'_>) -> Board {

@@ -70,7 +70,7 @@ fn news(
 ) -> Option<Draft> {
     let newest = told.newest();
     if !incident.is_open() {
-        return end(told, incident, state);
+        return end(told, incident, facts, state);
     }
     let diagnosis = &incident.diagnosis;
     let affected = experienced(plan, incident, state);
@@ -106,13 +106,16 @@ fn news(
 }
 
 /// The end, of what was spoken of. Nothing is called over while what it broke is still out, for whatever reason.
-fn end(told: &Told, incident: &Incident, state: &States<'_>) -> Option<Draft> {
+fn end(told: &Told, incident: &Incident, facts: &Facts<'_>, state: &States<'_>) -> Option<Draft> {
     let last = told.posts.last().filter(|post| post.status != PostStatus::Resolved)?;
     if told.waiting.as_ref().is_some_and(|draft| draft.status == PostStatus::Resolved) {
         return None;
     }
     if incident.merged_into.is_some() {
         return Some(Draft { status: PostStatus::Resolved, reason: Reason::Merged });
+    }
+    if felt::failing(incident, facts.findings).next().is_some() {
+        return None;
     }
     let out = last.affected.iter().any(|(service, _)| state(service) >= ServiceState::PartialOutage);
     (!out).then_some(Draft { status: PostStatus::Resolved, reason: Reason::News })

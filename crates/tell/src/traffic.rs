@@ -113,6 +113,8 @@ mod tests {
             unaffected: [Thing::service("shop")].into(),
             wakes: true,
             stage,
+            ahead: None,
+            calm: false,
         }
     }
 

@@ -317,5 +317,7 @@ pub(crate) fn diagnosis(
         unaffected: things(unaffected),
         wakes,
         stage,
+        ahead: None,
+        calm: false,
     }
 }

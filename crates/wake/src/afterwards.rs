@@ -1,9 +1,11 @@
 //! Who hears of what when it was not urgent, when nobody could be reached, and when it is over: told as effects.
 
-use crate::world::{World, accepted, at, failing, plan, refused, secs};
+use crate::world::{World, accepted, at, diagnosis, failing, plan, refused, secs};
 use jiff::civil::time;
+use model::event::PostStatus;
+use model::incident::Diagnosis;
 use model::time::later;
-use model::{Effect, Urgency};
+use model::{Effect, Happened, IncidentId, Urgency};
 
 /// 12:00 in UTC, 14:00 in Tallinn, where all of them live. Ana's week.
 fn monday() -> model::Time {
@@ -137,4 +139,96 @@ fn whoever_is_reached_late_is_told_so_and_nobody_is_told_twice() {
     world.resolve(1);
     world.run_until(later(world.now, secs(86_400)), accepted);
     assert!(!world.sent.iter().any(|(_, effect)| effect.key.0.contains("/missed/")));
+}
+
+/// What still lies ahead: (hours that somebody is awake by their own clock, two ahead of UTC; now; the date; first call).
+#[test]
+fn what_is_still_ahead_waits_for_the_morning_when_that_is_early_enough() {
+    let night = (7, 22);
+    for (awake, now, date, rings) in [
+        (night, "2026-11-16T01:00:00Z", "2026-11-17T01:00:00Z", "2026-11-16T05:00:00Z"),
+        (night, "2026-11-16T05:00:00Z", "2026-11-17T01:00:00Z", "2026-11-16T05:00:00Z"),
+        (night, "2026-11-16T12:00:00Z", "2026-11-16T18:00:00Z", "2026-11-16T12:00:00Z"),
+        // Exactly eight hours after the morning, and a second less.
+        (night, "2026-11-16T01:00:00Z", "2026-11-16T13:00:00Z", "2026-11-16T05:00:00Z"),
+        (night, "2026-11-16T01:00:00Z", "2026-11-16T12:59:59Z", "2026-11-16T01:00:00Z"),
+        // Late in the evening, until the next morning.
+        (night, "2026-11-16T21:00:00Z", "2026-11-17T20:00:00Z", "2026-11-17T05:00:00Z"),
+        // Somebody who works at night is awake.
+        ((20, 6), "2026-11-16T01:00:00Z", "2026-11-17T01:00:00Z", "2026-11-16T01:00:00Z"),
+    ] {
+        let mut plan = plan();
+        plan.ladders.get_mut(&"default".into()).unwrap().rungs.remove(0);
+        let bo = plan.people.get_mut(&"bo".into()).unwrap();
+        bo.awake = Some((time(awake.0, 0, 0, 0), time(awake.1, 0, 0, 0)));
+        let mut world = World::new(plan, at(now));
+        let diagnosis = Diagnosis { ahead: Some(at(date)), ..diagnosis(true, &["auth"]) };
+        let incident = IncidentId(1);
+        world.commit(vec![Happened::IncidentOpened { incident, since: at(now), diagnosis }]);
+        world.run_until(later(at(now), secs(86_000)), accepted);
+        let (first, effect) = &world.sent[0];
+        assert_eq!(first.to_string(), rings, "now {now}, runs out {date}");
+        assert_eq!(effect.urgency, Urgency::Page);
+    }
+}
+
+#[test]
+fn a_page_about_a_date_rests_at_night_and_what_breaks_meanwhile_does_not() {
+    let mut plan = plan();
+    plan.ladders.get_mut(&"default".into()).unwrap().rungs.remove(0);
+    plan.people.get_mut(&"bo".into()).unwrap().awake = Some((time(7, 0, 0, 0), time(22, 0, 0, 0)));
+    let (evening, night) = (at("2026-11-16T19:30:00Z"), at("2026-11-16T20:00:00Z"));
+    let mut world = World::new(plan, evening);
+    let ahead = Diagnosis { ahead: Some(at("2026-11-17T19:00:00Z")), ..diagnosis(true, &["auth"]) };
+    let incident = IncidentId(1);
+    world.commit(vec![Happened::IncidentOpened { incident, since: evening, diagnosis: ahead }]);
+    world.run_until(night, accepted);
+    let before = world.sent.len();
+    assert!(before > 0);
+    world.run_until(at("2026-11-17T01:00:00Z"), accepted);
+    assert_eq!(world.sent.len(), before, "{}", world.story());
+    world.commit(vec![Happened::IncidentDiagnosed { incident, diagnosis: diagnosis(true, &["auth"]) }]);
+    assert!(!world.settle().is_empty(), "it has come");
+}
+
+#[test]
+fn nobody_is_called_when_all_is_well_and_only_watched_a_little_longer() {
+    let mut world = World::new(plan(), monday());
+    world.open(1, true, &["auth"]);
+    world.run_until(later(monday(), secs(30)), accepted);
+    let before = world.sent.len();
+    let calm = Diagnosis { calm: true, ..diagnosis(true, &["auth"]) };
+    let incident = IncidentId(1);
+    world.commit(vec![Happened::IncidentDiagnosed { incident, diagnosis: calm }]);
+    world.run_until(later(monday(), secs(400)), accepted);
+    assert_eq!(world.sent.len(), before, "{}", world.story());
+    world.commit(vec![Happened::IncidentDiagnosed { incident, diagnosis: diagnosis(true, &["auth"]) }]);
+    assert!(!world.settle().is_empty(), "it failed once more");
+}
+
+#[test]
+fn a_draft_is_told_once_and_not_after_it_was_published() {
+    for published in [false, true] {
+        let mut world = World::new(plan(), monday());
+        sleeps_now(&mut world, "ana");
+        world.open(1, true, &["auth"]);
+        world.settle();
+        let (incident, status) = (IncidentId(1), PostStatus::Identified);
+        let (title, body) = ("Sign-in is failing".to_owned(), "It is.".to_owned());
+        let affected = std::collections::BTreeMap::new();
+        for _ in 0..2 {
+            let (title, body, affected) = (title.clone(), body.clone(), affected.clone());
+            world.commit(vec![Happened::PostDrafted { incident, status, title, body, affected }]);
+            world.settle();
+        }
+        if published {
+            let (post, by) = (model::PostId(1), Some("bo".to_owned()));
+            world.commit(vec![Happened::PostPublished { post, incident, status, title, body, affected, by }]);
+        }
+        world.run_until(at("2026-11-16T18:00:00Z"), accepted);
+        let told: Vec<&Effect> =
+            world.sent.iter().map(|(_, effect)| effect).filter(|it| it.key.0.contains("/drafted/")).collect();
+        assert_eq!(told.len(), usize::from(!published));
+        assert!(told.iter().all(|it| it.title == "Waits to be published: Sign-in is failing"));
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) struct About {
     pub(crate) last_resort: bool,
     /// Notices by occasion.
     pub(crate) notices: BTreeMap<String, Notice>,
+    /// Words for visitors that wait until a person publishes them: title and text.
+    pub(crate) draft: Option<(String, String)>,
     /// When an acknowledgement last ran out.
     pub(crate) lapsed: Option<Time>,
     /// How it ended, in one sentence.
@@ -115,6 +117,14 @@ impl Known {
                 let last_resort = ladder.filter(|_| *last_resort);
                 let notice = Notice { owed: at, people: people.clone(), last_resort, lines: BTreeMap::new() };
                 about.notices.insert(occasion.clone(), notice);
+            }
+            Happened::PostDrafted { incident, title, body, .. } => {
+                self.about.entry(*incident).or_default().draft = Some((title.clone(), body.clone()));
+            }
+            Happened::PostPublished { incident, .. } => {
+                if let Some(about) = self.about.get_mut(incident) {
+                    about.draft = None;
+                }
             }
             Happened::AttemptEnded { page, person, reach, outcome } => {
                 self.counted(*page, person.as_ref(), (reach, outcome), at);

@@ -7,7 +7,7 @@ use crate::known::{About, Notice};
 use crate::ladder::{awake_from, usable, ways_of_page};
 use crate::line::{Call, Line, Manner, NOTICE_ATTEMPTS_MAX};
 use crate::page::Page;
-use crate::react::{MISSED, OPENED, RESOLVED, calls, in_hand};
+use crate::react::{DRAFTED, MISSED, OPENED, RESOLVED, calls, quiet};
 use crate::words;
 use model::effect::{Reach, Undelivered, Urgency};
 use model::time::later;
@@ -57,7 +57,7 @@ impl Wake {
     /// The messages that are owed now. Marks them in flight: they are not returned again for [`IN_FLIGHT_MAX`] unless their
     /// outcome says so.
     pub fn due(&mut self, plan: &Plan, now: Time, incidents: &BTreeMap<IncidentId, Incident>) -> Vec<Effect> {
-        let hands = in_hand(incidents);
+        let hands = quiet(plan, now, incidents);
         let owed = self.owed(plan, now, |page| calls(page, now, incidents, &hands));
         let mut effects = Vec::new();
         for owed in owed.into_iter().filter(|owed| owed.call.at <= now) {
@@ -187,7 +187,11 @@ impl Wake {
         let about = self.known.about.iter().filter(move |(_, about)| of(about));
         about.flat_map(|(incident, about)| {
             // That something began is no news any more when it has ended.
-            let notices = about.notices.iter().filter(|(occasion, _)| !(about.ended && *occasion == OPENED));
+            let notices = about.notices.iter().filter(|(occasion, _)| match occasion.as_str() {
+                OPENED => !about.ended,
+                DRAFTED => !about.ended && about.draft.is_some(),
+                _ => true,
+            });
             notices.map(move |(occasion, notice)| (incident, occasion, notice))
         })
     }
@@ -218,6 +222,9 @@ impl Wake {
             }
             (LineKey::Notice { occasion, .. }, Some(about)) if occasion == OPENED => {
                 words::opened(plan, about, now)
+            }
+            (LineKey::Notice { occasion, .. }, Some(about)) if occasion == DRAFTED => {
+                words::drafted(about, self.known.about.get(&incident)?.draft.as_ref()?)
             }
             (LineKey::Notice { occasion, .. }, about) if occasion == MISSED => {
                 let known = self.known.about.get(&incident);

@@ -1,11 +1,13 @@
 //! What the state of the world asks for: pages opened, climbed and closed, acknowledgements run out, notices owed.
 
 use crate::climb::climb;
-use crate::ladder::{ways, ways_of_page};
+use crate::ladder::{awake_from, ways, ways_of_page};
 use crate::page::Page;
 use crate::{Fresh, Wake};
+use model::time::later;
 use model::{Happened, Incident, IncidentId, PageId, PersonId, Plan, Time};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Occasion of the notice that something began which wakes nobody.
 pub(crate) const OPENED: &str = "opened";
@@ -16,9 +18,40 @@ pub(crate) const RESOLVED: &str = "resolved";
 /// Occasion of the notice that something happened of which nobody could be told while it lasted.
 pub(crate) const MISSED: &str = "missed";
 
+/// Occasion of the notice that words for visitors wait until a person publishes them.
+pub(crate) const DRAFTED: &str = "drafted";
+
+/// What still lies ahead waits for the morning when that leaves at least so long before the date.
+const MORNING_LEAVES: Duration = Duration::from_secs(8 * 3_600);
+
+/// Until when each incident calls nobody: a human has it in hand, or it waits for the morning.
+pub(crate) fn quiet(
+    plan: &Plan,
+    now: Time,
+    incidents: &BTreeMap<IncidentId, Incident>,
+) -> BTreeMap<IncidentId, Time> {
+    let mut quiet = in_hand(incidents);
+    for incident in incidents.values().filter(|incident| incident.is_open() && incident.diagnosis.wakes) {
+        if let Some(morning) = morning(plan, now, incident) {
+            let until = quiet.entry(incident.id).or_insert(morning);
+            *until = (*until).max(morning);
+        }
+    }
+    quiet
+}
+
+/// When somebody who would be called for what still lies ahead wakes up, if all of them sleep and it can wait for that.
+fn morning(plan: &Plan, now: Time, incident: &Incident) -> Option<Time> {
+    let date = incident.diagnosis.ahead?;
+    let people = ways(plan, &incident.diagnosis)?.first(plan, now)?;
+    let people = people.iter().filter_map(|person| plan.people.get(person));
+    let morning = people.map(|person| awake_from(person, now)).min()?;
+    (now < morning && later(morning, MORNING_LEAVES) <= date).then_some(morning)
+}
+
 /// Until when a human has each incident in hand. An answer to an incident that became part of another holds for the other:
 /// nobody is woken twice for one cause. Deadlines that passed are included.
-pub(crate) fn in_hand(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<IncidentId, Time> {
+fn in_hand(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<IncidentId, Time> {
     let mut hands: BTreeMap<IncidentId, Time> = BTreeMap::new();
     for incident in incidents.values() {
         let Some(acknowledgement) = &incident.acknowledged else { continue };
@@ -36,7 +69,7 @@ pub(crate) fn in_hand(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<In
     hands
 }
 
-/// Whether a page calls people: its incident is open, wakes, and nobody has it in hand.
+/// Whether a page calls people: its incident is open, wakes, something of it still fails, and nobody has it in hand.
 pub(crate) fn calls(
     page: &Page,
     now: Time,
@@ -44,8 +77,13 @@ pub(crate) fn calls(
     hands: &BTreeMap<IncidentId, Time>,
 ) -> bool {
     let incident = incidents.get(&page.incident);
-    incident.is_some_and(|incident| incident.is_open() && incident.diagnosis.wakes)
+    incident.is_some_and(|incident| incident.is_open() && rings(incident))
         && hands.get(&page.incident).is_none_or(|until| *until <= now)
+}
+
+/// Whether an incident is worth a call: it wakes, and is not only watched for a while before it ends.
+fn rings(incident: &Incident) -> bool {
+    incident.diagnosis.wakes && !incident.diagnosis.calm
 }
 
 impl Wake {
@@ -56,11 +94,12 @@ impl Wake {
         now: Time,
         incidents: &BTreeMap<IncidentId, Incident>,
     ) -> Vec<Happened> {
-        let hands = in_hand(incidents);
+        let hands = quiet(plan, now, incidents);
         let mut happened = Vec::new();
         self.close(plan, now, incidents, &mut happened);
         let mut last_page = self.known.last_page;
         for incident in incidents.values().filter(|incident| incident.is_open()) {
+            happened.extend(self.drafted(plan, now, incident));
             if !incident.diagnosis.wakes {
                 self.notify(plan, now, incident, &mut happened);
                 continue;
@@ -74,6 +113,9 @@ impl Wake {
                     continue;
                 }
                 _ => {}
+            }
+            if !rings(incident) {
+                continue;
             }
             if let Some(page) = self.known.open_page(incident.id) {
                 if let Some(ways) = ways_of_page(plan, &page.ladder, Some(&incident.diagnosis)) {
@@ -160,6 +202,15 @@ impl Wake {
     fn is_on_its_way(&self, incident: IncidentId, person: &PersonId) -> bool {
         let prefix = format!("{incident}/{MISSED}/{person}/");
         self.fresh.in_flight.keys().any(|key| key.0.starts_with(&prefix))
+    }
+
+    /// Whoever may publish is told once that words about an incident wait for it.
+    fn drafted(&self, plan: &Plan, now: Time, incident: &Incident) -> Option<Happened> {
+        let about = self.known.about.get(&incident.id)?;
+        about.draft.as_ref().filter(|_| !about.notices.contains_key(DRAFTED))?;
+        let people = ways(plan, &incident.diagnosis)?.first(plan, now)?;
+        let occasion = DRAFTED.to_owned();
+        Some(Happened::NoticeOwed { incident: incident.id, occasion, people, last_resort: false })
     }
 
     /// An incident that wakes nobody is told once to whoever is on the first rung that has anybody.

@@ -87,7 +87,7 @@ fn the_first_attempt_goes_out_in_the_same_batch() {
         (page.page, page.incident, page.urgency),
         (Some(PageId(1)), Some(IncidentId(7)), Urgency::Page)
     );
-    assert_eq!(page.title, "acme.app expired");
+    assert_eq!(page.title, "acme.app expired at 15:28");
     insta::assert_snapshot!(page.body, @r"
     acme.app expired at 15:28; 2 services fail because of it
     Affected: Sign-in.
@@ -125,7 +125,7 @@ fn everybody_who_was_woken_hears_that_it_is_over() {
     world.resolve(1);
     let notices = world.settle();
     assert_eq!(keys(&notices), ["incident-1/resolved/ana/0/0", "incident-1/resolved/bo/0/0"]);
-    assert_eq!(notices[0].title, "Resolved: acme.app expired");
+    assert_eq!(notices[0].title, "Resolved: acme.app expired at 15:28");
     assert_eq!(notices[0].body, "acme.app had expired and was renewed\nIt lasted 5 min 1 s.");
     assert_eq!((notices[0].urgency, notices[0].page), (Urgency::Notice, None));
     let all = world.sent.len();

@@ -46,6 +46,16 @@ pub(crate) fn opened(plan: &Plan, incident: &Incident, now: Time) -> (String, St
     (short(&incident.diagnosis.sentence), body(&lines))
 }
 
+/// Title and body of the word that an update for visitors waits until a person publishes it.
+pub(crate) fn drafted(incident: &Incident, (title, text): &(String, String)) -> (String, String) {
+    let lines = [
+        text.clone(),
+        format!("Visitors do not see it before somebody publishes it: on the console, at {}.", incident.id),
+        "Nobody is woken for this.".to_owned(),
+    ];
+    (cut(&format!("Waits to be published: {title}"), TITLE_MAX), body(&lines))
+}
+
 /// Title and body of the word to everybody who was woken that it is over. Speaks even of an incident that was forgotten.
 pub(crate) fn resolved(
     id: IncidentId,
@@ -88,13 +98,10 @@ fn about(plan: &Plan, incident: &Incident, now: Time) -> Vec<String> {
     lines
 }
 
-/// The first clause of the sentence, without its time: "acme.app expired".
+/// The first clause of the sentence: "acme.app expired at 15:28 UTC".
 fn short(sentence: &str) -> String {
     let end = sentence.find(';').into_iter().chain(sentence.find(". ")).min().unwrap_or(sentence.len());
-    let clause = sentence[..end].trim_end_matches('.');
-    let digit = |text: &str| text.starts_with(|first: char| first.is_ascii_digit());
-    let time = clause.match_indices(" at ").find(|(place, word)| digit(&clause[place + word.len()..]));
-    cut(&clause[..time.map_or(clause.len(), |(place, _)| place)], TITLE_MAX)
+    cut(sentence[..end].trim_end_matches('.'), TITLE_MAX)
 }
 
 fn names<'a>(plan: &Plan, services: impl IntoIterator<Item = &'a Thing>) -> String {
@@ -130,8 +137,11 @@ mod tests {
     #[test]
     fn titles_are_the_first_clause() {
         for (sentence, title) in [
-            ("acme.app expired at 15:28; its name servers are now the registrar's", "acme.app expired"),
-            ("acme.app expired at 2026-11-22T15:28:00Z.", "acme.app expired"),
+            (
+                "acme.app expired at 15:28 UTC; its name servers are now the registrar's",
+                "acme.app expired at 15:28 UTC",
+            ),
+            ("acme.app expired on 2026-11-22 at 15:28 UTC.", "acme.app expired on 2026-11-22 at 15:28 UTC"),
             ("auth.acme.com refuses connections. 2 services fail.", "auth.acme.com refuses connections"),
             ("api.acme.com answers at length", "api.acme.com answers at length"),
             ("", ""),

@@ -132,6 +132,8 @@ pub(crate) fn diagnosis(wakes: bool, affected: &[&str]) -> Diagnosis {
         unaffected: BTreeSet::from([Thing::service(ServiceId::from("api").0)]),
         wakes,
         stage: Stage::Failing,
+        ahead: None,
+        calm: false,
     }
 }
 

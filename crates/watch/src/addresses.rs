@@ -17,9 +17,23 @@ impl Verdict {
     }
 }
 
-/// Whether nobody is there: a client then takes the next address of the name.
+/// Whether nobody is there: a client then takes the next address of the name. From outside nobody is at an inner address.
 fn is_silent(fault: &Fault) -> bool {
-    matches!(fault, Fault::Refused | Fault::Unreachable { .. } | Fault::TimedOut { phase: Phase::Connect })
+    matches!(
+        fault,
+        Fault::Refused
+            | Fault::Unreachable { .. }
+            | Fault::InnerAddress { .. }
+            | Fault::TimedOut { phase: Phase::Connect }
+    )
+}
+
+/// What an address does, after its name.
+fn said(fault: &Fault) -> String {
+    match fault {
+        Fault::InnerAddress { .. } => "is an inner address that the plan does not allow".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn judge(addresses: &[AddressSeen]) -> Option<Judged> {
@@ -40,13 +54,13 @@ fn judge(addresses: &[AddressSeen]) -> Option<Judged> {
     let fault = Fault::SomeAddresses {
         bad: bad.iter().map(|(seen, _)| seen.address).collect(),
         of: u32::try_from(of).unwrap_or(u32::MAX),
-        how: each(|fault| format!(" ({fault})")).join(", "),
+        how: each(|fault| format!(" ({})", said(fault))).join(", "),
         answers: bad.iter().any(|(_, fault)| !is_silent(fault)),
     };
     let well = of - bad.len();
     let seen = format!(
         "{}; {well} of {of} addresses {} as expected",
-        each(|fault| format!(" {fault}")).join(", "),
+        each(|fault| format!(" {}", said(fault))).join(", "),
         if well == 1 { "answers" } else { "answer" }
     );
     Some(Judged::Bad(Charge::new(fault, Weight::Warns).seen(seen)))

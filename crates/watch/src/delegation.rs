@@ -128,12 +128,16 @@ fn servers(seen: &DnsSeen, verdict: Verdict) -> Verdict {
 }
 
 /// Servers disagree when for some name one has addresses and another says there are none, or when they have no address
-/// in common. Serials that differ while a transfer is under way are nobody's trouble.
+/// in common. Serials that differ while a transfer is under way are nobody's trouble. Where all names are alike but the
+/// servers name others for the zone than the rest does, one of them may hold an old zone: that is noted.
 fn agreement(seen: &DnsSeen, asked: &[String], verdict: Verdict) -> Verdict {
     let serving: Vec<&ServerSaid> = seen.servers.iter().filter(|said| said.soa.is_ok()).collect();
     if serving.len() < 2 {
         return verdict;
     }
+    let alike = |one: &BTreeSet<IpAddr>, two: &BTreeSet<IpAddr>| {
+        one.is_empty() && two.is_empty() || !one.is_disjoint(two)
+    };
     for (place, name) in asked.iter().enumerate() {
         let mut answers: BTreeMap<&str, BTreeSet<IpAddr>> = BTreeMap::new();
         for said in &serving {
@@ -143,26 +147,34 @@ fn agreement(seen: &DnsSeen, asked: &[String], verdict: Verdict) -> Verdict {
                 _ => {}
             }
         }
-        let alike = |one: &BTreeSet<IpAddr>, two: &BTreeSet<IpAddr>| {
-            one.is_empty() && two.is_empty() || !one.is_disjoint(two)
-        };
-        // The largest circle of servers that say alike is right; ties go to the first by name.
-        let circles = answers.values().map(|one| answers.values().filter(|two| alike(one, two)).count());
-        let Some((most, _)) = answers.values().zip(circles).rev().max_by_key(|(_, size)| *size) else {
-            continue;
-        };
-        let odd: BTreeSet<String> = answers
-            .iter()
-            .filter(|(_, one)| !alike(one, most))
-            .map(|(server, _)| (*server).to_owned())
-            .collect();
-        if !odd.is_empty() {
+        if let Some(odd) = odd(&answers, alike) {
             let told = format!("for {name}, {} say otherwise than the rest", joined(&odd));
-            let fault = Fault::Dns { dns: DnsFault::Disagree { servers: odd } };
-            return verdict.bad(Charge::new(fault, Weight::Warns).seen(told));
+            return verdict.bad(disagree(odd, Weight::Warns, told));
         }
     }
+    let mut answers: BTreeMap<&str, BTreeSet<&String>> = BTreeMap::new();
+    for said in serving.iter().filter(|said| !said.zone_servers.is_empty()) {
+        answers.entry(&said.server).or_default().extend(&said.zone_servers);
+    }
+    if let Some(odd) = odd(&answers, |one, two| one == two) {
+        let names = if odd.len() == 1 { "names" } else { "name" };
+        let told = format!("{} {names} other servers for the zone than the rest", joined(&odd));
+        return verdict.bad(disagree(odd, Weight::Notes, told));
+    }
     verdict.well(Lane::Agreement)
+}
+
+/// Who says otherwise than most. The largest circle of servers that say alike is right; ties go to the first by name.
+fn odd<T>(answers: &BTreeMap<&str, T>, alike: impl Fn(&T, &T) -> bool) -> Option<BTreeSet<String>> {
+    let circles = answers.values().map(|one| answers.values().filter(|two| alike(one, two)).count());
+    let (most, _) = answers.values().zip(circles).rev().max_by_key(|(_, size)| *size)?;
+    let odd = answers.iter().filter(|(_, one)| !alike(one, most));
+    let odd: BTreeSet<String> = odd.map(|(server, _)| (*server).to_owned()).collect();
+    (!odd.is_empty()).then_some(odd)
+}
+
+fn disagree(servers: BTreeSet<String>, weight: Weight, told: String) -> Charge {
+    Charge::new(Fault::Dns { dns: DnsFault::Disagree { servers } }, weight).seen(told)
 }
 
 impl Zone {

@@ -22,6 +22,7 @@ pub(crate) fn judge(seen: &TlsSeen, now: Time) -> Verdict {
         let fault = Fault::Tls { tls: fault.clone() };
         let told = match others {
             0 => format!("{} {fault}", seen.address),
+            1 => format!("{} {fault}, and has 1 further fault", seen.address),
             _ => format!("{} {fault}, and has {others} further faults", seen.address),
         };
         return Verdict::default().bad(Charge::new(fault, Weight::Breaks).seen(told));

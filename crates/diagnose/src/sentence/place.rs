@@ -19,7 +19,11 @@ impl Facts<'_> {
     /// `127.0.0.9 refuses connections`: what fails there now, or failed there.
     pub(super) fn at_place(&self, tense: Tense) -> String {
         let any_open = self.cases.iter().any(|case| case.closed.is_none());
-        let told = self.cases.iter().filter(|case| case.closed.is_none() || !any_open);
+        let told = || self.cases.iter().filter(|case| case.closed.is_none() || !any_open);
+        // Who has other addresses sees only a part of it.
+        let in_part = |fault: &Fault| matches!(fault, Fault::SomeAddresses { .. });
+        let any_whole = told().any(|case| !in_part(&case.finding.fault));
+        let told = told().filter(|case| !any_whole || !in_part(&case.finding.fault));
         let faults: BTreeMap<String, &Fault> =
             told.map(|case| (case.finding.fault.to_string(), &case.finding.fault)).collect();
         let statuses = faults.values().map(|fault| match fault {

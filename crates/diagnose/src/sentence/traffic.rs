@@ -1,9 +1,11 @@
 //! The words for what the edge sees.
 
 use super::{Facts, Tense, clock, listed};
+use crate::known::Case;
 use jiff::Zoned;
 use model::fault::grouped;
 use model::{Fault, Finding, Thing, Time};
+use std::collections::BTreeSet;
 
 /// One finding of the edge with its subject; nothing for any other.
 pub(super) fn told(subject: &str, finding: &Finding, now: &Zoned, tense: Tense) -> Option<String> {
@@ -67,6 +69,26 @@ pub(super) fn told(subject: &str, finding: &Finding, now: &Zoned, tense: Tense) 
 }
 
 impl Facts<'_> {
+    /// The other pools that lost the same servers.
+    pub(super) fn other_pools(&self, first: &Case, tense: Tense) -> String {
+        if !matches!(first.finding.fault, Fault::PoolBelowFloor { .. }) {
+            return String::new();
+        }
+        let pools = self.cases.iter().filter(|case| case.closed.is_some() == first.closed.is_some());
+        let pools = pools.filter(|case| matches!(case.finding.fault, Fault::PoolBelowFloor { .. }));
+        let pools = pools.map(|case| case.finding.about.name.as_str());
+        let others: BTreeSet<&str> = pools.filter(|name| *name != self.cause.name).collect();
+        let others: Vec<&str> = others.into_iter().collect();
+        let (do_so, pool) = match (tense, others.len()) {
+            (_, 0) => return String::new(),
+            (Tense::Is, 1) => ("does", "pool"),
+            (Tense::Is, _) => ("do", "pools"),
+            (Tense::Was, 1) => ("did", "pool"),
+            (Tense::Was, _) => ("did", "pools"),
+        };
+        format!("; so {do_so} the {pool} {}", listed(&others))
+    }
+
     /// The surge that the trouble began with, when it is over and something else goes on. One on what the cause needs came
     /// from the cause.
     pub(super) fn began_with(&self) -> Option<String> {

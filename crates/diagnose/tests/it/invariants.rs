@@ -94,6 +94,8 @@ proptest! {
         // Left alone, everything that warns or breaks is in some incident, unless a person set it aside.
         w.pass(20).look_at_all();
         w.react();
+        // What only adds to an incident is written down a few seconds later at most.
+        w.pass(6).react();
         w.restart();
         w.react();
         for (id, finding) in w.findings.clone() {
@@ -112,6 +114,8 @@ proptest! {
         }
         w.pass(1).look_at_all();
         w.react();
+        // What came and went is watched for some minutes more.
+        w.pass(200).react();
         for incident in w.diagnose.incidents().values() {
             prop_assert!(!incident.is_open(), "never ends: {incident:?}");
         }

@@ -37,9 +37,9 @@ fn forty_services_on_a_server_that_dies_are_one_incident_that_ends_with_the_last
     let words: Vec<&str> = words.lines().filter(|line| !line.contains("affected: ")).collect();
     assert_snapshot!(words.join("\n"), @r"
     15:28:01 + incident-1 address.127.0.0.9 Failing wakes
-        127.0.0.9 refuses connections: 40 services affected since 15:28: S00, S01, S02 and 37 more; 8 other names are not affected
+        127.0.0.9 refuses connections: 40 services affected since 15:28 UTC: S00, S01, S02 and 37 more; 8 other names are not affected
     15:28:12 ~ incident-1 address.127.0.0.9 Failing wakes
-        127.0.0.9 refuses connections: 2 services affected since 15:28: S38 and S39; 8 other names are not affected
+        127.0.0.9 refuses connections: 2 services affected since 15:28 UTC: S38 and S39; 8 other names are not affected
     15:28:13 - incident-1 127.0.0.9 refused connections; 40 services suffered for 12 s
     ");
     w.restart();
@@ -78,7 +78,7 @@ fn names_behind_one_balancer_are_one_incident_whatever_its_addresses() {
     }
     w.settle();
     assert_eq!(open(&w), ["host.lb.acme.net"]);
-    assert_snapshot!(w.sentence(1), @"lb.acme.net answers with status 502, 503 or 504: 25 services affected since 15:28: S00, S01, S02 and 22 more; 8 other names are not affected");
+    assert_snapshot!(w.sentence(1), @"lb.acme.net answers with status 502, 503 or 504: 25 services affected since 15:28 UTC: S00, S01, S02 and 22 more; 8 other names are not affected");
 }
 
 #[test]

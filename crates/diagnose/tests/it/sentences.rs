@@ -199,3 +199,33 @@ fn several_names_of_one_service_are_one_trouble() {
     15:32:13 - incident-1 4 of 6 names of Sign-in failed: e.acme.app refused connections, b.acme.app, c.acme.app, d.acme.app answered with status 502; 4 names and 1 service failed for 4 min 12 s
     ");
 }
+
+#[test]
+fn a_warning_about_one_name_is_no_failure_beside_the_failures_of_others() {
+    let limit = || Fault::TlsUnsupported { what: "its key exchange is in the group X448".into() };
+    let slow = || Fault::Slow { limit: secs(1) };
+    let mut w = World::new();
+    w.look_at_all();
+    w.open(&format!("host.{}", NAMES[1]), limit(), Weight::Warns);
+    w.open(&format!("host.{}", NAMES[2]), slow(), Weight::Warns);
+    let mut words = w.settle();
+    w.pass(10);
+    let failing =
+        [(3, 503), (4, 504)].map(|(n, got)| w.breaks(&format!("host.{}", NAMES[n]), Fault::Status { got }));
+    words += &w.settle();
+    for finding in failing {
+        w.pass(60).close(finding);
+    }
+    words += &w.settle();
+    assert_snapshot!(words, @r"
+    15:28:01 + incident-1 service.auth Looking
+        2 of 6 names of Sign-in need a look: c.acme.app answers, but takes longer than 1000 ms, b.acme.app speaks TLS only in a way that our TLS library cannot: its key exchange is in the group X448, since 15:28 UTC; no common cause is known yet
+        affected: auth; not: shop
+    15:28:12 ~ incident-1 service.auth Looking wakes
+        2 of 6 names of Sign-in fail: d.acme.app answers with status 503, e.acme.app answers with status 504, since 15:28 UTC; no common cause is known yet; api.acme.io and shop.acme.io are not affected
+        affected: auth; not: shop
+    15:30:13 ~ incident-1 service.auth Looking wakes
+        2 of 6 names of Sign-in need a look: c.acme.app answers, but takes longer than 1000 ms, b.acme.app speaks TLS only in a way that our TLS library cannot: its key exchange is in the group X448, since 15:28 UTC; no common cause is known yet
+        affected: auth; not: shop
+    ");
+}

@@ -84,10 +84,10 @@ fn each_is_told_in_a_sentence() {
         affected: -; not: shop
     15:29:34 - incident-1 Sign-in refused its own caller api-web: 93 % of its 429s hit it (api-client of api-web, then per-address of auth); 2 services suffered for 1 min 1 s
     --
-    15:28:02 + incident-1 pool.auth Failing wakes
-        the pool auth serves from 1 of 2 servers since 15:28 UTC, 2 are wanted: 10.0.0.2:80 is down since 15:28 (connection refused); Sign-in is affected; api.acme.io and shop.acme.io are not affected
+    15:28:02 + incident-1 pool.auth Failing
+        the pool auth serves from 1 of 2 servers since 15:28 UTC, 2 are wanted: 10.0.0.2:80 is down since 15:28 (connection refused); Sign-in stands on it; api.acme.io and shop.acme.io are not affected
         affected: auth; not: shop
-    15:29:03 - incident-1 the pool auth served from 1 of 2 servers instead of at least 2; 1 service suffered for 1 min 1 s
+    15:29:03 - incident-1 the pool auth served from 1 of 2 servers instead of at least 2; it lasted 1 min 1 s and the others served
     --
     15:28:02 + incident-1 pool.auth Failing wakes
         the servers of auth present a certificate that is not for auth.internal since 15:28 UTC: it is for parking.example; Sign-in is affected; api.acme.io and shop.acme.io are not affected

@@ -59,6 +59,8 @@ fn diagnosis(cause: &str, findings: &[u64], stage: Stage) -> Diagnosis {
         unaffected: [Thing::service("shop")].into(),
         wakes: true,
         stage,
+        ahead: None,
+        calm: false,
     }
 }
 

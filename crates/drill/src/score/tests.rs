@@ -59,6 +59,8 @@ fn diagnosis(cause: Thing, stage: Stage, findings: u64) -> Diagnosis {
         unaffected: [Thing::service("well")].into(),
         wakes: true,
         stage,
+        ahead: None,
+        calm: false,
     }
 }
 

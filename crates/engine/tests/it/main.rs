@@ -27,6 +27,7 @@ title = "Shop"
 http = "http://192.0.2.7/"
 every = "30s"
 fail_after = 2
+failing_for = "0s"
 service = "shop"
 
 [person.ana]

@@ -10,7 +10,7 @@ fn many(services: usize) -> Bench {
     for n in 0..services {
         text += &format!("[service.s{n:02}]\ntitle = \"S{n:02}\"\n");
         text += &format!(
-            "[probe.p{n:02}]\nhttp = \"http://s{n:02}.acme.net/\"\nevery = \"60s\"\nservice = \"s{n:02}\"\n"
+            "[probe.p{n:02}]\nhttp = \"http://s{n:02}.acme.net/\"\nevery = \"60s\"\nfailing_for = \"0s\"\nservice = \"s{n:02}\"\n"
         );
     }
     text += &PLAN[PLAN.find("[person.ana]").unwrap()..];
@@ -128,4 +128,34 @@ fn the_link_of_a_merged_incident_takes_its_survivor_in_hand() {
     for late in [gone, into] {
         assert_eq!(bench.hear(ack(late)).unwrap(), [], "over: nobody was wrong to answer");
     }
+}
+
+#[test]
+fn probes_that_leave_the_plan_while_they_fail_open_nothing() {
+    let text = |probes: &[&str]| {
+        let probe = |name: &&str| {
+            format!(
+                "[probe.{name}]\nhttp = \"http://{name}.acme.net/\"\nevery = \"30s\"\nfail_after = 2\nfailing_for = \"0s\"\nservice = \"shop\"\n"
+            )
+        };
+        let (head, rest) = PLAN.split_once("[probe.front]").unwrap();
+        let people = &rest[rest.find("[person.ana]").unwrap()..];
+        format!("{head}{}{people}", probes.iter().map(probe).collect::<String>())
+    };
+    let read = |probes: &[&str]| config::read(&text(probes), "plan", Path::new(".")).unwrap().plan;
+    let mut bench = Bench::with(read(&["p00", "p01", "p02"]));
+    for n in [0, 0, 1, 1, 2, 2] {
+        sample(&mut bench, n, Some(Fault::Refused));
+        bench.later(1);
+    }
+    (0..8).for_each(|_| bench.later(1));
+    assert_eq!(opened(&bench), 1, "all names of one service");
+    let plan = Arc::new(read(&["p00"]));
+    bench.plan = plan.clone();
+    bench.hear(Input::PlanRead(plan)).unwrap();
+    assert_eq!(bench.count(|it| matches!(it, Happened::FindingClosed { .. })), 2);
+    (0..8).for_each(|_| bench.later(1));
+    assert_eq!(opened(&bench), 1, "what left the plan is no event of its own");
+    assert_eq!(bench.count(|it| matches!(it, Happened::IncidentResolved { .. })), 0, "p00 still fails");
+    bench.same_after_replay();
 }

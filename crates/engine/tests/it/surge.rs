@@ -26,12 +26,14 @@ title = "Shop"
 [probe.front]
 http = "http://192.0.2.7/"
 every = "30s"
+failing_for = "0s"
 fail_after = 2
 service = "auth"
 
 [probe.goods]
 http = "http://192.0.2.8/"
 every = "30s"
+failing_for = "0s"
 service = "shop"
 
 [person.ana]

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// CNAME records followed within one answer.
 const CHAIN_MAX: usize = 16;
 /// Addresses and servers kept of one answer; more is abuse.
-const KEPT_MAX: usize = 64;
+pub(crate) const KEPT_MAX: usize = 64;
 
 /// Name servers by name, with the addresses that came along with them.
 pub(crate) type Servers = BTreeMap<String, BTreeSet<IpAddr>>;

@@ -1,9 +1,9 @@
 //! Each delegated server, asked directly: does it serve the zone, and what does it say for each name?
 
-use super::records::{Addresses, Servers, Way, way};
-use super::wire::{Trouble, code_fault, question_name};
+use super::records::{Addresses, KEPT_MAX, Servers, Way, way};
+use super::wire::{Trouble, code_fault, plain, question_name};
 use super::{Dns, Pace, looked_up};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use hickory_proto::rr::{Name, RData, RecordType};
 use model::fault::DnsFault;
 use model::sample::ServerSaid;
@@ -24,6 +24,7 @@ struct Asked {
     address: Option<IpAddr>,
     soa: Result<u32, DnsFault>,
     names: Vec<Said>,
+    zone_servers: BTreeSet<String>,
 }
 
 impl Dns {
@@ -48,6 +49,7 @@ impl Dns {
                     address,
                     soa: Err(DnsFault::Silent),
                     names: silent,
+                    zone_servers: BTreeSet::new(),
                 }];
             }
             let all = places.into_iter().map(|place| self.server(zone, server, place, hosts, pace));
@@ -71,12 +73,30 @@ impl Dns {
             Err(trouble) => Err(trouble.fault()),
             Ok(soa) => soa,
         };
-        let names = match &soa {
+        let (names, zone_servers) = match &soa {
             // Whoever is silent or will not serve the zone says the same about everything in it.
-            Err(fault @ (DnsFault::Silent | DnsFault::Lame)) => vec![Err(fault.clone()); hosts.len()],
-            _ => join_all(hosts.iter().map(|host| self.said(zone, place, host, pace))).await,
+            Err(fault @ (DnsFault::Silent | DnsFault::Lame)) => {
+                (vec![Err(fault.clone()); hosts.len()], BTreeSet::new())
+            }
+            _ => {
+                let names = join_all(hosts.iter().map(|host| self.said(zone, place, host, pace)));
+                join(names, self.zone_servers(zone, place, pace)).await
+            }
         };
-        Some(Asked { server: server.to_owned(), address: Some(place), soa, names })
+        Some(Asked { server: server.to_owned(), address: Some(place), soa, names, zone_servers })
+    }
+
+    /// Whom a server itself names for the zone. Of a server that holds an old or another zone this differs, whichever
+    /// names the plan has below it.
+    async fn zone_servers(&self, zone: &Name, place: IpAddr, pace: Pace) -> BTreeSet<String> {
+        let server = self.at(place);
+        let asked = self.names.wire().ask(server, zone, RecordType::NS, false, pace.step()).await;
+        let Ok(answer) = asked else { return BTreeSet::new() };
+        let named = answer.answers.iter().filter_map(|record| match &record.data {
+            RData::NS(server) if record.name == *zone => Some(plain(&server.0)),
+            _ => None,
+        });
+        if answer.metadata.authoritative { named.take(KEPT_MAX).collect() } else { BTreeSet::new() }
     }
 
     async fn soa(&self, zone: &Name, place: IpAddr, pace: Pace) -> Result<Result<u32, DnsFault>, Trouble> {
@@ -147,6 +167,7 @@ impl Dns {
             address: asked.address,
             soa: asked.soa,
             names: asked.names.into_iter().map(resolved).collect(),
+            zone_servers: asked.zone_servers,
         });
         told.collect()
     }

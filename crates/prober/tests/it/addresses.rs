@@ -83,6 +83,12 @@ async fn each_address_is_told_and_a_good_one_speaks_for_all() {
             "refused, 127.0.0.8 refused, 127.0.0.9 refused",
         ),
         (&["127.0.0.2", "fe80::1"], "200, 127.0.0.2 well", "open, 127.0.0.2 well"),
+        (
+            &["10.1.2.3", "127.0.0.2", "64:ff9b::a00:1"],
+            "200, 127.0.0.2 well, 10.1.2.3 inner-address, 64:ff9b::a00:1 inner-address",
+            "open, 127.0.0.2 well, 10.1.2.3 inner-address, 64:ff9b::a00:1 inner-address",
+        ),
+        (&["10.1.2.3"], "inner-address", "inner-address"),
     ] {
         let sample = ask(addresses, http, port).await;
         assert_eq!(told(&sample), by_http);

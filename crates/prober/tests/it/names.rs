@@ -36,6 +36,7 @@ async fn a_name_leads_to_its_addresses_or_to_the_reason_why_not() {
         cname("round.acme.test", "circle.acme.test"),
         a("inner.acme.test", "192.0.2.7"),
         a("inner.acme.test", "10.0.0.7"),
+        a("only-inner.acme.test", "10.0.0.7"),
         a("mapped.acme.test", "::ffff:127.0.0.1"),
     ];
     let net = listen(vec![("127.0.0.1", world::resolver(records))]).await;
@@ -49,7 +50,8 @@ async fn a_name_leads_to_its_addresses_or_to_the_reason_why_not() {
         ("dangling.acme.test", "has no address: the name does not exist"),
         ("not a name..", "has no address: the name does not exist"),
         ("circle.acme.test", "cannot be looked up: the CNAME records of circle.acme.test lead in a circle"),
-        ("inner.acme.test", "leads to the inner address ##.#.#.#, which the plan does not allow"),
+        ("inner.acme.test", "192.0.2.7"),
+        ("only-inner.acme.test", "leads to the inner address ##.#.#.#, which the plan does not allow"),
         ("mapped.acme.test", "leads to the inner address ::ffff:###.#.#.#, which the plan does not allow"),
         ("localhost", "leads to the inner address ###.#.#.#, which the plan does not allow"),
         ("127.0.0.1", "127.0.0.1"),

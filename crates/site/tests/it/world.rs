@@ -218,6 +218,8 @@ fn incident() -> Incident {
             unaffected: things(&["service.web", "service.search"]),
             wakes: true,
             stage: Stage::Failing,
+            ahead: None,
+            calm: false,
         },
         acknowledged: None,
         notes: vec![],
@@ -239,6 +241,8 @@ fn old_incident() -> Incident {
             findings: BTreeSet::new(),
             wakes: false,
             stage: Stage::Mending,
+            ahead: None,
+            calm: false,
         },
         acknowledged: Some(Acknowledgement {
             by: "Bo".to_owned(),

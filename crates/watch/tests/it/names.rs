@@ -89,6 +89,31 @@ fn lame_silent_and_contradicting_servers() {
 }
 
 #[test]
+fn a_server_that_holds_another_zone_is_noted_also_where_no_name_is_known() {
+    let said = |of_two: &[&str]| {
+        let mut answer = dns("acme.com", &[], Ok(&OLD), &[(OLD[0], Ok(1)), (OLD[1], Ok(1))]);
+        if let Answer::Dns(seen) = &mut answer {
+            seen.servers[0].zone_servers = set(&OLD);
+            seen.servers[1].zone_servers = set(of_two);
+        }
+        answer
+    };
+    let mut w = world();
+    let mut words = w.see(DNS, said(&OLD));
+    // Not to say is not to contradict.
+    for of_two in [&[][..], &[OLD[0], "ns9.elsewhere.example"], &OLD] {
+        for _ in 0..3 {
+            words += &w.pass(secs(1)).see(DNS, said(of_two));
+        }
+    }
+    assert_snapshot!(words, @r#"
+    12:00:00 learned acme.com at {"ns1.host.example", "ns2.host.example"}
+    12:00:06 + dns.acme.com is answered differently by its name servers (ns2.host.example) [Notes since 12:00:04] 3 bad answers in 2 s, the last: ns2.host.example names other servers for the zone than the rest
+    12:00:08 - finding-1
+    "#);
+}
+
+#[test]
 fn our_resolvers_and_the_parents_own_trouble_are_no_fault_of_the_zone() {
     let mut w = world();
     let mut words = w.see(DNS, fine(&OLD, 1));

@@ -53,6 +53,18 @@ fn one_dead_address_of_several_warns_and_all_dead_are_an_outage() {
 }
 
 #[test]
+fn an_inner_address_beside_a_good_one_warns() {
+    let mut w = world();
+    let address: std::net::IpAddr = "fe80::1".parse().unwrap();
+    let mut words = String::new();
+    for _ in 0..3 {
+        let all = [("192.0.2.1", None), ("fe80::1", Some(Fault::InnerAddress { address }))];
+        words += &w.pass(secs(1)).sample(sample(http(200), &all));
+    }
+    assert_snapshot!(words, @"12:00:03 + host.a.acme.com fails at 1 of 2 addresses: fe80::1 (is an inner address that the plan does not allow) [Warns since 12:00:01] 3 bad answers in 2 s, the last: fe80::1 is an inner address that the plan does not allow; 1 of 2 addresses answers as expected");
+}
+
+#[test]
 fn trouble_of_our_own_at_one_address_and_a_single_address_are_no_part_failure() {
     let mut w = world();
     let blind = || Some(Fault::Blind { why: "no port left".into() });

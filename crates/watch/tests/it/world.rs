@@ -271,6 +271,7 @@ pub fn dns(
                 address: Some([192, 0, 2, 53].into()),
                 soa: says.clone().map(|_| 1),
                 names: names.iter().map(|_| says.clone().map(address)).collect(),
+                zone_servers: BTreeSet::new(),
             })
             .collect(),
         resolvers: names

@@ -61,6 +61,9 @@ rungs = [{ people = ["ana"], wait = "5m" }, { people = ["bo"], wait = "5m" }]
 webhook = "https://hook.acme.net/"
 "#;
 
+const MORNING: &str = "2026-11-23T08:00:00Z";
+const NIGHT: &str = "2026-11-23T00:58:00Z";
+
 /// How the parts of the world answer, by probe; well where nothing is said.
 type Bad = BTreeMap<&'static str, Answer>;
 
@@ -86,14 +89,14 @@ pub(crate) struct Story {
 impl Story {
     /// Plays a story and tells it.
     pub(crate) fn told(name: &str, play: fn(&mut Self)) -> String {
-        let mut story = Self::with(PLAN);
+        let mut story = Self::with(PLAN, MORNING);
         play(&mut story);
         story.told_of(name)
     }
 
-    fn with(plan: &str) -> Self {
+    fn with(plan: &str, now: &str) -> Self {
         let plan = Arc::new(config::read(plan, "plan", Path::new(".")).unwrap().plan);
-        let now = "2026-11-23T08:00:00Z".parse().unwrap();
+        let now = now.parse().unwrap();
         let mut story = Self {
             engine: Engine::new(plan.clone()),
             plan: plan.clone(),
@@ -126,7 +129,13 @@ impl Story {
     /// Goes on with another plan: the usual one with some text replaced.
     pub(crate) fn plan(&mut self, from: &str, to: &str) {
         assert!(PLAN.contains(from), "{from}");
-        *self = Self::with(&PLAN.replacen(from, to, 1));
+        *self = Self::with(&PLAN.replacen(from, to, 1), MORNING);
+    }
+
+    /// Goes on at three in the night, when Ana sleeps.
+    pub(crate) fn at_night(&mut self) {
+        let awake = "reach = [\"hook:ana\"]\nzone = \"Europe/Tallinn\"\nawake = \"07:00-22:00\"";
+        *self = Self::with(&PLAN.replacen("reach = [\"hook:ana\"]", awake, 1), NIGHT);
     }
 
     /// Goes on with an edge and two pools.
@@ -272,6 +281,7 @@ impl Story {
                     address: Some("192.0.2.53".parse().unwrap()),
                     soa: Ok(1),
                     names: names.iter().map(|_| Ok(["192.0.2.7".parse().unwrap()].into())).collect(),
+                    zone_servers: [].into(),
                 };
                 Answer::Dns(DnsSeen {
                     zone: zone.clone(),

@@ -46,6 +46,8 @@ const SHORT: [Situation; 8] = [
     ("a service fails, recovers and fails again", |story| {
         down(story, 120);
         down(story, 120);
+        story.pass(180);
+        story.look();
     }),
     ("a service flaps", |story| {
         for _ in 0..8 {
@@ -60,7 +62,7 @@ const SHORT: [Situation; 8] = [
     }),
 ];
 
-const PARTS: [Situation; 13] = [
+const PARTS: [Situation; 16] = [
     ("a service answers with 503", |story| {
         let answer = story.http(503);
         story.answers("login", answer);
@@ -91,7 +93,7 @@ const PARTS: [Situation; 13] = [
         }
         story.look();
     }),
-    ("a certificate ends in 20 days", |story| {
+    ("a certificate ends in 14 days", |story| {
         story.certificate_hours = 14 * 24;
         story.pass(120);
         story.look();
@@ -99,6 +101,28 @@ const PARTS: [Situation; 13] = [
     ("a certificate ends in 12 hours", |story| {
         story.certificate_hours = 12;
         story.pass(120);
+        story.look();
+    }),
+    ("a certificate ends in 24 hours, at 03:00", |story| {
+        story.at_night();
+        story.certificate_hours = 24;
+        story.pass(120);
+        story.look();
+        story.pass(4 * 3_600);
+        story.look();
+    }),
+    ("a registration ends in 9 hours, at 03:00", |story| {
+        story.at_night();
+        story.domain_hours = 9;
+        story.pass(120);
+        story.look();
+    }),
+    ("a service is slow at 03:00", |story| {
+        story.at_night();
+        let Answer::Http(mut seen) = story.http(200) else { return };
+        seen.body_bytes = 999;
+        story.answers("pages", Answer::Http(seen));
+        story.pass(5 * 3_600);
         story.look();
     }),
     ("a certificate has expired", |story| {
@@ -225,12 +249,25 @@ const PEOPLE: [Situation; 9] = [
     }),
 ];
 
-const EDGE: [Situation; 4] = [
+const EDGE: [Situation; 5] = [
     ("one of two servers of a pool is lost", |story| {
         story.edge();
         let mut rollup = surge::quiet();
         if let Some(pool) = rollup.pools.values_mut().next() {
             pool.servers[1].state = ServerState::Down;
+        }
+        story.traffic(rollup);
+        story.pass(120);
+        story.look();
+    }),
+    ("the last of three servers is left", |story| {
+        story.edge();
+        let mut rollup = surge::quiet();
+        if let Some(pool) = rollup.pools.values_mut().next() {
+            let mut third = pool.servers[1].clone();
+            third.address = "10.0.0.3:80".to_owned();
+            pool.servers.push(third);
+            pool.servers.iter_mut().skip(1).for_each(|server| server.state = ServerState::Down);
         }
         story.traffic(rollup);
         story.pass(120);

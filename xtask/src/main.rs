@@ -76,7 +76,11 @@ fn fix() -> Done {
 
 fn bless() -> Done {
     tidy::draw()?;
-    run::command("cargo", &["test", "--workspace"], &[("INSTA_UPDATE", "always"), ("BLESS", "1")])
+    run::command(
+        "cargo",
+        &["test", "--workspace", "--no-fail-fast"],
+        &[("INSTA_UPDATE", "always"), ("BLESS", "1")],
+    )
 }
 
 fn sim(rest: &[&str]) -> Done {

@@ -26,12 +26,17 @@ pub(crate) struct Sight<'a> {
 
 impl<'a> Sight<'a> {
     pub(crate) fn new(plan: &'a Plan, facts: &'a Facts<'a>) -> Self {
-        let part = |finding: &Finding| match finding.about.kind {
-            Kind::Tls => Thing::host(&finding.about.name),
-            _ => finding.about.clone(),
+        let parts = |finding: &Finding| {
+            let host = (finding.about.kind == Kind::Tls).then(|| Thing::host(&finding.about.name));
+            host.into_iter().chain([finding.about.clone()])
         };
         let felt_as = |wanted| {
-            facts.findings.values().filter(move |finding| felt::felt(finding) == wanted).map(part).collect()
+            facts
+                .findings
+                .values()
+                .filter(move |finding| felt::felt(finding) == wanted)
+                .flat_map(parts)
+                .collect()
         };
         let asked: BTreeSet<&Thing> = plan
             .probes
@@ -90,11 +95,18 @@ impl<'a> Sight<'a> {
         }
     }
 
-    /// What a visitor meets of a service: its hosts and whatever probes by hand speak for it.
+    /// What a client meets of a service: its hosts and whatever probes by hand speak for it. A certificate that a probe by
+    /// hand asks for is a part of its own where it is not that of a host, such as on another port.
     fn parts(&self, service: &Service, node: &Thing) -> BTreeSet<Thing> {
         let mut parts: BTreeSet<Thing> = service.hosts.iter().map(Thing::host).collect();
         let needs = self.plan.graph.needs(node);
-        parts.extend(needs.filter(|thing| matches!(thing.kind, Kind::Host | Kind::Probe)).cloned());
+        let is_met = |thing: &&Thing| match thing.kind {
+            Kind::Host | Kind::Probe => true,
+            Kind::Tls => !parts.contains(&Thing::host(&thing.name)),
+            _ => false,
+        };
+        let met: Vec<Thing> = needs.filter(is_met).cloned().collect();
+        parts.extend(met);
         if self.asked.contains(node) {
             parts.insert(node.clone());
         }

@@ -110,6 +110,27 @@ fn no_data_is_never_green() {
 }
 
 #[test]
+fn a_service_is_known_by_a_certificate_that_only_a_probe_by_hand_asks_for() {
+    let mut world = World::new("2026-11-22T12:00:00Z");
+    let gate = Thing::tls("gate.acme.com:8443");
+    let mail = world.plan.services[&ServiceId::from("api")].clone();
+    let mail =
+        model::plan::Service { id: "mail".into(), title: "Mail".to_owned(), hosts: Vec::new(), ..mail };
+    world.plan.services.insert(mail.id.clone(), mail);
+    world.plan.graph.add_need(Thing::service("mail"), gate.clone());
+    world.looked.insert(gate.clone(), model::Looked { at: at("2026-11-22T12:00:00Z"), well: true });
+    world.settle();
+    assert_eq!(state(&world, "mail"), ServiceState::Operational, "it is asked for");
+    let expiring = TlsFault::Expiring { at: at("2026-11-23T12:00:00Z"), left_percent: 1 };
+    world.find(1, gate.clone(), Fault::Tls { tls: expiring }, Weight::Breaks);
+    world.settle();
+    assert_eq!(state(&world, "mail"), ServiceState::Operational, "it still holds");
+    world.find(2, gate, Fault::Tls { tls: TlsFault::SelfSigned }, Weight::Breaks);
+    world.settle();
+    assert_eq!(state(&world, "mail"), ServiceState::MajorOutage, "no client accepts it");
+}
+
+#[test]
 fn states_follow_what_visitors_notice() {
     let slow = || Fault::Slow { limit: Duration::from_secs(2) };
     let expiring =

@@ -37,11 +37,18 @@ pub(crate) enum Deny {
     /// Let it through again before its time.
     Lift {
         /// The number of the denial.
+        #[arg(value_parser = numbered)]
         id: DenialId,
         /// Who you are; the login name unless told.
         #[arg(long)]
         by: Option<String>,
     },
+}
+
+/// Reads the number of a denial, `3` or `denial-3`.
+fn numbered(text: &str) -> Result<DenialId, String> {
+    text.parse()
+        .map_err(|_| "write its number, such as 3 or denial-3; `mainstay deny list` shows them".to_owned())
 }
 
 #[derive(Debug, Args)]

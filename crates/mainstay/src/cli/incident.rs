@@ -15,11 +15,13 @@ pub(crate) enum Incident {
     /// One, with its story.
     Show {
         /// Its number.
+        #[arg(value_parser = numbered)]
         id: IncidentId,
     },
     /// Say that you have it in hand: nobody else is woken for half an hour.
     Ack {
         /// Its number.
+        #[arg(value_parser = numbered)]
         id: IncidentId,
         /// Who you are; the login name unless told.
         #[arg(long)]
@@ -28,6 +30,7 @@ pub(crate) enum Incident {
     /// Write down what you saw or did; prolongs an acknowledgement.
     Note {
         /// Its number.
+        #[arg(value_parser = numbered)]
         id: IncidentId,
         /// In your words.
         text: String,
@@ -38,6 +41,7 @@ pub(crate) enum Incident {
     /// Tell the visitors of the board.
     Post {
         /// Its number.
+        #[arg(value_parser = numbered)]
         id: IncidentId,
         /// In your words.
         text: String,
@@ -51,6 +55,7 @@ pub(crate) enum Incident {
     /// Publish the update that waits for approval.
     Approve {
         /// Its number.
+        #[arg(value_parser = numbered)]
         id: IncidentId,
         /// Who you are; the login name unless told.
         #[arg(long)]
@@ -59,6 +64,7 @@ pub(crate) enum Incident {
     /// Say that it is over. Refused while something of it still fails.
     Resolve {
         /// Its number.
+        #[arg(value_parser = numbered)]
         id: IncidentId,
         /// Who you are; the login name unless told.
         #[arg(long)]
@@ -67,6 +73,13 @@ pub(crate) enum Incident {
         #[arg(long)]
         force: bool,
     },
+}
+
+/// Reads the number of an incident, `7` or `incident-7`.
+fn numbered(text: &str) -> Result<IncidentId, String> {
+    text.parse().map_err(|_| {
+        "write its number, such as 7 or incident-7; `mainstay incident list` shows them".to_owned()
+    })
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

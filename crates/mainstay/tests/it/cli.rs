@@ -220,6 +220,7 @@ fn words_that_cannot_be_meant_are_answered_with_2_and_a_sentence() {
         &["check", "--plan", "no-such.toml"],
         &["oncall", "--at", "tomorrow"],
         &["incident", "ack", "x"],
+        &["deny", "lift", "x"],
         &["deny", "country", "XXX", "--for", "1h"],
         &["deny", "country", "XX"],
         &["trace", "x"],
@@ -232,6 +233,7 @@ fn words_that_cannot_be_meant_are_answered_with_2_and_a_sentence() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
         assert!(!said.is_empty() && !said.contains("panicked"), "{args:?}: {said}");
+        assert!(!said.contains("invalid digit"), "{args:?}: what to write is said: {said}");
     }
 }
 

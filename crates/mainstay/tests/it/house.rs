@@ -181,6 +181,8 @@ impl House {
             .args(args)
             .arg("--plan")
             .arg(self.plan())
+            // What a command writes to a relative path lands in the test's own folder.
+            .current_dir(self.folder.path())
             .output()
             .unwrap()
     }

@@ -17,6 +17,7 @@
 mod budget;
 mod dates;
 mod fetch;
+mod letters;
 mod port43;
 mod rdap;
 mod referral;

@@ -2,6 +2,7 @@
 
 use super::budget::Budgets;
 use super::fetch::{failed, silent, wait_for_turn};
+use super::letters;
 use crate::names::Names;
 use model::Fault;
 use std::net::IpAddr;
@@ -55,7 +56,7 @@ async fn exchange(
         read.map_err(broken)?;
         return Err(failed(format!("{host} closes without a word")));
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(letters::read(&bytes))
 }
 
 async fn connect(host: &str, found: &[IpAddr], port: u16) -> Result<TcpStream, Fault> {

@@ -55,6 +55,8 @@ pub(crate) struct Ears {
     pub plan_trouble: watch::Receiver<Option<String>>,
     /// Whether the edge follows the plan; a sentence when it does not.
     pub edge_trouble: watch::Receiver<Option<String>>,
+    /// Lines of the system's own files about names that are not used.
+    pub unused_lines: watch::Receiver<Vec<String>>,
     /// How late the rounds run.
     pub lag: prober::Lag,
     /// Turns true when the process is to end.
@@ -175,6 +177,7 @@ impl Mind {
                 Some(sample) = ears.samples.recv() => heard.push((Input::Sampled(sample), None)),
                 Ok(()) = ears.plan_trouble.changed() => self.shown = None,
                 Ok(()) = ears.edge_trouble.changed() => self.shown = None,
+                Ok(()) = ears.unused_lines.changed() => self.shown = None,
                 () = tokio::time::sleep(nap) => {}
             }
             let mut asks = 0;
@@ -360,6 +363,7 @@ impl Mind {
         views.now.house.extend(self.notebook.trouble().map(str::to_owned));
         views.now.house.extend(ears.plan_trouble.borrow().clone());
         views.now.house.extend(ears.edge_trouble.borrow().clone());
+        views.now.house.extend(ears.unused_lines.borrow().iter().cloned());
         views.now.house.extend(self.lag_monitor.alert());
         views.now.late_p99 = self.lag_monitor.p99();
         mouth.views.send_replace(Some(Arc::new(views)));

@@ -39,6 +39,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Roll-ups that may wait for a mind that is busy; more would be old by then.
 const ROLLUPS_MAX: usize = 4;
 
+/// How often the system's own files about names are read for what in them is not used.
+const NAMES_EVERY: Duration = Duration::from_secs(30);
+
 /// A running mainstay.
 pub(crate) struct Organs {
     /// Where board, console and API listen.
@@ -162,6 +165,8 @@ impl Organs {
         let (plans_in, plans) = mpsc::channel(4);
         let (plan_trouble_in, plan_trouble) = watch::channel(None);
         let (rounds, rounds_out) = watch::channel(Rounds { plan: plan.clone(), sooner: BTreeMap::new() });
+        let (unused_lines_in, unused_lines) = watch::channel(Vec::new());
+        let rounds_too = rounds_out.clone();
         let (views, views_out) = watch::channel(None);
         let (couriers_in, couriers) = watch::channel(courier);
 
@@ -191,6 +196,7 @@ impl Organs {
             plans,
             plan_trouble,
             edge_trouble: gate.trouble(),
+            unused_lines,
             lag,
             stop: stopped.clone(),
         };
@@ -199,6 +205,7 @@ impl Organs {
 
         let mut tasks = vec![
             tokio::spawn(probe(rounds_out, samples_in, terms, stopped.clone())),
+            tokio::spawn(look_at_names(rounds_too, unused_lines_in, stopped.clone())),
             tokio::spawn(courier::run(couriers.clone(), effects_out, outcomes_in)),
             tokio::spawn(gate.clone().keep(policies, rollups_in, stopped.clone())),
             tokio::spawn(show(site.clone(), views_out)),
@@ -334,6 +341,34 @@ async fn probe(
     let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
     if let Err(why) = prober::run(rounds, samples, terms, stopped).await {
         tracing::error!("the rounds are no longer made: {why}");
+    }
+}
+
+/// Tells which lines of the system's own files about names are not used, while the plan declares no resolvers and so needs
+/// the files.
+async fn look_at_names(
+    rounds: watch::Receiver<Rounds>,
+    unused: watch::Sender<Vec<String>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut turns = tokio::time::interval(NAMES_EVERY);
+    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = turns.tick() => {}
+        }
+        let needed = rounds.borrow().plan.dns.resolvers.is_empty();
+        let lines = if needed {
+            tokio::task::spawn_blocking(prober::names::unused_lines).await.unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        unused.send_if_modified(|known| {
+            let is_new = *known != lines;
+            *known = lines;
+            is_new
+        });
     }
 }
 

@@ -6,9 +6,9 @@
 //!
 //! Addresses of a family that this machine has no route to are not asked: most servers still have no IPv6, and that is no
 //! fault of the name. Nor are inner addresses that the plan does not allow; where others are left to ask they are told as
-//! bad addresses of the name, for the public cannot go there either.
+//! bad addresses of the name, for the public cannot go there either. Of `localhost` one address is enough.
 
-use crate::names::Names;
+use crate::names::{self, Names};
 use crate::tcp;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -82,11 +82,24 @@ where
     let mut asked = sum_up(&found, all, expect);
     let unasked = |address| AddressSeen { address, fault: Some(Fault::InnerAddress { address }) };
     asked.addresses.extend(kept_out.into_iter().map(unasked));
+    if names::is_localhost(host) {
+        one_is_enough(&mut asked.addresses);
+    }
     if let Some(took) = looked_up.dns {
         tcp::add(&mut asked.phases.dns, took);
     }
     asked.alias = names.alias(host);
     asked
+}
+
+/// Drops the address that nobody listens on where another answers. Nobody published the two addresses of `localhost`, and
+/// most programs on a machine listen on one of them.
+fn one_is_enough(addresses: &mut Vec<AddressSeen>) {
+    let is_silent =
+        |seen: &AddressSeen| matches!(seen.fault, Some(Fault::Refused | Fault::InnerAddress { .. }));
+    if !addresses.iter().all(is_silent) {
+        addresses.retain(|seen| !is_silent(seen));
+    }
 }
 
 /// Waits for all of them, or for as long as the fastest good answer allows.

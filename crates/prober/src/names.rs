@@ -48,6 +48,23 @@ pub struct Names {
     aliases: Mutex<BTreeMap<String, String>>,
 }
 
+/// Lines of the system's own files that are not used, each in a sentence. Reads the files: not for a thread that must not wait.
+#[must_use]
+pub fn unused_lines() -> Vec<String> {
+    System::default().read_now().skipped
+}
+
+/// Whether a name never leaves the machine (RFC 6761, section 6.3). Its two addresses are known without asking.
+pub(crate) fn is_localhost(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .len()
+            .checked_sub(".localhost".len())
+            .and_then(|at| host.get(at..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(".localhost"))
+}
+
 impl Names {
     /// Takes resolvers and allowed inner networks from the plan.
     #[must_use]
@@ -144,8 +161,7 @@ impl Names {
 
     async fn resolve_now(&self, name: &Name, key: &str) -> Found {
         let host = key.trim_end_matches('.');
-        // RFC 6761: these never leave the machine.
-        if host == "localhost" || host.ends_with(".localhost") {
+        if is_localhost(host) {
             return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
         }
         if !self.declared.is_empty() {

@@ -216,7 +216,7 @@ fn one_real_outage(day: &Day, house: &House) {
     let said = format!("{} {}", page.title, page.body);
     assert!(said.contains("503"), "the page tells what fails: {said}");
     until("a word for visitors", || (!public_words(house).is_empty()).then_some(()));
-    let id = open_about(house, "503").unwrap();
+    let id = until("an open incident", || open_about(house, "503"));
     assert!(house.command(&["incident", "ack", &id, "--by", "ana"]).status.success());
     day.shop.answers(200);
     all_well(house, "at the end of the outage");

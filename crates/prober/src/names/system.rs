@@ -63,15 +63,19 @@ impl System {
         {
             return Arc::clone(known);
         }
-        let read = (self.resolv.display().to_string(), self.hosts.display().to_string());
-        let known = parse((&read.0, &text(&self.resolv)), (&read.1, &text(&self.hosts)), &index_of);
-        let known = Arc::new(known);
+        let known = Arc::new(self.read_now());
         let before = last.as_ref().map(|(_, known)| known.skipped.as_slice()).unwrap_or_default();
         for line in known.skipped.iter().filter(|line| !before.contains(line)) {
             tracing::warn!("{line}");
         }
         *last = Some((Instant::now(), Arc::clone(&known)));
         known
+    }
+
+    /// The same, whatever was read before.
+    pub(super) fn read_now(&self) -> Known {
+        let (resolv, hosts) = (self.resolv.display().to_string(), self.hosts.display().to_string());
+        parse((&resolv, &text(&self.resolv)), (&hosts, &text(&self.hosts)), &index_of)
     }
 }
 

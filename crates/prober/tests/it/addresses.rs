@@ -63,6 +63,17 @@ fn told(sample: &Sample) -> String {
 }
 
 #[tokio::test]
+async fn localhost_answers_when_one_of_its_addresses_does() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let prober = Prober::new(&plan::bare()).unwrap();
+    let tcp = plan::probe("x", Ask::Tcp { host: "db.localhost".to_owned(), port });
+    assert_eq!(told(&prober.ask(&tcp).await), "open, 127.0.0.1 well");
+    drop(listener);
+    assert!(told(&prober.ask(&tcp).await).starts_with("refused, 127.0.0.1 refused"));
+}
+
+#[tokio::test]
 async fn each_address_is_told_and_a_good_one_speaks_for_all() {
     let port = servers(&[200, 500]).await;
     for (addresses, by_http, by_tcp) in [

@@ -5,12 +5,7 @@ count=${COUNT:-1000} secs=${SECS:-90}
 out=bench/results/probes.md
 port=$(free_port) target=$(free_port) blackbox=$(free_port) prometheus=$(free_port)
 
-cat >"$folder/nginx.conf" <<N
-worker_processes 1; pid $folder/nginx.pid; error_log $folder/nginx.err; daemon off;
-events { worker_connections 8192; }
-http { access_log off; client_body_temp_path $folder/b; proxy_temp_path $folder/p; fastcgi_temp_path $folder/f; uwsgi_temp_path $folder/u; scgi_temp_path $folder/s;
-  server { listen 127.0.0.1:$target backlog=4096; location / { return 200 "ok"; } } }
-N
+probe_target
 cat >"$folder/mainstay.toml" <<P
 [site]
 name = "Bench"
@@ -21,23 +16,7 @@ inner = ["127.0.0.0/8"]
 [service.all]
 title = "All"
 P
-cat >"$folder/blackbox.yml" <<P
-modules: { http_2xx: { prober: http, timeout: 5s, http: { preferred_ip_protocol: ip4 } } }
-P
-cat >"$folder/prometheus.yml" <<P
-global: { scrape_interval: 10s, scrape_timeout: 6s }
-scrape_configs:
-  - job_name: probes
-    metrics_path: /probe
-    params: { module: [http_2xx] }
-    file_sd_configs: [ { files: [ "$folder/targets.json" ] } ]
-    relabel_configs:
-      - { source_labels: [__address__], target_label: __param_target }
-      - { source_labels: [__param_target], target_label: instance }
-      - { target_label: __address__, replacement: "127.0.0.1:$blackbox" }
-  - job_name: self
-    static_configs: [ { targets: [ "127.0.0.1:$prometheus" ] } ]
-P
+prometheus_peer 10s
 python3 - <<P
 import json
 n = $count
@@ -49,14 +28,6 @@ P
 begin 1 nginx -c "$folder/nginx.conf" -p "$folder"
 until_answers "http://127.0.0.1:$target/"
 
-share() { # seconds, pids... -> per cent of one core
-    local secs=$1 before=0 after=0 p
-    shift
-    for p in "$@"; do before=$((before + $(cpu_ticks "$p"))); done
-    sleep "$secs"
-    for p in "$@"; do after=$((after + $(cpu_ticks "$p"))); done
-    awk -v d=$((after - before)) -v s="$secs" -v hz="$(getconf CLK_TCK)" 'BEGIN { printf "%.2f", 100 * d / hz / s }'
-}
 begin 0 "$mainstay" run --plan "$folder/mainstay.toml" --log warn; ours=$pid
 until_answers "http://127.0.0.1:$port/"
 sleep 20
@@ -75,8 +46,7 @@ answered=$(curl -fsS "http://127.0.0.1:$prometheus/api/v1/query?query=count(prob
 mkdir -p bench/results
 python3 - >"$out" <<P
 import json
-late = json.loads('$lag') # seconds and nanoseconds
-lag_ms = late['secs'] * 1000 + late['nanos'] / 1e6
+lag_ms = json.loads('$lag') * 1000 # seconds
 ours, theirs = $our_cpu, $their_cpu
 print("# $count HTTP probes every 10 s on one core\n")
 print("$(machine). $(prometheus --version 2>&1 | head -1 | cut -d'(' -f1), $(prometheus-blackbox-exporter --version 2>&1 | head -1 | cut -d'(' -f1).")

@@ -6,12 +6,7 @@ secs=${SECS:-60}
 out=bench/results/size.md
 target=$(free_port) blackbox=$(free_port) prometheus=$(free_port) hook=$(free_port)
 
-cat >"$folder/nginx.conf" <<N
-worker_processes 1; pid $folder/nginx.pid; error_log $folder/nginx.err; daemon off;
-events { worker_connections 8192; }
-http { access_log off; client_body_temp_path $folder/b; proxy_temp_path $folder/p; fastcgi_temp_path $folder/f; uwsgi_temp_path $folder/u; scgi_temp_path $folder/s;
-  server { listen 127.0.0.1:$target backlog=4096; location / { return 200 "ok"; } } }
-N
+probe_target
 # A webhook that writes down when the first page came.
 cat >"$folder/hook.py" <<P
 import http.server, json, time
@@ -37,14 +32,6 @@ with open(file, "w") as plan:
         plan.write(f'[probe.p{i}]\nhttp = "http://127.0.0.1:$target/{i}"\nevery = "{every}"\ntimeout = "5s"\nservice = "s{i % int(services)}"\n')
 P
 }
-share() { # seconds, pids... -> per cent of one core
-    local secs=$1 before=0 after=0 p
-    shift
-    for p in "$@"; do before=$((before + $(cpu_ticks "$p"))); done
-    sleep "$secs"
-    for p in "$@"; do after=$((after + $(cpu_ticks "$p"))); done
-    awk -v d=$((after - before)) -v s="$secs" -v hz="$(getconf CLK_TCK)" 'BEGIN { printf "%.2f", 100 * d / hz / s }'
-}
 target_begins() { begin 1 nginx -c "$folder/nginx.conf" -p "$folder"; nginx=$pid; until_answers "http://127.0.0.1:$target/"; }
 now() { python3 -c 'import time; print(time.time())'; }
 begin 1 python3 "$folder/hook.py"
@@ -61,8 +48,8 @@ measure() { # probes, services, every, seconds of warming up: sets cpu rss lag p
     lag=$(curl -fsS -H "Authorization: Bearer $(cat "$folder/data-$1/api-token")" "http://127.0.0.1:$port/api/v1/now" | python3 -c '
 import json, sys
 now = json.load(sys.stdin)
-late = now.get("late_p99_secs", now.get("late_p99"))
-print(0 if late is None else late["secs"] * 1000 + late["nanos"] / 1e6 if isinstance(late, dict) else late * 1000)')
+late = now["late_p99"] # seconds; null in the first half minute
+print("nan" if late is None else late * 1000)')
     local died; died=$(now)
     stop "$nginx"
     for _ in $(seq 1200); do [ -s "$folder/pages" ] && break; sleep 0.1; done
@@ -76,23 +63,7 @@ our_cpu=$cpu our_rss=$rss our_lag=$lag our_page=$page our_pages=$pages
 measure 50000 3000 5m 330
 big_cpu=$cpu big_rss=$rss big_lag=$lag big_page=$page big_pages=$pages
 
-cat >"$folder/blackbox.yml" <<P
-modules: { http_2xx: { prober: http, timeout: 5s, http: { preferred_ip_protocol: ip4 } } }
-P
-cat >"$folder/prometheus.yml" <<P
-global: { scrape_interval: 30s, scrape_timeout: 6s }
-scrape_configs:
-  - job_name: probes
-    metrics_path: /probe
-    params: { module: [http_2xx] }
-    file_sd_configs: [ { files: [ "$folder/targets.json" ] } ]
-    relabel_configs:
-      - { source_labels: [__address__], target_label: __param_target }
-      - { source_labels: [__param_target], target_label: instance }
-      - { target_label: __address__, replacement: "127.0.0.1:$blackbox" }
-  - job_name: self
-    static_configs: [ { targets: [ "127.0.0.1:$prometheus" ] } ]
-P
+prometheus_peer 30s
 python3 -c "
 import json
 json.dump([{'targets': ['http://127.0.0.1:$target/%d' % i for i in range(10000)]}], open('$folder/targets.json', 'w'))"
@@ -112,10 +83,10 @@ print("# Large plans: 10,000 and 50,000 HTTP probes of 3,000 services\n")
 print("$(machine). $(prometheus --version 2>&1 | head -1 | cut -d'(' -f1), $(prometheus-blackbox-exporter --version 2>&1 | head -1 | cut -d'(' -f1).")
 print("What is measured is pinned to core 0, the target (nginx) to core 1; $secs s each after warming up. Then the target ends: every probe is refused.\n")
 print("| | CPU of one core | CPU a probe | resident MB | lag of the schedule, p99 | first page after everything died | pages in 30 s more |\n|---|---|---|---|---|---|---|")
-print(f"| mainstay, 10,000 every 30 s | {ours:.2f} % | {each(ours, 10000, 30):.0f} us | $our_rss | {$our_lag:.1f} ms | $our_page s | $our_pages |")
+print(f"| mainstay, 10,000 every 30 s | {ours:.2f} % | {each(ours, 10000, 30):.0f} us | $our_rss | {float('$our_lag'):.1f} ms | $our_page s | $our_pages |")
 print(f"| blackbox_exporter + prometheus, 10,000 every 30 s | {theirs:.2f} % | {each(theirs, 10000, 30):.0f} us | $bb_rss + $pm_rss | {(float('${interval:-nan}') - 30) * 1000:.1f} ms | | |")
 print(f"| **ratio** | **{ours / max(theirs, 1e-9):.2f}** | | **{$our_rss / ($bb_rss + $pm_rss):.2f}** | | | |")
-print(f"| mainstay, 50,000 every 5 min | {big:.2f} % | {each(big, 50000, 300):.0f} us | $big_rss | {$big_lag:.1f} ms | $big_page s | $big_pages |")
+print(f"| mainstay, 50,000 every 5 min | {big:.2f} % | {each(big, 50000, 300):.0f} us | $big_rss | {float('$big_lag'):.1f} ms | $big_page s | $big_pages |")
 print("\nprobes that the peer answered: $answered of 10000")
 P
 cat "$out"

@@ -24,6 +24,43 @@ until_answers() { # url, or options of curl and a url: waits at most 20 s
 }
 rss_mb() { awk '/^VmRSS/ { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }
 cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+share() { # seconds, pids... -> per cent of one core
+    local secs=$1 before=0 after=0 p
+    shift
+    for p in "$@"; do before=$((before + $(cpu_ticks "$p"))); done
+    sleep "$secs"
+    for p in "$@"; do after=$((after + $(cpu_ticks "$p"))); done
+    awk -v d=$((after - before)) -v s="$secs" -v hz="$(getconf CLK_TCK)" 'BEGIN { printf "%.2f", 100 * d / hz / s }'
+}
+# The server that every probe asks, on $target: $folder/nginx.conf.
+probe_target() {
+cat >"$folder/nginx.conf" <<N
+worker_processes 1; pid $folder/nginx.pid; error_log $folder/nginx.err; daemon off;
+events { worker_connections 8192; }
+http { access_log off; client_body_temp_path $folder/b; proxy_temp_path $folder/p; fastcgi_temp_path $folder/f; uwsgi_temp_path $folder/u; scgi_temp_path $folder/s;
+  server { listen 127.0.0.1:$target backlog=4096; location / { return 200 "ok"; } } }
+N
+}
+# blackbox_exporter and prometheus that ask what $folder/targets.json lists, on $blackbox and $prometheus.
+prometheus_peer() { # interval
+cat >"$folder/blackbox.yml" <<P
+modules: { http_2xx: { prober: http, timeout: 5s, http: { preferred_ip_protocol: ip4 } } }
+P
+cat >"$folder/prometheus.yml" <<P
+global: { scrape_interval: $1, scrape_timeout: 6s }
+scrape_configs:
+  - job_name: probes
+    metrics_path: /probe
+    params: { module: [http_2xx] }
+    file_sd_configs: [ { files: [ "$folder/targets.json" ] } ]
+    relabel_configs:
+      - { source_labels: [__address__], target_label: __param_target }
+      - { source_labels: [__param_target], target_label: instance }
+      - { target_label: __address__, replacement: "127.0.0.1:$blackbox" }
+  - job_name: self
+    static_configs: [ { targets: [ "127.0.0.1:$prometheus" ] } ]
+P
+}
 machine() {
     local cpu
     cpu=$(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)

@@ -33,18 +33,6 @@ const SPREAD_EVERY: Duration = Duration::from_secs(1);
 const LARGE_INCIDENT: usize = 100;
 /// How far the trouble reaches is looked at for this long after an incident opened.
 const REACH_SPAN: Duration = Duration::from_secs(60);
-/// In a large plan everything is thought over only so often: thousands of findings open one by one.
-const THINK_EVERY: Duration = Duration::from_millis(250);
-/// What a large plan is, in probes.
-const LARGE: usize = 500;
-/// A reaction takes as long as the plan is large: the pause grows by one [`THINK_EVERY`] per this many probes.
-const PROBES_PER_PAUSE: usize = 10_000;
-
-fn think_every(plan: &Plan) -> Duration {
-    let pauses = u32::try_from(plan.probes.len().div_ceil(PROBES_PER_PAUSE)).unwrap_or(u32::MAX);
-    THINK_EVERY.saturating_mul(pauses)
-}
-
 /// What comes in waves has ended when nothing came for so long.
 const BETWEEN_WAVES: Duration = Duration::from_secs(30);
 /// What failed again so soon after it was over comes and goes.
@@ -109,11 +97,9 @@ impl Diagnose {
             self.fresh.changed = false;
             return Vec::new();
         }
-        if let Some(thought) = self.fresh.thought
-            && plan.probes.len() >= LARGE
-            && now < later(thought, think_every(plan))
-        {
-            self.fresh.next = Some(later(thought, think_every(plan)));
+        let free = self.free_at(plan);
+        if free.is_some_and(|free| now < free) {
+            self.fresh.next = free;
             return Vec::new();
         }
         self.fresh.thought = Some(now);
@@ -153,9 +139,13 @@ impl Diagnose {
     /// When to ask again if nothing else happens.
     #[must_use]
     pub fn next(&self, plan: &Plan, now: Time) -> Option<Time> {
-        let thought = self.fresh.thought.filter(|_| plan.probes.len() >= LARGE);
-        let free = thought.map_or(now, |thought| now.max(later(thought, think_every(plan))));
+        let free = self.free_at(plan).map_or(now, |free| now.max(free));
         if self.fresh.changed { Some(free) } else { self.fresh.next }
+    }
+
+    /// The end of the pause after the last reaction; `None` without one.
+    fn free_at(&self, plan: &Plan) -> Option<Time> {
+        Some(later(self.fresh.thought?, plan.reaction_pause()?))
     }
 
     /// Open incidents, and the last 200 that ended.

@@ -375,7 +375,21 @@ pub enum Publish {
     Manual,
 }
 
+/// Shortest time between two reactions in a large plan, where thousands of findings open one after another.
+const REACTION_PAUSE: Duration = Duration::from_millis(250);
+/// Number of probes from which on a plan is large.
+const LARGE: usize = 500;
+/// A reaction takes as long as the plan is large: the pause grows by one [`REACTION_PAUSE`] per this many probes.
+const PROBES_PER_PAUSE: usize = 10_000;
+
 impl Plan {
+    /// Shortest time between two reactions to what probes see; `None` in a small plan, where each is reacted to.
+    #[must_use]
+    pub fn reaction_pause(&self) -> Option<Duration> {
+        let pauses = u32::try_from(self.probes.len().div_ceil(PROBES_PER_PAUSE)).unwrap_or(u32::MAX);
+        (self.probes.len() >= LARGE).then(|| REACTION_PAUSE.saturating_mul(pauses))
+    }
+
     /// The service that a host, certificate or probe speaks for, and every service that shares it.
     pub fn services_on<'a>(&'a self, thing: &'a Thing) -> impl Iterator<Item = &'a Service> + 'a {
         self.services.values().filter(move |service| {

@@ -100,18 +100,6 @@ struct Fresh {
     next: Option<Time>,
 }
 
-/// Shortest time between two reactions in a large plan, where thousands of findings open one after another.
-const THINK_EVERY: Duration = Duration::from_millis(250);
-/// Number of probes from which on a plan is large.
-const LARGE: usize = 500;
-/// A reaction takes as long as the plan is large: the pause grows by one [`THINK_EVERY`] per this many probes.
-const PROBES_PER_PAUSE: usize = 10_000;
-
-fn think_every(plan: &Plan) -> Duration {
-    let pauses = u32::try_from(plan.probes.len().div_ceil(PROBES_PER_PAUSE)).unwrap_or(u32::MAX);
-    THINK_EVERY.saturating_mul(pauses)
-}
-
 impl Tell {
     /// Takes note of an event. Events about unknown things change nothing.
     pub fn apply(&mut self, event: &Event) {
@@ -152,7 +140,7 @@ impl Tell {
         let numbers = (self.known.last_post.saturating_add(1)..).map(PostId);
         happened
             .extend(numbers.zip(drafts).map(|(post, (incident, draft))| desk.written(post, incident, draft)));
-        if plan.probes.len() >= LARGE {
+        if plan.reaction_pause().is_some() {
             self.fresh.next = self.words_due(plan, facts);
         }
         happened
@@ -160,8 +148,8 @@ impl Tell {
 
     /// Whether the last reaction in a large plan is too recent.
     fn is_busy(&self, plan: &Plan, now: Time) -> bool {
-        let thought = self.fresh.thought.filter(|_| plan.probes.len() >= LARGE);
-        thought.is_some_and(|thought| now < later(thought, think_every(plan)))
+        let pause = self.fresh.thought.zip(plan.reaction_pause());
+        pause.is_some_and(|(thought, pause)| now < later(thought, pause))
     }
 
     /// Whether no state can have changed since the last reaction.
@@ -202,10 +190,8 @@ impl Tell {
     /// When to look again if nothing else happens: a promised update, or words held back because others came just before.
     #[must_use]
     pub fn next(&self, plan: &Plan, now: Time, facts: &Facts<'_>) -> Option<Time> {
-        if plan.probes.len() < LARGE {
-            return self.words_due(plan, facts);
-        }
-        let free = self.fresh.thought.map_or(now, |thought| now.max(later(thought, think_every(plan))));
+        let Some(pause) = plan.reaction_pause() else { return self.words_due(plan, facts) };
+        let free = self.fresh.thought.map_or(now, |thought| now.max(later(thought, pause)));
         if self.fresh.waits { Some(free) } else { self.fresh.next.map(|next| next.max(free)) }
     }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use lab::World;
 use lab::world::ExpiredName;
 use model::Event;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -48,7 +49,10 @@ impl Demo {
             );
             table::say("registry, its name servers, and Ana, who is on call. mainstay watches.\n");
             table::say(child.said.trim_end());
-            table::say(&format!("sign in  {}   (works once)", stage.login_link().await?));
+            // A link that signs in belongs in no file.
+            if std::io::stdout().is_terminal() {
+                table::say(&format!("sign in  {}   (works once)", stage.login_link().await?));
+            }
             table::say(&format!("json     http://{}/api/v2/summary.json\n", stage.listen));
             let shown = tokio::select! {
                 shown = self.show(&script, &stage) => shown,

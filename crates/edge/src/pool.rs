@@ -267,6 +267,11 @@ impl Held {
         self.permit.as_ref().is_none_or(Permit::yielded)
     }
 
+    /// Whether another server would get it now, if it failed here.
+    pub(crate) fn may_retry(&self) -> bool {
+        self.permit.as_ref().is_some_and(|permit| self.pool.lock().origin.may_retry(permit))
+    }
+
     /// It failed and may be repeated: whether at another server.
     pub(crate) fn retry(mut self, outcome: Outcome) -> Option<Self> {
         let permit = self.permit.take()?;

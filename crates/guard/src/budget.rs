@@ -20,11 +20,12 @@ impl Budget {
         self.tenths = (self.tenths + 1).min(MOST);
     }
 
-    pub(crate) fn pay(&mut self) -> bool {
-        let enough = self.tenths >= RETRY;
-        if enough {
-            self.tenths -= RETRY;
-        }
-        enough
+    /// Whether there is enough for one.
+    pub(crate) fn suffices(&self) -> bool {
+        self.tenths >= RETRY
+    }
+
+    pub(crate) fn pay(&mut self) {
+        self.tenths = self.tenths.saturating_sub(RETRY);
     }
 }

@@ -195,8 +195,8 @@ impl Origin {
         self.pool.most()
     }
 
-    /// A permit comes back from a request that may be repeated: another server to ask, if one may. Not when the pool is at its
-    /// limit, not for more than a tenth of all requests, and not when every server fails alike.
+    /// A permit comes back from a request that may be repeated: another server to ask, if one may. Not before overloaded servers
+    /// that are at their limit, not for more than a tenth of all requests, and not when every server fails alike.
     pub fn retry(&mut self, tick: Tick, permit: Permit, outcome: Outcome) -> Option<Permit> {
         let elsewhere = self.give_back(tick, &permit, &outcome);
         self.turn(tick);
@@ -206,16 +206,25 @@ impl Origin {
         again
     }
 
-    /// Another server for a request that failed. In the calm it keeps its place before those who wait.
+    /// Whether [`Origin::retry`] would find another server for this permit now.
+    #[must_use]
+    pub fn may_retry(&self, permit: &Permit) -> bool {
+        let tried = permit.tried.with(permit.serial);
+        !self.overloaded() && self.budget.suffices() && tried.is_some_and(|tried| self.pool.has_other(tried))
+    }
+
+    /// Another server for a request that failed. Until overload is known it keeps its place before those who wait, also where
+    /// fewer places are left than there were: a server that dies takes many requests with it, and the budget bounds them.
     fn again(&mut self, tick: Tick, permit: &Permit) -> Option<Permit> {
-        if self.overloaded() {
+        if !self.may_retry(permit) {
             return None;
         }
         let tried = permit.tried.with(permit.serial)?;
-        if !self.budget.pay() {
-            return None;
+        self.budget.pay();
+        if self.overload.is_known() {
+            return self.take(tried, permit.visitor, tick);
         }
-        self.take(tried, permit.visitor, tick)
+        self.give(tried, permit.visitor, tick)
     }
 
     /// Time went by. To be called at [`Origin::next`].
@@ -350,14 +359,11 @@ impl Origin {
         self.is_idle() && (!self.is_calm() || 2 * self.load(tick) < self.concurrency.limit())
     }
 
+    /// Whether nothing may be asked twice: servers are overloaded and have all that they can do, or refuse.
     fn overloaded(&self) -> bool {
-        if self.is_calm() {
-            return self.working() >= self.limit();
-        }
-        self.shares.cut()
-            || self.ceiling.rate().is_some()
-            || self.queue.len() > 0
-            || self.working() >= self.limit()
+        self.ceiling.rate().is_some()
+            || self.overload.is_known()
+                && (self.shares.cut() || self.queue.len() > 0 || self.working() >= self.limit())
     }
 
     /// Requests a second that may go through: what goes through at once, and what servers do not refuse.
@@ -406,7 +412,12 @@ impl Origin {
     }
 
     fn take(&mut self, tried: Tried, visitor: Option<u64>, tick: Tick) -> Option<Permit> {
-        if !self.has_room(visitor, tick) || !self.ceiling.take(tick) {
+        if !self.has_room(visitor, tick) { None } else { self.give(tried, visitor, tick) }
+    }
+
+    /// A permit for a server that has a place for it, whatever the pool's limit.
+    fn give(&mut self, tried: Tried, visitor: Option<u64>, tick: Tick) -> Option<Permit> {
+        if !self.ceiling.take(tick) {
             return None;
         }
         let Some((server, serial)) = self.pool.pick(tried, &mut self.chance, tick) else {
@@ -628,3 +639,6 @@ impl TurnedAway {
         self == Self::Several
     }
 }
+
+#[cfg(test)]
+mod tests;

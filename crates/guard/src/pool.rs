@@ -201,6 +201,16 @@ impl Pool {
         Some((server.address, server.serial))
     }
 
+    /// Whether a server that did not have the request yet has a place for it.
+    pub(crate) fn has_other(&self, tried: Tried) -> bool {
+        self.chosen.iter().any(|(place, _)| self.is_free(*place, tried))
+    }
+
+    fn is_free(&self, place: usize, tried: Tried) -> bool {
+        let server = &self.servers[place];
+        server.inflight < self.each && !tried.has(server.serial)
+    }
+
     /// The better of two, by weight.
     fn pair(&self, tried: Tried, chance: &mut Chance, now: Tick) -> Option<usize> {
         let (_, whole) = *self.chosen.last()?;
@@ -209,17 +219,13 @@ impl Pool {
             let place = self.chosen.partition_point(|(_, sum)| *sum <= at);
             self.chosen.get(place).map(|(place, _)| *place)
         };
-        let free = |place: &usize| {
-            let server = &self.servers[*place];
-            server.inflight < self.each && !tried.has(server.serial)
-        };
         let first = take()?;
         let second = if self.chosen.len() == 2 {
             self.chosen.iter().map(|(place, _)| *place).find(|place| *place != first)?
         } else {
             (0..3).find_map(|_| take().filter(|place| *place != first)).unwrap_or(first)
         };
-        match (free(&first), free(&second)) {
+        match (self.is_free(first, tried), self.is_free(second, tried)) {
             (true, true) => {
                 let usual = self.usual();
                 let cost = |place: usize| self.servers[place].cost(now, usual);
@@ -233,10 +239,7 @@ impl Pool {
 
     fn cheapest(&self, tried: Tried, now: Tick) -> Option<usize> {
         let usual = self.usual();
-        let free = self.chosen.iter().map(|(place, _)| *place).filter(|place| {
-            let server = &self.servers[*place];
-            server.inflight < self.each && !tried.has(server.serial)
-        });
+        let free = self.chosen.iter().map(|(place, _)| *place).filter(|place| self.is_free(*place, tried));
         free.min_by(|a, b| self.servers[*a].cost(now, usual).total_cmp(&self.servers[*b].cost(now, usual)))
     }
 

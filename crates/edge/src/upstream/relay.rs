@@ -110,9 +110,13 @@ struct Watch {
 }
 
 impl Watch {
-    /// When to look next, instead of `due`: all are woken when a server is found down.
-    fn next(self, home: &Home, due: u32) -> u32 {
-        if home.is_down() && !self.was_down { due.min(self.since + DOWN_TICKS) } else { due }
+    /// When to look next, instead of `due`: all are woken when a server is found down, and look again until another one has room.
+    fn next(self, home: &Home, now: u32, due: u32) -> u32 {
+        if !home.is_down() || self.was_down {
+            return due;
+        }
+        let first = self.since + DOWN_TICKS;
+        due.min(if first > now { first } else { now + DOWN_TICKS })
     }
 }
 
@@ -201,13 +205,15 @@ impl Ask<'_> {
         }
     }
 
-    /// Whether an answer is waited for no longer, because the server was found down meanwhile and another one may be asked. A
-    /// request that may not be repeated is better off here: the server may have been about to answer.
-    fn given_up(&self, home: &Home, watch: Watch, repeatable: impl Fn() -> bool) -> bool {
+    /// Whether an answer is waited for no longer, because the server was found down meanwhile and another one will be asked. A
+    /// request that may not be repeated, or that no other server has room for, is better off here: the server may be about to
+    /// answer.
+    fn given_up(&self, home: &Home, turn: &Turn<'_>, watch: Watch, repeatable: impl Fn() -> bool) -> bool {
         home.is_down()
             && !watch.was_down
             && self.thread.ticks.now() >= watch.since + DOWN_TICKS
             && repeatable()
+            && turn.held.borrow().may_retry()
     }
 
     async fn head(
@@ -228,7 +234,7 @@ impl Ask<'_> {
             if polled.is_pending() {
                 let now = ticks.now();
                 let repeatable = || (is_idempotent || exchange.unsent()) && exchange.is_kept();
-                if self.given_up(home, watch, repeatable) {
+                if self.given_up(home, turn, watch, repeatable) {
                     return Poll::Ready(Err(Trouble::ServerDown));
                 }
                 if let Some(moved) = exchange.moved() {
@@ -247,7 +253,7 @@ impl Ask<'_> {
                 }
                 let other = exchange.hold().or_else(|| exchange.moved().map(|moved| moved + self.wait));
                 let other = other.filter(|other| *other > now).unwrap_or(due).min(due).min(next);
-                alarm.set(watch.next(home, other), cx);
+                alarm.set(watch.next(home, now, other), cx);
             }
             polled
         })
@@ -332,7 +338,7 @@ impl Ask<'_> {
         poll_fn(|cx| {
             let polled = call.poll_head(cx, ticks, self.interim);
             if polled.is_pending() {
-                if self.given_up(home, watch, || is_idempotent && call.is_kept()) {
+                if self.given_up(home, turn, watch, || is_idempotent && call.is_kept()) {
                     return Poll::Ready(Err(Trouble::ServerDown));
                 }
                 let (now, moved) = (ticks.now(), call.moved().filter(|_| self.grpc.is_none()));
@@ -356,7 +362,7 @@ impl Ask<'_> {
                 }
                 let other = call.hold().or_else(|| moved.map(|moved| moved + self.wait));
                 let other = other.filter(|other| *other > now).unwrap_or(due).min(due).min(next);
-                alarm.set(watch.next(home, other), cx);
+                alarm.set(watch.next(home, now, other), cx);
             }
             polled
         })

@@ -173,7 +173,8 @@ impl History {
         // What is stuck at servers that are out holds no places, and what drains or is gone goes on beside the others.
         let servers = seen.servers.iter().filter(|server| server.state.serves());
         let inflight: u32 = servers.map(|server| server.inflight).sum();
-        assert!(seen.panics || inflight <= seen.limit, "{inflight} of {}", seen.limit);
+        // A request that is asked again keeps the place that it had.
+        assert!(!first || seen.panics || inflight <= seen.limit, "{inflight} of {}", seen.limit);
     }
 
     fn look(&mut self) {

@@ -435,6 +435,7 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
     let (one, other) = (asked.go().unwrap(), asked.go().unwrap());
     let arrival = Arrival { class: Class::Known, visitor: 9, own: false, deadline: Duration::from_secs(1) };
     let Admission::Wait(_) = asked.origin.arrive(Tick(asked.now), arrival) else { panic!() };
+    assert!(!asked.origin.may_retry(&one));
     assert!(asked.origin.retry(Tick(asked.now), one, Outcome::Failed(Failure::Reset)).is_none());
     assert_eq!(asked.origin.woken().count(), 1);
     asked.answer(other, 10, 200);

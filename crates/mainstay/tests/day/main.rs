@@ -120,9 +120,12 @@ async fn an_ordinary_day() -> Result<(), String> {
     if !running.mainstay.is_running() || !running.haproxy.is_running() {
         faults.push("a proxy is gone at the end of the day".to_owned());
     }
+    faults.extend(day.tally.faults(&day.kinds()));
+    if !faults.is_empty() {
+        println!("{}", day.setting.traces());
+    }
     drop(running);
     println!("{}", day.tally.table(&day.kinds()));
-    faults.extend(day.tally.faults(&day.kinds()));
     verdict(&day.setting, &faults)
 }
 

@@ -3,6 +3,7 @@
 use crate::process::Process;
 use crate::tally::Proxy;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -127,9 +128,7 @@ impl Setting {
         for n in 0..GRPCS {
             grpcs.push(self.start_grpc(n).await?);
         }
-        let binary =
-            std::env::var_os("DAY_MAINSTAY").unwrap_or_else(|| env!("CARGO_BIN_EXE_mainstay").into());
-        let mut command = Command::new(binary);
+        let mut command = Command::new(binary());
         command.args(["run", "--only", "guard", "--log", "info", "--plan"]).arg(self.path("mainstay.toml"));
         let mainstay = Process::begin("mainstay", self.folder.path(), &mut command)?;
         let mut command = Command::new(program("haproxy"));
@@ -162,6 +161,16 @@ impl Setting {
         let logs = files.filter(|path| path.extension().is_some_and(|kind| kind == "log"));
         logs.map(|path| format!("{}:\n{}", path.display(), fs::read_to_string(&path).unwrap_or_default()))
             .collect()
+    }
+
+    /// What mainstay itself remembers of the latest requests that were refused or failed.
+    pub(crate) fn traces(&self) -> String {
+        let mut command = Command::new(binary());
+        command.arg("trace").arg("--plan").arg(self.path("mainstay.toml"));
+        match command.output() {
+            Ok(done) => String::from_utf8_lossy(&done.stdout).into_owned(),
+            Err(why) => why.to_string(),
+        }
     }
 
     /// The program of gRPC's server and client.
@@ -263,4 +272,8 @@ pub(crate) fn python() -> Result<PathBuf, String> {
         }
     }
     Ok(made.join("bin/python3"))
+}
+
+fn binary() -> OsString {
+    std::env::var_os("DAY_MAINSTAY").unwrap_or_else(|| env!("CARGO_BIN_EXE_mainstay").into())
 }

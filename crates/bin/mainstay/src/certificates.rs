@@ -1,0 +1,21 @@
+//! Whether the certificates that a plan names can be shown to visitors: told with their places in the plan.
+
+use crate::clock;
+use config::{Problem, Read};
+use types::plan::CertificateFiles;
+
+/// Those that cannot be used now, in the order of the plan. Blocks: it reads the files.
+pub(crate) fn unusable(read: &Read, is_asked: impl Fn(&CertificateFiles) -> bool) -> Vec<Problem> {
+    let now = clock::now();
+    let declared = read.plan.edge.iter().flat_map(|edge| &edge.certificates).zip(&read.certificates);
+    declared
+        .filter(|(files, _)| is_asked(files))
+        .filter_map(|(files, spot)| {
+            let why = edge::look_at_certificate(files, now).err()?;
+            Some(spot.problem(
+                why.to_string(),
+                "`chain` and `key` name PEM files that go together and are good now",
+            ))
+        })
+        .collect()
+}

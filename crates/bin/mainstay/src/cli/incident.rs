@@ -1,0 +1,203 @@
+//! `mainstay incident`: what goes on and what went on, and a person's part in it.
+
+use crate::cli::running::Running;
+use crate::cli::zone::{shown_time, zone_of};
+use crate::cli::{Common, Failure, table, who};
+use clap::{Subcommand, ValueEnum};
+use types::{IncidentId, Time};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Incident {
+    /// Open ones, then the last that ended.
+    List,
+    /// One, with its story.
+    Show {
+        /// Its number.
+        #[arg(value_parser = numbered)]
+        id: IncidentId,
+    },
+    /// Say that you have it in hand: nobody else is woken for half an hour.
+    Ack {
+        /// Its number.
+        #[arg(value_parser = numbered)]
+        id: IncidentId,
+        /// Who you are; the login name unless told.
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Write down what you saw or did; prolongs an acknowledgement.
+    Note {
+        /// Its number.
+        #[arg(value_parser = numbered)]
+        id: IncidentId,
+        /// In your words.
+        text: String,
+        /// Who you are; the login name unless told.
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Tell the visitors of the board.
+    Post {
+        /// Its number.
+        #[arg(value_parser = numbered)]
+        id: IncidentId,
+        /// In your words.
+        text: String,
+        /// How far along.
+        #[arg(long, value_enum, default_value_t = Status::Identified)]
+        status: Status,
+        /// Who you are; the login name unless told.
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Publish the update that waits for approval.
+    Approve {
+        /// Its number.
+        #[arg(value_parser = numbered)]
+        id: IncidentId,
+        /// Who you are; the login name unless told.
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Say that it is over. Refused while something of it still fails.
+    Resolve {
+        /// Its number.
+        #[arg(value_parser = numbered)]
+        id: IncidentId,
+        /// Who you are; the login name unless told.
+        #[arg(long)]
+        by: Option<String>,
+        /// End it although something still fails. It opens again with the next bad answer.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Reads the number of an incident, `7` or `incident-7`.
+fn numbered(text: &str) -> Result<IncidentId, String> {
+    text.parse().map_err(|_| {
+        "write its number, such as 7 or incident-7; `mainstay incident list` shows them".to_owned()
+    })
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Status {
+    /// The cause is being looked for.
+    Investigating,
+    /// The cause is known.
+    Identified,
+    /// The cause is gone, recovery is watched.
+    Monitoring,
+    /// It is over.
+    Resolved,
+}
+
+impl Status {
+    /// As the API reads it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Investigating => "investigating",
+            Self::Identified => "identified",
+            Self::Monitoring => "monitoring",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl Incident {
+    pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
+        let running = Running::find(common)?;
+        match self {
+            Self::List => list(common, &running),
+            Self::Show { id } => show(common, &running, *id),
+            Self::Ack { id, by } => act(common, &running, *id, "ack", json!({ "by": who(by.as_ref()) })),
+            Self::Note { id, text, by } => {
+                act(common, &running, *id, "note", json!({ "by": who(by.as_ref()), "text": text }))
+            }
+            Self::Post { id, text, status, by } => {
+                let body = json!({ "by": who(by.as_ref()), "status": status.word(), "body": text });
+                act(common, &running, *id, "post", body)
+            }
+            Self::Approve { id, by } => {
+                act(common, &running, *id, "approve", json!({ "by": who(by.as_ref()) }))
+            }
+            Self::Resolve { id, by, force } => {
+                let body = json!({ "by": who(by.as_ref()), "force": force });
+                act(common, &running, *id, "resolve", body)
+            }
+        }
+    }
+}
+
+fn act(
+    common: &Common,
+    running: &Running,
+    id: IncidentId,
+    verb: &str,
+    body: Value,
+) -> Result<ExitCode, Failure> {
+    let answer = running.post(&format!("/api/v1/incidents/{}/{verb}", id.0), &body)?;
+    if common.json {
+        table::json(&answer)?;
+    } else {
+        table::say(&format!("{id}: written down"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(common: &Common, running: &Running) -> Result<ExitCode, Failure> {
+    let now = running.get("/api/v1/now")?;
+    let open = now["open"].as_array().into_iter().flatten().map(|open| &open["incident"]);
+    let all: Vec<&Value> = open.chain(now["past"].as_array().into_iter().flatten()).collect();
+    if common.json {
+        table::json(&all)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if all.is_empty() {
+        table::say("no incidents");
+    }
+    let zone = zone_of(&now);
+    for incident in all {
+        let state = if incident["resolved"].is_null() { "open" } else { "over" };
+        let opened = shown_time(incident["opened"].as_str().unwrap_or_default(), &zone);
+        table::say(&format!("incident-{} {state} since {opened}", incident["id"]));
+        let sentence = incident["diagnosis"]["sentence"].as_str().unwrap_or_default();
+        table::say(&table::wrapped(sentence, "  ", 80));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(common: &Common, running: &Running, id: IncidentId) -> Result<ExitCode, Failure> {
+    let now = running.get("/api/v1/now")?;
+    let is = |incident: &Value| incident["id"].as_u64() == Some(id.0);
+    let open = now["open"].as_array().into_iter().flatten().find(|open| is(&open["incident"]));
+    let past = now["past"].as_array().into_iter().flatten().find(|incident| is(incident));
+    let found = open.or(past).ok_or_else(|| {
+        Failure::no(format!("there is no {id}")).hint("`mainstay incident list` shows those that exist")
+    })?;
+    if common.json {
+        table::json(found)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let incident = if open.is_some() { &found["incident"] } else { found };
+    table::say(&table::wrapped(incident["diagnosis"]["sentence"].as_str().unwrap_or_default(), "", 80));
+    let zone = zone_of(&now);
+    for (heading, lines) in [("What happened", &found["timeline"]), ("Who was woken", &found["paging"])] {
+        let lines: Vec<&Value> = lines.as_array().into_iter().flatten().collect();
+        if !lines.is_empty() {
+            table::say(&format!("\n{heading}"));
+        }
+        for line in lines {
+            let at = line["at"].as_str().unwrap_or_default();
+            let clock = at.parse::<Time>().map_or_else(
+                |_| at.to_owned(),
+                |at| at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string(),
+            );
+            let text = table::wrapped(line["text"].as_str().unwrap_or_default(), "           ", 80);
+            table::say(&format!("  {clock} {}", text.trim_start()));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

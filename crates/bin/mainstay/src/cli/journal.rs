@@ -1,0 +1,94 @@
+//! `mainstay journal`: look into, verify, back up and restore what happened.
+
+use crate::cli::{Common, Failure, plan, table};
+use crate::private;
+use clap::Subcommand;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Journal {
+    /// Every event, one JSON object a line. Works while mainstay runs.
+    Dump {
+        /// Only events after this number.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+    },
+    /// Is every row there, unchanged, in order?
+    Verify,
+    /// Copy the journal while mainstay runs.
+    Backup {
+        /// Where to; must not exist.
+        to: PathBuf,
+    },
+    /// Put a backup in the journal's place. Mainstay must not run.
+    Restore {
+        /// The backup.
+        from: PathBuf,
+        /// Even though a journal is there; the old one is kept beside it.
+        #[arg(long)]
+        replace: bool,
+    },
+}
+
+impl Journal {
+    pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
+        let path = plan::data(&common.plan)?.join("journal.db");
+        match self {
+            Self::Dump { after } => {
+                for event in journal::dump(&path, *after).map_err(Failure::no)? {
+                    let event = event.map_err(Failure::no)?;
+                    let event = web::seconds::json(&event).map_err(Failure::no)?;
+                    if !table::is_heard(&event.to_string()) {
+                        break;
+                    }
+                }
+            }
+            Self::Verify => {
+                let verified = journal::verify(&path).map_err(|why| {
+                    Failure::no(why).hint("restore the last backup: mainstay journal restore FILE --replace")
+                })?;
+                if common.json {
+                    table::json(&serde_json::json!({
+                        "events": verified.events, "head": verified.head, "hash": verified.hash.to_string()
+                    }))?;
+                } else {
+                    table::say(&format!(
+                        "{} events, whole and in order; head {}",
+                        verified.events, verified.head
+                    ));
+                }
+            }
+            Self::Backup { to } => {
+                let copied = journal::backup(&path, to).map_err(Failure::no)?;
+                if common.json {
+                    table::json(&serde_json::json!({
+                        "file": to, "events": copied.events, "head": copied.head, "hash": copied.hash
+                    }))?;
+                } else {
+                    table::say(&format!("{} holds a copy", to.display()));
+                }
+            }
+            Self::Restore { from, replace } => {
+                if from.is_file()
+                    && let Some(data) = path.parent()
+                {
+                    // A fresh machine has no data folder yet.
+                    private::folder(data).map_err(|why| Failure::no(format!("{}: {why}", data.display())))?;
+                }
+                let epoch = journal::restore(from, &path, *replace).map_err(|why| {
+                    let exists = matches!(why, journal::sqlite::CopyError::Exists(_));
+                    let failure = Failure::no(why);
+                    let hint = "--replace puts the backup in its place and keeps the old journal beside it";
+                    if exists { failure.hint(hint) } else { failure }
+                })?;
+                if common.json {
+                    table::json(&serde_json::json!({ "epoch": epoch }))?;
+                } else {
+                    table::say(&format!("restored; this is epoch {epoch} of the journal"));
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,69 @@
+//! What this machine must have so that `mainstay run` starts with a plan: looked at without changing anything.
+
+use crate::{control, gate};
+use config::Read;
+use notify::Notifier;
+use types::Plan;
+use rustix::fs::{Access, access};
+use tokens::Key;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+/// A sentence for each thing that is missing.
+pub(crate) fn missing(read: &Read) -> Vec<String> {
+    let plan = &read.plan;
+    let mut missing = Vec::new();
+    // Nothing is signed with this key: the real one is made by the first start.
+    if let Err(why) = Notifier::new(plan, Key::new([0; 32])) {
+        missing.extend(why.problems().iter().cloned());
+    }
+    missing.extend(prober::Prober::new(plan).err().map(|why| format!("probes: {why}")));
+    missing.extend(gate::tokens(plan).err());
+    let files = plan.edge.iter().flat_map(|edge| edge.countries.iter().chain(&edge.networks));
+    missing.extend(files.filter_map(|file| edge::look_at_places(file).err()));
+    missing.extend(folder(&plan.site.data));
+    // Where our own process runs already, it has the ports.
+    if !runs(&plan.site.data) {
+        missing.extend(ports(plan));
+    }
+    missing
+}
+
+/// Whether the data folder can be written, or made, and what is in it is whole.
+fn folder(data: &Path) -> Option<String> {
+    let shown = data.display();
+    if !data.exists() {
+        let parent =
+            data.ancestors().skip(1).find(|parent| parent.exists() || parent.as_os_str().is_empty())?;
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let why = if parent.is_dir() { writable(parent)? } else { "it is not a folder".to_owned() };
+        return Some(format!("the data folder {shown} cannot be made in {}: {why}", parent.display()));
+    }
+    if !data.is_dir() {
+        return Some(format!("the data folder {shown} is a file"));
+    }
+    if let Some(why) = writable(data) {
+        return Some(format!("the data folder {shown} cannot be written: {why}"));
+    }
+    journal::sqlite::look(data.join("journal.db")).err().map(|why| why.to_string())
+}
+
+fn writable(folder: &Path) -> Option<String> {
+    access(folder, Access::WRITE_OK | Access::EXEC_OK).err().map(|why| io::Error::from(why).to_string())
+}
+
+fn runs(data: &Path) -> bool {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.is_ok_and(|runtime| runtime.block_on(control::is_alive(data)))
+}
+
+/// Addresses that cannot be listened on.
+fn ports(plan: &Plan) -> Vec<String> {
+    let edge = plan.edge.iter().flat_map(|edge| edge.listen.iter().chain(&edge.listen_tls));
+    let wanted = std::iter::once((&plan.site.listen, "site.listen")).chain(edge.map(|at| (at, "the edge")));
+    let taken = |at: &SocketAddr| TcpListener::bind(at).err();
+    wanted
+        .filter_map(|(at, whose)| taken(at).map(|why| format!("{whose}: cannot listen on {at}: {why}")))
+        .collect()
+}

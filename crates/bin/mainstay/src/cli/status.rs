@@ -1,0 +1,219 @@
+//! `mainstay status` and `mainstay why`: what is wrong, and why, in the terminal.
+
+use crate::cli::running::Running;
+use crate::cli::table::{self, Tone, beside, cell, tinted, wrapped};
+use crate::cli::zone::{shown_time, zone_of};
+use crate::cli::{Common, Failure};
+use types::percent::percent;
+use serde_json::Value;
+use std::process::ExitCode;
+
+/// Exit 0 when nothing is wrong, 1 when an incident is open.
+pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
+    let running = Running::find(common)?;
+    let mut now = running.get("/api/v1/now")?;
+    let edge = running.get_if_any("/api/v1/edge")?;
+    if common.json {
+        now["edge"] = edge.clone().unwrap_or(Value::Null);
+    }
+    let open: Vec<&Value> = list(&now["open"]).collect();
+    let code = if open.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if common.json {
+        table::json(&now)?;
+        return Ok(code);
+    }
+    for line in list(&now["house"]) {
+        table::say(&wrapped(text(line), "! ", 80));
+    }
+    if let Some(why) = now["blind"].as_str() {
+        table::say(&wrapped(&format!("{} {why}", tinted("blind", Tone::Warn)), "", 80));
+    }
+    for open in &open {
+        let incident = &open["incident"];
+        let head = tinted(&format!("incident-{}", incident["id"]), Tone::Bad);
+        let hand = match incident["acknowledged"]["by"].as_str() {
+            Some(by) if open["unacknowledged_for"].is_null() => format!("{by} has it in hand"),
+            _ => "nobody has it in hand".to_owned(),
+        };
+        table::say(&format!("{head}  {hand}"));
+        table::say(&wrapped(text(&incident["diagnosis"]["sentence"]), "  ", 80));
+    }
+    for draft in list(&now["drafts"]) {
+        let id = &draft["incident"];
+        table::say(&format!("incident-{id}  an update waits for approval: mainstay incident approve {id}"));
+        table::say(&wrapped(text(&draft["body"]), "  ", 80));
+    }
+    if open.is_empty() {
+        table::say(&tinted("no open incidents", Tone::Good));
+    }
+    table::say("");
+    for service in list(&now["services"]) {
+        let state = text(&service["state"]);
+        let tone = match state {
+            "operational" => Tone::Good,
+            "degraded" | "unknown" => Tone::Warn,
+            _ => Tone::Bad,
+        };
+        let uptime = uptime(service);
+        let words = cell(&state.replace('_', " "), 16);
+        let rest = format!("{} {uptime:>10}", tinted(&words, tone));
+        table::say(&beside(text(&service["title"]), 40, &rest));
+    }
+    if let Some(edge) = &edge {
+        table::say(&format!("\n{}", served(edge).join("\n")));
+    }
+    for duty in list(&now["on_call"]) {
+        let people: Vec<&str> = list(&duty["people"]).map(|person| text(&person[1])).collect();
+        let people = if people.is_empty() { "nobody".to_owned() } else { people.join(", ") };
+        table::say(&format!("\non call, {}: {people}", text(&duty["rota"])));
+    }
+    Ok(code)
+}
+
+/// The share of a service's time, once it was watched for a whole day.
+fn uptime(service: &Value) -> String {
+    let watched = service["watched"]["secs"].as_u64().unwrap_or_default() >= 86_400;
+    let share = service["uptime_percent"].as_f64().filter(|_| watched);
+    share.map_or_else(|| "-".to_owned(), |share| format!("{} %", percent(share)))
+}
+
+/// One line a guarded service: what it is asked, what of it was refused and failed, how many servers serve.
+fn served(edge: &Value) -> Vec<String> {
+    let mut lines =
+        vec![format!("{:<34} {:>12} {:>9} {:>9} {:>12}", "edge", "requests", "refused", "failed", "servers")];
+    if edge["silent"] == true {
+        lines.push(wrapped("the edge tells nothing; the figures are old", "! ", 80));
+    }
+    for service in list(&edge["services"]) {
+        let now = &service["now"];
+        let count = |name: &str| now[name].as_u64().unwrap_or_default();
+        let limited: u64 =
+            now["limited"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+        let refused = limited + count("shed") + count("denied");
+        let span = service["span"].as_f64().unwrap_or_default();
+        let per_sec = if span > 0.0 { count("requests") as f64 / span } else { 0.0 };
+        let share = |part: u64| types::percent::share(part, count("requests"));
+        let pool = list(&edge["pools"]).find(|pool| pool["id"] == service["pool"]);
+        let servers: Vec<&Value> =
+            pool.map(|pool| list(&pool["seen"]["servers"]).collect()).unwrap_or_default();
+        let serving =
+            servers.iter().filter(|server| matches!(text(&server["state"]), "serving" | "warming")).count();
+        let tone = if serving == 0 || count("failed") > 0 {
+            Tone::Bad
+        } else if refused > 0 || serving < servers.len() {
+            Tone::Warn
+        } else {
+            Tone::Good
+        };
+        let figures = format!(
+            "{:>12} {:>9} {:>9} {:>12}",
+            format!("{per_sec:.1}/s"),
+            share(refused),
+            share(count("failed")),
+            format!("{serving} of {}", servers.len())
+        );
+        lines.push(beside(text(&service["title"]), 34, &tinted(&figures, tone)));
+    }
+    lines
+}
+
+/// Exit 0 when the thing is well, 1 when something is wrong with it or beneath it.
+pub(crate) fn why(common: &Common, thing: &str) -> Result<ExitCode, Failure> {
+    let now = Running::find(common)?.get("/api/v1/now")?;
+    let named = |node: &&Value| {
+        let id = text(&node["thing"]);
+        id == thing || id.split_once('.').is_some_and(|(_, name)| name == thing)
+    };
+    let mut nodes = list(&now["nodes"]).filter(named).peekable();
+    if nodes.peek().is_none() {
+        let known = list(&now["nodes"]).map(|node| text(&node["thing"])).collect::<Vec<_>>().join(", ");
+        return Err(Failure::no(format!("the plan knows no `{thing}`")).hint(format!("it knows: {known}")));
+    }
+    let things: Vec<&str> = nodes.map(|node| text(&node["thing"])).collect();
+    let beneath = beneath(&now, &things);
+    let findings: Vec<&Value> =
+        list(&now["findings"]).filter(|finding| beneath.contains(&text(&finding["about"]))).collect();
+    let services = list(&now["services"]);
+    let incident = services.filter(|row| things.contains(&format!("service.{}", text(&row["id"])).as_str()));
+    let sentence = incident.filter_map(|row| row["why"].as_str()).next();
+    let cause = list(&now["open"]).map(|open| &open["incident"]["diagnosis"]);
+    let sentence = sentence.or_else(|| {
+        cause
+            .filter(|diagnosis| beneath.contains(&text(&diagnosis["cause"])))
+            .map(|it| text(&it["sentence"]))
+            .next()
+    });
+    let code = if findings.is_empty() && sentence.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    if common.json {
+        table::json(&serde_json::json!({ "things": things, "because": sentence, "findings": findings }))?;
+        return Ok(code);
+    }
+    match sentence {
+        Some(sentence) => table::say(&wrapped(sentence, "", 80)),
+        None if findings.is_empty() => table::say("nothing is wrong with it, nor with what it stands on"),
+        None => {}
+    }
+    let zone = zone_of(&now);
+    for finding in findings {
+        let line = format!(
+            "{} since {}: {}",
+            text(&finding["about"]),
+            shown_time(text(&finding["since"]), &zone),
+            text(&finding["evidence"])
+        );
+        table::say(&wrapped(&line, "  ", 80));
+    }
+    Ok(code)
+}
+
+/// The things themselves and everything that they stand on.
+fn beneath<'a>(now: &'a Value, things: &[&'a str]) -> Vec<&'a str> {
+    let mut all: Vec<&str> = things.to_vec();
+    let mut next = 0;
+    while let Some(above) = all.get(next).copied() {
+        let below = list(&now["edges"]).filter(|edge| text(&edge["above"]) == above);
+        for thing in below.map(|edge| text(&edge["below"])) {
+            if !all.contains(&thing) {
+                all.push(thing);
+            }
+        }
+        next += 1;
+    }
+    all
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guarded_services_are_lines_within_eighty_columns() {
+        let server = |state: &str| serde_json::json!({ "state": state });
+        let edge = serde_json::json!({
+            "silent": false,
+            "services": [
+                { "title": "Sign-in for customers with very long names", "pool": "auth", "span": 1.0,
+                  "now": { "requests": 5_412, "limited": { "network": 3_611 }, "shed": 394, "denied": 812, "failed": 5 } },
+                { "title": "Quiet", "pool": "none", "span": 0.0, "now": null },
+            ],
+            "pools": [{ "id": "auth", "seen": { "servers": [server("serving"), server("warming"), server("down")] } }],
+        });
+        let lines = served(&edge);
+        assert!(
+            lines.iter().flat_map(|line| line.lines()).all(|line| line.chars().count() <= 80),
+            "{lines:#?}"
+        );
+        for wanted in ["5412.0/s", "89.0 %", "0.1 %", "2 of 3"] {
+            assert!(lines[1].contains(wanted), "{wanted}: {lines:#?}");
+        }
+        assert!(lines[2].contains("0.0/s") && lines[2].contains("0 of 0"), "{lines:#?}");
+    }
+}

@@ -1,0 +1,248 @@
+//! `mainstay trace ID`: what became of one request, and why.
+
+use crate::cli::running::Running;
+use crate::cli::table::{self, Tone, tinted, wrapped};
+use crate::cli::{Common, Failure};
+use types::Trace;
+use types::trace::{Hop, Verdict, took};
+use std::process::ExitCode;
+
+const WIDTH: usize = 80;
+/// Passages are set in so far and no further.
+const DEPTH_MAX: usize = 4;
+/// Room for the names of parts.
+const NAME_WIDTH: usize = 22;
+
+/// Exit 0 when the request was served all the way down, 1 when something on its way was refused or failed.
+pub(crate) fn trace(common: &Common, id: &str) -> Result<ExitCode, Failure> {
+    let id = plain(id)?;
+    let answer = Running::find(common)?.get(&format!("/api/v1/trace/{id}"))?;
+    let trace: Trace = serde_json::from_value(answer).map_err(Failure::no)?;
+    let went_well = trace.hops.iter().all(Hop::went_well);
+    if common.json {
+        table::json(&trace)?;
+    } else {
+        table::say(&told(&trace));
+    }
+    Ok(if went_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Lists the latest requests that were refused, failed or slow, the newest last: that is where one looks.
+pub(crate) fn lately(common: &Common) -> Result<ExitCode, Failure> {
+    let answer = Running::find(common)?.get("/api/v1/traces")?;
+    let traces: Vec<Trace> = serde_json::from_value(answer).map_err(Failure::no)?;
+    if common.json {
+        table::json(&traces)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if traces.is_empty() {
+        table::say("no request was refused, failed or slow, as far as the edge remembers");
+    }
+    traces.iter().rev().filter_map(listed).for_each(|line| table::say(&line));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line of a list: the passage that did not go well, the outermost where all did.
+fn listed(trace: &Trace) -> Option<String> {
+    let hop = trace.hops.iter().rev().find(|hop| !hop.went_well()).or(trace.hops.first())?;
+    let at = hop.at.strftime("%H:%M:%S");
+    let service = hop.service.as_ref().map_or(hop.host.as_str(), |service| &service.0);
+    let asked = format!("{service} {} {}", hop.method, hop.path);
+    let (id, verdict) = (&trace.id, hop.verdict.word());
+    Some(format!("{id} {at} {verdict:<10} {:>3} {asked}", hop.status))
+}
+
+/// The id without what people copy along with it; nothing else goes into an address.
+fn plain(id: &str) -> Result<String, Failure> {
+    let plain: String = id.trim().chars().filter(|letter| *letter != '-').collect();
+    if plain.len() == 32 && plain.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(plain.to_ascii_lowercase());
+    }
+    let hint = "it stands on every error page and in the header `x-request-id` of every answer";
+    Err(Failure::wrong("the id of a request has 32 hexadecimal digits").hint(hint))
+}
+
+fn told(trace: &Trace) -> String {
+    let mut lines = vec![trace.id.clone()];
+    for (depth, hop) in trace.nested() {
+        lines.push(String::new());
+        lines.extend(passage(&"    ".repeat(depth.min(DEPTH_MAX)), hop));
+    }
+    lines.join("\n")
+}
+
+fn passage(indent: &str, hop: &Hop) -> Vec<String> {
+    let tone = match hop.verdict {
+        _ if hop.went_well() => Tone::Good,
+        Verdict::Limited | Verdict::Shed => Tone::Warn,
+        _ => Tone::Bad,
+    };
+    let word = hop.word();
+    let service = hop.service.as_ref().map_or("no service of ours", |service| &service.0);
+    let asked = format!("{service}  {} {}{}", hop.method, hop.host, hop.path);
+    let room = WIDTH - indent.len() - word.len() - 1;
+    let inner = format!("{indent}  ");
+    // A long path is broken, never cut: its end is what tells it from the others.
+    let mut lines: Vec<String> = if asked.chars().count() > room {
+        let letters: Vec<char> = asked.chars().collect();
+        let parts = letters.chunks(WIDTH - indent.len()).map(|part| part.iter().collect::<String>());
+        parts
+            .map(|part| format!("{indent}{part}"))
+            .chain([format!("{inner}{}", tinted(word, tone))])
+            .collect()
+    } else {
+        vec![format!("{indent}{} {}", table::cell(&asked, room), tinted(word, tone))]
+    };
+    lines.push(wrapped(&hop.told(), &inner, WIDTH));
+    let own = hop.caller.as_ref().map_or_else(String::new, |own| format!("our own {own}, for "));
+    let from = hop.from.as_ref().map_or_else(String::new, |from| format!(" ({from})"));
+    let who = format!(
+        "{} UTC, {own}{} visitor {}{from}, {}, {} bytes in, {} out",
+        hop.at.strftime("%Y-%m-%d %H:%M:%S%.3f"),
+        hop.visitor,
+        hop.client,
+        hop.protocol,
+        hop.received_bytes,
+        hop.sent_bytes
+    );
+    lines.push(wrapped(&who, &inner, WIDTH));
+    let bar_width = WIDTH.saturating_sub(inner.len() + NAME_WIDTH + 11);
+    for phase in &hop.phases {
+        let bar = bar(phase.began_us, phase.took_us, hop.took_us, bar_width);
+        let name = table::cell(&phase.name, NAME_WIDTH);
+        lines.push(format!("{inner}{name} {:>8}  {bar}", took(phase.took_us)).trim_end().to_owned());
+    }
+    if hop.attempts.len() > 1 || hop.attempts.iter().any(|attempt| attempt.why.is_some()) {
+        for (at, attempt) in hop.attempts.iter().enumerate() {
+            let end = match (&attempt.why, attempt.status) {
+                (Some(why), _) => why.clone(),
+                (None, Some(status)) => format!("answered {status}"),
+                (None, None) => "no answer".to_owned(),
+            };
+            let line = format!("{}. {} {end}, after {}", at + 1, attempt.server, took(attempt.took_us));
+            lines.push(wrapped(&line, &inner, WIDTH));
+        }
+    }
+    lines
+}
+
+/// When a part was, within the whole. Something is seen of the shortest part too.
+fn bar(began_us: u64, took_us: u64, whole_us: u64, width: usize) -> String {
+    let whole = whole_us.max(began_us.saturating_add(took_us)).max(1);
+    let place =
+        |us: u64| usize::try_from(u128::from(us) * width as u128 / u128::from(whole)).unwrap_or(width);
+    let from = place(began_us).min(width.saturating_sub(1));
+    let to = place(began_us.saturating_add(took_us)).clamp(from + 1, width.max(from + 1));
+    format!("{}{}", " ".repeat(from), "━".repeat(to - from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::trace::{Attempt, Phase};
+
+    fn hop() -> Hop {
+        let phase = |name: &str, began_us, took_us| Phase { name: name.to_owned(), began_us, took_us };
+        Hop {
+            span: "a".to_owned(),
+            parent: None,
+            at: "2026-11-22T04:16:09.12Z".parse().unwrap(),
+            service: Some("auth".into()),
+            pool: Some("auth".into()),
+            method: "POST".to_owned(),
+            host: "auth.acme.com".to_owned(),
+            path: "/login".to_owned(),
+            protocol: "HTTP/2".to_owned(),
+            client: "198.51.100.7".to_owned(),
+            from: Some("EE, AS64500".to_owned()),
+            visitor: "known".to_owned(),
+            caller: None,
+            verdict: Verdict::Passed,
+            limit: None,
+            status: 303,
+            why: None,
+            phases: vec![
+                phase("judged", 0, 20),
+                phase("waited for its turn", 20, 12_000),
+                phase("server thought", 12_400, 161_000),
+                phase("answer sent", 173_400, 8_600),
+            ],
+            attempts: vec![
+                Attempt {
+                    server: "10.0.0.11:8080".to_owned(),
+                    began_us: 12_020,
+                    took_us: 300,
+                    status: None,
+                    why: Some("connection refused".to_owned()),
+                },
+                Attempt {
+                    server: "10.0.0.12:8080".to_owned(),
+                    began_us: 12_400,
+                    took_us: 161_000,
+                    status: Some(303),
+                    why: None,
+                },
+            ],
+            received_bytes: 41,
+            sent_bytes: 1_024,
+            took_us: 182_000,
+        }
+    }
+
+    #[test]
+    fn a_request_is_told_within_eighty_columns() {
+        let mut beneath = hop();
+        beneath.span = "b".to_owned();
+        beneath.parent = Some("a".to_owned());
+        beneath.at = "2026-11-22T04:16:09.15Z".parse().unwrap();
+        beneath.service = Some("api".into());
+        beneath.host = "api.acme.com".to_owned();
+        beneath.path = format!("/v1/session/{}", "x".repeat(60));
+        beneath.caller = Some("auth-web".into());
+        beneath.verdict = Verdict::Limited;
+        beneath.status = 429;
+        beneath.limit = Some("visitor limit of api, 20/s".to_owned());
+        beneath.phases.truncate(1);
+        beneath.attempts.clear();
+        beneath.took_us = 90;
+        let told =
+            told(&Trace { id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), hops: vec![beneath, hop()] });
+        assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+        for wanted in [
+            "10.0.0.12:8080 answered 303 after 161 ms",
+            "1. 10.0.0.11:8080 connection refused, after 300 µs",
+            "      refused with 429 by the visitor limit of api, 20/s",
+            "our own auth-web, for known visitor",
+            "server thought           161 ms",
+        ] {
+            assert!(told.contains(wanted), "{wanted}\n{told}");
+        }
+        assert!(told.find("auth  POST").unwrap() < told.find("    api  POST").unwrap(), "{told}");
+    }
+
+    #[test]
+    fn a_list_has_the_passage_to_look_at() {
+        let mut limited = hop();
+        limited.verdict = Verdict::Limited;
+        limited.status = 429;
+        let trace = Trace { id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), hops: vec![hop(), limited] };
+        let line = listed(&trace).unwrap();
+        assert_eq!(line, "4bf92f3577b34da6a3ce929d0e0e4736 04:16:09 limited    429 auth POST /login");
+    }
+
+    #[test]
+    fn bars_stay_in_their_place() {
+        assert_eq!(bar(0, 0, 100, 10), "━");
+        assert_eq!(bar(50, 50, 100, 10), "     ━━━━━");
+        assert_eq!(bar(100, 0, 100, 10), "         ━");
+        assert_eq!(bar(90, 400, 100, 10).chars().count(), 10);
+        assert_eq!(bar(0, 0, 0, 10), "━");
+    }
+
+    #[test]
+    fn ids_are_taken_as_people_copy_them() {
+        let id = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736";
+        assert_eq!(plain(&id.to_uppercase()).unwrap(), id.replace('-', ""));
+        assert!(plain("../now").is_err());
+    }
+}

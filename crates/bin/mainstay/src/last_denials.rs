@@ -1,0 +1,76 @@
+//! What the team denied, in a file beside the journal: an edge that serves alone does not open the journal, and still refuses
+//! what was to be refused.
+
+use journal::sqlite::sync_folder_of;
+use types::{Denial, DenialId};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Larger than a thousand denials, the most that there are.
+const BYTES_MAX: u64 = 4 << 20;
+
+fn file(data: &Path) -> PathBuf {
+    data.join("denials.json")
+}
+
+/// The last that were written; none when none ever were.
+///
+/// # Errors
+/// When the file is there but cannot be read or understood: which, and why.
+pub(crate) fn read(data: &Path) -> Result<BTreeMap<DenialId, Denial>, String> {
+    let path = file(data);
+    let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let file = match fs::File::open(&path) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        opened => opened.map_err(|why| wrong(&why))?,
+    };
+    let mut text = Vec::new();
+    file.take(BYTES_MAX).read_to_end(&mut text).map_err(|why| wrong(&why))?;
+    let denials: Vec<Denial> = serde_json::from_slice(&text).map_err(|why| wrong(&why))?;
+    Ok(denials.into_iter().map(|denial| (denial.id, denial)).collect())
+}
+
+/// Writes those in force, whole or not at all.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub(crate) fn write(data: &Path, denials: &BTreeMap<DenialId, Denial>) -> io::Result<()> {
+    let (kept, fresh) = (file(data), data.join("denials.json.new"));
+    let mut written = fs::File::create(&fresh)?;
+    written.write_all(&serde_json::to_vec(&denials.values().collect::<Vec<_>>())?)?;
+    // Without this a power cut may leave the new name with half its bytes, or the old file.
+    written.sync_all()?;
+    fs::rename(fresh, &kept)?;
+    sync_folder_of(&kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_what_is_spoiled_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(folder.path()).unwrap(), BTreeMap::new());
+        let denial = Denial {
+            id: DenialId(3),
+            what: "AS64500".parse().unwrap(),
+            service: Some("auth".into()),
+            from: "2026-11-22T04:16:09Z".parse().unwrap(),
+            until: "2026-11-22T05:16:09Z".parse().unwrap(),
+            by: "ana".to_owned(),
+        };
+        let denials = BTreeMap::from([(denial.id, denial)]);
+        write(folder.path(), &denials).unwrap();
+        assert_eq!(read(folder.path()).unwrap(), denials);
+        let whole = fs::read(file(folder.path())).unwrap();
+        // Torn by a disk that lied, and not ours at all.
+        for spoiled in [&whole[..whole.len() / 2], b"", b"\0\0\0\0", b"\xff\xfe[]", b"{}"] {
+            fs::write(file(folder.path()), spoiled).unwrap();
+            let why = read(folder.path()).unwrap_err();
+            assert!(why.contains("denials.json: "), "{why}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `mainstay run --only guard`: the edge and nothing else. No mind, no board, no journal; the same plan and the same keys.
+//! Where the board would listen it tells of traces and metrics.
+
+use crate::control::{self, Control};
+use crate::gate::{Gate, OpenError, tokens};
+use crate::keys::Keys;
+use crate::last_denials;
+use crate::organs::{self, ADDRESS_FILE};
+use crate::reload::{self, Change, Changes};
+use edge::{Sharing, StartError};
+use types::{Plan, Policy};
+use web::{Site, SiteSettings};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// How long requests under way may take at the end.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A running edge with nothing behind it.
+pub(crate) struct OnlyGuard {
+    gate: Arc<Gate>,
+    /// Where it is asked for traces and metrics.
+    api: Option<SocketAddr>,
+    control: Option<Control>,
+    data: PathBuf,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl OnlyGuard {
+    /// Serves by the plan, and follows its file.
+    ///
+    /// # Errors
+    /// When the plan has no edge, an address is taken, or a secret is missing.
+    pub(crate) async fn start(plan: Plan, plan_path: PathBuf, sharing: Sharing) -> Result<Self, OpenError> {
+        if plan.edge.is_none() {
+            return Err(StartError::NotDeclared.into());
+        }
+        let keys = Keys::open(&plan.site.data).map_err(other)?;
+        let plan = Arc::new(plan);
+        // The journal is not opened here; what was denied when it was last written is still refused, until its time.
+        let denials = last_denials::read(&plan.site.data).unwrap_or_else(|why| {
+            tracing::error!(
+                "what the team denied is not known, so only what the plan denies is refused: {why}; \
+                 the file is written anew when the whole of mainstay runs"
+            );
+            BTreeMap::new()
+        });
+        let (data, site) = (plan.site.data.clone(), settings(&plan, &keys));
+        let policy = move |plan: &Arc<Plan>| Policy { plan: plan.clone(), denials: denials.clone() };
+        let gate = Arc::new(Gate::open(&policy(&plan), keys.key, None, sharing)?);
+        let (stop, stopped) = watch::channel(false);
+        let mut changes = Changes::of(plan_path, &plan, stopped.clone()).map_err(other)?;
+        let (policies_in, policies) = watch::channel(Arc::new(policy(&plan)));
+        // Nobody judges the roll-ups; the sums on the way to them are still to be made.
+        let (rollups, _) = mpsc::channel(1);
+        let mut tasks = vec![tokio::spawn(gate.clone().keep(policies, rollups, stopped.clone()))];
+        let listener = listen(&plan);
+        let api = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let site = Arc::new(Site::of_edge_alone(site, gate.clone()).read_with(keys.read_token));
+        let control = match control::is_alive(&data).await {
+            // A whole mainstay beside us answers more than we can.
+            true => None,
+            false => organs::listen_for_commands(&data, &site, &stopped, &mut tasks),
+        };
+        if let Some(listener) = listener {
+            tasks.push(tokio::spawn(async move {
+                if let Err(why) = web::serve(listener, site, stopped).await {
+                    tracing::error!("traces and metrics are no longer served: {why}");
+                }
+            }));
+        }
+        let looking = gate.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut current = plan;
+            while let Some(Change { path, named }) = changes.next().await {
+                let read = reload::another(&path, &current);
+                let read = read.and_then(|plan| plan.map(|plan| tokens(&plan).map(|_| plan)).transpose());
+                match read {
+                    Ok(None) if named => {
+                        let gate = looking.clone();
+                        let _ = tokio::task::spawn_blocking(move || gate.look_again()).await;
+                    }
+                    Ok(None) => {}
+                    Ok(Some(plan)) => {
+                        tracing::info!(digest = %plan.digest, "a new plan is in force");
+                        changes.follow(&plan);
+                        current = Arc::new(plan);
+                        policies_in.send_replace(Arc::new(policy(&current)));
+                    }
+                    Err(why) => _ = reload::unsound(&why),
+                }
+            }
+        }));
+        if let Some(address) = api
+            && let Err(why) = std::fs::write(data.join(ADDRESS_FILE), address.to_string())
+        {
+            tracing::warn!("`mainstay trace` will not find this process: {}: {why}", data.display());
+        }
+        Ok(Self { gate, api, control, data, stop, tasks })
+    }
+
+    /// Where it is asked for traces and metrics, when that address was free.
+    pub(crate) fn api(&self) -> Option<SocketAddr> {
+        self.api
+    }
+
+    /// Where it listens; whether for TLS.
+    pub(crate) fn listening(&self) -> Vec<(SocketAddr, bool)> {
+        self.gate.listening()
+    }
+
+    /// Finishes what was begun and ends.
+    pub(crate) async fn stop(self) {
+        drop(self.control);
+        if self.api.is_some() {
+            let _ = std::fs::remove_file(self.data.join(ADDRESS_FILE));
+        }
+        self.stop.send_replace(true);
+        let gate = self.gate;
+        let _ = tokio::task::spawn_blocking(move || gate.close(DRAIN)).await;
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+fn other(why: impl std::fmt::Display) -> OpenError {
+    OpenError::Other(why.to_string())
+}
+
+/// Where the board would listen. Visitors are served all the same when that is taken.
+fn listen(plan: &Plan) -> Option<TcpListener> {
+    let at = plan.site.listen;
+    let bound = std::net::TcpListener::bind(at).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    bound.inspect_err(|why| tracing::warn!("no traces and no metrics: listening on {at}: {why}")).ok()
+}
+
+fn settings(plan: &Plan, keys: &Keys) -> SiteSettings {
+    SiteSettings {
+        name: plan.site.name.clone(),
+        url: plan.site.url.clone(),
+        key: keys.key.clone(),
+        api_token: keys.api_token.clone(),
+        data: plan.site.data.clone(),
+    }
+}

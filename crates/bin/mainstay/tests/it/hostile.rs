@@ -1,0 +1,381 @@
+//! A mainstay among servers that mean harm. Each becomes a finding under its right name; none costs much memory or time,
+//! and none troubles those who are well.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `foe` | harm over TCP |
+//! | `tree` | name servers, harmful and honest |
+
+mod foe;
+mod tree;
+
+use crate::house::{House, Web, until};
+use foe::{Foe, Visit, hello, long, message, record};
+use types::Finding;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+use tree::Tree;
+
+/// More than a debug build takes by itself, less than any flood would need.
+const MEMORY_MAX_KIB: u64 = 150 * 1_024;
+/// How often each foe must have been met before we look at what it cost.
+const VISITS: usize = 4;
+
+/// What a web server does, and the word that it must get.
+struct Harm {
+    name: &'static str,
+    foe: Foe,
+    /// What comes before the address, and after it.
+    url: (&'static str, &'static str),
+    expect: &'static str,
+    word: &'static str,
+}
+
+const WANTED: &str = "expect = { body_contains = \"all is well\" }";
+
+fn harm(
+    name: &'static str,
+    word: &'static str,
+    act: impl Fn(&mut Visit) -> std::io::Result<()> + Send + Sync + 'static,
+) -> Harm {
+    Harm { name, foe: Foe::start(act), url: ("http = \"http://", "/0\""), expect: "", word }
+}
+
+/// The same, once the request has been read.
+fn answer(
+    name: &'static str,
+    word: &'static str,
+    act: impl Fn(&mut Visit) -> std::io::Result<()> + Send + Sync + 'static,
+) -> Harm {
+    harm(name, word, move |visit| visit.request().and_then(|_| act(visit)))
+}
+
+fn web() -> Vec<Harm> {
+    let endless_body = Harm {
+        expect: WANTED,
+        ..answer("endless-body", "text-not-reached", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\n\r\n")?;
+            visit.without_end([b'x'; 65_536])
+        })
+    };
+    let a_terabyte = Harm {
+        expect: WANTED,
+        ..answer("a-terabyte", "text-not-reached", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n")?;
+            visit.without_end([b'x'; 65_536])
+        })
+    };
+    let too_short = Harm {
+        expect: WANTED,
+        ..answer("too-short", "body-lacks", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nall is well")
+        })
+    };
+    vec![
+        endless_body,
+        a_terabyte,
+        too_short,
+        answer("endless-packing", "garbage", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")?;
+            let padded = format!("1;{}\r\nx\r\n", "x".repeat(4_000));
+            visit.without_end(padded.repeat(16))
+        }),
+        answer("endless-headers", "too-large", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\n")?;
+            visit.without_end("x-more: and more\r\n".repeat(1_000))
+        }),
+        answer("endless-header", "too-large", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\nx-more: ")?;
+            visit.without_end([b'x'; 65_536])
+        }),
+        answer("endless-hints", "too-large", |visit| {
+            visit.without_end("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1_000))
+        }),
+        answer("slow-headers", "timed-out", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\nx-slow: ")?;
+            visit.drip("x")
+        }),
+        answer("slow-body", "timed-out", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\n\r\n")?;
+            visit.drip("x")
+        }),
+        answer("mute", "timed-out", Visit::silence),
+        harm("hundred-redirects", "too-many-redirects", |visit| {
+            let step: u32 = visit.request()?.trim_start_matches('/').parse().unwrap_or(0);
+            visit.redirect(&format!("/{}", (step + 1).min(100)))
+        }),
+        harm("circle", "redirect-loop", |visit| match visit.request()?.as_str() {
+            "/0" => visit.redirect("/1"),
+            "/1" => visit.redirect("/2"),
+            _ => visit.redirect("/0"),
+        }),
+        answer("to-inner-address", "inner-address", |visit| visit.redirect("http://10.255.255.1/")),
+        answer("to-inner-name", "inner-address", |visit| {
+            visit.redirect("http://trap.test/latest/meta-data/")
+        }),
+        answer("to-a-file", "bad-redirect", |visit| visit.redirect("file:///etc/passwd")),
+        answer("truncated", "truncated", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nall is")
+        }),
+        answer("two-lengths", "garbage", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 4\r\n\r\nwell")
+        }),
+        answer("zero-in-head", "garbage", |visit| {
+            visit.say("HTTP/1.1 200 OK\r\nx: \0\r\ncontent-length: 4\r\n\r\nwell")
+        }),
+        answer("noise", "garbage", |visit| visit.without_end([0xc3; 4_096])),
+        harm("ssh", "garbage", |visit| {
+            visit.say("SSH-2.0-OpenSSH_9.9\r\n")?;
+            visit.silence()
+        }),
+        Harm { url: ("http = \"https://", "/\""), ..tls("tls-huge-asked-for-a-page", "too-large", huge) },
+        tls("tls-huge", "too-large", huge),
+        tls("tls-slow", "timed-out", |visit| {
+            visit.say(hello())?;
+            visit.say(record(22, &message(11, 60_000, &[long(59_997), long(59_994)].concat())))?;
+            visit.drip(record(22, b"x"))
+        }),
+        tls("tls-warnings", "tls-handshake", |visit| visit.without_end(record(21, &[1, 90]).repeat(100))),
+        tls("tls-hollow", "garbage", |visit| visit.without_end(record(22, b"").repeat(1_000))),
+        tls("tls-none", "garbage", |visit| visit.say("HTTP/1.1 400 Bad Request\r\n\r\n")),
+        tls("tls-mute", "timed-out", Visit::silence),
+    ]
+}
+
+fn tls(
+    name: &'static str,
+    word: &'static str,
+    act: impl Fn(&mut Visit) -> std::io::Result<()> + Send + Sync + 'static,
+) -> Harm {
+    let act = move |visit: &mut Visit| visit.anything().and_then(|()| act(visit));
+    Harm { url: ("tls = \"", "\""), ..harm(name, word, act) }
+}
+
+/// Ten megabytes of certificates in one message.
+fn huge(visit: &mut Visit) -> std::io::Result<()> {
+    const SIZE: usize = 10_000_000;
+    let certificate = 16_000;
+    visit.say(hello())?;
+    let mut said = message(11, SIZE, &long(SIZE - 3));
+    while said.len() < SIZE {
+        said.extend(long(certificate));
+        said.extend(vec![0x30; certificate]);
+    }
+    said.chunks(16_384).try_for_each(|part| visit.say(record(22, part)))
+}
+
+/// Registries, by the top-level domain that they keep. None of them knows of an expiry.
+fn registries() -> BTreeMap<&'static str, Foe> {
+    const JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/rdap+json\r\nconnection: close\r\n";
+    let page = |body: String| {
+        move |visit: &mut Visit| {
+            visit.request()?;
+            visit.say(format!("{JSON}content-length: {}\r\n\r\n{body}", body.len()))
+        }
+    };
+    let flood = |visit: &mut Visit| {
+        visit.request()?;
+        visit.say(format!("{JSON}transfer-encoding: chunked\r\n\r\n"))?;
+        let spaces = " ".repeat(0x1_0000);
+        visit.without_end(format!("10000\r\n{spaces}\r\n"))
+    };
+    let html = "<!doctype html><title>Sign in</title><p>Your domain has expired. expirationDate: 2001-01-01";
+    BTreeMap::from([
+        ("flood", Foe::start(flood)),
+        ("html", Foe::start(page(html.to_owned()))),
+        ("deep", Foe::start(page("[".repeat(200_000)))),
+        ("empty", Foe::start(page("{}".to_owned()))),
+        (
+            "gone",
+            Foe::start(|visit| {
+                visit.request()?;
+                visit.say("HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n<h1>Not Found</h1>")
+            }),
+        ),
+        (
+            "slow",
+            Foe::start(|visit| {
+                visit.request()?;
+                visit.say(format!("{JSON}\r\n"))?;
+                visit.drip(" ")
+            }),
+        ),
+        (
+            "circle",
+            Foe::start(|visit| {
+                let target = visit.request()?;
+                visit.redirect(&target)
+            }),
+        ),
+        // Tells the truth once, and then goes mad.
+        (
+            "turned",
+            Foe::start(move |visit| {
+                if visit.number > 1 {
+                    return flood(visit);
+                }
+                page(
+                    r#"{"objectClassName":"domain","ldhName":"acme.turned","status":["active"],
+                "events":[{"eventAction":"expiration","eventDate":"2199-01-01T00:00:00Z"}]}"#
+                        .to_owned(),
+                )(visit)
+            }),
+        ),
+    ])
+}
+
+fn plan(front: &Web, web: &[Harm], registries: &BTreeMap<&str, Foe>, tree: &Tree) -> String {
+    let mut text = format!(
+        r#"
+[site]
+name = "Test"
+data = "data"
+listen = "127.0.0.1:0"
+url = "http://127.0.0.1"
+inner = ["127.0.0.0/8"]
+
+[dns]
+resolvers = ["{resolver}"]
+roots = {roots:?}
+port = {port}
+
+[watch]
+timeout = "3s"
+fail_after = 2
+
+[service.shop]
+title = "Shop"
+
+[probe.front]
+http = "http://{front}/"
+every = "1s"
+timeout = "10s"
+service = "shop"
+
+[person.ana]
+reach = ["hook:ana"]
+
+[channel.hook]
+webhook = "http://127.0.0.1:9/"
+
+[probe.dns-well]
+dns = "well.test"
+every = "1s"
+timeout = "20s"
+"#,
+        resolver = tree.resolver(),
+        roots = tree.roots().map(|root| root.to_string()),
+        port = tree.port,
+        front = front.address,
+    );
+    for Harm { name, foe, url: (before, after), expect, word } in web {
+        // Only who is to be timed out is waited for briefly: the word of all others must not hang on a busy machine.
+        let timeout = if *word == "timed-out" { 3 } else { 20 };
+        let _ = writeln!(
+            text,
+            "[probe.{name}]\n{before}{}{after}\nevery = \"1s\"\ntimeout = \"{timeout}s\"\n{expect}",
+            foe.address
+        );
+    }
+    for zone in ZONES {
+        let name = zone.replace('.', "-");
+        let _ = writeln!(text, "[probe.dns-{name}]\ndns = \"{zone}\"\nevery = \"1s\"\ntimeout = \"5s\"");
+    }
+    let bases = registries.iter().map(|(end, foe)| format!("{end} = \"http://{}/rdap/\"", foe.address));
+    let _ = writeln!(text, "[registry]\nrdap = {{ {} }}", bases.collect::<Vec<_>>().join(", "));
+    for end in registries.keys() {
+        let timeout = if *end == "turned" { 20 } else { 3 };
+        let _ = writeln!(
+            text,
+            "[probe.domain-{end}]\ndomain = \"acme.{end}\"\nevery = \"2s\"\ntimeout = \"{timeout}s\""
+        );
+    }
+    text
+}
+
+const ZONES: [&str; 4] = ["cut.test", "garbage.test", "mute.test", "stranger.test"];
+
+#[test]
+fn hostile_servers_are_named_and_cost_little() {
+    let (front, web, registries, tree) = (Web::start(), web(), registries(), Tree::start());
+    let mut house = House::with(&plan(&front, &web, &registries, &tree));
+    let began = Instant::now();
+    house.start();
+
+    let zones = ZONES.map(|zone| (format!("dns-{}", zone.replace('.', "-")), "dns-no-server"));
+    let wanted: BTreeSet<(String, String)> = web
+        .iter()
+        .map(|harm| (harm.name.to_owned(), harm.word.to_owned()))
+        .chain(zones.map(|(probe, word)| (probe, word.to_owned())))
+        .collect();
+    let mut slowest = Duration::ZERO;
+    let mut all_found = None;
+    let mut seen = BTreeSet::new();
+    until("every finding, several visits, and nothing else", || {
+        let asked = Instant::now();
+        let (status, _) = house.get("/api/v1/health");
+        slowest = slowest.max(asked.elapsed());
+        assert_eq!(status, 200, "the mind must turn on");
+        let memory = house.memory_peak_kib();
+        assert!(memory < MEMORY_MAX_KIB, "{memory} KiB");
+        seen = words(&findings(&house));
+        if wanted.is_subset(&seen) {
+            all_found.get_or_insert(began.elapsed());
+        }
+        let met =
+            web.iter().map(|harm| &harm.foe).chain(registries.values()).all(|foe| foe.visits() >= VISITS);
+        let met = met && ZONES.iter().all(|zone| tree.asked(zone) >= VISITS);
+        if began.elapsed() > Duration::from_secs(50) {
+            let late: Vec<_> =
+                web.iter().filter(|harm| harm.foe.visits() < VISITS).map(|harm| harm.name).collect();
+            let missing: Vec<_> = wanted.difference(&seen).collect();
+            let wrong: Vec<_> = seen.difference(&wanted).collect();
+            panic!("missing {missing:?}, instead {wrong:?}, seldom met {late:?}");
+        }
+        (all_found.is_some() && met).then_some(())
+    });
+    println!(
+        "{} foes: all findings after {:.1} s, {VISITS} visits each after {:.1} s; peak memory {} KiB; slowest health {} ms",
+        web.len() + registries.len() + ZONES.len(),
+        all_found.unwrap_or_default().as_secs_f32(),
+        began.elapsed().as_secs_f32(),
+        house.memory_peak_kib(),
+        slowest.as_millis()
+    );
+
+    // Nothing was said of anybody else: not of those who are well, and of no registration.
+    assert_eq!(seen, wanted);
+    assert_eq!(house.state_of("shop"), "operational");
+    let now = house.json(&["status"]);
+    assert!(now["blind"].is_null(), "{}", now["blind"]);
+    for row in now["domains"].as_array().unwrap() {
+        let turned = row["domain"] == "acme.turned";
+        let expires = row["expires"].as_str().unwrap_or("unknown");
+        assert_eq!(expires, if turned { "2199-01-01T00:00:00Z" } else { "unknown" }, "{row}");
+    }
+    for finding in findings(&house).iter().filter(|finding| finding.about.kind == types::Kind::Dns) {
+        let word = match finding.about.name.as_str() {
+            "cut.test" => "over TCP",
+            "mute.test" => "does not answer",
+            _ => "garbage",
+        };
+        assert!(finding.evidence.contains(word), "{}: {}", finding.about, finding.evidence);
+    }
+
+    assert_eq!(house.terminate(), Some(0));
+    let journal = String::from_utf8(house.command(&["journal", "dump"]).stdout).unwrap();
+    for word in ["expired", "not_registered", "stale"] {
+        assert!(!journal.contains(&format!("\"domain\":\"{word}\"")), "{word}");
+    }
+    assert!(house.command(&["journal", "verify"]).status.success());
+}
+
+fn findings(house: &House) -> Vec<Finding> {
+    let (_, mut now) = house.get("/api/v1/now");
+    serde_json::from_value(now["findings"].take()).unwrap_or_default()
+}
+
+fn words(findings: &[Finding]) -> BTreeSet<(String, String)> {
+    findings.iter().map(|finding| (finding.probe.0.clone(), finding.fault.word().to_owned())).collect()
+}

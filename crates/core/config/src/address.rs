@@ -1,0 +1,86 @@
+//! Addresses, networks and where they are said to be.
+
+use crate::host::Host;
+use crate::near::shown;
+use crate::wrong::Wrong;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+
+/// Where something listens.
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
+    text.trim().parse().map_err(|_| {
+        let wrong = Wrong::new(format!("`{}` is not an address with a port", shown(text)));
+        match text.trim().strip_prefix(':').or_else(|| text.trim().strip_prefix("localhost:")) {
+            Some(port) => wrong.hint(format!("write the address too: \"127.0.0.1:{}\"", shown(port))),
+            None => wrong,
+        }
+    })
+}
+
+/// A network, or a single address, which is the smallest network. Bits beyond the prefix are cut off; IPv4 written as IPv6 is IPv4.
+pub(crate) fn network(text: &str) -> Result<IpNet, Wrong> {
+    let text = text.trim();
+    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(single).map(types::traffic::plain).ok_or_else(|| {
+        Wrong::new(format!("`{}` is not a network", shown(text)))
+            .hint("for example: \"10.0.0.0/8\" or \"10.1.2.3\"")
+    })
+}
+
+/// A network as people write it: a single address without its prefix.
+pub(crate) fn written(net: IpNet) -> String {
+    if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
+}
+
+/// A server: a name or an address, and its port.
+pub(crate) fn server(text: &str) -> Result<Host, Wrong> {
+    let host = Host::read(text)?;
+    if host.port.is_none() {
+        return Err(Wrong::new(format!("`{}` has no port", shown(text)))
+            .hint(format!("for example: \"{}:8080\"", shown(&host.text(0)))));
+    }
+    Ok(host)
+}
+
+/// Whether two sockets cannot listen at once. Port 0 is any free one; IPv6 does not take IPv4's part.
+pub(crate) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let is_shared = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && a.port() > 0 && a.is_ipv4() == b.is_ipv4() && is_shared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_have_ports() {
+        for (text, canonical) in [
+            ("10.0.0.11:8080", Some("10.0.0.11:8080")),
+            ("App.Internal:80", Some("app.internal:80")),
+            ("[::1]:8080", Some("[::1]:8080")),
+            ("10.0.0.11", None),
+            ("::1", None),
+            ("http://10.0.0.11:8080", None),
+            ("app.internal:0", None),
+        ] {
+            assert_eq!(server(text).ok().map(|host| host.text(0)).as_deref(), canonical, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sockets_that_cannot_listen_at_once() {
+        for (a, b, do_collide) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("[::]:80", "127.0.0.1:80", false),
+            ("[::]:80", "[::1]:80", true),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            let (a, b) = (a.parse().unwrap(), b.parse().unwrap());
+            assert_eq!((collide(a, b), collide(b, a)), (do_collide, do_collide), "{a} {b}");
+        }
+    }
+}

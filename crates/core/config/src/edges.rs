@@ -1,0 +1,103 @@
+//! Who stands on what: the edges of the graph below hosts and probes, and the pools below what they serve.
+
+use crate::derive::zone_behind;
+use crate::domain::Registration;
+use crate::draft::Draft;
+use crate::host::Host;
+use crate::probe::AskDraft;
+use crate::serving;
+use types::plan::Service;
+use types::{Graph, Kind, ServiceId, Thing};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The edges below hosts and probes: what they stand on, as far as that is watched.
+pub(crate) fn lay(
+    draft: &Draft,
+    hosts: &BTreeMap<String, Host>,
+    watched: &BTreeSet<String>,
+    graph: &mut Graph,
+) {
+    for zone in watched {
+        graph.add_need(Thing::dns(zone), Thing::domain(zone));
+    }
+    for (text, host) in hosts {
+        if let Some(zone) = zone_behind(draft, host) {
+            graph.add_need(Thing::host(text), Thing::dns(&zone));
+            graph.add_need(Thing::tls(text), Thing::dns(&zone));
+        }
+    }
+    for (name, probe) in &draft.probes {
+        match &probe.ask {
+            Some(AskDraft::Dns(zone)) => stand(Thing::dns(zone), [Thing::domain(zone)], graph),
+            Some(AskDraft::Domain(_)) | None => {}
+            Some(ask) => {
+                let Some((host, is_web)) = ask.host() else { continue };
+                let text = host.text(443);
+                let above = match ask {
+                    AskDraft::Tls(_) => Thing::tls(&text),
+                    _ => Thing::new(Kind::Probe, name),
+                };
+                // It took the place of a host's own probe, and stands on what the host stands on.
+                if !graph.contains(&above) {
+                    continue;
+                }
+                if is_web {
+                    stand(above.clone(), [Thing::host(&text), Thing::tls(&text)], graph);
+                }
+                let registration = host.dns().map(|name| Registration::of(name, &draft.declared));
+                if let Some(zone) = registration.as_ref().and_then(Registration::zone) {
+                    // The domain stands beneath its name servers; it is named here only where those are not asked.
+                    let nearest = [Thing::dns(zone), Thing::domain(zone)]
+                        .into_iter()
+                        .find(|below| graph.contains(below));
+                    nearest.into_iter().for_each(|below| graph.add_need(above.clone(), below));
+                }
+            }
+        }
+    }
+}
+
+/// The pools, beneath the services that they serve and the hosts that lead to them.
+pub(crate) fn serve(
+    draft: &Draft,
+    services: &BTreeMap<ServiceId, Service>,
+    hosts: &BTreeMap<String, Host>,
+    graph: &mut Graph,
+) {
+    draft.pools.keys().for_each(|name| graph.add(Thing::pool(name)));
+    let exact: BTreeMap<String, &str> = serving::guarded(draft)
+        .filter_map(|(_, service, guard)| Some((service, guard.pool.as_ref()?)))
+        .flat_map(|(service, pool)| service.hosts.iter().map(|host| (&host.value, pool.value.as_str())))
+        .filter(|(pattern, _)| !pattern.is_wildcard)
+        .map(|(pattern, pool)| (serving::route(pattern), pool))
+        .collect();
+    for service in services.values() {
+        let Some(guard) = &service.guard else { continue };
+        graph.add_need(Thing::service(&service.id.0), Thing::pool(&guard.pool.0));
+        for text in &service.hosts {
+            // A sample below a wildcard may be another service's very host; that one serves it.
+            let own = hosts.get(text).and_then(|host| exact.get(&host.bare()));
+            graph.add_need(Thing::host(text), Thing::pool(own.copied().unwrap_or(&guard.pool.0)));
+        }
+    }
+}
+
+fn stand<const N: usize>(above: Thing, below: [Thing; N], graph: &mut Graph) {
+    for thing in below {
+        if graph.contains(&thing) {
+            graph.add_need(above.clone(), thing);
+        }
+    }
+}
+
+impl AskDraft {
+    /// The host that is asked, with its port, and whether it is asked over https.
+    pub(crate) fn host(&self) -> Option<(Host, bool)> {
+        match self {
+            Self::Http(url, _) => Some((url.asked(), url.is_https)),
+            Self::Tcp(host, port) => Some((Host { name: host.name.clone(), port: Some(*port) }, false)),
+            Self::Tls(host) => Some((host.clone(), false)),
+            Self::Dns(_) | Self::Domain(_) => None,
+        }
+    }
+}

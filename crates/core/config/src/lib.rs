@@ -1,0 +1,159 @@
+//! Turns the text of mainstay.toml into a [`Plan`], complete and consistent, or tells every [`Problem`] with its place.
+//!
+//! Pure: opens no file, resolves no name, looks at no clock. Secrets are never read here, only where they are.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `fields`, `kind` | the one table of everything that may stand in a plan |
+//! | `syntax` | text -> tables, whatever is broken in between |
+//! | `root`, `form`, `cell` | reads the sections, each table by its fields, each value by its kind: types, ranges, unknown and missing keys |
+//! | `word`, `host`, `address`, `url`, `domain` | single words: spans, zones, names, networks, web addresses, registrable domains |
+//! | `draft`, `probe`, `people`, `edge`, `guard`, `pool` | the plan as it was written |
+//! | `team`, `serving`, `derive`, `edges`, `circle` | the plan as it is meant: references, probes, the graph |
+//! | `warn` | no mistake, but deserves a second look |
+//! | `wrong`, `marks`, `problem`, `near` | what is wrong, where, and what was probably meant |
+//! | `schema`, `reference` | the table of fields for editors and for people |
+//!
+//! Deliberately absent: a default for anything that nobody would guess, and any key that is read but not checked.
+
+mod address;
+mod cell;
+mod circle;
+mod derive;
+mod domain;
+mod draft;
+mod edge;
+mod edges;
+mod fields;
+mod form;
+mod traffic;
+mod host;
+mod kind;
+mod marks;
+mod near;
+mod people;
+mod pool;
+mod probe;
+mod problem;
+mod reference;
+mod root;
+mod schema;
+mod serving;
+mod syntax;
+mod team;
+mod url;
+mod warn;
+mod web;
+mod word;
+mod wrong;
+
+pub use problem::{Problem, Problems, Spot};
+pub use reference::reference;
+pub use schema::schema;
+
+use marks::Marks;
+use types::{Plan, plan};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The longest text that is read, in bytes.
+pub const LONGEST: usize = 16 << 20;
+
+/// Reads a stretch of time as the plan writes it: `30s`, `1h 30m`, `2d`.
+///
+/// # Errors
+/// What is wrong with it, and how it is written.
+pub fn span(text: &str) -> Result<std::time::Duration, String> {
+    word::span(text).map_err(|wrong| format!("{}: {}", wrong.message, wrong.hint.told(String::new)))
+}
+
+/// A sound plan, and what deserves a second look in it.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// The plan.
+    pub plan: Plan,
+    /// In the order of the text.
+    pub warnings: Vec<Problem>,
+    /// Where each of the edge's certificates stands, in their order: only who reads the files knows whether they can be used.
+    pub certificates: Vec<Spot>,
+}
+
+/// Reads a plan. `name` is what messages call the text, `folder` is what relative paths are relative to.
+///
+/// # Errors
+/// Every problem at once, in the order of the text: at most a few hundred, never none.
+pub fn read(text: &str, name: &str, folder: &Path) -> Result<Read, Problems> {
+    let mut marks = Marks::default();
+    if text.len() > LONGEST {
+        let message = format!("the plan is longer than {} KiB", LONGEST / 1024);
+        marks.syntax(0..0, message, "divide it among several installations");
+        return Err(Problems(marks.told("", name).0));
+    }
+    let plan = syntax::mend(text, &mut marks).map(|mended| understood(text, &mended, folder, &mut marks));
+    let (problems, warnings, certificates) = marks.told(text, name);
+    match plan {
+        Some(plan) if problems.is_empty() => Ok(Read { plan, warnings, certificates }),
+        _ => Err(Problems(problems)),
+    }
+}
+
+/// The data folder that a text names, whatever else is wrong with it; the default one where it names none that can be read.
+/// For commands that only need to find what runs.
+#[must_use]
+pub fn data_folder(text: &str, folder: &Path) -> PathBuf {
+    let mended = (text.len() <= LONGEST).then(|| syntax::mend(text, &mut Marks::default())).flatten();
+    let declared = mended.and_then(|mended| {
+        let (table, _) = toml::de::DeTable::parse_recoverable(&mended);
+        let data = table.get_ref().get("site")?.get_ref().as_table()?.get("data")?;
+        word::path(data.get_ref().as_str()?, folder).ok()
+    });
+    declared.unwrap_or_else(|| folder.join(draft::DATA))
+}
+
+fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Plan {
+    let table = syntax::parse(mended, marks);
+    let root = root::Root::open(table.get_ref(), marks);
+    let draft = draft::read(&root, folder, marks);
+    let people = team::people(&draft, marks);
+    let rotas = team::rotas(&draft, marks);
+    let ladders = team::ladders(&draft, marks);
+    let channels = team::channels(&draft);
+    circle::judge(&draft.services, marks);
+    serving::judge(&draft, marks);
+    let derived = derive::derive(&draft, marks);
+    warn::warn(&draft, &derived, marks);
+    let mut board = draft.board;
+    let mut order: Vec<_> =
+        draft.services.iter().map(|(name, service)| (service.place.start, name.as_str())).collect();
+    order.sort_unstable();
+    board.order = order.into_iter().map(|(_, name)| name.into()).collect();
+    let domains =
+        draft.domains.into_iter().map(|(zone, domain)| (zone, plan::Domain { expires: domain.expires }));
+    Plan {
+        digest: digest(text),
+        site: draft.site,
+        dns: draft.dns,
+        registry: draft.registry,
+        services: derived.services,
+        probes: derived.probes,
+        domains: domains.collect(),
+        people,
+        rotas,
+        ladders,
+        channels,
+        edge: draft.edge.map(|edge| edge.edge),
+        pools: draft.pools.into_values().map(|draft| (draft.pool.id.clone(), draft.pool)).collect(),
+        callers: draft.callers.into_values().map(|draft| (draft.caller.id.clone(), draft.caller)).collect(),
+        board,
+        graph: derived.graph,
+    }
+}
+
+fn digest(text: &str) -> String {
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text.as_bytes()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}

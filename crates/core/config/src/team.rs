@@ -1,0 +1,155 @@
+//! Makes the team of the plan from its draft: every name that is used exists, every rung names somebody.
+
+use crate::draft::Draft;
+use crate::form::At;
+use crate::marks::{Marks, Place};
+use crate::near::shown;
+use crate::people::{REPEAT, ReachDraft, WAIT};
+use types::effect::Reach;
+use types::plan::{Channel, ChannelKind, Ladder, Layer, Person, Rota, Rung};
+use types::{ChannelId, LadderId, PersonId, RotaId};
+use std::collections::BTreeMap;
+
+/// The name of the ladder that always exists.
+pub(crate) const DEFAULT: &str = "default";
+
+pub(crate) fn people(draft: &Draft, marks: &mut Marks) -> BTreeMap<PersonId, Person> {
+    let one = |(name, person): (&String, &crate::people::PersonDraft)| {
+        let id = PersonId(name.clone());
+        let made = Person {
+            id: id.clone(),
+            name: person.name.clone(),
+            zone: person.zone.clone(),
+            awake: person.awake,
+            reach: reaches(draft, &person.reach, marks),
+        };
+        (id, made)
+    };
+    draft.people.iter().map(one).collect()
+}
+
+pub(crate) fn rotas(draft: &Draft, marks: &mut Marks) -> BTreeMap<RotaId, Rota> {
+    let mut out = BTreeMap::new();
+    for (name, rota) in &draft.rotas {
+        let mut layers = Vec::new();
+        for layer in &rota.layers {
+            let people = persons(draft, &layer.people, marks);
+            if let (Some(start), Some(every)) = (layer.start, layer.every) {
+                layers.push(Layer { people, start, every, until: layer.until });
+            }
+        }
+        let id = RotaId(name.clone());
+        out.insert(id.clone(), Rota { id, zone: rota.zone.clone(), layers });
+    }
+    out
+}
+
+/// The ladders as written, and `default` when it was not.
+pub(crate) fn ladders(draft: &Draft, marks: &mut Marks) -> BTreeMap<LadderId, Ladder> {
+    let mut out = BTreeMap::new();
+    for (name, ladder) in &draft.ladders {
+        let mut rungs = Vec::new();
+        for rung in &ladder.rungs {
+            rungs.push(Rung {
+                rotas: named(
+                    &rung.rotas,
+                    "rota",
+                    |name| draft.rotas.contains_key(name),
+                    draft.rotas.keys(),
+                    marks,
+                )
+                .map(RotaId)
+                .collect(),
+                people: persons(draft, &rung.people, marks),
+                prefer_awake: rung.prefer_awake,
+                wait: rung.wait,
+            });
+        }
+        let last_resort = reaches(draft, &ladder.last_resort, marks);
+        let id = LadderId(name.clone());
+        out.insert(id.clone(), Ladder { id, rungs, repeat: ladder.repeat, last_resort });
+    }
+    out.entry(LadderId::from(DEFAULT)).or_insert_with(|| default_ladder(draft));
+    out
+}
+
+/// One rung: every rota; every person when there is no rota.
+fn default_ladder(draft: &Draft) -> Ladder {
+    let rotas: Vec<RotaId> = draft.rotas.keys().cloned().map(RotaId).collect();
+    let people =
+        if rotas.is_empty() { draft.people.keys().cloned().map(PersonId).collect() } else { Vec::new() };
+    let rung = Rung { rotas, people, prefer_awake: false, wait: WAIT };
+    Ladder { id: LadderId::from(DEFAULT), rungs: vec![rung], repeat: REPEAT, last_resort: Vec::new() }
+}
+
+pub(crate) fn channels(draft: &Draft) -> BTreeMap<ChannelId, Channel> {
+    let made = draft.channels.iter().filter_map(|(name, channel)| {
+        let id = ChannelId(name.clone());
+        let kind = channel.kind.clone()?;
+        Some((
+            id.clone(),
+            Channel {
+                id,
+                kind,
+                secret: channel.secret.clone(),
+                accepted_when: channel.accepted_when.clone(),
+            },
+        ))
+    });
+    made.collect()
+}
+
+fn persons(draft: &Draft, names: &[At<String>], marks: &mut Marks) -> Vec<PersonId> {
+    named(names, "person", |name| draft.people.contains_key(name), draft.people.keys(), marks)
+        .map(PersonId)
+        .collect()
+}
+
+fn named<'n>(
+    names: &[At<String>],
+    kind: &str,
+    is_known: impl Fn(&str) -> bool,
+    known: impl Iterator<Item = &'n String> + Clone,
+    marks: &mut Marks,
+) -> impl Iterator<Item = String> {
+    for name in names.iter().filter(|name| !is_known(&name.value)) {
+        marks.unknown(name.place.clone(), kind, &name.value, known.clone().map(String::as_str));
+    }
+    names.iter().map(|at| at.value.clone()).collect::<Vec<_>>().into_iter()
+}
+
+fn reaches(draft: &Draft, reaches: &[At<ReachDraft>], marks: &mut Marks) -> Vec<Reach> {
+    for at in reaches {
+        judge_reach(draft, &at.value, &at.place, marks);
+    }
+    let made = |at: &At<ReachDraft>| Reach {
+        channel: ChannelId(at.value.channel.clone()),
+        address: at.value.address.clone(),
+    };
+    reaches.iter().map(made).collect()
+}
+
+fn judge_reach(draft: &Draft, reach: &ReachDraft, place: &Place, marks: &mut Marks) {
+    let name = reach.channel.as_str();
+    let Some(channel) = draft.channels.get(name) else {
+        if matches!(name, "sms" | "call") {
+            let message = format!("unknown channel `{name}`: telephones are not served by this version");
+            marks.between(place.clone(), message, "reach people over an ntfy or webhook channel for now");
+        } else {
+            marks.unknown(place.clone(), "channel", name, draft.channels.keys().map(String::as_str));
+        }
+        return;
+    };
+    let is_topic = |text: &str| {
+        (1..=64).contains(&text.len())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    if matches!(channel.kind, Some(ChannelKind::Ntfy { .. })) && !is_topic(&reach.address) {
+        let message = format!("`{}` is not a topic of ntfy", shown(&reach.address));
+        marks.between(
+            place.clone(),
+            message,
+            format!("letters, digits, - and _ after the colon: \"{name}:ana\""),
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! Channels: where they lead, and what their success looks like.
+
+use crate::{sound, told};
+use insta::assert_snapshot;
+use types::plan::{AcceptedWhen, Scalar};
+use std::collections::BTreeMap;
+
+const HEAD: &str = "[site]\nname = \"Acme\"\n[service.s]\ntitle = \"S\"\n";
+
+#[test]
+fn an_ntfy_address_is_the_root_of_its_server() {
+    for root in ["https://ntfy.sh", "https://ntfy.sh/", "http://ntfy.acme.net:8080"] {
+        sound(&format!("{HEAD}[channel.n]\nntfy = \"{root}\"\n[person.ana]\nreach = [\"n:ana\"]\n"));
+    }
+    assert_snapshot!(told(&format!(
+        r#"{HEAD}[channel.a]
+ntfy = "https://ntfy.sh/alerts"
+[channel.b]
+ntfy = "https://acme.net/ntfy/alerts/?up=1"
+[channel.c]
+ntfy = "https://ntfy.sh?auth=x"
+[channel.d]
+ntfy = "https://ntfy.sh"
+accepted_when = {{ text = "ok" }}
+[channel.e]
+webhook = "https://hooks.acme.net"
+accepted_when = {{}}
+"#
+    )));
+}
+
+#[test]
+fn a_webhook_may_say_what_its_success_is() {
+    let plan = sound(&format!(
+        "{HEAD}[channel.h]\nwebhook = \"https://hooks.acme.net/\"\naccepted_when = {{ json = {{ ok = true, code = 0, state = \"queued\" }}, text = \"id\" }}\n[person.ana]\nreach = [\"h:\"]\n"
+    ))
+    .plan;
+    let json = [
+        ("ok".to_owned(), Scalar::Flag(true)),
+        ("code".to_owned(), Scalar::Number(0)),
+        ("state".to_owned(), Scalar::Text("queued".to_owned())),
+    ];
+    let wanted = AcceptedWhen { json: BTreeMap::from(json), text: Some("id".to_owned()) };
+    assert_eq!(plan.channels[&"h".into()].accepted_when, Some(wanted));
+}

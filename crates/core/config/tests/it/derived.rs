@@ -1,0 +1,297 @@
+//! What follows from a declaration without asking.
+
+use crate::sound;
+use insta::assert_snapshot;
+use types::plan::Ask;
+use types::{Kind, Thing};
+use std::time::Duration;
+
+/// Probes, one a line: name, about, question, pace.
+fn probes(text: &str) -> String {
+    let plan = sound(text).plan;
+    let lines = plan.probes.values().map(|probe| {
+        let ask = match &probe.ask {
+            Ask::Http { url, .. } => format!("http {url}"),
+            Ask::Tcp { host, port } => format!("tcp {host} {port}"),
+            Ask::Dns { zone, names } => format!("dns {zone} [{}]", names.join(" ")),
+            Ask::Tls { host, port } => format!("tls {host} {port}"),
+            Ask::Domain { name } => format!("domain {name}"),
+        };
+        let pace =
+            format!("{:?}/{:?} {}/{}", probe.every, probe.timeout, probe.fail_after, probe.recover_after);
+        format!("{} ({}): {ask}, {pace}", probe.id, probe.about)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn edges(text: &str) -> String {
+    let plan = sound(text).plan;
+    plan.graph.edges().map(|(above, below)| format!("{above} -> {below}")).collect::<Vec<_>>().join("\n")
+}
+
+const THREE_LINES: &str = "[service.auth]\nhosts = [\"auth.acme.app\"]\n";
+
+#[test]
+fn three_lines_are_a_plan() {
+    assert_snapshot!(probes(THREE_LINES), @r#"
+    dns.acme.app (dns.acme.app): dns acme.app [auth.acme.app], 60s/10s 3/2
+    domain.acme.app (domain.acme.app): domain acme.app, 86400s/10s 1/1
+    http.auth.acme.app (host.auth.acme.app): http https://auth.acme.app/, 30s/10s 3/2
+    tls.auth.acme.app (tls.auth.acme.app): tls auth.acme.app 443, 3600s/10s 3/2
+    "#);
+    assert_snapshot!(edges(THREE_LINES), @r#"
+    service.auth -> host.auth.acme.app
+    host.auth.acme.app -> tls.auth.acme.app
+    host.auth.acme.app -> dns.acme.app
+    tls.auth.acme.app -> dns.acme.app
+    dns.acme.app -> domain.acme.app
+    "#);
+    let plan = sound(THREE_LINES).plan;
+    assert_eq!(plan.ladders.len(), 1);
+    assert_eq!(plan.site.url, "http://127.0.0.1:8080");
+    assert_eq!(plan.site.data.to_string_lossy(), "/etc/mainstay/mainstay-data");
+    assert_eq!(plan.digest.len(), 64);
+    assert_eq!(plan.board.history_days, 90);
+    let auth = plan.services.values().next().unwrap();
+    assert_eq!((auth.title.as_str(), auth.ladder.0.as_str(), auth.public), ("Auth", "default", true));
+}
+
+#[test]
+fn board_has_the_order_of_the_file_and_says_who_publishes() {
+    let plan = sound(
+        "[board]\npublish = \"approve\"\n[service.zulu]\n[service.mike]\n[service.alpha]\n[probe.a]\ntcp = \"a.example:1\"\n",
+    )
+    .plan;
+    let order: Vec<&str> = plan.board.order.iter().map(|id| id.0.as_str()).collect();
+    assert_eq!(order, ["zulu", "mike", "alpha"]);
+    assert_eq!(plan.board.publish, types::plan::Publish::Approve);
+}
+
+const WILDCARD: &str = r#"
+[watch]
+http = "10s"
+timeout = "3s"
+fail_after = 2
+[service.auth]
+hosts = ["auth.acme.app", "*.acme.app:8443", "10.0.0.7", "localhost:9443", "[2001:db8::1]:8443"]
+samples = ["demo.acme.app", "second.acme.app:8443"]
+needs = ["service.mail"]
+[service.mail]
+hosts = ["mail.acme.co.uk", "acme.github.io"]
+[site]
+inner = ["10.0.0.0/8", "127.0.0.0/8"]
+"#;
+
+#[test]
+fn stars_become_samples_and_registrations_are_found() {
+    assert_snapshot!(probes(WILDCARD), @r#"
+    dns.acme.app (dns.acme.app): dns acme.app [auth.acme.app demo.acme.app second.acme.app], 60s/3s 2/2
+    dns.acme.co.uk (dns.acme.co.uk): dns acme.co.uk [mail.acme.co.uk], 60s/3s 2/2
+    dns.github.io (dns.github.io): dns github.io [acme.github.io], 60s/3s 2/2
+    domain.acme.app (domain.acme.app): domain acme.app, 86400s/3s 1/1
+    domain.acme.co.uk (domain.acme.co.uk): domain acme.co.uk, 86400s/3s 1/1
+    domain.github.io (domain.github.io): domain github.io, 86400s/3s 1/1
+    http.10.0.0.7 (host.10.0.0.7): http https://10.0.0.7/, 10s/3s 2/2
+    http.[2001:db8::1]:8443 (host.[2001:db8::1]:8443): http https://[2001:db8::1]:8443/, 10s/3s 2/2
+    http.acme.github.io (host.acme.github.io): http https://acme.github.io/, 10s/3s 2/2
+    http.auth.acme.app (host.auth.acme.app): http https://auth.acme.app/, 10s/3s 2/2
+    http.demo.acme.app:8443 (host.demo.acme.app:8443): http https://demo.acme.app:8443/, 10s/3s 2/2
+    http.localhost:9443 (host.localhost:9443): http https://localhost:9443/, 10s/3s 2/2
+    http.mail.acme.co.uk (host.mail.acme.co.uk): http https://mail.acme.co.uk/, 10s/3s 2/2
+    http.second.acme.app:8443 (host.second.acme.app:8443): http https://second.acme.app:8443/, 10s/3s 2/2
+    tls.10.0.0.7 (tls.10.0.0.7): tls 10.0.0.7 443, 3600s/3s 2/2
+    tls.[2001:db8::1]:8443 (tls.[2001:db8::1]:8443): tls 2001:db8::1 8443, 3600s/3s 2/2
+    tls.acme.github.io (tls.acme.github.io): tls acme.github.io 443, 3600s/3s 2/2
+    tls.auth.acme.app (tls.auth.acme.app): tls auth.acme.app 443, 3600s/3s 2/2
+    tls.demo.acme.app:8443 (tls.demo.acme.app:8443): tls demo.acme.app 8443, 3600s/3s 2/2
+    tls.localhost:9443 (tls.localhost:9443): tls localhost 9443, 3600s/3s 2/2
+    tls.mail.acme.co.uk (tls.mail.acme.co.uk): tls mail.acme.co.uk 443, 3600s/3s 2/2
+    tls.second.acme.app:8443 (tls.second.acme.app:8443): tls second.acme.app 8443, 3600s/3s 2/2
+    "#);
+    assert_snapshot!(edges(WILDCARD), @r#"
+    service.auth -> service.mail
+    service.auth -> host.10.0.0.7
+    service.auth -> host.[2001:db8::1]:8443
+    service.auth -> host.auth.acme.app
+    service.auth -> host.demo.acme.app:8443
+    service.auth -> host.localhost:9443
+    service.auth -> host.second.acme.app:8443
+    service.mail -> host.acme.github.io
+    service.mail -> host.mail.acme.co.uk
+    host.10.0.0.7 -> tls.10.0.0.7
+    host.[2001:db8::1]:8443 -> tls.[2001:db8::1]:8443
+    host.acme.github.io -> tls.acme.github.io
+    host.acme.github.io -> dns.github.io
+    host.auth.acme.app -> tls.auth.acme.app
+    host.auth.acme.app -> dns.acme.app
+    host.demo.acme.app:8443 -> tls.demo.acme.app:8443
+    host.demo.acme.app:8443 -> dns.acme.app
+    host.localhost:9443 -> tls.localhost:9443
+    host.mail.acme.co.uk -> tls.mail.acme.co.uk
+    host.mail.acme.co.uk -> dns.acme.co.uk
+    host.second.acme.app:8443 -> tls.second.acme.app:8443
+    host.second.acme.app:8443 -> dns.acme.app
+    tls.acme.github.io -> dns.github.io
+    tls.auth.acme.app -> dns.acme.app
+    tls.demo.acme.app:8443 -> dns.acme.app
+    tls.mail.acme.co.uk -> dns.acme.co.uk
+    tls.second.acme.app:8443 -> dns.acme.app
+    dns.acme.app -> domain.acme.app
+    dns.acme.co.uk -> domain.acme.co.uk
+    dns.github.io -> domain.github.io
+    "#);
+    let plan = sound(WILDCARD).plan;
+    let auth = &plan.services[&"auth".into()];
+    assert_eq!(auth.declared_hosts[1], "*.acme.app:8443");
+    assert_eq!(auth.hosts[1..3], ["demo.acme.app:8443", "second.acme.app:8443"]);
+}
+
+const BY_HAND: &str = r#"
+[service.shop]
+hosts = ["shop.acme.com"]
+[probe.checkout]
+http = "https://shop.acme.com/health"
+service = "shop"
+every = "5s"
+fail_after = 5
+expect = { status = [200, 204], body_contains = "ok", within = "800ms" }
+[probe.smtp]
+tcp = "mail.acme.com:25"
+service = "shop"
+[probe.imap]
+tls = "mail.acme.com:993"
+[probe.acme]
+dns = "acme.com"
+every = "10s"
+[probe.other]
+domain = "other.org"
+service = "shop"
+[probe.far]
+http = "http://far.example.net/x"
+"#;
+
+#[test]
+fn probes_by_hand_stand_beside_and_in_place_of_derived_ones() {
+    assert_snapshot!(probes(BY_HAND), @r#"
+    acme (dns.acme.com): dns acme.com [mail.acme.com shop.acme.com], 10s/10s 3/2
+    checkout (host.shop.acme.com): http https://shop.acme.com/health, 5s/10s 5/2
+    domain.acme.com (domain.acme.com): domain acme.com, 86400s/10s 1/1
+    far (probe.far): http http://far.example.net/x, 30s/10s 3/2
+    imap (tls.mail.acme.com:993): tls mail.acme.com 993, 3600s/10s 3/2
+    other (domain.other.org): domain other.org, 86400s/10s 1/1
+    smtp (probe.smtp): tcp mail.acme.com 25, 30s/10s 3/2
+    tls.shop.acme.com (tls.shop.acme.com): tls shop.acme.com 443, 3600s/10s 3/2
+    "#);
+    assert_snapshot!(edges(BY_HAND), @r#"
+    service.shop -> probe.smtp
+    service.shop -> host.shop.acme.com
+    service.shop -> domain.other.org
+    probe.smtp -> dns.acme.com
+    host.shop.acme.com -> tls.shop.acme.com
+    host.shop.acme.com -> dns.acme.com
+    tls.mail.acme.com:993 -> dns.acme.com
+    tls.shop.acme.com -> dns.acme.com
+    dns.acme.com -> domain.acme.com
+    "#);
+    let plan = sound(BY_HAND).plan;
+    let Ask::Http { expect, .. } = &plan.probes[&"checkout".into()].ask else { panic!("not http") };
+    assert_eq!(expect.status, [200, 204]);
+    assert_eq!(expect.body_contains.as_deref(), Some("ok"));
+    assert_eq!(expect.within, Some(Duration::from_millis(800)));
+}
+
+#[test]
+fn a_service_says_how_its_hosts_are_asked() {
+    let plan = |http: &str| {
+        format!(
+            "[service.a]\nhosts = [\"a.acme.app\", \"b.acme.app:8443\"]\n{http}\n[watch]\nfailing_for = \"9s\"\n"
+        )
+    };
+    let told = |http: &str| {
+        let plan = sound(&plan(http)).plan;
+        let web = plan.probes.values().filter_map(|probe| match &probe.ask {
+            Ask::Http { url, expect } => {
+                Some(format!("{url} {:?} {} {:?}", expect.status, expect.learns, probe.failing_for))
+            }
+            _ => None,
+        });
+        web.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(told(""), @r"
+    https://a.acme.app/ [] true 9s
+    https://b.acme.app:8443/ [] true 9s
+    ");
+    assert_snapshot!(told("http = { path = \"/health?full=1\", failing_for = \"30s\" }"), @r"
+    https://a.acme.app/health?full=1 [] false 30s
+    https://b.acme.app:8443/health?full=1 [] false 30s
+    ");
+    assert_snapshot!(told("http = { expect = { status = [401, 404] } }"), @r"
+    https://a.acme.app/ [401, 404] false 9s
+    https://b.acme.app:8443/ [401, 404] false 9s
+    ");
+    assert_eq!(told("http = false"), "");
+    let by_default = sound("[service.a]\nhosts = [\"a.acme.app\"]\n").plan;
+    let patience = |id: &str| by_default.probes[&id.into()].failing_for;
+    assert_eq!(patience("http.a.acme.app"), Duration::from_secs(5), "a restart of four seconds wakes nobody");
+    assert_eq!(patience("domain.acme.app"), Duration::ZERO, "a registry has no restarts");
+}
+
+#[test]
+fn only_a_probe_of_the_same_address_and_service_takes_the_place_of_the_derived_one() {
+    let derived = |probe: &str| {
+        let plan = format!(
+            "[service.a]\nhosts = [\"a.acme.app\"]\n[service.b]\nhosts = [\"b.acme.app\"]\n{probe}\n"
+        );
+        sound(&plan).plan.probes.contains_key(&"http.a.acme.app".into())
+    };
+    for (probe, stays) in [
+        ("[probe.x]\nhttp = \"https://a.acme.app/health\"\nservice = \"a\"", false),
+        ("[probe.x]\nhttp = \"https://a.acme.app:443/health\"\nservice = \"a\"", false),
+        ("[probe.x]\nhttp = \"https://a.acme.app/health\"", true),
+        ("[probe.x]\nhttp = \"https://a.acme.app/health\"\nservice = \"b\"", true),
+        ("[probe.x]\nhttp = \"http://a.acme.app/health\"\nservice = \"a\"", true),
+        ("[probe.x]\nhttp = \"https://a.acme.app:8443/health\"\nservice = \"a\"", true),
+        ("[probe.x]\nhttp = \"https://b.acme.app/health\"\nservice = \"a\"", true),
+    ] {
+        assert_eq!(derived(probe), stays, "{probe}");
+    }
+}
+
+#[test]
+fn an_unlisted_suffix_is_watched_only_where_the_plan_says_how() {
+    let plain = "[service.a]\nhosts = [\"a.acme.test\"]\n";
+    assert!(!sound(plain).plan.graph.contains(&Thing::dns("acme.test")));
+    for own in [
+        "[dns]\nroots = [\"127.0.0.2\"]\nport = 5353\nresolvers = [\"127.0.0.3:5300\", \"127.0.0.4\"]",
+        "[registry]\nrdap = { test = \"http://127.0.0.5:8080/\" }",
+        "[registry]\nwhois.test = \"127.0.0.5:4343\"",
+    ] {
+        let plan = sound(&format!("{plain}{own}\n")).plan;
+        assert!(plan.graph.contains(&Thing::domain("acme.test")), "{own}");
+        assert!(plan.probes.contains_key(&"dns.acme.test".into()), "{own}");
+    }
+}
+
+#[test]
+fn names_to_compare_are_capped_and_spread() {
+    let hosts: Vec<String> = (0..105).map(|n| format!("\"h{n:03}.acme.com\"")).collect();
+    let plan = sound(&format!("[service.a]\nhosts = [{}]\n", hosts.join(","))).plan;
+    let Ask::Dns { names, .. } = &plan.probes[&"dns.acme.com".into()].ask else { panic!("not dns") };
+    assert!(names.len() <= 20 && names.len() >= 15, "{}", names.len());
+    assert_eq!(names.first().map(String::as_str), Some("h000.acme.com"));
+    assert!(names.last().unwrap() > &"h090.acme.com".to_owned());
+    assert_eq!(plan.graph.things().filter(|thing| thing.kind == Kind::Host).count(), 105);
+}
+
+#[test]
+fn paths_are_relative_to_the_plan() {
+    let plan = sound(
+        "[site]\ndata = \"data\"\ntrust = [\"ca.pem\", \"/abs/ca.pem\"]\nurl = \"https://status.acme.net/\"\nlisten = \"[::]:80\"\n[registry]\nbootstrap = \"dns.json\"\n",
+    )
+    .plan;
+    assert_eq!(plan.site.data.to_string_lossy(), "/etc/mainstay/data");
+    assert_eq!(plan.site.trust[0].to_string_lossy(), "/etc/mainstay/ca.pem");
+    assert_eq!(plan.site.trust[1].to_string_lossy(), "/abs/ca.pem");
+    assert_eq!(plan.registry.bootstrap.unwrap().to_string_lossy(), "/etc/mainstay/dns.json");
+    assert_eq!(plan.site.url, "https://status.acme.net");
+}

@@ -1,0 +1,469 @@
+//! The edge: what it is understood to serve, and what is wrong or doubtful about it.
+
+use crate::{sound, told, warned};
+use insta::assert_snapshot;
+use types::plan::{CertificateFiles, EdgeLimits, Health, Known, Protocol, Rate, SecretRef, ServerAt};
+use types::traffic::DenyWhat;
+use std::time::Duration;
+
+const WHOLE: &str = r#"
+[edge]
+listen = ["127.0.0.1:8000", "[::1]:8000"]
+listen_tls = ["127.0.0.1:8443"]
+to_https = true
+hops = ["10.0.0.0/8", "192.0.2.1"]
+proxy_protocol = ["10.1.0.0/16"]
+threads = 2
+countries = "GeoLite2-Country.mmdb"
+networks = "/usr/share/GeoIP/GeoLite2-ASN.mmdb"
+access_log = true
+otlp = "http://127.0.0.1:4318/v1/traces"
+limits = { head_bytes = 8192, body_bytes = 1099511627776, idle = "5s" }
+[[edge.certificate]]
+chain = "auth.pem"
+key = "auth.key"
+[[edge.certificate]]
+chain = "/etc/ssl/api.pem"
+key = "/etc/ssl/api.key"
+
+[service.auth]
+hosts = ["auth.acme.com", "*.acme.app:8443"]
+samples = ["demo.acme.app", "api.acme.app"]
+needs = ["pool.mail"]
+[service.auth.guard]
+pool = "auth"
+limit.visitor = { rate = "20/s", burst = 40 }
+limit.network = { rate = "600/m" }
+limit.asn = { rate = "5000/s", burst = 9000 }
+limit.service = "1000/h"
+deny = { countries = ["xx"], networks = ["AS64500", "as64501"], addresses = ["192.0.2.7/24"] }
+allow.addresses = ["198.51.100.7"]
+known = { method = "post", path = "/login", status = [200, 303], for = "14d" }
+urgent = ["/health", "/pay/*"]
+deadline = "5s"
+
+[service.api]
+hosts = ["api.acme.app:8443"]
+guard = { pool = "api" }
+
+[pool.auth]
+servers = ["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2, drain = true }, "App.Internal:8080"]
+floor = 2
+protocol = "http2"
+tls = "auth.internal"
+health = { path = "/health", every = "5s", timeout = "2s", fall = 3, rise = 1 }
+each = 50
+begin = 10
+[pool.api]
+servers = ["10.0.0.21:80"]
+health = { path = "/" }
+[pool.mail]
+servers = ["[2001:db8::1]:25"]
+
+[caller.auth-web]
+service = "auth"
+token = "env:AUTH_WEB_TOKEN"
+addresses = ["10.0.0.21", "2001:db8::/64"]
+[caller.batch]
+token = "file:batch.token"
+"#;
+
+#[test]
+fn a_whole_edge() {
+    let plan = sound(WHOLE).plan;
+    let edge = plan.edge.unwrap();
+    let texts = |list: &[std::net::SocketAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(texts(&edge.listen), ["127.0.0.1:8000", "[::1]:8000"]);
+    assert_eq!(texts(&edge.listen_tls), ["127.0.0.1:8443"]);
+    assert!(edge.to_https && edge.access_log && edge.threads == Some(2));
+    let files = |chain: &str, key: &str| CertificateFiles { chain: chain.into(), key: key.into() };
+    assert_eq!(
+        edge.certificates,
+        [
+            files("/etc/mainstay/auth.pem", "/etc/mainstay/auth.key"),
+            files("/etc/ssl/api.pem", "/etc/ssl/api.key")
+        ]
+    );
+    assert_eq!(edge.hops, ["10.0.0.0/8".parse().unwrap(), "192.0.2.1/32".parse().unwrap()]);
+    assert_eq!(edge.proxy_protocol, ["10.1.0.0/16".parse().unwrap()]);
+    assert_eq!(edge.countries.unwrap().to_str(), Some("/etc/mainstay/GeoLite2-Country.mmdb"));
+    assert_eq!(edge.networks.unwrap().to_str(), Some("/usr/share/GeoIP/GeoLite2-ASN.mmdb"));
+    assert_eq!(edge.otlp.as_deref(), Some("http://127.0.0.1:4318/v1/traces"));
+    let limits = EdgeLimits {
+        head_bytes: 8_192,
+        body_bytes: 1 << 40,
+        idle: Duration::from_secs(5),
+        ..Default::default()
+    };
+    assert_eq!(edge.limits, limits);
+
+    let guard = plan.services[&"auth".into()].guard.clone().unwrap();
+    let rate = |count, secs, burst| Some(Rate { count, per: Duration::from_secs(secs), burst });
+    assert_eq!(guard.pool.0, "auth");
+    assert_eq!(
+        (guard.visitor, guard.network, guard.asn, guard.caller, guard.service),
+        (rate(20, 1, 40), rate(600, 60, 600), rate(5_000, 1, 9_000), None, rate(1_000, 3_600, 1_000))
+    );
+    let net = |text: &str| DenyWhat::Net(text.parse().unwrap());
+    assert_eq!(
+        guard.deny,
+        [DenyWhat::Country("XX".into()), DenyWhat::Asn(64_500), DenyWhat::Asn(64_501), net("192.0.2.0/24")]
+    );
+    assert_eq!(guard.allow, [net("198.51.100.7/32")]);
+    let known = Known {
+        method: Some("POST".into()),
+        path: "/login".into(),
+        status: vec![200, 303],
+        lasting: Duration::from_secs(14 * 86_400),
+    };
+    assert_eq!(guard.known, Some(known));
+    assert_eq!(guard.urgent, ["/health", "/pay/*"]);
+    assert_eq!(guard.deadline, Duration::from_secs(5));
+    let api = plan.services[&"api".into()].guard.clone().unwrap();
+    assert_eq!((api.visitor, api.deny.len(), api.known, api.deadline.as_secs()), (None, 0, None, 10));
+
+    let pool = &plan.pools[&"auth".into()];
+    let server = |at: &str, weight, drain| ServerAt { at: at.into(), weight, drain };
+    assert_eq!(
+        pool.servers,
+        [
+            server("10.0.0.11:8080", 1, false),
+            server("10.0.0.12:8080", 2, true),
+            server("app.internal:8080", 1, false)
+        ]
+    );
+    assert_eq!((pool.floor, pool.protocol, pool.each, pool.begin), (Some(2), Protocol::Http2, 50, 10));
+    assert_eq!(pool.tls.as_deref(), Some("auth.internal"));
+    let health = |path: &str, every, timeout, fall, rise| {
+        let (every, timeout) = (Duration::from_secs(every), Duration::from_secs(timeout));
+        Some(Health { path: path.into(), every, timeout, fall, rise })
+    };
+    assert_eq!(pool.health, health("/health", 5, 2, 3, 1));
+    let api = &plan.pools[&"api".into()];
+    assert_eq!((api.floor, api.protocol, api.each, api.begin), (None, Protocol::Http1, 100, 8));
+    assert_eq!((&api.tls, &api.health), (&None, &health("/", 2, 1, 2, 2)));
+
+    let caller = &plan.callers[&"auth-web".into()];
+    assert_eq!(caller.service, Some("auth".into()));
+    assert_eq!(caller.token, Some(SecretRef::Env("AUTH_WEB_TOKEN".into())));
+    assert_eq!(caller.addresses, ["10.0.0.21/32".parse().unwrap(), "2001:db8::/64".parse().unwrap()]);
+    let batch = &plan.callers[&"batch".into()];
+    assert_eq!(batch.token, Some(SecretRef::File("/etc/mainstay/batch.token".into())));
+}
+
+#[test]
+fn services_and_their_hosts_stand_on_pools() {
+    let plan = sound(WHOLE).plan;
+    let edges = plan.graph.edges().filter(|(_, below)| below.kind == types::Kind::Pool);
+    let edges: Vec<String> = edges.map(|(above, below)| format!("{above} -> {below}")).collect();
+    // `api.acme.app` lies below the star of `auth`, but `api` has it by name.
+    assert_snapshot!(edges.join("\n"), @r#"
+    service.api -> pool.api
+    service.auth -> pool.auth
+    service.auth -> pool.mail
+    host.api.acme.app:8443 -> pool.api
+    host.auth.acme.com -> pool.auth
+    host.demo.acme.app:8443 -> pool.auth
+    "#);
+    assert!(sound("[service.a]\nhosts = [\"a.acme.com\"]\n").plan.edge.is_none());
+}
+
+#[test]
+fn what_does_not_fit_together() {
+    assert_snapshot!(told(r#"
+[edge]
+listen = ["127.0.0.1:8080"]
+listen_tls = ["127.0.0.1:8443", "0.0.0.0:8443"]
+[service.auth]
+hosts = ["auth.acme.com", "*.acme.app"]
+samples = ["a.acme.app", "a.b.acme.app"]
+needs = ["pool.db", "pool."]
+[service.auth.guard]
+pool = "auht"
+deny = { countries = ["XX", "YY"] }
+allow.networks = [ "AS64500" ]
+[service.api]
+hosts = ["auth.acme.com:8443", "*.acme.app:8443", "auth.acme.com:9443"]
+samples = ["b.acme.app"]
+guard = { pool = "auth" }
+[service.inner]
+guard = { pool = "auth" }
+[pool.auth]
+servers = ["10.0.0.11:8080"]
+[caller.one]
+service = "atuh"
+token = "env:TOKEN"
+addresses = ["10.0.0.1"]
+[caller.two]
+token = "env:TOKEN"
+addresses = ["10.0.0.1/32"]
+[caller.three]
+"#), @r#"
+    mainstay.toml:3:11: the board listens on 127.0.0.1:8080: the edge cannot listen on 127.0.0.1:8080 too (another port here, or another [site] listen)
+    mainstay.toml:4:1: `listen_tls` has no certificate to show (name its files: [[edge.certificate]] chain = "auth.pem", key = "auth.key")
+    mainstay.toml:4:33: the edge listens on 127.0.0.1:8443 already (keep one of them)
+    mainstay.toml:6:10: `auth.acme.com` is served by the guard of `api` already (take the host or the guard out of one; the edge does not tell ports apart)
+    mainstay.toml:6:27: `*.acme.app` is served by the guard of `api` already (take the host or the guard out of one; the edge does not tell ports apart)
+    mainstay.toml:7:26: `a.b.acme.app` lies too deep: the edge takes a star for one label (certificates do too; name what is right above it: hosts = ["*.b.acme.app"])
+    mainstay.toml:8:10: unknown pool `db` (there is `auth`)
+    mainstay.toml:8:21: `pool.` does not say what kind of thing it is (write "service.pool.")
+    mainstay.toml:10:8: unknown pool `auht` (did you mean `auth`?)
+    mainstay.toml:11:23: nothing tells the edge countries (name a file that does: [edge] countries = "GeoLite2-Country.mmdb")
+    mainstay.toml:12:20: nothing tells the edge autonomous systems (name a file that does: [edge] networks = "GeoLite2-ASN.mmdb")
+    mainstay.toml:18:9: service `inner` has a guard, but no host that leads to it (the edge tells services by the host that is asked for: hosts = ["auth.acme.com"])
+    mainstay.toml:22:11: unknown service `atuh` (did you mean `auth`?)
+    mainstay.toml:26:9: caller `one` has the same token (one token a caller)
+    mainstay.toml:27:14: 10.0.0.1 is the address of caller `one` already (tell them apart by tokens: token = "env:AUTH_WEB_TOKEN")
+    mainstay.toml:28:9: caller.three cannot be told from a visitor (give it token = "env:AUTH_WEB_TOKEN", or addresses = ["10.0.0.21"])
+    "#);
+}
+
+#[test]
+fn a_limit_of_autonomous_systems_wants_a_file_that_tells_them_and_room_for_their_networks() {
+    let plan = |networks: &str, limits: &str| {
+        format!(
+            r#"
+[edge]
+listen = ["127.0.0.1:8000"]
+{networks}
+[service.auth]
+hosts = ["auth.acme.com"]
+[service.auth.guard]
+pool = "auth"
+{limits}
+[pool.auth]
+servers = ["10.0.0.11:8080"]
+"#
+        )
+    };
+    const FILE: &str = "networks = \"GeoLite2-ASN.mmdb\"";
+    assert_snapshot!(told(&plan("", "limit.asn = \"5000/s\"")), @r#"mainstay.toml:9:13: nothing tells the edge autonomous systems (name a file that does: [edge] networks = "GeoLite2-ASN.mmdb")"#);
+    assert_snapshot!(told(&plan(FILE, "limit.asn = 5000")), @r#"mainstay.toml:9:13: `asn` wants a rate: "20/s", "600/m", "1000/h", or a table, not a number without quotes (for example: asn = "5000/s")"#);
+    let doubts = |limits: &str| {
+        let lines = warned(&plan(FILE, limits));
+        lines.lines().filter(|line| line.contains("asn")).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(doubts("limit = { network = \"100/s\", asn = \"5999/m\" }"), @r#"mainstay.toml:9:36: `asn` grants less than `network`, of which an autonomous system has many (many times `network`, or none: without `asn` each network has its own limit alone)"#);
+    for fine in [
+        "limit = { network = \"100/s\", asn = \"6000/m\" }",
+        "limit.asn = \"1/h\"",
+        "limit.network = \"1/h\"",
+    ] {
+        assert_eq!(doubts(fine), "", "{fine}");
+    }
+}
+
+#[test]
+fn an_edge_that_cannot_serve() {
+    assert_snapshot!(told("[edge]\nto_https = true\n"), @r#"
+    mainstay.toml:1:1: the edge listens nowhere (give it listen = ["127.0.0.1:8000"], or listen_tls and a certificate)
+    mainstay.toml:2:1: `to_https` sends visitors where nobody listens (say where HTTPS is: listen_tls = ["127.0.0.1:8443"])
+    "#);
+    assert_snapshot!(told("[edge]\nlisten = [\"127.0.0.1:80\"]\nto_https = true\n"), @r#"mainstay.toml:3:1: `to_https` sends visitors where nobody listens (say where HTTPS is: listen_tls = ["127.0.0.1:8443"])"#);
+    assert_snapshot!(told("[edge]\nlisten = []\nhops = [\"x\"]\n"), @r#"
+    mainstay.toml:1:1: the edge listens nowhere (give it listen = ["127.0.0.1:8000"], or listen_tls and a certificate)
+    mainstay.toml:3:9: `x` is not a network (for example: "10.0.0.0/8" or "10.1.2.3")
+    "#);
+    assert_snapshot!(told("[edge]\nlisten_tls = [\"127.0.0.1:8443\"]\n[[edge.certificate]]\nkey = \"a.key\"\n"), @r#"mainstay.toml:3:1: edge.certificate lacks `chain` (for example: chain = "auth.pem")"#);
+    assert_snapshot!(told("[edge]\nlisten_tls = [\"127.0.0.1:8443\"]\ncertificate = []\n"), @r#"mainstay.toml:3:15: `certificate` is empty (for example: certificate = [{ chain = "auth.pem", key = "auth.key" }])"#);
+    assert_snapshot!(told("[[edge]]\nlisten = [\"127.0.0.1:8000\"]\n"), @r#"mainstay.toml:1:1: `edge` wants a section, not a list (write [edge] on a line of its own, once)"#);
+    assert_snapshot!(told("[site]\nlisten = \"127.0.0.1:80\"\n[edge]\nlisten = [\"0.0.0.0:80\"]\n"), @r#"mainstay.toml:4:11: the board listens on 127.0.0.1:80: the edge cannot listen on 0.0.0.0:80 too (another port here, or another [site] listen)"#);
+    assert_snapshot!(told("[service.a]\nhosts = [\"a.acme.com\"]\nguard = { pool = \"a\" }\n[pool.a]\nservers = [\"10.0.0.1:80\"]\n"), @r#"mainstay.toml:3:9: service `a` has a guard, but the plan has no edge to serve it (say where it listens: [edge] listen = ["127.0.0.1:8000"])"#);
+    // What a broken line may have declared is not called missing.
+    assert_snapshot!(told("[edge\nlisten = [\"127.0.0.1:80\"]\n[service.a]\nhosts = [\"a.acme.com\"]\nguard = { pool = \"a\" }\n[pool.a\nservers = [\"10.0.0.1:80\"]\n"), @r#"
+    mainstay.toml:1:6: this is not TOML: unclosed table (expected `]`)
+    mainstay.toml:6:8: this is not TOML: unclosed table (expected `]`)
+    "#);
+}
+
+#[test]
+fn values_of_the_edge() {
+    assert_snapshot!(told(r#"
+[edge]
+listen = ["localhost:8000", ":80"]
+hops = ["10.0.0.0/33"]
+threads = 0
+countries = ""
+otlp = "http://127.0.0.1:4318"
+limits = { head_bytes = 10, body_bytes = 2000000000000, idle = "1d", connections = 0, conections_each = 5 }
+[service.auth]
+hosts = ["auth.acme.com"]
+[service.auth.guard]
+pool = 5
+limit = { visitor = "20", network = { rate = "20/d", burst = 0 }, caller = 5, service = { burst = 5 }, host = "1/s" }
+deny = { countries = ["Estonia"], networks = ["64500", "192.0.2.0/24"], addresses = ["AS1"] }
+allow = ["198.51.100.7"]
+known = { method = "PO ST", path = "login", status = [401] }
+urgent = ["/*", "/pay*", "https://acme.com/pay", "/a?b"]
+deadline = "1ms"
+"#), @r#"
+    mainstay.toml:3:11: `localhost:8000` is not an address with a port (write the address too: "127.0.0.1:8000")
+    mainstay.toml:3:29: `:80` is not an address with a port (write the address too: "127.0.0.1:80")
+    mainstay.toml:4:9: `10.0.0.0/33` is not a network (for example: "10.0.0.0/8" or "10.1.2.3")
+    mainstay.toml:5:11: `threads` wants a whole number from 1 to 256, not 0 (for example: threads = 2)
+    mainstay.toml:6:13: this is not the path of a file (for example: countries = "GeoLite2-Country.mmdb")
+    mainstay.toml:7:8: `http://127.0.0.1:4318` lacks its path (collectors usually have it at "http://127.0.0.1:4318/v1/traces")
+    mainstay.toml:8:25: `head_bytes` wants a whole number from 1024 to 1048576, not 10 (for example: head_bytes = 16384)
+    mainstay.toml:8:42: `body_bytes` wants a whole number from 0 to 1099511627776, not 2000000000000 (for example: body_bytes = 67108864)
+    mainstay.toml:8:64: `idle` wants a span of time from 100ms to 1h, not 1d (for example: idle = "75s")
+    mainstay.toml:8:84: `connections` wants a whole number from 1 to 10000000, not 0 (for example: connections = 20000)
+    mainstay.toml:8:87: unknown key `conections_each` in edge.limits (did you mean `connections_each`?)
+    mainstay.toml:12:8: `pool` wants the name of a pool, not a number without quotes (for example: pool = "auth")
+    mainstay.toml:13:21: `20` is not a rate (a number from 1 to 1000000, a slash, and s, m or h: "20/s", "600/m")
+    mainstay.toml:13:46: `20/d` is not a rate (a number from 1 to 1000000, a slash, and s, m or h: "20/s", "600/m")
+    mainstay.toml:13:62: `burst` wants a whole number from 1 to 1000000, not 0 (for example: burst = 40)
+    mainstay.toml:13:76: `caller` wants a rate: "20/s", "600/m", "1000/h", or a table, not a number without quotes (for example: caller = "500/s")
+    mainstay.toml:13:89: service.auth.guard.limit.service lacks `rate` (for example: rate = "20/s")
+    mainstay.toml:13:104: unknown key `host` in service.auth.guard.limit (known here: `visitor`, `network`, `asn`, `caller` and `service`)
+    mainstay.toml:14:23: `Estonia` is not a country's two letters (for example: countries = ["XX"])
+    mainstay.toml:14:47: `64500` is not the number of an autonomous system (for example: networks = ["AS64500"])
+    mainstay.toml:14:56: `192.0.2.0/24` is not the number of an autonomous system (it belongs into addresses = ["192.0.2.0/24"])
+    mainstay.toml:14:86: `AS1` is not a network or an address (it belongs into networks = ["AS1"])
+    mainstay.toml:15:9: `allow` wants a table, not a list (for example: allow = { addresses = ["198.51.100.7"] })
+    mainstay.toml:16:20: `PO ST` is not a method (for example: method = "POST")
+    mainstay.toml:16:36: `login` is not a path: it does not begin with / (write "/login")
+    mainstay.toml:16:55: `status` wants a whole number from 200 to 399, not 401 (for example: status = [200, 303])
+    mainstay.toml:17:11: `/*` means everything, and sets nothing apart (name what is special: "/pay/*")
+    mainstay.toml:17:17: `/pay*` has a star where none can be (a star stands at the end, for everything below: "/pay/*")
+    mainstay.toml:17:26: `https://acme.com/pay` is not a path: it does not begin with / (write "/pay")
+    mainstay.toml:17:50: `/a?b` is not a path: what follows ? or # is no part of it (for example: urgent = ["/health", "/pay/*"])
+    mainstay.toml:18:12: `deadline` wants a span of time from 100ms to 1h, not 1ms (for example: deadline = "10s")
+    "#);
+    assert_snapshot!(told("[service.a]\nhosts = [\"a.acme.com\"]\nguard = \"a\"\n[service.b]\nhosts = [\"b.acme.com\"]\n[service.b.guard]\nknown = { path = \"/x\" }\n[edge]\nlisten = [\"127.0.0.1:80\"]"), @r#"
+    mainstay.toml:3:9: `guard` wants a table, not text (for example: guard = { pool = "auth" })
+    mainstay.toml:6:1: service.b.guard lacks `pool` (for example: pool = "auth")
+    mainstay.toml:7:9: service.b.guard.known lacks `status` (for example: status = [200, 303])
+    "#);
+}
+
+#[test]
+fn values_of_pools_and_callers() {
+    assert_snapshot!(told(r#"
+[pool.none]
+servers = []
+[pool.few]
+servers = ["10.0.0.1:80", "10.0.0.2:80", { at = "10.0.0.1:80", weight = 2 }]
+floor = 4
+each = 2
+begin = 7
+[pool.names]
+servers = ["app.internal:80"]
+floor = 4
+begin = 700
+[pool.wrong]
+servers = ["10.0.0.1", { weight = 2 }, "http://10.0.0.3:80", 5, { at = "10.0.0.4:80", weight = 0, drian = true }]
+floor = 9
+protocol = "h2"
+tls = "auth.internal:443"
+health = { every = "1ms", fall = 0 }
+[pool.missing]
+floor = 1
+[pool.theirs]
+from = "haproxy:http://10.0.0.2:8404/stats;csv"
+[caller.bare]
+service = "nobody"
+[caller.literal]
+token = "hunter2"
+[caller.variable]
+token = "env:hunter-2"
+addresses = ["10.0.0"]
+"#), @r#"
+    mainstay.toml:3:11: `servers` is empty (for example: servers = ["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2 }, "app.internal:8080"])
+    mainstay.toml:5:42: `10.0.0.1:80` stands here twice (for a larger share: { at = "10.0.0.1:80", weight = 2 })
+    mainstay.toml:6:1: `floor` is 4, but the pool has 3 servers: it would always be below (3 at most, or name more servers)
+    mainstay.toml:8:1: `begin` is 7, but its servers take 6 requests at once (less here, or more in `each`)
+    mainstay.toml:14:12: `10.0.0.1` has no port (for example: "10.0.0.1:8080")
+    mainstay.toml:14:24: pool.wrong.servers lacks `at` (for example: at = "10.0.0.12:8080")
+    mainstay.toml:14:40: `http://10.0.0.3:80` is a web address, not a name (write only the name: "10.0.0.3:80")
+    mainstay.toml:14:62: `servers` wants a server's name or address with its port: "10.0.0.11:8080", or a table, not a number without quotes (for example: servers = ["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2 }, "app.internal:8080"])
+    mainstay.toml:14:96: `weight` wants a whole number from 1 to 1000, not 0 (for example: weight = 2)
+    mainstay.toml:14:99: unknown key `drian` in pool.wrong.servers (did you mean `drain`?)
+    mainstay.toml:16:12: `h2` is not a protocol that servers are spoken to ("http1", or "http2" for gRPC)
+    mainstay.toml:17:7: `auth.internal:443` has a port; a certificate has none (write "auth.internal")
+    mainstay.toml:18:10: pool.wrong.health lacks `path` (for example: path = "/health")
+    mainstay.toml:18:20: `every` wants a span of time from 100ms to 1h, not 1ms (for example: every = "2s")
+    mainstay.toml:18:34: `fall` wants a whole number from 1 to 100, not 0 (for example: fall = 2)
+    mainstay.toml:19:7: pool.missing lacks `servers` (for example: servers = ["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2 }, "app.internal:8080"])
+    mainstay.toml:22:1: `from` (somebody else's balancer) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:23:9: caller.bare cannot be told from a visitor (give it token = "env:AUTH_WEB_TOKEN", or addresses = ["10.0.0.21"])
+    mainstay.toml:24:11: unknown service `nobody` (declare it: [service.nobody])
+    mainstay.toml:26:9: a secret must not stand in the plan (write where it is: "env:NAME" or "file:PATH"; this one should be replaced, since files are copied around)
+    mainstay.toml:28:9: what follows `env:` is not the name of an environment variable (for example: token = "env:AUTH_WEB_TOKEN")
+    mainstay.toml:29:14: `10.0.0` is not a network (for example: "10.0.0.0/8" or "10.1.2.3")
+    "#);
+}
+
+#[test]
+fn secrets_of_the_edge_are_never_shown_again() {
+    for text in [
+        "[caller.a]\ntoken = \"hunter2\"\n",
+        "[caller.a]\ntoken = [\"hunter2\"]\n",
+        "[caller.a]\ntokn = \"hunter2\"\naddresses = [5]\n",
+        "[caller.a]\ntoken = hunter2\n",
+        "[[edge.certificate]]\nchain = 5\nkey = '''\n-----BEGIN PRIVATE KEY-----\nhunter2\n-----END'''\n",
+        "[edge]\notlp = \"http://ana:hunter2@collector.acme.net/v1/traces\"\n",
+        "[pool.a]\nservers = [\"ana:hunter2@10.0.0.1:80\"]\n",
+    ] {
+        let problems = config::read(text, "mainstay.toml", std::path::Path::new(".")).unwrap_err();
+        let drawn = format!("{:?}", miette::Report::new(problems.clone()));
+        assert!(!drawn.contains("hunter2"), "{text}: {drawn}");
+        assert!(!format!("{problems:?} {problems}").contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn second_looks_at_the_edge() {
+    let text = r#"
+[edge]
+listen = ["0.0.0.0:80"]
+hops = ["10.0.0.0/8", "::/0"]
+[[edge.certificate]]
+chain = "a.pem"
+key = "a.key"
+[service.a]
+hosts = ["a.acme.com"]
+needs = ["pool.silent", "pool.asked"]
+guard = { pool = "a" }
+[pool.a]
+servers = [{ at = "10.0.0.1:80", drain = true }]
+[pool.idle]
+servers = ["10.0.0.2:80"]
+[pool.silent]
+servers = ["10.0.0.3:80"]
+[pool.asked]
+servers = ["10.0.0.4:80"]
+health = { path = "/health" }
+[caller.b]
+addresses = ["10.0.0.5", "192.0.2.1"]
+"#;
+    let lines = warned(text);
+    assert_snapshot!(lines.lines().filter(|line| !line.contains("nobody will be woken")).collect::<Vec<_>>().join("\n"), @r#"
+    mainstay.toml:4:23: ::/0 is everybody: any visitor could claim to be another (name the load balancers alone: hops = ["10.0.0.0/8"])
+    mainstay.toml:5:8: the certificate is shown to nobody: the edge does not listen for HTTPS (say where: listen_tls = ["127.0.0.1:8443"])
+    mainstay.toml:13:1: every server drains: nobody is served (let one of them serve)
+    mainstay.toml:14:7: pool `idle` is used by nobody (serve a service from it: [service.NAME.guard] pool = "idle")
+    mainstay.toml:16:7: nobody asks whether pool `silent` is well: its state will never be known (the edge does, if it has a path to ask: [edge], and health = { path = "/health" } here)
+    mainstay.toml:22:14: 10.0.0.5 is a caller, but lies in 10.0.0.0/8, whose word is taken for who asks (let it show a token, or take it out of [edge] hops)
+    "#);
+    assert_snapshot!(warned("[caller.b]\ntoken = \"env:X\"\n"), @r#"mainstay.toml:1:9: caller `b` has no edge to ask through (say where it listens: [edge] listen = ["127.0.0.1:8000"])"#);
+}
+
+#[test]
+fn denial_of_everybody_is_doubted_unless_somebody_is_allowed() {
+    let lines = |guard: &str| {
+        let text = format!(
+            "[edge]\nlisten = [\"127.0.0.1:80\"]\n[service.a]\nhosts = [\"a.acme.com\"]\n[service.a.guard]\npool = \"a\"\n{guard}\n[pool.a]\nservers = [\"10.0.0.1:80\"]\n"
+        );
+        warned(&text).lines().filter(|line| line.contains("everybody, or")).count()
+    };
+    for (guard, doubted) in [
+        ("deny = { addresses = [\"0.0.0.0/0\"] }", 1),
+        ("deny = { addresses = [\"192.0.2.1\", \"::/0\"] }", 1),
+        ("deny = { addresses = [\"::ffff:0.0.0.0/96\"] }", 1),
+        ("deny = { addresses = [\"128.0.0.0/1\"] }", 1),
+        ("deny = { addresses = [\"0.0.0.0/0\"] }\nallow = { addresses = [\"192.0.2.0/24\"] }", 0),
+        ("deny = { addresses = [\"192.0.2.0/24\", \"2001:db8::/32\"] }", 0),
+    ] {
+        assert_eq!(lines(guard), doubted, "{guard}");
+    }
+}

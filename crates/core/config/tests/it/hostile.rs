@@ -1,0 +1,242 @@
+//! Texts that nobody wrote in good faith: bounded time and memory, and never a panic.
+
+use crate::told;
+use proptest::prelude::*;
+use std::path::Path;
+
+const SAMPLES: [&str; 4] = [
+    include_str!("../../../../../examples/small-team.toml"),
+    include_str!("../../../../../examples/wildcard-tenants.toml"),
+    include_str!("../../../../../examples/two-timezones.toml"),
+    include_str!("../../../../../examples/guarded/mainstay.toml"),
+];
+
+/// Reads, and looks at everything that a reader would be shown; a plan that comes out has no loose ends.
+fn survive(text: &str) {
+    match config::read(text, "mainstay.toml", Path::new("/etc/mainstay")) {
+        Ok(read) => closed(&read.plan),
+        Err(problems) => {
+            for problem in &problems {
+                let (offset, length) = problem.span;
+                assert!(text.get(offset..offset + length).is_some(), "{problem}");
+                assert!(problem.line >= 1 && problem.column >= 1 && problem.hint.is_some(), "{problem}");
+            }
+            assert!(!problems.is_empty() && !problems.to_string().is_empty());
+        }
+    }
+}
+
+fn closed(plan: &types::Plan) {
+    for (id, probe) in &plan.probes {
+        assert!(*id == probe.id && plan.graph.contains(&probe.about), "{id}");
+        assert!(
+            probe.fail_after > 0
+                && probe.recover_after > 0
+                && !probe.every.is_zero()
+                && !probe.timeout.is_zero()
+        );
+    }
+    for (above, below) in plan.graph.edges() {
+        assert!(plan.graph.contains(above) && plan.graph.contains(below));
+        assert!(!plan.graph.beneath(below).contains(above), "{above} stands on itself");
+    }
+    for service in plan.services.values() {
+        assert!(plan.ladders.contains_key(&service.ladder));
+        assert!(service.rota.iter().all(|rota| plan.rotas.contains_key(rota)));
+        assert!(service.needs.iter().all(|need| match need.kind {
+            types::Kind::Pool => plan.pools.contains_key(&need.name.as_str().into()),
+            _ => plan.services.contains_key(&need.name.as_str().into()),
+        }));
+        if let Some(guard) = &service.guard {
+            assert!(plan.edge.is_some() && plan.pools.contains_key(&guard.pool), "{}", service.id);
+            assert!(!service.hosts.is_empty() && !guard.deadline.is_zero());
+        }
+        assert!(service.hosts.iter().all(|host| !host.contains('*')));
+    }
+    let is_channel = |reach: &types::effect::Reach| plan.channels.contains_key(&reach.channel);
+    for ladder in plan.ladders.values() {
+        assert!(!ladder.rungs.is_empty() && ladder.last_resort.iter().all(is_channel));
+        for rung in &ladder.rungs {
+            assert!(plan.people.is_empty() || !rung.people.is_empty() || !rung.rotas.is_empty());
+            assert!(rung.people.iter().all(|person| plan.people.contains_key(person)));
+            assert!(rung.rotas.iter().all(|rota| plan.rotas.contains_key(rota)));
+        }
+    }
+    for rota in plan.rotas.values() {
+        assert!(!rota.layers.is_empty());
+        let people =
+            |layer: &types::plan::Layer| layer.people.iter().all(|person| plan.people.contains_key(person));
+        assert!(rota.layers.iter().all(|layer| !layer.people.is_empty() && people(layer)));
+    }
+    if let Some(edge) = &plan.edge {
+        assert!(!edge.listen.is_empty() || !edge.listen_tls.is_empty());
+        assert!(edge.listen_tls.is_empty() || !edge.certificates.is_empty());
+    }
+    for pool in plan.pools.values() {
+        assert!(!pool.servers.is_empty() && pool.each > 0 && pool.begin > 0, "{}", pool.id);
+    }
+    for caller in plan.callers.values() {
+        assert!(caller.token.is_some() || !caller.addresses.is_empty(), "{}", caller.id);
+        assert!(caller.service.iter().all(|service| plan.services.contains_key(service)));
+    }
+    for person in plan.people.values() {
+        assert!(!person.reach.is_empty() && person.reach.iter().all(is_channel), "{}", person.id);
+    }
+}
+
+/// Bits of plans that a mutation puts where they do not belong.
+const BITS: [&str; 30] = [
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    "\"",
+    "'",
+    "\"\"\"",
+    "=",
+    ",",
+    ".",
+    "\n",
+    "#",
+    "\\",
+    "*",
+    ":",
+    "[[rota.platform.layer]]",
+    "[rota.platform]",
+    "[service.shop]",
+    "a.b.c = 1",
+    "5",
+    "-1",
+    "true",
+    "2026-10-26",
+    "07:30:00",
+    "\u{0}",
+    "ü",
+    "\r",
+    "🦀",
+];
+
+proptest! {
+    #[test]
+    fn any_text(text in "\\PC{0,200}") {
+        survive(&text);
+    }
+
+    #[test]
+    fn anything_like_toml(text in "([\\[\\]{}\"'=,.#\\n a-c:*0-9-]|\\[\\[|\\]\\]|\"\"\"|service|probe|rota|layer|hosts|edge|guard|pool|servers){0,60}") {
+        survive(&text);
+    }
+
+    #[test]
+    fn plans_cut_and_patched(
+        which in 0..4usize,
+        edits in prop::collection::vec((0..5000usize, 0..40usize, 0..BITS.len()), 1..6),
+    ) {
+        let mut text = SAMPLES[which].to_owned();
+        for (at, cut, bit) in edits {
+            let floor = |mut at: usize| { while !text.is_char_boundary(at) { at -= 1 } at };
+            let from = floor(at % (text.len() + 1));
+            let to = floor((from + cut).min(text.len())).max(from);
+            text.replace_range(from..to, BITS[bit]);
+        }
+        survive(&text);
+    }
+
+    #[test]
+    fn plans_with_one_value_exchanged(which in 0..4usize, line in 0..120usize, value in "(\"\\PC{0,40}\"|[0-9]{1,20}|\\[\\]|\\{\\}|\\[\"\\PC{0,10}\"\\]|2026-[0-9]{2}-[0-9]{2}|nan|1e9)") {
+        let lines: Vec<&str> = SAMPLES[which].lines().collect();
+        let at = line % lines.len();
+        let patched: Vec<String> = lines.iter().enumerate().map(|(n, line)| match line.split_once(" = ") {
+            Some((key, _)) if n == at => format!("{key} = {value}"),
+            _ => (*line).to_owned(),
+        }).collect();
+        survive(&patched.join("\n"));
+    }
+}
+
+#[test]
+fn a_text_that_is_too_long_is_not_read() {
+    assert_eq!(
+        told(&"#".repeat(config::LONGEST + 1)),
+        "mainstay.toml:1:1: the plan is longer than 16384 KiB (divide it among several installations)"
+    );
+    assert_eq!(told(&"#".repeat(config::LONGEST)), "fine");
+}
+
+#[test]
+fn deep_texts_do_not_exhaust_the_stack() {
+    let deep = config::LONGEST / 2 - 8;
+    survive(&format!("{}a = 1", "a.".repeat(deep)));
+    survive(&format!("[{}a]", "a . ".repeat(deep / 2)));
+    survive(&format!("[{}a]", "\"a\".".repeat(deep / 2)));
+    survive(&format!("a = {}", "[".repeat(deep)));
+    survive(&format!("a = {}", "{a=".repeat(deep / 2)));
+    survive(&"[".repeat(deep));
+    survive(&"[[a]]\n".repeat(deep / 4));
+}
+
+#[test]
+fn many_mistakes_are_told_in_part() {
+    for (text, line) in [
+        (String::new(), "a = = 1\n"),
+        ("[service.a]\nneeds = [\n".to_owned(), "\"service.x\",\n"),
+        ("[service.a]\nneeds = [\n".to_owned(), "5,\n"),
+        (String::new(), "[service.\u{fc}]\n"),
+        ("[site]\n".to_owned(), "xyzzy = 1\n"),
+    ] {
+        let text = text + &line.repeat(20_000);
+        let problems = config::read(&text, "mainstay.toml", Path::new(".")).unwrap_err();
+        assert!(problems.len() <= 501, "{}", problems.len());
+    }
+}
+
+#[test]
+fn many_zones_and_secrets_cost_no_more_than_few() {
+    let mut text = String::new();
+    for n in 0..10_000 {
+        text.push_str(&format!(
+            "[person.p{n}]\nzone = \"Europe/Talin\"\n[channel.c{n}]\nsecret = \"hunter2\"\n"
+        ));
+    }
+    let problems = config::read(&text, "mainstay.toml", Path::new(".")).unwrap_err();
+    assert!(problems.len() <= 501 && !format!("{problems}").contains("hunter2"));
+}
+
+#[test]
+fn a_plan_of_very_many_hosts_is_refused_in_one_sentence() {
+    let hosts: Vec<String> = (0..40_000).map(|n| format!("\"h{n}.acme.com\"")).collect();
+    assert_eq!(
+        told(&format!("[service.a]\nhosts = [{}]\n", hosts.join(","))),
+        "mainstay.toml:1:10: the plan asks 80002 questions; 50000 is the most (name fewer samples, or divide the plan among several installations)"
+    );
+    let zones: Vec<String> = (0..2_400).map(|n| format!("\"h{n}.com\"")).collect();
+    assert_eq!(told(&format!("[service.a]\nhosts = [{}]\n", zones.join(","))), "fine");
+}
+
+#[test]
+fn stars_and_samples_cost_their_sum_and_not_their_product() {
+    let list = |count: usize, make: &dyn Fn(usize) -> String| {
+        let all: Vec<String> = (1..=count).map(|n| format!("\"{}\"", make(n))).collect();
+        all.join(",")
+    };
+    let plan =
+        |hosts: String, samples: String| format!("[service.a]\nhosts = [{hosts}]\nsamples = [{samples}]\n");
+    let apart =
+        plan(list(26_000, &|n| format!("*.d{n}.acme.me")), list(26_000, &|n| format!("a.d{n}.acme.me")));
+    assert!(told(&apart).contains("the plan asks 52002 questions"));
+    let ports = plan(list(20_000, &|n| format!("*.acme.me:{n}")), list(20_000, &|n| format!("a{n}.acme.me")));
+    assert!(told(&ports).contains("50000 is the most"));
+}
+
+#[test]
+fn a_long_chain_of_needs_is_followed_to_its_end() {
+    let mut text = String::new();
+    for n in 0..12_000 {
+        text.push_str(&format!("[service.s{n}]\nneeds = [\"service.s{}\"]\n", (n + 1) % 12_000));
+    }
+    let told = told(&text);
+    assert!(told.contains("12000 services need each other in a circle"), "{told}");
+    assert_eq!(told.lines().count(), 1);
+}

@@ -1,0 +1,120 @@
+//! The last seconds of a service's traffic, summed over as many of them as a question needs.
+
+use types::traffic::{CallerRefused, ServiceTraffic};
+use types::{CallerId, Time};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Longer than any question looks back.
+const KEPT: Duration = Duration::from_secs(12);
+/// More roll-ups than this do not fit into that time, unless something is wrong with the edge.
+const ROLLUPS_MAX: usize = 64;
+
+/// The newest roll-ups of one service.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    rollups: VecDeque<(Time, Duration, ServiceTraffic)>,
+}
+
+/// Several roll-ups together.
+#[derive(Debug, Default)]
+pub(crate) struct Sum {
+    pub(crate) span: Duration,
+    pub(crate) requests: u64,
+    pub(crate) denied: u64,
+    pub(crate) shed: u64,
+    /// Refused by the edge's limits.
+    pub(crate) limited: u64,
+    pub(crate) server_429: u64,
+    pub(crate) failed: u64,
+}
+
+impl Sum {
+    fn add(&mut self, span: Duration, traffic: &ServiceTraffic) {
+        self.span += span;
+        self.requests += traffic.requests;
+        self.denied += traffic.denied;
+        self.shed += traffic.shed;
+        self.limited += traffic.limited.values().sum::<u64>();
+        self.server_429 += traffic.server_429;
+        self.failed += traffic.failed;
+    }
+
+    /// Those who were turned away without the team's wanting it, or met a failure.
+    pub(crate) fn hurt(&self) -> u64 {
+        self.shed + self.limited + self.server_429 + self.failed
+    }
+
+    /// Refusals with 429, by the edge and by servers.
+    pub(crate) fn with_429(&self) -> u64 {
+        self.limited + self.server_429
+    }
+
+    /// So many a second.
+    pub(crate) fn rate(&self, count: u64) -> f64 {
+        let secs = self.span.as_secs_f64();
+        if secs > 0.0 { count as f64 / secs } else { 0.0 }
+    }
+}
+
+impl Flow {
+    pub(crate) fn note(&mut self, now: Time, span: Duration, traffic: &ServiceTraffic) {
+        let old = types::time::earlier(now, KEPT);
+        while self.rollups.len() >= ROLLUPS_MAX || self.rollups.front().is_some_and(|(at, ..)| *at <= old) {
+            self.rollups.pop_front();
+        }
+        self.rollups.push_back((now, span, traffic.clone()));
+    }
+
+    /// The newest roll-ups that together span at most `span`; the newest one always.
+    fn newest(&self, span: Duration) -> impl Iterator<Item = (Duration, &ServiceTraffic)> {
+        let mut left = Some(span);
+        let fits = move |(_, one, _): &&(Time, Duration, ServiceTraffic)| {
+            let fits = left.is_some();
+            left = left.and_then(|left| left.checked_sub(*one)).filter(|left| !left.is_zero());
+            fits
+        };
+        self.rollups.iter().rev().take_while(fits).map(|(_, span, traffic)| (*span, traffic))
+    }
+
+    pub(crate) fn sum(&self, span: Duration) -> Sum {
+        let mut sum = Sum::default();
+        self.newest(span).for_each(|(span, traffic)| sum.add(span, traffic));
+        sum
+    }
+
+    /// The networks that send most, each with its share in per cent of all requests of the stretch, largest first.
+    pub(crate) fn networks(&self, span: Duration) -> Vec<(&str, u8)> {
+        let mut requests = 0;
+        let mut sent: BTreeMap<&str, u64> = BTreeMap::new();
+        for (_, traffic) in self.newest(span) {
+            requests += traffic.requests;
+            for (network, share) in &traffic.networks {
+                *sent.entry(network).or_default() += traffic.requests.saturating_mul(u64::from(*share));
+            }
+        }
+        let mut shares: Vec<(&str, u8)> = sent
+            .into_iter()
+            .map(|(network, sent)| (network, u8::try_from(sent / requests.max(1)).unwrap_or(100).min(100)))
+            .collect();
+        shares.sort_by_key(|(network, share)| (std::cmp::Reverse(*share), *network));
+        shares
+    }
+
+    /// The refusals of each own caller; trace and limits are those of the newest that has any.
+    pub(crate) fn callers(&self, span: Duration) -> BTreeMap<&CallerId, CallerRefused> {
+        let mut callers: BTreeMap<&CallerId, CallerRefused> = BTreeMap::new();
+        for (_, traffic) in self.newest(span) {
+            for (caller, refused) in &traffic.callers_refused {
+                let all = callers.entry(caller).or_default();
+                all.count += refused.count;
+                // A trace that shows several limits proves more than one that shows one of them.
+                if all.trace.is_none() || refused.limits.len() > all.limits.len() && refused.trace.is_some() {
+                    all.trace.clone_from(&refused.trace);
+                    all.limits.clone_from(&refused.limits);
+                }
+            }
+        }
+        callers
+    }
+}

@@ -1,0 +1,162 @@
+//! A small edge: sign-in and its API behind a pool each, and seconds of their traffic.
+
+use crate::world::*;
+use types::plan::{Caller, Edge, EdgeLimits, Guard, Plan, Pool, Protocol, ServerAt, Service};
+use types::traffic::{CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
+use types::{CallerId, Happened, LadderId, PoolId, ServiceId, Thing};
+use std::collections::BTreeMap;
+
+pub const HOST: &str = "auth.acme.com";
+
+/// Adds an edge to a plan.
+pub fn with_edge(mut plan: Plan) -> Plan {
+    plan.edge = Some(Edge {
+        listen: vec![],
+        listen_tls: vec![],
+        to_https: false,
+        https_port: None,
+        health_path: None,
+        certificates: vec![],
+        hops: vec![],
+        proxy_protocol: vec![],
+        threads: None,
+        limits: EdgeLimits::default(),
+        countries: None,
+        networks: None,
+        access_log: false,
+        otlp: None,
+    });
+    for (name, host, needs) in [("auth", Some(HOST), Some("api")), ("api", None, None)] {
+        let pool = Pool {
+            id: PoolId(name.into()),
+            servers: vec![ServerAt { at: "10.0.0.1:80".into(), weight: 1, drain: false }],
+            floor: Some(2),
+            protocol: Protocol::Http1,
+            tls: None,
+            health: None,
+            each: 100,
+            begin: 8,
+        };
+        plan.pools.insert(pool.id.clone(), pool);
+        let guard = Guard {
+            pool: PoolId(name.into()),
+            visitor: None,
+            network: None,
+            asn: None,
+            caller: None,
+            service: None,
+            deny: vec![],
+            allow: vec![],
+            known: None,
+            urgent: vec![],
+            deadline: secs(10),
+        };
+        let hosts: Vec<String> = host.iter().map(|host| (*host).to_owned()).collect();
+        let service = Service {
+            id: ServiceId(name.into()),
+            title: name.into(),
+            group: None,
+            hosts: hosts.clone(),
+            declared_hosts: hosts,
+            needs: needs.iter().map(|need| Thing::service(*need)).collect(),
+            rota: None,
+            ladder: LadderId("default".into()),
+            public: true,
+            guard: Some(guard),
+        };
+        plan.services.insert(service.id.clone(), service);
+        plan.graph.add_need(Thing::service(name), Thing::pool(name));
+    }
+    for (id, service) in [("auth-web", Some("auth")), ("nightly", None)] {
+        let id = CallerId(id.into());
+        let service = service.map(|service| ServiceId(service.into()));
+        plan.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
+    }
+    plan
+}
+
+pub fn world() -> World {
+    let mut world = World::new(&[(HOST, "acme.com")]);
+    world.plan = with_edge(world.plan);
+    world
+}
+
+pub fn server(address: &str, state: ServerState) -> ServerSeen {
+    let why = (!state.serves()).then(|| "connection refused".to_owned());
+    ServerSeen {
+        address: address.into(),
+        state,
+        since: secs(4),
+        why,
+        inflight: 0,
+        answered: 5,
+        failed: 0,
+        latency: secs(0),
+    }
+}
+
+pub fn traffic(requests: u64, shed: u64) -> ServiceTraffic {
+    ServiceTraffic { requests, shed, passed: requests - shed, ..ServiceTraffic::default() }
+}
+
+/// A second in which sign-in was asked like this, and all else went well.
+pub fn second(auth: ServiceTraffic) -> Rollup {
+    let well = || PoolSeen {
+        servers: vec![
+            server("10.0.0.1:80", ServerState::Serving),
+            server("10.0.0.2:80", ServerState::Warming),
+        ],
+        ..PoolSeen::default()
+    };
+    Rollup {
+        span: secs(1),
+        services: [(ServiceId("auth".into()), auth), (ServiceId("api".into()), traffic(10, 0))].into(),
+        pools: [(PoolId("auth".into()), well()), (PoolId("api".into()), well())].into(),
+        strangers: BTreeMap::new(),
+        connections: 1,
+    }
+}
+
+pub fn quiet() -> Rollup {
+    second(traffic(10, 0))
+}
+
+/// A second in which the API answered so many 429s to the caller, and so many to others.
+pub fn refused(caller: &str, count: u64, others: u64) -> Rollup {
+    let mut rollup = quiet();
+    let api = rollup.services.get_mut(&ServiceId("api".into())).unwrap();
+    api.server_429 = count + others;
+    let limits = vec!["api-client of auth-web".to_owned(), "per-address of api".to_owned()];
+    let trace = (count > 0).then(|| "4bf92f35".to_owned());
+    api.callers_refused.insert(CallerId(caller.into()), CallerRefused { count, trace, limits });
+    rollup
+}
+
+impl World {
+    pub fn rolls(&mut self, count: usize, rollup: &Rollup) -> String {
+        (0..count).map(|_| self.roll(rollup)).collect()
+    }
+
+    /// How many roll-ups it takes until something with this word is open; at most so many.
+    pub fn named(&mut self, word: &str, rollup: &Rollup, most: usize) -> Option<usize> {
+        (1..=most).find(|_| {
+            self.roll(rollup);
+            self.is_open(word)
+        })
+    }
+
+    pub fn is_open(&self, word: &str) -> bool {
+        self.watch.findings().values().any(|finding| finding.fault.word() == word)
+    }
+
+    pub fn closed(&mut self, word: &str, rollup: &Rollup, most: usize) -> Option<usize> {
+        (1..=most).find(|_| {
+            self.roll(rollup);
+            !self.is_open(word)
+        })
+    }
+
+    pub fn learned(&self) -> usize {
+        self.journal.iter().filter(|event| matches!(event.happened, Happened::TrafficLearned { .. })).count()
+    }
+}

@@ -1,0 +1,92 @@
+//! What an answer costs in a large plan. Prints; asserts nothing about time, as machines differ.
+//!
+//! `cargo test -p watch speed -- --ignored --nocapture`
+
+#![allow(clippy::print_stderr)] // figures are for whoever asks for them
+
+use crate::world::*;
+use types::event::Event;
+use types::fault::Fault;
+use types::sample::{Phases, Sample};
+use types::{Answer, ProbeId};
+use std::time::{Duration, Instant};
+
+const HOSTS: usize = 10_000;
+const ZONES: usize = 500;
+
+fn large() -> World {
+    let names: Vec<(String, String)> = (0..HOSTS)
+        .map(|n| (format!("h{n}.z{:03}.example", n % ZONES), format!("z{:03}.example", n % ZONES)))
+        .collect();
+    let hosts: Vec<(&str, &str)> = names.iter().map(|(host, zone)| (host.as_str(), zone.as_str())).collect();
+    let mut w = World::new(&hosts);
+    w.plan.digest = "large".into();
+    w
+}
+
+fn samples(w: &World, answer: &dyn Fn() -> Answer, count: usize) -> Vec<Sample> {
+    let http = w.plan.probes.keys().filter(|id| id.0.starts_with("http."));
+    let sample = |id: &ProbeId| Sample::new(id.clone(), Phases::default(), answer());
+    http.take(count).map(sample).collect()
+}
+
+/// Judges them all at one instant; how long each call of `judge` and `sooner` took on average, and the slowest.
+fn judge(w: &mut World, samples: &[Sample]) -> (Duration, Duration, Duration, usize) {
+    let (mut judging, mut worst, mut wishing) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let mut opened = 0;
+    for (n, sample) in samples.iter().enumerate() {
+        let begun = Instant::now();
+        let happened = w.watch.judge(&w.plan, w.now, sample);
+        let took = begun.elapsed();
+        judging += took;
+        worst = worst.max(took);
+        opened += happened.len();
+        for happened in happened {
+            let seq = w.journal.len() as u64 + n as u64 + 1;
+            w.watch.apply(&Event { seq, at: w.now, happened });
+        }
+        if n % 10 == 0 {
+            let begun = Instant::now();
+            std::hint::black_box(w.watch.sooner(&w.plan, w.now));
+            wishing += begun.elapsed();
+        }
+    }
+    let count = u32::try_from(samples.len()).unwrap();
+    (judging / count, worst, wishing / count * 10, opened)
+}
+
+fn told(what: &str, (judging, worst, wishing, opened): (Duration, Duration, Duration, usize)) {
+    eprintln!("{what}: judge {judging:?} (slowest {worst:?}), sooner {wishing:?}; {opened} events");
+}
+
+#[test]
+#[ignore = "measures; prints figures"]
+fn speed_in_a_large_plan() {
+    let mut w = large();
+    let begun = Instant::now();
+    w.tick();
+    eprintln!("{} probes, index of the plan {:?}", w.plan.probes.len(), begun.elapsed());
+    let registrations: Vec<Sample> = (0..ZONES)
+        .map(|n| {
+            let name = format!("z{n:03}.example");
+            let own = ["ns1.host.example"];
+            let seen = domain(&name, w.now, Some(300), None, &["active"], &own);
+            let probe = ProbeId(format!("domain.{name}"));
+            Sample::new(probe, Phases::default(), Answer::Domain(seen))
+        })
+        .collect();
+    told("registrations", judge(&mut w, &registrations));
+    let good = samples(&w, &|| http(200), HOSTS);
+    told("good, for the first time", judge(&mut w, &good));
+    w.pass(secs(30));
+    told("good", judge(&mut w, &good));
+    let bad = samples(&w, &|| failed(Fault::Refused), HOSTS / 2);
+    for round in 1..=4 {
+        w.pass(secs(1));
+        told(&format!("5000 refused, round {round}"), judge(&mut w, &bad));
+    }
+    told("good among them", judge(&mut w, &good[HOSTS / 2..]));
+    let begun = Instant::now();
+    std::hint::black_box(w.watch.tick(&w.plan, w.now));
+    eprintln!("tick {:?}", begun.elapsed());
+}

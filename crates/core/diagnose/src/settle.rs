@@ -1,0 +1,129 @@
+//! What is looked at before an incident opens, and how long that may take.
+//!
+//! A host is asked every few seconds, its registration once a day: the symptom always comes first. So a fresh finding has
+//! everything beneath it looked at at once, and the incident opens when that is done: with the cause, or with the
+//! certainty that there is none deeper.
+
+use crate::cause::is_endpoint;
+use crate::diagnose::Seen;
+use crate::known::Case;
+use crate::place::Places;
+use crate::traffic::is_of_the_edge;
+use types::time::{earlier, later};
+use types::{Graph, Kind, Looked, Plan, SeenAt, Thing, Time};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// With nothing suspicious beneath, a finding waits no longer than this for the rest to be looked at ...
+const PATIENCE: Duration = Duration::from_secs(3);
+/// ... and no longer than this whatever may still come.
+const PATIENCE_MAX: Duration = Duration::from_secs(6);
+/// A registry's answer stays true for this long: one domain may carry hundreds of names.
+const REGISTRY_FRESH: Duration = Duration::from_secs(30);
+/// So many neighbours are looked at to see how far the trouble reaches.
+pub(crate) const NEIGHBOURS_MAX: usize = 64;
+
+/// Whether a thing was looked at late enough to speak about findings of which the first began at `since` and opened at
+/// `opened`. `cause` is the deepest of them so far.
+pub(crate) fn looked_since(
+    thing: &Thing,
+    looked: Option<Looked>,
+    cause: &Thing,
+    since: Time,
+    opened: Time,
+) -> bool {
+    let after = match (thing.kind, cause.kind) {
+        // Its name servers changed: what the registry said before is what is in doubt.
+        (Kind::Domain, Kind::Dns) => since,
+        (Kind::Domain, _) => earlier(opened, REGISTRY_FRESH),
+        _ => opened,
+    };
+    looked.is_some_and(|looked| looked.at > after)
+}
+
+/// What tells whether enough was looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Looks<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) places: &'a Places,
+    /// Whether any probe asks about a thing.
+    pub(crate) asked: &'a dyn Fn(&Thing) -> bool,
+    /// What has a finding.
+    pub(crate) failing: &'a BTreeSet<Thing>,
+}
+
+/// Whether a group of findings has settled on its cause; `Err` says until when to wait at most.
+pub(crate) fn settled(
+    looks: &Looks<'_>,
+    cause: &Thing,
+    cases: &[&Case],
+    now: Time,
+    seen: &Seen<'_>,
+) -> Result<(), Time> {
+    let Some(first) = cases.iter().map(|case| case.opened).min() else { return Ok(()) };
+    let since = cases.iter().map(|case| case.finding.since).min().unwrap_or(first);
+    // The edge sees it happen: nothing beneath is needed to believe it.
+    let seen_by_the_edge =
+        cases.iter().any(|case| case.finding.about == *cause && is_of_the_edge(&case.finding.fault));
+    if seen_by_the_edge
+        || matches!(cause.kind, Kind::Domain | Kind::Mainstay)
+        || now >= later(first, PATIENCE_MAX)
+    {
+        return Ok(());
+    }
+    let (mut complete, mut suspicious) = (true, false);
+    let things: BTreeSet<&Thing> = cases.iter().map(|case| &case.finding.about).collect();
+    for about in &things {
+        let under = &looks.places.of(looks.graph, about).under;
+        for thing in under.iter().filter(|thing| (looks.asked)(thing)) {
+            let looked = (seen.looked)(thing);
+            complete &= looked_since(thing, looked, cause, since, first);
+            suspicious |= looked.is_some_and(|looked| !looked.well) && !things.contains(thing);
+        }
+    }
+    // What is asked at the same place: if that fails as well it is one event, and is told as one.
+    let seen_at: BTreeSet<&SeenAt> =
+        cases.iter().map(|case| &case.finding.seen_at).filter(|place| !place.is_empty()).collect();
+    for place in seen_at.into_iter().take(NEIGHBOURS_MAX) {
+        for thing in
+            (seen.beside)(place, NEIGHBOURS_MAX).iter().filter(|thing| !looks.failing.contains(thing))
+        {
+            let looked = (seen.looked)(thing);
+            complete &= looked_since(thing, looked, cause, since, first);
+            suspicious |= looked.is_some_and(|looked| !looked.well);
+        }
+    }
+    match () {
+        () if complete => Ok(()),
+        () if suspicious => Err(later(first, PATIENCE_MAX)),
+        () if now >= later(first, PATIENCE) => Ok(()),
+        () => Err(later(first, PATIENCE)),
+    }
+}
+
+/// The names of all services above a thing, and those of one service that does not stand on it.
+pub(crate) fn neighbours(plan: &Plan, about: &Thing) -> BTreeSet<Thing> {
+    let graph = &plan.graph;
+    let above = graph.above(about);
+    let endpoints = |service: &Thing| -> Vec<Thing> {
+        graph.needs(service).filter(|need| is_endpoint(need.kind)).cloned().collect()
+    };
+    let mut all: BTreeSet<Thing> =
+        above.iter().filter(|thing| is_endpoint(thing.kind)).take(NEIGHBOURS_MAX).cloned().collect();
+    for service in above.iter().filter(|thing| thing.kind == Kind::Service) {
+        let room = NEIGHBOURS_MAX.saturating_sub(all.len());
+        all.extend(endpoints(service).into_iter().take(room));
+    }
+    let services = plan.services.keys().map(|id| Thing::service(id.0.clone()));
+    let involved: BTreeSet<Thing> = above
+        .iter()
+        .filter(|thing| thing.kind == Kind::Service)
+        .flat_map(|service| graph.beneath(service))
+        .collect();
+    let mut others = services
+        .filter(|service| service != about && !above.contains(service) && !involved.contains(service));
+    if let Some(other) = others.find(|service| !endpoints(service).is_empty()) {
+        all.extend(endpoints(&other).into_iter().take(3));
+    }
+    all
+}

@@ -1,0 +1,264 @@
+//! What follows from what the edge sees. Here the API passes its visitors on to sign-in, which it needs.
+
+use crate::world::*;
+use insta::assert_snapshot;
+use types::fault::{Fault, TlsFault};
+use types::plan::Caller;
+use types::{CallerId, FindingId, Happened, IncidentId, ServiceId, Thing, Weight};
+
+fn world() -> World {
+    let mut w = World::new();
+    let id = CallerId("api-web".into());
+    let service = Some(ServiceId("api".into()));
+    w.plan.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
+    for (service, host) in [("auth", "a.acme.app"), ("api", "api.acme.io"), ("shop", "shop.acme.io")] {
+        w.plan.graph.add_need(Thing::service(service), Thing::pool(service));
+        w.plan.graph.add_need(Thing::host(host), Thing::pool(service));
+    }
+    w.look_at_all();
+    w
+}
+
+fn surge() -> Fault {
+    let networks = vec!["203.0.113.0/24".into(), "AS64500".into()];
+    Fault::Surge { times: Some(5_400), per_sec: 54_000, share_percent: 92, networks }
+}
+
+fn conflict() -> Fault {
+    let limits = vec!["api-client of api-web".into(), "per-address of auth".into()];
+    Fault::LimitConflict { caller: "api-web".into(), percent: 93, trace: Some("4bf92f35".into()), limits }
+}
+
+fn shrunk() -> Fault {
+    let out = vec!["10.0.0.2:80 is down since 15:28 (connection refused)".into()];
+    Fault::PoolBelowFloor { serving: 1, declared: 2, floor: 2, out }
+}
+
+fn certificate() -> Fault {
+    Fault::ServerCertificate { expected: "auth.internal".into(), why: "it is for parking.example".into() }
+}
+
+fn status() -> Fault {
+    Fault::Status { got: 503 }
+}
+
+fn wrong_name() -> Fault {
+    Fault::Tls { tls: TlsFault::WrongName { presented: vec!["parking.example".into()] } }
+}
+
+#[test]
+fn each_is_told_in_a_sentence() {
+    let mut words = String::new();
+    for (about, fault) in [
+        ("service.api", surge()),
+        ("service.auth", conflict()),
+        ("pool.auth", shrunk()),
+        ("pool.auth", certificate()),
+        ("mainstay.edge", Fault::EdgeSilent { since: at("2026-11-22T15:27:00Z") }),
+    ] {
+        let mut w = world();
+        let weight = if about == "mainstay.edge" { Weight::Warns } else { Weight::Breaks };
+        let finding = w.pass(2).open(about, fault, weight);
+        words += &w.react();
+        w.pass(1).look_at_all();
+        w.pass(60).close(finding);
+        words += &w.react();
+        w.pass(31).look_at_all();
+        words += &w.react();
+        words += "--\n";
+    }
+    assert_snapshot!(words, @r"
+    15:28:02 + incident-1 service.api Failing wakes
+        API gets 5,400 times its usual traffic since 15:28 UTC, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 54,000 requests a second; 6 other names are not affected
+        affected: api; not: auth shop
+    15:29:03 ~ incident-1 service.api Mending wakes
+        API gets no more than its usual traffic since 15:29 UTC; it is being watched for a while
+        affected: -; not: auth shop
+    15:29:34 - incident-1 API got 5,400 times its usual traffic, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 1 service suffered for 1 min 1 s
+    --
+    15:28:02 + incident-1 service.auth Failing wakes
+        Sign-in refuses its own caller api-web: 93 % of its 429s hit it (api-client of api-web, then per-address of auth) since 15:28 UTC; the proof: mainstay trace 4bf92f35; API is affected; shop.acme.io is not affected
+        affected: api auth; not: shop
+    15:29:03 ~ incident-1 service.auth Mending wakes
+        Sign-in no longer refuses its own caller api-web since 15:29 UTC; it is being watched for a while
+        affected: -; not: shop
+    15:29:34 - incident-1 Sign-in refused its own caller api-web: 93 % of its 429s hit it (api-client of api-web, then per-address of auth); 2 services suffered for 1 min 1 s
+    --
+    15:28:02 + incident-1 pool.auth Failing
+        the pool auth serves from 1 of 2 servers since 15:28 UTC, 2 are wanted: 10.0.0.2:80 is down since 15:28 (connection refused); Sign-in stands on it; api.acme.io and shop.acme.io are not affected
+        affected: auth; not: shop
+    15:29:03 - incident-1 the pool auth served from 1 of 2 servers instead of at least 2; it lasted 1 min 1 s and the others served
+    --
+    15:28:02 + incident-1 pool.auth Failing wakes
+        the servers of auth present a certificate that is not for auth.internal since 15:28 UTC: it is for parking.example; Sign-in is affected; api.acme.io and shop.acme.io are not affected
+        affected: auth; not: shop
+    15:29:03 - incident-1 the servers of auth presented a certificate that is not for auth.internal: it is for parking.example; 1 service suffered for 1 min 1 s
+    --
+    15:28:02 + incident-1 mainstay.edge Failing
+        mainstay has heard nothing of its own edge since 15:28 UTC; what it cannot see it does not call down
+        affected: -; not: -
+    15:29:03 - incident-1 mainstay had heard nothing of its own edge; it lasted 1 min 1 s
+    --
+    ");
+}
+
+/// What opens, a second apart unless a number of seconds stands between, and the causes of the incidents that are open then.
+#[test]
+fn what_explains_what() {
+    enum Do {
+        Open(&'static str, fn() -> Fault),
+        Close(u64),
+        Pass(u64),
+    }
+    use Do::{Close, Open, Pass};
+    let table: [(&str, &[Do], &[&str]); 16] = [
+        ("a surge alone", &[Open("service.api", surge)], &["service.api"]),
+        (
+            "names fail as overloaded ones do",
+            &[Open("service.api", surge), Open("host.api.acme.io", status), Pass(9)],
+            &["service.api"],
+        ),
+        (
+            "the name failed first",
+            &[Open("host.api.acme.io", status), Pass(9), Open("service.api", surge), Pass(9)],
+            &["service.api"],
+        ),
+        (
+            "a certificate is nobody's surge",
+            &[Open("service.api", surge), Open("tls.api.acme.io", wrong_name), Pass(9)],
+            &["service.api", "tls.api.acme.io"],
+        ),
+        (
+            "its visitors passed on",
+            &[Open("service.auth", surge), Open("service.api", surge)],
+            &["service.api"],
+        ),
+        ("its pool shrinks", &[Open("service.api", surge), Open("pool.api", shrunk)], &["service.api"]),
+        (
+            "its pool had shrunk before",
+            &[Open("pool.api", shrunk), Pass(30), Open("service.api", surge)],
+            &["pool.api"],
+        ),
+        (
+            "limits fight while it is on",
+            &[Open("service.api", surge), Open("service.auth", conflict)],
+            &["service.api"],
+        ),
+        (
+            "limits fight when it is over",
+            &[Open("service.api", surge), Open("service.auth", conflict), Close(1)],
+            &["service.auth"],
+        ),
+        (
+            "limits begin to fight when it is over",
+            &[Open("service.api", surge), Pass(9), Close(1), Pass(9), Open("service.auth", conflict)],
+            &["service.auth"],
+        ),
+        (
+            "a second wave",
+            &[Open("service.api", surge), Pass(9), Close(1), Pass(20), Open("service.api", surge)],
+            &["service.api"],
+        ),
+        (
+            "a second wave while limits still fight, and names fail",
+            &[
+                Open("service.api", surge),
+                Open("service.auth", conflict),
+                Close(1),
+                Open("service.api", surge),
+                Open("host.api.acme.io", status),
+                Pass(9),
+            ],
+            &["service.api"],
+        ),
+        (
+            "a second wave just when they cease to fight",
+            &[
+                Open("service.api", surge),
+                Open("service.auth", conflict),
+                Close(1),
+                Close(2),
+                Open("service.api", surge),
+                Open("host.api.acme.io", status),
+                Pass(9),
+            ],
+            &["service.api"],
+        ),
+        (
+            "limits fight and names fail",
+            &[Open("host.api.acme.io", status), Open("service.auth", conflict), Pass(9)],
+            &["service.auth"],
+        ),
+        (
+            "another service",
+            &[Open("service.api", surge), Open("pool.shop", shrunk)],
+            &["pool.shop", "service.api"],
+        ),
+        (
+            "servers that cannot be trusted, and names that fail with them",
+            &[Open("host.a.acme.app", status), Open("pool.auth", certificate), Pass(9)],
+            &["pool.auth"],
+        ),
+    ];
+    for (what, steps, expected) in table {
+        let mut w = world();
+        for step in steps {
+            match step {
+                Open(about, fault) => _ = w.pass(1).breaks(about, fault()),
+                Close(finding) => w.pass(1).close(FindingId(*finding)),
+                Pass(secs) => _ = w.pass(*secs),
+            }
+            w.react();
+        }
+        let open = w.diagnose.incidents().values().filter(|incident| incident.is_open());
+        let mut causes: Vec<String> = open.map(|incident| incident.diagnosis.cause.to_string()).collect();
+        causes.sort_unstable();
+        assert_eq!(causes, expected, "{what}");
+        // Nobody is woken for an incident that turns out to be part of another.
+        let opened =
+            w.journal.iter().filter(|event| matches!(event.happened, Happened::IncidentOpened { .. }));
+        assert_eq!(opened.count(), expected.len(), "{what}");
+        w.restart();
+    }
+}
+
+/// A surge on what the cause needs came from the cause, whichever was seen first.
+#[test]
+fn a_surge_does_not_begin_with_what_it_passes_on() {
+    let mut w = world();
+    let beneath = w.pass(1).breaks("service.auth", surge());
+    w.react();
+    w.pass(1).breaks("service.api", surge());
+    w.react();
+    w.pass(9).close(beneath);
+    w.react();
+    let diagnosis = &w.diagnose.incidents()[&IncidentId(1)].diagnosis;
+    assert_eq!(diagnosis.cause, Thing::service("api"));
+    assert!(!diagnosis.sentence.contains("began with"), "{}", diagnosis.sentence);
+}
+
+#[test]
+fn the_caller_that_is_refused_fails_with_the_service_it_works_for() {
+    let mut w = world();
+    w.pass(1).breaks("service.auth", conflict());
+    w.react();
+    let diagnosis = &w.diagnose.incidents()[&IncidentId(1)].diagnosis;
+    let affected: Vec<String> = diagnosis.affected.iter().map(Thing::to_string).collect();
+    assert_eq!(affected, ["service.api", "service.auth"]);
+    assert!(diagnosis.unaffected.contains(&Thing::service("shop")));
+}
+
+#[test]
+fn an_incident_of_waves_ends_half_a_minute_after_the_last() {
+    let mut w = world();
+    let finding = w.pass(1).breaks("service.api", surge());
+    w.react();
+    w.pass(9).close(finding);
+    w.react();
+    let next = w.diagnose.next(&w.plan, w.now).unwrap();
+    assert_eq!(next.as_second() - w.now.as_second(), 30, "somebody must wake us for it");
+    w.pass(29).react();
+    assert!(w.diagnose.incidents()[&IncidentId(1)].is_open());
+    w.pass(1).react();
+    assert!(!w.diagnose.incidents()[&IncidentId(1)].is_open());
+}

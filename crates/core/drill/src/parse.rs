@@ -1,0 +1,323 @@
+//! Text -> [`Script`]. One statement a line; `#` begins a comment, in the middle of a line too.
+
+use crate::script::{Act, Life, Limits, Milestone, Script, Step};
+use types::{PersonId, Thing};
+use std::time::Duration;
+use thiserror::Error;
+
+/// A line that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("line {line}: {message}")]
+pub struct ScriptError {
+    /// Counted from 1; one past the last when something is missing from the whole.
+    pub line: usize,
+    /// What is wrong, and what was expected.
+    pub message: String,
+}
+
+/// Longer scripts are refused: a drill is read by people.
+const LINES_MAX: usize = 1_000;
+
+pub(crate) fn parse(text: &str) -> Result<Script, ScriptError> {
+    let mut draft = Draft::default();
+    let mut last = 0;
+    for (index, raw) in text.lines().enumerate() {
+        last = index + 1;
+        let fail = |message: String| ScriptError { line: last, message };
+        if index >= LINES_MAX {
+            return Err(fail(format!("a script has at most {LINES_MAX} lines")));
+        }
+        let line = raw.split('#').next().unwrap_or_default().trim();
+        if !line.is_empty() {
+            draft.read(line).map_err(fail)?;
+        }
+    }
+    draft.finish().map_err(|message| ScriptError { line: last + 1, message })
+}
+
+#[derive(Default)]
+struct Draft {
+    name: Option<String>,
+    title: Option<String>,
+    cause: Option<Thing>,
+    touches: Vec<String>,
+    learns: Vec<String>,
+    in_life: Option<String>,
+    in_life_title: Option<String>,
+    life: Vec<Life>,
+    limits: Limits,
+    steps: Vec<Step>,
+}
+
+const STATEMENTS: &str =
+    "drill, title, cause, touches, learns, in-life, in-life-title, life, limit, at, then, wait, when";
+
+impl Draft {
+    fn read(&mut self, line: &str) -> Result<(), String> {
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let rest = rest.trim();
+        if rest.is_empty() {
+            return Err(format!("`{word}` says nothing; expected more after it"));
+        }
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        match word {
+            "drill" => once(&mut self.name, rest.to_owned(), word),
+            "title" => once(&mut self.title, rest.to_owned(), word),
+            "cause" => once(&mut self.cause, rest.parse().map_err(|e| format!("{e}"))?, word),
+            "in-life" => once(&mut self.in_life, rest.to_owned(), word),
+            "in-life-title" => once(&mut self.in_life_title, rest.to_owned(), word),
+            "touches" => {
+                self.touches.extend(words.iter().map(|&w| w.to_owned()));
+                Ok(())
+            }
+            "learns" => {
+                self.learns.extend(words.iter().map(|&w| w.to_owned()));
+                Ok(())
+            }
+            "life" => {
+                let (after, text) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+                let after = hours_and_minutes(after)
+                    .ok_or_else(|| format!("`{after}` is not written +HOURS:MINUTES, such as +9:17"))?;
+                self.life.push(Life { after, text: text.trim().to_owned() });
+                Ok(())
+            }
+            "limit" => self.limit(&words),
+            "at" => {
+                let (at, act) = words.split_first().ok_or("`at` needs a time and something to do")?;
+                let step = Step::Act { at: Some(span(at)?), act: act_of(act)? };
+                self.steps.push(step);
+                Ok(())
+            }
+            "then" => {
+                self.steps.push(Step::Act { at: None, act: act_of(&words)? });
+                Ok(())
+            }
+            "wait" | "when" => {
+                self.steps.push(wait_of(&words)?);
+                Ok(())
+            }
+            _ => Err(format!("`{word}` is not a statement; expected one of {STATEMENTS}")),
+        }
+    }
+
+    fn limit(&mut self, words: &[&str]) -> Result<(), String> {
+        match words {
+            ["finding", "within", within] => self.limits.finding = Some(span(within)?),
+            ["cause", "within", within] => self.limits.cause = Some(span(within)?),
+            ["cause", "before", "caches-expired"] => self.limits.cause_before_caches = true,
+            ["surge", "within", within] => self.limits.surge = Some(span(within)?),
+            ["conflict", "within", within] => self.limits.conflict = Some(span(within)?),
+            ["human", "within", within] => self.limits.human = Some(span(within)?),
+            ["post", "within", within] => self.limits.post = Some(span(within)?),
+            ["pages", count] => self.limits.pages = Some(number(count)?),
+            ["false-findings", count] => self.limits.false_findings = Some(number(count)?),
+            _ => {
+                return Err(format!(
+                    "`limit {}` is not a limit; expected `limit finding|cause|surge|conflict|human|post within \
+                     10s`, `limit cause before caches-expired`, `limit pages 1` or `limit false-findings 0`",
+                    words.join(" ")
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Script, String> {
+        if !self.steps.iter().any(|step| matches!(step, Step::Act { act, .. } if act.is_fault())) {
+            return Err(
+                "nothing goes wrong in this script; expected a step such as `at 0s fault swap` or `at 0s flood 200x`"
+                    .to_owned()
+            );
+        }
+        if self.touches.is_empty() {
+            return Err(
+                "the script says not what it touches; expected `touches domain.acme.app …`".to_owned()
+            );
+        }
+        let name = self.name.ok_or("the script has no name; expected `drill NAME`")?;
+        Ok(Script {
+            title: self.title.unwrap_or_else(|| name.clone()),
+            cause: self.cause.ok_or("the script names no cause; expected `cause domain.acme.app`")?,
+            touches: self.touches,
+            learns: self.learns,
+            in_life: self.in_life,
+            in_life_title: self.in_life_title,
+            life: self.life,
+            limits: self.limits,
+            steps: self.steps,
+            name,
+        })
+    }
+}
+
+fn once<T>(place: &mut Option<T>, value: T, word: &str) -> Result<(), String> {
+    if place.is_some() {
+        return Err(format!("`{word}` was said already"));
+    }
+    *place = Some(value);
+    Ok(())
+}
+
+fn act_of(words: &[&str]) -> Result<Act, String> {
+    Ok(match words {
+        ["warm", "caches"] => Act::WarmCaches,
+        ["fault", "swap"] => Act::Swap,
+        ["fault", "hold"] => Act::Hold,
+        ["renew"] => Act::Renew,
+        ["flood", "ends"] => Act::FloodEnds,
+        ["flood", times] => Act::Flood { times: times_of(times)? },
+        ["pass", "visitor", "on"] => Act::PassVisitorOn,
+        ["person", who, "answers", "after", after] => {
+            Act::PersonAnswers { person: PersonId::from(*who), after: span(after)? }
+        }
+        ["person", who, "stays", "silent"] => Act::PersonSilent { person: PersonId::from(*who) },
+        ["phone", "works"] => Act::PhoneWorks,
+        ["phone", "fails"] => Act::PhoneFails,
+        ["phone", "hangs"] => Act::PhoneHangs,
+        _ => {
+            return Err(format!(
+                "`{}` cannot be done; expected `warm caches`, `fault swap`, `fault hold`, `renew`, `flood 200x`, \
+                 `flood ends`, `pass visitor on`, `person NAME answers after 4s`, `person NAME stays silent` or `phone works|fails|hangs`",
+                words.join(" ")
+            ));
+        }
+    })
+}
+
+fn wait_of(words: &[&str]) -> Result<Step, String> {
+    let [word, "within", within] = words else {
+        return Err(format!(
+            "`{}` is not something to wait for; expected `MILESTONE within 30s`, for every wait has an end",
+            words.join(" ")
+        ));
+    };
+    let (until, _) = Milestone::WORDS.into_iter().find(|(_, known)| known == word).ok_or_else(|| {
+        let known: Vec<&str> = Milestone::WORDS.iter().map(|(_, word)| *word).collect();
+        format!("`{word}` is not a milestone; expected one of {}", known.join(", "))
+    })?;
+    Ok(Step::Wait { until, within: span(within)? })
+}
+
+/// `200x`. A flood is made of real requests on one machine: it has its bounds.
+fn times_of(text: &str) -> Result<u32, String> {
+    let wrong = || format!("`{text}` is not a flood; expected 2x to 10000x the usual visitors");
+    let times = text.strip_suffix('x').and_then(|count| count.parse().ok()).ok_or_else(wrong)?;
+    if (2..=10_000).contains(&times) { Ok(times) } else { Err(wrong()) }
+}
+
+fn number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a number"))
+}
+
+/// `4s`, `250ms`, `2min`, `9h`.
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a span of time; expected one such as 250ms, 4s, 2min or 9h");
+    let cut = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (digits, unit) = text.split_at(cut);
+    let count: u32 = digits.parse().map_err(|_| wrong())?;
+    let one = match unit {
+        "ms" => Duration::from_millis(1),
+        "s" => Duration::from_secs(1),
+        "min" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3_600),
+        _ => return Err(wrong()),
+    };
+    one.checked_mul(count).ok_or_else(wrong)
+}
+
+/// `+9:17`: nine hours and seventeen minutes.
+fn hours_and_minutes(text: &str) -> Option<Duration> {
+    let (hours, minutes) = text.strip_prefix('+')?.split_once(':')?;
+    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (minutes < 60).then(|| Duration::from_secs(u64::from(hours) * 3_600 + u64::from(minutes) * 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOUND: &str = "drill x\ncause domain.acme.app\ntouches domain.acme.app\nat 0s fault swap # now\n";
+
+    #[test]
+    fn the_scripts_in_the_drills_folder_are_sound() {
+        let script = Script::parse(include_str!("../../../../drills/expired-name.drill")).unwrap();
+        assert_eq!(script.name, "expired-name");
+        assert_eq!(script.limits.pages, Some(1));
+        assert!(script.touches(&Thing::host("demo.acme.app:8443")));
+        assert!(!script.touches(&Thing::host("hello.acme.io:8443")));
+        let script = Script::parse(include_str!("../../../../drills/surge.drill")).unwrap();
+        assert_eq!(script.name, "surge");
+        assert_eq!(script.limits.surge, Some(Duration::from_secs(5)));
+        assert!(script.touches(&Thing::pool("auth")) && !script.touches(&Thing::service("shop")));
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_with_what_was_expected() {
+        assert!(Script::parse(SOUND).is_ok());
+        for (line, expected) in [
+            ("dance", "says nothing"),
+            ("dance now", "not a statement"),
+            ("wait resolved", "every wait has an end"),
+            ("wait rain within 3s", "not a milestone"),
+            ("wait resolved within 3", "not a span"),
+            ("wait resolved within 99999999999h", "not a span"),
+            ("at 0s fault flood", "cannot be done"),
+            ("at 0s flood", "cannot be done"),
+            ("at 0s flood much", "not a flood"),
+            ("at 0s flood 1x", "not a flood"),
+            ("at 0s flood 99999x", "not a flood"),
+            ("at soon fault swap", "not a span"),
+            ("person ana answers after 4s", "not a statement"),
+            ("limit pages one", "not a number"),
+            ("limit luck 7", "not a limit"),
+            ("cause acme", "kind.name"),
+            ("drill again", "said already"),
+            ("life 9:17 found", "+HOURS:MINUTES"),
+            ("life +9:77 found", "+HOURS:MINUTES"),
+        ] {
+            let error = Script::parse(&format!("{SOUND}{line}\n")).unwrap_err();
+            // `cause acme` is wrong before it is a repetition: its text is read first.
+            assert_eq!(error.line, 5, "{line}: {error}");
+            assert!(error.message.contains(expected), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_at_the_end() {
+        let error = Script::parse("drill x\ncause domain.acme.app\ntouches a\n").unwrap_err();
+        assert_eq!((error.line, error.message.contains("fault swap")), (4, true), "{error}");
+        assert!(Script::parse("").is_err());
+    }
+
+    #[test]
+    fn acts_read_back_as_they_are_written() {
+        for text in [
+            "warm caches",
+            "fault swap",
+            "fault hold",
+            "renew",
+            "flood 200x",
+            "flood ends",
+            "pass visitor on",
+            "person ana answers after 4000ms",
+            "person ana stays silent",
+            "phone works",
+            "phone fails",
+            "phone hangs",
+        ] {
+            let words: Vec<&str> = text.split(' ').collect();
+            assert_eq!(act_of(&words).unwrap().to_string(), text);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_whatsoever_makes_it_panic(text in "\\PC{0,60}", word in "[a-z-]{1,12}", rest in ".{0,40}") {
+            let _ = Script::parse(&text);
+            let known = ["limit", "life", "at", "wait", "cause", "then", word.as_str()];
+            for word in known {
+                let _ = Script::parse(&format!("{word} {rest}"));
+            }
+        }
+    }
+}

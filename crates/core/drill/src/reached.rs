@@ -1,0 +1,124 @@
+//! Whether the events of a run have reached a milestone, and when.
+
+use crate::script::{Milestone, Script};
+use types::incident::Stage;
+use types::{Event, Fault, FindingId, Happened, IncidentId, Thing, Time};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// When the milestone was reached, by the events so far; `None` when it was not, or when only the world can tell
+/// ([`Milestone::CachesExpired`]).
+///
+/// `since` is the instant of the fault once it has happened: what was before it reaches nothing but
+/// [`Milestone::Learned`].
+#[must_use]
+pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, events: &[Event]) -> Option<Time> {
+    if milestone == Milestone::Learned {
+        return learned(script, events);
+    }
+    let after = events.iter().filter(|event| since.is_none_or(|since| event.at >= since));
+    match milestone {
+        Milestone::Resolved => return resolved(after),
+        Milestone::SurgeNamed | Milestone::ConflictNamed => return named(milestone, after),
+        _ => {}
+    }
+    after
+        .into_iter()
+        .find(|event| match (&event.happened, milestone) {
+            (Happened::FindingOpened { finding }, Milestone::FindingOpen) => script.touches(&finding.about),
+            (Happened::IncidentOpened { .. }, Milestone::IncidentOpen)
+            | (Happened::PostPublished { .. }, Milestone::PostPublished)
+            | (Happened::IncidentAcknowledged { .. }, Milestone::HumanAnswered) => true,
+            (
+                Happened::IncidentOpened { diagnosis, .. } | Happened::IncidentDiagnosed { diagnosis, .. },
+                Milestone::CauseFound,
+            ) => diagnosis.cause == script.cause,
+            (Happened::IncidentDiagnosed { diagnosis, .. }, Milestone::Mending) => {
+                diagnosis.stage == Stage::Mending
+            }
+            (Happened::AttemptEnded { page: Some(_), outcome, .. }, Milestone::HumanAsked) => {
+                outcome.result.is_ok()
+            }
+            _ => false,
+        })
+        .map(|event| event.at)
+}
+
+/// When an incident named a surge with its networks, or had limits that fight as its cause.
+fn named<'a>(milestone: Milestone, events: impl Iterator<Item = &'a Event>) -> Option<Time> {
+    let mut told: BTreeMap<FindingId, (Thing, bool)> = BTreeMap::new();
+    for event in events {
+        match &event.happened {
+            Happened::FindingOpened { finding } => {
+                told.insert(finding.id, (finding.about.clone(), tells(milestone, &finding.fault)));
+            }
+            Happened::FindingChanged { finding, fault, .. } => {
+                if let Some((_, told)) = told.get_mut(finding) {
+                    *told = tells(milestone, fault);
+                }
+            }
+            Happened::IncidentOpened { diagnosis, .. } | Happened::IncidentDiagnosed { diagnosis, .. } => {
+                let tells = |id: &FindingId| {
+                    told.get(id).is_some_and(|(about, tells)| *tells && *about == diagnosis.cause)
+                };
+                if diagnosis.findings.iter().any(tells) {
+                    return Some(event.at);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether a fault tells what a milestone waits for: from where, or by which request.
+fn tells(milestone: Milestone, fault: &Fault) -> bool {
+    match fault {
+        Fault::Surge { networks, .. } => milestone == Milestone::SurgeNamed && !networks.is_empty(),
+        Fault::LimitConflict { trace, .. } => milestone == Milestone::ConflictNamed && trace.is_some(),
+        _ => false,
+    }
+}
+
+/// When the last of what the script learns was known: a domain by its parent and by its registry, a service by its traffic.
+fn learned(script: &Script, events: &[Event]) -> Option<Time> {
+    let (services, domains): (Vec<&str>, Vec<&str>) =
+        script.learns.iter().map(String::as_str).partition(|name| name.starts_with("service."));
+    let mut missing: BTreeSet<(&str, bool)> =
+        domains.into_iter().flat_map(|name| [(name, true), (name, false)]).collect();
+    let mut without_traffic: BTreeSet<&str> =
+        services.into_iter().filter_map(|name| name.strip_prefix("service.")).collect();
+    for event in events {
+        match &event.happened {
+            Happened::DelegationLearned { zone, .. } => missing.remove(&(zone.as_str(), true)),
+            Happened::RegistrationLearned { seen } => missing.remove(&(seen.domain.as_str(), false)),
+            Happened::TrafficLearned { service, .. } => without_traffic.remove(service.0.as_str()),
+            _ => continue,
+        };
+        if missing.is_empty() && without_traffic.is_empty() {
+            return Some(event.at);
+        }
+    }
+    None
+}
+
+/// When the last open incident ended; an incident merged into another is over.
+fn resolved<'a>(events: impl Iterator<Item = &'a Event>) -> Option<Time> {
+    let mut open: BTreeSet<IncidentId> = BTreeSet::new();
+    let mut ended = None;
+    for event in events {
+        match &event.happened {
+            Happened::IncidentOpened { incident, .. } => {
+                open.insert(*incident);
+                ended = None;
+            }
+            Happened::IncidentResolved { incident, .. } | Happened::IncidentMerged { incident, .. } => {
+                open.remove(incident);
+                if open.is_empty() {
+                    ended = Some(event.at);
+                }
+            }
+            _ => {}
+        }
+    }
+    ended
+}

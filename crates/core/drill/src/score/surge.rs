@@ -1,0 +1,169 @@
+//! Milestones, score and story of a surge, by events made by hand.
+
+use super::*;
+use crate::{differences, story};
+use types::fault::Fault;
+use types::incident::{Diagnosis, Stage};
+use types::time::later;
+use types::{Finding, FindingId, IncidentId, PageId, ProbeId, ServiceId, Thing, Weight};
+
+fn script() -> Script {
+    Script::parse(include_str!("../../../../../drills/surge.drill")).unwrap()
+}
+
+fn flood_at() -> Time {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn surge(networks: &[&str]) -> Fault {
+    let networks = networks.iter().map(|net| (*net).to_owned()).collect();
+    Fault::Surge { times: Some(200), per_sec: 2_000, share_percent: 92, networks }
+}
+
+fn conflict(trace: Option<&str>) -> Fault {
+    let trace = trace.map(str::to_owned);
+    Fault::LimitConflict { caller: "auth-web".to_owned(), percent: 93, trace, limits: vec![] }
+}
+
+fn opened(id: u64, about: &str, fault: Fault) -> Happened {
+    let about = Thing::service(about);
+    let (probe, since) = (ProbeId("edge".to_owned()), flood_at());
+    let finding = Finding {
+        id: FindingId(id),
+        about,
+        fault,
+        weight: Weight::Breaks,
+        probe,
+        since,
+        evidence: String::new(),
+        seen_at: types::SeenAt::default(),
+    };
+    Happened::FindingOpened { finding }
+}
+
+fn changed(id: u64, fault: Fault) -> Happened {
+    Happened::FindingChanged {
+        finding: FindingId(id),
+        fault,
+        weight: Weight::Breaks,
+        evidence: String::new(),
+    }
+}
+
+fn diagnosis(cause: &str, findings: &[u64], stage: Stage) -> Diagnosis {
+    Diagnosis {
+        cause: Thing::service(cause),
+        sentence: cause.to_owned(),
+        findings: findings.iter().copied().map(FindingId).collect(),
+        affected: [Thing::service("auth"), Thing::service("api")].into(),
+        unaffected: [Thing::service("shop")].into(),
+        wakes: true,
+        stage,
+        ahead: None,
+        calm: false,
+    }
+}
+
+fn diagnosed(cause: &str, findings: &[u64], stage: Stage) -> Happened {
+    Happened::IncidentDiagnosed { incident: IncidentId(1), diagnosis: diagnosis(cause, findings, stage) }
+}
+
+fn run() -> Vec<Event> {
+    let learned =
+        |service: &str| Happened::TrafficLearned { service: ServiceId::from(service), usual_milli: 10_000 };
+    let incident = IncidentId(1);
+    let list = [
+        (-20, learned("auth")),
+        (-18, learned("api")),
+        (2, opened(1, "auth", surge(&[]))),
+        (
+            2,
+            Happened::IncidentOpened {
+                incident,
+                since: flood_at(),
+                diagnosis: diagnosis("auth", &[1], Stage::Failing),
+            },
+        ),
+        (2, Happened::PageOpened { page: PageId(1), incident, ladder: "default".into() }),
+        (4, changed(1, surge(&["127.1.1.0/24"]))),
+        (4, diagnosed("auth", &[1], Stage::Failing)),
+        // Limits fight during the flood already, and are not its cause.
+        (20, opened(2, "api", conflict(Some("4bf9")))),
+        (20, diagnosed("auth", &[1, 2], Stage::Failing)),
+        (31, Happened::FindingClosed { finding: FindingId(1) }),
+        (31, diagnosed("api", &[1, 2], Stage::Failing)),
+        (90, diagnosed("api", &[1, 2], Stage::Mending)),
+    ];
+    let base = flood_at().as_second();
+    let event = |(seq, (secs, happened)): (u64, (i64, Happened))| Event {
+        seq,
+        at: Time::from_second(base + secs).unwrap(),
+        happened,
+    };
+    (1..).zip(list).map(event).collect()
+}
+
+#[test]
+fn the_surge_counts_from_its_beginning_and_the_conflict_from_its_end() {
+    let (script, events) = (script(), run());
+    let learned = reached(&script, Milestone::Learned, None, &events).unwrap();
+    assert_eq!(learned.as_second() - flood_at().as_second(), -18);
+    assert_eq!(reached(&script, Milestone::Learned, None, &events[..1]), None, "both services must be known");
+    let ended = |secs| Witness {
+        flood_ended: Some(later(flood_at(), Duration::from_secs(secs))),
+        ..Witness::default()
+    };
+    let told = score(&script, flood_at(), &events, &ended(25));
+    assert_eq!((told.surge_secs, told.conflict_secs, told.cause_secs), (Some(4.0), Some(6.0), Some(2.0)));
+    assert_eq!(told.false_findings, 0);
+    assert_eq!(
+        score(&script, flood_at(), &events, &ended(40)).conflict_secs,
+        Some(0.0),
+        "named before the end"
+    );
+    let late = Witness { fight_began: Some(later(flood_at(), Duration::from_secs(29))), ..ended(25) };
+    assert_eq!(
+        score(&script, flood_at(), &events, &late).conflict_secs,
+        Some(2.0),
+        "nobody names it before it is"
+    );
+    let missed = judge(&score(&script, flood_at(), &events[..9], &ended(2)), &script.limits);
+    assert!(missed.iter().any(|missed| missed.contains("limits that fight never came")), "{missed:?}");
+    let json = serde_json::to_value(&told).unwrap();
+    assert_eq!(json["surge_secs"], 4.0);
+    assert_eq!(json.get("without"), None, "a drill that does not compare has no such figure");
+}
+
+#[test]
+fn a_surge_without_its_networks_and_a_conflict_without_a_trace_are_not_named() {
+    let script = script();
+    let mut events = run();
+    for event in &mut events {
+        match &mut event.happened {
+            Happened::FindingChanged { fault, .. } => *fault = surge(&[]),
+            Happened::FindingOpened { finding } if finding.id == FindingId(2) => {
+                finding.fault = conflict(None)
+            }
+            _ => {}
+        }
+    }
+    for milestone in [Milestone::SurgeNamed, Milestone::ConflictNamed] {
+        assert_eq!(reached(&script, milestone, Some(flood_at()), &events), None, "{milestone}");
+    }
+}
+
+#[test]
+fn the_story_tells_of_both_causes_of_the_one_incident() {
+    let told = story(&run());
+    for line in [
+        "incident 1 is put down to a surge on service.auth",
+        "incident 1 is put down to service.api refusing its own caller auth-web",
+        "incident 1 has its cause: service.api",
+    ] {
+        assert!(told.lines().any(|said| said == line), "{line}: {told}");
+    }
+    let golden = include_str!("../../../../../drills/surge.story");
+    let wrong: Vec<String> =
+        differences(golden, &told).into_iter().filter(|it| !it.starts_with("never")).collect();
+    assert_eq!(wrong, Vec::<String>::new());
+}

@@ -1,0 +1,366 @@
+//! Scores, timelines and stories of runs made by hand.
+
+use super::*;
+use crate::{differences, story, timeline};
+use types::effect::{Delivered, Outcome, Reach, Undelivered};
+use types::event::{PostStatus, ServiceState};
+use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
+use types::incident::{Diagnosis, Stage};
+use types::sample::DomainSeen;
+use types::time::later;
+use types::{
+    ChannelId, EffectKey, Finding, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ProbeId,
+    ServiceId, Thing, Weight,
+};
+use std::collections::BTreeMap;
+
+fn script() -> Script {
+    Script::parse(include_str!("../../../../../drills/expired-name.drill")).unwrap()
+}
+
+fn fault_at() -> Time {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+/// Events at milliseconds around the fault.
+fn events(list: Vec<(i64, Happened)>) -> Vec<Event> {
+    let number = |(index, (ms, happened)): (usize, (i64, Happened))| {
+        let span = Duration::from_millis(ms.unsigned_abs());
+        let at = if ms < 0 { types::time::earlier(fault_at(), span) } else { later(fault_at(), span) };
+        Event { seq: index as u64 + 1, at, happened }
+    };
+    list.into_iter().enumerate().map(number).collect()
+}
+
+fn finding(id: u64, about: Thing, fault: Fault) -> Happened {
+    Happened::FindingOpened {
+        finding: Finding {
+            id: FindingId(id),
+            probe: ProbeId(about.to_string()),
+            about,
+            fault,
+            weight: Weight::Breaks,
+            since: fault_at(),
+            evidence: String::new(),
+            seen_at: types::SeenAt::default(),
+        },
+    }
+}
+
+fn diagnosis(cause: Thing, stage: Stage, findings: u64) -> Diagnosis {
+    Diagnosis {
+        sentence: format!(
+            "{} expired; its name servers are now the registrar's; {findings} names fail",
+            cause.name
+        ),
+        cause,
+        findings: (1..=findings).map(FindingId).collect(),
+        affected: [Thing::service("auth"), Thing::service("tenants")].into(),
+        unaffected: [Thing::service("well")].into(),
+        wakes: true,
+        stage,
+        ahead: None,
+        calm: false,
+    }
+}
+
+fn parked() -> std::collections::BTreeSet<String> {
+    ["ns1.expired-parking.example", "ns2.expired-parking.example"].map(str::to_owned).into()
+}
+
+fn moved() -> Fault {
+    let from = ["ns1.dnshost.example", "ns2.dnshost.example"].map(str::to_owned).into();
+    Fault::Dns { dns: DnsFault::DelegationMoved { from, to: parked() } }
+}
+
+fn attempt(key: &str, result: Result<Delivered, Undelivered>) -> Happened {
+    Happened::AttemptEnded {
+        page: Some(PageId(1)),
+        reach: Reach { channel: ChannelId::from("phone"), address: "ana".to_owned() },
+        person: Some(PersonId::from("ana")),
+        outcome: Outcome { key: EffectKey(key.to_owned()), result },
+    }
+}
+
+fn post(id: u64, status: PostStatus) -> Happened {
+    Happened::PostPublished {
+        post: PostId(id),
+        incident: IncidentId(1),
+        status,
+        title: "Sign-in and Workspaces".to_owned(),
+        body: "The registration of acme.app has lapsed.".to_owned(),
+        affected: BTreeMap::from([(ServiceId::from("auth"), ServiceState::MajorOutage)]),
+        by: None,
+    }
+}
+
+fn learned() -> Vec<(i64, Happened)> {
+    let mut all = vec![(-9_000, Happened::Booted { blind_since: None })];
+    for (ms, domain) in [(-8_000, "acme.app"), (-7_500, "acme.io")] {
+        all.push((ms, Happened::DelegationLearned { zone: domain.to_owned(), servers: parked() }));
+        let seen = DomainSeen {
+            domain: domain.to_owned(),
+            source: "plan".to_owned(),
+            registry_expires: None,
+            registrar_expires: None,
+            statuses: Default::default(),
+            name_servers: Default::default(),
+            registrar: None,
+            database_updated: None,
+        };
+        all.push((ms + 100, Happened::RegistrationLearned { seen }));
+    }
+    all
+}
+
+fn good_run() -> Vec<Event> {
+    let (one, page) = (IncidentId(1), PageId(1));
+    let domain = || Thing::domain("acme.app");
+    let expired =
+        Fault::Domain { domain: DomainFault::Expired { at: Some(fault_at()), parked_on: Some(parked()) } };
+    let wrong = || Fault::Tls {
+        tls: TlsFault::WrongName { presented: vec!["*.expired-parking.example".to_owned()] },
+    };
+    let mut all = learned();
+    all.extend([
+        (1_900, finding(1, Thing::dns("acme.app"), moved())),
+        (2_100, finding(2, domain(), expired)),
+        (
+            3_100,
+            Happened::IncidentOpened {
+                incident: one,
+                since: fault_at(),
+                diagnosis: diagnosis(domain(), Stage::Failing, 2),
+            },
+        ),
+        (3_100, Happened::PageOpened { page, incident: one, ladder: LadderId::from("default") }),
+        (
+            3_100,
+            Happened::PageRung {
+                page,
+                round: 0,
+                rung: 0,
+                people: vec![PersonId::from("ana")],
+                until: later(fault_at(), Duration::from_secs(300)),
+            },
+        ),
+        (
+            3_150,
+            attempt(
+                "page-1/0/0/ana",
+                Err(Undelivered { why: "connection refused".to_owned(), retriable: true, retry_after: None }),
+            ),
+        ),
+        (3_400, attempt("page-1/0/0/ana", Ok(Delivered { receipt: None }))),
+        (
+            7_500,
+            Happened::IncidentAcknowledged {
+                incident: one,
+                by: "ana".to_owned(),
+                via: "link".to_owned(),
+                until: later(fault_at(), Duration::from_secs(1_800)),
+            },
+        ),
+        (15_000, post(1, PostStatus::Identified)),
+        (20_300, finding(3, Thing::tls("auth.acme.app:8443"), wrong())),
+        (20_400, finding(4, Thing::tls("demo.acme.app:8443"), wrong())),
+        (
+            20_500,
+            Happened::IncidentDiagnosed { incident: one, diagnosis: diagnosis(domain(), Stage::Failing, 4) },
+        ),
+        (
+            25_000,
+            Happened::IncidentDiagnosed { incident: one, diagnosis: diagnosis(domain(), Stage::Mending, 2) },
+        ),
+        (48_000, Happened::FindingClosed { finding: FindingId(3) }),
+        (48_100, Happened::FindingClosed { finding: FindingId(4) }),
+        (
+            49_000,
+            Happened::IncidentResolved {
+                incident: one,
+                sentence: "acme.app was expired for 49 s; ana answered after 8 s".to_owned(),
+            },
+        ),
+        (49_000, post(2, PostStatus::Resolved)),
+    ]);
+    events(all)
+}
+
+#[test]
+fn a_good_run_scores_as_the_command_line_promises() {
+    let witness = Witness {
+        asked: Some(later(fault_at(), Duration::from_millis(3_390))),
+        answered: None,
+        keys: ["page-1/0/0/ana".to_owned()].into(),
+        caches_expire_at: Some(later(fault_at(), Duration::from_secs(20))),
+        visitors: Visitors { known: Served { asked: Some(80), served: Some(60) }, first: Served::default() },
+        ..Witness::default()
+    };
+    let score = score(&script(), fault_at(), &good_run(), &witness);
+    assert_eq!(judge(&score, &script().limits), Vec::<String>::new());
+    insta::assert_snapshot!(table(&score, &script().limits).join("\n"), @r#"
+    first true finding after                 1.9 s   limit 10 s
+    right cause after                        3.1 s   limit 15 s
+    first cached answer ran out after       20.0 s
+    public post after                       15.0 s   limit 75 s
+    a human asked after                      3.4 s   limit 20 s
+    a human answered after                   7.5 s
+    all over after                          49.0 s
+    pages                                        1   limit 1
+    findings that were not true                  0   limit 0
+    known visitors served                 60 of 80
+    first-time visitors served         not counted
+    the outage in life lasted                  9 h
+    "#);
+    insta::assert_json_snapshot!(score, @r#"
+    {
+      "drill": "expired-name",
+      "fault_at": "2026-11-22T12:00:00Z",
+      "finding_secs": 1.9,
+      "cause_secs": 3.1,
+      "cause": "domain.acme.app",
+      "cause_text": "acme.app expired; its name servers are now the registrar's; 4 names fail",
+      "human_secs": 3.39,
+      "post_secs": 15.0,
+      "pages": 1,
+      "false_findings": 0,
+      "visitors": {
+        "known": {
+          "asked": 80,
+          "served": 60
+        },
+        "first": {
+          "asked": null,
+          "served": null
+        }
+      },
+      "reported_in_life": "9 h"
+    }
+    "#);
+}
+
+#[test]
+fn every_miss_is_named() {
+    let stranger = finding(9, Thing::host("hello.acme.io:8443"), Fault::Refused);
+    let early = finding(8, Thing::dns("acme.app"), moved());
+    let host = Thing::host("auth.acme.app:8443");
+    let run = events(vec![
+        (-500, early),
+        (11_000, finding(1, host.clone(), Fault::Refused)),
+        (12_000, stranger),
+        (
+            13_000,
+            Happened::IncidentOpened {
+                incident: IncidentId(1),
+                since: fault_at(),
+                diagnosis: diagnosis(host, Stage::Looking, 1),
+            },
+        ),
+        (21_000, attempt("one", Ok(Delivered { receipt: None }))),
+        (21_100, attempt("one", Ok(Delivered { receipt: None }))),
+        (22_000, attempt("two", Ok(Delivered { receipt: None }))),
+    ]);
+    let score = score(&script(), fault_at(), &run, &Witness::default());
+    assert_eq!(score.cause.as_deref(), Some("host.auth.acme.app:8443"));
+    insta::assert_snapshot!(judge(&score, &script().limits).join("\n"), @r#"
+    the first finding took 11.0 s; the limit is 10 s
+    the right cause never came; the limit is 15 s
+    asking a human took 21.0 s; the limit is 20 s
+    the public post never came; the limit is 75 s
+    2 pages were delivered instead of 1
+    2 findings were not true; the limit is 0
+    "#);
+}
+
+#[test]
+fn the_cause_must_come_before_the_caches_run_out() {
+    let witness =
+        Witness { caches_expire_at: Some(later(fault_at(), Duration::from_secs(3))), ..Witness::default() };
+    let score = score(&script(), fault_at(), &good_run(), &witness);
+    assert_eq!(
+        judge(&score, &script().limits),
+        ["the right cause took 3.1 s, but the first cached answer ran out after 3.0 s"]
+    );
+}
+
+#[test]
+fn milestones_are_reached_in_their_order() {
+    let (script, run) = (script(), good_run());
+    for (milestone, ms) in [
+        (Milestone::Learned, Some(-7_400)),
+        (Milestone::FindingOpen, Some(1_900)),
+        (Milestone::IncidentOpen, Some(3_100)),
+        (Milestone::CauseFound, Some(3_100)),
+        (Milestone::PostPublished, Some(15_000)),
+        (Milestone::HumanAsked, Some(3_400)),
+        (Milestone::HumanAnswered, Some(7_500)),
+        (Milestone::Mending, Some(25_000)),
+        (Milestone::Resolved, Some(49_000)),
+        (Milestone::CachesExpired, None),
+    ] {
+        let at = reached(&script, milestone, Some(fault_at()), &run);
+        assert_eq!(at.map(|at| at.duration_since(fault_at()).as_millis()), ms, "{milestone}");
+    }
+    let half = &run[..run.len() - 2];
+    assert_eq!(reached(&script, Milestone::Resolved, Some(fault_at()), half), None);
+}
+
+#[test]
+fn the_timeline_stands_beside_life_and_fits_a_terminal() {
+    let lines = timeline(&script(), fault_at(), &good_run());
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    this run                                             | in life, 2024-01-11
+    -----------------------------------------------------+--------------------------
+    -   9.0 s  mainstay starts                           |  +0:00  first user report
+    +   1.9 s  finding: acme.app is delegated to         |         of 502s
+               ns1.expired-parking.example,              |  +0:14  second report
+               ns2.expired-parking.example instead of    |  +0:22  people begin to
+               ns1.dnshost.example, ns2.dnshost.example  |         look; phone calls
+    +   2.1 s  finding: acme.app expired at              |         fail to wake
+               2026-11-22T12:00:00Z                      |         colleagues
+    +   3.1 s  incident-1: acme.app expired; its name    |  +8:26  error seen:
+               servers are now the registrar's; 2 names  |         ERR_TLS_CERT_ALTN
+               fail                                      |         AME_INVALID
+    +   3.1 s  rung 1: to be woken: ana                  |  +9:08  DNS cache purged:
+    +   3.1 s  ana: phone failed: connection refused     |         no effect
+    +   3.4 s  ana is asked over phone                   |  +9:10  certificates
+    +   7.5 s  ana answers (link)                        |         issued anew: no
+    +  15.0 s  post: Identified - Sign-in and            |         effect
+               Workspaces: The registration of acme.app  |  +9:17  cause found: the
+               has lapsed.                               |         domain has
+    +  20.3 s  finding: auth.acme.app:8443 serves a      |         expired
+               certificate for *.expired-parking.example |  +9:21  renewed
+               (ERR_TLS_CERT_ALTNAME_INVALID) (and 1     |
+               more)                                     |
+    +  25.0 s  incident-1: the cause is gone, what it    |
+               broke recovers                            |
+    +  48.0 s  auth.acme.app:8443 is well again (and 1   |
+               more)                                     |
+    +  49.0 s  incident-1 is over: acme.app was expired  |
+               for 49 s; ana answered after 8 s          |
+    +  49.0 s  post: Resolved - Sign-in and Workspaces:  |
+               The registration of acme.app has lapsed.  |
+    "#);
+}
+
+#[test]
+fn a_good_run_tells_the_golden_story() {
+    let golden = include_str!("../../../../../drills/expired-name.story");
+    let told = story(&good_run());
+    assert_eq!(differences(golden, &told), Vec::<String>::new(), "{told}");
+}
+
+#[test]
+fn a_story_differs_by_what_is_missing_unexpected_or_late() {
+    let golden = "# a comment\na\n\nb\nc # why\n\nd\n";
+    for (told, expected) in [
+        ("a\nb\nc\nd\n", vec![]),
+        ("a\nc\nb\nd\n", vec![]),
+        ("b\na\nc\nd\n", vec!["too late: a (after: b)"]),
+        ("a\nb\nd\n", vec!["never happened: c"]),
+        ("a\nb\nc\nx\nd\n", vec!["unexpected: x"]),
+    ] {
+        assert_eq!(differences(golden, told), expected, "{told:?}");
+    }
+}

@@ -1,0 +1,469 @@
+//! Asks the thinkers in one order: handle, apply, due, next, and the views.
+//!
+//! ```text
+//! Input --handle(now)--> [Event...] --append--> journal --follow--> apply (restart)
+//!   ^                       | already applied here
+//!   +--outcome-- courier <- due(): effects we owe      views: Board + Now -> site, Rounds -> prober
+//! ```
+//!
+//! Pure: time comes in as an argument. Replay applies facts and never decides again, so new rules cannot rewrite
+//! history.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`views`] | the shapes of what touchers may know |
+//! | `show` | how those views are made |
+//! | `story` | each incident's story, line by line |
+//! | `denials` | what the team denied, until it undoes itself |
+//! | `looks` | how long the last look of each probe took |
+//! | [`timekeeper`] | engine time, out of the wall clock and monotonic progress |
+//! | `timeline` | the times of a journal whose clock was set |
+//! | `clock` | what is known of the clock, and how a confirmed step is taken |
+//! | `traffic` | the last quarter of an hour of traffic, for the page that shows it |
+
+mod clock;
+mod denials;
+mod looks;
+mod show;
+mod story;
+pub mod timekeeper;
+mod timeline;
+mod traffic;
+pub mod views;
+
+pub use views::{Board, Now, Views};
+
+use types::event::{Event, Happened};
+use types::input::Refused;
+use types::{Effect, Incident, IncidentId, Input, Looked, Plan, Rounds, SeenAt, Thing, Time};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an acknowledgement holds without a note (P8).
+pub const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(30 * 60);
+
+/// Rounds of asking within one batch. Thinkers that have not come to rest by then go on at the next input; more
+/// would hide a circle.
+const ROUNDS_MAX: usize = 16;
+
+/// The mind of mainstay without its clock and its organs.
+#[derive(Debug)]
+pub struct Engine {
+    plan: Arc<Plan>,
+    watch: detect::Detect,
+    diagnose: diagnose::Diagnose,
+    wake: oncall::Wake,
+    tell: statuspage::Tell,
+    stories: story::Stories,
+    denials: denials::Denials,
+    shown: traffic::Shown,
+    looks: looks::Looks,
+    clock_known: clock::Known,
+    plans: u64,
+    digest: Option<String>,
+    seq: u64,
+    clock: Time,
+}
+
+impl Engine {
+    /// An engine that has seen nothing. Fold the journal into it with [`Engine::apply`] before the first input.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            plan,
+            watch: detect::Detect::default(),
+            diagnose: diagnose::Diagnose::default(),
+            wake: oncall::Wake::default(),
+            tell: statuspage::Tell::default(),
+            stories: story::Stories::default(),
+            denials: denials::Denials::default(),
+            shown: traffic::Shown::default(),
+            looks: looks::Looks::default(),
+            clock_known: clock::Known::default(),
+            plans: 0,
+            digest: None,
+            seq: 0,
+            clock: Time::MIN,
+        }
+    }
+
+    /// Folds one line of the journal. Decides nothing. A whole journal is folded with [`Engine::fold`].
+    pub fn apply(&mut self, event: &Event) {
+        self.seq = self.seq.max(event.seq);
+        self.clock = self.clock.max(event.at);
+        if let Happened::PlanAdopted { digest } = &event.happened {
+            self.digest = Some(digest.clone());
+        }
+        self.watch.apply(event);
+        self.diagnose.apply(event);
+        self.wake.apply(event);
+        self.tell.apply(event);
+        self.stories.apply(event, &self.plan.site.zone);
+        self.denials.apply(event);
+        self.clock_known.apply(event);
+    }
+
+    /// Reacts to one input in one batch; the events are applied already and want to be appended.
+    ///
+    /// # Errors
+    /// [`Refused`] when a person asked for something that cannot be; nothing happened then. Inputs of machines are
+    /// never refused.
+    pub fn handle(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
+        let now = self.clamp(now);
+        let first = self.first(now, input)?;
+        Ok(self.follow(now, first))
+    }
+
+    /// Judges one sample or roll-up without asking the other thinkers, which react at the next [`Engine::handle`]: samples that
+    /// arrive together cost one reaction. Handles every other input in full.
+    ///
+    /// # Errors
+    /// Those of [`Engine::handle`].
+    pub fn hear(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
+        if !matches!(input, Input::Sampled(_) | Input::RolledUp(_)) {
+            return self.handle(now, input);
+        }
+        let now = self.clamp(now);
+        let first = self.first(now, input)?;
+        let mut batch = Vec::new();
+        self.record(now, first, &mut batch);
+        Ok(batch)
+    }
+
+    /// What an input of a person would come to, numbered and stamped. Nothing has happened yet: write it down, and then
+    /// [`Engine::accept`] it, so that nobody's word counts that is not on disk (P8).
+    ///
+    /// # Errors
+    /// [`Refused`] when it cannot be.
+    pub fn decide(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
+        let now = self.clamp(now);
+        let first = self.first(now, input)?;
+        let numbered = (self.seq + 1..).zip(first);
+        Ok(numbered.map(|(seq, happened)| Event { seq, at: now, happened }).collect())
+    }
+
+    /// Applies what [`Engine::decide`] returned, now that it is on disk. Returns what follows from it, which wants to be
+    /// appended.
+    pub fn accept(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
+        let now = self.clamp(now);
+        decided.iter().for_each(|event| self.apply(event));
+        self.follow(now, Vec::new())
+    }
+
+    /// Applies what [`Engine::decide`] returned and nobody knows to be on disk or not, and takes back at once what would
+    /// silence or refuse somebody: its author was told that it was not taken in. Returns what wants to be appended behind it.
+    pub fn withdraw(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
+        let now = self.clamp(now);
+        let undo = decided.iter().filter_map(|event| match &event.happened {
+            Happened::IncidentAcknowledged { incident, .. } => {
+                let before = self.diagnose.incidents().get(incident)?.acknowledged.clone();
+                Some(Happened::AcknowledgementWithdrawn { incident: *incident, before })
+            }
+            Happened::TrafficDenied { denial } => {
+                Some(Happened::DenialLifted { denial: denial.id, by: Some("mainstay".to_owned()) })
+            }
+            _ => None,
+        });
+        let undo: Vec<Happened> = undo.collect();
+        decided.iter().for_each(|event| self.apply(event));
+        self.follow(now, undo)
+    }
+
+    /// What an input says by itself, before anybody reacts to it. Says it twice to nobody: inputs of people change nothing
+    /// here.
+    fn first(&mut self, now: Time, input: &Input) -> Result<Vec<Happened>, Refused> {
+        let first = match input {
+            Input::Booted { blind_since } => vec![Happened::Booted { blind_since: *blind_since }],
+            Input::Clock(news) => self.clock_known.news(news),
+            Input::PlanRead(plan) => self.adopt(plan),
+            Input::Sampled(sample) => {
+                self.looks.note(&self.plan, sample);
+                self.watch.judge(&self.plan, now, sample)
+            }
+            Input::RolledUp(rollup) => {
+                self.shown.note(now, rollup);
+                self.watch.roll_up(&self.plan, now, rollup)
+            }
+            Input::Deny { what, service, lasting, by, everybody } => {
+                self.denials.deny(&self.plan, now, what, service.as_ref(), *lasting, by, *everybody)?
+            }
+            Input::Lift { denial, by } => self.denials.lift(*denial, by)?,
+            Input::Tick => self.watch.tick(&self.plan, now),
+            Input::Attempted(outcome) => self.wake.attempted(&self.plan, now, outcome),
+            Input::Acknowledge { incident, by, via } => self.acknowledge(now, *incident, by, via)?,
+            Input::Note { incident, by, text } => {
+                self.known(*incident)?;
+                vec![Happened::IncidentNoted { incident: *incident, by: by.clone(), text: text.clone() }]
+            }
+            Input::Post { incident, by, status, body } => {
+                let incident = self.known(*incident)?;
+                let looked = |thing: &Thing| self.watch.looked(thing);
+                let facts = statuspage::Facts {
+                    incidents: self.diagnose.incidents(),
+                    findings: self.watch.findings(),
+                    looked: &looked,
+                    blind: self.watch.blind().is_some(),
+                };
+                vec![self.tell.drafted(&self.plan, &facts, incident, *status, body.clone(), Some(by.clone()))]
+            }
+            Input::Approve { incident, by } => {
+                self.known(*incident)?;
+                vec![self.tell.approved(*incident, by.clone()).ok_or(Refused::NoDraft(*incident))?]
+            }
+            Input::Resolve { incident, by, force } => {
+                let open = self.open(*incident)?;
+                if let Some(what) = self.diagnose.still_failing(open).filter(|_| !force) {
+                    return Err(Refused::StillFailing { incident: *incident, what });
+                }
+                let sentence = format!("{by} says that it is over");
+                vec![Happened::IncidentResolved { incident: *incident, sentence }]
+            }
+        };
+        Ok(first)
+    }
+
+    /// Records what happened and everything that follows from it.
+    fn follow(&mut self, now: Time, first: Vec<Happened>) -> Vec<Event> {
+        let mut batch = Vec::new();
+        let adopts = first.iter().any(|happened| matches!(happened, Happened::PlanAdopted { .. }));
+        self.record(now, first, &mut batch);
+        if adopts {
+            // What left the plan is closed before anybody thinks by the new one: it would be the trouble of nobody's
+            // service, and would wake for the instant until it is closed.
+            let left = self.watch.tick(&self.plan, now);
+            self.record(now, left, &mut batch);
+        }
+        let lapsed = self.denials.lapse(now);
+        self.record(now, lapsed, &mut batch);
+        self.settle(now, &mut batch);
+        batch
+    }
+
+    /// The effects owed at `now` and not in flight; they are in flight from here on, until their outcome comes back
+    /// or is given up for lost.
+    pub fn due(&mut self, now: Time) -> Vec<Effect> {
+        let now = self.clamp(now);
+        self.wake.due(&self.plan, now, self.diagnose.incidents())
+    }
+
+    /// When to send a tick if nothing else happens.
+    #[must_use]
+    pub fn next(&self) -> Option<Time> {
+        let looked = |thing: &Thing| self.watch.looked(thing);
+        let facts = statuspage::Facts {
+            incidents: self.diagnose.incidents(),
+            findings: self.watch.findings(),
+            looked: &looked,
+            blind: self.watch.blind().is_some(),
+        };
+        [
+            self.watch.next(&self.plan, self.clock),
+            self.diagnose.next(&self.plan, self.clock),
+            self.wake.next(&self.plan, self.clock),
+            self.tell.next(&self.plan, self.clock, &facts),
+            self.denials.next(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The standing questions and those that are wanted sooner.
+    #[must_use]
+    pub fn rounds(&self) -> Rounds {
+        let looked = |thing: &Thing| self.watch.looked(thing);
+        let beside = |place: &SeenAt, most: usize| self.watch.beside(&self.plan, place, most);
+        let seen = diagnose::Seen { findings: self.watch.findings(), looked: &looked, beside: &beside };
+        let mut sooner = self.watch.sooner(&self.plan, self.clock);
+        for (probe, at) in self.diagnose.sooner(&self.plan, self.clock, &seen) {
+            sooner.entry(probe).and_modify(|known| *known = at.min(*known)).or_insert(at);
+        }
+        Rounds { plan: self.plan.clone(), sooner }
+    }
+
+    /// The board and the console's first page as of the last input.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        show::views(self)
+    }
+
+    /// The console's page of traffic alone: cheap enough to be made for every roll-up. `None` without an edge in the plan.
+    #[must_use]
+    pub fn traffic(&self) -> Option<views::Traffic> {
+        traffic::view(self)
+    }
+
+    /// What the edge is to serve by. Made anew each time: ask [`Engine::policy_version`] first.
+    #[must_use]
+    pub fn policy(&self) -> types::Policy {
+        types::Policy { plan: self.plan.clone(), denials: self.denials.in_force().clone() }
+    }
+
+    /// Another number whenever [`Engine::policy`] may have changed since boot.
+    #[must_use]
+    pub fn policy_version(&self) -> u64 {
+        self.plans + self.denials.changes()
+    }
+
+    /// The plan in force.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Number of the last event.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Everything folded from the journal, as text: equal for two folds of one journal. Nothing since boot is in it.
+    #[must_use]
+    pub fn known_text(&self) -> String {
+        [
+            self.watch.known_text(),
+            self.diagnose.known_text(),
+            self.wake.known_text(),
+            self.tell.known_text(),
+            self.denials.known_text(),
+            self.clock_known.known_text(),
+            format!("{} {:?}", self.seq, self.digest),
+        ]
+        .join("\n")
+    }
+
+    /// Incidents, open and lately ended.
+    #[must_use]
+    pub fn incidents(&self) -> &std::collections::BTreeMap<IncidentId, Incident> {
+        self.diagnose.incidents()
+    }
+
+    /// Open findings.
+    #[must_use]
+    pub fn findings(&self) -> &std::collections::BTreeMap<types::FindingId, types::Finding> {
+        self.watch.findings()
+    }
+
+    /// How long a service was watched within the last days, the current one included.
+    #[must_use]
+    pub fn watched(&self, service: &types::ServiceId, days: u16) -> Duration {
+        self.tell.watched(&self.plan, service, days, self.clock)
+    }
+
+    /// When a thing was last looked at since boot, and how it was.
+    #[must_use]
+    pub fn looked(&self, thing: &Thing) -> Option<Looked> {
+        self.watch.looked(thing)
+    }
+
+    /// Pages, open and lately closed.
+    #[must_use]
+    pub fn pages(&self) -> &std::collections::BTreeMap<types::PageId, oncall::Page> {
+        self.wake.pages()
+    }
+
+    /// Time never runs backwards here, whatever a clock that was set does.
+    fn clamp(&mut self, now: Time) -> Time {
+        self.clock = self.clock.max(now);
+        self.clock
+    }
+
+    fn record(&mut self, now: Time, happened: Vec<Happened>, batch: &mut Vec<Event>) {
+        for happened in happened {
+            let event = Event { seq: self.seq + 1, at: now, happened };
+            self.apply(&event);
+            batch.push(event);
+        }
+    }
+
+    /// Asks everybody, in one order, until nobody has anything to add.
+    fn settle(&mut self, now: Time, batch: &mut Vec<Event>) {
+        for _ in 0..ROUNDS_MAX {
+            let before = batch.len();
+            let happened = {
+                let watch = &self.watch;
+                let looked = |thing: &Thing| watch.looked(thing);
+                let plan = &self.plan;
+                let beside = |place: &SeenAt, most: usize| watch.beside(plan, place, most);
+                let seen = diagnose::Seen { findings: watch.findings(), looked: &looked, beside: &beside };
+                self.diagnose.react(&self.plan, now, &seen)
+            };
+            self.record(now, happened, batch);
+            let happened = self.wake.react(&self.plan, now, self.diagnose.incidents());
+            self.record(now, happened, batch);
+            let happened = {
+                let watch = &self.watch;
+                let looked = |thing: &Thing| watch.looked(thing);
+                let facts = statuspage::Facts {
+                    incidents: self.diagnose.incidents(),
+                    findings: watch.findings(),
+                    looked: &looked,
+                    blind: watch.blind().is_some(),
+                };
+                self.tell.react(&self.plan, now, &facts)
+            };
+            self.record(now, happened, batch);
+            if batch.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn adopt(&mut self, plan: &Arc<Plan>) -> Vec<Happened> {
+        self.plan = plan.clone();
+        self.looks.follow(plan);
+        self.plans += 1;
+        if self.digest.as_ref() == Some(&plan.digest) {
+            Vec::new()
+        } else {
+            vec![Happened::PlanAdopted { digest: plan.digest.clone() }]
+        }
+    }
+
+    /// Saying twice that one has it in hand changes nothing; a second person takes it over (P8). What became part of
+    /// another is taken in hand with that other; what is over needs nobody's hand, and that is no error of whoever was
+    /// a second late.
+    fn acknowledge(&self, now: Time, id: IncidentId, by: &str, via: &str) -> Result<Vec<Happened>, Refused> {
+        let incident = self.survivor(self.known(id)?);
+        let id = incident.id;
+        if !incident.is_open() {
+            return Ok(Vec::new());
+        }
+        let holds = incident.acknowledged.as_ref().is_some_and(|ack| ack.by == by);
+        if holds && incident.is_in_hand(now) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Happened::IncidentAcknowledged {
+            incident: id,
+            by: by.to_owned(),
+            via: via.to_owned(),
+            until: types::time::later(now, ACKNOWLEDGED_FOR),
+        }])
+    }
+
+    /// What an incident became: itself, or the one that it turned out to be part of.
+    fn survivor<'a>(&'a self, mut incident: &'a Incident) -> &'a Incident {
+        let incidents = self.diagnose.incidents();
+        // As many steps as there are incidents: a circle of merges, which nobody writes, would end here too.
+        for _ in 0..incidents.len() {
+            match incident.merged_into.and_then(|into| incidents.get(&into)) {
+                Some(into) => incident = into,
+                None => break,
+            }
+        }
+        incident
+    }
+
+    fn known(&self, id: IncidentId) -> Result<&Incident, Refused> {
+        self.diagnose.incidents().get(&id).ok_or(Refused::NoSuchIncident(id))
+    }
+
+    fn open(&self, id: IncidentId) -> Result<&Incident, Refused> {
+        let incident = self.known(id)?;
+        match (incident.merged_into, incident.resolved) {
+            (Some(into), _) => Err(Refused::Merged(id, into)),
+            (None, Some(_)) => Err(Refused::Over(id)),
+            (None, None) => Ok(incident),
+        }
+    }
+}

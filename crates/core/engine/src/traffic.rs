@@ -1,0 +1,98 @@
+//! The last quarter of an hour of traffic, for the page that shows it. Known since boot only; bounded.
+
+use crate::Engine;
+use crate::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow, Traffic};
+use types::time::between;
+use types::traffic::ServiceTraffic;
+use types::{PoolId, Rollup, ServiceId, Thing, Time};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// After so long without a roll-up the figures are old.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
+
+/// What the edge told since boot.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    newest: Option<(Time, Rollup)>,
+    series: BTreeMap<ServiceId, VecDeque<Point>>,
+}
+
+impl Shown {
+    /// Takes note of a roll-up that came in at `now`.
+    pub(crate) fn note(&mut self, now: Time, rollup: &Rollup) {
+        self.series.retain(|id, _| rollup.services.contains_key(id));
+        for (id, traffic) in &rollup.services {
+            let series = self.series.entry(id.clone()).or_default();
+            match series.back_mut() {
+                Some(point) if between(point.at, now) < POINT => point.add(rollup.span, traffic),
+                _ => {
+                    if series.len() >= POINTS_MAX {
+                        series.pop_front();
+                    }
+                    let mut point = Point { at: now, ..Point::default() };
+                    point.add(rollup.span, traffic);
+                    series.push_back(point);
+                }
+            }
+        }
+        self.newest = Some((now, rollup.clone()));
+    }
+}
+
+impl Point {
+    fn add(&mut self, span: Duration, traffic: &ServiceTraffic) {
+        let limited: u64 = traffic.limited.values().sum();
+        self.span += span;
+        self.requests += traffic.requests;
+        self.refused += traffic.denied + traffic.shed + limited;
+        self.failed += traffic.failed;
+        self.p99 = self.p99.max(traffic.p99);
+    }
+}
+
+/// The page, where the plan declares an edge.
+pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
+    engine.plan.edge.as_ref()?;
+    let newest = engine.shown.newest.as_ref();
+    let told = newest.map(|(at, _)| *at);
+    let guarded =
+        || engine.plan.services.values().filter_map(|service| Some((service, service.guard.as_ref()?)));
+    let services = guarded().map(|(service, guard)| ServiceNow {
+        id: service.id.0.clone(),
+        title: service.title.clone(),
+        pool: guard.pool.0.clone(),
+        now: newest.and_then(|(_, rollup)| rollup.services.get(&service.id)).cloned(),
+        span: newest.map_or(Duration::ZERO, |(_, rollup)| rollup.span),
+        usual_milli: engine.watch.usual_milli(&service.id),
+        series: engine.shown.series.get(&service.id).into_iter().flatten().copied().collect(),
+        wrong: wrong(engine, &Thing::service(&service.id.0)),
+    });
+    let titles = |id: &PoolId| {
+        let of = guarded().filter(|(_, guard)| guard.pool == *id);
+        of.map(|(service, _)| service.title.clone()).collect()
+    };
+    let pools = engine.plan.pools.values().map(|pool| PoolNow {
+        id: pool.id.0.clone(),
+        floor: pool.floor,
+        services: titles(&pool.id),
+        seen: newest.and_then(|(_, rollup)| rollup.pools.get(&pool.id)).cloned(),
+        wrong: wrong(engine, &Thing::pool(&pool.id.0)),
+    });
+    let strangers = newest.into_iter().flat_map(|(_, rollup)| &rollup.strangers);
+    Some(Traffic {
+        at: engine.clock,
+        told,
+        silent: told.is_none_or(|at| between(at, engine.clock) > SILENT_AFTER),
+        connections: newest.map_or(0, |(_, rollup)| rollup.connections),
+        services: services.collect(),
+        pools: pools.collect(),
+        strangers: strangers.map(|(name, count)| (name.clone(), *count)).collect(),
+        denials: engine.denials.in_force().values().cloned().collect(),
+    })
+}
+
+fn wrong(engine: &Engine, about: &Thing) -> Vec<String> {
+    let findings = engine.watch.findings().values().filter(|finding| finding.about == *about);
+    findings.map(|finding| finding.fault.to_string()).collect()
+}

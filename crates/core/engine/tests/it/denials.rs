@@ -1,0 +1,124 @@
+//! What people deny: until when, through restarts, and what is refused.
+
+use crate::Bench;
+use crate::surge::{flood, plan, quiet};
+use engine::Engine;
+use types::input::Refused;
+use types::{DenialId, Happened, Input, ServiceId, time};
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn deny(service: Option<&str>, lasting: Duration) -> Input {
+    let service = service.map(|id| ServiceId(id.to_owned()));
+    Input::Deny {
+        what: "198.51.100.0/24".parse().unwrap(),
+        service,
+        lasting,
+        by: "ana".to_owned(),
+        everybody: false,
+    }
+}
+
+#[test]
+fn a_denial_undoes_itself_even_when_nothing_else_happens() {
+    let mut bench = Bench::with(plan());
+    let version = bench.engine.policy_version();
+    bench.hear(deny(Some("auth"), HOUR)).unwrap();
+    assert_ne!(bench.engine.policy_version(), version, "the edge must learn of it");
+    let until = time::later(bench.now, HOUR);
+    assert_eq!(bench.engine.policy().denials[&DenialId(1)].until, until);
+    bench.hear(Input::RolledUp(quiet())).unwrap();
+    let shown = bench.engine.traffic().unwrap();
+    assert_eq!((shown.denials.len(), shown.denials[0].by.as_str()), (1, "ana"));
+    while bench.now < until {
+        let next = bench.engine.next().unwrap();
+        assert!(next <= until, "somebody must wake the engine when it lapses");
+        bench.now = next.max(time::later(bench.now, Duration::from_secs(60)));
+        bench.hear(Input::Tick).unwrap();
+    }
+    assert!(bench.engine.policy().denials.is_empty());
+    assert_eq!(bench.count(|it| matches!(it, Happened::DenialLifted { by: None, .. })), 1);
+}
+
+#[test]
+fn what_people_deny_is_part_of_the_story_of_what_goes_on() {
+    let mut bench = Bench::with(plan());
+    bench.seconds(30, &quiet());
+    bench.hear(deny(None, HOUR)).unwrap();
+    bench.seconds(5, &flood());
+    bench.hear(deny(Some("auth"), HOUR)).unwrap();
+    bench.hear(Input::Lift { denial: DenialId(2), by: "bo".to_owned() }).unwrap();
+    let told: Vec<String> =
+        bench.engine.views().now.open[0].timeline.iter().map(|line| line.text.clone()).collect();
+    assert!(told.contains(&"ana denied 198.51.100.0/24 at auth until 04:00 UTC".to_owned()), "{told:?}");
+    assert!(told.contains(&"bo let 198.51.100.0/24 at auth through again".to_owned()), "{told:?}");
+    assert_eq!(
+        told.iter().filter(|line| line.contains("denied")).count(),
+        1,
+        "what was before is no part of it"
+    );
+}
+
+#[test]
+fn a_restart_forgets_none_and_lifts_what_lapsed_meanwhile() {
+    let mut bench = Bench::with(plan());
+    bench.hear(deny(None, HOUR)).unwrap();
+    bench.hear(deny(None, HOUR * 3)).unwrap();
+    bench.same_after_replay();
+    let mut engine = Engine::new(bench.plan.clone());
+    bench.events.iter().for_each(|event| engine.apply(event));
+    assert_eq!(engine.policy().denials.len(), 2);
+    engine.handle(time::later(bench.now, HOUR * 2), &Input::Booted { blind_since: None }).unwrap();
+    assert_eq!(engine.policy().denials.keys().copied().collect::<Vec<_>>(), [DenialId(2)]);
+}
+
+#[test]
+fn what_cannot_be_denied_or_lifted_is_refused_with_a_reason() {
+    let mut bench = Bench::with(plan());
+    let shop = ServiceId("shop".to_owned());
+    assert_eq!(
+        bench.hear(deny(Some("shop"), HOUR)),
+        Err(Refused::NoSuchService(shop)),
+        "the edge does not serve it"
+    );
+    let lift = |id| Input::Lift { denial: DenialId(id), by: "bo".to_owned() };
+    assert_eq!(bench.hear(lift(1)), Err(Refused::NoSuchDenial(DenialId(1))));
+    (0..1_000).for_each(|_| _ = bench.hear(deny(None, HOUR)).unwrap());
+    assert_eq!(bench.hear(deny(None, HOUR)), Err(Refused::TooManyDenials(1_000)));
+    bench.hear(lift(7)).unwrap();
+    assert_eq!(bench.hear(lift(7)), Err(Refused::NoSuchDenial(DenialId(7))));
+    bench.hear(deny(None, HOUR)).unwrap();
+    assert_eq!(bench.engine.policy().denials.keys().last(), Some(&DenialId(1_001)), "numbers are used once");
+}
+
+#[test]
+fn denial_that_hits_others_or_nobody_wants_a_second_word() {
+    let mut bench = Bench::with(plan());
+    let deny = |what: &str, everybody| Input::Deny {
+        what: what.parse().unwrap(),
+        service: None,
+        lasting: HOUR,
+        by: "ana".to_owned(),
+        everybody,
+    };
+    for what in ["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96", "0.0.0.0/1", "127.0.0.0/8", "::1", "127.0.0.1"] {
+        let refused = bench.hear(deny(what, false));
+        assert!(matches!(refused, Err(Refused::HitsOthers { .. })), "{what}: {refused:?}");
+        bench.hear(deny(what, true)).unwrap();
+    }
+    for what in ["EE", "AS64500"] {
+        let refused = bench.hear(deny(what, true));
+        assert!(matches!(refused, Err(Refused::NoPlaces { .. })), "{what}: {refused:?}");
+    }
+    bench.hear(deny("127.0.0.9", false)).unwrap();
+    let mut plan = plan();
+    plan.edge.as_mut().unwrap().hops = vec!["192.0.2.0/28".parse().unwrap()];
+    bench.hear(Input::PlanRead(plan.clone().into())).unwrap();
+    for what in ["192.0.2.7", "192.0.2.0/24"] {
+        assert!(matches!(bench.hear(deny(what, false)), Err(Refused::HitsOthers { .. })), "{what}");
+    }
+    plan.edge = None;
+    bench.hear(Input::PlanRead(plan.into())).unwrap();
+    assert_eq!(bench.hear(deny("198.51.100.7", false)), Err(Refused::NoEdge));
+}

@@ -1,0 +1,390 @@
+//! A small plan, a clock that a story moves, probes that answer as the story says, and a phone that takes every message.
+
+use crate::surge;
+use engine::Engine;
+use types::effect::{Delivered, Outcome};
+use types::event::PostStatus;
+use types::fault::TlsFault;
+use types::plan::Ask;
+use types::sample::{Certificate, DnsSeen, DomainSeen, HttpSeen, Phases, ServerSaid, TlsSeen};
+use types::traffic::Rollup;
+use types::{Answer, Event, Fault, Happened, IncidentId, Input, Plan, Sample, Time, Urgency, time};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const PLAN: &str = r#"
+[site]
+name = "Acme"
+zone = "Europe/Tallinn"
+
+[service.shop]
+title = "Shop"
+hosts = ["shop.acme.com", "www.acme.com"]
+
+[service.auth]
+title = "Sign-in"
+needs = ["service.api"]
+
+[service.api]
+title = "API"
+public = false
+
+[probe.login]
+http = "http://192.0.2.7/"
+every = "5s"
+service = "auth"
+
+[probe.queue]
+http = "http://192.0.2.9/"
+every = "5s"
+service = "api"
+
+[probe.pages]
+http = "http://192.0.2.10/"
+every = "5s"
+expect = { within = "2s" }
+service = "shop"
+
+[person.ana]
+reach = ["hook:ana"]
+
+[person.bo]
+reach = ["hook:bo"]
+
+[ladder.default]
+rungs = [{ people = ["ana"], wait = "5m" }, { people = ["bo"], wait = "5m" }]
+
+[channel.hook]
+webhook = "https://hook.acme.net/"
+"#;
+
+const MORNING: &str = "2026-11-23T08:00:00Z";
+const NIGHT: &str = "2026-11-23T00:58:00Z";
+
+/// How the parts of the world answer, by probe; well where nothing is said.
+type Bad = BTreeMap<&'static str, Answer>;
+
+/// One situation as it is played.
+pub(crate) struct Story {
+    engine: Engine,
+    plan: Arc<Plan>,
+    now: Time,
+    began: Time,
+    events: Vec<Event>,
+    /// Where the story begins among the events.
+    from: usize,
+    bad: Bad,
+    /// Days that certificates and registrations are still good for.
+    pub(crate) certificate_hours: i64,
+    pub(crate) domain_hours: i64,
+    pub(crate) servers: [&'static str; 2],
+    traffic: Option<Rollup>,
+    calls: Vec<(Time, String)>,
+    looked: Vec<String>,
+}
+
+impl Story {
+    /// Plays a story and tells it.
+    pub(crate) fn told(name: &str, play: fn(&mut Self)) -> String {
+        let mut story = Self::with(PLAN, MORNING);
+        play(&mut story);
+        story.told_of(name)
+    }
+
+    fn with(plan: &str, now: &str) -> Self {
+        let plan = Arc::new(config::read(plan, "plan", Path::new(".")).unwrap().plan);
+        let now = now.parse().unwrap();
+        let mut story = Self {
+            engine: Engine::new(plan.clone()),
+            plan: plan.clone(),
+            now,
+            began: now,
+            events: Vec::new(),
+            from: 0,
+            bad: Bad::new(),
+            certificate_hours: 60 * 24,
+            domain_hours: 300 * 24,
+            servers: ["ns1.acme.net", "ns2.acme.net"],
+            traffic: None,
+            calls: Vec::new(),
+            looked: Vec::new(),
+        };
+        story.hear(Input::Booted { blind_since: None });
+        story.hear(Input::PlanRead(plan));
+        story.pass(120);
+        story.began();
+        story
+    }
+
+    /// What was before is no part of the story.
+    fn began(&mut self) {
+        self.began = self.now;
+        self.from = self.events.len();
+        self.calls.clear();
+    }
+
+    /// Goes on with another plan: the usual one with some text replaced.
+    pub(crate) fn plan(&mut self, from: &str, to: &str) {
+        assert!(PLAN.contains(from), "{from}");
+        *self = Self::with(&PLAN.replacen(from, to, 1), MORNING);
+    }
+
+    /// Goes on at three in the night, when Ana sleeps.
+    pub(crate) fn at_night(&mut self) {
+        let awake = "reach = [\"hook:ana\"]\nzone = \"Europe/Tallinn\"\nawake = \"07:00-22:00\"";
+        *self = Self::with(&PLAN.replacen("reach = [\"hook:ana\"]", awake, 1), NIGHT);
+    }
+
+    /// Goes on with an edge and two pools.
+    pub(crate) fn edge(&mut self) {
+        self.plan = Arc::new(surge::plan());
+        self.hear(Input::PlanRead(self.plan.clone()));
+        self.traffic = Some(surge::quiet());
+        self.pass(120);
+        self.began();
+    }
+
+    pub(crate) fn traffic(&mut self, rollup: Rollup) {
+        self.traffic = Some(rollup);
+    }
+
+    pub(crate) fn fails(&mut self, probe: &'static str, fault: Fault) {
+        self.bad.insert(probe, Answer::Failed(fault));
+    }
+
+    pub(crate) fn answers(&mut self, probe: &'static str, answer: Answer) {
+        self.bad.insert(probe, answer);
+    }
+
+    pub(crate) fn well(&mut self) {
+        self.bad.clear();
+    }
+
+    pub(crate) fn http(&self, status: u16) -> Answer {
+        let address = "192.0.2.7:80".parse().unwrap();
+        Answer::Http(HttpSeen { status, address, body_bytes: 2, body_found: None, hops: Vec::new() })
+    }
+
+    pub(crate) fn hear(&mut self, input: Input) {
+        // What people ask for in vain is part of the story.
+        match self.engine.handle(self.now, &input) {
+            Ok(events) => self.events.extend(events),
+            Err(refused) => self.looked.push(format!("{} refused: {refused}", self.since(self.now))),
+        }
+        for effect in self.engine.due(self.now) {
+            let whom = effect.person.as_ref().map_or("last resort", |person| person.0.as_str());
+            let how = if effect.urgency == Urgency::Page { "page" } else { "notice" };
+            self.calls.push((self.now, format!("{how} {whom}: {}", effect.title)));
+            let result = Ok(Delivered { receipt: None });
+            let outcome = Outcome { key: effect.key, result };
+            if let Ok(events) = self.engine.handle(self.now, &Input::Attempted(outcome)) {
+                self.events.extend(events);
+            }
+        }
+    }
+
+    /// The incident that is open, or else the first.
+    fn incident(&self) -> IncidentId {
+        let open = self.engine.incidents().values().filter(|incident| incident.is_open());
+        open.map(|incident| incident.id).next_back().unwrap_or(IncidentId(1))
+    }
+
+    pub(crate) fn acknowledge(&mut self, by: &str) {
+        let (incident, by, via) = (self.incident(), by.to_owned(), "link".to_owned());
+        self.hear(Input::Acknowledge { incident, by, via });
+    }
+
+    pub(crate) fn resolve(&mut self) {
+        self.hear(Input::Resolve { incident: self.incident(), by: "ana".to_owned(), force: true });
+    }
+
+    pub(crate) fn approve(&mut self) {
+        self.hear(Input::Approve { incident: self.incident(), by: "ana".to_owned() });
+    }
+
+    pub(crate) fn post(&mut self, status: PostStatus, body: &str) {
+        let (incident, by, body) = (self.incident(), "ana".to_owned(), body.to_owned());
+        self.hear(Input::Post { incident, by, status, body });
+    }
+
+    /// The process is killed; another one starts after a while.
+    pub(crate) fn restart(&mut self, after_secs: u64) {
+        self.engine = Engine::new(self.plan.clone());
+        self.events.iter().for_each(|event| self.engine.apply(event));
+        let blind_since = Some(self.now);
+        self.now = time::later(self.now, Duration::from_secs(after_secs));
+        self.hear(Input::Booted { blind_since });
+        self.hear(Input::PlanRead(self.plan.clone()));
+    }
+
+    /// Time goes by; every probe is asked when it is due.
+    pub(crate) fn pass(&mut self, secs: u64) {
+        for _ in 0..secs {
+            self.now = time::later(self.now, Duration::from_secs(1));
+            self.hear(Input::Tick);
+            if let Some(rollup) = self.traffic.clone() {
+                self.hear(Input::RolledUp(rollup));
+            }
+            let sooner = self.engine.rounds().sooner;
+            let second = self.now.as_second();
+            let due = |probe: &&types::plan::Probe| {
+                let every = i64::try_from(probe.every.as_secs()).unwrap_or(30).clamp(5, 30);
+                sooner.get(&probe.id).is_some_and(|at| *at <= self.now) || second % every == 0
+            };
+            let due: Vec<_> = self.plan.probes.values().filter(due).cloned().collect();
+            for probe in due {
+                let answer =
+                    self.bad.get(probe.id.0.as_str()).cloned().unwrap_or_else(|| self.good(&probe.ask));
+                let slow = matches!(answer, Answer::Http(HttpSeen { body_bytes: 999, .. }));
+                let total = Duration::from_millis(if slow { 4_000 } else { 40 });
+                let phases = Phases { total, ..Phases::default() };
+                self.hear(Input::Sampled(Sample::new(probe.id, phases, answer)));
+            }
+        }
+    }
+
+    fn good(&self, ask: &Ask) -> Answer {
+        let address = "192.0.2.7:443".parse().unwrap();
+        let hours = |hours: i64| time::later(self.began, Duration::from_secs(3_600 * hours.unsigned_abs()));
+        let servers = || self.servers.iter().map(|server| (*server).to_owned()).collect();
+        match ask {
+            Ask::Http { .. } => self.http(200),
+            Ask::Tcp { .. } => Answer::Tcp { address },
+            Ask::Tls { host, .. } => {
+                let certificate = Certificate {
+                    subject: format!("CN={host}"),
+                    issuer: "CN=CA".to_owned(),
+                    names: vec![host.clone()],
+                    not_before: time::earlier(self.began, Duration::from_secs(30 * 86_400)),
+                    not_after: hours(self.certificate_hours),
+                    key: "k".to_owned(),
+                };
+                let faults = match self.certificate_hours {
+                    0 => vec![TlsFault::Expired { since: hours(0) }],
+                    _ => Vec::new(),
+                };
+                Answer::Tls(TlsSeen {
+                    address,
+                    name: host.clone(),
+                    chain: vec![certificate],
+                    faults,
+                    spare: Vec::new(),
+                    outdated: None,
+                })
+            }
+            Ask::Dns { zone, names } => {
+                let said = |server: &str| ServerSaid {
+                    server: server.to_owned(),
+                    address: Some("192.0.2.53".parse().unwrap()),
+                    soa: Ok(1),
+                    names: names.iter().map(|_| Ok(["192.0.2.7".parse().unwrap()].into())).collect(),
+                    zone_servers: [].into(),
+                };
+                Answer::Dns(DnsSeen {
+                    zone: zone.clone(),
+                    delegation: Ok(servers()),
+                    servers: self.servers.iter().map(|server| said(server)).collect(),
+                    resolvers: Vec::new(),
+                })
+            }
+            Ask::Domain { name } => Answer::Domain(DomainSeen {
+                domain: name.clone(),
+                source: "rdap".to_owned(),
+                registry_expires: Some(hours(self.domain_hours)),
+                registrar_expires: None,
+                statuses: ["active".to_owned()].into(),
+                name_servers: servers(),
+                registrar: Some("Registrar".to_owned()),
+                database_updated: None,
+            }),
+        }
+    }
+
+    fn since(&self, at: Time) -> String {
+        let secs = time::between(self.began, at).as_secs();
+        format!("+{}:{:02}", secs / 60, secs % 60)
+    }
+
+    /// What the team and programs see now.
+    pub(crate) fn look(&mut self) {
+        let now = self.engine.views().now;
+        let at = self.since(self.now);
+        for open in &now.open {
+            let hand = match &open.incident.acknowledged {
+                Some(ack) if open.unacknowledged_for.is_none() => format!("acknowledged by {}", ack.by),
+                _ => "unacknowledged".to_owned(),
+            };
+            self.looked.push(format!(
+                "team     {at} {}, {hand}: {}",
+                open.incident.id, open.incident.diagnosis.sentence
+            ));
+        }
+        for draft in &now.drafts {
+            self.looked.push(format!("team     {at} draft waits ({}): {}", draft.status.title(), draft.body));
+        }
+        if now.open.is_empty() {
+            self.looked.push(format!("team     {at} no open incidents"));
+        }
+        let findings: Vec<String> = now
+            .findings
+            .iter()
+            .map(|finding| format!("{} {} ({:?})", finding.about, finding.fault.word(), finding.weight))
+            .collect();
+        let states: Vec<String> =
+            now.services.iter().map(|row| format!("{} {:?}", row.id, row.state)).collect();
+        let findings = if findings.is_empty() { "none".to_owned() } else { findings.join(", ") };
+        let blind = if now.blind.is_some() { "; blind" } else { "" };
+        self.looked.push(format!("api      {at} {}; findings: {findings}{blind}", states.join(", ")));
+    }
+
+    fn told_of(&self, name: &str) -> String {
+        let mut text = format!("== {name}\n");
+        let public = |id: &types::ServiceId| self.plan.services.get(id).is_some_and(|service| service.public);
+        let mut silent = true;
+        for event in &self.events[self.from..] {
+            let at = self.since(event.at);
+            match &event.happened {
+                Happened::ServiceStateChanged { service, state } if public(service) => {
+                    let _ = writeln!(text, "public   {at} {service}: {}", state.title());
+                    silent = false;
+                }
+                Happened::PostPublished { status, title, body, by, .. } => {
+                    let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+                    let _ =
+                        writeln!(text, "public   {at} [{}{by}] {title}\n           {body}", status.title());
+                    silent = false;
+                }
+                _ => {}
+            }
+        }
+        if silent {
+            text.push_str("public   nothing\n");
+        }
+        // What is said again and again is told once, with the last time.
+        let mut calls: Vec<(Time, Time, usize, &str)> = Vec::new();
+        for (at, call) in &self.calls {
+            match calls.iter_mut().find(|(_, _, _, known)| *known == call.as_str()) {
+                Some((_, last, times, _)) => (*last, *times) = (*at, *times + 1),
+                None => calls.push((*at, *at, 1, call)),
+            }
+        }
+        for (first, last, times, call) in calls {
+            let again = if times > 1 {
+                format!(" ({times} times until {})", self.since(last))
+            } else {
+                String::new()
+            };
+            let _ = writeln!(text, "on-call  {} {call}{again}", self.since(first));
+        }
+        if self.calls.is_empty() {
+            text.push_str("on-call  nothing\n");
+        }
+        for line in &self.looked {
+            let _ = writeln!(text, "{line}");
+        }
+        text
+    }
+}

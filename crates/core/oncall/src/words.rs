@@ -1,0 +1,160 @@
+//! What people read on their phones: the cause first, then what it hurts, then what to do.
+
+use crate::known::About;
+use types::time::{between, clock, spoken};
+use types::{Incident, IncidentId, Plan, Thing, Time};
+
+/// Room for a title, in bytes.
+const TITLE_MAX: usize = 120;
+
+/// Room for a body, in bytes: with title and links it stays below the 4,096 bytes that push services carry.
+const BODY_MAX: usize = 3_000;
+
+/// A page that reaches nobody for so long says so when it gets through.
+const UNREACHED_WORTH_A_WORD: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// Services named before the rest is only counted.
+const NAMES_MAX: usize = 8;
+
+/// Title and body of a page.
+///
+/// `next` is when the next rung is due; `unreached` since when nobody could be reached.
+pub(crate) fn page(
+    plan: &Plan,
+    incident: &Incident,
+    now: Time,
+    (next, unreached): (Option<Time>, Option<Time>),
+) -> (String, String) {
+    let mut lines = about(plan, incident, now);
+    if let Some(since) = unreached.filter(|since| between(*since, now) >= UNREACHED_WORTH_A_WORD) {
+        lines.push(format!("Nobody could be reached about it since {}.", clock(since, &plan.site.zone)));
+    }
+    lines.push(match next {
+        Some(next) => format!(
+            "Acknowledge to stop the calls; whoever is next is called at {}.",
+            clock(next, &plan.site.zone)
+        ),
+        None => "Acknowledge to stop the calls.".to_owned(),
+    });
+    (short(&incident.diagnosis.sentence), body(&lines))
+}
+
+/// Title and body of a notice for the team that something began and wakes nobody.
+pub(crate) fn opened(plan: &Plan, incident: &Incident, now: Time) -> (String, String) {
+    let mut lines = about(plan, incident, now);
+    lines.push("Nobody is woken for this.".to_owned());
+    (short(&incident.diagnosis.sentence), body(&lines))
+}
+
+/// Title and body of the word that an update for visitors waits until a person publishes it.
+pub(crate) fn drafted(incident: &Incident, (title, text): &(String, String)) -> (String, String) {
+    let lines = [
+        text.clone(),
+        format!("Visitors do not see it before somebody publishes it: on the console, at {}.", incident.id),
+        "Nobody is woken for this.".to_owned(),
+    ];
+    (cut(&format!("Waits to be published: {title}"), TITLE_MAX), body(&lines))
+}
+
+/// Title and body of the word to everybody who was woken that it is over. Speaks even of an incident that was forgotten.
+pub(crate) fn resolved(
+    id: IncidentId,
+    incident: Option<&Incident>,
+    about: Option<&About>,
+) -> (String, String) {
+    let name = incident.map_or_else(|| id.to_string(), |incident| short(&incident.diagnosis.sentence));
+    let story = about.and_then(|about| about.story.clone());
+    let mut lines = vec![
+        story.or_else(|| incident.map(|incident| incident.diagnosis.sentence.clone())).unwrap_or_default(),
+    ];
+    if let Some((since, end)) = incident.and_then(|incident| Some((incident.since, incident.resolved?))) {
+        lines.push(format!("It lasted {}.", spoken(between(since, end))));
+    }
+    (cut(&format!("Resolved: {name}"), TITLE_MAX), body(&lines))
+}
+
+/// Title and body of the word about what nobody could be told while it lasted, and of what else ended like that meanwhile.
+pub(crate) fn missed((title, text): &(String, String), others: &[String]) -> (String, String) {
+    let mut lines = vec![text.clone(), "Nobody could be reached while it lasted.".to_owned()];
+    if !others.is_empty() {
+        lines.push(format!("And {} more:", others.len()));
+        lines.extend(others.iter().take(NAMES_MAX).map(|story| format!("- {story}")));
+    }
+    let name = title.strip_prefix("Resolved: ").unwrap_or(title);
+    (cut(&format!("Missed, over now: {name}"), TITLE_MAX), body(&lines))
+}
+
+fn about(plan: &Plan, incident: &Incident, now: Time) -> Vec<String> {
+    let diagnosis = &incident.diagnosis;
+    let mut lines = vec![diagnosis.sentence.clone()];
+    for (word, services) in [("Affected", &diagnosis.affected), ("Not affected", &diagnosis.unaffected)] {
+        if !services.is_empty() {
+            lines.push(format!("{word}: {}.", names(plan, services)));
+        }
+    }
+    let lasting = between(incident.since, now);
+    let lasting = if lasting.as_secs() < 60 { String::new() } else { format!(" ({})", spoken(lasting)) };
+    lines.push(format!("Since {}{lasting}.", clock(incident.since, &plan.site.zone)));
+    lines
+}
+
+/// The first clause of the sentence: "acme.app expired at 15:28 UTC".
+fn short(sentence: &str) -> String {
+    let end = sentence.find(';').into_iter().chain(sentence.find(". ")).min().unwrap_or(sentence.len());
+    cut(sentence[..end].trim_end_matches('.'), TITLE_MAX)
+}
+
+fn names<'a>(plan: &Plan, services: impl IntoIterator<Item = &'a Thing>) -> String {
+    let name = |thing: &Thing| {
+        let service = plan.services.get(&thing.name.as_str().into());
+        service.map_or_else(|| thing.name.clone(), |service| service.title.clone())
+    };
+    let all: Vec<String> = services.into_iter().map(name).collect();
+    match all.len().checked_sub(NAMES_MAX) {
+        Some(more @ 1..) => format!("{} and {more} more", all[..NAMES_MAX].join(", ")),
+        _ => all.join(", "),
+    }
+}
+
+fn body(lines: &[String]) -> String {
+    cut(&lines.join("\n"), BODY_MAX)
+}
+
+/// At most so many bytes, never half a character.
+fn cut(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let dots = "…";
+    let end = (0..=bytes_max - dots.len()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}{dots}", text[..end].trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_are_the_first_clause() {
+        for (sentence, title) in [
+            (
+                "acme.app expired at 15:28 UTC; its name servers are now the registrar's",
+                "acme.app expired at 15:28 UTC",
+            ),
+            ("acme.app expired on 2026-11-22 at 15:28 UTC.", "acme.app expired on 2026-11-22 at 15:28 UTC"),
+            ("auth.acme.com refuses connections. 2 services fail.", "auth.acme.com refuses connections"),
+            ("api.acme.com answers at length", "api.acme.com answers at length"),
+            ("", ""),
+        ] {
+            assert_eq!(short(sentence), title);
+        }
+        let long = short(&"ä".repeat(500));
+        assert!(long.len() <= TITLE_MAX && long.ends_with('…'));
+    }
+
+    #[test]
+    fn nothing_grows_beyond_what_a_push_service_carries() {
+        let long = body(&["€".repeat(4_000)]);
+        assert!(long.len() <= BODY_MAX && TITLE_MAX + BODY_MAX < 4_096);
+    }
+}

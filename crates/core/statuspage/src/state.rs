@@ -1,0 +1,115 @@
+//! The state of a service as clients experience it, from findings and incidents.
+
+use crate::Facts;
+use crate::felt::{self, Felt};
+use types::event::ServiceState;
+use types::plan::Service;
+use types::{Finding, Kind, Plan, Thing};
+use std::collections::BTreeSet;
+
+/// What matters for states, gathered once for all services.
+pub(crate) struct Sight<'a> {
+    plan: &'a Plan,
+    facts: &'a Facts<'a>,
+    /// Services that fail for some through what they stand on: a name that leads elsewhere, requests that the edge turns
+    /// away.
+    affected: BTreeSet<&'a Thing>,
+    /// Services that an incident with a failure of any kind lists as affected.
+    above: BTreeSet<&'a Thing>,
+    /// Services that a probe by hand speaks for directly.
+    asked: BTreeSet<&'a Thing>,
+    /// Things that fail, fail at times, or are slow, for clients. A certificate counts as the host that serves it.
+    failing: BTreeSet<Thing>,
+    at_times: BTreeSet<Thing>,
+    slow: BTreeSet<Thing>,
+}
+
+impl<'a> Sight<'a> {
+    pub(crate) fn new(plan: &'a Plan, facts: &'a Facts<'a>) -> Self {
+        let parts = |finding: &Finding| {
+            let host = (finding.about.kind == Kind::Tls).then(|| Thing::host(&finding.about.name));
+            host.into_iter().chain([finding.about.clone()])
+        };
+        let felt_as = |wanted| {
+            facts
+                .findings
+                .values()
+                .filter(move |finding| felt::felt(finding) == wanted)
+                .flat_map(parts)
+                .collect()
+        };
+        let asked: BTreeSet<&Thing> = plan
+            .probes
+            .values()
+            .map(|probe| &probe.about)
+            .filter(|about| about.kind == Kind::Service)
+            .collect();
+        let (mut affected, mut above) = (BTreeSet::new(), BTreeSet::new());
+        for incident in facts.incidents.values().filter(|incident| incident.is_open()) {
+            let mut failing = felt::failing(incident, facts.findings).peekable();
+            if failing.peek().is_some() {
+                above.extend(&incident.diagnosis.affected);
+            }
+            if failing.any(|finding| !felt::is_met(finding.about.kind) && !asked.contains(&finding.about)) {
+                affected.extend(&incident.diagnosis.affected);
+            }
+        }
+        Self {
+            plan,
+            facts,
+            affected,
+            above,
+            asked,
+            failing: felt_as(Felt::Failing),
+            at_times: felt_as(Felt::AtTimes),
+            slow: felt_as(Felt::Slow),
+        }
+    }
+
+    /// The state of a service, and whether only an event can change it: otherwise a sample may, and we must look again.
+    pub(crate) fn judge(&self, service: &Service, last: Option<ServiceState>) -> (ServiceState, bool) {
+        if self.facts.blind {
+            return (ServiceState::Unknown, true);
+        }
+        let node = Thing::service(&service.id.0);
+        let parts = self.parts(service, &node);
+        let failing = parts.iter().filter(|part| self.failing.contains(*part)).count();
+        let well = |part: &Thing| (self.facts.looked)(part).is_some_and(|looked| looked.well);
+        if failing > 0 && failing == parts.len() {
+            (ServiceState::MajorOutage, true)
+        } else if failing > 0
+            || parts.iter().any(|part| self.at_times.contains(part))
+            || self.affected.contains(&node)
+            || (parts.is_empty() && self.above.contains(&node))
+        {
+            (ServiceState::PartialOutage, true)
+        } else if parts.iter().any(|part| self.slow.contains(part)) {
+            (ServiceState::Degraded, true)
+        } else if !parts.is_empty() && parts.iter().all(well) {
+            (ServiceState::Operational, true)
+        } else {
+            // Not everything was looked at since boot, or a bad answer is being followed up: what we knew stands until then.
+            // Of a service that nothing asks an outage is known only while something else says so.
+            let stands = last.filter(|state| !parts.is_empty() || *state <= ServiceState::Unknown);
+            (stands.unwrap_or(ServiceState::Unknown), parts.is_empty())
+        }
+    }
+
+    /// What a client meets of a service: its hosts and whatever probes by hand speak for it. A certificate that a probe by
+    /// hand asks for is a part of its own where it is not that of a host, such as on another port.
+    fn parts(&self, service: &Service, node: &Thing) -> BTreeSet<Thing> {
+        let mut parts: BTreeSet<Thing> = service.hosts.iter().map(Thing::host).collect();
+        let needs = self.plan.graph.needs(node);
+        let is_met = |thing: &&Thing| match thing.kind {
+            Kind::Host | Kind::Probe => true,
+            Kind::Tls => !parts.contains(&Thing::host(&thing.name)),
+            _ => false,
+        };
+        let met: Vec<Thing> = needs.filter(is_met).cloned().collect();
+        parts.extend(met);
+        if self.asked.contains(node) {
+            parts.insert(node.clone());
+        }
+        parts
+    }
+}

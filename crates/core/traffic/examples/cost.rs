@@ -1,0 +1,143 @@
+//! What a judgement, an arrival with its end, and a pass cost: `cargo run --release -p guard --example cost`.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example for people; it may fail aloud")]
+
+use traffic::{
+    Admission, Arrival, Carried, Class, Facts, Meters, Origin, Outcome, Pass, Policy, Tick, Top, Who,
+};
+use types::Time;
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const ROUNDS: u32 = 2_000_000;
+
+const PLAN: &str = r#"
+    [site]
+    name = "Acme"
+    [channel.ntfy]
+    ntfy = "http://127.0.0.1:2586"
+    [person.ana]
+    reach = ["ntfy:ana"]
+    [ladder.default]
+    rungs = [{ people = ["ana"], wait = "5m" }]
+    last_resort = ["ntfy:everybody"]
+    [edge]
+    listen = ["127.0.0.1:8000"]
+    countries = "countries.mmdb"
+    networks = "networks.mmdb"
+    [service.auth]
+    hosts = ["auth.acme.example"]
+    [service.auth.guard]
+    pool = "auth"
+    limit.visitor = "20/s"
+    limit.network = "2000/s"
+    limit.service = "1000000/s"
+    deny = { countries = ["XX", "YY"], networks = ["AS64500"], addresses = ["192.0.2.0/24", "198.51.100.0/24"] }
+    urgent = ["/health", "/pay/*"]
+    [pool.auth]
+    servers = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"]
+    begin = 100
+    [caller.batch]
+    addresses = ["10.0.0.0/8"]
+"#;
+
+fn time(what: &str, mut each: impl FnMut(u32)) {
+    for round in 0..ROUNDS / 10 {
+        each(round);
+    }
+    let began = spent();
+    for round in 0..ROUNDS {
+        each(round);
+    }
+    println!("{:>6.0} ns  {what}", (spent() - began) as f64 / f64::from(ROUNDS));
+}
+
+/// Nanoseconds that this process had a processor: other programs that run meanwhile do not count.
+fn spent() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+fn main() {
+    let now: Time = "2026-11-22T04:00:00Z".parse().unwrap();
+    let plan = config::read(PLAN, "plan", Path::new("/")).unwrap().plan;
+    let pool = plan.pools.values().next().unwrap().clone();
+    let policy = types::Policy { plan: Arc::new(plan), denials: BTreeMap::new() };
+    let policy = Policy::new(&policy, &BTreeMap::new(), now, Tick(0));
+    let meters = Meters::new(Meters::USUAL, 7);
+    let route = policy.route("auth.acme.example").unwrap();
+    let facts = Facts {
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        country: Some(*b"NL"),
+        asn: Some(1_234),
+        who: Who::First,
+        carried: None,
+        path: "/login",
+        agent: Some(b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36"),
+    };
+    let client = |round: u32| IpAddr::V4(Ipv4Addr::from_bits(round.wrapping_mul(0x9e37_79b9)));
+
+    time("find the route", |_| {
+        black_box(policy.route(black_box("auth.acme.example")));
+    });
+    time("judge: another visitor each time, all limits, country and system denials", |round| {
+        let facts = Facts { client: client(round), asn: Some(round % 50_000), ..facts };
+        black_box(route.judge(&facts, &meters, Tick(u64::from(round) * 10), 5));
+    });
+    time("judge: a thousand visitors, their cells in the cache", |round| {
+        let facts = Facts { client: client(round % 1_000), asn: None, ..facts };
+        black_box(route.judge(&facts, &meters, Tick(30_000_000 + u64::from(round) * 100), 5));
+    });
+    time("judge: a known visitor", |round| {
+        let facts = Facts { who: Who::Known(u64::from(round % 1_000)), ..facts };
+        black_box(route.judge(&facts, &meters, Tick(300_000_000 + u64::from(round) * 100), 5));
+    });
+    time("judge: one visitor far over its limit (a refusal)", |_| {
+        let facts = Facts { client: client(1), asn: None, ..facts };
+        black_box(route.judge(&facts, &meters, Tick(900_000_000), 5));
+    });
+    time("judge: denied by address", |_| {
+        let facts = Facts { client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), ..facts };
+        black_box(route.judge(&facts, &meters, Tick(900_000_000), 5));
+    });
+
+    let mut origin = Origin::new(&pool, Tick(0), 7);
+    let arrival = |round: u32| Arrival {
+        class: Class::First,
+        visitor: u64::from(round),
+        own: false,
+        deadline: Duration::from_secs(1),
+    };
+    let mut tick = 0;
+    time("arrive and done, four servers", |round| {
+        tick += 10;
+        if let Admission::Go(permit) = origin.arrive(Tick(tick), arrival(round)) {
+            let latency = Duration::from_millis(5);
+            origin.done(Tick(tick), permit, Outcome::Answered { latency, status: 200 });
+        }
+    });
+    // Filled to its limit and queue, so that all others are turned away.
+    let mut full = Origin::new(&pool, Tick(0), 7);
+    let held: Vec<Admission> = (0..100_000).map(|round| full.arrive(Tick(0), arrival(round))).collect();
+    time("arrive, turned away", |round| {
+        black_box(full.arrive(Tick(50_000), arrival(round)));
+    });
+    drop(held);
+
+    let pass = Pass::new(&tokens::Key::new([7; 32]), now);
+    let cookie = pass.cookie(77, Duration::from_secs(86_400), now);
+    time("read a cookie", |_| {
+        black_box(pass.visitor(black_box(cookie.as_bytes()), now));
+    });
+    let carried = Carried { known: Some(77), class: Class::Known, client: client(9) };
+    time("sign a header", |_| {
+        black_box(pass.header(black_box(&carried), now));
+    });
+    let mut top: Top<u32> = Top::new(128);
+    time("count in a sketch of 128, half of it new each time", |round| {
+        top.add(&if round % 2 == 0 { round } else { round % 50 });
+    });
+}

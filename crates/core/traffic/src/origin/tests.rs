@@ -1,0 +1,54 @@
+use super::*;
+use types::plan::{Protocol, ServerAt};
+
+/// Three servers, and twelve clients that are asked for.
+fn origin() -> (Origin, Vec<Permit>) {
+    let servers = (1..=3).map(|last| ServerAt { at: format!("10.0.0.{last}:80"), weight: 1, drain: false });
+    let pool = plan::Pool {
+        id: "api".into(),
+        servers: servers.collect(),
+        floor: None,
+        protocol: Protocol::Http1,
+        tls: None,
+        health: None,
+        each: 100,
+        begin: 12,
+    };
+    let mut origin = Origin::new(&pool, Tick(0), 5);
+    let permits = (0..12).map(|visitor| {
+        let arrival =
+            Arrival { class: Class::Known, visitor, own: false, deadline: Duration::from_secs(1) };
+        match origin.arrive(Tick(0), arrival) {
+            Admission::Go(permit) => permit,
+            other => panic!("{other:?}"),
+        }
+    });
+    let permits = permits.collect();
+    (origin, permits)
+}
+
+/// On trial the pool's limit is low while nothing is known against the servers.
+#[test]
+fn a_retry_keeps_its_place_until_overload_is_known() {
+    let until = Tick(2_000_000);
+    let table = [
+        (Overload::Calm, true),
+        (Overload::Trial(until), true),
+        (Overload::Known { since: Tick(0), until }, false),
+    ];
+    for (overload, granted) in table {
+        let (mut origin, mut permits) = origin();
+        origin.overload = overload;
+        origin.concurrency = Concurrency::new(4, Tick(0));
+        let (failed, first) = (permits.pop().unwrap(), Tick(1_000));
+        assert_eq!(origin.may_retry(&failed), granted, "{overload:?}");
+        let before = failed.server();
+        let again = origin.retry(first, failed, Outcome::Failed(Failure::Reset));
+        assert_eq!(again.is_some(), granted, "{overload:?}");
+        assert!(again.as_ref().is_none_or(|again| again.server() != before));
+        for permit in permits.into_iter().chain(again) {
+            origin.done(first, permit, Outcome::Left);
+        }
+        assert_eq!(origin.inflight, 0);
+    }
+}

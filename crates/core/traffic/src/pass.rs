@@ -1,0 +1,119 @@
+//! What known visitors show, and what is shown for whom from hop to hop.
+
+use crate::facts::{Class, Who};
+use types::{Time, time};
+use tokens::{Key, Passes};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+/// How long the header is good that a server gets with a request: as long as it may work for it.
+const CARRIED: Duration = Duration::from_secs(600);
+
+/// Signs and reads the cookie of known visitors and the header `mainstay-visitor`. The keys change by themselves; one made
+/// long ago still reads and signs like a new one, only slower.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    cookies: Passes,
+    headers: Passes,
+}
+
+/// What the header says: for whom a request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The number of a known visitor; `None` for anybody else.
+    pub known: Option<u64>,
+    /// The rank that the request got where it came in.
+    pub class: Class,
+    /// The visitor's address.
+    pub client: IpAddr,
+}
+
+impl Carried {
+    /// The visitor, for [`Facts`](crate::Facts).
+    #[must_use]
+    pub fn who(&self) -> Who<'static> {
+        self.known.map_or(Who::First, Who::Known)
+    }
+}
+
+impl Pass {
+    /// From the installation's key.
+    #[must_use]
+    pub fn new(key: &Key, now: Time) -> Self {
+        Self { cookies: Passes::new(key, "visitor", now), headers: Passes::new(key, "hop", now) }
+    }
+
+    /// The value of a cookie that makes a visitor known. The number is random. 40 characters.
+    #[must_use]
+    pub fn cookie(&self, visitor: u64, lasting: Duration, now: Time) -> String {
+        self.cookies.sign(&visitor.to_be_bytes(), time::later(now, lasting), now)
+    }
+
+    /// The number of the visitor who shows this cookie, if it is ours and its time is not over.
+    #[must_use]
+    pub fn visitor(&self, cookie: &[u8], now: Time) -> Option<u64> {
+        let body = self.cookies.open(cookie, now).ok()?;
+        Some(u64::from_be_bytes((*body).try_into().ok()?))
+    }
+
+    /// The value of the header, good for ten minutes.
+    #[must_use]
+    pub fn header(&self, carried: &Carried, now: Time) -> String {
+        let mut body = [0; 26];
+        body[0] = carried.class as u8;
+        body[1] = u8::from(carried.known.is_some());
+        body[2..10].copy_from_slice(&carried.known.unwrap_or_default().to_be_bytes());
+        let length = match carried.client.to_canonical() {
+            IpAddr::V4(v4) => {
+                body[10..14].copy_from_slice(&v4.octets());
+                14
+            }
+            IpAddr::V6(v6) => {
+                body[10..26].copy_from_slice(&v6.octets());
+                26
+            }
+        };
+        self.headers.sign(&body[..length], time::later(now, CARRIED), now)
+    }
+
+    /// What a header says, if it is ours and its time is not over. Only to be believed from one of our own callers.
+    #[must_use]
+    pub fn carried(&self, header: &[u8], now: Time) -> Option<Carried> {
+        let body = self.headers.open(header, now).ok()?;
+        let (head, address) = body.split_first_chunk::<10>()?;
+        let class = Class::ALL.into_iter().find(|class| *class as u8 == head[0])?;
+        let number = u64::from_be_bytes(head[2..].try_into().ok()?);
+        let client = match address.len() {
+            4 => IpAddr::V4(Ipv4Addr::from_bits(u32::from_be_bytes(address.try_into().ok()?))),
+            _ => IpAddr::V6(Ipv6Addr::from_bits(u128::from_be_bytes(address.try_into().ok()?))),
+        };
+        Some(Carried { known: (head[1] == 1).then_some(number), class, client })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else() {
+        let now: Time = "2026-11-22T04:00:00Z".parse().unwrap();
+        let pass = Pass::new(&Key::new([42; 32]), now);
+        let cookie = pass.cookie(77, Duration::from_secs(86_400), now);
+        assert_eq!(cookie.len(), 40);
+        assert_eq!(pass.visitor(cookie.as_bytes(), now), Some(77));
+        assert_eq!(pass.visitor(cookie.as_bytes(), time::later(now, Duration::from_secs(86_400))), None);
+        assert_eq!(pass.carried(cookie.as_bytes(), now), None);
+        for client in ["203.0.113.9", "2001:db8::7"] {
+            for known in [None, Some(0), Some(u64::MAX)] {
+                for class in Class::ALL {
+                    let carried = Carried { known, class, client: client.parse().unwrap() };
+                    let header = pass.header(&carried, now);
+                    assert!(header.len() <= 64, "{}", header.len());
+                    assert_eq!(pass.carried(header.as_bytes(), now), Some(carried));
+                    assert_eq!(pass.visitor(header.as_bytes(), now), None);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! One server of a pool: what is known of it, and whether it gets requests.
+
+use crate::admission::Failure;
+use crate::tick::{Tick, micros};
+use types::traffic::{ServerSeen, ServerState};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long a server that came back takes to get its full share.
+const WARMING: Duration = Duration::from_secs(10);
+/// The share that it begins with.
+const WARMING_FROM: f64 = 0.1;
+/// Failures in a row that eject a server; without a connection it takes fewer.
+const FAILURES: u32 = 5;
+const FAILURES_TO_CONNECT: u32 = 3;
+const EJECTED_FIRST: Duration = Duration::from_secs(5);
+const EJECTED_LONGEST: Duration = Duration::from_secs(300);
+/// After so long without trouble one ejection is forgiven.
+const FORGIVEN: Duration = Duration::from_secs(60);
+/// How slowly a peak of latency is forgotten.
+const PEAK: Duration = Duration::from_secs(10);
+
+/// How bad it is to send something to a server that does not serve, the least bad first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Bad {
+    /// It is slower than the others.
+    Slow,
+    /// It answers with more errors than the others.
+    Errors,
+    /// Its health check is answered, but not well.
+    Unwell,
+    /// It does not answer.
+    Silent,
+    /// Its certificate is for somebody else.
+    Certificate,
+    /// It cannot be reached.
+    Unreachable,
+}
+
+/// One server.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) serial: u64,
+    /// As the plan writes it.
+    pub(crate) at: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) weight: u16,
+    pub(crate) drain: bool,
+    /// No longer in the plan or in DNS; kept until its last request ended.
+    pub(crate) gone: bool,
+    pub(crate) inflight: u32,
+    /// Whether it gets no requests because it is down or ejected; what it still has holds no places.
+    pub(crate) is_stuck: bool,
+    since: Tick,
+    warm_from: Option<Tick>,
+    ejected: Option<Ejected>,
+    down: Option<(Bad, String)>,
+    /// Health checks in a row that say otherwise than what is believed.
+    contrary: u32,
+    failures: u32,
+    unconnected: u32,
+    ejections: u32,
+    /// Since when there was no trouble.
+    calm: Tick,
+    /// Peak-sensitive moving average of latency, in microseconds.
+    latency: f64,
+    sampled: Tick,
+    pub(crate) lately: Lately,
+    /// Seconds in a row in which it was much slower than the others.
+    pub(crate) slow_secs: u32,
+    answered: u64,
+    failed: u64,
+    /// When its certificate was last found wrong, and when last right.
+    pub(crate) certificate_wrong: Option<Tick>,
+    pub(crate) certificate_right: Option<Tick>,
+}
+
+#[derive(Clone, Debug)]
+struct Ejected {
+    until: Tick,
+    bad: Bad,
+    why: String,
+}
+
+/// What it did lately; older counts fade.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lately {
+    pub(crate) good: f64,
+    pub(crate) bad: f64,
+    /// Sum of the latencies of the good ones, in microseconds.
+    pub(crate) micros: f64,
+}
+
+impl Lately {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { good: self.good + other.good, bad: self.bad + other.bad, micros: self.micros + other.micros }
+    }
+
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self { good: self.good - other.good, bad: self.bad - other.bad, micros: self.micros - other.micros }
+    }
+}
+
+impl Server {
+    pub(crate) fn new(serial: u64, at: &str, address: SocketAddr, now: Tick, warm: bool) -> Self {
+        Self {
+            serial,
+            at: at.to_owned(),
+            address,
+            weight: 1,
+            drain: false,
+            gone: false,
+            inflight: 0,
+            is_stuck: false,
+            since: now,
+            warm_from: (!warm).then_some(now),
+            ejected: None,
+            down: None,
+            contrary: 0,
+            failures: 0,
+            unconnected: 0,
+            ejections: 0,
+            calm: now,
+            latency: 0.0,
+            sampled: now,
+            lately: Lately::default(),
+            slow_secs: 0,
+            answered: 0,
+            failed: 0,
+            certificate_wrong: None,
+            certificate_right: None,
+        }
+    }
+
+    pub(crate) fn state(&self) -> ServerState {
+        if self.drain {
+            ServerState::Draining
+        } else if self.down.is_some() {
+            ServerState::Down
+        } else if self.ejected.is_some() {
+            ServerState::Ejected
+        } else if self.warm_from.is_some() {
+            ServerState::Warming
+        } else {
+            ServerState::Serving
+        }
+    }
+
+    pub(crate) fn serves(&self) -> bool {
+        !self.gone && self.state().serves()
+    }
+
+    /// How bad it would be to send it something; `None` when it serves, drains or is gone.
+    pub(crate) fn bad(&self) -> Option<Bad> {
+        if self.gone || self.drain {
+            return None;
+        }
+        let down = self.down.as_ref().map(|(bad, _)| *bad);
+        down.max(self.ejected.as_ref().map(|ejected| ejected.bad))
+    }
+
+    /// Its share beside the others now.
+    pub(crate) fn share(&self, now: Tick) -> f64 {
+        let warm = self.warm_from.map_or(1.0, |from| {
+            (now.since(from).as_secs_f64() / WARMING.as_secs_f64()).clamp(WARMING_FROM, 1.0)
+        });
+        f64::from(self.weight.max(1)) * warm
+    }
+
+    /// What one more request would cost here, beside the others; `usual` stands for a latency that is not known yet.
+    pub(crate) fn cost(&self, now: Tick, usual: f64) -> f64 {
+        let latency = if self.latency > 0.0 { self.latency } else { usual };
+        latency.max(1.0) * (1.0 + f64::from(self.inflight) / self.share(now))
+    }
+
+    pub(crate) fn latency(&self) -> f64 {
+        self.latency
+    }
+
+    /// It answered. Whether its state changed: it was out because it did not, and was asked in a panic.
+    pub(crate) fn answered(&mut self, latency: Duration, status: u16, now: Tick) -> bool {
+        self.answered += 1;
+        self.failures = 0;
+        self.unconnected = 0;
+        self.certificate_right = Some(now);
+        if status >= 500 {
+            self.failed += 1;
+            self.lately.bad += 1.0;
+            return false;
+        }
+        let took = micros(latency) as f64;
+        self.lately.good += 1.0;
+        self.lately.micros += took;
+        let fade = (-now.since(self.sampled).as_secs_f64() / PEAK.as_secs_f64()).exp();
+        self.latency = if took > self.latency { took } else { took + fade * (self.latency - took) };
+        self.sampled = now;
+        if self.ejected.take_if(|ejected| ejected.bad >= Bad::Silent).is_none() {
+            return false;
+        }
+        self.warm_from = Some(now);
+        self.since = now;
+        true
+    }
+
+    /// It failed a request. Whether it is to be ejected for it.
+    pub(crate) fn failed(&mut self, failure: &Failure, now: Tick) -> bool {
+        self.failed += 1;
+        self.lately.bad += 1.0;
+        match failure {
+            Failure::Certificate { .. } => {
+                self.certificate_wrong = Some(now);
+                return false;
+            }
+            Failure::Connect(_) => self.unconnected += 1,
+            _ => self.unconnected = 0,
+        }
+        self.failures += 1;
+        self.failures >= FAILURES || self.unconnected >= FAILURES_TO_CONNECT
+    }
+
+    /// Takes it out for a while, longer each time. What is out already stays out as it is.
+    pub(crate) fn eject(&mut self, bad: Bad, why: String, now: Tick) {
+        if self.ejected.is_some() {
+            return;
+        }
+        let span = EJECTED_FIRST.saturating_mul(1 << self.ejections.min(10)).min(EJECTED_LONGEST);
+        self.ejections += 1;
+        self.ejected = Some(Ejected { until: now.after(span), bad, why });
+        self.lately = Lately::default();
+        self.slow_secs = 0;
+        self.since = now;
+    }
+
+    /// A health check found it well or not. Whether its state changed.
+    pub(crate) fn checked(&mut self, found: Result<(), Failure>, fall: u32, rise: u32, now: Tick) -> bool {
+        match (&found, &self.down) {
+            (Ok(()), None) => self.contrary = 0,
+            (Err(failure), Some(_)) => {
+                self.contrary = 0;
+                self.down = Some((of(failure), failure.to_string()));
+            }
+            (Ok(()), Some(_)) | (Err(_), None) => self.contrary += 1,
+        }
+        match &found {
+            Ok(()) => self.certificate_right = Some(now),
+            Err(Failure::Certificate { .. }) => self.certificate_wrong = Some(now),
+            Err(_) => {}
+        }
+        let changes = match (found, self.down.is_some()) {
+            (Err(failure), false) if self.contrary >= fall.max(1) => {
+                self.down = Some((of(&failure), failure.to_string()));
+                true
+            }
+            (Ok(()), true) if self.contrary >= rise.max(1) => {
+                self.down = None;
+                self.warm_from = Some(now);
+                true
+            }
+            _ => false,
+        };
+        if changes {
+            self.contrary = 0;
+            self.since = now;
+        }
+        changes
+    }
+
+    /// Nobody asks for its health any more.
+    pub(crate) fn unchecked(&mut self, now: Tick) {
+        self.contrary = 0;
+        if self.down.take().is_some() {
+            self.since = now;
+            self.warm_from = Some(now);
+        }
+    }
+
+    pub(crate) fn set_drain(&mut self, drain: bool, now: Tick) {
+        if self.drain != drain {
+            self.drain = drain;
+            self.since = now;
+            self.warm_from = (!drain).then_some(now);
+        }
+    }
+
+    /// Time went by. Whether its state changed.
+    pub(crate) fn turn(&mut self, now: Tick) -> bool {
+        let before = self.state();
+        if self.ejected.as_ref().is_some_and(|ejected| ejected.until <= now) {
+            self.ejected = None;
+            self.failures = 0;
+            self.unconnected = 0;
+            self.warm_from = Some(now);
+        }
+        if self.warm_from.is_some_and(|from| now.since(from) >= WARMING) {
+            self.warm_from = None;
+        }
+        let after = self.state();
+        if before != after {
+            self.since = now;
+        }
+        if !after.serves() {
+            self.calm = now;
+        } else if self.ejections > 0 && now.since(self.calm) >= FORGIVEN {
+            self.ejections -= 1;
+            self.calm = now;
+        }
+        before != after
+    }
+
+    /// A second went by: older counts fade, and a peak that nothing confirmed.
+    pub(crate) fn fade(&mut self) {
+        self.lately.good *= 0.8;
+        self.lately.bad *= 0.8;
+        self.lately.micros *= 0.8;
+        self.latency *= 0.98;
+    }
+
+    /// As it stands. What was counted since the last time is told once.
+    pub(crate) fn seen(&mut self, now: Tick) -> ServerSeen {
+        let down = self.down.as_ref().map(|(_, why)| why);
+        let why = down.or(self.ejected.as_ref().map(|ejected| &ejected.why)).cloned();
+        ServerSeen {
+            address: self.address.to_string(),
+            state: self.state(),
+            since: now.since(self.since),
+            why: if self.drain { Some("the plan drains it".to_owned()) } else { why },
+            inflight: self.inflight,
+            answered: std::mem::take(&mut self.answered),
+            failed: std::mem::take(&mut self.failed),
+            latency: Duration::from_micros(self.latency as u64),
+        }
+    }
+}
+
+/// How bad a server is that failed so.
+pub(crate) fn of(failure: &Failure) -> Bad {
+    match failure {
+        Failure::Connect(_) => Bad::Unreachable,
+        Failure::Reset | Failure::Timeout | Failure::Garbage => Bad::Silent,
+        Failure::Certificate { .. } => Bad::Certificate,
+        Failure::Status(_) => Bad::Unwell,
+    }
+}

@@ -1,0 +1,453 @@
+//! The edge as a whole: started with a policy, given new ones, stopped.
+
+use crate::accept::accept;
+use crate::descriptors;
+use crate::geo::Geo;
+use crate::health;
+use crate::listen::{self, Door};
+use crate::seeing::{Seeing, Settings};
+use crate::shared::Shared;
+use crate::thread::Thread;
+use crate::ticks::TICK;
+use crate::tls::certificates::{self, Certificates};
+use crate::view::{Parts, View};
+use types::traffic::Rollup;
+use types::{CallerId, Time};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+/// How often files of certificates and places are looked at.
+const FILES: Duration = Duration::from_secs(2);
+/// After a failure to accept: most often there are no file descriptors left.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// After room was made: so long until the threads have closed what they were asked to close.
+const ROOM_AGAIN: Duration = Duration::from_millis(2);
+/// Connections closed where descriptors are used up: for the next ones, and for those to servers.
+const MADE_ROOM: usize = 16;
+/// How often a stopping thread looks whether its last connection has gone.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Why the edge does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The plan has no `[edge]`.
+    #[error("the plan declares no edge")]
+    NotDeclared,
+    /// An address cannot be listened on; those opened before are closed again.
+    #[error("cannot listen on {at}: {why}")]
+    Listen {
+        /// Which.
+        at: SocketAddr,
+        /// The system's word for it.
+        why: io::Error,
+    },
+    /// Another process listens on an address, so that each would get a part of the connections.
+    #[error("another process listens on {at} already, and would go on to answer a part of the connections")]
+    Taken {
+        /// Which.
+        at: SocketAddr,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+/// What the edge serves by.
+#[derive(Debug)]
+pub struct Terms {
+    /// The plan in force and what is denied.
+    pub policy: types::Policy,
+    /// What own callers show, by their names.
+    pub tokens: BTreeMap<CallerId, Vec<u8>>,
+}
+
+/// A running edge. Dropped, it stops without waiting for anybody.
+pub struct Edge {
+    shared: Arc<Shared>,
+    key: tokens::Key,
+    threads: Vec<(UnboundedSender<Order>, JoinHandle<()>)>,
+    files: Option<JoinHandle<()>>,
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    /// As declared, and where it is really listened.
+    doors: Mutex<BTreeMap<Door, SocketAddr>>,
+    /// The second of the last roll-up.
+    rolled: Mutex<Instant>,
+    sharing: Sharing,
+}
+
+/// Whether the edge listens where another process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// It does not: half of the clients would be served by another configuration.
+    Refused,
+    /// It does, until the other one ends: a hand-over without a refused connection.
+    Allowed,
+}
+
+/// What a thread is told.
+enum Order {
+    Open(Door, std::net::TcpListener),
+    Close(Door),
+    /// Finish what is under way until then, and end.
+    Stop(Instant),
+}
+
+impl Edge {
+    /// Listens and serves. `key` is the installation's: nodes with the same one accept each other's visitors.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running.
+    pub fn start(terms: &Terms, key: tokens::Key) -> Result<Self, StartError> {
+        Self::start_sharing(terms, key, Sharing::Refused)
+    }
+
+    /// The same, perhaps on addresses where another process listens.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running.
+    pub fn start_sharing(terms: &Terms, key: tokens::Key, sharing: Sharing) -> Result<Self, StartError> {
+        let zero = Instant::now();
+        let edge = fitted(terms.policy.plan.edge.clone().ok_or(StartError::NotDeclared)?, None);
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let count = edge.threads.map_or_else(cores, |threads| threads as usize).max(1);
+        let certificates = Arc::new(Certificates::default());
+        refresh(&certificates, &edge.certificates);
+        let tls = certificates::config(Arc::clone(&certificates))?;
+        let mut settings = Settings::new(count, zero);
+        settings.otlp.clone_from(&edge.otlp);
+        if edge.access_log {
+            settings.access = Some(Box::new(io::stdout()));
+        }
+        let seeing = Seeing::new(settings).map_err(StartError::Thread)?;
+        let parts = Parts { policy: &terms.policy, edge, tokens: &terms.tokens, key: &key, zero };
+        let view = View::new(parts, None, Time::now());
+        let shared = Arc::new(Shared::new(view, seeing, zero, certificates, tls));
+        places(&shared);
+        let mut edge = Self {
+            key,
+            threads: Vec::with_capacity(count),
+            files: None,
+            stop: Arc::default(),
+            doors: Mutex::default(),
+            rolled: Mutex::new(Instant::now()),
+            sharing,
+            shared,
+        };
+        for number in 0..count {
+            let (orders, inbox) = unbounded_channel();
+            let shared = Arc::clone(&edge.shared);
+            let handle = std::thread::Builder::new()
+                .name(format!("edge-{number}"))
+                .spawn(move || {
+                    if let Err(why) = run(shared, number, inbox) {
+                        tracing::error!("edge thread {number} ended: {why}");
+                    }
+                })
+                .map_err(StartError::Thread)?;
+            edge.threads.push((orders, handle));
+        }
+        edge.listen()?;
+        let (shared, stop) = (Arc::clone(&edge.shared), Arc::clone(&edge.stop));
+        let files = std::thread::Builder::new().name("edge-files".into());
+        edge.files = Some(files.spawn(move || watch_files(&shared, &stop)).map_err(StartError::Thread)?);
+        Ok(edge)
+    }
+
+    /// Serves by another policy from the next request on. No connection is touched; doors that the plan no longer names are
+    /// closed, new ones are opened.
+    ///
+    /// # Errors
+    /// When a new door cannot be opened; everything else is in force nevertheless.
+    pub fn reload(&self, terms: &Terms) -> Result<(), StartError> {
+        let edge = terms.policy.plan.edge.clone().ok_or(StartError::NotDeclared)?;
+        let before = self.shared.view();
+        let edge = fitted(edge, Some(&before.edge));
+        let parts = Parts {
+            policy: &terms.policy,
+            edge,
+            tokens: &terms.tokens,
+            key: &self.key,
+            zero: self.shared.zero,
+        };
+        let view = View::new(parts, Some(&before), Time::now());
+        refresh(&self.shared.certificates, &view.edge.certificates);
+        self.shared.publish(view);
+        places(&self.shared);
+        self.listen()
+    }
+
+    /// Opens and closes doors until they are those of the plan.
+    fn listen(&self) -> Result<(), StartError> {
+        let view = self.shared.view();
+        let plain = view.edge.listen.iter().map(|at| Door { at: *at, tls: false });
+        let tls = view.edge.listen_tls.iter().map(|at| Door { at: *at, tls: true });
+        let wanted: Vec<Door> = plain.chain(tls).collect();
+        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        // Sockets of our own on the same port, also those that are being closed, are no other process.
+        let mut ports: Vec<u16> = doors.values().map(SocketAddr::port).collect();
+        let gone: Vec<Door> = doors.keys().filter(|door| !wanted.contains(door)).copied().collect();
+        for door in gone {
+            doors.remove(&door);
+            for (orders, _) in &self.threads {
+                let _ = orders.send(Order::Close(door));
+            }
+        }
+        let mut failed = None;
+        for door in wanted {
+            if doors.contains_key(&door) {
+                continue;
+            }
+            if self.sharing == Sharing::Refused
+                && !ports.contains(&door.at.port())
+                && listen::is_taken(door.at)
+            {
+                failed = Some(StartError::Taken { at: door.at });
+                continue;
+            }
+            match listen::open(door.at, self.threads.len()) {
+                Ok((at, sockets)) => {
+                    ports.push(at.port());
+                    doors.insert(door, at);
+                    for ((orders, _), socket) in self.threads.iter().zip(sockets) {
+                        let _ = orders.send(Order::Open(door, socket));
+                    }
+                }
+                Err(why) => failed = Some(StartError::Listen { at: door.at, why }),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Where it listens, the real ports in place of 0; whether for TLS.
+    #[must_use]
+    pub fn listening(&self) -> Vec<(SocketAddr, bool)> {
+        let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.iter().map(|(door, at)| (*at, door.tls)).collect()
+    }
+
+    /// What was seen of requests: traces, metrics, the latest that went wrong.
+    #[must_use]
+    pub fn seeing(&self) -> &Seeing {
+        &self.shared.seeing
+    }
+
+    /// What is wrong with the certificates that are shown now, and with those that should be; a sentence each.
+    #[must_use]
+    pub fn certificate_trouble(&self) -> Vec<String> {
+        self.shared.certificates.trouble(Time::now()).iter().map(ToString::to_string).collect()
+    }
+
+    /// Everything measured, in the OpenMetrics text format, without the closing `# EOF`.
+    pub fn metrics(&self, out: &mut String) {
+        self.shared.seeing.metrics(out);
+        let ends = self.shared.certificates.ends();
+        self.shared.seeing.certificate_metrics(&ends, out);
+    }
+
+    /// What went through since the last time it was asked. To be asked once a second.
+    #[must_use]
+    pub fn roll_up(&self) -> Rollup {
+        let span = {
+            let mut rolled = self.rolled.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *rolled, Instant::now()).elapsed()
+        };
+        let view = self.shared.view();
+        let pools = view.pools.iter();
+        let pools = pools.map(|(pool, _)| (pool.id.clone(), pool.ask(traffic::Origin::seen))).collect();
+        let services = view.policy.routes().iter().map(|route| &route.service);
+        self.shared.seeing.roll_up(span, services, pools, self.shared.connections.count())
+    }
+
+    /// Takes nothing new, finishes what is under way for `grace` at most, and ends.
+    pub fn stop(mut self, grace: Duration) {
+        self.end(grace);
+    }
+
+    fn end(&mut self, grace: Duration) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+        let until = Instant::now() + grace;
+        for (orders, _) in &self.threads {
+            let _ = orders.send(Order::Stop(until));
+        }
+        {
+            let (stop, wake) = &*self.stop;
+            *stop.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            wake.notify_all();
+        }
+        let threads = self.threads.drain(..).map(|(_, handle)| handle);
+        for handle in threads.chain(self.files.take()) {
+            if handle.join().is_err() {
+                tracing::error!("a thread of the edge had panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}
+
+/// The plan's edge with as many connections as there are descriptors for.
+fn fitted(mut edge: types::plan::Edge, before: Option<&types::plan::Edge>) -> types::plan::Edge {
+    let (declared, limit) = (edge.limits.connections, descriptors::limit());
+    edge.limits.connections = declared.min(descriptors::connections(limit));
+    let is_news = before.is_none_or(|before| before.limits.connections != edge.limits.connections);
+    if let Some(why) = descriptors::shortage(declared, limit).filter(|_| is_news) {
+        tracing::warn!("{why}");
+    }
+    edge
+}
+
+/// One serving thread.
+fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) -> io::Result<()> {
+    let runtime =
+        Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
+    runtime.block_on(async move {
+        let thread = Thread::new(shared, number);
+        spawn_local(tick(Rc::clone(&thread)));
+        if number == 0 {
+            spawn_local(health::keep(Rc::clone(&thread)));
+            if let Some(exporter) = thread.shared.seeing.exporter() {
+                spawn_local(exporter.run());
+            }
+        }
+        let mut doors: BTreeMap<Door, AbortHandle> = BTreeMap::new();
+        while let Some(order) = inbox.recv().await {
+            match order {
+                Order::Open(door, socket) => match TcpListener::from_std(socket) {
+                    Ok(listener) => {
+                        let task = spawn_local(listening(Rc::clone(&thread), listener, door.tls));
+                        doors.insert(door, task.abort_handle());
+                    }
+                    Err(why) => tracing::error!("cannot listen on {}: {why}", door.at),
+                },
+                Order::Close(door) => {
+                    if let Some(task) = doors.remove(&door) {
+                        task.abort();
+                    }
+                }
+                Order::Stop(until) => {
+                    doors.values().for_each(AbortHandle::abort);
+                    thread.ticks.ring();
+                    // Doors close, and let in whoever stands before them.
+                    tokio::task::yield_now().await;
+                    while !thread.served.borrow().is_empty() && Instant::now() < until {
+                        sleep(LOOK).await;
+                    }
+                    break;
+                }
+            }
+        }
+        thread.ended.set(true);
+    });
+    Ok(())
+}
+
+async fn tick(thread: Rc<Thread>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        thread.advance();
+    }
+}
+
+async fn listening(thread: Rc<Thread>, listener: TcpListener, tls: bool) {
+    // Those that the kernel has already let in are served also when the door is being closed.
+    let last = Last { thread: Rc::clone(&thread), listener, tls };
+    loop {
+        match last.listener.accept().await {
+            Ok((socket, peer)) => accept(&thread, socket, peer, tls),
+            Err(why) => {
+                let closed = if descriptors::are_used_up(&why) {
+                    thread.shared.connections.make_room(MADE_ROOM, thread.ticks.now())
+                } else {
+                    0
+                };
+                if thread.may_warn() {
+                    tracing::warn!(
+                        "accepting a connection failed: {why}; {closed} idle ones are closed for it"
+                    );
+                }
+                sleep(if closed > 0 { ROOM_AGAIN } else { ACCEPT_AGAIN }).await;
+            }
+        }
+    }
+}
+
+struct Last {
+    thread: Rc<Thread>,
+    listener: TcpListener,
+    tls: bool,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if self.thread.ended.get() {
+            return;
+        }
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        while let std::task::Poll::Ready(Ok((socket, peer))) = self.listener.poll_accept(&mut cx) {
+            accept(&self.thread, socket, peer, self.tls);
+        }
+    }
+}
+
+fn watch_files(shared: &Shared, stop: &(Mutex<bool>, Condvar)) {
+    let (stop, wake) = stop;
+    let mut stopped = stop.lock().unwrap_or_else(PoisonError::into_inner);
+    while !*stopped {
+        let waited = wake.wait_timeout(stopped, FILES).unwrap_or_else(PoisonError::into_inner);
+        stopped = waited.0;
+        if !*stopped {
+            refresh(&shared.certificates, &shared.view().edge.certificates);
+            told(&shared.geo.load());
+        }
+    }
+}
+
+fn refresh(certificates: &Certificates, files: &[types::plan::CertificateFiles]) {
+    for unusable in certificates.refresh(files, Time::now()) {
+        tracing::error!("{unusable}");
+    }
+}
+
+/// Places anew, where the plan names other files.
+fn places(shared: &Shared) {
+    let view = shared.view();
+    let wanted: (Option<PathBuf>, Option<PathBuf>) =
+        (view.edge.countries.clone(), view.edge.networks.clone());
+    let mut known = shared.places.lock().unwrap_or_else(PoisonError::into_inner);
+    if *known != wanted {
+        let geo = Geo::new(wanted.0.as_deref(), wanted.1.as_deref());
+        told(&geo);
+        shared.geo.store(Arc::new(geo));
+        *known = wanted;
+    }
+}
+
+fn told(geo: &Geo) {
+    for changed in geo.refresh() {
+        match &changed {
+            crate::geo::Changed::Read(_) => tracing::info!("{changed}"),
+            crate::geo::Changed::Broken { .. } => tracing::error!("{changed}"),
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! A pool as all threads share it: guard's origin behind a lock, and those that wait for it.
+
+use crate::uploads::{Slot, Uploads, YIELD_TICKS};
+use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
+use http::uri::Authority;
+use types::PoolId;
+use types::plan::{self, Protocol};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+/// A pool, for as long as the plan speaks to it in the same way.
+pub(crate) struct Pool {
+    pub(crate) id: PoolId,
+    pub(crate) protocol: Protocol,
+    /// `Err` where the plan wants TLS and it cannot be set up: then nothing is sent at all.
+    pub(crate) tls: Result<Option<Tls>, String>,
+    /// Whether its servers are overloaded.
+    pub(crate) crowded: AtomicBool,
+    /// Uploads that hold no place.
+    uploads: Arc<Uploads>,
+    zero: Instant,
+    desk: Mutex<Desk>,
+}
+
+/// How its servers are spoken to under TLS.
+pub(crate) struct Tls {
+    pub(crate) name: ServerName<'static>,
+    /// The same, for `:authority` and checks of health.
+    pub(crate) text: String,
+    pub(crate) config: Arc<ClientConfig>,
+}
+
+struct Desk {
+    origin: Origin,
+    waiting: BTreeMap<Ticket, Waiter>,
+}
+
+#[derive(Default)]
+struct Waiter {
+    waker: Option<Waker>,
+    woken: Option<Woken>,
+}
+
+impl Pool {
+    pub(crate) fn new(plan: &plan::Pool, tls: Result<Option<Tls>, String>, zero: Instant) -> Arc<Self> {
+        let origin = Origin::new(plan, Tick(micros(zero)), fastrand::u64(..));
+        Arc::new(Self {
+            id: plan.id.clone(),
+            protocol: plan.protocol,
+            tls,
+            crowded: AtomicBool::new(false),
+            uploads: Arc::default(),
+            zero,
+            desk: Mutex::new(Desk { origin, waiting: BTreeMap::new() }),
+        })
+    }
+
+    /// What the host is called where the pool itself is asked: for checks of health.
+    pub(crate) fn host(&self, server: std::net::SocketAddr) -> String {
+        match &self.tls {
+            Ok(Some(tls)) => tls.text.clone(),
+            _ => server.to_string(),
+        }
+    }
+
+    /// The authority of HTTP/2 requests to it when there is no better one.
+    pub(crate) fn authority(&self, server: std::net::SocketAddr) -> Option<Authority> {
+        self.host(server).parse().ok()
+    }
+
+    pub(crate) fn tick(&self) -> Tick {
+        Tick(micros(self.zero))
+    }
+
+    /// Servers that do not answer.
+    pub(crate) fn silent(&self) -> Vec<std::net::SocketAddr> {
+        self.lock().origin.silent().collect()
+    }
+
+    /// Asks guard one thing. What came of those that wait is handed to them.
+    pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
+        self.ask_at(self.tick(), what)
+    }
+
+    /// The same by whoever has just looked at the clock.
+    fn ask_at<T>(&self, tick: Tick, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
+        let mut desk = self.lock();
+        let answer = what(&mut desk.origin, tick);
+        let wakers = desk.hand_out(tick);
+        self.look(&desk.origin);
+        drop(desk);
+        wakers.into_iter().for_each(Waker::wake);
+        answer
+    }
+
+    /// Publishes whether servers are overloaded. A load most times: a store would take the line from the other threads.
+    fn look(&self, origin: &Origin) {
+        let crowded = origin.crowded();
+        if self.crowded.load(Ordering::Relaxed) != crowded {
+            self.crowded.store(crowded, Ordering::Relaxed);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a request that has come will get a place at all. What came of those that wait is not changed by it.
+    pub(crate) fn announce(&self, tick: Tick, class: Class, visitor: u64) -> Result<(), Shed> {
+        self.lock().origin.announce(tick, class, visitor)
+    }
+
+    /// A place among its requests for one that was announced: at once, after a short wait, or not at all. Tells when it was
+    /// given.
+    pub(crate) async fn arrive(self: &Arc<Self>, tick: Tick, arrival: Arrival) -> Result<(Held, Tick), Shed> {
+        let waiting = match self.knock(tick, arrival) {
+            Admission::Go(permit) => return Ok((self.hold(permit), tick)),
+            Admission::Shed(shed) => return Err(shed),
+            Admission::Wait(ticket) => Waiting { pool: self, ticket },
+        };
+        let held = poll_fn(|cx| waiting.poll(cx)).await?;
+        Ok((held, self.tick()))
+    }
+
+    fn knock(&self, tick: Tick, arrival: Arrival) -> Admission {
+        let mut desk = self.lock();
+        let admission = desk.origin.admit(tick, arrival);
+        if let Admission::Wait(ticket) = &admission {
+            desk.waiting.insert(*ticket, Waiter::default());
+        }
+        // Whom the arrival of this one displaced learns of it.
+        let wakers = desk.hand_out(tick);
+        self.look(&desk.origin);
+        drop(desk);
+        wakers.into_iter().for_each(Waker::wake);
+        admission
+    }
+
+    pub(crate) fn hold(self: &Arc<Self>, permit: Permit) -> Held {
+        Held { pool: Arc::clone(self), permit: Some(permit), upload: None }
+    }
+}
+
+impl Desk {
+    /// Tells those that waited what came of it; whom to wake.
+    fn hand_out(&mut self, tick: Tick) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        loop {
+            let mut orphans = Vec::new();
+            for (ticket, woken) in self.origin.woken() {
+                match self.waiting.get_mut(&ticket) {
+                    Some(waiter) => {
+                        waiter.woken = Some(woken);
+                        wakers.extend(waiter.waker.take());
+                    }
+                    None => orphans.push(woken),
+                }
+            }
+            if orphans.is_empty() {
+                return wakers;
+            }
+            // What they do not need goes to others.
+            for woken in orphans {
+                if let Woken::Go(permit) = woken {
+                    self.origin.done(tick, permit, Outcome::Unsent);
+                }
+            }
+        }
+    }
+}
+
+/// A place in the queue. Whoever drops it has gone away.
+struct Waiting<'a> {
+    pool: &'a Arc<Pool>,
+    ticket: Ticket,
+}
+
+impl Waiting<'_> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<Result<Held, Shed>> {
+        let mut desk = self.pool.lock();
+        let Some(waiter) = desk.waiting.get_mut(&self.ticket) else { return Poll::Pending };
+        match waiter.woken.take() {
+            Some(Woken::Go(permit)) => Poll::Ready(Ok(self.pool.hold(permit))),
+            Some(Woken::Shed(shed)) => Poll::Ready(Err(shed)),
+            None => {
+                waiter.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let waiter = self.pool.lock().waiting.remove(&self.ticket);
+        match waiter {
+            Some(Waiter { woken: Some(Woken::Go(permit)), .. }) => {
+                self.pool.ask(|origin, tick| origin.done(tick, permit, Outcome::Unsent));
+            }
+            Some(Waiter { woken: None, .. }) => {
+                self.pool.ask(|origin, tick| origin.gave_up(tick, self.ticket))
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The right to ask a server, given back in any case.
+pub(crate) struct Held {
+    pool: Arc<Pool>,
+    permit: Option<Permit>,
+    /// What it has instead of a place while its client sends slowly.
+    upload: Option<Slot>,
+}
+
+impl Held {
+    pub(crate) fn server(&self) -> Option<std::net::SocketAddr> {
+        self.permit.as_ref().map(Permit::server)
+    }
+
+    /// It is over.
+    pub(crate) fn done(mut self, tick: Tick, outcome: Outcome) {
+        self.give_back(tick, outcome);
+    }
+
+    /// Gives the place back while the answer is still waited for; nothing is counted then, nor later.
+    pub(crate) fn release(&mut self, tick: Tick) {
+        self.give_back(tick, Outcome::Unsent);
+    }
+
+    /// Its client is waited for: the place is free for others, and what comes of it is still told. It keeps it for a second while
+    /// nobody needs it. Where many such uploads are under
+    /// way already it stays as it is while nobody needs the place. False where somebody does and this one, of which so much came in
+    /// so many ticks, is the one to end.
+    pub(crate) fn yields(&mut self, tick: Tick, came: u64, ticks: u32) -> bool {
+        if self.upload.is_some() {
+            return true;
+        }
+        let (places, has_plenty) = {
+            let desk = self.pool.lock();
+            (desk.origin.places(), desk.origin.has_plenty(tick))
+        };
+        let limit = Uploads::limit(places);
+        if has_plenty && (ticks < YIELD_TICKS || self.pool.uploads.count() >= limit) {
+            return true;
+        }
+        let Some(mut permit) = self.permit.take() else { return true };
+        self.upload = self.pool.uploads.enter(limit, permit.visitor(), came, ticks);
+        self.pool.ask_at(tick, |origin, tick| origin.yields(tick, &mut permit));
+        self.permit = Some(permit);
+        self.upload.is_some()
+    }
+
+    /// The upload that holds no place.
+    pub(crate) fn upload(&self) -> Option<&Slot> {
+        self.upload.as_ref()
+    }
+
+    /// Whether it holds no place any more.
+    pub(crate) fn yielded(&self) -> bool {
+        self.permit.as_ref().is_none_or(Permit::yielded)
+    }
+
+    /// Whether another server would get it now, if it failed here.
+    pub(crate) fn may_retry(&self) -> bool {
+        self.permit.as_ref().is_some_and(|permit| self.pool.lock().origin.may_retry(permit))
+    }
+
+    /// It failed and may be repeated: whether at another server.
+    pub(crate) fn retry(mut self, outcome: Outcome) -> Option<Self> {
+        let permit = self.permit.take()?;
+        let next = self.pool.ask(|origin, tick| origin.retry(tick, permit, outcome))?;
+        Some(self.pool.hold(next))
+    }
+
+    fn give_back(&mut self, tick: Tick, outcome: Outcome) {
+        if let Some(permit) = self.permit.take() {
+            self.pool.ask_at(tick, |origin, tick| origin.done(tick, permit, outcome));
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.permit.is_some() {
+            self.give_back(self.pool.tick(), Outcome::Left);
+        }
+    }
+}
+
+fn micros(zero: Instant) -> u64 {
+    u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

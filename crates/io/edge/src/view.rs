@@ -1,0 +1,122 @@
+//! The policy as the request path needs it: compiled once, shared by all threads, swapped whole.
+
+use crate::known::Known;
+use crate::pool::{Pool, Tls};
+use crate::tls::outward;
+use types::plan::{self, Protocol};
+use types::{CallerId, PoolId, Time};
+use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Of a file of trusted roots so much is compared.
+const TRUST_MAX: u64 = 16 << 20;
+
+/// What the edge serves by.
+pub(crate) struct View {
+    pub(crate) edge: plan::Edge,
+    pub(crate) policy: traffic::Policy,
+    /// Every pool that a route leads to, with the plan that it has now.
+    pub(crate) pools: Vec<(Arc<Pool>, plan::Pool)>,
+    /// By the route's index: which of the pools.
+    pub(crate) route_pool: Vec<Option<usize>>,
+    pub(crate) known: Known,
+    /// The files of trusted roots, each with its content as a number.
+    trust: Vec<(PathBuf, Option<u64>)>,
+}
+
+/// What a view is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) policy: &'a types::Policy,
+    pub(crate) edge: plan::Edge,
+    pub(crate) tokens: &'a BTreeMap<CallerId, Vec<u8>>,
+    pub(crate) key: &'a tokens::Key,
+    pub(crate) zero: Instant,
+}
+
+/// What stands in the files of trust, so that another content under the same name is seen. A file that cannot be read now
+/// counts as it was: its roots are still in use.
+fn contents(trust: &[PathBuf], before: Option<&View>) -> Vec<(PathBuf, Option<u64>)> {
+    let content = |path: &PathBuf| {
+        let mut bytes = Vec::new();
+        File::open(path).ok()?.take(TRUST_MAX).read_to_end(&mut bytes).ok()?;
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&bytes);
+        Some(hasher.finish())
+    };
+    let known = |path: &PathBuf| before?.trust.iter().find(|(known, _)| known == path)?.1;
+    trust.iter().map(|path| (path.clone(), content(path).or_else(|| known(path)))).collect()
+}
+
+impl View {
+    /// Compiles a policy. Pools that are spoken to as before go on as they are, with all that is known of their servers.
+    pub(crate) fn new(parts: Parts<'_>, before: Option<&Self>, now: Time) -> Self {
+        let Parts { policy, edge, tokens, key, zero } = parts;
+        let tick = traffic::Tick(u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX));
+        let compiled = traffic::Policy::new(policy, tokens, now, tick);
+        let trust = &policy.plan.site.trust;
+        let trusted = contents(trust, before);
+        let mut roots: Option<Arc<RootCertStore>> = None;
+        let mut pools: Vec<(Arc<Pool>, plan::Pool)> = Vec::new();
+        let mut places: BTreeMap<PoolId, usize> = BTreeMap::new();
+        let mut route_pool = Vec::new();
+        for route in compiled.routes() {
+            let place = match places.get(&route.pool) {
+                Some(place) => Some(*place),
+                None => policy.plan.pools.get(&route.pool).map(|plan| {
+                    let kept = before.filter(|view| view.trust == trusted).and_then(|view| view.kept(plan));
+                    let pool = match kept {
+                        Some(pool) => {
+                            pool.ask(|origin, tick| origin.reshape(plan, tick));
+                            pool
+                        }
+                        None => Pool::new(plan, tls(plan, trust, &mut roots), zero),
+                    };
+                    pools.push((pool, plan.clone()));
+                    places.insert(route.pool.clone(), pools.len() - 1);
+                    pools.len() - 1
+                }),
+            };
+            route_pool.push(place);
+        }
+        Self { edge, policy: compiled, pools, route_pool, known: Known::new(key, now), trust: trusted }
+    }
+
+    /// The pool of before, where the plan speaks to it in the same way.
+    fn kept(&self, plan: &plan::Pool) -> Option<Arc<Pool>> {
+        let same = |old: &&(Arc<Pool>, plan::Pool)| {
+            old.1.id == plan.id && old.1.protocol == plan.protocol && old.1.tls == plan.tls
+        };
+        self.pools.iter().find(same).map(|(pool, _)| Arc::clone(pool))
+    }
+
+    /// The pool of a route.
+    pub(crate) fn pool_of(&self, route: &traffic::Route) -> Option<(usize, &Arc<Pool>)> {
+        let place = (*self.route_pool.get(route.index)?)?;
+        self.pools.get(place).map(|(pool, _)| (place, pool))
+    }
+}
+
+fn tls(
+    plan: &plan::Pool,
+    trust: &[PathBuf],
+    roots: &mut Option<Arc<RootCertStore>>,
+) -> Result<Option<Tls>, String> {
+    let Some(text) = plan.tls.clone() else { return Ok(None) };
+    let name = ServerName::try_from(text.clone())
+        .map_err(|why| format!("`{text}` is no name of a server: {why}"))?;
+    let roots = roots.get_or_insert_with(|| {
+        let (store, faults) = outward::roots(trust);
+        faults.iter().for_each(|fault| tracing::error!("a root of trust is not used: {fault}"));
+        store
+    });
+    let config = outward::config(Arc::clone(roots), plan.protocol == Protocol::Http2)
+        .map_err(|why| format!("TLS cannot be set up: {why}"))?;
+    Ok(Some(Tls { name, text, config }))
+}

@@ -1,0 +1,294 @@
+//! Servers that fail, are drained, come back; certificates that are not theirs.
+
+use crate::ground::{
+    GET, OK, Server, Words, answer, ask, connect, door, edge, listening, status, terms, wait,
+};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+/// An address where nobody listens.
+fn nobody() -> std::net::SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn a_dead_server_costs_no_visitor_an_answer() {
+    let server = Server::saying(OK);
+    let edge = edge(&[nobody(), server.at], &Words::default());
+    let answers: Vec<u16> = (0..40).map(|_| status(&ask(door(&edge, false), GET))).collect();
+    assert!(answers.iter().filter(|status| **status == 200).count() >= 38, "{answers:?}");
+}
+
+#[test]
+fn no_server_is_said_plainly_and_when_to_come_again() {
+    let edge = edge(&[nobody()], &Words::default());
+    let told = ask(door(&edge, false), GET);
+    assert!(matches!(status(&told), 502 | 503), "{told}");
+}
+
+#[test]
+fn a_refused_request_keeps_its_connection_whenever_its_body_comes() {
+    let mut terms = terms(&[nobody()], &Words::default());
+    let plan = std::sync::Arc::get_mut(&mut terms.policy.plan).unwrap();
+    plan.pools.values_mut().flat_map(|pool| &mut pool.servers).for_each(|server| server.drain = true);
+    let edge = edge::Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
+    let mut socket = connect(door(&edge, false));
+    let refused = |socket: &mut std::net::TcpStream| {
+        let told = answer(socket);
+        assert!(
+            status(&told) == 503 && told.contains("retry-after") && !told.contains("connection"),
+            "{told}"
+        );
+    };
+    for _ in 0..3 {
+        socket.write_all(b"POST /login HTTP/1.1\r\nhost: a.test\r\ncontent-length: 5\r\n\r\nagain").unwrap();
+        refused(&mut socket);
+        socket.write_all(b"POST /login HTTP/1.1\r\nhost: a.test\r\ncontent-length: 5\r\n\r\na").unwrap();
+        // So that the edge reads them apart; if it does not, less is shown and nothing fails.
+        (0..1_000).for_each(|_| std::thread::yield_now());
+        socket.write_all(b"gain").unwrap();
+        refused(&mut socket);
+        socket.write_all(GET.as_bytes()).unwrap();
+        refused(&mut socket);
+    }
+}
+
+#[test]
+fn a_stale_connection_is_tried_again_on_a_fresh_one() {
+    // Answers once on each connection, and closes as soon as the next request is there.
+    let at = listening(|mut socket| {
+        use std::io::Read;
+        let mut some = [0; 4096];
+        let _ = socket.read(&mut some);
+        let _ = socket.write_all(OK);
+        let _ = socket.read(&mut some);
+    });
+    let edge = edge(&[at], &Words::default());
+    for _ in 0..5 {
+        assert_eq!(status(&ask(door(&edge, false), GET)), 200);
+    }
+}
+
+#[test]
+fn what_is_not_http_is_a_502() {
+    for garbage in [
+        &b"SSH-2.0-x\r\n\r\n"[..],
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\na : b\r\n\r\n",
+    ] {
+        let server = Server::saying(Box::leak(garbage.to_vec().into_boxed_slice()));
+        let edge = edge(&[server.at], &Words::default());
+        let told = ask(door(&edge, false), GET);
+        assert_eq!(status(&told), 502, "{}", garbage.escape_ascii());
+        let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+        let id = edge::seeing::TraceId::read(id.as_bytes()).unwrap();
+        wait("its trace is kept", || edge.seeing().trace(id).is_some_and(|trace| trace.hops.len() == 1));
+    }
+}
+
+#[test]
+fn interim_answers_are_handed_on_and_end_some_time() {
+    const HINTS: &[u8] =
+        b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\ncontent-length: 5\r\n\r\n";
+    let two = [b"HTTP/1.1 102 Processing\r\n\r\n", HINTS, HINTS, OK].concat();
+    let server = Server::new(move |_| Some(two.clone()));
+    let edge_two = edge(&[server.at], &Words::default());
+    let mut visitor = connect(door(&edge_two, false));
+    for _ in 0..2 {
+        visitor.write_all(GET.as_bytes()).unwrap();
+        let told = answer(&mut visitor);
+        assert!(status(&told) == 200 && told.ends_with("ok"), "{told}");
+        let heads = ["102 Processing\r\n\r\n", "103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n"];
+        assert!(heads.iter().all(|head| told.contains(head)), "{told}");
+    }
+    // A server that never comes to the point.
+    let at = listening(|mut socket| {
+        let mut some = [0; 4096];
+        let _ = socket.read(&mut some);
+        while socket.write_all(HINTS).is_ok() {}
+    });
+    let edge = edge(&[at], &Words::default());
+    let told = ask(door(&edge, false), GET);
+    assert_eq!(status(&told), 502, "{told}");
+}
+
+#[test]
+fn a_reload_changes_servers_between_two_requests_of_one_connection() {
+    let (one, two) = (Server::saying(OK), Server::saying(OK));
+    let edge = edge(&[one.at], &Words::default());
+    let mut socket = connect(door(&edge, false));
+    for server in [&one, &two, &one] {
+        edge.reload(&terms(&[server.at], &Words::default())).unwrap();
+        let before = server.asked();
+        socket.write_all(GET.as_bytes()).unwrap();
+        assert_eq!(status(&answer(&mut socket)), 200);
+        assert_eq!(server.asked(), before + 1);
+    }
+    // A door of its own for the new plan, none for the old.
+    edge.reload(&terms(&[one.at], &Words { edge: "listen_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"", ..Words::default() }))
+        .unwrap();
+    assert_eq!(edge.listening().len(), 2);
+}
+
+#[test]
+fn health_takes_a_server_out_and_back() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let well = Arc::new(AtomicBool::new(true));
+    let is_well = Arc::clone(&well);
+    let sick = Server::new(move |request| {
+        let health = request.starts_with(b"GET /health ");
+        Some(if health && !is_well.load(Ordering::Relaxed) {
+            b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n".to_vec()
+        } else {
+            OK.to_vec()
+        })
+    });
+    let fine = Server::saying(OK);
+    let words = Words {
+        pool: "health = { path = \"/health\", every = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
+        ..Words::default()
+    };
+    let edge = edge(&[sick.at, fine.at], &words);
+    let serves = |at: std::net::SocketAddr| {
+        let rollup = edge.roll_up();
+        let pool = rollup.pools.values().next().unwrap().clone();
+        pool.servers
+            .iter()
+            .find(|server| server.address == at.to_string())
+            .is_some_and(|server| server.state.serves())
+    };
+    wait("both serve", || serves(sick.at) && serves(fine.at));
+    well.store(false, Ordering::Relaxed);
+    wait("the sick one is out", || !serves(sick.at));
+    well.store(true, Ordering::Relaxed);
+    wait("it is back", || serves(sick.at));
+}
+
+#[test]
+fn a_certificate_that_is_not_the_servers_is_a_502_without_retries_or_ejection() {
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["other.test".to_owned(), "more.test".to_owned()]).unwrap();
+    let trust = folder.path().join("trust.pem");
+    std::fs::write(&trust, made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let tried = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&tried);
+    let at = listening(move |mut socket| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let mut session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+        while session.is_handshaking() {
+            if session.complete_io(&mut socket).is_err() {
+                return;
+            }
+        }
+        let mut stream = rustls::Stream::new(&mut session, &mut socket);
+        let mut some = [0; 4096];
+        let _ = std::io::Read::read(&mut stream, &mut some);
+        let _ = stream.write_all(OK);
+    });
+    let site = format!("trust = [\"{}\"]", trust.display());
+    let words =
+        |name| Words { site: Box::leak(site.clone().into_boxed_str()), pool: name, ..Words::default() };
+    let edge = edge(&[at], &words("tls = \"app.internal\""));
+    for _ in 0..5 {
+        let told = ask(door(&edge, false), GET);
+        assert!(status(&told) == 502 && told.contains("certificate"), "{told}");
+    }
+    assert_eq!(tried.load(Ordering::Relaxed), 5, "one connection for each request");
+    let rollup = edge.roll_up();
+    let pool = rollup.pools.values().next().unwrap();
+    let (expected, why) = pool.certificate.clone().unwrap();
+    assert_eq!(expected, "app.internal");
+    assert!(why.contains("other.test") && why.contains("more.test"), "{why}");
+    assert!(pool.servers.iter().all(|server| server.state.serves()), "{pool:?}");
+    // Called by the name that it has, it is fine.
+    edge.reload(&terms(&[at], &words("tls = \"other.test\""))).unwrap();
+    assert_eq!(status(&ask(door(&edge, false), GET)), 200);
+}
+
+#[test]
+fn a_hundred_reloads_fail_no_request() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    let servers = [Server::saying(OK), Server::saying(OK)];
+    let words = || Words { pool: "begin = 100", ..Words::default() };
+    let edge = edge(&[servers[0].at, servers[1].at], &words());
+    let at = door(&edge, false);
+    let (over, served) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicUsize>::default());
+    let failed: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let visitors: Vec<_> = (0..4)
+        .map(|n| {
+            let (over, failed, served) = (Arc::clone(&over), Arc::clone(&failed), Arc::clone(&served));
+            std::thread::spawn(move || {
+                let mut socket = connect(at);
+                let mut asked = 0;
+                while !over.load(Ordering::Relaxed) {
+                    // Some keep their connection for all of it, some come anew each time.
+                    if n % 2 == 0 && asked % 5 == 0 {
+                        socket = connect(at);
+                    }
+                    asked += 1;
+                    let _ = socket.write_all(GET.as_bytes());
+                    let told = answer(&mut socket);
+                    if status(&told) == 200 {
+                        served.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        failed.lock().unwrap().push(told);
+                    }
+                }
+            })
+        })
+        .collect();
+    for n in 0..100 {
+        let some = if n % 3 == 0 { vec![servers[0].at] } else { vec![servers[1].at, servers[0].at] };
+        edge.reload(&terms(&some, &words())).unwrap();
+        let before = served.load(Ordering::Relaxed);
+        wait("requests between reloads", || served.load(Ordering::Relaxed) > before + 10);
+    }
+    over.store(true, Ordering::Relaxed);
+    visitors.into_iter().for_each(|visitor| visitor.join().unwrap());
+    let failed = failed.lock().unwrap();
+    assert!(
+        failed.is_empty(),
+        "{} of {}: {:?}",
+        failed.len(),
+        served.load(Ordering::Relaxed),
+        failed.first()
+    );
+}
+
+#[test]
+fn bodies_that_come_slowly_hold_no_place_of_a_server() {
+    let server = Server::saying(OK);
+    let words = Words { pool: "begin = 2\neach = 2", ..Words::default() };
+    let edge = edge(&[server.at], &words);
+    let slow: Vec<_> = (0..20)
+        .map(|_| {
+            let mut visitor = connect(door(&edge, false));
+            visitor.write_all(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
+            visitor
+        })
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(status(&ask(door(&edge, false), GET)), 200);
+    }
+    assert_eq!(server.asked(), 20, "nothing of the slow ones has reached the server");
+    for (n, mut visitor) in slow.into_iter().enumerate() {
+        visitor.write_all(b" done").unwrap();
+        assert_eq!(status(&answer(&mut visitor)), 200, "{n}");
+    }
+    let seen = server.seen.lock().unwrap();
+    assert!(seen.iter().filter(|request| request.ends_with(b"\r\n\r\nhalf done")).count() == 20);
+}

@@ -1,0 +1,133 @@
+//! An event as bytes, and the chain of hashes that ties each line to the one before.
+
+use crate::journal::{AppendError, MAX_BYTES, MAX_EVENTS};
+use types::Event;
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+/// SHA-256 over the hash before it and the bytes of a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// What the first line is chained to.
+    pub const ORIGIN: Self = Self([0; 32]);
+
+    /// The hash of a line whose predecessor has this one.
+    #[must_use]
+    pub fn then(&self, body: &[u8]) -> Self {
+        Self(Sha256::new().chain_update(self.0).chain_update(body).finalize().into())
+    }
+
+    /// Reads what `Display` writes.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hash({self})")
+    }
+}
+
+/// An event on its way into the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Its sequence number.
+    pub seq: u64,
+    /// When it was decided, for people who look into the file.
+    pub at: String,
+    /// The canonical bytes: the event as JSON, as it was first written. Hashed and kept as they are.
+    pub body: String,
+}
+
+impl Line {
+    /// Turns events into lines.
+    ///
+    /// # Errors
+    /// [`AppendError::TooLarge`]; [`AppendError::Unavailable`] when an event has no JSON form.
+    pub fn all(events: &[Event]) -> Result<Vec<Self>, AppendError> {
+        if events.len() > MAX_EVENTS {
+            return Err(AppendError::TooLarge);
+        }
+        let mut bytes = 0;
+        let mut lines = Vec::with_capacity(events.len());
+        for event in events {
+            let body = serde_json::to_string(event).map_err(|e| {
+                AppendError::Unavailable(format!("event {} cannot be written: {e}", event.seq))
+            })?;
+            bytes += body.len();
+            if bytes > MAX_BYTES {
+                return Err(AppendError::TooLarge);
+            }
+            lines.push(Self { seq: event.seq, at: event.at.to_string(), body });
+        }
+        Ok(lines)
+    }
+}
+
+/// Whether the numbers rise from line to line, the first one above `from`.
+#[must_use]
+pub(crate) fn rises(from: u64, lines: &[Line]) -> bool {
+    // SQLite counts to 2^63 - 1, and so does every journal.
+    let seqs = || lines.iter().map(|line| line.seq);
+    std::iter::once(from).chain(seqs()).zip(seqs()).all(|(before, after)| before < after && after < 1 << 63)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_reads_what_it_writes() {
+        let hash = Hash::ORIGIN.then(b"one").then(b"two");
+        assert_eq!(Hash::from_hex(&hash.to_string()), Some(hash));
+        for wrong in ["", "00", &"g".repeat(64), &"é".repeat(32)] {
+            assert_eq!(Hash::from_hex(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_chain_sees_order_and_content() {
+        let chain =
+            |bodies: &[&str]| bodies.iter().fold(Hash::ORIGIN, |hash, body| hash.then(body.as_bytes()));
+        assert_eq!(chain(&["a", "b"]), chain(&["a", "b"]));
+        assert_ne!(chain(&["a", "b"]), chain(&["b", "a"]));
+        assert_ne!(chain(&["a", "b"]), chain(&["a"]));
+    }
+
+    #[test]
+    fn numbers_must_rise() {
+        let lines = |seqs: &[u64]| -> Vec<Line> {
+            seqs.iter().map(|&seq| Line { seq, at: String::new(), body: String::new() }).collect()
+        };
+        for (from, seqs, wanted) in [
+            (0, &[][..], true),
+            (0, &[1, 2, 3], true),
+            (3, &[4, 9], true),
+            (0, &[0], false),
+            (3, &[3], false),
+            (3, &[5, 4], false),
+            (3, &[5, 5], false),
+            (3, &[u64::MAX], false),
+        ] {
+            assert_eq!(rises(from, &lines(seqs)), wanted, "{from} {seqs:?}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Keeps what a journal refused until it takes it, in order, without holding anybody up.
+
+use crate::{AppendError, Journal, ReadError};
+use types::event::Event;
+use types::{Time, time};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Events appended together.
+const BATCH_MAX: usize = 256;
+/// Events kept while the journal refuses to write. More happens only when it has refused for days.
+const UNWRITTEN_MAX: usize = 100_000;
+/// How long a journal that refused is left alone: each refusal may take two seconds, and people wait meanwhile.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// A journal and what it has not taken yet.
+pub struct Notebook {
+    journal: Box<dyn Journal>,
+    unwritten: VecDeque<Event>,
+    /// The last event that the journal took. What was dropped beyond the limit leaves a gap behind it.
+    taken: Option<u64>,
+    refused: Option<(String, Time)>,
+}
+
+/// Why something that a person asked for is not known to be on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotWritten {
+    /// The reason, for people.
+    pub sentence: String,
+    /// Whether it may be on disk all the same.
+    pub in_doubt: bool,
+}
+
+impl Notebook {
+    /// A notebook over a journal.
+    #[must_use]
+    pub fn new(journal: Box<dyn Journal>) -> Self {
+        Self { journal, unwritten: VecDeque::new(), taken: None, refused: None }
+    }
+
+    /// Events after `after`, at most `limit`: those that the journal took, then those that it has not taken yet.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn read(&self, after: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
+        let mut events = self.journal.read(after, limit)?;
+        // A journal that does not know whether it wrote an event may have it already.
+        let last = events.last().map_or(after, |event| event.seq);
+        let room = limit.saturating_sub(events.len());
+        events.extend(self.unwritten.iter().filter(|event| event.seq > last).take(room).cloned());
+        Ok(events)
+    }
+
+    /// Why it cannot be written now, for people; nothing when it can.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.refused.as_ref().map(|(sentence, _)| sentence.as_str())
+    }
+
+    /// Appends what happened after whatever was refused before. `Ok` means that all of it is on disk.
+    ///
+    /// # Errors
+    /// A sentence for people when the journal refuses. Nothing is dropped: it is tried again with the next call, but
+    /// not before a pause.
+    pub fn write(&mut self, now: Time, events: Vec<Event>) -> Result<(), String> {
+        self.unwritten.extend(events);
+        if let Some((sentence, at)) = &self.refused
+            // A clock that was set back makes no pause longer.
+            && *at <= now
+            && time::between(*at, now) < RETRY_AFTER
+        {
+            return Err(sentence.clone());
+        }
+        while let Some(first) = self.unwritten.front() {
+            let before = self.taken.unwrap_or_else(|| first.seq.saturating_sub(1));
+            let batch: Vec<Event> = self.unwritten.iter().take(BATCH_MAX).cloned().collect();
+            if let Err(why) = self.journal.append(before, &batch) {
+                return Err(self.refuse(now, &why));
+            }
+            self.unwritten.drain(..batch.len());
+            self.taken = batch.last().map(|event| event.seq);
+            if self.refused.take().is_some() {
+                tracing::info!("the journal can be written again");
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends what a person asked for, behind whatever was refused before. Unlike with [`Notebook::write`], what the journal
+    /// refuses is dropped: somebody who was told that it failed must not find it in force later.
+    ///
+    /// # Errors
+    /// When it is not known to be on disk. What is in doubt stays in its place, for it may be on disk, and is tried again.
+    pub fn write_or_drop(&mut self, now: Time, events: &[Event]) -> Result<(), NotWritten> {
+        self.write(now, Vec::new()).map_err(|sentence| NotWritten { sentence, in_doubt: false })?;
+        let Some(first) = events.first() else { return Ok(()) };
+        let before = self.taken.unwrap_or_else(|| first.seq.saturating_sub(1));
+        match self.journal.append(before, events) {
+            Ok(_) => {
+                self.taken = events.last().map(|event| event.seq);
+                Ok(())
+            }
+            Err(why) => {
+                let in_doubt = why == AppendError::Unknown;
+                if in_doubt {
+                    self.unwritten.extend(events.iter().cloned());
+                }
+                Err(NotWritten { sentence: self.refuse(now, &why), in_doubt })
+            }
+        }
+    }
+
+    fn refuse(&mut self, now: Time, why: &AppendError) -> String {
+        let sentence = format!(
+            "the journal cannot be written ({why}); people are still woken, but a restart would not remember it"
+        );
+        if self.trouble() != Some(&sentence) {
+            tracing::error!("{sentence}");
+        }
+        self.refused = Some((sentence.clone(), now));
+        // Beyond the limit the newest live in memory only. They have been acted upon all the same.
+        self.unwritten.truncate(UNWRITTEN_MAX);
+        sentence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::events;
+    use crate::memory::MemoryJournal;
+    use crate::{Committed, Head};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// A journal that refuses while it is told to.
+    struct Moody(MemoryJournal, Arc<AtomicBool>);
+
+    impl Journal for Moody {
+        fn append(&mut self, expect: u64, events: &[Event]) -> Result<Committed, AppendError> {
+            if self.1.load(Ordering::Relaxed) {
+                Err(AppendError::Full)
+            } else {
+                self.0.append(expect, events)
+            }
+        }
+        fn read(&self, after: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
+            self.0.read(after, limit)
+        }
+        fn head(&self) -> Result<Head, ReadError> {
+            self.0.head()
+        }
+    }
+
+    /// A journal that writes and says that it does not know.
+    struct Forgetful(MemoryJournal, Arc<AtomicBool>);
+
+    impl Journal for Forgetful {
+        fn append(&mut self, expect: u64, events: &[Event]) -> Result<Committed, AppendError> {
+            let committed = self.0.append(expect, events);
+            if self.1.load(Ordering::Relaxed) { committed.and(Err(AppendError::Unknown)) } else { committed }
+        }
+        fn read(&self, after: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
+            self.0.read(after, limit)
+        }
+        fn head(&self) -> Result<Head, ReadError> {
+            self.0.head()
+        }
+    }
+
+    fn numbers(notebook: &Notebook) -> Vec<u64> {
+        notebook.read(0, 100).unwrap().iter().map(|event| event.seq).collect()
+    }
+
+    #[test]
+    fn what_a_person_asked_for_is_on_disk_or_nowhere() {
+        let refuses = Arc::new(AtomicBool::new(false));
+        let mut notebook = Notebook::new(Box::new(Moody(MemoryJournal::new(), Arc::clone(&refuses))));
+        let at = |secs| time::later(Time::UNIX_EPOCH, Duration::from_secs(secs));
+        assert_eq!(notebook.write_or_drop(at(0), &events(1, 2)), Ok(()));
+        refuses.store(true, Ordering::Relaxed);
+        let refused = notebook.write_or_drop(at(1), &events(3, 3)).unwrap_err();
+        assert!(refused.sentence.contains("full") && !refused.in_doubt);
+        assert!(notebook.write(at(2), events(3, 4)).is_err(), "what happened by itself is kept");
+        refuses.store(false, Ordering::Relaxed);
+        assert!(
+            !notebook.write_or_drop(at(3), &events(5, 5)).unwrap_err().in_doubt,
+            "left alone for a while"
+        );
+        assert_eq!(notebook.write_or_drop(at(8), &events(5, 6)), Ok(()), "behind what was refused before");
+        assert_eq!(numbers(&notebook), [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn what_is_in_doubt_keeps_its_place() {
+        let forgets = Arc::new(AtomicBool::new(true));
+        let mut notebook = Notebook::new(Box::new(Forgetful(MemoryJournal::new(), Arc::clone(&forgets))));
+        let at = |secs| time::later(Time::UNIX_EPOCH, Duration::from_secs(secs));
+        assert!(notebook.write_or_drop(at(0), &events(1, 1)).unwrap_err().in_doubt);
+        forgets.store(false, Ordering::Relaxed);
+        assert_eq!(notebook.write(at(6), events(2, 3)), Ok(()));
+        assert_eq!(numbers(&notebook), [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_was_refused_is_kept_and_a_gap_beyond_the_limit_is_no_dead_end() {
+        let refuses = Arc::new(AtomicBool::new(false));
+        let mut notebook = Notebook::new(Box::new(Moody(MemoryJournal::new(), Arc::clone(&refuses))));
+        let at = |secs| time::later(Time::UNIX_EPOCH, Duration::from_secs(secs));
+        assert_eq!(notebook.write(at(0), events(1, 10)), Ok(()));
+
+        refuses.store(true, Ordering::Relaxed);
+        let kept = 10 + UNWRITTEN_MAX as u64;
+        assert!(notebook.write(at(1), events(11, kept + 500)).unwrap_err().contains("full"));
+        assert!(notebook.trouble().is_some());
+        let read = notebook.read(9, 3).unwrap();
+        assert_eq!(
+            read.iter().map(|event| event.seq).collect::<Vec<_>>(),
+            [10, 11, 12],
+            "as if all were taken"
+        );
+
+        refuses.store(false, Ordering::Relaxed);
+        assert!(notebook.write(at(2), vec![]).is_err(), "it is left alone for a while");
+        assert_eq!(notebook.write(at(7), events(kept + 501, kept + 900)), Ok(()));
+        assert_eq!(notebook.trouble(), None);
+        let last = notebook.read(kept - 1, 1_000).unwrap();
+        assert_eq!(last.iter().map(|event| event.seq).take(2).collect::<Vec<_>>(), [kept, kept + 501]);
+        assert_eq!(last.len(), 401);
+    }
+}

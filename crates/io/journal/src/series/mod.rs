@@ -1,0 +1,161 @@
+//! Raw samples, in a file of their own: they may be lost, events never.
+//!
+//! The simplest form that a later one of compressed chunks can replace: a row for each sample, ordered by series and
+//! time. A thread of its own writes them in batches. When the disk stalls, the oldest waiting samples are dropped and
+//! counted; nobody ever waits.
+
+mod rows;
+mod writer;
+
+use types::sample::Phases;
+use types::{Answer, ProbeId, Sample, Time};
+use rusqlite::{Connection, ErrorCode};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use thiserror::Error;
+use writer::{Queue, Recorded};
+
+/// Most points of one answer; the newest are kept. Ninety days at half a minute fit.
+pub const MAX_POINTS: usize = 300_000;
+
+/// How long the end of the process waits for samples that are not written yet.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// One answer to one probe, as far as a chart needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// When it came in, to the millisecond.
+    pub at: Time,
+    /// Whether it was good, as far as whoever recorded it could tell.
+    pub ok: bool,
+    /// How long each part took, to the microsecond.
+    pub phases: Phases,
+}
+
+/// Why samples cannot be kept or read.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the samples in {} cannot be used: {why}", path.display())]
+pub struct SeriesError {
+    /// The file.
+    pub path: PathBuf,
+    /// What SQLite said.
+    pub why: String,
+}
+
+/// The samples of all probes. Shared freely between threads.
+#[derive(Debug)]
+pub struct Series {
+    path: PathBuf,
+    queue: Arc<Queue>,
+    reader: Mutex<Connection>,
+}
+
+impl Series {
+    /// Opens the samples at `path`, usually `series.db`; makes the file where there is none. A file that is damaged is
+    /// renamed to `.damaged` and a new one begun: a watchman does not stay in bed because an old chart is torn.
+    ///
+    /// # Errors
+    /// When the file can neither be used nor replaced.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SeriesError> {
+        let path = path.as_ref().to_owned();
+        let failed = |why: String| SeriesError { path: path.clone(), why };
+        let db = match rows::open(&path) {
+            Err(e) if is_damage(&e) => {
+                tracing::warn!(path = %path.display(), error = %e, "the samples are damaged; a new file is begun");
+                rows::set_aside(&path).map_err(|e| failed(e.to_string()))?;
+                rows::open(&path)
+            }
+            other => other,
+        }
+        .map_err(|e| failed(e.to_string()))?;
+        let reader = rows::open_to_read(&path).map_err(|e| failed(e.to_string()))?;
+        let queue = Arc::new(Queue::default());
+        let theirs = Arc::clone(&queue);
+        std::thread::Builder::new()
+            .name("series".to_owned())
+            .spawn(move || writer::run(db, &theirs))
+            .map_err(|e| failed(e.to_string()))?;
+        Ok(Self { path, queue, reader: Mutex::new(reader) })
+    }
+
+    /// Hands an answer over to be written soon, good when it is an answer of its kind: what is wrong *in* an answer is
+    /// for others to judge. Never waits. Of two answers to a probe in the same millisecond the later one stays.
+    pub fn record(&self, sample: &Sample, at: Time) {
+        let ok = !matches!(sample.answer, Answer::Failed(_));
+        self.record_point(&sample.probe, Point { at, ok, phases: sample.phases });
+    }
+
+    /// Like [`Series::record`], for whoever has judged the answer.
+    pub fn record_point(&self, probe: &ProbeId, point: Point) {
+        self.queue.push(Recorded { probe: probe.clone(), point });
+    }
+
+    /// How many samples were dropped since the start because the disk did not take them.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped()
+    }
+
+    /// Waits until all that was handed over so far is written, at most `patience`. Whether it is.
+    #[must_use]
+    pub fn flush(&self, patience: Duration) -> bool {
+        self.queue.flush(patience)
+    }
+
+    /// The samples of a probe from `from` until before `to`, oldest first; at most [`MAX_POINTS`], the newest.
+    ///
+    /// # Errors
+    /// See [`SeriesError`].
+    pub fn read(&self, probe: &ProbeId, from: Time, to: Time) -> Result<Vec<Point>, SeriesError> {
+        rows::read(&self.reader(), probe, from, to, MAX_POINTS).map_err(|e| self.failed(&e))
+    }
+
+    /// When the newest sample of all came in: the last sign of life of the process that wrote it. `None` when there is
+    /// none, or none that can be read.
+    #[must_use]
+    pub fn last_at(&self) -> Option<Time> {
+        self.last_before(Time::MAX)
+    }
+
+    /// Like [`Series::last_at`], of those that came in before `before`: a clock that was ahead leaves later ones.
+    #[must_use]
+    pub fn last_before(&self, before: Time) -> Option<Time> {
+        rows::last_before(&self.reader(), before).unwrap_or_else(|error| {
+            tracing::warn!(path = %self.path.display(), %error, "the newest sample cannot be read");
+            None
+        })
+    }
+
+    /// When the oldest sample of all came in. `None` when there is none, or none that can be read.
+    #[must_use]
+    pub fn first_at(&self) -> Option<Time> {
+        rows::first_at(&self.reader()).unwrap_or_else(|error| {
+            tracing::warn!(path = %self.path.display(), %error, "the oldest sample cannot be read");
+            None
+        })
+    }
+
+    /// Has everything before `before` deleted, in small steps between the writing of new samples.
+    pub fn forget(&self, before: Time) {
+        self.queue.forget(before);
+    }
+
+    fn reader(&self) -> std::sync::MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> SeriesError {
+        SeriesError { path: self.path.clone(), why: error.to_string() }
+    }
+}
+
+impl Drop for Series {
+    fn drop(&mut self) {
+        self.queue.close(FAREWELL);
+    }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}

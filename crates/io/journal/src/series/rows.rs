@@ -1,0 +1,217 @@
+//! The tables of samples. A row's key is series and time in one number, so that a series lies together in order.
+
+use super::{Point, writer::Recorded};
+use types::sample::Phases;
+use types::{ProbeId, Time};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+/// Bits of a key that count milliseconds: enough from 2020 to 2054. The bits above hold the series.
+const TIME_BITS: u32 = 40;
+
+/// 2020-01-01T00:00:00Z in milliseconds.
+const BEGIN_MS: i64 = 1_577_836_800_000;
+
+/// Rows deleted in one step.
+const STEP: usize = 2_000;
+
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, probe TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TABLE IF NOT EXISTS sample (key INTEGER PRIMARY KEY, ok INTEGER NOT NULL, total_us INTEGER NOT NULL,
+        dns_us INTEGER, connect_us INTEGER, tls_us INTEGER, first_byte_us INTEGER) STRICT;
+";
+
+pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open(path)?;
+    db.busy_timeout(Duration::from_secs(30))?;
+    db.pragma_update(None, "page_size", 8192)?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    db.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    db.execute_batch(TABLES)?;
+    Ok(db)
+}
+
+pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    Ok(db)
+}
+
+/// Renames a damaged file; an older damaged one makes way.
+pub(super) fn set_aside(path: &Path) -> std::io::Result<()> {
+    let with = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        std::path::PathBuf::from(name)
+    };
+    for log in ["-wal", "-shm"] {
+        match std::fs::remove_file(with(log)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    std::fs::rename(path, with(".damaged"))
+}
+
+/// Writes a batch in one transaction. `ids` remembers series that are known already.
+pub(super) fn write(
+    db: &mut Connection,
+    ids: &mut BTreeMap<ProbeId, i64>,
+    batch: &[Recorded],
+) -> rusqlite::Result<()> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut new = BTreeMap::new();
+    {
+        let mut insert =
+            tx.prepare_cached("INSERT OR REPLACE INTO sample VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+        for Recorded { probe, point } in batch {
+            let known = ids.get(probe).or_else(|| new.get(probe)).copied();
+            let id = match known {
+                Some(id) => id,
+                None => {
+                    let id = enter(&tx, probe)?;
+                    new.insert(probe.clone(), id);
+                    id
+                }
+            };
+            let Phases { dns, connect, tls, first_byte, total } = point.phases;
+            let key = keys(id).start + offset(point.at);
+            let part = |part: Option<Duration>| part.map(micros);
+            insert.execute(params![
+                key,
+                point.ok,
+                micros(total),
+                part(dns),
+                part(connect),
+                part(tls),
+                part(first_byte)
+            ])?;
+        }
+    }
+    tx.commit()?;
+    // Not before the commit: what was rolled back is not known.
+    ids.append(&mut new);
+    Ok(())
+}
+
+pub(super) fn read(
+    db: &Connection,
+    probe: &ProbeId,
+    from: Time,
+    to: Time,
+    limit: usize,
+) -> rusqlite::Result<Vec<Point>> {
+    let Some(id) = find(db, probe)? else { return Ok(Vec::new()) };
+    let begin = keys(id).start;
+    let part = |us: Option<u64>| us.map(Duration::from_micros);
+    let mut points: Vec<Point> = db
+        .prepare_cached(
+            "SELECT key, ok, total_us, dns_us, connect_us, tls_us, first_byte_us FROM sample
+             WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3",
+        )?
+        .query_map(
+            params![begin + offset(from), begin + offset(to), i64::try_from(limit).unwrap_or(i64::MAX)],
+            |row| {
+                let us = |column: usize| {
+                    row.get::<_, Option<i64>>(column).map(|us| us.and_then(|us| us.try_into().ok()))
+                };
+                Ok(Point {
+                    at: time(row.get(0)?),
+                    ok: row.get(1)?,
+                    phases: Phases {
+                        dns: part(us(3)?),
+                        connect: part(us(4)?),
+                        tls: part(us(5)?),
+                        first_byte: part(us(6)?),
+                        total: part(us(2)?).unwrap_or_default(),
+                    },
+                })
+            },
+        )?
+        .collect::<Result<_, _>>()?;
+    points.reverse();
+    Ok(points)
+}
+
+pub(super) fn last_before(db: &Connection, before: Time) -> rusqlite::Result<Option<Time>> {
+    let mut last = None;
+    let mut newest = db.prepare_cached("SELECT max(key) FROM sample WHERE key >= ?1 AND key < ?2")?;
+    for id in ids(db)? {
+        let Range { start, end } = keys(id);
+        let end = end.min(start + offset(before));
+        let key: Option<i64> = newest.query_row([start, end], |row| row.get(0))?;
+        last = last.max(key.map(time));
+    }
+    Ok(last)
+}
+
+pub(super) fn first_at(db: &Connection) -> rusqlite::Result<Option<Time>> {
+    let mut first: Option<Time> = None;
+    let mut oldest = db.prepare_cached("SELECT min(key) FROM sample WHERE key >= ?1 AND key < ?2")?;
+    for id in ids(db)? {
+        let Range { start, end } = keys(id);
+        let key: Option<i64> = oldest.query_row([start, end], |row| row.get(0))?;
+        if let Some(at) = key.map(time) {
+            first = Some(first.map_or(at, |first| first.min(at)));
+        }
+    }
+    Ok(first)
+}
+
+/// Deletes some of what is older than `before`. Whether there may be more.
+pub(super) fn forget(db: &Connection, before: Time) -> rusqlite::Result<bool> {
+    let mut delete = db.prepare_cached(
+        "DELETE FROM sample WHERE key IN (SELECT key FROM sample WHERE key >= ?1 AND key < ?2 LIMIT ?3)",
+    )?;
+    for id in ids(db)? {
+        let begin = keys(id).start;
+        if delete.execute(params![begin, begin + offset(before), i64::try_from(STEP).unwrap_or(i64::MAX)])?
+            > 0
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn ids(db: &Connection) -> rusqlite::Result<Vec<i64>> {
+    db.prepare_cached("SELECT id FROM series ORDER BY id")?.query_map([], |row| row.get(0))?.collect()
+}
+
+fn find(db: &Connection, probe: &ProbeId) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT id FROM series WHERE probe = ?1")?
+        .query_row([&probe.0], |row| row.get(0))
+        .optional()
+}
+
+fn enter(db: &Connection, probe: &ProbeId) -> rusqlite::Result<i64> {
+    if let Some(id) = find(db, probe)? {
+        return Ok(id);
+    }
+    db.prepare_cached("INSERT INTO series (probe) VALUES (?1)")?.insert([&probe.0])
+}
+
+/// All keys that a series can have.
+fn keys(id: i64) -> Range<i64> {
+    id << TIME_BITS..(id + 1) << TIME_BITS
+}
+
+/// The place of an instant within a series; instants that have none move to its ends.
+fn offset(at: Time) -> i64 {
+    at.as_millisecond().saturating_sub(BEGIN_MS).clamp(0, (1 << TIME_BITS) - 1)
+}
+
+fn time(key: i64) -> Time {
+    Time::from_millisecond((key & ((1 << TIME_BITS) - 1)) + BEGIN_MS).unwrap_or(Time::MAX)
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}

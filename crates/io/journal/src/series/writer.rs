@@ -1,0 +1,223 @@
+//! The queue of samples and the thread that empties it.
+
+use super::{Point, rows};
+use types::{ProbeId, Time};
+use rusqlite::Connection;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Samples that may wait. A thousand probes every ten seconds fill it in eleven minutes.
+const WAITING: usize = 65_536;
+
+/// Samples of one transaction.
+const BATCH: usize = 4_096;
+
+/// How long a sample waits for company, so that a quiet house writes seldom.
+const GATHER: Duration = Duration::from_millis(500);
+
+/// How long after a failure until the next attempt.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A sample on its way to the disk.
+#[derive(Clone, Debug)]
+pub(super) struct Recorded {
+    pub(super) probe: ProbeId,
+    pub(super) point: Point,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    samples: VecDeque<Recorded>,
+    /// Counted since the start: handed over, dropped, written or dropped.
+    pushed: u64,
+    dropped: u64,
+    settled: u64,
+    /// Somebody waits for the samples to be written.
+    hurry: bool,
+    forget: Option<Time>,
+    closing: bool,
+    gone: bool,
+}
+
+/// What waits to be written.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+/// What the writer is to do next.
+enum Todo {
+    Write(Vec<Recorded>),
+    Forget(Time),
+    Leave,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, sample: Recorded) {
+        let mut waiting = self.lock();
+        waiting.pushed += 1;
+        waiting.samples.push_back(sample);
+        if waiting.samples.len() > WAITING {
+            waiting.samples.pop_front();
+            waiting.dropped += 1;
+            waiting.settled += 1;
+        }
+        // One sample wakes the writer to gather, and a full batch to write. The others need not.
+        if waiting.samples.len() == 1 || waiting.samples.len() == BATCH {
+            self.changed.notify_all();
+        }
+    }
+
+    pub(super) fn forget(&self, before: Time) {
+        self.lock().forget = Some(before);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    pub(super) fn flush(&self, patience: Duration) -> bool {
+        let mut waiting = self.lock();
+        let wanted = waiting.pushed;
+        waiting.hurry = true;
+        self.changed.notify_all();
+        self.wait(waiting, patience, |waiting| waiting.settled >= wanted || waiting.gone).settled >= wanted
+    }
+
+    /// Asks the writer to write what is left and go; waits for it, but not for ever.
+    pub(super) fn close(&self, patience: Duration) {
+        let mut waiting = self.lock();
+        waiting.closing = true;
+        self.changed.notify_all();
+        drop(self.wait(waiting, patience, |waiting| waiting.gone));
+    }
+
+    fn wait<'a>(
+        &self,
+        waiting: MutexGuard<'a, Waiting>,
+        patience: Duration,
+        until: impl Fn(&Waiting) -> bool,
+    ) -> MutexGuard<'a, Waiting> {
+        self.changed
+            .wait_timeout_while(waiting, patience, |waiting| !until(waiting))
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
+    fn next(&self) -> Todo {
+        let mut waiting = self.lock();
+        loop {
+            let hurried = waiting.hurry || waiting.closing;
+            if !waiting.samples.is_empty() && !hurried && waiting.samples.len() < BATCH {
+                let full =
+                    |waiting: &Waiting| waiting.hurry || waiting.closing || waiting.samples.len() >= BATCH;
+                waiting = self.wait(waiting, GATHER, full);
+            }
+            if !waiting.samples.is_empty() {
+                let count = waiting.samples.len().min(BATCH);
+                return Todo::Write(waiting.samples.drain(..count).collect());
+            }
+            waiting.hurry = false;
+            if waiting.closing {
+                return Todo::Leave;
+            }
+            if let Some(before) = waiting.forget {
+                return Todo::Forget(before);
+            }
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn settle(&self, count: usize, written: bool) {
+        let mut waiting = self.lock();
+        waiting.settled += count as u64;
+        if !written {
+            waiting.dropped += count as u64;
+        }
+        self.changed.notify_all();
+    }
+
+    /// Puts a batch that could not be written back to the front, as far as there is room.
+    fn put_back(&self, mut batch: Vec<Recorded>) {
+        let mut waiting = self.lock();
+        let lost = (batch.len() + waiting.samples.len()).saturating_sub(WAITING).min(batch.len());
+        batch.drain(..lost);
+        for sample in batch.into_iter().rev() {
+            waiting.samples.push_front(sample);
+        }
+        drop(waiting);
+        self.settle(lost, false);
+    }
+
+    /// Waits after a failure, but not once the house is closing. Whether it is.
+    fn rest(&self) -> bool {
+        self.wait(self.lock(), PAUSE, |waiting| waiting.closing).closing
+    }
+
+    fn forgotten(&self, before: Time) {
+        let mut waiting = self.lock();
+        if waiting.forget == Some(before) {
+            waiting.forget = None;
+        }
+    }
+}
+
+/// Says goodbye however the thread ends.
+struct Leaving<'a>(&'a Queue);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.lock().gone = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Writes until the queue is closed.
+pub(super) fn run(mut db: Connection, queue: &Queue) {
+    let _leaving = Leaving(queue);
+    let mut ids = BTreeMap::new();
+    let mut troubled: Option<Instant> = None;
+    loop {
+        let result = match queue.next() {
+            Todo::Leave => break,
+            Todo::Write(batch) => match rows::write(&mut db, &mut ids, &batch) {
+                Ok(()) => {
+                    queue.settle(batch.len(), true);
+                    Ok(())
+                }
+                Err(e) => {
+                    queue.put_back(batch);
+                    Err(e)
+                }
+            },
+            Todo::Forget(before) => rows::forget(&db, before).map(|more| {
+                if !more {
+                    queue.forgotten(before);
+                }
+            }),
+        };
+        match result {
+            Ok(()) => {
+                if let Some(since) = troubled.take() {
+                    tracing::info!(secs = since.elapsed().as_secs(), "samples are written again");
+                }
+            }
+            Err(error) => {
+                if troubled.is_none() {
+                    tracing::warn!(%error, "samples cannot be written; the oldest are dropped when too many wait");
+                    troubled = Some(Instant::now());
+                }
+                if queue.rest() {
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The journal of one machine: SQLite with a write-ahead log, synced before every answer.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `journal.db`, `-wal`, `-shm` | the lines; read them from elsewhere with `sqlite3 -readonly` |
+//! | `journal.mark` | how far the lines go, and the hash of the last: moved after each commit, before the answer |
+//! | `journal.lock` | the number of the process that may write |
+//!
+//! | module | holds |
+//! |---|---|
+//! | `open` | lock, comparison of rows and mark, tables |
+//! | `writer` | one transaction for each append, on a thread of its own |
+//! | `rows` | the tables, and reading them line by line against the chain |
+//! | `mark` | the high-water mark |
+//! | `inspect` | `verify` and `dump` |
+//! | `copy` | `backup` and `restore` |
+
+mod copy;
+mod inspect;
+mod io;
+mod mark;
+mod open;
+mod rows;
+mod writer;
+
+pub use copy::{CopyError, backup, restore};
+pub use inspect::{Broken, Dump, Verified, dump, verify};
+pub use io::sync_folder_of;
+pub use open::{OpenError, look};
+
+use crate::journal::{AppendError, Committed, Head, Journal, ReadError};
+use crate::line::Line;
+use types::Event;
+use open::{Loss, Opened};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use writer::{Job, Writer};
+
+/// How long an append waits for the disk before it answers [`AppendError::Unknown`].
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the end of the process waits for what is still being written.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A journal in a file.
+///
+/// Each append is one transaction: whoever has much to write hands it over together.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    jobs: Option<SyncSender<Job>>,
+    /// The append that was left behind unanswered. At most one: the next append waits for it first.
+    pending: Option<Receiver<Result<Committed, AppendError>>>,
+    head: Arc<Mutex<Head>>,
+    reader: Option<Connection>,
+    /// Hangs up when the writer has let go of files and lock.
+    gone: Receiver<()>,
+}
+
+impl SqliteJournal {
+    /// Opens the journal at `path`, usually `journal.db`; makes one where there is none.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. When events are missing that were once acknowledged, it says which, and nothing is changed.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::start(path.as_ref(), Loss::Refused)
+    }
+
+    /// Opens it even when acknowledged events are missing or damaged: goes on after the last good one, in a new epoch.
+    /// Lines behind the first bad one are kept in the table `set_aside`.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_accepting_loss(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::start(path.as_ref(), Loss::Accepted)
+    }
+
+    fn start(path: &Path, loss: Loss) -> Result<Self, OpenError> {
+        let Opened { lock, db, mark, head } = open::open(path, loss)?;
+        let reader = rows::open_to_read(path).map_err(|e| open::failed(path, &e))?;
+        let writer = Writer { db, mark, epoch: head.epoch };
+        let shared = Arc::new(Mutex::new(head));
+        let (jobs, todo) = sync_channel(1);
+        let (leaving, gone) = sync_channel(0);
+        let theirs = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                let _leaving: SyncSender<()> = leaving;
+                // A writer stuck on a dead disk keeps the lock: whoever comes next must not write beside it.
+                let _lock = lock;
+                writer.run(&todo, &theirs);
+            })
+            .map_err(|e| OpenError::Io { path: path.to_owned(), why: e.to_string() })?;
+        Ok(Self { jobs: Some(jobs), pending: None, head: shared, reader: Some(reader), gone })
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn append(&mut self, expect: u64, events: &[Event]) -> Result<Committed, AppendError> {
+        let lines = Line::all(events)?;
+        let deadline = Instant::now() + PATIENCE;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        if let Some(pending) = &self.pending {
+            match pending.recv_timeout(left()) {
+                Err(RecvTimeoutError::Timeout) => return Err(AppendError::Unknown),
+                // How it ended is in the rows, and the new append is compared with them.
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => self.pending = None,
+            }
+        }
+        let stopped = || AppendError::Unavailable("its writer has stopped; restart mainstay".to_owned());
+        let (answer, answered) = sync_channel(1);
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.try_send(Job { expect, lines, answer }).map_err(|_| stopped())?;
+        match answered.recv_timeout(left()) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Timeout) => {
+                self.pending = Some(answered);
+                Err(AppendError::Unknown)
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(AppendError::Unknown),
+        }
+    }
+
+    fn read(&self, after: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
+        let Some(db) = &self.reader else { return Err(ReadError::Unavailable("it is closed".to_owned())) };
+        let mut hash = rows::hash_at(db, after).map_err(|e| rows::failed_after(after, &e))?;
+        let rows = rows::page(db, after, limit).map_err(|e| rows::failed_after(after, &e))?;
+        let mut events = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let event;
+            (event, hash) = row.check(&hash)?;
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    fn head(&self) -> Result<Head, ReadError> {
+        Ok(*self.head.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        // The writer leaves last, so that its connection tidies the write-ahead log away.
+        self.reader = None;
+        self.jobs = None;
+        let _ = self.gone.recv_timeout(FAREWELL);
+    }
+}

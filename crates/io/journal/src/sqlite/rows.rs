@@ -1,0 +1,177 @@
+//! The tables, and how they are read: every line is checked against the chain on its way out.
+
+use crate::journal::{Head, ReadError};
+use crate::line::Hash;
+use types::Event;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+use std::path::Path;
+use std::time::Duration;
+
+/// `msty`, by which `file` and a careful person know whose database this is.
+pub(crate) const APPLICATION: i32 = 0x6d73_7479;
+
+/// The shape of the tables. A newer one than this is not touched.
+pub(crate) const VERSION: i32 = 1;
+
+/// One line per event. `set_aside` keeps what an accepted loss took out; `seal` closes a backup, which has no mark.
+pub(crate) const TABLES: &str = "
+    CREATE TABLE event (seq INTEGER PRIMARY KEY, at TEXT NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
+    CREATE TABLE epoch (epoch INTEGER PRIMARY KEY, after INTEGER NOT NULL, at TEXT NOT NULL, why TEXT NOT NULL) STRICT;
+    CREATE TABLE seal (epoch INTEGER NOT NULL, seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
+    CREATE TABLE set_aside (epoch INTEGER NOT NULL, seq INTEGER NOT NULL, at ANY, body ANY, hash ANY) STRICT;
+";
+
+/// Lines read at a time where nobody said how many.
+pub(crate) const PAGE: usize = 512;
+
+/// How far the rows go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) head: Head,
+    pub(crate) hash: Hash,
+}
+
+/// A line as it stands in the file, trusted or not.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) seq: u64,
+    at: Vec<u8>,
+    body: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+impl Row {
+    /// The event and its hash, if the line is what was written after the line with the hash `before`.
+    pub(crate) fn check(&self, before: &Hash) -> Result<(Event, Hash), ReadError> {
+        let damaged = |why: &str| ReadError::Damaged { seq: self.seq, why: why.to_owned() };
+        let hash = before.then(&self.body);
+        if self.hash != hash.0 {
+            return Err(damaged("its hash does not follow from its text and the line before it"));
+        }
+        let event: Event = serde_json::from_slice(&self.body)
+            .map_err(|e| damaged(&format!("it is not an event of this version: {e}")))?;
+        if event.seq != self.seq || event.at.to_string().as_bytes() != self.at {
+            return Err(damaged("its number or time differs from its text"));
+        }
+        Ok((event, hash))
+    }
+
+    /// Writes the line as it stands into another journal.
+    pub(crate) fn copy_to(&self, db: &Connection) -> rusqlite::Result<()> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        db.prepare_cached("INSERT INTO event (seq, at, body, hash) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(rusqlite::params![signed(self.seq), text(&self.at), text(&self.body), self.hash])?;
+        Ok(())
+    }
+
+    /// The hash that the line claims, to go on from after a bad line.
+    pub(crate) fn claimed(&self) -> Hash {
+        Hash(self.hash.as_slice().try_into().unwrap_or_default())
+    }
+}
+
+/// Opens a journal without the means to change it, also while another process writes it.
+pub(crate) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    Ok(db)
+}
+
+/// What a failure of SQLite means for someone who wanted the lines after `after`.
+pub(crate) fn failed_after(after: u64, error: &rusqlite::Error) -> ReadError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            ReadError::Damaged { seq: after.saturating_add(1), why: error.to_string() }
+        }
+        _ => ReadError::Unavailable(error.to_string()),
+    }
+}
+
+/// Whether there is a journal in the file; `Err` holds the version of one that is newer than we are.
+pub(crate) fn is_there(db: &Connection) -> rusqlite::Result<Result<bool, i32>> {
+    let version: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(if version > VERSION { Err(version) } else { Ok(version == VERSION) })
+}
+
+/// How far the rows go, by the rows themselves.
+pub(crate) fn state(db: &Connection) -> rusqlite::Result<State> {
+    let epoch = db.prepare_cached("SELECT max(epoch) FROM epoch")?.query_row([], |row| row.get(0))?;
+    let last = db
+        .prepare_cached("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((unsigned(row.get(0)?), hash_of(row.get_ref(1)?))))
+        .optional()?;
+    let (seq, hash) = last.unwrap_or((0, Hash::ORIGIN));
+    Ok(State { head: Head { epoch, seq }, hash })
+}
+
+/// The seal of a backup.
+pub(crate) fn seal(db: &Connection) -> rusqlite::Result<Option<State>> {
+    db.query_row("SELECT epoch, seq, hash FROM seal", [], |row| {
+        let head = Head { epoch: row.get(0)?, seq: unsigned(row.get(1)?) };
+        Ok(State { head, hash: hash_of(row.get_ref(2)?) })
+    })
+    .optional()
+}
+
+/// The hash that the last line at or before a number claims.
+pub(crate) fn hash_at(db: &Connection, seq: u64) -> rusqlite::Result<Hash> {
+    let found = db
+        .prepare_cached("SELECT hash FROM event WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1")?
+        .query_row([signed(seq)], |row| Ok(hash_of(row.get_ref(0)?)))
+        .optional()?;
+    Ok(found.unwrap_or(Hash::ORIGIN))
+}
+
+/// At most `limit` lines after a number, unchecked.
+pub(crate) fn page(db: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<Row>> {
+    // Columns are read as bytes whatever their type claims to be: a flipped bit there is found by the hash.
+    let bytes = |value: ValueRef<'_>| match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+        _ => Vec::new(),
+    };
+    db.prepare_cached("SELECT seq, at, body, hash FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
+        .query_map([signed(after), i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+            Ok(Row {
+                seq: unsigned(row.get(0)?),
+                at: bytes(row.get_ref(1)?),
+                body: bytes(row.get_ref(2)?),
+                hash: bytes(row.get_ref(3)?),
+            })
+        })?
+        .collect()
+}
+
+/// Checks every line after a number. Returns how many there were and where they end; or where the good part ends, and
+/// what comes behind it.
+pub(crate) fn walk(db: &Connection, after: u64) -> Result<(u64, u64, Hash), (u64, Hash, ReadError)> {
+    let failed = |seq, hash, e| (seq, hash, failed_after(seq, &e));
+    let mut hash = hash_at(db, after).map_err(|e| failed(after, Hash::ORIGIN, e))?;
+    let (mut count, mut seq) = (0, after);
+    loop {
+        let rows = page(db, seq, PAGE).map_err(|e| failed(seq, hash, e))?;
+        let Some(last) = rows.last().map(|row| row.seq) else { return Ok((count, seq, hash)) };
+        for row in &rows {
+            (_, hash) = row.check(&hash).map_err(|e| (seq, hash, e))?;
+            seq = row.seq;
+            count += 1;
+        }
+        debug_assert_eq!(seq, last);
+    }
+}
+
+/// SQLite's integers have a sign, and our numbers stay below it.
+pub(crate) fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn unsigned(seq: i64) -> u64 {
+    u64::try_from(seq).unwrap_or(0)
+}
+
+fn hash_of(value: ValueRef<'_>) -> Hash {
+    Hash(value.as_blob().ok().and_then(|bytes| bytes.try_into().ok()).unwrap_or_default())
+}

@@ -1,0 +1,80 @@
+//! The courier against real servers on loopback, well-behaved and not.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail aloud as well")]
+
+mod hostile;
+mod many;
+mod meaning;
+mod provider;
+mod safety;
+mod said;
+
+use types::effect::{Effect, Reach, Urgency};
+use types::plan::{Board, Channel, ChannelKind, Dns, Registry, SecretRef, Site};
+use types::{EffectKey, Graph, IncidentId, PageId, Plan, Time};
+use tokens::Key;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// The clock of every courier here.
+fn noon() -> Time {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn key() -> Key {
+    Key::new([7; 32])
+}
+
+/// A plan with one channel of each kind at an address, and secrets that Cargo sets for its tests.
+fn plan(ntfy: &str, webhook: &str, secret: Option<SecretRef>) -> Plan {
+    let channel = |id: &str, kind| {
+        (id.into(), Channel { id: id.into(), kind, secret: secret.clone(), accepted_when: None })
+    };
+    Plan {
+        digest: String::new(),
+        site: Site {
+            name: "Acme".to_owned(),
+            zone: jiff::tz::TimeZone::UTC,
+            data: "unused".into(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            url: "https://status.acme.net".to_owned(),
+            trust: vec![],
+            inner: vec![],
+        },
+        dns: Dns { resolvers: vec![], roots: vec![], port: 53 },
+        registry: Registry::default(),
+        services: BTreeMap::new(),
+        probes: BTreeMap::new(),
+        domains: BTreeMap::new(),
+        people: BTreeMap::new(),
+        rotas: BTreeMap::new(),
+        ladders: BTreeMap::new(),
+        channels: BTreeMap::from([
+            channel("ntfy", ChannelKind::Ntfy { url: ntfy.to_owned() }),
+            channel("hook", ChannelKind::Webhook { url: webhook.to_owned() }),
+        ]),
+        edge: None,
+        pools: Default::default(),
+        callers: Default::default(),
+        board: Board { title: "Acme status".to_owned(), history_days: 90, ..Board::default() },
+        graph: Graph::default(),
+    }
+}
+
+/// A secret whose text is `courier`.
+fn secret() -> SecretRef {
+    SecretRef::Env("CARGO_PKG_NAME".to_owned())
+}
+
+fn page(channel: &str) -> Effect {
+    Effect {
+        key: EffectKey(format!("page-3/0/0/ana/{channel}/1")),
+        page: Some(PageId(3)),
+        incident: Some(IncidentId(7)),
+        person: Some("ana".into()),
+        reach: Reach { channel: channel.into(), address: "ana".to_owned() },
+        urgency: Urgency::Page,
+        title: "Sign-in: acme.app abgelaufen 🔔".to_owned(),
+        body: "acme.app expired at 15:28; 41 names fail because of it.".to_owned(),
+    }
+}

@@ -1,0 +1,46 @@
+//! Each of our resolvers: what it says for each name, and for how long it may go on saying so.
+
+use super::wire::question_name;
+use super::{Dns, Pace};
+use futures_util::future::join_all;
+use types::fault::DnsFault;
+use types::sample::ResolverSaid;
+use std::net::SocketAddr;
+
+/// Resolvers compared.
+const RESOLVERS_MAX: usize = 8;
+
+impl Dns {
+    /// Asks every resolver for every host. In the order of the plan, hosts within resolvers.
+    pub(super) async fn resolvers(&self, hosts: &[String], pace: Pace) -> Vec<ResolverSaid> {
+        let resolvers = self.names.resolvers().into_iter().take(RESOLVERS_MAX);
+        let asked = resolvers.map(|resolver| async move {
+            let Some((first, rest)) = hosts.split_first() else { return Vec::new() };
+            let first = self.resolver(resolver, first, pace).await;
+            let silent = first.addresses == Err(DnsFault::Silent);
+            let mut said = vec![first];
+            if silent {
+                // One that does not answer is not asked twenty times more.
+                said.extend(rest.iter().map(|host| ResolverSaid {
+                    resolver,
+                    name: host.clone(),
+                    addresses: Err(DnsFault::Silent),
+                    ttl_secs: None,
+                }));
+            } else {
+                said.extend(join_all(rest.iter().map(|host| self.resolver(resolver, host, pace))).await);
+            }
+            said
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    async fn resolver(&self, resolver: SocketAddr, host: &str, pace: Pace) -> ResolverSaid {
+        let said = match question_name(host) {
+            Some(name) => self.addresses_at(resolver, &name, true, pace).await,
+            None => Err(DnsFault::NxDomain),
+        };
+        let ttl_secs = said.as_ref().ok().and_then(|said| said.ttl);
+        ResolverSaid { resolver, name: host.to_owned(), addresses: said.map(|said| said.found), ttl_secs }
+    }
+}

@@ -1,0 +1,221 @@
+//! One question, one answer.
+
+use crate::addresses::Asked;
+use crate::names::Names;
+use crate::tls::Tls;
+use crate::{addresses, dns, domain, http, tcp, tls};
+use types::fault::Phase;
+use types::plan::{Ask, Probe};
+use types::sample::Phases;
+use types::{Answer, Fault, Plan, Sample, Time};
+use std::hash::{DefaultHasher, Hasher};
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+/// Tells the time of day, by which certificates are judged.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// What a question may take beyond its timeout before it is cut off from outside. Every wait inside ends by the timeout;
+/// this is for the one that was forgotten.
+const GRACE: Duration = Duration::from_secs(1);
+/// Of each file that the plan names so much is compared.
+const FILE_MAX: u64 = 16 << 20;
+/// No question takes longer than this, whatever the plan says.
+const TIMEOUT_MAX: Duration = Duration::from_mins(10);
+
+/// A prober that cannot be set up, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A file of trusted roots cannot be read.
+    #[error(
+        "the trusted roots in {} cannot be read: {why} (check the path under site.trust, and that this user may read it)",
+        path.display()
+    )]
+    TrustUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        why: String,
+    },
+    /// A file of trusted roots holds none.
+    #[error(
+        "{} holds no certificate (site.trust wants PEM: lines between BEGIN CERTIFICATE and END CERTIFICATE)",
+        path.display()
+    )]
+    TrustEmpty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate in a file of trusted roots is broken.
+    #[error("{} holds a certificate that cannot be used as a root: {why} (export it again as PEM)", path.display())]
+    TrustBroken {
+        /// The file.
+        path: PathBuf,
+        /// Where it breaks.
+        why: String,
+    },
+    /// What the plan says about registries cannot be used.
+    #[error("registrations cannot be looked up: {why} (check registry.bootstrap and site.trust)")]
+    Registry {
+        /// Which file, and why.
+        why: String,
+    },
+    /// The TLS library refuses its own defaults.
+    #[error("TLS cannot be set up: {why}")]
+    Tls {
+        /// Its word.
+        why: String,
+    },
+}
+
+/// Asks one question at a time, any number of them side by side.
+pub struct Prober {
+    plan: Settings,
+    names: Arc<Names>,
+    tls: Arc<Tls>,
+    dns: Arc<dns::Dns>,
+    domain: Arc<domain::Domain>,
+    clock: Clock,
+}
+
+/// What of a plan shapes the prober, rather than a probe.
+#[derive(Clone, PartialEq, Eq)]
+struct Settings {
+    dns: types::plan::Dns,
+    trust: Vec<PathBuf>,
+    /// What stands in the files of trust and of registries, as a number.
+    files: Vec<Option<u64>>,
+    inner: Vec<ipnet::IpNet>,
+    registry: types::plan::Registry,
+    domains: std::collections::BTreeMap<String, types::plan::Domain>,
+}
+
+impl Settings {
+    fn of(plan: &Plan) -> Self {
+        Self {
+            dns: plan.dns.clone(),
+            trust: plan.site.trust.clone(),
+            files: plan.site.trust.iter().chain(&plan.registry.bootstrap).map(content).collect(),
+            inner: plan.site.inner.clone(),
+            registry: plan.registry.clone(),
+            domains: plan.domains.clone(),
+        }
+    }
+}
+
+/// The content of a file as a number; `None` when it cannot be read.
+fn content(path: &PathBuf) -> Option<u64> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(FILE_MAX).read_to_end(&mut bytes).ok()?;
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&bytes);
+    Some(hasher.finish())
+}
+
+impl Prober {
+    /// Sets a prober up by the plan: whom it trusts, whom it asks for names, which inner networks it may enter. Reads
+    /// files, asks nobody.
+    ///
+    /// # Errors
+    /// What the plan names cannot be used.
+    pub fn new(plan: &Plan) -> Result<Self, SetupError> {
+        Self::with_clock(plan, Arc::new(Time::now))
+    }
+
+    /// The same, by another clock than the system's.
+    ///
+    /// # Errors
+    /// What the plan names cannot be used.
+    pub fn with_clock(plan: &Plan, clock: Clock) -> Result<Self, SetupError> {
+        let names = Arc::new(Names::new(plan));
+        let dns = Arc::new(dns::Dns::new(plan, Arc::clone(&names)));
+        Ok(Self {
+            plan: Settings::of(plan),
+            tls: Arc::new(Tls::new(&plan.site.trust, Arc::clone(&clock))?),
+            domain: Arc::new(domain::Domain::new(plan, Arc::clone(&names), Arc::clone(&dns))?),
+            dns,
+            names,
+            clock,
+        })
+    }
+
+    /// A prober by a changed plan. What is remembered of registries and name servers is kept where the change does not
+    /// touch it, so that reloading a plan does not spend their patience anew.
+    ///
+    /// # Errors
+    /// What the plan names cannot be used; this prober is still good.
+    pub fn adopt(&self, plan: &Plan) -> Result<Self, SetupError> {
+        if self.plan != Settings::of(plan) {
+            return Self::with_clock(plan, Arc::clone(&self.clock));
+        }
+        Ok(Self {
+            plan: self.plan.clone(),
+            // Read again: the files may have changed though their names did not.
+            tls: Arc::new(Tls::new(&plan.site.trust, Arc::clone(&self.clock))?),
+            dns: Arc::clone(&self.dns),
+            domain: Arc::clone(&self.domain),
+            names: Arc::clone(&self.names),
+            clock: Arc::clone(&self.clock),
+        })
+    }
+
+    /// Looks names up as the probes do.
+    #[must_use]
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    /// Asks, and answers within the probe's timeout (a second more when something inside forgets it).
+    pub async fn ask(&self, probe: &Probe) -> Sample {
+        let began = Instant::now();
+        let limit = probe.timeout.min(TIMEOUT_MAX);
+        let late = || Asked::of(Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default());
+        let asked = timeout(limit + GRACE, self.answer(&probe.ask, began, limit)).await;
+        let Asked { answer, mut phases, addresses, alias } = asked.unwrap_or_else(|_| late());
+        if phases.total.is_zero() {
+            phases.total = began.elapsed();
+        }
+        // Whatever outsiders wrote is made safe here, before anybody can be shown it.
+        Sample { addresses, alias, ..Sample::new(probe.id.clone(), phases, answer) }.shown()
+    }
+
+    async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> Asked {
+        let deadline = began + limit;
+        let (names, tls) = (&self.names, &self.tls);
+        let alone = |(answer, phases)| Asked::of(answer, phases);
+        match ask {
+            Ask::Http { url, expect } => {
+                let question = |at: SocketAddr| http::ask(tls, names, url, at.ip(), expect, deadline);
+                let parsed = Url::parse(url).ok();
+                let place =
+                    parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
+                match place {
+                    Some(place) => addresses::ask(names, place, Some(expect), deadline, question).await,
+                    None => alone((Answer::Failed(Fault::BadRedirect), Phases::default())),
+                }
+            }
+            Ask::Tcp { host, port } => {
+                let question = |at| tcp::ask(at, deadline);
+                addresses::ask(names, (host, *port), None, deadline, question).await
+            }
+            Ask::Tls { host, port } => {
+                let question = |at| tls::ask(tls, host, at, deadline);
+                addresses::ask(names, (host, *port), None, deadline, question).await
+            }
+            Ask::Dns { zone, names } => alone(self.dns.ask(zone, names, limit).await),
+            Ask::Domain { name } => alone(self.domain.ask(name, limit).await),
+        }
+    }
+}
+
+impl std::fmt::Debug for Prober {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prober").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! Every question of the plan at its time, thousands at once.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `schedule` | which question is due when |
+//! | `limit` | how many may be under way at once |
+
+mod limit;
+mod schedule;
+
+use crate::lag::Lag;
+use crate::prober::{Clock, Prober, SetupError};
+use types::plan::Probe;
+use types::{Plan, ProbeId, Rounds, Sample, Time};
+use schedule::Schedule;
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How long an answer waits for somebody to take it. A mind that is busy for longer has worse troubles; the question is
+/// asked again.
+const HAND_OVER: Duration = Duration::from_secs(10);
+/// With nothing due, look again after this.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// On what terms the rounds are made.
+#[derive(Clone)]
+pub struct Terms {
+    /// Questions under way at once. By default what the limit of open files allows, 2,000 at most.
+    pub at_once: usize,
+    /// Tells how late questions were asked.
+    pub lag: Lag,
+    /// The time of day.
+    pub clock: Clock,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { at_once: limit::at_once(), lag: Lag::default(), clock: Arc::new(Time::now) }
+    }
+}
+
+/// Makes the rounds until `stop`, or until nobody publishes rounds or takes answers any more.
+///
+/// Each probe is asked once a period, at an offset that depends on its name alone; and at once, or at the time that
+/// `Rounds::sooner` says. No probe is ever asked twice at the same time. When the plan changes, probes that did not change
+/// keep their turns. A changed plan that no prober can be set up by is reported in the log, and the last good setting goes on.
+///
+/// # Errors
+/// The first plan cannot be used.
+pub async fn run(
+    mut rounds: watch::Receiver<Rounds>,
+    out: mpsc::Sender<Sample>,
+    terms: Terms,
+    stop: impl Future<Output = ()>,
+) -> Result<(), SetupError> {
+    let first = rounds.borrow_and_update().clone();
+    let prober = Prober::with_clock(&first.plan, Arc::clone(&terms.clock))?;
+    make(Arc::new(prober), first, rounds, out, terms, stop).await;
+    Ok(())
+}
+
+/// Who is asked. The prober; in tests, somebody who needs no sockets.
+trait Asks: Send + Sync + Sized + 'static {
+    fn ask(&self, probe: &Probe) -> impl Future<Output = Sample> + Send;
+    /// The same by a changed plan; `None` to go on as before.
+    fn adopt(&self, plan: &Plan) -> Option<Self>;
+}
+
+impl Asks for Prober {
+    fn ask(&self, probe: &Probe) -> impl Future<Output = Sample> + Send {
+        Prober::ask(self, probe)
+    }
+
+    fn adopt(&self, plan: &Plan) -> Option<Self> {
+        Prober::adopt(self, plan)
+            .inspect_err(|error| tracing::error!("the changed plan is not used for probing: {error}"))
+            .ok()
+    }
+}
+
+async fn make<A: Asks>(
+    mut asks: Arc<A>,
+    first: Rounds,
+    mut rounds: watch::Receiver<Rounds>,
+    out: mpsc::Sender<Sample>,
+    terms: Terms,
+    stop: impl Future<Output = ()>,
+) {
+    let mut stop = pin!(stop);
+    let mut schedule = Schedule::new(Instant::now());
+    let mut flights = Flights { tasks: JoinSet::new(), probes: HashMap::new(), lag: terms.lag.clone() };
+    let mut plan = first.plan;
+    schedule.adopt(&plan, Instant::now());
+    schedule.want(&first.sooner);
+    loop {
+        while flights.tasks.len() < terms.at_once.max(1)
+            && let Some(asking) = schedule.next(Instant::now(), (terms.clock)())
+        {
+            if let Some(turn) = asking.turn {
+                terms.lag.record(turn.elapsed(), asking.probe.every);
+            }
+            flights.start(Arc::clone(&asks), asking.probe, out.clone());
+        }
+        let room = flights.tasks.len() < terms.at_once.max(1);
+        let now = Instant::now();
+        let wake = schedule.wake(now, (terms.clock)()).unwrap_or(now + IDLE);
+        tokio::select! {
+            () = &mut stop => break,
+            () = out.closed() => break,
+            changed = rounds.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                let rounds = rounds.borrow_and_update().clone();
+                if !Arc::ptr_eq(&rounds.plan, &plan) {
+                    plan = Arc::clone(&rounds.plan);
+                    asks = asks.adopt(&plan).map_or(asks, Arc::new);
+                    schedule.adopt(&plan, Instant::now());
+                }
+                schedule.want(&rounds.sooner);
+            }
+            Some(ended) = flights.tasks.join_next_with_id() => {
+                if let Some((probe, delivered)) = flights.land(ended) {
+                    schedule.ended(&probe, delivered);
+                }
+            }
+            () = sleep_until(wake), if room => {}
+        }
+    }
+}
+
+/// Questions under way.
+struct Flights {
+    /// Each says in the end whether its answer was taken.
+    tasks: JoinSet<bool>,
+    probes: HashMap<Id, ProbeId>,
+    lag: Lag,
+}
+
+impl Flights {
+    fn start<A: Asks>(&mut self, asks: Arc<A>, probe: Arc<Probe>, out: mpsc::Sender<Sample>) {
+        let id = probe.id.clone();
+        let task = self.tasks.spawn(async move {
+            let sample = asks.ask(&probe).await;
+            matches!(timeout(HAND_OVER, out.send(sample)).await, Ok(Ok(())))
+        });
+        self.probes.insert(task.id(), id);
+    }
+
+    fn land(&mut self, ended: Result<(Id, bool), JoinError>) -> Option<(ProbeId, bool)> {
+        let (task, delivered) = match ended {
+            Ok((task, delivered)) => {
+                if !delivered {
+                    self.lag.lose();
+                }
+                (task, delivered)
+            }
+            // A fault of ours in the middle of a question. It counts as asked: what breaks every time must not be asked
+            // without end.
+            Err(error) => {
+                self.lag.lose();
+                tracing::error!("a question broke off inside: {error}");
+                (error.id(), true)
+            }
+        };
+        self.probes.remove(&task).map(|probe| (probe, delivered))
+    }
+}
+
+#[cfg(test)]
+mod tests;

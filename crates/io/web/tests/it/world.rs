@@ -1,0 +1,436 @@
+//! A small fixed world: what the engine would publish, well and during an outage; and a mind that answers wishes.
+
+use crate::traffic::traffic;
+use engine::views::board::{Board, BoardIncident, Component, Day, Group, PastDay, Post};
+use engine::views::{
+    DomainRow, Edge, LookRow, Node, NodeState, Now, OnCall, OpenIncident, PagingLine, ServiceRow,
+    TimelineLine, Views,
+};
+use jiff::civil::{Date, date};
+use jiff::{Span, ToSpan as _};
+use types::event::{PostStatus, ServiceState};
+use types::fault::DomainFault;
+use types::incident::{Acknowledgement, Diagnosis, Incident, Note, Stage};
+use types::time::earlier;
+use types::{
+    Fault, Finding, FindingId, IncidentId, PersonId, PostId, ProbeId, ServiceId, Thing, Time, Weight,
+};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// When everything here is told.
+pub(crate) const NOW: &str = "2026-11-22T04:21:09Z";
+/// Where the board of this world stands.
+pub(crate) const URL: &str = "https://status.acme.net";
+
+/// An instant.
+pub(crate) fn at(text: &str) -> Time {
+    text.parse().unwrap()
+}
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// Days of a service: `bad` are days ago with their worst state; nobody looked before `watched` days ago.
+fn days(watched: i64, bad: &[(i64, ServiceState)]) -> Vec<Day> {
+    let today: Date = date(2026, 11, 22);
+    (0..90_i64)
+        .rev()
+        .map(|ago| {
+            let state = bad
+                .iter()
+                .find(|(day, _)| *day == ago)
+                .map_or(ServiceState::Operational, |(_, state)| *state);
+            let out = if state >= ServiceState::PartialOutage { secs(1_300) } else { Duration::ZERO };
+            let span: Span = ago.days();
+            Day { date: today - span, worst: (ago < watched).then_some(state), out, lost: out }
+        })
+        .collect()
+}
+
+fn component(id: &str, title: &str, state: ServiceState, days: Vec<Day>, uptime: f64) -> Component {
+    let since =
+        if state == ServiceState::Operational { "2026-08-01T00:00:00Z" } else { "2026-11-22T04:16:12Z" };
+    Component {
+        id: id.into(),
+        title: title.to_owned(),
+        state,
+        since: Some(at(since)),
+        days,
+        uptime_percent: (uptime >= 0.0).then_some(uptime),
+    }
+}
+
+fn affected() -> Vec<(ServiceId, String, ServiceState)> {
+    vec![
+        ("auth".into(), "Sign-in".to_owned(), ServiceState::MajorOutage),
+        ("tenants".into(), "Customer workspaces".to_owned(), ServiceState::PartialOutage),
+    ]
+}
+
+fn open_on_board() -> BoardIncident {
+    let states = |states: [ServiceState; 2]| vec![("auth".into(), states[0]), ("tenants".into(), states[1])];
+    BoardIncident {
+        id: IncidentId(7),
+        title: "Sign-in and Customer workspaces are failing".to_owned(),
+        status: PostStatus::Identified,
+        impact: ServiceState::MajorOutage,
+        started: at("2026-11-22T04:15:58Z"),
+        resolved: None,
+        affected: affected(),
+        posts: vec![
+            Post {
+                id: PostId(12),
+                at: at("2026-11-22T04:19:30Z"),
+                status: PostStatus::Identified,
+                body: "A domain of ours ran out and is being renewed. Pages under acme.app come back as name servers learn of it; we expect that to take up to an hour.".to_owned(),
+                affected: states([ServiceState::MajorOutage, ServiceState::PartialOutage]),
+            },
+            Post {
+                id: PostId(11),
+                at: at("2026-11-22T04:16:12Z"),
+                status: PostStatus::Investigating,
+                body: "Sign-in fails and some workspaces cannot be reached. We are looking into it.".to_owned(),
+                affected: states([ServiceState::MajorOutage, ServiceState::Degraded]),
+            },
+        ],
+        next_post_by: Some(at("2026-11-22T04:49:30Z")),
+    }
+}
+
+fn past_on_board() -> BoardIncident {
+    BoardIncident {
+        id: IncidentId(5),
+        title: "Search was slow".to_owned(),
+        status: PostStatus::Resolved,
+        impact: ServiceState::Degraded,
+        started: at("2026-11-18T22:50:00Z"),
+        resolved: Some(at("2026-11-19T00:14:00Z")),
+        affected: vec![("search".into(), "Search".to_owned(), ServiceState::Operational)],
+        posts: vec![
+            Post {
+                id: PostId(9),
+                at: at("2026-11-19T00:14:00Z"),
+                status: PostStatus::Resolved,
+                body: "Search is as fast as usual again.".to_owned(),
+                affected: vec![("search".into(), ServiceState::Operational)],
+            },
+            Post {
+                id: PostId(8),
+                at: at("2026-11-18T23:40:00Z"),
+                status: PostStatus::Monitoring,
+                body: "The cause is gone; we watch.".to_owned(),
+                affected: vec![("search".into(), ServiceState::Degraded)],
+            },
+        ],
+        next_post_by: None,
+    }
+}
+
+fn board(outage: bool) -> Board {
+    use ServiceState::{Degraded, MajorOutage, Operational, PartialOutage, Unknown};
+    let (auth, tenants) = if outage { (MajorOutage, PartialOutage) } else { (Operational, Operational) };
+    let today = |state: ServiceState| if outage { vec![(0, state)] } else { vec![] };
+    let with = |mut more: Vec<(i64, ServiceState)>, state| {
+        more.extend(today(state));
+        more
+    };
+    Board {
+        name: "Acme".to_owned(),
+        title: "Acme status".to_owned(),
+        url: URL.to_owned(),
+        zone: "UTC".to_owned(),
+        clock: jiff::tz::TimeZone::UTC,
+        changed: if outage { at("2026-11-22T04:19:30Z") } else { at("2026-11-19T00:14:00Z") },
+        looked_every: secs(30),
+        state: if outage { MajorOutage } else { Operational },
+        headline: if outage { "Major outage: Sign-in" } else { "All systems operational" }.to_owned(),
+        open: if outage { vec![open_on_board()] } else { vec![] },
+        groups: vec![
+            Group {
+                name: "Customer-facing".to_owned(),
+                components: vec![
+                    component(
+                        "auth",
+                        "Sign-in",
+                        auth,
+                        days(90, &with(vec![(61, PartialOutage)], MajorOutage)),
+                        99.982,
+                    ),
+                    component(
+                        "tenants",
+                        "Customer workspaces",
+                        tenants,
+                        days(
+                            90,
+                            &with(
+                                vec![(20, Degraded), (44, MajorOutage), (75, PartialOutage)],
+                                PartialOutage,
+                            ),
+                        ),
+                        99.891,
+                    ),
+                    component("web", "Web site", Operational, days(90, &[(70, Degraded)]), 100.0),
+                ],
+            },
+            Group {
+                name: "Platform".to_owned(),
+                components: vec![
+                    component(
+                        "search",
+                        "Search",
+                        Operational,
+                        days(90, &[(3, Degraded), (4, Degraded)]),
+                        99.999,
+                    ),
+                    component("export", "Exports & <reports>", Unknown, days(24, &[(0, Unknown)]), -1.0),
+                ],
+            },
+        ],
+        past: (0..14_i64)
+            .map(|ago| {
+                let span: Span = ago.days();
+                let day = date(2026, 11, 22) - span;
+                PastDay { date: day, incidents: if ago == 3 { vec![past_on_board()] } else { vec![] } }
+            })
+            .collect(),
+    }
+}
+
+fn thing(text: &str) -> Thing {
+    text.parse().unwrap()
+}
+
+const SENTENCE: &str = "acme.app expired at 04:15 UTC; its name servers are now the registrar's; 7 names and 2 services fail because of it";
+
+fn incident() -> Incident {
+    let things = |names: &[&str]| names.iter().map(|name| thing(name)).collect::<BTreeSet<_>>();
+    Incident {
+        id: IncidentId(7),
+        since: at("2026-11-22T04:15:58Z"),
+        opened: at("2026-11-22T04:16:12Z"),
+        diagnosis: Diagnosis {
+            cause: thing("domain.acme.app"),
+            sentence: SENTENCE.to_owned(),
+            findings: [FindingId(31), FindingId(32)].into(),
+            affected: things(&["service.auth", "service.tenants"]),
+            unaffected: things(&["service.web", "service.search"]),
+            wakes: true,
+            stage: Stage::Failing,
+            ahead: None,
+            calm: false,
+        },
+        acknowledged: None,
+        notes: vec![],
+        resolved: None,
+        merged_into: None,
+    }
+}
+
+fn old_incident() -> Incident {
+    Incident {
+        id: IncidentId(5),
+        since: at("2026-11-18T22:50:00Z"),
+        opened: at("2026-11-18T22:50:40Z"),
+        diagnosis: Diagnosis {
+            cause: thing("host.search.acme.com"),
+            sentence: "search.acme.com answers, but took longer than 2000 ms for 1 h 24 min".to_owned(),
+            affected: [thing("service.search")].into(),
+            unaffected: BTreeSet::new(),
+            findings: BTreeSet::new(),
+            wakes: false,
+            stage: Stage::Mending,
+            ahead: None,
+            calm: false,
+        },
+        acknowledged: Some(Acknowledgement {
+            by: "Bo".to_owned(),
+            at: at("2026-11-18T22:55:00Z"),
+            until: at("2026-11-18T23:25:00Z"),
+        }),
+        notes: vec![Note {
+            by: "Bo".to_owned(),
+            at: at("2026-11-18T23:31:00Z"),
+            text: "Added two search nodes and rebuilt the index.".to_owned(),
+        }],
+        resolved: Some(at("2026-11-19T00:14:00Z")),
+        merged_into: None,
+    }
+}
+
+fn graph(outage: bool) -> (Vec<Node>, Vec<Edge>) {
+    let bad = |name: &str| {
+        outage && (name.contains("acme.app") || matches!(name, "service.auth" | "service.tenants"))
+    };
+    let mut edges = Vec::new();
+    let mut join = |above: &str, below: &str| {
+        let hot = bad(above) && bad(below) && !below.starts_with("tls");
+        edges.push(Edge { above: thing(above), below: thing(below), hot });
+    };
+    let hosts = [
+        ("service.auth", "auth.acme.app", "acme.app"),
+        ("service.tenants", "demo.acme.app", "acme.app"),
+        ("service.tenants", "north.acme.app", "acme.app"),
+        ("service.web", "www.acme.com", "acme.com"),
+        ("service.search", "search.acme.com", "acme.com"),
+    ];
+    for (service, host, domain) in hosts {
+        join(service, &format!("host.{host}"));
+        join(&format!("host.{host}"), &format!("tls.{host}"));
+        join(&format!("host.{host}"), &format!("dns.{domain}"));
+        join(&format!("dns.{domain}"), &format!("domain.{domain}"));
+    }
+    join("service.tenants", "service.auth");
+    join("service.export", "service.search");
+    edges.sort_by(|a, b| (&a.above, &a.below).cmp(&(&b.above, &b.below)));
+    edges.dedup();
+    let things: BTreeSet<Thing> =
+        edges.iter().flat_map(|edge| [edge.above.clone(), edge.below.clone()]).collect();
+    let titles = [
+        ("auth", "Sign-in"),
+        ("tenants", "Customer workspaces"),
+        ("web", "Web site"),
+        ("search", "Search"),
+        ("export", "Exports & <reports>"),
+    ];
+    let nodes = things.into_iter().map(|thing| {
+        let name = thing.to_string();
+        let state = match name.as_str() {
+            "domain.acme.app" if outage => NodeState::Cause,
+            "tls.search.acme.com" => NodeState::Warned,
+            "service.export" => NodeState::Unknown,
+            _ if name.starts_with("tls") => NodeState::Well,
+            _ if bad(&name) => NodeState::Failing,
+            _ => NodeState::Well,
+        };
+        let title = titles.iter().find(|(id, _)| name == format!("service.{id}"));
+        Node {
+            label: title.map_or_else(|| thing.name.clone(), |(_, title)| (*title).to_owned()),
+            thing,
+            state,
+        }
+    });
+    (nodes.collect(), edges)
+}
+
+fn row(id: &str, title: &str, state: ServiceState, why: Option<&str>) -> ServiceRow {
+    ServiceRow {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        state,
+        since: Some(earlier(at(NOW), secs(if why.is_some() { 297 } else { 2_000_000 }))),
+        uptime_percent: Some(if why.is_some() { 99.89 } else { 100.0 }),
+        watched: secs(90 * 86_400),
+        public: true,
+        why: why.map(str::to_owned),
+    }
+}
+
+fn now(outage: bool) -> Now {
+    let (nodes, edges) = graph(outage);
+    let line = |time: &str, text: &str| TimelineLine { at: at(time), text: text.to_owned() };
+    let called = |time: &str, text: &str| PagingLine { at: at(time), text: text.to_owned() };
+    let open = OpenIncident {
+        incident: incident(),
+        unacknowledged_for: Some(secs(297)),
+        paging: vec![
+            called("2026-11-22T04:16:12Z", "Ana is called over ntfy"),
+            called("2026-11-22T04:16:13Z", "ntfy took the message for Ana"),
+            called("2026-11-22T04:18:12Z", "Ana is called again over sms"),
+            called("2026-11-22T04:21:12Z", "Bo is next, unless somebody answers"),
+        ],
+        timeline: vec![
+            line("2026-11-22T04:15:58Z", "registration of acme.app: client hold"),
+            line(
+                "2026-11-22T04:16:01Z",
+                "name servers of acme.app are park1.registrar.example and park2.registrar.example",
+            ),
+            line(
+                "2026-11-22T04:16:12Z",
+                "incident opened; the board says: Sign-in and Customer workspaces are failing",
+            ),
+            line("2026-11-22T04:19:30Z", "Cy posted: a domain of ours ran out and is being renewed"),
+        ],
+    };
+    let mut services = vec![
+        row("web", "Web site", ServiceState::Operational, None),
+        row("search", "Search", ServiceState::Operational, None),
+    ];
+    let because = outage.then_some(SENTENCE);
+    let (auth, tenants) = if outage {
+        (ServiceState::MajorOutage, ServiceState::PartialOutage)
+    } else {
+        (ServiceState::Operational, ServiceState::Operational)
+    };
+    services.insert(0, row("export", "Exports & <reports>", ServiceState::Unknown, None));
+    services.insert(0, row("tenants", "Customer workspaces", tenants, because));
+    services.insert(0, row("auth", "Sign-in", auth, because));
+    let domain = |domain: &str, expires: Option<&str>, knowledge: &str| DomainRow {
+        domain: domain.to_owned(),
+        expires: expires.map(at),
+        knowledge: knowledge.to_owned(),
+        registrar: expires.map(|_| "Example Registrar, Inc.".to_owned()),
+        confirmed: expires.map(|_| date(2026, 11, 22)),
+    };
+    let look = |probe: &str, of: &str, millis, ends: Option<&str>| LookRow {
+        probe: probe.into(),
+        thing: thing(of),
+        took: Duration::from_millis(millis),
+        certificate_ends: ends.map(at),
+    };
+    Now {
+        at: at(NOW),
+        open: if outage { vec![open] } else { vec![] },
+        past: vec![old_incident()],
+        findings: vec![Finding {
+            id: FindingId(12),
+            about: thing("tls.search.acme.com"),
+            fault: Fault::Domain { domain: DomainFault::AutoRenew },
+            weight: Weight::Warns,
+            probe: ProbeId::from("domain.acme.com"),
+            since: at("2026-11-20T08:00:00Z"),
+            evidence: "the registry says auto renew period".to_owned(),
+            seen_at: types::SeenAt::default(),
+        }],
+        on_call: vec![OnCall {
+            rota: "platform".to_owned(),
+            people: vec![(PersonId::from("ana"), "Ana".to_owned())],
+            until: Some(at("2026-11-22T08:00:00Z")),
+        }],
+        services,
+        nodes,
+        edges,
+        domains: vec![
+            domain(
+                "acme.app",
+                Some(if outage { "2026-11-22T04:15:00Z" } else { "2027-11-22T04:15:00Z" }),
+                "known",
+            ),
+            domain("acme.com", Some("2027-03-01T00:00:00Z"), "stale"),
+            domain("acme.dev", None, "unknown"),
+        ],
+        looks: vec![
+            look("http.auth.acme.app", "host.auth.acme.app", 5_000, None),
+            look("tls.www.acme.com", "tls.www.acme.com", 38, Some("2027-01-02T00:00:00Z")),
+        ],
+        blind: None,
+        house: vec![],
+        unreached: Vec::new(),
+        attempts: Vec::new(),
+        late_p99: Some(Duration::from_millis(14)),
+        drafts: Vec::new(),
+        zone: "UTC".to_owned(),
+        visitors_read: if outage { "Major outage: Sign-in" } else { "All systems operational" }.to_owned(),
+    }
+}
+
+/// Everything, well.
+pub(crate) fn well() -> Views {
+    Views { seq: 0, board: board(false), now: now(false), traffic: Some(traffic(false)) }
+}
+
+/// Everything, during an outage.
+pub(crate) fn outage() -> Views {
+    Views { seq: 0, board: board(true), now: now(true), traffic: Some(traffic(true)) }
+}

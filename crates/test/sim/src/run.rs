@@ -1,0 +1,530 @@
+//! The loop in virtual time: what `mind.rs` does with sockets and threads, done here with a queue and a seed.
+
+use crate::clocks::{self, Clocks, Shock, Shocks};
+use crate::disk::{Disk, Mood};
+use crate::invariants::{Broken, Watchman};
+use crate::phones::Phones;
+use crate::traffic;
+use crate::world::World;
+use engine::Engine;
+use engine::timekeeper::{self, News};
+use fastrand::Rng;
+use journal::Notebook;
+use types::input::ClockNews;
+use types::{Effect, Event, IncidentId, Input, Outcome, Plan, ProbeId, Time, time};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a restart takes.
+const RESTART: Duration = Duration::from_secs(5);
+/// The loop turns at least this often, as the real one does.
+const NAP: Duration = Duration::from_secs(2);
+/// Turns in a row that may end with a deadline that has already passed. The real loop would spin on it.
+const OVERDUE_TURNS_MAX: u32 = 64;
+/// The configuration of the box.
+pub const PLAN: &str = include_str!("plan.toml");
+
+/// What a run is made of. Everything else follows from the seed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The seed.
+    pub seed: u64,
+    /// When the run begins.
+    pub begin: Time,
+    /// How long it lasts.
+    pub length: Duration,
+    /// What is truly so.
+    pub world: World,
+    /// How people and providers behave.
+    pub phones: Phones,
+    /// When the process is killed; it is back five seconds later.
+    pub crashes: BTreeSet<Time>,
+    /// What happens to the machine and its clock.
+    pub shocks: Shocks,
+    /// Whether the disk has bad moods.
+    pub bad_disk: bool,
+    /// The text of the configuration; [`PLAN`] unless a run needs its own.
+    pub plan: Cow<'static, str>,
+}
+
+/// How a run went.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Answers to probes judged.
+    pub samples: u64,
+    /// Roll-ups of the edge judged.
+    pub rollups: u64,
+    /// Lines of the journal.
+    pub events: u64,
+    /// Incidents opened.
+    pub incidents: u64,
+    /// Pages opened.
+    pub pages: u64,
+    /// Messages handed to providers.
+    pub messages: u64,
+    /// Times the process was killed.
+    pub crashes: u64,
+    /// Steps of the clock that were confirmed.
+    pub clock_sets: u64,
+}
+
+/// Everything that left the engine in a run.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The counts.
+    pub report: Report,
+    /// Messages handed to providers, with the true time of each.
+    pub effects: Vec<(Time, Effect)>,
+    /// The journal.
+    pub events: Vec<Event>,
+}
+
+impl Settings {
+    /// A world that breaks by chance, people and providers of all sorts, crashes and a disk with moods.
+    #[must_use]
+    pub fn by_chance(seed: u64, hours: u64) -> Self {
+        let mut chance = Rng::with_seed(seed);
+        let begin = Time::UNIX_EPOCH;
+        let begin = time::later(begin, Duration::from_secs(1_790_000_000 + seed % 1_000 * 86_400));
+        let world = World::by_chance(begin, hours, &mut chance);
+        let crash =
+            |chance: &mut Rng| time::later(begin, Duration::from_millis(chance.u64(0..hours * 3_600_000)));
+        Self {
+            seed,
+            begin,
+            length: Duration::from_secs(hours * 3_600),
+            crashes: (0..hours / 2).map(|_| crash(&mut chance)).collect(),
+            phones: Phones {
+                refused_percent: chance.u8(0..60),
+                lost_percent: chance.u8(0..20),
+                answered_percent: chance.u8(0..60),
+            },
+            bad_disk: chance.bool(),
+            shocks: clocks::by_chance(begin, hours, &mut chance),
+            plan: Cow::Borrowed(PLAN),
+            world,
+        }
+    }
+
+    /// Puts it in a box and runs it to its end.
+    ///
+    /// # Errors
+    /// The first invariant that broke.
+    pub fn run(self) -> Result<Report, Broken> {
+        Ok(self.record()?.report)
+    }
+
+    /// Runs to the end and returns everything that was sent and written.
+    ///
+    /// # Errors
+    /// The first invariant that broke.
+    pub fn record(self) -> Result<Record, Broken> {
+        let at = self.begin;
+        Run::new(self).map_err(|what| Broken { at, what })?.to_the_end()
+    }
+}
+
+impl Report {
+    /// Adds another run.
+    pub fn add(&mut self, other: &Self) {
+        self.samples += other.samples;
+        self.rollups += other.rollups;
+        self.events += other.events;
+        self.incidents += other.incidents;
+        self.pages += other.pages;
+        self.messages += other.messages;
+        self.crashes += other.crashes;
+        self.clock_sets += other.clock_sets;
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { samples, rollups, events, incidents, pages, messages, crashes, clock_sets } = self;
+        write!(
+            f,
+            "{samples} samples, {rollups} roll-ups, {events} events, {incidents} incidents, {pages} pages, {messages} messages, {crashes} crashes, {clock_sets} clocks set"
+        )
+    }
+}
+
+enum Occurrence {
+    Outcome(Outcome),
+    Answer(IncidentId),
+    Disk(Mood),
+}
+
+/// A run under way.
+pub struct Run {
+    settings: Settings,
+    plan: Arc<Plan>,
+    engine: Engine,
+    notebook: Notebook,
+    disk: Disk,
+    chance: Rng,
+    /// True time. The engine is told what its clocks make of it.
+    now: Time,
+    clocks: Clocks,
+    queue: BTreeMap<(Time, u64), Occurrence>,
+    queued: u64,
+    turns: BTreeSet<(Time, ProbeId)>,
+    turn_of: BTreeMap<ProbeId, Time>,
+    asked_sooner: BTreeMap<ProbeId, Time>,
+    rolled_up: Option<Time>,
+    /// Turns in a row after which the engine's next deadline had already passed.
+    overdue_turns: u32,
+    effects: Vec<(Time, Effect)>,
+    watchman: Watchman,
+    report: Report,
+}
+
+impl Run {
+    /// Puts a world in a box.
+    ///
+    /// # Errors
+    /// When the plan is not sound, which is a mistake of the simulation itself.
+    pub fn new(settings: Settings) -> Result<Self, String> {
+        let read = config::read(&settings.plan, "plan.toml", std::path::Path::new("."));
+        let plan = Arc::new(read.map_err(|problems| problems.to_string())?.plan);
+        let disk = Disk::default();
+        let mut run = Self {
+            engine: Engine::new(plan.clone()),
+            notebook: Notebook::new(Box::new(disk.clone())),
+            chance: Rng::with_seed(settings.seed),
+            now: settings.begin,
+            clocks: Clocks::new(settings.begin),
+            queue: BTreeMap::new(),
+            queued: 0,
+            turns: BTreeSet::new(),
+            turn_of: BTreeMap::new(),
+            asked_sooner: BTreeMap::new(),
+            rolled_up: None,
+            watchman: Watchman::new(settings.phones.lost_percent > 0, settings.begin),
+            overdue_turns: 0,
+            effects: Vec::new(),
+            report: Report::default(),
+            settings,
+            plan,
+            disk,
+        };
+        if run.settings.bad_disk {
+            run.plan_moods();
+        }
+        Ok(run)
+    }
+
+    /// Runs to the end.
+    ///
+    /// # Errors
+    /// The first invariant that broke.
+    pub fn to_the_end(mut self) -> Result<Record, Broken> {
+        let end = time::later(self.settings.begin, self.settings.length);
+        self.boot(None)?;
+        while self.now < end {
+            let due = self.engine.next();
+            self.note_overdue(due)?;
+            let next_crash = self.settings.crashes.first().copied();
+            let next_shock = self.settings.shocks.keys().next().copied();
+            let next = [
+                Some(time::later(self.now, NAP)),
+                self.queue.keys().next().map(|(at, _)| *at),
+                self.turns.first().map(|(at, _)| *at),
+                due.map(|at| self.truly(at)),
+                next_crash,
+                next_shock,
+            ];
+            let next = next.into_iter().flatten().min().unwrap_or(end);
+            self.now = next.max(time::later(self.now, Duration::from_millis(1)));
+            if next_crash.is_some_and(|at| at <= self.now) {
+                self.settings.crashes.pop_first();
+                self.crash()?;
+                continue;
+            }
+            if next_shock.is_some_and(|at| at <= self.now) {
+                self.shock()?;
+            }
+            self.turn()?;
+        }
+        self.watchman.at_the_end(&self.engine, &self.disk, &self.plan, self.now)?;
+        let events = self.disk.all();
+        self.report.clock_sets = events.iter().filter(|event| is_set(event)).count() as u64;
+        self.report.events = self.engine.seq();
+        Ok(Record { report: self.report, effects: self.effects, events })
+    }
+
+    /// A deadline that passes and is not met would make the real loop spin.
+    fn note_overdue(&mut self, due: Option<Time>) -> Result<(), Broken> {
+        let engine_time = self.clocks.engine_time();
+        let overdue = due.filter(|due| *due <= engine_time);
+        self.overdue_turns = if overdue.is_some() { self.overdue_turns + 1 } else { 0 };
+        match overdue {
+            Some(next) if self.overdue_turns > OVERDUE_TURNS_MAX => {
+                let what = format!("a deadline at {next} is not met, turn after turn, at {engine_time}");
+                Err(Broken { at: self.now, what })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Everything that happened by now: answers to probes, outcomes, people.
+    fn turn(&mut self) -> Result<(), Broken> {
+        self.tell_time()?;
+        let mut inputs = Vec::new();
+        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            match entry.remove() {
+                Occurrence::Outcome(outcome) => inputs.push(Input::Attempted(outcome)),
+                Occurrence::Answer(incident) => {
+                    inputs.push(Input::Acknowledge {
+                        incident,
+                        by: "ana".to_owned(),
+                        via: "link".to_owned(),
+                    });
+                }
+                Occurrence::Disk(mood) => self.disk.set(mood),
+            }
+        }
+        while let Some((at, id)) = self.turns.pop_first() {
+            if at > self.now {
+                self.turns.insert((at, id));
+                break;
+            }
+            let Some(probe) = self.plan.probes.get(&id) else { continue };
+            inputs.push(Input::Sampled(self.settings.world.answer(&self.plan, probe, self.now)));
+            self.report.samples += 1;
+            self.set_turn(id, time::later(self.now, probe.every));
+        }
+        if let Some(span) = traffic::due(self.rolled_up, self.now) {
+            self.rolled_up = Some(self.now);
+            if let Some(rollup) = self.settings.world.rollup(self.now, span) {
+                inputs.push(Input::RolledUp(rollup));
+                self.report.rollups += 1;
+            }
+        }
+        inputs.push(Input::Tick);
+        self.think(&inputs)
+    }
+
+    /// The true time of an instant to come of engine time.
+    fn truly(&self, at: Time) -> Time {
+        time::later(self.now, time::between(self.clocks.engine_time(), at))
+    }
+
+    /// Something happens to the machine.
+    fn shock(&mut self) -> Result<(), Broken> {
+        match self.settings.shocks.pop_first() {
+            Some((_, Shock::WallOff(secs))) => self.clocks.set_wall(secs),
+            Some((_, Shock::Sleep(span))) => {
+                let since = self.clocks.engine_time();
+                self.now = time::later(self.now, span);
+                self.watchman.slept(span);
+                let set = self.tell_time()?;
+                let since = set.map_or(since, |(from, to)| timekeeper::carried(since, from, to));
+                self.think(&[Input::Clock(ClockNews::NotWatched { since }), Input::Tick])?;
+            }
+            Some((_, Shock::Reboot)) => {
+                let now = self.now;
+                self.crash_with(|clocks| clocks.reboot(now))?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Reads the clocks and does what they ask for, as the loop does at each turn. Returns a step that was taken.
+    fn tell_time(&mut self) -> Result<Option<(Time, Time)>, Broken> {
+        let (from, news) = self.clocks.read(self.now);
+        let jumped = |by_ms| Input::Clock(ClockNews::Jumped { by_ms });
+        match news {
+            Some(News::Jumped { by_ms }) => self.think(&[jumped(by_ms)])?,
+            Some(News::Returned) => self.think(&[jumped(0)])?,
+            Some(News::Confirmed { to }) => {
+                let notebook = &self.notebook;
+                let set = self.engine.set_clock(to, |after, limit| notebook.read(after, limit));
+                let Ok((engine, event)) = set else { return Ok(None) };
+                self.engine = engine;
+                self.clocks.set(to);
+                let _ = self.notebook.write(to, vec![event]);
+                self.asked_sooner.clear();
+                self.watchman.clock_set(self.now);
+                if self.notebook.trouble().is_none() {
+                    self.watchman.same_after_replay(&self.engine, &self.disk, &self.plan, self.now)?;
+                }
+                self.watchman.nothing_is_forgotten(&self.engine, self.now)?;
+                let blind_since = (from < to).then_some(from);
+                self.think(&[Input::Booted { blind_since }, Input::Clock(self.clocks.anchor(self.now))])?;
+                return Ok(Some((from, to)));
+            }
+            None => {}
+        }
+        Ok(None)
+    }
+
+    fn think(&mut self, inputs: &[Input]) -> Result<(), Broken> {
+        let now = self.clocks.engine_time();
+        let mut happened = Vec::new();
+        for input in inputs {
+            if let Input::Acknowledge { incident, .. } = input {
+                self.answer(input, *incident, &mut happened)?;
+            } else if let Ok(more) = self.engine.handle(now, input) {
+                let _ = self.notebook.write(now, more.clone());
+                happened.extend(more);
+            }
+        }
+        let _ = self.notebook.write(now, Vec::new());
+        self.watchman.saw(&happened, self.now);
+        for event in &happened {
+            match event.happened {
+                types::Happened::IncidentOpened { .. } => self.report.incidents += 1,
+                types::Happened::PageOpened { .. } => self.report.pages += 1,
+                _ => {}
+            }
+        }
+        let effects = self.engine.due(now);
+        for effect in &effects {
+            self.send(effect);
+        }
+        self.watchman.sent(&effects, self.now);
+        self.effects.extend(effects.into_iter().map(|effect| (self.now, effect)));
+        self.ask_sooner();
+        self.watchman.check(&self.engine, self.now)
+    }
+
+    /// Somebody answers: it counts when it is on disk, and changes nothing when it is not.
+    fn answer(
+        &mut self,
+        input: &Input,
+        incident: IncidentId,
+        happened: &mut Vec<Event>,
+    ) -> Result<(), Broken> {
+        let held =
+            |engine: &Engine| engine.incidents().get(&incident).and_then(|found| found.acknowledged.clone());
+        let before = held(&self.engine);
+        let now = self.clocks.engine_time();
+        let Ok(decided) = self.engine.decide(now, input) else { return Ok(()) };
+        let follows = match self.notebook.write_or_drop(now, &decided) {
+            Ok(()) => {
+                let follows = self.engine.accept(now, &decided);
+                if !decided.is_empty() {
+                    self.watchman.accepted(&[incident], self.now);
+                }
+                happened.extend(decided);
+                follows
+            }
+            Err(refused) => {
+                let follows = if refused.in_doubt {
+                    let follows = self.engine.withdraw(now, &decided);
+                    happened.extend(decided);
+                    follows
+                } else {
+                    Vec::new()
+                };
+                if held(&self.engine) != before {
+                    let what = format!("an answer for {incident} was refused, and holds all the same");
+                    return Err(Broken { at: self.now, what });
+                }
+                follows
+            }
+        };
+        let _ = self.notebook.write(now, follows.clone());
+        happened.extend(follows);
+        Ok(())
+    }
+
+    fn send(&mut self, effect: &Effect) {
+        self.report.messages += 1;
+        let fate = self.settings.phones.fate(effect, &mut self.chance);
+        if let Some(after) = fate.outcome_after {
+            self.put(after, Occurrence::Outcome(fate.outcome));
+        }
+        if let (Some(after), Some(incident)) = (fate.answered_after, effect.incident) {
+            self.put(after, Occurrence::Answer(incident));
+        }
+    }
+
+    fn ask_sooner(&mut self) {
+        for (probe, at) in self.engine.rounds().sooner {
+            // The scheduler answers an entry once; a lost answer is asked again because the entry's time moves on.
+            if self.asked_sooner.get(&probe) == Some(&at) {
+                continue;
+            }
+            let turn = self.turn_of.get(&probe).copied();
+            let truly = self.truly(at);
+            if turn.is_some_and(|turn| truly < turn) {
+                self.asked_sooner.insert(probe.clone(), at);
+                self.set_turn(probe, truly);
+            }
+        }
+    }
+
+    fn set_turn(&mut self, probe: ProbeId, at: Time) {
+        if let Some(old) = self.turn_of.insert(probe.clone(), at) {
+            self.turns.remove(&(old, probe.clone()));
+        }
+        self.turns.insert((at, probe));
+    }
+
+    fn put(&mut self, after: Duration, occurrence: Occurrence) {
+        self.queued += 1;
+        self.queue.insert((time::later(self.now, after), self.queued), occurrence);
+    }
+
+    /// The process dies: what was not on disk is forgotten, what was in flight is not heard of again.
+    fn crash(&mut self) -> Result<(), Broken> {
+        self.crash_with(|_| {})
+    }
+
+    /// As [`Run::crash`], and something happens to the machine meanwhile.
+    fn crash_with(&mut self, meanwhile: impl FnOnce(&mut Clocks)) -> Result<(), Broken> {
+        self.report.crashes += 1;
+        let last = self.clocks.engine_time();
+        let in_trouble = self.notebook.trouble().is_some();
+        if !in_trouble {
+            self.watchman.same_after_replay(&self.engine, &self.disk, &self.plan, self.now)?;
+        }
+        self.queue.retain(|_, occurrence| !matches!(occurrence, Occurrence::Outcome(_)));
+        self.now = time::later(self.now, RESTART);
+        self.notebook = Notebook::new(Box::new(self.disk.clone()));
+        let notebook = &self.notebook;
+        self.engine = Engine::fold(&self.plan, |after, limit| notebook.read(after, limit))
+            .map_err(|why| Broken { at: self.now, what: why.to_string() })?;
+        meanwhile(&mut self.clocks);
+        self.clocks.start(&self.engine, self.now);
+        self.watchman.crashed(self.now);
+        // A disk that refuses events refuses samples too: the last event is the last sign of life then.
+        let last =
+            if in_trouble { self.engine.last().map_or(last, |on_disk| on_disk.min(last)) } else { last };
+        self.boot(Some(last))
+    }
+
+    fn boot(&mut self, blind_since: Option<Time>) -> Result<(), Broken> {
+        self.turns.clear();
+        self.turn_of.clear();
+        self.asked_sooner.clear();
+        let probes: Vec<ProbeId> = self.plan.probes.keys().cloned().collect();
+        for probe in probes {
+            let after = Duration::from_millis(self.chance.u64(0..5_000));
+            self.set_turn(probe, time::later(self.now, after));
+        }
+        let anchor = Input::Clock(self.clocks.anchor(self.now));
+        self.think(&[Input::Booted { blind_since }, anchor, Input::PlanRead(self.plan.clone()), Input::Tick])
+    }
+
+    fn plan_moods(&mut self) {
+        let length = self.settings.length.as_secs();
+        let mut at = self.chance.u64(600..4_000);
+        while at < length {
+            let mood = if self.chance.bool() { Mood::Refusing } else { Mood::Forgetful };
+            let lasts = self.chance.u64(5..240);
+            self.put(Duration::from_secs(at), Occurrence::Disk(mood));
+            self.put(Duration::from_secs(at + lasts), Occurrence::Disk(Mood::Well));
+            at += lasts + self.chance.u64(600..7_000);
+        }
+    }
+}
+
+fn is_set(event: &types::Event) -> bool {
+    matches!(event.happened, types::Happened::ClockSet { .. })
+}

@@ -1,0 +1,108 @@
+//! A certificate authority of the lab's own.
+
+use crate::LabError;
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use std::sync::Arc;
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A certificate authority.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// Makes one, good from yesterday for two years.
+    ///
+    /// # Errors
+    /// When the library cannot make a key or a certificate.
+    pub fn new(name: &str) -> Result<Self, LabError> {
+        let mut params = CertificateParams::new(Vec::<String>::new())?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        lasting(&mut params, 730);
+        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
+    }
+
+    /// Its certificate as PEM: what a client must trust.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A server that shows a certificate for these names, good from yesterday for 90 days.
+    ///
+    /// # Errors
+    /// When a name cannot stand in a certificate, or the library refuses what was made.
+    pub fn server(&self, names: &[String]) -> Result<Arc<ServerConfig>, LabError> {
+        let (leaf, key) = self.leaf(names)?;
+        let chain: Vec<CertificateDer<'static>> = vec![leaf.der().clone(), self.issuer.der().clone()];
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, PrivateKeyDer::from(key))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// The same as PEM for a server that reads files: the chain, leaf first, and the key.
+    ///
+    /// # Errors
+    /// When a name cannot stand in a certificate.
+    pub fn files(&self, names: &[String]) -> Result<(String, String), LabError> {
+        let (leaf, key) = self.leaf(names)?;
+        Ok((format!("{}{}", leaf.pem(), self.issuer.pem()), key.serialize_pem()))
+    }
+
+    fn leaf(&self, names: &[String]) -> Result<(Certificate, KeyPair), LabError> {
+        let mut params = CertificateParams::new(names.to_vec())?;
+        if let Some(first) = names.first() {
+            params.distinguished_name.push(DnType::CommonName, first.as_str());
+        }
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        lasting(&mut params, 90);
+        let key = KeyPair::generate()?;
+        Ok((params.signed_by(&key, &self.issuer)?, key))
+    }
+
+    /// A client that trusts this authority and no other.
+    ///
+    /// # Errors
+    /// When the library refuses what was made.
+    pub fn client(&self) -> Result<Arc<ClientConfig>, LabError> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone())?;
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        // A visitor who keeps no sessions meets the certificate anew each time, as first-time visitors do.
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok(Arc::new(config))
+    }
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Whole days in UTC: from yesterday, for so many days from today.
+fn lasting(params: &mut CertificateParams, days: u32) {
+    let day = |at: types::Time| {
+        let date = at.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let part = |value: i8| u8::try_from(value).unwrap_or(1);
+        date_time_ymd(i32::from(date.year()), part(date.month()), part(date.day()))
+    };
+    let now = jiff::Timestamp::now();
+    params.not_before = day(types::time::earlier(now, DAY));
+    params.not_after = day(types::time::later(now, DAY * days));
+}

@@ -1,0 +1,96 @@
+//! The second phase of the surge: traffic is back to normal, and nobody can sign in.
+
+use super::flood::{crowd, settings};
+use testbed::flood::{Flood, Group, Step};
+use testbed::signin::{Api, ApiSettings, FrontEnd, FrontSettings};
+use testbed::web;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_flood_the_limits_keep_each_other_dead_until_something_is_mended() {
+    let bind = || async { TcpListener::bind("127.0.0.1:0").await.unwrap() };
+    let api = Api::start(bind().await, ApiSettings::default()).unwrap();
+    let from = Ipv4Addr::new(127, 84, 0, 1);
+    let front = FrontEnd::start(bind().await, FrontSettings::new(api.address(), "api.test", from)).unwrap();
+
+    let steps = || vec![Step::get("/login"), Step::post("/login", "user=ana&password=x")];
+    let people = |name: &str, known, second| Group::new(name, known, crowd(second, 20, 200), steps());
+    let bots =
+        Group::new("flood", false, crowd(87, 3, 700), vec![Step::post("/login", "user=bot&password=x")]);
+    let groups = vec![people("known", true, 85), people("first", false, 86), bots];
+    let flood = Flood::start(settings(front.address(), groups)).unwrap();
+
+    let normal = [10.0, 10.0];
+    flood.phase("before", &[normal[0], normal[1], 0.0]);
+    sleep(Duration::from_secs(4)).await;
+    flood.phase("flood", &[normal[0], normal[1], 2_000.0]);
+    sleep(Duration::from_secs(4)).await;
+    flood.phase("after", &[normal[0], normal[1], 0.0]);
+    // What waited in line when the flood ended is gone after six seconds; what follows is the fight alone.
+    sleep(Duration::from_secs(6)).await;
+    let (served, held_back) = (api.counts(), front.counts().held_back);
+    flood.phase("normal, and dead", &[normal[0], normal[1], 0.0]);
+    sleep(Duration::from_secs(20)).await;
+    let fighting = flood.report();
+    let limited = api.counts().limited - served.limited;
+    assert!(limited > 200, "the API goes on refusing its own front end: {limited}");
+    assert!(front.counts().held_back > held_back, "and the front end refuses people by itself");
+
+    // The mend: the header that names the visitor is copied, or, without an edge that writes it, the limit is lifted.
+    api.lift_limit();
+    flood.phase("mended", &[normal[0], normal[1], 0.0]);
+    sleep(Duration::from_secs(12)).await;
+    let report = flood.end();
+
+    let share = |report: &testbed::flood::Report, phase: &str| {
+        let phase = report.phase(phase).unwrap();
+        let of = |name| phase.group(name).unwrap().share();
+        of("known").min(of("first"))
+    };
+    assert!(share(&report, "before") > 0.95, "{:?}", report.phase("before"));
+    let dead = fighting.phase("normal, and dead").unwrap();
+    assert!(dead.visits() >= 390 && dead.good() == 0, "{dead:?}");
+    assert!(report.back_to(0.9, "mended").is_some_and(|secs| secs < 10.0), "{:?}", report.phase("mended"));
+}
+
+#[tokio::test]
+async fn the_front_end_copies_the_visitor_only_when_it_was_mended() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let of = Arc::clone(&seen);
+    let handler = web::handler(move |parts, _| {
+        let text = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        of.lock().unwrap().push([
+            text("traceparent"),
+            text("mainstay-visitor"),
+            text("mainstay-caller"),
+            text("host"),
+        ]);
+        async { web::answer(hyper::StatusCode::OK, "application/json", "{}") }
+    });
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut settings =
+        FrontSettings::new(socket.local_addr().unwrap(), "api.test", Ipv4Addr::new(127, 84, 0, 2));
+    settings.token = Some("secret".to_owned());
+    let _api = web::Server::start(socket, None, handler);
+    let front = FrontEnd::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), settings).unwrap();
+    for mended in [false, true] {
+        front.pass_visitor(mended);
+        let request = hyper::Request::post("/login")
+            .header("host", "signin.test")
+            .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            .header("mainstay-visitor", "signed")
+            .body(web::empty())
+            .unwrap();
+        let (status, _) = web::send(front.address(), None, request, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(status, hyper::StatusCode::OK);
+    }
+    let trace = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    let words = |visitor: Option<&str>| {
+        [trace.clone(), visitor.map(str::to_owned), Some("secret".to_owned()), Some("api.test".to_owned())]
+    };
+    assert_eq!(*seen.lock().unwrap(), [words(None), words(Some("signed"))]);
+}

@@ -28,7 +28,7 @@ P
 begin 1 nginx -c "$folder/nginx.conf" -p "$folder"
 until_answers "http://127.0.0.1:$target/"
 
-begin 0 "$mainstay" run --plan "$folder/mainstay.toml" --log warn; ours=$pid
+begin 0 "$mainstay" run --config "$folder/mainstay.toml" --log warn; ours=$pid
 until_answers "http://127.0.0.1:$port/"
 sleep 20
 our_cpu=$(share "$secs" "$ours"); our_rss=$(rss_mb "$ours")

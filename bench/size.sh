@@ -41,7 +41,7 @@ measure() { # probes, services, every, seconds of warming up: sets cpu rss lag p
     target_begins
     plan "$folder/$1.toml" "$port" "$1" "$2" "$3"
     : >"$folder/pages"
-    begin 0 "$mainstay" run --plan "$folder/$1.toml" --log warn; local ours=$pid
+    begin 0 "$mainstay" run --config "$folder/$1.toml" --log warn; local ours=$pid
     until_answers "http://127.0.0.1:$port/"
     sleep "$4"
     cpu=$(share "$secs" "$ours"); rss=$(rss_mb "$ours")

@@ -15,7 +15,7 @@ ana is asked
 ana answers for incident 1
 
 # After a minute of outage the status page says it in words.
-the board tells of incident 1
+the status page tells of incident 1
 
 # The name is renewed; cached answers still lead to the parking page.
 incident 1 mends
@@ -24,4 +24,4 @@ incident 1 mends
 incident 1 is over
 incident 1 affected: service.auth, service.tenants
 incident 1 spared: service.well
-the board says that incident 1 is over
+the status page says that incident 1 is over

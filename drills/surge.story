@@ -19,7 +19,7 @@ incident 1 is put down to service.api refusing its own caller auth-web
 incident 1 has its cause: service.api
 
 # After a minute of outage the status page says it in words.
-the board tells of incident 1
+the status page tells of incident 1
 
 # The visitor is passed on.
 incident 1 mends
@@ -27,4 +27,4 @@ incident 1 mends
 incident 1 is over
 incident 1 affected: service.api, service.auth
 incident 1 spared: service.shop
-the board says that incident 1 is over
+the status page says that incident 1 is over

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const ROWS: [(&str, &[&str]); 8] = [
     ("wires", &["mainstay"]),
     ("box", &["sim", "lab"]),
-    ("touch", &["site", "prober", "courier", "edge"]),
+    ("touch", &["site", "prober", "notifier", "edge"]),
     ("memory", &["journal"]),
     ("order", &["engine"]),
     ("think", &["watch", "diagnose", "wake", "tell", "guard", "drill", "config"]),

@@ -1,13 +1,13 @@
-//! Whether the certificates that a plan names can be shown to visitors: told with their places in the plan.
+//! Whether the certificates that a configuration names can be shown to visitors: told with their places in the configuration.
 
 use crate::clock;
 use config::{Problem, Read};
-use types::plan::CertificateFiles;
+use types::config::CertificateFiles;
 
-/// Those that cannot be used now, in the order of the plan. Blocks: it reads the files.
+/// Those that cannot be used now, in the order of the configuration. Blocks: it reads the files.
 pub(crate) fn unusable(read: &Read, is_asked: impl Fn(&CertificateFiles) -> bool) -> Vec<Problem> {
     let now = clock::now();
-    let declared = read.plan.edge.iter().flat_map(|edge| &edge.certificates).zip(&read.certificates);
+    let declared = read.config.edge.iter().flat_map(|edge| &edge.certificates).zip(&read.certificates);
     declared
         .filter(|(files, _)| is_asked(files))
         .filter_map(|(files, spot)| {

@@ -2,10 +2,10 @@
 
 use engine::Engine;
 use engine::timekeeper::{News, Reading, Timekeeper};
-use types::input::ClockNews;
-use types::{Time, time};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use types::input::ClockNews;
+use types::{Time, time};
 
 /// Engine time, and the running time of the machine at which it was that. Empty in a process that has no engine.
 static KEPT: Mutex<Option<(Time, Duration)>> = Mutex::new(None);

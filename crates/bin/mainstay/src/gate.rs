@@ -4,12 +4,9 @@
 //! takes is dropped.
 
 use crate::last_denials;
-use notify::secret::Secret;
 use edge::seeing::TraceId;
 use edge::{Edge, Sharing, StartError, Terms};
-use types::traffic::Rollup;
-use types::{CallerId, Plan, Policy, Trace, plan};
-use tokens::Key;
+use notify::secret::Secret;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
@@ -17,9 +14,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
+use tokens::Key;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
+use types::traffic::Rollup;
+use types::{CallerId, Config, Policy, Trace, config};
 
 /// How often it is asked what went through it.
 const ROLL_UP_EVERY: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ const ROLL_UP_EVERY: Duration = Duration::from_secs(1);
 /// What callers show, by their names.
 type Tokens = BTreeMap<CallerId, Vec<u8>>;
 
-/// The edge of this house, where the plan declares one.
+/// The edge of this house, where the configuration declares one.
 pub(crate) struct Gate {
     key: Key,
     sharing: Sharing,
@@ -64,12 +64,12 @@ impl OpenError {
 /// What was last taken over. Held while something is taken over: one after the other.
 struct ServesBy {
     policy: Policy,
-    /// Read anew with every plan, not with every denial: a file that is gone must not hold a denial up.
+    /// Read anew with every configuration, not with every denial: a file that is gone must not hold a denial up.
     tokens: Tokens,
 }
 
 impl Gate {
-    /// Serves by this policy, or by none when the plan has no edge.
+    /// Serves by this policy, or by none when the configuration has no edge.
     ///
     /// # Errors
     /// When an address is taken or the secret of a caller is missing.
@@ -79,9 +79,9 @@ impl Gate {
         data: Option<PathBuf>,
         sharing: Sharing,
     ) -> Result<Self, OpenError> {
-        let tokens = tokens(&policy.plan).map_err(OpenError::Other)?;
+        let tokens = tokens(&policy.config).map_err(OpenError::Other)?;
         let terms = Terms { policy: policy.clone(), tokens: tokens.clone() };
-        let edge = match policy.plan.edge {
+        let edge = match policy.config.edge {
             Some(_) => Some(Edge::start_sharing(&terms, key.clone(), sharing)?),
             None => None,
         };
@@ -167,7 +167,7 @@ impl Gate {
         }
     }
 
-    /// Looks for what callers show again, where the plan says: somebody may have exchanged a secret. Blocks.
+    /// Looks for what callers show again, where the configuration says: somebody may have exchanged a secret. Blocks.
     pub(crate) fn look_again(&self) {
         let mut serves_by = self.serves_by.lock().unwrap_or_else(PoisonError::into_inner);
         let policy = serves_by.policy.clone();
@@ -178,22 +178,22 @@ impl Gate {
     fn apply(&self, policy: &Policy) -> bool {
         let mut serves_by = self.serves_by.lock().unwrap_or_else(PoisonError::into_inner);
         let new_denials = serves_by.policy.denials != policy.denials;
-        let new_plan = !Arc::ptr_eq(&serves_by.policy.plan, &policy.plan);
-        self.take_over(&mut serves_by, policy.clone(), new_plan);
+        let new_config = !Arc::ptr_eq(&serves_by.policy.config, &policy.config);
+        self.take_over(&mut serves_by, policy.clone(), new_config);
         new_denials
     }
 
     fn take_over(&self, serves_by: &mut ServesBy, policy: Policy, look_for_tokens: bool) {
         let mut trouble = None;
         if look_for_tokens {
-            match tokens(&policy.plan) {
+            match tokens(&policy.config) {
                 Ok(found) => serves_by.tokens = found,
                 Err(why) => trouble = Some(format!("callers are known by their old tokens: {why}")),
             }
         }
         let terms = Terms { policy: policy.clone(), tokens: serves_by.tokens.clone() };
-        let before = std::mem::replace(&mut serves_by.policy, policy).plan;
-        let reloaded = match (&terms.policy.plan.edge, self.read().as_ref()) {
+        let before = std::mem::replace(&mut serves_by.policy, policy).config;
+        let reloaded = match (&terms.policy.config.edge, self.read().as_ref()) {
             (Some(new), Some(edge)) => {
                 if let Some(old) = &before.edge {
                     tell_to(edge, old, new);
@@ -203,7 +203,7 @@ impl Gate {
             _ => None,
         };
         if let Err(why) = reloaded.unwrap_or_else(|| self.open_or_close(&terms)) {
-            trouble = Some(format!("the edge follows the plan but for this: {why}"));
+            trouble = Some(format!("the edge follows the configuration but for this: {why}"));
         }
         if let Some(trouble) = &trouble {
             tracing::error!("{trouble}");
@@ -240,7 +240,7 @@ impl Gate {
     }
 
     fn open_or_close(&self, terms: &Terms) -> Result<(), StartError> {
-        if terms.policy.plan.edge.is_none() {
+        if terms.policy.config.edge.is_none() {
             self.close(Duration::from_secs(10));
             return Ok(());
         }
@@ -259,7 +259,7 @@ impl Gate {
 }
 
 /// Where access lines and spans go from now on, where that is elsewhere than before.
-fn tell_to(edge: &Edge, old: &plan::Edge, new: &plan::Edge) {
+fn tell_to(edge: &Edge, old: &config::Edge, new: &config::Edge) {
     if old.access_log != new.access_log {
         let lines = new.access_log.then(|| Box::new(std::io::stdout()) as Box<dyn Write + Send>);
         if let Err(why) = edge.seeing().tell_lines(lines) {
@@ -278,12 +278,12 @@ async fn ended(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Reads what callers show from where the plan says.
+/// Reads what callers show from where the configuration says.
 ///
 /// # Errors
 /// Whose is missing, and where it was looked for.
-pub(crate) fn tokens(plan: &Plan) -> Result<Tokens, String> {
-    let places = plan.callers.values().filter_map(|caller| Some((caller, caller.token.as_ref()?)));
+pub(crate) fn tokens(config: &Config) -> Result<Tokens, String> {
+    let places = config.callers.values().filter_map(|caller| Some((caller, caller.token.as_ref()?)));
     let found = places.map(|(caller, place)| {
         let secret = Secret::find(place).map_err(|why| format!("token of caller `{}`: {why}", caller.id))?;
         Ok((caller.id.clone(), secret.reveal().as_bytes().to_vec()))
@@ -323,7 +323,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::path::Path;
 
-    fn plan(more: &str) -> Arc<Plan> {
+    fn config(more: &str) -> Arc<Config> {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = server.local_addr().unwrap();
         std::thread::spawn(move || {
@@ -347,11 +347,11 @@ mod tests {
             {more}
             "#
         );
-        Arc::new(config::read(&text, "test", Path::new(".")).unwrap().plan)
+        Arc::new(::config::read(&text, "test", Path::new(".")).unwrap().config)
     }
 
-    fn policy(plan: &Arc<Plan>) -> Policy {
-        Policy { plan: plan.clone(), denials: BTreeMap::new() }
+    fn policy(config: &Arc<Config>) -> Policy {
+        Policy { config: config.clone(), denials: BTreeMap::new() }
     }
 
     fn ask(gate: &Gate) -> String {
@@ -364,7 +364,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_edge_goes_on_when_the_mind_is_gone_or_takes_nothing() {
-        let policy = policy(&plan(""));
+        let policy = policy(&config(""));
         let gate = Arc::new(Gate::open(&policy, Key::new([7; 32]), None, Sharing::Refused).unwrap());
         let (policies_in, policies) = watch::channel(Arc::new(policy));
         let (rollups_in, mut rollups) = mpsc::channel(1);
@@ -390,7 +390,7 @@ mod tests {
     async fn a_denial_is_in_force_without_a_disk_and_is_written_once_there_is_one() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("unplugged");
-        let first = policy(&plan(""));
+        let first = policy(&config(""));
         let gate =
             Arc::new(Gate::open(&first, Key::new([7; 32]), Some(data.clone()), Sharing::Refused).unwrap());
         let (policies_in, policies) = watch::channel(Arc::new(first.clone()));
@@ -424,9 +424,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_plan_may_take_the_edge_away_and_bring_it_back() {
-        let with = policy(&plan(""));
-        let without = Policy { plan: Arc::new(Plan { edge: None, ..(*with.plan).clone() }), ..with.clone() };
+    async fn a_config_may_take_the_edge_away_and_bring_it_back() {
+        let with = policy(&config(""));
+        let without =
+            Policy { config: Arc::new(Config { edge: None, ..(*with.config).clone() }), ..with.clone() };
         let gate = Gate::open(&without, Key::new([7; 32]), None, Sharing::Refused).unwrap();
         assert_eq!(gate.listening(), []);
         assert_eq!(web::Edge::metrics(&gate), "");
@@ -440,21 +441,21 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_listened_on_or_found_is_told_and_the_rest_is_in_force() {
-        let first = policy(&plan(""));
+        let first = policy(&config(""));
         let gate = Gate::open(&first, Key::new([7; 32]), None, Sharing::Refused).unwrap();
         let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let _holds = TcpListener::bind(taken).unwrap();
-        let mut edge = first.plan.edge.clone().unwrap();
+        let mut edge = first.config.edge.clone().unwrap();
         edge.listen.push(taken);
-        let plan = Plan { edge: Some(edge), ..(*first.plan).clone() };
-        gate.apply(&policy(&Arc::new(plan)));
+        let config = Config { edge: Some(edge), ..(*first.config).clone() };
+        gate.apply(&policy(&Arc::new(config)));
         let told = gate.trouble().borrow().clone().unwrap();
         assert!(told.contains(&taken.to_string()), "{told}");
         gate.apply(&first);
         assert_eq!(*gate.trouble().borrow(), None);
 
         let caller = "[caller.web]\ntoken = \"env:NO_SUCH_VARIABLE_OF_OURS\"";
-        let missing = policy(&self::plan(caller));
+        let missing = policy(&self::config(caller));
         gate.apply(&missing);
         let told = gate.trouble().borrow().clone().unwrap();
         assert!(told.contains("caller `web`") && told.contains("NO_SUCH_VARIABLE_OF_OURS"), "{told}");
@@ -463,7 +464,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "first").unwrap();
         let caller = format!("[caller.web]\ntoken = \"file:{}\"", file.path().display());
-        gate.apply(&policy(&self::plan(&caller)));
+        gate.apply(&policy(&self::config(&caller)));
         let known = || gate.serves_by.lock().unwrap().tokens.values().next().cloned();
         assert_eq!(known().as_deref(), Some(b"first".as_slice()));
         std::fs::write(file.path(), "second").unwrap();

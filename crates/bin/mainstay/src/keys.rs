@@ -2,12 +2,12 @@
 
 use crate::private;
 use journal::sqlite::sync_folder_of;
-use tokens::Key;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use thiserror::Error;
+use tokens::Key;
 
 /// Secrets of one data folder. Made at the first start, kept in files that only the owner may read.
 pub(crate) struct Keys {

@@ -57,7 +57,7 @@ impl LagMonitor {
             _ => types::time::spoken(p99),
         };
         Some(format!(
-            "probes run late, p99 {p99}: this machine cannot keep up with the plan, and outages are detected later"
+            "probes run late, p99 {p99}: this machine cannot keep up with the configuration, and outages are detected later"
         ))
     }
 }

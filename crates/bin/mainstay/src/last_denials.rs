@@ -2,11 +2,11 @@
 //! what was to be refused.
 
 use journal::sqlite::sync_folder_of;
-use types::{Denial, DenialId};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use types::{Denial, DenialId};
 
 /// Larger than a thousand denials, the most that there are.
 const BYTES_MAX: u64 = 4 << 20;

@@ -6,16 +6,17 @@ use crate::throttle::Throttle;
 use engine::Engine;
 use engine::timekeeper::News;
 use journal::{Notebook, Series};
-use types::input::ClockNews;
-use types::{
-    Answer as Answered, Effect, Event, Input, Outcome, Plan, Policy, Rollup, Rounds, Sample, Time, time,
-};
-use web::{Answer, Ask, AskError, Site};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
+use types::input::ClockNews;
+use types::{
+    Answer as Answered, Config, Delivery, Event, Input, Notification, Policy, ProbeResult, ProbeTargets,
+    Rollup, Time, time,
+};
+use web::{Answer, Ask, AskError, Site};
 
 /// Inputs taken together into one append.
 const BATCH_MAX: usize = 256;
@@ -44,16 +45,16 @@ pub(crate) struct Ears {
     /// What people and machines ask through the site.
     pub asks: mpsc::Receiver<Ask>,
     /// Answers to probes.
-    pub samples: mpsc::Receiver<Sample>,
+    pub samples: mpsc::Receiver<ProbeResult>,
     /// Ends of attempts.
-    pub outcomes: mpsc::Receiver<Outcome>,
+    pub outcomes: mpsc::Receiver<Delivery>,
     /// What went through the edge, once a second.
     pub rollups: mpsc::Receiver<Rollup>,
-    /// Sound plans, as they are read.
-    pub plans: mpsc::Receiver<Arc<Plan>>,
-    /// Whether the plan on disk is in force; a sentence when it is not.
-    pub plan_trouble: watch::Receiver<Option<String>>,
-    /// Whether the edge follows the plan; a sentence when it does not.
+    /// Sound configurations, as they are read.
+    pub configs: mpsc::Receiver<Arc<Config>>,
+    /// Whether the configuration on disk is in force; a sentence when it is not.
+    pub config_trouble: watch::Receiver<Option<String>>,
+    /// Whether the edge follows the configuration; a sentence when it does not.
     pub edge_trouble: watch::Receiver<Option<String>>,
     /// Lines of the system's own files about names that are not used.
     pub unused_lines: watch::Receiver<Vec<String>>,
@@ -66,9 +67,9 @@ pub(crate) struct Ears {
 /// Where decisions go out.
 pub(crate) struct Mouth {
     /// What is owed to people.
-    pub effects: mpsc::Sender<Effect>,
+    pub notifications: mpsc::Sender<Notification>,
     /// What to ask.
-    pub rounds: watch::Sender<Rounds>,
+    pub rounds: watch::Sender<ProbeTargets>,
     /// What the edge serves by.
     pub policy: watch::Sender<Arc<Policy>>,
     /// What to show.
@@ -130,12 +131,12 @@ impl Mind {
     /// # Errors
     /// When the journal cannot be read to its end: going on would forget what was promised.
     pub(crate) fn wake_up(
-        plan: Arc<Plan>,
+        config: Arc<Config>,
         notebook: Notebook,
         series: Option<Series>,
         pulse: Pulse,
     ) -> Result<Self, journal::ReadError> {
-        let engine = Engine::fold(&plan, |after, limit| notebook.read(after, limit))?;
+        let engine = Engine::fold(&config, |after, limit| notebook.read(after, limit))?;
         let clock = Clock::start(&engine);
         pulse.beat();
         Ok(Self {
@@ -172,10 +173,10 @@ impl Mind {
                 _ = ears.stop.changed() => break,
                 Some(outcome) = ears.outcomes.recv() => heard.push((Input::Attempted(outcome), None)),
                 Some(ask) = ears.asks.recv() => heard.push((ask.input, Some(ask.answer))),
-                Some(plan) = ears.plans.recv() => heard.push((Input::PlanRead(plan), None)),
+                Some(config) = ears.configs.recv() => heard.push((Input::ConfigRead(config), None)),
                 Some(rollup) = ears.rollups.recv() => heard.push((Input::RolledUp(rollup), None)),
                 Some(sample) = ears.samples.recv() => heard.push((Input::Sampled(sample), None)),
-                Ok(()) = ears.plan_trouble.changed() => self.shown = None,
+                Ok(()) = ears.config_trouble.changed() => self.shown = None,
                 Ok(()) = ears.edge_trouble.changed() => self.shown = None,
                 Ok(()) = ears.unused_lines.changed() => self.shown = None,
                 () = tokio::time::sleep(nap) => {}
@@ -212,8 +213,8 @@ impl Mind {
     /// What a process begins with, and a mind whose clock was set.
     fn beginning(&self, blind_since: Option<Time>) -> Vec<Heard> {
         let anchor = self.clock.anchor().map(Input::Clock);
-        let plan = self.engine.plan().clone();
-        let heard = [Some(Input::Booted { blind_since }), anchor, Some(Input::PlanRead(plan))];
+        let config = self.engine.config().clone();
+        let heard = [Some(Input::Booted { blind_since }), anchor, Some(Input::ConfigRead(config))];
         heard.into_iter().flatten().map(|input| (input, None)).collect()
     }
 
@@ -283,7 +284,7 @@ impl Mind {
     }
 
     /// Whether an answer tells of our own standing still rather than of what was asked.
-    fn is_of_our_sleep(&self, sample: &Sample) -> bool {
+    fn is_of_our_sleep(&self, sample: &ProbeResult) -> bool {
         self.woke.is_some_and(|woke| woke.elapsed() < WAKING.max(sample.phases.total.min(STOOD_STILL)))
             && matches!(sample.answer, Answered::Failed(_))
     }
@@ -331,9 +332,9 @@ impl Mind {
         // What the journal refuses is kept and tried again: see `Notebook`.
         let _ = self.notebook.write(now, events);
         // Effects go out even when the notebook burns: a second call beats a missing one.
-        for effect in self.engine.due(now) {
-            let key = effect.key.clone();
-            if mouth.effects.try_send(effect).is_err() {
+        for notification in self.engine.due(now) {
+            let key = notification.key.clone();
+            if mouth.notifications.try_send(notification).is_err() {
                 tracing::warn!(%key, "the courier is busy; this message is owed again in half a minute");
             }
         }
@@ -361,7 +362,7 @@ impl Mind {
         self.shown = Some(Instant::now());
         let mut views = self.view_throttle.run(|| self.engine.views());
         views.now.house.extend(self.notebook.trouble().map(str::to_owned));
-        views.now.house.extend(ears.plan_trouble.borrow().clone());
+        views.now.house.extend(ears.config_trouble.borrow().clone());
         views.now.house.extend(ears.edge_trouble.borrow().clone());
         views.now.house.extend(ears.unused_lines.borrow().iter().cloned());
         views.now.house.extend(self.lag_monitor.alert());
@@ -381,16 +382,16 @@ impl Mind {
         match self.notebook.write_or_drop(now, &decided) {
             Ok(()) => {
                 let follows = told(self.engine.accept(now, &decided));
-                let happened = told(decided).into_iter().chain(follows.iter().cloned());
-                let happened = happened.map(|event| event.happened).collect();
+                let kind = told(decided).into_iter().chain(follows.iter().cloned());
+                let kind = kind.map(|event| event.kind).collect();
                 events.extend(follows);
-                Ok(happened)
+                Ok(kind)
             }
             Err(refused) => {
                 if refused.in_doubt {
                     events.extend(told(self.engine.withdraw(now, &decided)));
                 }
-                Err(AskError::Unavailable(refused.sentence))
+                Err(AskError::Unavailable(refused.summary))
             }
         }
     }
@@ -413,13 +414,13 @@ impl Mind {
 
     fn publish_rounds(&mut self, mouth: &Mouth) {
         self.rounds_throttle.request();
-        let same_plan = Arc::ptr_eq(self.engine.plan(), &mouth.rounds.borrow().plan);
-        if same_plan && !self.rounds_throttle.is_due() {
+        let same_config = Arc::ptr_eq(self.engine.config(), &mouth.rounds.borrow().config);
+        if same_config && !self.rounds_throttle.is_due() {
             return;
         }
         self.rounds_throttle.run(|| {
             let rounds = self.engine.rounds();
-            if !same_plan || rounds.sooner != self.sooner {
+            if !same_config || rounds.sooner != self.sooner {
                 self.sooner.clone_from(&rounds.sooner);
                 mouth.rounds.send_replace(rounds);
             }
@@ -430,7 +431,7 @@ impl Mind {
 /// The log has what the journal has.
 fn told(events: Vec<Event>) -> Vec<Event> {
     for event in &events {
-        tracing::info!(seq = event.seq, "{}", event.happened);
+        tracing::info!(seq = event.seq, "{}", event.kind);
     }
     events
 }

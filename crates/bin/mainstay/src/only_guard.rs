@@ -1,5 +1,5 @@
-//! `mainstay run --only guard`: the edge and nothing else. No mind, no board, no journal; the same plan and the same keys.
-//! Where the board would listen it tells of traces and metrics.
+//! `mainstay run --only guard`: the edge and nothing else. No mind, no status page, no journal; the same configuration and the same keys.
+//! Where the status page would listen it tells of traces and metrics.
 
 use crate::control::{self, Control};
 use crate::gate::{Gate, OpenError, tokens};
@@ -8,8 +8,6 @@ use crate::last_denials;
 use crate::organs::{self, ADDRESS_FILE};
 use crate::reload::{self, Change, Changes};
 use edge::{Sharing, StartError};
-use types::{Plan, Policy};
-use web::{Site, SiteSettings};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +16,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use types::{Config, Policy};
+use web::{Site, SiteSettings};
 
 /// How long requests under way may take at the end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -34,34 +34,38 @@ pub(crate) struct OnlyGuard {
 }
 
 impl OnlyGuard {
-    /// Serves by the plan, and follows its file.
+    /// Serves by the configuration, and follows its file.
     ///
     /// # Errors
-    /// When the plan has no edge, an address is taken, or a secret is missing.
-    pub(crate) async fn start(plan: Plan, plan_path: PathBuf, sharing: Sharing) -> Result<Self, OpenError> {
-        if plan.edge.is_none() {
+    /// When the configuration has no edge, an address is taken, or a secret is missing.
+    pub(crate) async fn start(
+        config: Config,
+        config_path: PathBuf,
+        sharing: Sharing,
+    ) -> Result<Self, OpenError> {
+        if config.edge.is_none() {
             return Err(StartError::NotDeclared.into());
         }
-        let keys = Keys::open(&plan.site.data).map_err(other)?;
-        let plan = Arc::new(plan);
+        let keys = Keys::open(&config.site.data).map_err(other)?;
+        let config = Arc::new(config);
         // The journal is not opened here; what was denied when it was last written is still refused, until its time.
-        let denials = last_denials::read(&plan.site.data).unwrap_or_else(|why| {
+        let denials = last_denials::read(&config.site.data).unwrap_or_else(|why| {
             tracing::error!(
-                "what the team denied is not known, so only what the plan denies is refused: {why}; \
+                "what the team denied is not known, so only what the configuration denies is refused: {why}; \
                  the file is written anew when the whole of mainstay runs"
             );
             BTreeMap::new()
         });
-        let (data, site) = (plan.site.data.clone(), settings(&plan, &keys));
-        let policy = move |plan: &Arc<Plan>| Policy { plan: plan.clone(), denials: denials.clone() };
-        let gate = Arc::new(Gate::open(&policy(&plan), keys.key, None, sharing)?);
+        let (data, site) = (config.site.data.clone(), settings(&config, &keys));
+        let policy = move |config: &Arc<Config>| Policy { config: config.clone(), denials: denials.clone() };
+        let gate = Arc::new(Gate::open(&policy(&config), keys.key, None, sharing)?);
         let (stop, stopped) = watch::channel(false);
-        let mut changes = Changes::of(plan_path, &plan, stopped.clone()).map_err(other)?;
-        let (policies_in, policies) = watch::channel(Arc::new(policy(&plan)));
+        let mut changes = Changes::of(config_path, &config, stopped.clone()).map_err(other)?;
+        let (policies_in, policies) = watch::channel(Arc::new(policy(&config)));
         // Nobody judges the roll-ups; the sums on the way to them are still to be made.
         let (rollups, _) = mpsc::channel(1);
         let mut tasks = vec![tokio::spawn(gate.clone().keep(policies, rollups, stopped.clone()))];
-        let listener = listen(&plan);
+        let listener = listen(&config);
         let api = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let site = Arc::new(Site::of_edge_alone(site, gate.clone()).read_with(keys.read_token));
         let control = match control::is_alive(&data).await {
@@ -78,20 +82,21 @@ impl OnlyGuard {
         }
         let looking = gate.clone();
         tasks.push(tokio::spawn(async move {
-            let mut current = plan;
+            let mut current = config;
             while let Some(Change { path, named }) = changes.next().await {
                 let read = reload::another(&path, &current);
-                let read = read.and_then(|plan| plan.map(|plan| tokens(&plan).map(|_| plan)).transpose());
+                let read =
+                    read.and_then(|config| config.map(|config| tokens(&config).map(|_| config)).transpose());
                 match read {
                     Ok(None) if named => {
                         let gate = looking.clone();
                         let _ = tokio::task::spawn_blocking(move || gate.look_again()).await;
                     }
                     Ok(None) => {}
-                    Ok(Some(plan)) => {
-                        tracing::info!(digest = %plan.digest, "a new plan is in force");
-                        changes.follow(&plan);
-                        current = Arc::new(plan);
+                    Ok(Some(config)) => {
+                        tracing::info!(digest = %config.digest, "a new configuration is in force");
+                        changes.follow(&config);
+                        current = Arc::new(config);
                         policies_in.send_replace(Arc::new(policy(&current)));
                     }
                     Err(why) => _ = reload::unsound(&why),
@@ -135,9 +140,9 @@ fn other(why: impl std::fmt::Display) -> OpenError {
     OpenError::Other(why.to_string())
 }
 
-/// Where the board would listen. Visitors are served all the same when that is taken.
-fn listen(plan: &Plan) -> Option<TcpListener> {
-    let at = plan.site.listen;
+/// Where the status page would listen. Visitors are served all the same when that is taken.
+fn listen(config: &Config) -> Option<TcpListener> {
+    let at = config.site.listen;
     let bound = std::net::TcpListener::bind(at).and_then(|listener| {
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
@@ -145,12 +150,12 @@ fn listen(plan: &Plan) -> Option<TcpListener> {
     bound.inspect_err(|why| tracing::warn!("no traces and no metrics: listening on {at}: {why}")).ok()
 }
 
-fn settings(plan: &Plan, keys: &Keys) -> SiteSettings {
+fn settings(config: &Config, keys: &Keys) -> SiteSettings {
     SiteSettings {
-        name: plan.site.name.clone(),
-        url: plan.site.url.clone(),
+        name: config.site.name.clone(),
+        url: config.site.url.clone(),
         key: keys.key.clone(),
         api_token: keys.api_token.clone(),
-        data: plan.site.data.clone(),
+        data: config.site.data.clone(),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! prober --samples--> mind --rounds--> prober          courier --outcomes--> mind --effects--> courier
-//! site   --asks-----> mind --views---> site            plan on disk --plans--> mind, courier
+//! site   --asks-----> mind --views---> site            configuration on disk --plans--> mind, courier
 //! edge   --roll-ups-> mind --policy--> edge            site   --traces, metrics?--> edge
 //! ```
 
@@ -14,12 +14,10 @@ use crate::last_bell;
 use crate::mind::{Ears, Mind, Mouth, Pulse};
 use crate::reload::{self, Changes};
 use crate::throttle::Throttle;
-use notify::Notifier;
 use edge::Sharing;
 use journal::sqlite::SqliteJournal;
 use journal::{Notebook, Series};
-use types::{Plan, Rounds};
-use web::{Site, SiteSettings};
+use notify::Notifier;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -29,6 +27,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use types::{Config, ProbeTargets};
+use web::{Site, SiteSettings};
 
 /// The file in the data folder that says where a running mainstay listens.
 pub(crate) const ADDRESS_FILE: &str = "address";
@@ -44,9 +44,9 @@ const NAMES_EVERY: Duration = Duration::from_secs(30);
 
 /// A running mainstay.
 pub(crate) struct Organs {
-    /// Where board, console and API listen.
+    /// Where status page, console and API listen.
     pub address: SocketAddr,
-    /// Where people find the board.
+    /// Where people find the status page.
     pub url: String,
     site: Arc<Site>,
     /// How the command line reaches us.
@@ -88,7 +88,7 @@ pub(crate) enum Loss {
     Accepted,
 }
 
-/// Opens the control socket. Without it commands reach nobody; probes, pages, board and console go on all the same.
+/// Opens the control socket. Without it commands reach nobody; probes, pages, status page and console go on all the same.
 pub(crate) fn listen_for_commands(
     data: &Path,
     site: &Arc<Site>,
@@ -117,18 +117,18 @@ fn cannot<E: std::fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> St
 }
 
 impl Organs {
-    /// Starts everything. Whoever finds the board's port open finds the board on it.
+    /// Starts everything. Whoever finds the status page's port open finds the status page on it.
     ///
     /// # Errors
     /// When a port is taken, the data folder is not ours, a secret is missing, or the journal is not whole.
     pub(crate) async fn start(
-        plan: Plan,
-        plan_path: PathBuf,
+        config: Config,
+        config_path: PathBuf,
         sharing: Sharing,
         loss: Loss,
     ) -> Result<Self, StartError> {
-        let plan = Arc::new(plan);
-        let data = plan.site.data.clone();
+        let config = Arc::new(config);
+        let data = config.site.data.clone();
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
         let journal = match loss {
             Loss::Refused => SqliteJournal::open(data.join("journal.db")),
@@ -142,44 +142,46 @@ impl Organs {
                 None
             }
         };
-        let courier = Arc::new(
-            Notifier::new(&plan, keys.key.clone()).map_err(cannot("channels"))?.with_clock(clock::now),
+        let notifier = Arc::new(
+            Notifier::new(&config, keys.key.clone()).map_err(cannot("channels"))?.with_clock(clock::now),
         );
         // Tried here, so that a start fails with its reason; the rounds set up their own.
-        prober::Prober::new(&plan).map_err(cannot("probes"))?;
+        prober::Prober::new(&config).map_err(cannot("probes"))?;
         let terms = prober::Terms { clock: Arc::new(clock::now), ..prober::Terms::default() };
         let lag = terms.lag.clone();
-        let listener = TcpListener::bind(plan.site.listen)
+        let listener = TcpListener::bind(config.site.listen)
             .await
-            .map_err(cannot(format!("listening on {}", plan.site.listen)))?;
+            .map_err(cannot(format!("listening on {}", config.site.listen)))?;
         let address = listener.local_addr().map_err(cannot("listening"))?;
 
         let (stop, stopped) = watch::channel(false);
         let stopped_too = stopped.clone();
-        let changes = Changes::of(plan_path, &plan, stopped.clone()).map_err(cannot("signals"))?;
+        let changes = Changes::of(config_path, &config, stopped.clone()).map_err(cannot("signals"))?;
         let (asks_in, asks) = mpsc::channel(256);
         let (samples_in, samples) = mpsc::channel(4_096);
         let (outcomes_in, outcomes) = mpsc::channel(1_024);
-        let (effects, effects_out) = mpsc::channel(1_024);
+        let (notifications, notifications_out) = mpsc::channel(1_024);
         let (rollups_in, rollups) = mpsc::channel(ROLLUPS_MAX);
-        let (plans_in, plans) = mpsc::channel(4);
-        let (plan_trouble_in, plan_trouble) = watch::channel(None);
-        let (rounds, rounds_out) = watch::channel(Rounds { plan: plan.clone(), sooner: BTreeMap::new() });
+        let (configs_in, configs) = mpsc::channel(4);
+        let (config_trouble_in, config_trouble) = watch::channel(None);
+        let (rounds, rounds_out) =
+            watch::channel(ProbeTargets { config: config.clone(), sooner: BTreeMap::new() });
         let (unused_lines_in, unused_lines) = watch::channel(Vec::new());
         let rounds_too = rounds_out.clone();
         let (views, views_out) = watch::channel(None);
-        let (couriers_in, couriers) = watch::channel(courier);
+        let (couriers_in, couriers) = watch::channel(notifier);
 
         let settings = SiteSettings {
-            name: plan.site.name.clone(),
-            url: plan.site.url.clone(),
+            name: config.site.name.clone(),
+            url: config.site.url.clone(),
             key: keys.key.clone(),
             api_token: keys.api_token.clone(),
             data: data.clone(),
         };
         let pulse = Pulse::default();
         let notebook = Notebook::new(Box::new(journal));
-        let mind = Mind::wake_up(plan.clone(), notebook, series, pulse.clone()).map_err(cannot("journal"))?;
+        let mind =
+            Mind::wake_up(config.clone(), notebook, series, pulse.clone()).map_err(cannot("journal"))?;
         // The journal is folded by now: what was denied is refused from the first request on.
         let (policy, policies) = watch::channel(mind.policy());
         let gate = Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone()), sharing)
@@ -193,32 +195,32 @@ impl Organs {
             samples,
             outcomes,
             rollups,
-            plans,
-            plan_trouble,
+            configs,
+            config_trouble,
             edge_trouble: gate.trouble(),
             unused_lines,
             lag,
             stop: stopped.clone(),
         };
-        let mouth = Mouth { effects, rounds, policy, views, site: site.clone() };
+        let mouth = Mouth { notifications, rounds, policy, views, site: site.clone() };
         let mind = spawn_mind(mind, ears, mouth)?;
 
         let mut tasks = vec![
             tokio::spawn(probe(rounds_out, samples_in, terms, stopped.clone())),
             tokio::spawn(look_at_names(rounds_too, unused_lines_in, stopped.clone())),
-            tokio::spawn(notify::run(couriers.clone(), effects_out, outcomes_in)),
+            tokio::spawn(notify::run(couriers.clone(), notifications_out, outcomes_in)),
             tokio::spawn(gate.clone().keep(policies, rollups_in, stopped.clone())),
             tokio::spawn(show(site.clone(), views_out)),
             tokio::spawn(serve(listener, site.clone(), stopped.clone())),
-            tokio::spawn(last_bell::listen(pulse, plan.clone(), couriers, stopped.clone())),
+            tokio::spawn(last_bell::listen(pulse, config.clone(), couriers, stopped.clone())),
             tokio::spawn(reload::follow(
                 changes,
-                plan.clone(),
+                config.clone(),
                 keys.key,
                 reload::Takers {
-                    plans: plans_in,
+                    configs: configs_in,
                     couriers: couriers_in,
-                    trouble: plan_trouble_in,
+                    trouble: config_trouble_in,
                     gate: gate.clone(),
                 },
             )),
@@ -228,7 +230,7 @@ impl Organs {
         std::fs::write(data.join(ADDRESS_FILE), address.to_string()).map_err(cannot("data folder"))?;
         Ok(Self {
             address,
-            url: plan.site.url.clone(),
+            url: config.site.url.clone(),
             site,
             control,
             stop,
@@ -271,12 +273,12 @@ pub(crate) fn announce(organs: &Organs, json: bool) {
     };
     let edge = addresses(&organs.gate.listening());
     if json {
-        let board = format!("http://{address}/");
+        let status_page = format!("http://{address}/");
         crate::cli::say_json(
-            &serde_json::json!({ "board": board, "console": link.as_ref().unwrap_or(&console), "edge": edge }),
+            &serde_json::json!({ "status_page": status_page, "console": link.as_ref().unwrap_or(&console), "edge": edge }),
         );
     } else {
-        crate::cli::say(&format!("board    http://{address}/   (known to people as {})", organs.url));
+        crate::cli::say(&format!("status page    http://{address}/   (known to people as {})", organs.url));
         crate::cli::say(&format!("console  {login}"));
         edge.iter().for_each(|at| crate::cli::say(&format!("edge     {at}")));
     }
@@ -333,8 +335,8 @@ async fn show(site: Arc<Site>, mut views: watch::Receiver<Option<Arc<engine::Vie
 }
 
 async fn probe(
-    rounds: watch::Receiver<Rounds>,
-    samples: mpsc::Sender<types::Sample>,
+    rounds: watch::Receiver<ProbeTargets>,
+    samples: mpsc::Sender<types::ProbeResult>,
     terms: prober::Terms,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -344,10 +346,10 @@ async fn probe(
     }
 }
 
-/// Tells which lines of the system's own files about names are not used, while the plan declares no resolvers and so needs
+/// Tells which lines of the system's own files about names are not used, while the configuration declares no resolvers and so needs
 /// the files.
 async fn look_at_names(
-    rounds: watch::Receiver<Rounds>,
+    rounds: watch::Receiver<ProbeTargets>,
     unused: watch::Sender<Vec<String>>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -358,7 +360,7 @@ async fn look_at_names(
             _ = stop.wait_for(|stop| *stop) => return,
             _ = turns.tick() => {}
         }
-        let needed = rounds.borrow().plan.dns.resolvers.is_empty();
+        let needed = rounds.borrow().config.dns.resolvers.is_empty();
         let lines = if needed {
             tokio::task::spawn_blocking(prober::names::unused_lines).await.unwrap_or_default()
         } else {
@@ -374,6 +376,6 @@ async fn look_at_names(
 
 async fn serve(listener: TcpListener, site: Arc<Site>, stop: watch::Receiver<bool>) {
     if let Err(why) = web::serve(listener, site, stop).await {
-        tracing::error!("the board is no longer served: {why}");
+        tracing::error!("the status page is no longer served: {why}");
     }
 }

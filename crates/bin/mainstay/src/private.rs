@@ -12,10 +12,10 @@ const OTHERS: u32 = 0o077;
 /// A folder in which everybody may write, such as /tmp.
 const STICKY: u32 = 0o1000;
 
-/// What mainstay writes into its data folder, by the beginnings of the names. Other files there are left alone: a plan may
+/// What mainstay writes into its data folder, by the beginnings of the names. Other files there are left alone: a configuration may
 /// live in the same folder, with permissions of its own.
 const OURS: [&str; 8] =
-    ["address", "api-token", "board", "control", "denials.json", "journal.", "key", "read-token"];
+    ["address", "api-token", "status_page", "control", "denials.json", "journal.", "key", "read-token"];
 const SAMPLES: &str = "samples.db";
 
 /// Lets nobody else read what this process makes from now on. To be called before there are other threads.
@@ -83,10 +83,10 @@ mod tests {
             fs::write(data.join(name), "").unwrap();
             fs::set_permissions(data.join(name), Permissions::from_mode(0o644)).unwrap();
         }
-        fs::create_dir(data.join("board")).unwrap();
-        fs::set_permissions(data.join("board"), Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(data.join("status_page")).unwrap();
+        fs::set_permissions(data.join("status_page"), Permissions::from_mode(0o755)).unwrap();
         super::folder(&data).unwrap();
-        assert_eq!((mode(&data), mode(&data.join("board"))), (0o700, 0o700));
+        assert_eq!((mode(&data), mode(&data.join("status_page"))), (0o700, 0o700));
         for name in ["journal.db", "journal.db-wal", "samples.db", "address"] {
             assert_eq!(mode(&data.join(name)), 0o600, "{name}");
         }

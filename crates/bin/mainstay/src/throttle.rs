@@ -1,8 +1,8 @@
-//! Rate limit for work whose duration grows with the plan: at most a tenth of the time is spent on it.
+//! Rate limit for work whose duration grows with the configuration: at most a tenth of the time is spent on it.
 
 use std::time::{Duration, Instant};
 
-/// Work that takes less than this is never delayed, so that a small plan shows every change immediately.
+/// Work that takes less than this is never delayed, so that a small configuration shows every change immediately.
 const CHEAP: Duration = Duration::from_millis(5);
 /// The pause after a run, as a multiple of its duration.
 const PAUSE_FACTOR: u32 = 10;

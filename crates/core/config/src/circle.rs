@@ -3,12 +3,12 @@
 use crate::draft::ServiceDraft;
 use crate::marks::Marks;
 use crate::near::shown;
-use types::Kind;
 use std::collections::BTreeMap;
+use types::Kind;
 
 /// Marks every need that closes a circle.
 pub(crate) fn judge(services: &BTreeMap<String, ServiceDraft>, marks: &mut Marks) {
-    // Not recursive: a plan may hold a chain of many thousand services.
+    // Not recursive: a configuration may hold a chain of many thousand services.
     let mut state: BTreeMap<&str, State> = BTreeMap::new();
     for start in services.keys() {
         let mut path: Vec<(&str, usize)> = Vec::new();

@@ -19,12 +19,12 @@ use crate::probe::{AskDraft, ProbeDraft};
 use crate::team::DEFAULT;
 use crate::url::Url;
 use crate::web::WebDraft;
-use types::plan::{Ask, Probe, Service};
-use types::{Graph, Kind, LadderId, ProbeId, RotaId, ServiceId, Thing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::config::{Ask, Probe, Service};
+use types::{EscalationId, Graph, Kind, ProbeId, Resource, ScheduleId, ServiceId};
 
-/// No plan asks more questions than this: beyond it one process cannot keep its promises on time.
+/// No configuration asks more questions than this: beyond it one process cannot keep its promises on time.
 pub(crate) const MOST_PROBES: usize = 50_000;
 
 /// So many hosts are refused whatever else there is: a few stars with ports and a few samples could make millions of them.
@@ -49,9 +49,9 @@ pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
     let mut graph = Graph::default();
     for (name, service) in &draft.services {
         let made = self::service(draft, name, service, &mut hosts, marks);
-        let node = Thing::service(name);
+        let node = Resource::service(name);
         graph.add(node.clone());
-        made.hosts.iter().for_each(|host| graph.add_need(node.clone(), Thing::host(host)));
+        made.hosts.iter().for_each(|host| graph.add_need(node.clone(), Resource::host(host)));
         made.needs.iter().for_each(|need| graph.add_need(node.clone(), need.clone()));
         services.insert(made.id.clone(), made);
     }
@@ -66,8 +66,8 @@ pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
         let place = draft.services.values().map(|service| service.place.clone()).next().unwrap_or(0..0);
         marks.between(
             place,
-            format!("the plan asks {count} questions; {MOST_PROBES} is the most"),
-            "name fewer samples, or divide the plan among several installations",
+            format!("the configuration asks {count} questions; {MOST_PROBES} is the most"),
+            "name fewer samples, or divide the configuration among several installations",
         );
         return Derived { services, probes: BTreeMap::new(), graph, zones: watched };
     }
@@ -97,7 +97,7 @@ pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
 }
 
 /// The registrable domain behind a host whose name servers and registration can be asked: one below a suffix of the
-/// list, or below a top-level domain that only this plan knows (a laboratory with roots or a registry of its own).
+/// list, or below a top-level domain that only this configuration knows (a laboratory with roots or a registry of its own).
 pub(crate) fn zone_behind(draft: &Draft, host: &Host) -> Option<String> {
     match Registration::of(host.dns()?, &draft.declared) {
         Registration::Known(zone) => Some(zone),
@@ -106,7 +106,7 @@ pub(crate) fn zone_behind(draft: &Draft, host: &Host) -> Option<String> {
     }
 }
 
-/// Whether the plan itself says where a suffix that nobody else knows is served.
+/// Whether the configuration itself says where a suffix that nobody else knows is served.
 pub(crate) fn is_own_suffix(draft: &Draft, zone: &str) -> bool {
     let suffix = zone.split_once('.').map_or(zone, |(_, suffix)| suffix);
     let registry = &draft.registry;
@@ -187,13 +187,19 @@ fn service(
             marks.unknown(place.clone(), "service", &value.name, draft.services.keys().map(String::as_str));
         }
     }
-    for rota in service.rota.iter().filter(|rota| !draft.rotas.contains_key(&rota.value)) {
-        marks.unknown(rota.place.clone(), "rota", &rota.value, draft.rotas.keys().map(String::as_str));
+    for schedule in service.schedule.iter().filter(|schedule| !draft.schedules.contains_key(&schedule.value))
+    {
+        marks.unknown(
+            schedule.place.clone(),
+            "schedule",
+            &schedule.value,
+            draft.schedules.keys().map(String::as_str),
+        );
     }
-    let is_ladder = |name: &str| name == DEFAULT || draft.ladders.contains_key(name);
-    for ladder in service.ladder.iter().filter(|ladder| !is_ladder(&ladder.value)) {
-        let known = draft.ladders.keys().map(String::as_str).chain([DEFAULT]);
-        marks.unknown(ladder.place.clone(), "ladder", &ladder.value, known);
+    let is_escalation = |name: &str| name == DEFAULT || draft.escalations.contains_key(name);
+    for escalation in service.escalation.iter().filter(|escalation| !is_escalation(&escalation.value)) {
+        let known = draft.escalations.keys().map(String::as_str).chain([DEFAULT]);
+        marks.unknown(escalation.place.clone(), "escalation", &escalation.value, known);
     }
     Service {
         id: ServiceId::from(name),
@@ -207,8 +213,10 @@ fn service(
             .chain(service.every_host.iter().map(|_| "*".to_owned()))
             .collect(),
         needs: service.needs.iter().map(|need| need.value.clone()).collect(),
-        rota: service.rota.as_ref().map(|at| RotaId(at.value.clone())),
-        ladder: LadderId(service.ladder.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone())),
+        schedule: service.schedule.as_ref().map(|at| ScheduleId(at.value.clone())),
+        escalation: EscalationId(
+            service.escalation.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone()),
+        ),
         public: service.public,
         guard: service.guard.as_ref().map(|draft| draft.guard.clone()),
     }
@@ -243,39 +251,39 @@ fn add_host(
     draft: &Draft,
     (text, host): (&str, &Host),
     web: &WebDraft,
-    by_hand: &BTreeMap<Thing, Place>,
+    by_hand: &BTreeMap<Resource, Place>,
     probes: &mut BTreeMap<ProbeId, Probe>,
     graph: &mut Graph,
 ) {
     let port = host.port.unwrap_or(443);
-    graph.add_need(Thing::host(text), Thing::tls(text));
+    graph.add_need(Resource::host(text), Resource::tls(text));
     if web.is_asked {
         let http = Ask::Http { url: format!("https://{text}{}", web.path), expect: web.expected() };
-        if let Some(probe) = add(draft, Thing::host(text), "http", http, by_hand, probes) {
+        if let Some(probe) = add(draft, Resource::host(text), "http", http, by_hand, probes) {
             probe.failing_for = web.failing_for.unwrap_or(probe.failing_for);
         }
     }
-    add(draft, Thing::tls(text), "tls", Ask::Tls { host: host.bare(), port }, by_hand, probes);
+    add(draft, Resource::tls(text), "tls", Ask::Tls { host: host.bare(), port }, by_hand, probes);
 }
 
 fn add_zone(
     draft: &Draft,
     zone: &str,
     names: &BTreeSet<String>,
-    by_hand: &BTreeMap<Thing, Place>,
+    by_hand: &BTreeMap<Resource, Place>,
     probes: &mut BTreeMap<ProbeId, Probe>,
 ) {
     let dns = Ask::Dns { zone: zone.to_owned(), names: some(zone, Some(names)) };
-    add(draft, Thing::dns(zone), "dns", dns, by_hand, probes);
-    add(draft, Thing::domain(zone), "domain", Ask::Domain { name: zone.to_owned() }, by_hand, probes);
+    add(draft, Resource::dns(zone), "dns", dns, by_hand, probes);
+    add(draft, Resource::domain(zone), "domain", Ask::Domain { name: zone.to_owned() }, by_hand, probes);
 }
 
 fn add<'a>(
     draft: &Draft,
-    about: Thing,
+    about: Resource,
     word: &str,
     ask: Ask,
-    by_hand: &BTreeMap<Thing, Place>,
+    by_hand: &BTreeMap<Resource, Place>,
     probes: &'a mut BTreeMap<ProbeId, Probe>,
 ) -> Option<&'a mut Probe> {
     if by_hand.contains_key(&about) {
@@ -301,8 +309,8 @@ fn by_hand(
     probes: &mut BTreeMap<ProbeId, Probe>,
     graph: &mut Graph,
     marks: &mut Marks,
-) -> BTreeMap<Thing, Place> {
-    let mut looked_after: BTreeMap<Thing, Place> = BTreeMap::new();
+) -> BTreeMap<Resource, Place> {
+    let mut looked_after: BTreeMap<Resource, Place> = BTreeMap::new();
     for (name, probe) in &draft.probes {
         let service = probe.service.as_ref().map(|at| at.value.as_str());
         if let Some(at) =
@@ -318,24 +326,25 @@ fn by_hand(
                     looked_after.insert(host.clone(), probe.place.clone());
                 }
                 let url = if url.rest.is_empty() { format!("{}/", url.text()) } else { url.text() };
-                let about = about.unwrap_or_else(|| Thing::new(Kind::Probe, name));
+                let about = about.unwrap_or_else(|| Resource::new(Kind::Probe, name));
                 (about, Ask::Http { url, expect: expect.clone() })
             }
             AskDraft::Tcp(host, port) => {
-                (Thing::new(Kind::Probe, name), Ask::Tcp { host: host.bare(), port: *port })
+                (Resource::new(Kind::Probe, name), Ask::Tcp { host: host.bare(), port: *port })
             }
-            AskDraft::Tls(host) => {
-                (Thing::tls(host.text(443)), Ask::Tls { host: host.bare(), port: host.port.unwrap_or(443) })
-            }
+            AskDraft::Tls(host) => (
+                Resource::tls(host.text(443)),
+                Ask::Tls { host: host.bare(), port: host.port.unwrap_or(443) },
+            ),
             AskDraft::Dns(zone) => {
                 let names = some(zone, zones.get(zone));
-                (Thing::dns(zone), Ask::Dns { zone: zone.clone(), names })
+                (Resource::dns(zone), Ask::Dns { zone: zone.clone(), names })
             }
-            AskDraft::Domain(zone) => (Thing::domain(zone), Ask::Domain { name: zone.clone() }),
+            AskDraft::Domain(zone) => (Resource::domain(zone), Ask::Domain { name: zone.clone() }),
         };
         graph.add(about.clone());
         if let Some(service) = service.filter(|name| draft.services.contains_key(*name)) {
-            graph.add_need(Thing::service(service), about.clone());
+            graph.add_need(Resource::service(service), about.clone());
         }
         let is_shared = matches!(written, AskDraft::Tls(_) | AskDraft::Dns(_) | AskDraft::Domain(_));
         if is_shared && looked_after.insert(about.clone(), probe.place.clone()).is_some() {
@@ -353,14 +362,18 @@ fn by_hand(
 
 /// The host whose derived probe a hand-written one takes the place of: it asks the same host and port by https, for the
 /// service that the host belongs to.
-fn in_place_of(url: &Url, service: Option<&str>, services: &BTreeMap<ServiceId, Service>) -> Option<Thing> {
+fn in_place_of(
+    url: &Url,
+    service: Option<&str>,
+    services: &BTreeMap<ServiceId, Service>,
+) -> Option<Resource> {
     let host = url.asked().text(443);
     let service = services.get(&ServiceId::from(service?))?;
-    (url.is_https && service.hosts.contains(&host)).then(|| Thing::host(host))
+    (url.is_https && service.hosts.contains(&host)).then(|| Resource::host(host))
 }
 
 /// Gives a probe its pace: by hand, else by kind. What a registry says is a fact at once: it has no bad moments.
-fn timed(draft: &Draft, id: ProbeId, about: Thing, ask: Ask, by_hand: Option<&ProbeDraft>) -> Probe {
+fn timed(draft: &Draft, id: ProbeId, about: Resource, ask: Ask, by_hand: Option<&ProbeDraft>) -> Probe {
     let watch = &draft.watch;
     let every = match ask {
         Ask::Http { .. } | Ask::Tcp { .. } => watch.http,

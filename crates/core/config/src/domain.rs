@@ -6,16 +6,16 @@
 //! `acme.github.io` stands `github.io`.
 //!
 //! Some entries of the private part are sold like registrations all the same (`uk.com`, `co.ua`, `eu.org`): those that
-//! [`types::reseller`] knows, and those that the plan declares.
+//! [`types::reseller`] knows, and those that the configuration declares.
 
-use types::reseller;
 use psl::{List, Psl, Type};
 use std::collections::BTreeSet;
+use types::reseller;
 
 /// Names below these are in nobody's registry, by RFC 6761, 6762, 7686, 8375 or by ICANN's word (`internal`).
 const NOBODYS: [&str; 5] = ["localhost", "local", "internal", "onion", "home.arpa"];
 
-/// What the plan itself says about where registrations begin.
+/// What the configuration itself says about where registrations begin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Declared {
     /// Suffixes below which names are registered.

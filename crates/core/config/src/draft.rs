@@ -1,27 +1,27 @@
-//! The plan as it was written: every word read, nothing yet compared with anything else.
+//! The configuration as it was written: every word read, nothing yet compared with anything else.
 
 use crate::address::{listen, network};
 use crate::domain::{Declared, may_be_declared};
 use crate::edge::{self, EdgeDraft};
 use crate::form::{At, Form};
-use crate::traffic::{self, TrafficDraft};
 use crate::host::{Host, Pattern, dns_name};
 use crate::marks::{Marks, Place};
-use crate::people::{self, ChannelDraft, LadderDraft, PersonDraft, RotaDraft};
+use crate::people::{self, ChannelDraft, EscalationDraft, PersonDraft, ScheduleDraft};
 use crate::pool::{self, CallerDraft, PoolDraft};
 use crate::probe::{self, ProbeDraft};
 use crate::root::Root;
+use crate::traffic::{self, TrafficDraft};
 use crate::url::Url;
 use crate::web::{self, WebDraft};
 use crate::word;
 use crate::wrong::Wrong;
 use jiff::tz::TimeZone;
-use types::plan::{Board, Dns, Publish, Registry, Site};
-use types::{Thing, Time};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
+use types::config::{Dns, Publish, Registry, Site, StatusPage};
+use types::{Resource, Time};
 
 /// Everything that was written.
 pub(crate) struct Draft {
@@ -34,16 +34,16 @@ pub(crate) struct Draft {
     pub(crate) services: BTreeMap<String, ServiceDraft>,
     pub(crate) probes: BTreeMap<String, ProbeDraft>,
     pub(crate) domains: BTreeMap<String, DomainDraft>,
-    /// Where registrations begin, by the plan's own word.
+    /// Where registrations begin, by the configuration's own word.
     pub(crate) declared: Declared,
     pub(crate) people: BTreeMap<String, PersonDraft>,
-    pub(crate) rotas: BTreeMap<String, RotaDraft>,
-    pub(crate) ladders: BTreeMap<String, LadderDraft>,
+    pub(crate) schedules: BTreeMap<String, ScheduleDraft>,
+    pub(crate) escalations: BTreeMap<String, EscalationDraft>,
     pub(crate) channels: BTreeMap<String, ChannelDraft>,
     pub(crate) edge: Option<EdgeDraft>,
     pub(crate) pools: BTreeMap<String, PoolDraft>,
     pub(crate) callers: BTreeMap<String, CallerDraft>,
-    pub(crate) board: Board,
+    pub(crate) status_page: StatusPage,
 }
 
 /// How often and how patiently probes ask.
@@ -74,9 +74,9 @@ pub(crate) struct ServiceDraft {
     /// Whether `samples` names any, right or wrong.
     pub(crate) has_samples: bool,
     /// Services and pools.
-    pub(crate) needs: Vec<At<Thing>>,
-    pub(crate) rota: Option<At<String>>,
-    pub(crate) ladder: Option<At<String>>,
+    pub(crate) needs: Vec<At<Resource>>,
+    pub(crate) schedule: Option<At<String>>,
+    pub(crate) escalation: Option<At<String>>,
     pub(crate) public: bool,
     pub(crate) guard: Option<TrafficDraft>,
     pub(crate) http: Option<At<WebDraft>>,
@@ -106,20 +106,20 @@ pub(crate) fn read(root: &Root<'_>, folder: &Path, marks: &mut Marks) -> Draft {
         probes: root.each(marks, "probe", |_, form, marks| probe::read(form, &declared, marks)),
         domains,
         people: root.each(marks, "person", |name, form, marks| people::person(name, form, &zone, marks)),
-        rotas: root.each(marks, "rota", |_, form, marks| people::rota(form, &zone, marks)),
-        ladders: root.each(marks, "ladder", |_, form, marks| people::ladder(form, marks)),
+        schedules: root.each(marks, "schedule", |_, form, marks| people::schedule(form, &zone, marks)),
+        escalations: root.each(marks, "escalation", |_, form, marks| people::escalation(form, marks)),
         channels: root.each(marks, "channel", |_, form, marks| people::channel(form, folder, marks)),
         edge: root.maybe(marks, "edge", |form, marks| edge::read(form, folder, site.listen, marks)),
         pools: root.each(marks, "pool", pool::pool),
         callers: root.each(marks, "caller", |name, form, marks| pool::caller(name, form, folder, marks)),
-        board: root.one(marks, "board", |form, marks| board(form, title, marks)),
+        status_page: root.one(marks, "status_page", |form, marks| status_page(form, title, marks)),
         site,
         url,
         declared,
     }
 }
 
-/// A name for people, made from a name in the plan: `sign-in` becomes `Sign in`.
+/// A name for people, made from a name in the configuration: `sign-in` becomes `Sign in`.
 pub(crate) fn titled(name: &str) -> String {
     let mut title: String = name.chars().map(|c| if c == '-' || c == '_' { ' ' } else { c }).collect();
     if let Some(first) = title.get_mut(0..1) {
@@ -129,7 +129,7 @@ pub(crate) fn titled(name: &str) -> String {
 }
 
 const NO_NAME: &str = "Status";
-/// The data folder of a plan that names none.
+/// The data folder of a configuration that names none.
 pub(crate) const DATA: &str = "mainstay-data";
 
 fn site(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> (Site, Option<At<Url>>) {
@@ -140,10 +140,10 @@ fn site(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> (Site, Option<
     let url = form.word(marks, "url", |text| {
         let url = Url::read(text)?;
         if url.rest.contains('?') {
-            Err(Wrong::new("the board's address has a question mark"))
+            Err(Wrong::new("the status page's address has a question mark"))
         } else if !url.rest.trim_matches('/').is_empty() {
             // Pages, feeds and links in messages name paths from the root.
-            Err(Wrong::new("the board cannot stand below a path")
+            Err(Wrong::new("the status page cannot stand below a path")
                 .hint("give it a name of its own: \"https://status.acme.net\""))
         } else {
             Ok(url)
@@ -204,7 +204,7 @@ fn registry(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> Registry {
     }
 }
 
-/// Where registrations begin by the plan's own word: below each suffix that it names a registry for, and at each domain
+/// Where registrations begin by the configuration's own word: below each suffix that it names a registry for, and at each domain
 /// that has a section of its own.
 fn declared(root: &Root<'_>, registry: &Registry) -> Declared {
     let named = registry.rdap.keys().chain(registry.whois.keys()).filter(|suffix| suffix.contains('.'));
@@ -256,8 +256,8 @@ fn service(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> ServiceDraft {
         }),
         has_samples: form.is_filled("samples"),
         needs: form.words(marks, "needs", need),
-        rota: form.word(marks, "rota", name_of),
-        ladder: form.word(marks, "ladder", name_of),
+        schedule: form.word(marks, "schedule", name_of),
+        escalation: form.word(marks, "escalation", name_of),
         public: form.flag(marks, "public").unwrap_or(true),
         guard: form.table(marks, "guard", traffic::read),
         http: web::read(form, marks),
@@ -270,11 +270,11 @@ pub(crate) fn name_of(text: &str) -> Result<String, Wrong> {
 }
 
 /// `service.NAME` or `pool.NAME`; other kinds of things are not served yet, and said so.
-fn need(text: &str) -> Result<Thing, Wrong> {
+fn need(text: &str) -> Result<Resource, Wrong> {
     let shown = crate::near::shown(text);
     match text.split_once('.') {
-        Some(("service", name)) if !name.is_empty() => Ok(Thing::service(name)),
-        Some(("pool", name)) if !name.is_empty() => Ok(Thing::pool(name)),
+        Some(("service", name)) if !name.is_empty() => Ok(Resource::service(name)),
+        Some(("pool", name)) if !name.is_empty() => Ok(Resource::pool(name)),
         Some((kind @ ("database" | "heartbeat"), _)) => {
             Err(Wrong::new(format!("`{shown}`: {kind}s are not served by this version"))
                 .hint("take it out for now; nothing is ignored silently"))
@@ -309,7 +309,7 @@ fn domains(root: &Root<'_>, declared: &Declared, marks: &mut Marks) -> BTreeMap<
     out
 }
 
-fn board(form: &mut Form<'_>, title: String, marks: &mut Marks) -> Board {
+fn status_page(form: &mut Form<'_>, title: String, marks: &mut Marks) -> StatusPage {
     let title = form.word(marks, "title", word::text).map_or(title, |at| at.value);
     let history = form.span(marks, "history").unwrap_or(Duration::from_secs(90 * 86_400));
     let publish = form.word(marks, "publish", |text| match text {
@@ -319,7 +319,7 @@ fn board(form: &mut Form<'_>, title: String, marks: &mut Marks) -> Board {
         _ => Err(Wrong::new(format!("`{}` is not a way to publish", crate::near::shown(text)))
             .hint("\"automatic\", \"approve\" or \"manual\"")),
     });
-    Board {
+    StatusPage {
         title,
         history_days: u16::try_from(history.as_secs().div_ceil(86_400)).unwrap_or(90),
         publish: publish.map_or(Publish::Automatic, |at| at.value),

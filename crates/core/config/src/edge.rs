@@ -2,16 +2,16 @@
 
 use crate::address::{collide, listen, network};
 use crate::form::{At, Form};
-use crate::traffic;
 use crate::marks::Marks;
 use crate::near::shown;
+use crate::traffic;
 use crate::url::Url;
 use crate::word;
 use crate::wrong::Wrong;
 use ipnet::IpNet;
-use types::plan::{CertificateFiles, Edge, EdgeLimits};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
+use types::config::{CertificateFiles, Edge, EdgeLimits};
 
 /// More sockets or networks before the edge than this are a mistake, and each is compared with others.
 const MOST_SOCKETS: usize = 64;
@@ -26,7 +26,12 @@ pub(crate) struct EdgeDraft {
     pub(crate) edge: Edge,
 }
 
-pub(crate) fn read(form: &mut Form<'_>, folder: &Path, board: SocketAddr, marks: &mut Marks) -> EdgeDraft {
+pub(crate) fn read(
+    form: &mut Form<'_>,
+    folder: &Path,
+    status_page: SocketAddr,
+    marks: &mut Marks,
+) -> EdgeDraft {
     let plain = form.words(marks, "listen", listen);
     let tls = form.words(marks, "listen_tls", listen);
     if form.is_open() && !form.is_filled("listen") && !form.is_filled("listen_tls") {
@@ -36,7 +41,7 @@ pub(crate) fn read(form: &mut Form<'_>, folder: &Path, board: SocketAddr, marks:
             "give it listen = [\"127.0.0.1:8000\"], or listen_tls and a certificate",
         );
     }
-    apart(&plain, &tls, board, marks);
+    apart(&plain, &tls, status_page, marks);
     let to_https = form.flag(marks, "to_https").unwrap_or(false);
     if to_https && !form.is_filled("listen_tls") {
         marks.lacking(
@@ -97,17 +102,20 @@ pub(crate) fn read(form: &mut Form<'_>, folder: &Path, board: SocketAddr, marks:
     }
 }
 
-/// Every socket can be had only once: not twice by the edge, and not where the board is.
-fn apart(plain: &[At<SocketAddr>], tls: &[At<SocketAddr>], board: SocketAddr, marks: &mut Marks) {
+/// Every socket can be had only once: not twice by the edge, and not where the status page is.
+fn apart(plain: &[At<SocketAddr>], tls: &[At<SocketAddr>], status_page: SocketAddr, marks: &mut Marks) {
     let mut taken: Vec<SocketAddr> = Vec::new();
-    // The board's socket takes both kinds of addresses where it takes any.
-    let board_takes = |at: SocketAddr| {
-        collide(at, board)
-            || (board.ip() == Ipv6Addr::UNSPECIFIED && at.port() == board.port() && at.port() > 0)
+    // The status page's socket takes both kinds of addresses where it takes any.
+    let status_page_takes = |at: SocketAddr| {
+        collide(at, status_page)
+            || (status_page.ip() == Ipv6Addr::UNSPECIFIED && at.port() == status_page.port() && at.port() > 0)
     };
     for at in plain.iter().chain(tls) {
-        if board_takes(at.value) {
-            let message = format!("the board listens on {board}: the edge cannot listen on {} too", at.value);
+        if status_page_takes(at.value) {
+            let message = format!(
+                "the status page listens on {status_page}: the edge cannot listen on {} too",
+                at.value
+            );
             marks.between(at.place.clone(), message, "another port here, or another [site] listen");
         }
         if taken.len() == MOST_SOCKETS {
@@ -142,7 +150,7 @@ fn limits(form: &mut Form<'_>, marks: &mut Marks) -> EdgeLimits {
 /// The path of a key; a key itself is refused, and never repeated.
 fn key_file(text: &str, folder: &Path) -> Result<std::path::PathBuf, Wrong> {
     if text.contains("-----BEGIN") {
-        return Err(Wrong::new("a key must not stand in the plan")
+        return Err(Wrong::new("a key must not stand in the configuration")
             .hint("write the path of its file; this one should be replaced, since files are copied around")
             .secret());
     }

@@ -6,9 +6,9 @@ use crate::draft::Draft;
 use crate::host::Host;
 use crate::probe::AskDraft;
 use crate::serving;
-use types::plan::Service;
-use types::{Graph, Kind, ServiceId, Thing};
 use std::collections::{BTreeMap, BTreeSet};
+use types::config::Service;
+use types::{Graph, Kind, Resource, ServiceId};
 
 /// The edges below hosts and probes: what they stand on, as far as that is watched.
 pub(crate) fn lay(
@@ -18,36 +18,36 @@ pub(crate) fn lay(
     graph: &mut Graph,
 ) {
     for zone in watched {
-        graph.add_need(Thing::dns(zone), Thing::domain(zone));
+        graph.add_need(Resource::dns(zone), Resource::domain(zone));
     }
     for (text, host) in hosts {
         if let Some(zone) = zone_behind(draft, host) {
-            graph.add_need(Thing::host(text), Thing::dns(&zone));
-            graph.add_need(Thing::tls(text), Thing::dns(&zone));
+            graph.add_need(Resource::host(text), Resource::dns(&zone));
+            graph.add_need(Resource::tls(text), Resource::dns(&zone));
         }
     }
     for (name, probe) in &draft.probes {
         match &probe.ask {
-            Some(AskDraft::Dns(zone)) => stand(Thing::dns(zone), [Thing::domain(zone)], graph),
+            Some(AskDraft::Dns(zone)) => stand(Resource::dns(zone), [Resource::domain(zone)], graph),
             Some(AskDraft::Domain(_)) | None => {}
             Some(ask) => {
                 let Some((host, is_web)) = ask.host() else { continue };
                 let text = host.text(443);
                 let above = match ask {
-                    AskDraft::Tls(_) => Thing::tls(&text),
-                    _ => Thing::new(Kind::Probe, name),
+                    AskDraft::Tls(_) => Resource::tls(&text),
+                    _ => Resource::new(Kind::Probe, name),
                 };
                 // It took the place of a host's own probe, and stands on what the host stands on.
                 if !graph.contains(&above) {
                     continue;
                 }
                 if is_web {
-                    stand(above.clone(), [Thing::host(&text), Thing::tls(&text)], graph);
+                    stand(above.clone(), [Resource::host(&text), Resource::tls(&text)], graph);
                 }
                 let registration = host.dns().map(|name| Registration::of(name, &draft.declared));
                 if let Some(zone) = registration.as_ref().and_then(Registration::zone) {
                     // The domain stands beneath its name servers; it is named here only where those are not asked.
-                    let nearest = [Thing::dns(zone), Thing::domain(zone)]
+                    let nearest = [Resource::dns(zone), Resource::domain(zone)]
                         .into_iter()
                         .find(|below| graph.contains(below));
                     nearest.into_iter().for_each(|below| graph.add_need(above.clone(), below));
@@ -64,7 +64,7 @@ pub(crate) fn serve(
     hosts: &BTreeMap<String, Host>,
     graph: &mut Graph,
 ) {
-    draft.pools.keys().for_each(|name| graph.add(Thing::pool(name)));
+    draft.pools.keys().for_each(|name| graph.add(Resource::pool(name)));
     let exact: BTreeMap<String, &str> = serving::guarded(draft)
         .filter_map(|(_, service, guard)| Some((service, guard.pool.as_ref()?)))
         .flat_map(|(service, pool)| service.hosts.iter().map(|host| (&host.value, pool.value.as_str())))
@@ -73,19 +73,19 @@ pub(crate) fn serve(
         .collect();
     for service in services.values() {
         let Some(guard) = &service.guard else { continue };
-        graph.add_need(Thing::service(&service.id.0), Thing::pool(&guard.pool.0));
+        graph.add_need(Resource::service(&service.id.0), Resource::pool(&guard.pool.0));
         for text in &service.hosts {
             // A sample below a wildcard may be another service's very host; that one serves it.
             let own = hosts.get(text).and_then(|host| exact.get(&host.bare()));
-            graph.add_need(Thing::host(text), Thing::pool(own.copied().unwrap_or(&guard.pool.0)));
+            graph.add_need(Resource::host(text), Resource::pool(own.copied().unwrap_or(&guard.pool.0)));
         }
     }
 }
 
-fn stand<const N: usize>(above: Thing, below: [Thing; N], graph: &mut Graph) {
-    for thing in below {
-        if graph.contains(&thing) {
-            graph.add_need(above.clone(), thing);
+fn stand<const N: usize>(above: Resource, below: [Resource; N], graph: &mut Graph) {
+    for resource in below {
+        if graph.contains(&resource) {
+            graph.add_need(above.clone(), resource);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The one table of everything that may stand in a plan: it drives reading, hints, the JSON Schema and the reference.
+//! The one table of everything that may stand in a configuration: it drives reading, hints, the JSON Schema and the reference.
 
 mod edge;
 mod service;
@@ -52,7 +52,7 @@ const SECRET: Kind =
 
 const NAMED: Option<Key> = Some(Key::Name);
 
-/// Every section, in the order in which a plan is best read.
+/// Every section, in the order in which a configuration is best read.
 pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "site", key: None, doc: "This installation.", fields: site::SITE },
     Section {
@@ -70,19 +70,19 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section {
         name: "domain",
         key: Some(Key::Domain),
-        doc: "What the plan knows better than the registry tells. A name below a suffix that sells names without an ICANN registry is a registration of its own with this section.",
+        doc: "What the configuration knows better than the registry tells. A name below a suffix that sells names without an ICANN registry is a registration of its own with this section.",
         fields: service::DOMAIN,
     },
     Section { name: "person", key: NAMED, doc: "A team member.", fields: team::PERSON },
-    Section { name: "rota", key: NAMED, doc: "Who is on call when.", fields: team::ROTA },
+    Section { name: "schedule", key: NAMED, doc: "Who is on call when.", fields: team::SCHEDULE },
     Section {
-        name: "ladder",
+        name: "escalation",
         key: NAMED,
-        doc: "Whom to wake, and whom next. Without `default` one is made: one rung with all rotas (all people when there is no rota), 5 minutes, repeated 3 times.",
-        fields: team::LADDER,
+        doc: "Whom to wake, and whom next. Without `default` one is made: one step with all schedules (all people when there is no schedule), 5 minutes, repeated 3 times.",
+        fields: team::ESCALATION,
     },
     Section { name: "channel", key: NAMED, doc: "A way to reach people.", fields: team::CHANNEL },
-    Section { name: "board", key: None, doc: "The public board.", fields: site::BOARD },
+    Section { name: "status_page", key: None, doc: "The public status page.", fields: site::STATUS_PAGE },
     Section {
         name: "edge",
         key: None,

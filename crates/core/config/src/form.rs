@@ -6,11 +6,11 @@ use crate::marks::{Marks, Place};
 use crate::wrong::Wrong;
 use crate::{fields, near, word};
 use jiff::civil;
-use types::plan::Scalar;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
+use types::config::Scalar;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

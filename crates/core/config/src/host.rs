@@ -1,4 +1,4 @@
-//! Names and addresses as the plan writes them, with their ports.
+//! Names and addresses as the configuration writes them, with their ports.
 
 use crate::near::shown;
 use crate::url::with_password;
@@ -67,7 +67,7 @@ impl Host {
         Ok(Self { name: Name::Dns(dns_name(name)?), port })
     }
 
-    /// As it is written in the plan's own words: with its port where that is not `usual`.
+    /// As it is written in the configuration's own words: with its port where that is not `usual`.
     pub(crate) fn text(&self, usual: u16) -> String {
         let port = self.port.filter(|port| *port != usual);
         match (&self.name, port) {
@@ -121,7 +121,7 @@ impl Pattern {
         self.is_wildcard && fits && sample.port.is_none_or(|port| port == self.host.port.unwrap_or(443))
     }
 
-    /// As it is written in the plan's own words.
+    /// As it is written in the configuration's own words.
     pub(crate) fn text(&self) -> String {
         format!("{}{}", if self.is_wildcard { "*." } else { "" }, self.host.text(443))
     }

@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Word { what: &'static str, pattern: Option<&'static str> },
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// The name of something else in the plan.
+    /// The name of something else in the configuration.
     Name(&'static str),
     /// Several of a kind.
     List { of: &'static Kind, least: usize },
@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     Either { word: &'static Kind, table: &'static [Field] },
     /// Several times fields of its own.
     Tables { of: &'static [Field], least: usize },
-    /// A word of the plan that this version does not serve; refused, never ignored.
+    /// A word of the configuration that this version does not serve; refused, never ignored.
     Later,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Field {
     pub(crate) example: &'static str,
 }
 
-/// One section of the plan.
+/// One section of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Section {
     pub(crate) name: &'static str,
@@ -148,7 +148,7 @@ impl Kind {
 /// The pattern of a span of time.
 const SPAN: &str = "^([0-9]{1,9} ?(ms|s|m|min|h|d|w) ?)+$";
 
-/// A span as the plan writes it: `100ms`, `90d`. Exact for whole milliseconds.
+/// A span as the configuration writes it: `100ms`, `90d`. Exact for whole milliseconds.
 pub(crate) fn short(span: Duration) -> String {
     let millis = span.as_millis();
     for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {

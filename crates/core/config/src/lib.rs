@@ -1,15 +1,15 @@
-//! Turns the text of mainstay.toml into a [`Plan`], complete and consistent, or tells every [`Problem`] with its place.
+//! Turns the text of mainstay.toml into a [`Config`], complete and consistent, or tells every [`Problem`] with its place.
 //!
 //! Pure: opens no file, resolves no name, looks at no clock. Secrets are never read here, only where they are.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `fields`, `kind` | the one table of everything that may stand in a plan |
+//! | `fields`, `kind` | the one table of everything that may stand in a configuration |
 //! | `syntax` | text -> tables, whatever is broken in between |
 //! | `root`, `form`, `cell` | reads the sections, each table by its fields, each value by its kind: types, ranges, unknown and missing keys |
 //! | `word`, `host`, `address`, `url`, `domain` | single words: spans, zones, names, networks, web addresses, registrable domains |
-//! | `draft`, `probe`, `people`, `edge`, `guard`, `pool` | the plan as it was written |
-//! | `team`, `serving`, `derive`, `edges`, `circle` | the plan as it is meant: references, probes, the graph |
+//! | `draft`, `probe`, `people`, `edge`, `guard`, `pool` | the configuration as it was written |
+//! | `team`, `serving`, `derive`, `edges`, `circle` | the configuration as it is meant: references, probes, the graph |
 //! | `warn` | no mistake, but deserves a second look |
 //! | `wrong`, `marks`, `problem`, `near` | what is wrong, where, and what was probably meant |
 //! | `schema`, `reference` | the table of fields for editors and for people |
@@ -26,7 +26,6 @@ mod edge;
 mod edges;
 mod fields;
 mod form;
-mod traffic;
 mod host;
 mod kind;
 mod marks;
@@ -41,6 +40,7 @@ mod schema;
 mod serving;
 mod syntax;
 mod team;
+mod traffic;
 mod url;
 mod warn;
 mod web;
@@ -52,15 +52,15 @@ pub use reference::reference;
 pub use schema::schema;
 
 use marks::Marks;
-use types::{Plan, plan};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use types::{Config, config};
 
 /// The longest text that is read, in bytes.
 pub const LONGEST: usize = 16 << 20;
 
-/// Reads a stretch of time as the plan writes it: `30s`, `1h 30m`, `2d`.
+/// Reads a stretch of time as the configuration writes it: `30s`, `1h 30m`, `2d`.
 ///
 /// # Errors
 /// What is wrong with it, and how it is written.
@@ -68,32 +68,32 @@ pub fn span(text: &str) -> Result<std::time::Duration, String> {
     word::span(text).map_err(|wrong| format!("{}: {}", wrong.message, wrong.hint.told(String::new)))
 }
 
-/// A sound plan, and what deserves a second look in it.
+/// A sound configuration, and what deserves a second look in it.
 #[derive(Clone, Debug)]
 pub struct Read {
-    /// The plan.
-    pub plan: Plan,
+    /// The configuration.
+    pub config: Config,
     /// In the order of the text.
     pub warnings: Vec<Problem>,
     /// Where each of the edge's certificates stands, in their order: only who reads the files knows whether they can be used.
     pub certificates: Vec<Spot>,
 }
 
-/// Reads a plan. `name` is what messages call the text, `folder` is what relative paths are relative to.
+/// Reads a configuration. `name` is what messages call the text, `folder` is what relative paths are relative to.
 ///
 /// # Errors
 /// Every problem at once, in the order of the text: at most a few hundred, never none.
 pub fn read(text: &str, name: &str, folder: &Path) -> Result<Read, Problems> {
     let mut marks = Marks::default();
     if text.len() > LONGEST {
-        let message = format!("the plan is longer than {} KiB", LONGEST / 1024);
+        let message = format!("the configuration is longer than {} KiB", LONGEST / 1024);
         marks.syntax(0..0, message, "divide it among several installations");
         return Err(Problems(marks.told("", name).0));
     }
-    let plan = syntax::mend(text, &mut marks).map(|mended| understood(text, &mended, folder, &mut marks));
+    let config = syntax::mend(text, &mut marks).map(|mended| understood(text, &mended, folder, &mut marks));
     let (problems, warnings, certificates) = marks.told(text, name);
-    match plan {
-        Some(plan) if problems.is_empty() => Ok(Read { plan, warnings, certificates }),
+    match config {
+        Some(config) if problems.is_empty() => Ok(Read { config, warnings, certificates }),
         _ => Err(Problems(problems)),
     }
 }
@@ -111,26 +111,26 @@ pub fn data_folder(text: &str, folder: &Path) -> PathBuf {
     declared.unwrap_or_else(|| folder.join(draft::DATA))
 }
 
-fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Plan {
+fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Config {
     let table = syntax::parse(mended, marks);
     let root = root::Root::open(table.get_ref(), marks);
     let draft = draft::read(&root, folder, marks);
     let people = team::people(&draft, marks);
-    let rotas = team::rotas(&draft, marks);
-    let ladders = team::ladders(&draft, marks);
+    let schedules = team::schedules(&draft, marks);
+    let escalations = team::escalations(&draft, marks);
     let channels = team::channels(&draft);
     circle::judge(&draft.services, marks);
     serving::judge(&draft, marks);
     let derived = derive::derive(&draft, marks);
     warn::warn(&draft, &derived, marks);
-    let mut board = draft.board;
+    let mut status_page = draft.status_page;
     let mut order: Vec<_> =
         draft.services.iter().map(|(name, service)| (service.place.start, name.as_str())).collect();
     order.sort_unstable();
-    board.order = order.into_iter().map(|(_, name)| name.into()).collect();
+    status_page.order = order.into_iter().map(|(_, name)| name.into()).collect();
     let domains =
-        draft.domains.into_iter().map(|(zone, domain)| (zone, plan::Domain { expires: domain.expires }));
-    Plan {
+        draft.domains.into_iter().map(|(zone, domain)| (zone, config::Domain { expires: domain.expires }));
+    Config {
         digest: digest(text),
         site: draft.site,
         dns: draft.dns,
@@ -139,13 +139,13 @@ fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Pla
         probes: derived.probes,
         domains: domains.collect(),
         people,
-        rotas,
-        ladders,
+        schedules,
+        escalations,
         channels,
         edge: draft.edge.map(|edge| edge.edge),
         pools: draft.pools.into_values().map(|draft| (draft.pool.id.clone(), draft.pool)).collect(),
         callers: draft.callers.into_values().map(|draft| (draft.caller.id.clone(), draft.caller)).collect(),
-        board,
+        status_page,
         graph: derived.graph,
     }
 }

@@ -26,7 +26,7 @@ enum Sort {
     Between,
     /// A name that nothing declares: doubtful when its declaration could not be read.
     Unknown,
-    /// The plan is sound, but look again.
+    /// The configuration is sound, but look again.
     Warning,
 }
 
@@ -93,7 +93,7 @@ impl Marks {
         self.push(Sort::Between, place, message.into(), Some(hint.into()));
     }
 
-    /// The plan is sound, but this deserves a second look.
+    /// The configuration is sound, but this deserves a second look.
     pub(crate) fn warn(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Sort::Warning, place, message.into(), Some(hint.into()));
     }

@@ -9,9 +9,9 @@ use crate::word;
 use crate::wrong::Wrong;
 use jiff::civil;
 use jiff::tz::TimeZone;
-use types::plan::{AcceptedWhen, ChannelKind, SecretRef, Turn};
 use std::path::Path;
 use std::time::Duration;
+use types::config::{AcceptedWhen, ChannelKind, SecretRef, Turn};
 
 /// A person as written.
 #[derive(Debug)]
@@ -30,9 +30,9 @@ pub(crate) struct ReachDraft {
     pub(crate) address: String,
 }
 
-/// A rota as written.
+/// A schedule as written.
 #[derive(Debug)]
-pub(crate) struct RotaDraft {
+pub(crate) struct ScheduleDraft {
     pub(crate) place: Place,
     pub(crate) zone: TimeZone,
     pub(crate) layers: Vec<LayerDraft>,
@@ -47,21 +47,21 @@ pub(crate) struct LayerDraft {
     pub(crate) until: Option<civil::DateTime>,
 }
 
-/// A ladder as written.
+/// An escalation as written.
 #[derive(Debug)]
-pub(crate) struct LadderDraft {
+pub(crate) struct EscalationDraft {
     pub(crate) place: Place,
-    pub(crate) rungs: Vec<RungDraft>,
+    pub(crate) steps: Vec<StepDraft>,
     pub(crate) repeat: u32,
-    pub(crate) last_resort: Vec<At<ReachDraft>>,
-    /// Whether `last_resort` stands there, right or wrong.
-    pub(crate) has_last_resort: bool,
+    pub(crate) fallback: Vec<At<ReachDraft>>,
+    /// Whether `fallback` stands there, right or wrong.
+    pub(crate) has_fallback: bool,
 }
 
-/// A rung as written.
+/// A step as written.
 #[derive(Debug)]
-pub(crate) struct RungDraft {
-    pub(crate) rotas: Vec<At<String>>,
+pub(crate) struct StepDraft {
+    pub(crate) schedules: Vec<At<String>>,
     pub(crate) people: Vec<At<String>>,
     pub(crate) prefer_awake: bool,
     pub(crate) wait: Duration,
@@ -79,9 +79,9 @@ pub(crate) struct ChannelDraft {
     pub(crate) has_secret: bool,
 }
 
-/// How long a rung waits unless told.
+/// How long a step waits unless told.
 pub(crate) const WAIT: Duration = Duration::from_secs(300);
-/// How often a ladder is climbed again unless told.
+/// How often an escalation is climbed again unless told.
 pub(crate) const REPEAT: u32 = 3;
 
 pub(crate) fn person(name: &str, form: &mut Form<'_>, zone: &TimeZone, marks: &mut Marks) -> PersonDraft {
@@ -105,8 +105,8 @@ fn reach(text: &str) -> Result<ReachDraft, Wrong> {
     Ok(ReachDraft { channel: channel.to_owned(), address: address.trim().to_owned() })
 }
 
-pub(crate) fn rota(form: &mut Form<'_>, zone: &TimeZone, marks: &mut Marks) -> RotaDraft {
-    RotaDraft {
+pub(crate) fn schedule(form: &mut Form<'_>, zone: &TimeZone, marks: &mut Marks) -> ScheduleDraft {
+    ScheduleDraft {
         place: form.place.clone(),
         zone: form.word(marks, "zone", word::zone).map_or_else(|| zone.clone(), |at| at.value),
         layers: form.tables(marks, "layer", layer),
@@ -132,18 +132,18 @@ fn layer(form: &mut Form<'_>, marks: &mut Marks) -> LayerDraft {
     }
 }
 
-pub(crate) fn ladder(form: &mut Form<'_>, marks: &mut Marks) -> LadderDraft {
-    LadderDraft {
+pub(crate) fn escalation(form: &mut Form<'_>, marks: &mut Marks) -> EscalationDraft {
+    EscalationDraft {
         place: form.place.clone(),
-        rungs: form.tables(marks, "rungs", rung),
+        steps: form.tables(marks, "steps", step),
         repeat: form.count(marks, "repeat").unwrap_or(REPEAT),
-        last_resort: form.words(marks, "last_resort", reach),
-        has_last_resort: form.has("last_resort"),
+        fallback: form.words(marks, "fallback", reach),
+        has_fallback: form.has("fallback"),
     }
 }
 
-fn rung(form: &mut Form<'_>, marks: &mut Marks) -> RungDraft {
-    let rotas = form.words(marks, "rotas", name_of);
+fn step(form: &mut Form<'_>, marks: &mut Marks) -> StepDraft {
+    let schedules = form.words(marks, "schedules", name_of);
     let people = form.words(marks, "people", name_of);
     let prefer = form.word(marks, "prefer", |text| {
         if text == "awake" {
@@ -154,16 +154,20 @@ fn rung(form: &mut Form<'_>, marks: &mut Marks) -> RungDraft {
         }
     });
     let wait = form.span(marks, "wait").unwrap_or(WAIT);
-    // A list that is there but wrong was marked already; only true emptiness is a rung without anybody.
+    // A list that is there but wrong was marked already; only true emptiness is a step without anybody.
     let is_wrong = |name, list: &[At<String>]| list.is_empty() && form.is_filled(name);
-    if rotas.is_empty() && people.is_empty() && !is_wrong("rotas", &rotas) && !is_wrong("people", &people) {
+    if schedules.is_empty()
+        && people.is_empty()
+        && !is_wrong("schedules", &schedules)
+        && !is_wrong("people", &people)
+    {
         marks.lacking(
             form.place.clone(),
-            "the rung names nobody",
-            "give it `rotas` or `people`: { rotas = [\"platform\"], wait = \"5m\" }",
+            "the step names nobody",
+            "give it `schedules` or `people`: { schedules = [\"platform\"], wait = \"5m\" }",
         );
     }
-    RungDraft { rotas, people, prefer_awake: prefer.is_some(), wait }
+    StepDraft { schedules, people, prefer_awake: prefer.is_some(), wait }
 }
 
 pub(crate) fn channel(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> ChannelDraft {

@@ -3,18 +3,18 @@
 use crate::address::{network, server};
 use crate::draft::name_of;
 use crate::form::{At, Form};
-use crate::traffic;
 use crate::host::{Host, Name};
 use crate::marks::{Marks, Place};
 use crate::near::shown;
+use crate::traffic;
 use crate::word;
 use crate::wrong::Wrong;
 use ipnet::IpNet;
-use types::plan::{Caller, Health, Pool, Protocol, ServerAt};
-use types::{CallerId, PoolId, ServiceId};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
+use types::config::{Caller, Health, Pool, Protocol, ServerAt};
+use types::{CallerId, PoolId, ServiceId};
 
 /// Requests at once to one server, and clients at once of each server before more is known of it, unless told.
 const EACH: u32 = 100;

@@ -9,8 +9,8 @@ use crate::near::shown;
 use crate::url::Url;
 use crate::word;
 use crate::wrong::Wrong;
-use types::plan::Expect;
 use std::time::Duration;
+use types::config::Expect;
 
 /// A probe as written.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ fn with_port(text: &str) -> Result<(Host, u16), Wrong> {
     }
 }
 
-/// A registrable domain, as far as the public suffix list and the plan can tell.
+/// A registrable domain, as far as the public suffix list and the configuration can tell.
 pub(crate) fn zone(text: &str, declared: &Declared) -> Result<String, Wrong> {
     let name = dns_name(text.trim())?;
     match Registration::of(&name, declared) {

@@ -1,4 +1,4 @@
-//! What is wrong with a plan, where, and what to do about it.
+//! What is wrong with a configuration, where, and what to do about it.
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 use std::fmt;
@@ -24,7 +24,7 @@ pub struct Problem {
     pub(crate) source: Arc<NamedSource<String>>,
 }
 
-/// A place of the plan, kept so that whoever looks at more than its text can say what is wrong there.
+/// A place of the configuration, kept so that whoever looks at more than its text can say what is wrong there.
 #[derive(Clone, Debug)]
 pub struct Spot(pub(crate) Problem);
 
@@ -64,7 +64,7 @@ impl Diagnostic for Problem {
     }
 }
 
-/// Every mistake of a plan, in the order of the text. Never empty.
+/// Every mistake of a configuration, in the order of the text. Never empty.
 #[derive(Clone, Debug)]
 pub struct Problems(pub(crate) Vec<Problem>);
 

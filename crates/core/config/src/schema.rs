@@ -1,4 +1,4 @@
-//! The JSON Schema of a plan, for editors that complete and check while one types.
+//! The JSON Schema of a configuration, for editors that complete and check while one types.
 
 use crate::fields::SECTIONS;
 use crate::kind::{Field, Key, Kind, NAME, Section};

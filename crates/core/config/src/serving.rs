@@ -1,16 +1,16 @@
-//! What the edge is to serve, compared with the rest of the plan: pools exist, nobody serves the same host twice, every
+//! What the edge is to serve, compared with the rest of the configuration: pools exist, nobody serves the same host twice, every
 //! caller is one.
 
 use crate::address::written;
 use crate::draft::{Draft, ServiceDraft};
 use crate::form::At;
-use crate::traffic::TrafficDraft;
 use crate::host::{self, Pattern};
 use crate::marks::Marks;
 use crate::near::shown;
+use crate::traffic::TrafficDraft;
 use ipnet::IpNet;
-use types::plan::{Rate, SecretRef};
 use std::collections::{BTreeMap, BTreeSet};
+use types::config::{Rate, SecretRef};
 
 /// Marks everything about guards, pools and callers that does not fit together.
 pub(crate) fn judge(draft: &Draft, marks: &mut Marks) {
@@ -102,7 +102,7 @@ fn judge_traffic(draft: &Draft, name: &str, guard: &TrafficDraft, marks: &mut Ma
         marks.undeclared(
             guard.place.clone(),
             "edge",
-            format!("service `{}` has a guard, but the plan has no edge to serve it", shown(name)),
+            format!("service `{}` has a guard, but the configuration has no edge to serve it", shown(name)),
             "say where it listens: [edge] listen = [\"127.0.0.1:8000\"]",
         );
         return;

@@ -1,16 +1,16 @@
-//! Makes the team of the plan from its draft: every name that is used exists, every rung names somebody.
+//! Makes the team of the configuration from its draft: every name that is used exists, every step names somebody.
 
 use crate::draft::Draft;
 use crate::form::At;
 use crate::marks::{Marks, Place};
 use crate::near::shown;
 use crate::people::{REPEAT, ReachDraft, WAIT};
-use types::effect::Reach;
-use types::plan::{Channel, ChannelKind, Ladder, Layer, Person, Rota, Rung};
-use types::{ChannelId, LadderId, PersonId, RotaId};
 use std::collections::BTreeMap;
+use types::config::{Channel, ChannelKind, Escalation, Layer, Person, Schedule, Step};
+use types::notification::Reach;
+use types::{ChannelId, EscalationId, PersonId, ScheduleId};
 
-/// The name of the ladder that always exists.
+/// The name of the escalation that always exists.
 pub(crate) const DEFAULT: &str = "default";
 
 pub(crate) fn people(draft: &Draft, marks: &mut Marks) -> BTreeMap<PersonId, Person> {
@@ -28,58 +28,58 @@ pub(crate) fn people(draft: &Draft, marks: &mut Marks) -> BTreeMap<PersonId, Per
     draft.people.iter().map(one).collect()
 }
 
-pub(crate) fn rotas(draft: &Draft, marks: &mut Marks) -> BTreeMap<RotaId, Rota> {
+pub(crate) fn schedules(draft: &Draft, marks: &mut Marks) -> BTreeMap<ScheduleId, Schedule> {
     let mut out = BTreeMap::new();
-    for (name, rota) in &draft.rotas {
+    for (name, schedule) in &draft.schedules {
         let mut layers = Vec::new();
-        for layer in &rota.layers {
+        for layer in &schedule.layers {
             let people = persons(draft, &layer.people, marks);
             if let (Some(start), Some(every)) = (layer.start, layer.every) {
                 layers.push(Layer { people, start, every, until: layer.until });
             }
         }
-        let id = RotaId(name.clone());
-        out.insert(id.clone(), Rota { id, zone: rota.zone.clone(), layers });
+        let id = ScheduleId(name.clone());
+        out.insert(id.clone(), Schedule { id, zone: schedule.zone.clone(), layers });
     }
     out
 }
 
-/// The ladders as written, and `default` when it was not.
-pub(crate) fn ladders(draft: &Draft, marks: &mut Marks) -> BTreeMap<LadderId, Ladder> {
+/// The escalations as written, and `default` when it was not.
+pub(crate) fn escalations(draft: &Draft, marks: &mut Marks) -> BTreeMap<EscalationId, Escalation> {
     let mut out = BTreeMap::new();
-    for (name, ladder) in &draft.ladders {
-        let mut rungs = Vec::new();
-        for rung in &ladder.rungs {
-            rungs.push(Rung {
-                rotas: named(
-                    &rung.rotas,
-                    "rota",
-                    |name| draft.rotas.contains_key(name),
-                    draft.rotas.keys(),
+    for (name, escalation) in &draft.escalations {
+        let mut steps = Vec::new();
+        for step in &escalation.steps {
+            steps.push(Step {
+                schedules: named(
+                    &step.schedules,
+                    "schedule",
+                    |name| draft.schedules.contains_key(name),
+                    draft.schedules.keys(),
                     marks,
                 )
-                .map(RotaId)
+                .map(ScheduleId)
                 .collect(),
-                people: persons(draft, &rung.people, marks),
-                prefer_awake: rung.prefer_awake,
-                wait: rung.wait,
+                people: persons(draft, &step.people, marks),
+                prefer_awake: step.prefer_awake,
+                wait: step.wait,
             });
         }
-        let last_resort = reaches(draft, &ladder.last_resort, marks);
-        let id = LadderId(name.clone());
-        out.insert(id.clone(), Ladder { id, rungs, repeat: ladder.repeat, last_resort });
+        let fallback = reaches(draft, &escalation.fallback, marks);
+        let id = EscalationId(name.clone());
+        out.insert(id.clone(), Escalation { id, steps, repeat: escalation.repeat, fallback });
     }
-    out.entry(LadderId::from(DEFAULT)).or_insert_with(|| default_ladder(draft));
+    out.entry(EscalationId::from(DEFAULT)).or_insert_with(|| default_escalation(draft));
     out
 }
 
-/// One rung: every rota; every person when there is no rota.
-fn default_ladder(draft: &Draft) -> Ladder {
-    let rotas: Vec<RotaId> = draft.rotas.keys().cloned().map(RotaId).collect();
+/// One step: every schedule; every person when there is no schedule.
+fn default_escalation(draft: &Draft) -> Escalation {
+    let schedules: Vec<ScheduleId> = draft.schedules.keys().cloned().map(ScheduleId).collect();
     let people =
-        if rotas.is_empty() { draft.people.keys().cloned().map(PersonId).collect() } else { Vec::new() };
-    let rung = Rung { rotas, people, prefer_awake: false, wait: WAIT };
-    Ladder { id: LadderId::from(DEFAULT), rungs: vec![rung], repeat: REPEAT, last_resort: Vec::new() }
+        if schedules.is_empty() { draft.people.keys().cloned().map(PersonId).collect() } else { Vec::new() };
+    let step = Step { schedules, people, prefer_awake: false, wait: WAIT };
+    Escalation { id: EscalationId::from(DEFAULT), steps: vec![step], repeat: REPEAT, fallback: Vec::new() }
 }
 
 pub(crate) fn channels(draft: &Draft) -> BTreeMap<ChannelId, Channel> {

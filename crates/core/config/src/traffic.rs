@@ -5,10 +5,10 @@ use crate::form::{At, Form};
 use crate::marks::{Marks, Place};
 use crate::near::shown;
 use crate::wrong::Wrong;
-use types::PoolId;
-use types::plan::{Guard, Known, Rate};
-use types::traffic::{DenyWhat, is_everybody};
 use std::time::Duration;
+use types::PoolId;
+use types::config::{Guard, Known, Rate};
+use types::traffic::{DenyWhat, is_everybody};
 
 /// How long a request may take until its answer begins, unless told.
 const DEADLINE: Duration = Duration::from_secs(10);

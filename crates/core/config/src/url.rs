@@ -1,4 +1,4 @@
-//! Web addresses as the plan writes them.
+//! Web addresses as the configuration writes them.
 
 use crate::host::Host;
 use crate::near::shown;
@@ -65,7 +65,7 @@ impl Url {
 /// Refuses `user:password@host` without saying it again.
 pub(crate) fn with_password() -> Wrong {
     Wrong::new("an address with a user name or password inside")
-        .hint("secrets do not stand in the plan: use `secret = \"env:NAME\"`")
+        .hint("secrets do not stand in the configuration: use `secret = \"env:NAME\"`")
         .secret()
 }
 

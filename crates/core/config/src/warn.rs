@@ -10,16 +10,16 @@ use crate::marks::Marks;
 use crate::near::shown;
 use crate::serving;
 use crate::team::DEFAULT;
-use types::Thing;
-use types::plan::ChannelKind;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use types::Resource;
+use types::config::ChannelKind;
 
 /// Leaves a warning at everything doubtful.
 pub(crate) fn warn(draft: &Draft, derived: &Derived, marks: &mut Marks) {
-    own_board(draft, derived, marks);
+    own_status_page(draft, derived, marks);
     nobody(draft, marks);
-    last_resorts(draft, marks);
+    fallbacks(draft, marks);
     unused(draft, marks);
     unwatched(draft, derived, marks);
     inner(draft, marks);
@@ -27,15 +27,15 @@ pub(crate) fn warn(draft: &Draft, derived: &Derived, marks: &mut Marks) {
     edge(draft, marks);
 }
 
-/// A board on a watched domain falls together with what it should tell about.
-fn own_board(draft: &Draft, derived: &Derived, marks: &mut Marks) {
+/// A status page on a watched domain falls together with what it should tell about.
+fn own_status_page(draft: &Draft, derived: &Derived, marks: &mut Marks) {
     let Some(url) = &draft.url else { return };
     let registration = url.value.host.dns().map(|name| Registration::of(name, &draft.declared));
     let zone = registration.as_ref().and_then(Registration::zone);
     if let Some(zone) = zone.filter(|zone| derived.zones.contains(*zone)) {
         marks.warn(
             url.place.clone(),
-            format!("the board shares the domain {zone} with a watched service, and falls with it"),
+            format!("the status page shares the domain {zone} with a watched service, and falls with it"),
             "put it on another registrable domain",
         );
     }
@@ -47,62 +47,70 @@ fn nobody(draft: &Draft, marks: &mut Marks) {
     {
         marks.warn(
             service.place.clone(),
-            "nobody will be woken: the plan names no person",
+            "nobody will be woken: the configuration names no person",
             "add a channel and a person: [channel.ntfy] ntfy = \"https://ntfy.sh\", [person.ana] reach = [\"ntfy:ana\"]",
         );
     }
 }
 
-fn last_resorts(draft: &Draft, marks: &mut Marks) {
+fn fallbacks(draft: &Draft, marks: &mut Marks) {
     if draft.people.is_empty() {
         return;
     }
-    let hint = "a number or topic that somebody always hears: last_resort = [\"ntfy:everybody\"]";
-    for (name, ladder) in draft.ladders.iter().filter(|(_, ladder)| !ladder.has_last_resort) {
-        let message =
-            format!("ladder `{}` has no last resort: if everybody sleeps on, so does the page", shown(name));
-        marks.warn(ladder.place.clone(), message, hint);
+    let hint = "a number or topic that somebody always hears: fallback = [\"ntfy:everybody\"]";
+    for (name, escalation) in draft.escalations.iter().filter(|(_, escalation)| !escalation.has_fallback) {
+        let message = format!(
+            "escalation `{}` has no last resort: if everybody sleeps on, so does the page",
+            shown(name)
+        );
+        marks.warn(escalation.place.clone(), message, hint);
     }
-    if !draft.ladders.contains_key(DEFAULT)
+    if !draft.escalations.contains_key(DEFAULT)
         && let Some(person) = draft.people.values().min_by_key(|person| person.place.start)
-        && draft.services.values().any(|service| service.ladder.is_none())
+        && draft.services.values().any(|service| service.escalation.is_none())
     {
-        let message =
-            "the ladder that is made for you has no last resort: if everybody sleeps on, so does the page";
-        marks.warn(person.place.clone(), message, "declare [ladder.default] with rungs and last_resort");
+        let message = "the escalation that is made for you has no last resort: if everybody sleeps on, so does the page";
+        marks.warn(person.place.clone(), message, "declare [ladder.default] with steps and fallback");
     }
 }
 
-/// People, rotas and channels that nothing in the plan leads to.
+/// People, schedules and channels that nothing in the configuration leads to.
 fn unused(draft: &Draft, marks: &mut Marks) {
-    let rungs = || draft.ladders.values().flat_map(|ladder| &ladder.rungs);
-    let is_default_made = !draft.ladders.contains_key(DEFAULT);
+    let steps = || draft.escalations.values().flat_map(|escalation| &escalation.steps);
+    let is_default_made = !draft.escalations.contains_key(DEFAULT);
 
-    let in_rungs = rungs().flat_map(|rung| &rung.people);
-    let in_layers = draft.rotas.values().flat_map(|rota| &rota.layers).flat_map(|layer| &layer.people);
-    let named: BTreeSet<&str> = in_rungs.chain(in_layers).map(|at| at.value.as_str()).collect();
-    let are_all_named = is_default_made && draft.rotas.is_empty();
+    let in_steps = steps().flat_map(|step| &step.people);
+    let in_layers =
+        draft.schedules.values().flat_map(|schedule| &schedule.layers).flat_map(|layer| &layer.people);
+    let named: BTreeSet<&str> = in_steps.chain(in_layers).map(|at| at.value.as_str()).collect();
+    let are_all_named = is_default_made && draft.schedules.is_empty();
     for (name, person) in
         draft.people.iter().filter(|(name, _)| !are_all_named && !named.contains(name.as_str()))
     {
-        let message =
-            format!("person `{}` is on no rota and no ladder: nothing will ever wake them", shown(name));
-        marks.warn(person.place.clone(), message, "name them in a layer of a rota or a rung of a ladder");
+        let message = format!(
+            "person `{}` is on no schedule and no escalation: nothing will ever wake them",
+            shown(name)
+        );
+        marks.warn(
+            person.place.clone(),
+            message,
+            "name them in a layer of a schedule or a step of an escalation",
+        );
     }
 
-    let of_services = draft.services.values().filter_map(|service| service.rota.as_ref());
+    let of_services = draft.services.values().filter_map(|service| service.schedule.as_ref());
     let named: BTreeSet<&str> =
-        rungs().flat_map(|rung| &rung.rotas).chain(of_services).map(|at| at.value.as_str()).collect();
-    for (name, rota) in
-        draft.rotas.iter().filter(|(name, _)| !is_default_made && !named.contains(name.as_str()))
+        steps().flat_map(|step| &step.schedules).chain(of_services).map(|at| at.value.as_str()).collect();
+    for (name, schedule) in
+        draft.schedules.iter().filter(|(name, _)| !is_default_made && !named.contains(name.as_str()))
     {
-        let message = format!("rota `{}` is on no ladder and no service", shown(name));
-        marks.warn(rota.place.clone(), message, "name it in a rung of a ladder");
+        let message = format!("schedule `{}` is on no escalation and no service", shown(name));
+        marks.warn(schedule.place.clone(), message, "name it in a step of an escalation");
     }
 
     let of_people = draft.people.values().flat_map(|person| &person.reach);
-    let of_ladders = draft.ladders.values().flat_map(|ladder| &ladder.last_resort);
-    let named: BTreeSet<&str> = of_people.chain(of_ladders).map(|at| at.value.channel.as_str()).collect();
+    let of_escalations = draft.escalations.values().flat_map(|escalation| &escalation.fallback);
+    let named: BTreeSet<&str> = of_people.chain(of_escalations).map(|at| at.value.channel.as_str()).collect();
     for (name, channel) in draft.channels.iter().filter(|(name, _)| !named.contains(name.as_str())) {
         let message = format!("channel `{}` is used by nobody", shown(name));
         marks.warn(
@@ -116,14 +124,14 @@ fn unused(draft: &Draft, marks: &mut Marks) {
 /// Services without a question, domains with a date but no service, names whose domain nobody can ask about.
 fn unwatched(draft: &Draft, derived: &Derived, marks: &mut Marks) {
     for (name, service) in &draft.services {
-        if derived.graph.needs(&Thing::service(name)).next().is_none() {
+        if derived.graph.needs(&Resource::service(name)).next().is_none() {
             let message =
                 format!("nothing is asked for service `{}`: its state will never be known", shown(name));
             marks.warn(service.place.clone(), message, "give it hosts, or a probe with `service`");
         }
     }
     for (zone, domain) in &draft.domains {
-        if !derived.graph.contains(&Thing::domain(zone)) {
+        if !derived.graph.contains(&Resource::domain(zone)) {
             let message = format!("`{zone}` is declared, but no service and no probe is behind it");
             marks.warn(
                 domain.place.clone(),
@@ -155,7 +163,7 @@ fn inner(draft: &Draft, marks: &mut Marks) {
         if is_inner(ip) && !draft.site.inner.iter().any(|network| network.contains(&ip)) {
             marks.warn(
                 at.place.clone(),
-                format!("{ip} is an inner address that the plan does not allow"),
+                format!("{ip} is an inner address that the configuration does not allow"),
                 format!("allow it: [site] inner = [\"{ip}\"]"),
             );
         }
@@ -183,9 +191,9 @@ fn edge(draft: &Draft, marks: &mut Marks) {
     let guards = serving::guarded(draft).filter_map(|(_, _, guard)| guard.pool.as_ref());
     let served: BTreeSet<&str> = guards.map(|pool| pool.value.as_str()).collect();
     let needs = draft.services.values().flat_map(|service| &service.needs);
-    let needed: BTreeSet<&Thing> = needs.map(|need| &need.value).collect();
+    let needed: BTreeSet<&Resource> = needs.map(|need| &need.value).collect();
     for (name, pool) in draft.pools.iter().filter(|(name, _)| !served.contains(name.as_str())) {
-        if !needed.contains(&Thing::pool(name)) {
+        if !needed.contains(&Resource::pool(name)) {
             let message = format!("pool `{}` is used by nobody", shown(name));
             let hint = format!("serve a service from it: [service.NAME.guard] pool = \"{}\"", shown(name));
             marks.warn(pool.place.clone(), message, hint);

@@ -6,8 +6,8 @@ use crate::near::shown;
 use crate::probe::expect;
 use crate::url::Url;
 use crate::wrong::Wrong;
-use types::plan::Expect;
 use std::time::Duration;
+use types::config::Expect;
 
 /// `http` of a service as written.
 #[derive(Clone, Debug, PartialEq, Eq)]

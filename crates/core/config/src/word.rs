@@ -1,14 +1,14 @@
-//! Reads single words of the plan: spans, shifts, times of day, zones, secrets, addresses on channels.
+//! Reads single words of the configuration: spans, shifts, times of day, zones, secrets, addresses on channels.
 
 use crate::near::{nearest, shown};
 use crate::wrong::{Hint, Wrong};
 use jiff::civil;
 use jiff::tz::TimeZone;
-use types::Time;
-use types::plan::{SecretRef, Turn};
 use std::path::Path;
 use std::time::Duration;
 use toml::value::{Datetime, Offset};
+use types::Time;
+use types::config::{SecretRef, Turn};
 
 /// Text for people: not empty, not endless, on one line.
 pub(crate) fn text(text: &str) -> Result<String, Wrong> {
@@ -123,7 +123,7 @@ pub(crate) fn secret(text: &str, folder: &Path) -> Result<SecretRef, Wrong> {
         Some(("file", path)) if !path.trim().is_empty() && !path.contains('\0') => {
             Ok(SecretRef::File(folder.join(path)))
         }
-        _ => Err(Wrong::new("a secret must not stand in the plan")
+        _ => Err(Wrong::new("a secret must not stand in the configuration")
             .hint("write where it is: \"env:NAME\" or \"file:PATH\"; this one should be replaced, since files are copied around")
             .secret()),
     }
@@ -141,7 +141,7 @@ fn is_variable(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// The path of a file, resolved against the folder of the plan.
+/// The path of a file, resolved against the folder of the configuration.
 pub(crate) fn path(text: &str, folder: &Path) -> Result<std::path::PathBuf, Wrong> {
     if text.trim().is_empty() || text.contains('\0') {
         Err(Wrong::new("this is not the path of a file"))
@@ -154,7 +154,7 @@ pub(crate) fn path(text: &str, folder: &Path) -> Result<std::path::PathBuf, Wron
 pub(crate) fn moment(datetime: &Datetime) -> Result<civil::DateTime, Wrong> {
     if datetime.offset.is_some() {
         return Err(Wrong::new("a local time has no offset")
-            .hint("the rota's `zone` says which clock is meant: 2026-10-26T09:00:00"));
+            .hint("the schedule's `zone` says which clock is meant: 2026-10-26T09:00:00"));
     }
     local(datetime)
 }

@@ -3,12 +3,12 @@
 use crate::lane::Lane;
 use crate::verdict::{Charge, Judged, Verdict};
 use types::fault::Phase;
-use types::sample::{AddressSeen, Sample};
-use types::{Fault, Weight};
+use types::probe_result::{AddressSeen, ProbeResult};
+use types::{Fault, Severity};
 
 impl Verdict {
     /// Adds what the addresses of a good answer say. An answer that is bad as a whole says nothing of single addresses.
-    pub(crate) fn with_addresses(mut self, sample: &Sample) -> Self {
+    pub(crate) fn with_addresses(mut self, sample: &ProbeResult) -> Self {
         let is_good = matches!(self.lanes.get(&Lane::Answer), Some(Judged::Well));
         if let (true, Some(judged)) = (is_good, judge(&sample.addresses)) {
             self.lanes.insert(Lane::Addresses, judged);
@@ -31,7 +31,7 @@ fn is_silent(fault: &Fault) -> bool {
 /// What an address does, after its name.
 fn said(fault: &Fault) -> String {
     match fault {
-        Fault::InnerAddress { .. } => "is an inner address that the plan does not allow".to_owned(),
+        Fault::InnerAddress { .. } => "is an inner address that the configuration does not allow".to_owned(),
         other => other.to_string(),
     }
 }
@@ -63,5 +63,5 @@ fn judge(addresses: &[AddressSeen]) -> Option<Judged> {
         each(|fault| format!(" {}", said(fault))).join(", "),
         if well == 1 { "answers" } else { "answer" }
     );
-    Some(Judged::Bad(Charge::new(fault, Weight::Warns).seen(seen)))
+    Some(Judged::Bad(Charge::new(fault, Severity::Warning).seen(seen)))
 }

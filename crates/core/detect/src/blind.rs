@@ -1,7 +1,7 @@
 //! Whether it is us: nothing can be looked up or reached, on domains that have nothing else in common.
 //!
 //! One answer that never reached anybody calls a **jury**: a few probes from independent domains are asked at once, and
-//! until they have spoken no finding opens from such answers. When at least four fifths of the jury see nothing, we are
+//! until they have spoken no alert opens from such answers. When at least four fifths of the jury see nothing, we are
 //! blind. Where fewer than three domains are watched all of the jury must see nothing, and time-outs prove nothing. A
 //! single name server that answered anybody proves that we see.
 //!
@@ -11,14 +11,14 @@
 
 use crate::index::Index;
 use crate::verdict::Dark;
-use types::time::{between, later};
-use types::{ProbeId, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::time::{between, later};
+use types::{ProbeId, Time};
 
 /// Answers older than this no longer tell whether we see.
 const SPAN: Duration = Duration::from_secs(60);
-/// How long a finding is held back for a jury.
+/// How long an alert is held back for a jury.
 const HOLD: Duration = Duration::from_secs(6);
 /// How long a jury may take: longer than any probe's usual time limit.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -49,7 +49,7 @@ pub(crate) enum View {
 }
 
 impl Sight {
-    /// Takes note of an answer of any probe. With `quiet` it calls no jury: the finding is open, or we are blind, already.
+    /// Takes note of an answer of any probe. With `quiet` it calls no jury: the alert is open, or we are blind, already.
     pub(crate) fn note(&mut self, probe: &ProbeId, dark: Dark, jury: &Index, quiet: bool, now: Time) {
         if jury.jury.contains_key(probe) {
             self.latest.insert(probe.clone(), (now, dark));
@@ -109,12 +109,12 @@ impl Sight {
         View::Clear
     }
 
-    /// Whether findings are held back for the jury.
+    /// Whether alerts are held back for the jury.
     pub(crate) fn holds(&self, now: Time) -> bool {
         self.called.is_some_and(|called| between(called, now) < HOLD)
     }
 
-    /// When to stop holding findings back, or else to stop waiting for the jury.
+    /// When to stop holding alerts back, or else to stop waiting for the jury.
     pub(crate) fn deadline(&self, now: Time) -> Option<Time> {
         self.called.map(|called| later(called, if self.holds(now) { HOLD } else { PATIENCE }))
     }

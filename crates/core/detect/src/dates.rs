@@ -1,50 +1,50 @@
 //! Registrations: what a registry told, when its dates come close, and since when nobody has confirmed them.
 
+use crate::detect::{Detect, EXPIRY_GRACE, Out, STEP_GRACE};
 use crate::lane::Lane;
 use crate::registration;
 use crate::verdict::{Charge, Judged, Verdict};
-use crate::detect::{EXPIRY_GRACE, Out, STEP_GRACE, Detect};
+use types::config::{Ask, Probe};
 use types::fault::DomainFault;
-use types::plan::{Ask, Probe};
-use types::sample::DomainSeen;
+use types::probe_result::DomainSeen;
 use types::time::{between, later};
-use types::{Fault, Happened, Plan, Time};
+use types::{Config, EventKind, Fault, Time};
 
 impl Detect {
     pub(crate) fn registered(
         &mut self,
-        plan: &Plan,
+        config: &Config,
         probe: &Probe,
         seen: &DomainSeen,
         now: Time,
         out: &mut Out,
     ) -> Verdict {
-        self.looked_up(plan, probe, now);
+        self.looked_up(config, probe, now);
         let last = self.known.registrations.get(&seen.domain).map(|known| &known.seen);
         let seen = &registration::with_last_date(seen, last);
-        let verdict = registration::judge(seen, &self.before(plan, &seen.domain), now);
+        let verdict = registration::judge(seen, &self.before(config, &seen.domain), now);
         if self
             .known
             .registrations
             .get(&seen.domain)
             .is_none_or(|was| registration::told_anew(&was.seen, seen))
         {
-            out.happened.push(Happened::RegistrationLearned { seen: seen.clone() });
+            out.events.push(EventKind::RegistrationLearned { seen: seen.clone() });
         }
-        self.plan_dates(plan, probe, seen, now);
+        self.config_dates(config, probe, seen, now);
         verdict
     }
 
-    pub(crate) fn looked_up(&mut self, plan: &Plan, probe: &Probe, now: Time) {
+    pub(crate) fn looked_up(&mut self, config: &Config, probe: &Probe, now: Time) {
         self.fresh.lookups.entry(probe.id.clone()).or_default().succeeded(now);
         self.fresh.pressing.remove(&probe.id);
         let nothing = registration::declared_only(&probe.about.name);
-        self.plan_dates(plan, probe, &nothing, now);
+        self.config_dates(config, probe, &nothing, now);
     }
 
     /// Notes when the dates of a registration must be looked at next without an answer.
-    fn plan_dates(&mut self, plan: &Plan, probe: &Probe, seen: &DomainSeen, now: Time) {
-        let step = registration::next_step(seen, &self.before(plan, &seen.domain), now);
+    fn config_dates(&mut self, config: &Config, probe: &Probe, seen: &DomainSeen, now: Time) {
+        let step = registration::next_step(seen, &self.before(config, &seen.domain), now);
         let stale = registration::stale_at(self.confirmed(probe).unwrap_or(now), probe.every);
         self.fresh.due.retain(|(_, id)| *id != probe.id);
         // A stale date is told once; asking again each tick would only turn in a circle.
@@ -59,9 +59,9 @@ impl Detect {
         if let Some(confirmed) = self.fresh.lookups.get(&probe.id).and_then(|lookup| lookup.confirmed) {
             return Some(confirmed);
         }
-        let noted = self.open.about(&self.known, &probe.about).find_map(|finding| match &finding.fault {
+        let noted = self.open.about(&self.known, &probe.about).find_map(|alert| match &alert.fault {
             Fault::Domain { domain: DomainFault::Stale { since } } => Some(*since),
-            Fault::Lookup { .. } => Some(finding.since),
+            Fault::Lookup { .. } => Some(alert.since),
             _ => None,
         });
         let learned = self.known.registrations.get(&probe.about.name).map(|known| known.at);
@@ -77,14 +77,14 @@ impl Detect {
     }
 
     /// Judges the dates of a registration without a new answer.
-    pub(crate) fn dates(&mut self, plan: &Plan, probe: &Probe, now: Time, out: &mut Out) {
+    pub(crate) fn dates(&mut self, config: &Config, probe: &Probe, now: Time, out: &mut Out) {
         let Ask::Domain { name } = &probe.ask else { return };
         let seen = match self.known.registrations.get(name) {
             Some(known) => known.seen.clone(),
             None => registration::declared_only(name),
         };
         let mut verdict = Verdict::default();
-        if let Judged::Bad(charge) = self.worst_date(plan, name, &seen, now) {
+        if let Judged::Bad(charge) = self.worst_date(config, name, &seen, now) {
             let grace = match &charge.fault {
                 Fault::Domain { domain: DomainFault::Expired { .. } } => Some(EXPIRY_GRACE),
                 Fault::Domain { domain: DomainFault::Expires { .. } } => Some(STEP_GRACE),
@@ -108,11 +108,11 @@ impl Detect {
         }
         verdict.well = self.fresh.probes.get(&probe.id).is_none_or(|asked| asked.well);
         self.count(probe, verdict.lanes, false, now, out);
-        self.plan_dates(plan, probe, &seen, now);
+        self.config_dates(config, probe, &seen, now);
     }
 
-    fn worst_date(&self, plan: &Plan, name: &str, seen: &DomainSeen, now: Time) -> Judged {
-        let mut verdict = registration::judge(seen, &self.before(plan, name), now);
+    fn worst_date(&self, config: &Config, name: &str, seen: &DomainSeen, now: Time) -> Judged {
+        let mut verdict = registration::judge(seen, &self.before(config, name), now);
         // What is not known is said when a registry answered, not by the passing of time.
         match verdict.lanes.remove(&Lane::Registration) {
             Some(Judged::Bad(charge))

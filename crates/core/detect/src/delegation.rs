@@ -6,11 +6,11 @@
 
 use crate::lane::Lane;
 use crate::verdict::{Charge, Dark, Verdict};
-use types::fault::DnsFault;
-use types::sample::{DnsSeen, ServerSaid};
-use types::{Fault, Weight};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use types::fault::DnsFault;
+use types::probe_result::{DnsSeen, ServerSaid};
+use types::{Fault, Severity};
 
 /// Addresses remembered for one name: enough for any balancer that rotates, and no more.
 const ADDRESSES_MAX: usize = 64;
@@ -67,20 +67,20 @@ fn delegation(
         Ok(to) if !to.is_empty() => to,
         Ok(_) | Err(DnsFault::NotDelegated | DnsFault::NxDomain) => {
             let fault = Fault::Dns { dns: DnsFault::NotDelegated };
-            return verdict.bad(Charge::new(fault, Weight::Breaks).sure(2));
+            return verdict.bad(Charge::new(fault, Severity::Critical).sure(2));
         }
         // The parent's own trouble is no fault of the zone: the lane stays as it was.
         Err(_) => return verdict,
     };
     let Some(from) = meant.filter(|meant| *meant != to) else { return verdict.well(Lane::Delegation) };
     let why = lost.or_else(|| unlike_before(seen, asked, to, zone));
-    let weight = if why.is_some() { Weight::Breaks } else { Weight::Notes };
+    let severity = if why.is_some() { Severity::Critical } else { Severity::Info };
     let fault = Fault::Dns { dns: DnsFault::DelegationMoved { from: from.clone(), to: to.clone() } };
     let told = match why {
         Some(why) => format!("the parent zone names {}; {why}", joined(to)),
         None => format!("the parent zone names {}; they answer as the old ones did", joined(to)),
     };
-    verdict.bad(Charge::new(fault, weight).seen(told).sure(2))
+    verdict.bad(Charge::new(fault, severity).seen(told).sure(2))
 }
 
 /// Why the new servers do not serve the names as the old ones did; `None` when they do.
@@ -118,12 +118,12 @@ fn servers(seen: &DnsSeen, verdict: Verdict) -> Verdict {
         verdict.well(Lane::Servers)
     } else {
         let told = said(seen, &lame);
-        let (dns, weight) = if lame.len() == serves.len() {
-            (DnsFault::NoServer, Weight::Breaks)
+        let (dns, severity) = if lame.len() == serves.len() {
+            (DnsFault::NoServer, Severity::Critical)
         } else {
-            (DnsFault::LameServers { servers: lame }, Weight::Warns)
+            (DnsFault::LameServers { servers: lame }, Severity::Warning)
         };
-        verdict.bad(Charge::new(Fault::Dns { dns }, weight).seen(told))
+        verdict.bad(Charge::new(Fault::Dns { dns }, severity).seen(told))
     }
 }
 
@@ -149,7 +149,7 @@ fn agreement(seen: &DnsSeen, asked: &[String], verdict: Verdict) -> Verdict {
         }
         if let Some(odd) = odd(&answers, alike) {
             let told = format!("for {name}, {} say otherwise than the rest", joined(&odd));
-            return verdict.bad(disagree(odd, Weight::Warns, told));
+            return verdict.bad(disagree(odd, Severity::Warning, told));
         }
     }
     let mut answers: BTreeMap<&str, BTreeSet<&String>> = BTreeMap::new();
@@ -159,7 +159,7 @@ fn agreement(seen: &DnsSeen, asked: &[String], verdict: Verdict) -> Verdict {
     if let Some(odd) = odd(&answers, |one, two| one == two) {
         let names = if odd.len() == 1 { "names" } else { "name" };
         let told = format!("{} {names} other servers for the zone than the rest", joined(&odd));
-        return verdict.bad(disagree(odd, Weight::Notes, told));
+        return verdict.bad(disagree(odd, Severity::Info, told));
     }
     verdict.well(Lane::Agreement)
 }
@@ -173,8 +173,8 @@ fn odd<T>(answers: &BTreeMap<&str, T>, alike: impl Fn(&T, &T) -> bool) -> Option
     (!odd.is_empty()).then_some(odd)
 }
 
-fn disagree(servers: BTreeSet<String>, weight: Weight, told: String) -> Charge {
-    Charge::new(Fault::Dns { dns: DnsFault::Disagree { servers } }, weight).seen(told)
+fn disagree(servers: BTreeSet<String>, severity: Severity, told: String) -> Charge {
+    Charge::new(Fault::Dns { dns: DnsFault::Disagree { servers } }, severity).seen(told)
 }
 
 impl Zone {

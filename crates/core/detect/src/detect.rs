@@ -12,17 +12,17 @@ use crate::share::Share;
 use crate::tally::{Opening, Tally};
 use crate::traffic::{self, Traffic};
 use crate::verdict::{self, Dark, Judged, Verdict, hurts_now};
-use types::event::Event;
-use types::fault::{DnsFault, TlsFault};
-use types::plan::{Ask, Probe};
-use types::sample::Answer;
-use types::time::later;
-use types::{
-    Fault, Finding, FindingId, Happened, Kind, Looked, Plan, ProbeId, Sample, SeenAt, ServiceId, Thing, Time,
-    Weight,
-};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::config::{Ask, Probe};
+use types::event::Event;
+use types::fault::{DnsFault, TlsFault};
+use types::probe_result::Answer;
+use types::time::later;
+use types::{
+    Alert, AlertId, Config, EventKind, Fault, Kind, LastResult, ProbeId, ProbeResult, Resource, SeenAt,
+    ServiceId, Severity, Time,
+};
 
 mod baseline;
 mod counting;
@@ -36,7 +36,7 @@ const FOLLOW_UP: Duration = Duration::from_secs(1);
 pub(crate) const STEP_GRACE: Duration = Duration::from_secs(60);
 /// ... and this long before we call a domain expired that we could not ask about.
 pub(crate) const EXPIRY_GRACE: Duration = Duration::from_secs(6 * 3600);
-/// Judges samples into findings.
+/// Judges samples into alerts.
 #[derive(Debug, Default)]
 pub struct Detect {
     pub(crate) known: Known,
@@ -48,7 +48,7 @@ pub struct Detect {
 #[derive(Debug, Default)]
 pub(crate) struct Fresh {
     index: Option<Index>,
-    /// The plan changed: findings whose probe left it must close.
+    /// The configuration changed: alerts whose probe left it must close.
     sweep: bool,
     pub(crate) probes: BTreeMap<ProbeId, Asked>,
     /// Probes whose next answer decides something.
@@ -63,8 +63,8 @@ pub(crate) struct Fresh {
     /// When the dates of a registration must be judged again without an answer.
     pub(crate) due: BTreeSet<(Time, ProbeId)>,
     sight: Sight,
-    /// Probes whose newest answer would have opened a finding, but for the jury; and what they are about.
-    held: BTreeMap<ProbeId, Thing>,
+    /// Probes whose newest answer would have opened an alert, but for the jury; and what they are about.
+    held: BTreeMap<ProbeId, Resource>,
     pub(crate) traffic: Traffic,
     places: Places,
 }
@@ -87,21 +87,21 @@ impl Asked {
 /// What happened so far in one call; numbers count on within it.
 pub(crate) struct Out {
     last: u64,
-    pub(crate) happened: Vec<Happened>,
+    pub(crate) events: Vec<EventKind>,
 }
 
 impl Out {
-    pub(crate) fn open(&mut self, about: &Thing, probe: &ProbeId, opening: Opening) {
+    pub(crate) fn open(&mut self, about: &Resource, probe: &ProbeId, opening: Opening) {
         self.last += 1;
-        let Opening { fault, weight, since, evidence } = opening;
-        let (id, about, probe) = (FindingId(self.last), about.clone(), probe.clone());
-        let finding =
-            Finding { id, about, fault, weight, probe, since, evidence, seen_at: types::SeenAt::default() };
-        self.happened.push(Happened::FindingOpened { finding });
+        let Opening { fault, severity, since, evidence } = opening;
+        let (id, about, probe) = (AlertId(self.last), about.clone(), probe.clone());
+        let alert =
+            Alert { id, about, fault, severity, probe, since, evidence, seen_at: types::SeenAt::default() };
+        self.events.push(EventKind::AlertOpened { alert });
     }
 
-    pub(crate) fn close(&mut self, finding: FindingId) {
-        self.happened.push(Happened::FindingClosed { finding });
+    pub(crate) fn close(&mut self, alert: AlertId) {
+        self.events.push(EventKind::AlertClosed { alert });
     }
 }
 
@@ -110,75 +110,75 @@ impl Detect {
     pub fn apply(&mut self, event: &Event) {
         self.open.follow(&self.known, event);
         self.known.apply(event);
-        if matches!(event.happened, Happened::PlanAdopted { .. }) {
+        if matches!(event.kind, EventKind::ConfigAdopted { .. }) {
             self.fresh.index = None;
         }
     }
 
     /// Judges one answer that came in at `now`.
-    pub fn judge(&mut self, plan: &Plan, now: Time, sample: &Sample) -> Vec<Happened> {
+    pub fn judge(&mut self, config: &Config, now: Time, sample: &ProbeResult) -> Vec<EventKind> {
         let mut out = self.out();
-        self.settle_in(plan, now, &mut out);
-        let Some(probe) = plan.probes.get(&sample.probe) else { return out.happened };
+        self.settle_in(config, now, &mut out);
+        let Some(probe) = config.probes.get(&sample.probe) else { return out.events };
         self.fresh.places.note(sample);
-        let verdict = self.verdict(plan, probe, sample, now, &mut out);
-        self.take(plan, probe, verdict, now, &mut out);
+        let verdict = self.verdict(config, probe, sample, now, &mut out);
+        self.take(config, probe, verdict, now, &mut out);
         self.placed(out)
     }
 
-    /// Lets time go by: dates come closer, juries give up, findings whose probe left the plan close.
-    pub fn tick(&mut self, plan: &Plan, now: Time) -> Vec<Happened> {
+    /// Lets time go by: dates come closer, juries give up, alerts whose probe left the configuration close.
+    pub fn tick(&mut self, config: &Config, now: Time) -> Vec<EventKind> {
         let mut out = self.out();
-        self.settle_in(plan, now, &mut out);
+        self.settle_in(config, now, &mut out);
         self.look_out(now, &mut out);
-        self.listen(plan, now, &mut out);
+        self.listen(config, now, &mut out);
         while let Some((at, id)) = self.fresh.due.first().cloned().filter(|(at, _)| *at <= now) {
             self.fresh.due.remove(&(at, id.clone()));
-            if let Some(probe) = plan.probes.get(&id) {
-                self.dates(plan, probe, now, &mut out);
+            if let Some(probe) = config.probes.get(&id) {
+                self.dates(config, probe, now, &mut out);
             }
         }
         self.placed(out)
     }
 
-    /// What happened, with the place where each new finding was seen.
-    fn placed(&self, mut out: Out) -> Vec<Happened> {
-        for happened in &mut out.happened {
-            if let Happened::FindingOpened { finding } = happened
-                && finding.about.kind != Kind::Mainstay
+    /// What happened, with the place where each new alert was seen.
+    fn placed(&self, mut out: Out) -> Vec<EventKind> {
+        for kind in &mut out.events {
+            if let EventKind::AlertOpened { alert } = kind
+                && alert.about.kind != Kind::Mainstay
             {
-                finding.seen_at = self.fresh.places.failed(&finding.probe);
+                alert.seen_at = self.fresh.places.failed(&alert.probe);
             }
         }
-        out.happened
+        out.events
     }
 
     /// Things that other probes ask about at the same addresses, or behind the same alias; at most `most`.
     #[must_use]
-    pub fn beside(&self, plan: &Plan, place: &SeenAt, most: usize) -> BTreeSet<Thing> {
-        let mut things = BTreeSet::new();
+    pub fn beside(&self, config: &Config, place: &SeenAt, most: usize) -> BTreeSet<Resource> {
+        let mut resources = BTreeSet::new();
         for probe in self.fresh.places.at(place) {
-            if things.len() >= most {
+            if resources.len() >= most {
                 break;
             }
-            things.extend(plan.probes.get(probe).map(|probe| probe.about.clone()));
+            resources.extend(config.probes.get(probe).map(|probe| probe.about.clone()));
         }
-        things
+        resources
     }
 
     /// When to tick if nothing else happens.
     #[must_use]
-    pub fn next(&self, plan: &Plan, now: Time) -> Option<Time> {
-        let unsettled = self.fresh.index.as_ref().is_none_or(|index| !index.fits(plan)) || self.fresh.sweep;
+    pub fn next(&self, config: &Config, now: Time) -> Option<Time> {
+        let unsettled = self.fresh.index.as_ref().is_none_or(|index| !index.fits(config)) || self.fresh.sweep;
         let due = self.fresh.due.first().map(|(at, _)| *at);
-        let others = [due, self.fresh.sight.deadline(now), self.listen_at(plan, now)];
+        let others = [due, self.fresh.sight.deadline(now), self.listen_at(config, now)];
         others.into_iter().chain([unsettled.then_some(now)]).flatten().min()
     }
 
-    /// Open findings.
+    /// Open alerts.
     #[must_use]
-    pub fn findings(&self) -> &BTreeMap<FindingId, Finding> {
-        &self.known.findings
+    pub fn alerts(&self) -> &BTreeMap<AlertId, Alert> {
+        &self.known.alerts
     }
 
     /// Registrations as the registries last told them.
@@ -202,7 +202,7 @@ impl Detect {
     /// Why we cannot see out, when we cannot.
     #[must_use]
     pub fn blind(&self) -> Option<&str> {
-        self.open.about(&self.known, &Thing::here()).find_map(|finding| match &finding.fault {
+        self.open.about(&self.known, &Resource::here()).find_map(|alert| match &alert.fault {
             Fault::Blind { why } => Some(why.as_str()),
             _ => None,
         })
@@ -210,23 +210,24 @@ impl Detect {
 
     /// When a thing was last looked at since boot, and whether nothing hurt by the newest answers about it.
     #[must_use]
-    pub fn looked(&self, thing: &Thing) -> Option<Looked> {
-        match (self.looked_by_probes(thing), self.looked_by_the_edge(thing)) {
+    pub fn looked(&self, resource: &Resource) -> Option<LastResult> {
+        match (self.looked_by_probes(resource), self.looked_by_the_edge(resource)) {
             (Some(one), Some(other)) => {
-                Some(Looked { at: one.at.max(other.at), well: one.well && other.well })
+                Some(LastResult { at: one.at.max(other.at), well: one.well && other.well })
             }
             (one, other) => one.or(other),
         }
     }
 
-    fn looked_by_probes(&self, thing: &Thing) -> Option<Looked> {
+    fn looked_by_probes(&self, resource: &Resource) -> Option<LastResult> {
         let about = &self.fresh.index.as_ref()?.about;
         // A host that is not asked for a page is known by its certificate alone.
-        let certificate = || (thing.kind == Kind::Host).then(|| about.get(&Thing::tls(thing.name.clone())));
-        let probes = about.get(thing).or_else(|| certificate().flatten())?;
+        let certificate =
+            || (resource.kind == Kind::Host).then(|| about.get(&Resource::tls(resource.name.clone())));
+        let probes = about.get(resource).or_else(|| certificate().flatten())?;
         let asked = || probes.iter().filter_map(|probe| self.fresh.probes.get(probe));
         let at = asked().map(|asked| asked.last).max()?;
-        Some(Looked { at, well: asked().all(|asked| asked.well) })
+        Some(LastResult { at, well: asked().all(|asked| asked.well) })
     }
 
     /// Everything folded from events, as text: equal for two folds of one journal.
@@ -237,10 +238,10 @@ impl Detect {
 
     /// Probes that are wanted before their usual turn, and when. An entry stands until an answer newer than it came in.
     #[must_use]
-    pub fn sooner(&self, plan: &Plan, now: Time) -> BTreeMap<ProbeId, Time> {
+    pub fn sooner(&self, config: &Config, now: Time) -> BTreeMap<ProbeId, Time> {
         let mut wanted: BTreeMap<ProbeId, Time> = BTreeMap::new();
         let mut want = |probe: &ProbeId, at: Time| {
-            if plan.probes.contains_key(probe) {
+            if config.probes.contains_key(probe) {
                 wanted.entry(probe.clone()).and_modify(|was| *was = at.min(*was)).or_insert(at);
             }
         };
@@ -260,7 +261,7 @@ impl Detect {
         let asked: BTreeSet<&ProbeId> = self.fresh.pressing.iter().chain(troubled).chain(restless).collect();
         for id in asked {
             let Some(lookup) = self.fresh.lookups.get(id) else { continue };
-            let trouble = self.zone_of(plan, id).and_then(|zone| self.fresh.troubles.get(&zone));
+            let trouble = self.zone_of(config, id).and_then(|zone| self.fresh.troubles.get(&zone));
             if let Some(at) = lookup.wanted(trouble, self.fresh.restless.contains(id), now) {
                 want(id, at);
             }
@@ -285,18 +286,18 @@ impl Detect {
 // What follows is how one answer is taken in, in the order in which it happens.
 impl Detect {
     pub(crate) fn out(&self) -> Out {
-        Out { last: self.known.last_finding, happened: Vec::new() }
+        Out { last: self.known.last_alert, events: Vec::new() }
     }
 
-    /// Follows a changed plan.
-    pub(crate) fn settle_in(&mut self, plan: &Plan, now: Time, out: &mut Out) {
-        if self.fresh.index.as_ref().is_none_or(|index| !index.fits(plan)) {
-            let index = Index::new(plan);
+    /// Follows a changed configuration.
+    pub(crate) fn settle_in(&mut self, config: &Config, now: Time, out: &mut Out) {
+        if self.fresh.index.as_ref().is_none_or(|index| !index.fits(config)) {
+            let index = Index::new(config);
             self.fresh.due =
                 index.domain_probe.values().map(|id| (later(now, STEP_GRACE), id.clone())).collect();
             self.fresh.index = Some(index);
             self.fresh.sweep = true;
-            let stays = |id: &ProbeId| plan.probes.contains_key(id);
+            let stays = |id: &ProbeId| config.probes.contains_key(id);
             self.fresh.probes.retain(|id, _| stays(id));
             self.fresh.restless.retain(stays);
             self.fresh.lookups.retain(|id, _| stays(id));
@@ -308,33 +309,40 @@ impl Detect {
                 trouble.seen_by.retain(stays);
             }
             self.fresh.troubles.retain(|_, trouble| !trouble.seen_by.is_empty());
-            self.fresh.traffic.fit(plan, now);
+            self.fresh.traffic.fit(config, now);
         }
         if std::mem::take(&mut self.fresh.sweep) {
-            let gone = |finding: &&Finding| {
-                if traffic::is_of_the_edge(&finding.fault) {
-                    return !traffic::is_still_planned(plan, finding);
+            let gone = |alert: &&Alert| {
+                if traffic::is_of_the_edge(&alert.fault) {
+                    return !traffic::is_still_planned(config, alert);
                 }
-                finding.about.kind != Kind::Mainstay
-                    && plan.probes.get(&finding.probe).is_none_or(|probe| probe.about != finding.about)
+                alert.about.kind != Kind::Mainstay
+                    && config.probes.get(&alert.probe).is_none_or(|probe| probe.about != alert.about)
             };
-            for finding in self.known.findings.values().filter(gone) {
-                out.close(finding.id);
+            for alert in self.known.alerts.values().filter(gone) {
+                out.close(alert.id);
             }
         }
     }
 
-    fn zone_of(&self, plan: &Plan, probe: &ProbeId) -> Option<String> {
-        let probe = plan.probes.get(probe)?;
+    fn zone_of(&self, config: &Config, probe: &ProbeId) -> Option<String> {
+        let probe = config.probes.get(probe)?;
         self.fresh.index.as_ref()?.zone_of(&probe.ask, &probe.about)
     }
 
-    fn verdict(&mut self, plan: &Plan, probe: &Probe, sample: &Sample, now: Time, out: &mut Out) -> Verdict {
+    fn verdict(
+        &mut self,
+        config: &Config,
+        probe: &Probe,
+        sample: &ProbeResult,
+        now: Time,
+        out: &mut Out,
+    ) -> Verdict {
         match (&probe.ask, &sample.answer) {
             (Ask::Dns { names, .. }, Answer::Dns(seen)) => self.zone(seen, names, now, out),
-            (Ask::Domain { .. }, Answer::Domain(seen)) => self.registered(plan, probe, seen, now, out),
+            (Ask::Domain { .. }, Answer::Domain(seen)) => self.registered(config, probe, seen, now, out),
             (Ask::Domain { .. }, Answer::Failed(Fault::Domain { domain })) => {
-                self.looked_up(plan, probe, now);
+                self.looked_up(config, probe, now);
                 registration::unregistered(domain)
             }
             // Whatever else kept us from asking the registry: the last known date stands (P12).
@@ -357,7 +365,7 @@ impl Detect {
                 Verdict::default()
             }
             _ => {
-                let host = Thing::host(probe.about.name.clone());
+                let host = Resource::host(probe.about.name.clone());
                 let host_too = probe.about.kind == Kind::Tls
                     && self.fresh.index.as_ref().is_some_and(|index| index.about.contains_key(&host));
                 let usual = self.baseline(probe, sample, out);
@@ -367,10 +375,10 @@ impl Detect {
     }
 
     /// Takes a verdict in: sight first, then the counts, then who is in trouble.
-    fn take(&mut self, plan: &Plan, probe: &Probe, verdict: Verdict, now: Time, out: &mut Out) {
+    fn take(&mut self, config: &Config, probe: &Probe, verdict: Verdict, now: Time, out: &mut Out) {
         let Verdict { lanes, dark, well } = verdict;
         let quiet = self.blind().is_some()
-            || self.open.about(&self.known, &probe.about).any(|finding| finding.probe == probe.id);
+            || self.open.about(&self.known, &probe.about).any(|alert| alert.probe == probe.id);
         if let (Some(index), false) = (&self.fresh.index, matches!(probe.ask, Ask::Domain { .. })) {
             self.fresh.sight.note(&probe.id, dark, index, quiet, now);
         }
@@ -384,7 +392,7 @@ impl Detect {
         asked.last = now;
         asked.well = well;
         self.count(probe, lanes, hold, now, out);
-        self.trouble(plan, probe, troubled, now);
+        self.trouble(config, probe, troubled, now);
     }
 
     /// Asks the jury, and tells whether we are blind. What waited for the jury opens as soon as it need not wait.
@@ -407,14 +415,18 @@ impl Detect {
     }
 
     fn ask_jury(&mut self, now: Time, out: &mut Out) -> bool {
-        let blind = self.open.worded(&Thing::here(), "blind");
+        let blind = self.open.worded(&Resource::here(), "blind");
         let Some(index) = &self.fresh.index else { return blind.is_some() };
         match (self.fresh.sight.view(index, blind.is_some(), now), blind) {
             (View::Blind(why), None) => {
                 let evidence = format!("{why}; they are on domains that have nothing else in common");
-                let opening =
-                    Opening { fault: Fault::Blind { why }, weight: Weight::Warns, since: now, evidence };
-                out.open(&Thing::here(), &ProbeId("mainstay.here".to_owned()), opening);
+                let opening = Opening {
+                    fault: Fault::Blind { why },
+                    severity: Severity::Warning,
+                    since: now,
+                    evidence,
+                };
+                out.open(&Resource::here(), &ProbeId("mainstay.here".to_owned()), opening);
                 // What was counted in the dark counts for nothing afterwards.
                 self.fresh.held.clear();
                 for id in &std::mem::take(&mut self.fresh.restless) {
@@ -425,8 +437,8 @@ impl Detect {
                 }
                 true
             }
-            (View::Clear, Some(finding)) => {
-                out.close(finding);
+            (View::Clear, Some(alert)) => {
+                out.close(alert);
                 false
             }
             (_, blind) => blind.is_some(),
@@ -442,7 +454,7 @@ impl Detect {
                     dns,
                     DnsFault::DelegationMoved { .. } | DnsFault::NotDelegated | DnsFault::NoServer
                 ),
-                Fault::Domain { .. } => hurts_now(&charge.fault, charge.weight),
+                Fault::Domain { .. } => hurts_now(&charge.fault, charge.severity),
                 Fault::Tls { tls } => matches!(tls, TlsFault::WrongName { .. } | TlsFault::SelfSigned),
                 Fault::NameNotFound => probe.about.kind == Kind::Host,
                 _ => false,
@@ -451,8 +463,8 @@ impl Detect {
     }
 
     /// Follows which domains something is wrong with.
-    fn trouble(&mut self, plan: &Plan, probe: &Probe, troubled: bool, now: Time) {
-        let Some(zone) = self.zone_of(plan, &probe.id) else { return };
+    fn trouble(&mut self, config: &Config, probe: &Probe, troubled: bool, now: Time) {
+        let Some(zone) = self.zone_of(config, &probe.id) else { return };
         if troubled {
             let trouble = self.fresh.troubles.entry(zone).or_insert_with(|| Trouble::new(now));
             trouble.seen_by.insert(probe.id.clone());

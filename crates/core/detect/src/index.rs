@@ -1,8 +1,8 @@
-//! What follows from a plan once: which probes are about a thing, which domain it stands on, whom we ask when blind.
+//! What follows from a configuration once: which probes are about a thing, which domain it stands on, whom we ask when blind.
 
-use types::plan::Ask;
-use types::{Kind, Plan, ProbeId, Thing};
 use std::collections::{BTreeMap, BTreeSet};
+use types::config::Ask;
+use types::{Config, Kind, ProbeId, Resource};
 
 /// So many probes at most are asked whether they see anything.
 const JURORS_MAX: usize = 16;
@@ -14,9 +14,9 @@ const INDEPENDENT_MIN: usize = 3;
 pub(crate) struct Index {
     digest: String,
     probes: usize,
-    pub(crate) about: BTreeMap<Thing, BTreeSet<ProbeId>>,
+    pub(crate) about: BTreeMap<Resource, BTreeSet<ProbeId>>,
     /// The registrable domain beneath each host, certificate and zone.
-    pub(crate) zone: BTreeMap<Thing, String>,
+    pub(crate) zone: BTreeMap<Resource, String>,
     /// The probes of the registration and of the name servers of each domain.
     pub(crate) domain_probe: BTreeMap<String, ProbeId>,
     pub(crate) dns_probe: BTreeMap<String, ProbeId>,
@@ -27,13 +27,14 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    pub(crate) fn fits(&self, plan: &Plan) -> bool {
-        self.digest == plan.digest && self.probes == plan.probes.len()
+    pub(crate) fn fits(&self, config: &Config) -> bool {
+        self.digest == config.digest && self.probes == config.probes.len()
     }
 
-    pub(crate) fn new(plan: &Plan) -> Self {
-        let mut index = Self { digest: plan.digest.clone(), probes: plan.probes.len(), ..Self::default() };
-        for probe in plan.probes.values() {
+    pub(crate) fn new(config: &Config) -> Self {
+        let mut index =
+            Self { digest: config.digest.clone(), probes: config.probes.len(), ..Self::default() };
+        for probe in config.probes.values() {
             index.about.entry(probe.about.clone()).or_default().insert(probe.id.clone());
             match &probe.ask {
                 Ask::Domain { name } => {
@@ -44,16 +45,16 @@ impl Index {
                 }
                 _ => {}
             }
-            if let Some(zone) = zone_beneath(plan, &probe.about) {
+            if let Some(zone) = zone_beneath(config, &probe.about) {
                 index.zone.insert(probe.about.clone(), zone);
             }
         }
-        index.choose_jury(plan);
+        index.choose_jury(config);
         index
     }
 
     /// The zone that a probe is about, or stands on.
-    pub(crate) fn zone_of(&self, ask: &Ask, about: &Thing) -> Option<String> {
+    pub(crate) fn zone_of(&self, ask: &Ask, about: &Resource) -> Option<String> {
         match ask {
             Ask::Domain { name } => Some(name.clone()),
             Ask::Dns { zone, .. } => Some(zone.clone()),
@@ -62,10 +63,10 @@ impl Index {
     }
 
     /// One probe a host and one a zone, taken in turn from every zone until there are enough.
-    fn choose_jury(&mut self, plan: &Plan) {
+    fn choose_jury(&mut self, config: &Config) {
         let mut by_zone: BTreeMap<String, Vec<(ProbeId, bool)>> = BTreeMap::new();
         let mut hosts = BTreeSet::new();
-        for probe in plan.probes.values() {
+        for probe in config.probes.values() {
             let (host, names) = match &probe.ask {
                 Ask::Http { url, .. } => (host_of(url), false),
                 Ask::Tcp { host, .. } | Ask::Tls { host, .. } => (host.as_str(), false),
@@ -96,14 +97,14 @@ impl Index {
 }
 
 /// The registrable domain beneath a thing. A service may stand on several and has none of its own.
-fn zone_beneath(plan: &Plan, about: &Thing) -> Option<String> {
+fn zone_beneath(config: &Config, about: &Resource) -> Option<String> {
     match about.kind {
         Kind::Domain | Kind::Dns => Some(about.name.clone()),
         Kind::Host | Kind::Tls | Kind::Probe => {
-            let beneath = plan.graph.beneath(about);
-            let host = plan.graph.beneath(&Thing::host(about.name.clone()));
-            let zone = |thing: &&Thing| matches!(thing.kind, Kind::Domain | Kind::Dns);
-            beneath.iter().find(zone).or_else(|| host.iter().find(zone)).map(|thing| thing.name.clone())
+            let beneath = config.graph.beneath(about);
+            let host = config.graph.beneath(&Resource::host(about.name.clone()));
+            let zone = |resource: &&Resource| matches!(resource.kind, Kind::Domain | Kind::Dns);
+            beneath.iter().find(zone).or_else(|| host.iter().find(zone)).map(|resource| resource.name.clone())
         }
         _ => None,
     }

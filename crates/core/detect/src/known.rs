@@ -1,11 +1,11 @@
 //! What the journal told us: the fold, and nothing else.
 
 use crate::registration::Expired;
+use std::collections::{BTreeMap, BTreeSet};
 use types::event::Event;
 use types::fault::DomainFault;
-use types::sample::DomainSeen;
-use types::{Fault, Finding, FindingId, Happened, ProbeId, ServiceId, Thing, Time};
-use std::collections::{BTreeMap, BTreeSet};
+use types::probe_result::DomainSeen;
+use types::{Alert, AlertId, EventKind, Fault, ProbeId, Resource, ServiceId, Time};
 
 /// A registration as the registry last told it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,8 +26,8 @@ pub(crate) struct Delegation {
 /// Everything folded from events. Two folds of one journal are equal.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    pub(crate) findings: BTreeMap<FindingId, Finding>,
-    pub(crate) last_finding: u64,
+    pub(crate) alerts: BTreeMap<AlertId, Alert>,
+    pub(crate) last_alert: u64,
     pub(crate) delegations: BTreeMap<String, Delegation>,
     pub(crate) registrations: BTreeMap<String, Registration>,
     /// The last registration of each domain that had nothing against it: what it was like before the trouble.
@@ -36,41 +36,41 @@ pub(crate) struct Known {
     pub(crate) usual: BTreeMap<ServiceId, (u64, Time)>,
     /// The status code that each web address answers from the first look on, where nobody declared the right one.
     pub(crate) baselines: BTreeMap<ProbeId, u16>,
-    /// Since when this plan is looked after without a break.
+    /// Since when this configuration is looked after without a break.
     pub(crate) begun: Option<Time>,
 }
 
 impl Known {
     pub(crate) fn apply(&mut self, event: &Event) {
-        match &event.happened {
-            Happened::Booted { .. } | Happened::NotWatched { .. } | Happened::PlanAdopted { .. } => {
+        match &event.kind {
+            EventKind::Booted { .. } | EventKind::NotWatched { .. } | EventKind::ConfigAdopted { .. } => {
                 self.begun = Some(event.at);
             }
-            Happened::FindingOpened { finding } => {
-                self.last_finding = self.last_finding.max(finding.id.0);
-                self.findings.insert(finding.id, finding.clone());
+            EventKind::AlertOpened { alert } => {
+                self.last_alert = self.last_alert.max(alert.id.0);
+                self.alerts.insert(alert.id, alert.clone());
             }
-            Happened::FindingChanged { finding, fault, weight, evidence } => {
-                if let Some(open) = self.findings.get_mut(finding) {
+            EventKind::AlertChanged { alert, fault, severity, evidence } => {
+                if let Some(open) = self.alerts.get_mut(alert) {
                     open.fault = fault.clone();
-                    open.weight = *weight;
+                    open.severity = *severity;
                     open.evidence.clone_from(evidence);
                 }
             }
-            Happened::FindingClosed { finding } => {
-                self.findings.remove(finding);
+            EventKind::AlertClosed { alert } => {
+                self.alerts.remove(alert);
             }
-            Happened::DelegationLearned { zone, servers } => {
+            EventKind::DelegationLearned { zone, servers } => {
                 let learned = Delegation { servers: servers.clone(), at: event.at };
                 self.delegations.insert(zone.clone(), learned);
             }
-            Happened::BaselineLearned { probe, status } => {
+            EventKind::BaselineLearned { probe, status } => {
                 self.baselines.insert(probe.clone(), *status);
             }
-            Happened::TrafficLearned { service, usual_milli } => {
+            EventKind::TrafficLearned { service, usual_milli } => {
                 self.usual.insert(service.clone(), (*usual_milli, event.at));
             }
-            Happened::RegistrationLearned { seen } => {
+            EventKind::RegistrationLearned { seen } => {
                 if crate::registration::nothing_against(seen, event.at) {
                     self.settled.insert(seen.domain.clone(), seen.clone());
                 }
@@ -82,63 +82,63 @@ impl Known {
     }
 }
 
-/// The open findings by what they are about; derived from [`Known::findings`] only.
+/// The open alerts by what they are about; derived from [`Known::alerts`] only.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
-    by_word: BTreeMap<(Thing, &'static str), FindingId>,
-    by_thing: BTreeMap<Thing, BTreeSet<FindingId>>,
+    by_word: BTreeMap<(Resource, &'static str), AlertId>,
+    by_resource: BTreeMap<Resource, BTreeSet<AlertId>>,
 }
 
 impl Open {
     /// Follows one event, which must not have been applied to `known` yet.
     pub(crate) fn follow(&mut self, known: &Known, event: &Event) {
-        match &event.happened {
-            Happened::FindingOpened { finding } => {
-                self.forget(known.findings.get(&finding.id));
-                self.by_word.insert((finding.about.clone(), finding.fault.word()), finding.id);
-                self.by_thing.entry(finding.about.clone()).or_default().insert(finding.id);
+        match &event.kind {
+            EventKind::AlertOpened { alert } => {
+                self.forget(known.alerts.get(&alert.id));
+                self.by_word.insert((alert.about.clone(), alert.fault.word()), alert.id);
+                self.by_resource.entry(alert.about.clone()).or_default().insert(alert.id);
             }
-            Happened::FindingChanged { finding, fault, .. } => {
-                if let Some(was) = known.findings.get(finding)
+            EventKind::AlertChanged { alert, fault, .. } => {
+                if let Some(was) = known.alerts.get(alert)
                     && was.fault.word() != fault.word()
                 {
                     self.by_word.remove(&(was.about.clone(), was.fault.word()));
-                    self.by_word.insert((was.about.clone(), fault.word()), *finding);
+                    self.by_word.insert((was.about.clone(), fault.word()), *alert);
                 }
             }
-            Happened::FindingClosed { finding } => self.forget(known.findings.get(finding)),
+            EventKind::AlertClosed { alert } => self.forget(known.alerts.get(alert)),
             _ => {}
         }
     }
 
-    fn forget(&mut self, finding: Option<&Finding>) {
-        let Some(finding) = finding else { return };
-        self.by_word.remove(&(finding.about.clone(), finding.fault.word()));
-        if let Some(all) = self.by_thing.get_mut(&finding.about) {
-            all.remove(&finding.id);
+    fn forget(&mut self, alert: Option<&Alert>) {
+        let Some(alert) = alert else { return };
+        self.by_word.remove(&(alert.about.clone(), alert.fault.word()));
+        if let Some(all) = self.by_resource.get_mut(&alert.about) {
+            all.remove(&alert.id);
             if all.is_empty() {
-                self.by_thing.remove(&finding.about);
+                self.by_resource.remove(&alert.about);
             }
         }
     }
 
-    /// The open finding about a thing with a word.
-    pub(crate) fn worded(&self, about: &Thing, word: &'static str) -> Option<FindingId> {
+    /// The open alert about a thing with a word.
+    pub(crate) fn worded(&self, about: &Resource, word: &'static str) -> Option<AlertId> {
         self.by_word.get(&(about.clone(), word)).copied()
     }
 
-    /// Every open finding about a thing.
+    /// Every open alert about a thing.
     pub(crate) fn about<'a>(
         &'a self,
         known: &'a Known,
-        thing: &Thing,
-    ) -> impl Iterator<Item = &'a Finding> + 'a {
-        self.by_thing.get(thing).into_iter().flatten().filter_map(|id| known.findings.get(id))
+        resource: &Resource,
+    ) -> impl Iterator<Item = &'a Alert> + 'a {
+        self.by_resource.get(resource).into_iter().flatten().filter_map(|id| known.alerts.get(id))
     }
 
-    /// The expiry that an open finding says has passed.
+    /// The expiry that an open alert says has passed.
     pub(crate) fn expired(&self, known: &Known, domain: &str) -> Option<Expired> {
-        self.about(known, &Thing::domain(domain)).find_map(|finding| match &finding.fault {
+        self.about(known, &Resource::domain(domain)).find_map(|alert| match &alert.fault {
             Fault::Domain { domain: DomainFault::Expired { at, parked_on } } => {
                 Some(Expired { at: *at, parked: parked_on.is_some() })
             }

@@ -38,7 +38,7 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    /// The lane that a fault belongs to. Findings folded from the journal find theirs by it.
+    /// The lane that a fault belongs to. Alerts folded from the journal find theirs by it.
     pub(crate) fn of(fault: &Fault) -> Self {
         match fault {
             Fault::Slow { .. } => Self::Pace,

@@ -1,4 +1,4 @@
-//! Judges samples and roll-ups: findings, only on change.
+//! Judges samples and roll-ups: alerts, only on change.
 //!
 //! | module | holds |
 //! |---|---|
@@ -14,16 +14,17 @@
 //! | `pace` | when a registry is asked before its turn |
 //! | `places` | at which addresses, and behind which alias, each probe was answered |
 //! | `traffic` | the same for what the edge counts: surges, limits that fight, pools, names nobody watches |
-//! | `index` | what follows from the plan once |
+//! | `index` | what follows from the configuration once |
 //! | `known` | the fold of the journal |
 //!
 //! Pure: takes `now`, asks nobody. What stands in the journal ([`Detect::known_text`]) and what was counted since boot are
-//! kept apart; losing the latter costs a few samples, never a finding.
+//! kept apart; losing the latter costs a few samples, never an alert.
 
 mod addresses;
 mod blind;
 mod dates;
 mod delegation;
+mod detect;
 mod index;
 mod known;
 mod lane;
@@ -35,7 +36,6 @@ mod tally;
 mod tls;
 mod traffic;
 mod verdict;
-mod detect;
 
-pub use known::Registration;
 pub use self::detect::Detect;
+pub use known::Registration;

@@ -1,10 +1,10 @@
 //! When a registry is asked before its usual turn: often while something about the domain is wrong, rarely while it fails
 //! to answer, never sooner than it allows.
 
-use types::time::{between, later};
-use types::{ProbeId, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::time::{between, later};
+use types::{ProbeId, Time};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);

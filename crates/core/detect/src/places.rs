@@ -1,8 +1,8 @@
 //! Where each probe's question was last answered, or failed: by its addresses and its alias.
 
-use types::{ProbeId, Sample, SeenAt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use types::{ProbeId, ProbeResult, SeenAt};
 
 /// The places of all probes since boot.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct Places {
 
 #[derive(Debug, Default)]
 struct Place {
-    /// Where the newest answer failed: what a finding that opens with it tells.
+    /// Where the newest answer failed: what an alert that opens with it tells.
     failed: SeenAt,
     /// Where the newest answer that reached an address came from.
     known: SeenAt,
@@ -22,7 +22,7 @@ struct Place {
 
 impl Places {
     /// Notes where an answer came from.
-    pub(crate) fn note(&mut self, sample: &Sample) {
+    pub(crate) fn note(&mut self, sample: &ProbeResult) {
         let all: BTreeSet<IpAddr> = sample.addresses.iter().map(|seen| seen.address).collect();
         let bad = sample.addresses.iter().filter(|seen| seen.fault.is_some()).map(|seen| seen.address);
         let bad: BTreeSet<IpAddr> = bad.collect();
@@ -57,7 +57,7 @@ impl Places {
         alias.into_iter().chain(addresses).flatten()
     }
 
-    /// Forgets probes that left the plan.
+    /// Forgets probes that left the configuration.
     pub(crate) fn retain(&mut self, stays: impl Fn(&ProbeId) -> bool) {
         let gone: Vec<ProbeId> = self.by_probe.keys().filter(|probe| !stays(probe)).cloned().collect();
         for probe in gone {
@@ -91,18 +91,18 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::sample::{Answer, Phases};
+    use types::probe_result::{Answer, Phases};
     use types::{AddressSeen, Fault};
 
-    fn sample(probe: &str, addresses: &[(&str, bool)], alias: Option<&str>) -> Sample {
+    fn sample(probe: &str, addresses: &[(&str, bool)], alias: Option<&str>) -> ProbeResult {
         let seen = |(address, bad): &(&str, bool)| AddressSeen {
             address: address.parse().unwrap(),
             fault: bad.then_some(Fault::Refused),
         };
-        Sample {
+        ProbeResult {
             addresses: addresses.iter().map(seen).collect(),
             alias: alias.map(str::to_owned),
-            ..Sample::new(probe.into(), Phases::default(), Answer::Failed(Fault::Refused))
+            ..ProbeResult::new(probe.into(), Phases::default(), Answer::Failed(Fault::Refused))
         }
     }
 

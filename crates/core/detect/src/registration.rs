@@ -7,22 +7,22 @@
 //!
 //! A date that nobody confirms any longer is stale after three days, restarts or not. Confirmations without news write no
 //! line, so the journal alone cannot tell a quiet registry from a mute one: a registry that does not answer for an hour
-//! is therefore noted in a finding, and from its beginning the days are counted after a restart. A process that never
+//! is therefore noted in an alert, and from its beginning the days are counted after a restart. A process that never
 //! lives for that hour forgets how long it asked in vain.
 //!
-//! An answer without a date does not take the last known one back. Where nobody tells a date and the plan declares none,
+//! An answer without a date does not take the last known one back. Where nobody tells a date and the configuration declares none,
 //! that is said in a note: it wakes nobody, but the date is not watched.
 //!
 //! Weights: 60, 30, 14 and 7 days ahead warn; the last day wakes somebody, as does everything after.
 
 use crate::lane::Lane;
 use crate::verdict::{Charge, Verdict};
-use types::fault::DomainFault;
-use types::sample::DomainSeen;
-use types::time::{between, earlier, later};
-use types::{Fault, Time, Weight};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use types::fault::DomainFault;
+use types::probe_result::DomainSeen;
+use types::time::{between, earlier, later};
+use types::{Fault, Severity, Time};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -35,7 +35,7 @@ const STEPS: [u16; 5] = [1, 7, 14, 30, 60];
 /// What was known about a domain before this answer.
 #[derive(Debug, Default)]
 pub(crate) struct Before<'a> {
-    /// The plan's own date, for registries that hide it.
+    /// The configuration's own date, for registries that hide it.
     pub(crate) declared: Option<Time>,
     /// Name servers that we hold to be meant.
     pub(crate) servers: Option<&'a BTreeSet<String>>,
@@ -47,7 +47,7 @@ pub(crate) struct Before<'a> {
     pub(crate) expired: Option<Expired>,
 }
 
-/// What an open finding says about an expiry.
+/// What an open alert says about an expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expired {
     pub(crate) at: Option<Time>,
@@ -108,12 +108,12 @@ pub(crate) fn judge(seen: &DomainSeen, before: &Before<'_>, now: Time) -> Verdic
     let (verdict, gone) = match fate(seen, before, now) {
         // Nobody is woken by it, but nobody shall believe either that a date is watched.
         None if due(seen, before).is_none() => {
-            (verdict.bad(charge(DomainFault::Undated, Weight::Notes, seen, before)), false)
+            (verdict.bad(charge(DomainFault::Undated, Severity::Info, seen, before)), false)
         }
         None => (verdict.well(Lane::Registration), false),
-        Some((fault, weight)) => {
+        Some((fault, severity)) => {
             let gone = matches!(fault, DomainFault::Redemption | DomainFault::PendingDelete);
-            (verdict.bad(charge(fault, weight, seen, before)), gone)
+            (verdict.bad(charge(fault, severity, seen, before)), gone)
         }
     };
 
@@ -122,12 +122,12 @@ pub(crate) fn judge(seen: &DomainSeen, before: &Before<'_>, now: Time) -> Verdic
         // A deleted domain is held as well: once is enough.
         Some((status, by)) if !gone => {
             let fault = DomainFault::Held { by: by.to_owned(), status: status.to_owned() };
-            verdict.bad(charge(fault, Weight::Breaks, seen, before))
+            verdict.bad(charge(fault, Severity::Critical, seen, before))
         }
         _ => verdict.well(Lane::Hold),
     };
     let verdict = if has("pending transfer") {
-        verdict.bad(charge(DomainFault::PendingTransfer, Weight::Warns, seen, before))
+        verdict.bad(charge(DomainFault::PendingTransfer, Severity::Warning, seen, before))
     } else {
         verdict.well(Lane::Transfer)
     };
@@ -135,13 +135,13 @@ pub(crate) fn judge(seen: &DomainSeen, before: &Before<'_>, now: Time) -> Verdic
 }
 
 /// The worst of what dates and status codes say about whether the domain is ours.
-fn fate(seen: &DomainSeen, before: &Before<'_>, now: Time) -> Option<(DomainFault, Weight)> {
+fn fate(seen: &DomainSeen, before: &Before<'_>, now: Time) -> Option<(DomainFault, Severity)> {
     let has = |status: &str| seen.statuses.contains(status);
     if has("redemption period") || has("pending restore") {
-        return Some((DomainFault::Redemption, Weight::Breaks));
+        return Some((DomainFault::Redemption, Severity::Critical));
     }
     if has("pending delete") {
-        return Some((DomainFault::PendingDelete, Weight::Breaks));
+        return Some((DomainFault::PendingDelete, Severity::Critical));
     }
 
     let auto_renew = has("auto renew period");
@@ -158,15 +158,15 @@ fn fate(seen: &DomainSeen, before: &Before<'_>, now: Time) -> Option<(DomainFaul
         // The registry moved its date; the one from before the jump is the one that was paid for.
         let paid_until = || before.settled.and_then(|settled| passed(due(settled, &Before::default())));
         let at = at.or_else(|| before.expired.and_then(|expired| expired.at)).or_else(paid_until);
-        return Some((DomainFault::Expired { at, parked_on }, Weight::Breaks));
+        return Some((DomainFault::Expired { at, parked_on }, Severity::Critical));
     }
     if auto_renew && !paid {
-        return Some((DomainFault::AutoRenew, Weight::Warns));
+        return Some((DomainFault::AutoRenew, Severity::Warning));
     }
     let at = due(seen, before)?;
     step(at, now).map(|days| {
-        let weight = if days <= 1 { Weight::Breaks } else { Weight::Warns };
-        (DomainFault::Expires { at, days }, weight)
+        let severity = if days <= 1 { Severity::Critical } else { Severity::Warning };
+        (DomainFault::Expires { at, days }, severity)
     })
 }
 
@@ -180,7 +180,7 @@ fn parked(seen: &DomainSeen, before: &Before<'_>) -> Option<BTreeSet<String>> {
     told.or(before.moved_to).cloned()
 }
 
-/// The step of the ladder that a coming date has reached.
+/// The step of the escalation that a coming date has reached.
 pub(crate) fn step(at: Time, now: Time) -> Option<u16> {
     let left = between(now, at);
     STEPS.into_iter().find(|days| left <= DAY * u32::from(*days))
@@ -193,11 +193,11 @@ pub(crate) fn next_step(seen: &DomainSeen, before: &Before<'_>, now: Time) -> Op
     steps.chain([at]).filter(|step| *step > now).min()
 }
 
-/// A registration about which nothing is known but the plan's date.
+/// A registration about which nothing is known but the configuration's date.
 pub(crate) fn declared_only(domain: &str) -> DomainSeen {
     DomainSeen {
         domain: domain.to_owned(),
-        source: "plan".to_owned(),
+        source: "config".to_owned(),
         registry_expires: None,
         registrar_expires: None,
         statuses: BTreeSet::new(),
@@ -215,12 +215,12 @@ pub(crate) fn stale(since: Time, last_known: Option<&DomainSeen>) -> Charge {
         None => format!("never looked up, not since {since}; no date is known"),
     };
     let fault = Fault::Domain { domain: DomainFault::Stale { since } };
-    Charge::new(fault, Weight::Warns).seen(told).sure(1)
+    Charge::new(fault, Severity::Warning).seen(told).sure(1)
 }
 
 /// A registry that does not answer: worth a note once it lasts. The note is also what a restart remembers of it.
 pub(crate) fn unanswered(fault: Fault) -> Charge {
-    Charge::new(fault, Weight::Notes).lasting(UNANSWERED)
+    Charge::new(fault, Severity::Info).lasting(UNANSWERED)
 }
 
 /// How long a date may stay unconfirmed: three days, or three times the usual pace, whichever is longer.
@@ -228,11 +228,11 @@ pub(crate) fn stale_at(confirmed: Time, every: Duration) -> Time {
     later(confirmed, (DAY * 3).max(every.saturating_mul(3)))
 }
 
-fn charge(fault: DomainFault, weight: Weight, seen: &DomainSeen, before: &Before<'_>) -> Charge {
+fn charge(fault: DomainFault, severity: Severity, seen: &DomainSeen, before: &Before<'_>) -> Charge {
     // A registry facing a restart may know nothing for a moment; all else it says is a fact at once.
     let times = if fault == DomainFault::NotRegistered { 2 } else { 1 };
     let told = told(seen, before);
-    Charge::new(Fault::Domain { domain: fault }, weight).seen(told).sure(times)
+    Charge::new(Fault::Domain { domain: fault }, severity).seen(told).sure(times)
 }
 
 /// The facts for a person who doubts the judgement.
@@ -248,7 +248,7 @@ fn told(seen: &DomainSeen, before: &Before<'_>) -> String {
         (Some(registry), None) => parts.push(format!("expires {registry} by the registry")),
         (None, Some(registrar)) => parts.push(format!("expires {registrar} by the registrar")),
         (None, None) => match before.declared {
-            Some(at) => parts.push(format!("expires {at} by the plan; the registry hides the date")),
+            Some(at) => parts.push(format!("expires {at} by the configuration; the registry hides the date")),
             None => parts.push(format!(
                 "no date is told; declare it where you know it: [domain.\"{}\"] expires",
                 seen.domain
@@ -270,5 +270,8 @@ fn told(seen: &DomainSeen, before: &Before<'_>) -> String {
 pub(crate) fn unregistered(fault: &DomainFault) -> Verdict {
     let times = if *fault == DomainFault::NotRegistered { 2 } else { 1 };
     let fault = Fault::Domain { domain: fault.clone() };
-    Verdict::default().well(Lane::Confirmation).bad(Charge::new(fault, Weight::Breaks).sure(times)).weighed()
+    Verdict::default()
+        .well(Lane::Confirmation)
+        .bad(Charge::new(fault, Severity::Critical).sure(times))
+        .weighed()
 }

@@ -1,13 +1,13 @@
-//! The share of bad answers: what fails often, but never as many times in a row as a finding takes.
+//! The share of bad answers: what fails often, but never as many times in a row as an alert takes.
 //!
 //! A round robin over a dead server fails every second or third time. Each bad answer is followed by a good one, so
 //! counting in a row never finds it, while a third of the clients are turned away. What failed enough times in a row has a
-//! finding of its own and is not counted again here.
+//! alert of its own and is not counted again here.
 
-use types::time::between;
-use types::{Fault, Time, Weight};
 use std::collections::VecDeque;
 use std::time::Duration;
+use types::time::between;
+use types::{Fault, Severity, Time};
 
 /// Among this many of the newest answers bad ones are counted.
 const WINDOW: u64 = 40;
@@ -21,12 +21,12 @@ const SPREAD: Duration = Duration::from_secs(20);
 const AGE_MAX: Duration = Duration::from_secs(3600);
 /// From this share on, in per cent, clients are turned away as often as not: that wakes somebody.
 const HALF: usize = 50;
-/// A finding that wakes goes on waking until the share is below this.
+/// An alert that wakes goes on waking until the share is below this.
 const HALF_OVER: usize = 35;
-/// A finding stays open for at least this long after the last bad answer, and twice as long as bad answers were apart: what
+/// An alert stays open for at least this long after the last bad answer, and twice as long as bad answers were apart: what
 /// comes every ten seconds is not over after six good ones.
 const WELL_FOR: Duration = Duration::from_secs(5);
-/// Good answers in a row that end a finding at least; more where bad ones were rare.
+/// Good answers in a row that end an alert at least; more where bad ones were rare.
 const GOOD_MIN: u32 = 5;
 
 /// The newest answers of one probe, since boot.
@@ -47,7 +47,7 @@ struct Bad {
     /// The answers before it.
     number: u64,
     at: Time,
-    weight: Weight,
+    severity: Severity,
 }
 
 /// What the share of bad answers says.
@@ -60,33 +60,33 @@ pub(crate) enum Says {
         /// The fault.
         fault: Fault,
         /// How much it weighs.
-        weight: Weight,
+        severity: Severity,
         /// When the first of the bad answers came.
         since: Time,
         /// For a person who doubts it.
         evidence: String,
     },
-    /// An open finding is over.
+    /// An open alert is over.
     Over,
 }
 
 impl Share {
-    /// Counts one answer. `bad` is the weight and the text of what was wrong, `open` the open finding of this kind.
+    /// Counts one answer. `bad` is the weight and the text of what was wrong, `open` the open alert of this kind.
     pub(crate) fn count(
         &mut self,
-        bad: Option<(Weight, &str)>,
-        open: Option<(&Fault, Weight)>,
+        bad: Option<(Severity, &str)>,
+        open: Option<(&Fault, Severity)>,
         now: Time,
     ) -> Says {
         let number = self.answers;
         self.answers += 1;
         match bad {
             None => self.good = self.good.saturating_add(1),
-            Some((weight, _)) => {
+            Some((severity, _)) => {
                 self.good = 0;
                 self.begun.get_or_insert(now);
                 self.last_bad = Some(now);
-                self.bad.push_back(Bad { number, at: now, weight });
+                self.bad.push_back(Bad { number, at: now, severity });
             }
         }
         let oldest = self.answers.saturating_sub(WINDOW);
@@ -107,24 +107,24 @@ impl Share {
         }
     }
 
-    /// Forgets what was counted: a finding has opened that explains the bad answers.
+    /// Forgets what was counted: an alert has opened that explains the bad answers.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
 
-    fn judge(&self, seen: &str, open: Option<(&Fault, Weight)>, now: Time) -> Says {
+    fn judge(&self, seen: &str, open: Option<(&Fault, Severity)>, now: Time) -> Says {
         let (Some(since), Some(first)) = (self.begun, self.bad.front()) else { return Says::Nothing };
         let of = self.answers.min(WINDOW);
         let percent = |count: usize| count * 100 / usize::try_from(of).unwrap_or(usize::MAX).max(1);
-        let hurting = percent(self.bad.iter().filter(|bad| bad.weight == Weight::Breaks).count());
-        let was = open.map(|(_, weight)| weight);
-        let half = if was == Some(Weight::Breaks) { HALF_OVER } else { HALF };
-        let weight = if hurting >= half { Weight::Breaks } else { Weight::Warns };
+        let hurting = percent(self.bad.iter().filter(|bad| bad.severity == Severity::Critical).count());
+        let was = open.map(|(_, severity)| severity);
+        let half = if was == Some(Severity::Critical) { HALF_OVER } else { HALF };
+        let severity = if hurting >= half { Severity::Critical } else { Severity::Warning };
         let enough = self.bad.len() >= BAD_MIN
             && self.spells() >= SPELLS_MIN
             && percent(self.bad.len()) >= 10
             && between(since, now) >= SPREAD;
-        if !enough || was == Some(weight) {
+        if !enough || was == Some(severity) {
             return Says::Nothing;
         }
         let bad = u32::try_from(self.bad.len()).unwrap_or(u32::MAX);
@@ -132,7 +132,7 @@ impl Share {
         let span = types::time::spoken(between(first.at, now));
         let evidence = format!("{bad} of the last {of} answers were bad within {span}, the last: {seen}");
         let fault = Fault::Intermittent { bad, of, last: seen.to_owned() };
-        Says::Bad { fault, weight, since, evidence }
+        Says::Bad { fault, severity, since, evidence }
     }
 
     /// Whether the last bad answer is further away than bad answers were from one another.
@@ -168,15 +168,15 @@ mod tests {
     fn run(bad: impl Fn(u64) -> bool) -> Vec<(u64, String)> {
         let mut now: Time = "2026-11-22T12:00:00Z".parse().unwrap();
         let (mut share, mut said) = (Share::default(), Vec::new());
-        let mut open: Option<(Fault, Weight)> = None;
+        let mut open: Option<(Fault, Severity)> = None;
         for number in 1..=80 {
             now = later(now, Duration::from_secs(1));
-            let seen = bad(number).then_some((Weight::Breaks, "503"));
-            match share.count(seen, open.as_ref().map(|(fault, weight)| (fault, *weight)), now) {
+            let seen = bad(number).then_some((Severity::Critical, "503"));
+            match share.count(seen, open.as_ref().map(|(fault, severity)| (fault, *severity)), now) {
                 Says::Nothing => {}
-                Says::Bad { fault, weight, .. } => {
-                    said.push((number, format!("{weight:?}: {fault}")));
-                    open = Some((fault, weight));
+                Says::Bad { fault, severity, .. } => {
+                    said.push((number, format!("{severity:?}: {fault}")));
+                    open = Some((fault, severity));
                 }
                 Says::Over => {
                     said.push((number, "over".to_owned()));

@@ -2,11 +2,11 @@
 
 use crate::lane::same_meaning;
 use crate::verdict::{After, Charge, Judged, hurts_now};
-use types::plan::Probe;
-use types::time::{between, earlier, spoken};
-use types::{Fault, Finding, FindingId, Time, Weight};
 use std::collections::VecDeque;
 use std::time::Duration;
+use types::config::Probe;
+use types::time::{between, earlier, spoken};
+use types::{Alert, AlertId, Fault, Severity, Time};
 
 /// So many changes of state ...
 const FLIPS: usize = 5;
@@ -27,7 +27,7 @@ pub(crate) struct Tally {
     word_since: Option<Time>,
     /// When the first good answer after the last bad one came.
     first_good: Option<Time>,
-    fault: Option<(Fault, Weight)>,
+    fault: Option<(Fault, Severity)>,
     /// How often in a row the fault bore the same word, and how often it meant the same.
     same_word: u32,
     same: u32,
@@ -43,21 +43,21 @@ pub(crate) enum Step {
     Rest,
     /// Nothing yet: the next answer is wanted soon.
     Soon,
-    /// A finding opens.
+    /// An alert opens.
     Open(Opening),
-    /// An open finding means something else now, under the same word.
-    Change { finding: FindingId, fault: Fault, weight: Weight, evidence: String },
+    /// An open alert means something else now, under the same word.
+    Change { alert: AlertId, fault: Fault, severity: Severity, evidence: String },
     /// One fault took the place of another.
-    Swap(FindingId, Opening),
-    /// A finding closes.
-    Close(FindingId),
+    Swap(AlertId, Opening),
+    /// An alert closes.
+    Close(AlertId),
 }
 
-/// A finding before it has a number.
+/// An alert before it has a number.
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) fault: Fault,
-    pub(crate) weight: Weight,
+    pub(crate) severity: Severity,
     pub(crate) since: Time,
     pub(crate) evidence: String,
 }
@@ -80,12 +80,12 @@ impl Tally {
         self.flips.push_back(now);
     }
 
-    /// Counts an answer. `open` is the finding of this lane, if any; with `hold`, none may open now.
+    /// Counts an answer. `open` is the alert of this lane, if any; with `hold`, none may open now.
     pub(crate) fn count(
         &mut self,
         judged: Judged,
         probe: &Probe,
-        open: Option<&Finding>,
+        open: Option<&Alert>,
         hold: bool,
         now: Time,
     ) -> Step {
@@ -96,7 +96,7 @@ impl Tally {
         }
     }
 
-    fn count_good(&mut self, probe: &Probe, open: Option<&Finding>, now: Time) -> Step {
+    fn count_good(&mut self, probe: &Probe, open: Option<&Alert>, now: Time) -> Step {
         self.good = self.good.saturating_add(1);
         let well_since = *self.first_good.get_or_insert(now);
         self.bad = 0;
@@ -104,48 +104,48 @@ impl Tally {
         self.same_word = 0;
         self.first_bad = None;
         self.fault = None;
-        let Some(finding) = open else { return Step::Rest };
+        let Some(alert) = open else { return Step::Rest };
         if self.good < probe.recover_after {
             return Step::Soon;
         }
         let calm = between(well_since, now) >= CALM;
-        if !calm && matches!(finding.fault, Fault::Unstable { .. }) {
+        if !calm && matches!(alert.fault, Fault::Unstable { .. }) {
             return Step::Rest;
         }
         if !calm && self.unsteady(now) {
-            return self.unstable(finding, now);
+            return self.unstable(alert, now);
         }
         self.flip(now);
-        Step::Close(finding.id)
+        Step::Close(alert.id)
     }
 
     /// Neither "fails" nor "is well" stays true for long: one state, told once, that is true in both.
-    fn unstable(&self, finding: &Finding, now: Time) -> Step {
+    fn unstable(&self, alert: &Alert, now: Time) -> Step {
         let from = earlier(now, FLIP_SPAN);
         // It opened, and closed, and opened ... the last time it opened has not been followed by a close.
         let times = self.flips.iter().filter(|at| **at > from).count().div_ceil(2);
         let evidence = format!(
             "stays open until it has been well for {}; the last time: {}",
             spoken(CALM),
-            finding.evidence
+            alert.evidence
         );
         let times = u32::try_from(times).unwrap_or(u32::MAX);
-        let fault = Fault::Unstable { times, within: FLIP_SPAN, last: Box::new(finding.fault.clone()) };
-        Step::Change { finding: finding.id, fault, weight: Weight::Warns, evidence }
+        let fault = Fault::Unstable { times, within: FLIP_SPAN, last: Box::new(alert.fault.clone()) };
+        Step::Change { alert: alert.id, fault, severity: Severity::Warning, evidence }
     }
 
     fn count_bad(
         &mut self,
         charge: Charge,
         probe: &Probe,
-        open: Option<&Finding>,
+        open: Option<&Alert>,
         hold: bool,
         now: Time,
     ) -> Step {
-        let (alike, same) = self.fault.as_ref().map_or((false, false), |(fault, weight)| {
+        let (alike, same) = self.fault.as_ref().map_or((false, false), |(fault, severity)| {
             (
                 fault.word() == charge.fault.word(),
-                same_meaning(fault, &charge.fault) && *weight == charge.weight,
+                same_meaning(fault, &charge.fault) && *severity == charge.severity,
             )
         });
         self.good = 0;
@@ -157,9 +157,9 @@ impl Tally {
             self.word_since = Some(now);
         }
         let since = *self.first_bad.get_or_insert(now);
-        self.fault = Some((charge.fault.clone(), charge.weight));
+        self.fault = Some((charge.fault.clone(), charge.severity));
 
-        // A change of an open finding is believed when it was seen twice, facts at once: an answer that alternates
+        // A change of an open alert is believed when it was seen twice, facts at once: an answer that alternates
         // between two faults must not write a line each time.
         let believed = self.same >= 2 || matches!(charge.after, After::Times(1));
         match open {
@@ -182,30 +182,30 @@ impl Tally {
                 self.flip(now);
                 Step::Open(opening)
             }
-            Some(finding) if matches!(finding.fault, Fault::Unstable { .. }) => {
+            Some(alert) if matches!(alert.fault, Fault::Unstable { .. }) => {
                 if !believed || between(since, now) < SOLID.max(probe.failing_for) {
                     return Step::Soon;
                 }
                 let evidence = self.evidence(&charge, since, now);
-                Step::Change { finding: finding.id, fault: charge.fault, weight: charge.weight, evidence }
+                Step::Change { alert: alert.id, fault: charge.fault, severity: charge.severity, evidence }
             }
-            Some(finding) if finding.fault.word() == charge.fault.word() => {
-                if same_meaning(&finding.fault, &charge.fault) && finding.weight == charge.weight {
+            Some(alert) if alert.fault.word() == charge.fault.word() => {
+                if same_meaning(&alert.fault, &charge.fault) && alert.severity == charge.severity {
                     Step::Rest
                 } else if believed {
                     let evidence = self.evidence(&charge, since, now);
-                    Step::Change { finding: finding.id, fault: charge.fault, weight: charge.weight, evidence }
+                    Step::Change { alert: alert.id, fault: charge.fault, severity: charge.severity, evidence }
                 } else {
                     Step::Soon
                 }
             }
             Some(_) if self.unsteady(now) => Step::Rest,
-            Some(finding) if believed => {
+            Some(alert) if believed => {
                 // A date that was coming close is no part of what began when it had come.
                 let begins =
-                    !hurts_now(&finding.fault, finding.weight) && hurts_now(&charge.fault, charge.weight);
-                let since = if begins { self.word_since.unwrap_or(now) } else { finding.since };
-                Step::Swap(finding.id, self.opening(charge, since, now))
+                    !hurts_now(&alert.fault, alert.severity) && hurts_now(&charge.fault, charge.severity);
+                let since = if begins { self.word_since.unwrap_or(now) } else { alert.since };
+                Step::Swap(alert.id, self.opening(charge, since, now))
             }
             Some(_) => Step::Soon,
         }
@@ -220,7 +220,7 @@ impl Tally {
 
     fn opening(&self, charge: Charge, since: Time, now: Time) -> Opening {
         let evidence = self.evidence(&charge, since, now);
-        Opening { fault: charge.fault, weight: charge.weight, since, evidence }
+        Opening { fault: charge.fault, severity: charge.severity, since, evidence }
     }
 
     fn evidence(&self, charge: &Charge, since: Time, now: Time) -> String {

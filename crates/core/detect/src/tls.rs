@@ -7,11 +7,11 @@
 
 use crate::lane::Lane;
 use crate::verdict::{Charge, Verdict};
-use types::fault::TlsFault;
-use types::sample::{Certificate, TlsSeen};
-use types::time::{between, spoken};
-use types::{Fault, Time, Weight};
 use std::time::Duration;
+use types::fault::TlsFault;
+use types::probe_result::{Certificate, TlsSeen};
+use types::time::{between, spoken};
+use types::{Fault, Severity, Time};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -25,29 +25,29 @@ pub(crate) fn judge(seen: &TlsSeen, now: Time) -> Verdict {
             1 => format!("{} {fault}, and has 1 further fault", seen.address),
             _ => format!("{} {fault}, and has {others} further faults", seen.address),
         };
-        return Verdict::default().bad(Charge::new(fault, Weight::Breaks).seen(told));
+        return Verdict::default().bad(Charge::new(fault, Severity::Critical).seen(told));
     }
     let verdict = match &seen.outdated {
         // Its certificate could be read; nothing else can be asked of it.
         Some(version) => {
             let fault = Fault::TlsUnsupported { what: format!("nothing newer than {version}") };
-            Verdict::default().bad(Charge::new(fault, Weight::Warns))
+            Verdict::default().bad(Charge::new(fault, Severity::Warning))
         }
         None => Verdict::default().well(Lane::Answer),
     };
     match shortest(seen, now) {
-        Some((certificate, step, weight)) => {
+        Some((certificate, step, severity)) => {
             let at = certificate.not_after;
             let fault = Fault::Tls { tls: TlsFault::Expiring { at, left_percent: step } };
             let told = format!("`{}` has {} left", certificate.subject, spoken(between(now, at)));
-            verdict.bad(Charge::new(fault, weight).seen(told).sure(1))
+            verdict.bad(Charge::new(fault, severity).seen(told).sure(1))
         }
         None => verdict.well(Lane::Lifetime),
     }
 }
 
 /// The certificate of the chain with the least of its life left, when that is little.
-fn shortest(seen: &TlsSeen, now: Time) -> Option<(&Certificate, u8, Weight)> {
+fn shortest(seen: &TlsSeen, now: Time) -> Option<(&Certificate, u8, Severity)> {
     let chain = seen.chain.iter().enumerate();
     // A root that is sent along is not used by anybody: only the client's own copy counts. Nor is a certificate that the best
     // verified path does without, such as an old cross-signature.
@@ -55,21 +55,21 @@ fn shortest(seen: &TlsSeen, now: Time) -> Option<(&Certificate, u8, Weight)> {
         *place == 0 || certificate.subject != certificate.issuer && !seen.spare.contains(place)
     });
     used.filter_map(|(_, certificate)| {
-        step(certificate, now).map(|(step, weight)| (certificate, step, weight))
+        step(certificate, now).map(|(step, severity)| (certificate, step, severity))
     })
-    .min_by_key(|(certificate, step, weight)| (std::cmp::Reverse(*weight), *step, certificate.not_after))
+    .min_by_key(|(certificate, step, severity)| (std::cmp::Reverse(*severity), *step, certificate.not_after))
 }
 
 /// The step that a certificate has reached, and what it weighs.
-fn step(certificate: &Certificate, now: Time) -> Option<(u8, Weight)> {
+fn step(certificate: &Certificate, now: Time) -> Option<(u8, Severity)> {
     let life = between(certificate.not_before, certificate.not_after).as_secs();
     let left = between(now, certificate.not_after);
     let under = |part: u64| left.as_secs().saturating_mul(part) < life;
-    let weight = if left < DAY && under(10) { Weight::Breaks } else { Weight::Warns };
+    let severity = if left < DAY && under(10) { Severity::Critical } else { Severity::Warning };
     match () {
-        () if under(30) => Some((3, weight)),
-        () if under(10) => Some((10, weight)),
-        () if under(3) => Some((33, weight)),
+        () if under(30) => Some((3, severity)),
+        () if under(10) => Some((10, severity)),
+        () if under(3) => Some((33, severity)),
         () => None,
     }
 }
@@ -128,9 +128,9 @@ mod tests {
             outdated: Some("TLS 1.0".into()),
         };
         let verdict = judge(&seen, now);
-        for (lane, weight) in [(Lane::Answer, Weight::Warns), (Lane::Lifetime, Weight::Breaks)] {
+        for (lane, severity) in [(Lane::Answer, Severity::Warning), (Lane::Lifetime, Severity::Critical)] {
             match &verdict.lanes[&lane] {
-                crate::verdict::Judged::Bad(charge) => assert_eq!(charge.weight, weight, "{lane:?}"),
+                crate::verdict::Judged::Bad(charge) => assert_eq!(charge.severity, severity, "{lane:?}"),
                 crate::verdict::Judged::Well => panic!("{lane:?} is well"),
             }
         }
@@ -142,16 +142,16 @@ mod tests {
         let days = |n: u64| n * 24;
         for (life, left, expected) in [
             (days(90), days(31), None),
-            (days(90), days(29), Some((33, Weight::Warns))),
-            (days(90), days(8), Some((10, Weight::Warns))),
-            (days(90), days(2), Some((3, Weight::Warns))),
-            (days(90), 20, Some((3, Weight::Breaks))),
-            (days(365), days(100), Some((33, Weight::Warns))),
-            (days(6), 47, Some((33, Weight::Warns))),
-            (days(6), 20, Some((33, Weight::Warns))),
-            (days(6), 10, Some((10, Weight::Breaks))),
-            (24, 3, Some((33, Weight::Warns))),
-            (24, 2, Some((10, Weight::Breaks))),
+            (days(90), days(29), Some((33, Severity::Warning))),
+            (days(90), days(8), Some((10, Severity::Warning))),
+            (days(90), days(2), Some((3, Severity::Warning))),
+            (days(90), 20, Some((3, Severity::Critical))),
+            (days(365), days(100), Some((33, Severity::Warning))),
+            (days(6), 47, Some((33, Severity::Warning))),
+            (days(6), 20, Some((33, Severity::Warning))),
+            (days(6), 10, Some((10, Severity::Critical))),
+            (24, 3, Some((33, Severity::Warning))),
+            (24, 2, Some((10, Severity::Critical))),
         ] {
             assert_eq!(step(&certificate(life, left, now), now), expected, "{life} h of life, {left} h left");
         }

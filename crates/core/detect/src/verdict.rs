@@ -1,14 +1,14 @@
 //! What one answer means, lane by lane, before anybody counts how often it came.
 
+use crate::detect::is_usual;
 use crate::lane::Lane;
 use crate::tls;
-use crate::detect::is_usual;
-use types::fault::{Phase, TlsFault};
-use types::plan::{Expect, Probe};
-use types::sample::{Answer, HttpSeen, Sample};
-use types::{Fault, Time, Weight};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::config::{Expect, Probe};
+use types::fault::{Phase, TlsFault};
+use types::probe_result::{Answer, HttpSeen, ProbeResult};
+use types::{Fault, Severity, Time};
 
 /// What one answer means. A lane that is absent was not answered: it stays as it was.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub(crate) enum Judged {
 #[derive(Debug)]
 pub(crate) struct Charge {
     pub(crate) fault: Fault,
-    pub(crate) weight: Weight,
+    pub(crate) severity: Severity,
     /// What was seen, as a person says it.
     pub(crate) seen: String,
     /// How often it must be seen in a row.
@@ -62,9 +62,9 @@ pub(crate) enum After {
 }
 
 impl Charge {
-    pub(crate) fn new(fault: Fault, weight: Weight) -> Self {
+    pub(crate) fn new(fault: Fault, severity: Severity) -> Self {
         let seen = fault.to_string();
-        Self { fault, weight, seen, after: After::Repeats }
+        Self { fault, severity, seen, after: After::Repeats }
     }
 
     pub(crate) fn sure(mut self, times: u32) -> Self {
@@ -96,16 +96,16 @@ impl Verdict {
 
     /// Settles `well` from the lanes: something was good and nothing hurts.
     pub(crate) fn weighed(mut self) -> Self {
-        let hurts = |judged: &Judged| matches!(judged, Judged::Bad(charge) if hurts_now(&charge.fault, charge.weight));
+        let hurts = |judged: &Judged| matches!(judged, Judged::Bad(charge) if hurts_now(&charge.fault, charge.severity));
         self.well = !self.lanes.is_empty() && !self.lanes.values().any(hurts);
         self
     }
 }
 
 /// Whether somebody is hurt already: a date that comes close hurts nobody before it has come.
-pub(crate) fn hurts_now(fault: &Fault, weight: Weight) -> bool {
+pub(crate) fn hurts_now(fault: &Fault, severity: Severity) -> bool {
     use types::fault::DomainFault;
-    weight == Weight::Breaks
+    severity == Severity::Critical
         && !matches!(
             fault,
             Fault::Tls { tls: TlsFault::Expiring { .. } }
@@ -127,7 +127,7 @@ pub(crate) fn darkness(fault: &Fault) -> Dark {
 /// `usual` is the status code that was learned where none is declared.
 pub(crate) fn plain(
     probe: &Probe,
-    sample: &Sample,
+    sample: &ProbeResult,
     host_too: bool,
     usual: Option<u16>,
     now: Time,
@@ -142,13 +142,13 @@ pub(crate) fn plain(
         }
         // Browsers and curl reach it; that we do not is a limit of ours.
         Answer::Failed(fault @ Fault::TlsUnsupported { .. }) => {
-            Verdict::default().bad(Charge::new(fault.clone(), Weight::Warns))
+            Verdict::default().bad(Charge::new(fault.clone(), Severity::Warning))
         }
         Answer::Failed(fault) if host_too && !about_certificate(fault) => {
             Verdict { dark: darkness(fault), ..Verdict::default() }
         }
         Answer::Failed(fault) => {
-            let charge = Charge::new(fault.clone(), Weight::Breaks);
+            let charge = Charge::new(fault.clone(), Severity::Critical);
             Verdict { dark: darkness(fault), ..Verdict::default() }.bad(charge)
         }
         Answer::Dns(_) | Answer::Domain(_) => Verdict::default(),
@@ -165,10 +165,10 @@ fn about_certificate(fault: &Fault) -> bool {
     )
 }
 
-fn http(probe: &Probe, seen: &HttpSeen, sample: &Sample, usual: Option<u16>) -> Verdict {
+fn http(probe: &Probe, seen: &HttpSeen, sample: &ProbeResult, usual: Option<u16>) -> Verdict {
     let fallback = Expect::default();
     let expect = match &probe.ask {
-        types::plan::Ask::Http { expect, .. } => expect,
+        types::config::Ask::Http { expect, .. } => expect,
         _ => &fallback,
     };
     // The certificate speaks first: behind a wrong one, status and body are somebody else's.
@@ -180,17 +180,17 @@ fn http(probe: &Probe, seen: &HttpSeen, sample: &Sample, usual: Option<u16>) -> 
     if let Some((hop, fault)) = certificate {
         let fault = Fault::Tls { tls: fault.clone() };
         let told = format!("{} {fault}", hop.url);
-        return Verdict::default().bad(Charge::new(fault, Weight::Breaks).seen(told));
+        return Verdict::default().bad(Charge::new(fault, Severity::Critical).seen(told));
     }
     let accepted = expect.accepts(seen.status) || usual.is_some_and(|usual| is_usual(seen.status, usual));
     if !accepted {
         let fault = Fault::Status { got: seen.status };
         let told = format!("{} answered with status {}", seen.address, seen.status);
-        return Verdict::default().bad(Charge::new(fault, Weight::Breaks).seen(told));
+        return Verdict::default().bad(Charge::new(fault, Severity::Critical).seen(told));
     }
     if seen.body_found == Some(false) {
         let told = format!("{} bytes from {} without the expected text", seen.body_bytes, seen.address);
-        return Verdict::default().bad(Charge::new(Fault::BodyLacks, Weight::Breaks).seen(told));
+        return Verdict::default().bad(Charge::new(Fault::BodyLacks, Severity::Critical).seen(told));
     }
     // It may come behind what was read. Where the answer never ends, only a person can tell.
     let verdict = if expect.body_contains.is_some() && seen.body_found.is_none() {
@@ -199,7 +199,7 @@ fn http(probe: &Probe, seen: &HttpSeen, sample: &Sample, usual: Option<u16>) -> 
             seen.body_bytes >> 20,
             seen.address
         );
-        Verdict::default().bad(Charge::new(Fault::TextNotReached, Weight::Warns).seen(told))
+        Verdict::default().bad(Charge::new(Fault::TextNotReached, Severity::Warning).seen(told))
     } else {
         Verdict::default().well(Lane::Answer)
     };
@@ -207,7 +207,7 @@ fn http(probe: &Probe, seen: &HttpSeen, sample: &Sample, usual: Option<u16>) -> 
         Some(limit) if sample.phases.total > limit => {
             let told =
                 format!("{} ms instead of at most {} ms", sample.phases.total.as_millis(), limit.as_millis());
-            verdict.bad(Charge::new(Fault::Slow { limit }, Weight::Warns).seen(told))
+            verdict.bad(Charge::new(Fault::Slow { limit }, Severity::Warning).seen(told))
         }
         _ => verdict.well(Lane::Pace),
     }

@@ -1,4 +1,4 @@
-//! The deepest broken thing that explains a finding.
+//! The deepest broken thing that explains an alert.
 //!
 //! Only what hurts now explains anything: a domain that expires next week is no reason for a host that refuses
 //! connections. What is broken beneath a thing explains it; so does what is broken beneath a service that its own service
@@ -7,19 +7,19 @@
 use crate::event::{self, Held};
 use crate::place::Places;
 use crate::traffic;
-use types::fault::{DomainFault, TlsFault};
-use types::{Fault, Finding, FindingId, Graph, Kind, Plan, Thing, Time, Weight};
 use std::collections::{BTreeMap, BTreeSet};
+use types::fault::{DomainFault, TlsFault};
+use types::{Alert, AlertId, Config, Fault, Graph, Kind, Resource, Severity, Time};
 
 /// Whether somebody is hurt already: a date that comes close hurts nobody before it has come.
-pub(crate) fn hurts(finding: &Finding) -> bool {
-    finding.weight == Weight::Breaks && !is_ahead(&finding.fault)
+pub(crate) fn hurts(alert: &Alert) -> bool {
+    alert.severity == Severity::Critical && !is_ahead(&alert.fault)
 }
 
 /// Whether somebody must be woken. A spare that is lost can wait for the morning: the servers that are left answer, and when
 /// they do not, the probes say so. The last server of several is no spare.
-pub(crate) fn wakes(finding: &Finding) -> bool {
-    finding.weight == Weight::Breaks && !is_spare(&finding.fault)
+pub(crate) fn wakes(alert: &Alert) -> bool {
+    alert.severity == Severity::Critical && !is_spare(&alert.fault)
 }
 
 /// Whether all that is lost is a spare.
@@ -44,7 +44,7 @@ pub(crate) fn date_ahead(fault: &Fault) -> Option<Time> {
     }
 }
 
-/// Whether a finding has a life of its own, whatever else is broken: it would keep somebody else's incident open for weeks.
+/// Whether an alert has a life of its own, whatever else is broken: it would keep somebody else's incident open for weeks.
 pub(crate) fn stands_alone(fault: &Fault) -> bool {
     is_ahead(fault)
         || matches!(
@@ -61,86 +61,92 @@ pub(crate) fn is_endpoint(kind: Kind) -> bool {
 }
 
 /// Everything that may explain trouble of a thing.
-pub(crate) fn under(graph: &Graph, thing: &Thing) -> BTreeSet<Thing> {
-    let mut all = graph.beneath(thing);
-    if is_endpoint(thing.kind) {
-        for service in services_on(graph, thing) {
+pub(crate) fn under(graph: &Graph, resource: &Resource) -> BTreeSet<Resource> {
+    let mut all = graph.beneath(resource);
+    if is_endpoint(resource.kind) {
+        for service in services_on(graph, resource) {
             for need in graph.needs(&service).filter(|need| need.kind == Kind::Service) {
                 all.extend(graph.beneath(need));
                 all.insert(need.clone());
             }
         }
         // Two services may need one another: what stands beside the thing does not explain it.
-        all.remove(thing);
+        all.remove(resource);
     }
     all
 }
 
 /// The services that an endpoint speaks for.
-pub(crate) fn services_on(graph: &Graph, thing: &Thing) -> BTreeSet<Thing> {
-    let host = Thing::host(thing.name.clone());
-    let of = |thing: &Thing| {
-        graph.needed_by(thing).filter(|above| above.kind == Kind::Service).cloned().collect::<BTreeSet<_>>()
+pub(crate) fn services_on(graph: &Graph, resource: &Resource) -> BTreeSet<Resource> {
+    let host = Resource::host(resource.name.clone());
+    let of = |resource: &Resource| {
+        graph
+            .needed_by(resource)
+            .filter(|above| above.kind == Kind::Service)
+            .cloned()
+            .collect::<BTreeSet<_>>()
     };
-    let own = of(thing);
-    if own.is_empty() && thing.kind == Kind::Tls { of(&host) } else { own }
+    let own = of(resource);
+    if own.is_empty() && resource.kind == Kind::Tls { of(&host) } else { own }
 }
 
-/// The cause of each finding.
+/// The cause of each alert.
 pub(crate) fn roots(
-    plan: &Plan,
+    config: &Config,
     places: &Places,
-    findings: &[&Finding],
+    alerts: &[&Alert],
     held: &[Held<'_>],
-    goes_on: &BTreeMap<FindingId, &Held<'_>>,
-) -> BTreeMap<FindingId, Thing> {
-    let graph = &plan.graph;
-    let mut broken: BTreeMap<&Thing, Time> = BTreeMap::new();
-    for finding in findings.iter().filter(|finding| hurts(finding)) {
+    goes_on: &BTreeMap<AlertId, &Held<'_>>,
+) -> BTreeMap<AlertId, Resource> {
+    let graph = &config.graph;
+    let mut broken: BTreeMap<&Resource, Time> = BTreeMap::new();
+    for alert in alerts.iter().filter(|alert| hurts(alert)) {
         broken
-            .entry(&finding.about)
-            .and_modify(|since| *since = finding.since.min(*since))
-            .or_insert(finding.since);
+            .entry(&alert.about)
+            .and_modify(|since| *since = alert.since.min(*since))
+            .or_insert(alert.since);
     }
-    let mut found: BTreeMap<&Thing, Thing> = BTreeMap::new();
+    let mut found: BTreeMap<&Resource, Resource> = BTreeMap::new();
     let mut roots = BTreeMap::new();
-    for finding in findings {
-        let root = if stands_alone(&finding.fault) {
-            finding.about.clone()
+    for alert in alerts {
+        let root = if stands_alone(&alert.fault) {
+            alert.about.clone()
         } else {
-            found
-                .entry(&finding.about)
-                .or_insert_with(|| root(graph, places, &finding.about, &broken))
-                .clone()
+            found.entry(&alert.about).or_insert_with(|| root(graph, places, &alert.about, &broken)).clone()
         };
-        roots.insert(finding.id, root);
+        roots.insert(alert.id, root);
     }
-    traffic::explain(graph, places, findings, &mut roots);
-    one_certificate(graph, places, findings, &mut roots);
-    event::share(plan, places, findings, held, goes_on, &mut roots);
-    lift(graph, places, findings, &mut roots);
+    traffic::explain(graph, places, alerts, &mut roots);
+    one_certificate(graph, places, alerts, &mut roots);
+    event::share(config, places, alerts, held, goes_on, &mut roots);
+    lift(graph, places, alerts, &mut roots);
     roots
 }
 
-fn root(graph: &Graph, places: &Places, about: &Thing, broken: &BTreeMap<&Thing, Time>) -> Thing {
+fn root(graph: &Graph, places: &Places, about: &Resource, broken: &BTreeMap<&Resource, Time>) -> Resource {
     if broken.is_empty() {
         return about.clone();
     }
-    let candidates: BTreeSet<Thing> =
-        places.of(graph, about).under.iter().filter(|thing| broken.contains_key(thing)).cloned().collect();
-    let explained_itself = |thing: &Thing| {
-        let beneath = &places.of(graph, thing).under;
+    let candidates: BTreeSet<Resource> = places
+        .of(graph, about)
+        .under
+        .iter()
+        .filter(|resource| broken.contains_key(resource))
+        .cloned()
+        .collect();
+    let explained_itself = |resource: &Resource| {
+        let beneath = &places.of(graph, resource).under;
         candidates.iter().any(|other| {
             // In a circle nothing is deeper than anything else: the first by order stays.
-            other != thing
+            other != resource
                 && beneath.contains(other)
-                && (other < thing || !places.of(graph, other).under.contains(thing))
+                && (other < resource || !places.of(graph, other).under.contains(resource))
         })
     };
-    let deepest = candidates.iter().filter(|thing| !explained_itself(thing));
+    let deepest = candidates.iter().filter(|resource| !explained_itself(resource));
     // Several independent ones: the deeper kind, then the one that broke first.
-    let since = |thing: &Thing| std::cmp::Reverse(broken.get(thing).copied());
-    deepest.max_by_key(|thing| (thing.kind, since(thing))).cloned().unwrap_or_else(|| about.clone())
+    let since = |resource: &Resource| std::cmp::Reverse(broken.get(resource).copied());
+    deepest.max_by_key(|resource| (resource.kind, since(resource))).cloned().unwrap_or_else(|| about.clone())
 }
 
 /// Gives names of one service whose certificates run out at the same second the first of them as their cause: it is one
@@ -148,48 +154,48 @@ fn root(graph: &Graph, places: &Places, about: &Thing, broken: &BTreeMap<&Thing,
 fn one_certificate(
     graph: &Graph,
     places: &Places,
-    findings: &[&Finding],
-    roots: &mut BTreeMap<FindingId, Thing>,
+    alerts: &[&Alert],
+    roots: &mut BTreeMap<AlertId, Resource>,
 ) {
-    let until = |finding: &&Finding| match finding.fault {
+    let until = |alert: &&Alert| match alert.fault {
         Fault::Tls { tls: TlsFault::Expiring { at, .. } } => Some(at),
         _ => None,
     };
-    let mut first: BTreeMap<(Thing, Time), Thing> = BTreeMap::new();
-    let ahead = || findings.iter().filter_map(|finding| Some((finding, until(finding)?)));
-    for (finding, at) in ahead() {
-        for service in &places.of(graph, &finding.about).services {
-            let first = first.entry((service.clone(), at)).or_insert_with(|| finding.about.clone());
-            if finding.about < *first {
-                first.clone_from(&finding.about);
+    let mut first: BTreeMap<(Resource, Time), Resource> = BTreeMap::new();
+    let ahead = || alerts.iter().filter_map(|alert| Some((alert, until(alert)?)));
+    for (alert, at) in ahead() {
+        for service in &places.of(graph, &alert.about).services {
+            let first = first.entry((service.clone(), at)).or_insert_with(|| alert.about.clone());
+            if alert.about < *first {
+                first.clone_from(&alert.about);
             }
         }
     }
-    for (finding, at) in ahead() {
-        let services = &places.of(graph, &finding.about).services;
+    for (alert, at) in ahead() {
+        let services = &places.of(graph, &alert.about).services;
         let one = services.iter().filter_map(|service| first.get(&(service.clone(), at))).min();
         if let Some(one) = one {
-            roots.insert(finding.id, one.clone());
+            roots.insert(alert.id, one.clone());
         }
     }
 }
 
 /// Gives names of one service that fail each for itself their service as the cause they share.
-fn lift(graph: &Graph, places: &Places, findings: &[&Finding], roots: &mut BTreeMap<FindingId, Thing>) {
-    let joins = |finding: &&&Finding| !stands_alone(&finding.fault);
-    let mut by_service: BTreeMap<Thing, BTreeSet<String>> = BTreeMap::new();
-    let mut services: BTreeMap<Thing, BTreeSet<Thing>> = BTreeMap::new();
-    for finding in findings.iter().filter(joins) {
-        let Some(root) = roots.get(&finding.id).filter(|root| is_endpoint(root.kind)) else { continue };
+fn lift(graph: &Graph, places: &Places, alerts: &[&Alert], roots: &mut BTreeMap<AlertId, Resource>) {
+    let joins = |alert: &&&Alert| !stands_alone(&alert.fault);
+    let mut by_service: BTreeMap<Resource, BTreeSet<String>> = BTreeMap::new();
+    let mut services: BTreeMap<Resource, BTreeSet<Resource>> = BTreeMap::new();
+    for alert in alerts.iter().filter(joins) {
+        let Some(root) = roots.get(&alert.id).filter(|root| is_endpoint(root.kind)) else { continue };
         let on = services.entry(root.clone()).or_insert_with(|| places.of(graph, root).services.clone());
         for service in on.iter() {
             by_service.entry(service.clone()).or_default().insert(root.name.clone());
         }
     }
-    for finding in findings.iter().filter(joins) {
-        let Some(root) = roots.get_mut(&finding.id).filter(|root| is_endpoint(root.kind)) else { continue };
+    for alert in alerts.iter().filter(joins) {
+        let Some(root) = roots.get_mut(&alert.id).filter(|root| is_endpoint(root.kind)) else { continue };
         let Some(on) = services.get(root) else { continue };
-        let names = |service: &Thing| by_service.get(service).map_or(0, BTreeSet::len);
+        let names = |service: &Resource| by_service.get(service).map_or(0, BTreeSet::len);
         let widest = on.iter().rev().max_by_key(|service| names(service));
         if let Some(service) = widest.filter(|service| names(service) > 1) {
             *root = service.clone();

@@ -1,6 +1,6 @@
 //! One event at one place is one cause: the same fault, at the same time, at the same address or behind the same alias.
 //!
-//! A server that dies takes down every name that it answers for. Nothing in the plan ties those names together; their
+//! A server that dies takes down every name that it answers for. Nothing in the configuration ties those names together; their
 //! addresses do. What counts as the same:
 //!
 //! | | |
@@ -15,13 +15,13 @@
 use crate::cause::{is_endpoint, stands_alone};
 use crate::place::Places;
 use crate::traffic;
-use types::fault::{Phase, TlsFault};
-use types::plan::Ask;
-use types::time::earlier;
-use types::{Fault, Finding, FindingId, Kind, Plan, SeenAt, Thing, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
+use types::config::Ask;
+use types::fault::{Phase, TlsFault};
+use types::time::earlier;
+use types::{Alert, AlertId, Config, Fault, Kind, Resource, SeenAt, Time};
 
 /// How much later than its own probe's interval and timeout a symptom may show.
 const SLACK: Duration = Duration::from_secs(30);
@@ -55,10 +55,10 @@ enum Place<'a> {
 }
 
 impl Place<'_> {
-    fn thing(self) -> Thing {
+    fn resource(self) -> Resource {
         match self {
-            Self::Address(address) => Thing::address(address),
-            Self::Alias(alias) => Thing::host(alias),
+            Self::Address(address) => Resource::address(address),
+            Self::Alias(alias) => Resource::host(alias),
         }
     }
 }
@@ -69,10 +69,10 @@ fn places_of(seen_at: &SeenAt) -> impl Iterator<Item = Place<'_>> {
 }
 
 /// Whether a cause is a place: nothing is known about it but what fails there.
-pub(crate) fn is_place<'a>(cause: &Thing, mut findings: impl Iterator<Item = &'a Finding>) -> bool {
+pub(crate) fn is_place<'a>(cause: &Resource, mut alerts: impl Iterator<Item = &'a Alert>) -> bool {
     match cause.kind {
         Kind::Address => true,
-        Kind::Host => findings.any(|finding| finding.seen_at.alias.as_ref() == Some(&cause.name)),
+        Kind::Host => alerts.any(|alert| alert.seen_at.alias.as_ref() == Some(&cause.name)),
         _ => false,
     }
 }
@@ -80,31 +80,31 @@ pub(crate) fn is_place<'a>(cause: &Thing, mut findings: impl Iterator<Item = &'a
 /// An open incident whose cause is a place.
 #[derive(Debug)]
 pub(crate) struct Held<'a> {
-    pub(crate) cause: &'a Thing,
-    pub(crate) members: &'a BTreeSet<FindingId>,
+    pub(crate) cause: &'a Resource,
+    pub(crate) members: &'a BTreeSet<AlertId>,
     /// What failed as part of it, and when that ended: whoever fails like it joins it still.
-    pub(crate) closed: Vec<(&'a Finding, Time)>,
+    pub(crate) closed: Vec<(&'a Alert, Time)>,
 }
 
 /// Something that failed as part of an open incident, and when that ended.
 pub(crate) struct Part<'a, 'b> {
     pub(crate) of: &'b Held<'a>,
-    was: &'a Finding,
+    was: &'a Alert,
     closed: Time,
 }
 
 impl Part<'_, '_> {
-    /// Whether a finding about the same thing that opened at `opened` goes on with it: it was well in between and fails as
+    /// Whether an alert about the same thing that opened at `opened` goes on with it: it was well in between and fails as
     /// it did, or one fault took the place of another.
-    pub(crate) fn goes_on(&self, plan: &Plan, finding: &Finding, opened: Time) -> bool {
-        let key = key(plan, finding);
-        self.closed == opened || (key.is_some() && self::key(plan, self.was) == key)
+    pub(crate) fn goes_on(&self, config: &Config, alert: &Alert, opened: Time) -> bool {
+        let key = key(config, alert);
+        self.closed == opened || (key.is_some() && self::key(config, self.was) == key)
     }
 }
 
 /// What of each thing is well again as part of open incidents that have a place as their cause.
-pub(crate) fn parts<'a, 'b>(held: &'b [Held<'a>]) -> BTreeMap<&'a Thing, Vec<Part<'a, 'b>>> {
-    let mut parts: BTreeMap<&Thing, Vec<Part<'_, '_>>> = BTreeMap::new();
+pub(crate) fn parts<'a, 'b>(held: &'b [Held<'a>]) -> BTreeMap<&'a Resource, Vec<Part<'a, 'b>>> {
+    let mut parts: BTreeMap<&Resource, Vec<Part<'_, '_>>> = BTreeMap::new();
     for of in held {
         for &(was, closed) in &of.closed {
             parts.entry(&was.about).or_default().push(Part { of, was, closed });
@@ -113,14 +113,14 @@ pub(crate) fn parts<'a, 'b>(held: &'b [Held<'a>]) -> BTreeMap<&'a Thing, Vec<Par
     parts
 }
 
-fn key(plan: &Plan, finding: &Finding) -> Option<Key> {
-    let ask = plan.probes.get(&finding.probe).map(|probe| &probe.ask);
+fn key(config: &Config, alert: &Alert) -> Option<Key> {
+    let ask = config.probes.get(&alert.probe).map(|probe| &probe.ask);
     let port = || match ask {
         Some(Ask::Http { url, .. }) => port_of(url),
         Some(Ask::Tcp { port, .. } | Ask::Tls { port, .. }) => Some(*port),
         _ => None,
     };
-    Some(match &finding.fault {
+    Some(match &alert.fault {
         Fault::Refused | Fault::Unreachable { .. } | Fault::TimedOut { phase: Phase::Connect } => {
             (Alike::Connection, None)
         }
@@ -162,7 +162,7 @@ fn port_of(url: &str) -> Option<u16> {
 
 /// Something that failed at a place.
 struct Symptom<'a> {
-    finding: &'a Finding,
+    alert: &'a Alert,
     key: Key,
     /// When it may have begun at the earliest.
     earliest: Time,
@@ -170,39 +170,39 @@ struct Symptom<'a> {
     open: bool,
 }
 
-/// Gives findings that are one event the place that they share as their cause.
+/// Gives alerts that are one event the place that they share as their cause.
 pub(crate) fn share(
-    plan: &Plan,
+    config: &Config,
     known: &Places,
-    findings: &[&Finding],
+    alerts: &[&Alert],
     held: &[Held<'_>],
-    goes_on: &BTreeMap<FindingId, &Held<'_>>,
-    roots: &mut BTreeMap<FindingId, Thing>,
+    goes_on: &BTreeMap<AlertId, &Held<'_>>,
+    roots: &mut BTreeMap<AlertId, Resource>,
 ) {
-    let open = findings.iter().copied().filter(|finding| {
+    let open = alerts.iter().copied().filter(|alert| {
         // What has an explanation beneath it needs none beside it.
-        roots.get(&finding.id).is_some_and(|root| is_endpoint(root.kind))
+        roots.get(&alert.id).is_some_and(|root| is_endpoint(root.kind))
     });
-    let closed = held.iter().flat_map(|held| held.closed.iter().map(|(finding, _)| *finding));
-    let symptoms = symptoms(plan, open.map(|finding| (finding, true)).chain(closed.map(|f| (f, false))));
+    let closed = held.iter().flat_map(|held| held.closed.iter().map(|(alert, _)| *alert));
+    let symptoms = symptoms(config, open.map(|alert| (alert, true)).chain(closed.map(|f| (f, false))));
     let events = events(&symptoms);
-    let mut home: BTreeMap<FindingId, &Held<'_>> = BTreeMap::new();
+    let mut home: BTreeMap<AlertId, &Held<'_>> = BTreeMap::new();
     for held in held {
-        let all = held.members.iter().copied().chain(held.closed.iter().map(|(finding, _)| finding.id));
+        let all = held.members.iter().copied().chain(held.closed.iter().map(|(alert, _)| alert.id));
         for id in all {
             home.entry(id).or_insert(held);
         }
     }
-    for (finding, held) in goes_on {
-        home.entry(*finding).or_insert(held);
+    for (alert, held) in goes_on {
+        home.entry(*alert).or_insert(held);
     }
-    let mut taken: BTreeSet<Thing> = held.iter().map(|held| held.cause.clone()).collect();
+    let mut taken: BTreeSet<Resource> = held.iter().map(|held| held.cause.clone()).collect();
     // What was about one of these, or explained by it, follows it.
-    let mut moved: BTreeMap<Thing, Thing> = BTreeMap::new();
+    let mut moved: BTreeMap<Resource, Resource> = BTreeMap::new();
     for event in events {
         let event: Vec<&Symptom<'_>> = event.into_iter().filter_map(|place| symptoms.get(place)).collect();
-        let at_home = event.iter().filter_map(|symptom| home.get(&symptom.finding.id)).next();
-        if at_home.is_none() && !is_wide(plan, known, &event) {
+        let at_home = event.iter().filter_map(|symptom| home.get(&symptom.alert.id)).next();
+        if at_home.is_none() && !is_wide(config, known, &event) {
             continue;
         }
         let cause = match at_home {
@@ -211,30 +211,30 @@ pub(crate) fn share(
         };
         taken.insert(cause.clone());
         for symptom in event.iter().filter(|symptom| symptom.open) {
-            let Some(root) = roots.get_mut(&symptom.finding.id) else { continue };
-            moved.insert(symptom.finding.about.clone(), cause.clone());
+            let Some(root) = roots.get_mut(&symptom.alert.id) else { continue };
+            moved.insert(symptom.alert.about.clone(), cause.clone());
             moved.insert(std::mem::replace(root, cause.clone()), cause.clone());
         }
     }
-    for finding in findings.iter().filter(|finding| !stands_alone(&finding.fault)) {
-        let Some(root) = roots.get_mut(&finding.id) else { continue };
+    for alert in alerts.iter().filter(|alert| !stands_alone(&alert.fault)) {
+        let Some(root) = roots.get_mut(&alert.id) else { continue };
         if let Some(cause) = moved.get(root) {
             *root = cause.clone();
         }
     }
 }
 
-fn symptoms<'a>(plan: &Plan, findings: impl Iterator<Item = (&'a Finding, bool)>) -> Vec<Symptom<'a>> {
-    let mut symptoms: Vec<Symptom<'a>> = findings
-        .filter(|(finding, _)| !finding.seen_at.is_empty())
-        .filter_map(|(finding, open)| {
-            let probe = plan.probes.get(&finding.probe);
+fn symptoms<'a>(config: &Config, alerts: impl Iterator<Item = (&'a Alert, bool)>) -> Vec<Symptom<'a>> {
+    let mut symptoms: Vec<Symptom<'a>> = alerts
+        .filter(|(alert, _)| !alert.seen_at.is_empty())
+        .filter_map(|(alert, open)| {
+            let probe = config.probes.get(&alert.probe);
             let late = probe.map_or(Duration::ZERO, |probe| probe.every.saturating_add(probe.timeout));
-            let earliest = earlier(finding.since, late.saturating_add(SLACK));
-            Some(Symptom { finding, key: key(plan, finding)?, earliest, open })
+            let earliest = earlier(alert.since, late.saturating_add(SLACK));
+            Some(Symptom { alert, key: key(config, alert)?, earliest, open })
         })
         .collect();
-    symptoms.sort_by_key(|symptom| (symptom.finding.since, symptom.finding.id));
+    symptoms.sort_by_key(|symptom| (symptom.alert.since, symptom.alert.id));
     symptoms
 }
 
@@ -243,9 +243,9 @@ fn events(symptoms: &[Symptom<'_>]) -> Vec<Vec<usize>> {
     let mut parent: Vec<usize> = (0..symptoms.len()).collect();
     let mut latest: BTreeMap<(Key, Place<'_>), usize> = BTreeMap::new();
     for (one, symptom) in symptoms.iter().enumerate() {
-        for place in places_of(&symptom.finding.seen_at) {
+        for place in places_of(&symptom.alert.seen_at) {
             if let Some(other) = latest.insert((symptom.key, place), one)
-                && symptoms.get(other).is_some_and(|other| symptom.earliest <= other.finding.since)
+                && symptoms.get(other).is_some_and(|other| symptom.earliest <= other.alert.since)
             {
                 let (a, b) = (first_of(&mut parent, one), first_of(&mut parent, other));
                 if let Some(slot) = parent.get_mut(a.max(b)) {
@@ -275,15 +275,15 @@ fn first_of(parent: &mut [usize], mut one: usize) -> usize {
 }
 
 /// Whether an event reaches several names of several services.
-fn is_wide(plan: &Plan, known: &Places, event: &[&Symptom<'_>]) -> bool {
-    let names: BTreeSet<&str> = event.iter().map(|symptom| symptom.finding.about.name.as_str()).collect();
+fn is_wide(config: &Config, known: &Places, event: &[&Symptom<'_>]) -> bool {
+    let names: BTreeSet<&str> = event.iter().map(|symptom| symptom.alert.about.name.as_str()).collect();
     if names.len() < 2 {
         return false;
     }
-    let mut speaks_for: BTreeSet<Thing> = BTreeSet::new();
+    let mut speaks_for: BTreeSet<Resource> = BTreeSet::new();
     for symptom in event {
-        let about = &symptom.finding.about;
-        let place = known.of(&plan.graph, about);
+        let about = &symptom.alert.about;
+        let place = known.of(&config.graph, about);
         if place.services.is_empty() {
             speaks_for.insert(about.clone());
         }
@@ -297,16 +297,20 @@ fn is_wide(plan: &Plan, known: &Places, event: &[&Symptom<'_>]) -> bool {
 
 /// The place that explains most of an event; its first symptom where a certificate is to blame, or where another event is
 /// known at that place already.
-fn cause(event: &[&Symptom<'_>], taken: &BTreeSet<Thing>, roots: &BTreeMap<FindingId, Thing>) -> Thing {
+fn cause(
+    event: &[&Symptom<'_>],
+    taken: &BTreeSet<Resource>,
+    roots: &BTreeMap<AlertId, Resource>,
+) -> Resource {
     let first = event.iter().find(|symptom| symptom.open).or(event.first());
-    let own = || first.map(|first| roots.get(&first.finding.id).unwrap_or(&first.finding.about).clone());
+    let own = || first.map(|first| roots.get(&first.alert.id).unwrap_or(&first.alert.about).clone());
     let of_certificate = first.is_some_and(|first| matches!(first.key.0, Alike::Certificate(_)));
     let mut counts: BTreeMap<Place<'_>, usize> = BTreeMap::new();
-    for place in event.iter().flat_map(|symptom| places_of(&symptom.finding.seen_at)) {
+    for place in event.iter().flat_map(|symptom| places_of(&symptom.alert.seen_at)) {
         *counts.entry(place).or_default() += 1;
     }
     let best =
-        counts.into_iter().max_by_key(|(place, count)| (*count, *place)).map(|(place, _)| place.thing());
-    let best = best.filter(|thing| !of_certificate && !taken.contains(thing));
-    best.or_else(own).unwrap_or_else(Thing::here)
+        counts.into_iter().max_by_key(|(place, count)| (*count, *place)).map(|(place, _)| place.resource());
+    let best = best.filter(|resource| !of_certificate && !taken.contains(resource));
+    best.or_else(own).unwrap_or_else(Resource::here)
 }

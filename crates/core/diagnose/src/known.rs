@@ -1,11 +1,11 @@
 //! What the journal told us: the fold, and nothing else.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use types::event::Event;
 use types::incident::{Acknowledgement, Note};
 use types::time::later;
-use types::{Finding, FindingId, Happened, Incident, IncidentId, Thing, Time, Weight};
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use types::{Alert, AlertId, EventKind, Incident, IncidentId, Resource, Severity, Time};
 
 /// So many incidents that are over are kept at hand; the journal has all of them.
 const ENDED_MAX: usize = 200;
@@ -13,19 +13,19 @@ const ENDED_MAX: usize = 200;
 /// A note shows that somebody is still at it for this long.
 const NOTE_PROLONGS: Duration = Duration::from_secs(30 * 60);
 
-/// A finding with the times that it does not carry itself.
+/// An alert with the times that it does not carry itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Case {
-    pub(crate) finding: Finding,
+    pub(crate) alert: Alert,
     pub(crate) opened: Time,
     pub(crate) closed: Option<Time>,
 }
 
-/// A finding whose incident was ended over its head: a person said that it is over.
+/// An alert whose incident was ended over its head: a person said that it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dismissed {
     /// The weight it had then.
-    pub(crate) weight: Weight,
+    pub(crate) severity: Severity,
     pub(crate) at: Time,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Memory {
     /// When it was last diagnosed.
     pub(crate) diagnosed: Time,
     /// Every service that it ever affected.
-    pub(crate) affected: BTreeSet<Thing>,
+    pub(crate) affected: BTreeSet<Resource>,
 }
 
 /// Everything folded from events. Two folds of one journal are equal.
@@ -44,10 +44,10 @@ pub(crate) struct Known {
     /// Open ones, and the last ones that ended.
     pub(crate) incidents: BTreeMap<IncidentId, Incident>,
     pub(crate) last_incident: u64,
-    /// Findings that are open, and those closed ones that belong to an open incident.
-    pub(crate) cases: BTreeMap<FindingId, Case>,
-    /// Findings of incidents that ended over their heads.
-    pub(crate) dismissed: BTreeMap<FindingId, Dismissed>,
+    /// Alerts that are open, and those closed ones that belong to an open incident.
+    pub(crate) cases: BTreeMap<AlertId, Case>,
+    /// Alerts of incidents that ended over their heads.
+    pub(crate) dismissed: BTreeMap<AlertId, Dismissed>,
     pub(crate) memories: BTreeMap<IncidentId, Memory>,
 }
 
@@ -58,33 +58,33 @@ impl Known {
 
     pub(crate) fn apply(&mut self, event: &Event) {
         let at = event.at;
-        match &event.happened {
-            Happened::FindingOpened { finding } => {
-                let case = Case { finding: finding.clone(), opened: at, closed: None };
-                self.cases.insert(finding.id, case);
+        match &event.kind {
+            EventKind::AlertOpened { alert } => {
+                let case = Case { alert: alert.clone(), opened: at, closed: None };
+                self.cases.insert(alert.id, case);
             }
-            Happened::FindingChanged { finding, fault, weight, evidence } => {
-                if let Some(case) = self.cases.get_mut(finding) {
-                    case.finding.fault = fault.clone();
-                    case.finding.weight = *weight;
-                    case.finding.evidence.clone_from(evidence);
+            EventKind::AlertChanged { alert, fault, severity, evidence } => {
+                if let Some(case) = self.cases.get_mut(alert) {
+                    case.alert.fault = fault.clone();
+                    case.alert.severity = *severity;
+                    case.alert.evidence.clone_from(evidence);
                 }
-                if self.dismissed.get(finding).is_some_and(|was| was.weight != *weight) {
-                    self.dismissed.remove(finding);
+                if self.dismissed.get(alert).is_some_and(|was| was.severity != *severity) {
+                    self.dismissed.remove(alert);
                 }
             }
-            Happened::FindingClosed { finding } => {
-                self.dismissed.remove(finding);
+            EventKind::AlertClosed { alert } => {
+                self.dismissed.remove(alert);
                 // Of thousands that close one by one each is looked at alone.
-                if !self.open().any(|incident| incident.diagnosis.findings.contains(finding)) {
-                    self.cases.remove(finding);
-                } else if let Some(case) = self.cases.get_mut(finding) {
+                if !self.open().any(|incident| incident.diagnosis.alerts.contains(alert)) {
+                    self.cases.remove(alert);
+                } else if let Some(case) = self.cases.get_mut(alert) {
                     case.closed = Some(at);
                 }
             }
-            Happened::IncidentOpened { incident, since, diagnosis } => {
+            EventKind::IncidentOpened { incident, since, diagnosis } => {
                 self.last_incident = self.last_incident.max(incident.0);
-                self.dismissed.retain(|id, _| !diagnosis.findings.contains(id));
+                self.dismissed.retain(|id, _| !diagnosis.alerts.contains(id));
                 let memory = Memory { diagnosed: at, affected: diagnosis.affected.clone() };
                 self.memories.insert(*incident, memory);
                 let opened = Incident {
@@ -99,8 +99,8 @@ impl Known {
                 };
                 self.incidents.insert(*incident, opened);
             }
-            Happened::IncidentDiagnosed { incident, diagnosis } => {
-                self.dismissed.retain(|id, _| !diagnosis.findings.contains(id));
+            EventKind::IncidentDiagnosed { incident, diagnosis } => {
+                self.dismissed.retain(|id, _| !diagnosis.alerts.contains(id));
                 if let Some(known) = self.incidents.get_mut(incident) {
                     known.diagnosis = diagnosis.clone();
                 }
@@ -110,32 +110,32 @@ impl Known {
                 }
                 self.forget_closed();
             }
-            Happened::IncidentMerged { incident, into } => self.merge(*incident, *into),
-            Happened::IncidentResolved { incident, sentence } => {
+            EventKind::IncidentMerged { incident, into } => self.merge(*incident, *into),
+            EventKind::IncidentResolved { incident, summary } => {
                 if let Some(known) = self.incidents.get_mut(incident).filter(|known| known.is_open()) {
                     known.resolved = Some(at);
-                    known.diagnosis.sentence.clone_from(sentence);
-                    let members = known.diagnosis.findings.clone();
+                    known.diagnosis.summary.clone_from(summary);
+                    let members = known.diagnosis.alerts.clone();
                     self.dismiss(&members, at);
                 }
                 self.end(*incident);
             }
-            Happened::IncidentAcknowledged { incident, by, until, .. } => {
+            EventKind::IncidentAcknowledged { incident, by, until, .. } => {
                 if let Some(known) = self.incidents.get_mut(incident).filter(|known| known.is_open()) {
                     known.acknowledged = Some(Acknowledgement { by: by.clone(), at, until: *until });
                 }
             }
-            Happened::AcknowledgementWithdrawn { incident, before } => {
+            EventKind::AcknowledgementWithdrawn { incident, before } => {
                 if let Some(known) = self.incidents.get_mut(incident) {
                     known.acknowledged = before.clone();
                 }
             }
-            Happened::AcknowledgementExpired { incident } => {
+            EventKind::AcknowledgementExpired { incident } => {
                 if let Some(known) = self.incidents.get_mut(incident) {
                     known.acknowledged = None;
                 }
             }
-            Happened::IncidentNoted { incident, by, text } => {
+            EventKind::IncidentNoted { incident, by, text } => {
                 if let Some(known) = self.incidents.get_mut(incident) {
                     known.notes.push(Note { by: by.clone(), at, text: text.clone() });
                     if let Some(ack) = &mut known.acknowledged {
@@ -149,10 +149,10 @@ impl Known {
 
     /// What a person declared over: a warning opens nothing again while it stays as it is, what hurts does as soon as it is
     /// seen again.
-    fn dismiss(&mut self, members: &BTreeSet<FindingId>, at: Time) {
+    fn dismiss(&mut self, members: &BTreeSet<AlertId>, at: Time) {
         for id in members {
             if let Some(case) = self.cases.get(id).filter(|case| case.closed.is_none()) {
-                self.dismissed.insert(*id, Dismissed { weight: case.finding.weight, at });
+                self.dismissed.insert(*id, Dismissed { severity: case.alert.severity, at });
             }
         }
     }
@@ -168,7 +168,7 @@ impl Known {
         let swallowed = swallowed.clone();
         if let Some(stays) = self.incidents.get_mut(&into) {
             stays.since = stays.since.min(swallowed.since);
-            stays.diagnosis.findings.extend(swallowed.diagnosis.findings);
+            stays.diagnosis.alerts.extend(swallowed.diagnosis.alerts);
             stays.notes.extend(swallowed.notes);
             stays.notes.sort_by_key(|note| note.at);
             // Whoever has the one in hand has both.
@@ -192,8 +192,8 @@ impl Known {
     }
 
     fn forget_closed(&mut self) {
-        let wanted: BTreeSet<FindingId> =
-            self.open().flat_map(|incident| incident.diagnosis.findings.iter().copied()).collect();
+        let wanted: BTreeSet<AlertId> =
+            self.open().flat_map(|incident| incident.diagnosis.alerts.iter().copied()).collect();
         self.cases.retain(|id, case| case.closed.is_none() || wanted.contains(id));
     }
 }

@@ -2,34 +2,34 @@
 
 use crate::cause::{services_on, under};
 use crate::settle::neighbours;
-use types::{Graph, Kind, Plan, Thing, Time};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use types::{Config, Graph, Kind, Resource, Time};
 
-/// Where the things stand that had findings, kept for one plan: with thousands of findings the graph would be walked
+/// Where the things stand that had alerts, kept for one configuration: with thousands of alerts the graph would be walked
 /// thousands of times for every answer.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    by_thing: BTreeMap<Thing, Place>,
+    by_resource: BTreeMap<Resource, Place>,
     /// Neighbourhoods, each once; and which one belongs to whatever has the same things above.
-    pub(crate) beside: Vec<BTreeSet<Thing>>,
-    by_above: BTreeMap<BTreeSet<Thing>, usize>,
+    pub(crate) beside: Vec<BTreeSet<Resource>>,
+    by_above: BTreeMap<BTreeSet<Resource>, usize>,
 }
 
 /// Where a thing stands in the graph.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
     /// Everything that may explain trouble of it.
-    pub(crate) under: BTreeSet<Thing>,
+    pub(crate) under: BTreeSet<Resource>,
     /// The services that it speaks for.
-    pub(crate) services: BTreeSet<Thing>,
+    pub(crate) services: BTreeSet<Resource>,
     /// Which neighbourhood it belongs to.
     pub(crate) beside: Option<usize>,
 }
 
 impl Place {
-    fn of(graph: &Graph, thing: &Thing) -> Self {
-        Self { under: under(graph, thing), services: services_on(graph, thing), beside: None }
+    fn of(graph: &Graph, resource: &Resource) -> Self {
+        Self { under: under(graph, resource), services: services_on(graph, resource), beside: None }
     }
 }
 
@@ -39,50 +39,50 @@ impl Places {
     }
 
     /// Looks a thing up in the graph, once.
-    pub(crate) fn learn(&mut self, plan: &Plan, thing: &Thing) {
-        if self.by_thing.contains_key(thing) {
+    pub(crate) fn learn(&mut self, config: &Config, resource: &Resource) {
+        if self.by_resource.contains_key(resource) {
             return;
         }
-        let mut above = plan.graph.above(thing);
-        if thing.kind == Kind::Service {
-            above.insert(thing.clone());
+        let mut above = config.graph.above(resource);
+        if resource.kind == Kind::Service {
+            above.insert(resource.clone());
         }
         let next = self.beside.len();
         let beside = *self.by_above.entry(above).or_insert(next);
         if beside == next {
-            self.beside.push(neighbours(plan, thing));
+            self.beside.push(neighbours(config, resource));
         }
-        let place = Place { beside: Some(beside), ..Place::of(&plan.graph, thing) };
-        self.by_thing.insert(thing.clone(), place);
+        let place = Place { beside: Some(beside), ..Place::of(&config.graph, resource) };
+        self.by_resource.insert(resource.clone(), place);
     }
 
-    pub(crate) fn get(&self, thing: &Thing) -> Option<&Place> {
-        self.by_thing.get(thing)
+    pub(crate) fn get(&self, resource: &Resource) -> Option<&Place> {
+        self.by_resource.get(resource)
     }
 
     /// What to look at beside a thing: nothing before it was learned.
-    pub(crate) fn beside(&self, thing: &Thing) -> impl Iterator<Item = &Thing> {
-        let place = self.get(thing).and_then(|place| place.beside);
+    pub(crate) fn beside(&self, resource: &Resource) -> impl Iterator<Item = &Resource> {
+        let place = self.get(resource).and_then(|place| place.beside);
         place.and_then(|beside| self.beside.get(beside)).into_iter().flatten()
     }
 
-    pub(crate) fn of(&self, graph: &Graph, thing: &Thing) -> Cow<'_, Place> {
-        match self.by_thing.get(thing) {
+    pub(crate) fn of(&self, graph: &Graph, resource: &Resource) -> Cow<'_, Place> {
+        match self.by_resource.get(resource) {
             Some(place) => Cow::Borrowed(place),
-            None => Cow::Owned(Place::of(graph, thing)),
+            None => Cow::Owned(Place::of(graph, resource)),
         }
     }
 }
 
-/// The latest findings of a neighbourhood, about two things: nobody is its own neighbour.
+/// The latest alerts of a neighbourhood, about two things: nobody is its own neighbour.
 #[derive(Default)]
 pub(crate) struct Latest<'a> {
-    first: Option<(Time, &'a Thing)>,
-    second: Option<(Time, &'a Thing)>,
+    first: Option<(Time, &'a Resource)>,
+    second: Option<(Time, &'a Resource)>,
 }
 
 impl<'a> Latest<'a> {
-    pub(crate) fn note(&mut self, opened: Time, about: &'a Thing) {
+    pub(crate) fn note(&mut self, opened: Time, about: &'a Resource) {
         let new = Some((opened, about));
         if self.first.is_some_and(|(_, first)| first == about) {
             self.first = self.first.max(new);
@@ -94,9 +94,9 @@ impl<'a> Latest<'a> {
         }
     }
 
-    /// When the latest finding about anything but this thing opened.
-    pub(crate) fn beside(&self, thing: &Thing) -> Option<Time> {
+    /// When the latest alert about anything but this thing opened.
+    pub(crate) fn beside(&self, resource: &Resource) -> Option<Time> {
         let others = [self.first, self.second].into_iter().flatten();
-        others.filter(|(_, about)| *about != thing).map(|(opened, _)| opened).max()
+        others.filter(|(_, about)| *about != resource).map(|(opened, _)| opened).max()
     }
 }

@@ -5,16 +5,16 @@ use crate::diagnose::Seen;
 use crate::known::Case;
 use crate::mend;
 use crate::traffic::{caller_of, is_of_the_edge};
-use types::{Kind, Plan, Thing, Time};
 use std::collections::BTreeSet;
+use types::{Config, Kind, Resource, Time};
 
 /// How far the trouble reaches.
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
     /// Services that fail, or certainly will.
-    pub(crate) affected: BTreeSet<Thing>,
+    pub(crate) affected: BTreeSet<Resource>,
     /// Services that were looked at and are well.
-    pub(crate) unaffected: BTreeSet<Thing>,
+    pub(crate) unaffected: BTreeSet<Resource>,
     /// Hosts that stand on the cause; hosts and probes of a service.
     pub(crate) names: BTreeSet<String>,
     /// Those of them, or of the service at fault, that fail now.
@@ -28,60 +28,62 @@ pub(crate) struct Scope {
 #[derive(Debug, Default)]
 pub(crate) struct Well {
     /// Services that have names or probes, all of them well.
-    services: BTreeSet<Thing>,
+    services: BTreeSet<Resource>,
     /// Names of services that are well.
     hosts: BTreeSet<String>,
 }
 
 impl Well {
-    pub(crate) fn now(plan: &Plan, seen: &Seen<'_>) -> Self {
-        let is_well = |thing: &Thing| (seen.looked)(thing).is_some_and(|looked| looked.well);
-        let services = plan.services.keys().map(|id| Thing::service(id.0.clone())).filter(|service| {
-            let mut asked = plan.graph.needs(service).filter(|need| is_endpoint(need.kind)).peekable();
+    pub(crate) fn now(config: &Config, seen: &Seen<'_>) -> Self {
+        let is_well = |resource: &Resource| (seen.looked)(resource).is_some_and(|looked| looked.well);
+        let services = config.services.keys().map(|id| Resource::service(id.0.clone())).filter(|service| {
+            let mut asked = config.graph.needs(service).filter(|need| is_endpoint(need.kind)).peekable();
             asked.peek().is_some() && asked.all(is_well)
         });
-        let hosts: BTreeSet<&String> = plan.services.values().flat_map(|service| &service.hosts).collect();
-        let hosts = hosts.into_iter().filter(|host| is_well(&Thing::host(host.as_str())));
+        let hosts: BTreeSet<&String> = config.services.values().flat_map(|service| &service.hosts).collect();
+        let hosts = hosts.into_iter().filter(|host| is_well(&Resource::host(host.as_str())));
         Self { services: services.collect(), hosts: hosts.cloned().collect() }
     }
 }
 
 /// The scope of a cause. `mended` is when the cause itself ended, if it did.
 pub(crate) fn scope(
-    plan: &Plan,
-    cause: &Thing,
+    config: &Config,
+    cause: &Resource,
     cases: &[&Case],
     mended: Option<Time>,
     seen: &Seen<'_>,
     well: &Well,
 ) -> Scope {
-    let graph = &plan.graph;
+    let graph = &config.graph;
     let above = graph.above(cause);
-    let open = || cases.iter().filter(|case| case.closed.is_none()).map(|case| &case.finding);
-    let harmed: BTreeSet<&Thing> = open()
-        .filter(|finding| hurts(finding) || finding.fault.is_partial())
-        .map(|finding| &finding.about)
+    let open = || cases.iter().filter(|case| case.closed.is_none()).map(|case| &case.alert);
+    let harmed: BTreeSet<&Resource> =
+        open().filter(|alert| hurts(alert) || alert.fault.is_partial()).map(|alert| &alert.about).collect();
+    let failing: BTreeSet<String> = harmed
+        .iter()
+        .filter(|resource| is_endpoint(resource.kind))
+        .map(|resource| resource.name.clone())
         .collect();
-    let failing: BTreeSet<String> =
-        harmed.iter().filter(|thing| is_endpoint(thing.kind)).map(|thing| thing.name.clone()).collect();
     let cause_hurts = mended.is_none() && harmed.contains(cause);
     let everything = cause_hurts && mend::is_deep(cause);
-    let unverified = |thing: &Thing| {
-        mended.is_some_and(|mended| above.contains(thing) && !mend::seen_well((seen.looked)(thing), mended))
-            && cases.iter().any(|case| hurts(&case.finding))
+    let unverified = |resource: &Resource| {
+        mended.is_some_and(|mended| {
+            above.contains(resource) && !mend::seen_well((seen.looked)(resource), mended)
+        }) && cases.iter().any(|case| hurts(&case.alert))
     };
     // A host fails with its certificate; a service with any of its hosts and probes.
     let with_certificate =
-        harmed.iter().filter(|thing| thing.kind == Kind::Tls).flat_map(|tls| graph.needed_by(tls));
-    let late = above.iter().filter(|thing| mended.is_some() && unverified(thing));
+        harmed.iter().filter(|resource| resource.kind == Kind::Tls).flat_map(|tls| graph.needed_by(tls));
+    let late = above.iter().filter(|resource| mended.is_some() && unverified(resource));
     let failing_endpoints = harmed.iter().copied().chain(with_certificate).chain(late);
     // A service fails with the pool that it is served from, and with a caller of its own that is refused.
-    let pools = harmed.iter().copied().filter(|thing| thing.kind == Kind::Pool);
+    let pools = harmed.iter().copied().filter(|resource| resource.kind == Kind::Pool);
     let of_pools = pools.flat_map(|pool| graph.needed_by(pool)).filter(|above| above.kind == Kind::Service);
-    let refused: BTreeSet<Thing> =
-        open().filter(|finding| hurts(finding)).filter_map(|finding| caller_of(plan, finding)).collect();
-    let broken: BTreeSet<&Thing> = failing_endpoints
-        .filter(|thing| is_endpoint(thing.kind))
+    let refused: BTreeSet<Resource> =
+        open().filter(|alert| hurts(alert)).filter_map(|alert| caller_of(config, alert)).collect();
+    let broken: BTreeSet<&Resource> = failing_endpoints
+        .filter(|resource| is_endpoint(resource.kind))
         .flat_map(|endpoint| graph.needed_by(endpoint))
         .filter(|above| above.kind == Kind::Service)
         .chain(of_pools)
@@ -89,7 +91,7 @@ pub(crate) fn scope(
         .collect();
 
     let mut scope = Scope { failing, ..Scope::default() };
-    for service in plan.services.keys().map(|id| Thing::service(id.0.clone())) {
+    for service in config.services.keys().map(|id| Resource::service(id.0.clone())) {
         let stands_on_it = above.contains(&service) || service == *cause;
         if (everything && stands_on_it) || harmed.contains(&service) || broken.contains(&service) {
             scope.affected.insert(service);
@@ -97,7 +99,7 @@ pub(crate) fn scope(
             scope.unaffected.insert(service);
         }
     }
-    let hosts = |thing: &&Thing| thing.kind == Kind::Host;
+    let hosts = |resource: &&Resource| resource.kind == Kind::Host;
     scope.names = match cause.kind {
         // Probes written by hand are asked as names are: a service is not failing as a whole while one answers.
         Kind::Service => {
@@ -110,7 +112,7 @@ pub(crate) fn scope(
         let mut not_other: BTreeSet<&String> =
             scope.names.union(&scope.failing).chain([&cause.name]).collect();
         // A name of a service that the edge sees suffer may answer probes: that is no reason to call it unaffected.
-        let by_the_edge = |case: &&Case| case.finding.about == *cause && is_of_the_edge(&case.finding.fault);
+        let by_the_edge = |case: &&Case| case.alert.about == *cause && is_of_the_edge(&case.alert.fault);
         let suffering = if cases.iter().copied().any(|case| by_the_edge(&case)) {
             scope.affected.iter().flat_map(|service| graph.needs(service)).filter(hosts).collect()
         } else {

@@ -1,6 +1,6 @@
 //! What is looked at before an incident opens, and how long that may take.
 //!
-//! A host is asked every few seconds, its registration once a day: the symptom always comes first. So a fresh finding has
+//! A host is asked every few seconds, its registration once a day: the symptom always comes first. So a fresh alert has
 //! everything beneath it looked at at once, and the incident opens when that is done: with the cause, or with the
 //! certainty that there is none deeper.
 
@@ -9,12 +9,12 @@ use crate::diagnose::Seen;
 use crate::known::Case;
 use crate::place::Places;
 use crate::traffic::is_of_the_edge;
-use types::time::{earlier, later};
-use types::{Graph, Kind, Looked, Plan, SeenAt, Thing, Time};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use types::time::{earlier, later};
+use types::{Config, Graph, Kind, LastResult, Resource, SeenAt, Time};
 
-/// With nothing suspicious beneath, a finding waits no longer than this for the rest to be looked at ...
+/// With nothing suspicious beneath, an alert waits no longer than this for the rest to be looked at ...
 const PATIENCE: Duration = Duration::from_secs(3);
 /// ... and no longer than this whatever may still come.
 const PATIENCE_MAX: Duration = Duration::from_secs(6);
@@ -23,16 +23,16 @@ const REGISTRY_FRESH: Duration = Duration::from_secs(30);
 /// So many neighbours are looked at to see how far the trouble reaches.
 pub(crate) const NEIGHBOURS_MAX: usize = 64;
 
-/// Whether a thing was looked at late enough to speak about findings of which the first began at `since` and opened at
+/// Whether a thing was looked at late enough to speak about alerts of which the first began at `since` and opened at
 /// `opened`. `cause` is the deepest of them so far.
 pub(crate) fn looked_since(
-    thing: &Thing,
-    looked: Option<Looked>,
-    cause: &Thing,
+    resource: &Resource,
+    looked: Option<LastResult>,
+    cause: &Resource,
     since: Time,
     opened: Time,
 ) -> bool {
-    let after = match (thing.kind, cause.kind) {
+    let after = match (resource.kind, cause.kind) {
         // Its name servers changed: what the registry said before is what is in doubt.
         (Kind::Domain, Kind::Dns) => since,
         (Kind::Domain, _) => earlier(opened, REGISTRY_FRESH),
@@ -47,24 +47,24 @@ pub(crate) struct Looks<'a> {
     pub(crate) graph: &'a Graph,
     pub(crate) places: &'a Places,
     /// Whether any probe asks about a thing.
-    pub(crate) asked: &'a dyn Fn(&Thing) -> bool,
-    /// What has a finding.
-    pub(crate) failing: &'a BTreeSet<Thing>,
+    pub(crate) asked: &'a dyn Fn(&Resource) -> bool,
+    /// What has an alert.
+    pub(crate) failing: &'a BTreeSet<Resource>,
 }
 
-/// Whether a group of findings has settled on its cause; `Err` says until when to wait at most.
+/// Whether a group of alerts has settled on its cause; `Err` says until when to wait at most.
 pub(crate) fn settled(
     looks: &Looks<'_>,
-    cause: &Thing,
+    cause: &Resource,
     cases: &[&Case],
     now: Time,
     seen: &Seen<'_>,
 ) -> Result<(), Time> {
     let Some(first) = cases.iter().map(|case| case.opened).min() else { return Ok(()) };
-    let since = cases.iter().map(|case| case.finding.since).min().unwrap_or(first);
+    let since = cases.iter().map(|case| case.alert.since).min().unwrap_or(first);
     // The edge sees it happen: nothing beneath is needed to believe it.
     let seen_by_the_edge =
-        cases.iter().any(|case| case.finding.about == *cause && is_of_the_edge(&case.finding.fault));
+        cases.iter().any(|case| case.alert.about == *cause && is_of_the_edge(&case.alert.fault));
     if seen_by_the_edge
         || matches!(cause.kind, Kind::Domain | Kind::Mainstay)
         || now >= later(first, PATIENCE_MAX)
@@ -72,24 +72,24 @@ pub(crate) fn settled(
         return Ok(());
     }
     let (mut complete, mut suspicious) = (true, false);
-    let things: BTreeSet<&Thing> = cases.iter().map(|case| &case.finding.about).collect();
-    for about in &things {
+    let resources: BTreeSet<&Resource> = cases.iter().map(|case| &case.alert.about).collect();
+    for about in &resources {
         let under = &looks.places.of(looks.graph, about).under;
-        for thing in under.iter().filter(|thing| (looks.asked)(thing)) {
-            let looked = (seen.looked)(thing);
-            complete &= looked_since(thing, looked, cause, since, first);
-            suspicious |= looked.is_some_and(|looked| !looked.well) && !things.contains(thing);
+        for resource in under.iter().filter(|resource| (looks.asked)(resource)) {
+            let looked = (seen.looked)(resource);
+            complete &= looked_since(resource, looked, cause, since, first);
+            suspicious |= looked.is_some_and(|looked| !looked.well) && !resources.contains(resource);
         }
     }
     // What is asked at the same place: if that fails as well it is one event, and is told as one.
     let seen_at: BTreeSet<&SeenAt> =
-        cases.iter().map(|case| &case.finding.seen_at).filter(|place| !place.is_empty()).collect();
+        cases.iter().map(|case| &case.alert.seen_at).filter(|place| !place.is_empty()).collect();
     for place in seen_at.into_iter().take(NEIGHBOURS_MAX) {
-        for thing in
-            (seen.beside)(place, NEIGHBOURS_MAX).iter().filter(|thing| !looks.failing.contains(thing))
+        for resource in
+            (seen.beside)(place, NEIGHBOURS_MAX).iter().filter(|resource| !looks.failing.contains(resource))
         {
-            let looked = (seen.looked)(thing);
-            complete &= looked_since(thing, looked, cause, since, first);
+            let looked = (seen.looked)(resource);
+            complete &= looked_since(resource, looked, cause, since, first);
             suspicious |= looked.is_some_and(|looked| !looked.well);
         }
     }
@@ -102,22 +102,22 @@ pub(crate) fn settled(
 }
 
 /// The names of all services above a thing, and those of one service that does not stand on it.
-pub(crate) fn neighbours(plan: &Plan, about: &Thing) -> BTreeSet<Thing> {
-    let graph = &plan.graph;
+pub(crate) fn neighbours(config: &Config, about: &Resource) -> BTreeSet<Resource> {
+    let graph = &config.graph;
     let above = graph.above(about);
-    let endpoints = |service: &Thing| -> Vec<Thing> {
+    let endpoints = |service: &Resource| -> Vec<Resource> {
         graph.needs(service).filter(|need| is_endpoint(need.kind)).cloned().collect()
     };
-    let mut all: BTreeSet<Thing> =
-        above.iter().filter(|thing| is_endpoint(thing.kind)).take(NEIGHBOURS_MAX).cloned().collect();
-    for service in above.iter().filter(|thing| thing.kind == Kind::Service) {
+    let mut all: BTreeSet<Resource> =
+        above.iter().filter(|resource| is_endpoint(resource.kind)).take(NEIGHBOURS_MAX).cloned().collect();
+    for service in above.iter().filter(|resource| resource.kind == Kind::Service) {
         let room = NEIGHBOURS_MAX.saturating_sub(all.len());
         all.extend(endpoints(service).into_iter().take(room));
     }
-    let services = plan.services.keys().map(|id| Thing::service(id.0.clone()));
-    let involved: BTreeSet<Thing> = above
+    let services = config.services.keys().map(|id| Resource::service(id.0.clone()));
+    let involved: BTreeSet<Resource> = above
         .iter()
-        .filter(|thing| thing.kind == Kind::Service)
+        .filter(|resource| resource.kind == Kind::Service)
         .flat_map(|service| graph.beneath(service))
         .collect();
     let mut others = services

@@ -1,9 +1,9 @@
 //! Text -> [`Script`]. One statement a line; `#` begins a comment, in the middle of a line too.
 
 use crate::script::{Act, Life, Limits, Milestone, Script, Step};
-use types::{PersonId, Thing};
 use std::time::Duration;
 use thiserror::Error;
+use types::{PersonId, Resource};
 
 /// A line that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -39,7 +39,7 @@ pub(crate) fn parse(text: &str) -> Result<Script, ScriptError> {
 struct Draft {
     name: Option<String>,
     title: Option<String>,
-    cause: Option<Thing>,
+    cause: Option<Resource>,
     touches: Vec<String>,
     learns: Vec<String>,
     in_life: Option<String>,
@@ -102,7 +102,7 @@ impl Draft {
 
     fn limit(&mut self, words: &[&str]) -> Result<(), String> {
         match words {
-            ["finding", "within", within] => self.limits.finding = Some(span(within)?),
+            ["alert", "within", within] => self.limits.alert = Some(span(within)?),
             ["cause", "within", within] => self.limits.cause = Some(span(within)?),
             ["cause", "before", "caches-expired"] => self.limits.cause_before_caches = true,
             ["surge", "within", within] => self.limits.surge = Some(span(within)?),
@@ -110,10 +110,10 @@ impl Draft {
             ["human", "within", within] => self.limits.human = Some(span(within)?),
             ["post", "within", within] => self.limits.post = Some(span(within)?),
             ["pages", count] => self.limits.pages = Some(number(count)?),
-            ["false-findings", count] => self.limits.false_findings = Some(number(count)?),
+            ["false-alerts", count] => self.limits.false_alerts = Some(number(count)?),
             _ => {
                 return Err(format!(
-                    "`limit {}` is not a limit; expected `limit finding|cause|surge|conflict|human|post within \
+                    "`limit {}` is not a limit; expected `limit alert|cause|surge|conflict|human|post within \
                      10s`, `limit cause before caches-expired`, `limit pages 1` or `limit false-findings 0`",
                     words.join(" ")
                 ));
@@ -243,12 +243,12 @@ mod tests {
         let script = Script::parse(include_str!("../../../../drills/expired-name.drill")).unwrap();
         assert_eq!(script.name, "expired-name");
         assert_eq!(script.limits.pages, Some(1));
-        assert!(script.touches(&Thing::host("demo.acme.app:8443")));
-        assert!(!script.touches(&Thing::host("hello.acme.io:8443")));
+        assert!(script.touches(&Resource::host("demo.acme.app:8443")));
+        assert!(!script.touches(&Resource::host("hello.acme.io:8443")));
         let script = Script::parse(include_str!("../../../../drills/surge.drill")).unwrap();
         assert_eq!(script.name, "surge");
         assert_eq!(script.limits.surge, Some(Duration::from_secs(5)));
-        assert!(script.touches(&Thing::pool("auth")) && !script.touches(&Thing::service("shop")));
+        assert!(script.touches(&Resource::pool("auth")) && !script.touches(&Resource::service("shop")));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Whether the events of a run have reached a milestone, and when.
 
 use crate::script::{Milestone, Script};
-use types::incident::Stage;
-use types::{Event, Fault, FindingId, Happened, IncidentId, Thing, Time};
 use std::collections::{BTreeMap, BTreeSet};
+use types::incident::Stage;
+use types::{AlertId, Event, EventKind, Fault, IncidentId, Resource, Time};
 
 /// When the milestone was reached, by the events so far; `None` when it was not, or when only the world can tell
 /// ([`Milestone::CachesExpired`]).
@@ -23,19 +23,19 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
     }
     after
         .into_iter()
-        .find(|event| match (&event.happened, milestone) {
-            (Happened::FindingOpened { finding }, Milestone::FindingOpen) => script.touches(&finding.about),
-            (Happened::IncidentOpened { .. }, Milestone::IncidentOpen)
-            | (Happened::PostPublished { .. }, Milestone::PostPublished)
-            | (Happened::IncidentAcknowledged { .. }, Milestone::HumanAnswered) => true,
+        .find(|event| match (&event.kind, milestone) {
+            (EventKind::AlertOpened { alert }, Milestone::AlertOpen) => script.touches(&alert.about),
+            (EventKind::IncidentOpened { .. }, Milestone::IncidentOpen)
+            | (EventKind::PostPublished { .. }, Milestone::PostPublished)
+            | (EventKind::IncidentAcknowledged { .. }, Milestone::HumanAnswered) => true,
             (
-                Happened::IncidentOpened { diagnosis, .. } | Happened::IncidentDiagnosed { diagnosis, .. },
+                EventKind::IncidentOpened { diagnosis, .. } | EventKind::IncidentDiagnosed { diagnosis, .. },
                 Milestone::CauseFound,
             ) => diagnosis.cause == script.cause,
-            (Happened::IncidentDiagnosed { diagnosis, .. }, Milestone::Mending) => {
+            (EventKind::IncidentDiagnosed { diagnosis, .. }, Milestone::Mending) => {
                 diagnosis.stage == Stage::Mending
             }
-            (Happened::AttemptEnded { page: Some(_), outcome, .. }, Milestone::HumanAsked) => {
+            (EventKind::AttemptEnded { page: Some(_), outcome, .. }, Milestone::HumanAsked) => {
                 outcome.result.is_ok()
             }
             _ => false,
@@ -45,22 +45,22 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
 
 /// When an incident named a surge with its networks, or had limits that fight as its cause.
 fn named<'a>(milestone: Milestone, events: impl Iterator<Item = &'a Event>) -> Option<Time> {
-    let mut told: BTreeMap<FindingId, (Thing, bool)> = BTreeMap::new();
+    let mut told: BTreeMap<AlertId, (Resource, bool)> = BTreeMap::new();
     for event in events {
-        match &event.happened {
-            Happened::FindingOpened { finding } => {
-                told.insert(finding.id, (finding.about.clone(), tells(milestone, &finding.fault)));
+        match &event.kind {
+            EventKind::AlertOpened { alert } => {
+                told.insert(alert.id, (alert.about.clone(), tells(milestone, &alert.fault)));
             }
-            Happened::FindingChanged { finding, fault, .. } => {
-                if let Some((_, told)) = told.get_mut(finding) {
+            EventKind::AlertChanged { alert, fault, .. } => {
+                if let Some((_, told)) = told.get_mut(alert) {
                     *told = tells(milestone, fault);
                 }
             }
-            Happened::IncidentOpened { diagnosis, .. } | Happened::IncidentDiagnosed { diagnosis, .. } => {
-                let tells = |id: &FindingId| {
+            EventKind::IncidentOpened { diagnosis, .. } | EventKind::IncidentDiagnosed { diagnosis, .. } => {
+                let tells = |id: &AlertId| {
                     told.get(id).is_some_and(|(about, tells)| *tells && *about == diagnosis.cause)
                 };
-                if diagnosis.findings.iter().any(tells) {
+                if diagnosis.alerts.iter().any(tells) {
                     return Some(event.at);
                 }
             }
@@ -88,10 +88,10 @@ fn learned(script: &Script, events: &[Event]) -> Option<Time> {
     let mut without_traffic: BTreeSet<&str> =
         services.into_iter().filter_map(|name| name.strip_prefix("service.")).collect();
     for event in events {
-        match &event.happened {
-            Happened::DelegationLearned { zone, .. } => missing.remove(&(zone.as_str(), true)),
-            Happened::RegistrationLearned { seen } => missing.remove(&(seen.domain.as_str(), false)),
-            Happened::TrafficLearned { service, .. } => without_traffic.remove(service.0.as_str()),
+        match &event.kind {
+            EventKind::DelegationLearned { zone, .. } => missing.remove(&(zone.as_str(), true)),
+            EventKind::RegistrationLearned { seen } => missing.remove(&(seen.domain.as_str(), false)),
+            EventKind::TrafficLearned { service, .. } => without_traffic.remove(service.0.as_str()),
             _ => continue,
         };
         if missing.is_empty() && without_traffic.is_empty() {
@@ -106,12 +106,12 @@ fn resolved<'a>(events: impl Iterator<Item = &'a Event>) -> Option<Time> {
     let mut open: BTreeSet<IncidentId> = BTreeSet::new();
     let mut ended = None;
     for event in events {
-        match &event.happened {
-            Happened::IncidentOpened { incident, .. } => {
+        match &event.kind {
+            EventKind::IncidentOpened { incident, .. } => {
                 open.insert(*incident);
                 ended = None;
             }
-            Happened::IncidentResolved { incident, .. } | Happened::IncidentMerged { incident, .. } => {
+            EventKind::IncidentResolved { incident, .. } | EventKind::IncidentMerged { incident, .. } => {
                 open.remove(incident);
                 if open.is_empty() {
                     ended = Some(event.at);

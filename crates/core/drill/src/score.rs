@@ -2,11 +2,11 @@
 
 use crate::reached::reached;
 use crate::script::{Limits, Milestone, Script};
-use types::incident::Stage;
-use types::{Event, Happened, Time};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use types::incident::Stage;
+use types::{Event, EventKind, Time};
 
 /// The score of a run. Its JSON is a promise of the command line; a figure that the drill does not have is null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,8 +15,8 @@ pub struct Score {
     pub drill: String,
     /// When the fault came.
     pub fault_at: Time,
-    /// Seconds from the fault to the first true finding.
-    pub finding_secs: Option<f64>,
+    /// Seconds from the fault to the first true alert.
+    pub alert_secs: Option<f64>,
     /// Seconds from the fault to the right cause.
     pub cause_secs: Option<f64>,
     /// The cause that was named: the right one, or, when it was never found, the last that was held.
@@ -29,8 +29,8 @@ pub struct Score {
     pub post_secs: Option<f64>,
     /// How many pages were delivered; a repetition with the same key is the same page.
     pub pages: u32,
-    /// Findings about things that the outage does not touch, or from before the fault.
-    pub false_findings: u32,
+    /// Alerts about things that the outage does not touch, or from before the fault.
+    pub false_alerts: u32,
     /// How visitors fared.
     pub visitors: Visitors,
     /// How they fared in the same outage behind a plain round-robin proxy, where a drill compares.
@@ -110,14 +110,14 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], witness: &Witnes
     Score {
         drill: script.name.clone(),
         fault_at,
-        finding_secs: secs(at(Milestone::FindingOpen)),
+        alert_secs: secs(at(Milestone::AlertOpen)),
         cause_secs: secs(at(Milestone::CauseFound)),
         cause,
         cause_text,
         human_secs: secs(witness.asked.or(at(Milestone::HumanAsked))),
         post_secs: secs(at(Milestone::PostPublished)),
         pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
-        false_findings: false_findings(script, fault_at, events),
+        false_alerts: false_alerts(script, fault_at, events),
         visitors: witness.visitors,
         without: witness.without,
         surge_secs: secs(at(Milestone::SurgeNamed)),
@@ -138,8 +138,8 @@ fn named_cause(script: &Script, fault_at: Time, events: &[Event]) -> Option<(Str
     let mut held = None;
     let mut right: Option<(usize, (String, String))> = None;
     for event in events.iter().filter(|event| event.at >= fault_at) {
-        let (Happened::IncidentOpened { diagnosis, .. } | Happened::IncidentDiagnosed { diagnosis, .. }) =
-            &event.happened
+        let (EventKind::IncidentOpened { diagnosis, .. } | EventKind::IncidentDiagnosed { diagnosis, .. }) =
+            &event.kind
         else {
             continue;
         };
@@ -147,9 +147,9 @@ fn named_cause(script: &Script, fault_at: Time, events: &[Event]) -> Option<(Str
         if diagnosis.stage == Stage::Mending {
             continue;
         }
-        let named = (diagnosis.cause.to_string(), diagnosis.sentence.clone());
-        // Most is known when most findings are explained; later words of equal weight replace earlier ones.
-        let known = diagnosis.findings.len();
+        let named = (diagnosis.cause.to_string(), diagnosis.summary.clone());
+        // Most is known when most alerts are explained; later words of equal weight replace earlier ones.
+        let known = diagnosis.alerts.len();
         if diagnosis.cause == script.cause && right.as_ref().is_none_or(|(most, _)| known >= *most) {
             right = Some((known, named.clone()));
         }
@@ -159,8 +159,8 @@ fn named_cause(script: &Script, fault_at: Time, events: &[Event]) -> Option<(Str
 }
 
 fn pages<'a>(events: &'a [Event], witness: &'a Witness) -> BTreeSet<&'a str> {
-    let delivered = events.iter().filter_map(|event| match &event.happened {
-        Happened::AttemptEnded { page: Some(_), outcome, .. } if outcome.result.is_ok() => {
+    let delivered = events.iter().filter_map(|event| match &event.kind {
+        EventKind::AttemptEnded { page: Some(_), outcome, .. } if outcome.result.is_ok() => {
             Some(outcome.key.0.as_str())
         }
         _ => None,
@@ -168,11 +168,11 @@ fn pages<'a>(events: &'a [Event], witness: &'a Witness) -> BTreeSet<&'a str> {
     delivered.chain(witness.keys.iter().map(String::as_str)).collect()
 }
 
-fn false_findings(script: &Script, fault_at: Time, events: &[Event]) -> u32 {
+fn false_alerts(script: &Script, fault_at: Time, events: &[Event]) -> u32 {
     let count = events
         .iter()
-        .filter(|event| match &event.happened {
-            Happened::FindingOpened { finding } => event.at < fault_at || !script.touches(&finding.about),
+        .filter(|event| match &event.kind {
+            EventKind::AlertOpened { alert } => event.at < fault_at || !script.touches(&alert.about),
             _ => false,
         })
         .count();
@@ -184,7 +184,7 @@ fn false_findings(script: &Script, fault_at: Time, events: &[Event]) -> u32 {
 pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
     let mut missed = Vec::new();
     for (what, got, limit) in [
-        ("the first finding", score.finding_secs, limits.finding),
+        ("the first alert", score.alert_secs, limits.alert),
         ("the right cause", score.cause_secs, limits.cause),
         ("naming the surge with its networks", score.surge_secs, limits.surge),
         ("naming the limits that fight", score.conflict_secs, limits.conflict),
@@ -213,8 +213,8 @@ pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
     if let Some(limit) = limits.pages.filter(|limit| *limit != score.pages) {
         missed.push(format!("{} pages were delivered instead of {limit}", score.pages));
     }
-    if let Some(limit) = limits.false_findings.filter(|limit| score.false_findings > *limit) {
-        missed.push(format!("{} findings were not true; the limit is {limit}", score.false_findings));
+    if let Some(limit) = limits.false_alerts.filter(|limit| score.false_alerts > *limit) {
+        missed.push(format!("{} alerts were not true; the limit is {limit}", score.false_alerts));
     }
     missed
 }
@@ -230,7 +230,7 @@ pub fn table(score: &Score, limits: &Limits) -> Vec<String> {
         _ => "not counted".to_owned(),
     };
     let mut rows = vec![
-        ("first true finding after", secs(score.finding_secs), within(limits.finding)),
+        ("first true alert after", secs(score.alert_secs), within(limits.alert)),
         ("right cause after", secs(score.cause_secs), within(limits.cause)),
         ("first cached answer ran out after", secs(score.caches_secs), None),
         ("public post after", secs(score.post_secs), within(limits.post)),
@@ -238,7 +238,7 @@ pub fn table(score: &Score, limits: &Limits) -> Vec<String> {
         ("a human answered after", secs(score.answered_secs), None),
         ("all over after", secs(score.resolved_secs), None),
         ("pages", score.pages.to_string(), count(limits.pages)),
-        ("findings that were not true", score.false_findings.to_string(), count(limits.false_findings)),
+        ("alerts that were not true", score.false_alerts.to_string(), count(limits.false_alerts)),
         ("known visitors served", served(score.visitors.known), None),
         ("first-time visitors served", served(score.visitors.first), None),
     ];

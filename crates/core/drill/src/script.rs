@@ -1,9 +1,9 @@
 //! What a script says, typed.
 
 use crate::parse::{self, ScriptError};
-use types::{PersonId, Thing};
 use std::fmt;
 use std::time::Duration;
+use types::{PersonId, Resource};
 
 /// A known outage: what is done to the world, what must be reached, and how fast.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +13,8 @@ pub struct Script {
     /// Its name for people.
     pub title: String,
     /// The right cause: what mainstay must find out.
-    pub cause: Thing,
-    /// Patterns of the things that the outage truly touches; `*` stands for anything. A finding about anything else is
+    pub cause: Resource,
+    /// Patterns of the things that the outage truly touches; `*` stands for anything. An alert about anything else is
     /// a false one.
     pub touches: Vec<String>,
     /// What must be known before the fault may come: registrable domains, with delegation and registration, and the usual
@@ -44,8 +44,8 @@ pub struct Life {
 /// The targets of a drill. What is `None` is not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// From the fault to the first true finding.
-    pub finding: Option<Duration>,
+    /// From the fault to the first true alert.
+    pub alert: Option<Duration>,
     /// From the fault to the right cause.
     pub cause: Option<Duration>,
     /// Whether the right cause must be known before the resolvers' caches run out.
@@ -61,8 +61,8 @@ pub struct Limits {
     pub conflict: Option<Duration>,
     /// Exactly so many pages.
     pub pages: Option<u32>,
-    /// At most so many findings about things that the outage does not touch.
-    pub false_findings: Option<u32>,
+    /// At most so many alerts about things that the outage does not touch.
+    pub false_alerts: Option<u32>,
 }
 
 /// One line of the script.
@@ -162,8 +162,8 @@ pub enum Milestone {
     SurgeNamed,
     /// An incident has limits that fight as its cause, with a traced request that shows it.
     ConflictNamed,
-    /// A true finding is open.
-    FindingOpen,
+    /// A true alert is open.
+    AlertOpen,
     /// An incident is open.
     IncidentOpen,
     /// An incident names the right cause.
@@ -188,7 +188,7 @@ impl Milestone {
         (Milestone::Learned, "learned"),
         (Milestone::SurgeNamed, "surge-named"),
         (Milestone::ConflictNamed, "conflict-named"),
-        (Milestone::FindingOpen, "finding-open"),
+        (Milestone::AlertOpen, "alert-open"),
         (Milestone::IncidentOpen, "incident-open"),
         (Milestone::CauseFound, "cause-found"),
         (Milestone::PostPublished, "post-published"),
@@ -223,8 +223,8 @@ impl Script {
 
     /// Whether the outage truly touches the thing.
     #[must_use]
-    pub fn touches(&self, thing: &Thing) -> bool {
-        let name = thing.to_string();
+    pub fn touches(&self, resource: &Resource) -> bool {
+        let name = resource.to_string();
         self.touches.iter().any(|pattern| matches(pattern, &name))
     }
 }

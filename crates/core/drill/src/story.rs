@@ -3,10 +3,10 @@
 //! A golden story is read in chapters, separated by blank lines. The chapters come in their order; within a chapter
 //! the order is free, because two things decided in one breath are written down in an order that means nothing.
 
-use types::incident::{Diagnosis, Stage};
-use types::{Event, Fault, Finding, FindingId, Happened, IncidentId, Kind, PersonId, Thing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use types::incident::{Diagnosis, Stage};
+use types::{Alert, AlertId, Event, EventKind, Fault, IncidentId, Kind, PersonId, Resource};
 
 /// The essential events in the order in which they happened, a line each, without times and without numbers that
 /// another run would count differently.
@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 pub fn story(events: &[Event]) -> String {
     let mut teller = Teller::new(events);
     for event in events {
-        teller.hear(&event.happened);
+        teller.hear(&event.kind);
     }
     let mut text = String::new();
     for line in teller.lines {
@@ -26,13 +26,13 @@ pub fn story(events: &[Event]) -> String {
 struct Teller {
     lines: Vec<String>,
     /// The cause that each incident ended up with.
-    causes: BTreeMap<IncidentId, Thing>,
+    causes: BTreeMap<IncidentId, Resource>,
     /// Incidents in the order of their opening: the first is 1, whatever its number in the journal.
     numbers: BTreeMap<IncidentId, usize>,
-    affected: BTreeMap<IncidentId, BTreeSet<Thing>>,
-    unaffected: BTreeMap<IncidentId, BTreeSet<Thing>>,
-    /// What the edge found, by finding: about what, and what of it a story tells.
-    edge: BTreeMap<FindingId, (Thing, String)>,
+    affected: BTreeMap<IncidentId, BTreeSet<Resource>>,
+    unaffected: BTreeMap<IncidentId, BTreeSet<Resource>>,
+    /// What the edge found, by alert: about what, and what of it a story tells.
+    edge: BTreeMap<AlertId, (Resource, String)>,
     found: bool,
     told: BTreeSet<String>,
 }
@@ -41,8 +41,8 @@ impl Teller {
     fn new(events: &[Event]) -> Self {
         let mut causes = BTreeMap::new();
         for event in events {
-            if let Happened::IncidentOpened { incident, diagnosis, .. }
-            | Happened::IncidentDiagnosed { incident, diagnosis } = &event.happened
+            if let EventKind::IncidentOpened { incident, diagnosis, .. }
+            | EventKind::IncidentDiagnosed { incident, diagnosis } = &event.kind
             {
                 causes.insert(*incident, diagnosis.cause.clone());
             }
@@ -71,76 +71,76 @@ impl Teller {
         *self.numbers.entry(incident).or_insert(next)
     }
 
-    fn hear(&mut self, happened: &Happened) {
-        if let Happened::FindingOpened { finding } = happened {
-            self.note(finding);
+    fn hear(&mut self, kind: &EventKind) {
+        if let EventKind::AlertOpened { alert } = kind {
+            self.note(alert);
         }
-        match happened {
-            Happened::FindingOpened { finding } if !self.found => {
+        match kind {
+            EventKind::AlertOpened { alert } if !self.found => {
                 self.found = true;
                 // Whether the parent or the registry speaks first is chance; that it is one of them is not.
-                let line = match finding.about.kind {
-                    Kind::Dns | Kind::Domain => format!("found: {}", finding.about.name),
-                    _ => format!("found: {}", finding.about),
+                let line = match alert.about.kind {
+                    Kind::Dns | Kind::Domain => format!("found: {}", alert.about.name),
+                    _ => format!("found: {}", alert.about),
                 };
                 self.lines.push(line);
             }
-            Happened::IncidentOpened { incident, diagnosis, .. } => {
+            EventKind::IncidentOpened { incident, diagnosis, .. } => {
                 let number = self.number(*incident);
                 self.once(format!("incident {number} opens"));
                 self.diagnosed(*incident, diagnosis);
             }
-            Happened::IncidentDiagnosed { incident, diagnosis } => self.diagnosed(*incident, diagnosis),
-            Happened::IncidentMerged { incident, into } => {
+            EventKind::IncidentDiagnosed { incident, diagnosis } => self.diagnosed(*incident, diagnosis),
+            EventKind::IncidentMerged { incident, into } => {
                 let (number, into) = (self.number(*incident), self.number(*into));
                 self.once(format!("incident {number} is part of incident {into}"));
             }
-            Happened::IncidentResolved { incident, .. } => {
+            EventKind::IncidentResolved { incident, .. } => {
                 let number = self.number(*incident);
                 self.once(format!("incident {number} is over"));
                 let affected = self.affected.remove(incident).unwrap_or_default();
                 let mut unaffected = self.unaffected.remove(incident).unwrap_or_default();
-                unaffected.retain(|thing| !affected.contains(thing));
+                unaffected.retain(|resource| !affected.contains(resource));
                 self.once(format!("incident {number} affected: {}", named(&affected)));
                 self.once(format!("incident {number} spared: {}", named(&unaffected)));
             }
-            Happened::IncidentAcknowledged { incident, by, .. } => {
+            EventKind::IncidentAcknowledged { incident, by, .. } => {
                 let number = self.number(*incident);
                 self.once(format!("{by} answers for incident {number}"));
             }
-            Happened::AcknowledgementExpired { incident } => {
+            EventKind::AcknowledgementExpired { incident } => {
                 let number = self.number(*incident);
                 self.once(format!("the answer for incident {number} expires"));
             }
-            Happened::PageOpened { incident, .. } => {
+            EventKind::PageOpened { incident, .. } => {
                 let number = self.number(*incident);
                 self.lines.push(format!("a page opens for incident {number}"));
             }
-            Happened::AttemptEnded { page: Some(_), person, outcome, .. } if outcome.result.is_ok() => {
+            EventKind::AttemptEnded { page: Some(_), person, outcome, .. } if outcome.result.is_ok() => {
                 let whom: &str = person.as_ref().map_or("the last resort", |PersonId(name)| name);
                 self.once(format!("{whom} is asked"));
             }
-            Happened::PostPublished { incident, status, .. } => {
+            EventKind::PostPublished { incident, status, .. } => {
                 let number = self.number(*incident);
                 self.once(match status {
                     types::event::PostStatus::Resolved => {
-                        format!("the board says that incident {number} is over")
+                        format!("the status page says that incident {number} is over")
                     }
-                    _ => format!("the board tells of incident {number}"),
+                    _ => format!("the status page tells of incident {number}"),
                 });
             }
             _ => {}
         }
     }
 
-    fn note(&mut self, finding: &Finding) {
-        let about = &finding.about;
-        let told = match &finding.fault {
+    fn note(&mut self, alert: &Alert) {
+        let about = &alert.about;
+        let told = match &alert.fault {
             Fault::Surge { .. } => format!("a surge on {about}"),
             Fault::LimitConflict { caller, .. } => format!("{about} refusing its own caller {caller}"),
             _ => return,
         };
-        self.edge.insert(finding.id, (about.clone(), told));
+        self.edge.insert(alert.id, (about.clone(), told));
     }
 
     fn diagnosed(&mut self, incident: IncidentId, diagnosis: &Diagnosis) {
@@ -149,7 +149,7 @@ impl Teller {
             self.once(format!("incident {number} has its cause: {}", diagnosis.cause));
         }
         // An incident whose cause changes half way tells of each.
-        let own = diagnosis.findings.iter().filter_map(|id| self.edge.get(id));
+        let own = diagnosis.alerts.iter().filter_map(|id| self.edge.get(id));
         let own: Vec<String> =
             own.filter(|(about, _)| *about == diagnosis.cause).map(|(_, told)| told.clone()).collect();
         own.into_iter().for_each(|told| self.once(format!("incident {number} is put down to {told}")));
@@ -161,11 +161,11 @@ impl Teller {
     }
 }
 
-fn named(things: &BTreeSet<Thing>) -> String {
-    if things.is_empty() {
+fn named(resources: &BTreeSet<Resource>) -> String {
+    if resources.is_empty() {
         return "nothing".to_owned();
     }
-    let names: Vec<String> = things.iter().map(Thing::to_string).collect();
+    let names: Vec<String> = resources.iter().map(Resource::to_string).collect();
     names.join(", ")
 }
 

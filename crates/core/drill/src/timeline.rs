@@ -1,10 +1,10 @@
 //! The run for a person, beside the times of the outage in life.
 
 use crate::script::Script;
-use types::incident::Stage;
-use types::{Event, Happened, IncidentId, Thing, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::incident::Stage;
+use types::{Event, EventKind, IncidentId, Resource, Time};
 
 /// The table is never wider than a terminal of the old kind.
 const WIDTH: usize = 80;
@@ -41,13 +41,13 @@ pub fn timeline(script: &Script, fault_at: Time, events: &[Event]) -> Vec<String
     lines
 }
 
-/// One line for each thing that a person would tell, unbroken: `+   3.1 s  finding: acme.app is delegated to …`.
+/// One line for each thing that a person would tell, unbroken: `+   3.1 s  alert: acme.app is delegated to …`.
 #[must_use]
 pub fn told(fault_at: Time, events: &[Event]) -> Vec<String> {
     let mut lines: Vec<(Time, Telling, usize)> = Vec::new();
     let mut memory = Memory::default();
     for event in events {
-        let Some(telling) = memory.tell(&event.happened) else { continue };
+        let Some(telling) = memory.tell(&event.kind) else { continue };
         match lines.last_mut() {
             // Forty tenants that fail alike are one line with a count.
             Some((_, before, more)) if telling.group.is_some() && before.group == telling.group => *more += 1,
@@ -72,96 +72,96 @@ struct Telling {
 /// What was told of before, so that only news is told.
 #[derive(Default)]
 struct Memory {
-    abouts: BTreeMap<u64, Thing>,
-    diagnoses: BTreeMap<IncidentId, (Thing, Stage)>,
+    abouts: BTreeMap<u64, Resource>,
+    diagnoses: BTreeMap<IncidentId, (Resource, Stage)>,
 }
 
 impl Memory {
-    fn tell(&mut self, happened: &Happened) -> Option<Telling> {
+    fn tell(&mut self, kind: &EventKind) -> Option<Telling> {
         let alone = |text: String| Some(Telling { text, group: None });
         let grouped = |text: String, group: String| Some(Telling { text, group: Some(group) });
-        match happened {
-            Happened::Booted { blind_since } => alone(match blind_since {
+        match kind {
+            EventKind::Booted { blind_since } => alone(match blind_since {
                 Some(_) => "mainstay starts again".to_owned(),
                 None => "mainstay starts".to_owned(),
             }),
-            Happened::FindingOpened { finding } => {
-                self.abouts.insert(finding.id.0, finding.about.clone());
-                let text = format!("finding: {} {}", finding.about.name, finding.fault);
-                grouped(text, format!("opened {:?} {}", finding.about.kind, finding.fault.word()))
+            EventKind::AlertOpened { alert } => {
+                self.abouts.insert(alert.id.0, alert.about.clone());
+                let text = format!("alert: {} {}", alert.about.name, alert.fault);
+                grouped(text, format!("opened {:?} {}", alert.about.kind, alert.fault.word()))
             }
-            Happened::FindingClosed { finding } => {
-                let about = self.abouts.get(&finding.0).map_or("something", |thing| thing.name.as_str());
+            EventKind::AlertClosed { alert } => {
+                let about = self.abouts.get(&alert.0).map_or("something", |resource| resource.name.as_str());
                 grouped(format!("{about} is well again"), "closed".to_owned())
             }
-            Happened::IncidentOpened { incident, diagnosis, .. } => {
+            EventKind::IncidentOpened { incident, diagnosis, .. } => {
                 self.diagnoses.insert(*incident, (diagnosis.cause.clone(), diagnosis.stage));
-                alone(format!("{incident}: {}", diagnosis.sentence))
+                alone(format!("{incident}: {}", diagnosis.summary))
             }
-            Happened::IncidentDiagnosed { incident, diagnosis } => {
+            EventKind::IncidentDiagnosed { incident, diagnosis } => {
                 let now = (diagnosis.cause.clone(), diagnosis.stage);
                 let before = self.diagnoses.insert(*incident, now.clone());
                 (before.as_ref() != Some(&now)).then_some(())?;
                 alone(match diagnosis.stage {
                     Stage::Mending => format!("{incident}: the cause is gone, what it broke recovers"),
-                    Stage::Looking | Stage::Failing => format!("{incident}: {}", diagnosis.sentence),
+                    Stage::Looking | Stage::Failing => format!("{incident}: {}", diagnosis.summary),
                 })
             }
-            Happened::IncidentMerged { incident, into } => alone(format!("{incident} is part of {into}")),
-            Happened::IncidentResolved { incident, sentence } => {
-                alone(format!("{incident} is over: {sentence}"))
+            EventKind::IncidentMerged { incident, into } => alone(format!("{incident} is part of {into}")),
+            EventKind::IncidentResolved { incident, summary } => {
+                alone(format!("{incident} is over: {summary}"))
             }
-            Happened::IncidentAcknowledged { by, via, .. } => alone(format!("{by} answers ({via})")),
-            Happened::AcknowledgementExpired { incident } => {
+            EventKind::IncidentAcknowledged { by, via, .. } => alone(format!("{by} answers ({via})")),
+            EventKind::AcknowledgementExpired { incident } => {
                 alone(format!("nobody has been heard of about {incident}"))
             }
-            Happened::AcknowledgementWithdrawn { incident, .. } => {
+            EventKind::AcknowledgementWithdrawn { incident, .. } => {
                 alone(format!("the last answer about {incident} could not be written down"))
             }
-            Happened::IncidentNoted { by, text, .. } => alone(format!("{by}: {text}")),
-            Happened::PageRung { people, rung, .. } => {
+            EventKind::IncidentNoted { by, text, .. } => alone(format!("{by}: {text}")),
+            EventKind::PageStep { people, step, .. } => {
                 let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();
-                alone(format!("rung {}: to be woken: {}", rung + 1, people.join(", ")))
+                alone(format!("step {}: to be woken: {}", step + 1, people.join(", ")))
             }
-            Happened::AttemptEnded { page: Some(_), person, reach, outcome } => {
+            EventKind::AttemptEnded { page: Some(_), person, reach, outcome } => {
                 let whom = person.as_ref().map_or("the last resort", |person| person.0.as_str());
                 alone(match &outcome.result {
                     Ok(_) => format!("{whom} is asked over {}", reach.channel),
                     Err(undelivered) => format!("{whom}: {} failed: {}", reach.channel, undelivered.why),
                 })
             }
-            Happened::PostDrafted { status, title, body, .. } => {
+            EventKind::PostDrafted { status, title, body, .. } => {
                 alone(format!("draft: {} - {title}: {body}", status.title()))
             }
-            Happened::PostPublished { status, title, body, .. } => {
+            EventKind::PostPublished { status, title, body, .. } => {
                 alone(format!("post: {} - {title}: {body}", status.title()))
             }
-            Happened::ServiceStateChanged { service, state } => {
-                let text = format!("board: {} is now: {}", service, state.title());
+            EventKind::ServiceStateChanged { service, state } => {
+                let text = format!("status page: {} is now: {}", service, state.title());
                 grouped(text, format!("state {}", state.title()))
             }
-            Happened::TrafficDenied { denial } => {
+            EventKind::TrafficDenied { denial } => {
                 alone(format!("{} denies {} until {}", denial.by, denial.what, denial.until))
             }
-            Happened::DenialLifted { denial, by } => alone(match by {
+            EventKind::DenialLifted { denial, by } => alone(match by {
                 Some(by) => format!("{by} lifts {denial}"),
                 None => format!("{denial} lapses"),
             }),
-            Happened::PlanAdopted { .. }
-            | Happened::TrafficLearned { .. }
-            | Happened::FindingChanged { .. }
-            | Happened::DelegationLearned { .. }
-            | Happened::BaselineLearned { .. }
-            | Happened::RegistrationLearned { .. }
-            | Happened::PageOpened { .. }
-            | Happened::PageClosed { .. }
-            | Happened::NoticeOwed { .. }
-            | Happened::AttemptEnded { page: None, .. }
-            | Happened::AttemptsAbandoned { .. }
-            | Happened::ClockAnchored { .. }
-            | Happened::ClockJumped { .. }
-            | Happened::ClockSet { .. }
-            | Happened::NotWatched { .. } => None,
+            EventKind::ConfigAdopted { .. }
+            | EventKind::TrafficLearned { .. }
+            | EventKind::AlertChanged { .. }
+            | EventKind::DelegationLearned { .. }
+            | EventKind::BaselineLearned { .. }
+            | EventKind::RegistrationLearned { .. }
+            | EventKind::PageOpened { .. }
+            | EventKind::PageClosed { .. }
+            | EventKind::NoticeOwed { .. }
+            | EventKind::AttemptEnded { page: None, .. }
+            | EventKind::AttemptsAbandoned { .. }
+            | EventKind::ClockAnchored { .. }
+            | EventKind::ClockJumped { .. }
+            | EventKind::ClockSet { .. }
+            | EventKind::NotWatched { .. } => None,
         }
     }
 }
@@ -217,11 +217,11 @@ mod tests {
 
     #[test]
     fn long_lines_go_on_under_their_text_and_no_word_is_lost() {
-        let lines = wrapped("+ 3.1 s  finding: acme.app is delegated to ns1.expired-parking.example", 30, 9);
+        let lines = wrapped("+ 3.1 s  alert: acme.app is delegated to ns1.expired-parking.example", 30, 9);
         assert_eq!(
             lines,
             [
-                "+ 3.1 s  finding: acme.app is",
+                "+ 3.1 s  alert: acme.app is",
                 "         delegated to",
                 "         ns1.expired-parking.e",
                 "         xample"

@@ -2,12 +2,12 @@
 
 use crate::Engine;
 use crate::timeline::Timeline;
-use types::event::{Event, Happened};
-use types::input::ClockNews;
-use types::time::{between, later, spoken};
-use types::{Plan, Time};
 use std::sync::Arc;
 use std::time::Duration;
+use types::event::{Event, EventKind};
+use types::input::ClockNews;
+use types::time::{between, later, spoken};
+use types::{Config, Time};
 
 /// How long a step of the clock stays in the status after it was over: whoever comes in the morning reads of the night.
 const SAID_FOR: Duration = Duration::from_secs(86_400);
@@ -44,17 +44,19 @@ enum End {
 
 impl Known {
     pub(crate) fn apply(&mut self, event: &Event) {
-        match &event.happened {
-            Happened::ClockAnchored { boot, running_ms } => {
+        match &event.kind {
+            EventKind::ClockAnchored { boot, running_ms } => {
                 let running = Duration::from_millis(*running_ms);
                 self.anchor = Some(Anchor { boot: boot.clone(), running, at: event.at });
             }
             // A process that finds the clock still wrong says so anew.
-            Happened::Booted { .. } | Happened::ClockJumped { by_ms: 0 } => self.end(event.at, End::Returned),
-            Happened::ClockJumped { by_ms } => {
+            EventKind::Booted { .. } | EventKind::ClockJumped { by_ms: 0 } => {
+                self.end(event.at, End::Returned)
+            }
+            EventKind::ClockJumped { by_ms } => {
                 self.jump = Some(Jump { at: event.at, by_ms: *by_ms, end: None });
             }
-            Happened::ClockSet { .. } => self.end(event.at, End::Believed),
+            EventKind::ClockSet { .. } => self.end(event.at, End::Believed),
             _ => {}
         }
     }
@@ -65,17 +67,17 @@ impl Known {
         }
     }
 
-    pub(crate) fn news(&self, news: &ClockNews) -> Vec<Happened> {
+    pub(crate) fn news(&self, news: &ClockNews) -> Vec<EventKind> {
         vec![match news {
             ClockNews::Anchored { boot, running } => {
                 let running_ms = u64::try_from(running.as_millis()).unwrap_or(u64::MAX);
-                Happened::ClockAnchored { boot: boot.clone(), running_ms }
+                EventKind::ClockAnchored { boot: boot.clone(), running_ms }
             }
             ClockNews::Jumped { by_ms: 0 } if self.jump.as_ref().is_none_or(|jump| jump.end.is_some()) => {
                 return Vec::new();
             }
-            ClockNews::Jumped { by_ms } => Happened::ClockJumped { by_ms: *by_ms },
-            ClockNews::NotWatched { since } => Happened::NotWatched { since: *since },
+            ClockNews::Jumped { by_ms } => EventKind::ClockJumped { by_ms: *by_ms },
+            ClockNews::NotWatched { since } => EventKind::NotWatched { since: *since },
         }]
     }
 
@@ -121,17 +123,17 @@ impl Engine {
     /// # Errors
     /// What `read` returns.
     pub fn fold<E>(
-        plan: &Arc<Plan>,
+        config: &Arc<Config>,
         mut read: impl FnMut(u64, usize) -> Result<Vec<Event>, E>,
     ) -> Result<Self, E> {
-        let mut engine = Self::new(plan.clone());
+        let mut engine = Self::new(config.clone());
         let mut timeline = Timeline::default();
         each(&mut read, |event| {
             timeline.note(&event);
             engine.apply(&event);
         })?;
         if !timeline.is_straight() {
-            engine = Self::new(plan.clone());
+            engine = Self::new(config.clone());
             each(&mut read, |event| engine.apply(&timeline.correct(event)))?;
         }
         Ok(engine)
@@ -147,9 +149,9 @@ impl Engine {
         to: Time,
         mut read: impl FnMut(u64, usize) -> Result<Vec<Event>, E>,
     ) -> Result<(Self, Event), E> {
-        let happened = Happened::ClockSet { from: self.clock, to };
-        let set = Event { seq: self.seq + 1, at: to, happened };
-        let engine = Self::fold(&self.plan, |after, limit| {
+        let kind = EventKind::ClockSet { from: self.clock, to };
+        let set = Event { seq: self.seq + 1, at: to, kind };
+        let engine = Self::fold(&self.config, |after, limit| {
             let mut events = read(after, limit)?;
             if events.is_empty() && after < set.seq {
                 events.push(set.clone());

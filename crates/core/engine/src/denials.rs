@@ -1,12 +1,12 @@
 //! What the team denied: a fold of the journal, and the time at which each denial undoes itself.
 
-use types::event::{Event, Happened};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use types::event::{Event, EventKind};
 use types::input::Refused;
 use types::time::later;
 use types::traffic::hits;
-use types::{Denial, DenialId, DenyWhat, Plan, ServiceId, Time};
-use std::collections::BTreeMap;
-use std::time::Duration;
+use types::{Config, Denial, DenialId, DenyWhat, ServiceId, Time};
 
 /// More denials than anybody could oversee; the edge looks at every one of them for every request.
 pub(crate) const DENIALS_MAX: usize = 1_000;
@@ -27,12 +27,12 @@ struct Known {
 
 impl Denials {
     pub(crate) fn apply(&mut self, event: &Event) {
-        match &event.happened {
-            Happened::TrafficDenied { denial } => {
+        match &event.kind {
+            EventKind::TrafficDenied { denial } => {
                 self.known.last = self.known.last.max(denial.id.0);
                 self.known.in_force.insert(denial.id, denial.clone());
             }
-            Happened::DenialLifted { denial, .. } => _ = self.known.in_force.remove(denial),
+            EventKind::DenialLifted { denial, .. } => _ = self.known.in_force.remove(denial),
             _ => return,
         }
         self.changes += 1;
@@ -50,24 +50,24 @@ impl Denials {
     #[allow(clippy::too_many_arguments, reason = "the parts of one input")]
     pub(crate) fn deny(
         &self,
-        plan: &Plan,
+        config: &Config,
         now: Time,
         what: &DenyWhat,
         service: Option<&ServiceId>,
         lasting: Duration,
         by: &str,
         everybody: bool,
-    ) -> Result<Vec<Happened>, Refused> {
-        let served = |id: &ServiceId| plan.services.get(id).is_some_and(|service| service.guard.is_some());
+    ) -> Result<Vec<EventKind>, Refused> {
+        let served = |id: &ServiceId| config.services.get(id).is_some_and(|service| service.guard.is_some());
         if let Some(service) = service.filter(|id| !served(id)) {
             return Err(Refused::NoSuchService(service.clone()));
         }
-        let edge = plan.edge.as_ref().ok_or(Refused::NoEdge)?;
+        let edge = config.edge.as_ref().ok_or(Refused::NoEdge)?;
         let lacking = match what {
             DenyWhat::Country(_) => edge.countries.is_none().then_some("countries"),
             DenyWhat::Asn(_) => edge.networks.is_none().then_some("networks"),
             DenyWhat::Net(net) => {
-                if let Some(whom) = hits(*net, plan).filter(|_| !everybody) {
+                if let Some(whom) = hits(*net, config).filter(|_| !everybody) {
                     return Err(Refused::HitsOthers { what: what.clone(), whom });
                 }
                 None
@@ -87,21 +87,21 @@ impl Denials {
             until: later(now, lasting),
             by: by.to_owned(),
         };
-        Ok(vec![Happened::TrafficDenied { denial }])
+        Ok(vec![EventKind::TrafficDenied { denial }])
     }
 
     /// Lifts a denial before its time.
-    pub(crate) fn lift(&self, denial: DenialId, by: &str) -> Result<Vec<Happened>, Refused> {
+    pub(crate) fn lift(&self, denial: DenialId, by: &str) -> Result<Vec<EventKind>, Refused> {
         if !self.known.in_force.contains_key(&denial) {
             return Err(Refused::NoSuchDenial(denial));
         }
-        Ok(vec![Happened::DenialLifted { denial, by: Some(by.to_owned()) }])
+        Ok(vec![EventKind::DenialLifted { denial, by: Some(by.to_owned()) }])
     }
 
     /// Lifts those whose time is over.
-    pub(crate) fn lapse(&self, now: Time) -> Vec<Happened> {
+    pub(crate) fn lapse(&self, now: Time) -> Vec<EventKind> {
         let over = self.known.in_force.values().filter(|denial| denial.until <= now);
-        over.map(|denial| Happened::DenialLifted { denial: denial.id, by: None }).collect()
+        over.map(|denial| EventKind::DenialLifted { denial: denial.id, by: None }).collect()
     }
 
     /// When the next one undoes itself.

@@ -3,7 +3,7 @@
 //! ```text
 //! Input --handle(now)--> [Event...] --append--> journal --follow--> apply (restart)
 //!   ^                       | already applied here
-//!   +--outcome-- courier <- due(): effects we owe      views: Board + Now -> site, Rounds -> prober
+//!   +--outcome-- courier <- due(): effects we owe      views: Status page + Now -> site, Rounds -> prober
 //! ```
 //!
 //! Pure: time comes in as an argument. Replay applies facts and never decides again, so new rules cannot rewrite
@@ -31,13 +31,15 @@ mod timeline;
 mod traffic;
 pub mod views;
 
-pub use views::{Board, Now, Views};
+pub use views::{Now, StatusPage, Views};
 
-use types::event::{Event, Happened};
-use types::input::Refused;
-use types::{Effect, Incident, IncidentId, Input, Looked, Plan, Rounds, SeenAt, Thing, Time};
 use std::sync::Arc;
 use std::time::Duration;
+use types::event::{Event, EventKind};
+use types::input::Refused;
+use types::{
+    Config, Incident, IncidentId, Input, LastResult, Notification, ProbeTargets, Resource, SeenAt, Time,
+};
 
 /// How long an acknowledgement holds without a note (P8).
 pub const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(30 * 60);
@@ -49,17 +51,17 @@ const ROUNDS_MAX: usize = 16;
 /// The mind of mainstay without its clock and its organs.
 #[derive(Debug)]
 pub struct Engine {
-    plan: Arc<Plan>,
-    watch: detect::Detect,
+    config: Arc<Config>,
+    detect: detect::Detect,
     diagnose: diagnose::Diagnose,
-    wake: oncall::Wake,
-    tell: statuspage::Tell,
+    oncall: oncall::OnCall,
+    publisher: statuspage::Publisher,
     stories: story::Stories,
     denials: denials::Denials,
     shown: traffic::Shown,
     looks: looks::Looks,
     clock_known: clock::Known,
-    plans: u64,
+    configs: u64,
     digest: Option<String>,
     seq: u64,
     clock: Time,
@@ -68,19 +70,19 @@ pub struct Engine {
 impl Engine {
     /// An engine that has seen nothing. Fold the journal into it with [`Engine::apply`] before the first input.
     #[must_use]
-    pub fn new(plan: Arc<Plan>) -> Self {
+    pub fn new(config: Arc<Config>) -> Self {
         Self {
-            plan,
-            watch: detect::Detect::default(),
+            config,
+            detect: detect::Detect::default(),
             diagnose: diagnose::Diagnose::default(),
-            wake: oncall::Wake::default(),
-            tell: statuspage::Tell::default(),
+            oncall: oncall::OnCall::default(),
+            publisher: statuspage::Publisher::default(),
             stories: story::Stories::default(),
             denials: denials::Denials::default(),
             shown: traffic::Shown::default(),
             looks: looks::Looks::default(),
             clock_known: clock::Known::default(),
-            plans: 0,
+            configs: 0,
             digest: None,
             seq: 0,
             clock: Time::MIN,
@@ -91,14 +93,14 @@ impl Engine {
     pub fn apply(&mut self, event: &Event) {
         self.seq = self.seq.max(event.seq);
         self.clock = self.clock.max(event.at);
-        if let Happened::PlanAdopted { digest } = &event.happened {
+        if let EventKind::ConfigAdopted { digest } = &event.kind {
             self.digest = Some(digest.clone());
         }
-        self.watch.apply(event);
+        self.detect.apply(event);
         self.diagnose.apply(event);
-        self.wake.apply(event);
-        self.tell.apply(event);
-        self.stories.apply(event, &self.plan.site.zone);
+        self.oncall.apply(event);
+        self.publisher.apply(event);
+        self.stories.apply(event, &self.config.site.zone);
         self.denials.apply(event);
         self.clock_known.apply(event);
     }
@@ -139,7 +141,7 @@ impl Engine {
         let now = self.clamp(now);
         let first = self.first(now, input)?;
         let numbered = (self.seq + 1..).zip(first);
-        Ok(numbered.map(|(seq, happened)| Event { seq, at: now, happened }).collect())
+        Ok(numbered.map(|(seq, kind)| Event { seq, at: now, kind }).collect())
     }
 
     /// Applies what [`Engine::decide`] returned, now that it is on disk. Returns what follows from it, which wants to be
@@ -154,83 +156,90 @@ impl Engine {
     /// silence or refuse somebody: its author was told that it was not taken in. Returns what wants to be appended behind it.
     pub fn withdraw(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
         let now = self.clamp(now);
-        let undo = decided.iter().filter_map(|event| match &event.happened {
-            Happened::IncidentAcknowledged { incident, .. } => {
+        let undo = decided.iter().filter_map(|event| match &event.kind {
+            EventKind::IncidentAcknowledged { incident, .. } => {
                 let before = self.diagnose.incidents().get(incident)?.acknowledged.clone();
-                Some(Happened::AcknowledgementWithdrawn { incident: *incident, before })
+                Some(EventKind::AcknowledgementWithdrawn { incident: *incident, before })
             }
-            Happened::TrafficDenied { denial } => {
-                Some(Happened::DenialLifted { denial: denial.id, by: Some("mainstay".to_owned()) })
+            EventKind::TrafficDenied { denial } => {
+                Some(EventKind::DenialLifted { denial: denial.id, by: Some("mainstay".to_owned()) })
             }
             _ => None,
         });
-        let undo: Vec<Happened> = undo.collect();
+        let undo: Vec<EventKind> = undo.collect();
         decided.iter().for_each(|event| self.apply(event));
         self.follow(now, undo)
     }
 
     /// What an input says by itself, before anybody reacts to it. Says it twice to nobody: inputs of people change nothing
     /// here.
-    fn first(&mut self, now: Time, input: &Input) -> Result<Vec<Happened>, Refused> {
+    fn first(&mut self, now: Time, input: &Input) -> Result<Vec<EventKind>, Refused> {
         let first = match input {
-            Input::Booted { blind_since } => vec![Happened::Booted { blind_since: *blind_since }],
+            Input::Booted { blind_since } => vec![EventKind::Booted { blind_since: *blind_since }],
             Input::Clock(news) => self.clock_known.news(news),
-            Input::PlanRead(plan) => self.adopt(plan),
+            Input::ConfigRead(config) => self.adopt(config),
             Input::Sampled(sample) => {
-                self.looks.note(&self.plan, sample);
-                self.watch.judge(&self.plan, now, sample)
+                self.looks.note(&self.config, sample);
+                self.detect.judge(&self.config, now, sample)
             }
             Input::RolledUp(rollup) => {
                 self.shown.note(now, rollup);
-                self.watch.roll_up(&self.plan, now, rollup)
+                self.detect.roll_up(&self.config, now, rollup)
             }
             Input::Deny { what, service, lasting, by, everybody } => {
-                self.denials.deny(&self.plan, now, what, service.as_ref(), *lasting, by, *everybody)?
+                self.denials.deny(&self.config, now, what, service.as_ref(), *lasting, by, *everybody)?
             }
             Input::Lift { denial, by } => self.denials.lift(*denial, by)?,
-            Input::Tick => self.watch.tick(&self.plan, now),
-            Input::Attempted(outcome) => self.wake.attempted(&self.plan, now, outcome),
+            Input::Tick => self.detect.tick(&self.config, now),
+            Input::Attempted(outcome) => self.oncall.attempted(&self.config, now, outcome),
             Input::Acknowledge { incident, by, via } => self.acknowledge(now, *incident, by, via)?,
             Input::Note { incident, by, text } => {
                 self.known(*incident)?;
-                vec![Happened::IncidentNoted { incident: *incident, by: by.clone(), text: text.clone() }]
+                vec![EventKind::IncidentNoted { incident: *incident, by: by.clone(), text: text.clone() }]
             }
             Input::Post { incident, by, status, body } => {
                 let incident = self.known(*incident)?;
-                let looked = |thing: &Thing| self.watch.looked(thing);
+                let looked = |resource: &Resource| self.detect.looked(resource);
                 let facts = statuspage::Facts {
                     incidents: self.diagnose.incidents(),
-                    findings: self.watch.findings(),
+                    alerts: self.detect.alerts(),
                     looked: &looked,
-                    blind: self.watch.blind().is_some(),
+                    blind: self.detect.blind().is_some(),
                 };
-                vec![self.tell.drafted(&self.plan, &facts, incident, *status, body.clone(), Some(by.clone()))]
+                vec![self.publisher.drafted(
+                    &self.config,
+                    &facts,
+                    incident,
+                    *status,
+                    body.clone(),
+                    Some(by.clone()),
+                )]
             }
             Input::Approve { incident, by } => {
                 self.known(*incident)?;
-                vec![self.tell.approved(*incident, by.clone()).ok_or(Refused::NoDraft(*incident))?]
+                vec![self.publisher.approved(*incident, by.clone()).ok_or(Refused::NoDraft(*incident))?]
             }
             Input::Resolve { incident, by, force } => {
                 let open = self.open(*incident)?;
                 if let Some(what) = self.diagnose.still_failing(open).filter(|_| !force) {
                     return Err(Refused::StillFailing { incident: *incident, what });
                 }
-                let sentence = format!("{by} says that it is over");
-                vec![Happened::IncidentResolved { incident: *incident, sentence }]
+                let summary = format!("{by} says that it is over");
+                vec![EventKind::IncidentResolved { incident: *incident, summary }]
             }
         };
         Ok(first)
     }
 
     /// Records what happened and everything that follows from it.
-    fn follow(&mut self, now: Time, first: Vec<Happened>) -> Vec<Event> {
+    fn follow(&mut self, now: Time, first: Vec<EventKind>) -> Vec<Event> {
         let mut batch = Vec::new();
-        let adopts = first.iter().any(|happened| matches!(happened, Happened::PlanAdopted { .. }));
+        let adopts = first.iter().any(|kind| matches!(kind, EventKind::ConfigAdopted { .. }));
         self.record(now, first, &mut batch);
         if adopts {
-            // What left the plan is closed before anybody thinks by the new one: it would be the trouble of nobody's
+            // What left the configuration is closed before anybody thinks by the new one: it would be the trouble of nobody's
             // service, and would wake for the instant until it is closed.
-            let left = self.watch.tick(&self.plan, now);
+            let left = self.detect.tick(&self.config, now);
             self.record(now, left, &mut batch);
         }
         let lapsed = self.denials.lapse(now);
@@ -241,26 +250,26 @@ impl Engine {
 
     /// The effects owed at `now` and not in flight; they are in flight from here on, until their outcome comes back
     /// or is given up for lost.
-    pub fn due(&mut self, now: Time) -> Vec<Effect> {
+    pub fn due(&mut self, now: Time) -> Vec<Notification> {
         let now = self.clamp(now);
-        self.wake.due(&self.plan, now, self.diagnose.incidents())
+        self.oncall.due(&self.config, now, self.diagnose.incidents())
     }
 
     /// When to send a tick if nothing else happens.
     #[must_use]
     pub fn next(&self) -> Option<Time> {
-        let looked = |thing: &Thing| self.watch.looked(thing);
+        let looked = |resource: &Resource| self.detect.looked(resource);
         let facts = statuspage::Facts {
             incidents: self.diagnose.incidents(),
-            findings: self.watch.findings(),
+            alerts: self.detect.alerts(),
             looked: &looked,
-            blind: self.watch.blind().is_some(),
+            blind: self.detect.blind().is_some(),
         };
         [
-            self.watch.next(&self.plan, self.clock),
-            self.diagnose.next(&self.plan, self.clock),
-            self.wake.next(&self.plan, self.clock),
-            self.tell.next(&self.plan, self.clock, &facts),
+            self.detect.next(&self.config, self.clock),
+            self.diagnose.next(&self.config, self.clock),
+            self.oncall.next(&self.config, self.clock),
+            self.publisher.next(&self.config, self.clock, &facts),
             self.denials.next(),
         ]
         .into_iter()
@@ -270,24 +279,24 @@ impl Engine {
 
     /// The standing questions and those that are wanted sooner.
     #[must_use]
-    pub fn rounds(&self) -> Rounds {
-        let looked = |thing: &Thing| self.watch.looked(thing);
-        let beside = |place: &SeenAt, most: usize| self.watch.beside(&self.plan, place, most);
-        let seen = diagnose::Seen { findings: self.watch.findings(), looked: &looked, beside: &beside };
-        let mut sooner = self.watch.sooner(&self.plan, self.clock);
-        for (probe, at) in self.diagnose.sooner(&self.plan, self.clock, &seen) {
+    pub fn rounds(&self) -> ProbeTargets {
+        let looked = |resource: &Resource| self.detect.looked(resource);
+        let beside = |place: &SeenAt, most: usize| self.detect.beside(&self.config, place, most);
+        let seen = diagnose::Seen { alerts: self.detect.alerts(), looked: &looked, beside: &beside };
+        let mut sooner = self.detect.sooner(&self.config, self.clock);
+        for (probe, at) in self.diagnose.sooner(&self.config, self.clock, &seen) {
             sooner.entry(probe).and_modify(|known| *known = at.min(*known)).or_insert(at);
         }
-        Rounds { plan: self.plan.clone(), sooner }
+        ProbeTargets { config: self.config.clone(), sooner }
     }
 
-    /// The board and the console's first page as of the last input.
+    /// The status page and the console's first page as of the last input.
     #[must_use]
     pub fn views(&self) -> Views {
         show::views(self)
     }
 
-    /// The console's page of traffic alone: cheap enough to be made for every roll-up. `None` without an edge in the plan.
+    /// The console's page of traffic alone: cheap enough to be made for every roll-up. `None` without an edge in the configuration.
     #[must_use]
     pub fn traffic(&self) -> Option<views::Traffic> {
         traffic::view(self)
@@ -296,19 +305,19 @@ impl Engine {
     /// What the edge is to serve by. Made anew each time: ask [`Engine::policy_version`] first.
     #[must_use]
     pub fn policy(&self) -> types::Policy {
-        types::Policy { plan: self.plan.clone(), denials: self.denials.in_force().clone() }
+        types::Policy { config: self.config.clone(), denials: self.denials.in_force().clone() }
     }
 
     /// Another number whenever [`Engine::policy`] may have changed since boot.
     #[must_use]
     pub fn policy_version(&self) -> u64 {
-        self.plans + self.denials.changes()
+        self.configs + self.denials.changes()
     }
 
-    /// The plan in force.
+    /// The configuration in force.
     #[must_use]
-    pub fn plan(&self) -> &Arc<Plan> {
-        &self.plan
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
     }
 
     /// Number of the last event.
@@ -321,10 +330,10 @@ impl Engine {
     #[must_use]
     pub fn known_text(&self) -> String {
         [
-            self.watch.known_text(),
+            self.detect.known_text(),
             self.diagnose.known_text(),
-            self.wake.known_text(),
-            self.tell.known_text(),
+            self.oncall.known_text(),
+            self.publisher.known_text(),
             self.denials.known_text(),
             self.clock_known.known_text(),
             format!("{} {:?}", self.seq, self.digest),
@@ -338,28 +347,28 @@ impl Engine {
         self.diagnose.incidents()
     }
 
-    /// Open findings.
+    /// Open alerts.
     #[must_use]
-    pub fn findings(&self) -> &std::collections::BTreeMap<types::FindingId, types::Finding> {
-        self.watch.findings()
+    pub fn alerts(&self) -> &std::collections::BTreeMap<types::AlertId, types::Alert> {
+        self.detect.alerts()
     }
 
     /// How long a service was watched within the last days, the current one included.
     #[must_use]
     pub fn watched(&self, service: &types::ServiceId, days: u16) -> Duration {
-        self.tell.watched(&self.plan, service, days, self.clock)
+        self.publisher.watched(&self.config, service, days, self.clock)
     }
 
     /// When a thing was last looked at since boot, and how it was.
     #[must_use]
-    pub fn looked(&self, thing: &Thing) -> Option<Looked> {
-        self.watch.looked(thing)
+    pub fn looked(&self, resource: &Resource) -> Option<LastResult> {
+        self.detect.looked(resource)
     }
 
     /// Pages, open and lately closed.
     #[must_use]
     pub fn pages(&self) -> &std::collections::BTreeMap<types::PageId, oncall::Page> {
-        self.wake.pages()
+        self.oncall.pages()
     }
 
     /// Time never runs backwards here, whatever a clock that was set does.
@@ -368,9 +377,9 @@ impl Engine {
         self.clock
     }
 
-    fn record(&mut self, now: Time, happened: Vec<Happened>, batch: &mut Vec<Event>) {
-        for happened in happened {
-            let event = Event { seq: self.seq + 1, at: now, happened };
+    fn record(&mut self, now: Time, events: Vec<EventKind>, batch: &mut Vec<Event>) {
+        for kind in events {
+            let event = Event { seq: self.seq + 1, at: now, kind };
             self.apply(&event);
             batch.push(event);
         }
@@ -380,60 +389,60 @@ impl Engine {
     fn settle(&mut self, now: Time, batch: &mut Vec<Event>) {
         for _ in 0..ROUNDS_MAX {
             let before = batch.len();
-            let happened = {
-                let watch = &self.watch;
-                let looked = |thing: &Thing| watch.looked(thing);
-                let plan = &self.plan;
-                let beside = |place: &SeenAt, most: usize| watch.beside(plan, place, most);
-                let seen = diagnose::Seen { findings: watch.findings(), looked: &looked, beside: &beside };
-                self.diagnose.react(&self.plan, now, &seen)
+            let kind = {
+                let watch = &self.detect;
+                let looked = |resource: &Resource| watch.looked(resource);
+                let config = &self.config;
+                let beside = |place: &SeenAt, most: usize| watch.beside(config, place, most);
+                let seen = diagnose::Seen { alerts: watch.alerts(), looked: &looked, beside: &beside };
+                self.diagnose.react(&self.config, now, &seen)
             };
-            self.record(now, happened, batch);
-            let happened = self.wake.react(&self.plan, now, self.diagnose.incidents());
-            self.record(now, happened, batch);
-            let happened = {
-                let watch = &self.watch;
-                let looked = |thing: &Thing| watch.looked(thing);
+            self.record(now, kind, batch);
+            let kind = self.oncall.react(&self.config, now, self.diagnose.incidents());
+            self.record(now, kind, batch);
+            let kind = {
+                let watch = &self.detect;
+                let looked = |resource: &Resource| watch.looked(resource);
                 let facts = statuspage::Facts {
                     incidents: self.diagnose.incidents(),
-                    findings: watch.findings(),
+                    alerts: watch.alerts(),
                     looked: &looked,
                     blind: watch.blind().is_some(),
                 };
-                self.tell.react(&self.plan, now, &facts)
+                self.publisher.react(&self.config, now, &facts)
             };
-            self.record(now, happened, batch);
+            self.record(now, kind, batch);
             if batch.len() == before {
                 return;
             }
         }
     }
 
-    fn adopt(&mut self, plan: &Arc<Plan>) -> Vec<Happened> {
-        self.plan = plan.clone();
-        self.looks.follow(plan);
-        self.plans += 1;
-        if self.digest.as_ref() == Some(&plan.digest) {
+    fn adopt(&mut self, config: &Arc<Config>) -> Vec<EventKind> {
+        self.config = config.clone();
+        self.looks.follow(config);
+        self.configs += 1;
+        if self.digest.as_ref() == Some(&config.digest) {
             Vec::new()
         } else {
-            vec![Happened::PlanAdopted { digest: plan.digest.clone() }]
+            vec![EventKind::ConfigAdopted { digest: config.digest.clone() }]
         }
     }
 
     /// Saying twice that one has it in hand changes nothing; a second person takes it over (P8). What became part of
     /// another is taken in hand with that other; what is over needs nobody's hand, and that is no error of whoever was
     /// a second late.
-    fn acknowledge(&self, now: Time, id: IncidentId, by: &str, via: &str) -> Result<Vec<Happened>, Refused> {
+    fn acknowledge(&self, now: Time, id: IncidentId, by: &str, via: &str) -> Result<Vec<EventKind>, Refused> {
         let incident = self.survivor(self.known(id)?);
         let id = incident.id;
         if !incident.is_open() {
             return Ok(Vec::new());
         }
         let holds = incident.acknowledged.as_ref().is_some_and(|ack| ack.by == by);
-        if holds && incident.is_in_hand(now) {
+        if holds && incident.is_acknowledged(now) {
             return Ok(Vec::new());
         }
-        Ok(vec![Happened::IncidentAcknowledged {
+        Ok(vec![EventKind::IncidentAcknowledged {
             incident: id,
             by: by.to_owned(),
             via: via.to_owned(),

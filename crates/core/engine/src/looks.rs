@@ -1,12 +1,12 @@
 //! The last look of each probe, since the process began: how long it took, and until when the certificate that it saw is good.
 
 use crate::views::LookRow;
-use types::sample::Answer;
-use types::{Plan, ProbeId, Sample, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::probe_result::Answer;
+use types::{Config, ProbeId, ProbeResult, Time};
 
-/// One look a probe of the plan in force.
+/// One look a probe of the configuration in force.
 #[derive(Debug, Default)]
 pub(crate) struct Looks(BTreeMap<ProbeId, Look>);
 
@@ -18,8 +18,8 @@ struct Look {
 }
 
 impl Looks {
-    pub(crate) fn note(&mut self, plan: &Plan, sample: &Sample) {
-        if !plan.probes.contains_key(&sample.probe) {
+    pub(crate) fn note(&mut self, config: &Config, sample: &ProbeResult) {
+        if !config.probes.contains_key(&sample.probe) {
             return;
         }
         let ends = match &sample.answer {
@@ -31,12 +31,12 @@ impl Looks {
         self.0.insert(sample.probe.clone(), look);
     }
 
-    pub(crate) fn rows(&self, plan: &Plan) -> Vec<LookRow> {
+    pub(crate) fn rows(&self, config: &Config) -> Vec<LookRow> {
         let row = |(id, look): (&ProbeId, &Look)| {
-            let probe = plan.probes.get(id)?;
+            let probe = config.probes.get(id)?;
             Some(LookRow {
                 probe: id.clone(),
-                thing: probe.about.clone(),
+                resource: probe.about.clone(),
                 took: look.took,
                 certificate_ends: look.certificate_ends,
             })
@@ -44,8 +44,8 @@ impl Looks {
         self.0.iter().filter_map(row).collect()
     }
 
-    /// Forgets what the plan no longer asks.
-    pub(crate) fn follow(&mut self, plan: &Plan) {
-        self.0.retain(|probe, _| plan.probes.contains_key(probe));
+    /// Forgets what the configuration no longer asks.
+    pub(crate) fn follow(&mut self, config: &Config) {
+        self.0.retain(|probe, _| config.probes.contains_key(probe));
     }
 }

@@ -4,10 +4,10 @@ use crate::Engine;
 use crate::views::{
     Attempts, DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, ServiceRow, Unreached, Views,
 };
-use types::event::ServiceState;
-use types::{Finding, Incident, Kind, Plan, Thing, Time, Weight};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::event::ServiceState;
+use types::{Alert, Config, Incident, Kind, Resource, Severity, Time};
 
 /// Past incidents shown to the team.
 const PAST_MAX: usize = 100;
@@ -17,26 +17,26 @@ const FRESH_FOR: Duration = Duration::from_secs(3 * 86_400);
 const SHIFT_AHEAD: Duration = Duration::from_secs(60 * 86_400);
 
 pub(crate) fn views(engine: &Engine) -> Views {
-    let looked = |thing: &Thing| engine.watch.looked(thing);
+    let looked = |resource: &Resource| engine.detect.looked(resource);
     let facts = statuspage::Facts {
         incidents: engine.diagnose.incidents(),
-        findings: engine.watch.findings(),
+        alerts: engine.detect.alerts(),
         looked: &looked,
-        blind: engine.watch.blind().is_some(),
+        blind: engine.detect.blind().is_some(),
     };
-    let board = engine.tell.board(&engine.plan, engine.clock, &facts);
+    let status_page = engine.publisher.status_page(&engine.config, engine.clock, &facts);
     let now = Now {
         at: engine.clock,
         open: open_incidents(engine),
         past: past_incidents(engine),
-        findings: findings(engine),
-        on_call: on_call(&engine.plan, engine.clock),
+        alerts: alerts(engine),
+        on_call: on_call(&engine.config, engine.clock),
         services: services(engine),
         nodes: nodes(engine),
         edges: edges(engine),
         domains: domains(engine),
-        looks: engine.looks.rows(&engine.plan),
-        blind: engine.watch.blind().map(str::to_owned),
+        looks: engine.looks.rows(&engine.config),
+        blind: engine.detect.blind().map(str::to_owned),
         house: engine
             .clock_known
             .said(engine.clock)
@@ -46,11 +46,11 @@ pub(crate) fn views(engine: &Engine) -> Views {
         unreached: unreached(engine),
         attempts: attempts(engine),
         late_p99: None,
-        visitors_read: board.headline.clone(),
-        drafts: engine.tell.drafts().collect(),
-        zone: board.zone.clone(),
+        visitors_read: status_page.headline.clone(),
+        drafts: engine.publisher.drafts().collect(),
+        zone: status_page.zone.clone(),
     };
-    Views { seq: engine.seq, board, now, traffic: crate::traffic::view(engine) }
+    Views { seq: engine.seq, status_page, now, traffic: crate::traffic::view(engine) }
 }
 
 fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {
@@ -60,7 +60,7 @@ fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {
         let story = engine.stories.of(incident.id);
         let waiting = types::time::between(incident.opened, now);
         OpenIncident {
-            unacknowledged_for: (!incident.is_in_hand(now)).then_some(waiting),
+            unacknowledged_for: (!incident.is_acknowledged(now)).then_some(waiting),
             paging: story.map(|story| story.paging.clone()).unwrap_or_default(),
             timeline: story.map(|story| story.timeline.clone()).unwrap_or_default(),
             incident: incident.clone(),
@@ -75,7 +75,7 @@ fn unreached(engine: &Engine) -> Vec<Unreached> {
         since: page.due,
         why: page.failed.as_ref().map(|(_, why)| why.clone()),
     };
-    engine.wake.unreached().map(row).collect()
+    engine.oncall.unreached().map(row).collect()
 }
 
 fn nobody_heard(row: &Unreached) -> String {
@@ -86,7 +86,7 @@ fn nobody_heard(row: &Unreached) -> String {
 
 fn attempts(engine: &Engine) -> Vec<Attempts> {
     let mut rows: BTreeMap<&str, Attempts> = BTreeMap::new();
-    for ((channel, accepted), count) in engine.wake.attempts() {
+    for ((channel, accepted), count) in engine.oncall.attempts() {
         let fresh = || Attempts { channel: channel.0.clone(), accepted: 0, failed: 0 };
         let row = rows.entry(channel.0.as_str()).or_insert_with(fresh);
         *(if *accepted { &mut row.accepted } else { &mut row.failed }) += count;
@@ -99,46 +99,46 @@ fn past_incidents(engine: &Engine) -> Vec<Incident> {
     ended.filter(|incident| incident.merged_into.is_none()).take(PAST_MAX).cloned().collect()
 }
 
-fn findings(engine: &Engine) -> Vec<Finding> {
-    let mut all: Vec<Finding> = engine.watch.findings().values().cloned().collect();
-    all.sort_by_key(|finding| (std::cmp::Reverse(finding.weight), finding.since));
+fn alerts(engine: &Engine) -> Vec<Alert> {
+    let mut all: Vec<Alert> = engine.detect.alerts().values().cloned().collect();
+    all.sort_by_key(|alert| (std::cmp::Reverse(alert.severity), alert.since));
     all
 }
 
-fn on_call(plan: &Plan, now: Time) -> Vec<OnCall> {
-    let on = |rota: &types::plan::Rota| {
-        let people = oncall::rota::on_call(rota, now);
-        let shifts = oncall::rota::shifts(rota, now, types::time::later(now, SHIFT_AHEAD));
+fn on_call(config: &Config, now: Time) -> Vec<OnCall> {
+    let on = |schedule: &types::config::Schedule| {
+        let people = oncall::schedule::on_call(schedule, now);
+        let shifts = oncall::schedule::shifts(schedule, now, types::time::later(now, SHIFT_AHEAD));
         let named = people.into_iter().map(|id| {
-            let name = plan.people.get(&id).map_or_else(|| id.0.clone(), |person| person.name.clone());
+            let name = config.people.get(&id).map_or_else(|| id.0.clone(), |person| person.name.clone());
             (id, name)
         });
         OnCall {
-            rota: rota.id.0.clone(),
+            schedule: schedule.id.0.clone(),
             people: named.collect(),
             until: shifts.first().map(|shift| shift.to).filter(|_| shifts.len() > 1),
         }
     };
-    plan.rotas.values().map(on).collect()
+    config.schedules.values().map(on).collect()
 }
 
 fn services(engine: &Engine) -> Vec<ServiceRow> {
-    let uptimes: BTreeMap<_, _> = engine.tell.uptimes(&engine.plan, engine.clock).collect();
+    let uptimes: BTreeMap<_, _> = engine.publisher.uptimes(&engine.config, engine.clock).collect();
     // The oldest incident that affects a service is its reason.
-    let mut reasons: BTreeMap<&Thing, &Incident> = BTreeMap::new();
+    let mut reasons: BTreeMap<&Resource, &Incident> = BTreeMap::new();
     for incident in open(engine) {
-        for thing in &incident.diagnosis.affected {
-            reasons.entry(thing).or_insert(incident);
+        for resource in &incident.diagnosis.affected {
+            reasons.entry(resource).or_insert(incident);
         }
     }
     let mut rows: Vec<ServiceRow> = engine
-        .plan
+        .config
         .services
         .values()
         .map(|service| {
-            let (state, since) = engine.tell.state(&service.id);
+            let (state, since) = engine.publisher.state(&service.id);
             let (uptime_percent, watched) = uptimes.get(&service.id).copied().unwrap_or_default();
-            let why = reasons.get(&Thing::service(&service.id.0));
+            let why = reasons.get(&Resource::service(&service.id.0));
             ServiceRow {
                 id: service.id.0.clone(),
                 title: service.title.clone(),
@@ -147,7 +147,7 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
                 uptime_percent,
                 watched,
                 public: service.public,
-                why: why.map(|incident| incident.diagnosis.sentence.clone()),
+                why: why.map(|incident| incident.diagnosis.summary.clone()),
             }
         })
         .collect();
@@ -161,64 +161,71 @@ fn open(engine: &Engine) -> impl Iterator<Item = &Incident> {
 }
 
 fn nodes(engine: &Engine) -> Vec<Node> {
-    let causes: BTreeSet<&Thing> = open(engine).map(|incident| &incident.diagnosis.cause).collect();
+    let causes: BTreeSet<&Resource> = open(engine).map(|incident| &incident.diagnosis.cause).collect();
     let failing = failing(engine);
-    let warned: BTreeSet<&Thing> = engine
-        .watch
-        .findings()
+    let warned: BTreeSet<&Resource> = engine
+        .detect
+        .alerts()
         .values()
-        .filter(|finding| finding.weight == Weight::Warns)
-        .map(|finding| &finding.about)
+        .filter(|alert| alert.severity == Severity::Warning)
+        .map(|alert| &alert.about)
         .collect();
-    let state = |thing: &Thing| {
-        if causes.contains(thing) {
+    let state = |resource: &Resource| {
+        if causes.contains(resource) {
             NodeState::Cause
-        } else if failing.contains(thing) {
+        } else if failing.contains(resource) {
             NodeState::Failing
-        } else if warned.contains(thing) {
+        } else if warned.contains(resource) {
             NodeState::Warned
-        } else if looked_through(engine, thing) {
+        } else if looked_through(engine, resource) {
             NodeState::Well
         } else {
             NodeState::Unknown
         }
     };
-    let node =
-        |thing: &Thing| Node { thing: thing.clone(), label: label(&engine.plan, thing), state: state(thing) };
+    let node = |resource: &Resource| Node {
+        resource: resource.clone(),
+        label: label(&engine.config, resource),
+        state: state(resource),
+    };
     let shared = shared(engine);
-    let places = shared.iter().map(|(_, place)| place).filter(|place| !engine.plan.graph.contains(place));
-    let places: BTreeSet<&Thing> = places.collect();
-    engine.plan.graph.things().chain(places).map(node).collect()
+    let places = shared.iter().map(|(_, place)| place).filter(|place| !engine.config.graph.contains(place));
+    let places: BTreeSet<&Resource> = places.collect();
+    engine.config.graph.resources().chain(places).map(node).collect()
 }
 
 /// What fails now at an address, or behind an alias, that is the cause of an open incident; and that place.
-fn shared(engine: &Engine) -> Vec<(Thing, Thing)> {
+fn shared(engine: &Engine) -> Vec<(Resource, Resource)> {
     let mut shared = Vec::new();
     for incident in open(engine) {
         let cause = &incident.diagnosis.cause;
-        let members = incident.diagnosis.findings.iter().filter_map(|id| engine.watch.findings().get(id));
-        let there = members.filter(|finding| match cause.kind {
+        let members = incident.diagnosis.alerts.iter().filter_map(|id| engine.detect.alerts().get(id));
+        let there = members.filter(|alert| match cause.kind {
             Kind::Address => true,
-            Kind::Host => finding.seen_at.alias.as_ref() == Some(&cause.name),
+            Kind::Host => alert.seen_at.alias.as_ref() == Some(&cause.name),
             _ => false,
         });
-        shared.extend(there.map(|finding| (finding.about.clone(), cause.clone())));
+        shared.extend(there.map(|alert| (alert.about.clone(), cause.clone())));
     }
-    shared.retain(|(above, place)| above != place && engine.plan.graph.contains(above));
+    shared.retain(|(above, place)| above != place && engine.config.graph.contains(above));
     shared
 }
 
 /// A service is looked at through what it needs; everything else through its own probe.
-fn looked_through(engine: &Engine, thing: &Thing) -> bool {
-    let looked = |thing: &Thing| engine.watch.looked(thing).is_some();
-    if thing.kind == Kind::Service { engine.plan.graph.needs(thing).any(looked) } else { looked(thing) }
+fn looked_through(engine: &Engine, resource: &Resource) -> bool {
+    let looked = |resource: &Resource| engine.detect.looked(resource).is_some();
+    if resource.kind == Kind::Service {
+        engine.config.graph.needs(resource).any(looked)
+    } else {
+        looked(resource)
+    }
 }
 
-/// Things with a breaking finding, and services that an incident says are affected.
-fn failing(engine: &Engine) -> BTreeSet<Thing> {
-    let broken = engine.watch.findings().values().filter(|finding| finding.weight == Weight::Breaks);
+/// Things with a breaking alert, and services that an incident says are affected.
+fn failing(engine: &Engine) -> BTreeSet<Resource> {
+    let broken = engine.detect.alerts().values().filter(|alert| alert.severity == Severity::Critical);
     let affected = open(engine).flat_map(|incident| incident.diagnosis.affected.iter());
-    broken.map(|finding| &finding.about).chain(affected).cloned().collect()
+    broken.map(|alert| &alert.about).chain(affected).cloned().collect()
 }
 
 fn edges(engine: &Engine) -> Vec<Edge> {
@@ -227,33 +234,33 @@ fn edges(engine: &Engine) -> Vec<Edge> {
     // A failure also comes up through things that still look well, as a registration's does while caches hold.
     for incident in open(engine).filter(|incident| incident.diagnosis.wakes) {
         let cause = &incident.diagnosis.cause;
-        let mut on_the_way = engine.plan.graph.above(cause);
+        let mut on_the_way = engine.config.graph.above(cause);
         let affected = incident.diagnosis.affected.iter();
-        let beneath: BTreeSet<Thing> =
-            affected.flat_map(|service| engine.plan.graph.beneath(service)).collect();
-        on_the_way.retain(|thing| beneath.contains(thing));
+        let beneath: BTreeSet<Resource> =
+            affected.flat_map(|service| engine.config.graph.beneath(service)).collect();
+        on_the_way.retain(|resource| beneath.contains(resource));
         bad.extend(on_the_way);
     }
-    let edge = |(above, below): (&Thing, &Thing)| Edge {
+    let edge = |(above, below): (&Resource, &Resource)| Edge {
         above: above.clone(),
         below: below.clone(),
         hot: bad.contains(above) && bad.contains(below),
     };
     let shared = shared(engine);
-    let of_plan = engine.plan.graph.edges().map(edge);
+    let of_config = engine.config.graph.edges().map(edge);
     let of_places = shared.iter().map(|(above, below)| edge((above, below)));
-    of_plan.chain(of_places).collect()
+    of_config.chain(of_places).collect()
 }
 
 fn domains(engine: &Engine) -> Vec<DomainRow> {
-    let named = engine.plan.probes.values().filter_map(|probe| match &probe.ask {
-        types::plan::Ask::Domain { name } => Some((name, probe)),
+    let named = engine.config.probes.values().filter_map(|probe| match &probe.ask {
+        types::config::Ask::Domain { name } => Some((name, probe)),
         _ => None,
     });
-    let names: BTreeMap<&String, &types::plan::Probe> = named.collect();
-    let row = |(name, probe): (&String, &types::plan::Probe)| {
-        let declared = engine.plan.domains.get(name).and_then(|domain| domain.expires);
-        let Some(known) = engine.watch.registrations().get(name) else {
+    let names: BTreeMap<&String, &types::config::Probe> = named.collect();
+    let row = |(name, probe): (&String, &types::config::Probe)| {
+        let declared = engine.config.domains.get(name).and_then(|domain| domain.expires);
+        let Some(known) = engine.detect.registrations().get(name) else {
             return DomainRow {
                 domain: name.clone(),
                 expires: declared,
@@ -264,7 +271,7 @@ fn domains(engine: &Engine) -> Vec<DomainRow> {
         };
         let registry = known.seen.registry_expires;
         let expires = registry.into_iter().chain(known.seen.registrar_expires).min().or(declared);
-        let confirmed = engine.watch.confirmed(probe).unwrap_or(known.at);
+        let confirmed = engine.detect.confirmed(probe).unwrap_or(known.at);
         let stale = types::time::between(confirmed, engine.clock) > FRESH_FOR;
         let knowledge = match (expires, stale) {
             (None, _) => "unknown",
@@ -283,18 +290,18 @@ fn domains(engine: &Engine) -> Vec<DomainRow> {
 }
 
 /// What a person calls a thing.
-fn label(plan: &Plan, thing: &Thing) -> String {
-    match thing.kind {
+fn label(config: &Config, resource: &Resource) -> String {
+    match resource.kind {
         Kind::Service => {
-            let id = types::ServiceId(thing.name.clone());
-            plan.services.get(&id).map_or_else(|| thing.name.clone(), |service| service.title.clone())
+            let id = types::ServiceId(resource.name.clone());
+            config.services.get(&id).map_or_else(|| resource.name.clone(), |service| service.title.clone())
         }
-        Kind::Pool => format!("servers of {}", thing.name),
-        Kind::Tls => format!("certificate of {}", thing.name),
-        Kind::Address => format!("server at {}", thing.name),
-        Kind::Dns => format!("name servers of {}", thing.name),
-        Kind::Domain => format!("registration of {}", thing.name),
-        Kind::Host | Kind::Probe => thing.name.clone(),
+        Kind::Pool => format!("servers of {}", resource.name),
+        Kind::Tls => format!("certificate of {}", resource.name),
+        Kind::Address => format!("server at {}", resource.name),
+        Kind::Dns => format!("name servers of {}", resource.name),
+        Kind::Domain => format!("registration of {}", resource.name),
+        Kind::Host | Kind::Probe => resource.name.clone(),
         Kind::Mainstay => "mainstay itself".to_owned(),
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::views::{PagingLine, TimelineLine};
 use jiff::tz::TimeZone;
-use types::event::{Event, Happened};
-use types::time::{clock, formatted};
-use types::{DenialId, FindingId, IncidentId, PageId, Time};
 use std::collections::{BTreeMap, BTreeSet};
+use types::event::{Event, EventKind};
+use types::time::{clock, formatted};
+use types::{AlertId, DenialId, IncidentId, PageId, Time};
 
 /// Lines kept for one incident. A page that rings for a week must not eat the memory.
 const LINES_MAX: usize = 400;
@@ -16,7 +16,7 @@ const INCIDENTS_MAX: usize = 100;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stories {
     incidents: BTreeMap<IncidentId, Story>,
-    findings: BTreeMap<FindingId, Vec<TimelineLine>>,
+    alerts: BTreeMap<AlertId, Vec<TimelineLine>>,
     pages: BTreeMap<PageId, IncidentId>,
     /// What people do to traffic is part of whatever goes on.
     open: BTreeSet<IncidentId>,
@@ -27,7 +27,7 @@ pub(crate) struct Stories {
 pub(crate) struct Story {
     pub(crate) timeline: Vec<TimelineLine>,
     pub(crate) paging: Vec<PagingLine>,
-    findings: BTreeSet<FindingId>,
+    alerts: BTreeSet<AlertId>,
     said: String,
 }
 
@@ -53,47 +53,47 @@ impl Stories {
 
     pub(crate) fn apply(&mut self, event: &Event, zone: &TimeZone) {
         let at = event.at;
-        match &event.happened {
-            Happened::FindingOpened { finding } => {
-                let text = format!("{} {}", finding.about, finding.fault);
-                self.note_finding(finding.id, at, text);
+        match &event.kind {
+            EventKind::AlertOpened { alert } => {
+                let text = format!("{} {}", alert.about, alert.fault);
+                self.note_alert(alert.id, at, text);
             }
-            Happened::FindingChanged { finding, fault, .. } => {
-                self.note_finding(*finding, at, format!("now it {fault}"));
+            EventKind::AlertChanged { alert, fault, .. } => {
+                self.note_alert(*alert, at, format!("now it {fault}"));
             }
-            Happened::FindingClosed { finding } => {
-                self.note_finding(*finding, at, "is as it should be again".to_owned());
-                self.findings.remove(finding);
+            EventKind::AlertClosed { alert } => {
+                self.note_alert(*alert, at, "is as it should be again".to_owned());
+                self.alerts.remove(alert);
             }
-            Happened::IncidentOpened { incident, diagnosis, .. }
-            | Happened::IncidentDiagnosed { incident, diagnosis } => {
+            EventKind::IncidentOpened { incident, diagnosis, .. }
+            | EventKind::IncidentDiagnosed { incident, diagnosis } => {
                 self.open.insert(*incident);
                 let story = self.incidents.entry(*incident).or_default();
                 let before = story.timeline.len();
-                for id in &diagnosis.findings {
-                    if story.findings.insert(*id) {
+                for id in &diagnosis.alerts {
+                    if story.alerts.insert(*id) {
                         let room = LINES_MAX.saturating_sub(story.timeline.len());
-                        let lines = self.findings.get(id).into_iter().flatten().cloned();
+                        let lines = self.alerts.get(id).into_iter().flatten().cloned();
                         story.timeline.extend(lines.take(room));
                     }
                 }
                 if story.timeline.len() > before {
                     story.timeline.sort_by_key(|line| line.at);
                 }
-                if story.said != diagnosis.sentence {
-                    story.said.clone_from(&diagnosis.sentence);
-                    story.tell(at, format!("Diagnosis: {}", diagnosis.sentence));
+                if story.said != diagnosis.summary {
+                    story.said.clone_from(&diagnosis.summary);
+                    story.tell(at, format!("Diagnosis: {}", diagnosis.summary));
                 }
             }
-            Happened::IncidentMerged { incident, into } => {
+            EventKind::IncidentMerged { incident, into } => {
                 self.open.remove(incident);
                 self.story(*incident).tell(at, format!("turned out to be part of {into}"));
             }
-            Happened::IncidentResolved { incident, sentence } => {
+            EventKind::IncidentResolved { incident, summary } => {
                 self.open.remove(incident);
-                self.story(*incident).tell(at, format!("Over: {sentence}"));
+                self.story(*incident).tell(at, format!("Over: {summary}"));
             }
-            Happened::TrafficDenied { denial } => {
+            EventKind::TrafficDenied { denial } => {
                 let what = match &denial.service {
                     Some(service) => format!("{} at {service}", denial.what),
                     None => denial.what.to_string(),
@@ -102,7 +102,7 @@ impl Stories {
                 self.tell_open(at, &format!("{} denied {what} until {until}", denial.by));
                 self.denied.insert(denial.id, what);
             }
-            Happened::DenialLifted { denial, by } => {
+            EventKind::DenialLifted { denial, by } => {
                 let what = self.denied.remove(denial).unwrap_or_else(|| denial.to_string());
                 self.tell_open(
                     at,
@@ -112,41 +112,41 @@ impl Stories {
                     },
                 );
             }
-            Happened::IncidentAcknowledged { incident, by, via, until } => {
+            EventKind::IncidentAcknowledged { incident, by, via, until } => {
                 let until = clock(*until, zone);
                 self.story(*incident).ring(at, format!("{by} answered"));
                 self.story(*incident).tell(at, format!("{by} has it in hand (by {via}), until {until}"));
             }
-            Happened::AcknowledgementExpired { incident } => {
+            EventKind::AcknowledgementExpired { incident } => {
                 self.story(*incident).tell(at, "nobody was heard of since: waking people again".to_owned());
             }
-            Happened::AcknowledgementWithdrawn { incident, .. } => {
+            EventKind::AcknowledgementWithdrawn { incident, .. } => {
                 let text = "the last answer could not be written down and does not count".to_owned();
                 self.story(*incident).ring(at, text.clone());
                 self.story(*incident).tell(at, text);
             }
-            Happened::IncidentNoted { incident, by, text } => {
+            EventKind::IncidentNoted { incident, by, text } => {
                 self.story(*incident).tell(at, format!("{by}: {text}"));
             }
-            Happened::PostPublished { incident, status, body, by, .. } => {
+            EventKind::PostPublished { incident, status, body, by, .. } => {
                 let who = by.as_deref().unwrap_or("mainstay");
                 self.story(*incident).tell(at, format!("{who} told visitors ({}): {body}", status.title()));
             }
-            Happened::PostDrafted { incident, status, body, .. } => {
+            EventKind::PostDrafted { incident, status, body, .. } => {
                 let text = format!("a draft for visitors waits to be published ({}): {body}", status.title());
                 self.story(*incident).tell(at, text);
             }
-            Happened::PageOpened { page, incident, ladder } => {
+            EventKind::PageOpened { page, incident, escalation } => {
                 self.pages.insert(*page, *incident);
-                self.story(*incident).ring(at, format!("{page} begins, by the ladder {ladder}"));
+                self.story(*incident).ring(at, format!("{page} begins, by the escalation {escalation}"));
             }
-            Happened::PageRung { page, rung, people, until, .. } => {
+            EventKind::PageStep { page, step, people, until, .. } => {
                 let whom = people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                 let whom = if whom.is_empty() { "nobody on it".to_owned() } else { whom };
                 let until = formatted(*until, zone, "%H:%M:%S");
-                self.ring(*page, at, format!("step {}: {whom}; the next step is due at {until}", rung + 1));
+                self.ring(*page, at, format!("step {}: {whom}; the next step is due at {until}", step + 1));
             }
-            Happened::AttemptEnded { page: Some(page), reach, person, outcome } => {
+            EventKind::AttemptEnded { page: Some(page), reach, person, outcome } => {
                 let whom = person.as_ref().map_or("the last resort", |person| person.0.as_str());
                 let end = match &outcome.result {
                     Ok(_) => "accepted by the provider, not answered yet".to_owned(),
@@ -154,7 +154,7 @@ impl Stories {
                 };
                 self.ring(*page, at, format!("{whom} over {}: {end}", reach.channel));
             }
-            Happened::PageClosed { page } => self.ring(*page, at, format!("{page} closed")),
+            EventKind::PageClosed { page } => self.ring(*page, at, format!("{page} closed")),
             _ => {}
         }
         while self.incidents.len() > INCIDENTS_MAX {
@@ -181,15 +181,15 @@ impl Stories {
         }
     }
 
-    fn note_finding(&mut self, finding: FindingId, at: Time, text: String) {
+    fn note_alert(&mut self, alert: AlertId, at: Time, text: String) {
         let line = TimelineLine { at, text };
-        let story = self.incidents.values_mut().rev().find(|story| story.findings.contains(&finding));
+        let story = self.incidents.values_mut().rev().find(|story| story.alerts.contains(&alert));
         if let Some(story) = story {
-            let first = self.findings.get(&finding).and_then(|lines| lines.first());
+            let first = self.alerts.get(&alert).and_then(|lines| lines.first());
             let about = first.and_then(|line| line.text.split(' ').next()).unwrap_or("it").to_owned();
             story.tell(at, format!("{about} {}", line.text));
         }
-        let lines = self.findings.entry(finding).or_default();
+        let lines = self.alerts.entry(alert).or_default();
         if lines.len() < 20 {
             lines.push(line);
         }

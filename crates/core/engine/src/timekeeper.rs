@@ -3,8 +3,8 @@
 //! The wall clock says which instant it is; the running time of the machine says how much time has passed. Every wait
 //! follows the second. The rules are in docs/concepts/clock.md; the reading of both clocks is elsewhere.
 
-use types::{Time, time};
 use std::time::Duration;
+use types::{Time, time};
 
 /// A wall clock that is off by less is followed by slewing; one that is off by more has stepped.
 const STEP: i64 = 5_000;

@@ -5,9 +5,9 @@
 //! keep what was left of them. A clock that was wrongly set back and then returned leaves no trace.
 
 use jiff::SignedDuration;
-use types::event::{Event, Happened};
-use types::{Time, time};
 use std::time::Duration;
+use types::event::{Event, EventKind};
+use types::{Time, time};
 
 /// A clock that comes back to within this of where it was has returned.
 const RETURNED: SignedDuration = SignedDuration::from_secs(60);
@@ -50,13 +50,13 @@ struct Ahead {
 impl Timeline {
     /// Notes where stretches begin and end. Every event of the journal, in order, before the first is corrected.
     pub(crate) fn note(&mut self, event: &Event) {
-        match &event.happened {
-            Happened::ClockSet { from, to } => {
+        match &event.kind {
+            EventKind::ClockSet { from, to } => {
                 self.is_set = true;
                 self.set(event.seq, *from, *to);
                 self.begin(event);
             }
-            Happened::Booted { .. } => self.begin(event),
+            EventKind::Booted { .. } => self.begin(event),
             _ => match self.stretches.last_mut() {
                 Some(stretch) => stretch.end = stretch.end.max(event.at),
                 None => self.begin(event),
@@ -114,16 +114,16 @@ impl Timeline {
         self.last = Some(at);
         let moved = at.duration_since(event.at);
         let fact = |fact: &mut Time| *fact = shifted(*fact, moved).min(at);
-        match &mut event.happened {
-            Happened::Booted { blind_since: Some(since) }
-            | Happened::NotWatched { since }
-            | Happened::IncidentOpened { since, .. } => fact(since),
-            Happened::FindingOpened { finding } => fact(&mut finding.since),
-            Happened::TrafficDenied { denial } => {
+        match &mut event.kind {
+            EventKind::Booted { blind_since: Some(since) }
+            | EventKind::NotWatched { since }
+            | EventKind::IncidentOpened { since, .. } => fact(since),
+            EventKind::AlertOpened { alert } => fact(&mut alert.since),
+            EventKind::TrafficDenied { denial } => {
                 fact(&mut denial.from);
                 denial.until = self.deadline(event.seq, denial.until, moved);
             }
-            Happened::IncidentAcknowledged { until, .. } | Happened::PageRung { until, .. } => {
+            EventKind::IncidentAcknowledged { until, .. } | EventKind::PageStep { until, .. } => {
                 *until = self.deadline(event.seq, *until, moved);
             }
             _ => {}
@@ -148,8 +148,8 @@ fn shifted(at: Time, by: SignedDuration) -> Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::{IncidentId, PageId};
     use proptest::prelude::*;
+    use types::{IncidentId, PageId};
 
     const HOUR: i64 = 3_600;
 
@@ -164,28 +164,28 @@ mod tests {
     }
 
     impl Book {
-        fn write(&mut self, secs: i64, happened: Happened) {
+        fn write(&mut self, secs: i64, kind: EventKind) {
             let seq = self.events.len() as u64 + 1;
-            self.events.push(Event { seq, at: truly(secs + self.off), happened });
+            self.events.push(Event { seq, at: truly(secs + self.off), kind });
         }
 
         fn boot(&mut self, secs: i64, off: i64) {
             self.off = off;
-            self.write(secs, Happened::Booted { blind_since: None });
+            self.write(secs, EventKind::Booted { blind_since: None });
         }
 
         fn ring(&mut self, secs: i64, wait: i64) {
             let until = truly(secs + self.off + wait);
             self.write(
                 secs,
-                Happened::PageRung { page: PageId(1), round: 0, rung: 0, people: vec![], until },
+                EventKind::PageStep { page: PageId(1), round: 0, step: 0, people: vec![], until },
             );
         }
 
         fn set(&mut self, secs: i64, off: i64) {
             let from = truly(secs + self.off);
             self.off = off;
-            self.write(secs, Happened::ClockSet { from, to: truly(secs + off) });
+            self.write(secs, EventKind::ClockSet { from, to: truly(secs + off) });
         }
 
         fn read(&self) -> Vec<Event> {
@@ -204,8 +204,8 @@ mod tests {
         Book { events: Vec::new(), off: 0 }
     }
 
-    fn note() -> Happened {
-        Happened::IncidentNoted { incident: IncidentId(1), by: "ana".to_owned(), text: "seen".to_owned() }
+    fn note() -> EventKind {
+        EventKind::IncidentNoted { incident: IncidentId(1), by: "ana".to_owned(), text: "seen".to_owned() }
     }
 
     #[test]
@@ -262,8 +262,8 @@ mod tests {
             book.ring(100, 60);
             book.set(130, off);
             let read = book.read();
-            let left = read.iter().filter_map(|event| match event.happened {
-                Happened::PageRung { until, .. } => Some(until.as_second() - truly(130 + off).as_second()),
+            let left = read.iter().filter_map(|event| match event.kind {
+                EventKind::PageStep { until, .. } => Some(until.as_second() - truly(130 + off).as_second()),
                 _ => None,
             });
             let left: Vec<i64> = left.collect();

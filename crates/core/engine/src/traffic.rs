@@ -2,11 +2,11 @@
 
 use crate::Engine;
 use crate::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow, Traffic};
-use types::time::between;
-use types::traffic::ServiceTraffic;
-use types::{PoolId, Rollup, ServiceId, Thing, Time};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
+use types::time::between;
+use types::traffic::ServiceTraffic;
+use types::{PoolId, Resource, Rollup, ServiceId, Time};
 
 /// After so long without a roll-up the figures are old.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
@@ -51,33 +51,33 @@ impl Point {
     }
 }
 
-/// The page, where the plan declares an edge.
+/// The page, where the configuration declares an edge.
 pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
-    engine.plan.edge.as_ref()?;
+    engine.config.edge.as_ref()?;
     let newest = engine.shown.newest.as_ref();
     let told = newest.map(|(at, _)| *at);
     let guarded =
-        || engine.plan.services.values().filter_map(|service| Some((service, service.guard.as_ref()?)));
+        || engine.config.services.values().filter_map(|service| Some((service, service.guard.as_ref()?)));
     let services = guarded().map(|(service, guard)| ServiceNow {
         id: service.id.0.clone(),
         title: service.title.clone(),
         pool: guard.pool.0.clone(),
         now: newest.and_then(|(_, rollup)| rollup.services.get(&service.id)).cloned(),
         span: newest.map_or(Duration::ZERO, |(_, rollup)| rollup.span),
-        usual_milli: engine.watch.usual_milli(&service.id),
+        usual_milli: engine.detect.usual_milli(&service.id),
         series: engine.shown.series.get(&service.id).into_iter().flatten().copied().collect(),
-        wrong: wrong(engine, &Thing::service(&service.id.0)),
+        wrong: wrong(engine, &Resource::service(&service.id.0)),
     });
     let titles = |id: &PoolId| {
         let of = guarded().filter(|(_, guard)| guard.pool == *id);
         of.map(|(service, _)| service.title.clone()).collect()
     };
-    let pools = engine.plan.pools.values().map(|pool| PoolNow {
+    let pools = engine.config.pools.values().map(|pool| PoolNow {
         id: pool.id.0.clone(),
         floor: pool.floor,
         services: titles(&pool.id),
         seen: newest.and_then(|(_, rollup)| rollup.pools.get(&pool.id)).cloned(),
-        wrong: wrong(engine, &Thing::pool(&pool.id.0)),
+        wrong: wrong(engine, &Resource::pool(&pool.id.0)),
     });
     let strangers = newest.into_iter().flat_map(|(_, rollup)| &rollup.strangers);
     Some(Traffic {
@@ -92,7 +92,7 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
     })
 }
 
-fn wrong(engine: &Engine, about: &Thing) -> Vec<String> {
-    let findings = engine.watch.findings().values().filter(|finding| finding.about == *about);
-    findings.map(|finding| finding.fault.to_string()).collect()
+fn wrong(engine: &Engine, about: &Resource) -> Vec<String> {
+    let alerts = engine.detect.alerts().values().filter(|alert| alert.about == *about);
+    alerts.map(|alert| alert.fault.to_string()).collect()
 }

@@ -1,13 +1,13 @@
 //! What touchers may know: views published after every change. They never ask the engine.
 
 use jiff::civil;
-use types::event::ServiceState;
-use types::{Incident, IncidentId, PersonId, Thing, Time};
 use serde::Serialize;
 use std::time::Duration;
+use types::event::ServiceState;
+use types::{Incident, IncidentId, PersonId, Resource, Time};
 
 pub use statuspage::Draft;
-pub use statuspage::board::{self, Board};
+pub use statuspage::status_page::{self, StatusPage};
 pub use traffic::Traffic;
 
 pub mod traffic;
@@ -18,10 +18,10 @@ pub struct Views {
     /// Number of the last event that they show.
     pub seq: u64,
     /// For visitors.
-    pub board: Board,
+    pub status_page: StatusPage,
     /// For the team.
     pub now: Now,
-    /// The console's page of traffic; `None` when the plan declares no edge.
+    /// The console's page of traffic; `None` when the configuration declares no edge.
     pub traffic: Option<Traffic>,
 }
 
@@ -34,9 +34,9 @@ pub struct Now {
     pub open: Vec<OpenIncident>,
     /// Incidents that are over, newest first, at most a hundred.
     pub past: Vec<Incident>,
-    /// Open findings, heaviest first, those of no incident included.
-    pub findings: Vec<types::Finding>,
-    /// Who is on call, by rota.
+    /// Open alerts, heaviest first, those of no incident included.
+    pub alerts: Vec<types::Alert>,
+    /// Who is on call, by schedule.
     pub on_call: Vec<OnCall>,
     /// Every service, worst first.
     pub services: Vec<ServiceRow>,
@@ -50,7 +50,7 @@ pub struct Now {
     pub looks: Vec<LookRow>,
     /// Why we cannot see out, when we cannot.
     pub blind: Option<String>,
-    /// Trouble of the house itself, in plain words: people who cannot be reached, a plan on disk that is not sound, a journal
+    /// Trouble of the house itself, in plain words: people who cannot be reached, a configuration on disk that is not sound, a journal
     /// that cannot be written. The engine knows of people; the rest is filled in by whoever owns the organs.
     pub house: Vec<String>,
     /// Pages of which nobody has heard since they began to call, oldest first.
@@ -59,7 +59,7 @@ pub struct Now {
     pub attempts: Vec<Attempts>,
     /// The p99 of the schedule lag within the last minute; `None` in the first half minute. Filled in like `house`.
     pub late_p99: Option<Duration>,
-    /// The same sentence that visitors read now, so that nobody forgets a board that lags reality.
+    /// The same sentence that visitors read now, so that nobody forgets a status page that lags reality.
     pub visitors_read: String,
     /// Updates for visitors that wait until a person publishes them.
     pub drafts: Vec<Draft>,
@@ -108,7 +108,7 @@ pub struct LookRow {
     /// Which probe.
     pub probe: types::ProbeId,
     /// What it looks at.
-    pub thing: Thing,
+    pub resource: Resource,
     /// How long it took, whatever came of it.
     pub took: Duration,
     /// When the first certificate of the chain that it last saw ends to be good.
@@ -136,8 +136,8 @@ pub struct PagingLine {
 /// Who is on call.
 #[derive(Clone, Debug, Serialize)]
 pub struct OnCall {
-    /// The rota's name.
-    pub rota: String,
+    /// The schedule's name.
+    pub schedule: String,
     /// The people, with their names.
     pub people: Vec<(PersonId, String)>,
     /// Until when.
@@ -147,7 +147,7 @@ pub struct OnCall {
 /// A service on the console.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServiceRow {
-    /// Its name in the plan.
+    /// Its name in the configuration.
     pub id: String,
     /// Its title.
     pub title: String,
@@ -155,7 +155,7 @@ pub struct ServiceRow {
     pub state: ServiceState,
     /// Since when.
     pub since: Option<Time>,
-    /// Its uptime over the board's history, in per cent.
+    /// Its uptime over the status page's history, in per cent.
     pub uptime_percent: Option<f64>,
     /// How long it was watched in that time: the share of less than a day says little.
     pub watched: Duration,
@@ -169,7 +169,7 @@ pub struct ServiceRow {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Node {
     /// The thing.
-    pub thing: Thing,
+    pub resource: Resource,
     /// Its words for people.
     pub label: String,
     /// Its state.
@@ -196,9 +196,9 @@ pub enum NodeState {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Edge {
     /// The one that needs.
-    pub above: Thing,
+    pub above: Resource,
     /// The one that is needed.
-    pub below: Thing,
+    pub below: Resource,
     /// Whether a failure came this way.
     pub hot: bool,
 }

@@ -1,18 +1,18 @@
-//! The hours in which a finding can reach no human: what `mainstay check` refuses a plan for (P5).
+//! The hours in which an alert can reach no human: what `mainstay check` refuses a configuration for (P5).
 
-use crate::ladder::{Ways, can_be_reached};
-use crate::rota::shifts;
-use types::{LadderId, PersonId, Plan, ServiceId, Time};
+use crate::escalation::{Ways, can_be_reached};
+use crate::schedule::shifts;
 use std::collections::{BTreeMap, BTreeSet};
+use types::{Config, EscalationId, PersonId, ServiceId, Time};
 
-/// A stretch of time in which every rung of a ladder is empty.
+/// A stretch of time in which every step of an escalation is empty.
 ///
-/// The last resort does not fill it: it is a number, and whether a human stands behind it at that hour no rota says.
+/// The last resort does not fill it: it is a number, and whether a human stands behind it at that hour no schedule says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The ladder.
-    pub ladder: LadderId,
-    /// The service whose findings reach nobody; `None` for every finding that goes by this ladder.
+    /// The escalation.
+    pub escalation: EscalationId,
+    /// The service whose alerts reach nobody; `None` for every alert that goes by this escalation.
     pub service: Option<ServiceId>,
     /// First instant.
     pub from: Time,
@@ -22,45 +22,51 @@ pub struct Gap {
     pub why: String,
 }
 
-/// The gaps from `from` until just before `to`, by ladder and service, in order of time.
+/// The gaps from `from` until just before `to`, by escalation and service, in order of time.
 #[must_use]
-pub fn gaps(plan: &Plan, from: Time, to: Time) -> Vec<Gap> {
-    let mut used: BTreeSet<(LadderId, Option<ServiceId>)> = BTreeSet::new();
+pub fn gaps(config: &Config, from: Time, to: Time) -> Vec<Gap> {
+    let mut used: BTreeSet<(EscalationId, Option<ServiceId>)> = BTreeSet::new();
     used.insert(("default".into(), None));
-    for service in plan.services.values() {
-        used.insert((service.ladder.clone(), service.rota.as_ref().map(|_| service.id.clone())));
+    for service in config.services.values() {
+        used.insert((service.escalation.clone(), service.schedule.as_ref().map(|_| service.id.clone())));
     }
-    let mut rotas = BTreeMap::new();
+    let mut schedules = BTreeMap::new();
     let mut gaps = Vec::new();
     for (id, service) in used {
-        let Some(ladder) = plan.ladders.get(&id) else { continue };
-        let rota = service.as_ref().and_then(|service| plan.services.get(service)?.rota.as_ref());
-        let ways = Ways { ladder, rota };
-        let mut covered = Covered { plan, from, to, rotas: &mut rotas };
+        let Some(escalation) = config.escalations.get(&id) else { continue };
+        let schedule = service.as_ref().and_then(|service| config.services.get(service)?.schedule.as_ref());
+        let ways = Ways { escalation, schedule };
+        let mut covered = Covered { config, from, to, schedules: &mut schedules };
         for (from, to) in covered.holes(&ways) {
-            gaps.push(Gap { ladder: id.clone(), service: service.clone(), from, to, why: why(plan, &ways) });
+            gaps.push(Gap {
+                escalation: id.clone(),
+                service: service.clone(),
+                from,
+                to,
+                why: why(config, &ways),
+            });
         }
     }
     gaps
 }
 
-/// Hours in which somebody who can be reached is on call, by rota; each rota is looked at once.
+/// Hours in which somebody who can be reached is on call, by schedule; each schedule is looked at once.
 struct Covered<'a> {
-    plan: &'a Plan,
+    config: &'a Config,
     from: Time,
     to: Time,
-    rotas: &'a mut BTreeMap<types::RotaId, Vec<(Time, Time)>>,
+    schedules: &'a mut BTreeMap<types::ScheduleId, Vec<(Time, Time)>>,
 }
 
 impl Covered<'_> {
     fn holes(&mut self, ways: &Ways<'_>) -> Vec<(Time, Time)> {
         let mut spans: Vec<(Time, Time)> = Vec::new();
-        for (rung, number) in ways.ladder.rungs.iter().zip(0..) {
-            if rung.people.iter().any(|person| reachable(self.plan, person)) {
+        for (step, number) in ways.escalation.steps.iter().zip(0..) {
+            if step.people.iter().any(|person| reachable(self.config, person)) {
                 return Vec::new();
             }
-            for rota in ways.rotas(rung, number) {
-                spans.extend(self.of_rota(rota));
+            for schedule in ways.schedules(step, number) {
+                spans.extend(self.of_schedule(schedule));
             }
         }
         spans.sort_unstable();
@@ -78,42 +84,50 @@ impl Covered<'_> {
         holes
     }
 
-    fn of_rota(&mut self, id: &types::RotaId) -> Vec<(Time, Time)> {
-        if let Some(known) = self.rotas.get(id) {
+    fn of_schedule(&mut self, id: &types::ScheduleId) -> Vec<(Time, Time)> {
+        if let Some(known) = self.schedules.get(id) {
             return known.clone();
         }
-        let all = self.plan.rotas.get(id).map(|rota| shifts(rota, self.from, self.to)).unwrap_or_default();
+        let all = self
+            .config
+            .schedules
+            .get(id)
+            .map(|schedule| shifts(schedule, self.from, self.to))
+            .unwrap_or_default();
         let somebody =
-            all.iter().filter(|shift| shift.people.iter().any(|person| reachable(self.plan, person)));
+            all.iter().filter(|shift| shift.people.iter().any(|person| reachable(self.config, person)));
         let spans: Vec<(Time, Time)> = somebody.map(|shift| (shift.from, shift.to)).collect();
-        self.rotas.insert(id.clone(), spans.clone());
+        self.schedules.insert(id.clone(), spans.clone());
         spans
     }
 }
 
-fn reachable(plan: &Plan, person: &PersonId) -> bool {
-    plan.people.get(person).is_some_and(|person| can_be_reached(plan, person))
+fn reachable(config: &Config, person: &PersonId) -> bool {
+    config.people.get(person).is_some_and(|person| can_be_reached(config, person))
 }
 
-fn why(plan: &Plan, ways: &Ways<'_>) -> String {
-    let rotas: BTreeSet<&str> = ways
-        .ladder
-        .rungs
+fn why(config: &Config, ways: &Ways<'_>) -> String {
+    let schedules: BTreeSet<&str> = ways
+        .escalation
+        .steps
         .iter()
         .zip(0..)
-        .flat_map(|(rung, number)| ways.rotas(rung, number))
-        .map(|rota| rota.0.as_str())
+        .flat_map(|(step, number)| ways.schedules(step, number))
+        .map(|schedule| schedule.0.as_str())
         .collect();
-    let named: BTreeSet<&PersonId> = ways.ladder.rungs.iter().flat_map(|rung| &rung.people).collect();
+    let named: BTreeSet<&PersonId> = ways.escalation.steps.iter().flat_map(|step| &step.people).collect();
     let mut parts = Vec::new();
-    if !rotas.is_empty() {
-        let list: Vec<&str> = rotas.iter().copied().collect();
+    if !schedules.is_empty() {
+        let list: Vec<&str> = schedules.iter().copied().collect();
         parts.push(format!("nobody who can be reached is on call in {}", list.join(", ")));
     }
-    let without: Vec<&str> =
-        named.into_iter().filter(|person| !reachable(plan, person)).map(|person| person.0.as_str()).collect();
+    let without: Vec<&str> = named
+        .into_iter()
+        .filter(|person| !reachable(config, person))
+        .map(|person| person.0.as_str())
+        .collect();
     if !without.is_empty() {
         parts.push(format!("no channel leads to {}", without.join(", ")));
     }
-    if parts.is_empty() { "the ladder names nobody".to_owned() } else { parts.join(", and ") }
+    if parts.is_empty() { "the escalation names nobody".to_owned() } else { parts.join(", and ") }
 }

@@ -1,13 +1,13 @@
 //! What must hold whatever happens: providers that fail, outcomes that get lost, crashes, people who answer or do not.
 
-use crate::line::{LAST_RESORT_EVERY, redial_after};
-use crate::world::{SILENCE_MAX, World, accepted, at, failing, plan, refused, rota, secs};
-use types::effect::{Delivered, Undelivered};
-use types::time::between;
-use types::{Effect, Happened, PageId, Time};
+use crate::line::{FALLBACK_EVERY, redial_after};
+use crate::world::{SILENCE_MAX, World, accepted, at, config, failing, refused, schedule, secs};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::notification::{Delivered, Undelivered};
+use types::time::between;
+use types::{EventKind, Notification, PageId, Time};
 
 /// One thing that may happen at a second.
 #[derive(Clone, Debug)]
@@ -34,15 +34,15 @@ fn any_chance() -> impl Strategy<Value = Chance> {
 }
 
 /// What a provider does with an attempt; `None` is an outcome that never comes.
-fn answer(effect: &Effect, dice: u8) -> Option<Result<Delivered, Undelivered>> {
+fn answer(notification: &Notification, dice: u8) -> Option<Result<Delivered, Undelivered>> {
     match dice {
-        0..110 => Some(accepted(effect)),
-        110..190 => Some(failing(effect)),
+        0..110 => Some(accepted(notification)),
+        110..190 => Some(failing(notification)),
         190..200 => {
             let retry_after = Some(secs(u64::from(dice) * 7));
             Some(Err(Undelivered { why: "429".to_owned(), retriable: true, retry_after }))
         }
-        200..225 => Some(refused(effect)),
+        200..225 => Some(refused(notification)),
         _ => None,
     }
 }
@@ -58,31 +58,36 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn look(&mut self, world: &World, effects: &[Effect]) {
-        for effect in effects {
-            if let Some(page) = effect.page {
+    fn look(&mut self, world: &World, notifications: &[Notification]) {
+        for notification in notifications {
+            if let Some(page) = notification.page {
                 self.heard.insert(page, world.now);
-                let incident = &world.incidents[&effect.incident.unwrap()];
-                assert!(incident.is_open() && incident.diagnosis.wakes, "woken for nothing: {}", effect.key);
+                let incident = &world.incidents[&notification.incident.unwrap()];
                 assert!(
-                    !incident.is_in_hand(world.now),
+                    incident.is_open() && incident.diagnosis.wakes,
+                    "woken for nothing: {}",
+                    notification.key
+                );
+                assert!(
+                    !incident.is_acknowledged(world.now),
                     "woken though somebody has it in hand: {}",
-                    effect.key
+                    notification.key
                 );
             }
-            let key = effect.key.0.clone();
+            let key = notification.key.0.clone();
             assert!(self.keys.insert(key.clone()) || self.may_repeat.contains(&key), "sent twice: {key}");
         }
         for page in world.wake.pages().values().filter(|page| page.is_open()) {
             let incident = &world.incidents[&page.incident];
-            let calls = incident.is_open() && incident.diagnosis.wakes && !in_hand(world, page.incident.0);
+            let calls =
+                incident.is_open() && incident.diagnosis.wakes && !acknowledged(world, page.incident.0);
             let heard = self.heard.entry(page.id).or_insert(world.now);
             if !calls {
                 *heard = world.now;
             }
             let silence = between(*heard, world.now);
             let pace = redial_after(between(page.due, world.now));
-            let bound = SILENCE_MAX.max(LAST_RESORT_EVERY).max(pace * 2) + Duration::from_secs(90);
+            let bound = SILENCE_MAX.max(FALLBACK_EVERY).max(pace * 2) + Duration::from_secs(90);
             assert!(
                 silence <= bound,
                 "{} was silent for {silence:?} at {}\n{}",
@@ -95,27 +100,27 @@ impl Watcher {
 }
 
 /// An answer to an incident that became part of this one counts.
-fn in_hand(world: &World, id: u64) -> bool {
+fn acknowledged(world: &World, id: u64) -> bool {
     world.incidents.values().any(|incident| {
         let mut survivor = incident.id.0;
         while let Some(into) = world.incidents[&types::IncidentId(survivor)].merged_into {
             survivor = into.0;
         }
-        survivor == id && incident.is_in_hand(world.now)
+        survivor == id && incident.is_acknowledged(world.now)
     })
 }
 
-fn rungs_follow_each_other(world: &World) {
+fn steps_follow_each_other(world: &World) {
     let mut last: BTreeMap<PageId, (u32, u32)> = BTreeMap::new();
     for event in &world.journal {
-        if let Happened::PageRung { page, round, rung, .. } = &event.happened {
+        if let EventKind::PageStep { page, round, step, .. } = &event.kind {
             let len = 3;
-            match last.insert(*page, (*round, *rung)) {
-                None => assert_eq!((*round, *rung), (0, 0)),
-                Some((before, step)) if *round == before => assert_eq!(*rung, step + 1, "skipped in {page}"),
-                Some((before, _)) => assert_eq!((*round, *rung), (before + 1, 0), "skipped in {page}"),
+            match last.insert(*page, (*round, *step)) {
+                None => assert_eq!((*round, *step), (0, 0)),
+                Some((before, last)) if *round == before => assert_eq!(*step, last + 1, "skipped in {page}"),
+                Some((before, _)) => assert_eq!((*round, *step), (before + 1, 0), "skipped in {page}"),
             }
-            assert!(*rung <= len);
+            assert!(*step <= len);
         }
     }
 }
@@ -145,17 +150,17 @@ proptest! {
         people in 0u8..4,
         step in 1u64..20,
     ) {
-        let mut plan = plan();
+        let mut config = config();
         match people {
-            0 => plan.people.clear(),
-            1 => { plan.people.remove(&"cy".into()); }
-            2 => { plan.rotas.insert("platform".into(), rota("platform", &["ana"], "2026-11-16T09:00", Some("2026-11-16T12:10"))); }
+            0 => config.people.clear(),
+            1 => { config.people.remove(&"cy".into()); }
+            2 => { config.schedules.insert("platform".into(), schedule("platform", &["ana"], "2026-11-16T09:00", Some("2026-11-16T12:10"))); }
             _ => {}
         }
         let start = at("2026-11-16T12:00:00Z");
-        let mut world = World::new(plan, start);
+        let mut world = World::new(config, start);
         let mut watcher = Watcher { heard: BTreeMap::new(), keys: BTreeSet::new(), may_repeat: BTreeSet::new() };
-        let mut flying: Vec<(Time, Effect)> = Vec::new();
+        let mut flying: Vec<(Time, Notification)> = Vec::new();
         let mut thrown = 0usize;
         for id in 1..4 {
             world.open(id, id != 3, &["auth"]);
@@ -164,17 +169,17 @@ proptest! {
             let now = world.now;
             let (arrived, still): (Vec<_>, Vec<_>) = flying.drain(..).partition(|(at, _)| *at <= now);
             flying = still;
-            for (_, effect) in arrived {
+            for (_, notification) in arrived {
                 thrown += 1;
-                match answer(&effect, dice[thrown % dice.len()].wrapping_add(u8::try_from(thrown % 251).unwrap())) {
+                match answer(&notification, dice[thrown % dice.len()].wrapping_add(u8::try_from(thrown % 251).unwrap())) {
                     Some(result) => {
                         // A retry is the same attempt.
-                        if matches!(&result, Err(undelivered) if undelivered.retriable || effect.page.is_none()) {
-                            watcher.may_repeat.insert(effect.key.0.clone());
+                        if matches!(&result, Err(undelivered) if undelivered.retriable || notification.page.is_none()) {
+                            watcher.may_repeat.insert(notification.key.0.clone());
                         }
-                        world.answer(&effect, result);
+                        world.answer(&notification, result);
                     }
-                    None => { watcher.may_repeat.insert(effect.key.0); }
+                    None => { watcher.may_repeat.insert(notification.key.0); }
                 }
             }
             match chance {
@@ -182,7 +187,7 @@ proptest! {
                     let live = world.wake.known_text();
                     world.crash();
                     prop_assert_eq!(world.wake.known_text(), live);
-                    watcher.may_repeat.extend(flying.drain(..).map(|(_, effect)| effect.key.0));
+                    watcher.may_repeat.extend(flying.drain(..).map(|(_, notification)| notification.key.0));
                     // Outcomes that were still to come after they were sent again are lost as well.
                     if let Chance::CrashFor(secs) = chance {
                         world.pass(Duration::from_secs(*secs));
@@ -191,18 +196,18 @@ proptest! {
                 }
                 other => play(&mut world, other),
             }
-            let effects = world.settle();
+            let notifications = world.settle();
             world.flying.clear();
-            watcher.look(&world, &effects);
-            for effect in effects {
+            watcher.look(&world, &notifications);
+            for notification in notifications {
                 if slow * 5 >= 30 {
-                    watcher.may_repeat.insert(effect.key.0.clone());
+                    watcher.may_repeat.insert(notification.key.0.clone());
                 }
-                flying.push((types::time::later(world.now, secs(slow * 5)), effect));
+                flying.push((types::time::later(world.now, secs(slow * 5)), notification));
             }
             world.pass(secs(step));
         }
-        rungs_follow_each_other(&world);
+        steps_follow_each_other(&world);
         let live = world.wake.known_text();
         world.crash();
         prop_assert_eq!(world.wake.known_text(), live);

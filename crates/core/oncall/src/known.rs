@@ -4,11 +4,13 @@ use crate::key::{LineKey, Seat};
 use crate::line::{Line, Manner, redial_after};
 use crate::page::{Page, Step};
 use crate::react::MISSED;
-use types::effect::Reach;
-use types::time::between;
-use types::{ChannelId, EffectKey, Event, Happened, IncidentId, LadderId, Outcome, PageId, PersonId, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::notification::Reach;
+use types::time::between;
+use types::{
+    ChannelId, Delivery, EscalationId, Event, EventKind, IncidentId, NotificationKey, PageId, PersonId, Time,
+};
 
 /// Ended pages and incidents that are remembered, for outcomes that come late and for those who look back.
 const ENDED_MAX: usize = 200;
@@ -32,7 +34,7 @@ pub(crate) struct About {
     /// Everybody who was delivered a page of it, or of an incident that became part of it.
     pub(crate) paged: BTreeSet<PersonId>,
     /// Whether the last resort was delivered a page of it, likewise.
-    pub(crate) last_resort: bool,
+    pub(crate) fallback: bool,
     /// Notices by occasion.
     pub(crate) notices: BTreeMap<String, Notice>,
     /// Words for visitors that wait until a person publishes them: title and text.
@@ -49,8 +51,8 @@ pub(crate) struct About {
 pub(crate) struct Notice {
     pub(crate) owed: Time,
     pub(crate) people: Vec<PersonId>,
-    /// The ladder whose last resort is owed it too.
-    pub(crate) last_resort: Option<LadderId>,
+    /// The escalation whose last resort is owed it too.
+    pub(crate) fallback: Option<EscalationId>,
     pub(crate) lines: BTreeMap<Seat, Line>,
 }
 
@@ -69,34 +71,34 @@ impl Notice {
 impl Known {
     pub(crate) fn apply(&mut self, event: &Event) {
         let at = event.at;
-        match &event.happened {
-            Happened::IncidentOpened { incident, diagnosis, .. } => {
+        match &event.kind {
+            EventKind::IncidentOpened { incident, diagnosis, .. } => {
                 self.diagnosed(*incident, diagnosis.wakes, at)
             }
-            Happened::IncidentDiagnosed { incident, diagnosis } => {
+            EventKind::IncidentDiagnosed { incident, diagnosis } => {
                 self.diagnosed(*incident, diagnosis.wakes, at)
             }
-            Happened::IncidentMerged { incident, into } => self.merged(*incident, *into),
-            Happened::IncidentResolved { incident, sentence } => {
+            EventKind::IncidentMerged { incident, into } => self.merged(*incident, *into),
+            EventKind::IncidentResolved { incident, summary } => {
                 let about = self.about.entry(*incident).or_default();
-                about.story = Some(sentence.clone());
+                about.story = Some(summary.clone());
                 about.ended = true;
                 self.forget();
             }
-            Happened::AcknowledgementExpired { incident } => {
+            EventKind::AcknowledgementExpired { incident } => {
                 self.about.entry(*incident).or_default().lapsed = Some(at);
                 self.begin_anew(*incident, at);
             }
-            Happened::PageOpened { page, incident, ladder } => {
+            EventKind::PageOpened { page, incident, escalation } => {
                 self.last_page = self.last_page.max(page.0);
-                self.pages.insert(*page, Page::new(*page, *incident, ladder.clone(), at));
+                self.pages.insert(*page, Page::new(*page, *incident, escalation.clone(), at));
                 self.about.entry(*incident).or_default().page = Some(*page);
             }
-            Happened::PageRung { page, round, rung, people, until } => {
+            EventKind::PageStep { page, round, step, people, until } => {
                 if let Some(page) = self.pages.get_mut(page) {
-                    page.rung(Step {
+                    page.reach(Step {
                         round: *round,
-                        rung: *rung,
+                        step: *step,
                         people: people.clone(),
                         since: at,
                         until: *until,
@@ -104,33 +106,33 @@ impl Known {
                     });
                 }
             }
-            Happened::PageClosed { page } => {
+            EventKind::PageClosed { page } => {
                 if let Some(page) = self.pages.get_mut(page) {
                     page.closed = Some(at);
                 }
                 self.forget();
             }
-            Happened::NoticeOwed { incident, occasion, people, last_resort } => {
+            EventKind::NoticeOwed { incident, occasion, people, fallback } => {
                 let about = self.about.entry(*incident).or_default();
-                let ladder =
-                    about.page.and_then(|page| self.pages.get(&page)).map(|page| page.ladder.clone());
-                let last_resort = ladder.filter(|_| *last_resort);
-                let notice = Notice { owed: at, people: people.clone(), last_resort, lines: BTreeMap::new() };
+                let escalation =
+                    about.page.and_then(|page| self.pages.get(&page)).map(|page| page.escalation.clone());
+                let fallback = escalation.filter(|_| *fallback);
+                let notice = Notice { owed: at, people: people.clone(), fallback, lines: BTreeMap::new() };
                 about.notices.insert(occasion.clone(), notice);
             }
-            Happened::PostDrafted { incident, title, body, .. } => {
+            EventKind::PostDrafted { incident, title, body, .. } => {
                 self.about.entry(*incident).or_default().draft = Some((title.clone(), body.clone()));
             }
-            Happened::PostPublished { incident, .. } => {
+            EventKind::PostPublished { incident, .. } => {
                 if let Some(about) = self.about.get_mut(incident) {
                     about.draft = None;
                 }
             }
-            Happened::AttemptEnded { page, person, reach, outcome } => {
+            EventKind::AttemptEnded { page, person, reach, outcome } => {
                 self.counted(*page, person.as_ref(), (reach, outcome), at);
                 self.ended(outcome, at);
             }
-            Happened::AttemptsAbandoned { key, .. } => self.abandoned(key),
+            EventKind::AttemptsAbandoned { key, .. } => self.abandoned(key),
             _ => {}
         }
     }
@@ -144,9 +146,9 @@ impl Known {
     /// The number of the next attempt over a way; `None` when there is no such line any more.
     pub(crate) fn dial(&self, key: &LineKey, way: usize) -> Option<u32> {
         match key {
-            LineKey::Page { page, round, rung, seat } => {
+            LineKey::Page { page, round, step, seat } => {
                 let page = self.pages.get(page).filter(|page| page.is_open())?;
-                Some(page.step(*round, *rung)?.line(seat).dial(way))
+                Some(page.step(*round, *step)?.line(seat).dial(way))
             }
             LineKey::Notice { incident, occasion, seat } => {
                 Some(self.about.get(incident)?.notices.get(occasion)?.line(seat).dial(way))
@@ -157,8 +159,8 @@ impl Known {
     /// How many attempts over a way ended.
     pub(crate) fn tries(&self, key: &LineKey, way: usize) -> u32 {
         let line = match key {
-            LineKey::Page { page, round, rung, seat } => {
-                self.pages.get(page).and_then(|page| Some(page.step(*round, *rung)?.line(seat)))
+            LineKey::Page { page, round, step, seat } => {
+                self.pages.get(page).and_then(|page| Some(page.step(*round, *step)?.line(seat)))
             }
             LineKey::Notice { incident, occasion, seat } => {
                 self.about.get(incident).and_then(|about| Some(about.notices.get(occasion)?.line(seat)))
@@ -187,11 +189,11 @@ impl Known {
     fn merged(&mut self, incident: IncidentId, into: IncidentId) {
         let from = self.about.entry(incident).or_default();
         from.ended = true;
-        let (paged, last_resort) = (from.paged.clone(), from.last_resort);
+        let (paged, fallback) = (from.paged.clone(), from.fallback);
         let page = from.page;
         let other = self.about.entry(into).or_default();
         other.paged.extend(paged);
-        other.last_resort |= last_resort;
+        other.fallback |= fallback;
         let has_own = other.page.is_some_and(|own| self.pages.get(&own).is_some_and(Page::is_open));
         if let Some(page) =
             page.and_then(|page| self.pages.get_mut(&page)).filter(|page| page.is_open() && !has_own)
@@ -207,7 +209,7 @@ impl Known {
         &mut self,
         page: Option<PageId>,
         person: Option<&PersonId>,
-        (reach, outcome): (&Reach, &Outcome),
+        (reach, outcome): (&Reach, &Delivery),
         at: Time,
     ) {
         let delivered = outcome.result.is_ok();
@@ -225,7 +227,7 @@ impl Known {
                 page.reached.insert(person.clone());
                 self.about.entry(page.incident).or_default().paged.insert(person.clone());
             }
-            (Ok(_), None) => self.about.entry(page.incident).or_default().last_resort = true,
+            (Ok(_), None) => self.about.entry(page.incident).or_default().fallback = true,
         }
         page.accepted = Some(at);
     }
@@ -236,7 +238,7 @@ impl Known {
         missed.flat_map(|notice| notice.lines.values_mut()).for_each(|line| line.hurry(at));
     }
 
-    fn ended(&mut self, outcome: &Outcome, at: Time) {
+    fn ended(&mut self, outcome: &Delivery, at: Time) {
         let Some((key, way, dial)) = LineKey::of_attempt(&outcome.key) else { return };
         let begun = match &key {
             LineKey::Page { page, .. } => self.pages.get(page).map(|page| page.due),
@@ -249,7 +251,7 @@ impl Known {
         }
     }
 
-    fn abandoned(&mut self, key: &EffectKey) {
+    fn abandoned(&mut self, key: &NotificationKey) {
         if let Some((key, way)) = LineKey::of_way(key)
             && let Some(line) = self.line_mut(&key)
         {
@@ -259,8 +261,8 @@ impl Known {
 
     fn line_mut(&mut self, key: &LineKey) -> Option<&mut Line> {
         match key {
-            LineKey::Page { page, round, rung, seat } => {
-                self.pages.get_mut(page).filter(|page| page.is_open())?.line_mut(*round, *rung, seat)
+            LineKey::Page { page, round, step, seat } => {
+                self.pages.get_mut(page).filter(|page| page.is_open())?.line_mut(*round, *step, seat)
             }
             LineKey::Notice { incident, occasion, seat } => {
                 let notice = self.about.get_mut(incident)?.notices.get_mut(occasion)?;
@@ -295,9 +297,9 @@ impl LineKey {
     pub(crate) fn manner(&self) -> Manner {
         match self {
             Self::Page { seat: Seat::Person(_), .. } => Manner::Page,
-            Self::Page { seat: Seat::LastResort, .. } => Manner::LastResort,
+            Self::Page { seat: Seat::Fallback, .. } => Manner::Fallback,
             Self::Notice { seat: Seat::Person(_), .. } => Manner::Notice,
-            Self::Notice { seat: Seat::LastResort, .. } => Manner::NoticeToAll,
+            Self::Notice { seat: Seat::Fallback, .. } => Manner::NoticeToAll,
         }
     }
 }

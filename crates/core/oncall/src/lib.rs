@@ -1,14 +1,14 @@
-//! Turns incidents into pages: rotas, ladders, until a human has answered.
+//! Turns incidents into pages: schedules, escalations, until a human has answered.
 //!
 //! Pure: takes `now` and what others decided, returns what happened and what is owed.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`rota`] | who is on call when |
+//! | [`schedule`] | who is on call when |
 //! | `wallclock` | local times and turns as instants, gaps and folds included |
-//! | [`gaps`](mod@gaps) | the hours in which a finding can reach no human |
-//! | `ladder` | whom, then whom next, at an instant |
-//! | `climb` | up the ladder by absolute deadlines |
+//! | [`gaps`](mod@gaps) | the hours in which an alert can reach no human |
+//! | `escalation` | whom, then whom next, at an instant |
+//! | `climb` | up the escalation by absolute deadlines |
 //! | [`line`] | one person: which way is tried next, and when |
 //! | [`key`] | the names of attempts |
 //! | [`page`] | a page as its journal lines have made it |
@@ -19,22 +19,22 @@
 //!
 //! # How silent an open page can be
 //!
-//! While somebody on the rungs climbed can be called, the next attempt begins at most [`line::redial_after`] (60 s within the
+//! While somebody on the steps climbed can be called, the next attempt begins at most [`line::redial_after`] (60 s within the
 //! first ten minutes of a climb, 600 s after three hours) after the one before ended, or [`line::RETRY_AFTER_MAX`] (120 s) when a
 //! person's only provider asked us to wait; an attempt without an outcome counts as ended after 60 s. When nobody can, the last
-//! resort is tried every [`line::LAST_RESORT_EVERY`] (300 s), or at that pace where it is slower.
+//! resort is tried every [`line::FALLBACK_EVERY`] (300 s), or at that pace where it is slower.
 //! What is deliberately absent: a page never gives up, and nothing but a human's answer or the end of the incident stops it.
 
 mod climb;
+mod escalation;
 pub mod gaps;
 pub mod key;
 mod known;
-mod ladder;
 pub mod line;
 mod owed;
 pub mod page;
 mod react;
-pub mod rota;
+pub mod schedule;
 mod wallclock;
 mod words;
 
@@ -45,12 +45,12 @@ pub use gaps::{Gap, gaps};
 pub use page::{Page, Step};
 pub use wallclock::instant;
 
-use types::{Event, Happened, PageId, Time};
 use std::collections::{BTreeMap, BTreeSet};
+use types::{Event, EventKind, PageId, Time};
 
 /// Decides who is woken, and keeps at it.
 #[derive(Clone, Debug, Default)]
-pub struct Wake {
+pub struct OnCall {
     known: known::Known,
     fresh: Fresh,
 }
@@ -58,17 +58,17 @@ pub struct Wake {
 /// What is only true of this process. Losing it costs a second call with the same key, never a page.
 #[derive(Clone, Debug, Default)]
 struct Fresh {
-    in_flight: BTreeMap<types::EffectKey, owed::Flight>,
+    in_flight: BTreeMap<types::NotificationKey, owed::Flight>,
     /// Pages that call nobody at the moment, as of the last reaction.
     hushed: BTreeSet<PageId>,
     /// When the first acknowledgement runs out, as of the last reaction.
-    in_hand_until: Option<Time>,
+    acknowledged_until: Option<Time>,
 }
 
-impl Wake {
+impl OnCall {
     /// Takes note of an event. Events about unknown things change nothing.
     pub fn apply(&mut self, event: &Event) {
-        if let Happened::AttemptEnded { outcome, .. } = &event.happened {
+        if let EventKind::AttemptEnded { outcome, .. } = &event.kind {
             self.fresh.in_flight.remove(&outcome.key);
         }
         self.known.apply(event);

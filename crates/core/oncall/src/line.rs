@@ -1,13 +1,13 @@
 //! One line to one person: which of their ways is tried next, and when.
 //!
-//! Holds only what attempts that ended have taught. What a person's ways are stands in the plan and is asked at the moment of
-//! use, so that a reloaded plan is obeyed at once.
+//! Holds only what attempts that ended have taught. What a person's ways are stands in the configuration and is asked at the moment of
+//! use, so that a reloaded configuration is obeyed at once.
 
-use types::Time;
-use types::effect::{Delivered, Undelivered};
-use types::time::later;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::Time;
+use types::notification::{Delivered, Undelivered};
+use types::time::later;
 
 /// A way that was accepted without a human answering is followed by the next one after this long, and no way is dialled
 /// anew sooner. The longer nobody answers, the longer it is: see [`redial_after`].
@@ -38,7 +38,7 @@ pub const RETRIES: [Duration; 4] =
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(120);
 
 /// The last resort is tried this often, for ever; no sooner than [`redial_after`] once it was accepted.
-pub const LAST_RESORT_EVERY: Duration = Duration::from_secs(300);
+pub const FALLBACK_EVERY: Duration = Duration::from_secs(300);
 
 /// Waits of a notice after each time that all ways failed; the last one repeats.
 const NOTICE_PAUSES: [Duration; 5] = [
@@ -58,7 +58,7 @@ pub(crate) enum Manner {
     /// One way after the other, again and again, until a human answers.
     Page,
     /// Every way by itself, again and again.
-    LastResort,
+    Fallback,
     /// One way after the other until one is accepted.
     Notice,
     /// Every way by itself until it is accepted: a word to the last resort.
@@ -148,7 +148,7 @@ impl Line {
         }
     }
 
-    /// Whether none of the ways can be used any more. `usable` tells what the plan knows of.
+    /// Whether none of the ways can be used any more. `usable` tells what the configuration knows of.
     pub(crate) fn is_dead(&self, usable: &[bool]) -> bool {
         !(0..usable.len()).any(|way| self.is_open(way, usable))
     }
@@ -196,7 +196,7 @@ impl Line {
         let pace = if result.is_ok() { pace } else { REDIAL };
         let rest = match manner {
             Manner::Page => pace,
-            Manner::LastResort => pace.max(LAST_RESORT_EVERY),
+            Manner::Fallback => pace.max(FALLBACK_EVERY),
             Manner::Notice | Manner::NoticeToAll => {
                 let round = usize::try_from(known.ended).unwrap_or(usize::MAX).min(NOTICE_PAUSES.len());
                 NOTICE_PAUSES[round - 1]
@@ -219,7 +219,7 @@ impl Line {
         let rests_until = |way: usize| self.ways.get(&way).and_then(|way| way.rests_until);
         let accepted = |way: &usize| self.ways.get(way).is_some_and(|way| way.accepted);
         let call = |way: usize, at: Time| Call { way, dial: self.dial(way), at };
-        if matches!(manner, Manner::LastResort | Manner::NoticeToAll) {
+        if matches!(manner, Manner::Fallback | Manner::NoticeToAll) {
             let at = |way| retry_at(way).or_else(|| rests_until(way)).unwrap_or(self.begun);
             let owed = |way: &usize| open(way) && !(manner == Manner::NoticeToAll && accepted(way));
             return (0..usable.len()).filter(owed).map(|way| call(way, at(way))).collect();
@@ -285,7 +285,7 @@ mod tests {
             now = later(now, Duration::from_secs(1));
             let result = answer(call.way, call.dial);
             line.ended((call.way, call.dial), now, &result, (manner, redial_after(between(at(0), now))));
-            if manner != Manner::LastResort && matches!(&result, Err(undelivered) if !undelivered.retriable) {
+            if manner != Manner::Fallback && matches!(&result, Err(undelivered) if !undelivered.retriable) {
                 line.give_up(call.way);
             }
         }
@@ -335,7 +335,7 @@ mod tests {
             (2, Manner::Page, |_, _| failed(false, None), "0:0.0 1:1.0 end", "nothing is left"),
             (
                 2,
-                Manner::LastResort,
+                Manner::Fallback,
                 |_, _| failed(false, None),
                 "0:0.0 1:1.0 301:0.1 302:1.1 602:0.2 603:1.2",
                 "never given up",

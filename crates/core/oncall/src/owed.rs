@@ -1,19 +1,21 @@
 //! The attempts that are due, in flight, ended.
 
-use crate::Wake;
+use crate::OnCall;
 use crate::climb::deadline;
+use crate::escalation::{awake_from, usable, ways_of_page};
 use crate::key::{LineKey, Seat};
 use crate::known::{About, Notice};
-use crate::ladder::{awake_from, usable, ways_of_page};
 use crate::line::{Call, Line, Manner, NOTICE_ATTEMPTS_MAX};
 use crate::page::Page;
 use crate::react::{DRAFTED, MISSED, OPENED, RESOLVED, calls, quiet};
 use crate::words;
-use types::effect::{Reach, Undelivered, Urgency};
-use types::time::later;
-use types::{Effect, EffectKey, Happened, Incident, IncidentId, Outcome, PageId, PersonId, Plan, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::notification::{Reach, Undelivered, Urgency};
+use types::time::later;
+use types::{
+    Config, Delivery, EventKind, Incident, IncidentId, Notification, NotificationKey, PageId, PersonId, Time,
+};
 
 /// An attempt without an outcome is sent again after this long, with the same key (P3).
 pub(crate) const IN_FLIGHT_MAX: Duration = Duration::from_secs(30);
@@ -48,18 +50,23 @@ struct Owed {
 }
 
 impl Owed {
-    fn key(&self) -> EffectKey {
+    fn key(&self) -> NotificationKey {
         self.line.attempt(self.call.way, self.call.dial)
     }
 }
 
-impl Wake {
+impl OnCall {
     /// The messages that are owed now. Marks them in flight: they are not returned again for [`IN_FLIGHT_MAX`] unless their
     /// outcome says so.
-    pub fn due(&mut self, plan: &Plan, now: Time, incidents: &BTreeMap<IncidentId, Incident>) -> Vec<Effect> {
-        let hands = quiet(plan, now, incidents);
-        let owed = self.owed(plan, now, |page| calls(page, now, incidents, &hands));
-        let mut effects = Vec::new();
+    pub fn due(
+        &mut self,
+        config: &Config,
+        now: Time,
+        incidents: &BTreeMap<IncidentId, Incident>,
+    ) -> Vec<Notification> {
+        let hands = quiet(config, now, incidents);
+        let owed = self.owed(config, now, |page| calls(page, now, incidents, &hands));
+        let mut notifications = Vec::new();
         for owed in owed.into_iter().filter(|owed| owed.call.at <= now) {
             let key = owed.key();
             let sendings = match self.fresh.in_flight.get(&key) {
@@ -67,16 +74,18 @@ impl Wake {
                 Some(flight) => flight.sendings + 1,
                 None => 1,
             };
-            let Some(effect) = self.effect(plan, now, incidents, &owed, key.clone()) else { continue };
-            let Effect { page, person, reach, .. } = effect.clone();
+            let Some(notification) = self.notification(config, now, incidents, &owed, key.clone()) else {
+                continue;
+            };
+            let Notification { page, person, reach, .. } = notification.clone();
             self.fresh.in_flight.insert(key, Flight { page, person, reach, sent: now, sendings });
-            effects.push(effect);
+            notifications.push(notification);
         }
-        effects
+        notifications
     }
 
     /// An attempt ended. Outcomes of attempts that ended before, or that are not ours, say nothing new.
-    pub fn attempted(&mut self, plan: &Plan, _now: Time, outcome: &Outcome) -> Vec<Happened> {
+    pub fn attempted(&mut self, config: &Config, _now: Time, outcome: &Delivery) -> Vec<EventKind> {
         let Some((line, way, dial)) = LineKey::of_attempt(&outcome.key) else { return Vec::new() };
         let flight = self.fresh.in_flight.remove(&outcome.key);
         let next = self.known.dial(&line, way);
@@ -94,35 +103,36 @@ impl Wake {
             LineKey::Notice { seat, .. } => (None, seat.person().cloned()),
         };
         let tries = self.known.tries(&line, way);
-        let Some(reach) = flight.map(|flight| flight.reach).or_else(|| self.reach(plan, &line, way)) else {
+        let Some(reach) = flight.map(|flight| flight.reach).or_else(|| self.reach(config, &line, way)) else {
             return Vec::new();
         };
-        let mut happened = vec![Happened::AttemptEnded { page, reach, person, outcome: outcome.clone() }];
+        let mut events = vec![EventKind::AttemptEnded { page, reach, person, outcome: outcome.clone() }];
         if is_next
             && let Err(undelivered) = &outcome.result
             && is_pointless(&line, tries, undelivered)
         {
-            happened.push(Happened::AttemptsAbandoned { key: line.way(way), why: undelivered.why.clone() });
+            events.push(EventKind::AttemptsAbandoned { key: line.way(way), why: undelivered.why.clone() });
         }
-        happened
+        events
     }
 
-    /// When to look again if nothing else happens: the next attempt, the next rung, the end of an acknowledgement.
+    /// When to look again if nothing else happens: the next attempt, the next step, the end of an acknowledgement.
     #[must_use]
-    pub fn next(&self, plan: &Plan, now: Time) -> Option<Time> {
+    pub fn next(&self, config: &Config, now: Time) -> Option<Time> {
         let calls = |page: &Page| !self.fresh.hushed.contains(&page.id);
-        let owed =
-            self.owed(plan, now, calls).into_iter().map(|owed| match self.fresh.in_flight.get(&owed.key()) {
+        let owed = self.owed(config, now, calls).into_iter().map(|owed| {
+            match self.fresh.in_flight.get(&owed.key()) {
                 Some(flight) => later(flight.sent, IN_FLIGHT_MAX),
                 None => owed.call.at,
-            });
-        let rungs = self.known.pages.values().filter(|page| page.is_open() && calls(page)).map(deadline);
-        owed.chain(rungs).chain(self.fresh.in_hand_until).min()
+            }
+        });
+        let steps = self.known.pages.values().filter(|page| page.is_open() && calls(page)).map(deadline);
+        owed.chain(steps).chain(self.fresh.acknowledged_until).min()
     }
 
     /// Attempts that were sent twice without an outcome: whoever carries them is broken, and somebody must be woken.
-    pub(crate) fn lost(&mut self, now: Time) -> Vec<Happened> {
-        let mut happened = Vec::new();
+    pub(crate) fn lost(&mut self, now: Time) -> Vec<EventKind> {
+        let mut events = Vec::new();
         let known = &self.known;
         self.fresh.in_flight.retain(|key, flight| {
             let next = LineKey::of_attempt(key)
@@ -130,30 +140,30 @@ impl Wake {
             if flight.is_overdue(now) && next && flight.sendings >= SENDINGS_MAX {
                 let why = "no outcome was reported".to_owned();
                 let result = Err(Undelivered { why, retriable: true, retry_after: None });
-                happened.push(Happened::AttemptEnded {
+                events.push(EventKind::AttemptEnded {
                     page: flight.page,
                     reach: flight.reach.clone(),
                     person: flight.person.clone(),
-                    outcome: Outcome { key: key.clone(), result },
+                    outcome: Delivery { key: key.clone(), result },
                 });
             }
             next || !flight.is_overdue(now)
         });
-        happened
+        events
     }
 
     /// Every attempt that is owed now or will be, on pages that call and for notices.
-    fn owed(&self, plan: &Plan, now: Time, calls: impl Fn(&Page) -> bool) -> Vec<Owed> {
+    fn owed(&self, config: &Config, now: Time, calls: impl Fn(&Page) -> bool) -> Vec<Owed> {
         let mut owed = Vec::new();
         for page in self.known.pages.values().filter(|page| page.is_open() && calls(page)) {
             for (step, seat) in page.seats() {
-                let person = seat.person().and_then(|id| plan.people.get(id));
+                let person = seat.person().and_then(|id| config.people.get(id));
                 let reach = person.map_or(&[][..], |person| &person.reach);
                 let line = step.line(&seat);
-                let key = LineKey::Page { page: page.id, round: step.round, rung: step.rung, seat };
-                owed.extend(on_line(plan, key, &line, reach));
+                let key = LineKey::Page { page: page.id, round: step.round, step: step.step, seat };
+                owed.extend(on_line(config, key, &line, reach));
             }
-            owed.extend(last_resort(plan, page));
+            owed.extend(fallback(config, page));
         }
         for (incident, occasion, notice) in self.notices() {
             let key = |seat: &Seat| LineKey::Notice {
@@ -163,9 +173,9 @@ impl Wake {
             };
             for id in &notice.people {
                 let seat = Seat::Person(id.clone());
-                let person = plan.people.get(id);
+                let person = config.people.get(id);
                 let reach = person.map_or(&[][..], |person| &person.reach);
-                let mut line = on_line(plan, key(&seat), &notice.line(&seat), reach);
+                let mut line = on_line(config, key(&seat), &notice.line(&seat), reach);
                 if let Some(person) = person.filter(|_| occasion != RESOLVED) {
                     // Whoever was woken hears at once that it is over; everything else can wait for the morning.
                     line.iter_mut().for_each(|owed| owed.call.at = awake_from(person, owed.call.at.max(now)));
@@ -173,10 +183,10 @@ impl Wake {
                 owed.extend(line);
             }
             if let Some(ways) =
-                notice.last_resort.as_ref().and_then(|ladder| ways_of_page(plan, ladder, None))
+                notice.fallback.as_ref().and_then(|escalation| ways_of_page(config, escalation, None))
             {
-                let line = notice.line(&Seat::LastResort);
-                owed.extend(on_line(plan, key(&Seat::LastResort), &line, &ways.ladder.last_resort));
+                let line = notice.line(&Seat::Fallback);
+                owed.extend(on_line(config, key(&Seat::Fallback), &line, &ways.escalation.fallback));
             }
         }
         owed
@@ -196,14 +206,14 @@ impl Wake {
         })
     }
 
-    fn effect(
+    fn notification(
         &self,
-        plan: &Plan,
+        config: &Config,
         now: Time,
         incidents: &BTreeMap<IncidentId, Incident>,
         owed: &Owed,
-        key: EffectKey,
-    ) -> Option<Effect> {
+        key: NotificationKey,
+    ) -> Option<Notification> {
         let (page, incident, person, urgency) = match &owed.line {
             LineKey::Page { page, seat, .. } => {
                 let page = self.known.pages.get(page)?;
@@ -218,10 +228,10 @@ impl Wake {
             (LineKey::Page { .. }, about) => {
                 let next = page.and_then(Page::current).map(|step| step.until).filter(|until| *until > now);
                 let unreached = page.filter(|page| page.is_unreached()).map(|page| page.due);
-                words::page(plan, about?, now, (next, unreached))
+                words::page(config, about?, now, (next, unreached))
             }
             (LineKey::Notice { occasion, .. }, Some(about)) if occasion == OPENED => {
-                words::opened(plan, about, now)
+                words::opened(config, about, now)
             }
             (LineKey::Notice { occasion, .. }, Some(about)) if occasion == DRAFTED => {
                 words::drafted(about, self.known.about.get(&incident)?.draft.as_ref()?)
@@ -235,7 +245,7 @@ impl Wake {
             }
         };
         let page = page.map(|page| page.id);
-        Some(Effect {
+        Some(Notification {
             key,
             page,
             incident: Some(incident),
@@ -257,17 +267,20 @@ impl Wake {
         unheard.filter_map(|page| self.known.about.get(&page.incident)?.story.clone()).collect()
     }
 
-    fn reach(&self, plan: &Plan, line: &LineKey, way: usize) -> Option<Reach> {
-        let of_person = |person: &PersonId| plan.people.get(person)?.reach.get(way);
+    fn reach(&self, config: &Config, line: &LineKey, way: usize) -> Option<Reach> {
+        let of_person = |person: &PersonId| config.people.get(person)?.reach.get(way);
         match line {
             LineKey::Page { seat: Seat::Person(person), .. }
             | LineKey::Notice { seat: Seat::Person(person), .. } => of_person(person),
-            LineKey::Notice { incident, occasion, seat: Seat::LastResort } => {
-                let ladder = self.known.about.get(incident)?.notices.get(occasion)?.last_resort.as_ref()?;
-                ways_of_page(plan, ladder, None)?.ladder.last_resort.get(way)
+            LineKey::Notice { incident, occasion, seat: Seat::Fallback } => {
+                let escalation = self.known.about.get(incident)?.notices.get(occasion)?.fallback.as_ref()?;
+                ways_of_page(config, escalation, None)?.escalation.fallback.get(way)
             }
-            LineKey::Page { page, seat: Seat::LastResort, .. } => {
-                ways_of_page(plan, &self.known.pages.get(page)?.ladder, None)?.ladder.last_resort.get(way)
+            LineKey::Page { page, seat: Seat::Fallback, .. } => {
+                ways_of_page(config, &self.known.pages.get(page)?.escalation, None)?
+                    .escalation
+                    .fallback
+                    .get(way)
             }
         }
         .cloned()
@@ -280,23 +293,23 @@ fn is_pointless(line: &LineKey, tries: u32, undelivered: &Undelivered) -> bool {
     let missed = matches!(line, LineKey::Notice { occasion, .. } if occasion == MISSED);
     match line.manner() {
         Manner::Page => !undelivered.retriable,
-        Manner::LastResort => false,
+        Manner::Fallback => false,
         Manner::Notice | Manner::NoticeToAll if missed => tries >= MISSED_ATTEMPTS_MAX,
         Manner::Notice | Manner::NoticeToAll => !undelivered.retriable || tries + 1 >= NOTICE_ATTEMPTS_MAX,
     }
 }
 
-/// The newest last resort that was reached goes on while the ladder is climbed again below it.
-fn last_resort(plan: &Plan, page: &Page) -> Vec<Owed> {
-    let Some(ways) = ways_of_page(plan, &page.ladder, None) else { return Vec::new() };
-    let Some(step) = page.steps.iter().rev().find(|step| step.rung >= ways.len()) else { return Vec::new() };
-    let line = step.line(&Seat::LastResort);
-    let key = LineKey::Page { page: page.id, round: step.round, rung: step.rung, seat: Seat::LastResort };
-    on_line(plan, key, &line, &ways.ladder.last_resort)
+/// The newest last resort that was reached goes on while the escalation is climbed again below it.
+fn fallback(config: &Config, page: &Page) -> Vec<Owed> {
+    let Some(ways) = ways_of_page(config, &page.escalation, None) else { return Vec::new() };
+    let Some(step) = page.steps.iter().rev().find(|step| step.step >= ways.len()) else { return Vec::new() };
+    let line = step.line(&Seat::Fallback);
+    let key = LineKey::Page { page: page.id, round: step.round, step: step.step, seat: Seat::Fallback };
+    on_line(config, key, &line, &ways.escalation.fallback)
 }
 
-fn on_line(plan: &Plan, key: LineKey, line: &Line, reach: &[Reach]) -> Vec<Owed> {
-    let calls = line.calls(&usable(plan, reach), key.manner());
+fn on_line(config: &Config, key: LineKey, line: &Line, reach: &[Reach]) -> Vec<Owed> {
+    let calls = line.calls(&usable(config, reach), key.manner());
     let owed = |call: Call| Some(Owed { line: key.clone(), reach: reach.get(call.way)?.clone(), call });
     calls.into_iter().filter_map(owed).collect()
 }

@@ -2,24 +2,24 @@
 
 use crate::key::Seat;
 use crate::line::{Line, REDIAL, redial_after};
-use types::time::between;
-use types::{IncidentId, LadderId, PageId, PersonId, Time};
 use std::collections::{BTreeMap, BTreeSet};
+use types::time::between;
+use types::{EscalationId, IncidentId, PageId, PersonId, Time};
 
-/// Waking somebody about one incident: the rungs climbed so far, and how the calls on them went.
+/// Waking somebody about one incident: the steps climbed so far, and how the calls on them went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Its number.
     pub id: PageId,
     /// The incident. When that turns out to be part of another, the page goes on for the other.
     pub incident: IncidentId,
-    /// The ladder.
-    pub ladder: LadderId,
+    /// The escalation.
+    pub escalation: EscalationId,
     /// When it was opened.
     pub opened: Time,
     /// When it ended.
     pub closed: Option<Time>,
-    /// Rungs whose people are still being called, oldest first. Empty before the first one, and after a climb was broken
+    /// Steps whose people are still being called, oldest first. Empty before the first one, and after a climb was broken
     /// off by a human.
     pub steps: Vec<Step>,
     /// The round that the present climb begins with.
@@ -32,19 +32,19 @@ pub struct Page {
     pub accepted: Option<Time>,
     /// When an attempt last failed, over which channel, and why.
     pub failed: Option<(Time, String)>,
-    /// Everybody who was on a rung of it.
+    /// Everybody who was on a step of it.
     pub(crate) called: BTreeSet<PersonId>,
     /// How many rounds were begun, over all climbs.
     rounds: u32,
 }
 
-/// A rung that was reached.
+/// A step that was reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// Which time round.
     pub round: u32,
-    /// Which rung, counted from 0; one past the last one is the last resort.
-    pub rung: u32,
+    /// Which step, counted from 0; one past the last one is the last resort.
+    pub step: u32,
     /// Who is on it.
     pub people: Vec<PersonId>,
     /// When it was reached.
@@ -56,11 +56,11 @@ pub struct Step {
 }
 
 impl Page {
-    pub(crate) fn new(id: PageId, incident: IncidentId, ladder: LadderId, opened: Time) -> Self {
+    pub(crate) fn new(id: PageId, incident: IncidentId, escalation: EscalationId, opened: Time) -> Self {
         Self {
             id,
             incident,
-            ladder,
+            escalation,
             opened,
             closed: None,
             steps: Vec::new(),
@@ -80,19 +80,19 @@ impl Page {
         self.closed.is_none()
     }
 
-    /// The highest rung of the newest round.
+    /// The highest step of the newest round.
     #[must_use]
     pub fn current(&self) -> Option<&Step> {
         self.steps.last()
     }
 
-    /// A rung was reached: it takes the place of the same rung of earlier rounds, whose lower rungs go on being called.
+    /// A step was reached: it takes the place of the same step of earlier rounds, whose lower steps go on being called.
     ///
     /// Whoever was called often enough for the present is not called sooner because a new round began.
-    pub(crate) fn rung(&mut self, mut step: Step) {
+    pub(crate) fn reach(&mut self, mut step: Step) {
         if redial_after(between(self.due, step.since)) > REDIAL {
             let people = step.people.iter().map(|person| Seat::Person(person.clone()));
-            for seat in people.chain([Seat::LastResort]) {
+            for seat in people.chain([Seat::Fallback]) {
                 let lines = self.steps.iter().filter_map(|old| old.lines.get(&seat));
                 if let Some(rested) = lines.filter_map(Line::rests_until).max().filter(|at| *at > step.since)
                 {
@@ -102,11 +102,11 @@ impl Page {
         }
         self.called.extend(step.people.iter().cloned());
         self.rounds = self.rounds.max(step.round.saturating_add(1));
-        self.steps.retain(|old| old.rung != step.rung);
+        self.steps.retain(|old| old.step != step.step);
         self.steps.push(step);
     }
 
-    /// Somebody had it in hand and has not any more: the ladder is climbed afresh. Rounds count on, so that no key of an
+    /// Somebody had it in hand and has not any more: the escalation is climbed afresh. Rounds count on, so that no key of an
     /// attempt is ever used twice.
     pub(crate) fn begin_anew(&mut self, at: Time) {
         self.steps.clear();
@@ -122,17 +122,17 @@ impl Page {
         self.accepted.is_none_or(|at| at < self.due) && (tried || nobody)
     }
 
-    pub(crate) fn step(&self, round: u32, rung: u32) -> Option<&Step> {
-        self.steps.iter().find(|step| step.round == round && step.rung == rung)
+    pub(crate) fn step(&self, round: u32, number: u32) -> Option<&Step> {
+        self.steps.iter().find(|step| step.round == round && step.step == number)
     }
 
-    pub(crate) fn line_mut(&mut self, round: u32, rung: u32, seat: &Seat) -> Option<&mut Line> {
-        let step = self.steps.iter_mut().find(|step| step.round == round && step.rung == rung)?;
+    pub(crate) fn line_mut(&mut self, round: u32, number: u32, seat: &Seat) -> Option<&mut Line> {
+        let step = self.steps.iter_mut().find(|step| step.round == round && step.step == number)?;
         let line = step.lines.entry(seat.clone()).or_insert_with(|| Line::new(step.since));
         Some(line)
     }
 
-    /// The seats that are called now, each once: somebody on several rungs is called by the newest of them.
+    /// The seats that are called now, each once: somebody on several steps is called by the newest of them.
     pub(crate) fn seats(&self) -> impl Iterator<Item = (&Step, Seat)> {
         self.steps.iter().enumerate().flat_map(move |(place, step)| {
             let later = &self.steps[place + 1..];

@@ -1,13 +1,13 @@
 //! What the state of the world asks for: pages opened, climbed and closed, acknowledgements run out, notices owed.
 
 use crate::climb::climb;
-use crate::ladder::{awake_from, ways, ways_of_page};
+use crate::escalation::{awake_from, ways, ways_of_page};
 use crate::page::Page;
-use crate::{Fresh, Wake};
-use types::time::later;
-use types::{Happened, Incident, IncidentId, PageId, PersonId, Plan, Time};
+use crate::{Fresh, OnCall};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::time::later;
+use types::{Config, EventKind, Incident, IncidentId, PageId, PersonId, Time};
 
 /// Occasion of the notice that something began which wakes nobody.
 pub(crate) const OPENED: &str = "opened";
@@ -26,13 +26,13 @@ const MORNING_LEAVES: Duration = Duration::from_secs(8 * 3_600);
 
 /// Until when each incident calls nobody: a human has it in hand, or it waits for the morning.
 pub(crate) fn quiet(
-    plan: &Plan,
+    config: &Config,
     now: Time,
     incidents: &BTreeMap<IncidentId, Incident>,
 ) -> BTreeMap<IncidentId, Time> {
-    let mut quiet = in_hand(incidents);
+    let mut quiet = acknowledged(incidents);
     for incident in incidents.values().filter(|incident| incident.is_open() && incident.diagnosis.wakes) {
-        if let Some(morning) = morning(plan, now, incident) {
+        if let Some(morning) = morning(config, now, incident) {
             let until = quiet.entry(incident.id).or_insert(morning);
             *until = (*until).max(morning);
         }
@@ -41,17 +41,17 @@ pub(crate) fn quiet(
 }
 
 /// When somebody who would be called for what still lies ahead wakes up, if all of them sleep and it can wait for that.
-fn morning(plan: &Plan, now: Time, incident: &Incident) -> Option<Time> {
+fn morning(config: &Config, now: Time, incident: &Incident) -> Option<Time> {
     let date = incident.diagnosis.ahead?;
-    let people = ways(plan, &incident.diagnosis)?.first(plan, now)?;
-    let people = people.iter().filter_map(|person| plan.people.get(person));
+    let people = ways(config, &incident.diagnosis)?.first(config, now)?;
+    let people = people.iter().filter_map(|person| config.people.get(person));
     let morning = people.map(|person| awake_from(person, now)).min()?;
     (now < morning && later(morning, MORNING_LEAVES) <= date).then_some(morning)
 }
 
 /// Until when a human has each incident in hand. An answer to an incident that became part of another holds for the other:
 /// nobody is woken twice for one cause. Deadlines that passed are included.
-fn in_hand(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<IncidentId, Time> {
+fn acknowledged(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<IncidentId, Time> {
     let mut hands: BTreeMap<IncidentId, Time> = BTreeMap::new();
     for incident in incidents.values() {
         let Some(acknowledgement) = &incident.acknowledged else { continue };
@@ -86,22 +86,22 @@ fn rings(incident: &Incident) -> bool {
     incident.diagnosis.wakes && !incident.diagnosis.calm
 }
 
-impl Wake {
+impl OnCall {
     /// What follows from the incidents as they stand. Idempotent once its events were applied.
     pub fn react(
         &mut self,
-        plan: &Plan,
+        config: &Config,
         now: Time,
         incidents: &BTreeMap<IncidentId, Incident>,
-    ) -> Vec<Happened> {
-        let hands = quiet(plan, now, incidents);
-        let mut happened = Vec::new();
-        self.close(plan, now, incidents, &mut happened);
+    ) -> Vec<EventKind> {
+        let hands = quiet(config, now, incidents);
+        let mut events = Vec::new();
+        self.close(config, now, incidents, &mut events);
         let mut last_page = self.known.last_page;
         for incident in incidents.values().filter(|incident| incident.is_open()) {
-            happened.extend(self.drafted(plan, now, incident));
+            events.extend(self.drafted(config, now, incident));
             if !incident.diagnosis.wakes {
-                self.notify(plan, now, incident, &mut happened);
+                self.notify(config, now, incident, &mut events);
                 continue;
             }
             let lapsed = self.known.about.get(&incident.id).and_then(|about| about.lapsed);
@@ -109,7 +109,7 @@ impl Wake {
                 Some(until) if now < *until => continue,
                 // The climb goes on once this is written down: see `Page::begin_anew`.
                 Some(until) if lapsed.is_none_or(|lapsed| lapsed < *until) => {
-                    happened.push(Happened::AcknowledgementExpired { incident: incident.id });
+                    events.push(EventKind::AcknowledgementExpired { incident: incident.id });
                     continue;
                 }
                 _ => {}
@@ -118,39 +118,39 @@ impl Wake {
                 continue;
             }
             if let Some(page) = self.known.open_page(incident.id) {
-                if let Some(ways) = ways_of_page(plan, &page.ladder, Some(&incident.diagnosis)) {
-                    happened.extend(climb(plan, &ways, page, now));
+                if let Some(ways) = ways_of_page(config, &page.escalation, Some(&incident.diagnosis)) {
+                    events.extend(climb(config, &ways, page, now));
                 }
-            } else if let Some(ways) = ways(plan, &incident.diagnosis) {
+            } else if let Some(ways) = ways(config, &incident.diagnosis) {
                 last_page = last_page.saturating_add(1);
-                let page = Page::new(PageId(last_page), incident.id, ways.ladder.id.clone(), now);
-                happened.push(Happened::PageOpened {
+                let page = Page::new(PageId(last_page), incident.id, ways.escalation.id.clone(), now);
+                events.push(EventKind::PageOpened {
                     page: page.id,
                     incident: incident.id,
-                    ladder: page.ladder.clone(),
+                    escalation: page.escalation.clone(),
                 });
-                happened.extend(climb(plan, &ways, &page, now));
+                events.extend(climb(config, &ways, &page, now));
             }
         }
-        happened.extend(self.lost(now));
+        events.extend(self.lost(now));
         self.fresh.remember(&self.known.pages, now, incidents, &hands);
-        happened
+        events
     }
 
     /// Ends the pages of incidents that ended, and owes a word to everybody who was woken for nothing more to do.
     fn close(
         &self,
-        plan: &Plan,
+        config: &Config,
         now: Time,
         incidents: &BTreeMap<IncidentId, Incident>,
-        happened: &mut Vec<Happened>,
+        events: &mut Vec<EventKind>,
     ) {
         for page in self.known.pages.values().filter(|page| page.is_open()) {
             let incident = incidents.get(&page.incident);
             if incident.is_some_and(Incident::is_open) {
                 continue;
             }
-            happened.push(Happened::PageClosed { page: page.id });
+            events.push(EventKind::PageClosed { page: page.id });
             let about = self.known.about.get(&page.incident);
             let resolved = incident.is_some_and(|incident| incident.resolved.is_some());
             let told = about.is_some_and(|about| about.notices.contains_key(RESOLVED));
@@ -161,27 +161,33 @@ impl Wake {
             // A phone that rings at this very moment is a person woken too.
             let ringing = || self.fresh.in_flight.values().filter(|flight| flight.page == Some(page.id));
             people.extend(ringing().filter_map(|flight| flight.person.clone()));
-            let last_resort = about.is_some_and(|about| about.last_resort)
-                || ringing().any(|flight| flight.person.is_none());
-            if !people.is_empty() || last_resort {
-                happened.push(Happened::NoticeOwed {
+            let fallback =
+                about.is_some_and(|about| about.fallback) || ringing().any(|flight| flight.person.is_none());
+            if !people.is_empty() || fallback {
+                events.push(EventKind::NoticeOwed {
                     incident: page.incident,
                     occasion: RESOLVED.to_owned(),
                     people: people.into_iter().collect(),
-                    last_resort,
+                    fallback,
                 });
             } else if incident.is_some_and(|incident| incident.acknowledged.is_none()) {
-                happened.extend(self.missed(plan, now, page, incident));
+                events.extend(self.missed(config, now, page, incident));
             }
         }
     }
 
     /// One word afterwards about what nobody could be told. Whoever waits for such a word already gets all of it in that one.
-    fn missed(&self, plan: &Plan, now: Time, page: &Page, incident: Option<&Incident>) -> Option<Happened> {
+    fn missed(
+        &self,
+        config: &Config,
+        now: Time,
+        page: &Page,
+        incident: Option<&Incident>,
+    ) -> Option<EventKind> {
         let mut people: Vec<PersonId> = page.called.iter().cloned().collect();
         if people.is_empty() {
-            let ways = ways_of_page(plan, &page.ladder, incident.map(|incident| &incident.diagnosis))?;
-            people = ways.first(plan, now).unwrap_or_default();
+            let ways = ways_of_page(config, &page.escalation, incident.map(|incident| &incident.diagnosis))?;
+            people = ways.first(config, now).unwrap_or_default();
         }
         let waits = |person: &PersonId| {
             self.known.about.iter().any(|(id, about)| {
@@ -191,11 +197,11 @@ impl Wake {
             })
         };
         people.retain(|person| !waits(person));
-        (!people.is_empty()).then(|| Happened::NoticeOwed {
+        (!people.is_empty()).then(|| EventKind::NoticeOwed {
             incident: page.incident,
             occasion: MISSED.to_owned(),
             people,
-            last_resort: false,
+            fallback: false,
         })
     }
 
@@ -205,27 +211,27 @@ impl Wake {
     }
 
     /// Whoever may publish is told once that words about an incident wait for it.
-    fn drafted(&self, plan: &Plan, now: Time, incident: &Incident) -> Option<Happened> {
+    fn drafted(&self, config: &Config, now: Time, incident: &Incident) -> Option<EventKind> {
         let about = self.known.about.get(&incident.id)?;
         about.draft.as_ref().filter(|_| !about.notices.contains_key(DRAFTED))?;
-        let people = ways(plan, &incident.diagnosis)?.first(plan, now)?;
+        let people = ways(config, &incident.diagnosis)?.first(config, now)?;
         let occasion = DRAFTED.to_owned();
-        Some(Happened::NoticeOwed { incident: incident.id, occasion, people, last_resort: false })
+        Some(EventKind::NoticeOwed { incident: incident.id, occasion, people, fallback: false })
     }
 
-    /// An incident that wakes nobody is told once to whoever is on the first rung that has anybody.
-    fn notify(&self, plan: &Plan, now: Time, incident: &Incident, happened: &mut Vec<Happened>) {
+    /// An incident that wakes nobody is told once to whoever is on the first step that has anybody.
+    fn notify(&self, config: &Config, now: Time, incident: &Incident, events: &mut Vec<EventKind>) {
         let about = self.known.about.get(&incident.id);
         if about.is_some_and(|about| about.page.is_some() || about.notices.contains_key(OPENED)) {
             return;
         }
-        let Some(ways) = ways(plan, &incident.diagnosis) else { return };
-        if let Some(people) = ways.first(plan, now) {
-            happened.push(Happened::NoticeOwed {
+        let Some(ways) = ways(config, &incident.diagnosis) else { return };
+        if let Some(people) = ways.first(config, now) {
+            events.push(EventKind::NoticeOwed {
                 incident: incident.id,
                 occasion: OPENED.to_owned(),
                 people,
-                last_resort: false,
+                fallback: false,
             });
         }
     }
@@ -247,7 +253,7 @@ impl Fresh {
         let wakes = |id: &IncidentId| {
             incidents.get(id).is_some_and(|incident| incident.is_open() && incident.diagnosis.wakes)
         };
-        self.in_hand_until =
+        self.acknowledged_until =
             hands.iter().filter(|(id, until)| now < **until && wakes(id)).map(|(_, until)| *until).min();
     }
 }

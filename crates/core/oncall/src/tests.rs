@@ -1,28 +1,28 @@
 //! The crate as the engine sees it: what happens when, told as journal lines.
 
 use crate::gaps;
-use crate::world::{World, accepted, at, failing, person, plan, refused, rota, rung, secs, service};
-use types::effect::{Delivered, Reach, Undelivered};
-use types::plan::Plan;
+use crate::world::{World, accepted, at, config, failing, person, refused, schedule, secs, service, step};
+use types::config::Config;
+use types::notification::{Delivered, Reach, Undelivered};
 use types::time::later;
-use types::{Effect, Happened, IncidentId, LadderId, PageId, Urgency};
+use types::{EscalationId, EventKind, IncidentId, Notification, PageId, Urgency};
 
 /// Ana's week.
 fn monday() -> types::Time {
     at("2026-11-16T12:00:00Z")
 }
 
-fn ladder(plan: &mut Plan) -> &mut types::plan::Ladder {
-    plan.ladders.get_mut(&LadderId::from("default")).unwrap()
+fn escalation(config: &mut Config) -> &mut types::config::Escalation {
+    config.escalations.get_mut(&EscalationId::from("default")).unwrap()
 }
 
-fn keys(effects: &[Effect]) -> Vec<&str> {
-    effects.iter().map(|effect| effect.key.0.as_str()).collect()
+fn keys(notifications: &[Notification]) -> Vec<&str> {
+    notifications.iter().map(|notification| notification.key.0.as_str()).collect()
 }
 
 #[test]
 fn nobody_answers() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(7, true, &["auth"]);
     world.run_until(later(monday(), secs(650)), accepted);
     insta::assert_snapshot!(world.story(), @r"
@@ -50,9 +50,9 @@ fn nobody_answers() {
     600 page-1/r0/2/cy/0/0 ok over hook:cy
     ");
     world.run_until(later(monday(), secs(7_200)), accepted);
-    let rungs: String =
+    let steps: String =
         world.story().lines().filter(|line| line.contains("until")).map(|line| format!("{line}\n")).collect();
-    insta::assert_snapshot!(rungs, @r"
+    insta::assert_snapshot!(steps, @r"
        0 page-1 r0/0 [ana] until 300
      300 page-1 r0/1 [bo] until 600
      600 page-1 r0/2 [cy] until 1200
@@ -69,7 +69,7 @@ fn nobody_answers() {
     let last: Vec<i64> = world
         .sent
         .iter()
-        .filter(|(_, effect)| effect.person.is_none())
+        .filter(|(_, notification)| notification.person.is_none())
         .map(|(when, _)| when.duration_since(monday()).as_secs())
         .collect();
     assert_eq!(last[..4], [2_400, 2_700, 3_000, 3_300], "the last resort every five minutes");
@@ -78,11 +78,11 @@ fn nobody_answers() {
 
 #[test]
 fn the_first_attempt_goes_out_in_the_same_batch() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(7, true, &["auth"]);
-    let effects = world.settle();
-    assert_eq!(keys(&effects), ["page-1/r0/0/ana/0/0"]);
-    let page = &effects[0];
+    let notifications = world.settle();
+    assert_eq!(keys(&notifications), ["page-1/r0/0/ana/0/0"]);
+    let page = &notifications[0];
     assert_eq!(
         (page.page, page.incident, page.urgency),
         (Some(PageId(1)), Some(IncidentId(7)), Urgency::Page)
@@ -99,18 +99,22 @@ fn the_first_attempt_goes_out_in_the_same_batch() {
 
 #[test]
 fn an_acknowledgement_stops_only_its_incident_and_runs_out() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
     world.open(2, true, &["api"]);
     assert_eq!(keys(&world.settle()), ["page-1/r0/0/ana/0/0", "page-2/r0/0/ana/0/0"]);
     world.pass(secs(5));
     world.acknowledge(1);
     world.run_until(later(monday(), secs(1_804)), accepted);
-    assert!(world.sent.iter().skip(2).all(|(_, effect)| effect.page == Some(PageId(2))), "page 1 is quiet");
+    assert!(
+        world.sent.iter().skip(2).all(|(_, notification)| notification.page == Some(PageId(2))),
+        "page 1 is quiet"
+    );
     assert!(world.sent.len() > 20, "page 2 is not");
     let before = world.sent.len();
     world.run_until(later(monday(), secs(1_805)), accepted);
-    let anew: Vec<&str> = world.sent[before..].iter().map(|(_, effect)| effect.key.0.as_str()).collect();
+    let anew: Vec<&str> =
+        world.sent[before..].iter().map(|(_, notification)| notification.key.0.as_str()).collect();
     assert!(anew.contains(&"page-1/r1/0/ana/0/0"), "a fresh climb, with keys of its own: {anew:?}");
     assert!(world.story().contains("1805 incident-1 acknowledgement expired"));
     assert_eq!(world.story().matches("acknowledgement expired").count(), 1);
@@ -119,7 +123,7 @@ fn an_acknowledgement_stops_only_its_incident_and_runs_out() {
 
 #[test]
 fn everybody_who_was_woken_hears_that_it_is_over() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
     world.run_until(later(monday(), secs(301)), accepted);
     world.resolve(1);
@@ -132,18 +136,18 @@ fn everybody_who_was_woken_hears_that_it_is_over() {
     world.run_until(later(monday(), secs(86_400)), accepted);
     assert_eq!(world.sent.len(), all, "once, and then silence");
     assert!(!world.wake.pages()[&PageId(1)].is_open());
-    assert_eq!(world.wake.next(&world.plan, world.now), None);
+    assert_eq!(world.wake.next(&world.config, world.now), None);
 }
 
 #[test]
 fn what_wakes_nobody_is_told_once() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(1, false, &["auth"]);
-    let effects = world.settle();
-    assert_eq!(keys(&effects), ["incident-1/opened/ana/0/0"]);
-    assert_eq!(effects[0].urgency, Urgency::Notice);
+    let notifications = world.settle();
+    assert_eq!(keys(&notifications), ["incident-1/opened/ana/0/0"]);
+    assert_eq!(notifications[0].urgency, Urgency::Notice);
     world.flying.clear();
-    world.answer(&effects[0], failing(&effects[0]));
+    world.answer(&notifications[0], failing(&notifications[0]));
     let other = world.settle();
     assert_eq!(keys(&other), ["incident-1/opened/ana/1/0"], "another way");
     world.run_until(later(monday(), secs(3_600)), accepted);
@@ -154,7 +158,7 @@ fn what_wakes_nobody_is_told_once() {
 
 #[test]
 fn a_page_pauses_while_its_incident_wakes_nobody() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
     world.run_until(later(monday(), secs(30)), accepted);
     world.diagnose(1, false);
@@ -168,7 +172,7 @@ fn a_page_pauses_while_its_incident_wakes_nobody() {
 
 #[test]
 fn one_cause_one_page() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
     world.run_until(later(monday(), secs(30)), accepted);
     world.open(2, true, &["api"]);
@@ -186,13 +190,13 @@ fn one_cause_one_page() {
     assert!(!world.wake.pages()[&PageId(1)].is_open(), "the other has one of its own");
     world.flying.clear();
     world.resolve(3);
-    let told: Vec<String> = world.settle().iter().map(|effect| effect.key.0.clone()).collect();
+    let told: Vec<String> = world.settle().iter().map(|notification| notification.key.0.clone()).collect();
     assert_eq!(told, ["incident-3/resolved/ana/0/0"], "who was woken for a part hears of the end of all");
 }
 
 #[test]
 fn an_answer_to_a_part_is_an_answer_to_the_whole() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
     world.settle();
     world.acknowledge(1);
@@ -207,14 +211,14 @@ fn an_answer_to_a_part_is_an_answer_to_the_whole() {
 }
 
 #[test]
-fn overdue_rungs_are_rung_at_once_and_none_waits_again() {
-    let mut world = World::new(plan(), monday());
+fn overdue_steps_are_step_at_once_and_none_waits_again() {
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
     world.run_until(later(monday(), secs(10)), accepted);
     world.crash();
     world.now = later(monday(), secs(700));
-    let effects = world.settle();
-    assert_eq!(keys(&effects), ["page-1/r0/0/ana/1/0", "page-1/r0/1/bo/0/0", "page-1/r0/2/cy/0/0"]);
+    let notifications = world.settle();
+    assert_eq!(keys(&notifications), ["page-1/r0/0/ana/1/0", "page-1/r0/1/bo/0/0", "page-1/r0/2/cy/0/0"]);
     let page = &world.wake.pages()[&PageId(1)];
     assert_eq!(
         page.current().unwrap().until,
@@ -224,11 +228,11 @@ fn overdue_rungs_are_rung_at_once_and_none_waits_again() {
 }
 
 #[test]
-fn a_year_of_absence_is_not_told_rung_by_rung() {
-    let mut forever = plan();
-    ladder(&mut forever).last_resort.clear();
-    for plan in [plan(), forever] {
-        let mut world = World::new(plan, monday());
+fn a_year_of_absence_is_not_told_step_by_step() {
+    let mut forever = config();
+    escalation(&mut forever).fallback.clear();
+    for config in [config(), forever] {
+        let mut world = World::new(config, monday());
         world.open(1, true, &["auth"]);
         world.settle();
         world.crash();
@@ -241,43 +245,45 @@ fn a_year_of_absence_is_not_told_rung_by_rung() {
 }
 
 #[test]
-fn empty_rungs_are_passed_at_once() {
-    let mut sparse = plan();
-    sparse
-        .rotas
-        .insert("platform".into(), rota("platform", &["ana"], "2026-11-16T09:00", Some("2026-11-16T10:00")));
-    ladder(&mut sparse).rungs = vec![rung(&["platform"], &["nobody", "dumb"], 300), rung(&[], &["cy"], 300)];
+fn empty_steps_are_passed_at_once() {
+    let mut sparse = config();
+    sparse.schedules.insert(
+        "platform".into(),
+        schedule("platform", &["ana"], "2026-11-16T09:00", Some("2026-11-16T10:00")),
+    );
+    escalation(&mut sparse).steps =
+        vec![step(&["platform"], &["nobody", "dumb"], 300), step(&[], &["cy"], 300)];
     let mut world = World::new(sparse, monday());
     world.open(1, true, &["auth"]);
     assert_eq!(keys(&world.settle()), ["page-1/r0/1/cy/0/0"], "unknown, or known without a channel");
 
-    let mut desert = plan();
+    let mut desert = config();
     desert.people.clear();
     let mut world = World::new(desert.clone(), monday());
     world.open(1, true, &["auth"]);
     assert_eq!(keys(&world.settle()), ["page-1/r0/3/*/0/0"], "straight to the last resort");
     assert_eq!(world.sent[0].1.reach.to_string(), "ntfy:last");
 
-    ladder(&mut desert).last_resort.clear();
+    escalation(&mut desert).fallback.clear();
     let mut world = World::new(desert, monday());
     world.open(1, true, &["auth"]);
     assert!(world.settle().is_empty());
     world.pass(secs(30));
-    world.plan = plan();
-    ladder(&mut world.plan).last_resort.clear();
+    world.config = config();
+    escalation(&mut world.config).fallback.clear();
     world.run_until(later(monday(), secs(61)), accepted);
     assert_eq!(
         world.sent[0].1.key.0, "page-1/r1/0/ana/0/0",
         "somebody appeared: tried again within a minute"
     );
 
-    let mut later_shift = plan();
-    later_shift.rotas.insert("platform".into(), rota("platform", &["ana"], "2026-11-16T12:04", None));
-    ladder(&mut later_shift).rungs.truncate(1);
+    let mut later_shift = config();
+    later_shift.schedules.insert("platform".into(), schedule("platform", &["ana"], "2026-11-16T12:04", None));
+    escalation(&mut later_shift).steps.truncate(1);
     let mut world = World::new(later_shift, monday());
     world.open(1, true, &["auth"]);
     world.run_until(later(monday(), secs(301)), accepted);
-    let keys: Vec<&str> = world.sent.iter().map(|(_, effect)| effect.key.0.as_str()).collect();
+    let keys: Vec<&str> = world.sent.iter().map(|(_, notification)| notification.key.0.as_str()).collect();
     assert_eq!(
         keys,
         ["page-1/r0/1/*/0/0", "page-1/r1/0/ana/0/0", "page-1/r0/1/*/0/1"],
@@ -286,29 +292,29 @@ fn empty_rungs_are_passed_at_once() {
 }
 
 #[test]
-fn a_rung_whose_every_token_is_refused_is_passed_at_once() {
-    let mut world = World::new(plan(), monday());
+fn a_step_whose_every_token_is_refused_is_passed_at_once() {
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
     let only = |name: &'static str| {
-        move |effect: &Effect| -> Result<Delivered, Undelivered> {
-            if effect.reach.channel.0 == name { refused(effect) } else { accepted(effect) }
+        move |notification: &Notification| -> Result<Delivered, Undelivered> {
+            if notification.reach.channel.0 == name { refused(notification) } else { accepted(notification) }
         }
     };
     world.run_until(later(monday(), secs(1)), refused);
-    let (last, effect) = world.sent.last().unwrap();
+    let (last, notification) = world.sent.last().unwrap();
     assert_eq!(
-        (*last, effect.key.0.as_str()),
+        (*last, notification.key.0.as_str()),
         (monday(), "page-1/r0/3/*/0/0"),
         "down to the last resort, in no time"
     );
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
     world.run_until(later(monday(), secs(1)), only("ntfy"));
-    let keys: Vec<&str> = world.sent.iter().map(|(_, effect)| effect.key.0.as_str()).collect();
+    let keys: Vec<&str> = world.sent.iter().map(|(_, notification)| notification.key.0.as_str()).collect();
     assert_eq!(keys, ["page-1/r0/0/ana/0/0", "page-1/r0/0/ana/1/0"], "another way to the same person first");
 
-    let mut world = World::new(plan(), monday());
-    ladder(&mut world.plan).last_resort.clear();
+    let mut world = World::new(config(), monday());
+    escalation(&mut world.config).fallback.clear();
     world.open(1, true, &["auth"]);
     world.run_until(later(monday(), secs(3_600)), refused);
     assert!(
@@ -320,13 +326,13 @@ fn a_rung_whose_every_token_is_refused_is_passed_at_once() {
 
 #[test]
 fn the_awake_come_first() {
-    let mut two = plan();
+    let mut two = config();
     two.people.get_mut(&"ana".into()).unwrap().awake =
         Some(("07:30".parse().unwrap(), "23:00".parse().unwrap()));
     two.people.get_mut(&"bo".into()).unwrap().awake =
         Some(("22:00".parse().unwrap(), "06:00".parse().unwrap()));
-    ladder(&mut two).rungs = vec![rung(&[], &["ana", "bo"], 300)];
-    ladder(&mut two).rungs[0].prefer_awake = true;
+    escalation(&mut two).steps = vec![step(&[], &["ana", "bo"], 300)];
+    escalation(&mut two).steps[0].prefer_awake = true;
     for (when, people, why) in [
         ("2026-11-16T12:00:00Z", "ana", "14:00 in Tallinn"),
         ("2026-11-16T20:30:00Z", "ana bo", "22:30: both"),
@@ -337,30 +343,30 @@ fn the_awake_come_first() {
         let mut world = World::new(two.clone(), at(when));
         world.open(1, true, &["auth"]);
         let called: Vec<String> =
-            world.settle().iter().map(|effect| effect.person.clone().unwrap().0).collect();
+            world.settle().iter().map(|notification| notification.person.clone().unwrap().0).collect();
         assert_eq!(called.join(" "), people, "{why}");
     }
 }
 
 #[test]
-fn a_service_may_have_a_rota_and_a_ladder_of_its_own() {
-    let mut own = plan();
-    own.rotas.insert("auth".into(), rota("auth", &["cy"], "2026-01-05T09:00", None));
+fn a_service_may_have_a_schedule_and_a_escalation_of_its_own() {
+    let mut own = config();
+    own.schedules.insert("auth".into(), schedule("auth", &["cy"], "2026-01-05T09:00", None));
     own.services.insert("auth".into(), service("auth", "Sign-in", Some("auth"), "default"));
-    let quick = types::plan::Ladder {
+    let quick = types::config::Escalation {
         id: "quick".into(),
-        rungs: vec![rung(&[], &["bo"], 60)],
+        steps: vec![step(&[], &["bo"], 60)],
         repeat: 0,
-        last_resort: Vec::new(),
+        fallback: Vec::new(),
     };
-    own.ladders.insert("quick".into(), quick);
+    own.escalations.insert("quick".into(), quick);
     own.services.insert("pay".into(), service("pay", "Payments", None, "quick"));
     for (affected, first, why) in [
-        (&["auth"][..], "page-1/r0/0/cy/0/0", "its own rota on the first rung"),
+        (&["auth"][..], "page-1/r0/0/cy/0/0", "its own schedule on the first step"),
         (&["api", "auth"][..], "page-1/r0/0/ana/0/0", "the first affected service decides"),
-        (&["pay"][..], "page-1/r0/0/bo/0/0", "its own ladder"),
+        (&["pay"][..], "page-1/r0/0/bo/0/0", "its own escalation"),
         (&[][..], "page-1/r0/0/ana/0/0", "no service: the default"),
-        (&["forgotten"][..], "page-1/r0/0/ana/0/0", "not in the plan: the default"),
+        (&["forgotten"][..], "page-1/r0/0/ana/0/0", "not in the configuration: the default"),
     ] {
         let mut world = World::new(own.clone(), monday());
         world.open(1, true, affected);
@@ -370,17 +376,20 @@ fn a_service_may_have_a_rota_and_a_ladder_of_its_own() {
     world.open(1, true, &["pay"]);
     world.run_until(later(monday(), secs(121)), accepted);
     assert!(
-        world.sent.iter().any(|(_, effect)| effect.key.0 == "page-1/r2/0/bo/0/0"),
+        world.sent.iter().any(|(_, notification)| notification.key.0 == "page-1/r2/0/bo/0/0"),
         "no last resort: begins anew"
     );
-    world.plan.ladders.remove(&LadderId::from("quick"));
+    world.config.escalations.remove(&EscalationId::from("quick"));
     world.run_until(later(monday(), secs(200)), accepted);
-    assert!(world.story().contains("r2/1 [bo]"), "a reloaded plan forgot the ladder: the default takes over");
+    assert!(
+        world.story().contains("r2/1 [bo]"),
+        "a reloaded configuration forgot the escalation: the default takes over"
+    );
 }
 
 #[test]
 fn an_attempt_without_outcome_is_sent_again_and_then_counts_as_failed() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
     assert_eq!(keys(&world.settle()), ["page-1/r0/0/ana/0/0"]);
     world.pass(secs(29));
@@ -402,7 +411,7 @@ fn an_attempt_without_outcome_is_sent_again_and_then_counts_as_failed() {
 
 #[test]
 fn a_crash_repeats_what_was_in_flight_with_the_same_key() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
     let first = world.settle();
     world.crash();
@@ -415,12 +424,12 @@ fn a_crash_repeats_what_was_in_flight_with_the_same_key() {
 
 #[test]
 fn outcomes_of_others_and_of_ended_pages() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     world.open(1, true, &["auth"]);
-    let effect = world.settle().remove(0);
+    let notification = world.settle().remove(0);
     for key in ["", "test/ana/0/0", "page-9/r0/0/ana/0/0", "page-1/r9/0/ana/0/0", "incident-1/opened/ana/0/0"]
     {
-        let mut other = effect.clone();
+        let mut other = notification.clone();
         other.key.0 = key.to_owned();
         let lines = world.journal.len();
         world.answer(&other, accepted(&other));
@@ -432,9 +441,9 @@ fn outcomes_of_others_and_of_ended_pages() {
         ["incident-1/resolved/ana/0/0"],
         "her phone is ringing: she hears of the end too"
     );
-    world.answer(&effect, accepted(&effect));
+    world.answer(&notification, accepted(&notification));
     assert!(
-        matches!(world.journal.last().unwrap().happened, Happened::AttemptEnded { .. }),
+        matches!(world.journal.last().unwrap().kind, EventKind::AttemptEnded { .. }),
         "worth writing down"
     );
 }
@@ -443,20 +452,20 @@ fn outcomes_of_others_and_of_ended_pages() {
 fn hours_in_which_nobody_can_be_reached_are_named() {
     let from = at("2026-11-16T00:00:00Z");
     let to = at("2027-11-16T00:00:00Z");
-    assert_eq!(gaps(&plan(), from, to), [], "Bo and Cy are always there");
-    let mut sparse = plan();
-    ladder(&mut sparse).rungs = vec![rung(&["platform"], &["dumb"], 300)];
-    sparse.rotas.insert(
+    assert_eq!(gaps(&config(), from, to), [], "Bo and Cy are always there");
+    let mut sparse = config();
+    escalation(&mut sparse).steps = vec![step(&["platform"], &["dumb"], 300)];
+    sparse.schedules.insert(
         "platform".into(),
-        rota("platform", &["ana", "dumb"], "2026-11-16T09:00", Some("2026-12-10T09:00")),
+        schedule("platform", &["ana", "dumb"], "2026-11-16T09:00", Some("2026-12-10T09:00")),
     );
-    sparse.rotas.insert("auth".into(), rota("auth", &["cy"], "2026-01-05T09:00", None));
+    sparse.schedules.insert("auth".into(), schedule("auth", &["cy"], "2026-01-05T09:00", None));
     sparse.services.insert("auth".into(), service("auth", "Sign-in", Some("auth"), "default"));
     let told: Vec<String> = gaps(&sparse, from, to)
         .iter()
         .map(|gap| {
             let service = gap.service.as_ref().map_or("any", |service| &service.0);
-            format!("{} {service} {} {} {}", gap.ladder, gap.from, gap.to, gap.why)
+            format!("{} {service} {} {} {}", gap.escalation, gap.from, gap.to, gap.why)
         })
         .collect();
     let why = "nobody who can be reached is on call in platform, and no channel leads to dumb";
@@ -467,7 +476,7 @@ fn hours_in_which_nobody_can_be_reached_are_named() {
             format!("default any 2026-11-23T09:00:00Z 2026-11-30T09:00:00Z {why}"),
             format!("default any 2026-12-07T09:00:00Z 2027-11-16T00:00:00Z {why}"),
         ],
-        "Dumb's weeks count as empty; Sign-in has a rota of its own"
+        "Dumb's weeks count as empty; Sign-in has a schedule of its own"
     );
     sparse.people.clear();
     assert_eq!(gaps(&sparse, from, to).len(), 2, "everybody, always");
@@ -475,9 +484,9 @@ fn hours_in_which_nobody_can_be_reached_are_named() {
 }
 
 #[test]
-fn a_person_on_two_rungs_is_called_by_the_newer_one_only() {
-    let mut same = plan();
-    ladder(&mut same).rungs = vec![rung(&["platform"], &[], 90), rung(&["platform"], &["bo"], 300)];
+fn a_person_on_two_steps_is_called_by_the_newer_one_only() {
+    let mut same = config();
+    escalation(&mut same).steps = vec![step(&["platform"], &[], 90), step(&["platform"], &["bo"], 300)];
     same.people.insert("ana".into(), person("ana", &["ntfy:ana", "hook:ana"]));
     let mut world = World::new(same, monday());
     world.open(1, true, &["auth"]);
@@ -485,8 +494,8 @@ fn a_person_on_two_rungs_is_called_by_the_newer_one_only() {
     let to_ana: Vec<&str> = world
         .sent
         .iter()
-        .filter(|(_, effect)| effect.person == Some("ana".into()))
-        .map(|(_, effect)| effect.key.0.as_str())
+        .filter(|(_, notification)| notification.person == Some("ana".into()))
+        .map(|(_, notification)| notification.key.0.as_str())
         .collect();
     assert_eq!(
         to_ana,
@@ -496,17 +505,17 @@ fn a_person_on_two_rungs_is_called_by_the_newer_one_only() {
 
 #[test]
 fn texts_fit_into_a_push_message() {
-    let mut world = World::new(plan(), monday());
+    let mut world = World::new(config(), monday());
     for number in 0..200 {
         let name = format!("s{number}");
-        world.plan.services.insert(name.as_str().into(), service(&name, &"ü".repeat(200), None, "default"));
+        world.config.services.insert(name.as_str().into(), service(&name, &"ü".repeat(200), None, "default"));
     }
     let names: Vec<String> = (0..200).map(|number| format!("s{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     world.open(1, true, &names);
-    world.incidents.get_mut(&IncidentId(1)).unwrap().diagnosis.sentence = "€".repeat(5_000);
-    let effects = world.settle();
-    assert!(effects[0].title.len() + effects[0].body.len() < 4_096);
+    world.incidents.get_mut(&IncidentId(1)).unwrap().diagnosis.summary = "€".repeat(5_000);
+    let notifications = world.settle();
+    assert!(notifications[0].title.len() + notifications[0].body.len() < 4_096);
     let channel = Reach { channel: "ntfy".into(), address: "ana".to_owned() };
-    assert_eq!(effects[0].reach, channel);
+    assert_eq!(notifications[0].reach, channel);
 }

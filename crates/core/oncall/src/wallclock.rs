@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use types::Time;
-use types::plan::Turn;
+use types::config::Turn;
 
 /// How many turns an estimate from local times may be off by: a day that a zone skipped or lived twice, told in hours, and some.
 const CORRECTIONS_MAX: u32 = 64;

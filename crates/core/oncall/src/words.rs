@@ -2,7 +2,7 @@
 
 use crate::known::About;
 use types::time::{between, clock, spoken};
-use types::{Incident, IncidentId, Plan, Thing, Time};
+use types::{Config, Incident, IncidentId, Resource, Time};
 
 /// Room for a title, in bytes.
 const TITLE_MAX: usize = 120;
@@ -18,32 +18,32 @@ const NAMES_MAX: usize = 8;
 
 /// Title and body of a page.
 ///
-/// `next` is when the next rung is due; `unreached` since when nobody could be reached.
+/// `next` is when the next step is due; `unreached` since when nobody could be reached.
 pub(crate) fn page(
-    plan: &Plan,
+    config: &Config,
     incident: &Incident,
     now: Time,
     (next, unreached): (Option<Time>, Option<Time>),
 ) -> (String, String) {
-    let mut lines = about(plan, incident, now);
+    let mut lines = about(config, incident, now);
     if let Some(since) = unreached.filter(|since| between(*since, now) >= UNREACHED_WORTH_A_WORD) {
-        lines.push(format!("Nobody could be reached about it since {}.", clock(since, &plan.site.zone)));
+        lines.push(format!("Nobody could be reached about it since {}.", clock(since, &config.site.zone)));
     }
     lines.push(match next {
         Some(next) => format!(
             "Acknowledge to stop the calls; whoever is next is called at {}.",
-            clock(next, &plan.site.zone)
+            clock(next, &config.site.zone)
         ),
         None => "Acknowledge to stop the calls.".to_owned(),
     });
-    (short(&incident.diagnosis.sentence), body(&lines))
+    (short(&incident.diagnosis.summary), body(&lines))
 }
 
 /// Title and body of a notice for the team that something began and wakes nobody.
-pub(crate) fn opened(plan: &Plan, incident: &Incident, now: Time) -> (String, String) {
-    let mut lines = about(plan, incident, now);
+pub(crate) fn opened(config: &Config, incident: &Incident, now: Time) -> (String, String) {
+    let mut lines = about(config, incident, now);
     lines.push("Nobody is woken for this.".to_owned());
-    (short(&incident.diagnosis.sentence), body(&lines))
+    (short(&incident.diagnosis.summary), body(&lines))
 }
 
 /// Title and body of the word that an update for visitors waits until a person publishes it.
@@ -62,10 +62,10 @@ pub(crate) fn resolved(
     incident: Option<&Incident>,
     about: Option<&About>,
 ) -> (String, String) {
-    let name = incident.map_or_else(|| id.to_string(), |incident| short(&incident.diagnosis.sentence));
+    let name = incident.map_or_else(|| id.to_string(), |incident| short(&incident.diagnosis.summary));
     let story = about.and_then(|about| about.story.clone());
     let mut lines = vec![
-        story.or_else(|| incident.map(|incident| incident.diagnosis.sentence.clone())).unwrap_or_default(),
+        story.or_else(|| incident.map(|incident| incident.diagnosis.summary.clone())).unwrap_or_default(),
     ];
     if let Some((since, end)) = incident.and_then(|incident| Some((incident.since, incident.resolved?))) {
         lines.push(format!("It lasted {}.", spoken(between(since, end))));
@@ -84,30 +84,30 @@ pub(crate) fn missed((title, text): &(String, String), others: &[String]) -> (St
     (cut(&format!("Missed, over now: {name}"), TITLE_MAX), body(&lines))
 }
 
-fn about(plan: &Plan, incident: &Incident, now: Time) -> Vec<String> {
+fn about(config: &Config, incident: &Incident, now: Time) -> Vec<String> {
     let diagnosis = &incident.diagnosis;
-    let mut lines = vec![diagnosis.sentence.clone()];
+    let mut lines = vec![diagnosis.summary.clone()];
     for (word, services) in [("Affected", &diagnosis.affected), ("Not affected", &diagnosis.unaffected)] {
         if !services.is_empty() {
-            lines.push(format!("{word}: {}.", names(plan, services)));
+            lines.push(format!("{word}: {}.", names(config, services)));
         }
     }
     let lasting = between(incident.since, now);
     let lasting = if lasting.as_secs() < 60 { String::new() } else { format!(" ({})", spoken(lasting)) };
-    lines.push(format!("Since {}{lasting}.", clock(incident.since, &plan.site.zone)));
+    lines.push(format!("Since {}{lasting}.", clock(incident.since, &config.site.zone)));
     lines
 }
 
 /// The first clause of the sentence: "acme.app expired at 15:28 UTC".
-fn short(sentence: &str) -> String {
-    let end = sentence.find(';').into_iter().chain(sentence.find(". ")).min().unwrap_or(sentence.len());
-    cut(sentence[..end].trim_end_matches('.'), TITLE_MAX)
+fn short(summary: &str) -> String {
+    let end = summary.find(';').into_iter().chain(summary.find(". ")).min().unwrap_or(summary.len());
+    cut(summary[..end].trim_end_matches('.'), TITLE_MAX)
 }
 
-fn names<'a>(plan: &Plan, services: impl IntoIterator<Item = &'a Thing>) -> String {
-    let name = |thing: &Thing| {
-        let service = plan.services.get(&thing.name.as_str().into());
-        service.map_or_else(|| thing.name.clone(), |service| service.title.clone())
+fn names<'a>(config: &Config, services: impl IntoIterator<Item = &'a Resource>) -> String {
+    let name = |resource: &Resource| {
+        let service = config.services.get(&resource.name.as_str().into());
+        service.map_or_else(|| resource.name.clone(), |service| service.title.clone())
     };
     let all: Vec<String> = services.into_iter().map(name).collect();
     match all.len().checked_sub(NAMES_MAX) {
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn titles_are_the_first_clause() {
-        for (sentence, title) in [
+        for (summary, title) in [
             (
                 "acme.app expired at 15:28 UTC; its name servers are now the registrar's",
                 "acme.app expired at 15:28 UTC",
@@ -146,7 +146,7 @@ mod tests {
             ("api.acme.com answers at length", "api.acme.com answers at length"),
             ("", ""),
         ] {
-            assert_eq!(short(sentence), title);
+            assert_eq!(short(summary), title);
         }
         let long = short(&"ä".repeat(500));
         assert!(long.len() <= TITLE_MAX && long.ends_with('…'));

@@ -1,21 +1,22 @@
 //! A small declared world for tests, and the loop that the engine turns.
 
-use crate::Wake;
+use crate::OnCall;
 use crate::line::REDIAL;
 use jiff::tz::TimeZone;
-use types::effect::{Delivered, Reach, Undelivered};
-use types::event::Event;
-use types::incident::{Acknowledgement, Diagnosis, Stage};
-use types::plan::{
-    Board, Channel, ChannelKind, Dns, Ladder, Layer, Person, Plan, Registry, Rota, Rung, Service, Site, Turn,
-};
-use types::time::later;
-use types::{
-    ChannelId, Effect, Graph, Happened, Incident, IncidentId, LadderId, Outcome, PersonId, RotaId, ServiceId,
-    Thing, Time,
-};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::config::{
+    Channel, ChannelKind, Config, Dns, Escalation, Layer, Person, Registry, Schedule, Service, Site,
+    StatusPage, Step, Turn,
+};
+use types::event::Event;
+use types::incident::{Acknowledgement, Diagnosis, Stage};
+use types::notification::{Delivered, Reach, Undelivered};
+use types::time::later;
+use types::{
+    ChannelId, Delivery, EscalationId, EventKind, Graph, Incident, IncidentId, Notification, PersonId,
+    Resource, ScheduleId, ServiceId, Time,
+};
 
 pub(crate) fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -39,26 +40,26 @@ pub(crate) fn person(name: &str, reach: &[&str]) -> Person {
     }
 }
 
-pub(crate) fn rung(rotas: &[&str], people: &[&str], wait: u64) -> Rung {
-    Rung {
-        rotas: rotas.iter().map(|name| RotaId::from(*name)).collect(),
+pub(crate) fn step(schedules: &[&str], people: &[&str], wait: u64) -> Step {
+    Step {
+        schedules: schedules.iter().map(|name| ScheduleId::from(*name)).collect(),
         people: people.iter().map(|name| PersonId::from(*name)).collect(),
         prefer_awake: false,
         wait: secs(wait),
     }
 }
 
-pub(crate) fn rota(name: &str, people: &[&str], start: &str, until: Option<&str>) -> Rota {
+pub(crate) fn schedule(name: &str, people: &[&str], start: &str, until: Option<&str>) -> Schedule {
     let layer = Layer {
         people: people.iter().map(|name| PersonId::from(*name)).collect(),
         start: start.parse().unwrap(),
         every: Turn::Weeks(1),
         until: until.map(|until| until.parse().unwrap()),
     };
-    Rota { id: name.into(), zone: TimeZone::UTC, layers: vec![layer] }
+    Schedule { id: name.into(), zone: TimeZone::UTC, layers: vec![layer] }
 }
 
-pub(crate) fn service(name: &str, title: &str, rota: Option<&str>, ladder: &str) -> Service {
+pub(crate) fn service(name: &str, title: &str, schedule: Option<&str>, escalation: &str) -> Service {
     Service {
         id: name.into(),
         title: title.to_owned(),
@@ -66,15 +67,15 @@ pub(crate) fn service(name: &str, title: &str, rota: Option<&str>, ladder: &str)
         hosts: Vec::new(),
         declared_hosts: Vec::new(),
         needs: BTreeSet::new(),
-        rota: rota.map(RotaId::from),
-        ladder: ladder.into(),
+        schedule: schedule.map(ScheduleId::from),
+        escalation: escalation.into(),
         public: true,
         guard: None,
     }
 }
 
-/// Ana and Bo take weekly turns, Cy is the chief; three rungs, one repeat, a phone as last resort.
-pub(crate) fn plan() -> Plan {
+/// Ana and Bo take weekly turns, Cy is the chief; three steps, one repeat, a phone as last resort.
+pub(crate) fn config() -> Config {
     let channel = |name: &str| {
         let kind = ChannelKind::Ntfy { url: "http://127.0.0.1:1".to_owned() };
         (ChannelId::from(name), Channel { id: name.into(), kind, secret: None, accepted_when: None })
@@ -85,14 +86,14 @@ pub(crate) fn plan() -> Plan {
         person("cy", &["hook:cy"]),
         person("dumb", &["gone:dumb"]),
     ];
-    let ladder = Ladder {
+    let escalation = Escalation {
         id: "default".into(),
-        rungs: vec![rung(&["platform"], &[], 300), rung(&[], &["bo"], 300), rung(&[], &["cy"], 600)],
+        steps: vec![step(&["platform"], &[], 300), step(&[], &["bo"], 300), step(&[], &["cy"], 600)],
         repeat: 1,
-        last_resort: vec![Reach { channel: "ntfy".into(), address: "last".to_owned() }],
+        fallback: vec![Reach { channel: "ntfy".into(), address: "last".to_owned() }],
     };
     let services = [service("api", "API", None, "default"), service("auth", "Sign-in", None, "default")];
-    Plan {
+    Config {
         digest: String::new(),
         site: Site {
             name: "Acme".to_owned(),
@@ -109,27 +110,31 @@ pub(crate) fn plan() -> Plan {
         probes: BTreeMap::new(),
         domains: BTreeMap::new(),
         people: people.into_iter().map(|person| (person.id.clone(), person)).collect(),
-        rotas: BTreeMap::from([(
+        schedules: BTreeMap::from([(
             "platform".into(),
-            rota("platform", &["ana", "bo"], "2026-11-16T09:00", None),
+            schedule("platform", &["ana", "bo"], "2026-11-16T09:00", None),
         )]),
-        ladders: BTreeMap::from([(LadderId::from("default"), ladder)]),
+        escalations: BTreeMap::from([(EscalationId::from("default"), escalation)]),
         channels: BTreeMap::from([channel("ntfy"), channel("hook")]),
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: Board { title: "Acme status".to_owned(), history_days: 90, ..Board::default() },
+        status_page: StatusPage {
+            title: "Acme status".to_owned(),
+            history_days: 90,
+            ..StatusPage::default()
+        },
         graph: Graph::default(),
     }
 }
 
 pub(crate) fn diagnosis(wakes: bool, affected: &[&str]) -> Diagnosis {
     Diagnosis {
-        cause: Thing::domain("acme.app"),
-        sentence: "acme.app expired at 15:28; 2 services fail because of it".to_owned(),
-        findings: BTreeSet::new(),
-        affected: affected.iter().map(|name| Thing::service(*name)).collect(),
-        unaffected: BTreeSet::from([Thing::service(ServiceId::from("api").0)]),
+        cause: Resource::domain("acme.app"),
+        summary: "acme.app expired at 15:28; 2 services fail because of it".to_owned(),
+        alerts: BTreeSet::new(),
+        affected: affected.iter().map(|name| Resource::service(*name)).collect(),
+        unaffected: BTreeSet::from([Resource::service(ServiceId::from("api").0)]),
         wakes,
         stage: Stage::Failing,
         ahead: None,
@@ -139,22 +144,22 @@ pub(crate) fn diagnosis(wakes: bool, affected: &[&str]) -> Diagnosis {
 
 /// The part of the engine that wake stands in: a clock, a journal, incidents folded as diagnose folds them.
 pub(crate) struct World {
-    pub(crate) plan: Plan,
-    pub(crate) wake: Wake,
+    pub(crate) config: Config,
+    pub(crate) wake: OnCall,
     pub(crate) now: Time,
     pub(crate) journal: Vec<Event>,
     pub(crate) incidents: BTreeMap<IncidentId, Incident>,
     /// What courier was handed and has not answered.
-    pub(crate) flying: Vec<Effect>,
+    pub(crate) flying: Vec<Notification>,
     /// Every effect ever handed out, when.
-    pub(crate) sent: Vec<(Time, Effect)>,
+    pub(crate) sent: Vec<(Time, Notification)>,
 }
 
 impl World {
-    pub(crate) fn new(plan: Plan, now: Time) -> Self {
+    pub(crate) fn new(config: Config, now: Time) -> Self {
         Self {
-            plan,
-            wake: Wake::default(),
+            config,
+            wake: OnCall::default(),
             now,
             journal: Vec::new(),
             incidents: BTreeMap::new(),
@@ -163,9 +168,9 @@ impl World {
         }
     }
 
-    pub(crate) fn commit(&mut self, happened: Vec<Happened>) {
-        for happened in happened {
-            let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, happened };
+    pub(crate) fn commit(&mut self, events: Vec<EventKind>) {
+        for kind in events {
+            let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, kind };
             self.fold(&event);
             self.wake.apply(&event);
             self.journal.push(event);
@@ -173,45 +178,45 @@ impl World {
     }
 
     /// Reacts until nothing more follows, then hands out what is owed.
-    pub(crate) fn settle(&mut self) -> Vec<Effect> {
+    pub(crate) fn settle(&mut self) -> Vec<Notification> {
         for round in 0.. {
             assert!(
                 round < 20,
                 "never comes to rest: {:?}",
                 self.journal.iter().rev().take(5).collect::<Vec<_>>()
             );
-            let happened = self.wake.react(&self.plan, self.now, &self.incidents);
-            if happened.is_empty() {
+            let events = self.wake.react(&self.config, self.now, &self.incidents);
+            if events.is_empty() {
                 break;
             }
-            self.commit(happened);
+            self.commit(events);
         }
-        let effects = self.wake.due(&self.plan, self.now, &self.incidents);
-        assert!(self.wake.due(&self.plan, self.now, &self.incidents).is_empty(), "handed out twice");
-        if let Some(next) = self.wake.next(&self.plan, self.now) {
+        let notifications = self.wake.due(&self.config, self.now, &self.incidents);
+        assert!(self.wake.due(&self.config, self.now, &self.incidents).is_empty(), "handed out twice");
+        if let Some(next) = self.wake.next(&self.config, self.now) {
             assert!(next > self.now, "asks for a time that has come: {next}, now {}", self.now);
         }
-        self.sent.extend(effects.iter().map(|effect| (self.now, effect.clone())));
-        self.flying.extend(effects.iter().cloned());
-        effects
+        self.sent.extend(notifications.iter().map(|notification| (self.now, notification.clone())));
+        self.flying.extend(notifications.iter().cloned());
+        notifications
     }
 
     /// Everything happens as it does when nobody answers and providers accept: until an instant, at most every second.
     pub(crate) fn run_until(
         &mut self,
         end: Time,
-        answer: impl Fn(&Effect) -> Result<Delivered, Undelivered>,
+        answer: impl Fn(&Notification) -> Result<Delivered, Undelivered>,
     ) {
         loop {
-            for effect in std::mem::take(&mut self.flying) {
-                let result = answer(&effect);
-                self.answer(&effect, result);
+            for notification in std::mem::take(&mut self.flying) {
+                let result = answer(&notification);
+                self.answer(&notification, result);
             }
             self.settle();
             if !self.flying.is_empty() {
                 continue;
             }
-            let next = self.wake.next(&self.plan, self.now).unwrap_or(end);
+            let next = self.wake.next(&self.config, self.now).unwrap_or(end);
             if next >= end {
                 self.now = end;
                 self.settle();
@@ -221,10 +226,10 @@ impl World {
         }
     }
 
-    pub(crate) fn answer(&mut self, effect: &Effect, result: Result<Delivered, Undelivered>) {
-        let outcome = Outcome { key: effect.key.clone(), result };
-        let happened = self.wake.attempted(&self.plan, self.now, &outcome);
-        self.commit(happened);
+    pub(crate) fn answer(&mut self, notification: &Notification, result: Result<Delivered, Undelivered>) {
+        let outcome = Delivery { key: notification.key.clone(), result };
+        let kind = self.wake.attempted(&self.config, self.now, &outcome);
+        self.commit(kind);
     }
 
     pub(crate) fn pass(&mut self, span: Duration) {
@@ -233,16 +238,16 @@ impl World {
 
     pub(crate) fn open(&mut self, id: u64, wakes: bool, affected: &[&str]) {
         let diagnosis = diagnosis(wakes, affected);
-        self.commit(vec![Happened::IncidentOpened { incident: IncidentId(id), since: self.now, diagnosis }]);
+        self.commit(vec![EventKind::IncidentOpened { incident: IncidentId(id), since: self.now, diagnosis }]);
     }
 
     pub(crate) fn diagnose(&mut self, id: u64, wakes: bool) {
         let diagnosis = Diagnosis { wakes, ..self.incidents[&IncidentId(id)].diagnosis.clone() };
-        self.commit(vec![Happened::IncidentDiagnosed { incident: IncidentId(id), diagnosis }]);
+        self.commit(vec![EventKind::IncidentDiagnosed { incident: IncidentId(id), diagnosis }]);
     }
 
     pub(crate) fn acknowledge(&mut self, id: u64) {
-        self.commit(vec![Happened::IncidentAcknowledged {
+        self.commit(vec![EventKind::IncidentAcknowledged {
             incident: IncidentId(id),
             by: "ana".to_owned(),
             via: "link".to_owned(),
@@ -251,17 +256,17 @@ impl World {
     }
 
     pub(crate) fn resolve(&mut self, id: u64) {
-        let sentence = "acme.app had expired and was renewed".to_owned();
-        self.commit(vec![Happened::IncidentResolved { incident: IncidentId(id), sentence }]);
+        let summary = "acme.app had expired and was renewed".to_owned();
+        self.commit(vec![EventKind::IncidentResolved { incident: IncidentId(id), summary }]);
     }
 
     pub(crate) fn merge(&mut self, id: u64, into: u64) {
-        self.commit(vec![Happened::IncidentMerged { incident: IncidentId(id), into: IncidentId(into) }]);
+        self.commit(vec![EventKind::IncidentMerged { incident: IncidentId(id), into: IncidentId(into) }]);
     }
 
     /// kill -9 and a start: everything but the journal is lost.
     pub(crate) fn crash(&mut self) {
-        self.wake = Wake::default();
+        self.wake = OnCall::default();
         for event in &self.journal {
             self.wake.apply(event);
         }
@@ -269,8 +274,8 @@ impl World {
     }
 
     fn fold(&mut self, event: &Event) {
-        match &event.happened {
-            Happened::IncidentOpened { incident, since, diagnosis } => {
+        match &event.kind {
+            EventKind::IncidentOpened { incident, since, diagnosis } => {
                 let incident = Incident {
                     id: *incident,
                     since: *since,
@@ -283,20 +288,20 @@ impl World {
                 };
                 self.incidents.insert(incident.id, incident);
             }
-            Happened::IncidentDiagnosed { incident, diagnosis } => {
+            EventKind::IncidentDiagnosed { incident, diagnosis } => {
                 self.incidents.get_mut(incident).unwrap().diagnosis = diagnosis.clone();
             }
-            Happened::IncidentAcknowledged { incident, by, until, .. } => {
+            EventKind::IncidentAcknowledged { incident, by, until, .. } => {
                 let ack = Acknowledgement { by: by.clone(), at: event.at, until: *until };
                 self.incidents.get_mut(incident).unwrap().acknowledged = Some(ack);
             }
-            Happened::AcknowledgementExpired { incident } => {
+            EventKind::AcknowledgementExpired { incident } => {
                 self.incidents.get_mut(incident).unwrap().acknowledged = None;
             }
-            Happened::IncidentResolved { incident, .. } => {
+            EventKind::IncidentResolved { incident, .. } => {
                 self.incidents.get_mut(incident).unwrap().resolved = Some(event.at);
             }
-            Happened::IncidentMerged { incident, into } => {
+            EventKind::IncidentMerged { incident, into } => {
                 self.incidents.get_mut(incident).unwrap().merged_into = Some(*into);
             }
             _ => {}
@@ -308,37 +313,37 @@ impl World {
         let start = self.journal.first().map_or(self.now, |event| event.at);
         let mut lines = String::new();
         for event in &self.journal {
-            let what = match &event.happened {
-                Happened::PageOpened { page, incident, ladder } => {
-                    format!("{page} opened for {incident} by {ladder}")
+            let what = match &event.kind {
+                EventKind::PageOpened { page, incident, escalation } => {
+                    format!("{page} opened for {incident} by {escalation}")
                 }
-                Happened::PageRung { page, round, rung, people, until } => {
+                EventKind::PageStep { page, round, step, people, until } => {
                     let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();
                     let wait = types::time::between(start, *until).as_secs();
-                    format!("{page} r{round}/{rung} [{}] until {wait}", people.join(" "))
+                    format!("{page} r{round}/{step} [{}] until {wait}", people.join(" "))
                 }
-                Happened::PageClosed { page } => format!("{page} closed"),
-                Happened::NoticeOwed { incident, occasion, people, last_resort } => {
+                EventKind::PageClosed { page } => format!("{page} closed"),
+                EventKind::NoticeOwed { incident, occasion, people, fallback } => {
                     let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();
-                    let more = if *last_resort { " and the last resort" } else { "" };
+                    let more = if *fallback { " and the last resort" } else { "" };
                     format!("{incident} {occasion} for [{}]{more}", people.join(" "))
                 }
-                Happened::AttemptEnded { outcome, reach, .. } => {
+                EventKind::AttemptEnded { outcome, reach, .. } => {
                     format!(
                         "{} {} over {reach}",
                         outcome.key,
                         if outcome.result.is_ok() { "ok" } else { "failed" }
                     )
                 }
-                Happened::AttemptsAbandoned { key, .. } => format!("{key} given up"),
-                Happened::AcknowledgementExpired { incident } => {
+                EventKind::AttemptsAbandoned { key, .. } => format!("{key} given up"),
+                EventKind::AcknowledgementExpired { incident } => {
                     format!("{incident} acknowledgement expired")
                 }
-                Happened::IncidentAcknowledged { incident, by, .. } => {
+                EventKind::IncidentAcknowledged { incident, by, .. } => {
                     format!("{incident} acknowledged by {by}")
                 }
-                Happened::IncidentResolved { incident, .. } => format!("{incident} resolved"),
-                Happened::IncidentMerged { incident, into } => format!("{incident} merged into {into}"),
+                EventKind::IncidentResolved { incident, .. } => format!("{incident} resolved"),
+                EventKind::IncidentMerged { incident, into } => format!("{incident} merged into {into}"),
                 _ => continue,
             };
             lines += &format!("{:>5} {what}\n", types::time::between(start, event.at).as_secs());
@@ -347,15 +352,15 @@ impl World {
     }
 }
 
-pub(crate) fn accepted(_: &Effect) -> Result<Delivered, Undelivered> {
+pub(crate) fn accepted(_: &Notification) -> Result<Delivered, Undelivered> {
     Ok(Delivered { receipt: None })
 }
 
-pub(crate) fn refused(_: &Effect) -> Result<Delivered, Undelivered> {
+pub(crate) fn refused(_: &Notification) -> Result<Delivered, Undelivered> {
     Err(Undelivered { why: "401".to_owned(), retriable: false, retry_after: None })
 }
 
-pub(crate) fn failing(_: &Effect) -> Result<Delivered, Undelivered> {
+pub(crate) fn failing(_: &Notification) -> Result<Delivered, Undelivered> {
     Err(Undelivered { why: "503".to_owned(), retriable: true, retry_after: None })
 }
 

@@ -1,6 +1,6 @@
-//! What clients experience of a finding, whatever its weight for the team.
+//! What clients experience of an alert, whatever its weight for the team.
 //!
-//! | finding | experienced as |
+//! | alert | experienced as |
 //! |---|---|
 //! | breaks a host, a certificate, a probe, a name | failing |
 //! | fails now and then: a share of its answers, or for minutes again and again | failing at times |
@@ -12,9 +12,9 @@
 //! | an expired registration that is still delegated as before | nothing |
 //! | any other warning or note | nothing |
 
-use types::fault::{DomainFault, TlsFault};
-use types::{Fault, Finding, Incident, Kind, Weight};
 use std::collections::BTreeMap;
+use types::fault::{DomainFault, TlsFault};
+use types::{Alert, Fault, Incident, Kind, Severity};
 
 /// What clients experience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,9 +25,9 @@ pub(crate) enum Felt {
     Failing,
 }
 
-/// What clients experience of one finding.
-pub(crate) fn felt(finding: &Finding) -> Felt {
-    match (&finding.fault, finding.weight) {
+/// What clients experience of one alert.
+pub(crate) fn felt(alert: &Alert) -> Felt {
+    match (&alert.fault, alert.severity) {
         // Redundancy is lost: the servers that are left answer. When they fail too, the probes say so.
         (Fault::PoolBelowFloor { serving, .. }, _) if *serving > 0 => Felt::Nothing,
         // A server with another's certificate is out; the others answer.
@@ -39,13 +39,13 @@ pub(crate) fn felt(finding: &Finding) -> Felt {
         (Fault::Blind { .. } | Fault::EdgeSilent { .. } | Fault::Unwatched | Fault::Lookup { .. }, _) => {
             Felt::Nothing
         }
-        (Fault::Slow { .. }, Weight::Warns | Weight::Breaks) => Felt::Slow,
+        (Fault::Slow { .. }, Severity::Warning | Severity::Critical) => Felt::Slow,
         (Fault::SomeAddresses { answers: false, .. }, _) => Felt::Nothing,
         (Fault::SomeAddresses { .. } | Fault::Intermittent { .. } | Fault::Unstable { .. }, _) => {
             Felt::AtTimes
         }
-        (_, Weight::Breaks) => Felt::Failing,
-        (_, Weight::Warns | Weight::Notes) => Felt::Nothing,
+        (_, Severity::Critical) => Felt::Failing,
+        (_, Severity::Warning | Severity::Info) => Felt::Nothing,
     }
 }
 
@@ -63,15 +63,15 @@ fn is_taken_away(fault: &DomainFault) -> bool {
     }
 }
 
-/// Open findings of an incident that clients are told of: what fails, and what fails for half of them.
+/// Open alerts of an incident that clients are told of: what fails, and what fails for half of them.
 pub(crate) fn failing<'a>(
     incident: &'a Incident,
-    findings: &'a BTreeMap<types::FindingId, Finding>,
-) -> impl Iterator<Item = &'a Finding> {
-    let own = incident.diagnosis.findings.iter().filter_map(|id| findings.get(id));
-    own.filter(|finding| match felt(finding) {
+    alerts: &'a BTreeMap<types::AlertId, Alert>,
+) -> impl Iterator<Item = &'a Alert> {
+    let own = incident.diagnosis.alerts.iter().filter_map(|id| alerts.get(id));
+    own.filter(|alert| match felt(alert) {
         Felt::Failing => true,
-        Felt::AtTimes => finding.weight == Weight::Breaks,
+        Felt::AtTimes => alert.severity == Severity::Critical,
         Felt::Nothing | Felt::Slow => false,
     })
 }

@@ -1,13 +1,13 @@
 //! The states that a service was in: since when, for how long, how much of the watched time it was out.
 
-use crate::board::Day;
+use crate::status_page::Day;
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use std::time::Duration;
 use types::Time;
 use types::event::ServiceState;
 use types::time::{between, earlier};
-use std::time::Duration;
 
 /// Changes that are remembered: enough for years of a calm service and months of a restless one.
 const CHANGES_MAX: usize = 10_000;
@@ -105,7 +105,7 @@ impl History {
         watched.map(|(span, _)| span).sum()
     }
 
-    /// Share of the watched time in which it was not out, in per cent. The rule stands at [`crate::board::Component`].
+    /// Share of the watched time in which it was not out, in per cent. The rule stands at [`crate::status_page::Component`].
     pub(crate) fn uptime_percent(&self, from: Time, now: Time) -> Option<f64> {
         let mut watched_ms: u128 = 0;
         let mut out_tenth_ms: u128 = 0;
@@ -148,8 +148,8 @@ pub(crate) fn days(count: u16, now: Time, zone: &TimeZone) -> impl Iterator<Item
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::time::later;
     use proptest::prelude::*;
+    use types::time::later;
 
     impl History {
         fn days(&self, count: u16, now: Time, zone: &TimeZone) -> Vec<Day> {

@@ -1,11 +1,11 @@
 //! Everything that `tell` knows from the journal: the fold of events, and nothing else.
 
-use crate::board::Post;
 use crate::history::History;
+use crate::status_page::Post;
+use std::collections::BTreeMap;
 use types::event::{PostStatus, ServiceState};
 use types::incident::Stage;
-use types::{Event, Happened, IncidentId, ServiceId, Thing, Time};
-use std::collections::BTreeMap;
+use types::{Event, EventKind, IncidentId, Resource, ServiceId, Time};
 
 /// Ended incidents that are remembered for those who look back.
 const ENDED_MAX: usize = 200;
@@ -31,7 +31,7 @@ pub(crate) struct Told {
     /// How far along the incident is.
     stage: Stage,
     /// What is held to be its cause.
-    cause: Thing,
+    cause: Resource,
     pub(crate) ended: Option<Time>,
     pub(crate) merged_into: Option<IncidentId>,
     pub(crate) title: String,
@@ -41,7 +41,7 @@ pub(crate) struct Told {
     /// How far along the incident was at the newest post.
     pub(crate) stage_told: Stage,
     /// What was held to be the cause at the newest post.
-    pub(crate) cause_told: Thing,
+    pub(crate) cause_told: Resource,
     /// When mainstay itself last wrote, published or not.
     pub(crate) drafted: Option<Time>,
     /// Since when the cause is gone, while it is.
@@ -93,12 +93,12 @@ impl Known {
     pub(crate) fn apply(&mut self, event: &Event) {
         let at = event.at;
         self.begun.get_or_insert(at);
-        match &event.happened {
-            Happened::Booted { blind_since: Some(since) } | Happened::NotWatched { since } => {
+        match &event.kind {
+            EventKind::Booted { blind_since: Some(since) } | EventKind::NotWatched { since } => {
                 self.histories.values_mut().for_each(|history| history.not_watched(*since, at));
                 self.changed = Some(at);
             }
-            Happened::ServiceStateChanged { service, state } => {
+            EventKind::ServiceStateChanged { service, state } => {
                 self.histories.entry(service.clone()).or_default().changed(at, *state);
                 for told in self.told.values_mut().filter(|told| !told.is_over()) {
                     if told.posts.last().is_some_and(|post| post.affected.iter().any(|(of, _)| of == service))
@@ -108,7 +108,7 @@ impl Known {
                 }
                 self.changed = Some(at);
             }
-            Happened::IncidentOpened { incident, since, diagnosis } => {
+            EventKind::IncidentOpened { incident, since, diagnosis } => {
                 let told = Told {
                     since: *since,
                     stage: diagnosis.stage,
@@ -126,7 +126,7 @@ impl Known {
                 };
                 self.told.insert(*incident, told);
             }
-            Happened::IncidentDiagnosed { incident, diagnosis } => {
+            EventKind::IncidentDiagnosed { incident, diagnosis } => {
                 if let Some(told) = self.told.get_mut(incident) {
                     told.stage = diagnosis.stage;
                     let mending = diagnosis.stage == Stage::Mending;
@@ -134,20 +134,20 @@ impl Known {
                     told.cause.clone_from(&diagnosis.cause);
                 }
             }
-            Happened::IncidentMerged { incident, into } => {
+            EventKind::IncidentMerged { incident, into } => {
                 if let Some(told) = self.told.get_mut(incident) {
                     told.ended = Some(at);
                     told.merged_into = Some(*into);
                 }
                 self.forget();
             }
-            Happened::IncidentResolved { incident, .. } => {
+            EventKind::IncidentResolved { incident, .. } => {
                 if let Some(told) = self.told.get_mut(incident) {
                     told.ended = Some(at);
                 }
                 self.forget();
             }
-            Happened::PostDrafted { incident, status, title, body, affected } => {
+            EventKind::PostDrafted { incident, status, title, body, affected } => {
                 let Some(told) = self.told.get_mut(incident) else { return };
                 told.drafted = Some(at);
                 told.note_told();
@@ -159,7 +159,7 @@ impl Known {
                     affected: affected.clone(),
                 });
             }
-            Happened::PostPublished { post, incident, status, title, body, affected, by } => {
+            EventKind::PostPublished { post, incident, status, title, body, affected, by } => {
                 self.last_post = self.last_post.max(post.0);
                 self.changed = Some(at);
                 let Some(told) = self.told.get_mut(incident) else { return };

@@ -1,13 +1,13 @@
-//! Turns incidents into posts and the public board.
+//! Turns incidents into posts and the public status page.
 //!
 //! Pure: takes `now` and what others decided, returns what happened.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`board`] | the public board as data |
-//! | `present` | how the board follows from what is known |
-//! | `state` | the state of a service, from findings and incidents |
-//! | `felt` | what clients experience of a finding |
+//! | [`status_page`] | the public status page as data |
+//! | `present` | how the status page follows from what is known |
+//! | `state` | the state of a service, from alerts and incidents |
+//! | `felt` | what clients experience of an alert |
 //! | `history` | past states: days, uptime |
 //! | `posts` | when words are due |
 //! | `words` | the words |
@@ -23,33 +23,34 @@
 //! * Nobody is said to work on it before a person has acknowledged it.
 //! * States are shown at once; words wait a minute, and longer where a person has to publish them.
 
-pub mod board;
 mod felt;
 mod history;
 mod known;
 mod posts;
 mod present;
 mod state;
+pub mod status_page;
 mod traffic;
 mod words;
 
 #[cfg(test)]
 mod world;
 
-pub use board::Board;
+pub use status_page::StatusPage;
 
-use types::event::{PostStatus, ServiceState};
-use types::time::later;
-use types::{
-    Event, Finding, FindingId, Happened, Incident, IncidentId, Looked, Plan, PostId, ServiceId, Thing, Time,
-};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::event::{PostStatus, ServiceState};
+use types::time::later;
+use types::{
+    Alert, AlertId, Config, Event, EventKind, Incident, IncidentId, LastResult, PostId, Resource, ServiceId,
+    Time,
+};
 
 /// Decides what visitors are told.
 #[derive(Clone, Debug, Default)]
-pub struct Tell {
+pub struct Publisher {
     known: known::Known,
     fresh: Fresh,
 }
@@ -59,10 +60,10 @@ pub struct Tell {
 pub struct Facts<'a> {
     /// Open incidents, and those that ended lately.
     pub incidents: &'a BTreeMap<IncidentId, Incident>,
-    /// Open findings.
-    pub findings: &'a BTreeMap<FindingId, Finding>,
+    /// Open alerts.
+    pub alerts: &'a BTreeMap<AlertId, Alert>,
     /// When a thing was last looked at since boot, and how it was.
-    pub looked: &'a dyn Fn(&Thing) -> Option<Looked>,
+    pub looked: &'a dyn Fn(&Resource) -> Option<LastResult>,
     /// We cannot see out.
     pub blind: bool,
 }
@@ -90,88 +91,88 @@ struct Fresh {
     /// Services whose state the next sample may change.
     uncertain: BTreeSet<ServiceId>,
     blind: bool,
-    /// Digest of the plan that the states were judged for.
-    plan: String,
+    /// Digest of the configuration that the states were judged for.
+    config: String,
     /// Time of the last full reaction.
     thought: Option<Time>,
     /// Something changed since then.
     waits: bool,
-    /// Deadline of the next words if nothing changes; kept for large plans only.
+    /// Deadline of the next words if nothing changes; kept for large configurations only.
     next: Option<Time>,
 }
 
-impl Tell {
+impl Publisher {
     /// Takes note of an event. Events about unknown things change nothing.
     pub fn apply(&mut self, event: &Event) {
         self.known.apply(event);
-        match event.happened {
-            Happened::AttemptEnded { .. } | Happened::PageRung { .. } => {}
+        match event.kind {
+            EventKind::AttemptEnded { .. } | EventKind::PageStep { .. } => {}
             // States do not depend on each other, but words depend on states.
-            Happened::ServiceStateChanged { .. } => self.fresh.waits = true,
+            EventKind::ServiceStateChanged { .. } => self.fresh.waits = true,
             _ => (self.fresh.judged, self.fresh.waits) = (false, true),
         }
     }
 
     /// What visitors must be told now: states that changed, words that are due. Cheap when nothing changed.
-    pub fn react(&mut self, plan: &Plan, now: Time, facts: &Facts<'_>) -> Vec<Happened> {
-        if self.is_busy(plan, now) {
-            self.fresh.waits |= !self.is_settled(plan, facts);
+    pub fn react(&mut self, config: &Config, now: Time, facts: &Facts<'_>) -> Vec<EventKind> {
+        if self.is_busy(config, now) {
+            self.fresh.waits |= !self.is_settled(config, facts);
             return Vec::new();
         }
         (self.fresh.thought, self.fresh.waits) = (Some(now), false);
-        let mut happened = Vec::new();
-        let changed = self.judge(plan, facts);
+        let mut events = Vec::new();
+        let changed = self.judge(config, facts);
         for (service, state) in &changed {
-            happened.push(Happened::ServiceStateChanged { service: service.clone(), state: *state });
+            events.push(EventKind::ServiceStateChanged { service: service.clone(), state: *state });
         }
         let state =
             |service: &ServiceId| changed.get(service).copied().unwrap_or_else(|| self.state(service).0);
-        let desk = posts::Desk { plan, known: &self.known, facts, state: &state, now };
-        let wanted = posts::wanted(plan, &self.known, facts, &state);
+        let desk = posts::Desk { config, known: &self.known, facts, state: &state, now };
+        let wanted = posts::wanted(config, &self.known, facts, &state);
         let too_soon = |(incident, draft): &(&Incident, posts::Draft)| {
-            posts::held_until(plan, &self.known, incident, *draft).is_some_and(|until| now < until)
+            posts::held_until(config, &self.known, incident, *draft).is_some_and(|until| now < until)
         };
         let mut drafts: Vec<_> = wanted.into_iter().filter(|wanted| !too_soon(wanted)).collect();
-        for incident in posts::promises_due(plan, &self.known, facts, now) {
+        for incident in posts::promises_due(config, &self.known, facts, now) {
             if !drafts.iter().any(|(other, _)| other.id == incident.id) {
                 drafts.push((incident, posts::still_working(&self.known, incident.id)));
             }
         }
         let numbers = (self.known.last_post.saturating_add(1)..).map(PostId);
-        happened
+        events
             .extend(numbers.zip(drafts).map(|(post, (incident, draft))| desk.written(post, incident, draft)));
-        if plan.reaction_pause().is_some() {
-            self.fresh.next = self.words_due(plan, facts);
+        if config.reaction_pause().is_some() {
+            self.fresh.next = self.words_due(config, facts);
         }
-        happened
+        events
     }
 
-    /// Whether the last reaction in a large plan is too recent.
-    fn is_busy(&self, plan: &Plan, now: Time) -> bool {
-        let pause = self.fresh.thought.zip(plan.reaction_pause());
+    /// Whether the last reaction in a large configuration is too recent.
+    fn is_busy(&self, config: &Config, now: Time) -> bool {
+        let pause = self.fresh.thought.zip(config.reaction_pause());
         pause.is_some_and(|(thought, pause)| now < later(thought, pause))
     }
 
     /// Whether no state can have changed since the last reaction.
-    fn is_settled(&self, plan: &Plan, facts: &Facts<'_>) -> bool {
-        self.is_judged(plan, facts) && self.fresh.uncertain.is_empty()
+    fn is_settled(&self, config: &Config, facts: &Facts<'_>) -> bool {
+        self.is_judged(config, facts) && self.fresh.uncertain.is_empty()
     }
 
-    fn is_judged(&self, plan: &Plan, facts: &Facts<'_>) -> bool {
-        self.fresh.judged && self.fresh.blind == facts.blind && self.fresh.plan == plan.digest
+    fn is_judged(&self, config: &Config, facts: &Facts<'_>) -> bool {
+        self.fresh.judged && self.fresh.blind == facts.blind && self.fresh.config == config.digest
     }
 
     /// Changed states. Without events since the last time, only uncertain services are computed again.
-    fn judge(&mut self, plan: &Plan, facts: &Facts<'_>) -> BTreeMap<ServiceId, ServiceState> {
+    fn judge(&mut self, config: &Config, facts: &Facts<'_>) -> BTreeMap<ServiceId, ServiceState> {
         let mut changed = BTreeMap::new();
-        if self.is_settled(plan, facts) {
+        if self.is_settled(config, facts) {
             return changed;
         }
-        let all = !self.is_judged(plan, facts);
+        let all = !self.is_judged(config, facts);
         let of_old = std::mem::take(&mut self.fresh.uncertain);
-        let some = of_old.iter().filter(|_| !all).filter_map(|id| plan.services.get(id));
-        let every_one = plan.services.values().filter(|_| all);
-        let sight = state::Sight::new(plan, facts);
+        let some = of_old.iter().filter(|_| !all).filter_map(|id| config.services.get(id));
+        let every_one = config.services.values().filter(|_| all);
+        let sight = state::Sight::new(config, facts);
         for service in some.chain(every_one) {
             let last = self.known.state(&service.id).map(|(state, _)| state);
             let (state, certain) = sight.judge(service, last);
@@ -183,25 +184,25 @@ impl Tell {
             }
         }
         (self.fresh.judged, self.fresh.blind) = (true, facts.blind);
-        self.fresh.plan.clone_from(&plan.digest);
+        self.fresh.config.clone_from(&config.digest);
         changed
     }
 
     /// When to look again if nothing else happens: a promised update, or words held back because others came just before.
     #[must_use]
-    pub fn next(&self, plan: &Plan, now: Time, facts: &Facts<'_>) -> Option<Time> {
-        let Some(pause) = plan.reaction_pause() else { return self.words_due(plan, facts) };
+    pub fn next(&self, config: &Config, now: Time, facts: &Facts<'_>) -> Option<Time> {
+        let Some(pause) = config.reaction_pause() else { return self.words_due(config, facts) };
         let free = self.fresh.thought.map_or(now, |thought| now.max(later(thought, pause)));
         if self.fresh.waits { Some(free) } else { self.fresh.next.map(|next| next.max(free)) }
     }
 
-    fn words_due(&self, plan: &Plan, facts: &Facts<'_>) -> Option<Time> {
+    fn words_due(&self, config: &Config, facts: &Facts<'_>) -> Option<Time> {
         let state = |service: &ServiceId| self.state(service).0;
-        let held = posts::wanted(plan, &self.known, facts, &state);
+        let held = posts::wanted(config, &self.known, facts, &state);
         let held = held
             .iter()
-            .filter_map(|(incident, draft)| posts::held_until(plan, &self.known, incident, *draft));
-        let promises = posts::promises(plan, &self.known, facts).map(|(_, by)| by);
+            .filter_map(|(incident, draft)| posts::held_until(config, &self.known, incident, *draft));
+        let promises = posts::promises(config, &self.known, facts).map(|(_, by)| by);
         held.chain(promises).filter(|at| *at < Time::MAX).min()
     }
 
@@ -216,16 +217,16 @@ impl Tell {
 
     /// How long a service was watched within the last days, the current one included.
     #[must_use]
-    pub fn watched(&self, plan: &Plan, service: &ServiceId, days: u16, now: Time) -> Duration {
-        let from = history::days(days, now, &plan.site.zone).next().map_or(now, |(_, begin, _)| begin);
+    pub fn watched(&self, config: &Config, service: &ServiceId, days: u16, now: Time) -> Duration {
+        let from = history::days(days, now, &config.site.zone).next().map_or(now, |(_, begin, _)| begin);
         let history = self.known.histories.get(service);
         history.map_or(Duration::ZERO, |history| history.watched(from, now))
     }
 
-    /// The whole board. Made when something changed, not for every reader.
+    /// The whole status page. Made when something changed, not for every reader.
     #[must_use]
-    pub fn board(&self, plan: &Plan, now: Time, facts: &Facts<'_>) -> Board {
-        present::board(plan, &self.known, now, facts)
+    pub fn status_page(&self, config: &Config, now: Time, facts: &Facts<'_>) -> StatusPage {
+        present::status_page(config, &self.known, now, facts)
     }
 
     /// Updates that wait until a person publishes them.
@@ -244,9 +245,9 @@ impl Tell {
 
     /// The draft that waits as the event that publishes it.
     #[must_use]
-    pub fn approved(&self, incident: IncidentId, by: String) -> Option<Happened> {
+    pub fn approved(&self, incident: IncidentId, by: String) -> Option<EventKind> {
         let waiting = self.known.told.get(&incident)?.waiting.clone()?;
-        Some(Happened::PostPublished {
+        Some(EventKind::PostPublished {
             post: PostId(self.known.last_post.saturating_add(1)),
             incident,
             status: waiting.status,
@@ -260,35 +261,35 @@ impl Tell {
     /// Uptime in per cent and watched time of each service, public or not, that was ever looked at.
     pub fn uptimes<'a>(
         &'a self,
-        plan: &'a Plan,
+        config: &'a Config,
         now: Time,
     ) -> impl Iterator<Item = (&'a ServiceId, (Option<f64>, Duration))> {
-        present::uptimes(plan, &self.known, now)
+        present::uptimes(config, &self.known, now)
     }
 
     /// A person's words as the event that publishes them.
     #[must_use]
     pub fn drafted(
         &self,
-        plan: &Plan,
+        config: &Config,
         facts: &Facts<'_>,
         incident: &Incident,
         status: PostStatus,
         body: String,
         by: Option<String>,
-    ) -> Happened {
+    ) -> EventKind {
         let state = |service: &ServiceId| self.state(service).0;
-        let affected = posts::affected(plan, &self.known, incident, status, &state);
-        Happened::PostPublished {
+        let affected = posts::affected(config, &self.known, incident, status, &state);
+        EventKind::PostPublished {
             post: PostId(self.known.last_post.saturating_add(1)),
             incident: incident.id,
             status,
             title: posts::title(
-                plan,
+                config,
                 &self.known,
                 incident,
                 &affected,
-                traffic::trouble(plan, incident, facts),
+                traffic::trouble(config, incident, facts),
             ),
             body: words::bounded(body),
             affected,
@@ -304,9 +305,9 @@ impl Tell {
 }
 
 /// Services that visitors see among the things that an incident affects.
-fn public<'a>(plan: &'a Plan, affected: &'a BTreeSet<Thing>) -> impl Iterator<Item = &'a ServiceId> {
-    let services = affected.iter().filter(|thing| thing.kind == types::Kind::Service);
-    let known = services.filter_map(|thing| plan.services.get(&ServiceId(thing.name.clone())));
+fn public<'a>(config: &'a Config, affected: &'a BTreeSet<Resource>) -> impl Iterator<Item = &'a ServiceId> {
+    let services = affected.iter().filter(|resource| resource.kind == types::Kind::Service);
+    let known = services.filter_map(|resource| config.services.get(&ServiceId(resource.name.clone())));
     known.filter(|service| service.public).map(|service| &service.id)
 }
 

@@ -3,13 +3,13 @@
 use crate::known::{Known, Told};
 use crate::traffic::{self, Trouble};
 use crate::{Facts, felt, public, words};
-use types::event::{PostStatus, ServiceState};
-use types::incident::Stage;
-use types::plan::Publish;
-use types::time::later;
-use types::{Happened, Incident, IncidentId, Plan, PostId, ServiceId, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use types::config::Publish;
+use types::event::{PostStatus, ServiceState};
+use types::incident::Stage;
+use types::time::later;
+use types::{Config, EventKind, Incident, IncidentId, PostId, ServiceId, Time};
 
 /// Nothing is published automatically before clients have been failing for so long: most short failures are deploys.
 pub(crate) const HOLD: Duration = Duration::from_secs(60);
@@ -45,23 +45,23 @@ pub(crate) type States<'a> = dyn Fn(&ServiceId) -> ServiceState + 'a;
 
 /// Incidents about which there is something new to say, whether or not it is too soon.
 pub(crate) fn wanted<'a>(
-    plan: &Plan,
+    config: &Config,
     known: &Known,
     facts: &Facts<'a>,
     state: &States<'_>,
 ) -> Vec<(&'a Incident, Draft)> {
-    if plan.board.publish == Publish::Manual {
+    if config.status_page.publish == Publish::Manual {
         return Vec::new();
     }
     let open = known.told.iter().filter(|(_, told)| !told.is_done());
     let incidents = open.filter_map(|(id, told)| Some((facts.incidents.get(id)?, told)));
     incidents
-        .filter_map(|(incident, told)| Some((incident, news(plan, known, told, incident, facts, state)?)))
+        .filter_map(|(incident, told)| Some((incident, news(config, known, told, incident, facts, state)?)))
         .collect()
 }
 
 fn news(
-    plan: &Plan,
+    config: &Config,
     known: &Known,
     told: &Told,
     incident: &Incident,
@@ -73,9 +73,9 @@ fn news(
         return end(told, incident, facts, state);
     }
     let diagnosis = &incident.diagnosis;
-    let affected = experienced(plan, incident, state);
+    let affected = experienced(config, incident, state);
     let worst = affected.values().max().copied();
-    let fails = felt::failing(incident, facts.findings).next().is_some();
+    let fails = felt::failing(incident, facts.alerts).next().is_some();
     let begun = newest.filter(|(status, _)| *status != PostStatus::Resolved);
     let Some((status_before, before)) = begun else {
         let out = worst >= Some(ServiceState::PartialOutage);
@@ -97,7 +97,8 @@ fn news(
         return well.then_some(Draft { status: PostStatus::Resolved, reason: Reason::News });
     }
     // When the edge sees another cause than before, visitors can expect something else.
-    let other_cause = traffic::trouble(plan, incident, facts).is_some() && diagnosis.cause != told.cause_told;
+    let other_cause =
+        traffic::trouble(config, incident, facts).is_some() && diagnosis.cause != told.cause_told;
     let further = diagnosis.stage != told.stage_told && status != status_before;
     let spread = affected.keys().any(|service| !before.contains_key(service));
     let shrank = !affected.is_empty() && before.keys().any(|service| !affected.contains_key(service));
@@ -114,7 +115,7 @@ fn end(told: &Told, incident: &Incident, facts: &Facts<'_>, state: &States<'_>) 
     if incident.merged_into.is_some() {
         return Some(Draft { status: PostStatus::Resolved, reason: Reason::Merged });
     }
-    if felt::failing(incident, facts.findings).next().is_some() {
+    if felt::failing(incident, facts.alerts).next().is_some() {
         return None;
     }
     let out = last.affected.iter().any(|(service, _)| state(service) >= ServiceState::PartialOutage);
@@ -138,8 +139,12 @@ fn is_told_elsewhere(
 }
 
 /// Services that visitors know, that an incident affects, and that clients find not working well.
-fn experienced(plan: &Plan, incident: &Incident, state: &States<'_>) -> BTreeMap<ServiceId, ServiceState> {
-    let services = public(plan, &incident.diagnosis.affected);
+fn experienced(
+    config: &Config,
+    incident: &Incident,
+    state: &States<'_>,
+) -> BTreeMap<ServiceId, ServiceState> {
+    let services = public(config, &incident.diagnosis.affected);
     let states = services.map(|service| (service.clone(), state(service)));
     states.filter(|(_, state)| *state >= ServiceState::Degraded).collect()
 }
@@ -154,7 +159,7 @@ fn status(stage: Stage, before: Option<PostStatus>) -> PostStatus {
 }
 
 /// Until when a draft is held back.
-pub(crate) fn held_until(plan: &Plan, known: &Known, incident: &Incident, draft: Draft) -> Option<Time> {
+pub(crate) fn held_until(config: &Config, known: &Known, incident: &Incident, draft: Draft) -> Option<Time> {
     let told = known.told.get(&incident.id)?;
     let apart = told.drafted.map(|drafted| later(drafted, APART));
     match draft.status {
@@ -169,7 +174,7 @@ pub(crate) fn held_until(plan: &Plan, known: &Known, incident: &Incident, draft:
         }
         PostStatus::Monitoring => told.mending_since.map(|since| later(since, RECOVERY)).max(apart),
         _ if told.newest().is_none_or(|(status, _)| status == PostStatus::Resolved) => {
-            let out = public(plan, &incident.diagnosis.affected)
+            let out = public(config, &incident.diagnosis.affected)
                 .filter_map(|service| known.histories.get(service)?.out_since())
                 .min();
             // A state that is only about to be written down counts from now on; we are asked again then.
@@ -189,11 +194,11 @@ pub(crate) fn promise(at: Time) -> Time {
 /// Open incidents that were posted, and when the next words about each are promised.
 /// Only what mainstay itself publishes can be promised.
 pub(crate) fn promises<'a>(
-    plan: &Plan,
+    config: &Config,
     known: &Known,
     facts: &Facts<'a>,
 ) -> impl Iterator<Item = (&'a Incident, Time)> {
-    let promised = plan.board.publish == Publish::Automatic;
+    let promised = config.status_page.publish == Publish::Automatic;
     known.told.iter().filter(move |(_, told)| promised && told.ended.is_none()).filter_map(|(id, told)| {
         let last = told.posts.last().filter(|post| post.status != PostStatus::Resolved)?;
         Some((facts.incidents.get(id).filter(|incident| incident.is_open())?, promise(last.at)))
@@ -201,12 +206,12 @@ pub(crate) fn promises<'a>(
 }
 
 pub(crate) fn promises_due<'a>(
-    plan: &Plan,
+    config: &Config,
     known: &Known,
     facts: &Facts<'a>,
     now: Time,
 ) -> Vec<&'a Incident> {
-    promises(plan, known, facts).filter(|(_, by)| *by <= now).map(|(incident, _)| incident).collect()
+    promises(config, known, facts).filter(|(_, by)| *by <= now).map(|(incident, _)| incident).collect()
 }
 
 /// The honest word that there is nothing new. It does not contradict what a person last said.
@@ -218,13 +223,13 @@ pub(crate) fn still_working(known: &Known, incident: IncidentId) -> Draft {
 /// The services that a post speaks of: those that do not work well now; at the end, and where all work, those it spoke of
 /// before or that the incident is about.
 pub(crate) fn affected(
-    plan: &Plan,
+    config: &Config,
     known: &Known,
     incident: &Incident,
     status: PostStatus,
     state: &States<'_>,
 ) -> BTreeMap<ServiceId, ServiceState> {
-    let now = experienced(plan, incident, state);
+    let now = experienced(config, incident, state);
     if !now.is_empty() && status < PostStatus::Monitoring {
         return now;
     }
@@ -232,14 +237,14 @@ pub(crate) fn affected(
     let mut services: BTreeSet<ServiceId> = now.into_keys().collect();
     services.extend(last.into_iter().flat_map(|post| &post.affected).map(|(service, _)| service.clone()));
     if services.is_empty() {
-        services.extend(public(plan, &incident.diagnosis.affected).cloned());
+        services.extend(public(config, &incident.diagnosis.affected).cloned());
     }
     services.into_iter().map(|service| (service.clone(), state(&service))).collect()
 }
 
 /// The title for visitors. At the end it stays what it was: "is failing" names the incident, not the moment.
 pub(crate) fn title(
-    plan: &Plan,
+    config: &Config,
     known: &Known,
     incident: &Incident,
     affected: &BTreeMap<ServiceId, ServiceState>,
@@ -250,7 +255,7 @@ pub(crate) fn title(
     match told {
         Some(told) if !told.title.is_empty() && (over || affected.is_empty()) => told.title.clone(),
         _ => {
-            let titles = words::titles(plan, affected.keys());
+            let titles = words::titles(config, affected.keys());
             let worst = affected.values().copied().chain(told.map(|told| told.impact)).max();
             traffic::title(trouble, &titles).unwrap_or_else(|| words::title(&titles, worst))
         }
@@ -259,7 +264,7 @@ pub(crate) fn title(
 
 /// What is needed to write.
 pub(crate) struct Desk<'a> {
-    pub(crate) plan: &'a Plan,
+    pub(crate) config: &'a Config,
     pub(crate) known: &'a Known,
     pub(crate) facts: &'a Facts<'a>,
     pub(crate) state: &'a States<'a>,
@@ -268,23 +273,23 @@ pub(crate) struct Desk<'a> {
 
 impl Desk<'_> {
     /// A draft as the event that publishes it.
-    pub(crate) fn written(&self, post: PostId, incident: &Incident, draft: Draft) -> Happened {
-        let Self { plan, known, state, .. } = *self;
-        let affected = affected(plan, known, incident, draft.status, state);
+    pub(crate) fn written(&self, post: PostId, incident: &Incident, draft: Draft) -> EventKind {
+        let Self { config, known, state, .. } = *self;
+        let affected = affected(config, known, incident, draft.status, state);
         let other = incident.merged_into.and_then(|into| self.facts.incidents.get(&into)).and_then(|other| {
-            let affected = self::affected(plan, known, other, PostStatus::Investigating, state);
+            let affected = self::affected(config, known, other, PostStatus::Investigating, state);
             // What affects no visitor is never posted: there would be nothing to follow.
-            let trouble = traffic::trouble(plan, other, self.facts);
-            (!affected.is_empty()).then(|| title(plan, known, other, &affected, trouble))
+            let trouble = traffic::trouble(config, other, self.facts);
+            (!affected.is_empty()).then(|| title(config, known, other, &affected, trouble))
         });
-        let trouble = traffic::trouble(plan, incident, self.facts);
+        let trouble = traffic::trouble(config, incident, self.facts);
         let since = known.told.get(&incident.id).map_or(incident.since, |told| told.since);
         let well =
             || affected.keys().filter_map(|service| known.state(service)).map(|(_, since)| since).max();
         let end = incident.resolved.unwrap_or_else(|| well().unwrap_or(self.now));
-        let title = title(plan, known, incident, &affected, trouble);
+        let title = title(config, known, incident, &affected, trouble);
         let body = words::body(
-            plan,
+            config,
             incident,
             draft,
             &affected,
@@ -293,10 +298,10 @@ impl Desk<'_> {
             (since, end, self.now),
         );
         let (incident, status) = (incident.id, draft.status);
-        match plan.board.publish {
-            Publish::Approve => Happened::PostDrafted { incident, status, title, body, affected },
+        match config.status_page.publish {
+            Publish::Approve => EventKind::PostDrafted { incident, status, title, body, affected },
             Publish::Automatic | Publish::Manual => {
-                Happened::PostPublished { post, incident, status, title, body, affected, by: None }
+                EventKind::PostPublished { post, incident, status, title, body, affected, by: None }
             }
         }
     }

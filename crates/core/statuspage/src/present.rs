@@ -1,16 +1,16 @@
-//! How the board follows from what is known.
+//! How the status page follows from what is known.
 
-use crate::board::{Board, BoardIncident, Component, Group, PastDay, Post};
 use crate::history::{History, days};
 use crate::known::{Known, Told};
+use crate::status_page::{Component, Group, PastDay, Post, StatusPage, StatusPageIncident};
 use crate::words::shown;
 use crate::{Facts, posts, words};
 use jiff::civil::Date;
-use types::event::{PostStatus, ServiceState};
-use types::plan::{Publish, Service};
-use types::{IncidentId, Plan, ServiceId, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::config::{Publish, Service};
+use types::event::{PostStatus, ServiceState};
+use types::{Config, IncidentId, ServiceId, Time};
 
 /// Past incidents are shown for so many days, quiet ones too.
 const PAST_DAYS: u16 = 7;
@@ -18,8 +18,8 @@ const PAST_DAYS: u16 = 7;
 /// A share of less than a whole day that was watched says nothing.
 const WATCHED_MIN: Duration = Duration::from_secs(86_400);
 
-pub(crate) fn board(plan: &Plan, known: &Known, now: Time, facts: &Facts<'_>) -> Board {
-    let groups = groups(plan, known, now);
+pub(crate) fn status_page(config: &Config, known: &Known, now: Time, facts: &Facts<'_>) -> StatusPage {
+    let groups = groups(config, known, now);
     let components = || groups.iter().flat_map(|group: &Group| &group.components);
     let state = components().map(|component| component.state).max().unwrap_or(ServiceState::Unknown);
     let worst: Vec<String> = components()
@@ -28,18 +28,18 @@ pub(crate) fn board(plan: &Plan, known: &Known, now: Time, facts: &Facts<'_>) ->
         .collect();
     let headline = headline(state, &worst, components().count());
     let open = known.told.iter().rev().filter(|(_, told)| !told.posts.is_empty() && !told.is_over());
-    Board {
-        name: shown(&plan.site.name),
-        title: shown(&plan.board.title),
-        url: plan.site.url.clone(),
-        clock: plan.site.zone.clone(),
-        zone: plan.site.zone.iana_name().unwrap_or("UTC").to_owned(),
+    StatusPage {
+        name: shown(&config.site.name),
+        title: shown(&config.status_page.title),
+        url: config.site.url.clone(),
+        clock: config.site.zone.clone(),
+        zone: config.site.zone.iana_name().unwrap_or("UTC").to_owned(),
         changed: known.changed.unwrap_or(now),
-        looked_every: plan.probes.values().map(|probe| probe.every).min().unwrap_or(Duration::ZERO),
+        looked_every: config.probes.values().map(|probe| probe.every).min().unwrap_or(Duration::ZERO),
         state,
         headline,
-        open: open.map(|(id, told)| incident(plan, *id, told, facts)).collect(),
-        past: past(plan, known, now, facts),
+        open: open.map(|(id, told)| incident(config, *id, told, facts)).collect(),
+        past: past(config, known, now, facts),
         groups,
     }
 }
@@ -55,15 +55,15 @@ fn headline(state: ServiceState, worst: &[String], all: usize) -> String {
     }
 }
 
-/// Services by group, both in the order of the plan; a group stands where its first service does.
-fn groups(plan: &Plan, known: &Known, now: Time) -> Vec<Group> {
+/// Services by group, both in the order of the configuration; a group stands where its first service does.
+fn groups(config: &Config, known: &Known, now: Time) -> Vec<Group> {
     let place: BTreeMap<&ServiceId, usize> =
-        plan.board.order.iter().enumerate().map(|(place, id)| (id, place)).collect();
-    let mut services: Vec<&Service> = plan.services.values().filter(|service| service.public).collect();
+        config.status_page.order.iter().enumerate().map(|(place, id)| (id, place)).collect();
+    let mut services: Vec<&Service> = config.services.values().filter(|service| service.public).collect();
     services.sort_by_key(|service| place.get(&service.id).copied().unwrap_or(usize::MAX));
     let mut groups: Vec<Group> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    let calendar = calendar(plan, now);
+    let calendar = calendar(config, now);
     for service in services {
         let name = shown(service.group.as_deref().unwrap_or_default());
         let component = component(known, now, &calendar, service);
@@ -77,8 +77,8 @@ fn groups(plan: &Plan, known: &Known, now: Time) -> Vec<Group> {
 }
 
 /// The days of the history in the zone of the site, computed once for all services.
-fn calendar(plan: &Plan, now: Time) -> Vec<(Date, Time, Time)> {
-    days(plan.board.history_days.max(1), now, &plan.site.zone).collect()
+fn calendar(config: &Config, now: Time) -> Vec<(Date, Time, Time)> {
+    days(config.status_page.history_days.max(1), now, &config.site.zone).collect()
 }
 
 fn begin(calendar: &[(Date, Time, Time)], now: Time) -> Time {
@@ -102,14 +102,15 @@ fn component(known: &Known, now: Time, calendar: &[(Date, Time, Time)], service:
     }
 }
 
-fn incident(plan: &Plan, id: IncidentId, told: &Told, facts: &Facts<'_>) -> BoardIncident {
-    let title =
-        |id: &ServiceId| plan.services.get(id).map_or_else(|| id.0.clone(), |service| shown(&service.title));
+fn incident(config: &Config, id: IncidentId, told: &Told, facts: &Facts<'_>) -> StatusPageIncident {
+    let title = |id: &ServiceId| {
+        config.services.get(id).map_or_else(|| id.0.clone(), |service| shown(&service.title))
+    };
     let last = told.posts.last();
     let affected = last.into_iter().flat_map(|post| &post.affected);
     let is_open = facts.incidents.get(&id).is_some_and(|incident| incident.is_open());
     let resolved = last.filter(|_| told.is_over()).map(|post| told.ended.unwrap_or(post.at));
-    BoardIncident {
+    StatusPageIncident {
         id,
         title: shown(&told.title),
         status: last.map_or(PostStatus::Investigating, |post| post.status),
@@ -119,22 +120,22 @@ fn incident(plan: &Plan, id: IncidentId, told: &Told, facts: &Facts<'_>) -> Boar
         affected: affected.map(|(id, state)| (id.clone(), title(id), *state)).collect(),
         posts: told.posts.iter().rev().map(|post| Post { body: shown(&post.body), ..post.clone() }).collect(),
         next_post_by: last
-            .filter(|_| plan.board.publish == Publish::Automatic)
+            .filter(|_| config.status_page.publish == Publish::Automatic)
             .filter(|post| is_open && post.status != PostStatus::Resolved)
             .map(|post| posts::promise(post.at)),
     }
 }
 
 /// Days on which something was watched, newest first: of the time before the first start there is nothing to tell.
-fn past(plan: &Plan, known: &Known, now: Time, facts: &Facts<'_>) -> Vec<PastDay> {
-    let day = |at: Time| plan.site.zone.to_datetime(at).date();
+fn past(config: &Config, known: &Known, now: Time, facts: &Facts<'_>) -> Vec<PastDay> {
+    let day = |at: Time| config.site.zone.to_datetime(at).date();
     let begun = known.begun.map(day);
-    let mut past: Vec<PastDay> = days(PAST_DAYS, now, &plan.site.zone)
+    let mut past: Vec<PastDay> = days(PAST_DAYS, now, &config.site.zone)
         .filter(|(date, _, _)| begun.is_none_or(|begun| *date >= begun))
         .map(|(date, _, _)| PastDay { date, incidents: Vec::new() })
         .collect();
     for (id, told) in known.told.iter().rev().filter(|(_, told)| told.is_over()) {
-        let told = incident(plan, *id, told, facts);
+        let told = incident(config, *id, told, facts);
         let ended = told.resolved.map(day);
         if let Some(day) = past.iter_mut().find(|day| Some(day.date) == ended) {
             day.incidents.push(told);
@@ -144,17 +145,17 @@ fn past(plan: &Plan, known: &Known, now: Time, facts: &Facts<'_>) -> Vec<PastDay
     past
 }
 
-/// Uptime and watched time of each service over the history of the board.
+/// Uptime and watched time of each service over the history of the status page.
 pub(crate) fn uptimes<'a>(
-    plan: &'a Plan,
+    config: &'a Config,
     known: &'a Known,
     now: Time,
 ) -> impl Iterator<Item = (&'a ServiceId, (Option<f64>, Duration))> {
-    let from = begin(&calendar(plan, now), now);
+    let from = begin(&calendar(config, now), now);
     let of = move |(id, history): (&'a ServiceId, &'a History)| {
         (id, (history.uptime_percent(from, now), history.watched(from, now)))
     };
-    known.histories.iter().filter(move |(id, _)| plan.services.contains_key(*id)).map(of)
+    known.histories.iter().filter(move |(id, _)| config.services.contains_key(*id)).map(of)
 }
 
 #[cfg(test)]
@@ -165,14 +166,14 @@ mod tests {
     fn groups_and_services_have_the_order_of_the_file() {
         let mut world = World::new("2026-11-22T12:00:00Z");
         for (id, group) in [("shop", "Last"), ("auth", "First"), ("api", "Last")] {
-            if let Some(service) = world.plan.services.get_mut(&id.into()) {
+            if let Some(service) = world.config.services.get_mut(&id.into()) {
                 service.group = Some(group.to_owned());
                 service.title = format!("{id} \u{202e}");
             }
         }
-        world.plan.board.order = ["shop", "auth", "inner", "api"].map(Into::into).to_vec();
-        let board = world.board();
-        let told: Vec<(&str, Vec<&str>)> = board
+        world.config.status_page.order = ["shop", "auth", "inner", "api"].map(Into::into).to_vec();
+        let status_page = world.status_page();
+        let told: Vec<(&str, Vec<&str>)> = status_page
             .groups
             .iter()
             .map(|group| {
@@ -180,6 +181,6 @@ mod tests {
             })
             .collect();
         assert_eq!(told, [("Last", vec!["shop", "api"]), ("First", vec!["auth"])]);
-        assert_eq!(board.groups[0].components[0].title, "shop \u{fffd}");
+        assert_eq!(status_page.groups[0].components[0].title, "shop \u{fffd}");
     }
 }

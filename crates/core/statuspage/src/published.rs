@@ -1,24 +1,24 @@
 //! When words appear: the minute, who publishes, and which status follows which.
 
 use crate::world::{World, diagnosis};
+use types::config::Publish;
 use types::event::PostStatus;
 use types::fault::Fault;
 use types::incident::Stage;
-use types::plan::Publish;
-use types::{Happened, Thing, Weight};
+use types::{EventKind, Resource, Severity};
 
-fn api() -> Thing {
-    Thing::host("api.acme.com")
+fn api() -> Resource {
+    Resource::host("api.acme.com")
 }
 
 /// A world that was well, with the API failing from now on.
 fn failing(publish: Publish) -> World {
     let mut world = World::new("2026-11-22T12:00:00Z");
-    world.plan.board.publish = publish;
+    world.config.status_page.publish = publish;
     world.look_everywhere();
     world.settle();
     world.pass(30);
-    world.find(1, api(), Fault::Refused, Weight::Breaks);
+    world.find(1, api(), Fault::Refused, Severity::Critical);
     world.open(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Failing));
     world.settle();
     world
@@ -38,8 +38,8 @@ fn recover(world: &mut World, resolved: bool) {
 /// Status and second of each update, from the beginning of the outage on.
 fn published(world: &World) -> Vec<(PostStatus, i64)> {
     let begun = crate::world::at("2026-11-22T12:00:30Z");
-    let posts = world.journal.iter().filter_map(|event| match &event.happened {
-        Happened::PostPublished { status, .. } => Some((*status, event.at.duration_since(begun).as_secs())),
+    let posts = world.journal.iter().filter_map(|event| match &event.kind {
+        EventKind::PostPublished { status, .. } => Some((*status, event.at.duration_since(begun).as_secs())),
         _ => None,
     });
     posts.collect()
@@ -53,7 +53,7 @@ fn outage_under_a_minute_has_no_update_not_even_its_end() {
         recover(&mut world, true);
         world.pass(600);
         assert_eq!(published(&world), [], "{secs} s");
-        assert_eq!(world.board().past[0].incidents, [], "{secs} s");
+        assert_eq!(world.status_page().past[0].incidents, [], "{secs} s");
     }
 }
 
@@ -63,15 +63,15 @@ fn minute_goes_on_when_an_outage_gets_worse_and_through_a_restart() {
     world.look_everywhere();
     world.settle();
     world.pass(30);
-    world.find(1, Thing::host("auth.acme.com"), Fault::Refused, Weight::Breaks);
-    world.open(1, diagnosis(Thing::host("auth.acme.com"), &["auth"], &[], true, Stage::Failing));
+    world.find(1, Resource::host("auth.acme.com"), Fault::Refused, Severity::Critical);
+    world.open(1, diagnosis(Resource::host("auth.acme.com"), &["auth"], &[], true, Stage::Failing));
     world.settle();
     world.pass(30);
-    world.find(2, Thing::host("demo.acme.app"), Fault::Refused, Weight::Breaks);
+    world.find(2, Resource::host("demo.acme.app"), Fault::Refused, Severity::Critical);
     world.settle();
     let before = world.now;
     world.pass(10);
-    world.commit(vec![Happened::Booted { blind_since: Some(before) }]);
+    world.commit(vec![EventKind::Booted { blind_since: Some(before) }]);
     world.settle();
     world.pass(60);
     assert_eq!(published(&world)[0], (PostStatus::Identified, 60));
@@ -96,7 +96,7 @@ fn long_recovery_is_monitored_for_a_minute_at_least() {
     world.pass(125);
     world.resolve(1);
     world.settle();
-    assert_eq!(world.board().open.len(), 1, "not both in one breath");
+    assert_eq!(world.status_page().open.len(), 1, "not both in one breath");
     world.pass(120);
     let wanted = [(PostStatus::Identified, 60), (PostStatus::Monitoring, 190), (PostStatus::Resolved, 250)];
     assert_eq!(published(&world), wanted);
@@ -112,7 +112,7 @@ fn status_never_goes_back_to_investigating() {
     assert_eq!(published(&world), [(PostStatus::Identified, 60)]);
     recover(&mut world, false);
     world.pass(130);
-    world.find(2, api(), Fault::Refused, Weight::Breaks);
+    world.find(2, api(), Fault::Refused, Severity::Critical);
     world.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Looking));
     world.settle();
     world.pass(100);
@@ -127,11 +127,11 @@ fn resolved_by_hand_is_not_over_for_visitors_while_the_service_is_out() {
     world.resolve(1);
     world.settle();
     world.pass(300);
-    assert_eq!(world.board().open.len(), 1);
+    assert_eq!(world.status_page().open.len(), 1);
     world.close(1);
     world.look_everywhere();
     world.settle();
-    assert_eq!(world.board().open, []);
+    assert_eq!(world.status_page().open, []);
 }
 
 #[test]
@@ -139,22 +139,22 @@ fn incident_of_which_clients_notice_nothing_any_more_is_over_for_them() {
     let mut world = failing(Publish::Automatic);
     world.pass(70);
     let few = Fault::PoolBelowFloor { serving: 1, declared: 2, floor: 2, out: Vec::new() };
-    world.find(2, Thing::pool("api"), few, Weight::Breaks);
+    world.find(2, Resource::pool("api"), few, Severity::Critical);
     world.close(1);
     world.look_everywhere();
-    world.diagnose(1, diagnosis(Thing::pool("api"), &["api"], &[], true, Stage::Failing));
+    world.diagnose(1, diagnosis(Resource::pool("api"), &["api"], &[], true, Stage::Failing));
     world.settle();
     world.pass(119);
-    assert_eq!(world.board().open.len(), 1);
+    assert_eq!(world.status_page().open.len(), 1);
     world.pass(10);
-    assert_eq!(world.board().open, []);
-    world.find(3, api(), Fault::Refused, Weight::Breaks);
-    world.diagnose(1, diagnosis(Thing::pool("api"), &["api"], &[], true, Stage::Failing));
+    assert_eq!(world.status_page().open, []);
+    world.find(3, api(), Fault::Refused, Severity::Critical);
+    world.diagnose(1, diagnosis(Resource::pool("api"), &["api"], &[], true, Stage::Failing));
     world.settle();
     world.pass(59);
-    assert_eq!(world.board().open, []);
+    assert_eq!(world.status_page().open, []);
     world.pass(10);
-    assert_eq!(world.board().open[0].status, PostStatus::Identified);
+    assert_eq!(world.status_page().open[0].status, PostStatus::Identified);
 }
 
 #[test]
@@ -165,18 +165,18 @@ fn draft_waits_for_a_person() {
     let drafts: Vec<_> = world.tell.drafts().collect();
     assert_eq!(drafts.len(), 1);
     assert!(!drafts[0].body.contains("Next update by"), "nothing can be promised: {}", drafts[0].body);
-    assert_eq!(world.board().headline, "Major outage: API", "states do not wait");
+    assert_eq!(world.status_page().headline, "Major outage: API", "states do not wait");
     let post = world.tell.approved(drafts[0].incident, "Ana".to_owned()).unwrap();
     world.commit(vec![post]);
     world.settle();
     assert_eq!(world.tell.drafts().count(), 0);
-    assert_eq!(world.board().open[0].next_post_by, None);
+    assert_eq!(world.status_page().open[0].next_post_by, None);
     recover(&mut world, true);
-    assert_eq!(world.board().open.len(), 1, "the end waits too");
+    assert_eq!(world.status_page().open.len(), 1, "the end waits too");
     let post = world.tell.approved(drafts[0].incident, "Ana".to_owned()).unwrap();
     world.commit(vec![post]);
     world.settle();
-    assert_eq!(world.board().open, []);
+    assert_eq!(world.status_page().open, []);
     world.crash();
 }
 

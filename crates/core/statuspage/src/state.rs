@@ -1,44 +1,39 @@
-//! The state of a service as clients experience it, from findings and incidents.
+//! The state of a service as clients experience it, from alerts and incidents.
 
 use crate::Facts;
 use crate::felt::{self, Felt};
-use types::event::ServiceState;
-use types::plan::Service;
-use types::{Finding, Kind, Plan, Thing};
 use std::collections::BTreeSet;
+use types::config::Service;
+use types::event::ServiceState;
+use types::{Alert, Config, Kind, Resource};
 
 /// What matters for states, gathered once for all services.
 pub(crate) struct Sight<'a> {
-    plan: &'a Plan,
+    config: &'a Config,
     facts: &'a Facts<'a>,
     /// Services that fail for some through what they stand on: a name that leads elsewhere, requests that the edge turns
     /// away.
-    affected: BTreeSet<&'a Thing>,
+    affected: BTreeSet<&'a Resource>,
     /// Services that an incident with a failure of any kind lists as affected.
-    above: BTreeSet<&'a Thing>,
+    above: BTreeSet<&'a Resource>,
     /// Services that a probe by hand speaks for directly.
-    asked: BTreeSet<&'a Thing>,
+    asked: BTreeSet<&'a Resource>,
     /// Things that fail, fail at times, or are slow, for clients. A certificate counts as the host that serves it.
-    failing: BTreeSet<Thing>,
-    at_times: BTreeSet<Thing>,
-    slow: BTreeSet<Thing>,
+    failing: BTreeSet<Resource>,
+    at_times: BTreeSet<Resource>,
+    slow: BTreeSet<Resource>,
 }
 
 impl<'a> Sight<'a> {
-    pub(crate) fn new(plan: &'a Plan, facts: &'a Facts<'a>) -> Self {
-        let parts = |finding: &Finding| {
-            let host = (finding.about.kind == Kind::Tls).then(|| Thing::host(&finding.about.name));
-            host.into_iter().chain([finding.about.clone()])
+    pub(crate) fn new(config: &'a Config, facts: &'a Facts<'a>) -> Self {
+        let parts = |alert: &Alert| {
+            let host = (alert.about.kind == Kind::Tls).then(|| Resource::host(&alert.about.name));
+            host.into_iter().chain([alert.about.clone()])
         };
         let felt_as = |wanted| {
-            facts
-                .findings
-                .values()
-                .filter(move |finding| felt::felt(finding) == wanted)
-                .flat_map(parts)
-                .collect()
+            facts.alerts.values().filter(move |alert| felt::felt(alert) == wanted).flat_map(parts).collect()
         };
-        let asked: BTreeSet<&Thing> = plan
+        let asked: BTreeSet<&Resource> = config
             .probes
             .values()
             .map(|probe| &probe.about)
@@ -46,16 +41,16 @@ impl<'a> Sight<'a> {
             .collect();
         let (mut affected, mut above) = (BTreeSet::new(), BTreeSet::new());
         for incident in facts.incidents.values().filter(|incident| incident.is_open()) {
-            let mut failing = felt::failing(incident, facts.findings).peekable();
+            let mut failing = felt::failing(incident, facts.alerts).peekable();
             if failing.peek().is_some() {
                 above.extend(&incident.diagnosis.affected);
             }
-            if failing.any(|finding| !felt::is_met(finding.about.kind) && !asked.contains(&finding.about)) {
+            if failing.any(|alert| !felt::is_met(alert.about.kind) && !asked.contains(&alert.about)) {
                 affected.extend(&incident.diagnosis.affected);
             }
         }
         Self {
-            plan,
+            config,
             facts,
             affected,
             above,
@@ -71,10 +66,10 @@ impl<'a> Sight<'a> {
         if self.facts.blind {
             return (ServiceState::Unknown, true);
         }
-        let node = Thing::service(&service.id.0);
+        let node = Resource::service(&service.id.0);
         let parts = self.parts(service, &node);
         let failing = parts.iter().filter(|part| self.failing.contains(*part)).count();
-        let well = |part: &Thing| (self.facts.looked)(part).is_some_and(|looked| looked.well);
+        let well = |part: &Resource| (self.facts.looked)(part).is_some_and(|looked| looked.well);
         if failing > 0 && failing == parts.len() {
             (ServiceState::MajorOutage, true)
         } else if failing > 0
@@ -97,15 +92,15 @@ impl<'a> Sight<'a> {
 
     /// What a client meets of a service: its hosts and whatever probes by hand speak for it. A certificate that a probe by
     /// hand asks for is a part of its own where it is not that of a host, such as on another port.
-    fn parts(&self, service: &Service, node: &Thing) -> BTreeSet<Thing> {
-        let mut parts: BTreeSet<Thing> = service.hosts.iter().map(Thing::host).collect();
-        let needs = self.plan.graph.needs(node);
-        let is_met = |thing: &&Thing| match thing.kind {
+    fn parts(&self, service: &Service, node: &Resource) -> BTreeSet<Resource> {
+        let mut parts: BTreeSet<Resource> = service.hosts.iter().map(Resource::host).collect();
+        let needs = self.config.graph.needs(node);
+        let is_met = |resource: &&Resource| match resource.kind {
             Kind::Host | Kind::Probe => true,
-            Kind::Tls => !parts.contains(&Thing::host(&thing.name)),
+            Kind::Tls => !parts.contains(&Resource::host(&resource.name)),
             _ => false,
         };
-        let met: Vec<Thing> = needs.filter(is_met).cloned().collect();
+        let met: Vec<Resource> = needs.filter(is_met).cloned().collect();
         parts.extend(met);
         if self.asked.contains(node) {
             parts.insert(node.clone());

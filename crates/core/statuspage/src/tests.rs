@@ -1,11 +1,11 @@
 //! The crate as the engine sees it: whole stories, and what must hold in every one of them.
 
 use crate::world::{World, at, diagnosis};
+use std::time::Duration;
 use types::event::{PostStatus, ServiceState};
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
 use types::incident::Stage;
-use types::{Happened, IncidentId, ServiceId, Thing, Weight};
-use std::time::Duration;
+use types::{EventKind, IncidentId, Resource, ServiceId, Severity};
 
 fn state(world: &World, service: &str) -> ServiceState {
     world.tell.state(&service.into()).0
@@ -18,18 +18,23 @@ fn an_expired_name_as_visitors_read_it() {
     world.look_everywhere();
     world.settle();
     world.pass(60);
-    let name = || Thing::domain("acme.app");
+    let name = || Resource::domain("acme.app");
     let parked = Some(["ns1.parking.example".to_owned()].into());
     let expired = || Fault::Domain { domain: DomainFault::Expired { at: None, parked_on: parked.clone() } };
-    world.find(7, name(), expired(), Weight::Breaks);
+    world.find(7, name(), expired(), Severity::Critical);
     world.open(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Looking));
     world.settle();
     world.pass(10);
     world.diagnose(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Failing));
     world.settle();
     world.pass(5);
-    world.find(1, Thing::host("auth.acme.com"), Fault::Refused, Weight::Breaks);
-    world.find(2, Thing::tls("demo.acme.app"), Fault::Tls { tls: TlsFault::SelfSigned }, Weight::Breaks);
+    world.find(1, Resource::host("auth.acme.com"), Fault::Refused, Severity::Critical);
+    world.find(
+        2,
+        Resource::tls("demo.acme.app"),
+        Fault::Tls { tls: TlsFault::SelfSigned },
+        Severity::Critical,
+    );
     world.diagnose(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Failing));
     world.settle();
     world.pass(120);
@@ -83,7 +88,7 @@ fn no_data_is_never_green() {
     let mut world = World::new("2026-11-22T12:00:00Z");
     world.settle();
     assert_eq!(state(&world, "auth"), ServiceState::Unknown, "never looked at");
-    assert_eq!(world.board().headline, "No data: we cannot see whether anything works");
+    assert_eq!(world.status_page().headline, "No data: we cannot see whether anything works");
     world.look("auth.acme.com", true);
     world.settle();
     assert_eq!(state(&world, "auth"), ServiceState::Unknown, "one of two hosts");
@@ -92,15 +97,15 @@ fn no_data_is_never_green() {
     assert_eq!(
         state(&world, "auth"),
         ServiceState::Unknown,
-        "a bad answer is not yet a finding, and not green either"
+        "a bad answer is not yet an alert, and not green either"
     );
     world.look("demo.acme.app", true);
     world.settle();
     assert_eq!(state(&world, "auth"), ServiceState::Operational);
-    assert_eq!(world.board().headline, "No data: API and Shop");
+    assert_eq!(world.status_page().headline, "No data: API and Shop");
     world.look_everywhere();
     world.settle();
-    assert_eq!(world.board().headline, "All systems operational");
+    assert_eq!(world.status_page().headline, "All systems operational");
     world.blind = true;
     world.settle();
     assert_eq!(state(&world, "auth"), ServiceState::Unknown, "we cannot see out");
@@ -112,20 +117,20 @@ fn no_data_is_never_green() {
 #[test]
 fn a_service_is_known_by_a_certificate_that_only_a_probe_by_hand_asks_for() {
     let mut world = World::new("2026-11-22T12:00:00Z");
-    let gate = Thing::tls("gate.acme.com:8443");
-    let mail = world.plan.services[&ServiceId::from("api")].clone();
+    let gate = Resource::tls("gate.acme.com:8443");
+    let mail = world.config.services[&ServiceId::from("api")].clone();
     let mail =
-        types::plan::Service { id: "mail".into(), title: "Mail".to_owned(), hosts: Vec::new(), ..mail };
-    world.plan.services.insert(mail.id.clone(), mail);
-    world.plan.graph.add_need(Thing::service("mail"), gate.clone());
-    world.looked.insert(gate.clone(), types::Looked { at: at("2026-11-22T12:00:00Z"), well: true });
+        types::config::Service { id: "mail".into(), title: "Mail".to_owned(), hosts: Vec::new(), ..mail };
+    world.config.services.insert(mail.id.clone(), mail);
+    world.config.graph.add_need(Resource::service("mail"), gate.clone());
+    world.looked.insert(gate.clone(), types::LastResult { at: at("2026-11-22T12:00:00Z"), well: true });
     world.settle();
     assert_eq!(state(&world, "mail"), ServiceState::Operational, "it is asked for");
     let expiring = TlsFault::Expiring { at: at("2026-11-23T12:00:00Z"), left_percent: 1 };
-    world.find(1, gate.clone(), Fault::Tls { tls: expiring }, Weight::Breaks);
+    world.find(1, gate.clone(), Fault::Tls { tls: expiring }, Severity::Critical);
     world.settle();
     assert_eq!(state(&world, "mail"), ServiceState::Operational, "it still holds");
-    world.find(2, gate, Fault::Tls { tls: TlsFault::SelfSigned }, Weight::Breaks);
+    world.find(2, gate, Fault::Tls { tls: TlsFault::SelfSigned }, Severity::Critical);
     world.settle();
     assert_eq!(state(&world, "mail"), ServiceState::MajorOutage, "no client accepts it");
 }
@@ -136,49 +141,55 @@ fn states_follow_what_visitors_notice() {
     let expiring =
         || Fault::Tls { tls: TlsFault::Expiring { at: at("2027-01-01T00:00:00Z"), left_percent: 9 } };
     let runs_out = || Fault::Domain { domain: DomainFault::AutoRenew };
-    for (about, fault, weight, expected, why) in [
+    for (about, fault, severity, expected, why) in [
         (
-            Thing::host("api.acme.com"),
+            Resource::host("api.acme.com"),
             Fault::Refused,
-            Weight::Breaks,
+            Severity::Critical,
             ServiceState::MajorOutage,
             "its only host",
         ),
         (
-            Thing::tls("api.acme.com"),
+            Resource::tls("api.acme.com"),
             Fault::Tls { tls: TlsFault::SelfSigned },
-            Weight::Breaks,
+            Severity::Critical,
             ServiceState::MajorOutage,
             "browsers refuse",
         ),
-        (Thing::host("api.acme.com"), slow(), Weight::Warns, ServiceState::Degraded, "slow"),
-        (Thing::host("api.acme.com"), slow(), Weight::Notes, ServiceState::Operational, "worth a note"),
+        (Resource::host("api.acme.com"), slow(), Severity::Warning, ServiceState::Degraded, "slow"),
+        (Resource::host("api.acme.com"), slow(), Severity::Info, ServiceState::Operational, "worth a note"),
         (
-            Thing::tls("api.acme.com"),
+            Resource::tls("api.acme.com"),
             expiring(),
-            Weight::Warns,
+            Severity::Warning,
             ServiceState::Operational,
             "runs out in weeks",
         ),
         (
-            Thing::host("api.acme.com"),
+            Resource::host("api.acme.com"),
             expiring(),
-            Weight::Warns,
+            Severity::Warning,
             ServiceState::Operational,
             "the same, seen on the host",
         ),
-        (Thing::domain("acme.com"), runs_out(), Weight::Warns, ServiceState::Operational, "may run out"),
         (
-            Thing::host("auth.acme.com"),
+            Resource::domain("acme.com"),
+            runs_out(),
+            Severity::Warning,
+            ServiceState::Operational,
+            "may run out",
+        ),
+        (
+            Resource::host("auth.acme.com"),
             Fault::Refused,
-            Weight::Breaks,
+            Severity::Critical,
             ServiceState::Operational,
             "somebody else's host",
         ),
         (
-            Thing::service("api"),
+            Resource::service("api"),
             Fault::BodyLacks,
-            Weight::Breaks,
+            Severity::Critical,
             ServiceState::Operational,
             "no probe speaks for the service itself",
         ),
@@ -186,7 +197,7 @@ fn states_follow_what_visitors_notice() {
         let mut world = World::new("2026-11-22T12:00:00Z");
         world.look_everywhere();
         world.settle();
-        world.find(1, about, fault, weight);
+        world.find(1, about, fault, severity);
         world.settle();
         assert_eq!(state(&world, "api"), expected, "{why}");
         world.close(1);
@@ -195,13 +206,13 @@ fn states_follow_what_visitors_notice() {
     }
     let mut world = World::new("2026-11-22T12:00:00Z");
     world.look_everywhere();
-    world.find(1, Thing::host("auth.acme.com"), Fault::Refused, Weight::Breaks);
+    world.find(1, Resource::host("auth.acme.com"), Fault::Refused, Severity::Critical);
     world.settle();
     assert_eq!(state(&world, "auth"), ServiceState::PartialOutage, "one of two hosts");
-    world.find(2, Thing::host("demo.acme.app"), Fault::Refused, Weight::Breaks);
+    world.find(2, Resource::host("demo.acme.app"), Fault::Refused, Severity::Critical);
     world.settle();
     assert_eq!(state(&world, "auth"), ServiceState::MajorOutage, "both");
-    assert_eq!(world.board().headline, "Major outage: Sign-in");
+    assert_eq!(world.status_page().headline, "Major outage: Sign-in");
 }
 
 #[test]
@@ -214,27 +225,27 @@ fn what_no_client_experiences_is_neither_a_state_nor_an_incident_for_visitors() 
     };
     let expires =
         || Fault::Domain { domain: DomainFault::Expires { at: at("2026-11-22T20:00:00Z"), days: 0 } };
-    let host = || Thing::host("api.acme.com");
+    let host = || Resource::host("api.acme.com");
     for (about, fault, affected, posts, why) in [
         (host(), Fault::Refused, "api", 1, "fails"),
         (host(), Fault::Refused, "inner", 0, "not public"),
-        (host(), Fault::Refused, "nobody", 0, "a service that the plan does not know"),
-        (Thing::tls("api.acme.com"), soon(), "api", 0, "a certificate that still holds"),
-        (Thing::pool("api"), few(1), "api", 0, "redundancy is lost, nothing fails"),
-        (Thing::pool("api"), few(0), "api", 1, "nothing serves"),
-        (Thing::domain("acme.com"), expires(), "api", 0, "a registration that still holds"),
-        (Thing::domain("acme.com"), expired(false), "api", 0, "expired, delegated as before"),
-        (Thing::domain("acme.com"), expired(true), "api", 1, "expired, parked"),
+        (host(), Fault::Refused, "nobody", 0, "a service that the configuration does not know"),
+        (Resource::tls("api.acme.com"), soon(), "api", 0, "a certificate that still holds"),
+        (Resource::pool("api"), few(1), "api", 0, "redundancy is lost, nothing fails"),
+        (Resource::pool("api"), few(0), "api", 1, "nothing serves"),
+        (Resource::domain("acme.com"), expires(), "api", 0, "a registration that still holds"),
+        (Resource::domain("acme.com"), expired(false), "api", 0, "expired, delegated as before"),
+        (Resource::domain("acme.com"), expired(true), "api", 1, "expired, parked"),
     ] {
         let mut world = World::new("2026-11-22T12:00:00Z");
         world.look_everywhere();
         world.settle();
         let about_host = about == host();
-        world.find(1, about.clone(), fault, Weight::Breaks);
+        world.find(1, about.clone(), fault, Severity::Critical);
         world.open(1, diagnosis(about, &[affected], &[], true, Stage::Failing));
         world.settle();
         world.pass(300);
-        assert_eq!(world.board().open.len(), posts, "{why}");
+        assert_eq!(world.status_page().open.len(), posts, "{why}");
         let out = posts == 1 || about_host;
         assert_eq!(state(&world, "api") >= ServiceState::PartialOutage, out, "{why}");
         world.close(1);
@@ -242,9 +253,9 @@ fn what_no_client_experiences_is_neither_a_state_nor_an_incident_for_visitors() 
         world.resolve(1);
         world.settle();
         world.pass(60);
-        let board = world.board();
-        assert!(board.open.is_empty(), "{why}");
-        assert_eq!(board.past[0].incidents.len(), posts, "{why}");
+        let status_page = world.status_page();
+        assert!(status_page.open.is_empty(), "{why}");
+        assert_eq!(status_page.past[0].incidents.len(), posts, "{why}");
     }
 }
 
@@ -252,12 +263,17 @@ fn what_no_client_experiences_is_neither_a_state_nor_an_incident_for_visitors() 
 fn a_warning_is_a_state_and_no_incident_for_visitors() {
     let mut world = World::new("2026-11-22T12:00:00Z");
     world.look_everywhere();
-    world.find(1, Thing::host("api.acme.com"), Fault::Slow { limit: Duration::from_secs(2) }, Weight::Warns);
-    world.open(1, diagnosis(Thing::host("api.acme.com"), &["api"], &[], false, Stage::Failing));
+    world.find(
+        1,
+        Resource::host("api.acme.com"),
+        Fault::Slow { limit: Duration::from_secs(2) },
+        Severity::Warning,
+    );
+    world.open(1, diagnosis(Resource::host("api.acme.com"), &["api"], &[], false, Stage::Failing));
     world.settle();
     world.pass(600);
-    assert_eq!(world.board().headline, "Degraded: API");
-    assert_eq!(world.board().open, []);
+    assert_eq!(world.status_page().headline, "Degraded: API");
+    assert_eq!(world.status_page().open, []);
 }
 
 #[test]
@@ -268,18 +284,18 @@ fn a_restart_keeps_the_last_state_until_everything_was_looked_at() {
     let before = world.now;
     world.crash();
     world.now = at("2026-11-22T11:00:00Z");
-    world.commit(vec![Happened::Booted { blind_since: Some(at("2026-11-22T10:30:00Z")) }]);
+    world.commit(vec![EventKind::Booted { blind_since: Some(at("2026-11-22T10:30:00Z")) }]);
     world.settle();
     assert_eq!(world.tell.state(&"auth".into()), (ServiceState::Operational, Some(before)));
-    world.find(1, Thing::host("auth.acme.com"), Fault::Refused, Weight::Breaks);
+    world.find(1, Resource::host("auth.acme.com"), Fault::Refused, Severity::Critical);
     world.settle();
     assert_eq!(state(&world, "auth"), ServiceState::PartialOutage, "what is found counts at once");
     world.now = at("2026-11-22T12:00:00Z");
-    let board = world.board();
-    let auth = &board.groups.iter().find(|group| group.name.is_empty()).unwrap().components[0];
+    let status_page = world.status_page();
+    let auth = &status_page.groups.iter().find(|group| group.name.is_empty()).unwrap().components[0];
     assert_eq!(auth.uptime_percent, None, "not yet watched for a day");
-    let (uptime, watched) = world.ask(|tell, plan, now, _| {
-        let mut all = tell.uptimes(plan, now);
+    let (uptime, watched) = world.ask(|tell, config, now, _| {
+        let mut all = tell.uptimes(config, now);
         all.find(|(id, _)| id.0 == "auth").map(|(_, uptime)| uptime).unwrap_or_default()
     });
     let uptime = uptime.unwrap();
@@ -293,19 +309,19 @@ fn a_restart_keeps_the_last_state_until_everything_was_looked_at() {
 fn a_swallowed_incident_points_to_the_other() {
     let mut world = World::new("2026-11-22T12:00:00Z");
     world.look_everywhere();
-    world.find(1, Thing::host("api.acme.com"), Fault::Refused, Weight::Breaks);
-    world.open(1, diagnosis(Thing::host("api.acme.com"), &["api"], &[], true, Stage::Looking));
+    world.find(1, Resource::host("api.acme.com"), Fault::Refused, Severity::Critical);
+    world.open(1, diagnosis(Resource::host("api.acme.com"), &["api"], &[], true, Stage::Looking));
     world.settle();
     world.pass(90);
-    world.find(2, Thing::dns("acme.com"), Fault::Dns { dns: DnsFault::NoServer }, Weight::Breaks);
-    world.open(2, diagnosis(Thing::domain("acme.com"), &["api", "auth"], &["shop"], true, Stage::Failing));
-    world.commit(vec![Happened::IncidentMerged { incident: IncidentId(1), into: IncidentId(2) }]);
+    world.find(2, Resource::dns("acme.com"), Fault::Dns { dns: DnsFault::NoServer }, Severity::Critical);
+    world.open(2, diagnosis(Resource::domain("acme.com"), &["api", "auth"], &["shop"], true, Stage::Failing));
+    world.commit(vec![EventKind::IncidentMerged { incident: IncidentId(1), into: IncidentId(2) }]);
     world.settle();
     world.pass(60);
-    let board = world.board();
-    assert_eq!(board.open.len(), 1);
-    assert_eq!(board.open[0].title, "API and Sign-in are failing");
-    let old = &board.past[0].incidents[0];
+    let status_page = world.status_page();
+    assert_eq!(status_page.open.len(), 1);
+    assert_eq!(status_page.open[0].title, "API and Sign-in are failing");
+    let old = &status_page.past[0].incidents[0];
     assert_eq!(old.status, PostStatus::Resolved);
     assert_eq!(
         old.posts[0].body,
@@ -317,26 +333,29 @@ fn a_swallowed_incident_points_to_the_other() {
 fn promises_are_kept_once_each_and_people_are_not_talked_over() {
     let mut world = World::new("2026-11-22T11:59:10Z");
     world.look_everywhere();
-    world.find(1, Thing::host("api.acme.com"), Fault::Refused, Weight::Breaks);
-    world.open(1, diagnosis(Thing::host("api.acme.com"), &["api"], &[], true, Stage::Failing));
+    world.find(1, Resource::host("api.acme.com"), Fault::Refused, Severity::Critical);
+    world.open(1, diagnosis(Resource::host("api.acme.com"), &["api"], &[], true, Stage::Failing));
     world.settle();
     world.pass(60);
-    let promised = world.board().open[0].next_post_by;
+    let promised = world.status_page().open[0].next_post_by;
     assert_eq!(promised, Some(at("2026-11-22T12:30:00Z")), "as it is written, to the minute");
     world.pass(3_600);
-    let told: Vec<String> =
-        world.board().open[0].posts.iter().map(|post| post.at.strftime("%H:%M:%S").to_string()).collect();
+    let told: Vec<String> = world.status_page().open[0]
+        .posts
+        .iter()
+        .map(|post| post.at.strftime("%H:%M:%S").to_string())
+        .collect();
     assert_eq!(told, ["13:00:00", "12:30:00", "12:00:10"]);
     world.say(1, PostStatus::Monitoring, "We have put the old version back.");
     world.settle();
     world.pass(1_900);
-    let last = &world.board().open[0].posts[0];
+    let last = &world.status_page().open[0].posts[0];
     assert_eq!(last.status, PostStatus::Monitoring, "mainstay has nothing new and does not contradict");
     assert!(last.body.contains("There is nothing new to report"), "{}", last.body);
     assert!(!last.body.contains("working on it"), "nobody said so: {}", last.body);
     world.acknowledge(1);
     world.pass(1_790);
-    let last = &world.board().open[0].posts[0];
+    let last = &world.status_page().open[0].posts[0];
     assert!(last.body.starts_with("We are still working on it."), "{}", last.body);
 }
 
@@ -344,13 +363,13 @@ fn promises_are_kept_once_each_and_people_are_not_talked_over() {
 fn mainstay_writes_at_most_once_a_minute() {
     let mut world = World::new("2026-11-22T12:00:00Z");
     world.look_everywhere();
-    world.find(1, Thing::host("api.acme.com"), Fault::Refused, Weight::Breaks);
-    world.find(2, Thing::host("shop.acme.net"), Fault::Refused, Weight::Breaks);
+    world.find(1, Resource::host("api.acme.com"), Fault::Refused, Severity::Critical);
+    world.find(2, Resource::host("shop.acme.net"), Fault::Refused, Severity::Critical);
     world.settle();
     for second in 0..600u64 {
         let stage = if second % 2 == 0 { Stage::Looking } else { Stage::Failing };
         let affected: &[&str] = if second % 3 == 0 { &["api"] } else { &["api", "shop"] };
-        let diagnosis = diagnosis(Thing::host("api.acme.com"), affected, &[], true, stage);
+        let diagnosis = diagnosis(Resource::host("api.acme.com"), affected, &[], true, stage);
         if second == 0 {
             world.open(1, diagnosis)
         } else {
@@ -365,25 +384,29 @@ fn mainstay_writes_at_most_once_a_minute() {
     world.resolve(1);
     world.settle();
     world.pass(120);
-    let mut times: Vec<_> = world.board().past[0].incidents[0].posts.iter().map(|post| post.at).collect();
+    let mut times: Vec<_> =
+        world.status_page().past[0].incidents[0].posts.iter().map(|post| post.at).collect();
     times.reverse();
     assert!(times.windows(2).all(|pair| pair[1].duration_since(pair[0]).as_secs() >= 60), "{times:?}");
     assert!(times.len() >= 9, "{times:?}");
-    assert_eq!(world.board().past[0].incidents[0].status, PostStatus::Resolved);
+    assert_eq!(world.status_page().past[0].incidents[0].status, PostStatus::Resolved);
 }
 
 #[test]
-fn the_board_says_what_it_knows() {
+fn the_status_page_says_what_it_knows() {
     let mut world = World::new("2026-11-22T12:00:00Z");
     world.look_everywhere();
     world.settle();
     world.pass(3_600);
-    world.find(1, Thing::host("shop.acme.net"), Fault::Refused, Weight::Breaks);
-    world.open(1, diagnosis(Thing::host("shop.acme.net"), &["shop"], &["api", "auth"], true, Stage::Failing));
+    world.find(1, Resource::host("shop.acme.net"), Fault::Refused, Severity::Critical);
+    world.open(
+        1,
+        diagnosis(Resource::host("shop.acme.net"), &["shop"], &["api", "auth"], true, Stage::Failing),
+    );
     world.settle();
     world.pass(3_600);
-    let board = world.board();
-    let groups: Vec<(&str, Vec<&str>)> = board
+    let status_page = world.status_page();
+    let groups: Vec<(&str, Vec<&str>)> = status_page
         .groups
         .iter()
         .map(|group| {
@@ -391,17 +414,20 @@ fn the_board_says_what_it_knows() {
         })
         .collect();
     assert_eq!(groups, [("Rest", vec!["API", "Shop"]), ("", vec!["Sign-in"])]);
-    assert_eq!((board.state, board.headline.as_str()), (ServiceState::MajorOutage, "Major outage: Shop"));
-    assert_eq!((board.zone.as_str(), board.past.len()), ("Europe/Tallinn", 1));
-    let shop = &board.groups[0].components[1];
+    assert_eq!(
+        (status_page.state, status_page.headline.as_str()),
+        (ServiceState::MajorOutage, "Major outage: Shop")
+    );
+    assert_eq!((status_page.zone.as_str(), status_page.past.len()), ("Europe/Tallinn", 1));
+    let shop = &status_page.groups[0].components[1];
     assert_eq!((shop.uptime_percent, shop.days.len()), (None, 90));
     assert_eq!(shop.since, Some(at("2026-11-22T13:00:00Z")));
     assert_eq!(
-        board.open[0].affected,
+        status_page.open[0].affected,
         [(ServiceId::from("shop"), "Shop".to_owned(), ServiceState::MajorOutage)]
     );
-    assert_eq!(board.open[0].impact, ServiceState::MajorOutage);
-    serde_json::to_string(&board).unwrap();
+    assert_eq!(status_page.open[0].impact, ServiceState::MajorOutage);
+    serde_json::to_string(&status_page).unwrap();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::Facts;
 use crate::words::{DETECTED, are};
-use types::{Fault, Finding, Incident, Kind, Plan, ServiceId, Weight};
+use types::{Alert, Config, Fault, Incident, Kind, ServiceId, Severity};
 
 /// What the edge sees behind an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,19 +19,19 @@ pub(crate) enum Trouble {
 }
 
 /// What the edge sees behind an incident now; nothing once it is over, or when it is something else.
-pub(crate) fn trouble(plan: &Plan, incident: &Incident, facts: &Facts<'_>) -> Option<Trouble> {
+pub(crate) fn trouble(config: &Config, incident: &Incident, facts: &Facts<'_>) -> Option<Trouble> {
     let diagnosis = &incident.diagnosis;
-    let own = diagnosis.findings.iter().filter_map(|id| facts.findings.get(id));
-    let own = own.filter(|finding| finding.about == diagnosis.cause && finding.weight == Weight::Breaks);
-    let mut troubles: Vec<(u8, Trouble)> = own.filter_map(|finding| of(plan, finding)).collect();
+    let own = diagnosis.alerts.iter().filter_map(|id| facts.alerts.get(id));
+    let own = own.filter(|alert| alert.about == diagnosis.cause && alert.severity == Severity::Critical);
+    let mut troubles: Vec<(u8, Trouble)> = own.filter_map(|alert| of(config, alert)).collect();
     troubles.sort_by_key(|(rank, _)| *rank);
     troubles.first().map(|(_, trouble)| *trouble)
 }
 
-fn of(plan: &Plan, finding: &Finding) -> Option<(u8, Trouble)> {
-    match &finding.fault {
-        Fault::Surge { .. } if finding.about.kind == Kind::Service => {
-            let service = plan.services.get(&ServiceId(finding.about.name.clone()))?;
+fn of(config: &Config, alert: &Alert) -> Option<(u8, Trouble)> {
+    match &alert.fault {
+        Fault::Surge { .. } if alert.about.kind == Kind::Service => {
+            let service = config.services.get(&ServiceId(alert.about.name.clone()))?;
             let knows = service.guard.as_ref().is_some_and(|guard| guard.known.is_some());
             Some((0, Trouble::Surge { knows }))
         }
@@ -50,12 +50,12 @@ pub(crate) fn title(trouble: Option<Trouble>, titles: &[String]) -> Option<Strin
 }
 
 /// What happens and what visitors can expect, in sentences.
-pub(crate) fn sentences(trouble: Trouble, titles: &[String], in_hand: bool) -> Option<Vec<String>> {
+pub(crate) fn summaries(trouble: Trouble, titles: &[String], acknowledged: bool) -> Option<Vec<String>> {
     if titles.is_empty() {
         return None;
     }
     let are = are(titles);
-    let sentences = match trouble {
+    let summaries = match trouble {
         Trouble::Surge { knows: true } => [
             format!("{are} receiving far more requests than usual."),
             "Those who have used it before go first; if you come for the first time, you may have to wait or to try \
@@ -71,15 +71,15 @@ pub(crate) fn sentences(trouble: Trouble, titles: &[String], in_hand: bool) -> O
         Trouble::Conflict => [
             format!("{are} failing, or may fail, for some of you."),
             "One part of our system turns away requests of another.".to_owned(),
-            if in_hand { "We know which, and are working on it." } else { DETECTED }.to_owned(),
+            if acknowledged { "We know which, and are working on it." } else { DETECTED }.to_owned(),
         ],
         Trouble::Servers => [
             format!("{are} failing, or may fail, for some of you."),
             "Some of the servers behind it are out of service.".to_owned(),
-            if in_hand { "We are working on it." } else { DETECTED }.to_owned(),
+            if acknowledged { "We are working on it." } else { DETECTED }.to_owned(),
         ],
     };
-    Some(sentences.to_vec())
+    Some(summaries.to_vec())
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::world::World;
     use types::incident::{Diagnosis, Stage};
-    use types::{FindingId, Thing};
+    use types::{AlertId, Resource};
 
     fn surge() -> Fault {
         let networks = vec!["203.0.113.0/24".to_owned()];
@@ -104,13 +104,13 @@ mod tests {
         }
     }
 
-    fn diagnosis(cause: &Thing, findings: &[u64], stage: Stage) -> Diagnosis {
+    fn diagnosis(cause: &Resource, alerts: &[u64], stage: Stage) -> Diagnosis {
         Diagnosis {
             cause: cause.clone(),
-            sentence: "10.0.0.1 and 4bf92f35 are nobody's business".to_owned(),
-            findings: findings.iter().copied().map(FindingId).collect(),
-            affected: [Thing::service("auth")].into(),
-            unaffected: [Thing::service("shop")].into(),
+            summary: "10.0.0.1 and 4bf92f35 are nobody's business".to_owned(),
+            alerts: alerts.iter().copied().map(AlertId).collect(),
+            affected: [Resource::service("auth")].into(),
+            unaffected: [Resource::service("shop")].into(),
             wakes: true,
             stage,
             ahead: None,
@@ -123,13 +123,13 @@ mod tests {
         let mut w = World::new("2026-11-22T12:00:00Z");
         w.look_everywhere();
         w.settle();
-        let (auth, inner) = (Thing::service("auth"), Thing::service("inner"));
-        w.find(1, auth.clone(), surge(), Weight::Breaks);
+        let (auth, inner) = (Resource::service("auth"), Resource::service("inner"));
+        w.find(1, auth.clone(), surge(), Severity::Critical);
         w.open(1, diagnosis(&auth, &[1], Stage::Failing));
         w.settle();
         w.pass(90);
         // The surge ends; what is left is something inside that visitors do not know.
-        w.find(2, inner.clone(), conflict(), Weight::Breaks);
+        w.find(2, inner.clone(), conflict(), Severity::Critical);
         w.close(1);
         w.diagnose(1, diagnosis(&inner, &[1, 2], Stage::Failing));
         w.settle();
@@ -166,9 +166,9 @@ mod tests {
     #[test]
     fn who_is_known_goes_first_only_where_the_edge_knows_anybody() {
         let titles = vec!["Sign-in".to_owned()];
-        let said = |knows| sentences(Trouble::Surge { knows }, &titles, false).unwrap_or_default().join(" ");
+        let said = |knows| summaries(Trouble::Surge { knows }, &titles, false).unwrap_or_default().join(" ");
         assert!(said(true).contains("used it before go first"));
         assert!(!said(false).contains("before"));
-        assert_eq!(sentences(Trouble::Servers, &[], false), None, "what no visitor knows is not spoken of");
+        assert_eq!(summaries(Trouble::Servers, &[], false), None, "what no visitor knows is not spoken of");
     }
 }

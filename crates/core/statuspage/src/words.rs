@@ -4,11 +4,11 @@ use crate::posts::{Draft, Reason, States, promise};
 use crate::public;
 use crate::traffic::{self, Trouble};
 use jiff::tz::TimeZone;
-use types::event::{PostStatus, ServiceState};
-use types::plan::Publish;
-use types::time::{between, clock, formatted, spoken};
-use types::{Incident, Kind, Plan, ServiceId, Time};
 use std::collections::BTreeMap;
+use types::config::Publish;
+use types::event::{PostStatus, ServiceState};
+use types::time::{between, clock, formatted, spoken};
+use types::{Config, Incident, Kind, ServiceId, Time};
 
 /// Longest text of one post, in bytes.
 const BODY_MAX: usize = 8_000;
@@ -17,9 +17,10 @@ const BODY_MAX: usize = 8_000;
 const NAMES_MAX: usize = 4;
 
 /// Titles of services, as visitors know them.
-pub(crate) fn titles<'a>(plan: &Plan, services: impl IntoIterator<Item = &'a ServiceId>) -> Vec<String> {
-    let title =
-        |id: &ServiceId| plan.services.get(id).map_or_else(|| id.0.clone(), |service| service.title.clone());
+pub(crate) fn titles<'a>(config: &Config, services: impl IntoIterator<Item = &'a ServiceId>) -> Vec<String> {
+    let title = |id: &ServiceId| {
+        config.services.get(id).map_or_else(|| id.0.clone(), |service| service.title.clone())
+    };
     services.into_iter().map(title).collect()
 }
 
@@ -34,7 +35,7 @@ pub(crate) fn title(titles: &[String], worst: Option<ServiceState>) -> String {
 
 /// A drafted post.
 pub(crate) fn body(
-    plan: &Plan,
+    config: &Config,
     incident: &Incident,
     draft: Draft,
     affected: &BTreeMap<ServiceId, ServiceState>,
@@ -42,12 +43,12 @@ pub(crate) fn body(
     state: &States<'_>,
     (since, end, now): (Time, Time, Time),
 ) -> String {
-    let titles = titles(plan, affected.keys());
-    let zone = &plan.site.zone;
+    let titles = titles(config, affected.keys());
+    let zone = &config.site.zone;
     // Only a person who said so works on it.
-    let in_hand = incident.is_in_hand(now);
-    let seen = trouble.and_then(|trouble| traffic::sentences(trouble, &titles, in_hand));
-    let mut sentences = match (draft.status, draft.reason) {
+    let acknowledged = incident.is_acknowledged(now);
+    let seen = trouble.and_then(|trouble| traffic::summaries(trouble, &titles, acknowledged));
+    let mut summaries = match (draft.status, draft.reason) {
         (_, Reason::Merged) => vec![merged(other)],
         (PostStatus::Resolved, _) => {
             // A person may say that it is over before the probes do: then we do not say that it works.
@@ -55,12 +56,12 @@ pub(crate) fn body(
             vec![over(if works { &titles } else { &[] }, since, end, zone)]
         }
         (_, Reason::Promised) => {
-            let mut sentences = vec![format!("{}.", what(&titles, affected))];
-            if in_hand {
-                sentences.insert(0, "We are still working on it.".to_owned());
+            let mut summaries = vec![format!("{}.", what(&titles, affected))];
+            if acknowledged {
+                summaries.insert(0, "We are still working on it.".to_owned());
             }
-            sentences.push("There is nothing new to report since the last update.".to_owned());
-            sentences
+            summaries.push("There is nothing new to report since the last update.".to_owned());
+            summaries
         }
         (PostStatus::Monitoring, _) => {
             let first = if titles.is_empty() {
@@ -75,28 +76,28 @@ pub(crate) fn body(
         }
         (PostStatus::Identified, _) if seen.is_some() => seen.unwrap_or_default(),
         (PostStatus::Identified, _) => {
-            vec![format!("{}.", what(&titles, affected)), cause(incident.diagnosis.cause.kind, in_hand)]
+            vec![format!("{}.", what(&titles, affected)), cause(incident.diagnosis.cause.kind, acknowledged)]
         }
         (PostStatus::Investigating, _) => {
-            let next = if in_hand { "We are looking for the cause." } else { DETECTED };
+            let next = if acknowledged { "We are looking for the cause." } else { DETECTED };
             vec![format!("{}.", what(&titles, affected)), next.to_owned()]
         }
     };
     if draft.status < PostStatus::Resolved {
         let well = self::titles(
-            plan,
-            public(plan, &incident.diagnosis.unaffected)
+            config,
+            public(config, &incident.diagnosis.unaffected)
                 .filter(|id| !affected.contains_key(*id) && state(id) == ServiceState::Operational),
         );
         if !well.is_empty() {
             let verb = if well.len() == 1 { "is" } else { "are" };
-            sentences.push(format!("{} {verb} not affected.", list(&well)));
+            summaries.push(format!("{} {verb} not affected.", list(&well)));
         }
-        if plan.board.publish == Publish::Automatic {
-            sentences.push(format!("Next update by {}.", clock(promise(now), zone)));
+        if config.status_page.publish == Publish::Automatic {
+            summaries.push(format!("Next update by {}.", clock(promise(now), zone)));
         }
     }
-    bounded(sentences.join(" "))
+    bounded(summaries.join(" "))
 }
 
 /// What visitors notice, without a full stop.
@@ -119,14 +120,14 @@ fn what(titles: &[String], affected: &BTreeMap<ServiceId, ServiceState>) -> Stri
 pub(crate) const DETECTED: &str = "This was detected automatically, and our team is being notified.";
 
 /// What is broken, in the words of somebody who does not run it.
-fn cause(kind: Kind, in_hand: bool) -> String {
+fn cause(kind: Kind, acknowledged: bool) -> String {
     let known = match kind {
         Kind::Domain => Some("The cause is a problem with the registration of a domain name"),
         Kind::Dns => Some("The cause is a problem with name servers"),
         Kind::Tls => Some("The cause is a problem with a certificate"),
         _ => None,
     };
-    match (known, in_hand) {
+    match (known, acknowledged) {
         (Some(known), true) => format!("{known}, and we are working on it."),
         (Some(known), false) => format!("{known}. {DETECTED}"),
         (None, true) => "We know what is failing, and we are working on it.".to_owned(),

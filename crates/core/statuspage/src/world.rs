@@ -1,17 +1,18 @@
 //! A small declared world for tests, and the loop that the engine turns.
 
-use crate::{Board, Facts, Tell};
+use crate::{Facts, Publisher, StatusPage};
 use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use types::config::{Config, Dns, Escalation, Registry, Service, Site, StatusPage as PlannedStatusPage};
 use types::event::{Event, PostStatus};
 use types::fault::Fault;
 use types::incident::{Acknowledgement, Diagnosis, Stage};
-use types::plan::{Board as PlannedBoard, Dns, Ladder, Plan, Registry, Service, Site};
 use types::time::later;
 use types::{
-    Finding, FindingId, Graph, Happened, Incident, IncidentId, LadderId, Looked, Thing, Time, Weight,
+    Alert, AlertId, EscalationId, EventKind, Graph, Incident, IncidentId, LastResult, Resource, Severity,
+    Time,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 pub(crate) fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -25,15 +26,15 @@ fn service(name: &str, title: &str, hosts: &[&str], public: bool) -> Service {
         hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
         declared_hosts: Vec::new(),
         needs: BTreeSet::new(),
-        rota: None,
-        ladder: "default".into(),
+        schedule: None,
+        escalation: "default".into(),
         public,
         guard: None,
     }
 }
 
 /// Sign-in on two hosts, an API and a shop on one each, and something inside that visitors do not know.
-pub(crate) fn plan() -> Plan {
+pub(crate) fn config() -> Config {
     let services = [
         service("api", "API", &["api.acme.com"], true),
         service("auth", "Sign-in", &["auth.acme.com", "demo.acme.app"], true),
@@ -43,11 +44,11 @@ pub(crate) fn plan() -> Plan {
     let mut graph = Graph::default();
     for service in &services {
         for host in &service.hosts {
-            graph.add_need(Thing::service(&service.id.0), Thing::host(host));
+            graph.add_need(Resource::service(&service.id.0), Resource::host(host));
         }
     }
-    let ladder = Ladder { id: "default".into(), rungs: Vec::new(), repeat: 0, last_resort: Vec::new() };
-    Plan {
+    let escalation = Escalation { id: "default".into(), steps: Vec::new(), repeat: 0, fallback: Vec::new() };
+    Config {
         digest: String::new(),
         site: Site {
             name: "Acme".to_owned(),
@@ -64,61 +65,64 @@ pub(crate) fn plan() -> Plan {
         probes: BTreeMap::new(),
         domains: BTreeMap::new(),
         people: BTreeMap::new(),
-        rotas: BTreeMap::new(),
-        ladders: BTreeMap::from([(LadderId::from("default"), ladder)]),
+        schedules: BTreeMap::new(),
+        escalations: BTreeMap::from([(EscalationId::from("default"), escalation)]),
         channels: BTreeMap::new(),
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: PlannedBoard { title: "Acme status".to_owned(), history_days: 90, ..PlannedBoard::default() },
+        status_page: PlannedStatusPage {
+            title: "Acme status".to_owned(),
+            history_days: 90,
+            ..PlannedStatusPage::default()
+        },
         graph,
     }
 }
 
 /// The part of the engine that tell stands in.
 pub(crate) struct World {
-    pub(crate) plan: Plan,
-    pub(crate) tell: Tell,
+    pub(crate) config: Config,
+    pub(crate) tell: Publisher,
     pub(crate) now: Time,
     pub(crate) journal: Vec<Event>,
     pub(crate) incidents: BTreeMap<IncidentId, Incident>,
-    pub(crate) findings: BTreeMap<FindingId, Finding>,
-    pub(crate) looked: BTreeMap<Thing, Looked>,
+    pub(crate) alerts: BTreeMap<AlertId, Alert>,
+    pub(crate) looked: BTreeMap<Resource, LastResult>,
     pub(crate) blind: bool,
 }
 
 impl World {
     pub(crate) fn new(now: &str) -> Self {
         Self {
-            plan: plan(),
-            tell: Tell::default(),
+            config: config(),
+            tell: Publisher::default(),
             now: at(now),
             journal: Vec::new(),
             incidents: BTreeMap::new(),
-            findings: BTreeMap::new(),
+            alerts: BTreeMap::new(),
             looked: BTreeMap::new(),
             blind: false,
         }
     }
 
-    pub(crate) fn ask<T>(&mut self, question: impl FnOnce(&mut Tell, &Plan, Time, &Facts<'_>) -> T) -> T {
-        let looked = |thing: &Thing| self.looked.get(thing).copied();
-        let facts = Facts {
-            incidents: &self.incidents,
-            findings: &self.findings,
-            looked: &looked,
-            blind: self.blind,
-        };
-        question(&mut self.tell, &self.plan, self.now, &facts)
+    pub(crate) fn ask<T>(
+        &mut self,
+        question: impl FnOnce(&mut Publisher, &Config, Time, &Facts<'_>) -> T,
+    ) -> T {
+        let looked = |resource: &Resource| self.looked.get(resource).copied();
+        let facts =
+            Facts { incidents: &self.incidents, alerts: &self.alerts, looked: &looked, blind: self.blind };
+        question(&mut self.tell, &self.config, self.now, &facts)
     }
 
-    pub(crate) fn board(&mut self) -> Board {
-        self.ask(|tell, plan, now, facts| tell.board(plan, now, facts))
+    pub(crate) fn status_page(&mut self) -> StatusPage {
+        self.ask(|tell, config, now, facts| tell.status_page(config, now, facts))
     }
 
-    pub(crate) fn commit(&mut self, happened: Vec<Happened>) {
-        for happened in happened {
-            let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, happened };
+    pub(crate) fn commit(&mut self, events: Vec<EventKind>) {
+        for kind in events {
+            let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, kind };
             self.fold(&event);
             self.tell.apply(&event);
             self.journal.push(event);
@@ -129,13 +133,13 @@ impl World {
     pub(crate) fn settle(&mut self) {
         for round in 0.. {
             assert!(round < 10, "never comes to rest");
-            let happened = self.ask(|tell, plan, now, facts| tell.react(plan, now, facts));
-            if happened.is_empty() {
+            let events = self.ask(|tell, config, now, facts| tell.react(config, now, facts));
+            if events.is_empty() {
                 break;
             }
-            self.commit(happened);
+            self.commit(events);
         }
-        let next = self.ask(|tell, plan, now, facts| tell.next(plan, now, facts));
+        let next = self.ask(|tell, config, now, facts| tell.next(config, now, facts));
         assert!(next.is_none_or(|next| next > self.now), "asks for a time that has come: {next:?}");
     }
 
@@ -143,7 +147,7 @@ impl World {
     pub(crate) fn pass(&mut self, secs: u64) {
         let end = later(self.now, Duration::from_secs(secs));
         loop {
-            let next = self.ask(|tell, plan, now, facts| tell.next(plan, now, facts)).unwrap_or(end);
+            let next = self.ask(|tell, config, now, facts| tell.next(config, now, facts)).unwrap_or(end);
             self.now = next.min(end);
             self.settle();
             if self.now == end {
@@ -153,47 +157,47 @@ impl World {
     }
 
     pub(crate) fn look(&mut self, host: &str, well: bool) {
-        self.looked.insert(Thing::host(host), Looked { at: self.now, well });
+        self.looked.insert(Resource::host(host), LastResult { at: self.now, well });
     }
 
     pub(crate) fn look_everywhere(&mut self) {
         let hosts: Vec<String> =
-            self.plan.services.values().flat_map(|service| service.hosts.clone()).collect();
+            self.config.services.values().flat_map(|service| service.hosts.clone()).collect();
         hosts.iter().for_each(|host| self.look(host, true));
     }
 
-    pub(crate) fn find(&mut self, id: u64, about: Thing, fault: Fault, weight: Weight) {
-        let finding = Finding {
-            id: FindingId(id),
+    pub(crate) fn find(&mut self, id: u64, about: Resource, fault: Fault, severity: Severity) {
+        let alert = Alert {
+            id: AlertId(id),
             about,
             fault,
-            weight,
+            severity,
             probe: "probe".into(),
             since: self.now,
             evidence: String::new(),
             seen_at: types::SeenAt::default(),
         };
-        self.commit(vec![Happened::FindingOpened { finding }]);
+        self.commit(vec![EventKind::AlertOpened { alert }]);
     }
 
     pub(crate) fn close(&mut self, id: u64) {
-        self.commit(vec![Happened::FindingClosed { finding: FindingId(id) }]);
+        self.commit(vec![EventKind::AlertClosed { alert: AlertId(id) }]);
     }
 
-    /// Opens an incident of every open finding, where the diagnosis names none.
+    /// Opens an incident of every open alert, where the diagnosis names none.
     pub(crate) fn open(&mut self, id: u64, mut diagnosis: Diagnosis) {
         self.fill(&mut diagnosis);
-        self.commit(vec![Happened::IncidentOpened { incident: IncidentId(id), since: self.now, diagnosis }]);
+        self.commit(vec![EventKind::IncidentOpened { incident: IncidentId(id), since: self.now, diagnosis }]);
     }
 
     fn fill(&self, diagnosis: &mut Diagnosis) {
-        if diagnosis.findings.is_empty() {
-            diagnosis.findings = self.findings.keys().copied().collect();
+        if diagnosis.alerts.is_empty() {
+            diagnosis.alerts = self.alerts.keys().copied().collect();
         }
     }
 
     pub(crate) fn acknowledge(&mut self, id: u64) {
-        self.commit(vec![Happened::IncidentAcknowledged {
+        self.commit(vec![EventKind::IncidentAcknowledged {
             incident: IncidentId(id),
             by: "ana".to_owned(),
             via: "link".to_owned(),
@@ -203,28 +207,29 @@ impl World {
 
     pub(crate) fn diagnose(&mut self, id: u64, mut diagnosis: Diagnosis) {
         self.fill(&mut diagnosis);
-        self.commit(vec![Happened::IncidentDiagnosed { incident: IncidentId(id), diagnosis }]);
+        self.commit(vec![EventKind::IncidentDiagnosed { incident: IncidentId(id), diagnosis }]);
     }
 
     pub(crate) fn resolve(&mut self, id: u64) {
-        self.commit(vec![Happened::IncidentResolved {
+        self.commit(vec![EventKind::IncidentResolved {
             incident: IncidentId(id),
-            sentence: "over".to_owned(),
+            summary: "over".to_owned(),
         }]);
     }
 
     pub(crate) fn say(&mut self, id: u64, status: PostStatus, body: &str) {
         let incident = self.incidents[&IncidentId(id)].clone();
         let by = Some("Ana".to_owned());
-        let post = self
-            .ask(|tell, plan, _, facts| tell.drafted(plan, facts, &incident, status, body.to_owned(), by));
+        let post = self.ask(|tell, config, _, facts| {
+            tell.drafted(config, facts, &incident, status, body.to_owned(), by)
+        });
         self.commit(vec![post]);
     }
 
     /// kill -9 and a start: everything but the journal is lost.
     pub(crate) fn crash(&mut self) {
         let live = self.tell.known_text();
-        self.tell = Tell::default();
+        self.tell = Publisher::default();
         for event in &self.journal {
             self.tell.apply(event);
         }
@@ -233,14 +238,14 @@ impl World {
     }
 
     fn fold(&mut self, event: &Event) {
-        match &event.happened {
-            Happened::FindingOpened { finding } => {
-                self.findings.insert(finding.id, finding.clone());
+        match &event.kind {
+            EventKind::AlertOpened { alert } => {
+                self.alerts.insert(alert.id, alert.clone());
             }
-            Happened::FindingClosed { finding } => {
-                self.findings.remove(finding);
+            EventKind::AlertClosed { alert } => {
+                self.alerts.remove(alert);
             }
-            Happened::IncidentOpened { incident, since, diagnosis } => {
+            EventKind::IncidentOpened { incident, since, diagnosis } => {
                 let incident = Incident {
                     id: *incident,
                     since: *since,
@@ -253,17 +258,17 @@ impl World {
                 };
                 self.incidents.insert(incident.id, incident);
             }
-            Happened::IncidentDiagnosed { incident, diagnosis } => {
+            EventKind::IncidentDiagnosed { incident, diagnosis } => {
                 self.incidents.get_mut(incident).unwrap().diagnosis = diagnosis.clone();
             }
-            Happened::IncidentAcknowledged { incident, by, until, .. } => {
+            EventKind::IncidentAcknowledged { incident, by, until, .. } => {
                 self.incidents.get_mut(incident).unwrap().acknowledged =
                     Some(Acknowledgement { by: by.clone(), at: event.at, until: *until });
             }
-            Happened::IncidentResolved { incident, .. } => {
+            EventKind::IncidentResolved { incident, .. } => {
                 self.incidents.get_mut(incident).unwrap().resolved = Some(event.at);
             }
-            Happened::IncidentMerged { incident, into } => {
+            EventKind::IncidentMerged { incident, into } => {
                 self.incidents.get_mut(incident).unwrap().merged_into = Some(*into);
             }
             _ => {}
@@ -275,14 +280,14 @@ impl World {
         let mut lines = String::new();
         for event in &self.journal {
             let clock = event.at.strftime("%H:%M:%S");
-            match &event.happened {
-                Happened::ServiceStateChanged { service, state } => {
+            match &event.kind {
+                EventKind::ServiceStateChanged { service, state } => {
                     lines += &format!("{clock} {service}: {}\n", state.title());
                 }
-                Happened::PostDrafted { incident, status, body, .. } => {
+                EventKind::PostDrafted { incident, status, body, .. } => {
                     lines += &format!("{clock} {incident} draft: {}: {body}\n", status.title());
                 }
-                Happened::PostPublished { incident, status, title, body, affected, by, .. } => {
+                EventKind::PostPublished { incident, status, title, body, affected, by, .. } => {
                     let affected: Vec<String> = affected
                         .iter()
                         .map(|(service, state)| format!("{service} {}", state.title()))
@@ -302,19 +307,19 @@ impl World {
 }
 
 pub(crate) fn diagnosis(
-    cause: Thing,
+    cause: Resource,
     affected: &[&str],
     unaffected: &[&str],
     wakes: bool,
     stage: Stage,
 ) -> Diagnosis {
-    let things = |names: &[&str]| names.iter().map(|name| Thing::service(*name)).collect();
+    let resources = |names: &[&str]| names.iter().map(|name| Resource::service(*name)).collect();
     Diagnosis {
         cause,
-        sentence: "secret-host-17.inner.acme.com is broken".to_owned(),
-        findings: BTreeSet::new(),
-        affected: things(affected),
-        unaffected: things(unaffected),
+        summary: "secret-host-17.inner.acme.com is broken".to_owned(),
+        alerts: BTreeSet::new(),
+        affected: resources(affected),
+        unaffected: resources(unaffected),
         wakes,
         stage,
         ahead: None,

@@ -4,10 +4,10 @@ use crate::same;
 use crate::token::{TAG_BYTES, Token};
 use hmac::digest::array::Array;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use types::Time;
 use sha2::Sha256;
 use std::fmt;
 use thiserror::Error;
+use types::Time;
 
 /// A secret of 32 bytes. It never shows itself, not even in Debug.
 #[derive(Clone)]

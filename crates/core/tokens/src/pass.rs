@@ -9,9 +9,9 @@ use crate::same;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
-use types::Time;
 use sha2::Sha256;
 use std::ops::Deref;
+use types::Time;
 
 /// Most bytes of a body.
 pub const BODY_BYTES: usize = 48;

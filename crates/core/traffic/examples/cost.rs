@@ -1,20 +1,20 @@
 //! What a judgement, an arrival with its end, and a pass cost: `cargo run --release -p guard --example cost`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example for people; it may fail aloud")]
 
-use traffic::{
-    Admission, Arrival, Carried, Class, Facts, Meters, Origin, Outcome, Pass, Policy, Tick, Top, Who,
-};
-use types::Time;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use traffic::{
+    Admission, Arrival, Carried, Class, Facts, Meters, Origin, Outcome, Pass, Policy, Tick, Top, Who,
+};
+use types::Time;
 
 const ROUNDS: u32 = 2_000_000;
 
-const PLAN: &str = r#"
+const CONFIG: &str = r#"
     [site]
     name = "Acme"
     [channel.ntfy]
@@ -22,8 +22,8 @@ const PLAN: &str = r#"
     [person.ana]
     reach = ["ntfy:ana"]
     [ladder.default]
-    rungs = [{ people = ["ana"], wait = "5m" }]
-    last_resort = ["ntfy:everybody"]
+    steps = [{ people = ["ana"], wait = "5m" }]
+    fallback = ["ntfy:everybody"]
     [edge]
     listen = ["127.0.0.1:8000"]
     countries = "countries.mmdb"
@@ -63,9 +63,9 @@ fn spent() -> u64 {
 
 fn main() {
     let now: Time = "2026-11-22T04:00:00Z".parse().unwrap();
-    let plan = config::read(PLAN, "plan", Path::new("/")).unwrap().plan;
-    let pool = plan.pools.values().next().unwrap().clone();
-    let policy = types::Policy { plan: Arc::new(plan), denials: BTreeMap::new() };
+    let config = config::read(CONFIG, "config", Path::new("/")).unwrap().config;
+    let pool = config.pools.values().next().unwrap().clone();
+    let policy = types::Policy { config: Arc::new(config), denials: BTreeMap::new() };
     let policy = Policy::new(&policy, &BTreeMap::new(), now, Tick(0));
     let meters = Meters::new(Meters::USUAL, 7);
     let route = policy.route("auth.acme.example").unwrap();

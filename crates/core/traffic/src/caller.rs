@@ -2,14 +2,14 @@
 
 use crate::chance::of_text;
 use crate::place::Nets;
-use types::{CallerId, plan};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use types::{CallerId, config};
 
 /// One of our own callers.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Its name in the plan.
+    /// Its name in the configuration.
     pub id: CallerId,
     pub(crate) number: u64,
     token: Vec<u8>,
@@ -23,13 +23,16 @@ pub(crate) struct Callers {
 }
 
 impl Callers {
-    pub(crate) fn new(plan: &BTreeMap<CallerId, plan::Caller>, tokens: &BTreeMap<CallerId, Vec<u8>>) -> Self {
+    pub(crate) fn new(
+        config: &BTreeMap<CallerId, config::Caller>,
+        tokens: &BTreeMap<CallerId, Vec<u8>>,
+    ) -> Self {
         let token = |id: &CallerId| tokens.get(id).cloned().unwrap_or_default();
-        let all = plan
+        let all = config
             .keys()
             .map(|id| Caller { id: id.clone(), number: of_text(&id.0), token: token(id) })
             .collect();
-        let nets = plan
+        let nets = config
             .values()
             .enumerate()
             .flat_map(|(index, caller)| caller.addresses.iter().map(move |net| (*net, index)));

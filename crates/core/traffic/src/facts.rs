@@ -39,7 +39,7 @@ pub enum Who<'a> {
 /// How requests outrank each other when there are too many. A smaller one goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Paths that the plan calls urgent: health, payments.
+    /// Paths that the configuration calls urgent: health, payments.
     Urgent,
     /// Known visitors, and own callers that ask for themselves.
     Known,

@@ -7,7 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`tick`] | time as the edge tells it |
-//! | [`policy`] | the plan and the denials, ready to be asked |
+//! | [`policy`] | the configuration and the denials, ready to be asked |
 //! | [`route`] | one service: its judgement of a request |
 //! | [`facts`] | what is known of a request, and what is made of it |
 //! | [`caller`] | our own programs, which are not visitors |
@@ -29,7 +29,7 @@
 //! | [`top`] | the most frequent of a stream, in constant memory |
 //! | `place` | countries, systems and networks, looked up |
 //! | `agent` | who says that it is a robot |
-//! | `path` | paths as the plan writes them |
+//! | `path` | paths as the configuration writes them |
 //! | [`target`] | targets of requests in one spelling |
 //! | `chance` | chance from a seed |
 

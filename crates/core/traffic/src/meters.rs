@@ -180,14 +180,14 @@ fn owed(word: u64, rate: Rate, now: Tick) -> u64 {
 mod tests {
     use super::*;
     use crate::rate::PARTS;
-    use types::plan;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
     use std::sync::Barrier;
     use std::time::Duration;
+    use types::config;
 
     fn rate(count: u32, millis: u64, burst: u32) -> Rate {
-        Rate::new(plan::Rate { count, per: Duration::from_millis(millis), burst })
+        Rate::new(config::Rate { count, per: Duration::from_millis(millis), burst })
     }
 
     fn charge(meters: &Meters, whose: u64, rate: Rate, now: u64) -> bool {

@@ -13,11 +13,11 @@ use crate::pool::Pool;
 use crate::queue::{Queue, class_of};
 use crate::share::Shares;
 use crate::tick::Tick;
-use types::plan;
-use types::traffic::PoolSeen;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
+use types::config;
+use types::traffic::PoolSeen;
 
 /// How long one waits for a permit at most before servers that are known to be overloaded, while others wait too.
 const WAIT_MOST: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ const RETRY_AFTER_MOST: f64 = 60.0;
 
 /// A pool and everything that is known of it. One for all threads, behind a lock that is held for a moment.
 ///
-/// It is calm until slowness or refusals of its servers are seen. In the calm as many requests go to each server as the plan allows, of
+/// It is calm until slowness or refusals of its servers are seen. In the calm as many requests go to each server as the configuration allows, of
 /// as many clients as answers as quick as usual have shown to fit, and who exceeds that waits, up to the deadline. Once servers are
 /// seen to be overloaded, the limit that was found counts requests, and who would wait for long behind other clients is refused. A
 /// free place is never refused, and a client that waits only for itself is not refused either.
@@ -70,9 +70,9 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// A pool as the plan declares it. The seed is secret and random.
+    /// A pool as the configuration declares it. The seed is secret and random.
     #[must_use]
-    pub fn new(pool: &plan::Pool, tick: Tick, seed: u64) -> Self {
+    pub fn new(pool: &config::Pool, tick: Tick, seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let mut origin = Self {
             concurrency: Concurrency::new(pool.begin, tick),
@@ -98,8 +98,8 @@ impl Origin {
         origin
     }
 
-    /// The plan declares the pool anew. What is known of servers that stay is kept.
-    pub fn reshape(&mut self, pool: &plan::Pool, tick: Tick) {
+    /// The configuration declares the pool anew. What is known of servers that stay is kept.
+    pub fn reshape(&mut self, pool: &config::Pool, tick: Tick) {
         self.pool.reshape(pool, tick);
         self.resize();
         self.dispatch(tick);

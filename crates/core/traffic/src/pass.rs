@@ -1,10 +1,10 @@
 //! What known visitors show, and what is shown for whom from hop to hop.
 
 use crate::facts::{Class, Who};
-use types::{Time, time};
-use tokens::{Key, Passes};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+use tokens::{Key, Passes};
+use types::{Time, time};
 
 /// How long the header is good that a server gets with a request: as long as it may work for it.
 const CARRIED: Duration = Duration::from_secs(600);

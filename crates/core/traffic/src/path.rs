@@ -1,8 +1,8 @@
-//! Paths as the plan writes them: `/health` exactly, `/pay/*` and everything below.
+//! Paths as the configuration writes them: `/health` exactly, `/pay/*` and everything below.
 
 use crate::target;
 
-/// A path of the plan.
+/// A path of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
     /// Without the star.

@@ -5,8 +5,8 @@
 use crate::facts::{Facts, Limit};
 use crate::tick::Tick;
 use ipnet::IpNet;
-use types::DenyWhat;
 use std::net::IpAddr;
+use types::DenyWhat;
 
 /// Rules about where traffic comes from.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,12 @@
-//! What the plan and the team's denials say, made ready for a hundred thousand questions a second.
+//! What the configuration and the team's denials say, made ready for a hundred thousand questions a second.
 
 use crate::caller::{Caller, Callers};
 use crate::place::Places;
 use crate::route::Route;
 use crate::tick::Tick;
-use types::{CallerId, Denial, Time, time};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use types::{CallerId, Denial, Time, time};
 
 /// What the edge serves by: immutable, shared by all threads, replaced as a whole.
 #[derive(Clone, Debug)]
@@ -25,15 +25,15 @@ impl Policy {
     /// when the mind is gone.
     #[must_use]
     pub fn new(policy: &types::Policy, tokens: &BTreeMap<CallerId, Vec<u8>>, now: Time, tick: Tick) -> Self {
-        let plan = &policy.plan;
+        let config = &policy.config;
         let mut built = Self {
             routes: Vec::new(),
             exact: BTreeMap::new(),
             below: BTreeMap::new(),
             any: None,
-            callers: Callers::new(&plan.callers, tokens),
+            callers: Callers::new(&config.callers, tokens),
         };
-        for service in plan.services.values() {
+        for service in config.services.values() {
             let Some(guard) = &service.guard else { continue };
             let denials: Vec<&Denial> = policy
                 .denials
@@ -42,12 +42,13 @@ impl Policy {
                     denial.until > now && denial.service.as_ref().is_none_or(|only| *only == service.id)
                 })
                 .collect();
-            let of_plan = guard.deny.iter().map(|what| (what, Tick::NEVER));
+            let of_config = guard.deny.iter().map(|what| (what, Tick::NEVER));
             let of_team =
                 denials.iter().map(|denial| (&denial.what, tick.after(time::between(now, denial.until))));
-            let places = Places::new(of_plan.chain(of_team));
-            let of_plan = guard.deny.iter().map(|what| format!("{what}, denied in the plan").into());
-            let texts = of_plan.chain(denials.iter().map(|denial| in_words(denial))).collect();
+            let places = Places::new(of_config.chain(of_team));
+            let of_config =
+                guard.deny.iter().map(|what| format!("{what}, denied in the configuration").into());
+            let texts = of_config.chain(denials.iter().map(|denial| in_words(denial))).collect();
             let allow = Places::new(guard.allow.iter().map(|what| (what, Tick::NEVER)));
             let index = built.routes.len();
             for host in &service.declared_hosts {

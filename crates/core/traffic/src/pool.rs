@@ -11,11 +11,11 @@ use crate::admission::{Failure, Tried};
 use crate::chance::Chance;
 use crate::server::{Bad, Lately, Server, of};
 use crate::tick::Tick;
-use types::plan;
-use types::traffic::{ServerSeen, ServerState};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+use types::config;
+use types::traffic::{ServerSeen, ServerState};
 
 /// The second of two servers must be cheaper than this times the first to get the request.
 const CLEARLY: f64 = 0.8;
@@ -31,7 +31,7 @@ const LATENCY_UNKNOWN: f64 = 1_000.0;
 pub(crate) struct Pool {
     servers: Vec<Server>,
     serials: u64,
-    declared: Vec<plan::ServerAt>,
+    declared: Vec<config::ServerAt>,
     names: BTreeMap<String, Found>,
     each: u32,
     fall: u32,
@@ -61,7 +61,7 @@ struct Found {
 }
 
 impl Pool {
-    pub(crate) fn new(pool: &plan::Pool, now: Tick) -> Self {
+    pub(crate) fn new(pool: &config::Pool, now: Tick) -> Self {
         let mut built = Self {
             servers: Vec::new(),
             serials: 0,
@@ -82,17 +82,17 @@ impl Pool {
         built
     }
 
-    /// The plan declares it anew. What is known of servers that stay is kept.
-    pub(crate) fn reshape(&mut self, pool: &plan::Pool, now: Tick) {
+    /// The configuration declares it anew. What is known of servers that stay is kept.
+    pub(crate) fn reshape(&mut self, pool: &config::Pool, now: Tick) {
         self.each = pool.each.max(1);
         (self.fall, self.rise) = pool.health.as_ref().map_or((1, 1), |health| (health.fall, health.rise));
         self.declared.clone_from(&pool.servers);
         let declared = |at: &str| pool.servers.iter().find(|server| server.at == at);
         for server in &mut self.servers {
             match declared(&server.at) {
-                Some(plan) => {
-                    server.weight = plan.weight;
-                    server.set_drain(plan.drain, now);
+                Some(config) => {
+                    server.weight = config.weight;
+                    server.set_drain(config.drain, now);
                 }
                 None => server.gone = true,
             }
@@ -137,7 +137,7 @@ impl Pool {
     }
 
     fn add(&mut self, at: &str, address: SocketAddr, now: Tick) {
-        let Some(plan) = self.declared.iter().find(|server| server.at == at).cloned() else { return };
+        let Some(config) = self.declared.iter().find(|server| server.at == at).cloned() else { return };
         let known = self.servers.iter_mut().find(|server| server.at == at && server.address == address);
         if let Some(server) = known {
             server.gone = false;
@@ -145,8 +145,8 @@ impl Pool {
         }
         self.serials += 1;
         let mut server = Server::new(self.serials, at, address, now, !self.began);
-        server.weight = plan.weight;
-        server.drain = plan.drain;
+        server.weight = config.weight;
+        server.drain = config.drain;
         self.servers.push(server);
     }
 

@@ -5,8 +5,8 @@
 use crate::chance::scale;
 use crate::facts::{Limit, Quota};
 use crate::tick::{Tick, micros};
-use types::plan;
 use std::time::Duration;
+use types::config;
 
 /// Fractions of a microsecond that debts are counted in, so that a limit of 300,000 a second is kept to 4 per cent.
 pub(crate) const PARTS: u64 = 8;
@@ -22,7 +22,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    pub(crate) fn new(rate: plan::Rate) -> Self {
+    pub(crate) fn new(rate: config::Rate) -> Self {
         let per = micros(rate.per).saturating_mul(PARTS);
         // Rounded up: never more than allowed.
         let step = per.div_ceil(u64::from(rate.count.max(1))).clamp(1, LONGEST);

@@ -8,10 +8,10 @@ use crate::path::Pattern;
 use crate::place::Places;
 use crate::rate::Rate;
 use crate::tick::Tick;
-use types::{PoolId, ServiceId, plan};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use types::{PoolId, ServiceId, config};
 
 /// A service as the edge serves it.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ impl Route {
     pub(crate) fn new(
         index: usize,
         service: ServiceId,
-        guard: &plan::Guard,
+        guard: &config::Guard,
         (deny, denials): (Places, Vec<Box<str>>),
         allow: Places,
     ) -> Self {

@@ -2,9 +2,9 @@
 
 use crate::admission::Failure;
 use crate::tick::{Tick, micros};
-use types::traffic::{ServerSeen, ServerState};
 use std::net::SocketAddr;
 use std::time::Duration;
+use types::traffic::{ServerSeen, ServerState};
 
 /// How long a server that came back takes to get its full share.
 const WARMING: Duration = Duration::from_secs(10);
@@ -41,12 +41,12 @@ pub(crate) enum Bad {
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     pub(crate) serial: u64,
-    /// As the plan writes it.
+    /// As the configuration writes it.
     pub(crate) at: String,
     pub(crate) address: SocketAddr,
     pub(crate) weight: u16,
     pub(crate) drain: bool,
-    /// No longer in the plan or in DNS; kept until its last request ended.
+    /// No longer in the configuration or in DNS; kept until its last request ended.
     pub(crate) gone: bool,
     pub(crate) inflight: u32,
     /// Whether it gets no requests because it is down or ejected; what it still has holds no places.
@@ -323,7 +323,7 @@ impl Server {
             address: self.address.to_string(),
             state: self.state(),
             since: now.since(self.since),
-            why: if self.drain { Some("the plan drains it".to_owned()) } else { why },
+            why: if self.drain { Some("the configuration drains it".to_owned()) } else { why },
             inflight: self.inflight,
             answered: std::mem::take(&mut self.answered),
             failed: std::mem::take(&mut self.failed),

@@ -22,7 +22,7 @@ struct Count {
 }
 
 impl<K> Top<K> {
-    /// Remembers so many at once. Finding one looks at all: 64 to 256 are right.
+    /// Remembers so many at once. Alert one looks at all: 64 to 256 are right.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);

@@ -1,13 +1,14 @@
 //! A line of the journal. Serializable: these shapes are a wire promise and only ever grow.
 
-use crate::effect::{Outcome, Reach};
+use crate::alert::{Alert, Severity};
 use crate::fault::Fault;
-use crate::finding::{Finding, Weight};
 use crate::incident::{Acknowledgement, Diagnosis};
-use crate::sample::DomainSeen;
+use crate::notification::{Delivery, Reach};
+use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
 use crate::{
-    DenialId, EffectKey, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ProbeId, ServiceId, Time,
+    AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, PostId, ProbeId,
+    ServiceId, Time,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,13 +24,13 @@ pub struct Event {
     pub at: Time,
     /// What happened.
     #[serde(flatten)]
-    pub happened: Happened,
+    pub kind: EventKind,
 }
 
 /// Everything that can stand in the journal. What changed, never what was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Happened {
+pub enum EventKind {
     // -- the house itself
     /// The process began.
     Booted {
@@ -63,33 +64,33 @@ pub enum Happened {
         /// The last turn of the loop before.
         since: Time,
     },
-    /// A plan came into force.
-    PlanAdopted {
-        /// SHA-256 of its text, in hex: tells whether two runs saw the same plan.
+    /// A configuration came into force.
+    ConfigAdopted {
+        /// SHA-256 of its text, in hex: tells whether two runs saw the same configuration.
         digest: String,
     },
 
     // -- watch
     /// Something is not as it should be.
-    FindingOpened {
+    AlertOpened {
         /// All of it.
-        finding: Finding,
+        alert: Alert,
     },
-    /// A finding became worse or better without ending.
-    FindingChanged {
+    /// An alert became worse or better without ending.
+    AlertChanged {
         /// Which.
-        finding: FindingId,
+        alert: AlertId,
         /// What is wrong now.
         fault: Fault,
         /// How heavy it weighs now.
-        weight: Weight,
+        severity: Severity,
         /// What was seen.
         evidence: String,
     },
     /// It is as it should be again.
-    FindingClosed {
+    AlertClosed {
         /// Which.
-        finding: FindingId,
+        alert: AlertId,
     },
     /// A zone's name servers were seen for the first time, or a change of them was accepted as meant.
     DelegationLearned {
@@ -112,11 +113,11 @@ pub enum Happened {
     },
 
     // -- diagnose
-    /// One cause was found behind one or more findings.
+    /// One cause was found behind one or more alerts.
     IncidentOpened {
         /// Its number.
         incident: IncidentId,
-        /// When the first of its findings began.
+        /// When the first of its alerts began.
         since: Time,
         /// What we hold to be so.
         diagnosis: Diagnosis,
@@ -140,7 +141,7 @@ pub enum Happened {
         /// Which.
         incident: IncidentId,
         /// The story in one sentence.
-        sentence: String,
+        summary: String,
     },
 
     // -- guard
@@ -206,20 +207,20 @@ pub enum Happened {
         page: PageId,
         /// For which incident.
         incident: IncidentId,
-        /// By which ladder.
-        ladder: LadderId,
+        /// By which escalation.
+        escalation: EscalationId,
     },
-    /// A rung was reached. Its end is an absolute instant: a restart neither skips it nor waits it again (P4).
-    PageRung {
+    /// A step was reached. Its end is an absolute instant: a restart neither skips it nor waits it again (P4).
+    PageStep {
         /// Which page.
         page: PageId,
-        /// How often the whole ladder was climbed before: 0 at first.
+        /// How often the whole escalation was climbed before: 0 at first.
         round: u32,
-        /// The step, counted from 0. One past the last rung is the last resort.
-        rung: u32,
+        /// The step, counted from 0. One past the last step is the last resort.
+        step: u32,
         /// Who is on it, in the order in which they are reached.
         people: Vec<PersonId>,
-        /// When the next rung is due, unless a human answers before.
+        /// When the next step is due, unless a human answers before.
         until: Time,
     },
     /// A page ended: answered for good, or nothing left to answer.
@@ -235,9 +236,9 @@ pub enum Happened {
         occasion: String,
         /// To whom.
         people: Vec<PersonId>,
-        /// Whether the last resort of the page's ladder is owed it too.
+        /// Whether the last resort of the page's escalation is owed it too.
         #[serde(default)]
-        last_resort: bool,
+        fallback: bool,
     },
     /// An attempt came to an end, well or badly.
     AttemptEnded {
@@ -248,18 +249,18 @@ pub enum Happened {
         /// For whom.
         person: Option<PersonId>,
         /// Its end. Quotes the effect's key.
-        outcome: Outcome,
+        outcome: Delivery,
     },
     /// A message was given up after so many failures that another try is pointless.
     AttemptsAbandoned {
         /// The first part of the keys of all tries.
-        key: EffectKey,
+        key: NotificationKey,
         /// The last reason.
         why: String,
     },
 
     // -- tell
-    /// Words appeared on the board.
+    /// Words appeared on the status page.
     PostPublished {
         /// Its number.
         post: PostId,

@@ -30,8 +30,8 @@ pub enum Fault {
         /// What the resolver said or did.
         why: String,
     },
-    /// The name leads to an inner address that the plan did not allow (`site.inner`).
-    #[error("leads to the inner address {address}, which the plan does not allow")]
+    /// The name leads to an inner address that the configuration did not allow (`site.inner`).
+    #[error("leads to the inner address {address}, which the configuration does not allow")]
     InnerAddress {
         /// The address it led to.
         address: IpAddr,
@@ -108,10 +108,10 @@ pub enum Fault {
         /// Where it went wrong.
         why: String,
     },
-    /// A right answer, but later than the plan allows.
+    /// A right answer, but later than the configuration allows.
     #[error("answers, but takes longer than {} ms", limit.as_millis())]
     Slow {
-        /// What the plan allows.
+        /// What the configuration allows.
         limit: Duration,
     },
     /// Some of the addresses behind a name answer badly, others as expected.
@@ -191,7 +191,7 @@ pub enum Fault {
         /// The limits that refused, outermost first.
         limits: Vec<String>,
     },
-    /// Fewer servers serve than the plan wants.
+    /// Fewer servers serve than the configuration wants.
     #[error("serves from {serving} of {declared} servers, {floor} are wanted{}", out_of(out))]
     PoolBelowFloor {
         /// How many serve.
@@ -217,8 +217,8 @@ pub enum Fault {
         /// When it last did, or when it was first expected to.
         since: Time,
     },
-    /// A name that visitors ask for and that the plan does not watch.
-    #[error("is asked for by visitors, but the plan does not watch it")]
+    /// A name that visitors ask for and that the configuration does not watch.
+    #[error("is asked for by visitors, but the configuration does not watch it")]
     Unwatched,
     /// Trouble of our own: we cannot see out, so nothing we do not see may be called down.
     #[error("mainstay is blind here: {why}")]
@@ -252,7 +252,7 @@ impl Fault {
         }
     }
 
-    /// The machine word. One finding a thing and word is open at a time.
+    /// The machine word. One alert a thing and word is open at a time.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {

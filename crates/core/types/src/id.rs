@@ -1,4 +1,4 @@
-//! Names of things the plan declares, and numbers of things that happened.
+//! Names of things the configuration declares, and numbers of things that happened.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -48,16 +48,16 @@ macro_rules! number {
     };
 }
 
-name!(/// A service as the plan names it: `auth`.
+name!(/// A service as the configuration names it: `auth`.
     ServiceId);
 name!(/// A standing question: `http.auth.acme.com`, or the name of a probe written by hand.
     ProbeId);
 name!(/// A team member: `ana`.
     PersonId);
 name!(/// Who is on call when: `platform`.
-    RotaId);
+    ScheduleId);
 name!(/// Whom, then whom next: `default`.
-    LadderId);
+    EscalationId);
 name!(/// A way to reach people: `ntfy`.
     ChannelId);
 name!(/// Servers able to answer alike: `auth`.
@@ -65,13 +65,13 @@ name!(/// Servers able to answer alike: `auth`.
 name!(/// A program of our own that asks our own services: `auth-web`.
     CallerId);
 
-number!(/// A finding, counted from the first line of the journal.
-    FindingId, "finding");
+number!(/// An alert, counted from the first line of the journal.
+    AlertId, "alert");
 number!(/// An incident, counted from the first line of the journal.
     IncidentId, "incident");
 number!(/// A page, counted from the first line of the journal.
     PageId, "page");
 number!(/// A denial, counted from the first line of the journal.
     DenialId, "denial");
-number!(/// A post on the board, counted from the first line of the journal.
+number!(/// A post on the status page, counted from the first line of the journal.
     PostId, "post");

@@ -1,6 +1,6 @@
-//! One cause, its findings, its story.
+//! One cause, its alerts, its story.
 
-use crate::{FindingId, IncidentId, Thing, Time};
+use crate::{AlertId, IncidentId, Resource, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnosis {
     /// The deepest thing that is broken: everything else follows from it.
-    pub cause: Thing,
+    pub cause: Resource,
     /// The cause in one plain sentence, the first line of everything that people read.
-    pub sentence: String,
-    /// The findings that the cause explains, its own included.
-    pub findings: BTreeSet<FindingId>,
+    pub summary: String,
+    /// The alerts that the cause explains, its own included.
+    pub alerts: BTreeSet<AlertId>,
     /// Services that fail, or certainly will, because of it.
-    pub affected: BTreeSet<Thing>,
+    pub affected: BTreeSet<Resource>,
     /// Services that were looked at and are well.
-    pub unaffected: BTreeSet<Thing>,
+    pub unaffected: BTreeSet<Resource>,
     /// Whether somebody must be woken.
     pub wakes: bool,
     /// How far along it is.
@@ -46,7 +46,7 @@ pub enum Stage {
 pub struct Incident {
     /// Its number.
     pub id: IncidentId,
-    /// When the first of its findings began.
+    /// When the first of its alerts began.
     pub since: Time,
     /// When it was opened.
     pub opened: Time,
@@ -71,7 +71,7 @@ impl Incident {
 
     /// Acknowledged by somebody, and not yet expired at `now`.
     #[must_use]
-    pub fn is_in_hand(&self, now: Time) -> bool {
+    pub fn is_acknowledged(&self, now: Time) -> bool {
         self.acknowledged.as_ref().is_some_and(|ack| now < ack.until)
     }
 }
@@ -79,7 +79,7 @@ impl Incident {
 /// A human said: I have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
-    /// Who, as they are named in the plan or at the console.
+    /// Who, as they are named in the configuration or at the console.
     pub by: String,
     /// When.
     pub at: Time,

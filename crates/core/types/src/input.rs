@@ -1,8 +1,8 @@
 //! Everything that can happen to the mind: one closed list, so that no callback can surprise it.
 
-use crate::effect::Outcome;
 use crate::event::PostStatus;
-use crate::{DenialId, DenyWhat, IncidentId, Plan, Rollup, Sample, ServiceId, Time};
+use crate::notification::Delivery;
+use crate::{Config, DenialId, DenyWhat, IncidentId, ProbeResult, Rollup, ServiceId, Time};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -21,16 +21,16 @@ pub enum Input {
     },
     /// Something about time itself.
     Clock(ClockNews),
-    /// A plan was read and is sound.
-    PlanRead(Arc<Plan>),
+    /// A configuration was read and is sound.
+    ConfigRead(Arc<Config>),
     /// A probe was answered.
-    Sampled(Sample),
+    Sampled(ProbeResult),
     /// The edge told what went through it in the last second.
     RolledUp(Rollup),
     /// Time went by.
     Tick,
     /// An attempt came to an end.
-    Attempted(Outcome),
+    Attempted(Delivery),
     /// A human has an incident in hand.
     Acknowledge {
         /// Which.
@@ -69,7 +69,7 @@ pub enum Input {
         /// Who.
         by: String,
     },
-    /// A person has words for the board.
+    /// A person has words for the status page.
     Post {
         /// About which incident.
         incident: IncidentId,
@@ -141,10 +141,10 @@ pub enum Refused {
         whom: String,
     },
     /// Nothing is served, so nothing can be denied.
-    #[error("the plan has no edge, so nothing would be denied")]
+    #[error("the configuration has no edge, so nothing would be denied")]
     NoEdge,
     /// Nobody tells where an address comes from.
-    #[error("{what} cannot be denied: the plan names no file that tells where addresses come from")]
+    #[error("{what} cannot be denied: the configuration names no file that tells where addresses come from")]
     NoPlaces {
         /// What was to be denied.
         what: DenyWhat,

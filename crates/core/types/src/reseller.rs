@@ -2,7 +2,7 @@
 //!
 //! The public suffix list has them in its private part, beside suffixes below which nothing is registered at all
 //! (`github.io`). A name below one of these is a registration of its own: it has a date, name servers and somebody who
-//! can be asked. Further ones are declared by the plan (`registry.suffixes`).
+//! can be asked. Further ones are declared by the configuration (`registry.suffixes`).
 
 /// Where names below a suffix are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! Facts, not judgements: `watch` judges a [`Rollup`] as it judges a sample.
 
-use crate::{CallerId, DenialId, Plan, PoolId, ServiceId, Time};
+use crate::{CallerId, Config, DenialId, PoolId, ServiceId, Time};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ use std::time::Duration;
 /// What the edge serves by: published by the mind, never asked for.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// The plan in force.
-    pub plan: Arc<Plan>,
+    /// The configuration in force.
+    pub config: Arc<Config>,
     /// What the team denied and has not yet lapsed.
     pub denials: BTreeMap<DenialId, Denial>,
 }
@@ -88,14 +88,14 @@ pub fn is_everybody(net: IpNet) -> bool {
 
 /// Whom a denial of a network would hit besides those who are meant. A denial that hits any of them is asked back.
 #[must_use]
-pub fn hits(net: IpNet, plan: &Plan) -> Option<String> {
+pub fn hits(net: IpNet, config: &Config) -> Option<String> {
     let net = plain(net);
     if is_everybody(net) {
         return Some("everybody, or a large part of it".to_owned());
     }
     let overlaps = |other: &&IpNet| net.contains(*other) || other.contains(&net);
     let own = [IpAddr::from([127, 0, 0, 1]), IpAddr::from(1_u128.to_be_bytes())];
-    let edge = plan.edge.as_ref();
+    let edge = config.edge.as_ref();
     let listening =
         edge.into_iter().flat_map(|edge| edge.listen.iter().chain(&edge.listen_tls)).map(|at| at.ip());
     if let Some(own) = own.into_iter().chain(listening).find(|own| net.contains(own)) {
@@ -105,7 +105,7 @@ pub fn hits(net: IpNet, plan: &Plan) -> Option<String> {
     if let Some(hop) = hops.into_iter().find(overlaps) {
         return Some(format!("the declared hop {hop}, and all whose requests come through it"));
     }
-    let caller = plan.callers.values().find(|caller| caller.addresses.iter().any(|at| overlaps(&at)));
+    let caller = config.callers.values().find(|caller| caller.addresses.iter().any(|at| overlaps(&at)));
     caller.map(|caller| format!("the declared caller {}", caller.id))
 }
 
@@ -267,7 +267,7 @@ pub enum ServerState {
     Ejected,
     /// Its health check fails.
     Down,
-    /// Gets nothing new, because the plan says so.
+    /// Gets nothing new, because the configuration says so.
     Draining,
 }
 

@@ -1,4 +1,4 @@
-//! The edge alone, to be measured: `plain PLAN.toml` serves by a plan until it is killed.
+//! The edge alone, to be measured: `plain CONFIG.toml` serves by a configuration until it is killed.
 use edge::{Edge, Terms};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("plain PLAN.toml")?;
     let text = std::fs::read_to_string(&path)?;
-    let plan = config::read(&text, &path, Path::new("."))?.plan;
-    let policy = types::Policy { plan: Arc::new(plan), denials: BTreeMap::new() };
+    let config = config::read(&text, &path, Path::new("."))?.config;
+    let policy = types::Policy { config: Arc::new(config), denials: BTreeMap::new() };
     let edge = Edge::start(&Terms { policy, tokens: BTreeMap::new() }, tokens::Key::new([7; 32]))?;
     loop {
         std::thread::sleep(std::time::Duration::from_secs(1));

@@ -6,13 +6,13 @@
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for people to run")]
 
 use edge::seeing::{Ids, Phase, Seeing, Settings};
-use traffic::facts::{Limit, Quota};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
+use traffic::facts::{Limit, Quota};
 
 const REQUESTS: u64 = 1_000_000;
 const ROUNDS: usize = 5;

@@ -5,7 +5,6 @@
 
 use crate::geo;
 use crate::line::Line;
-use types::traffic::client_prefix;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -13,6 +12,7 @@ use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::AbortHandle;
+use types::traffic::client_prefix;
 
 /// Entries that are looked at for one place; bounds what a new connection costs.
 const LOOKS_MAX: usize = 64;

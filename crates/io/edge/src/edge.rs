@@ -11,8 +11,6 @@ use crate::thread::Thread;
 use crate::ticks::TICK;
 use crate::tls::certificates::{self, Certificates};
 use crate::view::{Parts, View};
-use types::traffic::Rollup;
-use types::{CallerId, Time};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +25,8 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep};
+use types::traffic::Rollup;
+use types::{CallerId, Time};
 
 /// How often files of certificates and places are looked at.
 const FILES: Duration = Duration::from_secs(2);
@@ -42,8 +42,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Why the edge does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The plan has no `[edge]`.
-    #[error("the plan declares no edge")]
+    /// The configuration has no `[edge]`.
+    #[error("the configuration declares no edge")]
     NotDeclared,
     /// An address cannot be listened on; those opened before are closed again.
     #[error("cannot listen on {at}: {why}")]
@@ -70,7 +70,7 @@ pub enum StartError {
 /// What the edge serves by.
 #[derive(Debug)]
 pub struct Terms {
-    /// The plan in force and what is denied.
+    /// The configuration in force and what is denied.
     pub policy: types::Policy,
     /// What own callers show, by their names.
     pub tokens: BTreeMap<CallerId, Vec<u8>>,
@@ -122,7 +122,7 @@ impl Edge {
     /// See [`StartError`]; nothing is left running.
     pub fn start_sharing(terms: &Terms, key: tokens::Key, sharing: Sharing) -> Result<Self, StartError> {
         let zero = Instant::now();
-        let edge = fitted(terms.policy.plan.edge.clone().ok_or(StartError::NotDeclared)?, None);
+        let edge = fitted(terms.policy.config.edge.clone().ok_or(StartError::NotDeclared)?, None);
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let count = edge.threads.map_or_else(cores, |threads| threads as usize).max(1);
         let certificates = Arc::new(Certificates::default());
@@ -168,13 +168,13 @@ impl Edge {
         Ok(edge)
     }
 
-    /// Serves by another policy from the next request on. No connection is touched; doors that the plan no longer names are
+    /// Serves by another policy from the next request on. No connection is touched; doors that the configuration no longer names are
     /// closed, new ones are opened.
     ///
     /// # Errors
     /// When a new door cannot be opened; everything else is in force nevertheless.
     pub fn reload(&self, terms: &Terms) -> Result<(), StartError> {
-        let edge = terms.policy.plan.edge.clone().ok_or(StartError::NotDeclared)?;
+        let edge = terms.policy.config.edge.clone().ok_or(StartError::NotDeclared)?;
         let before = self.shared.view();
         let edge = fitted(edge, Some(&before.edge));
         let parts = Parts {
@@ -191,7 +191,7 @@ impl Edge {
         self.listen()
     }
 
-    /// Opens and closes doors until they are those of the plan.
+    /// Opens and closes doors until they are those of the configuration.
     fn listen(&self) -> Result<(), StartError> {
         let view = self.shared.view();
         let plain = view.edge.listen.iter().map(|at| Door { at: *at, tls: false });
@@ -304,8 +304,8 @@ impl Drop for Edge {
     }
 }
 
-/// The plan's edge with as many connections as there are descriptors for.
-fn fitted(mut edge: types::plan::Edge, before: Option<&types::plan::Edge>) -> types::plan::Edge {
+/// The configuration's edge with as many connections as there are descriptors for.
+fn fitted(mut edge: types::config::Edge, before: Option<&types::config::Edge>) -> types::config::Edge {
     let (declared, limit) = (edge.limits.connections, descriptors::limit());
     edge.limits.connections = declared.min(descriptors::connections(limit));
     let is_news = before.is_none_or(|before| before.limits.connections != edge.limits.connections);
@@ -423,13 +423,13 @@ fn watch_files(shared: &Shared, stop: &(Mutex<bool>, Condvar)) {
     }
 }
 
-fn refresh(certificates: &Certificates, files: &[types::plan::CertificateFiles]) {
+fn refresh(certificates: &Certificates, files: &[types::config::CertificateFiles]) {
     for unusable in certificates.refresh(files, Time::now()) {
         tracing::error!("{unusable}");
     }
 }
 
-/// Places anew, where the plan names other files.
+/// Places anew, where the configuration names other files.
 fn places(shared: &Shared) {
     let view = shared.view();
     let wanted: (Option<PathBuf>, Option<PathBuf>) =

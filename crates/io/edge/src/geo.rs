@@ -63,7 +63,7 @@ impl fmt::Display for Changed {
 /// The files of places. Look-ups never wait for a file being read.
 #[derive(Debug, Default)]
 pub struct Geo {
-    /// First the one that the plan names for countries, then the one for networks; each is asked for both.
+    /// First the one that the configuration names for countries, then the one for networks; each is asked for both.
     files: Vec<File>,
 }
 

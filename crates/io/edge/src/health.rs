@@ -10,9 +10,7 @@ use crate::upstream::h2::{self, Sender};
 use crate::upstream::home::Home;
 use crate::upstream::streams::Lease;
 use crate::upstream::trouble::Trouble;
-use traffic::{Failure, Outcome};
 use http::{HeaderMap, Method, Request, StatusCode};
-use types::plan::{Health, Protocol};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -23,6 +21,8 @@ use tokio::net::lookup_host;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use traffic::{Failure, Outcome};
+use types::config::{Health, Protocol};
 
 /// How often is looked whether something is due.
 const LOOK: Duration = Duration::from_millis(10);
@@ -40,7 +40,7 @@ pub(crate) async fn keep(thread: Rc<Thread>) {
         looks.tick().await;
         round = round.wrapping_add(1);
         let near = thread.near();
-        for (pool, plan) in &near.view.pools {
+        for (pool, config) in &near.view.pools {
             pool.ask(|origin, tick| {
                 if round.is_multiple_of(10) || origin.next() <= tick {
                     origin.tick(tick);
@@ -49,7 +49,7 @@ pub(crate) async fn keep(thread: Rc<Thread>) {
             if !round.is_multiple_of(10) {
                 continue;
             }
-            if let Some(health) = &plan.health {
+            if let Some(health) = &config.health {
                 checks(&thread, pool, health, &mut due);
             }
             names(pool, &mut looked_up);

@@ -1,11 +1,11 @@
 //! Whose request it is: the cookie of a visitor who once succeeded, and the signed word of a caller for whom it asks.
 
-use traffic::Class;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use types::Time;
-use tokens::Passes;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
+use tokens::Passes;
+use traffic::Class;
+use types::Time;
 
 /// The field by which a service's own callers say for whom they ask.
 pub(crate) const VISITOR: &str = "mainstay-visitor";

@@ -1,10 +1,7 @@
 //! A pool as all threads share it: guard's origin behind a lock, and those that wait for it.
 
 use crate::uploads::{Slot, Uploads, YIELD_TICKS};
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
 use http::uri::Authority;
-use types::PoolId;
-use types::plan::{self, Protocol};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::collections::BTreeMap;
@@ -13,12 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
+use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
+use types::PoolId;
+use types::config::{self, Protocol};
 
-/// A pool, for as long as the plan speaks to it in the same way.
+/// A pool, for as long as the configuration speaks to it in the same way.
 pub(crate) struct Pool {
     pub(crate) id: PoolId,
     pub(crate) protocol: Protocol,
-    /// `Err` where the plan wants TLS and it cannot be set up: then nothing is sent at all.
+    /// `Err` where the configuration wants TLS and it cannot be set up: then nothing is sent at all.
     pub(crate) tls: Result<Option<Tls>, String>,
     /// Whether its servers are overloaded.
     pub(crate) crowded: AtomicBool,
@@ -48,11 +48,11 @@ struct Waiter {
 }
 
 impl Pool {
-    pub(crate) fn new(plan: &plan::Pool, tls: Result<Option<Tls>, String>, zero: Instant) -> Arc<Self> {
-        let origin = Origin::new(plan, Tick(micros(zero)), fastrand::u64(..));
+    pub(crate) fn new(config: &config::Pool, tls: Result<Option<Tls>, String>, zero: Instant) -> Arc<Self> {
+        let origin = Origin::new(config, Tick(micros(zero)), fastrand::u64(..));
         Arc::new(Self {
-            id: plan.id.clone(),
-            protocol: plan.protocol,
+            id: config.id.clone(),
+            protocol: config.protocol,
             tls,
             crowded: AtomicBool::new(false),
             uploads: Arc::default(),

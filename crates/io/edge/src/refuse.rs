@@ -3,10 +3,10 @@
 use crate::body::{Body, End};
 use crate::request::visit::Form;
 use bytes::Bytes;
-use traffic::Quota;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use std::time::Duration;
+use traffic::Quota;
 
 /// What is told instead of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,22 +24,22 @@ use crate::upstream::h1::codec::Framing;
 use crate::upstream::relay::{Ask, Got, Grpc, Turn};
 use crate::upstream::replay::Replay;
 use crate::upstream::trouble::Trouble;
-use traffic::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Tick, Who};
 use h2::RecvStream;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use types::plan::{EdgeLimits, Protocol};
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
+use traffic::{Arrival, Class, Facts, Outcome, Quota, Route, Shed, ShedWhy, Tick, Who};
+use types::config::{EdgeLimits, Protocol};
 use visit::{Form, Visit};
 
-/// A service whose pool the plan does not have: `config` lets none through.
+/// A service whose pool the configuration does not have: `config` lets none through.
 const NO_POOL: Shed = Shed { retry_after: Duration::from_secs(5), why: ShedWhy::NoServer };
 /// Servers asked for one request, at most.
 const ATTEMPTS_MAX: u32 = 3;

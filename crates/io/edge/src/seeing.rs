@@ -38,16 +38,15 @@ mod trace;
 pub use book::{Eye, Open};
 pub use id::{Ids, SpanId, TraceId};
 pub use limit::{By, Limit};
-pub use types::trace::Verdict;
 pub use names::{Caller, Lane};
 pub use record::{Failure, Phase, Seen};
+pub use types::trace::Verdict;
 
 use access::Access;
 use arc_swap::ArcSwapOption;
 use book::{Book, Marks};
 use id::SAMPLED_ONE_OF;
 use jiff::{SignedDuration, Timestamp};
-use types::trace::{Hop, Trace};
 use names::Names;
 use otlp::Spans;
 use ring::Kind;
@@ -57,6 +56,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+use types::trace::{Hop, Trace};
 
 /// How the edge looks.
 pub struct Settings {

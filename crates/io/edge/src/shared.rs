@@ -7,12 +7,12 @@ use crate::seeing::Seeing;
 use crate::tls::certificates::Certificates;
 use crate::view::View;
 use arc_swap::ArcSwap;
-use traffic::Meters;
 use rustls::ServerConfig;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
+use traffic::Meters;
 
 /// Bytes of bodies that all requests together may hold before a server is chosen, and to ask another one: as many as a small machine has to spare.
 const BODIES_BYTES: usize = 64 << 20;

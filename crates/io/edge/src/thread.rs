@@ -1,4 +1,4 @@
-//! What one thread has for itself: its clock, its view of the plan, its idle connections.
+//! What one thread has for itself: its clock, its view of the configuration, its idle connections.
 
 use crate::connections::Served;
 use crate::forwarded::Habits;
@@ -10,7 +10,6 @@ use crate::shared::Shared;
 use crate::ticks::Ticks;
 use crate::upstream::home::Home;
 use crate::view::View;
-use traffic::{Outcome, Tick};
 use http::HeaderMap;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -19,6 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::task::AbortHandle;
+use traffic::{Outcome, Tick};
 
 /// Maps of header fields, and buffers of the edge's own, kept for the next request.
 const MAPS_MAX: usize = 64;

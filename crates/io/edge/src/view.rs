@@ -3,8 +3,6 @@
 use crate::known::Known;
 use crate::pool::{Pool, Tls};
 use crate::tls::outward;
-use types::plan::{self, Protocol};
-use types::{CallerId, PoolId, Time};
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use std::collections::BTreeMap;
@@ -14,16 +12,18 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+use types::config::{self, Protocol};
+use types::{CallerId, PoolId, Time};
 
 /// Of a file of trusted roots so much is compared.
 const TRUST_MAX: u64 = 16 << 20;
 
 /// What the edge serves by.
 pub(crate) struct View {
-    pub(crate) edge: plan::Edge,
+    pub(crate) edge: config::Edge,
     pub(crate) policy: traffic::Policy,
-    /// Every pool that a route leads to, with the plan that it has now.
-    pub(crate) pools: Vec<(Arc<Pool>, plan::Pool)>,
+    /// Every pool that a route leads to, with the configuration that it has now.
+    pub(crate) pools: Vec<(Arc<Pool>, config::Pool)>,
     /// By the route's index: which of the pools.
     pub(crate) route_pool: Vec<Option<usize>>,
     pub(crate) known: Known,
@@ -34,7 +34,7 @@ pub(crate) struct View {
 /// What a view is made of.
 pub(crate) struct Parts<'a> {
     pub(crate) policy: &'a types::Policy,
-    pub(crate) edge: plan::Edge,
+    pub(crate) edge: config::Edge,
     pub(crate) tokens: &'a BTreeMap<CallerId, Vec<u8>>,
     pub(crate) key: &'a tokens::Key,
     pub(crate) zero: Instant,
@@ -60,25 +60,25 @@ impl View {
         let Parts { policy, edge, tokens, key, zero } = parts;
         let tick = traffic::Tick(u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX));
         let compiled = traffic::Policy::new(policy, tokens, now, tick);
-        let trust = &policy.plan.site.trust;
+        let trust = &policy.config.site.trust;
         let trusted = contents(trust, before);
         let mut roots: Option<Arc<RootCertStore>> = None;
-        let mut pools: Vec<(Arc<Pool>, plan::Pool)> = Vec::new();
+        let mut pools: Vec<(Arc<Pool>, config::Pool)> = Vec::new();
         let mut places: BTreeMap<PoolId, usize> = BTreeMap::new();
         let mut route_pool = Vec::new();
         for route in compiled.routes() {
             let place = match places.get(&route.pool) {
                 Some(place) => Some(*place),
-                None => policy.plan.pools.get(&route.pool).map(|plan| {
-                    let kept = before.filter(|view| view.trust == trusted).and_then(|view| view.kept(plan));
+                None => policy.config.pools.get(&route.pool).map(|config| {
+                    let kept = before.filter(|view| view.trust == trusted).and_then(|view| view.kept(config));
                     let pool = match kept {
                         Some(pool) => {
-                            pool.ask(|origin, tick| origin.reshape(plan, tick));
+                            pool.ask(|origin, tick| origin.reshape(config, tick));
                             pool
                         }
-                        None => Pool::new(plan, tls(plan, trust, &mut roots), zero),
+                        None => Pool::new(config, tls(config, trust, &mut roots), zero),
                     };
-                    pools.push((pool, plan.clone()));
+                    pools.push((pool, config.clone()));
                     places.insert(route.pool.clone(), pools.len() - 1);
                     pools.len() - 1
                 }),
@@ -88,10 +88,10 @@ impl View {
         Self { edge, policy: compiled, pools, route_pool, known: Known::new(key, now), trust: trusted }
     }
 
-    /// The pool of before, where the plan speaks to it in the same way.
-    fn kept(&self, plan: &plan::Pool) -> Option<Arc<Pool>> {
-        let same = |old: &&(Arc<Pool>, plan::Pool)| {
-            old.1.id == plan.id && old.1.protocol == plan.protocol && old.1.tls == plan.tls
+    /// The pool of before, where the configuration speaks to it in the same way.
+    fn kept(&self, config: &config::Pool) -> Option<Arc<Pool>> {
+        let same = |old: &&(Arc<Pool>, config::Pool)| {
+            old.1.id == config.id && old.1.protocol == config.protocol && old.1.tls == config.tls
         };
         self.pools.iter().find(same).map(|(pool, _)| Arc::clone(pool))
     }
@@ -104,11 +104,11 @@ impl View {
 }
 
 fn tls(
-    plan: &plan::Pool,
+    config: &config::Pool,
     trust: &[PathBuf],
     roots: &mut Option<Arc<RootCertStore>>,
 ) -> Result<Option<Tls>, String> {
-    let Some(text) = plan.tls.clone() else { return Ok(None) };
+    let Some(text) = config.tls.clone() else { return Ok(None) };
     let name = ServerName::try_from(text.clone())
         .map_err(|why| format!("`{text}` is no name of a server: {why}"))?;
     let roots = roots.get_or_insert_with(|| {
@@ -116,7 +116,7 @@ fn tls(
         faults.iter().for_each(|fault| tracing::error!("a root of trust is not used: {fault}"));
         store
     });
-    let config = outward::config(Arc::clone(roots), plan.protocol == Protocol::Http2)
+    let config = outward::config(Arc::clone(roots), config.protocol == Protocol::Http2)
         .map_err(|why| format!("TLS cannot be set up: {why}"))?;
     Ok(Some(Tls { name, text, config }))
 }

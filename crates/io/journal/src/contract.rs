@@ -3,16 +3,16 @@
 //! Each function takes a closure that makes an empty journal and panics where the promise is broken.
 
 use crate::journal::{AppendError, Committed, Head, Journal, MAX_EVENTS, ReadError};
-use types::effect::{Delivered, Reach, Undelivered};
-use types::event::{PostStatus, ServiceState};
-use types::fault::{DnsFault, DomainFault, TlsFault};
-use types::{
-    EffectKey, Event, Fault, Finding, FindingId, Happened, IncidentId, Outcome, PageId, PostId, ServiceId,
-    Thing, Time, Weight,
-};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
+use types::event::{PostStatus, ServiceState};
+use types::fault::{DnsFault, DomainFault, TlsFault};
+use types::notification::{Delivered, Reach, Undelivered};
+use types::{
+    Alert, AlertId, Delivery, Event, EventKind, Fault, IncidentId, NotificationKey, PageId, PostId, Resource,
+    ServiceId, Severity, Time,
+};
 
 /// The whole suite.
 pub fn all<J: Journal>(make: impl Fn() -> J) {
@@ -29,14 +29,14 @@ pub fn all<J: Journal>(make: impl Fn() -> J) {
 /// An event with a number, distinct from that of every other `salt`.
 #[must_use]
 pub fn event(seq: u64, salt: &str) -> Event {
-    let happened = match seq % 3 {
-        0 => Happened::PlanAdopted { digest: format!("{salt}{seq:064x}") },
-        1 => Happened::IncidentNoted {
+    let kind = match seq % 3 {
+        0 => EventKind::ConfigAdopted { digest: format!("{salt}{seq:064x}") },
+        1 => EventKind::IncidentNoted {
             incident: IncidentId(seq),
             by: "ana".to_owned(),
             text: format!("note {seq} {salt}: \"quotes\", grüße, 🔔, \u{0}"),
         },
-        _ => Happened::PostPublished {
+        _ => EventKind::PostPublished {
             post: PostId(seq),
             incident: IncidentId(seq),
             status: PostStatus::Identified,
@@ -46,7 +46,7 @@ pub fn event(seq: u64, salt: &str) -> Event {
             by: None,
         },
     };
-    Event { seq, at: types::time::later(Time::UNIX_EPOCH, Duration::from_millis(seq)), happened }
+    Event { seq, at: types::time::later(Time::UNIX_EPOCH, Duration::from_millis(seq)), kind }
 }
 
 /// Events with the numbers `from` to `to`, both included.
@@ -141,12 +141,12 @@ pub fn leaves_gaps_alone<J: Journal>(make: impl Fn() -> J) {
 /// What is nested, optional, a span of time or an address comes back as it was.
 pub fn keeps_every_shape<J: Journal>(make: impl Fn() -> J) {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    let finding = |fault| Happened::FindingOpened {
-        finding: Finding {
-            id: FindingId(u64::MAX),
-            about: Thing::dns("acme.app"),
+    let alert = |fault| EventKind::AlertOpened {
+        alert: Alert {
+            id: AlertId(u64::MAX),
+            about: Resource::dns("acme.app"),
             fault,
-            weight: Weight::Breaks,
+            severity: Severity::Critical,
             probe: "dns.acme.app".into(),
             since: Time::MIN,
             evidence: String::new(),
@@ -154,33 +154,33 @@ pub fn keeps_every_shape<J: Journal>(make: impl Fn() -> J) {
         },
     };
     let reach = Reach { channel: "ntfy".into(), address: "ana".to_owned() };
-    let attempt = |result| Happened::AttemptEnded {
+    let attempt = |result| EventKind::AttemptEnded {
         page: Some(PageId(1)),
         reach: reach.clone(),
         person: None,
-        outcome: Outcome { key: EffectKey("key".to_owned()), result },
+        outcome: Delivery { key: NotificationKey("key".to_owned()), result },
     };
     let moved = DnsFault::DelegationMoved { from: names(&["a.ns", "b.ns"]), to: names(&[]) };
     let retry_after = Some(Duration::new(17, 500_000_001));
-    let happened = [
-        Happened::Booted { blind_since: None },
-        Happened::Booted { blind_since: Some(Time::MAX) },
-        finding(Fault::Dns { dns: moved }),
-        finding(Fault::InnerAddress { address: IpAddr::V6(Ipv6Addr::LOCALHOST) }),
-        finding(Fault::Slow { limit: Duration::from_micros(1_500) }),
-        finding(Fault::Domain {
+    let kind = [
+        EventKind::Booted { blind_since: None },
+        EventKind::Booted { blind_since: Some(Time::MAX) },
+        alert(Fault::Dns { dns: moved }),
+        alert(Fault::InnerAddress { address: IpAddr::V6(Ipv6Addr::LOCALHOST) }),
+        alert(Fault::Slow { limit: Duration::from_micros(1_500) }),
+        alert(Fault::Domain {
             domain: DomainFault::Expired { at: None, parked_on: Some(names(&["park.ns"])) },
         }),
-        finding(Fault::Tls { tls: TlsFault::Expiring { at: Time::UNIX_EPOCH, left_percent: 9 } }),
+        alert(Fault::Tls { tls: TlsFault::Expiring { at: Time::UNIX_EPOCH, left_percent: 9 } }),
         attempt(Ok(Delivered { receipt: None })),
         attempt(Err(Undelivered { why: "no".to_owned(), retriable: true, retry_after })),
     ];
     let events: Vec<Event> = (1..)
-        .zip(happened)
-        .map(|(seq, happened)| Event {
+        .zip(kind)
+        .map(|(seq, kind)| Event {
             seq,
             at: types::time::later(Time::UNIX_EPOCH, Duration::from_nanos(seq)),
-            happened,
+            kind,
         })
         .collect();
     let mut journal = make();

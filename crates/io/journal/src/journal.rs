@@ -1,9 +1,9 @@
 //! What every journal promises, and how it may fail.
 
-use types::Event;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
+use types::Event;
 
 /// Most events of one append.
 pub const MAX_EVENTS: usize = 4096;

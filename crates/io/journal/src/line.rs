@@ -1,9 +1,9 @@
 //! An event as bytes, and the chain of hashes that ties each line to the one before.
 
 use crate::journal::{AppendError, MAX_BYTES, MAX_EVENTS};
-use types::Event;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+use types::Event;
 
 /// SHA-256 over the hash before it and the bytes of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]

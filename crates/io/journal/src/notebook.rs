@@ -1,10 +1,10 @@
 //! Keeps what a journal refused until it takes it, in order, without holding anybody up.
 
 use crate::{AppendError, Journal, ReadError};
-use types::event::Event;
-use types::{Time, time};
 use std::collections::VecDeque;
 use std::time::Duration;
+use types::event::Event;
+use types::{Time, time};
 
 /// Events appended together.
 const BATCH_MAX: usize = 256;
@@ -26,7 +26,7 @@ pub struct Notebook {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotWritten {
     /// The reason, for people.
-    pub sentence: String,
+    pub summary: String,
     /// Whether it may be on disk all the same.
     pub in_doubt: bool,
 }
@@ -54,7 +54,7 @@ impl Notebook {
     /// Why it cannot be written now, for people; nothing when it can.
     #[must_use]
     pub fn trouble(&self) -> Option<&str> {
-        self.refused.as_ref().map(|(sentence, _)| sentence.as_str())
+        self.refused.as_ref().map(|(summary, _)| summary.as_str())
     }
 
     /// Appends what happened after whatever was refused before. `Ok` means that all of it is on disk.
@@ -64,12 +64,12 @@ impl Notebook {
     /// not before a pause.
     pub fn write(&mut self, now: Time, events: Vec<Event>) -> Result<(), String> {
         self.unwritten.extend(events);
-        if let Some((sentence, at)) = &self.refused
+        if let Some((summary, at)) = &self.refused
             // A clock that was set back makes no pause longer.
             && *at <= now
             && time::between(*at, now) < RETRY_AFTER
         {
-            return Err(sentence.clone());
+            return Err(summary.clone());
         }
         while let Some(first) = self.unwritten.front() {
             let before = self.taken.unwrap_or_else(|| first.seq.saturating_sub(1));
@@ -92,7 +92,7 @@ impl Notebook {
     /// # Errors
     /// When it is not known to be on disk. What is in doubt stays in its place, for it may be on disk, and is tried again.
     pub fn write_or_drop(&mut self, now: Time, events: &[Event]) -> Result<(), NotWritten> {
-        self.write(now, Vec::new()).map_err(|sentence| NotWritten { sentence, in_doubt: false })?;
+        self.write(now, Vec::new()).map_err(|summary| NotWritten { summary, in_doubt: false })?;
         let Some(first) = events.first() else { return Ok(()) };
         let before = self.taken.unwrap_or_else(|| first.seq.saturating_sub(1));
         match self.journal.append(before, events) {
@@ -105,22 +105,22 @@ impl Notebook {
                 if in_doubt {
                     self.unwritten.extend(events.iter().cloned());
                 }
-                Err(NotWritten { sentence: self.refuse(now, &why), in_doubt })
+                Err(NotWritten { summary: self.refuse(now, &why), in_doubt })
             }
         }
     }
 
     fn refuse(&mut self, now: Time, why: &AppendError) -> String {
-        let sentence = format!(
+        let summary = format!(
             "the journal cannot be written ({why}); people are still woken, but a restart would not remember it"
         );
-        if self.trouble() != Some(&sentence) {
-            tracing::error!("{sentence}");
+        if self.trouble() != Some(&summary) {
+            tracing::error!("{summary}");
         }
-        self.refused = Some((sentence.clone(), now));
+        self.refused = Some((summary.clone(), now));
         // Beyond the limit the newest live in memory only. They have been acted upon all the same.
         self.unwritten.truncate(UNWRITTEN_MAX);
-        sentence
+        summary
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(notebook.write_or_drop(at(0), &events(1, 2)), Ok(()));
         refuses.store(true, Ordering::Relaxed);
         let refused = notebook.write_or_drop(at(1), &events(3, 3)).unwrap_err();
-        assert!(refused.sentence.contains("full") && !refused.in_doubt);
+        assert!(refused.summary.contains("full") && !refused.in_doubt);
         assert!(notebook.write(at(2), events(3, 4)).is_err(), "what happened by itself is kept");
         refuses.store(false, Ordering::Relaxed);
         assert!(

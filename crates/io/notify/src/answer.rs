@@ -2,11 +2,11 @@
 
 use crate::door::InnerAddress;
 use crate::inside::{self, Refusal};
-use types::effect::{Delivered, Undelivered};
-use types::plan::AcceptedWhen;
-use types::{Time, time};
 use std::error::Error;
 use std::time::Duration;
+use types::config::AcceptedWhen;
+use types::notification::{Delivered, Undelivered};
+use types::{Time, time};
 
 /// Longest wait that a provider may ask for. Whoever asks for more is heard, but not believed.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -15,7 +15,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 const REASON_BYTES_MAX: usize = 160;
 
 /// What the status and the body of an answer mean. `secrets` are texts that must not be passed on, whatever the provider
-/// repeats of what it was sent. `wanted` is what the plan says of a success.
+/// repeats of what it was sent. `wanted` is what the configuration says of a success.
 ///
 /// # Errors
 /// When the provider did not accept the message.
@@ -41,7 +41,9 @@ pub fn judged(
     let retriable = matches!(status, 408 | 425 | 429 | 500..=599);
     let mut why = match status {
         300..=399 => {
-            format!("it answers with a redirect ({status}): put the address it leads to into the plan")
+            format!(
+                "it answers with a redirect ({status}): put the address it leads to into the configuration"
+            )
         }
         401 | 403 => format!("it refuses our secret ({status})"),
         404 | 410 => format!("it does not know the address ({status})"),

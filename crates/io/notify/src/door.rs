@@ -1,7 +1,6 @@
-//! The one way out: trusted roots, no redirects, and no inner address unless the plan means it.
+//! The one way out: trusted roots, no redirects, and no inner address unless the configuration means it.
 
 use ipnet::IpNet;
-use types::Plan;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use rustls::pki_types::CertificateDer;
@@ -12,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
+use types::Config;
 
 /// How long a connection may take, the looking up of the name included.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -19,17 +19,17 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// How long a connection may wait for the next message to the same provider.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// A name led where the plan did not mean to go.
+/// A name led where the configuration did not mean to go.
 #[derive(Debug, Error)]
 #[error("its name leads to the inner address {address}; when that is meant, add its network to site.inner")]
 pub(crate) struct InnerAddress {
     address: IpAddr,
 }
 
-/// A client for all channels of a plan.
-pub(crate) fn client(plan: &Plan, total: Duration) -> Result<reqwest::Client, String> {
+/// A client for all channels of a configuration.
+pub(crate) fn client(config: &Config, total: Duration) -> Result<reqwest::Client, String> {
     let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    for path in &plan.site.trust {
+    for path in &config.site.trust {
         trust(&mut roots, path).map_err(|why| format!("the trusted roots in {}: {why}", path.display()))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -44,7 +44,7 @@ pub(crate) fn client(plan: &Plan, total: Duration) -> Result<reqwest::Client, St
         .redirect(Policy::none())
         .no_proxy()
         .referer(false)
-        .dns_resolver(Arc::new(Names { inner: plan.site.inner.clone() }))
+        .dns_resolver(Arc::new(Names { inner: config.site.inner.clone() }))
         .connect_timeout(CONNECT)
         .timeout(total)
         .pool_idle_timeout(IDLE)
@@ -61,7 +61,7 @@ fn trust(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
     if found == 0 { Err("there is no certificate in it".to_owned()) } else { Ok(()) }
 }
 
-/// The system's resolver, and a look at what it says. Addresses written out in the plan never come by here: whoever
+/// The system's resolver, and a look at what it says. Addresses written out in the configuration never come by here: whoever
 /// wrote them meant them.
 struct Names {
     inner: Vec<IpNet>,

@@ -8,8 +8,8 @@
 //! | `"status": "error"`, `"result": "failed"` | everybody else |
 //! | a web page | a sign-in before the real address, a parked name, an address that leads elsewhere |
 
-use types::plan::{AcceptedWhen, Scalar};
 use serde_json::{Map, Value};
+use types::config::{AcceptedWhen, Scalar};
 
 /// How deep it is looked for errors; deeper down they belong to something else.
 const DEPTH_MAX: usize = 3;
@@ -42,7 +42,7 @@ pub fn refusal(body: &[u8]) -> Option<Refusal> {
     }
 }
 
-/// What is missing in a body that the plan describes; `None` when it is a success.
+/// What is missing in a body that the configuration describes; `None` when it is a success.
 #[must_use]
 pub fn lacking(body: &[u8], wanted: &AcceptedWhen) -> Option<Refusal> {
     let answer: Option<Value> = serde_json::from_slice(body).ok();
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_may_say_what_a_success_is() {
+    fn the_config_may_say_what_a_success_is() {
         let json = [("ok".to_owned(), Scalar::Flag(true)), ("n".to_owned(), Scalar::Number(2))];
         let by_field = AcceptedWhen { json: BTreeMap::from(json), text: None };
         let by_words = AcceptedWhen { json: BTreeMap::new(), text: Some("thank you".to_owned()) };

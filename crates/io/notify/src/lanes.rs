@@ -2,14 +2,14 @@
 //! but itself.
 
 use crate::notifier::Notifier;
-use types::effect::{Effect, Outcome, Undelivered, Urgency};
-use types::{ChannelId, EffectKey, time};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
+use types::notification::{Delivery, Notification, Undelivered, Urgency};
+use types::{ChannelId, NotificationKey, time};
 
 /// Attempts under way over one channel.
 const SLOTS: usize = 16;
@@ -25,12 +25,12 @@ const TURN_MAX: Duration = Duration::from_secs(15);
 #[derive(Default)]
 struct Lane {
     under_way: usize,
-    pages: VecDeque<(Instant, Effect)>,
-    notices: VecDeque<(Instant, Effect)>,
+    pages: VecDeque<(Instant, Notification)>,
+    notices: VecDeque<(Instant, Notification)>,
 }
 
 impl Lane {
-    fn waiting(&mut self, urgency: Urgency) -> &mut VecDeque<(Instant, Effect)> {
+    fn waiting(&mut self, urgency: Urgency) -> &mut VecDeque<(Instant, Notification)> {
         match urgency {
             Urgency::Page => &mut self.pages,
             Urgency::Notice => &mut self.notices,
@@ -38,22 +38,23 @@ impl Lane {
     }
 
     /// Whoever is to be woken goes first.
-    fn next(&mut self) -> Option<Effect> {
+    fn next(&mut self) -> Option<Notification> {
         if self.under_way >= SLOTS {
             return None;
         }
-        self.pages.pop_front().or_else(|| self.notices.pop_front()).map(|(_, effect)| effect)
+        self.pages.pop_front().or_else(|| self.notices.pop_front()).map(|(_, notification)| notification)
     }
 
     fn first_late(&self) -> Option<Instant> {
-        let front = |queue: &VecDeque<(Instant, Effect)>| queue.front().map(|(since, _)| *since + TURN_MAX);
+        let front =
+            |queue: &VecDeque<(Instant, Notification)>| queue.front().map(|(since, _)| *since + TURN_MAX);
         front(&self.pages).into_iter().chain(front(&self.notices)).min()
     }
 
-    fn take_late(&mut self, now: Instant) -> Option<Effect> {
+    fn take_late(&mut self, now: Instant) -> Option<Notification> {
         [&mut self.pages, &mut self.notices].into_iter().find_map(|queue| {
             let late = queue.front().is_some_and(|(since, _)| *since + TURN_MAX <= now);
-            if late { queue.pop_front().map(|(_, effect)| effect) } else { None }
+            if late { queue.pop_front().map(|(_, notification)| notification) } else { None }
         })
     }
 
@@ -66,20 +67,20 @@ impl Lane {
 struct Lanes {
     couriers: watch::Receiver<Arc<Notifier>>,
     lanes: BTreeMap<ChannelId, Lane>,
-    under_way: JoinSet<Outcome>,
-    keys: BTreeMap<tokio::task::Id, (ChannelId, EffectKey)>,
+    under_way: JoinSet<Delivery>,
+    keys: BTreeMap<tokio::task::Id, (ChannelId, NotificationKey)>,
 }
 
 impl Lanes {
     /// Takes an effect in. Returns its outcome at once when its channel is too far behind.
-    fn put(&mut self, effect: Effect) -> Option<Outcome> {
-        let channel = effect.reach.channel.clone();
+    fn put(&mut self, notification: Notification) -> Option<Delivery> {
+        let channel = notification.reach.channel.clone();
         let lane = self.lanes.entry(channel.clone()).or_default();
-        let queue = lane.waiting(effect.urgency);
+        let queue = lane.waiting(notification.urgency);
         if queue.len() >= WAITING_MAX {
-            return Some(not_in_time(&effect));
+            return Some(not_in_time(&notification));
         }
-        queue.push_back((Instant::now(), effect));
+        queue.push_back((Instant::now(), notification));
         self.start(&channel);
         None
     }
@@ -87,11 +88,11 @@ impl Lanes {
     /// Starts what has a slot.
     fn start(&mut self, channel: &ChannelId) {
         let Some(lane) = self.lanes.get_mut(channel) else { return };
-        while let Some(effect) = lane.next() {
+        while let Some(notification) = lane.next() {
             lane.under_way += 1;
-            let courier = Arc::clone(&self.couriers.borrow());
-            let key = effect.key.clone();
-            let task = self.under_way.spawn(async move { courier.carry(&effect).await });
+            let notifier = Arc::clone(&self.couriers.borrow());
+            let key = notification.key.clone();
+            let task = self.under_way.spawn(async move { notifier.carry(&notification).await });
             self.keys.insert(task.id(), (channel.clone(), key));
         }
         if lane.is_empty() {
@@ -100,7 +101,7 @@ impl Lanes {
     }
 
     /// An attempt came to an end: its slot goes to the next.
-    fn ended(&mut self, task: tokio::task::Id) -> Option<EffectKey> {
+    fn ended(&mut self, task: tokio::task::Id) -> Option<NotificationKey> {
         let (channel, key) = self.keys.remove(&task)?;
         if let Some(lane) = self.lanes.get_mut(&channel) {
             lane.under_way = lane.under_way.saturating_sub(1);
@@ -113,17 +114,17 @@ impl Lanes {
         self.lanes.values().filter_map(Lane::first_late).min()
     }
 
-    fn take_late(&mut self, now: Instant) -> Option<Effect> {
+    fn take_late(&mut self, now: Instant) -> Option<Notification> {
         self.lanes.values_mut().find_map(|lane| lane.take_late(now))
     }
 }
 
 /// Carries effects until no more come. Each channel has [`SLOTS`] of its own; the newest courier takes each effect, so that a new
-/// plan holds from the next message on. Every effect has its outcome, whatever happens to its attempt.
+/// configuration holds from the next message on. Every effect has its outcome, whatever happens to its attempt.
 pub async fn run(
     couriers: watch::Receiver<Arc<Notifier>>,
-    mut effects: mpsc::Receiver<Effect>,
-    outcomes: mpsc::Sender<Outcome>,
+    mut notifications: mpsc::Receiver<Notification>,
+    outcomes: mpsc::Sender<Delivery>,
 ) {
     let mut lanes =
         Lanes { couriers, lanes: BTreeMap::new(), under_way: JoinSet::new(), keys: BTreeMap::new() };
@@ -132,8 +133,8 @@ pub async fn run(
         let late = lanes.first_late();
         let at = late.unwrap_or_else(Instant::now);
         let outcome = tokio::select! {
-            effect = effects.recv(), if more => match effect {
-                Some(effect) => lanes.put(effect),
+            notification = notifications.recv(), if more => match notification {
+                Some(notification) => lanes.put(notification),
                 None => {
                     more = false;
                     None
@@ -150,7 +151,7 @@ pub async fn run(
                 }),
             },
             () = sleep_until(at), if late.is_some() => {
-                lanes.take_late(Instant::now()).map(|effect| not_in_time(&effect))
+                lanes.take_late(Instant::now()).map(|notification| not_in_time(&notification))
             }
         };
         if let Some(outcome) = outcome
@@ -162,13 +163,13 @@ pub async fn run(
     }
 }
 
-fn not_in_time(effect: &Effect) -> Outcome {
-    let channel = &effect.reach.channel;
-    tracing::warn!(key = %effect.key, %channel, "too many messages wait for this provider");
+fn not_in_time(notification: &Notification) -> Delivery {
+    let channel = &notification.reach.channel;
+    tracing::warn!(key = %notification.key, %channel, "too many messages wait for this provider");
     let why = format!("its provider is too slow: no turn came within {}", time::spoken(TURN_MAX));
-    failed(effect.key.clone(), why)
+    failed(notification.key.clone(), why)
 }
 
-fn failed(key: EffectKey, why: String) -> Outcome {
-    Outcome { key, result: Err(Undelivered { why, retriable: true, retry_after: None }) }
+fn failed(key: NotificationKey, why: String) -> Delivery {
+    Delivery { key, result: Err(Undelivered { why, retriable: true, retry_after: None }) }
 }

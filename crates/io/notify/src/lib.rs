@@ -13,13 +13,13 @@
 //! | `door` | the one way out: trusted roots, no redirects, no inner addresses by accident |
 
 pub mod answer;
-pub mod notifier;
 mod door;
 pub mod inside;
 pub mod lanes;
 pub mod message;
+pub mod notifier;
 pub mod secret;
 pub mod signature;
 
-pub use notifier::{Notifier, SetupError};
 pub use lanes::run;
+pub use notifier::{Notifier, SetupError};

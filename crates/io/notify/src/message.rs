@@ -1,7 +1,7 @@
 //! What is said, in the words of each provider. Pure: an effect in, bytes out.
 
-use types::effect::{Effect, Urgency};
 use serde::Serialize;
+use types::notification::{Notification, Urgency};
 
 /// The whole of an ntfy message. A longer one becomes an attachment that no phone shows at night.
 pub const NTFY_BYTES_MAX: usize = 4096;
@@ -12,8 +12,8 @@ const TITLE_BYTES_MAX: usize = 250;
 /// Where the reader can go from a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Links<'a> {
-    /// The board.
-    pub board: &'a str,
+    /// The status page.
+    pub status_page: &'a str,
     /// What acknowledges the incident, where the message asks for that.
     pub acknowledge: Option<&'a str>,
 }
@@ -40,41 +40,41 @@ struct Action<'a> {
 }
 
 /// The JSON for an ntfy server's root; its `message` is shortened until all of it fits [`NTFY_BYTES_MAX`]. `None` when
-/// it does not fit even then: links as long as that are a mistake in the plan.
+/// it does not fit even then: links as long as that are a mistake in the configuration.
 #[must_use]
-pub fn ntfy(effect: &Effect, links: &Links<'_>) -> Option<Vec<u8>> {
-    let title = shortened(&effect.title, TITLE_BYTES_MAX);
-    let (priority, tag) = match effect.urgency {
+pub fn ntfy(notification: &Notification, links: &Links<'_>) -> Option<Vec<u8>> {
+    let title = shortened(&notification.title, TITLE_BYTES_MAX);
+    let (priority, tag) = match notification.urgency {
         Urgency::Page => (5, "rotating_light"),
         Urgency::Notice => (3, "information_source"),
     };
     let acknowledge = |url| Action { action: "http", label: "Acknowledge", url, method: "POST", clear: true };
     let json = |message: &str| {
         serde_json::to_vec(&Ntfy {
-            topic: &effect.reach.address,
+            topic: &notification.reach.address,
             title: &title,
             message,
             priority,
             tags: [tag],
-            click: links.acknowledge.unwrap_or(links.board),
+            click: links.acknowledge.unwrap_or(links.status_page),
             actions: links.acknowledge.map(acknowledge).into_iter().collect(),
         })
         .ok()
         .filter(|bytes| bytes.len() <= NTFY_BYTES_MAX)
     };
-    if let Some(whole) = json(&effect.body) {
+    if let Some(whole) = json(&notification.body) {
         return Some(whole);
     }
     // Quotes and line ends grow on the way into JSON, so that only trying tells how much fits. More never takes less.
-    let (mut fits, mut too_much) = (0, effect.body.len().min(NTFY_BYTES_MAX));
+    let (mut fits, mut too_much) = (0, notification.body.len().min(NTFY_BYTES_MAX));
     while fits + 1 < too_much {
         let middle = fits.midpoint(too_much);
-        match json(&shortened(&effect.body, middle)) {
+        match json(&shortened(&notification.body, middle)) {
             Some(_) => fits = middle,
             None => too_much = middle,
         }
     }
-    json(&shortened(&effect.body, fits))
+    json(&shortened(&notification.body, fits))
 }
 
 /// At most so many bytes of a text, cut between characters, with an ellipsis where something was cut.
@@ -101,20 +101,20 @@ struct Webhook<'a> {
     acknowledge_url: Option<&'a str>,
 }
 
-/// The JSON for a webhook. Numbers of pages and incidents are plain; `to` is the address that the plan names behind the
+/// The JSON for a webhook. Numbers of pages and incidents are plain; `to` is the address that the configuration names behind the
 /// channel, where it names one.
 #[must_use]
-pub fn webhook(effect: &Effect, links: &Links<'_>) -> Option<Vec<u8>> {
+pub fn webhook(notification: &Notification, links: &Links<'_>) -> Option<Vec<u8>> {
     serde_json::to_vec(&Webhook {
-        key: &effect.key.0,
-        page: effect.page.map(|page| page.0),
-        incident: effect.incident.map(|incident| incident.0),
-        person: effect.person.as_ref().map(|person| person.0.as_str()),
-        to: &effect.reach.address,
-        urgency: effect.urgency,
-        title: &effect.title,
-        body: &effect.body,
-        url: links.board,
+        key: &notification.key.0,
+        page: notification.page.map(|page| page.0),
+        incident: notification.incident.map(|incident| incident.0),
+        person: notification.person.as_ref().map(|person| person.0.as_str()),
+        to: &notification.reach.address,
+        urgency: notification.urgency,
+        title: &notification.title,
+        body: &notification.body,
+        url: links.status_page,
         acknowledge_url: links.acknowledge,
     })
     .ok()
@@ -123,14 +123,14 @@ pub fn webhook(effect: &Effect, links: &Links<'_>) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::effect::Reach;
-    use types::{EffectKey, IncidentId, PageId};
     use proptest::prelude::*;
     use serde_json::{Value, json};
+    use types::notification::Reach;
+    use types::{IncidentId, NotificationKey, PageId};
 
-    fn effect(urgency: Urgency, title: &str, body: &str) -> Effect {
-        Effect {
-            key: EffectKey("page-3/0/0/ana/ntfy:ana/1".to_owned()),
+    fn notification(urgency: Urgency, title: &str, body: &str) -> Notification {
+        Notification {
+            key: NotificationKey("page-3/0/0/ana/ntfy:ana/1".to_owned()),
             page: Some(PageId(3)),
             incident: Some(IncidentId(7)),
             person: Some("ana".into()),
@@ -141,8 +141,10 @@ mod tests {
         }
     }
 
-    const LINKS: Links<'_> =
-        Links { board: "https://status.acme.net", acknowledge: Some("https://status.acme.net/ack/TOKEN") };
+    const LINKS: Links<'_> = Links {
+        status_page: "https://status.acme.net",
+        acknowledge: Some("https://status.acme.net/ack/TOKEN"),
+    };
 
     fn read(bytes: Option<Vec<u8>>) -> Value {
         serde_json::from_slice(&bytes.unwrap()).unwrap()
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn a_page_on_ntfy_is_loud_and_can_be_acknowledged() {
         assert_eq!(
-            read(ntfy(&effect(Urgency::Page, "Sign-in is down", "acme.app expired"), &LINKS)),
+            read(ntfy(&notification(Urgency::Page, "Sign-in is down", "acme.app expired"), &LINKS)),
             json!({
                 "topic": "ana", "title": "Sign-in is down", "message": "acme.app expired", "priority": 5,
                 "tags": ["rotating_light"], "click": "https://status.acme.net/ack/TOKEN",
@@ -161,7 +163,7 @@ mod tests {
         );
         let quiet = Links { acknowledge: None, ..LINKS };
         assert_eq!(
-            read(ntfy(&effect(Urgency::Notice, "It is over", "after 4 min"), &quiet)),
+            read(ntfy(&notification(Urgency::Notice, "It is over", "after 4 min"), &quiet)),
             json!({
                 "topic": "ana", "title": "It is over", "message": "after 4 min", "priority": 3,
                 "tags": ["information_source"], "click": "https://status.acme.net"
@@ -172,7 +174,7 @@ mod tests {
     #[test]
     fn a_webhook_says_everything() {
         assert_eq!(
-            read(webhook(&effect(Urgency::Page, "t", "b"), &LINKS)),
+            read(webhook(&notification(Urgency::Page, "t", "b"), &LINKS)),
             json!({
                 "key": "page-3/0/0/ana/ntfy:ana/1", "page": 3, "incident": 7, "person": "ana", "to": "ana",
                 "urgency": "page", "title": "t", "body": "b", "url": "https://status.acme.net",
@@ -185,7 +187,10 @@ mod tests {
     fn links_that_leave_no_room_are_no_message() {
         let long = "x".repeat(3_000);
         assert_eq!(
-            ntfy(&effect(Urgency::Page, "t", "b"), &Links { board: "b", acknowledge: Some(&long) }),
+            ntfy(
+                &notification(Urgency::Page, "t", "b"),
+                &Links { status_page: "b", acknowledge: Some(&long) }
+            ),
             None
         );
     }
@@ -196,7 +201,7 @@ mod tests {
             title in "\\PC{0,400}",
             body in "(?s:[\\n\"\\\\a-zäß€🔔]{0,3000})|\\PC{0,5000}",
         ) {
-            let bytes = ntfy(&effect(Urgency::Page, &title, &body), &LINKS).unwrap();
+            let bytes = ntfy(&notification(Urgency::Page, &title, &body), &LINKS).unwrap();
             prop_assert!(bytes.len() <= NTFY_BYTES_MAX);
             let value: Value = serde_json::from_slice(&bytes).unwrap();
             let message = value["message"].as_str().unwrap();

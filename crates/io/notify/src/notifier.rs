@@ -3,15 +3,15 @@
 use crate::message::{self, Links};
 use crate::secret::Secret;
 use crate::{answer, door, inside, signature};
-use types::effect::{Delivered, Effect, Outcome, Undelivered, Urgency};
-use types::plan::{AcceptedWhen, Channel, ChannelKind};
-use types::{ChannelId, EffectKey, Plan, Time, time};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use tokens::Key;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use thiserror::Error;
+use tokens::Key;
 use tokio::time::Instant;
+use types::config::{AcceptedWhen, Channel, ChannelKind};
+use types::notification::{Delivered, Delivery, Notification, Undelivered, Urgency};
+use types::{ChannelId, Config, NotificationKey, Time, time};
 
 /// How long one attempt may take, from the name to the last byte.
 const TOTAL: Duration = Duration::from_secs(10);
@@ -29,9 +29,9 @@ const LINK_LASTS: Duration = Duration::from_secs(24 * 3600);
 const PURPOSE: &str = "ack";
 
 /// Stands for the person where a message goes to a number that is nobody's.
-const LAST_RESORT: &str = "last-resort";
+const FALLBACK: &str = "last-resort";
 
-/// Why no courier could be set up for a plan. Everything that is wrong at once.
+/// Why no courier could be set up for a configuration. Everything that is wrong at once.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}", .0.join("; "))]
 pub struct SetupError(Vec<String>);
@@ -44,12 +44,12 @@ impl SetupError {
     }
 }
 
-/// Carries messages over the channels of one plan.
+/// Carries messages over the channels of one configuration.
 #[derive(Debug)]
 pub struct Notifier {
     ways: BTreeMap<ChannelId, Way>,
     client: reqwest::Client,
-    board: String,
+    status_page: String,
     key: Key,
     clock: fn() -> Time,
 }
@@ -79,23 +79,23 @@ impl std::fmt::Debug for Way {
 }
 
 impl Notifier {
-    /// A courier for the channels of a plan. `key` signs the links that acknowledge.
+    /// A courier for the channels of a configuration. `key` signs the links that acknowledge.
     ///
     /// # Errors
-    /// When a secret is not where the plan says, or a channel's address or a file of trusted roots cannot be used.
-    pub fn new(plan: &Plan, key: Key) -> Result<Self, SetupError> {
+    /// When a secret is not where the configuration says, or a channel's address or a file of trusted roots cannot be used.
+    pub fn new(config: &Config, key: Key) -> Result<Self, SetupError> {
         let mut problems = Vec::new();
         let mut ways = BTreeMap::new();
-        for channel in plan.channels.values() {
+        for channel in config.channels.values() {
             match Way::new(channel) {
                 Ok(way) => drop(ways.insert(channel.id.clone(), way)),
                 Err(why) => problems.push(format!("channel `{}`: {why}", channel.id)),
             }
         }
-        let client = door::client(plan, TOTAL).map_err(|why| problems.push(why)).ok();
+        let client = door::client(config, TOTAL).map_err(|why| problems.push(why)).ok();
         match client {
             Some(client) if problems.is_empty() => {
-                Ok(Self { ways, client, board: plan.site.url.clone(), key, clock: Time::now })
+                Ok(Self { ways, client, status_page: config.site.url.clone(), key, clock: Time::now })
             }
             _ => Err(SetupError(problems)),
         }
@@ -108,43 +108,45 @@ impl Notifier {
     }
 
     /// Makes one attempt. Always returns, after ten seconds at most.
-    pub async fn carry(&self, effect: &Effect) -> Outcome {
-        let result = match self.ways.get(&effect.reach.channel) {
-            Some(way) => self.send(way, effect).await,
-            None => Err(never(format!("the plan has no channel `{}`", effect.reach.channel))),
+    pub async fn carry(&self, notification: &Notification) -> Delivery {
+        let result = match self.ways.get(&notification.reach.channel) {
+            Some(way) => self.send(way, notification).await,
+            None => Err(never(format!("the configuration has no channel `{}`", notification.reach.channel))),
         };
         match &result {
-            Ok(_) => tracing::info!(key = %effect.key, channel = %effect.reach.channel, "accepted"),
+            Ok(_) => {
+                tracing::info!(key = %notification.key, channel = %notification.reach.channel, "accepted")
+            }
             Err(no) => {
-                tracing::warn!(key = %effect.key, channel = %effect.reach.channel, why = no.why, "not accepted");
+                tracing::warn!(key = %notification.key, channel = %notification.reach.channel, why = no.why, "not accepted");
             }
         }
-        Outcome { key: effect.key.clone(), result }
+        Delivery { key: notification.key.clone(), result }
     }
 
-    async fn send(&self, way: &Way, effect: &Effect) -> Result<Delivered, Undelivered> {
+    async fn send(&self, way: &Way, notification: &Notification) -> Result<Delivered, Undelivered> {
         let now = (self.clock)();
-        let token = self.token(effect, now);
-        let acknowledge = token.as_ref().map(|token| format!("{}/ack/{token}", self.board));
-        let links = Links { board: &self.board, acknowledge: acknowledge.as_deref() };
+        let token = self.token(notification, now);
+        let acknowledge = token.as_ref().map(|token| format!("{}/ack/{token}", self.status_page));
+        let links = Links { status_page: &self.status_page, acknowledge: acknowledge.as_deref() };
         let mut request = self
             .client
             .post(way.url.clone())
             .header(CONTENT_TYPE, "application/json")
-            .header("Idempotency-Key", plain(&effect.key));
+            .header("Idempotency-Key", plain(&notification.key));
         let body = match way.kind {
             Kind::Ntfy => {
-                if effect.reach.address.is_empty() {
+                if notification.reach.address.is_empty() {
                     return Err(never("an ntfy address needs a topic: `ntfy:TOPIC`".to_owned()));
                 }
                 if let Some(secret) = &way.secret {
                     request = request.header(AUTHORIZATION, bearer(secret).map_err(never)?);
                 }
-                message::ntfy(effect, &links)
+                message::ntfy(notification, &links)
                     .ok_or_else(|| never("the links alone are longer than ntfy allows".to_owned()))?
             }
             Kind::Webhook => {
-                let body = message::webhook(effect, &links)
+                let body = message::webhook(notification, &links)
                     .ok_or_else(|| never("the message cannot be written as JSON".to_owned()))?;
                 if let Some(secret) = &way.secret {
                     let signature = signature::sign(secret, now, &body)
@@ -173,16 +175,16 @@ impl Notifier {
         let delivered =
             answer::judged(status, retry_after.as_deref(), &body, &secrets, now, way.accepted_when.as_ref())?;
         let other = match way.kind {
-            Kind::Ntfy => inside::no_ntfy(&body, whole, &effect.reach.address),
+            Kind::Ntfy => inside::no_ntfy(&body, whole, &notification.reach.address),
             Kind::Webhook => None,
         };
         other.map_or(Ok(delivered), |refusal| Err(answer::refused(refusal, &secrets)))
     }
 
     /// What the link that acknowledges carries; only a page asks for an answer.
-    fn token(&self, effect: &Effect, now: Time) -> Option<String> {
-        let incident = effect.incident.filter(|_| effect.urgency == Urgency::Page)?;
-        let person = effect.person.as_ref().map_or(LAST_RESORT, |person| &person.0);
+    fn token(&self, notification: &Notification, now: Time) -> Option<String> {
+        let incident = notification.incident.filter(|_| notification.urgency == Urgency::Page)?;
+        let person = notification.person.as_ref().map_or(FALLBACK, |person| &person.0);
         Some(self.key.sign(PURPOSE, &format!("{}|{person}", incident.0), time::later(now, LINK_LASTS)))
     }
 }
@@ -233,7 +235,7 @@ fn bearer(secret: &Secret) -> Result<HeaderValue, String> {
 }
 
 /// A key as a header can carry it.
-fn plain(key: &EffectKey) -> String {
+fn plain(key: &NotificationKey) -> String {
     key.0.bytes().fold(String::new(), |mut text, byte| {
         match byte {
             b'%' | 0..=b' ' | 127.. => text.push_str(&format!("%{byte:02X}")),
@@ -259,7 +261,7 @@ mod tests {
             ("jürgen\r\nX: y", "j%C3%BCrgen%0D%0AX:%20y"),
             ("100%", "100%25"),
         ] {
-            assert_eq!(plain(&EffectKey(key.to_owned())), wanted);
+            assert_eq!(plain(&NotificationKey(key.to_owned())), wanted);
         }
     }
 }

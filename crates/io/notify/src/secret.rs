@@ -1,8 +1,8 @@
 //! Secrets: found when the courier is set up, and never shown.
 
-use types::plan::SecretRef;
 use std::fmt;
 use std::io::Read as _;
+use types::config::SecretRef;
 
 /// Longer than any token, shorter than a file named by mistake.
 const BYTES_MAX: u64 = 16 << 10;
@@ -12,7 +12,7 @@ const BYTES_MAX: u64 = 16 << 10;
 pub struct Secret(String);
 
 impl Secret {
-    /// Looks a secret up where the plan says. White space at its end is not part of it.
+    /// Looks a secret up where the configuration says. White space at its end is not part of it.
     ///
     /// # Errors
     /// Where it was looked for and what was found there instead, without any of it.
@@ -75,7 +75,7 @@ mod tests {
         };
         let env = |name: &str| SecretRef::Env(name.to_owned());
         // Cargo sets this one for its tests.
-        assert_eq!(Secret::find(&env("CARGO_PKG_NAME")), Ok(Secret::new("courier")));
+        assert_eq!(Secret::find(&env("CARGO_PKG_NAME")), Ok(Secret::new("notifier")));
         assert_eq!(Secret::find(&file("token", "tk_123\n")), Ok(Secret::new("tk_123")));
         for (place, wanted) in [
             (env("NO_SUCH_VARIABLE_OF_OURS"), "the environment variable NO_SUCH_VARIABLE_OF_OURS is not set"),

@@ -6,8 +6,8 @@
 
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use types::Time;
 use sha2::Sha256;
+use types::Time;
 
 /// The header's name.
 pub const HEADER: &str = "Mainstay-Signature";

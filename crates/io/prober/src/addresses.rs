@@ -5,20 +5,20 @@
 //! that swallows everything must not make each look as long as the time limit.
 //!
 //! Addresses of a family that this machine has no route to are not asked: most servers still have no IPv6, and that is no
-//! fault of the name. Nor are inner addresses that the plan does not allow; where others are left to ask they are told as
+//! fault of the name. Nor are inner addresses that the configuration does not allow; where others are left to ask they are told as
 //! bad addresses of the name, for the public cannot go there either. Of `localhost` one address is enough.
 
 use crate::names::{self, Names};
 use crate::tcp;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use types::Fault;
-use types::fault::TlsFault;
-use types::plan::Expect;
-use types::sample::{AddressSeen, Answer, HttpSeen, Phases};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
+use types::Fault;
+use types::config::Expect;
+use types::fault::TlsFault;
+use types::probe_result::{AddressSeen, Answer, HttpSeen, Phases};
 
 /// What the other addresses get at least, once one has answered well: two lost packets at the begin of a connection.
 const LAG_MIN: Duration = Duration::from_secs(3);

@@ -6,12 +6,12 @@
 //! | module | holds |
 //! |---|---|
 //! | [`prober`] | one question, one answer: [`Prober::ask`] |
-//! | [`rounds`] | every question of the plan at its time, thousands at once: [`run`] |
+//! | [`rounds`] | every question of the configuration at its time, thousands at once: [`run`] |
 //! | [`lag`] | how late the rounds run |
-//! | [`names`] | from a name to its addresses, and which of them the plan allows |
+//! | [`names`] | from a name to its addresses, and which of them the configuration allows |
 //! | `addresses` | every address behind a name, side by side |
 //! | `http` | GET, redirects followed, the certificate of every hop judged |
-//! | `tcp` | finding and opening a connection |
+//! | `tcp` | alert and opening a connection |
 //! | `tls` | the chain as served, and everything wrong with it |
 //! | `dns` | the parent, every name server and every resolver asked side by side |
 //! | `domain` | RDAP and WHOIS |

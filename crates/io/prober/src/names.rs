@@ -1,4 +1,4 @@
-//! From a name to its addresses, and which of them the plan allows.
+//! From a name to its addresses, and which of them the configuration allows.
 //!
 //! Nothing is kept: a monitor wants what is true now. Lookups of the same name that overlap are answered together.
 
@@ -9,8 +9,6 @@ use crate::dns::records::addresses;
 use crate::dns::wire::{Wire, code_fault, plain, question_name, within};
 use hickory_proto::rr::{Name, RecordType};
 use ipnet::IpNet;
-use types::fault::{DnsFault, Fault};
-use types::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +17,8 @@ use std::time::Duration;
 use system::{Known, System};
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
+use types::config::Config;
+use types::fault::{DnsFault, Fault};
 
 /// How long one lookup may take, all resolvers and aliases together.
 const LOOK_UP: Duration = Duration::from_secs(4);
@@ -29,12 +29,12 @@ const SECOND_FAMILY: Duration = Duration::from_millis(500);
 /// Times that an alias is asked for anew, because a resolver did not follow it.
 const ALIASES_MAX: usize = 8;
 
-/// Names whose alias is remembered: more than any plan watches.
+/// Names whose alias is remembered: more than any configuration watches.
 const ALIASES_KEPT: usize = 100_000;
 
 type Found = Result<Vec<IpAddr>, Fault>;
 
-/// Looks names up at the resolvers of the plan, or at those of the system when the plan names none.
+/// Looks names up at the resolvers of the configuration, or at those of the system when the configuration names none.
 #[derive(Debug)]
 pub struct Names {
     wire: Arc<Wire>,
@@ -66,32 +66,32 @@ pub(crate) fn is_localhost(host: &str) -> bool {
 }
 
 impl Names {
-    /// Takes resolvers and allowed inner networks from the plan.
+    /// Takes resolvers and allowed inner networks from the configuration.
     #[must_use]
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(config: &Config) -> Self {
         Self {
             wire: Arc::default(),
-            declared: plan.dns.resolvers.clone(),
+            declared: config.dns.resolvers.clone(),
             system: System::default(),
-            inner: plan.site.inner.clone(),
+            inner: config.site.inner.clone(),
             flying: Mutex::default(),
             turn: AtomicUsize::new(0),
             aliases: Mutex::default(),
         }
     }
 
-    /// The addresses of a host that the plan allows, IPv4 first; never empty. One of them is enough: an inner address
+    /// The addresses of a host that the configuration allows, IPv4 first; never empty. One of them is enough: an inner address
     /// beside it is not gone to, and does not take the name down. An address literal is returned as it is: it was written
     /// by a hand that meant it. Whoever got the literal from somebody else (a redirect) asks [`Names::allows`] first.
     ///
     /// # Errors
     /// [`Fault::NameNotFound`] when the name or its addresses do not exist, [`Fault::NameUnanswered`] when no resolver
-    /// could say, [`Fault::InnerAddress`] when it leads only to inner addresses that the plan does not allow.
+    /// could say, [`Fault::InnerAddress`] when it leads only to inner addresses that the configuration does not allow.
     pub async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
         Ok(self.look_up_all(host).await?.0)
     }
 
-    /// The addresses of a host that the plan allows, never empty, and those beside them that it does not allow.
+    /// The addresses of a host that the configuration allows, never empty, and those beside them that it does not allow.
     ///
     /// # Errors
     /// As [`Names::look_up`].
@@ -108,7 +108,7 @@ impl Names {
         }
     }
 
-    /// Whether the plan lets us go to an address: public ones always, inner ones only inside `site.inner`.
+    /// Whether the configuration lets us go to an address: public ones always, inner ones only inside `site.inner`.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         let address = inner::carried(address);
@@ -140,7 +140,7 @@ impl Names {
         &self.wire
     }
 
-    /// The addresses of a host wherever they lead. Only for what the plan itself points to.
+    /// The addresses of a host wherever they lead. Only for what the configuration itself points to.
     pub(crate) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
         if let Some(address) = literal(host) {
             return Ok(vec![address]);
@@ -169,7 +169,7 @@ impl Names {
         }
         let system = self.system.read();
         if let Some(known) = system.hosts.get(host) {
-            // One line may be for a network that the plan keeps us out of; the others are still good.
+            // One line may be for a network that the configuration keeps us out of; the others are still good.
             let allowed: Vec<IpAddr> = known.iter().copied().filter(|at| self.allows(*at)).collect();
             return Ok(if allowed.is_empty() { known.iter().copied().collect() } else { allowed });
         }

@@ -4,10 +4,6 @@ use crate::addresses::Asked;
 use crate::names::Names;
 use crate::tls::Tls;
 use crate::{addresses, dns, domain, http, tcp, tls};
-use types::fault::Phase;
-use types::plan::{Ask, Probe};
-use types::sample::Phases;
-use types::{Answer, Fault, Plan, Sample, Time};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
 use std::net::SocketAddr;
@@ -15,6 +11,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use types::config::{Ask, Probe};
+use types::fault::Phase;
+use types::probe_result::Phases;
+use types::{Answer, Config, Fault, ProbeResult, Time};
 use url::Url;
 
 /// Tells the time of day, by which certificates are judged.
@@ -23,9 +23,9 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 /// What a question may take beyond its timeout before it is cut off from outside. Every wait inside ends by the timeout;
 /// this is for the one that was forgotten.
 const GRACE: Duration = Duration::from_secs(1);
-/// Of each file that the plan names so much is compared.
+/// Of each file that the configuration names so much is compared.
 const FILE_MAX: u64 = 16 << 20;
-/// No question takes longer than this, whatever the plan says.
+/// No question takes longer than this, whatever the configuration says.
 const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 
 /// A prober that cannot be set up, and what to do about it.
@@ -60,7 +60,7 @@ pub enum SetupError {
         /// Where it breaks.
         why: String,
     },
-    /// What the plan says about registries cannot be used.
+    /// What the configuration says about registries cannot be used.
     #[error("registrations cannot be looked up: {why} (check registry.bootstrap and site.trust)")]
     Registry {
         /// Which file, and why.
@@ -76,7 +76,7 @@ pub enum SetupError {
 
 /// Asks one question at a time, any number of them side by side.
 pub struct Prober {
-    plan: Settings,
+    config: Settings,
     names: Arc<Names>,
     tls: Arc<Tls>,
     dns: Arc<dns::Dns>,
@@ -84,27 +84,27 @@ pub struct Prober {
     clock: Clock,
 }
 
-/// What of a plan shapes the prober, rather than a probe.
+/// What of a configuration shapes the prober, rather than a probe.
 #[derive(Clone, PartialEq, Eq)]
 struct Settings {
-    dns: types::plan::Dns,
+    dns: types::config::Dns,
     trust: Vec<PathBuf>,
     /// What stands in the files of trust and of registries, as a number.
     files: Vec<Option<u64>>,
     inner: Vec<ipnet::IpNet>,
-    registry: types::plan::Registry,
-    domains: std::collections::BTreeMap<String, types::plan::Domain>,
+    registry: types::config::Registry,
+    domains: std::collections::BTreeMap<String, types::config::Domain>,
 }
 
 impl Settings {
-    fn of(plan: &Plan) -> Self {
+    fn of(config: &Config) -> Self {
         Self {
-            dns: plan.dns.clone(),
-            trust: plan.site.trust.clone(),
-            files: plan.site.trust.iter().chain(&plan.registry.bootstrap).map(content).collect(),
-            inner: plan.site.inner.clone(),
-            registry: plan.registry.clone(),
-            domains: plan.domains.clone(),
+            dns: config.dns.clone(),
+            trust: config.site.trust.clone(),
+            files: config.site.trust.iter().chain(&config.registry.bootstrap).map(content).collect(),
+            inner: config.site.inner.clone(),
+            registry: config.registry.clone(),
+            domains: config.domains.clone(),
         }
     }
 }
@@ -119,45 +119,45 @@ fn content(path: &PathBuf) -> Option<u64> {
 }
 
 impl Prober {
-    /// Sets a prober up by the plan: whom it trusts, whom it asks for names, which inner networks it may enter. Reads
+    /// Sets a prober up by the configuration: whom it trusts, whom it asks for names, which inner networks it may enter. Reads
     /// files, asks nobody.
     ///
     /// # Errors
-    /// What the plan names cannot be used.
-    pub fn new(plan: &Plan) -> Result<Self, SetupError> {
-        Self::with_clock(plan, Arc::new(Time::now))
+    /// What the configuration names cannot be used.
+    pub fn new(config: &Config) -> Result<Self, SetupError> {
+        Self::with_clock(config, Arc::new(Time::now))
     }
 
     /// The same, by another clock than the system's.
     ///
     /// # Errors
-    /// What the plan names cannot be used.
-    pub fn with_clock(plan: &Plan, clock: Clock) -> Result<Self, SetupError> {
-        let names = Arc::new(Names::new(plan));
-        let dns = Arc::new(dns::Dns::new(plan, Arc::clone(&names)));
+    /// What the configuration names cannot be used.
+    pub fn with_clock(config: &Config, clock: Clock) -> Result<Self, SetupError> {
+        let names = Arc::new(Names::new(config));
+        let dns = Arc::new(dns::Dns::new(config, Arc::clone(&names)));
         Ok(Self {
-            plan: Settings::of(plan),
-            tls: Arc::new(Tls::new(&plan.site.trust, Arc::clone(&clock))?),
-            domain: Arc::new(domain::Domain::new(plan, Arc::clone(&names), Arc::clone(&dns))?),
+            config: Settings::of(config),
+            tls: Arc::new(Tls::new(&config.site.trust, Arc::clone(&clock))?),
+            domain: Arc::new(domain::Domain::new(config, Arc::clone(&names), Arc::clone(&dns))?),
             dns,
             names,
             clock,
         })
     }
 
-    /// A prober by a changed plan. What is remembered of registries and name servers is kept where the change does not
-    /// touch it, so that reloading a plan does not spend their patience anew.
+    /// A prober by a changed configuration. What is remembered of registries and name servers is kept where the change does not
+    /// touch it, so that reloading a configuration does not spend their patience anew.
     ///
     /// # Errors
-    /// What the plan names cannot be used; this prober is still good.
-    pub fn adopt(&self, plan: &Plan) -> Result<Self, SetupError> {
-        if self.plan != Settings::of(plan) {
-            return Self::with_clock(plan, Arc::clone(&self.clock));
+    /// What the configuration names cannot be used; this prober is still good.
+    pub fn adopt(&self, config: &Config) -> Result<Self, SetupError> {
+        if self.config != Settings::of(config) {
+            return Self::with_clock(config, Arc::clone(&self.clock));
         }
         Ok(Self {
-            plan: self.plan.clone(),
+            config: self.config.clone(),
             // Read again: the files may have changed though their names did not.
-            tls: Arc::new(Tls::new(&plan.site.trust, Arc::clone(&self.clock))?),
+            tls: Arc::new(Tls::new(&config.site.trust, Arc::clone(&self.clock))?),
             dns: Arc::clone(&self.dns),
             domain: Arc::clone(&self.domain),
             names: Arc::clone(&self.names),
@@ -172,7 +172,7 @@ impl Prober {
     }
 
     /// Asks, and answers within the probe's timeout (a second more when something inside forgets it).
-    pub async fn ask(&self, probe: &Probe) -> Sample {
+    pub async fn ask(&self, probe: &Probe) -> ProbeResult {
         let began = Instant::now();
         let limit = probe.timeout.min(TIMEOUT_MAX);
         let late = || Asked::of(Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default());
@@ -182,7 +182,7 @@ impl Prober {
             phases.total = began.elapsed();
         }
         // Whatever outsiders wrote is made safe here, before anybody can be shown it.
-        Sample { addresses, alias, ..Sample::new(probe.id.clone(), phases, answer) }.shown()
+        ProbeResult { addresses, alias, ..ProbeResult::new(probe.id.clone(), phases, answer) }.shown()
     }
 
     async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> Asked {

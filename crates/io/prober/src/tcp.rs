@@ -2,13 +2,13 @@
 
 use crate::names::Names;
 use crate::trouble;
-use types::Fault;
-use types::fault::Phase;
-use types::sample::{Answer, Phases};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
+use types::Fault;
+use types::fault::Phase;
+use types::probe_result::{Answer, Phases};
 
 /// No more addresses of one name than this are looked at.
 const ADDRESSES_MAX: usize = 16;
@@ -23,13 +23,13 @@ pub(crate) async fn ask(address: SocketAddr, deadline: Instant) -> (Answer, Phas
     (answer, phases)
 }
 
-/// A host and port of the plan itself as an address, where the host is written as one.
+/// A host and port of the configuration itself as an address, where the host is written as one.
 pub(crate) fn declared(host: &str, port: u16) -> Option<SocketAddr> {
     literal(host).map(|address| SocketAddr::new(address, port))
 }
 
-/// The addresses of a host. An address that stands in the plan itself (`declared`) was meant by whoever wrote it and is
-/// allowed with its port; any other inner address must lie in a network that the plan allows.
+/// The addresses of a host. An address that stands in the configuration itself (`declared`) was meant by whoever wrote it and is
+/// allowed with its port; any other inner address must lie in a network that the configuration allows.
 pub(crate) async fn find(
     names: &Names,
     host: &str,
@@ -41,7 +41,7 @@ pub(crate) async fn find(
     Ok(find_all(names, host, declared, port, deadline, phases).await?.0)
 }
 
-/// The same, and beside them the addresses of the name that the plan keeps us out of.
+/// The same, and beside them the addresses of the name that the configuration keeps us out of.
 pub(crate) async fn find_all(
     names: &Names,
     host: &str,
@@ -99,7 +99,7 @@ pub(crate) async fn connect(
 }
 
 /// The address that a host is written as, brackets or not; `None` when it is a name. An IPv4 address in IPv6 clothes is
-/// an IPv4 address, for otherwise it would slip past the networks that the plan allows.
+/// an IPv4 address, for otherwise it would slip past the networks that the configuration allows.
 pub(crate) fn literal(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())

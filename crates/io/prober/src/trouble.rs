@@ -1,9 +1,9 @@
 //! What the system and the libraries say about a broken exchange, in the words of the model.
 
-use types::Fault;
-use types::fault::Phase;
 use rustls::{AlertDescription, InvalidMessage};
 use std::io::{Error, ErrorKind};
+use types::Fault;
+use types::fault::Phase;
 
 /// Linux error numbers that mean: the trouble is ours, not theirs.
 const TOO_MANY_FILES: [i32; 2] = [23, 24]; // ENFILE, EMFILE

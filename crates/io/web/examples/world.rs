@@ -10,12 +10,12 @@ mod traffic;
 #[allow(dead_code, reason = "shared with the tests")]
 mod world;
 
-use web::{Site, SiteSettings};
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use web::{Site, SiteSettings};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     site.publish(Arc::new(views));
     let ack =
         key.sign("ack", "incident-7|ana", types::time::later(web::site::now(), Duration::from_secs(3_600)));
-    println!("board    {url}/\nconsole  {}\nack      {url}/ack/{ack}", site.login_link());
+    println!("status page    {url}/\nconsole  {}\nack      {url}/ack/{ack}", site.login_link());
     let (_stop, stopped) = watch::channel(false);
     let beating = Arc::clone(&site);
     tokio::spawn(async move {

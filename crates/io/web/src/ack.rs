@@ -7,7 +7,7 @@
 //! an incident that is over says so and changes nothing.
 
 use crate::ask::AskError;
-use crate::console::page::sentence_of;
+use crate::console::page::summary_of;
 use crate::problem::{Problem, SmallForm, SmallPage, wants_page};
 use crate::site::{Site, now};
 use axum::Router;
@@ -16,11 +16,11 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
-use types::event::Happened;
+use std::sync::Arc;
+use tokens::SealError;
+use types::event::EventKind;
 use types::input::Refused;
 use types::{Incident, IncidentId, Input};
-use tokens::SealError;
-use std::sync::Arc;
 
 /// What the tokens of these links are signed for. Their text is `INCIDENT|PERSON`.
 pub const PURPOSE: &str = "ack";
@@ -40,9 +40,9 @@ async fn show(State(site): State<Arc<Site>>, Path(token): Path<String>, asked: H
     if is_over(&site, incident) {
         return over(&site, &asked, incident);
     }
-    let sentence = sentence_of(&site, incident);
+    let summary = summary_of(&site, incident);
     if !wants_page(&asked) {
-        return format!("{sentence}\nPOST to this address acknowledges {incident} for {person}.\n")
+        return format!("{summary}\nPOST to this address acknowledges {incident} for {person}.\n")
             .into_response();
     }
     let action = format!("/ack/{token}");
@@ -50,7 +50,7 @@ async fn show(State(site): State<Arc<Site>>, Path(token): Path<String>, asked: H
         "You are {person}. With this button you say that you have {incident} in hand; nobody else is woken for it then."
     );
     let form = Some(SmallForm { action: &action, button: "Acknowledge", token: None });
-    SmallPage { lead: &sentence, detail: &detail, form, ..SmallPage::new(&site, "You were called") }
+    SmallPage { lead: &summary, detail: &detail, form, ..SmallPage::new(&site, "You were called") }
         .answer(StatusCode::OK)
 }
 
@@ -71,11 +71,11 @@ async fn acknowledge(
             format!("acknowledged {incident} for {person}\n").into_response()
         }
         Ok(incident) => {
-            let sentence = sentence_of(&site, incident);
+            let summary = summary_of(&site, incident);
             let detail = format!(
                 "{incident} is in your hands. Write a note now and then, or the others are woken again."
             );
-            SmallPage { lead: &sentence, detail: &detail, ..SmallPage::new(&site, "Acknowledged") }
+            SmallPage { lead: &summary, detail: &detail, ..SmallPage::new(&site, "Acknowledged") }
                 .answer(StatusCode::OK)
         }
     }
@@ -89,9 +89,9 @@ async fn acknowledged(site: &Site, incident: IncidentId, person: &str) -> Result
         match site.ask(input).await {
             Err(AskError::Refused(Refused::Merged(_, into))) => asked = into,
             Err(error) => return Err(error),
-            Ok(happened) => {
-                let which = happened.iter().find_map(|happened| match happened {
-                    Happened::IncidentAcknowledged { incident, .. } => Some(*incident),
+            Ok(kind) => {
+                let which = kind.iter().find_map(|kind| match kind {
+                    EventKind::IncidentAcknowledged { incident, .. } => Some(*incident),
                     _ => None,
                 });
                 return Ok(which.unwrap_or(asked));
@@ -112,11 +112,10 @@ fn over(site: &Site, asked: &HeaderMap, incident: IncidentId) -> Response<Body> 
     if !wants_page(asked) {
         return format!("{incident} is over already; there is nothing left to do\n").into_response();
     }
-    let sentence = sentence_of(site, incident);
+    let summary = summary_of(site, incident);
     let detail =
         format!("{incident} is over already. There is nothing left to do, and nobody is called for it.");
-    SmallPage { lead: &sentence, detail: &detail, ..SmallPage::new(site, "It is over") }
-        .answer(StatusCode::OK)
+    SmallPage { lead: &summary, detail: &detail, ..SmallPage::new(site, "It is over") }.answer(StatusCode::OK)
 }
 
 fn open(site: &Site, token: &str) -> Result<(IncidentId, String), Problem> {

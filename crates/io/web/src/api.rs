@@ -11,11 +11,11 @@ use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use engine::views::Views;
-use types::event::PostStatus;
-use types::{IncidentId, Input};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
+use types::event::PostStatus;
+use types::{IncidentId, Input};
 
 /// Longest name of a person, in characters.
 pub const NAME_MAX: usize = 60;

@@ -1,12 +1,12 @@
 //! A person's wish on its way to the mind and back.
 
-use types::event::Happened;
-use types::input::Refused;
-use types::{Denial, Input};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+use types::event::EventKind;
+use types::input::Refused;
+use types::{Denial, Input};
 
 /// How long a person waits for the mind. After this they are told to try again; the wish may still be carried out, and
 /// every wish can be repeated without harm.
@@ -22,7 +22,7 @@ pub struct Ask {
 }
 
 /// What happened because of a wish.
-pub type Answer = Result<Vec<Happened>, AskError>;
+pub type Answer = Result<Vec<EventKind>, AskError>;
 
 /// Why a wish was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,9 +53,9 @@ pub async fn ask(mind: &mpsc::Sender<Ask>, input: Input) -> Answer {
 }
 
 /// The denial that came of a wish for one.
-pub(crate) fn denial_in(happened: Vec<Happened>) -> Option<Denial> {
-    happened.into_iter().find_map(|happened| match happened {
-        Happened::TrafficDenied { denial } => Some(denial),
+pub(crate) fn denial_in(events: Vec<EventKind>) -> Option<Denial> {
+    events.into_iter().find_map(|kind| match kind {
+        EventKind::TrafficDenied { denial } => Some(denial),
         _ => None,
     })
 }

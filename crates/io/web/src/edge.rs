@@ -1,8 +1,8 @@
 //! What may be asked of a running edge, wherever it runs. What it counted comes with the views; what it remembers and what
 //! it measures is asked for when somebody wants to read it.
 
-use types::Trace;
 use std::fmt;
+use types::Trace;
 
 /// The edge as the site knows it. Answers come from memory: none of them waits.
 pub trait Edge: fmt::Debug + Send + Sync {

@@ -1,4 +1,4 @@
-//! The board's copy on disk: plain files that outlive the mind and can be given to any static host.
+//! The status page's copy on disk: plain files that outlive the mind and can be given to any static host.
 //!
 //! `/` is `index.html`, `/history` is `history/index.html`, everything else keeps its name. A file is replaced as a
 //! whole, so that a reader sees the old words or the new ones.
@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Most files that are read back. A board has a few hundred.
+/// Most files that are read back. A status page has a few hundred.
 const FILES_MAX: usize = 10_000;
 /// Largest file that is read back, in bytes.
 const FILE_MAX: u64 = 8 << 20;
@@ -123,10 +123,10 @@ mod tests {
     fn reads_what_it_wrote_and_forgets_what_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let empty = Documents::new();
-        assert!(read(&folder.path().join("board")).unwrap().is_empty());
+        assert!(read(&folder.path().join("status_page")).unwrap().is_empty());
 
         let first = documents(&[
-            ("/", Kind::Html, "board"),
+            ("/", Kind::Html, "status_page"),
             ("/history", Kind::Html, "history"),
             ("/incidents/incident-1", Kind::Html, "one"),
             ("/api/v2/summary.json", Kind::Json, "{}"),

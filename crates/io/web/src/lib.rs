@@ -1,4 +1,4 @@
-//! The public board, the team's console and the HTTP API.
+//! The public status page, the team's console and the HTTP API.
 //!
 //! Touches sockets and one folder; decides nothing. It shows the views that the mind publishes and hands people's wishes
 //! to the mind, saying "done" only after the mind said so.
@@ -8,9 +8,9 @@
 //! | [`site`] | `Site`: publish, sign-in links, beats, the router |
 //! | [`serve`] | the listening socket: finished bytes first, the router for the rest, every wait bounded |
 //! | [`shelf`] | the finished documents: path -> bytes in three encodings; one lookup a request |
-//! | [`keep`] | the board's copy on disk |
+//! | [`keep`] | the status page's copy on disk |
 //! | [`ask`] | a person's wish on its way to the mind and back |
-//! | [`board`] | what visitors read: pages, Statuspage JSON, feeds, badge |
+//! | [`status_page`] | what visitors read: pages, Statuspage JSON, feeds, badge |
 //! | [`console`] | what the team reads, and sign-in |
 //! | [`api`] | what machines read and write |
 //! | [`traffic`] | the same of the edge: denials, traces |
@@ -20,12 +20,11 @@
 //! | [`problem`] | refusals: RFC 9457 for machines, a small page for people |
 //! | [`look`] | words, icons and the files under `web/` |
 //!
-//! **A request for the board never waits**: not for the mind, not for a lock, not for the disk.
+//! **A request for the status page never waits**: not for the mind, not for a lock, not for the disk.
 
 pub mod ack;
 pub mod api;
 pub mod ask;
-pub mod board;
 pub mod console;
 mod control;
 pub mod edge;
@@ -38,6 +37,7 @@ pub mod seconds;
 mod serve;
 pub mod shelf;
 pub mod site;
+pub mod status_page;
 pub mod traffic;
 
 pub use ask::{Answer, Ask, AskError};

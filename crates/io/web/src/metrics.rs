@@ -1,6 +1,6 @@
 //! `/metrics`: what the edge measures and what the house knows of itself, in the OpenMetrics text format.
 //!
-//! It wants a token of this installation (the one that only reads is enough), or a session, even from loopback: a board is often served through a proxy on the
+//! It wants a token of this installation (the one that only reads is enough), or a session, even from loopback: a status page is often served through a proxy on the
 //! same machine, and then everybody on the internet comes from loopback.
 
 use crate::api::may_read;
@@ -12,10 +12,10 @@ use axum::http::{HeaderMap, Response, header};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use engine::views::{NodeState, Views};
-use types::Weight;
-use types::event::ServiceState;
 use std::fmt::{self, Write};
 use std::sync::Arc;
+use types::Severity;
+use types::event::ServiceState;
 
 const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const CLASSIC_KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -105,12 +105,14 @@ fn house(out: &mut String, site: &Site) -> fmt::Result {
             )?;
         }
     }
-    head(out, "mainstay_findings", "gauge", "Open findings, by weight.")?;
-    for (weight, word) in [(Weight::Notes, "notes"), (Weight::Warns, "warns"), (Weight::Breaks, "breaks")] {
-        let count = now.findings.iter().filter(|finding| finding.weight == weight).count();
+    head(out, "mainstay_alerts", "gauge", "Open alerts, by weight.")?;
+    for (severity, word) in
+        [(Severity::Info, "notes"), (Severity::Warning, "warns"), (Severity::Critical, "breaks")]
+    {
+        let count = now.alerts.iter().filter(|alert| alert.severity == severity).count();
         writeln!(out, "mainstay_findings{{weight=\"{word}\"}} {count}")?;
     }
-    head(out, "mainstay_service_state", "stateset", "The state of each service, as the board has it.")?;
+    head(out, "mainstay_service_state", "stateset", "The state of each service, as the status page has it.")?;
     for row in &now.services {
         for state in STATES {
             let (id, word, is) = (quoted(&row.id), word(state), u8::from(row.state == state));
@@ -127,7 +129,7 @@ fn house(out: &mut String, site: &Site) -> fmt::Result {
             NodeState::Well | NodeState::Warned => 1,
             NodeState::Failing | NodeState::Cause => 0,
         };
-        writeln!(out, "probe_success{{thing=\"{}\"}} {well}", quoted(&node.thing.to_string()))?;
+        writeln!(out, "probe_success{{thing=\"{}\"}} {well}", quoted(&node.resource.to_string()))?;
     }
     // Named as blackbox_exporter names them, so that its dashboards and alerts fit.
     head(
@@ -137,9 +139,9 @@ fn house(out: &mut String, site: &Site) -> fmt::Result {
         "How long the last look of a probe took, whatever came of it.",
     )?;
     for look in &now.looks {
-        let (probe, thing) = (quoted(&look.probe.0), quoted(&look.thing.to_string()));
+        let (probe, resource) = (quoted(&look.probe.0), quoted(&look.resource.to_string()));
         let took = look.took.as_secs_f64();
-        writeln!(out, "probe_duration_seconds{{probe=\"{probe}\",thing=\"{thing}\"}} {took}")?;
+        writeln!(out, "probe_duration_seconds{{probe=\"{probe}\",thing=\"{resource}\"}} {took}")?;
     }
     head(
         out,
@@ -149,9 +151,9 @@ fn house(out: &mut String, site: &Site) -> fmt::Result {
     )?;
     for look in &now.looks {
         if let Some(ends) = look.certificate_ends {
-            let (probe, thing, at) =
-                (quoted(&look.probe.0), quoted(&look.thing.to_string()), ends.as_second());
-            writeln!(out, "probe_ssl_earliest_cert_expiry{{probe=\"{probe}\",thing=\"{thing}\"}} {at}")?;
+            let (probe, resource, at) =
+                (quoted(&look.probe.0), quoted(&look.resource.to_string()), ends.as_second());
+            writeln!(out, "probe_ssl_earliest_cert_expiry{{probe=\"{probe}\",thing=\"{resource}\"}} {at}")?;
         }
     }
     head(out, "mainstay_domain_expiry_timestamp_seconds", "gauge", "When a registration ends.")?;

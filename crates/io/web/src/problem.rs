@@ -11,9 +11,9 @@ use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::response::{Html, IntoResponse as _};
-use types::input::Refused;
 use serde_json::json;
 use std::sync::Arc;
+use types::input::Refused;
 
 /// Why a request was not answered as it wished.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl From<AskError> for Problem {
             AskError::Refused(Refused::NoEdge) => Self::new(
                 StatusCode::CONFLICT,
                 detail,
-                "An edge serves visitors itself: see [edge] in the reference of the plan.",
+                "An edge serves visitors itself: see [edge] in the reference of the configuration.",
             ),
             AskError::Refused(Refused::NoPlaces { key, .. }) => {
                 let hint = match key {
@@ -184,7 +184,7 @@ impl<'a> SmallPage<'a> {
     pub(crate) fn new(site: &'a Site, title: &'a str) -> Self {
         let site_title = &site.settings().name;
         Self {
-            style: assets::BOARD_CSS.path,
+            style: assets::STATUS_PAGE_CSS.path,
             site_title,
             title,
             lead: "",
@@ -223,12 +223,12 @@ pub(crate) async fn anything_else(State(site): State<Arc<Site>>, request: Reques
     if path == "/" {
         let problem = Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "The board is not ready yet.",
+            "The status page is not ready yet.",
             "It appears as soon as everything was looked at once. Load the page again in a few seconds.",
         );
         return problem.into_page(&site);
     }
-    let hint = "The board is at /, its history at /history.";
+    let hint = "The status page is at /, its history at /history.";
     let problem = Problem::new(StatusCode::NOT_FOUND, "No page has this address.", hint);
     if path.starts_with("/api/") { problem.into_json() } else { problem.into_page(&site) }
 }
@@ -238,7 +238,7 @@ pub(crate) async fn only_edge(State(site): State<Arc<Site>>, request: Request) -
     let problem = Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "Only the edge runs here: it serves visitors, and tells of them by traces and metrics.",
-        "`mainstay run` without `--only guard` has board, console and all commands.",
+        "`mainstay run` without `--only guard` has status page, console and all commands.",
     );
     if request.uri().path().starts_with("/api/") { problem.into_json() } else { problem.into_page(&site) }
 }

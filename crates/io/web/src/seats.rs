@@ -1,11 +1,11 @@
 //! Who is connected: at most so many altogether and from one address, and which connection makes room for another one.
 
-use types::traffic::client_prefix;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
+use types::traffic::client_prefix;
 
 /// Most connections at a time, where the system allows as many files.
 const SEATS_MAX: u64 = 1_024;

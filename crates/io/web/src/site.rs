@@ -5,21 +5,21 @@ use crate::console::door::Door;
 use crate::edge::{Edge, NoEdge};
 use crate::look::assets;
 use crate::shelf::{Document, Documents, Shelf};
-use crate::{ack, api, board, console, keep, metrics, problem, traffic};
+use crate::{ack, api, console, keep, metrics, problem, status_page, traffic};
 use arc_swap::ArcSwapOption;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::map_response;
 use engine::views::{Traffic, Views};
-use types::{Input, Time};
-use tokens::Key;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokens::Key;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
+use types::{Input, Time};
 
 /// Largest body of any request, in bytes.
 pub const BODY_MAX: usize = 64 << 10;
@@ -27,7 +27,7 @@ pub const BODY_MAX: usize = 64 << 10;
 /// Older than this, the mind's last beat means that the mind is not well.
 pub const BEAT_MAX: Duration = Duration::from_secs(60);
 
-/// How long an answer waits for the pages that show its effect. They are made in milliseconds; a huge plan may need longer.
+/// How long an answer waits for the pages that show its effect. They are made in milliseconds; a huge configuration may need longer.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// The file of the data folder that remembers who signed out.
@@ -36,7 +36,7 @@ const SIGNED_OUT: &str = "signed-out";
 /// What a site is told once.
 #[derive(Clone)]
 pub struct SiteSettings {
-    /// The company's name: stands on pages that are not the board's.
+    /// The company's name: stands on pages that are not the status page's.
     pub name: String,
     /// Where people find it, without a trailing slash.
     pub url: String,
@@ -44,7 +44,7 @@ pub struct SiteSettings {
     pub key: Key,
     /// What machines show as `Authorization: Bearer`. Empty: no machine is let in.
     pub api_token: String,
-    /// Folder of this installation; the board's copy goes into `board/` in it.
+    /// Folder of this installation; the status page's copy goes into `status_page/` in it.
     pub data: PathBuf,
 }
 
@@ -59,7 +59,7 @@ impl fmt::Debug for SiteSettings {
     }
 }
 
-/// The board, the console and the API.
+/// The status page, the console and the API.
 #[derive(Debug)]
 pub struct Site {
     settings: SiteSettings,
@@ -128,7 +128,7 @@ impl Site {
     }
 
     /// What there is to ask of an edge that serves alone: traces and measures. Everything else is answered with the word that
-    /// it does not run here; a board that nobody keeps up to date is worse than none.
+    /// it does not run here; a status page that nobody keeps up to date is worse than none.
     #[must_use]
     pub fn of_edge_alone(settings: SiteSettings, edge: Arc<dyn Edge>) -> Self {
         let (nobody_listens, _) = mpsc::channel(1);
@@ -139,15 +139,15 @@ impl Site {
     /// date. Blocks for as long as that takes: call it where waiting harms nobody.
     pub fn publish(&self, views: Arc<Views>) {
         let _one_at_a_time = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        // The documents follow from the board alone: most views of a quiet day differ in what only the team sees.
-        if self.views.load().as_ref().is_some_and(|shown| shown.board == views.board) {
+        // The documents follow from the status page alone: most views of a quiet day differ in what only the team sees.
+        if self.views.load().as_ref().is_some_and(|shown| shown.status_page == views.status_page) {
             return self.swap_views(views);
         }
         let before: Arc<Documents> = Arc::clone(&self.shelf.now());
-        let mut documents = match board::documents(&views.board, &before) {
+        let mut documents = match status_page::documents(&views.status_page, &before) {
             Ok(documents) => documents,
             Err(error) => {
-                return tracing::error!(%error, "the board could not be rendered; it keeps its last words");
+                return tracing::error!(%error, "the status page could not be rendered; it keeps its last words");
             }
         };
         documents.extend(self.assets.iter().cloned());
@@ -156,10 +156,10 @@ impl Site {
         // The first views may follow a copy that nobody read: what is on disk tells what must be written.
         let first = self.views.load().is_none();
         self.swap_views(views);
-        let folder = self.board_folder();
+        let folder = self.status_page_folder();
         let on_disk = if first { Arc::new(keep::read(&folder).unwrap_or_default()) } else { before };
         if let Err(error) = keep::write(&folder, &on_disk, &documents) {
-            tracing::warn!(%error, "the board's copy on disk is not up to date; the board is served from memory");
+            tracing::warn!(%error, "the status page's copy on disk is not up to date; the status page is served from memory");
         }
     }
 
@@ -187,8 +187,8 @@ impl Site {
 
     /// Serves the copy on disk until the first views come. Returns how many documents were found.
     pub fn load_last(&self) -> usize {
-        let mut documents = keep::read(&self.board_folder()).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the board's copy on disk cannot be read; the board is empty until all was looked at");
+        let mut documents = keep::read(&self.status_page_folder()).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the status page's copy on disk cannot be read; the status page is empty until all was looked at");
             Documents::new()
         });
         let found = documents.len();
@@ -223,7 +223,7 @@ impl Site {
         Some(self.started.elapsed().saturating_sub(Duration::from_millis(millis)))
     }
 
-    /// Everything that the site answers, as a router. [`crate::serve()`] is faster for the board.
+    /// Everything that the site answers, as a router. [`crate::serve()`] is faster for the status page.
     pub fn router(self: Arc<Self>) -> Router {
         let routes = Router::new().merge(traffic::remembered()).merge(metrics::routes());
         let routes = if self.only_edge {
@@ -261,7 +261,7 @@ impl Site {
         self.views.load_full()
     }
 
-    /// How the edge does; `None` while the plan has none, or nothing is known yet.
+    /// How the edge does; `None` while the configuration has none, or nothing is known yet.
     #[must_use]
     pub fn traffic(&self) -> Option<Arc<Traffic>> {
         self.traffic.load_full()
@@ -282,8 +282,8 @@ impl Site {
         self.only_edge
     }
 
-    fn board_folder(&self) -> PathBuf {
-        self.settings.data.join("board")
+    fn status_page_folder(&self) -> PathBuf {
+        self.settings.data.join("status_page")
     }
 
     pub(crate) fn door(&self) -> &Door {

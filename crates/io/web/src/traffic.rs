@@ -12,13 +12,13 @@ use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use engine::views::Traffic;
-use types::{DenialId, DenyWhat, Input, ServiceId, Trace};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use types::{DenialId, DenyWhat, Input, ServiceId, Trace};
 
-/// The longest time for which traffic is denied at once. What is meant for longer belongs into the plan.
+/// The longest time for which traffic is denied at once. What is meant for longer belongs into the configuration.
 pub const DENIED_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 pub(crate) fn routes() -> Router<Arc<Site>> {
@@ -58,7 +58,7 @@ async fn edge(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body>
     }
 }
 
-/// What the team denied and has not lapsed; what the plan denies is not here.
+/// What the team denied and has not lapsed; what the configuration denies is not here.
 async fn denials(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
     match may_read(&site, &asked).and_then(|()| served(&site)) {
         Ok(traffic) => Json(json!({ "denials": traffic.denials })).into_response(),
@@ -78,8 +78,8 @@ async fn deny(
         let lasting = lasting(for_secs)?;
         let service = service.map(ServiceId);
         let shown = (what.to_string(), service.clone());
-        let happened = site.ask(Input::Deny { what, service, lasting, by: name(&by)?, everybody }).await?;
-        let denial = denial_in(happened);
+        let kind = site.ask(Input::Deny { what, service, lasting, by: name(&by)?, everybody }).await?;
+        let denial = denial_in(kind);
         Ok::<_, Problem>(json!({
             "done": "deny",
             "denial": denial.as_ref().map(|denial| denial.id),
@@ -144,8 +144,8 @@ fn traced_here(site: &Site, id: &str) -> Result<Trace, Problem> {
 fn served(site: &Site) -> Result<Arc<Traffic>, Problem> {
     site.traffic().ok_or_else(|| match site.views() {
         Some(_) => {
-            let hint = "An edge serves visitors itself: see [edge] in the reference of the plan.";
-            Problem::new(StatusCode::NOT_FOUND, "The plan has no edge.", hint)
+            let hint = "An edge serves visitors itself: see [edge] in the reference of the configuration.";
+            Problem::new(StatusCode::NOT_FOUND, "The configuration has no edge.", hint)
         }
         None => {
             let hint = "Try again in a few seconds.";
@@ -186,7 +186,8 @@ pub(crate) fn origin(what: &str) -> Result<DenyWhat, Problem> {
 /// For how long traffic is denied.
 pub(crate) fn lasting(secs: u64) -> Result<Duration, Problem> {
     Some(Duration::from_secs(secs)).filter(|span| !span.is_zero() && *span <= DENIED_MAX).ok_or_else(|| {
-        let hint = "What is meant for longer belongs into the plan: `deny` under [service.NAME.guard].";
+        let hint =
+            "What is meant for longer belongs into the configuration: `deny` under [service.NAME.guard].";
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a denial lasts from a second to 30 days", hint)
     })
 }

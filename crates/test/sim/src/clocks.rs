@@ -4,10 +4,10 @@ use engine::Engine;
 use engine::timekeeper::{News, Reading, Timekeeper};
 use fastrand::Rng;
 use jiff::SignedDuration;
-use types::input::ClockNews;
-use types::{Time, time};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::input::ClockNews;
+use types::{Time, time};
 
 /// Something that happens to the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use journal::Journal;
 use journal::journal::{AppendError, Committed, Head, ReadError};
 use journal::memory::MemoryJournal;
-use types::event::Event;
 use std::sync::{Arc, Mutex, PoisonError};
+use types::event::Event;
 
 /// How the disk behaves now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,13 +2,15 @@
 
 use crate::disk::Disk;
 use engine::Engine;
-use types::event::{Event, Happened};
-use types::fault::{DomainFault, TlsFault};
-use types::{Effect, EffectKey, Fault, Finding, FindingId, IncidentId, PageId, Plan, Time, Weight, time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use types::event::{Event, EventKind};
+use types::fault::{DomainFault, TlsFault};
+use types::{
+    Alert, AlertId, Config, Fault, IncidentId, Notification, NotificationKey, PageId, Severity, Time, time,
+};
 
 /// The longest that an open page nobody has in hand may be silent: the last resort is tried every five minutes, a
 /// provider's outcome may be lost for half a minute, and a restart takes five seconds.
@@ -29,7 +31,7 @@ const SHOWN_FOR: Duration = Duration::from_secs(5 * 86_400);
 /// How far the watched time may be off at all, and by each confirmed step of the clock.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// How long a finding may take to settle into an incident.
+/// How long an alert may take to settle into an incident.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
 
 /// An invariant that broke.
@@ -50,14 +52,14 @@ impl fmt::Display for Broken {
 /// Looks on from outside and remembers what a crash makes the engine forget.
 #[derive(Debug, Default)]
 pub struct Watchman {
-    sends: BTreeMap<EffectKey, u32>,
+    sends: BTreeMap<NotificationKey, u32>,
     /// How often an attempt was said to have failed: its retry has the same key.
-    failures: BTreeMap<EffectKey, u32>,
+    failures: BTreeMap<NotificationKey, u32>,
     crashes: u32,
     restarted: Option<Time>,
     opened: BTreeMap<PageId, Time>,
     spoke: BTreeMap<PageId, Time>,
-    rungs: BTreeMap<PageId, (u32, u32)>,
+    steps: BTreeMap<PageId, (u32, u32)>,
     /// What the last events broke.
     broken: Option<String>,
     /// Outcomes may be lost in this run: a message is owed once more then.
@@ -72,8 +74,8 @@ pub struct Watchman {
     clock_sets: u32,
     /// Incidents of which the public page has spoken.
     public: BTreeSet<IncidentId>,
-    /// Since when findings that hurt are in no open incident.
-    unheard: BTreeMap<FindingId, Time>,
+    /// Since when alerts that hurt are in no open incident.
+    unheard: BTreeMap<AlertId, Time>,
 }
 
 impl Watchman {
@@ -92,23 +94,23 @@ impl Watchman {
     /// What the engine decided.
     pub fn saw(&mut self, events: &[Event], now: Time) {
         for event in events {
-            match &event.happened {
-                Happened::PageOpened { page, .. } => {
+            match &event.kind {
+                EventKind::PageOpened { page, .. } => {
                     self.opened.insert(*page, now);
                     self.spoke.insert(*page, now);
-                    self.rungs.remove(page);
+                    self.steps.remove(page);
                 }
-                Happened::PageClosed { page } => {
+                EventKind::PageClosed { page } => {
                     self.opened.remove(page);
                     self.spoke.remove(page);
                 }
-                Happened::PageRung { page, round, rung, people, .. } => {
-                    self.climbed(*page, (*round, *rung), people.is_empty());
+                EventKind::PageStep { page, round, step, people, .. } => {
+                    self.climbed(*page, (*round, *step), people.is_empty());
                 }
-                Happened::AttemptEnded { outcome, .. } if outcome.result.is_err() => {
+                EventKind::AttemptEnded { outcome, .. } if outcome.result.is_err() => {
                     *self.failures.entry(outcome.key.clone()).or_default() += 1;
                 }
-                Happened::AcknowledgementExpired { incident } => {
+                EventKind::AcknowledgementExpired { incident } => {
                     self.accepted.remove(incident);
                     let held = self.accepted_at.get(incident).map(|at| time::between(*at, now));
                     if let Some(held) = held.filter(|held| *held < ACKNOWLEDGED_MIN) {
@@ -116,7 +118,7 @@ impl Watchman {
                         self.broken = Some(format!("the acknowledgement of {incident} ended after {held}"));
                     }
                 }
-                Happened::PostPublished { incident, .. } => {
+                EventKind::PostPublished { incident, .. } => {
                     self.public.insert(*incident);
                 }
                 _ => {}
@@ -124,25 +126,25 @@ impl Watchman {
         }
     }
 
-    /// No rung is skipped (P4): each is the next one, the last resort (which names nobody), or the first of a new round.
-    fn climbed(&mut self, page: PageId, to: (u32, u32), last_resort: bool) {
-        let fine = match self.rungs.insert(page, to) {
-            None => to.1 == 0 || last_resort,
+    /// No step is skipped (P4): each is the next one, the last resort (which names nobody), or the first of a new round.
+    fn climbed(&mut self, page: PageId, to: (u32, u32), fallback: bool) {
+        let fine = match self.steps.insert(page, to) {
+            None => to.1 == 0 || fallback,
             Some(from) => {
                 let next = to.0 == from.0 && to.1 == from.1 + 1;
-                next || last_resort || (to.0 == from.0 + 1 && to.1 == 0)
+                next || fallback || (to.0 == from.0 + 1 && to.1 == 0)
             }
         };
         if !fine {
-            self.broken = Some(format!("{page} came to round {}, rung {} out of turn", to.0, to.1));
+            self.broken = Some(format!("{page} came to round {}, step {} out of turn", to.0, to.1));
         }
     }
 
     /// What went out to people.
-    pub fn sent(&mut self, effects: &[Effect], now: Time) {
-        for effect in effects {
-            *self.sends.entry(effect.key.clone()).or_default() += 1;
-            if let Some(page) = effect.page {
+    pub fn sent(&mut self, notifications: &[Notification], now: Time) {
+        for notification in notifications {
+            *self.sends.entry(notification.key.clone()).or_default() += 1;
+            if let Some(page) = notification.page {
                 self.spoke.insert(page, now);
                 self.opened.remove(&page);
             }
@@ -187,7 +189,7 @@ impl Watchman {
                 let waits = incident.diagnosis.calm || incident.diagnosis.ahead.is_some();
                 if incident.diagnosis.wakes
                     && !waits
-                    && !incident.is_in_hand(engine_time)
+                    && !incident.is_acknowledged(engine_time)
                     && !self.just_restarted(now)
                 {
                     return broken(format!("{} wakes somebody, but has no page", incident.id));
@@ -196,7 +198,7 @@ impl Watchman {
             };
             // Nothing fails any more, or it waits for the morning: nobody needs to be called.
             let quiet = incident.diagnosis.calm || incident.diagnosis.ahead.is_some();
-            if incident.is_in_hand(engine_time) || quiet {
+            if incident.is_acknowledged(engine_time) || quiet {
                 self.spoke.insert(page.id, now);
                 self.opened.remove(&page.id);
                 continue;
@@ -228,29 +230,29 @@ impl Watchman {
             }
         }
         for incident in engine.incidents().values().filter(|incident| incident.resolved.is_some()) {
-            let open = incident.diagnosis.findings.iter().find(|id| engine.findings().contains_key(id));
-            if let Some(finding) = open {
-                return broken(format!("{} is over while {finding} is open", incident.id));
+            let open = incident.diagnosis.alerts.iter().find(|id| engine.alerts().contains_key(id));
+            if let Some(alert) = open {
+                return broken(format!("{} is over while {alert} is open", incident.id));
             }
         }
         Ok(())
     }
 
-    /// What hurts is part of an open incident, as soon as its findings settled.
+    /// What hurts is part of an open incident, as soon as its alerts settled.
     fn nothing_hurts_unheard(&mut self, engine: &Engine, now: Time) -> Result<(), Broken> {
         let open = engine.incidents().values().filter(|incident| incident.is_open());
-        let heard: BTreeSet<FindingId> =
-            open.flat_map(|incident| incident.diagnosis.findings.iter().copied()).collect();
-        let hurts = |finding: &&Finding| {
+        let heard: BTreeSet<AlertId> =
+            open.flat_map(|incident| incident.diagnosis.alerts.iter().copied()).collect();
+        let hurts = |alert: &&Alert| {
             let is_ahead = matches!(
-                finding.fault,
+                alert.fault,
                 Fault::Tls { tls: TlsFault::Expiring { .. } }
                     | Fault::Domain { domain: DomainFault::Expires { .. } }
             );
-            finding.weight == Weight::Breaks && !is_ahead && !heard.contains(&finding.id)
+            alert.severity == Severity::Critical && !is_ahead && !heard.contains(&alert.id)
         };
-        let unheard: BTreeSet<FindingId> =
-            engine.findings().values().filter(hurts).map(|finding| finding.id).collect();
+        let unheard: BTreeSet<AlertId> =
+            engine.alerts().values().filter(hurts).map(|alert| alert.id).collect();
         self.unheard.retain(|id, _| unheard.contains(id));
         for id in unheard {
             let since = *self.unheard.entry(id).or_insert(now);
@@ -287,13 +289,13 @@ impl Watchman {
         &self,
         live: &Engine,
         disk: &Disk,
-        plan: &Arc<Plan>,
+        config: &Arc<Config>,
         now: Time,
     ) -> Result<(), Broken> {
         let mut read = |after, _| -> Result<_, std::convert::Infallible> {
             Ok(if after == 0 { disk.all() } else { Vec::new() })
         };
-        let Ok(replayed) = Engine::fold(plan, &mut read);
+        let Ok(replayed) = Engine::fold(config, &mut read);
         let (live, replayed) = (live.known_text(), replayed.known_text());
         if live == replayed {
             return Ok(());
@@ -310,9 +312,10 @@ impl Watchman {
         if self.public.is_empty() || self.begun.is_none_or(|begun| time::between(begun, now) > SHOWN_FOR) {
             return Ok(());
         }
-        let board = engine.views().board;
-        let past = board.past.iter().flat_map(|day| &day.incidents);
-        let shown: BTreeSet<IncidentId> = board.open.iter().chain(past).map(|incident| incident.id).collect();
+        let status_page = engine.views().status_page;
+        let past = status_page.past.iter().flat_map(|day| &day.incidents);
+        let shown: BTreeSet<IncidentId> =
+            status_page.open.iter().chain(past).map(|incident| incident.id).collect();
         let merged = |id: &&IncidentId| {
             engine.incidents().get(*id).is_some_and(|incident| incident.merged_into.is_some())
         };
@@ -323,11 +326,11 @@ impl Watchman {
     }
 
     /// No service counts as watched for longer than the machine was awake.
-    fn only_the_watched_counts(&self, engine: &Engine, plan: &Plan, now: Time) -> Result<(), Broken> {
+    fn only_the_watched_counts(&self, engine: &Engine, config: &Config, now: Time) -> Result<(), Broken> {
         let Some(begun) = self.begun else { return Ok(()) };
         let awake = time::between(begun, now).saturating_sub(self.asleep);
         let most = awake + SLACK + SLACK * self.clock_sets;
-        for service in plan.services.keys() {
+        for service in config.services.keys() {
             let watched = engine.watched(service, 10);
             if watched > most {
                 let (watched, awake) = (time::spoken(watched), time::spoken(awake));
@@ -346,22 +349,23 @@ impl Watchman {
         &self,
         engine: &Engine,
         disk: &Disk,
-        plan: &Arc<Plan>,
+        config: &Arc<Config>,
         now: Time,
     ) -> Result<(), Broken> {
-        self.same_after_replay(engine, disk, plan, now)?;
+        self.same_after_replay(engine, disk, config, now)?;
         if let Some(incident) = engine.incidents().values().find(|incident| incident.is_open()) {
             let what = format!(
                 "the world is well, but {} is still open: {}",
-                incident.id, incident.diagnosis.sentence
+                incident.id, incident.diagnosis.summary
             );
             return Err(Broken { at: now, what });
         }
         self.nothing_is_forgotten(engine, now)?;
-        self.only_the_watched_counts(engine, plan, now)?;
+        self.only_the_watched_counts(engine, config, now)?;
         // Once and once after each failure; once more for each crash (P3); and twice where outcomes get lost, for it is owed again.
-        let tries = |key: &EffectKey| 1 + self.failures.get(key).copied().unwrap_or_default();
-        let allowed = |key: &EffectKey| tries(key) * (1 + u32::from(self.outcomes_get_lost)) + self.crashes;
+        let tries = |key: &NotificationKey| 1 + self.failures.get(key).copied().unwrap_or_default();
+        let allowed =
+            |key: &NotificationKey| tries(key) * (1 + u32::from(self.outcomes_get_lost)) + self.crashes;
         if let Some((key, count)) = self.sends.iter().find(|(key, count)| **count > allowed(key)) {
             return Err(Broken { at: now, what: format!("{key} went out {count} times") });
         }

@@ -21,4 +21,4 @@ pub mod run;
 pub mod traffic;
 pub mod world;
 
-pub use run::{PLAN, Record, Report, Run, Settings};
+pub use run::{CONFIG, Record, Report, Run, Settings};

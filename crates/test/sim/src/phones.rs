@@ -1,9 +1,9 @@
 //! Providers that fail and people who answer, or do not.
 
 use fastrand::Rng;
-use types::effect::{Delivered, Undelivered};
-use types::{Effect, Outcome};
 use std::time::Duration;
+use types::notification::{Delivered, Undelivered};
+use types::{Delivery, Notification};
 
 /// What becomes of one message.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub struct Fate {
     /// When the outcome comes back; `None` when it never does, as after a crash of ours.
     pub outcome_after: Option<Duration>,
     /// What the outcome says.
-    pub outcome: Outcome,
+    pub outcome: Delivery,
     /// When the person answers; `None` when they sleep on.
     pub answered_after: Option<Duration>,
 }
@@ -29,11 +29,11 @@ pub struct Phones {
 
 impl Phones {
     /// What becomes of a message.
-    pub fn fate(&self, effect: &Effect, chance: &mut Rng) -> Fate {
+    pub fn fate(&self, notification: &Notification, chance: &mut Rng) -> Fate {
         let percent = |chance: &mut Rng, share: u8| chance.u8(0..100) < share;
         let lost = percent(chance, self.lost_percent);
         let refused = percent(chance, self.refused_percent);
-        let answered = !refused && effect.page.is_some() && percent(chance, self.answered_percent);
+        let answered = !refused && notification.page.is_some() && percent(chance, self.answered_percent);
         let result = if refused {
             let retriable = chance.u8(0..10) > 0;
             Err(Undelivered { why: "503".to_owned(), retriable, retry_after: None })
@@ -42,7 +42,7 @@ impl Phones {
         };
         Fate {
             outcome_after: (!lost).then(|| Duration::from_millis(chance.u64(20..9_000))),
-            outcome: Outcome { key: effect.key.clone(), result },
+            outcome: Delivery { key: notification.key.clone(), result },
             answered_after: answered.then(|| Duration::from_secs(chance.u64(5..240))),
         }
     }

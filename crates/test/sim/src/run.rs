@@ -10,13 +10,13 @@ use engine::Engine;
 use engine::timekeeper::{self, News};
 use fastrand::Rng;
 use journal::Notebook;
-use types::input::ClockNews;
-use types::{Effect, Event, IncidentId, Input, Outcome, Plan, ProbeId, Time, time};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use types::input::ClockNews;
+use types::{Config, Delivery, Event, IncidentId, Input, Notification, ProbeId, Time, time};
 
 /// How long a restart takes.
 const RESTART: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const NAP: Duration = Duration::from_secs(2);
 /// Turns in a row that may end with a deadline that has already passed. The real loop would spin on it.
 const OVERDUE_TURNS_MAX: u32 = 64;
 /// The configuration of the box.
-pub const PLAN: &str = include_str!("plan.toml");
+pub const CONFIG: &str = include_str!("config.toml");
 
 /// What a run is made of. Everything else follows from the seed.
 #[derive(Clone, Debug)]
@@ -46,8 +46,8 @@ pub struct Settings {
     pub shocks: Shocks,
     /// Whether the disk has bad moods.
     pub bad_disk: bool,
-    /// The text of the configuration; [`PLAN`] unless a run needs its own.
-    pub plan: Cow<'static, str>,
+    /// The text of the configuration; [`CONFIG`] unless a run needs its own.
+    pub config: Cow<'static, str>,
 }
 
 /// How a run went.
@@ -77,7 +77,7 @@ pub struct Record {
     /// The counts.
     pub report: Report,
     /// Messages handed to providers, with the true time of each.
-    pub effects: Vec<(Time, Effect)>,
+    pub notifications: Vec<(Time, Notification)>,
     /// The journal.
     pub events: Vec<Event>,
 }
@@ -104,7 +104,7 @@ impl Settings {
             },
             bad_disk: chance.bool(),
             shocks: clocks::by_chance(begin, hours, &mut chance),
-            plan: Cow::Borrowed(PLAN),
+            config: Cow::Borrowed(CONFIG),
             world,
         }
     }
@@ -152,7 +152,7 @@ impl fmt::Display for Report {
 }
 
 enum Occurrence {
-    Outcome(Outcome),
+    Delivery(Delivery),
     Answer(IncidentId),
     Disk(Mood),
 }
@@ -160,7 +160,7 @@ enum Occurrence {
 /// A run under way.
 pub struct Run {
     settings: Settings,
-    plan: Arc<Plan>,
+    config: Arc<Config>,
     engine: Engine,
     notebook: Notebook,
     disk: Disk,
@@ -176,7 +176,7 @@ pub struct Run {
     rolled_up: Option<Time>,
     /// Turns in a row after which the engine's next deadline had already passed.
     overdue_turns: u32,
-    effects: Vec<(Time, Effect)>,
+    notifications: Vec<(Time, Notification)>,
     watchman: Watchman,
     report: Report,
 }
@@ -185,13 +185,13 @@ impl Run {
     /// Puts a world in a box.
     ///
     /// # Errors
-    /// When the plan is not sound, which is a mistake of the simulation itself.
+    /// When the configuration is not sound, which is a mistake of the simulation itself.
     pub fn new(settings: Settings) -> Result<Self, String> {
-        let read = config::read(&settings.plan, "plan.toml", std::path::Path::new("."));
-        let plan = Arc::new(read.map_err(|problems| problems.to_string())?.plan);
+        let read = config::read(&settings.config, "config.toml", std::path::Path::new("."));
+        let config = Arc::new(read.map_err(|problems| problems.to_string())?.config);
         let disk = Disk::default();
         let mut run = Self {
-            engine: Engine::new(plan.clone()),
+            engine: Engine::new(config.clone()),
             notebook: Notebook::new(Box::new(disk.clone())),
             chance: Rng::with_seed(settings.seed),
             now: settings.begin,
@@ -204,14 +204,14 @@ impl Run {
             rolled_up: None,
             watchman: Watchman::new(settings.phones.lost_percent > 0, settings.begin),
             overdue_turns: 0,
-            effects: Vec::new(),
+            notifications: Vec::new(),
             report: Report::default(),
             settings,
-            plan,
+            config,
             disk,
         };
         if run.settings.bad_disk {
-            run.plan_moods();
+            run.config_moods();
         }
         Ok(run)
     }
@@ -248,11 +248,11 @@ impl Run {
             }
             self.turn()?;
         }
-        self.watchman.at_the_end(&self.engine, &self.disk, &self.plan, self.now)?;
+        self.watchman.at_the_end(&self.engine, &self.disk, &self.config, self.now)?;
         let events = self.disk.all();
         self.report.clock_sets = events.iter().filter(|event| is_set(event)).count() as u64;
         self.report.events = self.engine.seq();
-        Ok(Record { report: self.report, effects: self.effects, events })
+        Ok(Record { report: self.report, notifications: self.notifications, events })
     }
 
     /// A deadline that passes and is not met would make the real loop spin.
@@ -275,7 +275,7 @@ impl Run {
         let mut inputs = Vec::new();
         while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= self.now) {
             match entry.remove() {
-                Occurrence::Outcome(outcome) => inputs.push(Input::Attempted(outcome)),
+                Occurrence::Delivery(outcome) => inputs.push(Input::Attempted(outcome)),
                 Occurrence::Answer(incident) => {
                     inputs.push(Input::Acknowledge {
                         incident,
@@ -291,8 +291,8 @@ impl Run {
                 self.turns.insert((at, id));
                 break;
             }
-            let Some(probe) = self.plan.probes.get(&id) else { continue };
-            inputs.push(Input::Sampled(self.settings.world.answer(&self.plan, probe, self.now)));
+            let Some(probe) = self.config.probes.get(&id) else { continue };
+            inputs.push(Input::Sampled(self.settings.world.answer(&self.config, probe, self.now)));
             self.report.samples += 1;
             self.set_turn(id, time::later(self.now, probe.every));
         }
@@ -350,7 +350,7 @@ impl Run {
                 self.asked_sooner.clear();
                 self.watchman.clock_set(self.now);
                 if self.notebook.trouble().is_none() {
-                    self.watchman.same_after_replay(&self.engine, &self.disk, &self.plan, self.now)?;
+                    self.watchman.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
                 }
                 self.watchman.nothing_is_forgotten(&self.engine, self.now)?;
                 let blind_since = (from < to).then_some(from);
@@ -364,41 +364,36 @@ impl Run {
 
     fn think(&mut self, inputs: &[Input]) -> Result<(), Broken> {
         let now = self.clocks.engine_time();
-        let mut happened = Vec::new();
+        let mut events = Vec::new();
         for input in inputs {
             if let Input::Acknowledge { incident, .. } = input {
-                self.answer(input, *incident, &mut happened)?;
+                self.answer(input, *incident, &mut events)?;
             } else if let Ok(more) = self.engine.handle(now, input) {
                 let _ = self.notebook.write(now, more.clone());
-                happened.extend(more);
+                events.extend(more);
             }
         }
         let _ = self.notebook.write(now, Vec::new());
-        self.watchman.saw(&happened, self.now);
-        for event in &happened {
-            match event.happened {
-                types::Happened::IncidentOpened { .. } => self.report.incidents += 1,
-                types::Happened::PageOpened { .. } => self.report.pages += 1,
+        self.watchman.saw(&events, self.now);
+        for event in &events {
+            match event.kind {
+                types::EventKind::IncidentOpened { .. } => self.report.incidents += 1,
+                types::EventKind::PageOpened { .. } => self.report.pages += 1,
                 _ => {}
             }
         }
-        let effects = self.engine.due(now);
-        for effect in &effects {
-            self.send(effect);
+        let notifications = self.engine.due(now);
+        for notification in &notifications {
+            self.send(notification);
         }
-        self.watchman.sent(&effects, self.now);
-        self.effects.extend(effects.into_iter().map(|effect| (self.now, effect)));
+        self.watchman.sent(&notifications, self.now);
+        self.notifications.extend(notifications.into_iter().map(|notification| (self.now, notification)));
         self.ask_sooner();
         self.watchman.check(&self.engine, self.now)
     }
 
     /// Somebody answers: it counts when it is on disk, and changes nothing when it is not.
-    fn answer(
-        &mut self,
-        input: &Input,
-        incident: IncidentId,
-        happened: &mut Vec<Event>,
-    ) -> Result<(), Broken> {
+    fn answer(&mut self, input: &Input, incident: IncidentId, events: &mut Vec<Event>) -> Result<(), Broken> {
         let held =
             |engine: &Engine| engine.incidents().get(&incident).and_then(|found| found.acknowledged.clone());
         let before = held(&self.engine);
@@ -410,13 +405,13 @@ impl Run {
                 if !decided.is_empty() {
                     self.watchman.accepted(&[incident], self.now);
                 }
-                happened.extend(decided);
+                events.extend(decided);
                 follows
             }
             Err(refused) => {
                 let follows = if refused.in_doubt {
                     let follows = self.engine.withdraw(now, &decided);
-                    happened.extend(decided);
+                    events.extend(decided);
                     follows
                 } else {
                     Vec::new()
@@ -429,17 +424,17 @@ impl Run {
             }
         };
         let _ = self.notebook.write(now, follows.clone());
-        happened.extend(follows);
+        events.extend(follows);
         Ok(())
     }
 
-    fn send(&mut self, effect: &Effect) {
+    fn send(&mut self, notification: &Notification) {
         self.report.messages += 1;
-        let fate = self.settings.phones.fate(effect, &mut self.chance);
+        let fate = self.settings.phones.fate(notification, &mut self.chance);
         if let Some(after) = fate.outcome_after {
-            self.put(after, Occurrence::Outcome(fate.outcome));
+            self.put(after, Occurrence::Delivery(fate.outcome));
         }
-        if let (Some(after), Some(incident)) = (fate.answered_after, effect.incident) {
+        if let (Some(after), Some(incident)) = (fate.answered_after, notification.incident) {
             self.put(after, Occurrence::Answer(incident));
         }
     }
@@ -482,13 +477,13 @@ impl Run {
         let last = self.clocks.engine_time();
         let in_trouble = self.notebook.trouble().is_some();
         if !in_trouble {
-            self.watchman.same_after_replay(&self.engine, &self.disk, &self.plan, self.now)?;
+            self.watchman.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
         }
-        self.queue.retain(|_, occurrence| !matches!(occurrence, Occurrence::Outcome(_)));
+        self.queue.retain(|_, occurrence| !matches!(occurrence, Occurrence::Delivery(_)));
         self.now = time::later(self.now, RESTART);
         self.notebook = Notebook::new(Box::new(self.disk.clone()));
         let notebook = &self.notebook;
-        self.engine = Engine::fold(&self.plan, |after, limit| notebook.read(after, limit))
+        self.engine = Engine::fold(&self.config, |after, limit| notebook.read(after, limit))
             .map_err(|why| Broken { at: self.now, what: why.to_string() })?;
         meanwhile(&mut self.clocks);
         self.clocks.start(&self.engine, self.now);
@@ -503,16 +498,21 @@ impl Run {
         self.turns.clear();
         self.turn_of.clear();
         self.asked_sooner.clear();
-        let probes: Vec<ProbeId> = self.plan.probes.keys().cloned().collect();
+        let probes: Vec<ProbeId> = self.config.probes.keys().cloned().collect();
         for probe in probes {
             let after = Duration::from_millis(self.chance.u64(0..5_000));
             self.set_turn(probe, time::later(self.now, after));
         }
         let anchor = Input::Clock(self.clocks.anchor(self.now));
-        self.think(&[Input::Booted { blind_since }, anchor, Input::PlanRead(self.plan.clone()), Input::Tick])
+        self.think(&[
+            Input::Booted { blind_since },
+            anchor,
+            Input::ConfigRead(self.config.clone()),
+            Input::Tick,
+        ])
     }
 
-    fn plan_moods(&mut self) {
+    fn config_moods(&mut self) {
         let length = self.settings.length.as_secs();
         let mut at = self.chance.u64(600..4_000);
         while at < length {
@@ -526,5 +526,5 @@ impl Run {
 }
 
 fn is_set(event: &types::Event) -> bool {
-    matches!(event.happened, types::Happened::ClockSet { .. })
+    matches!(event.kind, types::EventKind::ClockSet { .. })
 }

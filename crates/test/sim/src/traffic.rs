@@ -2,10 +2,10 @@
 
 use crate::world::{Outage, World};
 use fastrand::Rng;
-use types::traffic::{CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
-use types::{CallerId, PoolId, ServiceId, Time, time};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::traffic::{CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
+use types::{CallerId, PoolId, ServiceId, Time, time};
 
 /// The services that the edge serves; each from a pool of its own name.
 const SERVED: [&str; 2] = ["auth", "shop"];

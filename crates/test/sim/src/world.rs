@@ -1,16 +1,16 @@
 //! What is truly so: which names are well, since when. Probes read it; the engine must find it out.
 
 use fastrand::Rng;
-use types::fault::{DnsFault, Fault, TlsFault};
-use types::plan::{Ask, Probe};
-use types::sample::{
-    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ResolverSaid, Sample, ServerSaid,
-    TlsSeen,
-};
-use types::{AddressSeen, Plan, Time, time};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use types::config::{Ask, Probe};
+use types::fault::{DnsFault, Fault, TlsFault};
+use types::probe_result::{
+    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ProbeResult, ResolverSaid, ServerSaid,
+    TlsSeen,
+};
+use types::{AddressSeen, Config, Time, time};
 
 /// How long resolvers go on with an old answer.
 pub const CACHED_FOR: Duration = Duration::from_secs(300);
@@ -142,7 +142,7 @@ impl World {
 
     /// The answer that a probe gets at `at`.
     #[must_use]
-    pub fn answer(&self, plan: &Plan, probe: &Probe, at: Time) -> Sample {
+    pub fn answer(&self, config: &Config, probe: &Probe, at: Time) -> ProbeResult {
         let fails_as_blind = |outage: &Outage| match outage {
             Outage::Blind => true,
             Outage::Resolver => matches!(probe.ask, Ask::Http { .. } | Ask::Tls { .. } | Ask::Tcp { .. }),
@@ -151,10 +151,10 @@ impl World {
         let answer = if self.now(at).any(fails_as_blind) {
             blind(&probe.ask)
         } else {
-            self.seen(plan, &probe.ask, at)
+            self.seen(config, &probe.ask, at)
         };
         let phases = Phases { total: Duration::from_millis(40), ..Phases::default() };
-        let mut sample = Sample::new(probe.id.clone(), phases, answer);
+        let mut sample = ProbeResult::new(probe.id.clone(), phases, answer);
         if let Ask::Http { .. } | Ask::Tls { .. } = probe.ask {
             let fault = match &sample.answer {
                 Answer::Failed(fault) => Some(fault.clone()),
@@ -166,7 +166,7 @@ impl World {
         sample
     }
 
-    fn seen(&self, plan: &Plan, ask: &Ask, at: Time) -> Answer {
+    fn seen(&self, config: &Config, ask: &Ask, at: Time) -> Answer {
         match ask {
             Ask::Http { url, .. } => {
                 let host = url.trim_start_matches("https://").trim_end_matches('/');
@@ -199,7 +199,7 @@ impl World {
                     outdated: None,
                 })
             }
-            Ask::Dns { zone, names } => Answer::Dns(self.dns(plan, zone, names, at)),
+            Ask::Dns { zone, names } => Answer::Dns(self.dns(config, zone, names, at)),
             Ask::Domain { name } => self.registration(name, at),
         }
     }
@@ -241,7 +241,7 @@ impl World {
         (wrong || parked).then(|| TlsFault::WrongName { presented: vec!["parking.test".to_owned()] })
     }
 
-    fn dns(&self, _plan: &Plan, zone: &str, names: &[String], at: Time) -> DnsSeen {
+    fn dns(&self, _config: &Config, zone: &str, names: &[String], at: Time) -> DnsSeen {
         let (home, parking) = (HOME, PARKING);
         let (servers, address) =
             if self.expired(zone, at) { (parking_servers(), parking) } else { (home_servers(), home) };

@@ -22,7 +22,7 @@
 //! | [`resume`] | whether TLS sessions are resumed |
 //! | [`visitors`] | a small steady load of visitors, known and new |
 //! | [`surge`] | all of it put together for the drill of the surge |
-//! | [`world`] | all of it put together for a drill, and the plan that watches it |
+//! | [`world`] | all of it put together for a drill, and the configuration that watches it |
 //!
 //! Deliberately absent: any knowledge of mainstay. The lab is the world; it is watched like any other.
 

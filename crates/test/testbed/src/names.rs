@@ -5,7 +5,7 @@
 //! | [`zone`] | a zone and what it answers |
 //! | [`parking`] | a server that has the same answer to everything |
 //! | [`server`] | a DNS server on UDP and TCP |
-//! | [`walk`] | finding an answer from the root servers down |
+//! | [`walk`] | alert an answer from the root servers down |
 //! | [`memory`] | what a resolver remembers, and how long |
 //! | [`resolver`] | a caching resolver made of the last two |
 

@@ -4,7 +4,6 @@ use crate::tasks::lock;
 use crate::web::{self, Answer, Server};
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
-use types::time::{earlier, later};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -12,6 +11,7 @@ use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use types::time::{earlier, later};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const KIND: &str = "application/rdap+json";

@@ -1,13 +1,13 @@
 //! The world of the drill `surge`: a sign-in whose limits fight each other, the visitors that it has, and a flood.
 //!
 //! `auth.localhost` is the sign-in page, `api.localhost` the API that it asks, `shop.localhost` has nothing to do with
-//! either. In front of them stands whatever is to be tried: mainstay's edge, which reads the plan that this world writes,
+//! either. In front of them stands whatever is to be tried: mainstay's edge, which reads the configuration that this world writes,
 //! or a plain round-robin proxy. Half of the usual visitors have been there before.
 //!
-//! Deliberately absent: any protection in the plan beyond a pool and what makes a known visitor. Nobody had set it up.
+//! Deliberately absent: any protection in the configuration beyond a pool and what makes a known visitor. Nobody had set it up.
 
+mod config;
 pub mod plain;
-mod plan;
 
 use crate::LabError;
 use crate::flood::{Crowd, Flood, Group, Settings, Step};
@@ -36,7 +36,7 @@ const BACK: f64 = 2.0;
 const USUAL: f64 = 2.0 * 2.0 * VISITS;
 /// A visitor hangs up after so long.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// The address from which the sign-in page calls the API: the plan declares it as a caller.
+/// The address from which the sign-in page calls the API: the configuration declares it as a caller.
 const CALLS_FROM: Ipv4Addr = Ipv4Addr::new(127, 88, 0, 9);
 /// Where everything is named: `auth.localhost`.
 const TOP: &str = "localhost";
@@ -216,13 +216,13 @@ impl Surge {
 
     /// The mainstay.toml that watches and serves this world.
     #[must_use]
-    pub fn plan_toml(&self, data: &Path, listen: SocketAddr) -> String {
-        plan::toml(self, data, listen)
+    pub fn config_toml(&self, data: &Path, listen: SocketAddr) -> String {
+        config::toml(self, data, listen)
     }
 }
 
 impl Doors {
-    /// Bound and let go: the plan and the generator must know them before mainstay has them.
+    /// Bound and let go: the configuration and the generator must know them before mainstay has them.
     fn free() -> io::Result<Self> {
         let at = || std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let (plain, tls) = (at()?, at()?);

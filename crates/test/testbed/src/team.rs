@@ -1,7 +1,7 @@
-//! The part of every drill's plan that is the same: who is on call, how the phone rings, the board.
+//! The part of every drill's configuration that is the same: who is on call, how the phone rings, the status page.
 
-/// One person, who is rung again after `wait_secs`, over the webhook at `phone`.
-pub(crate) fn plan(wait_secs: u64, phone: &str) -> String {
+/// One person, who is step again after `wait_secs`, over the webhook at `phone`.
+pub(crate) fn config(wait_secs: u64, phone: &str) -> String {
     format!(
         r#"
 [person.ana]
@@ -18,14 +18,14 @@ start = 2026-01-05T09:00:00
 every = "1 week"
 
 [ladder.default]
-rungs = [{{ rotas = ["platform"], wait = "{wait_secs}s" }}]
+steps = [{{ schedules = ["platform"], wait = "{wait_secs}s" }}]
 repeat = 3
-last_resort = ["phone:reception"]
+fallback = ["phone:reception"]
 
 [channel.phone]
 webhook = "{phone}"
 
-[board]
+[status page]
 title = "Acme status"
 "#
     )

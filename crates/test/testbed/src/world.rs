@@ -4,7 +4,7 @@
 //! do with it. When the registration lapses, the parent names the registrar's parking servers, the registry says so, and
 //! resolvers go on with what they have.
 
-mod plan;
+mod config;
 mod settings;
 mod zones;
 
@@ -368,8 +368,8 @@ impl World {
 
     /// The mainstay.toml that watches this world.
     #[must_use]
-    pub fn plan_toml(&self, data: &Path, listen: std::net::SocketAddr) -> String {
-        plan::toml(self, data, listen)
+    pub fn config_toml(&self, data: &Path, listen: std::net::SocketAddr) -> String {
+        config::toml(self, data, listen)
     }
 }
 

@@ -1,14 +1,14 @@
-//! `mainstay check`: is the plan sound, what would the edge serve from where, and does every finding reach a human at every
+//! `mainstay check`: is the configuration sound, what would the edge serve from where, and does every alert reach a human at every
 //! hour of the next 12 months?
 
-use crate::cli::{Common, Failure, machine, plan, table};
+use crate::cli::{Common, Failure, config, machine, table};
 use crate::{certificates, clock};
-use types::plan::{Edge, Service};
-use types::{Plan, time};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
+use types::config::{Edge, Service};
+use types::{Config, time};
 
 /// Twelve months ahead.
 const AHEAD: Duration = Duration::from_secs(365 * 86_400);
@@ -25,7 +25,7 @@ struct Answer {
     /// Certificates that could not be shown to visitors.
     certificates: Vec<String>,
     gaps: Vec<String>,
-    /// What this machine lacks, so that `run` would not start or not do all that the plan says.
+    /// What this machine lacks, so that `run` would not start or not do all that the configuration says.
     missing: Vec<String>,
     edge: Option<Serves>,
     /// Why the edge would take fewer connections than declared.
@@ -56,24 +56,24 @@ struct Guarded {
 }
 
 pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure> {
-    let read = plan::read_with_warnings(&common.plan)?;
+    let read = config::read_with_warnings(&common.config)?;
     let missing = if text_alone { Vec::new() } else { machine::missing(&read) };
     let certificates: Vec<String> =
         certificates::unusable(&read, |_| !text_alone).iter().map(ToString::to_string).collect();
-    let config::Read { plan, warnings, .. } = read;
+    let ::config::Read { config, warnings, .. } = read;
     let now = clock::now();
     let gaps: Vec<String> =
-        oncall::gaps(&plan, now, time::later(now, AHEAD)).iter().map(|gap| told(&plan, gap)).collect();
+        oncall::gaps(&config, now, time::later(now, AHEAD)).iter().map(|gap| told(&config, gap)).collect();
     let answer = Answer {
         sound: gaps.is_empty() && certificates.is_empty() && missing.is_empty(),
-        services: plan.services.len(),
-        probes: plan.probes.len(),
+        services: config.services.len(),
+        probes: config.probes.len(),
         warnings: warnings.iter().map(ToString::to_string).collect(),
         certificates,
         gaps,
         missing,
-        edge: plan.edge.as_ref().map(|edge| serves(&plan, edge)),
-        shortage: plan.edge.as_ref().and_then(|edge| {
+        edge: config.edge.as_ref().map(|edge| serves(&config, edge)),
+        shortage: config.edge.as_ref().and_then(|edge| {
             edge::descriptors::shortage(edge.limits.connections, edge::descriptors::hard_limit())
         }),
     };
@@ -97,7 +97,7 @@ pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure
         if answer.sound {
             table::say(&format!(
                 "{} is sound: {} services, {} probes; somebody can be woken at every hour of the next 12 months",
-                common.plan.display(),
+                common.config.display(),
                 answer.services,
                 answer.probes
             ));
@@ -106,12 +106,12 @@ pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure
     Ok(if answer.sound { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-fn serves(plan: &Plan, edge: &Edge) -> Serves {
+fn serves(config: &Config, edge: &Edge) -> Serves {
     let listens = |all: &[SocketAddr], tls| {
         all.iter().map(|at| Listens { at: *at, tls, open: !at.ip().is_loopback() }).collect::<Vec<_>>()
     };
     let guarded = |service: &Service| {
-        let pool = plan.pools.get(&service.guard.as_ref()?.pool)?;
+        let pool = config.pools.get(&service.guard.as_ref()?.pool)?;
         Some(Guarded {
             service: service.id.0.clone(),
             hosts: service.declared_hosts.clone(),
@@ -121,7 +121,7 @@ fn serves(plan: &Plan, edge: &Edge) -> Serves {
     };
     Serves {
         listens: [listens(&edge.listen, false), listens(&edge.listen_tls, true)].concat(),
-        guards: plan.services.values().filter_map(guarded).collect(),
+        guards: config.services.values().filter_map(guarded).collect(),
     }
 }
 
@@ -142,12 +142,12 @@ fn say_edge(serves: &Serves) {
 }
 
 /// A gap as a person reads it, in the zone of the site.
-fn told(plan: &Plan, gap: &oncall::Gap) -> String {
+fn told(config: &Config, gap: &oncall::Gap) -> String {
     let shown =
-        |at: types::Time| at.to_zoned(plan.site.zone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string();
+        |at: types::Time| at.to_zoned(config.site.zone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string();
     let whose = match &gap.service {
         Some(service) => format!("for service `{service}`"),
-        None => format!("on ladder `{}`", gap.ladder),
+        None => format!("on escalation `{}`", gap.escalation),
     };
     format!("{whose} from {} to {}: {}", shown(gap.from), shown(gap.to), gap.why)
 }

@@ -4,9 +4,9 @@ use crate::cli::Failure;
 use crate::cli::drill::Acts;
 use crate::cli::world::Folder;
 use drill::score::{Served, Visitors};
+use std::time::Duration;
 use testbed::Surge;
 use testbed::surge::{Behind, Part};
-use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Before the flood everybody comes for a while, as with mainstay: known visitors must be known.

@@ -5,13 +5,13 @@ use crate::cli::{Failure, table};
 use clap::Args;
 use drill::{Act, Milestone, Script};
 use jiff::Timestamp;
-use testbed::World;
-use testbed::world::ExpiredName;
-use types::Event;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
+use testbed::World;
+use testbed::world::ExpiredName;
 use tokio::time::Instant;
+use types::Event;
 
 const SCRIPT: &str = include_str!("../../../../../drills/expired-name.drill");
 /// How long anything may take to come about before the demo says that it did not.
@@ -76,7 +76,7 @@ impl Demo {
         told.until(script, stage, Milestone::CauseFound).await?;
         told.until(script, stage, Milestone::HumanAnswered).await?;
         table::say(
-            "\nVisitors notice as resolvers' caches run out. Look at the board; it says so already.\n",
+            "\nVisitors notice as resolvers' caches run out. Look at the status page; it says so already.\n",
         );
         let renewed = Instant::now() + Duration::from_secs(self.outage_secs);
         while Instant::now() < renewed {

@@ -3,11 +3,11 @@
 use crate::cli::running::Running;
 use crate::cli::{Common, Failure, table, who};
 use clap::{Args, Subcommand};
-use types::{Denial, DenialId, DenyWhat, time};
 use serde::Deserialize;
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
+use types::{Denial, DenialId, DenyWhat, time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Deny {
@@ -120,9 +120,9 @@ fn deny(
     let span = time::spoken(terms.lasting);
     let made: Made = serde_json::from_value(answer).map_err(Failure::no)?;
     let id = made.denial;
-    let sentence =
+    let summary =
         format!("{id}: {what} is refused{place} from now on; in {span} it is let through again by itself");
-    table::say(&table::wrapped(&sentence, "", 80));
+    table::say(&table::wrapped(&summary, "", 80));
     table::say(&format!("`mainstay deny lift {}` ends it sooner, `mainstay deny list` shows all", id.0));
     Ok(ExitCode::SUCCESS)
 }
@@ -141,7 +141,7 @@ fn list(common: &Common) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if denials.is_empty() {
-        table::say("nothing is denied but what the plan denies");
+        table::say("nothing is denied but what the configuration denies");
     }
     for denial in denials {
         let place = denial.service.map_or_else(|| "everywhere".to_owned(), |service| format!("at {service}"));

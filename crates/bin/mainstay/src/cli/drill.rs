@@ -6,14 +6,14 @@ use crate::cli::{Common, Failure, table};
 use clap::Args;
 use drill::{Milestone, Score, Script, Step};
 use jiff::Timestamp;
-use testbed::surge::Behind;
-use testbed::world::ExpiredName;
-use testbed::{Surge, World};
-use types::{Event, Happened};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+use testbed::surge::Behind;
+use testbed::world::ExpiredName;
+use testbed::{Surge, World};
 use tokio::time::Instant;
+use types::{Event, EventKind};
 
 /// The drills that there are: name, script, story.
 const DRILLS: [(&str, &str, &str); 2] = [
@@ -22,7 +22,11 @@ const DRILLS: [(&str, &str, &str); 2] = [
         include_str!("../../../../../drills/expired-name.drill"),
         include_str!("../../../../../drills/expired-name.story"),
     ),
-    ("surge", include_str!("../../../../../drills/surge.drill"), include_str!("../../../../../drills/surge.story")),
+    (
+        "surge",
+        include_str!("../../../../../drills/surge.drill"),
+        include_str!("../../../../../drills/surge.story"),
+    ),
 ];
 
 #[derive(Debug, Args)]
@@ -93,13 +97,13 @@ impl Drill {
         let secs = |secs: Option<f64>| secs.map_or_else(|| "never".to_owned(), |secs| format!("{secs:.1} s"));
         let score = &ran.score;
         table::say(&format!(
-            "finding {}   cause {}   human asked {}   post {}   pages {}   false findings {}",
-            secs(score.finding_secs),
+            "alert {}   cause {}   human asked {}   post {}   pages {}   false alerts {}",
+            secs(score.alert_secs),
             secs(score.cause_secs),
             secs(score.human_secs),
             secs(score.post_secs),
             score.pages,
-            score.false_findings
+            score.false_alerts
         ));
         if let (Some(cause), Some(text)) = (&score.cause, &score.cause_text) {
             table::say(&table::wrapped(&format!("{cause}: {text}"), "  ", 80));
@@ -247,7 +251,7 @@ impl Run<'_> {
 fn lost<S: Scene>(stage: &Stage<S>, score: &Score, events: &[Event], kills: u32) -> Vec<String> {
     let mut missed = Vec::new();
     let told_ok = stage.world.phone().answers().iter().filter(|answer| answer.ok()).count();
-    let written = events.iter().any(|event| matches!(event.happened, Happened::IncidentAcknowledged { .. }));
+    let written = events.iter().any(|event| matches!(event.kind, EventKind::IncidentAcknowledged { .. }));
     if told_ok > 0 && !written {
         missed.push("an acknowledgement was accepted and is not in the journal".to_owned());
     }
@@ -264,8 +268,8 @@ fn lost<S: Scene>(stage: &Stage<S>, score: &Score, events: &[Event], kills: u32)
     if twice > kills as usize {
         missed.push(format!("{twice} messages came twice after {kills} kills"));
     }
-    if score.false_findings > 0 {
-        missed.push(format!("{} findings were not true", score.false_findings));
+    if score.false_alerts > 0 {
+        missed.push(format!("{} alerts were not true", score.false_alerts));
     }
     missed
 }

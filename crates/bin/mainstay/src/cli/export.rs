@@ -1,27 +1,28 @@
-//! `mainstay export DIR`: the board as plain files.
+//! `mainstay export DIR`: the status page as plain files.
 
-use crate::cli::{Common, Failure, plan, table};
+use crate::cli::{Common, Failure, config, table};
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(common: &Common, folder: &Path) -> Result<ExitCode, Failure> {
-    let board = plan::data(&common.plan)?.join("board");
-    if !board.is_dir() {
-        return Err(Failure::no("there is no board yet")
+    let status_page = config::data(&common.config)?.join("status_page");
+    if !status_page.is_dir() {
+        return Err(Failure::no("there is no status page yet")
             .hint("it is written as soon as `mainstay run` has looked around"));
     }
-    let files = copy(&board, folder).map_err(|why| Failure::no(format!("{}: {why}", folder.display())))?;
+    let files =
+        copy(&status_page, folder).map_err(|why| Failure::no(format!("{}: {why}", folder.display())))?;
     if common.json {
         table::json(&serde_json::json!({ "folder": folder, "files": files }))?;
     } else {
-        table::say(&format!("{files} files of the board are in {}", folder.display()));
+        table::say(&format!("{files} files of the status page are in {}", folder.display()));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Copies a folder of plain files. The board is a few dozen of them, two folders deep; links are not followed.
+/// Copies a folder of plain files. The status page is a few dozen of them, two folders deep; links are not followed.
 fn copy(from: &Path, to: &Path) -> io::Result<usize> {
     fs::create_dir_all(to)?;
     let mut files = 0;
@@ -32,7 +33,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<usize> {
         if kind.is_dir() {
             files += copy(&entry.path(), &target)?;
         } else if kind.is_file() {
-            // Not `fs::copy`: the board's own files are for mainstay alone, these are for everybody to see.
+            // Not `fs::copy`: the status page's own files are for mainstay alone, these are for everybody to see.
             io::copy(&mut fs::File::open(entry.path())?, &mut fs::File::create(target)?)?;
             files += 1;
         }

@@ -8,20 +8,20 @@ use std::process::ExitCode;
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: u8,
-    sentence: String,
+    summary: String,
     hint: Option<String>,
     details: Option<(&'static str, serde_json::Value)>,
 }
 
 impl Failure {
     /// The answer is no (exit 1).
-    pub(crate) fn no(sentence: impl Display) -> Self {
-        Self { code: 1, sentence: sentence.to_string(), hint: None, details: None }
+    pub(crate) fn no(summary: impl Display) -> Self {
+        Self { code: 1, summary: summary.to_string(), hint: None, details: None }
     }
 
-    /// A wrong command or a wrong plan (exit 2).
-    pub(crate) fn wrong(sentence: impl Display) -> Self {
-        Self { code: 2, sentence: sentence.to_string(), hint: None, details: None }
+    /// A wrong command or a wrong configuration (exit 2).
+    pub(crate) fn wrong(summary: impl Display) -> Self {
+        Self { code: 2, summary: summary.to_string(), hint: None, details: None }
     }
 
     /// Adds what to try.
@@ -41,13 +41,13 @@ impl Failure {
     /// Says it, on standard error or as JSON.
     pub(crate) fn tell(&self, json: bool) -> ExitCode {
         if json {
-            let mut answer = serde_json::json!({ "error": self.sentence, "hint": self.hint });
+            let mut answer = serde_json::json!({ "error": self.summary, "hint": self.hint });
             if let Some((name, value)) = &self.details {
                 answer[*name] = value.clone();
             }
             table::say(&answer.to_string());
         } else {
-            table::warn(&format!("mainstay: {}", self.sentence));
+            table::warn(&format!("mainstay: {}", self.summary));
             if let Some(hint) = &self.hint {
                 table::warn(&format!("  {hint}"));
             }

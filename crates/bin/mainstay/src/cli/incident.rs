@@ -4,9 +4,9 @@ use crate::cli::running::Running;
 use crate::cli::zone::{shown_time, zone_of};
 use crate::cli::{Common, Failure, table, who};
 use clap::{Subcommand, ValueEnum};
-use types::{IncidentId, Time};
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use types::{IncidentId, Time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Incident {
@@ -38,7 +38,7 @@ pub(crate) enum Incident {
         #[arg(long)]
         by: Option<String>,
     },
-    /// Tell the visitors of the board.
+    /// Tell the visitors of the status page.
     Post {
         /// Its number.
         #[arg(value_parser = numbered)]
@@ -163,8 +163,8 @@ fn list(common: &Common, running: &Running) -> Result<ExitCode, Failure> {
         let state = if incident["resolved"].is_null() { "open" } else { "over" };
         let opened = shown_time(incident["opened"].as_str().unwrap_or_default(), &zone);
         table::say(&format!("incident-{} {state} since {opened}", incident["id"]));
-        let sentence = incident["diagnosis"]["sentence"].as_str().unwrap_or_default();
-        table::say(&table::wrapped(sentence, "  ", 80));
+        let summary = incident["diagnosis"]["summary"].as_str().unwrap_or_default();
+        table::say(&table::wrapped(summary, "  ", 80));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -182,7 +182,7 @@ fn show(common: &Common, running: &Running, id: IncidentId) -> Result<ExitCode, 
         return Ok(ExitCode::SUCCESS);
     }
     let incident = if open.is_some() { &found["incident"] } else { found };
-    table::say(&table::wrapped(incident["diagnosis"]["sentence"].as_str().unwrap_or_default(), "", 80));
+    table::say(&table::wrapped(incident["diagnosis"]["summary"].as_str().unwrap_or_default(), "", 80));
     let zone = zone_of(&now);
     for (heading, lines) in [("What happened", &found["timeline"]), ("Who was woken", &found["paging"])] {
         let lines: Vec<&Value> = lines.as_array().into_iter().flatten().collect();

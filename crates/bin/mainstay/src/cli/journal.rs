@@ -1,6 +1,6 @@
 //! `mainstay journal`: look into, verify, back up and restore what happened.
 
-use crate::cli::{Common, Failure, plan, table};
+use crate::cli::{Common, Failure, config, table};
 use crate::private;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ pub(crate) enum Journal {
 
 impl Journal {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let path = plan::data(&common.plan)?.join("journal.db");
+        let path = config::data(&common.config)?.join("journal.db");
         match self {
             Self::Dump { after } => {
                 for event in journal::dump(&path, *after).map_err(Failure::no)? {

@@ -1,31 +1,31 @@
-//! What this machine must have so that `mainstay run` starts with a plan: looked at without changing anything.
+//! What this machine must have so that `mainstay run` starts with a configuration: looked at without changing anything.
 
 use crate::{control, gate};
 use config::Read;
 use notify::Notifier;
-use types::Plan;
 use rustix::fs::{Access, access};
-use tokens::Key;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use tokens::Key;
+use types::Config;
 
 /// A sentence for each thing that is missing.
 pub(crate) fn missing(read: &Read) -> Vec<String> {
-    let plan = &read.plan;
+    let config = &read.config;
     let mut missing = Vec::new();
     // Nothing is signed with this key: the real one is made by the first start.
-    if let Err(why) = Notifier::new(plan, Key::new([0; 32])) {
+    if let Err(why) = Notifier::new(config, Key::new([0; 32])) {
         missing.extend(why.problems().iter().cloned());
     }
-    missing.extend(prober::Prober::new(plan).err().map(|why| format!("probes: {why}")));
-    missing.extend(gate::tokens(plan).err());
-    let files = plan.edge.iter().flat_map(|edge| edge.countries.iter().chain(&edge.networks));
+    missing.extend(prober::Prober::new(config).err().map(|why| format!("probes: {why}")));
+    missing.extend(gate::tokens(config).err());
+    let files = config.edge.iter().flat_map(|edge| edge.countries.iter().chain(&edge.networks));
     missing.extend(files.filter_map(|file| edge::look_at_places(file).err()));
-    missing.extend(folder(&plan.site.data));
+    missing.extend(folder(&config.site.data));
     // Where our own process runs already, it has the ports.
-    if !runs(&plan.site.data) {
-        missing.extend(ports(plan));
+    if !runs(&config.site.data) {
+        missing.extend(ports(config));
     }
     missing
 }
@@ -59,9 +59,9 @@ fn runs(data: &Path) -> bool {
 }
 
 /// Addresses that cannot be listened on.
-fn ports(plan: &Plan) -> Vec<String> {
-    let edge = plan.edge.iter().flat_map(|edge| edge.listen.iter().chain(&edge.listen_tls));
-    let wanted = std::iter::once((&plan.site.listen, "site.listen")).chain(edge.map(|at| (at, "the edge")));
+fn ports(config: &Config) -> Vec<String> {
+    let edge = config.edge.iter().flat_map(|edge| edge.listen.iter().chain(&edge.listen_tls));
+    let wanted = std::iter::once((&config.site.listen, "site.listen")).chain(edge.map(|at| (at, "the edge")));
     let taken = |at: &SocketAddr| TcpListener::bind(at).err();
     wanted
         .filter_map(|(at, whose)| taken(at).map(|why| format!("{whose}: cannot listen on {at}: {why}")))

@@ -1,10 +1,11 @@
 //! The command line: one file a command, names as the documentation promises them.
 //!
-//! Exit 0 is fine, 1 is "the answer is no", 2 is a wrong command or a wrong plan. `--json` gives everywhere what the
+//! Exit 0 is fine, 1 is "the answer is no", 2 is a wrong command or a wrong configuration. `--json` gives everywhere what the
 //! table gives.
 
 mod check;
 mod compare;
+mod config;
 mod demo;
 mod deny;
 mod drill;
@@ -16,7 +17,6 @@ mod machine;
 mod moment;
 mod oncall;
 mod page;
-mod plan;
 mod run;
 mod running;
 mod status;
@@ -25,8 +25,8 @@ mod trace;
 mod world;
 mod zone;
 
+pub(crate) use config::folder as config_folder;
 pub(crate) use failure::Failure;
-pub(crate) use plan::folder as plan_folder;
 pub(crate) use table::say;
 
 use crate::private;
@@ -48,9 +48,9 @@ pub(crate) struct Line {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// The plan.
+    /// The configuration.
     #[arg(long, global = true, value_name = "FILE", default_value = "./mainstay.toml")]
-    pub plan: PathBuf,
+    pub config: PathBuf,
     /// Answer in JSON.
     #[arg(long, global = true)]
     pub json: bool,
@@ -58,22 +58,22 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// A small world of its own on loopback: an outage happens, mainstay deals with it. Prints the board's address.
+    /// A small world of its own on loopback: an outage happens, mainstay deals with it. Prints the status page's address.
     Demo(demo::Demo),
-    /// Is the plan sound? Who would be paged, every hour of the next 12 months?
+    /// Is the configuration sound? Who would be paged, every hour of the next 12 months?
     Check {
         /// Looks at the text alone, not at what this machine has: secrets, files, ports, the data folder. For a review elsewhere.
         #[arg(long)]
         text_alone: bool,
     },
-    /// Everything: watches, diagnoses, wakes, tells. A changed plan is taken over at once; SIGTERM drains.
+    /// Everything: watches, diagnoses, wakes, tells. A changed configuration is taken over at once; SIGTERM drains.
     Run(run::Run),
     /// What is wrong, in the terminal.
     Status,
     /// Why a thing is as it is: `mainstay why auth`, `mainstay why domain.acme.app`.
     Why {
-        /// A service, a host, a domain, or a thing as findings name it.
-        thing: String,
+        /// A service, a host, a domain, or a thing as alerts name it.
+        resource: String,
     },
     /// Who is on call.
     Oncall(oncall::Oncall),
@@ -99,7 +99,7 @@ enum Command {
     Journal(journal::Journal),
     /// A fresh link that signs one person in to the console of the running mainstay, once.
     Login,
-    /// The board as plain files, for any static host. Works whether mainstay runs or not.
+    /// The status page as plain files, for any static host. Works whether mainstay runs or not.
     Export {
         /// Where to.
         folder: PathBuf,
@@ -125,7 +125,7 @@ impl Line {
             Command::Check { text_alone } => check::run(&common, text_alone),
             Command::Run(run) => run.run(&common),
             Command::Status => status::status(&common),
-            Command::Why { thing } => status::why(&common, &thing),
+            Command::Why { resource } => status::why(&common, &resource),
             Command::Oncall(oncall) => oncall.run(&common),
             Command::Incident(incident) => incident.run(&common),
             Command::Deny(deny) => deny.run(&common),
@@ -157,9 +157,9 @@ fn login(common: &Common) -> Result<ExitCode, Failure> {
 
 fn schema(reference: bool) -> Result<ExitCode, Failure> {
     if reference {
-        table::say(&config::reference());
+        table::say(&::config::reference());
     } else {
-        table::json(&config::schema())?;
+        table::json(&::config::schema())?;
     }
     Ok(ExitCode::SUCCESS)
 }

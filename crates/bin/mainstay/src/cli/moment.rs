@@ -2,8 +2,8 @@
 
 use jiff::civil::{Date, DateTime, Time as Clock};
 use jiff::tz::TimeZone;
-use types::Time;
 use std::str::FromStr;
+use types::Time;
 
 /// What was typed.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +37,7 @@ impl FromStr for Moment {
             text.parse().ok().map(Self::Day)
         };
         found.ok_or_else(|| {
-            "write 2026-11-22T09:00 (by the rota's clock), 2026-11-22T09:00:00+02:00, 2026-11-22 (the whole day) \
+            "write 2026-11-22T09:00 (by the schedule's clock), 2026-11-22T09:00:00+02:00, 2026-11-22 (the whole day) \
              or 18:00 (today)"
                 .to_owned()
         })
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_mean_two_things_is_refused() {
+    fn what_could_mean_two_resources_is_refused() {
         for typed in [
             "",
             "18",

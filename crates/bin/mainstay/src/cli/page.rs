@@ -1,18 +1,18 @@
-//! `mainstay page test PERSON`: one test message over every way that the plan names for a person.
+//! `mainstay page test PERSON`: one test message over every way that the configuration names for a person.
 
-use crate::cli::{Common, Failure, plan, table};
+use crate::cli::{Common, Failure, config, table};
 use crate::{clock, keys::Keys};
 use clap::Subcommand;
 use notify::Notifier;
-use types::effect::{Effect, EffectKey, Urgency};
-use types::{Outcome, PersonId};
 use std::process::ExitCode;
+use types::notification::{Notification, NotificationKey, Urgency};
+use types::{Delivery, PersonId};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Page {
     /// Send a test message over every channel of a person and say what each provider answered.
     Test {
-        /// The person, as the plan names them.
+        /// The person, as the configuration names them.
         person: String,
     },
 }
@@ -20,46 +20,47 @@ pub(crate) enum Page {
 impl Page {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         let Self::Test { person } = self;
-        let plan = plan::read(&common.plan, common.json)?;
+        let config = config::read(&common.config, common.json)?;
         let id = PersonId(person.clone());
-        let known = || plan.people.keys().map(|id| id.0.as_str()).collect::<Vec<_>>().join(", ");
-        let person = plan.people.get(&id).ok_or_else(|| {
-            Failure::wrong(format!("the plan has no person `{id}`")).hint(format!("it has: {}", known()))
+        let known = || config.people.keys().map(|id| id.0.as_str()).collect::<Vec<_>>().join(", ");
+        let person = config.people.get(&id).ok_or_else(|| {
+            Failure::wrong(format!("the configuration has no person `{id}`"))
+                .hint(format!("it has: {}", known()))
         })?;
-        let keys = Keys::open(&plan.site.data).map_err(Failure::no)?;
-        let courier = Notifier::new(&plan, keys.key).map_err(Failure::no)?;
+        let keys = Keys::open(&config.site.data).map_err(Failure::no)?;
+        let notifier = Notifier::new(&config, keys.key).map_err(Failure::no)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
         let stamp = clock::now();
-        let effect = |(n, reach): (usize, &types::effect::Reach)| Effect {
-            key: EffectKey(format!("test/{id}/{n}/{stamp}")),
+        let notification = |(n, reach): (usize, &types::notification::Reach)| Notification {
+            key: NotificationKey(format!("test/{id}/{n}/{stamp}")),
             page: None,
             incident: None,
             person: Some(id.clone()),
             reach: reach.clone(),
             urgency: Urgency::Page,
-            title: format!("{}: test page", plan.site.name),
+            title: format!("{}: test page", config.site.name),
             body: format!(
                 "Hello {}. This is a test: nothing is wrong, nothing needs an answer.",
                 person.name
             ),
         };
-        let effects: Vec<Effect> = person.reach.iter().enumerate().map(effect).collect();
-        let outcomes: Vec<Outcome> = runtime.block_on(async { each(&courier, &effects).await });
+        let notifications: Vec<Notification> = person.reach.iter().enumerate().map(notification).collect();
+        let outcomes: Vec<Delivery> = runtime.block_on(async { each(&notifier, &notifications).await });
         let all_well = outcomes.iter().all(|outcome| outcome.result.is_ok());
         if common.json {
-            let shown = |(effect, outcome): (&Effect, &Outcome)| {
+            let shown = |(notification, outcome): (&Notification, &Delivery)| {
                 let why = outcome.result.as_ref().err().map(|failure| failure.why.as_str());
-                serde_json::json!({ "reach": effect.reach.to_string(), "accepted": why.is_none(), "why": why })
+                serde_json::json!({ "reach": notification.reach.to_string(), "accepted": why.is_none(), "why": why })
             };
-            table::json(&effects.iter().zip(&outcomes).map(shown).collect::<Vec<_>>())?;
+            table::json(&notifications.iter().zip(&outcomes).map(shown).collect::<Vec<_>>())?;
         } else {
-            for (effect, outcome) in effects.iter().zip(&outcomes) {
+            for (notification, outcome) in notifications.iter().zip(&outcomes) {
                 let said = match &outcome.result {
                     Ok(_) => "accepted by the provider; look whether it arrived".to_owned(),
                     Err(failure) => format!("failed: {}", failure.why),
                 };
-                table::say(&table::beside(&effect.reach.to_string(), 30, &said));
+                table::say(&table::beside(&notification.reach.to_string(), 30, &said));
             }
         }
         Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -67,10 +68,10 @@ impl Page {
 }
 
 /// One after the other: a person's phone rings once at a time.
-async fn each(courier: &Notifier, effects: &[Effect]) -> Vec<Outcome> {
+async fn each(notifier: &Notifier, notifications: &[Notification]) -> Vec<Delivery> {
     let mut outcomes = Vec::new();
-    for effect in effects {
-        outcomes.push(courier.carry(effect).await);
+    for notification in notifications {
+        outcomes.push(notifier.carry(notification).await);
     }
     outcomes
 }

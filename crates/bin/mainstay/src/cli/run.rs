@@ -1,6 +1,6 @@
 //! `mainstay run`: everything, or the edge alone, until it is told to stop.
 
-use crate::cli::{Common, Failure, plan, table};
+use crate::cli::{Common, Failure, config, table};
 use crate::log::Log;
 use crate::only_guard::OnlyGuard;
 use crate::organs::{self, Loss, Organs};
@@ -17,7 +17,7 @@ pub(crate) struct Run {
     /// Say it as JSON lines.
     #[arg(long)]
     log_json: bool,
-    /// This part alone: `guard` is the edge without mind, board and journal.
+    /// This part alone: `guard` is the edge without mind, status page and journal.
     #[arg(long, value_enum, value_name = "PART")]
     only: Option<Part>,
     /// Starts although events are missing in the journal that were once on disk, and goes on without them. Needed once, after
@@ -44,7 +44,7 @@ impl Run {
     }
 
     fn serve(&self, common: &Common) -> Result<ExitCode, Failure> {
-        let plan = plan::read(&common.plan, common.json)?;
+        let config = config::read(&common.config, common.json)?;
         // Before anything opens files: the limit that shells and service managers set is a soft one.
         edge::descriptors::raise();
         let sharing = if self.share_addresses { Sharing::Allowed } else { Sharing::Refused };
@@ -54,7 +54,7 @@ impl Run {
         if self.only == Some(Part::Guard) {
             return runtime.block_on(async {
                 let stop = Stop::listen()?;
-                let edge = OnlyGuard::start(plan, common.plan.clone(), sharing)
+                let edge = OnlyGuard::start(config, common.config.clone(), sharing)
                     .await
                     .map_err(|why| if why.is_taken() { taken(why) } else { Failure::no(why) })?;
                 organs::announce_edge(&edge.listening(), edge.api(), common.json);
@@ -66,19 +66,20 @@ impl Run {
         }
         runtime.block_on(async {
             let stop = Stop::listen()?;
-            let has_edge = plan.edge.is_some();
-            let organs = Organs::start(plan, common.plan.clone(), sharing, loss).await.map_err(|why| {
-                if why.is_taken() {
-                    return taken(why);
-                }
-                let serves = has_edge && why.spares_the_edge();
-                let failure = Failure::no(why);
-                if serves {
-                    failure.hint("`mainstay run --only guard` serves visitors meanwhile")
-                } else {
-                    failure
-                }
-            })?;
+            let has_edge = config.edge.is_some();
+            let organs =
+                Organs::start(config, common.config.clone(), sharing, loss).await.map_err(|why| {
+                    if why.is_taken() {
+                        return taken(why);
+                    }
+                    let serves = has_edge && why.spares_the_edge();
+                    let failure = Failure::no(why);
+                    if serves {
+                        failure.hint("`mainstay run --only guard` serves visitors meanwhile")
+                    } else {
+                        failure
+                    }
+                })?;
             organs::announce(&organs, common.json);
             stop.told().await;
             tracing::info!("stopping: finishing what was begun");

@@ -1,7 +1,7 @@
 //! The running mainstay, as the command line reaches it: over the control socket in its data folder, whatever has become of
-//! its plan and of its port.
+//! its configuration and of its port.
 
-use crate::cli::{Common, Failure, plan};
+use crate::cli::{Common, Failure, config};
 use crate::control::{self, ControlError};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
@@ -20,13 +20,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Finds the process that runs with this plan: its data folder is enough, so that a plan which is being edited holds up
+    /// Finds the process that runs with this configuration: its data folder is enough, so that a configuration which is being edited holds up
     /// nobody.
     ///
     /// # Errors
-    /// When mainstay does not run with it; the plan's own mistakes when it has any.
+    /// When mainstay does not run with it; the configuration's own mistakes when it has any.
     pub(crate) fn find(common: &Common) -> Result<Self, Failure> {
-        let plan::Place { data, unsound } = plan::place(&common.plan);
+        let config::Place { data, unsound } = config::place(&common.config);
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
         let found = Self { data, runtime };
@@ -35,14 +35,14 @@ impl Running {
             (Ok(()), Some(_)) => {
                 super::table::warn(&format!(
                     "warning: {} is not sound (`mainstay check` says why); this is what runs",
-                    common.plan.display()
+                    common.config.display()
                 ));
                 Ok(found)
             }
             (Err(ControlError::Absent(_)), Some(unsound)) => Err(unsound),
             (Err(ControlError::Absent(_)), None) => {
-                Err(Failure::no("mainstay is not running with this plan")
-                    .hint(format!("start it: mainstay run --plan {}", common.plan.display())))
+                Err(Failure::no("mainstay is not running with this configuration")
+                    .hint(format!("start it: mainstay run --config {}", common.config.display())))
             }
             (Err(why), _) => Err(refused(why)),
         }

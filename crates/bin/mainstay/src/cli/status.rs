@@ -4,9 +4,9 @@ use crate::cli::running::Running;
 use crate::cli::table::{self, Tone, beside, cell, tinted, wrapped};
 use crate::cli::zone::{shown_time, zone_of};
 use crate::cli::{Common, Failure};
-use types::percent::percent;
 use serde_json::Value;
 use std::process::ExitCode;
+use types::percent::percent;
 
 /// Exit 0 when nothing is wrong, 1 when an incident is open.
 pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
@@ -36,7 +36,7 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
             _ => "nobody has it in hand".to_owned(),
         };
         table::say(&format!("{head}  {hand}"));
-        table::say(&wrapped(text(&incident["diagnosis"]["sentence"]), "  ", 80));
+        table::say(&wrapped(text(&incident["diagnosis"]["summary"]), "  ", 80));
     }
     for draft in list(&now["drafts"]) {
         let id = &draft["incident"];
@@ -65,7 +65,7 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
     for duty in list(&now["on_call"]) {
         let people: Vec<&str> = list(&duty["people"]).map(|person| text(&person[1])).collect();
         let people = if people.is_empty() { "nobody".to_owned() } else { people.join(", ") };
-        table::say(&format!("\non call, {}: {people}", text(&duty["rota"])));
+        table::say(&format!("\non call, {}: {people}", text(&duty["schedule"])));
     }
     Ok(code)
 }
@@ -118,48 +118,50 @@ fn served(edge: &Value) -> Vec<String> {
 }
 
 /// Exit 0 when the thing is well, 1 when something is wrong with it or beneath it.
-pub(crate) fn why(common: &Common, thing: &str) -> Result<ExitCode, Failure> {
+pub(crate) fn why(common: &Common, resource: &str) -> Result<ExitCode, Failure> {
     let now = Running::find(common)?.get("/api/v1/now")?;
     let named = |node: &&Value| {
-        let id = text(&node["thing"]);
-        id == thing || id.split_once('.').is_some_and(|(_, name)| name == thing)
+        let id = text(&node["resource"]);
+        id == resource || id.split_once('.').is_some_and(|(_, name)| name == resource)
     };
     let mut nodes = list(&now["nodes"]).filter(named).peekable();
     if nodes.peek().is_none() {
-        let known = list(&now["nodes"]).map(|node| text(&node["thing"])).collect::<Vec<_>>().join(", ");
-        return Err(Failure::no(format!("the plan knows no `{thing}`")).hint(format!("it knows: {known}")));
+        let known = list(&now["nodes"]).map(|node| text(&node["resource"])).collect::<Vec<_>>().join(", ");
+        return Err(Failure::no(format!("the configuration knows no `{resource}`"))
+            .hint(format!("it knows: {known}")));
     }
-    let things: Vec<&str> = nodes.map(|node| text(&node["thing"])).collect();
-    let beneath = beneath(&now, &things);
-    let findings: Vec<&Value> =
-        list(&now["findings"]).filter(|finding| beneath.contains(&text(&finding["about"]))).collect();
+    let resources: Vec<&str> = nodes.map(|node| text(&node["resource"])).collect();
+    let beneath = beneath(&now, &resources);
+    let alerts: Vec<&Value> =
+        list(&now["alerts"]).filter(|alert| beneath.contains(&text(&alert["about"]))).collect();
     let services = list(&now["services"]);
-    let incident = services.filter(|row| things.contains(&format!("service.{}", text(&row["id"])).as_str()));
-    let sentence = incident.filter_map(|row| row["why"].as_str()).next();
+    let incident =
+        services.filter(|row| resources.contains(&format!("service.{}", text(&row["id"])).as_str()));
+    let summary = incident.filter_map(|row| row["why"].as_str()).next();
     let cause = list(&now["open"]).map(|open| &open["incident"]["diagnosis"]);
-    let sentence = sentence.or_else(|| {
+    let summary = summary.or_else(|| {
         cause
             .filter(|diagnosis| beneath.contains(&text(&diagnosis["cause"])))
-            .map(|it| text(&it["sentence"]))
+            .map(|it| text(&it["summary"]))
             .next()
     });
-    let code = if findings.is_empty() && sentence.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let code = if alerts.is_empty() && summary.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     if common.json {
-        table::json(&serde_json::json!({ "things": things, "because": sentence, "findings": findings }))?;
+        table::json(&serde_json::json!({ "resources": resources, "because": summary, "alerts": alerts }))?;
         return Ok(code);
     }
-    match sentence {
-        Some(sentence) => table::say(&wrapped(sentence, "", 80)),
-        None if findings.is_empty() => table::say("nothing is wrong with it, nor with what it stands on"),
+    match summary {
+        Some(summary) => table::say(&wrapped(summary, "", 80)),
+        None if alerts.is_empty() => table::say("nothing is wrong with it, nor with what it stands on"),
         None => {}
     }
     let zone = zone_of(&now);
-    for finding in findings {
+    for alert in alerts {
         let line = format!(
             "{} since {}: {}",
-            text(&finding["about"]),
-            shown_time(text(&finding["since"]), &zone),
-            text(&finding["evidence"])
+            text(&alert["about"]),
+            shown_time(text(&alert["since"]), &zone),
+            text(&alert["evidence"])
         );
         table::say(&wrapped(&line, "  ", 80));
     }
@@ -167,14 +169,14 @@ pub(crate) fn why(common: &Common, thing: &str) -> Result<ExitCode, Failure> {
 }
 
 /// The things themselves and everything that they stand on.
-fn beneath<'a>(now: &'a Value, things: &[&'a str]) -> Vec<&'a str> {
-    let mut all: Vec<&str> = things.to_vec();
+fn beneath<'a>(now: &'a Value, resources: &[&'a str]) -> Vec<&'a str> {
+    let mut all: Vec<&str> = resources.to_vec();
     let mut next = 0;
     while let Some(above) = all.get(next).copied() {
         let below = list(&now["edges"]).filter(|edge| text(&edge["above"]) == above);
-        for thing in below.map(|edge| text(&edge["below"])) {
-            if !all.contains(&thing) {
-                all.push(thing);
+        for resource in below.map(|edge| text(&edge["below"])) {
+            if !all.contains(&resource) {
+                all.push(resource);
             }
         }
         next += 1;

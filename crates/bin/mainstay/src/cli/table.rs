@@ -1,9 +1,9 @@
 //! What people read in the terminal: tables that fit 80 columns, colour only on a terminal.
 
 use crate::cli::Failure;
-use types::shown::shown_lines;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
+use types::shown::shown_lines;
 
 /// The colours that [`tinted`] uses. They move nothing, wherever they come from.
 const COLOURS: [&str; 4] = ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"];
@@ -82,10 +82,10 @@ pub(crate) fn tinted(word: &str, tone: Tone) -> String {
 }
 
 /// Breaks a sentence into lines of at most `width` characters, each begun with `indent`.
-pub(crate) fn wrapped(sentence: &str, indent: &str, width: usize) -> String {
+pub(crate) fn wrapped(summary: &str, indent: &str, width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
-    for word in sentence.split_whitespace() {
+    for word in summary.split_whitespace() {
         let long = line.chars().count() + word.chars().count() + indent.chars().count() + 1;
         if !line.is_empty() && long > width {
             lines.push(format!("{indent}{line}"));
@@ -138,11 +138,11 @@ mod tests {
 
     #[test]
     fn lines_fit_and_nothing_is_lost() {
-        let sentence =
+        let summary =
             "acme.app expired at 15:28; its name servers are now ns1.parking.example, ns2.parking.example";
-        let text = wrapped(sentence, "    ", 40);
+        let text = wrapped(summary, "    ", 40);
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
-        assert_eq!(text.split_whitespace().collect::<Vec<_>>().join(" "), sentence);
+        assert_eq!(text.split_whitespace().collect::<Vec<_>>().join(" "), summary);
         assert_eq!(cell("Postgres", 5), "Postgres");
         assert_eq!(beside("ok", 4, "1 s"), "ok   1 s");
         assert_eq!(beside("Postgres", 4, "1 s"), "Postgres\n     1 s");

@@ -3,9 +3,9 @@
 use crate::cli::running::Running;
 use crate::cli::table::{self, Tone, tinted, wrapped};
 use crate::cli::{Common, Failure};
+use std::process::ExitCode;
 use types::Trace;
 use types::trace::{Hop, Verdict, took};
-use std::process::ExitCode;
 
 const WIDTH: usize = 80;
 /// Passages are set in so far and no further.

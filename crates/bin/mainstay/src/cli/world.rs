@@ -5,15 +5,15 @@ use crate::control;
 use crate::organs::ADDRESS_FILE;
 use drill::{Act, Witness};
 use jiff::Timestamp;
-use testbed::{LabError, Phone, Surge, World};
-use types::Event;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
+use testbed::{LabError, Phone, Surge, World};
 use tokio::process::Command;
 use tokio::time::Instant;
+use types::Event;
 
 /// How long a start may take.
 const START: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ pub(crate) trait Scene {
     fn phone(&self) -> &Phone;
 
     /// The mainstay.toml that watches the world.
-    fn plan_toml(&self, data: &Path, listen: SocketAddr) -> String;
+    fn config_toml(&self, data: &Path, listen: SocketAddr) -> String;
 
     /// What the fault is, for whoever looks on.
     fn fault(&self) -> &'static str;
@@ -64,8 +64,8 @@ impl Scene for World {
         World::phone(self)
     }
 
-    fn plan_toml(&self, data: &Path, listen: SocketAddr) -> String {
-        World::plan_toml(self, data, listen)
+    fn config_toml(&self, data: &Path, listen: SocketAddr) -> String {
+        World::config_toml(self, data, listen)
     }
 
     fn fault(&self) -> &'static str {
@@ -91,8 +91,8 @@ impl Scene for Surge {
         Surge::phone(self)
     }
 
-    fn plan_toml(&self, data: &Path, listen: SocketAddr) -> String {
-        Surge::plan_toml(self, data, listen)
+    fn config_toml(&self, data: &Path, listen: SocketAddr) -> String {
+        Surge::config_toml(self, data, listen)
     }
 
     fn fault(&self) -> &'static str {
@@ -104,7 +104,7 @@ impl Scene for Surge {
 pub(crate) struct Stage<S> {
     /// The world.
     pub world: S,
-    /// Where the board will be.
+    /// Where the status page will be.
     pub listen: SocketAddr,
     folder: Folder,
 }
@@ -138,7 +138,7 @@ impl Drop for Folder {
 }
 
 impl<S: Scene> Stage<S> {
-    /// Builds a world in a fresh folder, and the plan that watches it.
+    /// Builds a world in a fresh folder, and the configuration that watches it.
     ///
     /// # Errors
     /// When loopback has no room, or the folder cannot be written.
@@ -151,16 +151,16 @@ impl<S: Scene> Stage<S> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|taken| taken.local_addr());
         let listen = port.map_err(Failure::no)?;
         let stage = Self { world, listen, folder };
-        let plan = stage.world.plan_toml(&stage.data(), listen);
-        fs::write(stage.plan(), plan).map_err(Failure::no)?;
+        let config = stage.world.config_toml(&stage.data(), listen);
+        fs::write(stage.config(), config).map_err(Failure::no)?;
         Ok(stage)
     }
 }
 
 impl<S> Stage<S> {
-    /// The plan's file.
+    /// The configuration's file.
     #[must_use]
-    pub(crate) fn plan(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.0.join("mainstay.toml")
     }
 
@@ -211,7 +211,7 @@ impl<S> Stage<S> {
 /// A mainstay process of our own.
 pub(crate) struct Child {
     process: tokio::process::Child,
-    /// What it said of itself when it stood: the board's and the console's addresses.
+    /// What it said of itself when it stood: the status page's and the console's addresses.
     pub said: String,
 }
 
@@ -229,8 +229,8 @@ impl Child {
         let program = std::env::current_exe().map_err(Failure::no)?;
         let mut process = Command::new(program)
             .arg("run")
-            .arg("--plan")
-            .arg(stage.plan())
+            .arg("--config")
+            .arg(stage.config())
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(log)

@@ -1,9 +1,9 @@
 //! Times of the API as people read them: by the clock of the installation, with the zone's name.
 
 use jiff::tz::TimeZone;
+use serde_json::Value;
 use types::Time;
 use types::time::formatted;
-use serde_json::Value;
 
 /// The zone for texts of the installation that answered; UTC where it does not say.
 pub(crate) fn zone_of(now: &Value) -> TimeZone {

@@ -3,14 +3,14 @@
 use crate::driver::{Browser, Scripts};
 use crate::setting::{GRPC_NAME, NAME, Setting};
 use crate::tally::{Count, Kind, Proxy, Tally};
-use testbed::pages::PARTS;
-use testbed::relay::{Line, Relay};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Output;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use testbed::pages::PARTS;
+use testbed::relay::{Line, Relay};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};

@@ -105,8 +105,8 @@ async fn an_ordinary_day() -> Result<(), String> {
     let only = only.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let day = Arc::new(Day { setting, tally: Tally::default(), ends: Instant::now() + length, only });
     let clients = Proxy::BOTH.map(|proxy| tokio::spawn(load::all(Arc::clone(&day), proxy)));
-    let happened = events::happen(&day.setting, &mut running, length).await;
-    let mut faults: Vec<String> = happened.err().into_iter().collect();
+    let kind = events::happen(&day.setting, &mut running, length).await;
+    let mut faults: Vec<String> = kind.err().into_iter().collect();
     for client in clients {
         match client.await {
             Ok(Ok(())) => {}

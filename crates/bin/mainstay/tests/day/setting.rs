@@ -129,7 +129,7 @@ impl Setting {
             grpcs.push(self.start_grpc(n).await?);
         }
         let mut command = Command::new(binary());
-        command.args(["run", "--only", "guard", "--log", "info", "--plan"]).arg(self.path("mainstay.toml"));
+        command.args(["run", "--only", "guard", "--log", "info", "--config"]).arg(self.path("mainstay.toml"));
         let mainstay = Process::begin("mainstay", self.folder.path(), &mut command)?;
         let mut command = Command::new(program("haproxy"));
         command.args(["-W", "-f"]).arg(self.path("haproxy.cfg"));
@@ -166,7 +166,7 @@ impl Setting {
     /// What mainstay itself remembers of the latest requests that were refused or failed.
     pub(crate) fn traces(&self) -> String {
         let mut command = Command::new(binary());
-        command.arg("trace").arg("--plan").arg(self.path("mainstay.toml"));
+        command.arg("trace").arg("--config").arg(self.path("mainstay.toml"));
         match command.output() {
             Ok(done) => String::from_utf8_lossy(&done.stdout).into_owned(),
             Err(why) => why.to_string(),

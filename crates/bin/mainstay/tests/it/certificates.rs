@@ -1,4 +1,4 @@
-//! Certificates of the edge that cannot be used: told before a start, refused in a plan that is changed, and outlived.
+//! Certificates of the edge that cannot be used: told before a start, refused in a configuration that is changed, and outlived.
 
 use crate::house::{House, until};
 use std::fs;
@@ -23,7 +23,7 @@ fn make(folder: &Path, name: &str, until: u64) {
     fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
 }
 
-fn plan(chain: &str, key: &str, more: &str) -> String {
+fn config(chain: &str, key: &str, more: &str) -> String {
     format!(
         r#"
 [site]
@@ -67,7 +67,7 @@ fn check_names_the_line_of_a_certificate_that_cannot_be_used() {
         ("good.pem", "other.key", Some("do not go together")),
         ("old.pem", "old.key", Some("expired on")),
     ] {
-        house.write_plan(&plan(chain, key, ""));
+        house.write_config(&config(chain, key, ""));
         let answer = house.json(&["check"]);
         let told: Vec<&str> =
             answer["certificates"].as_array().unwrap().iter().filter_map(|it| it.as_str()).collect();
@@ -84,8 +84,8 @@ fn check_names_the_line_of_a_certificate_that_cannot_be_used() {
 }
 
 #[test]
-fn a_plan_that_names_a_certificate_that_cannot_be_used_is_refused_and_the_old_one_goes_on() {
-    let mut house = House::with(&plan("good.pem", "good.key", ""));
+fn a_config_that_names_a_certificate_that_cannot_be_used_is_refused_and_the_old_one_goes_on() {
+    let mut house = House::with(&config("good.pem", "good.key", ""));
     let (good, better) = (after(30), after(60));
     make(house.folder.path(), "good", good);
     make(house.folder.path(), "old", after(-2));
@@ -93,7 +93,7 @@ fn a_plan_that_names_a_certificate_that_cannot_be_used_is_refused_and_the_old_on
     until("the certificate", || (shown(&house) == Some(good)).then_some(()));
     let trouble = |house: &House| house.get("/api/v1/now").1["house"].to_string();
     for (chain, why) in [("gone", "No such file"), ("old", "expired on")] {
-        house.write_plan(&plan(&format!("{chain}.pem"), &format!("{chain}.key"), ""));
+        house.write_config(&config(&format!("{chain}.pem"), &format!("{chain}.key"), ""));
         house.hang_up();
         until(why, || {
             let told = trouble(&house);
@@ -103,7 +103,7 @@ fn a_plan_that_names_a_certificate_that_cannot_be_used_is_refused_and_the_old_on
     }
     // One that was in force and is spoiled goes on too, is told of, and holds up no other change.
     fs::write(house.folder.path().join("good.pem"), "half a fi").unwrap();
-    house.write_plan(&plan("good.pem", "good.key", "[service.more]\ntitle = \"More\"\n"));
+    house.write_config(&config("good.pem", "good.key", "[service.more]\ntitle = \"More\"\n"));
     house.hang_up();
     until("a word about it", || {
         let told = trouble(&house);

@@ -1,4 +1,4 @@
-//! A wrong plan is told whole, and no command starts with it.
+//! A wrong configuration is told whole, and no command starts with it.
 
 use crate::house::{House, Web};
 use serde_json::Value;
@@ -12,7 +12,7 @@ listen = "nowhere"
 title = "Sign-in"
 hosts = ["auth.acme.com", "*.acme.app"]
 needs = ["service.mial"]
-rota = "platfrom"
+schedule = "platfrom"
 
 [service.mail]
 titel = "Mail"
@@ -38,7 +38,7 @@ ntfy = "https://ntfy.sh"
 #[test]
 fn seven_mistakes_are_seven_problems_each_with_line_column_and_hint() {
     let house = House::watching(&Web::start());
-    house.write_plan(SEVEN_MISTAKES);
+    house.write_config(SEVEN_MISTAKES);
     let output = house.command(&["check"]);
     assert_eq!(output.status.code(), Some(2));
     let answer = house.json(&["check"]);
@@ -55,15 +55,15 @@ fn seven_mistakes_are_seven_problems_each_with_line_column_and_hint() {
 }
 
 #[test]
-fn a_wrong_plan_starts_nothing() {
+fn a_wrong_config_starts_nothing() {
     let house = House::watching(&Web::start());
-    house.write_plan(SEVEN_MISTAKES);
+    house.write_config(SEVEN_MISTAKES);
     assert_eq!(house.command(&["run"]).status.code(), Some(2));
     assert!(!house.folder.path().join("data").exists());
 }
 
 #[test]
-fn a_sound_plan_says_so() {
+fn a_sound_config_says_so() {
     let house = House::watching(&Web::start());
     let output = house.command(&["check"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -76,7 +76,7 @@ fn what_the_edge_would_serve_is_said() {
     let edge = "[edge]\nlisten = [\"127.0.0.1:8000\", \"0.0.0.0:8001\"]\n\
         [service.auth]\nhosts = [\"auth.acme.com\", \"*.acme.app\"]\nsamples = [\"a.acme.app\"]\nguard = { pool = \"auth\" }\n\
         [pool.auth]\nservers = [\"10.0.0.11:8080\", { at = \"app.internal:80\", weight = 2 }]\n";
-    house.write_plan(edge);
+    house.write_config(edge);
     let told = String::from_utf8(house.command(&["check"]).stdout).unwrap();
     for line in [
         "the edge listens for HTTP on 127.0.0.1:8000: only this machine reaches it",
@@ -88,7 +88,7 @@ fn what_the_edge_would_serve_is_said() {
     let answer = house.json(&["check"]);
     assert_eq!(answer["edge"]["guards"][0]["servers"][1], "app.internal:80");
     assert_eq!(answer["edge"]["listens"][1]["open"], true);
-    house.write_plan("[service.auth]\nhosts = [\"auth.acme.com\"]\n");
+    house.write_config("[service.auth]\nhosts = [\"auth.acme.com\"]\n");
     assert_eq!(house.json(&["check"])["edge"], Value::Null);
 }
 
@@ -97,5 +97,5 @@ fn a_command_without_a_running_mainstay_says_how_to_start_one() {
     let house = House::watching(&Web::start());
     let output = house.command(&["status"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("mainstay run --plan"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("mainstay run --config"));
 }

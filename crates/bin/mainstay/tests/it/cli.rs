@@ -1,7 +1,7 @@
-//! The command line in bad moments: a plan that is being edited, a port that somebody took, a reader that went away.
+//! The command line in bad moments: a configuration that is being edited, a port that somebody took, a reader that went away.
 
 use crate::docs;
-use crate::house::{House, Web, plan, until};
+use crate::house::{House, Web, config, until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,13 +16,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn commands_reach_a_process_whose_plan_is_being_edited() {
+fn commands_reach_a_process_whose_config_is_being_edited() {
     let web = Web::start();
     let mut house = House::watching(&web);
     house.start();
     until("a well shop", || (house.state_of("shop") == "operational").then_some(()));
     for broken in ["[servise.x]\n", "[service.x\n", "\"\"\"\n", "[site]\ndata = 7\n"] {
-        house.write_plan(&format!("{}\n{broken}", plan(&web, "Shop")));
+        house.write_config(&format!("{}\n{broken}", config(&web, "Shop")));
         let status = house.command(&["status"]);
         assert_eq!(status.status.code(), Some(0), "{broken}: {}", text(&status.stderr));
         assert!(text(&status.stderr).contains("is not sound"), "{broken}: {}", text(&status.stderr));
@@ -37,7 +37,11 @@ fn commands_reach_a_process_whose_plan_is_being_edited() {
     ] {
         assert_eq!(house.command(args).status.code(), Some(0), "{args:?}");
     }
-    assert_eq!(house.command(&["oncall"]).status.code(), Some(2), "who is on call is in the plan alone");
+    assert_eq!(
+        house.command(&["oncall"]).status.code(),
+        Some(2),
+        "who is on call is in the configuration alone"
+    );
 }
 
 #[test]
@@ -57,12 +61,12 @@ fn whoever_took_the_port_is_told_nothing() {
 #[test]
 fn a_reader_that_went_away_ends_no_command_with_a_panic() {
     let house = House::watching(&Web::start());
-    house.write_plan(&"[service.a]\ntitel = \"x\"\n".repeat(300));
+    house.write_config(&"[service.a]\ntitel = \"x\"\n".repeat(300));
     let ended = |args: &[&str]| {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mainstay"))
             .args(args)
-            .arg("--plan")
-            .arg(house.plan())
+            .arg("--config")
+            .arg(house.config())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -90,7 +94,7 @@ fn a_reader_that_went_away_ends_no_command_with_a_panic() {
 fn check_says_what_run_would_lack() {
     let web = Web::start();
     let house = House::watching(&web);
-    let good = plan(&web, "Shop");
+    let good = config(&web, "Shop");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap();
     fs::write(house.folder.path().join("file"), "").unwrap();
@@ -113,7 +117,7 @@ fn check_says_what_run_would_lack() {
         ),
         ("inner =", "trust = [\"no.pem\"]\ninner =".to_owned(), "no.pem"),
     ] {
-        house.write_plan(&good.replace(from, &to));
+        house.write_config(&good.replace(from, &to));
         let answer = house.json(&["check"]);
         let missing = answer["missing"].to_string();
         assert!(missing.contains(wanted) && answer["sound"] == false, "{wanted}: {answer:#}");
@@ -212,12 +216,12 @@ fn the_token_that_reads_does_nothing_else() {
 }
 
 #[test]
-fn words_that_cannot_be_meant_are_answered_with_2_and_a_sentence() {
+fn words_that_cannot_be_meant_are_answered_with_2_and_a_summary() {
     let house = House::watching(&Web::start());
     let folder = house.folder.path().to_str().unwrap().to_owned();
     for args in [
-        &["status", "--plan", &folder] as &[&str],
-        &["check", "--plan", "no-such.toml"],
+        &["status", "--config", &folder] as &[&str],
+        &["check", "--config", "no-such.toml"],
         &["oncall", "--at", "tomorrow"],
         &["incident", "ack", "x"],
         &["deny", "lift", "x"],
@@ -237,14 +241,14 @@ fn words_that_cannot_be_meant_are_answered_with_2_and_a_sentence() {
     }
 }
 
-/// A plan with a part for every command.
+/// A configuration with a part for every command.
 fn whole(web: &Web) -> String {
     let guard = format!(
         "hosts = [\"shop.test\"]\nguard = {{ pool = \"shop\" }}\n[pool.shop]\nservers = [\"{}\"]\n\
          [edge]\nlisten = [\"127.0.0.1:0\"]\n[rota.main]\nlayer = [{{ people = [\"ana\"], start = 2026-01-01T09:00:00, every = \"1 day\" }}]\n",
         web.address
     );
-    plan(web, "Shop").replace("title = \"Shop\"\n", &format!("title = \"Shop\"\n{guard}"))
+    config(web, "Shop").replace("title = \"Shop\"\n", &format!("title = \"Shop\"\n{guard}"))
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the documentation says is so: its plans are sound, its generated pages are what the program prints.
+//! What the documentation says is so: its configurations are sound, its generated pages are what the program prints.
 
 use crate::house::{House, Web};
 use std::fs;
@@ -21,32 +21,32 @@ pub(crate) fn same(path: &str, printed: &[u8]) {
 #[test]
 fn the_reference_is_what_the_program_knows() {
     let house = House::watching(&Web::start());
-    same("docs/reference/plan.md", &house.command(&["schema", "--reference"]).stdout);
-    same("docs/reference/plan.schema.json", &house.command(&["schema"]).stdout);
+    same("docs/reference/config.md", &house.command(&["schema", "--reference"]).stdout);
+    same("docs/reference/config.schema.json", &house.command(&["schema"]).stdout);
 }
 
 #[test]
-fn every_whole_plan_in_the_documentation_is_sound() {
+fn every_whole_config_in_the_documentation_is_sound() {
     let pages = [
         "README.md",
-        "docs/guides/first-plan.md",
+        "docs/guides/first-config.md",
         "docs/guides/being-woken.md",
         "docs/guides/guarding-a-service.md",
         "docs/guides/own-callers.md",
         "docs/guides/seeing-a-request.md",
         "docs/guides/denying-traffic.md",
     ];
-    let mut plans = 0;
+    let mut configs = 0;
     for page in pages {
         let text = fs::read_to_string(root().join(page)).unwrap();
         for block in text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
             let house = House::watching(&Web::start());
             // A fragment shows one setting; `trust` names a file that a reader has and we have not.
-            house.write_plan(block);
+            house.write_config(block);
             let answer = house.json(&["check"]);
             assert_eq!(answer["error"], serde_json::Value::Null, "{page}:\n{block}\n{answer:#}");
-            plans += 1;
+            configs += 1;
         }
     }
-    assert!(plans >= 7, "{plans}");
+    assert!(configs >= 7, "{configs}");
 }

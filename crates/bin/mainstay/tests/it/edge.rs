@@ -20,8 +20,8 @@ fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// A plan whose edge serves one service from these servers.
-fn plan(edge: SocketAddr, servers: &[&Backend], more: &str) -> String {
+/// A configuration whose edge serves one service from these servers.
+fn config(edge: SocketAddr, servers: &[&Backend], more: &str) -> String {
     let servers: Vec<String> = servers.iter().map(|server| format!("\"{}\"", server.address)).collect();
     let mut text = format!(
         r#"
@@ -76,7 +76,7 @@ fn text(output: &std::process::Output) -> String {
 #[test]
 fn a_request_is_served_explained_and_counted() {
     let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
-    let mut house = House::with(&plan(edge, &[&one, &two], ""));
+    let mut house = House::with(&config(edge, &[&one, &two], ""));
     house.start();
     let answer = answered(edge, "127.0.0.1", 200);
     assert!(answer.body.contains("from one") || answer.body.contains("from two"), "{}", answer.body);
@@ -126,7 +126,7 @@ fn a_request_is_served_explained_and_counted() {
 #[test]
 fn a_denial_by_command_is_in_force_at_once_and_undoes_itself() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&plan(edge, &[&one], ""));
+    let mut house = House::with(&config(edge, &[&one], ""));
     house.start();
     answered(edge, "127.0.0.9", 200);
     let began = Instant::now();
@@ -184,9 +184,9 @@ fn a_denial_by_command_is_in_force_at_once_and_undoes_itself() {
 }
 
 #[test]
-fn a_plan_that_changes_under_load_fails_no_request() {
+fn a_config_that_changes_under_load_fails_no_request() {
     let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
-    let mut house = House::with(&plan(edge, &[&one], ""));
+    let mut house = House::with(&config(edge, &[&one], ""));
     house.start();
     answered(edge, "127.0.0.1", 200);
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -206,7 +206,11 @@ fn a_plan_that_changes_under_load_fails_no_request() {
         .collect();
     for n in 0..6 {
         let servers: &[&Backend] = if n % 2 == 0 { &[&two] } else { &[&one] };
-        house.write_plan(&plan(edge, servers, &format!("\n[service.other-{n}]\ntitle = \"Other {n}\"\n")));
+        house.write_config(&config(
+            edge,
+            servers,
+            &format!("\n[service.other-{n}]\ntitle = \"Other {n}\"\n"),
+        ));
         house.hang_up();
         let wanted = if n % 2 == 0 { "from two" } else { "from one" };
         until("the other server", || {
@@ -222,9 +226,9 @@ fn a_plan_that_changes_under_load_fails_no_request() {
 }
 
 #[test]
-fn the_edge_alone_serves_by_the_same_keys_and_follows_its_plan() {
+fn the_edge_alone_serves_by_the_same_keys_and_follows_its_config() {
     let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
-    let mut house = House::with(&plan(edge, &[&one], ""));
+    let mut house = House::with(&config(edge, &[&one], ""));
     house.start();
     answered(edge, "127.0.0.1", 200);
     let login = Visitor::come("127.0.0.1", edge).unwrap().ask("POST", "/login", &[]).unwrap();
@@ -251,10 +255,10 @@ fn the_edge_alone_serves_by_the_same_keys_and_follows_its_plan() {
     };
     assert_eq!((visitor("/known"), visitor("/stranger")), ("known".to_owned(), "first".to_owned()));
 
-    house.write_plan(&plan(edge, &[&two], ""));
+    house.write_config(&config(edge, &[&two], ""));
     house.hang_up();
     until("the other server", || asked("/", &[]).body.contains("from two").then_some(()));
-    house.write_plan("no plan at all");
+    house.write_config("no configuration at all");
     house.hang_up();
     until("a word about it", || house.log().contains("the old one stays in force").then_some(()));
     assert!(asked("/", &[]).body.contains("from two"));
@@ -264,7 +268,7 @@ fn the_edge_alone_serves_by_the_same_keys_and_follows_its_plan() {
 #[test]
 fn the_edge_alone_explains_and_counts_its_requests_and_says_what_else_it_cannot_do() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&plan(edge, &[&one], ""));
+    let mut house = House::with(&config(edge, &[&one], ""));
     house.start_only_guard();
     answered(edge, "127.0.0.1", 200);
     let failed = Visitor::come("127.0.0.1", edge).unwrap().ask("GET", "/status/503", &[]).unwrap();
@@ -298,7 +302,7 @@ fn the_edge_alone_explains_and_counts_its_requests_and_says_what_else_it_cannot_
     // Where somebody else listens there are no traces; visitors are served all the same.
     let holds = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = holds.local_addr().unwrap();
-    house.write_plan(&plan(edge, &[&one], "").replace("127.0.0.1:0\"", &format!("{taken}\"")));
+    house.write_config(&config(edge, &[&one], "").replace("127.0.0.1:0\"", &format!("{taken}\"")));
     house.start_only_guard();
     answered(edge, "127.0.0.1", 200);
     until("a word about it", || house.log().contains("no traces and no metrics").then_some(()));
@@ -307,7 +311,7 @@ fn the_edge_alone_explains_and_counts_its_requests_and_says_what_else_it_cannot_
 #[test]
 fn the_edge_alone_starts_with_denials_that_cannot_be_read_and_says_so() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&plan(edge, &[&one], ""));
+    let mut house = House::with(&config(edge, &[&one], ""));
     std::fs::create_dir(house.folder.path().join("data")).unwrap();
     std::fs::write(house.folder.path().join("data/denials.json"), "[{\"id\":1,\"wh").unwrap();
     house.start_only_guard();
@@ -319,7 +323,7 @@ fn the_edge_alone_starts_with_denials_that_cannot_be_read_and_says_so() {
 #[test]
 fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&plan(edge, &[&one], ""));
+    let mut house = House::with(&config(edge, &[&one], ""));
     house.start();
     answered(edge, "127.0.0.1", 200);
     let journal = rusqlite::Connection::open(house.folder.path().join("data/journal.db")).unwrap();
@@ -342,7 +346,7 @@ fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
 #[test]
 fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&plan(edge, &[&one], "\n[caller.web]\ntoken = \"file:web-token\"\n"));
+    let mut house = House::with(&config(edge, &[&one], "\n[caller.web]\ntoken = \"file:web-token\"\n"));
     let without = house.command(&["run"]);
     assert_eq!(without.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&without.stderr).contains("caller `web`"), "{without:?}");
@@ -372,20 +376,20 @@ fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up(
 }
 
 #[test]
-fn lines_and_doors_follow_the_plan_while_it_runs_and_threads_do_not() {
+fn lines_and_doors_follow_the_config_while_it_runs_and_threads_do_not() {
     let (one, edge, other) = (Backend::start("one"), free(), free());
-    let text = plan(edge, &[&one], "");
+    let text = config(edge, &[&one], "");
     let mut house = House::with(&text.replace("access_log = true", "access_log = false"));
     house.start();
     answered(edge, "127.0.0.1", 200);
-    house.write_plan(&text.replace(&format!("[\"{edge}\"]"), &format!("[\"{edge}\", \"{other}\"]")));
+    house.write_config(&text.replace(&format!("[\"{edge}\"]"), &format!("[\"{edge}\", \"{other}\"]")));
     house.hang_up();
     answered(other, "127.0.0.1", 200);
     until("a line", || {
         Visitor::come("127.0.0.1", other).ok()?.ask("GET", "/seen", &[]).ok()?;
         house.said().contains("/seen").then_some(())
     });
-    house.write_plan(&text.replace("threads = 2", "threads = 1"));
+    house.write_config(&text.replace("threads = 2", "threads = 1"));
     house.hang_up();
     let trouble = until("a word about it", || {
         let (_, now) = house.get("/api/v1/now");
@@ -398,7 +402,7 @@ fn lines_and_doors_follow_the_plan_while_it_runs_and_threads_do_not() {
 #[test]
 fn the_end_waits_for_requests_under_way() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&plan(edge, &[&one], ""));
+    let mut house = House::with(&config(edge, &[&one], ""));
     for alone in [false, true] {
         if alone {
             house.start_only_guard()
@@ -420,7 +424,7 @@ fn the_end_waits_for_requests_under_way() {
 #[test]
 fn a_house_that_cannot_start_says_that_its_edge_could() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&plan(edge, &[&one], ""));
+    let mut house = House::with(&config(edge, &[&one], ""));
     std::fs::create_dir_all(house.folder.path().join("data/journal.db")).unwrap();
     let output = house.command(&["run"]);
     assert_eq!(output.status.code(), Some(1));
@@ -434,7 +438,7 @@ fn a_house_that_cannot_start_says_that_its_edge_could() {
 fn an_edge_that_cannot_listen_says_why_and_nothing_starts() {
     let one = Backend::start("one");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let house = House::with(&plan(taken.local_addr().unwrap(), &[&one], ""));
+    let house = House::with(&config(taken.local_addr().unwrap(), &[&one], ""));
     for args in [vec!["run"], vec!["run", "--only", "guard"]] {
         let began = Instant::now();
         let output = house.command(&args);

@@ -1,4 +1,4 @@
-//! A mainstay among servers that mean harm. Each becomes a finding under its right name; none costs much memory or time,
+//! A mainstay among servers that mean harm. Each becomes an alert under its right name; none costs much memory or time,
 //! and none troubles those who are well.
 //!
 //! | module | holds |
@@ -11,11 +11,11 @@ mod tree;
 
 use crate::house::{House, Web, until};
 use foe::{Foe, Visit, hello, long, message, record};
-use types::Finding;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use tree::Tree;
+use types::Alert;
 
 /// More than a debug build takes by itself, less than any flood would need.
 const MEMORY_MAX_KIB: u64 = 150 * 1_024;
@@ -225,7 +225,7 @@ fn registries() -> BTreeMap<&'static str, Foe> {
     ])
 }
 
-fn plan(front: &Web, web: &[Harm], registries: &BTreeMap<&str, Foe>, tree: &Tree) -> String {
+fn config(front: &Web, web: &[Harm], registries: &BTreeMap<&str, Foe>, tree: &Tree) -> String {
     let mut text = format!(
         r#"
 [site]
@@ -299,7 +299,7 @@ const ZONES: [&str; 4] = ["cut.test", "garbage.test", "mute.test", "stranger.tes
 #[test]
 fn hostile_servers_are_named_and_cost_little() {
     let (front, web, registries, tree) = (Web::start(), web(), registries(), Tree::start());
-    let mut house = House::with(&plan(&front, &web, &registries, &tree));
+    let mut house = House::with(&config(&front, &web, &registries, &tree));
     let began = Instant::now();
     house.start();
 
@@ -312,14 +312,14 @@ fn hostile_servers_are_named_and_cost_little() {
     let mut slowest = Duration::ZERO;
     let mut all_found = None;
     let mut seen = BTreeSet::new();
-    until("every finding, several visits, and nothing else", || {
+    until("every alert, several visits, and nothing else", || {
         let asked = Instant::now();
         let (status, _) = house.get("/api/v1/health");
         slowest = slowest.max(asked.elapsed());
         assert_eq!(status, 200, "the mind must turn on");
         let memory = house.memory_peak_kib();
         assert!(memory < MEMORY_MAX_KIB, "{memory} KiB");
-        seen = words(&findings(&house));
+        seen = words(&alerts(&house));
         if wanted.is_subset(&seen) {
             all_found.get_or_insert(began.elapsed());
         }
@@ -336,7 +336,7 @@ fn hostile_servers_are_named_and_cost_little() {
         (all_found.is_some() && met).then_some(())
     });
     println!(
-        "{} foes: all findings after {:.1} s, {VISITS} visits each after {:.1} s; peak memory {} KiB; slowest health {} ms",
+        "{} foes: all alerts after {:.1} s, {VISITS} visits each after {:.1} s; peak memory {} KiB; slowest health {} ms",
         web.len() + registries.len() + ZONES.len(),
         all_found.unwrap_or_default().as_secs_f32(),
         began.elapsed().as_secs_f32(),
@@ -354,13 +354,13 @@ fn hostile_servers_are_named_and_cost_little() {
         let expires = row["expires"].as_str().unwrap_or("unknown");
         assert_eq!(expires, if turned { "2199-01-01T00:00:00Z" } else { "unknown" }, "{row}");
     }
-    for finding in findings(&house).iter().filter(|finding| finding.about.kind == types::Kind::Dns) {
-        let word = match finding.about.name.as_str() {
+    for alert in alerts(&house).iter().filter(|alert| alert.about.kind == types::Kind::Dns) {
+        let word = match alert.about.name.as_str() {
             "cut.test" => "over TCP",
             "mute.test" => "does not answer",
             _ => "garbage",
         };
-        assert!(finding.evidence.contains(word), "{}: {}", finding.about, finding.evidence);
+        assert!(alert.evidence.contains(word), "{}: {}", alert.about, alert.evidence);
     }
 
     assert_eq!(house.terminate(), Some(0));
@@ -371,11 +371,11 @@ fn hostile_servers_are_named_and_cost_little() {
     assert!(house.command(&["journal", "verify"]).status.success());
 }
 
-fn findings(house: &House) -> Vec<Finding> {
+fn alerts(house: &House) -> Vec<Alert> {
     let (_, mut now) = house.get("/api/v1/now");
-    serde_json::from_value(now["findings"].take()).unwrap_or_default()
+    serde_json::from_value(now["alerts"].take()).unwrap_or_default()
 }
 
-fn words(findings: &[Finding]) -> BTreeSet<(String, String)> {
-    findings.iter().map(|finding| (finding.probe.0.clone(), finding.fault.word().to_owned())).collect()
+fn words(alerts: &[Alert]) -> BTreeSet<(String, String)> {
+    alerts.iter().map(|alert| (alert.probe.0.clone(), alert.fault.word().to_owned())).collect()
 }

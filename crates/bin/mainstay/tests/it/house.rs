@@ -1,4 +1,4 @@
-//! A mainstay of a test's own: a folder, a plan, a process, and a web server for it to watch.
+//! A mainstay of a test's own: a folder, a configuration, a process, and a web server for it to watch.
 
 use serde_json::Value;
 use std::fs;
@@ -56,36 +56,36 @@ impl Web {
     }
 }
 
-/// A folder with a plan, and the process that runs it.
+/// A folder with a configuration, and the process that runs it.
 pub(crate) struct House {
     pub folder: tempfile::TempDir,
     process: Option<Child>,
 }
 
 impl House {
-    /// A house whose plan watches the web server, and that wakes nobody but Ana.
+    /// A house whose configuration watches the web server, and that wakes nobody but Ana.
     pub(crate) fn watching(web: &Web) -> Self {
-        Self::with(&plan(web, "Shop"))
+        Self::with(&config(web, "Shop"))
     }
 
-    /// A house with this plan.
-    pub(crate) fn with(plan: &str) -> Self {
+    /// A house with this configuration.
+    pub(crate) fn with(config: &str) -> Self {
         let house = Self { folder: tempfile::tempdir().unwrap(), process: None };
-        house.write_plan(plan);
+        house.write_config(config);
         house
     }
 
-    pub(crate) fn plan(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("mainstay.toml")
     }
 
-    /// The data folder of the plans here.
+    /// The data folder of the configurations here.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    pub(crate) fn write_plan(&self, text: &str) {
-        fs::write(self.plan(), text).unwrap();
+    pub(crate) fn write_config(&self, text: &str) {
+        fs::write(self.config(), text).unwrap();
     }
 
     pub(crate) fn start(&mut self) {
@@ -132,8 +132,8 @@ impl House {
         };
         let process = command
             .args(args)
-            .arg("--plan")
-            .arg(self.plan())
+            .arg("--config")
+            .arg(self.config())
             .stdout(file("said"))
             .stderr(file("log"))
             .spawn()
@@ -151,7 +151,7 @@ impl House {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// SIGHUP: look at the plan now.
+    /// SIGHUP: look at the configuration now.
     pub(crate) fn hang_up(&self) {
         self.signal("-HUP");
     }
@@ -179,8 +179,8 @@ impl House {
     pub(crate) fn command(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_mainstay"))
             .args(args)
-            .arg("--plan")
-            .arg(self.plan())
+            .arg("--config")
+            .arg(self.config())
             // What a command writes to a relative path lands in the test's own folder.
             .current_dir(self.folder.path())
             .output()
@@ -193,7 +193,7 @@ impl House {
             .unwrap_or_else(|why| panic!("{args:?}: {why}: {}", String::from_utf8_lossy(&output.stdout)))
     }
 
-    /// Asks the running process by itself, where the command line would read the plan first. Status and JSON.
+    /// Asks the running process by itself, where the command line would read the configuration first. Status and JSON.
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         let text = self.text(path);
         let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
@@ -249,8 +249,8 @@ impl Drop for House {
     }
 }
 
-/// A plan that watches one page.
-pub(crate) fn plan(web: &Web, title: &str) -> String {
+/// A configuration that watches one page.
+pub(crate) fn config(web: &Web, title: &str) -> String {
     format!(
         r#"
 [site]

@@ -1,6 +1,6 @@
 //! A whole small life: well, broken, in hand, killed, still in hand, well again, over.
 
-use crate::house::{House, Web, plan, until};
+use crate::house::{House, Web, config, until};
 use serde_json::Value;
 
 fn open_incident(house: &House) -> Option<Value> {
@@ -57,7 +57,7 @@ fn from_well_to_broken_to_over_across_a_kill() {
 }
 
 #[test]
-fn a_changed_plan_is_taken_over_and_a_bad_one_is_not() {
+fn a_changed_config_is_taken_over_and_a_bad_one_is_not() {
     let web = Web::start();
     let mut house = House::watching(&web);
     house.start();
@@ -66,17 +66,17 @@ fn a_changed_plan_is_taken_over_and_a_bad_one_is_not() {
         house.json(&["status"])["services"][0]["title"].as_str().unwrap_or_default().to_owned()
     };
 
-    let text = plan(&web, "Web shop");
-    house.write_plan(&text);
+    let text = config(&web, "Web shop");
+    house.write_config(&text);
     until("the new title", || (title(&house) == "Web shop").then_some(()));
     // `listen` with port 0 is what the file says before and after: nothing that needs a restart has changed.
-    house.write_plan(&text.replace("[person.ana]", "[persn.ana]"));
+    house.write_config(&text.replace("[person.ana]", "[persn.ana]"));
     let trouble = until("a word about it", || {
         let (_, now) = house.get("/api/v1/now");
         now["house"].as_array()?.first()?.as_str().map(str::to_owned)
     });
     assert!(trouble.contains("the old one stays in force"), "{trouble}");
-    house.write_plan(&text);
+    house.write_config(&text);
     assert_eq!(title(&house), "Web shop");
 }
 

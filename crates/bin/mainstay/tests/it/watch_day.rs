@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Services behind one balancer.
 const BEHIND: usize = 40;
-/// All services of the plan.
+/// All services of the configuration.
 const SERVICES: usize = BEHIND + 5;
 /// How long a deploy takes its service away.
 const RESTART: Duration = Duration::from_secs(4);
@@ -46,9 +46,9 @@ impl Day {
         }
     }
 
-    fn plan(&self) -> String {
+    fn config(&self) -> String {
         let Self { shop, balancer, flapping, spares, secure, names, hook, edge } = self;
-        let mut plan = format!(
+        let mut config = format!(
             r#"
 [site]
 name = "Day"
@@ -131,12 +131,12 @@ webhook = "http://{hook}/"
         );
         for n in 0..BEHIND {
             let _ = write!(
-                plan,
+                config,
                 "[service.behind{n}]\ntitle = \"Behind {n}\"\n[probe.behind{n}]\nhttp = \"http://{}/{n}\"\nevery = \"2s\"\nservice = \"behind{n}\"\n",
                 balancer.address
             );
         }
-        plan
+        config
     }
 
     fn pages(&self) -> Vec<Message> {
@@ -230,7 +230,7 @@ fn one_real_outage(day: &Day, house: &House) {
 #[test]
 fn an_ordinary_day_wakes_nobody_and_its_one_outage_wakes_once() {
     let day = Day::begin();
-    let mut house = House::with(&day.plan());
+    let mut house = House::with(&day.config());
     std::fs::write(house.folder.path().join("root.pem"), &day.secure.root).unwrap();
     house.start();
     all_well(&house, "at the start");

@@ -1,4 +1,4 @@
-//! What may stand in a plan about mainstay's own edge: where it listens, what it guards, the servers behind it.
+//! What may stand in a configuration about mainstay's own edge: where it listens, what it guards, the servers behind it.
 
 use super::{HOST, IN_A_ROW, PATH, SECRET, URL, later, optional, required, word};
 use crate::kind::{Field, Kind};
@@ -294,7 +294,7 @@ pub(super) const POOL: &[Field] = &[
         "The servers, all able to answer alike. A name may lead to several; it is looked up again and again.",
         "[\"10.0.0.11:8080\", { at = \"10.0.0.12:8080\", weight = 2 }, \"app.internal:8080\"]",
     ),
-    optional("floor", Kind::Count { least: 1, most: 1_000 }, "none", "A finding when fewer serve.", "2"),
+    optional("floor", Kind::Count { least: 1, most: 1_000 }, "none", "An alert when fewer serve.", "2"),
     optional(
         "protocol",
         Kind::Choice(&["http1", "http2"]),

@@ -1,4 +1,4 @@
-//! What may stand in a plan about what is watched: services, probes by hand, registrations.
+//! What may stand in a configuration about what is watched: services, probes by hand, registrations.
 
 use super::{EVERY, FAILING_FOR, HOST, IN_A_ROW, TIMEOUT, URL, edge, later, optional, word};
 use crate::kind::{Field, Kind};
@@ -30,7 +30,7 @@ const WEB: &[Field] = &[
         "failing_for",
         FAILING_FOR,
         "as in [watch]",
-        "How long it must fail before a finding opens.",
+        "How long it must fail before an alert opens.",
         "\"30s\"",
     ),
 ];
@@ -40,10 +40,16 @@ pub(super) const SERVICE: &[Field] = &[
         "title",
         Kind::Text,
         "the name",
-        "Its name for visitors: a component of the board.",
+        "Its name for visitors: a component of the status page.",
         "\"Sign-in\"",
     ),
-    optional("group", Kind::Text, "none", "The group of the board that it stands in.", "\"Customer-facing\""),
+    optional(
+        "group",
+        Kind::Text,
+        "none",
+        "The group of the status page that it stands in.",
+        "\"Customer-facing\"",
+    ),
     optional(
         "hosts",
         Kind::List { of: &HOST, least: 0 },
@@ -65,9 +71,15 @@ pub(super) const SERVICE: &[Field] = &[
         "Other services and pools that it cannot work without. A failure there explains a failure here, and wakes people once.",
         "[\"service.mail\"]",
     ),
-    optional("rota", Kind::Name("rota"), "those of the ladder", "Who is responsible for it.", "\"platform\""),
-    optional("ladder", Kind::Name("ladder"), "default", "Whom to wake for it.", "\"default\""),
-    optional("public", Kind::Flag, "true", "Whether visitors see it on the board.", "false"),
+    optional(
+        "schedule",
+        Kind::Name("schedule"),
+        "those of the escalation",
+        "Who is responsible for it.",
+        "\"platform\"",
+    ),
+    optional("escalation", Kind::Name("escalation"), "default", "Whom to wake for it.", "\"default\""),
+    optional("public", Kind::Flag, "true", "Whether visitors see it on the status page.", "false"),
     optional(
         "guard",
         Kind::Table(edge::GUARD),
@@ -123,19 +135,13 @@ pub(super) const PROBE: &[Field] = &[
     optional("domain", ZONE_NAME, "", "Asks the registry about a domain.", "\"acme.app\""),
     optional("every", EVERY, "as in [watch]", "How often.", "\"30s\""),
     optional("timeout", TIMEOUT, "as in [watch]", "How long one answer may take.", "\"5s\""),
-    optional("fail_after", IN_A_ROW, "as in [watch]", "How many bad answers in a row make a finding.", "3"),
-    optional(
-        "recover_after",
-        IN_A_ROW,
-        "as in [watch]",
-        "How many good answers in a row end a finding.",
-        "2",
-    ),
+    optional("fail_after", IN_A_ROW, "as in [watch]", "How many bad answers in a row make an alert.", "3"),
+    optional("recover_after", IN_A_ROW, "as in [watch]", "How many good answers in a row end an alert.", "2"),
     optional(
         "failing_for",
         FAILING_FOR,
         "as in [watch]",
-        "How long it must fail before a finding opens.",
+        "How long it must fail before an alert opens.",
         "\"30s\"",
     ),
     optional(

@@ -1,4 +1,4 @@
-//! What may stand in a plan about this installation: the site, its board, how it looks things up, how often it asks.
+//! What may stand in a configuration about this installation: the site, its status page, how it looks things up, how often it asks.
 
 use super::{DAY, EVERY, FAILING_FOR, IN_A_ROW, PATH, TIMEOUT, URL, ZONE, optional, word};
 use crate::kind::{Field, Kind};
@@ -11,7 +11,7 @@ pub(super) const SITE: &[Field] = &[
         "name",
         Kind::Text,
         "Status",
-        "The company's or team's name, for board and messages.",
+        "The company's or team's name, for status page and messages.",
         "\"Acme\"",
     ),
     optional("zone", ZONE, "UTC", "Time zone of texts. Everything is stored in UTC.", "\"Europe/Tallinn\""),
@@ -26,14 +26,14 @@ pub(super) const SITE: &[Field] = &[
         "listen",
         word("an address and a port: \"127.0.0.1:8080\""),
         "127.0.0.1:8080",
-        "Where board, console and API listen.",
+        "Where status page, console and API listen.",
         "\"127.0.0.1:8080\"",
     ),
     optional(
         "url",
         URL,
         "the address of `listen`",
-        "Where people find the board, without a path. Should not share a registrable domain with what is watched: it would fall with it.",
+        "Where people find the status page, without a path. Should not share a registrable domain with what is watched: it would fall with it.",
         "\"https://status.acme.net\"",
     ),
     optional(
@@ -141,26 +141,26 @@ pub(super) const WATCH: &[Field] = &[
         "fail_after",
         IN_A_ROW,
         "3",
-        "How many bad answers in a row make a finding. After a first bad answer the next question comes at once, not after the usual pause. A registry's answer counts at once.",
+        "How many bad answers in a row make an alert. After a first bad answer the next question comes at once, not after the usual pause. A registry's answer counts at once.",
         "3",
     ),
     optional(
         "recover_after",
         IN_A_ROW,
         "2",
-        "How many good answers in a row end a finding. A registry's answer counts at once.",
+        "How many good answers in a row end an alert. A registry's answer counts at once.",
         "2",
     ),
     optional(
         "failing_for",
         FAILING_FOR,
         "5s",
-        "How long a probe must fail without a good answer between before a finding opens, beside `fail_after`. A restart that takes less wakes nobody. A registry's answer counts at once.",
+        "How long a probe must fail without a good answer between before an alert opens, beside `fail_after`. A restart that takes less wakes nobody. A registry's answer counts at once.",
         "\"30s\"",
     ),
 ];
 
-pub(super) const BOARD: &[Field] = &[
+pub(super) const STATUS_PAGE: &[Field] = &[
     optional("title", Kind::Text, "the site's name and \"status\"", "Its title.", "\"Acme status\""),
     optional("history", HISTORY, "90d", "How far back it looks.", "\"90d\""),
     optional(

@@ -1,4 +1,4 @@
-//! What may stand in a plan about people: who they are, who is on call, whom to wake, over which channel.
+//! What may stand in a configuration about people: who they are, who is on call, whom to wake, over which channel.
 
 use super::{DAY, SECRET, URL, ZONE, later, optional, required};
 use crate::kind::{Field, Kind};
@@ -19,7 +19,7 @@ const TURN: Kind = Kind::Word {
 };
 
 pub(super) const PERSON: &[Field] = &[
-    optional("name", Kind::Text, "the name in the plan", "Their name for people.", "\"Ana\""),
+    optional("name", Kind::Text, "the name in the configuration", "Their name for people.", "\"Ana\""),
     optional("zone", ZONE, "that of the site", "Where they live.", "\"Europe/Tallinn\""),
     optional(
         "awake",
@@ -31,7 +31,7 @@ pub(super) const PERSON: &[Field] = &[
     required(
         "reach",
         Kind::List { of: &REACH, least: 1 },
-        "How they are reached, in this order: a channel of the plan and an address on it.",
+        "How they are reached, in this order: a channel of the configuration and an address on it.",
         "[\"ntfy:ana\"]",
     ),
 ];
@@ -46,7 +46,7 @@ const LAYER: &[Field] = &[
     required(
         "start",
         Kind::Moment,
-        "When the first shift begins, local time of the rota.",
+        "When the first shift begins, local time of the schedule.",
         "2026-10-26T09:00:00",
     ),
     required("every", TURN, "How long a shift is, by the clock on the wall.", "\"1 week\""),
@@ -54,13 +54,13 @@ const LAYER: &[Field] = &[
         "until",
         Kind::Moment,
         "never",
-        "When the layer ends, local time of the rota.",
+        "When the layer ends, local time of the schedule.",
         "2027-01-01T00:00:00",
     ),
     later("only", "hours of the week within a layer"),
 ];
 
-pub(super) const ROTA: &[Field] = &[
+pub(super) const SCHEDULE: &[Field] = &[
     optional("zone", ZONE, "that of the site", "The zone of all its local times.", "\"Europe/Tallinn\""),
     required(
         "layer",
@@ -68,13 +68,13 @@ pub(super) const ROTA: &[Field] = &[
         "People who take turns. The last layer that has somebody on duty wins.",
         "[{ people = [\"ana\", \"bo\"], start = 2026-10-26T09:00:00, every = \"1 week\" }]",
     ),
-    later("override", "exchanges of single shifts in the plan"),
+    later("override", "exchanges of single shifts in the configuration"),
 ];
 
-const RUNG: &[Field] = &[
+const STEP: &[Field] = &[
     optional(
-        "rotas",
-        Kind::List { of: &Kind::Name("rota"), least: 0 },
+        "schedules",
+        Kind::List { of: &Kind::Name("schedule"), least: 0 },
         "none",
         "Whoever is on call in these, added up.",
         "[\"platform\"]",
@@ -93,25 +93,25 @@ const RUNG: &[Field] = &[
         "\"awake\": those who are awake now come first, the sleeping only when nobody is.",
         "\"awake\"",
     ),
-    optional("wait", WAIT, "5m", "How long until the next rung.", "\"5m\""),
+    optional("wait", WAIT, "5m", "How long until the next step.", "\"5m\""),
 ];
 
-pub(super) const LADDER: &[Field] = &[
+pub(super) const ESCALATION: &[Field] = &[
     required(
-        "rungs",
-        Kind::Tables { of: RUNG, least: 1 },
+        "steps",
+        Kind::Tables { of: STEP, least: 1 },
         "Whom, then whom next. Each names somebody.",
-        "[{ rotas = [\"platform\"], wait = \"5m\" }]",
+        "[{ schedules = [\"platform\"], wait = \"5m\" }]",
     ),
     optional(
         "repeat",
         Kind::Count { least: 0, most: 100 },
         "3",
-        "How often the whole ladder is climbed again before the last resort.",
+        "How often the whole escalation is climbed again before the last resort.",
         "3",
     ),
     optional(
-        "last_resort",
+        "fallback",
         Kind::List { of: &REACH, least: 0 },
         "none",
         "What is tried when all else was silent, and again and again from then on.",

@@ -2,8 +2,8 @@
 
 use crate::{sound, told};
 use insta::assert_snapshot;
-use types::plan::{AcceptedWhen, Scalar};
 use std::collections::BTreeMap;
+use types::config::{AcceptedWhen, Scalar};
 
 const HEAD: &str = "[site]\nname = \"Acme\"\n[service.s]\ntitle = \"S\"\n";
 
@@ -31,15 +31,15 @@ accepted_when = {{}}
 
 #[test]
 fn a_webhook_may_say_what_its_success_is() {
-    let plan = sound(&format!(
+    let config = sound(&format!(
         "{HEAD}[channel.h]\nwebhook = \"https://hooks.acme.net/\"\naccepted_when = {{ json = {{ ok = true, code = 0, state = \"queued\" }}, text = \"id\" }}\n[person.ana]\nreach = [\"h:\"]\n"
     ))
-    .plan;
+    .config;
     let json = [
         ("ok".to_owned(), Scalar::Flag(true)),
         ("code".to_owned(), Scalar::Number(0)),
         ("state".to_owned(), Scalar::Text("queued".to_owned())),
     ];
     let wanted = AcceptedWhen { json: BTreeMap::from(json), text: Some("id".to_owned()) };
-    assert_eq!(plan.channels[&"h".into()].accepted_when, Some(wanted));
+    assert_eq!(config.channels[&"h".into()].accepted_when, Some(wanted));
 }

@@ -2,14 +2,14 @@
 
 use crate::sound;
 use insta::assert_snapshot;
-use types::plan::Ask;
-use types::{Kind, Thing};
 use std::time::Duration;
+use types::config::Ask;
+use types::{Kind, Resource};
 
 /// Probes, one a line: name, about, question, pace.
 fn probes(text: &str) -> String {
-    let plan = sound(text).plan;
-    let lines = plan.probes.values().map(|probe| {
+    let config = sound(text).config;
+    let lines = config.probes.values().map(|probe| {
         let ask = match &probe.ask {
             Ask::Http { url, .. } => format!("http {url}"),
             Ask::Tcp { host, port } => format!("tcp {host} {port}"),
@@ -25,14 +25,14 @@ fn probes(text: &str) -> String {
 }
 
 fn edges(text: &str) -> String {
-    let plan = sound(text).plan;
-    plan.graph.edges().map(|(above, below)| format!("{above} -> {below}")).collect::<Vec<_>>().join("\n")
+    let config = sound(text).config;
+    config.graph.edges().map(|(above, below)| format!("{above} -> {below}")).collect::<Vec<_>>().join("\n")
 }
 
 const THREE_LINES: &str = "[service.auth]\nhosts = [\"auth.acme.app\"]\n";
 
 #[test]
-fn three_lines_are_a_plan() {
+fn three_lines_are_a_config() {
     assert_snapshot!(probes(THREE_LINES), @r#"
     dns.acme.app (dns.acme.app): dns acme.app [auth.acme.app], 60s/10s 3/2
     domain.acme.app (domain.acme.app): domain acme.app, 86400s/10s 1/1
@@ -46,25 +46,25 @@ fn three_lines_are_a_plan() {
     tls.auth.acme.app -> dns.acme.app
     dns.acme.app -> domain.acme.app
     "#);
-    let plan = sound(THREE_LINES).plan;
-    assert_eq!(plan.ladders.len(), 1);
-    assert_eq!(plan.site.url, "http://127.0.0.1:8080");
-    assert_eq!(plan.site.data.to_string_lossy(), "/etc/mainstay/mainstay-data");
-    assert_eq!(plan.digest.len(), 64);
-    assert_eq!(plan.board.history_days, 90);
-    let auth = plan.services.values().next().unwrap();
-    assert_eq!((auth.title.as_str(), auth.ladder.0.as_str(), auth.public), ("Auth", "default", true));
+    let config = sound(THREE_LINES).config;
+    assert_eq!(config.escalations.len(), 1);
+    assert_eq!(config.site.url, "http://127.0.0.1:8080");
+    assert_eq!(config.site.data.to_string_lossy(), "/etc/mainstay/mainstay-data");
+    assert_eq!(config.digest.len(), 64);
+    assert_eq!(config.status_page.history_days, 90);
+    let auth = config.services.values().next().unwrap();
+    assert_eq!((auth.title.as_str(), auth.escalation.0.as_str(), auth.public), ("Auth", "default", true));
 }
 
 #[test]
-fn board_has_the_order_of_the_file_and_says_who_publishes() {
-    let plan = sound(
-        "[board]\npublish = \"approve\"\n[service.zulu]\n[service.mike]\n[service.alpha]\n[probe.a]\ntcp = \"a.example:1\"\n",
+fn status_page_has_the_order_of_the_file_and_says_who_publishes() {
+    let config = sound(
+        "[status page]\npublish = \"approve\"\n[service.zulu]\n[service.mike]\n[service.alpha]\n[probe.a]\ntcp = \"a.example:1\"\n",
     )
-    .plan;
-    let order: Vec<&str> = plan.board.order.iter().map(|id| id.0.as_str()).collect();
+    .config;
+    let order: Vec<&str> = config.status_page.order.iter().map(|id| id.0.as_str()).collect();
     assert_eq!(order, ["zulu", "mike", "alpha"]);
-    assert_eq!(plan.board.publish, types::plan::Publish::Approve);
+    assert_eq!(config.status_page.publish, types::config::Publish::Approve);
 }
 
 const WILDCARD: &str = r#"
@@ -140,8 +140,8 @@ fn stars_become_samples_and_registrations_are_found() {
     dns.acme.co.uk -> domain.acme.co.uk
     dns.github.io -> domain.github.io
     "#);
-    let plan = sound(WILDCARD).plan;
-    let auth = &plan.services[&"auth".into()];
+    let config = sound(WILDCARD).config;
+    let auth = &config.services[&"auth".into()];
     assert_eq!(auth.declared_hosts[1], "*.acme.app:8443");
     assert_eq!(auth.hosts[1..3], ["demo.acme.app:8443", "second.acme.app:8443"]);
 }
@@ -193,8 +193,8 @@ fn probes_by_hand_stand_beside_and_in_place_of_derived_ones() {
     tls.shop.acme.com -> dns.acme.com
     dns.acme.com -> domain.acme.com
     "#);
-    let plan = sound(BY_HAND).plan;
-    let Ask::Http { expect, .. } = &plan.probes[&"checkout".into()].ask else { panic!("not http") };
+    let config = sound(BY_HAND).config;
+    let Ask::Http { expect, .. } = &config.probes[&"checkout".into()].ask else { panic!("not http") };
     assert_eq!(expect.status, [200, 204]);
     assert_eq!(expect.body_contains.as_deref(), Some("ok"));
     assert_eq!(expect.within, Some(Duration::from_millis(800)));
@@ -202,14 +202,14 @@ fn probes_by_hand_stand_beside_and_in_place_of_derived_ones() {
 
 #[test]
 fn a_service_says_how_its_hosts_are_asked() {
-    let plan = |http: &str| {
+    let config = |http: &str| {
         format!(
             "[service.a]\nhosts = [\"a.acme.app\", \"b.acme.app:8443\"]\n{http}\n[watch]\nfailing_for = \"9s\"\n"
         )
     };
     let told = |http: &str| {
-        let plan = sound(&plan(http)).plan;
-        let web = plan.probes.values().filter_map(|probe| match &probe.ask {
+        let config = sound(&config(http)).config;
+        let web = config.probes.values().filter_map(|probe| match &probe.ask {
             Ask::Http { url, expect } => {
                 Some(format!("{url} {:?} {} {:?}", expect.status, expect.learns, probe.failing_for))
             }
@@ -230,7 +230,7 @@ fn a_service_says_how_its_hosts_are_asked() {
     https://b.acme.app:8443/ [401, 404] false 9s
     ");
     assert_eq!(told("http = false"), "");
-    let by_default = sound("[service.a]\nhosts = [\"a.acme.app\"]\n").plan;
+    let by_default = sound("[service.a]\nhosts = [\"a.acme.app\"]\n").config;
     let patience = |id: &str| by_default.probes[&id.into()].failing_for;
     assert_eq!(patience("http.a.acme.app"), Duration::from_secs(5), "a restart of four seconds wakes nobody");
     assert_eq!(patience("domain.acme.app"), Duration::ZERO, "a registry has no restarts");
@@ -239,10 +239,10 @@ fn a_service_says_how_its_hosts_are_asked() {
 #[test]
 fn only_a_probe_of_the_same_address_and_service_takes_the_place_of_the_derived_one() {
     let derived = |probe: &str| {
-        let plan = format!(
+        let config = format!(
             "[service.a]\nhosts = [\"a.acme.app\"]\n[service.b]\nhosts = [\"b.acme.app\"]\n{probe}\n"
         );
-        sound(&plan).plan.probes.contains_key(&"http.a.acme.app".into())
+        sound(&config).config.probes.contains_key(&"http.a.acme.app".into())
     };
     for (probe, stays) in [
         ("[probe.x]\nhttp = \"https://a.acme.app/health\"\nservice = \"a\"", false),
@@ -258,40 +258,40 @@ fn only_a_probe_of_the_same_address_and_service_takes_the_place_of_the_derived_o
 }
 
 #[test]
-fn an_unlisted_suffix_is_watched_only_where_the_plan_says_how() {
+fn an_unlisted_suffix_is_watched_only_where_the_config_says_how() {
     let plain = "[service.a]\nhosts = [\"a.acme.test\"]\n";
-    assert!(!sound(plain).plan.graph.contains(&Thing::dns("acme.test")));
+    assert!(!sound(plain).config.graph.contains(&Resource::dns("acme.test")));
     for own in [
         "[dns]\nroots = [\"127.0.0.2\"]\nport = 5353\nresolvers = [\"127.0.0.3:5300\", \"127.0.0.4\"]",
         "[registry]\nrdap = { test = \"http://127.0.0.5:8080/\" }",
         "[registry]\nwhois.test = \"127.0.0.5:4343\"",
     ] {
-        let plan = sound(&format!("{plain}{own}\n")).plan;
-        assert!(plan.graph.contains(&Thing::domain("acme.test")), "{own}");
-        assert!(plan.probes.contains_key(&"dns.acme.test".into()), "{own}");
+        let config = sound(&format!("{plain}{own}\n")).config;
+        assert!(config.graph.contains(&Resource::domain("acme.test")), "{own}");
+        assert!(config.probes.contains_key(&"dns.acme.test".into()), "{own}");
     }
 }
 
 #[test]
 fn names_to_compare_are_capped_and_spread() {
     let hosts: Vec<String> = (0..105).map(|n| format!("\"h{n:03}.acme.com\"")).collect();
-    let plan = sound(&format!("[service.a]\nhosts = [{}]\n", hosts.join(","))).plan;
-    let Ask::Dns { names, .. } = &plan.probes[&"dns.acme.com".into()].ask else { panic!("not dns") };
+    let config = sound(&format!("[service.a]\nhosts = [{}]\n", hosts.join(","))).config;
+    let Ask::Dns { names, .. } = &config.probes[&"dns.acme.com".into()].ask else { panic!("not dns") };
     assert!(names.len() <= 20 && names.len() >= 15, "{}", names.len());
     assert_eq!(names.first().map(String::as_str), Some("h000.acme.com"));
     assert!(names.last().unwrap() > &"h090.acme.com".to_owned());
-    assert_eq!(plan.graph.things().filter(|thing| thing.kind == Kind::Host).count(), 105);
+    assert_eq!(config.graph.resources().filter(|resource| resource.kind == Kind::Host).count(), 105);
 }
 
 #[test]
-fn paths_are_relative_to_the_plan() {
-    let plan = sound(
+fn paths_are_relative_to_the_config() {
+    let config = sound(
         "[site]\ndata = \"data\"\ntrust = [\"ca.pem\", \"/abs/ca.pem\"]\nurl = \"https://status.acme.net/\"\nlisten = \"[::]:80\"\n[registry]\nbootstrap = \"dns.json\"\n",
     )
-    .plan;
-    assert_eq!(plan.site.data.to_string_lossy(), "/etc/mainstay/data");
-    assert_eq!(plan.site.trust[0].to_string_lossy(), "/etc/mainstay/ca.pem");
-    assert_eq!(plan.site.trust[1].to_string_lossy(), "/abs/ca.pem");
-    assert_eq!(plan.registry.bootstrap.unwrap().to_string_lossy(), "/etc/mainstay/dns.json");
-    assert_eq!(plan.site.url, "https://status.acme.net");
+    .config;
+    assert_eq!(config.site.data.to_string_lossy(), "/etc/mainstay/data");
+    assert_eq!(config.site.trust[0].to_string_lossy(), "/etc/mainstay/ca.pem");
+    assert_eq!(config.site.trust[1].to_string_lossy(), "/abs/ca.pem");
+    assert_eq!(config.registry.bootstrap.unwrap().to_string_lossy(), "/etc/mainstay/dns.json");
+    assert_eq!(config.site.url, "https://status.acme.net");
 }

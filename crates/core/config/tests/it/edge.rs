@@ -2,9 +2,9 @@
 
 use crate::{sound, told, warned};
 use insta::assert_snapshot;
-use types::plan::{CertificateFiles, EdgeLimits, Health, Known, Protocol, Rate, SecretRef, ServerAt};
-use types::traffic::DenyWhat;
 use std::time::Duration;
+use types::config::{CertificateFiles, EdgeLimits, Health, Known, Protocol, Rate, SecretRef, ServerAt};
+use types::traffic::DenyWhat;
 
 const WHOLE: &str = r#"
 [edge]
@@ -70,8 +70,8 @@ token = "file:batch.token"
 
 #[test]
 fn a_whole_edge() {
-    let plan = sound(WHOLE).plan;
-    let edge = plan.edge.unwrap();
+    let config = sound(WHOLE).config;
+    let edge = config.edge.unwrap();
     let texts = |list: &[std::net::SocketAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(texts(&edge.listen), ["127.0.0.1:8000", "[::1]:8000"]);
     assert_eq!(texts(&edge.listen_tls), ["127.0.0.1:8443"]);
@@ -97,7 +97,7 @@ fn a_whole_edge() {
     };
     assert_eq!(edge.limits, limits);
 
-    let guard = plan.services[&"auth".into()].guard.clone().unwrap();
+    let guard = config.services[&"auth".into()].guard.clone().unwrap();
     let rate = |count, secs, burst| Some(Rate { count, per: Duration::from_secs(secs), burst });
     assert_eq!(guard.pool.0, "auth");
     assert_eq!(
@@ -119,10 +119,10 @@ fn a_whole_edge() {
     assert_eq!(guard.known, Some(known));
     assert_eq!(guard.urgent, ["/health", "/pay/*"]);
     assert_eq!(guard.deadline, Duration::from_secs(5));
-    let api = plan.services[&"api".into()].guard.clone().unwrap();
+    let api = config.services[&"api".into()].guard.clone().unwrap();
     assert_eq!((api.visitor, api.deny.len(), api.known, api.deadline.as_secs()), (None, 0, None, 10));
 
-    let pool = &plan.pools[&"auth".into()];
+    let pool = &config.pools[&"auth".into()];
     let server = |at: &str, weight, drain| ServerAt { at: at.into(), weight, drain };
     assert_eq!(
         pool.servers,
@@ -139,22 +139,22 @@ fn a_whole_edge() {
         Some(Health { path: path.into(), every, timeout, fall, rise })
     };
     assert_eq!(pool.health, health("/health", 5, 2, 3, 1));
-    let api = &plan.pools[&"api".into()];
+    let api = &config.pools[&"api".into()];
     assert_eq!((api.floor, api.protocol, api.each, api.begin), (None, Protocol::Http1, 100, 8));
     assert_eq!((&api.tls, &api.health), (&None, &health("/", 2, 1, 2, 2)));
 
-    let caller = &plan.callers[&"auth-web".into()];
+    let caller = &config.callers[&"auth-web".into()];
     assert_eq!(caller.service, Some("auth".into()));
     assert_eq!(caller.token, Some(SecretRef::Env("AUTH_WEB_TOKEN".into())));
     assert_eq!(caller.addresses, ["10.0.0.21/32".parse().unwrap(), "2001:db8::/64".parse().unwrap()]);
-    let batch = &plan.callers[&"batch".into()];
+    let batch = &config.callers[&"batch".into()];
     assert_eq!(batch.token, Some(SecretRef::File("/etc/mainstay/batch.token".into())));
 }
 
 #[test]
 fn services_and_their_hosts_stand_on_pools() {
-    let plan = sound(WHOLE).plan;
-    let edges = plan.graph.edges().filter(|(_, below)| below.kind == types::Kind::Pool);
+    let config = sound(WHOLE).config;
+    let edges = config.graph.edges().filter(|(_, below)| below.kind == types::Kind::Pool);
     let edges: Vec<String> = edges.map(|(above, below)| format!("{above} -> {below}")).collect();
     // `api.acme.app` lies below the star of `auth`, but `api` has it by name.
     assert_snapshot!(edges.join("\n"), @r#"
@@ -165,7 +165,7 @@ fn services_and_their_hosts_stand_on_pools() {
     host.auth.acme.com -> pool.auth
     host.demo.acme.app:8443 -> pool.auth
     "#);
-    assert!(sound("[service.a]\nhosts = [\"a.acme.com\"]\n").plan.edge.is_none());
+    assert!(sound("[service.a]\nhosts = [\"a.acme.com\"]\n").config.edge.is_none());
 }
 
 #[test]
@@ -199,7 +199,7 @@ token = "env:TOKEN"
 addresses = ["10.0.0.1/32"]
 [caller.three]
 "#), @r#"
-    mainstay.toml:3:11: the board listens on 127.0.0.1:8080: the edge cannot listen on 127.0.0.1:8080 too (another port here, or another [site] listen)
+    mainstay.toml:3:11: the status page listens on 127.0.0.1:8080: the edge cannot listen on 127.0.0.1:8080 too (another port here, or another [site] listen)
     mainstay.toml:4:1: `listen_tls` has no certificate to show (name its files: [[edge.certificate]] chain = "auth.pem", key = "auth.key")
     mainstay.toml:4:33: the edge listens on 127.0.0.1:8443 already (keep one of them)
     mainstay.toml:6:10: `auth.acme.com` is served by the guard of `api` already (take the host or the guard out of one; the edge does not tell ports apart)
@@ -220,7 +220,7 @@ addresses = ["10.0.0.1/32"]
 
 #[test]
 fn a_limit_of_autonomous_systems_wants_a_file_that_tells_them_and_room_for_their_networks() {
-    let plan = |networks: &str, limits: &str| {
+    let config = |networks: &str, limits: &str| {
         format!(
             r#"
 [edge]
@@ -237,10 +237,10 @@ servers = ["10.0.0.11:8080"]
         )
     };
     const FILE: &str = "networks = \"GeoLite2-ASN.mmdb\"";
-    assert_snapshot!(told(&plan("", "limit.asn = \"5000/s\"")), @r#"mainstay.toml:9:13: nothing tells the edge autonomous systems (name a file that does: [edge] networks = "GeoLite2-ASN.mmdb")"#);
-    assert_snapshot!(told(&plan(FILE, "limit.asn = 5000")), @r#"mainstay.toml:9:13: `asn` wants a rate: "20/s", "600/m", "1000/h", or a table, not a number without quotes (for example: asn = "5000/s")"#);
+    assert_snapshot!(told(&config("", "limit.asn = \"5000/s\"")), @r#"mainstay.toml:9:13: nothing tells the edge autonomous systems (name a file that does: [edge] networks = "GeoLite2-ASN.mmdb")"#);
+    assert_snapshot!(told(&config(FILE, "limit.asn = 5000")), @r#"mainstay.toml:9:13: `asn` wants a rate: "20/s", "600/m", "1000/h", or a table, not a number without quotes (for example: asn = "5000/s")"#);
     let doubts = |limits: &str| {
-        let lines = warned(&plan(FILE, limits));
+        let lines = warned(&config(FILE, limits));
         lines.lines().filter(|line| line.contains("asn")).collect::<Vec<_>>().join("\n")
     };
     assert_snapshot!(doubts("limit = { network = \"100/s\", asn = \"5999/m\" }"), @r#"mainstay.toml:9:36: `asn` grants less than `network`, of which an autonomous system has many (many times `network`, or none: without `asn` each network has its own limit alone)"#);
@@ -267,8 +267,8 @@ fn an_edge_that_cannot_serve() {
     assert_snapshot!(told("[edge]\nlisten_tls = [\"127.0.0.1:8443\"]\n[[edge.certificate]]\nkey = \"a.key\"\n"), @r#"mainstay.toml:3:1: edge.certificate lacks `chain` (for example: chain = "auth.pem")"#);
     assert_snapshot!(told("[edge]\nlisten_tls = [\"127.0.0.1:8443\"]\ncertificate = []\n"), @r#"mainstay.toml:3:15: `certificate` is empty (for example: certificate = [{ chain = "auth.pem", key = "auth.key" }])"#);
     assert_snapshot!(told("[[edge]]\nlisten = [\"127.0.0.1:8000\"]\n"), @r#"mainstay.toml:1:1: `edge` wants a section, not a list (write [edge] on a line of its own, once)"#);
-    assert_snapshot!(told("[site]\nlisten = \"127.0.0.1:80\"\n[edge]\nlisten = [\"0.0.0.0:80\"]\n"), @r#"mainstay.toml:4:11: the board listens on 127.0.0.1:80: the edge cannot listen on 0.0.0.0:80 too (another port here, or another [site] listen)"#);
-    assert_snapshot!(told("[service.a]\nhosts = [\"a.acme.com\"]\nguard = { pool = \"a\" }\n[pool.a]\nservers = [\"10.0.0.1:80\"]\n"), @r#"mainstay.toml:3:9: service `a` has a guard, but the plan has no edge to serve it (say where it listens: [edge] listen = ["127.0.0.1:8000"])"#);
+    assert_snapshot!(told("[site]\nlisten = \"127.0.0.1:80\"\n[edge]\nlisten = [\"0.0.0.0:80\"]\n"), @r#"mainstay.toml:4:11: the status page listens on 127.0.0.1:80: the edge cannot listen on 0.0.0.0:80 too (another port here, or another [site] listen)"#);
+    assert_snapshot!(told("[service.a]\nhosts = [\"a.acme.com\"]\nguard = { pool = \"a\" }\n[pool.a]\nservers = [\"10.0.0.1:80\"]\n"), @r#"mainstay.toml:3:9: service `a` has a guard, but the configuration has no edge to serve it (say where it listens: [edge] listen = ["127.0.0.1:8000"])"#);
     // What a broken line may have declared is not called missing.
     assert_snapshot!(told("[edge\nlisten = [\"127.0.0.1:80\"]\n[service.a]\nhosts = [\"a.acme.com\"]\nguard = { pool = \"a\" }\n[pool.a\nservers = [\"10.0.0.1:80\"]\n"), @r#"
     mainstay.toml:1:6: this is not TOML: unclosed table (expected `]`)
@@ -387,7 +387,7 @@ addresses = ["10.0.0"]
     mainstay.toml:22:1: `from` (somebody else's balancer) is not served by this version (take it out for now; nothing is ignored silently)
     mainstay.toml:23:9: caller.bare cannot be told from a visitor (give it token = "env:AUTH_WEB_TOKEN", or addresses = ["10.0.0.21"])
     mainstay.toml:24:11: unknown service `nobody` (declare it: [service.nobody])
-    mainstay.toml:26:9: a secret must not stand in the plan (write where it is: "env:NAME" or "file:PATH"; this one should be replaced, since files are copied around)
+    mainstay.toml:26:9: a secret must not stand in the configuration (write where it is: "env:NAME" or "file:PATH"; this one should be replaced, since files are copied around)
     mainstay.toml:28:9: what follows `env:` is not the name of an environment variable (for example: token = "env:AUTH_WEB_TOKEN")
     mainstay.toml:29:14: `10.0.0` is not a network (for example: "10.0.0.0/8" or "10.1.2.3")
     "#);

@@ -16,7 +16,7 @@ fn the_schema_describes_sections_and_fields() {
     assert_eq!((&server[0]["type"], &server[1]["required"][0]), (&"string".into(), &"at".into()));
     let limit = &service["properties"]["guard"]["properties"]["limit"]["properties"]["visitor"];
     assert_eq!(limit["anyOf"][1]["properties"]["burst"]["minimum"], 1);
-    assert_eq!(schema["properties"]["ladder"]["additionalProperties"]["required"][0], "rungs");
+    assert_eq!(schema["properties"]["escalation"]["additionalProperties"]["required"][0], "steps");
     assert_eq!(schema["properties"]["watch"]["properties"]["fail_after"]["minimum"], 1);
 }
 
@@ -38,8 +38,8 @@ fn the_reference_is_complete_and_tables_are_well_formed() {
     - `expect.json` in `[probe.NAME]`: values inside a JSON body
     - `postgres` in `[probe.NAME]`: questions to a database
     - `plugin` in `[probe.NAME]`: Nagios plugins as probes
-    - `layer.only` in `[rota.NAME]`: hours of the week within a layer
-    - `override` in `[rota.NAME]`: exchanges of single shifts in the plan
+    - `layer.only` in `[schedule.NAME]`: hours of the week within a layer
+    - `override` in `[schedule.NAME]`: exchanges of single shifts in the configuration
     - `twilio` in `[channel.NAME]`: calls and short messages through Twilio
     - `account` in `[channel.NAME]`: accounts of telephone channels
     - `from` in `[channel.NAME]`: numbers of telephone channels
@@ -49,7 +49,7 @@ fn the_reference_is_complete_and_tables_are_well_formed() {
     "#);
 }
 
-/// The examples of the reference, put together, are a sound plan: none of them teaches a mistake.
+/// The examples of the reference, put together, are a sound configuration: none of them teaches a mistake.
 #[test]
 fn every_example_of_the_reference_is_right() {
     let reference = config::reference();
@@ -59,8 +59,8 @@ fn every_example_of_the_reference_is_right() {
         if let Some(section) = line.strip_prefix("## ") {
             let names = [
                 ("service.NAME", "service.auth"),
-                ("rota.NAME", "rota.platform"),
-                ("ladder.NAME", "ladder.default"),
+                ("schedule.NAME", "schedule.platform"),
+                ("escalation.NAME", "escalation.default"),
                 ("person.NAME", "person.ana"),
                 ("channel.NAME", "channel.ntfy"),
                 ("domain.\"DOMAIN\"", "domain.\"acme.app\""),

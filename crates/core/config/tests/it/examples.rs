@@ -1,13 +1,13 @@
-//! Every plan of the examples folder is sound as it stands.
+//! Every configuration of the examples folder is sound as it stands.
 
 use std::path::{Path, PathBuf};
 
-/// The plans in a folder and in those within it.
-fn plans(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// The configurations in a folder and in those within it.
+fn configs(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            plans(&path, found)?;
+            configs(&path, found)?;
         } else if path.extension().is_some_and(|extension| extension == "toml") {
             found.push(path);
         }
@@ -19,7 +19,7 @@ fn plans(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
 fn every_example_is_sound_and_warns_of_nothing() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../examples");
     let mut found = Vec::new();
-    plans(&folder, &mut found).unwrap();
+    configs(&folder, &mut found).unwrap();
     for path in &found {
         let text = std::fs::read_to_string(path).unwrap();
         match config::read(&text, &path.display().to_string(), path.parent().unwrap()) {

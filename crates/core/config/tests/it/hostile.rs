@@ -11,10 +11,10 @@ const SAMPLES: [&str; 4] = [
     include_str!("../../../../../examples/guarded/mainstay.toml"),
 ];
 
-/// Reads, and looks at everything that a reader would be shown; a plan that comes out has no loose ends.
+/// Reads, and looks at everything that a reader would be shown; a configuration that comes out has no loose ends.
 fn survive(text: &str) {
     match config::read(text, "mainstay.toml", Path::new("/etc/mainstay")) {
-        Ok(read) => closed(&read.plan),
+        Ok(read) => closed(&read.config),
         Err(problems) => {
             for problem in &problems {
                 let (offset, length) = problem.span;
@@ -26,9 +26,9 @@ fn survive(text: &str) {
     }
 }
 
-fn closed(plan: &types::Plan) {
-    for (id, probe) in &plan.probes {
-        assert!(*id == probe.id && plan.graph.contains(&probe.about), "{id}");
+fn closed(config: &types::Config) {
+    for (id, probe) in &config.probes {
+        assert!(*id == probe.id && config.graph.contains(&probe.about), "{id}");
         assert!(
             probe.fail_after > 0
                 && probe.recover_after > 0
@@ -36,55 +36,56 @@ fn closed(plan: &types::Plan) {
                 && !probe.timeout.is_zero()
         );
     }
-    for (above, below) in plan.graph.edges() {
-        assert!(plan.graph.contains(above) && plan.graph.contains(below));
-        assert!(!plan.graph.beneath(below).contains(above), "{above} stands on itself");
+    for (above, below) in config.graph.edges() {
+        assert!(config.graph.contains(above) && config.graph.contains(below));
+        assert!(!config.graph.beneath(below).contains(above), "{above} stands on itself");
     }
-    for service in plan.services.values() {
-        assert!(plan.ladders.contains_key(&service.ladder));
-        assert!(service.rota.iter().all(|rota| plan.rotas.contains_key(rota)));
+    for service in config.services.values() {
+        assert!(config.escalations.contains_key(&service.escalation));
+        assert!(service.schedule.iter().all(|schedule| config.schedules.contains_key(schedule)));
         assert!(service.needs.iter().all(|need| match need.kind {
-            types::Kind::Pool => plan.pools.contains_key(&need.name.as_str().into()),
-            _ => plan.services.contains_key(&need.name.as_str().into()),
+            types::Kind::Pool => config.pools.contains_key(&need.name.as_str().into()),
+            _ => config.services.contains_key(&need.name.as_str().into()),
         }));
         if let Some(guard) = &service.guard {
-            assert!(plan.edge.is_some() && plan.pools.contains_key(&guard.pool), "{}", service.id);
+            assert!(config.edge.is_some() && config.pools.contains_key(&guard.pool), "{}", service.id);
             assert!(!service.hosts.is_empty() && !guard.deadline.is_zero());
         }
         assert!(service.hosts.iter().all(|host| !host.contains('*')));
     }
-    let is_channel = |reach: &types::effect::Reach| plan.channels.contains_key(&reach.channel);
-    for ladder in plan.ladders.values() {
-        assert!(!ladder.rungs.is_empty() && ladder.last_resort.iter().all(is_channel));
-        for rung in &ladder.rungs {
-            assert!(plan.people.is_empty() || !rung.people.is_empty() || !rung.rotas.is_empty());
-            assert!(rung.people.iter().all(|person| plan.people.contains_key(person)));
-            assert!(rung.rotas.iter().all(|rota| plan.rotas.contains_key(rota)));
+    let is_channel = |reach: &types::notification::Reach| config.channels.contains_key(&reach.channel);
+    for escalation in config.escalations.values() {
+        assert!(!escalation.steps.is_empty() && escalation.fallback.iter().all(is_channel));
+        for step in &escalation.steps {
+            assert!(config.people.is_empty() || !step.people.is_empty() || !step.schedules.is_empty());
+            assert!(step.people.iter().all(|person| config.people.contains_key(person)));
+            assert!(step.schedules.iter().all(|schedule| config.schedules.contains_key(schedule)));
         }
     }
-    for rota in plan.rotas.values() {
-        assert!(!rota.layers.is_empty());
-        let people =
-            |layer: &types::plan::Layer| layer.people.iter().all(|person| plan.people.contains_key(person));
-        assert!(rota.layers.iter().all(|layer| !layer.people.is_empty() && people(layer)));
+    for schedule in config.schedules.values() {
+        assert!(!schedule.layers.is_empty());
+        let people = |layer: &types::config::Layer| {
+            layer.people.iter().all(|person| config.people.contains_key(person))
+        };
+        assert!(schedule.layers.iter().all(|layer| !layer.people.is_empty() && people(layer)));
     }
-    if let Some(edge) = &plan.edge {
+    if let Some(edge) = &config.edge {
         assert!(!edge.listen.is_empty() || !edge.listen_tls.is_empty());
         assert!(edge.listen_tls.is_empty() || !edge.certificates.is_empty());
     }
-    for pool in plan.pools.values() {
+    for pool in config.pools.values() {
         assert!(!pool.servers.is_empty() && pool.each > 0 && pool.begin > 0, "{}", pool.id);
     }
-    for caller in plan.callers.values() {
+    for caller in config.callers.values() {
         assert!(caller.token.is_some() || !caller.addresses.is_empty(), "{}", caller.id);
-        assert!(caller.service.iter().all(|service| plan.services.contains_key(service)));
+        assert!(caller.service.iter().all(|service| config.services.contains_key(service)));
     }
-    for person in plan.people.values() {
+    for person in config.people.values() {
         assert!(!person.reach.is_empty() && person.reach.iter().all(is_channel), "{}", person.id);
     }
 }
 
-/// Bits of plans that a mutation puts where they do not belong.
+/// Bits of configurations that a mutation puts where they do not belong.
 const BITS: [&str; 30] = [
     "[",
     "]",
@@ -125,12 +126,12 @@ proptest! {
     }
 
     #[test]
-    fn anything_like_toml(text in "([\\[\\]{}\"'=,.#\\n a-c:*0-9-]|\\[\\[|\\]\\]|\"\"\"|service|probe|rota|layer|hosts|edge|guard|pool|servers){0,60}") {
+    fn anything_like_toml(text in "([\\[\\]{}\"'=,.#\\n a-c:*0-9-]|\\[\\[|\\]\\]|\"\"\"|service|probe|schedule|layer|hosts|edge|guard|pool|servers){0,60}") {
         survive(&text);
     }
 
     #[test]
-    fn plans_cut_and_patched(
+    fn configs_cut_and_patched(
         which in 0..4usize,
         edits in prop::collection::vec((0..5000usize, 0..40usize, 0..BITS.len()), 1..6),
     ) {
@@ -145,7 +146,7 @@ proptest! {
     }
 
     #[test]
-    fn plans_with_one_value_exchanged(which in 0..4usize, line in 0..120usize, value in "(\"\\PC{0,40}\"|[0-9]{1,20}|\\[\\]|\\{\\}|\\[\"\\PC{0,10}\"\\]|2026-[0-9]{2}-[0-9]{2}|nan|1e9)") {
+    fn configs_with_one_value_exchanged(which in 0..4usize, line in 0..120usize, value in "(\"\\PC{0,40}\"|[0-9]{1,20}|\\[\\]|\\{\\}|\\[\"\\PC{0,10}\"\\]|2026-[0-9]{2}-[0-9]{2}|nan|1e9)") {
         let lines: Vec<&str> = SAMPLES[which].lines().collect();
         let at = line % lines.len();
         let patched: Vec<String> = lines.iter().enumerate().map(|(n, line)| match line.split_once(" = ") {
@@ -160,7 +161,7 @@ proptest! {
 fn a_text_that_is_too_long_is_not_read() {
     assert_eq!(
         told(&"#".repeat(config::LONGEST + 1)),
-        "mainstay.toml:1:1: the plan is longer than 16384 KiB (divide it among several installations)"
+        "mainstay.toml:1:1: the configuration is longer than 16384 KiB (divide it among several installations)"
     );
     assert_eq!(told(&"#".repeat(config::LONGEST)), "fine");
 }
@@ -205,11 +206,11 @@ fn many_zones_and_secrets_cost_no_more_than_few() {
 }
 
 #[test]
-fn a_plan_of_very_many_hosts_is_refused_in_one_sentence() {
+fn a_config_of_very_many_hosts_is_refused_in_one_summary() {
     let hosts: Vec<String> = (0..40_000).map(|n| format!("\"h{n}.acme.com\"")).collect();
     assert_eq!(
         told(&format!("[service.a]\nhosts = [{}]\n", hosts.join(","))),
-        "mainstay.toml:1:10: the plan asks 80002 questions; 50000 is the most (name fewer samples, or divide the plan among several installations)"
+        "mainstay.toml:1:10: the configuration asks 80002 questions; 50000 is the most (name fewer samples, or divide the configuration among several installations)"
     );
     let zones: Vec<String> = (0..2_400).map(|n| format!("\"h{n}.com\"")).collect();
     assert_eq!(told(&format!("[service.a]\nhosts = [{}]\n", zones.join(","))), "fine");
@@ -221,12 +222,13 @@ fn stars_and_samples_cost_their_sum_and_not_their_product() {
         let all: Vec<String> = (1..=count).map(|n| format!("\"{}\"", make(n))).collect();
         all.join(",")
     };
-    let plan =
+    let config =
         |hosts: String, samples: String| format!("[service.a]\nhosts = [{hosts}]\nsamples = [{samples}]\n");
     let apart =
-        plan(list(26_000, &|n| format!("*.d{n}.acme.me")), list(26_000, &|n| format!("a.d{n}.acme.me")));
-    assert!(told(&apart).contains("the plan asks 52002 questions"));
-    let ports = plan(list(20_000, &|n| format!("*.acme.me:{n}")), list(20_000, &|n| format!("a{n}.acme.me")));
+        config(list(26_000, &|n| format!("*.d{n}.acme.me")), list(26_000, &|n| format!("a.d{n}.acme.me")));
+    assert!(told(&apart).contains("the configuration asks 52002 questions"));
+    let ports =
+        config(list(20_000, &|n| format!("*.acme.me:{n}")), list(20_000, &|n| format!("a{n}.acme.me")));
     assert!(told(&ports).contains("50000 is the most"));
 }
 

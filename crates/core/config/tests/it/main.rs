@@ -1,4 +1,4 @@
-//! A plan as its author writes it: what is understood, what is refused, and how it is told.
+//! A configuration as its author writes it: what is understood, what is refused, and how it is told.
 
 #![allow(clippy::panic)] // helpers of tests, outside of test functions
 
@@ -14,13 +14,13 @@ mod wrong;
 
 use std::path::Path;
 
-/// Reads a plan that must be sound.
+/// Reads a configuration that must be sound.
 fn sound(text: &str) -> config::Read {
     config::read(text, "mainstay.toml", Path::new("/etc/mainstay"))
         .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// What is told about a plan that must not be sound.
+/// What is told about a configuration that must not be sound.
 fn told(text: &str) -> String {
     match config::read(text, "mainstay.toml", Path::new("/etc/mainstay")) {
         Ok(_) => "fine".to_owned(),
@@ -28,7 +28,7 @@ fn told(text: &str) -> String {
     }
 }
 
-/// What is worth a second look in a sound plan.
+/// What is worth a second look in a sound configuration.
 fn warned(text: &str) -> String {
     let lines: Vec<String> = sound(text).warnings.iter().map(ToString::to_string).collect();
     lines.join("\n")

@@ -4,12 +4,12 @@ use crate::warned;
 use insta::assert_snapshot;
 
 #[test]
-fn a_first_plan_is_sound_but_wakes_nobody() {
-    assert_snapshot!(warned("[service.auth]\nhosts = [\"auth.acme.app\"]\n"), @r#"mainstay.toml:1:10: nobody will be woken: the plan names no person (add a channel and a person: [channel.ntfy] ntfy = "https://ntfy.sh", [person.ana] reach = ["ntfy:ana"])"#);
+fn a_first_config_is_sound_but_wakes_nobody() {
+    assert_snapshot!(warned("[service.auth]\nhosts = [\"auth.acme.app\"]\n"), @r#"mainstay.toml:1:10: nobody will be woken: the configuration names no person (add a channel and a person: [channel.ntfy] ntfy = "https://ntfy.sh", [person.ana] reach = ["ntfy:ana"])"#);
 }
 
 #[test]
-fn the_board_must_not_fall_with_what_it_tells_about() {
+fn the_status_page_must_not_fall_with_what_it_tells_about() {
     let text = r#"
 [site]
 url = "https://status.acme.app"
@@ -24,7 +24,7 @@ reach = ["hook:bo"]
 [rota.idle]
 layer = [{ people = ["ana"], start = 2026-01-01, every = "1 day" }]
 [ladder.default]
-rungs = [{ people = ["ana"] }]
+steps = [{ people = ["ana"] }]
 [service.auth]
 hosts = ["auth.acme.app", "10.1.2.3", "git.corp.lan"]
 [service.empty]
@@ -32,13 +32,13 @@ hosts = ["auth.acme.app", "10.1.2.3", "git.corp.lan"]
 expires = 2027-01-01
 "#;
     assert_snapshot!(warned(text), @r#"
-    mainstay.toml:3:7: the board shares the domain acme.app with a watched service, and falls with it (put it on another registrable domain)
+    mainstay.toml:3:7: the status page shares the domain acme.app with a watched service, and falls with it (put it on another registrable domain)
     mainstay.toml:4:10: webhook `hook` is not signed: anybody could send the like (give it a key: secret = "env:WEBHOOK_KEY")
     mainstay.toml:6:10: channel `spare` is used by nobody (reach somebody over it: reach = ["spare:ana"])
-    mainstay.toml:10:9: person `bo` is on no rota and no ladder: nothing will ever wake them (name them in a layer of a rota or a rung of a ladder)
-    mainstay.toml:12:7: rota `idle` is on no ladder and no service (name it in a rung of a ladder)
-    mainstay.toml:14:9: ladder `default` has no last resort: if everybody sleeps on, so does the page (a number or topic that somebody always hears: last_resort = ["ntfy:everybody"])
-    mainstay.toml:17:27: 10.1.2.3 is an inner address that the plan does not allow (allow it: [site] inner = ["10.1.2.3"])
+    mainstay.toml:10:9: person `bo` is on no schedule and no escalation: nothing will ever wake them (name them in a layer of a schedule or a step of an escalation)
+    mainstay.toml:12:7: schedule `idle` is on no escalation and no service (name it in a step of an escalation)
+    mainstay.toml:14:9: escalation `default` has no last resort: if everybody sleeps on, so does the page (a number or topic that somebody always hears: fallback = ["ntfy:everybody"])
+    mainstay.toml:17:27: 10.1.2.3 is an inner address that the configuration does not allow (allow it: [site] inner = ["10.1.2.3"])
     mainstay.toml:17:39: `lan` is no public suffix that we know: name servers and registration of corp.lan are not watched (if it has a registry, name it: [registry] rdap = { lan = "https://..." })
     mainstay.toml:18:10: nothing is asked for service `empty`: its state will never be known (give it hosts, or a probe with `service`)
     mainstay.toml:19:9: `other.org` is declared, but no service and no probe is behind it (ask after it: [probe.NAME] domain = "other.org")
@@ -46,6 +46,6 @@ expires = 2027-01-01
 }
 
 #[test]
-fn an_empty_text_is_a_plan_that_does_nothing() {
+fn an_empty_text_is_a_config_that_does_nothing() {
     assert_snapshot!(warned(""), @"");
 }

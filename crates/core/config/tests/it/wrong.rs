@@ -1,4 +1,4 @@
-//! Wrong plans, and what their authors read.
+//! Wrong configurations, and what their authors read.
 
 use crate::told;
 use insta::assert_snapshot;
@@ -28,9 +28,9 @@ every = "30 sec"
 "#;
 
 #[test]
-fn board_below_a_path_and_unknown_ways_to_publish_are_refused() {
-    assert_snapshot!(told("[site]\nurl = \"https://acme.net/status/\"\n[board]\npublish = \"sometimes\"\n"), @r#"
-    mainstay.toml:2:7: the board cannot stand below a path (give it a name of its own: "https://status.acme.net")
+fn status_page_below_a_path_and_unknown_ways_to_publish_are_refused() {
+    assert_snapshot!(told("[site]\nurl = \"https://acme.net/status/\"\n[status page]\npublish = \"sometimes\"\n"), @r#"
+    mainstay.toml:2:7: the status page cannot stand below a path (give it a name of its own: "https://status.acme.net")
     mainstay.toml:4:11: `sometimes` is not a way to publish ("automatic", "approve" or "manual")
     "#);
 }
@@ -42,7 +42,7 @@ fn seven_mistakes_are_seven_problems_each_with_its_place_and_a_hint() {
     mainstay.toml:6:27: `*.acme.app` has no sample: a star cannot be asked (name some that exist: samples = ["demo.acme.app"])
     mainstay.toml:7:10: unknown service `mial` (did you mean `mail`?)
     mainstay.toml:10:1: unknown key `host` in service.mail (did you mean `hosts`?)
-    mainstay.toml:14:10: a secret must not stand in the plan (write where it is: "env:NAME" or "file:PATH"; this one should be replaced, since files are copied around)
+    mainstay.toml:14:10: a secret must not stand in the configuration (write where it is: "env:NAME" or "file:PATH"; this one should be replaced, since files are copied around)
     mainstay.toml:17:10: unknown channel `nfty` (did you mean `ntfy`?)
     mainstay.toml:21:9: `30 sec` is not a span of time (a number and ms, s, m, h, d or w: "30s", "1h 30m")
     "#);
@@ -81,7 +81,7 @@ fn nor_is_one_in_a_line_that_is_wrong_otherwise() {
 }
 
 #[test]
-fn a_secret_in_the_plan_is_never_shown_again() {
+fn a_secret_in_the_config_is_never_shown_again() {
     let problems = config::read(SEVEN, "mainstay.toml", Path::new(".")).unwrap_err();
     let drawn = format!("{:?}", miette::Report::new(problems.clone()));
     assert!(drawn.contains("did you mean `Europe/Tallinn`?"), "{drawn}");
@@ -105,11 +105,11 @@ every = "5s"
 
 #[test]
 fn syntax_errors_hide_nothing_else_and_invent_nothing() {
-    assert_snapshot!(told("[site]\nname = Acme\nlisten = \"8080\"\n[service.auth\nhosts = [\"a.acme.com\"]\n[board]\nhistroy = \"90d\"\n"), @r#"
+    assert_snapshot!(told("[site]\nname = Acme\nlisten = \"8080\"\n[service.auth\nhosts = [\"a.acme.com\"]\n[status page]\nhistroy = \"90d\"\n"), @r#"
     mainstay.toml:2:8: this is not TOML: string values must be quoted (put it in quotes)
     mainstay.toml:3:10: `8080` is not an address with a port (for example: listen = "127.0.0.1:8080")
     mainstay.toml:4:14: this is not TOML: unclosed table (expected `]`)
-    mainstay.toml:7:1: unknown key `histroy` in board (did you mean `history`?)
+    mainstay.toml:7:1: unknown key `histroy` in status page (did you mean `history`?)
     "#);
     // The broken line is in `auth`; what is wrong elsewhere is told, what may only be wrong because of it is not.
     assert_snapshot!(told(BROKEN), @r#"
@@ -122,13 +122,13 @@ fn syntax_errors_hide_nothing_else_and_invent_nothing() {
     assert_snapshot!(told("[service.a]\nhosts = [\"*.acme.app\", \"b.acme.app\"\n[service.b]\nneeds = [\"service.a\", \"service.x\"]\nxyzzy = 1\n"), @r#"
     mainstay.toml:2:1: this is not TOML: the value does not end (a quote, bracket or brace is missing at its end)
     mainstay.toml:4:23: unknown service `x` (there is `a` and `b`)
-    mainstay.toml:5:1: unknown key `xyzzy` in service.b (known here: `title`, `group`, `hosts`, `samples`, `needs`, `rota`, `ladder`, `public`, `guard` and `http`)
+    mainstay.toml:5:1: unknown key `xyzzy` in service.b (known here: `title`, `group`, `hosts`, `samples`, `needs`, `schedule`, `escalation`, `public`, `guard` and `http`)
     "#);
     assert_snapshot!(told("[ladder.default]\nrungs = [\n    { people = [\"ana\"] }\n    { people = [\"bo\"] }\n]\nrepeat = 200\n"), @r#"
     mainstay.toml:4:5: this is not TOML: missing comma between array elements (expected `,`)
     mainstay.toml:6:10: `repeat` wants a whole number from 0 to 100, not 200 (for example: repeat = 3)
     "#);
-    assert_snapshot!(told("[board]\ntitle = \"\"\"never ends\nhistory = \"90d\"\n[site]\nname = 5\n"), @r#"
+    assert_snapshot!(told("[status page]\ntitle = \"\"\"never ends\nhistory = \"90d\"\n[site]\nname = 5\n"), @r#"
     mainstay.toml:2:9: the text holds a line break or control character (write it on one line)
     mainstay.toml:6:1: this is not TOML: invalid multi-line basic string (expected `"`)
     "#);
@@ -167,7 +167,7 @@ fn keys_and_sections() {
 }
 
 #[test]
-fn words_of_plans_to_come_are_refused_and_not_ignored() {
+fn words_of_configs_to_come_are_refused_and_not_ignored() {
     assert_snapshot!(told(r#"
 [service.auth]
 hosts = ["auth.acme.com"]
@@ -207,7 +207,7 @@ expect = { json = { a = 1 } }
     mainstay.toml:10:2: `heartbeat` (signs of life of scheduled jobs) is not served by this version (take it out for now; nothing is ignored silently)
     mainstay.toml:13:22: unknown channel `sms`: telephones are not served by this version (reach people over an ntfy or webhook channel for now)
     mainstay.toml:19:1: `only` (hours of the week within a layer) is not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:20:17: `override` (exchanges of single shifts in the plan) is not served by this version (take it out for now; nothing is ignored silently)
+    mainstay.toml:20:17: `override` (exchanges of single shifts in the configuration) is not served by this version (take it out for now; nothing is ignored silently)
     mainstay.toml:25:1: `twilio` (calls and short messages through Twilio) is not served by this version (take it out for now; nothing is ignored silently)
     mainstay.toml:26:1: `account` (accounts of telephone channels) is not served by this version (take it out for now; nothing is ignored silently)
     mainstay.toml:27:1: `from` (numbers of telephone channels) is not served by this version (take it out for now; nothing is ignored silently)
@@ -234,7 +234,7 @@ whois = "whois.gg"
 http = "1ms"
 fail_after = 0
 tls = 3600
-[board]
+[status page]
 history = "10y"
 [channel.a]
 ntfy = "https://ana:hunter2@ntfy.sh"
@@ -257,7 +257,7 @@ expires = 2027-03-01
     mainstay.toml:16:14: `fail_after` wants a whole number from 1 to 100, not 0 (for example: fail_after = 3)
     mainstay.toml:17:7: `tls` wants a span of time from 50ms to 7d, not a number without quotes (for example: tls = "1h")
     mainstay.toml:19:11: `10y` is not a span of time (a number and ms, s, m, h, d or w: "30s", "1h 30m")
-    mainstay.toml:21:8: an address with a user name or password inside (secrets do not stand in the plan: use `secret = "env:NAME"`)
+    mainstay.toml:21:8: an address with a user name or password inside (secrets do not stand in the configuration: use `secret = "env:NAME"`)
     mainstay.toml:23:11: `expires` wants a date, not text (without quotes: expires = 2027-03-01)
     mainstay.toml:24:9: `www.acme.app` is a name below a registration, not a registration (what was registered, and can be lost, is "acme.app")
     mainstay.toml:26:9: `co.uk` cannot be registered by anybody (a name one label below a public suffix: "acme.app")
@@ -349,14 +349,14 @@ layer = [{ people = ["anna"], start = 2026-10-26T09:00:00Z, every = "1 fortnight
 [rota.over]
 layer = [{ people = ["ana"], start = 2026-10-26T09:00:00, every = "1 day", until = 2026-10-25T09:00:00 }]
 [ladder.default]
-rungs = []
+steps = []
 [ladder.other]
-rungs = [{}, { rotas = ["empt"], prefer = "asleep", wait = "0s" }]
-last_resort = ["phone:1"]
+steps = [{}, { schedules = ["empt"], prefer = "asleep", wait = "0s" }]
+fallback = ["phone:1"]
 [service.auth]
 hosts = ["auth.acme.com"]
-rota = "emty"
-ladder = "defualt"
+schedule = "emty"
+escalation = "defualt"
 "#), @r#"
     mainstay.toml:4:10: channel.nowhere leads nowhere (give it ntfy = "https://ntfy.sh" or webhook = "https://...")
     mainstay.toml:8:1: channel.two is both `ntfy` and `webhook` (one kind a channel: make two channels of it)
@@ -365,19 +365,19 @@ ladder = "defualt"
     mainstay.toml:13:9: person.cy lacks `reach` (for example: reach = ["ntfy:ana"])
     mainstay.toml:15:7: rota.empty lacks `layer` (for example: layer = [{ people = ["ana", "bo"], start = 2026-10-26T09:00:00, every = "1 week" }])
     mainstay.toml:17:22: unknown person `anna` (did you mean `ana`?)
-    mainstay.toml:17:39: a local time has no offset (the rota's `zone` says which clock is meant: 2026-10-26T09:00:00)
+    mainstay.toml:17:39: a local time has no offset (the schedule's `zone` says which clock is meant: 2026-10-26T09:00:00)
     mainstay.toml:17:69: `1 fortnight` is not the length of a shift (a number and hours, days, weeks or months: "1 week", "8 hours")
     mainstay.toml:17:97: `people` is empty (for example: people = ["ana", "bo"])
     mainstay.toml:17:109: `start` wants a local date and time, not text (without quotes: start = 2026-10-26T09:00:00)
     mainstay.toml:19:84: the layer ends before its first shift begins (a moment after `start`, 2026-10-26T09:00:00)
-    mainstay.toml:21:9: `rungs` is empty (for example: rungs = [{ rotas = ["platform"], wait = "5m" }])
-    mainstay.toml:23:10: the rung names nobody (give it `rotas` or `people`: { rotas = ["platform"], wait = "5m" })
-    mainstay.toml:23:25: unknown rota `empt` (did you mean `empty`?)
+    mainstay.toml:21:9: `steps` is empty (for example: steps = [{ schedules = ["platform"], wait = "5m" }])
+    mainstay.toml:23:10: the step names nobody (give it `schedules` or `people`: { schedules = ["platform"], wait = "5m" })
+    mainstay.toml:23:25: unknown schedule `empt` (did you mean `empty`?)
     mainstay.toml:23:43: nobody can be preferred by `asleep` (only: prefer = "awake")
     mainstay.toml:23:60: `wait` wants a span of time from 100ms to 1d, not 0s (for example: wait = "5m")
     mainstay.toml:24:16: unknown channel `phone` (there is `nowhere`, `ntfy` and `two`)
-    mainstay.toml:27:8: unknown rota `emty` (did you mean `empty`?)
-    mainstay.toml:28:10: unknown ladder `defualt` (did you mean `default`?)
+    mainstay.toml:27:8: unknown schedule `emty` (did you mean `empty`?)
+    mainstay.toml:28:10: unknown escalation `defualt` (did you mean `default`?)
     "#);
 }
 

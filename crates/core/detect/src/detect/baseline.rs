@@ -5,14 +5,14 @@
 //! its place later is a fault. What was learned stands in the journal: a restart in the midst of an outage learns nothing
 //! from it.
 
-use super::{Out, Detect};
-use types::Happened;
-use types::plan::{Ask, Probe};
-use types::sample::{Answer, Sample};
+use super::{Detect, Out};
+use types::EventKind;
+use types::config::{Ask, Probe};
+use types::probe_result::{Answer, ProbeResult};
 
 impl Detect {
     /// The status code that is usual for a probe, the answer at hand included.
-    pub(super) fn baseline(&self, probe: &Probe, sample: &Sample, out: &mut Out) -> Option<u16> {
+    pub(super) fn baseline(&self, probe: &Probe, sample: &ProbeResult, out: &mut Out) -> Option<u16> {
         let (Ask::Http { expect, .. }, Answer::Http(seen)) = (&probe.ask, &sample.answer) else {
             return None;
         };
@@ -29,7 +29,7 @@ impl Detect {
             return known;
         }
         let (probe, status) = (probe.id.clone(), seen.status);
-        out.happened.push(Happened::BaselineLearned { probe, status });
+        out.events.push(EventKind::BaselineLearned { probe, status });
         Some(status)
     }
 }

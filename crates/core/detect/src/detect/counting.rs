@@ -1,25 +1,25 @@
-//! How often an answer was bad or good in a row, and whose finding it is where several probes ask about one thing.
+//! How often an answer was bad or good in a row, and whose alert it is where several probes ask about one thing.
 
-use super::{Asked, Out, Detect};
+use super::{Asked, Detect, Out};
 use crate::lane::Lane;
 use crate::share::Says;
 use crate::tally::{Opening, Step, Tally};
 use crate::verdict::{After, Judged};
-use types::plan::Probe;
-use types::{Fault, Finding, FindingId, Happened, ProbeId, Time, Weight};
 use std::collections::BTreeMap;
+use types::config::Probe;
+use types::{Alert, AlertId, EventKind, Fault, ProbeId, Severity, Time};
 
-/// The word of a finding about a share of bad answers.
+/// The word of an alert about a share of bad answers.
 const INTERMITTENT: &str = "intermittent";
 
 /// The heaviest of what is wrong with an answer that one look may get and the next may not.
-fn worst(lanes: &BTreeMap<Lane, Judged>) -> Option<(Weight, String)> {
+fn worst(lanes: &BTreeMap<Lane, Judged>) -> Option<(Severity, String)> {
     let counted = lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Answer | Lane::Pace | Lane::Servers));
     let charges = counted.filter_map(|(_, judged)| match judged {
-        Judged::Bad(charge) if charge.after == After::Repeats => Some((charge.weight, charge.seen.clone())),
+        Judged::Bad(charge) if charge.after == After::Repeats => Some((charge.severity, charge.seen.clone())),
         _ => None,
     });
-    charges.max_by_key(|(weight, _)| *weight)
+    charges.max_by_key(|(severity, _)| *severity)
 }
 
 impl Detect {
@@ -39,8 +39,8 @@ impl Detect {
             let open = self
                 .open
                 .about(&self.known, &probe.about)
-                .filter(|finding| Lane::of(&finding.fault) == lane)
-                .find(|finding| finding.probe == probe.id || self.is_mine_to_close(probe, finding, lane));
+                .filter(|alert| Lane::of(&alert.fault) == lane)
+                .find(|alert| alert.probe == probe.id || self.is_mine_to_close(probe, alert, lane));
             if hold && matches!(judged, Judged::Bad(_)) {
                 self.fresh.held.insert(probe.id.clone(), probe.about.clone());
             }
@@ -52,13 +52,13 @@ impl Detect {
             match tally.count(judged, probe, open, hold, now) {
                 Step::Rest => {}
                 Step::Soon => restless |= !self.covered(probe, lane),
-                Step::Change { finding, fault, weight, evidence } => {
-                    // Two findings about one thing never bear the same word.
-                    let other = self.open.worded(&probe.about, fault.word()).filter(|id| *id != finding);
+                Step::Change { alert, fault, severity, evidence } => {
+                    // Two alerts about one thing never bear the same word.
+                    let other = self.open.worded(&probe.about, fault.word()).filter(|id| *id != alert);
                     if other.is_some() {
                         continue;
                     }
-                    out.happened.push(Happened::FindingChanged { finding, fault, weight, evidence });
+                    out.events.push(EventKind::AlertChanged { alert, fault, severity, evidence });
                 }
                 Step::Open(opening) => {
                     if self.open.worded(&probe.about, opening.fault.word()).is_none() {
@@ -73,9 +73,9 @@ impl Detect {
                         out.open(&probe.about, &probe.id, opening);
                     }
                 }
-                Step::Close(finding) => {
-                    if !self.held_by_another(probe, finding) {
-                        out.close(finding);
+                Step::Close(alert) => {
+                    if !self.held_by_another(probe, alert) {
+                        out.close(alert);
                     }
                 }
             }
@@ -90,42 +90,41 @@ impl Detect {
         }
     }
 
-    /// Counts which share of the answers is bad. Bad answers of which enough came in a row have a finding already.
-    fn count_share(&mut self, probe: &Probe, bad: Option<(Weight, String)>, now: Time, out: &mut Out) {
+    /// Counts which share of the answers is bad. Bad answers of which enough came in a row have an alert already.
+    fn count_share(&mut self, probe: &Probe, bad: Option<(Severity, String)>, now: Time, out: &mut Out) {
         let Some(asked) = self.fresh.probes.get_mut(&probe.id) else { return };
-        let open = self.open.worded(&probe.about, INTERMITTENT).and_then(|id| self.known.findings.get(&id));
-        if open.is_some_and(|finding| finding.probe != probe.id) {
+        let open = self.open.worded(&probe.about, INTERMITTENT).and_then(|id| self.known.alerts.get(&id));
+        if open.is_some_and(|alert| alert.probe != probe.id) {
             return;
         }
-        let fails = |finding: &Finding| {
-            finding.probe == probe.id && matches!(Lane::of(&finding.fault), Lane::Answer | Lane::Servers)
+        let fails = |alert: &Alert| {
+            alert.probe == probe.id && matches!(Lane::of(&alert.fault), Lane::Answer | Lane::Servers)
         };
-        let opens =
-            |happened: &Happened| matches!(happened, Happened::FindingOpened { finding } if fails(finding));
-        let failing = out.happened.iter().any(opens) || self.open.about(&self.known, &probe.about).any(fails);
+        let opens = |kind: &EventKind| matches!(kind, EventKind::AlertOpened { alert } if fails(alert));
+        let failing = out.events.iter().any(opens) || self.open.about(&self.known, &probe.about).any(fails);
         if failing {
             asked.share.forget();
             // The failure in a row says it all.
-            if let Some(finding) = open {
-                out.close(finding.id);
+            if let Some(alert) = open {
+                out.close(alert.id);
             }
             return;
         }
-        let bad = bad.as_ref().map(|(weight, seen)| (*weight, seen.as_str()));
-        match asked.share.count(bad, open.map(|finding| (&finding.fault, finding.weight)), now) {
+        let bad = bad.as_ref().map(|(severity, seen)| (*severity, seen.as_str()));
+        match asked.share.count(bad, open.map(|alert| (&alert.fault, alert.severity)), now) {
             Says::Nothing => {}
-            Says::Over => open.into_iter().for_each(|finding| out.close(finding.id)),
-            Says::Bad { fault, weight, since, evidence } => match open {
-                None => out.open(&probe.about, &probe.id, Opening { fault, weight, since, evidence }),
+            Says::Over => open.into_iter().for_each(|alert| out.close(alert.id)),
+            Says::Bad { fault, severity, since, evidence } => match open {
+                None => out.open(&probe.about, &probe.id, Opening { fault, severity, since, evidence }),
                 Some(open) => {
-                    let finding = open.id;
-                    out.happened.push(Happened::FindingChanged { finding, fault, weight, evidence });
+                    let alert = open.id;
+                    out.events.push(EventKind::AlertChanged { alert, fault, severity, evidence });
                 }
             },
         }
     }
 
-    /// Whether another probe about the same thing holds a finding with the word that this one sees.
+    /// Whether another probe about the same thing holds an alert with the word that this one sees.
     fn covered(&self, probe: &Probe, lane: Lane) -> bool {
         let seen =
             self.fresh.probes.get(&probe.id).and_then(|asked| asked.lanes.get(&lane)).and_then(Tally::fault);
@@ -134,26 +133,26 @@ impl Detect {
 
     fn said_by_another(&self, probe: &Probe, fault: &Fault) -> bool {
         let lane = Lane::of(fault);
-        let worded = |word| self.open.worded(&probe.about, word).and_then(|id| self.known.findings.get(&id));
-        let unstable = worded("unstable").filter(|finding| Lane::of(&finding.fault) == lane);
-        [worded(fault.word()), unstable].into_iter().flatten().any(|finding| finding.probe != probe.id)
+        let worded = |word| self.open.worded(&probe.about, word).and_then(|id| self.known.alerts.get(&id));
+        let unstable = worded("unstable").filter(|alert| Lane::of(&alert.fault) == lane);
+        [worded(fault.word()), unstable].into_iter().flatten().any(|alert| alert.probe != probe.id)
     }
 
-    /// A finding of a probe that has recovered meanwhile, kept open because this one still saw the same.
-    fn is_mine_to_close(&self, probe: &Probe, finding: &Finding, lane: Lane) -> bool {
+    /// An alert of a probe that has recovered meanwhile, kept open because this one still saw the same.
+    fn is_mine_to_close(&self, probe: &Probe, alert: &Alert, lane: Lane) -> bool {
         let tally = |id: &ProbeId| self.fresh.probes.get(id).and_then(|asked| asked.lanes.get(&lane));
-        let theirs_is_well = tally(&finding.probe).is_some_and(|theirs| theirs.good >= 1);
-        theirs_is_well && finding.probe != probe.id
+        let theirs_is_well = tally(&alert.probe).is_some_and(|theirs| theirs.good >= 1);
+        theirs_is_well && alert.probe != probe.id
     }
 
-    /// Whether another probe about the same thing still sees what a finding says.
-    fn held_by_another(&self, probe: &Probe, finding: FindingId) -> bool {
-        let Some(finding) = self.known.findings.get(&finding) else { return false };
-        let lane = Lane::of(&finding.fault);
+    /// Whether another probe about the same thing still sees what an alert says.
+    fn held_by_another(&self, probe: &Probe, alert: AlertId) -> bool {
+        let Some(alert) = self.known.alerts.get(&alert) else { return false };
+        let lane = Lane::of(&alert.fault);
         let others = self.fresh.index.as_ref().and_then(|index| index.about.get(&probe.about));
         others.into_iter().flatten().filter(|id| **id != probe.id).any(|id| {
             let tally = self.fresh.probes.get(id).and_then(|asked| asked.lanes.get(&lane));
-            tally.and_then(Tally::fault).is_some_and(|fault| fault.word() == finding.fault.word())
+            tally.and_then(Tally::fault).is_some_and(|fault| fault.word() == alert.fault.word())
         })
     }
 }

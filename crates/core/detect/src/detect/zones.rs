@@ -1,16 +1,16 @@
 //! Name servers: what was learned of a zone, and when a moved delegation is held to be meant.
 
-use super::{Out, Detect};
+use super::{Detect, Out};
 use crate::delegation::{self, Zone};
 use crate::lane::Lane;
 use crate::registration::Before;
 use crate::verdict::{Judged, Verdict, hurts_now};
-use types::fault::DomainFault;
-use types::sample::DnsSeen;
-use types::time::between;
-use types::{Fault, Happened, Kind, Plan, Thing, Time, Weight};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use types::fault::DomainFault;
+use types::probe_result::DnsSeen;
+use types::time::between;
+use types::{Config, EventKind, Fault, Kind, Resource, Severity, Time};
 
 /// New name servers that serve as the old ones did are held to be meant after this long,
 const ACCEPT_ALIKE: Duration = Duration::from_secs(3600);
@@ -29,8 +29,7 @@ impl Detect {
         }
         let Some(meant) = meant else {
             zone.remember(seen, asked);
-            out.happened
-                .push(Happened::DelegationLearned { zone: seen.zone.clone(), servers: named.clone() });
+            out.events.push(EventKind::DelegationLearned { zone: seen.zone.clone(), servers: named.clone() });
             return verdict;
         };
         if named == meant {
@@ -56,12 +55,12 @@ impl Detect {
         let serves = matches!(verdict.lanes.get(&Lane::Servers), Some(Judged::Well));
         let unlike = matches!(
             verdict.lanes.get(&Lane::Delegation),
-            Some(Judged::Bad(charge)) if charge.weight == Weight::Breaks
+            Some(Judged::Bad(charge)) if charge.severity == Severity::Critical
         );
-        let broken = self.known.findings.values().any(|finding| {
-            matches!(finding.about.kind, Kind::Host | Kind::Tls)
-                && hurts_now(&finding.fault, finding.weight)
-                && self.fresh.index.as_ref().and_then(|index| index.zone.get(&finding.about))
+        let broken = self.known.alerts.values().any(|alert| {
+            matches!(alert.about.kind, Kind::Host | Kind::Tls)
+                && hurts_now(&alert.fault, alert.severity)
+                && self.fresh.index.as_ref().and_then(|index| index.zone.get(&alert.about))
                     == Some(&seen.zone)
         });
         if lost || !serves || broken {
@@ -73,14 +72,14 @@ impl Detect {
             return verdict;
         }
         self.fresh.healthy.remove(&seen.zone);
-        out.happened.push(Happened::DelegationLearned { zone: seen.zone.clone(), servers: named.clone() });
+        out.events.push(EventKind::DelegationLearned { zone: seen.zone.clone(), servers: named.clone() });
         if let Some(zone) = self.fresh.zones.get_mut(&seen.zone) {
             // What the names had under the old servers no longer binds the new ones.
             *zone = Zone::default();
         }
-        for finding in self.open.about(&self.known, &Thing::dns(seen.zone.clone())) {
-            if Lane::of(&finding.fault) == Lane::Delegation {
-                out.close(finding.id);
+        for alert in self.open.about(&self.known, &Resource::dns(seen.zone.clone())) {
+            if Lane::of(&alert.fault) == Lane::Delegation {
+                out.close(alert.id);
             }
         }
         let mut verdict = verdict;
@@ -91,16 +90,16 @@ impl Detect {
 
     /// Why the registration of a zone is not in order, when it is not.
     fn lost(&self, zone: &str) -> Option<String> {
-        let finding = self.open.about(&self.known, &Thing::domain(zone)).find(|finding| {
-            matches!(Lane::of(&finding.fault), Lane::Registration | Lane::Hold)
-                && !matches!(finding.fault, Fault::Domain { domain: DomainFault::Expires { .. } })
+        let alert = self.open.about(&self.known, &Resource::domain(zone)).find(|alert| {
+            matches!(Lane::of(&alert.fault), Lane::Registration | Lane::Hold)
+                && !matches!(alert.fault, Fault::Domain { domain: DomainFault::Expires { .. } })
         })?;
-        Some(format!("{zone} {}", finding.fault))
+        Some(format!("{zone} {}", alert.fault))
     }
 
-    pub(crate) fn before<'a>(&'a self, plan: &Plan, domain: &str) -> Before<'a> {
+    pub(crate) fn before<'a>(&'a self, config: &Config, domain: &str) -> Before<'a> {
         Before {
-            declared: plan.domains.get(domain).and_then(|domain| domain.expires),
+            declared: config.domains.get(domain).and_then(|domain| domain.expires),
             servers: self.known.delegations.get(domain).map(|known| &known.servers),
             moved_to: self.fresh.zones.get(domain).and_then(|zone| zone.moved_to.as_ref()),
             settled: self.known.settled.get(domain),

@@ -3,9 +3,9 @@
 use crate::tally::Opening;
 use crate::traffic::Says;
 use crate::traffic::flow::Flow;
-use types::time::{between, earlier};
-use types::{Fault, Plan, Time, Weight};
 use std::time::Duration;
+use types::time::{between, earlier};
+use types::{Config, Fault, Severity, Time};
 
 /// Refusals are counted over so long.
 const SPAN: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ pub(crate) struct Conflict {
 
 impl Conflict {
     /// What the newest roll-up says.
-    pub(crate) fn judge(&mut self, plan: &Plan, flow: &Flow, now: Time) -> Says {
+    pub(crate) fn judge(&mut self, config: &Config, flow: &Flow, now: Time) -> Says {
         let sum = flow.sum(SPAN);
         // A caller's refusals are counted among all; a count that says otherwise is from another second.
         let callers = flow.callers(SPAN);
@@ -66,8 +66,8 @@ impl Conflict {
             limits: refused.limits.clone(),
         };
         // What serves visitors for a service hurts them; a job of nobody's service can wait.
-        let serves = plan.callers.get(*caller).is_some_and(|caller| caller.service.is_some());
-        let weight = if serves { Weight::Breaks } else { Weight::Warns };
+        let serves = config.callers.get(*caller).is_some_and(|caller| caller.service.is_some());
+        let severity = if serves { Severity::Critical } else { Severity::Warning };
         let evidence = format!(
             "{} of {all} refusals with 429 in {} s hit {caller}: {} by the edge's limits, {} by servers in all",
             refused.count,
@@ -75,7 +75,7 @@ impl Conflict {
             sum.limited,
             sum.server_429
         );
-        Says::Wrong(Opening { fault, weight, since: self.since.unwrap_or(now), evidence })
+        Says::Wrong(Opening { fault, severity, since: self.since.unwrap_or(now), evidence })
     }
 
     fn calm(&mut self, now: Time) -> Says {

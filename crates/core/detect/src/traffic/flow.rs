@@ -1,9 +1,9 @@
 //! The last seconds of a service's traffic, summed over as many of them as a question needs.
 
-use types::traffic::{CallerRefused, ServiceTraffic};
-use types::{CallerId, Time};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
+use types::traffic::{CallerRefused, ServiceTraffic};
+use types::{CallerId, Time};
 
 /// Longer than any question looks back.
 const KEPT: Duration = Duration::from_secs(12);

@@ -5,7 +5,7 @@ use crate::traffic::{Says, bounded_u32};
 use jiff::tz::TimeZone;
 use types::time::{clock, earlier};
 use types::traffic::{PoolSeen, ServerSeen};
-use types::{Fault, Time, Weight};
+use types::{Fault, Severity, Time};
 
 /// Too few are believed to be too few when it was seen this often in a row; where no server is known at all, this often:
 /// names are being looked up.
@@ -47,7 +47,7 @@ impl Count {
 }
 
 impl Pool {
-    /// Whether enough servers serve. `floor` is how many are wanted; one, where the plan does not say.
+    /// Whether enough servers serve. `floor` is how many are wanted; one, where the configuration does not say.
     pub(crate) fn judge_floor(
         &mut self,
         seen: &PoolSeen,
@@ -82,7 +82,7 @@ impl Pool {
                 }
             );
             let since = self.few.since.unwrap_or(now);
-            return Says::Wrong(Opening { fault, weight: Weight::Breaks, since, evidence });
+            return Says::Wrong(Opening { fault, severity: Severity::Critical, since, evidence });
         }
         if self.few.good >= WELL_MIN { Says::Right } else { Says::Unsure }
     }
@@ -95,7 +95,7 @@ impl Pool {
                 let fault = Fault::ServerCertificate { expected: expected.clone(), why: why.clone() };
                 let evidence = format!("the edge asked for {expected}: {why}");
                 let since = self.certificate.since.unwrap_or(now);
-                Says::Wrong(Opening { fault, weight: Weight::Breaks, since, evidence })
+                Says::Wrong(Opening { fault, severity: Severity::Critical, since, evidence })
             }
             None if self.certificate.good >= CERTIFIED_MIN => Says::Right,
             _ => Says::Unsure,

@@ -1,14 +1,14 @@
-//! Names that visitors ask for and that the plan does not watch.
+//! Names that visitors ask for and that the configuration does not watch.
 //!
 //! Scanners ask for anything. So a name must come again over many minutes, must be one that could exist, and one under
-//! a domain that the plan knows is believed sooner; and only so many are told at all.
+//! a domain that the configuration knows is believed sooner; and only so many are told at all.
 
-use types::time::between;
-use types::{Kind, Plan, Thing, Time};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::time::between;
+use types::{Config, Kind, Resource, Time};
 
-/// Names looked at, and findings open, at most; of names under foreign domains only so many.
+/// Names looked at, and alerts open, at most; of names under foreign domains only so many.
 const NAMES_MAX: usize = 200;
 pub(crate) const OPEN_MAX: usize = 50;
 pub(crate) const OPEN_FOREIGN_MAX: usize = 10;
@@ -19,7 +19,7 @@ const FOREIGN: Wanted = Wanted { minutes: 30, requests: 200 };
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 /// A foreign name makes room for others when nobody asked for so long.
 const QUIET_AFTER: Duration = Duration::from_secs(180);
-/// A finding closes when nobody asked for so long.
+/// An alert closes when nobody asked for so long.
 const GONE_AFTER: Duration = Duration::from_secs(86_400);
 
 struct Wanted {
@@ -43,14 +43,14 @@ struct Sighting {
 }
 
 impl Strangers {
-    /// Counts a sighting; tells whether the name is worth a finding by now, and whether it is under a domain of ours.
-    pub(crate) fn note(&mut self, plan: &Plan, name: &str, requests: u64, now: Time) -> Option<Known> {
-        if !is_name(name) || plan.graph.contains(&Thing::host(name)) {
+    /// Counts a sighting; tells whether the name is worth an alert by now, and whether it is under a domain of ours.
+    pub(crate) fn note(&mut self, config: &Config, name: &str, requests: u64, now: Time) -> Option<Known> {
+        if !is_name(name) || config.graph.contains(&Resource::host(name)) {
             return None;
         }
         let minute = now.as_second().div_euclid(60);
         if !self.names.contains_key(name) {
-            let ours = is_ours(plan, name);
+            let ours = is_ours(config, name);
             if self.names.len() >= NAMES_MAX && !self.make_room(ours, now) {
                 return None;
             }
@@ -88,7 +88,7 @@ impl Strangers {
         oldest.is_some_and(|name| self.names.remove(&name).is_some())
     }
 
-    /// Whether nobody has asked for a name for so long that its finding has no point; `since` is the earliest that we
+    /// Whether nobody has asked for a name for so long that its alert has no point; `since` is the earliest that we
     /// could have heard of it.
     pub(crate) fn is_gone(&self, name: &str, since: Time, now: Time) -> bool {
         let last = self.names.get(name).map_or(since, |sighting| sighting.last.max(since));
@@ -103,12 +103,12 @@ pub(crate) enum Known {
     Foreign,
 }
 
-/// Whether a name lies under a registrable domain that the plan watches.
-pub(crate) fn is_ours(plan: &Plan, name: &str) -> bool {
+/// Whether a name lies under a registrable domain that the configuration watches.
+pub(crate) fn is_ours(config: &Config, name: &str) -> bool {
     name.match_indices('.').any(|(dot, _)| {
         let parent = name.get(dot + 1..).unwrap_or_default();
-        plan.graph.contains(&Thing::new(Kind::Domain, parent))
-    }) || plan.graph.contains(&Thing::domain(name))
+        config.graph.contains(&Resource::new(Kind::Domain, parent))
+    }) || config.graph.contains(&Resource::domain(name))
 }
 
 /// Whether it could be the name of a host on the public net: letters, digits and hyphens in at least two labels.

@@ -3,10 +3,10 @@
 use crate::tally::Opening;
 use crate::traffic::flow::{Flow, Sum};
 use crate::traffic::{Says, bounded_u32};
+use std::time::Duration;
 use types::fault::grouped;
 use types::time::{between, earlier, spoken};
-use types::{Fault, Finding, Time, Weight};
-use std::time::Duration;
+use types::{Alert, Fault, Severity, Time};
 
 /// The rate is that of so long.
 const SPAN: Duration = Duration::from_secs(3);
@@ -56,7 +56,7 @@ impl Surge {
         flow: &Flow,
         usual: Option<u64>,
         young: bool,
-        open: Option<&Finding>,
+        open: Option<&Alert>,
         now: Time,
     ) -> Says {
         let sum = flow.sum(SPAN);
@@ -74,15 +74,15 @@ impl Surge {
             None => hurt_share >= HURT_SHARE_UNKNOWN && hurt_rate >= HURT_RATE_UNKNOWN,
         };
         self.count(is_surge, hurts, newest.span, now);
-        let weight = if self.hurt_at.is_some_and(|at| between(at, now) < UNHURT) {
-            Weight::Breaks
+        let severity = if self.hurt_at.is_some_and(|at| between(at, now) < UNHURT) {
+            Severity::Critical
         } else {
-            Weight::Warns
+            Severity::Warning
         };
         let seen_min = if usual.is_some() { SEEN_MIN } else { SEEN_MIN_UNKNOWN };
         if is_surge && (open.is_some() || self.seen >= seen_min) {
             let per_sec = rate.max(newest.rate(newest.requests));
-            return Says::Wrong(self.opening(flow, &sum, per_sec, usual_rate, weight, now));
+            return Says::Wrong(self.opening(flow, &sum, per_sec, usual_rate, severity, now));
         }
         let Some(open) = open else { return Says::Unsure };
         let before = match &open.fault {
@@ -147,7 +147,7 @@ impl Surge {
         sum: &Sum,
         per_sec: f64,
         usual: Option<f64>,
-        weight: Weight,
+        severity: Severity,
         now: Time,
     ) -> Opening {
         let (share_percent, networks) = sources(flow);
@@ -158,7 +158,7 @@ impl Surge {
             networks,
         };
         let since = self.since.unwrap_or(now);
-        Opening { fault, weight, since, evidence: evidence(sum, usual) }
+        Opening { fault, severity, since, evidence: evidence(sum, usual) }
     }
 }
 

@@ -3,10 +3,10 @@
 //! The busiest usual hour counts: a morning after a quiet night is no surge. Seconds in which somebody was turned away, or
 //! in which a surge was on, teach nothing; a surge that is served for half an hour is the new usual.
 
-use types::Time;
-use types::time::between;
 use std::collections::VecDeque;
 use std::time::Duration;
+use types::Time;
+use types::time::between;
 
 /// Traffic is counted in slices of this length; one with anything unusual in it is thrown away whole.
 const SLICE: Duration = Duration::from_secs(5);

@@ -2,10 +2,10 @@
 
 use crate::world::*;
 use insta::assert_snapshot;
-use types::fault::{DnsFault, Fault, Phase};
-use types::{Answer, Kind, ProbeId};
 use std::fmt::Write;
 use std::time::Duration;
+use types::fault::{DnsFault, Fault, Phase};
+use types::{Answer, Kind, ProbeId};
 
 const HOSTS: [(&str, &str); 3] =
     [("a.acme.com", "acme.com"), ("b.other.net", "other.net"), ("c.third.org", "third.org")];
@@ -53,7 +53,7 @@ fn when_nothing_anywhere_can_be_seen_it_is_us() {
     12:00:03 + mainstay.here mainstay is blind here: 5 of 6 names asked can be neither looked up nor reached [Warns since 12:00:03] 5 of 6 names asked can be neither looked up nor reached; they are on domains that have nothing else in common
     12:00:19 learned acme.com at {"ns1.host.example"}
     12:00:20 learned other.net at {"ns1.host.example"}
-    12:00:20 - finding-1
+    12:00:20 - alert-1
     12:00:21 learned third.org at {"ns1.host.example"}
     "#);
 }
@@ -75,7 +75,7 @@ fn when_others_are_seen_it_is_them() {
 }
 
 #[test]
-fn a_jury_that_never_answers_delays_a_finding_by_seconds_only() {
+fn a_jury_that_never_answers_delays_a_alert_by_seconds_only() {
     let mut w = World::new(&HOSTS);
     let mut words = String::new();
     for _ in 0..15 {
@@ -117,7 +117,7 @@ impl Juror {
     }
 }
 
-/// Seconds from the first bad answer until the finding was confirmed, opened, and until we held ourselves to be blind.
+/// Seconds from the first bad answer until the alert was confirmed, opened, and until we held ourselves to be blind.
 fn hold(
     domains: usize,
     fail_after: u32,
@@ -126,8 +126,8 @@ fn hold(
 ) -> (Option<u64>, Option<u64>, Option<u64>) {
     let mut w = World::new(&HOSTS[..domains]);
     let trigger = ProbeId("http.a.acme.com".into());
-    w.plan.probes.get_mut(&trigger).unwrap().fail_after = fail_after;
-    let jurors: Vec<ProbeId> = (w.plan.probes.values())
+    w.config.probes.get_mut(&trigger).unwrap().fail_after = fail_after;
+    let jurors: Vec<ProbeId> = (w.config.probes.values())
         .filter(|probe| matches!(probe.about.kind, Kind::Dns | Kind::Host) && probe.id != trigger)
         .map(|probe| probe.id.clone())
         .collect();
@@ -212,7 +212,7 @@ fn a_real_outage_waits_for_no_slow_juror() {
 #[test]
 fn what_was_held_back_and_is_well_again_never_opens() {
     let mut w = World::new(&HOSTS);
-    w.plan.probes.get_mut(&ProbeId("http.a.acme.com".into())).unwrap().fail_after = 1;
+    w.config.probes.get_mut(&ProbeId("http.a.acme.com".into())).unwrap().fail_after = 1;
     let mut words = w.see("http.a.acme.com", unanswered());
     words += &w.pass(secs(5)).see("http.a.acme.com", http(200));
     words += &w.let_pass(secs(30));

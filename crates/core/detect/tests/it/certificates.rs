@@ -12,7 +12,7 @@ fn three(w: &mut World, answer: &types::Answer) -> String {
 }
 
 #[test]
-fn every_fault_of_a_certificate_has_its_finding() {
+fn every_fault_of_a_certificate_has_its_alert() {
     let mut words = String::new();
     for fault in [
         TlsFault::Expired { since: at("2026-11-22T11:00:00Z") },
@@ -49,9 +49,9 @@ fn little_life_left_is_told_in_steps() {
     }
     assert_snapshot!(words, @r"
     01:00:00 + tls.a.acme.com serves a certificate that expires at 2026-12-25T00:00:00Z: 33 % of its lifetime is left [Warns since 01:00:00] `CN=a.acme.com` has 29 days left
-    01:00:00 ~ finding-1 serves a certificate that expires at 2026-12-25T00:00:00Z: 10 % of its lifetime is left [Warns] `CN=a.acme.com` has 8 days left
-    01:00:00 ~ finding-1 serves a certificate that expires at 2026-12-25T00:00:00Z: 3 % of its lifetime is left [Warns] `CN=a.acme.com` has 2 days left
-    01:00:00 ~ finding-1 serves a certificate that expires at 2026-12-25T00:00:00Z: 3 % of its lifetime is left [Breaks] `CN=a.acme.com` has 23 h left
+    01:00:00 ~ alert-1 serves a certificate that expires at 2026-12-25T00:00:00Z: 10 % of its lifetime is left [Warns] `CN=a.acme.com` has 8 days left
+    01:00:00 ~ alert-1 serves a certificate that expires at 2026-12-25T00:00:00Z: 3 % of its lifetime is left [Warns] `CN=a.acme.com` has 2 days left
+    01:00:00 ~ alert-1 serves a certificate that expires at 2026-12-25T00:00:00Z: 3 % of its lifetime is left [Breaks] `CN=a.acme.com` has 23 h left
     ");
 }
 

@@ -3,8 +3,8 @@
 use crate::world::*;
 use insta::assert_snapshot;
 use types::fault::{Fault, Phase};
-use types::sample::{Phases, Sample};
-use types::{ProbeId, Thing};
+use types::probe_result::{Phases, ProbeResult};
+use types::{ProbeId, Resource};
 
 const HOST: &str = "http.a.acme.com";
 
@@ -23,7 +23,7 @@ fn the_third_bad_answer_opens_and_the_second_good_one_closes() {
     }
     words += &w.pass(secs(1)).see(HOST, failed(Fault::Refused));
     assert_eq!(w.wish(HOST), None, "while it is open and bad the usual pace is enough");
-    assert_eq!(w.watch.looked(&Thing::host("a.acme.com")).unwrap().at, w.now);
+    assert_eq!(w.watch.looked(&Resource::host("a.acme.com")).unwrap().at, w.now);
     words += &w.pass(secs(30)).see(HOST, failed(Fault::Refused));
     words += &w.pass(secs(30)).see(HOST, http(200));
     assert_eq!(w.wish(HOST), Some(1));
@@ -31,7 +31,7 @@ fn the_third_bad_answer_opens_and_the_second_good_one_closes() {
     assert_eq!(w.wish(HOST), None);
     assert_snapshot!(words, @r"
     12:00:03 + host.a.acme.com refuses connections [Breaks since 12:00:01] 3 bad answers in 2 s, the last: refuses connections
-    12:01:04 - finding-1
+    12:01:04 - alert-1
     ");
 }
 
@@ -59,11 +59,11 @@ fn one_fault_takes_the_place_of_another_and_keeps_the_beginning() {
     }
     assert_snapshot!(words, @r"
     12:00:03 + host.a.acme.com refuses connections [Breaks since 12:00:01] 3 bad answers in 2 s, the last: refuses connections
-    12:00:07 - finding-1
+    12:00:07 - alert-1
     12:00:07 + host.a.acme.com does not answer within the time limit (reading the body) [Breaks since 12:00:01] 7 bad answers in 6 s, the last: does not answer within the time limit (reading the body)
-    12:00:10 - finding-2
+    12:00:10 - alert-2
     12:00:10 + host.a.acme.com answers with status 503 [Breaks since 12:00:01] 10 bad answers in 9 s, the last: 192.0.2.1:443 answered with status 503
-    12:00:13 ~ finding-3 answers with status 404 [Breaks] 13 bad answers in 12 s, the last: 192.0.2.1:443 answered with status 404
+    12:00:13 ~ alert-3 answers with status 404 [Breaks] 13 bad answers in 12 s, the last: 192.0.2.1:443 answered with status 404
     ");
 }
 
@@ -73,12 +73,12 @@ fn a_slow_answer_warns_beside_everything_else() {
     let mut words = String::new();
     for millis in [900, 900, 900, 100, 100] {
         let phases = Phases { total: std::time::Duration::from_millis(millis), ..Phases::default() };
-        words += &w.pass(secs(1)).sample(Sample::new(ProbeId(HOST.into()), phases, http(200)));
-        assert!(w.watch.looked(&Thing::host("a.acme.com")).unwrap().well, "slow is not down");
+        words += &w.pass(secs(1)).sample(ProbeResult::new(ProbeId(HOST.into()), phases, http(200)));
+        assert!(w.watch.looked(&Resource::host("a.acme.com")).unwrap().well, "slow is not down");
     }
     assert_snapshot!(words, @r"
     12:00:03 + host.a.acme.com answers, but takes longer than 800 ms [Warns since 12:00:01] 3 bad answers in 2 s, the last: 900 ms instead of at most 800 ms
-    12:00:05 - finding-1
+    12:00:05 - alert-1
     ");
 }
 
@@ -96,17 +96,17 @@ fn what_comes_and_goes_stays_open_until_it_is_calm() {
     }
     assert_snapshot!(words, @r"
     12:00:15 + host.a.acme.com answers with status 500 [Breaks since 12:00:05] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:00:25 - finding-1
+    12:00:25 - alert-1
     12:00:40 + host.a.acme.com answers with status 500 [Breaks since 12:00:30] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:00:50 - finding-2
+    12:00:50 - alert-2
     12:01:05 + host.a.acme.com answers with status 500 [Breaks since 12:00:55] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:01:15 ~ finding-3 comes and goes: 3 failures within 10 min (answers with status 500) [Warns] stays open until it has been well for 5 min; the last time: 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:06:40 - finding-3
+    12:01:15 ~ alert-3 comes and goes: 3 failures within 10 min (answers with status 500) [Warns] stays open until it has been well for 5 min; the last time: 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
+    12:06:40 - alert-3
     ");
 }
 
 #[test]
-fn findings_survive_a_restart_and_close_by_what_is_seen_then() {
+fn alerts_survive_a_restart_and_close_by_what_is_seen_then() {
     let mut w = world();
     let mut words = String::new();
     for _ in 0..3 {
@@ -114,23 +114,23 @@ fn findings_survive_a_restart_and_close_by_what_is_seen_then() {
     }
     w.restart();
     words += &w.pass(secs(1)).see(HOST, http(200));
-    assert_eq!(w.watch.findings().len(), 1);
+    assert_eq!(w.watch.alerts().len(), 1);
     words += &w.pass(secs(1)).see(HOST, http(200));
     assert_snapshot!(words, @r"
     12:00:03 + host.a.acme.com refuses connections [Breaks since 12:00:01] 3 bad answers in 2 s, the last: refuses connections
-    12:00:05 - finding-1
+    12:00:05 - alert-1
     ");
-    assert!(w.watch.findings().is_empty());
+    assert!(w.watch.alerts().is_empty());
 }
 
 #[test]
-fn findings_close_when_their_probe_leaves_the_plan() {
+fn alerts_close_when_their_probe_leaves_the_config() {
     let mut w = world();
     for _ in 0..3 {
         w.pass(secs(1)).see(HOST, failed(Fault::Refused));
     }
-    w.plan = plan(&[("b.other.net", "other.net")]);
-    assert_eq!(w.watch.next(&w.plan, w.now), Some(w.now));
-    assert_snapshot!(w.tick(), @"12:00:03 - finding-1");
+    w.config = config(&[("b.other.net", "other.net")]);
+    assert_eq!(w.watch.next(&w.config, w.now), Some(w.now));
+    assert_snapshot!(w.tick(), @"12:00:03 - alert-1");
     assert_eq!(w.tick(), "");
 }

@@ -1,16 +1,16 @@
 //! A small edge: sign-in and its API behind a pool each, and seconds of their traffic.
 
 use crate::world::*;
-use types::plan::{Caller, Edge, EdgeLimits, Guard, Plan, Pool, Protocol, ServerAt, Service};
-use types::traffic::{CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
-use types::{CallerId, Happened, LadderId, PoolId, ServiceId, Thing};
 use std::collections::BTreeMap;
+use types::config::{Caller, Config, Edge, EdgeLimits, Guard, Pool, Protocol, ServerAt, Service};
+use types::traffic::{CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
+use types::{CallerId, EscalationId, EventKind, PoolId, Resource, ServiceId};
 
 pub const HOST: &str = "auth.acme.com";
 
-/// Adds an edge to a plan.
-pub fn with_edge(mut plan: Plan) -> Plan {
-    plan.edge = Some(Edge {
+/// Adds an edge to a configuration.
+pub fn with_edge(mut config: Config) -> Config {
+    config.edge = Some(Edge {
         listen: vec![],
         listen_tls: vec![],
         to_https: false,
@@ -37,7 +37,7 @@ pub fn with_edge(mut plan: Plan) -> Plan {
             each: 100,
             begin: 8,
         };
-        plan.pools.insert(pool.id.clone(), pool);
+        config.pools.insert(pool.id.clone(), pool);
         let guard = Guard {
             pool: PoolId(name.into()),
             visitor: None,
@@ -58,26 +58,26 @@ pub fn with_edge(mut plan: Plan) -> Plan {
             group: None,
             hosts: hosts.clone(),
             declared_hosts: hosts,
-            needs: needs.iter().map(|need| Thing::service(*need)).collect(),
-            rota: None,
-            ladder: LadderId("default".into()),
+            needs: needs.iter().map(|need| Resource::service(*need)).collect(),
+            schedule: None,
+            escalation: EscalationId("default".into()),
             public: true,
             guard: Some(guard),
         };
-        plan.services.insert(service.id.clone(), service);
-        plan.graph.add_need(Thing::service(name), Thing::pool(name));
+        config.services.insert(service.id.clone(), service);
+        config.graph.add_need(Resource::service(name), Resource::pool(name));
     }
     for (id, service) in [("auth-web", Some("auth")), ("nightly", None)] {
         let id = CallerId(id.into());
         let service = service.map(|service| ServiceId(service.into()));
-        plan.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
+        config.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
     }
-    plan
+    config
 }
 
 pub fn world() -> World {
     let mut world = World::new(&[(HOST, "acme.com")]);
-    world.plan = with_edge(world.plan);
+    world.config = with_edge(world.config);
     world
 }
 
@@ -146,7 +146,7 @@ impl World {
     }
 
     pub fn is_open(&self, word: &str) -> bool {
-        self.watch.findings().values().any(|finding| finding.fault.word() == word)
+        self.watch.alerts().values().any(|alert| alert.fault.word() == word)
     }
 
     pub fn closed(&mut self, word: &str, rollup: &Rollup, most: usize) -> Option<usize> {
@@ -157,6 +157,6 @@ impl World {
     }
 
     pub fn learned(&self) -> usize {
-        self.journal.iter().filter(|event| matches!(event.happened, Happened::TrafficLearned { .. })).count()
+        self.journal.iter().filter(|event| matches!(event.kind, EventKind::TrafficLearned { .. })).count()
     }
 }

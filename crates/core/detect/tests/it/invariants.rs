@@ -1,11 +1,11 @@
 //! What holds whatever comes in.
 
 use crate::world::*;
-use types::fault::{DnsFault, DomainFault, Fault, Phase, TlsFault};
-use types::{Answer, ProbeId, Sample};
+use detect::Detect;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use detect::Detect;
+use types::fault::{DnsFault, DomainFault, Fault, Phase, TlsFault};
+use types::{Answer, ProbeId, ProbeResult};
 
 fn answers() -> Vec<Answer> {
     let now = at("2026-11-22T12:00:00Z");
@@ -44,10 +44,10 @@ proptest! {
     fn whatever_comes_in(steps in prop::collection::vec((0usize..8, 0usize..19, 0u64..5, 0u8..40), 1..150)) {
         let mut w = World::new(&[("a.acme.com", "acme.com"), ("b.other.net", "other.net")]);
         // A second probe about the same thing.
-        let mut twin = w.plan.probes[&ProbeId("http.a.acme.com".into())].clone();
+        let mut twin = w.config.probes[&ProbeId("http.a.acme.com".into())].clone();
         twin.id = ProbeId("twin".into());
-        w.plan.probes.insert(twin.id.clone(), twin);
-        let probes: Vec<ProbeId> = w.plan.probes.keys().cloned().collect();
+        w.config.probes.insert(twin.id.clone(), twin);
+        let probes: Vec<ProbeId> = w.config.probes.keys().cloned().collect();
         let answers = answers();
         for (probe, answer, wait, special) in steps {
             w.pass(secs(if special == 7 { 90_000 } else { wait }));
@@ -56,17 +56,17 @@ proptest! {
                 1 => _ = w.tick(),
                 2 => _ = w.let_pass(secs(4000)),
                 _ => {
-                    let phases = types::sample::Phases::default();
-                    let sample = Sample::new(probes[probe % probes.len()].clone(), phases, answers[answer].clone());
+                    let phases = types::probe_result::Phases::default();
+                    let sample = ProbeResult::new(probes[probe % probes.len()].clone(), phases, answers[answer].clone());
                     w.sample(sample);
                 }
             }
             let mut words = BTreeSet::new();
-            for finding in w.watch.findings().values() {
-                prop_assert!(words.insert((finding.about.clone(), finding.fault.word())), "twice: {finding:?}");
-                prop_assert!(finding.since <= w.now);
+            for alert in w.watch.alerts().values() {
+                prop_assert!(words.insert((alert.about.clone(), alert.fault.word())), "twice: {alert:?}");
+                prop_assert!(alert.since <= w.now);
             }
-            prop_assert!(w.watch.sooner(&w.plan, w.now).keys().all(|id| w.plan.probes.contains_key(id)));
+            prop_assert!(w.watch.sooner(&w.config, w.now).keys().all(|id| w.config.probes.contains_key(id)));
         }
         let mut folded = Detect::default();
         w.journal.iter().for_each(|event| folded.apply(event));

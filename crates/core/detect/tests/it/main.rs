@@ -1,4 +1,4 @@
-//! Answers in, findings out.
+//! Answers in, alerts out.
 #![allow(unreachable_pub, clippy::unwrap_used)] // a test binary exports nothing, and may fail loudly
 
 mod blindness;

@@ -36,7 +36,7 @@ fn a_move_that_serves_as_before_is_a_note_and_accepted_after_an_hour() {
     12:00:00 learned acme.com at {"ns1.host.example", "ns2.host.example"}
     12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Notes since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; they answer as the old ones did
     13:01:01 learned acme.com at {"ns1.new.example", "ns2.new.example"}
-    13:01:01 - finding-1
+    13:01:01 - alert-1
     "#);
 }
 
@@ -57,11 +57,11 @@ fn a_move_to_servers_that_lead_elsewhere_or_know_nothing_breaks() {
     }
     assert_snapshot!(words, @r"
     12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Breaks since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; they lead every name elsewhere
-    12:01:12 - finding-1
+    12:01:12 - alert-1
     12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Breaks since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; none of them serves the zone
-    12:01:12 - finding-1
+    12:01:12 - alert-1
     12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Breaks since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; none of them serves the zone
-    12:01:12 - finding-1
+    12:01:12 - alert-1
     ");
 }
 
@@ -109,7 +109,7 @@ fn a_server_that_holds_another_zone_is_noted_also_where_no_name_is_known() {
     assert_snapshot!(words, @r#"
     12:00:00 learned acme.com at {"ns1.host.example", "ns2.host.example"}
     12:00:06 + dns.acme.com is answered differently by its name servers (ns2.host.example) [Notes since 12:00:04] 3 bad answers in 2 s, the last: ns2.host.example names other servers for the zone than the rest
-    12:00:08 - finding-1
+    12:00:08 - alert-1
     "#);
 }
 

@@ -2,9 +2,9 @@
 
 use crate::world::*;
 use insta::assert_snapshot;
+use types::config::Ask;
 use types::fault::Fault;
-use types::plan::Ask;
-use types::sample::{AddressSeen, Phases, Sample};
+use types::probe_result::{AddressSeen, Phases, ProbeResult};
 use types::{Answer, ProbeId};
 
 const HOST: &str = "http.a.acme.com";
@@ -14,14 +14,14 @@ fn world() -> World {
 }
 
 /// An answer with what each address did.
-fn sample(answer: Answer, addresses: &[(&str, Option<Fault>)]) -> Sample {
+fn sample(answer: Answer, addresses: &[(&str, Option<Fault>)]) -> ProbeResult {
     let seen = |(address, fault): &(&str, Option<Fault>)| AddressSeen {
         address: address.parse().unwrap(),
         fault: fault.clone(),
     };
-    Sample {
+    ProbeResult {
         addresses: addresses.iter().map(seen).collect(),
-        ..Sample::new(ProbeId(HOST.into()), Phases::default(), answer)
+        ..ProbeResult::new(ProbeId(HOST.into()), Phases::default(), answer)
     }
 }
 
@@ -47,8 +47,8 @@ fn one_dead_address_of_several_warns_and_all_dead_are_an_outage() {
     assert_snapshot!(words, @r"
     12:00:03 + host.a.acme.com fails at 1 of 2 addresses: 2001:db8::1 (refuses connections) [Warns since 12:00:01] 3 bad answers in 2 s, the last: 2001:db8::1 refuses connections; 1 of 2 addresses answers as expected
     12:00:08 + host.a.acme.com refuses connections [Breaks since 12:00:06] 3 bad answers in 2 s, the last: refuses connections
-    12:00:10 - finding-2
-    12:00:10 - finding-1
+    12:00:10 - alert-2
+    12:00:10 - alert-1
     ");
 }
 
@@ -61,7 +61,7 @@ fn an_inner_address_beside_a_good_one_warns() {
         let all = [("192.0.2.1", None), ("fe80::1", Some(Fault::InnerAddress { address }))];
         words += &w.pass(secs(1)).sample(sample(http(200), &all));
     }
-    assert_snapshot!(words, @"12:00:03 + host.a.acme.com fails at 1 of 2 addresses: fe80::1 (is an inner address that the plan does not allow) [Warns since 12:00:01] 3 bad answers in 2 s, the last: fe80::1 is an inner address that the plan does not allow; 1 of 2 addresses answers as expected");
+    assert_snapshot!(words, @"12:00:03 + host.a.acme.com fails at 1 of 2 addresses: fe80::1 (is an inner address that the configuration does not allow) [Warns since 12:00:01] 3 bad answers in 2 s, the last: fe80::1 is an inner address that the configuration does not allow; 1 of 2 addresses answers as expected");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn trouble_of_our_own_at_one_address_and_a_single_address_are_no_part_failure() 
 }
 
 #[test]
-fn a_share_of_bad_answers_is_one_finding_until_it_is_well_for_long_enough() {
+fn a_share_of_bad_answers_is_one_alert_until_it_is_well_for_long_enough() {
     let mut w = world();
     let mut words = String::new();
     for n in 0..60 {
@@ -87,7 +87,7 @@ fn a_share_of_bad_answers_is_one_finding_until_it_is_well_for_long_enough() {
     }
     assert_snapshot!(words, @r"
     12:00:22 + host.a.acme.com fails intermittently: 8 of the last 22 answers, the last bad one: 192.0.2.1:443 answered with status 503 [Warns since 12:00:01] 8 of the last 22 answers were bad within 21 s, the last: 192.0.2.1:443 answered with status 503
-    12:01:07 - finding-1
+    12:01:07 - alert-1
     ");
 }
 
@@ -107,8 +107,8 @@ fn an_outage_takes_the_place_of_a_share_of_bad_answers() {
     assert_snapshot!(words, @r"
     12:00:22 + host.a.acme.com fails intermittently: 8 of the last 22 answers, the last bad one: 192.0.2.1:443 answered with status 503 [Warns since 12:00:01] 8 of the last 22 answers were bad within 21 s, the last: 192.0.2.1:443 answered with status 503
     12:00:33 + host.a.acme.com answers with status 503 [Breaks since 12:00:31] 3 bad answers in 2 s, the last: 192.0.2.1:443 answered with status 503
-    12:00:33 - finding-1
-    12:00:36 - finding-2
+    12:00:33 - alert-1
+    12:00:36 - alert-2
     ");
 }
 
@@ -132,21 +132,21 @@ fn what_comes_and_goes_and_then_stays_down_is_down() {
     }
     assert_snapshot!(words, @r"
     12:00:15 + host.a.acme.com answers with status 500 [Breaks since 12:00:05] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:00:25 - finding-1
+    12:00:25 - alert-1
     12:00:40 + host.a.acme.com answers with status 500 [Breaks since 12:00:30] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:00:50 - finding-2
+    12:00:50 - alert-2
     12:01:05 + host.a.acme.com answers with status 500 [Breaks since 12:00:55] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:01:15 ~ finding-3 comes and goes: 3 failures within 10 min (answers with status 500) [Warns] stays open until it has been well for 5 min; the last time: 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:01:46 ~ finding-3 refuses connections [Breaks] 31 bad answers in 30 s, the last: refuses connections
-    12:01:57 ~ finding-3 comes and goes: 3 failures within 10 min (refuses connections) [Warns] stays open until it has been well for 5 min; the last time: 31 bad answers in 30 s, the last: refuses connections
-    12:07:57 - finding-3
+    12:01:15 ~ alert-3 comes and goes: 3 failures within 10 min (answers with status 500) [Warns] stays open until it has been well for 5 min; the last time: 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
+    12:01:46 ~ alert-3 refuses connections [Breaks] 31 bad answers in 30 s, the last: refuses connections
+    12:01:57 ~ alert-3 comes and goes: 3 failures within 10 min (refuses connections) [Warns] stays open until it has been well for 5 min; the last time: 31 bad answers in 30 s, the last: refuses connections
+    12:07:57 - alert-3
     ");
 }
 
 #[test]
-fn a_restart_shorter_than_failing_for_is_no_finding() {
+fn a_restart_shorter_than_failing_for_is_no_alert() {
     let mut w = world();
-    w.plan.probes.get_mut(&ProbeId(HOST.into())).unwrap().failing_for = secs(5);
+    w.config.probes.get_mut(&ProbeId(HOST.into())).unwrap().failing_for = secs(5);
     for _ in 0..5 {
         assert_eq!(w.pass(secs(1)).see(HOST, failed(Fault::Refused)), "");
         assert_eq!(w.wish(HOST), Some(1));
@@ -163,7 +163,7 @@ fn a_restart_shorter_than_failing_for_is_no_finding() {
 fn a_refusal_from_the_first_answer_on_is_usual_and_one_that_comes_later_is_a_fault() {
     let learning = || {
         let mut w = world();
-        for probe in w.plan.probes.values_mut() {
+        for probe in w.config.probes.values_mut() {
             if let Ask::Http { expect, .. } = &mut probe.ask {
                 expect.learns = true;
             }
@@ -194,7 +194,7 @@ fn a_refusal_from_the_first_answer_on_is_usual_and_one_that_comes_later_is_a_fau
     assert_snapshot!(told(&[503, 503, 503, 401, 401]), @r#"
     12:00:03 + host.a.acme.com answers with status 503 [Breaks since 12:00:01] 3 bad answers in 2 s, the last: 192.0.2.1:443 answered with status 503
     12:00:04 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 401 }
-    12:00:05 - finding-1
+    12:00:05 - alert-1
     "#);
     assert_snapshot!(told(&[401, 401, 404, 404, 404, 404]), @r#"
     12:00:01 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 401 }

@@ -4,7 +4,7 @@ use crate::edge::*;
 use crate::world::*;
 use insta::assert_snapshot;
 use types::traffic::{Rollup, ServerState};
-use types::{Fault, PoolId, ServiceId, Thing, Weight};
+use types::{Fault, PoolId, Resource, ServiceId, Severity};
 
 #[test]
 fn limits_that_fight_are_named_with_the_trace_that_shows_them() {
@@ -20,7 +20,7 @@ fn limits_that_fight_are_named_with_the_trace_that_shows_them() {
     -- they fight
     12:00:22 + service.api refuses its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api); the proof: mainstay trace 4bf92f35 [Breaks since 12:00:20] 26 of 28 refusals with 429 in 10 s hit auth-web: 0 by the edge's limits, 28 by servers in all
     -- they are mended
-    12:02:00 - finding-1
+    12:02:00 - alert-1
     ");
     w.restart();
 }
@@ -28,17 +28,17 @@ fn limits_that_fight_are_named_with_the_trace_that_shows_them() {
 #[test]
 fn not_every_refusal_is_a_fight() {
     for (caller, count, others, expected, why) in [
-        ("auth-web", 13, 1, Some((2, Weight::Breaks)), "nearly all hit our own front end"),
-        ("auth-web", 2, 1, Some((3, Weight::Breaks)), "few, but most of them"),
-        ("auth-web", 1, 0, Some((6, Weight::Breaks)), "very few, but all of them, again and again"),
+        ("auth-web", 13, 1, Some((2, Severity::Critical)), "nearly all hit our own front end"),
+        ("auth-web", 2, 1, Some((3, Severity::Critical)), "few, but most of them"),
+        ("auth-web", 1, 0, Some((6, Severity::Critical)), "very few, but all of them, again and again"),
         ("auth-web", 5, 50, None, "visitors are refused, and our own with them"),
         ("auth-web", 0, 50, None, "only visitors are"),
-        ("nightly", 20, 0, Some((2, Weight::Warns)), "a job that serves no visitor"),
+        ("nightly", 20, 0, Some((2, Severity::Warning)), "a job that serves no visitor"),
     ] {
         let mut w = world();
         w.rolls(20, &quiet());
         let named = w.named("limit-conflict", &refused(caller, count, others), 10);
-        let found = named.map(|rolls| (rolls, w.watch.findings().values().next().unwrap().weight));
+        let found = named.map(|rolls| (rolls, w.watch.alerts().values().next().unwrap().severity));
         assert_eq!(found, expected, "{why}");
     }
 }
@@ -62,8 +62,8 @@ fn a_pool_below_its_floor_is_named_at_once_with_those_that_do_not_serve() {
     words += &w.rolls(20, &shrunk(&[Serving, Ejected, Down]));
     words += "-- the last\n";
     words += &w.rolls(20, &shrunk(&[Draining, Ejected, Down]));
-    assert_eq!(w.watch.looked(&Thing::pool("auth")).map(|looked| looked.well), Some(false));
-    assert_eq!(w.watch.looked(&Thing::pool("api")).map(|looked| looked.well), Some(true));
+    assert_eq!(w.watch.looked(&Resource::pool("auth")).map(|looked| looked.well), Some(false));
+    assert_eq!(w.watch.looked(&Resource::pool("api")).map(|looked| looked.well), Some(true));
     words += "-- back\n";
     words += &w.rolls(20, &shrunk(&[Serving, Warming, Down]));
     assert_snapshot!(words, @r"
@@ -73,9 +73,9 @@ fn a_pool_below_its_floor_is_named_at_once_with_those_that_do_not_serve() {
     12:00:15 usual of api: 10000
     12:00:15 usual of auth: 10000
     -- the last
-    12:00:29 ~ finding-1 serves from 0 of 3 servers, 2 are wanted: 10.0.0.1:80 is draining since 12:00 UTC (connection refused); 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Breaks] 0 of 3 servers serve; 0 requests at once, 0 wait
+    12:00:29 ~ alert-1 serves from 0 of 3 servers, 2 are wanted: 10.0.0.1:80 is draining since 12:00 UTC (connection refused); 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Breaks] 0 of 3 servers serve; 0 requests at once, 0 wait
     -- back
-    12:00:53 - finding-1
+    12:00:53 - alert-1
     ");
 }
 
@@ -86,7 +86,7 @@ fn a_flicker_is_no_shrinking_and_names_being_looked_up_are_no_servers_lost() {
         w.rolls(1, &shrunk(&[ServerState::Ejected]));
         w.rolls(1, &quiet());
     }
-    assert!(w.watch.findings().is_empty());
+    assert!(w.watch.alerts().is_empty());
     assert_eq!(w.named("pool-below-floor", &shrunk(&[]), 10), Some(5));
 }
 
@@ -97,9 +97,9 @@ fn a_certificate_for_another_name_is_told_with_both_names() {
     let pool = wrong.pools.get_mut(&PoolId("api".into())).unwrap();
     pool.certificate = Some(("api.internal".into(), "it is for parking.example".into()));
     assert_eq!(w.named("server-certificate", &wrong, 5), Some(2));
-    let finding = w.watch.findings().values().next().unwrap();
-    assert_eq!(finding.about, Thing::pool("api"));
-    assert!(finding.fault.to_string().contains("not for api.internal: it is for parking.example"));
+    let alert = w.watch.alerts().values().next().unwrap();
+    assert_eq!(alert.about, Resource::pool("api"));
+    assert!(alert.fault.to_string().contains("not for api.internal: it is for parking.example"));
     assert_eq!(w.closed("server-certificate", &quiet(), 10), Some(5));
 }
 
@@ -111,9 +111,9 @@ fn names_that_nobody_watches_are_noted_but_scanners_fill_nothing() {
     asked.strangers.insert("old.acme.com".into(), 2);
     asked.strangers.insert("${jndi}.acme.com".into(), 9);
     w.rolls(100, &asked);
-    assert!(w.watch.findings().is_empty(), "two minutes are not long enough");
+    assert!(w.watch.alerts().is_empty(), "two minutes are not long enough");
     w.rolls(60, &asked);
-    let names = |w: &World| w.watch.findings().values().map(|it| it.about.name.clone()).collect::<Vec<_>>();
+    let names = |w: &World| w.watch.alerts().values().map(|it| it.about.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&w), ["old.acme.com"]);
     for round in 0..200 {
         asked.strangers = (0..40).map(|n| (format!("y{round}-{n}.scanner.example"), 900)).collect();
@@ -123,11 +123,11 @@ fn names_that_nobody_watches_are_noted_but_scanners_fill_nothing() {
     asked.strangers = (0..100).map(|n| (format!("z{n}.other.example"), 9)).collect();
     w.rolls(45 * 60, &asked);
     assert_eq!(names(&w).len(), 11, "of foreign names at most ten are told");
-    assert!(w.watch.findings().values().all(|finding| finding.weight == Weight::Notes));
+    assert!(w.watch.alerts().values().all(|alert| alert.severity == Severity::Info));
 
-    // The plan comes to watch it.
-    w.plan.digest = "another".into();
-    w.plan.graph.add(Thing::host("old.acme.com"));
+    // The configuration comes to watch it.
+    w.config.digest = "another".into();
+    w.config.graph.add(Resource::host("old.acme.com"));
     w.roll(&quiet());
     assert!(!names(&w).contains(&"old.acme.com".to_owned()));
     w.rolls(60, &quiet());
@@ -136,7 +136,7 @@ fn names_that_nobody_watches_are_noted_but_scanners_fill_nothing() {
 }
 
 #[test]
-fn what_left_the_plan_has_no_findings() {
+fn what_left_the_config_has_no_alerts() {
     let broken = || {
         let mut w = world();
         w.rolls(30, &quiet());
@@ -144,40 +144,40 @@ fn what_left_the_plan_has_no_findings() {
         all.services.insert(ServiceId("auth".into()), traffic(5_000, 4_000));
         all.pools = shrunk(&[ServerState::Down]).pools;
         w.rolls(10, &all);
-        assert_eq!(w.watch.findings().len(), 3);
+        assert_eq!(w.watch.alerts().len(), 3);
         w
     };
-    type Change = fn(&mut types::Plan);
+    type Change = fn(&mut types::Config);
     let table: [(&str, Change, &[&str]); 5] = [
         ("nothing", |_| {}, &["limit-conflict", "pool-below-floor", "surge"]),
-        ("the edge", |plan| plan.edge = None, &[]),
+        ("the edge", |config| config.edge = None, &[]),
         (
             "a guard",
-            |plan| plan.services.get_mut(&ServiceId("auth".into())).unwrap().guard = None,
+            |config| config.services.get_mut(&ServiceId("auth".into())).unwrap().guard = None,
             &["limit-conflict", "pool-below-floor"],
         ),
-        ("a pool", |plan| _ = plan.pools.remove(&PoolId("auth".into())), &["limit-conflict", "surge"]),
-        ("a caller", |plan| plan.callers.clear(), &["pool-below-floor", "surge"]),
+        ("a pool", |config| _ = config.pools.remove(&PoolId("auth".into())), &["limit-conflict", "surge"]),
+        ("a caller", |config| config.callers.clear(), &["pool-below-floor", "surge"]),
     ];
     for (what, change, left) in table {
         let mut w = broken();
-        w.plan.digest = "another".into();
-        change(&mut w.plan);
+        w.config.digest = "another".into();
+        change(&mut w.config);
         w.tick();
-        let mut words: Vec<&str> = w.watch.findings().values().map(|finding| finding.fault.word()).collect();
+        let mut words: Vec<&str> = w.watch.alerts().values().map(|alert| alert.fault.word()).collect();
         words.sort_unstable();
         assert_eq!(words, left, "without {what}");
     }
 }
 
 #[test]
-fn an_edge_that_falls_silent_leaves_its_findings_open_until_the_probes_speak_in_its_place() {
+fn an_edge_that_falls_silent_leaves_its_alerts_open_until_the_probes_speak_in_its_place() {
     let mut w = world();
     w.rolls(30, &quiet());
     w.rolls(10, &second(traffic(5_000, 4_000)));
     let mut words = w.let_pass(secs(700));
     assert!(w.is_open("surge"), "nobody has said that it is over");
-    let seen = w.watch.looked(&Thing::service("auth")).unwrap();
+    let seen = w.watch.looked(&Resource::service("auth")).unwrap();
     assert!(!seen.well && w.now.as_second() - seen.at.as_second() >= 700, "what was seen grows old");
     words += "-- the probes of the name speak\n";
     words += &w.see(&format!("http.{HOST}"), http(503));
@@ -191,20 +191,20 @@ fn an_edge_that_falls_silent_leaves_its_findings_open_until_the_probes_speak_in_
     assert_snapshot!(words, @r"
     12:01:10 + mainstay.edge has told nothing of its traffic since 2026-11-22T12:00:40Z [Warns since 12:00:40] it tells of its traffic once a second; what it found before stays open
     -- the probes of the name speak
-    12:12:50 - finding-1
+    12:12:50 - alert-1
     -- the edge is back
-    12:12:51 - finding-2
+    12:12:51 - alert-2
     ");
     w.restart();
 }
 
 #[test]
-fn an_edge_that_never_told_anything_is_silent_too_and_a_plan_without_one_expects_nothing() {
+fn an_edge_that_never_told_anything_is_silent_too_and_a_config_without_one_expects_nothing() {
     let mut w = world();
     w.let_pass(secs(60));
-    assert!(w.watch.findings().values().any(|finding| matches!(finding.fault, Fault::EdgeSilent { .. })));
+    assert!(w.watch.alerts().values().any(|alert| matches!(alert.fault, Fault::EdgeSilent { .. })));
     let mut w = World::new(&[(HOST, "acme.com")]);
     w.let_pass(secs(60));
     w.rolls(5, &second(traffic(5_000, 4_900)));
-    assert!(w.watch.findings().is_empty());
+    assert!(w.watch.alerts().is_empty());
 }

@@ -2,10 +2,10 @@
 
 use crate::world::*;
 use insta::assert_snapshot;
-use types::fault::{DomainFault, Fault};
-use types::sample::DomainSeen;
-use types::{Answer, Thing};
 use std::fmt::Write;
+use types::fault::{DomainFault, Fault};
+use types::probe_result::DomainSeen;
+use types::{Answer, Resource};
 
 const PROBE: &str = "domain.acme.com";
 const OWN: [&str; 2] = ["ns1.dnshost.example", "ns2.dnshost.example"];
@@ -25,7 +25,7 @@ fn lookup(why: &str, secs_after: Option<u64>) -> Answer {
 }
 
 #[test]
-fn every_state_has_its_finding() {
+fn every_state_has_its_alert() {
     let mut table = String::new();
     for (state, registration) in [
         ("active", seen(Some(200), Some(200), &[CT], &OWN)),
@@ -54,12 +54,12 @@ fn every_state_has_its_finding() {
         let mut w = world();
         w.see(PROBE, Answer::Domain(seen(Some(250), None, &[CT], &OWN)));
         let said = w.pass(secs(2)).see(PROBE, Answer::Domain(registration));
-        let findings: Vec<&str> =
+        let alerts: Vec<&str> =
             said.lines().filter(|line| !line.contains("learned")).map(|line| &line[9..]).collect();
         writeln!(
             table,
             "{state}: {}",
-            if findings.is_empty() { "-".to_owned() } else { findings.join("\n    ") }
+            if alerts.is_empty() { "-".to_owned() } else { alerts.join("\n    ") }
         )
         .unwrap();
     }
@@ -101,11 +101,11 @@ fn a_coming_date_is_told_at_sixty_thirty_fourteen_seven_and_one_day() {
     assert_snapshot!(short, @r"
     12:00:00 learned acme.com
     12:00:00 + domain.acme.com expires in 60 days, at 2027-01-23T12:00:00Z [Warns since 12:00:00]
-    12:00:00 ~ finding-1 expires in 30 days, at 2027-01-23T12:00:00Z [Warns]
-    12:00:00 ~ finding-1 expires in 14 days, at 2027-01-23T12:00:00Z [Warns]
-    12:00:00 ~ finding-1 expires in 7 days, at 2027-01-23T12:00:00Z [Warns]
-    12:00:00 ~ finding-1 expires in 1 days, at 2027-01-23T12:00:00Z [Breaks]
-    12:00:00 - finding-1
+    12:00:00 ~ alert-1 expires in 30 days, at 2027-01-23T12:00:00Z [Warns]
+    12:00:00 ~ alert-1 expires in 14 days, at 2027-01-23T12:00:00Z [Warns]
+    12:00:00 ~ alert-1 expires in 7 days, at 2027-01-23T12:00:00Z [Warns]
+    12:00:00 ~ alert-1 expires in 1 days, at 2027-01-23T12:00:00Z [Breaks]
+    12:00:00 - alert-1
     12:00:00 + domain.acme.com expired at 2027-01-23T12:00:00Z [Breaks since 12:00:00]
     ");
 }
@@ -122,18 +122,18 @@ fn a_date_comes_closer_without_an_answer_too_but_is_asked_for_first() {
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
     12:00:00 + domain.acme.com expires in 60 days, at 2026-12-23T12:00:00Z [Warns since 12:00:00] https://registry.example/ says: expires 2026-12-23T12:00:00Z by the registry; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
-    12:01:00 ~ finding-1 expires in 30 days, at 2026-12-23T12:00:00Z [Warns] https://registry.example/ says: expires 2026-12-23T12:00:00Z by the registry; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
+    12:01:00 ~ alert-1 expires in 30 days, at 2026-12-23T12:00:00Z [Warns] https://registry.example/ says: expires 2026-12-23T12:00:00Z by the registry; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
     ");
 }
 
 #[test]
-fn the_plans_date_serves_where_the_registry_hides_it() {
+fn the_configs_date_serves_where_the_registry_hides_it() {
     let mut w = world();
     w.declare("acme.com", "2026-12-01T00:00:00Z");
     let words = w.see(PROBE, Answer::Domain(seen(None, None, &["active"], &OWN)));
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
-    12:00:00 + domain.acme.com expires in 14 days, at 2026-12-01T00:00:00Z [Warns since 12:00:00] https://registry.example/ says: expires 2026-12-01T00:00:00Z by the plan; the registry hides the date; status active; name servers ns1.dnshost.example, ns2.dnshost.example
+    12:00:00 + domain.acme.com expires in 14 days, at 2026-12-01T00:00:00Z [Warns since 12:00:00] https://registry.example/ says: expires 2026-12-01T00:00:00Z by the configuration; the registry hides the date; status active; name servers ns1.dnshost.example, ns2.dnshost.example
     ");
 }
 
@@ -143,7 +143,7 @@ fn a_failed_lookup_is_never_an_expiry_and_grows_stale_after_three_days() {
     let mut words = w.see(PROBE, Answer::Domain(seen(Some(200), None, &[CT], &OWN)));
     words += &w.pass(secs(60)).see(PROBE, lookup("status 429", Some(7200)));
     assert_eq!(w.wish(PROBE), Some(7200), "what the registry asks for is honoured");
-    assert!(w.watch.looked(&Thing::domain("acme.com")).unwrap().well);
+    assert!(w.watch.looked(&Resource::domain("acme.com")).unwrap().well);
     for _ in 0..4 {
         words += &w.let_pass(secs(86_400));
         words += &w.see(PROBE, lookup("timed out", None));
@@ -152,9 +152,9 @@ fn a_failed_lookup_is_never_an_expiry_and_grows_stale_after_three_days() {
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
     12:01:00 + domain.acme.com could not be looked up at its registry: timed out [Notes since 12:01:00] 2 bad answers in 24 h, the last: could not be looked up at its registry: timed out
-    12:00:00 - finding-1
+    12:00:00 - alert-1
     12:00:00 + domain.acme.com has an expiry date that could not be confirmed since 2026-11-22T12:00:00Z [Warns since 12:01:00] not confirmed since 2026-11-22T12:00:00Z; the last date known is 2027-06-10T12:00:00Z
-    12:02:00 - finding-2
+    12:02:00 - alert-2
     ");
 }
 
@@ -183,12 +183,12 @@ fn restarts_do_not_keep_an_old_date_young() {
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
     14:00:00 + domain.acme.com could not be looked up at its registry: timed out [Notes since 12:40:00] 3 bad answers in 1 h 20 min, the last: could not be looked up at its registry: timed out
-    12:40:00 - finding-1
+    12:40:00 - alert-1
     12:40:00 + domain.acme.com has an expiry date that could not be confirmed since 2026-11-22T12:40:00Z [Warns since 12:40:00] not confirmed since 2026-11-22T12:40:00Z; the last date known is 2027-06-10T12:00:00Z
     -- answers, but for a day
-    12:40:00 - finding-2
+    12:40:00 - alert-2
     14:00:00 + domain.acme.com could not be looked up at its registry: timed out [Notes since 12:40:00] 3 bad answers in 1 h 20 min, the last: could not be looked up at its registry: timed out
-    12:40:00 - finding-3
+    12:40:00 - alert-3
     ");
 }
 
@@ -241,7 +241,7 @@ fn the_jump_of_the_registrys_date_clears_nothing_and_payment_does() {
     12:00:00 + domain.acme.com expired at 2026-11-21T12:00:00Z [Breaks since 12:00:00] https://registry.example/ says: expires 2026-11-21T12:00:00Z by the registry; status active; name servers ns1.dnshost.example, ns2.dnshost.example
     12:00:10 learned acme.com
     12:00:20 learned acme.com
-    12:00:20 - finding-1
+    12:00:20 - alert-1
     ");
 }
 

@@ -1,15 +1,15 @@
-//! What an answer costs in a large plan. Prints; asserts nothing about time, as machines differ.
+//! What an answer costs in a large configuration. Prints; asserts nothing about time, as machines differ.
 //!
 //! `cargo test -p watch speed -- --ignored --nocapture`
 
 #![allow(clippy::print_stderr)] // figures are for whoever asks for them
 
 use crate::world::*;
+use std::time::{Duration, Instant};
 use types::event::Event;
 use types::fault::Fault;
-use types::sample::{Phases, Sample};
+use types::probe_result::{Phases, ProbeResult};
 use types::{Answer, ProbeId};
-use std::time::{Duration, Instant};
 
 const HOSTS: usize = 10_000;
 const ZONES: usize = 500;
@@ -20,34 +20,34 @@ fn large() -> World {
         .collect();
     let hosts: Vec<(&str, &str)> = names.iter().map(|(host, zone)| (host.as_str(), zone.as_str())).collect();
     let mut w = World::new(&hosts);
-    w.plan.digest = "large".into();
+    w.config.digest = "large".into();
     w
 }
 
-fn samples(w: &World, answer: &dyn Fn() -> Answer, count: usize) -> Vec<Sample> {
-    let http = w.plan.probes.keys().filter(|id| id.0.starts_with("http."));
-    let sample = |id: &ProbeId| Sample::new(id.clone(), Phases::default(), answer());
+fn samples(w: &World, answer: &dyn Fn() -> Answer, count: usize) -> Vec<ProbeResult> {
+    let http = w.config.probes.keys().filter(|id| id.0.starts_with("http."));
+    let sample = |id: &ProbeId| ProbeResult::new(id.clone(), Phases::default(), answer());
     http.take(count).map(sample).collect()
 }
 
 /// Judges them all at one instant; how long each call of `judge` and `sooner` took on average, and the slowest.
-fn judge(w: &mut World, samples: &[Sample]) -> (Duration, Duration, Duration, usize) {
+fn judge(w: &mut World, samples: &[ProbeResult]) -> (Duration, Duration, Duration, usize) {
     let (mut judging, mut worst, mut wishing) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let mut opened = 0;
     for (n, sample) in samples.iter().enumerate() {
         let begun = Instant::now();
-        let happened = w.watch.judge(&w.plan, w.now, sample);
+        let events = w.watch.judge(&w.config, w.now, sample);
         let took = begun.elapsed();
         judging += took;
         worst = worst.max(took);
-        opened += happened.len();
-        for happened in happened {
+        opened += events.len();
+        for kind in events {
             let seq = w.journal.len() as u64 + n as u64 + 1;
-            w.watch.apply(&Event { seq, at: w.now, happened });
+            w.watch.apply(&Event { seq, at: w.now, kind });
         }
         if n % 10 == 0 {
             let begun = Instant::now();
-            std::hint::black_box(w.watch.sooner(&w.plan, w.now));
+            std::hint::black_box(w.watch.sooner(&w.config, w.now));
             wishing += begun.elapsed();
         }
     }
@@ -61,18 +61,18 @@ fn told(what: &str, (judging, worst, wishing, opened): (Duration, Duration, Dura
 
 #[test]
 #[ignore = "measures; prints figures"]
-fn speed_in_a_large_plan() {
+fn speed_in_a_large_config() {
     let mut w = large();
     let begun = Instant::now();
     w.tick();
-    eprintln!("{} probes, index of the plan {:?}", w.plan.probes.len(), begun.elapsed());
-    let registrations: Vec<Sample> = (0..ZONES)
+    eprintln!("{} probes, index of the configuration {:?}", w.config.probes.len(), begun.elapsed());
+    let registrations: Vec<ProbeResult> = (0..ZONES)
         .map(|n| {
             let name = format!("z{n:03}.example");
             let own = ["ns1.host.example"];
             let seen = domain(&name, w.now, Some(300), None, &["active"], &own);
             let probe = ProbeId(format!("domain.{name}"));
-            Sample::new(probe, Phases::default(), Answer::Domain(seen))
+            ProbeResult::new(probe, Phases::default(), Answer::Domain(seen))
         })
         .collect();
     told("registrations", judge(&mut w, &registrations));
@@ -87,6 +87,6 @@ fn speed_in_a_large_plan() {
     }
     told("good among them", judge(&mut w, &good[HOSTS / 2..]));
     let begun = Instant::now();
-    std::hint::black_box(w.watch.tick(&w.plan, w.now));
+    std::hint::black_box(w.watch.tick(&w.config, w.now));
     eprintln!("tick {:?}", begun.elapsed());
 }

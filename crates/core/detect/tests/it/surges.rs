@@ -2,10 +2,10 @@
 
 use crate::edge::*;
 use insta::assert_snapshot;
-use types::traffic::ServerState;
-use types::{Fault, PoolId, Thing, Weight};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use types::traffic::ServerState;
+use types::{Fault, PoolId, Resource, Severity};
 
 #[test]
 fn a_flood_is_named_within_seconds_and_told_again_only_when_it_became_another() {
@@ -36,11 +36,11 @@ fn a_flood_is_named_within_seconds_and_told_again_only_when_it_became_another() 
     -- it begins
     12:01:02 + service.auth gets 5,400 times its usual traffic (54,000 requests a second), 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Breaks since 12:01:00] in 3 s: 108,652 requests, 100,000 shed; usual are 10.0 a second
     -- it doubles
-    12:01:31 ~ finding-1 gets 12,000 times its usual traffic (120,000 requests a second), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Breaks] in 3 s: 228,642 requests, 210,000 shed; usual are 10.0 a second
+    12:01:31 ~ alert-1 gets 12,000 times its usual traffic (120,000 requests a second), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Breaks] in 3 s: 228,642 requests, 210,000 shed; usual are 10.0 a second
     -- the team denies most of it
-    12:02:12 ~ finding-1 gets 12,000 times its usual traffic (120,000 requests a second), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Warns] in 3 s: 360,000 requests, 359,970 denied; usual are 10.0 a second
+    12:02:12 ~ alert-1 gets 12,000 times its usual traffic (120,000 requests a second), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Warns] in 3 s: 360,000 requests, 359,970 denied; usual are 10.0 a second
     -- it ends
-    12:03:06 - finding-1
+    12:03:06 - alert-1
     ");
     w.restart();
 }
@@ -48,21 +48,21 @@ fn a_flood_is_named_within_seconds_and_told_again_only_when_it_became_another() 
 #[test]
 fn how_much_is_a_surge_depends_on_what_is_usual_and_on_whether_it_hurts() {
     for (minutes, usual, requests, shed, expected, why) in [
-        (2, 10, 2_000, 1_900, Some((2, Weight::Breaks)), "two hundred times, nearly all turned away"),
-        (2, 10, 2_000, 0, Some((2, Weight::Warns)), "as much, and all served"),
-        (2, 10, 60, 30, Some((4, Weight::Breaks)), "six times, and it hurts"),
+        (2, 10, 2_000, 1_900, Some((2, Severity::Critical)), "two hundred times, nearly all turned away"),
+        (2, 10, 2_000, 0, Some((2, Severity::Warning)), "as much, and all served"),
+        (2, 10, 60, 30, Some((4, Severity::Critical)), "six times, and it hurts"),
         (2, 10, 100, 0, None, "ten times, all served, hardly known"),
-        (90, 10, 100, 0, Some((3, Weight::Warns)), "ten times, all served, well known"),
+        (90, 10, 100, 0, Some((3, Severity::Warning)), "ten times, all served, well known"),
         (90, 10, 40, 0, None, "four times"),
         (90, 1, 15, 0, None, "fifteen a second is never a flood"),
         (90, 300, 900, 800, None, "three times: turned away for another reason"),
-        (0, 0, 5_000, 4_500, Some((4, Weight::Breaks)), "never seen before, and nearly all turned away"),
+        (0, 0, 5_000, 4_500, Some((4, Severity::Critical)), "never seen before, and nearly all turned away"),
         (0, 0, 5_000, 0, None, "never seen before, and all served"),
     ] {
         let mut w = world();
         w.rolls(minutes * 60, &second(traffic(usual, 0)));
         let named = w.named("surge", &second(traffic(requests, shed)), 10);
-        let found = named.map(|rolls| (rolls, w.watch.findings().values().next().unwrap().weight));
+        let found = named.map(|rolls| (rolls, w.watch.alerts().values().next().unwrap().severity));
         assert_eq!(found, expected, "{why}");
         assert!(named.is_none_or(|rolls| rolls <= 5), "{why}");
     }
@@ -73,7 +73,7 @@ fn how_much_is_a_surge_depends_on_what_is_usual_and_on_whether_it_hurts() {
 fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
     for (over, named) in [(true, &["auth", "api"][..]), (false, &["api"])] {
         let mut w = world();
-        w.plan.graph.add_need(Thing::service("auth"), Thing::service("api"));
+        w.config.graph.add_need(Resource::service("auth"), Resource::service("api"));
         w.rolls(60, &quiet());
         let mut only_api = quiet();
         only_api.services.insert("api".into(), traffic(2_000, 1_900));
@@ -83,12 +83,12 @@ fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
         w.roll(if over { &both } else { &only_api });
         assert_eq!(w.is_open("surge"), !over, "nothing points at sign-in, or it has a second more");
         w.roll(if over { &both } else { &only_api });
-        let about: BTreeSet<Thing> = w.watch.findings().values().map(|found| found.about.clone()).collect();
-        assert_eq!(about, named.iter().map(|name| Thing::service(*name)).collect());
+        let about: BTreeSet<Resource> = w.watch.alerts().values().map(|found| found.about.clone()).collect();
+        assert_eq!(about, named.iter().map(|name| Resource::service(*name)).collect());
     }
     // One second of many visitors holds nobody up for longer.
     let mut w = world();
-    w.plan.graph.add_need(Thing::service("auth"), Thing::service("api"));
+    w.config.graph.add_need(Resource::service("auth"), Resource::service("api"));
     w.rolls(60, &quiet());
     let mut api = second(traffic(2_000, 0));
     api.services.insert("api".into(), traffic(2_000, 1_900));
@@ -101,8 +101,8 @@ fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
 fn where_nothing_is_known_no_number_of_times_is_made_up() {
     let mut w = world();
     w.rolls(6, &second(traffic(5_000, 4_500)));
-    let finding = w.watch.findings().values().next().unwrap();
-    assert_eq!(finding.fault.to_string(), "gets 5,000 requests a second, more than it can serve");
+    let alert = w.watch.alerts().values().next().unwrap();
+    assert_eq!(alert.fault.to_string(), "gets 5,000 requests a second, more than it can serve");
 }
 
 #[test]
@@ -152,15 +152,15 @@ fn what_is_usual_survives_a_restart_in_the_midst_of_a_flood() {
     w.rolls(1_800, &flood);
     w.restart();
     w.rolls(1_800, &flood);
-    let finding = w.watch.findings().values().next().unwrap();
-    let Fault::Surge { times, .. } = &finding.fault else { panic!("{finding:?}") };
+    let alert = w.watch.alerts().values().next().unwrap();
+    let Fault::Surge { times, .. } = &alert.fault else { panic!("{alert:?}") };
     assert_eq!(*times, Some(200), "an hour of it is not what is usual");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
-    /// Any traffic at all, with gaps, restarts and changes of the plan: one finding a thing and word, none from the
+    /// Any traffic at all, with gaps, restarts and changes of the configuration: one alert a thing and word, none from the
     /// future, no turning in a circle, and a journal that says seldom what is usual.
     #[test]
     fn whatever_the_edge_counts(steps in prop::collection::vec((0u64..3, 0u64..6, 0u8..30, 0u8..4), 1..250)) {
@@ -172,7 +172,7 @@ proptest! {
                 1 => _ = w.let_pass(std::time::Duration::from_secs(40)),
                 2 => _ = w.let_pass(std::time::Duration::from_secs(4_000)),
                 3 => {
-                    w.plan.digest += "+";
+                    w.config.digest += "+";
                     w.tick();
                 }
                 _ => {
@@ -188,9 +188,9 @@ proptest! {
                 }
             }
             let mut words = BTreeSet::new();
-            for finding in w.watch.findings().values() {
-                prop_assert!(words.insert((finding.about.clone(), finding.fault.word())), "twice: {finding:?}");
-                prop_assert!(finding.since <= w.now);
+            for alert in w.watch.alerts().values() {
+                prop_assert!(words.insert((alert.about.clone(), alert.fault.word())), "twice: {alert:?}");
+                prop_assert!(alert.since <= w.now);
             }
         }
         let hours = usize::try_from((w.now.as_second() - begun.as_second()) / 3_600).unwrap();

@@ -1,19 +1,19 @@
-//! A small world to judge: a plan by hand, a clock that is told, a journal that is kept.
+//! A small world to judge: a configuration by hand, a clock that is told, a journal that is kept.
 
-use types::event::Event;
-use types::fault::{DnsFault, Fault};
-use types::graph::Graph;
-use types::plan::{Ask, Board, Dns, Domain, Expect, Plan, Probe, Registry, Site};
-use types::sample::{
-    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ResolverSaid, Sample, ServerSaid,
-    TlsSeen,
-};
-use types::time::later;
-use types::{Happened, ProbeId, Rollup, Thing, Time};
+use detect::Detect;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
-use detect::Detect;
+use types::config::{Ask, Config, Dns, Domain, Expect, Probe, Registry, Site, StatusPage};
+use types::event::Event;
+use types::fault::{DnsFault, Fault};
+use types::graph::Graph;
+use types::probe_result::{
+    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ProbeResult, ResolverSaid, ServerSaid,
+    TlsSeen,
+};
+use types::time::later;
+use types::{EventKind, ProbeId, Resource, Rollup, Time};
 
 pub fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -27,11 +27,11 @@ pub fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// A plan with http, tls, dns and domain probes for each `(host, zone)`.
-pub fn plan(hosts: &[(&str, &str)]) -> Plan {
+/// A configuration with http, tls, dns and domain probes for each `(host, zone)`.
+pub fn config(hosts: &[(&str, &str)]) -> Config {
     let mut graph = Graph::default();
     let mut probes = BTreeMap::new();
-    let mut add = |id: String, about: Thing, ask: Ask, every: u64| {
+    let mut add = |id: String, about: Resource, ask: Ask, every: u64| {
         let (fail_after, recover_after) = if matches!(ask, Ask::Domain { .. }) { (1, 1) } else { (3, 2) };
         let id = ProbeId(id);
         let probe = Probe {
@@ -50,23 +50,23 @@ pub fn plan(hosts: &[(&str, &str)]) -> Plan {
     for (host, zone) in hosts {
         let expect = Expect { within: Some(Duration::from_millis(800)), ..Expect::default() };
         let ask = Ask::Http { url: format!("https://{host}/"), expect };
-        add(format!("http.{host}"), Thing::host(*host), ask, 30);
+        add(format!("http.{host}"), Resource::host(*host), ask, 30);
         let ask = Ask::Tls { host: (*host).to_owned(), port: 443 };
-        add(format!("tls.{host}"), Thing::tls(*host), ask, 300);
-        graph.add_need(Thing::service("web"), Thing::host(*host));
-        graph.add_need(Thing::host(*host), Thing::tls(*host));
-        graph.add_need(Thing::host(*host), Thing::dns(*zone));
-        graph.add_need(Thing::tls(*host), Thing::dns(*zone));
+        add(format!("tls.{host}"), Resource::tls(*host), ask, 300);
+        graph.add_need(Resource::service("web"), Resource::host(*host));
+        graph.add_need(Resource::host(*host), Resource::tls(*host));
+        graph.add_need(Resource::host(*host), Resource::dns(*zone));
+        graph.add_need(Resource::tls(*host), Resource::dns(*zone));
     }
     for zone in zones {
         let names = hosts.iter().filter(|(_, of)| *of == zone).map(|(host, _)| (*host).to_owned()).collect();
         let ask = Ask::Dns { zone: zone.to_owned(), names };
-        add(format!("dns.{zone}"), Thing::dns(zone), ask, 60);
+        add(format!("dns.{zone}"), Resource::dns(zone), ask, 60);
         let ask = Ask::Domain { name: zone.to_owned() };
-        add(format!("domain.{zone}"), Thing::domain(zone), ask, 86_400);
-        graph.add_need(Thing::dns(zone), Thing::domain(zone));
+        add(format!("domain.{zone}"), Resource::domain(zone), ask, 86_400);
+        graph.add_need(Resource::dns(zone), Resource::domain(zone));
     }
-    Plan {
+    Config {
         digest: format!("{hosts:?}"),
         site: Site {
             name: "Acme".into(),
@@ -83,19 +83,19 @@ pub fn plan(hosts: &[(&str, &str)]) -> Plan {
         probes,
         domains: BTreeMap::new(),
         people: BTreeMap::new(),
-        rotas: BTreeMap::new(),
-        ladders: BTreeMap::new(),
+        schedules: BTreeMap::new(),
+        escalations: BTreeMap::new(),
         channels: BTreeMap::new(),
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: Board { title: "Acme".into(), history_days: 90, ..Board::default() },
+        status_page: StatusPage { title: "Acme".into(), history_days: 90, ..StatusPage::default() },
         graph,
     }
 }
 
 pub struct World {
-    pub plan: Plan,
+    pub config: Config,
     pub watch: Detect,
     pub now: Time,
     pub journal: Vec<Event>,
@@ -104,23 +104,23 @@ pub struct World {
 impl World {
     pub fn new(hosts: &[(&str, &str)]) -> Self {
         let mut world = Self {
-            plan: plan(hosts),
+            config: config(hosts),
             watch: Detect::default(),
             now: at("2026-11-22T12:00:00Z"),
             journal: vec![],
         };
-        world.record(vec![Happened::Booted { blind_since: None }]);
+        world.record(vec![EventKind::Booted { blind_since: None }]);
         world
     }
 
     pub fn declare(&mut self, domain: &str, expires: &str) {
-        self.plan.domains.insert(domain.to_owned(), Domain { expires: Some(at(expires)) });
+        self.config.domains.insert(domain.to_owned(), Domain { expires: Some(at(expires)) });
     }
 
-    fn record(&mut self, happened: Vec<Happened>) -> Vec<Event> {
+    fn record(&mut self, events: Vec<EventKind>) -> Vec<Event> {
         let mut new = vec![];
-        for happened in happened {
-            let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, happened };
+        for kind in events {
+            let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, kind };
             self.watch.apply(&event);
             self.journal.push(event.clone());
             new.push(event);
@@ -136,26 +136,26 @@ impl World {
     /// One answer; what followed, in words.
     pub fn see(&mut self, probe: &str, answer: Answer) -> String {
         let phases = Phases { total: Duration::from_millis(120), ..Phases::default() };
-        self.sample(Sample::new(ProbeId(probe.into()), phases, answer))
+        self.sample(ProbeResult::new(ProbeId(probe.into()), phases, answer))
     }
 
-    pub fn sample(&mut self, sample: Sample) -> String {
-        let happened = self.watch.judge(&self.plan, self.now, &sample);
-        let new = self.record(happened);
+    pub fn sample(&mut self, sample: ProbeResult) -> String {
+        let kind = self.watch.judge(&self.config, self.now, &sample);
+        let new = self.record(kind);
         self.words(&new)
     }
 
     /// One roll-up a second later; what followed, in words.
     pub fn roll(&mut self, rollup: &Rollup) -> String {
         self.pass(secs(1));
-        let happened = self.watch.roll_up(&self.plan, self.now, rollup);
-        let new = self.record(happened);
+        let kind = self.watch.roll_up(&self.config, self.now, rollup);
+        let new = self.record(kind);
         self.words(&new)
     }
 
     pub fn tick(&mut self) -> String {
-        let happened = self.watch.tick(&self.plan, self.now);
-        let new = self.record(happened);
+        let kind = self.watch.tick(&self.config, self.now);
+        let new = self.record(kind);
         self.words(&new)
     }
 
@@ -163,12 +163,12 @@ impl World {
     pub fn let_pass(&mut self, span: Duration) -> String {
         let end = later(self.now, span);
         let mut words = String::new();
-        while let Some(next) = self.watch.next(&self.plan, self.now).filter(|next| *next <= end) {
+        while let Some(next) = self.watch.next(&self.config, self.now).filter(|next| *next <= end) {
             self.now = self.now.max(next);
             let said = self.tick();
             words.push_str(&said);
             assert!(
-                self.watch.next(&self.plan, self.now).is_none_or(|next| next > self.now),
+                self.watch.next(&self.config, self.now).is_none_or(|next| next > self.now),
                 "turns in a circle"
             );
         }
@@ -178,7 +178,7 @@ impl World {
 
     /// The wish for one probe, in seconds from now.
     pub fn wish(&self, probe: &str) -> Option<i64> {
-        let sooner = self.watch.sooner(&self.plan, self.now);
+        let sooner = self.watch.sooner(&self.config, self.now);
         sooner.get(&ProbeId(probe.into())).map(|at| at.as_second() - self.now.as_second())
     }
 
@@ -187,31 +187,31 @@ impl World {
         self.journal.iter().for_each(|event| watch.apply(event));
         assert_eq!(watch.known_text(), self.watch.known_text());
         self.watch = watch;
-        self.record(vec![Happened::Booted { blind_since: None }]);
+        self.record(vec![EventKind::Booted { blind_since: None }]);
     }
 
     fn words(&self, events: &[Event]) -> String {
         let mut words = String::new();
         for event in events {
             let clock = &event.at.to_string()[11..19];
-            match &event.happened {
-                Happened::FindingOpened { finding: f } => {
+            match &event.kind {
+                EventKind::AlertOpened { alert: f } => {
                     let since = &f.since.to_string()[11..19];
-                    let (about, fault, weight, evidence) = (&f.about, &f.fault, f.weight, &f.evidence);
-                    writeln!(words, "{clock} + {about} {fault} [{weight:?} since {since}] {evidence}")
+                    let (about, fault, severity, evidence) = (&f.about, &f.fault, f.severity, &f.evidence);
+                    writeln!(words, "{clock} + {about} {fault} [{severity:?} since {since}] {evidence}")
                 }
-                Happened::FindingChanged { finding, fault, weight, evidence } => {
-                    writeln!(words, "{clock} ~ {finding} {fault} [{weight:?}] {evidence}")
+                EventKind::AlertChanged { alert, fault, severity, evidence } => {
+                    writeln!(words, "{clock} ~ {alert} {fault} [{severity:?}] {evidence}")
                 }
-                Happened::FindingClosed { finding } => writeln!(words, "{clock} - {finding}"),
-                Happened::DelegationLearned { zone, servers } => {
+                EventKind::AlertClosed { alert } => writeln!(words, "{clock} - {alert}"),
+                EventKind::DelegationLearned { zone, servers } => {
                     writeln!(words, "{clock} learned {zone} at {servers:?}")
                 }
-                Happened::RegistrationLearned { seen } => writeln!(words, "{clock} learned {}", seen.domain),
-                Happened::TrafficLearned { service, usual_milli } => {
+                EventKind::RegistrationLearned { seen } => writeln!(words, "{clock} learned {}", seen.domain),
+                EventKind::TrafficLearned { service, usual_milli } => {
                     writeln!(words, "{clock} usual of {service}: {usual_milli}")
                 }
-                Happened::Booted { .. } => Ok(()),
+                EventKind::Booted { .. } => Ok(()),
                 other => writeln!(words, "{clock} {other:?}"),
             }
             .unwrap();

@@ -5,31 +5,31 @@
 
 use super::{Diagnose, Seen};
 use crate::cause::hurts;
-use types::time::later;
-use types::{Finding, Incident, Looked, Thing, Time, Weight};
 use std::time::Duration;
+use types::time::later;
+use types::{Alert, Incident, LastResult, Resource, Severity, Time};
 
-/// A finding that nothing was heard of since it was declared over still stands after this long.
+/// An alert that nothing was heard of since it was declared over still stands after this long.
 const HEARD_WITHIN: Duration = Duration::from_secs(10);
 /// So many failing things are named.
 const NAMED_MAX: usize = 3;
 
-/// Whether a finding that was declared over at `at` is to be an incident again.
-pub(super) fn is_back(finding: &Finding, at: Time, now: Time, looked: Option<Looked>) -> bool {
+/// Whether an alert that was declared over at `at` is to be an incident again.
+pub(super) fn is_back(alert: &Alert, at: Time, now: Time, looked: Option<LastResult>) -> bool {
     let seen_again = looked.is_some_and(|looked| looked.at > at && !looked.well);
-    hurts(finding) && (seen_again || now >= later(at, HEARD_WITHIN))
+    hurts(alert) && (seen_again || now >= later(at, HEARD_WITHIN))
 }
 
 impl Diagnose {
     /// What of an incident still fails, in words; `None` when a person may declare it over.
     #[must_use]
     pub fn still_failing(&self, incident: &Incident) -> Option<String> {
-        let cases = self.cases(&incident.diagnosis.findings);
+        let cases = self.cases(&incident.diagnosis.alerts);
         let failing = cases.iter().filter(|case| case.closed.is_none());
         let failing: Vec<String> = failing
-            .map(|case| &case.finding)
-            .filter(|finding| finding.weight == Weight::Breaks)
-            .map(|finding| format!("{} {}", finding.about.name, finding.fault))
+            .map(|case| &case.alert)
+            .filter(|alert| alert.severity == Severity::Critical)
+            .map(|alert| format!("{} {}", alert.about.name, alert.fault))
             .collect();
         let named = failing.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
         match failing.len() {
@@ -42,16 +42,16 @@ impl Diagnose {
     /// When what was declared over is to be thought of again, whatever is heard of it until then.
     pub(super) fn reopens(&self, seen: &Seen<'_>) -> Option<Time> {
         let back = self.known.dismissed.iter().filter_map(|(id, was)| {
-            let finding = seen.findings.get(id)?;
-            (hurts(finding) && finding.weight == was.weight).then(|| later(was.at, HEARD_WITHIN))
+            let alert = seen.alerts.get(id)?;
+            (hurts(alert) && alert.severity == was.severity).then(|| later(was.at, HEARD_WITHIN))
         });
         back.min()
     }
 
     /// Things that were declared over and not heard of since: they are asked at once.
-    pub(super) fn to_hear_of<'a>(&self, seen: &Seen<'a>) -> Vec<(&'a Thing, Time)> {
+    pub(super) fn to_hear_of<'a>(&self, seen: &Seen<'a>) -> Vec<(&'a Resource, Time)> {
         let unheard = self.known.dismissed.iter().filter_map(|(id, was)| {
-            let about = &seen.findings.get(id).filter(|finding| hurts(finding))?.about;
+            let about = &seen.alerts.get(id).filter(|alert| hurts(alert))?.about;
             let heard = (seen.looked)(about).is_some_and(|looked| looked.at > was.at);
             (!heard).then_some((about, was.at))
         });

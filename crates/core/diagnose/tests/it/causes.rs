@@ -3,14 +3,14 @@
 use crate::world::*;
 use insta::assert_snapshot;
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
-use types::{Happened, IncidentId, Looked, Thing, Weight};
+use types::{EventKind, IncidentId, LastResult, Resource, Severity};
 
 fn expired() -> Fault {
     Fault::Domain { domain: DomainFault::Expired { at: Some(at("2026-11-22T15:20:00Z")), parked_on: None } }
 }
 
 #[test]
-fn a_fresh_finding_has_everything_beneath_and_beside_it_looked_at() {
+fn a_fresh_alert_has_everything_beneath_and_beside_it_looked_at() {
     let mut w = World::new();
     w.breaks("host.api.acme.io", Fault::Refused);
     assert_eq!(w.react(), "", "nothing is known about what lies beneath");
@@ -32,13 +32,13 @@ fn it_waits_three_seconds_and_six_when_something_looks_suspicious() {
     for (suspicious, waits) in [(false, 3), (true, 6)] {
         let mut w = World::new();
         w.breaks("host.shop.acme.io", Fault::Refused);
-        w.looked.insert(Thing::tls("shop.acme.io"), Looked { at: w.now, well: !suspicious });
+        w.looked.insert(Resource::tls("shop.acme.io"), LastResult { at: w.now, well: !suspicious });
         for _ in 0..waits {
             assert_eq!(w.react(), "");
-            let looked = |_: &Thing| None;
+            let looked = |_: &Resource| None;
             let beside = |_: &types::SeenAt, _| std::collections::BTreeSet::new();
-            let seen = diagnose::Seen { findings: &w.findings, looked: &looked, beside: &beside };
-            assert!(w.diagnose.next(&w.plan, w.now).is_some_and(|next| next > w.now), "{seen:?}");
+            let seen = diagnose::Seen { alerts: &w.alerts, looked: &looked, beside: &beside };
+            assert!(w.diagnose.next(&w.config, w.now).is_some_and(|next| next > w.now), "{seen:?}");
             w.pass(1);
         }
         assert!(w.react().contains("+ incident-1 host.shop.acme.io"));
@@ -119,14 +119,14 @@ fn a_date_ahead_explains_nothing() {
     w.open(
         "tls.shop.acme.io",
         Fault::Tls { tls: TlsFault::Expiring { at: at("2026-12-01T00:00:00Z"), left_percent: 10 } },
-        Weight::Warns,
+        Severity::Warning,
     );
     w.settle();
     w.pass(5).breaks("host.shop.acme.io", Fault::Refused);
     w.open(
         "dns.acme.app",
         Fault::Dns { dns: DnsFault::DelegationMoved { from: set(&["a"]), to: set(&["b"]) } },
-        Weight::Notes,
+        Severity::Info,
     );
     w.settle();
     let causes: Vec<String> =
@@ -179,15 +179,15 @@ fn a_cause_that_ended_still_explains_what_caches_hand_out() {
 fn a_warning_that_a_person_set_aside_opens_again_only_when_it_changes() {
     let mut w = World::new();
     w.look_at_all();
-    let finding = w.open("host.shop.acme.io", Fault::Slow { limit: secs(1) }, Weight::Warns);
+    let alert = w.open("host.shop.acme.io", Fault::Slow { limit: secs(1) }, Severity::Warning);
     w.settle();
     assert_eq!(w.diagnose.still_failing(&w.diagnose.incidents()[&IncidentId(1)]), None);
-    w.record(Happened::IncidentResolved { incident: IncidentId(1), sentence: "Ana says it is over".into() });
+    w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says it is over".into() });
     assert_eq!(w.pass(60).settle(), "");
     w.restart();
     assert_eq!(w.pass(60).settle(), "");
     let (fault, evidence) = (Fault::Slow { limit: secs(1) }, "worse".to_owned());
-    w.record(Happened::FindingChanged { finding, fault, weight: Weight::Breaks, evidence });
+    w.record(EventKind::AlertChanged { alert, fault, severity: Severity::Critical, evidence });
     assert!(w.settle().contains("+ incident-2 host.shop.acme.io"));
 }
 
@@ -200,10 +200,10 @@ fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
         w.settle();
         let failing = w.diagnose.still_failing(&w.diagnose.incidents()[&IncidentId(1)]);
         assert_eq!(failing.as_deref(), Some("shop.acme.io refuses connections"));
-        w.record(Happened::IncidentResolved { incident: IncidentId(1), sentence: "Ana says so".into() });
+        w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says so".into() });
         assert_eq!(w.react(), "", "not in the same breath");
         assert!(w.sooner().contains(&"host.shop.acme.io".to_owned()), "it is asked at once");
-        assert!(w.diagnose.next(&w.plan, w.now).is_some());
+        assert!(w.diagnose.next(&w.config, w.now).is_some());
         w.restart();
         if heard {
             w.pass(1).look_at_all();
@@ -215,8 +215,8 @@ fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
         assert!(w.react().contains("+ incident-2 host.shop.acme.io"), "heard {heard}");
         w.restart();
         w.pass(5);
-        w.looked.insert(Thing::host("shop.acme.io"), Looked { at: w.now, well: true });
-        assert_eq!(w.react(), "", "one good answer ends no finding");
+        w.looked.insert(Resource::host("shop.acme.io"), LastResult { at: w.now, well: true });
+        assert_eq!(w.react(), "", "one good answer ends no alert");
         assert!(w.diagnose.incidents()[&IncidentId(2)].is_open());
     }
 }
@@ -225,12 +225,12 @@ fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
 fn what_mends_after_it_was_declared_over_stays_over() {
     let mut w = World::new();
     w.look_at_all();
-    let finding = w.breaks("host.shop.acme.io", Fault::Refused);
+    let alert = w.breaks("host.shop.acme.io", Fault::Refused);
     w.settle();
-    w.record(Happened::IncidentResolved { incident: IncidentId(1), sentence: "Ana says so".into() });
+    w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says so".into() });
     w.pass(1);
-    w.looked.insert(Thing::host("shop.acme.io"), Looked { at: w.now, well: true });
+    w.looked.insert(Resource::host("shop.acme.io"), LastResult { at: w.now, well: true });
     assert_eq!(w.react(), "");
-    w.pass(1).close(finding);
+    w.pass(1).close(alert);
     assert_eq!(w.pass(60).settle(), "");
 }

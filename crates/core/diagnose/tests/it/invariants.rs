@@ -1,26 +1,28 @@
 //! What holds whatever comes in.
 
 use crate::world::*;
-use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
-use types::{FindingId, Happened, IncidentId, Kind, Looked, Thing, Weight};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
+use types::{AlertId, EventKind, IncidentId, Kind, LastResult, Resource, Severity};
 
-fn trouble(thing: &Thing, pick: u8) -> (Fault, Weight) {
+fn trouble(resource: &Resource, pick: u8) -> (Fault, Severity) {
     let domain = |domain| Fault::Domain { domain };
-    match (thing.kind, pick % 3) {
-        (Kind::Domain, 0) => (domain(DomainFault::Expired { at: None, parked_on: None }), Weight::Breaks),
-        (Kind::Domain, 1) => (domain(DomainFault::PendingTransfer), Weight::Warns),
+    match (resource.kind, pick % 3) {
+        (Kind::Domain, 0) => (domain(DomainFault::Expired { at: None, parked_on: None }), Severity::Critical),
+        (Kind::Domain, 1) => (domain(DomainFault::PendingTransfer), Severity::Warning),
         (Kind::Domain, _) => {
-            (domain(DomainFault::Expires { at: at("2026-11-23T00:00:00Z"), days: 1 }), Weight::Breaks)
+            (domain(DomainFault::Expires { at: at("2026-11-23T00:00:00Z"), days: 1 }), Severity::Critical)
         }
-        (Kind::Dns, 0) => (Fault::Dns { dns: DnsFault::NoServer }, Weight::Breaks),
-        (Kind::Dns, 1) => (Fault::Dns { dns: DnsFault::LameServers { servers: set(&["x"]) } }, Weight::Warns),
-        (Kind::Dns, _) => (Fault::Dns { dns: DnsFault::NotDelegated }, Weight::Notes),
-        (Kind::Tls, 0 | 1) => (Fault::Tls { tls: TlsFault::SelfSigned }, Weight::Breaks),
-        (_, 0) => (Fault::Slow { limit: secs(1) }, Weight::Warns),
-        (_, 1) => (Fault::Refused, Weight::Breaks),
-        (_, _) => (Fault::Status { got: 500 }, Weight::Breaks),
+        (Kind::Dns, 0) => (Fault::Dns { dns: DnsFault::NoServer }, Severity::Critical),
+        (Kind::Dns, 1) => {
+            (Fault::Dns { dns: DnsFault::LameServers { servers: set(&["x"]) } }, Severity::Warning)
+        }
+        (Kind::Dns, _) => (Fault::Dns { dns: DnsFault::NotDelegated }, Severity::Info),
+        (Kind::Tls, 0 | 1) => (Fault::Tls { tls: TlsFault::SelfSigned }, Severity::Critical),
+        (_, 0) => (Fault::Slow { limit: secs(1) }, Severity::Warning),
+        (_, 1) => (Fault::Refused, Severity::Critical),
+        (_, _) => (Fault::Status { got: 500 }, Severity::Critical),
     }
 }
 
@@ -40,29 +42,29 @@ proptest! {
         for id in ["one", "two", "three"] {
             w.serve(id, 443, "192.0.2.1");
         }
-        let things: Vec<Thing> = w.plan.graph.things().filter(|thing| thing.kind != Kind::Service).cloned().collect();
+        let resources: Vec<Resource> = w.config.graph.resources().filter(|resource| resource.kind != Kind::Service).cloned().collect();
         for (what, place, pick, wait) in steps {
             w.pass(wait);
-            let thing = things[place % things.len()].clone();
-            let open: Vec<FindingId> = w.findings.keys().copied().collect();
+            let resource = resources[place % resources.len()].clone();
+            let open: Vec<AlertId> = w.alerts.keys().copied().collect();
             match what {
                 0..=4 => {
-                    let (fault, weight) = trouble(&thing, pick);
-                    let twice = w.findings.values().any(|f| f.about == thing && f.fault.word() == fault.word());
+                    let (fault, severity) = trouble(&resource, pick);
+                    let twice = w.alerts.values().any(|f| f.about == resource && f.fault.word() == fault.word());
                     if !twice {
-                        w.open(&thing.to_string(), fault, weight);
+                        w.open(&resource.to_string(), fault, severity);
                     }
                 }
                 5..=8 if !open.is_empty() => w.close(open[place % open.len()]),
                 9 => w.look_at_all(),
-                10 => _ = w.looked.insert(thing, Looked { at: w.now, well: pick % 2 == 0 }),
+                10 => _ = w.looked.insert(resource, LastResult { at: w.now, well: pick % 2 == 0 }),
                 11 => w.restart(),
                 12 => _ = w.pass(u64::from(pick) * 10),
                 13 => {
                     let incidents = w.diagnose.incidents().values();
                     let by_person = incidents.filter(|incident| incident.is_open()).map(|incident| incident.id).next();
                     if let Some(incident) = by_person {
-                        w.record(Happened::IncidentResolved { incident, sentence: "over".into() });
+                        w.record(EventKind::IncidentResolved { incident, summary: "over".into() });
                     }
                 }
                 _ => {}
@@ -71,25 +73,25 @@ proptest! {
             w.react();
             w.sooner();
 
-            // No incident ends by itself while one of its findings is open.
+            // No incident ends by itself while one of its alerts is open.
             for event in &w.journal[before..] {
-                if let Happened::IncidentResolved { incident, .. } = &event.happened {
-                    let findings = &w.diagnose.incidents()[incident].diagnosis.findings;
-                    let left: Vec<_> = findings.iter().filter(|id| w.findings.contains_key(id)).collect();
+                if let EventKind::IncidentResolved { incident, .. } = &event.kind {
+                    let alerts = &w.diagnose.incidents()[incident].diagnosis.alerts;
+                    let left: Vec<_> = alerts.iter().filter(|id| w.alerts.contains_key(id)).collect();
                     prop_assert!(left.is_empty(), "{incident} ended over {left:?}");
                 }
             }
-            // One incident a cause, and no open finding in two of them.
-            let mut causes: BTreeMap<Thing, IncidentId> = BTreeMap::new();
-            let mut homes: BTreeMap<FindingId, IncidentId> = BTreeMap::new();
+            // One incident a cause, and no open alert in two of them.
+            let mut causes: BTreeMap<Resource, IncidentId> = BTreeMap::new();
+            let mut homes: BTreeMap<AlertId, IncidentId> = BTreeMap::new();
             for incident in w.diagnose.incidents().values().filter(|incident| incident.is_open()) {
                 prop_assert_eq!(causes.insert(incident.diagnosis.cause.clone(), incident.id), None);
-                for finding in incident.diagnosis.findings.iter().filter(|id| w.findings.contains_key(id)) {
-                    prop_assert_eq!(homes.insert(*finding, incident.id), None, "finding in two incidents");
+                for alert in incident.diagnosis.alerts.iter().filter(|id| w.alerts.contains_key(id)) {
+                    prop_assert_eq!(homes.insert(*alert, incident.id), None, "alert in two incidents");
                 }
             }
             // Nothing keeps the clock turning in one place.
-            prop_assert!(w.diagnose.next(&w.plan, w.now).is_none_or(|next| next > w.now));
+            prop_assert!(w.diagnose.next(&w.config, w.now).is_none_or(|next| next > w.now));
         }
         // Left alone, everything that warns or breaks is in some incident, unless a person set it aside.
         w.pass(20).look_at_all();
@@ -98,19 +100,19 @@ proptest! {
         w.pass(6).react();
         w.restart();
         w.react();
-        for (id, finding) in w.findings.clone() {
-            let hurts = finding.weight == Weight::Breaks
-                && !matches!(finding.fault, Fault::Domain { domain: DomainFault::Expires { .. } });
+        for (id, alert) in w.alerts.clone() {
+            let hurts = alert.severity == Severity::Critical
+                && !matches!(alert.fault, Fault::Domain { domain: DomainFault::Expires { .. } });
             let known = w.diagnose.incidents().values().any(|incident| {
                 // What hurts is in an open one, whatever a person said.
-                incident.diagnosis.findings.contains(&id) && (incident.is_open() || !hurts)
+                incident.diagnosis.alerts.contains(&id) && (incident.is_open() || !hurts)
             });
-            prop_assert!(known || finding.weight == Weight::Notes, "nobody knows of {finding:?}");
+            prop_assert!(known || alert.severity == Severity::Info, "nobody knows of {alert:?}");
         }
         // And when all is well again, everything ends.
-        let open: Vec<FindingId> = w.findings.keys().copied().collect();
-        for finding in open {
-            w.pass(1).close(finding);
+        let open: Vec<AlertId> = w.alerts.keys().copied().collect();
+        for alert in open {
+            w.pass(1).close(alert);
         }
         w.pass(1).look_at_all();
         w.react();

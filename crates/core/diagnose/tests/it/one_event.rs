@@ -3,7 +3,7 @@
 use crate::world::*;
 use insta::assert_snapshot;
 use types::fault::{Fault, Phase};
-use types::{FindingId, Weight};
+use types::{AlertId, Severity};
 
 fn timed_out() -> Fault {
     Fault::TimedOut { phase: Phase::Connect }
@@ -25,13 +25,13 @@ fn open(w: &World) -> Vec<String> {
 #[test]
 fn forty_services_on_a_server_that_dies_are_one_incident_that_ends_with_the_last_of_them() {
     let (mut w, probes) = world(40, "127.0.0.9");
-    let findings: Vec<FindingId> = probes.iter().map(|probe| w.breaks(probe, Fault::Refused)).collect();
+    let alerts: Vec<AlertId> = probes.iter().map(|probe| w.breaks(probe, Fault::Refused)).collect();
     let mut words = w.settle();
-    for (n, finding) in findings.iter().enumerate() {
+    for (n, alert) in alerts.iter().enumerate() {
         if n == 38 {
             words += &w.pass(10).settle();
         }
-        w.close(*finding);
+        w.close(*alert);
     }
     words += &w.settle();
     let words: Vec<&str> = words.lines().filter(|line| !line.contains("affected: ")).collect();
@@ -78,7 +78,7 @@ fn names_behind_one_balancer_are_one_incident_whatever_its_addresses() {
     }
     w.settle();
     assert_eq!(open(&w), ["host.lb.acme.net"]);
-    assert_snapshot!(w.sentence(1), @"lb.acme.net answers with status 502, 503 or 504: 25 services affected since 15:28 UTC: S00, S01, S02 and 22 more; 8 other names are not affected");
+    assert_snapshot!(w.summary(1), @"lb.acme.net answers with status 502, 503 or 504: 25 services affected since 15:28 UTC: S00, S01, S02 and 22 more; 8 other names are not affected");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn one_name_of_hundreds_at_an_address_has_its_own_trouble() {
 fn warnings_of_one_place_are_one_warning() {
     let (mut w, probes) = world(5, "127.0.0.9");
     for probe in &probes {
-        w.open(probe, Fault::Slow { limit: secs(1) }, Weight::Warns);
+        w.open(probe, Fault::Slow { limit: secs(1) }, Severity::Warning);
     }
     let words = w.settle();
     assert_eq!(open(&w), ["address.127.0.0.9"]);
@@ -177,9 +177,9 @@ fn two_events_at_one_place_stay_two() {
     w.breaks(&probes[3], Fault::Status { got: 500 });
     w.settle();
     assert_eq!(open(&w), ["address.127.0.0.9", "probe.p-s02"]);
-    let all: Vec<FindingId> = w.findings.keys().copied().collect();
-    for finding in &all[..2] {
-        w.close(*finding);
+    let all: Vec<AlertId> = w.alerts.keys().copied().collect();
+    for alert in &all[..2] {
+        w.close(*alert);
     }
     w.settle();
     assert_eq!(open(&w), ["address.127.0.0.9"], "the one that is left");
@@ -190,7 +190,7 @@ fn a_balancer_stays_the_cause_while_its_names_come_and_go() {
     let mut w = World::new();
     let probes: Vec<String> = (0..3).map(|n| w.serve(&format!("s{n}"), 443, "lb.acme.net")).collect();
     w.look_at_all();
-    let all: Vec<FindingId> = probes.iter().map(|probe| w.breaks(probe, Fault::Refused)).collect();
+    let all: Vec<AlertId> = probes.iter().map(|probe| w.breaks(probe, Fault::Refused)).collect();
     w.settle();
     w.pass(300).close(all[0]);
     w.settle();
@@ -223,11 +223,11 @@ fn what_fails_because_of_a_name_goes_where_that_name_goes() {
 #[test]
 fn a_part_that_fails_in_another_way_stays_part_of_the_event() {
     let (mut w, probes) = world(4, "127.0.0.9");
-    let all: Vec<FindingId> = probes.iter().map(|probe| w.breaks(probe, Fault::Refused)).collect();
+    let all: Vec<AlertId> = probes.iter().map(|probe| w.breaks(probe, Fault::Refused)).collect();
     w.settle();
-    for (probe, finding) in probes.iter().zip(&all).take(3) {
+    for (probe, alert) in probes.iter().zip(&all).take(3) {
         // Watch closes the one and opens the other in one step.
-        w.pass(20).close(*finding);
+        w.pass(20).close(*alert);
         w.breaks(probe, Fault::Status { got: 500 });
         w.settle();
         assert_eq!(open(&w), ["address.127.0.0.9"]);

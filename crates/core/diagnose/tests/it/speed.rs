@@ -1,4 +1,4 @@
-//! What thinking costs in a large plan. Prints; asserts nothing about time, as machines differ.
+//! What thinking costs in a large configuration. Prints; asserts nothing about time, as machines differ.
 //!
 //! `cargo test -p diagnose speed -- --ignored --nocapture`
 
@@ -6,27 +6,27 @@
 
 use crate::world::*;
 use diagnose::Seen;
-use types::plan::{Ask, Expect, Plan, Probe, Service};
-use types::{Fault, LadderId, Looked, ProbeId, ServiceId, Thing, Weight};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+use types::config::{Ask, Config, Expect, Probe, Service};
+use types::{EscalationId, Fault, LastResult, ProbeId, Resource, ServiceId, Severity};
 
 const HOSTS: usize = 10_000;
 const ZONES: usize = 500;
 const SERVICES: usize = 100;
 
 /// Ten thousand names over five hundred domains, a hundred services of a hundred names each.
-fn large() -> Plan {
-    let mut plan = plan();
-    plan.digest = "large".into();
-    plan.services.clear();
-    plan.probes.clear();
-    plan.graph = types::Graph::default();
+fn large() -> Config {
+    let mut config = config();
+    config.digest = "large".into();
+    config.services.clear();
+    config.probes.clear();
+    config.graph = types::Graph::default();
     for n in 0..HOSTS {
         let zone = format!("z{:03}.example", n % ZONES);
         let host = format!("h{n}.{zone}");
         let id = ServiceId(format!("s{:02}", n % ZONES % SERVICES));
-        let mut ask = |about: Thing, ask: Ask| {
+        let mut ask = |about: Resource, ask: Ask| {
             let id = ProbeId(about.to_string());
             let (every, timeout) = (secs(30), secs(5));
             let probe = Probe {
@@ -39,32 +39,32 @@ fn large() -> Plan {
                 recover_after: 2,
                 failing_for: Duration::ZERO,
             };
-            plan.probes.insert(id, probe);
+            config.probes.insert(id, probe);
         };
-        ask(Thing::host(&host), Ask::Http { url: format!("https://{host}/"), expect: Expect::default() });
-        ask(Thing::tls(&host), Ask::Tls { host: host.clone(), port: 443 });
-        ask(Thing::dns(&zone), Ask::Dns { zone: zone.clone(), names: vec![] });
-        ask(Thing::domain(&zone), Ask::Domain { name: zone.clone() });
-        plan.graph.add_need(Thing::service(&id.0), Thing::host(&host));
-        plan.graph.add_need(Thing::host(&host), Thing::tls(&host));
-        plan.graph.add_need(Thing::host(&host), Thing::dns(&zone));
-        plan.graph.add_need(Thing::tls(&host), Thing::dns(&zone));
-        plan.graph.add_need(Thing::dns(&zone), Thing::domain(&zone));
-        let service = plan.services.entry(id.clone()).or_insert_with(|| Service {
+        ask(Resource::host(&host), Ask::Http { url: format!("https://{host}/"), expect: Expect::default() });
+        ask(Resource::tls(&host), Ask::Tls { host: host.clone(), port: 443 });
+        ask(Resource::dns(&zone), Ask::Dns { zone: zone.clone(), names: vec![] });
+        ask(Resource::domain(&zone), Ask::Domain { name: zone.clone() });
+        config.graph.add_need(Resource::service(&id.0), Resource::host(&host));
+        config.graph.add_need(Resource::host(&host), Resource::tls(&host));
+        config.graph.add_need(Resource::host(&host), Resource::dns(&zone));
+        config.graph.add_need(Resource::tls(&host), Resource::dns(&zone));
+        config.graph.add_need(Resource::dns(&zone), Resource::domain(&zone));
+        let service = config.services.entry(id.clone()).or_insert_with(|| Service {
             id: id.clone(),
             title: id.0.clone(),
             group: None,
             hosts: vec![],
             declared_hosts: vec![],
             needs: BTreeSet::new(),
-            rota: None,
-            ladder: LadderId("default".into()),
+            schedule: None,
+            escalation: EscalationId("default".into()),
             public: true,
             guard: None,
         });
         service.hosts.push(host);
     }
-    plan
+    config
 }
 
 /// One step: react, what it says applied, and once more; then the wishes.
@@ -73,27 +73,27 @@ fn step(w: &mut World, what: &str) {
     let mut events = 0;
     let begun = Instant::now();
     for _ in 0..10 {
-        let looked = |thing: &Thing| w.looked.get(thing).copied();
+        let looked = |resource: &Resource| w.looked.get(resource).copied();
         let beside = w.beside_by_address();
-        let seen = Seen { findings: &w.findings, looked: &looked, beside: &beside };
+        let seen = Seen { alerts: &w.alerts, looked: &looked, beside: &beside };
         let one = Instant::now();
-        let happened = w.diagnose.react(&w.plan, w.now, &seen);
+        let made = w.diagnose.react(&w.config, w.now, &seen);
         slowest = slowest.max(one.elapsed());
-        if happened.is_empty() {
+        if made.is_empty() {
             break;
         }
-        events += happened.len();
-        for happened in happened {
-            w.record(happened);
+        events += made.len();
+        for kind in made {
+            w.record(kind);
         }
     }
     let reacting = begun.elapsed();
-    let looked = |thing: &Thing| w.looked.get(thing).copied();
+    let looked = |resource: &Resource| w.looked.get(resource).copied();
     let beside = w.beside_by_address();
     let begun = Instant::now();
     let wanted = w
         .diagnose
-        .sooner(&w.plan, w.now, &Seen { findings: &w.findings, looked: &looked, beside: &beside })
+        .sooner(&w.config, w.now, &Seen { alerts: &w.alerts, looked: &looked, beside: &beside })
         .len();
     let wishing = begun.elapsed();
     eprintln!(
@@ -102,16 +102,16 @@ fn step(w: &mut World, what: &str) {
 }
 
 fn each(w: &mut World, what: &str) {
-    let looked = |thing: &Thing| w.looked.get(thing).copied();
+    let looked = |resource: &Resource| w.looked.get(resource).copied();
     let beside = w.beside_by_address();
     let (mut reacting, mut wishing) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..1_000 {
-        let seen = Seen { findings: &w.findings, looked: &looked, beside: &beside };
+        let seen = Seen { alerts: &w.alerts, looked: &looked, beside: &beside };
         let begun = Instant::now();
-        std::hint::black_box(w.diagnose.react(&w.plan, w.now, &seen));
+        std::hint::black_box(w.diagnose.react(&w.config, w.now, &seen));
         reacting += begun.elapsed();
         let begun = Instant::now();
-        std::hint::black_box(w.diagnose.sooner(&w.plan, w.now, &seen));
+        std::hint::black_box(w.diagnose.sooner(&w.config, w.now, &seen));
         wishing += begun.elapsed();
     }
     eprintln!("{what}: react {:?}, sooner {:?}", reacting / 1_000, wishing / 1_000);
@@ -120,23 +120,23 @@ fn each(w: &mut World, what: &str) {
 /// A thousand addresses, ten names each.
 fn large_world() -> World {
     let mut w = World::new();
-    w.plan = large();
-    let things: Vec<Thing> = w.plan.probes.values().map(|probe| probe.about.clone()).collect();
-    for thing in things {
+    w.config = large();
+    let resources: Vec<Resource> = w.config.probes.values().map(|probe| probe.about.clone()).collect();
+    for resource in resources {
         if let Some(n) =
-            thing.name.strip_prefix('h').and_then(|rest| rest.split_once('.')?.0.parse::<u32>().ok())
+            resource.name.strip_prefix('h').and_then(|rest| rest.split_once('.')?.0.parse::<u32>().ok())
         {
-            w.put(&thing.to_string(), &format!("10.0.{}.{}", n % 1_000 / 100, n % 100));
+            w.put(&resource.to_string(), &format!("10.0.{}.{}", n % 1_000 / 100, n % 100));
         }
-        w.looked.insert(thing, Looked { at: w.now, well: true });
+        w.looked.insert(resource, LastResult { at: w.now, well: true });
     }
-    step(&mut w, "plan read");
+    step(&mut w, "configuration read");
     w
 }
 
 #[test]
 #[ignore = "measures; prints figures"]
-fn speed_in_a_large_plan() {
+fn speed_in_a_large_config() {
     for (outage, zones) in [("5000 names over 250 domains", 250), ("5000 names over 500 domains", 500)] {
         let mut w = large_world();
         each(&mut w, "all is well, each sample");
@@ -144,7 +144,7 @@ fn speed_in_a_large_plan() {
         let names: Vec<String> = hosts.map(|n| format!("h{n}.z{:03}.example", n % ZONES)).collect();
         w.pass(1);
         for name in &names {
-            w.open(&format!("host.{name}"), Fault::Refused, Weight::Breaks);
+            w.open(&format!("host.{name}"), Fault::Refused, Severity::Critical);
         }
         step(&mut w, &format!("{outage}: opened"));
         each(&mut w, "  each sample meanwhile");
@@ -156,7 +156,7 @@ fn speed_in_a_large_plan() {
         let zone = w.pass(1).open(
             "domain.z001.example",
             Fault::Domain { domain: types::fault::DomainFault::NotRegistered },
-            Weight::Breaks,
+            Severity::Critical,
         );
         step(&mut w, "  one of the domains is the cause of its own");
         each(&mut w, "  each sample meanwhile");

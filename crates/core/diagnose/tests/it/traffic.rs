@@ -2,18 +2,18 @@
 
 use crate::world::*;
 use insta::assert_snapshot;
+use types::config::Caller;
 use types::fault::{Fault, TlsFault};
-use types::plan::Caller;
-use types::{CallerId, FindingId, Happened, IncidentId, ServiceId, Thing, Weight};
+use types::{AlertId, CallerId, EventKind, IncidentId, Resource, ServiceId, Severity};
 
 fn world() -> World {
     let mut w = World::new();
     let id = CallerId("api-web".into());
     let service = Some(ServiceId("api".into()));
-    w.plan.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
+    w.config.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
     for (service, host) in [("auth", "a.acme.app"), ("api", "api.acme.io"), ("shop", "shop.acme.io")] {
-        w.plan.graph.add_need(Thing::service(service), Thing::pool(service));
-        w.plan.graph.add_need(Thing::host(host), Thing::pool(service));
+        w.config.graph.add_need(Resource::service(service), Resource::pool(service));
+        w.config.graph.add_need(Resource::host(host), Resource::pool(service));
     }
     w.look_at_all();
     w
@@ -47,7 +47,7 @@ fn wrong_name() -> Fault {
 }
 
 #[test]
-fn each_is_told_in_a_sentence() {
+fn each_is_told_in_a_summary() {
     let mut words = String::new();
     for (about, fault) in [
         ("service.api", surge()),
@@ -57,11 +57,11 @@ fn each_is_told_in_a_sentence() {
         ("mainstay.edge", Fault::EdgeSilent { since: at("2026-11-22T15:27:00Z") }),
     ] {
         let mut w = world();
-        let weight = if about == "mainstay.edge" { Weight::Warns } else { Weight::Breaks };
-        let finding = w.pass(2).open(about, fault, weight);
+        let severity = if about == "mainstay.edge" { Severity::Warning } else { Severity::Critical };
+        let alert = w.pass(2).open(about, fault, severity);
         words += &w.react();
         w.pass(1).look_at_all();
-        w.pass(60).close(finding);
+        w.pass(60).close(alert);
         words += &w.react();
         w.pass(31).look_at_all();
         words += &w.react();
@@ -205,7 +205,7 @@ fn what_explains_what() {
         for step in steps {
             match step {
                 Open(about, fault) => _ = w.pass(1).breaks(about, fault()),
-                Close(finding) => w.pass(1).close(FindingId(*finding)),
+                Close(alert) => w.pass(1).close(AlertId(*alert)),
                 Pass(secs) => _ = w.pass(*secs),
             }
             w.react();
@@ -215,8 +215,7 @@ fn what_explains_what() {
         causes.sort_unstable();
         assert_eq!(causes, expected, "{what}");
         // Nobody is woken for an incident that turns out to be part of another.
-        let opened =
-            w.journal.iter().filter(|event| matches!(event.happened, Happened::IncidentOpened { .. }));
+        let opened = w.journal.iter().filter(|event| matches!(event.kind, EventKind::IncidentOpened { .. }));
         assert_eq!(opened.count(), expected.len(), "{what}");
         w.restart();
     }
@@ -233,8 +232,8 @@ fn a_surge_does_not_begin_with_what_it_passes_on() {
     w.pass(9).close(beneath);
     w.react();
     let diagnosis = &w.diagnose.incidents()[&IncidentId(1)].diagnosis;
-    assert_eq!(diagnosis.cause, Thing::service("api"));
-    assert!(!diagnosis.sentence.contains("began with"), "{}", diagnosis.sentence);
+    assert_eq!(diagnosis.cause, Resource::service("api"));
+    assert!(!diagnosis.summary.contains("began with"), "{}", diagnosis.summary);
 }
 
 #[test]
@@ -243,19 +242,19 @@ fn the_caller_that_is_refused_fails_with_the_service_it_works_for() {
     w.pass(1).breaks("service.auth", conflict());
     w.react();
     let diagnosis = &w.diagnose.incidents()[&IncidentId(1)].diagnosis;
-    let affected: Vec<String> = diagnosis.affected.iter().map(Thing::to_string).collect();
+    let affected: Vec<String> = diagnosis.affected.iter().map(Resource::to_string).collect();
     assert_eq!(affected, ["service.api", "service.auth"]);
-    assert!(diagnosis.unaffected.contains(&Thing::service("shop")));
+    assert!(diagnosis.unaffected.contains(&Resource::service("shop")));
 }
 
 #[test]
 fn an_incident_of_waves_ends_half_a_minute_after_the_last() {
     let mut w = world();
-    let finding = w.pass(1).breaks("service.api", surge());
+    let alert = w.pass(1).breaks("service.api", surge());
     w.react();
-    w.pass(9).close(finding);
+    w.pass(9).close(alert);
     w.react();
-    let next = w.diagnose.next(&w.plan, w.now).unwrap();
+    let next = w.diagnose.next(&w.config, w.now).unwrap();
     assert_eq!(next.as_second() - w.now.as_second(), 30, "somebody must wake us for it");
     w.pass(29).react();
     assert!(w.diagnose.incidents()[&IncidentId(1)].is_open());

@@ -1,19 +1,19 @@
-//! A small world to diagnose: two services on two domains, findings by hand, a journal that is kept.
+//! A small world to diagnose: two services on two domains, alerts by hand, a journal that is kept.
 //!
 //! Sign-in stands on six names of acme.app, the API on one of them and on api.acme.io; the shop on shop.acme.io alone.
 
 use diagnose::{Diagnose, Seen};
-use types::event::Event;
-use types::graph::Graph;
-use types::plan::{Ask, Board, Dns, Expect, Plan, Probe, Registry, Service, Site};
-use types::time::later;
-use types::{
-    Fault, Finding, FindingId, Happened, IncidentId, Kind, LadderId, Looked, ProbeId, SeenAt, ServiceId,
-    Thing, Time, Weight,
-};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
+use types::config::{Ask, Config, Dns, Expect, Probe, Registry, Service, Site, StatusPage};
+use types::event::Event;
+use types::graph::Graph;
+use types::time::later;
+use types::{
+    Alert, AlertId, EscalationId, EventKind, Fault, IncidentId, Kind, LastResult, ProbeId, Resource, SeenAt,
+    ServiceId, Severity, Time,
+};
 
 pub fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -30,11 +30,11 @@ pub fn set(names: &[&str]) -> BTreeSet<String> {
 pub const NAMES: [&str; 6] =
     ["a.acme.app", "b.acme.app", "c.acme.app", "d.acme.app", "e.acme.app", "f.acme.app"];
 
-pub fn plan() -> Plan {
+pub fn config() -> Config {
     let mut graph = Graph::default();
     let mut services = BTreeMap::new();
     let mut probes: BTreeMap<ProbeId, Probe> = BTreeMap::new();
-    let mut ask = |about: Thing, ask: Ask| {
+    let mut ask = |about: Resource, ask: Ask| {
         let id = ProbeId(about.to_string());
         let (every, timeout) = (secs(30), secs(5));
         probes.insert(
@@ -63,30 +63,33 @@ pub fn plan() -> Plan {
             group: None,
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             declared_hosts: vec![],
-            needs: needs.iter().map(|need| Thing::service(*need)).collect(),
-            rota: None,
-            ladder: LadderId("default".into()),
+            needs: needs.iter().map(|need| Resource::service(*need)).collect(),
+            schedule: None,
+            escalation: EscalationId("default".into()),
             public: true,
             guard: None,
         };
         for host in hosts {
             let zone = if host.ends_with("acme.app") { "acme.app" } else { "acme.io" };
-            ask(Thing::host(*host), Ask::Http { url: format!("https://{host}/"), expect: Expect::default() });
-            ask(Thing::tls(*host), Ask::Tls { host: (*host).into(), port: 443 });
-            ask(Thing::dns(zone), Ask::Dns { zone: zone.into(), names: vec![] });
-            ask(Thing::domain(zone), Ask::Domain { name: zone.into() });
-            graph.add_need(Thing::service(id), Thing::host(*host));
-            graph.add_need(Thing::host(*host), Thing::tls(*host));
-            graph.add_need(Thing::host(*host), Thing::dns(zone));
-            graph.add_need(Thing::tls(*host), Thing::dns(zone));
-            graph.add_need(Thing::dns(zone), Thing::domain(zone));
+            ask(
+                Resource::host(*host),
+                Ask::Http { url: format!("https://{host}/"), expect: Expect::default() },
+            );
+            ask(Resource::tls(*host), Ask::Tls { host: (*host).into(), port: 443 });
+            ask(Resource::dns(zone), Ask::Dns { zone: zone.into(), names: vec![] });
+            ask(Resource::domain(zone), Ask::Domain { name: zone.into() });
+            graph.add_need(Resource::service(id), Resource::host(*host));
+            graph.add_need(Resource::host(*host), Resource::tls(*host));
+            graph.add_need(Resource::host(*host), Resource::dns(zone));
+            graph.add_need(Resource::tls(*host), Resource::dns(zone));
+            graph.add_need(Resource::dns(zone), Resource::domain(zone));
         }
         for need in &service.needs {
-            graph.add_need(Thing::service(id), need.clone());
+            graph.add_need(Resource::service(id), need.clone());
         }
         services.insert(service.id.clone(), service);
     }
-    Plan {
+    Config {
         digest: "by hand".into(),
         site: Site {
             name: "Acme".into(),
@@ -103,60 +106,60 @@ pub fn plan() -> Plan {
         probes,
         domains: BTreeMap::new(),
         people: BTreeMap::new(),
-        rotas: BTreeMap::new(),
-        ladders: BTreeMap::new(),
+        schedules: BTreeMap::new(),
+        escalations: BTreeMap::new(),
         channels: BTreeMap::new(),
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: Board { title: "Acme".into(), history_days: 90, ..Board::default() },
+        status_page: StatusPage { title: "Acme".into(), history_days: 90, ..StatusPage::default() },
         graph,
     }
 }
 
 pub struct World {
-    pub plan: Plan,
+    pub config: Config,
     pub diagnose: Diagnose,
     pub now: Time,
     pub journal: Vec<Event>,
-    pub findings: BTreeMap<FindingId, Finding>,
-    pub looked: BTreeMap<Thing, Looked>,
+    pub alerts: BTreeMap<AlertId, Alert>,
+    pub looked: BTreeMap<Resource, LastResult>,
     /// Where things stand: what is at one address, or behind one alias.
-    pub stands: BTreeMap<Thing, SeenAt>,
+    pub stands: BTreeMap<Resource, SeenAt>,
     /// How often a reaction took more than one round.
     pub rounds_max: usize,
 }
 
 /// What else stands at a place.
-fn beside(stands: &BTreeMap<Thing, SeenAt>, place: &SeenAt, most: usize) -> BTreeSet<Thing> {
+fn beside(stands: &BTreeMap<Resource, SeenAt>, place: &SeenAt, most: usize) -> BTreeSet<Resource> {
     let there = stands.iter().filter(|(_, at)| {
         !at.addresses.is_disjoint(&place.addresses) || (at.alias.is_some() && at.alias == place.alias)
     });
-    there.map(|(thing, _)| thing.clone()).take(most).collect()
+    there.map(|(resource, _)| resource.clone()).take(most).collect()
 }
 
 impl World {
     pub fn new() -> Self {
         Self {
-            plan: plan(),
+            config: config(),
             diagnose: Diagnose::default(),
             now: at("2026-11-22T15:28:00Z"),
             journal: vec![],
-            findings: BTreeMap::new(),
+            alerts: BTreeMap::new(),
             looked: BTreeMap::new(),
             stands: BTreeMap::new(),
             rounds_max: 0,
         }
     }
 
-    pub fn record(&mut self, happened: Happened) -> Event {
-        let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, happened };
-        match &event.happened {
-            Happened::FindingOpened { finding } => _ = self.findings.insert(finding.id, finding.clone()),
-            Happened::FindingClosed { finding } => _ = self.findings.remove(finding),
-            Happened::FindingChanged { finding, fault, weight, evidence } => {
-                if let Some(open) = self.findings.get_mut(finding) {
-                    (open.fault, open.weight, open.evidence) = (fault.clone(), *weight, evidence.clone());
+    pub fn record(&mut self, kind: EventKind) -> Event {
+        let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, kind };
+        match &event.kind {
+            EventKind::AlertOpened { alert } => _ = self.alerts.insert(alert.id, alert.clone()),
+            EventKind::AlertClosed { alert } => _ = self.alerts.remove(alert),
+            EventKind::AlertChanged { alert, fault, severity, evidence } => {
+                if let Some(open) = self.alerts.get_mut(alert) {
+                    (open.fault, open.severity, open.evidence) = (fault.clone(), *severity, evidence.clone());
                 }
             }
             _ => {}
@@ -167,37 +170,41 @@ impl World {
     }
 
     /// Something is wrong since now.
-    pub fn open(&mut self, about: &str, fault: Fault, weight: Weight) -> FindingId {
-        let last =
-            self.journal.iter().filter(|e| matches!(e.happened, Happened::FindingOpened { .. })).count();
-        let id = FindingId(last as u64 + 1);
-        let about: Thing = about.parse().unwrap();
+    pub fn open(&mut self, about: &str, fault: Fault, severity: Severity) -> AlertId {
+        let last = self.journal.iter().filter(|e| matches!(e.kind, EventKind::AlertOpened { .. })).count();
+        let id = AlertId(last as u64 + 1);
+        let about: Resource = about.parse().unwrap();
         let probe = ProbeId(about.to_string());
-        self.looked.insert(about.clone(), Looked { at: self.now, well: weight != Weight::Breaks });
+        self.looked.insert(about.clone(), LastResult { at: self.now, well: severity != Severity::Critical });
         let seen_at = self.stands.get(&about).cloned().unwrap_or_default();
-        let finding =
-            Finding { id, about, fault, weight, probe, since: self.now, evidence: "seen".into(), seen_at };
-        self.record(Happened::FindingOpened { finding });
+        let alert =
+            Alert { id, about, fault, severity, probe, since: self.now, evidence: "seen".into(), seen_at };
+        self.record(EventKind::AlertOpened { alert });
         id
     }
 
-    pub fn breaks(&mut self, about: &str, fault: Fault) -> FindingId {
-        self.open(about, fault, Weight::Breaks)
+    pub fn breaks(&mut self, about: &str, fault: Fault) -> AlertId {
+        self.open(about, fault, Severity::Critical)
     }
 
-    pub fn close(&mut self, finding: FindingId) {
-        let about = self.findings[&finding].about.clone();
-        self.looked.insert(about, Looked { at: self.now, well: true });
-        self.record(Happened::FindingClosed { finding });
+    pub fn close(&mut self, alert: AlertId) {
+        let about = self.alerts[&alert].about.clone();
+        self.looked.insert(about, LastResult { at: self.now, well: true });
+        self.record(EventKind::AlertClosed { alert });
     }
 
-    /// Everything is looked at now; what has a finding that breaks is not well.
+    /// Everything is looked at now; what has an alert that breaks is not well.
     pub fn look_at_all(&mut self) {
-        let things: Vec<Thing> =
-            self.plan.graph.things().filter(|thing| thing.kind != Kind::Service).cloned().collect();
-        for thing in things {
-            let well = !self.findings.values().any(|f| f.about == thing && f.weight == Weight::Breaks);
-            self.looked.insert(thing, Looked { at: self.now, well });
+        let resources: Vec<Resource> = self
+            .config
+            .graph
+            .resources()
+            .filter(|resource| resource.kind != Kind::Service)
+            .cloned()
+            .collect();
+        for resource in resources {
+            let well = !self.alerts.values().any(|f| f.about == resource && f.severity == Severity::Critical);
+            self.looked.insert(resource, LastResult { at: self.now, well });
         }
     }
 
@@ -210,17 +217,17 @@ impl World {
     pub fn react(&mut self) -> String {
         let mut words = String::new();
         for round in 1.. {
-            let looked = |thing: &Thing| self.looked.get(thing).copied();
+            let looked = |resource: &Resource| self.looked.get(resource).copied();
             let beside = |place: &SeenAt, most| beside(&self.stands, place, most);
-            let seen = Seen { findings: &self.findings, looked: &looked, beside: &beside };
-            let happened = self.diagnose.react(&self.plan, self.now, &seen);
+            let seen = Seen { alerts: &self.alerts, looked: &looked, beside: &beside };
+            let events = self.diagnose.react(&self.config, self.now, &seen);
             self.rounds_max = self.rounds_max.max(round);
-            assert!(round <= 10, "no fixpoint: {happened:?}");
-            if happened.is_empty() {
+            assert!(round <= 10, "no fixpoint: {events:?}");
+            if events.is_empty() {
                 break;
             }
-            for happened in happened {
-                let event = self.record(happened);
+            for kind in events {
+                let event = self.record(kind);
                 words += &told(&event);
             }
         }
@@ -228,11 +235,11 @@ impl World {
     }
 
     /// The same, looked up in a map: for large worlds.
-    pub fn beside_by_address(&self) -> impl Fn(&SeenAt, usize) -> BTreeSet<Thing> + use<> {
-        let mut by_address: BTreeMap<std::net::IpAddr, BTreeSet<Thing>> = BTreeMap::new();
-        for (thing, at) in &self.stands {
+    pub fn beside_by_address(&self) -> impl Fn(&SeenAt, usize) -> BTreeSet<Resource> + use<> {
+        let mut by_address: BTreeMap<std::net::IpAddr, BTreeSet<Resource>> = BTreeMap::new();
+        for (resource, at) in &self.stands {
             for address in &at.addresses {
-                by_address.entry(*address).or_default().insert(thing.clone());
+                by_address.entry(*address).or_default().insert(resource.clone());
             }
         }
         move |place, most| {
@@ -242,9 +249,9 @@ impl World {
     }
 
     /// Puts a thing at an address, written `lb.acme.com` for an alias.
-    pub fn put(&mut self, thing: &str, place: &str) {
-        let thing: Thing = thing.parse().unwrap();
-        let at = self.stands.entry(thing).or_default();
+    pub fn put(&mut self, resource: &str, place: &str) {
+        let resource: Resource = resource.parse().unwrap();
+        let at = self.stands.entry(resource).or_default();
         match place.parse() {
             Ok(address) => _ = at.addresses.insert(address),
             Err(_) => at.alias = Some(place.to_owned()),
@@ -253,7 +260,7 @@ impl World {
 
     /// A service with one probe of its own, at an address.
     pub fn serve(&mut self, id: &str, port: u16, place: &str) -> String {
-        let about = Thing::new(Kind::Probe, format!("p-{id}"));
+        let about = Resource::new(Kind::Probe, format!("p-{id}"));
         let service = Service {
             id: ServiceId(id.into()),
             title: id.to_uppercase(),
@@ -261,8 +268,8 @@ impl World {
             hosts: vec![],
             declared_hosts: vec![],
             needs: BTreeSet::new(),
-            rota: None,
-            ladder: LadderId("default".into()),
+            schedule: None,
+            escalation: EscalationId("default".into()),
             public: true,
             guard: None,
         };
@@ -278,21 +285,21 @@ impl World {
             recover_after: 2,
             failing_for: Duration::ZERO,
         };
-        self.plan.probes.insert(id, probe);
-        self.plan.graph.add_need(Thing::service(service.id.0.clone()), about.clone());
-        self.plan.services.insert(service.id.clone(), service);
+        self.config.probes.insert(id, probe);
+        self.config.graph.add_need(Resource::service(service.id.0.clone()), about.clone());
+        self.config.services.insert(service.id.clone(), service);
         self.put(&about.to_string(), place);
         about.to_string()
     }
 
     pub fn sooner(&self) -> Vec<String> {
-        let looked = |thing: &Thing| self.looked.get(thing).copied();
+        let looked = |resource: &Resource| self.looked.get(resource).copied();
         let beside = |place: &SeenAt, most| beside(&self.stands, place, most);
-        let seen = Seen { findings: &self.findings, looked: &looked, beside: &beside };
-        self.diagnose.sooner(&self.plan, self.now, &seen).keys().map(|probe| probe.0.clone()).collect()
+        let seen = Seen { alerts: &self.alerts, looked: &looked, beside: &beside };
+        self.diagnose.sooner(&self.config, self.now, &seen).keys().map(|probe| probe.0.clone()).collect()
     }
 
-    /// Lets findings settle with everything looked at; what follows.
+    /// Lets alerts settle with everything looked at; what follows.
     pub fn settle(&mut self) -> String {
         self.pass(1).look_at_all();
         self.react()
@@ -305,35 +312,35 @@ impl World {
         self.diagnose = diagnose;
     }
 
-    pub fn sentence(&self, incident: u64) -> &str {
-        &self.diagnose.incidents()[&IncidentId(incident)].diagnosis.sentence
+    pub fn summary(&self, incident: u64) -> &str {
+        &self.diagnose.incidents()[&IncidentId(incident)].diagnosis.summary
     }
 }
 
 fn told(event: &Event) -> String {
     let mut words = String::new();
     let clock = &event.at.to_string()[11..19];
-    let joined = |things: &BTreeSet<Thing>| {
-        if things.is_empty() {
+    let joined = |resources: &BTreeSet<Resource>| {
+        if resources.is_empty() {
             "-".to_owned()
         } else {
-            things.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(" ")
+            resources.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(" ")
         }
     };
-    match &event.happened {
-        Happened::IncidentOpened { incident, diagnosis: d, .. }
-        | Happened::IncidentDiagnosed { incident, diagnosis: d } => {
-            let opened = if matches!(event.happened, Happened::IncidentOpened { .. }) { "+" } else { "~" };
+    match &event.kind {
+        EventKind::IncidentOpened { incident, diagnosis: d, .. }
+        | EventKind::IncidentDiagnosed { incident, diagnosis: d } => {
+            let opened = if matches!(event.kind, EventKind::IncidentOpened { .. }) { "+" } else { "~" };
             let wakes = if d.wakes { " wakes" } else { "" };
             writeln!(words, "{clock} {opened} {incident} {} {:?}{wakes}", d.cause, d.stage).unwrap();
-            writeln!(words, "    {}", d.sentence).unwrap();
+            writeln!(words, "    {}", d.summary).unwrap();
             writeln!(words, "    affected: {}; not: {}", joined(&d.affected), joined(&d.unaffected)).unwrap();
         }
-        Happened::IncidentMerged { incident, into } => {
+        EventKind::IncidentMerged { incident, into } => {
             writeln!(words, "{clock} {incident} > {into}").unwrap()
         }
-        Happened::IncidentResolved { incident, sentence } => {
-            writeln!(words, "{clock} - {incident} {sentence}").unwrap();
+        EventKind::IncidentResolved { incident, summary } => {
+            writeln!(words, "{clock} - {incident} {summary}").unwrap();
         }
         other => writeln!(words, "{clock} {other:?}").unwrap(),
     }

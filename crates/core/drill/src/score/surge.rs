@@ -5,7 +5,7 @@ use crate::{differences, story};
 use types::fault::Fault;
 use types::incident::{Diagnosis, Stage};
 use types::time::later;
-use types::{Finding, FindingId, IncidentId, PageId, ProbeId, ServiceId, Thing, Weight};
+use types::{Alert, AlertId, IncidentId, PageId, ProbeId, Resource, ServiceId, Severity};
 
 fn script() -> Script {
     Script::parse(include_str!("../../../../../drills/surge.drill")).unwrap()
@@ -25,38 +25,38 @@ fn conflict(trace: Option<&str>) -> Fault {
     Fault::LimitConflict { caller: "auth-web".to_owned(), percent: 93, trace, limits: vec![] }
 }
 
-fn opened(id: u64, about: &str, fault: Fault) -> Happened {
-    let about = Thing::service(about);
+fn opened(id: u64, about: &str, fault: Fault) -> EventKind {
+    let about = Resource::service(about);
     let (probe, since) = (ProbeId("edge".to_owned()), flood_at());
-    let finding = Finding {
-        id: FindingId(id),
+    let alert = Alert {
+        id: AlertId(id),
         about,
         fault,
-        weight: Weight::Breaks,
+        severity: Severity::Critical,
         probe,
         since,
         evidence: String::new(),
         seen_at: types::SeenAt::default(),
     };
-    Happened::FindingOpened { finding }
+    EventKind::AlertOpened { alert }
 }
 
-fn changed(id: u64, fault: Fault) -> Happened {
-    Happened::FindingChanged {
-        finding: FindingId(id),
+fn changed(id: u64, fault: Fault) -> EventKind {
+    EventKind::AlertChanged {
+        alert: AlertId(id),
         fault,
-        weight: Weight::Breaks,
+        severity: Severity::Critical,
         evidence: String::new(),
     }
 }
 
-fn diagnosis(cause: &str, findings: &[u64], stage: Stage) -> Diagnosis {
+fn diagnosis(cause: &str, alerts: &[u64], stage: Stage) -> Diagnosis {
     Diagnosis {
-        cause: Thing::service(cause),
-        sentence: cause.to_owned(),
-        findings: findings.iter().copied().map(FindingId).collect(),
-        affected: [Thing::service("auth"), Thing::service("api")].into(),
-        unaffected: [Thing::service("shop")].into(),
+        cause: Resource::service(cause),
+        summary: cause.to_owned(),
+        alerts: alerts.iter().copied().map(AlertId).collect(),
+        affected: [Resource::service("auth"), Resource::service("api")].into(),
+        unaffected: [Resource::service("shop")].into(),
         wakes: true,
         stage,
         ahead: None,
@@ -64,13 +64,13 @@ fn diagnosis(cause: &str, findings: &[u64], stage: Stage) -> Diagnosis {
     }
 }
 
-fn diagnosed(cause: &str, findings: &[u64], stage: Stage) -> Happened {
-    Happened::IncidentDiagnosed { incident: IncidentId(1), diagnosis: diagnosis(cause, findings, stage) }
+fn diagnosed(cause: &str, alerts: &[u64], stage: Stage) -> EventKind {
+    EventKind::IncidentDiagnosed { incident: IncidentId(1), diagnosis: diagnosis(cause, alerts, stage) }
 }
 
 fn run() -> Vec<Event> {
     let learned =
-        |service: &str| Happened::TrafficLearned { service: ServiceId::from(service), usual_milli: 10_000 };
+        |service: &str| EventKind::TrafficLearned { service: ServiceId::from(service), usual_milli: 10_000 };
     let incident = IncidentId(1);
     let list = [
         (-20, learned("auth")),
@@ -78,27 +78,27 @@ fn run() -> Vec<Event> {
         (2, opened(1, "auth", surge(&[]))),
         (
             2,
-            Happened::IncidentOpened {
+            EventKind::IncidentOpened {
                 incident,
                 since: flood_at(),
                 diagnosis: diagnosis("auth", &[1], Stage::Failing),
             },
         ),
-        (2, Happened::PageOpened { page: PageId(1), incident, ladder: "default".into() }),
+        (2, EventKind::PageOpened { page: PageId(1), incident, escalation: "default".into() }),
         (4, changed(1, surge(&["127.1.1.0/24"]))),
         (4, diagnosed("auth", &[1], Stage::Failing)),
         // Limits fight during the flood already, and are not its cause.
         (20, opened(2, "api", conflict(Some("4bf9")))),
         (20, diagnosed("auth", &[1, 2], Stage::Failing)),
-        (31, Happened::FindingClosed { finding: FindingId(1) }),
+        (31, EventKind::AlertClosed { alert: AlertId(1) }),
         (31, diagnosed("api", &[1, 2], Stage::Failing)),
         (90, diagnosed("api", &[1, 2], Stage::Mending)),
     ];
     let base = flood_at().as_second();
-    let event = |(seq, (secs, happened)): (u64, (i64, Happened))| Event {
+    let event = |(seq, (secs, kind)): (u64, (i64, EventKind))| Event {
         seq,
         at: Time::from_second(base + secs).unwrap(),
-        happened,
+        kind,
     };
     (1..).zip(list).map(event).collect()
 }
@@ -115,7 +115,7 @@ fn the_surge_counts_from_its_beginning_and_the_conflict_from_its_end() {
     };
     let told = score(&script, flood_at(), &events, &ended(25));
     assert_eq!((told.surge_secs, told.conflict_secs, told.cause_secs), (Some(4.0), Some(6.0), Some(2.0)));
-    assert_eq!(told.false_findings, 0);
+    assert_eq!(told.false_alerts, 0);
     assert_eq!(
         score(&script, flood_at(), &events, &ended(40)).conflict_secs,
         Some(0.0),
@@ -139,11 +139,9 @@ fn a_surge_without_its_networks_and_a_conflict_without_a_trace_are_not_named() {
     let script = script();
     let mut events = run();
     for event in &mut events {
-        match &mut event.happened {
-            Happened::FindingChanged { fault, .. } => *fault = surge(&[]),
-            Happened::FindingOpened { finding } if finding.id == FindingId(2) => {
-                finding.fault = conflict(None)
-            }
+        match &mut event.kind {
+            EventKind::AlertChanged { fault, .. } => *fault = surge(&[]),
+            EventKind::AlertOpened { alert } if alert.id == AlertId(2) => alert.fault = conflict(None),
             _ => {}
         }
     }

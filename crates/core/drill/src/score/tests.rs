@@ -2,17 +2,17 @@
 
 use super::*;
 use crate::{differences, story, timeline};
-use types::effect::{Delivered, Outcome, Reach, Undelivered};
+use std::collections::BTreeMap;
 use types::event::{PostStatus, ServiceState};
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
 use types::incident::{Diagnosis, Stage};
-use types::sample::DomainSeen;
+use types::notification::{Delivered, Delivery, Reach, Undelivered};
+use types::probe_result::DomainSeen;
 use types::time::later;
 use types::{
-    ChannelId, EffectKey, Finding, FindingId, IncidentId, LadderId, PageId, PersonId, PostId, ProbeId,
-    ServiceId, Thing, Weight,
+    Alert, AlertId, ChannelId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, PostId, ProbeId,
+    Resource, ServiceId, Severity,
 };
-use std::collections::BTreeMap;
 
 fn script() -> Script {
     Script::parse(include_str!("../../../../../drills/expired-name.drill")).unwrap()
@@ -23,23 +23,23 @@ fn fault_at() -> Time {
 }
 
 /// Events at milliseconds around the fault.
-fn events(list: Vec<(i64, Happened)>) -> Vec<Event> {
-    let number = |(index, (ms, happened)): (usize, (i64, Happened))| {
+fn events(list: Vec<(i64, EventKind)>) -> Vec<Event> {
+    let number = |(index, (ms, kind)): (usize, (i64, EventKind))| {
         let span = Duration::from_millis(ms.unsigned_abs());
         let at = if ms < 0 { types::time::earlier(fault_at(), span) } else { later(fault_at(), span) };
-        Event { seq: index as u64 + 1, at, happened }
+        Event { seq: index as u64 + 1, at, kind }
     };
     list.into_iter().enumerate().map(number).collect()
 }
 
-fn finding(id: u64, about: Thing, fault: Fault) -> Happened {
-    Happened::FindingOpened {
-        finding: Finding {
-            id: FindingId(id),
+fn alert(id: u64, about: Resource, fault: Fault) -> EventKind {
+    EventKind::AlertOpened {
+        alert: Alert {
+            id: AlertId(id),
             probe: ProbeId(about.to_string()),
             about,
             fault,
-            weight: Weight::Breaks,
+            severity: Severity::Critical,
             since: fault_at(),
             evidence: String::new(),
             seen_at: types::SeenAt::default(),
@@ -47,16 +47,16 @@ fn finding(id: u64, about: Thing, fault: Fault) -> Happened {
     }
 }
 
-fn diagnosis(cause: Thing, stage: Stage, findings: u64) -> Diagnosis {
+fn diagnosis(cause: Resource, stage: Stage, alerts: u64) -> Diagnosis {
     Diagnosis {
-        sentence: format!(
-            "{} expired; its name servers are now the registrar's; {findings} names fail",
+        summary: format!(
+            "{} expired; its name servers are now the registrar's; {alerts} names fail",
             cause.name
         ),
         cause,
-        findings: (1..=findings).map(FindingId).collect(),
-        affected: [Thing::service("auth"), Thing::service("tenants")].into(),
-        unaffected: [Thing::service("well")].into(),
+        alerts: (1..=alerts).map(AlertId).collect(),
+        affected: [Resource::service("auth"), Resource::service("tenants")].into(),
+        unaffected: [Resource::service("well")].into(),
         wakes: true,
         stage,
         ahead: None,
@@ -73,17 +73,17 @@ fn moved() -> Fault {
     Fault::Dns { dns: DnsFault::DelegationMoved { from, to: parked() } }
 }
 
-fn attempt(key: &str, result: Result<Delivered, Undelivered>) -> Happened {
-    Happened::AttemptEnded {
+fn attempt(key: &str, result: Result<Delivered, Undelivered>) -> EventKind {
+    EventKind::AttemptEnded {
         page: Some(PageId(1)),
         reach: Reach { channel: ChannelId::from("phone"), address: "ana".to_owned() },
         person: Some(PersonId::from("ana")),
-        outcome: Outcome { key: EffectKey(key.to_owned()), result },
+        outcome: Delivery { key: NotificationKey(key.to_owned()), result },
     }
 }
 
-fn post(id: u64, status: PostStatus) -> Happened {
-    Happened::PostPublished {
+fn post(id: u64, status: PostStatus) -> EventKind {
+    EventKind::PostPublished {
         post: PostId(id),
         incident: IncidentId(1),
         status,
@@ -94,13 +94,13 @@ fn post(id: u64, status: PostStatus) -> Happened {
     }
 }
 
-fn learned() -> Vec<(i64, Happened)> {
-    let mut all = vec![(-9_000, Happened::Booted { blind_since: None })];
+fn learned() -> Vec<(i64, EventKind)> {
+    let mut all = vec![(-9_000, EventKind::Booted { blind_since: None })];
     for (ms, domain) in [(-8_000, "acme.app"), (-7_500, "acme.io")] {
-        all.push((ms, Happened::DelegationLearned { zone: domain.to_owned(), servers: parked() }));
+        all.push((ms, EventKind::DelegationLearned { zone: domain.to_owned(), servers: parked() }));
         let seen = DomainSeen {
             domain: domain.to_owned(),
-            source: "plan".to_owned(),
+            source: "config".to_owned(),
             registry_expires: None,
             registrar_expires: None,
             statuses: Default::default(),
@@ -108,14 +108,14 @@ fn learned() -> Vec<(i64, Happened)> {
             registrar: None,
             database_updated: None,
         };
-        all.push((ms + 100, Happened::RegistrationLearned { seen }));
+        all.push((ms + 100, EventKind::RegistrationLearned { seen }));
     }
     all
 }
 
 fn good_run() -> Vec<Event> {
     let (one, page) = (IncidentId(1), PageId(1));
-    let domain = || Thing::domain("acme.app");
+    let domain = || Resource::domain("acme.app");
     let expired =
         Fault::Domain { domain: DomainFault::Expired { at: Some(fault_at()), parked_on: Some(parked()) } };
     let wrong = || Fault::Tls {
@@ -123,23 +123,23 @@ fn good_run() -> Vec<Event> {
     };
     let mut all = learned();
     all.extend([
-        (1_900, finding(1, Thing::dns("acme.app"), moved())),
-        (2_100, finding(2, domain(), expired)),
+        (1_900, alert(1, Resource::dns("acme.app"), moved())),
+        (2_100, alert(2, domain(), expired)),
         (
             3_100,
-            Happened::IncidentOpened {
+            EventKind::IncidentOpened {
                 incident: one,
                 since: fault_at(),
                 diagnosis: diagnosis(domain(), Stage::Failing, 2),
             },
         ),
-        (3_100, Happened::PageOpened { page, incident: one, ladder: LadderId::from("default") }),
+        (3_100, EventKind::PageOpened { page, incident: one, escalation: EscalationId::from("default") }),
         (
             3_100,
-            Happened::PageRung {
+            EventKind::PageStep {
                 page,
                 round: 0,
-                rung: 0,
+                step: 0,
                 people: vec![PersonId::from("ana")],
                 until: later(fault_at(), Duration::from_secs(300)),
             },
@@ -154,7 +154,7 @@ fn good_run() -> Vec<Event> {
         (3_400, attempt("page-1/0/0/ana", Ok(Delivered { receipt: None }))),
         (
             7_500,
-            Happened::IncidentAcknowledged {
+            EventKind::IncidentAcknowledged {
                 incident: one,
                 by: "ana".to_owned(),
                 via: "link".to_owned(),
@@ -162,23 +162,23 @@ fn good_run() -> Vec<Event> {
             },
         ),
         (15_000, post(1, PostStatus::Identified)),
-        (20_300, finding(3, Thing::tls("auth.acme.app:8443"), wrong())),
-        (20_400, finding(4, Thing::tls("demo.acme.app:8443"), wrong())),
+        (20_300, alert(3, Resource::tls("auth.acme.app:8443"), wrong())),
+        (20_400, alert(4, Resource::tls("demo.acme.app:8443"), wrong())),
         (
             20_500,
-            Happened::IncidentDiagnosed { incident: one, diagnosis: diagnosis(domain(), Stage::Failing, 4) },
+            EventKind::IncidentDiagnosed { incident: one, diagnosis: diagnosis(domain(), Stage::Failing, 4) },
         ),
         (
             25_000,
-            Happened::IncidentDiagnosed { incident: one, diagnosis: diagnosis(domain(), Stage::Mending, 2) },
+            EventKind::IncidentDiagnosed { incident: one, diagnosis: diagnosis(domain(), Stage::Mending, 2) },
         ),
-        (48_000, Happened::FindingClosed { finding: FindingId(3) }),
-        (48_100, Happened::FindingClosed { finding: FindingId(4) }),
+        (48_000, EventKind::AlertClosed { alert: AlertId(3) }),
+        (48_100, EventKind::AlertClosed { alert: AlertId(4) }),
         (
             49_000,
-            Happened::IncidentResolved {
+            EventKind::IncidentResolved {
                 incident: one,
-                sentence: "acme.app was expired for 49 s; ana answered after 8 s".to_owned(),
+                summary: "acme.app was expired for 49 s; ana answered after 8 s".to_owned(),
             },
         ),
         (49_000, post(2, PostStatus::Resolved)),
@@ -199,7 +199,7 @@ fn a_good_run_scores_as_the_command_line_promises() {
     let score = score(&script(), fault_at(), &good_run(), &witness);
     assert_eq!(judge(&score, &script().limits), Vec::<String>::new());
     insta::assert_snapshot!(table(&score, &script().limits).join("\n"), @r#"
-    first true finding after                 1.9 s   limit 10 s
+    first true alert after                 1.9 s   limit 10 s
     right cause after                        3.1 s   limit 15 s
     first cached answer ran out after       20.0 s
     public post after                       15.0 s   limit 75 s
@@ -207,7 +207,7 @@ fn a_good_run_scores_as_the_command_line_promises() {
     a human answered after                   7.5 s
     all over after                          49.0 s
     pages                                        1   limit 1
-    findings that were not true                  0   limit 0
+    alerts that were not true                  0   limit 0
     known visitors served                 60 of 80
     first-time visitors served         not counted
     the outage in life lasted                  9 h
@@ -216,14 +216,14 @@ fn a_good_run_scores_as_the_command_line_promises() {
     {
       "drill": "expired-name",
       "fault_at": "2026-11-22T12:00:00Z",
-      "finding_secs": 1.9,
+      "alert_secs": 1.9,
       "cause_secs": 3.1,
       "cause": "domain.acme.app",
       "cause_text": "acme.app expired; its name servers are now the registrar's; 4 names fail",
       "human_secs": 3.39,
       "post_secs": 15.0,
       "pages": 1,
-      "false_findings": 0,
+      "false_alerts": 0,
       "visitors": {
         "known": {
           "asked": 80,
@@ -241,16 +241,16 @@ fn a_good_run_scores_as_the_command_line_promises() {
 
 #[test]
 fn every_miss_is_named() {
-    let stranger = finding(9, Thing::host("hello.acme.io:8443"), Fault::Refused);
-    let early = finding(8, Thing::dns("acme.app"), moved());
-    let host = Thing::host("auth.acme.app:8443");
+    let stranger = alert(9, Resource::host("hello.acme.io:8443"), Fault::Refused);
+    let early = alert(8, Resource::dns("acme.app"), moved());
+    let host = Resource::host("auth.acme.app:8443");
     let run = events(vec![
         (-500, early),
-        (11_000, finding(1, host.clone(), Fault::Refused)),
+        (11_000, alert(1, host.clone(), Fault::Refused)),
         (12_000, stranger),
         (
             13_000,
-            Happened::IncidentOpened {
+            EventKind::IncidentOpened {
                 incident: IncidentId(1),
                 since: fault_at(),
                 diagnosis: diagnosis(host, Stage::Looking, 1),
@@ -263,12 +263,12 @@ fn every_miss_is_named() {
     let score = score(&script(), fault_at(), &run, &Witness::default());
     assert_eq!(score.cause.as_deref(), Some("host.auth.acme.app:8443"));
     insta::assert_snapshot!(judge(&score, &script().limits).join("\n"), @r#"
-    the first finding took 11.0 s; the limit is 10 s
+    the first alert took 11.0 s; the limit is 10 s
     the right cause never came; the limit is 15 s
     asking a human took 21.0 s; the limit is 20 s
     the public post never came; the limit is 75 s
     2 pages were delivered instead of 1
-    2 findings were not true; the limit is 0
+    2 alerts were not true; the limit is 0
     "#);
 }
 
@@ -288,7 +288,7 @@ fn milestones_are_reached_in_their_order() {
     let (script, run) = (script(), good_run());
     for (milestone, ms) in [
         (Milestone::Learned, Some(-7_400)),
-        (Milestone::FindingOpen, Some(1_900)),
+        (Milestone::AlertOpen, Some(1_900)),
         (Milestone::IncidentOpen, Some(3_100)),
         (Milestone::CauseFound, Some(3_100)),
         (Milestone::PostPublished, Some(15_000)),
@@ -313,23 +313,23 @@ fn the_timeline_stands_beside_life_and_fits_a_terminal() {
     this run                                             | in life, 2024-01-11
     -----------------------------------------------------+--------------------------
     -   9.0 s  mainstay starts                           |  +0:00  first user report
-    +   1.9 s  finding: acme.app is delegated to         |         of 502s
+    +   1.9 s  alert: acme.app is delegated to         |         of 502s
                ns1.expired-parking.example,              |  +0:14  second report
                ns2.expired-parking.example instead of    |  +0:22  people begin to
                ns1.dnshost.example, ns2.dnshost.example  |         look; phone calls
-    +   2.1 s  finding: acme.app expired at              |         fail to wake
+    +   2.1 s  alert: acme.app expired at              |         fail to wake
                2026-11-22T12:00:00Z                      |         colleagues
     +   3.1 s  incident-1: acme.app expired; its name    |  +8:26  error seen:
                servers are now the registrar's; 2 names  |         ERR_TLS_CERT_ALTN
                fail                                      |         AME_INVALID
-    +   3.1 s  rung 1: to be woken: ana                  |  +9:08  DNS cache purged:
+    +   3.1 s  step 1: to be woken: ana                  |  +9:08  DNS cache purged:
     +   3.1 s  ana: phone failed: connection refused     |         no effect
     +   3.4 s  ana is asked over phone                   |  +9:10  certificates
     +   7.5 s  ana answers (link)                        |         issued anew: no
     +  15.0 s  post: Identified - Sign-in and            |         effect
                Workspaces: The registration of acme.app  |  +9:17  cause found: the
                has lapsed.                               |         domain has
-    +  20.3 s  finding: auth.acme.app:8443 serves a      |         expired
+    +  20.3 s  alert: auth.acme.app:8443 serves a      |         expired
                certificate for *.expired-parking.example |  +9:21  renewed
                (ERR_TLS_CERT_ALTNAME_INVALID) (and 1     |
                more)                                     |

@@ -1,9 +1,9 @@
 //! What the console's page "Edge" shows: traffic, pools, and what the team denied.
 
-use types::traffic::{PoolSeen, ServiceTraffic};
-use types::{Denial, Time};
 use serde::Serialize;
 use std::time::Duration;
+use types::traffic::{PoolSeen, ServiceTraffic};
+use types::{Denial, Time};
 
 /// The page as data.
 #[derive(Clone, Debug, Serialize)]
@@ -16,9 +16,9 @@ pub struct Traffic {
     pub silent: bool,
     /// Connections open when it last told.
     pub connections: u64,
-    /// Every service that the edge serves, in the order of the plan.
+    /// Every service that the edge serves, in the order of the configuration.
     pub services: Vec<ServiceNow>,
-    /// Every pool that the edge serves from, in the order of the plan.
+    /// Every pool that the edge serves from, in the order of the configuration.
     pub pools: Vec<PoolNow>,
     /// Names that visitors ask for and that no service declares, with how often in the newest roll-up.
     pub strangers: Vec<(String, u64)>,
@@ -29,7 +29,7 @@ pub struct Traffic {
 /// A service as the edge serves it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServiceNow {
-    /// Its name in the plan.
+    /// Its name in the configuration.
     pub id: String,
     /// Its title.
     pub title: String,
@@ -72,7 +72,7 @@ pub const POINTS_MAX: usize = 180;
 /// A pool as the edge last saw it.
 #[derive(Clone, Debug, Serialize)]
 pub struct PoolNow {
-    /// Its name in the plan.
+    /// Its name in the configuration.
     pub id: String,
     /// How many servers should serve at least.
     pub floor: Option<u32>,

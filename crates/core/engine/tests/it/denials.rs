@@ -1,11 +1,11 @@
 //! What people deny: until when, through restarts, and what is refused.
 
 use crate::Bench;
-use crate::surge::{flood, plan, quiet};
+use crate::surge::{config, flood, quiet};
 use engine::Engine;
-use types::input::Refused;
-use types::{DenialId, Happened, Input, ServiceId, time};
 use std::time::Duration;
+use types::input::Refused;
+use types::{DenialId, EventKind, Input, ServiceId, time};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -22,7 +22,7 @@ fn deny(service: Option<&str>, lasting: Duration) -> Input {
 
 #[test]
 fn a_denial_undoes_itself_even_when_nothing_else_happens() {
-    let mut bench = Bench::with(plan());
+    let mut bench = Bench::with(config());
     let version = bench.engine.policy_version();
     bench.hear(deny(Some("auth"), HOUR)).unwrap();
     assert_ne!(bench.engine.policy_version(), version, "the edge must learn of it");
@@ -38,12 +38,12 @@ fn a_denial_undoes_itself_even_when_nothing_else_happens() {
         bench.hear(Input::Tick).unwrap();
     }
     assert!(bench.engine.policy().denials.is_empty());
-    assert_eq!(bench.count(|it| matches!(it, Happened::DenialLifted { by: None, .. })), 1);
+    assert_eq!(bench.count(|it| matches!(it, EventKind::DenialLifted { by: None, .. })), 1);
 }
 
 #[test]
 fn what_people_deny_is_part_of_the_story_of_what_goes_on() {
-    let mut bench = Bench::with(plan());
+    let mut bench = Bench::with(config());
     bench.seconds(30, &quiet());
     bench.hear(deny(None, HOUR)).unwrap();
     bench.seconds(5, &flood());
@@ -62,11 +62,11 @@ fn what_people_deny_is_part_of_the_story_of_what_goes_on() {
 
 #[test]
 fn a_restart_forgets_none_and_lifts_what_lapsed_meanwhile() {
-    let mut bench = Bench::with(plan());
+    let mut bench = Bench::with(config());
     bench.hear(deny(None, HOUR)).unwrap();
     bench.hear(deny(None, HOUR * 3)).unwrap();
     bench.same_after_replay();
-    let mut engine = Engine::new(bench.plan.clone());
+    let mut engine = Engine::new(bench.config.clone());
     bench.events.iter().for_each(|event| engine.apply(event));
     assert_eq!(engine.policy().denials.len(), 2);
     engine.handle(time::later(bench.now, HOUR * 2), &Input::Booted { blind_since: None }).unwrap();
@@ -75,7 +75,7 @@ fn a_restart_forgets_none_and_lifts_what_lapsed_meanwhile() {
 
 #[test]
 fn what_cannot_be_denied_or_lifted_is_refused_with_a_reason() {
-    let mut bench = Bench::with(plan());
+    let mut bench = Bench::with(config());
     let shop = ServiceId("shop".to_owned());
     assert_eq!(
         bench.hear(deny(Some("shop"), HOUR)),
@@ -94,7 +94,7 @@ fn what_cannot_be_denied_or_lifted_is_refused_with_a_reason() {
 
 #[test]
 fn denial_that_hits_others_or_nobody_wants_a_second_word() {
-    let mut bench = Bench::with(plan());
+    let mut bench = Bench::with(config());
     let deny = |what: &str, everybody| Input::Deny {
         what: what.parse().unwrap(),
         service: None,
@@ -112,13 +112,13 @@ fn denial_that_hits_others_or_nobody_wants_a_second_word() {
         assert!(matches!(refused, Err(Refused::NoPlaces { .. })), "{what}: {refused:?}");
     }
     bench.hear(deny("127.0.0.9", false)).unwrap();
-    let mut plan = plan();
-    plan.edge.as_mut().unwrap().hops = vec!["192.0.2.0/28".parse().unwrap()];
-    bench.hear(Input::PlanRead(plan.clone().into())).unwrap();
+    let mut config = config();
+    config.edge.as_mut().unwrap().hops = vec!["192.0.2.0/28".parse().unwrap()];
+    bench.hear(Input::ConfigRead(config.clone().into())).unwrap();
     for what in ["192.0.2.7", "192.0.2.0/24"] {
         assert!(matches!(bench.hear(deny(what, false)), Err(Refused::HitsOthers { .. })), "{what}");
     }
-    plan.edge = None;
-    bench.hear(Input::PlanRead(plan.into())).unwrap();
+    config.edge = None;
+    bench.hear(Input::ConfigRead(config.into())).unwrap();
     assert_eq!(bench.hear(deny("198.51.100.7", false)), Err(Refused::NoEdge));
 }

@@ -1,15 +1,15 @@
 //! What is kept of the last look of each probe: for /metrics, and only since the process began.
 
 use crate::Bench;
-use types::plan::Plan;
-use types::sample::{Answer, Certificate, Phases, TlsSeen};
-use types::{Fault, Input, ProbeId, Sample, Time};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use types::config::Config;
+use types::probe_result::{Answer, Certificate, Phases, TlsSeen};
+use types::{Fault, Input, ProbeId, ProbeResult, Time};
 
-fn plan(host: &str) -> Plan {
-    config::read(&format!("[service.shop]\nhosts = [\"{host}\"]\n"), "plan", Path::new(".")).unwrap().plan
+fn config(host: &str) -> Config {
+    config::read(&format!("[service.shop]\nhosts = [\"{host}\"]\n"), "config", Path::new(".")).unwrap().config
 }
 
 fn certificate(ends: &str) -> Certificate {
@@ -25,7 +25,7 @@ fn certificate(ends: &str) -> Certificate {
 
 fn look(bench: &mut Bench, probe: &str, millis: u64, answer: Answer) {
     let phases = Phases { total: Duration::from_millis(millis), ..Phases::default() };
-    bench.hear(Input::Sampled(Sample::new(probe.into(), phases, answer))).unwrap();
+    bench.hear(Input::Sampled(ProbeResult::new(probe.into(), phases, answer))).unwrap();
 }
 
 /// Probe, milliseconds, and until when a certificate is good.
@@ -38,7 +38,7 @@ fn shown(bench: &Bench) -> Vec<(ProbeId, u128, Option<String>)> {
 
 #[test]
 fn the_last_look_counts_and_a_failed_one_makes_no_certificate_unknown() {
-    let mut bench = Bench::with(plan("shop.acme.com"));
+    let mut bench = Bench::with(config("shop.acme.com"));
     assert_eq!(shown(&bench), []);
     let seen = |chain| {
         let (address, name) = ("192.0.2.7:443".parse().unwrap(), "shop.acme.com".to_owned());
@@ -55,7 +55,7 @@ fn the_last_look_counts_and_a_failed_one_makes_no_certificate_unknown() {
     assert_eq!(shown(&bench), [(http.clone(), 70, None), (tls.clone(), 5_000, earliest)]);
     look(&mut bench, "tls.shop.acme.com", 41, seen(vec![certificate(leaf)]));
     assert_eq!(shown(&bench), [(http, 70, None), (tls, 41, Some(leaf.to_owned()))]);
-    // What another plan does not ask is forgotten.
-    bench.hear(Input::PlanRead(Arc::new(plan("other.acme.com")))).unwrap();
+    // What another configuration does not ask is forgotten.
+    bench.hear(Input::ConfigRead(Arc::new(config("other.acme.com")))).unwrap();
     assert_eq!(shown(&bench), []);
 }

@@ -9,15 +9,15 @@ mod speed;
 mod surge;
 
 use engine::Engine;
-use types::event::PostStatus;
-use types::input::Refused;
-use types::sample::{HttpSeen, Phases};
-use types::{Answer, Event, Fault, Happened, IncidentId, Input, Plan, Sample, Time, Urgency, time};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use types::event::PostStatus;
+use types::input::Refused;
+use types::probe_result::{HttpSeen, Phases};
+use types::{Answer, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, Time, Urgency, time};
 
-const PLAN: &str = r#"
+const CONFIG: &str = r#"
 [site]
 name = "Acme"
 
@@ -41,23 +41,23 @@ webhook = "https://hook.acme.net/"
 /// The engine with a clock that a test moves.
 struct Bench {
     engine: Engine,
-    plan: Arc<Plan>,
+    config: Arc<Config>,
     now: Time,
     events: Vec<Event>,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self::with(config::read(PLAN, "plan", Path::new(".")).unwrap().plan)
+        Self::with(config::read(CONFIG, "config", Path::new(".")).unwrap().config)
     }
 
-    fn with(plan: Plan) -> Self {
-        let plan = Arc::new(plan);
+    fn with(config: Config) -> Self {
+        let config = Arc::new(config);
         let now = "2026-11-22T03:00:00Z".parse().unwrap();
         let mut bench =
-            Self { engine: Engine::new(plan.clone()), plan: plan.clone(), now, events: Vec::new() };
+            Self { engine: Engine::new(config.clone()), config: config.clone(), now, events: Vec::new() };
         bench.hear(Input::Booted { blind_since: None }).unwrap();
-        bench.hear(Input::PlanRead(plan)).unwrap();
+        bench.hear(Input::ConfigRead(config)).unwrap();
         bench
     }
 
@@ -77,7 +77,7 @@ impl Bench {
     }
 
     fn sample_of(&mut self, probe: &str, answer: Answer) {
-        let sample = Sample::new(probe.into(), Phases::default(), answer);
+        let sample = ProbeResult::new(probe.into(), Phases::default(), answer);
         self.hear(Input::Sampled(sample)).unwrap();
     }
 
@@ -112,13 +112,13 @@ impl Bench {
 
     /// Two folds of one journal are equal, and equal to the live state.
     fn same_after_replay(&self) {
-        let mut folded = Engine::new(self.plan.clone());
+        let mut folded = Engine::new(self.config.clone());
         self.events.iter().for_each(|event| folded.apply(event));
         assert_eq!(folded.known_text(), self.engine.known_text());
     }
 
-    fn count(&self, is: impl Fn(&Happened) -> bool) -> usize {
-        self.events.iter().filter(|event| is(&event.happened)).count()
+    fn count(&self, is: impl Fn(&EventKind) -> bool) -> usize {
+        self.events.iter().filter(|event| is(&event.kind)).count()
     }
 }
 
@@ -137,22 +137,22 @@ fn an_outage_is_one_incident_one_page_and_ends_when_it_is_seen_well() {
     let mut bench = Bench::new();
     bench.well();
     bench.break_it();
-    assert_eq!(bench.count(|it| matches!(it, Happened::IncidentOpened { .. })), 1);
-    let effects = bench.engine.due(bench.now);
-    assert_eq!(effects.len(), 1, "{effects:?}");
-    assert_eq!(effects[0].urgency, Urgency::Page);
+    assert_eq!(bench.count(|it| matches!(it, EventKind::IncidentOpened { .. })), 1);
+    let notifications = bench.engine.due(bench.now);
+    assert_eq!(notifications.len(), 1, "{notifications:?}");
+    assert_eq!(notifications[0].urgency, Urgency::Page);
     assert!(bench.engine.due(bench.now).is_empty(), "in flight already");
     let views = bench.engine.views();
-    assert_eq!(views.board.headline, "Major outage: Shop");
-    assert!(views.now.open[0].incident.diagnosis.sentence.contains("refuses connections"));
+    assert_eq!(views.status_page.headline, "Major outage: Shop");
+    assert!(views.now.open[0].incident.diagnosis.summary.contains("refuses connections"));
 
     for _ in 0..10 {
         bench.later(2);
         bench.well();
     }
-    assert_eq!(bench.count(|it| matches!(it, Happened::IncidentResolved { .. })), 1);
+    assert_eq!(bench.count(|it| matches!(it, EventKind::IncidentResolved { .. })), 1);
     assert_eq!(
-        bench.count(|it| matches!(it, Happened::PostPublished { .. })),
+        bench.count(|it| matches!(it, EventKind::PostPublished { .. })),
         0,
         "clients had not been failing for a minute"
     );
@@ -192,10 +192,7 @@ fn what_is_not_on_disk_silences_nobody() {
 
     let undo = bench.engine.withdraw(bench.now, &decided);
     assert_eq!(acknowledged(&bench.engine), None, "in doubt: taken back at once");
-    assert!(
-        matches!(undo[..], [Event { happened: Happened::AcknowledgementWithdrawn { .. }, .. }]),
-        "{undo:?}"
-    );
+    assert!(matches!(undo[..], [Event { kind: EventKind::AcknowledgementWithdrawn { .. }, .. }]), "{undo:?}");
     bench.events.extend(decided);
     bench.events.extend(undo);
 
@@ -203,7 +200,7 @@ fn what_is_not_on_disk_silences_nobody() {
     let follows = bench.engine.accept(bench.now, &decided);
     bench.events.extend(decided);
     bench.events.extend(follows);
-    let mut replayed = Engine::new(bench.plan.clone());
+    let mut replayed = Engine::new(bench.config.clone());
     bench.events.iter().for_each(|event| replayed.apply(event));
     assert_eq!(replayed.known_text(), bench.engine.known_text());
     let holds = acknowledged(&bench.engine).unwrap();
@@ -226,7 +223,7 @@ fn what_people_ask_is_done_once_or_refused_with_a_reason() {
     bench.later(25 * 60);
     bench.hear(Input::Note { incident: FIRST, by: "bo".to_owned(), text: "on it".to_owned() }).unwrap();
     bench.later(25 * 60);
-    let expired = |it: &Happened| matches!(it, Happened::AcknowledgementExpired { .. });
+    let expired = |it: &EventKind| matches!(it, EventKind::AcknowledgementExpired { .. });
     assert_eq!(bench.count(expired), 0, "a note prolongs it");
     bench.later(6 * 60);
     assert_eq!(bench.count(expired), 1, "and nobody's word holds for ever");

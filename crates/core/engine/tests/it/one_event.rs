@@ -2,19 +2,19 @@
 
 use super::*;
 use engine::views::NodeState;
-use types::{AddressSeen, Thing};
+use types::{AddressSeen, Resource};
 
 /// Services without anything in common but the address of their server.
 fn many(services: usize) -> Bench {
-    let mut text = PLAN.split("[service.shop]").next().unwrap().to_owned();
+    let mut text = CONFIG.split("[service.shop]").next().unwrap().to_owned();
     for n in 0..services {
         text += &format!("[service.s{n:02}]\ntitle = \"S{n:02}\"\n");
         text += &format!(
             "[probe.p{n:02}]\nhttp = \"http://s{n:02}.acme.net/\"\nevery = \"60s\"\nfailing_for = \"0s\"\nservice = \"s{n:02}\"\n"
         );
     }
-    text += &PLAN[PLAN.find("[person.ana]").unwrap()..];
-    Bench::with(config::read(&text, "plan", Path::new(".")).unwrap().plan)
+    text += &CONFIG[CONFIG.find("[person.ana]").unwrap()..];
+    Bench::with(config::read(&text, "config", Path::new(".")).unwrap().config)
 }
 
 fn sample(bench: &mut Bench, n: usize, fault: Option<Fault>) {
@@ -26,7 +26,7 @@ fn sample(bench: &mut Bench, n: usize, fault: Option<Fault>) {
             Answer::Http(HttpSeen { status: 200, address, body_bytes: 2, body_found: None, hops })
         }
     };
-    let mut sample = Sample::new(format!("p{n:02}").as_str().into(), Phases::default(), answer);
+    let mut sample = ProbeResult::new(format!("p{n:02}").as_str().into(), Phases::default(), answer);
     sample.addresses.push(AddressSeen { address: address.ip(), fault });
     bench.hear(Input::Sampled(sample)).unwrap();
 }
@@ -43,7 +43,7 @@ fn pass(bench: &mut Bench, secs: u64, services: usize, fault: Option<&Fault>) {
 }
 
 fn opened(bench: &Bench) -> usize {
-    bench.count(|it| matches!(it, Happened::IncidentOpened { .. }))
+    bench.count(|it| matches!(it, EventKind::IncidentOpened { .. }))
 }
 
 #[test]
@@ -55,14 +55,14 @@ fn services_on_a_server_that_dies_are_one_incident_and_one_page_with_the_list() 
     sample(&mut bench, 7, Some(Fault::Refused));
     pass(&mut bench, 10, 40, Some(&Fault::Refused));
     assert_eq!(opened(&bench), 1);
-    let effects = bench.engine.due(bench.now);
-    let said: Vec<&str> = effects.iter().map(|effect| effect.title.as_str()).collect();
+    let notifications = bench.engine.due(bench.now);
+    let said: Vec<&str> = notifications.iter().map(|notification| notification.title.as_str()).collect();
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with("127.0.0.9 refuses connections: 40 services affected"), "{said:?}");
 
     let now = bench.engine.views().now;
-    let cause = Thing::address("127.0.0.9".parse().unwrap());
-    let drawn = now.nodes.iter().find(|node| node.thing == cause).unwrap();
+    let cause = Resource::address("127.0.0.9".parse().unwrap());
+    let drawn = now.nodes.iter().find(|node| node.resource == cause).unwrap();
     assert_eq!((drawn.label.as_str(), drawn.state), ("server at 127.0.0.9", NodeState::Cause));
     assert_eq!(now.edges.iter().filter(|edge| edge.below == cause && edge.hot).count(), 40);
     bench.same_after_replay();
@@ -72,8 +72,8 @@ fn services_on_a_server_that_dies_are_one_incident_and_one_page_with_the_list() 
         sample(&mut bench, n, None);
     }
     pass(&mut bench, 5, 40, None);
-    assert_eq!(bench.count(|it| matches!(it, Happened::IncidentResolved { .. })), 1);
-    assert!(!bench.engine.views().now.nodes.iter().any(|node| node.thing == cause));
+    assert_eq!(bench.count(|it| matches!(it, EventKind::IncidentResolved { .. })), 1);
+    assert!(!bench.engine.views().now.nodes.iter().any(|node| node.resource == cause));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn what_a_person_declares_over_while_it_fails_is_called_again() {
     assert_eq!(opened(&bench), 1, "nobody is called in the same breath");
     pass(&mut bench, 2, 1, Some(&Fault::Refused));
     assert_eq!(opened(&bench), 2);
-    assert_eq!(bench.count(|it| matches!(it, Happened::PageOpened { .. })), 2);
+    assert_eq!(bench.count(|it| matches!(it, EventKind::PageOpened { .. })), 2);
     bench.same_after_replay();
 }
 
@@ -110,14 +110,14 @@ fn the_link_of_a_merged_incident_takes_its_survivor_in_hand() {
         (0..2).for_each(|n| sample(&mut bench, n, Some(Fault::Refused)));
     }
     pass(&mut bench, 10, 0, None);
-    let merged = bench.events.iter().find_map(|event| match event.happened {
-        Happened::IncidentMerged { incident, into } => Some((incident, into)),
+    let merged = bench.events.iter().find_map(|event| match event.kind {
+        EventKind::IncidentMerged { incident, into } => Some((incident, into)),
         _ => None,
     });
     let (gone, into) = merged.unwrap();
     let ack = |incident| Input::Acknowledge { incident, by: "ana".to_owned(), via: "link".to_owned() };
     bench.hear(ack(gone)).unwrap();
-    assert!(bench.engine.incidents()[&into].is_in_hand(bench.now));
+    assert!(bench.engine.incidents()[&into].is_acknowledged(bench.now));
     assert_eq!(bench.hear(ack(into)).unwrap(), [], "that was said already");
 
     for _ in 0..3 {
@@ -131,18 +131,18 @@ fn the_link_of_a_merged_incident_takes_its_survivor_in_hand() {
 }
 
 #[test]
-fn probes_that_leave_the_plan_while_they_fail_open_nothing() {
+fn probes_that_leave_the_config_while_they_fail_open_nothing() {
     let text = |probes: &[&str]| {
         let probe = |name: &&str| {
             format!(
                 "[probe.{name}]\nhttp = \"http://{name}.acme.net/\"\nevery = \"30s\"\nfail_after = 2\nfailing_for = \"0s\"\nservice = \"shop\"\n"
             )
         };
-        let (head, rest) = PLAN.split_once("[probe.front]").unwrap();
+        let (head, rest) = CONFIG.split_once("[probe.front]").unwrap();
         let people = &rest[rest.find("[person.ana]").unwrap()..];
         format!("{head}{}{people}", probes.iter().map(probe).collect::<String>())
     };
-    let read = |probes: &[&str]| config::read(&text(probes), "plan", Path::new(".")).unwrap().plan;
+    let read = |probes: &[&str]| config::read(&text(probes), "config", Path::new(".")).unwrap().config;
     let mut bench = Bench::with(read(&["p00", "p01", "p02"]));
     for n in [0, 0, 1, 1, 2, 2] {
         sample(&mut bench, n, Some(Fault::Refused));
@@ -150,12 +150,12 @@ fn probes_that_leave_the_plan_while_they_fail_open_nothing() {
     }
     (0..8).for_each(|_| bench.later(1));
     assert_eq!(opened(&bench), 1, "all names of one service");
-    let plan = Arc::new(read(&["p00"]));
-    bench.plan = plan.clone();
-    bench.hear(Input::PlanRead(plan)).unwrap();
-    assert_eq!(bench.count(|it| matches!(it, Happened::FindingClosed { .. })), 2);
+    let config = Arc::new(read(&["p00"]));
+    bench.config = config.clone();
+    bench.hear(Input::ConfigRead(config)).unwrap();
+    assert_eq!(bench.count(|it| matches!(it, EventKind::AlertClosed { .. })), 2);
     (0..8).for_each(|_| bench.later(1));
-    assert_eq!(opened(&bench), 1, "what left the plan is no event of its own");
-    assert_eq!(bench.count(|it| matches!(it, Happened::IncidentResolved { .. })), 0, "p00 still fails");
+    assert_eq!(opened(&bench), 1, "what left the configuration is no event of its own");
+    assert_eq!(bench.count(|it| matches!(it, EventKind::IncidentResolved { .. })), 0, "p00 still fails");
     bench.same_after_replay();
 }

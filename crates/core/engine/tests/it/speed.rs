@@ -1,13 +1,13 @@
-//! Cost of samples in large plans, also while a service is uncertain.
+//! Cost of samples in large configurations, also while a service is uncertain.
 
 use super::*;
-use types::AddressSeen;
 use std::time::Instant;
+use types::AddressSeen;
 
 /// Probes at one address, three or four per service. The last one never gets a response, so its service stays uncertain.
 fn many(probes: usize) -> Bench {
     let services = (probes * 3 / 10).max(1);
-    let mut text = PLAN.split("[service.shop]").next().unwrap().to_owned();
+    let mut text = CONFIG.split("[service.shop]").next().unwrap().to_owned();
     for n in 0..services {
         text += &format!("[service.s{n}]\ntitle = \"S{n}\"\n");
     }
@@ -17,8 +17,8 @@ fn many(probes: usize) -> Bench {
             "[probe.p{n}]\nhttp = \"http://h{n}.acme.net/\"\nevery = \"30s\"\nservice = \"s{service}\"\n"
         );
     }
-    text += &PLAN[PLAN.find("[person.ana]").unwrap()..];
-    Bench::with(config::read(&text, "plan", Path::new(".")).unwrap().plan)
+    text += &CONFIG[CONFIG.find("[person.ana]").unwrap()..];
+    Bench::with(config::read(&text, "config", Path::new(".")).unwrap().config)
 }
 
 fn sample(n: usize, fault: Option<Fault>) -> Input {
@@ -29,7 +29,7 @@ fn sample(n: usize, fault: Option<Fault>) -> Input {
             Answer::Http(HttpSeen { status: 200, address, body_bytes: 2, body_found: None, hops: vec![] })
         }
     };
-    let mut sample = Sample::new(format!("p{n}").as_str().into(), Phases::default(), answer);
+    let mut sample = ProbeResult::new(format!("p{n}").as_str().into(), Phases::default(), answer);
     sample.addresses.push(AddressSeen { address: address.ip(), fault });
     Input::Sampled(sample)
 }
@@ -58,7 +58,7 @@ fn calm(bench: &mut Bench, probes: usize, turns: usize) -> Duration {
 }
 
 #[test]
-fn sample_in_a_plan_of_100_times_the_size_costs_about_the_same() {
+fn sample_in_a_config_of_100_times_the_size_costs_about_the_same() {
     let mut cost = Vec::new();
     for probes in [100, 10_000] {
         let mut bench = many(probes);
@@ -69,7 +69,7 @@ fn sample_in_a_plan_of_100_times_the_size_costs_about_the_same() {
         calm(&mut bench, probes, 20);
         cost.push(calm(&mut bench, probes, 1_000));
     }
-    // Judging all services for each sample costs as many times more as the plan is larger, which is 100.
+    // Judging all services for each sample costs as many times more as the configuration is larger, which is 100.
     assert!(cost[1] < cost[0] * 20, "{cost:?}");
 }
 
@@ -91,6 +91,6 @@ fn refusal_of_10_000_probes_is_one_page_within_seconds() {
     }
     let paged = paged.expect("a page");
     assert!(paged <= 15_000, "first page after {paged} ms of engine time");
-    assert_eq!(bench.count(|it| matches!(it, Happened::PageOpened { .. })), 1);
+    assert_eq!(bench.count(|it| matches!(it, EventKind::PageOpened { .. })), 1);
     assert!(begun.elapsed() < Duration::from_secs(120), "20 s took {:?}", begun.elapsed());
 }

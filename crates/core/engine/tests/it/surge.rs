@@ -2,13 +2,13 @@
 
 use crate::{Bench, FIRST};
 use insta::assert_snapshot;
-use types::plan::{Caller, Edge, EdgeLimits, Guard, Known, Plan, Pool, Protocol, ServerAt};
-use types::traffic::{Asked, CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
-use types::{Answer, CallerId, Fault, Happened, Input, PoolId, ServiceId, Thing};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use types::config::{Caller, Config, Edge, EdgeLimits, Guard, Known, Pool, Protocol, ServerAt};
+use types::traffic::{Asked, CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
+use types::{Answer, CallerId, EventKind, Fault, Input, PoolId, Resource, ServiceId};
 
-const PLAN: &str = r#"
+const CONFIG: &str = r#"
 [site]
 name = "Acme"
 
@@ -43,11 +43,11 @@ reach = ["hook:ana"]
 webhook = "https://hook.acme.net/"
 "#;
 
-/// The plan with an edge, put in by hand: what words it has in the file is another crate's business.
-pub(crate) fn plan() -> Plan {
-    let read = config::read(PLAN, "plan", std::path::Path::new("."));
-    let mut plan = read.unwrap_or_else(|problems| panic!("{problems}")).plan;
-    plan.edge = Some(Edge {
+/// The configuration with an edge, put in by hand: what words it has in the file is another crate's business.
+pub(crate) fn config() -> Config {
+    let read = config::read(CONFIG, "config", std::path::Path::new("."));
+    let mut config = read.unwrap_or_else(|problems| panic!("{problems}")).config;
+    config.edge = Some(Edge {
         listen: vec![],
         listen_tls: vec![],
         to_https: false,
@@ -74,7 +74,7 @@ pub(crate) fn plan() -> Plan {
             each: 100,
             begin: 8,
         };
-        plan.pools.insert(pool.id.clone(), pool);
+        config.pools.insert(pool.id.clone(), pool);
         let guard = Guard {
             pool: PoolId(name.to_owned()),
             visitor: None,
@@ -93,15 +93,15 @@ pub(crate) fn plan() -> Plan {
             urgent: vec![],
             deadline: Duration::from_secs(10),
         };
-        if let Some(service) = plan.services.get_mut(&ServiceId(name.to_owned())) {
+        if let Some(service) = config.services.get_mut(&ServiceId(name.to_owned())) {
             service.guard = Some(guard);
         }
-        plan.graph.add_need(Thing::service(name), Thing::pool(name));
+        config.graph.add_need(Resource::service(name), Resource::pool(name));
     }
     let id = CallerId("auth-web".to_owned());
     let service = Some(ServiceId("auth".to_owned()));
-    plan.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
-    plan
+    config.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
+    config
 }
 
 /// A second in which all goes well.
@@ -176,26 +176,26 @@ impl Bench {
     fn told(&mut self, from: &mut usize) -> String {
         let mut text = String::new();
         for event in &self.events[*from..] {
-            let line = match &event.happened {
-                Happened::TrafficLearned { service, usual_milli } => {
+            let line = match &event.kind {
+                EventKind::TrafficLearned { service, usual_milli } => {
                     format!("usual of {service}: {usual_milli}")
                 }
-                Happened::FindingOpened { finding } => {
-                    format!("+ {} {} [{:?}]", finding.about, finding.fault.word(), finding.weight)
+                EventKind::AlertOpened { alert } => {
+                    format!("+ {} {} [{:?}]", alert.about, alert.fault.word(), alert.severity)
                 }
-                Happened::FindingChanged { finding, weight, .. } => format!("~ {finding} [{weight:?}]"),
-                Happened::FindingClosed { finding } => format!("- {finding}"),
-                Happened::IncidentOpened { incident, diagnosis, .. }
-                | Happened::IncidentDiagnosed { incident, diagnosis } => {
-                    format!("{incident} {} {:?}: {}", diagnosis.cause, diagnosis.stage, diagnosis.sentence)
+                EventKind::AlertChanged { alert, severity, .. } => format!("~ {alert} [{severity:?}]"),
+                EventKind::AlertClosed { alert } => format!("- {alert}"),
+                EventKind::IncidentOpened { incident, diagnosis, .. }
+                | EventKind::IncidentDiagnosed { incident, diagnosis } => {
+                    format!("{incident} {} {:?}: {}", diagnosis.cause, diagnosis.stage, diagnosis.summary)
                 }
-                Happened::IncidentResolved { incident, sentence } => format!("{incident} over: {sentence}"),
-                Happened::PageOpened { page, .. } => format!("{page} opens"),
-                Happened::PageClosed { page } => format!("{page} closes"),
-                Happened::PostPublished { status, title, body, .. } => {
+                EventKind::IncidentResolved { incident, summary } => format!("{incident} over: {summary}"),
+                EventKind::PageOpened { page, .. } => format!("{page} opens"),
+                EventKind::PageClosed { page } => format!("{page} closes"),
+                EventKind::PostPublished { status, title, body, .. } => {
                     format!("post {status:?} “{title}”: {body}")
                 }
-                Happened::ServiceStateChanged { service, state } => format!("{service} is {state:?}"),
+                EventKind::ServiceStateChanged { service, state } => format!("{service} is {state:?}"),
                 _ => continue,
             };
             text += &format!("{} {line}\n", event.at.strftime("%H:%M:%S"));
@@ -207,7 +207,7 @@ impl Bench {
 
 #[test]
 fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
-    let mut bench = Bench::with(plan());
+    let mut bench = Bench::with(config());
     let mut from = bench.events.len();
     let mut story = String::new();
     bench.well_at("front");
@@ -253,13 +253,13 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
     03:02:12 + service.api limit-conflict [Breaks]
     03:02:12 incident-1 service.auth Failing: Sign-in gets 2,000 times its usual traffic since 03:01 UTC, 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500; 20,000 requests a second; API is affected
     03:02:12 api is PartialOutage
-    03:02:16 - finding-1
+    03:02:16 - alert-1
     03:02:16 incident-1 service.api Failing: API refuses its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api) since 03:02 UTC; the proof: mainstay trace 4bf92f3577b34da6a3ce929d0e0e4736; it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02 UTC; Sign-in is affected
     03:03:02 post Identified “Sign-in is failing”: Sign-in is failing, or may fail, for some of you. One part of our system turns away requests of another. This was detected automatically, and our team is being notified. Shop is not affected. Next update by 03:33 UTC.
     -- the visitor is passed on
-    03:03:23 - finding-2
+    03:03:23 - alert-2
     03:03:23 auth is PartialOutage
-    03:04:00 - finding-3
+    03:04:00 - alert-3
     03:04:00 incident-1 service.api Mending: API no longer refuses its own caller auth-web since 03:04 UTC; it is being watched for a while
     03:04:00 api is Unknown
     03:04:00 auth is Operational
@@ -267,8 +267,8 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
     03:04:30 page-1 closes
     03:04:30 post Resolved “Sign-in is failing”: Sign-in works again. It was affected from 03:01 UTC until 03:04 UTC (3 min 30 s).
     ");
-    assert_eq!(bench.count(|it| matches!(it, Happened::IncidentOpened { .. })), 1);
-    assert_eq!(bench.count(|it| matches!(it, Happened::PageOpened { .. })), 1);
+    assert_eq!(bench.count(|it| matches!(it, EventKind::IncidentOpened { .. })), 1);
+    assert_eq!(bench.count(|it| matches!(it, EventKind::PageOpened { .. })), 1);
     assert!(!bench.engine.incidents()[&FIRST].is_open());
     bench.same_after_replay();
 }

@@ -1,10 +1,10 @@
 use super::*;
-use types::plan::{Protocol, ServerAt};
+use types::config::{Protocol, ServerAt};
 
 /// Three servers, and twelve clients that are asked for.
 fn origin() -> (Origin, Vec<Permit>) {
     let servers = (1..=3).map(|last| ServerAt { at: format!("10.0.0.{last}:80"), weight: 1, drain: false });
-    let pool = plan::Pool {
+    let pool = config::Pool {
         id: "api".into(),
         servers: servers.collect(),
         floor: None,
@@ -16,8 +16,7 @@ fn origin() -> (Origin, Vec<Permit>) {
     };
     let mut origin = Origin::new(&pool, Tick(0), 5);
     let permits = (0..12).map(|visitor| {
-        let arrival =
-            Arrival { class: Class::Known, visitor, own: false, deadline: Duration::from_secs(1) };
+        let arrival = Arrival { class: Class::Known, visitor, own: false, deadline: Duration::from_secs(1) };
         match origin.arrive(Tick(0), arrival) {
             Admission::Go(permit) => permit,
             other => panic!("{other:?}"),

@@ -1,13 +1,13 @@
-//! What holds whatever happens: random histories of arrivals, answers, failures, plans and names.
+//! What holds whatever happens: random histories of arrivals, answers, failures, configurations and names.
 
 use crate::world::pool;
-use traffic::{Admission, Arrival, Class, Failure, Origin, Outcome, Permit, Tick, Ticket, Woken};
-use types::plan::Health;
-use types::traffic::ServerState;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+use traffic::{Admission, Arrival, Class, Failure, Origin, Outcome, Permit, Tick, Ticket, Woken};
+use types::config::Health;
+use types::traffic::ServerState;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -45,7 +45,7 @@ const LATE: u64 = 5_000 + 5_000;
 
 struct History {
     origin: Origin,
-    plan: types::plan::Pool,
+    config: types::config::Pool,
     now: u64,
     held: Vec<Permit>,
     /// Who waits, and until when at most.
@@ -57,13 +57,14 @@ struct History {
 
 impl History {
     fn new(each: u32, begin: u32, seed: u64) -> Self {
-        let mut plan = pool(&SERVERS, begin);
-        plan.each = each;
+        let mut config = pool(&SERVERS, begin);
+        config.each = each;
         let second = Duration::from_secs(1);
-        plan.health = Some(Health { path: "/".to_owned(), every: second, timeout: second, fall: 1, rise: 1 });
+        config.health =
+            Some(Health { path: "/".to_owned(), every: second, timeout: second, fall: 1, rise: 1 });
         Self {
-            origin: Origin::new(&plan, Tick(0), seed),
-            plan,
+            origin: Origin::new(&config, Tick(0), seed),
+            config,
             now: 0,
             held: Vec::new(),
             waiting: BTreeMap::new(),
@@ -132,16 +133,16 @@ impl History {
                 self.origin.resolved(Tick(self.now), NAME, &found);
             }
             Step::Reshaped(which, drain) => {
-                let mut plan = self.plan.clone();
-                for (index, server) in plan.servers.iter_mut().enumerate() {
+                let mut config = self.config.clone();
+                for (index, server) in config.servers.iter_mut().enumerate() {
                     server.drain = drain & 1 << index != 0;
                 }
                 let mut index = 0;
-                plan.servers.retain(|_| {
+                config.servers.retain(|_| {
                     index += 1;
                     which & 1 << (index - 1) == 0
                 });
-                self.origin.reshape(&plan, Tick(self.now));
+                self.origin.reshape(&config, Tick(self.now));
             }
         }
         self.look();
@@ -167,7 +168,7 @@ impl History {
         let server = seen.servers.iter().find(|server| server.address == permit.server().to_string());
         let server = server.expect("only servers that are there get requests");
         assert_ne!(server.state, ServerState::Draining);
-        assert!(server.inflight <= self.plan.each);
+        assert!(server.inflight <= self.config.each);
         assert!(server.state.serves() || seen.panics);
         self.held.push(permit);
         // What is stuck at servers that are out holds no places, and what drains or is gone goes on beside the others.

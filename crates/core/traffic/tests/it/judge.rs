@@ -1,12 +1,12 @@
-//! Requests judged by a plan as people write it.
+//! Requests judged by a configuration as people write it.
 
-use traffic::{Carried, Class, Facts, Limit, Meters, Policy, Refusal, Tick, Verdict, Who};
-use types::traffic::Denial;
-use types::{CallerId, DenialId, DenyWhat, Time};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use traffic::{Carried, Class, Facts, Limit, Meters, Policy, Refusal, Tick, Verdict, Who};
+use types::traffic::Denial;
+use types::{CallerId, DenialId, DenyWhat, Time};
 
 const NOW: &str = "2026-11-22T04:00:00Z";
 const BROWSER: &[u8] = b"Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
@@ -22,8 +22,8 @@ fn policy(guard: &str, denials: Vec<Denial>) -> Policy {
         [person.ana]
         reach = ["ntfy:ana"]
         [ladder.default]
-        rungs = [{{ people = ["ana"], wait = "5m" }}]
-        last_resort = ["ntfy:everybody"]
+        steps = [{{ people = ["ana"], wait = "5m" }}]
+        fallback = ["ntfy:everybody"]
         [edge]
         listen = ["127.0.0.1:8000"]
         countries = "countries.mmdb"
@@ -50,9 +50,9 @@ fn policy(guard: &str, denials: Vec<Denial>) -> Policy {
         addresses = ["10.9.0.0/24"]
         "#
     );
-    let plan = config::read(&text, "plan", Path::new("/")).unwrap().plan;
+    let config = config::read(&text, "config", Path::new("/")).unwrap().config;
     let denials = denials.into_iter().map(|denial| (denial.id, denial)).collect();
-    let policy = types::Policy { plan: Arc::new(plan), denials };
+    let policy = types::Policy { config: Arc::new(config), denials };
     let tokens = BTreeMap::from([(CallerId::from("auth-web"), b"long secret".to_vec())]);
     Policy::new(&policy, &tokens, NOW.parse().unwrap(), Tick(0))
 }
@@ -238,7 +238,7 @@ fn visitors_and_networks_have_limits_of_their_own() {
 }
 
 #[test]
-fn an_autonomous_system_has_a_limit_of_its_own_where_the_plan_declares_one() {
+fn an_autonomous_system_has_a_limit_of_its_own_where_the_config_declares_one() {
     const NETWORK: &str = r#"limit.network = { rate = "1/s", burst = 4 }"#;
     const ASN: &str = r#"limit.asn = { rate = "1/s", burst = 10 }"#;
     let ours = |client: &str| Facts { asn: Some(64_500), ..facts(client) };

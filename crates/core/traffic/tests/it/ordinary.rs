@@ -1,10 +1,10 @@
 //! The ordinary day: what is well is not refused, and hardly waits.
 
 use crate::world::{SEC, pool};
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
+use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
 
 const MS: u64 = 1_000;
 
@@ -57,10 +57,10 @@ impl Day {
 
     /// With so many requests at once to the server, at most.
     fn with(places: Option<usize>, each: u32) -> Self {
-        let mut plan = pool(&["10.0.0.1:80"], 8);
-        plan.each = each;
+        let mut config = pool(&["10.0.0.1:80"], 8);
+        config.each = each;
         let mut day = Self {
-            origin: Origin::new(&plan, Tick(0), 3),
+            origin: Origin::new(&config, Tick(0), 3),
             now: 0,
             order: 0,
             heap: BinaryHeap::new(),

@@ -1,12 +1,12 @@
 //! Servers: which one gets a request, which one none, and why.
 
 use crate::world::{SEC, pool};
-use traffic::{Admission, Arrival, Class, Failure, Origin, Outcome, Permit, ShedWhy, Tick};
-use types::plan::{self, Health};
-use types::traffic::{PoolSeen, ServerState};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+use traffic::{Admission, Arrival, Class, Failure, Origin, Outcome, Permit, ShedWhy, Tick};
+use types::config::{self, Health};
+use types::traffic::{PoolSeen, ServerState};
 
 struct Asked {
     origin: Origin,
@@ -26,14 +26,14 @@ fn certificate() -> Failure {
     Failure::Certificate { expected: "auth.internal".to_owned(), why: "it is for parked.example".to_owned() }
 }
 
-fn servers(count: u8) -> plan::Pool {
+fn servers(count: u8) -> config::Pool {
     let addresses: Vec<String> = (1..=count).map(|last| at(last).to_string()).collect();
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     pool(&addresses, 100)
 }
 
 impl Asked {
-    fn new(pool: &plan::Pool) -> Self {
+    fn new(pool: &config::Pool) -> Self {
         Self { origin: Origin::new(pool, Tick(0), 5), now: 0, visitor: 0 }
     }
 
@@ -387,7 +387,7 @@ fn a_shrinking_pool_is_not_given_the_load_of_all() {
 }
 
 #[test]
-fn a_new_plan_keeps_what_is_known() {
+fn a_new_config_keeps_what_is_known() {
     let mut asked = Asked::new(&servers(4));
     asked.fail(|server| server == at(2), &connect(), 100);
     let held: Vec<Permit> = (0..8).filter_map(|_| asked.go()).collect();

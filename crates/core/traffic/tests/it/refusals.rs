@@ -4,9 +4,9 @@
 
 use crate::surge::{run, surge};
 use crate::world::{Refuses, SEC, ServerShape, Story, Surge, World, pool};
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, ShedWhy, Tick};
 use std::collections::VecDeque;
 use std::time::Duration;
+use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, ShedWhy, Tick};
 
 /// It could do far more than it lets itself be asked.
 const WIDE: ServerShape = ServerShape { permits: 100, service: 20_000, varies: false };

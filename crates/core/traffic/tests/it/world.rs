@@ -1,10 +1,10 @@
 //! A world in virtual time: visitors who do not wait to be served before they come, an edge, and a server that sleeps.
 
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Tick, Ticket, Woken};
-use types::plan::{Pool, Protocol, ServerAt};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
+use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Tick, Ticket, Woken};
+use types::config::{Pool, Protocol, ServerAt};
 
 pub(crate) const SEC: u64 = 1_000_000;
 

@@ -1,12 +1,12 @@
 //! An event as one line of a log. The journal has all of it.
 
-use super::Happened;
+use super::EventKind;
 use crate::incident::Diagnosis;
 use std::fmt;
 
-impl fmt::Display for Happened {
+impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use Happened as H;
+        use EventKind as H;
         match self {
             H::Booted { blind_since: Some(since) } => write!(f, "started; nothing was watched since {since}"),
             H::Booted { blind_since: None } => f.write_str("started for the first time"),
@@ -21,17 +21,19 @@ impl fmt::Display for Happened {
             }
             H::ClockSet { from, to } => write!(f, "the wall clock is believed: {from} is {to}"),
             H::NotWatched { since } => write!(f, "the process stood still since {since}"),
-            H::PlanAdopted { digest } => write!(f, "plan {} is in force", digest.get(..12).unwrap_or(digest)),
-            H::FindingOpened { finding } => {
-                write!(f, "{}: {} {} ({})", finding.id, finding.about, finding.fault, finding.evidence)
+            H::ConfigAdopted { digest } => {
+                write!(f, "configuration {} is in force", digest.get(..12).unwrap_or(digest))
             }
-            H::FindingChanged { finding, fault, evidence, .. } => {
-                write!(f, "{finding}: now {fault} ({evidence})")
+            H::AlertOpened { alert } => {
+                write!(f, "{}: {} {} ({})", alert.id, alert.about, alert.fault, alert.evidence)
+            }
+            H::AlertChanged { alert, fault, evidence, .. } => {
+                write!(f, "{alert}: now {fault} ({evidence})")
             }
             H::BaselineLearned { probe, status } => {
                 write!(f, "{probe}: status {status} is its usual answer")
             }
-            H::FindingClosed { finding } => write!(f, "{finding}: recovered"),
+            H::AlertClosed { alert } => write!(f, "{alert}: recovered"),
             H::DelegationLearned { zone, servers } => {
                 write!(f, "name servers of {zone}: {}", list(servers))
             }
@@ -43,7 +45,7 @@ impl fmt::Display for Happened {
             }
             H::IncidentDiagnosed { incident, diagnosis } => write!(f, "{incident}: {}", Reach(diagnosis)),
             H::IncidentMerged { incident, into } => write!(f, "{incident} is part of {into}"),
-            H::IncidentResolved { incident, sentence } => write!(f, "{incident} resolved: {sentence}"),
+            H::IncidentResolved { incident, summary } => write!(f, "{incident} resolved: {summary}"),
             H::TrafficDenied { denial } => {
                 write!(f, "{}: {} denied by {} until {}", denial.id, denial.what, denial.by, denial.until)
             }
@@ -62,12 +64,12 @@ impl fmt::Display for Happened {
             H::IncidentNoted { incident, by, text } => {
                 write!(f, "{incident}, note by {by}: {}", text.escape_debug())
             }
-            H::PageOpened { page, incident, ladder } => {
-                write!(f, "{page} opened for {incident}, by {ladder}")
+            H::PageOpened { page, incident, escalation } => {
+                write!(f, "{page} opened for {incident}, by {escalation}")
             }
-            H::PageRung { page, round, rung, people, until } => {
+            H::PageStep { page, round, step, people, until } => {
                 let people = list(people);
-                write!(f, "{page}, round {round}, step {rung}: {people}; next step at {until}")
+                write!(f, "{page}, round {round}, step {step}: {people}; next step at {until}")
             }
             H::PageClosed { page } => write!(f, "{page} closed"),
             H::NoticeOwed { incident, occasion, people, .. } => {
@@ -96,10 +98,10 @@ struct Reach<'a>(&'a Diagnosis);
 
 impl fmt::Display for Reach<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Diagnosis { cause, sentence, findings, affected, wakes, .. } = self.0;
+        let Diagnosis { cause, summary, alerts, affected, wakes, .. } = self.0;
         let wakes = if *wakes { "" } else { ", wakes nobody" };
-        let (findings, affected) = (findings.len(), affected.len());
-        write!(f, "{sentence} (cause {cause}, findings {findings}, affected {affected}{wakes})")
+        let (alerts, affected) = (alerts.len(), affected.len());
+        write!(f, "{summary} (cause {cause}, alerts {alerts}, affected {affected}{wakes})")
     }
 }
 
@@ -118,19 +120,19 @@ fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FindingId, PersonId};
+    use crate::{AlertId, PersonId};
 
     #[test]
     fn a_line_names_what_happened_and_is_short() {
         let people = (0..9).map(|n| PersonId(format!("p{n}"))).collect();
-        let notice = Happened::NoticeOwed {
+        let notice = EventKind::NoticeOwed {
             incident: crate::IncidentId(3),
             occasion: "opened".into(),
             people,
-            last_resort: false,
+            fallback: false,
         };
         let line = "notice `opened` about incident-3 for p0, p1, p2, p3, p4 and 4 more";
         assert_eq!(notice.to_string(), line);
-        assert_eq!(Happened::FindingClosed { finding: FindingId(1) }.to_string(), "finding-1: recovered");
+        assert_eq!(EventKind::AlertClosed { alert: AlertId(1) }.to_string(), "alert-1: recovered");
     }
 }

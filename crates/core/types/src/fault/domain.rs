@@ -15,7 +15,7 @@ pub enum DomainFault {
     Expires {
         /// When.
         at: Time,
-        /// The step of the ladder 60/30/14/7/1 that was reached.
+        /// The step of the escalation 60/30/14/7/1 that was reached.
         days: u16,
     },
     /// It ran out. `at` is the date that was paid for, by the best knowledge there is.
@@ -49,7 +49,7 @@ pub enum DomainFault {
     /// The registry does not know it.
     #[error("is not registered")]
     NotRegistered,
-    /// It is registered, but neither the registry nor the plan tells until when.
+    /// It is registered, but neither the registry nor the configuration tells until when.
     #[error("has no known expiry date: its registry does not tell one")]
     Undated,
     /// The date has not been confirmed for a long time.

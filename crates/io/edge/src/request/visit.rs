@@ -10,14 +10,14 @@ use crate::thread::{Near, Thread};
 use crate::upstream::h1::exchange::Answer;
 use crate::upstream::relay::Got;
 use crate::upstream::trouble::Trouble;
-use traffic::{Outcome, Route, Shed, ShedWhy};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body::SizeHint;
-use types::plan;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use traffic::{Outcome, Route, Shed, ShedWhy};
+use types::config;
 
 /// Bytes of an answer from which on its server's place is free with its head.
 const LONG_BYTES: u64 = 64 * 1024;
@@ -279,7 +279,7 @@ fn streams(headers: &HeaderMap, size: &SizeHint) -> bool {
 
 /// The port of HTTPS as the client sees it. One that names the very port that the edge listens on has nothing before it that
 /// maps ports; else the edge cannot know, and it is the usual one.
-fn https_port(edge: &plan::Edge, asked: Option<u16>) -> u16 {
+fn https_port(edge: &config::Edge, asked: Option<u16>) -> u16 {
     let is_ours = asked.is_some_and(|port| port != 80 && edge.listen.iter().any(|at| at.port() == port));
     let listened = edge.listen_tls.first().filter(|_| is_ours).map(std::net::SocketAddr::port);
     edge.https_port.or(listened).unwrap_or(443)

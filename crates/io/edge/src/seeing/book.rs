@@ -6,12 +6,12 @@ use super::record::{Failure, Phase, Seen};
 use super::ring::{Kind, Rings};
 use super::tally::Tally;
 use super::{Shared, lock};
-use types::trace::Verdict;
-use types::{CallerId, PoolId, ServiceId};
 use std::net::IpAddr;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use types::trace::Verdict;
+use types::{CallerId, PoolId, ServiceId};
 
 /// Slow, as long as nothing is known of what is usual.
 pub(super) const SLOW_UNKNOWN_US: u32 = 1_000_000;

@@ -13,7 +13,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// A limit of the plan, kept by the edge.
+    /// A limit of the configuration, kept by the edge.
     Edge,
     /// A limit of the server that answered.
     Server,
@@ -339,7 +339,7 @@ mod tests {
         }
 
         #[test]
-        fn near_misses_of_the_real_thing_are_read_or_left_out(
+        fn near_misses_of_the_real_resource_are_read_or_left_out(
             value in r#"("[a-z;,\\"]{0,4}"?|[a-z]{1,9}=?)(;[a-z]{0,2}(=("[,;]"|-?[0-9]{0,11}|:[a-z]*:?))?){0,3}(, ?"[a-z]";r=[0-9]{1,2})?"#,
         ) {
             let mut headers = HeaderMap::new();

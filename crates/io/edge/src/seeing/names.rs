@@ -1,11 +1,11 @@
-//! Small numbers for the names of the plan, so that a record need not own text.
+//! Small numbers for the names of the configuration, so that a record need not own text.
 //!
-//! Numbers are given once and stay for the life of the process, through every reload of the plan: old records keep
+//! Numbers are given once and stay for the life of the process, through every reload of the configuration: old records keep
 //! their meaning. The table is bounded; names beyond it share the number of "none".
 
-use types::{CallerId, PoolId, ServiceId};
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
+use types::{CallerId, PoolId, ServiceId};
 
 /// A service together with the pool that serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +20,7 @@ impl Lane {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Caller(pub(super) u16);
 
-/// Lanes and callers at most; a plan that needs more has other worries.
+/// Lanes and callers at most; a configuration that needs more has other worries.
 const NAMES_MAX: usize = 4096;
 
 /// The names by number.

@@ -7,11 +7,11 @@ use super::id::Ids;
 use super::limit::Limit;
 use super::names::{Caller, Lane};
 use super::text::Text;
-use traffic::{Class, Refusal, Shed, ShedWhy};
 use http::{HeaderMap, Method, StatusCode, Version};
-use types::trace::Verdict;
 use serde::Serialize;
 use std::net::{IpAddr, SocketAddr};
+use traffic::{Class, Refusal, Shed, ShedWhy};
+use types::trace::Verdict;
 
 /// A place on a request's way. The order is the order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

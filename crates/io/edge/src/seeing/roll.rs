@@ -4,12 +4,12 @@ use super::histogram::Histogram;
 use super::names::{Lane, Names};
 use super::tally::{LaneTally, Tally, VERDICTS};
 use super::{Kind, Seeing, book, lock, trace};
-use types::trace::Verdict;
-use types::traffic::{Asked, CallerRefused, PoolSeen, ServerState, ServiceTraffic};
-use types::{PoolId, Rollup, ServiceId};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
+use types::trace::Verdict;
+use types::traffic::{Asked, CallerRefused, PoolSeen, ServerState, ServiceTraffic};
+use types::{PoolId, Rollup, ServiceId};
 
 /// Counts since the process began, and what is usual.
 #[derive(Debug, Default)]
@@ -276,7 +276,7 @@ impl Page<'_> {
                 );
             }
         }
-        self.head("limited", "counter", "Requests refused by a limit of the plan.");
+        self.head("limited", "counter", "Requests refused by a limit of the configuration.");
         for (service, pool, tally) in each() {
             for (limit, count) in &tally.limited {
                 self.line(

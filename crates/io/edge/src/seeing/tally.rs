@@ -8,13 +8,13 @@ use super::names::{Caller, Lane};
 use super::record::{Failure, Seen};
 use super::text::Text;
 use super::top::Tops;
-use traffic::Top;
-use types::trace::Verdict;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
+use traffic::Top;
+use types::trace::Verdict;
 
-/// Names of limits that are counted apart for a service; the plan has four.
+/// Names of limits that are counted apart for a service; the configuration has four.
 const LIMITS_MAX: usize = 8;
 /// Callers of one service that are counted apart when they are refused.
 const CALLERS_MAX: usize = 64;

@@ -1,14 +1,14 @@
 //! Small stories, seen from outside: what is asked of [`Seeing`] after requests went by.
 
 use super::*;
-use traffic::facts::{Limit as Rule, Quota};
-use traffic::{Refusal, Shed, ShedWhy};
 use http::{HeaderMap, Method, StatusCode, Version};
-use types::traffic::{Asked, PoolSeen, ServerSeen, ServerState};
-use types::{PoolId, Rollup, ServiceId};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+use traffic::facts::{Limit as Rule, Quota};
+use traffic::{Refusal, Shed, ShedWhy};
+use types::traffic::{Asked, PoolSeen, ServerSeen, ServerState};
+use types::{PoolId, Rollup, ServiceId};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -3,10 +3,10 @@
 use super::place;
 use super::record::Seen;
 use super::text::Text;
-use traffic::Top;
 use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use traffic::Top;
 
 /// Remembered at once of each. What makes up more than a 64th of all is surely among them.
 const REMEMBERED: usize = 64;

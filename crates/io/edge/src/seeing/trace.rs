@@ -5,8 +5,8 @@ use super::limit::{By, Limit};
 use super::names::Names;
 use super::record::{Phase, Seen};
 use http::Version;
-use types::trace::{self, Attempt, Hop, Verdict};
 use std::fmt::Write as _;
+use types::trace::{self, Attempt, Hop, Verdict};
 
 /// Hops of one trace that are shown at most.
 pub(super) const HOPS_MAX: usize = 64;

@@ -1,8 +1,6 @@
 //! The certificates of the edge: from files, chosen by name, read again when the files change.
 
 use arc_swap::ArcSwap;
-use types::Time;
-use types::plan::CertificateFiles;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -14,10 +12,12 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
+use types::Time;
+use types::config::CertificateFiles;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
-/// Why a certificate is not served as the plan says.
+/// Why a certificate is not served as the configuration says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the certificate {chain} {why}")]
 pub struct Unusable {
@@ -46,7 +46,7 @@ struct Table {
     exact: BTreeMap<String, Arc<Pair>>,
     /// By what stands after `*.`.
     wild: BTreeMap<String, Arc<Pair>>,
-    /// For visitors that name nobody: the first of the plan.
+    /// For visitors that name nobody: the first of the configuration.
     first: Option<Arc<Pair>>,
     pairs: Vec<Arc<Pair>>,
     marks: Vec<Mark>,

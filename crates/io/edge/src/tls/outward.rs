@@ -1,4 +1,4 @@
-//! TLS towards servers: the plan's name is asked for and must be certified.
+//! TLS towards servers: the configuration's name is asked for and must be certified.
 
 use crate::upstream::trouble::Trouble;
 use rustls::crypto::ring;

@@ -14,7 +14,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 /// How long a connection may take to come about, handshake included.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
 
-/// TCP to `at`, and TLS where the plan wants it.
+/// TCP to `at`, and TLS where the configuration wants it.
 pub(crate) async fn connect(pool: &Pool, at: SocketAddr) -> Result<Stream, Trouble> {
     timeout(CONNECT_WAIT, open(pool, at)).await.map_err(|_| Trouble::ConnectTime)?
 }

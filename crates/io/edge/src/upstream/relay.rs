@@ -16,16 +16,16 @@ use crate::pool::{Held, Pool};
 use crate::seeing::{Open, Phase};
 use crate::thread::Thread;
 use ::h2::RecvStream;
-use traffic::Tick;
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
-use types::plan::Protocol;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
+use traffic::Tick;
+use types::config::Protocol;
 
 /// Ticks for which an answer is waited for though the server is down: it may have been about to come.
 const DOWN_TICKS: u32 = 10;

@@ -13,7 +13,7 @@ pub(crate) enum Trouble {
     /// No connection came about in time.
     #[error("no connection to the server in time")]
     ConnectTime,
-    /// The server's certificate is not the one that the plan expects. Every server of the pool is likely to have it, and
+    /// The server's certificate is not the one that the configuration expects. Every server of the pool is likely to have it, and
     /// no retry mends it.
     #[error("the server's certificate is wrong: expected {expected}, {why}")]
     Certificate {
@@ -61,7 +61,7 @@ pub(crate) enum Trouble {
     /// The visitor's body stood still.
     #[error("the request's body stood still for too long")]
     Slow,
-    /// The visitor's body is longer than the plan allows.
+    /// The visitor's body is longer than the configuration allows.
     #[error("the request's body is longer than allowed")]
     TooLarge,
 }

@@ -85,10 +85,10 @@ fn second_edge_on_an_address_is_refused_unless_it_takes_over() {
     let terms = terms(&[server.at], &Words::default());
     let first = Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
     let at = door(&first, false);
-    let mut plan = (*terms.policy.plan).clone();
-    plan.edge.as_mut().unwrap().listen = vec![at];
+    let mut config = (*terms.policy.config).clone();
+    config.edge.as_mut().unwrap().listen = vec![at];
     let mut terms = terms;
-    terms.policy.plan = std::sync::Arc::new(plan);
+    terms.policy.config = std::sync::Arc::new(config);
     let refused = Edge::start(&terms, tokens::Key::new([7; 32])).err().unwrap();
     assert!(matches!(refused, StartError::Taken { at: taken } if taken == at), "{refused}");
     assert!(refused.to_string().contains(&at.to_string()));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// No wait in a test is longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a plan says besides.
+/// What a configuration says besides.
 #[derive(Default)]
 pub(crate) struct Words<'a> {
     pub(crate) site: &'a str,
@@ -34,10 +34,10 @@ pub(crate) fn terms(servers: &[SocketAddr], words: &Words<'_>) -> Terms {
         words.pool,
         words.more
     );
-    let plan =
-        config::read(&text, "mainstay.toml", Path::new("/")).unwrap_or_else(|why| panic!("{why}")).plan;
+    let config =
+        config::read(&text, "mainstay.toml", Path::new("/")).unwrap_or_else(|why| panic!("{why}")).config;
     Terms {
-        policy: types::Policy { plan: Arc::new(plan), denials: BTreeMap::new() },
+        policy: types::Policy { config: Arc::new(config), denials: BTreeMap::new() },
         tokens: BTreeMap::new(),
     }
 }

@@ -106,7 +106,7 @@ fn grpc_calls_that_are_denied_limited_or_late_end_with_their_codes() {
 }
 
 #[test]
-fn redirect_names_the_port_of_https_that_the_plan_names() {
+fn redirect_names_the_port_of_https_that_the_config_names() {
     let server = Server::saying(OK);
     let tls = "to_https = true\nhttps_port = 8443\nlisten_tls = [\"127.0.0.1:0\"]\n\
         [[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"";

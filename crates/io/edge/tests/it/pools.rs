@@ -29,8 +29,8 @@ fn no_server_is_said_plainly_and_when_to_come_again() {
 #[test]
 fn a_refused_request_keeps_its_connection_whenever_its_body_comes() {
     let mut terms = terms(&[nobody()], &Words::default());
-    let plan = std::sync::Arc::get_mut(&mut terms.policy.plan).unwrap();
-    plan.pools.values_mut().flat_map(|pool| &mut pool.servers).for_each(|server| server.drain = true);
+    let config = std::sync::Arc::get_mut(&mut terms.policy.config).unwrap();
+    config.pools.values_mut().flat_map(|pool| &mut pool.servers).for_each(|server| server.drain = true);
     let edge = edge::Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
     let mut socket = connect(door(&edge, false));
     let refused = |socket: &mut std::net::TcpStream| {
@@ -124,7 +124,7 @@ fn a_reload_changes_servers_between_two_requests_of_one_connection() {
         assert_eq!(status(&answer(&mut socket)), 200);
         assert_eq!(server.asked(), before + 1);
     }
-    // A door of its own for the new plan, none for the old.
+    // A door of its own for the new configuration, none for the old.
     edge.reload(&terms(&[one.at], &Words { edge: "listen_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"", ..Words::default() }))
         .unwrap();
     assert_eq!(edge.listening().len(), 2);

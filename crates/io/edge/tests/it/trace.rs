@@ -3,9 +3,9 @@
 use crate::ground::{Server, Words, ask, door, status, terms, wait};
 use edge::Edge;
 use edge::seeing::TraceId;
-use types::trace::{Trace, Verdict};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use types::trace::{Trace, Verdict};
 
 const TOKEN: &str = "a-token-of-sufficient-length-0123456789";
 

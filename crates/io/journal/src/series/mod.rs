@@ -7,13 +7,13 @@
 mod rows;
 mod writer;
 
-use types::sample::Phases;
-use types::{Answer, ProbeId, Sample, Time};
 use rusqlite::{Connection, ErrorCode};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
+use types::probe_result::Phases;
+use types::{Answer, ProbeId, ProbeResult, Time};
 use writer::{Queue, Recorded};
 
 /// Most points of one answer; the newest are kept. Ninety days at half a minute fit.
@@ -81,7 +81,7 @@ impl Series {
 
     /// Hands an answer over to be written soon, good when it is an answer of its kind: what is wrong *in* an answer is
     /// for others to judge. Never waits. Of two answers to a probe in the same millisecond the later one stays.
-    pub fn record(&self, sample: &Sample, at: Time) {
+    pub fn record(&self, sample: &ProbeResult, at: Time) {
         let ok = !matches!(sample.answer, Answer::Failed(_));
         self.record_point(&sample.probe, Point { at, ok, phases: sample.phases });
     }

@@ -1,13 +1,13 @@
 //! The tables of samples. A row's key is series and time in one number, so that a series lies together in order.
 
 use super::{Point, writer::Recorded};
-use types::sample::Phases;
-use types::{ProbeId, Time};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
+use types::probe_result::Phases;
+use types::{ProbeId, Time};
 
 /// Bits of a key that count milliseconds: enough from 2020 to 2054. The bits above hold the series.
 const TIME_BITS: u32 = 40;

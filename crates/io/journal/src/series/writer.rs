@@ -1,11 +1,11 @@
 //! The queue of samples and the thread that empties it.
 
 use super::{Point, rows};
-use types::{ProbeId, Time};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use types::{ProbeId, Time};
 
 /// Samples that may wait. A thousand probes every ten seconds fill it in eleven minutes.
 const WAITING: usize = 65_536;

@@ -5,11 +5,11 @@ use super::rows::{self, Row};
 use super::{open, open::OpenError};
 use crate::journal::{Head, ReadError};
 use crate::line::Hash;
-use types::Event;
 use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::path::Path;
 use thiserror::Error;
+use types::Event;
 
 /// Everything is there and as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -30,13 +30,13 @@ pub use open::{OpenError, look};
 
 use crate::journal::{AppendError, Committed, Head, Journal, ReadError};
 use crate::line::Line;
-use types::Event;
 use open::{Loss, Opened};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use types::Event;
 use writer::{Job, Writer};
 
 /// How long an append waits for the disk before it answers [`AppendError::Unknown`].

@@ -5,12 +5,12 @@ use super::mark::{self, Found, Mark, MarkFile};
 use super::rows::{self, State};
 use crate::journal::{Head, ReadError};
 use crate::line::Hash;
-use types::Time;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
+use types::Time;
 
 /// How many lines at the end are checked at every start. The others are checked when they are read.
 const TAIL: u64 = 256;

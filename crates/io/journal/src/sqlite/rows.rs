@@ -2,11 +2,11 @@
 
 use crate::journal::{Head, ReadError};
 use crate::line::Hash;
-use types::Event;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 use std::path::Path;
 use std::time::Duration;
+use types::Event;
 
 /// `msty`, by which `file` and a careful person know whose database this is.
 pub(crate) const APPLICATION: i32 = 0x6d73_7479;

@@ -3,9 +3,9 @@
 use crate::place;
 use journal::memory::MemoryJournal;
 use journal::{AppendError, Committed, Journal, SqliteJournal, contract};
-use types::Event;
 use proptest::prelude::*;
 use tempfile::TempDir;
+use types::Event;
 
 /// A journal that takes its folder away with it.
 struct InFolder(

@@ -1,12 +1,12 @@
 //! Raw samples: written in batches, read in order, forgotten in steps, never in anybody's way.
 
 use journal::series::{Point, Series};
-use types::sample::Phases;
-use types::time::later;
-use types::{Answer, Fault, ProbeId, Sample, Time};
 use rusqlite::{Connection, TransactionBehavior};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use types::probe_result::Phases;
+use types::time::later;
+use types::{Answer, Fault, ProbeId, ProbeResult, Time};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -63,7 +63,7 @@ fn what_was_recorded_is_read_in_order_and_survives_a_restart() {
 #[test]
 fn an_answer_of_its_kind_counts_as_good() {
     let (_folder, series) = opened();
-    let sample = |answer| Sample::new(ProbeId::from("http.a"), point(1).phases, answer);
+    let sample = |answer| ProbeResult::new(ProbeId::from("http.a"), point(1).phases, answer);
     series.record(&sample(Answer::Tcp { address: "127.0.0.1:80".parse().unwrap() }), at(1));
     series.record(&sample(Answer::Failed(Fault::Refused)), at(2));
     assert!(series.flush(PATIENCE));

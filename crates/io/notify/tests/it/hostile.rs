@@ -1,11 +1,11 @@
 //! Providers that never end, never answer, or speak something else.
 
-use crate::{key, page, plan};
+use crate::{config, key, page};
 use notify::Notifier;
-use types::effect::Undelivered;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use types::notification::Undelivered;
 
 /// A server that treats each connection in its own way, after the request's first bytes have come.
 async fn server<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Notifier
@@ -21,12 +21,12 @@ where
             tokio::spawn(serve(stream));
         }
     });
-    Notifier::new(&plan(&url, &url, None), key()).unwrap()
+    Notifier::new(&config(&url, &url, None), key()).unwrap()
 }
 
-async fn undelivered(courier: &Notifier) -> Undelivered {
+async fn undelivered(notifier: &Notifier) -> Undelivered {
     let begun = Instant::now();
-    let no = courier.carry(&page("ntfy")).await.result.unwrap_err();
+    let no = notifier.carry(&page("ntfy")).await.result.unwrap_err();
     // Ten seconds by the courier's own clock; the rest is for a machine with much else to do.
     assert!(begun.elapsed() < Duration::from_secs(60));
     no
@@ -34,38 +34,38 @@ async fn undelivered(courier: &Notifier) -> Undelivered {
 
 #[tokio::test]
 async fn a_server_that_never_answers_costs_a_bounded_time() {
-    let courier = server(async |stream| {
+    let notifier = server(async |stream| {
         tokio::time::sleep(Duration::from_secs(600)).await;
         drop(stream);
         Ok(())
     })
     .await;
-    let no = undelivered(&courier).await;
+    let no = undelivered(&notifier).await;
     assert!(no.retriable && no.why.contains("did not answer"), "{no:?}");
 }
 
 #[tokio::test]
 async fn an_endless_body_is_not_read_to_its_end() {
-    let courier = server(async |mut stream| {
+    let notifier = server(async |mut stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
         loop {
             stream.write_all(&[b'x'; 4096]).await?;
         }
     })
     .await;
-    let outcome = courier.carry(&page("ntfy")).await;
+    let outcome = notifier.carry(&page("ntfy")).await;
     assert_eq!(outcome.result.unwrap().receipt, None, "the status had told that it was accepted");
 }
 
 #[tokio::test]
 async fn a_body_that_never_comes_does_not_undo_an_acceptance() {
-    let courier = server(async |mut stream| {
+    let notifier = server(async |mut stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{").await?;
         tokio::time::sleep(Duration::from_secs(600)).await;
         Ok(())
     })
     .await;
-    assert!(courier.carry(&page("ntfy")).await.result.is_ok());
+    assert!(notifier.carry(&page("ntfy")).await.result.is_ok());
 }
 
 #[tokio::test]
@@ -84,8 +84,8 @@ async fn endless_headers_and_garbage_are_failures_of_the_provider() {
         Ok(())
     })
     .await;
-    for courier in [endless, garbage, silent] {
-        let no = undelivered(&courier).await;
+    for notifier in [endless, garbage, silent] {
+        let no = undelivered(&notifier).await;
         assert!(no.retriable, "{no:?}");
     }
 }

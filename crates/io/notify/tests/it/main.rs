@@ -9,12 +9,12 @@ mod provider;
 mod safety;
 mod said;
 
-use types::effect::{Effect, Reach, Urgency};
-use types::plan::{Board, Channel, ChannelKind, Dns, Registry, SecretRef, Site};
-use types::{EffectKey, Graph, IncidentId, PageId, Plan, Time};
-use tokens::Key;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use tokens::Key;
+use types::config::{Channel, ChannelKind, Dns, Registry, SecretRef, Site, StatusPage};
+use types::notification::{Notification, Reach, Urgency};
+use types::{Config, Graph, IncidentId, NotificationKey, PageId, Time};
 
 /// The clock of every courier here.
 fn noon() -> Time {
@@ -25,12 +25,12 @@ fn key() -> Key {
     Key::new([7; 32])
 }
 
-/// A plan with one channel of each kind at an address, and secrets that Cargo sets for its tests.
-fn plan(ntfy: &str, webhook: &str, secret: Option<SecretRef>) -> Plan {
+/// A configuration with one channel of each kind at an address, and secrets that Cargo sets for its tests.
+fn config(ntfy: &str, webhook: &str, secret: Option<SecretRef>) -> Config {
     let channel = |id: &str, kind| {
         (id.into(), Channel { id: id.into(), kind, secret: secret.clone(), accepted_when: None })
     };
-    Plan {
+    Config {
         digest: String::new(),
         site: Site {
             name: "Acme".to_owned(),
@@ -47,8 +47,8 @@ fn plan(ntfy: &str, webhook: &str, secret: Option<SecretRef>) -> Plan {
         probes: BTreeMap::new(),
         domains: BTreeMap::new(),
         people: BTreeMap::new(),
-        rotas: BTreeMap::new(),
-        ladders: BTreeMap::new(),
+        schedules: BTreeMap::new(),
+        escalations: BTreeMap::new(),
         channels: BTreeMap::from([
             channel("ntfy", ChannelKind::Ntfy { url: ntfy.to_owned() }),
             channel("hook", ChannelKind::Webhook { url: webhook.to_owned() }),
@@ -56,19 +56,23 @@ fn plan(ntfy: &str, webhook: &str, secret: Option<SecretRef>) -> Plan {
         edge: None,
         pools: Default::default(),
         callers: Default::default(),
-        board: Board { title: "Acme status".to_owned(), history_days: 90, ..Board::default() },
+        status_page: StatusPage {
+            title: "Acme status".to_owned(),
+            history_days: 90,
+            ..StatusPage::default()
+        },
         graph: Graph::default(),
     }
 }
 
-/// A secret whose text is `courier`.
+/// A secret whose text is `notifier`.
 fn secret() -> SecretRef {
     SecretRef::Env("CARGO_PKG_NAME".to_owned())
 }
 
-fn page(channel: &str) -> Effect {
-    Effect {
-        key: EffectKey(format!("page-3/0/0/ana/{channel}/1")),
+fn page(channel: &str) -> Notification {
+    Notification {
+        key: NotificationKey(format!("page-3/0/0/ana/{channel}/1")),
         page: Some(PageId(3)),
         incident: Some(IncidentId(7)),
         person: Some("ana".into()),

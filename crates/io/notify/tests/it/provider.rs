@@ -1,15 +1,15 @@
 //! A provider on loopback that answers as it is told and keeps what it was sent.
 
-use crate::{key, noon, plan};
+use crate::{config, key, noon};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use notify::Notifier;
-use types::plan::SecretRef;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
+use types::config::SecretRef;
 
 /// What a provider was sent.
 #[derive(Clone, Debug)]
@@ -55,9 +55,9 @@ impl Provider {
     }
 
     /// A courier whose channels both lead here.
-    pub(crate) fn courier(&self, secret: Option<SecretRef>) -> Notifier {
-        let plan = plan(&self.url, &format!("{}/hooks/s3cr3t?x=y", self.url), secret);
-        Notifier::new(&plan, key()).unwrap().with_clock(noon)
+    pub(crate) fn notifier(&self, secret: Option<SecretRef>) -> Notifier {
+        let config = config(&self.url, &format!("{}/hooks/s3cr3t?x=y", self.url), secret);
+        Notifier::new(&config, key()).unwrap().with_clock(noon)
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {

@@ -1,7 +1,7 @@
 //! What must not leak, and whom we talk to.
 
 use crate::provider::Provider;
-use crate::{key, page, plan, secret};
+use crate::{config, key, page, secret};
 use axum::response::IntoResponse as _;
 use notify::Notifier;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -21,35 +21,35 @@ async fn a_provider_that_repeats_what_it_was_sent_leaks_nothing() {
         (axum::http::StatusCode::BAD_REQUEST, all.to_string()).into_response()
     })
     .await;
-    let courier = provider.courier(Some(secret()));
+    let notifier = provider.notifier(Some(secret()));
     for channel in ["ntfy", "hook"] {
-        let no = courier.carry(&page(channel)).await.result.unwrap_err();
+        let no = notifier.carry(&page(channel)).await.result.unwrap_err();
         assert_eq!(no.why, "it does not accept the message (400)");
     }
-    let shown = format!("{courier:?}");
-    assert!(!shown.contains("s3cr3t") && !shown.contains("\"courier\""), "{shown}");
+    let shown = format!("{notifier:?}");
+    assert!(!shown.contains("s3cr3t") && !shown.contains("\"notifier\""), "{shown}");
 }
 
 #[tokio::test]
-async fn names_that_lead_inside_are_refused_unless_the_plan_means_it() {
+async fn names_that_lead_inside_are_refused_unless_the_config_means_it() {
     let provider = Provider::with_status(200).await;
     let by_name = provider.url.replace("127.0.0.1", "localhost");
-    let mut plan = plan(&by_name, &provider.url, None);
-    let courier = Notifier::new(&plan, key()).unwrap();
-    let no = courier.carry(&page("ntfy")).await.result.unwrap_err();
+    let mut config = config(&by_name, &provider.url, None);
+    let notifier = Notifier::new(&config, key()).unwrap();
+    let no = notifier.carry(&page("ntfy")).await.result.unwrap_err();
     assert!(
         !no.retriable && no.why.contains("inner address") && no.why.contains("add its network to site.inner"),
         "{no:?}"
     );
-    assert!(courier.carry(&page("hook")).await.result.is_ok(), "an address written out is meant");
+    assert!(notifier.carry(&page("hook")).await.result.is_ok(), "an address written out is meant");
 
-    plan.site.inner = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-    let courier = Notifier::new(&plan, key()).unwrap();
-    assert!(courier.carry(&page("ntfy")).await.result.is_ok());
+    config.site.inner = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+    let notifier = Notifier::new(&config, key()).unwrap();
+    assert!(notifier.carry(&page("ntfy")).await.result.is_ok());
 }
 
 #[tokio::test]
-async fn an_inner_authority_is_trusted_when_the_plan_says_so() {
+async fn an_inner_authority_is_trusted_when_the_config_says_so() {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(vec![]).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -61,16 +61,16 @@ async fn an_inner_authority_is_trusted_when_the_plan_says_so() {
         .unwrap();
     let url = https(vec![leaf.der().clone()], leaf_key.serialize_der().try_into().unwrap()).await;
 
-    let mut plan = plan(&url, &url, None);
-    let no = Notifier::new(&plan, key()).unwrap().carry(&page("ntfy")).await.result.unwrap_err();
+    let mut config = config(&url, &url, None);
+    let no = Notifier::new(&config, key()).unwrap().carry(&page("ntfy")).await.result.unwrap_err();
     assert!(no.retriable && no.why.contains("no trusted connection"), "{no:?}");
 
     let folder = tempfile::tempdir().unwrap();
     let pem = folder.path().join("root.pem");
     std::fs::write(&pem, root.pem()).unwrap();
-    plan.site.trust.push(pem);
-    let courier = Notifier::new(&plan, key()).unwrap();
-    assert_eq!(courier.carry(&page("ntfy")).await.result.unwrap().receipt.as_deref(), Some("safe"));
+    config.site.trust.push(pem);
+    let notifier = Notifier::new(&config, key()).unwrap();
+    assert_eq!(notifier.carry(&page("ntfy")).await.result.unwrap().receipt.as_deref(), Some("safe"));
 }
 
 /// A server that accepts everything, over TLS.

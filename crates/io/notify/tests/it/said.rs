@@ -5,14 +5,14 @@ use crate::{key, noon, page, secret};
 use axum::http::Method;
 use axum::response::IntoResponse as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use types::effect::{Delivered, Effect, Urgency};
 use sha2::Sha256;
 use std::time::Duration;
+use types::notification::{Delivered, Notification, Urgency};
 
 #[tokio::test]
 async fn ntfy_gets_json_at_its_root_with_our_token() {
     let provider = Provider::answering(|_| r#"{"id":"sPs71M8A2T"}"#.into_response()).await;
-    let outcome = provider.courier(Some(secret())).carry(&page("ntfy")).await;
+    let outcome = provider.notifier(Some(secret())).carry(&page("ntfy")).await;
     assert_eq!(outcome.key, page("ntfy").key);
     assert_eq!(outcome.result, Ok(Delivered { receipt: Some("sPs71M8A2T".to_owned()) }));
 
@@ -31,9 +31,9 @@ async fn ntfy_gets_json_at_its_root_with_our_token() {
 #[tokio::test]
 async fn the_link_acknowledges_this_incident_for_this_person_for_a_day() {
     let provider = Provider::with_status(200).await;
-    let courier = provider.courier(None);
-    courier.carry(&page("ntfy")).await;
-    courier.carry(&Effect { person: None, ..page("hook") }).await;
+    let notifier = provider.notifier(None);
+    notifier.carry(&page("ntfy")).await;
+    notifier.carry(&Notification { person: None, ..page("hook") }).await;
     let [first, second] = provider.asked().try_into().unwrap();
     let day = Duration::from_secs(24 * 3600);
     for (link, wanted) in [
@@ -52,10 +52,10 @@ async fn the_link_acknowledges_this_incident_for_this_person_for_a_day() {
 #[tokio::test]
 async fn nothing_to_acknowledge_no_link() {
     let provider = Provider::with_status(200).await;
-    let courier = provider.courier(None);
-    courier.carry(&Effect { urgency: Urgency::Notice, ..page("hook") }).await;
-    courier.carry(&Effect { incident: None, page: None, ..page("hook") }).await;
-    courier.carry(&Effect { urgency: Urgency::Notice, ..page("ntfy") }).await;
+    let notifier = provider.notifier(None);
+    notifier.carry(&Notification { urgency: Urgency::Notice, ..page("hook") }).await;
+    notifier.carry(&Notification { incident: None, page: None, ..page("hook") }).await;
+    notifier.carry(&Notification { urgency: Urgency::Notice, ..page("ntfy") }).await;
     let asked = provider.asked();
     assert!(asked.iter().all(|asked| !String::from_utf8_lossy(&asked.body).contains("/ack/")));
     assert_eq!(asked[0].json()["acknowledge_url"], serde_json::Value::Null);
@@ -67,7 +67,7 @@ async fn nothing_to_acknowledge_no_link() {
 #[tokio::test]
 async fn a_webhook_is_signed_so_that_its_receiver_can_check_it() {
     let provider = Provider::with_status(204).await;
-    let outcome = provider.courier(Some(secret())).carry(&page("hook")).await;
+    let outcome = provider.notifier(Some(secret())).carry(&page("hook")).await;
     assert_eq!(outcome.result, Ok(Delivered { receipt: None }));
     let asked = provider.once();
     assert_eq!(asked.path, "/hooks/s3cr3t?x=y");
@@ -82,7 +82,7 @@ async fn a_webhook_is_signed_so_that_its_receiver_can_check_it() {
     assert_eq!(secs, noon().as_second().to_string());
     let tag: Vec<u8> =
         (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
-    let mut mac = Hmac::<Sha256>::new_from_slice(b"courier").unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"notifier").unwrap();
     mac.update(secs.as_bytes());
     mac.update(b".");
     mac.update(&asked.body);
@@ -92,10 +92,10 @@ async fn a_webhook_is_signed_so_that_its_receiver_can_check_it() {
 #[tokio::test]
 async fn a_long_message_is_cut_for_ntfy_and_left_whole_for_a_webhook() {
     let provider = Provider::with_status(200).await;
-    let courier = provider.courier(None);
+    let notifier = provider.notifier(None);
     let body = "Grüße \"🔔\" \n".repeat(2_000);
     for channel in ["ntfy", "hook"] {
-        courier.carry(&Effect { body: body.clone(), ..page(channel) }).await.result.unwrap();
+        notifier.carry(&Notification { body: body.clone(), ..page(channel) }).await.result.unwrap();
     }
     let [cut, whole] = provider.asked().try_into().unwrap();
     assert!(cut.body.len() <= 4096 && cut.body.len() > 4000, "{}", cut.body.len());

@@ -18,15 +18,15 @@ pub(crate) mod wire;
 
 use crate::names::Names;
 use hickory_proto::rr::{Name, RecordType};
-use types::fault::{DnsFault, Fault};
-use types::plan::Plan;
-use types::sample::{Answer, DnsSeen, Phases};
 use records::{Addresses, Servers, addresses};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use types::config::Config;
+use types::fault::{DnsFault, Fault};
+use types::probe_result::{Answer, DnsSeen, Phases};
 use walk::Cuts;
 pub(crate) use walk::Parent;
 use wire::{code_fault, plain, question_name, within};
@@ -48,9 +48,9 @@ pub(crate) struct Dns {
 }
 
 impl Dns {
-    pub(crate) fn new(plan: &Plan, names: Arc<Names>) -> Self {
-        let roots = if plan.dns.roots.is_empty() { roots::real() } else { plan.dns.roots.clone() };
-        Self { names, roots, port: plan.dns.port, cuts: Cuts::default() }
+    pub(crate) fn new(config: &Config, names: Arc<Names>) -> Self {
+        let roots = if config.dns.roots.is_empty() { roots::real() } else { config.dns.roots.clone() };
+        Self { names, roots, port: config.dns.port, cuts: Cuts::default() }
     }
 
     /// Asks everybody about `zone` and the `hosts` below it. Always an answer of its kind, within `timeout`; whoever did
@@ -125,7 +125,7 @@ impl Dns {
         }
     }
 
-    /// Where to ask a server: the addresses that came with it, else those that its name has. Only those that the plan
+    /// Where to ask a server: the addresses that came with it, else those that its name has. Only those that the configuration
     /// allows; IPv4 first.
     async fn places(&self, server: &str, glue: &BTreeSet<IpAddr>, pace: Pace) -> Vec<IpAddr> {
         let found = if glue.is_empty() {

@@ -3,9 +3,9 @@
 use super::wire::plain;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record};
-use types::fault::DnsFault;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use types::fault::DnsFault;
 
 /// CNAME records followed within one answer.
 const CHAIN_MAX: usize = 16;

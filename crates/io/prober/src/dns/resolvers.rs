@@ -3,15 +3,15 @@
 use super::wire::question_name;
 use super::{Dns, Pace};
 use futures_util::future::join_all;
-use types::fault::DnsFault;
-use types::sample::ResolverSaid;
 use std::net::SocketAddr;
+use types::fault::DnsFault;
+use types::probe_result::ResolverSaid;
 
 /// Resolvers compared.
 const RESOLVERS_MAX: usize = 8;
 
 impl Dns {
-    /// Asks every resolver for every host. In the order of the plan, hosts within resolvers.
+    /// Asks every resolver for every host. In the order of the configuration, hosts within resolvers.
     pub(super) async fn resolvers(&self, hosts: &[String], pace: Pace) -> Vec<ResolverSaid> {
         let resolvers = self.names.resolvers().into_iter().take(RESOLVERS_MAX);
         let asked = resolvers.map(|resolver| async move {

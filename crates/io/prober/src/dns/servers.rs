@@ -5,10 +5,10 @@ use super::wire::{Trouble, code_fault, plain, question_name};
 use super::{Dns, Pace, looked_up};
 use futures_util::future::{join, join_all};
 use hickory_proto::rr::{Name, RData, RecordType};
-use types::fault::DnsFault;
-use types::sample::ServerSaid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use types::fault::DnsFault;
+use types::probe_result::ServerSaid;
 
 /// Servers asked, and addresses of each.
 const SERVERS_MAX: usize = 13;
@@ -87,7 +87,7 @@ impl Dns {
     }
 
     /// Whom a server itself names for the zone. Of a server that holds an old or another zone this differs, whichever
-    /// names the plan has below it.
+    /// names the configuration has below it.
     async fn zone_servers(&self, zone: &Name, place: IpAddr, pace: Pace) -> BTreeSet<String> {
         let server = self.at(place);
         let asked = self.names.wire().ask(server, zone, RecordType::NS, false, pace.step()).await;

@@ -9,12 +9,12 @@ use super::{Dns, Pace, QUESTION, key};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hickory_proto::rr::{Name, RecordType};
-use types::fault::DnsFault;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
+use types::fault::DnsFault;
 
 /// How long a cut on the way down is kept.
 const KEPT: Duration = Duration::from_secs(3_600);

@@ -2,8 +2,6 @@
 
 use super::budget::{Budgets, NotNow};
 use crate::names::Names;
-use types::Fault;
-use types::plan::Plan;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use rustls::pki_types::CertificateDer;
@@ -15,6 +13,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use types::Fault;
+use types::config::Config;
 
 /// Of a body we read so much; real answers have a few KiB.
 const BODY_MAX: usize = 256 * 1024;
@@ -31,7 +31,7 @@ pub(crate) struct Page {
     pub(crate) body: Vec<u8>,
 }
 
-/// Fetches. Holds two clients: one that goes where the plan points, and one that stays out of inner networks.
+/// Fetches. Holds two clients: one that goes where the configuration points, and one that stays out of inner networks.
 #[derive(Debug)]
 pub(crate) struct Fetch {
     names: Arc<Names>,
@@ -41,9 +41,9 @@ pub(crate) struct Fetch {
 
 impl Fetch {
     /// # Errors
-    /// In words, when the trusted roots of the plan cannot be read.
-    pub(crate) fn new(plan: &Plan, names: Arc<Names>) -> Result<Self, String> {
-        let tls = tls(&plan.site.trust)?;
+    /// In words, when the trusted roots of the configuration cannot be read.
+    pub(crate) fn new(config: &Config, names: Arc<Names>) -> Result<Self, String> {
+        let tls = tls(&config.site.trust)?;
         let client = |guard: bool| {
             Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -61,7 +61,7 @@ impl Fetch {
         Ok(Self { free: client(false)?, guarded: client(true)?, names })
     }
 
-    /// GETs a URL, each hop in the budget of its server. `declared` is the URL that the plan itself names, whose server
+    /// GETs a URL, each hop in the budget of its server. `declared` is the URL that the configuration itself names, whose server
     /// may have an inner address.
     pub(crate) async fn get(
         &self,
@@ -223,7 +223,7 @@ fn tls(trust: &[PathBuf]) -> Result<ClientConfig, String> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Our own way from names to addresses, so that the plan's resolvers and inner networks hold here too.
+/// Our own way from names to addresses, so that the configuration's resolvers and inner networks hold here too.
 struct Resolver {
     names: Arc<Names>,
     guard: bool,

@@ -31,16 +31,16 @@ use crate::names::Names;
 use crate::prober::SetupError;
 use budget::Budgets;
 use fetch::{Fetch, failed};
-use types::fault::DomainFault;
-use types::plan::Plan;
-use types::sample::{Answer, DomainSeen, Phases};
-use types::{Fault, Time};
 use referral::Referrals;
 use sources::{Source, Sources};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+use types::config::Config;
+use types::fault::DomainFault;
+use types::probe_result::{Answer, DomainSeen, Phases};
+use types::{Fault, Time};
 
 /// Kept back from the probe's timeout, so that the reason for a failure is still told.
 const LAST_WORD: Duration = Duration::from_millis(100);
@@ -64,16 +64,17 @@ pub(crate) struct Domain {
 }
 
 impl Domain {
-    /// Reads the plan's bootstrap file and trusted roots.
+    /// Reads the configuration's bootstrap file and trusted roots.
     ///
     /// # Errors
     /// Names the file that cannot be used.
-    pub(crate) fn new(plan: &Plan, names: Arc<Names>, dns: Arc<Dns>) -> Result<Self, SetupError> {
+    pub(crate) fn new(config: &Config, names: Arc<Names>, dns: Arc<Dns>) -> Result<Self, SetupError> {
         let unusable = |why| SetupError::Registry { why };
-        let declared = plan.domains.iter().filter_map(|(name, domain)| Some((name.clone(), domain.expires?)));
+        let declared =
+            config.domains.iter().filter_map(|(name, domain)| Some((name.clone(), domain.expires?)));
         Ok(Self {
-            sources: Sources::new(plan).map_err(unusable)?,
-            fetch: Fetch::new(plan, Arc::clone(&names)).map_err(unusable)?,
+            sources: Sources::new(config).map_err(unusable)?,
+            fetch: Fetch::new(config, Arc::clone(&names)).map_err(unusable)?,
             budgets: Budgets::default(),
             declared: declared.collect(),
             referrals: Referrals::default(),
@@ -132,10 +133,10 @@ impl Domain {
                 Err(fault) => first_failure = first_failure.or(Some(fault)),
             }
         }
-        first_failure.map_or_else(|| self.by_the_plan(domain, &ascii), Err)
+        first_failure.map_or_else(|| self.by_the_config(domain, &ascii), Err)
     }
 
-    /// The WHOIS server that a source stands for, and whether the plan names it.
+    /// The WHOIS server that a source stands for, and whether the configuration names it.
     async fn whois_server(&self, ascii: &str, source: &Source, until: Instant) -> Option<(String, bool)> {
         match source {
             Source::Rdap { .. } => None,
@@ -183,8 +184,8 @@ impl Domain {
         seen
     }
 
-    /// Nobody can be asked: the plan's own date, where it has one.
-    fn by_the_plan(&self, domain: &str, ascii: &str) -> Result<DomainSeen, Fault> {
+    /// Nobody can be asked: the configuration's own date, where it has one.
+    fn by_the_config(&self, domain: &str, ascii: &str) -> Result<DomainSeen, Fault> {
         let end = ascii.rsplit('.').next().unwrap_or(ascii);
         let expires = self.declared.get(domain).or_else(|| self.declared.get(ascii)).ok_or_else(|| {
             failed(format!(
@@ -194,7 +195,7 @@ impl Domain {
         })?;
         Ok(DomainSeen {
             domain: domain.to_owned(),
-            source: "plan".to_owned(),
+            source: "config".to_owned(),
             registry_expires: Some(*expires),
             registrar_expires: None,
             statuses: std::collections::BTreeSet::new(),

@@ -4,18 +4,18 @@ use super::budget::Budgets;
 use super::fetch::{failed, silent, wait_for_turn};
 use super::letters;
 use crate::names::Names;
-use types::Fault;
 use std::net::IpAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+use types::Fault;
 
 /// Of an answer we read so much.
 const ANSWER_MAX: u64 = 64 * 1024;
 /// Addresses of one server that are tried.
 const TRIED_MAX: usize = 3;
 
-/// Asks `server` (`host` or `host:port`) about `domain`. `declared` when the plan names it, whose server may have an
+/// Asks `server` (`host` or `host:port`) about `domain`. `declared` when the configuration names it, whose server may have an
 /// inner address.
 pub(super) async fn ask(
     names: &Names,

@@ -2,9 +2,9 @@
 
 use super::dates::instant;
 use super::words::{bare_name, status};
-use types::Time;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use types::Time;
 
 /// Entries kept of any list.
 const KEPT_MAX: usize = 64;

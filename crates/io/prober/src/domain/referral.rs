@@ -3,11 +3,11 @@
 use super::port43;
 use crate::domain::budget::Budgets;
 use crate::names::Names;
-use types::Fault;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+use types::Fault;
 
 /// How long a referral is kept, and how long the lack of one.
 const KEPT: Duration = Duration::from_hours(24);

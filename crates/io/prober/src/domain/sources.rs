@@ -1,12 +1,12 @@
-//! Who can be asked about a domain: the plan's word first, then IANA's list, then what both lack. Pure but for reading
-//! the plan's own bootstrap file once.
+//! Who can be asked about a domain: the configuration's word first, then IANA's list, then what both lack. Pure but for reading
+//! the configuration's own bootstrap file once.
 
-use types::plan::Plan;
-use types::reseller;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
+use types::config::Config;
+use types::reseller;
 
 /// IANA's list in a compact form: a base URL, then its top-level domains.
 const BOOTSTRAP: &str = include_str!("bootstrap.txt");
@@ -59,25 +59,25 @@ const IANA: &str = "whois.iana.org";
 /// One place to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// An RDAP base URL. `declared` by the plan, which may mean an inner address on purpose.
+    /// An RDAP base URL. `declared` by the configuration, which may mean an inner address on purpose.
     Rdap {
         /// With a slash at its end.
         base: String,
-        /// Whether the plan names it.
+        /// Whether the configuration names it.
         declared: bool,
     },
     /// A WHOIS server that tells which WHOIS server knows the top-level domain.
     Referral {
         /// Where.
         server: String,
-        /// Whether the plan names it.
+        /// Whether the configuration names it.
         declared: bool,
     },
     /// A WHOIS server, `host` or `host:port`.
     Whois {
         /// Where.
         server: String,
-        /// Whether the plan names it.
+        /// Whether the configuration names it.
         declared: bool,
     },
 }
@@ -93,12 +93,12 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Reads the plan's bootstrap file where it names one.
+    /// Reads the configuration's bootstrap file where it names one.
     ///
     /// # Errors
     /// In words, when that file cannot be read or is not a bootstrap file.
-    pub(crate) fn new(plan: &Plan) -> Result<Self, String> {
-        let bootstrap = match &plan.registry.bootstrap {
+    pub(crate) fn new(config: &Config) -> Result<Self, String> {
+        let bootstrap = match &config.registry.bootstrap {
             Some(path) => file(path).map_err(|why| format!("{}: {why}", path.display()))?,
             None => embedded(),
         };
@@ -106,9 +106,9 @@ impl Sources {
             map.iter().map(|(end, at)| (end.trim_matches('.').to_ascii_lowercase(), at.clone())).collect()
         };
         Ok(Self {
-            declared_rdap: bare(&plan.registry.rdap),
-            declared_whois: bare(&plan.registry.whois),
-            private: plan.registry.suffixes.clone(),
+            declared_rdap: bare(&config.registry.rdap),
+            declared_whois: bare(&config.registry.whois),
+            private: config.registry.suffixes.clone(),
             bootstrap,
         })
     }
@@ -223,26 +223,28 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_comes_first_and_whois_last() {
+    fn the_config_comes_first_and_whois_last() {
         let told = |domain: &str| {
             let all = sources().of(domain).into_iter().map(|source| match source {
-                Source::Rdap { base, declared } => format!("{base}{}", if declared { " (plan)" } else { "" }),
+                Source::Rdap { base, declared } => {
+                    format!("{base}{}", if declared { " (configuration)" } else { "" })
+                }
                 Source::Whois { server, declared } => {
-                    format!("whois:{server}{}", if declared { " (plan)" } else { "" })
+                    format!("whois:{server}{}", if declared { " (configuration)" } else { "" })
                 }
                 Source::Referral { server, .. } => format!("referral of {server}"),
             });
             all.collect::<Vec<_>>().join(", ")
         };
         for (domain, asked) in [
-            ("acme.test", "http://127.0.0.1:18600/registry/ (plan), referral of whois.iana.org"),
+            ("acme.test", "http://127.0.0.1:18600/registry/ (configuration), referral of whois.iana.org"),
             ("acme.app", "https://pubapi.registry.google/rdap/, referral of whois.iana.org"),
             ("acme.com", "https://rdap.verisign.com/com/v1/, referral of whois.iana.org"),
             ("acme.io", "https://rdap.identitydigital.services/rdap/, referral of whois.iana.org"),
             ("acme.de", "https://rdap.denic.de/, referral of whois.iana.org"),
             ("acme.eu", "whois:whois.eu"),
             ("acme.gg", "whois:whois.gg"),
-            ("acme.zz", "whois:whois.zz:4343 (plan)"),
+            ("acme.zz", "whois:whois.zz:4343 (configuration)"),
             ("acme.invalid", "referral of whois.iana.org"),
             ("acme.uk.com", "https://rdap.centralnic.com/uk.com/, whois:whois.centralnic.com"),
             ("acme.eu.org", "whois:whois.eu.org"),
@@ -253,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_plan_is_read_or_refused_in_words() {
+    fn a_file_of_the_config_is_read_or_refused_in_words() {
         let lab = bootstrap(include_bytes!("../../fixtures/rdap/bootstrap-lab.json")).unwrap();
         let sources = Sources {
             declared_rdap: BTreeMap::new(),

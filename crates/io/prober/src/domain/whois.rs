@@ -4,8 +4,8 @@
 
 use super::dates::instant;
 use super::words::{bare_name, status};
-use types::Time;
 use std::collections::BTreeSet;
+use types::Time;
 
 /// Lines looked at, and entries kept of any list.
 const LINES_MAX: usize = 2_000;

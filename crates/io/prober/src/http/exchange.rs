@@ -6,10 +6,10 @@ use super::text::Reader;
 use super::wire::{FirstByte, Wire};
 use super::{one, two};
 use crate::{tcp, trouble};
+use tokio::time::{Instant, timeout_at};
 use types::Fault;
 use types::fault::Phase;
-use types::sample::Phases;
-use tokio::time::{Instant, timeout_at};
+use types::probe_result::Phases;
 use url::{Position, Url};
 
 /// A response head larger than this is refused, as Chromium does.

@@ -31,12 +31,12 @@ use crate::tls::{Inside, Tls};
 use cookies::Jar;
 use exchange::{Body, Failure, Response, exchange};
 use head::Head;
-use types::Fault;
-use types::plan::Expect;
-use types::sample::{Answer, Hop, HttpSeen, Phases, TlsSeen};
 use redirect::Trail;
 use std::net::{IpAddr, SocketAddr};
 use tokio::time::Instant;
+use types::Fault;
+use types::config::Expect;
+use types::probe_result::{Answer, Hop, HttpSeen, Phases, TlsSeen};
 use url::Url;
 use wire::Wire;
 
@@ -44,7 +44,7 @@ use wire::Wire;
 struct Way<'a> {
     tls: &'a Tls,
     names: &'a Names,
-    /// Whoever wrote an address into the plan meant it. It stays allowed for redirects of that server to itself.
+    /// Whoever wrote an address into the configuration meant it. It stays allowed for redirects of that server to itself.
     declared: Option<SocketAddr>,
     /// The host of the URL, and the address of it that is asked.
     pinned: (String, IpAddr),
@@ -65,7 +65,7 @@ pub(crate) async fn ask(
     let followed = async {
         let trail = Trail::begin(url)?;
         let host = trail.at().host_str().unwrap_or_default().to_owned();
-        // Whoever wrote an address into the plan meant it, with this port: a redirect of that server to itself is followed,
+        // Whoever wrote an address into the configuration meant it, with this port: a redirect of that server to itself is followed,
         // one to another port of the machine would make us knock where nobody asked us to.
         let declared = meant(trail.at());
         let way = Way { tls, names, declared, pinned: (host, address), deadline };

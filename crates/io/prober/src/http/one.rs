@@ -6,9 +6,9 @@ use super::head::{self, End, Head};
 use super::text::Reader;
 use super::wire::{FirstByte, Wire};
 use bytes::{Buf, BytesMut};
-use types::Fault;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use types::Fault;
 
 /// Room for one read.
 const READ_BYTES: usize = 16 * 1024;

@@ -2,7 +2,7 @@
 
 use super::cookies::Jar;
 use types::Fault;
-use types::plan::Expect;
+use types::config::Expect;
 use url::Url;
 
 /// Redirects followed for one question, as many as browsers follow.
@@ -19,13 +19,14 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    /// Begins at the URL of the plan.
+    /// Begins at the URL of the configuration.
     ///
     /// # Errors
-    /// The text is not an http(s) URL. `config` lets no such plan through.
+    /// The text is not an http(s) URL. `config` lets no such configuration through.
     pub(super) fn begin(url: &str) -> Result<Self, Fault> {
-        let wrong =
-            || Fault::Unreachable { why: "the plan's address for it is not a web address".to_owned() };
+        let wrong = || Fault::Unreachable {
+            why: "the configuration's address for it is not a web address".to_owned(),
+        };
         let at = Url::parse(url).map_err(|_| wrong())?;
         Ok(Self { visited: Vec::new(), at: usable(at).ok_or_else(wrong)?, cookies: Vec::new() })
     }
@@ -82,7 +83,7 @@ fn usable(mut url: Url) -> Option<Url> {
     (url.as_str().len() <= URL_BYTES_MAX).then_some(url)
 }
 
-/// Whether a response is to be followed. A plan that expects this very status wants to see the redirect itself.
+/// Whether a response is to be followed. A configuration that expects this very status wants to see the redirect itself.
 pub(super) fn leads_on(status: u16, located: bool, expect: &Expect) -> bool {
     located && matches!(status, 301 | 302 | 303 | 307 | 308) && !expect.status.contains(&status)
 }

@@ -7,8 +7,8 @@ use super::wire::{FirstByte, Wire};
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use http::header::{COOKIE, HeaderName, HeaderValue};
-use types::Fault;
 use std::pin::{Pin, pin};
+use types::Fault;
 
 /// What a server may send before we have read it.
 const WINDOW_BYTES: u32 = 1024 * 1024;

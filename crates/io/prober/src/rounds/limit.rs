@@ -1,6 +1,6 @@
 //! How many questions may be under way at once.
 
-/// A question holds one open file as a rule, but tls and dns hold several; and the board needs some too.
+/// A question holds one open file as a rule, but tls and dns hold several; and the status page needs some too.
 const FILES_EACH: usize = 2;
 const FILES_OTHERS: usize = 128;
 const AT_ONCE_MIN: usize = 16;

@@ -1,4 +1,4 @@
-//! Every question of the plan at its time, thousands at once.
+//! Every question of the configuration at its time, thousands at once.
 //!
 //! | module | holds |
 //! |---|---|
@@ -10,8 +10,6 @@ mod schedule;
 
 use crate::lag::Lag;
 use crate::prober::{Clock, Prober, SetupError};
-use types::plan::Probe;
-use types::{Plan, ProbeId, Rounds, Sample, Time};
 use schedule::Schedule;
 use std::collections::HashMap;
 use std::pin::pin;
@@ -20,6 +18,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
+use types::config::Probe;
+use types::{Config, ProbeId, ProbeResult, ProbeTargets, Time};
 
 /// How long an answer waits for somebody to take it. A mind that is busy for longer has worse troubles; the question is
 /// asked again.
@@ -47,55 +47,57 @@ impl Default for Terms {
 /// Makes the rounds until `stop`, or until nobody publishes rounds or takes answers any more.
 ///
 /// Each probe is asked once a period, at an offset that depends on its name alone; and at once, or at the time that
-/// `Rounds::sooner` says. No probe is ever asked twice at the same time. When the plan changes, probes that did not change
-/// keep their turns. A changed plan that no prober can be set up by is reported in the log, and the last good setting goes on.
+/// `ProbeTargets::sooner` says. No probe is ever asked twice at the same time. When the configuration changes, probes that did not change
+/// keep their turns. A changed configuration that no prober can be set up by is reported in the log, and the last good setting goes on.
 ///
 /// # Errors
-/// The first plan cannot be used.
+/// The first configuration cannot be used.
 pub async fn run(
-    mut rounds: watch::Receiver<Rounds>,
-    out: mpsc::Sender<Sample>,
+    mut rounds: watch::Receiver<ProbeTargets>,
+    out: mpsc::Sender<ProbeResult>,
     terms: Terms,
     stop: impl Future<Output = ()>,
 ) -> Result<(), SetupError> {
     let first = rounds.borrow_and_update().clone();
-    let prober = Prober::with_clock(&first.plan, Arc::clone(&terms.clock))?;
+    let prober = Prober::with_clock(&first.config, Arc::clone(&terms.clock))?;
     make(Arc::new(prober), first, rounds, out, terms, stop).await;
     Ok(())
 }
 
 /// Who is asked. The prober; in tests, somebody who needs no sockets.
 trait Asks: Send + Sync + Sized + 'static {
-    fn ask(&self, probe: &Probe) -> impl Future<Output = Sample> + Send;
-    /// The same by a changed plan; `None` to go on as before.
-    fn adopt(&self, plan: &Plan) -> Option<Self>;
+    fn ask(&self, probe: &Probe) -> impl Future<Output = ProbeResult> + Send;
+    /// The same by a changed configuration; `None` to go on as before.
+    fn adopt(&self, config: &Config) -> Option<Self>;
 }
 
 impl Asks for Prober {
-    fn ask(&self, probe: &Probe) -> impl Future<Output = Sample> + Send {
+    fn ask(&self, probe: &Probe) -> impl Future<Output = ProbeResult> + Send {
         Prober::ask(self, probe)
     }
 
-    fn adopt(&self, plan: &Plan) -> Option<Self> {
-        Prober::adopt(self, plan)
-            .inspect_err(|error| tracing::error!("the changed plan is not used for probing: {error}"))
+    fn adopt(&self, config: &Config) -> Option<Self> {
+        Prober::adopt(self, config)
+            .inspect_err(|error| {
+                tracing::error!("the changed configuration is not used for probing: {error}")
+            })
             .ok()
     }
 }
 
 async fn make<A: Asks>(
     mut asks: Arc<A>,
-    first: Rounds,
-    mut rounds: watch::Receiver<Rounds>,
-    out: mpsc::Sender<Sample>,
+    first: ProbeTargets,
+    mut rounds: watch::Receiver<ProbeTargets>,
+    out: mpsc::Sender<ProbeResult>,
     terms: Terms,
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = pin!(stop);
     let mut schedule = Schedule::new(Instant::now());
     let mut flights = Flights { tasks: JoinSet::new(), probes: HashMap::new(), lag: terms.lag.clone() };
-    let mut plan = first.plan;
-    schedule.adopt(&plan, Instant::now());
+    let mut config = first.config;
+    schedule.adopt(&config, Instant::now());
     schedule.want(&first.sooner);
     loop {
         while flights.tasks.len() < terms.at_once.max(1)
@@ -117,10 +119,10 @@ async fn make<A: Asks>(
                     break;
                 }
                 let rounds = rounds.borrow_and_update().clone();
-                if !Arc::ptr_eq(&rounds.plan, &plan) {
-                    plan = Arc::clone(&rounds.plan);
-                    asks = asks.adopt(&plan).map_or(asks, Arc::new);
-                    schedule.adopt(&plan, Instant::now());
+                if !Arc::ptr_eq(&rounds.config, &config) {
+                    config = Arc::clone(&rounds.config);
+                    asks = asks.adopt(&config).map_or(asks, Arc::new);
+                    schedule.adopt(&config, Instant::now());
                 }
                 schedule.want(&rounds.sooner);
             }
@@ -143,7 +145,7 @@ struct Flights {
 }
 
 impl Flights {
-    fn start<A: Asks>(&mut self, asks: Arc<A>, probe: Arc<Probe>, out: mpsc::Sender<Sample>) {
+    fn start<A: Asks>(&mut self, asks: Arc<A>, probe: Arc<Probe>, out: mpsc::Sender<ProbeResult>) {
         let id = probe.id.clone();
         let task = self.tasks.spawn(async move {
             let sample = asks.ask(&probe).await;

@@ -1,23 +1,23 @@
 //! Which question is due when. Pure: it is told the time, twice over - one clock for turns, which never jumps, and one of
 //! the day, by which questions are wanted sooner.
 
-use types::plan::Probe;
-use types::{Plan, ProbeId, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use types::config::Probe;
+use types::{Config, ProbeId, Time};
 
-/// All probes of a new plan are asked for the first time within this, or within their period where that is shorter. A large
-/// plan takes longer, at [`FIRST_ROUND_RATE`]: a burst of tens of thousands of probes would run late as a whole.
+/// All probes of a new configuration are asked for the first time within this, or within their period where that is shorter. A large
+/// configuration takes longer, at [`FIRST_ROUND_RATE`]: a burst of tens of thousands of probes would run late as a whole.
 const FIRST_ROUND: Duration = Duration::from_secs(5);
-/// Probes of a large new plan that begin per second.
+/// Probes of a large new configuration that begin per second.
 const FIRST_ROUND_RATE: u32 = 1_000;
 /// Longest pause after the first turn of probes with a short interval.
 const PAUSE_AFTER_FIRST: Duration = Duration::from_secs(30);
 /// Longest interval that is short: registries, which limit how often they are asked, are asked much less often.
 const SHORT_INTERVAL: Duration = Duration::from_mins(10);
-/// No probe is asked more often than this, whatever the plan says.
+/// No probe is asked more often than this, whatever the configuration says.
 const EVERY_MIN: Duration = Duration::from_millis(100);
 /// Nor more rarely than this.
 const EVERY_MAX: Duration = Duration::from_hours(24 * 366);
@@ -45,7 +45,7 @@ pub(super) struct Schedule {
     /// Of those, the ones that no answer has satisfied and that are not being asked.
     sooner: BTreeSet<(Time, ProbeId)>,
     /// Being asked, since when by the clock of the day. Kept apart from the entries: a question may be under way when its
-    /// probe leaves the plan or changes in it.
+    /// probe leaves the configuration or changes in it.
     flying: BTreeMap<ProbeId, Time>,
 }
 
@@ -71,14 +71,14 @@ impl Schedule {
         }
     }
 
-    /// Takes the probes of a plan over. Those that did not change keep their turns; new and changed ones are asked soon.
-    pub(super) fn adopt(&mut self, plan: &Plan, now: Instant) {
+    /// Takes the probes of a configuration over. Those that did not change keep their turns; new and changed ones are asked soon.
+    pub(super) fn adopt(&mut self, config: &Config, now: Instant) {
         let mut old = std::mem::take(&mut self.entries);
         let fresh =
             |(id, probe): &(&ProbeId, &Probe)| old.get(*id).is_none_or(|entry| *entry.probe != **probe);
-        let fresh = u32::try_from(plan.probes.iter().filter(fresh).count()).unwrap_or(u32::MAX);
+        let fresh = u32::try_from(config.probes.iter().filter(fresh).count()).unwrap_or(u32::MAX);
         let first_round = FIRST_ROUND.max(Duration::from_secs(1) * fresh / FIRST_ROUND_RATE);
-        for (id, probe) in &plan.probes {
+        for (id, probe) in &config.probes {
             let entry = match old.remove(id) {
                 Some(entry) if *entry.probe == *probe => entry,
                 _ => {
@@ -166,7 +166,7 @@ impl Schedule {
 }
 
 /// Time from the first turn of a probe to the begin of the interval in which its second turn lies. The first round is faster
-/// than the rest. Short intervals are not waited for: after a start in a large plan no probe would run for minutes.
+/// than the rest. Short intervals are not waited for: after a start in a large configuration no probe would run for minutes.
 fn pause_after_first(every: Duration) -> Duration {
     if every <= SHORT_INTERVAL { (every / 2).min(PAUSE_AFTER_FIRST) } else { every / 2 }
 }

@@ -1,15 +1,15 @@
 //! Rounds in virtual time, with somebody to ask who needs no sockets.
 
-#[path = "../../tests/it/plan.rs"]
-mod plan;
+#[path = "../../tests/it/config.rs"]
+mod config;
 
 use super::*;
-use types::sample::Phases;
-use types::{Answer, Fault};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::sleep;
+use types::probe_result::Phases;
+use types::{Answer, Fault};
 
 /// Answers after a while, and remembers who was asked when.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Oracle {
 }
 
 impl Asks for Oracle {
-    async fn ask(&self, probe: &Probe) -> Sample {
+    async fn ask(&self, probe: &Probe) -> ProbeResult {
         self.asked.lock().unwrap().push((probe.id.clone(), self.began.elapsed()));
         {
             let mut flying = self.flying.lock().unwrap();
@@ -50,10 +50,10 @@ impl Asks for Oracle {
         sleep(self.takes).await;
         self.flying.lock().unwrap().remove(&probe.id);
         assert!(!probe.id.0.starts_with("broken"), "a fault of our own");
-        Sample::new(probe.id.clone(), Phases::default(), Answer::Failed(Fault::Refused))
+        ProbeResult::new(probe.id.clone(), Phases::default(), Answer::Failed(Fault::Refused))
     }
 
-    fn adopt(&self, _: &Plan) -> Option<Self> {
+    fn adopt(&self, _: &Config) -> Option<Self> {
         Some(self.clone())
     }
 }
@@ -62,42 +62,42 @@ fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-fn plan_of(probes: &[(&str, Duration)]) -> Arc<Plan> {
+fn config_of(probes: &[(&str, Duration)]) -> Arc<Config> {
     let probes = probes.iter().map(|(id, every)| {
-        let mut probe = plan::probe(id, plan::get("http://127.0.0.1/"));
+        let mut probe = config::probe(id, config::get("http://127.0.0.1/"));
         probe.every = *every;
         probe
     });
-    Arc::new(plan::with(probes))
+    Arc::new(config::with(probes))
 }
 
 fn midnight() -> Time {
     "2026-11-22T00:00:00Z".parse().unwrap()
 }
 
-/// The rounds of a plan under way, at midnight by the clock of the day.
+/// The rounds of a configuration under way, at midnight by the clock of the day.
 struct World {
     oracle: Oracle,
-    rounds: watch::Sender<Rounds>,
+    rounds: watch::Sender<ProbeTargets>,
     lag: Lag,
 }
 
 impl World {
     /// Takes answers off at once.
-    fn begin(plan: Arc<Plan>, takes: Duration, at_once: usize) -> Self {
-        let (world, mut answers) = Self::begin_untaken(plan, takes, at_once, 100);
+    fn begin(config: Arc<Config>, takes: Duration, at_once: usize) -> Self {
+        let (world, mut answers) = Self::begin_untaken(config, takes, at_once, 100);
         tokio::spawn(async move { while answers.recv().await.is_some() {} });
         world
     }
 
     fn begin_untaken(
-        plan: Arc<Plan>,
+        config: Arc<Config>,
         takes: Duration,
         at_once: usize,
         room: usize,
-    ) -> (Self, mpsc::Receiver<Sample>) {
+    ) -> (Self, mpsc::Receiver<ProbeResult>) {
         let oracle = Oracle::new(takes);
-        let first = Rounds { plan, sooner: BTreeMap::new() };
+        let first = ProbeTargets { config, sooner: BTreeMap::new() };
         let (rounds, seen) = watch::channel(first.clone());
         let (out, answers) = mpsc::channel(room);
         let began = oracle.began;
@@ -117,7 +117,7 @@ impl World {
 async fn a_thousand_probes_spread_over_their_period() {
     let names: Vec<String> = (0..1_000).map(|n| format!("http.shop-{n}.acme.com")).collect();
     let probes: Vec<(&str, Duration)> = names.iter().map(|name| (name.as_str(), secs(60))).collect();
-    let world = World::begin(plan_of(&probes), Duration::from_millis(50), 2_000);
+    let world = World::begin(config_of(&probes), Duration::from_millis(50), 2_000);
 
     sleep(secs(6)).await;
     assert_eq!(world.oracle.asked.lock().unwrap().len(), 1_000, "all were asked within the first seconds");
@@ -136,10 +136,10 @@ async fn a_thousand_probes_spread_over_their_period() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_round_of_a_large_plan_is_spread_and_the_second_follows_soon() {
+async fn first_round_of_a_large_config_is_spread_and_the_second_follows_soon() {
     let names: Vec<String> = (0..20_000).map(|n| format!("p{n}")).collect();
     let probes: Vec<(&str, Duration)> = names.iter().map(|name| (name.as_str(), secs(300))).collect();
-    let world = World::begin(plan_of(&probes), Duration::from_millis(50), 2_000);
+    let world = World::begin(config_of(&probes), Duration::from_millis(50), 2_000);
     sleep(secs(120)).await;
     let asked = world.oracle.asked.lock().unwrap().clone();
     let mut seconds = BTreeMap::<u64, usize>::new();
@@ -154,7 +154,7 @@ async fn first_round_of_a_large_plan_is_spread_and_the_second_follows_soon() {
 
 #[tokio::test(start_paused = true)]
 async fn turns_come_one_period_apart() {
-    let world = World::begin(plan_of(&[("a", secs(30))]), secs(1), 10);
+    let world = World::begin(config_of(&[("a", secs(30))]), secs(1), 10);
     sleep(secs(300)).await;
     let asked = world.oracle.asked("a");
     assert!(asked[0] < secs(5), "{asked:?}");
@@ -165,7 +165,7 @@ async fn turns_come_one_period_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_wanted_sooner_is_asked_at_its_time_and_once() {
-    let world = World::begin(plan_of(&[("a", secs(3_600))]), secs(1), 10);
+    let world = World::begin(config_of(&[("a", secs(3_600))]), secs(1), 10);
     sleep(secs(10)).await;
     assert_eq!(world.oracle.asked("a").len(), 1);
 
@@ -191,7 +191,7 @@ async fn what_is_wanted_sooner_is_asked_at_its_time_and_once() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_under_way_does_not_satisfy_a_later_wish() {
-    let world = World::begin(plan_of(&[("a", secs(3_600))]), secs(20), 10);
+    let world = World::begin(config_of(&[("a", secs(3_600))]), secs(20), 10);
     sleep(secs(6)).await;
     // Asked within the first five seconds, answered after twenty: a wish of now is newer than that question.
     world.want("a", types::time::later(midnight(), secs(6)));
@@ -203,7 +203,7 @@ async fn an_answer_under_way_does_not_satisfy_a_later_wish() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_probe_skips_turns_and_is_never_asked_twice_at_once() {
-    let world = World::begin(plan_of(&[("a", secs(2))]), secs(7), 10);
+    let world = World::begin(config_of(&[("a", secs(2))]), secs(7), 10);
     sleep(secs(100)).await;
     let asked = world.oracle.asked("a");
     assert!((11..=14).contains(&asked.len()), "every eight seconds or so: {asked:?}");
@@ -213,18 +213,18 @@ async fn a_slow_probe_skips_turns_and_is_never_asked_twice_at_once() {
 async fn no_more_are_under_way_than_allowed_and_the_lag_is_told() {
     let names: Vec<String> = (0..100).map(|n| format!("p{n}")).collect();
     let probes: Vec<(&str, Duration)> = names.iter().map(|name| (name.as_str(), secs(10))).collect();
-    let world = World::begin(plan_of(&probes), secs(1), 5);
+    let world = World::begin(config_of(&probes), secs(1), 5);
     sleep(secs(60)).await;
     assert_eq!(world.oracle.most.load(Ordering::Relaxed), 5);
     assert!(world.lag.read().p99 > secs(1), "{:?}", world.lag.read());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_plan_keeps_the_turns_of_what_did_not_change() {
-    let world = World::begin(plan_of(&[("a", secs(30)), ("gone", secs(30))]), secs(1), 10);
+async fn a_changed_config_keeps_the_turns_of_what_did_not_change() {
+    let world = World::begin(config_of(&[("a", secs(30)), ("gone", secs(30))]), secs(1), 10);
     sleep(secs(65)).await;
     let before = world.oracle.asked("a");
-    world.rounds.send_modify(|rounds| rounds.plan = plan_of(&[("a", secs(30)), ("new", secs(30))]));
+    world.rounds.send_modify(|rounds| rounds.config = config_of(&[("a", secs(30)), ("new", secs(30))]));
     sleep(secs(300)).await;
     let asked = world.oracle.asked("a");
     let gap = asked[before.len()] - asked[before.len() - 1];
@@ -237,7 +237,7 @@ async fn a_changed_plan_keeps_the_turns_of_what_did_not_change() {
 #[tokio::test(start_paused = true)]
 async fn nobody_takes_answers_so_nothing_piles_up_and_all_goes_on_later() {
     let (world, mut answers) =
-        World::begin_untaken(plan_of(&[("a", secs(5)), ("b", secs(5))]), secs(1), 10, 1);
+        World::begin_untaken(config_of(&[("a", secs(5)), ("b", secs(5))]), secs(1), 10, 1);
     sleep(secs(120)).await;
     assert!(world.lag.read().lost > 0);
     let mut taken = 0;
@@ -250,7 +250,7 @@ async fn nobody_takes_answers_so_nothing_piles_up_and_all_goes_on_later() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_is_asked_for_again() {
-    let (world, mut answers) = World::begin_untaken(plan_of(&[("a", secs(3_600))]), secs(1), 10, 1);
+    let (world, mut answers) = World::begin_untaken(config_of(&[("a", secs(3_600))]), secs(1), 10, 1);
     sleep(secs(10)).await;
     world.want("a", types::time::later(midnight(), secs(10)));
     // The first answer still fills the channel: the wished one is lost, and wished again.
@@ -267,7 +267,7 @@ async fn a_lost_answer_is_asked_for_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_question_that_breaks_inside_does_not_stop_the_rounds() {
-    let world = World::begin(plan_of(&[("broken", secs(10)), ("a", secs(10))]), secs(1), 10);
+    let world = World::begin(config_of(&[("broken", secs(10)), ("a", secs(10))]), secs(1), 10);
     sleep(secs(3)).await;
     world.want("broken", midnight());
     sleep(secs(97)).await;
@@ -278,7 +278,7 @@ async fn a_question_that_breaks_inside_does_not_stop_the_rounds() {
 #[tokio::test(start_paused = true)]
 async fn the_rounds_end_with_those_who_want_them() {
     let oracle = Arc::new(Oracle::new(secs(1)));
-    let first = Rounds { plan: plan_of(&[("a", secs(5))]), sooner: BTreeMap::new() };
+    let first = ProbeTargets { config: config_of(&[("a", secs(5))]), sooner: BTreeMap::new() };
     let (rounds, seen) = watch::channel(first.clone());
     let (out, answers) = mpsc::channel(1);
     let by_stop = make(

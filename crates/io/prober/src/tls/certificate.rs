@@ -1,9 +1,9 @@
 //! Reads the parts of an X.509 certificate that matter to a watchman. RFC 5280.
 
-use types::Time;
-use types::sample::Certificate;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use types::Time;
+use types::probe_result::Certificate;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;

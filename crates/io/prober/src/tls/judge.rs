@@ -4,12 +4,12 @@ use super::certificate::{self, Read};
 use super::ocsp;
 use super::recorder::Presented;
 use super::trust::Trust;
-use types::Time;
-use types::fault::TlsFault;
-use types::sample::TlsSeen;
 use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
 use std::net::SocketAddr;
 use std::time::Duration;
+use types::Time;
+use types::fault::TlsFault;
+use types::probe_result::TlsSeen;
 use webpki::{EndEntityCert, KeyUsage};
 
 /// No more certificates of one chain than this are told of; honest chains have two to four.

@@ -8,12 +8,12 @@ mod hello;
 mod reply;
 
 use crate::tcp;
-use types::sample::Phases;
 use reply::{Ended, Reply};
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
+use types::probe_result::Phases;
 
 pub(super) use hello::Offer;
 

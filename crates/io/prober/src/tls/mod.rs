@@ -19,9 +19,6 @@ mod trust;
 use crate::prober::{Clock, SetupError};
 use crate::{tcp, trouble};
 use judge::{Question, judge};
-use types::Fault;
-use types::fault::Phase;
-use types::sample::{Answer, Phases, TlsSeen};
 use recorder::{Presented, Recorder};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -35,6 +32,9 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use trust::Trust;
+use types::Fault;
+use types::fault::Phase;
+use types::probe_result::{Answer, Phases, TlsSeen};
 
 /// Shakes hands and judges certificates.
 pub(crate) struct Tls {

@@ -1,4 +1,4 @@
-//! Whom we trust: the public roots, and the plan's own certificate authorities.
+//! Whom we trust: the public roots, and the configuration's own certificate authorities.
 
 use crate::prober::SetupError;
 use rustls::pki_types::pem::PemObject;
@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 /// The roots of trust.
 #[derive(Debug)]
 pub(super) struct Trust {
-    /// Public roots first, the plan's own after them.
+    /// Public roots first, the configuration's own after them.
     pub(super) anchors: Vec<TrustAnchor<'static>>,
-    /// Certificates of the plan's own, whole: a server may serve one of these itself.
+    /// Certificates of the configuration's own, whole: a server may serve one of these itself.
     pub(super) own: Vec<CertificateDer<'static>>,
 }
 

@@ -1,12 +1,12 @@
 //! Every address behind a name is asked.
 
+use crate::config;
 use crate::dns_world::{self as world, a, cname, listen};
-use crate::plan;
-use types::plan::{Ask, Expect};
-use types::sample::{Answer, Sample};
 use prober::Prober;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use types::config::{Ask, Expect};
+use types::probe_result::{Answer, ProbeResult};
 
 /// Servers on 127.0.0.2 and so on, all on one port; each answers with its status code, and 0 stands for one that never does.
 async fn servers(statuses: &[u16]) -> u16 {
@@ -34,21 +34,21 @@ async fn servers(statuses: &[u16]) -> u16 {
     port
 }
 
-async fn ask(addresses: &[&str], ask: impl Fn(u16) -> Ask, port: u16) -> Sample {
+async fn ask(addresses: &[&str], ask: impl Fn(u16) -> Ask, port: u16) -> ProbeResult {
     let mut records: Vec<_> = addresses.iter().map(|address| a("lb.acme.test", address)).collect();
     records.push(cname("www.acme.test", "lb.acme.test"));
     let net = listen(vec![("127.0.0.1", world::resolver(records))]).await;
-    let mut plan = plan::bare();
-    plan.dns.resolvers = vec![net.at("127.0.0.1")];
-    plan.site.inner.push("fe80::/10".parse().unwrap());
-    Prober::new(&plan).unwrap().ask(&plan::probe("x", ask(port))).await
+    let mut config = config::bare();
+    config.dns.resolvers = vec![net.at("127.0.0.1")];
+    config.site.inner.push("fe80::/10".parse().unwrap());
+    Prober::new(&config).unwrap().ask(&config::probe("x", ask(port))).await
 }
 
 fn http(port: u16) -> Ask {
     Ask::Http { url: format!("http://www.acme.test:{port}/"), expect: Expect::default() }
 }
 
-fn told(sample: &Sample) -> String {
+fn told(sample: &ProbeResult) -> String {
     let answer = match &sample.answer {
         Answer::Http(seen) => seen.status.to_string(),
         Answer::Tcp { .. } => "open".to_owned(),
@@ -66,8 +66,8 @@ fn told(sample: &Sample) -> String {
 async fn localhost_answers_when_one_of_its_addresses_does() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let prober = Prober::new(&plan::bare()).unwrap();
-    let tcp = plan::probe("x", Ask::Tcp { host: "db.localhost".to_owned(), port });
+    let prober = Prober::new(&config::bare()).unwrap();
+    let tcp = config::probe("x", Ask::Tcp { host: "db.localhost".to_owned(), port });
     assert_eq!(told(&prober.ask(&tcp).await), "open, 127.0.0.1 well");
     drop(listener);
     assert!(told(&prober.ask(&tcp).await).starts_with("refused, 127.0.0.1 refused"));

@@ -1,16 +1,16 @@
 //! The parent, every name server and every resolver asked about one domain.
 
+use crate::config;
 use crate::dns_world::{self as world, Behave, Net, Zone, a, cname, listen, ns, packet, silent, soa};
-use crate::plan;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Record;
-use types::plan::{Ask, Plan};
-use types::sample::DnsSeen;
-use types::{Answer, Thing};
 use prober::Prober;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
+use types::config::{Ask, Config};
+use types::probe_result::DnsSeen;
+use types::{Answer, Resource};
 
 const ROOT: &str = "127.0.0.11";
 const TOP: &str = "127.0.0.12";
@@ -37,18 +37,18 @@ fn acme(serial: u32, address: &str) -> Vec<Record> {
     vec![soa("acme.test", serial), a("www.acme.test", address), a("www.acme.test", "2001:db8::1")]
 }
 
-fn plan(net: &Net) -> Plan {
-    let mut plan = plan::bare();
-    plan.dns.port = net.port;
-    plan.dns.roots = vec![ROOT.parse().unwrap()];
-    plan.dns.resolvers = vec![net.at(RESOLVER)];
-    plan
+fn config(net: &Net) -> Config {
+    let mut config = config::bare();
+    config.dns.port = net.port;
+    config.dns.roots = vec![ROOT.parse().unwrap()];
+    config.dns.resolvers = vec![net.at(RESOLVER)];
+    config
 }
 
 async fn ask(prober: &Prober, zone: &str, names: &[&str]) -> DnsSeen {
     let ask = Ask::Dns { zone: zone.to_owned(), names: names.iter().map(|&name| name.to_owned()).collect() };
-    let mut probe = plan::probe("dns", ask);
-    probe.about = Thing::dns(zone);
+    let mut probe = config::probe("dns", ask);
+    probe.about = Resource::dns(zone);
     probe.timeout = Duration::from_secs(20);
     let sample = prober.ask(&probe).await;
     assert!(sample.phases.dns.is_some() && sample.phases.total > Duration::ZERO);
@@ -100,7 +100,7 @@ async fn parent_servers_and_resolvers_are_asked_and_a_moved_delegation_shows_at_
         (RESOLVER, world::resolver(acme(7, "192.0.2.1"))),
     ])
     .await;
-    let prober = Prober::new(&plan(&net)).unwrap();
+    let prober = Prober::new(&config(&net)).unwrap();
     let names = ["www.acme.test", "gone.acme.test"];
     insta::assert_snapshot!(told(&ask(&prober, "acme.test", &names).await), @r#"
     delegated to {"ns1.acme.test", "ns2.acme.test"}
@@ -189,7 +189,7 @@ async fn every_way_in_which_a_server_can_fail_has_its_name() {
         (RESOLVER, silent()),
     ]);
     let net = listen(servers).await;
-    let prober = Prober::new(&plan(&net)).unwrap();
+    let prober = Prober::new(&config(&net)).unwrap();
     let seen = ask(&prober, "acme.test", &["www.acme.test"]).await;
     insta::assert_snapshot!(told(&seen));
 }
@@ -225,11 +225,11 @@ async fn a_parent_that_leads_nowhere_is_told_and_bounded() {
         (world::code(ResponseCode::ServFail), "delegation: fails (SERVFAIL)\n"),
     ] {
         let net = listen(servers(top)).await;
-        let prober = Prober::new(&plan(&net)).unwrap();
+        let prober = Prober::new(&config(&net)).unwrap();
         assert_eq!(told(&ask(&prober, "a.b.c.acme.test", &[]).await), expected);
     }
     let net = listen(vec![(ROOT, silent()), (RESOLVER, world::resolver(acme(7, "192.0.2.1")))]).await;
-    let prober = Prober::new(&plan(&net)).unwrap();
+    let prober = Prober::new(&config(&net)).unwrap();
     let seen = ask(&prober, "acme.test", &["www.acme.test"]).await;
     assert_eq!(
         told(&seen),
@@ -248,7 +248,7 @@ async fn one_dead_parent_server_is_passed_over() {
         (RESOLVER, world::resolver(Vec::new())),
     ])
     .await;
-    let prober = Prober::new(&plan(&net)).unwrap();
+    let prober = Prober::new(&config(&net)).unwrap();
     let seen = ask(&prober, "acme.test", &[]).await;
     assert_eq!(seen.delegation.unwrap().into_iter().collect::<Vec<_>>(), ["ns.acme.test"]);
 }
@@ -274,7 +274,7 @@ async fn aliases_leave_the_zone_and_parts_of_it_lie_elsewhere() {
         (RESOLVER, world::resolver(known)),
     ])
     .await;
-    let prober = Prober::new(&plan(&net)).unwrap();
+    let prober = Prober::new(&config(&net)).unwrap();
     let mut seen =
         ask(&prober, "acme.test", &["shop.acme.test", "lost.acme.test", "www.deep.acme.test", "acme.test"])
             .await;
@@ -286,7 +286,7 @@ async fn aliases_leave_the_zone_and_parts_of_it_lie_elsewhere() {
 }
 
 #[tokio::test]
-async fn servers_at_inner_addresses_are_left_alone_unless_the_plan_allows_them() {
+async fn servers_at_inner_addresses_are_left_alone_unless_the_config_allows_them() {
     let top = Zone::new("test", healthy());
     let one = Zone::new("acme.test", acme(7, "192.0.2.1"));
     let net = listen(vec![
@@ -296,10 +296,10 @@ async fn servers_at_inner_addresses_are_left_alone_unless_the_plan_allows_them()
         (RESOLVER, world::resolver(Vec::new())),
     ])
     .await;
-    let mut plan = plan(&net);
+    let mut config = config(&net);
     // The parent's servers may be asked, the zone's own may not.
-    plan.site.inner = vec![format!("{TOP}/32").parse().unwrap()];
-    let prober = Prober::new(&plan).unwrap();
+    config.site.inner = vec![format!("{TOP}/32").parse().unwrap()];
+    let prober = Prober::new(&config).unwrap();
     let seen = ask(&prober, "acme.test", &["www.acme.test"]).await;
     assert!(seen.delegation.is_ok() && seen.servers.len() == 2);
     assert!(seen.servers.iter().all(|said| said.soa == Err(types::fault::DnsFault::Silent)));
@@ -347,7 +347,7 @@ async fn servers_of_another_make_are_understood() {
         server.register_socket(tokio::net::UdpSocket::bind(net.at(place)).await.unwrap());
         servers.push(server);
     }
-    let prober = Prober::new(&plan(&net)).unwrap();
+    let prober = Prober::new(&config(&net)).unwrap();
     let mut seen = ask(&prober, "acme.test", &["www.acme.test", "gone.acme.test"]).await;
     seen.resolvers.clear();
     insta::assert_snapshot!(told(&seen), @r#"
@@ -373,7 +373,7 @@ async fn many_zones_at_once_ask_the_roots_once() {
         (RESOLVER, world::resolver(Vec::new())),
     ])
     .await;
-    let prober = Prober::new(&plan(&net)).unwrap();
+    let prober = Prober::new(&config(&net)).unwrap();
     let zones: Vec<String> = (0..50).map(|n| format!("z{n}.test")).collect();
     let seen = futures_util::future::join_all(zones.iter().map(|zone| ask(&prober, zone, &[]))).await;
     assert!(seen.iter().all(|seen| seen.delegation.as_ref().is_ok_and(|servers| servers.len() == 1)));

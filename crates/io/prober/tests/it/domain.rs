@@ -1,30 +1,30 @@
 //! Registrations looked up at registries that are honest, busy, broken or hostile.
 
+use crate::config;
 use crate::dns_world::{self as world, Zone, a, listen, ns, soa};
 use crate::domain_world::{Says, Server, fixture, registry, response, web, whois};
-use crate::plan;
-use types::fault::DomainFault;
-use types::plan::{Ask, Domain, Plan};
-use types::sample::DomainSeen;
-use types::{Answer, Fault, Thing};
 use prober::Prober;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use types::config::{Ask, Config, Domain};
+use types::fault::DomainFault;
+use types::probe_result::DomainSeen;
+use types::{Answer, Fault, Resource};
 
-/// A plan that asks these RDAP bases, by the end of the domain, and nobody else. Inner networks stay closed: what the
-/// plan names itself is reached all the same.
-fn plan(rdap: &[(&str, String)]) -> Plan {
-    let mut plan = plan::bare();
-    plan.site.inner.clear();
-    plan.registry.rdap = rdap.iter().map(|(end, base)| ((*end).to_owned(), base.clone())).collect();
-    plan
+/// A configuration that asks these RDAP bases, by the end of the domain, and nobody else. Inner networks stay closed: what the
+/// configuration names itself is reached all the same.
+fn config(rdap: &[(&str, String)]) -> Config {
+    let mut config = config::bare();
+    config.site.inner.clear();
+    config.registry.rdap = rdap.iter().map(|(end, base)| ((*end).to_owned(), base.clone())).collect();
+    config
 }
 
 async fn ask_for(prober: &Prober, domain: &str, secs: u64) -> Answer {
-    let mut probe = plan::probe("domain", Ask::Domain { name: domain.to_owned() });
-    probe.about = Thing::domain(domain);
+    let mut probe = config::probe("domain", Ask::Domain { name: domain.to_owned() });
+    probe.about = Resource::domain(domain);
     probe.timeout = Duration::from_secs(secs);
     prober.ask(&probe).await.answer
 }
@@ -54,7 +54,7 @@ fn at(server: &Server) -> String {
 #[tokio::test]
 async fn registry_and_registrar_are_asked_and_their_dates_kept_apart() {
     let server = registry().await;
-    let prober = Prober::new(&plan(&[("test", format!("{}registry", at(&server)))])).unwrap();
+    let prober = Prober::new(&config(&[("test", format!("{}registry", at(&server)))])).unwrap();
     let mut parked = seen(&prober, "expired-parked.test").await;
     assert_eq!(parked.source, format!("{}registry/domain/expired-parked.test", at(&server)));
     parked.source.clear();
@@ -117,12 +117,12 @@ async fn only_the_registrys_own_404_and_the_parents_word_mean_that_it_is_not_reg
     ])
     .await;
     let with_root = |root: &str| {
-        let mut plan = plan(&[("test", at(&server))]);
-        plan.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
-        plan.dns.port = net.port;
-        plan.dns.roots = vec![root.parse().unwrap()];
-        plan.dns.resolvers = vec![net.at("127.0.61.53")];
-        Prober::new(&plan).unwrap()
+        let mut config = config(&[("test", at(&server))]);
+        config.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+        config.dns.port = net.port;
+        config.dns.roots = vec![root.parse().unwrap()];
+        config.dns.resolvers = vec![net.at("127.0.61.53")];
+        Prober::new(&config).unwrap()
     };
     // Many questions of one budget: each in a prober of its own.
     let fresh = || with_root("127.0.61.1");
@@ -154,7 +154,7 @@ async fn a_registry_that_asks_us_to_wait_is_not_asked_again_until_then() {
         response("429 Too Many Requests", "Retry-After: 120\r\n", &fixture("error429.json", ""))
     }))
     .await;
-    let prober = Prober::new(&plan(&[("test", at(&server))])).unwrap();
+    let prober = Prober::new(&config(&[("test", at(&server))])).unwrap();
     let (said, span) = why(&prober, "active.test").await;
     assert_eq!(said, format!("{} asks us to wait (status 429)", server.at));
     assert_eq!(span, Some(Duration::from_secs(120)));
@@ -167,7 +167,7 @@ async fn a_registry_that_asks_us_to_wait_is_not_asked_again_until_then() {
 #[tokio::test]
 async fn questions_that_cannot_have_their_turn_in_time_say_so() {
     let server = registry().await;
-    let prober = Arc::new(Prober::new(&plan(&[("test", format!("{}registry", at(&server)))])).unwrap());
+    let prober = Arc::new(Prober::new(&config(&[("test", format!("{}registry", at(&server)))])).unwrap());
     let all = (0..40).map(|_| ask_for(&prober, "noexpiry.test", 3));
     let answers = futures_util::future::join_all(all).await;
     let waiting = answers.iter().filter(|answer| {
@@ -206,7 +206,7 @@ async fn hostile_answers_cost_little_and_are_failed_lookups() {
         ("nonsense.test", ": "),
         ("circle.test", "it redirects more than 5 times"),
     ] {
-        let prober = Prober::new(&plan(&[("test", at(&server))])).unwrap();
+        let prober = Prober::new(&config(&[("test", at(&server))])).unwrap();
         let secs = if domain == "drip.test" || domain == "silent.test" { 3 } else { 30 };
         match ask_for(&prober, domain, secs).await {
             Answer::Failed(Fault::Lookup { why, retry_after: None }) => {
@@ -218,7 +218,7 @@ async fn hostile_answers_cost_little_and_are_failed_lookups() {
 }
 
 #[tokio::test]
-async fn only_what_the_plan_names_may_be_inner() {
+async fn only_what_the_config_names_may_be_inner() {
     let inner = registry().await;
     let place = inner.at.clone();
     let server = web(Arc::new(move |path| match path {
@@ -226,12 +226,12 @@ async fn only_what_the_plan_names_may_be_inner() {
         _ => response("302 Found", &format!("Location: http://{place}/registry/domain/soon.test\r\n"), b""),
     }))
     .await;
-    let closed = plan(&[("test", at(&server))]);
+    let closed = config(&[("test", at(&server))]);
     let prober = Prober::new(&closed).unwrap();
     let active = seen(&prober, "active.test").await;
     assert!(active.registry_expires.is_some() && active.registrar_expires.is_none());
     let (said, _) = why(&prober, "soon.test").await;
-    assert_eq!(said, "leads to the inner address 127.0.0.1, which the plan does not allow");
+    assert_eq!(said, "leads to the inner address 127.0.0.1, which the configuration does not allow");
     assert!(inner.asked().is_empty());
 
     let mut open = closed;
@@ -258,9 +258,9 @@ async fn a_registrar_that_fails_does_not_take_its_date_back() {
         response("200 OK", "", &fixture("registry/expired-autorenew.test.json", &place))
     }))
     .await;
-    let mut plan = plan(&[("test", at(&server))]);
-    plan.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
-    let prober = Prober::new(&plan).unwrap();
+    let mut config = config(&[("test", at(&server))]);
+    config.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+    let prober = Prober::new(&config).unwrap();
     let before = seen(&prober, "expired-autorenew.test").await;
     assert_eq!(before.registrar_expires.unwrap().to_string(), "2026-11-19T00:00:00Z");
     fails.store(true, Ordering::SeqCst);
@@ -280,10 +280,10 @@ async fn whois_is_asked_where_rdap_fails_or_is_missing() {
     }))
     .await;
     let rdap = web(Arc::new(|_| response("200 OK", "", &fixture("html200.html", "")))).await;
-    let mut plan = plan(&[("test", at(&rdap))]);
-    plan.registry.whois =
+    let mut config = config(&[("test", at(&rdap))]);
+    config.registry.whois =
         BTreeMap::from([("test".to_owned(), port43.at.clone()), ("zz".to_owned(), port43.at.clone())]);
-    let fresh = || Prober::new(&plan).unwrap();
+    let fresh = || Prober::new(&config).unwrap();
     for domain in ["acme.test", "acme.zz"] {
         let seen = seen(&fresh(), domain).await;
         assert_eq!(seen.source, format!("whois:{}", port43.at));
@@ -307,15 +307,15 @@ async fn whois_is_asked_where_rdap_fails_or_is_missing() {
 }
 
 #[tokio::test]
-async fn a_domain_that_nobody_can_be_asked_about_has_the_date_of_the_plan_or_none() {
-    let mut plan = plan(&[]);
+async fn a_domain_that_nobody_can_be_asked_about_has_the_date_of_the_config_or_none() {
+    let mut config = config(&[]);
     let declared = Domain { expires: Some("2027-03-01T00:00:00Z".parse().unwrap()) };
-    plan.domains.insert("acme.invalid".to_owned(), declared);
-    let prober = Prober::new(&plan).unwrap();
+    config.domains.insert("acme.invalid".to_owned(), declared);
+    let prober = Prober::new(&config).unwrap();
     let seen = seen(&prober, "acme.invalid").await;
     assert_eq!(
         (seen.source.as_str(), seen.registry_expires),
-        ("plan", Some("2027-03-01T00:00:00Z".parse().unwrap()))
+        ("config", Some("2027-03-01T00:00:00Z".parse().unwrap()))
     );
     let (said, _) = why(&prober, "other.invalid").await;
     assert!(
@@ -325,23 +325,23 @@ async fn a_domain_that_nobody_can_be_asked_about_has_the_date_of_the_plan_or_non
 }
 
 #[tokio::test]
-async fn the_plan_may_bring_a_newer_list_of_registries() {
+async fn the_config_may_bring_a_newer_list_of_registries() {
     let server = registry().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dns.json");
     let list = format!(r#"{{"version":"1.0","services":[[["test"],["{}registry/"]]]}}"#, at(&server));
     std::fs::write(&path, list).unwrap();
-    let mut plan = plan(&[]);
-    plan.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
-    plan.registry.bootstrap = Some(path.clone());
-    let prober = Prober::new(&plan).unwrap();
+    let mut config = config(&[]);
+    config.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+    config.registry.bootstrap = Some(path.clone());
+    let prober = Prober::new(&config).unwrap();
     assert!(seen(&prober, "active.test").await.registry_expires.is_some());
 
     std::fs::write(&path, "{}").unwrap();
-    let said = Prober::new(&plan).unwrap_err().to_string();
+    let said = Prober::new(&config).unwrap_err().to_string();
     assert!(said.contains("dns.json: has no `services`, RFC 9224"), "{said}");
-    plan.registry.bootstrap = Some(folder.path().join("missing.json"));
-    assert!(Prober::new(&plan).unwrap_err().to_string().contains("missing.json"));
+    config.registry.bootstrap = Some(folder.path().join("missing.json"));
+    assert!(Prober::new(&config).unwrap_err().to_string().contains("missing.json"));
 }
 
 #[tokio::test]
@@ -364,15 +364,15 @@ async fn a_date_that_rdap_does_not_tell_is_asked_of_whois_and_kept_while_that_is
     .await;
     let at_whois = told.at.clone();
     let iana = whois(Arc::new(move |_| Says::Whole(format!("refer:  {at_whois}\n").into_bytes()))).await;
-    let mut plan = plan(&[("test", at(&rdap)), ("example", at(&rdap)), ("dark", at(&rdap))]);
-    plan.registry.whois = BTreeMap::from([
+    let mut config = config(&[("test", at(&rdap)), ("example", at(&rdap)), ("dark", at(&rdap))]);
+    config.registry.whois = BTreeMap::from([
         ("test".to_owned(), told.at.clone()),
         ("dark".to_owned(), "127.0.0.1:9".to_owned()),
         // Who refers to the others.
         (String::new(), iana.at.clone()),
     ]);
-    plan.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
-    let prober = Prober::new(&plan).unwrap();
+    config.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+    let prober = Prober::new(&config).unwrap();
     let date = |seen: &DomainSeen| seen.registry_expires.map(|at| at.to_string());
     let first = seen(&prober, "acme.test").await;
     assert_eq!(date(&first).as_deref(), Some("2027-06-10T12:00:00Z"));

@@ -1,23 +1,23 @@
 //! Servers that mean harm cost bounded time and bounded memory, and each harm has its word.
 
-use crate::{plan, server};
-use types::fault::{Fault, Phase};
-use types::plan::{Ask, Expect};
-use types::sample::{Answer, Sample};
+use crate::{config, server};
 use prober::Prober;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
+use types::config::{Ask, Expect};
+use types::fault::{Fault, Phase};
+use types::probe_result::{Answer, ProbeResult};
 
 /// What loopback itself takes into its buffers before anybody reads, and more.
 const BUFFERS: usize = 24 * 1024 * 1024;
 
-async fn get(address: SocketAddr, timeout: Duration) -> Sample {
+async fn get(address: SocketAddr, timeout: Duration) -> ProbeResult {
     let expect = Expect { body_contains: Some("never said".to_owned()), ..Expect::default() };
-    let mut probe = plan::probe("http", Ask::Http { url: format!("http://{address}/"), expect });
+    let mut probe = config::probe("http", Ask::Http { url: format!("http://{address}/"), expect });
     probe.timeout = timeout;
-    let prober = Prober::new(&plan::bare()).unwrap();
+    let prober = Prober::new(&config::bare()).unwrap();
     // Far beyond what is promised: this machine may be slow, but not for ever.
     tokio::time::timeout(timeout + Duration::from_secs(30), prober.ask(&probe)).await.unwrap()
 }
@@ -173,12 +173,12 @@ async fn a_handshake_that_never_ends_is_timed_out() {
         }
     })
     .await;
-    let prober = Prober::new(&plan::bare()).unwrap();
+    let prober = Prober::new(&config::bare()).unwrap();
     for ask in [
         Ask::Tls { host: "127.0.0.1".to_owned(), port: address.port() },
-        plan::get(format!("https://{address}/")),
+        config::get(format!("https://{address}/")),
     ] {
-        let mut probe = plan::probe("tls", ask);
+        let mut probe = config::probe("tls", ask);
         probe.timeout = SHORT;
         let sample = prober.ask(&probe).await;
         assert_eq!(sample.answer, Answer::Failed(Fault::TimedOut { phase: Phase::Tls }));
@@ -194,11 +194,11 @@ async fn a_hundred_at_once_are_all_answered() {
     })
     .await;
     let well = server::http(|_| server::ok("well")).await;
-    let prober = std::sync::Arc::new(Prober::new(&plan::bare()).unwrap());
+    let prober = std::sync::Arc::new(Prober::new(&config::bare()).unwrap());
     let mut asked = tokio::task::JoinSet::new();
     for number in 0..99 {
         let address = [endless, silent, well][number % 3];
-        let mut probe = plan::probe(&number.to_string(), plan::get(format!("http://{address}/")));
+        let mut probe = config::probe(&number.to_string(), config::get(format!("http://{address}/")));
         probe.timeout = if address == silent { SHORT } else { PATIENT };
         let prober = std::sync::Arc::clone(&prober);
         asked.spawn(async move { (number % 3, prober.ask(&probe).await) });

@@ -1,32 +1,32 @@
 //! Honest servers, over http and https, with redirects.
 
 use crate::certs::{self, Authority};
-use crate::{plan, server};
-use types::fault::{Fault, TlsFault};
-use types::plan::{Ask, Expect, Plan};
-use types::sample::{Answer, HttpSeen, Sample};
+use crate::{config, server};
 use prober::Prober;
 use std::sync::Arc;
+use types::config::{Ask, Config, Expect};
+use types::fault::{Fault, TlsFault};
+use types::probe_result::{Answer, HttpSeen, ProbeResult};
 
-async fn ask(plan: &Plan, url: &str, expect: Expect) -> Sample {
-    let probe = plan::probe("http", Ask::Http { url: url.to_owned(), expect });
-    Prober::new(plan).unwrap().ask(&probe).await
+async fn ask(config: &Config, url: &str, expect: Expect) -> ProbeResult {
+    let probe = config::probe("http", Ask::Http { url: url.to_owned(), expect });
+    Prober::new(config).unwrap().ask(&probe).await
 }
 
-async fn get(url: &str) -> Sample {
-    let mut plan = plan::bare();
-    plan.site.inner.push("::1/128".parse().unwrap());
-    ask(&plan, url, Expect::default()).await
+async fn get(url: &str) -> ProbeResult {
+    let mut config = config::bare();
+    config.site.inner.push("::1/128".parse().unwrap());
+    ask(&config, url, Expect::default()).await
 }
 
-fn seen(sample: Sample) -> HttpSeen {
+fn seen(sample: ProbeResult) -> HttpSeen {
     match sample.answer {
         Answer::Http(seen) => seen,
         other => panic!("{other:?}"),
     }
 }
 
-fn fault(sample: Sample) -> Fault {
+fn fault(sample: ProbeResult) -> Fault {
     match sample.answer {
         Answer::Failed(fault) => fault,
         other => panic!("{other:?}"),
@@ -110,7 +110,7 @@ async fn text_is_looked_for_in_the_body() {
     .await;
     for (text, found) in [("is well", true), ("all is well", true), ("is lost", false)] {
         let expect = Expect { body_contains: Some(text.to_owned()), ..Expect::default() };
-        let sample = ask(&plan::bare(), &format!("http://{address}/"), expect).await;
+        let sample = ask(&config::bare(), &format!("http://{address}/"), expect).await;
         assert_eq!(seen(sample).body_found, Some(found), "{text}");
     }
 }
@@ -143,13 +143,13 @@ async fn a_redirect_that_is_none_or_is_expected_is_an_answer() {
         [("/nowhere", vec![], 302), ("/unchanged", vec![], 304), ("/x", vec![302], 302)]
     {
         let expect = Expect { status: expected, ..Expect::default() };
-        let seen = seen(ask(&plan::bare(), &format!("http://{address}{path}"), expect).await);
+        let seen = seen(ask(&config::bare(), &format!("http://{address}{path}"), expect).await);
         assert_eq!((seen.status, seen.hops.len()), (status, 1), "{path}");
     }
 }
 
 #[tokio::test]
-async fn an_address_in_the_plan_opens_its_own_port_only() {
+async fn an_address_in_the_config_opens_its_own_port_only() {
     let other = server::http(|_| server::ok("secrets")).await;
     let address = server::http(move |path| match path {
         "/other" => server::to(&format!("http://{other}/")),
@@ -159,14 +159,14 @@ async fn an_address_in_the_plan_opens_its_own_port_only() {
         _ => server::ok("here"),
     })
     .await;
-    let mut plan = plan::bare();
-    plan.site.inner.clear();
+    let mut config = config::bare();
+    config.site.inner.clear();
     for path in ["/other", "/scheme", "/default"] {
-        let sample = ask(&plan, &format!("http://{address}{path}"), Expect::default()).await;
+        let sample = ask(&config, &format!("http://{address}{path}"), Expect::default()).await;
         let Answer::Failed(fault) = &sample.answer else { panic!("{path}: {sample:?}") };
         assert_eq!(fault.word(), "inner-address", "{path}");
     }
-    assert_eq!(seen(ask(&plan, &format!("http://{address}/self"), Expect::default()).await).hops.len(), 2);
+    assert_eq!(seen(ask(&config, &format!("http://{address}/self"), Expect::default()).await).hops.len(), 2);
 }
 
 #[tokio::test]
@@ -185,8 +185,8 @@ async fn redirects_that_lead_nowhere_have_their_words() {
         _ => b"HTTP/1.1 302 Found\r\nLocation: \xff\xfe\r\nContent-Length: 0\r\n\r\n".to_vec(),
     })
     .await;
-    let mut plan = plan::bare();
-    plan.site.inner.clear();
+    let mut config = config::bare();
+    config.site.inner.clear();
     for (path, word) in [
         ("/loop/a", "redirect-loop"),
         ("/self/x", "redirect-loop"),
@@ -199,8 +199,8 @@ async fn redirects_that_lead_nowhere_have_their_words() {
         ("/disguised/x", "inner-address"),
         ("/name/x", "inner-address"),
     ] {
-        // The plan's own address was written knowingly, though no inner network is allowed.
-        let sample = ask(&plan, &format!("http://{address}{path}"), Expect::default()).await;
+        // The configuration's own address was written knowingly, though no inner network is allowed.
+        let sample = ask(&config, &format!("http://{address}{path}"), Expect::default()).await;
         assert_eq!(fault(sample).word(), word, "{path}");
     }
 }
@@ -227,23 +227,23 @@ async fn https_is_asked_and_every_hop_is_judged() {
     .await;
 
     let file = certs::trust(&[&root.certificate]);
-    let mut plan = plan::bare();
-    plan.site.inner.push("::1/128".parse().unwrap());
-    plan.site.trust = vec![file.path().to_owned()];
+    let mut config = config::bare();
+    config.site.inner.push("::1/128".parse().unwrap());
+    config.site.trust = vec![file.path().to_owned()];
 
-    let direct = ask(&plan, &to_shop, Expect::default()).await;
+    let direct = ask(&config, &to_shop, Expect::default()).await;
     assert!(direct.phases.tls.is_some(), "{:?}", direct.phases);
     let direct = seen(direct);
     let tls = direct.hops[0].tls.as_ref().unwrap();
     assert_eq!((tls.faults.len(), tls.chain.len(), tls.name.as_str()), (0, 1, "shop.localhost"));
 
-    let hopped = seen(ask(&plan, &format!("http://{entrance}/shop"), Expect::default()).await);
+    let hopped = seen(ask(&config, &format!("http://{entrance}/shop"), Expect::default()).await);
     assert_eq!((hopped.status, hopped.body_bytes, hopped.hops.len()), (200, 4, 2));
     assert!(hopped.hops[0].tls.is_none() && hopped.hops[1].tls.is_some());
 
     let wrong = Fault::Tls { tls: TlsFault::WrongName { presented: vec!["parked.example".to_owned()] } };
     for url in [to_parking, format!("http://{entrance}/parking")] {
-        assert_eq!(fault(ask(&plan, &url, Expect::default()).await), wrong, "{url}");
+        assert_eq!(fault(ask(&config, &url, Expect::default()).await), wrong, "{url}");
     }
 }
 
@@ -282,9 +282,9 @@ async fn a_body_that_ends_with_the_connection_needs_no_goodbye_of_tls() {
     })
     .await;
     let file = certs::trust(&[&root.certificate]);
-    let mut plan = plan::bare();
-    plan.site.inner.push("::1/128".parse().unwrap());
-    plan.site.trust = vec![file.path().to_owned()];
+    let mut config = config::bare();
+    config.site.inner.push("::1/128".parse().unwrap());
+    config.site.trust = vec![file.path().to_owned()];
     let url = format!("https://shop.localhost:{}/", address.port());
-    assert_eq!(seen(ask(&plan, &url, Expect::default()).await).body_bytes, 4);
+    assert_eq!(seen(ask(&config, &url, Expect::default()).await).body_bytes, 4);
 }

@@ -9,6 +9,7 @@
 
 mod addresses;
 mod certs;
+mod config;
 mod dns;
 mod dns_world;
 mod domain;
@@ -16,7 +17,6 @@ mod domain_world;
 mod hostile;
 mod http;
 mod names;
-mod plan;
 mod server;
 mod sloppy;
 mod staple;

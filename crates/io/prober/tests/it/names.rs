@@ -1,20 +1,20 @@
 //! From a name to its addresses, at resolvers that are honest, broken or hostile.
 
+use crate::config;
 use crate::dns_world::{self as world, Behave, Net, Via, a, cname, listen, packet, reply, silent};
-use crate::plan;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
-use types::Fault;
 use prober::Names;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use types::Fault;
 
 fn names(net: &Net, places: &[&str], inner: &[&str]) -> Names {
-    let mut plan = plan::bare();
-    plan.dns.resolvers = places.iter().map(|place| net.at(place)).collect();
-    plan.site.inner = inner.iter().map(|net| net.parse().unwrap()).collect();
-    Names::new(&plan)
+    let mut config = config::bare();
+    config.dns.resolvers = places.iter().map(|place| net.at(place)).collect();
+    config.site.inner = inner.iter().map(|net| net.parse().unwrap()).collect();
+    Names::new(&config)
 }
 
 async fn told(names: &Names, host: &str) -> String {
@@ -51,9 +51,15 @@ async fn a_name_leads_to_its_addresses_or_to_the_reason_why_not() {
         ("not a name..", "has no address: the name does not exist"),
         ("circle.acme.test", "cannot be looked up: the CNAME records of circle.acme.test lead in a circle"),
         ("inner.acme.test", "192.0.2.7"),
-        ("only-inner.acme.test", "leads to the inner address ##.#.#.#, which the plan does not allow"),
-        ("mapped.acme.test", "leads to the inner address ::ffff:###.#.#.#, which the plan does not allow"),
-        ("localhost", "leads to the inner address ###.#.#.#, which the plan does not allow"),
+        (
+            "only-inner.acme.test",
+            "leads to the inner address ##.#.#.#, which the configuration does not allow",
+        ),
+        (
+            "mapped.acme.test",
+            "leads to the inner address ::ffff:###.#.#.#, which the configuration does not allow",
+        ),
+        ("localhost", "leads to the inner address ###.#.#.#, which the configuration does not allow"),
         ("127.0.0.1", "127.0.0.1"),
         ("[::1]", "::1"),
     ] {
@@ -64,7 +70,7 @@ async fn a_name_leads_to_its_addresses_or_to_the_reason_why_not() {
 }
 
 #[tokio::test]
-async fn inner_addresses_that_the_plan_allows_are_fine() {
+async fn inner_addresses_that_the_config_allows_are_fine() {
     let net = listen(vec![("127.0.0.1", world::resolver(vec![a("db.acme.test", "10.0.0.7")]))]).await;
     let names = names(&net, &["127.0.0.1"], &["10.0.0.0/24"]);
     assert_eq!(told(&names, "db.acme.test").await, "10.0.0.7");

@@ -1,28 +1,28 @@
 //! Careless servers that browsers and curl show are well; what they do not show stays down.
 
 use crate::certs::{self, Authority};
-use crate::{plan, server};
-use types::plan::{Ask, Expect, Plan};
-use types::sample::{Answer, HttpSeen, Sample};
+use crate::{config, server};
 use prober::Prober;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
+use types::config::{Ask, Config, Expect};
+use types::probe_result::{Answer, HttpSeen, ProbeResult};
 
-async fn ask(plan: &Plan, url: &str, text: Option<&str>) -> Sample {
+async fn ask(config: &Config, url: &str, text: Option<&str>) -> ProbeResult {
     let expect = Expect { body_contains: text.map(str::to_owned), ..Expect::default() };
-    let probe = plan::probe("http", Ask::Http { url: url.to_owned(), expect });
-    Prober::new(plan).unwrap().ask(&probe).await
+    let probe = config::probe("http", Ask::Http { url: url.to_owned(), expect });
+    Prober::new(config).unwrap().ask(&probe).await
 }
 
-async fn get(address: SocketAddr, text: Option<&str>) -> Sample {
-    ask(&plan::bare(), &format!("http://{address}/"), text).await
+async fn get(address: SocketAddr, text: Option<&str>) -> ProbeResult {
+    ask(&config::bare(), &format!("http://{address}/"), text).await
 }
 
 /// The answer of a server that is up.
-fn up(what: &str, sample: Sample) -> HttpSeen {
+fn up(what: &str, sample: ProbeResult) -> HttpSeen {
     match sample.answer {
         Answer::Http(seen) if seen.status < 300 => seen,
         other => panic!("{what}: {other:?}"),
@@ -30,7 +30,7 @@ fn up(what: &str, sample: Sample) -> HttpSeen {
 }
 
 /// The word of a server that is down.
-fn down(what: &str, sample: &Sample) -> String {
+fn down(what: &str, sample: &ProbeResult) -> String {
     match &sample.answer {
         Answer::Failed(fault) => fault.word().to_owned(),
         Answer::Http(seen) if seen.status >= 300 => seen.status.to_string(),
@@ -222,21 +222,21 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     packed
 }
 
-/// A root, the plan that trusts it, and a server's certificate of its own for 127.0.0.1 that offers these protocols.
-fn trusted(alpn: &[&str]) -> (Plan, tempfile::NamedTempFile, TlsAcceptor) {
+/// A root, the configuration that trusts it, and a server's certificate of its own for 127.0.0.1 that offers these protocols.
+fn trusted(alpn: &[&str]) -> (Config, tempfile::NamedTempFile, TlsAcceptor) {
     let root = Authority::root("Acme Root");
     let leaf = root.leaf(&["127.0.0.1"], |_| {});
-    let mut config = certs::config(&[&leaf.certificate], &leaf.key, None);
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let mut tls = certs::config(&[&leaf.certificate], &leaf.key, None);
+    tls.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let file = certs::trust(&[&root.certificate]);
-    let mut plan = plan::bare();
-    plan.site.trust = vec![file.path().to_owned()];
-    (plan, file, TlsAcceptor::from(Arc::new(config)))
+    let mut config = config::bare();
+    config.site.trust = vec![file.path().to_owned()];
+    (config, file, TlsAcceptor::from(Arc::new(tls)))
 }
 
 #[tokio::test]
 async fn http_2_is_spoken_where_the_server_chooses_it() {
-    let (plan, _file, acceptor) = trusted(&["h2"]);
+    let (config, _file, acceptor) = trusted(&["h2"]);
     let address = server::listen(move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -262,16 +262,16 @@ async fn http_2_is_spoken_where_the_server_chooses_it() {
         }
     })
     .await;
-    let seen = up("h2", ask(&plan, &format!("https://{address}/"), Some("is well")).await);
+    let seen = up("h2", ask(&config, &format!("https://{address}/"), Some("is well")).await);
     assert_eq!((seen.body_found, seen.body_bytes, seen.hops.len()), (Some(true), 11, 2));
-    let seen = up("large", ask(&plan, &format!("https://{address}/large"), Some("large")).await);
+    let seen = up("large", ask(&config, &format!("https://{address}/large"), Some("large")).await);
     assert_eq!((seen.body_found, seen.body_bytes), (Some(true), 3_000_005));
-    assert_eq!(down("503", &ask(&plan, &format!("https://{address}/x"), None).await), "503");
+    assert_eq!(down("503", &ask(&config, &format!("https://{address}/x"), None).await), "503");
 }
 
 #[tokio::test]
 async fn who_wants_http_1_1_after_all_gets_it() {
-    let (plan, _file, acceptor) = trusted(&["h2", "http/1.1"]);
+    let (config, _file, acceptor) = trusted(&["h2", "http/1.1"]);
     let address = server::listen(move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -289,7 +289,7 @@ async fn who_wants_http_1_1_after_all_gets_it() {
         }
     })
     .await;
-    let seen = up("1.1", ask(&plan, &format!("https://{address}/"), Some("well")).await);
+    let seen = up("1.1", ask(&config, &format!("https://{address}/"), Some("well")).await);
     assert_eq!(seen.body_found, Some(true));
 }
 
@@ -300,7 +300,7 @@ async fn http_2_that_breaks_has_its_word() {
         ("nothing", b"", "unreachable"),
         ("GOAWAY", b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01", "unreachable"),
     ] {
-        let (plan, _file, acceptor) = trusted(&["h2"]);
+        let (config, _file, acceptor) = trusted(&["h2"]);
         let address = server::listen(move |stream| {
             let acceptor = acceptor.clone();
             async move {
@@ -311,6 +311,6 @@ async fn http_2_that_breaks_has_its_word() {
             }
         })
         .await;
-        assert_eq!(down(what, &ask(&plan, &format!("https://{address}/"), None).await), word, "{what}");
+        assert_eq!(down(what, &ask(&config, &format!("https://{address}/"), None).await), word, "{what}");
     }
 }

@@ -1,17 +1,17 @@
 //! Does anybody accept a connection?
 
-use crate::{plan, server};
-use types::AddressSeen;
-use types::fault::Fault;
-use types::plan::Ask;
-use types::sample::{Answer, Sample};
+use crate::{config, server};
 use prober::Prober;
+use types::AddressSeen;
+use types::config::Ask;
+use types::fault::Fault;
+use types::probe_result::{Answer, ProbeResult};
 
-async fn ask(host: &str, port: u16) -> Sample {
-    let mut plan = plan::bare();
-    plan.site.inner.push("::1/128".parse().unwrap());
-    let probe = plan::probe("tcp", Ask::Tcp { host: host.to_owned(), port });
-    Prober::new(&plan).unwrap().ask(&probe).await
+async fn ask(host: &str, port: u16) -> ProbeResult {
+    let mut config = config::bare();
+    config.site.inner.push("::1/128".parse().unwrap());
+    let probe = config::probe("tcp", Ask::Tcp { host: host.to_owned(), port });
+    Prober::new(&config).unwrap().ask(&probe).await
 }
 
 #[tokio::test]
@@ -37,13 +37,13 @@ async fn nobody_is_refused() {
 }
 
 #[tokio::test]
-async fn an_address_written_in_the_plan_was_meant() {
+async fn an_address_written_in_the_config_was_meant() {
     let address = server::listen(|stream| async move { drop(stream) }).await;
-    let mut plan = plan::bare();
-    plan.site.inner.clear();
-    let prober = Prober::new(&plan).unwrap();
+    let mut config = config::bare();
+    config.site.inner.clear();
+    let prober = Prober::new(&config).unwrap();
     for (host, allowed) in [("127.0.0.1", true), ("db.localhost", false)] {
-        let probe = plan::probe("tcp", Ask::Tcp { host: host.to_owned(), port: address.port() });
+        let probe = config::probe("tcp", Ask::Tcp { host: host.to_owned(), port: address.port() });
         let sample = prober.ask(&probe).await;
         assert_eq!(matches!(sample.answer, Answer::Tcp { .. }), allowed, "{sample:?}");
         assert_eq!(

@@ -1,29 +1,29 @@
 //! Every fault of a certificate has its name, and all faults are told.
 
 use crate::certs::{self, Authority, Leaf, Rsa1024};
-use crate::{plan, server, staple};
-use types::fault::{Fault, TlsFault};
-use types::plan::Ask;
-use types::sample::{Answer, Sample, TlsSeen};
+use crate::{config, server, staple};
 use prober::{Prober, SetupError};
 use rcgen::{Certificate, CertificateParams, IsCa, date_time_ymd};
 use std::net::SocketAddr;
+use types::config::Ask;
+use types::fault::{Fault, TlsFault};
+use types::probe_result::{Answer, ProbeResult, TlsSeen};
 
 /// Asks for the certificate of `shop.acme.localhost`, trusting `roots`.
-async fn ask(address: SocketAddr, roots: &[&Certificate]) -> Sample {
+async fn ask(address: SocketAddr, roots: &[&Certificate]) -> ProbeResult {
     ask_host("shop.acme.localhost", address, roots).await
 }
 
-async fn ask_host(host: &str, address: SocketAddr, roots: &[&Certificate]) -> Sample {
+async fn ask_host(host: &str, address: SocketAddr, roots: &[&Certificate]) -> ProbeResult {
     let files: Vec<_> = roots.iter().map(|root| certs::trust(&[root])).collect();
-    let mut plan = plan::bare();
-    plan.site.inner.push("::1/128".parse().unwrap());
-    plan.site.trust = files.iter().map(|file| file.path().to_owned()).collect();
-    let probe = plan::probe("tls", Ask::Tls { host: host.to_owned(), port: address.port() });
-    Prober::new(&plan).unwrap().ask(&probe).await
+    let mut config = config::bare();
+    config.site.inner.push("::1/128".parse().unwrap());
+    config.site.trust = files.iter().map(|file| file.path().to_owned()).collect();
+    let probe = config::probe("tls", Ask::Tls { host: host.to_owned(), port: address.port() });
+    Prober::new(&config).unwrap().ask(&probe).await
 }
 
-fn seen(sample: Sample) -> TlsSeen {
+fn seen(sample: ProbeResult) -> TlsSeen {
     match sample.answer {
         Answer::Tls(seen) => seen,
         other => panic!("{other:?}"),
@@ -209,7 +209,7 @@ async fn every_address_is_asked_and_the_worst_is_told() {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_can_be_trusted_by_the_plan() {
+async fn a_self_signed_certificate_can_be_trusted_by_the_config() {
     for authority in [false, true] {
         let leaf = certs::self_signed(NAME, |params| {
             if authority {
@@ -283,7 +283,7 @@ async fn a_chain_of_ten_megabytes_is_refused() {
 
 #[test]
 fn trust_that_cannot_be_used_says_what_to_do() {
-    let mut plan = plan::bare();
+    let mut config = config::bare();
     let empty = tempfile::NamedTempFile::new().unwrap();
     let missing = empty.path().with_extension("missing");
     let broken = tempfile::NamedTempFile::new().unwrap();
@@ -293,8 +293,8 @@ fn trust_that_cannot_be_used_says_what_to_do() {
         (empty.path(), "site.trust wants PEM"),
         (broken.path(), "export it again as PEM"),
     ] {
-        plan.site.trust = vec![path.to_owned()];
-        let error: SetupError = Prober::new(&plan).unwrap_err();
+        config.site.trust = vec![path.to_owned()];
+        let error: SetupError = Prober::new(&config).unwrap_err();
         assert!(error.to_string().contains(hint), "{error}");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     }

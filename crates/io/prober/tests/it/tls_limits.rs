@@ -1,14 +1,14 @@
 //! TLS servers that our library cannot talk to: their limit is named, and their certificate is judged.
 
 use crate::certs::{self, Authority, Leaf};
-use crate::{plan, server};
-use types::fault::{Fault, TlsFault};
-use types::plan::{Ask, Plan};
-use types::sample::Answer;
+use crate::{config, server};
 use prober::Prober;
 use rcgen::{Certificate, date_time_ymd};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use types::config::{Ask, Config};
+use types::fault::{Fault, TlsFault};
+use types::probe_result::Answer;
 
 /// What a server of another time speaks.
 #[derive(Clone, Copy)]
@@ -55,24 +55,24 @@ async fn serve(old: Old, certificate: &Certificate) -> SocketAddr {
     .await
 }
 
-async fn both(plan: &Plan, address: SocketAddr) -> [Answer; 2] {
-    let prober = Prober::new(plan).unwrap();
-    let tls = plan::probe("tls", Ask::Tls { host: "127.0.0.1".to_owned(), port: address.port() });
-    let web = plan::probe("web", plan::get(format!("https://{address}/")));
+async fn both(config: &Config, address: SocketAddr) -> [Answer; 2] {
+    let prober = Prober::new(config).unwrap();
+    let tls = config::probe("tls", Ask::Tls { host: "127.0.0.1".to_owned(), port: address.port() });
+    let web = config::probe("web", config::get(format!("https://{address}/")));
     [prober.ask(&tls).await.answer, prober.ask(&web).await.answer]
 }
 
-fn trusting(root: &Authority) -> (Plan, tempfile::NamedTempFile) {
+fn trusting(root: &Authority) -> (Config, tempfile::NamedTempFile) {
     let file = certs::trust(&[&root.certificate]);
-    let mut plan = plan::bare();
-    plan.site.trust = vec![file.path().to_owned()];
-    (plan, file)
+    let mut config = config::bare();
+    config.site.trust = vec![file.path().to_owned()];
+    (config, file)
 }
 
 #[tokio::test]
 async fn a_limit_of_ours_is_named_and_the_certificate_is_judged() {
     let root = Authority::root("Acme Root");
-    let (plan, _file) = trusting(&root);
+    let (config, _file) = trusting(&root);
     let good = root.leaf(&["127.0.0.1"], |_| {});
     let expired = root.leaf(&["127.0.0.1"], |params| {
         params.not_before = date_time_ymd(2019, 1, 1);
@@ -86,7 +86,7 @@ async fn a_limit_of_ours_is_named_and_the_certificate_is_judged() {
         (0x0301, 0x000a, true, Some("TLS 1.0"), "nothing newer than TLS 1.0"),
     ] {
         let old = Old { version, suite, rude };
-        let [tls, web] = both(&plan, serve(old, &good.certificate).await).await;
+        let [tls, web] = both(&config, serve(old, &good.certificate).await).await;
         let Answer::Tls(seen) = tls else { panic!("{what}: {tls:?}") };
         assert_eq!(
             (seen.faults.len(), seen.chain.len(), seen.outdated.as_deref()),
@@ -97,7 +97,7 @@ async fn a_limit_of_ours_is_named_and_the_certificate_is_judged() {
         assert!(told.contains(what), "{told}");
 
         let since = "2020-01-01T00:00:00Z".parse().unwrap();
-        let [tls, web] = both(&plan, serve(old, &expired.certificate).await).await;
+        let [tls, web] = both(&config, serve(old, &expired.certificate).await).await;
         let Answer::Tls(seen) = tls else { panic!("{what}: {tls:?}") };
         assert_eq!(seen.faults, [TlsFault::Expired { since }], "{what}");
         assert_eq!(web, Answer::Failed(Fault::Tls { tls: TlsFault::Expired { since } }), "{what}");
@@ -107,7 +107,7 @@ async fn a_limit_of_ours_is_named_and_the_certificate_is_judged() {
 #[tokio::test]
 async fn a_server_that_we_could_talk_to_has_no_such_excuse() {
     let root = Authority::root("Acme Root");
-    let (plan, _file) = trusting(&root);
+    let (config, _file) = trusting(&root);
     let leaf = root.leaf(&["127.0.0.1"], |_| {});
     // Refuses every handshake, whatever is offered.
     let refuses = server::listen(|mut stream| async move {
@@ -118,7 +118,7 @@ async fn a_server_that_we_could_talk_to_has_no_such_excuse() {
     // Does TLS 1.2 as we do, and breaks off behind its certificate.
     let ours = serve(Old { version: 0x0303, suite: 0xc02f, rude: false }, &leaf.certificate).await;
     for address in [refuses, ours] {
-        let [_, web] = both(&plan, address).await;
+        let [_, web] = both(&config, address).await;
         let Answer::Failed(fault) = web else { panic!("{web:?}") };
         assert_ne!(fault.word(), "tls-unsupported", "{fault:?}");
     }
@@ -128,7 +128,7 @@ async fn a_server_that_we_could_talk_to_has_no_such_excuse() {
 async fn certificates_that_no_client_needs_are_spare() {
     let root = Authority::root("Acme Root");
     let old = Authority::root("Old Root");
-    let (plan, _file) = trusting(&root);
+    let (config, _file) = trusting(&root);
     let over = |params: &mut rcgen::CertificateParams| {
         params.not_before = date_time_ymd(2019, 1, 1);
         params.not_after = date_time_ymd(2020, 1, 1);
@@ -155,14 +155,14 @@ async fn certificates_that_no_client_needs_are_spare() {
         ("needed", vec![&deep, &mid.certificate], vec![]),
     ] {
         let address = server::https(certs::config(&chain, &key, None), |_| server::ok("well")).await;
-        let [tls, web] = both(&plan, address).await;
+        let [tls, web] = both(&config, address).await;
         let Answer::Tls(seen) = tls else { panic!("{what}: {tls:?}") };
         assert_eq!((seen.faults, seen.spare), (vec![], spare), "{what}");
         assert!(matches!(web, Answer::Http(_)), "{what}: {web:?}");
     }
     // What no path can do without is a fault.
     let address = server::https(certs::config(&[&deep, &mid_over], &key, None), |_| server::ok("")).await;
-    let [tls, _] = both(&plan, address).await;
+    let [tls, _] = both(&config, address).await;
     let Answer::Tls(seen) = tls else { panic!("{tls:?}") };
     assert!(!seen.faults.is_empty() && seen.spare.is_empty(), "{seen:?}");
 }

@@ -4,15 +4,15 @@ use super::ended::Ended;
 use crate::api::NAME_MAX;
 use crate::problem::written;
 use axum::http::header::{self, HeaderMap, HeaderValue};
-use types::Time;
-use types::time::later;
-use tokens::{Key, SealError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokens::{Key, SealError};
+use types::Time;
+use types::time::later;
 
 /// How long a sign-in link may be used.
 pub const LINK_LIFE: Duration = Duration::from_secs(3_600);

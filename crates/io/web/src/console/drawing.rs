@@ -4,9 +4,9 @@ use super::layers::{Arrangement, Place, arrange};
 use crate::look::Icon;
 use askama::filters::HtmlSafe;
 use engine::views::{Edge, Node, NodeState};
-use types::{Kind, Thing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
+use types::{Kind, Resource};
 
 /// More nodes than this are not drawn: what is well steps back first.
 const NODES_MAX: usize = 48;
@@ -35,12 +35,12 @@ impl fmt::Display for Drawing {
 impl HtmlSafe for Drawing {}
 
 impl Drawing {
-    /// Draws the graph; `sentence` is what it says, for those who cannot see it.
+    /// Draws the graph; `summary` is what it says, for those who cannot see it.
     #[must_use]
-    pub fn new(nodes: &[Node], edges: &[Edge], sentence: &str) -> Self {
+    pub fn new(nodes: &[Node], edges: &[Edge], summary: &str) -> Self {
         let shown = shown(nodes, edges);
-        let index: BTreeMap<&Thing, usize> =
-            shown.iter().enumerate().map(|(at, node)| (&node.thing, at)).collect();
+        let index: BTreeMap<&Resource, usize> =
+            shown.iter().enumerate().map(|(at, node)| (&node.resource, at)).collect();
         let both_shown = |edge: &&Edge| index.contains_key(&edge.above) && index.contains_key(&edge.below);
         let drawn: Vec<(&Edge, (usize, usize))> =
             without_shortcuts(edges.iter().filter(both_shown).collect())
@@ -48,12 +48,12 @@ impl Drawing {
                 .filter_map(|edge| Some((edge, (*index.get(&edge.above)?, *index.get(&edge.below)?))))
                 .collect();
         let pairs: Vec<(usize, usize)> = drawn.iter().map(|(_, pair)| *pair).collect();
-        let kinds: Vec<usize> = shown.iter().map(|node| layer(node.thing.kind)).collect();
+        let kinds: Vec<usize> = shown.iter().map(|node| layer(node.resource.kind)).collect();
         let arranged = arrange(&kinds, &pairs);
         let columns = Columns::new(&shown, &arranged);
         let mut html = String::with_capacity(512 + shown.len() * 400);
         let (width, height) = (columns.width(), arranged.height + NODE_HEIGHT + 2.0 * MARGIN);
-        let label = escaped(sentence);
+        let label = escaped(summary);
         // The style sheet lets a wide one shrink a little, so that causes at the right are seen without scrolling.
         let class = if width > SHRINKS_ABOVE { "graph wide" } else { "graph" };
         let _ = write!(
@@ -92,18 +92,18 @@ const ARROWS: &str = "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" 
 
 /// Services, and whatever stands in an edge; of a large graph only what is not well.
 fn shown<'a>(nodes: &'a [Node], edges: &[Edge]) -> Vec<&'a Node> {
-    let joined: BTreeSet<&Thing> = edges.iter().flat_map(|edge| [&edge.above, &edge.below]).collect();
+    let joined: BTreeSet<&Resource> = edges.iter().flat_map(|edge| [&edge.above, &edge.below]).collect();
     let mut shown: Vec<&Node> = nodes
         .iter()
-        .filter(|node| node.thing.kind == Kind::Service || joined.contains(&node.thing))
+        .filter(|node| node.resource.kind == Kind::Service || joined.contains(&node.resource))
         .collect();
     if shown.len() > NODES_MAX {
-        let hot: BTreeSet<&Thing> =
+        let hot: BTreeSet<&Resource> =
             edges.iter().filter(|edge| edge.hot).flat_map(|edge| [&edge.above, &edge.below]).collect();
         let calm = |node: &Node| {
-            matches!(node.state, NodeState::Well | NodeState::Unknown) && !hot.contains(&node.thing)
+            matches!(node.state, NodeState::Well | NodeState::Unknown) && !hot.contains(&node.resource)
         };
-        shown.retain(|node| node.thing.kind == Kind::Service || !calm(node));
+        shown.retain(|node| node.resource.kind == Kind::Service || !calm(node));
         // Whatever does not fit, what is to blame does.
         shown.sort_by_key(|node| node.state != NodeState::Cause);
         shown.truncate(NODES_MAX);
@@ -114,9 +114,9 @@ fn shown<'a>(nodes: &'a [Node], edges: &[Edge]) -> Vec<&'a Node> {
 /// The edges without those that two others, as hot as they, tell already by way of something in between: everything can
 /// still be reached from where it could be.
 fn without_shortcuts(mut edges: Vec<&Edge>) -> Vec<&Edge> {
-    let mut left: BTreeMap<(&Thing, &Thing), bool> =
+    let mut left: BTreeMap<(&Resource, &Resource), bool> =
         edges.iter().map(|edge| ((&edge.above, &edge.below), edge.hot)).collect();
-    let mut below: BTreeMap<&Thing, Vec<&Thing>> = BTreeMap::new();
+    let mut below: BTreeMap<&Resource, Vec<&Resource>> = BTreeMap::new();
     for edge in &edges {
         below.entry(&edge.above).or_default().push(&edge.below);
     }
@@ -227,7 +227,7 @@ fn layer(kind: Kind) -> usize {
 }
 
 fn caption(node: &Node) -> &'static str {
-    match node.thing.kind {
+    match node.resource.kind {
         Kind::Service => "service",
         Kind::Probe => "probe",
         Kind::Host => "host",
@@ -241,7 +241,7 @@ fn caption(node: &Node) -> &'static str {
 }
 
 fn name(node: &Node) -> &str {
-    if node.thing.kind == Kind::Service { &node.label } else { &node.thing.name }
+    if node.resource.kind == Kind::Service { &node.label } else { &node.resource.name }
 }
 
 /// The word for how a node is.
@@ -274,9 +274,9 @@ pub(crate) fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn node(thing: &str, state: NodeState) -> Node {
-        let thing: Thing = thing.parse().unwrap();
-        Node { label: thing.name.clone(), thing, state }
+    fn node(resource: &str, state: NodeState) -> Node {
+        let resource: Resource = resource.parse().unwrap();
+        Node { label: resource.name.clone(), resource, state }
     }
 
     fn edge(above: &str, below: &str, hot: bool) -> Edge {

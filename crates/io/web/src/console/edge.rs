@@ -11,11 +11,11 @@ use crate::site::Site;
 use askama::Template;
 use engine::views::traffic::{PoolNow, ServiceNow};
 use engine::views::{Traffic, Views};
+use std::time::Duration;
 use types::time::earlier;
 use types::trace::{Hop, Verdict, took};
 use types::traffic::{Asked, PoolSeen, ServerSeen, ServerState, ServiceTraffic};
 use types::{Denial, DenyWhat, Time, Trace};
-use std::time::Duration;
 
 /// How often the page renews itself.
 const RENEWED_EVERY: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ const BUTTON_SECS: u64 = 3_600;
 #[template(path = "edge.html")]
 struct EdgePage<'a> {
     frame: Frame<'a>,
-    /// Nothing when the plan has no edge.
+    /// Nothing when the configuration has no edge.
     edge: Option<Shown<'a>>,
 }
 
@@ -76,7 +76,7 @@ struct Source<'a> {
 struct Pool<'a> {
     row: &'a PoolNow,
     icon: Icon,
-    sentence: String,
+    summary: String,
     serves: String,
     seen: Option<&'a PoolSeen>,
     servers: Vec<Server<'a>>,
@@ -111,7 +111,9 @@ pub fn page(site: &Site, views: &Views, session: &Session, at: Time) -> askama::
     let lately = site.edge().lately(LATELY_MAX);
     EdgePage {
         frame: Frame::new(site, views, session, "edge", RENEWED_EVERY),
-        edge: traffic.as_deref().map(|traffic| shown(traffic, &lately, Clock::new(&views.board.clock, at))),
+        edge: traffic
+            .as_deref()
+            .map(|traffic| shown(traffic, &lately, Clock::new(&views.status_page.clock, at))),
     }
     .render()
 }
@@ -126,7 +128,7 @@ fn shown<'a>(traffic: &'a Traffic, lately: &[Trace], clock: Clock<'_>) -> Shown<
     let serving = servers().filter(|server| server.state.serves()).count();
     let services = traffic.services.iter().enumerate().map(|(n, row)| service(row, traffic.at, n));
     let mut services: Vec<Service<'_>> = services.collect();
-    // Worst first; those that are alike in the order of the plan, so that nothing jumps about.
+    // Worst first; those that are alike in the order of the configuration, so that nothing jumps about.
     services.sort_by_key(|service| std::cmp::Reverse(badness(service.icon)));
     Shown {
         trouble: trouble(traffic, clock),
@@ -187,7 +189,7 @@ fn service(row: &ServiceNow, now: Time, number: usize) -> Service<'_> {
         verdicts: verdicts(seen, row.span),
         people: people(seen),
         times: (seen.passed > 0).then(|| (took(micros(seen.p50)), took(micros(seen.p99)))),
-        wrong: row.wrong.iter().map(|sentence| Proof::from(sentence.as_str())).collect(),
+        wrong: row.wrong.iter().map(|summary| Proof::from(summary.as_str())).collect(),
         sources: row.now.as_ref().map(sources).unwrap_or_default(),
         row,
     }
@@ -290,7 +292,7 @@ fn pool<'a>(row: &'a PoolNow, clock: Clock<'_>) -> Pool<'a> {
             Some(_) if serving < servers.len() => Icon::Slow,
             Some(_) => Icon::Ok,
         },
-        sentence: format!("{serving} of {} serve{wanted}", servers.len()),
+        summary: format!("{serving} of {} serve{wanted}", servers.len()),
         serves: list(&row.services.iter().map(String::as_str).collect::<Vec<_>>()),
         seen,
         servers: servers.iter().map(|seen| server(seen, clock)).collect(),

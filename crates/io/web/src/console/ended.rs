@@ -1,12 +1,12 @@
 //! Sessions that ended before their time: whoever signs out is signed out wherever the cookie went, after a restart too.
 
 use crate::keep::replace;
-use types::Time;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use types::Time;
 
 /// Ended sessions that are remembered; beyond it the one goes that would end first by itself. Each took a sign-in link of its own.
 const ENDED_MAX: usize = 10_000;

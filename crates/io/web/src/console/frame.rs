@@ -34,16 +34,16 @@ impl<'a> Frame<'a> {
         every: Duration,
     ) -> Self {
         Self {
-            style: assets::BOARD_CSS.path,
+            style: assets::STATUS_PAGE_CSS.path,
             console_style: assets::CONSOLE_CSS.path,
             script: assets::LIVE_JS.path,
             site_name: &site.settings().name,
-            favicon: views.board.state.class(),
+            favicon: views.status_page.state.class(),
             page,
             every_secs: every.as_secs(),
             who: &session.name,
             form: site.door().form_token(session, now()),
-            zone: Clock::new(&views.board.clock, now()).named(),
+            zone: Clock::new(&views.status_page.clock, now()).named(),
         }
     }
 }

@@ -28,11 +28,11 @@ use axum::response::{Html, IntoResponse as _, Redirect};
 use axum::routing::{get, post};
 use door::{LinkError, Session};
 use engine::views::Views;
+use serde::Deserialize;
+use std::sync::Arc;
 use types::event::PostStatus;
 use types::input::Refused;
 use types::{IncidentId, Input, ServiceId};
-use serde::Deserialize;
-use std::sync::Arc;
 
 pub(crate) fn routes() -> Router<Arc<Site>> {
     Router::new()

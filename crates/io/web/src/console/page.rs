@@ -12,12 +12,12 @@ use crate::site::Site;
 use askama::Template;
 use engine::views::{Now, OpenIncident, ServiceRow, TimelineLine, Traffic, Views};
 use jiff::civil::Date;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use types::incident::Stage;
 use types::time::{between, later};
 use types::traffic::ServiceTraffic;
-use types::{Incident, IncidentId, Kind, Thing, Time, Weight};
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use types::{Incident, IncidentId, Kind, Resource, Severity, Time};
 
 /// A registration with less than this left is worth a look.
 const EXPIRES_SOON: Duration = Duration::from_secs(60 * 86_400);
@@ -39,7 +39,7 @@ struct NowPage<'a> {
     edge: Option<EdgeTile>,
     visitors: Icon,
     open: Vec<Card<'a>>,
-    notes: Vec<Finding>,
+    notes: Vec<Alert>,
     graph_says: String,
     graph: Drawing,
     services: Vec<Service<'a>>,
@@ -54,7 +54,7 @@ struct EdgeTile {
 }
 
 struct Shift<'a> {
-    rota: &'a str,
+    schedule: &'a str,
     people: String,
     until: Option<Moment>,
 }
@@ -67,7 +67,7 @@ struct Card<'a> {
     since: Moment,
     lasts: String,
     stage: &'static str,
-    in_hand: Option<(&'a str, Moment)>,
+    acknowledged: Option<(&'a str, Moment)>,
     waiting: Option<String>,
     affected: Vec<&'a str>,
     unaffected: String,
@@ -75,7 +75,7 @@ struct Card<'a> {
     paging: Vec<(Moment, &'a str, bool)>,
 }
 
-struct Finding {
+struct Alert {
     icon: Icon,
     about: String,
     fault: String,
@@ -112,10 +112,10 @@ struct Past<'a> {
 /// # Errors
 /// When the template fails, which is a fault of ours.
 pub fn now(site: &Site, views: &Views, session: &Session, at: Time) -> askama::Result<String> {
-    let Views { board, now, .. } = views;
-    let clock = Clock::new(&board.clock, at);
-    let names: BTreeMap<&Thing, &str> =
-        now.nodes.iter().map(|node| (&node.thing, node.label.as_str())).collect();
+    let Views { status_page, now, .. } = views;
+    let clock = Clock::new(&status_page.clock, at);
+    let names: BTreeMap<&Resource, &str> =
+        now.nodes.iter().map(|node| (&node.resource, node.label.as_str())).collect();
     let open: Vec<Card<'_>> = now.open.iter().map(|open| card(open, &names, clock)).collect();
     let graph_says = graph_says(now);
     NowPage {
@@ -127,15 +127,15 @@ pub fn now(site: &Site, views: &Views, session: &Session, at: Time) -> askama::R
             .on_call
             .iter()
             .map(|shift| Shift {
-                rota: &shift.rota,
+                schedule: &shift.schedule,
                 people: names_of(&shift.people),
                 until: shift.until.map(|until| clock.time(until)),
             })
             .collect(),
         edge: site.traffic().as_deref().map(edge_tile),
-        visitors: board.state.into(),
+        visitors: status_page.state.into(),
         open,
-        notes: loose_findings(now, &names, clock),
+        notes: loose_alerts(now, &names, clock),
         graph: Drawing::new(&now.nodes, &now.edges, &graph_says),
         graph_says,
         services: now.services.iter().map(|row| service(row, clock)).collect(),
@@ -169,13 +169,13 @@ pub fn now(site: &Site, views: &Views, session: &Session, at: Time) -> askama::R
 }
 
 /// The first sentence of an incident, wherever it is; a plain one when it is not known.
-pub(crate) fn sentence_of(site: &Site, incident: IncidentId) -> String {
+pub(crate) fn summary_of(site: &Site, incident: IncidentId) -> String {
     let views = site.views();
     let known = views.as_ref().and_then(|views| {
         let open = views.now.open.iter().map(|open| &open.incident);
         open.chain(&views.now.past)
             .find(|known| known.id == incident)
-            .map(|known| known.diagnosis.sentence.clone())
+            .map(|known| known.diagnosis.summary.clone())
     });
     known.unwrap_or_else(|| format!("This is about {incident}."))
 }
@@ -204,18 +204,18 @@ fn edge_tile(traffic: &Traffic) -> EdgeTile {
     }
 }
 
-fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, clock: Clock<'_>) -> Card<'a> {
+fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Resource, &'a str>, clock: Clock<'_>) -> Card<'a> {
     let at = clock.at;
     let incident = &open.incident;
     let diagnosis = &incident.diagnosis;
-    let named = |things: &'a BTreeSet<Thing>| -> Vec<&'a str> {
-        things.iter().map(|thing| names.get(thing).copied().unwrap_or(&thing.name)).collect()
+    let named = |resources: &'a BTreeSet<Resource>| -> Vec<&'a str> {
+        resources.iter().map(|resource| names.get(resource).copied().unwrap_or(&resource.name)).collect()
     };
-    let in_hand = incident.acknowledged.as_ref().filter(|ack| at < ack.until);
+    let acknowledged = incident.acknowledged.as_ref().filter(|ack| at < ack.until);
     Card {
         id: incident.id,
         incident,
-        cause: Proof::from(diagnosis.sentence.as_str()),
+        cause: Proof::from(diagnosis.summary.as_str()),
         icon: if diagnosis.wakes { Icon::Major } else { Icon::Slow },
         since: clock.seconds(incident.since),
         lasts: roughly(between(incident.since, at)),
@@ -224,8 +224,8 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, clock: Cl
             Stage::Failing => "cause known, still there",
             Stage::Mending => "cause gone, recovering",
         },
-        waiting: in_hand.is_none().then(|| roughly(between(incident.opened, at))),
-        in_hand: in_hand.map(|ack| (ack.by.as_str(), clock.time(ack.until))),
+        waiting: acknowledged.is_none().then(|| roughly(between(incident.opened, at))),
+        acknowledged: acknowledged.map(|ack| (ack.by.as_str(), clock.time(ack.until))),
         affected: named(&diagnosis.affected),
         unaffected: list(&named(&diagnosis.unaffected)),
         story: story(&open.timeline, names, clock),
@@ -239,17 +239,23 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Thing, &'a str>, clock: Cl
 
 /// What happened, in order. Things to which the same happened are told once: twelve hosts behind one certificate are one
 /// line, and the sentence about the cause is not lost among them.
-fn story(lines: &[TimelineLine], names: &BTreeMap<&Thing, &str>, clock: Clock<'_>) -> Vec<(Moment, String)> {
+fn story(
+    lines: &[TimelineLine],
+    names: &BTreeMap<&Resource, &str>,
+    clock: Clock<'_>,
+) -> Vec<(Moment, String)> {
     let mut told: Vec<(Time, String, &str, BTreeSet<String>)> = Vec::new();
     for line in lines {
-        let about =
-            line.text.split_once(' ').and_then(|(thing, what)| Some((thing.parse::<Thing>().ok()?, what)));
-        let Some((thing, what)) = about else {
+        let about = line
+            .text
+            .split_once(' ')
+            .and_then(|(resource, what)| Some((resource.parse::<Resource>().ok()?, what)));
+        let Some((resource, what)) = about else {
             told.push((line.at, String::new(), &line.text, BTreeSet::new()));
             continue;
         };
-        let titled = names.get(&thing).filter(|_| thing.kind == Kind::Service);
-        let name = titled.map_or_else(|| thing.name.clone(), |name| (*name).to_owned());
+        let titled = names.get(&resource).filter(|_| resource.kind == Kind::Service);
+        let name = titled.map_or_else(|| resource.name.clone(), |name| (*name).to_owned());
         match told.iter_mut().find(|(_, first, same, _)| !first.is_empty() && *same == what) {
             Some((_, first, _, _)) if *first == name => {}
             Some((_, _, _, others)) => _ = others.insert(name),
@@ -279,33 +285,32 @@ fn service<'a>(row: &'a ServiceRow, clock: Clock<'_>) -> Service<'a> {
     }
 }
 
-/// Open findings that no open incident explains.
-fn loose_findings(now: &Now, names: &BTreeMap<&Thing, &str>, clock: Clock<'_>) -> Vec<Finding> {
-    let explained = |finding: &types::Finding| {
-        now.open.iter().any(|open| open.incident.diagnosis.findings.contains(&finding.id))
-    };
-    now.findings
+/// Open alerts that no open incident explains.
+fn loose_alerts(now: &Now, names: &BTreeMap<&Resource, &str>, clock: Clock<'_>) -> Vec<Alert> {
+    let explained =
+        |alert: &types::Alert| now.open.iter().any(|open| open.incident.diagnosis.alerts.contains(&alert.id));
+    now.alerts
         .iter()
-        .filter(|finding| !explained(finding))
-        .map(|finding| Finding {
-            icon: match finding.weight {
-                Weight::Notes => Icon::Blank,
-                Weight::Warns => Icon::Slow,
-                Weight::Breaks => Icon::Part,
+        .filter(|alert| !explained(alert))
+        .map(|alert| Alert {
+            icon: match alert.severity {
+                Severity::Info => Icon::Blank,
+                Severity::Warning => Icon::Slow,
+                Severity::Critical => Icon::Part,
             },
             about: names
-                .get(&finding.about)
-                .map_or_else(|| finding.about.name.clone(), |name| (*name).to_owned()),
-            fault: finding.fault.to_string(),
-            since: clock.time(finding.since),
-            evidence: finding.evidence.clone(),
+                .get(&alert.about)
+                .map_or_else(|| alert.about.name.clone(), |name| (*name).to_owned()),
+            fault: alert.fault.to_string(),
+            since: clock.time(alert.since),
+            evidence: alert.evidence.clone(),
         })
         .collect()
 }
 
 fn longest_wait(now: &Now, at: Time) -> Option<Duration> {
     let waiting =
-        now.open.iter().filter(|open| open.incident.diagnosis.wakes && !open.incident.is_in_hand(at));
+        now.open.iter().filter(|open| open.incident.diagnosis.wakes && !open.incident.is_acknowledged(at));
     waiting.map(|open| between(open.incident.opened, at)).max()
 }
 
@@ -313,9 +318,8 @@ fn graph_says(now: &Now) -> String {
     if now.open.is_empty() {
         return "Nothing fails.".to_owned();
     }
-    let sentences: Vec<&str> =
-        now.open.iter().map(|open| open.incident.diagnosis.sentence.as_str()).collect();
-    sentences.join(" · ")
+    let summaries: Vec<&str> = now.open.iter().map(|open| open.incident.diagnosis.summary.as_str()).collect();
+    summaries.join(" · ")
 }
 
 fn names_of<Id>(people: &[(Id, String)]) -> String {
@@ -361,7 +365,7 @@ mod tests {
             line("Diagnosis: looking"),
             line("service.auth is slow"),
         ];
-        let auth: Thing = "service.auth".parse().unwrap();
+        let auth: Resource = "service.auth".parse().unwrap();
         let told =
             story(&lines, &BTreeMap::from([(&auth, "Sign-in")]), Clock::new(&jiff::tz::TimeZone::UTC, at));
         let told: Vec<&str> = told.iter().map(|(_, text)| text.as_str()).collect();

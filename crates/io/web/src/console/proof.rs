@@ -15,16 +15,16 @@ pub(crate) struct Proof<'a> {
 }
 
 impl<'a> From<&'a str> for Proof<'a> {
-    fn from(sentence: &'a str) -> Self {
-        let found = sentence.find(COMMAND).map(|at| at + COMMAND.len()).and_then(|at| {
-            let id = sentence.get(at..at + ID_LENGTH)?;
+    fn from(summary: &'a str) -> Self {
+        let found = summary.find(COMMAND).map(|at| at + COMMAND.len()).and_then(|at| {
+            let id = summary.get(at..at + ID_LENGTH)?;
             id.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some((at, id))
         });
         match found {
             Some((at, id)) => {
-                Self { before: &sentence[..at], trace: Some(id), after: &sentence[at + ID_LENGTH..] }
+                Self { before: &summary[..at], trace: Some(id), after: &summary[at + ID_LENGTH..] }
             }
-            None => Self { before: sentence, trace: None, after: "" },
+            None => Self { before: summary, trace: None, after: "" },
         }
     }
 }
@@ -46,14 +46,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_proof_of_a_sentence_is_something_to_follow() {
+    fn the_proof_of_a_summary_is_something_to_follow() {
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let sentence = format!("<hit>; the proof: mainstay trace {id}, again");
-        let told = Proof::from(sentence.as_str()).to_string();
+        let summary = format!("<hit>; the proof: mainstay trace {id}, again");
+        let told = Proof::from(summary.as_str()).to_string();
         let link = format!("<a href=\"/console/trace/{id}\">{id}</a>");
         assert_eq!(told, format!("{}; the proof: mainstay trace {link}, again", escaped("<hit>")));
-        for sentence in ["gets 12 times", "mainstay trace soon", "mainstay trace"] {
-            assert_eq!(Proof::from(sentence).to_string(), sentence);
+        for summary in ["gets 12 times", "mainstay trace soon", "mainstay trace"] {
+            assert_eq!(Proof::from(summary).to_string(), summary);
         }
     }
 }

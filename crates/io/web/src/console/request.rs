@@ -8,9 +8,9 @@ use crate::look::{Clock, Icon, Moment};
 use crate::site::Site;
 use askama::Template;
 use engine::views::Views;
+use std::time::Duration;
 use types::trace::{Hop, took};
 use types::{Time, Trace};
-use std::time::Duration;
 
 /// Passages are set in so far and no further: a phone has no room for more.
 const DEPTH_MAX: usize = 3;
@@ -20,7 +20,7 @@ const DEPTH_MAX: usize = 3;
 struct RequestPage<'a> {
     frame: Frame<'a>,
     trace: &'a Trace,
-    sentence: String,
+    summary: String,
     hops: Vec<Passage<'a>>,
 }
 
@@ -57,11 +57,11 @@ pub fn page(
     let hops: Vec<Passage<'_>> = trace
         .nested()
         .into_iter()
-        .map(|(depth, hop)| passage(views, depth, hop, Clock::new(&views.board.clock, at)))
+        .map(|(depth, hop)| passage(views, depth, hop, Clock::new(&views.status_page.clock, at)))
         .collect();
     RequestPage {
         frame: Frame::new(site, views, session, "", Duration::ZERO),
-        sentence: sentence(&hops),
+        summary: summary(&hops),
         trace,
         hops,
     }
@@ -69,7 +69,7 @@ pub fn page(
 }
 
 /// The whole in one sentence: the outcome for whoever asked, and the deepest passage that did not go well.
-fn sentence(hops: &[Passage<'_>]) -> String {
+fn summary(hops: &[Passage<'_>]) -> String {
     let Some(first) = hops.first() else { return String::new() };
     let culprit = hops.iter().rev().find(|passage| !passage.hop.went_well());
     match culprit {

@@ -4,10 +4,10 @@
 
 use askama::filters::HtmlSafe;
 use engine::views::traffic::{POINT, POINTS_MAX, Point};
-use types::Time;
-use types::time::between;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
+use types::Time;
+use types::time::between;
 
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 100.0;

@@ -17,7 +17,7 @@ include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 /// All of them, compressed as well as can be. Done once: it takes a while.
 #[must_use]
 pub fn documents() -> Vec<(String, Arc<Document>)> {
-    [(BOARD_CSS, Kind::Css), (CONSOLE_CSS, Kind::Css), (LIVE_JS, Kind::Js)]
+    [(STATUS_PAGE_CSS, Kind::Css), (CONSOLE_CSS, Kind::Css), (LIVE_JS, Kind::Js)]
         .into_iter()
         .map(|(asset, kind)| (asset.path.to_owned(), Arc::new(Document::new(kind, asset.bytes))))
         .collect()

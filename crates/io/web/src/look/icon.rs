@@ -3,8 +3,8 @@
 
 use askama::filters::HtmlSafe;
 use engine::views::NodeState;
-use types::event::ServiceState;
 use std::fmt;
+use types::event::ServiceState;
 
 /// A picture of 20 by 20 that stands beside its word; assistive technology reads the word only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

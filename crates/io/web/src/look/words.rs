@@ -3,11 +3,11 @@
 use askama::filters::HtmlSafe;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use std::fmt;
+use std::time::Duration;
 use types::Time;
 use types::event::ServiceState;
 use types::time::{abbreviation, formatted};
-use std::fmt;
-use std::time::Duration;
 
 /// How a state looks: the class that colours it. The shape is [`super::Icon`]'s business.
 pub trait Look {

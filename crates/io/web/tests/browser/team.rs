@@ -2,9 +2,9 @@
 
 use crate::driver::{Browser, Scripts, at_hand};
 use crate::stand::Stand;
-use types::time::later;
 use serde_json::json;
 use std::time::{Duration, Instant};
+use types::time::later;
 
 /// Comes in as Ana, by the link that works once.
 pub(crate) async fn signed_in(browser: &Browser, stand: &Stand) {

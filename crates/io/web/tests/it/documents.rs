@@ -2,13 +2,13 @@
 
 use crate::world;
 use serde_json::Value;
-use web::board::documents;
-use web::shelf::Documents;
 use std::collections::BTreeSet;
+use web::shelf::Documents;
+use web::status_page::documents;
 
 fn all(outage: bool) -> Documents {
     let views = if outage { world::outage() } else { world::well() };
-    documents(&views.board, &Documents::new()).unwrap()
+    documents(&views.status_page, &Documents::new()).unwrap()
 }
 
 fn text(documents: &Documents, path: &str) -> String {
@@ -18,7 +18,7 @@ fn text(documents: &Documents, path: &str) -> String {
 /// A page with the addresses of our own files shortened: they change with every touch of a style sheet.
 fn page(documents: &Documents, path: &str) -> String {
     let mut page = text(documents, path);
-    for asset in [web::look::assets::BOARD_CSS, web::look::assets::LIVE_JS] {
+    for asset in [web::look::assets::STATUS_PAGE_CSS, web::look::assets::LIVE_JS] {
         let (stem, ending) = asset.path.split_once('-').map(|(stem, hash)| (stem, &hash[16..])).unwrap();
         page = page.replace(asset.path, &format!("{stem}{ending}"));
     }
@@ -66,17 +66,17 @@ fn every_document_is_there() {
 #[test]
 fn what_did_not_change_is_not_compressed_again() {
     let before = all(true);
-    let after = documents(&world::outage().board, &before).unwrap();
+    let after = documents(&world::outage().status_page, &before).unwrap();
     assert!(after.iter().all(|(path, document)| std::sync::Arc::ptr_eq(document, &before[path])));
 }
 
 #[test]
-fn the_board_during_an_outage() {
+fn the_status_page_during_an_outage() {
     insta::assert_snapshot!(page(&all(true), "/"));
 }
 
 #[test]
-fn the_board_when_all_is_well() {
+fn the_status_page_when_all_is_well() {
     insta::assert_snapshot!(page(&all(false), "/"));
 }
 

@@ -4,10 +4,10 @@ use crate::signing_in::{form_token, signed_in};
 use crate::stand::{Stand, TOKEN, header};
 use crate::traffic::TRACE;
 use crate::world;
-use types::input::Refused;
 use serde_json::{Value, json};
-use web::AskError;
 use std::sync::Arc;
+use types::input::Refused;
+use web::AskError;
 
 async fn get(stand: &Stand, path: &str) -> (u16, Value) {
     let answer = stand.get(path).bearer_auth(TOKEN).send().await.unwrap();
@@ -93,7 +93,7 @@ async fn machines_read_how_the_edge_does_and_what_became_of_a_request() {
         assert_eq!(get(&stand, &format!("/api/v1/trace/{id}")).await.0, 404);
     }
     assert_eq!(get(&stand, "/api/v1/traces").await.1.as_array().unwrap().len(), 4);
-    // A second of traffic comes by itself, between views; a plan without an edge takes the page away.
+    // A second of traffic comes by itself, between views; a configuration without an edge takes the page away.
     let mut newer = crate::traffic::traffic(false);
     newer.connections = 7;
     stand.site.show_traffic(Some(Arc::new(newer)));
@@ -161,12 +161,12 @@ async fn figures_that_are_old_say_so() {
 }
 
 #[tokio::test]
-async fn a_plan_without_an_edge_says_so() {
+async fn a_config_without_an_edge_says_so() {
     let mut views = world::well();
     views.traffic = None;
     let stand = Stand::with(Some(views), |_| Some(Ok(()))).await;
     let cookie = signed_in(&stand).await;
     let page =
         stand.get("/console/edge").header("cookie", &cookie).send().await.unwrap().text().await.unwrap();
-    assert!(page.contains("The plan has no edge."), "{page}");
+    assert!(page.contains("The configuration has no edge."), "{page}");
 }

@@ -55,7 +55,7 @@ async fn who_asks_for_the_older_format_alone_gets_it() {
     assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
     for line in [
         "# TYPE mainstay_service_state gauge",
-        "# HELP mainstay_service_state The state of each service, as the board has it.",
+        "# HELP mainstay_service_state The state of each service, as the status page has it.",
         "# TYPE mainstay_edge_requests_total counter",
         "mainstay_edge_requests_total{service=\"auth\"} 7",
         "# TYPE mainstay_findings gauge",

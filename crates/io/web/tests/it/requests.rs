@@ -1,4 +1,4 @@
-//! The board over a socket.
+//! The status page over a socket.
 
 use crate::stand::{Stand, header};
 use crate::world;
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 #[tokio::test]
-async fn the_board_is_served_whole_with_headers_that_protect_it() {
+async fn the_status_page_is_served_whole_with_headers_that_protect_it() {
     let stand = Stand::new().await;
     let answer = stand.get("/").send().await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -101,7 +101,7 @@ async fn unknown_paths_and_methods_are_refused_with_what_to_do() {
         let answer = stand.get(path).send().await.unwrap();
         assert_eq!(answer.status(), 404, "{path}");
         assert!(header(&answer, "content-security-policy").contains("default-src 'none'"));
-        assert!(answer.text().await.unwrap().contains("The board is at /"));
+        assert!(answer.text().await.unwrap().contains("The status page is at /"));
     }
     let answer = stand.get("/api/v2/nothing.json").send().await.unwrap();
     assert_eq!(
@@ -167,14 +167,17 @@ async fn the_copy_on_disk_is_served_until_there_are_views() {
         assert_eq!(second.get(path).send().await.unwrap().status(), 200, "{path}");
     }
     second.site.publish(Arc::new(world::well()));
-    assert!(!folder.path().join("board/incidents/incident-7").join("index.html").exists(), "it is no more");
-    assert!(folder.path().join("board/incidents/incident-5/index.html").exists());
+    assert!(
+        !folder.path().join("status_page/incidents/incident-7").join("index.html").exists(),
+        "it is no more"
+    );
+    assert!(folder.path().join("status_page/incidents/incident-5/index.html").exists());
 }
 
 #[tokio::test]
 async fn what_did_not_change_is_not_written_again() {
     let stand = Stand::new().await;
-    let file = stand.folder.path().join("board/index.html");
+    let file = stand.folder.path().join("status_page/index.html");
     let before = std::fs::metadata(&file).unwrap().modified().unwrap();
     stand.site.publish(Arc::new(world::outage()));
     assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), before);

@@ -1,8 +1,8 @@
 //! The console's door over a socket.
 
 use crate::stand::{Stand, header};
-use types::time::later;
 use std::time::Duration;
+use types::time::later;
 
 /// Signs in as Ana; returns the cookie.
 pub(crate) async fn signed_in(stand: &Stand) -> String {
@@ -88,7 +88,7 @@ async fn the_console_shows_the_incident_and_is_not_sent_twice() {
         "Bo is next, unless somebody answers",
         "Exports &#38; &#60;reports&#62;",
         "class=\"edge hot\"",
-        "see the board",
+        "see the status page",
         // The edge, in one line.
         "<strong>5,532/s</strong> 91.8 % refused, under 0.1 % failed",
     ] {

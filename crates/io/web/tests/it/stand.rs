@@ -2,17 +2,17 @@
 
 use crate::world;
 use engine::views::Views;
-use types::event::Happened;
-use types::time::later;
-use types::{Denial, DenialId, Input};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
-use web::{Ask, AskError, Site, SiteSettings};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use types::event::EventKind;
+use types::time::later;
+use types::{Denial, DenialId, Input};
+use web::{Ask, AskError, Site, SiteSettings};
 
 /// What machines show.
 pub(crate) const TOKEN: &str = "a token of forty characters, more or less";
@@ -98,11 +98,11 @@ impl Stand {
 }
 
 /// What the mind does when it agrees.
-fn follows(wish: &Input) -> Vec<Happened> {
+fn follows(wish: &Input) -> Vec<EventKind> {
     let Input::Deny { what, service, lasting, by, .. } = wish else { return Vec::new() };
     let (what, service, by, from) = (what.clone(), service.clone(), by.clone(), world::at(world::NOW));
     let denial = Denial { id: DenialId(7), what, service, from, until: later(from, *lasting), by };
-    vec![Happened::TrafficDenied { denial }]
+    vec![EventKind::TrafficDenied { denial }]
 }
 
 /// A header of an answer; empty when it has none.

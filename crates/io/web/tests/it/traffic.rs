@@ -3,11 +3,11 @@
 use crate::world::{NOW, at};
 use engine::views::Traffic;
 use engine::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow};
+use std::time::Duration;
 use types::time::{earlier, later};
 use types::trace::{Attempt, Hop, Phase, Trace, Verdict};
 use types::traffic::{Asked, PoolSeen, ServerSeen, ServerState, ServiceTraffic};
 use types::{Denial, DenialId};
-use std::time::Duration;
 
 /// A request that was refused beneath one that failed because of it.
 pub(crate) const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -155,7 +155,7 @@ fn pools(surge: bool) -> Vec<PoolNow> {
                 400,
                 Some("GET /health took longer than 1 s, 3 times"),
             ),
-            server("10.0.0.15:8080", ServerState::Draining, 3_600, Some("the plan says drain")),
+            server("10.0.0.15:8080", ServerState::Draining, 3_600, Some("the configuration says drain")),
         ]
     } else {
         vec![first("10.0.0.11:8080"), first("10.0.0.12:8080")]

@@ -4,14 +4,14 @@ use crate::signing_in::{form_token, signed_in};
 use crate::stand::{Stand, TOKEN, header};
 use crate::world;
 use engine::views::Views;
-use types::IncidentId;
-use types::input::Refused;
-use types::time::later;
 use serde_json::{Value, json};
-use web::AskError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use types::IncidentId;
+use types::input::Refused;
+use types::time::later;
+use web::AskError;
 
 fn ack_path(stand: &Stand, text: &str, life: u64) -> String {
     let until = later(web::site::now(), Duration::from_secs(life));
@@ -92,7 +92,7 @@ async fn a_link_to_what_became_part_of_another_acknowledges_the_other() {
 }
 
 #[tokio::test]
-async fn whoever_is_answered_finds_the_effect_on_the_next_page() {
+async fn whoever_is_answered_finds_the_notification_on_the_next_page() {
     let stand = Stand::new().await;
     stand.site.decided(41);
     let (site, seen) = (Arc::clone(&stand.site), Arc::new(AtomicBool::new(false)));

@@ -1,26 +1,26 @@
 //! A small fixed world: what the engine would publish, well and during an outage; and a mind that answers wishes.
 
 use crate::traffic::traffic;
-use engine::views::board::{Board, BoardIncident, Component, Day, Group, PastDay, Post};
+use engine::views::status_page::{Component, Day, Group, PastDay, Post, StatusPage, StatusPageIncident};
 use engine::views::{
     DomainRow, Edge, LookRow, Node, NodeState, Now, OnCall, OpenIncident, PagingLine, ServiceRow,
     TimelineLine, Views,
 };
 use jiff::civil::{Date, date};
 use jiff::{Span, ToSpan as _};
+use std::collections::BTreeSet;
+use std::time::Duration;
 use types::event::{PostStatus, ServiceState};
 use types::fault::DomainFault;
 use types::incident::{Acknowledgement, Diagnosis, Incident, Note, Stage};
 use types::time::earlier;
 use types::{
-    Fault, Finding, FindingId, IncidentId, PersonId, PostId, ProbeId, ServiceId, Thing, Time, Weight,
+    Alert, AlertId, Fault, IncidentId, PersonId, PostId, ProbeId, Resource, ServiceId, Severity, Time,
 };
-use std::collections::BTreeSet;
-use std::time::Duration;
 
 /// When everything here is told.
 pub(crate) const NOW: &str = "2026-11-22T04:21:09Z";
-/// Where the board of this world stands.
+/// Where the status page of this world stands.
 pub(crate) const URL: &str = "https://status.acme.net";
 
 /// An instant.
@@ -69,9 +69,9 @@ fn affected() -> Vec<(ServiceId, String, ServiceState)> {
     ]
 }
 
-fn open_on_board() -> BoardIncident {
+fn open_on_status_page() -> StatusPageIncident {
     let states = |states: [ServiceState; 2]| vec![("auth".into(), states[0]), ("tenants".into(), states[1])];
-    BoardIncident {
+    StatusPageIncident {
         id: IncidentId(7),
         title: "Sign-in and Customer workspaces are failing".to_owned(),
         status: PostStatus::Identified,
@@ -99,8 +99,8 @@ fn open_on_board() -> BoardIncident {
     }
 }
 
-fn past_on_board() -> BoardIncident {
-    BoardIncident {
+fn past_on_status_page() -> StatusPageIncident {
+    StatusPageIncident {
         id: IncidentId(5),
         title: "Search was slow".to_owned(),
         status: PostStatus::Resolved,
@@ -128,7 +128,7 @@ fn past_on_board() -> BoardIncident {
     }
 }
 
-fn board(outage: bool) -> Board {
+fn status_page(outage: bool) -> StatusPage {
     use ServiceState::{Degraded, MajorOutage, Operational, PartialOutage, Unknown};
     let (auth, tenants) = if outage { (MajorOutage, PartialOutage) } else { (Operational, Operational) };
     let today = |state: ServiceState| if outage { vec![(0, state)] } else { vec![] };
@@ -136,7 +136,7 @@ fn board(outage: bool) -> Board {
         more.extend(today(state));
         more
     };
-    Board {
+    StatusPage {
         name: "Acme".to_owned(),
         title: "Acme status".to_owned(),
         url: URL.to_owned(),
@@ -146,7 +146,7 @@ fn board(outage: bool) -> Board {
         looked_every: secs(30),
         state: if outage { MajorOutage } else { Operational },
         headline: if outage { "Major outage: Sign-in" } else { "All systems operational" }.to_owned(),
-        open: if outage { vec![open_on_board()] } else { vec![] },
+        open: if outage { vec![open_on_status_page()] } else { vec![] },
         groups: vec![
             Group {
                 name: "Customer-facing".to_owned(),
@@ -192,30 +192,30 @@ fn board(outage: bool) -> Board {
             .map(|ago| {
                 let span: Span = ago.days();
                 let day = date(2026, 11, 22) - span;
-                PastDay { date: day, incidents: if ago == 3 { vec![past_on_board()] } else { vec![] } }
+                PastDay { date: day, incidents: if ago == 3 { vec![past_on_status_page()] } else { vec![] } }
             })
             .collect(),
     }
 }
 
-fn thing(text: &str) -> Thing {
+fn resource(text: &str) -> Resource {
     text.parse().unwrap()
 }
 
-const SENTENCE: &str = "acme.app expired at 04:15 UTC; its name servers are now the registrar's; 7 names and 2 services fail because of it";
+const SUMMARY: &str = "acme.app expired at 04:15 UTC; its name servers are now the registrar's; 7 names and 2 services fail because of it";
 
 fn incident() -> Incident {
-    let things = |names: &[&str]| names.iter().map(|name| thing(name)).collect::<BTreeSet<_>>();
+    let resources = |names: &[&str]| names.iter().map(|name| resource(name)).collect::<BTreeSet<_>>();
     Incident {
         id: IncidentId(7),
         since: at("2026-11-22T04:15:58Z"),
         opened: at("2026-11-22T04:16:12Z"),
         diagnosis: Diagnosis {
-            cause: thing("domain.acme.app"),
-            sentence: SENTENCE.to_owned(),
-            findings: [FindingId(31), FindingId(32)].into(),
-            affected: things(&["service.auth", "service.tenants"]),
-            unaffected: things(&["service.web", "service.search"]),
+            cause: resource("domain.acme.app"),
+            summary: SUMMARY.to_owned(),
+            alerts: [AlertId(31), AlertId(32)].into(),
+            affected: resources(&["service.auth", "service.tenants"]),
+            unaffected: resources(&["service.web", "service.search"]),
             wakes: true,
             stage: Stage::Failing,
             ahead: None,
@@ -234,11 +234,11 @@ fn old_incident() -> Incident {
         since: at("2026-11-18T22:50:00Z"),
         opened: at("2026-11-18T22:50:40Z"),
         diagnosis: Diagnosis {
-            cause: thing("host.search.acme.com"),
-            sentence: "search.acme.com answers, but took longer than 2000 ms for 1 h 24 min".to_owned(),
-            affected: [thing("service.search")].into(),
+            cause: resource("host.search.acme.com"),
+            summary: "search.acme.com answers, but took longer than 2000 ms for 1 h 24 min".to_owned(),
+            affected: [resource("service.search")].into(),
             unaffected: BTreeSet::new(),
-            findings: BTreeSet::new(),
+            alerts: BTreeSet::new(),
             wakes: false,
             stage: Stage::Mending,
             ahead: None,
@@ -266,7 +266,7 @@ fn graph(outage: bool) -> (Vec<Node>, Vec<Edge>) {
     let mut edges = Vec::new();
     let mut join = |above: &str, below: &str| {
         let hot = bad(above) && bad(below) && !below.starts_with("tls");
-        edges.push(Edge { above: thing(above), below: thing(below), hot });
+        edges.push(Edge { above: resource(above), below: resource(below), hot });
     };
     let hosts = [
         ("service.auth", "auth.acme.app", "acme.app"),
@@ -285,7 +285,7 @@ fn graph(outage: bool) -> (Vec<Node>, Vec<Edge>) {
     join("service.export", "service.search");
     edges.sort_by(|a, b| (&a.above, &a.below).cmp(&(&b.above, &b.below)));
     edges.dedup();
-    let things: BTreeSet<Thing> =
+    let resources: BTreeSet<Resource> =
         edges.iter().flat_map(|edge| [edge.above.clone(), edge.below.clone()]).collect();
     let titles = [
         ("auth", "Sign-in"),
@@ -294,8 +294,8 @@ fn graph(outage: bool) -> (Vec<Node>, Vec<Edge>) {
         ("search", "Search"),
         ("export", "Exports & <reports>"),
     ];
-    let nodes = things.into_iter().map(|thing| {
-        let name = thing.to_string();
+    let nodes = resources.into_iter().map(|resource| {
+        let name = resource.to_string();
         let state = match name.as_str() {
             "domain.acme.app" if outage => NodeState::Cause,
             "tls.search.acme.com" => NodeState::Warned,
@@ -306,8 +306,8 @@ fn graph(outage: bool) -> (Vec<Node>, Vec<Edge>) {
         };
         let title = titles.iter().find(|(id, _)| name == format!("service.{id}"));
         Node {
-            label: title.map_or_else(|| thing.name.clone(), |(_, title)| (*title).to_owned()),
-            thing,
+            label: title.map_or_else(|| resource.name.clone(), |(_, title)| (*title).to_owned()),
+            resource,
             state,
         }
     });
@@ -348,7 +348,7 @@ fn now(outage: bool) -> Now {
             ),
             line(
                 "2026-11-22T04:16:12Z",
-                "incident opened; the board says: Sign-in and Customer workspaces are failing",
+                "incident opened; the status page says: Sign-in and Customer workspaces are failing",
             ),
             line("2026-11-22T04:19:30Z", "Cy posted: a domain of ours ran out and is being renewed"),
         ],
@@ -357,7 +357,7 @@ fn now(outage: bool) -> Now {
         row("web", "Web site", ServiceState::Operational, None),
         row("search", "Search", ServiceState::Operational, None),
     ];
-    let because = outage.then_some(SENTENCE);
+    let because = outage.then_some(SUMMARY);
     let (auth, tenants) = if outage {
         (ServiceState::MajorOutage, ServiceState::PartialOutage)
     } else {
@@ -375,7 +375,7 @@ fn now(outage: bool) -> Now {
     };
     let look = |probe: &str, of: &str, millis, ends: Option<&str>| LookRow {
         probe: probe.into(),
-        thing: thing(of),
+        resource: resource(of),
         took: Duration::from_millis(millis),
         certificate_ends: ends.map(at),
     };
@@ -383,18 +383,18 @@ fn now(outage: bool) -> Now {
         at: at(NOW),
         open: if outage { vec![open] } else { vec![] },
         past: vec![old_incident()],
-        findings: vec![Finding {
-            id: FindingId(12),
-            about: thing("tls.search.acme.com"),
+        alerts: vec![Alert {
+            id: AlertId(12),
+            about: resource("tls.search.acme.com"),
             fault: Fault::Domain { domain: DomainFault::AutoRenew },
-            weight: Weight::Warns,
+            severity: Severity::Warning,
             probe: ProbeId::from("domain.acme.com"),
             since: at("2026-11-20T08:00:00Z"),
             evidence: "the registry says auto renew period".to_owned(),
             seen_at: types::SeenAt::default(),
         }],
         on_call: vec![OnCall {
-            rota: "platform".to_owned(),
+            schedule: "platform".to_owned(),
             people: vec![(PersonId::from("ana"), "Ana".to_owned())],
             until: Some(at("2026-11-22T08:00:00Z")),
         }],
@@ -427,10 +427,10 @@ fn now(outage: bool) -> Now {
 
 /// Everything, well.
 pub(crate) fn well() -> Views {
-    Views { seq: 0, board: board(false), now: now(false), traffic: Some(traffic(false)) }
+    Views { seq: 0, status_page: status_page(false), now: now(false), traffic: Some(traffic(false)) }
 }
 
 /// Everything, during an outage.
 pub(crate) fn outage() -> Views {
-    Views { seq: 0, board: board(true), now: now(true), traffic: Some(traffic(true)) }
+    Views { seq: 0, status_page: status_page(true), now: now(true), traffic: Some(traffic(true)) }
 }

@@ -1,15 +1,15 @@
 //! An ordinary day of the watch in virtual time, twice: in the night of each change of daylight saving time. Nothing of it
 //! pages anybody or is published, apart from the one outage at noon.
 
-use types::event::{PostStatus, ServiceState};
-use types::{Happened, IncidentId, PageId, Time, time};
 use sim::clocks::{Shock, Shocks};
 use sim::phones::Phones;
 use sim::world::{Outage, Spell, World};
-use sim::{PLAN, Record, Settings};
+use sim::{CONFIG, Record, Settings};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
+use types::event::{PostStatus, ServiceState};
+use types::{EventKind, IncidentId, PageId, Time, time};
 
 /// Services behind one load balancer.
 const BEHIND: usize = 40;
@@ -85,10 +85,10 @@ impl Day {
     }
 
     fn run(self) -> Record {
-        let mut plan = PLAN.replace("name = \"Box\"", "name = \"Box\"\nzone = \"Europe/Tallinn\"");
+        let mut config = CONFIG.replace("name = \"Box\"", "name = \"Box\"\nzone = \"Europe/Tallinn\"");
         for n in 0..BEHIND {
             let _ = write!(
-                plan,
+                config,
                 "[service.app{n}]\ntitle = \"App {n}\"\nhosts = [\"app-{n}.acme.io\"]\nrota = \"platform\"\n"
             );
         }
@@ -101,7 +101,7 @@ impl Day {
             crashes: BTreeSet::new(),
             shocks: self.shocks,
             bad_disk: false,
-            plan: plan.into(),
+            config: config.into(),
         };
         settings.record().unwrap_or_else(|broken| panic!("{broken}"))
     }
@@ -109,7 +109,10 @@ impl Day {
 
 /// Pages that were sent, with their titles.
 fn pages(record: &Record) -> Vec<(PageId, &str)> {
-    let sent = record.effects.iter().filter_map(|(_, effect)| Some((effect.page?, effect.title.as_str())));
+    let sent = record
+        .notifications
+        .iter()
+        .filter_map(|(_, notification)| Some((notification.page?, notification.title.as_str())));
     sent.collect()
 }
 
@@ -117,7 +120,7 @@ fn pages(record: &Record) -> Vec<(PageId, &str)> {
 fn updates(record: &Record) -> Vec<(IncidentId, PostStatus, &str)> {
     let mut updates = Vec::new();
     for event in &record.events {
-        if let Happened::PostPublished { incident, status, title, .. } = &event.happened {
+        if let EventKind::PostPublished { incident, status, title, .. } = &event.kind {
             updates.push((*incident, *status, title.as_str()));
         }
     }
@@ -128,7 +131,7 @@ fn updates(record: &Record) -> Vec<(IncidentId, PostStatus, &str)> {
 fn out(record: &Record) -> BTreeSet<&str> {
     let mut out = BTreeSet::new();
     for event in &record.events {
-        if let Happened::ServiceStateChanged { service, state } = &event.happened
+        if let EventKind::ServiceStateChanged { service, state } = &event.kind
             && *state >= ServiceState::PartialOutage
         {
             out.insert(service.0.as_str());
@@ -164,7 +167,8 @@ fn one_outage_in_an_ordinary_day_is_one_page_and_one_public_incident() {
         // The page goes out before the second name of the server has failed for long enough.
         let title = pages[0].1;
         assert!(title.contains("refuses connections"), "the cause: {title}");
-        let first = record.effects.iter().find(|(_, effect)| effect.page.is_some()).unwrap();
+        let first =
+            record.notifications.iter().find(|(_, notification)| notification.page.is_some()).unwrap();
         assert!(first.0 < time::later(began, Duration::from_secs(90)), "{night}: first page at {}", first.0);
 
         let updates = updates(&record);
@@ -176,10 +180,10 @@ fn one_outage_in_an_ordinary_day_is_one_page_and_one_public_incident() {
         assert_eq!(out(&record), BTreeSet::from(["shop", "site"]), "{night}");
 
         let over: Vec<&str> = record
-            .effects
+            .notifications
             .iter()
-            .filter(|(at, effect)| *at > ended && effect.incident == first.1.incident)
-            .map(|(_, effect)| effect.title.as_str())
+            .filter(|(at, notification)| *at > ended && notification.incident == first.1.incident)
+            .map(|(_, notification)| notification.title.as_str())
             .collect();
         assert_eq!(over.len(), 1, "whoever was paged hears once that it is over: {over:?}");
     }

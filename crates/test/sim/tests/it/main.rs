@@ -3,13 +3,13 @@
 
 mod day;
 
-use types::{Time, time};
 use sim::clocks::{Shock, Shocks};
 use sim::phones::Phones;
 use sim::world::{Outage, Spell, World};
 use sim::{Report, Settings};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use types::{Time, time};
 
 fn begin() -> Time {
     "2026-11-22T03:00:00Z".parse().unwrap()
@@ -32,7 +32,7 @@ fn one_incident(phones: Phones, crashes: BTreeSet<Time>) -> Settings {
         crashes,
         shocks: Shocks::new(),
         bad_disk: false,
-        plan: sim::PLAN.into(),
+        config: sim::CONFIG.into(),
     }
 }
 

@@ -3,10 +3,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
 
 use clap::{Parser, ValueEnum};
-use testbed::flood::{Flood, Group, Report, Settings};
-use testbed::hold::{Fate, Held, Kind};
-use testbed::relay::{Line, Relay};
-use testbed::resume;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -14,6 +10,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use testbed::flood::{Flood, Group, Report, Settings};
+use testbed::hold::{Fate, Held, Kind};
+use testbed::relay::{Line, Relay};
+use testbed::resume;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};

@@ -2,12 +2,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
 
 use clap::Parser;
-use testbed::origin::Origin;
-use testbed::pace::Pace;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use testbed::origin::Origin;
+use testbed::pace::Pace;
 use tokio::net::TcpSocket;
 
 /// Answers at once, or at a fixed pace: see the module `origin`. Prints its counts as JSON when it is told to end.

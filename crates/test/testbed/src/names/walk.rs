@@ -1,4 +1,4 @@
-//! Finding an answer from the root servers down, one referral at a time.
+//! Alert an answer from the root servers down, one referral at a time.
 
 use super::memory::{Cut, Kept, Memory, lifetime};
 use crate::tasks::lock;

@@ -8,7 +8,6 @@ use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use jiff::Timestamp;
-use types::time::between;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::time::sleep_until;
+use types::time::between;
 
 /// Whom the API takes for its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

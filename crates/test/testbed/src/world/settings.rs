@@ -21,10 +21,10 @@ pub struct ExpiredName {
     pub answers_after: Duration,
     /// How often a known and a new visitor come; `None` for none at all.
     pub visitors_every: Option<Duration>,
-    /// How often mainstay asks over HTTP and DNS, in the plan.
+    /// How often mainstay asks over HTTP and DNS, in the configuration.
     pub probe_every: Duration,
-    /// How long a rung of the ladder is, in the plan.
-    pub rung_wait: Duration,
+    /// How long a step of the escalation is, in the configuration.
+    pub step_wait: Duration,
 }
 
 impl ExpiredName {
@@ -40,7 +40,7 @@ impl ExpiredName {
             answers_after: Duration::from_secs(4),
             visitors_every: Some(Duration::from_millis(500)),
             probe_every: Duration::from_secs(2),
-            rung_wait: Duration::from_secs(60),
+            step_wait: Duration::from_secs(60),
         }
     }
 }

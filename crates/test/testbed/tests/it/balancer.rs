@@ -1,8 +1,8 @@
 //! The plain balancer.
 
+use std::time::Duration;
 use testbed::balancer::Balancer;
 use testbed::web::{self, Server};
-use std::time::Duration;
 use tokio::net::TcpListener;
 
 #[tokio::test]

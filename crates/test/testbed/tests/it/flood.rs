@@ -1,13 +1,13 @@
 //! Floods against servers of a known pace: what is reported is what was.
 
-use testbed::flood::{Crowd, Flood, Group, Settings, Step};
-use testbed::origin::Origin;
-use testbed::pace::Pace;
-use testbed::web::{self, Server};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use testbed::flood::{Crowd, Flood, Group, Settings, Step};
+use testbed::origin::Origin;
+use testbed::pace::Pace;
+use testbed::web::{self, Server};
 use tokio::net::TcpListener;
 
 pub(crate) fn crowd(second: u8, networks: u32, visitors: u32) -> Vec<Crowd> {

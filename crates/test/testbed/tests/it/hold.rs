@@ -1,9 +1,9 @@
 //! Connections that are held open, against the lab's own origin.
 
+use std::time::{Duration, Instant};
 use testbed::hold::{Fate, Held, Kind};
 use testbed::origin::Origin;
 use testbed::pace::Pace;
-use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 async fn origin() -> Origin {

@@ -12,9 +12,9 @@ mod signin;
 mod tree;
 mod world;
 
-use testbed::{ExpiredName, World};
 use std::time::Duration;
 use tempfile::TempDir;
+use testbed::{ExpiredName, World};
 
 /// Generous: the machine may be busy with everything else.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,13 +2,13 @@
 
 use super::{small, until};
 use hyper::StatusCode;
-use testbed::web::{self, Server};
-use testbed::{Manner, Phone, Provider, World};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use testbed::web::{self, Server};
+use testbed::{Manner, Phone, Provider, World};
 use tokio::net::TcpListener;
 
 fn call(key: &str, person: &str, urgency: &str, acknowledge: Option<&str>) -> Value {

@@ -1,9 +1,9 @@
 //! What registry and registrar say of a name.
 
 use super::small;
-use testbed::{Standing, World};
 use serde_json::Value;
 use std::io::{Read, Write};
+use testbed::{Standing, World};
 
 /// A GET by hand: what any client would see.
 fn get(url: &str) -> (u16, Value) {

@@ -1,12 +1,12 @@
 //! The second phase of the surge: traffic is back to normal, and nobody can sign in.
 
 use super::flood::{crowd, settings};
-use testbed::flood::{Flood, Group, Step};
-use testbed::signin::{Api, ApiSettings, FrontEnd, FrontSettings};
-use testbed::web;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use testbed::flood::{Flood, Group, Step};
+use testbed::signin::{Api, ApiSettings, FrontEnd, FrontSettings};
+use testbed::web;
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 

@@ -3,11 +3,11 @@
 use super::small;
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{RData, RecordType};
-use testbed::World;
-use testbed::names::{name, walk};
 use std::collections::BTreeSet;
 use std::net::SocketAddrV4;
 use std::time::Duration;
+use testbed::World;
+use testbed::names::{name, walk};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -75,13 +75,13 @@ async fn it_can_do_whatever_the_script_asks() {
 }
 
 #[tokio::test]
-async fn its_plan_is_sound() {
+async fn its_config_is_sound() {
     let (world, folder) = small(|_| {}).await;
-    let text = world.plan_toml(&folder.path().join("data"), "127.0.0.1:18080".parse().unwrap());
+    let text = world.config_toml(&folder.path().join("data"), "127.0.0.1:18080".parse().unwrap());
     let read =
         config::read(&text, "mainstay.toml", folder.path()).unwrap_or_else(|p| panic!("{p:?}\n{text}"));
-    assert_eq!(read.plan.services.len(), 3);
-    assert_eq!(read.plan.dns.port, world.root().port);
-    assert!(read.plan.probes.len() >= 7, "{:?}", read.plan.probes.keys());
-    assert!(read.plan.domains.len() < 3);
+    assert_eq!(read.config.services.len(), 3);
+    assert_eq!(read.config.dns.port, world.root().port);
+    assert!(read.config.probes.len() >= 7, "{:?}", read.config.probes.keys());
+    assert!(read.config.domains.len() < 3);
 }

@@ -2,7 +2,7 @@
 
 use super::backend::Backend;
 use super::visitor::Visitor;
-use super::{answered, free, plan};
+use super::{answered, config, free};
 use crate::house::House;
 use std::io::Write;
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ fn files(limits: &str) -> (String, String) {
 #[test]
 fn soft_limit_of_files_is_raised_and_clients_beyond_it_are_served() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&plan(edge, &[&one], ""));
+    let mut house = House::with(&config(edge, &[&one], ""));
     house.start_only_guard_with_files(128);
     answered(edge, "127.0.0.1", 200);
     let (soft, hard) = files(&house.proc("limits"));
@@ -43,7 +43,7 @@ fn used(house: &House) -> u64 {
 #[test]
 fn connections_that_sent_one_byte_cost_no_processor_time() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&plan(edge, &[&one], ""));
+    let mut house = House::with(&config(edge, &[&one], ""));
     house.start_only_guard();
     answered(edge, "127.0.0.1", 200);
     let begin = || {

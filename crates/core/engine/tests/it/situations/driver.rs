@@ -1,21 +1,21 @@
-//! A small plan, a clock that a story moves, probes that answer as the story says, and a phone that takes every message.
+//! A small configuration, a clock that a story moves, probes that answer as the story says, and a phone that takes every message.
 
 use crate::surge;
 use engine::Engine;
-use types::effect::{Delivered, Outcome};
-use types::event::PostStatus;
-use types::fault::TlsFault;
-use types::plan::Ask;
-use types::sample::{Certificate, DnsSeen, DomainSeen, HttpSeen, Phases, ServerSaid, TlsSeen};
-use types::traffic::Rollup;
-use types::{Answer, Event, Fault, Happened, IncidentId, Input, Plan, Sample, Time, Urgency, time};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use types::config::Ask;
+use types::event::PostStatus;
+use types::fault::TlsFault;
+use types::notification::{Delivered, Delivery};
+use types::probe_result::{Certificate, DnsSeen, DomainSeen, HttpSeen, Phases, ServerSaid, TlsSeen};
+use types::traffic::Rollup;
+use types::{Answer, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, Time, Urgency, time};
 
-const PLAN: &str = r#"
+const CONFIG: &str = r#"
 [site]
 name = "Acme"
 zone = "Europe/Tallinn"
@@ -55,7 +55,7 @@ reach = ["hook:ana"]
 reach = ["hook:bo"]
 
 [ladder.default]
-rungs = [{ people = ["ana"], wait = "5m" }, { people = ["bo"], wait = "5m" }]
+steps = [{ people = ["ana"], wait = "5m" }, { people = ["bo"], wait = "5m" }]
 
 [channel.hook]
 webhook = "https://hook.acme.net/"
@@ -70,7 +70,7 @@ type Bad = BTreeMap<&'static str, Answer>;
 /// One situation as it is played.
 pub(crate) struct Story {
     engine: Engine,
-    plan: Arc<Plan>,
+    config: Arc<Config>,
     now: Time,
     began: Time,
     events: Vec<Event>,
@@ -89,17 +89,17 @@ pub(crate) struct Story {
 impl Story {
     /// Plays a story and tells it.
     pub(crate) fn told(name: &str, play: fn(&mut Self)) -> String {
-        let mut story = Self::with(PLAN, MORNING);
+        let mut story = Self::with(CONFIG, MORNING);
         play(&mut story);
         story.told_of(name)
     }
 
-    fn with(plan: &str, now: &str) -> Self {
-        let plan = Arc::new(config::read(plan, "plan", Path::new(".")).unwrap().plan);
+    fn with(config: &str, now: &str) -> Self {
+        let config = Arc::new(config::read(config, "config", Path::new(".")).unwrap().config);
         let now = now.parse().unwrap();
         let mut story = Self {
-            engine: Engine::new(plan.clone()),
-            plan: plan.clone(),
+            engine: Engine::new(config.clone()),
+            config: config.clone(),
             now,
             began: now,
             events: Vec::new(),
@@ -113,7 +113,7 @@ impl Story {
             looked: Vec::new(),
         };
         story.hear(Input::Booted { blind_since: None });
-        story.hear(Input::PlanRead(plan));
+        story.hear(Input::ConfigRead(config));
         story.pass(120);
         story.began();
         story
@@ -126,22 +126,22 @@ impl Story {
         self.calls.clear();
     }
 
-    /// Goes on with another plan: the usual one with some text replaced.
-    pub(crate) fn plan(&mut self, from: &str, to: &str) {
-        assert!(PLAN.contains(from), "{from}");
-        *self = Self::with(&PLAN.replacen(from, to, 1), MORNING);
+    /// Goes on with another configuration: the usual one with some text replaced.
+    pub(crate) fn config(&mut self, from: &str, to: &str) {
+        assert!(CONFIG.contains(from), "{from}");
+        *self = Self::with(&CONFIG.replacen(from, to, 1), MORNING);
     }
 
     /// Goes on at three in the night, when Ana sleeps.
     pub(crate) fn at_night(&mut self) {
         let awake = "reach = [\"hook:ana\"]\nzone = \"Europe/Tallinn\"\nawake = \"07:00-22:00\"";
-        *self = Self::with(&PLAN.replacen("reach = [\"hook:ana\"]", awake, 1), NIGHT);
+        *self = Self::with(&CONFIG.replacen("reach = [\"hook:ana\"]", awake, 1), NIGHT);
     }
 
     /// Goes on with an edge and two pools.
     pub(crate) fn edge(&mut self) {
-        self.plan = Arc::new(surge::plan());
-        self.hear(Input::PlanRead(self.plan.clone()));
+        self.config = Arc::new(surge::config());
+        self.hear(Input::ConfigRead(self.config.clone()));
         self.traffic = Some(surge::quiet());
         self.pass(120);
         self.began();
@@ -174,12 +174,12 @@ impl Story {
             Ok(events) => self.events.extend(events),
             Err(refused) => self.looked.push(format!("{} refused: {refused}", self.since(self.now))),
         }
-        for effect in self.engine.due(self.now) {
-            let whom = effect.person.as_ref().map_or("last resort", |person| person.0.as_str());
-            let how = if effect.urgency == Urgency::Page { "page" } else { "notice" };
-            self.calls.push((self.now, format!("{how} {whom}: {}", effect.title)));
+        for notification in self.engine.due(self.now) {
+            let whom = notification.person.as_ref().map_or("last resort", |person| person.0.as_str());
+            let how = if notification.urgency == Urgency::Page { "page" } else { "notice" };
+            self.calls.push((self.now, format!("{how} {whom}: {}", notification.title)));
             let result = Ok(Delivered { receipt: None });
-            let outcome = Outcome { key: effect.key, result };
+            let outcome = Delivery { key: notification.key, result };
             if let Ok(events) = self.engine.handle(self.now, &Input::Attempted(outcome)) {
                 self.events.extend(events);
             }
@@ -212,12 +212,12 @@ impl Story {
 
     /// The process is killed; another one starts after a while.
     pub(crate) fn restart(&mut self, after_secs: u64) {
-        self.engine = Engine::new(self.plan.clone());
+        self.engine = Engine::new(self.config.clone());
         self.events.iter().for_each(|event| self.engine.apply(event));
         let blind_since = Some(self.now);
         self.now = time::later(self.now, Duration::from_secs(after_secs));
         self.hear(Input::Booted { blind_since });
-        self.hear(Input::PlanRead(self.plan.clone()));
+        self.hear(Input::ConfigRead(self.config.clone()));
     }
 
     /// Time goes by; every probe is asked when it is due.
@@ -230,18 +230,18 @@ impl Story {
             }
             let sooner = self.engine.rounds().sooner;
             let second = self.now.as_second();
-            let due = |probe: &&types::plan::Probe| {
+            let due = |probe: &&types::config::Probe| {
                 let every = i64::try_from(probe.every.as_secs()).unwrap_or(30).clamp(5, 30);
                 sooner.get(&probe.id).is_some_and(|at| *at <= self.now) || second % every == 0
             };
-            let due: Vec<_> = self.plan.probes.values().filter(due).cloned().collect();
+            let due: Vec<_> = self.config.probes.values().filter(due).cloned().collect();
             for probe in due {
                 let answer =
                     self.bad.get(probe.id.0.as_str()).cloned().unwrap_or_else(|| self.good(&probe.ask));
                 let slow = matches!(answer, Answer::Http(HttpSeen { body_bytes: 999, .. }));
                 let total = Duration::from_millis(if slow { 4_000 } else { 40 });
                 let phases = Phases { total, ..Phases::default() };
-                self.hear(Input::Sampled(Sample::new(probe.id, phases, answer)));
+                self.hear(Input::Sampled(ProbeResult::new(probe.id, phases, answer)));
             }
         }
     }
@@ -319,7 +319,7 @@ impl Story {
             };
             self.looked.push(format!(
                 "team     {at} {}, {hand}: {}",
-                open.incident.id, open.incident.diagnosis.sentence
+                open.incident.id, open.incident.diagnosis.summary
             ));
         }
         for draft in &now.drafts {
@@ -328,30 +328,31 @@ impl Story {
         if now.open.is_empty() {
             self.looked.push(format!("team     {at} no open incidents"));
         }
-        let findings: Vec<String> = now
-            .findings
+        let alerts: Vec<String> = now
+            .alerts
             .iter()
-            .map(|finding| format!("{} {} ({:?})", finding.about, finding.fault.word(), finding.weight))
+            .map(|alert| format!("{} {} ({:?})", alert.about, alert.fault.word(), alert.severity))
             .collect();
         let states: Vec<String> =
             now.services.iter().map(|row| format!("{} {:?}", row.id, row.state)).collect();
-        let findings = if findings.is_empty() { "none".to_owned() } else { findings.join(", ") };
+        let alerts = if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") };
         let blind = if now.blind.is_some() { "; blind" } else { "" };
-        self.looked.push(format!("api      {at} {}; findings: {findings}{blind}", states.join(", ")));
+        self.looked.push(format!("api      {at} {}; alerts: {alerts}{blind}", states.join(", ")));
     }
 
     fn told_of(&self, name: &str) -> String {
         let mut text = format!("== {name}\n");
-        let public = |id: &types::ServiceId| self.plan.services.get(id).is_some_and(|service| service.public);
+        let public =
+            |id: &types::ServiceId| self.config.services.get(id).is_some_and(|service| service.public);
         let mut silent = true;
         for event in &self.events[self.from..] {
             let at = self.since(event.at);
-            match &event.happened {
-                Happened::ServiceStateChanged { service, state } if public(service) => {
+            match &event.kind {
+                EventKind::ServiceStateChanged { service, state } if public(service) => {
                     let _ = writeln!(text, "public   {at} {service}: {}", state.title());
                     silent = false;
                 }
-                Happened::PostPublished { status, title, body, by, .. } => {
+                EventKind::PostPublished { status, title, body, by, .. } => {
                     let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
                     let _ =
                         writeln!(text, "public   {at} [{}{by}] {title}\n           {body}", status.title());

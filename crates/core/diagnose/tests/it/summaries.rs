@@ -1,0 +1,247 @@
+//! The first line of everything that people read, for every kind of cause.
+
+use crate::world::*;
+use insta::assert_snapshot;
+use std::fmt::Write;
+use types::fault::{DnsFault, DomainFault, Fault, Phase, TlsFault};
+use types::{IncidentId, Severity};
+
+fn domain(domain: DomainFault) -> Fault {
+    Fault::Domain { domain }
+}
+
+fn dns(dns: DnsFault) -> Fault {
+    Fault::Dns { dns }
+}
+
+fn tls(tls: TlsFault) -> Fault {
+    Fault::Tls { tls }
+}
+
+#[test]
+fn every_cause_has_a_plain_summary_and_a_plain_end() {
+    let park = || set(&["ns1.parking.example", "ns2.parking.example"]);
+    let own = || set(&["ns1.host.example", "ns2.host.example"]);
+    let mut table = String::new();
+    for (about, fault, severity) in [
+        (
+            "domain.acme.app",
+            domain(DomainFault::Expired { at: Some(at("2026-11-22T15:20:00Z")), parked_on: Some(park()) }),
+            Severity::Critical,
+        ),
+        (
+            "domain.acme.app",
+            domain(DomainFault::Expired { at: Some(at("2026-11-20T03:00:00Z")), parked_on: None }),
+            Severity::Critical,
+        ),
+        (
+            "domain.acme.app",
+            domain(DomainFault::Expired { at: None, parked_on: Some(park()) }),
+            Severity::Critical,
+        ),
+        (
+            "domain.acme.app",
+            domain(DomainFault::Expires { at: at("2026-12-04T00:00:00Z"), days: 14 }),
+            Severity::Warning,
+        ),
+        (
+            "domain.acme.app",
+            domain(DomainFault::Expires { at: at("2026-11-23T09:00:00Z"), days: 1 }),
+            Severity::Critical,
+        ),
+        ("domain.acme.app", domain(DomainFault::AutoRenew), Severity::Warning),
+        (
+            "domain.acme.app",
+            domain(DomainFault::Held { by: "registrar".into(), status: "client hold".into() }),
+            Severity::Critical,
+        ),
+        ("domain.acme.app", domain(DomainFault::Redemption), Severity::Critical),
+        ("domain.acme.app", domain(DomainFault::PendingDelete), Severity::Critical),
+        ("domain.acme.app", domain(DomainFault::PendingTransfer), Severity::Warning),
+        ("domain.acme.app", domain(DomainFault::NotRegistered), Severity::Critical),
+        (
+            "domain.acme.app",
+            domain(DomainFault::Stale { since: at("2026-11-19T12:00:00Z") }),
+            Severity::Warning,
+        ),
+        ("dns.acme.app", dns(DnsFault::DelegationMoved { from: own(), to: park() }), Severity::Critical),
+        ("dns.acme.app", dns(DnsFault::NotDelegated), Severity::Critical),
+        ("dns.acme.app", dns(DnsFault::NoServer), Severity::Critical),
+        (
+            "dns.acme.app",
+            dns(DnsFault::LameServers { servers: set(&["ns2.host.example"]) }),
+            Severity::Warning,
+        ),
+        ("dns.acme.app", dns(DnsFault::Disagree { servers: set(&["ns2.host.example"]) }), Severity::Warning),
+        (
+            "tls.a.acme.app",
+            tls(TlsFault::WrongName { presented: vec!["parking.example".into()] }),
+            Severity::Critical,
+        ),
+        ("tls.a.acme.app", tls(TlsFault::Expired { since: at("2026-11-22T15:20:00Z") }), Severity::Critical),
+        (
+            "tls.a.acme.app",
+            tls(TlsFault::Expiring { at: at("2026-12-20T08:00:00Z"), left_percent: 33 }),
+            Severity::Warning,
+        ),
+        (
+            "tls.a.acme.app",
+            tls(TlsFault::Expiring { at: at("2026-11-22T20:00:00Z"), left_percent: 3 }),
+            Severity::Critical,
+        ),
+        (
+            "tls.a.acme.app",
+            tls(TlsFault::IncompleteChain { missing: "CN=Middle".into() }),
+            Severity::Critical,
+        ),
+        ("host.shop.acme.io", Fault::Refused, Severity::Critical),
+        ("host.shop.acme.io", Fault::NameNotFound, Severity::Critical),
+        ("host.shop.acme.io", Fault::Unreachable { why: "no route to host".into() }, Severity::Critical),
+        ("host.shop.acme.io", Fault::TimedOut { phase: Phase::Connect }, Severity::Critical),
+        ("host.shop.acme.io", Fault::Status { got: 502 }, Severity::Critical),
+        ("host.shop.acme.io", Fault::BodyLacks, Severity::Critical),
+        ("host.shop.acme.io", Fault::RedirectLoop, Severity::Critical),
+        (
+            "host.shop.acme.io",
+            Fault::Slow { limit: std::time::Duration::from_millis(800) },
+            Severity::Warning,
+        ),
+        (
+            "mainstay.here",
+            Fault::Blind { why: "6 of 6 names asked can be neither looked up nor reached".into() },
+            Severity::Warning,
+        ),
+    ] {
+        let mut w = World::new();
+        w.look_at_all();
+        let alert = w.open(about, fault, severity);
+        w.settle();
+        let wakes = w.diagnose.incidents()[&IncidentId(1)].diagnosis.wakes;
+        writeln!(table, "{}{}", w.summary(1), if wakes { "" } else { " (wakes nobody)" }).unwrap();
+        w.pass(2520).close(alert);
+        w.react();
+        w.settle();
+        assert!(!w.diagnose.incidents()[&IncidentId(1)].is_open(), "{}", w.summary(1));
+        writeln!(table, "    {}", w.summary(1)).unwrap();
+    }
+    assert_snapshot!(table, @r"
+    acme.app expired at 15:20 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app had expired at 15:20 UTC; it lasted 42 min and no name failed
+    acme.app expired on 2026-11-20 at 03:00 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app had expired on 2026-11-20 at 03:00 UTC; it lasted 42 min and no name failed
+    acme.app expired; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app had expired; it lasted 42 min and no name failed
+    acme.app expires on 2026-12-04, in less than 14 days; 6 names stand on it (wakes nobody)
+        acme.app was to expire on 2026-12-04; that was settled after 42 min
+    acme.app expires on 2026-11-23 at 09:00 UTC, in less than a day; 6 names stand on it
+        acme.app was to expire on 2026-11-23; that was settled after 42 min
+    acme.app is in its auto renew period: the registry moved the date, but it may not have been paid for; 6 names stand on it (wakes nobody)
+        acme.app was in its auto renew period: the registry moved the date, but it may not have been paid for; it lasted 42 min
+    acme.app is taken out of the zone by its registrar (client hold) since 15:28 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app was taken out of the zone by its registrar (client hold); it lasted 42 min and no name failed
+    acme.app was deleted and can be restored for at most 30 days (redemption period); 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app had been deleted (redemption period); it lasted 42 min and no name failed
+    acme.app is about to be released to anybody (pending delete); 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app was about to be released to anybody (pending delete); it lasted 42 min and no name failed
+    acme.app is being transferred to another registrar since 15:28 UTC; 6 names stand on it (wakes nobody)
+        acme.app was being transferred to another registrar; it lasted 42 min
+    acme.app is not registered since 15:28 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app was not registered; it lasted 42 min and no name failed
+    acme.app has an expiry date that could not be confirmed since 2026-11-19 12:00 UTC; 6 names stand on it (wakes nobody)
+        acme.app had an expiry date that could not be confirmed since 2026-11-19 12:00 UTC; it lasted 42 min
+    acme.app is delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example since 15:28 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app was delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example; it lasted 42 min and no name failed
+    acme.app is not delegated by its parent zone since 15:28 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app was not delegated by its parent zone; it lasted 42 min and no name failed
+    acme.app has no name server that answers for it since 15:28 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app had no name server that answers for it; it lasted 42 min and no name failed
+    acme.app has name servers that do not serve it: ns2.host.example since 15:28 UTC; 6 names stand on it (wakes nobody)
+        acme.app had name servers that do not serve it: ns2.host.example; it lasted 42 min
+    acme.app is answered differently by its name servers (ns2.host.example) since 15:28 UTC; 6 names stand on it (wakes nobody)
+        acme.app was answered differently by its name servers (ns2.host.example); it lasted 42 min
+    a.acme.app serves a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID) since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
+        a.acme.app served a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID); 2 services suffered for 42 min
+    a.acme.app serves a certificate that expired at 15:20 UTC; API and Sign-in are affected; 7 other names are not affected
+        a.acme.app served a certificate that expired at 15:20 UTC; 2 services suffered for 42 min
+    a.acme.app serves a certificate that expires on 2026-12-20, with less than a third of its life left; 1 name stands on it (wakes nobody)
+        a.acme.app served a certificate that was to expire on 2026-12-20; that was settled after 42 min
+    a.acme.app serves a certificate that expires at 20:00 UTC, with less than a thirtieth of its life left; 1 name stands on it
+        a.acme.app served a certificate that was to expire on 2026-11-22; that was settled after 42 min
+    a.acme.app serves an incomplete certificate chain: `CN=Middle` is missing since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
+        a.acme.app served an incomplete certificate chain: `CN=Middle` is missing; 2 services suffered for 42 min
+    shop.acme.io refuses connections since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io refused connections; 1 service suffered for 42 min
+    shop.acme.io has no address: the name does not exist since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io had no address: the name does not exist; 1 service suffered for 42 min
+    shop.acme.io cannot be reached: no route to host since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io could not be reached: no route to host; 1 service suffered for 42 min
+    shop.acme.io does not answer within the time limit (connecting) since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io did not answer within the time limit (connecting); 1 service suffered for 42 min
+    shop.acme.io answers with status 502 since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io answered with status 502; 1 service suffered for 42 min
+    shop.acme.io answers without the expected text since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io answered without the expected text; 1 service suffered for 42 min
+    shop.acme.io redirects in a circle since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io redirected in a circle; 1 service suffered for 42 min
+    shop.acme.io answers too slowly since 15:28 UTC: over 800 ms; Shop is affected (wakes nobody)
+        shop.acme.io answered too slowly: over 800 ms; 1 service suffered for 42 min
+    mainstay is blind here since 15:28 UTC: 6 of 6 names asked can be neither looked up nor reached; what it cannot see it does not call down (wakes nobody)
+        mainstay was blind here: 6 of 6 names asked can be neither looked up nor reached; it lasted 42 min
+    ");
+}
+
+#[test]
+fn several_names_of_one_service_are_one_trouble() {
+    let mut w = World::new();
+    w.look_at_all();
+    for name in &NAMES[1..4] {
+        w.breaks(&format!("host.{name}"), Fault::Status { got: 502 });
+    }
+    let mut words = w.settle();
+    w.pass(10).breaks(&format!("host.{}", NAMES[4]), Fault::Refused);
+    words += &w.settle();
+    let all: Vec<_> = w.alerts.keys().copied().collect();
+    for alert in all {
+        w.pass(60).close(alert);
+    }
+    words += &w.settle();
+    assert_snapshot!(words, @r"
+    15:28:01 + incident-1 service.auth Looking wakes
+        3 of 6 names of Sign-in answer with status 502, since 15:28 UTC; no common cause is known yet; api.acme.io and shop.acme.io are not affected
+        affected: auth; not: shop
+    15:28:12 ~ incident-1 service.auth Looking wakes
+        4 of 6 names of Sign-in fail: e.acme.app refuses connections, b.acme.app, c.acme.app, d.acme.app answer with status 502, since 15:28 UTC; no common cause is known yet; api.acme.io and shop.acme.io are not affected
+        affected: auth; not: shop
+    15:32:13 - incident-1 4 of 6 names of Sign-in failed: e.acme.app refused connections, b.acme.app, c.acme.app, d.acme.app answered with status 502; 4 names and 1 service failed for 4 min 12 s
+    ");
+}
+
+#[test]
+fn a_warning_about_one_name_is_no_failure_beside_the_failures_of_others() {
+    let limit = || Fault::TlsUnsupported { what: "its key exchange is in the group X448".into() };
+    let slow = || Fault::Slow { limit: secs(1) };
+    let mut w = World::new();
+    w.look_at_all();
+    w.open(&format!("host.{}", NAMES[1]), limit(), Severity::Warning);
+    w.open(&format!("host.{}", NAMES[2]), slow(), Severity::Warning);
+    let mut words = w.settle();
+    w.pass(10);
+    let failing =
+        [(3, 503), (4, 504)].map(|(n, got)| w.breaks(&format!("host.{}", NAMES[n]), Fault::Status { got }));
+    words += &w.settle();
+    for alert in failing {
+        w.pass(60).close(alert);
+    }
+    words += &w.settle();
+    assert_snapshot!(words, @r"
+    15:28:01 + incident-1 service.auth Looking
+        2 of 6 names of Sign-in need a look: c.acme.app answers, but takes longer than 1000 ms, b.acme.app speaks TLS only in a way that our TLS library cannot: its key exchange is in the group X448, since 15:28 UTC; no common cause is known yet
+        affected: auth; not: shop
+    15:28:12 ~ incident-1 service.auth Looking wakes
+        2 of 6 names of Sign-in fail: d.acme.app answers with status 503, e.acme.app answers with status 504, since 15:28 UTC; no common cause is known yet; api.acme.io and shop.acme.io are not affected
+        affected: auth; not: shop
+    15:30:13 ~ incident-1 service.auth Looking wakes
+        2 of 6 names of Sign-in need a look: c.acme.app answers, but takes longer than 1000 ms, b.acme.app speaks TLS only in a way that our TLS library cannot: its key exchange is in the group X448, since 15:28 UTC; no common cause is known yet
+        affected: auth; not: shop
+    ");
+}

@@ -12,7 +12,7 @@ name = "Bench"
 data = "$folder/data"
 listen = "127.0.0.1:$port"
 url = "http://127.0.0.1:$port"
-inner = ["127.0.0.0/8"]
+allow_private = ["127.0.0.0/8"]
 [service.all]
 title = "All"
 P

@@ -11,7 +11,7 @@ name = "Bench"
 data = "$folder/data"
 listen = "127.0.0.1:$port"
 url = "http://127.0.0.1:$port"
-inner = ["127.0.0.0/8"]
+allow_private = ["127.0.0.0/8"]
 P
 for n in 1 2 3 4 5 6 7 8 9; do
     cat >>"$folder/mainstay.toml" <<P
@@ -20,7 +20,7 @@ title = "Service $n"
 group = "Group $(((n + 2) / 3))"
 [probe.p$n]
 http = "http://127.0.0.1:$nginx_port/"
-every = "30s"
+interval = "30s"
 service = "s$n"
 P
 done

@@ -340,7 +340,7 @@ mod tests {
             threads = 1
             [service.shop]
             hosts = ["shop.test"]
-            [service.shop.guard]
+            [service.shop.traffic]
             pool = "shop"
             [pool.shop]
             servers = ["{address}"]

@@ -82,6 +82,6 @@ fn everybody(config: &Config) -> Vec<(Option<PersonId>, Reach)> {
     config
         .people
         .values()
-        .filter_map(|person| Some((Some(person.id.clone()), person.reach.first()?.clone())))
+        .filter_map(|person| Some((Some(person.id.clone()), person.contacts.first()?.clone())))
         .collect()
 }

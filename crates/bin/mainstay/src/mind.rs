@@ -102,7 +102,7 @@ impl Pulse {
 }
 
 /// The engine with its notebook.
-pub(crate) struct Mind {
+pub(crate) struct EventLoop {
     engine: Engine,
     notebook: Notebook,
     series: Option<Series>,
@@ -125,7 +125,7 @@ type Heard = (Input, Option<oneshot::Sender<Answer>>);
 
 type Waiting = (oneshot::Sender<Answer>, Answer);
 
-impl Mind {
+impl EventLoop {
     /// Folds the journal into an engine and says how far it came.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::control::Control;
 use crate::gate::Gate;
 use crate::keys::Keys;
 use crate::last_bell;
-use crate::mind::{Ears, Mind, Mouth, Pulse};
+use crate::mind::{Ears, EventLoop, Mouth, Pulse};
 use crate::reload::{self, Changes};
 use crate::throttle::Throttle;
 use edge::Sharing;
@@ -181,7 +181,7 @@ impl Organs {
         let pulse = Pulse::default();
         let notebook = Notebook::new(Box::new(journal));
         let mind =
-            Mind::wake_up(config.clone(), notebook, series, pulse.clone()).map_err(cannot("journal"))?;
+            EventLoop::wake_up(config.clone(), notebook, series, pulse.clone()).map_err(cannot("journal"))?;
         // The journal is folded by now: what was denied is refused from the first request on.
         let (policy, policies) = watch::channel(mind.policy());
         let gate = Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone()), sharing)
@@ -305,7 +305,7 @@ fn addresses(listening: &[(SocketAddr, bool)]) -> Vec<String> {
 }
 
 /// The mind has a thread of its own: an append that waits for the disk must not hold up a probe or a visitor.
-fn spawn_mind(mind: Mind, ears: Ears, mouth: Mouth) -> Result<std::thread::JoinHandle<()>, StartError> {
+fn spawn_mind(mind: EventLoop, ears: Ears, mouth: Mouth) -> Result<std::thread::JoinHandle<()>, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -82,7 +82,7 @@ fn named(config: &Config) -> impl Iterator<Item = PathBuf> {
         SecretRef::File(path) => Some(path),
         SecretRef::Env(_) => None,
     });
-    secrets.chain(&config.site.trust).chain(&config.registry.bootstrap).cloned()
+    secrets.chain(&config.site.extra_ca_files).chain(&config.registry.bootstrap).cloned()
 }
 
 /// Who wants to know of a new configuration.

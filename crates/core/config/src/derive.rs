@@ -52,7 +52,7 @@ pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
         let node = Resource::service(name);
         graph.add(node.clone());
         made.hosts.iter().for_each(|host| graph.add_need(node.clone(), Resource::host(host)));
-        made.needs.iter().for_each(|need| graph.add_need(node.clone(), need.clone()));
+        made.depends_on.iter().for_each(|need| graph.add_need(node.clone(), need.clone()));
         services.insert(made.id.clone(), made);
     }
 
@@ -212,13 +212,13 @@ fn service(
             .map(|at| at.value.text())
             .chain(service.every_host.iter().map(|_| "*".to_owned()))
             .collect(),
-        needs: service.needs.iter().map(|need| need.value.clone()).collect(),
+        depends_on: service.needs.iter().map(|need| need.value.clone()).collect(),
         schedule: service.schedule.as_ref().map(|at| ScheduleId(at.value.clone())),
         escalation: EscalationId(
             service.escalation.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone()),
         ),
         public: service.public,
-        guard: service.guard.as_ref().map(|draft| draft.guard.clone()),
+        traffic: service.guard.as_ref().map(|draft| draft.guard.clone()),
     }
 }
 
@@ -381,19 +381,19 @@ fn timed(draft: &Draft, id: ProbeId, about: Resource, ask: Ask, by_hand: Option<
         Ask::Dns { .. } => watch.dns,
         Ask::Domain { .. } => watch.domain,
     };
-    let (fail_after, recover_after) = match ask {
+    let (failure_threshold, success_threshold) = match ask {
         Ask::Domain { .. } => (1, 1),
-        _ => (watch.fail_after, watch.recover_after),
+        _ => (watch.failure_threshold, watch.success_threshold),
     };
     let failing_for = match ask {
         Ask::Domain { .. } => Duration::ZERO,
         _ => watch.failing_for,
     };
     Probe {
-        every: by_hand.and_then(|hand| hand.every).unwrap_or(every),
+        interval: by_hand.and_then(|hand| hand.every).unwrap_or(every),
         timeout: by_hand.and_then(|hand| hand.timeout).unwrap_or(watch.timeout),
-        fail_after: by_hand.and_then(|hand| hand.fail_after).unwrap_or(fail_after),
-        recover_after: by_hand.and_then(|hand| hand.recover_after).unwrap_or(recover_after),
+        failure_threshold: by_hand.and_then(|hand| hand.failure_threshold).unwrap_or(failure_threshold),
+        success_threshold: by_hand.and_then(|hand| hand.success_threshold).unwrap_or(success_threshold),
         failing_for: by_hand.and_then(|hand| hand.failing_for).unwrap_or(failing_for),
         id,
         about,

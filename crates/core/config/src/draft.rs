@@ -54,8 +54,8 @@ pub(crate) struct Watch {
     pub(crate) dns: Duration,
     pub(crate) domain: Duration,
     pub(crate) timeout: Duration,
-    pub(crate) fail_after: u32,
-    pub(crate) recover_after: u32,
+    pub(crate) failure_threshold: u32,
+    pub(crate) success_threshold: u32,
     pub(crate) failing_for: Duration,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct ServiceDraft {
     /// Whether `hosts` names any, right or wrong.
     pub(crate) has_hosts: bool,
     pub(crate) samples: Vec<At<Host>>,
-    /// Whether `samples` names any, right or wrong.
+    /// Whether `wildcard_samples` names any, right or wrong.
     pub(crate) has_samples: bool,
     /// Services and pools.
     pub(crate) needs: Vec<At<Resource>>,
@@ -92,7 +92,7 @@ pub(crate) struct DomainDraft {
 /// Reads every section.
 pub(crate) fn read(root: &Root<'_>, folder: &Path, marks: &mut Marks) -> Draft {
     let (site, url) = root.one(marks, "site", |form, marks| site(form, folder, marks));
-    let zone = site.zone.clone();
+    let zone = site.timezone.clone();
     let title = if site.name == NO_NAME { site.name.clone() } else { format!("{} status", site.name) };
     let mut registry = root.one(marks, "registry", |form, marks| registry(form, folder, marks));
     let declared = declared(root, &registry);
@@ -101,7 +101,7 @@ pub(crate) fn read(root: &Root<'_>, folder: &Path, marks: &mut Marks) -> Draft {
     Draft {
         dns: root.one(marks, "dns", dns),
         registry,
-        watch: root.one(marks, "watch", watch),
+        watch: root.one(marks, "probe_defaults", watch),
         services: root.each(marks, "service", service),
         probes: root.each(marks, "probe", |_, form, marks| probe::read(form, &declared, marks)),
         domains,
@@ -134,7 +134,7 @@ pub(crate) const DATA: &str = "mainstay-data";
 
 fn site(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> (Site, Option<At<Url>>) {
     let name = form.word(marks, "name", word::text).map_or_else(|| NO_NAME.to_owned(), |at| at.value);
-    let zone = form.word(marks, "zone", word::zone).map_or(TimeZone::UTC, |at| at.value);
+    let zone = form.word(marks, "timezone", word::zone).map_or(TimeZone::UTC, |at| at.value);
     let data = form.word(marks, "data", |text| word::path(text, folder));
     let listen = form.word(marks, "listen", listen);
     let url = form.word(marks, "url", |text| {
@@ -149,8 +149,8 @@ fn site(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> (Site, Option<
             Ok(url)
         }
     });
-    let trust = form.words(marks, "trust", |text| word::path(text, folder));
-    let inner = form.words(marks, "inner", network);
+    let trust = form.words(marks, "extra_ca_files", |text| word::path(text, folder));
+    let inner = form.words(marks, "allow_private", network);
     let listen = listen.map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), |at| at.value);
     let reachable = if listen.ip().is_unspecified() {
         format!("localhost:{}", listen.port())
@@ -159,15 +159,15 @@ fn site(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> (Site, Option<
     };
     let site = Site {
         name,
-        zone,
+        timezone: zone,
         data: data.map_or_else(|| folder.join(DATA), |at| at.value),
         listen,
         url: url.as_ref().map_or_else(
             || format!("http://{reachable}"),
             |at| at.value.text().trim_end_matches('/').to_owned(),
         ),
-        trust: trust.into_iter().map(|at| at.value).collect(),
-        inner: inner.into_iter().map(|at| at.value).collect(),
+        extra_ca_files: trust.into_iter().map(|at| at.value).collect(),
+        allow_private: inner.into_iter().map(|at| at.value).collect(),
     };
     (site, url)
 }
@@ -223,8 +223,8 @@ fn watch(form: &mut Form<'_>, marks: &mut Marks) -> Watch {
         dns: every("dns", 60),
         domain: every("domain", 86_400),
         timeout: every("timeout", 10),
-        fail_after: form.count(marks, "fail_after").unwrap_or(3),
-        recover_after: form.count(marks, "recover_after").unwrap_or(2),
+        failure_threshold: form.count(marks, "failure_threshold").unwrap_or(3),
+        success_threshold: form.count(marks, "success_threshold").unwrap_or(2),
         failing_for: form.span(marks, "failing_for").unwrap_or(FAILING_FOR),
     }
 }
@@ -247,19 +247,19 @@ fn service(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> ServiceDraft {
         hosts,
         every_host,
         has_hosts: form.is_filled("hosts"),
-        samples: form.words(marks, "samples", |text| {
+        samples: form.words(marks, "wildcard_samples", |text| {
             if text.contains('*') {
                 Err(Wrong::new("a sample is a concrete name, without a star"))
             } else {
                 Host::read(text)
             }
         }),
-        has_samples: form.is_filled("samples"),
-        needs: form.words(marks, "needs", need),
+        has_samples: form.is_filled("wildcard_samples"),
+        needs: form.words(marks, "depends_on", need),
         schedule: form.word(marks, "schedule", name_of),
         escalation: form.word(marks, "escalation", name_of),
         public: form.flag(marks, "public").unwrap_or(true),
-        guard: form.table(marks, "guard", traffic::read),
+        guard: form.table(marks, "traffic", traffic::read),
         http: web::read(form, marks),
     }
 }
@@ -281,7 +281,7 @@ fn need(text: &str) -> Result<Resource, Wrong> {
         }
         Some((kind @ ("host" | "tls" | "dns" | "domain" | "probe"), _)) => {
             Err(Wrong::new(format!("`{shown}`: a service cannot need a {kind} by name"))
-                .hint("name the service that it belongs to: needs = [\"service.mail\"]"))
+                .hint("name the service that it belongs to: depends_on = [\"service.mail\"]"))
         }
         _ => Err(Wrong::new(format!("`{shown}` does not say what kind of thing it is"))
             .hint(format!("write \"service.{shown}\""))),

@@ -10,7 +10,7 @@ use crate::word;
 use crate::wrong::Wrong;
 use ipnet::IpNet;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use types::config::{CertificateFiles, Edge, EdgeLimits};
 
 /// More sockets or networks before the edge than this are a mistake, and each is compared with others.
@@ -42,11 +42,11 @@ pub(crate) fn read(
         );
     }
     apart(&plain, &tls, status_page, marks);
-    let to_https = form.flag(marks, "to_https").unwrap_or(false);
-    if to_https && !form.is_filled("listen_tls") {
+    let redirect_to_https = form.flag(marks, "redirect_to_https").unwrap_or(false);
+    if redirect_to_https && !form.is_filled("listen_tls") {
         marks.lacking(
-            form.key_place("to_https"),
-            "`to_https` sends visitors where nobody listens",
+            form.key_place("redirect_to_https"),
+            "`redirect_to_https` sends visitors where nobody listens",
             "say where HTTPS is: listen_tls = [\"127.0.0.1:8443\"]",
         );
     }
@@ -70,32 +70,37 @@ pub(crate) fn read(
             "say where: listen_tls = [\"127.0.0.1:8443\"]",
         );
     }
-    let hops = form.words(marks, "hops", network);
+    let hops = form.words(marks, "trusted_proxies", network);
     if let Some(beyond) = hops.get(MOST_HOPS) {
         let message = format!("{} networks of hops; {MOST_HOPS} is the most", hops.len());
         marks.wrong(beyond.place.clone(), message, "name the networks that hold them");
     }
     if let Some(all) = hops.iter().find(|at| at.value.prefix_len() == 0) {
         let message = format!("{} is everybody: any visitor could claim to be another", all.value);
-        marks.warn(all.place.clone(), message, "name the load balancers alone: hops = [\"10.0.0.0/8\"]");
+        marks.warn(
+            all.place.clone(),
+            message,
+            "name the load balancers alone: trusted_proxies = [\"10.0.0.0/8\"]",
+        );
     }
+    let geoip = form.table(marks, "geoip", |form, marks| geoip(form, folder, marks)).unwrap_or_default();
     let values = |list: Vec<At<IpNet>>| list.into_iter().map(|at| at.value).collect();
     EdgeDraft {
-        has_countries: form.has("countries"),
-        has_networks: form.has("networks"),
+        has_countries: geoip.has_country,
+        has_networks: geoip.has_asn,
         edge: Edge {
             listen: plain.into_iter().map(|at| at.value).collect(),
             listen_tls: tls.into_iter().map(|at| at.value).collect(),
-            to_https,
+            redirect_to_https,
             https_port: form.count(marks, "https_port"),
             health_path: form.word(marks, "health_path", traffic::path).map(|at| at.value),
             certificates: certificates.into_iter().flatten().collect(),
-            hops: values(hops.into_iter().take(MOST_HOPS).collect()),
+            trusted_proxies: values(hops.into_iter().take(MOST_HOPS).collect()),
             proxy_protocol: values(form.words(marks, "proxy_protocol", network)),
             threads: form.count(marks, "threads"),
             limits: form.table(marks, "limits", limits).unwrap_or_default(),
-            countries: form.word(marks, "countries", |text| word::path(text, folder)).map(|at| at.value),
-            networks: form.word(marks, "networks", |text| word::path(text, folder)).map(|at| at.value),
+            countries: geoip.country,
+            networks: geoip.asn,
             access_log: form.flag(marks, "access_log").unwrap_or(false),
             otlp: form.word(marks, "otlp", collector).map(|at| at.value),
         },
@@ -133,17 +138,35 @@ fn apart(plain: &[At<SocketAddr>], tls: &[At<SocketAddr>], status_page: SocketAd
     }
 }
 
+/// Files that tell where an address is.
+#[derive(Default)]
+struct Geoip {
+    /// Whether `country` stands there, right or wrong.
+    has_country: bool,
+    has_asn: bool,
+    country: Option<PathBuf>,
+    asn: Option<PathBuf>,
+}
+
+fn geoip(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> Geoip {
+    let mut file = |key| form.word(marks, key, |text| word::path(text, folder)).map(|at| at.value);
+    let (country, asn) = (file("country"), file("asn"));
+    Geoip { has_country: form.has("country"), has_asn: form.has("asn"), country, asn }
+}
+
 fn limits(form: &mut Form<'_>, marks: &mut Marks) -> EdgeLimits {
     let usual = EdgeLimits::default();
     EdgeLimits {
         head_bytes: form.count(marks, "head_bytes").unwrap_or(usual.head_bytes),
         headers: form.count(marks, "headers").unwrap_or(usual.headers),
         body_bytes: form.count(marks, "body_bytes").unwrap_or(usual.body_bytes),
-        head_wait: form.span(marks, "head_wait").unwrap_or(usual.head_wait),
-        body_wait: form.span(marks, "body_wait").unwrap_or(usual.body_wait),
-        idle: form.span(marks, "idle").unwrap_or(usual.idle),
-        connections: form.count(marks, "connections").unwrap_or(usual.connections),
-        connections_each: form.count(marks, "connections_each").unwrap_or(usual.connections_each),
+        header_timeout: form.span(marks, "header_timeout").unwrap_or(usual.header_timeout),
+        body_timeout: form.span(marks, "body_timeout").unwrap_or(usual.body_timeout),
+        keepalive_timeout: form.span(marks, "keepalive_timeout").unwrap_or(usual.keepalive_timeout),
+        max_connections: form.count(marks, "max_connections").unwrap_or(usual.max_connections),
+        max_connections_per_ip: form
+            .count(marks, "max_connections_per_ip")
+            .unwrap_or(usual.max_connections_per_ip),
     }
 }
 

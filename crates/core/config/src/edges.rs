@@ -72,7 +72,7 @@ pub(crate) fn serve(
         .map(|(pattern, pool)| (serving::route(pattern), pool))
         .collect();
     for service in services.values() {
-        let Some(guard) = &service.guard else { continue };
+        let Some(guard) = &service.traffic else { continue };
         graph.add_need(Resource::service(&service.id.0), Resource::pool(&guard.pool.0));
         for text in &service.hosts {
             // A sample below a wildcard may be another service's very host; that one serves it.

@@ -102,7 +102,7 @@ pub(crate) const SECTIONS: &[Section] = &[
         fields: edge::CALLER,
     },
     Section {
-        name: "watch",
+        name: "probe_defaults",
         key: None,
         doc: "How often and how patiently derived probes ask; defaults of hand-written ones.",
         fields: site::WATCH,

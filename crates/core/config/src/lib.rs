@@ -8,7 +8,7 @@
 //! | `syntax` | text -> tables, whatever is broken in between |
 //! | `root`, `form`, `cell` | reads the sections, each table by its fields, each value by its kind: types, ranges, unknown and missing keys |
 //! | `word`, `host`, `address`, `url`, `domain` | single words: spans, zones, names, networks, web addresses, registrable domains |
-//! | `draft`, `probe`, `people`, `edge`, `guard`, `pool` | the configuration as it was written |
+//! | `draft`, `probe`, `people`, `edge`, `traffic`, `pool` | the configuration as it was written |
 //! | `team`, `serving`, `derive`, `edges`, `circle` | the configuration as it is meant: references, probes, the graph |
 //! | `warn` | no mistake, but deserves a second look |
 //! | `wrong`, `marks`, `problem`, `near` | what is wrong, where, and what was probably meant |

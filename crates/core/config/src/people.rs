@@ -20,12 +20,12 @@ pub(crate) struct PersonDraft {
     pub(crate) name: String,
     pub(crate) zone: TimeZone,
     pub(crate) awake: Option<(civil::Time, civil::Time)>,
-    pub(crate) reach: Vec<At<ReachDraft>>,
+    pub(crate) reach: Vec<At<ContactDraft>>,
 }
 
 /// `ntfy:ana` taken apart; whether the channel exists is judged later.
 #[derive(Clone, Debug)]
-pub(crate) struct ReachDraft {
+pub(crate) struct ContactDraft {
     pub(crate) channel: String,
     pub(crate) address: String,
 }
@@ -53,7 +53,7 @@ pub(crate) struct EscalationDraft {
     pub(crate) place: Place,
     pub(crate) steps: Vec<StepDraft>,
     pub(crate) repeat: u32,
-    pub(crate) fallback: Vec<At<ReachDraft>>,
+    pub(crate) fallback: Vec<At<ContactDraft>>,
     /// Whether `fallback` stands there, right or wrong.
     pub(crate) has_fallback: bool,
 }
@@ -88,13 +88,13 @@ pub(crate) fn person(name: &str, form: &mut Form<'_>, zone: &TimeZone, marks: &m
     PersonDraft {
         place: form.place.clone(),
         name: form.word(marks, "name", word::text).map_or_else(|| titled(name), |at| at.value),
-        zone: form.word(marks, "zone", word::zone).map_or_else(|| zone.clone(), |at| at.value),
-        awake: form.word(marks, "awake", word::awake).map(|at| at.value),
-        reach: form.words(marks, "reach", reach),
+        zone: form.word(marks, "timezone", word::zone).map_or_else(|| zone.clone(), |at| at.value),
+        awake: form.word(marks, "waking_hours", word::awake).map(|at| at.value),
+        reach: form.words(marks, "contacts", reach),
     }
 }
 
-fn reach(text: &str) -> Result<ReachDraft, Wrong> {
+fn reach(text: &str) -> Result<ContactDraft, Wrong> {
     let (channel, address) = text.trim().split_once(':').unwrap_or((text.trim(), ""));
     if channel.is_empty() {
         return Err(Wrong::new(format!("`{}` names no channel", shown(text))));
@@ -102,13 +102,13 @@ fn reach(text: &str) -> Result<ReachDraft, Wrong> {
     if address.len() > 500 || address.chars().any(char::is_control) {
         return Err(Wrong::new(format!("`{}` is not an address", shown(text))));
     }
-    Ok(ReachDraft { channel: channel.to_owned(), address: address.trim().to_owned() })
+    Ok(ContactDraft { channel: channel.to_owned(), address: address.trim().to_owned() })
 }
 
 pub(crate) fn schedule(form: &mut Form<'_>, zone: &TimeZone, marks: &mut Marks) -> ScheduleDraft {
     ScheduleDraft {
         place: form.place.clone(),
-        zone: form.word(marks, "zone", word::zone).map_or_else(|| zone.clone(), |at| at.value),
+        zone: form.word(marks, "timezone", word::zone).map_or_else(|| zone.clone(), |at| at.value),
         layers: form.tables(marks, "layer", layer),
     }
 }
@@ -116,7 +116,7 @@ pub(crate) fn schedule(form: &mut Form<'_>, zone: &TimeZone, marks: &mut Marks) 
 fn layer(form: &mut Form<'_>, marks: &mut Marks) -> LayerDraft {
     let people = form.words(marks, "people", name_of);
     let start = form.moment(marks, "start");
-    let every = form.word(marks, "every", word::turn);
+    let every = form.word(marks, "rotation", word::turn);
     let until = form.moment(marks, "until");
     if let (Some(start), Some(until)) = (&start, &until)
         && until.value <= start.value
@@ -153,7 +153,7 @@ fn step(form: &mut Form<'_>, marks: &mut Marks) -> StepDraft {
                 .hint("only: prefer = \"awake\""))
         }
     });
-    let wait = form.span(marks, "wait").unwrap_or(WAIT);
+    let wait = form.span(marks, "escalate_after").unwrap_or(WAIT);
     // A list that is there but wrong was marked already; only true emptiness is a step without anybody.
     let is_wrong = |name, list: &[At<String>]| list.is_empty() && form.is_filled(name);
     if schedules.is_empty()

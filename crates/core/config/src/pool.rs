@@ -41,9 +41,9 @@ pub(crate) struct CallerDraft {
 pub(crate) fn pool(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> PoolDraft {
     let servers = form.eithers(marks, "servers", |text| server(text).map(alone), weighted);
     once_each(&servers, marks);
-    let floor: Option<u32> = form.count(marks, "floor");
-    let each: Option<u32> = form.count(marks, "each");
-    let begin: Option<u32> = form.count(marks, "begin");
+    let floor: Option<u32> = form.count(marks, "min_healthy");
+    let each: Option<u32> = form.count(marks, "max_concurrency");
+    let begin: Option<u32> = form.count(marks, "initial_concurrency");
     // A name may lead to any number of servers; only addresses can be counted.
     let are_counted = !servers.is_empty()
         && servers.len() == form.len("servers")
@@ -51,13 +51,18 @@ pub(crate) fn pool(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> PoolDr
     let count = u32::try_from(servers.len()).unwrap_or(u32::MAX);
     if let Some(floor) = floor.filter(|floor| are_counted && *floor > count) {
         let message =
-            format!("`floor` is {floor}, but the pool has {count} servers: it would always be below");
-        marks.wrong(form.key_place("floor"), message, format!("{count} at most, or name more servers"));
+            format!("`min_healthy` is {floor}, but the pool has {count} servers: it would always be below");
+        marks.wrong(form.key_place("min_healthy"), message, format!("{count} at most, or name more servers"));
     }
     let most = each.unwrap_or(EACH).saturating_mul(count);
     if let Some(begin) = begin.filter(|begin| are_counted && *begin > most) {
-        let message = format!("`begin` is {begin}, but its servers take {most} requests at once");
-        marks.wrong(form.key_place("begin"), message, "less here, or more in `each`");
+        let message =
+            format!("`initial_concurrency` is {begin}, but its servers take {most} requests at once");
+        marks.wrong(
+            form.key_place("initial_concurrency"),
+            message,
+            "less here, or more in `max_concurrency`",
+        );
     }
     if !servers.is_empty() && servers.iter().all(|at| at.value.server.drain) {
         marks.warn(
@@ -85,12 +90,12 @@ pub(crate) fn pool(name: &str, form: &mut Form<'_>, marks: &mut Marks) -> PoolDr
         pool: Pool {
             id: PoolId(name.to_owned()),
             servers: servers.into_iter().map(|at| at.value.server).collect(),
-            floor,
+            min_healthy: floor,
             protocol: protocol.map_or(Protocol::Http1, |at| at.value),
             tls: tls.map(|at| at.value),
             health: form.table(marks, "health", health).flatten(),
-            each: each.unwrap_or(EACH),
-            begin: begin.unwrap_or_else(|| BEGIN.saturating_mul(count.max(1)).min(most.max(1))),
+            max_concurrency: each.unwrap_or(EACH),
+            initial_concurrency: begin.unwrap_or_else(|| BEGIN.saturating_mul(count.max(1)).min(most.max(1))),
         },
     }
 }
@@ -126,18 +131,18 @@ fn once_each(servers: &[At<ServerDraft>], marks: &mut Marks) {
 
 fn health(form: &mut Form<'_>, marks: &mut Marks) -> Option<Health> {
     let path = form.word(marks, "path", traffic::path);
-    let every = form.span(marks, "every").unwrap_or(Duration::from_secs(2));
+    let every = form.span(marks, "interval").unwrap_or(Duration::from_secs(2));
     let timeout = form.span(marks, "timeout").unwrap_or(Duration::from_secs(1));
     let fall = form.count(marks, "fall").unwrap_or(2);
     let rise = form.count(marks, "rise").unwrap_or(2);
-    Some(Health { path: path?.value, every, timeout, fall, rise })
+    Some(Health { path: path?.value, interval: every, timeout, fall, rise })
 }
 
 pub(crate) fn caller(name: &str, form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> CallerDraft {
     let service = form.word(marks, "service", name_of);
     let token = form.word(marks, "token", |text| word::secret(text, folder));
-    let addresses = form.words(marks, "addresses", network);
-    if !form.has("token") && !form.is_filled("addresses") {
+    let addresses = form.words(marks, "cidrs", network);
+    if !form.has("token") && !form.is_filled("cidrs") {
         marks.lacking(
             form.place.clone(),
             format!("{} cannot be told from a visitor", shown(&form.path)),
@@ -151,7 +156,7 @@ pub(crate) fn caller(name: &str, form: &mut Form<'_>, folder: &Path, marks: &mut
             id: CallerId(name.to_owned()),
             service: service.as_ref().map(|at| ServiceId(at.value.clone())),
             token: token.map(|at| at.value),
-            addresses: addresses.iter().map(|at| at.value).collect(),
+            cidrs: addresses.iter().map(|at| at.value).collect(),
         },
         service,
         addresses,

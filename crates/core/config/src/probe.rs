@@ -20,8 +20,8 @@ pub(crate) struct ProbeDraft {
     pub(crate) ask: Option<AskDraft>,
     pub(crate) every: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) fail_after: Option<u32>,
-    pub(crate) recover_after: Option<u32>,
+    pub(crate) failure_threshold: Option<u32>,
+    pub(crate) success_threshold: Option<u32>,
     pub(crate) failing_for: Option<Duration>,
     pub(crate) service: Option<At<String>>,
 }
@@ -77,10 +77,10 @@ pub(crate) fn read(form: &mut Form<'_>, declared: &Declared, marks: &mut Marks) 
     ProbeDraft {
         place: form.place.clone(),
         ask,
-        every: form.span(marks, "every"),
+        every: form.span(marks, "interval"),
         timeout: form.span(marks, "timeout"),
-        fail_after: form.count(marks, "fail_after"),
-        recover_after: form.count(marks, "recover_after"),
+        failure_threshold: form.count(marks, "failure_threshold"),
+        success_threshold: form.count(marks, "success_threshold"),
         failing_for: form.span(marks, "failing_for"),
         service: form.word(marks, "service", name_of),
     }
@@ -90,7 +90,7 @@ pub(crate) fn expect(form: &mut Form<'_>, marks: &mut Marks) -> Expect {
     Expect {
         status: form.counts(marks, "status"),
         body_contains: form.word(marks, "body_contains", word::text).map(|at| at.value),
-        within: form.span(marks, "within"),
+        max_latency: form.span(marks, "max_latency"),
         learns: false,
     }
 }

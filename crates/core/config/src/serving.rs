@@ -52,7 +52,11 @@ fn every_host(draft: &Draft, marks: &mut Marks) {
         let Some(place) = &service.every_host else { continue };
         if service.guard.is_none() {
             let message = format!("service `{}` has every host, but no guard that serves them", shown(name));
-            marks.between(place.clone(), message, format!("add [service.{}.guard] with a pool", shown(name)));
+            marks.between(
+                place.clone(),
+                message,
+                format!("add [service.{}.traffic] with a pool", shown(name)),
+            );
         } else if let Some(first) = first {
             let message = format!("`*` is served by the guard of `{}` already", shown(first));
             marks.between(place.clone(), message, "one service alone can have every other host");
@@ -112,24 +116,24 @@ fn judge_traffic(draft: &Draft, name: &str, guard: &TrafficDraft, marks: &mut Ma
             &guard.countries,
             edge.has_countries,
             "nothing tells the edge countries",
-            "name a file that does: [edge] countries = \"GeoLite2-Country.mmdb\"",
+            "name a file that does: [edge] geoip.country = \"GeoLite2-Country.mmdb\"",
         ),
         (
             &guard.networks,
             edge.has_networks,
             "nothing tells the edge autonomous systems",
-            "name a file that does: [edge] networks = \"GeoLite2-ASN.mmdb\"",
+            "name a file that does: [edge] geoip.asn = \"GeoLite2-ASN.mmdb\"",
         ),
     ] {
         for place in places.iter().filter(|_| !has_file) {
             marks.between(place.clone(), message, hint);
         }
     }
-    if let (Some(place), Some(asn), Some(network)) = (&guard.asn, guard.guard.asn, guard.guard.network)
+    if let (Some(place), Some(asn), Some(network)) = (&guard.asn, guard.guard.asn, guard.guard.subnet)
         && per_hour(asn) < per_hour(network)
     {
-        let message = "`asn` grants less than `network`, of which an autonomous system has many";
-        let hint = "many times `network`, or none: without `asn` each network has its own limit alone";
+        let message = "`asn` grants less than `subnet`, of which an autonomous system has many";
+        let hint = "many times `subnet`, or none: without `asn` each network has its own limit alone";
         marks.warn(place.clone(), message, hint);
     }
 }

@@ -4,7 +4,7 @@ use crate::draft::Draft;
 use crate::form::At;
 use crate::marks::{Marks, Place};
 use crate::near::shown;
-use crate::people::{REPEAT, ReachDraft, WAIT};
+use crate::people::{ContactDraft, REPEAT, WAIT};
 use std::collections::BTreeMap;
 use types::config::{Channel, ChannelKind, Escalation, Layer, Person, Schedule, Step};
 use types::notification::Reach;
@@ -19,9 +19,9 @@ pub(crate) fn people(draft: &Draft, marks: &mut Marks) -> BTreeMap<PersonId, Per
         let made = Person {
             id: id.clone(),
             name: person.name.clone(),
-            zone: person.zone.clone(),
-            awake: person.awake,
-            reach: reaches(draft, &person.reach, marks),
+            timezone: person.zone.clone(),
+            waking_hours: person.awake,
+            contacts: reaches(draft, &person.reach, marks),
         };
         (id, made)
     };
@@ -35,11 +35,11 @@ pub(crate) fn schedules(draft: &Draft, marks: &mut Marks) -> BTreeMap<ScheduleId
         for layer in &schedule.layers {
             let people = persons(draft, &layer.people, marks);
             if let (Some(start), Some(every)) = (layer.start, layer.every) {
-                layers.push(Layer { people, start, every, until: layer.until });
+                layers.push(Layer { people, start, rotation: every, until: layer.until });
             }
         }
         let id = ScheduleId(name.clone());
-        out.insert(id.clone(), Schedule { id, zone: schedule.zone.clone(), layers });
+        out.insert(id.clone(), Schedule { id, timezone: schedule.zone.clone(), layers });
     }
     out
 }
@@ -62,7 +62,7 @@ pub(crate) fn escalations(draft: &Draft, marks: &mut Marks) -> BTreeMap<Escalati
                 .collect(),
                 people: persons(draft, &step.people, marks),
                 prefer_awake: step.prefer_awake,
-                wait: step.wait,
+                escalate_after: step.wait,
             });
         }
         let fallback = reaches(draft, &escalation.fallback, marks);
@@ -78,7 +78,7 @@ fn default_escalation(draft: &Draft) -> Escalation {
     let schedules: Vec<ScheduleId> = draft.schedules.keys().cloned().map(ScheduleId).collect();
     let people =
         if schedules.is_empty() { draft.people.keys().cloned().map(PersonId).collect() } else { Vec::new() };
-    let step = Step { schedules, people, prefer_awake: false, wait: WAIT };
+    let step = Step { schedules, people, prefer_awake: false, escalate_after: WAIT };
     Escalation { id: EscalationId::from(DEFAULT), steps: vec![step], repeat: REPEAT, fallback: Vec::new() }
 }
 
@@ -118,18 +118,18 @@ fn named<'n>(
     names.iter().map(|at| at.value.clone()).collect::<Vec<_>>().into_iter()
 }
 
-fn reaches(draft: &Draft, reaches: &[At<ReachDraft>], marks: &mut Marks) -> Vec<Reach> {
+fn reaches(draft: &Draft, reaches: &[At<ContactDraft>], marks: &mut Marks) -> Vec<Reach> {
     for at in reaches {
         judge_reach(draft, &at.value, &at.place, marks);
     }
-    let made = |at: &At<ReachDraft>| Reach {
+    let made = |at: &At<ContactDraft>| Reach {
         channel: ChannelId(at.value.channel.clone()),
         address: at.value.address.clone(),
     };
     reaches.iter().map(made).collect()
 }
 
-fn judge_reach(draft: &Draft, reach: &ReachDraft, place: &Place, marks: &mut Marks) {
+fn judge_reach(draft: &Draft, reach: &ContactDraft, place: &Place, marks: &mut Marks) {
     let name = reach.channel.as_str();
     let Some(channel) = draft.channels.get(name) else {
         if matches!(name, "sms" | "call") {

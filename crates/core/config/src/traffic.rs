@@ -1,4 +1,4 @@
-//! `[service.NAME.guard]` as written: how the edge serves a service.
+//! `[service.NAME.traffic]` as written: how the edge serves a service.
 
 use crate::draft::name_of;
 use crate::form::{At, Form};
@@ -32,7 +32,7 @@ pub(crate) struct TrafficDraft {
 pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> TrafficDraft {
     let pool = form.word(marks, "pool", name_of);
     let limits = form.table(marks, "limit", |form, marks| {
-        ["visitor", "network", "asn", "caller", "service"]
+        ["client", "subnet", "asn", "caller", "service"]
             .map(|name| form.either(marks, name, rate, rate_and_burst))
     });
     let limits = limits.unwrap_or_default();
@@ -59,9 +59,9 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> TrafficDraft {
     });
     let deny = deny.unwrap_or_default();
     let allow = form.table(marks, "allow", &mut whom).unwrap_or_default();
-    let known = form.table(marks, "known", known).flatten();
-    let urgent = form.words(marks, "urgent", route).into_iter().map(|at| at.value).collect();
-    let deadline = form.span(marks, "deadline").unwrap_or(DEADLINE);
+    let known = form.table(marks, "recognize", known).flatten();
+    let urgent = form.words(marks, "priority_paths", route).into_iter().map(|at| at.value).collect();
+    let deadline = form.span(marks, "response_timeout").unwrap_or(DEADLINE);
     TrafficDraft {
         place: form.place.clone(),
         countries,
@@ -69,16 +69,16 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> TrafficDraft {
         asn: asn_place,
         guard: Guard {
             pool: PoolId(pool.as_ref().map_or_else(String::new, |at| at.value.clone())),
-            visitor,
-            network,
+            client: visitor,
+            subnet: network,
             asn,
             caller,
             service,
             deny,
             allow,
-            known,
-            urgent,
-            deadline,
+            recognize: known,
+            priority_paths: urgent,
+            response_timeout: deadline,
         },
         pool,
     }
@@ -91,13 +91,13 @@ fn warn_of_everybody(form: &Form<'_>, denied: &[DenyWhat], marks: &mut Marks) {
         let message =
             format!("{everybody} is everybody, or a large part of it, and nobody is allowed in spite of it");
         let hint = "name who may ask: allow = { addresses = [\"192.0.2.0/24\"] }";
-        marks.warn(form.key_place("addresses"), message, hint);
+        marks.warn(form.key_place("cidrs"), message, hint);
     }
 }
 
 fn origins(form: &mut Form<'_>, marks: &mut Marks) -> Vec<At<DenyWhat>> {
     let mut out = Vec::new();
-    for key in ["countries", "networks", "addresses"] {
+    for key in ["countries", "asns", "cidrs"] {
         out.extend(form.words(marks, key, |text| origin(text, key)));
     }
     out
@@ -108,15 +108,15 @@ fn origin(text: &str, key: &str) -> Result<DenyWhat, Wrong> {
     let what: Option<DenyWhat> = text.parse().ok();
     let home = what.as_ref().map(|what| match what {
         DenyWhat::Country(_) => "countries",
-        DenyWhat::Asn(_) => "networks",
-        DenyWhat::Net(_) => "addresses",
+        DenyWhat::Asn(_) => "asns",
+        DenyWhat::Net(_) => "cidrs",
     });
     if let Some(what) = what.filter(|_| home == Some(key)) {
         return Ok(what);
     }
     let wanted = match key {
         "countries" => "a country's two letters",
-        "networks" => "the number of an autonomous system",
+        "asns" => "the number of an autonomous system",
         _ => "a network or an address",
     };
     let wrong = Wrong::new(format!("`{}` is not {wanted}", shown(text)));

@@ -160,11 +160,11 @@ fn inner(draft: &Draft, marks: &mut Marks) {
     let hosts = draft.services.values().flat_map(|service| &service.hosts);
     for at in hosts {
         let Name::Ip(ip) = at.value.host.name else { continue };
-        if is_inner(ip) && !draft.site.inner.iter().any(|network| network.contains(&ip)) {
+        if is_inner(ip) && !draft.site.allow_private.iter().any(|network| network.contains(&ip)) {
             marks.warn(
                 at.place.clone(),
                 format!("{ip} is an inner address that the configuration does not allow"),
-                format!("allow it: [site] inner = [\"{ip}\"]"),
+                format!("allow it: [site] allow_private = [\"{ip}\"]"),
             );
         }
     }
@@ -195,7 +195,7 @@ fn edge(draft: &Draft, marks: &mut Marks) {
     for (name, pool) in draft.pools.iter().filter(|(name, _)| !served.contains(name.as_str())) {
         if !needed.contains(&Resource::pool(name)) {
             let message = format!("pool `{}` is used by nobody", shown(name));
-            let hint = format!("serve a service from it: [service.NAME.guard] pool = \"{}\"", shown(name));
+            let hint = format!("serve a service from it: [service.NAME.traffic] pool = \"{}\"", shown(name));
             marks.warn(pool.place.clone(), message, hint);
         } else if draft.edge.is_none() || pool.pool.health.is_none() {
             let message =
@@ -216,7 +216,8 @@ fn edge(draft: &Draft, marks: &mut Marks) {
             continue;
         };
         for At { value, place } in &caller.addresses {
-            let hop = edge.edge.hops.iter().find(|hop| hop.contains(value) || value.contains(*hop));
+            let hop =
+                edge.edge.trusted_proxies.iter().find(|hop| hop.contains(value) || value.contains(*hop));
             if let Some(hop) = hop {
                 marks.warn(
                     place.clone(),
@@ -224,7 +225,7 @@ fn edge(draft: &Draft, marks: &mut Marks) {
                         "{} is a caller, but lies in {hop}, whose word is taken for who asks",
                         written(*value)
                     ),
-                    "let it show a token, or take it out of [edge] hops",
+                    "let it show a token, or take it out of [edge] trusted_proxies",
                 );
             }
         }

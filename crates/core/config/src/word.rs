@@ -154,7 +154,7 @@ pub(crate) fn path(text: &str, folder: &Path) -> Result<std::path::PathBuf, Wron
 pub(crate) fn moment(datetime: &Datetime) -> Result<civil::DateTime, Wrong> {
     if datetime.offset.is_some() {
         return Err(Wrong::new("a local time has no offset")
-            .hint("the schedule's `zone` says which clock is meant: 2026-10-26T09:00:00"));
+            .hint("the schedule's `timezone` says which clock is meant: 2026-10-26T09:00:00"));
     }
     local(datetime)
 }

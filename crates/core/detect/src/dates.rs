@@ -45,10 +45,10 @@ impl Detect {
     /// Notes when the dates of a registration must be looked at next without an answer.
     fn config_dates(&mut self, config: &Config, probe: &Probe, seen: &DomainSeen, now: Time) {
         let step = registration::next_step(seen, &self.before(config, &seen.domain), now);
-        let stale = registration::stale_at(self.confirmed(probe).unwrap_or(now), probe.every);
+        let stale = registration::stale_at(self.confirmed(probe).unwrap_or(now), probe.interval);
         self.fresh.due.retain(|(_, id)| *id != probe.id);
         // A stale date is told once; asking again each tick would only turn in a circle.
-        let stale = if stale > now { stale } else { later(now, probe.every.max(STEP_GRACE)) };
+        let stale = if stale > now { stale } else { later(now, probe.interval.max(STEP_GRACE)) };
         self.fresh.due.insert((step.map_or(stale, |step| step.min(stale)), probe.id.clone()));
     }
 
@@ -72,7 +72,7 @@ impl Detect {
     pub(crate) fn stale(&self, probe: &Probe, now: Time) -> Option<Charge> {
         let confirmed = self.confirmed(probe)?;
         let last_known = self.known.registrations.get(&probe.about.name).map(|known| &known.seen);
-        (registration::stale_at(confirmed, probe.every) <= now)
+        (registration::stale_at(confirmed, probe.interval) <= now)
             .then(|| registration::stale(confirmed, last_known))
     }
 

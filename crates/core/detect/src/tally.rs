@@ -105,7 +105,7 @@ impl Tally {
         self.first_bad = None;
         self.fault = None;
         let Some(alert) = open else { return Step::Rest };
-        if self.good < probe.recover_after {
+        if self.good < probe.success_threshold {
             return Step::Soon;
         }
         let calm = between(well_since, now) >= CALM;
@@ -166,7 +166,7 @@ impl Tally {
             None => {
                 let enough = match charge.after {
                     After::Repeats => {
-                        self.bad >= probe.fail_after && between(since, now) >= probe.failing_for
+                        self.bad >= probe.failure_threshold && between(since, now) >= probe.failing_for
                     }
                     After::Times(times) => self.same_word >= times,
                     After::Lasting(span) => between(since, now) >= span,

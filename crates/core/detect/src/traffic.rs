@@ -92,7 +92,7 @@ pub(crate) fn the_edge() -> Resource {
 
 fn is_served(config: &Config, service: &str) -> bool {
     let service = config.services.get(&ServiceId(service.to_owned()));
-    config.edge.is_some() && service.is_some_and(|service| service.guard.is_some())
+    config.edge.is_some() && service.is_some_and(|service| service.traffic.is_some())
 }
 
 /// Whether a fault is one that only the edge can see.
@@ -169,7 +169,7 @@ impl Detect {
             let Some(pool) = config.pools.get(id) else { continue };
             let about = Resource::pool(&id.0);
             let fresh = self.fresh.traffic.pools.entry(id.clone()).or_default();
-            let floor = fresh.judge_floor(seen, pool.floor, now, &config.site.zone);
+            let floor = fresh.judge_floor(seen, pool.min_healthy, now, &config.site.timezone);
             let certificate = fresh.judge_certificate(seen, now);
             self.say(&about, "pool-below-floor", floor, now, &mut out);
             self.say(&about, "server-certificate", certificate, now, &mut out);
@@ -337,7 +337,7 @@ impl Detect {
 fn names_of(config: &Config, about: &Resource) -> Vec<Resource> {
     let services = config.services.values().filter(|service| match about.kind {
         Kind::Service => service.id.0 == about.name,
-        Kind::Pool => service.guard.as_ref().is_some_and(|guard| guard.pool.0 == about.name),
+        Kind::Pool => service.traffic.as_ref().is_some_and(|guard| guard.pool.0 == about.name),
         _ => false,
     });
     services.flat_map(|service| &service.hosts).map(Resource::host).collect()

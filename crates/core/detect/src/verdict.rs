@@ -53,7 +53,7 @@ pub(crate) struct Charge {
 /// How often something must be seen before it is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
-    /// As often as the probe's `fail_after` says: the world flickers.
+    /// As often as the probe's `failure_threshold` says: the world flickers.
     Repeats,
     /// This often: facts from a registry or a parent zone do not.
     Times(u32),
@@ -203,7 +203,7 @@ fn http(probe: &Probe, seen: &HttpSeen, sample: &ProbeResult, usual: Option<u16>
     } else {
         Verdict::default().well(Lane::Answer)
     };
-    match expect.within {
+    match expect.max_latency {
         Some(limit) if sample.phases.total > limit => {
             let told =
                 format!("{} ms instead of at most {} ms", sample.phases.total.as_millis(), limit.as_millis());

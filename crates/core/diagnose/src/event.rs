@@ -229,7 +229,7 @@ fn symptoms<'a>(config: &Config, alerts: impl Iterator<Item = (&'a Alert, bool)>
         .filter(|(alert, _)| !alert.seen_at.is_empty())
         .filter_map(|(alert, open)| {
             let probe = config.probes.get(&alert.probe);
-            let late = probe.map_or(Duration::ZERO, |probe| probe.every.saturating_add(probe.timeout));
+            let late = probe.map_or(Duration::ZERO, |probe| probe.interval.saturating_add(probe.timeout));
             let earliest = earlier(alert.since, late.saturating_add(SLACK));
             Some(Symptom { alert, key: key(config, alert)?, earliest, open })
         })

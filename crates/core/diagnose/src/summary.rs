@@ -80,7 +80,7 @@ impl Facts<'_> {
 
     /// An instant by the clock of the site's zone.
     fn zoned(&self, at: Time) -> Zoned {
-        at.to_zoned(self.config.site.zone.clone())
+        at.to_zoned(self.config.site.timezone.clone())
     }
 
     /// The alerts about the cause itself, the one that says most first.

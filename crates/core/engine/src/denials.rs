@@ -58,14 +58,15 @@ impl Denials {
         by: &str,
         everybody: bool,
     ) -> Result<Vec<EventKind>, Refused> {
-        let served = |id: &ServiceId| config.services.get(id).is_some_and(|service| service.guard.is_some());
+        let served =
+            |id: &ServiceId| config.services.get(id).is_some_and(|service| service.traffic.is_some());
         if let Some(service) = service.filter(|id| !served(id)) {
             return Err(Refused::NoSuchService(service.clone()));
         }
         let edge = config.edge.as_ref().ok_or(Refused::NoEdge)?;
         let lacking = match what {
-            DenyWhat::Country(_) => edge.countries.is_none().then_some("countries"),
-            DenyWhat::Asn(_) => edge.networks.is_none().then_some("networks"),
+            DenyWhat::Country(_) => edge.countries.is_none().then_some("country"),
+            DenyWhat::Asn(_) => edge.networks.is_none().then_some("asn"),
             DenyWhat::Net(net) => {
                 if let Some(whom) = hits(*net, config).filter(|_| !everybody) {
                     return Err(Refused::HitsOthers { what: what.clone(), whom });

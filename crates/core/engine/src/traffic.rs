@@ -57,7 +57,7 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
     let newest = engine.shown.newest.as_ref();
     let told = newest.map(|(at, _)| *at);
     let guarded =
-        || engine.config.services.values().filter_map(|service| Some((service, service.guard.as_ref()?)));
+        || engine.config.services.values().filter_map(|service| Some((service, service.traffic.as_ref()?)));
     let services = guarded().map(|(service, guard)| ServiceNow {
         id: service.id.0.clone(),
         title: service.title.clone(),
@@ -74,7 +74,7 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
     };
     let pools = engine.config.pools.values().map(|pool| PoolNow {
         id: pool.id.0.clone(),
-        floor: pool.floor,
+        floor: pool.min_healthy,
         services: titles(&pool.id),
         seen: newest.and_then(|(_, rollup)| rollup.pools.get(&pool.id)).cloned(),
         wrong: wrong(engine, &Resource::pool(&pool.id.0)),

@@ -19,7 +19,7 @@ fn keys(notifications: &[Notification]) -> Vec<&str> {
 
 fn sleeps_now(world: &mut World, name: &str) {
     let person = world.config.people.get_mut(&name.into()).unwrap();
-    person.awake = Some((time(18, 0, 0, 0), time(3, 0, 0, 0)));
+    person.waking_hours = Some((time(18, 0, 0, 0), time(3, 0, 0, 0)));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn what_is_still_ahead_waits_for_the_morning_when_that_is_early_enough() {
         let mut config = config();
         config.escalations.get_mut(&"default".into()).unwrap().steps.remove(0);
         let bo = config.people.get_mut(&"bo".into()).unwrap();
-        bo.awake = Some((time(awake.0, 0, 0, 0), time(awake.1, 0, 0, 0)));
+        bo.waking_hours = Some((time(awake.0, 0, 0, 0), time(awake.1, 0, 0, 0)));
         let mut world = World::new(config, at(now));
         let diagnosis = Diagnosis { ahead: Some(at(date)), ..diagnosis(true, &["auth"]) };
         let incident = IncidentId(1);
@@ -176,7 +176,7 @@ fn what_is_still_ahead_waits_for_the_morning_when_that_is_early_enough() {
 fn a_page_about_a_date_rests_at_night_and_what_breaks_meanwhile_does_not() {
     let mut config = config();
     config.escalations.get_mut(&"default".into()).unwrap().steps.remove(0);
-    config.people.get_mut(&"bo".into()).unwrap().awake = Some((time(7, 0, 0, 0), time(22, 0, 0, 0)));
+    config.people.get_mut(&"bo".into()).unwrap().waking_hours = Some((time(7, 0, 0, 0), time(22, 0, 0, 0)));
     let (evening, night) = (at("2026-11-16T19:30:00Z"), at("2026-11-16T20:00:00Z"));
     let mut world = World::new(config, evening);
     let ahead = Diagnosis { ahead: Some(at("2026-11-17T19:00:00Z")), ..diagnosis(true, &["auth"]) };

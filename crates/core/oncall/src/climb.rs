@@ -71,7 +71,7 @@ pub(crate) fn climb(config: &Config, ways: &Ways<'_>, page: &Page, now: Time) ->
                 NOBODY_PAUSE
             }
             Some(_) if dead => Duration::ZERO,
-            Some(step) => step.wait.max(WAIT_MIN),
+            Some(step) => step.escalate_after.max(WAIT_MIN),
         };
         let until = later(due, wait);
         events.push(EventKind::PageStep { page: page.id, round, step, people, until });
@@ -105,7 +105,7 @@ fn next(
 /// Whether nobody on a step can be called any more.
 fn is_dead(config: &Config, ways: &Ways<'_>, step: &Step) -> bool {
     let gone = |id: &PersonId| match config.people.get(id) {
-        Some(person) => step.line(&Seat::Person(id.clone())).is_dead(&usable(config, &person.reach)),
+        Some(person) => step.line(&Seat::Person(id.clone())).is_dead(&usable(config, &person.contacts)),
         None => true,
     };
     step.step < ways.len() && step.people.iter().all(gone)

@@ -111,23 +111,23 @@ pub(crate) fn usable(config: &Config, reach: &[Reach]) -> Vec<bool> {
 
 /// Whether any way to a person exists in the configuration.
 pub(crate) fn can_be_reached(config: &Config, person: &Person) -> bool {
-    person.reach.iter().any(|reach| config.channels.contains_key(&reach.channel))
+    person.contacts.iter().any(|reach| config.channels.contains_key(&reach.channel))
 }
 
 /// Whether a person is awake by their own clock. Someone who named no hours counts as awake.
 fn is_awake(person: &Person, at: Time) -> bool {
-    let Some((from, to)) = person.awake else { return true };
-    let clock: civil::Time = person.zone.to_datetime(at).time();
+    let Some((from, to)) = person.waking_hours else { return true };
+    let clock: civil::Time = person.timezone.to_datetime(at).time();
     if from < to { from <= clock && clock < to } else { from <= clock || clock < to }
 }
 
 /// The first instant, not before `at`, at which a person is awake by their own clock.
 pub(crate) fn awake_from(person: &Person, at: Time) -> Time {
-    let Some((from, _)) = person.awake.filter(|_| !is_awake(person, at)) else { return at };
-    let today = person.zone.to_datetime(at).date();
+    let Some((from, _)) = person.waking_hours.filter(|_| !is_awake(person, at)) else { return at };
+    let today = person.timezone.to_datetime(at).date();
     // A morning that a clock skips begins when the clock goes on.
     let morning = |day: civil::Date| {
-        Some(person.zone.to_ambiguous_zoned(day.to_datetime(from)).compatible().ok()?.timestamp())
+        Some(person.timezone.to_ambiguous_zoned(day.to_datetime(from)).compatible().ok()?.timestamp())
     };
     [Some(today), today.tomorrow().ok()]
         .into_iter()

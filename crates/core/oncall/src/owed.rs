@@ -158,7 +158,7 @@ impl OnCall {
         for page in self.known.pages.values().filter(|page| page.is_open() && calls(page)) {
             for (step, seat) in page.seats() {
                 let person = seat.person().and_then(|id| config.people.get(id));
-                let reach = person.map_or(&[][..], |person| &person.reach);
+                let reach = person.map_or(&[][..], |person| &person.contacts);
                 let line = step.line(&seat);
                 let key = LineKey::Page { page: page.id, round: step.round, step: step.step, seat };
                 owed.extend(on_line(config, key, &line, reach));
@@ -174,7 +174,7 @@ impl OnCall {
             for id in &notice.people {
                 let seat = Seat::Person(id.clone());
                 let person = config.people.get(id);
-                let reach = person.map_or(&[][..], |person| &person.reach);
+                let reach = person.map_or(&[][..], |person| &person.contacts);
                 let mut line = on_line(config, key(&seat), &notice.line(&seat), reach);
                 if let Some(person) = person.filter(|_| occasion != RESOLVED) {
                     // Whoever was woken hears at once that it is over; everything else can wait for the morning.
@@ -268,7 +268,7 @@ impl OnCall {
     }
 
     fn reach(&self, config: &Config, line: &LineKey, way: usize) -> Option<Reach> {
-        let of_person = |person: &PersonId| config.people.get(person)?.reach.get(way);
+        let of_person = |person: &PersonId| config.people.get(person)?.contacts.get(way);
         match line {
             LineKey::Page { seat: Seat::Person(person), .. }
             | LineKey::Notice { seat: Seat::Person(person), .. } => of_person(person),

@@ -69,12 +69,12 @@ fn on_duty(schedule: &Schedule, layer: &Layer, at: Time) -> Option<PersonId> {
 }
 
 fn turns<'a>(schedule: &'a Schedule, layer: &Layer) -> Turns<'a> {
-    Turns { zone: &schedule.zone, start: layer.start, every: layer.every }
+    Turns { zone: &schedule.timezone, start: layer.start, every: layer.rotation }
 }
 
 /// First instant at which nobody of the layer is on duty any more.
 fn end(schedule: &Schedule, layer: &Layer) -> Time {
-    layer.until.map_or(Time::MAX, |until| instant(&schedule.zone, until))
+    layer.until.map_or(Time::MAX, |until| instant(&schedule.timezone, until))
 }
 
 #[cfg(test)]
@@ -88,13 +88,13 @@ mod tests {
         Layer {
             people: people.iter().map(|name| PersonId::from(*name)).collect(),
             start: start.parse().unwrap(),
-            every,
+            rotation: every,
             until: until.map(|until| until.parse().unwrap()),
         }
     }
 
     fn schedule(zone: &str, layers: Vec<Layer>) -> Schedule {
-        Schedule { id: "platform".into(), zone: TimeZone::get(zone).unwrap(), layers }
+        Schedule { id: "platform".into(), timezone: TimeZone::get(zone).unwrap(), layers }
     }
 
     fn who(schedule: &Schedule, at: &str) -> String {
@@ -229,7 +229,7 @@ mod tests {
             |(people, start, every, until)| Layer {
                 people: ["ana", "bo", "cy"][..people].iter().map(|name| PersonId::from(*name)).collect(),
                 start: TimeZone::UTC.to_datetime(start),
-                every,
+                rotation: every,
                 until: until.map(|until| TimeZone::UTC.to_datetime(until)),
             },
         )

@@ -327,9 +327,9 @@ fn a_step_whose_every_token_is_refused_is_passed_at_once() {
 #[test]
 fn the_awake_come_first() {
     let mut two = config();
-    two.people.get_mut(&"ana".into()).unwrap().awake =
+    two.people.get_mut(&"ana".into()).unwrap().waking_hours =
         Some(("07:30".parse().unwrap(), "23:00".parse().unwrap()));
-    two.people.get_mut(&"bo".into()).unwrap().awake =
+    two.people.get_mut(&"bo".into()).unwrap().waking_hours =
         Some(("22:00".parse().unwrap(), "06:00".parse().unwrap()));
     escalation(&mut two).steps = vec![step(&[], &["ana", "bo"], 300)];
     escalation(&mut two).steps[0].prefer_awake = true;

@@ -27,12 +27,13 @@ pub(crate) fn page(
 ) -> (String, String) {
     let mut lines = about(config, incident, now);
     if let Some(since) = unreached.filter(|since| between(*since, now) >= UNREACHED_WORTH_A_WORD) {
-        lines.push(format!("Nobody could be reached about it since {}.", clock(since, &config.site.zone)));
+        lines
+            .push(format!("Nobody could be reached about it since {}.", clock(since, &config.site.timezone)));
     }
     lines.push(match next {
         Some(next) => format!(
             "Acknowledge to stop the calls; whoever is next is called at {}.",
-            clock(next, &config.site.zone)
+            clock(next, &config.site.timezone)
         ),
         None => "Acknowledge to stop the calls.".to_owned(),
     });
@@ -94,7 +95,7 @@ fn about(config: &Config, incident: &Incident, now: Time) -> Vec<String> {
     }
     let lasting = between(incident.since, now);
     let lasting = if lasting.as_secs() < 60 { String::new() } else { format!(" ({})", spoken(lasting)) };
-    lines.push(format!("Since {}{lasting}.", clock(incident.since, &config.site.zone)));
+    lines.push(format!("Since {}{lasting}.", clock(incident.since, &config.site.timezone)));
     lines
 }
 

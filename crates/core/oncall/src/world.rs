@@ -34,9 +34,9 @@ pub(crate) fn person(name: &str, reach: &[&str]) -> Person {
     Person {
         id: name.into(),
         name: name.to_owned(),
-        zone: TimeZone::get("Europe/Tallinn").unwrap(),
-        awake: None,
-        reach: reach.collect(),
+        timezone: TimeZone::get("Europe/Tallinn").unwrap(),
+        waking_hours: None,
+        contacts: reach.collect(),
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn step(schedules: &[&str], people: &[&str], wait: u64) -> Step {
         schedules: schedules.iter().map(|name| ScheduleId::from(*name)).collect(),
         people: people.iter().map(|name| PersonId::from(*name)).collect(),
         prefer_awake: false,
-        wait: secs(wait),
+        escalate_after: secs(wait),
     }
 }
 
@@ -53,10 +53,10 @@ pub(crate) fn schedule(name: &str, people: &[&str], start: &str, until: Option<&
     let layer = Layer {
         people: people.iter().map(|name| PersonId::from(*name)).collect(),
         start: start.parse().unwrap(),
-        every: Turn::Weeks(1),
+        rotation: Turn::Weeks(1),
         until: until.map(|until| until.parse().unwrap()),
     };
-    Schedule { id: name.into(), zone: TimeZone::UTC, layers: vec![layer] }
+    Schedule { id: name.into(), timezone: TimeZone::UTC, layers: vec![layer] }
 }
 
 pub(crate) fn service(name: &str, title: &str, schedule: Option<&str>, escalation: &str) -> Service {
@@ -66,11 +66,11 @@ pub(crate) fn service(name: &str, title: &str, schedule: Option<&str>, escalatio
         group: None,
         hosts: Vec::new(),
         declared_hosts: Vec::new(),
-        needs: BTreeSet::new(),
+        depends_on: BTreeSet::new(),
         schedule: schedule.map(ScheduleId::from),
         escalation: escalation.into(),
         public: true,
-        guard: None,
+        traffic: None,
     }
 }
 
@@ -97,12 +97,12 @@ pub(crate) fn config() -> Config {
         digest: String::new(),
         site: Site {
             name: "Acme".to_owned(),
-            zone: TimeZone::UTC,
+            timezone: TimeZone::UTC,
             data: "data".into(),
             listen: "127.0.0.1:0".parse().unwrap(),
             url: "https://status.acme.net".to_owned(),
-            trust: Vec::new(),
-            inner: Vec::new(),
+            extra_ca_files: Vec::new(),
+            allow_private: Vec::new(),
         },
         dns: Dns { resolvers: Vec::new(), roots: Vec::new(), port: 53 },
         registry: Registry::default(),

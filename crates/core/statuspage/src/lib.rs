@@ -218,7 +218,7 @@ impl Publisher {
     /// How long a service was watched within the last days, the current one included.
     #[must_use]
     pub fn watched(&self, config: &Config, service: &ServiceId, days: u16, now: Time) -> Duration {
-        let from = history::days(days, now, &config.site.zone).next().map_or(now, |(_, begin, _)| begin);
+        let from = history::days(days, now, &config.site.timezone).next().map_or(now, |(_, begin, _)| begin);
         let history = self.known.histories.get(service);
         history.map_or(Duration::ZERO, |history| history.watched(from, now))
     }

@@ -32,10 +32,10 @@ pub(crate) fn status_page(config: &Config, known: &Known, now: Time, facts: &Fac
         name: shown(&config.site.name),
         title: shown(&config.status_page.title),
         url: config.site.url.clone(),
-        clock: config.site.zone.clone(),
-        zone: config.site.zone.iana_name().unwrap_or("UTC").to_owned(),
+        clock: config.site.timezone.clone(),
+        zone: config.site.timezone.iana_name().unwrap_or("UTC").to_owned(),
         changed: known.changed.unwrap_or(now),
-        looked_every: config.probes.values().map(|probe| probe.every).min().unwrap_or(Duration::ZERO),
+        looked_every: config.probes.values().map(|probe| probe.interval).min().unwrap_or(Duration::ZERO),
         state,
         headline,
         open: open.map(|(id, told)| incident(config, *id, told, facts)).collect(),
@@ -78,7 +78,7 @@ fn groups(config: &Config, known: &Known, now: Time) -> Vec<Group> {
 
 /// The days of the history in the zone of the site, computed once for all services.
 fn calendar(config: &Config, now: Time) -> Vec<(Date, Time, Time)> {
-    days(config.status_page.history_days.max(1), now, &config.site.zone).collect()
+    days(config.status_page.history_days.max(1), now, &config.site.timezone).collect()
 }
 
 fn begin(calendar: &[(Date, Time, Time)], now: Time) -> Time {
@@ -128,9 +128,9 @@ fn incident(config: &Config, id: IncidentId, told: &Told, facts: &Facts<'_>) -> 
 
 /// Days on which something was watched, newest first: of the time before the first start there is nothing to tell.
 fn past(config: &Config, known: &Known, now: Time, facts: &Facts<'_>) -> Vec<PastDay> {
-    let day = |at: Time| config.site.zone.to_datetime(at).date();
+    let day = |at: Time| config.site.timezone.to_datetime(at).date();
     let begun = known.begun.map(day);
-    let mut past: Vec<PastDay> = days(PAST_DAYS, now, &config.site.zone)
+    let mut past: Vec<PastDay> = days(PAST_DAYS, now, &config.site.timezone)
         .filter(|(date, _, _)| begun.is_none_or(|begun| *date >= begun))
         .map(|(date, _, _)| PastDay { date, incidents: Vec::new() })
         .collect();

@@ -32,7 +32,7 @@ fn of(config: &Config, alert: &Alert) -> Option<(u8, Trouble)> {
     match &alert.fault {
         Fault::Surge { .. } if alert.about.kind == Kind::Service => {
             let service = config.services.get(&ServiceId(alert.about.name.clone()))?;
-            let knows = service.guard.as_ref().is_some_and(|guard| guard.known.is_some());
+            let knows = service.traffic.as_ref().is_some_and(|guard| guard.recognize.is_some());
             Some((0, Trouble::Surge { knows }))
         }
         Fault::LimitConflict { .. } => Some((1, Trouble::Conflict)),

@@ -44,7 +44,7 @@ pub(crate) fn body(
     (since, end, now): (Time, Time, Time),
 ) -> String {
     let titles = titles(config, affected.keys());
-    let zone = &config.site.zone;
+    let zone = &config.site.timezone;
     // Only a person who said so works on it.
     let acknowledged = incident.is_acknowledged(now);
     let seen = trouble.and_then(|trouble| traffic::summaries(trouble, &titles, acknowledged));

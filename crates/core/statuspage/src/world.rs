@@ -25,11 +25,11 @@ fn service(name: &str, title: &str, hosts: &[&str], public: bool) -> Service {
         group: (name != "auth").then(|| "Rest".to_owned()),
         hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
         declared_hosts: Vec::new(),
-        needs: BTreeSet::new(),
+        depends_on: BTreeSet::new(),
         schedule: None,
         escalation: "default".into(),
         public,
-        guard: None,
+        traffic: None,
     }
 }
 
@@ -52,12 +52,12 @@ pub(crate) fn config() -> Config {
         digest: String::new(),
         site: Site {
             name: "Acme".to_owned(),
-            zone: TimeZone::get("Europe/Tallinn").unwrap(),
+            timezone: TimeZone::get("Europe/Tallinn").unwrap(),
             data: "data".into(),
             listen: "127.0.0.1:0".parse().unwrap(),
             url: "https://status.acme.net".to_owned(),
-            trust: Vec::new(),
-            inner: Vec::new(),
+            extra_ca_files: Vec::new(),
+            allow_private: Vec::new(),
         },
         dns: Dns { resolvers: Vec::new(), roots: Vec::new(), port: 53 },
         registry: Registry::default(),

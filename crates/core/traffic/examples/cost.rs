@@ -20,28 +20,28 @@ const CONFIG: &str = r#"
     [channel.ntfy]
     ntfy = "http://127.0.0.1:2586"
     [person.ana]
-    reach = ["ntfy:ana"]
-    [ladder.default]
-    steps = [{ people = ["ana"], wait = "5m" }]
+    contacts = ["ntfy:ana"]
+    [escalation.default]
+    steps = [{ people = ["ana"], escalate_after = "5m" }]
     fallback = ["ntfy:everybody"]
     [edge]
     listen = ["127.0.0.1:8000"]
-    countries = "countries.mmdb"
-    networks = "networks.mmdb"
+    geoip.country = "countries.mmdb"
+    geoip.asn = "networks.mmdb"
     [service.auth]
     hosts = ["auth.acme.example"]
-    [service.auth.guard]
+    [service.auth.traffic]
     pool = "auth"
-    limit.visitor = "20/s"
-    limit.network = "2000/s"
+    limit.client = "20/s"
+    limit.subnet = "2000/s"
     limit.service = "1000000/s"
-    deny = { countries = ["XX", "YY"], networks = ["AS64500"], addresses = ["192.0.2.0/24", "198.51.100.0/24"] }
-    urgent = ["/health", "/pay/*"]
+    deny = { countries = ["XX", "YY"], asns = ["AS64500"], cidrs = ["192.0.2.0/24", "198.51.100.0/24"] }
+    priority_paths = ["/health", "/pay/*"]
     [pool.auth]
     servers = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", "10.0.0.4:80"]
-    begin = 100
+    initial_concurrency = 100
     [caller.batch]
-    addresses = ["10.0.0.0/8"]
+    cidrs = ["10.0.0.0/8"]
 "#;
 
 fn time(what: &str, mut each: impl FnMut(u32)) {

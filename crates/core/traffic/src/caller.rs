@@ -35,7 +35,7 @@ impl Callers {
         let nets = config
             .values()
             .enumerate()
-            .flat_map(|(index, caller)| caller.addresses.iter().map(move |net| (*net, index)));
+            .flat_map(|(index, caller)| caller.cidrs.iter().map(move |net| (*net, index)));
         Self { all, nets: Nets::new(nets) }
     }
 

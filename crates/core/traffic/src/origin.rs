@@ -75,7 +75,7 @@ impl Origin {
     pub fn new(pool: &config::Pool, tick: Tick, seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let mut origin = Self {
-            concurrency: Concurrency::new(pool.begin, tick),
+            concurrency: Concurrency::new(pool.initial_concurrency, tick),
             ceiling: Ceiling::new(tick),
             shares: Shares::new(chance.next(), tick),
             queue: Queue::default(),

@@ -34,7 +34,7 @@ impl Policy {
             callers: Callers::new(&config.callers, tokens),
         };
         for service in config.services.values() {
-            let Some(guard) = &service.guard else { continue };
+            let Some(guard) = &service.traffic else { continue };
             let denials: Vec<&Denial> = policy
                 .denials
                 .values()

@@ -84,7 +84,7 @@ impl Pool {
 
     /// The configuration declares it anew. What is known of servers that stay is kept.
     pub(crate) fn reshape(&mut self, pool: &config::Pool, now: Tick) {
-        self.each = pool.each.max(1);
+        self.each = pool.max_concurrency.max(1);
         (self.fall, self.rise) = pool.health.as_ref().map_or((1, 1), |health| (health.fall, health.rise));
         self.declared.clone_from(&pool.servers);
         let declared = |at: &str| pool.servers.iter().find(|server| server.at == at);

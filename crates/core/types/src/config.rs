@@ -64,7 +64,7 @@ pub struct Site {
     /// The company's name.
     pub name: String,
     /// Time zone for texts; everything is stored in UTC.
-    pub zone: TimeZone,
+    pub timezone: TimeZone,
     /// Folder of the journal, the samples and the keys.
     pub data: PathBuf,
     /// Where status page, console and API listen. Loopback unless told.
@@ -72,9 +72,9 @@ pub struct Site {
     /// Where people find the status page, without a trailing slash.
     pub url: String,
     /// PEM files with further trusted roots, for inner certificate authorities.
-    pub trust: Vec<PathBuf>,
+    pub extra_ca_files: Vec<PathBuf>,
     /// Inner networks that probes and webhooks may reach. Names that lead to any other inner address are a fault.
-    pub inner: Vec<IpNet>,
+    pub allow_private: Vec<IpNet>,
 }
 
 /// How names are looked up.
@@ -115,7 +115,7 @@ pub struct Service {
     /// What was declared, wildcards included.
     pub declared_hosts: Vec<String>,
     /// What it needs: services for now.
-    pub needs: BTreeSet<Resource>,
+    pub depends_on: BTreeSet<Resource>,
     /// Who is responsible; the escalation's own schedules when empty.
     pub schedule: Option<ScheduleId>,
     /// Whom to wake; `default` unless told.
@@ -123,7 +123,7 @@ pub struct Service {
     /// Whether visitors see it on the status page.
     pub public: bool,
     /// How the edge serves it; `None` when somebody else does.
-    pub guard: Option<Guard>,
+    pub traffic: Option<Guard>,
 }
 
 /// A standing question.
@@ -136,13 +136,13 @@ pub struct Probe {
     /// The question.
     pub ask: Ask,
     /// How often.
-    pub every: Duration,
+    pub interval: Duration,
     /// How long one answer may take, all phases and redirects together.
     pub timeout: Duration,
     /// How many bad answers in a row open an alert.
-    pub fail_after: u32,
+    pub failure_threshold: u32,
     /// How many good answers in a row close it.
-    pub recover_after: u32,
+    pub success_threshold: u32,
     /// For how long it must fail before an alert opens, however many answers were bad.
     pub failing_for: Duration,
 }
@@ -193,7 +193,7 @@ pub struct Expect {
     /// Text that the body must contain.
     pub body_contains: Option<String>,
     /// Slower than this is a fault.
-    pub within: Option<Duration>,
+    pub max_latency: Option<Duration>,
     /// Nobody declared what a good answer is: a status code below 500 that was there from the first answer on is accepted.
     pub learns: bool,
 }
@@ -224,11 +224,11 @@ pub struct Person {
     /// Their name for people.
     pub name: String,
     /// Where they live.
-    pub zone: TimeZone,
+    pub timezone: TimeZone,
     /// When they are awake, by their own clock: from, to; `to` before `from` runs over midnight.
-    pub awake: Option<(civil::Time, civil::Time)>,
+    pub waking_hours: Option<(civil::Time, civil::Time)>,
     /// How they are reached, in this order within a step. Never empty.
-    pub reach: Vec<Reach>,
+    pub contacts: Vec<Reach>,
 }
 
 /// Who is on call when.
@@ -237,7 +237,7 @@ pub struct Schedule {
     /// Its name in the configuration.
     pub id: ScheduleId,
     /// The zone of all its local times.
-    pub zone: TimeZone,
+    pub timezone: TimeZone,
     /// The last layer that has somebody on duty wins.
     pub layers: Vec<Layer>,
 }
@@ -250,7 +250,7 @@ pub struct Layer {
     /// When the first shift begins, local.
     pub start: civil::DateTime,
     /// How long a shift is, by the wall clock.
-    pub every: Turn,
+    pub rotation: Turn,
     /// When the layer ends, local.
     pub until: Option<civil::DateTime>,
 }
@@ -291,7 +291,7 @@ pub struct Step {
     /// Whether those who are awake now come first and the sleeping only when nobody is awake.
     pub prefer_awake: bool,
     /// How long until the next step.
-    pub wait: Duration,
+    pub escalate_after: Duration,
 }
 
 /// A way to reach people.

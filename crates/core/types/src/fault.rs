@@ -30,7 +30,7 @@ pub enum Fault {
         /// What the resolver said or did.
         why: String,
     },
-    /// The name leads to an inner address that the configuration did not allow (`site.inner`).
+    /// The name leads to an inner address that the configuration did not allow (`site.allow_private`).
     #[error("leads to the inner address {address}, which the configuration does not allow")]
     InnerAddress {
         /// The address it led to.

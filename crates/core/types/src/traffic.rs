@@ -101,11 +101,11 @@ pub fn hits(net: IpNet, config: &Config) -> Option<String> {
     if let Some(own) = own.into_iter().chain(listening).find(|own| net.contains(own)) {
         return Some(format!("this machine itself ({own}), its probes among it"));
     }
-    let hops = edge.into_iter().flat_map(|edge| edge.hops.iter().chain(&edge.proxy_protocol));
+    let hops = edge.into_iter().flat_map(|edge| edge.trusted_proxies.iter().chain(&edge.proxy_protocol));
     if let Some(hop) = hops.into_iter().find(overlaps) {
         return Some(format!("the declared hop {hop}, and all whose requests come through it"));
     }
-    let caller = config.callers.values().find(|caller| caller.addresses.iter().any(|at| overlaps(&at)));
+    let caller = config.callers.values().find(|caller| caller.cidrs.iter().any(|at| overlaps(&at)));
     caller.map(|caller| format!("the declared caller {}", caller.id))
 }
 

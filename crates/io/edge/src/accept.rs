@@ -26,15 +26,16 @@ pub(crate) fn accept(thread: &Rc<Thread>, socket: TcpStream, peer: SocketAddr, t
     let near = thread.near();
     let (edge, from) = (&near.view.edge, peer.ip().to_canonical());
     let proxied = declared(&edge.proxy_protocol, from);
-    let each = (!proxied && !declared(&edge.hops, from)).then_some(edge.limits.connections_each);
-    let room = Room { all: edge.limits.connections, each };
+    let each =
+        (!proxied && !declared(&edge.trusted_proxies, from)).then_some(edge.limits.max_connections_per_ip);
+    let room = Room { all: edge.limits.max_connections, each };
     let Some(place) = thread.shared.connections.enter(from, room, thread.ticks.now()) else {
         if thread.may_warn() {
             tracing::warn!("a connection from {from} finds no room and is closed");
         }
         return;
     };
-    let wait = edge.limits.head_wait;
+    let wait = edge.limits.header_timeout;
     let _ = socket.set_nodelay(true);
     let (owner, thread) = (thread, Rc::clone(thread));
     let one = One::new(&thread, Arc::clone(&place.seat));

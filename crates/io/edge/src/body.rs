@@ -69,7 +69,7 @@ impl Body {
 
     /// How long a client may take nothing of it.
     pub(crate) fn wait(&self) -> Duration {
-        self.end.thread.near().view.edge.limits.body_wait
+        self.end.thread.near().view.edge.limits.body_timeout
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {

@@ -306,9 +306,9 @@ impl Drop for Edge {
 
 /// The configuration's edge with as many connections as there are descriptors for.
 fn fitted(mut edge: types::config::Edge, before: Option<&types::config::Edge>) -> types::config::Edge {
-    let (declared, limit) = (edge.limits.connections, descriptors::limit());
-    edge.limits.connections = declared.min(descriptors::connections(limit));
-    let is_news = before.is_none_or(|before| before.limits.connections != edge.limits.connections);
+    let (declared, limit) = (edge.limits.max_connections, descriptors::limit());
+    edge.limits.max_connections = declared.min(descriptors::connections(limit));
+    let is_news = before.is_none_or(|before| before.limits.max_connections != edge.limits.max_connections);
     if let Some(why) = descriptors::shortage(declared, limit).filter(|_| is_news) {
         tracing::warn!("{why}");
     }

@@ -75,7 +75,7 @@ fn checks(
         if *next > now {
             continue;
         }
-        *next = now + health.every;
+        *next = now + health.interval;
         let (thread, pool, health) = (Rc::clone(thread), Arc::clone(pool), health.clone());
         spawn_local(async move {
             let found = match timeout(health.timeout, check(&thread, &pool, at, &health.path)).await {

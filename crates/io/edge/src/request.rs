@@ -164,7 +164,7 @@ fn begin(
         return Err(Visit { thread, line, form: Form::default() }.health(busy));
     }
     let peer = forwarded::plain(line.peer.ip());
-    let origin = forwarded::origin(peer, &near.view.edge.hops, &thread.habits, &parts.headers);
+    let origin = forwarded::origin(peer, &near.view.edge.trusted_proxies, &thread.habits, &parts.headers);
     let has = Has::of(&parts.headers);
     let is_http2 = line.http2.get();
     if is_http2 && has.cookie {
@@ -194,8 +194,8 @@ fn begin(
         return Err(visit.refuse(refuse::NO_SUCH_HOST, open, busy));
     };
     open.lane = near.lanes.get(route.index).copied().unwrap_or(seeing::Lane::NONE);
-    if near.view.edge.to_https && !origin.https.unwrap_or(line.tls) {
-        return Err(visit.to_https(&near, &host, parts, open, busy));
+    if near.view.edge.redirect_to_https && !origin.https.unwrap_or(line.tls) {
+        return Err(visit.redirect_to_https(&near, &host, parts, open, busy));
     }
     let length = body.as_ref().and_then(Inbound::exact);
     if length.is_some_and(|length| length > near.view.edge.limits.body_bytes) {
@@ -262,8 +262,9 @@ fn http2_only(near: &Near, parts: &mut Parts) -> Result<(), Refusal> {
 /// A place for a tunnel inside an HTTP/2 connection: it costs what a connection costs.
 fn tunnel_place(thread: &Thread, line: &Line, near: &Near) -> Option<Place> {
     let (edge, from) = (&near.view.edge, line.peer.ip().to_canonical());
-    let each = (!forwarded::declared(&edge.hops, from)).then_some(edge.limits.connections_each);
-    let room = Room { all: edge.limits.connections, each };
+    let each =
+        (!forwarded::declared(&edge.trusted_proxies, from)).then_some(edge.limits.max_connections_per_ip);
+    let room = Room { all: edge.limits.max_connections, each };
     let place = thread.shared.connections.enter(from, room, thread.ticks.now())?;
     place.seat.busy();
     Some(place)
@@ -335,7 +336,7 @@ async fn answer(
         hop: passed.origin.by.is_some(),
         own: &own,
         room: limits.body_bytes,
-        wait: ticks(limits.body_wait),
+        wait: ticks(limits.body_timeout),
         deadline,
         span: ticks(span),
         grpc,
@@ -376,7 +377,7 @@ async fn read_before(
     match poll_fn(|cx| Poll::Ready(content.poll_before(cx, limits.body_bytes))).await {
         Poll::Ready(read) => read.map(|()| tick),
         Poll::Pending => {
-            let read = content.read_before(ticks(limits.body_wait), limits.body_bytes);
+            let read = content.read_before(ticks(limits.body_timeout), limits.body_bytes);
             Box::pin(read).await.map(|()| thread.tick())
         }
     }

@@ -87,7 +87,7 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
 /// Serves until nothing is under way.
 async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: Bytes, alarm: &Alarm) -> End {
     let limits = thread.near().view.edge.limits.clone();
-    let waits = Waits { head: ticks(limits.head_wait), body: ticks(limits.body_wait) };
+    let waits = Waits { head: ticks(limits.header_timeout), body: ticks(limits.body_timeout) };
     let service = service_fn({
         let (thread, line) = (Rc::clone(thread), Rc::clone(line));
         move |request| request::serve(&thread, &line, request)
@@ -196,7 +196,7 @@ fn watch(thread: &Thread, line: &Line, alarm: &Alarm, waits: &Waits, cx: &Contex
 
 /// Waits alone for the next byte. False when there is none in time.
 async fn wakes(thread: &Rc<Thread>, line: &Line, stream: &Stream, alarm: &Alarm) -> bool {
-    let due = line.last.get().saturating_add(ticks(thread.near().view.edge.limits.idle));
+    let due = line.last.get().saturating_add(ticks(thread.near().view.edge.limits.keepalive_timeout));
     poll_fn(|cx| {
         if stream.socket().poll_read_ready(cx).is_ready() {
             return Poll::Ready(true);

@@ -60,7 +60,7 @@ impl View {
         let Parts { policy, edge, tokens, key, zero } = parts;
         let tick = traffic::Tick(u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX));
         let compiled = traffic::Policy::new(policy, tokens, now, tick);
-        let trust = &policy.config.site.trust;
+        let trust = &policy.config.site.extra_ca_files;
         let trusted = contents(trust, before);
         let mut roots: Option<Arc<RootCertStore>> = None;
         let mut pools: Vec<(Arc<Pool>, config::Pool)> = Vec::new();

@@ -21,7 +21,9 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// A name led where the configuration did not mean to go.
 #[derive(Debug, Error)]
-#[error("its name leads to the inner address {address}; when that is meant, add its network to site.inner")]
+#[error(
+    "its name leads to the inner address {address}; when that is meant, add its network to site.allow_private"
+)]
 pub(crate) struct InnerAddress {
     address: IpAddr,
 }
@@ -29,7 +31,7 @@ pub(crate) struct InnerAddress {
 /// A client for all channels of a configuration.
 pub(crate) fn client(config: &Config, total: Duration) -> Result<reqwest::Client, String> {
     let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    for path in &config.site.trust {
+    for path in &config.site.extra_ca_files {
         trust(&mut roots, path).map_err(|why| format!("the trusted roots in {}: {why}", path.display()))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -44,7 +46,7 @@ pub(crate) fn client(config: &Config, total: Duration) -> Result<reqwest::Client
         .redirect(Policy::none())
         .no_proxy()
         .referer(false)
-        .dns_resolver(Arc::new(Names { inner: config.site.inner.clone() }))
+        .dns_resolver(Arc::new(Names { inner: config.site.allow_private.clone() }))
         .connect_timeout(CONNECT)
         .timeout(total)
         .pool_idle_timeout(IDLE)

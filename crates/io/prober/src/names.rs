@@ -73,7 +73,7 @@ impl Names {
             wire: Arc::default(),
             declared: config.dns.resolvers.clone(),
             system: System::default(),
-            inner: config.site.inner.clone(),
+            inner: config.site.allow_private.clone(),
             flying: Mutex::default(),
             turn: AtomicUsize::new(0),
             aliases: Mutex::default(),
@@ -108,7 +108,7 @@ impl Names {
         }
     }
 
-    /// Whether the configuration lets us go to an address: public ones always, inner ones only inside `site.inner`.
+    /// Whether the configuration lets us go to an address: public ones always, inner ones only inside `site.allow_private`.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
         let address = inner::carried(address);

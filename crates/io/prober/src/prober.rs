@@ -34,7 +34,7 @@ const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 pub enum SetupError {
     /// A file of trusted roots cannot be read.
     #[error(
-        "the trusted roots in {} cannot be read: {why} (check the path under site.trust, and that this user may read it)",
+        "the trusted roots in {} cannot be read: {why} (check the path under site.extra_ca_files, and that this user may read it)",
         path.display()
     )]
     TrustUnreadable {
@@ -45,7 +45,7 @@ pub enum SetupError {
     },
     /// A file of trusted roots holds none.
     #[error(
-        "{} holds no certificate (site.trust wants PEM: lines between BEGIN CERTIFICATE and END CERTIFICATE)",
+        "{} holds no certificate (site.extra_ca_files wants PEM: lines between BEGIN CERTIFICATE and END CERTIFICATE)",
         path.display()
     )]
     TrustEmpty {
@@ -61,7 +61,7 @@ pub enum SetupError {
         why: String,
     },
     /// What the configuration says about registries cannot be used.
-    #[error("registrations cannot be looked up: {why} (check registry.bootstrap and site.trust)")]
+    #[error("registrations cannot be looked up: {why} (check registry.bootstrap and site.extra_ca_files)")]
     Registry {
         /// Which file, and why.
         why: String,
@@ -100,9 +100,9 @@ impl Settings {
     fn of(config: &Config) -> Self {
         Self {
             dns: config.dns.clone(),
-            trust: config.site.trust.clone(),
-            files: config.site.trust.iter().chain(&config.registry.bootstrap).map(content).collect(),
-            inner: config.site.inner.clone(),
+            trust: config.site.extra_ca_files.clone(),
+            files: config.site.extra_ca_files.iter().chain(&config.registry.bootstrap).map(content).collect(),
+            inner: config.site.allow_private.clone(),
             registry: config.registry.clone(),
             domains: config.domains.clone(),
         }
@@ -137,7 +137,7 @@ impl Prober {
         let dns = Arc::new(dns::Dns::new(config, Arc::clone(&names)));
         Ok(Self {
             config: Settings::of(config),
-            tls: Arc::new(Tls::new(&config.site.trust, Arc::clone(&clock))?),
+            tls: Arc::new(Tls::new(&config.site.extra_ca_files, Arc::clone(&clock))?),
             domain: Arc::new(domain::Domain::new(config, Arc::clone(&names), Arc::clone(&dns))?),
             dns,
             names,
@@ -157,7 +157,7 @@ impl Prober {
         Ok(Self {
             config: self.config.clone(),
             // Read again: the files may have changed though their names did not.
-            tls: Arc::new(Tls::new(&config.site.trust, Arc::clone(&self.clock))?),
+            tls: Arc::new(Tls::new(&config.site.extra_ca_files, Arc::clone(&self.clock))?),
             dns: Arc::clone(&self.dns),
             domain: Arc::clone(&self.domain),
             names: Arc::clone(&self.names),

@@ -110,8 +110,8 @@ impl From<AskError> for Problem {
             ),
             AskError::Refused(Refused::NoPlaces { key, .. }) => {
                 let hint = match key {
-                    "countries" => "Name an mmdb file: [edge] countries = \"FILE\".",
-                    _ => "Name an mmdb file: [edge] networks = \"FILE\".",
+                    "country" => "Name an MMDB file: [edge] geoip.country = \"FILE\".",
+                    _ => "Name an MMDB file: [edge] geoip.asn = \"FILE\".",
                 };
                 Self::new(StatusCode::CONFLICT, detail, hint)
             }

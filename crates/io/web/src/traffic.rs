@@ -187,7 +187,7 @@ pub(crate) fn origin(what: &str) -> Result<DenyWhat, Problem> {
 pub(crate) fn lasting(secs: u64) -> Result<Duration, Problem> {
     Some(Duration::from_secs(secs)).filter(|span| !span.is_zero() && *span <= DENIED_MAX).ok_or_else(|| {
         let hint =
-            "What is meant for longer belongs into the configuration: `deny` under [service.NAME.guard].";
+            "What is meant for longer belongs into the configuration: `deny` under [service.NAME.traffic].";
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a denial lasts from a second to 30 days", hint)
     })
 }

@@ -294,7 +294,7 @@ impl Run {
             let Some(probe) = self.config.probes.get(&id) else { continue };
             inputs.push(Input::Sampled(self.settings.world.answer(&self.config, probe, self.now)));
             self.report.samples += 1;
-            self.set_turn(id, time::later(self.now, probe.every));
+            self.set_turn(id, time::later(self.now, probe.interval));
         }
         if let Some(span) = traffic::due(self.rolled_up, self.now) {
             self.rolled_up = Some(self.now);

@@ -6,19 +6,19 @@ pub(crate) fn config(wait_secs: u64, phone: &str) -> String {
         r#"
 [person.ana]
 name = "Ana"
-zone = "Europe/Tallinn"
-reach = ["phone:ana"]
+timezone = "Europe/Tallinn"
+contacts = ["phone:ana"]
 
-[rota.platform]
-zone = "Europe/Tallinn"
+[schedule.platform]
+timezone = "Europe/Tallinn"
 
-[[rota.platform.layer]]
+[[schedule.platform.layer]]
 people = ["ana"]
 start = 2026-01-05T09:00:00
-every = "1 week"
+rotation = "1 week"
 
-[ladder.default]
-steps = [{{ schedules = ["platform"], wait = "{wait_secs}s" }}]
+[escalation.default]
+steps = [{{ schedules = ["platform"], escalate_after = "{wait_secs}s" }}]
 repeat = 3
 fallback = ["phone:reception"]
 

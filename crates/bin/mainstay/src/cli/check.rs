@@ -74,7 +74,7 @@ pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure
         missing,
         edge: config.edge.as_ref().map(|edge| serves(&config, edge)),
         shortage: config.edge.as_ref().and_then(|edge| {
-            edge::descriptors::shortage(edge.limits.connections, edge::descriptors::hard_limit())
+            edge::descriptors::shortage(edge.limits.max_connections, edge::descriptors::hard_limit())
         }),
     };
     if common.json {
@@ -111,7 +111,7 @@ fn serves(config: &Config, edge: &Edge) -> Serves {
         all.iter().map(|at| Listens { at: *at, tls, open: !at.ip().is_loopback() }).collect::<Vec<_>>()
     };
     let guarded = |service: &Service| {
-        let pool = config.pools.get(&service.guard.as_ref()?.pool)?;
+        let pool = config.pools.get(&service.traffic.as_ref()?.pool)?;
         Some(Guarded {
             service: service.id.0.clone(),
             hosts: service.declared_hosts.clone(),
@@ -144,7 +144,7 @@ fn say_edge(serves: &Serves) {
 /// A gap as a person reads it, in the zone of the site.
 fn told(config: &Config, gap: &oncall::Gap) -> String {
     let shown =
-        |at: types::Time| at.to_zoned(config.site.zone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string();
+        |at: types::Time| at.to_zoned(config.site.timezone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string();
     let whose = match &gap.service {
         Some(service) => format!("for service `{service}`"),
         None => format!("on escalation `{}`", gap.escalation),

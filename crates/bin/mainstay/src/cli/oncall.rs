@@ -75,12 +75,12 @@ impl Oncall {
 
     /// From when to when this schedule is asked, by its own clock, and whether that is more than an instant.
     fn span(&self, schedule: &Schedule, now: Time) -> Result<(Time, Time, bool), Failure> {
-        let from = self.at.as_ref().map_or(now, |at| at.begins(&schedule.zone, now));
+        let from = self.at.as_ref().map_or(now, |at| at.begins(&schedule.timezone, now));
         let day = self.at.as_ref().filter(|at| at.is_day());
         let Some(until) = self.until.as_ref().or(day) else {
             return Ok((from, time::later(from, Duration::from_secs(1)), false));
         };
-        let to = until.ends(&schedule.zone, from);
+        let to = until.ends(&schedule.timezone, from);
         if to <= from {
             let shown = |at: Time| shown(schedule, at);
             let why = format!("the end, {}, is not after {}", shown(to), shown(from));
@@ -123,7 +123,7 @@ fn row(schedule: &Schedule, turn: &Turn, is_span: bool) -> [String; 3] {
 
 /// An instant by the schedule's clock, with the name of its zone.
 fn shown(schedule: &Schedule, at: Time) -> String {
-    at.to_zoned(schedule.zone.clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string()
+    at.to_zoned(schedule.timezone.clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string()
 }
 
 #[cfg(test)]
@@ -136,14 +136,14 @@ mod tests {
         let layer = |people: &[&str], start: &str, until: &str| Layer {
             people: people.iter().map(|name| (*name).into()).collect(),
             start: start.parse().unwrap(),
-            every: Every::Days(1),
+            rotation: Every::Days(1),
             until: Some(until.parse().unwrap()),
         };
         let layers = vec![
             layer(&["ana"], "2026-12-01T09:00", "2026-12-02T09:00"),
             layer(&["bo"], "2026-12-03T09:00", "2026-12-04T09:00"),
         ];
-        let schedule = Schedule { id: "r".into(), zone: jiff::tz::TimeZone::UTC, layers };
+        let schedule = Schedule { id: "r".into(), timezone: jiff::tz::TimeZone::UTC, layers };
         let at = |text: &str| text.parse::<Time>().unwrap();
         let told: Vec<String> = turns(&schedule, at("2026-12-01T00:00:00Z"), at("2026-12-05T00:00:00Z"))
             .iter()

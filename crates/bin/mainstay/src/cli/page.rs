@@ -45,7 +45,7 @@ impl Page {
                 person.name
             ),
         };
-        let notifications: Vec<Notification> = person.reach.iter().enumerate().map(notification).collect();
+        let notifications: Vec<Notification> = person.contacts.iter().enumerate().map(notification).collect();
         let outcomes: Vec<Delivery> = runtime.block_on(async { each(&notifier, &notifications).await });
         let all_well = outcomes.iter().all(|outcome| outcome.result.is_ok());
         if common.json {

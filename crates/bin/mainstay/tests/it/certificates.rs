@@ -37,7 +37,7 @@ chain = "{chain}"
 key = "{key}"
 [service.shop]
 hosts = ["shop.test"]
-guard = {{ pool = "shop" }}
+traffic = {{ pool = "shop" }}
 [pool.shop]
 servers = ["127.0.0.1:9"]
 {more}"#

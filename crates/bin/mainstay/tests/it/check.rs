@@ -11,7 +11,7 @@ listen = "nowhere"
 [service.auth]
 title = "Sign-in"
 hosts = ["auth.acme.com", "*.acme.app"]
-needs = ["service.mial"]
+depends_on = ["service.mial"]
 schedule = "platfrom"
 
 [service.mail]
@@ -20,16 +20,16 @@ hosts = ["mail.acme.com"]
 
 [probe.checkout]
 http = "https://shop.acme.com/health"
-every = "fast"
+interval = "fast"
 
 [person.ana]
-reach = ["ntfi:ana"]
+contacts = ["ntfi:ana"]
 
-[rota.platform]
-[[rota.platform.layer]]
+[schedule.platform]
+[[schedule.platform.layer]]
 people = ["ana"]
 start = 2026-10-26T09:00:00
-every = "1 week"
+rotation = "1 week"
 
 [channel.ntfy]
 ntfy = "https://ntfy.sh"
@@ -74,7 +74,7 @@ fn a_sound_config_says_so() {
 fn what_the_edge_would_serve_is_said() {
     let house = House::watching(&Web::start());
     let edge = "[edge]\nlisten = [\"127.0.0.1:8000\", \"0.0.0.0:8001\"]\n\
-        [service.auth]\nhosts = [\"auth.acme.com\", \"*.acme.app\"]\nsamples = [\"a.acme.app\"]\nguard = { pool = \"auth\" }\n\
+        [service.auth]\nhosts = [\"auth.acme.com\", \"*.acme.app\"]\nwildcard_samples = [\"a.acme.app\"]\ntraffic = { pool = \"auth\" }\n\
         [pool.auth]\nservers = [\"10.0.0.11:8080\", { at = \"app.internal:80\", weight = 2 }]\n";
     house.write_config(edge);
     let told = String::from_utf8(house.command(&["check"]).stdout).unwrap();

@@ -107,7 +107,7 @@ fn check_says_what_run_would_lack() {
         ("data = \"data\"", "data = \"file\"".to_owned(), "is a file"),
         (
             "[person.ana]",
-            "[edge]\nlisten = [\"127.0.0.1:0\"]\ncountries = \"no.mmdb\"\n[person.ana]".to_owned(),
+            "[edge]\nlisten = [\"127.0.0.1:0\"]\ngeoip.country = \"no.mmdb\"\n[person.ana]".to_owned(),
             "no.mmdb",
         ),
         (
@@ -245,7 +245,7 @@ fn words_that_cannot_be_meant_are_answered_with_2_and_a_summary() {
 fn whole(web: &Web) -> String {
     let guard = format!(
         "hosts = [\"shop.test\"]\nguard = {{ pool = \"shop\" }}\n[pool.shop]\nservers = [\"{}\"]\n\
-         [edge]\nlisten = [\"127.0.0.1:0\"]\n[rota.main]\nlayer = [{{ people = [\"ana\"], start = 2026-01-01T09:00:00, every = \"1 day\" }}]\n",
+         [edge]\nlisten = [\"127.0.0.1:0\"]\n[schedule.main]\nlayer = [{{ people = [\"ana\"], start = 2026-01-01T09:00:00, rotation = \"1 day\" }}]\n",
         web.address
     );
     config(web, "Shop").replace("title = \"Shop\"\n", &format!("title = \"Shop\"\n{guard}"))

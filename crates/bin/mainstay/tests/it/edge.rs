@@ -30,7 +30,7 @@ name = "Test"
 data = "data"
 listen = "127.0.0.1:0"
 url = "http://127.0.0.1"
-inner = ["127.0.0.0/8"]
+allow_private = ["127.0.0.0/8"]
 
 [edge]
 listen = ["{edge}"]
@@ -41,16 +41,16 @@ threads = 2
 title = "Shop"
 hosts = ["shop.test"]
 
-[service.shop.guard]
+[service.shop.traffic]
 pool = "shop"
-known = {{ method = "POST", path = "/login", status = [200], for = "30d" }}
+recognize = {{ method = "POST", path = "/login", status = [200], for = "30d" }}
 
 [pool.shop]
 servers = [{}]
-each = 100
+max_concurrency = 100
 
 [person.ana]
-reach = ["hook:ana"]
+contacts = ["hook:ana"]
 
 [channel.hook]
 webhook = "http://127.0.0.1:9/"

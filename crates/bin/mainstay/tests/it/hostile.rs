@@ -233,35 +233,35 @@ name = "Test"
 data = "data"
 listen = "127.0.0.1:0"
 url = "http://127.0.0.1"
-inner = ["127.0.0.0/8"]
+allow_private = ["127.0.0.0/8"]
 
 [dns]
 resolvers = ["{resolver}"]
 roots = {roots:?}
 port = {port}
 
-[watch]
+[probe_defaults]
 timeout = "3s"
-fail_after = 2
+failure_threshold = 2
 
 [service.shop]
 title = "Shop"
 
 [probe.front]
 http = "http://{front}/"
-every = "1s"
+interval = "1s"
 timeout = "10s"
 service = "shop"
 
 [person.ana]
-reach = ["hook:ana"]
+contacts = ["hook:ana"]
 
 [channel.hook]
 webhook = "http://127.0.0.1:9/"
 
 [probe.dns-well]
 dns = "well.test"
-every = "1s"
+interval = "1s"
 timeout = "20s"
 "#,
         resolver = tree.resolver(),
@@ -274,13 +274,13 @@ timeout = "20s"
         let timeout = if *word == "timed-out" { 3 } else { 20 };
         let _ = writeln!(
             text,
-            "[probe.{name}]\n{before}{}{after}\nevery = \"1s\"\ntimeout = \"{timeout}s\"\n{expect}",
+            "[probe.{name}]\n{before}{}{after}\ninterval = \"1s\"\ntimeout = \"{timeout}s\"\n{expect}",
             foe.address
         );
     }
     for zone in ZONES {
         let name = zone.replace('.', "-");
-        let _ = writeln!(text, "[probe.dns-{name}]\ndns = \"{zone}\"\nevery = \"1s\"\ntimeout = \"5s\"");
+        let _ = writeln!(text, "[probe.dns-{name}]\ndns = \"{zone}\"\ninterval = \"1s\"\ntimeout = \"5s\"");
     }
     let bases = registries.iter().map(|(end, foe)| format!("{end} = \"http://{}/rdap/\"", foe.address));
     let _ = writeln!(text, "[registry]\nrdap = {{ {} }}", bases.collect::<Vec<_>>().join(", "));
@@ -288,7 +288,7 @@ timeout = "20s"
         let timeout = if *end == "turned" { 20 } else { 3 };
         let _ = writeln!(
             text,
-            "[probe.domain-{end}]\ndomain = \"acme.{end}\"\nevery = \"2s\"\ntimeout = \"{timeout}s\""
+            "[probe.domain-{end}]\ndomain = \"acme.{end}\"\ninterval = \"2s\"\ntimeout = \"{timeout}s\""
         );
     }
     text

@@ -258,20 +258,20 @@ name = "Test"
 data = "data"
 listen = "127.0.0.1:0"
 url = "http://127.0.0.1"
-inner = ["127.0.0.0/8"]
+allow_private = ["127.0.0.0/8"]
 
 [service.shop]
 title = "{title}"
 
 [probe.front]
 http = "http://{}/"
-every = "1s"
+interval = "1s"
 timeout = "5s"
-fail_after = 2
+failure_threshold = 2
 service = "shop"
 
 [person.ana]
-reach = ["hook:ana"]
+contacts = ["hook:ana"]
 
 [channel.hook]
 webhook = "http://127.0.0.1:9/"

@@ -52,12 +52,12 @@ impl Day {
             r#"
 [site]
 name = "Day"
-zone = "Europe/Tallinn"
+timezone = "Europe/Tallinn"
 data = "data"
 listen = "127.0.0.1:0"
 url = "http://127.0.0.1"
-inner = ["127.0.0.0/8"]
-trust = ["root.pem"]
+allow_private = ["127.0.0.0/8"]
+extra_ca_files = ["root.pem"]
 
 [dns]
 resolvers = ["{names}"]
@@ -70,7 +70,7 @@ title = "Shop"
 
 [probe.shop]
 http = "http://{shop}/"
-every = "1s"
+interval = "1s"
 service = "shop"
 
 [service.named]
@@ -78,7 +78,7 @@ title = "Named"
 
 [probe.named]
 http = "http://named.test:{shop_port}/"
-every = "1s"
+interval = "1s"
 service = "named"
 
 [service.unsteady]
@@ -86,7 +86,7 @@ title = "Unsteady"
 
 [probe.unsteady]
 http = "http://{flapping}/"
-every = "1s"
+interval = "1s"
 service = "unsteady"
 
 [service.secure]
@@ -94,28 +94,28 @@ title = "Secure"
 
 [probe.secure]
 tls = "secure.test:{secure_port}"
-every = "2s"
+interval = "2s"
 service = "secure"
 
 [service.app]
 title = "App"
 hosts = ["*"]
 
-[service.app.guard]
+[service.app.traffic]
 pool = "app"
 
 [pool.app]
 servers = ["{}", "{}"]
-floor = 2
-health = {{ path = "/", every = "1s" }}
+min_healthy = 2
+health = {{ path = "/", interval = "1s" }}
 
 [probe.app]
 http = "http://{edge}/"
-every = "1s"
+interval = "1s"
 service = "app"
 
 [person.ana]
-reach = ["hook:ana"]
+contacts = ["hook:ana"]
 
 [channel.hook]
 webhook = "http://{hook}/"
@@ -132,7 +132,7 @@ webhook = "http://{hook}/"
         for n in 0..BEHIND {
             let _ = write!(
                 config,
-                "[service.behind{n}]\ntitle = \"Behind {n}\"\n[probe.behind{n}]\nhttp = \"http://{}/{n}\"\nevery = \"2s\"\nservice = \"behind{n}\"\n",
+                "[service.behind{n}]\ntitle = \"Behind {n}\"\n[probe.behind{n}]\nhttp = \"http://{}/{n}\"\ninterval = \"2s\"\nservice = \"behind{n}\"\n",
                 balancer.address
             );
         }

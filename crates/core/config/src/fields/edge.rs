@@ -42,7 +42,7 @@ pub(super) const EDGE: &[Field] = &[
         "[\"127.0.0.1:8443\"]",
     ),
     optional(
-        "to_https",
+        "redirect_to_https",
         Kind::Flag,
         "false",
         "Whether plain HTTP is only told to come back by HTTPS.",
@@ -70,7 +70,7 @@ pub(super) const EDGE: &[Field] = &[
         "[{ chain = \"auth.pem\", key = \"auth.key\" }]",
     ),
     optional(
-        "hops",
+        "trusted_proxies",
         Kind::List { of: &NETWORK, least: 0 },
         "none",
         "Networks of load balancers before the edge: their `Forwarded` and `X-Forwarded-For` are believed, nobody else's.",
@@ -85,18 +85,11 @@ pub(super) const EDGE: &[Field] = &[
     ),
     optional("threads", Kind::Count { least: 1, most: 256 }, "one a core", "Threads that serve.", "2"),
     optional(
-        "countries",
-        PATH,
+        "geoip",
+        Kind::Table(GEOIP),
         "none",
-        "An mmdb file with countries; needed to refuse by country.",
-        "\"GeoLite2-Country.mmdb\"",
-    ),
-    optional(
-        "networks",
-        PATH,
-        "none",
-        "An mmdb file with autonomous systems; needed to refuse or limit by them.",
-        "\"GeoLite2-ASN.mmdb\"",
+        "MMDB files (MaxMind's format) that tell the country and the autonomous system of an address.",
+        "{ country = \"GeoLite2-Country.mmdb\", asn = \"GeoLite2-ASN.mmdb\" }",
     ),
     optional(
         "access_log",
@@ -117,7 +110,7 @@ pub(super) const EDGE: &[Field] = &[
         Kind::Table(LIMITS),
         "as below",
         "What one request or connection may take.",
-        "{ body_bytes = 10485760, idle = \"30s\" }",
+        "{ body_bytes = 10485760, keepalive_timeout = \"30s\" }",
     ),
 ];
 
@@ -147,21 +140,27 @@ const LIMITS: &[Field] = &[
         "Bytes of a request's body. Bodies are passed on as they come, never gathered.",
         "67108864",
     ),
-    optional("head_wait", PATIENCE, "10s", "How long a whole head may take.", "\"10s\""),
+    optional("header_timeout", PATIENCE, "10s", "How long a whole head may take.", "\"10s\""),
     optional(
-        "body_wait",
+        "body_timeout",
         PATIENCE,
         "30s",
         "How long a body may stand still, in either direction.",
         "\"30s\"",
     ),
-    optional("idle", PATIENCE, "75s", "How long a connection may do nothing between requests.", "\"75s\""),
-    optional("connections", CONNECTIONS, "20000", "Connections at once.", "20000"),
     optional(
-        "connections_each",
+        "keepalive_timeout",
+        PATIENCE,
+        "75s",
+        "How long a connection may do nothing between requests.",
+        "\"75s\"",
+    ),
+    optional("max_connections", CONNECTIONS, "20000", "Connections at once.", "20000"),
+    optional(
+        "max_connections_per_ip",
         CONNECTIONS,
         "2000",
-        "Connections at once from one address; from one /64 in IPv6. `hops` are exempt.",
+        "Connections at once from one address; from one /64 in IPv6. `trusted_proxies` are exempt.",
         "2000",
     ),
 ];
@@ -190,21 +189,21 @@ pub(super) const GUARD: &[Field] = &[
         "{ addresses = [\"198.51.100.7\"] }",
     ),
     optional(
-        "known",
+        "recognize",
         Kind::Table(KNOWN),
         "nobody is known",
         "Which success shows a visitor to be one of yours. Known visitors come first when there is too much to do.",
         "{ method = \"POST\", path = \"/login\", status = [200, 303], for = \"30d\" }",
     ),
     optional(
-        "urgent",
+        "priority_paths",
         Kind::List { of: &ROUTE, least: 0 },
         "none",
         "Paths that outrank all others: health, payments.",
         "[\"/health\", \"/pay/*\"]",
     ),
     optional(
-        "deadline",
+        "response_timeout",
         Kind::Span { least: BRIEF, most: HOUR },
         "10s",
         "How long a request may take until its answer begins.",
@@ -213,13 +212,13 @@ pub(super) const GUARD: &[Field] = &[
 ];
 
 const LIMIT: &[Field] = &[
-    optional("visitor", A_RATE, "none", "What one visitor may ask for.", "{ rate = \"20/s\", burst = 40 }"),
-    optional("network", A_RATE, "none", "What one network may: an IPv4 /24, an IPv6 /48.", "\"200/s\""),
+    optional("client", A_RATE, "none", "What one visitor may ask for.", "{ rate = \"20/s\", burst = 40 }"),
+    optional("subnet", A_RATE, "none", "What one network may: an IPv4 /24, an IPv6 /48.", "\"200/s\""),
     optional(
         "asn",
         A_RATE,
         "none",
-        "What one autonomous system may, all its networks together: many times `network`. Needs `edge.networks`.",
+        "What one autonomous system may, all its networks together: many times `subnet`. Needs `edge.geoip.asn`.",
         "\"5000/s\"",
     ),
     optional(
@@ -245,23 +244,40 @@ const RATE_FIELDS: &[Field] = &[
     ),
 ];
 
+const GEOIP: &[Field] = &[
+    optional(
+        "country",
+        PATH,
+        "none",
+        "An MMDB file with countries; needed to deny by country.",
+        "\"GeoLite2-Country.mmdb\"",
+    ),
+    optional(
+        "asn",
+        PATH,
+        "none",
+        "An MMDB file with autonomous systems; needed to deny or limit by them.",
+        "\"GeoLite2-ASN.mmdb\"",
+    ),
+];
+
 const ORIGINS: &[Field] = &[
     optional(
         "countries",
         Kind::List { of: &COUNTRY, least: 0 },
         "none",
-        "Countries by the two letters of ISO 3166. Needs `edge.countries`.",
+        "Countries by the two letters of ISO 3166. Needs `edge.geoip.country`.",
         "[\"XX\"]",
     ),
     optional(
-        "networks",
+        "asns",
         Kind::List { of: &ASN, least: 0 },
         "none",
-        "Autonomous systems by number. Needs `edge.networks`.",
+        "Autonomous systems by number. Needs `edge.geoip.asn`.",
         "[\"AS64500\"]",
     ),
     optional(
-        "addresses",
+        "cidrs",
         Kind::List { of: &NETWORK, least: 0 },
         "none",
         "Networks and single addresses.",
@@ -294,7 +310,7 @@ pub(super) const POOL: &[Field] = &[
         "The servers, all able to answer alike. A name may lead to several; it is looked up again and again.",
         "[\"10.0.0.11:8080\", { at = \"10.0.0.12:8080\", weight = 2 }, \"app.internal:8080\"]",
     ),
-    optional("floor", Kind::Count { least: 1, most: 1_000 }, "none", "An alert when fewer serve.", "2"),
+    optional("min_healthy", Kind::Count { least: 1, most: 1_000 }, "none", "An alert when fewer serve.", "2"),
     optional(
         "protocol",
         Kind::Choice(&["http1", "http2"]),
@@ -316,9 +332,9 @@ pub(super) const POOL: &[Field] = &[
         "How each server is asked whether it is well.",
         "{ path = \"/health\", every = \"2s\" }",
     ),
-    optional("each", AT_ONCE, "100", "Requests at once to one server, at most.", "100"),
+    optional("max_concurrency", AT_ONCE, "100", "Requests at once to one server, at most.", "100"),
     optional(
-        "begin",
+        "initial_concurrency",
         AT_ONCE,
         "8 for each server",
         "Clients at once that the whole pool is given before it is known what it bears; more wait. It grows with each answer that is as quick as usual.",
@@ -335,7 +351,7 @@ const SERVER_FIELDS: &[Field] = &[
 
 const HEALTH: &[Field] = &[
     required("path", word("a path: \"/health\""), "Asked by GET; any 2xx or 3xx is well.", "\"/health\""),
-    optional("every", Kind::Span { least: BRIEF, most: HOUR }, "2s", "How often.", "\"2s\""),
+    optional("interval", Kind::Span { least: BRIEF, most: HOUR }, "2s", "How often.", "\"2s\""),
     optional(
         "timeout",
         Kind::Span { least: BRIEF, most: MINUTE },
@@ -357,7 +373,7 @@ pub(super) const CALLER: &[Field] = &[
         "\"env:AUTH_WEB_TOKEN\"",
     ),
     optional(
-        "addresses",
+        "cidrs",
         Kind::List { of: &NETWORK, least: 0 },
         "none",
         "The addresses that it asks from.",

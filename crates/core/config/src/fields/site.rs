@@ -14,7 +14,13 @@ pub(super) const SITE: &[Field] = &[
         "The company's or team's name, for status page and messages.",
         "\"Acme\"",
     ),
-    optional("zone", ZONE, "UTC", "Time zone of texts. Everything is stored in UTC.", "\"Europe/Tallinn\""),
+    optional(
+        "timezone",
+        ZONE,
+        "UTC",
+        "Time zone of texts. Everything is stored in UTC.",
+        "\"Europe/Tallinn\"",
+    ),
     optional(
         "data",
         PATH,
@@ -37,14 +43,14 @@ pub(super) const SITE: &[Field] = &[
         "\"https://status.acme.net\"",
     ),
     optional(
-        "trust",
+        "extra_ca_files",
         Kind::List { of: &PATH, least: 0 },
         "none",
         "PEM files with further trusted roots, for inner certificate authorities.",
         "[\"/etc/ssl/acme-root.pem\"]",
     ),
     optional(
-        "inner",
+        "allow_private",
         Kind::List { of: &word("a network such as \"10.0.0.0/8\""), least: 0 },
         "none",
         "Inner networks that probes and webhooks may reach. A watched name that leads to any other inner address is a fault.",
@@ -138,14 +144,14 @@ pub(super) const WATCH: &[Field] = &[
         "\"10s\"",
     ),
     optional(
-        "fail_after",
+        "failure_threshold",
         IN_A_ROW,
         "3",
         "How many bad answers in a row make an alert. After a first bad answer the next question comes at once, not after the usual pause. A registry's answer counts at once.",
         "3",
     ),
     optional(
-        "recover_after",
+        "success_threshold",
         IN_A_ROW,
         "2",
         "How many good answers in a row end an alert. A registry's answer counts at once.",
@@ -155,7 +161,7 @@ pub(super) const WATCH: &[Field] = &[
         "failing_for",
         FAILING_FOR,
         "5s",
-        "How long a probe must fail without a good answer between before an alert opens, beside `fail_after`. A restart that takes less wakes nobody. A registry's answer counts at once.",
+        "How long a probe must fail without a good answer between before an alert opens, beside `failure_threshold`. A restart that takes less wakes nobody. A registry's answer counts at once.",
         "\"30s\"",
     ),
 ];

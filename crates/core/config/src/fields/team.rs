@@ -20,16 +20,16 @@ const TURN: Kind = Kind::Word {
 
 pub(super) const PERSON: &[Field] = &[
     optional("name", Kind::Text, "the name in the configuration", "Their name for people.", "\"Ana\""),
-    optional("zone", ZONE, "that of the site", "Where they live.", "\"Europe/Tallinn\""),
+    optional("timezone", ZONE, "that of the site", "Where they live.", "\"Europe/Tallinn\""),
     optional(
-        "awake",
+        "waking_hours",
         AWAKE,
         "unknown",
         "When they are awake, by their own clock; may run over midnight.",
         "\"07:30-23:00\"",
     ),
     required(
-        "reach",
+        "contacts",
         Kind::List { of: &REACH, least: 1 },
         "How they are reached, in this order: a channel of the configuration and an address on it.",
         "[\"ntfy:ana\"]",
@@ -49,7 +49,7 @@ const LAYER: &[Field] = &[
         "When the first shift begins, local time of the schedule.",
         "2026-10-26T09:00:00",
     ),
-    required("every", TURN, "How long a shift is, by the clock on the wall.", "\"1 week\""),
+    required("rotation", TURN, "How long a shift is, by the clock on the wall.", "\"1 week\""),
     optional(
         "until",
         Kind::Moment,
@@ -61,7 +61,7 @@ const LAYER: &[Field] = &[
 ];
 
 pub(super) const SCHEDULE: &[Field] = &[
-    optional("zone", ZONE, "that of the site", "The zone of all its local times.", "\"Europe/Tallinn\""),
+    optional("timezone", ZONE, "that of the site", "The zone of all its local times.", "\"Europe/Tallinn\""),
     required(
         "layer",
         Kind::Tables { of: LAYER, least: 1 },
@@ -93,7 +93,7 @@ const STEP: &[Field] = &[
         "\"awake\": those who are awake now come first, the sleeping only when nobody is.",
         "\"awake\"",
     ),
-    optional("wait", WAIT, "5m", "How long until the next step.", "\"5m\""),
+    optional("escalate_after", WAIT, "5m", "How long until the next step.", "\"5m\""),
 ];
 
 pub(super) const ESCALATION: &[Field] = &[

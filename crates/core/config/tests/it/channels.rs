@@ -10,7 +10,7 @@ const HEAD: &str = "[site]\nname = \"Acme\"\n[service.s]\ntitle = \"S\"\n";
 #[test]
 fn an_ntfy_address_is_the_root_of_its_server() {
     for root in ["https://ntfy.sh", "https://ntfy.sh/", "http://ntfy.acme.net:8080"] {
-        sound(&format!("{HEAD}[channel.n]\nntfy = \"{root}\"\n[person.ana]\nreach = [\"n:ana\"]\n"));
+        sound(&format!("{HEAD}[channel.n]\nntfy = \"{root}\"\n[person.ana]\ncontacts = [\"n:ana\"]\n"));
     }
     assert_snapshot!(told(&format!(
         r#"{HEAD}[channel.a]
@@ -32,7 +32,7 @@ accepted_when = {{}}
 #[test]
 fn a_webhook_may_say_what_its_success_is() {
     let config = sound(&format!(
-        "{HEAD}[channel.h]\nwebhook = \"https://hooks.acme.net/\"\naccepted_when = {{ json = {{ ok = true, code = 0, state = \"queued\" }}, text = \"id\" }}\n[person.ana]\nreach = [\"h:\"]\n"
+        "{HEAD}[channel.h]\nwebhook = \"https://hooks.acme.net/\"\naccepted_when = {{ json = {{ ok = true, code = 0, state = \"queued\" }}, text = \"id\" }}\n[person.ana]\ncontacts = [\"h:\"]\n"
     ))
     .config;
     let json = [

@@ -17,8 +17,10 @@ fn probes(text: &str) -> String {
             Ask::Tls { host, port } => format!("tls {host} {port}"),
             Ask::Domain { name } => format!("domain {name}"),
         };
-        let pace =
-            format!("{:?}/{:?} {}/{}", probe.every, probe.timeout, probe.fail_after, probe.recover_after);
+        let pace = format!(
+            "{:?}/{:?} {}/{}",
+            probe.interval, probe.timeout, probe.failure_threshold, probe.success_threshold
+        );
         format!("{} ({}): {ask}, {pace}", probe.id, probe.about)
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -68,18 +70,18 @@ fn status_page_has_the_order_of_the_file_and_says_who_publishes() {
 }
 
 const WILDCARD: &str = r#"
-[watch]
+[probe_defaults]
 http = "10s"
 timeout = "3s"
-fail_after = 2
+failure_threshold = 2
 [service.auth]
 hosts = ["auth.acme.app", "*.acme.app:8443", "10.0.0.7", "localhost:9443", "[2001:db8::1]:8443"]
-samples = ["demo.acme.app", "second.acme.app:8443"]
-needs = ["service.mail"]
+wildcard_samples = ["demo.acme.app", "second.acme.app:8443"]
+depends_on = ["service.mail"]
 [service.mail]
 hosts = ["mail.acme.co.uk", "acme.github.io"]
 [site]
-inner = ["10.0.0.0/8", "127.0.0.0/8"]
+allow_private = ["10.0.0.0/8", "127.0.0.0/8"]
 "#;
 
 #[test]
@@ -152,9 +154,9 @@ hosts = ["shop.acme.com"]
 [probe.checkout]
 http = "https://shop.acme.com/health"
 service = "shop"
-every = "5s"
-fail_after = 5
-expect = { status = [200, 204], body_contains = "ok", within = "800ms" }
+interval = "5s"
+failure_threshold = 5
+expect = { status = [200, 204], body_contains = "ok", max_latency = "800ms" }
 [probe.smtp]
 tcp = "mail.acme.com:25"
 service = "shop"
@@ -162,7 +164,7 @@ service = "shop"
 tls = "mail.acme.com:993"
 [probe.acme]
 dns = "acme.com"
-every = "10s"
+interval = "10s"
 [probe.other]
 domain = "other.org"
 service = "shop"
@@ -197,14 +199,14 @@ fn probes_by_hand_stand_beside_and_in_place_of_derived_ones() {
     let Ask::Http { expect, .. } = &config.probes[&"checkout".into()].ask else { panic!("not http") };
     assert_eq!(expect.status, [200, 204]);
     assert_eq!(expect.body_contains.as_deref(), Some("ok"));
-    assert_eq!(expect.within, Some(Duration::from_millis(800)));
+    assert_eq!(expect.max_latency, Some(Duration::from_millis(800)));
 }
 
 #[test]
 fn a_service_says_how_its_hosts_are_asked() {
     let config = |http: &str| {
         format!(
-            "[service.a]\nhosts = [\"a.acme.app\", \"b.acme.app:8443\"]\n{http}\n[watch]\nfailing_for = \"9s\"\n"
+            "[service.a]\nhosts = [\"a.acme.app\", \"b.acme.app:8443\"]\n{http}\n[probe_defaults]\nfailing_for = \"9s\"\n"
         )
     };
     let told = |http: &str| {
@@ -286,12 +288,12 @@ fn names_to_compare_are_capped_and_spread() {
 #[test]
 fn paths_are_relative_to_the_config() {
     let config = sound(
-        "[site]\ndata = \"data\"\ntrust = [\"ca.pem\", \"/abs/ca.pem\"]\nurl = \"https://status.acme.net/\"\nlisten = \"[::]:80\"\n[registry]\nbootstrap = \"dns.json\"\n",
+        "[site]\ndata = \"data\"\nextra_ca_files = [\"ca.pem\", \"/abs/ca.pem\"]\nurl = \"https://status.acme.net/\"\nlisten = \"[::]:80\"\n[registry]\nbootstrap = \"dns.json\"\n",
     )
     .config;
     assert_eq!(config.site.data.to_string_lossy(), "/etc/mainstay/data");
-    assert_eq!(config.site.trust[0].to_string_lossy(), "/etc/mainstay/ca.pem");
-    assert_eq!(config.site.trust[1].to_string_lossy(), "/abs/ca.pem");
+    assert_eq!(config.site.extra_ca_files[0].to_string_lossy(), "/etc/mainstay/ca.pem");
+    assert_eq!(config.site.extra_ca_files[1].to_string_lossy(), "/abs/ca.pem");
     assert_eq!(config.registry.bootstrap.unwrap().to_string_lossy(), "/etc/mainstay/dns.json");
     assert_eq!(config.site.url, "https://status.acme.net");
 }

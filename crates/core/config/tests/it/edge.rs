@@ -10,15 +10,15 @@ const WHOLE: &str = r#"
 [edge]
 listen = ["127.0.0.1:8000", "[::1]:8000"]
 listen_tls = ["127.0.0.1:8443"]
-to_https = true
-hops = ["10.0.0.0/8", "192.0.2.1"]
+redirect_to_https = true
+trusted_proxies = ["10.0.0.0/8", "192.0.2.1"]
 proxy_protocol = ["10.1.0.0/16"]
 threads = 2
-countries = "GeoLite2-Country.mmdb"
-networks = "/usr/share/GeoIP/GeoLite2-ASN.mmdb"
+geoip.country = "GeoLite2-Country.mmdb"
+geoip.asn = "/usr/share/GeoIP/GeoLite2-ASN.mmdb"
 access_log = true
 otlp = "http://127.0.0.1:4318/v1/traces"
-limits = { head_bytes = 8192, body_bytes = 1099511627776, idle = "5s" }
+limits = { head_bytes = 8192, body_bytes = 1099511627776, keepalive_timeout = "5s" }
 [[edge.certificate]]
 chain = "auth.pem"
 key = "auth.key"
@@ -28,32 +28,32 @@ key = "/etc/ssl/api.key"
 
 [service.auth]
 hosts = ["auth.acme.com", "*.acme.app:8443"]
-samples = ["demo.acme.app", "api.acme.app"]
-needs = ["pool.mail"]
-[service.auth.guard]
+wildcard_samples = ["demo.acme.app", "api.acme.app"]
+depends_on = ["pool.mail"]
+[service.auth.traffic]
 pool = "auth"
-limit.visitor = { rate = "20/s", burst = 40 }
-limit.network = { rate = "600/m" }
+limit.client = { rate = "20/s", burst = 40 }
+limit.subnet = { rate = "600/m" }
 limit.asn = { rate = "5000/s", burst = 9000 }
 limit.service = "1000/h"
-deny = { countries = ["xx"], networks = ["AS64500", "as64501"], addresses = ["192.0.2.7/24"] }
-allow.addresses = ["198.51.100.7"]
-known = { method = "post", path = "/login", status = [200, 303], for = "14d" }
-urgent = ["/health", "/pay/*"]
-deadline = "5s"
+deny = { countries = ["xx"], asns = ["AS64500", "as64501"], cidrs = ["192.0.2.7/24"] }
+allow.cidrs = ["198.51.100.7"]
+recognize = { method = "post", path = "/login", status = [200, 303], for = "14d" }
+priority_paths = ["/health", "/pay/*"]
+response_timeout = "5s"
 
 [service.api]
 hosts = ["api.acme.app:8443"]
-guard = { pool = "api" }
+traffic = { pool = "api" }
 
 [pool.auth]
 servers = ["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2, drain = true }, "App.Internal:8080"]
-floor = 2
+min_healthy = 2
 protocol = "http2"
 tls = "auth.internal"
-health = { path = "/health", every = "5s", timeout = "2s", fall = 3, rise = 1 }
-each = 50
-begin = 10
+health = { path = "/health", interval = "5s", timeout = "2s", fall = 3, rise = 1 }
+max_concurrency = 50
+initial_concurrency = 10
 [pool.api]
 servers = ["10.0.0.21:80"]
 health = { path = "/" }
@@ -63,7 +63,7 @@ servers = ["[2001:db8::1]:25"]
 [caller.auth-web]
 service = "auth"
 token = "env:AUTH_WEB_TOKEN"
-addresses = ["10.0.0.21", "2001:db8::/64"]
+cidrs = ["10.0.0.21", "2001:db8::/64"]
 [caller.batch]
 token = "file:batch.token"
 "#;
@@ -75,7 +75,7 @@ fn a_whole_edge() {
     let texts = |list: &[std::net::SocketAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(texts(&edge.listen), ["127.0.0.1:8000", "[::1]:8000"]);
     assert_eq!(texts(&edge.listen_tls), ["127.0.0.1:8443"]);
-    assert!(edge.to_https && edge.access_log && edge.threads == Some(2));
+    assert!(edge.redirect_to_https && edge.access_log && edge.threads == Some(2));
     let files = |chain: &str, key: &str| CertificateFiles { chain: chain.into(), key: key.into() };
     assert_eq!(
         edge.certificates,
@@ -84,7 +84,7 @@ fn a_whole_edge() {
             files("/etc/ssl/api.pem", "/etc/ssl/api.key")
         ]
     );
-    assert_eq!(edge.hops, ["10.0.0.0/8".parse().unwrap(), "192.0.2.1/32".parse().unwrap()]);
+    assert_eq!(edge.trusted_proxies, ["10.0.0.0/8".parse().unwrap(), "192.0.2.1/32".parse().unwrap()]);
     assert_eq!(edge.proxy_protocol, ["10.1.0.0/16".parse().unwrap()]);
     assert_eq!(edge.countries.unwrap().to_str(), Some("/etc/mainstay/GeoLite2-Country.mmdb"));
     assert_eq!(edge.networks.unwrap().to_str(), Some("/usr/share/GeoIP/GeoLite2-ASN.mmdb"));
@@ -92,16 +92,16 @@ fn a_whole_edge() {
     let limits = EdgeLimits {
         head_bytes: 8_192,
         body_bytes: 1 << 40,
-        idle: Duration::from_secs(5),
+        keepalive_timeout: Duration::from_secs(5),
         ..Default::default()
     };
     assert_eq!(edge.limits, limits);
 
-    let guard = config.services[&"auth".into()].guard.clone().unwrap();
+    let guard = config.services[&"auth".into()].traffic.clone().unwrap();
     let rate = |count, secs, burst| Some(Rate { count, per: Duration::from_secs(secs), burst });
     assert_eq!(guard.pool.0, "auth");
     assert_eq!(
-        (guard.visitor, guard.network, guard.asn, guard.caller, guard.service),
+        (guard.client, guard.subnet, guard.asn, guard.caller, guard.service),
         (rate(20, 1, 40), rate(600, 60, 600), rate(5_000, 1, 9_000), None, rate(1_000, 3_600, 1_000))
     );
     let net = |text: &str| DenyWhat::Net(text.parse().unwrap());
@@ -116,11 +116,14 @@ fn a_whole_edge() {
         status: vec![200, 303],
         lasting: Duration::from_secs(14 * 86_400),
     };
-    assert_eq!(guard.known, Some(known));
-    assert_eq!(guard.urgent, ["/health", "/pay/*"]);
-    assert_eq!(guard.deadline, Duration::from_secs(5));
-    let api = config.services[&"api".into()].guard.clone().unwrap();
-    assert_eq!((api.visitor, api.deny.len(), api.known, api.deadline.as_secs()), (None, 0, None, 10));
+    assert_eq!(guard.recognize, Some(known));
+    assert_eq!(guard.priority_paths, ["/health", "/pay/*"]);
+    assert_eq!(guard.response_timeout, Duration::from_secs(5));
+    let api = config.services[&"api".into()].traffic.clone().unwrap();
+    assert_eq!(
+        (api.client, api.deny.len(), api.recognize, api.response_timeout.as_secs()),
+        (None, 0, None, 10)
+    );
 
     let pool = &config.pools[&"auth".into()];
     let server = |at: &str, weight, drain| ServerAt { at: at.into(), weight, drain };
@@ -132,21 +135,27 @@ fn a_whole_edge() {
             server("app.internal:8080", 1, false)
         ]
     );
-    assert_eq!((pool.floor, pool.protocol, pool.each, pool.begin), (Some(2), Protocol::Http2, 50, 10));
+    assert_eq!(
+        (pool.min_healthy, pool.protocol, pool.max_concurrency, pool.initial_concurrency),
+        (Some(2), Protocol::Http2, 50, 10)
+    );
     assert_eq!(pool.tls.as_deref(), Some("auth.internal"));
     let health = |path: &str, every, timeout, fall, rise| {
         let (every, timeout) = (Duration::from_secs(every), Duration::from_secs(timeout));
-        Some(Health { path: path.into(), every, timeout, fall, rise })
+        Some(Health { path: path.into(), interval: every, timeout, fall, rise })
     };
     assert_eq!(pool.health, health("/health", 5, 2, 3, 1));
     let api = &config.pools[&"api".into()];
-    assert_eq!((api.floor, api.protocol, api.each, api.begin), (None, Protocol::Http1, 100, 8));
+    assert_eq!(
+        (api.min_healthy, api.protocol, api.max_concurrency, api.initial_concurrency),
+        (None, Protocol::Http1, 100, 8)
+    );
     assert_eq!((&api.tls, &api.health), (&None, &health("/", 2, 1, 2, 2)));
 
     let caller = &config.callers[&"auth-web".into()];
     assert_eq!(caller.service, Some("auth".into()));
     assert_eq!(caller.token, Some(SecretRef::Env("AUTH_WEB_TOKEN".into())));
-    assert_eq!(caller.addresses, ["10.0.0.21/32".parse().unwrap(), "2001:db8::/64".parse().unwrap()]);
+    assert_eq!(caller.cidrs, ["10.0.0.21/32".parse().unwrap(), "2001:db8::/64".parse().unwrap()]);
     let batch = &config.callers[&"batch".into()];
     assert_eq!(batch.token, Some(SecretRef::File("/etc/mainstay/batch.token".into())));
 }
@@ -176,27 +185,27 @@ listen = ["127.0.0.1:8080"]
 listen_tls = ["127.0.0.1:8443", "0.0.0.0:8443"]
 [service.auth]
 hosts = ["auth.acme.com", "*.acme.app"]
-samples = ["a.acme.app", "a.b.acme.app"]
-needs = ["pool.db", "pool."]
-[service.auth.guard]
+wildcard_samples = ["a.acme.app", "a.b.acme.app"]
+depends_on = ["pool.db", "pool."]
+[service.auth.traffic]
 pool = "auht"
 deny = { countries = ["XX", "YY"] }
-allow.networks = [ "AS64500" ]
+allow.asns = [ "AS64500" ]
 [service.api]
 hosts = ["auth.acme.com:8443", "*.acme.app:8443", "auth.acme.com:9443"]
-samples = ["b.acme.app"]
-guard = { pool = "auth" }
+wildcard_samples = ["b.acme.app"]
+traffic = { pool = "auth" }
 [service.inner]
-guard = { pool = "auth" }
+traffic = { pool = "auth" }
 [pool.auth]
 servers = ["10.0.0.11:8080"]
 [caller.one]
 service = "atuh"
 token = "env:TOKEN"
-addresses = ["10.0.0.1"]
+cidrs = ["10.0.0.1"]
 [caller.two]
 token = "env:TOKEN"
-addresses = ["10.0.0.1/32"]
+cidrs = ["10.0.0.1/32"]
 [caller.three]
 "#), @r#"
     mainstay.toml:3:11: the status page listens on 127.0.0.1:8080: the edge cannot listen on 127.0.0.1:8080 too (another port here, or another [site] listen)
@@ -208,8 +217,8 @@ addresses = ["10.0.0.1/32"]
     mainstay.toml:8:10: unknown pool `db` (there is `auth`)
     mainstay.toml:8:21: `pool.` does not say what kind of thing it is (write "service.pool.")
     mainstay.toml:10:8: unknown pool `auht` (did you mean `auth`?)
-    mainstay.toml:11:23: nothing tells the edge countries (name a file that does: [edge] countries = "GeoLite2-Country.mmdb")
-    mainstay.toml:12:20: nothing tells the edge autonomous systems (name a file that does: [edge] networks = "GeoLite2-ASN.mmdb")
+    mainstay.toml:11:23: nothing tells the edge countries (name a file that does: [edge] geoip.country = "GeoLite2-Country.mmdb")
+    mainstay.toml:12:20: nothing tells the edge autonomous systems (name a file that does: [edge] geoip.asn = "GeoLite2-ASN.mmdb")
     mainstay.toml:18:9: service `inner` has a guard, but no host that leads to it (the edge tells services by the host that is asked for: hosts = ["auth.acme.com"])
     mainstay.toml:22:11: unknown service `atuh` (did you mean `auth`?)
     mainstay.toml:26:9: caller `one` has the same token (one token a caller)
@@ -228,7 +237,7 @@ listen = ["127.0.0.1:8000"]
 {networks}
 [service.auth]
 hosts = ["auth.acme.com"]
-[service.auth.guard]
+[service.auth.traffic]
 pool = "auth"
 {limits}
 [pool.auth]
@@ -237,7 +246,7 @@ servers = ["10.0.0.11:8080"]
         )
     };
     const FILE: &str = "networks = \"GeoLite2-ASN.mmdb\"";
-    assert_snapshot!(told(&config("", "limit.asn = \"5000/s\"")), @r#"mainstay.toml:9:13: nothing tells the edge autonomous systems (name a file that does: [edge] networks = "GeoLite2-ASN.mmdb")"#);
+    assert_snapshot!(told(&config("", "limit.asn = \"5000/s\"")), @r#"mainstay.toml:9:13: nothing tells the edge autonomous systems (name a file that does: [edge] geoip.asn = "GeoLite2-ASN.mmdb")"#);
     assert_snapshot!(told(&config(FILE, "limit.asn = 5000")), @r#"mainstay.toml:9:13: `asn` wants a rate: "20/s", "600/m", "1000/h", or a table, not a number without quotes (for example: asn = "5000/s")"#);
     let doubts = |limits: &str| {
         let lines = warned(&config(FILE, limits));
@@ -255,12 +264,12 @@ servers = ["10.0.0.11:8080"]
 
 #[test]
 fn an_edge_that_cannot_serve() {
-    assert_snapshot!(told("[edge]\nto_https = true\n"), @r#"
+    assert_snapshot!(told("[edge]\nredirect_to_https = true\n"), @r#"
     mainstay.toml:1:1: the edge listens nowhere (give it listen = ["127.0.0.1:8000"], or listen_tls and a certificate)
     mainstay.toml:2:1: `to_https` sends visitors where nobody listens (say where HTTPS is: listen_tls = ["127.0.0.1:8443"])
     "#);
-    assert_snapshot!(told("[edge]\nlisten = [\"127.0.0.1:80\"]\nto_https = true\n"), @r#"mainstay.toml:3:1: `to_https` sends visitors where nobody listens (say where HTTPS is: listen_tls = ["127.0.0.1:8443"])"#);
-    assert_snapshot!(told("[edge]\nlisten = []\nhops = [\"x\"]\n"), @r#"
+    assert_snapshot!(told("[edge]\nlisten = [\"127.0.0.1:80\"]\nredirect_to_https = true\n"), @r#"mainstay.toml:3:1: `to_https` sends visitors where nobody listens (say where HTTPS is: listen_tls = ["127.0.0.1:8443"])"#);
+    assert_snapshot!(told("[edge]\nlisten = []\ntrusted_proxies = [\"x\"]\n"), @r#"
     mainstay.toml:1:1: the edge listens nowhere (give it listen = ["127.0.0.1:8000"], or listen_tls and a certificate)
     mainstay.toml:3:9: `x` is not a network (for example: "10.0.0.0/8" or "10.1.2.3")
     "#);
@@ -268,9 +277,9 @@ fn an_edge_that_cannot_serve() {
     assert_snapshot!(told("[edge]\nlisten_tls = [\"127.0.0.1:8443\"]\ncertificate = []\n"), @r#"mainstay.toml:3:15: `certificate` is empty (for example: certificate = [{ chain = "auth.pem", key = "auth.key" }])"#);
     assert_snapshot!(told("[[edge]]\nlisten = [\"127.0.0.1:8000\"]\n"), @r#"mainstay.toml:1:1: `edge` wants a section, not a list (write [edge] on a line of its own, once)"#);
     assert_snapshot!(told("[site]\nlisten = \"127.0.0.1:80\"\n[edge]\nlisten = [\"0.0.0.0:80\"]\n"), @r#"mainstay.toml:4:11: the status page listens on 127.0.0.1:80: the edge cannot listen on 0.0.0.0:80 too (another port here, or another [site] listen)"#);
-    assert_snapshot!(told("[service.a]\nhosts = [\"a.acme.com\"]\nguard = { pool = \"a\" }\n[pool.a]\nservers = [\"10.0.0.1:80\"]\n"), @r#"mainstay.toml:3:9: service `a` has a guard, but the configuration has no edge to serve it (say where it listens: [edge] listen = ["127.0.0.1:8000"])"#);
+    assert_snapshot!(told("[service.a]\nhosts = [\"a.acme.com\"]\ntraffic = { pool = \"a\" }\n[pool.a]\nservers = [\"10.0.0.1:80\"]\n"), @r#"mainstay.toml:3:9: service `a` has a guard, but the configuration has no edge to serve it (say where it listens: [edge] listen = ["127.0.0.1:8000"])"#);
     // What a broken line may have declared is not called missing.
-    assert_snapshot!(told("[edge\nlisten = [\"127.0.0.1:80\"]\n[service.a]\nhosts = [\"a.acme.com\"]\nguard = { pool = \"a\" }\n[pool.a\nservers = [\"10.0.0.1:80\"]\n"), @r#"
+    assert_snapshot!(told("[edge\nlisten = [\"127.0.0.1:80\"]\n[service.a]\nhosts = [\"a.acme.com\"]\ntraffic = { pool = \"a\" }\n[pool.a\nservers = [\"10.0.0.1:80\"]\n"), @r#"
     mainstay.toml:1:6: this is not TOML: unclosed table (expected `]`)
     mainstay.toml:6:8: this is not TOML: unclosed table (expected `]`)
     "#);
@@ -281,21 +290,21 @@ fn values_of_the_edge() {
     assert_snapshot!(told(r#"
 [edge]
 listen = ["localhost:8000", ":80"]
-hops = ["10.0.0.0/33"]
+trusted_proxies = ["10.0.0.0/33"]
 threads = 0
-countries = ""
+geoip.country = ""
 otlp = "http://127.0.0.1:4318"
-limits = { head_bytes = 10, body_bytes = 2000000000000, idle = "1d", connections = 0, conections_each = 5 }
+limits = { head_bytes = 10, body_bytes = 2000000000000, keepalive_timeout = "1d", max_connections = 0, conections_each = 5 }
 [service.auth]
 hosts = ["auth.acme.com"]
-[service.auth.guard]
+[service.auth.traffic]
 pool = 5
-limit = { visitor = "20", network = { rate = "20/d", burst = 0 }, caller = 5, service = { burst = 5 }, host = "1/s" }
-deny = { countries = ["Estonia"], networks = ["64500", "192.0.2.0/24"], addresses = ["AS1"] }
+limit = { client = "20", subnet = { rate = "20/d", burst = 0 }, caller = 5, service = { burst = 5 }, host = "1/s" }
+deny = { countries = ["Estonia"], asns = ["64500", "192.0.2.0/24"], cidrs = ["AS1"] }
 allow = ["198.51.100.7"]
-known = { method = "PO ST", path = "login", status = [401] }
-urgent = ["/*", "/pay*", "https://acme.com/pay", "/a?b"]
-deadline = "1ms"
+recognize = { method = "PO ST", path = "login", status = [401] }
+priority_paths = ["/*", "/pay*", "https://acme.com/pay", "/a?b"]
+response_timeout = "1ms"
 "#), @r#"
     mainstay.toml:3:11: `localhost:8000` is not an address with a port (write the address too: "127.0.0.1:8000")
     mainstay.toml:3:29: `:80` is not an address with a port (write the address too: "127.0.0.1:80")
@@ -326,10 +335,10 @@ deadline = "1ms"
     mainstay.toml:17:11: `/*` means everything, and sets nothing apart (name what is special: "/pay/*")
     mainstay.toml:17:17: `/pay*` has a star where none can be (a star stands at the end, for everything below: "/pay/*")
     mainstay.toml:17:26: `https://acme.com/pay` is not a path: it does not begin with / (write "/pay")
-    mainstay.toml:17:50: `/a?b` is not a path: what follows ? or # is no part of it (for example: urgent = ["/health", "/pay/*"])
+    mainstay.toml:17:50: `/a?b` is not a path: what follows ? or # is no part of it (for example: priority_paths = ["/health", "/pay/*"])
     mainstay.toml:18:12: `deadline` wants a span of time from 100ms to 1h, not 1ms (for example: deadline = "10s")
     "#);
-    assert_snapshot!(told("[service.a]\nhosts = [\"a.acme.com\"]\nguard = \"a\"\n[service.b]\nhosts = [\"b.acme.com\"]\n[service.b.guard]\nknown = { path = \"/x\" }\n[edge]\nlisten = [\"127.0.0.1:80\"]"), @r#"
+    assert_snapshot!(told("[service.a]\nhosts = [\"a.acme.com\"]\ntraffic = \"a\"\n[service.b]\nhosts = [\"b.acme.com\"]\n[service.b.traffic]\nrecognize = { path = \"/x\" }\n[edge]\nlisten = [\"127.0.0.1:80\"]"), @r#"
     mainstay.toml:3:9: `guard` wants a table, not text (for example: guard = { pool = "auth" })
     mainstay.toml:6:1: service.b.guard lacks `pool` (for example: pool = "auth")
     mainstay.toml:7:9: service.b.guard.known lacks `status` (for example: status = [200, 303])
@@ -343,21 +352,21 @@ fn values_of_pools_and_callers() {
 servers = []
 [pool.few]
 servers = ["10.0.0.1:80", "10.0.0.2:80", { at = "10.0.0.1:80", weight = 2 }]
-floor = 4
-each = 2
-begin = 7
+min_healthy = 4
+max_concurrency = 2
+initial_concurrency = 7
 [pool.names]
 servers = ["app.internal:80"]
-floor = 4
-begin = 700
+min_healthy = 4
+initial_concurrency = 700
 [pool.wrong]
 servers = ["10.0.0.1", { weight = 2 }, "http://10.0.0.3:80", 5, { at = "10.0.0.4:80", weight = 0, drian = true }]
-floor = 9
+min_healthy = 9
 protocol = "h2"
 tls = "auth.internal:443"
-health = { every = "1ms", fall = 0 }
+health = { interval = "1ms", fall = 0 }
 [pool.missing]
-floor = 1
+min_healthy = 1
 [pool.theirs]
 from = "haproxy:http://10.0.0.2:8404/stats;csv"
 [caller.bare]
@@ -366,7 +375,7 @@ service = "nobody"
 token = "hunter2"
 [caller.variable]
 token = "env:hunter-2"
-addresses = ["10.0.0"]
+cidrs = ["10.0.0"]
 "#), @r#"
     mainstay.toml:3:11: `servers` is empty (for example: servers = ["10.0.0.11:8080", { at = "10.0.0.12:8080", weight = 2 }, "app.internal:8080"])
     mainstay.toml:5:42: `10.0.0.1:80` stands here twice (for a larger share: { at = "10.0.0.1:80", weight = 2 })
@@ -398,7 +407,7 @@ fn secrets_of_the_edge_are_never_shown_again() {
     for text in [
         "[caller.a]\ntoken = \"hunter2\"\n",
         "[caller.a]\ntoken = [\"hunter2\"]\n",
-        "[caller.a]\ntokn = \"hunter2\"\naddresses = [5]\n",
+        "[caller.a]\ntokn = \"hunter2\"\ncidrs = [5]\n",
         "[caller.a]\ntoken = hunter2\n",
         "[[edge.certificate]]\nchain = 5\nkey = '''\n-----BEGIN PRIVATE KEY-----\nhunter2\n-----END'''\n",
         "[edge]\notlp = \"http://ana:hunter2@collector.acme.net/v1/traces\"\n",
@@ -416,14 +425,14 @@ fn second_looks_at_the_edge() {
     let text = r#"
 [edge]
 listen = ["0.0.0.0:80"]
-hops = ["10.0.0.0/8", "::/0"]
+trusted_proxies = ["10.0.0.0/8", "::/0"]
 [[edge.certificate]]
 chain = "a.pem"
 key = "a.key"
 [service.a]
 hosts = ["a.acme.com"]
-needs = ["pool.silent", "pool.asked"]
-guard = { pool = "a" }
+depends_on = ["pool.silent", "pool.asked"]
+traffic = { pool = "a" }
 [pool.a]
 servers = [{ at = "10.0.0.1:80", drain = true }]
 [pool.idle]
@@ -434,16 +443,16 @@ servers = ["10.0.0.3:80"]
 servers = ["10.0.0.4:80"]
 health = { path = "/health" }
 [caller.b]
-addresses = ["10.0.0.5", "192.0.2.1"]
+cidrs = ["10.0.0.5", "192.0.2.1"]
 "#;
     let lines = warned(text);
     assert_snapshot!(lines.lines().filter(|line| !line.contains("nobody will be woken")).collect::<Vec<_>>().join("\n"), @r#"
-    mainstay.toml:4:23: ::/0 is everybody: any visitor could claim to be another (name the load balancers alone: hops = ["10.0.0.0/8"])
+    mainstay.toml:4:23: ::/0 is everybody: any visitor could claim to be another (name the load balancers alone: trusted_proxies = ["10.0.0.0/8"])
     mainstay.toml:5:8: the certificate is shown to nobody: the edge does not listen for HTTPS (say where: listen_tls = ["127.0.0.1:8443"])
     mainstay.toml:13:1: every server drains: nobody is served (let one of them serve)
-    mainstay.toml:14:7: pool `idle` is used by nobody (serve a service from it: [service.NAME.guard] pool = "idle")
+    mainstay.toml:14:7: pool `idle` is used by nobody (serve a service from it: [service.NAME.traffic] pool = "idle")
     mainstay.toml:16:7: nobody asks whether pool `silent` is well: its state will never be known (the edge does, if it has a path to ask: [edge], and health = { path = "/health" } here)
-    mainstay.toml:22:14: 10.0.0.5 is a caller, but lies in 10.0.0.0/8, whose word is taken for who asks (let it show a token, or take it out of [edge] hops)
+    mainstay.toml:22:14: 10.0.0.5 is a caller, but lies in 10.0.0.0/8, whose word is taken for who asks (let it show a token, or take it out of [edge] trusted_proxies)
     "#);
     assert_snapshot!(warned("[caller.b]\ntoken = \"env:X\"\n"), @r#"mainstay.toml:1:9: caller `b` has no edge to ask through (say where it listens: [edge] listen = ["127.0.0.1:8000"])"#);
 }
@@ -452,7 +461,7 @@ addresses = ["10.0.0.5", "192.0.2.1"]
 fn denial_of_everybody_is_doubted_unless_somebody_is_allowed() {
     let lines = |guard: &str| {
         let text = format!(
-            "[edge]\nlisten = [\"127.0.0.1:80\"]\n[service.a]\nhosts = [\"a.acme.com\"]\n[service.a.guard]\npool = \"a\"\n{guard}\n[pool.a]\nservers = [\"10.0.0.1:80\"]\n"
+            "[edge]\nlisten = [\"127.0.0.1:80\"]\n[service.a]\nhosts = [\"a.acme.com\"]\n[service.a.traffic]\npool = \"a\"\n{guard}\n[pool.a]\nservers = [\"10.0.0.1:80\"]\n"
         );
         warned(&text).lines().filter(|line| line.contains("everybody, or")).count()
     };

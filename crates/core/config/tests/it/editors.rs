@@ -81,14 +81,14 @@ fn every_example_of_the_reference_is_right() {
             // One question a probe, one kind a channel.
             let other = ["tcp =", "dns =", "tls =", "domain =", "webhook ="];
             let is_other =
-                (text.contains("[probe.") || text.contains("[channel.")) && !text.contains("[board]");
+                (text.contains("[probe.") || text.contains("[channel.")) && !text.contains("[status_page]");
             if !(is_other && other.iter().any(|word| example.1.starts_with(word))) {
                 text.push_str(&format!("{}\n", example.1));
             }
         }
     }
     for name in ["bo", "cto"] {
-        text.push_str(&format!("[person.{name}]\nreach = [\"ntfy:{name}\"]\n"));
+        text.push_str(&format!("[person.{name}]\ncontacts = [\"ntfy:{name}\"]\n"));
     }
     text.push_str("[service.mail]\nhosts = [\"mail.acme.com\"]\n");
     assert!(text.lines().count() > 60, "{text}");

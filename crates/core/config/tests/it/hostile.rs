@@ -30,9 +30,9 @@ fn closed(config: &types::Config) {
     for (id, probe) in &config.probes {
         assert!(*id == probe.id && config.graph.contains(&probe.about), "{id}");
         assert!(
-            probe.fail_after > 0
-                && probe.recover_after > 0
-                && !probe.every.is_zero()
+            probe.failure_threshold > 0
+                && probe.success_threshold > 0
+                && !probe.interval.is_zero()
                 && !probe.timeout.is_zero()
         );
     }
@@ -43,13 +43,13 @@ fn closed(config: &types::Config) {
     for service in config.services.values() {
         assert!(config.escalations.contains_key(&service.escalation));
         assert!(service.schedule.iter().all(|schedule| config.schedules.contains_key(schedule)));
-        assert!(service.needs.iter().all(|need| match need.kind {
+        assert!(service.depends_on.iter().all(|need| match need.kind {
             types::Kind::Pool => config.pools.contains_key(&need.name.as_str().into()),
             _ => config.services.contains_key(&need.name.as_str().into()),
         }));
-        if let Some(guard) = &service.guard {
+        if let Some(guard) = &service.traffic {
             assert!(config.edge.is_some() && config.pools.contains_key(&guard.pool), "{}", service.id);
-            assert!(!service.hosts.is_empty() && !guard.deadline.is_zero());
+            assert!(!service.hosts.is_empty() && !guard.response_timeout.is_zero());
         }
         assert!(service.hosts.iter().all(|host| !host.contains('*')));
     }
@@ -74,14 +74,18 @@ fn closed(config: &types::Config) {
         assert!(edge.listen_tls.is_empty() || !edge.certificates.is_empty());
     }
     for pool in config.pools.values() {
-        assert!(!pool.servers.is_empty() && pool.each > 0 && pool.begin > 0, "{}", pool.id);
+        assert!(
+            !pool.servers.is_empty() && pool.max_concurrency > 0 && pool.initial_concurrency > 0,
+            "{}",
+            pool.id
+        );
     }
     for caller in config.callers.values() {
-        assert!(caller.token.is_some() || !caller.addresses.is_empty(), "{}", caller.id);
+        assert!(caller.token.is_some() || !caller.cidrs.is_empty(), "{}", caller.id);
         assert!(caller.service.iter().all(|service| config.services.contains_key(service)));
     }
     for person in config.people.values() {
-        assert!(!person.reach.is_empty() && person.reach.iter().all(is_channel), "{}", person.id);
+        assert!(!person.contacts.is_empty() && person.contacts.iter().all(is_channel), "{}", person.id);
     }
 }
 
@@ -104,8 +108,8 @@ const BITS: [&str; 30] = [
     "\\",
     "*",
     ":",
-    "[[rota.platform.layer]]",
-    "[rota.platform]",
+    "[[schedule.platform.layer]]",
+    "[schedule.platform]",
     "[service.shop]",
     "a.b.c = 1",
     "5",
@@ -182,8 +186,8 @@ fn deep_texts_do_not_exhaust_the_stack() {
 fn many_mistakes_are_told_in_part() {
     for (text, line) in [
         (String::new(), "a = = 1\n"),
-        ("[service.a]\nneeds = [\n".to_owned(), "\"service.x\",\n"),
-        ("[service.a]\nneeds = [\n".to_owned(), "5,\n"),
+        ("[service.a]\ndepends_on = [\n".to_owned(), "\"service.x\",\n"),
+        ("[service.a]\ndepends_on = [\n".to_owned(), "5,\n"),
         (String::new(), "[service.\u{fc}]\n"),
         ("[site]\n".to_owned(), "xyzzy = 1\n"),
     ] {
@@ -198,7 +202,7 @@ fn many_zones_and_secrets_cost_no_more_than_few() {
     let mut text = String::new();
     for n in 0..10_000 {
         text.push_str(&format!(
-            "[person.p{n}]\nzone = \"Europe/Talin\"\n[channel.c{n}]\nsecret = \"hunter2\"\n"
+            "[person.p{n}]\ntimezone = \"Europe/Talin\"\n[channel.c{n}]\nsecret = \"hunter2\"\n"
         ));
     }
     let problems = config::read(&text, "mainstay.toml", Path::new(".")).unwrap_err();
@@ -222,8 +226,9 @@ fn stars_and_samples_cost_their_sum_and_not_their_product() {
         let all: Vec<String> = (1..=count).map(|n| format!("\"{}\"", make(n))).collect();
         all.join(",")
     };
-    let config =
-        |hosts: String, samples: String| format!("[service.a]\nhosts = [{hosts}]\nsamples = [{samples}]\n");
+    let config = |hosts: String, samples: String| {
+        format!("[service.a]\nhosts = [{hosts}]\nwildcard_samples = [{samples}]\n")
+    };
     let apart =
         config(list(26_000, &|n| format!("*.d{n}.acme.me")), list(26_000, &|n| format!("a.d{n}.acme.me")));
     assert!(told(&apart).contains("the configuration asks 52002 questions"));
@@ -236,7 +241,7 @@ fn stars_and_samples_cost_their_sum_and_not_their_product() {
 fn a_long_chain_of_needs_is_followed_to_its_end() {
     let mut text = String::new();
     for n in 0..12_000 {
-        text.push_str(&format!("[service.s{n}]\nneeds = [\"service.s{}\"]\n", (n + 1) % 12_000));
+        text.push_str(&format!("[service.s{n}]\ndepends_on = [\"service.s{}\"]\n", (n + 1) % 12_000));
     }
     let told = told(&text);
     assert!(told.contains("12000 services need each other in a circle"), "{told}");

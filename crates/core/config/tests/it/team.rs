@@ -6,7 +6,7 @@ use types::config::{ChannelKind, SecretRef, Turn};
 
 const TEAM: &str = r#"
 [site]
-zone = "Europe/Tallinn"
+timezone = "Europe/Tallinn"
 [channel.ntfy]
 ntfy = "https://ntfy.sh/"
 secret = "env:TOKEN"
@@ -14,21 +14,21 @@ secret = "env:TOKEN"
 webhook = "http://127.0.0.1:9000/in"
 secret = "file:key"
 [person.ana]
-awake = "07:30-23:00"
-reach = ["ntfy:ana", "hook"]
+waking_hours = "07:30-23:00"
+contacts = ["ntfy:ana", "hook"]
 [person.bo]
 name = "Bo B."
-zone = "America/New_York"
-reach = ["hook:bo"]
-[rota.platform]
-[[rota.platform.layer]]
+timezone = "America/New_York"
+contacts = ["hook:bo"]
+[schedule.platform]
+[[schedule.platform.layer]]
 people = ["ana", "bo"]
 start = 2026-10-26T09:00:00
-every = "1 week"
-[[rota.platform.layer]]
+rotation = "1 week"
+[[schedule.platform.layer]]
 people = ["bo"]
 start = 2026-12-24
-every = "8 hours"
+rotation = "8 hours"
 until = 2026-12-26T09:00:00
 "#;
 
@@ -36,17 +36,17 @@ until = 2026-12-26T09:00:00
 fn a_team_without_a_escalation_gets_one_of_all_schedules() {
     let config = sound(TEAM).config;
     let ana = &config.people[&"ana".into()];
-    assert_eq!((ana.name.as_str(), ana.zone.iana_name()), ("Ana", Some("Europe/Tallinn")));
-    assert_eq!(ana.reach.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ntfy:ana", "hook:"]);
+    assert_eq!((ana.name.as_str(), ana.timezone.iana_name()), ("Ana", Some("Europe/Tallinn")));
+    assert_eq!(ana.contacts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ntfy:ana", "hook:"]);
     let schedule = &config.schedules[&"platform".into()];
-    assert_eq!(schedule.zone.iana_name(), Some("Europe/Tallinn"));
-    assert_eq!(schedule.layers[0].every, Turn::Weeks(1));
+    assert_eq!(schedule.timezone.iana_name(), Some("Europe/Tallinn"));
+    assert_eq!(schedule.layers[0].rotation, Turn::Weeks(1));
     assert_eq!(schedule.layers[1].start.to_string(), "2026-12-24T00:00:00");
     assert_eq!(schedule.layers[1].until.unwrap().to_string(), "2026-12-26T09:00:00");
     let escalation = &config.escalations[&"default".into()];
     assert_eq!((escalation.steps.len(), escalation.repeat, escalation.fallback.len()), (1, 3, 0));
     assert_eq!((escalation.steps[0].schedules.len(), escalation.steps[0].people.len()), (1, 0));
-    assert_eq!(escalation.steps[0].wait, Duration::from_secs(300));
+    assert_eq!(escalation.steps[0].escalate_after, Duration::from_secs(300));
     let channel = &config.channels[&"ntfy".into()];
     assert_eq!(channel.kind, ChannelKind::Ntfy { url: "https://ntfy.sh".into() });
     assert_eq!(channel.secret, Some(SecretRef::Env("TOKEN".into())));
@@ -55,7 +55,7 @@ fn a_team_without_a_escalation_gets_one_of_all_schedules() {
 
 #[test]
 fn without_a_schedule_everybody_stands_on_the_escalation_that_is_made() {
-    let text = "[channel.ntfy]\nntfy = \"https://ntfy.sh\"\n[person.ana]\nreach = [\"ntfy:ana\"]\n[person.bo]\nreach = [\"ntfy:bo\"]\n";
+    let text = "[channel.ntfy]\nntfy = \"https://ntfy.sh\"\n[person.ana]\ncontacts = [\"ntfy:ana\"]\n[person.bo]\ncontacts = [\"ntfy:bo\"]\n";
     let config = sound(text).config;
     assert_eq!(config.escalations[&"default".into()].steps[0].people.len(), 2);
 }
@@ -63,10 +63,10 @@ fn without_a_schedule_everybody_stands_on_the_escalation_that_is_made() {
 #[test]
 fn a_escalation_as_written() {
     let text = format!(
-        "{TEAM}[ladder.default]\nrungs = [{{ schedules = [\"platform\"], wait = \"90s\" }}, {{ people = [\"bo\"], prefer = \"awake\" }}]\nrepeat = 0\nfallback = [\"hook:all\"]\n"
+        "{TEAM}[ladder.default]\nsteps = [{{ schedules = [\"platform\"], wait = \"90s\" }}, {{ people = [\"bo\"], prefer = \"awake\" }}]\nrepeat = 0\nfallback = [\"hook:all\"]\n"
     );
     let escalation = sound(&text).config.escalations[&"default".into()].clone();
     assert_eq!((escalation.repeat, escalation.fallback[0].to_string().as_str()), (0, "hook:all"));
-    assert_eq!(escalation.steps[0].wait, Duration::from_secs(90));
+    assert_eq!(escalation.steps[0].escalate_after, Duration::from_secs(90));
     assert!(escalation.steps[1].prefer_awake && !escalation.steps[0].prefer_awake);
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 
 const SEVEN: &str = r#"[site]
 name = "Acme"
-zone = "Europe/Talinn"
+timezone = "Europe/Talinn"
 
 [service.auth]
 hosts = ["auth.acme.com", "*.acme.app"]
-needs = ["service.mial"]
+depends_on = ["service.mial"]
 
 [service.mail]
 host = ["mail.acme.com"]
@@ -20,11 +20,11 @@ ntfy = "https://ntfy.sh"
 secret = "tk_hunter2hunter2"
 
 [person.ana]
-reach = ["nfty:ana"]
+contacts = ["nfty:ana"]
 
 [probe.checkout]
 http = "https://shop.acme.com/health"
-every = "30 sec"
+interval = "30 sec"
 "#;
 
 #[test]
@@ -93,14 +93,14 @@ fn a_secret_in_the_config_is_never_shown_again() {
 const BROKEN: &str = r#"
 [service.auth]
 hosts = ["*.acme.app"]
-samples = ["demo.acme.app]
-needs = ["service.mial", "service.mail", "service.web"]
+wildcard_samples = ["demo.acme.app]
+depends_on = ["service.mial", "service.mail", "service.web"]
 [service.mail]
 hosts = ["*.acme.com"]
 [service.web
 hosts = 5
 [probe.nothing]
-every = "5s"
+interval = "5s"
 "#;
 
 #[test]
@@ -119,12 +119,12 @@ fn syntax_errors_hide_nothing_else_and_invent_nothing() {
     mainstay.toml:8:13: this is not TOML: unclosed table (expected `]`)
     mainstay.toml:10:8: probe.nothing asks nothing (give it one of http, tcp, dns, tls, domain: http = "https://shop.acme.com/health")
     "#);
-    assert_snapshot!(told("[service.a]\nhosts = [\"*.acme.app\", \"b.acme.app\"\n[service.b]\nneeds = [\"service.a\", \"service.x\"]\nxyzzy = 1\n"), @r#"
+    assert_snapshot!(told("[service.a]\nhosts = [\"*.acme.app\", \"b.acme.app\"\n[service.b]\ndepends_on = [\"service.a\", \"service.x\"]\nxyzzy = 1\n"), @r#"
     mainstay.toml:2:1: this is not TOML: the value does not end (a quote, bracket or brace is missing at its end)
     mainstay.toml:4:23: unknown service `x` (there is `a` and `b`)
     mainstay.toml:5:1: unknown key `xyzzy` in service.b (known here: `title`, `group`, `hosts`, `samples`, `needs`, `schedule`, `escalation`, `public`, `guard` and `http`)
     "#);
-    assert_snapshot!(told("[ladder.default]\nrungs = [\n    { people = [\"ana\"] }\n    { people = [\"bo\"] }\n]\nrepeat = 200\n"), @r#"
+    assert_snapshot!(told("[escalation.default]\nsteps = [\n    { people = [\"ana\"] }\n    { people = [\"bo\"] }\n]\nrepeat = 200\n"), @r#"
     mainstay.toml:4:5: this is not TOML: missing comma between array elements (expected `,`)
     mainstay.toml:6:10: `repeat` wants a whole number from 0 to 100, not 200 (for example: repeat = 3)
     "#);
@@ -132,8 +132,8 @@ fn syntax_errors_hide_nothing_else_and_invent_nothing() {
     mainstay.toml:2:9: the text holds a line break or control character (write it on one line)
     mainstay.toml:6:1: this is not TOML: invalid multi-line basic string (expected `"`)
     "#);
-    assert_snapshot!(told("[person.ana]\nreach = [\"ntfy:ana\"\n"), @r"mainstay.toml:2:20: this is not TOML: unclosed array (expected `]`)");
-    assert_snapshot!(told("[site]\nname = \"a\"\nname = \"b\"\n[site]\nzone = \"UTC\"\n"), @r#"
+    assert_snapshot!(told("[person.ana]\ncontacts = [\"ntfy:ana\"\n"), @r"mainstay.toml:2:20: this is not TOML: unclosed array (expected `]`)");
+    assert_snapshot!(told("[site]\nname = \"a\"\nname = \"b\"\n[site]\ntimezone = \"UTC\"\n"), @r#"
     mainstay.toml:3:1: this name was given before (keep one of them)
     mainstay.toml:4:2: this name was given before (keep one of them)
     "#);
@@ -159,7 +159,7 @@ fn keys_and_sections() {
     mainstay.toml:2:1: unknown key `resolvers` in site (it belongs into [dns])
     mainstay.toml:3:1: unknown key `xyzzy` in site (known here: `name`, `zone`, `data`, `listen`, `url`, `trust` and `inner`)
     "#);
-    assert_snapshot!(told("[service.auth]\nhosts = \"a.acme.com\"\npublic = \"yes\"\nsamples = [5]\n"), @r#"
+    assert_snapshot!(told("[service.auth]\nhosts = \"a.acme.com\"\npublic = \"yes\"\nwildcard_samples = [5]\n"), @r#"
     mainstay.toml:2:9: `hosts` wants a list: a name such as "auth.acme.com", not text (write it as a list: hosts = ["a.acme.com"])
     mainstay.toml:3:10: `public` wants true or false, not text (for example: public = false)
     mainstay.toml:4:12: `samples` wants a name such as "auth.acme.com", not a number without quotes (for example: samples = ["demo.acme.app"])
@@ -171,23 +171,23 @@ fn words_of_configs_to_come_are_refused_and_not_ignored() {
     assert_snapshot!(told(r#"
 [service.auth]
 hosts = ["auth.acme.com"]
-needs = ["database.main", "host.acme.com", "mail"]
+depends_on = ["database.main", "host.acme.com", "mail"]
 [pool.auth]
 from = "haproxy:http://10.0.0.2:8404/stats;csv"
-floor = 4
+min_healthy = 4
 [database.main]
 url = "env:X"
 [heartbeat.nightly]
 cron = "0 3 * * *"
 [person.ana]
-reach = ["ntfy:ana", "sms:+3725550100"]
-[rota.platform]
-[[rota.platform.layer]]
+contacts = ["ntfy:ana", "sms:+3725550100"]
+[schedule.platform]
+[[schedule.platform.layer]]
 people = ["ana"]
 start = 2026-10-26T09:00:00
-every = "1 week"
-only = [{ days = ["mon"] }]
-[[rota.platform.override]]
+rotation = "1 week"
+restrictions = [{ days = ["mon"] }]
+[[schedule.platform.override]]
 from = 2026-12-24T18:00:00
 [channel.ntfy]
 ntfy = "https://ntfy.sh"
@@ -200,7 +200,7 @@ http = "https://acme.com"
 expect = { json = { a = 1 } }
 "#), @r#"
     mainstay.toml:4:10: `database.main`: databases are not served by this version (take it out for now; nothing is ignored silently)
-    mainstay.toml:4:27: `host.acme.com`: a service cannot need a host by name (name the service that it belongs to: needs = ["service.mail"])
+    mainstay.toml:4:27: `host.acme.com`: a service cannot need a host by name (name the service that it belongs to: depends_on = ["service.mail"])
     mainstay.toml:4:44: `mail` does not say what kind of thing it is (write "service.mail")
     mainstay.toml:6:1: `from` (somebody else's balancer) is not served by this version (take it out for now; nothing is ignored silently)
     mainstay.toml:8:2: `database` (databases with replicas and backups) is not served by this version (take it out for now; nothing is ignored silently)
@@ -221,7 +221,7 @@ fn values() {
 [site]
 listen = ":8080"
 url = "status.acme.net"
-inner = ["10.0.0.0/33"]
+allow_private = ["10.0.0.0/33"]
 name = ""
 [dns]
 resolvers = ["dns.acme.com:53"]
@@ -230,9 +230,9 @@ port = 70000
 [registry]
 rdap = { app = "ftp://x" }
 whois = "whois.gg"
-[watch]
+[probe_defaults]
 http = "1ms"
-fail_after = 0
+failure_threshold = 0
 tls = 3600
 [status page]
 history = "10y"
@@ -254,7 +254,7 @@ expires = 2027-03-01
     mainstay.toml:12:16: `ftp://x` is not a web address: only http and https are (for example: rdap = { io = "https://rdap.identitydigital.services/rdap/" })
     mainstay.toml:13:9: `whois` wants a table: for each top-level domain a host, with a port where that is not 43, not text (for example: whois = { gg = "whois.gg" })
     mainstay.toml:15:8: `http` wants a span of time from 50ms to 7d, not 1ms (for example: http = "30s")
-    mainstay.toml:16:14: `fail_after` wants a whole number from 1 to 100, not 0 (for example: fail_after = 3)
+    mainstay.toml:16:14: `fail_after` wants a whole number from 1 to 100, not 0 (for example: failure_threshold = 3)
     mainstay.toml:17:7: `tls` wants a span of time from 50ms to 7d, not a number without quotes (for example: tls = "1h")
     mainstay.toml:19:11: `10y` is not a span of time (a number and ms, s, m, h, d or w: "30s", "1h 30m")
     mainstay.toml:21:8: an address with a user name or password inside (secrets do not stand in the configuration: use `secret = "env:NAME"`)
@@ -269,7 +269,7 @@ fn hosts_and_samples() {
     assert_snapshot!(told(r#"
 [service.a]
 hosts = ["https://auth.acme.com/x", "*.acme.app", "a.*.com", "10.0.0.300", "auth.acme.com:99999", "m\u00fcnchen.de"]
-samples = ["demo.acme.org", "*.acme.app"]
+wildcard_samples = ["demo.acme.org", "*.acme.app"]
 "#), @r#"
     mainstay.toml:3:10: `https://auth.acme.com/x` is a web address, not a name (write only the name: "auth.acme.com")
     mainstay.toml:3:37: `*.acme.app` has no sample: a star cannot be asked (name some that exist: samples = ["demo.acme.app"])
@@ -284,15 +284,17 @@ samples = ["demo.acme.org", "*.acme.app"]
 
 #[test]
 fn an_empty_list_of_samples_is_none() {
-    assert!(told("[service.a]\nhosts = [\"*.acme.app\"]\nsamples = []\n").contains("has no sample"));
-    assert!(!told("[service.a]\nhosts = [\"*.acme.app\"]\nsamples = [5]\n").contains("has no sample"));
+    assert!(told("[service.a]\nhosts = [\"*.acme.app\"]\nwildcard_samples = []\n").contains("has no sample"));
+    assert!(
+        !told("[service.a]\nhosts = [\"*.acme.app\"]\nwildcard_samples = [5]\n").contains("has no sample")
+    );
 }
 
 #[test]
 fn probes() {
     assert_snapshot!(told(r#"
 [probe.none]
-every = "30s"
+interval = "30s"
 [probe.both]
 http = "https://acme.com"
 tcp = "acme.com:25"
@@ -305,7 +307,7 @@ tls = "acme.com"
 expect = { status = [200] }
 [probe.status]
 http = "https://acme.com"
-expect = { status = [20, "200"], within = "0s" }
+expect = { status = [20, "200"], max_latency = "0s" }
 service = "auht"
 [probe.a]
 dns = "acme.com"
@@ -321,7 +323,7 @@ hosts = ["auth.acme.com"]
     mainstay.toml:13:1: `expect` belongs to `http` only (take it out, or ask `http`)
     mainstay.toml:16:22: `status` wants a whole number from 100 to 599, not 20 (for example: status = [200, 204])
     mainstay.toml:16:26: `status` wants a whole number from 100 to 599, not text (for example: status = [200, 204])
-    mainstay.toml:16:43: `within` wants a span of time from 1ms to 2m, not 0s (for example: within = "2s")
+    mainstay.toml:16:43: `within` wants a span of time from 1ms to 2m, not 0s (for example: max_latency = "2s")
     mainstay.toml:17:11: unknown service `auht` (did you mean `auth`?)
     mainstay.toml:20:8: two probes ask after dns.acme.com (keep one of them)
     "#);
@@ -338,20 +340,20 @@ secret = "env:X"
 ntfy = "https://ntfy.sh"
 webhook = "https://x.acme.com"
 [person.ana]
-reach = ["ntfy:ana bell"]
+contacts = ["ntfy:ana bell"]
 [person.bo]
-reach = []
+contacts = []
 [person.cy]
 name = "Cy"
-[rota.empty]
-[rota.wrong]
-layer = [{ people = ["anna"], start = 2026-10-26T09:00:00Z, every = "1 fortnight" }, { people = [], start = "2026-10-26", every = "1 day" }]
-[rota.over]
-layer = [{ people = ["ana"], start = 2026-10-26T09:00:00, every = "1 day", until = 2026-10-25T09:00:00 }]
-[ladder.default]
+[schedule.empty]
+[schedule.wrong]
+layer = [{ people = ["anna"], start = 2026-10-26T09:00:00Z, rotation = "1 fortnight" }, { people = [], start = "2026-10-26", rotation = "1 day" }]
+[schedule.over]
+layer = [{ people = ["ana"], start = 2026-10-26T09:00:00, rotation = "1 day", until = 2026-10-25T09:00:00 }]
+[escalation.default]
 steps = []
-[ladder.other]
-steps = [{}, { schedules = ["empt"], prefer = "asleep", wait = "0s" }]
+[escalation.other]
+steps = [{}, { schedules = ["empt"], prefer = "asleep", escalate_after = "0s" }]
 fallback = ["phone:1"]
 [service.auth]
 hosts = ["auth.acme.com"]
@@ -383,6 +385,6 @@ escalation = "defualt"
 
 #[test]
 fn circles() {
-    assert_snapshot!(told("[service.a]\nneeds = [\"service.b\"]\n[service.b]\nneeds = [\"service.c\"]\n[service.c]\nneeds = [\"service.a\"]\n"), @r"mainstay.toml:6:10: services need each other in a circle: a -> b -> c -> a (take out the need that is not one: what works without the other?)");
-    assert_snapshot!(told("[service.a]\nneeds = [\"service.a\"]\n"), @r"mainstay.toml:2:10: `a` needs itself (take out the need that is not one: what works without the other?)");
+    assert_snapshot!(told("[service.a]\ndepends_on = [\"service.b\"]\n[service.b]\ndepends_on = [\"service.c\"]\n[service.c]\ndepends_on = [\"service.a\"]\n"), @r"mainstay.toml:6:10: services need each other in a circle: a -> b -> c -> a (take out the need that is not one: what works without the other?)");
+    assert_snapshot!(told("[service.a]\ndepends_on = [\"service.a\"]\n"), @r"mainstay.toml:2:10: `a` needs itself (take out the need that is not one: what works without the other?)");
 }

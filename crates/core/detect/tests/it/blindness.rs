@@ -120,13 +120,13 @@ impl Juror {
 /// Seconds from the first bad answer until the alert was confirmed, opened, and until we held ourselves to be blind.
 fn hold(
     domains: usize,
-    fail_after: u32,
+    failure_threshold: u32,
     gap: u64,
     jury: &[Juror],
 ) -> (Option<u64>, Option<u64>, Option<u64>) {
     let mut w = World::new(&HOSTS[..domains]);
     let trigger = ProbeId("http.a.acme.com".into());
-    w.config.probes.get_mut(&trigger).unwrap().fail_after = fail_after;
+    w.config.probes.get_mut(&trigger).unwrap().failure_threshold = failure_threshold;
     let jurors: Vec<ProbeId> = (w.config.probes.values())
         .filter(|probe| matches!(probe.about.kind, Kind::Dns | Kind::Host) && probe.id != trigger)
         .map(|probe| probe.id.clone())
@@ -144,7 +144,7 @@ fn hold(
             bad += 1;
             words += &w.see(&trigger.0, failed(Fault::Unreachable { why: "reset".into() }));
         }
-        if bad >= fail_after && w.watch.blind().is_none() {
+        if bad >= failure_threshold && w.watch.blind().is_none() {
             confirmed.get_or_insert(second);
         }
         if words.contains("+ host.a.acme.com") {
@@ -161,8 +161,8 @@ fn hold(
 fn a_real_outage_waits_for_no_slow_juror() {
     use Juror::{Late, Silent, Unreached, Well};
     let mut table = String::new();
-    let mut row = |case: &str, domains, fail_after, gap, jury: &[Juror]| {
-        let (confirmed, opened, blind) = hold(domains, fail_after, gap, jury);
+    let mut row = |case: &str, domains, failure_threshold, gap, jury: &[Juror]| {
+        let (confirmed, opened, blind) = hold(domains, failure_threshold, gap, jury);
         if let (Some(confirmed), Some(opened)) = (confirmed, opened) {
             assert!(
                 opened <= confirmed + 8,
@@ -212,7 +212,7 @@ fn a_real_outage_waits_for_no_slow_juror() {
 #[test]
 fn what_was_held_back_and_is_well_again_never_opens() {
     let mut w = World::new(&HOSTS);
-    w.config.probes.get_mut(&ProbeId("http.a.acme.com".into())).unwrap().fail_after = 1;
+    w.config.probes.get_mut(&ProbeId("http.a.acme.com".into())).unwrap().failure_threshold = 1;
     let mut words = w.see("http.a.acme.com", unanswered());
     words += &w.pass(secs(5)).see("http.a.acme.com", http(200));
     words += &w.let_pass(secs(30));

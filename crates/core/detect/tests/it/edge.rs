@@ -13,11 +13,11 @@ pub fn with_edge(mut config: Config) -> Config {
     config.edge = Some(Edge {
         listen: vec![],
         listen_tls: vec![],
-        to_https: false,
+        redirect_to_https: false,
         https_port: None,
         health_path: None,
         certificates: vec![],
-        hops: vec![],
+        trusted_proxies: vec![],
         proxy_protocol: vec![],
         threads: None,
         limits: EdgeLimits::default(),
@@ -30,26 +30,26 @@ pub fn with_edge(mut config: Config) -> Config {
         let pool = Pool {
             id: PoolId(name.into()),
             servers: vec![ServerAt { at: "10.0.0.1:80".into(), weight: 1, drain: false }],
-            floor: Some(2),
+            min_healthy: Some(2),
             protocol: Protocol::Http1,
             tls: None,
             health: None,
-            each: 100,
-            begin: 8,
+            max_concurrency: 100,
+            initial_concurrency: 8,
         };
         config.pools.insert(pool.id.clone(), pool);
         let guard = Guard {
             pool: PoolId(name.into()),
-            visitor: None,
-            network: None,
+            client: None,
+            subnet: None,
             asn: None,
             caller: None,
             service: None,
             deny: vec![],
             allow: vec![],
-            known: None,
-            urgent: vec![],
-            deadline: secs(10),
+            recognize: None,
+            priority_paths: vec![],
+            response_timeout: secs(10),
         };
         let hosts: Vec<String> = host.iter().map(|host| (*host).to_owned()).collect();
         let service = Service {
@@ -58,11 +58,11 @@ pub fn with_edge(mut config: Config) -> Config {
             group: None,
             hosts: hosts.clone(),
             declared_hosts: hosts,
-            needs: needs.iter().map(|need| Resource::service(*need)).collect(),
+            depends_on: needs.iter().map(|need| Resource::service(*need)).collect(),
             schedule: None,
             escalation: EscalationId("default".into()),
             public: true,
-            guard: Some(guard),
+            traffic: Some(guard),
         };
         config.services.insert(service.id.clone(), service);
         config.graph.add_need(Resource::service(name), Resource::pool(name));
@@ -70,7 +70,7 @@ pub fn with_edge(mut config: Config) -> Config {
     for (id, service) in [("auth-web", Some("auth")), ("nightly", None)] {
         let id = CallerId(id.into());
         let service = service.map(|service| ServiceId(service.into()));
-        config.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
+        config.callers.insert(id.clone(), Caller { id, service, token: None, cidrs: vec![] });
     }
     config
 }

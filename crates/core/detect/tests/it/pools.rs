@@ -153,7 +153,7 @@ fn what_left_the_config_has_no_alerts() {
         ("the edge", |config| config.edge = None, &[]),
         (
             "a guard",
-            |config| config.services.get_mut(&ServiceId("auth".into())).unwrap().guard = None,
+            |config| config.services.get_mut(&ServiceId("auth".into())).unwrap().traffic = None,
             &["limit-conflict", "pool-below-floor"],
         ),
         ("a pool", |config| _ = config.pools.remove(&PoolId("auth".into())), &["limit-conflict", "surge"]),

@@ -32,23 +32,24 @@ pub fn config(hosts: &[(&str, &str)]) -> Config {
     let mut graph = Graph::default();
     let mut probes = BTreeMap::new();
     let mut add = |id: String, about: Resource, ask: Ask, every: u64| {
-        let (fail_after, recover_after) = if matches!(ask, Ask::Domain { .. }) { (1, 1) } else { (3, 2) };
+        let (failure_threshold, success_threshold) =
+            if matches!(ask, Ask::Domain { .. }) { (1, 1) } else { (3, 2) };
         let id = ProbeId(id);
         let probe = Probe {
             id: id.clone(),
             about,
             ask,
-            every: secs(every),
+            interval: secs(every),
             timeout: secs(5),
-            fail_after,
-            recover_after,
+            failure_threshold,
+            success_threshold,
             failing_for: Duration::ZERO,
         };
         probes.insert(id, probe);
     };
     let zones: BTreeSet<&str> = hosts.iter().map(|(_, zone)| *zone).collect();
     for (host, zone) in hosts {
-        let expect = Expect { within: Some(Duration::from_millis(800)), ..Expect::default() };
+        let expect = Expect { max_latency: Some(Duration::from_millis(800)), ..Expect::default() };
         let ask = Ask::Http { url: format!("https://{host}/"), expect };
         add(format!("http.{host}"), Resource::host(*host), ask, 30);
         let ask = Ask::Tls { host: (*host).to_owned(), port: 443 };
@@ -70,12 +71,12 @@ pub fn config(hosts: &[(&str, &str)]) -> Config {
         digest: format!("{hosts:?}"),
         site: Site {
             name: "Acme".into(),
-            zone: jiff::tz::TimeZone::UTC,
+            timezone: jiff::tz::TimeZone::UTC,
             data: "data".into(),
             listen: "127.0.0.1:0".parse().unwrap(),
             url: "http://127.0.0.1".into(),
-            trust: vec![],
-            inner: vec![],
+            extra_ca_files: vec![],
+            allow_private: vec![],
         },
         dns: Dns { resolvers: vec![], roots: vec![], port: 53 },
         registry: Registry::default(),

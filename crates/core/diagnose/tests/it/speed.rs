@@ -33,10 +33,10 @@ fn large() -> Config {
                 id: id.clone(),
                 about,
                 ask,
-                every,
+                interval: every,
                 timeout,
-                fail_after: 3,
-                recover_after: 2,
+                failure_threshold: 3,
+                success_threshold: 2,
                 failing_for: Duration::ZERO,
             };
             config.probes.insert(id, probe);
@@ -56,11 +56,11 @@ fn large() -> Config {
             group: None,
             hosts: vec![],
             declared_hosts: vec![],
-            needs: BTreeSet::new(),
+            depends_on: BTreeSet::new(),
             schedule: None,
             escalation: EscalationId("default".into()),
             public: true,
-            guard: None,
+            traffic: None,
         });
         service.hosts.push(host);
     }

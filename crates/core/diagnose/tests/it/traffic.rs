@@ -10,7 +10,7 @@ fn world() -> World {
     let mut w = World::new();
     let id = CallerId("api-web".into());
     let service = Some(ServiceId("api".into()));
-    w.config.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
+    w.config.callers.insert(id.clone(), Caller { id, service, token: None, cidrs: vec![] });
     for (service, host) in [("auth", "a.acme.app"), ("api", "api.acme.io"), ("shop", "shop.acme.io")] {
         w.config.graph.add_need(Resource::service(service), Resource::pool(service));
         w.config.graph.add_need(Resource::host(host), Resource::pool(service));

@@ -43,10 +43,10 @@ pub fn config() -> Config {
                 id,
                 about,
                 ask,
-                every,
+                interval: every,
                 timeout,
-                fail_after: 3,
-                recover_after: 2,
+                failure_threshold: 3,
+                success_threshold: 2,
                 failing_for: Duration::ZERO,
             },
         );
@@ -63,11 +63,11 @@ pub fn config() -> Config {
             group: None,
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             declared_hosts: vec![],
-            needs: needs.iter().map(|need| Resource::service(*need)).collect(),
+            depends_on: needs.iter().map(|need| Resource::service(*need)).collect(),
             schedule: None,
             escalation: EscalationId("default".into()),
             public: true,
-            guard: None,
+            traffic: None,
         };
         for host in hosts {
             let zone = if host.ends_with("acme.app") { "acme.app" } else { "acme.io" };
@@ -84,7 +84,7 @@ pub fn config() -> Config {
             graph.add_need(Resource::tls(*host), Resource::dns(zone));
             graph.add_need(Resource::dns(zone), Resource::domain(zone));
         }
-        for need in &service.needs {
+        for need in &service.depends_on {
             graph.add_need(Resource::service(id), need.clone());
         }
         services.insert(service.id.clone(), service);
@@ -93,12 +93,12 @@ pub fn config() -> Config {
         digest: "by hand".into(),
         site: Site {
             name: "Acme".into(),
-            zone: jiff::tz::TimeZone::UTC,
+            timezone: jiff::tz::TimeZone::UTC,
             data: "data".into(),
             listen: "127.0.0.1:0".parse().unwrap(),
             url: "http://127.0.0.1".into(),
-            trust: vec![],
-            inner: vec![],
+            extra_ca_files: vec![],
+            allow_private: vec![],
         },
         dns: Dns { resolvers: vec![], roots: vec![], port: 53 },
         registry: Registry::default(),
@@ -267,11 +267,11 @@ impl World {
             group: None,
             hosts: vec![],
             declared_hosts: vec![],
-            needs: BTreeSet::new(),
+            depends_on: BTreeSet::new(),
             schedule: None,
             escalation: EscalationId("default".into()),
             public: true,
-            guard: None,
+            traffic: None,
         };
         let (id, every, timeout) = (ProbeId(about.to_string()), secs(30), secs(5));
         let ask = Ask::Tcp { host: place.into(), port };
@@ -279,10 +279,10 @@ impl World {
             id: id.clone(),
             about: about.clone(),
             ask,
-            every,
+            interval: every,
             timeout,
-            fail_after: 3,
-            recover_after: 2,
+            failure_threshold: 3,
+            success_threshold: 2,
             failing_for: Duration::ZERO,
         };
         self.config.probes.insert(id, probe);

@@ -113,7 +113,7 @@ fn denial_that_hits_others_or_nobody_wants_a_second_word() {
     }
     bench.hear(deny("127.0.0.9", false)).unwrap();
     let mut config = config();
-    config.edge.as_mut().unwrap().hops = vec!["192.0.2.0/28".parse().unwrap()];
+    config.edge.as_mut().unwrap().trusted_proxies = vec!["192.0.2.0/28".parse().unwrap()];
     bench.hear(Input::ConfigRead(config.clone().into())).unwrap();
     for what in ["192.0.2.7", "192.0.2.0/24"] {
         assert!(matches!(bench.hear(deny(what, false)), Err(Refused::HitsOthers { .. })), "{what}");

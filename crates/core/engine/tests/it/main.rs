@@ -26,13 +26,13 @@ title = "Shop"
 
 [probe.front]
 http = "http://192.0.2.7/"
-every = "30s"
-fail_after = 2
+interval = "30s"
+failure_threshold = 2
 failing_for = "0s"
 service = "shop"
 
 [person.ana]
-reach = ["hook:ana"]
+contacts = ["hook:ana"]
 
 [channel.hook]
 webhook = "https://hook.acme.net/"

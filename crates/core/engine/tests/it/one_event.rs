@@ -10,7 +10,7 @@ fn many(services: usize) -> Bench {
     for n in 0..services {
         text += &format!("[service.s{n:02}]\ntitle = \"S{n:02}\"\n");
         text += &format!(
-            "[probe.p{n:02}]\nhttp = \"http://s{n:02}.acme.net/\"\nevery = \"60s\"\nfailing_for = \"0s\"\nservice = \"s{n:02}\"\n"
+            "[probe.p{n:02}]\nhttp = \"http://s{n:02}.acme.net/\"\ninterval = \"60s\"\nfailing_for = \"0s\"\nservice = \"s{n:02}\"\n"
         );
     }
     text += &CONFIG[CONFIG.find("[person.ana]").unwrap()..];
@@ -135,7 +135,7 @@ fn probes_that_leave_the_config_while_they_fail_open_nothing() {
     let text = |probes: &[&str]| {
         let probe = |name: &&str| {
             format!(
-                "[probe.{name}]\nhttp = \"http://{name}.acme.net/\"\nevery = \"30s\"\nfail_after = 2\nfailing_for = \"0s\"\nservice = \"shop\"\n"
+                "[probe.{name}]\nhttp = \"http://{name}.acme.net/\"\ninterval = \"30s\"\nfailure_threshold = 2\nfailing_for = \"0s\"\nservice = \"shop\"\n"
             )
         };
         let (head, rest) = CONFIG.split_once("[probe.front]").unwrap();

@@ -14,7 +14,7 @@ fn many(probes: usize) -> Bench {
     for n in 0..probes {
         let service = n % services;
         text += &format!(
-            "[probe.p{n}]\nhttp = \"http://h{n}.acme.net/\"\nevery = \"30s\"\nservice = \"s{service}\"\n"
+            "[probe.p{n}]\nhttp = \"http://h{n}.acme.net/\"\ninterval = \"30s\"\nservice = \"s{service}\"\n"
         );
     }
     text += &CONFIG[CONFIG.find("[person.ana]").unwrap()..];

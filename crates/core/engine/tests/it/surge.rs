@@ -14,7 +14,7 @@ name = "Acme"
 
 [service.auth]
 title = "Sign-in"
-needs = ["service.api"]
+depends_on = ["service.api"]
 
 [service.api]
 title = "API"
@@ -25,19 +25,19 @@ title = "Shop"
 
 [probe.front]
 http = "http://192.0.2.7/"
-every = "30s"
+interval = "30s"
 failing_for = "0s"
-fail_after = 2
+failure_threshold = 2
 service = "auth"
 
 [probe.goods]
 http = "http://192.0.2.8/"
-every = "30s"
+interval = "30s"
 failing_for = "0s"
 service = "shop"
 
 [person.ana]
-reach = ["hook:ana"]
+contacts = ["hook:ana"]
 
 [channel.hook]
 webhook = "https://hook.acme.net/"
@@ -50,11 +50,11 @@ pub(crate) fn config() -> Config {
     config.edge = Some(Edge {
         listen: vec![],
         listen_tls: vec![],
-        to_https: false,
+        redirect_to_https: false,
         https_port: None,
         health_path: None,
         certificates: vec![],
-        hops: vec![],
+        trusted_proxies: vec![],
         proxy_protocol: vec![],
         threads: None,
         limits: EdgeLimits::default(),
@@ -67,40 +67,40 @@ pub(crate) fn config() -> Config {
         let pool = Pool {
             id: PoolId(name.to_owned()),
             servers: vec![ServerAt { at: "10.0.0.1:80".to_owned(), weight: 1, drain: false }],
-            floor: Some(2),
+            min_healthy: Some(2),
             protocol: Protocol::Http1,
             tls: None,
             health: None,
-            each: 100,
-            begin: 8,
+            max_concurrency: 100,
+            initial_concurrency: 8,
         };
         config.pools.insert(pool.id.clone(), pool);
         let guard = Guard {
             pool: PoolId(name.to_owned()),
-            visitor: None,
-            network: None,
+            client: None,
+            subnet: None,
             asn: None,
             caller: None,
             service: None,
             deny: vec![],
             allow: vec![],
-            known: Some(Known {
+            recognize: Some(Known {
                 method: None,
                 path: "/login".to_owned(),
                 status: vec![200],
                 lasting: Duration::from_secs(60),
             }),
-            urgent: vec![],
-            deadline: Duration::from_secs(10),
+            priority_paths: vec![],
+            response_timeout: Duration::from_secs(10),
         };
         if let Some(service) = config.services.get_mut(&ServiceId(name.to_owned())) {
-            service.guard = Some(guard);
+            service.traffic = Some(guard);
         }
         config.graph.add_need(Resource::service(name), Resource::pool(name));
     }
     let id = CallerId("auth-web".to_owned());
     let service = Some(ServiceId("auth".to_owned()));
-    config.callers.insert(id.clone(), Caller { id, service, token: None, addresses: vec![] });
+    config.callers.insert(id.clone(), Caller { id, service, token: None, cidrs: vec![] });
     config
 }
 

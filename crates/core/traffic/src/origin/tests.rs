@@ -7,12 +7,12 @@ fn origin() -> (Origin, Vec<Permit>) {
     let pool = config::Pool {
         id: "api".into(),
         servers: servers.collect(),
-        floor: None,
+        min_healthy: None,
         protocol: Protocol::Http1,
         tls: None,
         health: None,
-        each: 100,
-        begin: 12,
+        max_concurrency: 100,
+        initial_concurrency: 12,
     };
     let mut origin = Origin::new(&pool, Tick(0), 5);
     let permits = (0..12).map(|visitor| {

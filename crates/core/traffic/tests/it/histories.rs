@@ -58,10 +58,10 @@ struct History {
 impl History {
     fn new(each: u32, begin: u32, seed: u64) -> Self {
         let mut config = pool(&SERVERS, begin);
-        config.each = each;
+        config.max_concurrency = each;
         let second = Duration::from_secs(1);
         config.health =
-            Some(Health { path: "/".to_owned(), every: second, timeout: second, fall: 1, rise: 1 });
+            Some(Health { path: "/".to_owned(), interval: second, timeout: second, fall: 1, rise: 1 });
         Self {
             origin: Origin::new(&config, Tick(0), seed),
             config,
@@ -168,7 +168,7 @@ impl History {
         let server = seen.servers.iter().find(|server| server.address == permit.server().to_string());
         let server = server.expect("only servers that are there get requests");
         assert_ne!(server.state, ServerState::Draining);
-        assert!(server.inflight <= self.config.each);
+        assert!(server.inflight <= self.config.max_concurrency);
         assert!(server.state.serves() || seen.panics);
         self.held.push(permit);
         // What is stuck at servers that are out holds no places, and what drains or is gone goes on beside the others.

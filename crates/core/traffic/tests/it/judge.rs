@@ -20,23 +20,23 @@ fn policy(guard: &str, denials: Vec<Denial>) -> Policy {
         [channel.ntfy]
         ntfy = "http://127.0.0.1:2586"
         [person.ana]
-        reach = ["ntfy:ana"]
-        [ladder.default]
-        steps = [{{ people = ["ana"], wait = "5m" }}]
+        contacts = ["ntfy:ana"]
+        [escalation.default]
+        steps = [{{ people = ["ana"], escalate_after = "5m" }}]
         fallback = ["ntfy:everybody"]
         [edge]
         listen = ["127.0.0.1:8000"]
-        countries = "countries.mmdb"
-        networks = "networks.mmdb"
+        geoip.country = "countries.mmdb"
+        geoip.asn = "networks.mmdb"
         [service.auth]
         hosts = ["auth.acme.example", "*.tenants.acme.example"]
-        samples = ["one.tenants.acme.example"]
-        [service.auth.guard]
+        wildcard_samples = ["one.tenants.acme.example"]
+        [service.auth.traffic]
         pool = "auth"
         {guard}
         [service.api]
         hosts = ["api.acme.example:8443"]
-        [service.api.guard]
+        [service.api.traffic]
         pool = "auth"
         limit.caller = "2/s"
         [pool.auth]
@@ -45,9 +45,9 @@ fn policy(guard: &str, denials: Vec<Denial>) -> Policy {
         service = "auth"
         token = "env:AUTH_WEB_TOKEN"
         [caller.batch]
-        addresses = ["10.0.0.0/8", "10.9.0.0/16"]
+        cidrs = ["10.0.0.0/8", "10.9.0.0/16"]
         [caller.nightly]
-        addresses = ["10.9.0.0/24"]
+        cidrs = ["10.9.0.0/24"]
         "#
     );
     let config = config::read(&text, "config", Path::new("/")).unwrap().config;

@@ -58,7 +58,7 @@ impl Day {
     /// With so many requests at once to the server, at most.
     fn with(places: Option<usize>, each: u32) -> Self {
         let mut config = pool(&["10.0.0.1:80"], 8);
-        config.each = each;
+        config.max_concurrency = each;
         let mut day = Self {
             origin: Origin::new(&config, Tick(0), 3),
             now: 0,

@@ -133,7 +133,7 @@ fn a_slower_server_gets_less() {
 #[test]
 fn no_server_gets_more_at_once_than_it_may() {
     let mut pool = servers(3);
-    pool.each = 4;
+    pool.max_concurrency = 4;
     let mut asked = Asked::new(&pool);
     let held: Vec<Permit> = (0..40).filter_map(|_| asked.go()).collect();
     assert_eq!(held.len(), 12);
@@ -308,7 +308,8 @@ fn a_certificate_for_somebody_else_ejects_one_but_never_all() {
 fn health_checks_take_out_and_bring_back() {
     let mut pool = servers(3);
     let every = Duration::from_secs(2);
-    pool.health = Some(Health { path: "/health".to_owned(), every, timeout: every, fall: 2, rise: 3 });
+    pool.health =
+        Some(Health { path: "/health".to_owned(), interval: every, timeout: every, fall: 2, rise: 3 });
     let mut asked = Asked::new(&pool);
     asked.well(100);
     let check = |asked: &mut Asked, found: Result<(), Failure>| {
@@ -430,7 +431,7 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
     assert!((130..=150).contains(&retried), "{retried}");
     // Every place is taken.
     let mut pool = servers(2);
-    pool.each = 1;
+    pool.max_concurrency = 1;
     let mut asked = Asked::new(&pool);
     let (one, other) = (asked.go().unwrap(), asked.go().unwrap());
     let arrival = Arrival { class: Class::Known, visitor: 9, own: false, deadline: Duration::from_secs(1) };
@@ -445,9 +446,9 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
 #[test]
 fn requests_stuck_at_a_server_that_is_down_hold_no_places() {
     let mut pool = servers(3);
-    pool.each = 4;
+    pool.max_concurrency = 4;
     let second = Duration::from_secs(1);
-    pool.health = Some(Health { path: "/".to_owned(), every: second, timeout: second, fall: 1, rise: 1 });
+    pool.health = Some(Health { path: "/".to_owned(), interval: second, timeout: second, fall: 1, rise: 1 });
     let mut asked = Asked::new(&pool);
     let mut stuck = Vec::new();
     while let Some(permit) = asked.go() {
@@ -477,7 +478,7 @@ fn requests_stuck_at_a_server_that_is_down_hold_no_places() {
 #[test]
 fn nobody_is_turned_away_while_there_is_room() {
     let mut pool = servers(2);
-    pool.begin = 8;
+    pool.initial_concurrency = 8;
     let mut asked = Asked::new(&pool);
     let mut slow: Vec<Permit> = Vec::new();
     // A few requests take seconds, so that the average says "four a second"; forty come, and there is room for them.

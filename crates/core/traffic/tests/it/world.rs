@@ -188,12 +188,12 @@ pub(crate) fn pool(servers: &[&str], begin: u32) -> Pool {
     Pool {
         id: "auth".into(),
         servers: servers.iter().map(at).collect(),
-        floor: None,
+        min_healthy: None,
         protocol: Protocol::Http1,
         tls: None,
         health: None,
-        each: 1_000,
-        begin,
+        max_concurrency: 1_000,
+        initial_concurrency: begin,
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Edge {
     /// Where it listens for HTTPS.
     pub listen_tls: Vec<SocketAddr>,
     /// Whether plain HTTP is only told to come back by HTTPS.
-    pub to_https: bool,
+    pub redirect_to_https: bool,
     /// The port of HTTPS as clients see it, where it is another one than is listened on.
     pub https_port: Option<u16>,
     /// The path by which load balancers ask whether the edge itself serves, at any host.
@@ -24,7 +24,7 @@ pub struct Edge {
     /// Certificates by file; chosen by the names in them.
     pub certificates: Vec<CertificateFiles>,
     /// Networks whose `Forwarded` and `X-Forwarded-For` are believed.
-    pub hops: Vec<IpNet>,
+    pub trusted_proxies: Vec<IpNet>,
     /// Networks that must begin a connection with the PROXY protocol, v1 or v2.
     pub proxy_protocol: Vec<IpNet>,
     /// Threads, one runtime each; as many as there are cores when `None`.
@@ -60,15 +60,15 @@ pub struct EdgeLimits {
     /// Bytes of a request's body.
     pub body_bytes: u64,
     /// How long a whole head may take.
-    pub head_wait: Duration,
+    pub header_timeout: Duration,
     /// How long a body may stand still in either direction.
-    pub body_wait: Duration,
+    pub body_timeout: Duration,
     /// How long a connection may do nothing between requests.
-    pub idle: Duration,
+    pub keepalive_timeout: Duration,
     /// Connections at once.
-    pub connections: u32,
+    pub max_connections: u32,
     /// Connections at once from one address (IPv6: one /64); declared hops are exempt.
-    pub connections_each: u32,
+    pub max_connections_per_ip: u32,
 }
 
 impl Default for EdgeLimits {
@@ -77,11 +77,11 @@ impl Default for EdgeLimits {
             head_bytes: 16 << 10,
             headers: 100,
             body_bytes: 64 << 20,
-            head_wait: Duration::from_secs(10),
-            body_wait: Duration::from_secs(30),
-            idle: Duration::from_secs(75),
-            connections: 20_000,
-            connections_each: 2_000,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            keepalive_timeout: Duration::from_secs(75),
+            max_connections: 20_000,
+            max_connections_per_ip: 2_000,
         }
     }
 }
@@ -92,9 +92,9 @@ pub struct Guard {
     /// The servers behind it.
     pub pool: PoolId,
     /// What one visitor may ask for.
-    pub visitor: Option<Rate>,
+    pub client: Option<Rate>,
     /// What one network may: an IPv4 /24, an IPv6 /48.
-    pub network: Option<Rate>,
+    pub subnet: Option<Rate>,
     /// What one autonomous system may: all its networks together.
     pub asn: Option<Rate>,
     /// What one of our own callers may, for itself and not for a visitor.
@@ -106,11 +106,11 @@ pub struct Guard {
     /// What is never denied by country, network or address.
     pub allow: Vec<DenyWhat>,
     /// Which success makes a known visitor.
-    pub known: Option<Known>,
+    pub recognize: Option<Known>,
     /// Paths that outrank all others: health, payments. `/pay/*` means everything below.
-    pub urgent: Vec<String>,
+    pub priority_paths: Vec<String>,
     /// How long one request may take until the first byte of its answer.
-    pub deadline: Duration,
+    pub response_timeout: Duration,
 }
 
 /// So many, and so many more at once.
@@ -148,7 +148,7 @@ pub struct Pool {
     /// The servers. Never empty.
     pub servers: Vec<ServerAt>,
     /// An alert when fewer serve.
-    pub floor: Option<u32>,
+    pub min_healthy: Option<u32>,
     /// How it is spoken to.
     pub protocol: Protocol,
     /// The name in SNI and on the certificate, where servers speak TLS.
@@ -156,9 +156,9 @@ pub struct Pool {
     /// How the edge asks each server whether it is well; not at all when `None`.
     pub health: Option<Health>,
     /// Requests at once to one server, at most.
-    pub each: u32,
+    pub max_concurrency: u32,
     /// The first limit of requests at once to the whole pool; it adapts from there.
-    pub begin: u32,
+    pub initial_concurrency: u32,
 }
 
 /// One server of a pool.
@@ -187,7 +187,7 @@ pub struct Health {
     /// GET this; any 2xx or 3xx is well.
     pub path: String,
     /// How often.
-    pub every: Duration,
+    pub interval: Duration,
     /// How long an answer may take.
     pub timeout: Duration,
     /// So many bad answers in a row take it out.
@@ -206,5 +206,5 @@ pub struct Caller {
     /// The token that it shows as `mainstay-caller: TOKEN`.
     pub token: Option<SecretRef>,
     /// The addresses that it asks from.
-    pub addresses: Vec<IpNet>,
+    pub cidrs: Vec<IpNet>,
 }

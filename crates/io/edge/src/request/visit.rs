@@ -80,7 +80,7 @@ impl Visit<'_> {
         self.refuse(refusal, open, busy)
     }
 
-    pub(super) fn to_https(
+    pub(super) fn redirect_to_https(
         &self,
         near: &Near,
         host: &Host,

@@ -45,14 +45,14 @@ pub(crate) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: Stream) {
     let session = Session::new(&line);
     let alarm = thread.ticks.alarm();
     let wire = Wire::new(stream, Rc::clone(&session));
-    let begin = begin(wire, limits.head_bytes, thread.ticks.after(limits.head_wait), &alarm, &line);
+    let begin = begin(wire, limits.head_bytes, thread.ticks.after(limits.header_timeout), &alarm, &line);
     let Some(conn) = Box::pin(begin).await else { return };
     let mut serving = Serving {
         conn,
         accepted: Vec::new(),
         leaving: None,
-        idle_ticks: ticks(limits.idle),
-        body_ticks: ticks(limits.body_wait),
+        idle_ticks: ticks(limits.keepalive_timeout),
+        body_ticks: ticks(limits.body_timeout),
         thread,
         session,
     };

@@ -104,7 +104,7 @@ fn second_edge_on_an_address_is_refused_unless_it_takes_over() {
 #[test]
 fn health_path_is_answered_by_the_edge_for_any_host_and_every_host_has_a_service() {
     let server = Server::saying(OK);
-    let more = "[service.rest]\nhosts = [\"*\"]\n[service.rest.guard]\npool = \"web\"";
+    let more = "[service.rest]\nhosts = [\"*\"]\n[service.rest.traffic]\npool = \"web\"";
     let words = Words { edge: "health_path = \"/up\"", more, ..Words::default() };
     let edge = edge(&[server.at], &words);
     let at = door(&edge, false);

@@ -310,7 +310,7 @@ fn slow_download_by_http2_goes_on_as_long_as_it_moves() {
     let server = Server::new(|_| {
         Some([&b"HTTP/1.1 200 OK\r\ncontent-length: 600000\r\n\r\n"[..], &vec![b'y'; 600_000]].concat())
     });
-    let edge = edge(&[server.at], &Words { edge: "limits = { body_wait = \"1s\" }", ..Words::default() });
+    let edge = edge(&[server.at], &Words { edge: "limits = { body_timeout = \"1s\" }", ..Words::default() });
     let at = door(&edge, false);
     run(async move {
         let mut sender = client(at).await;

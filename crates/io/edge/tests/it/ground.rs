@@ -24,8 +24,8 @@ pub(crate) struct Words<'a> {
 pub(crate) fn terms(servers: &[SocketAddr], words: &Words<'_>) -> Terms {
     let servers: Vec<String> = servers.iter().map(|at| format!("\"{at}\"")).collect();
     let text = format!(
-        "[site]\nname = \"T\"\ninner = [\"127.0.0.0/8\"]\n{}\n[edge]\nlisten = [\"127.0.0.1:0\"]\nthreads = 1\n{}\n\
-         [service.web]\nhosts = [\"a.test\"]\n[service.web.guard]\npool = \"web\"\n{}\n\
+        "[site]\nname = \"T\"\nallow_private = [\"127.0.0.0/8\"]\n{}\n[edge]\nlisten = [\"127.0.0.1:0\"]\nthreads = 1\n{}\n\
+         [service.web]\nhosts = [\"a.test\"]\n[service.web.traffic]\npool = \"web\"\n{}\n\
          [pool.web]\nservers = [{}]\n{}\n{}",
         words.site,
         words.edge,

@@ -225,7 +225,7 @@ fn extended_connect_is_for_websockets_that_the_server_accepts() {
 
 #[test]
 fn tunnels_count_as_connections_of_their_address() {
-    let words = Words { edge: "limits = { connections_each = 5 }", ..Words::default() };
+    let words = Words { edge: "limits = { max_connections_per_ip = 5 }", ..Words::default() };
     let edge = edge(&[websockets(|accept| accept)], &words);
     let at = door(&edge, false);
     run(async move {

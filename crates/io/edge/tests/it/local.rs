@@ -122,8 +122,8 @@ fn cookie_of_one_service_is_worth_nothing_at_another() {
     let server = Server::saying(OK);
     let words = Words {
         guard: "known = { path = \"/welcome\", status = [200] }",
-        more: "[service.other]\nhosts = [\"b.test\"]\n[service.other.guard]\npool = \"web\"\n\
-            known = { path = \"/login\", status = [200] }\nlimit = { visitor = \"100/s\", network = { rate = \"1/h\", burst = 2 } }",
+        more: "[service.other]\nhosts = [\"b.test\"]\n[service.other.traffic]\npool = \"web\"\n\
+            recognize = { path = \"/login\", status = [200] }\nlimit = { client = \"100/s\", subnet = { rate = \"1/h\", burst = 2 } }",
         ..Words::default()
     };
     let edge = edge(&[server.at], &words);

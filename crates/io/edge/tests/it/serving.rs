@@ -158,7 +158,7 @@ fn a_continue_is_the_servers_to_give() {
 #[test]
 fn what_is_too_large_or_too_slow_is_refused() {
     let server = Server::saying(OK);
-    let words = "limits = { head_bytes = 8192, headers = 20, body_bytes = 1000, head_wait = \"1s\", body_wait = \"1s\", connections_each = 3 }";
+    let words = "limits = { head_bytes = 8192, headers = 20, body_bytes = 1000, header_timeout = \"1s\", body_timeout = \"1s\", max_connections_per_ip = 3 }";
     let edge = edge(&[server.at], &Words { edge: words, ..Words::default() });
     let at = door(&edge, false);
     let long = format!("GET / HTTP/1.1\r\nhost: a.test\r\nx: {}\r\n\r\n", "y".repeat(20_000));

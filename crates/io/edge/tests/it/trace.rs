@@ -55,7 +55,7 @@ fn both_limits_are_in_one_trace_and_the_roll_up_names_it() {
           retry-after: 30\r\ncontent-length: 0\r\n\r\n",
     );
     let more = format!(
-        "[service.api]\nhosts = [\"api.test\"]\n[service.api.guard]\npool = \"api\"\n[pool.api]\nservers = [\"{}\"]\n\
+        "[service.api]\nhosts = [\"api.test\"]\n[service.api.traffic]\npool = \"api\"\n[pool.api]\nservers = [\"{}\"]\n\
          [caller.web-front]\nservice = \"web\"\ntoken = \"env:TOKEN\"",
         api.at
     );

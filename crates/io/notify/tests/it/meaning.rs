@@ -106,7 +106,7 @@ async fn what_the_config_lacks_is_no_attempt() {
 async fn everything_wrong_with_a_config_is_told_at_once() {
     let missing = SecretRef::Env("NO_SUCH_VARIABLE_OF_OURS".to_owned());
     let mut config = config("https://ntfy.sh", "ftp://files.example", Some(missing));
-    config.site.trust.push("/nowhere/roots.pem".into());
+    config.site.extra_ca_files.push("/nowhere/roots.pem".into());
     let told = Notifier::new(&config, key()).unwrap_err();
     assert_eq!(told.problems().len(), 3, "{told}");
     let text = told.to_string();

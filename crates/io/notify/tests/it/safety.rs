@@ -38,12 +38,14 @@ async fn names_that_lead_inside_are_refused_unless_the_config_means_it() {
     let notifier = Notifier::new(&config, key()).unwrap();
     let no = notifier.carry(&page("ntfy")).await.result.unwrap_err();
     assert!(
-        !no.retriable && no.why.contains("inner address") && no.why.contains("add its network to site.inner"),
+        !no.retriable
+            && no.why.contains("inner address")
+            && no.why.contains("add its network to site.allow_private"),
         "{no:?}"
     );
     assert!(notifier.carry(&page("hook")).await.result.is_ok(), "an address written out is meant");
 
-    config.site.inner = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+    config.site.allow_private = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
     let notifier = Notifier::new(&config, key()).unwrap();
     assert!(notifier.carry(&page("ntfy")).await.result.is_ok());
 }
@@ -68,7 +70,7 @@ async fn an_inner_authority_is_trusted_when_the_config_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let pem = folder.path().join("root.pem");
     std::fs::write(&pem, root.pem()).unwrap();
-    config.site.trust.push(pem);
+    config.site.extra_ca_files.push(pem);
     let notifier = Notifier::new(&config, key()).unwrap();
     assert_eq!(notifier.carry(&page("ntfy")).await.result.unwrap().receipt.as_deref(), Some("safe"));
 }

@@ -43,7 +43,7 @@ impl Fetch {
     /// # Errors
     /// In words, when the trusted roots of the configuration cannot be read.
     pub(crate) fn new(config: &Config, names: Arc<Names>) -> Result<Self, String> {
-        let tls = tls(&config.site.trust)?;
+        let tls = tls(&config.site.extra_ca_files)?;
         let client = |guard: bool| {
             Client::builder()
                 .tls_backend_preconfigured(tls.clone())

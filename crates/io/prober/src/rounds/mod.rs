@@ -104,7 +104,7 @@ async fn make<A: Asks>(
             && let Some(asking) = schedule.next(Instant::now(), (terms.clock)())
         {
             if let Some(turn) = asking.turn {
-                terms.lag.record(turn.elapsed(), asking.probe.every);
+                terms.lag.record(turn.elapsed(), asking.probe.interval);
             }
             flights.start(Arc::clone(&asks), asking.probe, out.clone());
         }

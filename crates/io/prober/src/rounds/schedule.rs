@@ -172,7 +172,7 @@ fn pause_after_first(every: Duration) -> Duration {
 }
 
 fn period(probe: &Probe) -> Duration {
-    probe.every.clamp(EVERY_MIN, EVERY_MAX)
+    probe.interval.clamp(EVERY_MIN, EVERY_MAX)
 }
 
 /// A share of a span that depends on the name alone, so that a thousand probes spread over their period, in the same order

@@ -65,7 +65,7 @@ fn secs(secs: u64) -> Duration {
 fn config_of(probes: &[(&str, Duration)]) -> Arc<Config> {
     let probes = probes.iter().map(|(id, every)| {
         let mut probe = config::probe(id, config::get("http://127.0.0.1/"));
-        probe.every = *every;
+        probe.interval = *every;
         probe
     });
     Arc::new(config::with(probes))

@@ -40,7 +40,7 @@ async fn ask(addresses: &[&str], ask: impl Fn(u16) -> Ask, port: u16) -> ProbeRe
     let net = listen(vec![("127.0.0.1", world::resolver(records))]).await;
     let mut config = config::bare();
     config.dns.resolvers = vec![net.at("127.0.0.1")];
-    config.site.inner.push("fe80::/10".parse().unwrap());
+    config.site.allow_private.push("fe80::/10".parse().unwrap());
     Prober::new(&config).unwrap().ask(&config::probe("x", ask(port))).await
 }
 

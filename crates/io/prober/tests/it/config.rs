@@ -12,12 +12,12 @@ pub(crate) fn bare() -> Config {
         digest: String::new(),
         site: Site {
             name: "Acme".to_owned(),
-            zone: jiff::tz::TimeZone::UTC,
+            timezone: jiff::tz::TimeZone::UTC,
             data: "data".into(),
             listen: "127.0.0.1:0".parse().unwrap(),
             url: "https://status.acme.net".to_owned(),
-            trust: Vec::new(),
-            inner: vec!["127.0.0.0/8".parse().unwrap()],
+            extra_ca_files: Vec::new(),
+            allow_private: vec!["127.0.0.0/8".parse().unwrap()],
         },
         dns: Dns { resolvers: Vec::new(), roots: Vec::new(), port: 53 },
         registry: Registry::default(),
@@ -55,11 +55,11 @@ pub(crate) fn probe(id: &str, ask: Ask) -> Probe {
         id: ProbeId::from(id),
         about: Resource::host(id),
         ask,
-        every: Duration::from_secs(10),
+        interval: Duration::from_secs(10),
         timeout: Duration::from_secs(10),
-        fail_after: 3,
+        failure_threshold: 3,
         failing_for: Duration::ZERO,
-        recover_after: 2,
+        success_threshold: 2,
     }
 }
 

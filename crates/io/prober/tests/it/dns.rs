@@ -298,7 +298,7 @@ async fn servers_at_inner_addresses_are_left_alone_unless_the_config_allows_them
     .await;
     let mut config = config(&net);
     // The parent's servers may be asked, the zone's own may not.
-    config.site.inner = vec![format!("{TOP}/32").parse().unwrap()];
+    config.site.allow_private = vec![format!("{TOP}/32").parse().unwrap()];
     let prober = Prober::new(&config).unwrap();
     let seen = ask(&prober, "acme.test", &["www.acme.test"]).await;
     assert!(seen.delegation.is_ok() && seen.servers.len() == 2);

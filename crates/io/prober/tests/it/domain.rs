@@ -17,7 +17,7 @@ use types::{Answer, Fault, Resource};
 /// configuration names itself is reached all the same.
 fn config(rdap: &[(&str, String)]) -> Config {
     let mut config = config::bare();
-    config.site.inner.clear();
+    config.site.allow_private.clear();
     config.registry.rdap = rdap.iter().map(|(end, base)| ((*end).to_owned(), base.clone())).collect();
     config
 }
@@ -118,7 +118,7 @@ async fn only_the_registrys_own_404_and_the_parents_word_mean_that_it_is_not_reg
     .await;
     let with_root = |root: &str| {
         let mut config = config(&[("test", at(&server))]);
-        config.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+        config.site.allow_private = vec!["127.0.0.0/8".parse().unwrap()];
         config.dns.port = net.port;
         config.dns.roots = vec![root.parse().unwrap()];
         config.dns.resolvers = vec![net.at("127.0.61.53")];
@@ -235,7 +235,7 @@ async fn only_what_the_config_names_may_be_inner() {
     assert!(inner.asked().is_empty());
 
     let mut open = closed;
-    open.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+    open.site.allow_private = vec!["127.0.0.0/8".parse().unwrap()];
     let prober = Prober::new(&open).unwrap();
     assert!(seen(&prober, "active.test").await.registrar_expires.is_some());
     assert_eq!(inner.asked(), ["/registrar/domain/active.test"]);
@@ -259,7 +259,7 @@ async fn a_registrar_that_fails_does_not_take_its_date_back() {
     }))
     .await;
     let mut config = config(&[("test", at(&server))]);
-    config.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+    config.site.allow_private = vec!["127.0.0.0/8".parse().unwrap()];
     let prober = Prober::new(&config).unwrap();
     let before = seen(&prober, "expired-autorenew.test").await;
     assert_eq!(before.registrar_expires.unwrap().to_string(), "2026-11-19T00:00:00Z");
@@ -332,7 +332,7 @@ async fn the_config_may_bring_a_newer_list_of_registries() {
     let list = format!(r#"{{"version":"1.0","services":[[["test"],["{}registry/"]]]}}"#, at(&server));
     std::fs::write(&path, list).unwrap();
     let mut config = config(&[]);
-    config.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+    config.site.allow_private = vec!["127.0.0.0/8".parse().unwrap()];
     config.registry.bootstrap = Some(path.clone());
     let prober = Prober::new(&config).unwrap();
     assert!(seen(&prober, "active.test").await.registry_expires.is_some());
@@ -371,7 +371,7 @@ async fn a_date_that_rdap_does_not_tell_is_asked_of_whois_and_kept_while_that_is
         // Who refers to the others.
         (String::new(), iana.at.clone()),
     ]);
-    config.site.inner = vec!["127.0.0.0/8".parse().unwrap()];
+    config.site.allow_private = vec!["127.0.0.0/8".parse().unwrap()];
     let prober = Prober::new(&config).unwrap();
     let date = |seen: &DomainSeen| seen.registry_expires.map(|at| at.to_string());
     let first = seen(&prober, "acme.test").await;

@@ -15,7 +15,7 @@ async fn ask(config: &Config, url: &str, expect: Expect) -> ProbeResult {
 
 async fn get(url: &str) -> ProbeResult {
     let mut config = config::bare();
-    config.site.inner.push("::1/128".parse().unwrap());
+    config.site.allow_private.push("::1/128".parse().unwrap());
     ask(&config, url, Expect::default()).await
 }
 
@@ -160,7 +160,7 @@ async fn an_address_in_the_config_opens_its_own_port_only() {
     })
     .await;
     let mut config = config::bare();
-    config.site.inner.clear();
+    config.site.allow_private.clear();
     for path in ["/other", "/scheme", "/default"] {
         let sample = ask(&config, &format!("http://{address}{path}"), Expect::default()).await;
         let Answer::Failed(fault) = &sample.answer else { panic!("{path}: {sample:?}") };
@@ -186,7 +186,7 @@ async fn redirects_that_lead_nowhere_have_their_words() {
     })
     .await;
     let mut config = config::bare();
-    config.site.inner.clear();
+    config.site.allow_private.clear();
     for (path, word) in [
         ("/loop/a", "redirect-loop"),
         ("/self/x", "redirect-loop"),
@@ -228,8 +228,8 @@ async fn https_is_asked_and_every_hop_is_judged() {
 
     let file = certs::trust(&[&root.certificate]);
     let mut config = config::bare();
-    config.site.inner.push("::1/128".parse().unwrap());
-    config.site.trust = vec![file.path().to_owned()];
+    config.site.allow_private.push("::1/128".parse().unwrap());
+    config.site.extra_ca_files = vec![file.path().to_owned()];
 
     let direct = ask(&config, &to_shop, Expect::default()).await;
     assert!(direct.phases.tls.is_some(), "{:?}", direct.phases);
@@ -283,8 +283,8 @@ async fn a_body_that_ends_with_the_connection_needs_no_goodbye_of_tls() {
     .await;
     let file = certs::trust(&[&root.certificate]);
     let mut config = config::bare();
-    config.site.inner.push("::1/128".parse().unwrap());
-    config.site.trust = vec![file.path().to_owned()];
+    config.site.allow_private.push("::1/128".parse().unwrap());
+    config.site.extra_ca_files = vec![file.path().to_owned()];
     let url = format!("https://shop.localhost:{}/", address.port());
     assert_eq!(seen(ask(&config, &url, Expect::default()).await).body_bytes, 4);
 }

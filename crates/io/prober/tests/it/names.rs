@@ -13,7 +13,7 @@ use types::Fault;
 fn names(net: &Net, places: &[&str], inner: &[&str]) -> Names {
     let mut config = config::bare();
     config.dns.resolvers = places.iter().map(|place| net.at(place)).collect();
-    config.site.inner = inner.iter().map(|net| net.parse().unwrap()).collect();
+    config.site.allow_private = inner.iter().map(|net| net.parse().unwrap()).collect();
     Names::new(&config)
 }
 

@@ -230,7 +230,7 @@ fn trusted(alpn: &[&str]) -> (Config, tempfile::NamedTempFile, TlsAcceptor) {
     tls.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let file = certs::trust(&[&root.certificate]);
     let mut config = config::bare();
-    config.site.trust = vec![file.path().to_owned()];
+    config.site.extra_ca_files = vec![file.path().to_owned()];
     (config, file, TlsAcceptor::from(Arc::new(tls)))
 }
 

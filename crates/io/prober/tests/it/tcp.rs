@@ -9,7 +9,7 @@ use types::probe_result::{Answer, ProbeResult};
 
 async fn ask(host: &str, port: u16) -> ProbeResult {
     let mut config = config::bare();
-    config.site.inner.push("::1/128".parse().unwrap());
+    config.site.allow_private.push("::1/128".parse().unwrap());
     let probe = config::probe("tcp", Ask::Tcp { host: host.to_owned(), port });
     Prober::new(&config).unwrap().ask(&probe).await
 }
@@ -40,7 +40,7 @@ async fn nobody_is_refused() {
 async fn an_address_written_in_the_config_was_meant() {
     let address = server::listen(|stream| async move { drop(stream) }).await;
     let mut config = config::bare();
-    config.site.inner.clear();
+    config.site.allow_private.clear();
     let prober = Prober::new(&config).unwrap();
     for (host, allowed) in [("127.0.0.1", true), ("db.localhost", false)] {
         let probe = config::probe("tcp", Ask::Tcp { host: host.to_owned(), port: address.port() });

@@ -17,8 +17,8 @@ async fn ask(address: SocketAddr, roots: &[&Certificate]) -> ProbeResult {
 async fn ask_host(host: &str, address: SocketAddr, roots: &[&Certificate]) -> ProbeResult {
     let files: Vec<_> = roots.iter().map(|root| certs::trust(&[root])).collect();
     let mut config = config::bare();
-    config.site.inner.push("::1/128".parse().unwrap());
-    config.site.trust = files.iter().map(|file| file.path().to_owned()).collect();
+    config.site.allow_private.push("::1/128".parse().unwrap());
+    config.site.extra_ca_files = files.iter().map(|file| file.path().to_owned()).collect();
     let probe = config::probe("tls", Ask::Tls { host: host.to_owned(), port: address.port() });
     Prober::new(&config).unwrap().ask(&probe).await
 }
@@ -289,11 +289,11 @@ fn trust_that_cannot_be_used_says_what_to_do() {
     let broken = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(broken.path(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     for (path, hint) in [
-        (missing.as_path(), "check the path under site.trust"),
-        (empty.path(), "site.trust wants PEM"),
+        (missing.as_path(), "check the path under site.extra_ca_files"),
+        (empty.path(), "site.extra_ca_files wants PEM"),
         (broken.path(), "export it again as PEM"),
     ] {
-        config.site.trust = vec![path.to_owned()];
+        config.site.extra_ca_files = vec![path.to_owned()];
         let error: SetupError = Prober::new(&config).unwrap_err();
         assert!(error.to_string().contains(hint), "{error}");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");

@@ -65,7 +65,7 @@ async fn both(config: &Config, address: SocketAddr) -> [Answer; 2] {
 fn trusting(root: &Authority) -> (Config, tempfile::NamedTempFile) {
     let file = certs::trust(&[&root.certificate]);
     let mut config = config::bare();
-    config.site.trust = vec![file.path().to_owned()];
+    config.site.extra_ca_files = vec![file.path().to_owned()];
     (config, file)
 }
 

@@ -89,7 +89,7 @@ impl Day {
         for n in 0..BEHIND {
             let _ = write!(
                 config,
-                "[service.app{n}]\ntitle = \"App {n}\"\nhosts = [\"app-{n}.acme.io\"]\nrota = \"platform\"\n"
+                "[service.app{n}]\ntitle = \"App {n}\"\nhosts = [\"app-{n}.acme.io\"]\nschedule = \"platform\"\n"
             );
         }
         let settings = Settings {

@@ -16,12 +16,12 @@ pub(super) fn toml(world: &Surge, data: &Path, listen: SocketAddr) -> String {
 
 [site]
 name = "Acme"
-zone = "UTC"
+timezone = "UTC"
 data = {data}
 listen = "{listen}"
 url = "http://{listen}"
-trust = [{ca}]
-inner = ["127.0.0.0/8", "::1"]
+extra_ca_files = [{ca}]
+allow_private = ["127.0.0.0/8", "::1"]
 
 [edge]
 listen = ["{visitors}"]
@@ -33,48 +33,48 @@ chain = {chain}
 key = {key}
 
 # As in life: who asks twice a minute meets a flood later than who counts every request.
-[watch]
+[probe_defaults]
 http = "30s"
 
 [service.auth]
 title = "Sign-in"
 hosts = ["auth.{TOP}:{tls}"]
-needs = ["service.api"]
+depends_on = ["service.api"]
 
-[service.auth.guard]
+[service.auth.traffic]
 pool = "auth"
-known = {{ method = "POST", path = "/login", status = [200], for = "30d" }}
-urgent = ["/health"]
+recognize = {{ method = "POST", path = "/login", status = [200], for = "30d" }}
+priority_paths = ["/health"]
 
 [service.api]
 title = "API"
 hosts = ["api.{TOP}:{tls}"]
 public = false
 
-[service.api.guard]
+[service.api.traffic]
 pool = "api"
 
 [service.shop]
 title = "Shop"
 hosts = ["shop.{TOP}:{tls}"]
 
-[service.shop.guard]
+[service.shop.traffic]
 pool = "shop"
 
 [pool.auth]
 servers = ["{front}"]
-health = {{ path = "/health", every = "1s", timeout = "2s" }}
+health = {{ path = "/health", interval = "1s", timeout = "2s" }}
 
 [pool.api]
 servers = ["{api}"]
-health = {{ path = "/health", every = "1s", timeout = "2s" }}
+health = {{ path = "/health", interval = "1s", timeout = "2s" }}
 
 [pool.shop]
 servers = ["{shop}"]
 
 [caller.auth-web]
 service = "auth"
-addresses = ["{CALLS_FROM}"]
+cidrs = ["{CALLS_FROM}"]
 "#,
         data = quoted(&data.display().to_string()),
         ca = file("lab-ca.pem"),

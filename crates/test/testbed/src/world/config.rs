@@ -18,12 +18,12 @@ pub(super) fn toml(world: &World, data: &Path, listen: SocketAddr) -> String {
 
 [site]
 name = "Acme"
-zone = "UTC"
+timezone = "UTC"
 data = {data}
 listen = "{listen}"
 url = "http://{listen}"
-trust = [{ca}]
-inner = ["127.0.0.0/8"]
+extra_ca_files = [{ca}]
+allow_private = ["127.0.0.0/8"]
 
 [dns]
 resolvers = ["{resolver}"]
@@ -33,12 +33,12 @@ port = {dns}
 [registry]
 rdap = {{ app = "{rdap}", io = "{rdap}" }}
 
-[watch]
+[probe_defaults]
 http = "{every}"
 tls = "5s"
 dns = "{every}"
 domain = "1d"
-fail_after = 2
+failure_threshold = 2
 
 [service.auth]
 title = "Sign-in"
@@ -49,8 +49,8 @@ hosts = ["{AUTH}:{https}"]
 title = "Workspaces"
 group = "Product"
 hosts = ["*.{DOMAIN}:{https}"]
-samples = [{samples}]
-needs = ["service.auth"]
+wildcard_samples = [{samples}]
+depends_on = ["service.auth"]
 
 [service.well]
 title = "Marketing site"

@@ -18,7 +18,7 @@ use types::{Answer, Config, Event, EventKind, Fault, IncidentId, Input, ProbeRes
 const CONFIG: &str = r#"
 [site]
 name = "Acme"
-zone = "Europe/Tallinn"
+timezone = "Europe/Tallinn"
 
 [service.shop]
 title = "Shop"
@@ -26,7 +26,7 @@ hosts = ["shop.acme.com", "www.acme.com"]
 
 [service.auth]
 title = "Sign-in"
-needs = ["service.api"]
+depends_on = ["service.api"]
 
 [service.api]
 title = "API"
@@ -34,28 +34,28 @@ public = false
 
 [probe.login]
 http = "http://192.0.2.7/"
-every = "5s"
+interval = "5s"
 service = "auth"
 
 [probe.queue]
 http = "http://192.0.2.9/"
-every = "5s"
+interval = "5s"
 service = "api"
 
 [probe.pages]
 http = "http://192.0.2.10/"
-every = "5s"
-expect = { within = "2s" }
+interval = "5s"
+expect = { max_latency = "2s" }
 service = "shop"
 
 [person.ana]
-reach = ["hook:ana"]
+contacts = ["hook:ana"]
 
 [person.bo]
-reach = ["hook:bo"]
+contacts = ["hook:bo"]
 
-[ladder.default]
-steps = [{ people = ["ana"], wait = "5m" }, { people = ["bo"], wait = "5m" }]
+[escalation.default]
+steps = [{ people = ["ana"], escalate_after = "5m" }, { people = ["bo"], escalate_after = "5m" }]
 
 [channel.hook]
 webhook = "https://hook.acme.net/"
@@ -134,7 +134,7 @@ impl Story {
 
     /// Goes on at three in the night, when Ana sleeps.
     pub(crate) fn at_night(&mut self) {
-        let awake = "reach = [\"hook:ana\"]\nzone = \"Europe/Tallinn\"\nawake = \"07:00-22:00\"";
+        let awake = "reach = [\"hook:ana\"]\nzone = \"Europe/Tallinn\"\nwaking_hours = \"07:00-22:00\"";
         *self = Self::with(&CONFIG.replacen("reach = [\"hook:ana\"]", awake, 1), NIGHT);
     }
 
@@ -231,7 +231,7 @@ impl Story {
             let sooner = self.engine.rounds().sooner;
             let second = self.now.as_second();
             let due = |probe: &&types::config::Probe| {
-                let every = i64::try_from(probe.every.as_secs()).unwrap_or(30).clamp(5, 30);
+                let every = i64::try_from(probe.interval.as_secs()).unwrap_or(30).clamp(5, 30);
                 sooner.get(&probe.id).is_some_and(|at| *at <= self.now) || second % every == 0
             };
             let due: Vec<_> = self.config.probes.values().filter(due).cloned().collect();

@@ -1,0 +1,19 @@
+//! Text for people and terminals, and text from outside made safe for both.
+//!
+//! | module | has |
+//! |---|---|
+//! | [`list`] | names joined in English: `a, b and c`, `a, b and 3 more` |
+//! | [`number`] | digit grouping: `5,400` |
+//! | [`wrap`] | lines broken at a width |
+//! | [`truncate`] | text cut to a length, with an ellipsis |
+//! | [`escape`] | control and direction characters of untrusted text; HTML |
+//! | [`hex`] | bytes as hexadecimal digits |
+//! | [`trace_id`] | W3C trace ids |
+
+pub mod escape;
+pub mod hex;
+pub mod list;
+pub mod number;
+pub mod trace_id;
+pub mod truncate;
+pub mod wrap;

@@ -1,11 +1,11 @@
 //! What this installation alone knows: the key that signs links and cookies, and the token of its own command line.
 
 use crate::private;
-use journal::sqlite::sync_folder_of;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use atomic_file::{Access, replace};
+use std::fs;
+use std::io::{self, Read};
 use std::path::Path;
+use text::hex;
 use thiserror::Error;
 use tokens::Key;
 
@@ -43,7 +43,7 @@ impl Keys {
         let key = bytes(&key_path).map_err(at(&key_path))?;
         let token = bytes(&token_path).map_err(at(&token_path))?;
         let read = bytes(&read_path).map_err(at(&read_path))?;
-        Ok(Self { key: Key::new(key), api_token: hex(&token), read_token: hex(&read) })
+        Ok(Self { key: Key::new(key), api_token: hex::encode(&token), read_token: hex::encode(&read) })
     }
 }
 
@@ -64,40 +64,19 @@ fn hint(why: &io::Error) -> &'static str {
 fn bytes(path: &Path) -> io::Result<[u8; 32]> {
     match fs::File::open(path) {
         Ok(file) => {
-            let mut text = String::new();
-            Read::take(file, 1_024).read_to_string(&mut text)?;
-            unhex(text.trim()).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not 64 hex digits"))
+            let mut digits = String::new();
+            Read::take(file, 1_024).read_to_string(&mut digits)?;
+            hex::decode(digits.trim())
+                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not 64 hex digits"))
         }
         Err(why) if why.kind() == io::ErrorKind::NotFound => {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-            // Written beside and moved, so that a kill in the middle leaves no half a key.
-            let fresh = path.with_extension("new");
-            let _ = fs::remove_file(&fresh);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-            file.write_all(hex(&bytes).as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&fresh, path)?;
-            sync_folder_of(path)?;
+            replace(path, hex::encode(&bytes).as_bytes(), Access::Owner)?;
             Ok(bytes)
         }
         Err(why) => Err(why),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

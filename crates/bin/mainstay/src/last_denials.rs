@@ -1,10 +1,10 @@
 //! What the team denied, in a file beside the journal: an edge that serves alone does not open the journal, and still refuses
 //! what was to be refused.
 
-use journal::sqlite::sync_folder_of;
+use atomic_file::{Access, replace};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use types::{Denial, DenialId};
 
@@ -37,13 +37,7 @@ pub(crate) fn read(data: &Path) -> Result<BTreeMap<DenialId, Denial>, String> {
 /// # Errors
 /// When the folder cannot be written.
 pub(crate) fn write(data: &Path, denials: &BTreeMap<DenialId, Denial>) -> io::Result<()> {
-    let (kept, fresh) = (file(data), data.join("denials.json.new"));
-    let mut written = fs::File::create(&fresh)?;
-    written.write_all(&serde_json::to_vec(&denials.values().collect::<Vec<_>>())?)?;
-    // Without this a power cut may leave the new name with half its bytes, or the old file.
-    written.sync_all()?;
-    fs::rename(fresh, &kept)?;
-    sync_folder_of(&kept)
+    replace(&file(data), &serde_json::to_vec(&denials.values().collect::<Vec<_>>())?, Access::Owner)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::keys::Keys;
 use crate::last_denials;
 use crate::organs::{self, ADDRESS_FILE};
 use crate::reload::{self, Change, Changes};
+use atomic_file::{Access, replace};
 use edge::{Sharing, StartError};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -104,7 +105,7 @@ impl OnlyGuard {
             }
         }));
         if let Some(address) = api
-            && let Err(why) = std::fs::write(data.join(ADDRESS_FILE), address.to_string())
+            && let Err(why) = replace(&data.join(ADDRESS_FILE), address.to_string().as_bytes(), Access::Umask)
         {
             tracing::warn!("`mainstay trace` will not find this process: {}: {why}", data.display());
         }

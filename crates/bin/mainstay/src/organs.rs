@@ -14,6 +14,7 @@ use crate::last_bell;
 use crate::mind::{Ears, EventLoop, Mouth, Pulse};
 use crate::reload::{self, Changes};
 use crate::throttle::Throttle;
+use atomic_file::{Access, replace};
 use edge::Sharing;
 use journal::sqlite::SqliteJournal;
 use journal::{Notebook, Series};
@@ -227,7 +228,8 @@ impl Organs {
         ];
         let control = listen_for_commands(&data, &site, &stopped_too, &mut tasks);
         // Written last: whoever reads it may ask at once.
-        std::fs::write(data.join(ADDRESS_FILE), address.to_string()).map_err(cannot("data folder"))?;
+        replace(&data.join(ADDRESS_FILE), address.to_string().as_bytes(), Access::Umask)
+            .map_err(cannot("data folder"))?;
         Ok(Self {
             address,
             url: config.site.url.clone(),

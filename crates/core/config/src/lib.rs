@@ -53,7 +53,6 @@ pub use schema::schema;
 
 use marks::Marks;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use types::{Config, config};
 
@@ -151,9 +150,5 @@ fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Con
 }
 
 fn digest(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    text::hex::encode(&Sha256::digest(text.as_bytes()))
 }

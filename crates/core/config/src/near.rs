@@ -1,5 +1,7 @@
 //! Did you mean: the declared name that a mistyped one is nearest to.
 
+use text::{escape, list, truncate};
+
 /// Names looked at: a hint is a courtesy, and must not cost more than the reading.
 const MOST: usize = 2_000;
 
@@ -31,22 +33,12 @@ pub(crate) fn hint<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> Opti
 
 /// `a`, `b` and `c`.
 pub(crate) fn listed(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", shown(name))).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        Some((last, _)) => last.clone(),
-        None => String::new(),
-    }
+    list::and(names.iter().map(|name| format!("`{}`", shown(name))))
 }
 
-/// At most the first 60 characters, so that a message stays a message; control characters are made visible.
+/// A name in a message: at most its first 60 characters, hidden ones replaced.
 pub(crate) fn shown(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let mut out: String = text.chars().take(60).map(clean).collect();
-    if text.chars().nth(60).is_some() {
-        out.push('…');
-    }
-    out
+    truncate::chars(&escape::replace_hidden(text), 61)
 }
 
 fn short(text: &str) -> &str {

@@ -10,8 +10,8 @@ use crate::marks::Marks;
 use crate::near::shown;
 use crate::serving;
 use crate::team::DEFAULT;
+use netaddr::Allowed;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use types::Resource;
 use types::config::ChannelKind;
 
@@ -157,23 +157,17 @@ fn unwatched(draft: &Draft, derived: &Derived, marks: &mut Marks) {
 
 /// Inner addresses written down, but not allowed: every answer from them would be a fault.
 fn inner(draft: &Draft, marks: &mut Marks) {
+    let allowed = Allowed::new(draft.site.allow_private.iter().copied());
     let hosts = draft.services.values().flat_map(|service| &service.hosts);
     for at in hosts {
         let Name::Ip(ip) = at.value.host.name else { continue };
-        if is_inner(ip) && !draft.site.allow_private.iter().any(|network| network.contains(&ip)) {
+        if !allowed.permits(ip) {
             marks.warn(
                 at.place.clone(),
                 format!("{ip} is an inner address that the configuration does not allow"),
                 format!("allow it: [site] allow_private = [\"{ip}\"]"),
             );
         }
-    }
-}
-
-fn is_inner(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 

@@ -15,7 +15,8 @@ mod place;
 mod traffic;
 mod words;
 
-use words::{Tense, at_time, clock, counted, joined, listed, on_day, plural, rounded, said, were};
+use text::list;
+use words::{Tense, at_time, clock, counted, listed, on_day, plural, rounded, said, were};
 
 /// So many different faults of one service are told, each with its names.
 const FAULTS_TOLD: usize = 4;
@@ -121,9 +122,7 @@ impl Facts<'_> {
             let predicate = predicate.trim_start();
             let several = if tense == Tense::Is { plural(predicate) } else { were(predicate) };
             let names = match names.as_slice() {
-                few if few.len() <= 3 => {
-                    joined(&few.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
-                }
+                few if few.len() <= 3 => list::and(few),
                 many => listed(many),
             };
             text = format!("{names} {several}");
@@ -253,7 +252,7 @@ impl Facts<'_> {
                 };
                 match titles.as_slice() {
                     [] => String::new(),
-                    few if few.len() <= 3 => format!("; {} {is_affected}", joined(few)),
+                    few if few.len() <= 3 => format!("; {} {is_affected}", list::and(few)),
                     many => format!("; {} services {is_affected}", many.len()),
                 }
             }

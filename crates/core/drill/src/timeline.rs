@@ -3,6 +3,7 @@
 use crate::script::Script;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use text::wrap::{self, LongWord};
 use types::incident::Stage;
 use types::{Event, EventKind, IncidentId, Resource, Time};
 
@@ -181,34 +182,10 @@ fn clock(after: Duration) -> String {
 
 /// Breaks a line at spaces; what follows the break is indented. A word longer than the line is cut.
 fn wrapped(line: &str, width: usize, indent: usize) -> Vec<String> {
-    let mut lines = Vec::new();
     // The head of the line, its time, keeps its spaces.
-    let head: String = line.chars().take(indent).collect();
-    let mut current = head;
-    let mut fresh = true;
-    let rest: String = line.chars().skip(indent).collect();
-    for word in rest.split_whitespace() {
-        let mut word: Vec<char> = word.chars().collect();
-        loop {
-            let gap = usize::from(!fresh);
-            let used = current.chars().count();
-            if used + gap + word.len() <= width {
-                current.extend((!fresh).then_some(' '));
-                current.extend(word.drain(..));
-                fresh = false;
-                break;
-            }
-            if fresh {
-                // Not even a line of its own holds it.
-                let room = width.saturating_sub(used).max(1).min(word.len());
-                current.extend(word.drain(..room));
-            }
-            lines.push(std::mem::replace(&mut current, " ".repeat(indent)));
-            fresh = true;
-        }
-    }
-    lines.push(current);
-    lines
+    let at = line.char_indices().nth(indent).map_or(line.len(), |(at, _)| at);
+    let (head, rest) = line.split_at(at);
+    wrap::wrapped(rest, head, &" ".repeat(indent), width, LongWord::Cut)
 }
 
 #[cfg(test)]

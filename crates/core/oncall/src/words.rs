@@ -1,6 +1,7 @@
 //! What people read on their phones: the cause first, then what it hurts, then what to do.
 
 use crate::known::About;
+use text::{list, truncate};
 use types::time::{between, clock, spoken};
 use types::{Config, Incident, IncidentId, Resource, Time};
 
@@ -54,7 +55,7 @@ pub(crate) fn drafted(incident: &Incident, (title, text): &(String, String)) -> 
         format!("Visitors do not see it before somebody publishes it: on the console, at {}.", incident.id),
         "Nobody is woken for this.".to_owned(),
     ];
-    (cut(&format!("Waits to be published: {title}"), TITLE_MAX), body(&lines))
+    (truncate::bytes(&format!("Waits to be published: {title}"), TITLE_MAX), body(&lines))
 }
 
 /// Title and body of the word to everybody who was woken that it is over. Speaks even of an incident that was forgotten.
@@ -71,7 +72,7 @@ pub(crate) fn resolved(
     if let Some((since, end)) = incident.and_then(|incident| Some((incident.since, incident.resolved?))) {
         lines.push(format!("It lasted {}.", spoken(between(since, end))));
     }
-    (cut(&format!("Resolved: {name}"), TITLE_MAX), body(&lines))
+    (truncate::bytes(&format!("Resolved: {name}"), TITLE_MAX), body(&lines))
 }
 
 /// Title and body of the word about what nobody could be told while it lasted, and of what else ended like that meanwhile.
@@ -82,7 +83,7 @@ pub(crate) fn missed((title, text): &(String, String), others: &[String]) -> (St
         lines.extend(others.iter().take(NAMES_MAX).map(|story| format!("- {story}")));
     }
     let name = title.strip_prefix("Resolved: ").unwrap_or(title);
-    (cut(&format!("Missed, over now: {name}"), TITLE_MAX), body(&lines))
+    (truncate::bytes(&format!("Missed, over now: {name}"), TITLE_MAX), body(&lines))
 }
 
 fn about(config: &Config, incident: &Incident, now: Time) -> Vec<String> {
@@ -102,7 +103,7 @@ fn about(config: &Config, incident: &Incident, now: Time) -> Vec<String> {
 /// The first clause of the sentence: "acme.app expired at 15:28 UTC".
 fn short(summary: &str) -> String {
     let end = summary.find(';').into_iter().chain(summary.find(". ")).min().unwrap_or(summary.len());
-    cut(summary[..end].trim_end_matches('.'), TITLE_MAX)
+    truncate::bytes(summary[..end].trim_end_matches('.'), TITLE_MAX)
 }
 
 fn names<'a>(config: &Config, services: impl IntoIterator<Item = &'a Resource>) -> String {
@@ -111,24 +112,11 @@ fn names<'a>(config: &Config, services: impl IntoIterator<Item = &'a Resource>) 
         service.map_or_else(|| resource.name.clone(), |service| service.title.clone())
     };
     let all: Vec<String> = services.into_iter().map(name).collect();
-    match all.len().checked_sub(NAMES_MAX) {
-        Some(more @ 1..) => format!("{} and {more} more", all[..NAMES_MAX].join(", ")),
-        _ => all.join(", "),
-    }
+    list::commas_or_more(all, NAMES_MAX + 1)
 }
 
 fn body(lines: &[String]) -> String {
-    cut(&lines.join("\n"), BODY_MAX)
-}
-
-/// At most so many bytes, never half a character.
-fn cut(text: &str, bytes_max: usize) -> String {
-    if text.len() <= bytes_max {
-        return text.to_owned();
-    }
-    let dots = "…";
-    let end = (0..=bytes_max - dots.len()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}{dots}", text[..end].trim_end())
+    truncate::bytes(&lines.join("\n"), BODY_MAX)
 }
 
 #[cfg(test)]

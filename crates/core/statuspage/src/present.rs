@@ -3,11 +3,11 @@
 use crate::history::{History, days};
 use crate::known::{Known, Told};
 use crate::status_page::{Component, Group, PastDay, Post, StatusPage, StatusPageIncident};
-use crate::words::shown;
 use crate::{Facts, posts, words};
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use text::escape::replace_unsafe;
 use types::config::{Publish, Service};
 use types::event::{PostStatus, ServiceState};
 use types::{Config, IncidentId, ServiceId, Time};
@@ -29,8 +29,8 @@ pub(crate) fn status_page(config: &Config, known: &Known, now: Time, facts: &Fac
     let headline = headline(state, &worst, components().count());
     let open = known.told.iter().rev().filter(|(_, told)| !told.posts.is_empty() && !told.is_over());
     StatusPage {
-        name: shown(&config.site.name),
-        title: shown(&config.status_page.title),
+        name: replace_unsafe(&config.site.name),
+        title: replace_unsafe(&config.status_page.title),
         url: config.site.url.clone(),
         clock: config.site.timezone.clone(),
         zone: config.site.timezone.iana_name().unwrap_or("UTC").to_owned(),
@@ -65,7 +65,7 @@ fn groups(config: &Config, known: &Known, now: Time) -> Vec<Group> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let calendar = calendar(config, now);
     for service in services {
-        let name = shown(service.group.as_deref().unwrap_or_default());
+        let name = replace_unsafe(service.group.as_deref().unwrap_or_default());
         let component = component(known, now, &calendar, service);
         let place = *places.entry(name.clone()).or_insert(groups.len());
         match groups.get_mut(place) {
@@ -92,7 +92,7 @@ fn component(known: &Known, now: Time, calendar: &[(Date, Time, Time)], service:
     let from = begin(calendar, now);
     Component {
         id: service.id.clone(),
-        title: shown(&service.title),
+        title: replace_unsafe(&service.title),
         state: current.map_or(ServiceState::Unknown, |(state, _)| state),
         since: current.map(|(_, since)| since),
         days: history.by_day(calendar, now),
@@ -104,7 +104,7 @@ fn component(known: &Known, now: Time, calendar: &[(Date, Time, Time)], service:
 
 fn incident(config: &Config, id: IncidentId, told: &Told, facts: &Facts<'_>) -> StatusPageIncident {
     let title = |id: &ServiceId| {
-        config.services.get(id).map_or_else(|| id.0.clone(), |service| shown(&service.title))
+        config.services.get(id).map_or_else(|| id.0.clone(), |service| replace_unsafe(&service.title))
     };
     let last = told.posts.last();
     let affected = last.into_iter().flat_map(|post| &post.affected);
@@ -112,13 +112,18 @@ fn incident(config: &Config, id: IncidentId, told: &Told, facts: &Facts<'_>) -> 
     let resolved = last.filter(|_| told.is_over()).map(|post| told.ended.unwrap_or(post.at));
     StatusPageIncident {
         id,
-        title: shown(&told.title),
+        title: replace_unsafe(&told.title),
         status: last.map_or(PostStatus::Investigating, |post| post.status),
         impact: told.impact,
         started: told.since,
         resolved,
         affected: affected.map(|(id, state)| (id.clone(), title(id), *state)).collect(),
-        posts: told.posts.iter().rev().map(|post| Post { body: shown(&post.body), ..post.clone() }).collect(),
+        posts: told
+            .posts
+            .iter()
+            .rev()
+            .map(|post| Post { body: replace_unsafe(&post.body), ..post.clone() })
+            .collect(),
         next_post_by: last
             .filter(|_| config.status_page.publish == Publish::Automatic)
             .filter(|post| is_open && post.status != PostStatus::Resolved)

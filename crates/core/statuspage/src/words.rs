@@ -5,6 +5,7 @@ use crate::public;
 use crate::traffic::{self, Trouble};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
+use text::list;
 use types::config::Publish;
 use types::event::{PostStatus, ServiceState};
 use types::time::{between, clock, formatted, spoken};
@@ -162,24 +163,7 @@ pub(crate) fn are(titles: &[String]) -> String {
 
 /// "A", "A and B", "A, B and C", "A, B, C and 3 more".
 pub(crate) fn list(titles: &[String]) -> String {
-    match titles {
-        [] => String::new(),
-        [one] => one.clone(),
-        all if all.len() > NAMES_MAX => {
-            format!("{} and {} more", all[..NAMES_MAX - 1].join(", "), all.len() + 1 - NAMES_MAX)
-        }
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
-/// Text from people as everybody may be shown it: no controls, no marks that turn the direction of what follows, nothing
-/// that XML forbids. Each is replaced by U+FFFD.
-pub(crate) fn shown(text: &str) -> String {
-    let is_bad = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
-    };
-    text.chars().map(|c| if is_bad(c) { '\u{fffd}' } else { c }).collect()
+    list::and_more(titles, NAMES_MAX)
 }
 
 /// At most so many bytes, never half a character.
@@ -189,21 +173,4 @@ pub(crate) fn bounded(mut text: String) -> String {
         text.truncate(end);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shown;
-
-    #[test]
-    fn what_everybody_is_shown_holds_nothing_that_xml_forbids() {
-        for (text, wanted) in [
-            ("Вход 🚀 日本語\nnext", "Вход 🚀 日本語\nnext"),
-            ("a\u{7}b\u{1b}[31m", "a\u{fffd}b\u{fffd}[31m"),
-            ("gnp.\u{202e}exe", "gnp.\u{fffd}exe"),
-            ("\u{fffe}\u{ffff}\u{85}", "\u{fffd}\u{fffd}\u{fffd}"),
-        ] {
-            assert_eq!(shown(text), wanted);
-        }
-    }
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
+use text::list;
+use text::number::grouped;
 use thiserror::Error;
 
 mod dns;
@@ -316,20 +318,6 @@ fn flood(times: Option<u32>, per_sec: u32) -> String {
     }
 }
 
-/// `5,400`: a number that people read at a glance.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn sources(share_percent: u8, networks: &[String]) -> String {
     match networks.len() {
         0 => String::new(),
@@ -378,13 +366,11 @@ impl std::fmt::Display for Phase {
     }
 }
 
-/// `a, b and 3 more`: enough names to recognise, never a wall of them.
+/// At most three names; `nobody` for none.
 fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-    match names.as_slice() {
-        [] => "nobody".to_owned(),
-        [one, two, rest @ ..] if rest.len() > 1 => format!("{one}, {two} and {} more", rest.len()),
-        all => all.join(", "),
+    match list::commas_or_more(names, 3) {
+        none if none.is_empty() => "nobody".to_owned(),
+        names => names,
     }
 }
 
@@ -413,9 +399,6 @@ mod tests {
             ),
         ] {
             assert_eq!(fault.to_string(), words);
-        }
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
-            assert_eq!(grouped(number), text);
         }
     }
 }

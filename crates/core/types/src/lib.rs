@@ -14,7 +14,7 @@
 //! | [`probe_targets`] | the standing questions, for the prober |
 //! | [`probe_result`] | one answer to a probe |
 //! | [`fault`] | what can be wrong with an answer, in words |
-//! | [`shown`] | text from outside, made safe to show |
+//! | `shown` | untrusted text in records, escaped in place |
 //! | [`reseller`] | suffixes below which names are sold without an ICANN registry |
 //! | [`alert`] | something not as it should be, since when, on what evidence |
 //! | [`incident`] | one cause, its alerts, its story |
@@ -37,7 +37,7 @@ pub mod probe_result;
 pub mod probe_targets;
 pub mod reseller;
 pub mod resource;
-pub mod shown;
+mod shown;
 pub mod time;
 pub mod trace;
 pub mod traffic;

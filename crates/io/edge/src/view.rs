@@ -3,7 +3,6 @@
 use crate::known::Known;
 use crate::pool::{Pool, Tls};
 use crate::tls::outward;
-use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,6 +11,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+use tls_roots::Roots;
 use types::config::{self, Protocol};
 use types::{CallerId, PoolId, Time};
 
@@ -62,7 +62,7 @@ impl View {
         let compiled = traffic::Policy::new(policy, tokens, now, tick);
         let trust = &policy.config.site.extra_ca_files;
         let trusted = contents(trust, before);
-        let mut roots: Option<Arc<RootCertStore>> = None;
+        let mut roots: Option<Roots> = None;
         let mut pools: Vec<(Arc<Pool>, config::Pool)> = Vec::new();
         let mut places: BTreeMap<PoolId, usize> = BTreeMap::new();
         let mut route_pool = Vec::new();
@@ -103,20 +103,16 @@ impl View {
     }
 }
 
-fn tls(
-    config: &config::Pool,
-    trust: &[PathBuf],
-    roots: &mut Option<Arc<RootCertStore>>,
-) -> Result<Option<Tls>, String> {
+fn tls(config: &config::Pool, trust: &[PathBuf], roots: &mut Option<Roots>) -> Result<Option<Tls>, String> {
     let Some(text) = config.tls.clone() else { return Ok(None) };
     let name = ServerName::try_from(text.clone())
         .map_err(|why| format!("`{text}` is no name of a server: {why}"))?;
     let roots = roots.get_or_insert_with(|| {
-        let (store, faults) = outward::roots(trust);
-        faults.iter().for_each(|fault| tracing::error!("a root of trust is not used: {fault}"));
-        store
+        let (roots, faults) = Roots::load_usable(trust);
+        faults.iter().for_each(|fault| tracing::error!("site.extra_ca_files: {fault}"));
+        roots
     });
-    let config = outward::config(Arc::clone(roots), config.protocol == Protocol::Http2)
+    let config = outward::config(roots, config.protocol == Protocol::Http2)
         .map_err(|why| format!("TLS cannot be set up: {why}"))?;
     Ok(Some(Tls { name, text, config }))
 }

@@ -1,6 +1,7 @@
 //! What is said, in the words of each provider. Pure: an effect in, bytes out.
 
 use serde::Serialize;
+use text::truncate;
 use types::notification::{Notification, Urgency};
 
 /// The whole of an ntfy message. A longer one becomes an attachment that no phone shows at night.
@@ -43,7 +44,7 @@ struct Action<'a> {
 /// it does not fit even then: links as long as that are a mistake in the configuration.
 #[must_use]
 pub fn ntfy(notification: &Notification, links: &Links<'_>) -> Option<Vec<u8>> {
-    let title = shortened(&notification.title, TITLE_BYTES_MAX);
+    let title = truncate::bytes(&notification.title, TITLE_BYTES_MAX);
     let (priority, tag) = match notification.urgency {
         Urgency::Page => (5, "rotating_light"),
         Urgency::Notice => (3, "information_source"),
@@ -69,21 +70,12 @@ pub fn ntfy(notification: &Notification, links: &Links<'_>) -> Option<Vec<u8>> {
     let (mut fits, mut too_much) = (0, notification.body.len().min(NTFY_BYTES_MAX));
     while fits + 1 < too_much {
         let middle = fits.midpoint(too_much);
-        match json(&shortened(&notification.body, middle)) {
+        match json(&truncate::bytes(&notification.body, middle)) {
             Some(_) => fits = middle,
             None => too_much = middle,
         }
     }
-    json(&shortened(&notification.body, fits))
-}
-
-/// At most so many bytes of a text, cut between characters, with an ellipsis where something was cut.
-fn shortened(text: &str, bytes_max: usize) -> String {
-    if text.len() <= bytes_max {
-        return text.to_owned();
-    }
-    let kept = &text[..text.floor_char_boundary(bytes_max.saturating_sub('…'.len_utf8()))];
-    format!("{}…", kept.trim_end())
+    json(&truncate::bytes(&notification.body, fits))
 }
 
 #[derive(Serialize)]

@@ -7,6 +7,7 @@
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use text::hex;
 use types::Time;
 
 /// The header's name.
@@ -19,8 +20,7 @@ pub fn sign(secret: &Secret, now: Time, body: &[u8]) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()).ok()?;
     mac.update(format!("{secs}.").as_bytes());
     mac.update(body);
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(format!("t={secs},v1={hex}"))
+    Some(format!("t={secs},v1={}", hex::encode(&mac.finalize().into_bytes())))
 }
 
 #[cfg(test)]

@@ -2,13 +2,12 @@
 //!
 //! Nothing is kept: a monitor wants what is true now. Lookups of the same name that overlap are answered together.
 
-mod inner;
 mod system;
 
 use crate::dns::records::addresses;
 use crate::dns::wire::{Wire, code_fault, plain, question_name, within};
 use hickory_proto::rr::{Name, RecordType};
-use ipnet::IpNet;
+use netaddr::Allowed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,7 +39,7 @@ pub struct Names {
     wire: Arc<Wire>,
     declared: Vec<SocketAddr>,
     system: System,
-    inner: Vec<IpNet>,
+    allowed: Allowed,
     flying: Mutex<BTreeMap<String, Arc<OnceCell<Found>>>>,
     /// Whose turn it is, where the system's resolvers take turns.
     turn: AtomicUsize,
@@ -73,7 +72,7 @@ impl Names {
             wire: Arc::default(),
             declared: config.dns.resolvers.clone(),
             system: System::default(),
-            inner: config.site.allow_private.clone(),
+            allowed: Allowed::new(config.site.allow_private.iter().copied()),
             flying: Mutex::default(),
             turn: AtomicUsize::new(0),
             aliases: Mutex::default(),
@@ -108,11 +107,10 @@ impl Names {
         }
     }
 
-    /// Whether the configuration lets us go to an address: public ones always, inner ones only inside `site.allow_private`.
+    /// Whether the configuration allows connecting to an address: it is public, or in `site.allow_private`.
     #[must_use]
     pub fn allows(&self, address: IpAddr) -> bool {
-        let address = inner::carried(address);
-        !inner::is_inner(address) || self.inner.iter().any(|net| net.contains(&address))
+        self.allowed.permits(address)
     }
 
     /// The end of the chain of CNAME records that a name led through when it was last looked up.

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tls_roots::{Roots, RootsError};
 use tokio::time::{Instant, timeout};
 use types::config::{Ask, Probe};
 use types::fault::Phase;
@@ -32,36 +33,11 @@ const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// A file of trusted roots cannot be read.
-    #[error(
-        "the trusted roots in {} cannot be read: {why} (check the path under site.extra_ca_files, and that this user may read it)",
-        path.display()
-    )]
-    TrustUnreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's word.
-        why: String,
-    },
-    /// A file of trusted roots holds none.
-    #[error(
-        "{} holds no certificate (site.extra_ca_files wants PEM: lines between BEGIN CERTIFICATE and END CERTIFICATE)",
-        path.display()
-    )]
-    TrustEmpty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A certificate in a file of trusted roots is broken.
-    #[error("{} holds a certificate that cannot be used as a root: {why} (export it again as PEM)", path.display())]
-    TrustBroken {
-        /// The file.
-        path: PathBuf,
-        /// Where it breaks.
-        why: String,
-    },
+    /// A file of `site.extra_ca_files` cannot be used.
+    #[error("site.extra_ca_files: {0}")]
+    Roots(#[from] RootsError),
     /// What the configuration says about registries cannot be used.
-    #[error("registrations cannot be looked up: {why} (check registry.bootstrap and site.extra_ca_files)")]
+    #[error("registrations cannot be looked up: {why} (check registry.bootstrap)")]
     Registry {
         /// Which file, and why.
         why: String,
@@ -133,12 +109,13 @@ impl Prober {
     /// # Errors
     /// What the configuration names cannot be used.
     pub fn with_clock(config: &Config, clock: Clock) -> Result<Self, SetupError> {
+        let roots = Roots::load(&config.site.extra_ca_files)?;
         let names = Arc::new(Names::new(config));
         let dns = Arc::new(dns::Dns::new(config, Arc::clone(&names)));
         Ok(Self {
             config: Settings::of(config),
-            tls: Arc::new(Tls::new(&config.site.extra_ca_files, Arc::clone(&clock))?),
-            domain: Arc::new(domain::Domain::new(config, Arc::clone(&names), Arc::clone(&dns))?),
+            domain: Arc::new(domain::Domain::new(config, &roots, Arc::clone(&names), Arc::clone(&dns))?),
+            tls: Arc::new(Tls::new(roots, Arc::clone(&clock))?),
             dns,
             names,
             clock,
@@ -156,8 +133,7 @@ impl Prober {
         }
         Ok(Self {
             config: self.config.clone(),
-            // Read again: the files may have changed though their names did not.
-            tls: Arc::new(Tls::new(&config.site.extra_ca_files, Arc::clone(&self.clock))?),
+            tls: Arc::clone(&self.tls),
             dns: Arc::clone(&self.dns),
             domain: Arc::clone(&self.domain),
             names: Arc::clone(&self.names),

@@ -4,8 +4,9 @@
 //! whole, so that a reader sees the old words or the new ones.
 
 use crate::shelf::{Document, Documents, Kind};
+use atomic_file::Access;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -98,15 +99,8 @@ fn path_of(folder: &Path, file: &Path) -> Option<(String, Kind)> {
 
 /// Replaces a file as a whole, on disk when it returns.
 pub(crate) fn replace(file: &Path, body: &[u8]) -> io::Result<()> {
-    let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    fs::create_dir_all(folder)?;
-    let fresh = folder.join(format!(".{}.new", name.to_string_lossy()));
-    let mut written = File::create(&fresh)?;
-    written.write_all(body)?;
-    // Without this a power cut may leave the new name with no bytes behind it.
-    written.sync_data()?;
-    fs::rename(&fresh, file)
+    fs::create_dir_all(file.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+    atomic_file::replace(file, body, Access::Umask)
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use flate2::write::GzEncoder;
 use http_body_util::Full;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -169,10 +168,7 @@ fn takes(accepted: &str, encoding: &str) -> bool {
 /// The first 20 characters of the SHA-256, in hex.
 #[must_use]
 pub fn digest(body: &[u8]) -> String {
-    Sha256::digest(body).iter().take(10).fold(String::with_capacity(20), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    text::hex::encode(&Sha256::digest(body)[..10])
 }
 
 fn variant(kind: Kind, digest: &str, encoding: Option<&'static str>, body: Bytes) -> Variant {

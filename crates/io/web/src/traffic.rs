@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use text::trace_id;
 use types::{DenialId, DenyWhat, Input, ServiceId, Trace};
 
 /// The longest time for which traffic is denied at once. What is meant for longer belongs into the configuration.
@@ -167,9 +168,8 @@ pub(crate) fn traced(site: &Site, id: &str) -> Result<Trace, Problem> {
 
 /// An id as people copy it: with capital letters, and the dashes that some programs put in.
 pub(crate) fn traced_id(id: &str) -> Result<String, Problem> {
-    let plain: String = id.trim().chars().filter(|letter| *letter != '-').collect();
-    if plain.len() == 32 && plain.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(plain.to_ascii_lowercase());
+    if let Some(id) = trace_id::canonical(id) {
+        return Ok(id);
     }
     let hint = "It stands on every error page and in the header `x-request-id` of every answer.";
     Err(Problem::new(StatusCode::NOT_FOUND, "The id of a request has 32 hexadecimal digits.", hint))

@@ -26,6 +26,12 @@ pub fn replace_unsafe(text: &str) -> String {
         .collect()
 }
 
+/// Replaces every character that is not visible as itself by U+FFFD. For names inside a message, which must not grow.
+#[must_use]
+pub fn replace_hidden(text: &str) -> String {
+    text.chars().map(|c| if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// Whether [`hidden`] would change the text.
 #[must_use]
 pub fn has_hidden(text: &str) -> bool {

@@ -3,7 +3,8 @@
 use crate::cli::Failure;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
-use types::shown::shown_lines;
+use text::escape::hidden_in_lines;
+use text::wrap::{self, LongWord};
 
 /// The colours that [`tinted`] uses. They move nothing, wherever they come from.
 const COLOURS: [&str; 4] = ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"];
@@ -35,11 +36,11 @@ fn safe(text: &str, coloured: bool) -> String {
         colours.iter().filter_map(|colour| Some((rest.find(colour)?, *colour))).min()
     {
         let (before, after) = rest.split_at(at);
-        out.push_str(&shown_lines(before));
+        out.push_str(&hidden_in_lines(before));
         out.push_str(colour);
         rest = after.get(colour.len()..).unwrap_or_default();
     }
-    out.push_str(&shown_lines(rest));
+    out.push_str(&hidden_in_lines(rest));
     out
 }
 
@@ -83,21 +84,7 @@ pub(crate) fn tinted(word: &str, tone: Tone) -> String {
 
 /// Breaks a sentence into lines of at most `width` characters, each begun with `indent`.
 pub(crate) fn wrapped(summary: &str, indent: &str, width: usize) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    let mut line = String::new();
-    for word in summary.split_whitespace() {
-        let long = line.chars().count() + word.chars().count() + indent.chars().count() + 1;
-        if !line.is_empty() && long > width {
-            lines.push(format!("{indent}{line}"));
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    lines.push(format!("{indent}{line}"));
-    lines.join("\n")
+    wrap::wrapped(summary, indent, indent, width, LongWord::Whole).join("\n")
 }
 
 /// A text filled up to `width` characters. Never cut: the end of a name is what tells it from its neighbours.

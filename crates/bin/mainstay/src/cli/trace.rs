@@ -4,6 +4,7 @@ use crate::cli::running::Running;
 use crate::cli::table::{self, Tone, tinted, wrapped};
 use crate::cli::{Common, Failure};
 use std::process::ExitCode;
+use text::trace_id;
 use types::Trace;
 use types::trace::{Hop, Verdict, took};
 
@@ -54,9 +55,8 @@ fn listed(trace: &Trace) -> Option<String> {
 
 /// The id without what people copy along with it; nothing else goes into an address.
 fn plain(id: &str) -> Result<String, Failure> {
-    let plain: String = id.trim().chars().filter(|letter| *letter != '-').collect();
-    if plain.len() == 32 && plain.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(plain.to_ascii_lowercase());
+    if let Some(id) = trace_id::canonical(id) {
+        return Ok(id);
     }
     let hint = "it stands on every error page and in the header `x-request-id` of every answer";
     Err(Failure::wrong("the id of a request has 32 hexadecimal digits").hint(hint))

@@ -4,7 +4,7 @@ use crate::tally::Opening;
 use crate::traffic::flow::{Flow, Sum};
 use crate::traffic::{Says, bounded_u32};
 use std::time::Duration;
-use types::fault::grouped;
+use text::number::grouped;
 use types::time::{between, earlier, spoken};
 use types::{Alert, Fault, Severity, Time};
 

@@ -1,8 +1,9 @@
 //! The words for an address, or a balancer, where several services fail alike.
 
-use super::{Facts, Tense, clock, counted, joined, said};
+use super::{Facts, Tense, clock, counted, said};
 use crate::event::is_place;
 use std::collections::BTreeMap;
+use text::list;
 use types::{Fault, Resource};
 
 /// So many ways to fail are told.
@@ -32,12 +33,12 @@ impl Facts<'_> {
         });
         let how = match statuses.collect::<Option<Vec<String>>>() {
             Some(statuses) if statuses.len() <= FAULTS_TOLD && !statuses.is_empty() => {
-                said(&format!("answers with status {}", either(&statuses)), tense)
+                said(&format!("answers with status {}", list::or(&statuses)), tense)
             }
             _ => match faults.len() {
                 0 => said("is not well", tense),
                 few if few <= FAULTS_TOLD => {
-                    either(&faults.keys().map(|fault| said(fault, tense)).collect::<Vec<_>>())
+                    list::or(&faults.keys().map(|fault| said(fault, tense)).collect::<Vec<_>>())
                 }
                 _ => said("fails in several ways", tense),
             },
@@ -55,21 +56,7 @@ impl Facts<'_> {
             ("service", self.scope.affected.iter().map(|resource: &Resource| self.called(resource)).collect())
         };
         let Some(number) = counted(who.len(), what) else { return String::new() };
-        let named = match who.get(..NAMED_MAX) {
-            Some(first) if who.len() > NAMED_MAX => {
-                format!("{} and {} more", first.join(", "), who.len() - NAMED_MAX)
-            }
-            _ => joined(&who),
-        };
+        let named = list::and_more(&who, NAMED_MAX + 1);
         format!(": {number} affected since {}: {named}", clock(since, &self.zoned(self.now)))
-    }
-}
-
-/// `a, b or c`.
-fn either(all: &[String]) -> String {
-    match all {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }

@@ -4,7 +4,7 @@ use super::{Facts, Tense, clock, listed};
 use crate::known::Case;
 use jiff::Zoned;
 use std::collections::BTreeSet;
-use types::fault::grouped;
+use text::number::grouped;
 use types::{Alert, Fault, Resource, Time};
 
 /// One alert of the edge with its subject; nothing for any other.

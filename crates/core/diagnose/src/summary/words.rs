@@ -2,6 +2,7 @@
 
 use jiff::Zoned;
 use std::time::Duration;
+use text::list;
 use types::Time;
 use types::time::{formatted, spoken};
 
@@ -39,21 +40,9 @@ pub(super) fn counted(number: usize, word: &str) -> Option<String> {
     }
 }
 
-/// `a, b and 3 more`.
+/// `a, b, c`; of more than three `a, b and 3 more`.
 pub(super) fn listed(names: &[&str]) -> String {
-    match names {
-        [one, two, rest @ ..] if rest.len() > 1 => format!("{one}, {two} and {} more", rest.len()),
-        all => all.join(", "),
-    }
-}
-
-/// `a, b and c`.
-pub(super) fn joined(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
+    list::commas_or_more(names, 3)
 }
 
 /// A long span without its seconds.

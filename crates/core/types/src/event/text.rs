@@ -3,6 +3,7 @@
 use super::EventKind;
 use crate::incident::Diagnosis;
 use std::fmt;
+use text::list::commas_or_more;
 
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,16 +106,13 @@ impl fmt::Display for Reach<'_> {
     }
 }
 
-/// The first names of a list, and how many there are beyond.
+/// At most six names; `nobody` for none.
 fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
-    const NAMES_MAX: usize = 5;
-    let mut names = names.into_iter();
-    let mut text = names.by_ref().take(NAMES_MAX).map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
-    let more = names.count();
-    if more > 0 {
-        text = format!("{text} and {more} more");
+    const NAMES_MAX: usize = 6;
+    match commas_or_more(names, NAMES_MAX) {
+        none if none.is_empty() => "nobody".to_owned(),
+        names => names,
     }
-    if text.is_empty() { "nobody".to_owned() } else { text }
 }
 
 #[cfg(test)]

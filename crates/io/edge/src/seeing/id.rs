@@ -6,6 +6,7 @@
 use http::{HeaderMap, HeaderName};
 use serde::{Serialize, Serializer};
 use std::fmt;
+use text::trace_id;
 
 /// The name of the header, in and out.
 pub const TRACEPARENT: &str = "traceparent";
@@ -43,7 +44,7 @@ impl TraceId {
     /// Reads 32 hexadecimal digits in lower case.
     #[must_use]
     pub fn read(text: &[u8]) -> Option<Self> {
-        (text.len() == 32).then(|| hex(text)).flatten().filter(|id| *id != 0).map(Self)
+        trace_id::parse(text).map(Self)
     }
 
     /// 32 hexadecimal digits, for `x-request-id` and error pages.

@@ -189,13 +189,8 @@ impl Exporter {
 }
 
 fn client() -> Result<Client, String> {
-    let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|why| why.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let roots = Arc::clone(tls_roots::Roots::public().store());
+    let tls = tls_roots::client_config(roots).map_err(|why| why.to_string())?;
     Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")))

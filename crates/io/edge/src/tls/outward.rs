@@ -1,42 +1,18 @@
 //! TLS towards servers: the configuration's name is asked for and must be certified.
 
 use crate::upstream::trouble::Trouble;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
+use tls_roots::{Roots, client_config};
 
 /// Names of a certificate that are told; the rest are counted.
 const NAMES_TOLD: usize = 5;
 
-/// Whom the edge believes: the public roots and those in these files.
-pub(crate) fn roots(files: &[PathBuf]) -> (Arc<RootCertStore>, Vec<String>) {
-    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let mut faults = Vec::new();
-    for file in files {
-        match CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-            Ok(found) => {
-                for root in found {
-                    if let Err(why) = store.add(root) {
-                        faults.push(format!("{}: {why}", file.display()));
-                    }
-                }
-            }
-            Err(why) => faults.push(format!("{}: {why}", file.display())),
-        }
-    }
-    (Arc::new(store), faults)
-}
-
-/// How servers are spoken to.
-pub(crate) fn config(roots: Arc<RootCertStore>, http2: bool) -> Result<Arc<ClientConfig>, rustls::Error> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+/// The TLS client towards servers.
+pub(crate) fn config(roots: &Roots, http2: bool) -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut config = client_config(Arc::clone(roots.store()))?;
     config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     Ok(Arc::new(config))
 }

@@ -1,6 +1,7 @@
 //! The tables of samples. A row's key is series and time in one number, so that a series lies together in order.
 
 use super::{Point, writer::Recorded};
+use atomic_file::with_suffix;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -46,18 +47,13 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Renames a damaged file; an older damaged one makes way.
 pub(super) fn set_aside(path: &Path) -> std::io::Result<()> {
-    let with = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        std::path::PathBuf::from(name)
-    };
     for log in ["-wal", "-shm"] {
-        match std::fs::remove_file(with(log)) {
+        match std::fs::remove_file(with_suffix(path, log)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
     }
-    std::fs::rename(path, with(".damaged"))
+    std::fs::rename(path, with_suffix(path, ".damaged"))
 }
 
 /// Writes a batch in one transaction. `ids` remembers series that are known already.

@@ -1,13 +1,13 @@
 //! Copies: `backup` of a journal in use, and `restore` of one that is not.
 
 use super::inspect::{Broken, Verified, open_existing, verify};
-use super::io::{Lock, sync_folder_of};
-use super::mark::{self, Found, Mark, MarkFile, with_suffix};
+use super::lock::Lock;
+use super::mark::{self, Found, Mark, MarkFile};
 use super::open::{self, OpenError};
 use super::rows;
+use atomic_file::{move_into_place, sync_folder_of, with_suffix};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, params};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -171,8 +171,5 @@ pub(super) fn set_aside(path: &Path) -> std::io::Result<Option<PathBuf>> {
 }
 
 fn put_in_place(part: &Path, to: &Path) -> Result<(), CopyError> {
-    let io = |e: std::io::Error| CopyError::Io { path: to.to_owned(), why: e.to_string() };
-    File::open(part).and_then(|file| file.sync_all()).map_err(io)?;
-    std::fs::rename(part, to).map_err(io)?;
-    sync_folder_of(to).map_err(io)
+    move_into_place(part, to).map_err(|e| CopyError::Io { path: to.to_owned(), why: e.to_string() })
 }

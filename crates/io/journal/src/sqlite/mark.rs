@@ -3,12 +3,11 @@
 //! Two slots of 4 KiB are written in turn, each with a check of its own. A torn write spoils one of them, and then the
 //! other still tells the state one append earlier. So a mark costs one write and one sync, and no rename.
 
-use super::io;
 use crate::journal::Head;
 use crate::line::Hash;
+use atomic_file::{Access, replace_with};
 use sha2::{Digest as _, Sha256};
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -90,14 +89,11 @@ pub(crate) struct MarkFile {
 impl MarkFile {
     /// Puts a new file in place of whatever is there, at once or not at all, and keeps it open.
     pub(crate) fn replace(path: &Path, mark: Mark) -> std::io::Result<Self> {
-        let part = with_suffix(path, ".part");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&part)?;
-        // Both slots are really written, so that later marks need no room that the disk may not have.
-        file.write_all(&mark.write())?;
-        file.write_all(&mark.write())?;
-        file.sync_all()?;
-        std::fs::rename(&part, path)?;
-        io::sync_folder_of(path)?;
+        // Both slots are written, so that later marks need no room that the disk may not have.
+        let file = replace_with(path, Access::Umask, |file| {
+            file.write_all(&mark.write())?;
+            file.write_all(&mark.write())
+        })?;
         Ok(Self { file, newest: mark, next: 0 })
     }
 
@@ -115,13 +111,6 @@ impl MarkFile {
         self.next = 1 - self.next;
         Ok(())
     }
-}
-
-/// The path with something after its very end.
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@
 
 mod copy;
 mod inspect;
-mod io;
+mod lock;
 mod mark;
 mod open;
 mod rows;
@@ -25,7 +25,6 @@ mod writer;
 
 pub use copy::{CopyError, backup, restore};
 pub use inspect::{Broken, Dump, Verified, dump, verify};
-pub use io::sync_folder_of;
 pub use open::{OpenError, look};
 
 use crate::journal::{AppendError, Committed, Head, Journal, ReadError};

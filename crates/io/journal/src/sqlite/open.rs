@@ -1,10 +1,11 @@
 //! Opening: the lock, then whether rows and mark agree, and only then a connection that can write.
 
-use super::io::{Lock, sync_folder_of};
+use super::lock::Lock;
 use super::mark::{self, Found, Mark, MarkFile};
 use super::rows::{self, State};
 use crate::journal::{Head, ReadError};
 use crate::line::Hash;
+use atomic_file::sync_folder_of;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -8,11 +8,15 @@ use hickory_proto::rr::{DNSClass, Name, RecordType};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
+use text::{escape, truncate};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use types::fault::DnsFault;
+
+/// Characters of a decoding error that are reported.
+const ERROR_CHARS_MAX: usize = 120;
 
 /// Questions in flight at once: each holds a socket, and a process has about a thousand.
 const IN_FLIGHT: usize = 256;
@@ -242,7 +246,9 @@ pub(crate) fn read(bytes: &[u8], id: u16, query: &Query) -> Reading {
         Ok(message) => message,
         // Some servers cut in the middle of a record.
         Err(_) if cut => return Reading::Cut,
-        Err(error) => return Reading::Garbage(shortened(&error.to_string())),
+        Err(error) => {
+            return Reading::Garbage(truncate::chars(&escape::hidden(&error.to_string()), ERROR_CHARS_MAX));
+        }
     };
     let Metadata { response_code: code, message_type, op_code, .. } = message.metadata;
     if message_type != MessageType::Response || op_code != OpCode::Query {
@@ -258,10 +264,6 @@ pub(crate) fn read(bytes: &[u8], id: u16, query: &Query) -> Reading {
         _ => return Reading::Other("answers another question than the one asked"),
     }
     if cut { Reading::Cut } else { Reading::Answer(Box::new(message)) }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(120).collect()
 }
 
 /// The instant `span` from now, but not after `until`.

@@ -4,17 +4,14 @@ use super::budget::{Budgets, NotNow};
 use crate::names::Names;
 use reqwest::header::{ACCEPT, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use text::{escape, truncate};
+use tls_roots::{Roots, client_config};
 use tokio::time::{Instant, timeout_at};
 use types::Fault;
-use types::config::Config;
 
 /// Of a body we read so much; real answers have a few KiB.
 const BODY_MAX: usize = 256 * 1024;
@@ -41,9 +38,9 @@ pub(crate) struct Fetch {
 
 impl Fetch {
     /// # Errors
-    /// In words, when the trusted roots of the configuration cannot be read.
-    pub(crate) fn new(config: &Config, names: Arc<Names>) -> Result<Self, String> {
-        let tls = tls(&config.site.extra_ca_files)?;
+    /// TLS or the HTTP client cannot be set up.
+    pub(crate) fn new(roots: &Roots, names: Arc<Names>) -> Result<Self, String> {
+        let tls = client_config(Arc::clone(roots.store())).map_err(|error| error.to_string())?;
         let client = |guard: bool| {
             Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -202,25 +199,7 @@ fn deepest(error: &dyn Error) -> String {
     while let Some(inner) = error.source() {
         error = inner;
     }
-    error.to_string().chars().filter(|c| !c.is_control()).take(160).collect()
-}
-
-fn tls(trust: &[PathBuf]) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    for path in trust {
-        let told = |why: String| format!("{}: {why}", path.display());
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| told(error.to_string()))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|error| told(error.to_string()))?;
-            roots.add(certificate).map_err(|error| told(error.to_string()))?;
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    truncate::chars(&escape::hidden(&error.to_string()), 160)
 }
 
 /// Our own way from names to addresses, so that the configuration's resolvers and inner networks hold here too.

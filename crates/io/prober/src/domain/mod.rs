@@ -36,6 +36,7 @@ use sources::{Source, Sources};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tls_roots::Roots;
 use tokio::time::Instant;
 use types::config::Config;
 use types::fault::DomainFault;
@@ -64,17 +65,22 @@ pub(crate) struct Domain {
 }
 
 impl Domain {
-    /// Reads the configuration's bootstrap file and trusted roots.
+    /// Reads the configuration's bootstrap file.
     ///
     /// # Errors
     /// Names the file that cannot be used.
-    pub(crate) fn new(config: &Config, names: Arc<Names>, dns: Arc<Dns>) -> Result<Self, SetupError> {
+    pub(crate) fn new(
+        config: &Config,
+        roots: &Roots,
+        names: Arc<Names>,
+        dns: Arc<Dns>,
+    ) -> Result<Self, SetupError> {
         let unusable = |why| SetupError::Registry { why };
         let declared =
             config.domains.iter().filter_map(|(name, domain)| Some((name.clone(), domain.expires?)));
         Ok(Self {
             sources: Sources::new(config).map_err(unusable)?,
-            fetch: Fetch::new(config, Arc::clone(&names)).map_err(unusable)?,
+            fetch: Fetch::new(roots, Arc::clone(&names)).map_err(unusable)?,
             budgets: Budgets::default(),
             declared: declared.collect(),
             referrals: Referrals::default(),

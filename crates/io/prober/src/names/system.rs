@@ -120,7 +120,7 @@ fn parse((resolv_name, resolv): (&str, &str), (hosts_name, hosts): (&str, &str),
 impl Known {
     fn skip(&mut self, at: usize, file: &str, why: &str) {
         if self.skipped.len() < SKIPPED_MAX {
-            let why = types::shown::shown(why);
+            let why = text::escape::hidden(why);
             self.skipped.push(format!("line {} of {file} is not used: {why}", at + 1));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use text::{escape, hex};
 use types::Time;
 use types::probe_result::Certificate;
 use x509_parser::certificate::X509Certificate;
@@ -60,7 +61,7 @@ pub(super) fn read(der: &[u8]) -> Option<Read> {
             .iter_common_name()
             .next()
             .and_then(|name| name.as_str().ok())
-            .map(clean),
+            .map(|name| escape::hidden(name).into_owned()),
         weak,
     })
 }
@@ -77,7 +78,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
         .general_names
         .iter()
         .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(clean(name)),
+            GeneralName::DNSName(name) => Some(escape::hidden(name).into_owned()),
             GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
             _ => None,
         })
@@ -143,19 +144,17 @@ fn rfc4514(name: &X509Name<'_>) -> String {
                 (Some(word), Ok(value)) => {
                     text.push_str(word);
                     text.push('=');
-                    escape(&mut text, value);
+                    push_escaped(&mut text, value);
                 }
                 (_, Ok(value)) => {
                     text.push_str(&oid);
                     text.push('=');
-                    escape(&mut text, value);
+                    push_escaped(&mut text, value);
                 }
                 (_, Err(_)) => {
                     text.push_str(&oid);
                     text.push_str("=#");
-                    for byte in attribute.as_slice() {
-                        let _ = write!(text, "{byte:02x}");
-                    }
+                    text.push_str(&hex::encode(attribute.as_slice()));
                 }
             }
         }
@@ -180,7 +179,7 @@ fn short(oid: &str) -> Option<&'static str> {
     })
 }
 
-fn escape(text: &mut String, value: &str) {
+fn push_escaped(text: &mut String, value: &str) {
     let last = value.chars().count().saturating_sub(1);
     for (place, letter) in value.chars().enumerate() {
         let special = matches!(letter, '"' | '+' | ',' | ';' | '<' | '>' | '\\')
@@ -198,11 +197,6 @@ fn escape(text: &mut String, value: &str) {
             text.push(letter);
         }
     }
-}
-
-/// Without control characters: a stranger chose these letters, and they end on terminals and in messages.
-fn clean(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 #[cfg(test)]
@@ -236,7 +230,7 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_a_terminal() {
         let mut text = String::new();
-        escape(&mut text, "a\u{1b}[31mb");
+        push_escaped(&mut text, "a\u{1b}[31mb");
         assert_eq!(text, "a\\1b[31mb");
     }
 

@@ -3,10 +3,10 @@
 use super::certificate::{self, Read};
 use super::ocsp;
 use super::recorder::Presented;
-use super::trust::Trust;
 use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
 use std::net::SocketAddr;
 use std::time::Duration;
+use tls_roots::Roots;
 use types::Time;
 use types::fault::TlsFault;
 use types::probe_result::TlsSeen;
@@ -25,15 +25,15 @@ pub(super) struct Question<'a> {
 }
 
 /// Judges what was presented. `unsigned` says that the server failed to show that it holds the leaf's key.
-pub(super) fn judge(trust: &Trust, asked: &Question<'_>, presented: &Presented, unsigned: bool) -> TlsSeen {
+pub(super) fn judge(roots: &Roots, asked: &Question<'_>, presented: &Presented, unsigned: bool) -> TlsSeen {
     let reads: Vec<Option<Read>> =
         presented.chain.iter().take(CHAIN_MAX).map(|der| certificate::read(der)).collect();
     let mut spare = Vec::new();
     let mut faults = match (presented.chain.split_first(), reads.first()) {
         (Some((leaf, rest)), Some(Some(read))) => {
             let chain: Vec<&Read> = reads.iter().flatten().collect();
-            let path = Path { trust, leaf, rest, chain: &chain, algorithms: asked.algorithms };
-            let needed = match trust.own.contains(leaf) {
+            let path = Path { roots, leaf, rest, chain: &chain, algorithms: asked.algorithms };
+            let needed = match roots.extra().contains(leaf) {
                 true => Some(Vec::new()),
                 false => path.best(asked.now),
             };
@@ -121,7 +121,7 @@ fn keys(chain: &[&Read]) -> Vec<TlsFault> {
 
 /// The way from the leaf to a root.
 struct Path<'a> {
-    trust: &'a Trust,
+    roots: &'a Roots,
     leaf: &'a CertificateDer<'a>,
     rest: &'a [CertificateDer<'a>],
     chain: &'a [&'a Read],
@@ -189,7 +189,7 @@ impl Path<'_> {
         let leaf = EndEntityCert::try_from(self.leaf)?;
         let path = leaf.verify_for_usage(
             self.algorithms,
-            &self.trust.anchors,
+            self.roots.anchors(),
             rest,
             UnixTime::since_unix_epoch(Duration::from_secs(secs)),
             KeyUsage::server_auth(),
@@ -274,8 +274,8 @@ mod tests {
     use std::sync::OnceLock;
 
     fn look(chain: Vec<Vec<u8>>, staple: Vec<u8>) -> TlsSeen {
-        static TRUST: OnceLock<Trust> = OnceLock::new();
-        let trust = TRUST.get_or_init(|| Trust::read(&[]).unwrap());
+        static ROOTS: OnceLock<Roots> = OnceLock::new();
+        let roots = ROOTS.get_or_init(Roots::public);
         let provider = rustls::crypto::ring::default_provider();
         let name = ServerName::try_from("acme.com").unwrap();
         let asked = Question {
@@ -286,7 +286,7 @@ mod tests {
             algorithms: provider.signature_verification_algorithms.all,
         };
         let chain = chain.into_iter().map(CertificateDer::from).collect();
-        judge(trust, &asked, &Presented { chain, staple }, false)
+        judge(roots, &asked, &Presented { chain, staple }, false)
     }
 
     fn chain() -> &'static Vec<Vec<u8>> {

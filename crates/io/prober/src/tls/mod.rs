@@ -2,7 +2,6 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `trust` | the roots |
 //! | `recorder` | keeps what a server presents and lets the handshake go on |
 //! | `certificate` | reads one certificate |
 //! | `ocsp` | reads a stapled revocation |
@@ -14,7 +13,6 @@ mod judge;
 mod legacy;
 mod ocsp;
 mod recorder;
-mod trust;
 
 use crate::prober::{Clock, SetupError};
 use crate::{tcp, trouble};
@@ -25,20 +23,19 @@ use rustls::client::Resumption;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
+use tls_roots::Roots;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use trust::Trust;
 use types::Fault;
 use types::fault::Phase;
 use types::probe_result::{Answer, Phases, TlsSeen};
 
 /// Shakes hands and judges certificates.
 pub(crate) struct Tls {
-    trust: Trust,
+    roots: Roots,
     algorithms: WebPkiSupportedAlgorithms,
     /// Everything but the recorder, of which every handshake has its own.
     any: ClientConfig,
@@ -67,11 +64,11 @@ pub(crate) struct Shaken {
 }
 
 impl Tls {
-    /// Prepares handshakes that trust the public roots and those in these PEM files.
+    /// Prepares handshakes whose certificates are judged by these roots.
     ///
     /// # Errors
-    /// A file that gives no root.
-    pub(crate) fn new(files: &[PathBuf], clock: Clock) -> Result<Self, SetupError> {
+    /// The TLS library refuses its own defaults.
+    pub(crate) fn new(roots: Roots, clock: Clock) -> Result<Self, SetupError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let algorithms = provider.signature_verification_algorithms;
         let mut any = ClientConfig::builder_with_provider(provider)
@@ -86,7 +83,7 @@ impl Tls {
         http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let mut http1 = any.clone();
         http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { trust: Trust::read(files)?, algorithms, any, http, http1, clock })
+        Ok(Self { roots, algorithms, any, http, http1, clock })
     }
 
     /// Shakes hands over an open connection, whatever the certificate.
@@ -129,7 +126,7 @@ impl Tls {
         };
         let seen = recorder
             .presented()
-            .map(|presented| judge(&self.trust, &question, presented, recorder.unsigned()));
+            .map(|presented| judge(&self.roots, &question, presented, recorder.unsigned()));
         match (&seen, &stream) {
             (None, Err(fault)) if may_be_a_limit(fault) => {}
             _ => return Shaken { seen, stream },
@@ -139,7 +136,7 @@ impl Tls {
         };
         let presented = Presented { chain: legacy.chain, staple: Vec::new() };
         // Whether it holds its key cannot be seen from outside; a stranger who copied the certificate is not told.
-        let mut seen = judge(&self.trust, &question, &presented, false);
+        let mut seen = judge(&self.roots, &question, &presented, false);
         seen.outdated = legacy.outdated.map(str::to_owned);
         Shaken { seen: Some(seen), stream: Err(Fault::TlsUnsupported { what: legacy.what }) }
     }

@@ -289,8 +289,8 @@ fn trust_that_cannot_be_used_says_what_to_do() {
     let broken = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(broken.path(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     for (path, hint) in [
-        (missing.as_path(), "check the path under site.extra_ca_files"),
-        (empty.path(), "site.extra_ca_files wants PEM"),
+        (missing.as_path(), "check the path"),
+        (empty.path(), "it must be PEM"),
         (broken.path(), "export it again as PEM"),
     ] {
         config.site.extra_ca_files = vec![path.to_owned()];

@@ -6,6 +6,7 @@ use askama::filters::HtmlSafe;
 use engine::views::{Edge, Node, NodeState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
+use text::escape;
 use types::{Kind, Resource};
 
 /// More nodes than this are not drawn: what is well steps back first.
@@ -53,7 +54,7 @@ impl Drawing {
         let columns = Columns::new(&shown, &arranged);
         let mut html = String::with_capacity(512 + shown.len() * 400);
         let (width, height) = (columns.width(), arranged.height + NODE_HEIGHT + 2.0 * MARGIN);
-        let label = escaped(summary);
+        let label = escape::html(summary);
         // The style sheet lets a wide one shrink a little, so that causes at the right are seen without scrolling.
         let class = if width > SHRINKS_ABOVE { "graph wide" } else { "graph" };
         let _ = write!(
@@ -203,7 +204,8 @@ impl Columns {
             NodeState::Well => "node well",
             NodeState::Unknown => "node unknown",
         };
-        let (told, short, caption) = (escaped(&node.label), escaped(&short(name(node))), caption(node));
+        let (told, short, caption) =
+            (escape::html(&node.label), escape::html(&short(name(node))), caption(node));
         let (shape, sign, colour) = (icon.shape(), icon.sign(), icon.class());
         let _ = write!(
             html,
@@ -264,10 +266,6 @@ fn short(name: &str) -> String {
     }
     let (front, back) = (&letters[..NAME_MAX / 2 - 1], &letters[letters.len() - NAME_MAX / 2..]);
     front.iter().chain(&['…']).chain(back).collect()
-}
-
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

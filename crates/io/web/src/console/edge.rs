@@ -12,6 +12,7 @@ use askama::Template;
 use engine::views::traffic::{PoolNow, ServiceNow};
 use engine::views::{Traffic, Views};
 use std::time::Duration;
+use text::number::grouped;
 use types::time::earlier;
 use types::trace::{Hop, Verdict, took};
 use types::traffic::{Asked, PoolSeen, ServerSeen, ServerState, ServiceTraffic};
@@ -381,19 +382,6 @@ pub(crate) fn per_sec(rate: f64) -> String {
         return text.strip_suffix(".0").map_or(text.clone(), str::to_owned);
     }
     grouped(rate.round().max(0.0) as u64)
-}
-
-/// `5,400`.
-pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

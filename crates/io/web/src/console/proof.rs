@@ -1,8 +1,8 @@
 //! A sentence that names a request as its proof leads to that request.
 
-use super::drawing::escaped;
 use askama::filters::HtmlSafe;
 use std::fmt;
+use text::escape;
 
 const COMMAND: &str = "mainstay trace ";
 const ID_LENGTH: usize = 32;
@@ -31,11 +31,11 @@ impl<'a> From<&'a str> for Proof<'a> {
 
 impl fmt::Display for Proof<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escaped(self.before))?;
+        f.write_str(&escape::html(self.before))?;
         if let Some(id) = self.trace {
             write!(f, "<a href=\"/console/trace/{id}\">{id}</a>")?;
         }
-        f.write_str(&escaped(self.after))
+        f.write_str(&escape::html(self.after))
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
         let summary = format!("<hit>; the proof: mainstay trace {id}, again");
         let told = Proof::from(summary.as_str()).to_string();
         let link = format!("<a href=\"/console/trace/{id}\">{id}</a>");
-        assert_eq!(told, format!("{}; the proof: mainstay trace {link}, again", escaped("<hit>")));
+        assert_eq!(told, format!("{}; the proof: mainstay trace {link}, again", escape::html("<hit>")));
         for summary in ["gets 12 times", "mainstay trace soon", "mainstay trace"] {
             assert_eq!(Proof::from(summary).to_string(), summary);
         }

@@ -159,13 +159,7 @@ pub use types::percent::percent;
 /// `Sign-in`, `Sign-in and Checkout`, `Sign-in, Checkout and 3 more`.
 #[must_use]
 pub fn list(names: &[&str]) -> String {
-    match names {
-        [] => "nothing".to_owned(),
-        [one] => (*one).to_owned(),
-        [one, two] => format!("{one} and {two}"),
-        [one, two, three] => format!("{one}, {two} and {three}"),
-        [one, two, rest @ ..] => format!("{one}, {two} and {} more", rest.len()),
-    }
+    if names.is_empty() { "nothing".to_owned() } else { text::list::and_more(names, 3) }
 }
 
 #[cfg(test)]

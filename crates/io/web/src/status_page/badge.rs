@@ -2,13 +2,14 @@
 
 use crate::look::Icon;
 use engine::views::StatusPage;
+use text::escape;
 use types::event::ServiceState;
 
 /// The badge as SVG: the title on the left, the state in a word and a shape on the right.
 #[must_use]
 pub fn badge(status_page: &StatusPage) -> String {
     let icon = Icon::from(status_page.state);
-    let name = escaped(&status_page.title);
+    let name = escape::html(&status_page.title);
     let word = state_word(status_page.state);
     // Verdana is about 6.6 units a letter at this size; the text is stretched to what was reckoned.
     let left = status_page.title.chars().count() * 66 / 10 + 16;
@@ -39,8 +40,4 @@ fn state_word(state: ServiceState) -> &'static str {
         ServiceState::PartialOutage => "partial outage",
         ServiceState::MajorOutage => "major outage",
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -5,6 +5,7 @@ use askama::Template;
 use engine::views::StatusPage;
 use engine::views::status_page::StatusPageIncident;
 use jiff::tz::TimeZone;
+use text::escape;
 use types::Time;
 use types::time::formatted;
 
@@ -80,7 +81,7 @@ fn entry<'a>(status_page: &StatusPage, incident: &'a StatusPageIncident) -> Entr
         .iter()
         .map(|post| {
             let at = formatted(post.at, &status_page.clock, "%-d %b %Y, %H:%M");
-            format!("<p><strong>{}</strong> ({at}): {}</p>", post.status.title(), escaped(&post.body))
+            format!("<p><strong>{}</strong> ({at}): {}</p>", post.status.title(), escape::html(&post.body))
         })
         .collect();
     Entry {
@@ -95,9 +96,4 @@ fn entry<'a>(status_page: &StatusPage, incident: &'a StatusPageIncident) -> Entr
 
 fn rfc_2822(at: Time) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
-}
-
-/// The body is text; the entry's content is HTML, which the template escapes once more for XML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

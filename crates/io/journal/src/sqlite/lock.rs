@@ -1,20 +1,9 @@
-//! What both files need from the file system: one owner, and names that survive a power cut.
+//! The lock that makes one process the writer of a journal.
 
 use super::open::OpenError;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-
-/// Makes a new or renamed entry of a folder survive a power cut.
-///
-/// # Errors
-/// When the folder cannot be opened or synced.
-pub fn sync_folder_of(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
-}
 
 /// The right to write a journal. It ends with the value, or with the process.
 #[derive(Debug)]

@@ -148,8 +148,8 @@ impl Organs {
         );
         // Tried here, so that a start fails with its reason; the rounds set up their own.
         prober::Prober::new(&config).map_err(cannot("probes"))?;
-        let terms = prober::Terms { clock: Arc::new(clock::now), ..prober::Terms::default() };
-        let lag = terms.lag.clone();
+        let options = prober::Options { clock: Arc::new(clock::now), ..prober::Options::default() };
+        let lag = options.lag.clone();
         let listener = TcpListener::bind(config.site.listen)
             .await
             .map_err(cannot(format!("listening on {}", config.site.listen)))?;
@@ -207,7 +207,7 @@ impl Organs {
         let mind = spawn_mind(mind, ears, mouth)?;
 
         let mut tasks = vec![
-            tokio::spawn(probe(rounds_out, samples_in, terms, stopped.clone())),
+            tokio::spawn(probe(rounds_out, samples_in, options, stopped.clone())),
             tokio::spawn(look_at_names(rounds_too, unused_lines_in, stopped.clone())),
             tokio::spawn(notify::run(couriers.clone(), notifications_out, outcomes_in)),
             tokio::spawn(gate.clone().keep(policies, rollups_in, stopped.clone())),
@@ -339,11 +339,11 @@ async fn show(site: Arc<Site>, mut views: watch::Receiver<Option<Arc<engine::Vie
 async fn probe(
     rounds: watch::Receiver<ProbeTargets>,
     samples: mpsc::Sender<types::ProbeResult>,
-    terms: prober::Terms,
+    options: prober::Options,
     mut stop: watch::Receiver<bool>,
 ) {
     let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
-    if let Err(why) = prober::run(rounds, samples, terms, stopped).await {
+    if let Err(why) = prober::run(rounds, samples, options, stopped).await {
         tracing::error!("the rounds are no longer made: {why}");
     }
 }

@@ -8,8 +8,8 @@
 //! fault of the name. Nor are inner addresses that the configuration does not allow; where others are left to ask they are told as
 //! bad addresses of the name, for the public cannot go there either. Of `localhost` one address is enough.
 
+use crate::connect;
 use crate::names::{self, Names};
-use crate::tcp;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -26,14 +26,14 @@ const LAG_MIN: Duration = Duration::from_secs(3);
 const LAG_TIMES: u32 = 4;
 
 /// What a question got from all addresses of its name.
-pub(crate) struct Asked {
+pub(crate) struct Measurement {
     pub(crate) answer: Answer,
     pub(crate) phases: Phases,
     pub(crate) addresses: Vec<AddressSeen>,
     pub(crate) alias: Option<String>,
 }
 
-impl Asked {
+impl Measurement {
     /// An answer that no address was asked for.
     pub(crate) fn of(answer: Answer, phases: Phases) -> Self {
         Self { answer, phases, addresses: Vec::new(), alias: None }
@@ -48,25 +48,28 @@ struct Exchange {
 }
 
 /// Looks a host up and asks `question` of each of its addresses. `expect` tells a good HTTP answer from a bad one.
-pub(crate) async fn ask<Fut>(
+pub(crate) async fn run<Fut>(
     names: &Names,
     (host, port): (&str, u16),
     expect: Option<&Expect>,
     deadline: Instant,
     question: impl Fn(SocketAddr) -> Fut,
-) -> Asked
+) -> Measurement
 where
     Fut: Future<Output = (Answer, Phases)>,
 {
     let began = Instant::now();
     let mut looked_up = Phases::default();
-    let declared = tcp::declared(host, port);
-    let found = tcp::find_all(names, host, declared, port, deadline, &mut looked_up).await;
+    let declared = connect::declared(host, port);
+    let found = connect::find_all(names, host, declared, port, deadline, &mut looked_up).await;
     let (found, kept_out) = match found {
         Ok(found) => found,
         Err(fault) => {
             let phases = Phases { total: began.elapsed(), ..looked_up };
-            return Asked { alias: names.alias(host), ..Asked::of(Answer::Failed(fault), phases) };
+            return Measurement {
+                alias: names.alias(host),
+                ..Measurement::of(Answer::Failed(fault), phases)
+            };
         }
     };
     let found = with_a_route(found);
@@ -86,7 +89,7 @@ where
         one_is_enough(&mut asked.addresses);
     }
     if let Some(took) = looked_up.dns {
-        tcp::add(&mut asked.phases.dns, took);
+        connect::add(&mut asked.phases.dns, took);
     }
     asked.alias = names.alias(host);
     asked
@@ -132,7 +135,7 @@ async fn collect<Fut: Future<Output = Exchange>>(
 }
 
 /// The answer of the whole, and how each address did.
-fn sum_up(found: &[SocketAddr], mut all: Vec<Exchange>, expect: Option<&Expect>) -> Asked {
+fn sum_up(found: &[SocketAddr], mut all: Vec<Exchange>, expect: Option<&Expect>) -> Measurement {
     let learns = expect.is_some_and(|expect| expect.learns);
     let has_page = |exchange: &Exchange| matches!(&exchange.answer, Answer::Http(seen) if (200..300).contains(&seen.status));
     // Where nobody declared what is right, refusals are usual only if no other address has a page.
@@ -162,10 +165,10 @@ fn sum_up(found: &[SocketAddr], mut all: Vec<Exchange>, expect: Option<&Expect>)
         )
     });
     match best {
-        Some(Exchange { answer, phases, .. }) => Asked { answer, phases, addresses, alias: None },
+        Some(Exchange { answer, phases, .. }) => Measurement { answer, phases, addresses, alias: None },
         None => {
             let fault = Fault::Blind { why: "the question was lost inside".to_owned() };
-            Asked { addresses, ..Asked::of(Answer::Failed(fault), Phases::default()) }
+            Measurement { addresses, ..Measurement::of(Answer::Failed(fault), Phases::default()) }
         }
     }
 }

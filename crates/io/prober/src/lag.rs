@@ -46,7 +46,7 @@ impl Default for Counts {
 
 /// How punctual the rounds were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Punctuality {
+pub struct LagReport {
     /// Questions asked at their regular turn.
     pub asked: u64,
     /// Probes that ran later than 10 s or a fifth of their interval, whichever is shorter.
@@ -64,7 +64,7 @@ pub struct Punctuality {
 impl Lag {
     /// How punctual the rounds were since the beginning.
     #[must_use]
-    pub fn read(&self) -> Punctuality {
+    pub fn read(&self) -> LagReport {
         self.snapshot().since(&LagSnapshot::default())
     }
 
@@ -88,15 +88,15 @@ impl Lag {
         }
     }
 
-    pub(crate) fn lose(&self) {
+    pub(crate) fn record_lost(&self) {
         self.0.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl LagSnapshot {
-    /// Punctuality between two snapshots.
+    /// LagReport between two snapshots.
     #[must_use]
-    pub fn since(&self, before: &Self) -> Punctuality {
+    pub fn since(&self, before: &Self) -> LagReport {
         let was = before.late.iter().copied().chain(std::iter::repeat(0));
         let counts: Vec<u64> = self.late.iter().zip(was).map(|(now, was)| now.saturating_sub(was)).collect();
         let asked: u64 = counts.iter().sum();
@@ -109,7 +109,7 @@ impl LagSnapshot {
             });
             place.map_or(Duration::ZERO, ceiling)
         };
-        Punctuality {
+        LagReport {
             asked,
             overdue: self.overdue.saturating_sub(before.overdue),
             lost: self.lost.saturating_sub(before.lost),
@@ -120,7 +120,7 @@ impl LagSnapshot {
     }
 }
 
-impl Punctuality {
+impl LagReport {
     /// Whether more than 1 % of the probes ran later than the interval allows.
     #[must_use]
     pub fn is_late(&self) -> bool {
@@ -170,7 +170,7 @@ mod tests {
         assert!((20..=23).contains(&read.p99.as_millis()), "{read:?}");
         assert!((900..=1013).contains(&read.max.as_millis()), "{read:?}");
         let before = lag.snapshot();
-        assert_eq!(lag.snapshot().since(&before), Punctuality::default());
+        assert_eq!(lag.snapshot().since(&before), LagReport::default());
         lag.record(Duration::from_millis(300), EVERY);
         let since = lag.snapshot().since(&before);
         assert_eq!((since.asked, since.overdue), (1, 1), "a fifth of its interval");

@@ -1,35 +1,34 @@
-//! Asks the world: http, tcp, tls, dns and domain registration, each question bounded.
+//! Probes: http, tcp, tls, dns and domain registration, each bounded in time, bytes and addresses.
 //!
-//! A toucher: it reports what was seen and decides nothing. Every wait ends by the probe's timeout, every answer is read
-//! to a limit, and a server that means harm costs no more than one that is merely slow.
+//! Reports measurements and decides nothing: whether an answer is good or bad is the business of `detect`. Every wait ends
+//! at the probe's timeout, every answer is read up to a limit, and a hostile server costs no more than a slow one.
 //!
-//! | module | holds |
+//! | module | has |
 //! |---|---|
-//! | [`prober`] | one question, one answer: [`Prober::ask`] |
-//! | [`rounds`] | every question of the configuration at its time, thousands at once: [`run`] |
-//! | [`lag`] | how late the rounds run |
-//! | [`names`] | from a name to its addresses, and which of them the configuration allows |
-//! | `addresses` | every address behind a name, side by side |
-//! | `http` | GET, redirects followed, the certificate of every hop judged |
-//! | `tcp` | alert and opening a connection |
-//! | `tls` | the chain as served, and everything wrong with it |
-//! | `dns` | the parent, every name server and every resolver asked side by side |
-//! | `domain` | RDAP and WHOIS |
-//! | `trouble` | what the system says, in the words of the model |
+//! | [`prober`] | one probe run: [`Prober::run`] |
+//! | [`scheduler`] | all probes of the configuration at their intervals: [`run`] |
+//! | [`lag`] | how late probes run |
+//! | [`names`] | resolution of names, and which addresses the configuration allows |
+//! | `kinds` | one folder per probe kind |
+//! | `addresses` | one probe at every address of a name, concurrently |
+//! | `connect` | an open TCP connection to one of several addresses |
+//! | `dns` | the DNS protocol: queries and replies |
+//! | `faults` | I/O and TLS errors as faults |
+//! | `setup` | the clock and the errors of setting up |
 
 mod addresses;
+mod connect;
 mod dns;
-mod domain;
-mod http;
+mod faults;
+mod kinds;
 pub mod lag;
 pub mod names;
 pub mod prober;
-pub mod rounds;
-mod tcp;
-mod tls;
-mod trouble;
+pub mod scheduler;
+mod setup;
 
 pub use lag::{Lag, LagSnapshot};
 pub use names::Names;
-pub use prober::{Clock, Prober, SetupError};
-pub use rounds::{Terms, run};
+pub use prober::Prober;
+pub use scheduler::{Options, run};
+pub use setup::{Clock, SetupError};

@@ -1,25 +1,24 @@
 //! One question, one answer.
 
-use crate::addresses::Asked;
+use crate::addresses;
+use crate::addresses::Measurement;
+use crate::kinds::tls::Tls;
+use crate::kinds::{dns, domain, http, tcp, tls};
 use crate::names::Names;
-use crate::tls::Tls;
-use crate::{addresses, dns, domain, http, tcp, tls};
+use crate::setup::{Clock, SetupError};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tls_roots::{Roots, RootsError};
+use tls_roots::Roots;
 use tokio::time::{Instant, timeout};
 use types::config::{Ask, Probe};
 use types::fault::Phase;
 use types::probe_result::Phases;
 use types::{Answer, Config, Fault, ProbeResult, Time};
 use url::Url;
-
-/// Tells the time of day, by which certificates are judged.
-pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
 /// What a question may take beyond its timeout before it is cut off from outside. Every wait inside ends by the timeout;
 /// this is for the one that was forgotten.
@@ -28,27 +27,6 @@ const GRACE: Duration = Duration::from_secs(1);
 const FILE_MAX: u64 = 16 << 20;
 /// No question takes longer than this, whatever the configuration says.
 const TIMEOUT_MAX: Duration = Duration::from_mins(10);
-
-/// A prober that cannot be set up, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetupError {
-    /// A file of `site.extra_ca_files` cannot be used.
-    #[error("site.extra_ca_files: {0}")]
-    Roots(#[from] RootsError),
-    /// What the configuration says about registries cannot be used.
-    #[error("registrations cannot be looked up: {why} (check registry.bootstrap)")]
-    Registry {
-        /// Which file, and why.
-        why: String,
-    },
-    /// The TLS library refuses its own defaults.
-    #[error("TLS cannot be set up: {why}")]
-    Tls {
-        /// Its word.
-        why: String,
-    },
-}
 
 /// Asks one question at a time, any number of them side by side.
 pub struct Prober {
@@ -64,10 +42,10 @@ pub struct Prober {
 #[derive(Clone, PartialEq, Eq)]
 struct Settings {
     dns: types::config::Dns,
-    trust: Vec<PathBuf>,
+    ca_files: Vec<PathBuf>,
     /// What stands in the files of trust and of registries, as a number.
     files: Vec<Option<u64>>,
-    inner: Vec<ipnet::IpNet>,
+    allow_private: Vec<ipnet::IpNet>,
     registry: types::config::Registry,
     domains: std::collections::BTreeMap<String, types::config::Domain>,
 }
@@ -76,9 +54,9 @@ impl Settings {
     fn of(config: &Config) -> Self {
         Self {
             dns: config.dns.clone(),
-            trust: config.site.extra_ca_files.clone(),
+            ca_files: config.site.extra_ca_files.clone(),
             files: config.site.extra_ca_files.iter().chain(&config.registry.bootstrap).map(content).collect(),
-            inner: config.site.allow_private.clone(),
+            allow_private: config.site.allow_private.clone(),
             registry: config.registry.clone(),
             domains: config.domains.clone(),
         }
@@ -148,12 +126,13 @@ impl Prober {
     }
 
     /// Asks, and answers within the probe's timeout (a second more when something inside forgets it).
-    pub async fn ask(&self, probe: &Probe) -> ProbeResult {
+    pub async fn run(&self, probe: &Probe) -> ProbeResult {
         let began = Instant::now();
         let limit = probe.timeout.min(TIMEOUT_MAX);
-        let late = || Asked::of(Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default());
+        let late =
+            || Measurement::of(Answer::Failed(Fault::TimedOut { phase: Phase::Body }), Phases::default());
         let asked = timeout(limit + GRACE, self.answer(&probe.ask, began, limit)).await;
-        let Asked { answer, mut phases, addresses, alias } = asked.unwrap_or_else(|_| late());
+        let Measurement { answer, mut phases, addresses, alias } = asked.unwrap_or_else(|_| late());
         if phases.total.is_zero() {
             phases.total = began.elapsed();
         }
@@ -161,31 +140,31 @@ impl Prober {
         ProbeResult { addresses, alias, ..ProbeResult::new(probe.id.clone(), phases, answer) }.shown()
     }
 
-    async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> Asked {
+    async fn answer(&self, ask: &Ask, began: Instant, limit: Duration) -> Measurement {
         let deadline = began + limit;
         let (names, tls) = (&self.names, &self.tls);
-        let alone = |(answer, phases)| Asked::of(answer, phases);
+        let alone = |(answer, phases)| Measurement::of(answer, phases);
         match ask {
             Ask::Http { url, expect } => {
-                let question = |at: SocketAddr| http::ask(tls, names, url, at.ip(), expect, deadline);
+                let question = |at: SocketAddr| http::run(tls, names, url, at.ip(), expect, deadline);
                 let parsed = Url::parse(url).ok();
                 let place =
                     parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)));
                 match place {
-                    Some(place) => addresses::ask(names, place, Some(expect), deadline, question).await,
+                    Some(place) => addresses::run(names, place, Some(expect), deadline, question).await,
                     None => alone((Answer::Failed(Fault::BadRedirect), Phases::default())),
                 }
             }
             Ask::Tcp { host, port } => {
-                let question = |at| tcp::ask(at, deadline);
-                addresses::ask(names, (host, *port), None, deadline, question).await
+                let question = |at| tcp::run(at, deadline);
+                addresses::run(names, (host, *port), None, deadline, question).await
             }
             Ask::Tls { host, port } => {
-                let question = |at| tls::ask(tls, host, at, deadline);
-                addresses::ask(names, (host, *port), None, deadline, question).await
+                let question = |at| tls::run(tls, host, at, deadline);
+                addresses::run(names, (host, *port), None, deadline, question).await
             }
-            Ask::Dns { zone, names } => alone(self.dns.ask(zone, names, limit).await),
-            Ask::Domain { name } => alone(self.domain.ask(name, limit).await),
+            Ask::Dns { zone, names } => alone(self.dns.run(zone, names, limit).await),
+            Ask::Domain { name } => alone(self.domain.run(name, limit).await),
         }
     }
 }

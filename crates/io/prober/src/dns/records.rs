@@ -70,7 +70,7 @@ pub(crate) fn addresses(message: &Message, name: &Name) -> Option<Addresses> {
 
 /// What a server says about the way down to a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Delegation {
     /// These serve `cut`, which is the zone or lies above it.
     Down {
         /// The zone that they serve.
@@ -86,7 +86,7 @@ pub(crate) enum Way {
 }
 
 /// Reads the answer that a server of the zone `above` gave when asked for the NS records of `zone`.
-pub(crate) fn way(message: &Message, above: &Name, zone: &Name) -> Result<Way, DnsFault> {
+pub(crate) fn read_delegation(message: &Message, above: &Name, zone: &Name) -> Result<Delegation, DnsFault> {
     let code = message.metadata.response_code;
     if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
         return Err(super::wire::code_fault(code).unwrap_or(DnsFault::ServFail));
@@ -114,10 +114,10 @@ pub(crate) fn way(message: &Message, above: &Name, zone: &Name) -> Result<Way, D
                 found.insert(address);
             }
         }
-        return Ok(Way::Down { cut: cut.to_lowercase(), servers });
+        return Ok(Delegation::Down { cut: cut.to_lowercase(), servers });
     }
     if message.metadata.authoritative {
-        Ok(Way::End { exists: code == ResponseCode::NoError })
+        Ok(Delegation::End { exists: code == ResponseCode::NoError })
     } else {
         Err(DnsFault::NotAuthoritative)
     }
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn a_referral_leads_down_and_nowhere_else() {
-        let read = |m: &Message, above: &str| match way(m, &name(above), &name("acme.co.uk")) {
-            Ok(Way::Down { cut, servers }) => format!("{} {servers:?}", plain(&cut)),
+        let read = |m: &Message, above: &str| match read_delegation(m, &name(above), &name("acme.co.uk")) {
+            Ok(Delegation::Down { cut, servers }) => format!("{} {servers:?}", plain(&cut)),
             other => format!("{other:?}"),
         };
         let down = message(

@@ -27,7 +27,7 @@ const IGNORED_MAX: u32 = 256;
 
 /// Why a question got no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum QueryError {
     /// Nothing came in time, or nobody listens there.
     Silent,
     /// This machine has no way to that kind of address.
@@ -38,7 +38,7 @@ pub(crate) enum Trouble {
     Garbage(String),
 }
 
-impl Trouble {
+impl QueryError {
     /// The same, as a fault of the server that was asked.
     pub(crate) fn fault(self) -> DnsFault {
         match self {
@@ -48,7 +48,7 @@ impl Trouble {
     }
 
     /// The same, in words about our own resolver.
-    pub(crate) fn said(self, server: SocketAddr) -> String {
+    pub(crate) fn message(self, server: SocketAddr) -> String {
         match self {
             Self::Silent => format!("the resolver {server} does not answer"),
             Self::NoRoute(why) => format!("the resolver {server} cannot be reached: {why}"),
@@ -95,25 +95,25 @@ impl Default for Wire {
 
 impl Wire {
     /// Asks `server` one question and waits for its answer until `until` at the longest.
-    pub(crate) async fn ask(
+    pub(crate) async fn query(
         &self,
         server: SocketAddr,
         name: &Name,
         kind: RecordType,
         recurse: bool,
         until: Instant,
-    ) -> Result<Message, Trouble> {
+    ) -> Result<Message, QueryError> {
         let Ok(Ok(_permit)) = timeout_at(until, self.permits.acquire()).await else {
-            return Err(Trouble::Busy);
+            return Err(QueryError::Busy);
         };
         let query = Query::query(name.clone(), kind);
         for edns in [true, false] {
             let message = question(&query, recurse, edns);
             let answer = match over_udp(server, &message, &query, until).await? {
-                Heard::Whole(answer) => *answer,
-                Heard::Cut => timeout_at(until, over_tcp(server, &message, &query)).await.unwrap_or(Err(
-                    Trouble::Garbage("cuts its answer short, and is silent over TCP".into()),
-                ))?,
+                Received::Whole(answer) => *answer,
+                Received::Cut => timeout_at(until, over_tcp(server, &message, &query)).await.unwrap_or(
+                    Err(QueryError::Garbage("cuts its answer short, and is silent over TCP".into())),
+                )?,
             };
             // Servers from before RFC 6891 refuse the extension, not the question.
             let refused = [ResponseCode::FormErr, ResponseCode::NotImp, ResponseCode::BADVERS];
@@ -121,7 +121,7 @@ impl Wire {
                 return Ok(answer);
             }
         }
-        Err(Trouble::Garbage("refuses every form of the question".into()))
+        Err(QueryError::Garbage("refuses every form of the question".into()))
     }
 }
 
@@ -137,13 +137,13 @@ fn question(query: &Query, recurse: bool, edns: bool) -> Message {
     message
 }
 
-enum Heard {
+enum Received {
     Whole(Box<Message>),
     Cut,
 }
 
-fn no_route(error: &std::io::Error) -> Trouble {
-    Trouble::NoRoute(error.kind().to_string())
+fn no_route(error: &std::io::Error) -> QueryError {
+    QueryError::NoRoute(error.kind().to_string())
 }
 
 async fn over_udp(
@@ -151,7 +151,7 @@ async fn over_udp(
     message: &Message,
     query: &Query,
     until: Instant,
-) -> Result<Heard, Trouble> {
+) -> Result<Received, QueryError> {
     let bytes = encoded(message)?;
     let any: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -170,35 +170,35 @@ async fn over_udp(
     for turn_ends in [began + span / 4, began + span * 3 / 5, until] {
         match socket.send(&bytes).await {
             Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Err(Trouble::Silent),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Err(QueryError::Silent),
             Err(error) => return Err(no_route(&error)),
         }
         while let Ok(received) = timeout_at(turn_ends, socket.recv(&mut buffer)).await {
-            let Ok(length) = received else { return Err(Trouble::Silent) };
+            let Ok(length) = received else { return Err(QueryError::Silent) };
             match read(buffer.get(..length).unwrap_or_default(), message.metadata.id, query) {
-                Reading::Answer(answer) => return Ok(Heard::Whole(answer)),
-                Reading::Cut => return Ok(Heard::Cut),
-                Reading::Garbage(why) => return Err(Trouble::Garbage(why)),
-                Reading::Other(why) => {
+                Reply::Answer(answer) => return Ok(Received::Whole(answer)),
+                Reply::Cut => return Ok(Received::Cut),
+                Reply::Garbage(why) => return Err(QueryError::Garbage(why)),
+                Reply::Other(why) => {
                     odd = Some(why);
                     ignored += 1;
                     if ignored >= IGNORED_MAX {
-                        return Err(Trouble::Garbage(why.to_owned()));
+                        return Err(QueryError::Garbage(why.to_owned()));
                     }
                 }
             }
         }
     }
-    Err(odd.map_or(Trouble::Silent, |why| Trouble::Garbage(why.to_owned())))
+    Err(odd.map_or(QueryError::Silent, |why| QueryError::Garbage(why.to_owned())))
 }
 
-async fn over_tcp(server: SocketAddr, message: &Message, query: &Query) -> Result<Message, Trouble> {
-    let broken = |_| Trouble::Garbage("cuts its answer short, and breaks off over TCP".into());
+async fn over_tcp(server: SocketAddr, message: &Message, query: &Query) -> Result<Message, QueryError> {
+    let broken = |_| QueryError::Garbage("cuts its answer short, and breaks off over TCP".into());
     let bytes = encoded(message)?;
-    let length = u16::try_from(bytes.len()).map_err(|_| Trouble::Garbage("question too long".into()))?;
+    let length = u16::try_from(bytes.len()).map_err(|_| QueryError::Garbage("question too long".into()))?;
     let mut stream = TcpStream::connect(server)
         .await
-        .map_err(|_| Trouble::Garbage("cuts its answer short, and refuses TCP".into()))?;
+        .map_err(|_| QueryError::Garbage("cuts its answer short, and refuses TCP".into()))?;
     let mut framed = length.to_be_bytes().to_vec();
     framed.extend_from_slice(&bytes);
     stream.write_all(&framed).await.map_err(broken)?;
@@ -206,20 +206,20 @@ async fn over_tcp(server: SocketAddr, message: &Message, query: &Query) -> Resul
     let mut buffer = vec![0_u8; usize::from(length)];
     stream.read_exact(&mut buffer).await.map_err(broken)?;
     match read(&buffer, message.metadata.id, query) {
-        Reading::Answer(answer) => Ok(*answer),
-        Reading::Cut => Err(Trouble::Garbage("cuts its answer short even over TCP".into())),
-        Reading::Garbage(why) => Err(Trouble::Garbage(why)),
-        Reading::Other(why) => Err(Trouble::Garbage(why.to_owned())),
+        Reply::Answer(answer) => Ok(*answer),
+        Reply::Cut => Err(QueryError::Garbage("cuts its answer short even over TCP".into())),
+        Reply::Garbage(why) => Err(QueryError::Garbage(why)),
+        Reply::Other(why) => Err(QueryError::Garbage(why.to_owned())),
     }
 }
 
-fn encoded(message: &Message) -> Result<Vec<u8>, Trouble> {
-    message.to_vec().map_err(|error| Trouble::Garbage(error.to_string()))
+fn encoded(message: &Message) -> Result<Vec<u8>, QueryError> {
+    message.to_vec().map_err(|error| QueryError::Garbage(error.to_string()))
 }
 
 /// What a packet turned out to be.
 #[derive(Debug)]
-pub(crate) enum Reading {
+pub(crate) enum Reply {
     /// The answer.
     Answer(Box<Message>),
     /// The answer, but it did not fit.
@@ -231,28 +231,28 @@ pub(crate) enum Reading {
 }
 
 /// Reads a packet that claims to answer `query` asked under `id`.
-pub(crate) fn read(bytes: &[u8], id: u16, query: &Query) -> Reading {
+pub(crate) fn read(bytes: &[u8], id: u16, query: &Query) -> Reply {
     let &[id_high, id_low, flags, ..] = bytes else {
-        return Reading::Other("answers with fewer bytes than a header has");
+        return Reply::Other("answers with fewer bytes than a header has");
     };
     if u16::from_be_bytes([id_high, id_low]) != id {
-        return Reading::Other("answers with the id of another question");
+        return Reply::Other("answers with the id of another question");
     }
     if flags & 0x80 == 0 {
-        return Reading::Other("answers with a question");
+        return Reply::Other("answers with a question");
     }
     let cut = flags & 0x02 != 0;
     let message = match Message::from_vec(bytes) {
         Ok(message) => message,
         // Some servers cut in the middle of a record.
-        Err(_) if cut => return Reading::Cut,
+        Err(_) if cut => return Reply::Cut,
         Err(error) => {
-            return Reading::Garbage(truncate::chars(&escape::hidden(&error.to_string()), ERROR_CHARS_MAX));
+            return Reply::Garbage(truncate::chars(&escape::hidden(&error.to_string()), ERROR_CHARS_MAX));
         }
     };
     let Metadata { response_code: code, message_type, op_code, .. } = message.metadata;
     if message_type != MessageType::Response || op_code != OpCode::Query {
-        return Reading::Other("answers with another kind of message");
+        return Reply::Other("answers with another kind of message");
     }
     match message.queries.as_slice() {
         [asked]
@@ -261,9 +261,9 @@ pub(crate) fn read(bytes: &[u8], id: u16, query: &Query) -> Reading {
                 && asked.query_class() == DNSClass::IN => {}
         // A server that could not read the question, or would not, need not repeat it.
         [] if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) => {}
-        _ => return Reading::Other("answers another question than the one asked"),
+        _ => return Reply::Other("answers another question than the one asked"),
     }
-    if cut { Reading::Cut } else { Reading::Answer(Box::new(message)) }
+    if cut { Reply::Cut } else { Reply::Answer(Box::new(message)) }
 }
 
 /// The instant `span` from now, but not after `until`.
@@ -273,7 +273,7 @@ pub(crate) fn within(span: Duration, until: Instant) -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use super::super::records::{addresses, way};
+    use super::super::records::{addresses, read_delegation};
     use super::*;
     use hickory_proto::rr::rdata::A;
     use hickory_proto::rr::{RData, Record};
@@ -295,10 +295,10 @@ mod tests {
     #[test]
     fn only_the_answer_to_this_very_question_counts() {
         let check = |bytes: &[u8]| match read(bytes, 7, &asked()) {
-            Reading::Answer(_) => "answer".to_owned(),
-            Reading::Cut => "cut".to_owned(),
-            Reading::Other(why) => format!("other: {why}"),
-            Reading::Garbage(_) => "garbage".to_owned(),
+            Reply::Answer(_) => "answer".to_owned(),
+            Reply::Cut => "cut".to_owned(),
+            Reply::Other(why) => format!("other: {why}"),
+            Reply::Garbage(_) => "garbage".to_owned(),
         };
         assert_eq!(check(&answer(7, |_| ())), "answer");
         assert_eq!(check(&answer(8, |_| ())), "other: answers with the id of another question");
@@ -344,10 +344,10 @@ mod tests {
                 bytes[at] = value;
             }
             let keep = keep.index(bytes.len() + 1);
-            if let Reading::Answer(message) = read(&bytes[..keep], 7, &asked()) {
+            if let Reply::Answer(message) = read(&bytes[..keep], 7, &asked()) {
                 let name = question_name("auth.acme.app").unwrap();
                 let _ = addresses(&message, &name);
-                let _ = way(&message, &question_name("app").unwrap(), &name);
+                let _ = read_delegation(&message, &question_name("app").unwrap(), &name);
             }
         }
     }

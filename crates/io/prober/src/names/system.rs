@@ -26,7 +26,7 @@ const SKIPPED_MAX: usize = 20;
 pub(super) struct System {
     resolv: PathBuf,
     hosts: PathBuf,
-    last: Mutex<Option<(Instant, Arc<Known>)>>,
+    last: Mutex<Option<(Instant, Arc<SystemConfig>)>>,
 }
 
 impl Default for System {
@@ -37,7 +37,7 @@ impl Default for System {
 
 /// What stood in them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct SystemConfig {
     /// The resolvers, in order. Never empty.
     pub(super) resolvers: Vec<SocketAddr>,
     /// Whether they take turns at being the first.
@@ -56,7 +56,7 @@ pub(super) struct Known {
 
 impl System {
     /// What the files say. A file that cannot be read says nothing.
-    pub(super) fn read(&self) -> Arc<Known> {
+    pub(super) fn read(&self) -> Arc<SystemConfig> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, known)) = last.as_ref()
             && at.elapsed() < FRESH
@@ -73,7 +73,7 @@ impl System {
     }
 
     /// The same, whatever was read before.
-    pub(super) fn read_now(&self) -> Known {
+    pub(super) fn read_now(&self) -> SystemConfig {
         let (resolv, hosts) = (self.resolv.display().to_string(), self.hosts.display().to_string());
         parse((&resolv, &text(&self.resolv)), (&hosts, &text(&self.hosts)), &index_of)
     }
@@ -99,8 +99,12 @@ fn text(path: &PathBuf) -> String {
 type Index<'a> = &'a dyn Fn(&str) -> Option<u32>;
 
 /// Reads both files, each with its name.
-fn parse((resolv_name, resolv): (&str, &str), (hosts_name, hosts): (&str, &str), index: Index<'_>) -> Known {
-    let mut known = Known { ndots: 1, ..Known::default() };
+fn parse(
+    (resolv_name, resolv): (&str, &str),
+    (hosts_name, hosts): (&str, &str),
+    index: Index<'_>,
+) -> SystemConfig {
+    let mut known = SystemConfig { ndots: 1, ..SystemConfig::default() };
     for (number, line) in resolv.lines().enumerate() {
         if let Err(why) = resolv_line(line, &mut known, index) {
             known.skip(number, resolv_name, &why);
@@ -117,7 +121,7 @@ fn parse((resolv_name, resolv): (&str, &str), (hosts_name, hosts): (&str, &str),
     known
 }
 
-impl Known {
+impl SystemConfig {
     fn skip(&mut self, at: usize, file: &str, why: &str) {
         if self.skipped.len() < SKIPPED_MAX {
             let why = text::escape::hidden(why);
@@ -127,7 +131,7 @@ impl Known {
 }
 
 /// resolv.conf(5): the last `search` or `domain` holds, `options` add up.
-fn resolv_line(line: &str, known: &mut Known, index: Index<'_>) -> Result<(), String> {
+fn resolv_line(line: &str, known: &mut SystemConfig, index: Index<'_>) -> Result<(), String> {
     let line = line.split(['#', ';']).next().unwrap_or_default();
     let mut words = line.split_whitespace();
     match words.next() {
@@ -168,7 +172,7 @@ fn resolv_line(line: &str, known: &mut Known, index: Index<'_>) -> Result<(), St
     }
 }
 
-fn hosts_line(line: &str, known: &mut Known, index: Index<'_>) -> Result<(), String> {
+fn hosts_line(line: &str, known: &mut SystemConfig, index: Index<'_>) -> Result<(), String> {
     let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
     let Some(word) = words.next() else { return Ok(()) };
     let (address, scope) = scoped(word, index)?;
@@ -206,7 +210,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(resolv: &str, hosts: &str) -> Known {
+    fn read(resolv: &str, hosts: &str) -> SystemConfig {
         let index = |name: &str| (name == "eth0").then_some(7);
         parse(("resolv.conf", resolv), ("hosts", hosts), &index)
     }

@@ -41,7 +41,7 @@ async fn ask(addresses: &[&str], ask: impl Fn(u16) -> Ask, port: u16) -> ProbeRe
     let mut config = config::bare();
     config.dns.resolvers = vec![net.at("127.0.0.1")];
     config.site.allow_private.push("fe80::/10".parse().unwrap());
-    Prober::new(&config).unwrap().ask(&config::probe("x", ask(port))).await
+    Prober::new(&config).unwrap().run(&config::probe("x", ask(port))).await
 }
 
 fn http(port: u16) -> Ask {
@@ -68,9 +68,9 @@ async fn localhost_answers_when_one_of_its_addresses_does() {
     let port = listener.local_addr().unwrap().port();
     let prober = Prober::new(&config::bare()).unwrap();
     let tcp = config::probe("x", Ask::Tcp { host: "db.localhost".to_owned(), port });
-    assert_eq!(told(&prober.ask(&tcp).await), "open, 127.0.0.1 well");
+    assert_eq!(told(&prober.run(&tcp).await), "open, 127.0.0.1 well");
     drop(listener);
-    assert!(told(&prober.ask(&tcp).await).starts_with("refused, 127.0.0.1 refused"));
+    assert!(told(&prober.run(&tcp).await).starts_with("refused, 127.0.0.1 refused"));
 }
 
 #[tokio::test]

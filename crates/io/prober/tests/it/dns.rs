@@ -50,7 +50,7 @@ async fn ask(prober: &Prober, zone: &str, names: &[&str]) -> DnsSeen {
     let mut probe = config::probe("dns", ask);
     probe.about = Resource::dns(zone);
     probe.timeout = Duration::from_secs(20);
-    let sample = prober.ask(&probe).await;
+    let sample = prober.run(&probe).await;
     assert!(sample.phases.dns.is_some() && sample.phases.total > Duration::ZERO);
     match sample.answer {
         Answer::Dns(seen) => seen,

@@ -26,7 +26,7 @@ async fn ask_for(prober: &Prober, domain: &str, secs: u64) -> Answer {
     let mut probe = config::probe("domain", Ask::Domain { name: domain.to_owned() });
     probe.about = Resource::domain(domain);
     probe.timeout = Duration::from_secs(secs);
-    prober.ask(&probe).await.answer
+    prober.run(&probe).await.answer
 }
 
 async fn ask(prober: &Prober, domain: &str) -> Answer {

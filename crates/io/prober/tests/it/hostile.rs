@@ -19,7 +19,7 @@ async fn get(address: SocketAddr, timeout: Duration) -> ProbeResult {
     probe.timeout = timeout;
     let prober = Prober::new(&config::bare()).unwrap();
     // Far beyond what is promised: this machine may be slow, but not for ever.
-    tokio::time::timeout(timeout + Duration::from_secs(30), prober.ask(&probe)).await.unwrap()
+    tokio::time::timeout(timeout + Duration::from_secs(30), prober.run(&probe)).await.unwrap()
 }
 
 const PATIENT: Duration = Duration::from_secs(20);
@@ -180,7 +180,7 @@ async fn a_handshake_that_never_ends_is_timed_out() {
     ] {
         let mut probe = config::probe("tls", ask);
         probe.timeout = SHORT;
-        let sample = prober.ask(&probe).await;
+        let sample = prober.run(&probe).await;
         assert_eq!(sample.answer, Answer::Failed(Fault::TimedOut { phase: Phase::Tls }));
     }
 }
@@ -201,7 +201,7 @@ async fn a_hundred_at_once_are_all_answered() {
         let mut probe = config::probe(&number.to_string(), config::get(format!("http://{address}/")));
         probe.timeout = if address == silent { SHORT } else { PATIENT };
         let prober = std::sync::Arc::clone(&prober);
-        asked.spawn(async move { (number % 3, prober.ask(&probe).await) });
+        asked.spawn(async move { (number % 3, prober.run(&probe).await) });
     }
     let samples = tokio::time::timeout(Duration::from_secs(120), asked.join_all()).await.unwrap();
     for (kind, sample) in samples {

@@ -10,7 +10,7 @@ use types::probe_result::{Answer, HttpSeen, ProbeResult};
 
 async fn ask(config: &Config, url: &str, expect: Expect) -> ProbeResult {
     let probe = config::probe("http", Ask::Http { url: url.to_owned(), expect });
-    Prober::new(config).unwrap().ask(&probe).await
+    Prober::new(config).unwrap().run(&probe).await
 }
 
 async fn get(url: &str) -> ProbeResult {

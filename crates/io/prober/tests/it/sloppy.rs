@@ -14,7 +14,7 @@ use types::probe_result::{Answer, HttpSeen, ProbeResult};
 async fn ask(config: &Config, url: &str, text: Option<&str>) -> ProbeResult {
     let expect = Expect { body_contains: text.map(str::to_owned), ..Expect::default() };
     let probe = config::probe("http", Ask::Http { url: url.to_owned(), expect });
-    Prober::new(config).unwrap().ask(&probe).await
+    Prober::new(config).unwrap().run(&probe).await
 }
 
 async fn get(address: SocketAddr, text: Option<&str>) -> ProbeResult {

@@ -11,7 +11,7 @@ async fn ask(host: &str, port: u16) -> ProbeResult {
     let mut config = config::bare();
     config.site.allow_private.push("::1/128".parse().unwrap());
     let probe = config::probe("tcp", Ask::Tcp { host: host.to_owned(), port });
-    Prober::new(&config).unwrap().ask(&probe).await
+    Prober::new(&config).unwrap().run(&probe).await
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn an_address_written_in_the_config_was_meant() {
     let prober = Prober::new(&config).unwrap();
     for (host, allowed) in [("127.0.0.1", true), ("db.localhost", false)] {
         let probe = config::probe("tcp", Ask::Tcp { host: host.to_owned(), port: address.port() });
-        let sample = prober.ask(&probe).await;
+        let sample = prober.run(&probe).await;
         assert_eq!(matches!(sample.answer, Answer::Tcp { .. }), allowed, "{sample:?}");
         assert_eq!(
             matches!(sample.answer, Answer::Failed(Fault::InnerAddress { .. })),

@@ -20,7 +20,7 @@ async fn ask_host(host: &str, address: SocketAddr, roots: &[&Certificate]) -> Pr
     config.site.allow_private.push("::1/128".parse().unwrap());
     config.site.extra_ca_files = files.iter().map(|file| file.path().to_owned()).collect();
     let probe = config::probe("tls", Ask::Tls { host: host.to_owned(), port: address.port() });
-    Prober::new(&config).unwrap().ask(&probe).await
+    Prober::new(&config).unwrap().run(&probe).await
 }
 
 fn seen(sample: ProbeResult) -> TlsSeen {

@@ -59,7 +59,7 @@ async fn both(config: &Config, address: SocketAddr) -> [Answer; 2] {
     let prober = Prober::new(config).unwrap();
     let tls = config::probe("tls", Ask::Tls { host: "127.0.0.1".to_owned(), port: address.port() });
     let web = config::probe("web", config::get(format!("https://{address}/")));
-    [prober.ask(&tls).await.answer, prober.ask(&web).await.answer]
+    [prober.run(&tls).await.answer, prober.run(&web).await.answer]
 }
 
 fn trusting(root: &Authority) -> (Config, tempfile::NamedTempFile) {

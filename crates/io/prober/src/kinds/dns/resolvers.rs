@@ -1,0 +1,46 @@
+//! Each of our resolvers: what it says for each name, and for how long it may go on saying so.
+
+use super::{Deadlines, Dns};
+use crate::dns::wire::question_name;
+use futures_util::future::join_all;
+use std::net::SocketAddr;
+use types::fault::DnsFault;
+use types::probe_result::ResolverSaid;
+
+/// Resolvers compared.
+const RESOLVERS_MAX: usize = 8;
+
+impl Dns {
+    /// Asks every resolver for every host. In the order of the configuration, hosts within resolvers.
+    pub(super) async fn resolvers(&self, hosts: &[String], deadlines: Deadlines) -> Vec<ResolverSaid> {
+        let resolvers = self.names.resolvers().into_iter().take(RESOLVERS_MAX);
+        let asked = resolvers.map(|resolver| async move {
+            let Some((first, rest)) = hosts.split_first() else { return Vec::new() };
+            let first = self.resolver(resolver, first, deadlines).await;
+            let silent = first.addresses == Err(DnsFault::Silent);
+            let mut said = vec![first];
+            if silent {
+                // One that does not answer is not asked twenty times more.
+                said.extend(rest.iter().map(|host| ResolverSaid {
+                    resolver,
+                    name: host.clone(),
+                    addresses: Err(DnsFault::Silent),
+                    ttl_secs: None,
+                }));
+            } else {
+                said.extend(join_all(rest.iter().map(|host| self.resolver(resolver, host, deadlines))).await);
+            }
+            said
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    async fn resolver(&self, resolver: SocketAddr, host: &str, deadlines: Deadlines) -> ResolverSaid {
+        let said = match question_name(host) {
+            Some(name) => self.addresses_at(resolver, &name, true, deadlines).await,
+            None => Err(DnsFault::NxDomain),
+        };
+        let ttl_secs = said.as_ref().ok().and_then(|said| said.ttl);
+        ResolverSaid { resolver, name: host.to_owned(), addresses: said.map(|said| said.found), ttl_secs }
+    }
+}

@@ -1,0 +1,93 @@
+//! One budget a registry: at most one question a second, and none while it asked us to wait.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// The time between two questions to one registry.
+const PACE: Duration = Duration::from_secs(1);
+/// Registries remembered; those that owe nothing are forgotten first.
+const KEPT_MAX: usize = 1_024;
+
+/// Why a question may not be asked now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deferred {
+    /// The registry asked us to wait so long.
+    Registration(Duration),
+    /// Our own questions before this one take so long.
+    Queue(Duration),
+}
+
+/// When each registry may be asked next.
+#[derive(Debug, Default)]
+pub(crate) struct Budgets {
+    next: Mutex<BTreeMap<String, Turn>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    next: Instant,
+    /// Nothing before this, because the registry said so.
+    shut: Option<Instant>,
+}
+
+impl Budgets {
+    /// Waits for the next turn at a registry, or says at once that it will not come before `until`.
+    pub(crate) async fn turn(&self, registry: &str, until: Instant) -> Result<(), Deferred> {
+        let at = self.reserve(registry, Instant::now(), until)?;
+        sleep_until(at).await;
+        Ok(())
+    }
+
+    fn reserve(&self, registry: &str, now: Instant, until: Instant) -> Result<Instant, Deferred> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if next.len() >= KEPT_MAX {
+            next.retain(|_, turn| turn.next > now || turn.shut.is_some_and(|shut| shut > now));
+        }
+        let turn = next.entry(registry.to_owned()).or_insert(Turn { next: now, shut: None });
+        if let Some(shut) = turn.shut.filter(|shut| *shut > now) {
+            return Err(Deferred::Registration(shut - now));
+        }
+        let at = turn.next.max(now);
+        if at > until {
+            return Err(Deferred::Queue(at - now));
+        }
+        turn.next = at + PACE;
+        Ok(at)
+    }
+
+    /// The registry asked us to wait.
+    pub(crate) fn close_for(&self, registry: &str, span: Duration) {
+        let now = Instant::now();
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = next.entry(registry.to_owned()).or_insert(Turn { next: now, shut: None });
+        let shut = now + span;
+        turn.shut = Some(turn.shut.map_or(shut, |known| known.max(shut)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_a_second_apart_and_stop_when_told() {
+        let budgets = Budgets::default();
+        let now = Instant::now();
+        let secs = Duration::from_secs;
+        let until = now + secs(2);
+        assert_eq!(budgets.reserve("a", now, until), Ok(now));
+        assert_eq!(budgets.reserve("a", now, until), Ok(now + secs(1)));
+        assert_eq!(budgets.reserve("a", now, until), Ok(now + secs(2)));
+        assert_eq!(budgets.reserve("a", now, until), Err(Deferred::Queue(secs(3))));
+        assert_eq!(budgets.reserve("b", now, until), Ok(now), "another registry has a budget of its own");
+        // A turn that was refused was not taken.
+        assert_eq!(budgets.reserve("a", now + secs(3), until + secs(3)), Ok(now + secs(3)));
+
+        budgets.close_for("b", secs(60));
+        let told = budgets.reserve("b", now, until + secs(3_600));
+        assert!(matches!(told, Err(Deferred::Registration(span)) if span >= secs(59)), "{told:?}");
+        assert!(budgets.reserve("b", now + secs(61), until + secs(61)).is_ok());
+    }
+}

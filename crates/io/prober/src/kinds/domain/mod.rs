@@ -1,0 +1,338 @@
+//! What the registry says about a domain: RDAP, and WHOIS where there is none.
+//!
+//! Only what was said is told; what it means is judged elsewhere. A lookup that fails is a failed lookup and never looks
+//! like an expiry.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`sources`] | who can be asked |
+//! | [`budget`] | how often each of them |
+//! | [`rdap_client`] | one RDAP answer over HTTP |
+//! | [`rdap`] | what it says |
+//! | [`whois_client`] | one WHOIS answer |
+//! | [`referral`] | which WHOIS server to ask, by IANA's word |
+//! | [`whois`] | what it says |
+//! | [`dates`], [`spelling`] | the many spellings of both |
+
+mod budget;
+mod dates;
+mod encoding;
+mod rdap;
+mod rdap_client;
+mod referral;
+mod sources;
+mod spelling;
+mod whois;
+mod whois_client;
+
+use crate::dns::wire::{plain, question_name};
+use crate::kinds::dns::{Dns, Parent};
+use crate::names::Names;
+use crate::setup::SetupError;
+use budget::Budgets;
+use rdap_client::{RdapClient, failed};
+use referral::Referrals;
+use sources::{Source, Sources};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tls_roots::Roots;
+use tokio::time::Instant;
+use types::config::Config;
+use types::fault::DomainFault;
+use types::probe_result::{Answer, DomainSeen, Phases};
+use types::{Fault, Time};
+
+/// CachedCut back from the probe's timeout, so that the reason for a failure is still told.
+const LAST_WORD: Duration = Duration::from_millis(100);
+/// Registrar dates remembered.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// Asks registries and registrars.
+#[derive(Debug)]
+pub(crate) struct Domain {
+    names: Arc<Names>,
+    dns: Arc<Dns>,
+    sources: Sources,
+    referrals: Referrals,
+    rdap_client: RdapClient,
+    budgets: Budgets,
+    declared: BTreeMap<String, Time>,
+    /// What each registrar said last. A registrar that fails for a day must not look like one that took its date back.
+    registrars: Mutex<BTreeMap<String, Option<Time>>>,
+    /// What WHOIS said last of dates that RDAP does not tell, for the same reason.
+    whois_dates: Mutex<BTreeMap<String, (String, Option<Time>)>>,
+}
+
+impl Domain {
+    /// Reads the configuration's bootstrap file.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub(crate) fn new(
+        config: &Config,
+        roots: &Roots,
+        names: Arc<Names>,
+        dns: Arc<Dns>,
+    ) -> Result<Self, SetupError> {
+        let unusable = |why| SetupError::Registry { why };
+        let declared =
+            config.domains.iter().filter_map(|(name, domain)| Some((name.clone(), domain.expires?)));
+        Ok(Self {
+            sources: Sources::new(config).map_err(unusable)?,
+            rdap_client: RdapClient::new(roots, Arc::clone(&names)).map_err(unusable)?,
+            budgets: Budgets::default(),
+            declared: declared.collect(),
+            referrals: Referrals::default(),
+            registrars: Mutex::default(),
+            whois_dates: Mutex::default(),
+            dns,
+            names,
+        })
+    }
+
+    /// Asks about a registrable domain, within `timeout`. Either an answer of its kind, or [`Fault::Lookup`] with the
+    /// reason, or [`DomainFault::NotRegistered`] when the registry's own RDAP server says so and the parent zone too.
+    pub(crate) async fn run(&self, domain: &str, timeout: Duration) -> (Answer, Phases) {
+        let began = Instant::now();
+        let until = began + timeout.saturating_sub(LAST_WORD.min(timeout / 10));
+        let answer = match self.look(domain, until).await {
+            Ok(seen) => Answer::Domain(seen),
+            Err(fault) => Answer::Failed(fault),
+        };
+        (answer, Phases { total: began.elapsed(), ..Phases::default() })
+    }
+
+    async fn look(&self, domain: &str, until: Instant) -> Result<DomainSeen, Fault> {
+        let name = question_name(domain).ok_or_else(|| failed(format!("`{domain}` is not a name")))?;
+        let ascii = plain(&name);
+        let sources = self.sources.of(&ascii);
+        let named = sources.iter().filter(|source| !matches!(source, Source::Referral { .. })).count();
+        let mut first_failure = None;
+        // The referral is for what the others lack; it has no share of its own.
+        let mut left = u32::try_from(named).unwrap_or(u32::MAX).max(1);
+        for (at, source) in sources.iter().enumerate() {
+            // Each source gets its share of the time, so that a silent first one does not starve the second.
+            let now = Instant::now();
+            let share = now + until.saturating_duration_since(now) / left;
+            left = left.saturating_sub(1).max(1);
+            let found = match source {
+                Source::Rdap { base, declared } => {
+                    self.by_rdap(domain, &ascii, base, *declared, share, until).await
+                }
+                Source::Whois { .. } | Source::Referral { .. } => {
+                    let Some((server, declared)) = self.whois_server(&ascii, source, share).await else {
+                        continue;
+                    };
+                    self.by_whois(domain, &ascii, &server, declared, share).await
+                }
+            };
+            match found {
+                Ok(seen) => {
+                    let rest = sources.get(at + 1..).unwrap_or_default();
+                    return Ok(self.dated(seen, &ascii, rest, until).await);
+                }
+                // These stand: another source would only be asked to contradict, or to be burdened instead.
+                Err(fault @ (Fault::Domain { .. } | Fault::Lookup { retry_after: Some(_), .. })) => {
+                    return Err(fault);
+                }
+                Err(fault) => first_failure = first_failure.or(Some(fault)),
+            }
+        }
+        first_failure.map_or_else(|| self.by_the_config(domain, &ascii), Err)
+    }
+
+    /// The WHOIS server that a source stands for, and whether the configuration names it.
+    async fn whois_server(&self, ascii: &str, source: &Source, until: Instant) -> Option<(String, bool)> {
+        match source {
+            Source::Rdap { .. } => None,
+            Source::Whois { server, declared } => Some((server.clone(), *declared)),
+            Source::Referral { server, declared } => {
+                let end = ascii.rsplit('.').next().unwrap_or(ascii);
+                let asked = (server.as_str(), *declared);
+                let told = self.referrals.server_of(end, asked, &self.names, &self.budgets, until).await?;
+                Some((told, false))
+            }
+        }
+    }
+
+    /// The same with a date: where RDAP tells none, WHOIS often does. What it said last stands while it cannot be asked.
+    async fn dated(&self, mut seen: DomainSeen, ascii: &str, rest: &[Source], until: Instant) -> DomainSeen {
+        let is_dated = seen.registry_expires.is_some() || seen.registrar_expires.is_some();
+        let is_declared = self.declared.contains_key(&seen.domain) || self.declared.contains_key(ascii);
+        let whois = rest.iter().find(|source| !matches!(source, Source::Rdap { .. }));
+        let Some(whois) = whois.filter(|_| !is_dated && !is_declared) else { return seen };
+        let asked = match self.whois_server(ascii, whois, until).await {
+            Some((server, declared)) => {
+                self.by_whois(&seen.domain, ascii, &server, declared, until).await.map(Some)
+            }
+            None => Ok(None),
+        };
+        let mut known = self.whois_dates.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = match asked {
+            Ok(Some(told)) => {
+                let told = (told.source, told.registry_expires);
+                if known.len() < REMEMBERED_MAX || known.contains_key(ascii) {
+                    known.insert(ascii.to_owned(), told.clone());
+                }
+                Some(told)
+            }
+            Ok(None) => known.get(ascii).cloned(),
+            Err(fault) => {
+                tracing::debug!(domain = ascii, %fault, "WHOIS could not be asked for the date");
+                known.get(ascii).cloned()
+            }
+        };
+        if let Some((source, Some(expires))) = told {
+            seen.registry_expires = Some(expires);
+            seen.source = format!("{}, {source}", seen.source);
+        }
+        seen
+    }
+
+    /// Nobody can be asked: the configuration's own date, where it has one.
+    fn by_the_config(&self, domain: &str, ascii: &str) -> Result<DomainSeen, Fault> {
+        let end = ascii.rsplit('.').next().unwrap_or(ascii);
+        let expires = self.declared.get(domain).or_else(|| self.declared.get(ascii)).ok_or_else(|| {
+            failed(format!(
+                "no RDAP or WHOIS server is known for .{end}; name one under registry.rdap or registry.whois, or \
+                 declare the date under domain.\"{domain}\""
+            ))
+        })?;
+        Ok(DomainSeen {
+            domain: domain.to_owned(),
+            source: "config".to_owned(),
+            registry_expires: Some(*expires),
+            registrar_expires: None,
+            statuses: std::collections::BTreeSet::new(),
+            name_servers: std::collections::BTreeSet::new(),
+            registrar: None,
+            database_updated: None,
+        })
+    }
+
+    async fn by_rdap(
+        &self,
+        domain: &str,
+        ascii: &str,
+        base: &str,
+        declared: bool,
+        share: Instant,
+        until: Instant,
+    ) -> Result<DomainSeen, Fault> {
+        let url = format!("{base}domain/{ascii}");
+        let known = declared.then_some(base);
+        let told = match self.rdap(ascii, &url, known, share).await {
+            Err(Fault::Domain { domain: DomainFault::NotRegistered }) => {
+                return Err(self.absent(ascii, until).await);
+            }
+            told => told?,
+        };
+        let registrar_expires = self.registrar_date(ascii, &told, known, until).await;
+        Ok(DomainSeen {
+            domain: domain.to_owned(),
+            source: url,
+            registry_expires: told.expires,
+            registrar_expires,
+            statuses: told.statuses,
+            name_servers: told.name_servers,
+            registrar: told.registrar,
+            database_updated: told.database_updated,
+        })
+    }
+
+    /// What it means that an RDAP server does not know the name: a loss only where the parent zone does not know it
+    /// either. Servers are pointed at the wrong registry, lag behind, or hide what they have.
+    async fn absent(&self, ascii: &str, until: Instant) -> Fault {
+        let Some(name) = question_name(ascii) else { return failed(format!("`{ascii}` is not a name")) };
+        match self.dns.parent(&name, until).await {
+            Ok(Parent::Denies) => Fault::Domain { domain: DomainFault::NotRegistered },
+            Ok(Parent::Knows) => {
+                failed("it says that the name is not registered, yet the parent zone has it")
+            }
+            Err(fault) => {
+                failed(format!("it says that the name is not registered, and the parent zone {fault}"))
+            }
+        }
+    }
+
+    /// One RDAP answer about the domain.
+    async fn rdap(
+        &self,
+        ascii: &str,
+        url: &str,
+        declared: Option<&str>,
+        until: Instant,
+    ) -> Result<rdap::Registration, Fault> {
+        let page = self.rdap_client.get(url, declared, &self.budgets, until).await?;
+        match page.status {
+            200 => {}
+            404 if rdap::is_not_found(&page.body) => {
+                return Err(Fault::Domain { domain: DomainFault::NotRegistered });
+            }
+            404 => return Err(failed("it answers with status 404, but not as an RDAP server does")),
+            other => return Err(failed(format!("it answers with status {other}"))),
+        }
+        let told = rdap::read(&page.body).map_err(failed)?;
+        let same = |name: &String| question_name(name).is_some_and(|name| plain(&name) == ascii);
+        match &told.name {
+            Some(name) if !same(name) => Err(failed(format!("it answers about `{name}` instead"))),
+            _ => Ok(told),
+        }
+    }
+
+    /// The date that was paid for, from the registry's own answer or the registrar's, which is asked once.
+    ///
+    /// A registrar that shows only a plain `expiration` equal to the registry's merely repeats it: that is no evidence of
+    /// payment, because during the auto renew period the registry has moved its date before anybody paid.
+    async fn registrar_date(
+        &self,
+        ascii: &str,
+        registry: &rdap::Registration,
+        declared: Option<&str>,
+        until: Instant,
+    ) -> Option<Time> {
+        let asked = match &registry.related {
+            Some(url) => self.rdap(ascii, url, declared, until).await,
+            None => return registry.registrar_expires,
+        };
+        let mut registrars = self.registrars.lock().unwrap_or_else(PoisonError::into_inner);
+        let date = match asked {
+            Ok(told) => {
+                let own = told.expires.filter(|expires| Some(*expires) != registry.expires);
+                let date = told.registrar_expires.or(own);
+                if registrars.len() < REMEMBERED_MAX || registrars.contains_key(ascii) {
+                    registrars.insert(ascii.to_owned(), date);
+                }
+                date
+            }
+            Err(fault) => {
+                tracing::debug!(domain = ascii, %fault, "the registrar could not be asked");
+                registrars.get(ascii).copied().flatten()
+            }
+        };
+        date.or(registry.registrar_expires)
+    }
+
+    async fn by_whois(
+        &self,
+        domain: &str,
+        ascii: &str,
+        server: &str,
+        declared: bool,
+        until: Instant,
+    ) -> Result<DomainSeen, Fault> {
+        let text = whois_client::ask(&self.names, &self.budgets, server, declared, ascii, until).await?;
+        let told = whois::read(&text, ascii).map_err(|why| failed(format!("whois:{server}: {why}")))?;
+        Ok(DomainSeen {
+            domain: domain.to_owned(),
+            source: format!("whois:{server}"),
+            registry_expires: told.expires,
+            registrar_expires: None,
+            statuses: told.statuses,
+            name_servers: told.name_servers,
+            registrar: told.registrar,
+            database_updated: told.database_updated,
+        })
+    }
+}

@@ -1,0 +1,18 @@
+//! Probe kinds: one folder each, with a `run` that takes the probe's parameters and a deadline and returns an answer of
+//! its kind or a fault.
+//!
+//! | module | measures |
+//! |---|---|
+//! | `http` | GET with redirects, cookies and the body; the certificate of every hop |
+//! | `tcp` | opening a connection |
+//! | `tls` | the certificate chain as served, and every fault of it |
+//! | `dns` | the parent zone, each name server and each resolver of a zone |
+//! | `domain` | registration by RDAP and WHOIS |
+//!
+//! A new kind is a folder here, an arm in [`crate::prober`], and its aspect in `detect`.
+
+pub(crate) mod dns;
+pub(crate) mod domain;
+pub(crate) mod http;
+pub(crate) mod tcp;
+pub(crate) mod tls;

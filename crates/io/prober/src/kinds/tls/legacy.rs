@@ -1,0 +1,70 @@
+//! Servers that our TLS library cannot talk to: what they do speak, read from the open part of a TLS 1.2 handshake.
+//!
+//! Up to TLS 1.2 a server says its version, its choice of cipher suite and its certificates before anything is encrypted. So
+//! a hello of our own that offers whatever browsers and curl have ever offered is enough to tell a limit of our library from
+//! an outage, and to judge the certificate all the same. Nothing secret is sent, and the handshake ends there.
+
+mod hello;
+mod reply;
+
+use crate::connect;
+use reply::{Ended, Reply};
+use rustls::pki_types::{CertificateDer, ServerName};
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+use types::probe_result::Phases;
+
+pub(super) use hello::Offer;
+
+/// No server says more than this before it waits for us.
+const REPLY_BYTES_MAX: usize = 128 * 1024;
+
+/// What a server speaks that we cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Legacy {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    /// Its version, where that is older than TLS 1.2.
+    pub(super) outdated: Option<&'static str>,
+    /// What of it our library lacks.
+    pub(super) what: String,
+}
+
+/// Asks a server with which our library could not agree what it does speak. `None` when it could be talked to, or tells
+/// nothing: then whatever failed is no limit of ours.
+pub(super) async fn look(
+    address: SocketAddr,
+    name: &ServerName<'_>,
+    random: [u8; 32],
+    deadline: Instant,
+) -> Option<Legacy> {
+    let all = ask(address, &hello::write(Offer::All, name, random), deadline).await?;
+    let what = all.beyond_us()?;
+    // A server that prefers what we cannot, and can do what we can, failed for another reason.
+    let ours = ask(address, &hello::write(Offer::Ours, name, random), deadline).await;
+    if ours.is_some_and(|reply| reply.beyond_us().is_none()) {
+        return None;
+    }
+    Some(Legacy { outdated: all.outdated(), what, chain: all.chain })
+}
+
+async fn ask(address: SocketAddr, hello: &[u8], deadline: Instant) -> Option<Reply> {
+    let mut phases = Phases::default();
+    let (mut stream, _) = connect::connect(&[address], deadline, &mut phases).await.ok()?;
+    let talk = async {
+        stream.write_all(hello).await.ok()?;
+        let mut bytes = Vec::new();
+        let mut reader = stream.take(REPLY_BYTES_MAX as u64);
+        loop {
+            match reply::read(&bytes) {
+                Ended::Reply(reply) => return Some(reply),
+                Ended::Never => return None,
+                Ended::NotYet => {}
+            }
+            if reader.read_buf(&mut bytes).await.ok()? == 0 {
+                return None;
+            }
+        }
+    };
+    timeout_at(deadline, talk).await.ok()?
+}

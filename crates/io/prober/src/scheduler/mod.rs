@@ -1,0 +1,179 @@
+//! Every question of the configuration at its time, thousands at once.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `schedule` | which question is due when |
+//! | `limit` | how many may be under way at once |
+
+mod concurrency;
+mod queue;
+
+use crate::lag::Lag;
+use crate::prober::Prober;
+use crate::setup::{Clock, SetupError};
+use queue::Queue;
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+use types::config::Probe;
+use types::{Config, ProbeId, ProbeResult, ProbeTargets, Time};
+
+/// How long an answer waits for somebody to take it. A mind that is busy for longer has worse troubles; the question is
+/// asked again.
+const HAND_OVER: Duration = Duration::from_secs(10);
+/// With nothing due, look again after this.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// On what options the rounds are made.
+#[derive(Clone)]
+pub struct Options {
+    /// Questions under way at once. By default what the limit of open files allows, 2,000 at most.
+    pub max_concurrent: usize,
+    /// Tells how late questions were asked.
+    pub lag: Lag,
+    /// The time of day.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_concurrent: concurrency::limit(), lag: Lag::default(), clock: Arc::new(Time::now) }
+    }
+}
+
+/// Makes the rounds until `stop`, or until nobody publishes rounds or takes answers any more.
+///
+/// Each probe is asked once a period, at an offset that depends on its name alone; and at once, or at the time that
+/// `ProbeTargets::sooner` says. No probe is ever asked twice at the same time. When the configuration changes, probes that did not change
+/// keep their turns. A changed configuration that no prober can be set up by is reported in the log, and the last good setting goes on.
+///
+/// # Errors
+/// The first configuration cannot be used.
+pub async fn run(
+    mut rounds: watch::Receiver<ProbeTargets>,
+    out: mpsc::Sender<ProbeResult>,
+    options: Options,
+    stop: impl Future<Output = ()>,
+) -> Result<(), SetupError> {
+    let first = rounds.borrow_and_update().clone();
+    let prober = Prober::with_clock(&first.config, Arc::clone(&options.clock))?;
+    run_until(Arc::new(prober), first, rounds, out, options, stop).await;
+    Ok(())
+}
+
+/// Who is asked. The prober; in tests, somebody who needs no sockets.
+trait Runner: Send + Sync + Sized + 'static {
+    fn run(&self, probe: &Probe) -> impl Future<Output = ProbeResult> + Send;
+    /// The same by a changed configuration; `None` to go on as before.
+    fn adopt(&self, config: &Config) -> Option<Self>;
+}
+
+impl Runner for Prober {
+    fn run(&self, probe: &Probe) -> impl Future<Output = ProbeResult> + Send {
+        Prober::run(self, probe)
+    }
+
+    fn adopt(&self, config: &Config) -> Option<Self> {
+        Prober::adopt(self, config)
+            .inspect_err(|error| {
+                tracing::error!("the changed configuration is not used for probing: {error}")
+            })
+            .ok()
+    }
+}
+
+async fn run_until<A: Runner>(
+    mut runner: Arc<A>,
+    first: ProbeTargets,
+    mut rounds: watch::Receiver<ProbeTargets>,
+    out: mpsc::Sender<ProbeResult>,
+    options: Options,
+    stop: impl Future<Output = ()>,
+) {
+    let mut stop = pin!(stop);
+    let mut queue = Queue::new(Instant::now());
+    let mut in_flight = InFlight { tasks: JoinSet::new(), probes: HashMap::new(), lag: options.lag.clone() };
+    let mut config = first.config;
+    queue.adopt(&config, Instant::now());
+    queue.set_sooner(&first.sooner);
+    loop {
+        while in_flight.tasks.len() < options.max_concurrent.max(1)
+            && let Some(due) = queue.next(Instant::now(), (options.clock)())
+        {
+            if let Some(turn) = due.turn {
+                options.lag.record(turn.elapsed(), due.probe.interval);
+            }
+            in_flight.start(Arc::clone(&runner), due.probe, out.clone());
+        }
+        let room = in_flight.tasks.len() < options.max_concurrent.max(1);
+        let now = Instant::now();
+        let wake = queue.wake(now, (options.clock)()).unwrap_or(now + IDLE);
+        tokio::select! {
+            () = &mut stop => break,
+            () = out.closed() => break,
+            changed = rounds.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                let rounds = rounds.borrow_and_update().clone();
+                if !Arc::ptr_eq(&rounds.config, &config) {
+                    config = Arc::clone(&rounds.config);
+                    runner = runner.adopt(&config).map_or(runner, Arc::new);
+                    queue.adopt(&config, Instant::now());
+                }
+                queue.set_sooner(&rounds.sooner);
+            }
+            Some(ended) = in_flight.tasks.join_next_with_id() => {
+                if let Some((probe, delivered)) = in_flight.finish(ended) {
+                    queue.ended(&probe, delivered);
+                }
+            }
+            () = sleep_until(wake), if room => {}
+        }
+    }
+}
+
+/// Questions under way.
+struct InFlight {
+    /// Each says in the end whether its answer was taken.
+    tasks: JoinSet<bool>,
+    probes: HashMap<Id, ProbeId>,
+    lag: Lag,
+}
+
+impl InFlight {
+    fn start<A: Runner>(&mut self, runner: Arc<A>, probe: Arc<Probe>, out: mpsc::Sender<ProbeResult>) {
+        let id = probe.id.clone();
+        let task = self.tasks.spawn(async move {
+            let sample = runner.run(&probe).await;
+            matches!(timeout(HAND_OVER, out.send(sample)).await, Ok(Ok(())))
+        });
+        self.probes.insert(task.id(), id);
+    }
+
+    fn finish(&mut self, ended: Result<(Id, bool), JoinError>) -> Option<(ProbeId, bool)> {
+        let (task, delivered) = match ended {
+            Ok((task, delivered)) => {
+                if !delivered {
+                    self.lag.record_lost();
+                }
+                (task, delivered)
+            }
+            // A fault of ours in the middle of a question. It counts as asked: what breaks every time must not be asked
+            // without end.
+            Err(error) => {
+                self.lag.record_lost();
+                tracing::error!("a question broke off inside: {error}");
+                (error.id(), true)
+            }
+        };
+        self.probes.remove(&task).map(|probe| (probe, delivered))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! Parts that a prober is set up with, and the errors of setting it up.
+
+use std::sync::Arc;
+use tls_roots::RootsError;
+use types::Time;
+
+/// Source of the time of day, by which certificates are judged.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// Why a prober cannot be set up, and the next step.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A file of `site.extra_ca_files` cannot be used.
+    #[error("site.extra_ca_files: {0}")]
+    Roots(#[from] RootsError),
+    /// The registry settings of the configuration cannot be used.
+    #[error("registrations cannot be looked up: {why} (check registry.bootstrap)")]
+    Registry {
+        /// The file, and the reason.
+        why: String,
+    },
+    /// The TLS library refuses its own defaults.
+    #[error("TLS cannot be set up: {why}")]
+    Tls {
+        /// The reason.
+        why: String,
+    },
+}

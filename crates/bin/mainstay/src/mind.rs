@@ -5,7 +5,7 @@ use crate::lag_monitor::LagMonitor;
 use crate::throttle::Throttle;
 use engine::Engine;
 use engine::timekeeper::News;
-use journal::{Notebook, Series};
+use journal::{PendingWrites, Series};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -101,10 +101,10 @@ impl Pulse {
     }
 }
 
-/// The engine with its notebook.
+/// The engine with its pending_writes.
 pub(crate) struct EventLoop {
     engine: Engine,
-    notebook: Notebook,
+    pending_writes: PendingWrites,
     series: Option<Series>,
     pulse: Pulse,
     sooner: BTreeMap<types::ProbeId, Time>,
@@ -132,16 +132,16 @@ impl EventLoop {
     /// When the journal cannot be read to its end: going on would forget what was promised.
     pub(crate) fn wake_up(
         config: Arc<Config>,
-        notebook: Notebook,
+        pending_writes: PendingWrites,
         series: Option<Series>,
         pulse: Pulse,
     ) -> Result<Self, journal::ReadError> {
-        let engine = Engine::fold(&config, |after, limit| notebook.read(after, limit))?;
+        let engine = Engine::fold(&config, |after, limit| pending_writes.read(after, limit))?;
         let clock = Clock::start(&engine);
         pulse.beat();
         Ok(Self {
             engine,
-            notebook,
+            pending_writes,
             series,
             pulse,
             sooner: BTreeMap::new(),
@@ -260,7 +260,7 @@ impl EventLoop {
 
     /// Takes a confirmed step: the journal is folded again with its times corrected, as by a restart.
     fn set_clock(&mut self, from: Time, to: Time) -> Vec<Heard> {
-        let set = self.engine.set_clock(to, |after, limit| self.notebook.read(after, limit));
+        let set = self.engine.set_clock(to, |after, limit| self.pending_writes.read(after, limit));
         let (engine, event) = match set {
             Ok(set) => set,
             Err(why) => {
@@ -274,8 +274,8 @@ impl EventLoop {
         tracing::warn!(%from, %to, "the clock of this machine is believed again");
         self.engine = engine;
         self.clock.set(to);
-        // A refusal is kept by the notebook and tried again, as with every event.
-        let _ = self.notebook.write(to, vec![event]);
+        // A refusal is kept by the pending_writes and tried again, as with every event.
+        let _ = self.pending_writes.write(to, vec![event]);
         // The new engine counts its changes anew.
         self.policy_version = u64::MAX;
         self.sooner.clear();
@@ -329,9 +329,9 @@ impl EventLoop {
             }
         }
         let changed = self.engine.seq() != before;
-        // What the journal refuses is kept and tried again: see `Notebook`.
-        let _ = self.notebook.write(now, events);
-        // Effects go out even when the notebook burns: a second call beats a missing one.
+        // What the journal refuses is kept and tried again: see `PendingWrites`.
+        let _ = self.pending_writes.write(now, events);
+        // Effects go out even when the pending_writes burns: a second call beats a missing one.
         for notification in self.engine.due(now) {
             let key = notification.key.clone();
             if mouth.notifications.try_send(notification).is_err() {
@@ -361,7 +361,7 @@ impl EventLoop {
     fn show(&mut self, ears: &Ears, mouth: &Mouth) {
         self.shown = Some(Instant::now());
         let mut views = self.view_throttle.run(|| self.engine.views());
-        views.now.house.extend(self.notebook.trouble().map(str::to_owned));
+        views.now.house.extend(self.pending_writes.refusal().map(str::to_owned));
         views.now.house.extend(ears.config_trouble.borrow().clone());
         views.now.house.extend(ears.edge_trouble.borrow().clone());
         views.now.house.extend(ears.unused_lines.borrow().iter().cloned());
@@ -378,8 +378,8 @@ impl EventLoop {
             return Ok(Vec::new());
         }
         // What came before has smaller numbers and goes first.
-        let _ = self.notebook.write(now, std::mem::take(events));
-        match self.notebook.write_or_drop(now, &decided) {
+        let _ = self.pending_writes.write(now, std::mem::take(events));
+        match self.pending_writes.write_or_drop(now, &decided) {
             Ok(()) => {
                 let follows = told(self.engine.accept(now, &decided));
                 let kind = told(decided).into_iter().chain(follows.iter().cloned());

@@ -17,7 +17,7 @@ use crate::throttle::Throttle;
 use atomic_file::{Access, replace};
 use edge::Sharing;
 use journal::sqlite::SqliteJournal;
-use journal::{Notebook, Series};
+use journal::{PendingWrites, Series};
 use notify::Notifier;
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -180,9 +180,9 @@ impl Organs {
             data: data.clone(),
         };
         let pulse = Pulse::default();
-        let notebook = Notebook::new(Box::new(journal));
-        let mind =
-            EventLoop::wake_up(config.clone(), notebook, series, pulse.clone()).map_err(cannot("journal"))?;
+        let pending_writes = PendingWrites::new(Box::new(journal));
+        let mind = EventLoop::wake_up(config.clone(), pending_writes, series, pulse.clone())
+            .map_err(cannot("journal"))?;
         // The journal is folded by now: what was denied is refused from the first request on.
         let (policy, policies) = watch::channel(mind.policy());
         let gate = Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone()), sharing)

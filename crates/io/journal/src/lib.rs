@@ -1,28 +1,28 @@
-//! What happened, kept: an append-only journal, and the series of raw samples.
+//! The append-only journal of events, and the stored samples of probes.
 //!
-//! | module | holds |
+//! | module | has |
 //! |---|---|
-//! | [`journal`] | `trait Journal`: what every journal promises, and how it may fail |
-//! | [`line`] | an event as bytes, and the chain of hashes that ties each line to the one before |
-//! | [`memory`] | a journal that is gone when the process is: for tests and the simulator |
+//! | [`journal`] | `trait Journal`: the promises of every journal and its errors |
+//! | [`record`] | an event as bytes, and the hash chain over them |
+//! | [`memory`] | a journal in memory, for tests and the simulation |
 //! | [`sqlite`] | the journal of one machine, with `verify`, `dump`, `backup` and `restore` |
-//! | [`series`] | raw samples, in a file of their own: they may be lost, events never |
-//! | [`notebook`] | what a journal refused, kept until it takes it |
-//! | [`contract`] | the suite that every journal passes |
+//! | [`series`] | stored samples in a second file, which may lose data; the journal may not |
+//! | [`pending_writes`] | events that a journal refused, kept until it accepts them |
+//! | [`contract`] | the test suite that every journal passes |
 //!
-//! An event that was acknowledged is on disk twice over: in the database, and as a high-water mark in a second file.
-//! The mark exists because a damaged write-ahead log ends silently at its first bad frame, and the rows behind it are
-//! gone without anybody saying so.
+//! An acknowledged event is on disk in two places: in the database, and as a high-water mark in a second file. SQLite
+//! ends a damaged write-ahead log silently at its first bad frame; without the mark the loss of the events behind it
+//! would go unnoticed.
 
 pub mod contract;
 pub mod journal;
-pub mod line;
 pub mod memory;
-pub mod notebook;
+pub mod pending_writes;
+pub mod record;
 pub mod series;
 pub mod sqlite;
 
 pub use journal::{AppendError, Committed, Head, Journal, ReadError};
-pub use notebook::{NotWritten, Notebook};
+pub use pending_writes::{NotWritten, PendingWrites};
 pub use series::Series;
 pub use sqlite::{SqliteJournal, backup, dump, restore, verify};

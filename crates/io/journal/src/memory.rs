@@ -1,14 +1,14 @@
 //! A journal that is gone when the process is: for tests and the simulator.
 
 use crate::journal::{AppendError, Committed, Head, Journal, ReadError};
-use crate::line::{Line, rises};
+use crate::record::{Record, is_increasing};
 use types::Event;
 
 /// A journal in memory. It keeps bytes, not values, so that whatever JSON would lose is lost here as well.
 #[derive(Clone, Debug)]
 pub struct MemoryJournal {
     epoch: u32,
-    lines: Vec<Line>,
+    records: Vec<Record>,
 }
 
 impl Default for MemoryJournal {
@@ -21,43 +21,44 @@ impl MemoryJournal {
     /// An empty journal.
     #[must_use]
     pub fn new() -> Self {
-        Self { epoch: 1, lines: Vec::new() }
+        Self { epoch: 1, records: Vec::new() }
     }
 
     /// What a restore of the state after `seq` would leave behind: everything later is gone, the epoch is a new one.
     pub fn rewind(&mut self, seq: u64) {
-        self.lines.truncate(self.after(seq));
+        self.records.truncate(self.after(seq));
         self.epoch += 1;
     }
 
     fn ends(&self) -> Head {
-        Head { epoch: self.epoch, seq: self.lines.last().map_or(0, |line| line.seq) }
+        Head { epoch: self.epoch, seq: self.records.last().map_or(0, |line| line.seq) }
     }
 
     /// Index of the first line after a sequence number.
     fn after(&self, seq: u64) -> usize {
-        self.lines.partition_point(|line| line.seq <= seq)
+        self.records.partition_point(|line| line.seq <= seq)
     }
 }
 
 impl Journal for MemoryJournal {
     fn append(&mut self, expect: u64, events: &[Event]) -> Result<Committed, AppendError> {
-        let lines = Line::all(events)?;
+        let records = Record::encode_all(events)?;
         let conflict = AppendError::Conflict { current: self.ends() };
-        if !rises(expect, &lines) || expect > self.ends().seq {
+        if !is_increasing(expect, &records) || expect > self.ends().seq {
             return Err(conflict);
         }
-        let there = &self.lines[self.after(expect)..];
-        if lines.is_empty() && !there.is_empty() || there.iter().zip(&lines).any(|(old, new)| old != new) {
+        let there = &self.records[self.after(expect)..];
+        if records.is_empty() && !there.is_empty() || there.iter().zip(&records).any(|(old, new)| old != new)
+        {
             return Err(conflict);
         }
-        let known = there.len().min(lines.len());
-        self.lines.extend(lines.into_iter().skip(known));
+        let known = there.len().min(records.len());
+        self.records.extend(records.into_iter().skip(known));
         Ok(Committed { head: self.ends() })
     }
 
     fn read(&self, after: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
-        self.lines[self.after(after)..]
+        self.records[self.after(after)..]
             .iter()
             .take(limit)
             .map(|line| {

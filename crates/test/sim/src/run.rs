@@ -9,7 +9,7 @@ use crate::world::World;
 use engine::Engine;
 use engine::timekeeper::{self, News};
 use fastrand::Rng;
-use journal::Notebook;
+use journal::PendingWrites;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -162,7 +162,7 @@ pub struct Run {
     settings: Settings,
     config: Arc<Config>,
     engine: Engine,
-    notebook: Notebook,
+    pending_writes: PendingWrites,
     disk: Disk,
     chance: Rng,
     /// True time. The engine is told what its clocks make of it.
@@ -192,7 +192,7 @@ impl Run {
         let disk = Disk::default();
         let mut run = Self {
             engine: Engine::new(config.clone()),
-            notebook: Notebook::new(Box::new(disk.clone())),
+            pending_writes: PendingWrites::new(Box::new(disk.clone())),
             chance: Rng::with_seed(settings.seed),
             now: settings.begin,
             clocks: Clocks::new(settings.begin),
@@ -341,15 +341,15 @@ impl Run {
             Some(News::Jumped { by_ms }) => self.think(&[jumped(by_ms)])?,
             Some(News::Returned) => self.think(&[jumped(0)])?,
             Some(News::Confirmed { to }) => {
-                let notebook = &self.notebook;
-                let set = self.engine.set_clock(to, |after, limit| notebook.read(after, limit));
+                let pending_writes = &self.pending_writes;
+                let set = self.engine.set_clock(to, |after, limit| pending_writes.read(after, limit));
                 let Ok((engine, event)) = set else { return Ok(None) };
                 self.engine = engine;
                 self.clocks.set(to);
-                let _ = self.notebook.write(to, vec![event]);
+                let _ = self.pending_writes.write(to, vec![event]);
                 self.asked_sooner.clear();
                 self.watchman.clock_set(self.now);
-                if self.notebook.trouble().is_none() {
+                if self.pending_writes.refusal().is_none() {
                     self.watchman.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
                 }
                 self.watchman.nothing_is_forgotten(&self.engine, self.now)?;
@@ -369,11 +369,11 @@ impl Run {
             if let Input::Acknowledge { incident, .. } = input {
                 self.answer(input, *incident, &mut events)?;
             } else if let Ok(more) = self.engine.handle(now, input) {
-                let _ = self.notebook.write(now, more.clone());
+                let _ = self.pending_writes.write(now, more.clone());
                 events.extend(more);
             }
         }
-        let _ = self.notebook.write(now, Vec::new());
+        let _ = self.pending_writes.write(now, Vec::new());
         self.watchman.saw(&events, self.now);
         for event in &events {
             match event.kind {
@@ -399,7 +399,7 @@ impl Run {
         let before = held(&self.engine);
         let now = self.clocks.engine_time();
         let Ok(decided) = self.engine.decide(now, input) else { return Ok(()) };
-        let follows = match self.notebook.write_or_drop(now, &decided) {
+        let follows = match self.pending_writes.write_or_drop(now, &decided) {
             Ok(()) => {
                 let follows = self.engine.accept(now, &decided);
                 if !decided.is_empty() {
@@ -423,7 +423,7 @@ impl Run {
                 follows
             }
         };
-        let _ = self.notebook.write(now, follows.clone());
+        let _ = self.pending_writes.write(now, follows.clone());
         events.extend(follows);
         Ok(())
     }
@@ -475,15 +475,15 @@ impl Run {
     fn crash_with(&mut self, meanwhile: impl FnOnce(&mut Clocks)) -> Result<(), Broken> {
         self.report.crashes += 1;
         let last = self.clocks.engine_time();
-        let in_trouble = self.notebook.trouble().is_some();
+        let in_trouble = self.pending_writes.refusal().is_some();
         if !in_trouble {
             self.watchman.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
         }
         self.queue.retain(|_, occurrence| !matches!(occurrence, Occurrence::Delivery(_)));
         self.now = time::later(self.now, RESTART);
-        self.notebook = Notebook::new(Box::new(self.disk.clone()));
-        let notebook = &self.notebook;
-        self.engine = Engine::fold(&self.config, |after, limit| notebook.read(after, limit))
+        self.pending_writes = PendingWrites::new(Box::new(self.disk.clone()));
+        let pending_writes = &self.pending_writes;
+        self.engine = Engine::fold(&self.config, |after, limit| pending_writes.read(after, limit))
             .map_err(|why| Broken { at: self.now, what: why.to_string() })?;
         meanwhile(&mut self.clocks);
         self.clocks.start(&self.engine, self.now);

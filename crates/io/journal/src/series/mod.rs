@@ -4,7 +4,7 @@
 //! time. A thread of its own writes them in batches. When the disk stalls, the oldest waiting samples are dropped and
 //! counted; nobody ever waits.
 
-mod rows;
+mod tables;
 mod writer;
 
 use rusqlite::{Connection, ErrorCode};
@@ -14,13 +14,13 @@ use std::time::Duration;
 use thiserror::Error;
 use types::probe_result::Phases;
 use types::{Answer, ProbeId, ProbeResult, Time};
-use writer::{Queue, Recorded};
+use writer::{Queue, Sample};
 
 /// Most points of one answer; the newest are kept. Ninety days at half a minute fit.
 pub const MAX_POINTS: usize = 300_000;
 
 /// How long the end of the process waits for samples that are not written yet.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One answer to one probe, as far as a chart needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,16 +60,16 @@ impl Series {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SeriesError> {
         let path = path.as_ref().to_owned();
         let failed = |why: String| SeriesError { path: path.clone(), why };
-        let db = match rows::open(&path) {
+        let db = match tables::open(&path) {
             Err(e) if is_damage(&e) => {
                 tracing::warn!(path = %path.display(), error = %e, "the samples are damaged; a new file is begun");
-                rows::set_aside(&path).map_err(|e| failed(e.to_string()))?;
-                rows::open(&path)
+                tables::set_aside(&path).map_err(|e| failed(e.to_string()))?;
+                tables::open(&path)
             }
             other => other,
         }
         .map_err(|e| failed(e.to_string()))?;
-        let reader = rows::open_to_read(&path).map_err(|e| failed(e.to_string()))?;
+        let reader = tables::open_to_read(&path).map_err(|e| failed(e.to_string()))?;
         let queue = Arc::new(Queue::default());
         let theirs = Arc::clone(&queue);
         std::thread::Builder::new()
@@ -88,7 +88,7 @@ impl Series {
 
     /// Like [`Series::record`], for whoever has judged the answer.
     pub fn record_point(&self, probe: &ProbeId, point: Point) {
-        self.queue.push(Recorded { probe: probe.clone(), point });
+        self.queue.push(Sample { probe: probe.clone(), point });
     }
 
     /// How many samples were dropped since the start because the disk did not take them.
@@ -108,7 +108,7 @@ impl Series {
     /// # Errors
     /// See [`SeriesError`].
     pub fn read(&self, probe: &ProbeId, from: Time, to: Time) -> Result<Vec<Point>, SeriesError> {
-        rows::read(&self.reader(), probe, from, to, MAX_POINTS).map_err(|e| self.failed(&e))
+        tables::read(&self.reader(), probe, from, to, MAX_POINTS).map_err(|e| self.failed(&e))
     }
 
     /// When the newest sample of all came in: the last sign of life of the process that wrote it. `None` when there is
@@ -121,7 +121,7 @@ impl Series {
     /// Like [`Series::last_at`], of those that came in before `before`: a clock that was ahead leaves later ones.
     #[must_use]
     pub fn last_before(&self, before: Time) -> Option<Time> {
-        rows::last_before(&self.reader(), before).unwrap_or_else(|error| {
+        tables::last_before(&self.reader(), before).unwrap_or_else(|error| {
             tracing::warn!(path = %self.path.display(), %error, "the newest sample cannot be read");
             None
         })
@@ -130,7 +130,7 @@ impl Series {
     /// When the oldest sample of all came in. `None` when there is none, or none that can be read.
     #[must_use]
     pub fn first_at(&self) -> Option<Time> {
-        rows::first_at(&self.reader()).unwrap_or_else(|error| {
+        tables::first_at(&self.reader()).unwrap_or_else(|error| {
             tracing::warn!(path = %self.path.display(), %error, "the oldest sample cannot be read");
             None
         })
@@ -152,7 +152,7 @@ impl Series {
 
 impl Drop for Series {
     fn drop(&mut self) {
-        self.queue.close(FAREWELL);
+        self.queue.close(CLOSE_TIMEOUT);
     }
 }
 

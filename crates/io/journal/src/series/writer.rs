@@ -1,6 +1,6 @@
 //! The queue of samples and the thread that empties it.
 
-use super::{Point, rows};
+use super::{Point, tables};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,27 +8,27 @@ use std::time::{Duration, Instant};
 use types::{ProbeId, Time};
 
 /// Samples that may wait. A thousand probes every ten seconds fill it in eleven minutes.
-const WAITING: usize = 65_536;
+const QUEUE_MAX: usize = 65_536;
 
 /// Samples of one transaction.
-const BATCH: usize = 4_096;
+const BATCH_MAX: usize = 4_096;
 
 /// How long a sample waits for company, so that a quiet house writes seldom.
-const GATHER: Duration = Duration::from_millis(500);
+const BATCH_DELAY: Duration = Duration::from_millis(500);
 
 /// How long after a failure until the next attempt.
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// A sample on its way to the disk.
 #[derive(Clone, Debug)]
-pub(super) struct Recorded {
+pub(super) struct Sample {
     pub(super) probe: ProbeId,
     pub(super) point: Point,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    samples: VecDeque<Recorded>,
+    samples: VecDeque<Sample>,
     /// Counted since the start: handed over, dropped, written or dropped.
     pushed: u64,
     dropped: u64,
@@ -48,10 +48,10 @@ pub(super) struct Queue {
 }
 
 /// What the writer is to do next.
-enum Todo {
-    Write(Vec<Recorded>),
-    Forget(Time),
-    Leave,
+enum Task {
+    Write(Vec<Sample>),
+    Delete(Time),
+    Exit,
 }
 
 impl Queue {
@@ -59,17 +59,17 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, sample: Recorded) {
+    pub(super) fn push(&self, sample: Sample) {
         let mut waiting = self.lock();
         waiting.pushed += 1;
         waiting.samples.push_back(sample);
-        if waiting.samples.len() > WAITING {
+        if waiting.samples.len() > QUEUE_MAX {
             waiting.samples.pop_front();
             waiting.dropped += 1;
             waiting.settled += 1;
         }
         // One sample wakes the writer to gather, and a full batch to write. The others need not.
-        if waiting.samples.len() == 1 || waiting.samples.len() == BATCH {
+        if waiting.samples.len() == 1 || waiting.samples.len() == BATCH_MAX {
             self.changed.notify_all();
         }
     }
@@ -111,25 +111,26 @@ impl Queue {
             .0
     }
 
-    fn next(&self) -> Todo {
+    fn next(&self) -> Task {
         let mut waiting = self.lock();
         loop {
             let hurried = waiting.hurry || waiting.closing;
-            if !waiting.samples.is_empty() && !hurried && waiting.samples.len() < BATCH {
-                let full =
-                    |waiting: &Waiting| waiting.hurry || waiting.closing || waiting.samples.len() >= BATCH;
-                waiting = self.wait(waiting, GATHER, full);
+            if !waiting.samples.is_empty() && !hurried && waiting.samples.len() < BATCH_MAX {
+                let full = |waiting: &Waiting| {
+                    waiting.hurry || waiting.closing || waiting.samples.len() >= BATCH_MAX
+                };
+                waiting = self.wait(waiting, BATCH_DELAY, full);
             }
             if !waiting.samples.is_empty() {
-                let count = waiting.samples.len().min(BATCH);
-                return Todo::Write(waiting.samples.drain(..count).collect());
+                let count = waiting.samples.len().min(BATCH_MAX);
+                return Task::Write(waiting.samples.drain(..count).collect());
             }
             waiting.hurry = false;
             if waiting.closing {
-                return Todo::Leave;
+                return Task::Exit;
             }
             if let Some(before) = waiting.forget {
-                return Todo::Forget(before);
+                return Task::Delete(before);
             }
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
@@ -145,9 +146,9 @@ impl Queue {
     }
 
     /// Puts a batch that could not be written back to the front, as far as there is room.
-    fn put_back(&self, mut batch: Vec<Recorded>) {
+    fn put_back(&self, mut batch: Vec<Sample>) {
         let mut waiting = self.lock();
-        let lost = (batch.len() + waiting.samples.len()).saturating_sub(WAITING).min(batch.len());
+        let lost = (batch.len() + waiting.samples.len()).saturating_sub(QUEUE_MAX).min(batch.len());
         batch.drain(..lost);
         for sample in batch.into_iter().rev() {
             waiting.samples.push_front(sample);
@@ -157,11 +158,11 @@ impl Queue {
     }
 
     /// Waits after a failure, but not once the house is closing. Whether it is.
-    fn rest(&self) -> bool {
-        self.wait(self.lock(), PAUSE, |waiting| waiting.closing).closing
+    fn pause(&self) -> bool {
+        self.wait(self.lock(), RETRY_DELAY, |waiting| waiting.closing).closing
     }
 
-    fn forgotten(&self, before: Time) {
+    fn deleted(&self, before: Time) {
         let mut waiting = self.lock();
         if waiting.forget == Some(before) {
             waiting.forget = None;
@@ -170,9 +171,9 @@ impl Queue {
 }
 
 /// Says goodbye however the thread ends.
-struct Leaving<'a>(&'a Queue);
+struct ExitNotice<'a>(&'a Queue);
 
-impl Drop for Leaving<'_> {
+impl Drop for ExitNotice<'_> {
     fn drop(&mut self) {
         self.0.lock().gone = true;
         self.0.changed.notify_all();
@@ -181,13 +182,13 @@ impl Drop for Leaving<'_> {
 
 /// Writes until the queue is closed.
 pub(super) fn run(mut db: Connection, queue: &Queue) {
-    let _leaving = Leaving(queue);
+    let _exit = ExitNotice(queue);
     let mut ids = BTreeMap::new();
-    let mut troubled: Option<Instant> = None;
+    let mut failing_since: Option<Instant> = None;
     loop {
         let result = match queue.next() {
-            Todo::Leave => break,
-            Todo::Write(batch) => match rows::write(&mut db, &mut ids, &batch) {
+            Task::Exit => break,
+            Task::Write(batch) => match tables::write(&mut db, &mut ids, &batch) {
                 Ok(()) => {
                     queue.settle(batch.len(), true);
                     Ok(())
@@ -197,24 +198,24 @@ pub(super) fn run(mut db: Connection, queue: &Queue) {
                     Err(e)
                 }
             },
-            Todo::Forget(before) => rows::forget(&db, before).map(|more| {
+            Task::Delete(before) => tables::forget(&db, before).map(|more| {
                 if !more {
-                    queue.forgotten(before);
+                    queue.deleted(before);
                 }
             }),
         };
         match result {
             Ok(()) => {
-                if let Some(since) = troubled.take() {
+                if let Some(since) = failing_since.take() {
                     tracing::info!(secs = since.elapsed().as_secs(), "samples are written again");
                 }
             }
             Err(error) => {
-                if troubled.is_none() {
+                if failing_since.is_none() {
                     tracing::warn!(%error, "samples cannot be written; the oldest are dropped when too many wait");
-                    troubled = Some(Instant::now());
+                    failing_since = Some(Instant::now());
                 }
-                if queue.rest() {
+                if queue.pause() {
                     break;
                 }
             }

@@ -1,11 +1,12 @@
 //! Copies: `backup` of a journal in use, and `restore` of one that is not.
 
+use super::aside::set_aside;
+use super::high_water::{self, HighWater, HighWaterFile, StoredMark};
 use super::inspect::{Broken, Verified, open_existing, verify};
 use super::lock::Lock;
-use super::mark::{self, Found, Mark, MarkFile};
 use super::open::{self, OpenError};
-use super::rows;
-use atomic_file::{move_into_place, sync_folder_of, with_suffix};
+use super::tables;
+use atomic_file::{move_into_place, with_suffix};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
@@ -58,11 +59,11 @@ pub fn backup(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Verified, 
     copy(path, &part)?;
     {
         let db = Connection::open(&part).map_err(sql)?;
-        let state = rows::state(&db).map_err(sql)?;
+        let state = tables::state(&db).map_err(sql)?;
         db.execute("DELETE FROM seal", []).map_err(sql)?;
         db.execute(
             "INSERT INTO seal (epoch, seq, hash) VALUES (?1, ?2, ?3)",
-            params![state.head.epoch, rows::signed(state.head.seq), state.hash.0],
+            params![state.head.epoch, tables::signed(state.head.seq), state.hash.0],
         )
         .map_err(sql)?;
     }
@@ -80,7 +81,7 @@ pub fn restore(from: impl AsRef<Path>, path: impl AsRef<Path>, overwrite: bool) 
     let (from, path) = (from.as_ref(), path.as_ref());
     let io = |e: std::io::Error| CopyError::Io { path: path.to_owned(), why: e.to_string() };
     verify(from)?;
-    let _lock = Lock::take(path).map_err(CopyError::Locked)?;
+    let _lock = Lock::take(path).map_err(|e| CopyError::Locked(open::locked(path, e)))?;
     if path.exists() && !overwrite {
         return Err(CopyError::Exists(path.to_owned()));
     }
@@ -88,29 +89,29 @@ pub fn restore(from: impl AsRef<Path>, path: impl AsRef<Path>, overwrite: bool) 
     copy(from, &part)?;
     let mark = begin_epoch(path, &part)?;
     // The mark first: whatever is interrupted from here on, rows and mark are of two epochs, and opening says so.
-    MarkFile::replace(&mark::path_of(path), mark).map_err(io)?;
+    HighWaterFile::replace(&high_water::path_of(path), mark).map_err(io)?;
     set_aside(path).map_err(io)?;
     put_in_place(&part, path)?;
     Ok(mark.head.epoch)
 }
 
 /// Counts the epoch on from the highest that anybody here remembers.
-fn begin_epoch(path: &Path, part: &Path) -> Result<Mark, CopyError> {
+fn begin_epoch(path: &Path, part: &Path) -> Result<HighWater, CopyError> {
     let sql = |e: rusqlite::Error| CopyError::Io { path: part.to_owned(), why: e.to_string() };
-    let marked = match mark::read(&mark::path_of(path)) {
-        Ok(Found::Mark(mark)) => mark.head.epoch,
+    let marked = match high_water::read(&high_water::path_of(path)) {
+        Ok(StoredMark::Intact(mark)) => mark.head.epoch,
         _ => 0,
     };
     // The journal being replaced may be beyond reading; that is why it is replaced.
     let replaced =
-        open_existing(path).ok().and_then(|db| rows::state(&db).ok()).map_or(0, |state| state.head.epoch);
+        open_existing(path).ok().and_then(|db| tables::state(&db).ok()).map_or(0, |state| state.head.epoch);
     let db = Connection::open(part).map_err(sql)?;
-    let state = rows::state(&db).map_err(sql)?;
+    let state = tables::state(&db).map_err(sql)?;
     let epoch = state.head.epoch.max(marked).max(replaced) + 1;
     db.execute("DELETE FROM seal", []).map_err(sql)?;
-    open::write_epoch(&db, epoch, rows::signed(state.head.seq), "restored").map_err(sql)?;
-    let state = rows::state(&db).map_err(sql)?;
-    Ok(Mark { head: state.head, hash: state.hash })
+    open::write_epoch(&db, epoch, tables::signed(state.head.seq), "restored").map_err(sql)?;
+    let state = tables::state(&db).map_err(sql)?;
+    Ok(HighWater { head: state.head, hash: state.hash })
 }
 
 /// Copies the file as of one moment. The result is a single file, without a write-ahead log beside it.
@@ -124,7 +125,7 @@ fn copy(from: &Path, part: &Path) -> Result<(), CopyError> {
     let source = open_existing(from)?;
     // The transaction holds one moment: else every append during the copy would start it again from the first page.
     let tx = source.unchecked_transaction().map_err(sql)?;
-    rows::state(&tx).map_err(sql)?;
+    tables::state(&tx).map_err(sql)?;
     let mut target = Connection::open(part).map_err(sql)?;
     {
         let backup = Backup::new(&tx, &mut target).map_err(sql)?;
@@ -146,28 +147,6 @@ fn copy(from: &Path, part: &Path) -> Result<(), CopyError> {
     }
     target.pragma_update(None, "journal_mode", "DELETE").map_err(sql)?;
     Ok(())
-}
-
-/// Renames a journal and what belongs to it to the first free `.replaced-N`; where it is now, if there was one.
-pub(super) fn set_aside(path: &Path) -> std::io::Result<Option<PathBuf>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let free =
-        (1..1_000_u32).map(|n| format!(".replaced-{n}")).find(|suffix| !with_suffix(path, suffix).exists());
-    let Some(suffix) = free else {
-        return Err(std::io::Error::other("too many journals were replaced here"));
-    };
-    // The log before its database: a log left beside a database that is not its own would be played into it.
-    let aside = with_suffix(path, &suffix);
-    for part in ["-wal", "-shm", ""] {
-        let file = with_suffix(path, part);
-        if file.exists() {
-            std::fs::rename(&file, with_suffix(&aside, part))?;
-        }
-    }
-    sync_folder_of(path)?;
-    Ok(Some(aside))
 }
 
 fn put_in_place(part: &Path, to: &Path) -> Result<(), CopyError> {

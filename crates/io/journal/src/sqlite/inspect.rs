@@ -1,10 +1,10 @@
 //! Looking at a journal from outside, also while it is in use: `verify` and `dump`.
 
-use super::mark::{self, Found, Mark};
-use super::rows::{self, Row};
-use super::{open, open::OpenError};
+use super::high_water::{self, HighWater, StoredMark};
+use super::open::{self, OpenError};
+use super::tables::{self, Row};
 use crate::journal::{Head, ReadError};
-use crate::line::Hash;
+use crate::record::Hash;
 use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -61,21 +61,23 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Verified, Broken> {
     let path = path.as_ref();
     let trouble = |e: &rusqlite::Error| Broken::from(open::failed(path, e));
     // The mark first: rows that are added in between are then ahead of it, as they may be.
-    let found = mark::read(&mark::path_of(path)).map_err(|e| Broken {
+    let found = high_water::read(&high_water::path_of(path)).map_err(|e| Broken {
         at: None,
         why: format!("the mark of {} cannot be read: {e}", path.display()),
     })?;
     let db = open_existing(path)?;
     // One transaction, so that everything below sees the same moment.
     let tx = db.unchecked_transaction().map_err(|e| trouble(&e))?;
-    let state = rows::state(&tx).map_err(|e| trouble(&e))?;
-    let seal = rows::seal(&tx).map_err(|e| trouble(&e))?;
+    let state = tables::state(&tx).map_err(|e| trouble(&e))?;
+    let seal = tables::seal(&tx).map_err(|e| trouble(&e))?;
     let found = match seal {
-        Some(seal) if found == Found::Missing => Found::Mark(Mark { head: seal.head, hash: seal.hash }),
+        Some(seal) if found == StoredMark::Missing => {
+            StoredMark::Intact(HighWater { head: seal.head, hash: seal.hash })
+        }
         _ => found,
     };
-    let (events, seq, hash) = rows::walk(&tx, 0).map_err(|(_, _, e)| Broken::from(e))?;
-    open::compare(path, found, Some(state), |seq| rows::hash_at(&tx, seq))?;
+    let (events, seq, hash) = tables::walk(&tx, 0).map_err(|(_, _, e)| Broken::from(e))?;
+    open::compare(path, found, Some(state), |seq| tables::hash_at(&tx, seq))?;
     let head = Head { epoch: state.head.epoch, seq };
     if head != state.head || hash != state.hash {
         let why = format!("the journal {} ends differently when read forwards and backwards", path.display());
@@ -100,7 +102,7 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Verified, Broken> {
 /// When there is no journal, or it cannot be opened at all.
 pub fn dump(path: impl AsRef<Path>, after: u64) -> Result<Dump, Broken> {
     let db = open_existing(path.as_ref())?;
-    let hash = rows::hash_at(&db, after).map_err(|e| Broken::from(rows::failed_after(after, &e)))?;
+    let hash = tables::hash_at(&db, after).map_err(|e| Broken::from(tables::failed_after(after, &e)))?;
     Ok(Dump { db, after, hash, rows: VecDeque::new(), over: false })
 }
 
@@ -119,14 +121,14 @@ impl Iterator for Dump {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rows.is_empty() && !self.over {
-            match rows::page(&self.db, self.after, rows::PAGE) {
+            match tables::page(&self.db, self.after, tables::PAGE) {
                 Ok(rows) => {
-                    self.over = rows.len() < rows::PAGE;
+                    self.over = rows.len() < tables::PAGE;
                     self.rows = rows.into();
                 }
                 Err(e) => {
                     self.over = true;
-                    return Some(Err(rows::failed_after(self.after, &e)));
+                    return Some(Err(tables::failed_after(self.after, &e)));
                 }
             }
         }
@@ -144,8 +146,8 @@ pub(super) fn open_existing(path: &Path) -> Result<Connection, Broken> {
         return Err(none());
     }
     let trouble = |e: &rusqlite::Error| Broken::from(open::failed(path, e));
-    let db = rows::open_to_read(path).map_err(|e| trouble(&e))?;
-    match rows::is_there(&db).map_err(|e| trouble(&e))? {
+    let db = tables::open_to_read(path).map_err(|e| trouble(&e))?;
+    match tables::is_there(&db).map_err(|e| trouble(&e))? {
         Ok(true) => Ok(db),
         Ok(false) => Err(none()),
         Err(version) => Err(Broken::from(OpenError::Newer { path: path.to_owned(), version })),

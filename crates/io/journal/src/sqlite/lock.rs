@@ -1,21 +1,37 @@
 //! The lock that makes one process the writer of a journal.
 
-use super::open::OpenError;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+/// Why the lock cannot be taken.
+#[derive(Debug)]
+pub(super) enum LockError {
+    /// Another process has it.
+    Held {
+        /// Its process id, as it wrote it.
+        owner: String,
+    },
+    /// The lock file cannot be used.
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// The message of the system.
+        why: std::io::Error,
+    },
+}
+
 /// The right to write a journal. It ends with the value, or with the process.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub(super) struct Lock {
     _file: File,
 }
 
 impl Lock {
     /// Takes `journal.lock` beside `journal.db`.
-    pub(crate) fn take(journal: &Path) -> Result<Self, OpenError> {
+    pub(super) fn take(journal: &Path) -> Result<Self, LockError> {
         let path: PathBuf = journal.with_extension("lock");
-        let failed = |e: std::io::Error| super::open::io(&path, &e);
+        let failed = |why| LockError::Io { path: path.clone(), why };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -29,7 +45,7 @@ impl Lock {
                 let mut owner = String::new();
                 // Who it is matters less than that it is somebody: an unreadable name is no further error.
                 let _ = file.take(32).read_to_string(&mut owner);
-                return Err(OpenError::Locked { path: journal.to_owned(), owner: owner.trim().to_owned() });
+                return Err(LockError::Held { owner: owner.trim().to_owned() });
             }
             Err(TryLockError::Error(e)) => return Err(failed(e)),
         }

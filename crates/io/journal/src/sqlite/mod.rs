@@ -2,8 +2,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `journal.db`, `-wal`, `-shm` | the lines; read them from elsewhere with `sqlite3 -readonly` |
-//! | `journal.mark` | how far the lines go, and the hash of the last: moved after each commit, before the answer |
+//! | `journal.db`, `-wal`, `-shm` | the records; read them from elsewhere with `sqlite3 -readonly` |
+//! | `journal.mark` | how far the records go, and the hash of the last: moved after each commit, before the answer |
 //! | `journal.lock` | the number of the process that may write |
 //!
 //! | module | holds |
@@ -15,12 +15,13 @@
 //! | `inspect` | `verify` and `dump` |
 //! | `copy` | `backup` and `restore` |
 
+mod aside;
 mod copy;
+mod high_water;
 mod inspect;
 mod lock;
-mod mark;
 mod open;
-mod rows;
+mod tables;
 mod writer;
 
 pub use copy::{CopyError, backup, restore};
@@ -28,7 +29,7 @@ pub use inspect::{Broken, Dump, Verified, dump, verify};
 pub use open::{OpenError, look};
 
 use crate::journal::{AppendError, Committed, Head, Journal, ReadError};
-use crate::line::Line;
+use crate::record::Record;
 use open::{Loss, Opened};
 use rusqlite::Connection;
 use std::path::Path;
@@ -39,10 +40,10 @@ use types::Event;
 use writer::{Job, Writer};
 
 /// How long an append waits for the disk before it answers [`AppendError::Unknown`].
-const PATIENCE: Duration = Duration::from_secs(2);
+const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the end of the process waits for what is still being written.
-const FAREWELL: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A journal in a file.
 ///
@@ -78,7 +79,7 @@ impl SqliteJournal {
 
     fn start(path: &Path, loss: Loss) -> Result<Self, OpenError> {
         let Opened { lock, db, mark, head } = open::open(path, loss)?;
-        let reader = rows::open_to_read(path).map_err(|e| open::failed(path, &e))?;
+        let reader = tables::open_to_read(path).map_err(|e| open::failed(path, &e))?;
         let writer = Writer { db, mark, epoch: head.epoch };
         let shared = Arc::new(Mutex::new(head));
         let (jobs, todo) = sync_channel(1);
@@ -99,8 +100,8 @@ impl SqliteJournal {
 
 impl Journal for SqliteJournal {
     fn append(&mut self, expect: u64, events: &[Event]) -> Result<Committed, AppendError> {
-        let lines = Line::all(events)?;
-        let deadline = Instant::now() + PATIENCE;
+        let records = Record::encode_all(events)?;
+        let deadline = Instant::now() + APPEND_TIMEOUT;
         let left = || deadline.saturating_duration_since(Instant::now());
         if let Some(pending) = &self.pending {
             match pending.recv_timeout(left()) {
@@ -112,7 +113,7 @@ impl Journal for SqliteJournal {
         let stopped = || AppendError::Unavailable("its writer has stopped; restart mainstay".to_owned());
         let (answer, answered) = sync_channel(1);
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
-        jobs.try_send(Job { expect, lines, answer }).map_err(|_| stopped())?;
+        jobs.try_send(Job { expect, records, answer }).map_err(|_| stopped())?;
         match answered.recv_timeout(left()) {
             Ok(answer) => answer,
             Err(RecvTimeoutError::Timeout) => {
@@ -125,8 +126,8 @@ impl Journal for SqliteJournal {
 
     fn read(&self, after: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
         let Some(db) = &self.reader else { return Err(ReadError::Unavailable("it is closed".to_owned())) };
-        let mut hash = rows::hash_at(db, after).map_err(|e| rows::failed_after(after, &e))?;
-        let rows = rows::page(db, after, limit).map_err(|e| rows::failed_after(after, &e))?;
+        let mut hash = tables::hash_at(db, after).map_err(|e| tables::failed_after(after, &e))?;
+        let rows = tables::page(db, after, limit).map_err(|e| tables::failed_after(after, &e))?;
         let mut events = Vec::with_capacity(rows.len());
         for row in &rows {
             let event;
@@ -146,6 +147,6 @@ impl Drop for SqliteJournal {
         // The writer leaves last, so that its connection tidies the write-ahead log away.
         self.reader = None;
         self.jobs = None;
-        let _ = self.gone.recv_timeout(FAREWELL);
+        let _ = self.gone.recv_timeout(CLOSE_TIMEOUT);
     }
 }

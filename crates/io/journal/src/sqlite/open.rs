@@ -1,10 +1,11 @@
 //! Opening: the lock, then whether rows and mark agree, and only then a connection that can write.
 
-use super::lock::Lock;
-use super::mark::{self, Found, Mark, MarkFile};
-use super::rows::{self, State};
+use super::aside::set_aside;
+use super::high_water::{self, HighWater, HighWaterFile, StoredMark};
+use super::lock::{Lock, LockError};
+use super::tables::{self, State};
 use crate::journal::{Head, ReadError};
-use crate::line::Hash;
+use crate::record::Hash;
 use atomic_file::sync_folder_of;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use std::io::ErrorKind;
@@ -108,15 +109,15 @@ pub(super) enum Loss {
 pub(super) struct Opened {
     pub(super) lock: Lock,
     pub(super) db: Connection,
-    pub(super) mark: MarkFile,
+    pub(super) mark: HighWaterFile,
     pub(super) head: Head,
 }
 
 pub(super) fn open(path: &Path, loss: Loss) -> Result<Opened, OpenError> {
-    let lock = Lock::take(path)?;
+    let lock = Lock::take(path).map_err(|e| locked(path, e))?;
     let io = |e: std::io::Error| io(path, &e);
-    let mark_path = mark::path_of(path);
-    let found = mark::read(&mark_path).map_err(io)?;
+    let mark_path = high_water::path_of(path);
+    let found = high_water::read(&mark_path).map_err(io)?;
     let trouble = match agree(path, found, loss) {
         Ok(()) => None,
         Err(e) if loss == Loss::Accepted && may_be_accepted(&e) => Some(e),
@@ -125,14 +126,14 @@ pub(super) fn open(path: &Path, loss: Loss) -> Result<Opened, OpenError> {
     let db = match trouble {
         None => open_to_write(path).map_err(|e| failed(path, &e))?,
         Some(trouble) => {
-            let marked = if let Found::Mark(mark) = found { mark.head.epoch } else { 0 };
+            let marked = if let StoredMark::Intact(mark) = found { mark.head.epoch } else { 0 };
             tracing::warn!(%trouble, "a loss in the journal is accepted");
             without_what_is_lost(path, marked, &trouble.to_string())?
         }
     };
     sync_folder_of(path).map_err(io)?;
-    let State { head, hash } = rows::state(&db).map_err(|e| failed(path, &e))?;
-    let mark = MarkFile::replace(&mark_path, Mark { head, hash }).map_err(io)?;
+    let State { head, hash } = tables::state(&db).map_err(|e| failed(path, &e))?;
+    let mark = HighWaterFile::replace(&mark_path, HighWater { head, hash }).map_err(io)?;
     Ok(Opened { lock, db, mark, head })
 }
 
@@ -143,35 +144,35 @@ pub(super) fn open(path: &Path, loss: Loss) -> Result<Opened, OpenError> {
 pub fn look(path: impl AsRef<Path>) -> Result<(), OpenError> {
     let path = path.as_ref();
     // The mark first: rows that are added in between are then ahead of it, as they may be.
-    let found = mark::read(&mark::path_of(path))
+    let found = high_water::read(&high_water::path_of(path))
         .map_err(|e| OpenError::Io { path: path.to_owned(), why: e.to_string() })?;
     agree(path, found, Loss::Refused)
 }
 
 /// Whether the rows hold all that the mark remembers, and their last lines are sound. Changes nothing: a connection
 /// that could write would tidy the write-ahead log, and the evidence away with it.
-fn agree(path: &Path, found: Found, loss: Loss) -> Result<(), OpenError> {
+fn agree(path: &Path, found: StoredMark, loss: Loss) -> Result<(), OpenError> {
     if !path.exists() {
         return compare(path, found, None, |_| Ok(Hash::ORIGIN));
     }
-    let db = rows::open_to_read(path).map_err(|e| failed(path, &e))?;
-    match rows::is_there(&db).map_err(|e| failed(path, &e))? {
+    let db = tables::open_to_read(path).map_err(|e| failed(path, &e))?;
+    match tables::is_there(&db).map_err(|e| failed(path, &e))? {
         Err(version) => return Err(OpenError::Newer { path: path.to_owned(), version }),
         Ok(false) => return compare(path, found, None, |_| Ok(Hash::ORIGIN)),
         Ok(true) => {}
     }
-    let state = rows::state(&db).map_err(|e| failed(path, &e))?;
-    compare(path, found, Some(state), |seq| rows::hash_at(&db, seq))?;
+    let state = tables::state(&db).map_err(|e| failed(path, &e))?;
+    compare(path, found, Some(state), |seq| tables::hash_at(&db, seq))?;
     // Whoever accepts a loss wants to be rid of all of it.
     let after = if loss == Loss::Accepted { 0 } else { state.head.seq.saturating_sub(TAIL) };
-    rows::walk(&db, after).map_err(|(_, _, e)| OpenError::Damaged(e))?;
+    tables::walk(&db, after).map_err(|(_, _, e)| OpenError::Damaged(e))?;
     Ok(())
 }
 
 /// Whether the rows hold all that the mark remembers.
 pub(super) fn compare(
     path: &Path,
-    found: Found,
+    found: StoredMark,
     rows: Option<State>,
     hash_at: impl Fn(u64) -> rusqlite::Result<Hash>,
 ) -> Result<(), OpenError> {
@@ -180,10 +181,14 @@ pub(super) fn compare(
     let head = rows.map_or(empty, |state| state.head);
     let mark = match found {
         // A crash between the tables and their first mark: nothing was ever acknowledged.
-        Found::Missing | Found::Damaged if head == empty => return Ok(()),
-        Found::Missing => return Err(OpenError::NoMark { path: mark::path_of(&path), state: "missing" }),
-        Found::Damaged => return Err(OpenError::NoMark { path: mark::path_of(&path), state: "damaged" }),
-        Found::Mark(mark) => mark,
+        StoredMark::Missing | StoredMark::Damaged if head == empty => return Ok(()),
+        StoredMark::Missing => {
+            return Err(OpenError::NoMark { path: high_water::path_of(&path), state: "missing" });
+        }
+        StoredMark::Damaged => {
+            return Err(OpenError::NoMark { path: high_water::path_of(&path), state: "damaged" });
+        }
+        StoredMark::Intact(mark) => mark,
     };
     if head.epoch != mark.head.epoch && rows.is_some() {
         return Err(OpenError::TwoEpochs { path, rows: head.epoch, mark: mark.head.epoch });
@@ -219,11 +224,11 @@ pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "synchronous", "FULL")?;
     // After a burst the log shrinks again.
     db.pragma_update(None, "journal_size_limit", 16 << 20)?;
-    if let Ok(false) = rows::is_there(&db)? {
+    if let Ok(false) = tables::is_there(&db)? {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute_batch(rows::TABLES)?;
-        tx.pragma_update(None, "application_id", rows::APPLICATION)?;
-        tx.pragma_update(None, "user_version", rows::VERSION)?;
+        tx.execute_batch(tables::TABLES)?;
+        tx.pragma_update(None, "application_id", tables::APPLICATION)?;
+        tx.pragma_update(None, "user_version", tables::VERSION)?;
         write_epoch(&tx, 1, 0, "the first")?;
         tx.commit()?;
     }
@@ -242,7 +247,7 @@ fn without_what_is_lost(path: &Path, marked: u32, why: &str) -> Result<Connectio
         tidied => return tidied,
     }
     let io = |e: std::io::Error| io(path, &e);
-    let aside = super::copy::set_aside(path).map_err(io)?;
+    let aside = set_aside(path).map_err(io)?;
     let mut db = open_to_write(path).map_err(|e| failed(path, &e))?;
     if let Some(aside) = aside {
         tracing::warn!(path = %aside.display(), "the damaged journal is kept here");
@@ -256,15 +261,15 @@ fn without_what_is_lost(path: &Path, marked: u32, why: &str) -> Result<Connectio
 
 /// Copies the good lines at the beginning of a damaged journal, as far as it can be read.
 fn take_over(damaged: &Path, db: &Connection) -> rusqlite::Result<()> {
-    let Ok(source) = rows::open_to_read(damaged) else { return Ok(()) };
+    let Ok(source) = tables::open_to_read(damaged) else { return Ok(()) };
     let (mut hash, mut seq) = (Hash::ORIGIN, 0);
-    while let Ok(page) = rows::page(&source, seq, rows::PAGE) {
+    while let Ok(page) = tables::page(&source, seq, tables::PAGE) {
         for row in &page {
             let Ok((_, next)) = row.check(&hash) else { return Ok(()) };
             row.copy_to(db)?;
             (hash, seq) = (next, row.seq);
         }
-        if page.len() < rows::PAGE {
+        if page.len() < tables::PAGE {
             break;
         }
     }
@@ -274,9 +279,9 @@ fn take_over(damaged: &Path, db: &Connection) -> rusqlite::Result<()> {
 /// Takes out what cannot be trusted and counts the epoch on. What is taken out is kept beside.
 fn begin_epoch(db: &mut Connection, marked: u32, why: &str) -> rusqlite::Result<()> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let epoch = rows::state(&tx)?.head.epoch;
-    let good = match rows::walk(&tx, 0) {
-        Ok((_, seq, _)) | Err((seq, _, _)) => rows::signed(seq),
+    let epoch = tables::state(&tx)?.head.epoch;
+    let good = match tables::walk(&tx, 0) {
+        Ok((_, seq, _)) | Err((seq, _, _)) => tables::signed(seq),
     };
     tx.execute(
         "INSERT INTO set_aside SELECT ?1, seq, at, body, hash FROM event WHERE seq > ?2",
@@ -296,10 +301,18 @@ pub(super) fn write_epoch(db: &Connection, epoch: u32, after: i64, why: &str) ->
     Ok(())
 }
 
+/// The error of a journal whose lock cannot be taken.
+pub(super) fn locked(path: &Path, error: LockError) -> OpenError {
+    match error {
+        LockError::Held { owner } => OpenError::Locked { path: path.to_owned(), owner },
+        LockError::Io { path, why } => io(&path, &why),
+    }
+}
+
 pub(super) fn failed(path: &Path, error: &rusqlite::Error) -> OpenError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            OpenError::Damaged(rows::failed_after(0, error))
+            OpenError::Damaged(tables::failed_after(0, error))
         }
         Some(ErrorCode::DiskFull) => {
             let why = "the disk is full; make room, then start again".to_owned();

@@ -1,9 +1,9 @@
 //! The one who writes: a transaction for each append, then the mark, then the answer.
 
-use super::mark::{Mark, MarkFile};
-use super::rows::{self, State};
+use super::high_water::{HighWater, HighWaterFile};
+use super::tables::{self, State};
 use crate::journal::{AppendError, Committed, Head};
-use crate::line::{Line, rises};
+use crate::record::{Record, is_increasing};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// An append on its way to the disk.
 pub(super) struct Job {
     pub(super) expect: u64,
-    pub(super) lines: Vec<Line>,
+    pub(super) records: Vec<Record>,
     pub(super) answer: SyncSender<Result<Committed, AppendError>>,
 }
 
 /// The only holder of a connection that can write.
 pub(super) struct Writer {
     pub(super) db: Connection,
-    pub(super) mark: MarkFile,
+    pub(super) mark: HighWaterFile,
     pub(super) epoch: u32,
 }
 
@@ -26,7 +26,7 @@ impl Writer {
     /// Works until nobody is left who could ask.
     pub(super) fn run(mut self, jobs: &Receiver<Job>, head: &Arc<Mutex<Head>>) {
         while let Ok(job) = jobs.recv() {
-            let answer = self.append(job.expect, &job.lines);
+            let answer = self.append(job.expect, &job.records);
             if let Ok(committed) = &answer {
                 *head.lock().unwrap_or_else(PoisonError::into_inner) = committed.head;
             }
@@ -35,10 +35,10 @@ impl Writer {
         }
     }
 
-    pub(super) fn append(&mut self, expect: u64, lines: &[Line]) -> Result<Committed, AppendError> {
+    pub(super) fn append(&mut self, expect: u64, records: &[Record]) -> Result<Committed, AppendError> {
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|e| failed(&e))?;
         // The rows are asked anew each time: after a commit that failed half way, only they know the truth.
-        let State { head: current, mut hash } = rows::state(&tx).map_err(|e| failed(&e))?;
+        let State { head: current, mut hash } = tables::state(&tx).map_err(|e| failed(&e))?;
         if current.epoch != self.epoch {
             return Err(AppendError::EpochChanged);
         }
@@ -48,20 +48,20 @@ impl Writer {
             return Err(AppendError::Unavailable(gone));
         }
         let conflict = AppendError::Conflict { current };
-        if expect > current.seq || !rises(expect, lines) {
+        if expect > current.seq || !is_increasing(expect, records) {
             return Err(conflict);
         }
         let known = if expect == current.seq {
             Some(0)
         } else {
-            known(&tx, expect, lines).map_err(|e| failed(&e))?
+            known(&tx, expect, records).map_err(|e| failed(&e))?
         };
-        let fresh = known.and_then(|known| lines.get(known..)).ok_or(conflict)?;
+        let fresh = known.and_then(|known| records.get(known..)).ok_or(conflict)?;
         for line in fresh {
             hash = hash.then(line.body.as_bytes());
             tx.prepare_cached("INSERT INTO event (seq, at, body, hash) VALUES (?1, ?2, ?3, ?4)")
                 .and_then(|mut insert| {
-                    insert.execute(params![rows::signed(line.seq), line.at, line.body, hash.0])
+                    insert.execute(params![tables::signed(line.seq), line.at, line.body, hash.0])
                 })
                 .map_err(|e| failed(&e))?;
         }
@@ -71,7 +71,7 @@ impl Writer {
         } else {
             tx.commit().map_err(|e| commit_failed(&e))?;
         }
-        let mark = Mark { head, hash };
+        let mark = HighWater { head, hash };
         if self.mark.newest() != mark {
             self.mark.set(mark).map_err(|error| {
                 tracing::error!(%error, "the journal's mark cannot be written");
@@ -83,17 +83,17 @@ impl Writer {
 }
 
 /// How many of the lines are there already; `None` when something else is there instead.
-fn known(db: &Connection, expect: u64, lines: &[Line]) -> rusqlite::Result<Option<usize>> {
-    let limit = i64::try_from(lines.len().max(1)).unwrap_or(i64::MAX);
+fn known(db: &Connection, expect: u64, records: &[Record]) -> rusqlite::Result<Option<usize>> {
+    let limit = i64::try_from(records.len().max(1)).unwrap_or(i64::MAX);
     let there: Vec<(i64, String)> = db
         .prepare_cached("SELECT seq, body FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
-        .query_map([rows::signed(expect), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([tables::signed(expect), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
-    let same = there.len() <= lines.len()
+    let same = there.len() <= records.len()
         && there
             .iter()
-            .zip(lines)
-            .all(|((seq, body), line)| *seq == rows::signed(line.seq) && *body == line.body);
+            .zip(records)
+            .all(|((seq, body), line)| *seq == tables::signed(line.seq) && *body == line.body);
     Ok(same.then_some(there.len()))
 }
 
@@ -135,20 +135,20 @@ mod tests {
         writer.db.pragma_update(None, "max_page_count", pages + 4).unwrap();
         let mut seq = 0;
         let full = loop {
-            match writer.append(seq, &Line::all(&events(seq + 1, seq + 10)).unwrap()) {
+            match writer.append(seq, &Record::encode_all(&events(seq + 1, seq + 10)).unwrap()) {
                 Ok(committed) => seq = committed.head.seq,
                 Err(e) => break e,
             }
         };
         assert_eq!(full, AppendError::Full);
         assert_eq!(
-            writer.append(seq, &Line::all(&events(seq + 1, seq + 10)).unwrap()),
+            writer.append(seq, &Record::encode_all(&events(seq + 1, seq + 10)).unwrap()),
             Err(AppendError::Full)
         );
         writer.db.pragma_update(None, "max_page_count", 1_000_000).unwrap();
-        let committed = writer.append(seq, &Line::all(&events(seq + 1, seq + 10)).unwrap()).unwrap();
+        let committed = writer.append(seq, &Record::encode_all(&events(seq + 1, seq + 10)).unwrap()).unwrap();
         assert_eq!(committed.head.seq, seq + 10);
-        assert_eq!(rows::walk(&writer.db, 0).unwrap().0, seq + 10);
+        assert_eq!(tables::walk(&writer.db, 0).unwrap().0, seq + 10);
     }
 
     #[test]
@@ -156,8 +156,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let opened = open(&folder.path().join("journal.db"), Loss::Refused).unwrap();
         let mut writer = Writer { db: opened.db, mark: opened.mark, epoch: 1 };
-        writer.append(0, &Line::all(&events(1, 5)).unwrap()).unwrap();
-        let sixth = Line::all(&[event(6, "")]).unwrap();
+        writer.append(0, &Record::encode_all(&events(1, 5)).unwrap()).unwrap();
+        let sixth = Record::encode_all(&[event(6, "")]).unwrap();
         writer.db.execute("DELETE FROM event WHERE seq = 5", []).unwrap();
         let gone = writer.append(4, &sixth).unwrap_err();
         assert!(

@@ -14,7 +14,7 @@ const UNWRITTEN_MAX: usize = 100_000;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A journal and what it has not taken yet.
-pub struct Notebook {
+pub struct PendingWrites {
     journal: Box<dyn Journal>,
     unwritten: VecDeque<Event>,
     /// The last event that the journal took. What was dropped beyond the limit leaves a gap behind it.
@@ -31,8 +31,8 @@ pub struct NotWritten {
     pub in_doubt: bool,
 }
 
-impl Notebook {
-    /// A notebook over a journal.
+impl PendingWrites {
+    /// A pending_writes over a journal.
     #[must_use]
     pub fn new(journal: Box<dyn Journal>) -> Self {
         Self { journal, unwritten: VecDeque::new(), taken: None, refused: None }
@@ -53,7 +53,7 @@ impl Notebook {
 
     /// Why it cannot be written now, for people; nothing when it can.
     #[must_use]
-    pub fn trouble(&self) -> Option<&str> {
+    pub fn refusal(&self) -> Option<&str> {
         self.refused.as_ref().map(|(summary, _)| summary.as_str())
     }
 
@@ -86,7 +86,7 @@ impl Notebook {
         Ok(())
     }
 
-    /// Appends what a person asked for, behind whatever was refused before. Unlike with [`Notebook::write`], what the journal
+    /// Appends what a person asked for, behind whatever was refused before. Unlike with [`PendingWrites::write`], what the journal
     /// refuses is dropped: somebody who was told that it failed must not find it in force later.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl Notebook {
         let summary = format!(
             "the journal cannot be written ({why}); people are still woken, but a restart would not remember it"
         );
-        if self.trouble() != Some(&summary) {
+        if self.refusal() != Some(&summary) {
             tracing::error!("{summary}");
         }
         self.refused = Some((summary.clone(), now));
@@ -134,9 +134,9 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     /// A journal that refuses while it is told to.
-    struct Moody(MemoryJournal, Arc<AtomicBool>);
+    struct Refusing(MemoryJournal, Arc<AtomicBool>);
 
-    impl Journal for Moody {
+    impl Journal for Refusing {
         fn append(&mut self, expect: u64, events: &[Event]) -> Result<Committed, AppendError> {
             if self.1.load(Ordering::Relaxed) {
                 Err(AppendError::Full)
@@ -153,9 +153,9 @@ mod tests {
     }
 
     /// A journal that writes and says that it does not know.
-    struct Forgetful(MemoryJournal, Arc<AtomicBool>);
+    struct InDoubt(MemoryJournal, Arc<AtomicBool>);
 
-    impl Journal for Forgetful {
+    impl Journal for InDoubt {
         fn append(&mut self, expect: u64, events: &[Event]) -> Result<Committed, AppendError> {
             let committed = self.0.append(expect, events);
             if self.1.load(Ordering::Relaxed) { committed.and(Err(AppendError::Unknown)) } else { committed }
@@ -168,52 +168,59 @@ mod tests {
         }
     }
 
-    fn numbers(notebook: &Notebook) -> Vec<u64> {
-        notebook.read(0, 100).unwrap().iter().map(|event| event.seq).collect()
+    fn numbers(pending_writes: &PendingWrites) -> Vec<u64> {
+        pending_writes.read(0, 100).unwrap().iter().map(|event| event.seq).collect()
     }
 
     #[test]
     fn what_a_person_asked_for_is_on_disk_or_nowhere() {
         let refuses = Arc::new(AtomicBool::new(false));
-        let mut notebook = Notebook::new(Box::new(Moody(MemoryJournal::new(), Arc::clone(&refuses))));
+        let mut pending_writes =
+            PendingWrites::new(Box::new(Refusing(MemoryJournal::new(), Arc::clone(&refuses))));
         let at = |secs| time::later(Time::UNIX_EPOCH, Duration::from_secs(secs));
-        assert_eq!(notebook.write_or_drop(at(0), &events(1, 2)), Ok(()));
+        assert_eq!(pending_writes.write_or_drop(at(0), &events(1, 2)), Ok(()));
         refuses.store(true, Ordering::Relaxed);
-        let refused = notebook.write_or_drop(at(1), &events(3, 3)).unwrap_err();
+        let refused = pending_writes.write_or_drop(at(1), &events(3, 3)).unwrap_err();
         assert!(refused.summary.contains("full") && !refused.in_doubt);
-        assert!(notebook.write(at(2), events(3, 4)).is_err(), "what happened by itself is kept");
+        assert!(pending_writes.write(at(2), events(3, 4)).is_err(), "what happened by itself is kept");
         refuses.store(false, Ordering::Relaxed);
         assert!(
-            !notebook.write_or_drop(at(3), &events(5, 5)).unwrap_err().in_doubt,
+            !pending_writes.write_or_drop(at(3), &events(5, 5)).unwrap_err().in_doubt,
             "left alone for a while"
         );
-        assert_eq!(notebook.write_or_drop(at(8), &events(5, 6)), Ok(()), "behind what was refused before");
-        assert_eq!(numbers(&notebook), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(
+            pending_writes.write_or_drop(at(8), &events(5, 6)),
+            Ok(()),
+            "behind what was refused before"
+        );
+        assert_eq!(numbers(&pending_writes), [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
     fn what_is_in_doubt_keeps_its_place() {
-        let forgets = Arc::new(AtomicBool::new(true));
-        let mut notebook = Notebook::new(Box::new(Forgetful(MemoryJournal::new(), Arc::clone(&forgets))));
+        let in_doubt = Arc::new(AtomicBool::new(true));
+        let mut pending_writes =
+            PendingWrites::new(Box::new(InDoubt(MemoryJournal::new(), Arc::clone(&in_doubt))));
         let at = |secs| time::later(Time::UNIX_EPOCH, Duration::from_secs(secs));
-        assert!(notebook.write_or_drop(at(0), &events(1, 1)).unwrap_err().in_doubt);
-        forgets.store(false, Ordering::Relaxed);
-        assert_eq!(notebook.write(at(6), events(2, 3)), Ok(()));
-        assert_eq!(numbers(&notebook), [1, 2, 3]);
+        assert!(pending_writes.write_or_drop(at(0), &events(1, 1)).unwrap_err().in_doubt);
+        in_doubt.store(false, Ordering::Relaxed);
+        assert_eq!(pending_writes.write(at(6), events(2, 3)), Ok(()));
+        assert_eq!(numbers(&pending_writes), [1, 2, 3]);
     }
 
     #[test]
     fn what_was_refused_is_kept_and_a_gap_beyond_the_limit_is_no_dead_end() {
         let refuses = Arc::new(AtomicBool::new(false));
-        let mut notebook = Notebook::new(Box::new(Moody(MemoryJournal::new(), Arc::clone(&refuses))));
+        let mut pending_writes =
+            PendingWrites::new(Box::new(Refusing(MemoryJournal::new(), Arc::clone(&refuses))));
         let at = |secs| time::later(Time::UNIX_EPOCH, Duration::from_secs(secs));
-        assert_eq!(notebook.write(at(0), events(1, 10)), Ok(()));
+        assert_eq!(pending_writes.write(at(0), events(1, 10)), Ok(()));
 
         refuses.store(true, Ordering::Relaxed);
         let kept = 10 + UNWRITTEN_MAX as u64;
-        assert!(notebook.write(at(1), events(11, kept + 500)).unwrap_err().contains("full"));
-        assert!(notebook.trouble().is_some());
-        let read = notebook.read(9, 3).unwrap();
+        assert!(pending_writes.write(at(1), events(11, kept + 500)).unwrap_err().contains("full"));
+        assert!(pending_writes.refusal().is_some());
+        let read = pending_writes.read(9, 3).unwrap();
         assert_eq!(
             read.iter().map(|event| event.seq).collect::<Vec<_>>(),
             [10, 11, 12],
@@ -221,10 +228,10 @@ mod tests {
         );
 
         refuses.store(false, Ordering::Relaxed);
-        assert!(notebook.write(at(2), vec![]).is_err(), "it is left alone for a while");
-        assert_eq!(notebook.write(at(7), events(kept + 501, kept + 900)), Ok(()));
-        assert_eq!(notebook.trouble(), None);
-        let last = notebook.read(kept - 1, 1_000).unwrap();
+        assert!(pending_writes.write(at(2), vec![]).is_err(), "it is left alone for a while");
+        assert_eq!(pending_writes.write(at(7), events(kept + 501, kept + 900)), Ok(()));
+        assert_eq!(pending_writes.refusal(), None);
+        let last = pending_writes.read(kept - 1, 1_000).unwrap();
         assert_eq!(last.iter().map(|event| event.seq).take(2).collect::<Vec<_>>(), [kept, kept + 501]);
         assert_eq!(last.len(), 401);
     }

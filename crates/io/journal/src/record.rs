@@ -41,7 +41,7 @@ impl fmt::Debug for Hash {
 
 /// An event on its way into the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct Record {
     /// Its sequence number.
     pub seq: u64,
     /// When it was decided, for people who look into the file.
@@ -50,17 +50,17 @@ pub struct Line {
     pub body: String,
 }
 
-impl Line {
-    /// Turns events into lines.
+impl Record {
+    /// Turns events into records.
     ///
     /// # Errors
     /// [`AppendError::TooLarge`]; [`AppendError::Unavailable`] when an event has no JSON form.
-    pub fn all(events: &[Event]) -> Result<Vec<Self>, AppendError> {
+    pub fn encode_all(events: &[Event]) -> Result<Vec<Self>, AppendError> {
         if events.len() > MAX_EVENTS {
             return Err(AppendError::TooLarge);
         }
         let mut bytes = 0;
-        let mut lines = Vec::with_capacity(events.len());
+        let mut records = Vec::with_capacity(events.len());
         for event in events {
             let body = serde_json::to_string(event).map_err(|e| {
                 AppendError::Unavailable(format!("event {} cannot be written: {e}", event.seq))
@@ -69,17 +69,17 @@ impl Line {
             if bytes > MAX_BYTES {
                 return Err(AppendError::TooLarge);
             }
-            lines.push(Self { seq: event.seq, at: event.at.to_string(), body });
+            records.push(Self { seq: event.seq, at: event.at.to_string(), body });
         }
-        Ok(lines)
+        Ok(records)
     }
 }
 
 /// Whether the numbers rise from line to line, the first one above `from`.
 #[must_use]
-pub(crate) fn rises(from: u64, lines: &[Line]) -> bool {
+pub(crate) fn is_increasing(from: u64, records: &[Record]) -> bool {
     // SQLite counts to 2^63 - 1, and so does every journal.
-    let seqs = || lines.iter().map(|line| line.seq);
+    let seqs = || records.iter().map(|line| line.seq);
     std::iter::once(from).chain(seqs()).zip(seqs()).all(|(before, after)| before < after && after < 1 << 63)
 }
 
@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn numbers_must_rise() {
-        let lines = |seqs: &[u64]| -> Vec<Line> {
-            seqs.iter().map(|&seq| Line { seq, at: String::new(), body: String::new() }).collect()
+        let records = |seqs: &[u64]| -> Vec<Record> {
+            seqs.iter().map(|&seq| Record { seq, at: String::new(), body: String::new() }).collect()
         };
         for (from, seqs, wanted) in [
             (0, &[][..], true),
@@ -120,7 +120,7 @@ mod tests {
             (3, &[5, 5], false),
             (3, &[u64::MAX], false),
         ] {
-            assert_eq!(rises(from, &lines(seqs)), wanted, "{from} {seqs:?}");
+            assert_eq!(is_increasing(from, &records(seqs)), wanted, "{from} {seqs:?}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! other still tells the state one append earlier. So a mark costs one write and one sync, and no rename.
 
 use crate::journal::Head;
-use crate::line::Hash;
+use crate::record::Hash;
 use atomic_file::{Access, replace_with};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
@@ -15,17 +15,17 @@ const SLOT: usize = 4096;
 
 /// What the mark says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct HighWater {
     pub(crate) head: Head,
     pub(crate) hash: Hash,
 }
 
 /// What the file of the mark says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum StoredMark {
     Missing,
     Damaged,
-    Mark(Mark),
+    Intact(HighWater),
 }
 
 /// `journal.db` has its mark in `journal.mark`.
@@ -33,7 +33,7 @@ pub(crate) fn path_of(journal: &Path) -> PathBuf {
     journal.with_extension("mark")
 }
 
-impl Mark {
+impl HighWater {
     fn write(&self) -> [u8; SLOT] {
         let Head { epoch, seq } = self.head;
         let text = format!("mainstay mark 1 epoch {epoch} seq {seq} hash {}", self.hash);
@@ -66,29 +66,29 @@ fn check(text: &str) -> String {
 }
 
 /// Reads both slots; the later one counts.
-pub(crate) fn read(path: &Path) -> std::io::Result<Found> {
+pub(crate) fn read(path: &Path) -> std::io::Result<StoredMark> {
     let mut bytes = Vec::new();
     match File::open(path) {
         Ok(file) => file.take(2 * SLOT as u64).read_to_end(&mut bytes)?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Missing),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(StoredMark::Missing),
         Err(e) => return Err(e),
     };
-    let newest = bytes.chunks(SLOT).filter_map(Mark::read).max_by_key(|mark| mark.head);
-    Ok(newest.map_or(Found::Damaged, Found::Mark))
+    let newest = bytes.chunks(SLOT).filter_map(HighWater::read).max_by_key(|mark| mark.head);
+    Ok(newest.map_or(StoredMark::Damaged, StoredMark::Intact))
 }
 
 /// The file of the mark, held open by the one who writes the journal.
 #[derive(Debug)]
-pub(crate) struct MarkFile {
+pub(crate) struct HighWaterFile {
     file: File,
-    newest: Mark,
+    newest: HighWater,
     /// The slot that does not hold the newest mark.
     next: usize,
 }
 
-impl MarkFile {
+impl HighWaterFile {
     /// Puts a new file in place of whatever is there, at once or not at all, and keeps it open.
-    pub(crate) fn replace(path: &Path, mark: Mark) -> std::io::Result<Self> {
+    pub(crate) fn replace(path: &Path, mark: HighWater) -> std::io::Result<Self> {
         // Both slots are written, so that later marks need no room that the disk may not have.
         let file = replace_with(path, Access::Umask, |file| {
             file.write_all(&mark.write())?;
@@ -98,12 +98,12 @@ impl MarkFile {
     }
 
     /// The mark that was written last.
-    pub(crate) fn newest(&self) -> Mark {
+    pub(crate) fn newest(&self) -> HighWater {
         self.newest
     }
 
     /// Moves the mark. Returns when it is on disk.
-    pub(crate) fn set(&mut self, mark: Mark) -> std::io::Result<()> {
+    pub(crate) fn set(&mut self, mark: HighWater) -> std::io::Result<()> {
         self.file.seek(SeekFrom::Start((self.next * SLOT) as u64))?;
         self.file.write_all(&mark.write())?;
         self.file.sync_data()?;
@@ -117,32 +117,32 @@ impl MarkFile {
 mod tests {
     use super::*;
 
-    fn mark(seq: u64) -> Mark {
-        Mark { head: Head { epoch: 3, seq }, hash: Hash::ORIGIN.then(&seq.to_be_bytes()) }
+    fn mark(seq: u64) -> HighWater {
+        HighWater { head: Head { epoch: 3, seq }, hash: Hash::ORIGIN.then(&seq.to_be_bytes()) }
     }
 
     #[test]
     fn the_newest_mark_counts_and_a_torn_one_leaves_the_one_before() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.mark");
-        assert_eq!(read(&path).unwrap(), Found::Missing);
-        let mut file = MarkFile::replace(&path, mark(0)).unwrap();
+        assert_eq!(read(&path).unwrap(), StoredMark::Missing);
+        let mut file = HighWaterFile::replace(&path, mark(0)).unwrap();
         for seq in 1..=9 {
             file.set(mark(seq)).unwrap();
-            assert_eq!(read(&path).unwrap(), Found::Mark(mark(seq)));
+            assert_eq!(read(&path).unwrap(), StoredMark::Intact(mark(seq)));
         }
         let whole = std::fs::read(&path).unwrap();
         assert_eq!(whole.len(), 2 * SLOT);
-        let newest = if Mark::read(&whole[..SLOT]).unwrap() == mark(9) { 0 } else { SLOT };
+        let newest = if HighWater::read(&whole[..SLOT]).unwrap() == mark(9) { 0 } else { SLOT };
         for offset in [0, 30, 60, 100] {
             let mut torn = whole.clone();
             torn[newest + offset] ^= 4;
             std::fs::write(&path, &torn).unwrap();
-            assert_eq!(read(&path).unwrap(), Found::Mark(mark(8)), "{offset}");
+            assert_eq!(read(&path).unwrap(), StoredMark::Intact(mark(8)), "{offset}");
         }
         std::fs::write(&path, &whole[..20]).unwrap();
-        assert_eq!(read(&path).unwrap(), Found::Damaged);
+        assert_eq!(read(&path).unwrap(), StoredMark::Damaged);
         std::fs::write(&path, "").unwrap();
-        assert_eq!(read(&path).unwrap(), Found::Damaged);
+        assert_eq!(read(&path).unwrap(), StoredMark::Damaged);
     }
 }

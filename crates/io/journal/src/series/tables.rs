@@ -1,6 +1,6 @@
 //! The tables of samples. A row's key is series and time in one number, so that a series lies together in order.
 
-use super::{Point, writer::Recorded};
+use super::{Point, writer::Sample};
 use atomic_file::with_suffix;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ const TIME_BITS: u32 = 40;
 const BEGIN_MS: i64 = 1_577_836_800_000;
 
 /// Rows deleted in one step.
-const STEP: usize = 2_000;
+const DELETE_MAX: usize = 2_000;
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, probe TEXT NOT NULL UNIQUE) STRICT;
@@ -60,25 +60,25 @@ pub(super) fn set_aside(path: &Path) -> std::io::Result<()> {
 pub(super) fn write(
     db: &mut Connection,
     ids: &mut BTreeMap<ProbeId, i64>,
-    batch: &[Recorded],
+    batch: &[Sample],
 ) -> rusqlite::Result<()> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut new = BTreeMap::new();
     {
         let mut insert =
             tx.prepare_cached("INSERT OR REPLACE INTO sample VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
-        for Recorded { probe, point } in batch {
+        for Sample { probe, point } in batch {
             let known = ids.get(probe).or_else(|| new.get(probe)).copied();
             let id = match known {
                 Some(id) => id,
                 None => {
-                    let id = enter(&tx, probe)?;
+                    let id = insert_series(&tx, probe)?;
                     new.insert(probe.clone(), id);
                     id
                 }
             };
             let Phases { dns, connect, tls, first_byte, total } = point.phases;
-            let key = keys(id).start + offset(point.at);
+            let key = key_range(id).start + offset(point.at);
             let part = |part: Option<Duration>| part.map(micros);
             insert.execute(params![
                 key,
@@ -104,8 +104,8 @@ pub(super) fn read(
     to: Time,
     limit: usize,
 ) -> rusqlite::Result<Vec<Point>> {
-    let Some(id) = find(db, probe)? else { return Ok(Vec::new()) };
-    let begin = keys(id).start;
+    let Some(id) = series_id(db, probe)? else { return Ok(Vec::new()) };
+    let begin = key_range(id).start;
     let part = |us: Option<u64>| us.map(Duration::from_micros);
     let mut points: Vec<Point> = db
         .prepare_cached(
@@ -140,7 +140,7 @@ pub(super) fn last_before(db: &Connection, before: Time) -> rusqlite::Result<Opt
     let mut last = None;
     let mut newest = db.prepare_cached("SELECT max(key) FROM sample WHERE key >= ?1 AND key < ?2")?;
     for id in ids(db)? {
-        let Range { start, end } = keys(id);
+        let Range { start, end } = key_range(id);
         let end = end.min(start + offset(before));
         let key: Option<i64> = newest.query_row([start, end], |row| row.get(0))?;
         last = last.max(key.map(time));
@@ -152,7 +152,7 @@ pub(super) fn first_at(db: &Connection) -> rusqlite::Result<Option<Time>> {
     let mut first: Option<Time> = None;
     let mut oldest = db.prepare_cached("SELECT min(key) FROM sample WHERE key >= ?1 AND key < ?2")?;
     for id in ids(db)? {
-        let Range { start, end } = keys(id);
+        let Range { start, end } = key_range(id);
         let key: Option<i64> = oldest.query_row([start, end], |row| row.get(0))?;
         if let Some(at) = key.map(time) {
             first = Some(first.map_or(at, |first| first.min(at)));
@@ -167,9 +167,12 @@ pub(super) fn forget(db: &Connection, before: Time) -> rusqlite::Result<bool> {
         "DELETE FROM sample WHERE key IN (SELECT key FROM sample WHERE key >= ?1 AND key < ?2 LIMIT ?3)",
     )?;
     for id in ids(db)? {
-        let begin = keys(id).start;
-        if delete.execute(params![begin, begin + offset(before), i64::try_from(STEP).unwrap_or(i64::MAX)])?
-            > 0
+        let begin = key_range(id).start;
+        if delete.execute(params![
+            begin,
+            begin + offset(before),
+            i64::try_from(DELETE_MAX).unwrap_or(i64::MAX)
+        ])? > 0
         {
             return Ok(true);
         }
@@ -181,21 +184,21 @@ fn ids(db: &Connection) -> rusqlite::Result<Vec<i64>> {
     db.prepare_cached("SELECT id FROM series ORDER BY id")?.query_map([], |row| row.get(0))?.collect()
 }
 
-fn find(db: &Connection, probe: &ProbeId) -> rusqlite::Result<Option<i64>> {
+fn series_id(db: &Connection, probe: &ProbeId) -> rusqlite::Result<Option<i64>> {
     db.prepare_cached("SELECT id FROM series WHERE probe = ?1")?
         .query_row([&probe.0], |row| row.get(0))
         .optional()
 }
 
-fn enter(db: &Connection, probe: &ProbeId) -> rusqlite::Result<i64> {
-    if let Some(id) = find(db, probe)? {
+fn insert_series(db: &Connection, probe: &ProbeId) -> rusqlite::Result<i64> {
+    if let Some(id) = series_id(db, probe)? {
         return Ok(id);
     }
     db.prepare_cached("INSERT INTO series (probe) VALUES (?1)")?.insert([&probe.0])
 }
 
 /// All keys that a series can have.
-fn keys(id: i64) -> Range<i64> {
+fn key_range(id: i64) -> Range<i64> {
     id << TIME_BITS..(id + 1) << TIME_BITS
 }
 

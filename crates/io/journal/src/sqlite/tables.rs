@@ -1,7 +1,7 @@
 //! The tables, and how they are read: every line is checked against the chain on its way out.
 
 use crate::journal::{Head, ReadError};
-use crate::line::Hash;
+use crate::record::Hash;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 use std::path::Path;

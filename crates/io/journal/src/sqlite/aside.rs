@@ -1,0 +1,26 @@
+//! Keeping a journal that is replaced.
+
+use atomic_file::{sync_folder_of, with_suffix};
+use std::path::{Path, PathBuf};
+
+/// Renames a journal and what belongs to it to the first free `.replaced-N`; where it is now, if there was one.
+pub(super) fn set_aside(path: &Path) -> std::io::Result<Option<PathBuf>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let free =
+        (1..1_000_u32).map(|n| format!(".replaced-{n}")).find(|suffix| !with_suffix(path, suffix).exists());
+    let Some(suffix) = free else {
+        return Err(std::io::Error::other("too many journals were replaced here"));
+    };
+    // The log before its database: a log left beside a database that is not its own would be played into it.
+    let aside = with_suffix(path, &suffix);
+    for part in ["-wal", "-shm", ""] {
+        let file = with_suffix(path, part);
+        if file.exists() {
+            std::fs::rename(&file, with_suffix(&aside, part))?;
+        }
+    }
+    sync_folder_of(path)?;
+    Ok(Some(aside))
+}

@@ -1,6 +1,6 @@
-//! The suite that every journal passes, the one in memory and the ones on disk alike.
+//! The contract test suite: every journal passes it, in memory and on disk.
 //!
-//! Each function takes a closure that makes an empty journal and panics where the promise is broken.
+//! Each function takes a closure that makes an empty journal and panics where the contract is broken.
 
 use crate::journal::{AppendError, Committed, Head, Journal, MAX_EVENTS, ReadError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,7 +75,7 @@ pub fn begins_empty<J: Journal>(make: impl Fn() -> J) {
     assert_eq!(committed(journal.append(0, &[])), Ok(0));
 }
 
-/// Events come back in order, equal to what went in, from any place and in any portion.
+/// Events are read in order, equal to the appended ones, from any position and in any page size.
 pub fn gives_back_what_was_appended<J: Journal>(make: impl Fn() -> J) {
     let mut journal = make();
     assert_eq!(committed(journal.append(0, &events(1, 1))), Ok(1));
@@ -89,7 +89,7 @@ pub fn gives_back_what_was_appended<J: Journal>(make: impl Fn() -> J) {
     assert_eq!(journal.read(0, 0), Ok(vec![]));
 }
 
-/// Whoever is mistaken about the end of the journal, or whose numbers do not rise, writes nothing.
+/// An append at a wrong position, or with sequence numbers that do not increase, writes nothing.
 pub fn refuses_to_append_elsewhere<J: Journal>(make: impl Fn() -> J) {
     let mut journal = make();
     assert_eq!(committed(journal.append(0, &events(1, 3))), Ok(3));
@@ -103,7 +103,7 @@ pub fn refuses_to_append_elsewhere<J: Journal>(make: impl Fn() -> J) {
     assert_eq!(committed(journal.append(3, &events(4, 4))), Ok(4), "and goes on afterwards");
 }
 
-/// The same append again is answered as the first one, also when more was written since.
+/// A repeated append has the result of the first one, also after later appends.
 pub fn may_be_asked_again<J: Journal>(make: impl Fn() -> J) {
     let mut journal = make();
     for _ in 0..3 {
@@ -114,7 +114,7 @@ pub fn may_be_asked_again<J: Journal>(make: impl Fn() -> J) {
     assert_eq!(journal.read(0, 100), Ok(events(1, 6)));
 }
 
-/// After an unknown end, what has happened since may be sent along.
+/// After an unknown result, the same events may be sent again with later ones behind them.
 pub fn takes_what_came_since<J: Journal>(make: impl Fn() -> J) {
     let mut journal = make();
     assert_eq!(committed(journal.append(0, &events(1, 4))), Ok(4));
@@ -127,7 +127,7 @@ pub fn takes_what_came_since<J: Journal>(make: impl Fn() -> J) {
     assert_eq!(ends_at(&journal), Ok(8));
 }
 
-/// Numbers may be left out; what was left out cannot be filled in later.
+/// Gaps between sequence numbers are kept and cannot be filled later.
 pub fn leaves_gaps_alone<J: Journal>(make: impl Fn() -> J) {
     let mut journal = make();
     let gappy = [event(2, ""), event(5, "")];
@@ -138,7 +138,7 @@ pub fn leaves_gaps_alone<J: Journal>(make: impl Fn() -> J) {
     assert_eq!(journal.read(2, 100), Ok(vec![event(5, ""), event(9, "")]));
 }
 
-/// What is nested, optional, a span of time or an address comes back as it was.
+/// Nested and optional values, durations and addresses are read as they were written.
 pub fn keeps_every_shape<J: Journal>(make: impl Fn() -> J) {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     let alert = |fault| EventKind::AlertOpened {
@@ -188,7 +188,7 @@ pub fn keeps_every_shape<J: Journal>(make: impl Fn() -> J) {
     assert_eq!(journal.read(0, 100), Ok(events));
 }
 
-/// Too much at once is refused as a whole; the most that is allowed is written as a whole.
+/// An append over the limit is refused as a whole; one at the limit is written as a whole.
 pub fn appends_all_or_nothing<J: Journal>(make: impl Fn() -> J) {
     let mut journal = make();
     let most = events(1, MAX_EVENTS as u64);

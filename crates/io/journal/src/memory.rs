@@ -1,10 +1,10 @@
-//! A journal that is gone when the process is: for tests and the simulator.
+//! A journal in memory, for tests and the simulation.
 
 use crate::journal::{AppendError, Committed, Head, Journal, ReadError};
 use crate::record::{Record, is_increasing};
 use types::Event;
 
-/// A journal in memory. It keeps bytes, not values, so that whatever JSON would lose is lost here as well.
+/// A journal in memory. It stores JSON bytes, so that a value that JSON cannot represent fails here too.
 #[derive(Clone, Debug)]
 pub struct MemoryJournal {
     epoch: u32,
@@ -24,7 +24,7 @@ impl MemoryJournal {
         Self { epoch: 1, records: Vec::new() }
     }
 
-    /// What a restore of the state after `seq` would leave behind: everything later is gone, the epoch is a new one.
+    /// Simulates a restore of the state after `seq`: later events are removed and a new epoch begins.
     pub fn rewind(&mut self, seq: u64) {
         self.records.truncate(self.after(seq));
         self.epoch += 1;
@@ -34,7 +34,7 @@ impl MemoryJournal {
         Head { epoch: self.epoch, seq: self.records.last().map_or(0, |line| line.seq) }
     }
 
-    /// Index of the first line after a sequence number.
+    /// Index of the first record after a sequence number.
     fn after(&self, seq: u64) -> usize {
         self.records.partition_point(|line| line.seq <= seq)
     }

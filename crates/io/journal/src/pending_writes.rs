@@ -1,4 +1,4 @@
-//! Keeps what a journal refused until it takes it, in order, without holding anybody up.
+//! Events that the journal refused, kept in order until it accepts them. Callers never wait for it.
 
 use crate::{AppendError, Journal, ReadError};
 use std::collections::VecDeque;
@@ -6,58 +6,58 @@ use std::time::Duration;
 use types::event::Event;
 use types::{Time, time};
 
-/// Events appended together.
+/// Events per append.
 const BATCH_MAX: usize = 256;
-/// Events kept while the journal refuses to write. More happens only when it has refused for days.
+/// Events kept while the journal refuses to write: enough for days.
 const UNWRITTEN_MAX: usize = 100_000;
-/// How long a journal that refused is left alone: each refusal may take two seconds, and people wait meanwhile.
+/// Pause after a refusal: each one may block for two seconds.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// A journal and what it has not taken yet.
+/// A journal and the events that it has not accepted yet.
 pub struct PendingWrites {
     journal: Box<dyn Journal>,
     unwritten: VecDeque<Event>,
-    /// The last event that the journal took. What was dropped beyond the limit leaves a gap behind it.
+    /// The last event that the journal accepted. Events dropped over the limit leave a gap behind it.
     taken: Option<u64>,
     refused: Option<(String, Time)>,
 }
 
-/// Why something that a person asked for is not known to be on disk.
+/// Why a person's command is not known to be on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotWritten {
-    /// The reason, for people.
+    /// The reason, in a sentence.
     pub summary: String,
-    /// Whether it may be on disk all the same.
+    /// Whether it may be on disk nevertheless.
     pub in_doubt: bool,
 }
 
 impl PendingWrites {
-    /// A pending_writes over a journal.
+    /// Wraps a journal.
     #[must_use]
     pub fn new(journal: Box<dyn Journal>) -> Self {
         Self { journal, unwritten: VecDeque::new(), taken: None, refused: None }
     }
 
-    /// Events after `after`, at most `limit`: those that the journal took, then those that it has not taken yet.
+    /// At most `limit` events after `after`: those in the journal, then the pending ones.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub fn read(&self, after: u64, limit: usize) -> Result<Vec<Event>, ReadError> {
         let mut events = self.journal.read(after, limit)?;
-        // A journal that does not know whether it wrote an event may have it already.
+        // After `AppendError::Unknown` the journal may have some of them already.
         let last = events.last().map_or(after, |event| event.seq);
         let room = limit.saturating_sub(events.len());
         events.extend(self.unwritten.iter().filter(|event| event.seq > last).take(room).cloned());
         Ok(events)
     }
 
-    /// Why it cannot be written now, for people; nothing when it can.
+    /// Why the journal refuses to write now; `None` when it does not.
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {
         self.refused.as_ref().map(|(summary, _)| summary.as_str())
     }
 
-    /// Appends what happened after whatever was refused before. `Ok` means that all of it is on disk.
+    /// Appends events behind the pending ones. `Ok` means that all of them are on disk.
     ///
     /// # Errors
     /// A sentence for people when the journal refuses. Nothing is dropped: it is tried again with the next call, but
@@ -65,7 +65,7 @@ impl PendingWrites {
     pub fn write(&mut self, now: Time, events: Vec<Event>) -> Result<(), String> {
         self.unwritten.extend(events);
         if let Some((summary, at)) = &self.refused
-            // A clock that was set back makes no pause longer.
+            // A clock that is set back does not extend the pause.
             && *at <= now
             && time::between(*at, now) < RETRY_AFTER
         {
@@ -86,8 +86,8 @@ impl PendingWrites {
         Ok(())
     }
 
-    /// Appends what a person asked for, behind whatever was refused before. Unlike with [`PendingWrites::write`], what the journal
-    /// refuses is dropped: somebody who was told that it failed must not find it in force later.
+    /// Appends the events of a person's command behind the pending ones. Unlike with [`PendingWrites::write`], events that the journal
+    /// refuses are dropped: a command that was answered with an error must not take effect later.
     ///
     /// # Errors
     /// When it is not known to be on disk. What is in doubt stays in its place, for it may be on disk, and is tried again.
@@ -112,13 +112,13 @@ impl PendingWrites {
 
     fn refuse(&mut self, now: Time, why: &AppendError) -> String {
         let summary = format!(
-            "the journal cannot be written ({why}); people are still woken, but a restart would not remember it"
+            "the journal cannot be written ({why}); pages are still sent, but would be lost in a restart"
         );
         if self.refusal() != Some(&summary) {
             tracing::error!("{summary}");
         }
         self.refused = Some((summary.clone(), now));
-        // Beyond the limit the newest live in memory only. They have been acted upon all the same.
+        // Events over the limit are in the engine's state only. They have taken effect nevertheless.
         self.unwritten.truncate(UNWRITTEN_MAX);
         summary
     }
@@ -133,7 +133,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    /// A journal that refuses while it is told to.
+    /// A journal that refuses while its switch is on.
     struct Refusing(MemoryJournal, Arc<AtomicBool>);
 
     impl Journal for Refusing {
@@ -152,7 +152,7 @@ mod tests {
         }
     }
 
-    /// A journal that writes and says that it does not know.
+    /// A journal that writes and returns `Unknown`.
     struct InDoubt(MemoryJournal, Arc<AtomicBool>);
 
     impl Journal for InDoubt {

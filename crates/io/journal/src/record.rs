@@ -1,4 +1,4 @@
-//! An event as bytes, and the chain of hashes that ties each line to the one before.
+//! An event as bytes, and the hash chain: each record's hash covers the hash before it.
 
 use crate::journal::{AppendError, MAX_BYTES, MAX_EVENTS};
 use sha2::{Digest as _, Sha256};
@@ -6,21 +6,21 @@ use std::fmt;
 use text::hex;
 use types::Event;
 
-/// SHA-256 over the hash before it and the bytes of a line.
+/// SHA-256 over the previous hash and the bytes of a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hash(pub [u8; 32]);
 
 impl Hash {
-    /// What the first line is chained to.
+    /// The previous hash of the first record.
     pub const ORIGIN: Self = Self([0; 32]);
 
-    /// The hash of a line whose predecessor has this one.
+    /// The hash of the record that follows.
     #[must_use]
     pub fn then(&self, body: &[u8]) -> Self {
         Self(Sha256::new().chain_update(self.0).chain_update(body).finalize().into())
     }
 
-    /// Reads what `Display` writes.
+    /// Parses the output of `Display`.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
         hex::decode(text).map(Self)
@@ -39,19 +39,19 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// An event on its way into the journal.
+/// An event as the journal stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Its sequence number.
     pub seq: u64,
-    /// When it was decided, for people who look into the file.
+    /// Time of the event, for people who read the file.
     pub at: String,
-    /// The canonical bytes: the event as JSON, as it was first written. Hashed and kept as they are.
+    /// The event as JSON, in the bytes first written. These bytes are hashed and never written again.
     pub body: String,
 }
 
 impl Record {
-    /// Turns events into records.
+    /// Encodes events as records.
     ///
     /// # Errors
     /// [`AppendError::TooLarge`]; [`AppendError::Unavailable`] when an event has no JSON form.
@@ -75,7 +75,7 @@ impl Record {
     }
 }
 
-/// Whether the numbers rise from line to line, the first one above `from`.
+/// Whether the sequence numbers increase from record to record, the first one above `from`.
 #[must_use]
 pub(crate) fn is_increasing(from: u64, records: &[Record]) -> bool {
     // SQLite counts to 2^63 - 1, and so does every journal.

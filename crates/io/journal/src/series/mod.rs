@@ -1,4 +1,4 @@
-//! Raw samples, in a file of their own: they may be lost, events never.
+//! Stored samples, in a file of their own. Samples may be lost, events may not.
 //!
 //! The simplest form that a later one of compressed chunks can replace: a row for each sample, ordered by series and
 //! time. A thread of its own writes them in batches. When the disk stalls, the oldest waiting samples are dropped and
@@ -16,30 +16,30 @@ use types::probe_result::Phases;
 use types::{Answer, ProbeId, ProbeResult, Time};
 use writer::{Queue, Sample};
 
-/// Most points of one answer; the newest are kept. Ninety days at half a minute fit.
+/// Most points of one read; the newest are returned. Ninety days at half a minute fit.
 pub const MAX_POINTS: usize = 300_000;
 
-/// How long the end of the process waits for samples that are not written yet.
+/// Dropping the series waits at most this long for queued samples.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One answer to one probe, as far as a chart needs it.
+/// The part of a probe result that a chart shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
-    /// When it came in, to the millisecond.
+    /// Time of the result, to the millisecond.
     pub at: Time,
-    /// Whether it was good, as far as whoever recorded it could tell.
+    /// Whether it was good, as judged by the caller.
     pub ok: bool,
-    /// How long each part took, to the microsecond.
+    /// Durations of its phases, to the microsecond.
     pub phases: Phases,
 }
 
-/// Why samples cannot be kept or read.
+/// Why samples cannot be stored or read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the samples in {} cannot be used: {why}", path.display())]
 pub struct SeriesError {
     /// The file.
     pub path: PathBuf,
-    /// What SQLite said.
+    /// The message of SQLite.
     pub why: String,
 }
 
@@ -53,7 +53,7 @@ pub struct Series {
 
 impl Series {
     /// Opens the samples at `path`, usually `series.db`; makes the file where there is none. A file that is damaged is
-    /// renamed to `.damaged` and a new one begun: a watchman does not stay in bed because an old chart is torn.
+    /// renamed to `.damaged` and a new one begun: old samples are less important than monitoring.
     ///
     /// # Errors
     /// When the file can neither be used nor replaced.
@@ -79,25 +79,25 @@ impl Series {
         Ok(Self { path, queue, reader: Mutex::new(reader) })
     }
 
-    /// Hands an answer over to be written soon, good when it is an answer of its kind: what is wrong *in* an answer is
-    /// for others to judge. Never waits. Of two answers to a probe in the same millisecond the later one stays.
+    /// Queues a probe result. It counts as good unless the probe failed: faults in the answer itself are
+    /// judged elsewhere. Never waits. Of two results of a probe in the same millisecond the later one is stored.
     pub fn record(&self, sample: &ProbeResult, at: Time) {
         let ok = !matches!(sample.answer, Answer::Failed(_));
         self.record_point(&sample.probe, Point { at, ok, phases: sample.phases });
     }
 
-    /// Like [`Series::record`], for whoever has judged the answer.
+    /// Queues a sample that was judged by the caller.
     pub fn record_point(&self, probe: &ProbeId, point: Point) {
         self.queue.push(Sample { probe: probe.clone(), point });
     }
 
-    /// How many samples were dropped since the start because the disk did not take them.
+    /// Samples dropped since the start because they could not be written.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()
     }
 
-    /// Waits until all that was handed over so far is written, at most `patience`. Whether it is.
+    /// Waits until all queued samples are written, at most `patience`. Returns whether they are.
     #[must_use]
     pub fn flush(&self, patience: Duration) -> bool {
         self.queue.flush(patience)
@@ -111,14 +111,14 @@ impl Series {
         tables::read(&self.reader(), probe, from, to, MAX_POINTS).map_err(|e| self.failed(&e))
     }
 
-    /// When the newest sample of all came in: the last sign of life of the process that wrote it. `None` when there is
+    /// Time of the newest sample of all: the process that wrote it was running then. `None` when there is
     /// none, or none that can be read.
     #[must_use]
     pub fn last_at(&self) -> Option<Time> {
         self.last_before(Time::MAX)
     }
 
-    /// Like [`Series::last_at`], of those that came in before `before`: a clock that was ahead leaves later ones.
+    /// Time of the newest sample before `before`: a clock that was ahead leaves later ones.
     #[must_use]
     pub fn last_before(&self, before: Time) -> Option<Time> {
         tables::last_before(&self.reader(), before).unwrap_or_else(|error| {
@@ -127,7 +127,7 @@ impl Series {
         })
     }
 
-    /// When the oldest sample of all came in. `None` when there is none, or none that can be read.
+    /// Time of the oldest sample of all. `None` when there is none, or none that can be read.
     #[must_use]
     pub fn first_at(&self) -> Option<Time> {
         tables::first_at(&self.reader()).unwrap_or_else(|error| {
@@ -136,7 +136,7 @@ impl Series {
         })
     }
 
-    /// Has everything before `before` deleted, in small steps between the writing of new samples.
+    /// Deletes samples before `before`, in small steps between writes of new ones.
     pub fn forget(&self, before: Time) {
         self.queue.forget(before);
     }

@@ -45,7 +45,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Renames a damaged file; an older damaged one makes way.
+/// Renames a damaged file and replaces an older damaged one.
 pub(super) fn set_aside(path: &Path) -> std::io::Result<()> {
     for log in ["-wal", "-shm"] {
         match std::fs::remove_file(with_suffix(path, log)) {
@@ -56,7 +56,7 @@ pub(super) fn set_aside(path: &Path) -> std::io::Result<()> {
     std::fs::rename(path, with_suffix(path, ".damaged"))
 }
 
-/// Writes a batch in one transaction. `ids` remembers series that are known already.
+/// Writes a batch in one transaction. `ids` caches the ids of series.
 pub(super) fn write(
     db: &mut Connection,
     ids: &mut BTreeMap<ProbeId, i64>,
@@ -92,7 +92,7 @@ pub(super) fn write(
         }
     }
     tx.commit()?;
-    // Not before the commit: what was rolled back is not known.
+    // Not before the commit: ids of a rolled-back transaction are invalid.
     ids.append(&mut new);
     Ok(())
 }
@@ -161,7 +161,7 @@ pub(super) fn first_at(db: &Connection) -> rusqlite::Result<Option<Time>> {
     Ok(first)
 }
 
-/// Deletes some of what is older than `before`. Whether there may be more.
+/// Deletes some samples older than `before`. Returns whether there may be more.
 pub(super) fn forget(db: &Connection, before: Time) -> rusqlite::Result<bool> {
     let mut delete = db.prepare_cached(
         "DELETE FROM sample WHERE key IN (SELECT key FROM sample WHERE key >= ?1 AND key < ?2 LIMIT ?3)",
@@ -197,12 +197,12 @@ fn insert_series(db: &Connection, probe: &ProbeId) -> rusqlite::Result<i64> {
     db.prepare_cached("INSERT INTO series (probe) VALUES (?1)")?.insert([&probe.0])
 }
 
-/// All keys that a series can have.
+/// The keys of a series.
 fn key_range(id: i64) -> Range<i64> {
     id << TIME_BITS..(id + 1) << TIME_BITS
 }
 
-/// The place of an instant within a series; instants that have none move to its ends.
+/// The offset of an instant within a series; instants out of range are moved to its ends.
 fn offset(at: Time) -> i64 {
     at.as_millisecond().saturating_sub(BEGIN_MS).clamp(0, (1 << TIME_BITS) - 1)
 }

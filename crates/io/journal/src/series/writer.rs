@@ -7,19 +7,19 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use types::{ProbeId, Time};
 
-/// Samples that may wait. A thousand probes every ten seconds fill it in eleven minutes.
+/// Samples in the queue at most. A thousand probes every ten seconds fill it in eleven minutes.
 const QUEUE_MAX: usize = 65_536;
 
-/// Samples of one transaction.
+/// Samples per transaction.
 const BATCH_MAX: usize = 4_096;
 
-/// How long a sample waits for company, so that a quiet house writes seldom.
+/// Batching delay: samples are written together after at most this long.
 const BATCH_DELAY: Duration = Duration::from_millis(500);
 
-/// How long after a failure until the next attempt.
+/// Pause between a failed write and the next attempt.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// A sample on its way to the disk.
+/// A sample in the queue.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) probe: ProbeId,
@@ -29,25 +29,25 @@ pub(super) struct Sample {
 #[derive(Debug, Default)]
 struct Waiting {
     samples: VecDeque<Sample>,
-    /// Counted since the start: handed over, dropped, written or dropped.
+    /// Counters since the start: queued, dropped, written or dropped.
     pushed: u64,
     dropped: u64,
     settled: u64,
-    /// Somebody waits for the samples to be written.
+    /// A flush is waiting.
     hurry: bool,
     forget: Option<Time>,
     closing: bool,
     gone: bool,
 }
 
-/// What waits to be written.
+/// The queue between callers and the writer thread.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
 }
 
-/// What the writer is to do next.
+/// The next task of the writer.
 enum Task {
     Write(Vec<Sample>),
     Delete(Time),
@@ -68,7 +68,7 @@ impl Queue {
             waiting.dropped += 1;
             waiting.settled += 1;
         }
-        // One sample wakes the writer to gather, and a full batch to write. The others need not.
+        // The first sample starts the batching delay and a full batch ends it. The others need no notification.
         if waiting.samples.len() == 1 || waiting.samples.len() == BATCH_MAX {
             self.changed.notify_all();
         }
@@ -91,7 +91,7 @@ impl Queue {
         self.wait(waiting, patience, |waiting| waiting.settled >= wanted || waiting.gone).settled >= wanted
     }
 
-    /// Asks the writer to write what is left and go; waits for it, but not for ever.
+    /// Makes the writer write the rest and exit; waits for it at most `patience`.
     pub(super) fn close(&self, patience: Duration) {
         let mut waiting = self.lock();
         waiting.closing = true;
@@ -145,7 +145,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Puts a batch that could not be written back to the front, as far as there is room.
+    /// Returns a batch that could not be written to the front of the queue, as far as there is room.
     fn put_back(&self, mut batch: Vec<Sample>) {
         let mut waiting = self.lock();
         let lost = (batch.len() + waiting.samples.len()).saturating_sub(QUEUE_MAX).min(batch.len());
@@ -157,7 +157,7 @@ impl Queue {
         self.settle(lost, false);
     }
 
-    /// Waits after a failure, but not once the house is closing. Whether it is.
+    /// Waits after a failure, unless the queue is closing. Returns whether it is.
     fn pause(&self) -> bool {
         self.wait(self.lock(), RETRY_DELAY, |waiting| waiting.closing).closing
     }
@@ -170,7 +170,7 @@ impl Queue {
     }
 }
 
-/// Says goodbye however the thread ends.
+/// Reports the exit of the thread, also by a panic.
 struct ExitNotice<'a>(&'a Queue);
 
 impl Drop for ExitNotice<'_> {

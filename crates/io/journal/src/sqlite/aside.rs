@@ -1,9 +1,9 @@
-//! Keeping a journal that is replaced.
+//! Renaming a journal before it is replaced.
 
 use atomic_file::{sync_folder_of, with_suffix};
 use std::path::{Path, PathBuf};
 
-/// Renames a journal and what belongs to it to the first free `.replaced-N`; where it is now, if there was one.
+/// Renames a journal and its log files to the first free `.replaced-N`. Returns the new path, if there was a journal.
 pub(super) fn set_aside(path: &Path) -> std::io::Result<Option<PathBuf>> {
     if !path.exists() {
         return Ok(None);
@@ -13,7 +13,7 @@ pub(super) fn set_aside(path: &Path) -> std::io::Result<Option<PathBuf>> {
     let Some(suffix) = free else {
         return Err(std::io::Error::other("too many journals were replaced here"));
     };
-    // The log before its database: a log left beside a database that is not its own would be played into it.
+    // The log before its database: SQLite would apply a log that is left beside another database.
     let aside = with_suffix(path, &suffix);
     for part in ["-wal", "-shm", ""] {
         let file = with_suffix(path, part);

@@ -1,4 +1,4 @@
-//! Copies: `backup` of a journal in use, and `restore` of one that is not.
+//! Copies: `backup` of a journal, in use or not, and `restore` of one that is not in use.
 
 use super::aside::set_aside;
 use super::high_water::{self, HighWater, HighWaterFile, StoredMark};
@@ -16,30 +16,30 @@ use thiserror::Error;
 /// Pages copied at a time.
 const STEP: i32 = 256;
 
-/// Pause between steps, so that a backup never takes the disk for itself.
+/// Pause between steps, so that a backup does not saturate the disk.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Steps that may find the file busy before the copy gives up: ten seconds of nothing else.
+/// Busy steps in a row after which the copy gives up: ten seconds.
 const BUSY_STEPS: u32 = 5_000;
 
-/// Why a copy was not made. The original is untouched.
+/// Why a copy failed. The original is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CopyError {
-    /// What was to be copied is not sound.
+    /// The source is damaged.
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// The place is taken.
+    /// The target exists.
     #[error("{} exists already; nothing was overwritten", .0.display())]
     Exists(PathBuf),
-    /// Another process has the journal.
+    /// Another process has the journal open.
     #[error(transparent)]
     Locked(OpenError),
-    /// The file system or SQLite refused.
+    /// An error of the file system or of SQLite.
     #[error("{}: {why}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// Its message.
         why: String,
     },
 }
@@ -88,21 +88,21 @@ pub fn restore(from: impl AsRef<Path>, path: impl AsRef<Path>, overwrite: bool) 
     let part = with_suffix(path, ".part");
     copy(from, &part)?;
     let mark = begin_epoch(path, &part)?;
-    // The mark first: whatever is interrupted from here on, rows and mark are of two epochs, and opening says so.
+    // The mark first: after an interruption rows and mark have different epochs, which opening reports.
     HighWaterFile::replace(&high_water::path_of(path), mark).map_err(io)?;
     set_aside(path).map_err(io)?;
     put_in_place(&part, path)?;
     Ok(mark.head.epoch)
 }
 
-/// Counts the epoch on from the highest that anybody here remembers.
+/// Begins the epoch after the highest one in the mark, the replaced journal and the backup.
 fn begin_epoch(path: &Path, part: &Path) -> Result<HighWater, CopyError> {
     let sql = |e: rusqlite::Error| CopyError::Io { path: part.to_owned(), why: e.to_string() };
     let marked = match high_water::read(&high_water::path_of(path)) {
         Ok(StoredMark::Intact(mark)) => mark.head.epoch,
         _ => 0,
     };
-    // The journal being replaced may be beyond reading; that is why it is replaced.
+    // The replaced journal may be unreadable; then its epoch does not count.
     let replaced =
         open_existing(path).ok().and_then(|db| tables::state(&db).ok()).map_or(0, |state| state.head.epoch);
     let db = Connection::open(part).map_err(sql)?;
@@ -114,7 +114,7 @@ fn begin_epoch(path: &Path, part: &Path) -> Result<HighWater, CopyError> {
     Ok(HighWater { head: state.head, hash: state.hash })
 }
 
-/// Copies the file as of one moment. The result is a single file, without a write-ahead log beside it.
+/// Copies a consistent snapshot of the file. The result is a single file, without a write-ahead log beside it.
 fn copy(from: &Path, part: &Path) -> Result<(), CopyError> {
     let io = |e: std::io::Error| CopyError::Io { path: part.to_owned(), why: e.to_string() };
     let sql = |e: rusqlite::Error| CopyError::Io { path: part.to_owned(), why: e.to_string() };
@@ -123,7 +123,7 @@ fn copy(from: &Path, part: &Path) -> Result<(), CopyError> {
         _ => {}
     }
     let source = open_existing(from)?;
-    // The transaction holds one moment: else every append during the copy would start it again from the first page.
+    // The transaction keeps the snapshot: otherwise every append during the copy would start it again from the first page.
     let tx = source.unchecked_transaction().map_err(sql)?;
     tables::state(&tx).map_err(sql)?;
     let mut target = Connection::open(part).map_err(sql)?;

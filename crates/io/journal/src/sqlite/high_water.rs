@@ -1,6 +1,6 @@
-//! The high-water mark: how far the journal had come, in a second file.
+//! The high-water mark: the end of the journal, stored in a second file.
 //!
-//! Two slots of 4 KiB are written in turn, each with a check of its own. A torn write spoils one of them, and then the
+//! Two slots of 4 KiB are written in turn, each with a checksum. A torn write spoils one of them, and then the
 //! other still tells the state one append earlier. So a mark costs one write and one sync, and no rename.
 
 use crate::journal::Head;
@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 
 const SLOT: usize = 4096;
 
-/// What the mark says.
+/// The acknowledged end of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HighWater {
     pub(crate) head: Head,
     pub(crate) hash: Hash,
 }
 
-/// What the file of the mark says.
+/// Content of the mark's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoredMark {
     Missing,
@@ -28,7 +28,7 @@ pub(crate) enum StoredMark {
     Intact(HighWater),
 }
 
-/// `journal.db` has its mark in `journal.mark`.
+/// The path of the mark: `journal.mark` for `journal.db`.
 pub(crate) fn path_of(journal: &Path) -> PathBuf {
     journal.with_extension("mark")
 }
@@ -77,7 +77,7 @@ pub(crate) fn read(path: &Path) -> std::io::Result<StoredMark> {
     Ok(newest.map_or(StoredMark::Damaged, StoredMark::Intact))
 }
 
-/// The file of the mark, held open by the one who writes the journal.
+/// The mark's file, kept open by the writer of the journal.
 #[derive(Debug)]
 pub(crate) struct HighWaterFile {
     file: File,
@@ -87,7 +87,7 @@ pub(crate) struct HighWaterFile {
 }
 
 impl HighWaterFile {
-    /// Puts a new file in place of whatever is there, at once or not at all, and keeps it open.
+    /// Replaces the file atomically and keeps it open.
     pub(crate) fn replace(path: &Path, mark: HighWater) -> std::io::Result<Self> {
         // Both slots are written, so that later marks need no room that the disk may not have.
         let file = replace_with(path, Access::Umask, |file| {
@@ -97,7 +97,7 @@ impl HighWaterFile {
         Ok(Self { file, newest: mark, next: 0 })
     }
 
-    /// The mark that was written last.
+    /// The last mark written.
     pub(crate) fn newest(&self) -> HighWater {
         self.newest
     }

@@ -1,4 +1,4 @@
-//! Looking at a journal from outside, also while it is in use: `verify` and `dump`.
+//! Read-only inspection, also of a journal in use: `verify` and `dump`.
 
 use super::high_water::{self, HighWater, StoredMark};
 use super::open::{self, OpenError};
@@ -11,24 +11,24 @@ use std::path::Path;
 use thiserror::Error;
 use types::Event;
 
-/// Everything is there and as it was written.
+/// An intact journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// How many events there are.
+    /// Number of events.
     pub events: u64,
-    /// Where they end.
+    /// Position of the last one.
     pub head: Head,
-    /// The last link of the chain, in hex: two journals with the same one hold the same events.
+    /// The last hash of the chain, in hex: journals with the same hash have the same events.
     pub hash: String,
 }
 
-/// The first place that is not as it was written.
+/// The first damage found.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{why}")]
 pub struct Broken {
-    /// The first event that cannot be trusted, where one can be named.
+    /// The first damaged or missing event, if known.
     pub at: Option<u64>,
-    /// What is wrong there and what to do, in a sentence.
+    /// The damage and the next step, in a sentence.
     pub why: String,
 }
 
@@ -52,7 +52,7 @@ impl From<OpenError> for Broken {
     }
 }
 
-/// Checks every line of a journal or of a backup against the chain, the chain against the mark, and the file against
+/// Checks every row of a journal or of a backup against the hash chain, the chain against the high-water mark, and the file against
 /// itself.
 ///
 /// # Errors
@@ -66,7 +66,7 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Verified, Broken> {
         why: format!("the mark of {} cannot be read: {e}", path.display()),
     })?;
     let db = open_existing(path)?;
-    // One transaction, so that everything below sees the same moment.
+    // One transaction, so that all checks read the same snapshot.
     let tx = db.unchecked_transaction().map_err(|e| trouble(&e))?;
     let state = tables::state(&tx).map_err(|e| trouble(&e))?;
     let seal = tables::seal(&tx).map_err(|e| trouble(&e))?;
@@ -80,7 +80,7 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Verified, Broken> {
     open::compare(path, found, Some(state), |seq| tables::hash_at(&tx, seq))?;
     let head = Head { epoch: state.head.epoch, seq };
     if head != state.head || hash != state.hash {
-        let why = format!("the journal {} ends differently when read forwards and backwards", path.display());
+        let why = format!("the journal {} has another end when it is read backwards", path.display());
         return Err(Broken { at: Some(seq), why });
     }
     let word: String =
@@ -95,7 +95,7 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Verified, Broken> {
     Ok(Verified { events, head, hash: hash.to_string() })
 }
 
-/// The events after a number, in order, read page by page without holding up whoever writes. A damaged line is an
+/// Iterates over the events after a sequence number without blocking the writer. A damaged row is an
 /// error in its place; those behind it still follow.
 ///
 /// # Errors

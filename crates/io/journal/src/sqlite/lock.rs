@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Why the lock cannot be taken.
 #[derive(Debug)]
 pub(super) enum LockError {
-    /// Another process has it.
+    /// Another process has it open.
     Held {
         /// Its process id, as it wrote it.
         owner: String,
@@ -43,7 +43,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut owner = String::new();
-                // Who it is matters less than that it is somebody: an unreadable name is no further error.
+                // The id is only for the message: if it cannot be read, the lock is still held.
                 let _ = file.take(32).read_to_string(&mut owner);
                 return Err(LockError::Held { owner: owner.trim().to_owned() });
             }

@@ -2,18 +2,20 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `journal.db`, `-wal`, `-shm` | the records; read them from elsewhere with `sqlite3 -readonly` |
-//! | `journal.mark` | how far the records go, and the hash of the last: moved after each commit, before the answer |
-//! | `journal.lock` | the number of the process that may write |
+//! | `journal.db`, `-wal`, `-shm` | the events; `sqlite3 -readonly` reads them while mainstay runs |
+//! | `journal.mark` | the high-water mark: position and hash of the last event, written after each commit and before the append returns |
+//! | `journal.lock` | the id of the process that may write |
 //!
 //! | module | holds |
 //! |---|---|
-//! | `open` | lock, comparison of rows and mark, tables |
-//! | `writer` | one transaction for each append, on a thread of its own |
-//! | `rows` | the tables, and reading them line by line against the chain |
-//! | `mark` | the high-water mark |
+//! | `open` | takes the lock, compares rows and mark, creates tables |
+//! | `writer` | one transaction per append, on its own thread |
+//! | `tables` | the SQL tables, and reading checked against the hash chain |
+//! | `high_water` | the high-water mark |
 //! | `inspect` | `verify` and `dump` |
 //! | `copy` | `backup` and `restore` |
+//! | `aside` | renaming of a replaced journal |
+//! | `lock` | the lock of the writer |
 
 mod aside;
 mod copy;
@@ -39,23 +41,23 @@ use std::time::{Duration, Instant};
 use types::Event;
 use writer::{Job, Writer};
 
-/// How long an append waits for the disk before it answers [`AppendError::Unknown`].
+/// An append that takes longer returns [`AppendError::Unknown`].
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the end of the process waits for what is still being written.
+/// Dropping the journal waits at most this long for a write in progress.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A journal in a file.
+/// A journal in an SQLite file.
 ///
-/// Each append is one transaction: whoever has much to write hands it over together.
+/// Each append is one transaction, so events should be appended in batches.
 #[derive(Debug)]
 pub struct SqliteJournal {
     jobs: Option<SyncSender<Job>>,
-    /// The append that was left behind unanswered. At most one: the next append waits for it first.
+    /// The append that timed out. At most one: the next append waits for it first.
     pending: Option<Receiver<Result<Committed, AppendError>>>,
     head: Arc<Mutex<Head>>,
     reader: Option<Connection>,
-    /// Hangs up when the writer has let go of files and lock.
+    /// Disconnects when the writer thread has closed files and lock.
     gone: Receiver<()>,
 }
 
@@ -89,7 +91,7 @@ impl SqliteJournal {
             .name("journal".to_owned())
             .spawn(move || {
                 let _leaving: SyncSender<()> = leaving;
-                // A writer stuck on a dead disk keeps the lock: whoever comes next must not write beside it.
+                // A writer stuck on a dead disk keeps the lock: another process must not write at the same time.
                 let _lock = lock;
                 writer.run(&todo, &theirs);
             })
@@ -106,7 +108,7 @@ impl Journal for SqliteJournal {
         if let Some(pending) = &self.pending {
             match pending.recv_timeout(left()) {
                 Err(RecvTimeoutError::Timeout) => return Err(AppendError::Unknown),
-                // How it ended is in the rows, and the new append is compared with them.
+                // Its result is in the rows, and the new append is compared with them.
                 Ok(_) | Err(RecvTimeoutError::Disconnected) => self.pending = None,
             }
         }
@@ -144,7 +146,7 @@ impl Journal for SqliteJournal {
 
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
-        // The writer leaves last, so that its connection tidies the write-ahead log away.
+        // The writer closes last, so that its connection removes the write-ahead log.
         self.reader = None;
         self.jobs = None;
         let _ = self.gone.recv_timeout(CLOSE_TIMEOUT);

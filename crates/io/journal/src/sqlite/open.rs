@@ -1,4 +1,4 @@
-//! Opening: the lock, then whether rows and mark agree, and only then a connection that can write.
+//! Opening a journal: take the lock, compare rows and mark, and only then connect for writing.
 
 use super::aside::set_aside;
 use super::high_water::{self, HighWater, HighWaterFile, StoredMark};
@@ -14,26 +14,26 @@ use std::time::Duration;
 use thiserror::Error;
 use types::Time;
 
-/// How many lines at the end are checked at every start. The others are checked when they are read.
+/// Rows at the end that are checked at every start. The others are checked when they are read.
 const TAIL: u64 = 256;
 
-/// How long the writer waits for another program that holds the write lock, such as a careless `sqlite3`.
+/// How long the writer waits for another program that holds the write lock, such as `sqlite3`.
 const BUSY: Duration = Duration::from_secs(30);
 
-/// Why a journal was not opened. Nothing was changed.
+/// Why a journal cannot be opened. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process has it open.
     #[error("the journal {} is in use by process {owner}; stop that one first", path.display())]
     Locked {
         /// The journal.
         path: PathBuf,
-        /// Its process number, as it wrote it down.
+        /// Its process id, from the lock file.
         owner: String,
     },
     /// Rows are missing at the end.
     #[error(
-        "the journal {} has lost events {from} to {to}: they were on disk, and are not any more. Restore a backup, or start once with `--accept-loss` to go on without them", path.display()
+        "the journal {} has lost events {from} to {to}: they were on disk and are missing now. Restore a backup, or start once with `--accept-loss` to go on without them", path.display()
     )]
     Lost {
         /// The journal.
@@ -43,9 +43,9 @@ pub enum OpenError {
         /// The last that is known to have existed.
         to: u64,
     },
-    /// The rows are not those that were marked.
+    /// The rows differ from those that the mark was written for.
     #[error(
-        "the journal {} is not the one that was written here: event {seq} differs from what the mark remembers. Restore a backup, or start once with `--accept-loss` to take it as it is", path.display()
+        "the journal {} is not the one that was written here: event {seq} differs from the mark. Restore a backup, or start once with `--accept-loss` to take it as it is", path.display()
     )]
     Exchanged {
         /// The journal.
@@ -53,7 +53,7 @@ pub enum OpenError {
         /// The event at which they differ.
         seq: u64,
     },
-    /// A restore or an accepted loss did not come to its end.
+    /// A restore or an accepted loss was interrupted.
     #[error(
         "the journal {} is in epoch {rows} and its mark in epoch {mark}: a restore was interrupted, or one of the two files was copied here. Repeat the restore, or start once with `--accept-loss` to take the rows as they are", path.display()
     )]
@@ -65,9 +65,9 @@ pub enum OpenError {
         /// Epoch of the mark.
         mark: u32,
     },
-    /// The mark cannot tell how far the journal should go.
+    /// There is no usable mark.
     #[error(
-        "{} is {state}, so nobody can tell whether the journal still holds everything. If this is a backup, use `mainstay journal restore`; else start once with `--accept-loss` to trust the rows", path.display()
+        "{} is {state}, so the journal cannot be checked for completeness. If this is a backup, use `mainstay journal restore`; else start once with `--accept-loss` to trust the rows", path.display()
     )]
     NoMark {
         /// The mark's file.
@@ -75,10 +75,10 @@ pub enum OpenError {
         /// `missing` or `damaged`.
         state: &'static str,
     },
-    /// A line near the end is damaged, or the file as a whole.
+    /// A row near the end, or the whole file, is damaged.
     #[error(transparent)]
     Damaged(ReadError),
-    /// A newer mainstay wrote it.
+    /// It was written by a newer version of mainstay.
     #[error("the journal {} was written by a newer mainstay (format {version}); use that one", path.display())]
     Newer {
         /// The journal.
@@ -86,26 +86,26 @@ pub enum OpenError {
         /// The version of its tables.
         version: i32,
     },
-    /// The file system or SQLite refused.
+    /// An error of the file system or of SQLite.
     #[error("{}: {why}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// Its message.
         why: String,
     },
 }
 
-/// What to do when events are missing.
+/// Treatment of missing events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// Say so, and change nothing.
+    /// Return an error and change nothing.
     Refused,
-    /// Go on without them, in a new epoch.
+    /// Continue without them in a new epoch.
     Accepted,
 }
 
-/// A journal that may be written.
+/// A journal open for writing.
 pub(super) struct Opened {
     pub(super) lock: Lock,
     pub(super) db: Connection,
@@ -149,8 +149,8 @@ pub fn look(path: impl AsRef<Path>) -> Result<(), OpenError> {
     agree(path, found, Loss::Refused)
 }
 
-/// Whether the rows hold all that the mark remembers, and their last lines are sound. Changes nothing: a connection
-/// that could write would tidy the write-ahead log, and the evidence away with it.
+/// Checks that the rows go as far as the mark, and that the last ones are intact. Changes nothing: a connection
+/// for writing would truncate the write-ahead log, and the evidence with it.
 fn agree(path: &Path, found: StoredMark, loss: Loss) -> Result<(), OpenError> {
     if !path.exists() {
         return compare(path, found, None, |_| Ok(Hash::ORIGIN));
@@ -163,13 +163,13 @@ fn agree(path: &Path, found: StoredMark, loss: Loss) -> Result<(), OpenError> {
     }
     let state = tables::state(&db).map_err(|e| failed(path, &e))?;
     compare(path, found, Some(state), |seq| tables::hash_at(&db, seq))?;
-    // Whoever accepts a loss wants to be rid of all of it.
+    // An accepted loss covers the whole journal.
     let after = if loss == Loss::Accepted { 0 } else { state.head.seq.saturating_sub(TAIL) };
     tables::walk(&db, after).map_err(|(_, _, e)| OpenError::Damaged(e))?;
     Ok(())
 }
 
-/// Whether the rows hold all that the mark remembers.
+/// Checks that the rows go as far as the mark.
 pub(super) fn compare(
     path: &Path,
     found: StoredMark,
@@ -216,7 +216,7 @@ fn may_be_accepted(error: &OpenError) -> bool {
     }
 }
 
-/// Opens for writing and makes the tables where there are none.
+/// Opens for writing and creates the tables if they are missing.
 pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     let mut db = Connection::open(path)?;
     db.busy_timeout(BUSY)?;
@@ -235,7 +235,7 @@ pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// The journal after an accepted loss. A file that SQLite itself cannot work with is renamed, and the good lines at its
+/// Opens the journal without the lost events. A file that SQLite cannot use is renamed, and the intact rows at its
 /// beginning are taken over into a new one.
 fn without_what_is_lost(path: &Path, marked: u32, why: &str) -> Result<Connection, OpenError> {
     let tidied = open_to_write(path).and_then(|mut db| {
@@ -250,7 +250,7 @@ fn without_what_is_lost(path: &Path, marked: u32, why: &str) -> Result<Connectio
     let aside = set_aside(path).map_err(io)?;
     let mut db = open_to_write(path).map_err(|e| failed(path, &e))?;
     if let Some(aside) = aside {
-        tracing::warn!(path = %aside.display(), "the damaged journal is kept here");
+        tracing::warn!(path = %aside.display(), "the damaged journal was renamed");
         let tx = db.transaction().map_err(|e| failed(path, &e))?;
         take_over(&aside, &tx).map_err(|e| failed(path, &e))?;
         tx.commit().map_err(|e| failed(path, &e))?;
@@ -259,7 +259,7 @@ fn without_what_is_lost(path: &Path, marked: u32, why: &str) -> Result<Connectio
     Ok(db)
 }
 
-/// Copies the good lines at the beginning of a damaged journal, as far as it can be read.
+/// Copies the intact rows at the beginning of a damaged journal, as far as it can be read.
 fn take_over(damaged: &Path, db: &Connection) -> rusqlite::Result<()> {
     let Ok(source) = tables::open_to_read(damaged) else { return Ok(()) };
     let (mut hash, mut seq) = (Hash::ORIGIN, 0);
@@ -276,7 +276,7 @@ fn take_over(damaged: &Path, db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Takes out what cannot be trusted and counts the epoch on. What is taken out is kept beside.
+/// Moves the damaged rows to the table `set_aside` and begins the next epoch.
 fn begin_epoch(db: &mut Connection, marked: u32, why: &str) -> rusqlite::Result<()> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let epoch = tables::state(&tx)?.head.epoch;
@@ -326,7 +326,7 @@ pub(super) fn failed(path: &Path, error: &rusqlite::Error) -> OpenError {
     }
 }
 
-/// What the file system said, and what to do when there is no room.
+/// Converts an error of the file system, with a hint for a full disk or missing permissions.
 pub(super) fn io(path: &Path, error: &std::io::Error) -> OpenError {
     let hint = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; make room on this disk, then start again",

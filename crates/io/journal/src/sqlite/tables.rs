@@ -1,4 +1,4 @@
-//! The tables, and how they are read: every line is checked against the chain on its way out.
+//! The SQL tables. Every record is checked against the hash chain when it is read.
 
 use crate::journal::{Head, ReadError};
 use crate::record::Hash;
@@ -8,13 +8,13 @@ use std::path::Path;
 use std::time::Duration;
 use types::Event;
 
-/// `msty`, by which `file` and a careful person know whose database this is.
+/// SQLite application id: `msty`.
 pub(crate) const APPLICATION: i32 = 0x6d73_7479;
 
-/// The shape of the tables. A newer one than this is not touched.
+/// Version of the tables. A database with a newer one is refused.
 pub(crate) const VERSION: i32 = 1;
 
-/// One line per event. `set_aside` keeps what an accepted loss took out; `seal` closes a backup, which has no mark.
+/// One row per event. `set_aside` has the rows removed by an accepted loss; `seal` is the high-water mark of a backup.
 pub(crate) const TABLES: &str = "
     CREATE TABLE event (seq INTEGER PRIMARY KEY, at TEXT NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
     CREATE TABLE epoch (epoch INTEGER PRIMARY KEY, after INTEGER NOT NULL, at TEXT NOT NULL, why TEXT NOT NULL) STRICT;
@@ -22,17 +22,17 @@ pub(crate) const TABLES: &str = "
     CREATE TABLE set_aside (epoch INTEGER NOT NULL, seq INTEGER NOT NULL, at ANY, body ANY, hash ANY) STRICT;
 ";
 
-/// Lines read at a time where nobody said how many.
+/// Rows read per page.
 pub(crate) const PAGE: usize = 512;
 
-/// How far the rows go.
+/// End of the stored rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) head: Head,
     pub(crate) hash: Hash,
 }
 
-/// A line as it stands in the file, trusted or not.
+/// A row as stored, not yet checked.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) seq: u64,
@@ -42,12 +42,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The event and its hash, if the line is what was written after the line with the hash `before`.
+    /// Decodes the event and its hash, if the hash follows from the bytes and `before`.
     pub(crate) fn check(&self, before: &Hash) -> Result<(Event, Hash), ReadError> {
         let damaged = |why: &str| ReadError::Damaged { seq: self.seq, why: why.to_owned() };
         let hash = before.then(&self.body);
         if self.hash != hash.0 {
-            return Err(damaged("its hash does not follow from its text and the line before it"));
+            return Err(damaged("its hash does not follow from its text and the record before it"));
         }
         let event: Event = serde_json::from_slice(&self.body)
             .map_err(|e| damaged(&format!("it is not an event of this version: {e}")))?;
@@ -57,7 +57,7 @@ impl Row {
         Ok((event, hash))
     }
 
-    /// Writes the line as it stands into another journal.
+    /// Copies the row unchanged into another journal.
     pub(crate) fn copy_to(&self, db: &Connection) -> rusqlite::Result<()> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         db.prepare_cached("INSERT INTO event (seq, at, body, hash) VALUES (?1, ?2, ?3, ?4)")?
@@ -65,13 +65,13 @@ impl Row {
         Ok(())
     }
 
-    /// The hash that the line claims, to go on from after a bad line.
+    /// The stored hash, from which reading continues after a damaged row.
     pub(crate) fn claimed(&self) -> Hash {
         Hash(self.hash.as_slice().try_into().unwrap_or_default())
     }
 }
 
-/// Opens a journal without the means to change it, also while another process writes it.
+/// Opens a journal read-only, also while another process writes it.
 pub(crate) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(
         path,
@@ -81,7 +81,7 @@ pub(crate) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// What a failure of SQLite means for someone who wanted the lines after `after`.
+/// Converts an SQLite error of reading the rows after `after`.
 pub(crate) fn failed_after(after: u64, error: &rusqlite::Error) -> ReadError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
@@ -91,13 +91,13 @@ pub(crate) fn failed_after(after: u64, error: &rusqlite::Error) -> ReadError {
     }
 }
 
-/// Whether there is a journal in the file; `Err` holds the version of one that is newer than we are.
+/// Whether the file has a journal; `Err` has the version of one that is newer than this program.
 pub(crate) fn is_there(db: &Connection) -> rusqlite::Result<Result<bool, i32>> {
     let version: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(if version > VERSION { Err(version) } else { Ok(version == VERSION) })
 }
 
-/// How far the rows go, by the rows themselves.
+/// Reads the end of the stored rows.
 pub(crate) fn state(db: &Connection) -> rusqlite::Result<State> {
     let epoch = db.prepare_cached("SELECT max(epoch) FROM epoch")?.query_row([], |row| row.get(0))?;
     let last = db
@@ -117,7 +117,7 @@ pub(crate) fn seal(db: &Connection) -> rusqlite::Result<Option<State>> {
     .optional()
 }
 
-/// The hash that the last line at or before a number claims.
+/// The stored hash of the last row at or before a sequence number.
 pub(crate) fn hash_at(db: &Connection, seq: u64) -> rusqlite::Result<Hash> {
     let found = db
         .prepare_cached("SELECT hash FROM event WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1")?
@@ -126,9 +126,9 @@ pub(crate) fn hash_at(db: &Connection, seq: u64) -> rusqlite::Result<Hash> {
     Ok(found.unwrap_or(Hash::ORIGIN))
 }
 
-/// At most `limit` lines after a number, unchecked.
+/// At most `limit` rows after a sequence number, unchecked.
 pub(crate) fn page(db: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<Row>> {
-    // Columns are read as bytes whatever their type claims to be: a flipped bit there is found by the hash.
+    // Columns are read as bytes whatever their declared type: a flipped bit there is found by the hash.
     let bytes = |value: ValueRef<'_>| match value {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
         _ => Vec::new(),
@@ -145,7 +145,7 @@ pub(crate) fn page(db: &Connection, after: u64, limit: usize) -> rusqlite::Resul
         .collect()
 }
 
-/// Checks every line after a number. Returns how many there were and where they end; or where the good part ends, and
+/// Checks every row after a sequence number. Returns their count and their end; or where the intact part ends, and
 /// what comes behind it.
 pub(crate) fn walk(db: &Connection, after: u64) -> Result<(u64, u64, Hash), (u64, Hash, ReadError)> {
     let failed = |seq, hash, e| (seq, hash, failed_after(seq, &e));
@@ -163,7 +163,7 @@ pub(crate) fn walk(db: &Connection, after: u64) -> Result<(u64, u64, Hash), (u64
     }
 }
 
-/// SQLite's integers have a sign, and our numbers stay below it.
+/// Converts a sequence number to SQLite's signed integers.
 pub(crate) fn signed(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }

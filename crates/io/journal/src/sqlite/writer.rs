@@ -1,4 +1,4 @@
-//! The one who writes: a transaction for each append, then the mark, then the answer.
+//! The writer thread: one transaction per append, then the high-water mark, then the answer.
 
 use super::high_water::{HighWater, HighWaterFile};
 use super::tables::{self, State};
@@ -8,14 +8,14 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// An append on its way to the disk.
+/// An append in the writer's queue.
 pub(super) struct Job {
     pub(super) expect: u64,
     pub(super) records: Vec<Record>,
     pub(super) answer: SyncSender<Result<Committed, AppendError>>,
 }
 
-/// The only holder of a connection that can write.
+/// The owner of the only connection that can write.
 pub(super) struct Writer {
     pub(super) db: Connection,
     pub(super) mark: HighWaterFile,
@@ -23,21 +23,21 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Works until nobody is left who could ask.
+    /// Processes appends until the journal is dropped.
     pub(super) fn run(mut self, jobs: &Receiver<Job>, head: &Arc<Mutex<Head>>) {
         while let Ok(job) = jobs.recv() {
             let answer = self.append(job.expect, &job.records);
             if let Ok(committed) = &answer {
                 *head.lock().unwrap_or_else(PoisonError::into_inner) = committed.head;
             }
-            // Whoever asked may have given up waiting; they will ask again.
+            // The caller may have timed out; it repeats the append.
             let _ = job.answer.send(answer);
         }
     }
 
     pub(super) fn append(&mut self, expect: u64, records: &[Record]) -> Result<Committed, AppendError> {
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|e| failed(&e))?;
-        // The rows are asked anew each time: after a commit that failed half way, only they know the truth.
+        // The rows are read each time: after a failed commit only they show what was written.
         let State { head: current, mut hash } = tables::state(&tx).map_err(|e| failed(&e))?;
         if current.epoch != self.epoch {
             return Err(AppendError::EpochChanged);
@@ -82,7 +82,7 @@ impl Writer {
     }
 }
 
-/// How many of the lines are there already; `None` when something else is there instead.
+/// How many of the records are stored already; `None` when the journal has different ones in their place.
 fn known(db: &Connection, expect: u64, records: &[Record]) -> rusqlite::Result<Option<usize>> {
     let limit = i64::try_from(records.len().max(1)).unwrap_or(i64::MAX);
     let there: Vec<(i64, String)> = db
@@ -97,7 +97,7 @@ fn known(db: &Connection, expect: u64, records: &[Record]) -> rusqlite::Result<O
     Ok(same.then_some(there.len()))
 }
 
-/// Before the commit: whatever went wrong, nothing was written.
+/// The error of a failure before the commit: nothing was written.
 fn failed(error: &rusqlite::Error) -> AppendError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => AppendError::Full,
@@ -108,7 +108,7 @@ fn failed(error: &rusqlite::Error) -> AppendError {
     }
 }
 
-/// In the commit: the frames may have reached the log although their sync failed, and a restart would find them.
+/// The error of a failed commit: the frames may be in the log although their sync failed, and a restart would find them.
 fn commit_failed(error: &rusqlite::Error) -> AppendError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => AppendError::Full,

@@ -1,4 +1,4 @@
-//! The one front door for developers' commands: `cargo xtask ci|fix|bless|tidy|sim|day|bench`.
+//! Developers' commands: `cargo xtask ci|fix|bless|tidy|sim|day|bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod licences;
@@ -19,7 +19,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                      --report prints every hit and does not fail
   licences           licences and bans of deny.toml
   sim [--seed N] [--hours H]       the engine in a simulated world: virtual time, failing journals
-  day [SECONDS]      a day in the life of the edge, HAProxy beside it; 300 seconds unless given
+  day [SECONDS]      an ordinary day of the edge, HAProxy beside it; default 300 seconds
   bench [NAME]       against peers, side by side in one run; results into bench/";
 
 fn main() -> ExitCode {
@@ -62,7 +62,7 @@ fn ci() -> Done {
     step("tidy", || tidy::check(false))?;
     step("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     step("tests", || cargo(&["test", "--workspace"]))?;
-    // The tests have built both programs; `cargo run -p` would build half the tree anew with other features.
+    // The tests have built both programs; `cargo run -p` would rebuild half the tree with other features.
     step("simulation, fixed seeds", || built("sim", &["--seed", "1", "--seeds", "20", "--hours", "24"]))?;
     step("drill expired-name", || built("mainstay", &["drill", "expired-name"]))?;
     step("drill expired-name, killed eight times", || {

@@ -138,18 +138,18 @@ impl Allowed {
         format!("allow-list of {}{entries}", self.entries.word.len())
     }
 
-    pub(super) fn functions_summary(&self, over: usize) -> String {
+    pub(super) fn functions_summary(&self, over: usize, limit: usize) -> String {
         let entries: String = self
             .entries
             .function
             .iter()
             .map(|entry| format!("\n  allowed: {} in {}: {}", entry.name, entry.path, entry.reason))
             .collect();
-        format!("{over} over {} lines{entries}", super::sizes::FUNCTION_LINES_MAX)
+        format!("{over} over {limit} lines{entries}")
     }
 }
 
-/// Whether a path has the form of a pattern in which `*` stands for any text.
+/// Whether a path matches a pattern in which `*` matches any text.
 fn matches(pattern: &str, path: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else { return false };

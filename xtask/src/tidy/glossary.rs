@@ -20,6 +20,8 @@ pub(super) enum Scope {
     Type,
     /// A whole configuration key, JSON field or label.
     Key,
+    /// A whole configuration key.
+    Setting,
     /// Comments, messages, templates and docs.
     Text,
     /// The same, but only a warning.
@@ -34,6 +36,7 @@ impl Scope {
             "name" => Self::Name,
             "type" => Self::Type,
             "key" => Self::Key,
+            "setting" => Self::Setting,
             "text" => Self::Text,
             "style" => Self::Style,
             _ => return None,
@@ -85,7 +88,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Banned>, String> {
         for term in never.split('`').skip(1).step_by(2) {
             banned.push(Banned {
                 term: term.to_owned(),
-                words: super::words::split(term),
+                words: super::split::words(term),
                 instead: instead.replace('`', ""),
                 scope,
             });

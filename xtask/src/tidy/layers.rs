@@ -12,7 +12,7 @@ pub(super) const LAYERS: [&str; 5] = ["bin", "test", "io", "core", "support"];
 /// The crate of core that may import its siblings, and the one that all of them may import.
 const COMPOSER: &str = "engine";
 const BASE: &str = "types";
-/// Dependencies with sockets, disks or clocks, which nothing in core may stand on.
+/// Dependencies with sockets, disks or clocks, on which nothing in core may depend.
 const IMPURE: [&str; 8] = ["tokio", "hyper", "reqwest", "rusqlite", "axum", "rustls", "mio", "socket2"];
 
 /// A package of the workspace, without `xtask`.
@@ -28,7 +28,7 @@ pub(super) struct Package {
     pub imports: BTreeSet<String>,
     /// The same for its tests only.
     pub dev_imports: BTreeSet<String>,
-    /// Every package of the workspace or a registry that it stands on.
+    /// Every package of the workspace or a registry on which it depends, directly or not.
     beneath: BTreeSet<String>,
 }
 
@@ -113,7 +113,7 @@ impl Workspace {
         let core = self.packages.iter().filter(|package| package.layer == "core");
         core.flat_map(|package| {
             let impure = IMPURE.iter().filter(|name| package.beneath.contains(**name));
-            impure.map(|name| format!("{} is in core and stands on {name}: core has no I/O", package.name))
+            impure.map(|name| format!("{} is in core and depends on {name}: core has no I/O", package.name))
         })
         .collect()
     }
@@ -288,12 +288,12 @@ mod tests {
     }
 
     #[test]
-    fn core_must_not_stand_on_io() {
+    fn core_that_depends_on_io_is_a_fault() {
         let packages: &[(&str, &str, &[&str], &[&str])] = &[
             ("core/oncall", "mainstay-oncall", &["mainstay-text"], &[]),
             ("support/text", "mainstay-text", &["registry:tokio"], &[]),
         ];
-        assert_eq!(workspace(packages).impure(), ["oncall is in core and stands on tokio: core has no I/O"]);
+        assert_eq!(workspace(packages).impure(), ["oncall is in core and depends on tokio: core has no I/O"]);
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use super::Hits;
 
+/// Sources in which a literal of one name is a configuration key.
+const CONFIGURATION: &str = "crates/core/config/src/";
+
 /// A configuration: its keys, and its comments and values as text.
 pub(super) fn configuration(text: &str, first: usize, hits: &mut Hits<'_>) {
     hits.text(first, &without_keys(text));
     for (offset, line) in text.lines().enumerate() {
         for key in keys(line) {
-            hits.key(first + offset, key);
+            hits.setting(first + offset, key);
         }
     }
 }
@@ -28,7 +31,7 @@ pub(super) fn markdown(text: &str, hits: &mut Hits<'_>) {
         for name in line.split('`').skip(1).step_by(2).filter(|name| is_name(name)) {
             // The words of it were text already.
             let before = hits.found.len();
-            hits.key(offset + 1, name);
+            hits.setting(offset + 1, name);
             drop_repeated(hits, before);
         }
     }
@@ -37,7 +40,7 @@ pub(super) fn markdown(text: &str, hits: &mut Hits<'_>) {
 /// A string literal: a single name is a key, a text with tables a configuration, anything else text.
 pub(super) fn literal(value: &str, line: usize, hits: &mut Hits<'_>) {
     if is_name(value) {
-        hits.key(line, value);
+        if hits.path.starts_with(CONFIGURATION) { hits.setting(line, value) } else { hits.key(line, value) }
     } else if value.lines().any(|line| line.trim_start().starts_with('[')) && value.contains(" = ") {
         configuration(value, line, hits);
     } else {
@@ -62,7 +65,7 @@ fn drop_repeated(hits: &mut Hits<'_>, before: usize) {
 
 /// Whether a text is one identifier of code, configuration or a command line.
 fn is_name(text: &str) -> bool {
-    let text = text.trim_start_matches('-');
+    let text = text.strip_prefix("--").unwrap_or(text);
     !text.is_empty()
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')

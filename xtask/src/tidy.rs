@@ -91,9 +91,9 @@ fn banned_words(files: &[File], banned: &[Banned], allowed: &mut Allowed) -> Vec
 
 fn words_summary(banned: &[Banned], hits: &[Hit], allowed: &Allowed, whole: bool) -> String {
     let mut text = format!("{} hits of {} terms; {}", hits.len(), banned.len(), allowed.words_summary());
+    let terms: Vec<&str> = banned.iter().map(|banned| banned.term.as_str()).collect();
+    text.push_str(&format!("\n  terms: {}", terms.join(", ")));
     if whole {
-        let terms: Vec<String> = banned.iter().map(|banned| banned.term.clone()).collect();
-        text.push_str(&format!("\n  terms: {}", terms.join(", ")));
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for hit in hits {
             *counts.entry(hit.term.as_str()).or_default() += 1;

@@ -17,7 +17,7 @@ const IMPURE: [&str; 8] = ["tokio", "hyper", "reqwest", "rusqlite", "axum", "rus
 
 /// A package of the workspace, without `xtask`.
 pub(super) struct Package {
-    /// Without the prefix.
+    /// Without the prefix; of a program in full.
     pub name: String,
     pub layer: String,
     /// As in its manifest.
@@ -50,6 +50,11 @@ impl Workspace {
             .collect();
         let graph = normal_dependencies(metadata);
         let base = format!("{}/", metadata["workspace_root"].as_str().unwrap_or_default());
+        let shown = |name: &str, folder: &str| {
+            // A program has its whole name, so that it differs from the crate of core with the same subject.
+            let is_program = folder.strip_prefix(&base).is_some_and(|path| path.starts_with("crates/bin/"));
+            if is_program { name.to_owned() } else { name.strip_prefix(PREFIX).unwrap_or(name).to_owned() }
+        };
         let mut packages = Vec::new();
         for package in array(&metadata["packages"]) {
             let (Some(id), Some(full_name)) = (package["id"].as_str(), package["name"].as_str()) else {
@@ -61,12 +66,12 @@ impl Workspace {
                 continue;
             }
             packages.push(Package {
-                name: short(full_name),
+                name: shown(full_name, package["manifest_path"].as_str().unwrap_or_default()),
                 layer: manifest.split('/').nth(1).unwrap_or_default().to_owned(),
                 full_name: full_name.to_owned(),
                 manifest: manifest.to_owned(),
-                imports: siblings(package, |kind| kind.is_null() || kind == "build"),
-                dev_imports: siblings(package, |kind| kind == "dev"),
+                imports: siblings(package, &shown, |kind| kind.is_null() || kind == "build"),
+                dev_imports: siblings(package, &shown, |kind| kind == "dev"),
                 beneath: closure(id, &graph)
                     .iter()
                     .filter_map(|id| names.get(id.as_str()))
@@ -124,12 +129,16 @@ impl Workspace {
             let folder = package.manifest.split('/').nth(2).unwrap_or_default();
             package.full_name == folder && folder.starts_with("mainstay")
                 || package.full_name == format!("{PREFIX}{folder}")
+                || package.full_name.starts_with(&format!("{PREFIX}{folder}-"))
         };
         self.packages
             .iter()
             .filter(|package| !named(package))
             .map(|package| {
-                format!("{}: package {} is not named {PREFIX}FOLDER", package.manifest, package.full_name)
+                format!(
+                    "{}: package {} is not named {PREFIX}FOLDER or {PREFIX}FOLDER-...",
+                    package.manifest, package.full_name
+                )
             })
             .collect()
     }
@@ -159,21 +168,20 @@ fn is_downward(above: &Package, below: &Package) -> bool {
     }
 }
 
-fn short(name: &str) -> String {
-    name.strip_prefix(PREFIX).unwrap_or(name).to_owned()
-}
-
 fn array(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// Dependencies by path of one package.
-fn siblings(package: &Value, is_kind: impl Fn(&Value) -> bool) -> BTreeSet<String> {
+fn siblings(
+    package: &Value,
+    shown: impl Fn(&str, &str) -> String,
+    is_kind: impl Fn(&Value) -> bool,
+) -> BTreeSet<String> {
     array(&package["dependencies"])
         .iter()
-        .filter(|dependency| dependency["path"].is_string() && is_kind(&dependency["kind"]))
-        .filter_map(|dependency| dependency["name"].as_str())
-        .map(short)
+        .filter(|dependency| is_kind(&dependency["kind"]))
+        .filter_map(|dependency| Some(shown(dependency["name"].as_str()?, dependency["path"].as_str()?)))
         .collect()
 }
 
@@ -300,7 +308,9 @@ mod tests {
     fn package_is_named_after_its_folder() {
         let packages: &[(&str, &str, &[&str], &[&str])] = &[
             ("bin/mainstay", "mainstay", &[], &[]),
-            ("bin/mainstay-drill", "mainstay-drill-bin", &[], &[]),
+            ("bin/mainstay-drill", "mainstay-drill", &[], &[]),
+            ("core/drill", "mainstay-drill-script", &[], &[]),
+            ("core/detect", "mainstay-watch", &[], &[]),
             ("core/oncall", "oncall", &[], &[]),
         ];
         assert_eq!(workspace(packages).names().len(), 2);

@@ -70,8 +70,8 @@ impl Workspace {
                 layer: manifest.split('/').nth(1).unwrap_or_default().to_owned(),
                 full_name: full_name.to_owned(),
                 manifest: manifest.to_owned(),
-                imports: siblings(package, &shown, |kind| kind.is_null() || kind == "build"),
-                dev_imports: siblings(package, &shown, |kind| kind == "dev"),
+                imports: siblings(package, shown, |kind| kind.is_null() || kind == "build"),
+                dev_imports: siblings(package, shown, |kind| kind == "dev"),
                 beneath: closure(id, &graph)
                     .iter()
                     .filter_map(|id| names.get(id.as_str()))

@@ -25,7 +25,7 @@ cannot() { # peer, what, why
 can() { [ ! -e "$folder/cannot.$2.$1" ]; }
 why() { tail -n 1 "$1" | cut -c1-160; }
 
-# h2load and curl know bench.test and grpc.test only by what they are told here.
+# h2load and curl resolve bench.test and grpc.test only by these options.
 ask() { curl -fsS --cacert "$folder/bench.crt" --resolve "*:$TLS:127.0.0.1" "$@"; }
 declare -A tls worker
 servers=()
@@ -119,7 +119,7 @@ median = lambda rows, column: st.median(row[column] for row in rows)
 print("# The edge beside other proxies: HTTP/2, gRPC, resumption, memory\n")
 print("$(machine). $(peer_versions), $(h2load --version).")
 print("Each proxy with one thread pinned to core 0; h2load (16 connections x 8 streams, TLS) and the backend on core 1; $rounds rounds of $secs s in turns; medians.")
-print("h2 to a backend of HTTP/1.1 (nginx), gRPC to one of h2c (the lab's origin), unary, with trailers. Configurations: bench/peers/edge/.")
+print("h2 to a backend of HTTP/1.1 (nginx), gRPC to one of h2c (testbed-origin), unary, with trailers. Configurations: bench/peers/edge/.")
 print("Other work on the machine meanwhile: load $load_before before, $(load) after. In brackets: the ratio to HAProxy.")
 for what, words in (("h2", "HTTP/2, two bytes"), ("grpc", "gRPC, unary")):
     print(f"\n## {words}\n\n| | requests/s | mean ms | CPU µs a request |\n|---|---|---|---|")
@@ -142,7 +142,7 @@ for peer in peers:
         print(f"| {peer} | - |")
         continue
     print(f"| {peer} | {seen['resumed'] / max(seen['resumed'] + seen['full'], 1):.1%} |")
-print("\n## Memory\n\nGrowth of the resident set of a fresh process by connections that are held, each from its own visitor; those that were not alive at the end are counted as lost.\n")
+print("\n## Memory\n\nGrowth of the resident set of a fresh process per open connection, each from its own client; connections closed before the end count as lost.\n")
 print("| | KB a WebSocket ($sockets) | KB an idle connection ($idle) |\n|---|---|---|")
 for peer in peers:
     cells = []

@@ -58,7 +58,7 @@ all=(direct $peers)
 for round in $(seq "$rounds"); do
     for what in small large tls steady; do
         for turn in $(seq ${#all[@]}); do
-            # Whoever begins a round changes, so that nobody always follows a warm machine.
+            # The first peer of a round changes, so that no peer always follows the same one.
             peer=${all[$(((turn + round) % ${#all[@]}))]}
             case $what in
             small) measure "$peer" "http://localhost:${http[$peer]}/" small ;;
@@ -81,8 +81,8 @@ median = lambda rows, column: st.median(row[column] for row in rows)
 print("# The edge beside other proxies: HTTP/1.1 on one core\n")
 print("$(machine). $(peer_versions), wrk $(wrk -v 2>&1 | awk 'NR==1{print $2}').")
 print("Each proxy with one thread pinned to core 0; wrk (1 thread, 64 connections, keepalive) and the backend (nginx, from memory) on core 1;")
-print("$rounds rounds of $secs s in turns, whoever begins changes; medians. Configurations: bench/peers/edge/. No access log anywhere.")
-print("mainstay with health, limits, known visitors, ids and metrics on; the others with what their configurations say (health where they have it).")
+print("$rounds rounds of $secs s in turns, the first one changes; medians. Configurations: bench/peers/edge/. No access log anywhere.")
+print("mainstay with health, limits, recognized clients, ids and metrics on; the others with what their configurations say (health where they have it).")
 print("Other work on the machine meanwhile: load $load_before before, $(load) after (the bench itself is about 2).")
 print("In brackets: the ratio to HAProxy of the medians, and for requests/s its range over the rounds.")
 for what, words in (("small", "Two bytes, keepalive"), ("large", "16 KiB, keepalive"), ("tls", "Two bytes over TLS, keepalive")):
@@ -103,7 +103,7 @@ for what, words in (("small", "Two bytes, keepalive"), ("large", "16 KiB, keepal
                 text += ")"
             return text
         print(f"| {name} | {cell(0, 0)} | {cell(1, 2)} | {'' if peer == 'direct' else cell(2, 1)} |")
-print("\n## At a fixed rate\n\nThe lab's open-loop generator, $steady/s by 256 visitors, timetable of a millisecond: what is due within one is sent at once.\n")
+print("\n## At a fixed rate\n\nThe open-loop generator of testbed, $steady/s from 256 clients, timetable in milliseconds: requests due within one millisecond are sent together.\n")
 print("| | sent/s | p50 ms | p99 ms | not served |\n|---|---|---|---|---|")
 for peer in peers:
     rows = read("steady", peer)

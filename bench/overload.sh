@@ -40,7 +40,7 @@ json.dump({
     "phases": [
         {"name": "known sign in", "secs": known / half * 1.1, "rates": [half, 0, 0]},
         {"name": "unloaded", "secs": (10 if slow else 4) * quick, "rates": [quarter, quarter, 0]},
-        # The flood's visitors connect: a listener's line is 4,096 long, and no bench of handshakes is wanted.
+        # The clients of the flood connect: the backlog of a listener is 4,096, and handshakes are not measured here.
         {"name": "rising", "secs": 1.5, "rates": [half, quarter, min(usual * times, 3000)]},
         {"name": "surge", "secs": (20 if slow else 8) * quick, "rates": [half, quarter, max(usual * times - half - quarter, 0)]},
         {"name": "after", "secs": 8 * quick, "rates": [quarter, quarter, 0]},
@@ -54,16 +54,16 @@ for n in $times; do for peer in $peers; do run "$peer" "$n"; done; done
 mkdir -p bench/results
 python3 - "$folder" >"$out" <<P
 import json, sys
-print("# Overload: an origin of 10 places x 50 ms, and what stands before it\n")
+print("# Overload: an origin of 10 places x 50 ms, and the proxy in front of it\n")
 print("$(machine). $(peer_versions).")
-print("The proxy with one thread pinned to core 0; origin (it sleeps) and the lab's open-loop generator on core 1. Configurations: bench/peers/overload/.")
-print("nginx and HAProxy are told the origin's capacity; mainstay finds it out. Every visitor hangs up after a second; POST /login.")
-print("Times are those of the usual traffic, of which known visitors are half and first-time ones a quarter; the flood is the rest: 4,000 visitors, 92 % from 3 networks,")
-print("each below the limit per visitor; they come within 1.5 s before the surge is measured. Up to 100 times the usual traffic is what the origin can do, 200/s; at 8000 times it is 4/s before an origin of 2 places x 100 ms, 20/s. Other work on the machine: load $load_before before, $(load) after.\n")
-print("goodput: answered with success within a second, of what the origin can do (or of what was asked, if less). known, first: of what they asked.")
-print("p99: of what was admitted during the surge, and how many times that before it. normal: until 90 % are served for a second, once the surge is over.")
-print("CPU: of the proxy during the surge, for each refusal (all that it did is in it).\n")
-print("| times | | sent/s (of) | unsent | goodput | known | first | p99 ms | x unloaded | normal after s | refused 429 / 503 (Retry-After) | CPU µs |")
+print("The proxy with one thread pinned to core 0; origin (it sleeps) and the open-loop generator of testbed on core 1. Configurations: bench/peers/overload/.")
+print("nginx and HAProxy are configured with the origin's capacity; mainstay measures it. Every client disconnects after a second; POST /login.")
+print("Times are those of the usual traffic, of which recognized clients are half and first-time clients a quarter; the flood is the rest: 4,000 clients, 92 % from 3 subnets,")
+print("each below the limit per client; they come within 1.5 s before the surge is measured. Up to 100 times the usual traffic is the origin's capacity, 200/s; at 8000 times it is 4/s before an origin of 2 places x 100 ms, 20/s. Other work on the machine: load $load_before before, $(load) after.\n")
+print("goodput: successful responses within one second, as a share of the origin's capacity (or of the requests, if fewer). recognized, first: share of their requests.")
+print("p99: of admitted requests during the surge, and its factor over that before it. normal: time after the surge until 90 % are served for one second.")
+print("CPU: of the proxy during the surge, per refusal (all its work included).\n")
+print("| times | | sent/s (of) | unsent | goodput | recognized | first | p99 ms | x unloaded | normal after s | refused 429 / 503 (Retry-After) | CPU µs |")
 print("|---|---|---|---|---|---|---|---|---|---|---|---|")
 for times in "$times".split():
     for peer in "$peers".split():

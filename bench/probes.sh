@@ -20,9 +20,9 @@ prometheus_peer 10s
 python3 - <<P
 import json
 n = $count
-with open("$folder/mainstay.toml", "a") as plan:
+with open("$folder/mainstay.toml", "a") as config:
     for i in range(n):
-        plan.write(f'[probe.p{i}]\nhttp = "http://127.0.0.1:$target/{i}"\nevery = "10s"\ntimeout = "5s"\nservice = "all"\n')
+        config.write(f'[probe.p{i}]\nhttp = "http://127.0.0.1:$target/{i}"\ninterval = "10s"\ntimeout = "5s"\nservice = "all"\n')
 json.dump([{"targets": [f"http://127.0.0.1:$target/{i}" for i in range(n)]}], open("$folder/targets.json", "w"))
 P
 begin 1 nginx -c "$folder/nginx.conf" -p "$folder"

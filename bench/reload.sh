@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A hundred changes of the plan under load: what fails, and whether WebSockets notice.
+# 100 changes of the configuration under load: failed requests, and lost WebSockets.
 source "$(dirname "$0")/world.sh"
 wanted=${WANTED:-1000000} reloads=${RELOADS:-100} sockets=${SOCKETS:-500} most=${MOST:-240}
 out=${OUT:-bench/results/reload.md}
@@ -22,7 +22,7 @@ pids+=("$holder")
 for _ in $(seq 300); do grep -q open "$folder/sockets" && break; sleep 0.1; done
 grep -q open "$folder/sockets" || { cat "$folder/sockets" >&2; exit 1; }
 
-# Three kinds of visitors at once: connections that are kept, one connection a request, and TLS.
+# Three kinds of clients concurrently: keepalive, one connection per request, and TLS.
 drive() { # name, threads of wrk..., until $folder/enough
     local name=$1
     shift
@@ -67,8 +67,8 @@ folder = sys.argv[1]
 print("# $done_reloads reloads under load\n")
 print("$(machine). wrk $(wrk -v 2>&1 | awk 'NR==1{print $2}'), mainstay with one thread on core 0, everything else on core 1.")
 print("Each reload changes a limit, moves the service from one pool to another of other weights, every tenth the certificate, and counts when it is in force")
-print("(slowest: $slowest ms, the asking by curl included). Other work on the machine meanwhile: load $load_before before, $(load) after.\n")
-print("| visitors | requests | not 2xx | socket errors |\n|---|---|---|---|")
+print("(slowest: $slowest ms, the request of curl included). Other work on the machine meanwhile: load $load_before before, $(load) after.\n")
+print("| clients | requests | not 2xx | socket errors |\n|---|---|---|---|")
 total = bad = 0
 for name, words in (("kept", "16 connections kept"), ("fresh", "2 at a time, one connection a request"), ("tls", "8 connections kept, TLS")):
     text = open(f"{folder}/wrk.{name}").read()

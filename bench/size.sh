@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Large plans: 10,000 probes every 30 s beside prometheus + blackbox_exporter, and 50,000 every 5 minutes: CPU, memory, how late
-# probes are asked, and how long from "everything refuses connections" to the first page.
+# Large configurations: 10,000 probes every 30 s beside prometheus + blackbox_exporter, and 50,000 every 5 minutes: CPU, memory, lag
+# of the schedule, and the time from "everything refuses connections" to the first page.
 source "$(dirname "$0")/world.sh"
 secs=${SECS:-60}
 out=bench/results/size.md
@@ -19,17 +19,17 @@ class Hook(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
 http.server.ThreadingHTTPServer(("127.0.0.1", $hook), Hook).serve_forever()
 P
-plan() { # file, port, probes, services, every
+config() { # file, port, probes, services, interval
     python3 - "$@" <<P
 import sys
-file, port, probes, services, every = sys.argv[1], *sys.argv[2:]
-with open(file, "w") as plan:
-    plan.write(f'[site]\nname = "Bench"\ndata = "$folder/data-{probes}"\nlisten = "127.0.0.1:{port}"\nurl = "http://127.0.0.1:{port}"\ninner = ["127.0.0.0/8"]\n')
-    plan.write('[person.ana]\nreach = ["hook:ana"]\n[channel.hook]\nwebhook = "http://127.0.0.1:$hook/"\n')
+file, port, probes, services, interval = sys.argv[1], *sys.argv[2:]
+with open(file, "w") as config_file:
+    config_file.write(f'[site]\nname = "Bench"\ndata = "$folder/data-{probes}"\nlisten = "127.0.0.1:{port}"\nurl = "http://127.0.0.1:{port}"\nallow_private = ["127.0.0.0/8"]\n')
+    config_file.write('[person.ana]\ncontacts = ["hook:ana"]\n[channel.hook]\nwebhook = "http://127.0.0.1:$hook/"\n')
     for i in range(int(services)):
-        plan.write(f'[service.s{i}]\ntitle = "Service {i}"\n')
+        config_file.write(f'[service.s{i}]\ntitle = "Service {i}"\n')
     for i in range(int(probes)):
-        plan.write(f'[probe.p{i}]\nhttp = "http://127.0.0.1:$target/{i}"\nevery = "{every}"\ntimeout = "5s"\nservice = "s{i % int(services)}"\n')
+        config_file.write(f'[probe.p{i}]\nhttp = "http://127.0.0.1:$target/{i}"\ninterval = "{interval}"\ntimeout = "5s"\nservice = "s{i % int(services)}"\n')
 P
 }
 target_begins() { begin 1 nginx -c "$folder/nginx.conf" -p "$folder"; nginx=$pid; until_answers "http://127.0.0.1:$target/"; }
@@ -39,7 +39,7 @@ begin 1 python3 "$folder/hook.py"
 measure() { # probes, services, every, seconds of warming up: sets cpu rss lag page pages
     local port; port=$(free_port)
     target_begins
-    plan "$folder/$1.toml" "$port" "$1" "$2" "$3"
+    config "$folder/$1.toml" "$port" "$1" "$2" "$3"
     : >"$folder/pages"
     begin 0 "$mainstay" run --config "$folder/$1.toml" --log warn; local ours=$pid
     until_answers "http://127.0.0.1:$port/"
@@ -79,10 +79,10 @@ mkdir -p bench/results
 python3 - >"$out" <<P
 ours, theirs, big = $our_cpu, $their_cpu, $big_cpu
 each = lambda share, probes, every: share / 100 * every / probes * 1e6
-print("# Large plans: 10,000 and 50,000 HTTP probes of 3,000 services\n")
+print("# Large configurations: 10,000 and 50,000 HTTP probes of 3,000 services\n")
 print("$(machine). $(prometheus --version 2>&1 | head -1 | cut -d'(' -f1), $(prometheus-blackbox-exporter --version 2>&1 | head -1 | cut -d'(' -f1).")
-print("What is measured is pinned to core 0, the target (nginx) to core 1; $secs s each after warming up. Then the target ends: every probe is refused.\n")
-print("| | CPU of one core | CPU a probe | resident MB | lag of the schedule, p99 | first page after everything died | pages in 30 s more |\n|---|---|---|---|---|---|---|")
+print("mainstay or its peer is pinned to core 0, the target (nginx) to core 1; $secs s each after warming up. Then the target ends: every probe is refused.\n")
+print("| | CPU of one core | CPU a probe | resident MB | lag of the schedule, p99 | first page after all fail | pages in 30 s more |\n|---|---|---|---|---|---|---|")
 print(f"| mainstay, 10,000 every 30 s | {ours:.2f} % | {each(ours, 10000, 30):.0f} us | $our_rss | {float('$our_lag'):.1f} ms | $our_page s | $our_pages |")
 print(f"| blackbox_exporter + prometheus, 10,000 every 30 s | {theirs:.2f} % | {each(theirs, 10000, 30):.0f} us | $bb_rss + $pm_rss | {(float('${interval:-nan}') - 30) * 1000:.1f} ms | | |")
 print(f"| **ratio** | **{ours / max(theirs, 1e-9):.2f}** | | **{$our_rss / ($bb_rss + $pm_rss):.2f}** | | | |")

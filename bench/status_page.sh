@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The board from memory beside Debian's nginx serving the same bytes as a file: same run, same generator, in turns.
+# Status page from memory beside Debian's nginx serving the same bytes as a file: same run, same generator, in turns.
 source "$(dirname "$0")/world.sh"
 rounds=${ROUNDS:-8} secs=${SECS:-5}
-out=bench/results/board.md
+out=bench/results/status_page.md
 port=$(free_port) nginx_port=$(free_port)
 
 cat >"$folder/mainstay.toml" <<P
@@ -34,7 +34,7 @@ http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
   client_body_temp_path $folder/b; proxy_temp_path $folder/p; fastcgi_temp_path $folder/f; uwsgi_temp_path $folder/u; scgi_temp_path $folder/s;
   include $folder/server.conf; }
 N
-# Until the board's own headers are known; reloaded then.
+# Reloaded when the headers of the status page are known.
 echo "server { listen 127.0.0.1:$nginx_port; root $folder/www; }" >"$folder/server.conf"
 echo starting >"$folder/www/index.html"
 chmod 755 "$folder" "$folder/www"
@@ -42,7 +42,7 @@ begin 0 nginx -c "$folder/nginx.conf" -p "$folder"; nginx_pid=$pid
 begin 0 "$mainstay" run --config "$folder/mainstay.toml" --log warn; mainstay_pid=$pid
 until_answers "http://127.0.0.1:$nginx_port/"
 until_answers "http://127.0.0.1:$port/"
-sleep 8 # the probes' first answers: the board says "operational", as it does in life
+sleep 8 # the first results of the probes: the status page shows "operational"
 curl -fsS -D "$folder/head" "http://127.0.0.1:$port/" >"$folder/www/index.html"
 bytes=$(stat -c %s "$folder/www/index.html")
 # nginx sends the same headers: the bytes of both answers differ by a few tens.
@@ -76,7 +76,7 @@ ours() { measure "http://127.0.0.1:$port/" "$mainstay_pid" "$1" >>"$folder/ours.
 theirs() { measure "http://127.0.0.1:$nginx_port/" "$worker_pid" "$1" >>"$folder/theirs.$1"; }
 for round in $(seq "$rounds"); do
     for encoding in identity gzip; do
-        # Whoever begins a round changes, so that nobody always follows a warm machine.
+        # The first server of a round changes, so that no server always follows the same one.
         if [ $((round % 2)) = 1 ]; then ours $encoding; theirs $encoding; else theirs $encoding; ours $encoding; fi
     done
 done
@@ -86,7 +86,7 @@ python3 - "$folder" >"$out" <<P
 import statistics as st, sys
 def read(name): return [tuple(map(float, line.split())) for line in open(sys.argv[1] + "/" + name)]
 median = lambda rows, column: st.median(row[column] for row in rows)
-print("# The board from memory beside nginx serving the same bytes as a file\n")
+print("# Status page from memory beside nginx serving the same bytes as a file\n")
 print("$(machine). $(nginx -v 2>&1 | sed 's/.*: //'), wrk $(wrk -v 2>&1 | awk 'NR==1{print $2}').")
 print("Each server pinned to core 0, wrk (1 thread, 64 connections, keepalive) to core 1; $rounds rounds of $secs s in turns;")
 print("medians of GET /; $requests requests answered by mainstay.")

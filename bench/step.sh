@@ -35,8 +35,8 @@ import json, statistics as st, sys
 folder, capacity = sys.argv[1], $CAPACITY
 print("# A step from 0.7 to 1.4 of what the origin can do\n")
 print("$(machine). $(peer_versions).")
-print("An origin of $PLACES places x 50 ms, $CAPACITY a second; the lab's open-loop generator, 2,000 clients, deadline 1 s; $warm s at 0.7, then 1.4. Median of $runs runs in turns.")
-print("The proxy with one thread pinned to core 0; origin and generator on core 1. HAProxy is told the capacity, mainstay finds it out. Configurations: bench/peers/overload/.")
+print("An origin of $PLACES places x 50 ms, $CAPACITY a second; the open-loop generator of testbed, 2,000 clients, deadline 1 s; $warm s at 0.7, then 1.4. Median of $runs runs in turns.")
+print("The proxy with one thread pinned to core 0; origin and generator on core 1. HAProxy is configured with the capacity, mainstay measures it. Configurations: bench/peers/overload/.")
 print("steady after: from the step to the begin of the first 250 ms (100 ms) whose answers, and those of all such slots that begin within a second after, reach")
 print("0.9 of the mean of the last 5 s.")
 print("goodput: answered with success within a second, of what the origin can do, by when it was asked; p99 of these. Other work on the machine: load $load_before before, $(load) after.\n")

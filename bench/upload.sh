@@ -66,7 +66,7 @@ kinds = ["up2", "up1", "down2", "down1", "page"]
 found = {(kind, peer): pages(peer) if kind == "page" else seconds(kind, peer) for kind in kinds for peer in peers}
 print("# A client far away: uploads, downloads and pages\n")
 print("$(machine). $(peer_versions), $(curl --version | awk 'NR == 1 { print $1, $2 }'), $(chromium --version 2>/dev/null | cut -d' ' -f1-2).")
-print("A line (lab-load relay) of $rtt ms for a round trip and $megabits Mbit/s; $size bytes each way, a new connection each time; nginx with proxy_request_buffering $BUFFERING.")
+print("A path (testbed-load relay) of $rtt ms for a round trip and $megabits Mbit/s; $size bytes each way, a new connection each time; nginx with proxy_request_buffering $BUFFERING.")
 print("The proxy with one thread pinned to core 0, the rest on core 1. direct: the origin at the other end of the line, HTTP/1.1 without TLS.")
 print("Median seconds of $rounds transfers in turns, and of $loads loads of the page (bench page); (n): n transfers or resources not answered 200. Configurations: bench/peers/page/.")
 print("Other work on the machine: load $load_before before, $(load) after.\n")

@@ -102,7 +102,7 @@ start_peer() { # name, folder of its configuration
         server_pid=$pid worker_pid=$pid ;;
     mainstay)
         fill "$2/mainstay.toml" "$folder/mainstay.toml"
-        begin 0 "$mainstay" run --only guard --config "$folder/mainstay.toml" --log warn; server_pid=$pid worker_pid=$pid ;;
+        begin 0 "$mainstay" run --only edge --config "$folder/mainstay.toml" --log warn; server_pid=$pid worker_pid=$pid ;;
     esac
 }
 peer_versions() {

@@ -1,6 +1,7 @@
-//! The one front door for developers' commands: `cargo xtask ci|fix|bless|tidy|sim|day|bench`.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
+//! Developers' commands: `cargo xtask ci|fix|bless|tidy|sim|day|bench`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod licences;
 mod packages;
 mod run;
 mod tidy;
@@ -11,13 +12,14 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   ci                 everything that must be green: format, tidy, clippy, tests, simulation, drills, licences
-  fix                format, and mend what clippy can mend
-  bless              accept snapshots and stories, draw ARCHITECTURE.md's picture and the generated docs anew
-  draw               ARCHITECTURE.md's picture alone
-  tidy               the repository's own rules: who imports whom, names, sizes, forgotten files
-  licences           what deny.toml allows is all there is
-  sim [--seed N] [--hours H]       the engine in a world in a box
-  day [SECONDS]      a day in the life of the edge, HAProxy beside it; 300 seconds unless given
+  fix                format, and apply clippy's suggestions
+  bless              accept snapshots and stories, redraw ARCHITECTURE.md and the generated docs
+  draw               the drawing in ARCHITECTURE.md alone
+  tidy [--report]    the repository's own rules: layers, module cycles, banned words, sizes, forgotten files;
+                     --report prints every hit and does not fail
+  licences           licences and bans of deny.toml
+  sim [--seed N] [--hours H]       the engine in a simulated world: virtual time, failing journals
+  day [SECONDS]      an ordinary day of the edge, HAProxy beside it; default 300 seconds
   bench [NAME]       against peers, side by side in one run; results into bench/";
 
 fn main() -> ExitCode {
@@ -31,9 +33,10 @@ fn main() -> ExitCode {
         ["ci"] => ci(),
         ["fix"] => fix(),
         ["bless"] => bless(),
-        ["tidy"] => tidy::check(),
+        ["tidy"] => tidy::check(false),
+        ["tidy", "--report"] => tidy::check(true),
         ["draw"] => tidy::draw(),
-        ["licences"] => licences(),
+        ["licences"] => licences::check(),
         ["sim", rest @ ..] => sim(rest),
         ["day", rest @ ..] => day(rest),
         ["bench", rest @ ..] => bench(rest),
@@ -56,17 +59,17 @@ type Done = Result<(), String>;
 fn ci() -> Done {
     packages::install()?;
     step("format", || cargo(&["fmt", "--all", "--check"]))?;
-    step("tidy", tidy::check)?;
+    step("tidy", || tidy::check(false))?;
     step("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    step("tests", || cargo(&["test", "--workspace", "--no-fail-fast"]))?;
-    // The tests have built both programs; `cargo run -p` would build half the tree anew with other features.
+    step("tests", || cargo(&["test", "--workspace"]))?;
+    // The tests have built both programs; `cargo run -p` would rebuild half the tree with other features.
     step("simulation, fixed seeds", || built("sim", &["--seed", "1", "--seeds", "20", "--hours", "24"]))?;
     step("drill expired-name", || built("mainstay", &["drill", "expired-name"]))?;
     step("drill expired-name, killed eight times", || {
         built("mainstay", &["drill", "expired-name", "--kills", "8", "--brief"])
     })?;
     step("drill surge", || built("mainstay", &["drill", "surge", "--alone", "--brief"]))?;
-    step("licences and sources", licences)
+    step("licences and sources", licences::check)
 }
 
 fn fix() -> Done {
@@ -84,8 +87,8 @@ fn bless() -> Done {
 }
 
 fn sim(rest: &[&str]) -> Done {
-    // The thinkers are optimised in the dev profile too: no second build of everything for this.
-    let mut args = vec!["run", "-q", "-p", "sim", "--bin", "sim", "--"];
+    // The core is optimised in the dev profile too: no second build of everything for this.
+    let mut args = vec!["run", "-q", "-p", "mainstay-sim", "--bin", "sim", "--"];
     args.extend(rest);
     cargo(&args)
 }
@@ -105,15 +108,4 @@ fn day(rest: &[&str]) -> Done {
 fn bench(rest: &[&str]) -> Done {
     let name = rest.first().copied().unwrap_or("all");
     run::command("bash", &["bench/run", name], &[])
-}
-
-/// cargo-deny is a tool of its own; where it is not installed the licences are checked from `cargo metadata` alone.
-fn licences() -> Done {
-    if run::quiet("cargo", &["deny", "--version"]) {
-        return cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"]);
-    }
-    println!(
-        "cargo-deny is not installed (cargo install cargo-deny): checking deny.toml's licences and bans by metadata"
-    );
-    tidy::licences()
 }

@@ -1,12 +1,15 @@
-//! Runs other programs and says what it runs.
+//! Runs other programs; errors name the command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// The workspace's folder.
+/// The workspace's folder: that of the `cargo run` at hand, otherwise that of the build.
 pub(crate) fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, PathBuf::from)
+    let manifest = std::env::var("CARGO_MANIFEST_DIR");
+    Path::new(manifest.as_deref().unwrap_or(env!("CARGO_MANIFEST_DIR")))
+        .parent()
+        .map_or_else(PathBuf::new, PathBuf::from)
 }
 
 /// Where cargo puts what it builds.
@@ -39,7 +42,7 @@ pub(crate) fn command(program: &str, args: &[&str], vars: &[(&str, &str)]) -> Re
     if status.success() { Ok(()) } else { Err(format!("`{shown}` failed ({status})")) }
 }
 
-/// Whether a program runs and exits well; says nothing.
+/// Whether a program runs and exits with success. Its output is dropped.
 pub(crate) fn quiet(program: &str, args: &[&str]) -> bool {
     let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())

@@ -30,25 +30,25 @@ const fn later_section(name: &'static str, key: Option<Key>, doc: &'static str) 
     Section { name, key, doc, fields: &[] }
 }
 
-const fn word(what: &'static str) -> Kind {
-    Kind::Word { what, pattern: None }
+const fn string(what: &'static str) -> Kind {
+    Kind::String { what, pattern: None }
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// How often something is asked. The lower end is for laboratories; nobody should be asked that often in earnest.
-const EVERY: Kind = Kind::Span { least: Duration::from_millis(50), most: Duration::from_secs(7 * 86_400) };
-const TIMEOUT: Kind = Kind::Span { least: Duration::from_millis(50), most: Duration::from_secs(120) };
+const EVERY: Kind = Kind::Duration { min: Duration::from_millis(50), max: Duration::from_secs(7 * 86_400) };
+const TIMEOUT: Kind = Kind::Duration { min: Duration::from_millis(50), max: Duration::from_secs(120) };
 /// How long something must fail before anybody is told.
-const FAILING_FOR: Kind = Kind::Span { least: Duration::ZERO, most: Duration::from_secs(3_600) };
-const IN_A_ROW: Kind = Kind::Count { least: 1, most: 100 };
+const FAILING_FOR: Kind = Kind::Duration { min: Duration::ZERO, max: Duration::from_secs(3_600) };
+const IN_A_ROW: Kind = Kind::Integer { min: 1, max: 100 };
 
-const ZONE: Kind = word("a time zone such as \"Europe/Tallinn\"");
-const URL: Kind = Kind::Word { what: "a web address (http or https)", pattern: Some("^https?://") };
-const PATH: Kind = word("the path of a file");
-const HOST: Kind = word("a name such as \"auth.acme.com\"");
+const ZONE: Kind = string("a time zone such as \"Europe/Tallinn\"");
+const URL: Kind = Kind::String { what: "a web address (http or https)", pattern: Some("^https?://") };
+const PATH: Kind = string("the path of a file");
+const HOST: Kind = string("a name such as \"auth.acme.com\"");
 const SECRET: Kind =
-    Kind::Word { what: "where a secret is: \"env:NAME\" or \"file:PATH\"", pattern: Some("^(env|file):.") };
+    Kind::String { what: "where a secret is: \"env:NAME\" or \"file:PATH\"", pattern: Some("^(env|file):.") };
 
 const NAMED: Option<Key> = Some(Key::Name);
 

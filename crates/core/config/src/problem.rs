@@ -26,9 +26,9 @@ pub struct Problem {
 
 /// A place of the configuration, kept so that whoever looks at more than its text can say what is wrong there.
 #[derive(Clone, Debug)]
-pub struct Spot(pub(crate) Problem);
+pub struct SourceSpan(pub(crate) Problem);
 
-impl Spot {
+impl SourceSpan {
     /// A problem at this place.
     #[must_use]
     pub fn problem(&self, message: impl Into<String>, hint: impl Into<String>) -> Problem {

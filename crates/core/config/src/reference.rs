@@ -24,7 +24,7 @@ pub fn reference() -> String {
         if !section.is_served() {
             let _ = writeln!(out, "- `[{}.NAME]`: {}", section.name, section.doc);
         }
-        not_served(&mut out, section, "", section.fields);
+        unsupported(&mut out, section, "", section.fields);
     }
     out
 }
@@ -39,12 +39,12 @@ fn heading(section: &Section) -> String {
 
 /// The tables inside of a table, each kind of them once.
 fn tables(out: &mut String, section: &Section, above: &str, fields: &[Field]) {
-    let mut told: Vec<&[Field]> = Vec::new();
+    let mut seen: Vec<&[Field]> = Vec::new();
     for field in fields {
-        let Some(inner) = inside(field).filter(|inner| !told.iter().any(|told| is_alike(told, inner))) else {
+        let Some(inner) = inside(field).filter(|inner| !seen.iter().any(|seen| is_alike(seen, inner))) else {
             continue;
         };
-        told.push(inner);
+        seen.push(inner);
         let name = section.key.map_or(String::new(), |_| ".NAME".to_owned());
         let path = format!("{above}{}", field.name);
         let _ = write!(out, "\n### `{path}` in [{}{name}]\n\n{}\n", section.name, field.doc);
@@ -57,13 +57,13 @@ fn is_alike(a: &[Field], b: &[Field]) -> bool {
     a.iter().map(|field| field.name).eq(b.iter().map(|field| field.name))
 }
 
-fn not_served(out: &mut String, section: &Section, above: &str, fields: &[Field]) {
+fn unsupported(out: &mut String, section: &Section, above: &str, fields: &[Field]) {
     for field in fields {
         let path = format!("{above}{}", field.name);
         if matches!(field.kind, Kind::Later) {
             let _ = writeln!(out, "- `{path}` in `{}`: {}", heading(section), field.doc);
         }
-        not_served(out, section, &format!("{path}."), inside(field).unwrap_or_default());
+        unsupported(out, section, &format!("{path}."), inside(field).unwrap_or_default());
     }
 }
 
@@ -86,15 +86,15 @@ fn table(out: &mut String, fields: &[Field]) {
             out,
             "| `{}` | {} | {} | {} | `{} = {}` |",
             field.name,
-            cell(field.doc),
-            cell(&field.kind.wanted()),
-            cell(default),
+            value(field.doc),
+            value(&field.kind.describe()),
+            value(default),
             field.name,
-            cell(field.example),
+            value(field.example),
         );
     }
 }
 
-fn cell(text: &str) -> String {
+fn value(text: &str) -> String {
     text.replace('|', "\\|")
 }

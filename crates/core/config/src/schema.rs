@@ -39,7 +39,7 @@ fn section(section: &Section) -> Value {
 }
 
 /// An object with exactly these fields.
-pub(crate) fn object(fields: &[Field]) -> Value {
+fn object(fields: &[Field]) -> Value {
     let served = || fields.iter().filter(|field| !matches!(field.kind, Kind::Later));
     let properties: Map<String, Value> = served()
         .map(|field| (field.name.to_owned(), described(field.kind.schema(), field.doc, Some(field))))
@@ -56,3 +56,36 @@ fn described(mut schema: Value, doc: &str, field: Option<&Field>) -> Value {
     }
     schema
 }
+
+impl Kind {
+    /// The JSON Schema of a value.
+    pub(crate) fn schema(&self) -> Value {
+        match self {
+            Self::Text | Self::LocalDateTime | Self::Date => json!({ "type": "string" }),
+            Self::Boolean => json!({ "type": "boolean" }),
+            Self::Scalar => json!({ "type": ["string", "integer", "boolean"] }),
+            Self::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+            Self::Duration { .. } => json!({ "type": "string", "pattern": DURATION }),
+            Self::String { pattern: Some(pattern), .. } => json!({ "type": "string", "pattern": pattern }),
+            Self::String { pattern: None, .. } => json!({ "type": "string", "minLength": 1 }),
+            Self::Choice(words) => json!({ "enum": words }),
+            Self::Name(_) => json!({ "type": "string", "pattern": NAME }),
+            Self::List { of, min } => json!({ "type": "array", "items": of.schema(), "minItems": min }),
+            Self::Map { of, .. } => json!({ "type": "object", "additionalProperties": of.schema() }),
+            Self::Table(fields) => object(fields),
+            Self::Optional(fields) => {
+                json!({ "anyOf": [{ "const": false }, object(fields)] })
+            }
+            Self::Either { string, table } => {
+                json!({ "anyOf": [string.schema(), object(table)] })
+            }
+            Self::Tables { of, min } => {
+                json!({ "type": "array", "items": object(of), "minItems": min })
+            }
+            Self::Later => json!(false),
+        }
+    }
+}
+
+/// The pattern of a duration.
+const DURATION: &str = "^([0-9]{1,9} ?(ms|s|m|min|h|d|w) ?)+$";

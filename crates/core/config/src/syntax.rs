@@ -3,8 +3,8 @@
 //! The parser recovers by itself, but one missing bracket makes it swallow everything that follows. A person sees where
 //! a statement ends: at the next line that looks like a key or a header. So do we.
 
-use crate::marks::{DUPLICATE, Marks, Place};
-use crate::word::is_secretive;
+use crate::diagnostics::{DUPLICATE, Diagnostics, Place};
+use crate::parse::scalar::is_secretive;
 use toml::Spanned;
 use toml::de::{DeTable, Error};
 use toml_parser::Source;
@@ -18,9 +18,9 @@ const MOST_ROUNDS: usize = 20;
 const MOST_BYTES: usize = 4 << 20;
 
 /// The text without its broken statements: same length, every place where it was. `None` when it must not be parsed.
-pub(crate) fn mend(text: &str, marks: &mut Marks) -> Option<String> {
+pub(crate) fn mend(text: &str, diagnostics: &mut Diagnostics) -> Option<String> {
     if let Some(at) = endless_key(text) {
-        marks.syntax(at..at, "a key with too many dots", format!("{DEEPEST} parts at most"));
+        diagnostics.syntax(at..at, "a key with too many dots", format!("{DEEPEST} parts at most"));
         return None;
     }
     let mut mended = text.to_owned();
@@ -30,7 +30,7 @@ pub(crate) fn mend(text: &str, marks: &mut Marks) -> Option<String> {
             errors.iter().filter(|error| !is_duplicate(error)).min_by_key(|error| place(error, text).start);
         let Some(error) = first else { break };
         if round == 0 {
-            hide_secrets(text, marks);
+            hide_secrets(text, diagnostics);
         }
         let broken = Statements::of(&mended).broken(place(error, text).start);
         let Some(rest) = mended.get(broken.place.clone()).filter(|rest| !rest.trim().is_empty()) else {
@@ -45,38 +45,42 @@ pub(crate) fn mend(text: &str, marks: &mut Marks) -> Option<String> {
             let key = first.len() - first.trim_start().len()..first.trim_end().len();
             let at = broken.place.start;
             let hint = "a quote, bracket or brace is missing at its end";
-            marks.syntax(at + key.start..at + key.end, "this is not TOML: the value does not end", hint);
+            diagnostics.syntax(
+                at + key.start..at + key.end,
+                "this is not TOML: the value does not end",
+                hint,
+            );
         } else {
-            mark(error, text, marks);
+            mark(error, text, diagnostics);
         }
-        marks.blot(broken.place.clone());
+        diagnostics.unreadable(broken.place.clone());
         mended.replace_range(broken.place, &blank);
     }
     Some(mended)
 }
 
 /// Blots out whatever may be a secret on lines that nobody understood: their neighbours will be drawn.
-fn hide_secrets(text: &str, marks: &mut Marks) {
+fn hide_secrets(text: &str, diagnostics: &mut Diagnostics) {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         if let Some((key, value)) = line.split_once('=')
             && is_secretive(key)
             && !["\"env:", "\"file:"].iter().any(|kind| value.trim_start().starts_with(kind))
         {
-            marks.hide(at + key.len() + 1..at + line.len());
+            diagnostics.hide(at + key.len() + 1..at + line.len());
         }
         at += line.len();
     }
 }
 
 /// Parses what [`mend`] left; what is still broken then is marked too.
-pub(crate) fn parse<'t>(mended: &'t str, marks: &mut Marks) -> Spanned<DeTable<'t>> {
+pub(crate) fn parse<'t>(mended: &'t str, diagnostics: &mut Diagnostics) -> Spanned<DeTable<'t>> {
     let (table, errors) = DeTable::parse_recoverable(mended);
     for error in errors {
         if !is_duplicate(&error) {
-            marks.give_up();
+            diagnostics.give_up();
         }
-        mark(&error, mended, marks);
+        mark(&error, mended, diagnostics);
     }
     table
 }
@@ -89,9 +93,9 @@ fn place(error: &Error, text: &str) -> Place {
     error.span().unwrap_or(text.len()..text.len())
 }
 
-fn mark(error: &Error, text: &str, marks: &mut Marks) {
+fn mark(error: &Error, text: &str, diagnostics: &mut Diagnostics) {
     if is_duplicate(error) {
-        marks.syntax(place(error, text), DUPLICATE, "keep one of them");
+        diagnostics.syntax(place(error, text), DUPLICATE, "keep one of them");
         return;
     }
     let message = error.message();
@@ -102,7 +106,7 @@ fn mark(error: &Error, text: &str, marks: &mut Marks) {
         (_, Some(expected)) => format!("expected {expected}"),
         _ => "toml.io shows how TOML is written".to_owned(),
     };
-    marks.syntax(place(error, text), format!("this is not TOML: {what}"), hint);
+    diagnostics.syntax(place(error, text), format!("this is not TOML: {what}"), hint);
 }
 
 /// A stretch of the text that is not TOML.
@@ -193,6 +197,11 @@ fn begins(line: &str) -> Option<Begins> {
     let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\'' | ' ');
     let is_whole = key.matches(['"', '\'']).count() % 2 == 0;
     (is_whole && !key.trim().is_empty() && key.chars().all(is_key)).then_some(Begins::Key)
+}
+
+/// Whether a dotted key exceeds [`DEEPEST`].
+pub(crate) fn has_endless_key(text: &str) -> bool {
+    endless_key(text).is_some()
 }
 
 /// Where a dotted key exceeds [`DEEPEST`], if one does.

@@ -1,6 +1,6 @@
 //! What may stand in a configuration about mainstay's own edge: where it listens, what it guards, the servers behind it.
 
-use super::{HOST, IN_A_ROW, PATH, SECRET, URL, later, optional, required, word};
+use super::{HOST, IN_A_ROW, PATH, SECRET, URL, later, optional, required, string};
 use crate::kind::{Field, Kind};
 use std::time::Duration;
 
@@ -8,82 +8,85 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const BRIEF: Duration = Duration::from_millis(100);
 
-const AT: Kind = word("an address and a port: \"127.0.0.1:8000\"");
-const NETWORK: Kind = word("a network or an address: \"10.0.0.0/8\", \"10.1.2.3\"");
-const COUNTRY: Kind = Kind::Word { what: "a country's two letters: \"EE\"", pattern: Some("^[A-Za-z]{2}$") };
-const ASN: Kind = Kind::Word {
+const AT: Kind = string("an address and a port: \"127.0.0.1:8000\"");
+const NETWORK: Kind = string("a network or an address: \"10.0.0.0/8\", \"10.1.2.3\"");
+const COUNTRY: Kind =
+    Kind::String { what: "a country's two letters: \"EE\"", pattern: Some("^[A-Za-z]{2}$") };
+const ASN: Kind = Kind::String {
     what: "the number of an autonomous system: \"AS64500\"",
     pattern: Some("^[Aa][Ss][0-9]{1,10}$"),
 };
-const RATE: Kind =
-    Kind::Word { what: "a rate: \"20/s\", \"600/m\", \"1000/h\"", pattern: Some("^[1-9][0-9]{0,6}/[smh]$") };
+const RATE: Kind = Kind::String {
+    what: "a rate: \"20/s\", \"600/m\", \"1000/h\"",
+    pattern: Some("^[1-9][0-9]{0,6}/[smh]$"),
+};
 const ROUTE: Kind =
-    Kind::Word { what: "a path: \"/login\", or \"/pay/*\" for everything below it", pattern: Some("^/") };
-const SERVER: Kind = word("a server's name or address with its port: \"10.0.0.11:8080\"");
+    Kind::String { what: "a path: \"/login\", or \"/pay/*\" for everything below it", pattern: Some("^/") };
+const SERVER: Kind = string("a server's name or address with its port: \"10.0.0.11:8080\"");
 /// How long somebody may keep a connection waiting.
-const PATIENCE: Kind = Kind::Span { least: BRIEF, most: HOUR };
-const CONNECTIONS: Kind = Kind::Count { least: 1, most: 10_000_000 };
+const PATIENCE: Kind = Kind::Duration { min: BRIEF, max: HOUR };
+const CONNECTIONS: Kind = Kind::Integer { min: 1, max: 10_000_000 };
 /// Requests at once.
-const AT_ONCE: Kind = Kind::Count { least: 1, most: 100_000 };
+const AT_ONCE: Kind = Kind::Integer { min: 1, max: 100_000 };
 
 pub(super) const EDGE: &[Field] = &[
     optional(
         "listen",
-        Kind::List { of: &AT, least: 0 },
+        Kind::List { of: &AT, min: 0 },
         "none",
         "Where it listens for plain HTTP.",
         "[\"127.0.0.1:8000\"]",
     ),
     optional(
         "listen_tls",
-        Kind::List { of: &AT, least: 0 },
+        Kind::List { of: &AT, min: 0 },
         "none",
         "Where it listens for HTTPS, HTTP/1.1 and HTTP/2. Needs a certificate.",
         "[\"127.0.0.1:8443\"]",
     ),
     optional(
         "redirect_to_https",
-        Kind::Flag,
+        Kind::Boolean,
         "false",
         "Whether plain HTTP is only told to come back by HTTPS.",
         "true",
     ),
     optional(
         "https_port",
-        Kind::Count { least: 1, most: 65_535 },
+        Kind::Integer { min: 1, max: 65_535 },
         "443",
         "The port of HTTPS as clients see it, for redirects. Unless told it is 443, or that of `listen_tls` where a client names the very port of `listen` that it came to, so that nothing maps ports in between.",
         "8443",
     ),
     optional(
         "health_path",
-        Kind::Word { what: "a path: \"/edge-health\"", pattern: Some("^/") },
+        Kind::String { what: "a path: \"/edge-health\"", pattern: Some("^/") },
         "none",
         "The path by which a load balancer in front asks whether the edge itself serves: answered by the edge for any host, with 200, and with 503 once it is being stopped. Not counted as traffic.",
         "\"/edge-health\"",
     ),
     optional(
         "certificate",
-        Kind::Tables { of: CERTIFICATE, least: 1 },
+        Kind::Tables { of: CERTIFICATE, min: 1 },
         "none",
         "Certificates by file, each written `[[edge.certificate]]`. Chosen by the names in them; read again when they change.",
         "[{ chain = \"auth.pem\", key = \"auth.key\" }]",
     ),
     optional(
         "trusted_proxies",
-        Kind::List { of: &NETWORK, least: 0 },
+        Kind::List { of: &NETWORK, min: 0 },
         "none",
         "Networks of load balancers before the edge: their `Forwarded` and `X-Forwarded-For` are believed, nobody else's.",
         "[\"10.0.0.0/8\"]",
     ),
     optional(
         "proxy_protocol",
-        Kind::List { of: &NETWORK, least: 0 },
+        Kind::List { of: &NETWORK, min: 0 },
         "none",
         "Networks that begin each connection with the PROXY protocol, v1 or v2. One from there that does not is closed.",
         "[\"10.1.0.0/16\"]",
     ),
-    optional("threads", Kind::Count { least: 1, most: 256 }, "one a core", "Threads that serve.", "2"),
+    optional("threads", Kind::Integer { min: 1, max: 256 }, "one a core", "Threads that serve.", "2"),
     optional(
         "geoip",
         Kind::Table(GEOIP),
@@ -93,7 +96,7 @@ pub(super) const EDGE: &[Field] = &[
     ),
     optional(
         "access_log",
-        Kind::Flag,
+        Kind::Boolean,
         "false",
         "Whether each request is written to standard output as a line of JSON.",
         "true",
@@ -127,15 +130,15 @@ const CERTIFICATE: &[Field] = &[
 const LIMITS: &[Field] = &[
     optional(
         "head_bytes",
-        Kind::Count { least: 1_024, most: 1 << 20 },
+        Kind::Integer { min: 1_024, max: 1 << 20 },
         "16384",
         "Bytes of a request's head.",
         "16384",
     ),
-    optional("headers", Kind::Count { least: 8, most: 1_000 }, "100", "Header fields of a request.", "100"),
+    optional("headers", Kind::Integer { min: 8, max: 1_000 }, "100", "Header fields of a request.", "100"),
     optional(
         "body_bytes",
-        Kind::Count { least: 0, most: 1 << 40 },
+        Kind::Integer { min: 0, max: 1 << 40 },
         "67108864",
         "Bytes of a request's body. Bodies are passed on as they come, never gathered.",
         "67108864",
@@ -197,14 +200,14 @@ pub(super) const GUARD: &[Field] = &[
     ),
     optional(
         "priority_paths",
-        Kind::List { of: &ROUTE, least: 0 },
+        Kind::List { of: &ROUTE, min: 0 },
         "none",
         "Paths that outrank all others: health, payments.",
         "[\"/health\", \"/pay/*\"]",
     ),
     optional(
         "response_timeout",
-        Kind::Span { least: BRIEF, most: HOUR },
+        Kind::Duration { min: BRIEF, max: HOUR },
         "10s",
         "How long a request may take until its answer begins.",
         "\"10s\"",
@@ -231,13 +234,13 @@ const LIMIT: &[Field] = &[
     optional("service", A_RATE, "none", "What all together may.", "\"2000/s\""),
 ];
 
-const A_RATE: Kind = Kind::Either { word: &RATE, table: RATE_FIELDS };
+const A_RATE: Kind = Kind::Either { string: &RATE, table: RATE_FIELDS };
 
 const RATE_FIELDS: &[Field] = &[
     required("rate", RATE, "So many in a second, minute or hour.", "\"20/s\""),
     optional(
         "burst",
-        Kind::Count { least: 1, most: 1_000_000 },
+        Kind::Integer { min: 1, max: 1_000_000 },
         "as many as `rate` counts",
         "So many at once, when nothing was asked for a while.",
         "40",
@@ -264,21 +267,21 @@ const GEOIP: &[Field] = &[
 const ORIGINS: &[Field] = &[
     optional(
         "countries",
-        Kind::List { of: &COUNTRY, least: 0 },
+        Kind::List { of: &COUNTRY, min: 0 },
         "none",
         "Countries by the two letters of ISO 3166. Needs `edge.geoip.country`.",
         "[\"XX\"]",
     ),
     optional(
         "asns",
-        Kind::List { of: &ASN, least: 0 },
+        Kind::List { of: &ASN, min: 0 },
         "none",
         "Autonomous systems by number. Needs `edge.geoip.asn`.",
         "[\"AS64500\"]",
     ),
     optional(
         "cidrs",
-        Kind::List { of: &NETWORK, least: 0 },
+        Kind::List { of: &NETWORK, min: 0 },
         "none",
         "Networks and single addresses.",
         "[\"192.0.2.0/24\"]",
@@ -286,17 +289,17 @@ const ORIGINS: &[Field] = &[
 ];
 
 const KNOWN: &[Field] = &[
-    optional("method", word("a method: \"POST\""), "any", "The method of the request.", "\"POST\""),
+    optional("method", string("a method: \"POST\""), "any", "The method of the request.", "\"POST\""),
     required("path", ROUTE, "Its path.", "\"/login\""),
     required(
         "status",
-        Kind::List { of: &Kind::Count { least: 200, most: 399 }, least: 1 },
+        Kind::List { of: &Kind::Integer { min: 200, max: 399 }, min: 1 },
         "The status that only a success has. Many sign-ins answer a wrong password with 200 too: look first.",
         "[200, 303]",
     ),
     optional(
         "for",
-        Kind::Span { least: MINUTE, most: Duration::from_secs(35 * 86_400) },
+        Kind::Duration { min: MINUTE, max: Duration::from_secs(35 * 86_400) },
         "30d",
         "For how long they stay known. The keys that sign it last no longer than 35 days.",
         "\"30d\"",
@@ -306,11 +309,11 @@ const KNOWN: &[Field] = &[
 pub(super) const POOL: &[Field] = &[
     required(
         "servers",
-        Kind::List { of: &Kind::Either { word: &SERVER, table: SERVER_FIELDS }, least: 1 },
+        Kind::List { of: &Kind::Either { string: &SERVER, table: SERVER_FIELDS }, min: 1 },
         "The servers, all able to answer alike. A name may lead to several; it is looked up again and again.",
         "[\"10.0.0.11:8080\", { at = \"10.0.0.12:8080\", weight = 2 }, \"app.internal:8080\"]",
     ),
-    optional("min_healthy", Kind::Count { least: 1, most: 1_000 }, "none", "An alert when fewer serve.", "2"),
+    optional("min_healthy", Kind::Integer { min: 1, max: 1_000 }, "none", "An alert when fewer serve.", "2"),
     optional(
         "protocol",
         Kind::Choice(&["http1", "http2"]),
@@ -345,16 +348,16 @@ pub(super) const POOL: &[Field] = &[
 
 const SERVER_FIELDS: &[Field] = &[
     required("at", SERVER, "Its name or address with its port.", "\"10.0.0.12:8080\""),
-    optional("weight", Kind::Count { least: 1, most: 1_000 }, "1", "Its share beside the others.", "2"),
-    optional("drain", Kind::Flag, "false", "Whether it gets nothing new.", "true"),
+    optional("weight", Kind::Integer { min: 1, max: 1_000 }, "1", "Its share beside the others.", "2"),
+    optional("drain", Kind::Boolean, "false", "Whether it gets nothing new.", "true"),
 ];
 
 const HEALTH: &[Field] = &[
-    required("path", word("a path: \"/health\""), "Asked by GET; any 2xx or 3xx is well.", "\"/health\""),
-    optional("interval", Kind::Span { least: BRIEF, most: HOUR }, "2s", "How often.", "\"2s\""),
+    required("path", string("a path: \"/health\""), "Asked by GET; any 2xx or 3xx is well.", "\"/health\""),
+    optional("interval", Kind::Duration { min: BRIEF, max: HOUR }, "2s", "How often.", "\"2s\""),
     optional(
         "timeout",
-        Kind::Span { least: BRIEF, most: MINUTE },
+        Kind::Duration { min: BRIEF, max: MINUTE },
         "1s",
         "How long an answer may take.",
         "\"1s\"",
@@ -374,7 +377,7 @@ pub(super) const CALLER: &[Field] = &[
     ),
     optional(
         "cidrs",
-        Kind::List { of: &NETWORK, least: 0 },
+        Kind::List { of: &NETWORK, min: 0 },
         "none",
         "The addresses that it asks from.",
         "[\"10.0.0.21\"]",

@@ -1,12 +1,12 @@
 //! What may stand in a configuration about what is watched: services, probes by hand, registrations.
 
-use super::{EVERY, FAILING_FOR, HOST, IN_A_ROW, TIMEOUT, URL, edge, later, optional, word};
+use super::{EVERY, FAILING_FOR, HOST, IN_A_ROW, TIMEOUT, URL, edge, later, optional, string};
 use crate::kind::{Field, Kind};
 use std::time::Duration;
 
-const WITHIN: Kind = Kind::Span { least: Duration::from_millis(1), most: Duration::from_secs(120) };
-const ZONE_NAME: Kind = word("a registrable domain such as \"acme.app\"");
-const NEED: Kind = Kind::Word {
+const WITHIN: Kind = Kind::Duration { min: Duration::from_millis(1), max: Duration::from_secs(120) };
+const ZONE_NAME: Kind = string("a registrable domain such as \"acme.app\"");
+const NEED: Kind = Kind::String {
     what: "a service or a pool, written \"service.NAME\"",
     pattern: Some("^(service|pool)\\.[A-Za-z0-9]"),
 };
@@ -14,7 +14,7 @@ const NEED: Kind = Kind::Word {
 const WEB: &[Field] = &[
     optional(
         "path",
-        Kind::Word { what: "a path that begins with /", pattern: Some("^/") },
+        Kind::String { what: "a path that begins with /", pattern: Some("^/") },
         "/",
         "The path that is asked.",
         "\"/health\"",
@@ -52,21 +52,21 @@ pub(super) const SERVICE: &[Field] = &[
     ),
     optional(
         "hosts",
-        Kind::List { of: &HOST, least: 0 },
+        Kind::List { of: &HOST, min: 0 },
         "none",
         "Public names, with a port where that is not 443. From each follow probes of its web address, certificate, name servers and registration. `*.acme.app` stands for the names in `wildcard_samples`; `*` alone for every host that the edge is asked for and no other service has.",
         "[\"auth.acme.com\", \"*.acme.app\"]",
     ),
     optional(
         "wildcard_samples",
-        Kind::List { of: &HOST, least: 0 },
+        Kind::List { of: &HOST, min: 0 },
         "none",
         "Concrete names to ask under each wildcard of `hosts`.",
         "[\"demo.acme.app\"]",
     ),
     optional(
         "depends_on",
-        Kind::List { of: &NEED, least: 0 },
+        Kind::List { of: &NEED, min: 0 },
         "none",
         "Other services and pools that it cannot work without. A failure there explains a failure here, and wakes people once.",
         "[\"service.mail\"]",
@@ -79,7 +79,7 @@ pub(super) const SERVICE: &[Field] = &[
         "\"platform\"",
     ),
     optional("escalation", Kind::Name("escalation"), "default", "Whom to wake for it.", "\"default\""),
-    optional("public", Kind::Flag, "true", "Whether visitors see it on the status page.", "false"),
+    optional("public", Kind::Boolean, "true", "Whether visitors see it on the status page.", "false"),
     optional(
         "traffic",
         Kind::Table(edge::GUARD),
@@ -99,7 +99,7 @@ pub(super) const SERVICE: &[Field] = &[
 const EXPECT: &[Field] = &[
     optional(
         "status",
-        Kind::List { of: &Kind::Count { least: 100, most: 599 }, least: 1 },
+        Kind::List { of: &Kind::Integer { min: 100, max: 599 }, min: 1 },
         "any 2xx",
         "Accepted status codes.",
         "[200, 204]",
@@ -119,7 +119,7 @@ pub(super) const PROBE: &[Field] = &[
     ),
     optional(
         "tcp",
-        word("a name and a port: \"mail.acme.com:25\""),
+        string("a name and a port: \"mail.acme.com:25\""),
         "",
         "Opens a connection.",
         "\"mail.acme.com:25\"",
@@ -170,7 +170,7 @@ pub(super) const PROBE: &[Field] = &[
 
 pub(super) const DOMAIN: &[Field] = &[optional(
     "expires",
-    Kind::Day,
+    Kind::Date,
     "what the registry tells",
     "When the registration ends; only where the registry hides it. A date means its first moment in UTC.",
     "2027-03-01",

@@ -1,10 +1,10 @@
 //! What may stand in a configuration about this installation: the site, its status page, how it looks things up, how often it asks.
 
-use super::{DAY, EVERY, FAILING_FOR, IN_A_ROW, PATH, TIMEOUT, URL, ZONE, optional, word};
+use super::{DAY, EVERY, FAILING_FOR, IN_A_ROW, PATH, TIMEOUT, URL, ZONE, optional, string};
 use crate::kind::{Field, Kind};
 use std::time::Duration;
 
-const HISTORY: Kind = Kind::Span { least: DAY, most: Duration::from_secs(730 * 86_400) };
+const HISTORY: Kind = Kind::Duration { min: DAY, max: Duration::from_secs(730 * 86_400) };
 
 pub(super) const SITE: &[Field] = &[
     optional(
@@ -30,7 +30,7 @@ pub(super) const SITE: &[Field] = &[
     ),
     optional(
         "listen",
-        word("an address and a port: \"127.0.0.1:8080\""),
+        string("an address and a port: \"127.0.0.1:8080\""),
         "127.0.0.1:8080",
         "Where status page, console and API listen.",
         "\"127.0.0.1:8080\"",
@@ -44,14 +44,14 @@ pub(super) const SITE: &[Field] = &[
     ),
     optional(
         "extra_ca_files",
-        Kind::List { of: &PATH, least: 0 },
+        Kind::List { of: &PATH, min: 0 },
         "none",
         "PEM files with further trusted roots, for inner certificate authorities.",
         "[\"/etc/ssl/acme-root.pem\"]",
     ),
     optional(
         "allow_private",
-        Kind::List { of: &word("a network such as \"10.0.0.0/8\""), least: 0 },
+        Kind::List { of: &string("a network such as \"10.0.0.0/8\""), min: 0 },
         "none",
         "Inner networks that probes and webhooks may reach. A watched name that leads to any other inner address is a fault.",
         "[\"10.0.0.0/8\"]",
@@ -61,21 +61,21 @@ pub(super) const SITE: &[Field] = &[
 pub(super) const DNS: &[Field] = &[
     optional(
         "resolvers",
-        Kind::List { of: &word("an address and a port: \"9.9.9.9:53\""), least: 0 },
+        Kind::List { of: &string("an address and a port: \"9.9.9.9:53\""), min: 0 },
         "those of the system",
         "Resolvers to ask, all of them.",
         "[\"9.9.9.9:53\", \"1.1.1.1:53\"]",
     ),
     optional(
         "roots",
-        Kind::List { of: &word("an address such as \"198.41.0.4\""), least: 0 },
+        Kind::List { of: &string("an address such as \"198.41.0.4\""), min: 0 },
         "the real ones",
         "Root servers to start from when delegations are followed.",
         "[\"127.0.0.53\"]",
     ),
     optional(
         "port",
-        Kind::Count { least: 1, most: 65_535 },
+        Kind::Integer { min: 1, max: 65_535 },
         "53",
         "Port of authoritative servers; another one only in a laboratory.",
         "53",
@@ -99,14 +99,14 @@ pub(super) const REGISTRY: &[Field] = &[
     ),
     optional(
         "whois",
-        Kind::Map { key: "top-level domain", of: &word("a host, with a port where that is not 43") },
+        Kind::Map { key: "top-level domain", of: &string("a host, with a port where that is not 43") },
         "none",
         "WHOIS server by top-level domain, for registries without RDAP.",
         "{ gg = \"whois.gg\" }",
     ),
     optional(
         "suffixes",
-        Kind::List { of: &word("a suffix such as \"uk.com\""), least: 0 },
+        Kind::List { of: &string("a suffix such as \"uk.com\""), min: 0 },
         "those that mainstay knows",
         "Suffixes of no ICANN registry below which names are registrations of their own, with a date and somebody to ask.",
         "[\"uk.com\"]",

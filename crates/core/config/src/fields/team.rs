@@ -4,16 +4,16 @@ use super::{DAY, SECRET, URL, ZONE, later, optional, required};
 use crate::kind::{Field, Kind};
 use std::time::Duration;
 
-const REACH: Kind = Kind::Word {
+const REACH: Kind = Kind::String {
     what: "a channel and an address on it: \"ntfy:ana\"",
     pattern: Some("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(:.*)?$"),
 };
-const AWAKE: Kind = Kind::Word {
+const AWAKE: Kind = Kind::String {
     what: "two times of day: \"07:30-23:00\"",
     pattern: Some("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"),
 };
-const WAIT: Kind = Kind::Span { least: Duration::from_millis(100), most: DAY };
-const TURN: Kind = Kind::Word {
+const WAIT: Kind = Kind::Duration { min: Duration::from_millis(100), max: DAY };
+const TURN: Kind = Kind::String {
     what: "the length of a shift: \"1 week\", \"8 hours\"",
     pattern: Some("^[1-9][0-9]{0,3} (hour|day|week|month)s?$"),
 };
@@ -30,7 +30,7 @@ pub(super) const PERSON: &[Field] = &[
     ),
     required(
         "contacts",
-        Kind::List { of: &REACH, least: 1 },
+        Kind::List { of: &REACH, min: 1 },
         "How they are reached, in this order: a channel of the configuration and an address on it.",
         "[\"ntfy:ana\"]",
     ),
@@ -39,20 +39,20 @@ pub(super) const PERSON: &[Field] = &[
 const LAYER: &[Field] = &[
     required(
         "people",
-        Kind::List { of: &Kind::Name("person"), least: 1 },
+        Kind::List { of: &Kind::Name("person"), min: 1 },
         "Who take turns; the first holds the shift that begins at `start`.",
         "[\"ana\", \"bo\"]",
     ),
     required(
         "start",
-        Kind::Moment,
+        Kind::LocalDateTime,
         "When the first shift begins, local time of the schedule.",
         "2026-10-26T09:00:00",
     ),
     required("rotation", TURN, "How long a shift is, by the clock on the wall.", "\"1 week\""),
     optional(
         "until",
-        Kind::Moment,
+        Kind::LocalDateTime,
         "never",
         "When the layer ends, local time of the schedule.",
         "2027-01-01T00:00:00",
@@ -64,7 +64,7 @@ pub(super) const SCHEDULE: &[Field] = &[
     optional("timezone", ZONE, "that of the site", "The zone of all its local times.", "\"Europe/Tallinn\""),
     required(
         "layer",
-        Kind::Tables { of: LAYER, least: 1 },
+        Kind::Tables { of: LAYER, min: 1 },
         "People who take turns. The last layer that has somebody on duty wins.",
         "[{ people = [\"ana\", \"bo\"], start = 2026-10-26T09:00:00, every = \"1 week\" }]",
     ),
@@ -74,14 +74,14 @@ pub(super) const SCHEDULE: &[Field] = &[
 const STEP: &[Field] = &[
     optional(
         "schedules",
-        Kind::List { of: &Kind::Name("schedule"), least: 0 },
+        Kind::List { of: &Kind::Name("schedule"), min: 0 },
         "none",
         "Whoever is on call in these, added up.",
         "[\"platform\"]",
     ),
     optional(
         "people",
-        Kind::List { of: &Kind::Name("person"), least: 0 },
+        Kind::List { of: &Kind::Name("person"), min: 0 },
         "none",
         "And these people, always.",
         "[\"cto\"]",
@@ -99,20 +99,20 @@ const STEP: &[Field] = &[
 pub(super) const ESCALATION: &[Field] = &[
     required(
         "steps",
-        Kind::Tables { of: STEP, least: 1 },
+        Kind::Tables { of: STEP, min: 1 },
         "Whom, then whom next. Each names somebody.",
         "[{ schedules = [\"platform\"], wait = \"5m\" }]",
     ),
     optional(
         "repeat",
-        Kind::Count { least: 0, most: 100 },
+        Kind::Integer { min: 0, max: 100 },
         "3",
         "How often the whole escalation is climbed again before the last resort.",
         "3",
     ),
     optional(
         "fallback",
-        Kind::List { of: &REACH, least: 0 },
+        Kind::List { of: &REACH, min: 0 },
         "none",
         "What is tried when all else was silent, and again and again from then on.",
         "[\"ntfy:everybody\"]",

@@ -1,13 +1,14 @@
 //! `[edge]` as written: where it listens, what it believes, what it allows.
 
-use crate::address::{collide, listen, network};
-use crate::form::{At, Form};
-use crate::marks::Marks;
-use crate::near::shown;
-use crate::traffic;
-use crate::url::Url;
-use crate::word;
-use crate::wrong::Wrong;
+use crate::diagnostics::Diagnostics;
+use crate::parse::address::{collide, listen, network};
+use crate::parse::scalar;
+use crate::parse::url::Url;
+use crate::raw::traffic;
+use crate::reader::table::TableReader;
+use crate::reader::value::At;
+use crate::suggest::shown;
+use crate::value_error::ValueError;
 use ipnet::IpNet;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ const MOST_HOPS: usize = 256;
 
 /// The edge as written.
 #[derive(Debug)]
-pub(crate) struct EdgeDraft {
+pub(crate) struct RawEdge {
     /// Whether the files of countries and of autonomous systems stand there, right or wrong.
     pub(crate) has_countries: bool,
     pub(crate) has_networks: bool,
@@ -27,88 +28,95 @@ pub(crate) struct EdgeDraft {
 }
 
 pub(crate) fn read(
-    form: &mut Form<'_>,
+    table: &mut TableReader<'_>,
     folder: &Path,
     status_page: SocketAddr,
-    marks: &mut Marks,
-) -> EdgeDraft {
-    let plain = form.words(marks, "listen", listen);
-    let tls = form.words(marks, "listen_tls", listen);
-    if form.is_open() && !form.is_filled("listen") && !form.is_filled("listen_tls") {
-        marks.lacking(
-            form.place.clone(),
+    diagnostics: &mut Diagnostics,
+) -> RawEdge {
+    let plain = table.strings(diagnostics, "listen", listen);
+    let tls = table.strings(diagnostics, "listen_tls", listen);
+    if table.is_open() && !table.is_filled("listen") && !table.is_filled("listen_tls") {
+        diagnostics.missing(
+            table.place.clone(),
             "the edge listens nowhere",
             "give it listen = [\"127.0.0.1:8000\"], or listen_tls and a certificate",
         );
     }
-    apart(&plain, &tls, status_page, marks);
-    let redirect_to_https = form.flag(marks, "redirect_to_https").unwrap_or(false);
-    if redirect_to_https && !form.is_filled("listen_tls") {
-        marks.lacking(
-            form.key_place("redirect_to_https"),
+    apart(&plain, &tls, status_page, diagnostics);
+    let redirect_to_https = table.boolean(diagnostics, "redirect_to_https").unwrap_or(false);
+    if redirect_to_https && !table.is_filled("listen_tls") {
+        diagnostics.missing(
+            table.key_place("redirect_to_https"),
             "`redirect_to_https` sends visitors where nobody listens",
             "say where HTTPS is: listen_tls = [\"127.0.0.1:8443\"]",
         );
     }
-    let certificates = form.tables(marks, "certificate", |form, marks| {
-        let chain = form.word(marks, "chain", |text| word::path(text, folder));
-        let key = form.word(marks, "key", |text| key_file(text, folder));
-        marks.keep(form.key_place("chain"));
+    let certificates = table.subtables(diagnostics, "certificate", |table, diagnostics| {
+        let chain = table.string(diagnostics, "chain", |text| scalar::path(text, folder));
+        let key = table.string(diagnostics, "key", |text| key_file(text, folder));
+        diagnostics.remember(table.key_place("chain"));
         Some(CertificateFiles { chain: chain?.value, key: key?.value })
     });
-    if form.is_filled("listen_tls") && !form.has("certificate") {
-        marks.lacking(
-            form.key_place("listen_tls"),
+    if table.is_filled("listen_tls") && !table.has("certificate") {
+        diagnostics.missing(
+            table.key_place("listen_tls"),
             "`listen_tls` has no certificate to show",
             "name its files: [[edge.certificate]] chain = \"auth.pem\", key = \"auth.key\"",
         );
     }
-    if form.has("certificate") && !form.has("listen_tls") {
-        marks.warn(
-            form.key_place("certificate"),
+    if table.has("certificate") && !table.has("listen_tls") {
+        diagnostics.warn(
+            table.key_place("certificate"),
             "the certificate is shown to nobody: the edge does not listen for HTTPS",
             "say where: listen_tls = [\"127.0.0.1:8443\"]",
         );
     }
-    let hops = form.words(marks, "trusted_proxies", network);
+    let hops = table.strings(diagnostics, "trusted_proxies", network);
     if let Some(beyond) = hops.get(MOST_HOPS) {
         let message = format!("{} networks of hops; {MOST_HOPS} is the most", hops.len());
-        marks.wrong(beyond.place.clone(), message, "name the networks that hold them");
+        diagnostics.error(beyond.place.clone(), message, "name the networks that hold them");
     }
     if let Some(all) = hops.iter().find(|at| at.value.prefix_len() == 0) {
         let message = format!("{} is everybody: any visitor could claim to be another", all.value);
-        marks.warn(
+        diagnostics.warn(
             all.place.clone(),
             message,
             "name the load balancers alone: trusted_proxies = [\"10.0.0.0/8\"]",
         );
     }
-    let geoip = form.table(marks, "geoip", |form, marks| geoip(form, folder, marks)).unwrap_or_default();
+    let geoip = table
+        .subtable(diagnostics, "geoip", |table, diagnostics| geoip(table, folder, diagnostics))
+        .unwrap_or_default();
     let values = |list: Vec<At<IpNet>>| list.into_iter().map(|at| at.value).collect();
-    EdgeDraft {
+    RawEdge {
         has_countries: geoip.has_country,
         has_networks: geoip.has_asn,
         edge: Edge {
             listen: plain.into_iter().map(|at| at.value).collect(),
             listen_tls: tls.into_iter().map(|at| at.value).collect(),
             redirect_to_https,
-            https_port: form.count(marks, "https_port"),
-            health_path: form.word(marks, "health_path", traffic::path).map(|at| at.value),
+            https_port: table.integer(diagnostics, "https_port"),
+            health_path: table.string(diagnostics, "health_path", traffic::path).map(|at| at.value),
             certificates: certificates.into_iter().flatten().collect(),
             trusted_proxies: values(hops.into_iter().take(MOST_HOPS).collect()),
-            proxy_protocol: values(form.words(marks, "proxy_protocol", network)),
-            threads: form.count(marks, "threads"),
-            limits: form.table(marks, "limits", limits).unwrap_or_default(),
+            proxy_protocol: values(table.strings(diagnostics, "proxy_protocol", network)),
+            threads: table.integer(diagnostics, "threads"),
+            limits: table.subtable(diagnostics, "limits", limits).unwrap_or_default(),
             countries: geoip.country,
             networks: geoip.asn,
-            access_log: form.flag(marks, "access_log").unwrap_or(false),
-            otlp: form.word(marks, "otlp", collector).map(|at| at.value),
+            access_log: table.boolean(diagnostics, "access_log").unwrap_or(false),
+            otlp: table.string(diagnostics, "otlp", collector).map(|at| at.value),
         },
     }
 }
 
 /// Every socket can be had only once: not twice by the edge, and not where the status page is.
-fn apart(plain: &[At<SocketAddr>], tls: &[At<SocketAddr>], status_page: SocketAddr, marks: &mut Marks) {
+fn apart(
+    plain: &[At<SocketAddr>],
+    tls: &[At<SocketAddr>],
+    status_page: SocketAddr,
+    diagnostics: &mut Diagnostics,
+) {
     let mut taken: Vec<SocketAddr> = Vec::new();
     // The status page's socket takes both kinds of addresses where it takes any.
     let status_page_takes = |at: SocketAddr| {
@@ -121,17 +129,17 @@ fn apart(plain: &[At<SocketAddr>], tls: &[At<SocketAddr>], status_page: SocketAd
                 "the status page listens on {status_page}: the edge cannot listen on {} too",
                 at.value
             );
-            marks.between(at.place.clone(), message, "another port here, or another [site] listen");
+            diagnostics.conflict(at.place.clone(), message, "another port here, or another [site] listen");
         }
         if taken.len() == MOST_SOCKETS {
             let message = format!("the edge listens on more than {MOST_SOCKETS} sockets");
-            marks.wrong(at.place.clone(), message, "one that takes every address: \"0.0.0.0:80\"");
+            diagnostics.error(at.place.clone(), message, "one that takes every address: \"0.0.0.0:80\"");
             return;
         }
         match taken.iter().find(|other| collide(**other, at.value)) {
             Some(other) => {
                 let message = format!("the edge listens on {other} already");
-                marks.wrong(at.place.clone(), message, "keep one of them");
+                diagnostics.error(at.place.clone(), message, "keep one of them");
             }
             None => taken.push(at.value),
         }
@@ -148,43 +156,45 @@ struct Geoip {
     asn: Option<PathBuf>,
 }
 
-fn geoip(form: &mut Form<'_>, folder: &Path, marks: &mut Marks) -> Geoip {
-    let mut file = |key| form.word(marks, key, |text| word::path(text, folder)).map(|at| at.value);
+fn geoip(table: &mut TableReader<'_>, folder: &Path, diagnostics: &mut Diagnostics) -> Geoip {
+    let mut file = |key| table.string(diagnostics, key, |text| scalar::path(text, folder)).map(|at| at.value);
     let (country, asn) = (file("country"), file("asn"));
-    Geoip { has_country: form.has("country"), has_asn: form.has("asn"), country, asn }
+    Geoip { has_country: table.has("country"), has_asn: table.has("asn"), country, asn }
 }
 
-fn limits(form: &mut Form<'_>, marks: &mut Marks) -> EdgeLimits {
+fn limits(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> EdgeLimits {
     let usual = EdgeLimits::default();
     EdgeLimits {
-        head_bytes: form.count(marks, "head_bytes").unwrap_or(usual.head_bytes),
-        headers: form.count(marks, "headers").unwrap_or(usual.headers),
-        body_bytes: form.count(marks, "body_bytes").unwrap_or(usual.body_bytes),
-        header_timeout: form.span(marks, "header_timeout").unwrap_or(usual.header_timeout),
-        body_timeout: form.span(marks, "body_timeout").unwrap_or(usual.body_timeout),
-        keepalive_timeout: form.span(marks, "keepalive_timeout").unwrap_or(usual.keepalive_timeout),
-        max_connections: form.count(marks, "max_connections").unwrap_or(usual.max_connections),
-        max_connections_per_ip: form
-            .count(marks, "max_connections_per_ip")
+        head_bytes: table.integer(diagnostics, "head_bytes").unwrap_or(usual.head_bytes),
+        headers: table.integer(diagnostics, "headers").unwrap_or(usual.headers),
+        body_bytes: table.integer(diagnostics, "body_bytes").unwrap_or(usual.body_bytes),
+        header_timeout: table.duration(diagnostics, "header_timeout").unwrap_or(usual.header_timeout),
+        body_timeout: table.duration(diagnostics, "body_timeout").unwrap_or(usual.body_timeout),
+        keepalive_timeout: table
+            .duration(diagnostics, "keepalive_timeout")
+            .unwrap_or(usual.keepalive_timeout),
+        max_connections: table.integer(diagnostics, "max_connections").unwrap_or(usual.max_connections),
+        max_connections_per_ip: table
+            .integer(diagnostics, "max_connections_per_ip")
             .unwrap_or(usual.max_connections_per_ip),
     }
 }
 
 /// The path of a key; a key itself is refused, and never repeated.
-fn key_file(text: &str, folder: &Path) -> Result<std::path::PathBuf, Wrong> {
+fn key_file(text: &str, folder: &Path) -> Result<std::path::PathBuf, ValueError> {
     if text.contains("-----BEGIN") {
-        return Err(Wrong::new("a key must not stand in the configuration")
+        return Err(ValueError::new("a key must not stand in the configuration")
             .hint("write the path of its file; this one should be replaced, since files are copied around")
             .secret());
     }
-    word::path(text, folder)
+    scalar::path(text, folder)
 }
 
 /// Where spans go: the whole address, since collectors differ in their paths.
-fn collector(text: &str) -> Result<String, Wrong> {
+fn collector(text: &str) -> Result<String, ValueError> {
     let url = Url::read(text)?;
     if matches!(url.rest.as_str(), "" | "/") {
-        return Err(Wrong::new(format!("`{}` lacks its path", shown(text))).hint(format!(
+        return Err(ValueError::new(format!("`{}` lacks its path", shown(text))).hint(format!(
             "collectors usually have it at \"{}/v1/traces\"",
             shown(url.text().trim_end_matches('/'))
         )));

@@ -1,10 +1,11 @@
 //! `[service.NAME.traffic]` as written: how the edge serves a service.
 
-use crate::draft::name_of;
-use crate::form::{At, Form};
-use crate::marks::{Marks, Place};
-use crate::near::shown;
-use crate::wrong::Wrong;
+use crate::diagnostics::{Diagnostics, Place};
+use crate::raw::name_of;
+use crate::reader::table::TableReader;
+use crate::reader::value::At;
+use crate::suggest::shown;
+use crate::value_error::ValueError;
 use std::time::Duration;
 use types::PoolId;
 use types::config::{Guard, Known, Rate};
@@ -17,7 +18,7 @@ const KNOWN: Duration = Duration::from_secs(30 * 86_400);
 
 /// A guard as written.
 #[derive(Debug)]
-pub(crate) struct TrafficDraft {
+pub(crate) struct RawTraffic {
     pub(crate) place: Place,
     pub(crate) pool: Option<At<String>>,
     /// Where countries and autonomous systems are named: files must tell them.
@@ -29,19 +30,19 @@ pub(crate) struct TrafficDraft {
     pub(crate) guard: Guard,
 }
 
-pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> TrafficDraft {
-    let pool = form.word(marks, "pool", name_of);
-    let limits = form.table(marks, "limit", |form, marks| {
+pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawTraffic {
+    let pool = table.string(diagnostics, "pool", name_of);
+    let limits = table.subtable(diagnostics, "limit", |table, diagnostics| {
         ["client", "subnet", "asn", "caller", "service"]
-            .map(|name| form.either(marks, name, rate, rate_and_burst))
+            .map(|name| table.string_or_table(diagnostics, name, rate, rate_and_burst))
     });
     let limits = limits.unwrap_or_default();
     let (mut countries, mut networks) = (Vec::new(), Vec::new());
     let asn_place = limits[2].as_ref().map(|at| at.place.clone());
     networks.extend(asn_place.clone());
     let [visitor, network, asn, caller, service] = limits.map(|at| at.map(|at| at.value));
-    let mut whom = |form: &mut Form<'_>, marks: &mut Marks| {
-        let whom = origins(form, marks);
+    let mut whom = |table: &mut TableReader<'_>, diagnostics: &mut Diagnostics| {
+        let whom = origins(table, diagnostics);
         countries.extend(
             whom.iter().find(|at| matches!(at.value, DenyWhat::Country(_))).map(|at| at.place.clone()),
         );
@@ -49,21 +50,21 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> TrafficDraft {
             .extend(whom.iter().find(|at| matches!(at.value, DenyWhat::Asn(_))).map(|at| at.place.clone()));
         whom.into_iter().map(|at| at.value).collect::<Vec<_>>()
     };
-    let has_allow = form.has("allow");
-    let deny = form.table(marks, "deny", |form, marks| {
-        let denied = whom(form, marks);
+    let has_allow = table.has("allow");
+    let deny = table.subtable(diagnostics, "deny", |table, diagnostics| {
+        let denied = whom(table, diagnostics);
         if !has_allow {
-            warn_of_everybody(form, &denied, marks);
+            warn_of_everybody(table, &denied, diagnostics);
         }
         denied
     });
     let deny = deny.unwrap_or_default();
-    let allow = form.table(marks, "allow", &mut whom).unwrap_or_default();
-    let known = form.table(marks, "recognize", known).flatten();
-    let urgent = form.words(marks, "priority_paths", route).into_iter().map(|at| at.value).collect();
-    let deadline = form.span(marks, "response_timeout").unwrap_or(DEADLINE);
-    TrafficDraft {
-        place: form.place.clone(),
+    let allow = table.subtable(diagnostics, "allow", &mut whom).unwrap_or_default();
+    let known = table.subtable(diagnostics, "recognize", known).flatten();
+    let urgent = table.strings(diagnostics, "priority_paths", route).into_iter().map(|at| at.value).collect();
+    let deadline = table.duration(diagnostics, "response_timeout").unwrap_or(DEADLINE);
+    RawTraffic {
+        place: table.place.clone(),
         countries,
         networks,
         asn: asn_place,
@@ -85,26 +86,26 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> TrafficDraft {
 }
 
 /// Warns of a service that answers hardly anybody: a large part of all addresses is denied, and none is allowed.
-fn warn_of_everybody(form: &Form<'_>, denied: &[DenyWhat], marks: &mut Marks) {
+fn warn_of_everybody(table: &TableReader<'_>, denied: &[DenyWhat], diagnostics: &mut Diagnostics) {
     let everybody = denied.iter().find(|what| matches!(what, DenyWhat::Net(net) if is_everybody(*net)));
     if let Some(everybody) = everybody {
         let message =
             format!("{everybody} is everybody, or a large part of it, and nobody is allowed in spite of it");
         let hint = "name who may ask: allow = { addresses = [\"192.0.2.0/24\"] }";
-        marks.warn(form.key_place("cidrs"), message, hint);
+        diagnostics.warn(table.key_place("cidrs"), message, hint);
     }
 }
 
-fn origins(form: &mut Form<'_>, marks: &mut Marks) -> Vec<At<DenyWhat>> {
+fn origins(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Vec<At<DenyWhat>> {
     let mut out = Vec::new();
     for key in ["countries", "asns", "cidrs"] {
-        out.extend(form.words(marks, key, |text| origin(text, key)));
+        out.extend(table.strings(diagnostics, key, |text| origin(text, key)));
     }
     out
 }
 
 /// One origin of traffic, which must be of the sort that its list holds.
-fn origin(text: &str, key: &str) -> Result<DenyWhat, Wrong> {
+fn origin(text: &str, key: &str) -> Result<DenyWhat, ValueError> {
     let what: Option<DenyWhat> = text.parse().ok();
     let home = what.as_ref().map(|what| match what {
         DenyWhat::Country(_) => "countries",
@@ -119,67 +120,67 @@ fn origin(text: &str, key: &str) -> Result<DenyWhat, Wrong> {
         "asns" => "the number of an autonomous system",
         _ => "a network or an address",
     };
-    let wrong = Wrong::new(format!("`{}` is not {wanted}", shown(text)));
+    let error = ValueError::new(format!("`{}` is not {wanted}", shown(text)));
     Err(match home {
-        Some(home) => wrong.hint(format!("it belongs into {home} = [\"{}\"]", shown(text.trim()))),
-        None => wrong,
+        Some(home) => error.hint(format!("it belongs into {home} = [\"{}\"]", shown(text.trim()))),
+        None => error,
     })
 }
 
 /// `20/s`: so many, and as many at once.
-fn rate(text: &str) -> Result<Rate, Wrong> {
-    let wrong = || {
-        Wrong::new(format!("`{}` is not a rate", shown(text)))
+fn rate(text: &str) -> Result<Rate, ValueError> {
+    let error = || {
+        ValueError::new(format!("`{}` is not a rate", shown(text)))
             .hint("a number from 1 to 1000000, a slash, and s, m or h: \"20/s\", \"600/m\"")
     };
-    let (count, unit) = text.trim().split_once('/').ok_or_else(wrong)?;
+    let (count, unit) = text.trim().split_once('/').ok_or_else(error)?;
     let count = count.trim();
     let is_number = count.bytes().all(|byte| byte.is_ascii_digit());
-    let count: u32 = if is_number { count.parse().ok() } else { None }.ok_or_else(wrong)?;
+    let count: u32 = if is_number { count.parse().ok() } else { None }.ok_or_else(error)?;
     let secs = match unit.trim() {
         "s" => 1,
         "m" | "min" => 60,
         "h" => 3_600,
-        _ => return Err(wrong()),
+        _ => return Err(error()),
     };
     if !(1..=1_000_000).contains(&count) {
-        return Err(wrong());
+        return Err(error());
     }
     Ok(Rate { count, per: Duration::from_secs(secs), burst: count })
 }
 
-fn rate_and_burst(form: &mut Form<'_>, marks: &mut Marks) -> Option<Rate> {
-    let rate = form.word(marks, "rate", rate);
-    let burst = form.count(marks, "burst");
+fn rate_and_burst(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<Rate> {
+    let rate = table.string(diagnostics, "rate", rate);
+    let burst = table.integer(diagnostics, "burst");
     rate.map(|at| Rate { burst: burst.unwrap_or(at.value.burst), ..at.value })
 }
 
-fn known(form: &mut Form<'_>, marks: &mut Marks) -> Option<Known> {
-    let method = form.word(marks, "method", method).map(|at| at.value);
-    let path = form.word(marks, "path", route).map(|at| at.value);
-    let status = form.counts(marks, "status");
-    let lasting = form.span(marks, "for").unwrap_or(KNOWN);
+fn known(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<Known> {
+    let method = table.string(diagnostics, "method", method).map(|at| at.value);
+    let path = table.string(diagnostics, "path", route).map(|at| at.value);
+    let status = table.integers(diagnostics, "status");
+    let lasting = table.duration(diagnostics, "for").unwrap_or(KNOWN);
     Some(Known { method, path: path?, status, lasting })
 }
 
-fn method(text: &str) -> Result<String, Wrong> {
+fn method(text: &str) -> Result<String, ValueError> {
     let method = text.trim();
     if method.is_empty() || method.len() > 32 || !method.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-        return Err(Wrong::new(format!("`{}` is not a method", shown(text))));
+        return Err(ValueError::new(format!("`{}` is not a method", shown(text))));
     }
     Ok(method.to_ascii_uppercase())
 }
 
 /// A path as it is asked for, or everything below one: `/pay/*`.
-fn route(text: &str) -> Result<String, Wrong> {
+fn route(text: &str) -> Result<String, ValueError> {
     let path = path(text)?;
-    let wrong = |why: &str, hint: &str| Err(Wrong::new(format!("`{}` {why}", shown(text))).hint(hint));
+    let error = |why: &str, hint: &str| Err(ValueError::new(format!("`{}` {why}", shown(text))).hint(hint));
     match path.strip_suffix("/*") {
-        Some("") => wrong("means everything, and sets nothing apart", "name what is special: \"/pay/*\""),
+        Some("") => error("means everything, and sets nothing apart", "name what is special: \"/pay/*\""),
         Some(above) if above.contains('*') => {
-            wrong("has a star in its middle", "a star stands at the end, for everything below: \"/pay/*\"")
+            error("has a star in its middle", "a star stands at the end, for everything below: \"/pay/*\"")
         }
-        None if path.contains('*') => wrong(
+        None if path.contains('*') => error(
             "has a star where none can be",
             "a star stands at the end, for everything below: \"/pay/*\"",
         ),
@@ -188,25 +189,25 @@ fn route(text: &str) -> Result<String, Wrong> {
 }
 
 /// A path without a query.
-pub(crate) fn path(text: &str) -> Result<String, Wrong> {
+pub(crate) fn path(text: &str) -> Result<String, ValueError> {
     let path = text.trim();
-    let wrong = |why: &str| Wrong::new(format!("`{}` is not a path: {why}", shown(text)));
+    let error = |why: &str| ValueError::new(format!("`{}` is not a path: {why}", shown(text)));
     if !path.starts_with('/') {
         let bare = path.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
         let meant = bare.map_or_else(|| format!("/{path}"), str::to_owned);
-        return Err(wrong("it does not begin with /").hint(format!("write \"{}\"", shown(&meant))));
+        return Err(error("it does not begin with /").hint(format!("write \"{}\"", shown(&meant))));
     }
     if path.contains(['?', '#']) {
-        return Err(wrong("what follows ? or # is no part of it"));
+        return Err(error("what follows ? or # is no part of it"));
     }
     if path.len() > 500 {
-        return Err(wrong("it is too long"));
+        return Err(error("it is too long"));
     }
     if path.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return Err(wrong("spaces and special characters are written %20 and so on"));
+        return Err(error("spaces and special characters are written %20 and so on"));
     }
     if path.split('/').any(|part| matches!(part, "." | "..")) {
-        return Err(wrong("nobody asks for `.` or `..`"));
+        return Err(error("nobody asks for `.` or `..`"));
     }
     Ok(path.to_owned())
 }
@@ -259,7 +260,7 @@ mod tests {
         ] {
             assert_eq!(route(text).ok().as_deref(), read, "{text:?}");
         }
-        let wrong = route("https://auth.acme.com/login").unwrap_err();
+        let error = route("https://auth.acme.com/login").unwrap_err();
         assert!(format!("{wrong:?}").contains("write \\\"/login\\\""), "{wrong:?}");
     }
 }

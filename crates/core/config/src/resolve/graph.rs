@@ -1,18 +1,17 @@
 //! Who stands on what: the edges of the graph below hosts and probes, and the pools below what they serve.
 
-use crate::derive::zone_behind;
-use crate::domain::Registration;
-use crate::draft::Draft;
-use crate::host::Host;
-use crate::probe::AskDraft;
-use crate::serving;
+use crate::parse::domain::Registration;
+use crate::parse::host::Host;
+use crate::raw::RawConfig;
+use crate::raw::probe::RawAsk;
+use crate::resolve::serving;
 use std::collections::{BTreeMap, BTreeSet};
 use types::config::Service;
 use types::{Graph, Kind, Resource, ServiceId};
 
 /// The edges below hosts and probes: what they stand on, as far as that is watched.
-pub(crate) fn lay(
-    draft: &Draft,
+pub(crate) fn add_dependencies(
+    raw: &RawConfig,
     hosts: &BTreeMap<String, Host>,
     watched: &BTreeSet<String>,
     graph: &mut Graph,
@@ -21,20 +20,20 @@ pub(crate) fn lay(
         graph.add_need(Resource::dns(zone), Resource::domain(zone));
     }
     for (text, host) in hosts {
-        if let Some(zone) = zone_behind(draft, host) {
+        if let Some(zone) = raw.zone_behind(host) {
             graph.add_need(Resource::host(text), Resource::dns(&zone));
             graph.add_need(Resource::tls(text), Resource::dns(&zone));
         }
     }
-    for (name, probe) in &draft.probes {
+    for (name, probe) in &raw.probes {
         match &probe.ask {
-            Some(AskDraft::Dns(zone)) => stand(Resource::dns(zone), [Resource::domain(zone)], graph),
-            Some(AskDraft::Domain(_)) | None => {}
+            Some(RawAsk::Dns(zone)) => stand(Resource::dns(zone), [Resource::domain(zone)], graph),
+            Some(RawAsk::Domain(_)) | None => {}
             Some(ask) => {
                 let Some((host, is_web)) = ask.host() else { continue };
                 let text = host.text(443);
                 let above = match ask {
-                    AskDraft::Tls(_) => Resource::tls(&text),
+                    RawAsk::Tls(_) => Resource::tls(&text),
                     _ => Resource::new(Kind::Probe, name),
                 };
                 // It took the place of a host's own probe, and stands on what the host stands on.
@@ -44,7 +43,7 @@ pub(crate) fn lay(
                 if is_web {
                     stand(above.clone(), [Resource::host(&text), Resource::tls(&text)], graph);
                 }
-                let registration = host.dns().map(|name| Registration::of(name, &draft.declared));
+                let registration = host.dns().map(|name| Registration::of(name, &raw.declared));
                 if let Some(zone) = registration.as_ref().and_then(Registration::zone) {
                     // The domain stands beneath its name servers; it is named here only where those are not asked.
                     let nearest = [Resource::dns(zone), Resource::domain(zone)]
@@ -58,14 +57,14 @@ pub(crate) fn lay(
 }
 
 /// The pools, beneath the services that they serve and the hosts that lead to them.
-pub(crate) fn serve(
-    draft: &Draft,
+pub(crate) fn add_pools(
+    raw: &RawConfig,
     services: &BTreeMap<ServiceId, Service>,
     hosts: &BTreeMap<String, Host>,
     graph: &mut Graph,
 ) {
-    draft.pools.keys().for_each(|name| graph.add(Resource::pool(name)));
-    let exact: BTreeMap<String, &str> = serving::guarded(draft)
+    raw.pools.keys().for_each(|name| graph.add(Resource::pool(name)));
+    let exact: BTreeMap<String, &str> = serving::edge_services(raw)
         .filter_map(|(_, service, guard)| Some((service, guard.pool.as_ref()?)))
         .flat_map(|(service, pool)| service.hosts.iter().map(|host| (&host.value, pool.value.as_str())))
         .filter(|(pattern, _)| !pattern.is_wildcard)
@@ -90,7 +89,7 @@ fn stand<const N: usize>(above: Resource, below: [Resource; N], graph: &mut Grap
     }
 }
 
-impl AskDraft {
+impl RawAsk {
     /// The host that is asked, with its port, and whether it is asked over https.
     pub(crate) fn host(&self) -> Option<(Host, bool)> {
         match self {

@@ -8,17 +8,16 @@
 //! | each probe by hand | itself; about `probe.NAME` when it asks http or tcp, else about the thing it asks after, in place of a derived one |
 //! | each `http` probe by hand that asks a host of its own service by https | itself, about `host.HOST`, in place of the derived one |
 
-use crate::domain::Registration;
-use crate::draft::{Draft, ServiceDraft};
-use crate::edges;
-use crate::form::At;
-use crate::host::{self, Host};
-use crate::marks::{Marks, Place};
-use crate::near::shown;
-use crate::probe::{AskDraft, ProbeDraft};
-use crate::team::DEFAULT;
-use crate::url::Url;
-use crate::web::WebDraft;
+use crate::diagnostics::{Diagnostics, Place};
+use crate::parse::host::{self, Host};
+use crate::parse::url::Url;
+use crate::raw::http::RawHttp;
+use crate::raw::probe::{RawAsk, RawProbe};
+use crate::raw::{RawConfig, RawService};
+use crate::reader::value::At;
+use crate::resolve::graph;
+use crate::resolve::team::DEFAULT;
+use crate::suggest::shown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::config::{Ask, Probe, Service};
@@ -43,12 +42,12 @@ pub(crate) struct Derived {
 }
 
 /// Derives everything.
-pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
+pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived {
     let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
     let mut services = BTreeMap::new();
     let mut graph = Graph::default();
-    for (name, service) in &draft.services {
-        let made = self::service(draft, name, service, &mut hosts, marks);
+    for (name, service) in &raw.services {
+        let made = self::service(raw, name, service, &mut hosts, diagnostics);
         let node = Resource::service(name);
         graph.add(node.clone());
         made.hosts.iter().for_each(|host| graph.add_need(node.clone(), Resource::host(host)));
@@ -57,23 +56,23 @@ pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
     }
 
     let mut zones: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (host, zone) in hosts.values().filter_map(|host| Some((host, zone_behind(draft, host)?))) {
+    for (host, zone) in hosts.values().filter_map(|host| Some((host, raw.zone_behind(host)?))) {
         zones.entry(zone).or_default().extend(host.dns().map(str::to_owned));
     }
     let watched: BTreeSet<String> = zones.keys().cloned().collect();
-    let count = hosts.len() * 2 + zones.len() * 2 + draft.probes.len();
+    let count = hosts.len() * 2 + zones.len() * 2 + raw.probes.len();
     if count > MOST_PROBES {
-        let place = draft.services.values().map(|service| service.place.clone()).next().unwrap_or(0..0);
-        marks.between(
+        let place = raw.services.values().map(|service| service.place.clone()).next().unwrap_or(0..0);
+        diagnostics.conflict(
             place,
             format!("the configuration asks {count} questions; {MOST_PROBES} is the most"),
             "name fewer samples, or divide the configuration among several installations",
         );
         return Derived { services, probes: BTreeMap::new(), graph, zones: watched };
     }
-    for (host, _) in draft.probes.values().filter_map(|probe| probe.ask.as_ref()?.host()) {
+    for (host, _) in raw.probes.values().filter_map(|probe| probe.ask.as_ref()?.host()) {
         // Names that are asked by hand are compared too, where their domain is watched anyway.
-        if let (Some(zone), Some(name)) = (zone_behind(draft, &host), host.dns())
+        if let (Some(zone), Some(name)) = (raw.zone_behind(&host), host.dns())
             && let Some(names) = zones.get_mut(&zone)
         {
             names.insert(name.to_owned());
@@ -81,44 +80,27 @@ pub(crate) fn derive(draft: &Draft, marks: &mut Marks) -> Derived {
     }
 
     let mut probes = BTreeMap::new();
-    let by_hand = by_hand(draft, &services, &zones, &mut probes, &mut graph, marks);
-    let webs = webs(draft, &services, marks);
-    let usual = WebDraft::default();
+    let by_hand = by_hand(raw, &services, &zones, &mut probes, &mut graph, diagnostics);
+    let webs = webs(raw, &services, diagnostics);
+    let usual = RawHttp::default();
     for (text, host) in &hosts {
         let web = webs.get(text.as_str()).copied().unwrap_or(&usual);
-        add_host(draft, (text, host), web, &by_hand, &mut probes, &mut graph);
+        add_host(raw, (text, host), web, &by_hand, &mut probes, &mut graph);
     }
     for (zone, names) in &zones {
-        add_zone(draft, zone, names, &by_hand, &mut probes);
+        add_zone(raw, zone, names, &by_hand, &mut probes);
     }
-    edges::lay(draft, &hosts, &watched, &mut graph);
-    edges::serve(draft, &services, &hosts, &mut graph);
+    graph::add_dependencies(raw, &hosts, &watched, &mut graph);
+    graph::add_pools(raw, &services, &hosts, &mut graph);
     Derived { services, probes, graph, zones: watched }
 }
 
-/// The registrable domain behind a host whose name servers and registration can be asked: one below a suffix of the
-/// list, or below a top-level domain that only this configuration knows (a laboratory with roots or a registry of its own).
-pub(crate) fn zone_behind(draft: &Draft, host: &Host) -> Option<String> {
-    match Registration::of(host.dns()?, &draft.declared) {
-        Registration::Known(zone) => Some(zone),
-        Registration::Unlisted(zone) if is_own_suffix(draft, &zone) => Some(zone),
-        Registration::Unlisted(_) | Registration::None => None,
-    }
-}
-
-/// Whether the configuration itself says where a suffix that nobody else knows is served.
-pub(crate) fn is_own_suffix(draft: &Draft, zone: &str) -> bool {
-    let suffix = zone.split_once('.').map_or(zone, |(_, suffix)| suffix);
-    let registry = &draft.registry;
-    !draft.dns.roots.is_empty() || registry.rdap.contains_key(suffix) || registry.whois.contains_key(suffix)
-}
-
 fn service(
-    draft: &Draft,
+    raw: &RawConfig,
     name: &str,
-    service: &ServiceDraft,
+    service: &RawService,
     hosts: &mut BTreeMap<String, Host>,
-    marks: &mut Marks,
+    diagnostics: &mut Diagnostics,
 ) -> Service {
     let mut concrete: Vec<String> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -160,7 +142,7 @@ fn service(
         if !is_covered && !are_samples_wrong {
             let text = pattern.text();
             let base = pattern.host.text(443);
-            marks.lacking(
+            diagnostics.missing(
                 at.place.clone(),
                 format!("`{}` has no sample: a star cannot be asked", shown(&text)),
                 format!("name some that exist: samples = [\"demo.{}\"]", shown(&base)),
@@ -171,7 +153,7 @@ fn service(
     let were_all_tried = hosts.len() < ENOUGH_HOSTS;
     for (sample, _) in service.samples.iter().zip(used).filter(|(_, used)| were_all_tried && !used) {
         let text = sample.value.text(443);
-        marks.lacking(
+        diagnostics.missing(
             sample.place.clone(),
             format!("the sample `{}` lies below no wildcard of this service", shown(&text)),
             format!("ask it as a host: hosts = [\"{}\"]", shown(&text)),
@@ -180,26 +162,30 @@ fn service(
 
     for At { value, place } in &service.needs {
         if value.kind == Kind::Pool {
-            if !draft.pools.contains_key(&value.name) {
-                marks.unknown(place.clone(), "pool", &value.name, draft.pools.keys().map(String::as_str));
+            if !raw.pools.contains_key(&value.name) {
+                diagnostics.unknown(place.clone(), "pool", &value.name, raw.pools.keys().map(String::as_str));
             }
-        } else if !draft.services.contains_key(&value.name) {
-            marks.unknown(place.clone(), "service", &value.name, draft.services.keys().map(String::as_str));
+        } else if !raw.services.contains_key(&value.name) {
+            diagnostics.unknown(
+                place.clone(),
+                "service",
+                &value.name,
+                raw.services.keys().map(String::as_str),
+            );
         }
     }
-    for schedule in service.schedule.iter().filter(|schedule| !draft.schedules.contains_key(&schedule.value))
-    {
-        marks.unknown(
+    for schedule in service.schedule.iter().filter(|schedule| !raw.schedules.contains_key(&schedule.value)) {
+        diagnostics.unknown(
             schedule.place.clone(),
             "schedule",
             &schedule.value,
-            draft.schedules.keys().map(String::as_str),
+            raw.schedules.keys().map(String::as_str),
         );
     }
-    let is_escalation = |name: &str| name == DEFAULT || draft.escalations.contains_key(name);
+    let is_escalation = |name: &str| name == DEFAULT || raw.escalations.contains_key(name);
     for escalation in service.escalation.iter().filter(|escalation| !is_escalation(&escalation.value)) {
-        let known = draft.escalations.keys().map(String::as_str).chain([DEFAULT]);
-        marks.unknown(escalation.place.clone(), "escalation", &escalation.value, known);
+        let known = raw.escalations.keys().map(String::as_str).chain([DEFAULT]);
+        diagnostics.unknown(escalation.place.clone(), "escalation", &escalation.value, known);
     }
     Service {
         id: ServiceId::from(name),
@@ -218,24 +204,24 @@ fn service(
             service.escalation.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone()),
         ),
         public: service.public,
-        traffic: service.guard.as_ref().map(|draft| draft.guard.clone()),
+        traffic: service.guard.as_ref().map(|raw| raw.guard.clone()),
     }
 }
 
 /// How the web address of each host is asked, where its service says so.
 fn webs<'a>(
-    draft: &'a Draft,
+    raw: &'a RawConfig,
     services: &'a BTreeMap<ServiceId, Service>,
-    marks: &mut Marks,
-) -> BTreeMap<&'a str, &'a WebDraft> {
-    let mut webs: BTreeMap<&str, &WebDraft> = BTreeMap::new();
-    for (name, service) in &draft.services {
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<&'a str, &'a RawHttp> {
+    let mut webs: BTreeMap<&str, &RawHttp> = BTreeMap::new();
+    for (name, service) in &raw.services {
         let Some(At { value: web, place }) = &service.http else { continue };
         let hosts = services.get(&ServiceId::from(name.as_str())).map(|service| &service.hosts);
         for host in hosts.into_iter().flatten() {
             let other = *webs.entry(host).or_insert(web);
             if other != web {
-                marks.between(
+                diagnostics.conflict(
                     place.clone(),
                     format!("two services say differently how {} is asked", shown(host)),
                     "a host is asked once for all its services: say it in one of them",
@@ -248,9 +234,9 @@ fn webs<'a>(
 }
 
 fn add_host(
-    draft: &Draft,
+    raw: &RawConfig,
     (text, host): (&str, &Host),
-    web: &WebDraft,
+    web: &RawHttp,
     by_hand: &BTreeMap<Resource, Place>,
     probes: &mut BTreeMap<ProbeId, Probe>,
     graph: &mut Graph,
@@ -259,27 +245,27 @@ fn add_host(
     graph.add_need(Resource::host(text), Resource::tls(text));
     if web.is_asked {
         let http = Ask::Http { url: format!("https://{text}{}", web.path), expect: web.expected() };
-        if let Some(probe) = add(draft, Resource::host(text), "http", http, by_hand, probes) {
+        if let Some(probe) = add(raw, Resource::host(text), "http", http, by_hand, probes) {
             probe.failing_for = web.failing_for.unwrap_or(probe.failing_for);
         }
     }
-    add(draft, Resource::tls(text), "tls", Ask::Tls { host: host.bare(), port }, by_hand, probes);
+    add(raw, Resource::tls(text), "tls", Ask::Tls { host: host.bare(), port }, by_hand, probes);
 }
 
 fn add_zone(
-    draft: &Draft,
+    raw: &RawConfig,
     zone: &str,
     names: &BTreeSet<String>,
     by_hand: &BTreeMap<Resource, Place>,
     probes: &mut BTreeMap<ProbeId, Probe>,
 ) {
     let dns = Ask::Dns { zone: zone.to_owned(), names: some(zone, Some(names)) };
-    add(draft, Resource::dns(zone), "dns", dns, by_hand, probes);
-    add(draft, Resource::domain(zone), "domain", Ask::Domain { name: zone.to_owned() }, by_hand, probes);
+    add(raw, Resource::dns(zone), "dns", dns, by_hand, probes);
+    add(raw, Resource::domain(zone), "domain", Ask::Domain { name: zone.to_owned() }, by_hand, probes);
 }
 
 fn add<'a>(
-    draft: &Draft,
+    raw: &RawConfig,
     about: Resource,
     word: &str,
     ask: Ask,
@@ -290,7 +276,7 @@ fn add<'a>(
         return None;
     }
     let id = ProbeId(format!("{word}.{}", about.name));
-    let probe = timed(draft, id.clone(), about, ask, None);
+    let probe = timed(raw, id.clone(), about, ask, None);
     Some(probes.entry(id).insert_entry(probe).into_mut())
 }
 
@@ -303,24 +289,29 @@ fn some(zone: &str, names: Option<&BTreeSet<String>>) -> Vec<String> {
 
 /// Adds the probes by hand; returns the things that they look after, each with its place.
 fn by_hand(
-    draft: &Draft,
+    raw: &RawConfig,
     services: &BTreeMap<ServiceId, Service>,
     zones: &BTreeMap<String, BTreeSet<String>>,
     probes: &mut BTreeMap<ProbeId, Probe>,
     graph: &mut Graph,
-    marks: &mut Marks,
+    diagnostics: &mut Diagnostics,
 ) -> BTreeMap<Resource, Place> {
     let mut looked_after: BTreeMap<Resource, Place> = BTreeMap::new();
-    for (name, probe) in &draft.probes {
+    for (name, probe) in &raw.probes {
         let service = probe.service.as_ref().map(|at| at.value.as_str());
         if let Some(at) =
             probe.service.as_ref().filter(|at| !services.contains_key(&ServiceId(at.value.clone())))
         {
-            marks.unknown(at.place.clone(), "service", &at.value, draft.services.keys().map(String::as_str));
+            diagnostics.unknown(
+                at.place.clone(),
+                "service",
+                &at.value,
+                raw.services.keys().map(String::as_str),
+            );
         }
         let Some(written) = &probe.ask else { continue };
         let (about, ask) = match written {
-            AskDraft::Http(url, expect) => {
+            RawAsk::Http(url, expect) => {
                 let about = in_place_of(url, service, services);
                 if let Some(host) = &about {
                     looked_after.insert(host.clone(), probe.place.clone());
@@ -329,33 +320,33 @@ fn by_hand(
                 let about = about.unwrap_or_else(|| Resource::new(Kind::Probe, name));
                 (about, Ask::Http { url, expect: expect.clone() })
             }
-            AskDraft::Tcp(host, port) => {
+            RawAsk::Tcp(host, port) => {
                 (Resource::new(Kind::Probe, name), Ask::Tcp { host: host.bare(), port: *port })
             }
-            AskDraft::Tls(host) => (
+            RawAsk::Tls(host) => (
                 Resource::tls(host.text(443)),
                 Ask::Tls { host: host.bare(), port: host.port.unwrap_or(443) },
             ),
-            AskDraft::Dns(zone) => {
+            RawAsk::Dns(zone) => {
                 let names = some(zone, zones.get(zone));
                 (Resource::dns(zone), Ask::Dns { zone: zone.clone(), names })
             }
-            AskDraft::Domain(zone) => (Resource::domain(zone), Ask::Domain { name: zone.clone() }),
+            RawAsk::Domain(zone) => (Resource::domain(zone), Ask::Domain { name: zone.clone() }),
         };
         graph.add(about.clone());
-        if let Some(service) = service.filter(|name| draft.services.contains_key(*name)) {
+        if let Some(service) = service.filter(|name| raw.services.contains_key(*name)) {
             graph.add_need(Resource::service(service), about.clone());
         }
-        let is_shared = matches!(written, AskDraft::Tls(_) | AskDraft::Dns(_) | AskDraft::Domain(_));
+        let is_shared = matches!(written, RawAsk::Tls(_) | RawAsk::Dns(_) | RawAsk::Domain(_));
         if is_shared && looked_after.insert(about.clone(), probe.place.clone()).is_some() {
-            marks.between(
+            diagnostics.conflict(
                 probe.place.clone(),
                 format!("two probes ask after {}", shown(&about.to_string())),
                 "keep one of them",
             );
         }
         let id = ProbeId(name.clone());
-        probes.insert(id.clone(), timed(draft, id, about, ask, Some(probe)));
+        probes.insert(id.clone(), timed(raw, id, about, ask, Some(probe)));
     }
     looked_after
 }
@@ -373,8 +364,8 @@ fn in_place_of(
 }
 
 /// Gives a probe its pace: by hand, else by kind. What a registry says is a fact at once: it has no bad moments.
-fn timed(draft: &Draft, id: ProbeId, about: Resource, ask: Ask, by_hand: Option<&ProbeDraft>) -> Probe {
-    let watch = &draft.watch;
+fn timed(raw: &RawConfig, id: ProbeId, about: Resource, ask: Ask, by_hand: Option<&RawProbe>) -> Probe {
+    let watch = &raw.watch;
     let every = match ask {
         Ask::Http { .. } | Ask::Tcp { .. } => watch.http,
         Ask::Tls { .. } => watch.tls,

@@ -1,13 +1,13 @@
 //! Services that need each other in a circle: nobody could tell the cause among them.
 
-use crate::draft::ServiceDraft;
-use crate::marks::Marks;
-use crate::near::shown;
+use crate::diagnostics::Diagnostics;
+use crate::raw::RawService;
+use crate::suggest::shown;
 use std::collections::BTreeMap;
 use types::Kind;
 
 /// Marks every need that closes a circle.
-pub(crate) fn judge(services: &BTreeMap<String, ServiceDraft>, marks: &mut Marks) {
+pub(crate) fn check(services: &BTreeMap<String, RawService>, diagnostics: &mut Diagnostics) {
     // Not recursive: a configuration may hold a chain of many thousand services.
     let mut state: BTreeMap<&str, State> = BTreeMap::new();
     for start in services.keys() {
@@ -23,12 +23,12 @@ pub(crate) fn judge(services: &BTreeMap<String, ServiceDraft>, marks: &mut Marks
                 }
                 Some(need) if need.value.kind != Kind::Service => {}
                 Some(need) => match state.get(need.value.name.as_str()) {
-                    Some(State::Open) if marks.is_full() => marks.leave_out(),
+                    Some(State::Open) if diagnostics.is_full() => diagnostics.omit(),
                     Some(State::Open) => {
                         let from = path.iter().position(|(name, _)| *name == need.value.name).unwrap_or(0);
                         let circle: Vec<&str> = path.iter().skip(from).map(|(name, _)| *name).collect();
                         let hint = "take out the need that is not one: what works without the other?";
-                        marks.between(need.place.clone(), told(&circle), hint);
+                        diagnostics.conflict(need.place.clone(), told(&circle), hint);
                     }
                     Some(State::Done) => {}
                     None => {

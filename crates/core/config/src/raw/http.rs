@@ -1,17 +1,18 @@
 //! How the web address of a service's hosts is asked.
 
-use crate::form::{At, Form};
-use crate::marks::Marks;
-use crate::near::shown;
-use crate::probe::expect;
-use crate::url::Url;
-use crate::wrong::Wrong;
+use crate::diagnostics::Diagnostics;
+use crate::parse::url::Url;
+use crate::raw::probe::expect;
+use crate::reader::table::TableReader;
+use crate::reader::value::At;
+use crate::suggest::shown;
+use crate::value_error::ValueError;
 use std::time::Duration;
 use types::config::Expect;
 
 /// `http` of a service as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct WebDraft {
+pub(crate) struct RawHttp {
     /// Whether it is asked at all.
     pub(crate) is_asked: bool,
     /// Path and query; `/` when nothing was written.
@@ -21,13 +22,13 @@ pub(crate) struct WebDraft {
     pub(crate) failing_for: Option<Duration>,
 }
 
-impl Default for WebDraft {
+impl Default for RawHttp {
     fn default() -> Self {
         Self { is_asked: true, path: "/".to_owned(), expect: None, failing_for: None }
     }
 }
 
-impl WebDraft {
+impl RawHttp {
     /// What a good answer looks like. A declared path is one that answers 2xx when all is well.
     pub(crate) fn expected(&self) -> Expect {
         let is_unknown = self.expect.is_none() && self.path == "/";
@@ -35,20 +36,20 @@ impl WebDraft {
     }
 }
 
-pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> Option<At<WebDraft>> {
-    let place = form.key_place("http");
-    let value = form.table_or_none(marks, "http", |form, marks| WebDraft {
+pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<At<RawHttp>> {
+    let place = table.key_place("http");
+    let value = table.subtable_or_false(diagnostics, "http", |table, diagnostics| RawHttp {
         is_asked: true,
-        path: form.word(marks, "path", path).map_or_else(|| "/".to_owned(), |at| at.value),
-        expect: form.table(marks, "expect", expect),
-        failing_for: form.span(marks, "failing_for"),
+        path: table.string(diagnostics, "path", path).map_or_else(|| "/".to_owned(), |at| at.value),
+        expect: table.subtable(diagnostics, "expect", expect),
+        failing_for: table.duration(diagnostics, "failing_for"),
     })?;
-    Some(At { value: value.unwrap_or_else(|| WebDraft { is_asked: false, ..WebDraft::default() }), place })
+    Some(At { value: value.unwrap_or_else(|| RawHttp { is_asked: false, ..RawHttp::default() }), place })
 }
 
-fn path(text: &str) -> Result<String, Wrong> {
+fn path(text: &str) -> Result<String, ValueError> {
     if !text.starts_with('/') {
-        return Err(Wrong::new(format!("`{}` is not a path", shown(text)))
+        return Err(ValueError::new(format!("`{}` is not a path", shown(text)))
             .hint("a path begins with a slash: path = \"/health\""));
     }
     // Read as part of an address, so that both know the same characters.

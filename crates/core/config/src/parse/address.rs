@@ -1,28 +1,28 @@
 //! Addresses, networks and where they are said to be.
 
-use crate::host::Host;
-use crate::near::shown;
-use crate::wrong::Wrong;
+use crate::parse::host::Host;
+use crate::suggest::shown;
+use crate::value_error::ValueError;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
 /// Where something listens.
-pub(crate) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, ValueError> {
     text.trim().parse().map_err(|_| {
-        let wrong = Wrong::new(format!("`{}` is not an address with a port", shown(text)));
+        let error = ValueError::new(format!("`{}` is not an address with a port", shown(text)));
         match text.trim().strip_prefix(':').or_else(|| text.trim().strip_prefix("localhost:")) {
-            Some(port) => wrong.hint(format!("write the address too: \"127.0.0.1:{}\"", shown(port))),
-            None => wrong,
+            Some(port) => error.hint(format!("write the address too: \"127.0.0.1:{}\"", shown(port))),
+            None => error,
         }
     })
 }
 
 /// A network, or a single address, which is the smallest network. Bits beyond the prefix are cut off; IPv4 written as IPv6 is IPv4.
-pub(crate) fn network(text: &str) -> Result<IpNet, Wrong> {
+pub(crate) fn network(text: &str) -> Result<IpNet, ValueError> {
     let text = text.trim();
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
     text.parse().ok().or_else(single).map(types::traffic::plain).ok_or_else(|| {
-        Wrong::new(format!("`{}` is not a network", shown(text)))
+        ValueError::new(format!("`{}` is not a network", shown(text)))
             .hint("for example: \"10.0.0.0/8\" or \"10.1.2.3\"")
     })
 }
@@ -33,10 +33,10 @@ pub(crate) fn written(net: IpNet) -> String {
 }
 
 /// A server: a name or an address, and its port.
-pub(crate) fn server(text: &str) -> Result<Host, Wrong> {
+pub(crate) fn server(text: &str) -> Result<Host, ValueError> {
     let host = Host::read(text)?;
     if host.port.is_none() {
-        return Err(Wrong::new(format!("`{}` has no port", shown(text)))
+        return Err(ValueError::new(format!("`{}` has no port", shown(text)))
             .hint(format!("for example: \"{}:8080\"", shown(&host.text(0)))));
     }
     Ok(host)

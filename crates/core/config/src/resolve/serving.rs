@@ -1,30 +1,30 @@
 //! What the edge is to serve, compared with the rest of the configuration: pools exist, nobody serves the same host twice, every
 //! caller is one.
 
-use crate::address::written;
-use crate::draft::{Draft, ServiceDraft};
-use crate::form::At;
-use crate::host::{self, Pattern};
-use crate::marks::Marks;
-use crate::near::shown;
-use crate::traffic::TrafficDraft;
+use crate::diagnostics::Diagnostics;
+use crate::parse::address::written;
+use crate::parse::host::{self, Pattern};
+use crate::raw::traffic::RawTraffic;
+use crate::raw::{RawConfig, RawService};
+use crate::reader::value::At;
+use crate::suggest::shown;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use types::config::{Rate, SecretRef};
 
 /// Marks everything about guards, pools and callers that does not fit together.
-pub(crate) fn judge(draft: &Draft, marks: &mut Marks) {
+pub(crate) fn check(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     let mut served: BTreeMap<String, &str> = BTreeMap::new();
-    for (name, service, guard) in guarded(draft) {
-        judge_traffic(draft, name, guard, marks);
+    for (name, service, guard) in edge_services(raw) {
+        judge_traffic(raw, name, guard, diagnostics);
         if !service.has_hosts {
-            marks.lacking(
+            diagnostics.missing(
                 guard.place.clone(),
                 format!("service `{}` has a guard, but no host that leads to it", shown(name)),
                 "the edge tells services by the host that is asked for: hosts = [\"auth.acme.com\"]",
             );
         }
-        too_deep(service, marks);
+        too_deep(service, diagnostics);
         for host in &service.hosts {
             let route = route(&host.value);
             match served.get(&route) {
@@ -32,7 +32,7 @@ pub(crate) fn judge(draft: &Draft, marks: &mut Marks) {
                     let message =
                         format!("`{}` is served by the guard of `{}` already", shown(&route), shown(other));
                     let hint = "take the host or the guard out of one; the edge does not tell ports apart";
-                    marks.between(host.place.clone(), message, hint);
+                    diagnostics.conflict(host.place.clone(), message, hint);
                 }
                 Some(_) => {}
                 None => {
@@ -41,25 +41,25 @@ pub(crate) fn judge(draft: &Draft, marks: &mut Marks) {
             }
         }
     }
-    every_host(draft, marks);
-    judge_callers(draft, marks);
+    every_host(raw, diagnostics);
+    judge_callers(raw, diagnostics);
 }
 
 /// One service has all hosts that no other one has, and only an edge can serve them.
-fn every_host(draft: &Draft, marks: &mut Marks) {
+fn every_host(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     let mut first: Option<&str> = None;
-    for (name, service) in &draft.services {
+    for (name, service) in &raw.services {
         let Some(place) = &service.every_host else { continue };
         if service.guard.is_none() {
             let message = format!("service `{}` has every host, but no guard that serves them", shown(name));
-            marks.between(
+            diagnostics.conflict(
                 place.clone(),
                 message,
                 format!("add [service.{}.traffic] with a pool", shown(name)),
             );
         } else if let Some(first) = first {
             let message = format!("`*` is served by the guard of `{}` already", shown(first));
-            marks.between(place.clone(), message, "one service alone can have every other host");
+            diagnostics.conflict(place.clone(), message, "one service alone can have every other host");
         } else {
             first = Some(name.as_str());
         }
@@ -67,13 +67,13 @@ fn every_host(draft: &Draft, marks: &mut Marks) {
 }
 
 /// The edge takes a star for one label, as certificates do; a sample further down would not reach its service.
-fn too_deep(service: &ServiceDraft, marks: &mut Marks) {
+fn too_deep(service: &RawService, diagnostics: &mut Diagnostics) {
     let stars = service.hosts.iter().map(|host| &host.value).filter(|pattern| pattern.is_wildcard);
     let stars: BTreeSet<&str> = stars.filter_map(|star| star.host.dns()).collect();
     for sample in &service.samples {
         let Some((_, above)) = sample.value.dns().and_then(|name| name.split_once('.')) else { continue };
         if !stars.contains(above) && host::above(above).any(|higher| stars.contains(higher)) {
-            marks.between(
+            diagnostics.conflict(
                 sample.place.clone(),
                 format!(
                     "`{}` lies too deep: the edge takes a star for one label",
@@ -86,11 +86,8 @@ fn too_deep(service: &ServiceDraft, marks: &mut Marks) {
 }
 
 /// Services with a guard, each with its name.
-pub(crate) fn guarded(draft: &Draft) -> impl Iterator<Item = (&str, &ServiceDraft, &TrafficDraft)> {
-    draft
-        .services
-        .iter()
-        .filter_map(|(name, service)| Some((name.as_str(), service, service.guard.as_ref()?)))
+pub(crate) fn edge_services(raw: &RawConfig) -> impl Iterator<Item = (&str, &RawService, &RawTraffic)> {
+    raw.services.iter().filter_map(|(name, service)| Some((name.as_str(), service, service.guard.as_ref()?)))
 }
 
 /// What the edge tells services by: the name that is asked for, whatever the port.
@@ -98,12 +95,12 @@ pub(crate) fn route(pattern: &Pattern) -> String {
     format!("{}{}", if pattern.is_wildcard { "*." } else { "" }, pattern.host.bare())
 }
 
-fn judge_traffic(draft: &Draft, name: &str, guard: &TrafficDraft, marks: &mut Marks) {
-    if let Some(pool) = guard.pool.as_ref().filter(|pool| !draft.pools.contains_key(&pool.value)) {
-        marks.unknown(pool.place.clone(), "pool", &pool.value, draft.pools.keys().map(String::as_str));
+fn judge_traffic(raw: &RawConfig, name: &str, guard: &RawTraffic, diagnostics: &mut Diagnostics) {
+    if let Some(pool) = guard.pool.as_ref().filter(|pool| !raw.pools.contains_key(&pool.value)) {
+        diagnostics.unknown(pool.place.clone(), "pool", &pool.value, raw.pools.keys().map(String::as_str));
     }
-    let Some(edge) = &draft.edge else {
-        marks.undeclared(
+    let Some(edge) = &raw.edge else {
+        diagnostics.undeclared(
             guard.place.clone(),
             "edge",
             format!("service `{}` has a guard, but the configuration has no edge to serve it", shown(name)),
@@ -126,7 +123,7 @@ fn judge_traffic(draft: &Draft, name: &str, guard: &TrafficDraft, marks: &mut Ma
         ),
     ] {
         for place in places.iter().filter(|_| !has_file) {
-            marks.between(place.clone(), message, hint);
+            diagnostics.conflict(place.clone(), message, hint);
         }
     }
     if let (Some(place), Some(asn), Some(network)) = (&guard.asn, guard.guard.asn, guard.guard.subnet)
@@ -134,7 +131,7 @@ fn judge_traffic(draft: &Draft, name: &str, guard: &TrafficDraft, marks: &mut Ma
     {
         let message = "`asn` grants less than `subnet`, of which an autonomous system has many";
         let hint = "many times `subnet`, or none: without `asn` each network has its own limit alone";
-        marks.warn(place.clone(), message, hint);
+        diagnostics.warn(place.clone(), message, hint);
     }
 }
 
@@ -143,13 +140,13 @@ fn per_hour(rate: Rate) -> u64 {
 }
 
 /// A token or an address is one caller's, else nobody could say who asks.
-fn judge_callers(draft: &Draft, marks: &mut Marks) {
+fn judge_callers(raw: &RawConfig, diagnostics: &mut Diagnostics) {
     let mut tokens: BTreeMap<String, &str> = BTreeMap::new();
     let mut addresses: BTreeMap<IpNet, &str> = BTreeMap::new();
-    for (name, caller) in &draft.callers {
-        if let Some(service) = caller.service.as_ref().filter(|at| !draft.services.contains_key(&at.value)) {
-            let known = draft.services.keys().map(String::as_str);
-            marks.unknown(service.place.clone(), "service", &service.value, known);
+    for (name, caller) in &raw.callers {
+        if let Some(service) = caller.service.as_ref().filter(|at| !raw.services.contains_key(&at.value)) {
+            let known = raw.services.keys().map(String::as_str);
+            diagnostics.unknown(service.place.clone(), "service", &service.value, known);
         }
         if let (Some(place), Some(token)) = (&caller.token, &caller.caller.token) {
             let token = match token {
@@ -158,14 +155,14 @@ fn judge_callers(draft: &Draft, marks: &mut Marks) {
             };
             if let Some(other) = tokens.insert(token, name) {
                 let message = format!("caller `{}` has the same token", shown(other));
-                marks.between(place.clone(), message, "one token a caller");
+                diagnostics.conflict(place.clone(), message, "one token a caller");
             }
         }
         for At { value, place } in &caller.addresses {
             if let Some(other) = addresses.insert(*value, name) {
                 let message =
                     format!("{} is the address of caller `{}` already", written(*value), shown(other));
-                marks.between(
+                diagnostics.conflict(
                     place.clone(),
                     message,
                     "tell them apart by tokens: token = \"env:AUTH_WEB_TOKEN\"",

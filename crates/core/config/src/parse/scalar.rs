@@ -1,7 +1,7 @@
 //! Reads single words of the configuration: spans, shifts, times of day, zones, secrets, addresses on channels.
 
-use crate::near::{nearest, shown};
-use crate::wrong::{Hint, Wrong};
+use crate::suggest::shown;
+use crate::value_error::{Hint, ValueError};
 use jiff::civil;
 use jiff::tz::TimeZone;
 use std::path::Path;
@@ -11,35 +11,35 @@ use types::Time;
 use types::config::{SecretRef, Turn};
 
 /// Text for people: not empty, not endless, on one line.
-pub(crate) fn text(text: &str) -> Result<String, Wrong> {
+pub(crate) fn text(text: &str) -> Result<String, ValueError> {
     if text.trim().is_empty() {
-        Err(Wrong::new("the text is empty"))
+        Err(ValueError::new("the text is empty"))
     } else if text.chars().count() > 500 {
-        Err(Wrong::new("the text is too long").hint("500 characters at most"))
+        Err(ValueError::new("the text is too long").hint("500 characters at most"))
     } else if text.chars().any(char::is_control) {
-        Err(Wrong::new("the text holds a line break or control character").hint("write it on one line"))
+        Err(ValueError::new("the text holds a line break or control character").hint("write it on one line"))
     } else {
         Ok(text.trim().to_owned())
     }
 }
 
 /// A stretch of time: `30s`, `1h 30m`, `500ms`. Units: ms, s, m (or min), h, d, w.
-pub(crate) fn span(text: &str) -> Result<Duration, Wrong> {
-    let wrong = || {
-        Wrong::new(format!("`{}` is not a span of time", shown(text)))
+pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
+    let error = || {
+        ValueError::new(format!("`{}` is not a span of time", shown(text)))
             .hint("a number and ms, s, m, h, d or w: \"30s\", \"1h 30m\"")
     };
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
     if rest.is_empty() {
-        return Err(wrong());
+        return Err(error());
     }
     while !rest.is_empty() {
         let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, after) = rest.split_at_checked(digits).ok_or_else(wrong)?;
+        let (number, after) = rest.split_at_checked(digits).ok_or_else(error)?;
         let after = after.trim_start();
         let letters = after.len() - after.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
-        let (unit, after) = after.split_at_checked(letters).ok_or_else(wrong)?;
+        let (unit, after) = after.split_at_checked(letters).ok_or_else(error)?;
         let millis: u64 = match unit {
             "ms" => 1,
             "s" => 1_000,
@@ -47,9 +47,9 @@ pub(crate) fn span(text: &str) -> Result<Duration, Wrong> {
             "h" => 3_600_000,
             "d" => 86_400_000,
             "w" => 604_800_000,
-            _ => return Err(wrong()),
+            _ => return Err(error()),
         };
-        let number: u32 = number.parse().map_err(|_| wrong())?;
+        let number: u32 = number.parse().map_err(|_| error())?;
         total = total.saturating_add(Duration::from_millis(millis.saturating_mul(number.into())));
         rest = after.trim_start();
     }
@@ -57,26 +57,26 @@ pub(crate) fn span(text: &str) -> Result<Duration, Wrong> {
 }
 
 /// The length of a shift: `1 week`, `8 hours`.
-pub(crate) fn turn(text: &str) -> Result<Turn, Wrong> {
-    let wrong = || {
-        Wrong::new(format!("`{}` is not the length of a shift", shown(text)))
+pub(crate) fn rotation(text: &str) -> Result<Turn, ValueError> {
+    let error = || {
+        ValueError::new(format!("`{}` is not the length of a shift", shown(text)))
             .hint("a number and hours, days, weeks or months: \"1 week\", \"8 hours\"")
     };
-    let (number, unit) = text.trim().split_once(' ').ok_or_else(wrong)?;
-    let number: u32 = number.parse().ok().filter(|n| (1..=1_000).contains(n)).ok_or_else(wrong)?;
+    let (number, unit) = text.trim().split_once(' ').ok_or_else(error)?;
+    let number: u32 = number.parse().ok().filter(|n| (1..=1_000).contains(n)).ok_or_else(error)?;
     match unit.trim() {
         "hour" | "hours" => Ok(Turn::Hours(number)),
         "day" | "days" => Ok(Turn::Days(number)),
         "week" | "weeks" => Ok(Turn::Weeks(number)),
         "month" | "months" => Ok(Turn::Months(number)),
-        _ => Err(wrong()),
+        _ => Err(error()),
     }
 }
 
 /// Two times of day: `07:30-23:00`.
-pub(crate) fn awake(text: &str) -> Result<(civil::Time, civil::Time), Wrong> {
-    let wrong = || Wrong::new(format!("`{}` is not a stretch of the day", shown(text)));
-    let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+pub(crate) fn waking_hours(text: &str) -> Result<(civil::Time, civil::Time), ValueError> {
+    let error = || ValueError::new(format!("`{}` is not a stretch of the day", shown(text)));
+    let (from, to) = text.split_once('-').ok_or_else(error)?;
     let clock = |text: &str| {
         let (hour, minute) = text.trim().split_once(':')?;
         let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -87,43 +87,34 @@ pub(crate) fn awake(text: &str) -> Result<(civil::Time, civil::Time), Wrong> {
         let hour = hour.parse::<i8>().ok().map(|hour| if hour == 24 && minute == "00" { 0 } else { hour })?;
         civil::Time::new(hour, minute.parse().ok()?, 0, 0).ok()
     };
-    let (from, to) = (clock(from).ok_or_else(wrong)?, clock(to).ok_or_else(wrong)?);
+    let (from, to) = (clock(from).ok_or_else(error)?, clock(to).ok_or_else(error)?);
     if from == to {
-        return Err(Wrong::new("begins and ends at the same time")
+        return Err(ValueError::new("begins and ends at the same time")
             .hint("leave `awake` out for somebody who never sleeps"));
     }
     Ok((from, to))
 }
 
 /// A time zone of the IANA database, which is inside.
-pub(crate) fn zone(text: &str) -> Result<TimeZone, Wrong> {
-    TimeZone::get(text).map_err(|_| Wrong {
+pub(crate) fn timezone(text: &str) -> Result<TimeZone, ValueError> {
+    TimeZone::get(text).map_err(|_| ValueError {
         message: format!("unknown time zone `{}`", shown(text)),
-        hint: Hint::Zone(text.to_owned()),
+        hint: Hint::Timezone(text.to_owned()),
         secret: false,
     })
 }
 
-/// What was probably meant by a time zone that does not exist.
-pub(crate) fn near_zone(text: &str) -> String {
-    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-    match nearest(text, names.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "a name of the IANA database, such as \"Europe/Tallinn\" or \"UTC\"".to_owned(),
-    }
-}
-
 /// Where a secret is. A secret itself is refused, and never repeated.
-pub(crate) fn secret(text: &str, folder: &Path) -> Result<SecretRef, Wrong> {
+pub(crate) fn secret(text: &str, folder: &Path) -> Result<SecretRef, ValueError> {
     match text.split_once(':') {
         Some(("env", name)) if is_variable(name) => Ok(SecretRef::Env(name.to_owned())),
         Some(("env", _)) => {
-            Err(Wrong::new("what follows `env:` is not the name of an environment variable").secret())
+            Err(ValueError::new("what follows `env:` is not the name of an environment variable").secret())
         }
         Some(("file", path)) if !path.trim().is_empty() && !path.contains('\0') => {
             Ok(SecretRef::File(folder.join(path)))
         }
-        _ => Err(Wrong::new("a secret must not stand in the configuration")
+        _ => Err(ValueError::new("a secret must not stand in the configuration")
             .hint("write where it is: \"env:NAME\" or \"file:PATH\"; this one should be replaced, since files are copied around")
             .secret()),
     }
@@ -142,51 +133,51 @@ fn is_variable(name: &str) -> bool {
 }
 
 /// The path of a file, resolved against the folder of the configuration.
-pub(crate) fn path(text: &str, folder: &Path) -> Result<std::path::PathBuf, Wrong> {
+pub(crate) fn path(text: &str, folder: &Path) -> Result<std::path::PathBuf, ValueError> {
     if text.trim().is_empty() || text.contains('\0') {
-        Err(Wrong::new("this is not the path of a file"))
+        Err(ValueError::new("this is not the path of a file"))
     } else {
         Ok(folder.join(text))
     }
 }
 
 /// A local date and time; a date alone means midnight.
-pub(crate) fn moment(datetime: &Datetime) -> Result<civil::DateTime, Wrong> {
+pub(crate) fn local_datetime(datetime: &Datetime) -> Result<civil::DateTime, ValueError> {
     if datetime.offset.is_some() {
-        return Err(Wrong::new("a local time has no offset")
+        return Err(ValueError::new("a local time has no offset")
             .hint("the schedule's `timezone` says which clock is meant: 2026-10-26T09:00:00"));
     }
     local(datetime)
 }
 
 /// An instant: with its offset, or a date, which means its first moment in UTC.
-pub(crate) fn day(datetime: &Datetime) -> Result<Time, Wrong> {
+pub(crate) fn instant(datetime: &Datetime) -> Result<Time, ValueError> {
     let at = local(datetime)?;
     let offset = match (datetime.time, datetime.offset) {
         (None, _) | (Some(_), Some(Offset::Z)) => 0,
         (Some(_), Some(Offset::Custom { minutes })) => i32::from(minutes) * 60,
         (Some(_), None) => {
-            return Err(Wrong::new("a time without its offset")
+            return Err(ValueError::new("a time without its offset")
                 .hint("a date, or an instant in UTC: 2027-03-01T12:00:00Z"));
         }
     };
-    let wrong = |_| Wrong::new("no such date");
-    let offset = jiff::tz::Offset::from_seconds(offset).map_err(wrong)?;
-    offset.to_timestamp(at).map_err(wrong)
+    let error = |_| ValueError::new("no such date");
+    let offset = jiff::tz::Offset::from_seconds(offset).map_err(error)?;
+    offset.to_timestamp(at).map_err(error)
 }
 
-fn local(datetime: &Datetime) -> Result<civil::DateTime, Wrong> {
-    let none = || Wrong::new("a time of day without its date");
+fn local(datetime: &Datetime) -> Result<civil::DateTime, ValueError> {
+    let none = || ValueError::new("a time of day without its date");
     let date = datetime.date.ok_or_else(none)?;
     let small = |n: u8| i8::try_from(n).unwrap_or(-1);
-    let wrong = |_| Wrong::new("no such date");
+    let error = |_| ValueError::new("no such date");
     let date = civil::Date::new(i16::try_from(date.year).unwrap_or(0), small(date.month), small(date.day))
-        .map_err(wrong)?;
+        .map_err(error)?;
     let time = match datetime.time {
         None => civil::Time::midnight(),
         Some(time) => {
             civil::Time::new(small(time.hour), small(time.minute), small(time.second.unwrap_or(0)), 0)
-                .map_err(wrong)?
+                .map_err(error)?
         }
     };
     Ok(date.to_datetime(time))
@@ -215,27 +206,27 @@ mod tests {
             ("99999999999s", None),
             ("1ü", None),
         ] {
-            assert_eq!(span(text).ok().map(|span| span.as_millis()), millis, "{text:?}");
+            assert_eq!(duration(text).ok().map(|span| span.as_millis()), millis, "{text:?}");
         }
     }
 
     #[test]
     fn turns() {
-        assert_eq!(turn("1 week").unwrap(), Turn::Weeks(1));
-        assert_eq!(turn("8 hours").unwrap(), Turn::Hours(8));
+        assert_eq!(rotation("1 week").unwrap(), Turn::Weeks(1));
+        assert_eq!(rotation("8 hours").unwrap(), Turn::Hours(8));
         for text in ["", "week", "0 days", "1 fortnight", "1week", "9999999999 days"] {
-            assert!(turn(text).is_err(), "{text:?}");
+            assert!(rotation(text).is_err(), "{text:?}");
         }
     }
 
     #[test]
     fn stretches_of_the_day() {
         let at = |hour, minute| civil::Time::constant(hour, minute, 0, 0);
-        assert_eq!(awake("07:30-23:00").unwrap(), (at(7, 30), at(23, 0)));
-        assert_eq!(awake("22:00-06:00").unwrap(), (at(22, 0), at(6, 0)));
-        assert_eq!(awake("08:00 - 24:00").unwrap(), (at(8, 0), at(0, 0)));
+        assert_eq!(waking_hours("07:30-23:00").unwrap(), (at(7, 30), at(23, 0)));
+        assert_eq!(waking_hours("22:00-06:00").unwrap(), (at(22, 0), at(6, 0)));
+        assert_eq!(waking_hours("08:00 - 24:00").unwrap(), (at(8, 0), at(0, 0)));
         for text in ["", "07:30", "7:30-23:00", "07:30-25:00", "08:00-08:00", "a-b", "+1:00-02:00"] {
-            assert!(awake(text).is_err(), "{text:?}");
+            assert!(waking_hours(text).is_err(), "{text:?}");
         }
     }
 
@@ -246,20 +237,22 @@ mod tests {
         assert_eq!(secret("file:token", folder).unwrap(), SecretRef::File("/etc/mainstay/token".into()));
         assert_eq!(secret("file:/run/token", folder).unwrap(), SecretRef::File("/run/token".into()));
         for text in ["tk_hunter2", "env:tk-hunter2", "hunter2:x", "file:"] {
-            let wrong = secret(text, folder).unwrap_err();
-            assert!(wrong.secret && !format!("{wrong:?}").contains("hunter2"), "{text}");
+            let error = secret(text, folder).unwrap_err();
+            assert!(error.secret && !format!("{wrong:?}").contains("hunter2"), "{text}");
         }
     }
 
     #[test]
     fn dates() {
-        let read = |text: &str| day(&text.parse().unwrap());
+        let read = |text: &str| instant(&text.parse().unwrap());
         assert_eq!(read("2027-03-01").unwrap().to_string(), "2027-03-01T00:00:00Z");
         assert_eq!(read("2027-03-01T12:00:00+02:00").unwrap().to_string(), "2027-03-01T10:00:00Z");
         assert!(read("2027-03-01T12:00:00").is_err());
-        assert!(moment(&"2027-03-01T12:00:00Z".parse().unwrap()).is_err());
-        assert_eq!(moment(&"2027-03-01".parse().unwrap()).unwrap().to_string(), "2027-03-01T00:00:00");
-        assert!(moment(&"12:00:00".parse().unwrap()).is_err());
-        assert_eq!(near_zone("Europe/Talinn"), "did you mean `Europe/Tallinn`?");
+        assert!(local_datetime(&"2027-03-01T12:00:00Z".parse().unwrap()).is_err());
+        assert_eq!(
+            local_datetime(&"2027-03-01".parse().unwrap()).unwrap().to_string(),
+            "2027-03-01T00:00:00"
+        );
+        assert!(local_datetime(&"12:00:00".parse().unwrap()).is_err());
     }
 }

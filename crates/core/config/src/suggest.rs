@@ -29,6 +29,15 @@ pub(crate) fn hint<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> Opti
     }
 }
 
+/// What was probably meant by a time zone that does not exist.
+pub(crate) fn timezone(text: &str) -> String {
+    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    match nearest(text, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "a name of the IANA database, such as \"Europe/Tallinn\" or \"UTC\"".to_owned(),
+    }
+}
+
 /// `a`, `b` and `c`.
 pub(crate) fn listed(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", shown(name))).collect();
@@ -71,5 +80,6 @@ mod tests {
         }
         assert_eq!(hint("xyz", known.into_iter()).unwrap(), "there is `auth`, `mail` and `database`");
         assert_eq!(hint("xyz", [].into_iter()), None);
+        assert_eq!(timezone("Europe/Talinn"), "did you mean `Europe/Tallinn`?");
     }
 }

@@ -1,10 +1,10 @@
 //! Makes the team of the configuration from its draft: every name that is used exists, every step names somebody.
 
-use crate::draft::Draft;
-use crate::form::At;
-use crate::marks::{Marks, Place};
-use crate::near::shown;
-use crate::people::{ContactDraft, REPEAT, WAIT};
+use crate::diagnostics::{Diagnostics, Place};
+use crate::raw::RawConfig;
+use crate::raw::people::{REPEAT, RawContact, WAIT};
+use crate::reader::value::At;
+use crate::suggest::shown;
 use std::collections::BTreeMap;
 use types::config::{Channel, ChannelKind, Escalation, Layer, Person, Schedule, Step};
 use types::notification::Reach;
@@ -13,27 +13,27 @@ use types::{ChannelId, EscalationId, PersonId, ScheduleId};
 /// The name of the escalation that always exists.
 pub(crate) const DEFAULT: &str = "default";
 
-pub(crate) fn people(draft: &Draft, marks: &mut Marks) -> BTreeMap<PersonId, Person> {
-    let one = |(name, person): (&String, &crate::people::PersonDraft)| {
+pub(crate) fn people(raw: &RawConfig, diagnostics: &mut Diagnostics) -> BTreeMap<PersonId, Person> {
+    let one = |(name, person): (&String, &crate::raw::people::RawPerson)| {
         let id = PersonId(name.clone());
         let made = Person {
             id: id.clone(),
             name: person.name.clone(),
             timezone: person.zone.clone(),
             waking_hours: person.awake,
-            contacts: reaches(draft, &person.reach, marks),
+            contacts: reaches(raw, &person.reach, diagnostics),
         };
         (id, made)
     };
-    draft.people.iter().map(one).collect()
+    raw.people.iter().map(one).collect()
 }
 
-pub(crate) fn schedules(draft: &Draft, marks: &mut Marks) -> BTreeMap<ScheduleId, Schedule> {
+pub(crate) fn schedules(raw: &RawConfig, diagnostics: &mut Diagnostics) -> BTreeMap<ScheduleId, Schedule> {
     let mut out = BTreeMap::new();
-    for (name, schedule) in &draft.schedules {
+    for (name, schedule) in &raw.schedules {
         let mut layers = Vec::new();
         for layer in &schedule.layers {
-            let people = persons(draft, &layer.people, marks);
+            let people = persons(raw, &layer.people, diagnostics);
             if let (Some(start), Some(every)) = (layer.start, layer.every) {
                 layers.push(Layer { people, start, rotation: every, until: layer.until });
             }
@@ -45,45 +45,48 @@ pub(crate) fn schedules(draft: &Draft, marks: &mut Marks) -> BTreeMap<ScheduleId
 }
 
 /// The escalations as written, and `default` when it was not.
-pub(crate) fn escalations(draft: &Draft, marks: &mut Marks) -> BTreeMap<EscalationId, Escalation> {
+pub(crate) fn escalations(
+    raw: &RawConfig,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<EscalationId, Escalation> {
     let mut out = BTreeMap::new();
-    for (name, escalation) in &draft.escalations {
+    for (name, escalation) in &raw.escalations {
         let mut steps = Vec::new();
         for step in &escalation.steps {
             steps.push(Step {
                 schedules: named(
                     &step.schedules,
                     "schedule",
-                    |name| draft.schedules.contains_key(name),
-                    draft.schedules.keys(),
-                    marks,
+                    |name| raw.schedules.contains_key(name),
+                    raw.schedules.keys(),
+                    diagnostics,
                 )
                 .map(ScheduleId)
                 .collect(),
-                people: persons(draft, &step.people, marks),
+                people: persons(raw, &step.people, diagnostics),
                 prefer_awake: step.prefer_awake,
                 escalate_after: step.wait,
             });
         }
-        let fallback = reaches(draft, &escalation.fallback, marks);
+        let fallback = reaches(raw, &escalation.fallback, diagnostics);
         let id = EscalationId(name.clone());
         out.insert(id.clone(), Escalation { id, steps, repeat: escalation.repeat, fallback });
     }
-    out.entry(EscalationId::from(DEFAULT)).or_insert_with(|| default_escalation(draft));
+    out.entry(EscalationId::from(DEFAULT)).or_insert_with(|| default_escalation(raw));
     out
 }
 
 /// One step: every schedule; every person when there is no schedule.
-fn default_escalation(draft: &Draft) -> Escalation {
-    let schedules: Vec<ScheduleId> = draft.schedules.keys().cloned().map(ScheduleId).collect();
+fn default_escalation(raw: &RawConfig) -> Escalation {
+    let schedules: Vec<ScheduleId> = raw.schedules.keys().cloned().map(ScheduleId).collect();
     let people =
-        if schedules.is_empty() { draft.people.keys().cloned().map(PersonId).collect() } else { Vec::new() };
+        if schedules.is_empty() { raw.people.keys().cloned().map(PersonId).collect() } else { Vec::new() };
     let step = Step { schedules, people, prefer_awake: false, escalate_after: WAIT };
     Escalation { id: EscalationId::from(DEFAULT), steps: vec![step], repeat: REPEAT, fallback: Vec::new() }
 }
 
-pub(crate) fn channels(draft: &Draft) -> BTreeMap<ChannelId, Channel> {
-    let made = draft.channels.iter().filter_map(|(name, channel)| {
+pub(crate) fn channels(raw: &RawConfig) -> BTreeMap<ChannelId, Channel> {
+    let made = raw.channels.iter().filter_map(|(name, channel)| {
         let id = ChannelId(name.clone());
         let kind = channel.kind.clone()?;
         Some((
@@ -99,8 +102,8 @@ pub(crate) fn channels(draft: &Draft) -> BTreeMap<ChannelId, Channel> {
     made.collect()
 }
 
-fn persons(draft: &Draft, names: &[At<String>], marks: &mut Marks) -> Vec<PersonId> {
-    named(names, "person", |name| draft.people.contains_key(name), draft.people.keys(), marks)
+fn persons(raw: &RawConfig, names: &[At<String>], diagnostics: &mut Diagnostics) -> Vec<PersonId> {
+    named(names, "person", |name| raw.people.contains_key(name), raw.people.keys(), diagnostics)
         .map(PersonId)
         .collect()
 }
@@ -110,33 +113,37 @@ fn named<'n>(
     kind: &str,
     is_known: impl Fn(&str) -> bool,
     known: impl Iterator<Item = &'n String> + Clone,
-    marks: &mut Marks,
+    diagnostics: &mut Diagnostics,
 ) -> impl Iterator<Item = String> {
     for name in names.iter().filter(|name| !is_known(&name.value)) {
-        marks.unknown(name.place.clone(), kind, &name.value, known.clone().map(String::as_str));
+        diagnostics.unknown(name.place.clone(), kind, &name.value, known.clone().map(String::as_str));
     }
     names.iter().map(|at| at.value.clone()).collect::<Vec<_>>().into_iter()
 }
 
-fn reaches(draft: &Draft, reaches: &[At<ContactDraft>], marks: &mut Marks) -> Vec<Reach> {
+fn reaches(raw: &RawConfig, reaches: &[At<RawContact>], diagnostics: &mut Diagnostics) -> Vec<Reach> {
     for at in reaches {
-        judge_reach(draft, &at.value, &at.place, marks);
+        judge_reach(raw, &at.value, &at.place, diagnostics);
     }
-    let made = |at: &At<ContactDraft>| Reach {
+    let made = |at: &At<RawContact>| Reach {
         channel: ChannelId(at.value.channel.clone()),
         address: at.value.address.clone(),
     };
     reaches.iter().map(made).collect()
 }
 
-fn judge_reach(draft: &Draft, reach: &ContactDraft, place: &Place, marks: &mut Marks) {
+fn judge_reach(raw: &RawConfig, reach: &RawContact, place: &Place, diagnostics: &mut Diagnostics) {
     let name = reach.channel.as_str();
-    let Some(channel) = draft.channels.get(name) else {
+    let Some(channel) = raw.channels.get(name) else {
         if matches!(name, "sms" | "call") {
             let message = format!("unknown channel `{name}`: telephones are not served by this version");
-            marks.between(place.clone(), message, "reach people over an ntfy or webhook channel for now");
+            diagnostics.conflict(
+                place.clone(),
+                message,
+                "reach people over an ntfy or webhook channel for now",
+            );
         } else {
-            marks.unknown(place.clone(), "channel", name, draft.channels.keys().map(String::as_str));
+            diagnostics.unknown(place.clone(), "channel", name, raw.channels.keys().map(String::as_str));
         }
         return;
     };
@@ -146,7 +153,7 @@ fn judge_reach(draft: &Draft, reach: &ContactDraft, place: &Place, marks: &mut M
     };
     if matches!(channel.kind, Some(ChannelKind::Ntfy { .. })) && !is_topic(&reach.address) {
         let message = format!("`{}` is not a topic of ntfy", shown(&reach.address));
-        marks.between(
+        diagnostics.conflict(
             place.clone(),
             message,
             format!("letters, digits, - and _ after the colon: \"{name}:ana\""),

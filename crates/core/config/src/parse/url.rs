@@ -1,8 +1,8 @@
 //! Web addresses as the configuration writes them.
 
-use crate::host::Host;
-use crate::near::shown;
-use crate::wrong::Wrong;
+use crate::parse::host::Host;
+use crate::suggest::shown;
+use crate::value_error::ValueError;
 
 /// A web address, taken apart as far as we need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,34 +15,34 @@ pub(crate) struct Url {
 
 impl Url {
     /// Reads an http or https address. One with a user or password inside is refused as a secret.
-    pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn read(text: &str) -> Result<Self, ValueError> {
         let given = text.trim();
         let bare = given.split_once("://").map_or(given, |(_, rest)| rest);
         if bare.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
-            return Err(with_password());
+            return Err(ValueError::password_in_address());
         }
-        let wrong = |why: &str| Wrong::new(format!("`{}` is not a web address: {why}", shown(given)));
+        let error = |why: &str| ValueError::new(format!("`{}` is not a web address: {why}", shown(given)));
         let (scheme, rest) = given.split_once("://").ok_or_else(|| {
-            Wrong::new(format!("`{}` is not a web address", shown(given)))
+            ValueError::new(format!("`{}` is not a web address", shown(given)))
                 .hint(format!("write the scheme too: \"https://{}\"", shown(given)))
         })?;
         let is_https = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
             "http" => false,
-            _ => return Err(wrong("only http and https are")),
+            _ => return Err(error("only http and https are")),
         };
         let cut = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(cut).ok_or_else(|| wrong("it breaks off"))?;
+        let (authority, path) = rest.split_at_checked(cut).ok_or_else(|| error("it breaks off"))?;
         if path.contains('#') {
-            return Err(wrong("a part after # is never sent"));
+            return Err(error("a part after # is never sent"));
         }
         if path.bytes().any(|byte| !byte.is_ascii_graphic())
             || path.contains(['"', '<', '>', '\\', '^', '`', '{', '}', '|'])
         {
-            return Err(wrong("spaces and special characters are written %20 and so on"));
+            return Err(error("spaces and special characters are written %20 and so on"));
         }
         if given.len() > 2_000 {
-            return Err(wrong("it is too long"));
+            return Err(error("it is too long"));
         }
         let host = Host::read(authority)?;
         let rest = if path.starts_with('?') { format!("/{path}") } else { path.to_owned() };
@@ -60,13 +60,6 @@ impl Url {
         let usual = if self.is_https { 443 } else { 80 };
         Host { name: self.host.name.clone(), port: Some(self.host.port.unwrap_or(usual)) }
     }
-}
-
-/// Refuses `user:password@host` without saying it again.
-pub(crate) fn with_password() -> Wrong {
-    Wrong::new("an address with a user name or password inside")
-        .hint("secrets do not stand in the configuration: use `secret = \"env:NAME\"`")
-        .secret()
 }
 
 #[cfg(test)]
@@ -92,8 +85,8 @@ mod tests {
         for text in
             ["https://ana:hunter2@a.com/", "ftp://ana:hunter2@a.com", "ana:hunter2@a.com", "://ana:hunter2@"]
         {
-            let wrong = Url::read(text).unwrap_err();
-            assert!(wrong.secret && !format!("{wrong:?}").contains("hunter2"), "{text}");
+            let error = Url::read(text).unwrap_err();
+            assert!(error.secret && !format!("{wrong:?}").contains("hunter2"), "{text}");
         }
         assert!(Url::read("https://social.example/@ana").is_ok());
     }

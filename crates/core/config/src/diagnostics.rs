@@ -1,7 +1,7 @@
 //! The marks a reader leaves in the margin: collected while reading, told all at once at the end.
 
-use crate::near;
-use crate::problem::{Problem, Spot};
+use crate::problem::{Problem, SourceSpan};
+use crate::suggest;
 use miette::{NamedSource, Severity};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -15,15 +15,15 @@ const MOST: usize = 500;
 
 /// What sort of mark it is; decides whether a broken line elsewhere makes it doubtful.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
+enum Category {
     /// The text is not TOML here.
     Syntax,
     /// A key or value is wrong by itself.
-    Alone,
+    Value,
     /// Something is missing from a section: doubtful when a line of that section could not be read.
-    Lacking,
+    Missing,
     /// Two places do not fit together, far apart as they may be.
-    Between,
+    Conflict,
     /// A name that nothing declares: doubtful when its declaration could not be read.
     Unknown,
     /// The configuration is sound, but look again.
@@ -31,8 +31,8 @@ enum Sort {
 }
 
 #[derive(Debug)]
-struct Mark {
-    sort: Sort,
+struct Entry {
+    sort: Category,
     place: Place,
     message: String,
     hint: Option<String>,
@@ -42,8 +42,8 @@ struct Mark {
 
 /// Every mark so far.
 #[derive(Debug, Default)]
-pub(crate) struct Marks {
-    list: Vec<Mark>,
+pub(crate) struct Diagnostics {
+    list: Vec<Entry>,
     left_out: usize,
     secret: Vec<Place>,
     blots: Vec<Place>,
@@ -51,14 +51,14 @@ pub(crate) struct Marks {
     gave_up: bool,
 }
 
-impl Marks {
+impl Diagnostics {
     /// The text is not TOML here.
     pub(crate) fn syntax(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Sort::Syntax, place, message.into(), Some(hint.into()));
+        self.push(Category::Syntax, place, message.into(), Some(hint.into()));
     }
 
     /// This part of the text could not be read: what is missing near it may not be missing.
-    pub(crate) fn blot(&mut self, place: Place) {
+    pub(crate) fn unreadable(&mut self, place: Place) {
         self.blots.push(place);
     }
 
@@ -68,8 +68,8 @@ impl Marks {
     }
 
     /// A key or value is wrong by itself.
-    pub(crate) fn wrong(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Sort::Alone, place, message.into(), Some(hint.into()));
+    pub(crate) fn error(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(Category::Value, place, message.into(), Some(hint.into()));
     }
 
     /// A section that must be there is not.
@@ -84,18 +84,18 @@ impl Marks {
     }
 
     /// Something is missing from a section.
-    pub(crate) fn lacking(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Sort::Lacking, place, message.into(), Some(hint.into()));
+    pub(crate) fn missing(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(Category::Missing, place, message.into(), Some(hint.into()));
     }
 
     /// Two places do not fit together.
-    pub(crate) fn between(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Sort::Between, place, message.into(), Some(hint.into()));
+    pub(crate) fn conflict(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(Category::Conflict, place, message.into(), Some(hint.into()));
     }
 
     /// The configuration is sound, but this deserves a second look.
     pub(crate) fn warn(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Sort::Warning, place, message.into(), Some(hint.into()));
+        self.push(Category::Warning, place, message.into(), Some(hint.into()));
     }
 
     /// Blots this place out of every drawing of the text.
@@ -112,17 +112,17 @@ impl Marks {
         known: impl Iterator<Item = &'n str>,
     ) {
         if self.is_full() {
-            self.leave_out();
+            self.omit();
             return;
         }
-        let shown = near::shown(name);
+        let shown = suggest::shown(name);
         let declare = || format!("declare it: [{kind}.{}]", if name.is_empty() { "NAME" } else { &shown });
-        let hint = near::hint(name, known).unwrap_or_else(declare);
+        let hint = suggest::hint(name, known).unwrap_or_else(declare);
         self.push_unknown(place, format!("{kind}.{name}"), format!("unknown {kind} `{shown}`"), hint);
     }
 
     /// Counts a mark that nobody will read.
-    pub(crate) fn leave_out(&mut self) {
+    pub(crate) fn omit(&mut self) {
         self.left_out += 1;
     }
 
@@ -131,17 +131,17 @@ impl Marks {
         self.list.len() >= MOST
     }
 
-    fn push(&mut self, sort: Sort, place: Place, message: String, hint: Option<String>) {
-        if self.is_full() && sort != Sort::Warning {
+    fn push(&mut self, sort: Category, place: Place, message: String, hint: Option<String>) {
+        if self.is_full() && sort != Category::Warning {
             self.left_out += 1;
         } else if !self.is_full() {
-            self.list.push(Mark { sort, place, message, hint, header: None });
+            self.list.push(Entry { sort, place, message, hint, header: None });
         }
     }
 
     fn push_unknown(&mut self, place: Place, header: String, message: String, hint: String) {
         let before = self.list.len();
-        self.push(Sort::Unknown, place, message, Some(hint));
+        self.push(Category::Unknown, place, message, Some(hint));
         if let Some(mark) = self.list.get_mut(before) {
             mark.header = Some(header);
         }
@@ -152,7 +152,7 @@ impl Marks {
         let mut broken = BTreeSet::new();
         self.list.sort_by_key(|mark| mark.place.start);
         // One broken line often breaks in several ways; the first tells the most.
-        self.list.retain(|mark| mark.sort != Sort::Syntax || broken.insert(lines.line(mark.place.start)));
+        self.list.retain(|mark| mark.sort != Category::Syntax || broken.insert(lines.line(mark.place.start)));
         if broken.is_empty() {
             return;
         }
@@ -164,23 +164,23 @@ impl Marks {
         let is_declared =
             |header: &Option<String>| header.as_ref().is_some_and(|it| headers.contains(it.as_str()));
         self.list.retain(|mark| match mark.sort {
-            Sort::Syntax => true,
-            Sort::Warning => false,
-            Sort::Alone => !gave_up || !broken.contains(&lines.line(mark.place.start)),
-            Sort::Lacking | Sort::Between | Sort::Unknown if gave_up => false,
-            Sort::Lacking => !sections.iter().any(|section| section.contains(&mark.place.start)),
-            Sort::Unknown => !is_declared(&mark.header),
-            Sort::Between => true,
+            Category::Syntax => true,
+            Category::Warning => false,
+            Category::Value => !gave_up || !broken.contains(&lines.line(mark.place.start)),
+            Category::Missing | Category::Conflict | Category::Unknown if gave_up => false,
+            Category::Missing => !sections.iter().any(|section| section.contains(&mark.place.start)),
+            Category::Unknown => !is_declared(&mark.header),
+            Category::Conflict => true,
         });
     }
 
-    /// Keeps a place for later; see [`Spot`]. Only what is kept here can be told of after reading.
-    pub(crate) fn keep(&mut self, place: Place) {
+    /// Keeps a place for later; see [`SourceSpan`]. Only what is kept here can be told of after reading.
+    pub(crate) fn remember(&mut self, place: Place) {
         self.kept.push(place);
     }
 
     /// Problems and warnings, in the order of the text, and the places kept.
-    pub(crate) fn told(mut self, text: &str, file: &str) -> (Vec<Problem>, Vec<Problem>, Vec<Spot>) {
+    pub(crate) fn finish(mut self, text: &str, file: &str) -> (Vec<Problem>, Vec<Problem>, Vec<SourceSpan>) {
         let lines = Lines::of(text);
         self.drop_doubtful(text, &lines);
         self.list.sort_by(|a, b| {
@@ -190,8 +190,8 @@ impl Marks {
         if self.left_out > 0 {
             let message = format!("and {} more", self.left_out);
             let hint = Some("mend these first".to_owned());
-            self.list.push(Mark {
-                sort: Sort::Alone,
+            self.list.push(Entry {
+                sort: Category::Value,
                 place: text.len()..text.len(),
                 message,
                 hint,
@@ -200,7 +200,7 @@ impl Marks {
         }
 
         let file: Arc<str> = file.into();
-        let source = Arc::new(NamedSource::new(&file, blotted(text, &self.secret)));
+        let source = Arc::new(NamedSource::new(&file, masked(text, &self.secret)));
         let at = |place: Place, message: String, hint: Option<String>, severity| {
             let start = floor(text, place.start);
             let end = floor(text, place.end.max(start));
@@ -210,14 +210,15 @@ impl Marks {
         };
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
-        for Mark { sort, place, message, hint, .. } in self.list {
-            if sort == Sort::Warning {
+        for Entry { sort, place, message, hint, .. } in self.list {
+            if sort == Category::Warning {
                 warnings.push(at(place, message, hint, Severity::Warning));
             } else {
                 problems.push(at(place, message, hint, Severity::Error));
             }
         }
-        let kept = self.kept.into_iter().map(|place| Spot(at(place, String::new(), None, Severity::Error)));
+        let kept =
+            self.kept.into_iter().map(|place| SourceSpan(at(place, String::new(), None, Severity::Error)));
         (problems, warnings, kept.collect())
     }
 }
@@ -232,7 +233,7 @@ fn floor(text: &str, offset: usize) -> usize {
 }
 
 /// The text with stars in place of every character of the secret places; offsets stay as they were.
-fn blotted(text: &str, secret: &[Place]) -> String {
+fn masked(text: &str, secret: &[Place]) -> String {
     if secret.is_empty() {
         return text.to_owned();
     }

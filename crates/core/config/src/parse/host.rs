@@ -1,8 +1,7 @@
 //! Names and addresses as the configuration writes them, with their ports.
 
-use crate::near::shown;
-use crate::url::with_password;
-use crate::wrong::Wrong;
+use crate::suggest::shown;
+use crate::value_error::ValueError;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// A DNS name (lower case, no trailing dot) or an address.
@@ -29,32 +28,32 @@ pub(crate) struct Pattern {
 
 impl Host {
     /// Reads `NAME`, `NAME:PORT`, an IPv4 address, `[IPV6]:PORT` or an IPv6 address.
-    pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn read(text: &str) -> Result<Self, ValueError> {
         let given = text.trim();
         if given.contains('@') {
-            return Err(with_password());
+            return Err(ValueError::password_in_address());
         }
         if let Ok(ip) = given.parse::<Ipv6Addr>() {
             return Ok(Self { name: Name::Ip(ip.into()), port: None });
         }
         if let Some(rest) = given.strip_prefix('[') {
-            let wrong = || {
-                Wrong::new(format!("`{}` is not an address", shown(given)))
+            let error = || {
+                ValueError::new(format!("`{}` is not an address", shown(given)))
                     .hint("for example: [2001:db8::1]:8443")
             };
-            let (inside, after) = rest.split_once(']').ok_or_else(wrong)?;
-            let ip: Ipv6Addr = inside.parse().map_err(|_| wrong())?;
+            let (inside, after) = rest.split_once(']').ok_or_else(error)?;
+            let ip: Ipv6Addr = inside.parse().map_err(|_| error())?;
             let port = match after.strip_prefix(':') {
                 Some(port) => Some(read_port(port)?),
                 None if after.is_empty() => None,
-                None => return Err(wrong()),
+                None => return Err(error()),
             };
             return Ok(Self { name: Name::Ip(ip.into()), port });
         }
         if given.contains("//") || given.contains('/') {
             let bare = given.split_once("//").map_or(given, |(_, rest)| rest);
             let bare = bare.split(['/', '?', '#']).next().unwrap_or_default();
-            return Err(Wrong::new(format!("`{}` is a web address, not a name", shown(given)))
+            return Err(ValueError::new(format!("`{}` is a web address, not a name", shown(given)))
                 .hint(format!("write only the name: \"{}\"", shown(bare))));
         }
         let (name, port) = match given.rsplit_once(':') {
@@ -98,18 +97,17 @@ impl Host {
 
 impl Pattern {
     /// Reads a host, or `*.` and a host.
-    pub(crate) fn read(text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn read(text: &str) -> Result<Self, ValueError> {
         let given = text.trim();
         let (is_wildcard, rest) = given.strip_prefix("*.").map_or((false, given), |rest| (true, rest));
         if rest.contains('*') && !rest.contains('@') {
-            return Err(Wrong::new(format!("`{}` has a star where none can be", shown(given)))
+            return Err(ValueError::new(format!("`{}` has a star where none can be", shown(given)))
                 .hint("a star stands for the whole first label: \"*.acme.app\""));
         }
         let host = Host::read(rest)?;
         if is_wildcard && host.dns().is_none_or(|name| !name.contains('.')) {
-            return Err(
-                Wrong::new(format!("`{}` covers too much", shown(given))).hint("for example: \"*.acme.app\"")
-            );
+            return Err(ValueError::new(format!("`{}` covers too much", shown(given)))
+                .hint("for example: \"*.acme.app\""));
         }
         Ok(Self { is_wildcard, host })
     }
@@ -132,39 +130,39 @@ pub(crate) fn above(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(name.split_once('.'), |(_, above)| above.split_once('.')).map(|(_, above)| above)
 }
 
-fn read_port(text: &str) -> Result<u16, Wrong> {
+fn read_port(text: &str) -> Result<u16, ValueError> {
     let port = if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
     port.filter(|port| *port > 0).ok_or_else(|| {
-        Wrong::new(format!("`{}` is not a port", shown(text)))
+        ValueError::new(format!("`{}` is not a port", shown(text)))
             .hint("a number from 1 to 65535 after the colon")
     })
 }
 
 /// A DNS name in lower case without its trailing dot.
-pub(crate) fn dns_name(text: &str) -> Result<String, Wrong> {
+pub(crate) fn dns_name(text: &str) -> Result<String, ValueError> {
     let name = text.strip_suffix('.').unwrap_or(text).to_lowercase();
-    let wrong = |why: &str| Wrong::new(format!("`{}` is not a host name: {why}", shown(text)));
+    let error = |why: &str| ValueError::new(format!("`{}` is not a host name: {why}", shown(text)));
     if !name.is_ascii() {
         return Err(
-            wrong("it has letters outside of ASCII").hint("write it the way DNS does, beginning with xn--")
+            error("it has letters outside of ASCII").hint("write it the way DNS does, beginning with xn--")
         );
     }
     if name.is_empty() || name.len() > 253 {
-        return Err(wrong("1 to 253 characters are allowed"));
+        return Err(error("1 to 253 characters are allowed"));
     }
     for label in name.split('.') {
         if label.is_empty() || label.len() > 63 {
-            return Err(wrong("between dots stand 1 to 63 characters"));
+            return Err(error("between dots stand 1 to 63 characters"));
         }
         if label.starts_with('-') || label.ends_with('-') {
-            return Err(wrong("no part begins or ends with -"));
+            return Err(error("no part begins or ends with -"));
         }
         if let Some(c) = label.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-' && *c != '_') {
-            return Err(wrong(&format!("`{}` cannot be part of it", shown(&c.to_string()))));
+            return Err(error(&format!("`{}` cannot be part of it", shown(&c.to_string()))));
         }
     }
     if name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
-        return Err(wrong("it looks like an address but is none"));
+        return Err(error("it looks like an address but is none"));
     }
     Ok(name)
 }

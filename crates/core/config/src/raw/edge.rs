@@ -22,8 +22,8 @@ const MOST_HOPS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct RawEdge {
     /// Whether the files of countries and of autonomous systems stand there, right or wrong.
-    pub(crate) has_countries: bool,
-    pub(crate) has_networks: bool,
+    pub(crate) has_geoip_country: bool,
+    pub(crate) has_geoip_asn: bool,
     pub(crate) edge: Edge,
 }
 
@@ -89,8 +89,8 @@ pub(crate) fn read(
         .unwrap_or_default();
     let values = |list: Vec<At<IpNet>>| list.into_iter().map(|at| at.value).collect();
     RawEdge {
-        has_countries: geoip.has_country,
-        has_networks: geoip.has_asn,
+        has_geoip_country: geoip.has_country,
+        has_geoip_asn: geoip.has_asn,
         edge: Edge {
             listen: plain.into_iter().map(|at| at.value).collect(),
             listen_tls: tls.into_iter().map(|at| at.value).collect(),
@@ -102,8 +102,8 @@ pub(crate) fn read(
             proxy_protocol: values(table.strings(diagnostics, "proxy_protocol", network)),
             threads: table.integer(diagnostics, "threads"),
             limits: table.subtable(diagnostics, "limits", limits).unwrap_or_default(),
-            countries: geoip.country,
-            networks: geoip.asn,
+            geoip_country: geoip.country,
+            geoip_asn: geoip.asn,
             access_log: table.boolean(diagnostics, "access_log").unwrap_or(false),
             otlp: table.string(diagnostics, "otlp", collector).map(|at| at.value),
         },

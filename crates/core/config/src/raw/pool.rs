@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
-use types::config::{Caller, Health, Pool, Protocol, ServerAt};
+use types::config::{Caller, Health, Pool, PoolServer, Protocol};
 use types::{CallerId, PoolId, ServiceId};
 
 /// Requests at once to one server, and clients at once of each server before more is known of it, unless told.
@@ -107,13 +107,13 @@ pub(crate) fn pool(name: &str, table: &mut TableReader<'_>, diagnostics: &mut Di
 
 #[derive(Debug)]
 struct RawServer {
-    server: ServerAt,
+    server: PoolServer,
     is_address: bool,
 }
 
 fn alone(host: Host) -> RawServer {
     let is_address = matches!(host.name, Name::Ip(_));
-    RawServer { server: ServerAt { at: host.text(0), weight: 1, drain: false }, is_address }
+    RawServer { server: PoolServer { at: host.text(0), weight: 1, drain: false }, is_address }
 }
 
 fn weighted(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<RawServer> {

@@ -8,7 +8,7 @@ use crate::suggest::shown;
 use crate::value_error::ValueError;
 use std::time::Duration;
 use types::PoolId;
-use types::config::{Guard, Known, Rate};
+use types::config::{Rate, Recognize, Traffic};
 use types::traffic::{DenyWhat, is_everybody};
 
 /// How long a request may take until its answer begins, unless told.
@@ -27,7 +27,7 @@ pub(crate) struct RawTraffic {
     /// Where the limit of autonomous systems stands.
     pub(crate) asn: Option<Place>,
     /// Complete where nothing is marked.
-    pub(crate) guard: Guard,
+    pub(crate) guard: Traffic,
 }
 
 pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawTraffic {
@@ -68,7 +68,7 @@ pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -
         countries,
         networks,
         asn: asn_place,
-        guard: Guard {
+        guard: Traffic {
             pool: PoolId(pool.as_ref().map_or_else(String::new, |at| at.value.clone())),
             client: visitor,
             subnet: network,
@@ -155,12 +155,12 @@ fn rate_and_burst(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) ->
     rate.map(|at| Rate { burst: burst.unwrap_or(at.value.burst), ..at.value })
 }
 
-fn known(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<Known> {
+fn known(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<Recognize> {
     let method = table.string(diagnostics, "method", method).map(|at| at.value);
     let path = table.string(diagnostics, "path", route).map(|at| at.value);
     let status = table.integers(diagnostics, "status");
-    let lasting = table.duration(diagnostics, "for").unwrap_or(KNOWN);
-    Some(Known { method, path: path?, status, lasting })
+    let duration = table.duration(diagnostics, "for").unwrap_or(KNOWN);
+    Some(Recognize { method, path: path?, status, duration })
 }
 
 fn method(text: &str) -> Result<String, ValueError> {

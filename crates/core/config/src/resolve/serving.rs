@@ -111,13 +111,13 @@ fn judge_traffic(raw: &RawConfig, name: &str, guard: &RawTraffic, diagnostics: &
     for (places, has_file, message, hint) in [
         (
             &guard.countries,
-            edge.has_countries,
+            edge.has_geoip_country,
             "nothing tells the edge countries",
             "name a file that does: [edge] geoip.country = \"GeoLite2-Country.mmdb\"",
         ),
         (
             &guard.networks,
-            edge.has_networks,
+            edge.has_geoip_asn,
             "nothing tells the edge autonomous systems",
             "name a file that does: [edge] geoip.asn = \"GeoLite2-ASN.mmdb\"",
         ),

@@ -3,7 +3,7 @@
 use crate::{sound, told, warned};
 use insta::assert_snapshot;
 use std::time::Duration;
-use types::config::{CertificateFiles, EdgeLimits, Health, Known, Protocol, Rate, SecretRef, ServerAt};
+use types::config::{CertificateFiles, EdgeLimits, Health, PoolServer, Protocol, Rate, Recognize, SecretRef};
 use types::traffic::DenyWhat;
 
 const WHOLE: &str = r#"
@@ -86,8 +86,8 @@ fn a_whole_edge() {
     );
     assert_eq!(edge.trusted_proxies, ["10.0.0.0/8".parse().unwrap(), "192.0.2.1/32".parse().unwrap()]);
     assert_eq!(edge.proxy_protocol, ["10.1.0.0/16".parse().unwrap()]);
-    assert_eq!(edge.countries.unwrap().to_str(), Some("/etc/mainstay/GeoLite2-Country.mmdb"));
-    assert_eq!(edge.networks.unwrap().to_str(), Some("/usr/share/GeoIP/GeoLite2-ASN.mmdb"));
+    assert_eq!(edge.geoip_country.unwrap().to_str(), Some("/etc/mainstay/GeoLite2-Country.mmdb"));
+    assert_eq!(edge.geoip_asn.unwrap().to_str(), Some("/usr/share/GeoIP/GeoLite2-ASN.mmdb"));
     assert_eq!(edge.otlp.as_deref(), Some("http://127.0.0.1:4318/v1/traces"));
     let limits = EdgeLimits {
         head_bytes: 8_192,
@@ -110,11 +110,11 @@ fn a_whole_edge() {
         [DenyWhat::Country("XX".into()), DenyWhat::Asn(64_500), DenyWhat::Asn(64_501), net("192.0.2.0/24")]
     );
     assert_eq!(guard.allow, [net("198.51.100.7/32")]);
-    let known = Known {
+    let known = Recognize {
         method: Some("POST".into()),
         path: "/login".into(),
         status: vec![200, 303],
-        lasting: Duration::from_secs(14 * 86_400),
+        duration: Duration::from_secs(14 * 86_400),
     };
     assert_eq!(guard.recognize, Some(known));
     assert_eq!(guard.priority_paths, ["/health", "/pay/*"]);
@@ -126,7 +126,7 @@ fn a_whole_edge() {
     );
 
     let pool = &config.pools[&"auth".into()];
-    let server = |at: &str, weight, drain| ServerAt { at: at.into(), weight, drain };
+    let server = |at: &str, weight, drain| PoolServer { at: at.into(), weight, drain };
     assert_eq!(
         pool.servers,
         [

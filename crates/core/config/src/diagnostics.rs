@@ -1,4 +1,4 @@
-//! The marks a reader leaves in the margin: collected while reading, told all at once at the end.
+//! Collects problems and warnings while the configuration is read; they are returned together at the end.
 
 use crate::problem::{Problem, SourceSpan};
 use crate::suggest;
@@ -7,26 +7,26 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Bytes from, to.
+/// A byte range of the text.
 pub(crate) type Place = Range<usize>;
 
-/// No reader needs more mistakes than this at once, and a hostile text could hold a million.
+/// Maximum number of problems that are kept: a malformed file could have a million.
 const MOST: usize = 500;
 
-/// What sort of mark it is; decides whether a broken line elsewhere makes it doubtful.
+/// The category of an entry. It decides whether the entry may be the consequence of a syntax error elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Category {
-    /// The text is not TOML here.
+    /// A syntax error.
     Syntax,
-    /// A key or value is wrong by itself.
+    /// A key or value that is invalid by itself.
     Value,
-    /// Something is missing from a section: doubtful when a line of that section could not be read.
+    /// Something is missing in a section: dropped when a line of that section could not be parsed.
     Missing,
-    /// Two places do not fit together, far apart as they may be.
+    /// Two parts of the configuration contradict each other.
     Conflict,
-    /// A name that nothing declares: doubtful when its declaration could not be read.
+    /// A reference to a name that is not declared: dropped when its declaration could not be parsed.
     Unknown,
-    /// The configuration is sound, but look again.
+    /// Valid, but probably not intended.
     Warning,
 }
 
@@ -36,43 +36,43 @@ struct Entry {
     place: Place,
     message: String,
     hint: Option<String>,
-    /// The header that would declare what is missing: `person.ana`, `edge`.
+    /// The header of the section that is missing: `person.ana`, `edge`.
     header: Option<String>,
 }
 
-/// Every mark so far.
+/// The problems and warnings found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
     list: Vec<Entry>,
     left_out: usize,
     secret: Vec<Place>,
-    blots: Vec<Place>,
-    kept: Vec<Place>,
+    unreadable: Vec<Place>,
+    positions: Vec<Place>,
     gave_up: bool,
 }
 
 impl Diagnostics {
-    /// The text is not TOML here.
+    /// Reports a syntax error.
     pub(crate) fn syntax(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Category::Syntax, place, message.into(), Some(hint.into()));
     }
 
-    /// This part of the text could not be read: what is missing near it may not be missing.
+    /// Notes a part of the text that could not be parsed, so that nothing in its section is reported as missing.
     pub(crate) fn unreadable(&mut self, place: Place) {
-        self.blots.push(place);
+        self.unreadable.push(place);
     }
 
-    /// More is broken than could be told apart: nothing can be said about what is missing.
+    /// Notes that syntax errors remain that could not be isolated, so that nothing at all is reported as missing.
     pub(crate) fn give_up(&mut self) {
         self.gave_up = true;
     }
 
-    /// A key or value is wrong by itself.
+    /// Reports a key or value that is invalid by itself.
     pub(crate) fn error(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Category::Value, place, message.into(), Some(hint.into()));
     }
 
-    /// A section that must be there is not.
+    /// Reports a missing section.
     pub(crate) fn undeclared(
         &mut self,
         place: Place,
@@ -83,27 +83,27 @@ impl Diagnostics {
         self.push_unknown(place, header.to_owned(), message.into(), hint.into());
     }
 
-    /// Something is missing from a section.
+    /// Reports something that is missing in a section.
     pub(crate) fn missing(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Category::Missing, place, message.into(), Some(hint.into()));
     }
 
-    /// Two places do not fit together.
+    /// Reports two parts of the configuration that contradict each other.
     pub(crate) fn conflict(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Category::Conflict, place, message.into(), Some(hint.into()));
     }
 
-    /// The configuration is sound, but this deserves a second look.
+    /// Adds a warning.
     pub(crate) fn warn(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(Category::Warning, place, message.into(), Some(hint.into()));
     }
 
-    /// Blots this place out of every drawing of the text.
+    /// Masks a secret wherever the text is shown.
     pub(crate) fn hide(&mut self, place: Place) {
         self.secret.push(place);
     }
 
-    /// A reference to something that is not declared: names what is meant, or what there is.
+    /// Reports a reference to a name that is not declared, with the most similar one or all that are declared.
     pub(crate) fn unknown<'n>(
         &mut self,
         place: Place,
@@ -121,12 +121,12 @@ impl Diagnostics {
         self.push_unknown(place, format!("{kind}.{name}"), format!("unknown {kind} `{shown}`"), hint);
     }
 
-    /// Counts a mark that nobody will read.
+    /// Counts a problem that is not kept.
     pub(crate) fn omit(&mut self) {
         self.left_out += 1;
     }
 
-    /// Whether further marks would be left out: then no time is spent on their hints.
+    /// Whether further problems would not be kept; then no time is spent on their hints.
     pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= MOST
     }
@@ -142,44 +142,45 @@ impl Diagnostics {
     fn push_unknown(&mut self, place: Place, header: String, message: String, hint: String) {
         let before = self.list.len();
         self.push(Category::Unknown, place, message, Some(hint));
-        if let Some(mark) = self.list.get_mut(before) {
-            mark.header = Some(header);
+        if let Some(entry) = self.list.get_mut(before) {
+            entry.header = Some(header);
         }
     }
 
-    /// A broken line must not make marks elsewhere that are not true: drops those that it may have caused.
+    /// Drops entries that may be the consequence of a syntax error.
     fn drop_doubtful(&mut self, text: &str, lines: &Lines) {
         let mut broken = BTreeSet::new();
-        self.list.sort_by_key(|mark| mark.place.start);
-        // One broken line often breaks in several ways; the first tells the most.
-        self.list.retain(|mark| mark.sort != Category::Syntax || broken.insert(lines.line(mark.place.start)));
+        self.list.sort_by_key(|entry| entry.place.start);
+        // One broken line often causes several syntax errors; the first is the most specific.
+        self.list
+            .retain(|entry| entry.sort != Category::Syntax || broken.insert(lines.line(entry.place.start)));
         if broken.is_empty() {
             return;
         }
         let gave_up = self.gave_up;
-        let sections: Vec<Place> = self.blots.iter().map(|blot| lines.section(text, blot)).collect();
-        // What stands in a header was declared, though its section may have been lost.
+        let sections: Vec<Place> = self.unreadable.iter().map(|place| lines.section(text, place)).collect();
+        // A name in a header is declared, although its section may not have been parsed.
         let headers: Vec<&str> = text.lines().filter(|line| line.trim_start().starts_with('[')).collect();
         let headers = headers.join("\n");
         let is_declared =
             |header: &Option<String>| header.as_ref().is_some_and(|it| headers.contains(it.as_str()));
-        self.list.retain(|mark| match mark.sort {
+        self.list.retain(|entry| match entry.sort {
             Category::Syntax => true,
             Category::Warning => false,
-            Category::Value => !gave_up || !broken.contains(&lines.line(mark.place.start)),
+            Category::Value => !gave_up || !broken.contains(&lines.line(entry.place.start)),
             Category::Missing | Category::Conflict | Category::Unknown if gave_up => false,
-            Category::Missing => !sections.iter().any(|section| section.contains(&mark.place.start)),
-            Category::Unknown => !is_declared(&mark.header),
+            Category::Missing => !sections.iter().any(|section| section.contains(&entry.place.start)),
+            Category::Unknown => !is_declared(&entry.header),
             Category::Conflict => true,
         });
     }
 
-    /// Keeps a place for later; see [`SourceSpan`]. Only what is kept here can be told of after reading.
+    /// Keeps a position for problems that are found after parsing; see [`SourceSpan`].
     pub(crate) fn remember(&mut self, place: Place) {
-        self.kept.push(place);
+        self.positions.push(place);
     }
 
-    /// Problems and warnings, in the order of the text, and the places kept.
+    /// Returns problems and warnings in the order of the text, and the positions kept.
     pub(crate) fn finish(mut self, text: &str, file: &str) -> (Vec<Problem>, Vec<Problem>, Vec<SourceSpan>) {
         let lines = Lines::of(text);
         self.drop_doubtful(text, &lines);
@@ -189,7 +190,7 @@ impl Diagnostics {
         self.list.dedup_by(|a, b| a.place == b.place && a.message == b.message);
         if self.left_out > 0 {
             let message = format!("and {} more", self.left_out);
-            let hint = Some("mend these first".to_owned());
+            let hint = Some("fix these first".to_owned());
             self.list.push(Entry {
                 sort: Category::Value,
                 place: text.len()..text.len(),
@@ -217,13 +218,15 @@ impl Diagnostics {
                 problems.push(at(place, message, hint, Severity::Error));
             }
         }
-        let kept =
-            self.kept.into_iter().map(|place| SourceSpan(at(place, String::new(), None, Severity::Error)));
-        (problems, warnings, kept.collect())
+        let positions = self
+            .positions
+            .into_iter()
+            .map(|place| SourceSpan(at(place, String::new(), None, Severity::Error)));
+        (problems, warnings, positions.collect())
     }
 }
 
-/// The nearest character boundary at or before the offset.
+/// Returns the nearest character boundary at or before the offset.
 fn floor(text: &str, offset: usize) -> usize {
     let mut at = offset.min(text.len());
     while !text.is_char_boundary(at) {
@@ -232,7 +235,7 @@ fn floor(text: &str, offset: usize) -> usize {
     at
 }
 
-/// The text with stars in place of every character of the secret places; offsets stay as they were.
+/// Returns the text with each character of a secret replaced by `*`; offsets stay the same.
 fn masked(text: &str, secret: &[Place]) -> String {
     if secret.is_empty() {
         return text.to_owned();
@@ -255,7 +258,7 @@ fn masked(text: &str, secret: &[Place]) -> String {
     out
 }
 
-/// Where each line begins.
+/// Offsets of the lines.
 struct Lines(Vec<usize>);
 
 impl Lines {
@@ -264,7 +267,7 @@ impl Lines {
         Self(std::iter::once(0).chain(breaks).collect())
     }
 
-    /// Index of the line that holds the offset, from 0.
+    /// Index of the line with the offset, from 0.
     fn line(&self, offset: usize) -> usize {
         self.0.partition_point(|start| *start <= offset).saturating_sub(1)
     }
@@ -283,7 +286,7 @@ impl Lines {
         text.get(self.start(line)..).is_some_and(|rest| rest.trim_start_matches([' ', '\t']).starts_with('['))
     }
 
-    /// From the header above a place to the next one after it.
+    /// The section around a place: from the header above it to the next header.
     fn section(&self, text: &str, place: &Place) -> Place {
         let (first, last) = (self.line(place.start), self.line(place.end.saturating_sub(1).max(place.start)));
         let first = (0..=first).rev().find(|line| self.is_header(text, *line)).unwrap_or(0);
@@ -292,5 +295,5 @@ impl Lines {
     }
 }
 
-/// What a key given twice is called.
-pub(crate) const DUPLICATE: &str = "this name was given before";
+/// The message for a duplicate key.
+pub(crate) const DUPLICATE: &str = "this key is defined twice";

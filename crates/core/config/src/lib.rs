@@ -34,7 +34,7 @@ mod syntax;
 mod value_error;
 mod warnings;
 
-pub use fix::{Fixed, Unfixable, fix};
+pub use fix::{Fixed, Renamed, Unfixable, fix};
 pub use problem::{Problem, Problems, SourceSpan};
 pub use reference::reference;
 pub use schema::schema;
@@ -99,7 +99,7 @@ pub fn data_folder(text: &str, folder: &Path) -> PathBuf {
         let data = table.get_ref().get("site")?.get_ref().as_table()?.get("data")?;
         scalar::path(data.get_ref().as_str()?, folder).ok()
     });
-    declared.unwrap_or_else(|| folder.join(raw::DATA))
+    declared.unwrap_or_else(|| folder.join(raw::site::DATA))
 }
 
 fn interpret(text: &str, mended: &str, folder: &Path, diagnostics: &mut Diagnostics) -> Config {

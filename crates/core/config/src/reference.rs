@@ -1,27 +1,29 @@
-//! The reference of mainstay.toml for people, made from the same table of fields that reads it.
+//! The reference page of mainstay.toml, generated from the table of keys.
 
 use crate::fields::SECTIONS;
 use crate::kind::{Field, Key, Kind, Section};
 use std::fmt::Write as _;
 
-/// Every section and key of mainstay.toml, as Markdown.
+/// Returns every section and key of mainstay.toml as Markdown.
 #[must_use]
 pub fn reference() -> String {
     let mut out = String::from(
         "# mainstay.toml\n\n\
-         What *should be* is in this file; what *happened* is in the journal. Every key is checked: a wrong one is told \
-         with its line, never ignored. Relative paths are relative to the file. Secrets never stand in it: \
-         `secret = \"env:NAME\"` or `\"file:PATH\"`.\n\n\
-         Spans of time are a number and `ms`, `s`, `m`, `h`, `d` or `w`: `\"30s\"`, `\"1h 30m\"`.\n",
+         What *should be* is in this file; what *happened* is in the journal. Every key is checked: problems are reported \
+         together, each with line, column and a hint. Relative paths are relative to the file. Secrets are never written \
+         in it: `secret = \"env:NAME\"` or `\"file:PATH\"`. Durations are a number and `ms`, `s`, `m`, `h`, `d` or `w`: \
+         `\"30s\"`, `\"1h 30m\"`.\n\n\
+         `mainstay check` checks a file. A key of an earlier version is reported with its new name; `mainstay check --fix` \
+         rewrites the file, keeping comments and order.\n",
     );
-    for section in SECTIONS.iter().filter(|section| section.is_served()) {
+    for section in SECTIONS.iter().filter(|section| section.is_supported()) {
         let _ = write!(out, "\n## {}\n\n{}\n", heading(section), section.doc);
         table(&mut out, section.fields);
         tables(&mut out, section, "", section.fields);
     }
-    out.push_str("\n## Not served by this version\n\nThese are refused, never ignored silently.\n\n");
+    out.push_str("\n## Not supported by this version\n\nThese are rejected, never ignored silently.\n\n");
     for section in SECTIONS {
-        if !section.is_served() {
+        if !section.is_supported() {
             let _ = writeln!(out, "- `[{}.NAME]`: {}", section.name, section.doc);
         }
         unsupported(&mut out, section, "", section.fields);
@@ -37,7 +39,7 @@ fn heading(section: &Section) -> String {
     }
 }
 
-/// The tables inside of a table, each kind of them once.
+/// The tables inside of a table, each set of keys once.
 fn tables(out: &mut String, section: &Section, above: &str, fields: &[Field]) {
     let mut seen: Vec<&[Field]> = Vec::new();
     for field in fields {
@@ -79,22 +81,22 @@ fn inside(field: &Field) -> Option<&'static [Field]> {
 }
 
 fn table(out: &mut String, fields: &[Field]) {
-    out.push_str("\n| key | what it is for | wants | unless told | example |\n|---|---|---|---|---|\n");
+    out.push_str("\n| key | type | default | description | example |\n|---|---|---|---|---|\n");
     for field in fields.iter().filter(|field| !matches!(field.kind, Kind::Later)) {
         let default = if field.required { "required" } else { field.default };
         let _ = writeln!(
             out,
             "| `{}` | {} | {} | {} | `{} = {}` |",
             field.name,
-            value(field.doc),
-            value(&field.kind.describe()),
-            value(default),
+            cell(&field.kind.describe()),
+            cell(default),
+            cell(field.doc),
             field.name,
-            value(field.example),
+            cell(field.example),
         );
     }
 }
 
-fn value(text: &str) -> String {
+fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }

@@ -1,15 +1,15 @@
-//! The JSON Schema of a configuration, for editors that complete and check while one types.
+//! The JSON Schema of mainstay.toml, for editors; generated from the table of keys.
 
 use crate::fields::SECTIONS;
 use crate::kind::{Field, Key, Kind, NAME, Section};
 use serde_json::{Map, Value, json};
 
-/// The JSON Schema (draft 2020-12) of mainstay.toml, made from the same table of fields that reads it.
+/// Returns the JSON Schema (draft 2020-12) of mainstay.toml.
 #[must_use]
 pub fn schema() -> Value {
     let sections: Map<String, Value> = SECTIONS
         .iter()
-        .filter(|section| section.is_served())
+        .filter(|section| section.is_supported())
         .map(|section| (section.name.to_owned(), self::section(section)))
         .collect();
     json!({
@@ -38,13 +38,13 @@ fn section(section: &Section) -> Value {
     }
 }
 
-/// An object with exactly these fields.
+/// The schema of a table with exactly these keys.
 fn object(fields: &[Field]) -> Value {
-    let served = || fields.iter().filter(|field| !matches!(field.kind, Kind::Later));
-    let properties: Map<String, Value> = served()
+    let supported = || fields.iter().filter(|field| !matches!(field.kind, Kind::Later));
+    let properties: Map<String, Value> = supported()
         .map(|field| (field.name.to_owned(), described(field.kind.schema(), field.doc, Some(field))))
         .collect();
-    let required: Vec<&str> = served().filter(|field| field.required).map(|field| field.name).collect();
+    let required: Vec<&str> = supported().filter(|field| field.required).map(|field| field.name).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 

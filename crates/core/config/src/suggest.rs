@@ -1,9 +1,9 @@
-//! Did you mean: the declared name that a mistyped one is nearest to.
+//! Suggestions for mistyped names, and how names are shown in messages.
 
-/// Names looked at: a hint is a courtesy, and must not cost more than the reading.
+/// Names compared at most, so that a hint never costs more than reading the file.
 const MOST: usize = 2_000;
 
-/// The name that `word` most probably stands for, if any is near enough.
+/// Returns the known name most similar to `word`, if one is similar enough.
 pub(crate) fn nearest<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let word = short(word).to_lowercase();
     let mut best: Option<(f64, &str)> = None;
@@ -16,7 +16,7 @@ pub(crate) fn nearest<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> O
     best.map(|(_, name)| name)
 }
 
-/// "did you mean `auth`?", or what there is to choose from when nothing is near and the choice is small.
+/// Returns "did you mean `auth`?", or the known names when none is similar and they are few.
 pub(crate) fn hint<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> Option<String> {
     let known: Vec<&str> = known.collect();
     if let Some(name) = nearest(word, known.iter().copied()) {
@@ -24,12 +24,12 @@ pub(crate) fn hint<'n>(word: &str, known: impl Iterator<Item = &'n str>) -> Opti
     }
     match known.len() {
         0 => None,
-        1..=12 => Some(format!("there is {}", listed(&known))),
+        1..=12 => Some(format!("declared: {}", listed(&known))),
         _ => None,
     }
 }
 
-/// What was probably meant by a time zone that does not exist.
+/// Returns the hint for an unknown timezone.
 pub(crate) fn timezone(text: &str) -> String {
     let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
     match nearest(text, names.iter().map(String::as_str)) {
@@ -38,7 +38,7 @@ pub(crate) fn timezone(text: &str) -> String {
     }
 }
 
-/// `a`, `b` and `c`.
+/// Joins names: `a`, `b` and `c`.
 pub(crate) fn listed(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", shown(name))).collect();
     match quoted.split_last() {
@@ -48,7 +48,7 @@ pub(crate) fn listed(names: &[&str]) -> String {
     }
 }
 
-/// At most the first 60 characters, so that a message stays a message; control characters are made visible.
+/// Returns at most the first 60 characters of a text, control characters replaced.
 pub(crate) fn shown(text: &str) -> String {
     let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let mut out: String = text.chars().take(60).map(clean).collect();
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_was_meant_and_nothing_far_off() {
+    fn mistyped_name_suggests_nearest_and_nothing_unlike() {
         let known = ["auth", "mail", "database"];
         for (word, meant) in [
             ("auht", Some("auth")),
@@ -78,7 +78,7 @@ mod tests {
         ] {
             assert_eq!(nearest(word, known.iter().copied()), meant, "{word}");
         }
-        assert_eq!(hint("xyz", known.into_iter()).unwrap(), "there is `auth`, `mail` and `database`");
+        assert_eq!(hint("xyz", known.into_iter()).unwrap(), "declared: `auth`, `mail` and `database`");
         assert_eq!(hint("xyz", [].into_iter()), None);
         assert_eq!(timezone("Europe/Talinn"), "did you mean `Europe/Tallinn`?");
     }

@@ -1,7 +1,7 @@
-//! From text to tables. What is not TOML is marked and blotted out, statement by statement, and the rest is read.
+//! Parses TOML with error recovery: each statement with a syntax error is reported and blanked, and the rest is read.
 //!
-//! The parser recovers by itself, but one missing bracket makes it swallow everything that follows. A person sees where
-//! a statement ends: at the next line that looks like a key or a header. So do we.
+//! The parser recovers by itself, but after a missing bracket it consumes everything that follows. Here a statement ends
+//! at the next line that looks like a key or a header.
 
 use crate::diagnostics::{DUPLICATE, Diagnostics, Place};
 use crate::parse::scalar::is_secretive;
@@ -10,14 +10,14 @@ use toml::de::{DeTable, Error};
 use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
-/// Parts of a dotted key. No field lies deeper, and the parser's tables nest as deep as the key is long.
+/// Maximum parts of a dotted key. No key is deeper, and the parser's tables nest as deep as the key is long.
 const DEEPEST: usize = 16;
 
-/// How often a broken text is mended and parsed again, and how many bytes are parsed for it all in all.
+/// Maximum rounds of blanking and parsing again, and maximum bytes parsed in all rounds.
 const MOST_ROUNDS: usize = 20;
 const MOST_BYTES: usize = 4 << 20;
 
-/// The text without its broken statements: same length, every place where it was. `None` when it must not be parsed.
+/// Returns the text with its broken statements blanked, so that all positions stay; `None` when it must not be parsed.
 pub(crate) fn mend(text: &str, diagnostics: &mut Diagnostics) -> Option<String> {
     if let Some(at) = endless_key(text) {
         diagnostics.syntax(at..at, "a key with too many dots", format!("{DEEPEST} parts at most"));
@@ -59,7 +59,7 @@ pub(crate) fn mend(text: &str, diagnostics: &mut Diagnostics) -> Option<String> 
     Some(mended)
 }
 
-/// Blots out whatever may be a secret on lines that nobody understood: their neighbours will be drawn.
+/// Masks what may be a secret on lines that could not be parsed: messages show neighbouring lines.
 fn hide_secrets(text: &str, diagnostics: &mut Diagnostics) {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -73,7 +73,7 @@ fn hide_secrets(text: &str, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Parses what [`mend`] left; what is still broken then is marked too.
+/// Parses what [`mend`] returned, and reports the syntax errors that remain.
 pub(crate) fn parse<'t>(mended: &'t str, diagnostics: &mut Diagnostics) -> Spanned<DeTable<'t>> {
     let (table, errors) = DeTable::parse_recoverable(mended);
     for error in errors {
@@ -102,24 +102,24 @@ fn mark(error: &Error, text: &str, diagnostics: &mut Diagnostics) {
     let (what, expected) = message.split_once(", expected ").map_or((message, None), |(a, b)| (a, Some(b)));
     let hint = match (what, expected) {
         ("string values must be quoted", _) => "put it in quotes".to_owned(),
-        (_, Some("nothing")) => "take it out".to_owned(),
+        (_, Some("nothing")) => "remove it".to_owned(),
         (_, Some(expected)) => format!("expected {expected}"),
-        _ => "toml.io shows how TOML is written".to_owned(),
+        _ => "see toml.io for the syntax".to_owned(),
     };
     diagnostics.syntax(place(error, text), format!("this is not TOML: {what}"), hint);
 }
 
-/// A stretch of the text that is not TOML.
+/// A part of the text that is not TOML.
 struct Broken {
     place: Place,
-    /// Whether it is the value before the error that never ended.
+    /// Whether the error is an unterminated value before the reported position.
     is_open: bool,
 }
 
-/// The lines of a text, and where statements begin as far as the eye can tell.
+/// The lines of a text, and which of them look like the begin of a statement.
 struct Statements<'t> {
     text: &'t str,
-    /// Offset of each line, and what it begins.
+    /// Offset of each line, and the statement it begins.
     lines: Vec<(usize, Option<Begins>)>,
 }
 
@@ -140,16 +140,16 @@ impl<'t> Statements<'t> {
         Self { text, lines }
     }
 
-    /// The statement to blame for an error at this offset.
+    /// Returns the statement that causes an error at this offset.
     fn broken(&self, offset: usize) -> Broken {
         let line = self.lines.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
         let after = self.next(line + 1, |_| true);
         let before = |end: usize| (0..end).rev().find(|line| self.begins(*line).is_some());
-        // A line that is sound by itself is not to blame: the one before it never ended.
-        let is_sound = |from: usize, to: usize| DeTable::parse(self.slice(from, to)).is_ok();
+        // A line that is valid by itself is not the cause: the statement before it is unterminated.
+        let is_valid = |from: usize, to: usize| DeTable::parse(self.slice(from, to)).is_ok();
         match self.begins(line) {
-            Some(_) if is_sound(line, after) => match before(line) {
-                Some(open) if !is_sound(open, line) => {
+            Some(_) if is_valid(line, after) => match before(line) {
+                Some(open) if !is_valid(open, line) => {
                     Broken { place: self.place(open, line), is_open: true }
                 }
                 _ => Broken { place: self.place(line, after), is_open: false },
@@ -160,7 +160,7 @@ impl<'t> Statements<'t> {
             }
             Some(Begins::Key) => Broken { place: self.place(line, after), is_open: false },
             None => {
-                let from = before(line).filter(|open| !is_sound(*open, line)).unwrap_or(line);
+                let from = before(line).filter(|open| !is_valid(*open, line)).unwrap_or(line);
                 Broken { place: self.place(from, after), is_open: false }
             }
         }
@@ -186,7 +186,7 @@ impl<'t> Statements<'t> {
     }
 }
 
-/// What a line begins, judged by its looks alone.
+/// The statement that a line seems to begin.
 fn begins(line: &str) -> Option<Begins> {
     let line = line.trim_start();
     if let Some(rest) = line.strip_prefix('[') {
@@ -204,7 +204,7 @@ pub(crate) fn has_endless_key(text: &str) -> bool {
     endless_key(text).is_some()
 }
 
-/// Where a dotted key exceeds [`DEEPEST`], if one does.
+/// Returns the offset at which a dotted key exceeds [`DEEPEST`].
 fn endless_key(text: &str) -> Option<usize> {
     let mut dots = 0;
     for token in Source::new(text).lex() {

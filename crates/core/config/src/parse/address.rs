@@ -1,4 +1,4 @@
-//! Addresses, networks and where they are said to be.
+//! Parses listen addresses, CIDR ranges and servers.
 
 use crate::parse::host::Host;
 use crate::suggest::shown;
@@ -6,7 +6,7 @@ use crate::value_error::ValueError;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-/// Where something listens.
+/// Parses a listen address.
 pub(crate) fn listen(text: &str) -> Result<SocketAddr, ValueError> {
     text.trim().parse().map_err(|_| {
         let error = ValueError::new(format!("`{}` is not an address with a port", shown(text)));
@@ -17,22 +17,22 @@ pub(crate) fn listen(text: &str) -> Result<SocketAddr, ValueError> {
     })
 }
 
-/// A network, or a single address, which is the smallest network. Bits beyond the prefix are cut off; IPv4 written as IPv6 is IPv4.
-pub(crate) fn network(text: &str) -> Result<IpNet, ValueError> {
+/// Parses a CIDR range or a single address. Host bits are cleared; IPv4-mapped IPv6 becomes IPv4.
+pub(crate) fn cidr(text: &str) -> Result<IpNet, ValueError> {
     let text = text.trim();
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
     text.parse().ok().or_else(single).map(types::traffic::plain).ok_or_else(|| {
-        ValueError::new(format!("`{}` is not a network", shown(text)))
+        ValueError::new(format!("`{}` is not a CIDR range", shown(text)))
             .hint("for example: \"10.0.0.0/8\" or \"10.1.2.3\"")
     })
 }
 
-/// A network as people write it: a single address without its prefix.
+/// Formats a CIDR range; a single address without its prefix.
 pub(crate) fn written(net: IpNet) -> String {
     if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
 }
 
-/// A server: a name or an address, and its port.
+/// Parses a server: host and port.
 pub(crate) fn server(text: &str) -> Result<Host, ValueError> {
     let host = Host::read(text)?;
     if host.port.is_none() {
@@ -42,7 +42,7 @@ pub(crate) fn server(text: &str) -> Result<Host, ValueError> {
     Ok(host)
 }
 
-/// Whether two sockets cannot listen at once. Port 0 is any free one; IPv6 does not take IPv4's part.
+/// Whether two listen addresses exclude each other. Port 0 is any free port; IPv6 sockets do not accept IPv4.
 pub(crate) fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let is_shared = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
     a.port() == b.port() && a.port() > 0 && a.is_ipv4() == b.is_ipv4() && is_shared
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn servers_have_ports() {
+    fn server_without_port_is_rejected() {
         for (text, canonical) in [
             ("10.0.0.11:8080", Some("10.0.0.11:8080")),
             ("App.Internal:80", Some("app.internal:80")),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn sockets_that_cannot_listen_at_once() {
+    fn colliding_listen_addresses() {
         for (a, b, do_collide) in [
             ("127.0.0.1:80", "127.0.0.1:80", true),
             ("127.0.0.1:80", "127.0.0.1:81", false),

@@ -1,9 +1,9 @@
-//! The registrable domain behind a name: what somebody registered, pays for, and can lose.
+//! Finds the registrable domain of a name: the part that is registered at a registry, and that can expire.
 //!
 //! The public suffix list has two parts. Names below an entry of its ICANN part (`com`, `co.uk`) are registered at a
-//! registry and run out. Names below an entry of its private part (`github.io`, `herokuapp.com`) are given out by the
-//! owner of a registration, and nobody can ask a registry about them. So the private part is passed over: behind
-//! `acme.github.io` stands `github.io`.
+//! registry and expire. Names below an entry of its private part (`github.io`, `herokuapp.com`) are assigned by the
+//! owner of a registration, and no registry can be queried about them. The private part is therefore skipped: the
+//! registrable domain of `acme.github.io` is `github.io`.
 //!
 //! Some entries of the private part are sold like registrations all the same (`uk.com`, `co.ua`, `eu.org`): those that
 //! [`types::reseller`] knows, and those that the configuration declares.
@@ -12,20 +12,20 @@ use psl::{List, Psl, Type};
 use std::collections::BTreeSet;
 use types::reseller;
 
-/// Names below these are in nobody's registry, by RFC 6761, 6762, 7686, 8375 or by ICANN's word (`internal`).
-const NOBODYS: [&str; 5] = ["localhost", "local", "internal", "onion", "home.arpa"];
+/// Suffixes that no registry has, by RFC 6761, 6762, 7686, 8375 or by ICANN's decision (`internal`).
+const SPECIAL_USE: [&str; 5] = ["localhost", "local", "internal", "onion", "home.arpa"];
 
-/// What the configuration itself says about where registrations begin.
+/// Registrations and suffixes that the configuration declares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Declared {
-    /// Suffixes below which names are registered.
+    /// Suffixes below which each name is a registration.
     pub(crate) suffixes: BTreeSet<String>,
     /// Names that are registrations of their own.
     pub(crate) registrations: BTreeSet<String>,
 }
 
 impl Declared {
-    /// The longest declared registration that the name is, or lies below.
+    /// The longest declared registration that is the name or a parent of it.
     fn registration(&self, name: &str) -> Option<String> {
         let own = ends(name).find(|end| self.registrations.contains(*end));
         let is_sold = |suffix: &str| self.suffixes.contains(suffix) || reseller::of(suffix).is_some();
@@ -36,7 +36,7 @@ impl Declared {
         own.map(str::to_owned).or_else(sold)
     }
 
-    /// The suffix of a registration that no ICANN registry has, so that nobody asks the one above it.
+    /// The suffix of a registration without an ICANN registry, so that the registry of its parent is not queried.
     pub(crate) fn suffix_of(&self, registration: &str) -> Option<String> {
         let (_, suffix) = registration.split_once('.')?;
         let is_own = self.registrations.contains(registration) || self.suffixes.contains(suffix);
@@ -46,37 +46,37 @@ impl Declared {
     }
 }
 
-/// The name and everything above it.
+/// The name and its parent domains.
 fn ends(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |end| end.split_once('.').map(|(_, rest)| rest))
 }
 
-/// Whether a name stands directly below a suffix of the private part, which may be a registration of its own.
+/// Whether a name is directly below a suffix of the private part, so that it may be a registration of its own.
 pub(crate) fn may_be_declared(name: &str) -> bool {
     name.split_once('.').is_some_and(|(_, suffix)| {
         suffix_of(name).is_some_and(|(found, kind)| found == suffix && kind == Some(Type::Private))
     })
 }
 
-/// What stands behind a name.
+/// The registrable domain of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Registration {
     /// A registrable domain below a suffix of the list.
     Known(String),
-    /// What would be the registrable domain if its top-level domain, which the list does not know, gives names out
-    /// directly: a domain newer than the list, a laboratory, or an inner name.
+    /// The registrable domain, provided that its top-level domain, which is not on the list, assigns names directly: a
+    /// top-level domain newer than the list, a test network, or a private name.
     Unlisted(String),
-    /// Nothing: one label, a suffix itself, or a name that nobody registers.
+    /// None: a single label, a suffix, or a name that cannot be registered.
     None,
 }
 
 impl Registration {
-    /// The registration behind a DNS name in lower case.
+    /// Returns the registrable domain of a DNS name in lower case.
     pub(crate) fn of(name: &str, declared: &Declared) -> Self {
-        let is_nobodys = |suffix: &str| {
+        let is_below = |suffix: &str| {
             name.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
-        if NOBODYS.into_iter().any(is_nobodys) {
+        if SPECIAL_USE.into_iter().any(is_below) {
             return Self::None;
         }
         if let Some(zone) = declared.registration(name) {
@@ -87,7 +87,7 @@ impl Registration {
             let Some((found, kind)) = suffix_of(suffix) else { return Self::None };
             match kind {
                 Some(Type::Private) if found == suffix => match suffix.split_once('.') {
-                    // A private suffix is itself a name below some other suffix: climb.
+                    // A private suffix is itself a name below another suffix.
                     Some((_, parent)) => suffix = parent,
                     None => return Self::None,
                 },
@@ -98,7 +98,7 @@ impl Registration {
         }
     }
 
-    /// The registrable domain, listed or not.
+    /// The domain, listed or not.
     pub(crate) fn zone(&self) -> Option<&str> {
         match self {
             Self::Known(zone) | Self::Unlisted(zone) => Some(zone),
@@ -113,7 +113,7 @@ fn suffix_of(name: &str) -> Option<(&str, Option<Type>)> {
     Some((name.get(at..)?, suffix.typ()))
 }
 
-/// The name cut to one label more than the suffix.
+/// The suffix with one more label of the name.
 fn below(name: &str, suffix: &str) -> Option<String> {
     let rest = name.strip_suffix(suffix)?.strip_suffix('.')?;
     let label = rest.rsplit('.').next().filter(|label| !label.is_empty())?;
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_lost() {
+    fn registrable_domain_of_each_name() {
         let known = |zone: &str| Registration::Known(zone.to_owned());
         let unlisted = |zone: &str| Registration::Unlisted(zone.to_owned());
         for (name, behind) in [
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sold_below_a_private_suffix_can_be_lost_too() {
+    fn names_below_reselling_suffixes_are_registrations() {
         let known = |zone: &str| Registration::Known(zone.to_owned());
         let declared = Declared {
             suffixes: BTreeSet::from(["reseller.example".to_owned()]),

@@ -1,4 +1,4 @@
-//! Names and addresses as the configuration writes them, with their ports.
+//! Parses host names and addresses with their ports, and wildcards.
 
 use crate::suggest::shown;
 use crate::value_error::ValueError;
@@ -11,23 +11,23 @@ pub(crate) enum Name {
     Ip(IpAddr),
 }
 
-/// A name and, where it was written, a port.
+/// A host, with a port if one is written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Host {
     pub(crate) name: Name,
     pub(crate) port: Option<u16>,
 }
 
-/// A host of a service: itself, or everything below it.
+/// A host of a service, or a wildcard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
-    /// Whether it was written `*.NAME`.
+    /// Whether it is written `*.NAME`.
     pub(crate) is_wildcard: bool,
     pub(crate) host: Host,
 }
 
 impl Host {
-    /// Reads `NAME`, `NAME:PORT`, an IPv4 address, `[IPV6]:PORT` or an IPv6 address.
+    /// Parses `NAME`, `NAME:PORT`, an IPv4 address, `[IPV6]:PORT` or an IPv6 address.
     pub(crate) fn read(text: &str) -> Result<Self, ValueError> {
         let given = text.trim();
         if given.contains('@') {
@@ -53,8 +53,8 @@ impl Host {
         if given.contains("//") || given.contains('/') {
             let bare = given.split_once("//").map_or(given, |(_, rest)| rest);
             let bare = bare.split(['/', '?', '#']).next().unwrap_or_default();
-            return Err(ValueError::new(format!("`{}` is a web address, not a name", shown(given)))
-                .hint(format!("write only the name: \"{}\"", shown(bare))));
+            return Err(ValueError::new(format!("`{}` is a URL, not a host name", shown(given)))
+                .hint(format!("write the name only: \"{}\"", shown(bare))));
         }
         let (name, port) = match given.rsplit_once(':') {
             Some((name, port)) => (name, Some(read_port(port)?)),
@@ -66,7 +66,7 @@ impl Host {
         Ok(Self { name: Name::Dns(dns_name(name)?), port })
     }
 
-    /// As it is written in the configuration's own words: with its port where that is not `usual`.
+    /// Formats it as the configuration writes it, with its port if that is not `usual`.
     pub(crate) fn text(&self, usual: u16) -> String {
         let port = self.port.filter(|port| *port != usual);
         match (&self.name, port) {
@@ -78,7 +78,7 @@ impl Host {
         }
     }
 
-    /// The name or address alone, without brackets.
+    /// The name or address without port and brackets.
     pub(crate) fn bare(&self) -> String {
         match &self.name {
             Name::Dns(name) => name.clone(),
@@ -86,7 +86,7 @@ impl Host {
         }
     }
 
-    /// The name, where it is one.
+    /// The name, if it is not an address.
     pub(crate) fn dns(&self) -> Option<&str> {
         match &self.name {
             Name::Dns(name) => Some(name),
@@ -96,36 +96,36 @@ impl Host {
 }
 
 impl Pattern {
-    /// Reads a host, or `*.` and a host.
+    /// Parses a host, or `*.` and a host.
     pub(crate) fn read(text: &str) -> Result<Self, ValueError> {
         let given = text.trim();
         let (is_wildcard, rest) = given.strip_prefix("*.").map_or((false, given), |rest| (true, rest));
         if rest.contains('*') && !rest.contains('@') {
-            return Err(ValueError::new(format!("`{}` has a star where none can be", shown(given)))
-                .hint("a star stands for the whole first label: \"*.acme.app\""));
+            return Err(ValueError::new(format!("`{}` has a `*` in the wrong place", shown(given)))
+                .hint("`*` replaces the whole first label: \"*.acme.app\""));
         }
         let host = Host::read(rest)?;
         if is_wildcard && host.dns().is_none_or(|name| !name.contains('.')) {
-            return Err(ValueError::new(format!("`{}` covers too much", shown(given)))
+            return Err(ValueError::new(format!("`{}` matches too much", shown(given)))
                 .hint("for example: \"*.acme.app\""));
         }
         Ok(Self { is_wildcard, host })
     }
 
-    /// Whether a wildcard covers the name, port aside.
+    /// Whether a wildcard matches the host.
     pub(crate) fn covers(&self, sample: &Host) -> bool {
         let (Some(base), Some(name)) = (self.host.dns(), sample.dns()) else { return false };
         let fits = name.strip_suffix(base).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
         self.is_wildcard && fits && sample.port.is_none_or(|port| port == self.host.port.unwrap_or(443))
     }
 
-    /// As it is written in the configuration's own words.
+    /// Formats it as the configuration writes it.
     pub(crate) fn text(&self) -> String {
         format!("{}{}", if self.is_wildcard { "*." } else { "" }, self.host.text(443))
     }
 }
 
-/// The names above a name: `acme.app` and `app` above `demo.acme.app`.
+/// The parent domains of a name: `acme.app` and `app` for `demo.acme.app`.
 pub(crate) fn above(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(name.split_once('.'), |(_, above)| above.split_once('.')).map(|(_, above)| above)
 }
@@ -138,31 +138,30 @@ fn read_port(text: &str) -> Result<u16, ValueError> {
     })
 }
 
-/// A DNS name in lower case without its trailing dot.
+/// Parses a DNS name; returns it in lower case without the trailing dot.
 pub(crate) fn dns_name(text: &str) -> Result<String, ValueError> {
     let name = text.strip_suffix('.').unwrap_or(text).to_lowercase();
     let error = |why: &str| ValueError::new(format!("`{}` is not a host name: {why}", shown(text)));
     if !name.is_ascii() {
-        return Err(
-            error("it has letters outside of ASCII").hint("write it the way DNS does, beginning with xn--")
-        );
+        return Err(error("it has characters outside of ASCII")
+            .hint("write it in its ASCII form, which begins with xn--"));
     }
     if name.is_empty() || name.len() > 253 {
-        return Err(error("1 to 253 characters are allowed"));
+        return Err(error("it must have 1 to 253 characters"));
     }
     for label in name.split('.') {
         if label.is_empty() || label.len() > 63 {
-            return Err(error("between dots stand 1 to 63 characters"));
+            return Err(error("each label must have 1 to 63 characters"));
         }
         if label.starts_with('-') || label.ends_with('-') {
-            return Err(error("no part begins or ends with -"));
+            return Err(error("a label must not begin or end with -"));
         }
         if let Some(c) = label.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-' && *c != '_') {
-            return Err(error(&format!("`{}` cannot be part of it", shown(&c.to_string()))));
+            return Err(error(&format!("`{}` is not allowed", shown(&c.to_string()))));
         }
     }
     if name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
-        return Err(error("it looks like an address but is none"));
+        return Err(error("it looks like an address but is not one"));
     }
     Ok(name)
 }
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_cover_what_is_below_them() {
+    fn wildcard_matches_hosts_below_it() {
         let tenants = Pattern::read("*.acme.app:8443").unwrap();
         for (name, covered) in [
             ("demo.acme.app", true),

@@ -1,4 +1,4 @@
-//! Reads single words of the configuration: spans, shifts, times of day, zones, secrets, addresses on channels.
+//! Parsers of simple values: text, durations, rotations, waking hours, timezones, secrets, paths, dates.
 
 use crate::suggest::shown;
 use crate::value_error::{Hint, ValueError};
@@ -10,23 +10,23 @@ use toml::value::{Datetime, Offset};
 use types::Time;
 use types::config::{SecretRef, Turn};
 
-/// Text for people: not empty, not endless, on one line.
+/// Parses text for people: one line of 1 to 500 characters.
 pub(crate) fn text(text: &str) -> Result<String, ValueError> {
     if text.trim().is_empty() {
         Err(ValueError::new("the text is empty"))
     } else if text.chars().count() > 500 {
         Err(ValueError::new("the text is too long").hint("500 characters at most"))
     } else if text.chars().any(char::is_control) {
-        Err(ValueError::new("the text holds a line break or control character").hint("write it on one line"))
+        Err(ValueError::new("the text has a line break or control character").hint("write it on one line"))
     } else {
         Ok(text.trim().to_owned())
     }
 }
 
-/// A stretch of time: `30s`, `1h 30m`, `500ms`. Units: ms, s, m (or min), h, d, w.
+/// Parses a duration: `30s`, `1h 30m`, `500ms`. Units: ms, s, m (or min), h, d, w.
 pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
     let error = || {
-        ValueError::new(format!("`{}` is not a span of time", shown(text)))
+        ValueError::new(format!("`{}` is not a duration", shown(text)))
             .hint("a number and ms, s, m, h, d or w: \"30s\", \"1h 30m\"")
     };
     let mut rest = text.trim();
@@ -56,10 +56,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, ValueError> {
     Ok(total)
 }
 
-/// The length of a shift: `1 week`, `8 hours`.
+/// Parses a rotation, the length of a shift: `1 week`, `8 hours`.
 pub(crate) fn rotation(text: &str) -> Result<Turn, ValueError> {
     let error = || {
-        ValueError::new(format!("`{}` is not the length of a shift", shown(text)))
+        ValueError::new(format!("`{}` is not a rotation", shown(text)))
             .hint("a number and hours, days, weeks or months: \"1 week\", \"8 hours\"")
     };
     let (number, unit) = text.trim().split_once(' ').ok_or_else(error)?;
@@ -73,9 +73,9 @@ pub(crate) fn rotation(text: &str) -> Result<Turn, ValueError> {
     }
 }
 
-/// Two times of day: `07:30-23:00`.
+/// Parses a range of hours: `07:30-23:00`.
 pub(crate) fn waking_hours(text: &str) -> Result<(civil::Time, civil::Time), ValueError> {
-    let error = || ValueError::new(format!("`{}` is not a stretch of the day", shown(text)));
+    let error = || ValueError::new(format!("`{}` is not a range of hours", shown(text)));
     let (from, to) = text.split_once('-').ok_or_else(error)?;
     let clock = |text: &str| {
         let (hour, minute) = text.trim().split_once(':')?;
@@ -89,22 +89,22 @@ pub(crate) fn waking_hours(text: &str) -> Result<(civil::Time, civil::Time), Val
     };
     let (from, to) = (clock(from).ok_or_else(error)?, clock(to).ok_or_else(error)?);
     if from == to {
-        return Err(ValueError::new("begins and ends at the same time")
-            .hint("leave `awake` out for somebody who never sleeps"));
+        return Err(ValueError::new("it begins and ends at the same time")
+            .hint("leave `waking_hours` out for a person who can be paged at any hour"));
     }
     Ok((from, to))
 }
 
-/// A time zone of the IANA database, which is inside.
+/// Parses the name of a timezone of the built-in IANA database.
 pub(crate) fn timezone(text: &str) -> Result<TimeZone, ValueError> {
     TimeZone::get(text).map_err(|_| ValueError {
-        message: format!("unknown time zone `{}`", shown(text)),
+        message: format!("unknown timezone `{}`", shown(text)),
         hint: Hint::Timezone(text.to_owned()),
         secret: false,
     })
 }
 
-/// Where a secret is. A secret itself is refused, and never repeated.
+/// Parses the reference to a secret. A literal secret is rejected, and never repeated.
 pub(crate) fn secret(text: &str, folder: &Path) -> Result<SecretRef, ValueError> {
     match text.split_once(':') {
         Some(("env", name)) if is_variable(name) => Ok(SecretRef::Env(name.to_owned())),
@@ -114,13 +114,13 @@ pub(crate) fn secret(text: &str, folder: &Path) -> Result<SecretRef, ValueError>
         Some(("file", path)) if !path.trim().is_empty() && !path.contains('\0') => {
             Ok(SecretRef::File(folder.join(path)))
         }
-        _ => Err(ValueError::new("a secret must not stand in the configuration")
-            .hint("write where it is: \"env:NAME\" or \"file:PATH\"; this one should be replaced, since files are copied around")
+        _ => Err(ValueError::new("a secret must not be written in the configuration")
+            .hint("refer to it: \"env:NAME\" or \"file:PATH\"; replace this one, it may have been copied with the file")
             .secret()),
     }
 }
 
-/// Whether what stands behind such a key may be a secret, though it should not be there.
+/// Whether the value of such a key may be a secret.
 pub(crate) fn is_secretive(key: &str) -> bool {
     let key = key.to_lowercase();
     ["secret", "token", "password", "passwd", "key", "auth"].iter().any(|word| key.contains(word))
@@ -132,32 +132,32 @@ fn is_variable(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// The path of a file, resolved against the folder of the configuration.
+/// Parses a file path, relative to the folder of the configuration.
 pub(crate) fn path(text: &str, folder: &Path) -> Result<std::path::PathBuf, ValueError> {
     if text.trim().is_empty() || text.contains('\0') {
-        Err(ValueError::new("this is not the path of a file"))
+        Err(ValueError::new("this is not a file path"))
     } else {
         Ok(folder.join(text))
     }
 }
 
-/// A local date and time; a date alone means midnight.
+/// Converts to a local date and time; a date alone means midnight.
 pub(crate) fn local_datetime(datetime: &Datetime) -> Result<civil::DateTime, ValueError> {
     if datetime.offset.is_some() {
         return Err(ValueError::new("a local time has no offset")
-            .hint("the schedule's `timezone` says which clock is meant: 2026-10-26T09:00:00"));
+            .hint("the schedule's `timezone` applies to it: 2026-10-26T09:00:00"));
     }
     local(datetime)
 }
 
-/// An instant: with its offset, or a date, which means its first moment in UTC.
+/// Converts to an instant: a date and time with an offset, or a date, which means its first moment in UTC.
 pub(crate) fn instant(datetime: &Datetime) -> Result<Time, ValueError> {
     let at = local(datetime)?;
     let offset = match (datetime.time, datetime.offset) {
         (None, _) | (Some(_), Some(Offset::Z)) => 0,
         (Some(_), Some(Offset::Custom { minutes })) => i32::from(minutes) * 60,
         (Some(_), None) => {
-            return Err(ValueError::new("a time without its offset")
+            return Err(ValueError::new("a time without an offset")
                 .hint("a date, or an instant in UTC: 2027-03-01T12:00:00Z"));
         }
     };
@@ -167,7 +167,7 @@ pub(crate) fn instant(datetime: &Datetime) -> Result<Time, ValueError> {
 }
 
 fn local(datetime: &Datetime) -> Result<civil::DateTime, ValueError> {
-    let none = || ValueError::new("a time of day without its date");
+    let none = || ValueError::new("a time of day without a date");
     let date = datetime.date.ok_or_else(none)?;
     let small = |n: u8| i8::try_from(n).unwrap_or(-1);
     let error = |_| ValueError::new("no such date");
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans() {
+    fn durations() {
         for (text, millis) in [
             ("30s", Some(30_000)),
             ("1h 30m", Some(5_400_000)),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn turns() {
+    fn rotations() {
         assert_eq!(rotation("1 week").unwrap(), Turn::Weeks(1));
         assert_eq!(rotation("8 hours").unwrap(), Turn::Hours(8));
         for text in ["", "week", "0 days", "1 fortnight", "1week", "9999999999 days"] {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn stretches_of_the_day() {
+    fn ranges_of_hours() {
         let at = |hour, minute| civil::Time::constant(hour, minute, 0, 0);
         assert_eq!(waking_hours("07:30-23:00").unwrap(), (at(7, 30), at(23, 0)));
         assert_eq!(waking_hours("22:00-06:00").unwrap(), (at(22, 0), at(6, 0)));
@@ -231,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_secret_is_refused_and_not_repeated() {
+    fn literal_secret_is_rejected_and_not_repeated() {
         let folder = Path::new("/etc/mainstay");
         assert_eq!(secret("env:TOKEN", folder).unwrap(), SecretRef::Env("TOKEN".into()));
         assert_eq!(secret("file:token", folder).unwrap(), SecretRef::File("/etc/mainstay/token".into()));
         assert_eq!(secret("file:/run/token", folder).unwrap(), SecretRef::File("/run/token".into()));
         for text in ["tk_hunter2", "env:tk-hunter2", "hunter2:x", "file:"] {
             let error = secret(text, folder).unwrap_err();
-            assert!(error.secret && !format!("{wrong:?}").contains("hunter2"), "{text}");
+            assert!(error.secret && !format!("{error:?}").contains("hunter2"), "{text}");
         }
     }
 

@@ -1,10 +1,10 @@
-//! Web addresses as the configuration writes them.
+//! Parses http and https URLs.
 
 use crate::parse::host::Host;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 
-/// A web address, taken apart as far as we need it.
+/// An http or https URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
     pub(crate) is_https: bool,
@@ -14,32 +14,32 @@ pub(crate) struct Url {
 }
 
 impl Url {
-    /// Reads an http or https address. One with a user or password inside is refused as a secret.
+    /// Parses a URL. One with a user name or password is rejected as a secret.
     pub(crate) fn read(text: &str) -> Result<Self, ValueError> {
         let given = text.trim();
         let bare = given.split_once("://").map_or(given, |(_, rest)| rest);
         if bare.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
             return Err(ValueError::password_in_address());
         }
-        let error = |why: &str| ValueError::new(format!("`{}` is not a web address: {why}", shown(given)));
+        let error = |why: &str| ValueError::new(format!("`{}` is not a URL: {why}", shown(given)));
         let (scheme, rest) = given.split_once("://").ok_or_else(|| {
-            ValueError::new(format!("`{}` is not a web address", shown(given)))
+            ValueError::new(format!("`{}` is not a URL", shown(given)))
                 .hint(format!("write the scheme too: \"https://{}\"", shown(given)))
         })?;
         let is_https = match scheme.to_ascii_lowercase().as_str() {
             "https" => true,
             "http" => false,
-            _ => return Err(error("only http and https are")),
+            _ => return Err(error("only http and https are supported")),
         };
         let cut = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(cut).ok_or_else(|| error("it breaks off"))?;
+        let (authority, path) = rest.split_at_checked(cut).ok_or_else(|| error("it is incomplete"))?;
         if path.contains('#') {
-            return Err(error("a part after # is never sent"));
+            return Err(error("a part after # is never sent to a server"));
         }
         if path.bytes().any(|byte| !byte.is_ascii_graphic())
             || path.contains(['"', '<', '>', '\\', '^', '`', '{', '}', '|'])
         {
-            return Err(error("spaces and special characters are written %20 and so on"));
+            return Err(error("spaces and special characters must be percent-encoded"));
         }
         if given.len() > 2_000 {
             return Err(error("it is too long"));
@@ -49,14 +49,14 @@ impl Url {
         Ok(Self { is_https, host, rest })
     }
 
-    /// In canonical form, without a trailing slash where nothing but the host was given.
+    /// Formats it in canonical form.
     pub(crate) fn text(&self) -> String {
         let (scheme, usual) = if self.is_https { ("https", 443) } else { ("http", 80) };
         format!("{scheme}://{}{}", self.host.text(usual), self.rest)
     }
 
-    /// The host with the port that is asked, written as a watched host would be.
-    pub(crate) fn asked(&self) -> Host {
+    /// The host, with the port that is connected to.
+    pub(crate) fn target(&self) -> Host {
         let usual = if self.is_https { 443 } else { 80 };
         Host { name: self.host.name.clone(), port: Some(self.host.port.unwrap_or(usual)) }
     }
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn web_addresses() {
+    fn urls() {
         for (text, canonical) in [
             ("https://Shop.acme.com/health?x=1", Some("https://shop.acme.com/health?x=1")),
             ("HTTP://a.com:80", Some("http://a.com")),
@@ -86,7 +86,7 @@ mod tests {
             ["https://ana:hunter2@a.com/", "ftp://ana:hunter2@a.com", "ana:hunter2@a.com", "://ana:hunter2@"]
         {
             let error = Url::read(text).unwrap_err();
-            assert!(error.secret && !format!("{wrong:?}").contains("hunter2"), "{text}");
+            assert!(error.secret && !format!("{error:?}").contains("hunter2"), "{text}");
         }
         assert!(Url::read("https://social.example/@ana").is_ok());
     }

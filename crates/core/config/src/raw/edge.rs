@@ -1,7 +1,7 @@
-//! `[edge]` as written: where it listens, what it believes, what it allows.
+//! `[edge]` as written.
 
 use crate::diagnostics::Diagnostics;
-use crate::parse::address::{collide, listen, network};
+use crate::parse::address::{cidr, collide, listen};
 use crate::parse::scalar;
 use crate::parse::url::Url;
 use crate::raw::traffic;
@@ -14,14 +14,14 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use types::config::{CertificateFiles, Edge, EdgeLimits};
 
-/// More sockets or networks before the edge than this are a mistake, and each is compared with others.
-const MOST_SOCKETS: usize = 64;
-const MOST_HOPS: usize = 256;
+/// More listen addresses or trusted ranges than this are a mistake, and each is compared with all others.
+const MAX_LISTENERS: usize = 64;
+const MAX_TRUSTED_PROXIES: usize = 256;
 
 /// The edge as written.
 #[derive(Debug)]
 pub(crate) struct RawEdge {
-    /// Whether the files of countries and of autonomous systems stand there, right or wrong.
+    /// Whether the files with countries and autonomous systems are there, valid or not.
     pub(crate) has_geoip_country: bool,
     pub(crate) has_geoip_asn: bool,
     pub(crate) edge: Edge,
@@ -38,17 +38,17 @@ pub(crate) fn read(
     if table.is_open() && !table.is_filled("listen") && !table.is_filled("listen_tls") {
         diagnostics.missing(
             table.place.clone(),
-            "the edge listens nowhere",
-            "give it listen = [\"127.0.0.1:8000\"], or listen_tls and a certificate",
+            "the edge has no listen address",
+            "add listen = [\"127.0.0.1:8000\"], or listen_tls and a certificate",
         );
     }
-    apart(&plain, &tls, status_page, diagnostics);
+    check_listeners(&plain, &tls, status_page, diagnostics);
     let redirect_to_https = table.boolean(diagnostics, "redirect_to_https").unwrap_or(false);
     if redirect_to_https && !table.is_filled("listen_tls") {
         diagnostics.missing(
             table.key_place("redirect_to_https"),
-            "`redirect_to_https` sends visitors where nobody listens",
-            "say where HTTPS is: listen_tls = [\"127.0.0.1:8443\"]",
+            "`redirect_to_https` redirects to HTTPS, but nothing listens for it",
+            "add listen_tls = [\"127.0.0.1:8443\"]",
         );
     }
     let certificates = table.subtables(diagnostics, "certificate", |table, diagnostics| {
@@ -60,28 +60,29 @@ pub(crate) fn read(
     if table.is_filled("listen_tls") && !table.has("certificate") {
         diagnostics.missing(
             table.key_place("listen_tls"),
-            "`listen_tls` has no certificate to show",
-            "name its files: [[edge.certificate]] chain = \"auth.pem\", key = \"auth.key\"",
+            "`listen_tls` has no certificate",
+            "add its files: [[edge.certificate]] chain = \"auth.pem\", key = \"auth.key\"",
         );
     }
     if table.has("certificate") && !table.has("listen_tls") {
         diagnostics.warn(
             table.key_place("certificate"),
-            "the certificate is shown to nobody: the edge does not listen for HTTPS",
-            "say where: listen_tls = [\"127.0.0.1:8443\"]",
+            "the certificate is not used: the edge does not listen for HTTPS",
+            "add listen_tls = [\"127.0.0.1:8443\"]",
         );
     }
-    let hops = table.strings(diagnostics, "trusted_proxies", network);
-    if let Some(beyond) = hops.get(MOST_HOPS) {
-        let message = format!("{} networks of hops; {MOST_HOPS} is the most", hops.len());
-        diagnostics.error(beyond.place.clone(), message, "name the networks that hold them");
+    let proxies = table.strings(diagnostics, "trusted_proxies", cidr);
+    if let Some(beyond) = proxies.get(MAX_TRUSTED_PROXIES) {
+        let message =
+            format!("`trusted_proxies` has {} ranges; the maximum is {MAX_TRUSTED_PROXIES}", proxies.len());
+        diagnostics.error(beyond.place.clone(), message, "use larger ranges");
     }
-    if let Some(all) = hops.iter().find(|at| at.value.prefix_len() == 0) {
-        let message = format!("{} is everybody: any visitor could claim to be another", all.value);
+    if let Some(all) = proxies.iter().find(|at| at.value.prefix_len() == 0) {
+        let message = format!("{} trusts every client: any of them can forge its address", all.value);
         diagnostics.warn(
             all.place.clone(),
             message,
-            "name the load balancers alone: trusted_proxies = [\"10.0.0.0/8\"]",
+            "trust the load balancers only: trusted_proxies = [\"10.0.0.0/8\"]",
         );
     }
     let geoip = table
@@ -98,8 +99,8 @@ pub(crate) fn read(
             https_port: table.integer(diagnostics, "https_port"),
             health_path: table.string(diagnostics, "health_path", traffic::path).map(|at| at.value),
             certificates: certificates.into_iter().flatten().collect(),
-            trusted_proxies: values(hops.into_iter().take(MOST_HOPS).collect()),
-            proxy_protocol: values(table.strings(diagnostics, "proxy_protocol", network)),
+            trusted_proxies: values(proxies.into_iter().take(MAX_TRUSTED_PROXIES).collect()),
+            proxy_protocol: values(table.strings(diagnostics, "proxy_protocol", cidr)),
             threads: table.integer(diagnostics, "threads"),
             limits: table.subtable(diagnostics, "limits", limits).unwrap_or_default(),
             geoip_country: geoip.country,
@@ -110,15 +111,15 @@ pub(crate) fn read(
     }
 }
 
-/// Every socket can be had only once: not twice by the edge, and not where the status page is.
-fn apart(
+/// Checks that listen addresses do not collide with each other or with the status page.
+fn check_listeners(
     plain: &[At<SocketAddr>],
     tls: &[At<SocketAddr>],
     status_page: SocketAddr,
     diagnostics: &mut Diagnostics,
 ) {
     let mut taken: Vec<SocketAddr> = Vec::new();
-    // The status page's socket takes both kinds of addresses where it takes any.
+    // On `[::]` the status page accepts IPv4 too.
     let status_page_takes = |at: SocketAddr| {
         collide(at, status_page)
             || (status_page.ip() == Ipv6Addr::UNSPECIFIED && at.port() == status_page.port() && at.port() > 0)
@@ -131,9 +132,9 @@ fn apart(
             );
             diagnostics.conflict(at.place.clone(), message, "another port here, or another [site] listen");
         }
-        if taken.len() == MOST_SOCKETS {
-            let message = format!("the edge listens on more than {MOST_SOCKETS} sockets");
-            diagnostics.error(at.place.clone(), message, "one that takes every address: \"0.0.0.0:80\"");
+        if taken.len() == MAX_LISTENERS {
+            let message = format!("the edge listens on more than {MAX_LISTENERS} sockets");
+            diagnostics.error(at.place.clone(), message, "use one for all addresses: \"0.0.0.0:80\"");
             return;
         }
         match taken.iter().find(|other| collide(**other, at.value)) {
@@ -146,10 +147,10 @@ fn apart(
     }
 }
 
-/// Files that tell where an address is.
+/// `geoip` as written.
 #[derive(Default)]
 struct Geoip {
-    /// Whether `country` stands there, right or wrong.
+    /// Whether `country` is there, valid or not.
     has_country: bool,
     has_asn: bool,
     country: Option<PathBuf>,
@@ -180,22 +181,22 @@ fn limits(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> EdgeLim
     }
 }
 
-/// The path of a key; a key itself is refused, and never repeated.
+/// Parses the path of a private key. A literal key is rejected, and never repeated.
 fn key_file(text: &str, folder: &Path) -> Result<std::path::PathBuf, ValueError> {
     if text.contains("-----BEGIN") {
-        return Err(ValueError::new("a key must not stand in the configuration")
-            .hint("write the path of its file; this one should be replaced, since files are copied around")
+        return Err(ValueError::new("a private key must not be written in the configuration")
+            .hint("use the path of its file; replace this one, it may have been copied with the file")
             .secret());
     }
     scalar::path(text, folder)
 }
 
-/// Where spans go: the whole address, since collectors differ in their paths.
+/// Parses the OTLP endpoint: the whole URL, because collectors differ in their paths.
 fn collector(text: &str) -> Result<String, ValueError> {
     let url = Url::read(text)?;
     if matches!(url.rest.as_str(), "" | "/") {
         return Err(ValueError::new(format!("`{}` lacks its path", shown(text))).hint(format!(
-            "collectors usually have it at \"{}/v1/traces\"",
+            "the usual endpoint is \"{}/v1/traces\"",
             shown(url.text().trim_end_matches('/'))
         )));
     }

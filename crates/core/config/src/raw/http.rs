@@ -1,4 +1,4 @@
-//! How the web address of a service's hosts is asked.
+//! `http` of a service as written: the request of its derived probes.
 
 use crate::diagnostics::Diagnostics;
 use crate::parse::url::Url;
@@ -13,23 +13,23 @@ use types::config::Expect;
 /// `http` of a service as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHttp {
-    /// Whether it is asked at all.
-    pub(crate) is_asked: bool,
-    /// Path and query; `/` when nothing was written.
+    /// Whether `http` probes are derived at all.
+    pub(crate) is_probed: bool,
+    /// Path and query; `/` by default.
     pub(crate) path: String,
-    /// `None` when nothing was written: then the first answers tell what is usual.
+    /// `None` when it is not declared: then the first responses are learned.
     pub(crate) expect: Option<Expect>,
     pub(crate) failing_for: Option<Duration>,
 }
 
 impl Default for RawHttp {
     fn default() -> Self {
-        Self { is_asked: true, path: "/".to_owned(), expect: None, failing_for: None }
+        Self { is_probed: true, path: "/".to_owned(), expect: None, failing_for: None }
     }
 }
 
 impl RawHttp {
-    /// What a good answer looks like. A declared path is one that answers 2xx when all is well.
+    /// Which responses are successful. A declared path must answer 2xx.
     pub(crate) fn expected(&self) -> Expect {
         let is_unknown = self.expect.is_none() && self.path == "/";
         self.expect.clone().unwrap_or(Expect { learns: is_unknown, ..Expect::default() })
@@ -39,19 +39,19 @@ impl RawHttp {
 pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<At<RawHttp>> {
     let place = table.key_place("http");
     let value = table.subtable_or_false(diagnostics, "http", |table, diagnostics| RawHttp {
-        is_asked: true,
+        is_probed: true,
         path: table.string(diagnostics, "path", path).map_or_else(|| "/".to_owned(), |at| at.value),
         expect: table.subtable(diagnostics, "expect", expect),
         failing_for: table.duration(diagnostics, "failing_for"),
     })?;
-    Some(At { value: value.unwrap_or_else(|| RawHttp { is_asked: false, ..RawHttp::default() }), place })
+    Some(At { value: value.unwrap_or_else(|| RawHttp { is_probed: false, ..RawHttp::default() }), place })
 }
 
 fn path(text: &str) -> Result<String, ValueError> {
     if !text.starts_with('/') {
         return Err(ValueError::new(format!("`{}` is not a path", shown(text)))
-            .hint("a path begins with a slash: path = \"/health\""));
+            .hint("a path begins with /: path = \"/health\""));
     }
-    // Read as part of an address, so that both know the same characters.
+    // Parsed as part of a URL, so that the same characters are accepted.
     Url::read(&format!("https://path.example{text}")).map(|url| url.rest)
 }

@@ -1,4 +1,4 @@
-//! The team: people, who is on call when, whom to wake and whom next, and the ways to reach them.
+//! `[person.NAME]`, `[schedule.NAME]`, `[escalation.NAME]` and `[channel.NAME]` as written.
 
 use crate::diagnostics::{Diagnostics, Place};
 use crate::parse::scalar;
@@ -19,12 +19,12 @@ use types::config::{AcceptedWhen, ChannelKind, SecretRef, Turn};
 pub(crate) struct RawPerson {
     pub(crate) place: Place,
     pub(crate) name: String,
-    pub(crate) zone: TimeZone,
-    pub(crate) awake: Option<(civil::Time, civil::Time)>,
-    pub(crate) reach: Vec<At<RawContact>>,
+    pub(crate) timezone: TimeZone,
+    pub(crate) waking_hours: Option<(civil::Time, civil::Time)>,
+    pub(crate) contacts: Vec<At<RawContact>>,
 }
 
-/// `ntfy:ana` taken apart; whether the channel exists is judged later.
+/// A contact, `ntfy:ana`; whether the channel exists is checked later.
 #[derive(Clone, Debug)]
 pub(crate) struct RawContact {
     pub(crate) channel: String,
@@ -35,7 +35,7 @@ pub(crate) struct RawContact {
 #[derive(Debug)]
 pub(crate) struct RawSchedule {
     pub(crate) place: Place,
-    pub(crate) zone: TimeZone,
+    pub(crate) timezone: TimeZone,
     pub(crate) layers: Vec<RawLayer>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct RawSchedule {
 pub(crate) struct RawLayer {
     pub(crate) people: Vec<At<String>>,
     pub(crate) start: Option<civil::DateTime>,
-    pub(crate) every: Option<Turn>,
+    pub(crate) rotation: Option<Turn>,
     pub(crate) until: Option<civil::DateTime>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct RawEscalation {
     pub(crate) steps: Vec<RawStep>,
     pub(crate) repeat: u32,
     pub(crate) fallback: Vec<At<RawContact>>,
-    /// Whether `fallback` stands there, right or wrong.
+    /// Whether `fallback` is there, valid or not.
     pub(crate) has_fallback: bool,
 }
 
@@ -65,44 +65,44 @@ pub(crate) struct RawStep {
     pub(crate) schedules: Vec<At<String>>,
     pub(crate) people: Vec<At<String>>,
     pub(crate) prefer_awake: bool,
-    pub(crate) wait: Duration,
+    pub(crate) escalate_after: Duration,
 }
 
 /// A channel as written.
 #[derive(Debug)]
 pub(crate) struct RawChannel {
     pub(crate) place: Place,
-    /// `None` when it was wrong, which is marked already.
+    /// `None` when it is invalid, which was reported already.
     pub(crate) kind: Option<ChannelKind>,
     pub(crate) secret: Option<SecretRef>,
     pub(crate) accepted_when: Option<AcceptedWhen>,
-    /// Whether `secret` stands there, right or wrong.
+    /// Whether `secret` is there, valid or not.
     pub(crate) has_secret: bool,
 }
 
-/// How long a step waits unless told.
-pub(crate) const WAIT: Duration = Duration::from_secs(300);
-/// How often an escalation is climbed again unless told.
+/// Default of `escalate_after`.
+pub(crate) const ESCALATE_AFTER: Duration = Duration::from_secs(300);
+/// Default of `repeat`.
 pub(crate) const REPEAT: u32 = 3;
 
 pub(crate) fn person(
     name: &str,
     table: &mut TableReader<'_>,
-    zone: &TimeZone,
+    timezone: &TimeZone,
     diagnostics: &mut Diagnostics,
 ) -> RawPerson {
     RawPerson {
         place: table.place.clone(),
         name: table.string(diagnostics, "name", scalar::text).map_or_else(|| title_of(name), |at| at.value),
-        zone: table
+        timezone: table
             .string(diagnostics, "timezone", scalar::timezone)
-            .map_or_else(|| zone.clone(), |at| at.value),
-        awake: table.string(diagnostics, "waking_hours", scalar::waking_hours).map(|at| at.value),
-        reach: table.strings(diagnostics, "contacts", reach),
+            .map_or_else(|| timezone.clone(), |at| at.value),
+        waking_hours: table.string(diagnostics, "waking_hours", scalar::waking_hours).map(|at| at.value),
+        contacts: table.strings(diagnostics, "contacts", contact),
     }
 }
 
-fn reach(text: &str) -> Result<RawContact, ValueError> {
+fn contact(text: &str) -> Result<RawContact, ValueError> {
     let (channel, address) = text.trim().split_once(':').unwrap_or((text.trim(), ""));
     if channel.is_empty() {
         return Err(ValueError::new(format!("`{}` names no channel", shown(text))));
@@ -115,14 +115,14 @@ fn reach(text: &str) -> Result<RawContact, ValueError> {
 
 pub(crate) fn schedule(
     table: &mut TableReader<'_>,
-    zone: &TimeZone,
+    timezone: &TimeZone,
     diagnostics: &mut Diagnostics,
 ) -> RawSchedule {
     RawSchedule {
         place: table.place.clone(),
-        zone: table
+        timezone: table
             .string(diagnostics, "timezone", scalar::timezone)
-            .map_or_else(|| zone.clone(), |at| at.value),
+            .map_or_else(|| timezone.clone(), |at| at.value),
         layers: table.subtables(diagnostics, "layer", layer),
     }
 }
@@ -130,18 +130,18 @@ pub(crate) fn schedule(
 fn layer(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawLayer {
     let people = table.strings(diagnostics, "people", name_of);
     let start = table.local_datetime(diagnostics, "start");
-    let every = table.string(diagnostics, "rotation", scalar::rotation);
+    let rotation = table.string(diagnostics, "rotation", scalar::rotation);
     let until = table.local_datetime(diagnostics, "until");
     if let (Some(start), Some(until)) = (&start, &until)
         && until.value <= start.value
     {
         let message = "the layer ends before its first shift begins";
-        diagnostics.error(until.place.clone(), message, format!("a moment after `start`, {}", start.value));
+        diagnostics.error(until.place.clone(), message, format!("a time after `start`, {}", start.value));
     }
     RawLayer {
         people,
         start: start.map(|at| at.value),
-        every: every.map(|at| at.value),
+        rotation: rotation.map(|at| at.value),
         until: until.map(|at| at.value),
     }
 }
@@ -151,7 +151,7 @@ pub(crate) fn escalation(table: &mut TableReader<'_>, diagnostics: &mut Diagnost
         place: table.place.clone(),
         steps: table.subtables(diagnostics, "steps", step),
         repeat: table.integer(diagnostics, "repeat").unwrap_or(REPEAT),
-        fallback: table.strings(diagnostics, "fallback", reach),
+        fallback: table.strings(diagnostics, "fallback", contact),
         has_fallback: table.has("fallback"),
     }
 }
@@ -163,12 +163,12 @@ fn step(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawStep {
         if text == "awake" {
             Ok(())
         } else {
-            Err(ValueError::new(format!("nobody can be preferred by `{}`", shown(text)))
+            Err(ValueError::new(format!("`{}` is not a value of `prefer`", shown(text)))
                 .hint("only: prefer = \"awake\""))
         }
     });
-    let wait = table.duration(diagnostics, "escalate_after").unwrap_or(WAIT);
-    // A list that is there but wrong was marked already; only true emptiness is a step without anybody.
+    let escalate_after = table.duration(diagnostics, "escalate_after").unwrap_or(ESCALATE_AFTER);
+    // A list with invalid entries was reported already.
     let is_wrong = |name, list: &[At<String>]| list.is_empty() && table.is_filled(name);
     if schedules.is_empty()
         && people.is_empty()
@@ -177,11 +177,11 @@ fn step(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawStep {
     {
         diagnostics.missing(
             table.place.clone(),
-            "the step names nobody",
-            "give it `schedules` or `people`: { schedules = [\"platform\"], wait = \"5m\" }",
+            "the step has neither schedules nor people",
+            "give it `schedules` or `people`: { schedules = [\"platform\"], escalate_after = \"5m\" }",
         );
     }
-    RawStep { schedules, people, prefer_awake: prefer.is_some(), wait }
+    RawStep { schedules, people, prefer_awake: prefer.is_some(), escalate_after }
 }
 
 pub(crate) fn channel(
@@ -197,12 +197,12 @@ pub(crate) fn channel(
         (true, true) => diagnostics.error(
             table.key_place("webhook"),
             format!("{} is both `ntfy` and `webhook`", shown(&table.path)),
-            "one kind a channel: make two channels of it",
+            "a channel has one type: declare two channels",
         ),
         (false, false) if !table.has("twilio") => diagnostics.missing(
             table.place.clone(),
-            format!("{} leads nowhere", shown(&table.path)),
-            "give it ntfy = \"https://ntfy.sh\" or webhook = \"https://...\"",
+            format!("{} has no destination", shown(&table.path)),
+            "add ntfy = \"https://ntfy.sh\" or webhook = \"https://...\"",
         ),
         _ => {}
     }
@@ -211,7 +211,7 @@ pub(crate) fn channel(
     {
         diagnostics.error(table.key_place("ntfy"), message, hint);
     }
-    // ntfy takes JSON at the server's root only: below it, the text of the JSON would be the message.
+    // ntfy accepts JSON at its root only; at a topic the JSON text would be the message.
     let ntfy = ntfy.map(|at| ChannelKind::Ntfy { url: at.value.text().trim_end_matches('/').to_owned() });
     let webhook = webhook.map(|at| ChannelKind::Webhook { url: at.value.text() });
     RawChannel {
@@ -223,7 +223,7 @@ pub(crate) fn channel(
     }
 }
 
-/// What is wrong with an address of ntfy that is not a server's root, and how it is meant to be written.
+/// Returns message and hint for an ntfy URL that is not the root of a server.
 fn below_the_root(url: &Url) -> Option<(String, String)> {
     let path = url.rest.split('?').next().unwrap_or_default();
     if url.rest.trim_matches('/').is_empty() {
@@ -234,9 +234,9 @@ fn below_the_root(url: &Url) -> Option<(String, String)> {
     let message = format!("`{}` is not the root of an ntfy server", shown(&url.text()));
     let hint = match parts.first() {
         Some(topic) => format!(
-            "the topic stands behind the channel: ntfy = \"{root}\", and reach = [\"CHANNEL:{topic}\"]"
+            "the topic belongs in the contact: ntfy = \"{root}\", and contacts = [\"CHANNEL:{topic}\"]"
         ),
-        None => format!("ntfy = \"{root}\"; a token stands in `secret`"),
+        None => format!("ntfy = \"{root}\"; a token belongs in `secret`"),
     };
     Some((message, hint))
 }
@@ -247,8 +247,8 @@ fn accepted_when(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> 
         text: table.string(diagnostics, "text", scalar::text).map(|at| at.value),
     };
     if read == AcceptedWhen::default() && !table.has("json") && !table.has("text") {
-        let hint = "name a field, { json = { ok = true } }, or words, { text = \"accepted\" }";
-        diagnostics.missing(table.place.clone(), "it accepts nothing", hint);
+        let hint = "add a field, { json = { ok = true } }, or a text, { text = \"accepted\" }";
+        diagnostics.missing(table.place.clone(), "`accepted_when` has no condition", hint);
     }
     read
 }

@@ -1,7 +1,7 @@
-//! `[pool.NAME]` and `[caller.NAME]` as written: the servers behind the edge, and our own programs before it.
+//! `[pool.NAME]` and `[caller.NAME]` as written.
 
 use crate::diagnostics::{Diagnostics, Place};
-use crate::parse::address::{network, server};
+use crate::parse::address::{cidr, server};
 use crate::parse::host::{Host, Name};
 use crate::parse::scalar;
 use crate::raw::name_of;
@@ -17,15 +17,16 @@ use std::time::Duration;
 use types::config::{Caller, Health, Pool, PoolServer, Protocol};
 use types::{CallerId, PoolId, ServiceId};
 
-/// Requests at once to one server, and clients at once of each server before more is known of it, unless told.
-const EACH: u32 = 100;
-const BEGIN: u32 = 8;
+/// Default of `max_concurrency`.
+const MAX_CONCURRENCY: u32 = 100;
+/// Default of `initial_concurrency`, per server.
+const INITIAL_CONCURRENCY: u32 = 8;
 
 /// A pool as written.
 #[derive(Debug)]
 pub(crate) struct RawPool {
     pub(crate) place: Place,
-    /// Complete where nothing is marked.
+    /// Complete when no problem is reported.
     pub(crate) pool: Pool,
 }
 
@@ -35,58 +36,60 @@ pub(crate) struct RawCaller {
     pub(crate) place: Place,
     pub(crate) service: Option<At<String>>,
     pub(crate) token: Option<Place>,
-    pub(crate) addresses: Vec<At<IpNet>>,
+    pub(crate) cidrs: Vec<At<IpNet>>,
     pub(crate) caller: Caller,
 }
 
 pub(crate) fn pool(name: &str, table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawPool {
     let servers = table.strings_or_tables(diagnostics, "servers", |text| server(text).map(alone), weighted);
     once_each(&servers, diagnostics);
-    let floor: Option<u32> = table.integer(diagnostics, "min_healthy");
-    let each: Option<u32> = table.integer(diagnostics, "max_concurrency");
-    let begin: Option<u32> = table.integer(diagnostics, "initial_concurrency");
-    // A name may lead to any number of servers; only addresses can be counted.
+    let min_healthy: Option<u32> = table.integer(diagnostics, "min_healthy");
+    let max_concurrency: Option<u32> = table.integer(diagnostics, "max_concurrency");
+    let initial: Option<u32> = table.integer(diagnostics, "initial_concurrency");
+    // A host name may resolve to any number of servers; only addresses are counted.
     let are_counted = !servers.is_empty()
         && servers.len() == table.len("servers")
         && servers.iter().all(|at| at.value.is_address);
     let count = u32::try_from(servers.len()).unwrap_or(u32::MAX);
-    if let Some(floor) = floor.filter(|floor| are_counted && *floor > count) {
+    if let Some(min) = min_healthy.filter(|min| are_counted && *min > count) {
         let message =
-            format!("`min_healthy` is {floor}, but the pool has {count} servers: it would always be below");
+            format!("`min_healthy` is {min}, but the pool has {count} servers: it can never be reached");
         diagnostics.error(
             table.key_place("min_healthy"),
             message,
-            format!("{count} at most, or name more servers"),
+            format!("{count} at most, or add servers"),
         );
     }
-    let most = each.unwrap_or(EACH).saturating_mul(count);
-    if let Some(begin) = begin.filter(|begin| are_counted && *begin > most) {
+    let most = max_concurrency.unwrap_or(MAX_CONCURRENCY).saturating_mul(count);
+    if let Some(initial) = initial.filter(|initial| are_counted && *initial > most) {
         let message =
-            format!("`initial_concurrency` is {begin}, but its servers take {most} requests at once");
+            format!("`initial_concurrency` is {initial}, but its servers accept {most} concurrent requests");
         diagnostics.error(
             table.key_place("initial_concurrency"),
             message,
-            "less here, or more in `max_concurrency`",
+            "decrease it, or increase `max_concurrency`",
         );
     }
     if !servers.is_empty() && servers.iter().all(|at| at.value.server.drain) {
         diagnostics.warn(
             table.key_place("servers"),
-            "every server drains: nobody is served",
-            "let one of them serve",
+            "every server has `drain`: no request is served",
+            "remove `drain` from one of them",
         );
     }
     let protocol = table.string(diagnostics, "protocol", |text| match text {
         "http1" => Ok(Protocol::Http1),
         "http2" => Ok(Protocol::Http2),
-        _ => Err(ValueError::new(format!("`{}` is not a protocol that servers are spoken to", shown(text)))
+        _ => Err(ValueError::new(format!("`{}` is not a value of `protocol`", shown(text)))
             .hint("\"http1\", or \"http2\" for gRPC")),
     });
     let tls = table.string(diagnostics, "tls", |text| {
         let host = Host::read(text)?;
         match host.port {
-            Some(_) => Err(ValueError::new(format!("`{}` has a port; a certificate has none", shown(text)))
-                .hint(format!("write \"{}\"", shown(&host.bare())))),
+            Some(_) => {
+                Err(ValueError::new(format!("`{}` has a port; a certificate name has none", shown(text)))
+                    .hint(format!("write \"{}\"", shown(&host.bare()))))
+            }
             None => Ok(host.bare()),
         }
     });
@@ -95,12 +98,13 @@ pub(crate) fn pool(name: &str, table: &mut TableReader<'_>, diagnostics: &mut Di
         pool: Pool {
             id: PoolId(name.to_owned()),
             servers: servers.into_iter().map(|at| at.value.server).collect(),
-            min_healthy: floor,
+            min_healthy,
             protocol: protocol.map_or(Protocol::Http1, |at| at.value),
             tls: tls.map(|at| at.value),
             health: table.subtable(diagnostics, "health", health).flatten(),
-            max_concurrency: each.unwrap_or(EACH),
-            initial_concurrency: begin.unwrap_or_else(|| BEGIN.saturating_mul(count.max(1)).min(most.max(1))),
+            max_concurrency: max_concurrency.unwrap_or(MAX_CONCURRENCY),
+            initial_concurrency: initial
+                .unwrap_or_else(|| INITIAL_CONCURRENCY.saturating_mul(count.max(1)).min(most.max(1))),
         },
     }
 }
@@ -130,17 +134,17 @@ fn once_each(servers: &[At<RawServer>], diagnostics: &mut Diagnostics) {
     for at in servers.iter().filter(|at| !seen.insert(&at.value.server.at)) {
         let name = shown(&at.value.server.at);
         let hint = format!("for a larger share: {{ at = \"{name}\", weight = 2 }}");
-        diagnostics.error(at.place.clone(), format!("`{name}` stands here twice"), hint);
+        diagnostics.error(at.place.clone(), format!("`{name}` is listed twice"), hint);
     }
 }
 
 fn health(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<Health> {
     let path = table.string(diagnostics, "path", traffic::path);
-    let every = table.duration(diagnostics, "interval").unwrap_or(Duration::from_secs(2));
+    let interval = table.duration(diagnostics, "interval").unwrap_or(Duration::from_secs(2));
     let timeout = table.duration(diagnostics, "timeout").unwrap_or(Duration::from_secs(1));
     let fall = table.integer(diagnostics, "fall").unwrap_or(2);
     let rise = table.integer(diagnostics, "rise").unwrap_or(2);
-    Some(Health { path: path?.value, interval: every, timeout, fall, rise })
+    Some(Health { path: path?.value, interval, timeout, fall, rise })
 }
 
 pub(crate) fn caller(
@@ -151,12 +155,12 @@ pub(crate) fn caller(
 ) -> RawCaller {
     let service = table.string(diagnostics, "service", name_of);
     let token = table.string(diagnostics, "token", |text| scalar::secret(text, folder));
-    let addresses = table.strings(diagnostics, "cidrs", network);
+    let cidrs = table.strings(diagnostics, "cidrs", cidr);
     if !table.has("token") && !table.is_filled("cidrs") {
         diagnostics.missing(
             table.place.clone(),
-            format!("{} cannot be told from a visitor", shown(&table.path)),
-            "give it token = \"env:AUTH_WEB_TOKEN\", or addresses = [\"10.0.0.21\"]",
+            format!("{} has neither token nor addresses", shown(&table.path)),
+            "add token = \"env:AUTH_WEB_TOKEN\", or cidrs = [\"10.0.0.21\"]",
         );
     }
     RawCaller {
@@ -166,9 +170,9 @@ pub(crate) fn caller(
             id: CallerId(name.to_owned()),
             service: service.as_ref().map(|at| ServiceId(at.value.clone())),
             token: token.map(|at| at.value),
-            cidrs: addresses.iter().map(|at| at.value).collect(),
+            cidrs: cidrs.iter().map(|at| at.value).collect(),
         },
         service,
-        addresses,
+        cidrs,
     }
 }

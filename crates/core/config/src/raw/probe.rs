@@ -1,4 +1,4 @@
-//! Probes written by hand.
+//! `[probe.NAME]` as written.
 
 use crate::diagnostics::{Diagnostics, Place};
 use crate::parse::domain::{Declared, Registration, may_be_declared};
@@ -17,9 +17,9 @@ use types::config::Expect;
 #[derive(Debug)]
 pub(crate) struct RawProbe {
     pub(crate) place: Place,
-    /// `None` when it was wrong, which is marked already.
+    /// `None` when it is invalid, which was reported already.
     pub(crate) ask: Option<RawAsk>,
-    pub(crate) every: Option<Duration>,
+    pub(crate) interval: Option<Duration>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) failure_threshold: Option<u32>,
     pub(crate) success_threshold: Option<u32>,
@@ -27,7 +27,7 @@ pub(crate) struct RawProbe {
     pub(crate) service: Option<At<String>>,
 }
 
-/// What a probe written by hand asks.
+/// The target of a probe as written.
 #[derive(Debug)]
 pub(crate) enum RawAsk {
     Http(Url, Expect),
@@ -37,7 +37,7 @@ pub(crate) enum RawAsk {
     Domain(String),
 }
 
-const QUESTIONS: [&str; 5] = ["http", "tcp", "dns", "tls", "domain"];
+const PROBE_KINDS: [&str; 5] = ["http", "tcp", "dns", "tls", "domain"];
 
 pub(crate) fn read(
     table: &mut TableReader<'_>,
@@ -51,25 +51,25 @@ pub(crate) fn read(
     let domain = table.string(diagnostics, "domain", |text| zone(text, declared)).map(|at| at.value);
     let expect = table.subtable(diagnostics, "expect", expect);
 
-    let given: Vec<&str> = QUESTIONS.into_iter().filter(|name| table.has(name)).collect();
+    let given: Vec<&str> = PROBE_KINDS.into_iter().filter(|name| table.has(name)).collect();
     match given.as_slice() {
         [] => diagnostics.missing(
             table.place.clone(),
-            format!("{} asks nothing", shown(&table.path)),
-            "give it one of http, tcp, dns, tls, domain: http = \"https://shop.acme.com/health\"",
+            format!("{} has no target", shown(&table.path)),
+            "add one of http, tcp, dns, tls, domain: http = \"https://shop.acme.com/health\"",
         ),
         [_] => {}
         [first, second, ..] => diagnostics.error(
             table.key_place(second),
-            format!("{} asks both `{first}` and `{second}`", shown(&table.path)),
-            "one question a probe: make two probes of it",
+            format!("{} has both `{first}` and `{second}`", shown(&table.path)),
+            "a probe has one target: declare two probes",
         ),
     }
     if table.has("expect") && !table.has("http") && !given.is_empty() {
         diagnostics.error(
             table.key_place("expect"),
             "`expect` belongs to `http` only",
-            "take it out, or ask `http`",
+            "remove it, or use `http`",
         );
     }
 
@@ -82,7 +82,7 @@ pub(crate) fn read(
     RawProbe {
         place: table.place.clone(),
         ask,
-        every: table.duration(diagnostics, "interval"),
+        interval: table.duration(diagnostics, "interval"),
         timeout: table.duration(diagnostics, "timeout"),
         failure_threshold: table.integer(diagnostics, "failure_threshold"),
         success_threshold: table.integer(diagnostics, "success_threshold"),
@@ -109,7 +109,7 @@ fn with_port(text: &str) -> Result<(Host, u16), ValueError> {
     }
 }
 
-/// A registrable domain, as far as the public suffix list and the configuration can tell.
+/// Parses a registrable domain, by the public suffix list and the declarations of the configuration.
 pub(crate) fn zone(text: &str, declared: &Declared) -> Result<String, ValueError> {
     let name = dns_name(text.trim())?;
     match Registration::of(&name, declared) {
@@ -117,21 +117,16 @@ pub(crate) fn zone(text: &str, declared: &Declared) -> Result<String, ValueError
         Registration::Known(zone) | Registration::Unlisted(zone) => {
             let hint = if may_be_declared(&name) {
                 format!(
-                    "what was registered, and can be lost, is \"{zone}\"; where \"{name}\" is a registration of its \
+                    "the registered domain is \"{zone}\"; where \"{name}\" is a registration of its \
                      own, declare it: [domain.\"{name}\"]"
                 )
             } else {
-                format!("what was registered, and can be lost, is \"{zone}\"")
+                format!("the registered domain is \"{zone}\"")
             };
-            Err(ValueError::new(format!(
-                "`{}` is a name below a registration, not a registration",
-                shown(text)
-            ))
-            .hint(hint))
+            Err(ValueError::new(format!("`{}` is below a registered domain, not one itself", shown(text)))
+                .hint(hint))
         }
-        Registration::None => {
-            Err(ValueError::new(format!("`{}` cannot be registered by anybody", shown(text)))
-                .hint("a name one label below a public suffix: \"acme.app\""))
-        }
+        Registration::None => Err(ValueError::new(format!("`{}` cannot be registered", shown(text)))
+            .hint("one label below a public suffix: \"acme.app\"")),
     }
 }

@@ -11,23 +11,23 @@ use types::PoolId;
 use types::config::{Rate, Recognize, Traffic};
 use types::traffic::{DenyWhat, is_everybody};
 
-/// How long a request may take until its answer begins, unless told.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// For how long a known visitor stays known, unless told.
-const KNOWN: Duration = Duration::from_secs(30 * 86_400);
+/// Default of `response_timeout`.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Default of `recognize.for`.
+const RECOGNIZED_FOR: Duration = Duration::from_secs(30 * 86_400);
 
-/// A guard as written.
+/// The traffic policy of a service as written.
 #[derive(Debug)]
 pub(crate) struct RawTraffic {
     pub(crate) place: Place,
     pub(crate) pool: Option<At<String>>,
-    /// Where countries and autonomous systems are named: files must tell them.
+    /// Positions of countries and AS numbers, which require the `geoip` files.
     pub(crate) countries: Vec<Place>,
-    pub(crate) networks: Vec<Place>,
-    /// Where the limit of autonomous systems stands.
+    pub(crate) asns: Vec<Place>,
+    /// Position of the limit per autonomous system.
     pub(crate) asn: Option<Place>,
-    /// Complete where nothing is marked.
-    pub(crate) guard: Traffic,
+    /// Complete when no problem is reported.
+    pub(crate) policy: Traffic,
 }
 
 pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawTraffic {
@@ -37,61 +37,60 @@ pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -
             .map(|name| table.string_or_table(diagnostics, name, rate, rate_and_burst))
     });
     let limits = limits.unwrap_or_default();
-    let (mut countries, mut networks) = (Vec::new(), Vec::new());
+    let (mut countries, mut asns) = (Vec::new(), Vec::new());
     let asn_place = limits[2].as_ref().map(|at| at.place.clone());
-    networks.extend(asn_place.clone());
-    let [visitor, network, asn, caller, service] = limits.map(|at| at.map(|at| at.value));
+    asns.extend(asn_place.clone());
+    let [client, subnet, asn, caller, service] = limits.map(|at| at.map(|at| at.value));
     let mut whom = |table: &mut TableReader<'_>, diagnostics: &mut Diagnostics| {
         let whom = origins(table, diagnostics);
         countries.extend(
             whom.iter().find(|at| matches!(at.value, DenyWhat::Country(_))).map(|at| at.place.clone()),
         );
-        networks
-            .extend(whom.iter().find(|at| matches!(at.value, DenyWhat::Asn(_))).map(|at| at.place.clone()));
+        asns.extend(whom.iter().find(|at| matches!(at.value, DenyWhat::Asn(_))).map(|at| at.place.clone()));
         whom.into_iter().map(|at| at.value).collect::<Vec<_>>()
     };
     let has_allow = table.has("allow");
     let deny = table.subtable(diagnostics, "deny", |table, diagnostics| {
         let denied = whom(table, diagnostics);
         if !has_allow {
-            warn_of_everybody(table, &denied, diagnostics);
+            warn_of_broad_denial(table, &denied, diagnostics);
         }
         denied
     });
     let deny = deny.unwrap_or_default();
     let allow = table.subtable(diagnostics, "allow", &mut whom).unwrap_or_default();
-    let known = table.subtable(diagnostics, "recognize", known).flatten();
-    let urgent = table.strings(diagnostics, "priority_paths", route).into_iter().map(|at| at.value).collect();
-    let deadline = table.duration(diagnostics, "response_timeout").unwrap_or(DEADLINE);
+    let recognize = table.subtable(diagnostics, "recognize", recognize).flatten();
+    let priority_paths =
+        table.strings(diagnostics, "priority_paths", path_pattern).into_iter().map(|at| at.value).collect();
+    let response_timeout = table.duration(diagnostics, "response_timeout").unwrap_or(RESPONSE_TIMEOUT);
     RawTraffic {
         place: table.place.clone(),
         countries,
-        networks,
+        asns,
         asn: asn_place,
-        guard: Traffic {
+        policy: Traffic {
             pool: PoolId(pool.as_ref().map_or_else(String::new, |at| at.value.clone())),
-            client: visitor,
-            subnet: network,
+            client,
+            subnet,
             asn,
             caller,
             service,
             deny,
             allow,
-            recognize: known,
-            priority_paths: urgent,
-            response_timeout: deadline,
+            recognize,
+            priority_paths,
+            response_timeout,
         },
         pool,
     }
 }
 
-/// Warns of a service that answers hardly anybody: a large part of all addresses is denied, and none is allowed.
-fn warn_of_everybody(table: &TableReader<'_>, denied: &[DenyWhat], diagnostics: &mut Diagnostics) {
-    let everybody = denied.iter().find(|what| matches!(what, DenyWhat::Net(net) if is_everybody(*net)));
-    if let Some(everybody) = everybody {
-        let message =
-            format!("{everybody} is everybody, or a large part of it, and nobody is allowed in spite of it");
-        let hint = "name who may ask: allow = { addresses = [\"192.0.2.0/24\"] }";
+/// Warns of a service that denies a large part of all addresses and allows none.
+fn warn_of_broad_denial(table: &TableReader<'_>, denied: &[DenyWhat], diagnostics: &mut Diagnostics) {
+    let range = denied.iter().find(|what| matches!(what, DenyWhat::Net(net) if is_everybody(*net)));
+    if let Some(range) = range {
+        let message = format!("{range} denies a large part of all addresses, and `allow` has no exception");
+        let hint = "add exceptions: allow = { cidrs = [\"192.0.2.0/24\"] }";
         diagnostics.warn(table.key_place("cidrs"), message, hint);
     }
 }
@@ -104,7 +103,7 @@ fn origins(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Vec<At
     out
 }
 
-/// One origin of traffic, which must be of the sort that its list holds.
+/// Parses an origin, which must be of the kind of its list.
 fn origin(text: &str, key: &str) -> Result<DenyWhat, ValueError> {
     let what: Option<DenyWhat> = text.parse().ok();
     let home = what.as_ref().map(|what| match what {
@@ -116,18 +115,18 @@ fn origin(text: &str, key: &str) -> Result<DenyWhat, ValueError> {
         return Ok(what);
     }
     let wanted = match key {
-        "countries" => "a country's two letters",
-        "asns" => "the number of an autonomous system",
-        _ => "a network or an address",
+        "countries" => "a country code",
+        "asns" => "an AS number",
+        _ => "a CIDR range or an address",
     };
     let error = ValueError::new(format!("`{}` is not {wanted}", shown(text)));
     Err(match home {
-        Some(home) => error.hint(format!("it belongs into {home} = [\"{}\"]", shown(text.trim()))),
+        Some(home) => error.hint(format!("it belongs in {home} = [\"{}\"]", shown(text.trim()))),
         None => error,
     })
 }
 
-/// `20/s`: so many, and as many at once.
+/// Parses a rate, `20/s`; the burst is the same number.
 fn rate(text: &str) -> Result<Rate, ValueError> {
     let error = || {
         ValueError::new(format!("`{}` is not a rate", shown(text)))
@@ -155,40 +154,39 @@ fn rate_and_burst(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) ->
     rate.map(|at| Rate { burst: burst.unwrap_or(at.value.burst), ..at.value })
 }
 
-fn known(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<Recognize> {
+fn recognize(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Option<Recognize> {
     let method = table.string(diagnostics, "method", method).map(|at| at.value);
-    let path = table.string(diagnostics, "path", route).map(|at| at.value);
+    let path = table.string(diagnostics, "path", path_pattern).map(|at| at.value);
     let status = table.integers(diagnostics, "status");
-    let duration = table.duration(diagnostics, "for").unwrap_or(KNOWN);
+    let duration = table.duration(diagnostics, "for").unwrap_or(RECOGNIZED_FOR);
     Some(Recognize { method, path: path?, status, duration })
 }
 
 fn method(text: &str) -> Result<String, ValueError> {
     let method = text.trim();
     if method.is_empty() || method.len() > 32 || !method.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-        return Err(ValueError::new(format!("`{}` is not a method", shown(text))));
+        return Err(ValueError::new(format!("`{}` is not an HTTP method", shown(text))));
     }
     Ok(method.to_ascii_uppercase())
 }
 
-/// A path as it is asked for, or everything below one: `/pay/*`.
-fn route(text: &str) -> Result<String, ValueError> {
+/// Parses a path, or a path pattern that matches everything below: `/pay/*`.
+fn path_pattern(text: &str) -> Result<String, ValueError> {
     let path = path(text)?;
     let error = |why: &str, hint: &str| Err(ValueError::new(format!("`{}` {why}", shown(text))).hint(hint));
     match path.strip_suffix("/*") {
-        Some("") => error("means everything, and sets nothing apart", "name what is special: \"/pay/*\""),
+        Some("") => error("matches every path", "use a more specific one: \"/pay/*\""),
         Some(above) if above.contains('*') => {
-            error("has a star in its middle", "a star stands at the end, for everything below: \"/pay/*\"")
+            error("has a `*` in the middle", "`*` is only allowed at the end: \"/pay/*\"")
         }
-        None if path.contains('*') => error(
-            "has a star where none can be",
-            "a star stands at the end, for everything below: \"/pay/*\"",
-        ),
+        None if path.contains('*') => {
+            error("has a `*` in the wrong place", "`*` is only allowed at the end: \"/pay/*\"")
+        }
         _ => Ok(path),
     }
 }
 
-/// A path without a query.
+/// Parses a path without a query.
 pub(crate) fn path(text: &str) -> Result<String, ValueError> {
     let path = text.trim();
     let error = |why: &str| ValueError::new(format!("`{}` is not a path: {why}", shown(text)));
@@ -198,16 +196,16 @@ pub(crate) fn path(text: &str) -> Result<String, ValueError> {
         return Err(error("it does not begin with /").hint(format!("write \"{}\"", shown(&meant))));
     }
     if path.contains(['?', '#']) {
-        return Err(error("what follows ? or # is no part of it"));
+        return Err(error("it has a query or a fragment"));
     }
     if path.len() > 500 {
         return Err(error("it is too long"));
     }
     if path.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return Err(error("spaces and special characters are written %20 and so on"));
+        return Err(error("spaces and special characters must be percent-encoded"));
     }
     if path.split('/').any(|part| matches!(part, "." | "..")) {
-        return Err(error("nobody asks for `.` or `..`"));
+        return Err(error("it has `.` or `..`"));
     }
     Ok(path.to_owned())
 }
@@ -240,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_what_is_below_them() {
+    fn paths_and_patterns() {
         for (text, read) in [
             ("/login", Some("/login")),
             ("/pay/*", Some("/pay/*")),
@@ -258,9 +256,9 @@ mod tests {
             ("/a/../b", None),
             ("", None),
         ] {
-            assert_eq!(route(text).ok().as_deref(), read, "{text:?}");
+            assert_eq!(path_pattern(text).ok().as_deref(), read, "{text:?}");
         }
-        let error = route("https://auth.acme.com/login").unwrap_err();
-        assert!(format!("{wrong:?}").contains("write \\\"/login\\\""), "{wrong:?}");
+        let error = path_pattern("https://auth.acme.com/login").unwrap_err();
+        assert!(format!("{error:?}").contains("write \\\"/login\\\""), "{error:?}");
     }
 }

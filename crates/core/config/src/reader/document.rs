@@ -1,4 +1,4 @@
-//! The text as a whole: its sections, those that exist once and those that exist for each name.
+//! Reads the sections of a document: those that exist once, and those that exist once per name.
 
 use crate::diagnostics::Diagnostics;
 use crate::kind::{Key, NAME};
@@ -9,18 +9,18 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The text as a whole: its sections.
+/// The sections of a document.
 pub(crate) struct DocumentReader<'a> {
     table: &'a DeTable<'a>,
 }
 
 impl<'a> DocumentReader<'a> {
-    /// Judges the names of the sections.
+    /// Checks the names of the sections.
     pub(crate) fn open(table: &'a DeTable<'a>, diagnostics: &mut Diagnostics) -> Self {
         for (key, value) in table.iter() {
             let name: &str = key.get_ref();
             match fields::section(name) {
-                Some(section) if section.is_served() => {}
+                Some(section) if section.is_supported() => {}
                 Some(section) => report_unsupported(diagnostics, key.span(), name, section.doc),
                 None => {
                     let is_section = match value.get_ref() {
@@ -29,9 +29,9 @@ impl<'a> DocumentReader<'a> {
                     };
                     let message = match is_section {
                         true => format!("unknown section `{}`", suggest::shown(name)),
-                        false => format!("`{}` stands outside of every section", suggest::shown(name)),
+                        false => format!("`{}` is outside of every section", suggest::shown(name)),
                     };
-                    let known = fields::SECTIONS.iter().filter(|section| section.is_served());
+                    let known = fields::SECTIONS.iter().filter(|section| section.is_supported());
                     let hint = unknown_key(name, value.get_ref(), known.map(|section| section.name));
                     diagnostics.error(key.span(), message, hint);
                 }
@@ -40,7 +40,7 @@ impl<'a> DocumentReader<'a> {
         Self { table }
     }
 
-    /// A section that exists once; read from nothing when it is left out.
+    /// Reads a section that exists once; a missing one is read as empty.
     pub(crate) fn one<T>(
         &self,
         diagnostics: &mut Diagnostics,
@@ -51,7 +51,7 @@ impl<'a> DocumentReader<'a> {
         debug_assert!(section.is_some_and(|section| section.key.is_none()), "{name}");
         let value = self.table.get(name);
         if let Some(value) = value.filter(|value| !value.get_ref().is_table()) {
-            let message = format!("`{name}` wants a section, not {}", type_word(value.get_ref()));
+            let message = format!("`{name}` must be a section, not {}", type_word(value.get_ref()));
             diagnostics.error(value.span(), message, format!("write [{name}] on a line of its own, once"));
         }
         let place = value.map_or(0..0, Spanned::span);
@@ -62,7 +62,7 @@ impl<'a> DocumentReader<'a> {
         out
     }
 
-    /// A section that exists once or not at all.
+    /// Reads a section that exists once or not at all.
     pub(crate) fn maybe<T>(
         &self,
         diagnostics: &mut Diagnostics,
@@ -72,13 +72,13 @@ impl<'a> DocumentReader<'a> {
         self.table.contains_key(name).then(|| self.one(diagnostics, name, read))
     }
 
-    /// The names for which a section exists, right or wrong.
+    /// The names that have a section of this kind, valid or not.
     pub(crate) fn names(&self, name: &'static str) -> impl Iterator<Item = &str> {
         let table = self.table.get(name).and_then(|value| value.get_ref().as_table());
         table.into_iter().flat_map(|table| table.keys().map(|key| key.get_ref().as_ref()))
     }
 
-    /// A section that exists once for each name.
+    /// Reads a section that exists once per name.
     pub(crate) fn each<T>(
         &self,
         diagnostics: &mut Diagnostics,
@@ -90,8 +90,7 @@ impl<'a> DocumentReader<'a> {
         debug_assert!(section.is_some_and(|section| section.key.is_some()), "{name}");
         let Some((section, value)) = section.zip(self.table.get(name)) else { return out };
         let Some(table) = value.get_ref().as_table() else {
-            let message =
-                format!("`{name}` wants a section for each name, not {}", type_word(value.get_ref()));
+            let message = format!("`{name}` must be a section per name, not {}", type_word(value.get_ref()));
             diagnostics.error(value.span(), message, format!("write [{name}.NAME]"));
             return out;
         };
@@ -101,12 +100,15 @@ impl<'a> DocumentReader<'a> {
             let Some(table) = value.get_ref().as_table() else {
                 let is_field = section.fields.iter().any(|field| field.name == own);
                 let hint = if is_field {
-                    format!("it belongs into a section with a name: [{name}.NAME]")
+                    format!("it belongs in a section with a name: [{name}.NAME]")
                 } else {
                     format!("write [{}] on a line of its own, once", suggest::shown(&path))
                 };
-                let message =
-                    format!("{} wants a section, not {}", suggest::shown(&path), type_word(value.get_ref()));
+                let message = format!(
+                    "{} must be a section, not {}",
+                    suggest::shown(&path),
+                    type_word(value.get_ref())
+                );
                 diagnostics.error(key.span(), message, hint);
                 continue;
             };

@@ -1,12 +1,12 @@
-//! Services that need each other in a circle: nobody could tell the cause among them.
+//! Finds dependency cycles of services: among them no cause could be determined.
 
 use crate::diagnostics::Diagnostics;
-use crate::raw::RawService;
+use crate::raw::service::RawService;
 use crate::suggest::shown;
 use std::collections::BTreeMap;
 use types::Kind;
 
-/// Marks every need that closes a circle.
+/// Reports every dependency that closes a cycle.
 pub(crate) fn check(services: &BTreeMap<String, RawService>, diagnostics: &mut Diagnostics) {
     // Not recursive: a configuration may hold a chain of many thousand services.
     let mut state: BTreeMap<&str, State> = BTreeMap::new();
@@ -14,25 +14,26 @@ pub(crate) fn check(services: &BTreeMap<String, RawService>, diagnostics: &mut D
         let mut path: Vec<(&str, usize)> = Vec::new();
         enter(start, &mut path, &mut state);
         while let Some((name, next)) = path.last_mut() {
-            let need = services.get(*name).and_then(|service| service.needs.get(*next));
+            let dependency = services.get(*name).and_then(|service| service.depends_on.get(*next));
             *next += 1;
-            match need {
+            match dependency {
                 None => {
                     state.insert(name, State::Done);
                     path.pop();
                 }
-                Some(need) if need.value.kind != Kind::Service => {}
-                Some(need) => match state.get(need.value.name.as_str()) {
+                Some(dependency) if dependency.value.kind != Kind::Service => {}
+                Some(dependency) => match state.get(dependency.value.name.as_str()) {
                     Some(State::Open) if diagnostics.is_full() => diagnostics.omit(),
                     Some(State::Open) => {
-                        let from = path.iter().position(|(name, _)| *name == need.value.name).unwrap_or(0);
-                        let circle: Vec<&str> = path.iter().skip(from).map(|(name, _)| *name).collect();
-                        let hint = "take out the need that is not one: what works without the other?";
-                        diagnostics.conflict(need.place.clone(), told(&circle), hint);
+                        let from =
+                            path.iter().position(|(name, _)| *name == dependency.value.name).unwrap_or(0);
+                        let cycle: Vec<&str> = path.iter().skip(from).map(|(name, _)| *name).collect();
+                        let hint = "remove one dependency: which service works without the other?";
+                        diagnostics.conflict(dependency.place.clone(), message(&cycle), hint);
                     }
                     Some(State::Done) => {}
                     None => {
-                        if let Some((name, _)) = services.get_key_value(&need.value.name) {
+                        if let Some((name, _)) = services.get_key_value(&dependency.value.name) {
                             enter(name, &mut path, &mut state);
                         }
                     }
@@ -44,9 +45,9 @@ pub(crate) fn check(services: &BTreeMap<String, RawService>, diagnostics: &mut D
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// On the way from the start to here.
+    /// On the current path.
     Open,
-    /// Looked at, with all that it needs.
+    /// Visited, with all its dependencies.
     Done,
 }
 
@@ -57,16 +58,16 @@ fn enter<'s>(name: &'s str, path: &mut Vec<(&'s str, usize)>, state: &mut BTreeM
     }
 }
 
-fn told(circle: &[&str]) -> String {
-    let first = circle.first().copied().unwrap_or_default();
-    match circle {
-        [only] => format!("`{}` needs itself", shown(only)),
-        _ if circle.len() > 8 => {
-            format!("{} services need each other in a circle, `{}` among them", circle.len(), shown(first))
+fn message(cycle: &[&str]) -> String {
+    let first = cycle.first().copied().unwrap_or_default();
+    match cycle {
+        [only] => format!("`{}` depends on itself", shown(only)),
+        _ if cycle.len() > 8 => {
+            format!("dependency cycle of {} services, `{}` among them", cycle.len(), shown(first))
         }
         _ => {
-            let all: Vec<String> = circle.iter().chain([&first]).map(|name| shown(name)).collect();
-            format!("services need each other in a circle: {}", all.join(" -> "))
+            let all: Vec<String> = cycle.iter().chain([&first]).map(|name| shown(name)).collect();
+            format!("dependency cycle: {}", all.join(" -> "))
         }
     }
 }

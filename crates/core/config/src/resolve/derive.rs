@@ -1,19 +1,20 @@
-//! What follows from a declaration without asking: probes, and the graph of who needs whom.
+//! Derives probes and the dependency graph from the declarations.
 //!
-//! | from | follow |
+//! | declared | derived |
 //! |---|---|
-//! | each host | `http.HOST` about `host.HOST`, `tls.HOST` about `tls.HOST` |
-//! | each registrable domain behind a host | `dns.ZONE`, `domain.ZONE` |
-//! | each guard | its service and hosts need `pool.NAME` |
-//! | each probe by hand | itself; about `probe.NAME` when it asks http or tcp, else about the thing it asks after, in place of a derived one |
-//! | each `http` probe by hand that asks a host of its own service by https | itself, about `host.HOST`, in place of the derived one |
+//! | a host | probe `http.HOST` of `host.HOST`, probe `tls.HOST` of `tls.HOST` |
+//! | the registrable domain of a host | probes `dns.ZONE`, `domain.ZONE` |
+//! | `traffic` of a service | the service and its hosts depend on `pool.NAME` |
+//! | a probe | itself: of `probe.NAME` for http and tcp, otherwise of its target, replacing the derived one |
+//! | an `http` probe of a host of its own service by https | itself, of `host.HOST`, replacing the derived one |
 
 use crate::diagnostics::{Diagnostics, Place};
 use crate::parse::host::{self, Host};
 use crate::parse::url::Url;
+use crate::raw::RawConfig;
 use crate::raw::http::RawHttp;
 use crate::raw::probe::{RawAsk, RawProbe};
-use crate::raw::{RawConfig, RawService};
+use crate::raw::service::RawService;
 use crate::reader::value::At;
 use crate::resolve::graph;
 use crate::resolve::team::DEFAULT;
@@ -23,25 +24,25 @@ use std::time::Duration;
 use types::config::{Ask, Probe, Service};
 use types::{EscalationId, Graph, Kind, ProbeId, Resource, ScheduleId, ServiceId};
 
-/// No configuration asks more questions than this: beyond it one process cannot keep its promises on time.
-pub(crate) const MOST_PROBES: usize = 50_000;
+/// Maximum number of probes: beyond it one process cannot run them in time.
+pub(crate) const MAX_PROBES: usize = 50_000;
 
-/// So many hosts are refused whatever else there is: a few stars with ports and a few samples could make millions of them.
-const ENOUGH_HOSTS: usize = 100_000;
+/// Derivation stops at this many hosts, which are too many anyway: a few wildcards with ports and a few samples could make millions.
+const MAX_HOSTS: usize = 100_000;
 
-/// Names compared in one question to name servers: each costs a packet per server and resolver.
-const MOST_NAMES: usize = 20;
+/// Maximum names compared by one `dns` probe: each costs a packet per server and resolver.
+const MAX_NAMES: usize = 20;
 
-/// What followed.
+/// The derived part of a configuration.
 pub(crate) struct Derived {
     pub(crate) services: BTreeMap<ServiceId, Service>,
     pub(crate) probes: BTreeMap<ProbeId, Probe>,
     pub(crate) graph: Graph,
-    /// Registrable domains behind hosts of services.
+    /// Registrable domains of the hosts of services.
     pub(crate) zones: BTreeSet<String>,
 }
 
-/// Derives everything.
+/// Derives services, probes and graph.
 pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived {
     let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
     let mut services = BTreeMap::new();
@@ -61,17 +62,17 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
     }
     let watched: BTreeSet<String> = zones.keys().cloned().collect();
     let count = hosts.len() * 2 + zones.len() * 2 + raw.probes.len();
-    if count > MOST_PROBES {
+    if count > MAX_PROBES {
         let place = raw.services.values().map(|service| service.place.clone()).next().unwrap_or(0..0);
         diagnostics.conflict(
             place,
-            format!("the configuration asks {count} questions; {MOST_PROBES} is the most"),
-            "name fewer samples, or divide the configuration among several installations",
+            format!("the configuration has {count} probes; the maximum is {MAX_PROBES}"),
+            "use fewer hosts and samples, or several installations",
         );
         return Derived { services, probes: BTreeMap::new(), graph, zones: watched };
     }
     for (host, _) in raw.probes.values().filter_map(|probe| probe.ask.as_ref()?.host()) {
-        // Names that are asked by hand are compared too, where their domain is watched anyway.
+        // Names of declared probes are compared too, if their domain is monitored anyway.
         if let (Some(zone), Some(name)) = (raw.zone_behind(&host), host.dns())
             && let Some(names) = zones.get_mut(&zone)
         {
@@ -80,15 +81,15 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
     }
 
     let mut probes = BTreeMap::new();
-    let by_hand = by_hand(raw, &services, &zones, &mut probes, &mut graph, diagnostics);
+    let declared = declared(raw, &services, &zones, &mut probes, &mut graph, diagnostics);
     let webs = webs(raw, &services, diagnostics);
-    let usual = RawHttp::default();
+    let default_http = RawHttp::default();
     for (text, host) in &hosts {
-        let web = webs.get(text.as_str()).copied().unwrap_or(&usual);
-        add_host(raw, (text, host), web, &by_hand, &mut probes, &mut graph);
+        let web = webs.get(text.as_str()).copied().unwrap_or(&default_http);
+        add_host(raw, (text, host), web, &declared, &mut probes, &mut graph);
     }
     for (zone, names) in &zones {
-        add_zone(raw, zone, names, &by_hand, &mut probes);
+        add_zone(raw, zone, names, &declared, &mut probes);
     }
     graph::add_dependencies(raw, &hosts, &watched, &mut graph);
     graph::add_pools(raw, &services, &hosts, &mut graph);
@@ -105,7 +106,7 @@ fn service(
     let mut concrete: Vec<String> = Vec::new();
     let mut seen = BTreeSet::new();
     let mut used = vec![false; service.samples.len()];
-    // Which samples lie below a name, so that many stars and many samples are not each compared with each.
+    // The samples below each name, so that wildcards and samples are not compared pairwise.
     let mut below: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, sample) in service.samples.iter().enumerate() {
         for above in sample.value.dns().into_iter().flat_map(host::above) {
@@ -118,7 +119,7 @@ fn service(
             concrete.push(text.clone());
             hosts.insert(text, host);
         }
-        hosts.len() < ENOUGH_HOSTS
+        hosts.len() < MAX_HOSTS
     };
     for at in &service.hosts {
         let pattern = &at.value;
@@ -144,23 +145,23 @@ fn service(
             let base = pattern.host.text(443);
             diagnostics.missing(
                 at.place.clone(),
-                format!("`{}` has no sample: a star cannot be asked", shown(&text)),
-                format!("name some that exist: samples = [\"demo.{}\"]", shown(&base)),
+                format!("`{}` has no sample: a wildcard cannot be probed", shown(&text)),
+                format!("add existing names: wildcard_samples = [\"demo.{}\"]", shown(&base)),
             );
         }
     }
-    // A sample below a wildcard that could not be read would be marked twice; then the wildcard's mark is enough.
-    let were_all_tried = hosts.len() < ENOUGH_HOSTS;
+    // After MAX_HOSTS not all samples were matched.
+    let were_all_tried = hosts.len() < MAX_HOSTS;
     for (sample, _) in service.samples.iter().zip(used).filter(|(_, used)| were_all_tried && !used) {
         let text = sample.value.text(443);
         diagnostics.missing(
             sample.place.clone(),
-            format!("the sample `{}` lies below no wildcard of this service", shown(&text)),
-            format!("ask it as a host: hosts = [\"{}\"]", shown(&text)),
+            format!("the sample `{}` is below no wildcard of this service", shown(&text)),
+            format!("declare it as a host: hosts = [\"{}\"]", shown(&text)),
         );
     }
 
-    for At { value, place } in &service.needs {
+    for At { value, place } in &service.depends_on {
         if value.kind == Kind::Pool {
             if !raw.pools.contains_key(&value.name) {
                 diagnostics.unknown(place.clone(), "pool", &value.name, raw.pools.keys().map(String::as_str));
@@ -196,19 +197,19 @@ fn service(
             .hosts
             .iter()
             .map(|at| at.value.text())
-            .chain(service.every_host.iter().map(|_| "*".to_owned()))
+            .chain(service.all_hosts.iter().map(|_| "*".to_owned()))
             .collect(),
-        depends_on: service.needs.iter().map(|need| need.value.clone()).collect(),
+        depends_on: service.depends_on.iter().map(|need| need.value.clone()).collect(),
         schedule: service.schedule.as_ref().map(|at| ScheduleId(at.value.clone())),
         escalation: EscalationId(
             service.escalation.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone()),
         ),
         public: service.public,
-        traffic: service.guard.as_ref().map(|raw| raw.guard.clone()),
+        traffic: service.traffic.as_ref().map(|raw| raw.policy.clone()),
     }
 }
 
-/// How the web address of each host is asked, where its service says so.
+/// The declared `http` of each host.
 fn webs<'a>(
     raw: &'a RawConfig,
     services: &'a BTreeMap<ServiceId, Service>,
@@ -223,8 +224,8 @@ fn webs<'a>(
             if other != web {
                 diagnostics.conflict(
                     place.clone(),
-                    format!("two services say differently how {} is asked", shown(host)),
-                    "a host is asked once for all its services: say it in one of them",
+                    format!("two services declare different `http` for {}", shown(host)),
+                    "a host is probed once for all its services: declare it in one of them",
                 );
                 return webs;
             }
@@ -237,31 +238,31 @@ fn add_host(
     raw: &RawConfig,
     (text, host): (&str, &Host),
     web: &RawHttp,
-    by_hand: &BTreeMap<Resource, Place>,
+    declared: &BTreeMap<Resource, Place>,
     probes: &mut BTreeMap<ProbeId, Probe>,
     graph: &mut Graph,
 ) {
     let port = host.port.unwrap_or(443);
     graph.add_need(Resource::host(text), Resource::tls(text));
-    if web.is_asked {
+    if web.is_probed {
         let http = Ask::Http { url: format!("https://{text}{}", web.path), expect: web.expected() };
-        if let Some(probe) = add(raw, Resource::host(text), "http", http, by_hand, probes) {
+        if let Some(probe) = add(raw, Resource::host(text), "http", http, declared, probes) {
             probe.failing_for = web.failing_for.unwrap_or(probe.failing_for);
         }
     }
-    add(raw, Resource::tls(text), "tls", Ask::Tls { host: host.bare(), port }, by_hand, probes);
+    add(raw, Resource::tls(text), "tls", Ask::Tls { host: host.bare(), port }, declared, probes);
 }
 
 fn add_zone(
     raw: &RawConfig,
     zone: &str,
     names: &BTreeSet<String>,
-    by_hand: &BTreeMap<Resource, Place>,
+    declared: &BTreeMap<Resource, Place>,
     probes: &mut BTreeMap<ProbeId, Probe>,
 ) {
     let dns = Ask::Dns { zone: zone.to_owned(), names: some(zone, Some(names)) };
-    add(raw, Resource::dns(zone), "dns", dns, by_hand, probes);
-    add(raw, Resource::domain(zone), "domain", Ask::Domain { name: zone.to_owned() }, by_hand, probes);
+    add(raw, Resource::dns(zone), "dns", dns, declared, probes);
+    add(raw, Resource::domain(zone), "domain", Ask::Domain { name: zone.to_owned() }, declared, probes);
 }
 
 fn add<'a>(
@@ -269,10 +270,10 @@ fn add<'a>(
     about: Resource,
     word: &str,
     ask: Ask,
-    by_hand: &BTreeMap<Resource, Place>,
+    declared: &BTreeMap<Resource, Place>,
     probes: &'a mut BTreeMap<ProbeId, Probe>,
 ) -> Option<&'a mut Probe> {
-    if by_hand.contains_key(&about) {
+    if declared.contains_key(&about) {
         return None;
     }
     let id = ProbeId(format!("{word}.{}", about.name));
@@ -280,15 +281,15 @@ fn add<'a>(
     Some(probes.entry(id).insert_entry(probe).into_mut())
 }
 
-/// The names to compare: at most [`MOST_NAMES`], spread evenly over all of them in order; the zone itself if none is known.
+/// Selects at most [`MAX_NAMES`] names, spread evenly over all; the domain itself when there is none.
 fn some(zone: &str, names: Option<&BTreeSet<String>>) -> Vec<String> {
     let Some(names) = names.filter(|names| !names.is_empty()) else { return vec![zone.to_owned()] };
-    let step = names.len().div_ceil(MOST_NAMES);
+    let step = names.len().div_ceil(MAX_NAMES);
     names.iter().step_by(step).cloned().collect()
 }
 
-/// Adds the probes by hand; returns the things that they look after, each with its place.
-fn by_hand(
+/// Adds the declared probes; returns the resources that they probe, with positions.
+fn declared(
     raw: &RawConfig,
     services: &BTreeMap<ServiceId, Service>,
     zones: &BTreeMap<String, BTreeSet<String>>,
@@ -296,7 +297,7 @@ fn by_hand(
     graph: &mut Graph,
     diagnostics: &mut Diagnostics,
 ) -> BTreeMap<Resource, Place> {
-    let mut looked_after: BTreeMap<Resource, Place> = BTreeMap::new();
+    let mut probed: BTreeMap<Resource, Place> = BTreeMap::new();
     for (name, probe) in &raw.probes {
         let service = probe.service.as_ref().map(|at| at.value.as_str());
         if let Some(at) =
@@ -312,9 +313,9 @@ fn by_hand(
         let Some(written) = &probe.ask else { continue };
         let (about, ask) = match written {
             RawAsk::Http(url, expect) => {
-                let about = in_place_of(url, service, services);
+                let about = replaced_host(url, service, services);
                 if let Some(host) = &about {
-                    looked_after.insert(host.clone(), probe.place.clone());
+                    probed.insert(host.clone(), probe.place.clone());
                 }
                 let url = if url.rest.is_empty() { format!("{}/", url.text()) } else { url.text() };
                 let about = about.unwrap_or_else(|| Resource::new(Kind::Probe, name));
@@ -338,54 +339,53 @@ fn by_hand(
             graph.add_need(Resource::service(service), about.clone());
         }
         let is_shared = matches!(written, RawAsk::Tls(_) | RawAsk::Dns(_) | RawAsk::Domain(_));
-        if is_shared && looked_after.insert(about.clone(), probe.place.clone()).is_some() {
+        if is_shared && probed.insert(about.clone(), probe.place.clone()).is_some() {
             diagnostics.conflict(
                 probe.place.clone(),
-                format!("two probes ask after {}", shown(&about.to_string())),
+                format!("two probes of {}", shown(&about.to_string())),
                 "keep one of them",
             );
         }
         let id = ProbeId(name.clone());
         probes.insert(id.clone(), timed(raw, id, about, ask, Some(probe)));
     }
-    looked_after
+    probed
 }
 
-/// The host whose derived probe a hand-written one takes the place of: it asks the same host and port by https, for the
-/// service that the host belongs to.
-fn in_place_of(
+/// The host whose derived probe a declared one replaces: of the same host and port by https, for a service of the host.
+fn replaced_host(
     url: &Url,
     service: Option<&str>,
     services: &BTreeMap<ServiceId, Service>,
 ) -> Option<Resource> {
-    let host = url.asked().text(443);
+    let host = url.target().text(443);
     let service = services.get(&ServiceId::from(service?))?;
     (url.is_https && service.hosts.contains(&host)).then(|| Resource::host(host))
 }
 
-/// Gives a probe its pace: by hand, else by kind. What a registry says is a fact at once: it has no bad moments.
-fn timed(raw: &RawConfig, id: ProbeId, about: Resource, ask: Ask, by_hand: Option<&RawProbe>) -> Probe {
-    let watch = &raw.watch;
-    let every = match ask {
-        Ask::Http { .. } | Ask::Tcp { .. } => watch.http,
-        Ask::Tls { .. } => watch.tls,
-        Ask::Dns { .. } => watch.dns,
-        Ask::Domain { .. } => watch.domain,
+/// Sets intervals and thresholds of a probe: as declared, otherwise the defaults. One answer of a registry is conclusive.
+fn timed(raw: &RawConfig, id: ProbeId, about: Resource, ask: Ask, declared: Option<&RawProbe>) -> Probe {
+    let defaults = &raw.probe_defaults;
+    let interval = match ask {
+        Ask::Http { .. } | Ask::Tcp { .. } => defaults.http,
+        Ask::Tls { .. } => defaults.tls,
+        Ask::Dns { .. } => defaults.dns,
+        Ask::Domain { .. } => defaults.domain,
     };
     let (failure_threshold, success_threshold) = match ask {
         Ask::Domain { .. } => (1, 1),
-        _ => (watch.failure_threshold, watch.success_threshold),
+        _ => (defaults.failure_threshold, defaults.success_threshold),
     };
     let failing_for = match ask {
         Ask::Domain { .. } => Duration::ZERO,
-        _ => watch.failing_for,
+        _ => defaults.failing_for,
     };
     Probe {
-        interval: by_hand.and_then(|hand| hand.every).unwrap_or(every),
-        timeout: by_hand.and_then(|hand| hand.timeout).unwrap_or(watch.timeout),
-        failure_threshold: by_hand.and_then(|hand| hand.failure_threshold).unwrap_or(failure_threshold),
-        success_threshold: by_hand.and_then(|hand| hand.success_threshold).unwrap_or(success_threshold),
-        failing_for: by_hand.and_then(|hand| hand.failing_for).unwrap_or(failing_for),
+        interval: declared.and_then(|raw| raw.interval).unwrap_or(interval),
+        timeout: declared.and_then(|raw| raw.timeout).unwrap_or(defaults.timeout),
+        failure_threshold: declared.and_then(|raw| raw.failure_threshold).unwrap_or(failure_threshold),
+        success_threshold: declared.and_then(|raw| raw.success_threshold).unwrap_or(success_threshold),
+        failing_for: declared.and_then(|raw| raw.failing_for).unwrap_or(failing_for),
         id,
         about,
         ask,

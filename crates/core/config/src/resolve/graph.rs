@@ -1,4 +1,4 @@
-//! Who stands on what: the edges of the graph below hosts and probes, and the pools below what they serve.
+//! Builds the dependency graph below hosts and probes, and adds pools below what they serve.
 
 use crate::parse::domain::Registration;
 use crate::parse::host::Host;
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use types::config::Service;
 use types::{Graph, Kind, Resource, ServiceId};
 
-/// The edges below hosts and probes: what they stand on, as far as that is watched.
+/// Adds the dependencies of hosts and probes, as far as those are monitored.
 pub(crate) fn add_dependencies(
     raw: &RawConfig,
     hosts: &BTreeMap<String, Host>,
@@ -27,7 +27,7 @@ pub(crate) fn add_dependencies(
     }
     for (name, probe) in &raw.probes {
         match &probe.ask {
-            Some(RawAsk::Dns(zone)) => stand(Resource::dns(zone), [Resource::domain(zone)], graph),
+            Some(RawAsk::Dns(zone)) => add_existing(Resource::dns(zone), [Resource::domain(zone)], graph),
             Some(RawAsk::Domain(_)) | None => {}
             Some(ask) => {
                 let Some((host, is_web)) = ask.host() else { continue };
@@ -36,16 +36,16 @@ pub(crate) fn add_dependencies(
                     RawAsk::Tls(_) => Resource::tls(&text),
                     _ => Resource::new(Kind::Probe, name),
                 };
-                // It took the place of a host's own probe, and stands on what the host stands on.
+                // It replaces the derived probe of a host, and has the dependencies of the host.
                 if !graph.contains(&above) {
                     continue;
                 }
                 if is_web {
-                    stand(above.clone(), [Resource::host(&text), Resource::tls(&text)], graph);
+                    add_existing(above.clone(), [Resource::host(&text), Resource::tls(&text)], graph);
                 }
                 let registration = host.dns().map(|name| Registration::of(name, &raw.declared));
                 if let Some(zone) = registration.as_ref().and_then(Registration::zone) {
-                    // The domain stands beneath its name servers; it is named here only where those are not asked.
+                    // The domain is below its name servers; it is added here only when those are not probed.
                     let nearest = [Resource::dns(zone), Resource::domain(zone)]
                         .into_iter()
                         .find(|below| graph.contains(below));
@@ -56,7 +56,7 @@ pub(crate) fn add_dependencies(
     }
 }
 
-/// The pools, beneath the services that they serve and the hosts that lead to them.
+/// Adds the pools below the services and hosts that they serve.
 pub(crate) fn add_pools(
     raw: &RawConfig,
     services: &BTreeMap<ServiceId, Service>,
@@ -65,23 +65,23 @@ pub(crate) fn add_pools(
 ) {
     raw.pools.keys().for_each(|name| graph.add(Resource::pool(name)));
     let exact: BTreeMap<String, &str> = serving::edge_services(raw)
-        .filter_map(|(_, service, guard)| Some((service, guard.pool.as_ref()?)))
+        .filter_map(|(_, service, traffic)| Some((service, traffic.pool.as_ref()?)))
         .flat_map(|(service, pool)| service.hosts.iter().map(|host| (&host.value, pool.value.as_str())))
         .filter(|(pattern, _)| !pattern.is_wildcard)
         .map(|(pattern, pool)| (serving::route(pattern), pool))
         .collect();
     for service in services.values() {
-        let Some(guard) = &service.traffic else { continue };
-        graph.add_need(Resource::service(&service.id.0), Resource::pool(&guard.pool.0));
+        let Some(traffic) = &service.traffic else { continue };
+        graph.add_need(Resource::service(&service.id.0), Resource::pool(&traffic.pool.0));
         for text in &service.hosts {
-            // A sample below a wildcard may be another service's very host; that one serves it.
+            // A sample below a wildcard may be a declared host of another service, which serves it.
             let own = hosts.get(text).and_then(|host| exact.get(&host.bare()));
-            graph.add_need(Resource::host(text), Resource::pool(own.copied().unwrap_or(&guard.pool.0)));
+            graph.add_need(Resource::host(text), Resource::pool(own.copied().unwrap_or(&traffic.pool.0)));
         }
     }
 }
 
-fn stand<const N: usize>(above: Resource, below: [Resource; N], graph: &mut Graph) {
+fn add_existing<const N: usize>(above: Resource, below: [Resource; N], graph: &mut Graph) {
     for resource in below {
         if graph.contains(&resource) {
             graph.add_need(above.clone(), resource);
@@ -90,10 +90,10 @@ fn stand<const N: usize>(above: Resource, below: [Resource; N], graph: &mut Grap
 }
 
 impl RawAsk {
-    /// The host that is asked, with its port, and whether it is asked over https.
+    /// The host that is probed, with its port, and whether by https.
     pub(crate) fn host(&self) -> Option<(Host, bool)> {
         match self {
-            Self::Http(url, _) => Some((url.asked(), url.is_https)),
+            Self::Http(url, _) => Some((url.target(), url.is_https)),
             Self::Tcp(host, port) => Some((Host { name: host.name.clone(), port: Some(*port) }, false)),
             Self::Tls(host) => Some((host.clone(), false)),
             Self::Dns(_) | Self::Domain(_) => None,

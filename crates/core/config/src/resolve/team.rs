@@ -1,8 +1,8 @@
-//! Makes the team of the configuration from its draft: every name that is used exists, every step names somebody.
+//! Resolves people, schedules, escalations and channels: every reference has a target.
 
 use crate::diagnostics::{Diagnostics, Place};
 use crate::raw::RawConfig;
-use crate::raw::people::{REPEAT, RawContact, WAIT};
+use crate::raw::people::{ESCALATE_AFTER, REPEAT, RawContact};
 use crate::reader::value::At;
 use crate::suggest::shown;
 use std::collections::BTreeMap;
@@ -13,38 +13,40 @@ use types::{ChannelId, EscalationId, PersonId, ScheduleId};
 /// The name of the escalation that always exists.
 pub(crate) const DEFAULT: &str = "default";
 
+/// Resolves the contacts of all people.
 pub(crate) fn people(raw: &RawConfig, diagnostics: &mut Diagnostics) -> BTreeMap<PersonId, Person> {
     let one = |(name, person): (&String, &crate::raw::people::RawPerson)| {
         let id = PersonId(name.clone());
         let made = Person {
             id: id.clone(),
             name: person.name.clone(),
-            timezone: person.zone.clone(),
-            waking_hours: person.awake,
-            contacts: reaches(raw, &person.reach, diagnostics),
+            timezone: person.timezone.clone(),
+            waking_hours: person.waking_hours,
+            contacts: contacts(raw, &person.contacts, diagnostics),
         };
         (id, made)
     };
     raw.people.iter().map(one).collect()
 }
 
+/// Resolves the people of all schedules.
 pub(crate) fn schedules(raw: &RawConfig, diagnostics: &mut Diagnostics) -> BTreeMap<ScheduleId, Schedule> {
     let mut out = BTreeMap::new();
     for (name, schedule) in &raw.schedules {
         let mut layers = Vec::new();
         for layer in &schedule.layers {
             let people = persons(raw, &layer.people, diagnostics);
-            if let (Some(start), Some(every)) = (layer.start, layer.every) {
-                layers.push(Layer { people, start, rotation: every, until: layer.until });
+            if let (Some(start), Some(rotation)) = (layer.start, layer.rotation) {
+                layers.push(Layer { people, start, rotation, until: layer.until });
             }
         }
         let id = ScheduleId(name.clone());
-        out.insert(id.clone(), Schedule { id, timezone: schedule.zone.clone(), layers });
+        out.insert(id.clone(), Schedule { id, timezone: schedule.timezone.clone(), layers });
     }
     out
 }
 
-/// The escalations as written, and `default` when it was not.
+/// The declared escalations, and `default` when it is not declared.
 pub(crate) fn escalations(
     raw: &RawConfig,
     diagnostics: &mut Diagnostics,
@@ -65,10 +67,10 @@ pub(crate) fn escalations(
                 .collect(),
                 people: persons(raw, &step.people, diagnostics),
                 prefer_awake: step.prefer_awake,
-                escalate_after: step.wait,
+                escalate_after: step.escalate_after,
             });
         }
-        let fallback = reaches(raw, &escalation.fallback, diagnostics);
+        let fallback = contacts(raw, &escalation.fallback, diagnostics);
         let id = EscalationId(name.clone());
         out.insert(id.clone(), Escalation { id, steps, repeat: escalation.repeat, fallback });
     }
@@ -76,15 +78,16 @@ pub(crate) fn escalations(
     out
 }
 
-/// One step: every schedule; every person when there is no schedule.
+/// One step with all schedules; with all people when there is no schedule.
 fn default_escalation(raw: &RawConfig) -> Escalation {
     let schedules: Vec<ScheduleId> = raw.schedules.keys().cloned().map(ScheduleId).collect();
     let people =
         if schedules.is_empty() { raw.people.keys().cloned().map(PersonId).collect() } else { Vec::new() };
-    let step = Step { schedules, people, prefer_awake: false, escalate_after: WAIT };
+    let step = Step { schedules, people, prefer_awake: false, escalate_after: ESCALATE_AFTER };
     Escalation { id: EscalationId::from(DEFAULT), steps: vec![step], repeat: REPEAT, fallback: Vec::new() }
 }
 
+/// Returns the channels that are valid.
 pub(crate) fn channels(raw: &RawConfig) -> BTreeMap<ChannelId, Channel> {
     let made = raw.channels.iter().filter_map(|(name, channel)| {
         let id = ChannelId(name.clone());
@@ -121,27 +124,24 @@ fn named<'n>(
     names.iter().map(|at| at.value.clone()).collect::<Vec<_>>().into_iter()
 }
 
-fn reaches(raw: &RawConfig, reaches: &[At<RawContact>], diagnostics: &mut Diagnostics) -> Vec<Reach> {
-    for at in reaches {
-        judge_reach(raw, &at.value, &at.place, diagnostics);
+fn contacts(raw: &RawConfig, contacts: &[At<RawContact>], diagnostics: &mut Diagnostics) -> Vec<Reach> {
+    for at in contacts {
+        check_contact(raw, &at.value, &at.place, diagnostics);
     }
     let made = |at: &At<RawContact>| Reach {
         channel: ChannelId(at.value.channel.clone()),
         address: at.value.address.clone(),
     };
-    reaches.iter().map(made).collect()
+    contacts.iter().map(made).collect()
 }
 
-fn judge_reach(raw: &RawConfig, reach: &RawContact, place: &Place, diagnostics: &mut Diagnostics) {
-    let name = reach.channel.as_str();
+fn check_contact(raw: &RawConfig, contact: &RawContact, place: &Place, diagnostics: &mut Diagnostics) {
+    let name = contact.channel.as_str();
     let Some(channel) = raw.channels.get(name) else {
         if matches!(name, "sms" | "call") {
-            let message = format!("unknown channel `{name}`: telephones are not served by this version");
-            diagnostics.conflict(
-                place.clone(),
-                message,
-                "reach people over an ntfy or webhook channel for now",
-            );
+            let message =
+                format!("unknown channel `{name}`: phone channels are not supported by this version");
+            diagnostics.conflict(place.clone(), message, "use an ntfy or webhook channel for now");
         } else {
             diagnostics.unknown(place.clone(), "channel", name, raw.channels.keys().map(String::as_str));
         }
@@ -151,8 +151,8 @@ fn judge_reach(raw: &RawConfig, reach: &RawContact, place: &Place, diagnostics: 
         (1..=64).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     };
-    if matches!(channel.kind, Some(ChannelKind::Ntfy { .. })) && !is_topic(&reach.address) {
-        let message = format!("`{}` is not a topic of ntfy", shown(&reach.address));
+    if matches!(channel.kind, Some(ChannelKind::Ntfy { .. })) && !is_topic(&contact.address) {
+        let message = format!("`{}` is not an ntfy topic", shown(&contact.address));
         diagnostics.conflict(
             place.clone(),
             message,

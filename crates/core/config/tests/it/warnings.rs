@@ -1,15 +1,15 @@
-//! What is no mistake, but deserves a second look.
+//! Warnings of valid configurations.
 
-use crate::warned;
+use crate::warnings;
 use insta::assert_snapshot;
 
 #[test]
-fn a_first_config_is_sound_but_wakes_nobody() {
-    assert_snapshot!(warned("[service.auth]\nhosts = [\"auth.acme.app\"]\n"), @r#"mainstay.toml:1:10: nobody will be woken: the configuration names no person (add a channel and a person: [channel.ntfy] ntfy = "https://ntfy.sh", [person.ana] reach = ["ntfy:ana"])"#);
+fn configuration_without_people_warns() {
+    assert_snapshot!(warnings("[service.auth]\nhosts = [\"auth.acme.app\"]\n"), @r#"mainstay.toml:1:10: nobody will be woken: the configuration names no person (add a channel and a person: [channel.ntfy] ntfy = "https://ntfy.sh", [person.ana] reach = ["ntfy:ana"])"#);
 }
 
 #[test]
-fn the_status_page_must_not_fall_with_what_it_tells_about() {
+fn doubtful_declarations_warn() {
     let text = r#"
 [site]
 url = "https://status.acme.app"
@@ -31,7 +31,7 @@ hosts = ["auth.acme.app", "10.1.2.3", "git.corp.lan"]
 [domain."other.org"]
 expires = 2027-01-01
 "#;
-    assert_snapshot!(warned(text), @r#"
+    assert_snapshot!(warnings(text), @r#"
     mainstay.toml:3:7: the status page shares the domain acme.app with a watched service, and falls with it (put it on another registrable domain)
     mainstay.toml:4:10: webhook `hook` is not signed: anybody could send the like (give it a key: secret = "env:WEBHOOK_KEY")
     mainstay.toml:6:10: channel `spare` is used by nobody (reach somebody over it: reach = ["spare:ana"])
@@ -46,6 +46,6 @@ expires = 2027-01-01
 }
 
 #[test]
-fn an_empty_text_is_a_config_that_does_nothing() {
-    assert_snapshot!(warned(""), @"");
+fn empty_text_is_valid() {
+    assert_snapshot!(warnings(""), @"");
 }

@@ -1,6 +1,6 @@
-//! Wrong configurations, and what their authors read.
+//! Invalid configurations and their messages.
 
-use crate::told;
+use crate::problems;
 use insta::assert_snapshot;
 use std::path::Path;
 
@@ -28,16 +28,16 @@ interval = "30 sec"
 "#;
 
 #[test]
-fn status_page_below_a_path_and_unknown_ways_to_publish_are_refused() {
-    assert_snapshot!(told("[site]\nurl = \"https://acme.net/status/\"\n[status page]\npublish = \"sometimes\"\n"), @r#"
+fn invalid_values_of_the_status_page_are_reported() {
+    assert_snapshot!(problems("[site]\nurl = \"https://acme.net/status/\"\n[status_page]\npublish = \"sometimes\"\n"), @r#"
     mainstay.toml:2:7: the status page cannot stand below a path (give it a name of its own: "https://status.acme.net")
     mainstay.toml:4:11: `sometimes` is not a way to publish ("automatic", "approve" or "manual")
     "#);
 }
 
 #[test]
-fn seven_mistakes_are_seven_problems_each_with_its_place_and_a_hint() {
-    assert_snapshot!(told(SEVEN), @r#"
+fn seven_mistakes_are_seven_problems_with_position_and_hint() {
+    assert_snapshot!(problems(SEVEN), @r#"
     mainstay.toml:3:8: unknown time zone `Europe/Talinn` (did you mean `Europe/Tallinn`?)
     mainstay.toml:6:27: `*.acme.app` has no sample: a star cannot be asked (name some that exist: samples = ["demo.acme.app"])
     mainstay.toml:7:10: unknown service `mial` (did you mean `mail`?)
@@ -58,7 +58,7 @@ fn seven_mistakes_are_seven_problems_each_with_its_place_and_a_hint() {
 }
 
 #[test]
-fn nor_is_one_in_a_line_that_is_wrong_otherwise() {
+fn secret_in_an_invalid_line_is_never_repeated() {
     for line in [
         "secret = hunter2",
         "secret = \"hunter2",
@@ -81,7 +81,7 @@ fn nor_is_one_in_a_line_that_is_wrong_otherwise() {
 }
 
 #[test]
-fn a_secret_in_the_config_is_never_shown_again() {
+fn literal_secret_is_never_repeated() {
     let problems = config::read(SEVEN, "mainstay.toml", Path::new(".")).unwrap_err();
     let drawn = format!("{:?}", miette::Report::new(problems.clone()));
     assert!(drawn.contains("did you mean `Europe/Tallinn`?"), "{drawn}");
@@ -104,62 +104,62 @@ interval = "5s"
 "#;
 
 #[test]
-fn syntax_errors_hide_nothing_else_and_invent_nothing() {
-    assert_snapshot!(told("[site]\nname = Acme\nlisten = \"8080\"\n[service.auth\nhosts = [\"a.acme.com\"]\n[status page]\nhistroy = \"90d\"\n"), @r#"
+fn syntax_errors_hide_no_problem_and_cause_none() {
+    assert_snapshot!(problems("[site]\nname = Acme\nlisten = \"8080\"\n[service.auth\nhosts = [\"a.acme.com\"]\n[status_page]\nhistroy = \"90d\"\n"), @r#"
     mainstay.toml:2:8: this is not TOML: string values must be quoted (put it in quotes)
     mainstay.toml:3:10: `8080` is not an address with a port (for example: listen = "127.0.0.1:8080")
     mainstay.toml:4:14: this is not TOML: unclosed table (expected `]`)
     mainstay.toml:7:1: unknown key `histroy` in status page (did you mean `history`?)
     "#);
-    // The broken line is in `auth`; what is wrong elsewhere is told, what may only be wrong because of it is not.
-    assert_snapshot!(told(BROKEN), @r#"
+    // The syntax error is in `auth`: problems elsewhere are reported, possible consequences of it are not.
+    assert_snapshot!(problems(BROKEN), @r#"
     mainstay.toml:4:27: this is not TOML: invalid basic string (expected `"`)
     mainstay.toml:5:10: unknown service `mial` (did you mean `mail`?)
     mainstay.toml:7:10: `*.acme.com` has no sample: a star cannot be asked (name some that exist: samples = ["demo.acme.com"])
     mainstay.toml:8:13: this is not TOML: unclosed table (expected `]`)
     mainstay.toml:10:8: probe.nothing asks nothing (give it one of http, tcp, dns, tls, domain: http = "https://shop.acme.com/health")
     "#);
-    assert_snapshot!(told("[service.a]\nhosts = [\"*.acme.app\", \"b.acme.app\"\n[service.b]\ndepends_on = [\"service.a\", \"service.x\"]\nxyzzy = 1\n"), @r#"
+    assert_snapshot!(problems("[service.a]\nhosts = [\"*.acme.app\", \"b.acme.app\"\n[service.b]\ndepends_on = [\"service.a\", \"service.x\"]\nxyzzy = 1\n"), @r#"
     mainstay.toml:2:1: this is not TOML: the value does not end (a quote, bracket or brace is missing at its end)
     mainstay.toml:4:23: unknown service `x` (there is `a` and `b`)
     mainstay.toml:5:1: unknown key `xyzzy` in service.b (known here: `title`, `group`, `hosts`, `samples`, `needs`, `schedule`, `escalation`, `public`, `guard` and `http`)
     "#);
-    assert_snapshot!(told("[escalation.default]\nsteps = [\n    { people = [\"ana\"] }\n    { people = [\"bo\"] }\n]\nrepeat = 200\n"), @r#"
+    assert_snapshot!(problems("[escalation.default]\nsteps = [\n    { people = [\"ana\"] }\n    { people = [\"bo\"] }\n]\nrepeat = 200\n"), @r#"
     mainstay.toml:4:5: this is not TOML: missing comma between array elements (expected `,`)
     mainstay.toml:6:10: `repeat` wants a whole number from 0 to 100, not 200 (for example: repeat = 3)
     "#);
-    assert_snapshot!(told("[status page]\ntitle = \"\"\"never ends\nhistory = \"90d\"\n[site]\nname = 5\n"), @r#"
+    assert_snapshot!(problems("[status_page]\ntitle = \"\"\"never ends\nhistory = \"90d\"\n[site]\nname = 5\n"), @r#"
     mainstay.toml:2:9: the text holds a line break or control character (write it on one line)
     mainstay.toml:6:1: this is not TOML: invalid multi-line basic string (expected `"`)
     "#);
-    assert_snapshot!(told("[person.ana]\ncontacts = [\"ntfy:ana\"\n"), @r"mainstay.toml:2:20: this is not TOML: unclosed array (expected `]`)");
-    assert_snapshot!(told("[site]\nname = \"a\"\nname = \"b\"\n[site]\ntimezone = \"UTC\"\n"), @r#"
+    assert_snapshot!(problems("[person.ana]\ncontacts = [\"ntfy:ana\"\n"), @r"mainstay.toml:2:20: this is not TOML: unclosed array (expected `]`)");
+    assert_snapshot!(problems("[site]\nname = \"a\"\nname = \"b\"\n[site]\ntimezone = \"UTC\"\n"), @r#"
     mainstay.toml:3:1: this name was given before (keep one of them)
     mainstay.toml:4:2: this name was given before (keep one of them)
     "#);
-    assert_snapshot!(told("name = \"Acme\"\n= 3\n"), @r#"
+    assert_snapshot!(problems("name = \"Acme\"\n= 3\n"), @r#"
     mainstay.toml:1:1: `name` stands outside of every section (it belongs into [site])
     mainstay.toml:2:1: this is not TOML: unquoted keys cannot be empty (expected letters, numbers, `-`, `_`)
     "#);
-    assert_snapshot!(told("[site]\nname = \"Acme\nlisten = 5\n"), @r#"
+    assert_snapshot!(problems("[site]\nname = \"Acme\nlisten = 5\n"), @r#"
     mainstay.toml:2:13: this is not TOML: invalid basic string (expected `"`)
     mainstay.toml:3:10: `listen` wants an address and a port: "127.0.0.1:8080", not a number without quotes (for example: listen = "127.0.0.1:8080")
     "#);
 }
 
 #[test]
-fn keys_and_sections() {
-    assert_snapshot!(told("[services.auth]\nhosts = [\"a.acme.com\"]\n"), @r"mainstay.toml:1:2: unknown section `services` (did you mean `service`?)");
-    assert_snapshot!(told("hosts = [\"a.acme.com\"]\n"), @r"mainstay.toml:1:1: `hosts` stands outside of every section (it belongs into [service.NAME])");
-    assert_snapshot!(told("[service]\nhosts = [\"a.acme.com\"]\n"), @r"mainstay.toml:2:1: service.hosts wants a section, not a list (it belongs into a section with a name: [service.NAME])");
-    assert_snapshot!(told("[service.\"my auth\"]\nhosts = [\"a.acme.com\"]\n"), @r"mainstay.toml:1:10: `my auth` is not a name for a service (letters, digits, - and _, 64 at most)");
-    assert_snapshot!(told("[[service]]\nhosts = [\"a.acme.com\"]\n"), @r"mainstay.toml:1:1: `service` wants a section for each name, not a list (write [service.NAME])");
-    assert_snapshot!(told("site = 5\n"), @r"mainstay.toml:1:8: `site` wants a section, not a number without quotes (write [site] on a line of its own, once)");
-    assert_snapshot!(told("[site]\nresolvers = [\"9.9.9.9:53\"]\nxyzzy = 1\n"), @r#"
+fn unknown_keys_and_sections_are_reported() {
+    assert_snapshot!(problems("[services.auth]\nhosts = [\"a.acme.com\"]\n"), @r"mainstay.toml:1:2: unknown section `services` (did you mean `service`?)");
+    assert_snapshot!(problems("hosts = [\"a.acme.com\"]\n"), @r"mainstay.toml:1:1: `hosts` stands outside of every section (it belongs into [service.NAME])");
+    assert_snapshot!(problems("[service]\nhosts = [\"a.acme.com\"]\n"), @r"mainstay.toml:2:1: service.hosts wants a section, not a list (it belongs into a section with a name: [service.NAME])");
+    assert_snapshot!(problems("[service.\"my auth\"]\nhosts = [\"a.acme.com\"]\n"), @r"mainstay.toml:1:10: `my auth` is not a name for a service (letters, digits, - and _, 64 at most)");
+    assert_snapshot!(problems("[[service]]\nhosts = [\"a.acme.com\"]\n"), @r"mainstay.toml:1:1: `service` wants a section for each name, not a list (write [service.NAME])");
+    assert_snapshot!(problems("site = 5\n"), @r"mainstay.toml:1:8: `site` wants a section, not a number without quotes (write [site] on a line of its own, once)");
+    assert_snapshot!(problems("[site]\nresolvers = [\"9.9.9.9:53\"]\nxyzzy = 1\n"), @r#"
     mainstay.toml:2:1: unknown key `resolvers` in site (it belongs into [dns])
     mainstay.toml:3:1: unknown key `xyzzy` in site (known here: `name`, `zone`, `data`, `listen`, `url`, `trust` and `inner`)
     "#);
-    assert_snapshot!(told("[service.auth]\nhosts = \"a.acme.com\"\npublic = \"yes\"\nwildcard_samples = [5]\n"), @r#"
+    assert_snapshot!(problems("[service.auth]\nhosts = \"a.acme.com\"\npublic = \"yes\"\nwildcard_samples = [5]\n"), @r#"
     mainstay.toml:2:9: `hosts` wants a list: a name such as "auth.acme.com", not text (write it as a list: hosts = ["a.acme.com"])
     mainstay.toml:3:10: `public` wants true or false, not text (for example: public = false)
     mainstay.toml:4:12: `samples` wants a name such as "auth.acme.com", not a number without quotes (for example: samples = ["demo.acme.app"])
@@ -167,8 +167,8 @@ fn keys_and_sections() {
 }
 
 #[test]
-fn words_of_configs_to_come_are_refused_and_not_ignored() {
-    assert_snapshot!(told(r#"
+fn unsupported_keys_are_rejected() {
+    assert_snapshot!(problems(r#"
 [service.auth]
 hosts = ["auth.acme.com"]
 depends_on = ["database.main", "host.acme.com", "mail"]
@@ -216,8 +216,8 @@ expect = { json = { a = 1 } }
 }
 
 #[test]
-fn values() {
-    assert_snapshot!(told(r#"
+fn invalid_values_are_reported() {
+    assert_snapshot!(problems(r#"
 [site]
 listen = ":8080"
 url = "status.acme.net"
@@ -234,7 +234,7 @@ whois = "whois.gg"
 http = "1ms"
 failure_threshold = 0
 tls = 3600
-[status page]
+[status_page]
 history = "10y"
 [channel.a]
 ntfy = "https://ana:hunter2@ntfy.sh"
@@ -266,7 +266,7 @@ expires = 2027-03-01
 
 #[test]
 fn hosts_and_samples() {
-    assert_snapshot!(told(r#"
+    assert_snapshot!(problems(r#"
 [service.a]
 hosts = ["https://auth.acme.com/x", "*.acme.app", "a.*.com", "10.0.0.300", "auth.acme.com:99999", "m\u00fcnchen.de"]
 wildcard_samples = ["demo.acme.org", "*.acme.app"]
@@ -284,15 +284,18 @@ wildcard_samples = ["demo.acme.org", "*.acme.app"]
 
 #[test]
 fn an_empty_list_of_samples_is_none() {
-    assert!(told("[service.a]\nhosts = [\"*.acme.app\"]\nwildcard_samples = []\n").contains("has no sample"));
     assert!(
-        !told("[service.a]\nhosts = [\"*.acme.app\"]\nwildcard_samples = [5]\n").contains("has no sample")
+        problems("[service.a]\nhosts = [\"*.acme.app\"]\nwildcard_samples = []\n").contains("has no sample")
+    );
+    assert!(
+        !problems("[service.a]\nhosts = [\"*.acme.app\"]\nwildcard_samples = [5]\n")
+            .contains("has no sample")
     );
 }
 
 #[test]
-fn probes() {
-    assert_snapshot!(told(r#"
+fn invalid_probes_are_reported() {
+    assert_snapshot!(problems(r#"
 [probe.none]
 interval = "30s"
 [probe.both]
@@ -330,8 +333,8 @@ hosts = ["auth.acme.com"]
 }
 
 #[test]
-fn no_dead_ends() {
-    assert_snapshot!(told(r#"
+fn invalid_team_is_reported() {
+    assert_snapshot!(problems(r#"
 [channel.ntfy]
 ntfy = "https://ntfy.sh"
 [channel.nowhere]
@@ -384,7 +387,7 @@ escalation = "defualt"
 }
 
 #[test]
-fn circles() {
-    assert_snapshot!(told("[service.a]\ndepends_on = [\"service.b\"]\n[service.b]\ndepends_on = [\"service.c\"]\n[service.c]\ndepends_on = [\"service.a\"]\n"), @r"mainstay.toml:6:10: services need each other in a circle: a -> b -> c -> a (take out the need that is not one: what works without the other?)");
-    assert_snapshot!(told("[service.a]\ndepends_on = [\"service.a\"]\n"), @r"mainstay.toml:2:10: `a` needs itself (take out the need that is not one: what works without the other?)");
+fn dependency_cycles_are_reported() {
+    assert_snapshot!(problems("[service.a]\ndepends_on = [\"service.b\"]\n[service.b]\ndepends_on = [\"service.c\"]\n[service.c]\ndepends_on = [\"service.a\"]\n"), @r"mainstay.toml:6:10: services need each other in a circle: a -> b -> c -> a (take out the need that is not one: what works without the other?)");
+    assert_snapshot!(problems("[service.a]\ndepends_on = [\"service.a\"]\n"), @r"mainstay.toml:2:10: `a` needs itself (take out the need that is not one: what works without the other?)");
 }

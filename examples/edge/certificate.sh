@@ -1,5 +1,5 @@
 #!/bin/sh
-# A certificate for the names of this example, good for 30 days and trusted by nobody but this plan.
+# Makes a certificate for the host names of this example, valid for 30 days, trusted by this configuration only.
 set -eu
 cd "$(dirname "$0")"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -keyout edge.key -out edge.pem \

@@ -178,7 +178,7 @@ fn step(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> RawStep {
         diagnostics.missing(
             table.place.clone(),
             "the step has neither schedules nor people",
-            "give it `schedules` or `people`: { schedules = [\"platform\"], escalate_after = \"5m\" }",
+            "add `schedules` or `people`: { schedules = [\"platform\"], escalate_after = \"5m\" }",
         );
     }
     RawStep { schedules, people, prefer_awake: prefer.is_some(), escalate_after }

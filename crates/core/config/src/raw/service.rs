@@ -84,7 +84,7 @@ fn dependency(text: &str) -> Result<Resource, ValueError> {
             Err(ValueError::new(format!("`{shown}`: a service cannot depend on a {kind} by name"))
                 .hint("name the service that it belongs to: depends_on = [\"service.mail\"]"))
         }
-        _ => Err(ValueError::new(format!("`{shown}` has no kind of resource"))
+        _ => Err(ValueError::new(format!("`{shown}` is not a resource"))
             .hint(format!("write \"service.{shown}\""))),
     }
 }

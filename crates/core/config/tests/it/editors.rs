@@ -31,22 +31,22 @@ fn reference_is_complete_and_its_tables_are_well_formed() {
         assert_eq!(bars, 6, "{line}");
     }
     let later = reference.split("## Not supported by this version").nth(1).unwrap().trim();
-    assert_snapshot!(later, @r#"
-    These are refused, never ignored silently.
+    assert_snapshot!(later, @r"
+    These are rejected, never ignored silently.
 
-    - `http.expect.json` in `[service.NAME]`: values inside a JSON body
-    - `expect.json` in `[probe.NAME]`: values inside a JSON body
-    - `postgres` in `[probe.NAME]`: questions to a database
+    - `http.expect.json` in `[service.NAME]`: checks of a JSON body
+    - `expect.json` in `[probe.NAME]`: checks of a JSON body
+    - `postgres` in `[probe.NAME]`: queries to a database
     - `plugin` in `[probe.NAME]`: Nagios plugins as probes
-    - `layer.only` in `[schedule.NAME]`: hours of the week within a layer
-    - `override` in `[schedule.NAME]`: exchanges of single shifts in the configuration
-    - `twilio` in `[channel.NAME]`: calls and short messages through Twilio
-    - `account` in `[channel.NAME]`: accounts of telephone channels
-    - `from` in `[channel.NAME]`: numbers of telephone channels
-    - `from` in `[pool.NAME]`: somebody else's balancer
+    - `layer.restrictions` in `[schedule.NAME]`: hours of the week within a layer
+    - `override` in `[schedule.NAME]`: overrides of single shifts
+    - `twilio` in `[channel.NAME]`: phone calls and SMS through Twilio
+    - `account` in `[channel.NAME]`: accounts of phone channels
+    - `from` in `[channel.NAME]`: sender numbers of phone channels
+    - `from` in `[pool.NAME]`: pools of another load balancer
     - `[database.NAME]`: databases with replicas and backups
-    - `[heartbeat.NAME]`: signs of life of scheduled jobs
-    "#);
+    - `[heartbeat.NAME]`: heartbeats of scheduled jobs
+    ");
 }
 
 /// All examples of the reference page together are a valid configuration.

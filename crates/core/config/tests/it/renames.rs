@@ -119,7 +119,15 @@ fn every_old_name_is_one_problem_with_the_new_name() {
 
 #[test]
 fn values_of_renamed_keys_are_checked() {
-    assert_snapshot!(problems("[rota.a]\n[[rota.a.layer]]\nevery = \"1 fortnight\"\nonly = []\n[person.ana]\nreech = []\n"), @"");
+    assert_snapshot!(problems("[rota.a]\n[[rota.a.layer]]\nevery = \"1 fortnight\"\nonly = []\n[person.ana]\nreech = []\n"), @r#"
+    mainstay.toml:1:2: `rota` is now `schedule` (rename it, or let `mainstay check --fix` do it)
+    mainstay.toml:3:1: `every` is now `rotation` (rename it, or let `mainstay check --fix` do it)
+    mainstay.toml:3:9: `1 fortnight` is not a rotation (a number and hours, days, weeks or months: "1 week", "8 hours")
+    mainstay.toml:4:1: `only` is now `restrictions` (rename it, or let `mainstay check --fix` do it)
+    mainstay.toml:4:1: `restrictions` (hours of the week within a layer) is not supported by this version (remove it for now; no key is ignored silently)
+    mainstay.toml:5:9: person.ana lacks `contacts` (for example: contacts = ["ntfy:ana"])
+    mainstay.toml:6:1: unknown key `reech` in person.ana (keys here: `name`, `timezone`, `waking_hours` and `contacts`)
+    "#);
 }
 
 #[test]
@@ -128,7 +136,7 @@ fn old_name_beside_the_new_one_is_not_fixed() {
     for (text, expected) in [
         ("[site]\nzone = \"UTC\"\ntimezone = \"UTC\"\n", both("site", "zone", "timezone")),
         ("[site]\ntimezone = \"UTC\"\nzone = \"UTC\"\n", both("site", "zone", "timezone")),
-        ("[board]\n[status_page]\n", both("", "board", "status_page")),
+        ("[board]\ntitle = \"A\"\n[status_page]\ntitle = \"B\"\n", both("", "board", "status_page")),
         ("[rota.a]\n[schedule.a]\n", both("", "rota", "schedule")),
         ("[edge]\ngeoip = { asn = \"a\" }\nnetworks = \"b\"\n", both("edge", "networks", "geoip.asn")),
     ] {
@@ -144,10 +152,35 @@ fn old_name_beside_the_new_one_is_not_fixed() {
 
 #[test]
 fn sections_with_old_and_new_name_go_together() {
-    assert_snapshot!(fixed("# a\n[rota.a]\nzone = \"UTC\" # b\n\n# c\n[schedule.b]\n# d\n[rota.c]\n"), @"");
-    assert_snapshot!(fixed("[edge]\n# a\ncountries = \"c\" # b\nthreads = 2\n# d\nnetworks = \"e\" # f\n"), @"");
-    assert_snapshot!(fixed("edge = { threads = 2, countries = \"c\", networks = \"n\" }\nsite.zone = \"UTC\"\n"), @"");
-    assert_snapshot!(fixed("[ service . \"a\" . guard ] # a\n\"known\" . path = '/login' # b\n'urgent' = [ # c\n  '/x',\n]\n"), @"");
+    assert_snapshot!(fixed("# a\n[rota.a]\nzone = \"UTC\" # b\n\n# c\n[schedule.b]\n# d\n[rota.c]\n"), @r#"
+    # a
+    [schedule.a]
+    timezone = "UTC" # b
+
+    # c
+    [schedule.b]
+    # d
+    [schedule.c]
+    "#);
+    assert_snapshot!(fixed("[edge]\n# a\ncountries = \"c\" # b\nthreads = 2\n# d\nnetworks = \"e\" # f\n"), @r#"
+    [edge]
+    # a
+    geoip.country = "c" # b
+    # d
+    geoip.asn = "e" # f
+    threads = 2
+    "#);
+    assert_snapshot!(fixed("edge = { threads = 2, countries = \"c\", networks = \"n\" }\nsite.zone = \"UTC\"\n"), @r#"
+    edge = { threads = 2, geoip.country = "c", geoip.asn = "n" }
+    site.timezone = "UTC"
+    "#);
+    assert_snapshot!(fixed("[ service . \"a\" . guard ] # a\n\"known\" . path = '/login' # b\n'urgent' = [ # c\n  '/x',\n]\n"), @r#"
+    [ service . "a" . traffic ] # a
+    recognize . path = '/login' # b
+    priority_paths = [ # c
+      '/x',
+    ]
+    "#);
 }
 
 #[test]

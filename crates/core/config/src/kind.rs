@@ -1,59 +1,58 @@
-//! What a field may hold: the words for people, the shape for editors.
+//! The type of a configuration key.
 
-use serde_json::{Value, json};
 use std::time::Duration;
 
-/// What a field may hold.
+/// The type of a configuration key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
-    /// Words for people.
+    /// Text for people, on one line.
     Text,
     /// `true` or `false`.
-    Flag,
-    /// Words in quotes, a whole number, `true` or `false`.
+    Boolean,
+    /// A string, an integer or a boolean.
     Scalar,
-    /// A whole number.
-    Count { least: u64, most: u64 },
-    /// A stretch of time: `"30s"`.
-    Span { least: Duration, most: Duration },
+    /// An integer.
+    Integer { min: u64, max: u64 },
+    /// A duration: `"30s"`.
+    Duration { min: Duration, max: Duration },
     /// A date, or an instant with its offset.
-    Day,
-    /// A date and time by the clock on the wall.
-    Moment,
-    /// Another written form of text; `pattern` is a rough check for editors.
-    Word { what: &'static str, pattern: Option<&'static str> },
-    /// One of these words.
+    Date,
+    /// A date and time without an offset.
+    LocalDateTime,
+    /// A string with a format of its own; `pattern` is a rough check for editors.
+    String { what: &'static str, pattern: Option<&'static str> },
+    /// One of these strings.
     Choice(&'static [&'static str]),
     /// The name of something else in the configuration.
     Name(&'static str),
-    /// Several of a kind.
-    List { of: &'static Kind, least: usize },
+    /// A list.
+    List { of: &'static Kind, min: usize },
     /// A value for each key.
     Map { key: &'static str, of: &'static Kind },
-    /// Fields of its own.
+    /// A table with these keys.
     Table(&'static [Field]),
-    /// Fields of its own, or `false` for none of it.
+    /// A table with these keys, or `false`.
     Optional(&'static [Field]),
-    /// A word for the usual case, fields of its own for the rest.
-    Either { word: &'static Kind, table: &'static [Field] },
-    /// Several times fields of its own.
-    Tables { of: &'static [Field], least: usize },
-    /// A word of the configuration that this version does not serve; refused, never ignored.
+    /// A string for the usual case, a table for the rest.
+    Either { string: &'static Kind, table: &'static [Field] },
+    /// A list of tables.
+    Tables { of: &'static [Field], min: usize },
+    /// A key that this version does not support; rejected, never ignored.
     Later,
 }
 
-/// One field of a section.
+/// One key of a section or table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// Whether the section is wrong without it.
+    /// Whether it must be there.
     pub(crate) required: bool,
-    /// What holds when it is left out, in words; empty when nothing does.
+    /// The default, in words; empty when there is none.
     pub(crate) default: &'static str,
-    /// What it is for, in one or two sentences.
+    /// The description, in one or two sentences.
     pub(crate) doc: &'static str,
-    /// A value as it is written in the file.
+    /// An example value, as it is written in the file.
     pub(crate) example: &'static str,
 }
 
@@ -61,94 +60,63 @@ pub(crate) struct Field {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Section {
     pub(crate) name: &'static str,
-    /// What the part after the dot is (`[service.auth]`); `None` for a section that exists once.
+    /// The part after the dot (`[service.auth]`); `None` for a section that exists once.
     pub(crate) key: Option<Key>,
     pub(crate) doc: &'static str,
-    /// Empty for a section that this version does not serve.
+    /// Empty for a section that this version does not support.
     pub(crate) fields: &'static [Field],
 }
 
-/// What the part after the dot of a section is.
+/// The part after the dot of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
-    /// A name of one's own choice.
+    /// A name of the user's choice.
     Name,
     /// A registrable domain.
     Domain,
 }
 
 impl Section {
-    /// Whether this version knows what to do with it.
-    pub(crate) fn is_served(&self) -> bool {
+    /// Whether this version supports it.
+    pub(crate) fn is_supported(&self) -> bool {
         !self.fields.is_empty()
     }
 }
 
-/// The pattern of names of one's own choice.
+/// The pattern of names of the user's choice.
 pub(crate) const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$";
 
 impl Kind {
-    /// What is wanted, after "wants".
-    pub(crate) fn wanted(&self) -> String {
+    /// Describes the type, for messages and the reference page.
+    pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Text => "text in quotes".to_owned(),
-            Self::Flag => "true or false".to_owned(),
-            Self::Scalar => "text in quotes, a whole number, true or false".to_owned(),
-            Self::Count { least, most } => format!("a whole number from {least} to {most}"),
-            Self::Span { least, most } => {
-                format!("a span of time from {} to {}", short(*least), short(*most))
+            Self::Text => "a string".to_owned(),
+            Self::Boolean => "true or false".to_owned(),
+            Self::Scalar => "a string, an integer, true or false".to_owned(),
+            Self::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Self::Duration { min, max } => {
+                format!("a duration from {} to {}", short(*min), short(*max))
             }
-            Self::Day => "a date".to_owned(),
-            Self::Moment => "a local date and time".to_owned(),
-            Self::Word { what, .. } => (*what).to_owned(),
+            Self::Date => "a date".to_owned(),
+            Self::LocalDateTime => "a local date and time".to_owned(),
+            Self::String { what, .. } => (*what).to_owned(),
             Self::Choice(words) => {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 quoted.join(" or ")
             }
-            Self::Name(of) => format!("the name of a {of}"),
-            Self::List { of, .. } => format!("a list: {}", of.wanted()),
-            Self::Map { key, of } => format!("a table: for each {key} {}", of.wanted()),
+            Self::Name(of) => format!("the name of {} {of}", article(of)),
+            Self::List { of, .. } => format!("a list, each {}", of.describe()),
+            Self::Map { key, of } => format!("a table: {} by {key}", of.describe()),
             Self::Table(_) => "a table".to_owned(),
-            Self::Optional(_) => "false, or a table".to_owned(),
-            Self::Either { word, .. } => format!("{}, or a table", word.wanted()),
+            Self::Optional(_) => "a table, or false".to_owned(),
+            Self::Either { string, .. } => format!("{}, or a table", string.describe()),
             Self::Tables { .. } => "a list of tables".to_owned(),
-            Self::Later => "nothing yet".to_owned(),
-        }
-    }
-
-    /// The JSON Schema of a value.
-    pub(crate) fn schema(&self) -> Value {
-        match self {
-            Self::Text | Self::Moment | Self::Day => json!({ "type": "string" }),
-            Self::Flag => json!({ "type": "boolean" }),
-            Self::Scalar => json!({ "type": ["string", "integer", "boolean"] }),
-            Self::Count { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
-            Self::Span { .. } => json!({ "type": "string", "pattern": SPAN }),
-            Self::Word { pattern: Some(pattern), .. } => json!({ "type": "string", "pattern": pattern }),
-            Self::Word { pattern: None, .. } => json!({ "type": "string", "minLength": 1 }),
-            Self::Choice(words) => json!({ "enum": words }),
-            Self::Name(_) => json!({ "type": "string", "pattern": NAME }),
-            Self::List { of, least } => json!({ "type": "array", "items": of.schema(), "minItems": least }),
-            Self::Map { of, .. } => json!({ "type": "object", "additionalProperties": of.schema() }),
-            Self::Table(fields) => crate::schema::object(fields),
-            Self::Optional(fields) => {
-                json!({ "anyOf": [{ "const": false }, crate::schema::object(fields)] })
-            }
-            Self::Either { word, table } => {
-                json!({ "anyOf": [word.schema(), crate::schema::object(table)] })
-            }
-            Self::Tables { of, least } => {
-                json!({ "type": "array", "items": crate::schema::object(of), "minItems": least })
-            }
-            Self::Later => json!(false),
+            Self::Later => "not supported".to_owned(),
         }
     }
 }
 
-/// The pattern of a span of time.
-const SPAN: &str = "^([0-9]{1,9} ?(ms|s|m|min|h|d|w) ?)+$";
-
-/// A span as the configuration writes it: `100ms`, `90d`. Exact for whole milliseconds.
+/// Formats a duration as the configuration writes it: `100ms`, `90d`. Exact for whole milliseconds.
 pub(crate) fn short(span: Duration) -> String {
     let millis = span.as_millis();
     for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
@@ -157,4 +125,8 @@ pub(crate) fn short(span: Duration) -> String {
         }
     }
     format!("{millis}ms")
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }

@@ -1,57 +1,46 @@
-//! Turns the text of mainstay.toml into a [`Config`], complete and consistent, or tells every [`Problem`] with its place.
+//! Parses the text of mainstay.toml into a complete and consistent [`Config`], or reports every [`Problem`] with its position.
 //!
-//! Pure: opens no file, resolves no name, looks at no clock. Secrets are never read here, only where they are.
+//! Pure: opens no file, resolves no name, reads no clock. Secrets are never read here; the configuration says where they are.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | `fields`, `kind` | the one table of everything that may stand in a configuration |
-//! | `syntax` | text -> tables, whatever is broken in between |
-//! | `root`, `form`, `cell` | reads the sections, each table by its fields, each value by its kind: types, ranges, unknown and missing keys |
-//! | `word`, `host`, `address`, `url`, `domain` | single words: spans, zones, names, networks, web addresses, registrable domains |
-//! | `draft`, `probe`, `people`, `edge`, `traffic`, `pool` | the configuration as it was written |
-//! | `team`, `serving`, `derive`, `edges`, `circle` | the configuration as it is meant: references, probes, the graph |
-//! | `warn` | no mistake, but deserves a second look |
-//! | `wrong`, `marks`, `problem`, `near` | what is wrong, where, and what was probably meant |
-//! | `schema`, `reference` | the table of fields for editors and for people |
+//! | `fields`, `kind` | the one table of all configuration keys |
+//! | `schema`, `reference` | JSON Schema and reference page, generated from that table |
+//! | `renames`, `fix` | keys that had another name once: how they are reported, and how a file is rewritten |
+//! | `syntax` | text -> TOML tables; recovers after a syntax error |
+//! | `reader` | reads sections, tables and values by the table of keys: types, ranges, unknown and missing keys |
+//! | `parse` | parsers of single values: durations, timezones, host names, CIDR ranges, URLs, registrable domains |
+//! | `raw` | the configuration as it is written |
+//! | `resolve` | the configuration as it is meant: references, derived probes, the dependency graph |
+//! | `warnings` | what is valid, but probably not intended |
+//! | `diagnostics`, `problem`, `value_error`, `suggest` | problems, their positions, and what was probably meant |
 //!
-//! Deliberately absent: a default for anything that nobody would guess, and any key that is read but not checked.
+//! Deliberately absent: a default that nobody would guess, and a key that is read but not checked.
 
-mod address;
-mod cell;
-mod circle;
-mod derive;
-mod domain;
-mod draft;
-mod edge;
-mod edges;
+mod diagnostics;
 mod fields;
-mod form;
-mod host;
+mod fix;
 mod kind;
-mod marks;
-mod near;
-mod people;
-mod pool;
-mod probe;
+mod parse;
 mod problem;
+mod raw;
+mod reader;
 mod reference;
-mod root;
+mod renames;
+mod resolve;
 mod schema;
-mod serving;
+mod suggest;
 mod syntax;
-mod team;
-mod traffic;
-mod url;
-mod warn;
-mod web;
-mod word;
-mod wrong;
+mod value_error;
+mod warnings;
 
-pub use problem::{Problem, Problems, Spot};
+pub use fix::{Fixed, Renamed, Unfixable, fix};
+pub use problem::{Problem, Problems, SourceSpan};
 pub use reference::reference;
 pub use schema::schema;
 
-use marks::Marks;
+use diagnostics::Diagnostics;
+use parse::scalar;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use types::{Config, config};
@@ -59,81 +48,84 @@ use types::{Config, config};
 /// The longest text that is read, in bytes.
 pub const LONGEST: usize = 16 << 20;
 
-/// Reads a stretch of time as the configuration writes it: `30s`, `1h 30m`, `2d`.
+/// Parses a duration as the configuration writes it: `30s`, `1h 30m`, `2d`.
 ///
 /// # Errors
-/// What is wrong with it, and how it is written.
-pub fn span(text: &str) -> Result<std::time::Duration, String> {
-    word::span(text).map_err(|wrong| format!("{}: {}", wrong.message, wrong.hint.told(String::new)))
+/// What is wrong with it, and how a duration is written.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    scalar::duration(text).map_err(|error| format!("{}: {}", error.message, error.hint.text_or(String::new)))
 }
 
-/// A sound configuration, and what deserves a second look in it.
+/// A valid configuration and its warnings.
 #[derive(Clone, Debug)]
 pub struct Read {
     /// The configuration.
     pub config: Config,
-    /// In the order of the text.
+    /// Warnings in the order of the text.
     pub warnings: Vec<Problem>,
-    /// Where each of the edge's certificates stands, in their order: only who reads the files knows whether they can be used.
-    pub certificates: Vec<Spot>,
+    /// Position of each certificate of the edge, in their order. Whether its files are usable is known only to the
+    /// caller, who reads them.
+    pub certificates: Vec<SourceSpan>,
 }
 
-/// Reads a configuration. `name` is what messages call the text, `folder` is what relative paths are relative to.
+/// Parses a configuration. `name` is the file name used in messages, `folder` the base of relative paths.
 ///
 /// # Errors
-/// Every problem at once, in the order of the text: at most a few hundred, never none.
+/// All problems together, in the order of the text: at least one, at most a few hundred.
 pub fn read(text: &str, name: &str, folder: &Path) -> Result<Read, Problems> {
-    let mut marks = Marks::default();
+    let mut diagnostics = Diagnostics::default();
     if text.len() > LONGEST {
         let message = format!("the configuration is longer than {} KiB", LONGEST / 1024);
-        marks.syntax(0..0, message, "divide it among several installations");
-        return Err(Problems(marks.told("", name).0));
+        diagnostics.syntax(0..0, message, "divide it among several installations");
+        return Err(Problems(diagnostics.finish("", name).0));
     }
-    let config = syntax::mend(text, &mut marks).map(|mended| understood(text, &mended, folder, &mut marks));
-    let (problems, warnings, certificates) = marks.told(text, name);
+    let config =
+        syntax::mend(text, &mut diagnostics).map(|mended| interpret(text, &mended, folder, &mut diagnostics));
+    let (problems, warnings, certificates) = diagnostics.finish(text, name);
     match config {
         Some(config) if problems.is_empty() => Ok(Read { config, warnings, certificates }),
         _ => Err(Problems(problems)),
     }
 }
 
-/// The data folder that a text names, whatever else is wrong with it; the default one where it names none that can be read.
-/// For commands that only need to find what runs.
+/// Returns the data folder that a text declares, whatever else is wrong with it; the default folder when it declares
+/// none. For commands that only need to find the running process.
 #[must_use]
 pub fn data_folder(text: &str, folder: &Path) -> PathBuf {
-    let mended = (text.len() <= LONGEST).then(|| syntax::mend(text, &mut Marks::default())).flatten();
+    let mended = (text.len() <= LONGEST).then(|| syntax::mend(text, &mut Diagnostics::default())).flatten();
     let declared = mended.and_then(|mended| {
         let (table, _) = toml::de::DeTable::parse_recoverable(&mended);
         let data = table.get_ref().get("site")?.get_ref().as_table()?.get("data")?;
-        word::path(data.get_ref().as_str()?, folder).ok()
+        scalar::path(data.get_ref().as_str()?, folder).ok()
     });
-    declared.unwrap_or_else(|| folder.join(draft::DATA))
+    declared.unwrap_or_else(|| folder.join(raw::site::DATA))
 }
 
-fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Config {
-    let table = syntax::parse(mended, marks);
-    let root = root::Root::open(table.get_ref(), marks);
-    let draft = draft::read(&root, folder, marks);
-    let people = team::people(&draft, marks);
-    let schedules = team::schedules(&draft, marks);
-    let escalations = team::escalations(&draft, marks);
-    let channels = team::channels(&draft);
-    circle::judge(&draft.services, marks);
-    serving::judge(&draft, marks);
-    let derived = derive::derive(&draft, marks);
-    warn::warn(&draft, &derived, marks);
-    let mut status_page = draft.status_page;
+fn interpret(text: &str, mended: &str, folder: &Path, diagnostics: &mut Diagnostics) -> Config {
+    let mut table = syntax::parse(mended, diagnostics);
+    renames::apply(table.get_mut(), diagnostics);
+    let document = reader::document::DocumentReader::open(table.get_ref(), diagnostics);
+    let raw = raw::read(&document, folder, diagnostics);
+    let people = resolve::team::people(&raw, diagnostics);
+    let schedules = resolve::team::schedules(&raw, diagnostics);
+    let escalations = resolve::team::escalations(&raw, diagnostics);
+    let channels = resolve::team::channels(&raw);
+    resolve::cycle::check(&raw.services, diagnostics);
+    resolve::serving::check(&raw, diagnostics);
+    let derived = resolve::derive::derive(&raw, diagnostics);
+    warnings::warn(&raw, &derived, diagnostics);
+    let mut status_page = raw.status_page;
     let mut order: Vec<_> =
-        draft.services.iter().map(|(name, service)| (service.place.start, name.as_str())).collect();
+        raw.services.iter().map(|(name, service)| (service.place.start, name.as_str())).collect();
     order.sort_unstable();
     status_page.order = order.into_iter().map(|(_, name)| name.into()).collect();
     let domains =
-        draft.domains.into_iter().map(|(zone, domain)| (zone, config::Domain { expires: domain.expires }));
+        raw.domains.into_iter().map(|(zone, domain)| (zone, config::Domain { expires: domain.expires }));
     Config {
         digest: digest(text),
-        site: draft.site,
-        dns: draft.dns,
-        registry: draft.registry,
+        site: raw.site,
+        dns: raw.dns,
+        registry: raw.registry,
         services: derived.services,
         probes: derived.probes,
         domains: domains.collect(),
@@ -141,9 +133,9 @@ fn understood(text: &str, mended: &str, folder: &Path, marks: &mut Marks) -> Con
         schedules,
         escalations,
         channels,
-        edge: draft.edge.map(|edge| edge.edge),
-        pools: draft.pools.into_values().map(|draft| (draft.pool.id.clone(), draft.pool)).collect(),
-        callers: draft.callers.into_values().map(|draft| (draft.caller.id.clone(), draft.caller)).collect(),
+        edge: raw.edge.map(|edge| edge.edge),
+        pools: raw.pools.into_values().map(|raw| (raw.pool.id.clone(), raw.pool)).collect(),
+        callers: raw.callers.into_values().map(|raw| (raw.caller.id.clone(), raw.caller)).collect(),
         status_page,
         graph: derived.graph,
     }

@@ -1,35 +1,35 @@
-//! What is wrong with a configuration, where, and what to do about it.
+//! Problems and warnings: message, position, hint.
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// One mistake, or one thing worth a second look.
+/// A problem or a warning.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// What is wrong, in one sentence without a full stop.
+    /// The message: one sentence without a full stop.
     pub message: String,
     /// Line, counted from 1.
     pub line: usize,
     /// Column in characters, counted from 1.
     pub column: usize,
-    /// Where in the text: offset and length in bytes.
+    /// Offset and length in the text, in bytes.
     pub span: (usize, usize),
     /// What to do about it.
     pub hint: Option<String>,
     pub(crate) file: Arc<str>,
     pub(crate) severity: Severity,
-    /// The text with every literal secret blotted out, for a drawing of the place.
+    /// The text with every literal secret masked, to show the position in it.
     pub(crate) source: Arc<NamedSource<String>>,
 }
 
-/// A place of the configuration, kept so that whoever looks at more than its text can say what is wrong there.
+/// A position in the configuration, kept for problems that are found after parsing, such as an unreadable file.
 #[derive(Clone, Debug)]
-pub struct Spot(pub(crate) Problem);
+pub struct SourceSpan(pub(crate) Problem);
 
-impl Spot {
-    /// A problem at this place.
+impl SourceSpan {
+    /// Returns a problem at this position.
     #[must_use]
     pub fn problem(&self, message: impl Into<String>, hint: impl Into<String>) -> Problem {
         Problem { message: message.into(), hint: Some(hint.into()), ..self.0.clone() }
@@ -64,7 +64,7 @@ impl Diagnostic for Problem {
     }
 }
 
-/// Every mistake of a configuration, in the order of the text. Never empty.
+/// All problems of a configuration, in the order of the text. Never empty.
 #[derive(Clone, Debug)]
 pub struct Problems(pub(crate) Vec<Problem>);
 

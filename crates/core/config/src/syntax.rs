@@ -1,26 +1,26 @@
-//! From text to tables. What is not TOML is marked and blotted out, statement by statement, and the rest is read.
+//! Parses TOML with error recovery: each statement with a syntax error is reported and blanked, and the rest is read.
 //!
-//! The parser recovers by itself, but one missing bracket makes it swallow everything that follows. A person sees where
-//! a statement ends: at the next line that looks like a key or a header. So do we.
+//! The parser recovers by itself, but after a missing bracket it consumes everything that follows. Here a statement ends
+//! at the next line that looks like a key or a header.
 
-use crate::marks::{DUPLICATE, Marks, Place};
-use crate::word::is_secretive;
+use crate::diagnostics::{DUPLICATE, Diagnostics, Place};
+use crate::parse::scalar::is_secretive;
 use toml::Spanned;
 use toml::de::{DeTable, Error};
 use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
-/// Parts of a dotted key. No field lies deeper, and the parser's tables nest as deep as the key is long.
+/// Maximum parts of a dotted key. No key is deeper, and the parser's tables nest as deep as the key is long.
 const DEEPEST: usize = 16;
 
-/// How often a broken text is mended and parsed again, and how many bytes are parsed for it all in all.
+/// Maximum rounds of blanking and parsing again, and maximum bytes parsed in all rounds.
 const MOST_ROUNDS: usize = 20;
 const MOST_BYTES: usize = 4 << 20;
 
-/// The text without its broken statements: same length, every place where it was. `None` when it must not be parsed.
-pub(crate) fn mend(text: &str, marks: &mut Marks) -> Option<String> {
+/// Returns the text with its broken statements blanked, so that all positions stay; `None` when it must not be parsed.
+pub(crate) fn mend(text: &str, diagnostics: &mut Diagnostics) -> Option<String> {
     if let Some(at) = endless_key(text) {
-        marks.syntax(at..at, "a key with too many dots", format!("{DEEPEST} parts at most"));
+        diagnostics.syntax(at..at, "a key with too many dots", format!("{DEEPEST} parts at most"));
         return None;
     }
     let mut mended = text.to_owned();
@@ -30,7 +30,7 @@ pub(crate) fn mend(text: &str, marks: &mut Marks) -> Option<String> {
             errors.iter().filter(|error| !is_duplicate(error)).min_by_key(|error| place(error, text).start);
         let Some(error) = first else { break };
         if round == 0 {
-            hide_secrets(text, marks);
+            hide_secrets(text, diagnostics);
         }
         let broken = Statements::of(&mended).broken(place(error, text).start);
         let Some(rest) = mended.get(broken.place.clone()).filter(|rest| !rest.trim().is_empty()) else {
@@ -45,38 +45,42 @@ pub(crate) fn mend(text: &str, marks: &mut Marks) -> Option<String> {
             let key = first.len() - first.trim_start().len()..first.trim_end().len();
             let at = broken.place.start;
             let hint = "a quote, bracket or brace is missing at its end";
-            marks.syntax(at + key.start..at + key.end, "this is not TOML: the value does not end", hint);
+            diagnostics.syntax(
+                at + key.start..at + key.end,
+                "this is not TOML: the value does not end",
+                hint,
+            );
         } else {
-            mark(error, text, marks);
+            mark(error, text, diagnostics);
         }
-        marks.blot(broken.place.clone());
+        diagnostics.unreadable(broken.place.clone());
         mended.replace_range(broken.place, &blank);
     }
     Some(mended)
 }
 
-/// Blots out whatever may be a secret on lines that nobody understood: their neighbours will be drawn.
-fn hide_secrets(text: &str, marks: &mut Marks) {
+/// Masks what may be a secret on lines that could not be parsed: messages show neighbouring lines.
+fn hide_secrets(text: &str, diagnostics: &mut Diagnostics) {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         if let Some((key, value)) = line.split_once('=')
             && is_secretive(key)
             && !["\"env:", "\"file:"].iter().any(|kind| value.trim_start().starts_with(kind))
         {
-            marks.hide(at + key.len() + 1..at + line.len());
+            diagnostics.hide(at + key.len() + 1..at + line.len());
         }
         at += line.len();
     }
 }
 
-/// Parses what [`mend`] left; what is still broken then is marked too.
-pub(crate) fn parse<'t>(mended: &'t str, marks: &mut Marks) -> Spanned<DeTable<'t>> {
+/// Parses what [`mend`] returned, and reports the syntax errors that remain.
+pub(crate) fn parse<'t>(mended: &'t str, diagnostics: &mut Diagnostics) -> Spanned<DeTable<'t>> {
     let (table, errors) = DeTable::parse_recoverable(mended);
     for error in errors {
         if !is_duplicate(&error) {
-            marks.give_up();
+            diagnostics.give_up();
         }
-        mark(&error, mended, marks);
+        mark(&error, mended, diagnostics);
     }
     table
 }
@@ -89,33 +93,33 @@ fn place(error: &Error, text: &str) -> Place {
     error.span().unwrap_or(text.len()..text.len())
 }
 
-fn mark(error: &Error, text: &str, marks: &mut Marks) {
+fn mark(error: &Error, text: &str, diagnostics: &mut Diagnostics) {
     if is_duplicate(error) {
-        marks.syntax(place(error, text), DUPLICATE, "keep one of them");
+        diagnostics.syntax(place(error, text), DUPLICATE, "keep one of them");
         return;
     }
     let message = error.message();
     let (what, expected) = message.split_once(", expected ").map_or((message, None), |(a, b)| (a, Some(b)));
     let hint = match (what, expected) {
         ("string values must be quoted", _) => "put it in quotes".to_owned(),
-        (_, Some("nothing")) => "take it out".to_owned(),
+        (_, Some("nothing")) => "remove it".to_owned(),
         (_, Some(expected)) => format!("expected {expected}"),
-        _ => "toml.io shows how TOML is written".to_owned(),
+        _ => "see toml.io for the syntax".to_owned(),
     };
-    marks.syntax(place(error, text), format!("this is not TOML: {what}"), hint);
+    diagnostics.syntax(place(error, text), format!("this is not TOML: {what}"), hint);
 }
 
-/// A stretch of the text that is not TOML.
+/// A part of the text that is not TOML.
 struct Broken {
     place: Place,
-    /// Whether it is the value before the error that never ended.
+    /// Whether the error is an unterminated value before the reported position.
     is_open: bool,
 }
 
-/// The lines of a text, and where statements begin as far as the eye can tell.
+/// The lines of a text, and which of them look like the begin of a statement.
 struct Statements<'t> {
     text: &'t str,
-    /// Offset of each line, and what it begins.
+    /// Offset of each line, and the statement it begins.
     lines: Vec<(usize, Option<Begins>)>,
 }
 
@@ -136,16 +140,16 @@ impl<'t> Statements<'t> {
         Self { text, lines }
     }
 
-    /// The statement to blame for an error at this offset.
+    /// Returns the statement that causes an error at this offset.
     fn broken(&self, offset: usize) -> Broken {
         let line = self.lines.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
         let after = self.next(line + 1, |_| true);
         let before = |end: usize| (0..end).rev().find(|line| self.begins(*line).is_some());
-        // A line that is sound by itself is not to blame: the one before it never ended.
-        let is_sound = |from: usize, to: usize| DeTable::parse(self.slice(from, to)).is_ok();
+        // A line that is valid by itself is not the cause: the statement before it is unterminated.
+        let is_valid = |from: usize, to: usize| DeTable::parse(self.slice(from, to)).is_ok();
         match self.begins(line) {
-            Some(_) if is_sound(line, after) => match before(line) {
-                Some(open) if !is_sound(open, line) => {
+            Some(_) if is_valid(line, after) => match before(line) {
+                Some(open) if !is_valid(open, line) => {
                     Broken { place: self.place(open, line), is_open: true }
                 }
                 _ => Broken { place: self.place(line, after), is_open: false },
@@ -156,7 +160,7 @@ impl<'t> Statements<'t> {
             }
             Some(Begins::Key) => Broken { place: self.place(line, after), is_open: false },
             None => {
-                let from = before(line).filter(|open| !is_sound(*open, line)).unwrap_or(line);
+                let from = before(line).filter(|open| !is_valid(*open, line)).unwrap_or(line);
                 Broken { place: self.place(from, after), is_open: false }
             }
         }
@@ -182,7 +186,7 @@ impl<'t> Statements<'t> {
     }
 }
 
-/// What a line begins, judged by its looks alone.
+/// The statement that a line seems to begin.
 fn begins(line: &str) -> Option<Begins> {
     let line = line.trim_start();
     if let Some(rest) = line.strip_prefix('[') {
@@ -195,7 +199,12 @@ fn begins(line: &str) -> Option<Begins> {
     (is_whole && !key.trim().is_empty() && key.chars().all(is_key)).then_some(Begins::Key)
 }
 
-/// Where a dotted key exceeds [`DEEPEST`], if one does.
+/// Whether a dotted key exceeds [`DEEPEST`].
+pub(crate) fn has_endless_key(text: &str) -> bool {
+    endless_key(text).is_some()
+}
+
+/// Returns the offset at which a dotted key exceeds [`DEEPEST`].
 fn endless_key(text: &str) -> Option<usize> {
     let mut dots = 0;
     for token in Source::new(text).lex() {

@@ -65,8 +65,8 @@ impl Denials {
         }
         let edge = config.edge.as_ref().ok_or(Refused::NoEdge)?;
         let lacking = match what {
-            DenyWhat::Country(_) => edge.countries.is_none().then_some("country"),
-            DenyWhat::Asn(_) => edge.networks.is_none().then_some("asn"),
+            DenyWhat::Country(_) => edge.geoip_country.is_none().then_some("country"),
+            DenyWhat::Asn(_) => edge.geoip_asn.is_none().then_some("asn"),
             DenyWhat::Net(net) => {
                 if let Some(whom) = hits(*net, config).filter(|_| !everybody) {
                     return Err(Refused::HitsOthers { what: what.clone(), whom });

@@ -31,7 +31,7 @@ const LATENCY_UNKNOWN: f64 = 1_000.0;
 pub(crate) struct Pool {
     servers: Vec<Server>,
     serials: u64,
-    declared: Vec<config::ServerAt>,
+    declared: Vec<config::PoolServer>,
     names: BTreeMap<String, Found>,
     each: u32,
     fall: u32,

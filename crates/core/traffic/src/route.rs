@@ -66,7 +66,7 @@ impl Route {
     pub(crate) fn new(
         index: usize,
         service: ServiceId,
-        guard: &config::Guard,
+        guard: &config::Traffic,
         (deny, denials): (Places, Vec<Box<str>>),
         allow: Places,
     ) -> Self {
@@ -89,7 +89,7 @@ impl Route {
                 method: known.method.clone(),
                 path: Pattern::new(&known.path),
                 status: known.status.clone(),
-                lasting: known.lasting,
+                lasting: known.duration,
             }),
         }
     }

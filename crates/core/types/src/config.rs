@@ -9,7 +9,7 @@ use crate::{
     Time,
 };
 pub use edge::{
-    Caller, CertificateFiles, Deny, Edge, EdgeLimits, Guard, Health, Known, Pool, Protocol, Rate, ServerAt,
+    Caller, CertificateFiles, Edge, EdgeLimits, Health, Pool, PoolServer, Protocol, Rate, Recognize, Traffic,
 };
 use ipnet::IpNet;
 use jiff::civil;
@@ -123,7 +123,7 @@ pub struct Service {
     /// Whether visitors see it on the status page.
     pub public: bool,
     /// How the edge serves it; `None` when somebody else does.
-    pub traffic: Option<Guard>,
+    pub traffic: Option<Traffic>,
 }
 
 /// A standing question.

@@ -433,7 +433,7 @@ fn refresh(certificates: &Certificates, files: &[types::config::CertificateFiles
 fn places(shared: &Shared) {
     let view = shared.view();
     let wanted: (Option<PathBuf>, Option<PathBuf>) =
-        (view.edge.countries.clone(), view.edge.networks.clone());
+        (view.edge.geoip_country.clone(), view.edge.geoip_asn.clone());
     let mut known = shared.places.lock().unwrap_or_else(PoisonError::into_inner);
     if *known != wanted {
         let geo = Geo::new(wanted.0.as_deref(), wanted.1.as_deref());

@@ -54,7 +54,7 @@ fn numbered(text: &str) -> Result<DenialId, String> {
 #[derive(Debug, Args)]
 pub(crate) struct Terms {
     /// For how long: `30m`, `2h`, `1d`. It undoes itself.
-    #[arg(long = "for", value_name = "SPAN", value_parser = config::span)]
+    #[arg(long = "for", value_name = "SPAN", value_parser = config::duration)]
     lasting: Duration,
     /// At this service alone; everywhere unless told.
     #[arg(long)]

@@ -20,7 +20,7 @@ pub(crate) fn missing(read: &Read) -> Vec<String> {
     }
     missing.extend(prober::Prober::new(config).err().map(|why| format!("probes: {why}")));
     missing.extend(gate::tokens(config).err());
-    let files = config.edge.iter().flat_map(|edge| edge.countries.iter().chain(&edge.networks));
+    let files = config.edge.iter().flat_map(|edge| edge.geoip_country.iter().chain(&edge.geoip_asn));
     missing.extend(files.filter_map(|file| edge::look_at_places(file).err()));
     missing.extend(folder(&config.site.data));
     // Where our own process runs already, it has the ports.

@@ -1,97 +1,91 @@
-//! What may stand in a configuration about what is watched: services, probes by hand, registrations.
+//! Keys of what is monitored: services, probes, registered domains.
 
-use super::{EVERY, FAILING_FOR, HOST, IN_A_ROW, TIMEOUT, URL, edge, later, optional, word};
+use super::{FAILING_FOR, HOST, INTERVAL, THRESHOLD, TIMEOUT, URL, edge, later, optional, string};
 use crate::kind::{Field, Kind};
 use std::time::Duration;
 
-const WITHIN: Kind = Kind::Span { least: Duration::from_millis(1), most: Duration::from_secs(120) };
-const ZONE_NAME: Kind = word("a registrable domain such as \"acme.app\"");
-const NEED: Kind = Kind::Word {
-    what: "a service or a pool, written \"service.NAME\"",
+const LATENCY: Kind = Kind::Duration { min: Duration::from_millis(1), max: Duration::from_secs(120) };
+const DOMAIN_NAME: Kind = string("a registrable domain such as \"acme.app\"");
+const DEPENDENCY: Kind = Kind::String {
+    what: "a service or pool: \"service.NAME\"",
     pattern: Some("^(service|pool)\\.[A-Za-z0-9]"),
 };
 
-const WEB: &[Field] = &[
+const HTTP: &[Field] = &[
     optional(
         "path",
-        Kind::Word { what: "a path that begins with /", pattern: Some("^/") },
+        Kind::String { what: "a path that begins with /", pattern: Some("^/") },
         "/",
-        "The path that is asked.",
+        "Request path.",
         "\"/health\"",
     ),
     optional(
         "expect",
         Kind::Table(EXPECT),
-        "any 2xx; for / whatever below 500 it answers from the first look on",
-        "What a good answer looks like.",
+        "any 2xx; for `/` the status code of the first answer, if below 500",
+        "Which responses are successful.",
         "{ status = [200, 401] }",
     ),
     optional(
         "failing_for",
         FAILING_FOR,
         "as in [probe_defaults]",
-        "How long it must fail before an alert opens.",
+        "How long it must fail before an alert fires.",
         "\"30s\"",
     ),
 ];
 
 pub(super) const SERVICE: &[Field] = &[
-    optional(
-        "title",
-        Kind::Text,
-        "the name",
-        "Its name for visitors: a component of the status page.",
-        "\"Sign-in\"",
-    ),
-    optional(
-        "group",
-        Kind::Text,
-        "none",
-        "The group of the status page that it stands in.",
-        "\"Customer-facing\"",
-    ),
+    optional("title", Kind::Text, "the name", "Name of its component on the status page.", "\"Sign-in\""),
+    optional("group", Kind::Text, "none", "Component group of the status page.", "\"Customer-facing\""),
     optional(
         "hosts",
-        Kind::List { of: &HOST, least: 0 },
+        Kind::List { of: &HOST, min: 0 },
         "none",
-        "Public names, with a port where that is not 443. From each follow probes of its web address, certificate, name servers and registration. `*.acme.app` stands for the names in `wildcard_samples`; `*` alone for every host that the edge is asked for and no other service has.",
+        "Public host names, with a port if it is not 443. `http`, `tls`, `dns` and `domain` probes are derived from each. `*.acme.app` is probed by the names in `wildcard_samples`; `*` alone matches every host of the edge that no other service has.",
         "[\"auth.acme.com\", \"*.acme.app\"]",
     ),
     optional(
         "wildcard_samples",
-        Kind::List { of: &HOST, least: 0 },
+        Kind::List { of: &HOST, min: 0 },
         "none",
-        "Concrete names to ask under each wildcard of `hosts`.",
+        "Existing names to probe below each wildcard of `hosts`.",
         "[\"demo.acme.app\"]",
     ),
     optional(
         "depends_on",
-        Kind::List { of: &NEED, least: 0 },
+        Kind::List { of: &DEPENDENCY, min: 0 },
         "none",
-        "Other services and pools that it cannot work without. A failure there explains a failure here, and wakes people once.",
+        "Services and pools that it depends on. A failure there explains a failure here, and pages once.",
         "[\"service.mail\"]",
     ),
     optional(
         "schedule",
         Kind::Name("schedule"),
-        "those of the escalation",
-        "Who is responsible for it.",
+        "the schedules of the escalation",
+        "On-call schedule of this service.",
         "\"platform\"",
     ),
-    optional("escalation", Kind::Name("escalation"), "default", "Whom to wake for it.", "\"default\""),
-    optional("public", Kind::Flag, "true", "Whether visitors see it on the status page.", "false"),
+    optional(
+        "escalation",
+        Kind::Name("escalation"),
+        "default",
+        "Escalation policy of this service.",
+        "\"default\"",
+    ),
+    optional("public", Kind::Boolean, "true", "Shows the service on the status page.", "false"),
     optional(
         "traffic",
-        Kind::Table(edge::GUARD),
-        "served by somebody else",
-        "How mainstay's own edge serves its hosts. Needs `[edge]`.",
+        Kind::Table(edge::TRAFFIC),
+        "not served by the edge",
+        "How the edge serves its hosts: pool, limits, denials. Requires `[edge]`.",
         "{ pool = \"auth\" }",
     ),
     optional(
         "http",
-        Kind::Optional(WEB),
+        Kind::Optional(HTTP),
         "{ path = \"/\" }",
-        "How the web address of each of its hosts is asked; `false` asks none. A probe written by hand that asks the same host and port by https for this service takes the place of the derived one.",
+        "Request of the derived `http` probes; `false` derives none. A `[probe.NAME]` that requests the same host and port by https for this service replaces the derived one.",
         "{ path = \"/health\", expect = { status = [200, 401] } }",
     ),
 ];
@@ -99,14 +93,14 @@ pub(super) const SERVICE: &[Field] = &[
 const EXPECT: &[Field] = &[
     optional(
         "status",
-        Kind::List { of: &Kind::Count { least: 100, most: 599 }, least: 1 },
+        Kind::List { of: &Kind::Integer { min: 100, max: 599 }, min: 1 },
         "any 2xx",
         "Accepted status codes.",
         "[200, 204]",
     ),
-    optional("body_contains", Kind::Text, "nothing", "Text that the body must contain.", "\"ok\""),
-    optional("max_latency", WITHIN, "the timeout", "A slower answer is a fault, though it came.", "\"2s\""),
-    later("json", "values inside a JSON body"),
+    optional("body_contains", Kind::Text, "nothing", "Text that the response body must contain.", "\"ok\""),
+    optional("max_latency", LATENCY, "the timeout", "A slower response is a fault.", "\"2s\""),
+    later("json", "checks of a JSON body"),
 ];
 
 pub(super) const PROBE: &[Field] = &[
@@ -114,64 +108,70 @@ pub(super) const PROBE: &[Field] = &[
         "http",
         URL,
         "",
-        "Asks this web address and follows redirects. Each probe has exactly one of http, tcp, dns, tls, domain.",
+        "Requests this URL and follows redirects. A probe has exactly one of `http`, `tcp`, `dns`, `tls`, `domain`.",
         "\"https://shop.acme.com/health\"",
     ),
     optional(
         "tcp",
-        word("a name and a port: \"mail.acme.com:25\""),
+        string("a host with a port: \"mail.acme.com:25\""),
         "",
-        "Opens a connection.",
+        "Opens a TCP connection.",
         "\"mail.acme.com:25\"",
     ),
-    optional("dns", ZONE_NAME, "", "Asks parent, name servers and resolvers about a domain.", "\"acme.app\""),
+    optional(
+        "dns",
+        DOMAIN_NAME,
+        "",
+        "Queries the parent zone, the name servers and the resolvers of a domain.",
+        "\"acme.app\"",
+    ),
     optional(
         "tls",
         HOST,
         "",
-        "Fetches the certificate, with a port where that is not 443.",
+        "Fetches the certificate of a host, with a port if it is not 443.",
         "\"mail.acme.com:993\"",
     ),
-    optional("domain", ZONE_NAME, "", "Asks the registry about a domain.", "\"acme.app\""),
-    optional("interval", EVERY, "as in [probe_defaults]", "How often.", "\"30s\""),
-    optional("timeout", TIMEOUT, "as in [probe_defaults]", "How long one answer may take.", "\"5s\""),
+    optional("domain", DOMAIN_NAME, "", "Queries the registry of a domain.", "\"acme.app\""),
+    optional("interval", INTERVAL, "as in [probe_defaults]", "Time between probes.", "\"30s\""),
+    optional("timeout", TIMEOUT, "as in [probe_defaults]", "Timeout of one probe.", "\"5s\""),
     optional(
         "failure_threshold",
-        IN_A_ROW,
+        THRESHOLD,
         "as in [probe_defaults]",
-        "How many bad answers in a row make an alert.",
+        "Consecutive failures before an alert fires.",
         "3",
     ),
     optional(
         "success_threshold",
-        IN_A_ROW,
+        THRESHOLD,
         "as in [probe_defaults]",
-        "How many good answers in a row end an alert.",
+        "Consecutive successes before an alert resolves.",
         "2",
     ),
     optional(
         "failing_for",
         FAILING_FOR,
         "as in [probe_defaults]",
-        "How long it must fail before an alert opens.",
+        "How long it must fail before an alert fires.",
         "\"30s\"",
     ),
     optional(
         "expect",
         Kind::Table(EXPECT),
         "any 2xx",
-        "What a good answer to `http` looks like.",
+        "Which responses to `http` are successful.",
         "{ status = [200], body_contains = \"ok\", max_latency = \"2s\" }",
     ),
-    optional("service", Kind::Name("service"), "none", "The service that it speaks for.", "\"auth\""),
-    later("postgres", "questions to a database"),
+    optional("service", Kind::Name("service"), "none", "The service that it monitors.", "\"auth\""),
+    later("postgres", "queries to a database"),
     later("plugin", "Nagios plugins as probes"),
 ];
 
 pub(super) const DOMAIN: &[Field] = &[optional(
     "expires",
-    Kind::Day,
-    "what the registry tells",
-    "When the registration ends; only where the registry hides it. A date means its first moment in UTC.",
+    Kind::Date,
+    "as published by the registry",
+    "Expiry of the registration, for registries that do not publish it. A date means its first moment in UTC.",
     "2027-03-01",
 )];

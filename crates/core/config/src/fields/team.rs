@@ -1,37 +1,37 @@
-//! What may stand in a configuration about people: who they are, who is on call, whom to wake, over which channel.
+//! Keys of the team: people, on-call schedules, escalations, notification channels.
 
-use super::{DAY, SECRET, URL, ZONE, later, optional, required};
+use super::{DAY, SECRET, TIMEZONE, URL, later, optional, required};
 use crate::kind::{Field, Kind};
 use std::time::Duration;
 
-const REACH: Kind = Kind::Word {
-    what: "a channel and an address on it: \"ntfy:ana\"",
+const CONTACT: Kind = Kind::String {
+    what: "a contact, CHANNEL:ADDRESS: \"ntfy:ana\"",
     pattern: Some("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(:.*)?$"),
 };
-const AWAKE: Kind = Kind::Word {
-    what: "two times of day: \"07:30-23:00\"",
+const WAKING_HOURS: Kind = Kind::String {
+    what: "a range of hours: \"07:30-23:00\"",
     pattern: Some("^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"),
 };
-const WAIT: Kind = Kind::Span { least: Duration::from_millis(100), most: DAY };
-const TURN: Kind = Kind::Word {
-    what: "the length of a shift: \"1 week\", \"8 hours\"",
+const ESCALATE_AFTER: Kind = Kind::Duration { min: Duration::from_millis(100), max: DAY };
+const ROTATION: Kind = Kind::String {
+    what: "a rotation: \"1 week\", \"8 hours\"",
     pattern: Some("^[1-9][0-9]{0,3} (hour|day|week|month)s?$"),
 };
 
 pub(super) const PERSON: &[Field] = &[
-    optional("name", Kind::Text, "the name in the configuration", "Their name for people.", "\"Ana\""),
-    optional("timezone", ZONE, "that of the site", "Where they live.", "\"Europe/Tallinn\""),
+    optional("name", Kind::Text, "the name of the section", "Display name.", "\"Ana\""),
+    optional("timezone", TIMEZONE, "that of the site", "Their timezone.", "\"Europe/Tallinn\""),
     optional(
         "waking_hours",
-        AWAKE,
+        WAKING_HOURS,
         "unknown",
-        "When they are awake, by their own clock; may run over midnight.",
+        "When they are awake, in their timezone; may cross midnight.",
         "\"07:30-23:00\"",
     ),
     required(
         "contacts",
-        Kind::List { of: &REACH, least: 1 },
-        "How they are reached, in this order: a channel of the configuration and an address on it.",
+        Kind::List { of: &CONTACT, min: 1 },
+        "Contact methods, tried in this order within a step: a channel of the configuration and an address on it.",
         "[\"ntfy:ana\"]",
     ),
 ];
@@ -39,82 +39,99 @@ pub(super) const PERSON: &[Field] = &[
 const LAYER: &[Field] = &[
     required(
         "people",
-        Kind::List { of: &Kind::Name("person"), least: 1 },
-        "Who take turns; the first holds the shift that begins at `start`.",
+        Kind::List { of: &Kind::Name("person"), min: 1 },
+        "People in rotation; the first has the shift that begins at `start`.",
         "[\"ana\", \"bo\"]",
     ),
     required(
         "start",
-        Kind::Moment,
-        "When the first shift begins, local time of the schedule.",
+        Kind::LocalDateTime,
+        "Begin of the first shift, in the timezone of the schedule.",
         "2026-10-26T09:00:00",
     ),
-    required("rotation", TURN, "How long a shift is, by the clock on the wall.", "\"1 week\""),
+    required(
+        "rotation",
+        ROTATION,
+        "Length of a shift in wall-clock time: a week stays a week across a DST change.",
+        "\"1 week\"",
+    ),
     optional(
         "until",
-        Kind::Moment,
+        Kind::LocalDateTime,
         "never",
-        "When the layer ends, local time of the schedule.",
+        "End of the layer, in the timezone of the schedule.",
         "2027-01-01T00:00:00",
     ),
-    later("only", "hours of the week within a layer"),
+    later("restrictions", "hours of the week within a layer"),
 ];
 
 pub(super) const SCHEDULE: &[Field] = &[
-    optional("timezone", ZONE, "that of the site", "The zone of all its local times.", "\"Europe/Tallinn\""),
+    optional(
+        "timezone",
+        TIMEZONE,
+        "that of the site",
+        "Timezone of all its local times.",
+        "\"Europe/Tallinn\"",
+    ),
     required(
         "layer",
-        Kind::Tables { of: LAYER, least: 1 },
-        "People who take turns. The last layer that has somebody on duty wins.",
-        "[{ people = [\"ana\", \"bo\"], start = 2026-10-26T09:00:00, every = \"1 week\" }]",
+        Kind::Tables { of: LAYER, min: 1 },
+        "Layers of the rotation. The last layer that has a person on call wins.",
+        "[{ people = [\"ana\", \"bo\"], start = 2026-10-26T09:00:00, rotation = \"1 week\" }]",
     ),
-    later("override", "exchanges of single shifts in the configuration"),
+    later("override", "overrides of single shifts"),
 ];
 
 const STEP: &[Field] = &[
     optional(
         "schedules",
-        Kind::List { of: &Kind::Name("schedule"), least: 0 },
+        Kind::List { of: &Kind::Name("schedule"), min: 0 },
         "none",
-        "Whoever is on call in these, added up.",
+        "Pages the people who are on call in all of these schedules.",
         "[\"platform\"]",
     ),
     optional(
         "people",
-        Kind::List { of: &Kind::Name("person"), least: 0 },
+        Kind::List { of: &Kind::Name("person"), min: 0 },
         "none",
-        "And these people, always.",
+        "Pages these people in addition.",
         "[\"cto\"]",
     ),
     optional(
         "prefer",
         Kind::Choice(&["awake"]),
-        "everybody at once",
-        "\"awake\": those who are awake now come first, the sleeping only when nobody is.",
+        "all concurrently",
+        "`\"awake\"`: pages only people within their waking hours; all when there is none.",
         "\"awake\"",
     ),
-    optional("escalate_after", WAIT, "5m", "How long until the next step.", "\"5m\""),
+    optional(
+        "escalate_after",
+        ESCALATE_AFTER,
+        "5m",
+        "Time until the next step when nobody has acknowledged.",
+        "\"5m\"",
+    ),
 ];
 
 pub(super) const ESCALATION: &[Field] = &[
     required(
         "steps",
-        Kind::Tables { of: STEP, least: 1 },
-        "Whom, then whom next. Each names somebody.",
-        "[{ schedules = [\"platform\"], wait = \"5m\" }]",
+        Kind::Tables { of: STEP, min: 1 },
+        "The steps, in order. Each names at least one schedule or person.",
+        "[{ schedules = [\"platform\"], escalate_after = \"5m\" }]",
     ),
     optional(
         "repeat",
-        Kind::Count { least: 0, most: 100 },
+        Kind::Integer { min: 0, max: 100 },
         "3",
-        "How often the whole escalation is climbed again before the last resort.",
+        "How often all steps are repeated before `fallback`.",
         "3",
     ),
     optional(
         "fallback",
-        Kind::List { of: &REACH, least: 0 },
+        Kind::List { of: &CONTACT, min: 0 },
         "none",
-        "What is tried when all else was silent, and again and again from then on.",
+        "Contacts that are paged when all steps and repeats went unacknowledged, and repeatedly from then on.",
         "[\"ntfy:everybody\"]",
     ),
 ];
@@ -124,10 +141,10 @@ const ACCEPTED_WHEN: &[Field] = &[
         "json",
         Kind::Map { key: "field", of: &Kind::Scalar },
         "none",
-        "It is a JSON object that has these fields with these values.",
+        "The body is a JSON object with these fields and values.",
         "{ ok = true }",
     ),
-    optional("text", Kind::Text, "none", "It contains these words.", "\"accepted\""),
+    optional("text", Kind::Text, "none", "The body contains this text.", "\"accepted\""),
 ];
 
 pub(super) const CHANNEL: &[Field] = &[
@@ -135,31 +152,31 @@ pub(super) const CHANNEL: &[Field] = &[
         "ntfy",
         URL,
         "",
-        "An ntfy server; addresses on it are topics. Each channel has exactly one of ntfy, webhook.",
+        "Root URL of an ntfy server; its addresses are topics. A channel has exactly one of `ntfy`, `webhook`.",
         "\"https://ntfy.sh\"",
     ),
     optional(
         "webhook",
         URL,
         "",
-        "Where a signed POST goes; addresses on it may be empty.",
+        "URL that receives a signed POST; its addresses may be empty.",
         "\"https://hooks.acme.net/mainstay\"",
     ),
     optional(
         "secret",
         SECRET,
         "none",
-        "Where its token or signing key is: an environment variable or a file, never the secret itself.",
+        "Token or signing key: the name of an environment variable or a file, never the secret itself.",
         "\"env:NTFY_TOKEN\"",
     ),
     optional(
         "accepted_when",
         Kind::Table(ACCEPTED_WHEN),
-        "no error and no web page inside",
-        "What a 2xx of it holds when the message was accepted; everything else is a failure then.",
+        "neither an error nor an HTML page",
+        "What the body of a 2xx response must have for a delivery to count as accepted.",
         "{ json = { ok = true } }",
     ),
-    later("twilio", "calls and short messages through Twilio"),
-    later("account", "accounts of telephone channels"),
-    later("from", "numbers of telephone channels"),
+    later("twilio", "phone calls and SMS through Twilio"),
+    later("account", "accounts of phone channels"),
+    later("from", "sender numbers of phone channels"),
 ];

@@ -1,6 +1,6 @@
-//! Channels: where they lead, and what their success looks like.
+//! Channels: their URLs and what counts as accepted.
 
-use crate::{sound, told};
+use crate::{problems, valid};
 use insta::assert_snapshot;
 use std::collections::BTreeMap;
 use types::config::{AcceptedWhen, Scalar};
@@ -8,11 +8,11 @@ use types::config::{AcceptedWhen, Scalar};
 const HEAD: &str = "[site]\nname = \"Acme\"\n[service.s]\ntitle = \"S\"\n";
 
 #[test]
-fn an_ntfy_address_is_the_root_of_its_server() {
+fn ntfy_url_must_be_the_root_of_its_server() {
     for root in ["https://ntfy.sh", "https://ntfy.sh/", "http://ntfy.acme.net:8080"] {
-        sound(&format!("{HEAD}[channel.n]\nntfy = \"{root}\"\n[person.ana]\ncontacts = [\"n:ana\"]\n"));
+        valid(&format!("{HEAD}[channel.n]\nntfy = \"{root}\"\n[person.ana]\ncontacts = [\"n:ana\"]\n"));
     }
-    assert_snapshot!(told(&format!(
+    assert_snapshot!(problems(&format!(
         r#"{HEAD}[channel.a]
 ntfy = "https://ntfy.sh/alerts"
 [channel.b]
@@ -30,8 +30,8 @@ accepted_when = {{}}
 }
 
 #[test]
-fn a_webhook_may_say_what_its_success_is() {
-    let config = sound(&format!(
+fn webhook_declares_accepted_when() {
+    let config = valid(&format!(
         "{HEAD}[channel.h]\nwebhook = \"https://hooks.acme.net/\"\naccepted_when = {{ json = {{ ok = true, code = 0, state = \"queued\" }}, text = \"id\" }}\n[person.ana]\ncontacts = [\"h:\"]\n"
     ))
     .config;

@@ -1,14 +1,14 @@
-//! What follows from a declaration without asking.
+//! Derived probes and the dependency graph.
 
-use crate::sound;
+use crate::valid;
 use insta::assert_snapshot;
 use std::time::Duration;
 use types::config::Ask;
 use types::{Kind, Resource};
 
-/// Probes, one a line: name, about, question, pace.
+/// Probes, one a line: id, resource, target, interval/timeout, thresholds.
 fn probes(text: &str) -> String {
-    let config = sound(text).config;
+    let config = valid(text).config;
     let lines = config.probes.values().map(|probe| {
         let ask = match &probe.ask {
             Ask::Http { url, .. } => format!("http {url}"),
@@ -27,28 +27,28 @@ fn probes(text: &str) -> String {
 }
 
 fn edges(text: &str) -> String {
-    let config = sound(text).config;
+    let config = valid(text).config;
     config.graph.edges().map(|(above, below)| format!("{above} -> {below}")).collect::<Vec<_>>().join("\n")
 }
 
-const THREE_LINES: &str = "[service.auth]\nhosts = [\"auth.acme.app\"]\n";
+const ONE_HOST: &str = "[service.auth]\nhosts = [\"auth.acme.app\"]\n";
 
 #[test]
-fn three_lines_are_a_config() {
-    assert_snapshot!(probes(THREE_LINES), @r#"
+fn one_host_derives_four_probes() {
+    assert_snapshot!(probes(ONE_HOST), @r#"
     dns.acme.app (dns.acme.app): dns acme.app [auth.acme.app], 60s/10s 3/2
     domain.acme.app (domain.acme.app): domain acme.app, 86400s/10s 1/1
     http.auth.acme.app (host.auth.acme.app): http https://auth.acme.app/, 30s/10s 3/2
     tls.auth.acme.app (tls.auth.acme.app): tls auth.acme.app 443, 3600s/10s 3/2
     "#);
-    assert_snapshot!(edges(THREE_LINES), @r#"
+    assert_snapshot!(edges(ONE_HOST), @r#"
     service.auth -> host.auth.acme.app
     host.auth.acme.app -> tls.auth.acme.app
     host.auth.acme.app -> dns.acme.app
     tls.auth.acme.app -> dns.acme.app
     dns.acme.app -> domain.acme.app
     "#);
-    let config = sound(THREE_LINES).config;
+    let config = valid(ONE_HOST).config;
     assert_eq!(config.escalations.len(), 1);
     assert_eq!(config.site.url, "http://127.0.0.1:8080");
     assert_eq!(config.site.data.to_string_lossy(), "/etc/mainstay/mainstay-data");
@@ -59,9 +59,9 @@ fn three_lines_are_a_config() {
 }
 
 #[test]
-fn status_page_has_the_order_of_the_file_and_says_who_publishes() {
-    let config = sound(
-        "[status page]\npublish = \"approve\"\n[service.zulu]\n[service.mike]\n[service.alpha]\n[probe.a]\ntcp = \"a.example:1\"\n",
+fn status_page_keeps_the_order_of_the_file() {
+    let config = valid(
+        "[status_page]\npublish = \"approve\"\n[service.zulu]\n[service.mike]\n[service.alpha]\n[probe.a]\ntcp = \"a.example:1\"\n",
     )
     .config;
     let order: Vec<&str> = config.status_page.order.iter().map(|id| id.0.as_str()).collect();
@@ -85,7 +85,7 @@ allow_private = ["10.0.0.0/8", "127.0.0.0/8"]
 "#;
 
 #[test]
-fn stars_become_samples_and_registrations_are_found() {
+fn wildcards_are_probed_by_samples() {
     assert_snapshot!(probes(WILDCARD), @r#"
     dns.acme.app (dns.acme.app): dns acme.app [auth.acme.app demo.acme.app second.acme.app], 60s/3s 2/2
     dns.acme.co.uk (dns.acme.co.uk): dns acme.co.uk [mail.acme.co.uk], 60s/3s 2/2
@@ -142,13 +142,13 @@ fn stars_become_samples_and_registrations_are_found() {
     dns.acme.co.uk -> domain.acme.co.uk
     dns.github.io -> domain.github.io
     "#);
-    let config = sound(WILDCARD).config;
+    let config = valid(WILDCARD).config;
     let auth = &config.services[&"auth".into()];
     assert_eq!(auth.declared_hosts[1], "*.acme.app:8443");
     assert_eq!(auth.hosts[1..3], ["demo.acme.app:8443", "second.acme.app:8443"]);
 }
 
-const BY_HAND: &str = r#"
+const DECLARED: &str = r#"
 [service.shop]
 hosts = ["shop.acme.com"]
 [probe.checkout]
@@ -173,8 +173,8 @@ http = "http://far.example.net/x"
 "#;
 
 #[test]
-fn probes_by_hand_stand_beside_and_in_place_of_derived_ones() {
-    assert_snapshot!(probes(BY_HAND), @r#"
+fn declared_probes_add_to_and_replace_derived_ones() {
+    assert_snapshot!(probes(DECLARED), @r#"
     acme (dns.acme.com): dns acme.com [mail.acme.com shop.acme.com], 10s/10s 3/2
     checkout (host.shop.acme.com): http https://shop.acme.com/health, 5s/10s 5/2
     domain.acme.com (domain.acme.com): domain acme.com, 86400s/10s 1/1
@@ -184,7 +184,7 @@ fn probes_by_hand_stand_beside_and_in_place_of_derived_ones() {
     smtp (probe.smtp): tcp mail.acme.com 25, 30s/10s 3/2
     tls.shop.acme.com (tls.shop.acme.com): tls shop.acme.com 443, 3600s/10s 3/2
     "#);
-    assert_snapshot!(edges(BY_HAND), @r#"
+    assert_snapshot!(edges(DECLARED), @r#"
     service.shop -> probe.smtp
     service.shop -> host.shop.acme.com
     service.shop -> domain.other.org
@@ -195,7 +195,7 @@ fn probes_by_hand_stand_beside_and_in_place_of_derived_ones() {
     tls.shop.acme.com -> dns.acme.com
     dns.acme.com -> domain.acme.com
     "#);
-    let config = sound(BY_HAND).config;
+    let config = valid(DECLARED).config;
     let Ask::Http { expect, .. } = &config.probes[&"checkout".into()].ask else { panic!("not http") };
     assert_eq!(expect.status, [200, 204]);
     assert_eq!(expect.body_contains.as_deref(), Some("ok"));
@@ -203,14 +203,14 @@ fn probes_by_hand_stand_beside_and_in_place_of_derived_ones() {
 }
 
 #[test]
-fn a_service_says_how_its_hosts_are_asked() {
+fn http_of_a_service_sets_its_derived_probes() {
     let config = |http: &str| {
         format!(
             "[service.a]\nhosts = [\"a.acme.app\", \"b.acme.app:8443\"]\n{http}\n[probe_defaults]\nfailing_for = \"9s\"\n"
         )
     };
-    let told = |http: &str| {
-        let config = sound(&config(http)).config;
+    let requests = |http: &str| {
+        let config = valid(&config(http)).config;
         let web = config.probes.values().filter_map(|probe| match &probe.ask {
             Ask::Http { url, expect } => {
                 Some(format!("{url} {:?} {} {:?}", expect.status, expect.learns, probe.failing_for))
@@ -219,32 +219,32 @@ fn a_service_says_how_its_hosts_are_asked() {
         });
         web.collect::<Vec<_>>().join("\n")
     };
-    assert_snapshot!(told(""), @r"
+    assert_snapshot!(requests(""), @r"
     https://a.acme.app/ [] true 9s
     https://b.acme.app:8443/ [] true 9s
     ");
-    assert_snapshot!(told("http = { path = \"/health?full=1\", failing_for = \"30s\" }"), @r"
+    assert_snapshot!(requests("http = { path = \"/health?full=1\", failing_for = \"30s\" }"), @r"
     https://a.acme.app/health?full=1 [] false 30s
     https://b.acme.app:8443/health?full=1 [] false 30s
     ");
-    assert_snapshot!(told("http = { expect = { status = [401, 404] } }"), @r"
+    assert_snapshot!(requests("http = { expect = { status = [401, 404] } }"), @r"
     https://a.acme.app/ [401, 404] false 9s
     https://b.acme.app:8443/ [401, 404] false 9s
     ");
-    assert_eq!(told("http = false"), "");
-    let by_default = sound("[service.a]\nhosts = [\"a.acme.app\"]\n").config;
+    assert_eq!(requests("http = false"), "");
+    let by_default = valid("[service.a]\nhosts = [\"a.acme.app\"]\n").config;
     let patience = |id: &str| by_default.probes[&id.into()].failing_for;
-    assert_eq!(patience("http.a.acme.app"), Duration::from_secs(5), "a restart of four seconds wakes nobody");
-    assert_eq!(patience("domain.acme.app"), Duration::ZERO, "a registry has no restarts");
+    assert_eq!(patience("http.a.acme.app"), Duration::from_secs(5), "a restart of four seconds pages nobody");
+    assert_eq!(patience("domain.acme.app"), Duration::ZERO, "one answer of a registry is conclusive");
 }
 
 #[test]
-fn only_a_probe_of_the_same_address_and_service_takes_the_place_of_the_derived_one() {
+fn probe_of_same_host_and_service_replaces_the_derived_one() {
     let derived = |probe: &str| {
         let config = format!(
             "[service.a]\nhosts = [\"a.acme.app\"]\n[service.b]\nhosts = [\"b.acme.app\"]\n{probe}\n"
         );
-        sound(&config).config.probes.contains_key(&"http.a.acme.app".into())
+        valid(&config).config.probes.contains_key(&"http.a.acme.app".into())
     };
     for (probe, stays) in [
         ("[probe.x]\nhttp = \"https://a.acme.app/health\"\nservice = \"a\"", false),
@@ -260,24 +260,24 @@ fn only_a_probe_of_the_same_address_and_service_takes_the_place_of_the_derived_o
 }
 
 #[test]
-fn an_unlisted_suffix_is_watched_only_where_the_config_says_how() {
+fn unlisted_suffix_is_probed_only_when_declared() {
     let plain = "[service.a]\nhosts = [\"a.acme.test\"]\n";
-    assert!(!sound(plain).config.graph.contains(&Resource::dns("acme.test")));
+    assert!(!valid(plain).config.graph.contains(&Resource::dns("acme.test")));
     for own in [
         "[dns]\nroots = [\"127.0.0.2\"]\nport = 5353\nresolvers = [\"127.0.0.3:5300\", \"127.0.0.4\"]",
         "[registry]\nrdap = { test = \"http://127.0.0.5:8080/\" }",
         "[registry]\nwhois.test = \"127.0.0.5:4343\"",
     ] {
-        let config = sound(&format!("{plain}{own}\n")).config;
+        let config = valid(&format!("{plain}{own}\n")).config;
         assert!(config.graph.contains(&Resource::domain("acme.test")), "{own}");
         assert!(config.probes.contains_key(&"dns.acme.test".into()), "{own}");
     }
 }
 
 #[test]
-fn names_to_compare_are_capped_and_spread() {
+fn names_compared_by_dns_probe_are_capped_and_spread() {
     let hosts: Vec<String> = (0..105).map(|n| format!("\"h{n:03}.acme.com\"")).collect();
-    let config = sound(&format!("[service.a]\nhosts = [{}]\n", hosts.join(","))).config;
+    let config = valid(&format!("[service.a]\nhosts = [{}]\n", hosts.join(","))).config;
     let Ask::Dns { names, .. } = &config.probes[&"dns.acme.com".into()].ask else { panic!("not dns") };
     assert!(names.len() <= 20 && names.len() >= 15, "{}", names.len());
     assert_eq!(names.first().map(String::as_str), Some("h000.acme.com"));
@@ -286,8 +286,8 @@ fn names_to_compare_are_capped_and_spread() {
 }
 
 #[test]
-fn paths_are_relative_to_the_config() {
-    let config = sound(
+fn paths_are_relative_to_the_configuration() {
+    let config = valid(
         "[site]\ndata = \"data\"\nextra_ca_files = [\"ca.pem\", \"/abs/ca.pem\"]\nurl = \"https://status.acme.net/\"\nlisten = \"[::]:80\"\n[registry]\nbootstrap = \"dns.json\"\n",
     )
     .config;

@@ -1,27 +1,27 @@
-//! The schema for editors and the reference for people speak of every field, and of nothing else.
+//! The JSON Schema and the reference page have every supported key, and no other.
 
-use crate::sound;
+use crate::valid;
 use insta::assert_snapshot;
 
 #[test]
-fn the_schema_describes_sections_and_fields() {
+fn schema_has_sections_and_keys() {
     let schema = config::schema();
     let service = &schema["properties"]["service"]["additionalProperties"];
     assert_eq!(service["properties"]["hosts"]["items"]["type"], "string");
     assert_eq!(service["additionalProperties"], false);
     let pool = &schema["properties"]["pool"]["additionalProperties"]["properties"];
-    assert!(pool.get("from").is_none(), "what is not served is not offered");
+    assert!(pool.get("from").is_none(), "unsupported keys are not offered");
     assert!(schema["properties"].get("database").is_none());
     let server = &pool["servers"]["items"]["anyOf"];
     assert_eq!((&server[0]["type"], &server[1]["required"][0]), (&"string".into(), &"at".into()));
-    let limit = &service["properties"]["guard"]["properties"]["limit"]["properties"]["visitor"];
+    let limit = &service["properties"]["traffic"]["properties"]["limit"]["properties"]["client"];
     assert_eq!(limit["anyOf"][1]["properties"]["burst"]["minimum"], 1);
     assert_eq!(schema["properties"]["escalation"]["additionalProperties"]["required"][0], "steps");
-    assert_eq!(schema["properties"]["watch"]["properties"]["fail_after"]["minimum"], 1);
+    assert_eq!(schema["properties"]["probe_defaults"]["properties"]["failure_threshold"]["minimum"], 1);
 }
 
 #[test]
-fn the_reference_is_complete_and_tables_are_well_formed() {
+fn reference_is_complete_and_its_tables_are_well_formed() {
     let reference = config::reference();
     for section in config::schema()["properties"].as_object().unwrap().keys() {
         assert!(reference.contains(&format!("## [{section}")), "{section}");
@@ -30,28 +30,28 @@ fn the_reference_is_complete_and_tables_are_well_formed() {
         let bars = line.replace("\\|", "").matches('|').count();
         assert_eq!(bars, 6, "{line}");
     }
-    let later = reference.split("## Not served by this version").nth(1).unwrap().trim();
-    assert_snapshot!(later, @r#"
-    These are refused, never ignored silently.
+    let later = reference.split("## Not supported by this version").nth(1).unwrap().trim();
+    assert_snapshot!(later, @r"
+    These are rejected, never ignored silently.
 
-    - `http.expect.json` in `[service.NAME]`: values inside a JSON body
-    - `expect.json` in `[probe.NAME]`: values inside a JSON body
-    - `postgres` in `[probe.NAME]`: questions to a database
+    - `http.expect.json` in `[service.NAME]`: checks of a JSON body
+    - `expect.json` in `[probe.NAME]`: checks of a JSON body
+    - `postgres` in `[probe.NAME]`: queries to a database
     - `plugin` in `[probe.NAME]`: Nagios plugins as probes
-    - `layer.only` in `[schedule.NAME]`: hours of the week within a layer
-    - `override` in `[schedule.NAME]`: exchanges of single shifts in the configuration
-    - `twilio` in `[channel.NAME]`: calls and short messages through Twilio
-    - `account` in `[channel.NAME]`: accounts of telephone channels
-    - `from` in `[channel.NAME]`: numbers of telephone channels
-    - `from` in `[pool.NAME]`: somebody else's balancer
+    - `layer.restrictions` in `[schedule.NAME]`: hours of the week within a layer
+    - `override` in `[schedule.NAME]`: overrides of single shifts
+    - `twilio` in `[channel.NAME]`: phone calls and SMS through Twilio
+    - `account` in `[channel.NAME]`: accounts of phone channels
+    - `from` in `[channel.NAME]`: sender numbers of phone channels
+    - `from` in `[pool.NAME]`: pools of another load balancer
     - `[database.NAME]`: databases with replicas and backups
-    - `[heartbeat.NAME]`: signs of life of scheduled jobs
-    "#);
+    - `[heartbeat.NAME]`: heartbeats of scheduled jobs
+    ");
 }
 
-/// The examples of the reference, put together, are a sound configuration: none of them teaches a mistake.
+/// All examples of the reference page together are a valid configuration.
 #[test]
-fn every_example_of_the_reference_is_right() {
+fn examples_of_the_reference_are_valid() {
     let reference = config::reference();
     let mut text = String::new();
     let mut skip = false;
@@ -78,7 +78,7 @@ fn every_example_of_the_reference_is_right() {
         } else if let Some(example) =
             line.strip_suffix("` |").and_then(|line| line.rsplit_once(" | `")).filter(|_| !skip)
         {
-            // One question a probe, one kind a channel.
+            // A probe has one target, a channel one type.
             let other = ["tcp =", "dns =", "tls =", "domain =", "webhook ="];
             let is_other =
                 (text.contains("[probe.") || text.contains("[channel.")) && !text.contains("[status_page]");
@@ -92,5 +92,5 @@ fn every_example_of_the_reference_is_right() {
     }
     text.push_str("[service.mail]\nhosts = [\"mail.acme.com\"]\n");
     assert!(text.lines().count() > 60, "{text}");
-    sound(&text);
+    valid(&text);
 }

@@ -1,4 +1,4 @@
-//! A configuration as its author writes it: what is understood, what is refused, and how it is told.
+//! Configurations as they are written: what is accepted, what is rejected, and the messages.
 
 #![allow(clippy::panic)] // helpers of tests, outside of test functions
 
@@ -8,28 +8,29 @@ mod edge;
 mod editors;
 mod examples;
 mod hostile;
+mod problems;
+mod renames;
 mod team;
 mod warnings;
-mod wrong;
 
 use std::path::Path;
 
-/// Reads a configuration that must be sound.
-fn sound(text: &str) -> config::Read {
+/// Reads a configuration that must be valid.
+fn valid(text: &str) -> config::Read {
     config::read(text, "mainstay.toml", Path::new("/etc/mainstay"))
         .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// What is told about a configuration that must not be sound.
-fn told(text: &str) -> String {
+/// The problems of a configuration, one a line.
+fn problems(text: &str) -> String {
     match config::read(text, "mainstay.toml", Path::new("/etc/mainstay")) {
         Ok(_) => "fine".to_owned(),
         Err(problems) => problems.to_string(),
     }
 }
 
-/// What is worth a second look in a sound configuration.
-fn warned(text: &str) -> String {
-    let lines: Vec<String> = sound(text).warnings.iter().map(ToString::to_string).collect();
+/// The warnings of a valid configuration, one a line.
+fn warnings(text: &str) -> String {
+    let lines: Vec<String> = valid(text).warnings.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }

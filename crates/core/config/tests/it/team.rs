@@ -1,6 +1,6 @@
-//! People, schedules, escalations and channels as they come out.
+//! People, schedules, escalations and channels.
 
-use crate::sound;
+use crate::valid;
 use std::time::Duration;
 use types::config::{ChannelKind, SecretRef, Turn};
 
@@ -33,8 +33,8 @@ until = 2026-12-26T09:00:00
 "#;
 
 #[test]
-fn a_team_without_a_escalation_gets_one_of_all_schedules() {
-    let config = sound(TEAM).config;
+fn missing_escalation_defaults_to_all_schedules() {
+    let config = valid(TEAM).config;
     let ana = &config.people[&"ana".into()];
     assert_eq!((ana.name.as_str(), ana.timezone.iana_name()), ("Ana", Some("Europe/Tallinn")));
     assert_eq!(ana.contacts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ntfy:ana", "hook:"]);
@@ -54,18 +54,18 @@ fn a_team_without_a_escalation_gets_one_of_all_schedules() {
 }
 
 #[test]
-fn without_a_schedule_everybody_stands_on_the_escalation_that_is_made() {
+fn default_escalation_without_schedules_has_all_people() {
     let text = "[channel.ntfy]\nntfy = \"https://ntfy.sh\"\n[person.ana]\ncontacts = [\"ntfy:ana\"]\n[person.bo]\ncontacts = [\"ntfy:bo\"]\n";
-    let config = sound(text).config;
+    let config = valid(text).config;
     assert_eq!(config.escalations[&"default".into()].steps[0].people.len(), 2);
 }
 
 #[test]
-fn a_escalation_as_written() {
+fn declared_escalation_is_read() {
     let text = format!(
-        "{TEAM}[ladder.default]\nsteps = [{{ schedules = [\"platform\"], wait = \"90s\" }}, {{ people = [\"bo\"], prefer = \"awake\" }}]\nrepeat = 0\nfallback = [\"hook:all\"]\n"
+        "{TEAM}[escalation.default]\nsteps = [{{ schedules = [\"platform\"], escalate_after = \"90s\" }}, {{ people = [\"bo\"], prefer = \"awake\" }}]\nrepeat = 0\nfallback = [\"hook:all\"]\n"
     );
-    let escalation = sound(&text).config.escalations[&"default".into()].clone();
+    let escalation = valid(&text).config.escalations[&"default".into()].clone();
     assert_eq!((escalation.repeat, escalation.fallback[0].to_string().as_str()), (0, "hook:all"));
     assert_eq!(escalation.steps[0].escalate_after, Duration::from_secs(90));
     assert!(escalation.steps[1].prefer_awake && !escalation.steps[0].prefer_awake);

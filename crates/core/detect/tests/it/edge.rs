@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use std::collections::BTreeMap;
-use types::config::{Caller, Config, Edge, EdgeLimits, Guard, Pool, Protocol, ServerAt, Service};
+use types::config::{Caller, Config, Edge, EdgeLimits, Pool, PoolServer, Protocol, Service, Traffic};
 use types::traffic::{CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
 use types::{CallerId, EscalationId, EventKind, PoolId, Resource, ServiceId};
 
@@ -21,15 +21,15 @@ pub fn with_edge(mut config: Config) -> Config {
         proxy_protocol: vec![],
         threads: None,
         limits: EdgeLimits::default(),
-        countries: None,
-        networks: None,
+        geoip_country: None,
+        geoip_asn: None,
         access_log: false,
         otlp: None,
     });
     for (name, host, needs) in [("auth", Some(HOST), Some("api")), ("api", None, None)] {
         let pool = Pool {
             id: PoolId(name.into()),
-            servers: vec![ServerAt { at: "10.0.0.1:80".into(), weight: 1, drain: false }],
+            servers: vec![PoolServer { at: "10.0.0.1:80".into(), weight: 1, drain: false }],
             min_healthy: Some(2),
             protocol: Protocol::Http1,
             tls: None,
@@ -38,7 +38,7 @@ pub fn with_edge(mut config: Config) -> Config {
             initial_concurrency: 8,
         };
         config.pools.insert(pool.id.clone(), pool);
-        let guard = Guard {
+        let guard = Traffic {
             pool: PoolId(name.into()),
             client: None,
             subnet: None,

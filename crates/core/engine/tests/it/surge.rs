@@ -4,7 +4,7 @@ use crate::{Bench, FIRST};
 use insta::assert_snapshot;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use types::config::{Caller, Config, Edge, EdgeLimits, Guard, Known, Pool, Protocol, ServerAt};
+use types::config::{Caller, Config, Edge, EdgeLimits, Pool, PoolServer, Protocol, Recognize, Traffic};
 use types::traffic::{Asked, CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
 use types::{Answer, CallerId, EventKind, Fault, Input, PoolId, Resource, ServiceId};
 
@@ -58,15 +58,15 @@ pub(crate) fn config() -> Config {
         proxy_protocol: vec![],
         threads: None,
         limits: EdgeLimits::default(),
-        countries: None,
-        networks: None,
+        geoip_country: None,
+        geoip_asn: None,
         access_log: false,
         otlp: None,
     });
     for name in ["auth", "api"] {
         let pool = Pool {
             id: PoolId(name.to_owned()),
-            servers: vec![ServerAt { at: "10.0.0.1:80".to_owned(), weight: 1, drain: false }],
+            servers: vec![PoolServer { at: "10.0.0.1:80".to_owned(), weight: 1, drain: false }],
             min_healthy: Some(2),
             protocol: Protocol::Http1,
             tls: None,
@@ -75,7 +75,7 @@ pub(crate) fn config() -> Config {
             initial_concurrency: 8,
         };
         config.pools.insert(pool.id.clone(), pool);
-        let guard = Guard {
+        let guard = Traffic {
             pool: PoolId(name.to_owned()),
             client: None,
             subnet: None,
@@ -84,11 +84,11 @@ pub(crate) fn config() -> Config {
             service: None,
             deny: vec![],
             allow: vec![],
-            recognize: Some(Known {
+            recognize: Some(Recognize {
                 method: None,
                 path: "/login".to_owned(),
                 status: vec![200],
-                lasting: Duration::from_secs(60),
+                duration: Duration::from_secs(60),
             }),
             priority_paths: vec![],
             response_timeout: Duration::from_secs(10),

@@ -1,9 +1,9 @@
 use super::*;
-use types::config::{Protocol, ServerAt};
+use types::config::{PoolServer, Protocol};
 
 /// Three servers, and twelve clients that are asked for.
 fn origin() -> (Origin, Vec<Permit>) {
-    let servers = (1..=3).map(|last| ServerAt { at: format!("10.0.0.{last}:80"), weight: 1, drain: false });
+    let servers = (1..=3).map(|last| PoolServer { at: format!("10.0.0.{last}:80"), weight: 1, drain: false });
     let pool = config::Pool {
         id: "api".into(),
         servers: servers.collect(),

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Tick, Ticket, Woken};
-use types::config::{Pool, Protocol, ServerAt};
+use types::config::{Pool, PoolServer, Protocol};
 
 pub(crate) const SEC: u64 = 1_000_000;
 
@@ -184,7 +184,7 @@ pub(crate) struct World {
 }
 
 pub(crate) fn pool(servers: &[&str], begin: u32) -> Pool {
-    let at = |at: &&str| ServerAt { at: (*at).to_owned(), weight: 1, drain: false };
+    let at = |at: &&str| PoolServer { at: (*at).to_owned(), weight: 1, drain: false };
     Pool {
         id: "auth".into(),
         servers: servers.iter().map(at).collect(),

@@ -32,9 +32,9 @@ pub struct Edge {
     /// What one request or connection may take.
     pub limits: EdgeLimits,
     /// An mmdb file with countries.
-    pub countries: Option<PathBuf>,
+    pub geoip_country: Option<PathBuf>,
     /// An mmdb file with autonomous systems.
-    pub networks: Option<PathBuf>,
+    pub geoip_asn: Option<PathBuf>,
     /// Whether every request is written to standard output as a line of JSON.
     pub access_log: bool,
     /// Where spans go by OTLP/HTTP: the full URL, `http://127.0.0.1:4318/v1/traces`.
@@ -88,7 +88,7 @@ impl Default for EdgeLimits {
 
 /// How the edge serves a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guard {
+pub struct Traffic {
     /// The servers behind it.
     pub pool: PoolId,
     /// What one visitor may ask for.
@@ -106,7 +106,7 @@ pub struct Guard {
     /// What is never denied by country, network or address.
     pub allow: Vec<DenyWhat>,
     /// Which success makes a known visitor.
-    pub recognize: Option<Known>,
+    pub recognize: Option<Recognize>,
     /// Paths that outrank all others: health, payments. `/pay/*` means everything below.
     pub priority_paths: Vec<String>,
     /// How long one request may take until the first byte of its answer.
@@ -126,7 +126,7 @@ pub struct Rate {
 
 /// A success that shows a visitor to be one of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct Recognize {
     /// `POST`; any method when `None`.
     pub method: Option<String>,
     /// The path, exactly, or `/account/*`.
@@ -134,11 +134,8 @@ pub struct Known {
     /// The status codes that mean success.
     pub status: Vec<u16>,
     /// For how long a visitor stays known.
-    pub lasting: Duration,
+    pub duration: Duration,
 }
-
-/// What a service refuses or lets through whatever else is so.
-pub type Deny = DenyWhat;
 
 /// Servers able to answer alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +143,7 @@ pub struct Pool {
     /// Its name in the configuration.
     pub id: PoolId,
     /// The servers. Never empty.
-    pub servers: Vec<ServerAt>,
+    pub servers: Vec<PoolServer>,
     /// An alert when fewer serve.
     pub min_healthy: Option<u32>,
     /// How it is spoken to.
@@ -163,7 +160,7 @@ pub struct Pool {
 
 /// One server of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerAt {
+pub struct PoolServer {
     /// A name or an address, with a port. A name may lead to several servers.
     pub at: String,
     /// Its share beside the others; 1 unless told.

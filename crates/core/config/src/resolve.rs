@@ -1,0 +1,7 @@
+//! From the configuration as written to the configuration as meant: references, derived probes, the dependency graph.
+
+pub(crate) mod cycle;
+pub(crate) mod derive;
+pub(crate) mod graph;
+pub(crate) mod serving;
+pub(crate) mod team;

@@ -1,0 +1,393 @@
+//! Derives probes and the dependency graph from the declarations.
+//!
+//! | declared | derived |
+//! |---|---|
+//! | a host | probe `http.HOST` of `host.HOST`, probe `tls.HOST` of `tls.HOST` |
+//! | the registrable domain of a host | probes `dns.ZONE`, `domain.ZONE` |
+//! | `traffic` of a service | the service and its hosts depend on `pool.NAME` |
+//! | a probe | itself: of `probe.NAME` for http and tcp, otherwise of its target, replacing the derived one |
+//! | an `http` probe of a host of its own service by https | itself, of `host.HOST`, replacing the derived one |
+
+use crate::diagnostics::{Diagnostics, Place};
+use crate::parse::host::{self, Host};
+use crate::parse::url::Url;
+use crate::raw::RawConfig;
+use crate::raw::http::RawHttp;
+use crate::raw::probe::{RawAsk, RawProbe};
+use crate::raw::service::RawService;
+use crate::reader::value::At;
+use crate::resolve::graph;
+use crate::resolve::team::DEFAULT;
+use crate::suggest::shown;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use types::config::{Ask, Probe, Service};
+use types::{EscalationId, Graph, Kind, ProbeId, Resource, ScheduleId, ServiceId};
+
+/// Maximum number of probes: beyond it one process cannot run them in time.
+pub(crate) const MAX_PROBES: usize = 50_000;
+
+/// Derivation stops at this many hosts, which are too many anyway: a few wildcards with ports and a few samples could make millions.
+const MAX_HOSTS: usize = 100_000;
+
+/// Maximum names compared by one `dns` probe: each costs a packet per server and resolver.
+const MAX_NAMES: usize = 20;
+
+/// The derived part of a configuration.
+pub(crate) struct Derived {
+    pub(crate) services: BTreeMap<ServiceId, Service>,
+    pub(crate) probes: BTreeMap<ProbeId, Probe>,
+    pub(crate) graph: Graph,
+    /// Registrable domains of the hosts of services.
+    pub(crate) zones: BTreeSet<String>,
+}
+
+/// Derives services, probes and graph.
+pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived {
+    let mut hosts: BTreeMap<String, Host> = BTreeMap::new();
+    let mut services = BTreeMap::new();
+    let mut graph = Graph::default();
+    for (name, service) in &raw.services {
+        let made = self::service(raw, name, service, &mut hosts, diagnostics);
+        let node = Resource::service(name);
+        graph.add(node.clone());
+        made.hosts.iter().for_each(|host| graph.add_need(node.clone(), Resource::host(host)));
+        made.depends_on.iter().for_each(|need| graph.add_need(node.clone(), need.clone()));
+        services.insert(made.id.clone(), made);
+    }
+
+    let mut zones: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (host, zone) in hosts.values().filter_map(|host| Some((host, raw.zone_behind(host)?))) {
+        zones.entry(zone).or_default().extend(host.dns().map(str::to_owned));
+    }
+    let watched: BTreeSet<String> = zones.keys().cloned().collect();
+    let count = hosts.len() * 2 + zones.len() * 2 + raw.probes.len();
+    if count > MAX_PROBES {
+        let place = raw.services.values().map(|service| service.place.clone()).next().unwrap_or(0..0);
+        diagnostics.conflict(
+            place,
+            format!("the configuration has {count} probes; the maximum is {MAX_PROBES}"),
+            "use fewer hosts and samples, or several installations",
+        );
+        return Derived { services, probes: BTreeMap::new(), graph, zones: watched };
+    }
+    for (host, _) in raw.probes.values().filter_map(|probe| probe.ask.as_ref()?.host()) {
+        // Names of declared probes are compared too, if their domain is monitored anyway.
+        if let (Some(zone), Some(name)) = (raw.zone_behind(&host), host.dns())
+            && let Some(names) = zones.get_mut(&zone)
+        {
+            names.insert(name.to_owned());
+        }
+    }
+
+    let mut probes = BTreeMap::new();
+    let declared = declared(raw, &services, &zones, &mut probes, &mut graph, diagnostics);
+    let webs = webs(raw, &services, diagnostics);
+    let default_http = RawHttp::default();
+    for (text, host) in &hosts {
+        let web = webs.get(text.as_str()).copied().unwrap_or(&default_http);
+        add_host(raw, (text, host), web, &declared, &mut probes, &mut graph);
+    }
+    for (zone, names) in &zones {
+        add_zone(raw, zone, names, &declared, &mut probes);
+    }
+    graph::add_dependencies(raw, &hosts, &watched, &mut graph);
+    graph::add_pools(raw, &services, &hosts, &mut graph);
+    Derived { services, probes, graph, zones: watched }
+}
+
+fn service(
+    raw: &RawConfig,
+    name: &str,
+    service: &RawService,
+    hosts: &mut BTreeMap<String, Host>,
+    diagnostics: &mut Diagnostics,
+) -> Service {
+    let mut concrete: Vec<String> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut used = vec![false; service.samples.len()];
+    // The samples below each name, so that wildcards and samples are not compared pairwise.
+    let mut below: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, sample) in service.samples.iter().enumerate() {
+        for above in sample.value.dns().into_iter().flat_map(host::above) {
+            below.entry(above).or_default().push(index);
+        }
+    }
+    let mut add = |host: Host| {
+        let text = host.text(443);
+        if seen.insert(text.clone()) {
+            concrete.push(text.clone());
+            hosts.insert(text, host);
+        }
+        hosts.len() < MAX_HOSTS
+    };
+    for at in &service.hosts {
+        let pattern = &at.value;
+        if !pattern.is_wildcard {
+            add(pattern.host.clone());
+            continue;
+        }
+        let mut is_covered = false;
+        for index in pattern.host.dns().and_then(|base| below.get(base)).into_iter().flatten() {
+            let Some((sample, used)) = service.samples.get(*index).zip(used.get_mut(*index)) else {
+                continue;
+            };
+            if pattern.covers(&sample.value) {
+                (*used, is_covered) = (true, true);
+                if !add(Host { name: sample.value.name.clone(), port: pattern.host.port }) {
+                    break;
+                }
+            }
+        }
+        let are_samples_wrong = service.has_samples && service.samples.is_empty();
+        if !is_covered && !are_samples_wrong {
+            let text = pattern.text();
+            let base = pattern.host.text(443);
+            diagnostics.missing(
+                at.place.clone(),
+                format!("`{}` has no sample: a wildcard cannot be probed", shown(&text)),
+                format!("add existing names: wildcard_samples = [\"demo.{}\"]", shown(&base)),
+            );
+        }
+    }
+    // After MAX_HOSTS not all samples were matched.
+    let were_all_tried = hosts.len() < MAX_HOSTS;
+    for (sample, _) in service.samples.iter().zip(used).filter(|(_, used)| were_all_tried && !used) {
+        let text = sample.value.text(443);
+        diagnostics.missing(
+            sample.place.clone(),
+            format!("the sample `{}` is below no wildcard of this service", shown(&text)),
+            format!("declare it as a host: hosts = [\"{}\"]", shown(&text)),
+        );
+    }
+
+    for At { value, place } in &service.depends_on {
+        if value.kind == Kind::Pool {
+            if !raw.pools.contains_key(&value.name) {
+                diagnostics.unknown(place.clone(), "pool", &value.name, raw.pools.keys().map(String::as_str));
+            }
+        } else if !raw.services.contains_key(&value.name) {
+            diagnostics.unknown(
+                place.clone(),
+                "service",
+                &value.name,
+                raw.services.keys().map(String::as_str),
+            );
+        }
+    }
+    for schedule in service.schedule.iter().filter(|schedule| !raw.schedules.contains_key(&schedule.value)) {
+        diagnostics.unknown(
+            schedule.place.clone(),
+            "schedule",
+            &schedule.value,
+            raw.schedules.keys().map(String::as_str),
+        );
+    }
+    let is_escalation = |name: &str| name == DEFAULT || raw.escalations.contains_key(name);
+    for escalation in service.escalation.iter().filter(|escalation| !is_escalation(&escalation.value)) {
+        let known = raw.escalations.keys().map(String::as_str).chain([DEFAULT]);
+        diagnostics.unknown(escalation.place.clone(), "escalation", &escalation.value, known);
+    }
+    Service {
+        id: ServiceId::from(name),
+        title: service.title.clone(),
+        group: service.group.clone(),
+        hosts: concrete,
+        declared_hosts: service
+            .hosts
+            .iter()
+            .map(|at| at.value.text())
+            .chain(service.all_hosts.iter().map(|_| "*".to_owned()))
+            .collect(),
+        depends_on: service.depends_on.iter().map(|need| need.value.clone()).collect(),
+        schedule: service.schedule.as_ref().map(|at| ScheduleId(at.value.clone())),
+        escalation: EscalationId(
+            service.escalation.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone()),
+        ),
+        public: service.public,
+        traffic: service.traffic.as_ref().map(|raw| raw.policy.clone()),
+    }
+}
+
+/// The declared `http` of each host.
+fn webs<'a>(
+    raw: &'a RawConfig,
+    services: &'a BTreeMap<ServiceId, Service>,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<&'a str, &'a RawHttp> {
+    let mut webs: BTreeMap<&str, &RawHttp> = BTreeMap::new();
+    for (name, service) in &raw.services {
+        let Some(At { value: web, place }) = &service.http else { continue };
+        let hosts = services.get(&ServiceId::from(name.as_str())).map(|service| &service.hosts);
+        for host in hosts.into_iter().flatten() {
+            let other = *webs.entry(host).or_insert(web);
+            if other != web {
+                diagnostics.conflict(
+                    place.clone(),
+                    format!("two services declare different `http` for {}", shown(host)),
+                    "a host is probed once for all its services: declare it in one of them",
+                );
+                return webs;
+            }
+        }
+    }
+    webs
+}
+
+fn add_host(
+    raw: &RawConfig,
+    (text, host): (&str, &Host),
+    web: &RawHttp,
+    declared: &BTreeMap<Resource, Place>,
+    probes: &mut BTreeMap<ProbeId, Probe>,
+    graph: &mut Graph,
+) {
+    let port = host.port.unwrap_or(443);
+    graph.add_need(Resource::host(text), Resource::tls(text));
+    if web.is_probed {
+        let http = Ask::Http { url: format!("https://{text}{}", web.path), expect: web.expected() };
+        if let Some(probe) = add(raw, Resource::host(text), "http", http, declared, probes) {
+            probe.failing_for = web.failing_for.unwrap_or(probe.failing_for);
+        }
+    }
+    add(raw, Resource::tls(text), "tls", Ask::Tls { host: host.bare(), port }, declared, probes);
+}
+
+fn add_zone(
+    raw: &RawConfig,
+    zone: &str,
+    names: &BTreeSet<String>,
+    declared: &BTreeMap<Resource, Place>,
+    probes: &mut BTreeMap<ProbeId, Probe>,
+) {
+    let dns = Ask::Dns { zone: zone.to_owned(), names: some(zone, Some(names)) };
+    add(raw, Resource::dns(zone), "dns", dns, declared, probes);
+    add(raw, Resource::domain(zone), "domain", Ask::Domain { name: zone.to_owned() }, declared, probes);
+}
+
+fn add<'a>(
+    raw: &RawConfig,
+    about: Resource,
+    word: &str,
+    ask: Ask,
+    declared: &BTreeMap<Resource, Place>,
+    probes: &'a mut BTreeMap<ProbeId, Probe>,
+) -> Option<&'a mut Probe> {
+    if declared.contains_key(&about) {
+        return None;
+    }
+    let id = ProbeId(format!("{word}.{}", about.name));
+    let probe = timed(raw, id.clone(), about, ask, None);
+    Some(probes.entry(id).insert_entry(probe).into_mut())
+}
+
+/// Selects at most [`MAX_NAMES`] names, spread evenly over all; the domain itself when there is none.
+fn some(zone: &str, names: Option<&BTreeSet<String>>) -> Vec<String> {
+    let Some(names) = names.filter(|names| !names.is_empty()) else { return vec![zone.to_owned()] };
+    let step = names.len().div_ceil(MAX_NAMES);
+    names.iter().step_by(step).cloned().collect()
+}
+
+/// Adds the declared probes; returns the resources that they probe, with positions.
+fn declared(
+    raw: &RawConfig,
+    services: &BTreeMap<ServiceId, Service>,
+    zones: &BTreeMap<String, BTreeSet<String>>,
+    probes: &mut BTreeMap<ProbeId, Probe>,
+    graph: &mut Graph,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<Resource, Place> {
+    let mut probed: BTreeMap<Resource, Place> = BTreeMap::new();
+    for (name, probe) in &raw.probes {
+        let service = probe.service.as_ref().map(|at| at.value.as_str());
+        if let Some(at) =
+            probe.service.as_ref().filter(|at| !services.contains_key(&ServiceId(at.value.clone())))
+        {
+            diagnostics.unknown(
+                at.place.clone(),
+                "service",
+                &at.value,
+                raw.services.keys().map(String::as_str),
+            );
+        }
+        let Some(written) = &probe.ask else { continue };
+        let (about, ask) = match written {
+            RawAsk::Http(url, expect) => {
+                let about = replaced_host(url, service, services);
+                if let Some(host) = &about {
+                    probed.insert(host.clone(), probe.place.clone());
+                }
+                let url = if url.rest.is_empty() { format!("{}/", url.text()) } else { url.text() };
+                let about = about.unwrap_or_else(|| Resource::new(Kind::Probe, name));
+                (about, Ask::Http { url, expect: expect.clone() })
+            }
+            RawAsk::Tcp(host, port) => {
+                (Resource::new(Kind::Probe, name), Ask::Tcp { host: host.bare(), port: *port })
+            }
+            RawAsk::Tls(host) => (
+                Resource::tls(host.text(443)),
+                Ask::Tls { host: host.bare(), port: host.port.unwrap_or(443) },
+            ),
+            RawAsk::Dns(zone) => {
+                let names = some(zone, zones.get(zone));
+                (Resource::dns(zone), Ask::Dns { zone: zone.clone(), names })
+            }
+            RawAsk::Domain(zone) => (Resource::domain(zone), Ask::Domain { name: zone.clone() }),
+        };
+        graph.add(about.clone());
+        if let Some(service) = service.filter(|name| raw.services.contains_key(*name)) {
+            graph.add_need(Resource::service(service), about.clone());
+        }
+        let is_shared = matches!(written, RawAsk::Tls(_) | RawAsk::Dns(_) | RawAsk::Domain(_));
+        if is_shared && probed.insert(about.clone(), probe.place.clone()).is_some() {
+            diagnostics.conflict(
+                probe.place.clone(),
+                format!("two probes of {}", shown(&about.to_string())),
+                "keep one of them",
+            );
+        }
+        let id = ProbeId(name.clone());
+        probes.insert(id.clone(), timed(raw, id, about, ask, Some(probe)));
+    }
+    probed
+}
+
+/// The host whose derived probe a declared one replaces: of the same host and port by https, for a service of the host.
+fn replaced_host(
+    url: &Url,
+    service: Option<&str>,
+    services: &BTreeMap<ServiceId, Service>,
+) -> Option<Resource> {
+    let host = url.target().text(443);
+    let service = services.get(&ServiceId::from(service?))?;
+    (url.is_https && service.hosts.contains(&host)).then(|| Resource::host(host))
+}
+
+/// Sets intervals and thresholds of a probe: as declared, otherwise the defaults. One answer of a registry is conclusive.
+fn timed(raw: &RawConfig, id: ProbeId, about: Resource, ask: Ask, declared: Option<&RawProbe>) -> Probe {
+    let defaults = &raw.probe_defaults;
+    let interval = match ask {
+        Ask::Http { .. } | Ask::Tcp { .. } => defaults.http,
+        Ask::Tls { .. } => defaults.tls,
+        Ask::Dns { .. } => defaults.dns,
+        Ask::Domain { .. } => defaults.domain,
+    };
+    let (failure_threshold, success_threshold) = match ask {
+        Ask::Domain { .. } => (1, 1),
+        _ => (defaults.failure_threshold, defaults.success_threshold),
+    };
+    let failing_for = match ask {
+        Ask::Domain { .. } => Duration::ZERO,
+        _ => defaults.failing_for,
+    };
+    Probe {
+        interval: declared.and_then(|raw| raw.interval).unwrap_or(interval),
+        timeout: declared.and_then(|raw| raw.timeout).unwrap_or(defaults.timeout),
+        failure_threshold: declared.and_then(|raw| raw.failure_threshold).unwrap_or(failure_threshold),
+        success_threshold: declared.and_then(|raw| raw.success_threshold).unwrap_or(success_threshold),
+        failing_for: declared.and_then(|raw| raw.failing_for).unwrap_or(failing_for),
+        id,
+        about,
+        ask,
+    }
+}

@@ -1,0 +1,176 @@
+//! Checks what the edge serves against the rest of the configuration: pools exist, no host is served twice, each caller is
+//! identified by a token or an address of its own.
+
+use crate::diagnostics::Diagnostics;
+use crate::parse::address::written;
+use crate::parse::host::{self, Pattern};
+use crate::raw::RawConfig;
+use crate::raw::service::RawService;
+use crate::raw::traffic::RawTraffic;
+use crate::reader::value::At;
+use crate::suggest::shown;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+use types::config::{Rate, SecretRef};
+
+/// Reports contradictions between traffic policies, pools and callers.
+pub(crate) fn check(raw: &RawConfig, diagnostics: &mut Diagnostics) {
+    let mut served: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, service, traffic) in edge_services(raw) {
+        check_traffic(raw, name, traffic, diagnostics);
+        if !service.has_hosts {
+            diagnostics.missing(
+                traffic.place.clone(),
+                format!("service `{}` has `traffic`, but no hosts", shown(name)),
+                "the edge routes by host name: hosts = [\"auth.acme.com\"]",
+            );
+        }
+        check_depth(service, diagnostics);
+        for host in &service.hosts {
+            let route = route(&host.value);
+            match served.get(&route) {
+                Some(other) if *other != name => {
+                    let message =
+                        format!("the edge serves `{}` for service `{}` already", shown(&route), shown(other));
+                    let hint = "remove the host or `traffic` from one of them; the edge routes by name, whatever the port";
+                    diagnostics.conflict(host.place.clone(), message, hint);
+                }
+                Some(_) => {}
+                None => {
+                    served.insert(route, name);
+                }
+            }
+        }
+    }
+    check_all_hosts(raw, diagnostics);
+    check_callers(raw, diagnostics);
+}
+
+/// Checks that `*` is declared by one service only, and that the edge serves it.
+fn check_all_hosts(raw: &RawConfig, diagnostics: &mut Diagnostics) {
+    let mut first: Option<&str> = None;
+    for (name, service) in &raw.services {
+        let Some(place) = &service.all_hosts else { continue };
+        if service.traffic.is_none() {
+            let message = format!("service `{}` has the host `*`, but no `traffic`", shown(name));
+            diagnostics.conflict(
+                place.clone(),
+                message,
+                format!("add [service.{}.traffic] with a pool", shown(name)),
+            );
+        } else if let Some(first) = first {
+            let message = format!("the edge serves `*` for service `{}` already", shown(first));
+            diagnostics.conflict(place.clone(), message, "only one service can have `*`");
+        } else {
+            first = Some(name.as_str());
+        }
+    }
+}
+
+/// Reports samples more than one label below a wildcard: for the edge, as in certificates, `*` is one label.
+fn check_depth(service: &RawService, diagnostics: &mut Diagnostics) {
+    let wildcards = service.hosts.iter().map(|host| &host.value).filter(|pattern| pattern.is_wildcard);
+    let wildcards: BTreeSet<&str> = wildcards.filter_map(|wildcard| wildcard.host.dns()).collect();
+    for sample in &service.samples {
+        let Some((_, above)) = sample.value.dns().and_then(|name| name.split_once('.')) else { continue };
+        if !wildcards.contains(above) && host::above(above).any(|higher| wildcards.contains(higher)) {
+            diagnostics.conflict(
+                sample.place.clone(),
+                format!("`{}` is too deep: for the edge `*` is one label", shown(&sample.value.bare())),
+                format!(
+                    "as in certificates; add a wildcard right above it: hosts = [\"*.{}\"]",
+                    shown(above)
+                ),
+            );
+        }
+    }
+}
+
+/// Services that the edge serves.
+pub(crate) fn edge_services(raw: &RawConfig) -> impl Iterator<Item = (&str, &RawService, &RawTraffic)> {
+    raw.services
+        .iter()
+        .filter_map(|(name, service)| Some((name.as_str(), service, service.traffic.as_ref()?)))
+}
+
+/// The route of a host at the edge: its name, without the port.
+pub(crate) fn route(pattern: &Pattern) -> String {
+    format!("{}{}", if pattern.is_wildcard { "*." } else { "" }, pattern.host.bare())
+}
+
+fn check_traffic(raw: &RawConfig, name: &str, traffic: &RawTraffic, diagnostics: &mut Diagnostics) {
+    if let Some(pool) = traffic.pool.as_ref().filter(|pool| !raw.pools.contains_key(&pool.value)) {
+        diagnostics.unknown(pool.place.clone(), "pool", &pool.value, raw.pools.keys().map(String::as_str));
+    }
+    let Some(edge) = &raw.edge else {
+        diagnostics.undeclared(
+            traffic.place.clone(),
+            "edge",
+            format!("service `{}` has `traffic`, but there is no [edge]", shown(name)),
+            "declare it: [edge] listen = [\"127.0.0.1:8000\"]",
+        );
+        return;
+    };
+    for (places, has_file, message, hint) in [
+        (
+            &traffic.countries,
+            edge.has_geoip_country,
+            "countries require a `geoip` file",
+            "add it: [edge] geoip.country = \"GeoLite2-Country.mmdb\"",
+        ),
+        (
+            &traffic.asns,
+            edge.has_geoip_asn,
+            "autonomous systems require a `geoip` file",
+            "add it: [edge] geoip.asn = \"GeoLite2-ASN.mmdb\"",
+        ),
+    ] {
+        for place in places.iter().filter(|_| !has_file) {
+            diagnostics.conflict(place.clone(), message, hint);
+        }
+    }
+    if let (Some(place), Some(asn), Some(subnet)) = (&traffic.asn, traffic.policy.asn, traffic.policy.subnet)
+        && per_hour(asn) < per_hour(subnet)
+    {
+        let message = "`asn` is lower than `subnet`, although an autonomous system has many subnets";
+        let hint = "use many times `subnet`, or remove `asn`";
+        diagnostics.warn(place.clone(), message, hint);
+    }
+}
+
+fn per_hour(rate: Rate) -> u64 {
+    u64::from(rate.count) * 3_600 / rate.per.as_secs().max(1)
+}
+
+/// Checks that no two callers share a token or an address.
+fn check_callers(raw: &RawConfig, diagnostics: &mut Diagnostics) {
+    let mut tokens: BTreeMap<String, &str> = BTreeMap::new();
+    let mut addresses: BTreeMap<IpNet, &str> = BTreeMap::new();
+    for (name, caller) in &raw.callers {
+        if let Some(service) = caller.service.as_ref().filter(|at| !raw.services.contains_key(&at.value)) {
+            let known = raw.services.keys().map(String::as_str);
+            diagnostics.unknown(service.place.clone(), "service", &service.value, known);
+        }
+        if let (Some(place), Some(token)) = (&caller.token, &caller.caller.token) {
+            let token = match token {
+                SecretRef::Env(name) => format!("env:{name}"),
+                SecretRef::File(path) => format!("file:{}", path.display()),
+            };
+            if let Some(other) = tokens.insert(token, name) {
+                let message = format!("caller `{}` has the same token", shown(other));
+                diagnostics.conflict(place.clone(), message, "use one token per caller");
+            }
+        }
+        for At { value, place } in &caller.cidrs {
+            if let Some(other) = addresses.insert(*value, name) {
+                let message =
+                    format!("{} is the address of caller `{}` already", written(*value), shown(other));
+                diagnostics.conflict(
+                    place.clone(),
+                    message,
+                    "use a token instead: token = \"env:AUTH_WEB_TOKEN\"",
+                );
+            }
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Scores, timelines and stories of runs made by hand.
+//! Tests: scores, timelines and stories of constructed runs.
 
 use super::*;
 use crate::{differences, story, timeline};
@@ -188,15 +188,18 @@ fn good_run() -> Vec<Event> {
 
 #[test]
 fn a_good_run_scores_as_the_command_line_promises() {
-    let witness = Witness {
+    let observations = Observations {
         asked: Some(later(fault_at(), Duration::from_millis(3_390))),
         answered: None,
         keys: ["page-1/0/0/ana".to_owned()].into(),
         caches_expire_at: Some(later(fault_at(), Duration::from_secs(20))),
-        visitors: Visitors { known: Served { asked: Some(80), served: Some(60) }, first: Served::default() },
-        ..Witness::default()
+        clients: Clients {
+            recognized: Served { asked: Some(80), served: Some(60) },
+            first: Served::default(),
+        },
+        ..Observations::default()
     };
-    let score = score(&script(), fault_at(), &good_run(), &witness);
+    let score = score(&script(), fault_at(), &good_run(), &observations);
     assert_eq!(judge(&score, &script().limits), Vec::<String>::new());
     insta::assert_snapshot!(table(&score, &script().limits).join("\n"), @r#"
     first true alert after                 1.9 s   limit 10 s
@@ -221,7 +224,7 @@ fn a_good_run_scores_as_the_command_line_promises() {
       "cause": "domain.acme.app",
       "cause_text": "acme.app expired; its name servers are now the registrar's; 4 names fail",
       "human_secs": 3.39,
-      "post_secs": 15.0,
+      "update_secs": 15.0,
       "pages": 1,
       "false_alerts": 0,
       "visitors": {
@@ -240,7 +243,7 @@ fn a_good_run_scores_as_the_command_line_promises() {
 }
 
 #[test]
-fn every_miss_is_named() {
+fn every_missed_limit_is_named() {
     let stranger = alert(9, Resource::host("hello.acme.io:8443"), Fault::Refused);
     let early = alert(8, Resource::dns("acme.app"), moved());
     let host = Resource::host("auth.acme.app:8443");
@@ -260,7 +263,7 @@ fn every_miss_is_named() {
         (21_100, attempt("one", Ok(Delivered { receipt: None }))),
         (22_000, attempt("two", Ok(Delivered { receipt: None }))),
     ]);
-    let score = score(&script(), fault_at(), &run, &Witness::default());
+    let score = score(&script(), fault_at(), &run, &Observations::default());
     assert_eq!(score.cause.as_deref(), Some("host.auth.acme.app:8443"));
     insta::assert_snapshot!(judge(&score, &script().limits).join("\n"), @r#"
     the first alert took 11.0 s; the limit is 10 s
@@ -273,28 +276,30 @@ fn every_miss_is_named() {
 }
 
 #[test]
-fn the_cause_must_come_before_the_caches_run_out() {
-    let witness =
-        Witness { caches_expire_at: Some(later(fault_at(), Duration::from_secs(3))), ..Witness::default() };
-    let score = score(&script(), fault_at(), &good_run(), &witness);
+fn cause_after_expiry_of_caches_is_missed() {
+    let observations = Observations {
+        caches_expire_at: Some(later(fault_at(), Duration::from_secs(3))),
+        ..Observations::default()
+    };
+    let score = score(&script(), fault_at(), &good_run(), &observations);
     assert_eq!(
         judge(&score, &script().limits),
-        ["the right cause took 3.1 s, but the first cached answer ran out after 3.0 s"]
+        ["the right cause took 3.1 s, but the first cached answer expired after 3.0 s"]
     );
 }
 
 #[test]
-fn milestones_are_reached_in_their_order() {
+fn milestones_are_reached_in_order() {
     let (script, run) = (script(), good_run());
     for (milestone, ms) in [
         (Milestone::Learned, Some(-7_400)),
         (Milestone::AlertOpen, Some(1_900)),
         (Milestone::IncidentOpen, Some(3_100)),
         (Milestone::CauseFound, Some(3_100)),
-        (Milestone::PostPublished, Some(15_000)),
-        (Milestone::HumanAsked, Some(3_400)),
-        (Milestone::HumanAnswered, Some(7_500)),
-        (Milestone::Mending, Some(25_000)),
+        (Milestone::UpdatePublished, Some(15_000)),
+        (Milestone::PersonPaged, Some(3_400)),
+        (Milestone::Acknowledged, Some(7_500)),
+        (Milestone::Recovering, Some(25_000)),
         (Milestone::Resolved, Some(49_000)),
         (Milestone::CachesExpired, None),
     ] {
@@ -306,7 +311,7 @@ fn milestones_are_reached_in_their_order() {
 }
 
 #[test]
-fn the_timeline_stands_beside_life_and_fits_a_terminal() {
+fn timeline_fits_eighty_columns() {
     let lines = timeline(&script(), fault_at(), &good_run());
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
     insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -345,22 +350,22 @@ fn the_timeline_stands_beside_life_and_fits_a_terminal() {
 }
 
 #[test]
-fn a_good_run_tells_the_golden_story() {
+fn good_run_matches_the_golden_story() {
     let golden = include_str!("../../../../../drills/expired-name.story");
-    let told = story(&good_run());
-    assert_eq!(differences(golden, &told), Vec::<String>::new(), "{told}");
+    let text = story(&good_run());
+    assert_eq!(differences(golden, &text), Vec::<String>::new(), "{text}");
 }
 
 #[test]
-fn a_story_differs_by_what_is_missing_unexpected_or_late() {
+fn missing_unexpected_and_late_lines_are_differences() {
     let golden = "# a comment\na\n\nb\nc # why\n\nd\n";
-    for (told, expected) in [
+    for (text, expected) in [
         ("a\nb\nc\nd\n", vec![]),
         ("a\nc\nb\nd\n", vec![]),
         ("b\na\nc\nd\n", vec!["too late: a (after: b)"]),
         ("a\nb\nd\n", vec!["never happened: c"]),
         ("a\nb\nc\nx\nd\n", vec!["unexpected: x"]),
     ] {
-        assert_eq!(differences(golden, told), expected, "{told:?}");
+        assert_eq!(differences(golden, text), expected, "{text:?}");
     }
 }

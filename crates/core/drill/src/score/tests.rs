@@ -202,18 +202,18 @@ fn a_good_run_scores_as_the_command_line_promises() {
     let score = score(&script(), fault_at(), &good_run(), &observations);
     assert_eq!(judge(&score, &script().limits), Vec::<String>::new());
     insta::assert_snapshot!(table(&score, &script().limits).join("\n"), @r#"
-    first true alert after                 1.9 s   limit 10 s
-    right cause after                        3.1 s   limit 15 s
-    first cached answer ran out after       20.0 s
-    public post after                       15.0 s   limit 75 s
-    a human asked after                      3.4 s   limit 20 s
-    a human answered after                   7.5 s
-    all over after                          49.0 s
+    first true alert                         1.9 s   limit 10 s
+    right cause                              3.1 s   limit 15 s
+    first cached answer expired             20.0 s
+    public update                           15.0 s   limit 75 s
+    person paged                             3.4 s   limit 20 s
+    acknowledged                             7.5 s
+    resolved                                49.0 s
     pages                                        1   limit 1
-    alerts that were not true                  0   limit 0
-    known visitors served                 60 of 80
-    first-time visitors served         not counted
-    the outage in life lasted                  9 h
+    false alerts                                 0   limit 0
+    recognized clients served             60 of 80
+    first-time clients served          not counted
+    reported outage                            9 h
     "#);
     insta::assert_json_snapshot!(score, @r#"
     {
@@ -227,8 +227,8 @@ fn a_good_run_scores_as_the_command_line_promises() {
       "update_secs": 15.0,
       "pages": 1,
       "false_alerts": 0,
-      "visitors": {
-        "known": {
+      "clients": {
+        "recognized": {
           "asked": 80,
           "served": 60
         },
@@ -267,11 +267,11 @@ fn every_missed_limit_is_named() {
     assert_eq!(score.cause.as_deref(), Some("host.auth.acme.app:8443"));
     insta::assert_snapshot!(judge(&score, &script().limits).join("\n"), @r#"
     the first alert took 11.0 s; the limit is 10 s
-    the right cause never came; the limit is 15 s
-    asking a human took 21.0 s; the limit is 20 s
-    the public post never came; the limit is 75 s
+    the right cause never happened; the limit is 15 s
+    paging a person took 21.0 s; the limit is 20 s
+    the public update never happened; the limit is 75 s
     2 pages were delivered instead of 1
-    2 alerts were not true; the limit is 0
+    2 false alerts; the limit is 0
     "#);
 }
 
@@ -318,34 +318,35 @@ fn timeline_fits_eighty_columns() {
     this run                                             | in life, 2024-01-11
     -----------------------------------------------------+--------------------------
     -   9.0 s  mainstay starts                           |  +0:00  first user report
-    +   1.9 s  alert: acme.app is delegated to         |         of 502s
+    +   1.9 s  alert: acme.app is delegated to           |         of 502s
                ns1.expired-parking.example,              |  +0:14  second report
                ns2.expired-parking.example instead of    |  +0:22  people begin to
                ns1.dnshost.example, ns2.dnshost.example  |         look; phone calls
-    +   2.1 s  alert: acme.app expired at              |         fail to wake
+    +   2.1 s  alert: acme.app expired at                |         fail to wake
                2026-11-22T12:00:00Z                      |         colleagues
     +   3.1 s  incident-1: acme.app expired; its name    |  +8:26  error seen:
                servers are now the registrar's; 2 names  |         ERR_TLS_CERT_ALTN
                fail                                      |         AME_INVALID
-    +   3.1 s  step 1: to be woken: ana                  |  +9:08  DNS cache purged:
+    +   3.1 s  step 1: pages ana                         |  +9:08  DNS cache purged:
     +   3.1 s  ana: phone failed: connection refused     |         no effect
-    +   3.4 s  ana is asked over phone                   |  +9:10  certificates
-    +   7.5 s  ana answers (link)                        |         issued anew: no
-    +  15.0 s  post: Identified - Sign-in and            |         effect
+    +   3.4 s  ana is paged over phone                   |  +9:10  certificates
+    +   7.5 s  ana acknowledges (link)                   |         issued anew: no
+    +  15.0 s  update: Identified - Sign-in and          |         effect
                Workspaces: The registration of acme.app  |  +9:17  cause found: the
                has lapsed.                               |         domain has
-    +  20.3 s  alert: auth.acme.app:8443 serves a      |         expired
+    +  20.3 s  alert: auth.acme.app:8443 serves a        |         expired
                certificate for *.expired-parking.example |  +9:21  renewed
                (ERR_TLS_CERT_ALTNAME_INVALID) (and 1     |
                more)                                     |
-    +  25.0 s  incident-1: the cause is gone, what it    |
-               broke recovers                            |
-    +  48.0 s  auth.acme.app:8443 is well again (and 1   |
+    +  25.0 s  incident-1: the cause is fixed, its       |
+               effects recover                           |
+    +  48.0 s  auth.acme.app:8443 has recovered (and 1   |
                more)                                     |
-    +  49.0 s  incident-1 is over: acme.app was expired  |
-               for 49 s; ana answered after 8 s          |
-    +  49.0 s  post: Resolved - Sign-in and Workspaces:  |
-               The registration of acme.app has lapsed.  |
+    +  49.0 s  incident-1 is resolved: acme.app was      |
+               expired for 49 s; ana answered after 8 s  |
+    +  49.0 s  update: Resolved - Sign-in and            |
+               Workspaces: The registration of acme.app  |
+               has lapsed.                               |
     "#);
 }
 

@@ -11,8 +11,8 @@ use types::Event;
 /// `msty`, by which `file` and a careful person know whose database this is.
 pub(crate) const APPLICATION: i32 = 0x6d73_7479;
 
-/// The shape of the tables. A newer one than this is not touched.
-pub(crate) const VERSION: i32 = 1;
+/// Format of tables and events. A file with another one is not opened. Format 1 had events with other names.
+pub(crate) const VERSION: i32 = 2;
 
 /// One line per event. `set_aside` keeps what an accepted loss took out; `seal` closes a backup, which has no mark.
 pub(crate) const TABLES: &str = "
@@ -91,10 +91,14 @@ pub(crate) fn failed_after(after: u64, error: &rusqlite::Error) -> ReadError {
     }
 }
 
-/// Whether there is a journal in the file; `Err` holds the version of one that is newer than we are.
+/// Whether the file holds a journal; `Err` holds the format when it is another one than ours.
 pub(crate) fn is_there(db: &Connection) -> rusqlite::Result<Result<bool, i32>> {
     let version: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    Ok(if version > VERSION { Err(version) } else { Ok(version == VERSION) })
+    Ok(match version {
+        0 => Ok(false),
+        VERSION => Ok(true),
+        other => Err(other),
+    })
 }
 
 /// How far the rows go, by the rows themselves.

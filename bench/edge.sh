@@ -44,7 +44,7 @@ measure() { # peer, url, name: appends "requests/s p99-ms µs-of-CPU-a-request f
 offer() { # peer: p99 at a fixed rate, far under what any can bear, by an open-loop generator
     cat >"$folder/steady.json" <<J
 {"target": "127.0.0.1:${http[$1]}", "host": "localhost", "deadline_ms": 1000,
- "groups": [{"name": "visitors", "crowds": [{"first": "127.50.0.0", "networks": 2, "visitors": 256}], "steps": [{"method": "GET", "path": "/"}]}],
+ "groups": [{"name": "visitors", "clients": [{"first": "127.50.0.0", "subnets": 2, "count": 256}], "steps": [{"method": "GET", "path": "/"}]}],
  "phases": [{"name": "warm", "secs": 0.5, "rates": [$steady]}, {"name": "steady", "secs": $secs, "rates": [$steady]}]}
 J
     taskset -c 1 "$lab_load" flood "$folder/steady.json" | python3 -c '

@@ -26,13 +26,13 @@ slow = capacity < 50
 usual = 4 if slow else capacity
 known = 20 if slow else 100
 sign_in = [{"method": "POST", "path": "/login", "body": "user=ana&password=x"}]
-group = lambda name, known, *crowds: {"name": name, "known": known, "steps": sign_in,
-    "crowds": [{"first": first, "networks": networks, "visitors": visitors} for first, networks, visitors in crowds]}
+group = lambda name, recognized, *clients: {"name": name, "recognized": recognized, "steps": sign_in,
+    "clients": [{"first": first, "subnets": subnets, "count": count} for first, subnets, count in clients]}
 half, quarter = usual / 2, usual / 4
 json.dump({
     "target": f"127.0.0.1:{port}", "host": "bench.test", "deadline_ms": 1000, "seed": 1, "back_in": "after",
     "groups": [
-        group("known", True, ("127.20.0.0", known, known)),
+        group("recognized", True, ("127.20.0.0", known, known)),
         group("first", False, ("127.30.0.0", 200, 400)),
         # 92 % of the flood from three networks.
         group("flood", False, ("127.66.0.0", 3, 3680), ("127.70.0.0", 200, 320)),
@@ -82,7 +82,7 @@ for times in "$times".split():
         p99, base = surge["p99_ms"], unloaded["p99_ms"]
         back = report["back_to_90_secs"]
         cells = [times, peer, f"{sum(g['sent_per_sec'] for g in groups.values()):.0f} ({sum(g['wanted_per_sec'] for g in groups.values()):.0f})",
-            total("unsent"), f"**{total('good') / due:.2f}**", f"{share('known'):.2f}", f"{share('first'):.2f}",
+            total("unsent"), f"**{total('good') / due:.2f}**", f"{share('recognized'):.2f}", f"{share('first'):.2f}",
             f"{p99:.0f}" if p99 else "-", f"{p99 / base:.1f}" if p99 and base else "-",
             "never" if back is None else f"{back:.1f}",
             f"{count('429')} / {count('503')} ({after / refused:.0%})" if refused else "none",

@@ -19,7 +19,7 @@ run() { # peer, number
 import json, sys
 port, capacity, warm, later, seed = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])
 step = {"method": "POST", "path": "/work", "body": "x"}
-group = {"name": "clients", "known": False, "steps": [step], "crowds": [{"first": "127.30.0.0", "networks": 8, "visitors": 2000}]}
+group = {"name": "clients", "recognized": False, "steps": [step], "clients": [{"first": "127.30.0.0", "subnets": 8, "count": 2000}]}
 phases = [("warm", warm, 0.7), ("to 0.1", 0.1, 1.4), ("to 0.5", 0.4, 1.4), ("to 1.0", 0.5, 1.4), ("later", later, 1.4)]
 json.dump({"target": f"127.0.0.1:{port}", "host": "bench.test", "deadline_ms": 1000, "seed": seed, "groups": [group],
     "phases": [{"name": name, "secs": secs, "rates": [capacity * times]} for name, secs, times in phases]}, sys.stdout)

@@ -1,27 +1,27 @@
-# What must happen in the drill expired-name, in this order. Blank lines separate chapters; within one the order is free.
+# Events that must happen in the drill expired-name, in this order. Blank lines separate chapters; within one the order is free.
 
-# The registry or the parent zone gives it away, not a visitor's error.
-found: acme.app
+# The first alert comes from registry or parent zone, not from an error of a client.
+first alert: acme.app
 
 # One incident with the right cause and one page, decided in one batch.
 incident 1 opens
-incident 1 has its cause: domain.acme.app
+incident 1 has the cause: domain.acme.app
 a page opens for incident 1
 
-# The call goes out ...
-ana is asked
+# The page is delivered ...
+ana is paged
 
-# ... and a human answers it.
-ana answers for incident 1
+# ... and acknowledged.
+ana acknowledges incident 1
 
-# After a minute of outage the status page says it in words.
-the status page tells of incident 1
+# After one minute of outage an update is published.
+incident 1: update published
 
-# The name is renewed; cached answers still lead to the parking page.
-incident 1 mends
+# The domain is renewed; cached answers still lead to the parking page.
+incident 1 recovers
 
-# Every name was asked and is well. The other domain was never in it.
-incident 1 is over
+# Every name was probed and is healthy. The other domain was not affected.
+incident 1 is resolved
 incident 1 affected: service.auth, service.tenants
-incident 1 spared: service.well
-the status page says that incident 1 is over
+incident 1 did not affect: service.well
+incident 1: resolved update published

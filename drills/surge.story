@@ -1,30 +1,30 @@
-# What must happen in the drill surge, in this order. Blank lines separate chapters; within one the order is free.
+# Events that must happen in the drill surge, in this order. Blank lines separate chapters; within one the order is free.
 
-# The edge sees it before any probe does.
-found: service.auth
+# The edge detects it before any probe.
+first alert: service.auth
 
-# One incident, named after the flood while it lasts; one page, decided in one batch.
+# One incident, attributed to the flood while it lasts; one page, decided in one batch.
 incident 1 opens
-incident 1 is put down to a surge on service.auth
+incident 1 is attributed to a surge on service.auth
 a page opens for incident 1
 
-# The call goes out ...
-ana is asked
+# The page is delivered ...
+ana is paged
 
-# ... and a human answers it.
-ana answers for incident 1
+# ... and acknowledged.
+ana acknowledges incident 1
 
-# The flood is over and sign-in is still dead: the same incident, its true cause, nobody woken again.
-incident 1 is put down to service.api refusing its own caller auth-web
-incident 1 has its cause: service.api
+# The flood has ended and sign-in still fails: the same incident with its true cause, no further page.
+incident 1 is attributed to service.api rejecting its own caller auth-web
+incident 1 has the cause: service.api
 
-# After a minute of outage the status page says it in words.
-the status page tells of incident 1
+# After one minute of outage an update is published.
+incident 1: update published
 
-# The visitor is passed on.
-incident 1 mends
+# The client is named in a header.
+incident 1 recovers
 
-incident 1 is over
+incident 1 is resolved
 incident 1 affected: service.api, service.auth
-incident 1 spared: service.shop
-the status page says that incident 1 is over
+incident 1 did not affect: service.shop
+incident 1: resolved update published

@@ -64,11 +64,11 @@ fn ci() -> Done {
     step("tests", || cargo(&["test", "--workspace"]))?;
     // The tests have built both programs; `cargo run -p` would rebuild half the tree with other features.
     step("simulation, fixed seeds", || built("sim", &["--seed", "1", "--seeds", "20", "--hours", "24"]))?;
-    step("drill expired-name", || built("mainstay", &["drill", "expired-name"]))?;
+    step("drill expired-name", || built("mainstay-drill", &["expired-name"]))?;
     step("drill expired-name, killed eight times", || {
-        built("mainstay", &["drill", "expired-name", "--kills", "8", "--brief"])
+        built("mainstay-drill", &["expired-name", "--kills", "8", "--brief"])
     })?;
-    step("drill surge", || built("mainstay", &["drill", "surge", "--alone", "--brief"]))?;
+    step("drill surge", || built("mainstay-drill", &["surge", "--alone", "--brief"]))?;
     step("licences and sources", licences::check)
 }
 

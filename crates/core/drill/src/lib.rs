@@ -1,16 +1,15 @@
 //! Scripts of known outages, and the score of a run.
 //!
-//! Pure: a script is text, a run is a list of events with their times. Who carries a script out, against real parts or
-//! in virtual time, is somebody else's business.
+//! Pure: a script is text, a run is a list of events with their times. Other crates run scripts, against real servers.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`script`] | what a script says, typed: steps, acts, milestones, limits |
-//! | [`parse`] | text -> [`Script`], or the line that is wrong and what was expected |
+//! | [`script`] | a parsed script: steps, acts, milestones, limits |
+//! | [`parse`] | text -> [`Script`], or the invalid line and what was expected |
 //! | [`reached`] | whether the events of a run have reached a milestone, and when |
-//! | [`score`] | how we did: as an object, as a [table](score::table), and [what missed its limit](score::judge) |
-//! | [`timeline`] | the run for a person, beside the times of the outage in life |
-//! | [`story`] | what must happen, without times: compared with a golden file |
+//! | [`score`] | the score: as an object, as a [table](score::table), and [the limits missed](score::judge) |
+//! | [`timeline`] | the run as a table, beside the timeline of the reported outage |
+//! | [`story`] | the essential events without times, compared with a golden file |
 
 pub mod parse;
 pub mod reached;
@@ -21,7 +20,7 @@ pub mod timeline;
 
 pub use parse::ScriptError;
 pub use reached::reached;
-pub use score::{Score, Witness, judge, score};
+pub use score::{Observations, Score, judge, score};
 pub use script::{Act, Limits, Milestone, Script, Step};
 pub use story::{differences, story};
 pub use timeline::timeline;

@@ -1,25 +1,25 @@
-//! Text -> [`Script`]. One statement a line; `#` begins a comment, in the middle of a line too.
+//! Parser: text -> [`Script`]. One statement per line; `#` starts a comment, also within a line.
 
 use crate::script::{Act, Life, Limits, Milestone, Script, Step};
 use std::time::Duration;
 use thiserror::Error;
 use types::{PersonId, Resource};
 
-/// A line that could not be read.
+/// A line that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("line {line}: {message}")]
 pub struct ScriptError {
-    /// Counted from 1; one past the last when something is missing from the whole.
+    /// Counted from 1; the line after the last when a statement is missing.
     pub line: usize,
-    /// What is wrong, and what was expected.
+    /// The problem, and what was expected.
     pub message: String,
 }
 
-/// Longer scripts are refused: a drill is read by people.
+/// Longest script.
 const LINES_MAX: usize = 1_000;
 
 pub(crate) fn parse(text: &str) -> Result<Script, ScriptError> {
-    let mut draft = Draft::default();
+    let mut partial = PartialScript::default();
     let mut last = 0;
     for (index, raw) in text.lines().enumerate() {
         last = index + 1;
@@ -29,14 +29,14 @@ pub(crate) fn parse(text: &str) -> Result<Script, ScriptError> {
         }
         let line = raw.split('#').next().unwrap_or_default().trim();
         if !line.is_empty() {
-            draft.read(line).map_err(fail)?;
+            partial.read(line).map_err(fail)?;
         }
     }
-    draft.finish().map_err(|message| ScriptError { line: last + 1, message })
+    partial.finish().map_err(|message| ScriptError { line: last + 1, message })
 }
 
 #[derive(Default)]
-struct Draft {
+struct PartialScript {
     name: Option<String>,
     title: Option<String>,
     cause: Option<Resource>,
@@ -52,12 +52,12 @@ struct Draft {
 const STATEMENTS: &str =
     "drill, title, cause, touches, learns, in-life, in-life-title, life, limit, at, then, wait, when";
 
-impl Draft {
+impl PartialScript {
     fn read(&mut self, line: &str) -> Result<(), String> {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         if rest.is_empty() {
-            return Err(format!("`{word}` says nothing; expected more after it"));
+            return Err(format!("`{word}` needs a value"));
         }
         let words: Vec<&str> = rest.split_whitespace().collect();
         match word {
@@ -84,7 +84,7 @@ impl Draft {
             "limit" => self.limit(&words),
             "at" => {
                 let (at, act) = words.split_first().ok_or("`at` needs a time and something to do")?;
-                let step = Step::Act { at: Some(span(at)?), act: act_of(act)? };
+                let step = Step::Act { at: Some(duration(at)?), act: act_of(act)? };
                 self.steps.push(step);
                 Ok(())
             }
@@ -102,19 +102,19 @@ impl Draft {
 
     fn limit(&mut self, words: &[&str]) -> Result<(), String> {
         match words {
-            ["alert", "within", within] => self.limits.alert = Some(span(within)?),
-            ["cause", "within", within] => self.limits.cause = Some(span(within)?),
+            ["alert", "within", within] => self.limits.alert = Some(duration(within)?),
+            ["cause", "within", within] => self.limits.cause = Some(duration(within)?),
             ["cause", "before", "caches-expired"] => self.limits.cause_before_caches = true,
-            ["surge", "within", within] => self.limits.surge = Some(span(within)?),
-            ["conflict", "within", within] => self.limits.conflict = Some(span(within)?),
-            ["human", "within", within] => self.limits.human = Some(span(within)?),
-            ["post", "within", within] => self.limits.post = Some(span(within)?),
+            ["surge", "within", within] => self.limits.surge = Some(duration(within)?),
+            ["conflict", "within", within] => self.limits.conflict = Some(duration(within)?),
+            ["human", "within", within] => self.limits.human = Some(duration(within)?),
+            ["update", "within", within] => self.limits.update = Some(duration(within)?),
             ["pages", count] => self.limits.pages = Some(number(count)?),
             ["false-alerts", count] => self.limits.false_alerts = Some(number(count)?),
             _ => {
                 return Err(format!(
-                    "`limit {}` is not a limit; expected `limit alert|cause|surge|conflict|human|post within \
-                     10s`, `limit cause before caches-expired`, `limit pages 1` or `limit false-findings 0`",
+                    "`limit {}` is not a limit; expected `limit alert|cause|surge|conflict|human|update within \
+                     10s`, `limit cause before caches-expired`, `limit pages 1` or `limit false-alerts 0`",
                     words.join(" ")
                 ));
             }
@@ -125,13 +125,14 @@ impl Draft {
     fn finish(self) -> Result<Script, String> {
         if !self.steps.iter().any(|step| matches!(step, Step::Act { act, .. } if act.is_fault())) {
             return Err(
-                "nothing goes wrong in this script; expected a step such as `at 0s fault swap` or `at 0s flood 200x`"
-                    .to_owned()
+                "the script has no fault; expected a step such as `at 0s fault swap` or `at 0s flood 200x`"
+                    .to_owned(),
             );
         }
         if self.touches.is_empty() {
             return Err(
-                "the script says not what it touches; expected `touches domain.acme.app …`".to_owned()
+                "the script does not name what the outage affects; expected `touches domain.acme.app …`"
+                    .to_owned(),
             );
         }
         let name = self.name.ok_or("the script has no name; expected `drill NAME`")?;
@@ -152,7 +153,7 @@ impl Draft {
 
 fn once<T>(place: &mut Option<T>, value: T, word: &str) -> Result<(), String> {
     if place.is_some() {
-        return Err(format!("`{word}` was said already"));
+        return Err(format!("duplicate `{word}`"));
     }
     *place = Some(value);
     Ok(())
@@ -166,9 +167,9 @@ fn act_of(words: &[&str]) -> Result<Act, String> {
         ["renew"] => Act::Renew,
         ["flood", "ends"] => Act::FloodEnds,
         ["flood", times] => Act::Flood { times: times_of(times)? },
-        ["pass", "visitor", "on"] => Act::PassVisitorOn,
+        ["forward", "client"] => Act::ForwardClient,
         ["person", who, "answers", "after", after] => {
-            Act::PersonAnswers { person: PersonId::from(*who), after: span(after)? }
+            Act::PersonAnswers { person: PersonId::from(*who), after: duration(after)? }
         }
         ["person", who, "stays", "silent"] => Act::PersonSilent { person: PersonId::from(*who) },
         ["phone", "works"] => Act::PhoneWorks,
@@ -176,8 +177,8 @@ fn act_of(words: &[&str]) -> Result<Act, String> {
         ["phone", "hangs"] => Act::PhoneHangs,
         _ => {
             return Err(format!(
-                "`{}` cannot be done; expected `warm caches`, `fault swap`, `fault hold`, `renew`, `flood 200x`, \
-                 `flood ends`, `pass visitor on`, `person NAME answers after 4s`, `person NAME stays silent` or `phone works|fails|hangs`",
+                "`{}` is not an act; expected `warm caches`, `fault swap`, `fault hold`, `renew`, `flood 200x`, \
+                 `flood ends`, `forward client`, `person NAME answers after 4s`, `person NAME stays silent` or `phone works|fails|hangs`",
                 words.join(" ")
             ));
         }
@@ -187,20 +188,20 @@ fn act_of(words: &[&str]) -> Result<Act, String> {
 fn wait_of(words: &[&str]) -> Result<Step, String> {
     let [word, "within", within] = words else {
         return Err(format!(
-            "`{}` is not something to wait for; expected `MILESTONE within 30s`, for every wait has an end",
+            "`{}` is not a wait; expected `MILESTONE within 30s`, because a wait needs a timeout",
             words.join(" ")
         ));
     };
-    let (until, _) = Milestone::WORDS.into_iter().find(|(_, known)| known == word).ok_or_else(|| {
-        let known: Vec<&str> = Milestone::WORDS.iter().map(|(_, word)| *word).collect();
+    let (until, _) = Milestone::NAMES.into_iter().find(|(_, known)| known == word).ok_or_else(|| {
+        let known: Vec<&str> = Milestone::NAMES.iter().map(|(_, word)| *word).collect();
         format!("`{word}` is not a milestone; expected one of {}", known.join(", "))
     })?;
-    Ok(Step::Wait { until, within: span(within)? })
+    Ok(Step::Wait { until, within: duration(within)? })
 }
 
-/// `200x`. A flood is made of real requests on one machine: it has its bounds.
+/// Parses `200x`. Bounded, because a flood consists of real requests on one machine.
 fn times_of(text: &str) -> Result<u32, String> {
-    let wrong = || format!("`{text}` is not a flood; expected 2x to 10000x the usual visitors");
+    let wrong = || format!("`{text}` is not a flood; expected 2x to 10000x the usual requests");
     let times = text.strip_suffix('x').and_then(|count| count.parse().ok()).ok_or_else(wrong)?;
     if (2..=10_000).contains(&times) { Ok(times) } else { Err(wrong()) }
 }
@@ -209,9 +210,9 @@ fn number(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| format!("`{text}` is not a number"))
 }
 
-/// `4s`, `250ms`, `2min`, `9h`.
-fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a span of time; expected one such as 250ms, 4s, 2min or 9h");
+/// Parses `4s`, `250ms`, `2min`, `9h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration; expected one such as 250ms, 4s, 2min or 9h");
     let cut = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (digits, unit) = text.split_at(cut);
     let count: u32 = digits.parse().map_err(|_| wrong())?;
@@ -225,7 +226,7 @@ fn span(text: &str) -> Result<Duration, String> {
     one.checked_mul(count).ok_or_else(wrong)
 }
 
-/// `+9:17`: nine hours and seventeen minutes.
+/// Parses `+9:17`: nine hours and seventeen minutes.
 fn hours_and_minutes(text: &str) -> Option<Duration> {
     let (hours, minutes) = text.strip_prefix('+')?.split_once(':')?;
     let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
@@ -236,10 +237,10 @@ fn hours_and_minutes(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    const SOUND: &str = "drill x\ncause domain.acme.app\ntouches domain.acme.app\nat 0s fault swap # now\n";
+    const VALID: &str = "drill x\ncause domain.acme.app\ntouches domain.acme.app\nat 0s fault swap # now\n";
 
     #[test]
-    fn the_scripts_in_the_drills_folder_are_sound() {
+    fn scripts_of_the_repository_are_valid() {
         let script = Script::parse(include_str!("../../../../drills/expired-name.drill")).unwrap();
         assert_eq!(script.name, "expired-name");
         assert_eq!(script.limits.pages, Some(1));
@@ -252,45 +253,45 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_is_named_with_what_was_expected() {
-        assert!(Script::parse(SOUND).is_ok());
+    fn invalid_line_is_reported_with_expectation() {
+        assert!(Script::parse(VALID).is_ok());
         for (line, expected) in [
-            ("dance", "says nothing"),
+            ("dance", "needs a value"),
             ("dance now", "not a statement"),
-            ("wait resolved", "every wait has an end"),
+            ("wait resolved", "needs a timeout"),
             ("wait rain within 3s", "not a milestone"),
-            ("wait resolved within 3", "not a span"),
-            ("wait resolved within 99999999999h", "not a span"),
-            ("at 0s fault flood", "cannot be done"),
-            ("at 0s flood", "cannot be done"),
+            ("wait resolved within 3", "not a duration"),
+            ("wait resolved within 99999999999h", "not a duration"),
+            ("at 0s fault flood", "not an act"),
+            ("at 0s flood", "not an act"),
             ("at 0s flood much", "not a flood"),
             ("at 0s flood 1x", "not a flood"),
             ("at 0s flood 99999x", "not a flood"),
-            ("at soon fault swap", "not a span"),
+            ("at soon fault swap", "not a duration"),
             ("person ana answers after 4s", "not a statement"),
             ("limit pages one", "not a number"),
             ("limit luck 7", "not a limit"),
             ("cause acme", "kind.name"),
-            ("drill again", "said already"),
+            ("drill again", "duplicate"),
             ("life 9:17 found", "+HOURS:MINUTES"),
             ("life +9:77 found", "+HOURS:MINUTES"),
         ] {
-            let error = Script::parse(&format!("{SOUND}{line}\n")).unwrap_err();
-            // `cause acme` is wrong before it is a repetition: its text is read first.
+            let error = Script::parse(&format!("{VALID}{line}\n")).unwrap_err();
+            // `cause acme` is invalid before it is a duplicate: its value is parsed first.
             assert_eq!(error.line, 5, "{line}: {error}");
             assert!(error.message.contains(expected), "{line}: {error}");
         }
     }
 
     #[test]
-    fn what_is_missing_is_told_at_the_end() {
+    fn missing_statement_is_reported_after_the_last_line() {
         let error = Script::parse("drill x\ncause domain.acme.app\ntouches a\n").unwrap_err();
         assert_eq!((error.line, error.message.contains("fault swap")), (4, true), "{error}");
         assert!(Script::parse("").is_err());
     }
 
     #[test]
-    fn acts_read_back_as_they_are_written() {
+    fn acts_survive_a_round_trip() {
         for text in [
             "warm caches",
             "fault swap",
@@ -298,7 +299,7 @@ mod tests {
             "renew",
             "flood 200x",
             "flood ends",
-            "pass visitor on",
+            "forward client",
             "person ana answers after 4000ms",
             "person ana stays silent",
             "phone works",
@@ -312,7 +313,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_whatsoever_makes_it_panic(text in "\\PC{0,60}", word in "[a-z-]{1,12}", rest in ".{0,40}") {
+        fn no_text_causes_a_panic(text in "\\PC{0,60}", word in "[a-z-]{1,12}", rest in ".{0,40}") {
             let _ = Script::parse(&text);
             let known = ["limit", "life", "at", "wait", "cause", "then", word.as_str()];
             for word in known {

@@ -1,15 +1,14 @@
-//! Whether the events of a run have reached a milestone, and when.
+//! Milestones: which ones the events of a run have reached, and when.
 
 use crate::script::{Milestone, Script};
 use std::collections::{BTreeMap, BTreeSet};
 use types::incident::Stage;
 use types::{AlertId, Event, EventKind, Fault, IncidentId, Resource, Time};
 
-/// When the milestone was reached, by the events so far; `None` when it was not, or when only the world can tell
+/// Time at which a milestone was reached; `None` when it was not, or when events cannot show it
 /// ([`Milestone::CachesExpired`]).
 ///
-/// `since` is the instant of the fault once it has happened: what was before it reaches nothing but
-/// [`Milestone::Learned`].
+/// `since` is the time of the fault once it has happened: events before it count for [`Milestone::Learned`] only.
 #[must_use]
 pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, events: &[Event]) -> Option<Time> {
     if milestone == Milestone::Learned {
@@ -26,16 +25,16 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
         .find(|event| match (&event.kind, milestone) {
             (EventKind::AlertOpened { alert }, Milestone::AlertOpen) => script.touches(&alert.about),
             (EventKind::IncidentOpened { .. }, Milestone::IncidentOpen)
-            | (EventKind::PostPublished { .. }, Milestone::PostPublished)
-            | (EventKind::IncidentAcknowledged { .. }, Milestone::HumanAnswered) => true,
+            | (EventKind::PostPublished { .. }, Milestone::UpdatePublished)
+            | (EventKind::IncidentAcknowledged { .. }, Milestone::Acknowledged) => true,
             (
                 EventKind::IncidentOpened { diagnosis, .. } | EventKind::IncidentDiagnosed { diagnosis, .. },
                 Milestone::CauseFound,
             ) => diagnosis.cause == script.cause,
-            (EventKind::IncidentDiagnosed { diagnosis, .. }, Milestone::Mending) => {
+            (EventKind::IncidentDiagnosed { diagnosis, .. }, Milestone::Recovering) => {
                 diagnosis.stage == Stage::Mending
             }
-            (EventKind::AttemptEnded { page: Some(_), outcome, .. }, Milestone::HumanAsked) => {
+            (EventKind::AttemptEnded { page: Some(_), outcome, .. }, Milestone::PersonPaged) => {
                 outcome.result.is_ok()
             }
             _ => false,
@@ -43,24 +42,24 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
         .map(|event| event.at)
 }
 
-/// When an incident named a surge with its networks, or had limits that fight as its cause.
+/// Time at which an incident named a surge with its sources, or had conflicting limits as its cause.
 fn named<'a>(milestone: Milestone, events: impl Iterator<Item = &'a Event>) -> Option<Time> {
-    let mut told: BTreeMap<AlertId, (Resource, bool)> = BTreeMap::new();
+    let mut alerts: BTreeMap<AlertId, (Resource, bool)> = BTreeMap::new();
     for event in events {
         match &event.kind {
             EventKind::AlertOpened { alert } => {
-                told.insert(alert.id, (alert.about.clone(), tells(milestone, &alert.fault)));
+                alerts.insert(alert.id, (alert.about.clone(), names(milestone, &alert.fault)));
             }
             EventKind::AlertChanged { alert, fault, .. } => {
-                if let Some((_, told)) = told.get_mut(alert) {
-                    *told = tells(milestone, fault);
+                if let Some((_, is_named)) = alerts.get_mut(alert) {
+                    *is_named = names(milestone, fault);
                 }
             }
             EventKind::IncidentOpened { diagnosis, .. } | EventKind::IncidentDiagnosed { diagnosis, .. } => {
-                let tells = |id: &AlertId| {
-                    told.get(id).is_some_and(|(about, tells)| *tells && *about == diagnosis.cause)
+                let is_cause = |id: &AlertId| {
+                    alerts.get(id).is_some_and(|(about, is_named)| *is_named && *about == diagnosis.cause)
                 };
-                if diagnosis.alerts.iter().any(tells) {
+                if diagnosis.alerts.iter().any(is_cause) {
                     return Some(event.at);
                 }
             }
@@ -70,8 +69,8 @@ fn named<'a>(milestone: Milestone, events: impl Iterator<Item = &'a Event>) -> O
     None
 }
 
-/// Whether a fault tells what a milestone waits for: from where, or by which request.
-fn tells(milestone: Milestone, fault: &Fault) -> bool {
+/// Whether a fault carries what a milestone requires: the sources, or a traced request.
+fn names(milestone: Milestone, fault: &Fault) -> bool {
     match fault {
         Fault::Surge { networks, .. } => milestone == Milestone::SurgeNamed && !networks.is_empty(),
         Fault::LimitConflict { trace, .. } => milestone == Milestone::ConflictNamed && trace.is_some(),
@@ -79,7 +78,7 @@ fn tells(milestone: Milestone, fault: &Fault) -> bool {
     }
 }
 
-/// When the last of what the script learns was known: a domain by its parent and by its registry, a service by its traffic.
+/// Time at which everything under `learns` was known: a domain by its parent zone and its registry, a service by its traffic.
 fn learned(script: &Script, events: &[Event]) -> Option<Time> {
     let (services, domains): (Vec<&str>, Vec<&str>) =
         script.learns.iter().map(String::as_str).partition(|name| name.starts_with("service."));
@@ -101,7 +100,7 @@ fn learned(script: &Script, events: &[Event]) -> Option<Time> {
     None
 }
 
-/// When the last open incident ended; an incident merged into another is over.
+/// Time at which the last open incident ended; a merged incident has ended.
 fn resolved<'a>(events: impl Iterator<Item = &'a Event>) -> Option<Time> {
     let mut open: BTreeSet<IncidentId> = BTreeSet::new();
     let mut ended = None;

@@ -1,4 +1,4 @@
-//! How we did, as one object.
+//! The score of a run.
 
 use crate::reached::reached;
 use crate::script::{Limits, Milestone, Script};
@@ -8,105 +8,105 @@ use std::time::Duration;
 use types::incident::Stage;
 use types::{Event, EventKind, Time};
 
-/// The score of a run. Its JSON is a promise of the command line; a figure that the drill does not have is null.
+/// The score of a run. Its JSON is an interface; a value that the drill does not have is null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
     /// Name of the drill.
     pub drill: String,
-    /// When the fault came.
+    /// Time of the fault.
     pub fault_at: Time,
     /// Seconds from the fault to the first true alert.
     pub alert_secs: Option<f64>,
     /// Seconds from the fault to the right cause.
     pub cause_secs: Option<f64>,
-    /// The cause that was named: the right one, or, when it was never found, the last that was held.
+    /// The named cause: the right one, or, when it was never found, the last one.
     pub cause: Option<String>,
-    /// That cause in one sentence, as it stood when most was known.
+    /// The summary of that cause, from the diagnosis with the most alerts.
     pub cause_text: Option<String>,
-    /// Seconds from the fault to a human being asked.
+    /// Seconds from the fault to the first delivered page.
     pub human_secs: Option<f64>,
-    /// Seconds from the fault to the first public post.
-    pub post_secs: Option<f64>,
-    /// How many pages were delivered; a repetition with the same key is the same page.
+    /// Seconds from the fault to the first public update.
+    pub update_secs: Option<f64>,
+    /// Number of delivered pages; a repetition with the same key is the same page.
     pub pages: u32,
-    /// Alerts about things that the outage does not touch, or from before the fault.
+    /// Alerts about resources that the outage does not affect, or from before the fault.
     pub false_alerts: u32,
-    /// How visitors fared.
-    pub visitors: Visitors,
-    /// How they fared in the same outage behind a plain round-robin proxy, where a drill compares.
+    /// Requests of clients since the fault.
+    pub clients: Clients,
+    /// The same behind a plain round-robin proxy, where a drill compares.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub without: Option<Visitors>,
-    /// Seconds from the beginning of a flood until an incident named it with its networks.
+    pub without_mainstay: Option<Clients>,
+    /// Seconds from the start of a flood until an incident named it with its sources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub surge_secs: Option<f64>,
-    /// Seconds from the end of the flood, or from when limits began to fight, if that was later, until an incident had them
-    /// as its cause; nothing when it had before.
+    /// Seconds from the end of the flood, or from the start of the conflict of limits, if that was later, until an incident
+    /// had the conflict as its cause; 0 when it had it before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict_secs: Option<f64>,
-    /// How long the outage lasted in life.
+    /// Duration of the reported outage.
     pub reported_in_life: Option<String>,
-    /// Seconds from the fault to a human's answer. Told in the timeline, not part of the object.
+    /// Seconds from the fault to the acknowledgement. Not part of the JSON.
     #[serde(skip)]
     pub answered_secs: Option<f64>,
-    /// Seconds from the fault until the first cached answer ran out. Not part of the object.
+    /// Seconds from the fault until the first cached answer expired. Not part of the JSON.
     #[serde(skip)]
     pub caches_secs: Option<f64>,
-    /// Seconds from the fault until everything was over. Not part of the object.
+    /// Seconds from the fault until every incident was resolved. Not part of the JSON.
     #[serde(skip)]
     pub resolved_secs: Option<f64>,
 }
 
-/// How visitors fared since the fault.
+/// Requests of clients since the fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Visitors {
-    /// Those whom the service knew before: here, those whose resolver had the names in its cache.
-    pub known: Served,
-    /// Those who came for the first time.
+pub struct Clients {
+    /// Clients that the edge recognizes; in a drill without edge, those whose resolver had the names in its cache.
+    pub recognized: Served,
+    /// First-time clients.
     pub first: Served,
 }
 
-/// A count of requests.
+/// Counts of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Served {
-    /// How many were made.
+    /// Requests sent.
     pub asked: Option<u64>,
-    /// How many of them got what they came for.
+    /// Requests with the wanted response.
     pub served: Option<u64>,
 }
 
-/// What others than mainstay saw of the run. Everything may be missing: in virtual time there is no phone.
+/// Records of the fixture, independent of mainstay. All are optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Witness {
-    /// When the phone rang for the first time, by the phone's own record.
+pub struct Observations {
+    /// Time of the first call, by the record of the phone.
     pub asked: Option<Time>,
-    /// When the person answered, by their own record.
+    /// Time of the acknowledgement, by the record of the phone.
     pub answered: Option<Time>,
-    /// The keys of the pages that the phone received.
+    /// Keys of the pages that the phone received.
     pub keys: BTreeSet<String>,
-    /// When the first cached answer of a resolver ran out.
+    /// Time at which the first cached answer of a resolver expired.
     pub caches_expire_at: Option<Time>,
-    /// How visitors fared.
-    pub visitors: Visitors,
-    /// How they fared without mainstay.
-    pub without: Option<Visitors>,
-    /// When the flood ended, if there was one.
+    /// Requests of clients since the fault.
+    pub clients: Clients,
+    /// End of the flood.
     pub flood_ended: Option<Time>,
-    /// When limits last began to refuse our own caller.
-    pub fight_began: Option<Time>,
+    /// Last time at which limits began to reject the internal caller.
+    pub conflict_began: Option<Time>,
 }
 
 /// Scores a run.
 ///
-/// `events` are all events of the journal from before the fault on. The phone's own record goes before ours: that a
-/// call went out is proven by the phone that rang.
+/// `events` are all events of the journal. Records of the phone take precedence over the journal: they prove that the call
+/// arrived.
 #[must_use]
-pub fn score(script: &Script, fault_at: Time, events: &[Event], witness: &Witness) -> Score {
+pub fn score(script: &Script, fault_at: Time, events: &[Event], observations: &Observations) -> Score {
     let at = |milestone| reached(script, milestone, Some(fault_at), events);
     let secs = |time: Option<Time>| time.map(|time| secs_between(fault_at, time));
     let (cause, cause_text) = named_cause(script, fault_at, events).unzip();
-    let pages = pages(events, witness);
-    let fight = witness.flood_ended.map(|ended| witness.fight_began.map_or(ended, |began| began.max(ended)));
-    let conflict = at(Milestone::ConflictNamed).zip(fight);
+    let pages = pages(events, observations);
+    let conflict_start = observations
+        .flood_ended
+        .map(|ended| observations.conflict_began.map_or(ended, |began| began.max(ended)));
+    let conflict = at(Milestone::ConflictNamed).zip(conflict_start);
     Score {
         drill: script.name.clone(),
         fault_at,
@@ -114,28 +114,28 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], witness: &Witnes
         cause_secs: secs(at(Milestone::CauseFound)),
         cause,
         cause_text,
-        human_secs: secs(witness.asked.or(at(Milestone::HumanAsked))),
-        post_secs: secs(at(Milestone::PostPublished)),
+        human_secs: secs(observations.asked.or(at(Milestone::PersonPaged))),
+        update_secs: secs(at(Milestone::UpdatePublished)),
         pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
         false_alerts: false_alerts(script, fault_at, events),
-        visitors: witness.visitors,
-        without: witness.without,
+        clients: observations.clients,
+        without_mainstay: None,
         surge_secs: secs(at(Milestone::SurgeNamed)),
         conflict_secs: conflict.map(|(named, began)| secs_between(began, named).max(0.0)),
         reported_in_life: script.in_life.clone(),
-        answered_secs: secs(witness.answered.or(at(Milestone::HumanAnswered))),
-        caches_secs: secs(witness.caches_expire_at),
+        answered_secs: secs(observations.answered.or(at(Milestone::Acknowledged))),
+        caches_secs: secs(observations.caches_expire_at),
         resolved_secs: secs(at(Milestone::Resolved)),
     }
 }
 
-/// Seconds to the millisecond; negative when `to` is before `from`, for a lie in the figures is worse than a sign.
+/// Seconds, rounded to milliseconds; negative when `to` is before `from`.
 fn secs_between(from: Time, to: Time) -> f64 {
     (to.duration_since(from).as_secs_f64() * 1_000.0).round() / 1_000.0
 }
 
 fn named_cause(script: &Script, fault_at: Time, events: &[Event]) -> Option<(String, String)> {
-    let mut held = None;
+    let mut last = None;
     let mut right: Option<(usize, (String, String))> = None;
     for event in events.iter().filter(|event| event.at >= fault_at) {
         let (EventKind::IncidentOpened { diagnosis, .. } | EventKind::IncidentDiagnosed { diagnosis, .. }) =
@@ -143,29 +143,29 @@ fn named_cause(script: &Script, fault_at: Time, events: &[Event]) -> Option<(Str
         else {
             continue;
         };
-        // While it mends, the sentence tells of the recovery and no longer of the cause.
+        // During recovery the summary describes the recovery, not the cause.
         if diagnosis.stage == Stage::Mending {
             continue;
         }
         let named = (diagnosis.cause.to_string(), diagnosis.summary.clone());
-        // Most is known when most alerts are explained; later words of equal weight replace earlier ones.
+        // The diagnosis with the most alerts wins; of equal ones, the latest.
         let known = diagnosis.alerts.len();
         if diagnosis.cause == script.cause && right.as_ref().is_none_or(|(most, _)| known >= *most) {
             right = Some((known, named.clone()));
         }
-        held = Some(named);
+        last = Some(named);
     }
-    right.map(|(_, named)| named).or(held)
+    right.map(|(_, named)| named).or(last)
 }
 
-fn pages<'a>(events: &'a [Event], witness: &'a Witness) -> BTreeSet<&'a str> {
+fn pages<'a>(events: &'a [Event], observations: &'a Observations) -> BTreeSet<&'a str> {
     let delivered = events.iter().filter_map(|event| match &event.kind {
         EventKind::AttemptEnded { page: Some(_), outcome, .. } if outcome.result.is_ok() => {
             Some(outcome.key.0.as_str())
         }
         _ => None,
     });
-    delivered.chain(witness.keys.iter().map(String::as_str)).collect()
+    delivered.chain(observations.keys.iter().map(String::as_str)).collect()
 }
 
 fn false_alerts(script: &Script, fault_at: Time, events: &[Event]) -> u32 {
@@ -179,34 +179,34 @@ fn false_alerts(script: &Script, fault_at: Time, events: &[Event]) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// What missed its target, a sentence each; empty when all is well.
+/// The limits that were missed, one text each; empty when all were met.
 #[must_use]
 pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
     let mut missed = Vec::new();
     for (what, got, limit) in [
         ("the first alert", score.alert_secs, limits.alert),
         ("the right cause", score.cause_secs, limits.cause),
-        ("naming the surge with its networks", score.surge_secs, limits.surge),
-        ("naming the limits that fight", score.conflict_secs, limits.conflict),
-        ("asking a human", score.human_secs, limits.human),
-        ("the public post", score.post_secs, limits.post),
+        ("naming the surge with its sources", score.surge_secs, limits.surge),
+        ("naming the conflicting limits", score.conflict_secs, limits.conflict),
+        ("paging a person", score.human_secs, limits.human),
+        ("the public update", score.update_secs, limits.update),
     ] {
         let Some(limit) = limit.map(|limit: Duration| limit.as_secs_f64()) else { continue };
         match got {
-            None => missed.push(format!("{what} never came; the limit is {limit} s")),
+            None => missed.push(format!("{what} never happened; the limit is {limit} s")),
             Some(got) if got > limit => {
                 missed.push(format!("{what} took {got:.1} s; the limit is {limit} s"))
             }
-            Some(got) if got < 0.0 => missed.push(format!("{what} came {:.1} s before the fault", -got)),
+            Some(got) if got < 0.0 => missed.push(format!("{what} happened {:.1} s before the fault", -got)),
             Some(_) => {}
         }
     }
     if limits.cause_before_caches {
         match (score.cause_secs, score.caches_secs) {
             (Some(cause), Some(caches)) if cause >= caches => missed.push(format!(
-                "the right cause took {cause:.1} s, but the first cached answer ran out after {caches:.1} s"
+                "the right cause took {cause:.1} s, but the first cached answer expired after {caches:.1} s"
             )),
-            (Some(_), None) => missed.push("nobody saw when the caches ran out".to_owned()),
+            (Some(_), None) => missed.push("the expiry of the caches was not recorded".to_owned()),
             _ => {}
         }
     }
@@ -214,12 +214,12 @@ pub fn judge(score: &Score, limits: &Limits) -> Vec<String> {
         missed.push(format!("{} pages were delivered instead of {limit}", score.pages));
     }
     if let Some(limit) = limits.false_alerts.filter(|limit| score.false_alerts > *limit) {
-        missed.push(format!("{} alerts were not true; the limit is {limit}", score.false_alerts));
+        missed.push(format!("{} false alerts; the limit is {limit}", score.false_alerts));
     }
     missed
 }
 
-/// The score for a person: what was reached, beside its limit.
+/// The score as a table: values beside their limits.
 #[must_use]
 pub fn table(score: &Score, limits: &Limits) -> Vec<String> {
     let secs = |secs: Option<f64>| secs.map_or_else(|| "never".to_owned(), |secs| format!("{secs:.1} s"));
@@ -230,33 +230,29 @@ pub fn table(score: &Score, limits: &Limits) -> Vec<String> {
         _ => "not counted".to_owned(),
     };
     let mut rows = vec![
-        ("first true alert after", secs(score.alert_secs), within(limits.alert)),
-        ("right cause after", secs(score.cause_secs), within(limits.cause)),
-        ("first cached answer ran out after", secs(score.caches_secs), None),
-        ("public post after", secs(score.post_secs), within(limits.post)),
-        ("a human asked after", secs(score.human_secs), within(limits.human)),
-        ("a human answered after", secs(score.answered_secs), None),
-        ("all over after", secs(score.resolved_secs), None),
+        ("first true alert", secs(score.alert_secs), within(limits.alert)),
+        ("right cause", secs(score.cause_secs), within(limits.cause)),
+        ("first cached answer expired", secs(score.caches_secs), None),
+        ("public update", secs(score.update_secs), within(limits.update)),
+        ("person paged", secs(score.human_secs), within(limits.human)),
+        ("acknowledged", secs(score.answered_secs), None),
+        ("resolved", secs(score.resolved_secs), None),
         ("pages", score.pages.to_string(), count(limits.pages)),
-        ("alerts that were not true", score.false_alerts.to_string(), count(limits.false_alerts)),
-        ("known visitors served", served(score.visitors.known), None),
-        ("first-time visitors served", served(score.visitors.first), None),
+        ("false alerts", score.false_alerts.to_string(), count(limits.false_alerts)),
+        ("recognized clients served", served(score.clients.recognized), None),
+        ("first-time clients served", served(score.clients.first), None),
     ];
     if score.surge_secs.is_some() || limits.surge.is_some() {
-        rows.push(("surge named after", secs(score.surge_secs), within(limits.surge)));
+        rows.push(("surge named", secs(score.surge_secs), within(limits.surge)));
     }
     if score.conflict_secs.is_some() || limits.conflict.is_some() {
         rows.push(("conflict named, after the flood", secs(score.conflict_secs), within(limits.conflict)));
     }
-    if let Some(without) = score.without {
-        rows.push(("known visitors served without", served(without.known), None));
-        rows.push(("first-time visitors without", served(without.first), None));
+    if let Some(without) = score.without_mainstay {
+        rows.push(("recognized clients, without", served(without.recognized), None));
+        rows.push(("first-time clients, without", served(without.first), None));
     }
-    rows.push((
-        "the outage in life lasted",
-        score.reported_in_life.clone().unwrap_or_else(|| "?".to_owned()),
-        None,
-    ));
+    rows.push(("reported outage", score.reported_in_life.clone().unwrap_or_else(|| "?".to_owned()), None));
     let line = |(what, got, limit): (&str, String, Option<String>)| {
         let limit = limit.map_or_else(String::new, |limit| format!("   limit {limit}"));
         format!("{what:<34}{got:>12}{limit}")

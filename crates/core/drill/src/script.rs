@@ -1,38 +1,38 @@
-//! What a script says, typed.
+//! A parsed script.
 
 use crate::parse::{self, ScriptError};
 use std::fmt;
 use std::time::Duration;
 use types::{PersonId, Resource};
 
-/// A known outage: what is done to the world, what must be reached, and how fast.
+/// A known outage: what is done to the fixture, which milestones must be reached, and within which time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
-    /// Its name: `expired-name`.
+    /// The name: `expired-name`.
     pub name: String,
-    /// Its name for people.
+    /// The title for people.
     pub title: String,
-    /// The right cause: what mainstay must find out.
+    /// The cause that mainstay must find.
     pub cause: Resource,
-    /// Patterns of the things that the outage truly touches; `*` stands for anything. An alert about anything else is
-    /// a false one.
+    /// Patterns of the resources that the outage affects; `*` matches anything. An alert about another resource is a false
+    /// alert.
     pub touches: Vec<String>,
-    /// What must be known before the fault may come: registrable domains, with delegation and registration, and the usual
-    /// traffic of services, `service.auth`.
+    /// Resources whose normal state must be known before the fault: registrable domains, with delegation and registration, and
+    /// the usual traffic of services, `service.auth`.
     pub learns: Vec<String>,
-    /// How long the outage lasted in life: `9 h`.
+    /// Duration of the reported outage: `9 h`.
     pub in_life: Option<String>,
-    /// Where and when that was.
+    /// Title of the reported outage.
     pub in_life_title: Option<String>,
-    /// What happened then, and how long after its beginning.
+    /// Timeline of the reported outage.
     pub life: Vec<Life>,
     /// The targets.
     pub limits: Limits,
-    /// What to do and to wait for, in this order.
+    /// Acts and waits, in this order.
     pub steps: Vec<Step>,
 }
 
-/// One line of the outage as it was reported.
+/// One line of the timeline of the reported outage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Life {
     /// Since the first report of a user.
@@ -41,91 +41,91 @@ pub struct Life {
     pub text: String,
 }
 
-/// The targets of a drill. What is `None` is not judged.
+/// The targets of a drill. `None`: not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// From the fault to the first true alert.
     pub alert: Option<Duration>,
     /// From the fault to the right cause.
     pub cause: Option<Duration>,
-    /// Whether the right cause must be known before the resolvers' caches run out.
+    /// Whether the right cause must be known before the caches of resolvers expire.
     pub cause_before_caches: bool,
-    /// From the fault to a human being asked.
+    /// From the fault to the first delivered page.
     pub human: Option<Duration>,
-    /// From the fault to the first public post.
-    pub post: Option<Duration>,
-    /// From the beginning of the flood until an incident names the surge with the networks that it comes from.
+    /// From the fault to the first public update.
+    pub update: Option<Duration>,
+    /// From the start of the flood until an incident names the surge with its sources.
     pub surge: Option<Duration>,
-    /// From the end of the flood, or from when limits began to fight, if that was later, until an incident has them as its
-    /// cause, with a traced request.
+    /// From the end of the flood, or from the start of the conflict of limits, if that was later, until an incident has the
+    /// conflict as its cause, with a traced request.
     pub conflict: Option<Duration>,
-    /// Exactly so many pages.
+    /// Exact number of pages.
     pub pages: Option<u32>,
-    /// At most so many alerts about things that the outage does not touch.
+    /// Most alerts about resources that the outage does not affect.
     pub false_alerts: Option<u32>,
 }
 
 /// One line of the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Do something. The drill's clock starts with the first step that has an `at`.
+    /// Performs an act. The clock of the drill starts with the first step that has an `at`.
     Act {
-        /// Not before this much after the drill's clock started; `None` means as soon as the step before is done.
+        /// Earliest time on the clock of the drill; `None`: directly after the step before.
         at: Option<Duration>,
-        /// What to do.
+        /// The act.
         act: Act,
     },
-    /// Go on when something has come about; the drill has failed when it does not come in time.
+    /// Waits for a milestone; the drill fails when it is not reached in time.
     Wait {
-        /// What must come about.
+        /// The milestone.
         until: Milestone,
-        /// How long to wait for it.
+        /// The timeout.
         within: Duration,
     },
 }
 
-/// Something done to the world.
+/// A change of the fixture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// `warm caches`: the resolver looks up every name afresh, so that its answers are good for their whole lifetime.
+    /// `warm caches`: the resolver looks up every name again, so that its answers are valid for their whole TTL.
     WarmCaches,
-    /// `fault swap`: the registration has lapsed and the parent names the registrar's parking servers.
+    /// `fault swap`: the registration has expired, and the parent zone delegates to the parking servers of the registrar.
     Swap,
-    /// `fault hold`: the registrar takes the name out of the zone.
+    /// `fault hold`: the registrar removes the name from the parent zone.
     Hold,
-    /// `renew`: somebody pays, the parent names the old servers again.
+    /// `renew`: the registration is renewed, and the parent zone delegates to the old servers again.
     Renew,
-    /// `flood 200x`: so many times the usual visitors come, from a few networks.
+    /// `flood 200x`: a multiple of the usual requests, from a few autonomous systems.
     Flood {
-        /// How many times.
+        /// The multiple.
         times: u32,
     },
-    /// `flood ends`: only the usual visitors come.
+    /// `flood ends`: usual traffic again.
     FloodEnds,
-    /// `pass visitor on`: the front end tells its API for whom it asks, as the guide's five lines do.
-    PassVisitorOn,
-    /// `person ana answers after 4s`: whenever the phone rings.
+    /// `forward client`: the front end names the client to its API in a header, as the guide shows in five lines.
+    ForwardClient,
+    /// `person ana answers after 4s`: acknowledges each page after this delay.
     PersonAnswers {
-        /// Who.
+        /// The person.
         person: PersonId,
-        /// How long after the phone rang.
+        /// Delay after the call.
         after: Duration,
     },
     /// `person ana stays silent`.
     PersonSilent {
-        /// Who.
+        /// The person.
         person: PersonId,
     },
     /// `phone works`: the provider accepts calls.
     PhoneWorks,
-    /// `phone fails`: the provider answers with errors.
+    /// `phone fails`: the provider responds with errors.
     PhoneFails,
-    /// `phone hangs`: the provider accepts connections and says nothing.
+    /// `phone hangs`: the provider accepts connections and does not respond.
     PhoneHangs,
 }
 
 impl Act {
-    /// Whether this is the fault: the score counts from it.
+    /// Whether this is the fault, from which the score counts.
     #[must_use]
     pub fn is_fault(&self) -> bool {
         matches!(self, Self::Swap | Self::Hold | Self::Flood { .. })
@@ -141,7 +141,7 @@ impl fmt::Display for Act {
             Self::Renew => f.write_str("renew"),
             Self::Flood { times } => write!(f, "flood {times}x"),
             Self::FloodEnds => f.write_str("flood ends"),
-            Self::PassVisitorOn => f.write_str("pass visitor on"),
+            Self::ForwardClient => f.write_str("forward client"),
             Self::PersonAnswers { person, after } => {
                 write!(f, "person {person} answers after {}ms", after.as_millis())
             }
@@ -153,14 +153,14 @@ impl fmt::Display for Act {
     }
 }
 
-/// Something that a script waits for.
+/// A milestone of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Milestone {
-    /// Everything that the script `learns` is in the journal: delegation and registration of domains, usual traffic.
+    /// Everything listed under `learns` is in the journal: delegation and registration of domains, usual traffic.
     Learned,
-    /// An incident names a surge with the networks that it comes from.
+    /// An incident names a surge with its sources.
     SurgeNamed,
-    /// An incident has limits that fight as its cause, with a traced request that shows it.
+    /// An incident has conflicting limits as its cause, with a traced request that shows it.
     ConflictNamed,
     /// A true alert is open.
     AlertOpen,
@@ -168,60 +168,60 @@ pub enum Milestone {
     IncidentOpen,
     /// An incident names the right cause.
     CauseFound,
-    /// The first post is public.
-    PostPublished,
+    /// The first update is public.
+    UpdatePublished,
     /// A page was delivered.
-    HumanAsked,
-    /// A human has it in hand.
-    HumanAnswered,
-    /// The incident says that its cause is gone.
-    Mending,
-    /// Every incident of the run is over.
+    PersonPaged,
+    /// An incident was acknowledged.
+    Acknowledged,
+    /// The cause of an incident is fixed.
+    Recovering,
+    /// Every incident of the run is resolved.
     Resolved,
-    /// The resolvers' cached answers from before the last change have run out. Only the world can tell.
+    /// The cached answers of resolvers from before the last change have expired. Only the fixture can observe it.
     CachesExpired,
 }
 
 impl Milestone {
-    /// Every milestone with the word for it.
-    pub const WORDS: [(Milestone, &'static str); 12] = [
+    /// Every milestone with its name in scripts.
+    pub const NAMES: [(Milestone, &'static str); 12] = [
         (Milestone::Learned, "learned"),
         (Milestone::SurgeNamed, "surge-named"),
         (Milestone::ConflictNamed, "conflict-named"),
         (Milestone::AlertOpen, "alert-open"),
         (Milestone::IncidentOpen, "incident-open"),
         (Milestone::CauseFound, "cause-found"),
-        (Milestone::PostPublished, "post-published"),
-        (Milestone::HumanAsked, "human-asked"),
-        (Milestone::HumanAnswered, "human-answered"),
-        (Milestone::Mending, "mending"),
+        (Milestone::UpdatePublished, "update-published"),
+        (Milestone::PersonPaged, "person-paged"),
+        (Milestone::Acknowledged, "acknowledged"),
+        (Milestone::Recovering, "recovering"),
         (Milestone::Resolved, "resolved"),
         (Milestone::CachesExpired, "caches-expired"),
     ];
 
-    /// The word for it in a script.
+    /// The name in scripts.
     #[must_use]
-    pub fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(milestone, _)| *milestone == self).map_or("", |(_, word)| word)
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.iter().find(|(milestone, _)| *milestone == self).map_or("", |(_, name)| name)
     }
 }
 
 impl fmt::Display for Milestone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
 impl Script {
-    /// Reads a script.
+    /// Parses a script.
     ///
     /// # Errors
-    /// The first line that cannot be read, with what was expected there.
+    /// The first line that cannot be parsed, with what was expected.
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
         parse::parse(text)
     }
 
-    /// Whether the outage truly touches the thing.
+    /// Whether the outage affects the resource.
     #[must_use]
     pub fn touches(&self, resource: &Resource) -> bool {
         let name = resource.to_string();
@@ -229,7 +229,7 @@ impl Script {
     }
 }
 
-/// `*` stands for any run of characters, the empty one included.
+/// Whether a pattern matches; `*` matches any characters, also none.
 fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_anything() {
+    fn star_matches_any_characters() {
         for (pattern, name, fits) in [
             ("host.*.acme.app*", "host.demo.acme.app:8443", true),
             ("host.*.acme.app*", "host.demo.acme.app", true),

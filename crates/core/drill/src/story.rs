@@ -1,43 +1,42 @@
-//! What must happen, without times: compared with a golden file.
+//! The story of a run: its essential events without times, compared with a golden file.
 //!
-//! A golden story is read in chapters, separated by blank lines. The chapters come in their order; within a chapter
-//! the order is free, because two things decided in one breath are written down in an order that means nothing.
+//! A golden story has chapters, separated by blank lines. Chapters come in order; within a chapter the order is free,
+//! because the order of events of one batch has no meaning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use types::incident::{Diagnosis, Stage};
 use types::{Alert, AlertId, Event, EventKind, Fault, IncidentId, Kind, PersonId, Resource};
 
-/// The essential events in the order in which they happened, a line each, without times and without numbers that
-/// another run would count differently.
+/// The essential events in order, one line each, without times and without numbers that differ between runs.
 #[must_use]
 pub fn story(events: &[Event]) -> String {
-    let mut teller = Teller::new(events);
+    let mut transcript = Transcript::new(events);
     for event in events {
-        teller.hear(&event.kind);
+        transcript.add(&event.kind);
     }
     let mut text = String::new();
-    for line in teller.lines {
+    for line in transcript.lines {
         let _ = writeln!(text, "{line}");
     }
     text
 }
 
-struct Teller {
+struct Transcript {
     lines: Vec<String>,
-    /// The cause that each incident ended up with.
+    /// The last cause of each incident.
     causes: BTreeMap<IncidentId, Resource>,
-    /// Incidents in the order of their opening: the first is 1, whatever its number in the journal.
+    /// Numbers of incidents in the order of opening: the first is 1, independent of its id.
     numbers: BTreeMap<IncidentId, usize>,
     affected: BTreeMap<IncidentId, BTreeSet<Resource>>,
     unaffected: BTreeMap<IncidentId, BTreeSet<Resource>>,
-    /// What the edge found, by alert: about what, and what of it a story tells.
+    /// Alerts of the edge: resource, and text for the story.
     edge: BTreeMap<AlertId, (Resource, String)>,
-    found: bool,
-    told: BTreeSet<String>,
+    has_alert: bool,
+    seen: BTreeSet<String>,
 }
 
-impl Teller {
+impl Transcript {
     fn new(events: &[Event]) -> Self {
         let mut causes = BTreeMap::new();
         for event in events {
@@ -54,14 +53,14 @@ impl Teller {
             affected: BTreeMap::new(),
             unaffected: BTreeMap::new(),
             edge: BTreeMap::new(),
-            found: false,
-            told: BTreeSet::new(),
+            has_alert: false,
+            seen: BTreeSet::new(),
         }
     }
 
-    /// A line that stands only once, however often its reason comes.
+    /// Adds a line unless it is there already.
     fn once(&mut self, line: String) {
-        if self.told.insert(line.clone()) {
+        if self.seen.insert(line.clone()) {
             self.lines.push(line);
         }
     }
@@ -71,17 +70,17 @@ impl Teller {
         *self.numbers.entry(incident).or_insert(next)
     }
 
-    fn hear(&mut self, kind: &EventKind) {
+    fn add(&mut self, kind: &EventKind) {
         if let EventKind::AlertOpened { alert } = kind {
             self.note(alert);
         }
         match kind {
-            EventKind::AlertOpened { alert } if !self.found => {
-                self.found = true;
-                // Whether the parent or the registry speaks first is chance; that it is one of them is not.
+            EventKind::AlertOpened { alert } if !self.has_alert => {
+                self.has_alert = true;
+                // Whether the parent zone or the registry is first is chance.
                 let line = match alert.about.kind {
-                    Kind::Dns | Kind::Domain => format!("found: {}", alert.about.name),
-                    _ => format!("found: {}", alert.about),
+                    Kind::Dns | Kind::Domain => format!("first alert: {}", alert.about.name),
+                    _ => format!("first alert: {}", alert.about),
                 };
                 self.lines.push(line);
             }
@@ -93,40 +92,40 @@ impl Teller {
             EventKind::IncidentDiagnosed { incident, diagnosis } => self.diagnosed(*incident, diagnosis),
             EventKind::IncidentMerged { incident, into } => {
                 let (number, into) = (self.number(*incident), self.number(*into));
-                self.once(format!("incident {number} is part of incident {into}"));
+                self.once(format!("incident {number} is merged into incident {into}"));
             }
             EventKind::IncidentResolved { incident, .. } => {
                 let number = self.number(*incident);
-                self.once(format!("incident {number} is over"));
+                self.once(format!("incident {number} is resolved"));
                 let affected = self.affected.remove(incident).unwrap_or_default();
                 let mut unaffected = self.unaffected.remove(incident).unwrap_or_default();
                 unaffected.retain(|resource| !affected.contains(resource));
                 self.once(format!("incident {number} affected: {}", named(&affected)));
-                self.once(format!("incident {number} spared: {}", named(&unaffected)));
+                self.once(format!("incident {number} did not affect: {}", named(&unaffected)));
             }
             EventKind::IncidentAcknowledged { incident, by, .. } => {
                 let number = self.number(*incident);
-                self.once(format!("{by} answers for incident {number}"));
+                self.once(format!("{by} acknowledges incident {number}"));
             }
             EventKind::AcknowledgementExpired { incident } => {
                 let number = self.number(*incident);
-                self.once(format!("the answer for incident {number} expires"));
+                self.once(format!("the acknowledgement of incident {number} expires"));
             }
             EventKind::PageOpened { incident, .. } => {
                 let number = self.number(*incident);
                 self.lines.push(format!("a page opens for incident {number}"));
             }
             EventKind::AttemptEnded { page: Some(_), person, outcome, .. } if outcome.result.is_ok() => {
-                let whom: &str = person.as_ref().map_or("the last resort", |PersonId(name)| name);
-                self.once(format!("{whom} is asked"));
+                let whom: &str = person.as_ref().map_or("the fallback", |PersonId(name)| name);
+                self.once(format!("{whom} is paged"));
             }
             EventKind::PostPublished { incident, status, .. } => {
                 let number = self.number(*incident);
                 self.once(match status {
                     types::event::PostStatus::Resolved => {
-                        format!("the status page says that incident {number} is over")
+                        format!("incident {number}: resolved update published")
                     }
-                    _ => format!("the status page tells of incident {number}"),
+                    _ => format!("incident {number}: update published"),
                 });
             }
             _ => {}
@@ -135,26 +134,26 @@ impl Teller {
 
     fn note(&mut self, alert: &Alert) {
         let about = &alert.about;
-        let told = match &alert.fault {
+        let text = match &alert.fault {
             Fault::Surge { .. } => format!("a surge on {about}"),
-            Fault::LimitConflict { caller, .. } => format!("{about} refusing its own caller {caller}"),
+            Fault::LimitConflict { caller, .. } => format!("{about} rejecting its own caller {caller}"),
             _ => return,
         };
-        self.edge.insert(alert.id, (about.clone(), told));
+        self.edge.insert(alert.id, (about.clone(), text));
     }
 
     fn diagnosed(&mut self, incident: IncidentId, diagnosis: &Diagnosis) {
         let number = self.number(incident);
         if self.causes.get(&incident) == Some(&diagnosis.cause) {
-            self.once(format!("incident {number} has its cause: {}", diagnosis.cause));
+            self.once(format!("incident {number} has the cause: {}", diagnosis.cause));
         }
-        // An incident whose cause changes half way tells of each.
+        // An incident whose cause changes has one line for each.
         let own = diagnosis.alerts.iter().filter_map(|id| self.edge.get(id));
         let own: Vec<String> =
-            own.filter(|(about, _)| *about == diagnosis.cause).map(|(_, told)| told.clone()).collect();
-        own.into_iter().for_each(|told| self.once(format!("incident {number} is put down to {told}")));
+            own.filter(|(about, _)| *about == diagnosis.cause).map(|(_, text)| text.clone()).collect();
+        own.into_iter().for_each(|text| self.once(format!("incident {number} is attributed to {text}")));
         if diagnosis.stage == Stage::Mending {
-            self.once(format!("incident {number} mends"));
+            self.once(format!("incident {number} recovers"));
         }
         self.affected.entry(incident).or_default().extend(diagnosis.affected.iter().cloned());
         self.unaffected.entry(incident).or_default().extend(diagnosis.unaffected.iter().cloned());
@@ -169,9 +168,9 @@ fn named(resources: &BTreeSet<Resource>) -> String {
     names.join(", ")
 }
 
-/// How a story differs from a golden one, a sentence each; empty when it tells the same.
+/// Differences between a story and the golden one, one text each; empty when they match.
 ///
-/// In the golden text `#` begins a comment and a blank line ends a chapter.
+/// In the golden text `#` starts a comment and a blank line ends a chapter.
 #[must_use]
 pub fn differences(golden: &str, story: &str) -> Vec<String> {
     let chapters = chapters(golden);

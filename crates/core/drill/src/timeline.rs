@@ -1,4 +1,4 @@
-//! The run for a person, beside the times of the outage in life.
+//! Timeline of a run, beside the timeline of the reported outage.
 
 use crate::script::Script;
 use std::collections::BTreeMap;
@@ -7,20 +7,20 @@ use text::wrap::{self, LongWord};
 use types::incident::Stage;
 use types::{Event, EventKind, IncidentId, Resource, Time};
 
-/// The table is never wider than a terminal of the old kind.
+/// Width of the table, which fits the narrowest supported terminal.
 const WIDTH: usize = 80;
 const RIGHT: usize = 25;
 const LEFT: usize = WIDTH - RIGHT - 3;
-/// Width of `+ 123.4 s  `, under which a long line goes on.
+/// Width of `+ 123.4 s  `, the indentation of wrapped lines.
 const INDENT: usize = 11;
 
-/// The lines of a two-column table of 80 characters: what happened in this run, and what happened in life.
+/// The lines of a two-column table of 80 characters: this run, and the reported outage.
 ///
-/// The columns share no scale: seconds on the left, hours and minutes on the right.
+/// The columns have different scales: seconds on the left, hours and minutes on the right.
 #[must_use]
 pub fn timeline(script: &Script, fault_at: Time, events: &[Event]) -> Vec<String> {
     let left: Vec<String> =
-        told(fault_at, events).iter().flat_map(|line| wrapped(line, LEFT, INDENT)).collect();
+        self::lines(fault_at, events).iter().flat_map(|line| wrapped(line, LEFT, INDENT)).collect();
     let right: Vec<String> = script
         .life
         .iter()
@@ -42,48 +42,48 @@ pub fn timeline(script: &Script, fault_at: Time, events: &[Event]) -> Vec<String
     lines
 }
 
-/// One line for each thing that a person would tell, unbroken: `+   3.1 s  alert: acme.app is delegated to …`.
+/// One line per event that matters to people, not wrapped: `+   3.1 s  alert: acme.app is delegated to …`.
 #[must_use]
-pub fn told(fault_at: Time, events: &[Event]) -> Vec<String> {
-    let mut lines: Vec<(Time, Telling, usize)> = Vec::new();
-    let mut memory = Memory::default();
+pub fn lines(fault_at: Time, events: &[Event]) -> Vec<String> {
+    let mut lines: Vec<(Time, Line, usize)> = Vec::new();
+    let mut transcript = Transcript::default();
     for event in events {
-        let Some(telling) = memory.tell(&event.kind) else { continue };
+        let Some(line) = transcript.line(&event.kind) else { continue };
         match lines.last_mut() {
-            // Forty tenants that fail alike are one line with a count.
-            Some((_, before, more)) if telling.group.is_some() && before.group == telling.group => *more += 1,
-            _ => lines.push((event.at, telling, 0)),
+            // Many resources with the same fault are one line with a count.
+            Some((_, before, more)) if line.group.is_some() && before.group == line.group => *more += 1,
+            _ => lines.push((event.at, line, 0)),
         }
     }
     lines
         .into_iter()
-        .map(|(at, telling, more)| {
+        .map(|(at, line, more)| {
             let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
-            format!("{}  {}{more}", since(fault_at, at), telling.text)
+            format!("{}  {}{more}", since(fault_at, at), line.text)
         })
         .collect()
 }
 
-struct Telling {
+struct Line {
     text: String,
-    /// Neighbouring lines of one group are told once, with a count.
+    /// Consecutive lines of one group are printed as one, with a count.
     group: Option<String>,
 }
 
-/// What was told of before, so that only news is told.
+/// Earlier alerts and diagnoses, so that only changes are printed.
 #[derive(Default)]
-struct Memory {
+struct Transcript {
     abouts: BTreeMap<u64, Resource>,
     diagnoses: BTreeMap<IncidentId, (Resource, Stage)>,
 }
 
-impl Memory {
-    fn tell(&mut self, kind: &EventKind) -> Option<Telling> {
-        let alone = |text: String| Some(Telling { text, group: None });
-        let grouped = |text: String, group: String| Some(Telling { text, group: Some(group) });
+impl Transcript {
+    fn line(&mut self, kind: &EventKind) -> Option<Line> {
+        let alone = |text: String| Some(Line { text, group: None });
+        let grouped = |text: String, group: String| Some(Line { text, group: Some(group) });
         match kind {
             EventKind::Booted { blind_since } => alone(match blind_since {
-                Some(_) => "mainstay starts again".to_owned(),
+                Some(_) => "mainstay restarts".to_owned(),
                 None => "mainstay starts".to_owned(),
             }),
             EventKind::AlertOpened { alert } => {
@@ -93,7 +93,7 @@ impl Memory {
             }
             EventKind::AlertClosed { alert } => {
                 let about = self.abouts.get(&alert.0).map_or("something", |resource| resource.name.as_str());
-                grouped(format!("{about} is well again"), "closed".to_owned())
+                grouped(format!("{about} has recovered"), "closed".to_owned())
             }
             EventKind::IncidentOpened { incident, diagnosis, .. } => {
                 self.diagnoses.insert(*incident, (diagnosis.cause.clone(), diagnosis.stage));
@@ -104,30 +104,32 @@ impl Memory {
                 let before = self.diagnoses.insert(*incident, now.clone());
                 (before.as_ref() != Some(&now)).then_some(())?;
                 alone(match diagnosis.stage {
-                    Stage::Mending => format!("{incident}: the cause is gone, what it broke recovers"),
+                    Stage::Mending => format!("{incident}: the cause is fixed, its effects recover"),
                     Stage::Looking | Stage::Failing => format!("{incident}: {}", diagnosis.summary),
                 })
             }
-            EventKind::IncidentMerged { incident, into } => alone(format!("{incident} is part of {into}")),
-            EventKind::IncidentResolved { incident, summary } => {
-                alone(format!("{incident} is over: {summary}"))
+            EventKind::IncidentMerged { incident, into } => {
+                alone(format!("{incident} is merged into {into}"))
             }
-            EventKind::IncidentAcknowledged { by, via, .. } => alone(format!("{by} answers ({via})")),
+            EventKind::IncidentResolved { incident, summary } => {
+                alone(format!("{incident} is resolved: {summary}"))
+            }
+            EventKind::IncidentAcknowledged { by, via, .. } => alone(format!("{by} acknowledges ({via})")),
             EventKind::AcknowledgementExpired { incident } => {
-                alone(format!("nobody has been heard of about {incident}"))
+                alone(format!("the acknowledgement of {incident} expires"))
             }
             EventKind::AcknowledgementWithdrawn { incident, .. } => {
-                alone(format!("the last answer about {incident} could not be written down"))
+                alone(format!("the last acknowledgement of {incident} could not be recorded"))
             }
             EventKind::IncidentNoted { by, text, .. } => alone(format!("{by}: {text}")),
             EventKind::PageStep { people, step, .. } => {
                 let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();
-                alone(format!("step {}: to be woken: {}", step + 1, people.join(", ")))
+                alone(format!("step {}: pages {}", step + 1, people.join(", ")))
             }
             EventKind::AttemptEnded { page: Some(_), person, reach, outcome } => {
-                let whom = person.as_ref().map_or("the last resort", |person| person.0.as_str());
+                let whom = person.as_ref().map_or("the fallback", |person| person.0.as_str());
                 alone(match &outcome.result {
-                    Ok(_) => format!("{whom} is asked over {}", reach.channel),
+                    Ok(_) => format!("{whom} is paged over {}", reach.channel),
                     Err(undelivered) => format!("{whom}: {} failed: {}", reach.channel, undelivered.why),
                 })
             }
@@ -135,10 +137,10 @@ impl Memory {
                 alone(format!("draft: {} - {title}: {body}", status.title()))
             }
             EventKind::PostPublished { status, title, body, .. } => {
-                alone(format!("post: {} - {title}: {body}", status.title()))
+                alone(format!("update: {} - {title}: {body}", status.title()))
             }
             EventKind::ServiceStateChanged { service, state } => {
-                let text = format!("status page: {} is now: {}", service, state.title());
+                let text = format!("status page: {}: {}", service, state.title());
                 grouped(text, format!("state {}", state.title()))
             }
             EventKind::TrafficDenied { denial } => {
@@ -146,7 +148,7 @@ impl Memory {
             }
             EventKind::DenialLifted { denial, by } => alone(match by {
                 Some(by) => format!("{by} lifts {denial}"),
-                None => format!("{denial} lapses"),
+                None => format!("{denial} expires"),
             }),
             EventKind::ConfigAdopted { .. }
             | EventKind::TrafficLearned { .. }
@@ -180,7 +182,7 @@ fn clock(after: Duration) -> String {
     format!("+{}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// Breaks a line at spaces; what follows the break is indented. A word longer than the line is cut.
+/// Wraps a line at spaces, with indentation. A word longer than the line is broken.
 fn wrapped(line: &str, width: usize, indent: usize) -> Vec<String> {
     // The head of the line, its time, keeps its spaces.
     let at = line.char_indices().nth(indent).map_or(line.len(), |(at, _)| at);
@@ -193,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_lines_go_on_under_their_text_and_no_word_is_lost() {
+    fn wrapped_lines_are_indented_and_keep_every_word() {
         let lines = wrapped("+ 3.1 s  alert: acme.app is delegated to ns1.expired-parking.example", 30, 9);
         assert_eq!(
             lines,
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_count_hours_and_minutes() {
+    fn clock_shows_hours_and_minutes() {
         assert_eq!(clock(Duration::from_secs(9 * 3_600 + 17 * 60)), "+9:17");
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 /// Connections open at once.
 const CONNECTIONS_MAX: usize = 8_000;
 /// How long connecting to a server may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The balancer. Stops when dropped, and all its connections with it.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ async fn accept(listener: TcpListener, servers: Vec<SocketAddr>) {
 async fn pass(mut visitor: TcpStream, server: SocketAddr) {
     let passed = async {
         visitor.set_nodelay(true)?;
-        let mut server = timeout(PATIENCE, TcpStream::connect(server)).await??;
+        let mut server = timeout(TIMEOUT, TcpStream::connect(server)).await??;
         server.set_nodelay(true)?;
         copy_bidirectional(&mut visitor, &mut server).await
     };

@@ -7,21 +7,21 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`crowd`] | who comes: groups, their addresses, what they ask for |
+//! | [`clients`] | who comes: groups, their addresses, what they ask for |
 //! | [`tally`] | how they fared, phase by phase |
 //! | `drive` | the timetable, deadlines, repetitions |
-//! | `seat` | one visitor and its connection |
+//! | `client` | one visitor and its connection |
 //! | `wire` | the answers, as bytes |
 //!
 //! Deliberately absent: waiting for answers before the next visit, TLS, think time within a visit.
 
-pub mod crowd;
+mod client;
+pub mod clients;
 mod drive;
-mod seat;
 pub mod tally;
 pub(crate) mod wire;
 
-pub use crowd::{Crowd, Group, Settings, Step};
+pub use clients::{ClientRange, Group, Settings, Step};
 pub use tally::{GroupReport, PhaseReport, Report};
 
 use crate::tasks::lock;

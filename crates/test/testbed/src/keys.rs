@@ -1,6 +1,6 @@
-//! A certificate authority of the lab's own.
+//! The certificate authority of a fixture.
 
-use crate::LabError;
+use crate::TestbedError;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -22,7 +22,7 @@ impl Authority {
     ///
     /// # Errors
     /// When the library cannot make a key or a certificate.
-    pub fn new(name: &str) -> Result<Self, LabError> {
+    pub fn new(name: &str) -> Result<Self, TestbedError> {
         let mut params = CertificateParams::new(Vec::<String>::new())?;
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -41,7 +41,7 @@ impl Authority {
     ///
     /// # Errors
     /// When a name cannot stand in a certificate, or the library refuses what was made.
-    pub fn server(&self, names: &[String]) -> Result<Arc<ServerConfig>, LabError> {
+    pub fn server(&self, names: &[String]) -> Result<Arc<ServerConfig>, TestbedError> {
         let (leaf, key) = self.leaf(names)?;
         let chain: Vec<CertificateDer<'static>> = vec![leaf.der().clone(), self.issuer.der().clone()];
         let mut config = ServerConfig::builder_with_provider(provider())
@@ -56,12 +56,12 @@ impl Authority {
     ///
     /// # Errors
     /// When a name cannot stand in a certificate.
-    pub fn files(&self, names: &[String]) -> Result<(String, String), LabError> {
+    pub fn files(&self, names: &[String]) -> Result<(String, String), TestbedError> {
         let (leaf, key) = self.leaf(names)?;
         Ok((format!("{}{}", leaf.pem(), self.issuer.pem()), key.serialize_pem()))
     }
 
-    fn leaf(&self, names: &[String]) -> Result<(Certificate, KeyPair), LabError> {
+    fn leaf(&self, names: &[String]) -> Result<(Certificate, KeyPair), TestbedError> {
         let mut params = CertificateParams::new(names.to_vec())?;
         if let Some(first) = names.first() {
             params.distinguished_name.push(DnType::CommonName, first.as_str());
@@ -78,7 +78,7 @@ impl Authority {
     ///
     /// # Errors
     /// When the library refuses what was made.
-    pub fn client(&self) -> Result<Arc<ClientConfig>, LabError> {
+    pub fn client(&self) -> Result<Arc<ClientConfig>, TestbedError> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone())?;
         let mut config = ClientConfig::builder_with_provider(provider())

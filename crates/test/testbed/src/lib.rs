@@ -1,35 +1,37 @@
-//! The drills' real parts on loopback: a DNS tree, a registry, TLS servers, phones, origins, floods of visitors.
+//! The real servers of the drills on loopback: a DNS tree, a registry, TLS servers, phones, origins, load.
 //!
 //! Everything runs in this process, on addresses of 127.0.0.0/8 and ports above 1024, without root and without the
-//! internet; many labs run side by side. What is dropped stops.
+//! internet; many fixtures run side by side. A value that is dropped stops.
 //!
-//! | module | holds |
+//! | module | subject |
 //! |---|---|
-//! | [`ground`] | the addresses and ports that a lab stands on |
+//! | [`address_block`] | addresses and ports of a fixture |
 //! | [`names`] | DNS: zones, the servers that serve them, a caching resolver |
 //! | [`registry`] | RDAP of a registry and a registrar |
-//! | [`keys`] | a certificate authority of the lab's own |
-//! | [`web`] | HTTP and HTTPS, both ends |
-//! | [`phone`] | a webhook that rings, and the person who answers it |
+//! | [`keys`] | a certificate authority |
+//! | [`web`] | HTTP and HTTPS, client and server |
+//! | [`phone`] | a telephone provider behind a webhook, and the person who answers |
 //! | [`pace`] | a fixed rate of service |
 //! | [`pages`] | pages with many resources, as browsers load them |
-//! | [`origin`] | a server to stand behind a proxy: answers at once or at a pace, WebSockets, gRPC |
-//! | [`signin`] | a sign-in front end and its API, whose limits fight each other after a flood |
-//! | [`balancer`] | a plain round-robin balancer, to compare with |
-//! | [`flood`] | visitors in numbers: an open-loop generator |
-//! | [`hold`] | connections that are held open |
-//! | [`relay`] | a line to somebody far away |
+//! | [`origin`] | a server behind a proxy: immediate or at a fixed rate, WebSockets, gRPC |
+//! | [`signin`] | a sign-in front end and its API, whose limits conflict after a flood |
+//! | [`balancer`] | a plain round-robin balancer, for comparison |
+//! | [`flood`] | an open-loop load generator |
+//! | [`idle_connections`] | connections that are kept open |
+//! | [`relay`] | a link with delay and limited bandwidth |
 //! | [`resume`] | whether TLS sessions are resumed |
-//! | [`visitors`] | a small steady load of visitors, known and new |
-//! | [`surge`] | all of it put together for the drill of the surge |
-//! | [`world`] | all of it put together for a drill, and the configuration that watches it |
+//! | [`clients`] | a small steady load of recognized and first-time clients |
+//! | [`surge`] | the fixture of the drill `surge` |
+//! | [`expired_name`] | the fixture of the drill `expired-name`, and the configuration that monitors it |
 //!
-//! Deliberately absent: any knowledge of mainstay. The lab is the world; it is watched like any other.
+//! Deliberately absent: any knowledge of mainstay. A fixture is monitored like any other installation.
 
+pub mod address_block;
 pub mod balancer;
+pub mod clients;
+pub mod expired_name;
 pub mod flood;
-pub mod ground;
-pub mod hold;
+pub mod idle_connections;
 pub mod keys;
 pub mod names;
 pub mod origin;
@@ -43,61 +45,59 @@ pub mod signin;
 pub mod surge;
 mod tasks;
 mod team;
-pub mod visitors;
 pub mod web;
-pub mod world;
 
-pub use phone::{Manner, Phone, Provider};
+pub use expired_name::{ExpiredName, Settings};
+pub use phone::{Behavior, Phone, Provider};
 pub use registry::{Registry, Standing};
 pub use surge::Surge;
-pub use world::{ExpiredName, World};
 
 use std::io;
 use thiserror::Error;
 
-/// Why a lab could not be built, or not do what it was told.
+/// Why a fixture could not start, or not perform an act.
 #[derive(Debug, Error)]
-pub enum LabError {
+pub enum TestbedError {
     /// No block of loopback addresses could be bound. Only Linux answers on all of 127.0.0.0/8 without setup.
     #[error(
         "no free block of loopback addresses in {tries} tries, the last: {last}; outside Linux the addresses of \
          127.0.0.0/8 must be added to the loopback interface first"
     )]
-    NoGround {
-        /// How many blocks were tried.
+    NoAddressBlock {
+        /// Number of blocks that were tried.
         tries: u32,
-        /// What the last one said.
+        /// The last error.
         last: io::Error,
     },
-    /// A certificate could not be made.
-    #[error("could not make a certificate: {0}")]
+    /// A certificate could not be created.
+    #[error("could not create a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
-    /// The TLS library did not accept what we made.
+    /// The TLS library refused keys or certificates.
     #[error("could not set up TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// A domain name in the settings is not one.
+    /// A domain name in the settings is invalid.
     #[error("`{0}` is not a domain name")]
     BadName(String),
-    /// A file of the lab could not be written.
+    /// A file could not be written.
     #[error("could not write {path}: {why}")]
     Folder {
-        /// Which.
+        /// The path.
         path: std::path::PathBuf,
         /// Why.
         why: io::Error,
     },
-    /// The lab's own resolver could not look its own names up: the machine is too busy, or the lab is broken.
-    #[error("the lab's resolver found no address for {0}")]
+    /// The resolver of the fixture cannot resolve its own names: the machine is too busy, or the fixture is broken.
+    #[error("the resolver of the fixture found no address for {0}")]
     Unresolved(String),
-    /// An act that this world has no parts for: the script belongs to another.
-    #[error("`{0}` cannot be done in this world")]
-    NotHere(String),
-    /// Something awaited did not come about in time.
-    #[error("{what} did not come about within {} s", within.as_secs())]
-    Late {
-        /// What was awaited.
+    /// An act of another fixture.
+    #[error("this fixture does not support the act `{0}`")]
+    UnsupportedAct(String),
+    /// A wait that timed out.
+    #[error("timeout: {what}, after {} s", within.as_secs())]
+    Timeout {
+        /// What was waited for.
         what: String,
-        /// For how long.
+        /// The timeout.
         within: std::time::Duration,
     },
 }

@@ -18,7 +18,7 @@ pub mod zone;
 
 pub use resolver::Resolver;
 
-use crate::LabError;
+use crate::TestbedError;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::rdata::SOA;
 use hickory_proto::rr::{Name, RData, Record};
@@ -26,16 +26,16 @@ use hickory_proto::rr::{Name, RData, Record};
 /// Reads a domain name, absolute whether it ends in a dot or not.
 ///
 /// # Errors
-/// [`LabError::BadName`].
-pub fn name(text: &str) -> Result<Name, LabError> {
-    let mut name = Name::from_ascii(text).map_err(|_| LabError::BadName(text.to_owned()))?;
+/// [`TestbedError::BadName`].
+pub fn name(text: &str) -> Result<Name, TestbedError> {
+    let mut name = Name::from_ascii(text).map_err(|_| TestbedError::BadName(text.to_owned()))?;
     name.set_fqdn(true);
     Ok(name.to_lowercase())
 }
 
 /// What a server says to one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct DnsReply {
     /// The response code.
     pub code: ResponseCode,
     /// Whether it speaks from authority.
@@ -48,7 +48,7 @@ pub struct Said {
     pub additionals: Vec<Record>,
 }
 
-impl Said {
+impl DnsReply {
     /// Nothing but a code.
     #[must_use]
     pub fn only(code: ResponseCode) -> Self {

@@ -45,10 +45,10 @@ const BODY_MAX: usize = 1024 * 1024;
 /// Largest upload read and largest answer of `/bytes/N`.
 const LARGE_MAX: usize = 64 * 1024 * 1024;
 /// How long the first bytes of a connection may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// The preface of HTTP/2 begins with it (RFC 9113, 3.4); no HTTP/1.1 request does.
 const PREFACE: [u8; 4] = *b"PRI ";
-/// Answers the key of RFC 6455's own example (section 1.3), the only one that the lab's visitors use. HAProxy checks it.
+/// Response to the key of the example in RFC 6455 (section 1.3), the only one that clients of the testbed use. HAProxy checks it.
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// The large answer.
 static LARGE: [u8; 16 * 1024] = [b'x'; 16 * 1024];
@@ -139,7 +139,7 @@ async fn serve(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let mut first = [0; PREFACE.len()];
-    timeout(PATIENCE, stream.peek(&mut first)).await??;
+    timeout(TIMEOUT, stream.peek(&mut first)).await??;
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(answer(request, shared).await) }
@@ -204,7 +204,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Response<Rep
 /// Reads and drops a body. A minute at most: clients are far away where uploads are measured.
 async fn upload(request: Request<Incoming>) -> Response<Reply> {
     let mut body = Limited::new(request.into_body(), LARGE_MAX);
-    let read = timeout(PATIENCE * 2, async {
+    let read = timeout(TIMEOUT * 2, async {
         while let Some(frame) = body.frame().await {
             frame?;
         }
@@ -219,7 +219,7 @@ async fn upload(request: Request<Incoming>) -> Response<Reply> {
 
 async fn work(request: Request<Incoming>, shared: &Shared) -> Response<Reply> {
     let signs_in = request.method() == Method::POST && request.uri().path() == "/login";
-    if timeout(PATIENCE, Limited::new(request.into_body(), BODY_MAX).collect()).await.is_err() {
+    if timeout(TIMEOUT, Limited::new(request.into_body(), BODY_MAX).collect()).await.is_err() {
         return text(StatusCode::REQUEST_TIMEOUT, Bytes::new());
     }
     let booked = lock(&shared.pace).book(Instant::now());
@@ -264,7 +264,7 @@ fn tunnel(request: Request<Incoming>, shared: &Shared) -> Response<Reply> {
 
 /// A unary gRPC answer: an empty message in its frame of five bytes, then the trailers.
 async fn unary(request: Request<Incoming>) -> Response<Reply> {
-    let read = timeout(PATIENCE, Limited::new(request.into_body(), BODY_MAX).collect()).await;
+    let read = timeout(TIMEOUT, Limited::new(request.into_body(), BODY_MAX).collect()).await;
     let status = if matches!(read, Ok(Ok(_))) { "0" } else { "13" };
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static(status));

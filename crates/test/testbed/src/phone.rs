@@ -25,7 +25,7 @@ const TAP: Duration = Duration::from_secs(5);
 
 /// How a person behaves when the phone rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub enum Behavior {
     /// Follows the acknowledgement's link after a while; taps again when that fails.
     Answers {
         /// How long after the phone rang.
@@ -113,7 +113,7 @@ pub struct Phone {
 
 #[derive(Debug, Default)]
 struct Line {
-    people: Mutex<BTreeMap<String, Manner>>,
+    people: Mutex<BTreeMap<String, Behavior>>,
     provider: Mutex<Provider>,
     calls: Mutex<Vec<Call>>,
     answers: Mutex<Vec<Answered>>,
@@ -127,7 +127,7 @@ impl Phone {
     /// # Errors
     /// Whatever the system says when the socket is gone.
     pub fn start(listener: TcpListener) -> io::Result<Self> {
-        let address = crate::ground::address_of(&listener)?;
+        let address = crate::address_block::address_of(&listener)?;
         let line = Arc::new(Line::default());
         let ringing = Arc::clone(&line);
         let answer = web::handler(move |parts, body| {
@@ -144,7 +144,7 @@ impl Phone {
     }
 
     /// Tells a person how to behave from the next call on.
-    pub fn person(&self, name: &str, manner: Manner) {
+    pub fn person(&self, name: &str, manner: Behavior) {
         lock(&self.line.people).insert(name.to_owned(), manner);
     }
 
@@ -201,7 +201,7 @@ async fn ring(line: &Arc<Line>, method: &Method, body: &Bytes) -> Answer {
         }
         Provider::Works => {
             let manner = call.person.as_ref().and_then(|person| lock(&line.people).get(person).copied());
-            if let (Some(Manner::Answers { after }), true) = (manner, call.woke()) {
+            if let (Some(Behavior::Answers { after }), true) = (manner, call.woke()) {
                 let answering = answer(Arc::downgrade(line), call, after);
                 lock(&line.tasks).spawn(answering);
             }

@@ -27,7 +27,7 @@ pub enum Standing {
     /// The same, and the registrar has handed the name to its parking servers.
     Parked,
     /// The registrar has taken the name out of the zone: `client hold`.
-    Held,
+    OnHold,
     /// Somebody paid; the name servers are the old ones.
     Renewed,
 }
@@ -57,7 +57,7 @@ impl Registry {
     /// # Errors
     /// Whatever the system says when the socket is gone.
     pub fn start(listener: TcpListener) -> io::Result<Self> {
-        let address = crate::ground::address_of(&listener)?;
+        let address = crate::address_block::address_of(&listener)?;
         let domains: Arc<Mutex<BTreeMap<String, Registration>>> = Arc::default();
         let known = Arc::clone(&domains);
         let server = Server::start(
@@ -151,7 +151,7 @@ fn document(name: &str, registration: &Registration, address: SocketAddrV4, regi
             later(registration.lapsed.unwrap_or(changed), 365 * DAY),
             registration.lapsed.unwrap_or(changed),
         ),
-        Standing::Held => (
+        Standing::OnHold => (
             &["client hold", "client renew prohibited", "client transfer prohibited", "auto renew period"],
             later(registration.lapsed.unwrap_or(changed), 365 * DAY),
             registration.lapsed.unwrap_or(changed),

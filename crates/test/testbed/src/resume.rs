@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 /// How long one connection may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -45,7 +45,7 @@ pub async fn reconnect(to: SocketAddr, name: &str, ca: &Path, count: u32) -> io:
     let connector = TlsConnector::from(Arc::new(config));
     let mut seen = Resumed::default();
     for number in 0..=count {
-        match timeout(PATIENCE, connect(&connector, to, name)).await?? {
+        match timeout(TIMEOUT, connect(&connector, to, name)).await?? {
             _ if number == 0 => {}
             HandshakeKind::Resumed => seen.resumed += 1,
             HandshakeKind::Full | HandshakeKind::FullWithHelloRetryRequest => seen.full += 1,

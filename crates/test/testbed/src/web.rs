@@ -1,4 +1,4 @@
-//! HTTP and HTTPS, both ends, as little as a lab needs: one request a connection on the asking side.
+//! Minimal HTTP and HTTPS, client and server; the client uses one connection per request.
 
 use crate::tasks::{Tasks, serve_each};
 use bytes::Bytes;
@@ -27,7 +27,7 @@ const CONNECTIONS_MAX: usize = 4_096;
 /// Largest body read, on either side.
 const BODY_MAX: usize = 256 * 1024;
 /// How long a handshake, or the headers of a request, may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a server answers.
 pub type Answer = Response<Full<Bytes>>;
@@ -79,7 +79,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Handle
         async move {
             match tls {
                 None => serve(stream, Peer(peer), handler).await,
-                Some(tls) => match timeout(PATIENCE, tls.accept(stream)).await {
+                Some(tls) => match timeout(TIMEOUT, tls.accept(stream)).await {
                     Ok(Ok(stream)) => serve(stream, Peer(peer), handler).await,
                     // A client that does not like the certificate hangs up: that is what drills are about.
                     Ok(Err(error)) => tracing::debug!(%error, "handshake"),
@@ -97,7 +97,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pee
         async move {
             let (mut parts, body) = request.into_parts();
             parts.extensions.insert(peer);
-            let answered = match timeout(PATIENCE, Limited::new(body, BODY_MAX).collect()).await {
+            let answered = match timeout(TIMEOUT, Limited::new(body, BODY_MAX).collect()).await {
                 Ok(Ok(body)) => handler(parts, body.to_bytes()).await,
                 _ => answer(StatusCode::BAD_REQUEST, "text/plain", "the body could not be read\n"),
             };
@@ -106,7 +106,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pee
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
@@ -145,7 +145,7 @@ pub async fn post(url: &str, within: Duration) -> io::Result<(StatusCode, Bytes)
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{url}: {why}"));
     let url: hyper::Uri = url.parse().map_err(|_| wrong("not a URL"))?;
     if url.scheme_str() != Some("http") {
-        return Err(wrong("the lab's people speak plain HTTP only"));
+        return Err(wrong("only plain HTTP is supported here"));
     }
     let host = url.host().ok_or_else(|| wrong("no host"))?.to_owned();
     let (port, path) = (url.port_u16().unwrap_or(80), url.path_and_query().map_or("/", |path| path.as_str()));

@@ -1,8 +1,7 @@
-//! `mainstay check`: is the configuration sound, what would the edge serve from where, and does every alert reach a human at every
-//! hour of the next 12 months?
+//! `mainstay check`: problems of the configuration, what the edge would serve, and gaps in the schedules of the next 12 months.
 
-use crate::cli::{Common, Failure, config, machine, table};
-use crate::{certificates, clock};
+use crate::app::{certificates, clock};
+use crate::cli::{Common, Failure, config, requirements, table};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use types::config::{Edge, Service};
 use types::{Config, time};
 
-/// Twelve months ahead.
+/// Period that is checked for gaps.
 const AHEAD: Duration = Duration::from_secs(365 * 86_400);
 
 /// Columns of a terminal.
@@ -22,33 +21,33 @@ struct Answer {
     services: usize,
     probes: usize,
     warnings: Vec<String>,
-    /// Certificates that could not be shown to visitors.
+    /// Certificates that cannot be used.
     certificates: Vec<String>,
     gaps: Vec<String>,
-    /// What this machine lacks, so that `run` would not start or not do all that the configuration says.
+    /// Requirements that this machine does not meet, so that `run` would not start or not do everything.
     missing: Vec<String>,
-    edge: Option<Serves>,
-    /// Why the edge would take fewer connections than declared.
+    edge: Option<EdgeReport>,
+    /// Why the edge would accept fewer connections than configured.
     shortage: Option<String>,
 }
 
-/// What the edge would serve.
+/// Listeners and services of the edge.
 #[derive(Serialize)]
-struct Serves {
-    listens: Vec<Listens>,
-    guards: Vec<Guarded>,
+struct EdgeReport {
+    listeners: Vec<Listener>,
+    services: Vec<Proxied>,
 }
 
 #[derive(Clone, Serialize)]
-struct Listens {
-    at: SocketAddr,
+struct Listener {
+    address: SocketAddr,
     tls: bool,
     /// Whether other machines can reach it.
-    open: bool,
+    public: bool,
 }
 
 #[derive(Serialize)]
-struct Guarded {
+struct Proxied {
     service: String,
     hosts: Vec<String>,
     pool: String,
@@ -57,13 +56,15 @@ struct Guarded {
 
 pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure> {
     let read = config::read_with_warnings(&common.config)?;
-    let missing = if text_alone { Vec::new() } else { machine::missing(&read) };
+    let missing = if text_alone { Vec::new() } else { requirements::missing(&read) };
     let certificates: Vec<String> =
         certificates::unusable(&read, |_| !text_alone).iter().map(ToString::to_string).collect();
     let ::config::Read { config, warnings, .. } = read;
     let now = clock::now();
-    let gaps: Vec<String> =
-        oncall::gaps(&config, now, time::later(now, AHEAD)).iter().map(|gap| told(&config, gap)).collect();
+    let gaps: Vec<String> = oncall::gaps(&config, now, time::later(now, AHEAD))
+        .iter()
+        .map(|gap| gap_text(&config, gap))
+        .collect();
     let answer = Answer {
         sound: gaps.is_empty() && certificates.is_empty() && missing.is_empty(),
         services: config.services.len(),
@@ -72,7 +73,7 @@ pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure
         certificates,
         gaps,
         missing,
-        edge: config.edge.as_ref().map(|edge| serves(&config, edge)),
+        edge: config.edge.as_ref().map(|edge| edge_report(&config, edge)),
         shortage: config.edge.as_ref().and_then(|edge| {
             edge::descriptors::shortage(edge.limits.max_connections, edge::descriptors::hard_limit())
         }),
@@ -83,20 +84,20 @@ pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure
         for warning in &answer.warnings {
             table::say(&format!("warning: {warning}"));
         }
-        for wrong in &answer.certificates {
-            table::say(&table::wrapped(wrong, "", WIDTH));
+        for problem in &answer.certificates {
+            table::say(&table::wrapped(problem, "", WIDTH));
         }
-        answer.edge.iter().for_each(say_edge);
+        answer.edge.iter().for_each(print_edge);
         answer.shortage.iter().for_each(|why| table::say(&table::wrapped(why, "  ", WIDTH)));
-        for wrong in &answer.missing {
-            table::say(&table::wrapped(&format!("missing here: {wrong}"), "", WIDTH));
+        for missing in &answer.missing {
+            table::say(&table::wrapped(&format!("missing on this machine: {missing}"), "", WIDTH));
         }
         for gap in &answer.gaps {
-            table::say(&format!("nobody to wake: {gap}"));
+            table::say(&format!("nobody on call: {gap}"));
         }
         if answer.sound {
             table::say(&format!(
-                "{} is sound: {} services, {} probes; somebody can be woken at every hour of the next 12 months",
+                "{} is valid: {} services, {} probes; a person is on call at every hour of the next 12 months",
                 common.config.display(),
                 answer.services,
                 answer.probes
@@ -106,43 +107,45 @@ pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure
     Ok(if answer.sound { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-fn serves(config: &Config, edge: &Edge) -> Serves {
-    let listens = |all: &[SocketAddr], tls| {
-        all.iter().map(|at| Listens { at: *at, tls, open: !at.ip().is_loopback() }).collect::<Vec<_>>()
+fn edge_report(config: &Config, edge: &Edge) -> EdgeReport {
+    let listeners = |all: &[SocketAddr], tls| {
+        all.iter()
+            .map(|at| Listener { address: *at, tls, public: !at.ip().is_loopback() })
+            .collect::<Vec<_>>()
     };
-    let guarded = |service: &Service| {
+    let proxied = |service: &Service| {
         let pool = config.pools.get(&service.traffic.as_ref()?.pool)?;
-        Some(Guarded {
+        Some(Proxied {
             service: service.id.0.clone(),
             hosts: service.declared_hosts.clone(),
             pool: pool.id.0.clone(),
             servers: pool.servers.iter().map(|server| server.at.clone()).collect(),
         })
     };
-    Serves {
-        listens: [listens(&edge.listen, false), listens(&edge.listen_tls, true)].concat(),
-        guards: config.services.values().filter_map(guarded).collect(),
+    EdgeReport {
+        listeners: [listeners(&edge.listen, false), listeners(&edge.listen_tls, true)].concat(),
+        services: config.services.values().filter_map(proxied).collect(),
     }
 }
 
-fn say_edge(serves: &Serves) {
-    for Listens { at, tls, open } in &serves.listens {
+fn print_edge(edge: &EdgeReport) {
+    for Listener { address, tls, public } in &edge.listeners {
         let kind = if *tls { "HTTPS" } else { "HTTP" };
-        let reach = if *open { "other machines reach it" } else { "only this machine reaches it" };
-        table::say(&format!("the edge listens for {kind} on {at}: {reach}"));
+        let reach =
+            if *public { "reachable from other machines" } else { "reachable from this machine only" };
+        table::say(&format!("the edge listens for {kind} on {address}: {reach}"));
     }
-    for guarded in &serves.guards {
-        let Guarded { service, hosts, pool, servers } = guarded;
-        let from = format!("{service}: {} from pool {pool} ({})", hosts.join(", "), servers.join(", "));
-        table::say(&table::wrapped(&from, "  ", WIDTH));
+    for Proxied { service, hosts, pool, servers } in &edge.services {
+        let line = format!("{service}: {} from pool {pool} ({})", hosts.join(", "), servers.join(", "));
+        table::say(&table::wrapped(&line, "  ", WIDTH));
     }
-    if serves.guards.is_empty() {
-        table::say("  no service has a guard: it would serve nothing");
+    if edge.services.is_empty() {
+        table::say("  no service has a `traffic` section: the edge would serve nothing");
     }
 }
 
-/// A gap as a person reads it, in the zone of the site.
-fn told(config: &Config, gap: &oncall::Gap) -> String {
+/// Text of a gap, in the timezone of the site.
+fn gap_text(config: &Config, gap: &oncall::Gap) -> String {
     let shown =
         |at: types::Time| at.to_zoned(config.site.timezone.clone()).strftime("%a %Y-%m-%d %H:%M").to_string();
     let whose = match &gap.service {

@@ -1,5 +1,6 @@
-//! Reads the configuration for a command, with every problem told at once.
+//! Reads the configuration for a command; all problems are reported together.
 
+use crate::app::config_path;
 use crate::cli::{Failure, table};
 use config::Read;
 use miette::Diagnostic;
@@ -8,40 +9,40 @@ use std::io;
 use std::path::{Path, PathBuf};
 use types::Config;
 
-/// Where an installation is, and what is wrong with its configuration.
-pub(crate) struct Place {
-    /// Its data folder.
+/// The data folder of an installation, and the problems of its configuration.
+pub(crate) struct Installation {
+    /// The data folder.
     pub data: PathBuf,
-    /// Why the configuration cannot be started with, as it is now.
-    pub unsound: Option<Failure>,
+    /// Why the configuration is not valid as it is now.
+    pub problem: Option<Failure>,
 }
 
-/// Finds the data folder of an installation for a command that needs no more of its configuration: somebody may be editing it.
-pub(crate) fn place(path: &Path) -> Place {
+/// Finds the data folder for a command that needs nothing else of the configuration, which may be incomplete while it is edited.
+pub(crate) fn installation(path: &Path) -> Installation {
     match read_with_warnings(path) {
-        Ok(read) => Place { data: read.config.site.data, unsound: None },
-        Err(unsound) => {
-            // What cannot be read at all names no folder; the default one is looked for then.
+        Ok(read) => Installation { data: read.config.site.data, problem: None },
+        Err(problem) => {
+            // A file that cannot be read names no folder; the default is used then.
             let text = std::fs::read(path).unwrap_or_default();
-            let data = config::data_folder(&String::from_utf8_lossy(&text), &folder(path));
-            Place { data, unsound: Some(unsound) }
+            let data = config::data_folder(&String::from_utf8_lossy(&text), &config_path::folder(path));
+            Installation { data, problem: Some(problem) }
         }
     }
 }
 
-/// The data folder, which must be there.
+/// The data folder, when the configuration is valid or the folder exists.
 ///
 /// # Errors
-/// The configuration's mistakes, or that there is no such folder.
+/// The problems of the configuration.
 pub(crate) fn data(path: &Path) -> Result<PathBuf, Failure> {
-    let Place { data, unsound } = place(path);
-    match unsound {
-        Some(unsound) if !data.is_dir() => Err(unsound),
+    let Installation { data, problem } = installation(path);
+    match problem {
+        Some(problem) if !data.is_dir() => Err(problem),
         _ => Ok(data),
     }
 }
 
-/// Reads a configuration that must be sound. Warnings go to standard error.
+/// Reads a configuration that must be valid. Warnings go to standard error.
 ///
 /// # Errors
 /// [`Failure`] with exit code 2 that names every problem with line, column and hint.
@@ -55,7 +56,7 @@ pub(crate) fn read(path: &Path, json: bool) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// The same, handing the warnings over.
+/// As [`read`], returning the warnings.
 ///
 /// # Errors
 /// As [`read`].
@@ -65,12 +66,12 @@ pub(crate) fn read_with_warnings(path: &Path) -> Result<Read, Failure> {
             io::ErrorKind::IsADirectory => "--config names a file, not the folder that it is in",
             io::ErrorKind::InvalidData => "a configuration is text in UTF-8",
             io::ErrorKind::PermissionDenied => "run the command as a user who may read it",
-            _ => "--config FILE names another configuration; `mainstay demo` needs none",
+            _ => "--config PATH names another configuration file",
         };
         Failure::wrong(format!("{}: {why}", path.display())).hint(hint)
     })?;
     let name = path.display().to_string();
-    config::read(&text, &name, &folder(path)).map_err(|problems| {
+    config::read(&text, &name, &config_path::folder(path)).map_err(|problems| {
         let list = problems.iter().map(|problem| {
             serde_json::json!({
                 "line": problem.line, "column": problem.column, "message": problem.message, "hint": problem.hint
@@ -78,16 +79,16 @@ pub(crate) fn read_with_warnings(path: &Path) -> Result<Read, Failure> {
         });
         let list = serde_json::Value::Array(list.collect());
         let mut drawn = String::new();
-        let mistakes = Mistakes { path: name, problems };
+        let report = ConfigReport { path: name, problems };
         let handler = miette::GraphicalReportHandler::new_themed(theme()).with_width(80);
-        if handler.render_report(&mut drawn, &mistakes).is_err() {
-            drawn = mistakes.problems.to_string();
+        if handler.render_report(&mut drawn, &report).is_err() {
+            drawn = report.problems.to_string();
         }
         Failure::wrong(drawn.trim()).details("problems", list)
     })
 }
 
-/// Colour and curves on a terminal only.
+/// Colour on a terminal only.
 fn theme() -> miette::GraphicalTheme {
     if table::is_tinted(&std::io::stderr()) {
         miette::GraphicalTheme::unicode()
@@ -98,22 +99,22 @@ fn theme() -> miette::GraphicalTheme {
 
 /// All problems of a configuration under one heading.
 #[derive(Debug)]
-struct Mistakes {
+struct ConfigReport {
     path: String,
     problems: config::Problems,
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for ConfigReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.problems.len();
-        let word = if count == 1 { "mistake" } else { "mistakes" };
+        let word = if count == 1 { "problem" } else { "problems" };
         write!(f, "{} has {count} {word}; nothing was started or changed", self.path)
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for ConfigReport {}
 
-impl Diagnostic for Mistakes {
+impl Diagnostic for ConfigReport {
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
         self.problems.source_code()
     }
@@ -121,10 +122,4 @@ impl Diagnostic for Mistakes {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
         self.problems.related()
     }
-}
-
-/// The folder that relative paths in the configuration start from.
-pub(crate) fn folder(path: &Path) -> PathBuf {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }

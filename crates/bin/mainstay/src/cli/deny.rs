@@ -1,7 +1,7 @@
-//! `mainstay deny`: some traffic is refused for a while, and let through again by itself.
+//! `mainstay deny`: denials of traffic, each with an end.
 
 use crate::cli::running::Running;
-use crate::cli::{Common, Failure, table, who};
+use crate::cli::{Common, Failure, actor, table};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::json;
@@ -11,82 +11,87 @@ use types::{Denial, DenialId, DenyWhat, time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Deny {
-    /// All that comes from a country: `deny country XX --for 2h`.
+    /// Deny a country: `deny country XX --for 2h`.
     Country {
-        /// Its two letters (ISO 3166-1).
-        code: String,
+        /// Two letters (ISO 3166-1).
+        #[arg(value_name = "CODE")]
+        value: String,
         #[command(flatten)]
-        terms: Terms,
+        options: Options,
     },
-    /// All that comes from a network, by its number: `deny network AS64500 --for 2h`.
-    Network {
-        /// The number of the autonomous system.
-        number: String,
+    /// Deny an autonomous system: `deny asn AS64500 --for 2h`.
+    Asn {
+        /// The number, as AS64500.
+        #[arg(value_name = "ASN")]
+        value: String,
         #[command(flatten)]
-        terms: Terms,
+        options: Options,
     },
-    /// All that comes from an address or a range: `deny address 192.0.2.0/24 --for 2h`.
-    Address {
-        /// The address or range.
-        range: String,
+    /// Deny an address or a range: `deny cidr 192.0.2.0/24 --for 2h`.
+    Cidr {
+        /// One address, or a range in CIDR notation.
+        #[arg(value_name = "CIDR")]
+        value: String,
         #[command(flatten)]
-        terms: Terms,
+        options: Options,
     },
-    /// What is denied now, by whom and until when.
+    /// List the denials in force.
     List,
-    /// Let it through again before its time.
+    /// Lift a denial before its end.
     Lift {
         /// The number of the denial.
         #[arg(value_parser = numbered)]
         id: DenialId,
-        /// Who you are; the login name unless told.
+        /// Your name; default: the login name.
         #[arg(long)]
         by: Option<String>,
     },
 }
 
-/// Reads the number of a denial, `3` or `denial-3`.
+/// Parses the number of a denial, `3` or `denial-3`.
 fn numbered(text: &str) -> Result<DenialId, String> {
     text.parse()
         .map_err(|_| "write its number, such as 3 or denial-3; `mainstay deny list` shows them".to_owned())
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Terms {
-    /// For how long: `30m`, `2h`, `1d`. It undoes itself.
-    #[arg(long = "for", value_name = "SPAN", value_parser = config::duration)]
+pub(crate) struct Options {
+    /// Duration: `30m`, `2h`, `1d`. The denial ends by itself.
+    #[arg(long = "for", value_name = "D", value_parser = config::duration)]
     lasting: Duration,
-    /// At this service alone; everywhere unless told.
+    /// Only at this service; default: at all services.
     #[arg(long)]
     service: Option<String>,
-    /// Who you are; the login name unless told.
+    /// Your name; default: the login name.
     #[arg(long)]
     by: Option<String>,
-    /// Confirms a range that covers everybody, this machine, or declared hops and callers. Without it such a range is refused.
+    /// Confirm a range that covers all clients, this machine, trusted proxies or callers; without it such a range is refused.
     #[arg(long)]
     everybody: bool,
 }
 
-/// What is read of the answer to a denial.
+/// The part of the response to a denial that is printed.
 #[derive(Deserialize)]
-struct Made {
+struct Created {
     denial: DenialId,
 }
 
 impl Deny {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         match self {
-            Self::Country { code, terms } => deny(common, code, terms, "a country has two letters", |what| {
-                matches!(what, DenyWhat::Country(_))
-            }),
-            Self::Network { number, terms } => {
-                deny(common, number, terms, "a network is written AS64500", |what| {
+            Self::Country { value, options } => {
+                deny(common, value, options, "a country is written as two letters", |what| {
+                    matches!(what, DenyWhat::Country(_))
+                })
+            }
+            Self::Asn { value, options } => {
+                deny(common, value, options, "an autonomous system is written AS64500", |what| {
                     matches!(what, DenyWhat::Asn(_))
                 })
             }
-            Self::Address { range, terms } => {
+            Self::Cidr { value, options } => {
                 let hint = "an address is written 192.0.2.7, a range 192.0.2.0/24";
-                deny(common, range, terms, hint, |what| matches!(what, DenyWhat::Net(_)))
+                deny(common, value, options, hint, |what| matches!(what, DenyWhat::Net(_)))
             }
             Self::List => list(common),
             Self::Lift { id, by } => lift(common, *id, by.as_ref()),
@@ -97,33 +102,31 @@ impl Deny {
 fn deny(
     common: &Common,
     typed: &str,
-    terms: &Terms,
+    options: &Options,
     hint: &str,
-    is_meant: impl Fn(&DenyWhat) -> bool,
+    is_kind: impl Fn(&DenyWhat) -> bool,
 ) -> Result<ExitCode, Failure> {
-    let what = typed.parse::<DenyWhat>().ok().filter(is_meant);
-    let what =
-        what.ok_or_else(|| Failure::wrong(format!("`{typed}` cannot be denied like this")).hint(hint))?;
+    let what = typed.parse::<DenyWhat>().ok().filter(is_kind);
+    let what = what.ok_or_else(|| Failure::wrong(format!("`{typed}` is not a valid value")).hint(hint))?;
     let body = json!({
-        "by": who(terms.by.as_ref()),
+        "by": actor(options.by.as_ref()),
         "what": what.to_string(),
-        "service": terms.service,
-        "for_secs": terms.lasting.as_secs(),
-        "everybody": terms.everybody,
+        "service": options.service,
+        "for_secs": options.lasting.as_secs(),
+        "everybody": options.everybody,
     });
     let answer = Running::find(common)?.post("/api/v1/deny", &body)?;
     if common.json {
         table::json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let place = terms.service.as_ref().map_or_else(String::new, |service| format!(" at {service}"));
-    let span = time::spoken(terms.lasting);
-    let made: Made = serde_json::from_value(answer).map_err(Failure::no)?;
-    let id = made.denial;
-    let summary =
-        format!("{id}: {what} is refused{place} from now on; in {span} it is let through again by itself");
+    let place = options.service.as_ref().map_or_else(String::new, |service| format!(" at {service}"));
+    let span = time::spoken(options.lasting);
+    let created: Created = serde_json::from_value(answer).map_err(Failure::no)?;
+    let id = created.denial;
+    let summary = format!("{id}: {what} is denied{place} for {span}");
     table::say(&table::wrapped(&summary, "", 80));
-    table::say(&format!("`mainstay deny lift {}` ends it sooner, `mainstay deny list` shows all", id.0));
+    table::say(&format!("lift it with `mainstay deny lift {}`; `mainstay deny list` shows all", id.0));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -141,7 +144,7 @@ fn list(common: &Common) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if denials.is_empty() {
-        table::say("nothing is denied but what the configuration denies");
+        table::say("no denials in force except those of the configuration");
     }
     for denial in denials {
         let place = denial.service.map_or_else(|| "everywhere".to_owned(), |service| format!("at {service}"));
@@ -155,11 +158,11 @@ fn list(common: &Common) -> Result<ExitCode, Failure> {
 
 fn lift(common: &Common, id: DenialId, by: Option<&String>) -> Result<ExitCode, Failure> {
     let path = format!("/api/v1/denials/{}/lift", id.0);
-    let answer = Running::find(common)?.post(&path, &json!({ "by": who(by) }))?;
+    let answer = Running::find(common)?.post(&path, &json!({ "by": actor(by) }))?;
     if common.json {
         table::json(&answer)?;
     } else {
-        table::say(&format!("{id}: let through again"));
+        table::say(&format!("{id}: lifted"));
     }
     Ok(ExitCode::SUCCESS)
 }

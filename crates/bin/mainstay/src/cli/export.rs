@@ -10,7 +10,7 @@ pub(crate) fn run(common: &Common, folder: &Path) -> Result<ExitCode, Failure> {
     let status_page = config::data(&common.config)?.join("status_page");
     if !status_page.is_dir() {
         return Err(Failure::no("there is no status page yet")
-            .hint("it is written as soon as `mainstay run` has looked around"));
+            .hint("`mainstay run` writes it after its first probes"));
     }
     let files =
         copy(&status_page, folder).map_err(|why| Failure::no(format!("{}: {why}", folder.display())))?;
@@ -22,7 +22,7 @@ pub(crate) fn run(common: &Common, folder: &Path) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Copies a folder of plain files. The status page is a few dozen of them, two folders deep; links are not followed.
+/// Copies a folder of a few dozen files, two levels deep; does not follow links. Returns the number of files.
 fn copy(from: &Path, to: &Path) -> io::Result<usize> {
     fs::create_dir_all(to)?;
     let mut files = 0;
@@ -33,7 +33,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<usize> {
         if kind.is_dir() {
             files += copy(&entry.path(), &target)?;
         } else if kind.is_file() {
-            // Not `fs::copy`: the status page's own files are for mainstay alone, these are for everybody to see.
+            // Not `fs::copy`, which copies permissions: the source is readable by mainstay alone, the export by all users.
             io::copy(&mut fs::File::open(entry.path())?, &mut fs::File::create(target)?)?;
             files += 1;
         }

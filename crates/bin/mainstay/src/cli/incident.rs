@@ -1,8 +1,8 @@
-//! `mainstay incident`: what goes on and what went on, and a person's part in it.
+//! `mainstay incident`: incidents, and what people do about them.
 
 use crate::cli::running::Running;
-use crate::cli::zone::{shown_time, zone_of};
-use crate::cli::{Common, Failure, table, who};
+use crate::cli::timezone::{display_time, timezone_of};
+use crate::cli::{Common, Failure, actor, table};
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -10,72 +10,72 @@ use types::{IncidentId, Time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Incident {
-    /// Open ones, then the last that ended.
+    /// List open incidents, then the latest resolved ones.
     List,
-    /// One, with its story.
+    /// Show one incident with its timeline.
     Show {
-        /// Its number.
+        /// The number of the incident.
         #[arg(value_parser = numbered)]
         id: IncidentId,
     },
-    /// Say that you have it in hand: nobody else is woken for half an hour.
+    /// Acknowledge: no further person is paged for half an hour.
     Ack {
-        /// Its number.
+        /// The number of the incident.
         #[arg(value_parser = numbered)]
         id: IncidentId,
-        /// Who you are; the login name unless told.
+        /// Your name; default: the login name.
         #[arg(long)]
         by: Option<String>,
     },
-    /// Write down what you saw or did; prolongs an acknowledgement.
+    /// Add a note; prolongs an acknowledgement.
     Note {
-        /// Its number.
+        /// The number of the incident.
         #[arg(value_parser = numbered)]
         id: IncidentId,
-        /// In your words.
+        /// The text.
         text: String,
-        /// Who you are; the login name unless told.
+        /// Your name; default: the login name.
         #[arg(long)]
         by: Option<String>,
     },
-    /// Tell the visitors of the status page.
+    /// Publish an update on the status page.
     Post {
-        /// Its number.
+        /// The number of the incident.
         #[arg(value_parser = numbered)]
         id: IncidentId,
-        /// In your words.
+        /// The text.
         text: String,
-        /// How far along.
+        /// The status of the incident.
         #[arg(long, value_enum, default_value_t = Status::Identified)]
         status: Status,
-        /// Who you are; the login name unless told.
+        /// Your name; default: the login name.
         #[arg(long)]
         by: Option<String>,
     },
-    /// Publish the update that waits for approval.
+    /// Publish the update that awaits approval.
     Approve {
-        /// Its number.
+        /// The number of the incident.
         #[arg(value_parser = numbered)]
         id: IncidentId,
-        /// Who you are; the login name unless told.
+        /// Your name; default: the login name.
         #[arg(long)]
         by: Option<String>,
     },
-    /// Say that it is over. Refused while something of it still fails.
+    /// Resolve. Refused while an alert of the incident still fires.
     Resolve {
-        /// Its number.
+        /// The number of the incident.
         #[arg(value_parser = numbered)]
         id: IncidentId,
-        /// Who you are; the login name unless told.
+        /// Your name; default: the login name.
         #[arg(long)]
         by: Option<String>,
-        /// End it although something still fails. It opens again with the next bad answer.
+        /// Resolve although an alert still fires. The next failed probe opens the incident again.
         #[arg(long)]
         force: bool,
     },
 }
 
-/// Reads the number of an incident, `7` or `incident-7`.
+/// Parses the number of an incident, `7` or `incident-7`.
 fn numbered(text: &str) -> Result<IncidentId, String> {
     text.parse().map_err(|_| {
         "write its number, such as 7 or incident-7; `mainstay incident list` shows them".to_owned()
@@ -84,19 +84,19 @@ fn numbered(text: &str) -> Result<IncidentId, String> {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Status {
-    /// The cause is being looked for.
+    /// The cause is not known yet.
     Investigating,
     /// The cause is known.
     Identified,
-    /// The cause is gone, recovery is watched.
+    /// The cause is fixed, recovery is monitored.
     Monitoring,
-    /// It is over.
+    /// The incident has ended.
     Resolved,
 }
 
 impl Status {
-    /// As the API reads it.
-    fn word(self) -> &'static str {
+    /// Name in the API.
+    fn as_str(self) -> &'static str {
         match self {
             Self::Investigating => "investigating",
             Self::Identified => "identified",
@@ -112,19 +112,19 @@ impl Incident {
         match self {
             Self::List => list(common, &running),
             Self::Show { id } => show(common, &running, *id),
-            Self::Ack { id, by } => act(common, &running, *id, "ack", json!({ "by": who(by.as_ref()) })),
+            Self::Ack { id, by } => act(common, &running, *id, "ack", json!({ "by": actor(by.as_ref()) })),
             Self::Note { id, text, by } => {
-                act(common, &running, *id, "note", json!({ "by": who(by.as_ref()), "text": text }))
+                act(common, &running, *id, "note", json!({ "by": actor(by.as_ref()), "text": text }))
             }
             Self::Post { id, text, status, by } => {
-                let body = json!({ "by": who(by.as_ref()), "status": status.word(), "body": text });
+                let body = json!({ "by": actor(by.as_ref()), "status": status.as_str(), "body": text });
                 act(common, &running, *id, "post", body)
             }
             Self::Approve { id, by } => {
-                act(common, &running, *id, "approve", json!({ "by": who(by.as_ref()) }))
+                act(common, &running, *id, "approve", json!({ "by": actor(by.as_ref()) }))
             }
             Self::Resolve { id, by, force } => {
-                let body = json!({ "by": who(by.as_ref()), "force": force });
+                let body = json!({ "by": actor(by.as_ref()), "force": force });
                 act(common, &running, *id, "resolve", body)
             }
         }
@@ -142,7 +142,7 @@ fn act(
     if common.json {
         table::json(&answer)?;
     } else {
-        table::say(&format!("{id}: written down"));
+        table::say(&format!("{id}: recorded"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -158,10 +158,10 @@ fn list(common: &Common, running: &Running) -> Result<ExitCode, Failure> {
     if all.is_empty() {
         table::say("no incidents");
     }
-    let zone = zone_of(&now);
+    let timezone = timezone_of(&now);
     for incident in all {
-        let state = if incident["resolved"].is_null() { "open" } else { "over" };
-        let opened = shown_time(incident["opened"].as_str().unwrap_or_default(), &zone);
+        let state = if incident["resolved"].is_null() { "open" } else { "resolved" };
+        let opened = display_time(incident["opened"].as_str().unwrap_or_default(), &timezone);
         table::say(&format!("incident-{} {state} since {opened}", incident["id"]));
         let summary = incident["diagnosis"]["summary"].as_str().unwrap_or_default();
         table::say(&table::wrapped(summary, "  ", 80));
@@ -183,8 +183,8 @@ fn show(common: &Common, running: &Running, id: IncidentId) -> Result<ExitCode, 
     }
     let incident = if open.is_some() { &found["incident"] } else { found };
     table::say(&table::wrapped(incident["diagnosis"]["summary"].as_str().unwrap_or_default(), "", 80));
-    let zone = zone_of(&now);
-    for (heading, lines) in [("What happened", &found["timeline"]), ("Who was woken", &found["paging"])] {
+    let timezone = timezone_of(&now);
+    for (heading, lines) in [("Timeline", &found["timeline"]), ("Pages", &found["paging"])] {
         let lines: Vec<&Value> = lines.as_array().into_iter().flatten().collect();
         if !lines.is_empty() {
             table::say(&format!("\n{heading}"));
@@ -193,7 +193,7 @@ fn show(common: &Common, running: &Running, id: IncidentId) -> Result<ExitCode, 
             let at = line["at"].as_str().unwrap_or_default();
             let clock = at.parse::<Time>().map_or_else(
                 |_| at.to_owned(),
-                |at| at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string(),
+                |at| at.to_zoned(timezone.clone()).strftime("%H:%M:%S").to_string(),
             );
             let text = table::wrapped(line["text"].as_str().unwrap_or_default(), "           ", 80);
             table::say(&format!("  {clock} {}", text.trim_start()));

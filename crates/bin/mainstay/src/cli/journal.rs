@@ -1,31 +1,31 @@
-//! `mainstay journal`: look into, verify, back up and restore what happened.
+//! `mainstay journal`: dump, verify, back up and restore the journal.
 
+use crate::app::permissions;
 use crate::cli::{Common, Failure, config, table};
-use crate::private;
 use clap::Subcommand;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Journal {
-    /// Every event, one JSON object a line. Works while mainstay runs.
+    /// Print every event, one JSON object per line. Works while mainstay runs.
     Dump {
-        /// Only events after this number.
+        /// Print only events after this number.
         #[arg(long, default_value_t = 0)]
         after: u64,
     },
-    /// Is every row there, unchanged, in order?
+    /// Verify that every event is present, unchanged and in order.
     Verify,
     /// Copy the journal while mainstay runs.
     Backup {
-        /// Where to; must not exist.
+        /// The destination; must not exist.
         to: PathBuf,
     },
-    /// Put a backup in the journal's place. Mainstay must not run.
+    /// Replace the journal with a backup. Mainstay must not run.
     Restore {
         /// The backup.
         from: PathBuf,
-        /// Even though a journal is there; the old one is kept beside it.
+        /// Replace an existing journal; the old one is kept beside it.
         #[arg(long)]
         replace: bool,
     },
@@ -39,7 +39,7 @@ impl Journal {
                 for event in journal::dump(&path, *after).map_err(Failure::no)? {
                     let event = event.map_err(Failure::no)?;
                     let event = web::seconds::json(&event).map_err(Failure::no)?;
-                    if !table::is_heard(&event.to_string()) {
+                    if !table::try_say(&event.to_string()) {
                         break;
                     }
                 }
@@ -54,7 +54,7 @@ impl Journal {
                     }))?;
                 } else {
                     table::say(&format!(
-                        "{} events, whole and in order; head {}",
+                        "{} events, complete and in order; head {}",
                         verified.events, verified.head
                     ));
                 }
@@ -66,26 +66,27 @@ impl Journal {
                         "file": to, "events": copied.events, "head": copied.head, "hash": copied.hash
                     }))?;
                 } else {
-                    table::say(&format!("{} holds a copy", to.display()));
+                    table::say(&format!("{}: backup complete", to.display()));
                 }
             }
             Self::Restore { from, replace } => {
                 if from.is_file()
                     && let Some(data) = path.parent()
                 {
-                    // A fresh machine has no data folder yet.
-                    private::folder(data).map_err(|why| Failure::no(format!("{}: {why}", data.display())))?;
+                    // A new machine has no data folder yet.
+                    permissions::folder(data)
+                        .map_err(|why| Failure::no(format!("{}: {why}", data.display())))?;
                 }
                 let epoch = journal::restore(from, &path, *replace).map_err(|why| {
                     let exists = matches!(why, journal::sqlite::CopyError::Exists(_));
                     let failure = Failure::no(why);
-                    let hint = "--replace puts the backup in its place and keeps the old journal beside it";
+                    let hint = "--replace replaces the journal and keeps the old one beside it";
                     if exists { failure.hint(hint) } else { failure }
                 })?;
                 if common.json {
                     table::json(&serde_json::json!({ "epoch": epoch }))?;
                 } else {
-                    table::say(&format!("restored; this is epoch {epoch} of the journal"));
+                    table::say(&format!("restored; the journal is now at epoch {epoch}"));
                 }
             }
         }

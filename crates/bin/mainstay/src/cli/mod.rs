@@ -1,127 +1,115 @@
-//! The command line: one file a command, names as the documentation promises them.
+//! The command line: one file per command.
 //!
-//! Exit 0 is fine, 1 is "the answer is no", 2 is a wrong command or a wrong configuration. `--json` gives everywhere what the
-//! table gives.
+//! Exit code 0: fine; 1: the answer is no; 2: usage or configuration error. `--json` gives everywhere the same as the table.
 
 mod check;
-mod compare;
 mod config;
-mod demo;
 mod deny;
-mod drill;
 mod export;
 mod failure;
 mod incident;
 mod journal;
-mod machine;
-mod moment;
+mod log;
 mod oncall;
 mod page;
+mod requirements;
 mod run;
 mod running;
 mod status;
-mod table;
+pub mod table;
+mod time_argument;
+mod timezone;
 mod trace;
-mod world;
-mod zone;
 
-pub(crate) use config::folder as config_folder;
-pub(crate) use failure::Failure;
-pub(crate) use table::say;
+pub use failure::Failure;
 
-use crate::private;
+use crate::app::permissions;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Keeps a small company's services standing: from the fault to the right cause, to a human who answers, to an honest
-/// word for the users.
+/// Probes services, diagnoses outages, pages the person on call, updates the status page, and can proxy the traffic.
 #[derive(Debug, Parser)]
 #[command(name = "mainstay", version, max_term_width = 100)]
-pub(crate) struct Line {
+pub(crate) struct CommandLine {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
     common: Common,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// The configuration.
-    #[arg(long, global = true, value_name = "FILE", default_value = "./mainstay.toml")]
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "PATH", default_value = "./mainstay.toml")]
     pub config: PathBuf,
-    /// Answer in JSON.
+    /// Print JSON.
     #[arg(long, global = true)]
     pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// A small world of its own on loopback: an outage happens, mainstay deals with it. Prints the status page's address.
-    Demo(demo::Demo),
-    /// Is the configuration sound? Who would be paged, every hour of the next 12 months?
+    /// Check the configuration, and that every alert reaches a person at every hour of the next 12 months.
     Check {
-        /// Looks at the text alone, not at what this machine has: secrets, files, ports, the data folder. For a review elsewhere.
+        /// Check the file only, not this machine: secrets, files, ports, data folder. For a review on another machine.
         #[arg(long)]
         text_alone: bool,
     },
-    /// Everything: watches, diagnoses, wakes, tells. A changed configuration is taken over at once; SIGTERM drains.
+    /// Run everything. A changed configuration is reloaded; SIGHUP reloads now; SIGTERM drains and ends.
     Run(run::Run),
-    /// What is wrong, in the terminal.
+    /// Show open incidents and the state of all services.
     Status,
-    /// Why a thing is as it is: `mainstay why auth`, `mainstay why domain.acme.app`.
+    /// Show why a resource is in its state: `mainstay why auth`, `mainstay why domain.acme.app`.
     Why {
-        /// A service, a host, a domain, or a thing as alerts name it.
+        /// A service, host, domain, or any resource by the name that alerts give it.
         resource: String,
     },
-    /// Who is on call.
+    /// Show who is on call.
     Oncall(oncall::Oncall),
-    /// List, show, acknowledge, note, post, resolve.
+    /// List, show, acknowledge, note, post, resolve incidents.
     #[command(subcommand)]
     Incident(incident::Incident),
-    /// Refuse some traffic for a while, see what is refused, lift it.
+    /// Deny traffic for a limited time; list and lift denials.
     #[command(subcommand)]
     Deny(deny::Deny),
-    /// What became of one request: who decided, which server, what took how long. Without an id, the latest that were
-    /// refused, failed or slow.
+    /// Show how one request was handled: decision, server, duration of each phase. Without an id: the latest requests that were
+    /// rejected, failed or slow.
     Trace {
-        /// Its id, as the error page and the header `x-request-id` have it.
+        /// The trace id, from the error page or the header `x-request-id`.
         id: Option<String>,
     },
-    /// Test pages.
+    /// Send test pages.
     #[command(subcommand)]
     Page(page::Page),
-    /// An outage of real life with real parts; prints the score.
-    Drill(drill::Drill),
-    /// Dump, verify, back up, restore.
+    /// Dump, verify, back up and restore the journal.
     #[command(subcommand)]
     Journal(journal::Journal),
-    /// A fresh link that signs one person in to the console of the running mainstay, once.
+    /// Print a link that signs one person in to the console, once.
     Login,
-    /// The status page as plain files, for any static host. Works whether mainstay runs or not.
+    /// Write the status page as plain files for a static host. Works also when mainstay is not running.
     Export {
-        /// Where to.
+        /// The destination.
         folder: PathBuf,
     },
-    /// The JSON Schema of mainstay.toml, for editors.
+    /// Print the JSON Schema of mainstay.toml, for editors.
     Schema {
-        /// The reference as a page of Markdown instead.
+        /// Print the reference as Markdown instead.
         #[arg(long)]
         reference: bool,
     },
 }
 
-impl Line {
-    /// Runs the command. Whatever it says to people is on the terminal when it returns.
+impl CommandLine {
+    /// Runs the command.
     pub(crate) fn run(self) -> ExitCode {
         let common = self.common;
-        // The files of an export are for everybody, all others for mainstay alone.
+        // Files of an export are public, all others are for mainstay alone.
         if !matches!(self.command, Command::Export { .. }) {
-            private::by_default();
+            permissions::restrict_new_files();
         }
         let done = match self.command {
-            Command::Demo(demo) => demo.run(),
             Command::Check { text_alone } => check::run(&common, text_alone),
             Command::Run(run) => run.run(&common),
             Command::Status => status::status(&common),
@@ -130,9 +118,8 @@ impl Line {
             Command::Incident(incident) => incident.run(&common),
             Command::Deny(deny) => deny.run(&common),
             Command::Trace { id: Some(id) } => trace::trace(&common, &id),
-            Command::Trace { id: None } => trace::lately(&common),
+            Command::Trace { id: None } => trace::list(&common),
             Command::Page(page) => page.run(&common),
-            Command::Drill(drill) => drill.run(&common),
             Command::Journal(journal) => journal.run(&common),
             Command::Login => login(&common),
             Command::Export { folder } => export::run(&common, &folder),
@@ -140,7 +127,7 @@ impl Line {
         };
         match done {
             Ok(code) => code,
-            Err(failure) => failure.tell(common.json),
+            Err(failure) => failure.report(common.json),
         }
     }
 }
@@ -164,12 +151,7 @@ fn schema(reference: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Who asks, for the others to know.
-fn who(by: Option<&String>) -> String {
+/// The name under which a command is recorded: `--by`, or the login name.
+fn actor(by: Option<&String>) -> String {
     by.cloned().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "command line".to_owned())
-}
-
-/// A JSON object on one line, for whoever reads our standard output by machine.
-pub(crate) fn say_json(value: &serde_json::Value) {
-    table::say(&value.to_string());
 }

@@ -1,8 +1,8 @@
-//! `mainstay oncall`: who is on call at an instant, or over a span.
+//! `mainstay oncall`: people on call at an instant, or all shifts of a period.
 
-use crate::cli::moment::Moment;
+use crate::app::clock;
+use crate::cli::time_argument::TimeArgument;
 use crate::cli::{Common, Failure, config, table};
-use crate::clock;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -11,34 +11,34 @@ use std::time::Duration;
 use types::config::Schedule;
 use types::{ScheduleId, Time, time};
 
-/// The longest span that is shown at once.
-const SPAN_MAX: Duration = Duration::from_secs(5 * 366 * 86_400);
+/// Longest period.
+const PERIOD_MAX: Duration = Duration::from_secs(5 * 366 * 86_400);
 
 #[derive(Debug, Args)]
 pub(crate) struct Oncall {
-    /// At this instant instead of now. Without an offset it is read by the schedule's own clock: `2026-11-22T09:00`, `18:00`
-    /// (today), `2026-11-22` (every shift of that day).
+    /// Instant; default: now. Without an offset it is in the schedule's timezone: `2026-11-22T09:00`, `18:00` (today),
+    /// `2026-11-22` (every shift of that day).
     #[arg(long, value_name = "TIME")]
-    at: Option<Moment>,
-    /// Every shift up to this instant, or to the end of this day.
+    at: Option<TimeArgument>,
+    /// Show every shift up to this instant, or to the end of this day.
     #[arg(long, value_name = "TIME")]
-    until: Option<Moment>,
-    /// This schedule alone.
+    until: Option<TimeArgument>,
+    /// Only this schedule.
     #[arg(long)]
     schedule: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Turn {
+struct Shift {
     from: Time,
     to: Time,
-    /// Nobody is on duty when it is empty.
+    /// Empty: nobody is on duty.
     people: Vec<String>,
 }
 
 #[derive(Serialize)]
 struct Answer {
-    schedule: BTreeMap<String, Vec<Turn>>,
+    schedule: BTreeMap<String, Vec<Shift>>,
 }
 
 impl Oncall {
@@ -56,16 +56,16 @@ impl Oncall {
         let mut rows = Vec::new();
         for schedule in config.schedules.values() {
             if self.schedule.as_ref().is_none_or(|name| *name == schedule.id.0) {
-                let (from, to, is_span) = self.span(schedule, now)?;
-                let turns = turns(schedule, from, to);
-                rows.extend(turns.iter().map(|turn| row(schedule, turn, is_span)));
-                answer.schedule.insert(schedule.id.0.clone(), turns);
+                let (from, to, is_period) = self.period(schedule, now)?;
+                let shifts = shifts(schedule, from, to);
+                rows.extend(shifts.iter().map(|shift| row(schedule, shift, is_period)));
+                answer.schedule.insert(schedule.id.0.clone(), shifts);
             }
         }
         if common.json {
             table::json(&answer)?;
         } else if rows.is_empty() {
-            table::say("the configuration has no schedule: everybody in it is woken");
+            table::say("the configuration has no schedule: every person in it is paged");
         }
         if !common.json {
             table::rows(&rows).iter().for_each(|row| table::say(row));
@@ -73,55 +73,55 @@ impl Oncall {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// From when to when this schedule is asked, by its own clock, and whether that is more than an instant.
-    fn span(&self, schedule: &Schedule, now: Time) -> Result<(Time, Time, bool), Failure> {
-        let from = self.at.as_ref().map_or(now, |at| at.begins(&schedule.timezone, now));
+    /// Start and end in the schedule's timezone, and whether they form a period rather than an instant.
+    fn period(&self, schedule: &Schedule, now: Time) -> Result<(Time, Time, bool), Failure> {
+        let from = self.at.as_ref().map_or(now, |at| at.start(&schedule.timezone, now));
         let day = self.at.as_ref().filter(|at| at.is_day());
         let Some(until) = self.until.as_ref().or(day) else {
             return Ok((from, time::later(from, Duration::from_secs(1)), false));
         };
-        let to = until.ends(&schedule.timezone, from);
+        let to = until.end(&schedule.timezone, from);
         if to <= from {
             let shown = |at: Time| shown(schedule, at);
             let why = format!("the end, {}, is not after {}", shown(to), shown(from));
-            return Err(Failure::wrong(why).hint("--at TIME says from when"));
+            return Err(Failure::wrong(why).hint("--at TIME sets the start"));
         }
-        if time::between(from, to) > SPAN_MAX {
-            return Err(Failure::wrong("more than five years cannot be shown at once"));
+        if time::between(from, to) > PERIOD_MAX {
+            return Err(Failure::wrong("the period is longer than five years"));
         }
         Ok((from, to, true))
     }
 }
 
-/// Every shift of a span, and the hours between them in which nobody is on duty.
-fn turns(schedule: &Schedule, from: Time, to: Time) -> Vec<Turn> {
-    let mut turns = Vec::new();
+/// All shifts of a period, and the gaps between them as shifts without people.
+fn shifts(schedule: &Schedule, from: Time, to: Time) -> Vec<Shift> {
+    let mut shifts = Vec::new();
     let mut at = from;
-    let nobody = |from, to| Turn { from, to, people: Vec::new() };
+    let gap = |from, to| Shift { from, to, people: Vec::new() };
     for shift in oncall::schedule::shifts(schedule, from, to) {
         if shift.from > at {
-            turns.push(nobody(at, shift.from));
+            shifts.push(gap(at, shift.from));
         }
         at = shift.to;
         let people = shift.people.into_iter().map(|id| id.0).collect();
-        turns.push(Turn { from: shift.from, to: shift.to, people });
+        shifts.push(Shift { from: shift.from, to: shift.to, people });
     }
     if at < to {
-        turns.push(nobody(at, to));
+        shifts.push(gap(at, to));
     }
-    turns
+    shifts
 }
 
-fn row(schedule: &Schedule, turn: &Turn, is_span: bool) -> [String; 3] {
-    let when = match is_span {
-        true => format!("{} - {}", shown(schedule, turn.from), shown(schedule, turn.to)),
-        false => shown(schedule, turn.from),
+fn row(schedule: &Schedule, shift: &Shift, is_period: bool) -> [String; 3] {
+    let when = match is_period {
+        true => format!("{} - {}", shown(schedule, shift.from), shown(schedule, shift.to)),
+        false => shown(schedule, shift.from),
     };
-    let people = if turn.people.is_empty() { "nobody".to_owned() } else { turn.people.join(", ") };
+    let people = if shift.people.is_empty() { "nobody".to_owned() } else { shift.people.join(", ") };
     [schedule.id.0.clone(), when, people]
 }
 
-/// An instant by the schedule's clock, with the name of its zone.
+/// An instant in the schedule's timezone, with its abbreviation.
 fn shown(schedule: &Schedule, at: Time) -> String {
     at.to_zoned(schedule.timezone.clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string()
 }
@@ -129,14 +129,14 @@ fn shown(schedule: &Schedule, at: Time) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::config::{Layer, Turn as Every};
+    use types::config::{Layer, Turn as Rotation};
 
     #[test]
-    fn hours_of_nobody_are_turns_too() {
+    fn gaps_are_shifts_without_people() {
         let layer = |people: &[&str], start: &str, until: &str| Layer {
             people: people.iter().map(|name| (*name).into()).collect(),
             start: start.parse().unwrap(),
-            rotation: Every::Days(1),
+            rotation: Rotation::Days(1),
             until: Some(until.parse().unwrap()),
         };
         let layers = vec![
@@ -145,12 +145,12 @@ mod tests {
         ];
         let schedule = Schedule { id: "r".into(), timezone: jiff::tz::TimeZone::UTC, layers };
         let at = |text: &str| text.parse::<Time>().unwrap();
-        let told: Vec<String> = turns(&schedule, at("2026-12-01T00:00:00Z"), at("2026-12-05T00:00:00Z"))
+        let lines: Vec<String> = shifts(&schedule, at("2026-12-01T00:00:00Z"), at("2026-12-05T00:00:00Z"))
             .iter()
-            .map(|turn| row(&schedule, turn, true).join(" "))
+            .map(|shift| row(&schedule, shift, true).join(" "))
             .collect();
         assert_eq!(
-            told,
+            lines,
             [
                 "r Tue 2026-12-01 00:00 UTC - Tue 2026-12-01 09:00 UTC nobody",
                 "r Tue 2026-12-01 09:00 UTC - Wed 2026-12-02 09:00 UTC ana",
@@ -160,7 +160,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            turns(&schedule, at("2027-01-01T00:00:00Z"), at("2027-01-01T00:00:01Z"))[0].people.len(),
+            shifts(&schedule, at("2027-01-01T00:00:00Z"), at("2027-01-01T00:00:01Z"))[0].people.len(),
             0
         );
     }

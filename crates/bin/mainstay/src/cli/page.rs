@@ -1,7 +1,8 @@
-//! `mainstay page test PERSON`: one test message over every way that the configuration names for a person.
+//! `mainstay page test PERSON`: one test message to each contact of a person.
 
+use crate::app::clock;
+use crate::app::keys::Keys;
 use crate::cli::{Common, Failure, config, table};
-use crate::{clock, keys::Keys};
 use clap::Subcommand;
 use notify::Notifier;
 use std::process::ExitCode;
@@ -10,9 +11,9 @@ use types::{Delivery, PersonId};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Page {
-    /// Send a test message over every channel of a person and say what each provider answered.
+    /// Send a test message to each contact of a person and print the response of each provider.
     Test {
-        /// The person, as the configuration names them.
+        /// The person, by the name in the configuration.
         person: String,
     },
 }
@@ -46,32 +47,33 @@ impl Page {
             ),
         };
         let notifications: Vec<Notification> = person.contacts.iter().enumerate().map(notification).collect();
-        let outcomes: Vec<Delivery> = runtime.block_on(async { each(&notifier, &notifications).await });
-        let all_well = outcomes.iter().all(|outcome| outcome.result.is_ok());
+        let deliveries: Vec<Delivery> =
+            runtime.block_on(async { send_each(&notifier, &notifications).await });
+        let all_accepted = deliveries.iter().all(|delivery| delivery.result.is_ok());
         if common.json {
-            let shown = |(notification, outcome): (&Notification, &Delivery)| {
-                let why = outcome.result.as_ref().err().map(|failure| failure.why.as_str());
+            let shown = |(notification, delivery): (&Notification, &Delivery)| {
+                let why = delivery.result.as_ref().err().map(|failure| failure.why.as_str());
                 serde_json::json!({ "reach": notification.reach.to_string(), "accepted": why.is_none(), "why": why })
             };
-            table::json(&notifications.iter().zip(&outcomes).map(shown).collect::<Vec<_>>())?;
+            table::json(&notifications.iter().zip(&deliveries).map(shown).collect::<Vec<_>>())?;
         } else {
-            for (notification, outcome) in notifications.iter().zip(&outcomes) {
-                let said = match &outcome.result {
-                    Ok(_) => "accepted by the provider; look whether it arrived".to_owned(),
+            for (notification, delivery) in notifications.iter().zip(&deliveries) {
+                let result = match &delivery.result {
+                    Ok(_) => "accepted by the provider; check whether it arrived".to_owned(),
                     Err(failure) => format!("failed: {}", failure.why),
                 };
-                table::say(&table::beside(&notification.reach.to_string(), 30, &said));
+                table::say(&table::beside(&notification.reach.to_string(), 30, &result));
             }
         }
-        Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if all_accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
-/// One after the other: a person's phone rings once at a time.
-async fn each(notifier: &Notifier, notifications: &[Notification]) -> Vec<Delivery> {
-    let mut outcomes = Vec::new();
+/// Sends one after the other, so that a phone does not receive two calls concurrently.
+async fn send_each(notifier: &Notifier, notifications: &[Notification]) -> Vec<Delivery> {
+    let mut deliveries = Vec::new();
     for notification in notifications {
-        outcomes.push(notifier.carry(notification).await);
+        deliveries.push(notifier.carry(notification).await);
     }
-    outcomes
+    deliveries
 }

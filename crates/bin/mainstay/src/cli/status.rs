@@ -1,14 +1,14 @@
-//! `mainstay status` and `mainstay why`: what is wrong, and why, in the terminal.
+//! `mainstay status` and `mainstay why`: open incidents and their causes.
 
 use crate::cli::running::Running;
 use crate::cli::table::{self, Tone, beside, cell, tinted, wrapped};
-use crate::cli::zone::{shown_time, zone_of};
+use crate::cli::timezone::{display_time, timezone_of};
 use crate::cli::{Common, Failure};
 use serde_json::Value;
 use std::process::ExitCode;
 use types::percent::percent;
 
-/// Exit 0 when nothing is wrong, 1 when an incident is open.
+/// Prints open incidents, services and people on call. Exit code 0 without open incident, else 1.
 pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
     let running = Running::find(common)?;
     let mut now = running.get("/api/v1/now")?;
@@ -26,21 +26,21 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         table::say(&wrapped(text(line), "! ", 80));
     }
     if let Some(why) = now["blind"].as_str() {
-        table::say(&wrapped(&format!("{} {why}", tinted("blind", Tone::Warn)), "", 80));
+        table::say(&wrapped(&format!("{} {why}", tinted("isolated:", Tone::Warn)), "", 80));
     }
     for open in &open {
         let incident = &open["incident"];
         let head = tinted(&format!("incident-{}", incident["id"]), Tone::Bad);
-        let hand = match incident["acknowledged"]["by"].as_str() {
-            Some(by) if open["unacknowledged_for"].is_null() => format!("{by} has it in hand"),
-            _ => "nobody has it in hand".to_owned(),
+        let acknowledged = match incident["acknowledged"]["by"].as_str() {
+            Some(by) if open["unacknowledged_for"].is_null() => format!("acknowledged by {by}"),
+            _ => "not acknowledged".to_owned(),
         };
-        table::say(&format!("{head}  {hand}"));
+        table::say(&format!("{head}  {acknowledged}"));
         table::say(&wrapped(text(&incident["diagnosis"]["summary"]), "  ", 80));
     }
     for draft in list(&now["drafts"]) {
         let id = &draft["incident"];
-        table::say(&format!("incident-{id}  an update waits for approval: mainstay incident approve {id}"));
+        table::say(&format!("incident-{id}  an update awaits approval: mainstay incident approve {id}"));
         table::say(&wrapped(text(&draft["body"]), "  ", 80));
     }
     if open.is_empty() {
@@ -60,7 +60,7 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         table::say(&beside(text(&service["title"]), 40, &rest));
     }
     if let Some(edge) = &edge {
-        table::say(&format!("\n{}", served(edge).join("\n")));
+        table::say(&format!("\n{}", edge_lines(edge).join("\n")));
     }
     for duty in list(&now["on_call"]) {
         let people: Vec<&str> = list(&duty["people"]).map(|person| text(&person[1])).collect();
@@ -70,37 +70,39 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// The share of a service's time, once it was watched for a whole day.
+/// Uptime of a service, once it has been monitored for a whole day.
 fn uptime(service: &Value) -> String {
     let watched = service["watched"]["secs"].as_u64().unwrap_or_default() >= 86_400;
     let share = service["uptime_percent"].as_f64().filter(|_| watched);
     share.map_or_else(|| "-".to_owned(), |share| format!("{} %", percent(share)))
 }
 
-/// One line a guarded service: what it is asked, what of it was refused and failed, how many servers serve.
-fn served(edge: &Value) -> Vec<String> {
-    let mut lines =
-        vec![format!("{:<34} {:>12} {:>9} {:>9} {:>12}", "edge", "requests", "refused", "failed", "servers")];
+/// One line per service behind the edge: requests, share of rejected and failed ones, healthy servers.
+fn edge_lines(edge: &Value) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{:<34} {:>12} {:>9} {:>9} {:>12}",
+        "edge", "requests", "rejected", "failed", "servers"
+    )];
     if edge["silent"] == true {
-        lines.push(wrapped("the edge tells nothing; the figures are old", "! ", 80));
+        lines.push(wrapped("no data from the edge; the numbers are outdated", "! ", 80));
     }
     for service in list(&edge["services"]) {
         let now = &service["now"];
         let count = |name: &str| now[name].as_u64().unwrap_or_default();
         let limited: u64 =
             now["limited"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
-        let refused = limited + count("shed") + count("denied");
+        let rejected = limited + count("shed") + count("denied");
         let span = service["span"].as_f64().unwrap_or_default();
         let per_sec = if span > 0.0 { count("requests") as f64 / span } else { 0.0 };
         let share = |part: u64| types::percent::share(part, count("requests"));
         let pool = list(&edge["pools"]).find(|pool| pool["id"] == service["pool"]);
         let servers: Vec<&Value> =
             pool.map(|pool| list(&pool["seen"]["servers"]).collect()).unwrap_or_default();
-        let serving =
+        let healthy =
             servers.iter().filter(|server| matches!(text(&server["state"]), "serving" | "warming")).count();
-        let tone = if serving == 0 || count("failed") > 0 {
+        let tone = if healthy == 0 || count("failed") > 0 {
             Tone::Bad
-        } else if refused > 0 || serving < servers.len() {
+        } else if rejected > 0 || healthy < servers.len() {
             Tone::Warn
         } else {
             Tone::Good
@@ -108,16 +110,16 @@ fn served(edge: &Value) -> Vec<String> {
         let figures = format!(
             "{:>12} {:>9} {:>9} {:>12}",
             format!("{per_sec:.1}/s"),
-            share(refused),
+            share(rejected),
             share(count("failed")),
-            format!("{serving} of {}", servers.len())
+            format!("{healthy} of {}", servers.len())
         );
         lines.push(beside(text(&service["title"]), 34, &tinted(&figures, tone)));
     }
     lines
 }
 
-/// Exit 0 when the thing is well, 1 when something is wrong with it or beneath it.
+/// Prints the alerts of a resource and its dependencies. Exit code 0 without alert, else 1.
 pub(crate) fn why(common: &Common, resource: &str) -> Result<ExitCode, Failure> {
     let now = Running::find(common)?.get("/api/v1/now")?;
     let named = |node: &&Value| {
@@ -127,13 +129,13 @@ pub(crate) fn why(common: &Common, resource: &str) -> Result<ExitCode, Failure> 
     let mut nodes = list(&now["nodes"]).filter(named).peekable();
     if nodes.peek().is_none() {
         let known = list(&now["nodes"]).map(|node| text(&node["resource"])).collect::<Vec<_>>().join(", ");
-        return Err(Failure::no(format!("the configuration knows no `{resource}`"))
-            .hint(format!("it knows: {known}")));
+        return Err(Failure::no(format!("the configuration has no resource `{resource}`"))
+            .hint(format!("it has: {known}")));
     }
     let resources: Vec<&str> = nodes.map(|node| text(&node["resource"])).collect();
-    let beneath = beneath(&now, &resources);
+    let dependencies = dependencies(&now, &resources);
     let alerts: Vec<&Value> =
-        list(&now["alerts"]).filter(|alert| beneath.contains(&text(&alert["about"]))).collect();
+        list(&now["alerts"]).filter(|alert| dependencies.contains(&text(&alert["about"]))).collect();
     let services = list(&now["services"]);
     let incident =
         services.filter(|row| resources.contains(&format!("service.{}", text(&row["id"])).as_str()));
@@ -141,7 +143,7 @@ pub(crate) fn why(common: &Common, resource: &str) -> Result<ExitCode, Failure> 
     let cause = list(&now["open"]).map(|open| &open["incident"]["diagnosis"]);
     let summary = summary.or_else(|| {
         cause
-            .filter(|diagnosis| beneath.contains(&text(&diagnosis["cause"])))
+            .filter(|diagnosis| dependencies.contains(&text(&diagnosis["cause"])))
             .map(|it| text(&it["summary"]))
             .next()
     });
@@ -152,15 +154,15 @@ pub(crate) fn why(common: &Common, resource: &str) -> Result<ExitCode, Failure> 
     }
     match summary {
         Some(summary) => table::say(&wrapped(summary, "", 80)),
-        None if alerts.is_empty() => table::say("nothing is wrong with it, nor with what it stands on"),
+        None if alerts.is_empty() => table::say("no alerts for it and its dependencies"),
         None => {}
     }
-    let zone = zone_of(&now);
+    let timezone = timezone_of(&now);
     for alert in alerts {
         let line = format!(
             "{} since {}: {}",
             text(&alert["about"]),
-            shown_time(text(&alert["since"]), &zone),
+            display_time(text(&alert["since"]), &timezone),
             text(&alert["evidence"])
         );
         table::say(&wrapped(&line, "  ", 80));
@@ -168,8 +170,8 @@ pub(crate) fn why(common: &Common, resource: &str) -> Result<ExitCode, Failure> 
     Ok(code)
 }
 
-/// The things themselves and everything that they stand on.
-fn beneath<'a>(now: &'a Value, resources: &[&'a str]) -> Vec<&'a str> {
+/// The resources themselves and all their dependencies.
+fn dependencies<'a>(now: &'a Value, resources: &[&'a str]) -> Vec<&'a str> {
     let mut all: Vec<&str> = resources.to_vec();
     let mut next = 0;
     while let Some(above) = all.get(next).copied() {
@@ -197,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guarded_services_are_lines_within_eighty_columns() {
+    fn edge_lines_fit_eighty_columns() {
         let server = |state: &str| serde_json::json!({ "state": state });
         let edge = serde_json::json!({
             "silent": false,
@@ -208,7 +210,7 @@ mod tests {
             ],
             "pools": [{ "id": "auth", "seen": { "servers": [server("serving"), server("warming"), server("down")] } }],
         });
-        let lines = served(&edge);
+        let lines = edge_lines(&edge);
         assert!(
             lines.iter().flat_map(|line| line.lines()).all(|line| line.chars().count() <= 80),
             "{lines:#?}"

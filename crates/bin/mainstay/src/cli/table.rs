@@ -1,4 +1,4 @@
-//! What people read in the terminal: tables that fit 80 columns, colour only on a terminal.
+//! Terminal output: tables that fit 80 columns, colour only on a terminal.
 
 use crate::cli::Failure;
 use serde::Serialize;
@@ -6,13 +6,13 @@ use std::io::{IsTerminal, Write};
 use text::escape::hidden_in_lines;
 use text::wrap::{self, LongWord};
 
-/// The colours that [`tinted`] uses. They move nothing, wherever they come from.
+/// The escape sequences that [`tinted`] uses. They only set the colour.
 const COLOURS: [&str; 4] = ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"];
 
-/// How loud a word is.
+/// Meaning of a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// As it should be.
+    /// Healthy.
     Good,
     /// Worth a look.
     Warn,
@@ -20,14 +20,14 @@ pub(crate) enum Tone {
     Bad,
 }
 
-/// Prints text and a line break. Control and direction characters are shown by their number, but for the colours that
-/// are ours: what a terminal is told to do never comes from outside. A closed pipe is not an error: the reader has seen
-/// enough. All that commands say goes through here and [`warn`], because `println!` panics then.
-pub(crate) fn say(text: &str) {
-    let _ = is_heard(text);
+/// Prints text and a line break. Control and direction characters are escaped, except for our own colours, so that external
+/// text cannot control the terminal. A closed pipe is not an error. All output of commands goes through here and [`warn`],
+/// because `println!` panics on a closed pipe.
+pub fn say(text: &str) {
+    let _ = try_say(text);
 }
 
-/// Text as a terminal may have it. `coloured`: our own words may be tinted.
+/// Escapes text for the terminal. `coloured` keeps our own colours.
 fn safe(text: &str, coloured: bool) -> String {
     let colours = if coloured { COLOURS.as_slice() } else { &[] };
     let mut out = String::with_capacity(text.len());
@@ -44,35 +44,40 @@ fn safe(text: &str, coloured: bool) -> String {
     out
 }
 
-/// The same; whether anybody still reads. For commands with much to say.
-pub(crate) fn is_heard(text: &str) -> bool {
+/// As [`say`]; returns false when the pipe is closed. For commands with long output.
+pub(crate) fn try_say(text: &str) -> bool {
     let out = std::io::stdout();
     writeln!(out.lock(), "{}", safe(text, is_tinted(&out))).is_ok()
 }
 
-/// Prints text and a line break to standard error, on the same terms.
-pub(crate) fn warn(text: &str) {
+/// As [`say`], to standard error.
+pub fn warn(text: &str) {
     let out = std::io::stderr();
     let _ = writeln!(out.lock(), "{}", safe(text, is_tinted(&out)));
 }
 
-/// Prints a value as JSON, spans of time as seconds.
+/// Prints a value as JSON, durations as seconds.
 ///
 /// # Errors
-/// When it cannot be written as JSON, which would be a mistake of ours.
-pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
+/// When it cannot be serialized, which would be a bug.
+pub fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     let value = web::seconds::json(value).map_err(Failure::no)?;
     let text = serde_json::to_string_pretty(&value).map_err(Failure::no)?;
     say(&text);
     Ok(())
 }
 
-/// Whether colour may go there: to a terminal, unless NO_COLOR says something.
+/// Prints a JSON object on one line, for programs that read standard output line by line.
+pub(crate) fn say_line(value: &serde_json::Value) {
+    say(&value.to_string());
+}
+
+/// Whether output is coloured: on a terminal, unless NO_COLOR is set.
 pub(crate) fn is_tinted(to: &impl IsTerminal) -> bool {
     to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
-/// A word in its tone's colour, on a terminal only and not under NO_COLOR.
+/// A word in the colour of its tone, where output is coloured.
 pub(crate) fn tinted(word: &str, tone: Tone) -> String {
     let code = match tone {
         Tone::Good => 32,
@@ -82,24 +87,24 @@ pub(crate) fn tinted(word: &str, tone: Tone) -> String {
     if is_tinted(&std::io::stdout()) { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
 }
 
-/// Breaks a sentence into lines of at most `width` characters, each begun with `indent`.
-pub(crate) fn wrapped(summary: &str, indent: &str, width: usize) -> String {
-    wrap::wrapped(summary, indent, indent, width, LongWord::Whole).join("\n")
+/// Wraps text into lines of at most `width` characters, each with the prefix `indent`.
+pub fn wrapped(text: &str, indent: &str, width: usize) -> String {
+    wrap::wrapped(text, indent, indent, width, LongWord::Whole).join("\n")
 }
 
-/// A text filled up to `width` characters. Never cut: the end of a name is what tells it from its neighbours.
+/// Text padded to `width` characters. Never cut: names often differ at their end.
 pub(crate) fn cell(text: &str, width: usize) -> String {
     format!("{text:<width$}")
 }
 
-/// A name and what belongs to it, from column `width` on: beside it, or beneath a name that is longer.
+/// A name, and text from column `width` on: on the same line, or on the next when the name is longer.
 pub(crate) fn beside(name: &str, width: usize, rest: &str) -> String {
     let line_break = if name.chars().count() > width { "\n" } else { "" };
     let filling = if line_break.is_empty() { width - name.chars().count() } else { width };
     format!("{name}{line_break}{} {rest}", " ".repeat(filling))
 }
 
-/// A name, when, and the rest in columns; on a terminal, what does not fit into a line goes on in the next.
+/// Rows of name, time and rest in columns; on a terminal, the rest moves to the next line when it does not fit.
 pub(crate) fn rows(rows: &[[String; 3]]) -> Vec<String> {
     let widest = |n: usize| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or_default();
     let (first, second) = (widest(0), widest(1));
@@ -108,7 +113,7 @@ pub(crate) fn rows(rows: &[[String; 3]]) -> Vec<String> {
     rows.iter().map(|[name, when, rest]| format!("{name:<first$}  {when:<second$}{gap}  {rest}")).collect()
 }
 
-/// Columns of a terminal that everybody has.
+/// Columns of the narrowest terminal that is supported.
 const TERMINAL: usize = 80;
 
 #[cfg(test)]
@@ -116,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_terminal_is_told_nothing_by_outsiders() {
+    fn external_text_cannot_control_the_terminal() {
         let text = "a \x1b[31mbad\x1b[0m ns1.\x1b[2J\x1b]0;pwned\x07\u{202e}exe\n\tb";
         let wanted = "a \x1b[31mbad\x1b[0m ns1.\\u{1b}[2J\\u{1b}]0;pwned\\u{7}\\u{202e}exe\n\tb";
         assert_eq!(safe(text, true), wanted);
@@ -124,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_fit_and_nothing_is_lost() {
+    fn wrapped_lines_fit_and_keep_every_word() {
         let summary =
             "acme.app expired at 15:28; its name servers are now ns1.parking.example, ns2.parking.example";
         let text = wrapped(summary, "    ", 40);

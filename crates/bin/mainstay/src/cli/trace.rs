@@ -1,4 +1,4 @@
-//! `mainstay trace ID`: what became of one request, and why.
+//! `mainstay trace`: how one request was handled, or a list of the latest requests that failed.
 
 use crate::cli::running::Running;
 use crate::cli::table::{self, Tone, tinted, wrapped};
@@ -9,27 +9,27 @@ use types::Trace;
 use types::trace::{Hop, Verdict, took};
 
 const WIDTH: usize = 80;
-/// Passages are set in so far and no further.
+/// Deepest indentation of nested requests.
 const DEPTH_MAX: usize = 4;
-/// Room for the names of parts.
+/// Width of the names of phases.
 const NAME_WIDTH: usize = 22;
 
-/// Exit 0 when the request was served all the way down, 1 when something on its way was refused or failed.
+/// Prints a trace. Exit code 0 when every hop served the request, 1 when one rejected it or failed.
 pub(crate) fn trace(common: &Common, id: &str) -> Result<ExitCode, Failure> {
-    let id = plain(id)?;
+    let id = parse_id(id)?;
     let answer = Running::find(common)?.get(&format!("/api/v1/trace/{id}"))?;
     let trace: Trace = serde_json::from_value(answer).map_err(Failure::no)?;
     let went_well = trace.hops.iter().all(Hop::went_well);
     if common.json {
         table::json(&trace)?;
     } else {
-        table::say(&told(&trace));
+        table::say(&report(&trace));
     }
     Ok(if went_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Lists the latest requests that were refused, failed or slow, the newest last: that is where one looks.
-pub(crate) fn lately(common: &Common) -> Result<ExitCode, Failure> {
+/// Lists the latest requests that were rejected, failed or slow, the newest last, next to the prompt.
+pub(crate) fn list(common: &Common) -> Result<ExitCode, Failure> {
     let answer = Running::find(common)?.get("/api/v1/traces")?;
     let traces: Vec<Trace> = serde_json::from_value(answer).map_err(Failure::no)?;
     if common.json {
@@ -37,14 +37,14 @@ pub(crate) fn lately(common: &Common) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     if traces.is_empty() {
-        table::say("no request was refused, failed or slow, as far as the edge remembers");
+        table::say("no rejected, failed or slow request within the memory of the edge");
     }
-    traces.iter().rev().filter_map(listed).for_each(|line| table::say(&line));
+    traces.iter().rev().filter_map(list_line).for_each(|line| table::say(&line));
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line of a list: the passage that did not go well, the outermost where all did.
-fn listed(trace: &Trace) -> Option<String> {
+/// One line of the list: the innermost hop that failed, or the outermost when none did.
+fn list_line(trace: &Trace) -> Option<String> {
     let hop = trace.hops.iter().rev().find(|hop| !hop.went_well()).or(trace.hops.first())?;
     let at = hop.at.strftime("%H:%M:%S");
     let service = hop.service.as_ref().map_or(hop.host.as_str(), |service| &service.0);
@@ -53,36 +53,36 @@ fn listed(trace: &Trace) -> Option<String> {
     Some(format!("{id} {at} {verdict:<10} {:>3} {asked}", hop.status))
 }
 
-/// The id without what people copy along with it; nothing else goes into an address.
-fn plain(id: &str) -> Result<String, Failure> {
+/// Parses a trace id, with or without dashes and spaces around it.
+fn parse_id(id: &str) -> Result<String, Failure> {
     if let Some(id) = trace_id::canonical(id) {
         return Ok(id);
     }
-    let hint = "it stands on every error page and in the header `x-request-id` of every answer";
+    let hint = "it is on every error page and in the header `x-request-id` of every response";
     Err(Failure::wrong("the id of a request has 32 hexadecimal digits").hint(hint))
 }
 
-fn told(trace: &Trace) -> String {
+fn report(trace: &Trace) -> String {
     let mut lines = vec![trace.id.clone()];
     for (depth, hop) in trace.nested() {
         lines.push(String::new());
-        lines.extend(passage(&"    ".repeat(depth.min(DEPTH_MAX)), hop));
+        lines.extend(hop_lines(&"    ".repeat(depth.min(DEPTH_MAX)), hop));
     }
     lines.join("\n")
 }
 
-fn passage(indent: &str, hop: &Hop) -> Vec<String> {
+fn hop_lines(indent: &str, hop: &Hop) -> Vec<String> {
     let tone = match hop.verdict {
         _ if hop.went_well() => Tone::Good,
         Verdict::Limited | Verdict::Shed => Tone::Warn,
         _ => Tone::Bad,
     };
     let word = hop.word();
-    let service = hop.service.as_ref().map_or("no service of ours", |service| &service.0);
+    let service = hop.service.as_ref().map_or("no service", |service| &service.0);
     let asked = format!("{service}  {} {}{}", hop.method, hop.host, hop.path);
     let room = WIDTH - indent.len() - word.len() - 1;
     let inner = format!("{indent}  ");
-    // A long path is broken, never cut: its end is what tells it from the others.
+    // A long path is wrapped, never cut: paths often differ at their end.
     let mut lines: Vec<String> = if asked.chars().count() > room {
         let letters: Vec<char> = asked.chars().collect();
         let parts = letters.chunks(WIDTH - indent.len()).map(|part| part.iter().collect::<String>());
@@ -94,10 +94,10 @@ fn passage(indent: &str, hop: &Hop) -> Vec<String> {
         vec![format!("{indent}{} {}", table::cell(&asked, room), tinted(word, tone))]
     };
     lines.push(wrapped(&hop.told(), &inner, WIDTH));
-    let own = hop.caller.as_ref().map_or_else(String::new, |own| format!("our own {own}, for "));
+    let own = hop.caller.as_ref().map_or_else(String::new, |own| format!("internal caller {own}, for "));
     let from = hop.from.as_ref().map_or_else(String::new, |from| format!(" ({from})"));
     let who = format!(
-        "{} UTC, {own}{} visitor {}{from}, {}, {} bytes in, {} out",
+        "{} UTC, {own}{} client {}{from}, {}, {} bytes in, {} out",
         hop.at.strftime("%Y-%m-%d %H:%M:%S%.3f"),
         hop.visitor,
         hop.client,
@@ -116,8 +116,8 @@ fn passage(indent: &str, hop: &Hop) -> Vec<String> {
         for (at, attempt) in hop.attempts.iter().enumerate() {
             let end = match (&attempt.why, attempt.status) {
                 (Some(why), _) => why.clone(),
-                (None, Some(status)) => format!("answered {status}"),
-                (None, None) => "no answer".to_owned(),
+                (None, Some(status)) => format!("responded {status}"),
+                (None, None) => "no response".to_owned(),
             };
             let line = format!("{}. {} {end}, after {}", at + 1, attempt.server, took(attempt.took_us));
             lines.push(wrapped(&line, &inner, WIDTH));
@@ -126,7 +126,7 @@ fn passage(indent: &str, hop: &Hop) -> Vec<String> {
     lines
 }
 
-/// When a part was, within the whole. Something is seen of the shortest part too.
+/// The bar of a phase within the whole request, at least one character long.
 fn bar(began_us: u64, took_us: u64, whole_us: u64, width: usize) -> String {
     let whole = whole_us.max(began_us.saturating_add(took_us)).max(1);
     let place =
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_told_within_eighty_columns() {
+    fn report_fits_eighty_columns() {
         let mut beneath = hop();
         beneath.span = "b".to_owned();
         beneath.parent = Some("a".to_owned());
@@ -205,33 +205,33 @@ mod tests {
         beneath.phases.truncate(1);
         beneath.attempts.clear();
         beneath.took_us = 90;
-        let told =
-            told(&Trace { id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), hops: vec![beneath, hop()] });
-        assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+        let text =
+            report(&Trace { id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), hops: vec![beneath, hop()] });
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         for wanted in [
             "10.0.0.12:8080 answered 303 after 161 ms",
             "1. 10.0.0.11:8080 connection refused, after 300 µs",
             "      refused with 429 by the visitor limit of api, 20/s",
-            "our own auth-web, for known visitor",
+            "internal caller auth-web, for known client",
             "server thought           161 ms",
         ] {
-            assert!(told.contains(wanted), "{wanted}\n{told}");
+            assert!(text.contains(wanted), "{wanted}\n{text}");
         }
-        assert!(told.find("auth  POST").unwrap() < told.find("    api  POST").unwrap(), "{told}");
+        assert!(text.find("auth  POST").unwrap() < text.find("    api  POST").unwrap(), "{text}");
     }
 
     #[test]
-    fn a_list_has_the_passage_to_look_at() {
+    fn list_line_shows_the_failed_hop() {
         let mut limited = hop();
         limited.verdict = Verdict::Limited;
         limited.status = 429;
         let trace = Trace { id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), hops: vec![hop(), limited] };
-        let line = listed(&trace).unwrap();
+        let line = list_line(&trace).unwrap();
         assert_eq!(line, "4bf92f3577b34da6a3ce929d0e0e4736 04:16:09 limited    429 auth POST /login");
     }
 
     #[test]
-    fn bars_stay_in_their_place() {
+    fn bar_stays_within_width() {
         assert_eq!(bar(0, 0, 100, 10), "━");
         assert_eq!(bar(50, 50, 100, 10), "     ━━━━━");
         assert_eq!(bar(100, 0, 100, 10), "         ━");
@@ -240,9 +240,9 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_taken_as_people_copy_them() {
+    fn id_is_accepted_with_dashes_and_capitals() {
         let id = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736";
-        assert_eq!(plain(&id.to_uppercase()).unwrap(), id.replace('-', ""));
-        assert!(plain("../now").is_err());
+        assert_eq!(parse_id(&id.to_uppercase()).unwrap(), id.replace('-', ""));
+        assert!(parse_id("../now").is_err());
     }
 }

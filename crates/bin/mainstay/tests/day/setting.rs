@@ -129,7 +129,7 @@ impl Setting {
             grpcs.push(self.start_grpc(n).await?);
         }
         let mut command = Command::new(binary());
-        command.args(["run", "--only", "guard", "--log", "info", "--config"]).arg(self.path("mainstay.toml"));
+        command.args(["run", "--only", "edge", "--log", "info", "--config"]).arg(self.path("mainstay.toml"));
         let mainstay = Process::begin("mainstay", self.folder.path(), &mut command)?;
         let mut command = Command::new(program("haproxy"));
         command.args(["-W", "-f"]).arg(self.path("haproxy.cfg"));

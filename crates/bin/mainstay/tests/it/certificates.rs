@@ -1,6 +1,6 @@
 //! Certificates of the edge that cannot be used: told before a start, refused in a configuration that is changed, and outlived.
 
-use crate::house::{House, until};
+use crate::instance::{Instance, until};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -45,15 +45,15 @@ servers = ["127.0.0.1:9"]
 }
 
 /// Until when the certificate is good that the edge shows for shop.test.
-fn shown(house: &House) -> Option<u64> {
+fn shown(instance: &Instance) -> Option<u64> {
     let line = "mainstay_edge_certificate_expiry_timestamp_seconds{name=\"shop.test\"} ";
-    house.text("/metrics").lines().find_map(|told| told.strip_prefix(line)?.parse().ok())
+    instance.text("/metrics").lines().find_map(|told| told.strip_prefix(line)?.parse().ok())
 }
 
 #[test]
 fn check_names_the_line_of_a_certificate_that_cannot_be_used() {
-    let house = House::with("");
-    let folder = house.folder.path();
+    let instance = Instance::with("");
+    let folder = instance.folder.path();
     make(folder, "good", after(30));
     make(folder, "other", after(30));
     make(folder, "old", after(-2));
@@ -67,8 +67,8 @@ fn check_names_the_line_of_a_certificate_that_cannot_be_used() {
         ("good.pem", "other.key", Some("do not go together")),
         ("old.pem", "old.key", Some("expired on")),
     ] {
-        house.write_config(&config(chain, key, ""));
-        let answer = house.json(&["check"]);
+        instance.write_config(&config(chain, key, ""));
+        let answer = instance.json(&["check"]);
         let told: Vec<&str> =
             answer["certificates"].as_array().unwrap().iter().filter_map(|it| it.as_str()).collect();
         assert_eq!(told.len(), usize::from(why.is_some()), "{chain} {key}: {told:?}");
@@ -78,42 +78,45 @@ fn check_names_the_line_of_a_certificate_that_cannot_be_used() {
                 told.contains("mainstay.toml:9:1: the certificate ") && told.contains(why.unwrap()),
                 "{told}"
             );
-            assert_eq!((&answer["sound"], house.command(&["check"]).status.code()), (&false.into(), Some(2)));
+            assert_eq!(
+                (&answer["sound"], instance.command(&["check"]).status.code()),
+                (&false.into(), Some(2))
+            );
         }
     }
 }
 
 #[test]
 fn a_config_that_names_a_certificate_that_cannot_be_used_is_refused_and_the_old_one_goes_on() {
-    let mut house = House::with(&config("good.pem", "good.key", ""));
+    let mut instance = Instance::with(&config("good.pem", "good.key", ""));
     let (good, better) = (after(30), after(60));
-    make(house.folder.path(), "good", good);
-    make(house.folder.path(), "old", after(-2));
-    house.start();
-    until("the certificate", || (shown(&house) == Some(good)).then_some(()));
-    let trouble = |house: &House| house.get("/api/v1/now").1["house"].to_string();
+    make(instance.folder.path(), "good", good);
+    make(instance.folder.path(), "old", after(-2));
+    instance.start();
+    until("the certificate", || (shown(&instance) == Some(good)).then_some(()));
+    let trouble = |instance: &Instance| instance.get("/api/v1/now").1["house"].to_string();
     for (chain, why) in [("gone", "No such file"), ("old", "expired on")] {
-        house.write_config(&config(&format!("{chain}.pem"), &format!("{chain}.key"), ""));
-        house.hang_up();
+        instance.write_config(&config(&format!("{chain}.pem"), &format!("{chain}.key"), ""));
+        instance.hang_up();
         until(why, || {
-            let told = trouble(&house);
+            let told = trouble(&instance);
             (told.contains("mainstay.toml:9:1") && told.contains(why)).then_some(())
         });
-        assert_eq!(shown(&house), Some(good));
+        assert_eq!(shown(&instance), Some(good));
     }
     // One that was in force and is spoiled goes on too, is told of, and holds up no other change.
-    fs::write(house.folder.path().join("good.pem"), "half a fi").unwrap();
-    house.write_config(&config("good.pem", "good.key", "[service.more]\ntitle = \"More\"\n"));
-    house.hang_up();
+    fs::write(instance.folder.path().join("good.pem"), "half a fi").unwrap();
+    instance.write_config(&config("good.pem", "good.key", "[service.more]\ntitle = \"More\"\n"));
+    instance.hang_up();
     until("a word about it", || {
-        let told = trouble(&house);
+        let told = trouble(&instance);
         (told.contains("good.pem cannot be used") && !told.contains("not sound")).then_some(())
     });
-    until("the other change", || (!house.state_of("more").is_empty()).then_some(()));
-    assert_eq!(shown(&house), Some(good));
-    make(house.folder.path(), "good", better);
-    house.hang_up();
-    until("the new certificate", || (shown(&house) == Some(better)).then_some(()));
-    until("no more trouble", || (trouble(&house) == "[]").then_some(()));
-    assert_eq!(house.terminate(), Some(0));
+    until("the other change", || (!instance.state_of("more").is_empty()).then_some(()));
+    assert_eq!(shown(&instance), Some(good));
+    make(instance.folder.path(), "good", better);
+    instance.hang_up();
+    until("the new certificate", || (shown(&instance) == Some(better)).then_some(()));
+    until("no more trouble", || (trouble(&instance) == "[]").then_some(()));
+    assert_eq!(instance.terminate(), Some(0));
 }

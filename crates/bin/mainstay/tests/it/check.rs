@@ -1,6 +1,6 @@
 //! A wrong configuration is told whole, and no command starts with it.
 
-use crate::house::{House, Web};
+use crate::instance::{Instance, Web};
 use serde_json::Value;
 
 const SEVEN_MISTAKES: &str = r#"
@@ -37,11 +37,11 @@ ntfy = "https://ntfy.sh"
 
 #[test]
 fn seven_mistakes_are_seven_problems_each_with_line_column_and_hint() {
-    let house = House::watching(&Web::start());
-    house.write_config(SEVEN_MISTAKES);
-    let output = house.command(&["check"]);
+    let instance = Instance::watching(&Web::start());
+    instance.write_config(SEVEN_MISTAKES);
+    let output = instance.command(&["check"]);
     assert_eq!(output.status.code(), Some(2));
-    let answer = house.json(&["check"]);
+    let answer = instance.json(&["check"]);
     let problems = answer["problems"].as_array().unwrap();
     let places: Vec<(u64, u64)> = problems
         .iter()
@@ -56,28 +56,28 @@ fn seven_mistakes_are_seven_problems_each_with_line_column_and_hint() {
 
 #[test]
 fn a_wrong_config_starts_nothing() {
-    let house = House::watching(&Web::start());
-    house.write_config(SEVEN_MISTAKES);
-    assert_eq!(house.command(&["run"]).status.code(), Some(2));
-    assert!(!house.folder.path().join("data").exists());
+    let instance = Instance::watching(&Web::start());
+    instance.write_config(SEVEN_MISTAKES);
+    assert_eq!(instance.command(&["run"]).status.code(), Some(2));
+    assert!(!instance.folder.path().join("data").exists());
 }
 
 #[test]
 fn a_sound_config_says_so() {
-    let house = House::watching(&Web::start());
-    let output = house.command(&["check"]);
+    let instance = Instance::watching(&Web::start());
+    let output = instance.command(&["check"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(house.json(&["check"])["sound"], true);
+    assert_eq!(instance.json(&["check"])["sound"], true);
 }
 
 #[test]
 fn what_the_edge_would_serve_is_said() {
-    let house = House::watching(&Web::start());
+    let instance = Instance::watching(&Web::start());
     let edge = "[edge]\nlisten = [\"127.0.0.1:8000\", \"0.0.0.0:8001\"]\n\
         [service.auth]\nhosts = [\"auth.acme.com\", \"*.acme.app\"]\nwildcard_samples = [\"a.acme.app\"]\ntraffic = { pool = \"auth\" }\n\
         [pool.auth]\nservers = [\"10.0.0.11:8080\", { at = \"app.internal:80\", weight = 2 }]\n";
-    house.write_config(edge);
-    let told = String::from_utf8(house.command(&["check"]).stdout).unwrap();
+    instance.write_config(edge);
+    let told = String::from_utf8(instance.command(&["check"]).stdout).unwrap();
     for line in [
         "the edge listens for HTTP on 127.0.0.1:8000: only this machine reaches it",
         "the edge listens for HTTP on 0.0.0.0:8001: other machines reach it",
@@ -85,17 +85,17 @@ fn what_the_edge_would_serve_is_said() {
     ] {
         assert!(told.contains(line), "{told}");
     }
-    let answer = house.json(&["check"]);
+    let answer = instance.json(&["check"]);
     assert_eq!(answer["edge"]["guards"][0]["servers"][1], "app.internal:80");
     assert_eq!(answer["edge"]["listens"][1]["open"], true);
-    house.write_config("[service.auth]\nhosts = [\"auth.acme.com\"]\n");
-    assert_eq!(house.json(&["check"])["edge"], Value::Null);
+    instance.write_config("[service.auth]\nhosts = [\"auth.acme.com\"]\n");
+    assert_eq!(instance.json(&["check"])["edge"], Value::Null);
 }
 
 #[test]
 fn a_command_without_a_running_mainstay_says_how_to_start_one() {
-    let house = House::watching(&Web::start());
-    let output = house.command(&["status"]);
+    let instance = Instance::watching(&Web::start());
+    let output = instance.command(&["status"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("mainstay run --config"));
 }

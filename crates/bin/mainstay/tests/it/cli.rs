@@ -1,7 +1,7 @@
 //! The command line in bad moments: a configuration that is being edited, a port that somebody took, a reader that went away.
 
 use crate::docs;
-use crate::house::{House, Web, config, until};
+use crate::instance::{Instance, Web, config, until};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,12 +18,12 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn commands_reach_a_process_whose_config_is_being_edited() {
     let web = Web::start();
-    let mut house = House::watching(&web);
-    house.start();
-    until("a well shop", || (house.state_of("shop") == "operational").then_some(()));
+    let mut instance = Instance::watching(&web);
+    instance.start();
+    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
     for broken in ["[servise.x]\n", "[service.x\n", "\"\"\"\n", "[site]\ndata = 7\n"] {
-        house.write_config(&format!("{}\n{broken}", config(&web, "Shop")));
-        let status = house.command(&["status"]);
+        instance.write_config(&format!("{}\n{broken}", config(&web, "Shop")));
+        let status = instance.command(&["status"]);
         assert_eq!(status.status.code(), Some(0), "{broken}: {}", text(&status.stderr));
         assert!(text(&status.stderr).contains("is not sound"), "{broken}: {}", text(&status.stderr));
     }
@@ -35,10 +35,10 @@ fn commands_reach_a_process_whose_config_is_being_edited() {
         &["login"],
         &["export", "out"],
     ] {
-        assert_eq!(house.command(args).status.code(), Some(0), "{args:?}");
+        assert_eq!(instance.command(args).status.code(), Some(0), "{args:?}");
     }
     assert_eq!(
-        house.command(&["oncall"]).status.code(),
+        instance.command(&["oncall"]).status.code(),
         Some(2),
         "who is on call is in the configuration alone"
     );
@@ -46,13 +46,13 @@ fn commands_reach_a_process_whose_config_is_being_edited() {
 
 #[test]
 fn whoever_took_the_port_is_told_nothing() {
-    let house = House::watching(&Web::start());
+    let instance = Instance::watching(&Web::start());
     let thief = TcpListener::bind("127.0.0.1:0").unwrap();
     thief.set_nonblocking(true).unwrap();
-    fs::create_dir(house.data()).unwrap();
-    fs::write(house.data().join("address"), thief.local_addr().unwrap().to_string()).unwrap();
-    fs::write(house.data().join("api-token"), "ab".repeat(32)).unwrap();
-    let status = house.command(&["status"]);
+    fs::create_dir(instance.data()).unwrap();
+    fs::write(instance.data().join("address"), thief.local_addr().unwrap().to_string()).unwrap();
+    fs::write(instance.data().join("api-token"), "ab".repeat(32)).unwrap();
+    let status = instance.command(&["status"]);
     assert_eq!(status.status.code(), Some(1));
     assert!(text(&status.stderr).contains("mainstay is not running"), "{}", text(&status.stderr));
     assert_eq!(thief.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody came");
@@ -60,13 +60,13 @@ fn whoever_took_the_port_is_told_nothing() {
 
 #[test]
 fn a_reader_that_went_away_ends_no_command_with_a_panic() {
-    let house = House::watching(&Web::start());
-    house.write_config(&"[service.a]\ntitel = \"x\"\n".repeat(300));
+    let instance = Instance::watching(&Web::start());
+    instance.write_config(&"[service.a]\ntitel = \"x\"\n".repeat(300));
     let ended = |args: &[&str]| {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mainstay"))
             .args(args)
             .arg("--config")
-            .arg(house.config())
+            .arg(instance.config())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -93,11 +93,11 @@ fn a_reader_that_went_away_ends_no_command_with_a_panic() {
 #[test]
 fn check_says_what_run_would_lack() {
     let web = Web::start();
-    let house = House::watching(&web);
+    let instance = Instance::watching(&web);
     let good = config(&web, "Shop");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap();
-    fs::write(house.folder.path().join("file"), "").unwrap();
+    fs::write(instance.folder.path().join("file"), "").unwrap();
     let hook = "webhook = \"http://127.0.0.1:9/\"";
     for (from, to, wanted) in [
         (hook, format!("{hook}\nsecret = \"env:NO_SUCH_VARIABLE\""), "NO_SUCH_VARIABLE"),
@@ -117,62 +117,62 @@ fn check_says_what_run_would_lack() {
         ),
         ("inner =", "trust = [\"no.pem\"]\ninner =".to_owned(), "no.pem"),
     ] {
-        house.write_config(&good.replace(from, &to));
-        let answer = house.json(&["check"]);
+        instance.write_config(&good.replace(from, &to));
+        let answer = instance.json(&["check"]);
         let missing = answer["missing"].to_string();
         assert!(missing.contains(wanted) && answer["sound"] == false, "{wanted}: {answer:#}");
-        assert_eq!(house.command(&["check"]).status.code(), Some(2), "{wanted}");
-        assert_eq!(house.command(&["check", "--text-alone"]).status.code(), Some(0), "{wanted}");
+        assert_eq!(instance.command(&["check"]).status.code(), Some(2), "{wanted}");
+        assert_eq!(instance.command(&["check", "--text-alone"]).status.code(), Some(0), "{wanted}");
     }
 }
 
 #[test]
 fn the_data_folder_is_closed_to_everybody_else() {
     let web = Web::start();
-    let mut house = House::watching(&web);
-    fs::create_dir(house.data()).unwrap();
-    fs::set_permissions(house.data(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(house.data().join("denials.json"), "[]").unwrap();
-    fs::set_permissions(house.data().join("denials.json"), fs::Permissions::from_mode(0o644)).unwrap();
-    house.start();
-    until("a well shop", || (house.state_of("shop") == "operational").then_some(()));
-    let backup = house.folder.path().join("backup.db");
-    assert!(house.command(&["journal", "backup", backup.to_str().unwrap()]).status.success());
+    let mut instance = Instance::watching(&web);
+    fs::create_dir(instance.data()).unwrap();
+    fs::set_permissions(instance.data(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(instance.data().join("denials.json"), "[]").unwrap();
+    fs::set_permissions(instance.data().join("denials.json"), fs::Permissions::from_mode(0o644)).unwrap();
+    instance.start();
+    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    let backup = instance.folder.path().join("backup.db");
+    assert!(instance.command(&["journal", "backup", backup.to_str().unwrap()]).status.success());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&house.data()), mode(&backup)), (0o700, 0o600));
-    let names: Vec<String> = fs::read_dir(house.data())
+    assert_eq!((mode(&instance.data()), mode(&backup)), (0o700, 0o600));
+    let names: Vec<String> = fs::read_dir(instance.data())
         .unwrap()
         .map(|entry| entry.unwrap())
         .filter(|entry| mode(&entry.path()) & 0o077 != 0)
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     assert_eq!(names, Vec::<String>::new(), "open to others");
-    let folder = house.folder.path().join("site");
-    assert!(house.command(&["export", folder.to_str().unwrap()]).status.success());
+    let folder = instance.folder.path().join("site");
+    assert!(instance.command(&["export", folder.to_str().unwrap()]).status.success());
     assert_ne!(mode(&folder.join("index.html")) & 0o044, 0, "an export is for everybody");
     // Nothing that signs anybody in, and no colour, is in what a service manager keeps.
-    let kept = house.said() + &house.log();
+    let kept = instance.said() + &instance.log();
     assert!(!kept.contains("token=") && !kept.contains('\x1b'), "{kept}");
 }
 
 #[test]
 fn a_damaged_journal_names_the_way_to_start_and_a_fresh_machine_takes_a_backup() {
     let web = Web::start();
-    let mut house = House::watching(&web);
-    house.start();
-    let backup = house.folder.path().join("backup.db");
+    let mut instance = Instance::watching(&web);
+    instance.start();
+    let backup = instance.folder.path().join("backup.db");
     let backup = backup.to_str().unwrap().to_owned();
-    assert!(house.command(&["journal", "backup", &backup]).status.success());
-    house.kill();
-    fs::remove_file(house.data().join("journal.mark")).unwrap();
-    let refused = house.command(&["run"]);
+    assert!(instance.command(&["journal", "backup", &backup]).status.success());
+    instance.kill();
+    fs::remove_file(instance.data().join("journal.mark")).unwrap();
+    let refused = instance.command(&["run"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused.stderr).contains("`--accept-loss`"), "{}", text(&refused.stderr));
-    assert!(house.json(&["check"])["missing"].to_string().contains("--accept-loss"));
-    house.start_with(&["--accept-loss"]);
-    assert_eq!(house.terminate(), Some(0));
+    assert!(instance.json(&["check"])["missing"].to_string().contains("--accept-loss"));
+    instance.start_with(&["--accept-loss"]);
+    assert_eq!(instance.terminate(), Some(0));
 
-    let fresh = House::watching(&web);
+    let fresh = Instance::watching(&web);
     let restored = fresh.command(&["journal", "restore", &backup]);
     assert_eq!(restored.status.code(), Some(0), "{}", text(&restored.stderr));
     assert_eq!(fs::metadata(fresh.data()).unwrap().permissions().mode() & 0o777, 0o700);
@@ -184,10 +184,10 @@ fn a_damaged_journal_names_the_way_to_start_and_a_fresh_machine_takes_a_backup()
 #[test]
 fn the_token_that_reads_does_nothing_else() {
     let web = Web::start();
-    let mut house = House::watching(&web);
-    house.start();
-    until("a well shop", || (house.state_of("shop") == "operational").then_some(()));
-    let read = |file: &str| fs::read_to_string(house.data().join(file)).unwrap();
+    let mut instance = Instance::watching(&web);
+    instance.start();
+    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    let read = |file: &str| fs::read_to_string(instance.data().join(file)).unwrap();
     let (address, token) = (read("address"), read("read-token"));
     let status = |line: &str, body: &str| {
         let mut stream = TcpStream::connect(&address).unwrap();
@@ -217,8 +217,8 @@ fn the_token_that_reads_does_nothing_else() {
 
 #[test]
 fn words_that_cannot_be_meant_are_answered_with_2_and_a_summary() {
-    let house = House::watching(&Web::start());
-    let folder = house.folder.path().to_str().unwrap().to_owned();
+    let instance = Instance::watching(&Web::start());
+    let folder = instance.folder.path().to_str().unwrap().to_owned();
     for args in [
         &["status", "--config", &folder] as &[&str],
         &["check", "--config", "no-such.toml"],
@@ -229,7 +229,7 @@ fn words_that_cannot_be_meant_are_answered_with_2_and_a_summary() {
         &["deny", "country", "XX"],
         &["trace", "x"],
         &["page", "test", "nobody"],
-        &["run", "--accept-loss", "--only", "guard"],
+        &["run", "--accept-loss", "--only", "edge"],
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mainstay"));
         command.args(args).current_dir(&folder);
@@ -254,21 +254,21 @@ fn whole(web: &Web) -> String {
 #[test]
 fn what_json_looks_like_is_documented() {
     let web = Web::start();
-    let mut house = House::with(&whole(&web));
-    house.start();
-    let _ = TcpStream::connect(edge_of(&house)).and_then(|mut stream| {
+    let mut instance = Instance::with(&whole(&web));
+    instance.start();
+    let _ = TcpStream::connect(edge_of(&instance)).and_then(|mut stream| {
         stream.write_all(b"GET / HTTP/1.1\r\nhost: shop.test\r\nconnection: close\r\n\r\n")?;
         stream.read_to_string(&mut String::new())
     });
     web.answers(503);
-    until("an incident", || house.json(&["status"])["open"].as_array()?.first().map(drop));
+    until("an incident", || instance.json(&["status"])["open"].as_array()?.first().map(drop));
     let failed = until("a request that failed", || {
-        let mut stream = TcpStream::connect(edge_of(&house)).ok()?;
+        let mut stream = TcpStream::connect(edge_of(&instance)).ok()?;
         stream.write_all(b"GET /x HTTP/1.1\r\nhost: shop.test\r\nconnection: close\r\n\r\n").ok()?;
         stream.read_to_string(&mut String::new()).ok()?;
-        house.json(&["trace"]).as_array()?.first()?["id"].as_str().map(str::to_owned)
+        instance.json(&["trace"]).as_array()?.first()?["id"].as_str().map(str::to_owned)
     });
-    let (backup, out) = (path(&house, "backup.db"), path(&house, "out"));
+    let (backup, out) = (path(&instance, "backup.db"), path(&instance, "out"));
     let mut page = "# What `--json` prints\n\nDrawn by the tests from what the program answers; `[]` is a list, `{}` an object that is not \
                     told here, and every other name a text, a number, true, false or null. Spans of time are seconds, times are \
                     RFC 3339. [commands.md](commands.md) has the rest.\n"
@@ -281,7 +281,7 @@ fn what_json_looks_like_is_documented() {
         ("incident list", &["incident", "list"], 1),
         ("incident show ID", &["incident", "show", "1"], 1),
         ("incident ack ID", &["incident", "ack", "1", "--by", "ana"], 2),
-        ("deny country CODE --for SPAN", &["deny", "address", "192.0.2.0/24", "--for", "1h"], 2),
+        ("deny country CODE --for SPAN", &["deny", "cidr", "192.0.2.0/24", "--for", "1h"], 2),
         ("deny list", &["deny", "list"], 2),
         ("deny lift ID", &["deny", "lift", "1"], 2),
         ("trace ID", &["trace", &failed], 3),
@@ -293,25 +293,25 @@ fn what_json_looks_like_is_documented() {
         ("export FOLDER", &["export", &out], 1),
         ("a command that fails", &["why", "nothing"], 1),
     ] {
-        let answer = house.json(args);
+        let answer = instance.json(args);
         assert!(!answer.to_string().contains("\"nanos\""), "{args:?}: {answer:#}");
         page += &format!("\n## mainstay {shown}\n\n```text\n{}\n```\n", shape(&answer, depth));
     }
-    assert_eq!(house.terminate(), Some(0));
-    let restored = house.json(&["journal", "restore", &backup, "--replace"]);
+    assert_eq!(instance.terminate(), Some(0));
+    let restored = instance.json(&["journal", "restore", &backup, "--replace"]);
     page += &format!("\n## mainstay journal restore FILE\n\n```text\n{}\n```\n", shape(&restored, 1));
     docs::same("docs/reference/commands-json.md", page.as_bytes());
 }
 
-fn path(house: &House, name: &str) -> String {
-    house.folder.path().join(name).to_str().unwrap().to_owned()
+fn path(instance: &Instance, name: &str) -> String {
+    instance.folder.path().join(name).to_str().unwrap().to_owned()
 }
 
 /// Where the edge listens, as `run` said.
-fn edge_of(house: &House) -> String {
+fn edge_of(instance: &Instance) -> String {
     until("the edge's address", || {
-        let said = house.said();
-        let line = said.lines().find_map(|line| line.strip_prefix("edge     http://"))?;
+        let said = instance.said();
+        let line = said.lines().find_map(|line| line.strip_prefix("edge         http://"))?;
         Some(line.trim_end_matches('/').to_owned())
     })
 }

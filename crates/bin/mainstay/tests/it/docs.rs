@@ -1,6 +1,6 @@
 //! What the documentation says is so: its configurations are sound, its generated pages are what the program prints.
 
-use crate::house::{House, Web};
+use crate::instance::{Instance, Web};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,9 +20,9 @@ pub(crate) fn same(path: &str, printed: &[u8]) {
 
 #[test]
 fn the_reference_is_what_the_program_knows() {
-    let house = House::watching(&Web::start());
-    same("docs/reference/config.md", &house.command(&["schema", "--reference"]).stdout);
-    same("docs/reference/config.schema.json", &house.command(&["schema"]).stdout);
+    let instance = Instance::watching(&Web::start());
+    same("docs/reference/config.md", &instance.command(&["schema", "--reference"]).stdout);
+    same("docs/reference/config.schema.json", &instance.command(&["schema"]).stdout);
 }
 
 #[test]
@@ -33,10 +33,10 @@ fn every_whole_config_in_the_documentation_is_sound() {
     for page in pages {
         let text = fs::read_to_string(&page).unwrap();
         for block in text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
-            let house = House::watching(&Web::start());
+            let instance = Instance::watching(&Web::start());
             // A fragment shows one setting; `trust` names a file that a reader has and we have not.
-            house.write_config(block);
-            let answer = house.json(&["check"]);
+            instance.write_config(block);
+            let answer = instance.json(&["check"]);
             assert_eq!(answer["error"], serde_json::Value::Null, "{}:\n{block}\n{answer:#}", page.display());
             configs += 1;
         }

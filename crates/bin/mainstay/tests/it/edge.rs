@@ -4,7 +4,7 @@ mod backend;
 mod limits;
 mod visitor;
 
-use crate::house::{House, PATIENCE, until};
+use crate::instance::{Instance, PATIENCE, until};
 use backend::Backend;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -76,8 +76,8 @@ fn text(output: &std::process::Output) -> String {
 #[test]
 fn a_request_is_served_explained_and_counted() {
     let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
-    let mut house = House::with(&config(edge, &[&one, &two], ""));
-    house.start();
+    let mut instance = Instance::with(&config(edge, &[&one, &two], ""));
+    instance.start();
     let answer = answered(edge, "127.0.0.1", 200);
     assert!(answer.body.contains("from one") || answer.body.contains("from two"), "{}", answer.body);
     let id = answer.header("x-request-id").unwrap().to_owned();
@@ -87,7 +87,7 @@ fn a_request_is_served_explained_and_counted() {
     assert_eq!(failed.status, 503);
     let id = failed.header("x-request-id").unwrap().to_owned();
     let told = until("the trace", || {
-        let output = house.command(&["trace", &id]);
+        let output = instance.command(&["trace", &id]);
         (!output.stdout.is_empty()).then_some(output)
     });
     assert_eq!(told.status.code(), Some(1), "something failed");
@@ -96,25 +96,25 @@ fn a_request_is_served_explained_and_counted() {
         assert!(told.contains(wanted), "{wanted}: {told}");
     }
     assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
-    let trace = house.json(&["trace", &id]);
+    let trace = instance.json(&["trace", &id]);
     assert_eq!((&trace["id"], &trace["hops"][0]["status"]), (&Value::from(id), &Value::from(503)));
     assert!(
-        text(&house.command(&["trace"])).contains(trace["id"].as_str().unwrap()),
+        text(&instance.command(&["trace"])).contains(trace["id"].as_str().unwrap()),
         "it failed, so it is listed"
     );
-    let unknown = house.command(&["trace", "00000000000000000000000000000001"]);
+    let unknown = instance.command(&["trace", "00000000000000000000000000000001"]);
     assert_eq!(unknown.status.code(), Some(1));
-    assert_eq!(house.command(&["trace", "x"]).status.code(), Some(2));
+    assert_eq!(instance.command(&["trace", "x"]).status.code(), Some(2));
 
     until("the view of the edge", || {
-        (house.get("/api/v1/edge").1["services"][0]["id"] == "shop").then_some(())
+        (instance.get("/api/v1/edge").1["services"][0]["id"] == "shop").then_some(())
     });
     until("two servers that serve", || {
-        let told = text(&house.command(&["status"]));
+        let told = text(&instance.command(&["status"]));
         told.lines().any(|line| line.starts_with("Shop") && line.contains("2 of 2")).then_some(())
     });
     let metrics = until("the count", || {
-        let metrics = house.text("/metrics");
+        let metrics = instance.text("/metrics");
         metrics.contains("mainstay_edge_requests_total{service=\"shop\"").then_some(metrics)
     });
     assert!(
@@ -126,68 +126,68 @@ fn a_request_is_served_explained_and_counted() {
 #[test]
 fn a_denial_by_command_is_in_force_at_once_and_undoes_itself() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&config(edge, &[&one], ""));
-    house.start();
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
+    instance.start();
     answered(edge, "127.0.0.9", 200);
     let began = Instant::now();
     // A disk that others keep busy may not answer in time; such a denial is not promised.
     let deny = |args: &[&str]| {
         until("a denial that is on disk", || {
-            let denied = house.command(args);
+            let denied = instance.command(args);
             denied.status.success().then(|| text(&denied))
         })
     };
-    let said = deny(&["deny", "address", "127.0.0.8/31", "--for", "5s", "--service", "shop", "--by", "ana"]);
+    let said = deny(&["deny", "cidr", "127.0.0.8/31", "--for", "5s", "--service", "shop", "--by", "ana"]);
     assert!(said.starts_with("denial-") && said.contains(": 127.0.0.8/31 is refused at shop"), "{said}");
     let refused = answered(edge, "127.0.0.9", 403);
     answered(edge, "127.0.0.1", 200);
-    let list = text(&house.command(&["deny", "list"]));
+    let list = text(&instance.command(&["deny", "list"]));
     assert!(list.contains("127.0.0.8/31") && list.contains("at shop") && list.contains("by ana"), "{list}");
-    let why = text(&house.command(&["trace", refused.header("x-request-id").unwrap()]));
+    let why = text(&instance.command(&["trace", refused.header("x-request-id").unwrap()]));
     assert!(why.contains("denied") && why.contains("refused with 403"), "{why}");
     answered(edge, "127.0.0.9", 200);
     assert!(began.elapsed() >= Duration::from_secs(5), "{:?}", began.elapsed());
     until("an empty list", || {
-        text(&house.command(&["deny", "list"])).contains("nothing is denied").then_some(())
+        text(&instance.command(&["deny", "list"])).contains("nothing is denied").then_some(())
     });
 
     // Lifted before its time, and remembered across a kill.
-    let said = deny(&["deny", "address", "127.0.0.9", "--for", "1h"]);
+    let said = deny(&["deny", "cidr", "127.0.0.9", "--for", "1h"]);
     answered(edge, "127.0.0.9", 403);
-    house.kill();
-    house.start();
+    instance.kill();
+    instance.start();
     answered(edge, "127.0.0.9", 403);
     // The command that ends it stands in what the one that began it said.
     let lift: Vec<&str> = said.split('`').nth(1).unwrap().split(' ').skip(1).collect();
     let lifted = |args: &[&str]| {
         until("a denial that is lifted", || {
-            house.command(args);
-            (house.command(args).status.code() == Some(1)).then_some(())
+            instance.command(args);
+            (instance.command(args).status.code() == Some(1)).then_some(())
         });
     };
     lifted(&lift);
-    let left = house.json(&["deny", "list"]);
+    let left = instance.json(&["deny", "list"]);
     for denial in left["denials"].as_array().unwrap() {
         lifted(&["deny", "lift", &denial["id"].to_string()]);
     }
     answered(edge, "127.0.0.9", 200);
-    assert_eq!(house.command(&["deny", "address", "everybody", "--for", "1h"]).status.code(), Some(2));
+    assert_eq!(instance.command(&["deny", "cidr", "everybody", "--for", "1h"]).status.code(), Some(2));
     for everybody in ["0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96"] {
         assert!(
-            !house.command(&["deny", "address", everybody, "--for", "1h"]).status.success(),
+            !instance.command(&["deny", "cidr", everybody, "--for", "1h"]).status.success(),
             "{everybody}"
         );
         answered(edge, "127.0.0.1", 200);
     }
-    let elsewhere = house.command(&["deny", "country", "EE", "--for", "1h", "--service", "nothing"]);
+    let elsewhere = instance.command(&["deny", "country", "EE", "--for", "1h", "--service", "nothing"]);
     assert_eq!(elsewhere.status.code(), Some(1), "{elsewhere:?}");
 }
 
 #[test]
 fn a_config_that_changes_under_load_fails_no_request() {
     let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
-    let mut house = House::with(&config(edge, &[&one], ""));
-    house.start();
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
+    instance.start();
     answered(edge, "127.0.0.1", 200);
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let visitors: Vec<_> = (0..4)
@@ -206,12 +206,12 @@ fn a_config_that_changes_under_load_fails_no_request() {
         .collect();
     for n in 0..6 {
         let servers: &[&Backend] = if n % 2 == 0 { &[&two] } else { &[&one] };
-        house.write_config(&config(
+        instance.write_config(&config(
             edge,
             servers,
             &format!("\n[service.other-{n}]\ntitle = \"Other {n}\"\n"),
         ));
-        house.hang_up();
+        instance.hang_up();
         let wanted = if n % 2 == 0 { "from two" } else { "from one" };
         until("the other server", || {
             let answer = Visitor::come("127.0.0.1", edge).ok()?.ask("GET", "/", &[]).ok()?;
@@ -228,17 +228,17 @@ fn a_config_that_changes_under_load_fails_no_request() {
 #[test]
 fn the_edge_alone_serves_by_the_same_keys_and_follows_its_config() {
     let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
-    let mut house = House::with(&config(edge, &[&one], ""));
-    house.start();
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
+    instance.start();
     answered(edge, "127.0.0.1", 200);
     let login = Visitor::come("127.0.0.1", edge).unwrap().ask("POST", "/login", &[]).unwrap();
     let cookie = login.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     assert!(cookie.starts_with("mainstay="), "{cookie}");
-    assert!(house.command(&["deny", "address", "127.0.0.9", "--for", "1h"]).status.success());
+    assert!(instance.command(&["deny", "cidr", "127.0.0.9", "--for", "1h"]).status.success());
     answered(edge, "127.0.0.9", 403);
-    assert_eq!(house.terminate(), Some(0));
+    assert_eq!(instance.terminate(), Some(0));
 
-    house.start_only_guard();
+    instance.start_edge_only();
     answered(edge, "127.0.0.1", 200);
     answered(edge, "127.0.0.9", 403);
     let asked = |path: &str, headers: &[(&str, &str)]| {
@@ -248,87 +248,87 @@ fn the_edge_alone_serves_by_the_same_keys_and_follows_its_config() {
     asked("/stranger", &[]);
     let visitor = |path: &str| {
         until("the line", || {
-            let said = house.said();
+            let said = instance.said();
             let line = said.lines().find(|line| line.contains(path))?;
             serde_json::from_str::<Value>(line).ok()?["visitor"].as_str().map(str::to_owned)
         })
     };
     assert_eq!((visitor("/known"), visitor("/stranger")), ("known".to_owned(), "first".to_owned()));
 
-    house.write_config(&config(edge, &[&two], ""));
-    house.hang_up();
+    instance.write_config(&config(edge, &[&two], ""));
+    instance.hang_up();
     until("the other server", || asked("/", &[]).body.contains("from two").then_some(()));
-    house.write_config("no configuration at all");
-    house.hang_up();
-    until("a word about it", || house.log().contains("the old one stays in force").then_some(()));
+    instance.write_config("no configuration at all");
+    instance.hang_up();
+    until("a word about it", || instance.log().contains("the old one stays in force").then_some(()));
     assert!(asked("/", &[]).body.contains("from two"));
-    assert_eq!(house.terminate(), Some(0));
+    assert_eq!(instance.terminate(), Some(0));
 }
 
 #[test]
 fn the_edge_alone_explains_and_counts_its_requests_and_says_what_else_it_cannot_do() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&config(edge, &[&one], ""));
-    house.start_only_guard();
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
+    instance.start_edge_only();
     answered(edge, "127.0.0.1", 200);
     let failed = Visitor::come("127.0.0.1", edge).unwrap().ask("GET", "/status/503", &[]).unwrap();
     let id = failed.header("x-request-id").unwrap();
     let trace = until("the trace", || {
-        let output = house.command(&["trace", id, "--json"]);
+        let output = instance.command(&["trace", id, "--json"]);
         serde_json::from_slice::<Value>(&output.stdout).ok().filter(|trace| trace["id"] == id)
     });
     assert_eq!(trace["hops"][0]["status"], 503);
-    assert!(text(&house.command(&["trace"])).contains(id));
+    assert!(text(&instance.command(&["trace"])).contains(id));
     until("the count", || {
-        house
+        instance
             .text("/metrics")
             .contains("mainstay_edge_responses_total{service=\"shop\",pool=\"shop\",code=\"5xx\"} 1")
             .then_some(())
     });
-    until("a word about it", || house.said().contains("/metrics").then_some(()));
-    let (status, _) = house.get("/api/v1/now");
+    until("a word about it", || instance.said().contains("/metrics").then_some(()));
+    let (status, _) = instance.get("/api/v1/now");
     assert_eq!(status, 503);
-    let denied = house.command(&["deny", "country", "EE", "--for", "1h"]);
+    let denied = instance.command(&["deny", "country", "EE", "--for", "1h"]);
     let why = String::from_utf8_lossy(&denied.stderr).into_owned();
     assert!(denied.status.code() == Some(1) && why.contains("Only the edge runs here"), "{why}");
     // Without the token nothing is told.
-    let address = std::fs::read_to_string(house.folder.path().join("data/address")).unwrap();
+    let address = std::fs::read_to_string(instance.folder.path().join("data/address")).unwrap();
     let answer =
         Visitor::come("127.0.0.1", address.parse().unwrap()).unwrap().ask("GET", "/metrics", &[]).unwrap();
     assert_eq!(answer.status, 401);
-    assert_eq!(house.terminate(), Some(0));
-    assert!(!house.folder.path().join("data/address").exists());
+    assert_eq!(instance.terminate(), Some(0));
+    assert!(!instance.folder.path().join("data/address").exists());
 
     // Where somebody else listens there are no traces; visitors are served all the same.
     let holds = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = holds.local_addr().unwrap();
-    house.write_config(&config(edge, &[&one], "").replace("127.0.0.1:0\"", &format!("{taken}\"")));
-    house.start_only_guard();
+    instance.write_config(&config(edge, &[&one], "").replace("127.0.0.1:0\"", &format!("{taken}\"")));
+    instance.start_edge_only();
     answered(edge, "127.0.0.1", 200);
-    until("a word about it", || house.log().contains("no traces and no metrics").then_some(()));
+    until("a word about it", || instance.log().contains("no traces and no metrics").then_some(()));
 }
 
 #[test]
 fn the_edge_alone_starts_with_denials_that_cannot_be_read_and_says_so() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&config(edge, &[&one], ""));
-    std::fs::create_dir(house.folder.path().join("data")).unwrap();
-    std::fs::write(house.folder.path().join("data/denials.json"), "[{\"id\":1,\"wh").unwrap();
-    house.start_only_guard();
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
+    std::fs::create_dir(instance.folder.path().join("data")).unwrap();
+    std::fs::write(instance.folder.path().join("data/denials.json"), "[{\"id\":1,\"wh").unwrap();
+    instance.start_edge_only();
     answered(edge, "127.0.0.1", 200);
-    let log = house.log();
+    let log = instance.log();
     assert!(log.contains("what the team denied is not known") && log.contains("denials.json: EOF"), "{log}");
 }
 
 #[test]
 fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&config(edge, &[&one], ""));
-    house.start();
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
+    instance.start();
     answered(edge, "127.0.0.1", 200);
-    let journal = rusqlite::Connection::open(house.folder.path().join("data/journal.db")).unwrap();
+    let journal = rusqlite::Connection::open(instance.folder.path().join("data/journal.db")).unwrap();
     journal.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let denied = house.command(&["deny", "address", "198.51.100.0/24", "--for", "1h"]);
+    let denied = instance.command(&["deny", "cidr", "198.51.100.0/24", "--for", "1h"]);
     assert_eq!(denied.status.code(), Some(1), "not on disk, not promised: {denied:?}");
     let mut visitor = Visitor::come("127.0.0.1", edge).unwrap();
     let deadline = Instant::now() + Duration::from_secs(3);
@@ -339,20 +339,20 @@ fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
     }
     journal.execute_batch("ROLLBACK").unwrap();
     until("a denial that is on disk", || {
-        house.command(&["deny", "address", "198.51.100.0/24", "--for", "1h"]).status.success().then_some(())
+        instance.command(&["deny", "cidr", "198.51.100.0/24", "--for", "1h"]).status.success().then_some(())
     });
 }
 
 #[test]
 fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&config(edge, &[&one], "\n[caller.web]\ntoken = \"file:web-token\"\n"));
-    let without = house.command(&["run"]);
+    let mut instance = Instance::with(&config(edge, &[&one], "\n[caller.web]\ntoken = \"file:web-token\"\n"));
+    let without = instance.command(&["run"]);
     assert_eq!(without.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&without.stderr).contains("caller `web`"), "{without:?}");
-    let token = house.folder.path().join("web-token");
+    let token = instance.folder.path().join("web-token");
     std::fs::write(&token, "first\n").unwrap();
-    house.start();
+    instance.start();
     answered(edge, "127.0.0.1", 200);
     let caller = |token: &str| {
         let asked = Visitor::come("127.0.0.1", edge).unwrap().ask(
@@ -362,7 +362,7 @@ fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up(
         );
         let id = asked.unwrap().header("x-request-id").unwrap().to_owned();
         until("the trace", || {
-            let trace = house.json(&["trace", &id]);
+            let trace = instance.json(&["trace", &id]);
             trace["hops"][0]
                 .is_object()
                 .then(|| trace["hops"][0]["caller"].as_str().unwrap_or("nobody").to_owned())
@@ -370,7 +370,7 @@ fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up(
     };
     assert_eq!((caller("first"), caller("second")), ("web".to_owned(), "nobody".to_owned()));
     std::fs::write(&token, "second\n").unwrap();
-    house.hang_up();
+    instance.hang_up();
     until("the new token", || (caller("second") == "web").then_some(()));
     assert_eq!(caller("first"), "nobody");
 }
@@ -379,20 +379,20 @@ fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up(
 fn lines_and_doors_follow_the_config_while_it_runs_and_threads_do_not() {
     let (one, edge, other) = (Backend::start("one"), free(), free());
     let text = config(edge, &[&one], "");
-    let mut house = House::with(&text.replace("access_log = true", "access_log = false"));
-    house.start();
+    let mut instance = Instance::with(&text.replace("access_log = true", "access_log = false"));
+    instance.start();
     answered(edge, "127.0.0.1", 200);
-    house.write_config(&text.replace(&format!("[\"{edge}\"]"), &format!("[\"{edge}\", \"{other}\"]")));
-    house.hang_up();
+    instance.write_config(&text.replace(&format!("[\"{edge}\"]"), &format!("[\"{edge}\", \"{other}\"]")));
+    instance.hang_up();
     answered(other, "127.0.0.1", 200);
     until("a line", || {
         Visitor::come("127.0.0.1", other).ok()?.ask("GET", "/seen", &[]).ok()?;
-        house.said().contains("/seen").then_some(())
+        instance.said().contains("/seen").then_some(())
     });
-    house.write_config(&text.replace("threads = 2", "threads = 1"));
-    house.hang_up();
+    instance.write_config(&text.replace("threads = 2", "threads = 1"));
+    instance.hang_up();
     let trouble = until("a word about it", || {
-        let (_, now) = house.get("/api/v1/now");
+        let (_, now) = instance.get("/api/v1/now");
         now["house"].as_array()?.first()?.as_str().map(str::to_owned)
     });
     assert!(trouble.contains("edge.threads changed: that needs a restart"), "{trouble}");
@@ -402,19 +402,19 @@ fn lines_and_doors_follow_the_config_while_it_runs_and_threads_do_not() {
 #[test]
 fn the_end_waits_for_requests_under_way() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&config(edge, &[&one], ""));
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
     for alone in [false, true] {
         if alone {
-            house.start_only_guard()
+            instance.start_edge_only()
         } else {
-            house.start()
+            instance.start()
         }
         answered(edge, "127.0.0.1", 200);
         let asking = thread::spawn(move || {
             Visitor::come("127.0.0.1", edge).unwrap().ask("GET", "/slow", &[]).unwrap()
         });
         until("a request under way", || one.is_asked("/slow").then_some(()));
-        assert_eq!(house.terminate(), Some(0));
+        assert_eq!(instance.terminate(), Some(0));
         let answer = asking.join().unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (200, "/slow from one"));
         assert!(Visitor::come("127.0.0.1", edge).is_err(), "the door is closed");
@@ -424,13 +424,13 @@ fn the_end_waits_for_requests_under_way() {
 #[test]
 fn a_house_that_cannot_start_says_that_its_edge_could() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&config(edge, &[&one], ""));
-    std::fs::create_dir_all(house.folder.path().join("data/journal.db")).unwrap();
-    let output = house.command(&["run"]);
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
+    std::fs::create_dir_all(instance.folder.path().join("data/journal.db")).unwrap();
+    let output = instance.command(&["run"]);
     assert_eq!(output.status.code(), Some(1));
     let why = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(why.contains("journal") && why.contains("mainstay run --only guard"), "{why}");
-    house.start_only_guard();
+    instance.start_edge_only();
     answered(edge, "127.0.0.1", 200);
 }
 
@@ -438,10 +438,10 @@ fn a_house_that_cannot_start_says_that_its_edge_could() {
 fn an_edge_that_cannot_listen_says_why_and_nothing_starts() {
     let one = Backend::start("one");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let house = House::with(&config(taken.local_addr().unwrap(), &[&one], ""));
-    for args in [vec!["run"], vec!["run", "--only", "guard"]] {
+    let instance = Instance::with(&config(taken.local_addr().unwrap(), &[&one], ""));
+    for args in [vec!["run"], vec!["run", "--only", "edge"]] {
         let began = Instant::now();
-        let output = house.command(&args);
+        let output = instance.command(&args);
         assert_eq!(output.status.code(), Some(2));
         let why = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(why.contains(&taken.local_addr().unwrap().to_string()), "{why}");

@@ -9,7 +9,7 @@
 mod foe;
 mod tree;
 
-use crate::house::{House, Web, until};
+use crate::instance::{Instance, Web, until};
 use foe::{Foe, Visit, hello, long, message, record};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -299,9 +299,9 @@ const ZONES: [&str; 4] = ["cut.test", "garbage.test", "mute.test", "stranger.tes
 #[test]
 fn hostile_servers_are_named_and_cost_little() {
     let (front, web, registries, tree) = (Web::start(), web(), registries(), Tree::start());
-    let mut house = House::with(&config(&front, &web, &registries, &tree));
+    let mut instance = Instance::with(&config(&front, &web, &registries, &tree));
     let began = Instant::now();
-    house.start();
+    instance.start();
 
     let zones = ZONES.map(|zone| (format!("dns-{}", zone.replace('.', "-")), "dns-no-server"));
     let wanted: BTreeSet<(String, String)> = web
@@ -314,12 +314,12 @@ fn hostile_servers_are_named_and_cost_little() {
     let mut seen = BTreeSet::new();
     until("every alert, several visits, and nothing else", || {
         let asked = Instant::now();
-        let (status, _) = house.get("/api/v1/health");
+        let (status, _) = instance.get("/api/v1/health");
         slowest = slowest.max(asked.elapsed());
         assert_eq!(status, 200, "the mind must turn on");
-        let memory = house.memory_peak_kib();
+        let memory = instance.memory_peak_kib();
         assert!(memory < MEMORY_MAX_KIB, "{memory} KiB");
-        seen = words(&alerts(&house));
+        seen = words(&alerts(&instance));
         if wanted.is_subset(&seen) {
             all_found.get_or_insert(began.elapsed());
         }
@@ -340,21 +340,21 @@ fn hostile_servers_are_named_and_cost_little() {
         web.len() + registries.len() + ZONES.len(),
         all_found.unwrap_or_default().as_secs_f32(),
         began.elapsed().as_secs_f32(),
-        house.memory_peak_kib(),
+        instance.memory_peak_kib(),
         slowest.as_millis()
     );
 
     // Nothing was said of anybody else: not of those who are well, and of no registration.
     assert_eq!(seen, wanted);
-    assert_eq!(house.state_of("shop"), "operational");
-    let now = house.json(&["status"]);
+    assert_eq!(instance.state_of("shop"), "operational");
+    let now = instance.json(&["status"]);
     assert!(now["blind"].is_null(), "{}", now["blind"]);
     for row in now["domains"].as_array().unwrap() {
         let turned = row["domain"] == "acme.turned";
         let expires = row["expires"].as_str().unwrap_or("unknown");
         assert_eq!(expires, if turned { "2199-01-01T00:00:00Z" } else { "unknown" }, "{row}");
     }
-    for alert in alerts(&house).iter().filter(|alert| alert.about.kind == types::Kind::Dns) {
+    for alert in alerts(&instance).iter().filter(|alert| alert.about.kind == types::Kind::Dns) {
         let word = match alert.about.name.as_str() {
             "cut.test" => "over TCP",
             "mute.test" => "does not answer",
@@ -363,16 +363,16 @@ fn hostile_servers_are_named_and_cost_little() {
         assert!(alert.evidence.contains(word), "{}: {}", alert.about, alert.evidence);
     }
 
-    assert_eq!(house.terminate(), Some(0));
-    let journal = String::from_utf8(house.command(&["journal", "dump"]).stdout).unwrap();
+    assert_eq!(instance.terminate(), Some(0));
+    let journal = String::from_utf8(instance.command(&["journal", "dump"]).stdout).unwrap();
     for word in ["expired", "not_registered", "stale"] {
         assert!(!journal.contains(&format!("\"domain\":\"{word}\"")), "{word}");
     }
-    assert!(house.command(&["journal", "verify"]).status.success());
+    assert!(instance.command(&["journal", "verify"]).status.success());
 }
 
-fn alerts(house: &House) -> Vec<Alert> {
-    let (_, mut now) = house.get("/api/v1/now");
+fn alerts(instance: &Instance) -> Vec<Alert> {
+    let (_, mut now) = instance.get("/api/v1/now");
     serde_json::from_value(now["alerts"].take()).unwrap_or_default()
 }
 

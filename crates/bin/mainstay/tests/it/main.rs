@@ -12,6 +12,6 @@ mod cli;
 mod docs;
 mod edge;
 mod hostile;
-mod house;
-mod life;
+mod instance;
+mod lifecycle;
 mod watch_day;

@@ -3,7 +3,7 @@
 
 mod scene;
 
-use crate::house::{House, PATIENCE, until};
+use crate::instance::{Instance, PATIENCE, until};
 use scene::{Hook, Message, Names, Secure, Web};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -145,14 +145,14 @@ webhook = "http://{hook}/"
 }
 
 /// Words on the public page, of all incidents.
-fn public_words(house: &House) -> Vec<String> {
-    let (_, page) = house.get("/api/v2/incidents.json");
+fn public_words(instance: &Instance) -> Vec<String> {
+    let (_, page) = instance.get("/api/v2/incidents.json");
     let incidents = page["incidents"].as_array().cloned().unwrap_or_default();
     incidents.iter().map(|incident| incident["name"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-fn services_not_well(house: &House) -> Vec<Value> {
-    let (_, now) = house.get("/api/v1/now");
+fn services_not_well(instance: &Instance) -> Vec<Value> {
+    let (_, now) = instance.get("/api/v1/now");
     let services = now["services"].as_array().cloned().unwrap_or_default();
     if services.len() < SERVICES {
         return vec![Value::from("not every service has a state yet")];
@@ -161,26 +161,26 @@ fn services_not_well(house: &House) -> Vec<Value> {
 }
 
 /// Waits for it, and tells what is not well where it does not come about.
-fn all_well(house: &House, when: &str) {
+fn all_well(instance: &Instance, when: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let not_well = services_not_well(house);
+        let not_well = services_not_well(instance);
         if not_well.is_empty() {
             return;
         }
-        assert!(Instant::now() < deadline, "not well {when}: {not_well:#?}\n{}", house.log());
+        assert!(Instant::now() < deadline, "not well {when}: {not_well:#?}\n{}", instance.log());
         thread::sleep(Duration::from_millis(100));
     }
 }
 
 /// Something happened, and a while later nobody was woken and visitors were told nothing.
-fn passes_unnoticed(day: &Day, house: &House, what: &str, happens: impl FnOnce()) {
-    let (pages, words) = (day.pages().len(), public_words(house).len());
+fn passes_unnoticed(day: &Day, instance: &Instance, what: &str, happens: impl FnOnce()) {
+    let (pages, words) = (day.pages().len(), public_words(instance).len());
     happens();
-    all_well(house, &format!("after {what}"));
+    all_well(instance, &format!("after {what}"));
     let new: Vec<Message> = day.pages().split_off(pages);
     assert!(new.is_empty(), "{what} woke somebody: {new:#?}");
-    let words = public_words(house).split_off(words);
+    let words = public_words(instance).split_off(words);
     assert!(words.is_empty(), "{what} was told to visitors: {words:?}");
 }
 
@@ -199,14 +199,14 @@ fn restarts(web: &Web) {
 }
 
 /// The number of the open incident whose sentence has this word; that of the certificate is open beside it.
-fn open_about(house: &House, word: &str) -> Option<String> {
-    let (_, now) = house.get("/api/v1/now");
+fn open_about(instance: &Instance, word: &str) -> Option<String> {
+    let (_, now) = instance.get("/api/v1/now");
     let open = now["open"].as_array().cloned().unwrap_or_default();
     let about = open.iter().find(|open| open["incident"].to_string().contains(word))?;
     Some(about["incident"]["id"].to_string())
 }
 
-fn one_real_outage(day: &Day, house: &House) {
+fn one_real_outage(day: &Day, instance: &Instance) {
     let before = day.pages().len();
     let began = Instant::now();
     day.shop.answers(503);
@@ -215,42 +215,42 @@ fn one_real_outage(day: &Day, house: &House) {
     println!("the outage: paged after {:.1} s: {}: {}", took.as_secs_f64(), page.title, page.body);
     let said = format!("{} {}", page.title, page.body);
     assert!(said.contains("503"), "the page tells what fails: {said}");
-    let id = until("an open incident", || open_about(house, "503"));
-    assert!(house.command(&["incident", "ack", &id, "--by", "ana"]).status.success());
+    let id = until("an open incident", || open_about(instance, "503"));
+    assert!(instance.command(&["incident", "ack", &id, "--by", "ana"]).status.success());
     // After a minute of outage; whoever would not have acknowledged is called again by then.
-    until("a word for visitors", || (!public_words(house).is_empty()).then_some(()));
+    until("a word for visitors", || (!public_words(instance).is_empty()).then_some(()));
     day.shop.answers(200);
-    all_well(house, "at the end of the outage");
-    until("the end of the incident", || open_about(house, "503").is_none().then_some(()));
+    all_well(instance, "at the end of the outage");
+    until("the end of the incident", || open_about(instance, "503").is_none().then_some(()));
     let all: Vec<String> = day.pages().split_off(before).into_iter().map(|page| page.title).collect();
     assert_eq!(all.len(), 1, "one page, told once: {all:?}");
-    assert_eq!(public_words(house).len(), 1, "one incident for visitors");
+    assert_eq!(public_words(instance).len(), 1, "one incident for visitors");
 }
 
 #[test]
 fn an_ordinary_day_wakes_nobody_and_its_one_outage_wakes_once() {
     let day = Day::begin();
-    let mut house = House::with(&day.config());
-    std::fs::write(house.folder.path().join("root.pem"), &day.secure.root).unwrap();
-    house.start();
-    all_well(&house, "at the start");
+    let mut instance = Instance::with(&day.config());
+    std::fs::write(instance.folder.path().join("root.pem"), &day.secure.root).unwrap();
+    instance.start();
+    all_well(&instance, "at the start");
 
-    passes_unnoticed(&day, &house, "a deploy", || restarts(&day.shop));
-    passes_unnoticed(&day, &house, "a balancer that restarts", || restarts(&day.balancer));
-    passes_unnoticed(&day, &house, "a resolver that hiccups", || {
+    passes_unnoticed(&day, &instance, "a deploy", || restarts(&day.shop));
+    passes_unnoticed(&day, &instance, "a balancer that restarts", || restarts(&day.balancer));
+    passes_unnoticed(&day, &instance, "a resolver that hiccups", || {
         day.names.hiccups(true);
         while_it_lasts(RESTART);
         day.names.hiccups(false);
     });
-    passes_unnoticed(&day, &house, "a spare that is lost and comes back", || {
+    passes_unnoticed(&day, &instance, "a spare that is lost and comes back", || {
         day.spares[1].stop();
         while_it_lasts(Duration::from_secs(10));
         day.spares[1].go_on();
     });
 
-    one_real_outage(&day, &house);
+    one_real_outage(&day, &instance);
 
-    passes_unnoticed(&day, &house, "a probe that flaps", || {
+    passes_unnoticed(&day, &instance, "a probe that flaps", || {
         for _ in 0..4 {
             day.flapping.stop();
             while_it_lasts(Duration::from_secs(2));
@@ -258,13 +258,13 @@ fn an_ordinary_day_wakes_nobody_and_its_one_outage_wakes_once() {
             while_it_lasts(Duration::from_secs(3));
         }
     });
-    passes_unnoticed(&day, &house, "a certificate that is renewed", || day.secure.renew());
-    passes_unnoticed(&day, &house, "a machine that sleeps", || {
-        house.signal("-STOP");
+    passes_unnoticed(&day, &instance, "a certificate that is renewed", || day.secure.renew());
+    passes_unnoticed(&day, &instance, "a machine that sleeps", || {
+        instance.signal("-STOP");
         while_it_lasts(Duration::from_secs(15));
-        house.signal("-CONT");
+        instance.signal("-CONT");
     });
-    passes_unnoticed(&day, &house, "another deploy", || restarts(&day.shop));
+    passes_unnoticed(&day, &instance, "another deploy", || restarts(&day.shop));
 
     let told: Vec<String> = day.hook.messages().iter().map(|message| message.title.clone()).collect();
     println!("all that was told:\n  {}", told.join("\n  "));

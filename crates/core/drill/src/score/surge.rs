@@ -1,4 +1,4 @@
-//! Milestones, score and story of a surge, by events made by hand.
+//! Tests: milestones, score and story of a surge, with constructed events.
 
 use super::*;
 use crate::{differences, story};
@@ -87,7 +87,7 @@ fn run() -> Vec<Event> {
         (2, EventKind::PageOpened { page: PageId(1), incident, escalation: "default".into() }),
         (4, changed(1, surge(&["127.1.1.0/24"]))),
         (4, diagnosed("auth", &[1], Stage::Failing)),
-        // Limits fight during the flood already, and are not its cause.
+        // Limits conflict during the flood already, but are not its cause.
         (20, opened(2, "api", conflict(Some("4bf9")))),
         (20, diagnosed("auth", &[1, 2], Stage::Failing)),
         (31, EventKind::AlertClosed { alert: AlertId(1) }),
@@ -104,38 +104,37 @@ fn run() -> Vec<Event> {
 }
 
 #[test]
-fn the_surge_counts_from_its_beginning_and_the_conflict_from_its_end() {
+fn surge_counts_from_start_of_flood_and_conflict_from_its_end() {
     let (script, events) = (script(), run());
     let learned = reached(&script, Milestone::Learned, None, &events).unwrap();
     assert_eq!(learned.as_second() - flood_at().as_second(), -18);
     assert_eq!(reached(&script, Milestone::Learned, None, &events[..1]), None, "both services must be known");
-    let ended = |secs| Witness {
+    let ended = |secs| Observations {
         flood_ended: Some(later(flood_at(), Duration::from_secs(secs))),
-        ..Witness::default()
+        ..Observations::default()
     };
-    let told = score(&script, flood_at(), &events, &ended(25));
-    assert_eq!((told.surge_secs, told.conflict_secs, told.cause_secs), (Some(4.0), Some(6.0), Some(2.0)));
-    assert_eq!(told.false_alerts, 0);
+    let result = score(&script, flood_at(), &events, &ended(25));
+    assert_eq!(
+        (result.surge_secs, result.conflict_secs, result.cause_secs),
+        (Some(4.0), Some(6.0), Some(2.0))
+    );
+    assert_eq!(result.false_alerts, 0);
     assert_eq!(
         score(&script, flood_at(), &events, &ended(40)).conflict_secs,
         Some(0.0),
         "named before the end"
     );
-    let late = Witness { fight_began: Some(later(flood_at(), Duration::from_secs(29))), ..ended(25) };
-    assert_eq!(
-        score(&script, flood_at(), &events, &late).conflict_secs,
-        Some(2.0),
-        "nobody names it before it is"
-    );
+    let late = Observations { conflict_began: Some(later(flood_at(), Duration::from_secs(29))), ..ended(25) };
+    assert_eq!(score(&script, flood_at(), &events, &late).conflict_secs, Some(2.0), "named after it begins");
     let missed = judge(&score(&script, flood_at(), &events[..9], &ended(2)), &script.limits);
-    assert!(missed.iter().any(|missed| missed.contains("limits that fight never came")), "{missed:?}");
-    let json = serde_json::to_value(&told).unwrap();
+    assert!(missed.iter().any(|missed| missed.contains("conflicting limits never happened")), "{missed:?}");
+    let json = serde_json::to_value(&result).unwrap();
     assert_eq!(json["surge_secs"], 4.0);
-    assert_eq!(json.get("without"), None, "a drill that does not compare has no such figure");
+    assert_eq!(json.get("without_mainstay"), None, "only a drill that compares has it");
 }
 
 #[test]
-fn a_surge_without_its_networks_and_a_conflict_without_a_trace_are_not_named() {
+fn surge_without_sources_and_conflict_without_trace_are_not_named() {
     let script = script();
     let mut events = run();
     for event in &mut events {
@@ -151,17 +150,17 @@ fn a_surge_without_its_networks_and_a_conflict_without_a_trace_are_not_named() {
 }
 
 #[test]
-fn the_story_tells_of_both_causes_of_the_one_incident() {
-    let told = story(&run());
+fn story_contains_both_causes_of_the_incident() {
+    let text = story(&run());
     for line in [
-        "incident 1 is put down to a surge on service.auth",
-        "incident 1 is put down to service.api refusing its own caller auth-web",
-        "incident 1 has its cause: service.api",
+        "incident 1 is attributed to a surge on service.auth",
+        "incident 1 is attributed to service.api rejecting its own caller auth-web",
+        "incident 1 has the cause: service.api",
     ] {
-        assert!(told.lines().any(|said| said == line), "{line}: {told}");
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
     let golden = include_str!("../../../../../drills/surge.story");
     let wrong: Vec<String> =
-        differences(golden, &told).into_iter().filter(|it| !it.starts_with("never")).collect();
+        differences(golden, &text).into_iter().filter(|it| !it.starts_with("never")).collect();
     assert_eq!(wrong, Vec::<String>::new());
 }

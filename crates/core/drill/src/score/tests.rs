@@ -1,4 +1,4 @@
-//! Scores, timelines and stories of runs made by hand.
+//! Tests: scores, timelines and stories of constructed runs.
 
 use super::*;
 use crate::{differences, story, timeline};
@@ -188,29 +188,32 @@ fn good_run() -> Vec<Event> {
 
 #[test]
 fn a_good_run_scores_as_the_command_line_promises() {
-    let witness = Witness {
+    let observations = Observations {
         asked: Some(later(fault_at(), Duration::from_millis(3_390))),
         answered: None,
         keys: ["page-1/0/0/ana".to_owned()].into(),
         caches_expire_at: Some(later(fault_at(), Duration::from_secs(20))),
-        visitors: Visitors { known: Served { asked: Some(80), served: Some(60) }, first: Served::default() },
-        ..Witness::default()
+        clients: Clients {
+            recognized: Served { asked: Some(80), served: Some(60) },
+            first: Served::default(),
+        },
+        ..Observations::default()
     };
-    let score = score(&script(), fault_at(), &good_run(), &witness);
+    let score = score(&script(), fault_at(), &good_run(), &observations);
     assert_eq!(judge(&score, &script().limits), Vec::<String>::new());
     insta::assert_snapshot!(table(&score, &script().limits).join("\n"), @r#"
-    first true alert after                 1.9 s   limit 10 s
-    right cause after                        3.1 s   limit 15 s
-    first cached answer ran out after       20.0 s
-    public post after                       15.0 s   limit 75 s
-    a human asked after                      3.4 s   limit 20 s
-    a human answered after                   7.5 s
-    all over after                          49.0 s
+    first true alert                         1.9 s   limit 10 s
+    right cause                              3.1 s   limit 15 s
+    first cached answer expired             20.0 s
+    public update                           15.0 s   limit 75 s
+    person paged                             3.4 s   limit 20 s
+    acknowledged                             7.5 s
+    resolved                                49.0 s
     pages                                        1   limit 1
-    alerts that were not true                  0   limit 0
-    known visitors served                 60 of 80
-    first-time visitors served         not counted
-    the outage in life lasted                  9 h
+    false alerts                                 0   limit 0
+    recognized clients served             60 of 80
+    first-time clients served          not counted
+    reported outage                            9 h
     "#);
     insta::assert_json_snapshot!(score, @r#"
     {
@@ -221,11 +224,11 @@ fn a_good_run_scores_as_the_command_line_promises() {
       "cause": "domain.acme.app",
       "cause_text": "acme.app expired; its name servers are now the registrar's; 4 names fail",
       "human_secs": 3.39,
-      "post_secs": 15.0,
+      "update_secs": 15.0,
       "pages": 1,
       "false_alerts": 0,
-      "visitors": {
-        "known": {
+      "clients": {
+        "recognized": {
           "asked": 80,
           "served": 60
         },
@@ -240,7 +243,7 @@ fn a_good_run_scores_as_the_command_line_promises() {
 }
 
 #[test]
-fn every_miss_is_named() {
+fn every_missed_limit_is_named() {
     let stranger = alert(9, Resource::host("hello.acme.io:8443"), Fault::Refused);
     let early = alert(8, Resource::dns("acme.app"), moved());
     let host = Resource::host("auth.acme.app:8443");
@@ -260,41 +263,43 @@ fn every_miss_is_named() {
         (21_100, attempt("one", Ok(Delivered { receipt: None }))),
         (22_000, attempt("two", Ok(Delivered { receipt: None }))),
     ]);
-    let score = score(&script(), fault_at(), &run, &Witness::default());
+    let score = score(&script(), fault_at(), &run, &Observations::default());
     assert_eq!(score.cause.as_deref(), Some("host.auth.acme.app:8443"));
     insta::assert_snapshot!(judge(&score, &script().limits).join("\n"), @r#"
     the first alert took 11.0 s; the limit is 10 s
-    the right cause never came; the limit is 15 s
-    asking a human took 21.0 s; the limit is 20 s
-    the public post never came; the limit is 75 s
+    the right cause never happened; the limit is 15 s
+    paging a person took 21.0 s; the limit is 20 s
+    the public update never happened; the limit is 75 s
     2 pages were delivered instead of 1
-    2 alerts were not true; the limit is 0
+    2 false alerts; the limit is 0
     "#);
 }
 
 #[test]
-fn the_cause_must_come_before_the_caches_run_out() {
-    let witness =
-        Witness { caches_expire_at: Some(later(fault_at(), Duration::from_secs(3))), ..Witness::default() };
-    let score = score(&script(), fault_at(), &good_run(), &witness);
+fn cause_after_expiry_of_caches_is_missed() {
+    let observations = Observations {
+        caches_expire_at: Some(later(fault_at(), Duration::from_secs(3))),
+        ..Observations::default()
+    };
+    let score = score(&script(), fault_at(), &good_run(), &observations);
     assert_eq!(
         judge(&score, &script().limits),
-        ["the right cause took 3.1 s, but the first cached answer ran out after 3.0 s"]
+        ["the right cause took 3.1 s, but the first cached answer expired after 3.0 s"]
     );
 }
 
 #[test]
-fn milestones_are_reached_in_their_order() {
+fn milestones_are_reached_in_order() {
     let (script, run) = (script(), good_run());
     for (milestone, ms) in [
         (Milestone::Learned, Some(-7_400)),
         (Milestone::AlertOpen, Some(1_900)),
         (Milestone::IncidentOpen, Some(3_100)),
         (Milestone::CauseFound, Some(3_100)),
-        (Milestone::PostPublished, Some(15_000)),
-        (Milestone::HumanAsked, Some(3_400)),
-        (Milestone::HumanAnswered, Some(7_500)),
-        (Milestone::Mending, Some(25_000)),
+        (Milestone::UpdatePublished, Some(15_000)),
+        (Milestone::PersonPaged, Some(3_400)),
+        (Milestone::Acknowledged, Some(7_500)),
+        (Milestone::Recovering, Some(25_000)),
         (Milestone::Resolved, Some(49_000)),
         (Milestone::CachesExpired, None),
     ] {
@@ -306,61 +311,62 @@ fn milestones_are_reached_in_their_order() {
 }
 
 #[test]
-fn the_timeline_stands_beside_life_and_fits_a_terminal() {
+fn timeline_fits_eighty_columns() {
     let lines = timeline(&script(), fault_at(), &good_run());
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
     insta::assert_snapshot!(lines.join("\n"), @r#"
     this run                                             | in life, 2024-01-11
     -----------------------------------------------------+--------------------------
     -   9.0 s  mainstay starts                           |  +0:00  first user report
-    +   1.9 s  alert: acme.app is delegated to         |         of 502s
+    +   1.9 s  alert: acme.app is delegated to           |         of 502s
                ns1.expired-parking.example,              |  +0:14  second report
                ns2.expired-parking.example instead of    |  +0:22  people begin to
                ns1.dnshost.example, ns2.dnshost.example  |         look; phone calls
-    +   2.1 s  alert: acme.app expired at              |         fail to wake
+    +   2.1 s  alert: acme.app expired at                |         fail to wake
                2026-11-22T12:00:00Z                      |         colleagues
     +   3.1 s  incident-1: acme.app expired; its name    |  +8:26  error seen:
                servers are now the registrar's; 2 names  |         ERR_TLS_CERT_ALTN
                fail                                      |         AME_INVALID
-    +   3.1 s  step 1: to be woken: ana                  |  +9:08  DNS cache purged:
+    +   3.1 s  step 1: pages ana                         |  +9:08  DNS cache purged:
     +   3.1 s  ana: phone failed: connection refused     |         no effect
-    +   3.4 s  ana is asked over phone                   |  +9:10  certificates
-    +   7.5 s  ana answers (link)                        |         issued anew: no
-    +  15.0 s  post: Identified - Sign-in and            |         effect
+    +   3.4 s  ana is paged over phone                   |  +9:10  certificates
+    +   7.5 s  ana acknowledges (link)                   |         issued anew: no
+    +  15.0 s  update: Identified - Sign-in and          |         effect
                Workspaces: The registration of acme.app  |  +9:17  cause found: the
                has lapsed.                               |         domain has
-    +  20.3 s  alert: auth.acme.app:8443 serves a      |         expired
+    +  20.3 s  alert: auth.acme.app:8443 serves a        |         expired
                certificate for *.expired-parking.example |  +9:21  renewed
                (ERR_TLS_CERT_ALTNAME_INVALID) (and 1     |
                more)                                     |
-    +  25.0 s  incident-1: the cause is gone, what it    |
-               broke recovers                            |
-    +  48.0 s  auth.acme.app:8443 is well again (and 1   |
+    +  25.0 s  incident-1: the cause is fixed, its       |
+               effects recover                           |
+    +  48.0 s  auth.acme.app:8443 has recovered (and 1   |
                more)                                     |
-    +  49.0 s  incident-1 is over: acme.app was expired  |
-               for 49 s; ana answered after 8 s          |
-    +  49.0 s  post: Resolved - Sign-in and Workspaces:  |
-               The registration of acme.app has lapsed.  |
+    +  49.0 s  incident-1 is resolved: acme.app was      |
+               expired for 49 s; ana answered after 8 s  |
+    +  49.0 s  update: Resolved - Sign-in and            |
+               Workspaces: The registration of acme.app  |
+               has lapsed.                               |
     "#);
 }
 
 #[test]
-fn a_good_run_tells_the_golden_story() {
+fn good_run_matches_the_golden_story() {
     let golden = include_str!("../../../../../drills/expired-name.story");
-    let told = story(&good_run());
-    assert_eq!(differences(golden, &told), Vec::<String>::new(), "{told}");
+    let text = story(&good_run());
+    assert_eq!(differences(golden, &text), Vec::<String>::new(), "{text}");
 }
 
 #[test]
-fn a_story_differs_by_what_is_missing_unexpected_or_late() {
+fn missing_unexpected_and_late_lines_are_differences() {
     let golden = "# a comment\na\n\nb\nc # why\n\nd\n";
-    for (told, expected) in [
+    for (text, expected) in [
         ("a\nb\nc\nd\n", vec![]),
         ("a\nc\nb\nd\n", vec![]),
         ("b\na\nc\nd\n", vec!["too late: a (after: b)"]),
         ("a\nb\nd\n", vec!["never happened: c"]),
         ("a\nb\nc\nx\nd\n", vec!["unexpected: x"]),
     ] {
-        assert_eq!(differences(golden, told), expected, "{told:?}");
+        assert_eq!(differences(golden, text), expected, "{text:?}");
     }
 }

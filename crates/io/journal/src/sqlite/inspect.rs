@@ -150,6 +150,6 @@ pub(super) fn open_existing(path: &Path) -> Result<Connection, Broken> {
     match tables::is_there(&db).map_err(|e| trouble(&e))? {
         Ok(true) => Ok(db),
         Ok(false) => Err(none()),
-        Err(version) => Err(Broken::from(OpenError::Newer { path: path.to_owned(), version })),
+        Err(version) => Err(Broken::from(OpenError::other_format(path, version))),
     }
 }

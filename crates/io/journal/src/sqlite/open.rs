@@ -86,6 +86,16 @@ pub enum OpenError {
         /// The version of its tables.
         version: i32,
     },
+    /// An earlier version of mainstay wrote it.
+    #[error(
+        "the journal {} has format {version} of an earlier version of mainstay, which this version cannot read: move the files `journal.*` out of the data folder to start with an empty journal, or use the earlier version", path.display()
+    )]
+    Older {
+        /// The journal.
+        path: PathBuf,
+        /// Its format.
+        version: i32,
+    },
     /// An error of the file system or of SQLite.
     #[error("{}: {why}", path.display())]
     Io {
@@ -94,6 +104,14 @@ pub enum OpenError {
         /// Its message.
         why: String,
     },
+}
+
+impl OpenError {
+    /// A journal whose format is not [`tables::VERSION`].
+    pub(super) fn other_format(path: &Path, version: i32) -> Self {
+        let path = path.to_owned();
+        if version > tables::VERSION { Self::Newer { path, version } } else { Self::Older { path, version } }
+    }
 }
 
 /// Treatment of missing events.
@@ -157,7 +175,7 @@ fn agree(path: &Path, found: StoredMark, loss: Loss) -> Result<(), OpenError> {
     }
     let db = tables::open_to_read(path).map_err(|e| failed(path, &e))?;
     match tables::is_there(&db).map_err(|e| failed(path, &e))? {
-        Err(version) => return Err(OpenError::Newer { path: path.to_owned(), version }),
+        Err(version) => return Err(OpenError::other_format(path, version)),
         Ok(false) => return compare(path, found, None, |_| Ok(Hash::ORIGIN)),
         Ok(true) => {}
     }
@@ -212,6 +230,7 @@ fn may_be_accepted(error: &OpenError) -> bool {
         OpenError::Damaged(ReadError::Unavailable(_))
         | OpenError::Locked { .. }
         | OpenError::Newer { .. }
+        | OpenError::Older { .. }
         | OpenError::Io { .. } => false,
     }
 }

@@ -11,8 +11,8 @@ use types::Event;
 /// SQLite application id: `msty`.
 pub(crate) const APPLICATION: i32 = 0x6d73_7479;
 
-/// Version of the tables. A database with a newer one is refused.
-pub(crate) const VERSION: i32 = 1;
+/// Format of tables and events. A file with another one is not opened. Format 1 had events with other names.
+pub(crate) const VERSION: i32 = 2;
 
 /// One row per event. `set_aside` has the rows removed by an accepted loss; `seal` is the high-water mark of a backup.
 pub(crate) const TABLES: &str = "
@@ -91,10 +91,14 @@ pub(crate) fn failed_after(after: u64, error: &rusqlite::Error) -> ReadError {
     }
 }
 
-/// Whether the file has a journal; `Err` has the version of one that is newer than this program.
+/// Whether the file holds a journal; `Err` holds the format when it is another one than ours.
 pub(crate) fn is_there(db: &Connection) -> rusqlite::Result<Result<bool, i32>> {
     let version: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    Ok(if version > VERSION { Err(version) } else { Ok(version == VERSION) })
+    Ok(match version {
+        0 => Ok(false),
+        VERSION => Ok(true),
+        other => Err(other),
+    })
 }
 
 /// Reads the end of the stored rows.

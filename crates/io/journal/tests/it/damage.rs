@@ -189,14 +189,18 @@ fn a_removed_line_in_the_middle_is_found() {
 }
 
 #[test]
-fn a_newer_journal_and_a_missing_one_are_left_alone() {
+fn journal_of_another_format_and_missing_one_are_refused() {
     let (_folder, path) = place();
     assert_eq!(verify(&path).unwrap_err().why, format!("there is no journal at {}", path.display()));
     assert!(!path.exists());
     drop(filled(&path, 3));
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
-    let told = SqliteJournal::open(&path).unwrap_err();
-    assert!(matches!(told, OpenError::Newer { version: 2, .. }), "{told}");
-    let told = SqliteJournal::open_accepting_loss(&path).unwrap_err();
-    assert!(matches!(told, OpenError::Newer { version: 2, .. }), "{told}");
+    for (format, wanted) in [(1, "move the files `journal.*` out of the data folder"), (3, "newer mainstay")]
+    {
+        rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", format).unwrap();
+        for refused in [SqliteJournal::open(&path), SqliteJournal::open_accepting_loss(&path)] {
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains(wanted), "{refused}");
+        }
+        assert!(verify(&path).unwrap_err().why.contains(wanted));
+    }
 }

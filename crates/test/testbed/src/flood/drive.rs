@@ -1,8 +1,8 @@
 //! The timetable: who comes when, who has waited too long, who tries again.
 
 use super::Shared;
-use super::crowd::{Group, Settings};
-use super::seat::{Flight, Seat};
+use super::client::{Client, Flight};
+use super::clients::{Group, Settings};
 use super::tally::{End, Tally};
 use crate::tasks::lock;
 use std::cell::{Cell, RefCell};
@@ -33,7 +33,7 @@ pub(super) struct Field {
     requests: Vec<Vec<(Vec<u8>, Vec<u8>)>>,
     lanes: Vec<RefCell<Lane>>,
     /// Requests under way, the oldest first. Whoever is answered stays in it until its turn.
-    deadlines: RefCell<VecDeque<(Instant, Rc<Seat>, u32)>>,
+    deadlines: RefCell<VecDeque<(Instant, Rc<Client>, u32)>>,
     /// Who tries again, and when.
     again: RefCell<BTreeMap<(Instant, u32), Waiting>>,
     serial: Cell<u32>,
@@ -42,7 +42,7 @@ pub(super) struct Field {
 }
 
 /// A visitor, and what it will ask for once more.
-type Waiting = (Rc<Seat>, Flight);
+type Waiting = (Rc<Client>, Flight);
 
 /// One group's timetable.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ struct Lane {
     rate: f64,
     next: Instant,
     /// Visitors with nothing under way; whoever came longest ago comes first.
-    idle: VecDeque<Rc<Seat>>,
+    idle: VecDeque<Rc<Client>>,
 }
 
 pub(super) async fn drive(settings: Settings, shared: Arc<Shared>) {
@@ -94,9 +94,9 @@ impl Field {
         let now = Instant::now();
         let lane = |(number, group): (usize, &Group)| {
             let mut cookies = group.cookies.iter().cycle();
-            let addresses = group.crowds.iter().flat_map(|crowd| crowd.addresses());
-            let mut seats: Vec<Rc<Seat>> =
-                addresses.map(|from| Rc::new(Seat::new(number, from, cookies.next()))).collect();
+            let addresses = group.clients.iter().flat_map(|range| range.addresses());
+            let mut seats: Vec<Rc<Client>> =
+                addresses.map(|from| Rc::new(Client::new(number, from, cookies.next()))).collect();
             chance.shuffle(&mut seats);
             RefCell::new(Lane { rate: 0.0, next: now, idle: seats.into() })
         };
@@ -127,7 +127,7 @@ impl Field {
     }
 
     pub(super) fn keeps_cookies(&self, group: usize) -> bool {
-        self.settings.groups[group].known
+        self.settings.groups[group].recognized
     }
 
     /// Composes a request and hands its bytes over.
@@ -179,10 +179,10 @@ impl Field {
                 let due = lane.next;
                 lane.next = due + interval(lane.rate);
                 let in_time = now.saturating_duration_since(due) <= LAG_MAX;
-                let seat = if in_time { lane.idle.pop_front() } else { None };
+                let client = if in_time { lane.idle.pop_front() } else { None };
                 drop(lane);
-                self.tally().visit(phase, group, due, seat.is_some());
-                if let Some(seat) = seat {
+                self.tally().visit(phase, group, due, client.is_some());
+                if let Some(client) = client {
                     sent += 1;
                     let flight = Flight {
                         phase,
@@ -194,38 +194,39 @@ impl Field {
                         resent: false,
                         serial: 0,
                     };
-                    self.launch(&seat, flight, now);
+                    self.launch(&client, flight, now);
                 }
             }
         }
         false
     }
 
-    fn launch(self: &Rc<Self>, seat: &Rc<Seat>, flight: Flight, now: Instant) {
+    fn launch(self: &Rc<Self>, client: &Rc<Client>, flight: Flight, now: Instant) {
         let serial = self.serial.get().wrapping_add(1);
         self.serial.set(serial);
-        seat.flight.set(Some(Flight { serial, sent: now, resent: false, ..flight }));
-        self.deadlines.borrow_mut().push_back((now + self.settings.deadline, Rc::clone(seat), serial));
-        seat.send(self);
+        client.flight.set(Some(Flight { serial, sent: now, resent: false, ..flight }));
+        self.deadlines.borrow_mut().push_back((now + self.settings.deadline, Rc::clone(client), serial));
+        client.send(self);
     }
 
     fn hang_up_overdue(self: &Rc<Self>, now: Instant) {
         loop {
-            let (seat, serial) = {
+            let (client, serial) = {
                 let mut deadlines = self.deadlines.borrow_mut();
                 match deadlines.front() {
                     // Who was answered long ago is dropped from the front as well: the line stays as short as can be.
-                    Some((at, seat, serial))
-                        if *at <= now || seat.flight.get().is_none_or(|flight| flight.serial != *serial) => {}
+                    Some((at, client, serial))
+                        if *at <= now
+                            || client.flight.get().is_none_or(|flight| flight.serial != *serial) => {}
                     _ => return,
                 }
-                let Some((_, seat, serial)) = deadlines.pop_front() else { return };
-                (seat, serial)
+                let Some((_, client, serial)) = deadlines.pop_front() else { return };
+                (client, serial)
             };
-            if let Some(flight) = seat.flight.get().filter(|flight| flight.serial == serial) {
-                seat.flight.take();
-                seat.hang_up();
-                self.lost(&seat, flight, End::Late, now);
+            if let Some(flight) = client.flight.get().filter(|flight| flight.serial == serial) {
+                client.flight.take();
+                client.hang_up();
+                self.lost(&client, flight, End::Timeout, now);
             }
         }
     }
@@ -235,9 +236,9 @@ impl Field {
             let mut again = self.again.borrow_mut();
             match again.first_entry() {
                 Some(first) if first.key().0 <= now => {
-                    let ((due, _), (seat, flight)) = first.remove_entry();
+                    let ((due, _), (client, flight)) = first.remove_entry();
                     drop(again);
-                    self.launch(&seat, Flight { due, ..flight }, now);
+                    self.launch(&client, Flight { due, ..flight }, now);
                 }
                 _ => return,
             }
@@ -246,38 +247,38 @@ impl Field {
 
     /// Who would have tried again later does not any more.
     fn give_up_again(&self) {
-        for (_, (seat, flight)) in self.again.take() {
-            self.over(&seat, flight, End::Refused);
+        for (_, (client, flight)) in self.again.take() {
+            self.over(&client, flight, End::Refused);
         }
     }
 
     /// A request succeeded: on to the next step, or the visit is over.
-    pub(super) fn succeeded(self: &Rc<Self>, seat: &Rc<Seat>, flight: Flight, now: Instant) {
+    pub(super) fn succeeded(self: &Rc<Self>, client: &Rc<Client>, flight: Flight, now: Instant) {
         if now.saturating_duration_since(flight.due) > self.settings.deadline {
-            return self.lost(seat, flight, End::Late, now);
+            return self.lost(client, flight, End::Timeout, now);
         }
-        if flight.step + 1 < self.requests[seat.group].len() {
-            return self.launch(seat, Flight { step: flight.step + 1, due: now, ..flight }, now);
+        if flight.step + 1 < self.requests[client.group].len() {
+            return self.launch(client, Flight { step: flight.step + 1, due: now, ..flight }, now);
         }
-        self.over(seat, flight, End::Good);
+        self.over(client, flight, End::Good);
     }
 
     /// A request did not succeed: once more, or the visit is over.
-    pub(super) fn lost(self: &Rc<Self>, seat: &Rc<Seat>, flight: Flight, end: End, now: Instant) {
-        let group = &self.settings.groups[seat.group];
+    pub(super) fn lost(self: &Rc<Self>, client: &Rc<Client>, flight: Flight, end: End, now: Instant) {
+        let group = &self.settings.groups[client.group];
         if flight.attempt >= group.retries || self.shared.ends.load(Ordering::Relaxed) {
-            return self.over(seat, flight, end);
+            return self.over(client, flight, end);
         }
         // Half to one and a half of the time, so that those who were refused together do not come back together.
         let after = AGAIN_AFTER * (1 << flight.attempt.min(6));
         let at = now + after.mul_f64(0.5 + self.chance.borrow_mut().f64());
         let flight = Flight { attempt: flight.attempt + 1, ..flight };
-        self.again.borrow_mut().insert((at, flight.serial), (Rc::clone(seat), flight));
+        self.again.borrow_mut().insert((at, flight.serial), (Rc::clone(client), flight));
     }
 
-    fn over(&self, seat: &Rc<Seat>, flight: Flight, end: End) {
-        self.tally().end(flight.phase, seat.group, flight.visit_due, end, flight.attempt > 0);
-        self.lanes[seat.group].borrow_mut().idle.push_back(Rc::clone(seat));
+    fn over(&self, client: &Rc<Client>, flight: Flight, end: End) {
+        self.tally().end(flight.phase, client.group, flight.visit_due, end, flight.attempt > 0);
+        self.lanes[client.group].borrow_mut().idle.push_back(Rc::clone(client));
     }
 }
 

@@ -1,6 +1,6 @@
 //! How visitors fared, phase by phase and group by group.
 
-use super::crowd::Group;
+use super::clients::Group;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub(super) enum End {
     /// The last answer was none of success.
     Refused,
     /// No answer within the deadline.
-    Late,
+    Timeout,
     /// The connection could not be made, or broke.
     Failed,
 }
@@ -67,7 +67,7 @@ pub(super) struct Counts {
 impl Tally {
     pub(super) fn new(groups: &[Group]) -> Self {
         Self {
-            groups: groups.iter().map(|group| (group.name.clone(), group.known)).collect(),
+            groups: groups.iter().map(|group| (group.name.clone(), group.recognized)).collect(),
             start: Instant::now(),
             phases: Vec::new(),
             course: vec![Vec::new(); groups.len()],
@@ -132,7 +132,7 @@ impl Tally {
             match end {
                 End::Good => counts.good += 1,
                 End::Refused => counts.refused += 1,
-                End::Late => counts.late += 1,
+                End::Timeout => counts.late += 1,
                 End::Failed => counts.failed += 1,
             }
             counts.again += u64::from(again && end == End::Good);
@@ -169,7 +169,9 @@ impl Tally {
                 secs,
                 p50_ms: quantile(&all, 0.50),
                 p99_ms: quantile(&all, 0.99),
-                groups: groups.map(|(counts, (name, known))| counts.report(name, *known, secs)).collect(),
+                groups: groups
+                    .map(|(counts, (name, recognized))| counts.report(name, *recognized, secs))
+                    .collect(),
             }
         });
         Report {
@@ -182,7 +184,7 @@ impl Tally {
 }
 
 impl Counts {
-    fn report(&self, name: &str, known: bool, secs: f64) -> GroupReport {
+    fn report(&self, name: &str, recognized: bool, secs: f64) -> GroupReport {
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();
         let answers = self.answers.iter().map(|(&status, &[count, retry_after, limits])| {
@@ -190,7 +192,7 @@ impl Counts {
         });
         GroupReport {
             name: name.to_owned(),
-            known,
+            recognized,
             wanted_per_sec: self.wanted,
             sent_per_sec: (self.visits - self.unsent) as f64 / secs.max(1e-9),
             visits: self.visits,
@@ -261,7 +263,7 @@ pub struct GroupReport {
     /// Its name.
     pub name: String,
     /// Whether they keep cookies.
-    pub known: bool,
+    pub recognized: bool,
     /// Visits a second that were ordered.
     pub wanted_per_sec: f64,
     /// Visits a second that were really begun.

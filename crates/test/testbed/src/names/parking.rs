@@ -1,6 +1,6 @@
 //! A registrar's parking servers: the same answer to everything, whatever zone the question is in.
 
-use super::{Said, soa};
+use super::{DnsReply, soa};
 use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, NS};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
@@ -22,7 +22,7 @@ pub struct Parking {
 impl Parking {
     /// The answer to a question.
     #[must_use]
-    pub fn answer(&self, query: &Query) -> Said {
+    pub fn answer(&self, query: &Query) -> DnsReply {
         let asked = query.name();
         let record = |data: RData| Record::from_rdata(asked.clone(), self.ttl, data);
         let nobody = Name::root();
@@ -40,6 +40,6 @@ impl Parking {
             _ => Vec::new(),
         };
         let authorities = if answers.is_empty() { vec![start] } else { Vec::new() };
-        Said { authoritative: true, answers, authorities, ..Said::only(ResponseCode::NoError) }
+        DnsReply { authoritative: true, answers, authorities, ..DnsReply::only(ResponseCode::NoError) }
     }
 }

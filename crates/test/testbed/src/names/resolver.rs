@@ -6,8 +6,8 @@
 use super::memory::{Kept, Memory};
 use super::server::Answers;
 use super::walk::{Root, address, walk};
-use super::{Said, server};
-use crate::ground::DnsSeat;
+use super::{DnsReply, server};
+use crate::address_block::DnsSockets;
 use crate::tasks::{Tasks, lock};
 use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::{Name, Record, RecordType};
@@ -34,11 +34,11 @@ struct Mind {
 impl Resolver {
     /// Begins to serve. `root` is where the tree begins.
     #[must_use]
-    pub fn start(seat: DnsSeat, root: Root) -> Self {
-        let address = seat.address;
+    pub fn start(sockets: DnsSockets, root: Root) -> Self {
+        let address = sockets.address;
         let mind = Arc::new(Mind { root, memory: Mutex::default() });
         let mut tasks = Tasks::default();
-        server::serve(&mut tasks, seat, Arc::clone(&mind));
+        server::serve(&mut tasks, sockets, Arc::clone(&mind));
         Self { mind, address, _tasks: tasks }
     }
 
@@ -54,7 +54,7 @@ impl Resolver {
     }
 
     /// The first address of a name as a resolver finds it that remembers nothing: that of a first-time visitor.
-    pub async fn look_up_afresh(&self, name: &Name) -> Option<Ipv4Addr> {
+    pub async fn look_up_uncached(&self, name: &Name) -> Option<Ipv4Addr> {
         let nothing = Mutex::default();
         let query = Query::query(name.clone(), RecordType::A);
         let kept = timeout(QUESTION, walk(self.mind.root, &nothing, &query, 0)).await.ok()??;
@@ -87,17 +87,17 @@ impl Mind {
 }
 
 impl Answers for Mind {
-    async fn answer(&self, query: Query) -> Said {
-        let Some(kept) = self.find(&query).await else { return Said::only(ResponseCode::ServFail) };
+    async fn answer(&self, query: Query) -> DnsReply {
+        let Some(kept) = self.find(&query).await else { return DnsReply::only(ResponseCode::ServFail) };
         let left = kept.until.saturating_duration_since(Instant::now()).as_secs();
         let left = u32::try_from(left).unwrap_or(u32::MAX);
         // The owner's name goes back in the spelling of the question; what is left of the TTL counts down for all.
         let aged =
             |record: &Record, owner: &Name| Record::from_rdata(owner.clone(), left, record.data.clone());
-        Said {
+        DnsReply {
             answers: kept.answers.iter().map(|record| aged(record, query.name())).collect(),
             authorities: kept.authorities.iter().map(|record| aged(record, &record.name)).collect(),
-            ..Said::only(kept.code)
+            ..DnsReply::only(kept.code)
         }
     }
 

@@ -1,7 +1,7 @@
 //! A DNS server on UDP and TCP around anything that answers questions.
 
-use super::Said;
-use crate::ground::DnsSeat;
+use super::DnsReply;
+use crate::address_block::DnsSockets;
 use crate::tasks::{Tasks, has_room, serve_each};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const UDP_MAX: usize = 1_232;
 /// Something that answers questions.
 pub trait Answers: Send + Sync + 'static {
     /// The answer to one question.
-    fn answer(&self, query: Query) -> impl Future<Output = Said> + Send;
+    fn answer(&self, query: Query) -> impl Future<Output = DnsReply> + Send;
     /// Whether it looks things up for others.
     fn recurses(&self) -> bool {
         false
@@ -31,9 +31,9 @@ pub trait Answers: Send + Sync + 'static {
 }
 
 /// Serves until the tasks end.
-pub(crate) fn serve(tasks: &mut Tasks, seat: DnsSeat, answers: Arc<impl Answers>) {
-    tasks.spawn(datagrams(Arc::new(seat.udp), Arc::clone(&answers)));
-    tasks.spawn(connections(seat.tcp, answers));
+pub(crate) fn serve(tasks: &mut Tasks, sockets: DnsSockets, answers: Arc<impl Answers>) {
+    tasks.spawn(datagrams(Arc::new(sockets.udp), Arc::clone(&answers)));
+    tasks.spawn(connections(sockets.tcp, answers));
 }
 
 async fn datagrams(socket: Arc<UdpSocket>, answers: Arc<impl Answers>) {
@@ -94,8 +94,8 @@ async fn reply(answers: &impl Answers, question: &[u8], datagram: bool) -> Optio
     };
     let said = match (request.metadata.op_code, request.queries.as_slice()) {
         (OpCode::Query, [query]) => answers.answer(query.clone()).await,
-        (OpCode::Query, _) => Said::only(ResponseCode::FormErr),
-        _ => Said::only(ResponseCode::NotImp),
+        (OpCode::Query, _) => DnsReply::only(ResponseCode::FormErr),
+        _ => DnsReply::only(ResponseCode::NotImp),
     };
     let mut response = Message::response(request.metadata.id, request.metadata.op_code);
     response.metadata.recursion_desired = request.metadata.recursion_desired;

@@ -1,6 +1,6 @@
 //! A zone and what it answers: its own records, wildcards, referrals to what it has delegated.
 
-use super::{Said, soa};
+use super::{DnsReply, soa};
 use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, NS};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
@@ -80,7 +80,7 @@ impl Zone {
 
     /// Its answer to a question about something at or below its origin.
     #[must_use]
-    pub fn answer(&self, query: &Query) -> Said {
+    pub fn answer(&self, query: &Query) -> DnsReply {
         let asked = query.name();
         if let Some((cut, servers)) = self.cut_above(asked) {
             // A question for DS at the cut itself belongs to the parent (RFC 4035, 3.1.4.1).
@@ -109,15 +109,15 @@ impl Zone {
         soa(&self.origin, self.servers.first().unwrap_or(&nobody), self.serial, self.negative_ttl)
     }
 
-    fn yes(&self, answers: Vec<Record>) -> Said {
-        Said { authoritative: true, answers, ..Said::only(ResponseCode::NoError) }
+    fn yes(&self, answers: Vec<Record>) -> DnsReply {
+        DnsReply { authoritative: true, answers, ..DnsReply::only(ResponseCode::NoError) }
     }
 
-    fn no(&self, code: ResponseCode) -> Said {
-        Said { authoritative: true, authorities: vec![self.soa()], ..Said::only(code) }
+    fn no(&self, code: ResponseCode) -> DnsReply {
+        DnsReply { authoritative: true, authorities: vec![self.soa()], ..DnsReply::only(code) }
     }
 
-    fn referral(&self, servers: &[Record]) -> Said {
+    fn referral(&self, servers: &[Record]) -> DnsReply {
         let mut additionals = Vec::new();
         for record in servers {
             let RData::NS(NS(server)) = &record.data else { continue };
@@ -125,7 +125,7 @@ impl Zone {
             additionals
                 .extend(known.into_iter().flatten().filter(|r| r.record_type() == RecordType::A).cloned());
         }
-        Said { authorities: servers.to_vec(), additionals, ..Said::only(ResponseCode::NoError) }
+        DnsReply { authorities: servers.to_vec(), additionals, ..DnsReply::only(ResponseCode::NoError) }
     }
 
     fn cut_above(&self, asked: &Name) -> Option<(&Name, &[Record])> {
@@ -160,12 +160,12 @@ impl Zone {
 
 /// What a server of these zones answers: the closest zone speaks, and a server of none refuses.
 #[must_use]
-pub fn answer(zones: &[Zone], query: &Query) -> Said {
+pub fn answer(zones: &[Zone], query: &Query) -> DnsReply {
     let closest = zones
         .iter()
         .filter(|zone| zone.origin.zone_of(query.name()))
         .max_by_key(|zone| zone.origin.num_labels());
-    closest.map_or_else(|| Said::only(ResponseCode::Refused), |zone| zone.answer(query))
+    closest.map_or_else(|| DnsReply::only(ResponseCode::Refused), |zone| zone.answer(query))
 }
 
 #[cfg(test)]

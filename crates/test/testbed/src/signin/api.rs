@@ -134,7 +134,7 @@ impl Api {
 
     /// When the newest run of refusals with 429 began: refusals at most five seconds apart.
     #[must_use]
-    pub fn refuses_since(&self) -> Option<Timestamp> {
+    pub fn rejecting_since(&self) -> Option<Timestamp> {
         lock(&self.shared.run).map(|(began, _)| began)
     }
 

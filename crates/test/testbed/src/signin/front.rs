@@ -131,7 +131,7 @@ impl FrontEnd {
     }
 
     /// The mend of five lines: whether it copies the header [`VISITOR`] of the request into its own call.
-    pub fn pass_visitor(&self, pass: bool) {
+    pub fn forward_client(&self, pass: bool) {
         self.shared.passes_visitor.store(pass, Ordering::Relaxed);
     }
 

@@ -1,4 +1,4 @@
-//! The mainstay.toml that watches and serves the world.
+//! The mainstay.toml that monitors and serves the fixture.
 
 use super::{CALLS_FROM, Surge, TOP};
 use crate::team::{self, quoted};
@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-pub(super) fn toml(world: &Surge, data: &Path, listen: SocketAddr) -> String {
-    let file = |name: &str| quoted(&world.folder.join(name).display().to_string());
-    let tls = world.doors.tls.port();
+pub(super) fn toml(fixture: &Surge, data: &Path, listen: SocketAddr) -> String {
+    let file = |name: &str| quoted(&fixture.folder.join(name).display().to_string());
+    let tls = fixture.listeners.tls.port();
     let mut text = String::new();
     let _ = write!(
         text,
-        r#"# The world of the drill: a sign-in that nobody has protected yet.
+        r#"# Configuration of the drill surge: a sign-in service without protection.
 
 [site]
 name = "Acme"
@@ -24,7 +24,7 @@ extra_ca_files = [{ca}]
 allow_private = ["127.0.0.0/8", "::1"]
 
 [edge]
-listen = ["{visitors}"]
+listen = ["{clients}"]
 listen_tls = ["{probes}"]
 threads = 1
 
@@ -32,7 +32,7 @@ threads = 1
 chain = {chain}
 key = {key}
 
-# As in life: who asks twice a minute meets a flood later than who counts every request.
+# As usual in production: probes twice a minute detect a flood later than the edge, which counts every request.
 [probe_defaults]
 http = "30s"
 
@@ -77,14 +77,14 @@ service = "auth"
 cidrs = ["{CALLS_FROM}"]
 "#,
         data = quoted(&data.display().to_string()),
-        ca = file("lab-ca.pem"),
-        visitors = world.doors.visitors,
-        probes = world.doors.tls,
+        ca = file("testbed-ca.pem"),
+        clients = fixture.listeners.clients,
+        probes = fixture.listeners.tls,
         chain = file("edge.pem"),
         key = file("edge.key"),
-        front = world.front.address(),
-        api = world.api.address(),
-        shop = world.shop,
+        front = fixture.front.address(),
+        api = fixture.api.address(),
+        shop = fixture.shop,
     );
-    text + &team::config(60, &world.phone.url())
+    text + &team::config(60, &fixture.phone.url())
 }

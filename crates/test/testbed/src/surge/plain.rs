@@ -1,4 +1,4 @@
-//! A plain round-robin proxy, for comparison: haproxy where it is installed, else the lab's own.
+//! A plain round-robin proxy, for comparison: haproxy where it is installed, else that of the testbed.
 
 use crate::balancer::Balancer;
 use std::io;
@@ -10,28 +10,28 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-/// How long it may take to stand.
-const START: Duration = Duration::from_secs(5);
+/// Longest time of a start.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The proxy: one door to each of two servers. Stops when dropped.
-pub struct Proxy {
-    doors: [SocketAddr; 2],
+/// The proxy: one listener for each of two servers. Stops when dropped.
+pub struct PlainProxy {
+    listeners: [SocketAddr; 2],
     name: String,
     _process: Option<Child>,
     _own: Option<[Balancer; 2]>,
 }
 
-impl Proxy {
-    /// Starts one.
+impl PlainProxy {
+    /// Starts it.
     ///
     /// # Errors
-    /// When loopback has no room, or haproxy is there and does not stand within five seconds.
+    /// When no address is free, or haproxy is installed and does not start within five seconds.
     pub async fn start(folder: &Path, to: [SocketAddr; 2]) -> io::Result<Self> {
         match Command::new("haproxy").arg("-v").stdin(Stdio::null()).output().await {
-            Ok(said) if said.status.success() => {
-                let said = String::from_utf8_lossy(&said.stdout).into_owned();
+            Ok(output) if output.status.success() => {
+                let output = String::from_utf8_lossy(&output.stdout).into_owned();
                 let version =
-                    said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+                    output.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
                 Self::haproxy(folder, to, version.unwrap_or_default()).await
             }
             _ => Self::own(to).await,
@@ -40,13 +40,13 @@ impl Proxy {
 
     async fn haproxy(folder: &Path, to: [SocketAddr; 2], version: &str) -> io::Result<Self> {
         let free = || std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr();
-        let doors = [free()?, free()?];
+        let listeners = [free()?, free()?];
         let mut config =
             "global\n  nbthread 1\n  maxconn 4000\ndefaults\n  mode http\n  balance roundrobin\n  option \
                           forwardfor\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n"
                 .to_owned();
-        for ((name, door), server) in ["auth", "api"].iter().zip(doors).zip(to) {
-            config.push_str(&format!("listen {name}\n  bind {door}\n  server one {server}\n"));
+        for ((name, listener), server) in ["auth", "api"].iter().zip(listeners).zip(to) {
+            config.push_str(&format!("listen {name}\n  bind {listener}\n  server one {server}\n"));
         }
         let file = folder.join("haproxy.cfg");
         std::fs::write(&file, config)?;
@@ -58,32 +58,32 @@ impl Proxy {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        let deadline = Instant::now() + START;
-        while TcpStream::connect(doors[1]).await.is_err() {
+        let deadline = Instant::now() + START_TIMEOUT;
+        while TcpStream::connect(listeners[1]).await.is_err() {
             if process.try_wait()?.is_some() || Instant::now() > deadline {
-                return Err(io::Error::other("haproxy does not stand"));
+                return Err(io::Error::other("haproxy did not start"));
             }
             sleep(Duration::from_millis(20)).await;
         }
         let name = format!("haproxy {version}");
-        Ok(Self { doors, name, _process: Some(process), _own: None })
+        Ok(Self { listeners, name, _process: Some(process), _own: None })
     }
 
     async fn own(to: [SocketAddr; 2]) -> io::Result<Self> {
         let bind = async || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let [one, other] = to;
         let own = [Balancer::start(bind().await?, vec![one])?, Balancer::start(bind().await?, vec![other])?];
-        let doors = [own[0].address(), own[1].address()];
-        Ok(Self { doors, name: "a plain balancer".to_owned(), _process: None, _own: Some(own) })
+        let listeners = [own[0].address(), own[1].address()];
+        Ok(Self { listeners, name: "a plain balancer".to_owned(), _process: None, _own: Some(own) })
     }
 
-    /// Its doors, in the order of the servers.
+    /// Its listeners, in the order of the servers.
     #[must_use]
-    pub fn doors(&self) -> [SocketAddr; 2] {
-        self.doors
+    pub fn listeners(&self) -> [SocketAddr; 2] {
+        self.listeners
     }
 
-    /// What it is.
+    /// Name and version.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

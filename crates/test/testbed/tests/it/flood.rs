@@ -1,17 +1,17 @@
-//! Floods against servers of a known pace: what is reported is what was.
+//! Floods against servers with a known rate: the report matches.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use testbed::flood::{Crowd, Flood, Group, Settings, Step};
+use testbed::flood::{ClientRange, Flood, Group, Settings, Step};
 use testbed::origin::Origin;
 use testbed::pace::Pace;
 use testbed::web::{self, Server};
 use tokio::net::TcpListener;
 
-pub(crate) fn crowd(second: u8, networks: u32, visitors: u32) -> Vec<Crowd> {
-    vec![Crowd { first: Ipv4Addr::new(127, second, 0, 0), networks, visitors }]
+pub(crate) fn range(second: u8, subnets: u32, count: u32) -> Vec<ClientRange> {
+    vec![ClientRange { first: Ipv4Addr::new(127, second, 0, 0), subnets, count }]
 }
 
 pub(crate) fn settings(target: SocketAddr, groups: Vec<Group>) -> Settings {
@@ -23,7 +23,7 @@ async fn an_origin_at_its_pace_serves_what_it_can_and_the_rest_is_late() {
     let pace = Pace::new(10, Duration::from_millis(50), Duration::from_secs(10), Instant::now());
     let origin = Origin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), pace).unwrap();
     let steps = vec![Step::get("/work")];
-    let group = Group::new("first", false, crowd(81, 4, 800), steps);
+    let group = Group::new("first", false, range(81, 4, 800), steps);
     let flood = Flood::start(settings(origin.address(), vec![group])).unwrap();
     for (name, rate, secs) in [("usual", 100.0, 2), ("flood", 600.0, 3)] {
         flood.phase(name, &[rate]);
@@ -47,7 +47,7 @@ async fn an_origin_at_its_pace_serves_what_it_can_and_the_rest_is_late() {
 
 /// Refuses everybody without a cookie, and gives one to whoever signs in at the second attempt.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn known_visitors_keep_their_cookies_and_first_time_ones_do_not() {
+async fn recognized_clients_keep_their_cookies_and_first_time_ones_do_not() {
     let turn = AtomicU64::new(0);
     let peers = Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
     let seen = Arc::clone(&peers);
@@ -79,20 +79,21 @@ async fn known_visitors_keep_their_cookies_and_first_time_ones_do_not() {
     let target = socket.local_addr().unwrap();
     let _server = Server::start(socket, None, handler);
     let steps = || vec![Step::post("/login", "user=ana"), Step::get("/inside")];
-    let mut known = Group::new("known", true, crowd(82, 2, 20), steps());
-    known.retries = 4;
-    let mut first = Group::new("first", false, crowd(83, 2, 20), steps());
+    let mut recognized = Group::new("recognized", true, range(82, 2, 20), steps());
+    recognized.retries = 4;
+    let mut first = Group::new("first", false, range(83, 2, 20), steps());
     first.retries = 1;
-    let flood = Flood::start(settings(target, vec![known, first])).unwrap();
+    let flood = Flood::start(settings(target, vec![recognized, first])).unwrap();
     flood.phase("all", &[50.0, 50.0]);
-    super::until("every visitor known", async || (flood.report().introduced[0] == 20).then_some(())).await;
+    super::until("every visitor recognized", async || (flood.report().introduced[0] == 20).then_some(()))
+        .await;
     let report = flood.end();
     let phase = report.phase("all").unwrap();
-    let (known, first) = (phase.group("known").unwrap(), phase.group("first").unwrap());
-    assert!(known.good > 0 && known.good_again > 0, "{known:?}");
+    let (recognized, first) = (phase.group("recognized").unwrap(), phase.group("first").unwrap());
+    assert!(recognized.good > 0 && recognized.good_again > 0, "{recognized:?}");
     assert_eq!(first.good, 0, "{first:?}");
     assert_eq!(report.introduced, [20, 0]);
-    let limited = known.answers[&429];
+    let limited = recognized.answers[&429];
     assert_eq!(limited.count, limited.with_retry_after);
-    assert!(peers.lock().unwrap().contains(&"127.82.1.10".parse().unwrap()), "addresses are the crowd's");
+    assert!(peers.lock().unwrap().contains(&"127.82.1.10".parse().unwrap()), "addresses are the range's");
 }

@@ -1,41 +1,42 @@
-//! The lab as those see it who live in it.
+//! Tests of the testbed through its public interface.
 
 // Helpers outside of a test function may fail a test as the test itself does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod balancer;
+mod dns_tree;
+mod expired_name;
 mod flood;
-mod hold;
+mod idle_connections;
 mod phone;
 mod registry;
 mod signin;
-mod tree;
-mod world;
 
 use std::time::Duration;
 use tempfile::TempDir;
-use testbed::{ExpiredName, World};
+use testbed::ExpiredName;
+use testbed::expired_name::Settings;
 
-/// Generous: the machine may be busy with everything else.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout that suffices on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A world with short lifetimes and no visitors.
-async fn small(change: impl FnOnce(&mut ExpiredName)) -> (World, TempDir) {
+/// A fixture with short TTLs and without clients.
+async fn small(change: impl FnOnce(&mut Settings)) -> (ExpiredName, TempDir) {
     let folder = TempDir::new().unwrap();
-    let mut settings = ExpiredName::in_folder(folder.path());
-    settings.visitors_every = None;
+    let mut settings = Settings::in_folder(folder.path());
+    settings.client_interval = None;
     change(&mut settings);
-    (World::expired_name(settings).await.unwrap(), folder)
+    (ExpiredName::start(settings).await.unwrap(), folder)
 }
 
-/// Looks again and again until it is so.
+/// Repeats a check until it returns a value.
 async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + TIMEOUT;
     loop {
         if let Some(seen) = look().await {
             return seen;
         }
-        assert!(tokio::time::Instant::now() < deadline, "{what} did not come about");
+        assert!(tokio::time::Instant::now() < deadline, "timeout: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

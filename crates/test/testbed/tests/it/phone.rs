@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use testbed::web::{self, Server};
-use testbed::{Manner, Phone, Provider, World};
+use testbed::{Behavior, ExpiredName, Phone, Provider};
 use tokio::net::TcpListener;
 
 fn call(key: &str, person: &str, urgency: &str, acknowledge: Option<&str>) -> Value {
@@ -56,15 +56,15 @@ async fn listener(failures: usize) -> (String, Arc<AtomicUsize>, Server) {
     (url, asked, server)
 }
 
-async fn world() -> (World, tempfile::TempDir) {
+async fn fixture() -> (ExpiredName, tempfile::TempDir) {
     small(|settings| settings.answers_after = Duration::from_millis(50)).await
 }
 
 #[tokio::test]
 async fn a_person_answers_a_page_and_not_a_notice() {
-    let (world, _folder) = world().await;
+    let (fixture, _folder) = fixture().await;
     let (url, asked, _server) = listener(1).await;
-    let phone = world.phone();
+    let phone = fixture.phone();
     assert_eq!(dial(phone, call("notice", "ana", "notice", Some(&url))).await, Some(200));
     assert_eq!(dial(phone, call("page", "ana", "page", Some(&url))).await, Some(200));
     assert_eq!(dial(phone, call("other", "bo", "page", Some(&url))).await, Some(200));
@@ -79,9 +79,9 @@ async fn a_person_answers_a_page_and_not_a_notice() {
 
 #[tokio::test]
 async fn a_provider_fails_hangs_and_works_again() {
-    let (world, _folder) = world().await;
-    let phone = world.phone();
-    phone.person("ana", Manner::Silent);
+    let (fixture, _folder) = fixture().await;
+    let phone = fixture.phone();
+    phone.person("ana", Behavior::Silent);
     phone.provider(Provider::Fails);
     assert_eq!(dial(phone, call("fail", "ana", "page", None)).await, Some(500));
     phone.provider(Provider::Hangs);

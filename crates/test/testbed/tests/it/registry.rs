@@ -3,7 +3,7 @@
 use super::small;
 use serde_json::Value;
 use std::io::{Read, Write};
-use testbed::{Standing, World};
+use testbed::{ExpiredName, Standing};
 
 /// A GET by hand: what any client would see.
 fn get(url: &str) -> (u16, Value) {
@@ -32,8 +32,8 @@ fn date(document: &Value, action: &str) -> Option<jiff::Timestamp> {
     Some(event["eventDate"].as_str().unwrap().parse().unwrap())
 }
 
-async fn both(world: &World) -> (Value, Value) {
-    let url = format!("{}domain/acme.app", world.registry().base());
+async fn both(fixture: &ExpiredName) -> (Value, Value) {
+    let url = format!("{}domain/acme.app", fixture.registry().base());
     tokio::task::spawn_blocking(move || {
         let (status, registry) = get(&url);
         assert_eq!(status, 200);
@@ -49,16 +49,16 @@ async fn both(world: &World) -> (Value, Value) {
 
 #[tokio::test]
 async fn a_registration_lapses_is_held_and_is_renewed() {
-    let (world, _folder) = small(|_| {}).await;
+    let (fixture, _folder) = small(|_| {}).await;
     let now = jiff::Timestamp::now();
-    let (registry, registrar) = both(&world).await;
+    let (registry, registrar) = both(&fixture).await;
     assert_eq!(texts(&registry["status"], ""), ["client transfer prohibited"]);
     assert!(date(&registry, "expiration").unwrap() > now);
     assert!(date(&registrar, "registrar expiration").unwrap() > now);
     assert_eq!(texts(&registry["nameservers"], "ldhName"), ["ns1.dnshost.example", "ns2.dnshost.example"]);
 
-    let fault = world.swap();
-    let (registry, registrar) = both(&world).await;
+    let fault = fixture.swap();
+    let (registry, registrar) = both(&fixture).await;
     assert_eq!(texts(&registry["status"], ""), ["client transfer prohibited", "auto renew period"]);
     assert!(date(&registry, "expiration").unwrap() > now, "the registry's date lies a year ahead");
     assert!(date(&registrar, "registrar expiration").unwrap() <= fault, "the registrar's does not");
@@ -66,13 +66,13 @@ async fn a_registration_lapses_is_held_and_is_renewed() {
     let parking = ["ns1.expired-parking.example", "ns2.expired-parking.example"];
     assert_eq!(texts(&registry["nameservers"], "ldhName"), parking);
 
-    world.hold();
-    let (registry, _) = both(&world).await;
+    fixture.hold();
+    let (registry, _) = both(&fixture).await;
     assert!(texts(&registry["status"], "").contains(&"client hold".to_owned()));
 
-    world.renew();
-    assert_eq!(world.registry().standing("acme.app"), Some(Standing::Renewed));
-    let (registry, registrar) = both(&world).await;
+    fixture.renew();
+    assert_eq!(fixture.registry().standing("acme.app"), Some(Standing::Renewed));
+    let (registry, registrar) = both(&fixture).await;
     assert!(!texts(&registry["status"], "").contains(&"auto renew period".to_owned()));
     assert!(date(&registrar, "registrar expiration").unwrap() > now);
     assert_eq!(texts(&registry["nameservers"], "ldhName"), ["ns1.dnshost.example", "ns2.dnshost.example"]);
@@ -80,8 +80,8 @@ async fn a_registration_lapses_is_held_and_is_renewed() {
 
 #[tokio::test]
 async fn what_is_not_registered_is_not_found() {
-    let (world, _folder) = small(|_| {}).await;
-    let base = world.registry().base();
+    let (fixture, _folder) = small(|_| {}).await;
+    let base = fixture.registry().base();
     let paths = ["domain/nobody.app", "domain/", "domain/acme.app/x", "help", ""];
     tokio::task::spawn_blocking(move || {
         for path in paths {

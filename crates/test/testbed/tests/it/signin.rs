@@ -1,6 +1,6 @@
 //! The second phase of the surge: traffic is back to normal, and nobody can sign in.
 
-use super::flood::{crowd, settings};
+use super::flood::{range, settings};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,10 +18,11 @@ async fn after_a_flood_the_limits_keep_each_other_dead_until_something_is_mended
     let front = FrontEnd::start(bind().await, FrontSettings::new(api.address(), "api.test", from)).unwrap();
 
     let steps = || vec![Step::get("/login"), Step::post("/login", "user=ana&password=x")];
-    let people = |name: &str, known, second| Group::new(name, known, crowd(second, 20, 200), steps());
+    let people =
+        |name: &str, recognized, second| Group::new(name, recognized, range(second, 20, 200), steps());
     let bots =
-        Group::new("flood", false, crowd(87, 3, 700), vec![Step::post("/login", "user=bot&password=x")]);
-    let groups = vec![people("known", true, 85), people("first", false, 86), bots];
+        Group::new("flood", false, range(87, 3, 700), vec![Step::post("/login", "user=bot&password=x")]);
+    let groups = vec![people("recognized", true, 85), people("first", false, 86), bots];
     let flood = Flood::start(settings(front.address(), groups)).unwrap();
 
     let normal = [10.0, 10.0];
@@ -49,7 +50,7 @@ async fn after_a_flood_the_limits_keep_each_other_dead_until_something_is_mended
     let share = |report: &testbed::flood::Report, phase: &str| {
         let phase = report.phase(phase).unwrap();
         let of = |name| phase.group(name).unwrap().share();
-        of("known").min(of("first"))
+        of("recognized").min(of("first"))
     };
     assert!(share(&report, "before") > 0.95, "{:?}", report.phase("before"));
     let dead = fighting.phase("normal, and dead").unwrap();
@@ -78,7 +79,7 @@ async fn the_front_end_copies_the_visitor_only_when_it_was_mended() {
     let _api = web::Server::start(socket, None, handler);
     let front = FrontEnd::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), settings).unwrap();
     for mended in [false, true] {
-        front.pass_visitor(mended);
+        front.forward_client(mended);
         let request = hyper::Request::post("/login")
             .header("host", "signin.test")
             .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")

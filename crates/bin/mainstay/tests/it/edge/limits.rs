@@ -3,7 +3,7 @@
 use super::backend::Backend;
 use super::visitor::Visitor;
 use super::{answered, config, free};
-use crate::house::House;
+use crate::instance::Instance;
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
@@ -19,10 +19,10 @@ fn files(limits: &str) -> (String, String) {
 #[test]
 fn soft_limit_of_files_is_raised_and_clients_beyond_it_are_served() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&config(edge, &[&one], ""));
-    house.start_only_guard_with_files(128);
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
+    instance.start_edge_only_with_files(128);
     answered(edge, "127.0.0.1", 200);
-    let (soft, hard) = files(&house.proc("limits"));
+    let (soft, hard) = files(&instance.proc("limits"));
     assert_eq!(soft, hard);
     let mut stay = Vec::new();
     for _ in 0..200 {
@@ -34,8 +34,8 @@ fn soft_limit_of_files_is_raised_and_clients_beyond_it_are_served() {
 }
 
 /// Hundredths of a second of processor time that the process has used.
-fn used(house: &House) -> u64 {
-    let stat = house.proc("stat");
+fn used(instance: &Instance) -> u64 {
+    let stat = instance.proc("stat");
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
@@ -43,8 +43,8 @@ fn used(house: &House) -> u64 {
 #[test]
 fn connections_that_sent_one_byte_cost_no_processor_time() {
     let (one, edge) = (Backend::start("one"), free());
-    let mut house = House::with(&config(edge, &[&one], ""));
-    house.start_only_guard();
+    let mut instance = Instance::with(&config(edge, &[&one], ""));
+    instance.start_edge_only();
     answered(edge, "127.0.0.1", 200);
     let begin = || {
         let mut socket = TcpStream::connect(edge).unwrap();
@@ -54,8 +54,8 @@ fn connections_that_sent_one_byte_cost_no_processor_time() {
     };
     let waiting: Vec<TcpStream> = (0..200).map(|_| begin()).collect();
     answered(edge, "127.0.0.2", 200);
-    let (before, from) = (used(&house), Instant::now());
+    let (before, from) = (used(&instance), Instant::now());
     thread::sleep(Duration::from_secs(2));
-    let share = (used(&house) - before) as f64 / from.elapsed().as_secs_f64();
+    let share = (used(&instance) - before) as f64 / from.elapsed().as_secs_f64();
     assert!(share <= 25.0, "{share} % of a core for {} connections", waiting.len());
 }

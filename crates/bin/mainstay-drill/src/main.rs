@@ -1,0 +1,63 @@
+//! `mainstay-drill demo | NAME`: known outages with real parts on loopback, against mainstay as a child process.
+//!
+//! Exit code 0: every limit was met; 1: one was missed; 2: usage error.
+
+mod child;
+mod comparison;
+mod demo;
+mod drills;
+mod killer;
+mod run;
+mod stage;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the demonstration, or a known outage with its score.
+#[derive(Debug, Parser)]
+#[command(name = "mainstay-drill", version, max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+    /// Print the score as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A small company on loopback: a domain expires, mainstay reacts. Prints the address of the status page.
+    Demo(demo::Demo),
+    /// A domain expires at the registrar (Logto, 2024-01-11).
+    ExpiredName(drills::Options),
+    /// A flood of requests, then limits that conflict (Toggl, 2024-02-26).
+    Surge {
+        #[command(flatten)]
+        options: drills::Options,
+        /// Leave out the second part, the same surge behind a plain round-robin proxy.
+        #[arg(long)]
+        alone: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default();
+    let rest: Vec<OsString> = args.collect();
+    if let Some((first, product_args)) = rest.split_first()
+        && first == child::PRODUCT
+    {
+        return mainstay::run(std::iter::once("mainstay".into()).chain(product_args.iter().cloned()));
+    }
+    // One TLS provider for the whole process. An error means that one is set already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let line = CommandLine::parse_from(std::iter::once(program).chain(rest));
+    let json = line.json;
+    let result = match line.command {
+        Command::Demo(demo) => demo.run(),
+        Command::ExpiredName(options) => drills::expired_name(&options, json),
+        Command::Surge { options, alone } => drills::surge(&options, json, alone),
+    };
+    result.unwrap_or_else(|failure| failure.report(json))
+}

@@ -1,0 +1,311 @@
+//! Composition: starts every part of the process and connects them. Decides nothing.
+//!
+//! ```text
+//! prober --probe results--> event loop --probe targets--> prober
+//! notify --deliveries-----> event loop --notifications--> notify
+//! web    --commands-------> event loop --views----------> web
+//! edge   --roll-ups-------> event loop --policy---------> edge
+//! configuration on disk --configs--> event loop, notify
+//! web --traces, metrics?--> edge
+//! ```
+
+use crate::app::control::{self, Control};
+use crate::app::edge_controller::EdgeController;
+use crate::app::event_loop::EventLoop;
+use crate::app::heartbeat::Heartbeat;
+use crate::app::inputs::{Inputs, Messages, Outputs};
+use crate::app::keys::Keys;
+use crate::app::reload::{self, Changes};
+use crate::app::throttle::Throttle;
+use crate::app::{address_file, clock, watchdog};
+use edge::Sharing;
+use journal::sqlite::SqliteJournal;
+use journal::{PendingWrites, Series};
+use notify::Notifier;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use types::{Config, ProbeTargets};
+use web::{Site, SiteSettings};
+
+/// Longest time that one part may take to finish its work at the end.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Roll-ups that may wait for a busy event loop; more would be outdated by then.
+const ROLLUPS_MAX: usize = 4;
+
+/// Interval at which the system's resolver files are checked for lines that are ignored.
+const RESOLVER_FILES_EVERY: Duration = Duration::from_secs(30);
+
+/// A running mainstay.
+pub(crate) struct App {
+    /// Where status page, console and API listen.
+    pub address: SocketAddr,
+    /// Public address of the status page.
+    pub url: String,
+    site: Arc<Site>,
+    control: Option<Control>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    event_loop: Option<std::thread::JoinHandle<()>>,
+    edge: Arc<EdgeController>,
+    data: PathBuf,
+}
+
+/// Why the process cannot start: which part, and the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {why}")]
+pub(crate) struct StartError {
+    what: String,
+    why: String,
+    is_taken: bool,
+}
+
+impl StartError {
+    /// Whether the edge alone could start.
+    pub(crate) fn spares_the_edge(&self) -> bool {
+        self.what != EDGE
+    }
+
+    /// Whether another process listens on an address of the edge.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.is_taken
+    }
+}
+
+/// Treatment of acknowledged events that are missing in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Names them and does not start.
+    Refused,
+    /// Starts without them.
+    Accepted,
+}
+
+/// The part that an error names when the edge does not start.
+const EDGE: &str = "edge";
+
+fn cannot<E: std::fmt::Display>(what: impl Into<String>) -> impl FnOnce(E) -> StartError {
+    let what = what.into();
+    move |why| StartError { what, why: why.to_string(), is_taken: false }
+}
+
+impl App {
+    /// Starts everything. Requests to the status page's port are answered as soon as it is open.
+    ///
+    /// # Errors
+    /// When a port is taken, the data folder belongs to another user, a secret is missing, or the journal is damaged.
+    pub(crate) async fn start(
+        config: Config,
+        config_path: PathBuf,
+        sharing: Sharing,
+        loss: Loss,
+    ) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let data = config.site.data.clone();
+        let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
+        let journal = match loss {
+            Loss::Refused => SqliteJournal::open(data.join("journal.db")),
+            Loss::Accepted => SqliteJournal::open_accepting_loss(data.join("journal.db")),
+        };
+        let pending_writes = PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?));
+        let series = Series::open(data.join("samples.db"))
+            .inspect_err(|why| tracing::error!("probe results will not be stored: {why}"))
+            .ok();
+        let notifier = Arc::new(
+            Notifier::new(&config, keys.key.clone()).map_err(cannot("channels"))?.with_clock(clock::now),
+        );
+        // Built here only to fail at the start with the reason; the prober builds its own.
+        prober::Prober::new(&config).map_err(cannot("probes"))?;
+        let terms = prober::Options { clock: Arc::new(clock::now), ..prober::Options::default() };
+        let listener = TcpListener::bind(config.site.listen)
+            .await
+            .map_err(cannot(format!("listening on {}", config.site.listen)))?;
+        let address = listener.local_addr().map_err(cannot("listening"))?;
+
+        let (stop, stopped) = watch::channel(false);
+        let changes = Changes::of(config_path, &config, stopped.clone()).map_err(cannot("signals"))?;
+        let (commands_in, commands) = mpsc::channel(256);
+        let (probe_results_in, probe_results) = mpsc::channel(4_096);
+        let (deliveries_in, deliveries) = mpsc::channel(1_024);
+        let (notifications, notifications_out) = mpsc::channel(1_024);
+        let (rollups_in, rollups) = mpsc::channel(ROLLUPS_MAX);
+        let (configs_in, configs) = mpsc::channel(4);
+        let (config_problem_in, config_problem) = watch::channel(None);
+        let (targets, targets_out) =
+            watch::channel(ProbeTargets { config: config.clone(), sooner: BTreeMap::new() });
+        let (unused_lines_in, unused_lines) = watch::channel(Vec::new());
+        let (views, views_out) = watch::channel(None);
+        let (notifiers_in, notifiers) = watch::channel(notifier);
+
+        let heartbeat = Heartbeat::default();
+        let event_loop = EventLoop::restore(config.clone(), pending_writes, series, heartbeat.clone())
+            .map_err(cannot("journal"))?;
+        // The journal is folded by now: denials are in force from the first request on.
+        let (policy, policies) = watch::channel(event_loop.policy());
+        let edge = EdgeController::open(&event_loop.policy(), keys.key.clone(), Some(data.clone()), sharing)
+            .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })?;
+        let edge = Arc::new(edge);
+        web::site::go_by(clock::now);
+        let site = Site::new(site_settings(&config, &keys), commands_in);
+        let site = Arc::new(site.read_with(keys.read_token).beside(edge.clone()));
+        site.load_last();
+        let inputs = Inputs {
+            messages: Messages { deliveries, commands, configs, rollups, probe_results },
+            config_problem,
+            edge_problem: edge.problem(),
+            unused_lines,
+            lag: terms.lag.clone(),
+            stop: stopped.clone(),
+        };
+        let outputs = Outputs { notifications, targets, policy, views, site: site.clone() };
+        let event_loop = spawn_event_loop(event_loop, inputs, outputs)?;
+
+        let subscribers = reload::Subscribers {
+            configs: configs_in,
+            notifiers: notifiers_in,
+            problem: config_problem_in,
+            edge: edge.clone(),
+        };
+        let mut tasks = vec![
+            tokio::spawn(probe(targets_out.clone(), probe_results_in, terms, stopped.clone())),
+            tokio::spawn(check_resolver_files(targets_out, unused_lines_in, stopped.clone())),
+            tokio::spawn(notify::run(notifiers.clone(), notifications_out, deliveries_in)),
+            tokio::spawn(edge.clone().run(policies, rollups_in, stopped.clone())),
+            tokio::spawn(render(site.clone(), views_out)),
+            tokio::spawn(serve(listener, site.clone(), stopped.clone())),
+            tokio::spawn(watchdog::run(heartbeat, config.clone(), notifiers, stopped.clone())),
+            tokio::spawn(reload::follow(changes, config.clone(), keys.key, subscribers)),
+        ];
+        let control = control::serve(&data, &site, &stopped, &mut tasks);
+        // Written last: requests are answered as soon as the file exists.
+        address_file::write(&data, address).map_err(cannot("data folder"))?;
+        let url = config.site.url.clone();
+        Ok(Self { address, url, site, control, stop, tasks, event_loop: Some(event_loop), edge, data })
+    }
+
+    /// A link that signs one person in to the console, once.
+    pub(crate) fn login_link(&self) -> String {
+        self.site.login_link()
+    }
+
+    /// Where the edge listens; whether for TLS.
+    pub(crate) fn edge_addresses(&self) -> Vec<(SocketAddr, bool)> {
+        self.edge.listening()
+    }
+
+    /// Drains and ends: the event loop first, so that every decision is still published.
+    pub(crate) async fn stop(mut self) {
+        address_file::remove(&self.data);
+        self.control = None;
+        self.stop.send_replace(true);
+        let edge = self.edge.clone();
+        let closing = tokio::task::spawn_blocking(move || edge.close(DRAIN));
+        if let Some(event_loop) = self.event_loop.take() {
+            let _ = tokio::time::timeout(DRAIN, tokio::task::spawn_blocking(move || event_loop.join())).await;
+        }
+        for task in self.tasks.drain(..) {
+            let stop = task.abort_handle();
+            if tokio::time::timeout(DRAIN, task).await.is_err() {
+                stop.abort();
+            }
+        }
+        let _ = closing.await;
+    }
+}
+
+/// What the web server needs of configuration and secrets.
+pub(crate) fn site_settings(config: &Config, keys: &Keys) -> SiteSettings {
+    SiteSettings {
+        name: config.site.name.clone(),
+        url: config.site.url.clone(),
+        key: keys.key.clone(),
+        api_token: keys.api_token.clone(),
+        data: config.site.data.clone(),
+    }
+}
+
+/// Runs the event loop on a thread of its own: an append that waits for the disk must not delay a probe or a request.
+fn spawn_event_loop(
+    event_loop: EventLoop,
+    inputs: Inputs,
+    outputs: Outputs,
+) -> Result<std::thread::JoinHandle<()>, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(cannot("starting the event loop"))?;
+    std::thread::Builder::new()
+        .name("event-loop".to_owned())
+        .spawn(move || runtime.block_on(event_loop.run(inputs, outputs)))
+        .map_err(cannot("starting the event loop"))
+}
+
+/// Renders the newest views and skips those in between. Expensive rendering is throttled, except while a request waits for
+/// the result.
+async fn render(site: Arc<Site>, mut views: watch::Receiver<Option<Arc<engine::Views>>>) {
+    let mut throttle = Throttle::default();
+    while views.changed().await.is_ok() {
+        tokio::select! {
+            () = tokio::time::sleep(throttle.pause()) => {}
+            () = site.render_requested() => {}
+        }
+        let newest = views.borrow_and_update().clone();
+        if let Some(newest) = newest {
+            let (site, begun) = (site.clone(), Instant::now());
+            let _ = tokio::task::spawn_blocking(move || site.publish(newest)).await;
+            throttle.record(begun.elapsed());
+        }
+    }
+}
+
+async fn probe(
+    targets: watch::Receiver<ProbeTargets>,
+    results: mpsc::Sender<types::ProbeResult>,
+    terms: prober::Options,
+    mut stop: watch::Receiver<bool>,
+) {
+    let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
+    if let Err(why) = prober::run(targets, results, terms, stopped).await {
+        tracing::error!("probes no longer run: {why}");
+    }
+}
+
+/// Publishes which lines of the system's resolver files are ignored, while the configuration declares no resolvers and therefore
+/// uses the files.
+async fn check_resolver_files(
+    targets: watch::Receiver<ProbeTargets>,
+    unused: watch::Sender<Vec<String>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut ticks = tokio::time::interval(RESOLVER_FILES_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = ticks.tick() => {}
+        }
+        let needed = targets.borrow().config.dns.resolvers.is_empty();
+        let lines = if needed {
+            tokio::task::spawn_blocking(prober::names::unused_lines).await.unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        unused.send_if_modified(|known| {
+            let is_new = *known != lines;
+            *known = lines;
+            is_new
+        });
+    }
+}
+
+async fn serve(listener: TcpListener, site: Arc<Site>, stop: watch::Receiver<bool>) {
+    if let Err(why) = web::serve(listener, site, stop).await {
+        tracing::error!("the status page is no longer served: {why}");
+    }
+}

@@ -1,0 +1,151 @@
+//! The edge alone (`mainstay run --only edge`): no event loop, no status page, no journal; the same configuration and the same
+//! keys. The address of the status page serves traces and metrics.
+
+use crate::app::composition::site_settings;
+use crate::app::control::{self, Control};
+use crate::app::edge_controller::{EdgeController, OpenError, tokens};
+use crate::app::keys::Keys;
+use crate::app::reload::{self, Change, Changes};
+use crate::app::{address_file, denials_file};
+use edge::{Sharing, StartError};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use types::{Config, Policy};
+use web::Site;
+
+/// Longest time that requests in progress may take at the end.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A running edge without the rest of mainstay.
+pub(crate) struct EdgeOnly {
+    edge: Arc<EdgeController>,
+    /// Address of traces and metrics.
+    api: Option<SocketAddr>,
+    control: Option<Control>,
+    data: PathBuf,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl EdgeOnly {
+    /// Starts the edge with the configuration, and follows its file.
+    ///
+    /// # Errors
+    /// When the configuration has no edge, an address is taken, or a secret is missing.
+    pub(crate) async fn start(
+        config: Config,
+        config_path: PathBuf,
+        sharing: Sharing,
+    ) -> Result<Self, OpenError> {
+        if config.edge.is_none() {
+            return Err(StartError::NotDeclared.into());
+        }
+        let keys = Keys::open(&config.site.data).map_err(other)?;
+        let config = Arc::new(config);
+        // The journal is not opened here; denials that were saved last stay in force until they end.
+        let denials = denials_file::read(&config.site.data).unwrap_or_else(|why| {
+            tracing::error!(
+                "saved denials cannot be read, so only those of the configuration are in force: {why}; \
+                 the file is replaced when the whole of mainstay runs"
+            );
+            BTreeMap::new()
+        });
+        let (data, settings) = (config.site.data.clone(), site_settings(&config, &keys));
+        let policy = move |config: &Arc<Config>| Policy { config: config.clone(), denials: denials.clone() };
+        let edge = Arc::new(EdgeController::open(&policy(&config), keys.key, None, sharing)?);
+        let (stop, stopped) = watch::channel(false);
+        let mut changes = Changes::of(config_path, &config, stopped.clone()).map_err(other)?;
+        let (policies_in, policies) = watch::channel(Arc::new(policy(&config)));
+        // Nothing receives the roll-ups, but reading them resets the counters of the edge.
+        let (rollups, _) = mpsc::channel(1);
+        let mut tasks = vec![tokio::spawn(edge.clone().run(policies, rollups, stopped.clone()))];
+        let listener = listen(&config);
+        let api = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let site = Arc::new(Site::of_edge_alone(settings, edge.clone()).read_with(keys.read_token));
+        let control = match control::is_alive(&data).await {
+            // A complete mainstay with the same data folder answers more commands than this process can.
+            true => None,
+            false => control::serve(&data, &site, &stopped, &mut tasks),
+        };
+        if let Some(listener) = listener {
+            tasks.push(tokio::spawn(async move {
+                if let Err(why) = web::serve(listener, site, stopped).await {
+                    tracing::error!("traces and metrics are no longer served: {why}");
+                }
+            }));
+        }
+        let controller = edge.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut current = config;
+            while let Some(Change { path, named }) = changes.next().await {
+                let read = reload::another(&path, &current);
+                let read =
+                    read.and_then(|config| config.map(|config| tokens(&config).map(|_| config)).transpose());
+                match read {
+                    Ok(None) if named => {
+                        let controller = controller.clone();
+                        let _ = tokio::task::spawn_blocking(move || controller.reload_tokens()).await;
+                    }
+                    Ok(None) => {}
+                    Ok(Some(config)) => {
+                        tracing::info!(digest = %config.digest, "a new configuration is in force");
+                        changes.follow(&config);
+                        current = Arc::new(config);
+                        policies_in.send_replace(Arc::new(policy(&current)));
+                    }
+                    Err(why) => _ = reload::invalid(&why),
+                }
+            }
+        }));
+        if let Some(address) = api
+            && let Err(why) = address_file::write(&data, address)
+        {
+            tracing::warn!("the address file cannot be written: {}: {why}", data.display());
+        }
+        Ok(Self { edge, api, control, data, stop, tasks })
+    }
+
+    /// Address of traces and metrics, when it was free.
+    pub(crate) fn api(&self) -> Option<SocketAddr> {
+        self.api
+    }
+
+    /// Addresses of the edge; whether each is for TLS.
+    pub(crate) fn listening(&self) -> Vec<(SocketAddr, bool)> {
+        self.edge.listening()
+    }
+
+    /// Drains and ends.
+    pub(crate) async fn stop(self) {
+        drop(self.control);
+        if self.api.is_some() {
+            address_file::remove(&self.data);
+        }
+        self.stop.send_replace(true);
+        let edge = self.edge;
+        let _ = tokio::task::spawn_blocking(move || edge.close(DRAIN)).await;
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+fn other(why: impl std::fmt::Display) -> OpenError {
+    OpenError::Other(why.to_string())
+}
+
+/// Listens on the address of the status page. When it is taken, the edge serves without traces and metrics.
+fn listen(config: &Config) -> Option<TcpListener> {
+    let at = config.site.listen;
+    let bound = std::net::TcpListener::bind(at).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    });
+    bound.inspect_err(|why| tracing::warn!("no traces and no metrics: listening on {at}: {why}")).ok()
+}

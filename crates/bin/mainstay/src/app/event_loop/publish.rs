@@ -1,0 +1,60 @@
+//! Publication of what the engine derives: views, probe targets, the edge's policy.
+
+use super::EventLoop;
+use crate::app::clock::by_the_wall;
+use crate::app::inputs::{Inputs, Outputs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use types::Policy;
+
+/// Age at which views are published again without a decision: durations in them grow, and first results arrive.
+const REFRESH: Duration = Duration::from_secs(5);
+
+impl EventLoop {
+    pub(super) fn views_expired(&self) -> bool {
+        self.views_published.is_none_or(|at| at.elapsed() >= REFRESH)
+    }
+
+    pub(super) fn publish_views(&mut self, inputs: &Inputs, outputs: &Outputs) {
+        self.views_published = Some(Instant::now());
+        let mut views = self.view_throttle.run(|| self.engine.views());
+        views.now.house.extend(self.pending_writes.trouble().map(str::to_owned));
+        views.now.house.extend(inputs.config_problem.borrow().clone());
+        views.now.house.extend(inputs.edge_problem.borrow().clone());
+        views.now.house.extend(inputs.unused_lines.borrow().iter().cloned());
+        views.now.house.extend(self.lag_monitor.alert());
+        views.now.late_p99 = self.lag_monitor.p99();
+        outputs.views.send_replace(Some(Arc::new(views)));
+    }
+
+    /// Policy of the edge as of the last input. The edge uses the wall clock, so denials end at its instants: after as much time
+    /// as was asked for.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        let mut policy = self.engine.policy();
+        policy.denials.values_mut().for_each(|denial| denial.until = by_the_wall(denial.until));
+        Arc::new(policy)
+    }
+
+    pub(super) fn publish_policy(&mut self, outputs: &Outputs) {
+        let version = self.engine.policy_version();
+        if version != self.policy_version {
+            self.policy_version = version;
+            outputs.policy.send_replace(self.policy());
+        }
+    }
+
+    pub(super) fn publish_targets(&mut self, outputs: &Outputs) {
+        self.target_throttle.request();
+        let same_config = Arc::ptr_eq(self.engine.config(), &outputs.targets.borrow().config);
+        if same_config && !self.target_throttle.is_due() {
+            return;
+        }
+        self.target_throttle.run(|| {
+            let targets = self.engine.rounds();
+            if !same_config || targets.sooner != self.sooner {
+                self.sooner.clone_from(&targets.sooner);
+                outputs.targets.send_replace(targets);
+            }
+        });
+    }
+}

@@ -1,0 +1,147 @@
+//! Channels of the event loop: messages in, decisions out.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::unconstrained;
+use types::{Config, Delivery, Input, Notification, Policy, ProbeResult, ProbeTargets, Rollup};
+use web::{Answer, Ask, Site};
+
+/// Everything that can reach the event loop through a channel.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// The result of an attempt to deliver a notification.
+    Delivery(Delivery),
+    /// A command of a person or a machine, through console or API.
+    Command(Ask),
+    /// A valid configuration that was read.
+    Config(Arc<Config>),
+    /// Traffic of the edge, once a second.
+    Rollup(Rollup),
+    /// The result of a probe.
+    ProbeResult(ProbeResult),
+}
+
+impl Message {
+    /// The input for the engine, and the sender of the response when one is awaited.
+    pub(crate) fn into_input(self) -> Received {
+        match self {
+            Self::Delivery(delivery) => (Input::Attempted(delivery), None),
+            Self::Command(command) => (command.input, Some(command.answer)),
+            Self::Config(config) => (Input::ConfigRead(config), None),
+            Self::Rollup(rollup) => (Input::RolledUp(rollup), None),
+            Self::ProbeResult(result) => (Input::Sampled(result), None),
+        }
+    }
+}
+
+/// An input, and the sender of the response to it when one is awaited.
+pub(crate) type Received = (Input, Option<oneshot::Sender<Answer>>);
+
+/// Receivers of the event loop.
+pub(crate) struct Inputs {
+    /// Everything that becomes an input of the engine.
+    pub messages: Messages,
+    /// Why the configuration on disk is not in force.
+    pub config_problem: watch::Receiver<Option<String>>,
+    /// Why the edge does not follow the configuration.
+    pub edge_problem: watch::Receiver<Option<String>>,
+    /// Ignored lines of the system's resolver files.
+    pub unused_lines: watch::Receiver<Vec<String>>,
+    /// Lateness of probes.
+    pub lag: prober::Lag,
+    /// Becomes true when the process is to end.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// The channels whose messages become inputs, received in order of priority.
+pub(crate) struct Messages {
+    /// Results of deliveries.
+    pub deliveries: mpsc::Receiver<Delivery>,
+    /// Commands of people and machines.
+    pub commands: mpsc::Receiver<Ask>,
+    /// Valid configurations.
+    pub configs: mpsc::Receiver<Arc<Config>>,
+    /// Traffic of the edge.
+    pub rollups: mpsc::Receiver<Rollup>,
+    /// Results of probes.
+    pub probe_results: mpsc::Receiver<ProbeResult>,
+}
+
+impl Messages {
+    /// Waits for the next message.
+    pub(crate) async fn next(&mut self) -> Message {
+        poll_fn(|context| self.poll(context, true)).await
+    }
+
+    /// The next message that is there already.
+    pub(crate) fn ready(&mut self, with_commands: bool) -> Option<Message> {
+        // Outside of tokio's budget, which would end a batch early.
+        let next = unconstrained(poll_fn(|context| self.poll(context, with_commands)));
+        match pin!(next).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(message) => Some(message),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Deliveries and commands before observations. A closed channel is never ready.
+    fn poll(&mut self, context: &mut Context<'_>, with_commands: bool) -> Poll<Message> {
+        if let Poll::Ready(Some(delivery)) = self.deliveries.poll_recv(context) {
+            return Poll::Ready(Message::Delivery(delivery));
+        }
+        if with_commands && let Poll::Ready(Some(command)) = self.commands.poll_recv(context) {
+            return Poll::Ready(Message::Command(command));
+        }
+        if let Poll::Ready(Some(config)) = self.configs.poll_recv(context) {
+            return Poll::Ready(Message::Config(config));
+        }
+        if let Poll::Ready(Some(rollup)) = self.rollups.poll_recv(context) {
+            return Poll::Ready(Message::Rollup(rollup));
+        }
+        if let Poll::Ready(Some(result)) = self.probe_results.poll_recv(context) {
+            return Poll::Ready(Message::ProbeResult(result));
+        }
+        Poll::Pending
+    }
+}
+
+/// Senders of the event loop.
+pub(crate) struct Outputs {
+    /// Notifications owed.
+    pub notifications: mpsc::Sender<Notification>,
+    /// Probes to run.
+    pub targets: watch::Sender<ProbeTargets>,
+    /// Policy of the edge.
+    pub policy: watch::Sender<Arc<Policy>>,
+    /// Views for status page, console and API.
+    pub views: watch::Sender<Option<Arc<engine::Views>>>,
+    /// The web server: receives each beat, and the traffic of each second.
+    pub site: Arc<Site>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn config_precedes_rollup_and_closed_channels_are_skipped() {
+        let (rollups_in, rollups) = mpsc::channel(2);
+        let (configs_in, configs) = mpsc::channel(2);
+        let mut messages = Messages {
+            deliveries: mpsc::channel(1).1,
+            commands: mpsc::channel(1).1,
+            configs,
+            rollups,
+            probe_results: mpsc::channel(1).1,
+        };
+        assert!(messages.ready(true).is_none());
+        rollups_in.try_send(Rollup::default()).unwrap();
+        let read = ::config::read("[site]\nname = \"x\"\n", "test", std::path::Path::new(".")).unwrap();
+        configs_in.try_send(Arc::new(read.config)).unwrap();
+        assert!(matches!(messages.next().await, Message::Config(_)));
+        assert!(matches!(messages.ready(false), Some(Message::Rollup(_))));
+        assert!(messages.ready(true).is_none());
+    }
+}

@@ -1,0 +1,208 @@
+//! Reload: a changed configuration comes into force while everything runs; one with problems does not, and is reported.
+
+use crate::app::edge_controller::{self, EdgeController};
+use crate::app::watched_files::WatchedFiles;
+use crate::app::{certificates, clock, config_path};
+use notify::Notifier;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokens::Key;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use types::Config;
+use types::config::SecretRef;
+
+/// Interval of checks of the files.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+
+/// Changes of the configuration file and of the files that it names. SIGHUP counts as a change.
+pub(crate) struct Changes {
+    path: PathBuf,
+    hangup: Signal,
+    config: WatchedFiles,
+    named: WatchedFiles,
+    stop: watch::Receiver<bool>,
+}
+
+/// One change.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// The configuration file.
+    pub path: PathBuf,
+    /// Whether the files that the configuration names are to be read again, even if the configuration is the same: secrets, CA
+    /// files.
+    pub named: bool,
+}
+
+impl Changes {
+    /// Watches from now on, until `stop` is true.
+    ///
+    /// # Errors
+    /// When the signal handler cannot be installed.
+    pub(crate) fn of(path: PathBuf, config: &Config, stop: watch::Receiver<bool>) -> std::io::Result<Self> {
+        let mut changes = Self {
+            hangup: signal(SignalKind::hangup())?,
+            config: WatchedFiles::default(),
+            named: WatchedFiles::default(),
+            path,
+            stop,
+        };
+        changes.config.follow([changes.path.clone()]);
+        changes.follow(config);
+        Ok(changes)
+    }
+
+    /// Watches the files that this configuration names.
+    pub(crate) fn follow(&mut self, config: &Config) {
+        self.named.follow(named(config));
+    }
+
+    /// Waits for the next change; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Change> {
+        loop {
+            let hangup = tokio::select! {
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+                _ = self.hangup.recv() => true,
+                () = tokio::time::sleep(CHECK_EVERY) => false,
+            };
+            let (config, named) = (self.config.changed(), self.named.changed());
+            if hangup || config || named {
+                return Some(Change { path: self.path.clone(), named: hangup || named });
+            }
+        }
+    }
+}
+
+/// The files that a configuration names and that are read once: secrets, CA files, the list of registries. The edge watches its
+/// certificates and GeoIP files itself.
+fn named(config: &Config) -> impl Iterator<Item = PathBuf> {
+    let channels = config.channels.values().filter_map(|channel| channel.secret.as_ref());
+    let callers = config.callers.values().filter_map(|caller| caller.token.as_ref());
+    let secrets = channels.chain(callers).filter_map(|secret| match secret {
+        SecretRef::File(path) => Some(path),
+        SecretRef::Env(_) => None,
+    });
+    secrets.chain(&config.site.extra_ca_files).chain(&config.registry.bootstrap).cloned()
+}
+
+/// Subscribers to a new configuration.
+pub(crate) struct Subscribers {
+    /// The event loop.
+    pub configs: mpsc::Sender<Arc<Config>>,
+    /// Notifications and watchdog.
+    pub notifiers: watch::Sender<Arc<Notifier>>,
+    /// Why the configuration on disk is not in force.
+    pub problem: watch::Sender<Option<String>>,
+    /// The edge receives configurations from the event loop; from here, only that its tokens are to be read again.
+    pub edge: Arc<EdgeController>,
+}
+
+/// Follows the configuration file, and sends each valid configuration to all subscribers.
+pub(crate) async fn follow(mut changes: Changes, mut current: Arc<Config>, key: Key, to: Subscribers) {
+    while let Some(Change { path, named }) = changes.next().await {
+        let read = changed(&path, &current, &key);
+        let (new, problem) = match read {
+            Ok(Some((config, notifier))) => {
+                tracing::info!(digest = %config.digest, "a new configuration is in force");
+                changes.follow(&config);
+                (Some((config, notifier)), None)
+            }
+            Ok(None) => (None, None),
+            Err(why) => (None, Some(invalid(&why))),
+        };
+        // Files that the configuration names may have changed although the configuration itself has not.
+        let again = if new.is_none() && named { Some(read_again(&current, &key)) } else { None };
+        let (new, problem) = match again {
+            Some(Ok(again)) => (Some(again), problem),
+            Some(Err(why)) => (None, Some(why)),
+            None => (new, problem),
+        };
+        to.problem.send_replace(problem);
+        if let Some((config, notifier)) = new {
+            current = config.clone();
+            to.notifiers.send_replace(Arc::new(notifier));
+            if to.configs.send(config).await.is_err() {
+                return;
+            }
+        }
+        if named {
+            let edge = to.edge.clone();
+            let _ = tokio::task::spawn_blocking(move || edge.reload_tokens()).await;
+        }
+    }
+}
+
+/// The configuration in force with its secrets and CA files as they are now.
+fn read_again(current: &Config, key: &Key) -> Result<(Arc<Config>, Notifier), String> {
+    let unusable = |why: String| {
+        tracing::error!(
+            "files named by the configuration are not usable, the old ones stay in force:\n{why}"
+        );
+        format!("files named by the configuration are not usable, the old ones stay in force: {why}")
+    };
+    prober::Prober::new(current).map_err(|why| unusable(why.to_string()))?;
+    let notifier = Notifier::new(current, key.clone()).map_err(|why| unusable(why.to_string()))?;
+    tracing::info!("secrets and CA files were read again");
+    // A new allocation: subscribers compare configurations by address.
+    Ok((Arc::new(current.clone()), notifier))
+}
+
+/// Logs the problems of the configuration on disk; returns the first as a message for the status.
+pub(crate) fn invalid(why: &str) -> String {
+    tracing::error!("the configuration on disk has problems, the old one stays in force:\n{why}");
+    let first = why.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    format!("the configuration on disk has problems, the old one stays in force: {first}")
+}
+
+/// Reads the configuration on disk; `None` when it equals the one in force.
+///
+/// # Errors
+/// When it has problems, or changes something that needs a restart.
+pub(crate) fn another(path: &Path, current: &Config) -> Result<Option<Config>, String> {
+    let text = std::fs::read_to_string(path).map_err(|why| format!("{}: {why}", path.display()))?;
+    let folder = config_path::folder(path);
+    let read =
+        config::read(&text, &path.display().to_string(), &folder).map_err(|problems| problems.to_string())?;
+    for warning in &read.warnings {
+        tracing::warn!("{warning}");
+    }
+    if read.config.digest == current.digest {
+        return Ok(None);
+    }
+    // A certificate that is in force already is not checked: a change of its files must not block other changes.
+    let known = current.edge.as_ref().map(|edge| edge.certificates.as_slice()).unwrap_or_default();
+    let unusable = certificates::unusable(&read, |files| !known.contains(files));
+    if !unusable.is_empty() {
+        return Err(unusable.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
+    let config = read.config;
+    for (what, same) in [
+        ("site.listen", config.site.listen == current.site.listen),
+        ("site.data", config.site.data == current.site.data),
+        ("site.url", config.site.url == current.site.url),
+        (
+            "edge.threads",
+            config
+                .edge
+                .as_ref()
+                .zip(current.edge.as_ref())
+                .is_none_or(|(new, old)| new.threads == old.threads),
+        ),
+    ] {
+        if !same {
+            return Err(format!("{what} changed: that needs a restart"));
+        }
+    }
+    Ok(Some(config))
+}
+
+/// The new configuration with its notifier; `None` when the configuration has not changed.
+fn changed(path: &Path, current: &Config, key: &Key) -> Result<Option<(Arc<Config>, Notifier)>, String> {
+    let Some(config) = another(path, current)? else { return Ok(None) };
+    // Everything that a new configuration needs is built before the old one is replaced.
+    prober::Prober::new(&config).map_err(|why| why.to_string())?;
+    edge_controller::tokens(&config)?;
+    let notifier = Notifier::new(&config, key.clone()).map_err(|why| why.to_string())?.with_clock(clock::now);
+    Ok(Some((Arc::new(config), notifier)))
+}

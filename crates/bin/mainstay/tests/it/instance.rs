@@ -1,0 +1,281 @@
+//! A mainstay of a test's own: a folder, a configuration, a process, and a web server for it to watch.
+
+use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Long enough for a machine that does other things; a test that needs it has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
+
+/// Asks until the answer is there.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come about");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A web server whose status can be changed.
+pub(crate) struct Web {
+    pub address: SocketAddr,
+    status: Arc<AtomicU16>,
+}
+
+impl Web {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let status = Arc::new(AtomicU16::new(200));
+        let shown = status.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { continue };
+                let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+                let _ = stream.read(&mut [0; 4_096]);
+                let status = shown.load(Ordering::Relaxed);
+                let _ =
+                    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+            }
+        });
+        Self { address, status }
+    }
+
+    pub(crate) fn answers(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+    }
+}
+
+/// A folder with a configuration, and the process that runs it.
+pub(crate) struct Instance {
+    pub folder: tempfile::TempDir,
+    process: Option<Child>,
+}
+
+impl Instance {
+    /// A instance whose configuration watches the web server, and that wakes nobody but Ana.
+    pub(crate) fn watching(web: &Web) -> Self {
+        Self::with(&config(web, "Shop"))
+    }
+
+    /// A instance with this configuration.
+    pub(crate) fn with(config: &str) -> Self {
+        let instance = Self { folder: tempfile::tempdir().unwrap(), process: None };
+        instance.write_config(config);
+        instance
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("mainstay.toml")
+    }
+
+    /// The data folder of the configurations here.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub(crate) fn write_config(&self, text: &str) {
+        fs::write(self.config(), text).unwrap();
+    }
+
+    pub(crate) fn start(&mut self) {
+        let address = self.folder.path().join("data/address");
+        let _ = fs::remove_file(&address);
+        self.spawn(&["run"]);
+        until("the start", || address.exists().then_some(()));
+    }
+
+    /// Starts with more words than `run`, and waits until commands reach it.
+    pub(crate) fn start_with(&mut self, args: &[&str]) {
+        let address = self.folder.path().join("data/address");
+        let _ = fs::remove_file(&address);
+        self.spawn(&[&["run"], args].concat());
+        until("the start", || address.exists().then_some(()));
+    }
+
+    /// The edge alone; it has started when something answers on its port.
+    pub(crate) fn start_edge_only(&mut self) {
+        self.spawn(&["run", "--only", "edge"]);
+    }
+
+    /// The edge alone, begun under a soft limit of open files.
+    pub(crate) fn start_edge_only_with_files(&mut self, soft: u32) {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit -Sn {soft}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_mainstay")]);
+        self.spawn_by(shell, &["run", "--only", "edge"]);
+    }
+
+    /// What the kernel tells of its process in a file of `/proc`.
+    pub(crate) fn proc(&self, file: &str) -> String {
+        let id = self.process.as_ref().unwrap().id();
+        fs::read_to_string(format!("/proc/{id}/{file}")).unwrap()
+    }
+
+    fn spawn(&mut self, args: &[&str]) {
+        self.spawn_by(Command::new(env!("CARGO_BIN_EXE_mainstay")), args);
+    }
+
+    fn spawn_by(&mut self, mut command: Command, args: &[&str]) {
+        let file = |name: &str| {
+            fs::File::options().create(true).append(true).open(self.folder.path().join(name)).unwrap()
+        };
+        let process = command
+            .args(args)
+            .arg("--config")
+            .arg(self.config())
+            .stdout(file("said"))
+            .stderr(file("log"))
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+    }
+
+    /// Everything that its processes wrote to their standard output.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
+    }
+
+    /// Everything that they wrote to their standard error.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// SIGHUP: look at the configuration now.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    /// `-STOP`: the machine sleeps; `-CONT`: it wakes up.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// SIGTERM; the exit code.
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        let mut process = self.process.take().unwrap();
+        let id = process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        until("the end", || process.try_wait().unwrap()).code()
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_mainstay"))
+            .args(args)
+            .arg("--config")
+            .arg(self.config())
+            // What a command writes to a relative path lands in the test's own folder.
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap()
+    }
+
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let output = self.command(&[args, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|why| panic!("{args:?}: {why}: {}", String::from_utf8_lossy(&output.stdout)))
+    }
+
+    /// Asks the running process by itself, where the command line would read the configuration first. Status and JSON.
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
+        let text = self.text(path);
+        let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+        let from = body.find('{').unwrap_or(0);
+        let to = body.rfind('}').map_or(body.len(), |at| at + 1);
+        (status, serde_json::from_str(&body[from..to]).unwrap_or(Value::Null))
+    }
+
+    /// The whole answer as it came.
+    pub(crate) fn text(&self, path: &str) -> String {
+        let read = |file: &str| fs::read_to_string(self.folder.path().join("data").join(file)).unwrap();
+        let mut stream = TcpStream::connect(read("address")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
+            read("api-token").trim()
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// The most memory that the process ever had in use.
+    pub(crate) fn memory_peak_kib(&self) -> u64 {
+        let id = self.process.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    pub(crate) fn state_of(&self, service: &str) -> String {
+        let now = self.json(&["status"]);
+        let rows = now["services"].as_array().cloned().unwrap_or_default();
+        let row = rows.into_iter().find(|row| row["id"] == service);
+        row.map(|row| row["state"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if thread::panicking() {
+            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            println!("{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+        }
+    }
+}
+
+/// A configuration that watches one page.
+pub(crate) fn config(web: &Web, title: &str) -> String {
+    format!(
+        r#"
+[site]
+name = "Test"
+data = "data"
+listen = "127.0.0.1:0"
+url = "http://127.0.0.1"
+allow_private = ["127.0.0.0/8"]
+
+[service.shop]
+title = "{title}"
+
+[probe.front]
+http = "http://{}/"
+interval = "1s"
+timeout = "5s"
+failure_threshold = 2
+service = "shop"
+
+[person.ana]
+contacts = ["hook:ana"]
+
+[channel.hook]
+webhook = "http://127.0.0.1:9/"
+"#,
+        web.address
+    )
+}

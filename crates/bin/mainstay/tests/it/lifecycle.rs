@@ -1,0 +1,95 @@
+//! A whole small life: well, broken, in hand, killed, still in hand, well again, over.
+
+use crate::instance::{Instance, Web, config, until};
+use serde_json::Value;
+
+fn open_incident(instance: &Instance) -> Option<Value> {
+    instance.json(&["status"])["open"].as_array()?.first().cloned()
+}
+
+#[test]
+fn from_well_to_broken_to_over_across_a_kill() {
+    let web = Web::start();
+    let mut instance = Instance::watching(&web);
+    instance.start();
+    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    assert_eq!(instance.command(&["status"]).status.code(), Some(0));
+    assert_eq!(instance.command(&["why", "shop"]).status.code(), Some(0));
+
+    web.answers(503);
+    let open = until("an incident", || open_incident(&instance));
+    assert_eq!(open["incident"]["diagnosis"]["cause"], "probe.front", "{open:#}");
+    assert_eq!(instance.command(&["status"]).status.code(), Some(1));
+    let why = String::from_utf8(instance.command(&["why", "shop"]).stdout).unwrap();
+    assert!(why.contains("503"), "{why}");
+    until("a bad shop", || (instance.state_of("shop") == "major_outage").then_some(()));
+
+    // Accepted means kept: the answer comes after the disk.
+    assert!(instance.command(&["incident", "ack", "1", "--by", "ana"]).status.success());
+    assert!(instance.command(&["incident", "note", "1", "looking at it", "--by", "ana"]).status.success());
+    instance.kill();
+    assert!(instance.command(&["journal", "verify"]).status.success());
+    instance.start();
+    let open = until("the same incident", || open_incident(&instance));
+    assert_eq!(open["incident"]["id"], 1);
+    assert_eq!(open["incident"]["acknowledged"]["by"], "ana");
+    assert_eq!(open["incident"]["notes"][0]["text"], "looking at it");
+    assert_eq!(instance.command(&["incident", "ack", "9"]).status.code(), Some(1));
+
+    web.answers(200);
+    until("the end", || open_incident(&instance).is_none().then_some(()));
+    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    let story = String::from_utf8(instance.command(&["incident", "list"]).stdout).unwrap();
+    assert!(story.contains("incident-1 over"), "{story}");
+
+    let backup = instance.folder.path().join("backup.db");
+    assert!(instance.command(&["journal", "backup", backup.to_str().unwrap()]).status.success());
+    assert_eq!(instance.terminate(), Some(0));
+    let lines = |instance: &Instance| {
+        instance.command(&["journal", "dump"]).stdout.iter().filter(|byte| **byte == b'\n').count()
+    };
+    let before = lines(&instance);
+    assert!(before > 5);
+    assert!(!instance.command(&["journal", "restore", backup.to_str().unwrap()]).status.success());
+    assert!(
+        instance.command(&["journal", "restore", backup.to_str().unwrap(), "--replace"]).status.success()
+    );
+    assert!(instance.command(&["journal", "verify"]).status.success());
+    assert!(lines(&instance) <= before);
+}
+
+#[test]
+fn a_changed_config_is_taken_over_and_a_bad_one_is_not() {
+    let web = Web::start();
+    let mut instance = Instance::watching(&web);
+    instance.start();
+    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    let title = |instance: &Instance| {
+        instance.json(&["status"])["services"][0]["title"].as_str().unwrap_or_default().to_owned()
+    };
+
+    let text = config(&web, "Web shop");
+    instance.write_config(&text);
+    until("the new title", || (title(&instance) == "Web shop").then_some(()));
+    // `listen` with port 0 is what the file says before and after: nothing that needs a restart has changed.
+    instance.write_config(&text.replace("[person.ana]", "[persn.ana]"));
+    let trouble = until("a word about it", || {
+        let (_, now) = instance.get("/api/v1/now");
+        now["house"].as_array()?.first()?.as_str().map(str::to_owned)
+    });
+    assert!(trouble.contains("the old one stays in force"), "{trouble}");
+    instance.write_config(&text);
+    assert_eq!(title(&instance), "Web shop");
+}
+
+#[test]
+fn a_second_process_on_the_same_data_is_refused() {
+    let web = Web::start();
+    let mut instance = Instance::watching(&web);
+    instance.start();
+    let second = instance.command(&["run"]);
+    assert_eq!(second.status.code(), Some(1));
+    let why = String::from_utf8_lossy(&second.stderr).to_string();
+    assert!(why.contains("journal"), "{why}");
+    assert!(!instance.json(&["status"]).is_null(), "the first one goes on");
+}

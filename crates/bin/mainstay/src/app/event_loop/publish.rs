@@ -18,7 +18,7 @@ impl EventLoop {
     pub(super) fn publish_views(&mut self, inputs: &Inputs, outputs: &Outputs) {
         self.views_published = Some(Instant::now());
         let mut views = self.view_throttle.run(|| self.engine.views());
-        views.now.house.extend(self.pending_writes.trouble().map(str::to_owned));
+        views.now.house.extend(self.pending_writes.refusal().map(str::to_owned));
         views.now.house.extend(inputs.config_problem.borrow().clone());
         views.now.house.extend(inputs.edge_problem.borrow().clone());
         views.now.house.extend(inputs.unused_lines.borrow().iter().cloned());

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use types::notification::{Notification, NotificationKey, Reach, Urgency};
+use types::notification::{Contact, Notification, NotificationKey, Urgency};
 use types::{Config, PersonId};
 
 /// A mind that has not turned for so long is taken for dead. It turns at least every two seconds when well, and an
@@ -57,7 +57,7 @@ pub(crate) async fn listen(
                 page: None,
                 incident: None,
                 person,
-                reach,
+                contact: reach,
                 urgency: Urgency::Page,
                 title: format!("{}: mainstay itself stands still", config.site.name),
                 body: format!(
@@ -65,7 +65,7 @@ pub(crate) async fn listen(
                     types::time::spoken(still)
                 ),
             };
-            if let Err(failure) = notifier.carry(&notification).await.result {
+            if let Err(failure) = notifier.send(&notification).await.result {
                 tracing::error!(key = %notification.key, "the last bell was not heard: {}", failure.why);
             }
         }
@@ -73,8 +73,8 @@ pub(crate) async fn listen(
 }
 
 /// Every last resort of the configuration, or the first address of every person where no escalation has one.
-fn everybody(config: &Config) -> Vec<(Option<PersonId>, Reach)> {
-    let resorts: BTreeSet<Reach> =
+fn everybody(config: &Config) -> Vec<(Option<PersonId>, Contact)> {
+    let resorts: BTreeSet<Contact> =
         config.escalations.values().flat_map(|escalation| escalation.fallback.clone()).collect();
     if !resorts.is_empty() {
         return resorts.into_iter().map(|reach| (None, reach)).collect();

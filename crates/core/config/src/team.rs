@@ -7,7 +7,7 @@ use crate::near::shown;
 use crate::people::{ContactDraft, REPEAT, WAIT};
 use std::collections::BTreeMap;
 use types::config::{Channel, ChannelKind, Escalation, Layer, Person, Schedule, Step};
-use types::notification::Reach;
+use types::notification::Contact;
 use types::{ChannelId, EscalationId, PersonId, ScheduleId};
 
 /// The name of the escalation that always exists.
@@ -118,11 +118,11 @@ fn named<'n>(
     names.iter().map(|at| at.value.clone()).collect::<Vec<_>>().into_iter()
 }
 
-fn reaches(draft: &Draft, reaches: &[At<ContactDraft>], marks: &mut Marks) -> Vec<Reach> {
+fn reaches(draft: &Draft, reaches: &[At<ContactDraft>], marks: &mut Marks) -> Vec<Contact> {
     for at in reaches {
         judge_reach(draft, &at.value, &at.place, marks);
     }
-    let made = |at: &At<ContactDraft>| Reach {
+    let made = |at: &At<ContactDraft>| Contact {
         channel: ChannelId(at.value.channel.clone()),
         address: at.value.address.clone(),
     };

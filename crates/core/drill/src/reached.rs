@@ -35,8 +35,8 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
             (EventKind::IncidentDiagnosed { diagnosis, .. }, Milestone::Mending) => {
                 diagnosis.stage == Stage::Mending
             }
-            (EventKind::AttemptEnded { page: Some(_), outcome, .. }, Milestone::HumanAsked) => {
-                outcome.result.is_ok()
+            (EventKind::AttemptEnded { page: Some(_), delivery, .. }, Milestone::HumanAsked) => {
+                delivery.result.is_ok()
             }
             _ => false,
         })

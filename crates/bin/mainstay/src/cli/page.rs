@@ -32,12 +32,12 @@ impl Page {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
         let stamp = clock::now();
-        let notification = |(n, reach): (usize, &types::notification::Reach)| Notification {
+        let notification = |(n, reach): (usize, &types::notification::Contact)| Notification {
             key: NotificationKey(format!("test/{id}/{n}/{stamp}")),
             page: None,
             incident: None,
             person: Some(id.clone()),
-            reach: reach.clone(),
+            contact: reach.clone(),
             urgency: Urgency::Page,
             title: format!("{}: test page", config.site.name),
             body: format!(
@@ -51,7 +51,7 @@ impl Page {
         if common.json {
             let shown = |(notification, outcome): (&Notification, &Delivery)| {
                 let why = outcome.result.as_ref().err().map(|failure| failure.why.as_str());
-                serde_json::json!({ "reach": notification.reach.to_string(), "accepted": why.is_none(), "why": why })
+                serde_json::json!({ "reach": notification.contact.to_string(), "accepted": why.is_none(), "why": why })
             };
             table::json(&notifications.iter().zip(&outcomes).map(shown).collect::<Vec<_>>())?;
         } else {
@@ -60,7 +60,7 @@ impl Page {
                     Ok(_) => "accepted by the provider; look whether it arrived".to_owned(),
                     Err(failure) => format!("failed: {}", failure.why),
                 };
-                table::say(&table::beside(&notification.reach.to_string(), 30, &said));
+                table::say(&table::beside(&notification.contact.to_string(), 30, &said));
             }
         }
         Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -71,7 +71,7 @@ impl Page {
 async fn each(notifier: &Notifier, notifications: &[Notification]) -> Vec<Delivery> {
     let mut outcomes = Vec::new();
     for notification in notifications {
-        outcomes.push(notifier.carry(notification).await);
+        outcomes.push(notifier.send(notification).await);
     }
     outcomes
 }

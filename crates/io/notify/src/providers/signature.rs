@@ -1,20 +1,20 @@
-//! How a receiver knows that a webhook is ours, and not an old one played again.
+//! Signature of a webhook, which proves to the receiver that mainstay sent it, and when.
 //!
 //! The header `Mainstay-Signature` reads `t=SECONDS,v1=HEX`: the Unix time of sending, and the HMAC-SHA256 of that
 //! number, a dot and the body's bytes, keyed with the channel's secret. A receiver computes the same, compares in
-//! constant time, and refuses what is older than a few minutes.
+//! constant time, and rejects requests that are older than a few minutes.
 
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use types::Time;
 
-/// The header's name.
+/// Name of the header.
 pub const HEADER: &str = "Mainstay-Signature";
 
-/// The header's value for a body sent at `now`. `None` only for a key that HMAC refuses, and it refuses none.
+/// Value of the header for a body sent at `now`. `None` only for a key that HMAC rejects, and it rejects none.
 #[must_use]
-pub fn sign(secret: &Secret, now: Time, body: &[u8]) -> Option<String> {
+pub(super) fn sign(secret: &Secret, now: Time, body: &[u8]) -> Option<String> {
     let secs = now.as_second();
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()).ok()?;
     mac.update(format!("{secs}.").as_bytes());
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn anybody_can_check_it_with_common_tools() {
+    fn signature_agrees_with_openssl() {
         // printf '1732276800.{"a":1}' | openssl dgst -sha256 -hmac s3cret
         let now = Time::from_second(1_732_276_800).unwrap();
         assert_eq!(

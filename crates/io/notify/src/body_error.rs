@@ -1,87 +1,67 @@
-//! Errors inside an answer that says "200": many providers report their failures only there.
+//! Errors in the body of a response with a success status: many providers report failures only there.
 //!
-//! | what is in it | whose habit |
+//! | body | providers |
 //! |---|---|
 //! | `"ok": false`, `"success": false` | Slack, Telegram, many webhooks |
 //! | `"errcode": 310000`, `"code": 19001` | DingTalk, WeCom, Feishu |
-//! | `"error": "…"`, `"errors": ["…"]`, one level down too | everybody else, batch interfaces |
-//! | `"status": "error"`, `"result": "failed"` | everybody else |
-//! | a web page | a sign-in before the real address, a parked name, an address that leads elsewhere |
+//! | `"error": "…"`, `"errors": ["…"]`, one level down too | many others, batch interfaces |
+//! | `"status": "error"`, `"result": "failed"` | many others |
+//! | a web page | a sign-in page in front of the address, a parked name, a wrong address |
 
 use serde_json::{Map, Value};
 use types::config::{AcceptedWhen, Scalar};
 
-/// How deep it is looked for errors; deeper down they belong to something else.
+/// Depth of the search; deeper fields describe something else.
 const DEPTH_MAX: usize = 3;
-/// Entries of a list that are looked at.
+/// Entries of a list that are searched.
 const ENTRIES_MAX: usize = 20;
 
-/// An error inside an answer that looked like a success.
+/// An error in the body of a response with a success status.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// What is wrong, in our words.
-    pub why: String,
-    /// The provider's own words, where it has any.
-    pub reason: Option<String>,
-    /// Whether trying again may help: a wrong token stays wrong.
-    pub retriable: bool,
+pub(crate) struct BodyError {
+    /// The problem.
+    pub(crate) why: String,
+    /// The provider's own text, if there is one.
+    pub(crate) reason: Option<String>,
+    /// Whether another attempt may succeed. A rejected token stays rejected.
+    pub(crate) retriable: bool,
 }
 
-/// The error inside a body; `None` when there is none to be seen.
-#[must_use]
-pub fn refusal(body: &[u8]) -> Option<Refusal> {
+/// The error in a body; `None` if no known form of error is found.
+pub(crate) fn find(body: &[u8]) -> Option<BodyError> {
     let text = String::from_utf8_lossy(body);
     let text = text.trim_start_matches('\u{feff}').trim();
-    if is_page(text) {
-        let why = "it answers with a web page: is the address right, or is there a sign-in before it?";
-        return Some(Refusal { why: why.to_owned(), reason: None, retriable: true });
+    if is_web_page(text) {
+        let why = "the response is a web page: check the address, and whether it requires a sign-in";
+        return Some(BodyError { why: why.to_owned(), reason: None, retriable: true });
     }
     match serde_json::from_str(text) {
         Ok(value) => in_value(&value, 0),
-        Err(_) => in_words(text),
+        Err(_) => in_text(text),
     }
 }
 
-/// What is missing in a body that the configuration describes; `None` when it is a success.
-#[must_use]
-pub fn lacking(body: &[u8], wanted: &AcceptedWhen) -> Option<Refusal> {
-    let answer: Option<Value> = serde_json::from_slice(body).ok();
+/// The mismatch of a body with `accepted_when`; `None` when it is a success.
+pub(crate) fn missing(body: &[u8], expected: &AcceptedWhen) -> Option<BodyError> {
+    let json: Option<Value> = serde_json::from_slice(body).ok();
     let has = |(key, scalar): (&String, &Scalar)| {
-        let value = answer.as_ref().and_then(|answer| answer.get(key));
+        let value = json.as_ref().and_then(|json| json.get(key));
         value.is_some_and(|value| match scalar {
             Scalar::Flag(flag) => value.as_bool() == Some(*flag),
             Scalar::Number(number) => value.as_i64() == Some(*number),
             Scalar::Text(text) => value.as_str() == Some(text),
         })
     };
-    let says = |text: &String| String::from_utf8_lossy(body).contains(text.as_str());
-    if wanted.json.iter().all(has) && wanted.text.as_ref().is_none_or(says) {
+    let contains = |text: &String| String::from_utf8_lossy(body).contains(text.as_str());
+    if expected.json.iter().all(has) && expected.text.as_ref().is_none_or(contains) {
         return None;
     }
-    let reason = refusal(body).and_then(|refusal| refusal.reason);
-    let why = "its answer lacks what `accepted_when` wants".to_owned();
-    Some(Refusal { why, reason, retriable: true })
+    let reason = find(body).and_then(|error| error.reason);
+    let why = "the response does not match `accepted_when`".to_owned();
+    Some(BodyError { why, reason, retriable: true })
 }
 
-/// The error of an answer that an ntfy server did not give, or gave for another topic.
-#[must_use]
-pub fn no_ntfy(body: &[u8], whole: bool, topic: &str) -> Option<Refusal> {
-    let refusal = |why: String| Some(Refusal { why, reason: None, retriable: true });
-    if body.trim_ascii().is_empty() || !whole {
-        return None;
-    }
-    let Ok(Value::Object(answer)) = serde_json::from_slice(body) else {
-        return refusal("it does not answer as an ntfy server does".to_owned());
-    };
-    match answer.get("topic").and_then(Value::as_str) {
-        Some(other) if other != topic => {
-            refusal("it took the message for another topic: the address must be the server's root".to_owned())
-        }
-        _ => None,
-    }
-}
-
-fn is_page(text: &str) -> bool {
+fn is_web_page(text: &str) -> bool {
     let start: String = text.chars().take(200).collect::<String>().to_ascii_lowercase();
     let start = start.trim_start();
     let opens = |tag: &str| start.starts_with(tag);
@@ -92,16 +72,16 @@ fn is_page(text: &str) -> bool {
         || opens("<!--") && start.contains("<html")
 }
 
-/// Plain words: only such as no provider says when all is well.
-fn in_words(text: &str) -> Option<Refusal> {
+/// An error in plain text: only phrases that no provider uses for a success.
+fn in_text(text: &str) -> Option<BodyError> {
     let start: String = text.chars().take(300).collect::<String>().to_ascii_lowercase();
     let bad = start.starts_with("error")
         || start.contains("failed with error")
         || start.contains("delivery failed");
-    bad.then(|| said_in(None, true))
+    bad.then(|| body_error(None, true))
 }
 
-fn in_value(value: &Value, depth: usize) -> Option<Refusal> {
+fn in_value(value: &Value, depth: usize) -> Option<BodyError> {
     match value {
         Value::Object(object) => in_object(object, depth),
         Value::Array(list) if depth < DEPTH_MAX => {
@@ -111,7 +91,7 @@ fn in_value(value: &Value, depth: usize) -> Option<Refusal> {
     }
 }
 
-fn in_object(object: &Map<String, Value>, depth: usize) -> Option<Refusal> {
+fn in_object(object: &Map<String, Value>, depth: usize) -> Option<BodyError> {
     for (key, value) in object {
         let name: String =
             key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
@@ -124,7 +104,7 @@ fn in_object(object: &Map<String, Value>, depth: usize) -> Option<Refusal> {
             _ => false,
         };
         if bad {
-            return Some(said_in(Some((object, value)), !is_final(value)));
+            return Some(body_error(Some((object, value)), !is_final(value)));
         }
     }
     if depth >= DEPTH_MAX {
@@ -133,7 +113,7 @@ fn in_object(object: &Map<String, Value>, depth: usize) -> Option<Refusal> {
     object.values().find_map(|value| in_value(value, depth + 1))
 }
 
-/// `false`, `0`, `"false"`: an answer to "did it work?". An empty list of the delivered is none.
+/// Whether a success flag is negative: `false`, `0`, `"false"`. An empty list of deliveries is not.
 fn is_no(value: &Value) -> bool {
     match value {
         Value::Bool(yes) => !yes,
@@ -143,7 +123,7 @@ fn is_no(value: &Value) -> bool {
     }
 }
 
-/// Anything but nothing: `null`, `false`, `0`, `""`, `[]`, `{}` and words for nothing.
+/// Whether an error field is set: not `null`, `false`, `0`, `""`, `[]`, `{}`, nor a word for "none".
 fn is_something(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -158,14 +138,14 @@ fn is_something(value: &Value) -> bool {
     }
 }
 
-/// A code of a provider's own: 0 is well by custom, and so is what HTTP calls well.
+/// Whether a provider's own code is an error. 0 and the success codes of HTTP are not.
 fn is_bad_code(value: &Value) -> bool {
     let number = match value {
         Value::Number(number) => number.as_i64(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    // Small numbers are anything: 1 is "well" at one provider, and "failed" at the next.
+    // 1 means success at one provider and failure at another.
     number.is_some_and(|code| code < 0 || code > 1 && !(200..300).contains(&code))
 }
 
@@ -197,7 +177,7 @@ fn is_bad_word(value: &Value) -> bool {
     )
 }
 
-/// A refusal of who we are or where it goes stays one.
+/// Whether another attempt cannot succeed: the secret or the address was rejected.
 fn is_final(value: &Value) -> bool {
     let code = match value {
         Value::Number(number) => number.as_i64(),
@@ -207,7 +187,7 @@ fn is_final(value: &Value) -> bool {
     code.is_some_and(|code| matches!(code, 401 | 403 | 404 | 410))
 }
 
-fn said_in(place: Option<(&Map<String, Value>, &Value)>, retriable: bool) -> Refusal {
+fn body_error(place: Option<(&Map<String, Value>, &Value)>, retriable: bool) -> BodyError {
     let reason = place.and_then(|(object, value)| {
         let words = |value: &Value| value.as_str().map(str::to_owned);
         let inside = |value: &Value| match value {
@@ -221,7 +201,7 @@ fn said_in(place: Option<(&Map<String, Value>, &Value)>, retriable: bool) -> Ref
         let beside = || beside.iter().find_map(|key| inside(object.get(*key)?));
         if is_bad_word(value) { beside() } else { inside(value).or_else(beside) }
     });
-    Refusal { why: "it answers 200 with an error inside".to_owned(), reason, retriable }
+    BodyError { why: "the response has a success status but reports an error".to_owned(), reason, retriable }
 }
 
 #[cfg(test)]
@@ -231,7 +211,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn what_is_well_stays_well() {
+    fn success_bodies_have_no_error() {
         for body in [
             "",
             "ok",
@@ -258,12 +238,12 @@ mod tests {
             r#"{"id":"1","content":"error","type":0,"flags":0}"#,
             "<TwilioResponse/>",
         ] {
-            assert_eq!(refusal(body.as_bytes()), None, "{body}");
+            assert_eq!(find(body.as_bytes()), None, "{body}");
         }
     }
 
     #[test]
-    fn errors_inside_are_found() {
+    fn error_bodies_are_found() {
         for (body, reason, retriable) in [
             (r#"{"ok":false,"error":"invalid_auth"}"#, Some("invalid_auth"), true),
             (r#"{"code":19001,"msg":"param invalid"}"#, Some("param invalid"), true),
@@ -287,53 +267,39 @@ mod tests {
             ("\u{feff}<!DOCTYPE html><title>Sign in</title>", None, true),
             ("<html><title>Sign in</title>", None, true),
         ] {
-            let found = refusal(body.as_bytes()).unwrap_or_else(|| panic!("{body}"));
+            let found = find(body.as_bytes()).unwrap_or_else(|| panic!("{body}"));
             assert_eq!((found.reason.as_deref(), found.retriable), (reason, retriable), "{body}");
         }
     }
 
     #[test]
-    fn the_config_may_say_what_a_success_is() {
+    fn accepted_when_decides_success() {
         let json = [("ok".to_owned(), Scalar::Flag(true)), ("n".to_owned(), Scalar::Number(2))];
         let by_field = AcceptedWhen { json: BTreeMap::from(json), text: None };
-        let by_words = AcceptedWhen { json: BTreeMap::new(), text: Some("thank you".to_owned()) };
-        for (wanted, body, fine) in [
+        let by_text = AcceptedWhen { json: BTreeMap::new(), text: Some("thank you".to_owned()) };
+        for (expected, body, fine) in [
             (&by_field, r#"{"ok":true,"n":2,"error":"none of this counts"}"#, true),
             (&by_field, r#"{"ok":true}"#, false),
             (&by_field, r#"{"ok":"true","n":2}"#, false),
             (&by_field, "<html>", false),
             (&by_field, "", false),
-            (&by_words, "<html><body>thank you</body>", true),
-            (&by_words, "ok", false),
+            (&by_text, "<html><body>thank you</body>", true),
+            (&by_text, "ok", false),
         ] {
-            assert_eq!(lacking(body.as_bytes(), wanted).is_none(), fine, "{body}");
-        }
-    }
-
-    #[test]
-    fn an_ntfy_server_answers_with_the_message() {
-        for (body, whole, fine) in [
-            ("", true, true),
-            ("{}", true, true),
-            (r#"{"topic":"ana"}"#, true, true),
-            (r#"{"topic":"alerts"}"#, true, false),
-            ("thank you", true, false),
-            (r#"{"topic":"ana","mess"#, false, true),
-        ] {
-            assert_eq!(no_ntfy(body.as_bytes(), whole, "ana").is_none(), fine, "{body}");
+            assert_eq!(missing(body.as_bytes(), expected).is_none(), fine, "{body}");
         }
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_judged(body in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = (refusal(&body), no_ntfy(&body, true, "ana"));
+        fn any_bytes_do_not_panic(body in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = find(&body);
         }
 
         #[test]
-        fn any_nesting_is_judged(depth in 0usize..200) {
+        fn deep_nesting_has_no_error(depth in 0usize..200) {
             let body = format!("{}{}", "{\"a\":[".repeat(depth), "]}".repeat(depth));
-            prop_assert_eq!(refusal(body.as_bytes()), None);
+            prop_assert_eq!(find(body.as_bytes()), None);
         }
     }
 }

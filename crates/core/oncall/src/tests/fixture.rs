@@ -1,7 +1,7 @@
-//! A small declared world for tests, and the loop that the engine turns.
+//! Test fixture: a small configuration, and the loop of the engine.
 
 use crate::OnCall;
-use crate::line::REDIAL;
+use crate::queue::REPEAT_INTERVAL;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,36 +11,50 @@ use types::config::{
 };
 use types::event::Event;
 use types::incident::{Acknowledgement, Diagnosis, Stage};
-use types::notification::{Delivered, Reach, Undelivered};
+use types::notification::{Contact, Delivered, Undelivered};
 use types::time::later;
 use types::{
     ChannelId, Delivery, EscalationId, EventKind, Graph, Incident, IncidentId, Notification, PersonId,
     Resource, ScheduleId, ServiceId, Time,
 };
 
-pub(crate) fn at(text: &str) -> Time {
+pub(super) fn at(text: &str) -> Time {
     text.parse().unwrap()
 }
 
-pub(crate) fn secs(secs: u64) -> Duration {
+pub(super) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-pub(crate) fn person(name: &str, reach: &[&str]) -> Person {
-    let reach = reach.iter().map(|text| {
+/// 12:00 in UTC, 14:00 in Tallinn, the timezone of all people here. Ana is on call this week.
+pub(super) fn monday() -> Time {
+    at("2026-11-16T12:00:00Z")
+}
+
+pub(super) fn escalation(config: &mut Config) -> &mut Escalation {
+    config.escalations.get_mut(&EscalationId::from("default")).unwrap()
+}
+
+/// Keys of notifications.
+pub(super) fn keys(notifications: &[Notification]) -> Vec<&str> {
+    notifications.iter().map(|notification| notification.key.0.as_str()).collect()
+}
+
+pub(super) fn person(name: &str, contact: &[&str]) -> Person {
+    let contact = contact.iter().map(|text| {
         let (channel, address) = text.split_once(':').unwrap();
-        Reach { channel: channel.into(), address: address.to_owned() }
+        Contact { channel: channel.into(), address: address.to_owned() }
     });
     Person {
         id: name.into(),
         name: name.to_owned(),
         timezone: TimeZone::get("Europe/Tallinn").unwrap(),
         waking_hours: None,
-        contacts: reach.collect(),
+        contacts: contact.collect(),
     }
 }
 
-pub(crate) fn step(schedules: &[&str], people: &[&str], wait: u64) -> Step {
+pub(super) fn step(schedules: &[&str], people: &[&str], wait: u64) -> Step {
     Step {
         schedules: schedules.iter().map(|name| ScheduleId::from(*name)).collect(),
         people: people.iter().map(|name| PersonId::from(*name)).collect(),
@@ -49,7 +63,7 @@ pub(crate) fn step(schedules: &[&str], people: &[&str], wait: u64) -> Step {
     }
 }
 
-pub(crate) fn schedule(name: &str, people: &[&str], start: &str, until: Option<&str>) -> Schedule {
+pub(super) fn schedule(name: &str, people: &[&str], start: &str, until: Option<&str>) -> Schedule {
     let layer = Layer {
         people: people.iter().map(|name| PersonId::from(*name)).collect(),
         start: start.parse().unwrap(),
@@ -59,7 +73,7 @@ pub(crate) fn schedule(name: &str, people: &[&str], start: &str, until: Option<&
     Schedule { id: name.into(), timezone: TimeZone::UTC, layers: vec![layer] }
 }
 
-pub(crate) fn service(name: &str, title: &str, schedule: Option<&str>, escalation: &str) -> Service {
+pub(super) fn service(name: &str, title: &str, schedule: Option<&str>, escalation: &str) -> Service {
     Service {
         id: name.into(),
         title: title.to_owned(),
@@ -74,8 +88,8 @@ pub(crate) fn service(name: &str, title: &str, schedule: Option<&str>, escalatio
     }
 }
 
-/// Ana and Bo take weekly turns, Cy is the chief; three steps, one repeat, a phone as last resort.
-pub(crate) fn config() -> Config {
+/// Ana and Bo take weekly turns; three steps (schedule, Bo, Cy), one repeat, one fallback contact.
+pub(super) fn config() -> Config {
     let channel = |name: &str| {
         let kind = ChannelKind::Ntfy { url: "http://127.0.0.1:1".to_owned() };
         (ChannelId::from(name), Channel { id: name.into(), kind, secret: None, accepted_when: None })
@@ -90,7 +104,7 @@ pub(crate) fn config() -> Config {
         id: "default".into(),
         steps: vec![step(&["platform"], &[], 300), step(&[], &["bo"], 300), step(&[], &["cy"], 600)],
         repeat: 1,
-        fallback: vec![Reach { channel: "ntfy".into(), address: "last".to_owned() }],
+        fallback: vec![Contact { channel: "ntfy".into(), address: "last".to_owned() }],
     };
     let services = [service("api", "API", None, "default"), service("auth", "Sign-in", None, "default")];
     Config {
@@ -128,7 +142,7 @@ pub(crate) fn config() -> Config {
     }
 }
 
-pub(crate) fn diagnosis(wakes: bool, affected: &[&str]) -> Diagnosis {
+pub(super) fn diagnosis(wakes: bool, affected: &[&str]) -> Diagnosis {
     Diagnosis {
         cause: Resource::domain("acme.app"),
         summary: "acme.app expired at 15:28; 2 services fail because of it".to_owned(),
@@ -142,111 +156,111 @@ pub(crate) fn diagnosis(wakes: bool, affected: &[&str]) -> Diagnosis {
     }
 }
 
-/// The part of the engine that wake stands in: a clock, a journal, incidents folded as diagnose folds them.
-pub(crate) struct World {
-    pub(crate) config: Config,
-    pub(crate) wake: OnCall,
-    pub(crate) now: Time,
-    pub(crate) journal: Vec<Event>,
-    pub(crate) incidents: BTreeMap<IncidentId, Incident>,
-    /// What courier was handed and has not answered.
-    pub(crate) flying: Vec<Notification>,
-    /// Every effect ever handed out, when.
-    pub(crate) sent: Vec<(Time, Notification)>,
+/// A stand-in for the engine: clock, journal, incidents folded as `diagnose` folds them.
+pub(super) struct Fixture {
+    pub(super) config: Config,
+    pub(super) oncall: OnCall,
+    pub(super) now: Time,
+    pub(super) journal: Vec<Event>,
+    pub(super) incidents: BTreeMap<IncidentId, Incident>,
+    /// Notifications without a delivery result.
+    pub(super) in_flight: Vec<Notification>,
+    /// All notifications that were due, with the time.
+    pub(super) sent: Vec<(Time, Notification)>,
 }
 
-impl World {
-    pub(crate) fn new(config: Config, now: Time) -> Self {
+impl Fixture {
+    pub(super) fn new(config: Config, now: Time) -> Self {
         Self {
             config,
-            wake: OnCall::default(),
+            oncall: OnCall::default(),
             now,
             journal: Vec::new(),
             incidents: BTreeMap::new(),
-            flying: Vec::new(),
+            in_flight: Vec::new(),
             sent: Vec::new(),
         }
     }
 
-    pub(crate) fn commit(&mut self, events: Vec<EventKind>) {
+    pub(super) fn commit(&mut self, events: Vec<EventKind>) {
         for kind in events {
             let event = Event { seq: self.journal.len() as u64 + 1, at: self.now, kind };
             self.fold(&event);
-            self.wake.apply(&event);
+            self.oncall.apply(&event);
             self.journal.push(event);
         }
     }
 
-    /// Reacts until nothing more follows, then hands out what is owed.
-    pub(crate) fn settle(&mut self) -> Vec<Notification> {
+    /// Reacts to a fixpoint, then returns the notifications that are due.
+    pub(super) fn run_batch(&mut self) -> Vec<Notification> {
         for round in 0.. {
             assert!(
                 round < 20,
-                "never comes to rest: {:?}",
+                "does not reach a fixpoint: {:?}",
                 self.journal.iter().rev().take(5).collect::<Vec<_>>()
             );
-            let events = self.wake.react(&self.config, self.now, &self.incidents);
+            let events = self.oncall.react(&self.config, self.now, &self.incidents);
             if events.is_empty() {
                 break;
             }
             self.commit(events);
         }
-        let notifications = self.wake.due(&self.config, self.now, &self.incidents);
-        assert!(self.wake.due(&self.config, self.now, &self.incidents).is_empty(), "handed out twice");
-        if let Some(next) = self.wake.next(&self.config, self.now) {
-            assert!(next > self.now, "asks for a time that has come: {next}, now {}", self.now);
+        let notifications = self.oncall.due(&self.config, self.now, &self.incidents);
+        assert!(self.oncall.due(&self.config, self.now, &self.incidents).is_empty(), "returned twice");
+        if let Some(next) = self.oncall.next_deadline(&self.config, self.now) {
+            assert!(next > self.now, "deadline {next} is not after now, {}", self.now);
         }
         self.sent.extend(notifications.iter().map(|notification| (self.now, notification.clone())));
-        self.flying.extend(notifications.iter().cloned());
+        self.in_flight.extend(notifications.iter().cloned());
         notifications
     }
 
-    /// Everything happens as it does when nobody answers and providers accept: until an instant, at most every second.
-    pub(crate) fn run_until(
+    /// Runs until `end`. `answer` gives the result of each attempt immediately.
+    pub(super) fn run_until(
         &mut self,
         end: Time,
         answer: impl Fn(&Notification) -> Result<Delivered, Undelivered>,
     ) {
         loop {
-            for notification in std::mem::take(&mut self.flying) {
+            for notification in std::mem::take(&mut self.in_flight) {
                 let result = answer(&notification);
                 self.answer(&notification, result);
             }
-            self.settle();
-            if !self.flying.is_empty() {
+            self.run_batch();
+            if !self.in_flight.is_empty() {
                 continue;
             }
-            let next = self.wake.next(&self.config, self.now).unwrap_or(end);
+            let next = self.oncall.next_deadline(&self.config, self.now).unwrap_or(end);
             if next >= end {
                 self.now = end;
-                self.settle();
+                self.run_batch();
                 return;
             }
             self.now = next;
         }
     }
 
-    pub(crate) fn answer(&mut self, notification: &Notification, result: Result<Delivered, Undelivered>) {
-        let outcome = Delivery { key: notification.key.clone(), result };
-        let kind = self.wake.attempted(&self.config, self.now, &outcome);
+    pub(super) fn answer(&mut self, notification: &Notification, result: Result<Delivered, Undelivered>) {
+        let delivery = Delivery { key: notification.key.clone(), result };
+        let kind = self.oncall.attempted(&self.config, self.now, &delivery);
         self.commit(kind);
     }
 
-    pub(crate) fn pass(&mut self, span: Duration) {
+    pub(super) fn advance(&mut self, span: Duration) {
         self.now = later(self.now, span);
     }
 
-    pub(crate) fn open(&mut self, id: u64, wakes: bool, affected: &[&str]) {
+    pub(super) fn open(&mut self, id: u64, wakes: bool, affected: &[&str]) {
         let diagnosis = diagnosis(wakes, affected);
         self.commit(vec![EventKind::IncidentOpened { incident: IncidentId(id), since: self.now, diagnosis }]);
     }
 
-    pub(crate) fn diagnose(&mut self, id: u64, wakes: bool) {
+    pub(super) fn diagnose(&mut self, id: u64, wakes: bool) {
         let diagnosis = Diagnosis { wakes, ..self.incidents[&IncidentId(id)].diagnosis.clone() };
         self.commit(vec![EventKind::IncidentDiagnosed { incident: IncidentId(id), diagnosis }]);
     }
 
-    pub(crate) fn acknowledge(&mut self, id: u64) {
+    pub(super) fn acknowledge(&mut self, id: u64) {
         self.commit(vec![EventKind::IncidentAcknowledged {
             incident: IncidentId(id),
             by: "ana".to_owned(),
@@ -255,22 +269,22 @@ impl World {
         }]);
     }
 
-    pub(crate) fn resolve(&mut self, id: u64) {
+    pub(super) fn resolve(&mut self, id: u64) {
         let summary = "acme.app had expired and was renewed".to_owned();
         self.commit(vec![EventKind::IncidentResolved { incident: IncidentId(id), summary }]);
     }
 
-    pub(crate) fn merge(&mut self, id: u64, into: u64) {
+    pub(super) fn merge(&mut self, id: u64, into: u64) {
         self.commit(vec![EventKind::IncidentMerged { incident: IncidentId(id), into: IncidentId(into) }]);
     }
 
-    /// kill -9 and a start: everything but the journal is lost.
-    pub(crate) fn crash(&mut self) {
-        self.wake = OnCall::default();
+    /// Crash and restart: only the journal is kept.
+    pub(super) fn crash(&mut self) {
+        self.oncall = OnCall::default();
         for event in &self.journal {
-            self.wake.apply(event);
+            self.oncall.apply(event);
         }
-        self.flying.clear();
+        self.in_flight.clear();
     }
 
     fn fold(&mut self, event: &Event) {
@@ -308,8 +322,8 @@ impl World {
         }
     }
 
-    /// The journal's lines of this crate, short.
-    pub(crate) fn story(&self) -> String {
+    /// The events of this crate, one short line each.
+    pub(super) fn story(&self) -> String {
         let start = self.journal.first().map_or(self.now, |event| event.at);
         let mut lines = String::new();
         for event in &self.journal {
@@ -323,19 +337,19 @@ impl World {
                     format!("{page} r{round}/{step} [{}] until {wait}", people.join(" "))
                 }
                 EventKind::PageClosed { page } => format!("{page} closed"),
-                EventKind::NoticeOwed { incident, occasion, people, fallback } => {
+                EventKind::NoticeQueued { incident, occasion, people, fallback } => {
                     let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();
-                    let more = if *fallback { " and the last resort" } else { "" };
+                    let more = if *fallback { " and the fallback" } else { "" };
                     format!("{incident} {occasion} for [{}]{more}", people.join(" "))
                 }
-                EventKind::AttemptEnded { outcome, reach, .. } => {
+                EventKind::AttemptEnded { delivery, contact, .. } => {
                     format!(
-                        "{} {} over {reach}",
-                        outcome.key,
-                        if outcome.result.is_ok() { "ok" } else { "failed" }
+                        "{} {} via {contact}",
+                        delivery.key,
+                        if delivery.result.is_ok() { "ok" } else { "failed" }
                     )
                 }
-                EventKind::AttemptsAbandoned { key, .. } => format!("{key} given up"),
+                EventKind::AttemptsAbandoned { key, .. } => format!("{key} abandoned"),
                 EventKind::AcknowledgementExpired { incident } => {
                     format!("{incident} acknowledgement expired")
                 }
@@ -352,17 +366,17 @@ impl World {
     }
 }
 
-pub(crate) fn accepted(_: &Notification) -> Result<Delivered, Undelivered> {
+pub(super) fn accepted(_: &Notification) -> Result<Delivered, Undelivered> {
     Ok(Delivered { receipt: None })
 }
 
-pub(crate) fn refused(_: &Notification) -> Result<Delivered, Undelivered> {
+pub(super) fn refused(_: &Notification) -> Result<Delivered, Undelivered> {
     Err(Undelivered { why: "401".to_owned(), retriable: false, retry_after: None })
 }
 
-pub(crate) fn failing(_: &Notification) -> Result<Delivered, Undelivered> {
+pub(super) fn failing(_: &Notification) -> Result<Delivered, Undelivered> {
     Err(Undelivered { why: "503".to_owned(), retriable: true, retry_after: None })
 }
 
-/// Longest wait between attempts that the crate promises while somebody can be called, outcomes in time.
-pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(REDIAL.as_secs() * 2 + 30);
+/// Maximum time between attempts while anybody can be paged and results arrive in time.
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(REPEAT_INTERVAL.as_secs() * 2 + 30);

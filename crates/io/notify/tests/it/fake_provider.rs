@@ -1,4 +1,4 @@
-//! A provider on loopback that answers as it is told and keeps what it was sent.
+//! A fake provider on loopback with given responses. It keeps the requests.
 
 use crate::{config, key, noon};
 use axum::Router;
@@ -11,16 +11,16 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use types::config::SecretRef;
 
-/// What a provider was sent.
+/// A request.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Received {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
-impl Asked {
+impl Received {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
@@ -30,22 +30,22 @@ impl Asked {
     }
 }
 
-type Answers = Arc<dyn Fn(&Asked) -> Response + Send + Sync>;
+type Answers = Arc<dyn Fn(&Received) -> Response + Send + Sync>;
 
 #[derive(Clone)]
-pub(crate) struct Provider {
+pub(crate) struct FakeProvider {
     pub(crate) url: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    received: Arc<Mutex<Vec<Received>>>,
     answers: Answers,
 }
 
-impl Provider {
+impl FakeProvider {
     /// Runs until the test's runtime ends.
-    pub(crate) async fn answering(answers: impl Fn(&Asked) -> Response + Send + Sync + 'static) -> Self {
+    pub(crate) async fn answering(answers: impl Fn(&Received) -> Response + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let provider = Self { url, asked: Arc::default(), answers: Arc::new(answers) };
-        let router = Router::new().fallback(hear).with_state(provider.clone());
+        let provider = Self { url, received: Arc::default(), answers: Arc::new(answers) };
+        let router = Router::new().fallback(receive).with_state(provider.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         provider
     }
@@ -54,32 +54,32 @@ impl Provider {
         Self::answering(move |_| StatusCode::from_u16(status).unwrap().into_response()).await
     }
 
-    /// A courier whose channels both lead here.
+    /// A notifier whose two channels use this provider.
     pub(crate) fn notifier(&self, secret: Option<SecretRef>) -> Notifier {
         let config = config(&self.url, &format!("{}/hooks/s3cr3t?x=y", self.url), secret);
         Notifier::new(&config, key()).unwrap().with_clock(noon)
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
     }
 
-    /// The one thing that it was asked.
-    pub(crate) fn once(&self) -> Asked {
-        let [asked] = self.asked().try_into().unwrap();
-        asked
+    /// The only request.
+    pub(crate) fn only(&self) -> Received {
+        let [received] = self.received().try_into().unwrap();
+        received
     }
 }
 
-async fn hear(
-    State(provider): State<Provider>,
+async fn receive(
+    State(provider): State<FakeProvider>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let asked = Asked { method, path: uri.to_string(), headers, body };
-    let answer = (provider.answers)(&asked);
-    provider.asked.lock().unwrap().push(asked);
+    let received = Received { method, path: uri.to_string(), headers, body };
+    let answer = (provider.answers)(&received);
+    provider.received.lock().unwrap().push(received);
     answer
 }

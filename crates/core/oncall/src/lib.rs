@@ -19,11 +19,12 @@
 //!
 //! # Longest silence of an open page
 //!
-//! While anybody on the steps reached so far can be paged, the next attempt begins at most [`queue::repeat_interval`] (60 s in
-//! the first ten minutes of a run, 600 s after three hours) after the one before ended, or [`queue::RETRY_AFTER_MAX`] (120 s)
-//! when the only provider of a person asked for a delay. An attempt without a delivery result counts as ended after 60 s. When
-//! nobody can be paged, the fallback contacts are tried every [`queue::FALLBACK_INTERVAL`] (300 s), or at the repeat interval
-//! where that is longer. A page has no maximum number of attempts: only an acknowledgement or the end of the incident stops it.
+//! While anybody on the steps reached so far can be paged, the next attempt begins at most [`queue::repeat_interval`]
+//! (60 s in the first ten minutes of a run, 600 s after three hours) after the one before ended, or
+//! [`queue::RETRY_AFTER_MAX`] (120 s) when the only provider of a person asked for a delay. An attempt without a
+//! delivery result counts as ended after 60 s. When nobody can be paged, the fallback contacts are tried every
+//! [`queue::FALLBACK_INTERVAL`] (300 s), or at the repeat interval where that is longer. A page has no maximum number
+//! of attempts: only an acknowledgement or the end of the incident stops it.
 
 mod attempts;
 mod escalation;

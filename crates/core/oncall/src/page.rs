@@ -7,8 +7,8 @@ use types::{EscalationId, IncidentId, PageId, PersonId, Time};
 
 /// A page about one incident: the steps reached so far and the attempts on them.
 ///
-/// A run of the escalation begins when the page opens, when an acknowledgement expires, and when the incident needs a page again.
-/// A run has one round or more: each passes all steps.
+/// A run of the escalation begins when the page opens, when an acknowledgement expires, and when the incident needs a
+/// page again. A run has one round or more: each passes all steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Its number.
@@ -95,7 +95,7 @@ impl Page {
     /// Adds a step. It replaces the same step of earlier rounds; the people on lower steps are still paged.
     ///
     /// A recipient whose last attempt was accepted is not paged sooner because a new round begins.
-    pub(crate) fn reach(&mut self, mut step: Step) {
+    pub(crate) fn add_step(&mut self, mut step: Step) {
         if repeat_interval(between(self.run_start, step.since)) > REPEAT_INTERVAL {
             let people = step.people.iter().map(|person| Recipient::Person(person.clone()));
             for recipient in people.chain([Recipient::Fallback]) {
@@ -119,7 +119,8 @@ impl Page {
         self.run_start = at;
     }
 
-    /// Whether no provider has accepted any attempt of the current run, although at least one failed or nobody is on call.
+    /// Whether no provider has accepted any attempt of the current run, although at least one failed or nobody is on
+    /// call.
     #[must_use]
     pub fn is_unreached(&self) -> bool {
         let tried = self.failed.as_ref().is_some_and(|(at, _)| *at >= self.run_start);

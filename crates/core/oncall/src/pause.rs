@@ -26,8 +26,8 @@ pub(crate) fn paused_until(
     paused
 }
 
-/// The time at which the first recipient of an incident about a future date wakes up, if all of them sleep now and enough
-/// time is left after that.
+/// The time at which the first recipient of an incident about a future date wakes up, if all of them sleep now and
+/// enough time is left after that.
 fn deferred_until(config: &Config, now: Time, incident: &Incident) -> Option<Time> {
     let date = incident.diagnosis.ahead?;
     let people = route(config, &incident.diagnosis)?.first_people(config, now)?;
@@ -36,8 +36,8 @@ fn deferred_until(config: &Config, now: Time, incident: &Incident) -> Option<Tim
     (now < morning && later(morning, TIME_LEFT_MIN) <= date).then_some(morning)
 }
 
-/// The end of the acknowledgement of each incident. An acknowledgement of an incident that was merged into another one holds
-/// for the other one: nobody is woken twice for one cause.
+/// The end of the acknowledgement of each incident. An acknowledgement of an incident that was merged into another one
+/// holds for the other one: nobody is woken twice for one cause.
 fn acknowledged_until(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<IncidentId, Time> {
     let mut acknowledged: BTreeMap<IncidentId, Time> = BTreeMap::new();
     for incident in incidents.values() {

@@ -59,7 +59,8 @@ impl OnCall {
         events
     }
 
-    /// Closes the pages of incidents that ended, and queues a notice to everybody who was paged, or about a missed incident.
+    /// Closes the pages of incidents that ended, and queues a notice to everybody who was paged, or about a missed
+    /// incident.
     fn close_pages(
         &self,
         config: &Config,
@@ -99,8 +100,8 @@ impl OnCall {
         }
     }
 
-    /// The notice about an incident that ended before any page was delivered. A pending notice of this kind to the same person
-    /// will list this incident too, so that person gets no second one.
+    /// The notice about an incident that ended before any page was delivered. A pending notice of this kind to the same
+    /// person will list this incident too, so that person gets no second one.
     fn missed_notice(
         &self,
         config: &Config,

@@ -27,8 +27,8 @@ pub fn on_call(schedule: &Schedule, at: Time) -> Vec<PersonId> {
     schedule.layers.iter().rev().find_map(|layer| on_duty(schedule, layer, at)).into_iter().collect()
 }
 
-/// The shifts from `from` until just before `to`, without the hours in which nobody is on call. The first and the last shift are
-/// cut there. Consecutive turns of one person are one shift.
+/// The shifts from `from` until just before `to`, without the hours in which nobody is on call. The first and the last
+/// shift are cut there. Consecutive turns of one person are one shift.
 #[must_use]
 pub fn shifts(schedule: &Schedule, from: Time, to: Time) -> Vec<Shift> {
     let mut shifts: Vec<Shift> = Vec::new();
@@ -251,7 +251,12 @@ mod tests {
 
         /// The forecast and the pages agree.
         #[test]
-        fn shifts_and_on_call_agree(schedule in any_schedule(), from in any_time(), hours in 1i64..4_000, probes in proptest::collection::vec(0f64..1.0, 40)) {
+        fn shifts_and_on_call_agree(
+            schedule in any_schedule(),
+            from in any_time(),
+            hours in 1i64..4_000,
+            shares in proptest::collection::vec(0f64..1.0, 40),
+        ) {
             let to = from + jiff::SignedDuration::from_hours(hours);
             let shifts = shifts(&schedule, from, to);
             for pair in shifts.windows(2) {
@@ -262,11 +267,14 @@ mod tests {
                 prop_assert!(from <= shift.from && shift.from < shift.to && shift.to <= to);
             }
             #[expect(clippy::cast_possible_truncation, reason = "a share of some months in seconds")]
-            let somewhere = probes.iter().map(|share| from + jiff::SignedDuration::from_secs((share * hours as f64 * 3600.0) as i64));
-            let edges = shifts.iter().flat_map(|shift| [shift.from, shift.to - jiff::SignedDuration::from_nanos(1), shift.to]);
-            for at in somewhere.chain(edges).filter(|at| *at < to) {
-                let shift = shifts.iter().find(|shift| shift.from <= at && at < shift.to).map(|shift| shift.people.clone());
-                prop_assert_eq!(shift.unwrap_or_default(), on_call(&schedule, at), "at {}", at);
+            let offset = |share: &f64| jiff::SignedDuration::from_secs((share * hours as f64 * 3600.0) as i64);
+            let inside = shares.iter().map(|share| from + offset(share));
+            let nano = jiff::SignedDuration::from_nanos(1);
+            let edges = shifts.iter().flat_map(|shift| [shift.from, shift.to - nano, shift.to]);
+            for at in inside.chain(edges).filter(|at| *at < to) {
+                let shift = shifts.iter().find(|shift| shift.from <= at && at < shift.to);
+                let people = shift.map(|shift| shift.people.clone());
+                prop_assert_eq!(people.unwrap_or_default(), on_call(&schedule, at), "at {}", at);
             }
         }
     }

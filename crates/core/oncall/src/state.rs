@@ -72,7 +72,7 @@ impl State {
             }
             EventKind::PageStep { page, round, step, people, until } => {
                 if let Some(page) = self.pages.get_mut(page) {
-                    page.reach(Step {
+                    page.add_step(Step {
                         round: *round,
                         step: *step,
                         people: people.clone(),

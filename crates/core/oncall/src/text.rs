@@ -19,7 +19,8 @@ const NAMES_MAX: usize = 8;
 
 /// Title and body of a page.
 ///
-/// `next_step` is when the escalation continues; `undelivered_since` is the begin of the run when no attempt of it was delivered.
+/// `next_step` is when the escalation continues; `undelivered_since` is the begin of the run when no attempt of it was
+/// delivered.
 pub(crate) fn page(
     config: &Config,
     incident: &Incident,
@@ -75,8 +76,8 @@ pub(crate) fn resolved(
     (cut(&format!("Resolved: {name}"), TITLE_MAX), body(&lines))
 }
 
-/// Title and body of the notice about an incident that ended before any page was delivered, and about others like it. The first
-/// argument is the text of [`resolved`].
+/// Title and body of the notice about an incident that ended before any page was delivered, and about others like it.
+/// The first argument is the text of [`resolved`].
 pub(crate) fn missed((title, text): &(String, String), others: &[String]) -> (String, String) {
     let mut lines = vec![text.clone(), "No page about this incident could be delivered.".to_owned()];
     if !others.is_empty() {

@@ -19,7 +19,8 @@ pub enum TokenError {
     /// It is not a token: cut while copying, or changed.
     #[error("this link or token is not valid: copy all of it, or request a new one")]
     Invalid,
-    /// Its signature is wrong: changed, signed for another purpose, or signed by another installation. The error does not say which.
+    /// Its signature is wrong: changed, signed for another purpose, or signed by another installation. The error does
+    /// not say which.
     #[error("this link or token was not signed for this use")]
     Forged,
     /// Its signature is right, and it has expired.
@@ -47,8 +48,8 @@ impl Key {
         tag.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
-    /// Signs a text for one purpose until an instant (whole seconds, rounded down). The holder of the token can read the text. The
-    /// same call gives the same token.
+    /// Signs a text for one purpose until an instant (whole seconds, rounded down). The holder of the token can read
+    /// the text. The same call gives the same token.
     #[must_use]
     pub fn sign(&self, purpose: &str, text: &str, until: Time) -> String {
         let until_secs = until.as_second();
@@ -72,7 +73,8 @@ impl Key {
         &self.0
     }
 
-    /// The signature. It uses a key derived for the purpose, so that a purpose with a NUL in it cannot equal another one.
+    /// The signature. It uses a key derived for the purpose, so that a purpose with a NUL in it cannot equal another
+    /// one.
     fn tag(&self, purpose: &str, until_secs: i64, text: &str) -> [u8; TAG_BYTES] {
         let until = until_secs.to_string();
         let parts = [purpose.as_bytes(), b"\0", until.as_bytes(), b"\0", text.as_bytes()];
@@ -161,7 +163,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn verified_text_equals_signed_text(text in "\\PC{0,200}|(?s:.{0,50})", purpose in "[a-z]{1,8}", secs in 1i64..200_000_000_000) {
+        fn verified_text_equals_signed_text(
+            text in "\\PC{0,200}|(?s:.{0,50})",
+            purpose in "[a-z]{1,8}",
+            secs in 1i64..200_000_000_000,
+        ) {
             let until = Time::from_second(secs).unwrap();
             let token = key().sign(&purpose, &text, until);
             prop_assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
@@ -169,7 +175,11 @@ mod tests {
         }
 
         #[test]
-        fn changed_token_is_rejected(text in ".{0,60}", at in any::<prop::sample::Index>(), to in "[A-Za-z0-9_=+/. -]") {
+        fn changed_token_is_rejected(
+            text in ".{0,60}",
+            at in any::<prop::sample::Index>(),
+            to in "[A-Za-z0-9_=+/. -]",
+        ) {
             let until: Time = "2030-01-01T00:00:00Z".parse().unwrap();
             let token = key().sign("ack", &text, until);
             let place = at.index(token.len());

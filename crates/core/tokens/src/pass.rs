@@ -16,8 +16,8 @@ use types::Time;
 /// Maximum length of a body in bytes.
 pub const BODY_BYTES: usize = 48;
 
-/// Number of epochs after its own in which a pass is accepted: signed in the last second of an epoch of one week, it is valid for 35
-/// days.
+/// Number of epochs after its own in which a pass is accepted: signed in the last second of an epoch of one week, it is
+/// valid for 35 days.
 pub const OLDER_EPOCHS: i64 = 5;
 
 const EPOCH_SECS: i64 = 7 * 86_400;
@@ -69,8 +69,8 @@ impl Deref for Body {
 }
 
 impl Passes {
-    /// Creates the passes of one purpose. The keys of the weeks around `now` are prepared; `now` does not change which passes are
-    /// signed or verified.
+    /// Creates the passes of one purpose. The keys of the weeks around `now` are prepared; `now` does not change which
+    /// passes are signed or verified.
     #[must_use]
     pub fn new(key: &Key, purpose: &str, now: Time) -> Self {
         let purpose = key.derive("pass").derive(purpose);
@@ -80,8 +80,8 @@ impl Passes {
         Self { purpose, ready }
     }
 
-    /// Signs a body until an instant (whole seconds, rounded down). The holder of the pass can read the body. A body of more than
-    /// [`BODY_BYTES`] is cut.
+    /// Signs a body until an instant (whole seconds, rounded down). The holder of the pass can read the body. A body of
+    /// more than [`BODY_BYTES`] is cut.
     #[must_use]
     pub fn sign(&self, body: &[u8], until: Time, now: Time) -> String {
         let epoch = epoch(now);
@@ -201,7 +201,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn verified_body_equals_signed_body(body in prop::collection::vec(any::<u8>(), 0..=BODY_BYTES), secs in 1i64..200_000_000_000) {
+        fn verified_body_equals_signed_body(
+            body in prop::collection::vec(any::<u8>(), 0..=BODY_BYTES),
+            secs in 1i64..200_000_000_000,
+        ) {
             let passes = passes(secs);
             let pass = passes.sign(&body, at(secs + 1), at(secs));
             let verified = passes.verify(pass.as_bytes(), at(secs)).unwrap();
@@ -226,7 +229,10 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_bytes_are_rejected(pass in prop::collection::vec(any::<u8>(), 0..200), text in "[A-Za-z0-9_-]{0,120}") {
+        fn arbitrary_bytes_are_rejected(
+            pass in prop::collection::vec(any::<u8>(), 0..200),
+            text in "[A-Za-z0-9_-]{0,120}",
+        ) {
             prop_assert!(passes(0).verify(&pass, at(0)).is_err());
             prop_assert!(passes(0).verify(text.as_bytes(), at(0)).is_err());
         }

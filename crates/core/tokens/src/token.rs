@@ -1,7 +1,7 @@
 //! Layout of a token: `base64url(version, tag, expiry, text)`, without padding.
 //!
-//! A token has exactly one spelling: the decoder rejects padding, other characters and unused bits at the end. A change of any
-//! character is therefore a change of the content.
+//! A token has exactly one spelling: the decoder rejects padding, other characters and unused bits at the end. A change
+//! of any character is therefore a change of the content.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

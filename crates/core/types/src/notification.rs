@@ -1,4 +1,5 @@
-//! Messages to people and their delivery results. Notifications are derived from state, so that a crash cannot lose one.
+//! Messages to people and their delivery results. Notifications are derived from state, so that a crash cannot lose
+//! one.
 
 use crate::{ChannelId, IncidentId, PageId, PersonId};
 use serde::{Deserialize, Serialize};

@@ -100,7 +100,7 @@ fn in_object(object: &Map<String, Value>, depth: usize) -> Option<BodyError> {
             "error" | "errors" | "errortext" | "errormessage" | "exception" => is_something(value),
             "errcode" | "errorcode" | "errno" => is_something(value),
             "code" | "statuscode" | "retcode" | "returncode" | "resultcode" => is_bad_code(value),
-            "status" | "result" | "state" | "outcome" => is_bad_word(value) || is_http_error(value),
+            "status" | "result" | "state" | "outcome" => is_error_text(value) || is_http_error(value),
             _ => false,
         };
         if bad {
@@ -158,7 +158,7 @@ fn is_http_error(value: &Value) -> bool {
     number.is_some_and(|code| (400..600).contains(&code))
 }
 
-fn is_bad_word(value: &Value) -> bool {
+fn is_error_text(value: &Value) -> bool {
     let Value::String(text) = value else { return false };
     let text = text.trim().to_ascii_lowercase();
     matches!(
@@ -189,17 +189,17 @@ fn is_final(value: &Value) -> bool {
 
 fn body_error(place: Option<(&Map<String, Value>, &Value)>, retriable: bool) -> BodyError {
     let reason = place.and_then(|(object, value)| {
-        let words = |value: &Value| value.as_str().map(str::to_owned);
+        let text = |value: &Value| value.as_str().map(str::to_owned);
         let inside = |value: &Value| match value {
             Value::Object(inner) => {
-                ["message", "msg", "description", "detail"].iter().find_map(|key| words(inner.get(*key)?))
+                ["message", "msg", "description", "detail"].iter().find_map(|key| text(inner.get(*key)?))
             }
-            Value::Array(list) => list.first().and_then(words),
-            other => words(other),
+            Value::Array(list) => list.first().and_then(text),
+            other => text(other),
         };
         let beside = ["error", "message", "msg", "errmsg", "description", "error-text", "reason"];
         let beside = || beside.iter().find_map(|key| inside(object.get(*key)?));
-        if is_bad_word(value) { beside() } else { inside(value).or_else(beside) }
+        if is_error_text(value) { beside() } else { inside(value).or_else(beside) }
     });
     BodyError { why: "the response has a success status but reports an error".to_owned(), reason, retriable }
 }

@@ -1,5 +1,5 @@
-//! Sends notifications to people over ntfy and signed webhooks. One attempt for each notification; whether another attempt
-//! follows, and over which contact, is decided by `oncall`.
+//! Sends notifications to people over ntfy and signed webhooks. One attempt for each notification; whether another
+//! attempt follows, and over which contact, is decided by `oncall`.
 //!
 //! | module | content |
 //! |---|---|

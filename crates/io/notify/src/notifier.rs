@@ -15,7 +15,7 @@ const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// Purpose of the tokens in these links. Their text is `INCIDENT|PERSON`.
 const PURPOSE: &str = "ack";
 
-/// Stands for the person in the link of a message to a fallback contact.
+/// Takes the place of the person in the link of a message to a fallback contact.
 const FALLBACK: &str = "fallback";
 
 /// All problems of a configuration for which no notifier could be created.

@@ -1,9 +1,8 @@
-//! The delivery result of a response, or of a request without response.
+//! The delivery result of a response.
 
 use crate::body_error::{self, BodyError};
-use crate::http::{PrivateAddress, Response};
+use crate::http::Response;
 use serde_json::Value;
-use std::error::Error;
 use std::time::Duration;
 use types::config::AcceptedWhen;
 use types::notification::{Delivered, Undelivered};
@@ -92,42 +91,6 @@ fn delay(text: &str, now: Time) -> Option<Duration> {
     Some(delay.min(RETRY_AFTER_MAX))
 }
 
-/// The delivery result of a request without response. Its URL, which may contain a secret, is not passed on.
-pub(crate) fn unanswered(error: &reqwest::Error) -> Undelivered {
-    if let Some(private) = causes(error).find_map(|cause| cause.downcast_ref::<PrivateAddress>()) {
-        return Undelivered { why: private.to_string(), retriable: false, retry_after: None };
-    }
-    let why = if let Some(tls) = causes(error).find_map(tls_error) {
-        format!("no trusted TLS connection: {tls}")
-    } else if error.is_timeout() {
-        "no response in time".to_owned()
-    } else if let Some(io) = causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>()) {
-        match io.kind() {
-            std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-            // A failed lookup has no kind of its own.
-            _ if error.is_connect() => format!("cannot connect: {io}"),
-            _ => format!("connection lost: {io}"),
-        }
-    } else if error.is_connect() {
-        "cannot connect".to_owned()
-    } else {
-        "connection lost, or the response is not HTTP".to_owned()
-    };
-    Undelivered { why, retriable: true, retry_after: None }
-}
-
-/// The causes of an error, outermost first.
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    std::iter::successors(error.source(), |cause| (*cause).source())
-}
-
-/// The TLS error in a cause. rustls wraps its errors in an `io::Error`, sometimes twice.
-fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    cause
-        .downcast_ref::<rustls::Error>()
-        .or_else(|| tls_error(cause.downcast_ref::<std::io::Error>()?.get_ref()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,7 +112,7 @@ mod tests {
 
     #[test]
     fn status_decides_result_and_reason() {
-        for (status, retriable, word) in [
+        for (status, retriable, phrase) in [
             (301, false, "redirect"),
             (400, false, "rejected the message"),
             (401, false, "rejected the secret"),
@@ -165,7 +128,7 @@ mod tests {
         ] {
             let undelivered = judged(status, None, b"", &[]).unwrap_err();
             assert!(
-                undelivered.retriable == retriable && undelivered.why.contains(word),
+                undelivered.retriable == retriable && undelivered.why.contains(phrase),
                 "{status}: {undelivered:?}"
             );
             assert!(undelivered.why.contains(&status.to_string()) && undelivered.retry_after.is_none());

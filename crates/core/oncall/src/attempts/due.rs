@@ -29,8 +29,8 @@ impl PlannedAttempt {
 }
 
 impl OnCall {
-    /// The notifications that are due now. They are then in flight: none is returned again within 30 s unless its delivery
-    /// result asks for another attempt.
+    /// The notifications that are due now. They are then in flight: none is returned again within 30 s unless its
+    /// delivery result asks for another attempt.
     pub fn due(
         &mut self,
         config: &Config,

@@ -8,12 +8,13 @@ use crate::queue::{Mode, NOTICE_ATTEMPTS_MAX, QueueKey, Recipient};
 use types::notification::{Contact, Undelivered};
 use types::{Config, Delivery, EventKind, Time};
 
-/// A notice about a missed incident is abandoned over a contact after this many attempts, which takes about a week. The console
-/// still shows the incident.
+/// A notice about a missed incident is abandoned over a contact after this many attempts, which takes about a week. The
+/// console still shows the incident.
 const MISSED_ATTEMPTS_MAX: u32 = 170;
 
 impl OnCall {
-    /// The events that follow from a delivery result. A repeated result, or one for a key of another component, has none.
+    /// The events that follow from a delivery result. A repeated result, or one for a key of another component, has
+    /// none.
     pub fn attempted(&mut self, config: &Config, _now: Time, delivery: &Delivery) -> Vec<EventKind> {
         let Some((queue, contact, number)) = QueueKey::of_attempt(&delivery.key) else { return Vec::new() };
         let in_flight = self.volatile.in_flight.remove(&delivery.key);
@@ -49,7 +50,8 @@ impl OnCall {
         events
     }
 
-    /// Ends the attempts that were sent [`SENDS_MAX`] times without a delivery result, so that the next contact is tried.
+    /// Ends the attempts that were sent [`SENDS_MAX`] times without a delivery result, so that the next contact is
+    /// tried.
     pub(crate) fn lost(&mut self, now: Time) -> Vec<EventKind> {
         let mut events = Vec::new();
         let state = &self.state;
@@ -88,8 +90,8 @@ impl OnCall {
     }
 }
 
-/// Whether a contact is abandoned after this failure and `ended` earlier attempts. A fallback contact never is. A notice about a
-/// missed incident waits until the provider works again, even after a rejection.
+/// Whether a contact is abandoned after this failure and `ended` earlier attempts. A fallback contact never is. A
+/// notice about a missed incident waits until the provider works again, even after a rejection.
 fn is_pointless(queue: &QueueKey, ended: u32, undelivered: &Undelivered) -> bool {
     let is_missed = matches!(queue, QueueKey::Notice { occasion, .. } if occasion == MISSED);
     match queue.mode() {

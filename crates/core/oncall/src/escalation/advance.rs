@@ -1,5 +1,6 @@
-//! Advances a page through its escalation by absolute deadlines. Steps that became due while mainstay was down are reached
-//! immediately; no step is skipped or waits its full time again (P4). A step without people is passed immediately (P5).
+//! Advances a page through its escalation by absolute deadlines. Steps that became due while mainstay was down are
+//! reached immediately; no step is skipped or waits its full time again (P4). A step without people is passed
+//! immediately (P5).
 
 use super::availability::usable;
 use super::route::Route;
@@ -15,8 +16,8 @@ const ESCALATE_AFTER_MIN: Duration = Duration::from_secs(1);
 /// When nobody can be paged and there is no fallback contact, the escalation is tried again after this long.
 const EMPTY_ROUND_DELAY: Duration = Duration::from_secs(60);
 
-/// After the fallback was reached, the next round begins after this long: by then, other people may be on call. The fallback
-/// contacts are still tried meanwhile.
+/// After the fallback was reached, the next round begins after this long: by then, other people may be on call. The
+/// fallback contacts are still tried meanwhile.
 const NEXT_ROUND_DELAY: Duration = Duration::from_secs(1_800);
 
 /// At most this many overdue steps are reached in one reaction; the deadlines of further steps count from now.
@@ -63,7 +64,7 @@ pub(crate) fn advance(config: &Config, route: &Route<'_>, page: &Page, now: Time
         round_exhausted = exhausted && (round_exhausted || step == 0);
         let ends_round = step + 1 >= route.len() && route.escalation.fallback.is_empty();
         let wait = match route.step(step) {
-            // Somebody may be on call by the time of the next try.
+            // People may be on call by the time of the next try.
             None if nobody_before => FALLBACK_INTERVAL,
             None => NEXT_ROUND_DELAY,
             Some(_) if exhausted && round_exhausted && ends_round => EMPTY_ROUND_DELAY,

@@ -13,10 +13,11 @@ pub(crate) struct Route<'a> {
     pub(crate) schedule: Option<&'a ScheduleId>,
 }
 
-/// The route of a diagnosis: the escalation of the first affected service by name, `default` when no service is affected.
+/// The route of a diagnosis: the escalation of the first affected service by name, `default` when no service is
+/// affected.
 ///
-/// The schedule of a service replaces only the schedules on the first step. The people named there and the later steps are those
-/// of the escalation.
+/// The schedule of a service replaces only the schedules on the first step. The people named there and the later steps
+/// are those of the escalation.
 pub(crate) fn route<'a>(config: &'a Config, diagnosis: &Diagnosis) -> Option<Route<'a>> {
     let service = first_affected(config, diagnosis);
     let escalation = find(config, service.map(|service| &service.escalation))?;
@@ -44,8 +45,8 @@ fn first_affected<'a>(config: &'a Config, diagnosis: &Diagnosis) -> Option<&'a S
         .find_map(|resource| config.services.get(&resource.name.as_str().into()))
 }
 
-/// An escalation by name, else `default`, else the first one: a page whose escalation was removed from the configuration must
-/// still be sent.
+/// An escalation by name, else `default`, else the first one: a page whose escalation was removed from the
+/// configuration must still be sent.
 fn find<'a>(config: &'a Config, id: Option<&EscalationId>) -> Option<&'a Escalation> {
     id.and_then(|id| config.escalations.get(id))
         .or_else(|| config.escalations.get(&"default".into()))

@@ -1,4 +1,5 @@
-//! Keys of delivery queues and attempts: derived from state, so that a repetition after a crash carries the same key (P3).
+//! Keys of delivery queues and attempts: derived from state, so that a repetition after a crash carries the same key
+//! (P3).
 //!
 //! | key | attempt |
 //! |---|---|
@@ -6,8 +7,9 @@
 //! | `page-3/r3/3/*/0/0` | a fallback contact |
 //! | `incident-7/opened/ana/0/0` | a notice |
 //!
-//! A retry after a failure is the same attempt with the same key: a provider that accepted the first try without answering does
-//! not deliver twice. After an accepted attempt, or after its last retry, the next attempt has a new key.
+//! A retry after a failure is the same attempt with the same key: a provider that accepted the first try without
+//! answering does not deliver twice. After an accepted attempt, or after its last retry, the next attempt has a new
+//! key.
 
 use super::Mode;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! The delivery queue of one recipient: which contact is tried next, and when.
 //!
-//! A queue holds only the results of attempts that ended. The contacts are read from the configuration at every use, so that a
-//! reloaded configuration takes effect immediately.
+//! A queue holds only the results of attempts that ended. The contacts are read from the configuration at every use, so
+//! that a reloaded configuration takes effect immediately.
 
 mod intervals;
 pub mod key;
@@ -67,8 +67,8 @@ pub struct DeliveryQueue {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ContactState {
-    /// Number of the current attempt. Its retries carry the same number, so that a provider that accepted the first try but
-    /// answered too late does not deliver twice.
+    /// Number of the current attempt. Its retries carry the same number, so that a provider that accepted the first try
+    /// but answered too late does not deliver twice.
     attempt: u32,
     ended: u32,
     failed: u32,
@@ -130,7 +130,8 @@ impl DeliveryQueue {
         }
     }
 
-    /// Whether no contact can be used any more. `usable` has one entry for each contact: whether its channel is configured.
+    /// Whether no contact can be used any more. `usable` has one entry for each contact: whether its channel is
+    /// configured.
     pub(crate) fn is_exhausted(&self, usable: &[bool]) -> bool {
         !(0..usable.len()).any(|contact| self.is_available(contact, usable))
     }
@@ -141,8 +142,8 @@ impl DeliveryQueue {
         contact.retry_at = None;
     }
 
-    /// Records the result of an attempt. A result that was recorded before is ignored. `interval` is the wait after an accepted
-    /// attempt.
+    /// Records the result of an attempt. A result that was recorded before is ignored. `interval` is the wait after an
+    /// accepted attempt.
     pub(crate) fn record(
         &mut self,
         (contact, number): (usize, u32),

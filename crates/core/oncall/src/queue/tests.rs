@@ -49,10 +49,18 @@ fn story(
     log.join(" ")
 }
 
+/// Number of contacts, mode, result of each attempt, expected attempts, reason.
+type Case = (usize, Mode, fn(usize, u32) -> Result<Delivered, Undelivered>, &'static str, &'static str);
+
+fn check(cases: &[Case]) {
+    for (contacts, mode, answer, expected, why) in cases {
+        assert_eq!(story(*contacts, *mode, 6, answer), *expected, "{why}");
+    }
+}
+
 #[test]
-fn contacts_are_tried_in_order_without_end() {
-    type Answer = fn(usize, u32) -> Result<Delivered, Undelivered>;
-    let table: [(usize, Mode, Answer, &str, &str); 11] = [
+fn page_contacts_are_tried_in_order_without_end() {
+    check(&[
         (
             3,
             Mode::Page,
@@ -97,6 +105,12 @@ fn contacts_are_tried_in_order_without_end() {
             "0:0.0 1:1.0 301:0.1 302:1.1 602:0.2 603:1.2",
             "a fallback contact is never abandoned",
         ),
+    ]);
+}
+
+#[test]
+fn notice_contacts_are_tried_until_accepted() {
+    check(&[
         (
             2,
             Mode::Notice,
@@ -118,10 +132,7 @@ fn contacts_are_tried_in_order_without_end() {
             "0:0.0 1:1.0 end",
             "each fallback contact once",
         ),
-    ];
-    for (contacts, mode, answer, expected, why) in table {
-        assert_eq!(story(contacts, mode, 6, answer), expected, "{why}");
-    }
+    ]);
 }
 
 #[test]

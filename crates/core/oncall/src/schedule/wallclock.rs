@@ -6,14 +6,14 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use types::Time;
 use types::config::Turn;
 
-/// Maximum error of an estimate from local times, in turns: a day that a timezone skipped or repeated, in turns of one hour,
-/// with a margin.
+/// Maximum error of an estimate from local times, in turns: a day that a timezone skipped or repeated, in turns of one
+/// hour, with a margin.
 const CORRECTIONS_MAX: u32 = 64;
 
 /// The instant at which the clock of a timezone first shows `local` or a later time (P11).
 ///
-/// A time inside a gap (spring) is the first existing instant after the gap; an ambiguous one is its first occurrence. A time
-/// beyond the calendar is [`Time::MAX`]. Monotonic in `local`.
+/// A time inside a gap (spring) is the first existing instant after the gap; an ambiguous one is its first occurrence.
+/// A time beyond the calendar is [`Time::MAX`]. Monotonic in `local`.
 #[must_use]
 pub fn instant(timezone: &TimeZone, local: DateTime) -> Time {
     match timezone.to_ambiguous_timestamp(local).offset() {

@@ -154,7 +154,10 @@ proptest! {
         match people {
             0 => config.people.clear(),
             1 => { config.people.remove(&"cy".into()); }
-            2 => { config.schedules.insert("platform".into(), schedule("platform", &["ana"], "2026-11-16T09:00", Some("2026-11-16T12:10"))); }
+            2 => {
+                let short = schedule("platform", &["ana"], "2026-11-16T09:00", Some("2026-11-16T12:10"));
+                config.schedules.insert("platform".into(), short);
+            }
             _ => {}
         }
         let start = at("2026-11-16T12:00:00Z");

@@ -70,8 +70,8 @@ struct Action<'a> {
     clear: bool,
 }
 
-/// The JSON of a message; its text is cut until all of it fits [`BYTES_MAX`]. `None` when it does not fit even without text: links
-/// of that length are a mistake in the configuration.
+/// The JSON of a message; its text is cut until all of it fits [`BYTES_MAX`]. `None` when it does not fit even without
+/// text: links of that length are a mistake in the configuration.
 fn message(notification: &Notification, links: &Links<'_>) -> Option<Vec<u8>> {
     let title = cut(&notification.title, TITLE_BYTES_MAX);
     let (priority, tag) = match notification.urgency {

@@ -53,7 +53,8 @@ struct Message<'a> {
     acknowledge_url: Option<&'a str>,
 }
 
-/// The JSON of a message. Pages and incidents are plain numbers; `to` is the address of the contact, left out when empty.
+/// The JSON of a message. Pages and incidents are plain numbers; `to` is the address of the contact, left out when
+/// empty.
 fn message(notification: &Notification, links: &Links<'_>) -> Option<Vec<u8>> {
     serde_json::to_vec(&Message {
         key: &notification.key.0,

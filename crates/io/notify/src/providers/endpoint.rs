@@ -14,7 +14,7 @@ use types::notification::{Delivered, Undelivered};
 
 /// A channel of the configuration cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ChannelError {
+pub(crate) enum ChannelError {
     /// The address cannot be parsed.
     #[error("its address is not a URL: {0}")]
     NotAUrl(String),

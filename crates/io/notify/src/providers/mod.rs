@@ -7,11 +7,8 @@ mod ntfy;
 mod signature;
 mod webhook;
 
-pub use endpoint::ChannelError;
-pub use signature::HEADER as SIGNATURE_HEADER;
-
 use crate::http::HttpClient;
-use endpoint::Endpoint;
+use endpoint::{ChannelError, Endpoint};
 use ntfy::Ntfy;
 use types::Time;
 use types::config::{Channel, ChannelKind};

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use types::Time;
 
 /// Name of the header.
-pub const HEADER: &str = "Mainstay-Signature";
+pub(super) const HEADER: &str = "Mainstay-Signature";
 
 /// Value of the header for a body sent at `now`. `None` only for a key that HMAC rejects, and it rejects none.
 #[must_use]

@@ -109,3 +109,12 @@ async fn long_message_is_cut_for_ntfy_only() {
     assert!(body.starts_with(message.strip_suffix('…').unwrap()));
     assert_eq!(whole.json()["body"], body);
 }
+
+#[tokio::test]
+async fn capabilities_are_those_of_the_channel_kind() {
+    let notifier = FakeProvider::with_status(200).await.notifier(None);
+    let [ntfy, webhook] = ["ntfy", "hook"].map(|channel| notifier.capabilities(&channel.into()).unwrap());
+    assert!(ntfy.acknowledge_link && webhook.acknowledge_link);
+    assert_eq!((ntfy.message_bytes_max, webhook.message_bytes_max), (Some(4096), None));
+    assert_eq!(notifier.capabilities(&"pigeon".into()), None);
+}

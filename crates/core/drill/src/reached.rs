@@ -34,8 +34,8 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
             (EventKind::IncidentDiagnosed { diagnosis, .. }, Milestone::Recovering) => {
                 diagnosis.stage == Stage::Mending
             }
-            (EventKind::AttemptEnded { page: Some(_), outcome, .. }, Milestone::PersonPaged) => {
-                outcome.result.is_ok()
+            (EventKind::AttemptEnded { page: Some(_), delivery, .. }, Milestone::PersonPaged) => {
+                delivery.result.is_ok()
             }
             _ => false,
         })

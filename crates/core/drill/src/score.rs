@@ -160,8 +160,8 @@ fn named_cause(script: &Script, fault_at: Time, events: &[Event]) -> Option<(Str
 
 fn pages<'a>(events: &'a [Event], observations: &'a Observations) -> BTreeSet<&'a str> {
     let delivered = events.iter().filter_map(|event| match &event.kind {
-        EventKind::AttemptEnded { page: Some(_), outcome, .. } if outcome.result.is_ok() => {
-            Some(outcome.key.0.as_str())
+        EventKind::AttemptEnded { page: Some(_), delivery, .. } if delivery.result.is_ok() => {
+            Some(delivery.key.0.as_str())
         }
         _ => None,
     });

@@ -115,7 +115,7 @@ impl Transcript {
                 let number = self.number(*incident);
                 self.lines.push(format!("a page opens for incident {number}"));
             }
-            EventKind::AttemptEnded { page: Some(_), person, outcome, .. } if outcome.result.is_ok() => {
+            EventKind::AttemptEnded { page: Some(_), person, delivery, .. } if delivery.result.is_ok() => {
                 let whom: &str = person.as_ref().map_or("the fallback", |PersonId(name)| name);
                 self.once(format!("{whom} is paged"));
             }

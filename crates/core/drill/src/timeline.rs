@@ -126,11 +126,11 @@ impl Transcript {
                 let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();
                 alone(format!("step {}: pages {}", step + 1, people.join(", ")))
             }
-            EventKind::AttemptEnded { page: Some(_), person, reach, outcome } => {
+            EventKind::AttemptEnded { page: Some(_), person, contact, delivery } => {
                 let whom = person.as_ref().map_or("the fallback", |person| person.0.as_str());
-                alone(match &outcome.result {
-                    Ok(_) => format!("{whom} is paged over {}", reach.channel),
-                    Err(undelivered) => format!("{whom}: {} failed: {}", reach.channel, undelivered.why),
+                alone(match &delivery.result {
+                    Ok(_) => format!("{whom} is paged over {}", contact.channel),
+                    Err(undelivered) => format!("{whom}: {} failed: {}", contact.channel, undelivered.why),
                 })
             }
             EventKind::PostDrafted { status, title, body, .. } => {
@@ -158,7 +158,7 @@ impl Transcript {
             | EventKind::RegistrationLearned { .. }
             | EventKind::PageOpened { .. }
             | EventKind::PageClosed { .. }
-            | EventKind::NoticeOwed { .. }
+            | EventKind::NoticeQueued { .. }
             | EventKind::AttemptEnded { page: None, .. }
             | EventKind::AttemptsAbandoned { .. }
             | EventKind::ClockAnchored { .. }

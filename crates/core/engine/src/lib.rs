@@ -268,7 +268,7 @@ impl Engine {
         [
             self.detect.next(&self.config, self.clock),
             self.diagnose.next(&self.config, self.clock),
-            self.oncall.next(&self.config, self.clock),
+            self.oncall.next_deadline(&self.config, self.clock),
             self.publisher.next(&self.config, self.clock, &facts),
             self.denials.next(),
         ]
@@ -332,7 +332,7 @@ impl Engine {
         [
             self.detect.known_text(),
             self.diagnose.known_text(),
-            self.oncall.known_text(),
+            self.oncall.state_text(),
             self.publisher.known_text(),
             self.denials.known_text(),
             self.clock_known.known_text(),

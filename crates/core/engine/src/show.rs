@@ -72,7 +72,7 @@ fn open_incidents(engine: &Engine) -> Vec<OpenIncident> {
 fn unreached(engine: &Engine) -> Vec<Unreached> {
     let row = |page: &oncall::Page| Unreached {
         incident: page.incident,
-        since: page.due,
+        since: page.run_start,
         why: page.failed.as_ref().map(|(_, why)| why.clone()),
     };
     engine.oncall.unreached().map(row).collect()

@@ -146,13 +146,13 @@ impl Stories {
                 let until = formatted(*until, zone, "%H:%M:%S");
                 self.ring(*page, at, format!("step {}: {whom}; the next step is due at {until}", step + 1));
             }
-            EventKind::AttemptEnded { page: Some(page), reach, person, outcome } => {
+            EventKind::AttemptEnded { page: Some(page), contact, person, delivery } => {
                 let whom = person.as_ref().map_or("the last resort", |person| person.0.as_str());
-                let end = match &outcome.result {
+                let end = match &delivery.result {
                     Ok(_) => "accepted by the provider, not answered yet".to_owned(),
                     Err(failure) => format!("failed: {}", failure.why),
                 };
-                self.ring(*page, at, format!("{whom} over {}: {end}", reach.channel));
+                self.ring(*page, at, format!("{whom} over {}: {end}", contact.channel));
             }
             EventKind::PageClosed { page } => self.ring(*page, at, format!("{page} closed")),
             _ => {}

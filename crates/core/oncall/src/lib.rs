@@ -1,109 +1,91 @@
-//! Turns incidents into pages: schedules, escalations, until a human has answered.
+//! On-call paging: turns incidents into pages and notices, and repeats pages until a human acknowledges the incident.
 //!
-//! Pure: takes `now` and what others decided, returns what happened and what is owed.
+//! Sans-I/O: the time, the configuration and the incidents are arguments; events and notifications are returned.
 //!
-//! | module | holds |
+//! | module | content |
 //! |---|---|
-//! | [`schedule`] | who is on call when |
-//! | `wallclock` | local times and turns as instants, gaps and folds included |
-//! | [`gaps`](mod@gaps) | the hours in which an alert can reach no human |
-//! | `escalation` | whom, then whom next, at an instant |
-//! | `climb` | up the escalation by absolute deadlines |
-//! | [`line`] | one person: which way is tried next, and when |
-//! | [`key`] | the names of attempts |
-//! | [`page`] | a page as its journal lines have made it |
-//! | `known` | the fold of the journal |
-//! | `react` | what the state of the world asks for |
-//! | `owed` | the attempts that are due, in flight, ended |
-//! | `words` | what people read on their phones |
+//! | [`schedule`] | who is on call when; local times as instants |
+//! | [`gaps`](mod@gaps) | the hours in which an alert cannot reach any human |
+//! | `escalation` | the route of an incident, and its steps by absolute deadlines |
+//! | [`queue`] | the delivery queue of one recipient: which contact is tried next, and when; keys of attempts |
+//! | [`page`] | a page and its steps |
+//! | `notice` | notices, which wake nobody |
+//! | `state` | the fold of the journal |
+//! | `volatile` | what is known since boot only |
+//! | `pause` | until when an incident pages nobody |
+//! | `react` | the events that follow from the incidents |
+//! | `attempts` | attempts that are due, in flight, ended |
+//! | `text` | titles and bodies of notifications |
 //!
-//! # How silent an open page can be
+//! # Longest silence of an open page
 //!
-//! While somebody on the steps climbed can be called, the next attempt begins at most [`line::redial_after`] (60 s within the
-//! first ten minutes of a climb, 600 s after three hours) after the one before ended, or [`line::RETRY_AFTER_MAX`] (120 s) when a
-//! person's only provider asked us to wait; an attempt without an outcome counts as ended after 60 s. When nobody can, the last
-//! resort is tried every [`line::FALLBACK_EVERY`] (300 s), or at that pace where it is slower.
-//! What is deliberately absent: a page never gives up, and nothing but a human's answer or the end of the incident stops it.
+//! While anybody on the steps reached so far can be paged, the next attempt begins at most [`queue::repeat_interval`]
+//! (60 s in the first ten minutes of a run, 600 s after three hours) after the one before ended, or
+//! [`queue::RETRY_AFTER_MAX`] (120 s) when the only provider of a person asked for a delay. An attempt without a
+//! delivery result counts as ended after 60 s. When nobody can be paged, the fallback contacts are tried every
+//! [`queue::FALLBACK_INTERVAL`] (300 s), or at the repeat interval where that is longer. A page has no maximum number
+//! of attempts: only an acknowledgement or the end of the incident stops it.
 
-mod climb;
+mod attempts;
 mod escalation;
 pub mod gaps;
-pub mod key;
-mod known;
-pub mod line;
-mod owed;
+mod notice;
 pub mod page;
+mod pause;
+pub mod queue;
 mod react;
 pub mod schedule;
-mod wallclock;
-mod words;
-
-#[cfg(test)]
-mod world;
+mod state;
+mod text;
+mod volatile;
 
 pub use gaps::{Gap, gaps};
 pub use page::{Page, Step};
-pub use wallclock::instant;
+pub use schedule::instant;
 
-use std::collections::{BTreeMap, BTreeSet};
-use types::{Event, EventKind, PageId, Time};
+use std::collections::BTreeMap;
+use types::{Event, EventKind, PageId};
 
-/// Decides who is woken, and keeps at it.
+/// Open pages and queued notices, and the rules that change them.
 #[derive(Clone, Debug, Default)]
 pub struct OnCall {
-    known: known::Known,
-    fresh: Fresh,
-}
-
-/// What is only true of this process. Losing it costs a second call with the same key, never a page.
-#[derive(Clone, Debug, Default)]
-struct Fresh {
-    in_flight: BTreeMap<types::NotificationKey, owed::Flight>,
-    /// Pages that call nobody at the moment, as of the last reaction.
-    hushed: BTreeSet<PageId>,
-    /// When the first acknowledgement runs out, as of the last reaction.
-    acknowledged_until: Option<Time>,
+    state: state::State,
+    volatile: volatile::Volatile,
 }
 
 impl OnCall {
-    /// Takes note of an event. Events about unknown things change nothing.
+    /// Folds an event into the state. Events about unknown pages and incidents change nothing.
     pub fn apply(&mut self, event: &Event) {
-        if let EventKind::AttemptEnded { outcome, .. } = &event.kind {
-            self.fresh.in_flight.remove(&outcome.key);
+        if let EventKind::AttemptEnded { delivery, .. } = &event.kind {
+            self.volatile.in_flight.remove(&delivery.key);
         }
-        self.known.apply(event);
+        self.state.apply(event);
     }
 
-    /// Every open page, and those that ended lately.
+    /// All open pages, and the most recent closed ones.
     #[must_use]
     pub fn pages(&self) -> &BTreeMap<PageId, Page> {
-        &self.known.pages
+        &self.state.pages
     }
 
-    /// Open pages that call and have reached nobody since they began to, oldest first.
+    /// Open pages that are sent now and have reached nobody since their run began, oldest first.
     pub fn unreached(&self) -> impl Iterator<Item = &Page> {
-        let calling = |page: &&Page| page.is_open() && !self.fresh.hushed.contains(&page.id);
-        self.known.pages.values().filter(calling).filter(|page| page.is_unreached())
+        let is_active = |page: &&Page| page.is_open() && !self.volatile.paused.contains(&page.id);
+        self.state.pages.values().filter(is_active).filter(|page| page.is_unreached())
     }
 
-    /// How many attempts ended since the journal began, by channel and by whether a provider accepted them.
+    /// Number of attempts that ended since the journal began, by channel and by acceptance.
     #[must_use]
     pub fn attempts(&self) -> &BTreeMap<(types::ChannelId, bool), u64> {
-        &self.known.attempts
+        &self.state.attempts
     }
 
-    /// Everything folded from events, as text: two folds of one journal give the same.
+    /// The state as text: two folds of the same journal give the same text.
     #[must_use]
-    pub fn known_text(&self) -> String {
-        format!("{:?}", self.known)
+    pub fn state_text(&self) -> String {
+        format!("{:?}", self.state)
     }
 }
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod afterwards;
-
-#[cfg(test)]
-mod invariants;

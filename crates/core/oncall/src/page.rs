@@ -1,58 +1,59 @@
-//! A page as its journal lines have made it.
+//! Pages: an escalation run for one incident, as the journal's events have made it.
 
-use crate::key::Seat;
-use crate::line::{Line, REDIAL, redial_after};
+use crate::queue::{DeliveryQueue, REPEAT_INTERVAL, Recipient, repeat_interval};
 use std::collections::{BTreeMap, BTreeSet};
 use types::time::between;
 use types::{EscalationId, IncidentId, PageId, PersonId, Time};
 
-/// Waking somebody about one incident: the steps climbed so far, and how the calls on them went.
+/// A page about one incident: the steps reached so far and the attempts on them.
+///
+/// A run of the escalation begins when the page opens, when an acknowledgement expires, and when the incident needs a
+/// page again. A run has one round or more: each passes all steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Its number.
     pub id: PageId,
-    /// The incident. When that turns out to be part of another, the page goes on for the other.
+    /// The incident. After a merge, the page continues for the other incident.
     pub incident: IncidentId,
     /// The escalation.
     pub escalation: EscalationId,
     /// When it was opened.
     pub opened: Time,
-    /// When it ended.
+    /// When it was closed.
     pub closed: Option<Time>,
-    /// Steps whose people are still being called, oldest first. Empty before the first one, and after a climb was broken
-    /// off by a human.
+    /// Steps whose people are still paged, oldest first. Empty before the first one, and when a new run begins.
     pub steps: Vec<Step>,
-    /// The round that the present climb begins with.
+    /// The first round of the current run.
     pub first_round: u32,
-    /// When the present climb was due to begin.
-    pub due: Time,
-    /// Everybody to whom a provider accepted to deliver it.
+    /// When the current run began.
+    pub run_start: Time,
+    /// Everybody for whom a provider accepted it.
     pub reached: BTreeSet<PersonId>,
-    /// When a provider last accepted a message of it, for a person or for the last resort.
+    /// When a provider last accepted an attempt, for a person or for a fallback contact.
     pub accepted: Option<Time>,
-    /// When an attempt last failed, over which channel, and why.
+    /// The last failed attempt: when, over which channel, and why.
     pub failed: Option<(Time, String)>,
     /// Everybody who was on a step of it.
-    pub(crate) called: BTreeSet<PersonId>,
-    /// How many rounds were begun, over all climbs.
+    pub(crate) recipients: BTreeSet<PersonId>,
+    /// Number of rounds that began, over all runs.
     rounds: u32,
 }
 
 /// A step that was reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Which time round.
+    /// The round, counted from 0 over all runs.
     pub round: u32,
-    /// Which step, counted from 0; one past the last one is the last resort.
+    /// The step, counted from 0; one past the last one is the fallback.
     pub step: u32,
-    /// Who is on it.
+    /// The people on it.
     pub people: Vec<PersonId>,
     /// When it was reached.
     pub since: Time,
     /// When the next one is due.
     pub until: Time,
-    /// How the calls went, by person.
-    pub lines: BTreeMap<Seat, Line>,
+    /// Delivery queues by recipient.
+    pub queues: BTreeMap<Recipient, DeliveryQueue>,
 }
 
 impl Page {
@@ -65,89 +66,99 @@ impl Page {
             closed: None,
             steps: Vec::new(),
             first_round: 0,
-            due: opened,
+            run_start: opened,
             reached: BTreeSet::new(),
             accepted: None,
             failed: None,
-            called: BTreeSet::new(),
+            recipients: BTreeSet::new(),
             rounds: 0,
         }
     }
 
-    /// Still waking people, or ready to go on with it.
+    /// Whether it is not closed.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.closed.is_none()
     }
 
-    /// The highest step of the newest round.
+    /// The step that was reached last.
     #[must_use]
     pub fn current(&self) -> Option<&Step> {
         self.steps.last()
     }
 
-    /// A step was reached: it takes the place of the same step of earlier rounds, whose lower steps go on being called.
+    /// When the next step is due; the start of the run before the first one.
+    pub(crate) fn deadline(&self) -> Time {
+        self.current().map_or(self.run_start, |step| step.until)
+    }
+
+    /// Adds a step. It replaces the same step of earlier rounds; the people on lower steps are still paged.
     ///
-    /// Whoever was called often enough for the present is not called sooner because a new round began.
-    pub(crate) fn reach(&mut self, mut step: Step) {
-        if redial_after(between(self.due, step.since)) > REDIAL {
-            let people = step.people.iter().map(|person| Seat::Person(person.clone()));
-            for seat in people.chain([Seat::Fallback]) {
-                let lines = self.steps.iter().filter_map(|old| old.lines.get(&seat));
-                if let Some(rested) = lines.filter_map(Line::rests_until).max().filter(|at| *at > step.since)
-                {
-                    step.lines.insert(seat, Line::new(rested));
+    /// A recipient whose last attempt was accepted is not paged sooner because a new round begins.
+    pub(crate) fn add_step(&mut self, mut step: Step) {
+        if repeat_interval(between(self.run_start, step.since)) > REPEAT_INTERVAL {
+            let people = step.people.iter().map(|person| Recipient::Person(person.clone()));
+            for recipient in people.chain([Recipient::Fallback]) {
+                let queues = self.steps.iter().filter_map(|old| old.queues.get(&recipient));
+                let not_before = queues.filter_map(DeliveryQueue::accepted_not_before).max();
+                if let Some(start) = not_before.filter(|at| *at > step.since) {
+                    step.queues.insert(recipient, DeliveryQueue::new(start));
                 }
             }
         }
-        self.called.extend(step.people.iter().cloned());
+        self.recipients.extend(step.people.iter().cloned());
         self.rounds = self.rounds.max(step.round.saturating_add(1));
         self.steps.retain(|old| old.step != step.step);
         self.steps.push(step);
     }
 
-    /// Somebody had it in hand and has not any more: the escalation is climbed afresh. Rounds count on, so that no key of an
-    /// attempt is ever used twice.
-    pub(crate) fn begin_anew(&mut self, at: Time) {
+    /// Begins a new run. Rounds are counted on, so that no key of an attempt is used twice.
+    pub(crate) fn restart(&mut self, at: Time) {
         self.steps.clear();
         self.first_round = self.rounds;
-        self.due = at;
+        self.run_start = at;
     }
 
-    /// Whether no provider has accepted anything since the present climb began, although there was time to.
+    /// Whether no provider has accepted any attempt of the current run, although at least one failed or nobody is on
+    /// call.
     #[must_use]
     pub fn is_unreached(&self) -> bool {
-        let tried = self.failed.as_ref().is_some_and(|(at, _)| *at >= self.due);
-        let nobody = !self.steps.is_empty() && self.called.is_empty();
-        self.accepted.is_none_or(|at| at < self.due) && (tried || nobody)
+        let tried = self.failed.as_ref().is_some_and(|(at, _)| *at >= self.run_start);
+        let nobody = !self.steps.is_empty() && self.recipients.is_empty();
+        self.accepted.is_none_or(|at| at < self.run_start) && (tried || nobody)
     }
 
     pub(crate) fn step(&self, round: u32, number: u32) -> Option<&Step> {
         self.steps.iter().find(|step| step.round == round && step.step == number)
     }
 
-    pub(crate) fn line_mut(&mut self, round: u32, number: u32, seat: &Seat) -> Option<&mut Line> {
+    pub(crate) fn queue_mut(
+        &mut self,
+        round: u32,
+        number: u32,
+        recipient: &Recipient,
+    ) -> Option<&mut DeliveryQueue> {
         let step = self.steps.iter_mut().find(|step| step.round == round && step.step == number)?;
-        let line = step.lines.entry(seat.clone()).or_insert_with(|| Line::new(step.since));
-        Some(line)
+        let since = step.since;
+        Some(step.queues.entry(recipient.clone()).or_insert_with(|| DeliveryQueue::new(since)))
     }
 
-    /// The seats that are called now, each once: somebody on several steps is called by the newest of them.
-    pub(crate) fn seats(&self) -> impl Iterator<Item = (&Step, Seat)> {
+    /// The people who are paged now. A person on several steps is paged by the newest of them only.
+    pub(crate) fn recipients(&self) -> impl Iterator<Item = (&Step, Recipient)> {
         self.steps.iter().enumerate().flat_map(move |(place, step)| {
             let later = &self.steps[place + 1..];
             let people = step
                 .people
                 .iter()
                 .filter(move |person| !later.iter().any(|step| step.people.contains(person)));
-            people.map(move |person| (step, Seat::Person(person.clone())))
+            people.map(move |person| (step, Recipient::Person(person.clone())))
         })
     }
 }
 
 impl Step {
-    /// The line to a seat as far as it is known.
-    pub(crate) fn line(&self, seat: &Seat) -> Line {
-        self.lines.get(seat).cloned().unwrap_or_else(|| Line::new(self.since))
+    /// The delivery queue of a recipient; a new one before the first attempt.
+    pub(crate) fn queue(&self, recipient: &Recipient) -> DeliveryQueue {
+        self.queues.get(recipient).cloned().unwrap_or_else(|| DeliveryQueue::new(self.since))
     }
 }

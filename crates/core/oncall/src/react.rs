@@ -1,203 +1,129 @@
-//! What the state of the world asks for: pages opened, climbed and closed, acknowledgements run out, notices owed.
+//! Events that follow from the incidents: pages opened, advanced and closed, acknowledgements expired, notices queued.
 
-use crate::climb::climb;
-use crate::escalation::{awake_from, ways, ways_of_page};
+use crate::OnCall;
+use crate::escalation::{advance, route, route_of_page};
+use crate::notice::{DRAFTED, MISSED, OPENED, RESOLVED};
 use crate::page::Page;
-use crate::{Fresh, OnCall};
+use crate::pause::{needs_page, paused_until};
 use std::collections::BTreeMap;
-use std::time::Duration;
-use types::time::later;
 use types::{Config, EventKind, Incident, IncidentId, PageId, PersonId, Time};
 
-/// Occasion of the notice that something began which wakes nobody.
-pub(crate) const OPENED: &str = "opened";
-
-/// Occasion of the notice to everybody who was woken that it is over.
-pub(crate) const RESOLVED: &str = "resolved";
-
-/// Occasion of the notice that something happened of which nobody could be told while it lasted.
-pub(crate) const MISSED: &str = "missed";
-
-/// Occasion of the notice that words for visitors wait until a person publishes them.
-pub(crate) const DRAFTED: &str = "drafted";
-
-/// What still lies ahead waits for the morning when that leaves at least so long before the date.
-const MORNING_LEAVES: Duration = Duration::from_secs(8 * 3_600);
-
-/// Until when each incident calls nobody: a human has it in hand, or it waits for the morning.
-pub(crate) fn quiet(
-    config: &Config,
-    now: Time,
-    incidents: &BTreeMap<IncidentId, Incident>,
-) -> BTreeMap<IncidentId, Time> {
-    let mut quiet = acknowledged(incidents);
-    for incident in incidents.values().filter(|incident| incident.is_open() && incident.diagnosis.wakes) {
-        if let Some(morning) = morning(config, now, incident) {
-            let until = quiet.entry(incident.id).or_insert(morning);
-            *until = (*until).max(morning);
-        }
-    }
-    quiet
-}
-
-/// When somebody who would be called for what still lies ahead wakes up, if all of them sleep and it can wait for that.
-fn morning(config: &Config, now: Time, incident: &Incident) -> Option<Time> {
-    let date = incident.diagnosis.ahead?;
-    let people = ways(config, &incident.diagnosis)?.first(config, now)?;
-    let people = people.iter().filter_map(|person| config.people.get(person));
-    let morning = people.map(|person| awake_from(person, now)).min()?;
-    (now < morning && later(morning, MORNING_LEAVES) <= date).then_some(morning)
-}
-
-/// Until when a human has each incident in hand. An answer to an incident that became part of another holds for the other:
-/// nobody is woken twice for one cause. Deadlines that passed are included.
-fn acknowledged(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<IncidentId, Time> {
-    let mut hands: BTreeMap<IncidentId, Time> = BTreeMap::new();
-    for incident in incidents.values() {
-        let Some(acknowledgement) = &incident.acknowledged else { continue };
-        let mut survivor = incident;
-        // As many steps as there are incidents: a circle of merges, which nobody writes, would end here too.
-        for _ in 0..incidents.len() {
-            match survivor.merged_into.and_then(|into| incidents.get(&into)) {
-                Some(into) => survivor = into,
-                None => break,
-            }
-        }
-        let until = hands.entry(survivor.id).or_insert(acknowledgement.until);
-        *until = (*until).max(acknowledgement.until);
-    }
-    hands
-}
-
-/// Whether a page calls people: its incident is open, wakes, something of it still fails, and nobody has it in hand.
-pub(crate) fn calls(
-    page: &Page,
-    now: Time,
-    incidents: &BTreeMap<IncidentId, Incident>,
-    hands: &BTreeMap<IncidentId, Time>,
-) -> bool {
-    let incident = incidents.get(&page.incident);
-    incident.is_some_and(|incident| incident.is_open() && rings(incident))
-        && hands.get(&page.incident).is_none_or(|until| *until <= now)
-}
-
-/// Whether an incident is worth a call: it wakes, and is not only watched for a while before it ends.
-fn rings(incident: &Incident) -> bool {
-    incident.diagnosis.wakes && !incident.diagnosis.calm
-}
-
 impl OnCall {
-    /// What follows from the incidents as they stand. Idempotent once its events were applied.
+    /// The events that follow from the incidents. Idempotent after its events were applied.
     pub fn react(
         &mut self,
         config: &Config,
         now: Time,
         incidents: &BTreeMap<IncidentId, Incident>,
     ) -> Vec<EventKind> {
-        let hands = quiet(config, now, incidents);
+        let paused_until = paused_until(config, now, incidents);
         let mut events = Vec::new();
-        self.close(config, now, incidents, &mut events);
-        let mut last_page = self.known.last_page;
+        self.close_pages(config, now, incidents, &mut events);
+        let mut last_page = self.state.last_page;
         for incident in incidents.values().filter(|incident| incident.is_open()) {
-            events.extend(self.drafted(config, now, incident));
+            events.extend(self.drafted_notice(config, now, incident));
             if !incident.diagnosis.wakes {
-                self.notify(config, now, incident, &mut events);
+                events.extend(self.opened_notice(config, now, incident));
                 continue;
             }
-            let lapsed = self.known.about.get(&incident.id).and_then(|about| about.lapsed);
-            match hands.get(&incident.id) {
+            let expired = self.state.incidents.get(&incident.id).and_then(|record| record.expired);
+            match paused_until.get(&incident.id) {
                 Some(until) if now < *until => continue,
-                // The climb goes on once this is written down: see `Page::begin_anew`.
-                Some(until) if lapsed.is_none_or(|lapsed| lapsed < *until) => {
+                // The page begins a new run when this event is applied.
+                Some(until) if expired.is_none_or(|expired| expired < *until) => {
                     events.push(EventKind::AcknowledgementExpired { incident: incident.id });
                     continue;
                 }
                 _ => {}
             }
-            if !rings(incident) {
+            if !needs_page(incident) {
                 continue;
             }
-            if let Some(page) = self.known.open_page(incident.id) {
-                if let Some(ways) = ways_of_page(config, &page.escalation, Some(&incident.diagnosis)) {
-                    events.extend(climb(config, &ways, page, now));
+            if let Some(page) = self.state.open_page(incident.id) {
+                if let Some(route) = route_of_page(config, &page.escalation, Some(&incident.diagnosis)) {
+                    events.extend(advance(config, &route, page, now));
                 }
-            } else if let Some(ways) = ways(config, &incident.diagnosis) {
+            } else if let Some(route) = route(config, &incident.diagnosis) {
                 last_page = last_page.saturating_add(1);
-                let page = Page::new(PageId(last_page), incident.id, ways.escalation.id.clone(), now);
+                let page = Page::new(PageId(last_page), incident.id, route.escalation.id.clone(), now);
                 events.push(EventKind::PageOpened {
                     page: page.id,
                     incident: incident.id,
                     escalation: page.escalation.clone(),
                 });
-                events.extend(climb(config, &ways, &page, now));
+                events.extend(advance(config, &route, &page, now));
             }
         }
         events.extend(self.lost(now));
-        self.fresh.remember(&self.known.pages, now, incidents, &hands);
+        self.volatile.update(&self.state.pages, now, incidents, &paused_until);
         events
     }
 
-    /// Ends the pages of incidents that ended, and owes a word to everybody who was woken for nothing more to do.
-    fn close(
+    /// Closes the pages of incidents that ended, and queues a notice to everybody who was paged, or about a missed
+    /// incident.
+    fn close_pages(
         &self,
         config: &Config,
         now: Time,
         incidents: &BTreeMap<IncidentId, Incident>,
         events: &mut Vec<EventKind>,
     ) {
-        for page in self.known.pages.values().filter(|page| page.is_open()) {
+        for page in self.state.pages.values().filter(|page| page.is_open()) {
             let incident = incidents.get(&page.incident);
             if incident.is_some_and(Incident::is_open) {
                 continue;
             }
             events.push(EventKind::PageClosed { page: page.id });
-            let about = self.known.about.get(&page.incident);
-            let resolved = incident.is_some_and(|incident| incident.resolved.is_some());
-            let told = about.is_some_and(|about| about.notices.contains_key(RESOLVED));
-            if !resolved || told {
+            let record = self.state.incidents.get(&page.incident);
+            let is_resolved = incident.is_some_and(|incident| incident.resolved.is_some());
+            let is_queued = record.is_some_and(|record| record.notices.contains_key(RESOLVED));
+            if !is_resolved || is_queued {
                 continue;
             }
-            let mut people = about.map(|about| about.paged.clone()).unwrap_or_default();
-            // A phone that rings at this very moment is a person woken too.
-            let ringing = || self.fresh.in_flight.values().filter(|flight| flight.page == Some(page.id));
-            people.extend(ringing().filter_map(|flight| flight.person.clone()));
-            let fallback =
-                about.is_some_and(|about| about.fallback) || ringing().any(|flight| flight.person.is_none());
+            let mut people = record.map(|record| record.paged.clone()).unwrap_or_default();
+            // An attempt in flight may be delivered: its recipient counts as paged.
+            let in_flight =
+                || self.volatile.in_flight.values().filter(|attempt| attempt.page == Some(page.id));
+            people.extend(in_flight().filter_map(|attempt| attempt.person.clone()));
+            let fallback = record.is_some_and(|record| record.fallback)
+                || in_flight().any(|attempt| attempt.person.is_none());
             if !people.is_empty() || fallback {
-                events.push(EventKind::NoticeOwed {
+                events.push(EventKind::NoticeQueued {
                     incident: page.incident,
                     occasion: RESOLVED.to_owned(),
                     people: people.into_iter().collect(),
                     fallback,
                 });
             } else if incident.is_some_and(|incident| incident.acknowledged.is_none()) {
-                events.extend(self.missed(config, now, page, incident));
+                events.extend(self.missed_notice(config, now, page, incident));
             }
         }
     }
 
-    /// One word afterwards about what nobody could be told. Whoever waits for such a word already gets all of it in that one.
-    fn missed(
+    /// The notice about an incident that ended before any page was delivered. A pending notice of this kind to the same
+    /// person will list this incident too, so that person gets no second one.
+    fn missed_notice(
         &self,
         config: &Config,
         now: Time,
         page: &Page,
         incident: Option<&Incident>,
     ) -> Option<EventKind> {
-        let mut people: Vec<PersonId> = page.called.iter().cloned().collect();
+        let mut people: Vec<PersonId> = page.recipients.iter().cloned().collect();
         if people.is_empty() {
-            let ways = ways_of_page(config, &page.escalation, incident.map(|incident| &incident.diagnosis))?;
-            people = ways.first(config, now).unwrap_or_default();
+            let route =
+                route_of_page(config, &page.escalation, incident.map(|incident| &incident.diagnosis))?;
+            people = route.first_people(config, now).unwrap_or_default();
         }
-        let waits = |person: &PersonId| {
-            self.known.about.iter().any(|(id, about)| {
-                let pending = about.notices.get(MISSED).is_some_and(|notice| notice.is_pending(person));
-                // What is on its way at this moment does not speak of this one.
-                pending && !self.is_on_its_way(*id, person)
+        let has_pending_notice = |person: &PersonId| {
+            self.state.incidents.iter().any(|(id, record)| {
+                let pending = record.notices.get(MISSED).is_some_and(|notice| notice.is_pending(person));
+                // The text of an attempt in flight does not contain this incident.
+                pending && !self.is_missed_in_flight(*id, person)
             })
         };
-        people.retain(|person| !waits(person));
-        (!people.is_empty()).then(|| EventKind::NoticeOwed {
+        people.retain(|person| !has_pending_notice(person));
+        (!people.is_empty()).then(|| EventKind::NoticeQueued {
             incident: page.incident,
             occasion: MISSED.to_owned(),
             people,
@@ -205,55 +131,28 @@ impl OnCall {
         })
     }
 
-    fn is_on_its_way(&self, incident: IncidentId, person: &PersonId) -> bool {
+    fn is_missed_in_flight(&self, incident: IncidentId, person: &PersonId) -> bool {
         let prefix = format!("{incident}/{MISSED}/{person}/");
-        self.fresh.in_flight.keys().any(|key| key.0.starts_with(&prefix))
+        self.volatile.in_flight.keys().any(|key| key.0.starts_with(&prefix))
     }
 
-    /// Whoever may publish is told once that words about an incident wait for it.
-    fn drafted(&self, config: &Config, now: Time, incident: &Incident) -> Option<EventKind> {
-        let about = self.known.about.get(&incident.id)?;
-        about.draft.as_ref().filter(|_| !about.notices.contains_key(DRAFTED))?;
-        let people = ways(config, &incident.diagnosis)?.first(config, now)?;
+    /// The notice that a draft update waits for review, once an incident.
+    fn drafted_notice(&self, config: &Config, now: Time, incident: &Incident) -> Option<EventKind> {
+        let record = self.state.incidents.get(&incident.id)?;
+        record.draft.as_ref().filter(|_| !record.notices.contains_key(DRAFTED))?;
+        let people = route(config, &incident.diagnosis)?.first_people(config, now)?;
         let occasion = DRAFTED.to_owned();
-        Some(EventKind::NoticeOwed { incident: incident.id, occasion, people, fallback: false })
+        Some(EventKind::NoticeQueued { incident: incident.id, occasion, people, fallback: false })
     }
 
-    /// An incident that wakes nobody is told once to whoever is on the first step that has anybody.
-    fn notify(&self, config: &Config, now: Time, incident: &Incident, events: &mut Vec<EventKind>) {
-        let about = self.known.about.get(&incident.id);
-        if about.is_some_and(|about| about.page.is_some() || about.notices.contains_key(OPENED)) {
-            return;
+    /// The notice about an incident that pages nobody, once an incident, to the people on the first step that has any.
+    fn opened_notice(&self, config: &Config, now: Time, incident: &Incident) -> Option<EventKind> {
+        let record = self.state.incidents.get(&incident.id);
+        if record.is_some_and(|record| record.page.is_some() || record.notices.contains_key(OPENED)) {
+            return None;
         }
-        let Some(ways) = ways(config, &incident.diagnosis) else { return };
-        if let Some(people) = ways.first(config, now) {
-            events.push(EventKind::NoticeOwed {
-                incident: incident.id,
-                occasion: OPENED.to_owned(),
-                people,
-                fallback: false,
-            });
-        }
-    }
-}
-
-impl Fresh {
-    fn remember(
-        &mut self,
-        pages: &BTreeMap<PageId, Page>,
-        now: Time,
-        incidents: &BTreeMap<IncidentId, Incident>,
-        hands: &BTreeMap<IncidentId, Time>,
-    ) {
-        self.hushed = pages
-            .values()
-            .filter(|page| page.is_open() && !calls(page, now, incidents, hands))
-            .map(|page| page.id)
-            .collect();
-        let wakes = |id: &IncidentId| {
-            incidents.get(id).is_some_and(|incident| incident.is_open() && incident.diagnosis.wakes)
-        };
-        self.acknowledged_until =
-            hands.iter().filter(|(id, until)| now < **until && wakes(id)).map(|(_, until)| *until).min();
+        let people = route(config, &incident.diagnosis)?.first_people(config, now)?;
+        let occasion = OPENED.to_owned();
+        Some(EventKind::NoticeQueued { incident: incident.id, occasion, people, fallback: false })
     }
 }

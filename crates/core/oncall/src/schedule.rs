@@ -1,30 +1,34 @@
-//! Who is on call when. Pages, the forecast, the calendar and the command line all read it here (P11).
+//! Who is on call when. Pages, the forecast, the calendar and the command line all use this module (P11).
 
-use crate::wallclock::{Turns, instant};
+mod wallclock;
+
+pub use wallclock::instant;
+
 use types::config::{Layer, Schedule};
 use types::{PersonId, Time};
+use wallclock::Turns;
 
-/// A stretch of time in which the same people are on call: from `from` until just before `to`.
+/// A period in which the same people are on call: from `from` until just before `to`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shift {
     /// First instant.
     pub from: Time,
     /// First instant after it.
     pub to: Time,
-    /// Who. Never empty.
+    /// The people on call. Never empty.
     pub people: Vec<PersonId>,
 }
 
-/// Who is on call at an instant; nobody when no layer has anybody on duty.
+/// The people on call at an instant; empty when no layer has anybody on duty.
 ///
-/// The last layer that has somebody on duty wins. Costs the same today and in fifty years.
+/// The last layer that has anybody on duty wins. The cost does not depend on the distance from the start of a layer.
 #[must_use]
 pub fn on_call(schedule: &Schedule, at: Time) -> Vec<PersonId> {
     schedule.layers.iter().rev().find_map(|layer| on_duty(schedule, layer, at)).into_iter().collect()
 }
 
-/// Who is on call from `from` until just before `to`, without the hours in which nobody is; the first and the last shift
-/// are cut off there. Turns of one person that follow each other are one shift.
+/// The shifts from `from` until just before `to`, without the hours in which nobody is on call. The first and the last
+/// shift are cut there. Consecutive turns of one person are one shift.
 #[must_use]
 pub fn shifts(schedule: &Schedule, from: Time, to: Time) -> Vec<Shift> {
     let mut shifts: Vec<Shift> = Vec::new();
@@ -42,7 +46,7 @@ pub fn shifts(schedule: &Schedule, from: Time, to: Time) -> Vec<Shift> {
     shifts
 }
 
-/// The first instant after `at` at which anybody's turn may begin or end; the end of time when there is none.
+/// The first instant after `at` at which a turn may begin or end; [`Time::MAX`] if there is none.
 fn next_change(schedule: &Schedule, at: Time) -> Time {
     let of_layer = |layer: &Layer| {
         let turns = turns(schedule, layer);
@@ -50,9 +54,8 @@ fn next_change(schedule: &Schedule, at: Time) -> Time {
         if at >= end || layer.people.is_empty() {
             return Time::MAX;
         }
-        let next = turns
-            .holding(at)
-            .map_or_else(|| turns.begins(0), |number| turns.begins(number.saturating_add(1)));
+        let next =
+            turns.at(at).map_or_else(|| turns.begins(0), |number| turns.begins(number.saturating_add(1)));
         [next, end].into_iter().filter(|change| *change > at).min().unwrap_or(Time::MAX)
     };
     schedule.layers.iter().map(of_layer).min().unwrap_or(Time::MAX)
@@ -62,17 +65,17 @@ fn on_duty(schedule: &Schedule, layer: &Layer, at: Time) -> Option<PersonId> {
     if at >= end(schedule, layer) {
         return None;
     }
-    let number = turns(schedule, layer).holding(at)?;
+    let number = turns(schedule, layer).at(at)?;
     let people = i64::try_from(layer.people.len()).ok()?;
     let turn = usize::try_from(number.checked_rem(people)?).ok()?;
     layer.people.get(turn).cloned()
 }
 
 fn turns<'a>(schedule: &'a Schedule, layer: &Layer) -> Turns<'a> {
-    Turns { zone: &schedule.timezone, start: layer.start, every: layer.rotation }
+    Turns { timezone: &schedule.timezone, start: layer.start, rotation: layer.rotation }
 }
 
-/// First instant at which nobody of the layer is on duty any more.
+/// The end of a layer; [`Time::MAX`] if it has none.
 fn end(schedule: &Schedule, layer: &Layer) -> Time {
     layer.until.map_or(Time::MAX, |until| instant(&schedule.timezone, until))
 }
@@ -84,17 +87,17 @@ mod tests {
     use proptest::prelude::*;
     use types::config::Turn;
 
-    fn layer(people: &[&str], start: &str, every: Turn, until: Option<&str>) -> Layer {
+    fn layer(people: &[&str], start: &str, rotation: Turn, until: Option<&str>) -> Layer {
         Layer {
             people: people.iter().map(|name| PersonId::from(*name)).collect(),
             start: start.parse().unwrap(),
-            rotation: every,
+            rotation,
             until: until.map(|until| until.parse().unwrap()),
         }
     }
 
-    fn schedule(zone: &str, layers: Vec<Layer>) -> Schedule {
-        Schedule { id: "platform".into(), timezone: TimeZone::get(zone).unwrap(), layers }
+    fn schedule(timezone: &str, layers: Vec<Layer>) -> Schedule {
+        Schedule { id: "platform".into(), timezone: TimeZone::get(timezone).unwrap(), layers }
     }
 
     fn who(schedule: &Schedule, at: &str) -> String {
@@ -104,37 +107,38 @@ mod tests {
     }
 
     #[test]
-    fn turns_follow_the_wall_clock() {
+    fn turns_follow_wall_clock() {
         let all = ["ana", "bo", "cy"];
-        let tallinn = |every| schedule("Europe/Tallinn", vec![layer(&all, "2026-10-19T09:00", every, None)]);
-        for (every, at, expected, why) in [
+        let tallinn =
+            |rotation| schedule("Europe/Tallinn", vec![layer(&all, "2026-10-19T09:00", rotation, None)]);
+        for (rotation, at, expected, why) in [
             (Turn::Weeks(1), "2026-10-19T05:59:59Z", "", "one second before the first shift"),
             (Turn::Weeks(1), "2026-10-19T06:00:00Z", "ana", "09:00 in summer"),
             (Turn::Weeks(1), "2026-10-26T06:59:59Z", "ana", "summer time ended: the week is an hour longer"),
             (Turn::Weeks(1), "2026-10-26T07:00:00Z", "bo", "09:00 in winter"),
-            (Turn::Weeks(1), "2026-11-09T07:00:00Z", "ana", "round again"),
-            (Turn::Weeks(1), "2076-10-19T07:00:00Z", "cy", "half a century on"),
+            (Turn::Weeks(1), "2026-11-09T07:00:00Z", "ana", "the first person again"),
+            (Turn::Weeks(1), "2076-10-19T07:00:00Z", "cy", "fifty years later"),
             (Turn::Days(1), "2026-10-25T06:59:59Z", "cy", "25 hours of one day"),
-            (Turn::Days(1), "2026-10-25T07:00:00Z", "ana", "day after"),
+            (Turn::Days(1), "2026-10-25T07:00:00Z", "ana", "next day"),
             (Turn::Hours(8), "2026-10-24T22:00:00Z", "cy", "01:00: the 18th shift began"),
             (Turn::Hours(8), "2026-10-24T21:59:59Z", "bo", "the shift before"),
             (Turn::Months(1), "2026-11-19T06:59:59Z", "ana", "a month ends by the calendar"),
             (Turn::Months(1), "2026-11-19T07:00:00Z", "bo", "next month"),
-            (Turn::Months(1), "2027-01-19T07:00:00Z", "ana", "and round"),
+            (Turn::Months(1), "2027-01-19T07:00:00Z", "ana", "the first person again"),
         ] {
-            assert_eq!(who(&tallinn(every), at), expected, "{every:?} {at}: {why}");
+            assert_eq!(who(&tallinn(rotation), at), expected, "{rotation:?} {at}: {why}");
         }
     }
 
     #[test]
-    fn handoffs_in_gaps_and_folds() {
+    fn handoffs_in_gaps_and_folds_happen_once() {
         let two = ["ana", "bo"];
         let york = schedule("America/New_York", vec![layer(&two, "2027-03-13T02:30", Turn::Days(1), None)]);
         for (at, expected, why) in [
             ("2027-03-14T06:59:59Z", "ana", "before the gap"),
             ("2027-03-14T07:00:00Z", "bo", "02:30 does not exist: the first instant after the gap"),
             ("2027-03-15T06:29:59Z", "bo", "next day, 02:30 in summer"),
-            ("2027-03-15T06:30:00Z", "ana", "as ever"),
+            ("2027-03-15T06:30:00Z", "ana", "the next turn"),
         ] {
             assert_eq!(who(&york, at), expected, "{at}: {why}");
         }
@@ -158,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_month_is_not_worn_down() {
+    fn monthly_turn_from_day_31_keeps_day_31() {
         let schedule =
             schedule("UTC", vec![layer(&["ana", "bo"], "2026-01-31T00:00", Turn::Months(1), None)]);
         assert_eq!(who(&schedule, "2026-02-28T00:00:00Z"), "bo", "the last day that February has");
@@ -167,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_layer_with_somebody_on_duty_wins() {
+    fn last_layer_with_anybody_on_duty_wins() {
         let schedule = schedule(
             "UTC",
             vec![
@@ -190,9 +194,9 @@ mod tests {
             "2025-01-01T00:00:00Z".parse().unwrap(),
             "2028-01-01T00:00:00Z".parse().unwrap(),
         );
-        let told: Vec<String> = year.iter().map(|s| format!("{} {} {}", s.from, s.to, s.people[0])).collect();
+        let list: Vec<String> = year.iter().map(|s| format!("{} {} {}", s.from, s.to, s.people[0])).collect();
         assert_eq!(
-            told,
+            list,
             [
                 "2026-01-01T00:00:00Z 2026-06-01T00:00:00Z ana",
                 "2026-06-01T00:00:00Z 2026-06-08T00:00:00Z bo",
@@ -202,12 +206,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_on_call_in_an_empty_schedule() {
+    fn empty_schedule_has_nobody_on_call() {
         let empty = schedule("UTC", Vec::new());
         assert!(on_call(&empty, Time::UNIX_EPOCH).is_empty());
         assert!(shifts(&empty, Time::UNIX_EPOCH, Time::MAX).is_empty());
-        let nameless = schedule("UTC", vec![layer(&[], "2026-01-01T00:00", Turn::Hours(0), None)]);
-        assert!(on_call(&nameless, Time::MAX).is_empty());
+        let no_people = schedule("UTC", vec![layer(&[], "2026-01-01T00:00", Turn::Hours(0), None)]);
+        assert!(on_call(&no_people, Time::MAX).is_empty());
     }
 
     fn any_turn() -> impl Strategy<Value = Turn> {
@@ -226,27 +230,33 @@ mod tests {
 
     fn any_layer() -> impl Strategy<Value = Layer> {
         (1usize..4, any_time(), any_turn(), proptest::option::of(any_time())).prop_map(
-            |(people, start, every, until)| Layer {
+            |(people, start, rotation, until)| Layer {
                 people: ["ana", "bo", "cy"][..people].iter().map(|name| PersonId::from(*name)).collect(),
                 start: TimeZone::UTC.to_datetime(start),
-                rotation: every,
+                rotation,
                 until: until.map(|until| TimeZone::UTC.to_datetime(until)),
             },
         )
     }
 
     fn any_schedule() -> impl Strategy<Value = Schedule> {
-        let zones = ["Europe/Tallinn", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "UTC"];
-        (proptest::sample::select(zones.to_vec()), proptest::collection::vec(any_layer(), 0..4))
-            .prop_map(|(zone, layers)| schedule(zone, layers))
+        let timezones =
+            ["Europe/Tallinn", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "UTC"];
+        (proptest::sample::select(timezones.to_vec()), proptest::collection::vec(any_layer(), 0..4))
+            .prop_map(|(timezone, layers)| schedule(timezone, layers))
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(128))]
 
-        /// The forecast and the page that goes out read the same schedule.
+        /// The forecast and the pages agree.
         #[test]
-        fn shifts_and_on_call_agree(schedule in any_schedule(), from in any_time(), hours in 1i64..4_000, probes in proptest::collection::vec(0f64..1.0, 40)) {
+        fn shifts_and_on_call_agree(
+            schedule in any_schedule(),
+            from in any_time(),
+            hours in 1i64..4_000,
+            shares in proptest::collection::vec(0f64..1.0, 40),
+        ) {
             let to = from + jiff::SignedDuration::from_hours(hours);
             let shifts = shifts(&schedule, from, to);
             for pair in shifts.windows(2) {
@@ -257,11 +267,14 @@ mod tests {
                 prop_assert!(from <= shift.from && shift.from < shift.to && shift.to <= to);
             }
             #[expect(clippy::cast_possible_truncation, reason = "a share of some months in seconds")]
-            let somewhere = probes.iter().map(|share| from + jiff::SignedDuration::from_secs((share * hours as f64 * 3600.0) as i64));
-            let edges = shifts.iter().flat_map(|shift| [shift.from, shift.to - jiff::SignedDuration::from_nanos(1), shift.to]);
-            for at in somewhere.chain(edges).filter(|at| *at < to) {
-                let told = shifts.iter().find(|shift| shift.from <= at && at < shift.to).map(|shift| shift.people.clone());
-                prop_assert_eq!(told.unwrap_or_default(), on_call(&schedule, at), "at {}", at);
+            let offset = |share: &f64| jiff::SignedDuration::from_secs((share * hours as f64 * 3600.0) as i64);
+            let inside = shares.iter().map(|share| from + offset(share));
+            let nano = jiff::SignedDuration::from_nanos(1);
+            let edges = shifts.iter().flat_map(|shift| [shift.from, shift.to - nano, shift.to]);
+            for at in inside.chain(edges).filter(|at| *at < to) {
+                let shift = shifts.iter().find(|shift| shift.from <= at && at < shift.to);
+                let people = shift.map(|shift| shift.people.clone());
+                prop_assert_eq!(people.unwrap_or_default(), on_call(&schedule, at), "at {}", at);
             }
         }
     }

@@ -1,26 +1,28 @@
-//! Signed links, session cookies, form tokens and visitors' passes: text that comes back unchanged, for one purpose, until one instant.
+//! Signed tokens for links, session cookies, forms and clients: a text that cannot be changed, for one purpose, until
+//! one instant.
 //!
-//! Pure: no clock, no randomness, no file. Whoever owns the machine hands in the 32 bytes and the time.
+//! Sans-I/O: no clock, no randomness, no file. The 32 bytes of the key and the time are arguments.
 //!
-//! | module | holds |
+//! | module | content |
 //! |---|---|
-//! | [`key`] | the key, and the one way to use it: [`Key::sign`] and [`Key::open`] |
-//! | [`pass`] | short passes for every request, under keys that change each week |
-//! | [`token`] | how a signed text is laid out as a URL-safe token |
+//! | [`key`] | the key: [`Key::sign`] and [`Key::verify`] |
+//! | [`pass`] | short tokens for every request, with keys that change each week |
+//! | [`token`] | layout of a token in URL-safe characters |
 //!
-//! A token is signed, not encrypted: whoever holds it can read it. It is a bearer's right, so its purpose is narrow and
-//! its life is bounded. Nothing here remembers which tokens were used; one-time use is the business of whoever opens them.
+//! A token is signed, not encrypted: its holder can read it. It gives its holder a right, so its purpose is narrow and
+//! its lifetime is bounded. This crate does not remember which tokens were used: one-time use is the task of the
+//! caller.
 
 pub mod key;
 pub mod pass;
 pub mod token;
 
-pub use key::{Key, SealError};
+pub use key::{Key, TokenError};
 pub use pass::Passes;
 
-/// Compares secrets in a time that tells nothing about where they differ. Only their lengths may be guessed from it.
+/// Compares secrets in a time that does not depend on where they differ. It may depend on their lengths.
 #[must_use]
-pub fn same(a: &[u8], b: &[u8]) -> bool {
+pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     use subtle::ConstantTimeEq as _;
     a.ct_eq(b).into()
 }

@@ -1,32 +1,32 @@
-//! How a signed text is laid out: `base64url(version, tag, expiry, text)`, without padding.
+//! Layout of a token: `base64url(version, tag, expiry, text)`, without padding.
 //!
-//! Only the layout lives here, nothing secret. A token has exactly one spelling, so that changing any character of it
-//! changes what it says: the decoder refuses padding, foreign characters and stray bits at the end.
+//! A token has exactly one spelling: the decoder rejects padding, other characters and unused bits at the end. A change
+//! of any character is therefore a change of the content.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Bytes of the signature.
+/// Length of the signature in bytes.
 pub const TAG_BYTES: usize = 32;
 
-/// Longest token that is looked at, in characters. Ours are far shorter; a stranger's megabyte is not decoded.
-pub const LONGEST: usize = 4096;
+/// Maximum length of a token in characters. Real tokens are far shorter; longer input is not decoded.
+pub const CHARACTERS_MAX: usize = 4096;
 
 const VERSION: u8 = 1;
 
-/// What a token says, before anybody has checked that it is true.
+/// The content of a token, not verified.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Token {
-    /// The signature that it carries.
+    /// The signature.
     pub tag: [u8; TAG_BYTES],
-    /// When it ends, in seconds since 1970.
+    /// Its expiry, in seconds since 1970.
     pub until_secs: i64,
     /// The text.
     pub text: String,
 }
 
 impl Token {
-    /// The token as characters that need no escaping in a URL, a cookie or a form.
+    /// Encodes the token in characters that need no escaping in a URL, a cookie or a form.
     #[must_use]
     pub fn write(&self) -> String {
         let mut bytes = Vec::with_capacity(1 + TAG_BYTES + 8 + self.text.len());
@@ -37,10 +37,10 @@ impl Token {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads what [`Token::write`] wrote; `None` for everything else.
+    /// Decodes the output of [`Token::write`]; `None` for any other text.
     #[must_use]
     pub fn read(characters: &str) -> Option<Self> {
-        if characters.len() > LONGEST {
+        if characters.len() > CHARACTERS_MAX {
             return None;
         }
         let bytes = URL_SAFE_NO_PAD.decode(characters).ok()?;
@@ -60,13 +60,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_its_own_spelling_is_read() {
+    fn only_one_spelling_is_read() {
         let token =
             Token { tag: [7; TAG_BYTES], until_secs: 1_700_000_000, text: "incident-7|ana".to_owned() };
         let written = token.write();
         assert_eq!(Token::read(&written), Some(token));
         for wrong in
-            ["", "=", "AQ", &format!("{written}="), &format!("{written}\n"), &"A".repeat(LONGEST + 1)]
+            ["", "=", "AQ", &format!("{written}="), &format!("{written}\n"), &"A".repeat(CHARACTERS_MAX + 1)]
         {
             assert_eq!(Token::read(wrong), None, "{wrong:?}");
         }

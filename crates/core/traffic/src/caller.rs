@@ -43,7 +43,7 @@ impl Callers {
     pub(crate) fn find(&self, peer: IpAddr, token: Option<&[u8]>) -> Option<&Caller> {
         let shown = token.filter(|token| !token.is_empty()).and_then(|token| {
             self.all.iter().fold(None, |found, caller| {
-                let same = tokens::same(&caller.token, token);
+                let same = tokens::constant_time_eq(&caller.token, token);
                 if same { Some(caller) } else { found }
             })
         });

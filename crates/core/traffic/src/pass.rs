@@ -52,7 +52,7 @@ impl Pass {
     /// The number of the visitor who shows this cookie, if it is ours and its time is not over.
     #[must_use]
     pub fn visitor(&self, cookie: &[u8], now: Time) -> Option<u64> {
-        let body = self.cookies.open(cookie, now).ok()?;
+        let body = self.cookies.verify(cookie, now).ok()?;
         Some(u64::from_be_bytes((*body).try_into().ok()?))
     }
 
@@ -79,7 +79,7 @@ impl Pass {
     /// What a header says, if it is ours and its time is not over. Only to be believed from one of our own callers.
     #[must_use]
     pub fn carried(&self, header: &[u8], now: Time) -> Option<Carried> {
-        let body = self.headers.open(header, now).ok()?;
+        let body = self.headers.verify(header, now).ok()?;
         let (head, address) = body.split_first_chunk::<10>()?;
         let class = Class::ALL.into_iter().find(|class| *class as u8 == head[0])?;
         let number = u64::from_be_bytes(head[2..].try_into().ok()?);

@@ -3,7 +3,7 @@
 //! Everything that follows from a declaration is already derived here: a service's hosts have their probes, the
 //! graph has its edges, the default escalation exists.
 
-use crate::notification::Reach;
+use crate::notification::Contact;
 use crate::{
     CallerId, ChannelId, EscalationId, Graph, PersonId, PoolId, ProbeId, Resource, ScheduleId, ServiceId,
     Time,
@@ -228,7 +228,7 @@ pub struct Person {
     /// When they are awake, by their own clock: from, to; `to` before `from` runs over midnight.
     pub waking_hours: Option<(civil::Time, civil::Time)>,
     /// How they are reached, in this order within a step. Never empty.
-    pub contacts: Vec<Reach>,
+    pub contacts: Vec<Contact>,
 }
 
 /// Who is on call when.
@@ -278,7 +278,7 @@ pub struct Escalation {
     /// How often the whole escalation is climbed again before the last resort.
     pub repeat: u32,
     /// Numbers and addresses that are tried when all else was silent, and again and again from then on.
-    pub fallback: Vec<Reach>,
+    pub fallback: Vec<Contact>,
 }
 
 /// One step of an escalation.

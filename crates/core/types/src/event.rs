@@ -3,7 +3,7 @@
 use crate::alert::{Alert, Severity};
 use crate::fault::Fault;
 use crate::incident::{Acknowledgement, Diagnosis};
-use crate::notification::{Delivery, Reach};
+use crate::notification::{Contact, Delivery};
 use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
 use crate::{
@@ -228,32 +228,32 @@ pub enum EventKind {
         /// Which page.
         page: PageId,
     },
-    /// The team is owed a word that wakes nobody.
-    NoticeOwed {
-        /// About which incident.
+    /// A notice to the team must be delivered. It wakes nobody.
+    NoticeQueued {
+        /// The incident that it is about.
         incident: IncidentId,
-        /// Names the notice among those of the incident: `opened`, `resolved`, `missed`.
+        /// Kind of the notice, unique in an incident: `opened`, `drafted`, `resolved`, `missed`.
         occasion: String,
-        /// To whom.
+        /// Its recipients.
         people: Vec<PersonId>,
-        /// Whether the last resort of the page's escalation is owed it too.
+        /// Whether the fallback contacts of the page's escalation receive it too.
         #[serde(default)]
         fallback: bool,
     },
-    /// An attempt came to an end, well or badly.
+    /// A delivery attempt ended, accepted or not.
     AttemptEnded {
-        /// The page that it belonged to, if any.
+        /// The page that it belonged to; `None` for a notice.
         page: Option<PageId>,
-        /// Over which way it went.
-        reach: Reach,
-        /// For whom.
+        /// The contact that was used.
+        contact: Contact,
+        /// The recipient; `None` for a fallback contact.
         person: Option<PersonId>,
-        /// Its end. Quotes the effect's key.
-        outcome: Delivery,
+        /// The result, with the key of the notification.
+        delivery: Delivery,
     },
-    /// A message was given up after so many failures that another try is pointless.
+    /// A contact is not tried again for a page or notice: another attempt cannot succeed.
     AttemptsAbandoned {
-        /// The first part of the keys of all tries.
+        /// The common prefix of the keys of its attempts.
         key: NotificationKey,
         /// The last reason.
         why: String,

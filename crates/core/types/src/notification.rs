@@ -1,11 +1,12 @@
-//! What we owe to people, and how it went. Derived from state, so that a crash cannot lose one.
+//! Messages to people and their delivery results. Notifications are derived from state, so that a crash cannot lose
+//! one.
 
 use crate::{ChannelId, IncidentId, PageId, PersonId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// Names one attempt for ever: a repetition after a crash carries the same key.
+/// Idempotency key of one attempt: a repetition after a crash carries the same key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NotificationKey(pub String);
@@ -16,75 +17,75 @@ impl fmt::Display for NotificationKey {
     }
 }
 
-/// One message to one person over one channel.
+/// One message to one recipient over one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     /// Its idempotency key.
     pub key: NotificationKey,
-    /// The page that it belongs to; `None` for a notice that wakes nobody.
+    /// The page that it belongs to; `None` for a notice and for a test.
     pub page: Option<PageId>,
     /// The incident that it is about; `None` for a test.
     pub incident: Option<IncidentId>,
-    /// Whom it is for; `None` for the last resort, which is a number and not a person.
+    /// The recipient; `None` for a fallback contact, which belongs to no person.
     pub person: Option<PersonId>,
-    /// Over which channel, to which address there.
-    pub reach: Reach,
-    /// How loud.
+    /// The contact that it goes to.
+    pub contact: Contact,
+    /// Whether it wakes its reader.
     pub urgency: Urgency,
     /// First line.
     pub title: String,
-    /// The rest.
+    /// The text after the title.
     pub body: String,
 }
 
-/// An address on a channel: `ntfy:ana`.
+/// A contact method: a channel and an address on it, written `ntfy:ana`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Reach {
+pub struct Contact {
     /// The channel.
     pub channel: ChannelId,
-    /// The address on it, in the channel's own spelling; may be empty for a webhook.
+    /// The address, in the channel's own format; may be empty for a webhook.
     pub address: String,
 }
 
-impl fmt::Display for Reach {
+impl fmt::Display for Contact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.channel, self.address)
     }
 }
 
-/// How loud a message is.
+/// Urgency of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Urgency {
-    /// To be read some time.
+    /// Read when convenient.
     Notice,
-    /// To wake somebody; offers an acknowledgement.
+    /// Wakes its reader and offers an acknowledgement.
     Page,
 }
 
-/// How an attempt went. It quotes the effect that it answers.
+/// The result of one attempt to deliver a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// The effect that it answers.
+    /// The key of the notification.
     pub key: NotificationKey,
-    /// What the provider said.
+    /// The provider's answer.
     pub result: Result<Delivered, Undelivered>,
 }
 
-/// The provider accepted it. This is not an answer: a human has not been heard (P6).
+/// The provider accepted the notification. This is not an acknowledgement: no human has answered (P6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivered {
-    /// The provider's own id for it, where it gives one.
+    /// The provider's own id for the message, if it returned one.
     pub receipt: Option<String>,
 }
 
-/// The provider did not accept it.
+/// The provider did not accept the notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undelivered {
-    /// What it said, without secrets.
+    /// The reason, without secrets.
     pub why: String,
-    /// Whether the same attempt may ever succeed. A refused token will not.
+    /// Whether the same attempt may succeed later. A rejected token will not.
     pub retriable: bool,
-    /// How long the provider asked us to wait.
+    /// The delay that the provider asked for (`Retry-After`).
     pub retry_after: Option<Duration>,
 }

@@ -75,7 +75,7 @@ impl Known {
             for pair in value.as_bytes().split(|b| *b == b';').map(<[u8]>::trim_ascii) {
                 let value = pair.strip_prefix(wanted).and_then(|rest| rest.strip_prefix(b"="));
                 if let Some(value) = value {
-                    let body = self.cookies.open(value, Time::now()).ok()?;
+                    let body = self.cookies.verify(value, Time::now()).ok()?;
                     let (of, rest) = body.split_first_chunk::<8>()?;
                     let (number, since) = rest.split_first_chunk::<8>()?;
                     let since = u32::from_be_bytes(since.try_into().ok()?);
@@ -126,7 +126,7 @@ impl Known {
     pub(crate) fn told(&self, headers: &HeaderMap) -> Option<Visitor> {
         let mut values = headers.get_all(VISITOR).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
-        let body = self.words.open(value.as_bytes(), Time::now()).ok()?;
+        let body = self.words.verify(value.as_bytes(), Time::now()).ok()?;
         let body: &[u8; 26] = (*body).try_into().ok()?;
         let number = u64::from_be_bytes(*body.first_chunk()?);
         let six: [u8; 16] = body[10..].try_into().ok()?;

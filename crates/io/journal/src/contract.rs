@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use types::event::{PostStatus, ServiceState};
 use types::fault::{DnsFault, DomainFault, TlsFault};
-use types::notification::{Delivered, Reach, Undelivered};
+use types::notification::{Contact, Delivered, Undelivered};
 use types::{
     Alert, AlertId, Delivery, Event, EventKind, Fault, IncidentId, NotificationKey, PageId, PostId, Resource,
     ServiceId, Severity, Time,
@@ -153,12 +153,12 @@ pub fn keeps_every_shape<J: Journal>(make: impl Fn() -> J) {
             seen_at: types::SeenAt::default(),
         },
     };
-    let reach = Reach { channel: "ntfy".into(), address: "ana".to_owned() };
+    let contact = Contact { channel: "ntfy".into(), address: "ana".to_owned() };
     let attempt = |result| EventKind::AttemptEnded {
         page: Some(PageId(1)),
-        reach: reach.clone(),
+        contact: contact.clone(),
         person: None,
-        outcome: Delivery { key: NotificationKey("key".to_owned()), result },
+        delivery: Delivery { key: NotificationKey("key".to_owned()), result },
     };
     let moved = DnsFault::DelegationMoved { from: names(&["a.ns", "b.ns"]), to: names(&[]) };
     let retry_after = Some(Duration::new(17, 500_000_001));

@@ -1,25 +1,24 @@
-//! Carries what is owed to people: ntfy and signed webhooks. One attempt for each effect; whether and where another
-//! follows is decided by those who think.
+//! Sends notifications to people over ntfy and signed webhooks. One attempt for each notification; whether another
+//! attempt follows, and over which contact, is decided by `oncall`.
 //!
-//! | module | holds |
+//! | module | content |
 //! |---|---|
-//! | [`notifier`] | [`Notifier`]: an effect in, an outcome out, within ten seconds |
-//! | [`lanes`] | [`run`]: many at once, each channel by itself |
-//! | [`message`] | what is said, in the words of each provider |
-//! | [`signature`] | how a receiver knows that a webhook is ours |
-//! | [`answer`] | what a provider's answer, or its silence, means |
-//! | [`inside`] | errors inside an answer that says "200" |
-//! | [`secret`] | secrets, found when the courier is set up and never shown |
-//! | `door` | the one way out: trusted roots, no redirects, no inner addresses by accident |
+//! | [`notifier`] | [`Notifier`]: a notification in, its delivery result out, within ten seconds |
+//! | [`queues`] | [`run`]: many notifications concurrently, a queue for each channel |
+//! | `providers` | one file for each kind of channel: what it can do, and how it sends |
+//! | [`secret`] | secrets, read when the notifier is created and never shown |
+//! | `http` | HTTP client: trusted roots, no redirects, no private addresses unless allowed |
+//! | `response` | the delivery result of a response, or of none |
+//! | `body_error` | errors in the body of a response with a success status |
 
-pub mod answer;
-mod door;
-pub mod inside;
-pub mod lanes;
-pub mod message;
+mod body_error;
+mod http;
 pub mod notifier;
+mod providers;
+pub mod queues;
+mod response;
 pub mod secret;
-pub mod signature;
 
-pub use lanes::run;
 pub use notifier::{Notifier, SetupError};
+pub use providers::Capabilities;
+pub use queues::run;

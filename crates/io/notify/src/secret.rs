@@ -1,48 +1,82 @@
-//! Secrets: found when the courier is set up, and never shown.
+//! Secrets: read when the notifier is created, never shown.
 
 use std::fmt;
 use std::io::Read as _;
+use std::path::PathBuf;
+use thiserror::Error;
 use types::config::SecretRef;
 
-/// Longer than any token, shorter than a file named by mistake.
+/// Maximum length of a secret file: a longer one is probably another file, named by mistake.
 const BYTES_MAX: u64 = 16 << 10;
 
-/// A token or key. It shows itself to nobody but the one who asks by name.
+/// A token or key. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
+/// A secret cannot be read. Contains nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SecretError {
+    /// The environment variable does not exist.
+    #[error("the environment variable {0} is not set")]
+    NotSet(String),
+    /// The environment variable is not UTF-8.
+    #[error("the environment variable {0} is not text")]
+    NotText(String),
+    /// The environment variable is empty.
+    #[error("the environment variable {0} is empty")]
+    EmptyVariable(String),
+    /// The file cannot be read.
+    #[error("the file {} cannot be read: {why}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system.
+        why: String,
+    },
+    /// The file is too long.
+    #[error("the file {} is too long for a secret", .0.display())]
+    TooLong(PathBuf),
+    /// The file is empty.
+    #[error("the file {} is empty", .0.display())]
+    EmptyFile(PathBuf),
+}
+
 impl Secret {
-    /// Looks a secret up where the configuration says. White space at its end is not part of it.
+    /// Reads a secret from its source. White space at its end is removed.
     ///
     /// # Errors
-    /// Where it was looked for and what was found there instead, without any of it.
-    pub fn find(place: &SecretRef) -> Result<Self, String> {
-        let text = match place {
-            SecretRef::Env(name) => std::env::var(name).map_err(|e| match e {
-                std::env::VarError::NotPresent => format!("the environment variable {name} is not set"),
-                std::env::VarError::NotUnicode(_) => format!("the environment variable {name} is not text"),
-            })?,
+    /// See [`SecretError`].
+    pub fn find(source: &SecretRef) -> Result<Self, SecretError> {
+        match source {
+            SecretRef::Env(name) => {
+                let text = std::env::var(name).map_err(|error| match error {
+                    std::env::VarError::NotPresent => SecretError::NotSet(name.clone()),
+                    std::env::VarError::NotUnicode(_) => SecretError::NotText(name.clone()),
+                })?;
+                Self::trimmed(&text).ok_or_else(|| SecretError::EmptyVariable(name.clone()))
+            }
             SecretRef::File(path) => {
-                let failed = |e: std::io::Error| format!("the file {} cannot be read: {e}", path.display());
+                let failed = |error: std::io::Error| SecretError::Unreadable {
+                    path: path.clone(),
+                    why: error.to_string(),
+                };
                 let mut text = String::new();
                 let file = std::fs::File::open(path).map_err(failed)?;
                 file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
                 if text.len() as u64 > BYTES_MAX {
-                    return Err(format!("the file {} is longer than a secret may be", path.display()));
+                    return Err(SecretError::TooLong(path.clone()));
                 }
-                text
+                Self::trimmed(&text).ok_or_else(|| SecretError::EmptyFile(path.clone()))
             }
-        };
-        match text.trim_end() {
-            "" => Err(match place {
-                SecretRef::Env(name) => format!("the environment variable {name} is empty"),
-                SecretRef::File(path) => format!("the file {} is empty", path.display()),
-            }),
-            secret => Ok(Self(secret.to_owned())),
         }
     }
 
-    /// A secret that is known already.
+    fn trimmed(text: &str) -> Option<Self> {
+        let text = text.trim_end();
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+
+    /// A secret that is already known.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -66,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_found_or_the_place_is_named() {
+    fn secret_is_read_or_error_names_source() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -75,21 +109,21 @@ mod tests {
         };
         let env = |name: &str| SecretRef::Env(name.to_owned());
         // Cargo sets this one for its tests.
-        assert_eq!(Secret::find(&env("CARGO_PKG_NAME")), Ok(Secret::new("notifier")));
+        assert_eq!(Secret::find(&env("CARGO_PKG_NAME")), Ok(Secret::new("mainstay-notify")));
         assert_eq!(Secret::find(&file("token", "tk_123\n")), Ok(Secret::new("tk_123")));
-        for (place, wanted) in [
+        for (place, expected) in [
             (env("NO_SUCH_VARIABLE_OF_OURS"), "the environment variable NO_SUCH_VARIABLE_OF_OURS is not set"),
             (SecretRef::File("/nowhere/token".into()), "the file /nowhere/token cannot be read"),
             (file("empty", " \n"), "is empty"),
-            (file("long", &"x".repeat(20_000)), "is longer than a secret may be"),
+            (file("long", &"x".repeat(20_000)), "is too long for a secret"),
         ] {
-            let told = Secret::find(&place).unwrap_err();
-            assert!(told.contains(wanted), "{told}");
+            let error = Secret::find(&place).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 
     #[test]
-    fn debug_hides_it() {
+    fn debug_hides_secret() {
         assert_eq!(format!("{:?}", Secret::new("tk_123")), "Secret(hidden)");
     }
 }

@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use std::sync::Arc;
-use tokens::SealError;
+use tokens::TokenError;
 use types::event::EventKind;
 use types::input::Refused;
 use types::{Incident, IncidentId, Input};
@@ -119,9 +119,9 @@ fn over(site: &Site, asked: &HeaderMap, incident: IncidentId) -> Response<Body> 
 }
 
 fn open(site: &Site, token: &str) -> Result<(IncidentId, String), Problem> {
-    let text = site.settings().key.open(PURPOSE, token, now()).map_err(|error| {
+    let text = site.settings().key.verify(PURPOSE, token, now()).map_err(|error| {
         let status =
-            if matches!(error, SealError::Expired(_)) { StatusCode::GONE } else { StatusCode::FORBIDDEN };
+            if matches!(error, TokenError::Expired(_)) { StatusCode::GONE } else { StatusCode::FORBIDDEN };
         Problem::new(
             status,
             error.to_string(),
@@ -131,7 +131,7 @@ fn open(site: &Site, token: &str) -> Result<(IncidentId, String), Problem> {
     let wrong = || {
         Problem::new(
             StatusCode::FORBIDDEN,
-            SealError::Invalid.to_string(),
+            TokenError::Invalid.to_string(),
             "The console can acknowledge too.",
         )
     };

@@ -198,7 +198,8 @@ pub(crate) fn may_read(site: &Site, asked: &HeaderMap) -> Result<(), Problem> {
 fn shows(asked: &HeaderMap, ours: &str) -> bool {
     let shown = asked.get(header::AUTHORIZATION).map(|shown| shown.as_bytes()).unwrap_or_default();
     let shown = shown.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
-    !ours.is_empty() && shown.is_some_and(|(_, token)| tokens::same(token.trim_ascii(), ours.as_bytes()))
+    !ours.is_empty()
+        && shown.is_some_and(|(_, token)| tokens::constant_time_eq(token.trim_ascii(), ours.as_bytes()))
 }
 
 /// Whether somebody may do everything.

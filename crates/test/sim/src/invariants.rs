@@ -107,8 +107,8 @@ impl Watchman {
                 EventKind::PageStep { page, round, step, people, .. } => {
                     self.climbed(*page, (*round, *step), people.is_empty());
                 }
-                EventKind::AttemptEnded { outcome, .. } if outcome.result.is_err() => {
-                    *self.failures.entry(outcome.key.clone()).or_default() += 1;
+                EventKind::AttemptEnded { delivery, .. } if delivery.result.is_err() => {
+                    *self.failures.entry(delivery.key.clone()).or_default() += 1;
                 }
                 EventKind::AcknowledgementExpired { incident } => {
                     self.accepted.remove(incident);
@@ -205,8 +205,11 @@ impl Watchman {
             }
             let spoke = *self.spoke.entry(page.id).or_insert(now);
             let silent = time::between(spoke, now);
-            let limit =
-                if time::between(page.due, engine_time) < LATER { SILENT_MAX } else { SILENT_MAX_LATER };
+            let limit = if time::between(page.run_start, engine_time) < LATER {
+                SILENT_MAX
+            } else {
+                SILENT_MAX_LATER
+            };
             if silent > limit {
                 return broken(format!("{} was silent for {}", page.id, time::spoken(silent)));
             }

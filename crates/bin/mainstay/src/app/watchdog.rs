@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use types::notification::{Notification, NotificationKey, Reach, Urgency};
+use types::notification::{Contact, Notification, NotificationKey, Urgency};
 use types::{Config, PersonId};
 
 /// Age of the heartbeat from which on the event loop counts as stalled. When healthy it beats every two seconds, and an append
@@ -55,13 +55,13 @@ pub(crate) async fn run(
             "the event loop is stalled: notifying the fallback contacts"
         );
         let notifier = notifiers.borrow().clone();
-        for (person, reach) in contacts(&config) {
+        for (person, contact) in contacts(&config) {
             let notification = Notification {
-                key: NotificationKey(format!("watchdog/{times}/{reach}")),
+                key: NotificationKey(format!("watchdog/{times}/{contact}")),
                 page: None,
                 incident: None,
                 person,
-                reach,
+                contact,
                 urgency: Urgency::Page,
                 title: format!("{}: mainstay itself is stalled", config.site.name),
                 body: format!(
@@ -69,7 +69,7 @@ pub(crate) async fn run(
                     types::time::spoken(stalled)
                 ),
             };
-            if let Err(failure) = notifier.carry(&notification).await.result {
+            if let Err(failure) = notifier.send(&notification).await.result {
                 tracing::error!(key = %notification.key, "a fallback contact was not notified: {}", failure.why);
             }
         }
@@ -77,11 +77,11 @@ pub(crate) async fn run(
 }
 
 /// The fallback contacts of all escalations, or the first contact of each person when there are none.
-fn contacts(config: &Config) -> Vec<(Option<PersonId>, Reach)> {
-    let fallback: BTreeSet<Reach> =
+fn contacts(config: &Config) -> Vec<(Option<PersonId>, Contact)> {
+    let fallback: BTreeSet<Contact> =
         config.escalations.values().flat_map(|escalation| escalation.fallback.clone()).collect();
     if !fallback.is_empty() {
-        return fallback.into_iter().map(|reach| (None, reach)).collect();
+        return fallback.into_iter().map(|contact| (None, contact)).collect();
     }
     config
         .people

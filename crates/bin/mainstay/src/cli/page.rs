@@ -33,12 +33,12 @@ impl Page {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::no)?;
         let stamp = clock::now();
-        let notification = |(n, reach): (usize, &types::notification::Reach)| Notification {
+        let notification = |(n, reach): (usize, &types::notification::Contact)| Notification {
             key: NotificationKey(format!("test/{id}/{n}/{stamp}")),
             page: None,
             incident: None,
             person: Some(id.clone()),
-            reach: reach.clone(),
+            contact: reach.clone(),
             urgency: Urgency::Page,
             title: format!("{}: test page", config.site.name),
             body: format!(
@@ -53,7 +53,7 @@ impl Page {
         if common.json {
             let shown = |(notification, delivery): (&Notification, &Delivery)| {
                 let why = delivery.result.as_ref().err().map(|failure| failure.why.as_str());
-                serde_json::json!({ "reach": notification.reach.to_string(), "accepted": why.is_none(), "why": why })
+                serde_json::json!({ "contact": notification.contact.to_string(), "accepted": why.is_none(), "why": why })
             };
             table::json(&notifications.iter().zip(&deliveries).map(shown).collect::<Vec<_>>())?;
         } else {
@@ -62,7 +62,7 @@ impl Page {
                     Ok(_) => "accepted by the provider; check whether it arrived".to_owned(),
                     Err(failure) => format!("failed: {}", failure.why),
                 };
-                table::say(&table::beside(&notification.reach.to_string(), 30, &result));
+                table::say(&table::beside(&notification.contact.to_string(), 30, &result));
             }
         }
         Ok(if all_accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -73,7 +73,7 @@ impl Page {
 async fn send_each(notifier: &Notifier, notifications: &[Notification]) -> Vec<Delivery> {
     let mut deliveries = Vec::new();
     for notification in notifications {
-        deliveries.push(notifier.carry(notification).await);
+        deliveries.push(notifier.send(notification).await);
     }
     deliveries
 }

@@ -7,7 +7,7 @@ use crate::reader::value::At;
 use crate::suggest::shown;
 use std::collections::BTreeMap;
 use types::config::{Channel, ChannelKind, Escalation, Layer, Person, Schedule, Step};
-use types::notification::Reach;
+use types::notification::Contact;
 use types::{ChannelId, EscalationId, PersonId, ScheduleId};
 
 /// The name of the escalation that always exists.
@@ -124,11 +124,11 @@ fn named<'n>(
     names.iter().map(|at| at.value.clone()).collect::<Vec<_>>().into_iter()
 }
 
-fn contacts(raw: &RawConfig, contacts: &[At<RawContact>], diagnostics: &mut Diagnostics) -> Vec<Reach> {
+fn contacts(raw: &RawConfig, contacts: &[At<RawContact>], diagnostics: &mut Diagnostics) -> Vec<Contact> {
     for at in contacts {
         check_contact(raw, &at.value, &at.place, diagnostics);
     }
-    let made = |at: &At<RawContact>| Reach {
+    let made = |at: &At<RawContact>| Contact {
         channel: ChannelId(at.value.channel.clone()),
         address: at.value.address.clone(),
     };

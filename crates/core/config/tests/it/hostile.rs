@@ -53,7 +53,7 @@ fn closed(config: &types::Config) {
         }
         assert!(service.hosts.iter().all(|host| !host.contains('*')));
     }
-    let is_channel = |reach: &types::notification::Reach| config.channels.contains_key(&reach.channel);
+    let is_channel = |reach: &types::notification::Contact| config.channels.contains_key(&reach.channel);
     for escalation in config.escalations.values() {
         assert!(!escalation.steps.is_empty() && escalation.fallback.iter().all(is_channel));
         for step in &escalation.steps {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use types::event::{PostStatus, ServiceState};
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
 use types::incident::{Diagnosis, Stage};
-use types::notification::{Delivered, Delivery, Reach, Undelivered};
+use types::notification::{Contact, Delivered, Delivery, Undelivered};
 use types::probe_result::DomainSeen;
 use types::time::later;
 use types::{
@@ -76,9 +76,9 @@ fn moved() -> Fault {
 fn attempt(key: &str, result: Result<Delivered, Undelivered>) -> EventKind {
     EventKind::AttemptEnded {
         page: Some(PageId(1)),
-        reach: Reach { channel: ChannelId::from("phone"), address: "ana".to_owned() },
+        contact: Contact { channel: ChannelId::from("phone"), address: "ana".to_owned() },
         person: Some(PersonId::from("ana")),
-        outcome: Delivery { key: NotificationKey(key.to_owned()), result },
+        delivery: Delivery { key: NotificationKey(key.to_owned()), result },
     }
 }
 

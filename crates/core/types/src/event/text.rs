@@ -73,13 +73,13 @@ impl fmt::Display for EventKind {
                 write!(f, "{page}, round {round}, step {step}: {people}; next step at {until}")
             }
             H::PageClosed { page } => write!(f, "{page} closed"),
-            H::NoticeOwed { incident, occasion, people, .. } => {
+            H::NoticeQueued { incident, occasion, people, .. } => {
                 write!(f, "notice `{occasion}` about {incident} for {}", list(people))
             }
-            H::AttemptEnded { reach, outcome, .. } => match &outcome.result {
-                Ok(_) => write!(f, "{} accepted by {}", outcome.key, reach.channel),
+            H::AttemptEnded { contact, delivery, .. } => match &delivery.result {
+                Ok(_) => write!(f, "{} accepted by {}", delivery.key, contact.channel),
                 Err(failed) => {
-                    write!(f, "{} not delivered by {}: {}", outcome.key, reach.channel, failed.why)
+                    write!(f, "{} not delivered by {}: {}", delivery.key, contact.channel, failed.why)
                 }
             },
             H::AttemptsAbandoned { key, why } => write!(f, "{key} given up: {why}"),
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_line_names_what_happened_and_is_short() {
         let people = (0..9).map(|n| PersonId(format!("p{n}"))).collect();
-        let notice = EventKind::NoticeOwed {
+        let notice = EventKind::NoticeQueued {
             incident: crate::IncidentId(3),
             occasion: "opened".into(),
             people,

@@ -1,22 +1,22 @@
-//! The courier against real servers on loopback, well-behaved and not.
+//! The notifier with real servers on loopback.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail aloud as well")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test helpers may panic")]
 
+mod fake_provider;
 mod hostile;
-mod many;
-mod meaning;
-mod provider;
+mod queues;
+mod requests;
+mod responses;
 mod safety;
-mod said;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use tokens::Key;
 use types::config::{Channel, ChannelKind, Dns, Registry, SecretRef, Site, StatusPage};
-use types::notification::{Notification, Reach, Urgency};
+use types::notification::{Contact, Notification, Urgency};
 use types::{Config, Graph, IncidentId, NotificationKey, PageId, Time};
 
-/// The clock of every courier here.
+/// The clock of all notifiers in these tests.
 fn noon() -> Time {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
@@ -65,7 +65,7 @@ fn config(ntfy: &str, webhook: &str, secret: Option<SecretRef>) -> Config {
     }
 }
 
-/// A secret whose text is `notifier`.
+/// A secret whose text is `mainstay-notify`.
 fn secret() -> SecretRef {
     SecretRef::Env("CARGO_PKG_NAME".to_owned())
 }
@@ -76,7 +76,7 @@ fn page(channel: &str) -> Notification {
         page: Some(PageId(3)),
         incident: Some(IncidentId(7)),
         person: Some("ana".into()),
-        reach: Reach { channel: channel.into(), address: "ana".to_owned() },
+        contact: Contact { channel: channel.into(), address: "ana".to_owned() },
         urgency: Urgency::Page,
         title: "Sign-in: acme.app abgelaufen 🔔".to_owned(),
         body: "acme.app expired at 15:28; 41 names fail because of it.".to_owned(),

@@ -1,6 +1,6 @@
-//! What must not leak, and whom we talk to.
+//! Secrets, private addresses and trusted roots.
 
-use crate::provider::Provider;
+use crate::fake_provider::FakeProvider;
 use crate::{config, key, page, secret};
 use axum::response::IntoResponse as _;
 use notify::Notifier;
@@ -13,45 +13,48 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 #[tokio::test]
-async fn a_provider_that_repeats_what_it_was_sent_leaks_nothing() {
-    let provider = Provider::answering(|asked| {
-        let sent = String::from_utf8_lossy(&asked.body).into_owned();
-        let token = asked.header("authorization").unwrap_or_default().to_owned();
+async fn repeated_secrets_are_not_passed_on() {
+    let provider = FakeProvider::answering(|received| {
+        let sent = String::from_utf8_lossy(&received.body).into_owned();
+        let token = received.header("authorization").unwrap_or_default().to_owned();
         let all = serde_json::json!({ "error": format!("{token} {sent}"), "id": token });
         (axum::http::StatusCode::BAD_REQUEST, all.to_string()).into_response()
     })
     .await;
     let notifier = provider.notifier(Some(secret()));
     for channel in ["ntfy", "hook"] {
-        let no = notifier.carry(&page(channel)).await.result.unwrap_err();
-        assert_eq!(no.why, "it does not accept the message (400)");
+        let no = notifier.send(&page(channel)).await.result.unwrap_err();
+        assert_eq!(no.why, "the provider rejected the message (400)");
     }
     let shown = format!("{notifier:?}");
-    assert!(!shown.contains("s3cr3t") && !shown.contains("\"notifier\""), "{shown}");
+    assert!(!shown.contains("s3cr3t") && !shown.contains("mainstay-notify"), "{shown}");
 }
 
 #[tokio::test]
-async fn names_that_lead_inside_are_refused_unless_the_config_means_it() {
-    let provider = Provider::with_status(200).await;
+async fn name_with_private_address_is_refused_unless_allowed() {
+    let provider = FakeProvider::with_status(200).await;
     let by_name = provider.url.replace("127.0.0.1", "localhost");
     let mut config = config(&by_name, &provider.url, None);
     let notifier = Notifier::new(&config, key()).unwrap();
-    let no = notifier.carry(&page("ntfy")).await.result.unwrap_err();
+    let no = notifier.send(&page("ntfy")).await.result.unwrap_err();
     assert!(
         !no.retriable
-            && no.why.contains("inner address")
-            && no.why.contains("add its network to site.allow_private"),
+            && no.why.contains("private address")
+            && no.why.contains("add its CIDR range to site.allow_private"),
         "{no:?}"
     );
-    assert!(notifier.carry(&page("hook")).await.result.is_ok(), "an address written out is meant");
+    assert!(
+        notifier.send(&page("hook")).await.result.is_ok(),
+        "an IP address in the configuration is allowed"
+    );
 
     config.site.allow_private = vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
     let notifier = Notifier::new(&config, key()).unwrap();
-    assert!(notifier.carry(&page("ntfy")).await.result.is_ok());
+    assert!(notifier.send(&page("ntfy")).await.result.is_ok());
 }
 
 #[tokio::test]
-async fn an_inner_authority_is_trusted_when_the_config_says_so() {
+async fn extra_ca_file_is_trusted() {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(vec![]).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -64,15 +67,15 @@ async fn an_inner_authority_is_trusted_when_the_config_says_so() {
     let url = https(vec![leaf.der().clone()], leaf_key.serialize_der().try_into().unwrap()).await;
 
     let mut config = config(&url, &url, None);
-    let no = Notifier::new(&config, key()).unwrap().carry(&page("ntfy")).await.result.unwrap_err();
-    assert!(no.retriable && no.why.contains("no trusted connection"), "{no:?}");
+    let no = Notifier::new(&config, key()).unwrap().send(&page("ntfy")).await.result.unwrap_err();
+    assert!(no.retriable && no.why.contains("no trusted TLS connection"), "{no:?}");
 
     let folder = tempfile::tempdir().unwrap();
     let pem = folder.path().join("root.pem");
     std::fs::write(&pem, root.pem()).unwrap();
     config.site.extra_ca_files.push(pem);
     let notifier = Notifier::new(&config, key()).unwrap();
-    assert_eq!(notifier.carry(&page("ntfy")).await.result.unwrap().receipt.as_deref(), Some("safe"));
+    assert_eq!(notifier.send(&page("ntfy")).await.result.unwrap().receipt.as_deref(), Some("safe"));
 }
 
 /// A server that accepts everything, over TLS.

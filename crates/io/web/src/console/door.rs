@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokens::{Key, SealError};
+use tokens::{Key, TokenError};
 use types::Time;
 use types::time::later;
 
@@ -39,7 +39,7 @@ pub struct Door {
 pub enum LinkError {
     /// It is not a link of ours, or its hour is over.
     #[error(transparent)]
-    Seal(#[from] SealError),
+    Seal(#[from] TokenError),
     /// It was printed before the last restart.
     #[error("this link is older than the last restart; ask for a new one")]
     FromBefore,
@@ -79,7 +79,7 @@ impl Door {
 
     /// Whether a link would open the console. Changes nothing: scanners look at every link.
     pub(crate) fn look_at(&self, token: &str, now: Time) -> Result<String, LinkError> {
-        let link = self.key.open("login", token, now)?;
+        let link = self.key.verify("login", token, now)?;
         if link.split_once('.').is_none_or(|(life, _)| life != self.life) {
             return Err(LinkError::FromBefore);
         }
@@ -127,7 +127,7 @@ impl Door {
             (name == COOKIE).then_some(value)
         });
         values.find_map(|value| {
-            let text = self.key.open("session", value, now).ok()?;
+            let text = self.key.verify("session", value, now).ok()?;
             let (link, name) = text.split_once('|')?;
             let name = written(name, NAME_MAX).filter(|_| !self.ended.contains(link))?;
             Some(Session { text, name })
@@ -145,8 +145,8 @@ impl Door {
     /// Whether a form was made by us for this session.
     pub(crate) fn is_our_form(&self, session: &Session, token: &str, now: Time) -> bool {
         self.key
-            .open("form", token, now)
-            .is_ok_and(|text| tokens::same(text.as_bytes(), session.text.as_bytes()))
+            .verify("form", token, now)
+            .is_ok_and(|text| tokens::constant_time_eq(text.as_bytes(), session.text.as_bytes()))
     }
 }
 
@@ -194,7 +194,7 @@ mod tests {
         assert_ne!(link, second);
         assert!(matches!(
             door.look_at(&second, at("2026-11-22T05:00:00Z")),
-            Err(LinkError::Seal(SealError::Expired(_)))
+            Err(LinkError::Seal(TokenError::Expired(_)))
         ));
         let restarted = Door::new(Key::new([1; 32]), at("2026-11-22T04:10:00Z"));
         assert_eq!(restarted.look_at(&second, now), Err(LinkError::FromBefore));

@@ -354,7 +354,7 @@ fn signed<T: Signed>(
 
 fn refused(error: &LinkError) -> Problem {
     let status = match error {
-        LinkError::Seal(tokens::SealError::Invalid | tokens::SealError::Forged) => StatusCode::FORBIDDEN,
+        LinkError::Seal(tokens::TokenError::Invalid | tokens::TokenError::Forged) => StatusCode::FORBIDDEN,
         LinkError::TooMany => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::GONE,
     };

@@ -1,0 +1,164 @@
+//! Attempts that are due now or later.
+
+use crate::OnCall;
+use crate::escalation::{awake_from, route_of_page, usable};
+use crate::notice::{DRAFTED, Notice, OPENED, RESOLVED};
+use crate::page::Page;
+use crate::pause::{is_paging, paused_until};
+use crate::queue::{Attempt, DeliveryQueue, QueueKey, Recipient};
+use crate::volatile::{IN_FLIGHT_MAX, InFlight};
+use std::collections::BTreeMap;
+use types::notification::Contact;
+use types::time::later;
+use types::{Config, Incident, IncidentId, Notification, NotificationKey, Time};
+
+/// After this many sends without a delivery result, an attempt counts as failed and the next contact is tried.
+pub(super) const SENDS_MAX: u32 = 2;
+
+/// An attempt that is due now or later.
+pub(super) struct PlannedAttempt {
+    pub(super) queue: QueueKey,
+    pub(super) attempt: Attempt,
+    pub(super) contact: Contact,
+}
+
+impl PlannedAttempt {
+    fn key(&self) -> NotificationKey {
+        self.queue.attempt(self.attempt.contact, self.attempt.number)
+    }
+}
+
+impl OnCall {
+    /// The notifications that are due now. They are then in flight: none is returned again within 30 s unless its
+    /// delivery result asks for another attempt.
+    pub fn due(
+        &mut self,
+        config: &Config,
+        now: Time,
+        incidents: &BTreeMap<IncidentId, Incident>,
+    ) -> Vec<Notification> {
+        let paused_until = paused_until(config, now, incidents);
+        let planned =
+            self.planned_attempts(config, now, |page| is_paging(page, now, incidents, &paused_until));
+        let mut notifications = Vec::new();
+        for planned in planned.into_iter().filter(|planned| planned.attempt.at <= now) {
+            let key = planned.key();
+            let sends = match self.volatile.in_flight.get(&key) {
+                Some(attempt) if !attempt.is_overdue(now) || attempt.sends >= SENDS_MAX => continue,
+                Some(attempt) => attempt.sends + 1,
+                None => 1,
+            };
+            let Some(notification) = self.notification(config, now, incidents, &planned, key.clone()) else {
+                continue;
+            };
+            let Notification { page, person, contact, .. } = notification.clone();
+            self.volatile.in_flight.insert(key, InFlight { page, person, contact, sent: now, sends });
+            notifications.push(notification);
+        }
+        notifications
+    }
+
+    /// When to react again if nothing else happens: the next attempt, the next step, the end of a pause.
+    #[must_use]
+    pub fn next_deadline(&self, config: &Config, now: Time) -> Option<Time> {
+        let is_paging = |page: &Page| !self.volatile.paused.contains(&page.id);
+        let attempts = self.planned_attempts(config, now, is_paging).into_iter().map(|planned| {
+            match self.volatile.in_flight.get(&planned.key()) {
+                Some(attempt) => later(attempt.sent, IN_FLIGHT_MAX),
+                None => planned.attempt.at,
+            }
+        });
+        let open = self.state.pages.values().filter(|page| page.is_open() && is_paging(page));
+        attempts.chain(open.map(Page::deadline)).chain(self.volatile.pause_end).min()
+    }
+
+    /// All attempts that are due now or later, for pages that are sent now and for notices.
+    fn planned_attempts(
+        &self,
+        config: &Config,
+        now: Time,
+        is_paging: impl Fn(&Page) -> bool,
+    ) -> Vec<PlannedAttempt> {
+        let mut all = Vec::new();
+        for page in self.state.pages.values().filter(|page| page.is_open() && is_paging(page)) {
+            for (step, recipient) in page.recipients() {
+                let person = recipient.person().and_then(|id| config.people.get(id));
+                let contacts = person.map_or(&[][..], |person| &person.contacts);
+                let queue = step.queue(&recipient);
+                let key = QueueKey::Page { page: page.id, round: step.round, step: step.step, recipient };
+                all.extend(planned(config, key, &queue, contacts));
+            }
+            all.extend(planned_fallback(config, page));
+        }
+        for (incident, occasion, notice) in self.current_notices() {
+            all.extend(planned_notice(config, now, (*incident, occasion), notice));
+        }
+        all
+    }
+
+    /// Notices that are not outdated.
+    fn current_notices(&self) -> impl Iterator<Item = (&IncidentId, &String, &Notice)> {
+        self.state.incidents.iter().flat_map(|(incident, record)| {
+            let current = record.notices.iter().filter(|(occasion, _)| match occasion.as_str() {
+                OPENED => !record.ended,
+                DRAFTED => !record.ended && record.draft.is_some(),
+                _ => true,
+            });
+            current.map(move |(occasion, notice)| (incident, occasion, notice))
+        })
+    }
+}
+
+/// The attempts of the newest fallback step. They continue while the next round begins.
+fn planned_fallback(config: &Config, page: &Page) -> Vec<PlannedAttempt> {
+    let Some(route) = route_of_page(config, &page.escalation, None) else { return Vec::new() };
+    let Some(step) = page.steps.iter().rev().find(|step| step.step >= route.len()) else { return Vec::new() };
+    let recipient = Recipient::Fallback;
+    let queue = step.queue(&recipient);
+    let key = QueueKey::Page { page: page.id, round: step.round, step: step.step, recipient };
+    planned(config, key, &queue, &route.escalation.fallback)
+}
+
+/// The attempts of a notice. It waits for the waking hours of each person, except that an incident is resolved.
+fn planned_notice(
+    config: &Config,
+    now: Time,
+    (incident, occasion): (IncidentId, &str),
+    notice: &Notice,
+) -> Vec<PlannedAttempt> {
+    let key = |recipient: Recipient| QueueKey::Notice { incident, occasion: occasion.to_owned(), recipient };
+    let mut all = Vec::new();
+    for id in &notice.people {
+        let recipient = Recipient::Person(id.clone());
+        let person = config.people.get(id);
+        let contacts = person.map_or(&[][..], |person| &person.contacts);
+        let queue = notice.queue(&recipient);
+        let mut attempts = planned(config, key(recipient), &queue, contacts);
+        if let Some(person) = person.filter(|_| occasion != RESOLVED) {
+            for planned in &mut attempts {
+                planned.attempt.at = awake_from(person, planned.attempt.at.max(now));
+            }
+        }
+        all.extend(attempts);
+    }
+    let route = notice.fallback.as_ref().and_then(|escalation| route_of_page(config, escalation, None));
+    if let Some(route) = route {
+        let queue = notice.queue(&Recipient::Fallback);
+        all.extend(planned(config, key(Recipient::Fallback), &queue, &route.escalation.fallback));
+    }
+    all
+}
+
+fn planned(
+    config: &Config,
+    key: QueueKey,
+    queue: &DeliveryQueue,
+    contacts: &[Contact],
+) -> Vec<PlannedAttempt> {
+    let attempts = queue.planned(&usable(config, contacts), key.mode());
+    let planned = |attempt: Attempt| {
+        let contact = contacts.get(attempt.contact)?.clone();
+        Some(PlannedAttempt { queue: key.clone(), contact, attempt })
+    };
+    attempts.into_iter().filter_map(planned).collect()
+}

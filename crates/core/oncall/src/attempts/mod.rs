@@ -1,0 +1,5 @@
+//! Attempts: which are due, what they say, and how they ended.
+
+mod due;
+mod ended;
+mod notification;

@@ -1,0 +1,78 @@
+//! The notification of an attempt: recipient, title and body.
+
+use super::due::PlannedAttempt;
+use crate::OnCall;
+use crate::notice::{DRAFTED, MISSED, OPENED};
+use crate::page::Page;
+use crate::queue::QueueKey;
+use crate::text;
+use std::collections::BTreeMap;
+use types::{Config, Incident, IncidentId, Notification, NotificationKey, Time, Urgency};
+
+impl OnCall {
+    pub(super) fn notification(
+        &self,
+        config: &Config,
+        now: Time,
+        incidents: &BTreeMap<IncidentId, Incident>,
+        planned: &PlannedAttempt,
+        key: NotificationKey,
+    ) -> Option<Notification> {
+        let (page, incident, urgency) = match &planned.queue {
+            QueueKey::Page { page, .. } => {
+                let page = self.state.pages.get(page)?;
+                (Some(page), page.incident, Urgency::Page)
+            }
+            QueueKey::Notice { incident, .. } => (None, *incident, Urgency::Notice),
+        };
+        let (title, body) = match &planned.queue {
+            QueueKey::Page { .. } => page_text(config, now, page?, incidents.get(&incident)?),
+            QueueKey::Notice { occasion, .. } => {
+                self.notice_text(config, now, occasion, (incident, incidents.get(&incident)))?
+            }
+        };
+        Some(Notification {
+            key,
+            page: page.map(|page| page.id),
+            incident: Some(incident),
+            person: planned.queue.recipient().person().cloned(),
+            contact: planned.contact.clone(),
+            urgency,
+            title,
+            body,
+        })
+    }
+
+    /// Title and body of a notice. A resolved or missed incident may be unknown by now.
+    fn notice_text(
+        &self,
+        config: &Config,
+        now: Time,
+        occasion: &str,
+        (id, incident): (IncidentId, Option<&Incident>),
+    ) -> Option<(String, String)> {
+        let record = self.state.incidents.get(&id);
+        Some(match (occasion, incident) {
+            (OPENED, Some(incident)) => text::opened(config, incident, now),
+            (DRAFTED, Some(incident)) => text::drafted(incident, record?.draft.as_ref()?),
+            (MISSED, incident) => text::missed(&text::resolved(id, incident, record), &self.missed_with(id)),
+            (_, incident) => text::resolved(id, incident, record),
+        })
+    }
+
+    /// Summaries of the other incidents that ended without a delivered page since this notice was queued.
+    fn missed_with(&self, incident: IncidentId) -> Vec<String> {
+        let notice = self.state.incidents.get(&incident).and_then(|record| record.notices.get(MISSED));
+        let Some(queued) = notice.map(|notice| notice.queued) else { return Vec::new() };
+        let pages = self.state.pages.values().filter(|page| page.incident != incident);
+        let missed =
+            pages.filter(|page| page.closed.is_some_and(|at| at >= queued) && page.accepted.is_none());
+        missed.filter_map(|page| self.state.incidents.get(&page.incident)?.summary.clone()).collect()
+    }
+}
+
+fn page_text(config: &Config, now: Time, page: &Page, incident: &Incident) -> (String, String) {
+    let next_step = page.current().map(|step| step.until).filter(|until| *until > now);
+    let undelivered_since = Some(page.run_start).filter(|_| page.is_unreached());
+    text::page(config, incident, now, (next_step, undelivered_since))
+}

@@ -1,0 +1,43 @@
+//! Notices: messages to the team that wake nobody.
+
+use crate::queue::{DeliveryQueue, Recipient};
+use std::collections::BTreeMap;
+use types::{EscalationId, PersonId, Time};
+
+/// An incident that pages nobody was opened.
+pub(crate) const OPENED: &str = "opened";
+
+/// The incident was resolved; for everybody who was paged.
+pub(crate) const RESOLVED: &str = "resolved";
+
+/// An incident ended before any page about it was delivered.
+pub(crate) const MISSED: &str = "missed";
+
+/// A draft update of the status page waits for review.
+pub(crate) const DRAFTED: &str = "drafted";
+
+/// A notice that must be delivered to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) queued: Time,
+    pub(crate) people: Vec<PersonId>,
+    /// The escalation whose fallback contacts receive it too.
+    pub(crate) fallback: Option<EscalationId>,
+    pub(crate) queues: BTreeMap<Recipient, DeliveryQueue>,
+}
+
+impl Notice {
+    pub(crate) fn queue(&self, recipient: &Recipient) -> DeliveryQueue {
+        self.queues.get(recipient).cloned().unwrap_or_else(|| DeliveryQueue::new(self.queued))
+    }
+
+    pub(crate) fn queue_mut(&mut self, recipient: &Recipient) -> &mut DeliveryQueue {
+        self.queues.entry(recipient.clone()).or_insert_with(|| DeliveryQueue::new(self.queued))
+    }
+
+    /// Whether a person is a recipient and no provider has accepted it for them yet.
+    pub(crate) fn is_pending(&self, person: &PersonId) -> bool {
+        let queue = self.queues.get(&Recipient::Person(person.clone()));
+        self.people.contains(person) && queue.is_none_or(|queue| queue.accepted() == 0)
+    }
+}

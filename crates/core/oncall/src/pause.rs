@@ -1,0 +1,74 @@
+//! Pauses: until when an incident pages nobody, because it is acknowledged or because it can wait for the morning.
+
+use crate::escalation::{awake_from, route};
+use crate::page::Page;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use types::time::later;
+use types::{Config, Incident, IncidentId, Time};
+
+/// An incident about a future date waits for the morning when at least this much time is left between morning and date.
+const TIME_LEFT_MIN: Duration = Duration::from_secs(8 * 3_600);
+
+/// The end of the pause of each incident that has one. Ends in the past are included.
+pub(crate) fn paused_until(
+    config: &Config,
+    now: Time,
+    incidents: &BTreeMap<IncidentId, Incident>,
+) -> BTreeMap<IncidentId, Time> {
+    let mut paused = acknowledged_until(incidents);
+    for incident in incidents.values().filter(|incident| incident.is_open() && incident.diagnosis.wakes) {
+        if let Some(morning) = deferred_until(config, now, incident) {
+            let until = paused.entry(incident.id).or_insert(morning);
+            *until = (*until).max(morning);
+        }
+    }
+    paused
+}
+
+/// The time at which the first recipient of an incident about a future date wakes up, if all of them sleep now and
+/// enough time is left after that.
+fn deferred_until(config: &Config, now: Time, incident: &Incident) -> Option<Time> {
+    let date = incident.diagnosis.ahead?;
+    let people = route(config, &incident.diagnosis)?.first_people(config, now)?;
+    let people = people.iter().filter_map(|person| config.people.get(person));
+    let morning = people.map(|person| awake_from(person, now)).min()?;
+    (now < morning && later(morning, TIME_LEFT_MIN) <= date).then_some(morning)
+}
+
+/// The end of the acknowledgement of each incident. An acknowledgement of an incident that was merged into another one
+/// holds for the other one: nobody is woken twice for one cause.
+fn acknowledged_until(incidents: &BTreeMap<IncidentId, Incident>) -> BTreeMap<IncidentId, Time> {
+    let mut acknowledged: BTreeMap<IncidentId, Time> = BTreeMap::new();
+    for incident in incidents.values() {
+        let Some(acknowledgement) = &incident.acknowledged else { continue };
+        let mut survivor = incident;
+        // At most one merge for each incident: a cycle of merges, which is never written, would end here too.
+        for _ in 0..incidents.len() {
+            match survivor.merged_into.and_then(|into| incidents.get(&into)) {
+                Some(into) => survivor = into,
+                None => break,
+            }
+        }
+        let until = acknowledged.entry(survivor.id).or_insert(acknowledgement.until);
+        *until = (*until).max(acknowledgement.until);
+    }
+    acknowledged
+}
+
+/// Whether a page is sent now: its incident is open, needs a page, and is not paused.
+pub(crate) fn is_paging(
+    page: &Page,
+    now: Time,
+    incidents: &BTreeMap<IncidentId, Incident>,
+    paused_until: &BTreeMap<IncidentId, Time>,
+) -> bool {
+    let incident = incidents.get(&page.incident);
+    incident.is_some_and(|incident| incident.is_open() && needs_page(incident))
+        && paused_until.get(&page.incident).is_none_or(|until| *until <= now)
+}
+
+/// Whether an incident needs a page: it is severe enough, and it still fails.
+pub(crate) fn needs_page(incident: &Incident) -> bool {
+    incident.diagnosis.wakes && !incident.diagnosis.calm
+}

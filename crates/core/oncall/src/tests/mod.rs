@@ -1,0 +1,9 @@
+//! Tests of the crate through the interface that the engine uses.
+
+mod attempts;
+mod escalation;
+mod fixture;
+mod gaps;
+mod invariants;
+mod notices;
+mod paging;

@@ -1,0 +1,154 @@
+//! Titles and bodies of notifications: the cause first, then the affected services, then what to do.
+
+use crate::state::IncidentRecord;
+use std::time::Duration;
+use text::{list, truncate};
+use types::time::{between, clock, spoken};
+use types::{Config, Incident, IncidentId, Resource, Time};
+
+/// Maximum length of a title in bytes.
+const TITLE_MAX: usize = 120;
+
+/// Maximum length of a body in bytes: with title and links it stays below the 4,096 bytes that push services carry.
+const BODY_MAX: usize = 3_000;
+
+/// A page says that earlier pages were not delivered when they failed for at least this long.
+const UNDELIVERED_MIN: Duration = Duration::from_secs(120);
+
+/// Maximum number of names in a list; the rest is counted.
+const NAMES_MAX: usize = 8;
+
+/// Title and body of a page.
+///
+/// `next_step` is when the escalation continues; `undelivered_since` is the begin of the run when no attempt of it was
+/// delivered.
+pub(crate) fn page(
+    config: &Config,
+    incident: &Incident,
+    now: Time,
+    (next_step, undelivered_since): (Option<Time>, Option<Time>),
+) -> (String, String) {
+    let timezone = &config.site.timezone;
+    let mut lines = facts(config, incident, now);
+    if let Some(since) = undelivered_since.filter(|since| between(*since, now) >= UNDELIVERED_MIN) {
+        lines.push(format!("Earlier pages (since {}) were not delivered.", clock(since, timezone)));
+    }
+    lines.push(match next_step {
+        Some(next) => format!(
+            "Acknowledge to stop the pages. Otherwise this page escalates at {}.",
+            clock(next, timezone)
+        ),
+        None => "Acknowledge to stop the pages.".to_owned(),
+    });
+    (first_clause(&incident.diagnosis.summary), body(&lines))
+}
+
+/// Title and body of the notice about an incident that pages nobody.
+pub(crate) fn opened(config: &Config, incident: &Incident, now: Time) -> (String, String) {
+    let mut lines = facts(config, incident, now);
+    lines.push("This is a notice. Nobody is paged for this incident.".to_owned());
+    (first_clause(&incident.diagnosis.summary), body(&lines))
+}
+
+/// Title and body of the notice that a draft update waits for review.
+pub(crate) fn drafted(incident: &Incident, (title, text): &(String, String)) -> (String, String) {
+    let lines = [
+        text.clone(),
+        format!("This update is not public yet. Review and publish it in the console ({}).", incident.id),
+        "This is a notice. Nobody is paged for the draft.".to_owned(),
+    ];
+    (truncate::bytes(&format!("Draft update to review: {title}"), TITLE_MAX), body(&lines))
+}
+
+/// Title and body of the notice that an incident was resolved. The incident itself may be forgotten by now.
+pub(crate) fn resolved(
+    id: IncidentId,
+    incident: Option<&Incident>,
+    record: Option<&IncidentRecord>,
+) -> (String, String) {
+    let name = incident.map_or_else(|| id.to_string(), |incident| first_clause(&incident.diagnosis.summary));
+    let summary = record.and_then(|record| record.summary.clone());
+    let mut lines = vec![
+        summary.or_else(|| incident.map(|incident| incident.diagnosis.summary.clone())).unwrap_or_default(),
+    ];
+    if let Some((since, end)) = incident.and_then(|incident| Some((incident.since, incident.resolved?))) {
+        lines.push(format!("Duration: {}.", spoken(between(since, end))));
+    }
+    (truncate::bytes(&format!("Resolved: {name}"), TITLE_MAX), body(&lines))
+}
+
+/// Title and body of the notice about an incident that ended before any page was delivered, and about others like it.
+/// The first argument is the text of [`resolved`].
+pub(crate) fn missed((title, text): &(String, String), others: &[String]) -> (String, String) {
+    let mut lines = vec![text.clone(), "No page about this incident could be delivered.".to_owned()];
+    if !others.is_empty() {
+        lines.push(format!("Other resolved incidents without a delivered page ({}):", others.len()));
+        lines.extend(others.iter().take(NAMES_MAX).map(|summary| format!("- {summary}")));
+    }
+    let name = title.strip_prefix("Resolved: ").unwrap_or(title);
+    (truncate::bytes(&format!("Missed, already resolved: {name}"), TITLE_MAX), body(&lines))
+}
+
+/// Summary, services and start of an incident, a line each.
+fn facts(config: &Config, incident: &Incident, now: Time) -> Vec<String> {
+    let diagnosis = &incident.diagnosis;
+    let mut lines = vec![diagnosis.summary.clone()];
+    for (label, services) in [("Affected", &diagnosis.affected), ("Not affected", &diagnosis.unaffected)] {
+        if !services.is_empty() {
+            lines.push(format!("{label}: {}.", names(config, services)));
+        }
+    }
+    let duration = between(incident.since, now);
+    let duration = if duration.as_secs() < 60 { String::new() } else { format!(" ({})", spoken(duration)) };
+    lines.push(format!("Since {}{duration}.", clock(incident.since, &config.site.timezone)));
+    lines
+}
+
+/// The first clause of a summary: "acme.app expired at 15:28 UTC".
+fn first_clause(summary: &str) -> String {
+    let end = summary.find(';').into_iter().chain(summary.find(". ")).min().unwrap_or(summary.len());
+    truncate::bytes(summary[..end].trim_end_matches('.'), TITLE_MAX)
+}
+
+/// Titles of services, separated by commas.
+fn names<'a>(config: &Config, services: impl IntoIterator<Item = &'a Resource>) -> String {
+    let name = |resource: &Resource| {
+        let service = config.services.get(&resource.name.as_str().into());
+        service.map_or_else(|| resource.name.clone(), |service| service.title.clone())
+    };
+    let all: Vec<String> = services.into_iter().map(name).collect();
+    list::commas_or_more(all, NAMES_MAX + 1)
+}
+
+fn body(lines: &[String]) -> String {
+    truncate::bytes(&lines.join("\n"), BODY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn title_is_first_clause_of_summary() {
+        for (summary, title) in [
+            (
+                "acme.app expired at 15:28 UTC; its name servers are now the registrar's",
+                "acme.app expired at 15:28 UTC",
+            ),
+            ("acme.app expired on 2026-11-22 at 15:28 UTC.", "acme.app expired on 2026-11-22 at 15:28 UTC"),
+            ("auth.acme.com refuses connections. 2 services fail.", "auth.acme.com refuses connections"),
+            ("api.acme.com answers at length", "api.acme.com answers at length"),
+            ("", ""),
+        ] {
+            assert_eq!(first_clause(summary), title);
+        }
+        let long = first_clause(&"ä".repeat(500));
+        assert!(long.len() <= TITLE_MAX && long.ends_with('…'));
+    }
+
+    #[test]
+    fn longest_text_fits_push_message() {
+        let long = body(&["€".repeat(4_000)]);
+        assert!(long.len() <= BODY_MAX && TITLE_MAX + BODY_MAX < 4_096);
+    }
+}

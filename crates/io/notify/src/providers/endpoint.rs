@@ -1,0 +1,121 @@
+//! HTTP endpoint of a channel: its address, its secret, and how its responses are read.
+
+use super::Outgoing;
+use crate::http::{HttpClient, Response};
+use crate::response;
+use crate::secret::{Secret, SecretError};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{RequestBuilder, Url};
+use std::fmt;
+use thiserror::Error;
+use types::NotificationKey;
+use types::config::{AcceptedWhen, Channel};
+use types::notification::{Delivered, Undelivered};
+
+/// A channel of the configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum ChannelError {
+    /// The address cannot be parsed.
+    #[error("its address is not a URL: {0}")]
+    NotAUrl(String),
+    /// The address has another scheme, or no host.
+    #[error("its address must begin with http:// or https:// and name a host")]
+    NotHttp,
+    /// The secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The secret cannot be sent as a bearer token.
+    #[error("its secret contains characters that are not allowed in a token")]
+    NotAToken,
+}
+
+/// The address of a channel, with its secret.
+pub(super) struct Endpoint {
+    url: Url,
+    pub(super) secret: Option<Secret>,
+    accepted_when: Option<AcceptedWhen>,
+}
+
+impl fmt::Debug for Endpoint {
+    /// Shows the host only: the path of a webhook is often its secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    pub(super) fn new(url: &str, channel: &Channel) -> Result<Self, ChannelError> {
+        let mut url: Url = url.parse().map_err(|error| ChannelError::NotAUrl(format!("{error}")))?;
+        // A fragment is never part of a request, and the crate `http` of third_party/ would send it.
+        url.set_fragment(None);
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(ChannelError::NotHttp);
+        }
+        let secret = channel.secret.as_ref().map(Secret::find).transpose()?;
+        Ok(Self { url, secret, accepted_when: channel.accepted_when.clone() })
+    }
+
+    /// A POST request with a JSON body and the key of the notification.
+    pub(super) fn request(&self, http: &HttpClient, outgoing: &Outgoing<'_>) -> RequestBuilder {
+        http.post(self.url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", header_text(&outgoing.notification.key))
+    }
+
+    /// Sends a request and reads the delivery result from the response.
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+        outgoing: &Outgoing<'_>,
+    ) -> Result<(Delivered, Response), Undelivered> {
+        let response = HttpClient::send(request).await?;
+        let secrets: Vec<&str> =
+            self.secret.as_ref().map(Secret::reveal).into_iter().chain(outgoing.token).collect();
+        let delivered = response::result(&response, &secrets, outgoing.now, self.accepted_when.as_ref())?;
+        Ok((delivered, response))
+    }
+
+    /// The secret as an `Authorization` header.
+    pub(super) fn bearer(&self) -> Result<Option<HeaderValue>, ChannelError> {
+        let Some(secret) = &self.secret else { return Ok(None) };
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.reveal()))
+            .map_err(|_| ChannelError::NotAToken)?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}
+
+/// Adds an `Authorization` header, if there is one.
+pub(super) fn authorized(request: RequestBuilder, bearer: Option<&HeaderValue>) -> RequestBuilder {
+    match bearer {
+        Some(bearer) => request.header(AUTHORIZATION, bearer),
+        None => request,
+    }
+}
+
+/// A key in the characters that a header may contain.
+fn header_text(key: &NotificationKey) -> String {
+    key.0.bytes().fold(String::new(), |mut text, byte| {
+        match byte {
+            b'%' | 0..=b' ' | 127.. => text.push_str(&format!("%{byte:02X}")),
+            _ => text.push(char::from(byte)),
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_is_escaped_for_header() {
+        for (key, expected) in [
+            ("page-3/0/1/ana/ntfy:ana/2", "page-3/0/1/ana/ntfy:ana/2"),
+            ("jürgen\r\nX: y", "j%C3%BCrgen%0D%0AX:%20y"),
+            ("100%", "100%25"),
+        ] {
+            assert_eq!(header_text(&NotificationKey(key.to_owned())), expected);
+        }
+    }
+}

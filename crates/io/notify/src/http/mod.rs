@@ -35,7 +35,7 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 #[derive(Debug, Error)]
 pub(crate) enum HttpError {
     #[error("site.extra_ca_files: {0}")]
-    Roots(#[from] tls_roots::Error),
+    Roots(#[from] tls_roots::RootsError),
     #[error(transparent)]
     Tls(#[from] rustls::Error),
     #[error(transparent)]

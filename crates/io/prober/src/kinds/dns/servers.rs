@@ -1,4 +1,4 @@
-//! Each delegated server, asked directly: does it serve the zone, and what does it say for each name?
+//! Each delegated server, queried directly for the zone and for each name.
 
 use super::{Deadlines, Dns, looked_up};
 use crate::dns::records::{Addresses, Delegation, KEPT_MAX, Servers, read_delegation};
@@ -10,13 +10,13 @@ use std::net::IpAddr;
 use types::fault::DnsFault;
 use types::probe_result::ServerSaid;
 
-/// Servers asked, and addresses of each.
+/// Servers queried, and addresses of each.
 const SERVERS_MAX: usize = 13;
 const PLACES_MAX: usize = 4;
 /// Further cuts followed below the zone.
 const BELOW_MAX: usize = 3;
 
-/// What one server says for one name, before aliases that lead elsewhere are followed.
+/// One server's addresses of one name, before aliases into other zones are followed.
 type Said = Result<Addresses, DnsFault>;
 
 struct Asked {
@@ -28,7 +28,7 @@ struct Asked {
 }
 
 impl Dns {
-    /// Asks every delegated server for the serial of the zone and for each host. In the order of their names.
+    /// Queries every delegated server for the serial of the zone and for each host. In the order of their names.
     pub(super) async fn servers(
         &self,
         zone: &Name,
@@ -59,7 +59,7 @@ impl Dns {
         self.without_aliases(asked, deadlines).await
     }
 
-    /// One address of one server. `None` where this machine has no way to that kind of address.
+    /// Queries one address of one server. `None` if this machine has no route to its address family.
     async fn server(
         &self,
         zone: &Name,
@@ -121,7 +121,7 @@ impl Dns {
         })
     }
 
-    /// What a server says for a host. Where a part of the zone is delegated further, the answer is fetched from there.
+    /// A server's addresses of a host. If a part of the zone is delegated further, those servers are queried.
     async fn said(&self, zone: &Name, place: IpAddr, host: &str, deadlines: Deadlines) -> Said {
         let name = question_name(host).ok_or(DnsFault::NxDomain)?;
         let (mut cut, mut places) = (zone.clone(), vec![place]);

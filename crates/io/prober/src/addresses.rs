@@ -138,7 +138,7 @@ async fn collect<Fut: Future<Output = Exchange>>(
 fn sum_up(found: &[SocketAddr], mut all: Vec<Exchange>, expect: Option<&Expect>) -> Measurement {
     let learns = expect.is_some_and(|expect| expect.learns);
     let has_page = |exchange: &Exchange| matches!(&exchange.answer, Answer::Http(seen) if (200..300).contains(&seen.status));
-    // Where nobody declared what is right, refusals are usual only if no other address has a page.
+    // Without an expected status, refusals count as usual only if no other address serves a page.
     let strict = Expect { learns: false, ..expect.cloned().unwrap_or_default() };
     let expect = if learns && all.iter().any(has_page) { Some(&strict) } else { expect };
     all.sort_by_key(|exchange| exchange.place);

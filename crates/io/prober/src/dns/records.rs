@@ -100,7 +100,7 @@ pub(crate) fn read_delegation(message: &Message, above: &Name, zone: &Name) -> R
             _ => None,
         })
     };
-    // The deepest cut wins; a referral upwards or sideways is no way at all.
+    // The deepest cut wins; a referral upwards or sideways is no delegation.
     if let Some(cut) = named().map(|(owner, _)| owner).max_by_key(|owner| owner.iter().len()) {
         let mut servers = Servers::new();
         for (_, server) in named().filter(|(owner, _)| *owner == cut).take(KEPT_MAX) {

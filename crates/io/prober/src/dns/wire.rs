@@ -158,7 +158,7 @@ async fn over_udp(
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
     let socket = UdpSocket::bind(any).await.map_err(|error| no_route(&error))?;
-    // Connected: the kernel drops what comes from elsewhere, and tells when nobody listens there.
+    // Connected: the kernel drops packets from other addresses, and reports a closed port.
     socket.connect(server).await.map_err(|error| no_route(&error))?;
 
     let began = Instant::now();

@@ -150,7 +150,7 @@ impl Names {
             let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(in_flight.entry(key.clone()).or_default())
         };
-        // Whoever waits takes over when the first to ask is cancelled.
+        // Another caller takes over when the first one is cancelled.
         let landing = LookupGuard { names: self, key: &key, cell: &cell };
         let found = cell.get_or_init(|| self.resolve_now(&name, &key)).await.clone();
         drop(landing);
@@ -286,7 +286,7 @@ impl Names {
             }
             let read = addresses(&answer, &at).ok_or_else(circle)?;
             match read.alias {
-                // A resolver that did recurse and says no more has no more: the alias leads to nothing.
+                // A recursive resolver returns the whole chain, so this alias has no addresses.
                 Some(alias) if !answer.metadata.recursion_available => at = alias,
                 _ => {
                     let end = read.end.or_else(|| (at != *name).then(|| at.clone()));

@@ -89,7 +89,7 @@ fn index_of(name: &str) -> Option<u32> {
 fn text(path: &PathBuf) -> String {
     let mut bytes = Vec::new();
     if let Ok(file) = std::fs::File::open(path) {
-        // A half-read file still says what its first half says.
+        // A partly read file is used as far as it goes.
         let _ = file.take(FILE_MAX).read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).into_owned()
@@ -162,7 +162,7 @@ fn resolv_line(line: &str, known: &mut SystemConfig, index: Index<'_>) -> Result
                         known.ndots = dots.min(NDOTS_MAX);
                     }
                     None if word == "rotate" => known.rotate = true,
-                    // How patiently we ask is our own affair; the rest is for the C library.
+                    // Timeouts and attempts are fixed here; the other options are for the C library.
                     _ => {}
                 }
             }

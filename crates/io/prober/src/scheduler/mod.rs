@@ -163,7 +163,7 @@ impl InFlight {
                 }
                 (task, delivered)
             }
-            // A fault of ours in the middle of a question. It counts as asked: what breaks every time must not be asked
+            // An internal error in a run. It counts as delivered: a probe that fails every time must not run
             // without end.
             Err(error) => {
                 self.lag.record_lost();

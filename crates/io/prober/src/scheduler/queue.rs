@@ -108,7 +108,7 @@ impl Queue {
 
     fn queue_one(&mut self, id: &ProbeId) {
         let (Some(at), Some(entry)) = (self.requested.get(id), self.entries.get(id)) else { return };
-        // An answer to a question that was asked at the wanted time or later is what was requested.
+        // A run that started at the requested time or later serves the request.
         if entry.answered.is_none_or(|answered| answered < *at) && !self.in_flight.contains_key(id) {
             self.sooner.insert((*at, id.clone()));
         }

@@ -20,7 +20,7 @@ impl Dns {
             let silent = first.addresses == Err(DnsFault::Silent);
             let mut said = vec![first];
             if silent {
-                // One that does not answer is not asked twenty times more.
+                // A silent resolver is not queried for the other names.
                 said.extend(rest.iter().map(|host| ResolverSaid {
                     resolver,
                     name: host.clone(),

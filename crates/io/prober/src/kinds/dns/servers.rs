@@ -38,7 +38,7 @@ impl Dns {
     ) -> Vec<ServerSaid> {
         let asked = delegated.iter().take(SERVERS_MAX).map(|(server, glue)| async move {
             let places = self.places(server, glue, deadlines).await;
-            // IPv6 is asked only where there is nothing else: it is often missing on our side, and that is not theirs.
+            // IPv6 is used only if there is no IPv4 address: this machine often has no IPv6, which is no fault of the server.
             let four: Vec<IpAddr> = places.iter().copied().filter(IpAddr::is_ipv4).take(PLACES_MAX).collect();
             let places = if four.is_empty() { places.into_iter().take(PLACES_MAX).collect() } else { four };
             if places.is_empty() {
@@ -74,7 +74,7 @@ impl Dns {
             Ok(soa) => soa,
         };
         let (names, zone_servers) = match &soa {
-            // Whoever is silent or will not serve the zone says the same about everything in it.
+            // A server that is silent or does not serve the zone has the same result for every name in it.
             Err(fault @ (DnsFault::Silent | DnsFault::Lame)) => {
                 (vec![Err(fault.clone()); hosts.len()], BTreeSet::new())
             }

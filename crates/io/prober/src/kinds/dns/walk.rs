@@ -124,7 +124,7 @@ impl Dns {
     async fn parent_says(&self, zone: &Name, deadlines: Deadlines) -> Result<Delegation, DnsFault> {
         let (start, remembered) = self.start(zone, deadlines).await?;
         let walked = self.down(start.clone(), zone, deadlines).await;
-        // What was remembered may have moved: once more from the roots before anybody is told.
+        // The cached cut may have moved: the walk is repeated from the roots before a fault is reported.
         let stale = walked.is_err();
         if stale && remembered && Instant::now() < deadlines.until && self.cuts.forget(&start.zone) {
             let (start, _) = self.start(zone, deadlines).await?;
@@ -215,7 +215,7 @@ impl Dns {
             tokio::select! {
                 Some(answer) = asked.next() => match answer {
                     Ok(way) => return Ok(way),
-                    // What a server said weighs more than another's silence.
+                    // A fault in a reply takes precedence over a timeout.
                     Err(fault) => {
                         if failed == DnsFault::Silent {
                             failed = fault;

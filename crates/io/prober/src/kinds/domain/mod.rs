@@ -132,7 +132,7 @@ impl Domain {
                     let rest = sources.get(at + 1..).unwrap_or_default();
                     return Ok(self.dated(seen, &ascii, rest, until).await);
                 }
-                // These stand: another source would only be asked to contradict, or to be burdened instead.
+                // These faults are final: no other source is queried.
                 Err(fault @ (Fault::Domain { .. } | Fault::Lookup { retry_after: Some(_), .. })) => {
                     return Err(fault);
                 }

@@ -49,7 +49,7 @@ impl RdapClient {
                 .retry(reqwest::retry::never())
                 .no_proxy()
                 .http1_only()
-                // A lookup a day: a connection kept open would only be in the registry's way.
+                // One lookup a day: an idle connection would only use the registry's resources.
                 .pool_max_idle_per_host(0)
                 .user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")))
                 .build()

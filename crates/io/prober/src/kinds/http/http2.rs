@@ -121,7 +121,7 @@ impl Driver<'_> {
             tokio::select! {
                 biased;
                 done = &mut wanted => return done,
-                // Its error, if any, is told to whoever waits for the response.
+                // Its error, if any, is returned by the response future.
                 _ = self.connection.as_mut() => self.ended = true,
             }
         }

@@ -68,8 +68,8 @@ pub(crate) async fn run(
     let followed = async {
         let trail = RedirectChain::begin(url)?;
         let host = trail.at().host_str().unwrap_or_default().to_owned();
-        // Whoever wrote an address into the configuration meant it, with this port: a redirect of that server to itself is followed,
-        // one to another port of the machine would make us knock where nobody asked us to.
+        // An address literal of the configuration is allowed with its port: a redirect of that server to itself is followed,
+        // one to another port of the machine is not.
         let declared = meant(trail.at());
         let context = Context { tls, names, declared, pinned: (host, address), deadline };
         follow(&context, trail, expect, &mut phases).await

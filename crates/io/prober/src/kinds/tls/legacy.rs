@@ -40,7 +40,7 @@ pub(super) async fn look(
 ) -> Option<Legacy> {
     let all = ask(address, &hello::write(Offer::All, name, random), deadline).await?;
     let what = all.beyond_us()?;
-    // A server that prefers what we cannot, and can do what we can, failed for another reason.
+    // A server that also supports what the library supports failed for another reason.
     let ours = ask(address, &hello::write(Offer::Ours, name, random), deadline).await;
     if ours.is_some_and(|reply| reply.beyond_us().is_none()) {
         return None;

@@ -77,7 +77,7 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Recorder::new(algorithms)))
             .with_no_client_auth();
-        // A resumed session shows no certificate, and the certificate is what we came for.
+        // A resumed session has no certificate, and the certificate is what is measured.
         any.resumption = Resumption::disabled();
         let mut http = any.clone();
         http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -135,7 +135,7 @@ impl Tls {
             return HandshakeResult { seen, stream };
         };
         let presented = Presented { chain: legacy.chain, staple: Vec::new() };
-        // Whether it holds its key cannot be seen from outside; a stranger who copied the certificate is not told.
+        // Possession of the key cannot be checked from the plaintext, so a copied certificate is not detected.
         let mut seen = verify(&self.roots, &question, &presented, false);
         seen.outdated = legacy.outdated.map(str::to_owned);
         HandshakeResult { seen: Some(seen), stream: Err(Fault::TlsUnsupported { what: legacy.what }) }
@@ -162,7 +162,7 @@ pub(crate) async fn run(tls: &Tls, host: &str, address: SocketAddr, deadline: In
         Err(fault) => Err(fault),
         Ok((stream, address)) => {
             let shaken = tls.handshake(stream, address, host, Alpn::Nothing, deadline, &mut phases).await;
-            // A server that wants a certificate from us breaks off after it has shown its own: that is an answer.
+            // A server that requires a client certificate aborts after it has sent its own: that is an answer.
             match (shaken.seen, shaken.stream) {
                 (Some(seen), _) => Ok(seen),
                 (None, Err(fault)) => Err(fault),

@@ -68,7 +68,7 @@ pub(super) fn verify(roots: &Roots, asked: &Target<'_>, presented: &Presented, u
     if unsigned && !faults.iter().any(|fault| matches!(fault, TlsFault::WeakKey { .. })) {
         faults.push(other("the server does not hold its key"));
     }
-    // Their order in the model is from what turns every visitor away to what only the strict refuse.
+    // The order of the type is from faults that every client refuses to those that only strict ones refuse.
     faults.sort();
     faults.dedup();
     TlsSeen {
@@ -97,7 +97,7 @@ fn dates(leaf: &ParsedCertificate, now: Time) -> Vec<TlsFault> {
 }
 
 fn name(leaf: &CertificateDer<'_>, read: &ParsedCertificate, asked: &ServerName<'_>) -> Option<TlsFault> {
-    // A leaf that the verifier cannot read at all is told of by the path.
+    // A leaf that the verifier cannot parse is a fault of the path.
     let leaf = EndEntityCert::try_from(leaf).ok()?;
     leaf.verify_is_valid_for_subject_name(asked).err()?;
     let mut presented = read.told.names.clone();
@@ -202,7 +202,7 @@ impl Path<'_> {
     fn named(&self, error: &webpki::Error, weak: bool) -> Option<TlsFault> {
         use webpki::Error as E;
         Some(match error {
-            // Told of already, or again under another name.
+            // Reported already, or a duplicate under another name.
             E::CertExpired { .. } | E::CertNotValidYet { .. } => return None,
             E::UnknownIssuer | E::CaUsedAsEndEntity => self.rootless(error),
             E::InvalidSignatureForPublicKey

@@ -66,7 +66,7 @@ pub(super) fn write(offer: Offer, name: &ServerName<'_>, random: [u8; 32]) -> Ve
         groups.extend(OTHER_GROUPS);
         signatures.extend(OTHER_SIGNATURES);
     }
-    // Whether a renegotiation would be secure: some servers refuse who does not say so (RFC 5746).
+    // Whether a renegotiation would be secure: some servers refuse clients without it (RFC 5746).
     suites.push(0x00ff);
 
     let mut extensions = Vec::new();

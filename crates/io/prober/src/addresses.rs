@@ -1,4 +1,4 @@
-//! Asks every address behind a name, so that one dead server among several is seen before the last one dies.
+//! A probe at every address of a name, so that one failed server among several is seen before the last one fails.
 //!
 //! The name is looked up once. Then each of its addresses, at most 16, is asked the whole question side by side, with the
 //! name's own Host and SNI. The answer of the probe is the fastest good one. Once a good answer is there, the others get three seconds, or four times as long as it took: an address
@@ -20,12 +20,12 @@ use types::config::Expect;
 use types::fault::TlsFault;
 use types::probe_result::{AddressSeen, Answer, HttpSeen, Phases};
 
-/// What the other addresses get at least, once one has answered well: two lost packets at the begin of a connection.
+/// Minimum time for the other addresses after the first good answer: two lost packets at the start of a connection.
 const LAG_MIN: Duration = Duration::from_secs(3);
-/// And how many times as long as the good answer took.
+/// Time for the other addresses, as a multiple of the good answer's duration.
 const LAG_TIMES: u32 = 4;
 
-/// What a question got from all addresses of its name.
+/// The combined result of all addresses of a name.
 pub(crate) struct Measurement {
     pub(crate) answer: Answer,
     pub(crate) phases: Phases,
@@ -34,20 +34,20 @@ pub(crate) struct Measurement {
 }
 
 impl Measurement {
-    /// An answer that no address was asked for.
+    /// A result without addresses.
     pub(crate) fn of(answer: Answer, phases: Phases) -> Self {
         Self { answer, phases, addresses: Vec::new(), alias: None }
     }
 }
 
-/// What one address answered, and when.
+/// The result of one address.
 struct Exchange {
     place: usize,
     answer: Answer,
     phases: Phases,
 }
 
-/// Looks a host up and asks `question` of each of its addresses. `expect` tells a good HTTP answer from a bad one.
+/// Resolves a host and runs `question` at each of its addresses. `expect` decides whether an HTTP answer is good.
 pub(crate) async fn run<Fut>(
     names: &Names,
     (host, port): (&str, u16),
@@ -95,7 +95,7 @@ where
     asked
 }
 
-/// Drops the address that nobody listens on where another answers. Nobody published the two addresses of `localhost`, and
+/// Drops a refusing address of `localhost` if the other one answers: its two addresses are not published by anyone, and
 /// most programs on a machine listen on one of them.
 fn one_is_enough(addresses: &mut Vec<AddressSeen>) {
     let is_silent =
@@ -105,7 +105,7 @@ fn one_is_enough(addresses: &mut Vec<AddressSeen>) {
     }
 }
 
-/// Waits for all of them, or for as long as the fastest good answer allows.
+/// Waits for all addresses, or until the time after the fastest good answer is over.
 async fn collect<Fut: Future<Output = Exchange>>(
     mut running: FuturesUnordered<Fut>,
     expect: Option<&Expect>,
@@ -134,11 +134,11 @@ async fn collect<Fut: Future<Output = Exchange>>(
     }
 }
 
-/// The answer of the whole, and how each address did.
+/// Combines the results of all addresses.
 fn sum_up(found: &[SocketAddr], mut all: Vec<Exchange>, expect: Option<&Expect>) -> Measurement {
     let learns = expect.is_some_and(|expect| expect.learns);
     let has_page = |exchange: &Exchange| matches!(&exchange.answer, Answer::Http(seen) if (200..300).contains(&seen.status));
-    // Where nobody declared what is right, refusals are usual only if no other address has a page.
+    // Without an expected status, refusals count as usual only if no other address serves a page.
     let strict = Expect { learns: false, ..expect.cloned().unwrap_or_default() };
     let expect = if learns && all.iter().any(has_page) { Some(&strict) } else { expect };
     all.sort_by_key(|exchange| exchange.place);
@@ -167,13 +167,13 @@ fn sum_up(found: &[SocketAddr], mut all: Vec<Exchange>, expect: Option<&Expect>)
     match best {
         Some(Exchange { answer, phases, .. }) => Measurement { answer, phases, addresses, alias: None },
         None => {
-            let fault = Fault::Blind { why: "the question was lost inside".to_owned() };
+            let fault = Fault::Blind { why: "the probe run was lost by an internal error".to_owned() };
             Measurement { addresses, ..Measurement::of(Answer::Failed(fault), Phases::default()) }
         }
     }
 }
 
-/// Among good answers the fastest speaks for all; among bad ones the first address does, so that the answer stays the same.
+/// Of good answers the fastest one is taken, of bad ones that of the first address, so that the result is stable.
 fn speed_of_good<T>(answer: &Answer, expect: Option<&Expect>, speed: T) -> Option<T> {
     fault(answer, expect).is_none().then_some(speed)
 }
@@ -190,7 +190,7 @@ fn rank(answer: &Answer, expect: Option<&Expect>) -> u8 {
     }
 }
 
-/// What is wrong with what one address answered.
+/// The fault of one address's answer, if any.
 fn fault(answer: &Answer, expect: Option<&Expect>) -> Option<Fault> {
     let refused = |faults: &[TlsFault]| {
         let fault = faults.iter().find(|fault| !matches!(fault, TlsFault::Expiring { .. }))?;
@@ -215,7 +215,7 @@ fn page_fault(seen: &HttpSeen, expect: &Expect) -> Option<Fault> {
     (seen.body_found == Some(false)).then_some(Fault::BodyLacks)
 }
 
-/// Leaves out a whole family that this machine has no route to, where the other one can be asked.
+/// Leaves out an address family without a route, if the other one has a route.
 fn with_a_route(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let family = |six: bool| found.iter().filter(move |address| address.is_ipv6() == six);
     let has_none =
@@ -227,7 +227,7 @@ fn with_a_route(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// Whether this machine would know where to send a packet for an address. Sends none.
+/// Whether this machine has a route to an address. Sends no packet.
 fn has_route(address: SocketAddr) -> bool {
     let any: IpAddr = match address {
         SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),

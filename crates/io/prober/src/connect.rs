@@ -1,4 +1,4 @@
-//! From a host to an open connection: every address tried in turn, each within its share of the time.
+//! Opening a connection to a host: each address in turn, each within its share of the time.
 
 use crate::faults;
 use crate::names::Names;
@@ -10,16 +10,16 @@ use types::Fault;
 use types::fault::Phase;
 use types::probe_result::Phases;
 
-/// No more addresses of one name than this are looked at.
+/// Addresses used of one name.
 const ADDRESSES_MAX: usize = 16;
 
-/// A host and port of the configuration itself as an address, where the host is written as one.
+/// A host and port of the configuration as a socket address, if the host is an address literal.
 pub(crate) fn declared(host: &str, port: u16) -> Option<SocketAddr> {
     literal(host).map(|address| SocketAddr::new(address, port))
 }
 
-/// The addresses of a host. An address that stands in the configuration itself (`declared`) was meant by whoever wrote it and is
-/// allowed with its port; any other inner address must lie in a network that the configuration allows.
+/// The addresses of a host. An address literal of the configuration itself (`declared`) is intended and
+/// allowed with its port; any other private address must be in a network that the configuration allows.
 pub(crate) async fn find(
     names: &Names,
     host: &str,
@@ -31,7 +31,7 @@ pub(crate) async fn find(
     Ok(find_all(names, host, declared, port, deadline, phases).await?.0)
 }
 
-/// The same, and beside them the addresses of the name that the configuration keeps us out of.
+/// As [`find`], and the addresses of the name that the configuration does not allow.
 pub(crate) async fn find_all(
     names: &Names,
     host: &str,
@@ -60,8 +60,8 @@ pub(crate) async fn find_all(
     Ok((addresses.into_iter().map(|address| names.socket(address, port)).collect(), kept_out))
 }
 
-/// Opens a connection to the first address that accepts one. An address that swallows everything costs only its share of
-/// the time that is left, so that it cannot hide a healthy one behind it. When all fail, the first failure is told.
+/// Opens a connection to the first address that accepts one. An address that does not answer costs only its share of
+/// the remaining time, so that it cannot hide a healthy one behind it. If all fail, the first fault is returned.
 pub(crate) async fn connect(
     addresses: &[SocketAddr],
     deadline: Instant,
@@ -88,14 +88,14 @@ pub(crate) async fn connect(
     Err(first.unwrap_or(Fault::NameNotFound))
 }
 
-/// The address that a host is written as, brackets or not; `None` when it is a name. An IPv4 address in IPv6 clothes is
+/// The address literal of a host, with or without brackets; `None` for a name. An IPv4-mapped IPv6 address is
 /// an IPv4 address, for otherwise it would slip past the networks that the configuration allows.
 pub(crate) fn literal(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// Adds a span to a phase, which begins with the first one. Hops of a redirect add up, so that the parts match the total.
+/// Adds a duration to a phase. Hops of a redirect add up, so that the phases match the total.
 pub(crate) fn add(phase: &mut Option<Duration>, span: Duration) {
     *phase = Some(phase.unwrap_or_default() + span);
 }

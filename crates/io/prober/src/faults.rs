@@ -1,20 +1,20 @@
-//! What the system and the libraries say about a broken exchange, in the words of the model.
+//! Conversion of I/O and TLS errors to faults.
 
 use rustls::{AlertDescription, InvalidMessage};
 use std::io::{Error, ErrorKind};
 use types::Fault;
 use types::fault::Phase;
 
-/// Linux error numbers that mean: the trouble is ours, not theirs.
+/// Linux error numbers of faults of this machine, not of the peer.
 const TOO_MANY_FILES: [i32; 2] = [23, 24]; // ENFILE, EMFILE
 const NO_PORT_LEFT: i32 = 99; // EADDRNOTAVAIL
 
-/// More came over a connection than any answer that we read needs.
+/// The peer sent more data than any accepted response needs.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("more than we read")]
+#[error("more data than is read")]
 pub(crate) struct TooMuchData;
 
-/// Names what a system call on a socket ended with.
+/// The fault of a failed system call on a socket.
 pub(crate) fn from_io(error: &Error, phase: Phase) -> Fault {
     if let Some(tls) = inner::<rustls::Error>(error) {
         return from_tls(tls);
@@ -46,7 +46,7 @@ pub(crate) fn from_io(error: &Error, phase: Phase) -> Fault {
     }
 }
 
-/// Trouble of this machine that would look like an outage of everything.
+/// The fault of an exhausted resource of this machine, which would look like an outage of every target.
 fn local_fault(error: &Error) -> Option<Fault> {
     let code = error.raw_os_error()?;
     if TOO_MANY_FILES.contains(&code) {
@@ -54,12 +54,11 @@ fn local_fault(error: &Error) -> Option<Fault> {
             why: "this process has too many files open; raise its limit of open files (ulimit -n)".to_owned(),
         });
     }
-    (code == NO_PORT_LEFT).then(|| Fault::Blind {
-        why: "this machine has no local port or address left to ask from".to_owned(),
-    })
+    (code == NO_PORT_LEFT)
+        .then(|| Fault::Blind { why: "this machine has no free local port or address".to_owned() })
 }
 
-/// Names what a TLS handshake or stream ended with. Certificates are judged elsewhere.
+/// The fault of a failed TLS handshake or stream. Certificates are verified in `kinds::tls`.
 pub(crate) fn from_tls(error: &rustls::Error) -> Fault {
     use rustls::Error as E;
     match error {
@@ -75,7 +74,7 @@ pub(crate) fn from_tls(error: &rustls::Error) -> Fault {
         ) => Fault::Garbage { why: "what it sends is not TLS".to_owned() },
         E::InvalidMessage(_) => Fault::Garbage { why: format!("{error}") },
         E::AlertReceived(AlertDescription::CertificateRequired) => {
-            Fault::Handshake { why: "the server wants a certificate of the visitor's own".to_owned() }
+            Fault::Handshake { why: "the server requires a client certificate".to_owned() }
         }
         E::AlertReceived(AlertDescription::ProtocolVersion) | E::PeerIncompatible(_) => {
             Fault::Handshake { why: format!("no TLS 1.2 or 1.3 in common with it ({error})") }

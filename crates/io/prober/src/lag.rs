@@ -1,16 +1,16 @@
-//! How late the rounds run: of a watchman who is always late, one must know it.
+//! How late probes run. A prober that is always late must be noticed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Each power of two of microseconds is divided into so many parts: a figure is at most an eighth too high.
+/// Buckets per power of two of microseconds: a value is at most an eighth too high.
 const PARTS: u64 = 8;
 const PARTS_BITS: u32 = PARTS.trailing_zeros();
-/// Enough for more than an hour; what is later counts as that late.
+/// Enough for more than an hour; longer lags count as the last bucket.
 const BUCKETS: usize = 30 * PARTS as usize;
 
-/// Tells how late questions were asked. Cheap to copy; all copies are one.
+/// Statistics of how late probes run. Cheap to copy; all copies are one.
 #[derive(Clone, Debug, Default)]
 pub struct Lag(Arc<Counts>);
 
@@ -44,25 +44,25 @@ impl Default for Counts {
     }
 }
 
-/// How punctual the rounds were.
+/// Lags of the scheduler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LagReport {
-    /// Questions asked at their regular turn.
+    /// Probes run at their regular time.
     pub asked: u64,
     /// Probes that ran later than 10 s or a fifth of their interval, whichever is shorter.
     pub overdue: u64,
-    /// Answers that nobody took off our hands in time, or that were lost in a fault of our own.
+    /// Results that were not accepted in time, or lost in a panic.
     pub lost: u64,
-    /// Half of the questions were asked no later than this after their turn.
+    /// Median lag.
     pub p50: Duration,
-    /// Ninety-nine of a hundred were.
+    /// 99th percentile of the lag.
     pub p99: Duration,
-    /// All were.
+    /// Longest lag.
     pub max: Duration,
 }
 
 impl Lag {
-    /// How punctual the rounds were since the beginning.
+    /// Lags since the start.
     #[must_use]
     pub fn read(&self) -> LagReport {
         self.snapshot().since(&LagSnapshot::default())
@@ -94,7 +94,7 @@ impl Lag {
 }
 
 impl LagSnapshot {
-    /// LagReport between two snapshots.
+    /// Lags between two snapshots.
     #[must_use]
     pub fn since(&self, before: &Self) -> LagReport {
         let was = before.late.iter().copied().chain(std::iter::repeat(0));

@@ -1,4 +1,4 @@
-//! One question, one answer.
+//! One run of a probe.
 
 use crate::addresses;
 use crate::addresses::Measurement;
@@ -20,15 +20,15 @@ use types::probe_result::Phases;
 use types::{Answer, Config, Fault, ProbeResult, Time};
 use url::Url;
 
-/// What a question may take beyond its timeout before it is cut off from outside. Every wait inside ends by the timeout;
+/// Time over the timeout after which a run is cancelled from outside. Every wait inside ends at the timeout;
 /// this is for the one that was forgotten.
 const GRACE: Duration = Duration::from_secs(1);
-/// Of each file that the configuration names so much is compared.
+/// Bytes compared of each file that the configuration names.
 const FILE_MAX: u64 = 16 << 20;
-/// No question takes longer than this, whatever the configuration says.
+/// Upper limit of a probe's timeout.
 const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 
-/// Asks one question at a time, any number of them side by side.
+/// Runs probes, any number of them concurrently.
 pub struct Prober {
     config: Settings,
     names: Arc<Names>,
@@ -38,12 +38,12 @@ pub struct Prober {
     clock: Clock,
 }
 
-/// What of a configuration shapes the prober, rather than a probe.
+/// The part of a configuration that shapes the prober rather than a single probe.
 #[derive(Clone, PartialEq, Eq)]
 struct Settings {
     dns: types::config::Dns,
     ca_files: Vec<PathBuf>,
-    /// What stands in the files of trust and of registries, as a number.
+    /// Hashes of the contents of CA and bootstrap files.
     files: Vec<Option<u64>>,
     allow_private: Vec<ipnet::IpNet>,
     registry: types::config::Registry,
@@ -63,7 +63,7 @@ impl Settings {
     }
 }
 
-/// The content of a file as a number; `None` when it cannot be read.
+/// The hash of a file's content; `None` when it cannot be read.
 fn content(path: &PathBuf) -> Option<u64> {
     let mut bytes = Vec::new();
     std::fs::File::open(path).ok()?.take(FILE_MAX).read_to_end(&mut bytes).ok()?;
@@ -73,19 +73,19 @@ fn content(path: &PathBuf) -> Option<u64> {
 }
 
 impl Prober {
-    /// Sets a prober up by the configuration: whom it trusts, whom it asks for names, which inner networks it may enter. Reads
-    /// files, asks nobody.
+    /// Sets up a prober for a configuration: trusted roots, resolvers, allowed private networks. Reads
+    /// files, sends nothing.
     ///
     /// # Errors
-    /// What the configuration names cannot be used.
+    /// A file that the configuration names cannot be used.
     pub fn new(config: &Config) -> Result<Self, SetupError> {
         Self::with_clock(config, Arc::new(Time::now))
     }
 
-    /// The same, by another clock than the system's.
+    /// Sets up a prober with a clock other than the system's.
     ///
     /// # Errors
-    /// What the configuration names cannot be used.
+    /// A file that the configuration names cannot be used.
     pub fn with_clock(config: &Config, clock: Clock) -> Result<Self, SetupError> {
         let roots = Roots::load(&config.site.extra_ca_files)?;
         let names = Arc::new(Names::new(config));
@@ -100,11 +100,11 @@ impl Prober {
         })
     }
 
-    /// A prober by a changed configuration. What is remembered of registries and name servers is kept where the change does not
-    /// touch it, so that reloading a configuration does not spend their patience anew.
+    /// A prober for a changed configuration. Cached data of registries and name servers is kept where the change does not
+    /// affect it, so that reloading a configuration does not count against their rate limits again.
     ///
     /// # Errors
-    /// What the configuration names cannot be used; this prober is still good.
+    /// A file that the configuration names cannot be used; this prober stays usable.
     pub fn adopt(&self, config: &Config) -> Result<Self, SetupError> {
         if self.config != Settings::of(config) {
             return Self::with_clock(config, Arc::clone(&self.clock));
@@ -119,13 +119,13 @@ impl Prober {
         })
     }
 
-    /// Looks names up as the probes do.
+    /// Name resolution as the probes use it.
     #[must_use]
     pub fn names(&self) -> &Arc<Names> {
         &self.names
     }
 
-    /// Asks, and answers within the probe's timeout (a second more when something inside forgets it).
+    /// Runs a probe. Returns within its timeout, or a second later if a wait inside misses it.
     pub async fn run(&self, probe: &Probe) -> ProbeResult {
         let began = Instant::now();
         let limit = probe.timeout.min(TIMEOUT_MAX);
@@ -136,7 +136,7 @@ impl Prober {
         if phases.total.is_zero() {
             phases.total = began.elapsed();
         }
-        // Whatever outsiders wrote is made safe here, before anybody can be shown it.
+        // Text from outside is escaped here, before it can be shown anywhere.
         ProbeResult { addresses, alias, ..ProbeResult::new(probe.id.clone(), phases, answer) }.shown()
     }
 

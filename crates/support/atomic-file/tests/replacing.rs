@@ -1,5 +1,6 @@
 //! What a reader finds after each way in which a replacement ends.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use atomic_file::{Access, move_into_place, replace, replace_with, with_suffix};
 use std::fs;

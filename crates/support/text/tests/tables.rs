@@ -87,7 +87,7 @@ fn hidden_characters_are_written_as_numbers() {
         assert_eq!(escape::hidden(safe), safe, "twice is the same");
         assert_eq!(escape::has_hidden(text), text != safe);
         assert_eq!(escape::replace_hidden(text).chars().count(), text.chars().count());
-        assert_eq!(escape::has_hidden(&escape::replace_hidden(text)), false);
+        assert!(!escape::has_hidden(&escape::replace_hidden(text)));
     }
     assert_eq!(escape::hidden_in_lines("one\n\ttwo\u{1b}[31m\r\n"), "one\n\ttwo\\u{1b}[31m\\u{d}\n");
     assert!(matches!(escape::hidden("plain"), Cow::Borrowed(_)));

@@ -1,4 +1,4 @@
-//! Reads what an answer says: the addresses of a name, a referral further down. Pure.
+//! Reading of a reply: the addresses of a name, the delegation of a zone. Pure.
 
 use super::wire::plain;
 use hickory_proto::op::{Message, ResponseCode};
@@ -9,22 +9,22 @@ use types::fault::DnsFault;
 
 /// CNAME records followed within one answer.
 const CHAIN_MAX: usize = 16;
-/// Addresses and servers kept of one answer; more is abuse.
+/// Addresses and servers read from one reply at most.
 pub(crate) const KEPT_MAX: usize = 64;
 
-/// Name servers by name, with the addresses that came along with them.
+/// Name servers by name, with their glue addresses.
 pub(crate) type Servers = BTreeMap<String, BTreeSet<IpAddr>>;
 
-/// The addresses that an answer gives for a name.
+/// The addresses of a name in a reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Addresses {
-    /// The addresses; empty when there are none, or when they must be asked for at `alias`.
+    /// The addresses; empty when there are none, or when `alias` must be queried.
     pub(crate) found: BTreeSet<IpAddr>,
     /// Where the chain of CNAME records ends, when it ends without an address.
     pub(crate) alias: Option<Name>,
     /// Where the chain of CNAME records ends, when there is one.
     pub(crate) end: Option<Name>,
-    /// The shortest time to live on the way.
+    /// The shortest time to live in the chain.
     pub(crate) ttl: Option<u32>,
 }
 
@@ -68,24 +68,24 @@ pub(crate) fn addresses(message: &Message, name: &Name) -> Option<Addresses> {
     None
 }
 
-/// What a server says about the way down to a zone.
+/// A server's reply about the delegation of a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Delegation {
     /// These serve `cut`, which is the zone or lies above it.
     Down {
-        /// The zone that they serve.
+        /// The zone of the servers.
         cut: Name,
-        /// They.
+        /// The servers.
         servers: Servers,
     },
-    /// There is nothing below: not delegated.
+    /// The zone is not delegated.
     End {
-        /// Whether the name exists all the same, within the zone above.
+        /// Whether the name exists within the zone above.
         exists: bool,
     },
 }
 
-/// Reads the answer that a server of the zone `above` gave when asked for the NS records of `zone`.
+/// Reads the reply of a server of the zone `above` to a query for the NS records of `zone`.
 pub(crate) fn read_delegation(message: &Message, above: &Name, zone: &Name) -> Result<Delegation, DnsFault> {
     let code = message.metadata.response_code;
     if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
@@ -100,7 +100,7 @@ pub(crate) fn read_delegation(message: &Message, above: &Name, zone: &Name) -> R
             _ => None,
         })
     };
-    // The deepest cut wins; a referral upwards or sideways is no way at all.
+    // The deepest cut wins; a referral upwards or sideways is no delegation.
     if let Some(cut) = named().map(|(owner, _)| owner).max_by_key(|owner| owner.iter().len()) {
         let mut servers = Servers::new();
         for (_, server) in named().filter(|(owner, _)| *owner == cut).take(KEPT_MAX) {

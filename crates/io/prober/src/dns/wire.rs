@@ -1,4 +1,4 @@
-//! One question to one server: UDP first, TCP where the answer does not fit. RFC 1035, 5452, 6891, 7766.
+//! One query to one server: UDP first, TCP when the reply is truncated. RFC 1035, 5452, 6891, 7766.
 //!
 //! An answer counts only when it comes from the address that was asked, to the random port it was asked from, with
 //! the random id and the very question. Everything else is ignored, and named when nothing better arrives.
@@ -18,28 +18,28 @@ use types::fault::DnsFault;
 /// Characters of a decoding error that are reported.
 const ERROR_CHARS_MAX: usize = 120;
 
-/// Questions in flight at once: each holds a socket, and a process has about a thousand.
+/// Concurrent queries: each has a socket, and a process has about a thousand.
 const IN_FLIGHT: usize = 256;
-/// The size of answer that we say we can take over UDP: it passes nearly everywhere in one piece.
+/// The advertised UDP payload size: it passes nearly everywhere without fragmentation.
 const UDP_PAYLOAD: u16 = 1232;
-/// Packets that answer something else, after which a server is held to be lying.
+/// Unrelated packets after which the server's reply counts as garbage.
 const IGNORED_MAX: u32 = 256;
 
-/// Why a question got no usable answer.
+/// Why a query got no usable reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum QueryError {
-    /// Nothing came in time, or nobody listens there.
+    /// No reply in time, or connection refused.
     Silent,
-    /// This machine has no way to that kind of address.
+    /// This machine has no route to that address family.
     NoRoute(String),
-    /// Too many questions of our own are waiting already.
+    /// Too many queries of this process are waiting.
     Busy,
-    /// What came could not be used.
+    /// The reply cannot be used.
     Garbage(String),
 }
 
 impl QueryError {
-    /// The same, as a fault of the server that was asked.
+    /// The error as a fault of the server.
     pub(crate) fn fault(self) -> DnsFault {
         match self {
             Self::Silent | Self::NoRoute(_) | Self::Busy => DnsFault::Silent,
@@ -47,7 +47,7 @@ impl QueryError {
         }
     }
 
-    /// The same, in words about our own resolver.
+    /// The error as a message about a resolver.
     pub(crate) fn message(self, server: SocketAddr) -> String {
         match self {
             Self::Silent => format!("the resolver {server} does not answer"),
@@ -58,7 +58,7 @@ impl QueryError {
     }
 }
 
-/// What a response code other than success says about the server or the name.
+/// The fault of a response code other than success.
 pub(crate) fn code_fault(code: ResponseCode) -> Option<DnsFault> {
     match code {
         ResponseCode::NoError => None,
@@ -69,19 +69,19 @@ pub(crate) fn code_fault(code: ResponseCode) -> Option<DnsFault> {
     }
 }
 
-/// A name as it stands in a question. Unicode becomes its ASCII form; `None` for what cannot be a name.
+/// A host name as a query name, in its ASCII form; `None` for an invalid name.
 pub(crate) fn question_name(host: &str) -> Option<Name> {
     let mut name = Name::from_str_relaxed(host.trim_end_matches('.')).ok()?.to_lowercase();
     name.set_fqdn(true);
     (!name.is_root()).then_some(name)
 }
 
-/// A name as the house writes it: lower case, no trailing dot.
+/// A name in canonical form: lower case, no trailing dot.
 pub(crate) fn plain(name: &Name) -> String {
     name.to_lowercase().to_ascii().trim_end_matches('.').to_owned()
 }
 
-/// Asks questions, a bounded number at a time.
+/// Sends queries, a bounded number of them concurrently.
 #[derive(Debug)]
 pub(crate) struct Wire {
     permits: Semaphore,
@@ -94,7 +94,7 @@ impl Default for Wire {
 }
 
 impl Wire {
-    /// Asks `server` one question and waits for its answer until `until` at the longest.
+    /// Sends one query to `server` and waits for the reply until `until`.
     pub(crate) async fn query(
         &self,
         server: SocketAddr,
@@ -158,7 +158,7 @@ async fn over_udp(
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
     let socket = UdpSocket::bind(any).await.map_err(|error| no_route(&error))?;
-    // Connected: the kernel drops what comes from elsewhere, and tells when nobody listens there.
+    // Connected: the kernel drops packets from other addresses, and reports a closed port.
     socket.connect(server).await.map_err(|error| no_route(&error))?;
 
     let began = Instant::now();
@@ -217,20 +217,20 @@ fn encoded(message: &Message) -> Result<Vec<u8>, QueryError> {
     message.to_vec().map_err(|error| QueryError::Garbage(error.to_string()))
 }
 
-/// What a packet turned out to be.
+/// A decoded packet.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// The answer.
     Answer(Box<Message>),
-    /// The answer, but it did not fit.
+    /// A truncated reply.
     Cut,
-    /// Not an answer to this question: a stray, a forger, or a liar.
+    /// Not a reply to this query: late, forged or wrong.
     Other(&'static str),
-    /// From whom we asked and with our id, but unreadable.
+    /// From the server and with the right id, but malformed.
     Garbage(String),
 }
 
-/// Reads a packet that claims to answer `query` asked under `id`.
+/// Decodes a packet as a reply to `query` with this `id`.
 pub(crate) fn read(bytes: &[u8], id: u16, query: &Query) -> Reply {
     let &[id_high, id_low, flags, ..] = bytes else {
         return Reply::Other("answers with fewer bytes than a header has");

@@ -1,4 +1,4 @@
-//! From a name to its addresses, and which of them the configuration allows.
+//! Name resolution, and the addresses that the configuration allows.
 //!
 //! Nothing is kept: a monitor wants what is true now. Lookups of the same name that overlap are answered together.
 
@@ -19,21 +19,21 @@ use tokio::time::{Instant, timeout_at};
 use types::config::Config;
 use types::fault::{DnsFault, Fault};
 
-/// How long one lookup may take, all resolvers and aliases together.
+/// Timeout of one lookup, all resolvers and aliases together.
 const LOOK_UP: Duration = Duration::from_secs(4);
-/// What one resolver gets of it at least, so that a dead first one leaves time for the second.
+/// Minimum share of one resolver, so that a dead first one leaves time for the second.
 const SHARE_MIN: Duration = Duration::from_millis(1_000);
-/// How long we wait for IPv6 addresses once the IPv4 ones are there.
+/// Wait for IPv6 addresses after the IPv4 ones have arrived.
 const SECOND_FAMILY: Duration = Duration::from_millis(500);
-/// Times that an alias is asked for anew, because a resolver did not follow it.
+/// Aliases followed by own queries, when a resolver does not follow them.
 const ALIASES_MAX: usize = 8;
 
-/// Names whose alias is remembered: more than any configuration watches.
+/// Names whose alias is cached: more than any configuration has.
 const ALIASES_KEPT: usize = 100_000;
 
 type Found = Result<Vec<IpAddr>, Fault>;
 
-/// Looks names up at the resolvers of the configuration, or at those of the system when the configuration names none.
+/// Resolves names by the resolvers of the configuration, or those of the system if the configuration has none.
 #[derive(Debug)]
 pub struct Names {
     wire: Arc<Wire>,
@@ -41,19 +41,19 @@ pub struct Names {
     system: System,
     allowed: Allowed,
     in_flight: Mutex<BTreeMap<String, Arc<OnceCell<Found>>>>,
-    /// Whose turn it is, where the system's resolvers take turns.
+    /// Rotation of the system's resolvers.
     turn: AtomicUsize,
-    /// What each name was an alias of when it was last looked up.
+    /// The alias of each name at its last lookup.
     aliases: Mutex<BTreeMap<String, String>>,
 }
 
-/// Lines of the system's own files that are not used, each in a sentence. Reads the files: not for a thread that must not wait.
+/// Skipped lines of the system's files, each as a message. Reads the files and so may block.
 #[must_use]
 pub fn unused_lines() -> Vec<String> {
     System::default().read_now().skipped
 }
 
-/// Whether a name never leaves the machine (RFC 6761, section 6.3). Its two addresses are known without asking.
+/// Whether a name is `localhost` or below it (RFC 6761, section 6.3). It is never queried.
 pub(crate) fn is_localhost(host: &str) -> bool {
     let host = host.trim_end_matches('.');
     host.eq_ignore_ascii_case("localhost")
@@ -65,7 +65,7 @@ pub(crate) fn is_localhost(host: &str) -> bool {
 }
 
 impl Names {
-    /// Takes resolvers and allowed inner networks from the configuration.
+    /// Name resolution by the settings of a configuration.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
@@ -79,13 +79,13 @@ impl Names {
         }
     }
 
-    /// The addresses of a host that the configuration allows, IPv4 first; never empty. One of them is enough: an inner address
-    /// beside it is not gone to, and does not take the name down. An address literal is returned as it is: it was written
-    /// by a hand that meant it. Whoever got the literal from somebody else (a redirect) asks [`Names::allows`] first.
+    /// The addresses of a host that the configuration allows, IPv4 first; never empty. One of them is enough: a private address
+    /// beside it is not connected to and is no fault of the name. An address literal is returned as it is: it was written
+    /// in the configuration. For a literal from outside (a redirect) check [`Names::allows`] first.
     ///
     /// # Errors
     /// [`Fault::NameNotFound`] when the name or its addresses do not exist, [`Fault::NameUnanswered`] when no resolver
-    /// could say, [`Fault::InnerAddress`] when it leads only to inner addresses that the configuration does not allow.
+    /// answered, [`Fault::InnerAddress`] when it leads only to private addresses that the configuration does not allow.
     pub async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
         Ok(self.look_up_all(host).await?.0)
     }
@@ -113,7 +113,7 @@ impl Names {
         self.allowed.permits(address)
     }
 
-    /// The end of the chain of CNAME records that a name led through when it was last looked up.
+    /// The end of a name's chain of CNAME records at its last lookup.
     #[must_use]
     pub fn alias(&self, host: &str) -> Option<String> {
         let name = plain(&question_name(host)?);
@@ -128,17 +128,17 @@ impl Names {
         }
     }
 
-    /// The resolvers that are asked, in order.
+    /// The resolvers, in order.
     pub(crate) fn resolvers(&self) -> Vec<SocketAddr> {
         if self.declared.is_empty() { self.system.read().resolvers.clone() } else { self.declared.clone() }
     }
 
-    /// What asks the questions, shared so that all questions of this process together are bounded.
+    /// The DNS client, shared so that all queries of the process together are bounded.
     pub(crate) fn wire(&self) -> &Arc<Wire> {
         &self.wire
     }
 
-    /// The addresses of a host wherever they lead. Only for what the configuration itself points to.
+    /// The addresses of a host, private ones included. Only for hosts that the configuration itself names.
     pub(crate) async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
         if let Some(address) = literal(host) {
             return Ok(vec![address]);
@@ -150,7 +150,7 @@ impl Names {
             let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(in_flight.entry(key.clone()).or_default())
         };
-        // Whoever waits takes over when the first to ask is cancelled.
+        // Another caller takes over when the first one is cancelled.
         let landing = LookupGuard { names: self, key: &key, cell: &cell };
         let found = cell.get_or_init(|| self.resolve_now(&name, &key)).await.clone();
         drop(landing);
@@ -194,7 +194,7 @@ impl Names {
         }
     }
 
-    /// The system's resolvers in the order in which to ask them now.
+    /// The system's resolvers in the order of this lookup.
     fn turned(&self, system: &SystemConfig) -> Vec<SocketAddr> {
         let mut resolvers = system.resolvers.clone();
         if system.rotate && !resolvers.is_empty() {
@@ -204,7 +204,7 @@ impl Names {
         resolvers
     }
 
-    /// Where to connect to: a link-local address of the hosts file through the interface that stands there.
+    /// The socket address to connect to; a link-local address of the hosts file with its interface.
     pub(crate) fn socket(&self, address: IpAddr, port: u16) -> SocketAddr {
         match address {
             IpAddr::V6(six) if six.is_unicast_link_local() && self.declared.is_empty() => {
@@ -215,7 +215,7 @@ impl Names {
         }
     }
 
-    /// Asks one resolver after the other until one gives an answer that stands.
+    /// Queries one resolver after the other until one gives a definite answer.
     async fn at_resolvers(&self, resolvers: &[SocketAddr], name: &Name) -> Found {
         let until = Instant::now() + LOOK_UP;
         let count = u32::try_from(resolvers.len()).unwrap_or(u32::MAX).max(1);
@@ -235,7 +235,7 @@ impl Names {
         Err(failed)
     }
 
-    /// Both families side by side; what IPv4 says does not wait long for IPv6, and does not fail with it.
+    /// Queries both address families concurrently. IPv4 addresses do not wait long for IPv6 and do not fail with it.
     async fn at_resolver(
         &self,
         resolver: SocketAddr,
@@ -262,7 +262,7 @@ impl Names {
         }
     }
 
-    /// Asks for one family, and again for the alias where a resolver leaves following it to us.
+    /// Queries one address family, and the alias if the resolver does not follow it.
     async fn followed(
         &self,
         resolver: SocketAddr,
@@ -286,7 +286,7 @@ impl Names {
             }
             let read = addresses(&answer, &at).ok_or_else(circle)?;
             match read.alias {
-                // A resolver that did recurse and says no more has no more: the alias leads to nothing.
+                // A recursive resolver returns the whole chain, so this alias has no addresses.
                 Some(alias) if !answer.metadata.recursion_available => at = alias,
                 _ => {
                     let end = read.end.or_else(|| (at != *name).then(|| at.clone()));
@@ -301,7 +301,7 @@ impl Names {
     }
 }
 
-/// Takes a finished lookup off the list, so that the next one asks afresh.
+/// Removes a finished lookup, so that the next one queries again.
 struct LookupGuard<'a> {
     names: &'a Names,
     key: &'a str,

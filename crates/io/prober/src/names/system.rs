@@ -1,4 +1,4 @@
-//! What the system knows about names: resolv.conf and the hosts file, read again when they may have changed.
+//! Name resolution settings of the system: resolv.conf and the hosts file, read again when they may have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long what was read counts as fresh.
+/// How long the files are cached.
 const FRESH: Duration = Duration::from_secs(5);
-/// Of each file we read so much.
+/// Bytes read of each file.
 const FILE_MAX: u64 = 4 * 1024 * 1024;
-/// Resolvers taken; more than the system's own three, for those who share the file with better software.
+/// Resolvers used; more than the three of the C library, for files that are shared with other software.
 const RESOLVERS_MAX: usize = 8;
-/// Search domains taken.
+/// Search domains used.
 const SEARCH_MAX: usize = 6;
-/// The most dots that `ndots` may ask for, as the system has it.
+/// Upper limit of `ndots`, as in the C library.
 const NDOTS_MAX: usize = 15;
-/// Lines named that are not used.
+/// Skipped lines that are reported.
 const SKIPPED_MAX: usize = 20;
 
 /// The system's files.
@@ -35,27 +35,27 @@ impl Default for System {
     }
 }
 
-/// What stood in them.
+/// Their content.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SystemConfig {
     /// The resolvers, in order. Never empty.
     pub(super) resolvers: Vec<SocketAddr>,
-    /// Whether they take turns at being the first.
+    /// Whether queries rotate among them (`options rotate`).
     pub(super) rotate: bool,
     /// Domains that complete a name.
     pub(super) search: Vec<String>,
-    /// Names with fewer dots than this are completed first.
+    /// Names with fewer dots than this are completed first (`ndots`).
     pub(super) ndots: usize,
-    /// Names written down by hand.
+    /// Entries of the hosts file.
     pub(super) hosts: BTreeMap<String, BTreeSet<IpAddr>>,
     /// Through which interface a link-local address of the hosts file is reached.
     pub(super) scopes: BTreeMap<Ipv6Addr, u32>,
-    /// Lines that could not be used, each in a sentence.
+    /// Skipped lines, each as a message.
     pub(super) skipped: Vec<String>,
 }
 
 impl System {
-    /// What the files say. A file that cannot be read says nothing.
+    /// The content of the files, cached. An unreadable file counts as empty.
     pub(super) fn read(&self) -> Arc<SystemConfig> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, known)) = last.as_ref()
@@ -72,7 +72,7 @@ impl System {
         known
     }
 
-    /// The same, whatever was read before.
+    /// Reads the files now.
     pub(super) fn read_now(&self) -> SystemConfig {
         let (resolv, hosts) = (self.resolv.display().to_string(), self.hosts.display().to_string());
         parse((&resolv, &text(&self.resolv)), (&hosts, &text(&self.hosts)), &index_of)
@@ -89,13 +89,13 @@ fn index_of(name: &str) -> Option<u32> {
 fn text(path: &PathBuf) -> String {
     let mut bytes = Vec::new();
     if let Ok(file) = std::fs::File::open(path) {
-        // A half-read file still says what its first half says.
+        // A partly read file is used as far as it goes.
         let _ = file.take(FILE_MAX).read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A way from the name of an interface to its number.
+/// Lookup of an interface's index by name.
 type Index<'a> = &'a dyn Fn(&str) -> Option<u32>;
 
 /// Reads both files, each with its name.
@@ -162,7 +162,7 @@ fn resolv_line(line: &str, known: &mut SystemConfig, index: Index<'_>) -> Result
                         known.ndots = dots.min(NDOTS_MAX);
                     }
                     None if word == "rotate" => known.rotate = true,
-                    // How patiently we ask is our own affair; the rest is for the C library.
+                    // Timeouts and attempts are fixed here; the other options are for the C library.
                     _ => {}
                 }
             }

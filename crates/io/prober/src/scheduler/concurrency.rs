@@ -1,14 +1,14 @@
-//! How many questions may be under way at once.
+//! The limit of concurrent probe runs.
 
-/// A question holds one open file as a rule, but tls and dns hold several; and the status page needs some too.
+/// A run usually has one open file, tls and dns several; the web server needs some too.
 const FILES_EACH: usize = 2;
 const FILES_OTHERS: usize = 128;
 const AT_ONCE_MIN: usize = 16;
 const AT_ONCE_MAX: usize = 2_000;
-/// What systems that do not tell allow.
+/// Assumed limit where the system does not report one.
 const FILES_USUAL: usize = 1_024;
 
-/// As many as this process may have files open for.
+/// The limit that follows from this process's limit of open files.
 pub(super) fn limit() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     questions(files(&limits).unwrap_or(FILES_USUAL))
@@ -18,7 +18,7 @@ fn questions(files: usize) -> usize {
     (files.saturating_sub(FILES_OTHERS) / FILES_EACH).clamp(AT_ONCE_MIN, AT_ONCE_MAX)
 }
 
-/// The soft limit of open files, as Linux tells it.
+/// The soft limit of open files in the format of `/proc/self/limits`.
 fn files(limits: &str) -> Option<usize> {
     let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
     let soft = line.trim_start_matches("Max open files").split_whitespace().next()?;

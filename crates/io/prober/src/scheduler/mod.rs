@@ -1,9 +1,9 @@
-//! Every question of the configuration at its time, thousands at once.
+//! The scheduler: runs every probe of the configuration at its interval, thousands concurrently.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `schedule` | which question is due when |
-//! | `limit` | how many may be under way at once |
+//! | `queue` | which probe is due when |
+//! | `concurrency` | the limit of concurrent runs |
 
 mod concurrency;
 mod queue;
@@ -25,17 +25,17 @@ use types::{Config, ProbeId, ProbeResult, ProbeTargets, Time};
 /// How long an answer waits for somebody to take it. A mind that is busy for longer has worse troubles; the question is
 /// asked again.
 const HAND_OVER: Duration = Duration::from_secs(10);
-/// With nothing due, look again after this.
+/// Wait when nothing is due.
 const IDLE: Duration = Duration::from_hours(1);
 
-/// On what options the rounds are made.
+/// Options of the scheduler.
 #[derive(Clone)]
 pub struct Options {
-    /// Questions under way at once. By default what the limit of open files allows, 2,000 at most.
+    /// Concurrent runs at most. By default as many as the limit of open files allows, 2,000 at most.
     pub max_concurrent: usize,
-    /// Tells how late questions were asked.
+    /// Statistics of how late probes run.
     pub lag: Lag,
-    /// The time of day.
+    /// Source of the time of day.
     pub clock: Clock,
 }
 
@@ -45,7 +45,7 @@ impl Default for Options {
     }
 }
 
-/// Makes the rounds until `stop`, or until nobody publishes rounds or takes answers any more.
+/// Runs probes until `stop`, or until the channels of targets or results are closed.
 ///
 /// Each probe is asked once a period, at an offset that depends on its name alone; and at once, or at the time that
 /// `ProbeTargets::sooner` says. No probe is ever asked twice at the same time. When the configuration changes, probes that did not change
@@ -65,10 +65,10 @@ pub async fn run(
     Ok(())
 }
 
-/// Who is asked. The prober; in tests, somebody who needs no sockets.
+/// Runs one probe: the prober, or a fake without sockets in tests.
 trait Runner: Send + Sync + Sized + 'static {
     fn run(&self, probe: &Probe) -> impl Future<Output = ProbeResult> + Send;
-    /// The same by a changed configuration; `None` to go on as before.
+    /// A runner for a changed configuration; `None` to keep the present one.
     fn adopt(&self, config: &Config) -> Option<Self>;
 }
 
@@ -137,9 +137,9 @@ async fn run_until<A: Runner>(
     }
 }
 
-/// Questions under way.
+/// Runs in progress.
 struct InFlight {
-    /// Each says in the end whether its answer was taken.
+    /// Each returns whether its result was delivered.
     tasks: JoinSet<bool>,
     probes: HashMap<Id, ProbeId>,
     lag: Lag,
@@ -163,11 +163,11 @@ impl InFlight {
                 }
                 (task, delivered)
             }
-            // A fault of ours in the middle of a question. It counts as asked: what breaks every time must not be asked
+            // An internal error in a run. It counts as delivered: a probe that fails every time must not run
             // without end.
             Err(error) => {
                 self.lag.record_lost();
-                tracing::error!("a question broke off inside: {error}");
+                tracing::error!("a probe run failed by an internal error: {error}");
                 (error.id(), true)
             }
         };

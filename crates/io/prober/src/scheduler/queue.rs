@@ -1,5 +1,5 @@
-//! Which question is due when. Pure: it is told the time, twice over - one clock for turns, which never jumps, and one of
-//! the day, by which questions are wanted sooner.
+//! The queue of due probes. Pure. Takes two times: the monotonic clock for intervals, and the time
+//! of day for requested early runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,44 +8,44 @@ use tokio::time::Instant;
 use types::config::Probe;
 use types::{Config, ProbeId, Time};
 
-/// All probes of a new configuration are asked for the first time within this, or within their period where that is shorter. A large
+/// All probes of a new configuration run for the first time within this, or within their interval if that is shorter. A large
 /// configuration takes longer, at [`FIRST_ROUND_RATE`]: a burst of tens of thousands of probes would run late as a whole.
 const FIRST_ROUND: Duration = Duration::from_secs(5);
-/// Probes of a large new configuration that begin per second.
+/// First runs per second of a large new configuration.
 const FIRST_ROUND_RATE: u32 = 1_000;
-/// Longest pause after the first turn of probes with a short interval.
+/// Longest pause after the first run of probes with a short interval.
 const PAUSE_AFTER_FIRST: Duration = Duration::from_secs(30);
-/// Longest interval that is short: registries, which limit how often they are asked, are asked much less often.
+/// Longest interval that counts as short. Registries limit requests and have much longer ones.
 const SHORT_INTERVAL: Duration = Duration::from_mins(10);
-/// No probe is asked more often than this, whatever the configuration says.
+/// Lower limit of a probe's interval.
 const EVERY_MIN: Duration = Duration::from_millis(100);
-/// Nor more rarely than this.
+/// Upper limit of a probe's interval.
 const EVERY_MAX: Duration = Duration::from_hours(24 * 366);
-/// How long a time of day is taken to be as far off as it was.
+/// Longest wait for a requested time of day, since that clock may jump.
 const TODAY_TRUSTED: Duration = Duration::from_mins(1);
 
-/// One question to ask now.
+/// A probe to run now.
 #[derive(Debug)]
 pub(super) struct DueProbe {
-    /// The question.
+    /// The probe.
     pub(super) probe: Arc<Probe>,
-    /// Its turn, when it is asked at its turn and not sooner.
+    /// Its regular time; `None` for a requested early run.
     pub(super) turn: Option<Instant>,
 }
 
 /// When each probe is due.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// From where turns are counted.
+    /// Start of all intervals.
     began: Instant,
     entries: BTreeMap<ProbeId, Entry>,
     turns: BTreeSet<(Instant, ProbeId)>,
-    /// As last published.
+    /// Requested early runs, as last published.
     requested: BTreeMap<ProbeId, Time>,
-    /// Of those, the ones that no answer has satisfied and that are not being asked.
+    /// Those of them that are not served by a result yet and not running.
     sooner: BTreeSet<(Time, ProbeId)>,
-    /// Being asked, since when by the clock of the day. Kept apart from the entries: a question may be under way when its
-    /// probe leaves the configuration or changes in it.
+    /// Running probes, with the time of day of their start. Apart from the entries: a probe may run when its
+    /// entry leaves the configuration or changes.
     in_flight: BTreeMap<ProbeId, Time>,
 }
 
@@ -53,9 +53,9 @@ pub(super) struct Queue {
 struct Entry {
     probe: Arc<Probe>,
     turn: Instant,
-    /// Whether it has not had a turn yet.
+    /// Whether it has not run yet.
     new: bool,
-    /// When the newest question that was answered was asked.
+    /// Start of the newest run with a result.
     answered: Option<Time>,
 }
 
@@ -71,7 +71,7 @@ impl Queue {
         }
     }
 
-    /// Takes the probes of a configuration over. Those that did not change keep their turns; new and changed ones are asked soon.
+    /// Adopts the probes of a configuration. Unchanged ones keep their times; new and changed ones run soon.
     pub(super) fn adopt(&mut self, config: &Config, now: Instant) {
         let mut old = std::mem::take(&mut self.entries);
         let fresh =
@@ -93,7 +93,7 @@ impl Queue {
         self.queue();
     }
 
-    /// Takes over what is wanted before its turn.
+    /// Replaces the requested early runs.
     pub(super) fn set_sooner(&mut self, requested: &BTreeMap<ProbeId, Time>) {
         self.requested.clone_from(requested);
         self.queue();
@@ -108,13 +108,13 @@ impl Queue {
 
     fn queue_one(&mut self, id: &ProbeId) {
         let (Some(at), Some(entry)) = (self.requested.get(id), self.entries.get(id)) else { return };
-        // An answer to a question that was asked at the wanted time or later is what was requested.
+        // A run that started at the requested time or later serves the request.
         if entry.answered.is_none_or(|answered| answered < *at) && !self.in_flight.contains_key(id) {
             self.sooner.insert((*at, id.clone()));
         }
     }
 
-    /// The next question that is due, which is under way from now on. `today` is the time of day.
+    /// Takes the next due probe, which counts as running from now on. `today` is the time of day.
     pub(super) fn next(&mut self, now: Instant, today: Time) -> Option<DueProbe> {
         if self.sooner.first().is_some_and(|(at, _)| *at <= today) {
             let (_, id) = self.sooner.pop_first()?;
@@ -144,7 +144,7 @@ impl Queue {
         None
     }
 
-    /// A question came to its end. When its answer was `delivered`, it counts; when not, what was wanted is wanted still.
+    /// Records the end of a run. If its result was not `delivered`, a requested run stays requested.
     pub(super) fn ended(&mut self, id: &ProbeId, delivered: bool) {
         let asked = self.in_flight.remove(id);
         if let Some(entry) = self.entries.get_mut(id)
@@ -155,7 +155,7 @@ impl Queue {
         self.queue_one(id);
     }
 
-    /// When to look again, at the latest; `None` when nothing is ever due.
+    /// The latest time of the next call; `None` when nothing is ever due.
     pub(super) fn wake(&self, now: Instant, today: Time) -> Option<Instant> {
         let turn = self.turns.first().map(|(turn, _)| *turn);
         // The clock of the day may jump, so it is not trusted for long.
@@ -165,7 +165,7 @@ impl Queue {
     }
 }
 
-/// Time from the first turn of a probe to the begin of the interval in which its second turn lies. The first round is faster
+/// Time from the first run of a probe to the start of the interval of its second run. The first runs are faster
 /// than the rest. Short intervals are not waited for: after a start in a large configuration no probe would run for minutes.
 fn pause_after_first(every: Duration) -> Duration {
     if every <= SHORT_INTERVAL { (every / 2).min(PAUSE_AFTER_FIRST) } else { every / 2 }
@@ -175,7 +175,7 @@ fn period(probe: &Probe) -> Duration {
     probe.interval.clamp(EVERY_MIN, EVERY_MAX)
 }
 
-/// A share of a span that depends on the name alone, so that a thousand probes spread over their period, in the same order
+/// A share of a duration that depends on the name alone, so that a thousand probes spread over their interval, in the same order
 /// after every restart.
 fn share(id: &ProbeId, span: Duration) -> Duration {
     // FNV-1a, and a final mix (from SplitMix64) because names differ mostly in their last letters.

@@ -1,4 +1,4 @@
-//! Rounds in virtual time, with somebody to ask who needs no sockets.
+//! The scheduler in virtual time, with a runner without sockets.
 
 #[path = "../../tests/it/config.rs"]
 mod config;

@@ -1,11 +1,11 @@
-//! The parent, every name server and every resolver asked side by side about one registrable domain.
+//! DNS: the parent zone, every name server and every resolver, queried concurrently about one zone.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `walk` | from the roots down to the parent, and what the parent says now |
-//! | `servers` | each delegated server, asked directly |
-//! | `resolvers` | each of our resolvers, and for how long it may go on saying so |
-//! | `roots` | where every walk begins |
+//! | `walk` | the walk from the roots to the parent, and the parent's delegation |
+//! | `servers` | each delegated server, queried directly |
+//! | `resolvers` | each configured resolver, and the time to live of its answers |
+//! | `roots` | the root servers |
 
 mod resolvers;
 mod roots;
@@ -27,14 +27,14 @@ use types::probe_result::{Answer, DnsSeen, Phases};
 use walk::CutCache;
 pub(crate) use walk::Parent;
 
-/// Names of one zone that are asked for.
+/// Names queried per zone.
 const NAMES_MAX: usize = 20;
-/// One question takes no longer than this, and no longer than a fifth of the whole.
+/// Timeout of one query; a fifth of the probe's timeout if that is shorter.
 const QUESTION: Duration = Duration::from_secs(2);
-/// CachedCut back from the probe's timeout, so that what was learned until then is still told.
+/// Part of the probe's timeout reserved for returning partial results.
 const LAST_WORD: Duration = Duration::from_millis(100);
 
-/// Asks about zones. Keeps the way from the roots down to the parents for a while, and nothing else.
+/// The dns probe. Caches zone cuts between roots and parents, nothing else.
 #[derive(Debug)]
 pub(crate) struct Dns {
     names: Arc<Names>,
@@ -49,8 +49,8 @@ impl Dns {
         Self { names, roots, port: config.dns.port, cuts: CutCache::default() }
     }
 
-    /// Asks everybody about `zone` and the `hosts` below it. Always an answer of its kind, within `timeout`; whoever did
-    /// not answer by then is told as silent.
+    /// Queries parent, servers and resolvers about `zone` and the `hosts` below it. Returns within `timeout`; a server that did
+    /// not answer by then counts as silent.
     pub(crate) async fn run(&self, zone: &str, hosts: &[String], timeout: Duration) -> (Answer, Phases) {
         let began = Instant::now();
         let answer = match question_name(zone) {
@@ -81,7 +81,7 @@ impl Dns {
         DnsSeen { zone: zone.to_owned(), delegation, servers, resolvers }
     }
 
-    /// Both families of a name from one server; `Err` when the server could not say.
+    /// Both address families of a name from one server; `Err` when the server has no definite answer.
     async fn addresses_at(
         &self,
         server: SocketAddr,
@@ -121,7 +121,7 @@ impl Dns {
         }
     }
 
-    /// Where to ask a server: the addresses that came with it, else those that its name has. Only those that the configuration
+    /// The addresses of a server: its glue, else those of its name. Only those that the configuration
     /// allows; IPv4 first.
     async fn places(&self, server: &str, glue: &BTreeSet<IpAddr>, deadlines: Deadlines) -> Vec<IpAddr> {
         let found = if glue.is_empty() {
@@ -133,7 +133,7 @@ impl Dns {
         found.into_iter().filter(|address| self.names.allows(*address)).collect()
     }
 
-    /// All places of all servers, as many as help.
+    /// Addresses of all servers, as many as are tried.
     async fn all_places(&self, servers: &Servers, deadlines: Deadlines) -> Vec<IpAddr> {
         let with_glue = servers.values().flatten().filter(|address| self.names.allows(**address));
         let mut places: Vec<IpAddr> = with_glue.copied().collect();
@@ -153,7 +153,7 @@ impl Dns {
     }
 }
 
-/// How long the whole may take, and one question of it.
+/// The deadline of the run and the timeout of one query.
 #[derive(Clone, Copy, Debug)]
 struct Deadlines {
     until: Instant,
@@ -161,13 +161,13 @@ struct Deadlines {
 }
 
 impl Deadlines {
-    /// When a question asked now has had its time.
+    /// The deadline of a query sent now.
     fn step(self) -> Instant {
         within(self.step, self.until)
     }
 }
 
-/// What our resolver's failure to look a name up says about the name.
+/// A fault of name resolution as a DNS fault.
 fn looked_up(fault: Fault) -> DnsFault {
     match fault {
         Fault::NameNotFound => DnsFault::NxDomain,
@@ -176,7 +176,7 @@ fn looked_up(fault: Fault) -> DnsFault {
     }
 }
 
-/// A name as the house writes it, for maps that people may see.
+/// A name in canonical form, as a key.
 fn key(name: &Name) -> String {
     plain(name)
 }

@@ -1,4 +1,4 @@
-//! Each of our resolvers: what it says for each name, and for how long it may go on saying so.
+//! Each configured resolver: its answer for each name, and the time to live of it.
 
 use super::{Deadlines, Dns};
 use crate::dns::wire::question_name;
@@ -11,7 +11,7 @@ use types::probe_result::ResolverSaid;
 const RESOLVERS_MAX: usize = 8;
 
 impl Dns {
-    /// Asks every resolver for every host. In the order of the configuration, hosts within resolvers.
+    /// Queries every resolver for every host. In the order of the configuration, hosts within resolvers.
     pub(super) async fn resolvers(&self, hosts: &[String], deadlines: Deadlines) -> Vec<ResolverSaid> {
         let resolvers = self.names.resolvers().into_iter().take(RESOLVERS_MAX);
         let asked = resolvers.map(|resolver| async move {
@@ -20,7 +20,7 @@ impl Dns {
             let silent = first.addresses == Err(DnsFault::Silent);
             let mut said = vec![first];
             if silent {
-                // One that does not answer is not asked twenty times more.
+                // A silent resolver is not queried for the other names.
                 said.extend(rest.iter().map(|host| ResolverSaid {
                     resolver,
                     name: host.clone(),

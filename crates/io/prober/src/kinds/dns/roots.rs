@@ -1,4 +1,4 @@
-//! The thirteen root servers' addresses: the one fact about the DNS that cannot be looked up in it.
+//! Addresses of the thirteen root servers, the start of every walk.
 
 use std::net::IpAddr;
 

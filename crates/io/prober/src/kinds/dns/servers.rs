@@ -1,4 +1,4 @@
-//! Each delegated server, asked directly: does it serve the zone, and what does it say for each name?
+//! Each delegated server, queried directly for the zone and for each name.
 
 use super::{Deadlines, Dns, looked_up};
 use crate::dns::records::{Addresses, Delegation, KEPT_MAX, Servers, read_delegation};
@@ -10,13 +10,13 @@ use std::net::IpAddr;
 use types::fault::DnsFault;
 use types::probe_result::ServerSaid;
 
-/// Servers asked, and addresses of each.
+/// Servers queried, and addresses of each.
 const SERVERS_MAX: usize = 13;
 const PLACES_MAX: usize = 4;
 /// Further cuts followed below the zone.
 const BELOW_MAX: usize = 3;
 
-/// What one server says for one name, before aliases that lead elsewhere are followed.
+/// One server's addresses of one name, before aliases into other zones are followed.
 type Said = Result<Addresses, DnsFault>;
 
 struct Asked {
@@ -28,7 +28,7 @@ struct Asked {
 }
 
 impl Dns {
-    /// Asks every delegated server for the serial of the zone and for each host. In the order of their names.
+    /// Queries every delegated server for the serial of the zone and for each host. In the order of their names.
     pub(super) async fn servers(
         &self,
         zone: &Name,
@@ -38,7 +38,7 @@ impl Dns {
     ) -> Vec<ServerSaid> {
         let asked = delegated.iter().take(SERVERS_MAX).map(|(server, glue)| async move {
             let places = self.places(server, glue, deadlines).await;
-            // IPv6 is asked only where there is nothing else: it is often missing on our side, and that is not theirs.
+            // IPv6 is used only if there is no IPv4 address: this machine often has no IPv6, which is no fault of the server.
             let four: Vec<IpAddr> = places.iter().copied().filter(IpAddr::is_ipv4).take(PLACES_MAX).collect();
             let places = if four.is_empty() { places.into_iter().take(PLACES_MAX).collect() } else { four };
             if places.is_empty() {
@@ -59,7 +59,7 @@ impl Dns {
         self.without_aliases(asked, deadlines).await
     }
 
-    /// One address of one server. `None` where this machine has no way to that kind of address.
+    /// Queries one address of one server. `None` if this machine has no route to its address family.
     async fn server(
         &self,
         zone: &Name,
@@ -74,7 +74,7 @@ impl Dns {
             Ok(soa) => soa,
         };
         let (names, zone_servers) = match &soa {
-            // Whoever is silent or will not serve the zone says the same about everything in it.
+            // A server that is silent or does not serve the zone has the same result for every name in it.
             Err(fault @ (DnsFault::Silent | DnsFault::Lame)) => {
                 (vec![Err(fault.clone()); hosts.len()], BTreeSet::new())
             }
@@ -121,7 +121,7 @@ impl Dns {
         })
     }
 
-    /// What a server says for a host. Where a part of the zone is delegated further, the answer is fetched from there.
+    /// A server's addresses of a host. If a part of the zone is delegated further, those servers are queried.
     async fn said(&self, zone: &Name, place: IpAddr, host: &str, deadlines: Deadlines) -> Said {
         let name = question_name(host).ok_or(DnsFault::NxDomain)?;
         let (mut cut, mut places) = (zone.clone(), vec![place]);

@@ -1,4 +1,4 @@
-//! From the roots down to the parent of a zone, and what the parent says now.
+//! The walk from the roots down to the parent of a zone, and the parent's present delegation.
 //!
 //! The way down is kept for an hour: top-level domains do not move. What the parent says about the zone itself is never
 //! kept: it is the first place where a lost registration shows, long before any resolver forgets the old answer.
@@ -16,23 +16,23 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use types::fault::DnsFault;
 
-/// How long a cut on the way down is kept.
+/// How long a zone cut is cached.
 const KEPT: Duration = Duration::from_secs(3_600);
-/// How long a failure to find a top-level domain is kept, so that a thousand zones do not ask a dead root in turn.
+/// How long a failure to find a top-level domain is cached, so that a thousand zones do not query a dead root in turn.
 const FAILURE_KEPT: Duration = Duration::from_secs(2);
 /// A way that fails is looked for anew only when it is older than this: a dead top-level domain is no reason to ask the
 /// roots with every question.
 const TRUSTED: Duration = Duration::from_secs(10);
-/// CutCache kept; above that all are forgotten and found again.
+/// Zone cuts cached; above that all are forgotten and found again.
 const CUTS_MAX: usize = 4_096;
-/// CutCache passed on one way down.
+/// Zone cuts passed on one walk.
 const DEPTH_MAX: usize = 8;
-/// Servers of one zone that are tried for one question on the way.
+/// Servers of one zone that are tried for one query.
 pub(super) const TRIED_MAX: usize = 6;
-/// How long one server is waited for before the next is asked beside it.
+/// Wait for one server before the next is queried concurrently.
 const HEDGE: Duration = Duration::from_millis(300);
 
-/// Whether a registration shows in the zone above it.
+/// The parent zone's view of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Parent {
     /// It is delegated, or the name exists there.
@@ -41,14 +41,14 @@ pub(crate) enum Parent {
     Denies,
 }
 
-/// A zone on the read_delegation, and who serves it.
+/// A zone cut and its servers.
 #[derive(Clone, Debug)]
 struct Cut {
     zone: Name,
     servers: Servers,
 }
 
-/// A way found, or the reason why it was not.
+/// A cached zone cut, or the fault of finding it.
 #[derive(Debug)]
 struct CachedCut {
     cut: Result<Cut, DnsFault>,
@@ -61,11 +61,11 @@ impl CachedCut {
     }
 }
 
-/// What is remembered of ways down.
+/// The cache of zone cuts.
 #[derive(Debug, Default)]
 pub(super) struct CutCache {
     kept: Mutex<BTreeMap<String, CachedCut>>,
-    /// One lock a top-level domain, so that many zones below it ask the roots once.
+    /// One lock per top-level domain, so that many zones below it query the roots once.
     asking: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -83,7 +83,7 @@ impl CutCache {
         kept.insert(key(zone), CachedCut { cut, since: Instant::now() });
     }
 
-    /// Forgets the way down to a cut where it is old enough to have moved. Tells whether it was.
+    /// Removes a cached cut that is old enough to have moved. Returns whether it was removed.
     fn forget(&self, cut: &Name) -> bool {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let before = kept.len();
@@ -102,7 +102,7 @@ impl CutCache {
 }
 
 impl Dns {
-    /// What the servers of the parent say now about who serves `zone`.
+    /// The servers of `zone` by the present reply of the parent.
     pub(super) async fn delegation(&self, zone: &Name, deadlines: Deadlines) -> Result<Servers, DnsFault> {
         match self.parent_says(zone, deadlines).await? {
             Delegation::Down { servers, .. } => Ok(servers),
@@ -110,7 +110,7 @@ impl Dns {
         }
     }
 
-    /// What the parent says about a registration, as far as that tells whether it is one.
+    /// Whether the parent has the zone.
     pub(crate) async fn parent(&self, zone: &Name, until: Instant) -> Result<Parent, DnsFault> {
         let span = until.saturating_duration_since(Instant::now());
         match self.parent_says(zone, Deadlines { until, step: QUESTION.min(span / 3) }).await {
@@ -124,7 +124,7 @@ impl Dns {
     async fn parent_says(&self, zone: &Name, deadlines: Deadlines) -> Result<Delegation, DnsFault> {
         let (start, remembered) = self.start(zone, deadlines).await?;
         let walked = self.down(start.clone(), zone, deadlines).await;
-        // What was remembered may have moved: once more from the roots before anybody is told.
+        // The cached cut may have moved: the walk is repeated from the roots before a fault is reported.
         let stale = walked.is_err();
         if stale && remembered && Instant::now() < deadlines.until && self.cuts.forget(&start.zone) {
             let (start, _) = self.start(zone, deadlines).await?;
@@ -133,7 +133,7 @@ impl Dns {
         walked
     }
 
-    /// The deepest known cut above `zone`, and whether it was known before.
+    /// The deepest known cut above `zone`, and whether it was cached.
     async fn start(&self, zone: &Name, deadlines: Deadlines) -> Result<(Cut, bool), DnsFault> {
         let mut above = zone.base_name();
         while !above.is_root() {
@@ -163,7 +163,7 @@ impl Dns {
         found.map(|cut| (cut, false))
     }
 
-    /// From a cut down to the servers of `zone`, asking afresh.
+    /// Walks from a cut down to the servers of `zone` without the cache.
     async fn down(&self, mut cut: Cut, zone: &Name, deadlines: Deadlines) -> Result<Delegation, DnsFault> {
         for _ in 0..DEPTH_MAX {
             match self.step(&cut, zone, deadlines).await? {
@@ -180,7 +180,7 @@ impl Dns {
         Err(DnsFault::Garbage { why: "its delegation never ends".to_owned() })
     }
 
-    /// Asks the servers of one cut for the next, one after the other in quick succession; the first usable answer counts.
+    /// Queries the servers of one cut for the next, staggered; the first usable reply counts.
     async fn step(&self, cut: &Cut, zone: &Name, deadlines: Deadlines) -> Result<Delegation, DnsFault> {
         let places: Vec<IpAddr> = if cut.zone.is_root() {
             self.roots.iter().copied().take(TRIED_MAX * 2).collect()
@@ -215,7 +215,7 @@ impl Dns {
             tokio::select! {
                 Some(answer) = asked.next() => match answer {
                     Ok(way) => return Ok(way),
-                    // What a server said weighs more than another's silence.
+                    // A fault in a reply takes precedence over a timeout.
                     Err(fault) => {
                         if failed == DnsFault::Silent {
                             failed = fault;

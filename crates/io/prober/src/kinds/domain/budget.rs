@@ -1,25 +1,25 @@
-//! One budget a registry: at most one question a second, and none while it asked us to wait.
+//! Rate limit per registry: at most one request a second, and none during a requested pause.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// The time between two questions to one registry.
+/// Time between two requests to one registry.
 const PACE: Duration = Duration::from_secs(1);
-/// Registries remembered; those that owe nothing are forgotten first.
+/// Registries in memory; those without a pause are removed first.
 const KEPT_MAX: usize = 1_024;
 
-/// Why a question may not be asked now.
+/// Why a request cannot be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deferred {
-    /// The registry asked us to wait so long.
+    /// The registry requested a pause of this duration.
     Registration(Duration),
-    /// Our own questions before this one take so long.
+    /// Queued requests take this long.
     Queue(Duration),
 }
 
-/// When each registry may be asked next.
+/// Time of the next request to each registry.
 #[derive(Debug, Default)]
 pub(crate) struct Budgets {
     next: Mutex<BTreeMap<String, Turn>>,
@@ -28,12 +28,12 @@ pub(crate) struct Budgets {
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     next: Instant,
-    /// Nothing before this, because the registry said so.
+    /// End of the pause that the registry requested.
     shut: Option<Instant>,
 }
 
 impl Budgets {
-    /// Waits for the next turn at a registry, or says at once that it will not come before `until`.
+    /// Waits for the next turn at a registry, or returns immediately if there is none before `until`.
     pub(crate) async fn turn(&self, registry: &str, until: Instant) -> Result<(), Deferred> {
         let at = self.reserve(registry, Instant::now(), until)?;
         sleep_until(at).await;
@@ -57,7 +57,7 @@ impl Budgets {
         Ok(at)
     }
 
-    /// The registry asked us to wait.
+    /// Records a pause that the registry requested.
     pub(crate) fn close_for(&self, registry: &str, span: Duration) {
         let now = Instant::now();
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);

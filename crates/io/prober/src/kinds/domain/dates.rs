@@ -1,17 +1,17 @@
-//! The many ways in which registries write an instant. Pure.
+//! Parsing of the date formats of registries. Pure.
 //!
-//! Where a date leaves room, the earliest reading is taken: warning a day too soon costs a look, a day too late a domain.
+//! An ambiguous date is read as the earliest possible one: a warning a day too late may cost the domain.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use types::Time;
 
-/// Longest text looked at.
+/// Longest text parsed.
 const LENGTH_MAX: usize = 64;
-/// Years that a registration can have to do with; others are placeholders.
+/// Plausible years; others are placeholders.
 const YEARS: std::ops::RangeInclusive<i16> = 1980..=2200;
 
-/// Reads an instant: RFC 3339 with or without zone or time (UTC is meant), and what WHOIS servers write.
+/// Parses an instant: RFC 3339 with or without zone or time (UTC is assumed), and the formats of WHOIS servers.
 pub(crate) fn instant(text: &str) -> Option<Time> {
     let text = text.trim().trim_end_matches('.').trim();
     if text.is_empty() || text.len() > LENGTH_MAX {

@@ -1,4 +1,4 @@
-//! The character set of a WHOIS answer. The protocol names none (RFC 3912, section 4), so the bytes themselves must tell. Pure.
+//! The character set of a WHOIS answer. The protocol has none (RFC 3912, section 4), so it is guessed from the bytes. Pure.
 //!
 //! | the bytes | are read as |
 //! |---|---|
@@ -9,7 +9,7 @@
 
 use encoding_rs::{EUC_JP, Encoding, ISO_2022_JP, SHIFT_JIS, WINDOWS_1252};
 
-/// Broken letters that a Japanese answer may have, such as the last one of an answer that was cut.
+/// Invalid characters that a Japanese answer may have, such as the last one of a truncated answer.
 const BROKEN_MAX: usize = 1;
 
 /// The text of an answer.

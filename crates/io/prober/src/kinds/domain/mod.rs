@@ -1,18 +1,18 @@
-//! What the registry says about a domain: RDAP, and WHOIS where there is none.
+//! Domain registration: RDAP, and WHOIS for registries without it.
 //!
-//! Only what was said is told; what it means is judged elsewhere. A lookup that fails is a failed lookup and never looks
+//! Reports the registry's data only; `detect` interprets it. A failed lookup is reported as such and never looks
 //! like an expiry.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`sources`] | who can be asked |
-//! | [`budget`] | how often each of them |
+//! | [`sources`] | the servers responsible for a domain |
+//! | [`budget`] | rate limits per registry |
 //! | [`rdap_client`] | one RDAP answer over HTTP |
-//! | [`rdap`] | what it says |
+//! | [`rdap`] | parsing of it |
 //! | [`whois_client`] | one WHOIS answer |
-//! | [`referral`] | which WHOIS server to ask, by IANA's word |
-//! | [`whois`] | what it says |
-//! | [`dates`], [`spelling`] | the many spellings of both |
+//! | [`referral`] | the WHOIS server of a top-level domain, from IANA |
+//! | [`whois`] | parsing of it |
+//! | [`dates`], [`spelling`] | date formats and status spellings of both |
 
 mod budget;
 mod dates;
@@ -43,12 +43,12 @@ use types::fault::DomainFault;
 use types::probe_result::{Answer, DomainSeen, Phases};
 use types::{Fault, Time};
 
-/// CachedCut back from the probe's timeout, so that the reason for a failure is still told.
+/// Part of the probe's timeout reserved for reporting the reason of a failure.
 const LAST_WORD: Duration = Duration::from_millis(100);
-/// Registrar dates remembered.
+/// Registrar dates cached.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// Asks registries and registrars.
+/// The domain probe.
 #[derive(Debug)]
 pub(crate) struct Domain {
     names: Arc<Names>,
@@ -58,9 +58,9 @@ pub(crate) struct Domain {
     rdap_client: RdapClient,
     budgets: Budgets,
     declared: BTreeMap<String, Time>,
-    /// What each registrar said last. A registrar that fails for a day must not look like one that took its date back.
+    /// The last date of each registrar. A registrar that fails for a day must not look like one that withdrew its date.
     registrars: Mutex<BTreeMap<String, Option<Time>>>,
-    /// What WHOIS said last of dates that RDAP does not tell, for the same reason.
+    /// The last WHOIS date of domains without one in RDAP, for the same reason.
     whois_dates: Mutex<BTreeMap<String, (String, Option<Time>)>>,
 }
 
@@ -68,7 +68,7 @@ impl Domain {
     /// Reads the configuration's bootstrap file.
     ///
     /// # Errors
-    /// Names the file that cannot be used.
+    /// The file cannot be used.
     pub(crate) fn new(
         config: &Config,
         roots: &Roots,
@@ -91,8 +91,8 @@ impl Domain {
         })
     }
 
-    /// Asks about a registrable domain, within `timeout`. Either an answer of its kind, or [`Fault::Lookup`] with the
-    /// reason, or [`DomainFault::NotRegistered`] when the registry's own RDAP server says so and the parent zone too.
+    /// Looks up a registrable domain within `timeout`. Returns a registration, or [`Fault::Lookup`] with the
+    /// reason, or [`DomainFault::NotRegistered`] if both the registry's own RDAP server and the parent zone do not have it.
     pub(crate) async fn run(&self, domain: &str, timeout: Duration) -> (Answer, Phases) {
         let began = Instant::now();
         let until = began + timeout.saturating_sub(LAST_WORD.min(timeout / 10));
@@ -132,7 +132,7 @@ impl Domain {
                     let rest = sources.get(at + 1..).unwrap_or_default();
                     return Ok(self.dated(seen, &ascii, rest, until).await);
                 }
-                // These stand: another source would only be asked to contradict, or to be burdened instead.
+                // These faults are final: no other source is queried.
                 Err(fault @ (Fault::Domain { .. } | Fault::Lookup { retry_after: Some(_), .. })) => {
                     return Err(fault);
                 }
@@ -142,7 +142,7 @@ impl Domain {
         first_failure.map_or_else(|| self.by_the_config(domain, &ascii), Err)
     }
 
-    /// The WHOIS server that a source stands for, and whether the configuration names it.
+    /// The WHOIS server of a source, and whether the configuration names it.
     async fn whois_server(&self, ascii: &str, source: &Source, until: Instant) -> Option<(String, bool)> {
         match source {
             Source::Rdap { .. } => None,
@@ -156,7 +156,7 @@ impl Domain {
         }
     }
 
-    /// The same with a date: where RDAP tells none, WHOIS often does. What it said last stands while it cannot be asked.
+    /// Adds the expiry date from WHOIS if RDAP has none. The last known date is kept while WHOIS fails.
     async fn dated(&self, mut seen: DomainSeen, ascii: &str, rest: &[Source], until: Instant) -> DomainSeen {
         let is_dated = seen.registry_expires.is_some() || seen.registrar_expires.is_some();
         let is_declared = self.declared.contains_key(&seen.domain) || self.declared.contains_key(ascii);
@@ -190,7 +190,7 @@ impl Domain {
         seen
     }
 
-    /// Nobody can be asked: the configuration's own date, where it has one.
+    /// The result without a server: the date of the configuration, if it has one.
     fn by_the_config(&self, domain: &str, ascii: &str) -> Result<DomainSeen, Fault> {
         let end = ascii.rsplit('.').next().unwrap_or(ascii);
         let expires = self.declared.get(domain).or_else(|| self.declared.get(ascii)).ok_or_else(|| {
@@ -241,8 +241,8 @@ impl Domain {
         })
     }
 
-    /// What it means that an RDAP server does not know the name: a loss only where the parent zone does not know it
-    /// either. Servers are pointed at the wrong registry, lag behind, or hide what they have.
+    /// The fault of a name that an RDAP server does not have: a loss only if the parent zone does not have it
+    /// either. Servers may be those of another registry, outdated, or hide entries.
     async fn absent(&self, ascii: &str, until: Instant) -> Fault {
         let Some(name) = question_name(ascii) else { return failed(format!("`{ascii}` is not a name")) };
         match self.dns.parent(&name, until).await {
@@ -281,7 +281,7 @@ impl Domain {
         }
     }
 
-    /// The date that was paid for, from the registry's own answer or the registrar's, which is asked once.
+    /// The date until which the registration is paid, from the registry's answer or the registrar's.
     ///
     /// A registrar that shows only a plain `expiration` equal to the registry's merely repeats it: that is no evidence of
     /// payment, because during the auto renew period the registry has moved its date before anybody paid.

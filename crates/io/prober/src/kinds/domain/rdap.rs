@@ -1,4 +1,4 @@
-//! Reads an RDAP answer (RFC 9083), leniently: registries omit, repeat and misspell. Pure.
+//! Parsing of an RDAP answer (RFC 9083). Lenient: registries omit, repeat and misspell. Pure.
 
 use super::dates::instant;
 use super::spelling::{bare_name, status};
@@ -6,15 +6,15 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use types::Time;
 
-/// Entries kept of any list.
+/// Entries read of any list.
 const KEPT_MAX: usize = 64;
-/// How deep entities may lie inside one another.
+/// Depth of nested entities.
 const DEPTH_MAX: usize = 3;
 
-/// What one RDAP server says about one domain.
+/// A registration as one RDAP server reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Registration {
-    /// The name it speaks of, where it says so.
+    /// The name of the domain, if given.
     pub(crate) name: Option<String>,
     /// `expiration`; the earliest when there are several.
     pub(crate) expires: Option<Time>,
@@ -26,13 +26,13 @@ pub(crate) struct Registration {
     pub(crate) name_servers: BTreeSet<String>,
     /// The registrar's name.
     pub(crate) registrar: Option<String>,
-    /// When the server's own data was last brought up to date.
+    /// Time of the last update of the server's data.
     pub(crate) database_updated: Option<Time>,
-    /// Where the registrar's own answer is.
+    /// URL of the registrar's answer.
     pub(crate) related: Option<String>,
 }
 
-/// Whether an answer with status 404 is an RDAP server's own: an error object, and not a web server's lost page.
+/// Whether an answer with status 404 is an RDAP error object rather than a web page.
 pub(crate) fn is_not_found(body: &[u8]) -> bool {
     let Ok(Value::Object(told)) = serde_json::from_slice(body) else { return false };
     if told.contains_key("ldhName") || told.get("objectClassName").is_some_and(|class| class == "domain") {
@@ -44,7 +44,7 @@ pub(crate) fn is_not_found(body: &[u8]) -> bool {
     }
 }
 
-/// Reads an answer. The error says in words why it is none.
+/// Parses an answer. The error is a message.
 pub(crate) fn read(body: &[u8]) -> Result<Registration, String> {
     let start = body.iter().position(|byte| !byte.is_ascii_whitespace());
     if start.and_then(|at| body.get(at)) == Some(&b'<') {

@@ -1,4 +1,4 @@
-//! Fetches one RDAP answer over HTTP: redirects bounded, body bounded, time bounded, inner addresses refused.
+//! The RDAP client: redirects, body and time are bounded, private addresses refused.
 
 use super::budget::{Budgets, Deferred};
 use crate::names::Names;
@@ -13,22 +13,22 @@ use tls_roots::{Roots, client_config};
 use tokio::time::{Instant, timeout_at};
 use types::Fault;
 
-/// Of a body we read so much; real answers have a few KiB.
+/// Bytes read of a body; usual answers have a few KiB.
 const BODY_MAX: usize = 256 * 1024;
 /// Redirects followed.
 const HOPS_MAX: usize = 5;
-/// How long we wait when asked to wait without being told how long, and at the most.
+/// Pause after a request to wait without a duration, and the longest pause.
 const WAIT_DEFAULT: Duration = Duration::from_secs(60);
 const WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// One answer, read to its end.
+/// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
 
-/// Fetches. Holds two clients: one that goes where the configuration points, and one that stays out of inner networks.
+/// An HTTP client for RDAP. Has two clients: one for servers that the configuration names, and one that refuses private addresses.
 #[derive(Debug)]
 pub(crate) struct RdapClient {
     names: Arc<Names>,
@@ -49,7 +49,7 @@ impl RdapClient {
                 .retry(reqwest::retry::never())
                 .no_proxy()
                 .http1_only()
-                // A lookup a day: a connection kept open would only be in the registry's way.
+                // One lookup a day: an idle connection would only use the registry's resources.
                 .pool_max_idle_per_host(0)
                 .user_agent(concat!("mainstay/", env!("CARGO_PKG_VERSION")))
                 .build()
@@ -58,8 +58,8 @@ impl RdapClient {
         Ok(Self { any_address: client(false)?, public_only: client(true)?, names })
     }
 
-    /// GETs a URL, each hop in the budget of its server. `declared` is the URL that the configuration itself names, whose server
-    /// may have an inner address.
+    /// Requests a URL, each hop within the rate limit of its server. `declared` is the URL of the configuration, whose server
+    /// may have a private address.
     pub(crate) async fn get(
         &self,
         url: &str,
@@ -103,7 +103,7 @@ impl RdapClient {
         Err(failed(format!("it redirects more than {HOPS_MAX} times")))
     }
 
-    /// A literal address never reaches the resolver, which refuses inner ones elsewhere.
+    /// Refuses a private address literal, which does not pass the resolver.
     fn refuse_inner_literal(&self, url: &Url) -> Result<(), Fault> {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         match host.parse::<IpAddr>() {
@@ -115,7 +115,7 @@ impl RdapClient {
     }
 }
 
-/// Waits for a turn at a server, or says why it does not come.
+/// Waits for a turn at a server, or returns why there is none.
 pub(super) async fn wait_for_turn(budgets: &Budgets, server: &str, until: Instant) -> Result<(), Fault> {
     match budgets.turn(server, until).await {
         Ok(()) => Ok(()),
@@ -124,23 +124,23 @@ pub(super) async fn wait_for_turn(budgets: &Budgets, server: &str, until: Instan
             Err(Fault::Lookup { why, retry_after: Some(span) })
         }
         Err(Deferred::Queue(span)) => {
-            let why = format!("too many questions of ours are waiting for {server}");
+            let why = format!("too many requests are waiting for {server}");
             Err(Fault::Lookup { why, retry_after: Some(span) })
         }
     }
 }
 
-/// A lookup that may be tried again at any time.
+/// The fault of a lookup that may be repeated at any time.
 pub(super) fn failed(why: impl Into<String>) -> Fault {
     Fault::Lookup { why: why.into(), retry_after: None }
 }
 
-/// A server that did not answer in time.
+/// The fault of a server that did not answer in time.
 pub(super) fn silent(server: &str) -> Fault {
     failed(format!("{server} does not answer in time"))
 }
 
-/// Who is asked: host and port, as one budget covers them.
+/// Host and port, the key of the rate limit.
 fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -171,7 +171,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, String> {
     }
 }
 
-/// How long a server asks us to wait: on 429 always, on 503 when it says so.
+/// The pause that a server requests: with 429 always, with 503 if it has `Retry-After`.
 fn asked_to_wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
     let told = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let sent = headers.get(DATE).and_then(|value| value.to_str().ok());
@@ -193,7 +193,7 @@ fn span(told: &str, sent: Option<&str>) -> Option<Duration> {
     Some(span.clamp(Duration::from_secs(1), WAIT_MAX))
 }
 
-/// The innermost reason: the outer ones only say that something failed.
+/// The innermost cause: the outer ones only state that something failed.
 fn deepest(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(inner) = error.source() {
@@ -202,7 +202,7 @@ fn deepest(error: &dyn Error) -> String {
     truncate::chars(&escape::hidden(&error.to_string()), 160)
 }
 
-/// Our own way from names to addresses, so that the configuration's resolvers and inner networks hold here too.
+/// Name resolution by the configuration's resolvers and allowed private networks.
 struct Resolver {
     names: Arc<Names>,
     guard: bool,

@@ -1,4 +1,4 @@
-//! Which WHOIS server knows a top-level domain, by IANA's word, remembered for a while.
+//! The WHOIS server of a top-level domain, from IANA, cached.
 
 use super::whois_client;
 use crate::kinds::domain::budget::Budgets;
@@ -9,20 +9,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 use types::Fault;
 
-/// How long a referral is kept, and how long the lack of one.
+/// How long a referral is cached, and how long the lack of one.
 const KEPT: Duration = Duration::from_hours(24);
 const LACK_KEPT: Duration = Duration::from_mins(10);
-/// Top-level domains remembered.
+/// Top-level domains cached.
 const KEPT_MAX: usize = 2_000;
 
-/// What was referred to, by top-level domain; `None` where there is nothing to refer to or nobody told.
+/// Referrals by top-level domain; `None` if there is none or the lookup failed.
 #[derive(Debug, Default)]
 pub(super) struct Referrals {
     known: Mutex<BTreeMap<String, (Instant, Option<String>)>>,
 }
 
 impl Referrals {
-    /// The WHOIS server of a top-level domain. A failure is not asked about again at once.
+    /// The WHOIS server of a top-level domain. Failures are cached for a short time.
     pub(super) async fn server_of(
         &self,
         end: &str,
@@ -38,7 +38,7 @@ impl Referrals {
         }
         let told: Result<String, Fault> = whois_client::ask(names, budgets, iana, declared, end, until).await;
         let server = told
-            .inspect_err(|fault| tracing::debug!(%fault, end, "nobody tells which WHOIS server to ask"))
+            .inspect_err(|fault| tracing::debug!(%fault, end, "no referral to a WHOIS server"))
             .ok()
             .and_then(|text| read(&text));
         let mut known = self.lock();

@@ -1,4 +1,4 @@
-//! Who can be asked about a domain: the configuration's word first, then IANA's list, then what both lack. Pure but for reading
+//! The servers responsible for a domain: the configuration first, then IANA's list, then a built-in list. Pure but for reading
 //! the configuration's own bootstrap file once.
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ const BOOTSTRAP: &str = include_str!("bootstrap.txt");
 /// The largest bootstrap file that is read; IANA's has 50 KiB.
 const FILE_MAX: u64 = 4 * 1024 * 1024;
 
-/// Two-letter domains have no duty to be on IANA's list; these serve RDAP all the same.
+/// Country-code domains with RDAP that are not on IANA's list.
 const UNLISTED: [(&str, &str); 10] = [
     ("ac", "https://rdap.identitydigital.services/rdap/"),
     ("ch", "https://rdap.nic.ch/"),
@@ -53,50 +53,50 @@ const WHOIS: [(&str, &str); 22] = [
     ("su", "whois.tcinet.ru"),
 ];
 
-/// Knows the WHOIS server of every top-level domain that has one.
+/// The server with the WHOIS server of every top-level domain.
 const IANA: &str = "whois.iana.org";
 
-/// One place to ask.
+/// One server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// An RDAP base URL. `declared` by the configuration, which may mean an inner address on purpose.
+    /// An RDAP base URL.
     Rdap {
         /// With a slash at its end.
         base: String,
         /// Whether the configuration names it.
         declared: bool,
     },
-    /// A WHOIS server that tells which WHOIS server knows the top-level domain.
+    /// A WHOIS server with referrals to the server of the top-level domain.
     Referral {
-        /// Where.
+        /// Its address.
         server: String,
         /// Whether the configuration names it.
         declared: bool,
     },
     /// A WHOIS server, `host` or `host:port`.
     Whois {
-        /// Where.
+        /// Its address.
         server: String,
         /// Whether the configuration names it.
         declared: bool,
     },
 }
 
-/// Who can be asked, by the end of the domain.
+/// Servers by suffix of the domain.
 #[derive(Debug)]
 pub(crate) struct Sources {
     declared_rdap: BTreeMap<String, String>,
     declared_whois: BTreeMap<String, String>,
-    /// Suffixes below which somebody else than the registry above them gives names out.
+    /// Suffixes with a registry of their own.
     private: BTreeSet<String>,
     bootstrap: BTreeMap<String, Vec<String>>,
 }
 
 impl Sources {
-    /// Reads the configuration's bootstrap file where it names one.
+    /// Reads the bootstrap file of the configuration, if it has one.
     ///
     /// # Errors
-    /// In words, when that file cannot be read or is not a bootstrap file.
+    /// The file cannot be read or is not a bootstrap file.
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         let bootstrap = match &config.registry.bootstrap {
             Some(path) => file(path).map_err(|why| format!("{}: {why}", path.display()))?,
@@ -113,7 +113,7 @@ impl Sources {
         })
     }
 
-    /// Everybody who can be asked about `domain`, in the order in which to try. Empty when nobody is known.
+    /// The servers responsible for `domain`, in the order of trying. May be empty.
     pub(crate) fn of(&self, domain: &str) -> Vec<Source> {
         let private = domain.split_once('.').map(|(_, suffix)| suffix);
         let private =

@@ -1,4 +1,4 @@
-//! Spells status codes and names the one way in which the house writes them. Pure.
+//! Canonical spelling of status codes and names. Pure.
 
 /// A status code as EPP spells it in RDAP (RFC 8056): lower case with spaces. `clientHold` becomes `client hold`, and
 /// `ok` becomes `active`.

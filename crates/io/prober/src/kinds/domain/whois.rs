@@ -1,4 +1,4 @@
-//! Reads what WHOIS servers write (RFC 3912 leaves the form open): the common forms, leniently. Pure.
+//! Parsing of WHOIS answers in their common layouts (RFC 3912 defines none). Lenient. Pure.
 //!
 //! Two layouts cover most registries: `Key: value` lines, and `Header:` with indented lines below it.
 
@@ -7,11 +7,11 @@ use super::spelling::{bare_name, status};
 use std::collections::BTreeSet;
 use types::Time;
 
-/// Lines looked at, and entries kept of any list.
+/// Lines parsed, and entries read of any list.
 const LINES_MAX: usize = 2_000;
 const KEPT_MAX: usize = 64;
 
-/// What a WHOIS server says about one domain.
+/// A registration as a WHOIS server reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Registration {
     /// The earliest expiry date.
@@ -22,7 +22,7 @@ pub(crate) struct Registration {
     pub(crate) name_servers: BTreeSet<String>,
     /// The registrar's name.
     pub(crate) registrar: Option<String>,
-    /// When the server's own data was last brought up to date.
+    /// Time of the last update of the server's data.
     pub(crate) database_updated: Option<Time>,
 }
 
@@ -86,7 +86,7 @@ const EXPIRES: &[&str] = &[
     "有效期至",
     "사용 종료일",
 ];
-/// Keys that stand before a date without a colon.
+/// Keys before a date without a colon.
 const BARE_EXPIRES: [&str; 3] = ["record expires on", "expires on", "renewal date"];
 const STATUS: [&str; 7] =
     ["domain status", "status", "state", "registration status", "eppstatus", "epp status", "状態"];
@@ -118,7 +118,7 @@ const ABSENT: [&str; 12] = [
     "no such domain",
     "nothing found",
 ];
-/// Headers that begin something about people and places, where `name:` is not ours.
+/// Headers of sections about contacts, where `name:` is not the domain's.
 const TOLD_ELSEWHERE: [&str; 8] = [
     "registrant",
     "admin",
@@ -130,7 +130,7 @@ const TOLD_ELSEWHERE: [&str; 8] = [
     "onsite",
 ];
 
-/// Reads an answer about `domain`. The error says in words why it is none.
+/// Parses an answer about `domain`. The error is a message.
 pub(crate) fn read(text: &str, domain: &str) -> Result<Registration, String> {
     let lower = text.to_ascii_lowercase();
     let mut told = Registration::default();

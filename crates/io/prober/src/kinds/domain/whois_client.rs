@@ -1,4 +1,4 @@
-//! Asks a WHOIS server: port 43, one line, read to the end. RFC 3912.
+//! The WHOIS client: port 43, one line, read to the end. RFC 3912.
 
 use super::budget::Budgets;
 use super::encoding;
@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use types::Fault;
 
-/// Of an answer we read so much.
+/// Bytes read of an answer.
 const ANSWER_MAX: u64 = 64 * 1024;
 /// Addresses of one server that are tried.
 const TRIED_MAX: usize = 3;
 
-/// Asks `server` (`host` or `host:port`) about `domain`. `declared` when the configuration names it, whose server may have an
-/// inner address.
+/// Queries `server` (`host` or `host:port`) for `domain`. A server that the configuration names (`declared`) may have a
+/// private address.
 pub(super) async fn ask(
     names: &Names,
     budgets: &Budgets,
@@ -54,7 +54,7 @@ async fn exchange(
     // Some servers reset instead of closing; what came before that still counts.
     if bytes.is_empty() {
         read.map_err(broken)?;
-        return Err(failed(format!("{host} closes without a word")));
+        return Err(failed(format!("{host} closes the connection without an answer")));
     }
     Ok(encoding::read(&bytes))
 }
@@ -70,7 +70,7 @@ async fn connect(host: &str, found: &[IpAddr], port: u16) -> Result<TcpStream, F
     Err(failed(format!("{host} cannot be reached: {why}")))
 }
 
-/// Host and port; 43 where none is written.
+/// Host and port, by default 43.
 fn place(server: &str) -> (&str, u16) {
     if server.parse::<IpAddr>().is_ok() {
         return (server, 43);

@@ -1,4 +1,4 @@
-//! Looks for a text in a body as a reader of the page sees it: unpacked, and in its character set.
+//! Reading of a body and search for a text in it, decompressed and decoded.
 
 use super::charset;
 use super::content_coding::{self, Coding};
@@ -6,12 +6,12 @@ use super::head::Head;
 use super::search::Search;
 use encoding_rs::{Decoder, UTF_8};
 
-/// How much of a body is read in any case, for its time and its end.
+/// Bytes of a body that are read in any case, for its timing and its end.
 const ALWAYS_BYTES: usize = 1024 * 1024;
-/// How much of it is read, packed or not, while the text has not come.
+/// Bytes read, compressed or not, while the text is not found.
 pub(super) const SEARCHED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// A body that passes by.
+/// A body that is not buffered.
 pub(super) struct Reader<'a> {
     /// As it came, unpacked.
     bytes: usize,
@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes the next piece.
+    /// Reads the next piece.
     pub(super) fn pass(&mut self, piece: &[u8]) {
         let limit = if self.text.is_some() { SEARCHED_BYTES_MAX } else { ALWAYS_BYTES };
         let piece = piece.get(..limit.saturating_sub(self.bytes)).unwrap_or(piece);

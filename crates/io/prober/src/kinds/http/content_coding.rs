@@ -1,4 +1,4 @@
-//! Content codings. We ask for none; some servers pack all the same.
+//! Content codings. None is requested, but some servers compress nevertheless.
 
 use std::io::{self, Read};
 
@@ -7,7 +7,7 @@ const CODINGS_MAX: usize = 3;
 /// A window of zstd larger than this is refused, as browsers do (RFC 9659).
 const WINDOW_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// A coding that we can undo.
+/// A supported coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     Gzip,

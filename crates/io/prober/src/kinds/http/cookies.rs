@@ -1,4 +1,4 @@
-//! Cookies of one question: kept from one hop of a redirect to the next, and forgotten with the answer.
+//! Cookies of one probe run, kept from one redirect hop to the next.
 
 use cookie_store::CookieStore;
 use url::Url;
@@ -16,7 +16,7 @@ pub(super) struct CookieJar {
 }
 
 impl CookieJar {
-    /// Takes a `Set-Cookie` field of a response from `url`. What a browser would refuse is left out.
+    /// Stores a `Set-Cookie` field of a response from `url`, unless a browser would refuse it.
     pub(super) fn take(&mut self, field: &[u8], url: &Url) {
         let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
         if self.kept >= COOKIES_MAX || field.len() > COOKIE_BYTES_MAX || field.iter().any(control) {

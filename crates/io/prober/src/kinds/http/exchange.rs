@@ -13,15 +13,15 @@ use types::fault::Phase;
 use types::probe_result::Phases;
 use url::Url;
 
-/// What to do with the body.
+/// Treatment of the body.
 pub(super) enum Body<'a> {
-    /// The response only sends us on.
+    /// It is not read: the response is a redirect.
     Leave,
-    /// Read it to the limit, and look for this in it.
+    /// It is read up to the limit and searched for this text.
     Read(Option<&'a str>),
 }
 
-/// Asks for the URL. `body` says what to do with the body, given the head.
+/// Requests the URL. `body` decides on the body, given the head.
 pub(super) async fn exchange<'a>(
     wire: Stream,
     url: &Url,

@@ -7,7 +7,7 @@ const SIZE_LINE_MAX: usize = 4 * 1024;
 /// All extensions and trailers of one body together. Nobody reads them.
 const PACKING_MAX: usize = 64 * 1024;
 
-/// How the end of a body is known.
+/// How the end of a body is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// There is no body.

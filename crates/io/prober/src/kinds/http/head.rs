@@ -6,11 +6,11 @@
 
 /// Chromium looks for a status line behind at most this many stray bytes.
 const STRAY_BYTES_MAX: usize = 4;
-/// The only fields that are asked for; others cost no memory, however many there are.
+/// The fields that are kept; others cost no memory.
 const KEPT: [&str; 6] =
     ["content-encoding", "content-length", "content-type", "location", "set-cookie", "transfer-encoding"];
 
-/// What a response says before its body.
+/// The head of a response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) status: u16,
@@ -26,7 +26,7 @@ impl Head {
         Self { status, ..Self::default() }
     }
 
-    /// Keeps a field, if it is one that is asked for.
+    /// Keeps a field if it is in the list.
     pub(super) fn keep(&mut self, name: &[u8], value: &[u8]) {
         if let Some(name) = KEPT.iter().find(|kept| kept.as_bytes().eq_ignore_ascii_case(name)) {
             self.fields.push((name, value.to_vec()));
@@ -47,16 +47,16 @@ impl Head {
             .collect()
     }
 
-    /// Where the response sends us. An empty `Location` sends nobody anywhere.
+    /// The target of a redirect. An empty `Location` is none.
     pub(super) fn location(&self) -> Option<&[u8]> {
         self.all("location").find(|value| !value.is_empty())
     }
 }
 
-/// Finds the end of a head, from piece to piece.
+/// Incremental search for the end of a head.
 #[derive(Default)]
 pub(super) struct End {
-    /// Everything before this place was looked at.
+    /// Bytes searched so far.
     looked: usize,
     begun: bool,
 }

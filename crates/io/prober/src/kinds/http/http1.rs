@@ -13,7 +13,7 @@ use types::Fault;
 /// Room for one read.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Asks, and reads what comes back. `reader` reads the body, if that is wanted.
+/// Sends a request and reads the response. `reader` reads the body, if requested.
 pub(super) async fn exchange<'a>(
     mut wire: Stream,
     request: &Request<'_>,
@@ -62,7 +62,7 @@ fn written(request: &Request<'_>) -> Vec<u8> {
     bytes
 }
 
-/// What comes over the connection.
+/// Buffered input of the connection.
 struct Incoming {
     wire: Stream,
     first: FirstByte,
@@ -111,7 +111,7 @@ impl Incoming {
         }
     }
 
-    /// Hands the body to its reader; whether it was read to its end.
+    /// Passes the body to its reader. Returns whether it was read to its end.
     async fn body(
         &mut self,
         mut framing: Framing,
@@ -141,7 +141,7 @@ impl Incoming {
         }
     }
 
-    /// A body of so many bytes; as many as come, for `u64::MAX`.
+    /// A body of a given length; until the connection closes for `u64::MAX`.
     async fn counted(&mut self, length: u64, reader: &mut Reader<'_>) -> Result<bool, Fault> {
         let mut left = length;
         while left > 0 {

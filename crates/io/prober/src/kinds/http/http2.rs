@@ -10,12 +10,12 @@ use http::header::{COOKIE, HeaderName, HeaderValue};
 use std::pin::{Pin, pin};
 use types::Fault;
 
-/// What a server may send before we have read it.
+/// Flow-control window of the connection.
 const WINDOW_BYTES: u32 = 1024 * 1024;
 
 type Connection = h2::client::Connection<Stream, Bytes>;
 
-/// Asks, and reads what comes back. `reader` reads the body, if that is wanted.
+/// Sends a request and reads the response. `reader` reads the body, if requested.
 pub(super) async fn exchange<'a>(
     wire: Stream,
     request: &Request<'_>,
@@ -121,7 +121,7 @@ impl Driver<'_> {
             tokio::select! {
                 biased;
                 done = &mut wanted => return done,
-                // Its error, if any, is told to whoever waits for the response.
+                // Its error, if any, is returned by the response future.
                 _ = self.connection.as_mut() => self.ended = true,
             }
         }

@@ -10,20 +10,20 @@ use url::{Position, Url};
 
 /// A response head larger than this is refused, as Chromium does.
 pub(super) const HEAD_BYTES_MAX: usize = 256 * 1024;
-/// Who asks.
+/// The `User-Agent` of probes.
 const AGENT: &str = concat!("mainstay/", env!("CARGO_PKG_VERSION"));
 
-/// What came back.
+/// A response.
 pub(super) struct Response {
     pub(super) head: Head,
     pub(super) body_bytes: u64,
     pub(super) body_found: Option<bool>,
 }
 
-/// Why nothing came back.
+/// Why there is no response.
 pub(super) enum Failure {
     Fault(Fault),
-    /// The server wants to be asked by HTTP/1.1 (RFC 9113, section 7).
+    /// The server requires HTTP/1.1 (RFC 9113, section 7).
     OnlyHttp1,
 }
 
@@ -33,7 +33,7 @@ impl From<Fault> for Failure {
     }
 }
 
-/// A question, in the words of either version.
+/// A request, independent of the version.
 pub(super) struct Request<'a> {
     pub(super) url: &'a Url,
     /// Host and port, without a password.
@@ -58,12 +58,12 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Names what reading or writing ended with.
+/// The fault of a failed read or write.
 pub(super) fn broken(error: &std::io::Error, first: &FirstByte) -> Fault {
     faults::from_io(error, if first.get().is_some() { Phase::Body } else { Phase::FirstByte })
 }
 
-/// No answer at all.
+/// The fault of a connection that was closed without a response.
 pub(super) fn silent() -> Fault {
     Fault::Unreachable { why: "the connection was closed without an answer".to_owned() }
 }

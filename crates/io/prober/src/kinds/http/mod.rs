@@ -1,17 +1,17 @@
-//! GET, redirects followed, the certificate of every hop judged.
+//! HTTP: a GET request with redirects; the certificate of every hop is verified.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `redirect` | where a response sends us, and when to stop |
-//! | `cookies` | kept from hop to hop of one question |
+//! | `redirect` | the next URL, and when to stop |
+//! | `cookies` | cookies of one run |
 //! | `exchange` | one request and its response on a connection of its own |
 //! | `message` | request, response and failure, independent of the version |
 //! | `http1` | HTTP/1, tolerant; with `head` (lines of a head) and `framing` (the end of a body) |
-//! | `http2` | HTTP/2, where the server chose it |
-//! | `stream` | the bytes, plain or inside TLS, and when the first one came |
-//! | `body` | looks for a text in a body; with `content_coding` (gzip and others), `charset` and `search` |
+//! | `http2` | HTTP/2, when the server negotiates it |
+//! | `stream` | the byte stream, plain or TLS, and the time of its first byte |
+//! | `body` | search for a text in a body; with `content_coding` (gzip and others), `charset` and `search` |
 //!
-//! Each question opens its own connection: a reused one would measure neither the name, nor the context, nor the certificate.
+//! Each run opens its own connection: a reused one would measure neither the name, nor the route, nor the certificate.
 
 mod body;
 mod charset;
@@ -43,19 +43,19 @@ use types::config::Expect;
 use types::probe_result::{Answer, Hop, HttpSeen, Phases, TlsSeen};
 use url::Url;
 
-/// What every hop of one question needs.
+/// The context of all hops of one run.
 struct Context<'a> {
     tls: &'a Tls,
     names: &'a Names,
-    /// Whoever wrote an address into the configuration meant it. It stays allowed for redirects of that server to itself.
+    /// An address literal of the configuration: it is allowed, also for redirects of that server to itself.
     declared: Option<SocketAddr>,
-    /// The host of the URL, and the address of it that is asked.
+    /// The host of the URL, and the address that this run uses.
     pinned: (String, IpAddr),
     deadline: Instant,
 }
 
-/// Asks for a URL at one address of its host, and follows where it leads. Redirects of the host to itself stay at that address;
-/// those to other hosts look their names up.
+/// Requests a URL at one address of its host and follows redirects. Redirects of the host to itself stay at that address;
+/// those to other hosts are resolved.
 pub(crate) async fn run(
     tls: &Tls,
     names: &Names,
@@ -68,8 +68,8 @@ pub(crate) async fn run(
     let followed = async {
         let trail = RedirectChain::begin(url)?;
         let host = trail.at().host_str().unwrap_or_default().to_owned();
-        // Whoever wrote an address into the configuration meant it, with this port: a redirect of that server to itself is followed,
-        // one to another port of the machine would make us knock where nobody asked us to.
+        // An address literal of the configuration is allowed with its port: a redirect of that server to itself is followed,
+        // one to another port of the machine is not.
         let declared = meant(trail.at());
         let context = Context { tls, names, declared, pinned: (host, address), deadline };
         follow(&context, trail, expect, &mut phases).await
@@ -108,13 +108,13 @@ async fn follow(
     }
 }
 
-/// The address and port that a URL names, where it is written with an address.
+/// The address and port of a URL whose host is an address literal.
 fn meant(url: &Url) -> Option<SocketAddr> {
     Some(SocketAddr::new(connect::literal(url.host_str()?)?, url.port_or_known_default()?))
 }
 
 impl Context<'_> {
-    /// Asks one hop. Where a server answers HTTP/2 with the wish for HTTP/1.1, it gets its wish, once.
+    /// Requests one hop. If a server answers HTTP/2 with HTTP_1_1_REQUIRED, the request is repeated once by HTTP/1.1.
     async fn ask<'a>(
         &self,
         url: &Url,
@@ -133,7 +133,7 @@ impl Context<'_> {
         Err(Fault::Garbage { why: "it speaks neither HTTP/2 nor HTTP/1.1".to_owned() })
     }
 
-    /// Opens what the URL's scheme asks for. A certificate that a browser would refuse ends the question here: nothing is
+    /// Opens a connection for the URL's scheme. A certificate that a browser would refuse ends the run here: nothing is
     /// sent to a server that is not who it should be.
     async fn open(
         &self,

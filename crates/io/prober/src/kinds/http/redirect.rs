@@ -1,16 +1,16 @@
-//! Where a response sends us, and when to stop following.
+//! Redirects: the next URL, and when to stop.
 
 use super::cookies::CookieJar;
 use types::Fault;
 use types::config::Expect;
 use url::Url;
 
-/// Redirects followed for one question, as many as browsers follow.
+/// Redirects followed in one run, as many as browsers follow.
 const REDIRECTS_MAX: u32 = 20;
 /// A longer address than this is not followed.
 const URL_BYTES_MAX: usize = 8 * 1024;
 
-/// The addresses asked so far, the present one last.
+/// The URLs requested so far, the present one last.
 pub(super) struct RedirectChain {
     /// Each with the cookies that were sent to it.
     visited: Vec<(Url, Vec<u8>)>,
@@ -31,7 +31,7 @@ impl RedirectChain {
         Ok(Self { visited: Vec::new(), at: usable(at).ok_or_else(wrong)?, cookies: Vec::new() })
     }
 
-    /// The address to ask now.
+    /// The URL to request now.
     pub(super) fn at(&self) -> &Url {
         &self.at
     }
@@ -88,7 +88,7 @@ pub(super) fn leads_on(status: u16, located: bool, expect: &Expect) -> bool {
     located && matches!(status, 301 | 302 | 303 | 307 | 308) && !expect.status.contains(&status)
 }
 
-/// A URL as it may be shown: a password in it is a secret.
+/// A URL without its password, for messages.
 pub(super) fn told(url: &Url) -> String {
     let mut told = url.clone();
     let _ = told.set_password(None);

@@ -1,4 +1,4 @@
-//! Looks for a text in a body that passes by, without keeping the body.
+//! Incremental search for a text in a body, without buffering the body.
 
 use memchr::memmem;
 
@@ -15,12 +15,12 @@ impl<'a> Search<'a> {
         Self { finder: memmem::Finder::new(text), tail: Vec::new(), found: text.is_empty() }
     }
 
-    /// Whether it has passed by.
+    /// Whether the text was found.
     pub(super) fn found(&self) -> bool {
         self.found
     }
 
-    /// Looks at the next piece.
+    /// Searches the next piece.
     pub(super) fn pass(&mut self, piece: &[u8]) {
         if self.found {
             return;

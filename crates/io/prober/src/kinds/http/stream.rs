@@ -1,4 +1,4 @@
-//! The bytes of one connection, plain or inside TLS, and when the first one came.
+//! The byte stream of one connection, plain or TLS, with byte limits and the time of the first byte.
 
 use crate::faults::TooMuchData;
 use std::io;
@@ -28,7 +28,7 @@ pub(super) struct Stream {
     reader: Option<Waker>,
 }
 
-/// How many bytes may still come.
+/// Bytes that may still be received.
 #[derive(Clone)]
 pub(super) struct Allowance(Arc<AtomicUsize>);
 
@@ -45,7 +45,7 @@ impl Allowance {
     }
 }
 
-/// When the first byte of the answer came.
+/// Time of the first byte of the response.
 pub(super) type FirstByte = Arc<OnceLock<Instant>>;
 
 enum Inner {

@@ -1,4 +1,4 @@
-//! Reads the parts of an X.509 certificate that matter to a watchman. RFC 5280.
+//! Parsing of the monitored parts of an X.509 certificate. RFC 5280.
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -19,7 +19,7 @@ const EC_BITS_MIN: usize = 256;
 /// One certificate as served.
 #[derive(Clone, Debug)]
 pub(super) struct ParsedCertificate {
-    /// What is told of it.
+    /// Its reported fields.
     pub(super) told: Certificate,
     /// Subject as encoded; two names are one when their bytes are.
     pub(super) subject: Vec<u8>,
@@ -27,7 +27,7 @@ pub(super) struct ParsedCertificate {
     pub(super) issuer: Vec<u8>,
     /// Serial number as encoded, sign byte included.
     pub(super) serial: Vec<u8>,
-    /// Common name of the subject: told where a certificate presents no names at all.
+    /// Common name of the subject: reported for a certificate without alternative names.
     pub(super) common_name: Option<String>,
     /// Whether its key is too weak.
     pub(super) weak: bool,

@@ -1,8 +1,8 @@
-//! Servers that our TLS library cannot talk to: what they do speak, read from the open part of a TLS 1.2 handshake.
+//! Servers with which the TLS library has no version or cipher in common: their side, read from the plaintext part of a TLS 1.2 handshake.
 //!
-//! Up to TLS 1.2 a server says its version, its choice of cipher suite and its certificates before anything is encrypted. So
-//! a hello of our own that offers whatever browsers and curl have ever offered is enough to tell a limit of our library from
-//! an outage, and to judge the certificate all the same. Nothing secret is sent, and the handshake ends there.
+//! Up to TLS 1.2 a server sends its version, cipher suite and certificates in plaintext. So
+//! a ClientHello that offers everything that browsers and curl have ever offered distinguishes a limit of the library from
+//! an outage, and gets the certificate. Nothing secret is sent, and the handshake ends there.
 
 mod hello;
 mod reply;
@@ -17,21 +17,21 @@ use types::probe_result::Phases;
 
 pub(super) use hello::Offer;
 
-/// No server says more than this before it waits for us.
+/// Bytes that a server sends at most before it waits for the client.
 const REPLY_BYTES_MAX: usize = 128 * 1024;
 
-/// What a server speaks that we cannot.
+/// The protocol of a server that the TLS library does not support.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Legacy {
     pub(super) chain: Vec<CertificateDer<'static>>,
     /// Its version, where that is older than TLS 1.2.
     pub(super) outdated: Option<&'static str>,
-    /// What of it our library lacks.
+    /// The unsupported part.
     pub(super) what: String,
 }
 
-/// Asks a server with which our library could not agree what it does speak. `None` when it could be talked to, or tells
-/// nothing: then whatever failed is no limit of ours.
+/// Finds the protocol of a server with which the handshake failed. `None` if the library supports it, or the server sends
+/// nothing: then the failure is not a limit of the library.
 pub(super) async fn look(
     address: SocketAddr,
     name: &ServerName<'_>,
@@ -40,7 +40,7 @@ pub(super) async fn look(
 ) -> Option<Legacy> {
     let all = ask(address, &hello::write(Offer::All, name, random), deadline).await?;
     let what = all.beyond_us()?;
-    // A server that prefers what we cannot, and can do what we can, failed for another reason.
+    // A server that also supports what the library supports failed for another reason.
     let ours = ask(address, &hello::write(Offer::Ours, name, random), deadline).await;
     if ours.is_some_and(|reply| reply.beyond_us().is_none()) {
         return None;

@@ -1,22 +1,21 @@
-//! The chain as served, and everything wrong with it.
+//! TLS: the certificate chain as served, and all of its faults.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `recorder` | keeps what a server presents and lets the handshake go on |
-//! | `certificate` | reads one certificate |
-//! | `ocsp` | reads a stapled revocation |
-//! | `judge` | names every fault |
-//! | `legacy` | servers that our library cannot talk to: what they speak, and their certificate |
+//! | `recorder` | records the presented chain and continues the handshake |
+//! | `certificate` | parsing of one certificate |
+//! | `ocsp` | parsing of a stapled OCSP response |
+//! | `verify` | all faults of a chain |
+//! | `legacy` | servers that the TLS library does not support: their protocol and certificate |
 
 mod certificate;
-mod judge;
 mod legacy;
 mod ocsp;
 mod recorder;
+mod verify;
 
 use crate::setup::{Clock, SetupError};
 use crate::{connect, faults};
-use judge::{Target, judge};
 use recorder::{Presented, Recorder};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -32,39 +31,40 @@ use tokio_rustls::client::TlsStream;
 use types::Fault;
 use types::fault::Phase;
 use types::probe_result::{Answer, Phases, TlsSeen};
+use verify::{Target, verify};
 
-/// Shakes hands and judges certificates.
+/// Performs handshakes and verifies certificates.
 pub(crate) struct Tls {
     roots: Roots,
     algorithms: WebPkiSupportedAlgorithms,
-    /// Everything but the recorder, of which every handshake has its own.
+    /// Settings without the recorder; every handshake has its own.
     any: ClientConfig,
     http: ClientConfig,
     http1: ClientConfig,
     clock: Clock,
 }
 
-/// What is spoken inside, as far as the handshake has to say it.
+/// The protocols offered by ALPN.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Alpn {
     /// HTTP/2 or HTTP/1.1, as the server chooses.
     Http,
     /// HTTP/1.1 alone.
     OnlyHttp1,
-    /// We only look at the certificate.
+    /// None: only the certificate is needed.
     Nothing,
 }
 
-/// How a handshake went.
+/// The result of a handshake.
 pub(crate) struct HandshakeResult {
-    /// What was served, where it came so far.
+    /// The served chain, if the handshake reached it.
     pub(crate) seen: Option<TlsSeen>,
-    /// The open stream, or why there is none.
+    /// The open stream, or the fault.
     pub(crate) stream: Result<TlsStream<TcpStream>, Fault>,
 }
 
 impl Tls {
-    /// Prepares handshakes whose certificates are judged by these roots.
+    /// Prepares handshakes whose certificates are verified against these roots.
     ///
     /// # Errors
     /// The TLS library refuses its own defaults.
@@ -77,7 +77,7 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Recorder::new(algorithms)))
             .with_no_client_auth();
-        // A resumed session shows no certificate, and the certificate is what we came for.
+        // A resumed session has no certificate, and the certificate is what is measured.
         any.resumption = Resumption::disabled();
         let mut http = any.clone();
         http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -86,7 +86,7 @@ impl Tls {
         Ok(Self { roots, algorithms, any, http, http1, clock })
     }
 
-    /// Shakes hands over an open connection, whatever the certificate.
+    /// Performs a handshake over an open connection, whatever the certificate.
     pub(crate) async fn handshake(
         &self,
         stream: TcpStream,
@@ -126,7 +126,7 @@ impl Tls {
         };
         let seen = recorder
             .presented()
-            .map(|presented| judge(&self.roots, &question, presented, recorder.unsigned()));
+            .map(|presented| verify(&self.roots, &question, presented, recorder.unsigned()));
         match (&seen, &stream) {
             (None, Err(fault)) if may_be_a_limit(fault) => {}
             _ => return HandshakeResult { seen, stream },
@@ -135,13 +135,13 @@ impl Tls {
             return HandshakeResult { seen, stream };
         };
         let presented = Presented { chain: legacy.chain, staple: Vec::new() };
-        // Whether it holds its key cannot be seen from outside; a stranger who copied the certificate is not told.
-        let mut seen = judge(&self.roots, &question, &presented, false);
+        // Possession of the key cannot be checked from the plaintext, so a copied certificate is not detected.
+        let mut seen = verify(&self.roots, &question, &presented, false);
         seen.outdated = legacy.outdated.map(str::to_owned);
         HandshakeResult { seen: Some(seen), stream: Err(Fault::TlsUnsupported { what: legacy.what }) }
     }
 
-    /// Bytes for a hello; a fixed number where the library has none, for nothing secret hangs on them.
+    /// Random bytes for a hello; fixed ones if the library fails, since no secret depends on them.
     fn random(&self) -> [u8; 32] {
         let mut random = [0x5a; 32];
         let _ = self.any.crypto_provider().secure_random.fill(&mut random);
@@ -149,7 +149,7 @@ impl Tls {
     }
 }
 
-/// Whether a handshake may have failed because our library lacks what the server wants. Some servers hang up without a word.
+/// Whether a handshake may have failed for lack of support in the TLS library. Some servers close without an alert.
 fn may_be_a_limit(fault: &Fault) -> bool {
     matches!(fault, Fault::Handshake { .. } | Fault::Unreachable { .. })
 }
@@ -162,7 +162,7 @@ pub(crate) async fn run(tls: &Tls, host: &str, address: SocketAddr, deadline: In
         Err(fault) => Err(fault),
         Ok((stream, address)) => {
             let shaken = tls.handshake(stream, address, host, Alpn::Nothing, deadline, &mut phases).await;
-            // A server that wants a certificate from us breaks off after it has shown its own: that is an answer.
+            // A server that requires a client certificate aborts after it has sent its own: that is an answer.
             match (shaken.seen, shaken.stream) {
                 (Some(seen), _) => Ok(seen),
                 (None, Err(fault)) => Err(fault),

@@ -1,10 +1,10 @@
-//! Reads one fact out of a stapled OCSP response: is this certificate revoked? RFC 6960.
+//! Parsing of a stapled OCSP response: whether the certificate is revoked. RFC 6960.
 //!
 //! The response's own signature is not checked. The server hands it out about itself, over a connection that its
 //! certificate has signed: a forged "revoked" would be a strange way to harm oneself, and a "good" is never relied upon.
 
-/// Whether the response says of the certificate with this serial number that it is revoked. Anything that cannot be read
-/// says nothing.
+/// Whether the response states that the certificate with this serial number is revoked. `false` for anything that
+/// cannot be parsed.
 pub(super) fn says_revoked(response: &[u8], serial: &[u8]) -> bool {
     single_responses(response)
         .is_some_and(|singles| Items(singles).any(|(tag, single)| tag == SEQUENCE && revoked(single, serial)))
@@ -51,7 +51,7 @@ fn only(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     Items(bytes).wanted(tag)
 }
 
-/// Walks over the items of a DER structure. Ends at the first one that is cut off.
+/// Iterator over the items of a DER structure. Ends at the first incomplete one.
 struct Items<'a>(&'a [u8]);
 
 impl<'a> Items<'a> {

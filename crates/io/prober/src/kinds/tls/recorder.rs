@@ -1,7 +1,7 @@
-//! Keeps what a server presents, good or not.
+//! A certificate verifier that records the chain and accepts it.
 //!
-//! It never breaks a handshake off: the real judgement follows in [`super::judge`], on what was kept. That is right only in
-//! the prober, which sends no secret over the connection. Nothing that carries visitors' or our own data may use it.
+//! It never aborts a handshake: verification follows in [`super::verify`] on the recorded chain. That is safe only in
+//! the prober, which sends no secret over the connection. Connections that carry data must not use it.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -10,7 +10,7 @@ use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a server presented.
+/// The certificates that a server presented.
 #[derive(Debug)]
 pub(super) struct Presented {
     /// Leaf first.
@@ -32,12 +32,12 @@ impl Recorder {
         Self { algorithms, presented: OnceLock::new(), unsigned: AtomicBool::new(false) }
     }
 
-    /// What was presented, once the handshake has come so far.
+    /// The presented certificates, once the handshake has reached them.
     pub(super) fn presented(&self) -> Option<&Presented> {
         self.presented.get()
     }
 
-    /// Whether the server failed to show that it holds the certificate's key.
+    /// Whether the server failed to prove possession of the certificate's key.
     pub(super) fn unsigned(&self) -> bool {
         self.unsigned.load(Ordering::Relaxed)
     }

@@ -2,23 +2,23 @@
 
 use rustls::pki_types::ServerName;
 
-/// What is offered.
+/// The offered versions, suites and groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::kinds::tls) enum Offer {
-    /// Everything that servers have been found to want.
+    /// Everything that known servers require.
     All,
-    /// Only what our library can do.
+    /// Only what the TLS library supports.
     Ours,
 }
 
-/// Suites that our library has in TLS 1.2.
+/// TLS 1.2 suites that the TLS library supports.
 pub(super) const OUR_SUITES: [u16; 6] = [0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8];
-/// Groups that it has: X25519, P-256, P-384.
+/// Supported groups: X25519, P-256, P-384.
 pub(super) const OUR_GROUPS: [u16; 3] = [0x001d, 0x0017, 0x0018];
-/// Signatures that it checks: ECDSA P-256 and P-384, Ed25519, RSA-PSS and PKCS #1 from SHA-256 on.
+/// Supported signatures: ECDSA P-256 and P-384, Ed25519, RSA-PSS and PKCS #1 from SHA-256 on.
 const OUR_SIGNATURES: [u16; 9] = [0x0403, 0x0503, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601];
 
-/// Suites that it lacks, best first.
+/// Unsupported suites, best first.
 pub(super) const OTHER_SUITES: [(u16, &str); 31] = [
     (0xc0ad, "TLS_ECDHE_ECDSA_WITH_AES_256_CCM"),
     (0xc0ac, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM"),
@@ -66,7 +66,7 @@ pub(super) fn write(offer: Offer, name: &ServerName<'_>, random: [u8; 32]) -> Ve
         groups.extend(OTHER_GROUPS);
         signatures.extend(OTHER_SIGNATURES);
     }
-    // Whether a renegotiation would be secure: some servers refuse who does not say so (RFC 5746).
+    // Whether a renegotiation would be secure: some servers refuse clients without it (RFC 5746).
     suites.push(0x00ff);
 
     let mut extensions = Vec::new();

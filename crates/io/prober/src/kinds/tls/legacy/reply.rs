@@ -1,15 +1,15 @@
-//! What a server answers to a hello of TLS 1.2 before anything is encrypted. RFC 5246, sections 6.2 and 7.
+//! Parsing of a server's plaintext reply to a TLS 1.2 ClientHello. RFC 5246, sections 6.2 and 7.
 
 use super::hello::{OTHER_SUITES, OUR_GROUPS, OUR_SUITES};
 use crate::kinds::tls::certificate;
 use rustls::pki_types::CertificateDer;
 
-/// No honest handshake needs more certificates.
+/// Certificates read of one chain.
 const CHAIN_MAX: usize = 32;
-/// Kinds of keys that our library checks signatures of in a handshake.
+/// Key types whose handshake signatures the TLS library supports.
 const OUR_KEYS: [&str; 4] = ["RSA", "EC P-256", "EC P-384", "Ed25519"];
 
-/// The open part of a server's flight.
+/// The plaintext part of a server's reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reply {
     version: u16,
@@ -19,7 +19,7 @@ pub(super) struct Reply {
     pub(super) chain: Vec<CertificateDer<'static>>,
 }
 
-/// How far a reply came.
+/// Progress of reading a reply.
 #[derive(Debug)]
 pub(super) enum Ended {
     Reply(Reply),
@@ -29,7 +29,7 @@ pub(super) enum Ended {
     Never,
 }
 
-/// Reads what came so far.
+/// Parses the bytes received so far.
 pub(super) fn read(bytes: &[u8]) -> Ended {
     let mut messages = Vec::new();
     let mut rest = bytes;
@@ -102,7 +102,7 @@ fn group(body: &[u8]) -> Option<u16> {
 }
 
 impl Reply {
-    /// The version, where it is older than what our library has.
+    /// The version, if the TLS library does not support it.
     pub(super) fn outdated(&self) -> Option<&'static str> {
         match self.version {
             0x0302 => Some("TLS 1.1"),
@@ -112,7 +112,7 @@ impl Reply {
         }
     }
 
-    /// What of it our library lacks; `None` when it could have talked to this server.
+    /// The part that the TLS library does not support; `None` if it supports this server.
     pub(super) fn beyond_us(&self) -> Option<String> {
         if let Some(version) = self.outdated() {
             return Some(format!("nothing newer than {version}"));

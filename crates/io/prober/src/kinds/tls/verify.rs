@@ -1,4 +1,4 @@
-//! Everything that is wrong with a chain as served, not only what a verifier trips over first.
+//! Verification of a chain as served. Finds every fault, not only the first one.
 
 use super::certificate::{self, ParsedCertificate};
 use super::ocsp;
@@ -12,10 +12,10 @@ use types::fault::TlsFault;
 use types::probe_result::TlsSeen;
 use webpki::{EndEntityCert, KeyUsage};
 
-/// No more certificates of one chain than this are told of; honest chains have two to four.
+/// Certificates reported of one chain; usual chains have two to four.
 const CHAIN_MAX: usize = 16;
 
-/// What is asked: who answered, under which name, at what time.
+/// The verified server: address, name and time.
 pub(super) struct Target<'a> {
     pub(super) address: SocketAddr,
     pub(super) name: &'a ServerName<'static>,
@@ -24,8 +24,8 @@ pub(super) struct Target<'a> {
     pub(super) algorithms: &'a [&'a dyn SignatureVerificationAlgorithm],
 }
 
-/// Judges what was presented. `unsigned` says that the server failed to show that it holds the leaf's key.
-pub(super) fn judge(roots: &Roots, asked: &Target<'_>, presented: &Presented, unsigned: bool) -> TlsSeen {
+/// Finds the faults of a presented chain. `unsigned`: the server did not prove possession of the leaf's key.
+pub(super) fn verify(roots: &Roots, asked: &Target<'_>, presented: &Presented, unsigned: bool) -> TlsSeen {
     let reads: Vec<Option<ParsedCertificate>> =
         presented.chain.iter().take(CHAIN_MAX).map(|der| certificate::read(der)).collect();
     let mut spare = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn judge(roots: &Roots, asked: &Target<'_>, presented: &Presented, un
     if unsigned && !faults.iter().any(|fault| matches!(fault, TlsFault::WeakKey { .. })) {
         faults.push(other("the server does not hold its key"));
     }
-    // Their order in the model is from what turns every visitor away to what only the strict refuse.
+    // The order of the type is from faults that every client refuses to those that only strict ones refuse.
     faults.sort();
     faults.dedup();
     TlsSeen {
@@ -97,7 +97,7 @@ fn dates(leaf: &ParsedCertificate, now: Time) -> Vec<TlsFault> {
 }
 
 fn name(leaf: &CertificateDer<'_>, read: &ParsedCertificate, asked: &ServerName<'_>) -> Option<TlsFault> {
-    // A leaf that the verifier cannot read at all is told of by the path.
+    // A leaf that the verifier cannot parse is a fault of the path.
     let leaf = EndEntityCert::try_from(leaf).ok()?;
     leaf.verify_is_valid_for_subject_name(asked).err()?;
     let mut presented = read.told.names.clone();
@@ -107,7 +107,7 @@ fn name(leaf: &CertificateDer<'_>, read: &ParsedCertificate, asked: &ServerName<
     Some(TlsFault::WrongName { presented })
 }
 
-/// Weak keys of all that the server sends but a root, whose key nobody relies on.
+/// Weak keys of the served certificates except a root, whose key is not used.
 fn keys(chain: &[&ParsedCertificate]) -> Vec<TlsFault> {
     let counts = |(place, read): &(usize, &&ParsedCertificate)| *place == 0 || !read.self_issued();
     chain
@@ -119,7 +119,7 @@ fn keys(chain: &[&ParsedCertificate]) -> Vec<TlsFault> {
         .collect()
 }
 
-/// The way from the leaf to a root.
+/// The path from the leaf to a root.
 struct Path<'a> {
     roots: &'a Roots,
     leaf: &'a CertificateDer<'a>,
@@ -129,8 +129,8 @@ struct Path<'a> {
 }
 
 impl Path<'_> {
-    /// What the verifier says. As it stops at the first date out of order, it is asked once more for a moment at which the
-    /// dates were in order, so that an expired certificate of an unknown authority is known to be both.
+    /// The faults of the path. The verifier stops at the first invalid date, so it runs again for a time at which the
+    /// dates are valid, so that an expired certificate of an unknown authority is reported as both.
     fn faults(&self, now: Time, known: &[TlsFault]) -> Vec<TlsFault> {
         let mut faults = Vec::new();
         let Err(error) = self.verify(now) else { return faults };
@@ -162,8 +162,8 @@ impl Path<'_> {
         self.through(self.rest, at).map(drop)
     }
 
-    /// The intermediates of the path that is valid for longest, without which no client can do; `None` when no path is valid
-    /// now. A verifier is content with the first one, which may lead over an old cross-signature.
+    /// The intermediates of the path that is valid for longest; `None` when no path is valid
+    /// now. A verifier takes the first path, which may lead over an old cross-signature.
     fn best(&self, now: Time) -> Option<Vec<CertificateDer<'static>>> {
         let mut best = self.through(self.rest, now).ok()?;
         let mut rest = self.rest.to_vec();
@@ -179,7 +179,7 @@ impl Path<'_> {
         }
     }
 
-    /// Verifies with these intermediates, and tells which of them were used.
+    /// Verifies with these intermediates. Returns the used ones.
     fn through(
         &self,
         rest: &[CertificateDer<'_>],
@@ -202,7 +202,7 @@ impl Path<'_> {
     fn named(&self, error: &webpki::Error, weak: bool) -> Option<TlsFault> {
         use webpki::Error as E;
         Some(match error {
-            // Told of already, or again under another name.
+            // Reported already, or a duplicate under another name.
             E::CertExpired { .. } | E::CertNotValidYet { .. } => return None,
             E::UnknownIssuer | E::CaUsedAsEndEntity => self.rootless(error),
             E::InvalidSignatureForPublicKey
@@ -230,7 +230,7 @@ impl Path<'_> {
                 other("a certificate above it may not issue certificates")
             }
             E::UnsupportedCertVersion => other("it is older than X.509 version 3"),
-            E::UnsupportedCriticalExtension => other("it has a critical extension that nobody knows"),
+            E::UnsupportedCriticalExtension => other("it has an unknown critical extension"),
             E::BadDer | E::BadDerTime | E::TrailingData(_) | E::MalformedExtensions => {
                 other("it cannot be read")
             }
@@ -238,7 +238,7 @@ impl Path<'_> {
         })
     }
 
-    /// Why there is no way to a root: we walk from issuer to issuer as far as the served certificates lead.
+    /// Why there is no path to a root: follows the issuers as far as the served certificates lead.
     fn rootless(&self, error: &webpki::Error) -> TlsFault {
         let Some((leaf, rest)) = self.chain.split_first() else { return other("there is none") };
         if leaf.self_issued() {
@@ -286,7 +286,7 @@ mod tests {
             algorithms: provider.signature_verification_algorithms.all,
         };
         let chain = chain.into_iter().map(CertificateDer::from).collect();
-        judge(roots, &asked, &Presented { chain, staple }, false)
+        verify(roots, &asked, &Presented { chain, staple }, false)
     }
 
     fn chain() -> &'static Vec<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! `mainstay check`: is the configuration sound, what would the edge serve from where, and does every alert reach a human at every
 //! hour of the next 12 months?
 
-use crate::cli::{Common, Failure, config, machine, table};
+use crate::cli::{Common, Failure, config, fix, machine, table};
 use crate::{certificates, clock};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -30,6 +30,8 @@ struct Answer {
     edge: Option<Serves>,
     /// Why the edge would take fewer connections than declared.
     shortage: Option<String>,
+    /// What `--fix` renamed.
+    renamed: Vec<fix::Change>,
 }
 
 /// What the edge would serve.
@@ -55,7 +57,8 @@ struct Guarded {
     servers: Vec<String>,
 }
 
-pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn run(common: &Common, text_alone: bool, fix: bool) -> Result<ExitCode, Failure> {
+    let renamed = if fix { fix::fix(&common.config, common.json)? } else { Vec::new() };
     let read = config::read_with_warnings(&common.config)?;
     let missing = if text_alone { Vec::new() } else { machine::missing(&read) };
     let certificates: Vec<String> =
@@ -73,6 +76,7 @@ pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure
         gaps,
         missing,
         edge: config.edge.as_ref().map(|edge| serves(&config, edge)),
+        renamed,
         shortage: config.edge.as_ref().and_then(|edge| {
             edge::descriptors::shortage(edge.limits.max_connections, edge::descriptors::hard_limit())
         }),

@@ -11,6 +11,7 @@ mod deny;
 mod drill;
 mod export;
 mod failure;
+mod fix;
 mod incident;
 mod journal;
 mod machine;
@@ -65,6 +66,9 @@ enum Command {
         /// Looks at the text alone, not at what this machine has: secrets, files, ports, the data folder. For a review elsewhere.
         #[arg(long)]
         text_alone: bool,
+        /// Rewrites keys and sections of earlier versions to their new names first, keeping comments and order.
+        #[arg(long)]
+        fix: bool,
     },
     /// Everything: watches, diagnoses, wakes, tells. A changed configuration is taken over at once; SIGTERM drains.
     Run(run::Run),
@@ -122,7 +126,7 @@ impl Line {
         }
         let done = match self.command {
             Command::Demo(demo) => demo.run(),
-            Command::Check { text_alone } => check::run(&common, text_alone),
+            Command::Check { text_alone, fix } => check::run(&common, text_alone, fix),
             Command::Run(run) => run.run(&common),
             Command::Status => status::status(&common),
             Command::Why { resource } => status::why(&common, &resource),

@@ -21,8 +21,8 @@ pub(crate) fn same(path: &str, printed: &[u8]) {
 #[test]
 fn the_reference_is_what_the_program_knows() {
     let house = House::watching(&Web::start());
-    same("docs/reference/config.md", &house.command(&["schema", "--reference"]).stdout);
-    same("docs/reference/config.schema.json", &house.command(&["schema"]).stdout);
+    same("docs/reference/configuration.md", &house.command(&["schema", "--reference"]).stdout);
+    same("docs/reference/mainstay.schema.json", &house.command(&["schema"]).stdout);
 }
 
 #[test]

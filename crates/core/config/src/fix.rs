@@ -151,8 +151,8 @@ fn put(table: &mut Table, key: &Key, item: Item) -> Result<(), String> {
             if there.is_dotted() == moved.is_dotted() && (there.is_dotted() || moved.is_implicit()) =>
         {
             let names: Vec<String> = moved.iter().map(|(name, _)| name.to_owned()).collect();
-            for (key, item) in names.iter().filter_map(|name| moved.remove_entry(name)) {
-                put(there, &key, item)?;
+            for (inner, item) in names.iter().filter_map(|name| moved.remove_entry(name)) {
+                put(there, &inner, item).map_err(|_| key.get().to_owned())?;
             }
             Ok(())
         }
@@ -224,8 +224,8 @@ fn put_inline(table: &mut InlineTable, key: &Key, value: Value) -> Result<(), St
             if there.is_dotted() && moved.is_dotted() =>
         {
             let names: Vec<String> = moved.iter().map(|(name, _)| name.to_owned()).collect();
-            for (key, value) in names.iter().filter_map(|name| moved.remove_entry(name)) {
-                put_inline(there, &key, value)?;
+            for (inner, value) in names.iter().filter_map(|name| moved.remove_entry(name)) {
+                put_inline(there, &inner, value).map_err(|_| key.get().to_owned())?;
             }
             Ok(())
         }

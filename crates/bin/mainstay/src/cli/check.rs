@@ -1,7 +1,7 @@
 //! `mainstay check`: problems of the configuration, what the edge would serve, and gaps in the schedules of the next 12 months.
 
 use crate::app::{certificates, clock};
-use crate::cli::{Common, Failure, config, requirements, table};
+use crate::cli::{Common, Failure, config, fix, requirements, table};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -29,6 +29,8 @@ struct Answer {
     edge: Option<EdgeReport>,
     /// Why the edge would accept fewer connections than configured.
     shortage: Option<String>,
+    /// What `--fix` renamed.
+    renamed: Vec<fix::Change>,
 }
 
 /// Listeners and services of the edge.
@@ -54,7 +56,8 @@ struct Proxied {
     servers: Vec<String>,
 }
 
-pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure> {
+pub(crate) fn run(common: &Common, text_alone: bool, fix: bool) -> Result<ExitCode, Failure> {
+    let renamed = if fix { fix::fix(&common.config, common.json)? } else { Vec::new() };
     let read = config::read_with_warnings(&common.config)?;
     let missing = if text_alone { Vec::new() } else { requirements::missing(&read) };
     let certificates: Vec<String> =
@@ -74,6 +77,7 @@ pub(crate) fn run(common: &Common, text_alone: bool) -> Result<ExitCode, Failure
         gaps,
         missing,
         edge: config.edge.as_ref().map(|edge| edge_report(&config, edge)),
+        renamed,
         shortage: config.edge.as_ref().and_then(|edge| {
             edge::descriptors::shortage(edge.limits.max_connections, edge::descriptors::hard_limit())
         }),

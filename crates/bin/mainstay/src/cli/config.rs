@@ -61,15 +61,7 @@ pub(crate) fn read(path: &Path, json: bool) -> Result<Config, Failure> {
 /// # Errors
 /// As [`read`].
 pub(crate) fn read_with_warnings(path: &Path) -> Result<Read, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|why| {
-        let hint = match why.kind() {
-            io::ErrorKind::IsADirectory => "--config names a file, not the folder that it is in",
-            io::ErrorKind::InvalidData => "a configuration is text in UTF-8",
-            io::ErrorKind::PermissionDenied => "run the command as a user who may read it",
-            _ => "--config PATH names another configuration file",
-        };
-        Failure::wrong(format!("{}: {why}", path.display())).hint(hint)
-    })?;
+    let text = text(path)?;
     let name = path.display().to_string();
     config::read(&text, &name, &config_path::folder(path)).map_err(|problems| {
         let list = problems.iter().map(|problem| {
@@ -85,6 +77,22 @@ pub(crate) fn read_with_warnings(path: &Path) -> Result<Read, Failure> {
             drawn = report.problems.to_string();
         }
         Failure::wrong(drawn.trim()).details("problems", list)
+    })
+}
+
+/// Reads the text of a configuration.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 and a hint.
+pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|why| {
+        let hint = match why.kind() {
+            io::ErrorKind::IsADirectory => "--config names a file, not the folder that it is in",
+            io::ErrorKind::InvalidData => "a configuration is text in UTF-8",
+            io::ErrorKind::PermissionDenied => "run the command as a user who may read it",
+            _ => "--config PATH names another configuration file",
+        };
+        Failure::wrong(format!("{}: {why}", path.display())).hint(hint)
     })
 }
 

@@ -7,6 +7,7 @@ mod config;
 mod deny;
 mod export;
 mod failure;
+mod fix;
 mod incident;
 mod journal;
 mod log;
@@ -56,6 +57,9 @@ enum Command {
         /// Check the file only, not this machine: secrets, files, ports, data folder. For a review on another machine.
         #[arg(long)]
         text_alone: bool,
+        /// Rewrites keys and sections of earlier versions to their new names first, keeping comments and order.
+        #[arg(long)]
+        fix: bool,
     },
     /// Run everything. A changed configuration is reloaded; SIGHUP reloads now; SIGTERM drains and ends.
     Run(run::Run),
@@ -110,7 +114,7 @@ impl CommandLine {
             permissions::restrict_new_files();
         }
         let done = match self.command {
-            Command::Check { text_alone } => check::run(&common, text_alone),
+            Command::Check { text_alone, fix } => check::run(&common, text_alone, fix),
             Command::Run(run) => run.run(&common),
             Command::Status => status::status(&common),
             Command::Why { resource } => status::why(&common, &resource),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap().to_owned()
 }
 
 /// Compares a generated page with what stands in the repository; writes it there under `BLESS=1`.
@@ -21,8 +21,8 @@ pub(crate) fn same(path: &str, printed: &[u8]) {
 #[test]
 fn the_reference_is_what_the_program_knows() {
     let instance = Instance::watching(&Web::start());
-    same("docs/reference/config.md", &instance.command(&["schema", "--reference"]).stdout);
-    same("docs/reference/config.schema.json", &instance.command(&["schema"]).stdout);
+    same("docs/reference/configuration.md", &instance.command(&["schema", "--reference"]).stdout);
+    same("docs/reference/mainstay.schema.json", &instance.command(&["schema"]).stdout);
 }
 
 #[test]

@@ -298,7 +298,7 @@ timeout = "20s"
 const ZONES: [&str; 4] = ["cut.test", "garbage.test", "mute.test", "stranger.test"];
 
 #[test]
-fn hostile_servers_are_named_and_cost_little() {
+fn hostile_servers_are_reported_with_bounded_cost() {
     let (front, web, registries, tree) = (Web::start(), web(), registries(), Tree::start());
     let mut instance = Instance::with(&config(&front, &web, &registries, &tree));
     let began = Instant::now();

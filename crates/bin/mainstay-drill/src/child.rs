@@ -1,5 +1,5 @@
-//! mainstay as a child process. It runs the product's library within this executable, so it is always what was built with the
-//! drill.
+//! mainstay as a child process. It runs the product's library within this executable, so it is always what was built
+//! with the drill.
 
 use crate::stage::Stage;
 use mainstay::{Failure, address_file};

@@ -1,4 +1,5 @@
-//! Comparison of the surge with mainstay and with a plain proxy: same servers, same clients, same flood at the same times.
+//! Comparison of the surge with mainstay and with a plain proxy: same servers, same clients, same flood at the same
+//! times.
 
 use crate::run::Acts;
 use crate::stage::Folder;

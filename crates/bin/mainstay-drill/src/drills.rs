@@ -37,8 +37,8 @@ pub(crate) struct Options {
     /// Number of runs; each must meet its limits.
     #[arg(long, default_value_t = 1, value_name = "N")]
     runs: u32,
-    /// Kill mainstay N times at random times of each run and start it again. Then time limits do not apply; that nothing is
-    /// lost does.
+    /// Kill mainstay N times at random times of each run and start it again. Then time limits do not apply; that
+    /// nothing is lost does.
     #[arg(long, default_value_t = 0, value_name = "N")]
     kills: u32,
     /// Seed of the random times.

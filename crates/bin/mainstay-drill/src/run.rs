@@ -167,7 +167,8 @@ async fn wait_for_caches<S: Fixture>(
     Ok(())
 }
 
-/// Violations of what must hold with any number of kills: paged, acknowledged, at most one repeated notification per kill.
+/// Violations of what must hold with any number of kills: paged, acknowledged, at most one repeated notification per
+/// kill.
 fn lost<S: Fixture>(stage: &Stage<S>, score: &Score, events: &[Event], kills: u32) -> Vec<String> {
     let mut missed = Vec::new();
     let accepted = stage.fixture.phone().answers().iter().filter(|answer| answer.ok()).count();

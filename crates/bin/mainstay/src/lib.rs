@@ -1,4 +1,5 @@
-//! mainstay as a library: the command line as a function, and what the drills share with it. See ARCHITECTURE.md for the map.
+//! mainstay as a library: the command line as a function, and what the drills share with it. See ARCHITECTURE.md for
+//! the map.
 //!
 //! `app` is the running process, `cli` the command line in front of it. `app` imports nothing of `cli`.
 

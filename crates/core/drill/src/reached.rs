@@ -78,7 +78,8 @@ fn names(milestone: Milestone, fault: &Fault) -> bool {
     }
 }
 
-/// Time at which everything under `learns` was known: a domain by its parent zone and its registry, a service by its traffic.
+/// Time at which everything under `learns` was known: a domain by its parent zone and its registry, a service by its
+/// traffic.
 fn learned(script: &Script, events: &[Event]) -> Option<Time> {
     let (services, domains): (Vec<&str>, Vec<&str>) =
         script.learns.iter().map(String::as_str).partition(|name| name.starts_with("service."));

@@ -39,8 +39,8 @@ pub struct Score {
     /// Seconds from the start of a flood until an incident named it with its sources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub surge_secs: Option<f64>,
-    /// Seconds from the end of the flood, or from the start of the conflict of limits, if that was later, until an incident
-    /// had the conflict as its cause; 0 when it had it before.
+    /// Seconds from the end of the flood, or from the start of the conflict of limits, if that was later, until an
+    /// incident had the conflict as its cause; 0 when it had it before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict_secs: Option<f64>,
     /// Duration of the reported outage.
@@ -95,8 +95,8 @@ pub struct Observations {
 
 /// Scores a run.
 ///
-/// `events` are all events of the journal. Records of the phone take precedence over the journal: they prove that the call
-/// arrived.
+/// `events` are all events of the journal. Records of the phone take precedence over the journal: they prove that the
+/// call arrived.
 #[must_use]
 pub fn score(script: &Script, fault_at: Time, events: &[Event], observations: &Observations) -> Score {
     let at = |milestone| reached(script, milestone, Some(fault_at), events);

@@ -14,11 +14,11 @@ pub struct Script {
     pub title: String,
     /// The cause that mainstay must find.
     pub cause: Resource,
-    /// Patterns of the resources that the outage affects; `*` matches anything. An alert about another resource is a false
-    /// alert.
+    /// Patterns of the resources that the outage affects; `*` matches anything. An alert about another resource is a
+    /// false alert.
     pub touches: Vec<String>,
-    /// Resources whose normal state must be known before the fault: registrable domains, with delegation and registration, and
-    /// the usual traffic of services, `service.auth`.
+    /// Resources whose normal state must be known before the fault: registrable domains, with delegation and
+    /// registration, and the usual traffic of services, `service.auth`.
     pub learns: Vec<String>,
     /// Duration of the reported outage: `9 h`.
     pub in_life: Option<String>,
@@ -56,8 +56,8 @@ pub struct Limits {
     pub update: Option<Duration>,
     /// From the start of the flood until an incident names the surge with its sources.
     pub surge: Option<Duration>,
-    /// From the end of the flood, or from the start of the conflict of limits, if that was later, until an incident has the
-    /// conflict as its cause, with a traced request.
+    /// From the end of the flood, or from the start of the conflict of limits, if that was later, until an incident has
+    /// the conflict as its cause, with a traced request.
     pub conflict: Option<Duration>,
     /// Exact number of pages.
     pub pages: Option<u32>,
@@ -89,7 +89,8 @@ pub enum Step {
 pub enum Act {
     /// `warm caches`: the resolver looks up every name again, so that its answers are valid for their whole TTL.
     WarmCaches,
-    /// `fault swap`: the registration has expired, and the parent zone delegates to the parking servers of the registrar.
+    /// `fault swap`: the registration has expired, and the parent zone delegates to the parking servers of the
+    /// registrar.
     Swap,
     /// `fault hold`: the registrar removes the name from the parent zone.
     Hold,

@@ -1,5 +1,5 @@
-//! A plain balancer: one connection to the next server, bytes both ways, nothing else. What many have in front of their
-//! services, and what a drill is compared with.
+//! A plain balancer: forwards each connection to the next server, without health checks and limits. For comparison in
+//! drills.
 
 use crate::tasks::{Tasks, serve_each};
 use std::io;
@@ -9,9 +9,9 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-/// Connections open at once.
+/// Most open connections.
 const CONNECTIONS_MAX: usize = 8_000;
-/// How long connecting to a server may take.
+/// Timeout of a connection to a server.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The balancer. Stops when dropped, and all its connections with it.
@@ -22,10 +22,10 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// Begins to hand connections to the servers in turn.
+    /// Starts to forward connections to the servers in turn.
     ///
     /// # Errors
-    /// When the listener has no address any more.
+    /// When the listener is closed.
     pub fn start(listener: TcpListener, servers: Vec<SocketAddr>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let mut tasks = Tasks::default();
@@ -33,7 +33,7 @@ impl Balancer {
         Ok(Self { address, _tasks: tasks })
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -42,23 +42,23 @@ impl Balancer {
 
 async fn accept(listener: TcpListener, servers: Vec<SocketAddr>) {
     let mut turn = servers.into_iter().cycle();
-    serve_each(listener, CONNECTIONS_MAX, |visitor, _| {
+    serve_each(listener, CONNECTIONS_MAX, |client, _| {
         let server = turn.next();
         async move {
             if let Some(server) = server {
-                pass(visitor, server).await;
+                pass(client, server).await;
             }
         }
     })
     .await;
 }
 
-async fn pass(mut visitor: TcpStream, server: SocketAddr) {
+async fn pass(mut client: TcpStream, server: SocketAddr) {
     let passed = async {
-        visitor.set_nodelay(true)?;
+        client.set_nodelay(true)?;
         let mut server = timeout(TIMEOUT, TcpStream::connect(server)).await??;
         server.set_nodelay(true)?;
-        copy_bidirectional(&mut visitor, &mut server).await
+        copy_bidirectional(&mut client, &mut server).await
     };
     if let Err(error) = passed.await {
         tracing::debug!(%error, "passing a connection on");

@@ -1,7 +1,7 @@
 //! A small steady load of clients, recognized and first-time.
 //!
-//! A recognized client uses a resolver with the names in its cache; a first-time client one with an empty cache. A request
-//! counts as served only with the right page and a certificate that a browser accepts.
+//! A recognized client uses a resolver with the names in its cache; a first-time client one with an empty cache. A
+//! request counts as served only with the right page and a certificate that a browser accepts.
 
 use crate::names::Resolver;
 use crate::tasks::Tasks;

@@ -1,8 +1,8 @@
 //! Fixture of the drill `expired-name`.
 //!
-//! `acme.app`, with a wildcard under it, serves sign-in and five tenants; `acme.io` serves an independent host. When the
-//! registration expires, the parent zone delegates to the parking servers of the registrar, the registry reports it, and
-//! resolvers use their caches until they expire.
+//! `acme.app`, with a wildcard under it, serves sign-in and five tenants; `acme.io` serves an independent host. When
+//! the registration expires, the parent zone delegates to the parking servers of the registrar, the registry reports
+//! it, and resolvers use their caches until they expire.
 
 mod config;
 mod settings;
@@ -228,7 +228,8 @@ impl ExpiredName {
         self.break_with(Standing::OnHold, |tld| tld.undelegate(&self.domain))
     }
 
-    /// The registration is renewed: the parent zone delegates to the old servers again. Caches of resolvers are not changed.
+    /// The registration is renewed: the parent zone delegates to the old servers again. Caches of resolvers are not
+    /// changed.
     pub fn renew(&self) -> Timestamp {
         let at = Timestamp::now();
         self.registry.set(DOMAIN, Standing::Renewed, at);
@@ -271,8 +272,8 @@ impl ExpiredName {
         lock(&self.history).fault_at
     }
 
-    /// Time at which the first cached answer from before the fault expires: from then on clients can reach the parking page.
-    /// `None` before the fault.
+    /// Time at which the first cached answer from before the fault expires: from then on clients can reach the parking
+    /// page. `None` before the fault.
     #[must_use]
     pub fn cached_until(&self) -> Option<Timestamp> {
         lock(&self.history).caches_expire_at
@@ -356,7 +357,8 @@ impl ExpiredName {
         self.https_port
     }
 
-    /// Gets the page of a host like a browser that trusts the certificate authority: resolves the name, checks the certificate.
+    /// Gets the page of a host like a browser that trusts the certificate authority: resolves the name, checks the
+    /// certificate.
     ///
     /// # Errors
     /// Network errors, and certificates that are not accepted.

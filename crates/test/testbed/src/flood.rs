@@ -1,16 +1,16 @@
-//! Visitors in numbers: an open-loop generator.
+//! An open-loop load generator.
 //!
-//! Visits begin by an absolute timetable, whatever became of those before: a service that is slow does not slow its
-//! visitors down, and what could not be sent is counted as such and not forgotten. Each visitor is an address of
-//! 127.0.0.0/8, a connection that is kept while the server keeps it, and - for those who are known - the cookies that
-//! were given to it. HTTP/1.1 in the clear, by hand: one core sends tens of thousands of requests a second.
+//! Visits start on an absolute schedule, independent of earlier visits: a slow service does not slow the clients down,
+//! and visits that could not be sent are counted. Each client has an address of 127.0.0.0/8, a connection that is kept
+//! while the server keeps it, and - if it is recognized - its cookies. HTTP/1.1 in the clear, by hand: one core sends
+//! tens of thousands of requests a second.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`clients`] | who comes: groups, their addresses, what they ask for |
-//! | [`tally`] | how they fared, phase by phase |
+//! | [`clients`] | settings: groups, their addresses and requests |
+//! | [`tally`] | counters, phase by phase |
 //! | `drive` | the timetable, deadlines, repetitions |
-//! | `client` | one visitor and its connection |
+//! | `client` | one client and its connection |
 //! | `wire` | the answers, as bytes |
 //!
 //! Deliberately absent: waiting for answers before the next visit, TLS, think time within a visit.
@@ -38,23 +38,23 @@ pub struct Flood {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What generator and owner see of each other.
+/// State shared by generator and owner.
 #[derive(Debug)]
 struct Shared {
     tally: Mutex<Tally>,
-    /// The phase that has been ordered last: its number, and visits a second of each group.
+    /// The current phase: its number, and visits per second of each group.
     order: Mutex<(usize, Vec<f64>)>,
-    /// No more visits; end when the last answer is in or overdue.
+    /// Starts no more visits, and ends after the last response or deadline.
     ends: AtomicBool,
-    /// End at once.
+    /// Ends immediately.
     stops: AtomicBool,
 }
 
 impl Flood {
-    /// Begins, with nobody coming yet.
+    /// Starts without traffic.
     ///
     /// # Errors
-    /// When no thread or no runtime is to be had.
+    /// When the thread or the runtime cannot be started.
     pub fn start(settings: Settings) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             tally: Mutex::new(Tally::new(&settings.groups)),
@@ -64,25 +64,25 @@ impl Flood {
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let of = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("visitors".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name("clients".to_owned()).spawn(move || {
             runtime.block_on(tokio::task::LocalSet::new().run_until(drive::drive(settings, of)))
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// From now on so many visits a second of each group, in the order of the settings; counted under this name.
+    /// Starts a phase with these visits per second of each group, in the order of the settings.
     pub fn phase(&self, name: &str, rates: &[f64]) {
         let number = lock(&self.shared.tally).begin(name, rates);
         *lock(&self.shared.order) = (number, rates.to_vec());
     }
 
-    /// How they fared until now. What is under way is not in it yet.
+    /// Counters so far, without requests in progress.
     #[must_use]
     pub fn report(&self) -> Report {
         lock(&self.shared.tally).report()
     }
 
-    /// Nobody comes any more; waits for the last answers, a deadline at most.
+    /// Ends the traffic, and waits for the last responses for at most one deadline.
     #[must_use]
     pub fn end(mut self) -> Report {
         self.shared.ends.store(true, Ordering::Relaxed);

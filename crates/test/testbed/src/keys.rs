@@ -18,10 +18,10 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes one, good from yesterday for two years.
+    /// Creates an authority, valid from yesterday for two years.
     ///
     /// # Errors
-    /// When the library cannot make a key or a certificate.
+    /// When a key or certificate cannot be created.
     pub fn new(name: &str) -> Result<Self, TestbedError> {
         let mut params = CertificateParams::new(Vec::<String>::new())?;
         params.distinguished_name.push(DnType::CommonName, name);
@@ -31,16 +31,16 @@ impl Authority {
         Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
     }
 
-    /// Its certificate as PEM: what a client must trust.
+    /// Its certificate as PEM, for clients.
     #[must_use]
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
-    /// A server that shows a certificate for these names, good from yesterday for 90 days.
+    /// TLS settings of a server with a certificate for these names, valid from yesterday for 90 days.
     ///
     /// # Errors
-    /// When a name cannot stand in a certificate, or the library refuses what was made.
+    /// When a name is not valid in a certificate, or the library refuses it.
     pub fn server(&self, names: &[String]) -> Result<Arc<ServerConfig>, TestbedError> {
         let (leaf, key) = self.leaf(names)?;
         let chain: Vec<CertificateDer<'static>> = vec![leaf.der().clone(), self.issuer.der().clone()];
@@ -55,7 +55,7 @@ impl Authority {
     /// The same as PEM for a server that reads files: the chain, leaf first, and the key.
     ///
     /// # Errors
-    /// When a name cannot stand in a certificate.
+    /// When a name is not valid in a certificate.
     pub fn files(&self, names: &[String]) -> Result<(String, String), TestbedError> {
         let (leaf, key) = self.leaf(names)?;
         Ok((format!("{}{}", leaf.pem(), self.issuer.pem()), key.serialize_pem()))
@@ -85,7 +85,7 @@ impl Authority {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        // A visitor who keeps no sessions meets the certificate anew each time, as first-time visitors do.
+        // A client without sessions receives the certificate each time, as first-time clients do.
         config.resumption = rustls::client::Resumption::disabled();
         Ok(Arc::new(config))
     }
@@ -95,7 +95,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Whole days in UTC: from yesterday, for so many days from today.
+/// Validity in whole days of UTC: from yesterday, for a number of days from today.
 fn lasting(params: &mut CertificateParams, days: u32) {
     let day = |at: types::Time| {
         let date = at.to_zoned(jiff::tz::TimeZone::UTC).date();

@@ -62,7 +62,7 @@ impl DnsReply {
     }
 }
 
-/// A start of authority whose "no" is good for so many seconds.
+/// An SOA record with this negative TTL.
 fn soa(origin: &Name, first_server: &Name, serial: u32, negative_ttl: u32) -> Record {
     let contact = origin.prepend_label("hostmaster").unwrap_or_else(|_| origin.clone());
     let data = SOA::new(first_server.clone(), contact, serial, 3_600, 600, 604_800, negative_ttl);

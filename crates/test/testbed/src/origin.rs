@@ -2,14 +2,14 @@
 //!
 //! | asked for | answered |
 //! |---|---|
-//! | `/16k` | 16 KiB at once |
+//! | `/16k` | 16 KiB, immediately |
 //! | `/work...`, `/login` | at its pace; a `POST /login` that succeeds sets the cookie `sid` |
 //! | `/page/N`, `/part/...` | a page and its resources: see [`crate::pages`] |
 //! | `/upload` | two bytes when the whole body has come, up to 64 MiB |
-//! | `/bytes/N` | `N` bytes at once, up to 64 MiB |
+//! | `/bytes/N` | `N` bytes, immediately, up to 64 MiB |
 //! | a WebSocket | 101, then what comes in goes out again |
 //! | `application/grpc` | one message and the trailer `grpc-status: 0` |
-//! | anything else | two bytes at once |
+//! | anything else | two bytes, immediately |
 //!
 //! The pace is slept, not computed: an overloaded origin costs the machine next to nothing.
 
@@ -38,17 +38,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, sleep_until, timeout};
 
-/// Connections open at once.
+/// Most open connections.
 const CONNECTIONS_MAX: usize = 19_000;
 /// Largest body read.
 const BODY_MAX: usize = 1024 * 1024;
 /// Largest upload read and largest answer of `/bytes/N`.
 const LARGE_MAX: usize = 64 * 1024 * 1024;
-/// How long the first bytes of a connection may take.
+/// Timeout of the first bytes of a connection.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The preface of HTTP/2 begins with it (RFC 9113, 3.4); no HTTP/1.1 request does.
 const PREFACE: [u8; 4] = *b"PRI ";
-/// Response to the key of the example in RFC 6455 (section 1.3), the only one that clients of the testbed use. HAProxy checks it.
+/// Response to the key of the example in RFC 6455 (section 1.3), the only one that clients of the testbed use. HAProxy
+/// checks it.
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// The large answer.
 static LARGE: [u8; 16 * 1024] = [b'x'; 16 * 1024];
@@ -61,7 +62,7 @@ pub struct Origin {
     _tasks: Tasks,
 }
 
-/// What it has done so far.
+/// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Requests that came in.
@@ -84,10 +85,10 @@ struct Shared {
 }
 
 impl Origin {
-    /// Begins to serve.
+    /// Starts the server.
     ///
     /// # Errors
-    /// When the listener has no address any more.
+    /// When the listener is closed.
     pub fn start(listener: TcpListener, pace: Pace) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -102,13 +103,13 @@ impl Origin {
         Ok(Self { address, shared, _tasks: tasks })
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it has done so far.
+    /// Counters since the start.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);

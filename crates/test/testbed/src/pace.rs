@@ -1,7 +1,7 @@
-//! A fixed rate of service: so many at once, each for so long, the rest in line.
+//! A fixed rate of service: a number of places, a fixed duration, a queue.
 //!
-//! Places are booked ahead on a timetable instead of being held and let go: the rounding of timers does not add up, so a
-//! pace of 10 x 50 ms is 200/s exactly. What is booked is worked off even if nobody waits for it any more, which is what
+//! Places are booked ahead on a timetable instead of being held and let go: the rounding of timers does not add up, so
+//! a pace of 10 x 50 ms is 200/s exactly. Booked work is done even if its client has disconnected, which is what
 //! most servers do and what makes overload so lasting.
 
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// `places` at once, each taken for `each`; whoever would wait longer than `wait_max` is turned away.
+    /// `places` concurrent requests of duration `each`; requests that would wait longer than `wait_max` are rejected.
     #[must_use]
     pub fn new(places: usize, each: Duration, wait_max: Duration, now: Instant) -> Self {
         Self { each, wait_max, free: vec![now; places.max(1)] }
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_place_works_at_once() {
+    fn idle_place_starts_immediately() {
         let start = Instant::now();
         let mut pace = Pace::new(1, Duration::from_millis(50), Duration::ZERO, start);
         let later = start + Duration::from_secs(3);

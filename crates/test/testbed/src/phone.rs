@@ -1,4 +1,4 @@
-//! A webhook that rings, and the person who answers it: the telephone company and the woken colleague in one.
+//! A telephone provider behind a webhook, and the person who answers its calls.
 
 use crate::tasks::{Tasks, lock};
 use crate::web::{self, Answer, Server};
@@ -15,27 +15,27 @@ use tokio::net::TcpListener;
 
 /// Calls and answers remembered; older ones are forgotten first.
 const RECORDS_MAX: usize = 10_000;
-/// How long a hanging provider keeps a caller waiting.
+/// Time for which a hanging provider keeps a connection open.
 const HANG: Duration = Duration::from_secs(120);
-/// How often, and how many times, a person taps again when the answer did not go through.
+/// Interval and number of retries of an acknowledgement.
 const TAP_AGAIN: Duration = Duration::from_secs(1);
 const TAPS_MAX: usize = 120;
-/// How long one tap may take.
+/// Timeout of an acknowledgement.
 const TAP: Duration = Duration::from_secs(5);
 
-/// How a person behaves when the phone rings.
+/// Behavior of a person when the phone rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behavior {
     /// Follows the acknowledgement's link after a while; taps again when that fails.
     Answers {
-        /// How long after the phone rang.
+        /// Delay after the call.
         after: Duration,
     },
     /// Sleeps on.
     Silent,
 }
 
-/// How the provider behaves.
+/// Behavior of the provider.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
     /// Accepts calls.
@@ -50,7 +50,7 @@ pub enum Provider {
 /// One request of a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// When it came.
+    /// Time of the call.
     pub at: Timestamp,
     /// Its idempotency key.
     pub key: String,
@@ -58,7 +58,7 @@ pub struct Call {
     pub page: Option<String>,
     /// The incident that it is about, if any.
     pub incident: Option<String>,
-    /// Whom it is for, if anybody.
+    /// The person, if the call names one.
     pub person: Option<String>,
     /// `page` or `notice`.
     pub urgency: String,
@@ -73,7 +73,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whether it was to wake somebody, and did ring.
+    /// Whether it was a page, and the phone rang.
     #[must_use]
     pub fn woke(&self) -> bool {
         self.rang && self.urgency == "page"
@@ -122,10 +122,10 @@ struct Line {
 }
 
 impl Phone {
-    /// Begins to take calls. Nobody answers until told to.
+    /// Starts the provider, without people who answer.
     ///
     /// # Errors
-    /// Whatever the system says when the socket is gone.
+    /// When the socket is closed.
     pub fn start(listener: TcpListener) -> io::Result<Self> {
         let address = crate::address_block::address_of(&listener)?;
         let line = Arc::new(Line::default());
@@ -221,7 +221,7 @@ async fn answer(line: std::sync::Weak<Line>, call: Call, after: Duration) {
                 Ok((status, _)) => Ok(status.as_u16()),
                 Err(error) => Err(error.to_string()),
             };
-            // A refusal stays one; trouble of the server, or no server, may pass.
+            // A client error is permanent; a server error or a missing server is not.
             if matches!(result, Ok(0..500)) {
                 break;
             }

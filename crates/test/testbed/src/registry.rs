@@ -16,7 +16,7 @@ use types::time::{earlier, later};
 const DAY: Duration = Duration::from_secs(86_400);
 const KIND: &str = "application/rdap+json";
 
-/// How a registration stands.
+/// State of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Paid, far from its end.
@@ -28,14 +28,14 @@ pub enum Standing {
     Parked,
     /// The registrar has taken the name out of the zone: `client hold`.
     OnHold,
-    /// Somebody paid; the name servers are the old ones.
+    /// Renewed, with the old name servers.
     Renewed,
 }
 
 #[derive(Clone, Debug)]
 struct Registration {
     standing: Standing,
-    /// When it was last changed.
+    /// Time of the last change.
     changed: Timestamp,
     /// The date that was paid for, once it lies behind.
     lapsed: Option<Timestamp>,
@@ -52,10 +52,10 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Begins to serve; it knows no domain yet.
+    /// Starts the server, without domains.
     ///
     /// # Errors
-    /// Whatever the system says when the socket is gone.
+    /// When the socket is closed.
     pub fn start(listener: TcpListener) -> io::Result<Self> {
         let address = crate::address_block::address_of(&listener)?;
         let domains: Arc<Mutex<BTreeMap<String, Registration>>> = Arc::default();
@@ -85,7 +85,7 @@ impl Registry {
         lock(&self.domains).insert(domain.to_owned(), registration);
     }
 
-    /// Changes how a registration stands; a domain that was never registered stays so.
+    /// Changes the state of a registration; ignores domains that are not registered.
     pub fn set(&self, domain: &str, standing: Standing, at: Timestamp) {
         if let Some(registration) = lock(&self.domains).get_mut(domain) {
             registration.standing = standing;
@@ -97,7 +97,7 @@ impl Registry {
         }
     }
 
-    /// How a registration stands.
+    /// State of a registration.
     #[must_use]
     pub fn standing(&self, domain: &str) -> Option<Standing> {
         lock(&self.domains).get(domain).map(|registration| registration.standing)

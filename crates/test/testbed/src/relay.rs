@@ -1,4 +1,4 @@
-//! A line to somebody far away: every byte takes its time, and no more than so many go through in a second.
+//! A link with delay and limited bandwidth.
 
 use crate::tasks::{Tasks, serve_each};
 use std::io;
@@ -9,17 +9,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// Connections at once.
+/// Most open connections.
 const CONNECTIONS_MAX: usize = 1_000;
 /// Bytes in one piece at most.
 const PIECE: usize = 8 * 1024;
 
-/// What a line is like, each way.
+/// Properties of a link, in each direction.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
-    /// How long a byte is under way: half a round trip.
+    /// Delay of a byte: half a round trip.
     pub delay: Duration,
-    /// What goes through. For each connection by itself.
+    /// Bandwidth of each connection.
     pub megabits_per_second: f64,
 }
 
@@ -31,10 +31,10 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Begins to pass on what comes to `listener`.
+    /// Starts to relay connections of `listener`.
     ///
     /// # Errors
-    /// When the listener has no address any more.
+    /// When the listener is closed.
     pub fn start(listener: TcpListener, to: SocketAddr, line: Line) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let mut tasks = Tasks::default();
@@ -47,7 +47,7 @@ impl Relay {
         Ok(Self { address, _tasks: tasks })
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -57,7 +57,7 @@ impl Relay {
 /// One direction.
 async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, line: Line) {
     let bytes_per_second = line.megabits_per_second.max(0.01) * 1e6 / 8.0;
-    // What the line holds, and as much again in a router's queue.
+    // The bandwidth-delay product, and as much again in a router's queue.
     let pieces = (bytes_per_second * line.delay.as_secs_f64() * 2.0 / PIECE as f64) as usize + 16;
     let (sender, mut receiver) = mpsc::channel::<(Instant, Vec<u8>)>(pieces);
     let read = async move {

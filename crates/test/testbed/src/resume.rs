@@ -1,4 +1,4 @@
-//! Whether a server resumes TLS sessions: one full handshake, then many with what was given then.
+//! Measures TLS session resumption: one full handshake, then many with its tickets.
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -14,10 +14,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-/// How long one connection may take.
+/// Timeout of a connection.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What came of it.
+/// Result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Resumed {
     /// Handshakes with a session of before.
@@ -29,7 +29,7 @@ pub struct Resumed {
 /// Connects once, then `count` times, with a GET each time, since tickets come after the handshake (RFC 8446, 4.6.1).
 ///
 /// # Errors
-/// What the network or the certificate was like.
+/// Network errors, and certificates that are not accepted.
 pub async fn reconnect(to: SocketAddr, name: &str, ca: &Path, count: u32) -> io::Result<Resumed> {
     let pem = std::fs::read(ca)?;
     let mut roots = RootCertStore::empty();

@@ -1,9 +1,9 @@
 //! The two services of the surge: a sign-in front end, rendered on the server, and the API that it asks.
 //!
 //! Each is well made by itself. The front end's API client limits itself and tries again when it is refused; the API
-//! limits each address. But the API sees all visitors at the front end's few addresses, and counts refused calls too:
-//! once a flood has carried the calls over the limit, the client's own repetitions keep them there, and both refuse
-//! people at the most ordinary traffic until something is mended.
+//! limits each address. But the API sees all clients at the few addresses of the front end, and counts rejected calls
+//! too: once a flood has carried the calls over the limit, the client's own repetitions keep them there, and both
+//! refuse people at the most ordinary traffic until something is mended.
 
 pub mod api;
 pub mod budget;
@@ -14,7 +14,7 @@ pub use api::{Api, ApiSettings, Client};
 pub use budget::Bounds;
 pub use front::{FrontEnd, FrontSettings};
 
-/// The header in which an edge hands on the visitor for whom a service asks.
+/// The header in which an edge names the client of a request.
 pub const VISITOR: &str = "mainstay-visitor";
 /// The header by which a service of one's own says who it is.
 pub const CALLER: &str = "mainstay-caller";

@@ -1,8 +1,8 @@
 //! Fixture of the drill `surge`: a sign-in service with conflicting limits, its usual clients, and a flood.
 //!
-//! `auth.localhost` is the sign-in page, `api.localhost` the API that it calls, `shop.localhost` is independent of both.
-//! In front of them is the proxy under test: mainstay's edge, with the configuration that this fixture writes, or a plain
-//! round-robin proxy. Half of the usual clients are recognized clients.
+//! `auth.localhost` is the sign-in page, `api.localhost` the API that it calls, `shop.localhost` is independent of
+//! both. In front of them is the proxy under test: mainstay's edge, with the configuration that this fixture writes, or
+//! a plain round-robin proxy. Half of the usual clients are recognized clients.
 //!
 //! Deliberately absent: protection in the configuration beyond a pool and `recognize`, as in the reported outage.
 

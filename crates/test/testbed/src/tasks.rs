@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// How long a listener rests after it failed: what it lacks, files mostly, comes back by itself.
+/// Pause of a listener after an error, mostly a lack of file descriptors.
 const REST: Duration = Duration::from_millis(20);
 
 /// Tasks that are aborted when this is dropped, and everything that they own with them.
@@ -26,7 +26,7 @@ pub(crate) fn has_room(set: &mut JoinSet<()>, most: usize) -> bool {
     set.len() < most
 }
 
-/// Serves every connection, so many at once; more wait in the kernel's queue. Never ends by itself.
+/// Serves connections, a limited number concurrently; more wait in the kernel's queue. Never ends by itself.
 pub(crate) async fn serve_each<F: Future<Output = ()> + Send + 'static>(
     listener: TcpListener,
     most: usize,

@@ -1,6 +1,6 @@
-//! The part of every drill's configuration that is the same: who is on call, how the phone rings, the status page.
+//! The sections of the configuration that all fixtures share: on-call, the phone channel, the status page.
 
-/// One person, who is step again after `wait_secs`, over the webhook at `phone`.
+/// One person, paged again after `wait_secs` over the webhook at `phone`.
 pub(crate) fn config(wait_secs: u64, phone: &str) -> String {
     format!(
         r#"
@@ -25,13 +25,13 @@ fallback = ["phone:reception"]
 [channel.phone]
 webhook = "{phone}"
 
-[status page]
+[status_page]
 title = "Acme status"
 "#
     )
 }
 
-/// A TOML basic string. JSON's escapes are all among TOML's.
+/// A TOML basic string. All escapes of JSON are valid in TOML.
 pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

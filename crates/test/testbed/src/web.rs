@@ -22,20 +22,20 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// Connections open at once.
+/// Most open connections.
 const CONNECTIONS_MAX: usize = 4_096;
 /// Largest body read, on either side.
 const BODY_MAX: usize = 256 * 1024;
-/// How long a handshake, or the headers of a request, may take.
+/// Timeout of a handshake, and of the headers of a request.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a server answers.
+/// A response.
 pub type Answer = Response<Full<Bytes>>;
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// Something that answers requests.
 pub type Handler = Arc<dyn Fn(Parts, Bytes) -> Answering + Send + Sync>;
 
-/// Whoever holds the connection: an extension of each request's parts.
+/// Address of the client: an extension of each request.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
@@ -64,7 +64,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Begins to serve.
+    /// Starts the server.
     #[must_use]
     pub fn start(listener: TcpListener, tls: Option<Arc<ServerConfig>>, handler: Handler) -> Self {
         let mut tasks = Tasks::default();
@@ -117,7 +117,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pee
 /// GETs `https://NAME:PORT/` from an address, trusting what `tls` trusts.
 ///
 /// # Errors
-/// What the network or the certificate was like; the certificate's fault is inside an `InvalidData` error.
+/// Network errors; a certificate error is inside an `InvalidData` error.
 pub async fn get(
     address: SocketAddrV4,
     name: &str,
@@ -140,7 +140,7 @@ pub async fn get(
 /// POSTs nothing to an `http://` URL.
 ///
 /// # Errors
-/// What the network said, or `InvalidInput` for a URL that is not plain HTTP.
+/// Network errors; `InvalidInput` for a URL that is not plain HTTP.
 pub async fn post(url: &str, within: Duration) -> io::Result<(StatusCode, Bytes)> {
     let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{url}: {why}"));
     let url: hyper::Uri = url.parse().map_err(|_| wrong("not a URL"))?;
@@ -170,7 +170,7 @@ pub fn empty() -> Full<Bytes> {
 /// Sends one request over a connection of its own, from a chosen address where wanted.
 ///
 /// # Errors
-/// What the network said.
+/// Network errors.
 pub async fn send(
     to: SocketAddr,
     from: Option<Ipv4Addr>,

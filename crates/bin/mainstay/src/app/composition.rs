@@ -246,8 +246,8 @@ fn spawn_event_loop(
         .map_err(cannot("starting the event loop"))
 }
 
-/// Renders the newest views and skips those in between. Expensive rendering is throttled, except while a request waits for
-/// the result.
+/// Renders the newest views and skips those in between. Expensive rendering is throttled, except while a request waits
+/// for the result.
 async fn render(site: Arc<Site>, mut views: watch::Receiver<Option<Arc<engine::Views>>>) {
     let mut throttle = Throttle::default();
     while views.changed().await.is_ok() {
@@ -276,8 +276,8 @@ async fn probe(
     }
 }
 
-/// Publishes which lines of the system's resolver files are ignored, while the configuration declares no resolvers and therefore
-/// uses the files.
+/// Publishes which lines of the system's resolver files are ignored, while the configuration declares no resolvers and
+/// therefore uses the files.
 async fn check_resolver_files(
     targets: watch::Receiver<ProbeTargets>,
     unused: watch::Sender<Vec<String>>,

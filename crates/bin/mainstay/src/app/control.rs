@@ -1,5 +1,5 @@
-//! The control socket: how the command line reaches the running process. A socket in the data folder, 0600 in 0700, needs no
-//! token: each side learns the user of the other from the kernel. A TCP port could belong to any process.
+//! The control socket: how the command line reaches the running process. A socket in the data folder, 0600 in 0700,
+//! needs no token: each side learns the user of the other from the kernel. A TCP port could belong to any process.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -137,7 +137,8 @@ pub(crate) async fn reach(data: &Path) -> Result<(), ControlError> {
     connect(data).await.map(drop)
 }
 
-/// Sends a request to the process that runs with this data folder. Returns status code and body; `Null` where that is no JSON.
+/// Sends a request to the process that runs with this data folder. Returns status code and body; `Null` where that is
+/// no JSON.
 ///
 /// # Errors
 /// See [`ControlError`].

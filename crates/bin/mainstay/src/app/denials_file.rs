@@ -1,4 +1,5 @@
-//! The denials in force, in a file beside the journal: an edge that runs alone does not open the journal, and applies them too.
+//! The denials in force, in a file beside the journal: an edge that runs alone does not open the journal, and applies
+//! them too.
 
 use atomic_file::{Access, replace};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The edge controller: applies policies to the edge, and reads roll-ups and traces from it.
 //!
-//! The edge serves on threads of its own. When the event loop stalls or has ended, the last policy stays in force, and roll-ups
-//! that are not received are dropped.
+//! The edge serves on threads of its own. When the event loop stalls or has ended, the last policy stays in force, and
+//! roll-ups that are not received are dropped.
 
 use crate::app::denials_file;
 use edge::seeing::TraceId;
@@ -33,8 +33,8 @@ pub(crate) struct EdgeController {
     sharing: Sharing,
     edge: RwLock<Option<Edge>>,
     applied: Mutex<Applied>,
-    /// Why the last attempt to save the denials failed. Locked while they are saved: one attempt at a time, each with the
-    /// denials in force by then, so that the last attempt leaves the newest.
+    /// Why the last attempt to save the denials failed. Locked while they are saved: one attempt at a time, each with
+    /// the denials in force by then, so that the last attempt leaves the newest.
     unsaved: Mutex<Option<String>>,
     /// Data folder in which denials are saved for an edge that runs alone; `None`: they are not saved.
     data: Option<PathBuf>,

@@ -1,5 +1,5 @@
-//! The edge alone (`mainstay run --only edge`): no event loop, no status page, no journal; the same configuration and the same
-//! keys. The address of the status page serves traces and metrics.
+//! The edge alone (`mainstay run --only edge`): no event loop, no status page, no journal; the same configuration and
+//! the same keys. The address of the status page serves traces and metrics.
 
 use crate::app::composition::site_settings;
 use crate::app::control::{self, Control};

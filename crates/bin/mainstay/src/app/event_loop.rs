@@ -27,8 +27,8 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 const SAMPLES_FOR: Duration = Duration::from_secs(90 * 86_400);
 /// Interval at which expired samples are deleted.
 const DELETE_EVERY: Duration = Duration::from_secs(3_600);
-/// Longest stretch of samples deleted in one step. With a wrong clock a start deletes nothing, and samples are deleted at
-/// most twice as fast as they arrive.
+/// Longest stretch of samples deleted in one step. With a wrong clock a start deletes nothing, and samples are deleted
+/// at most twice as fast as they arrive.
 const DELETE_MAX: Duration = Duration::from_secs(2 * 3_600);
 /// A pause between two batches from which on the process counts as suspended. When healthy there is a batch every two
 /// seconds, and an append may take two more.
@@ -119,7 +119,8 @@ impl EventLoop {
         }
     }
 
-    /// Time until the next batch without a message: the engine's next deadline, or a publication that a throttle delayed.
+    /// Time until the next batch without a message: the engine's next deadline, or a publication that a throttle
+    /// delayed.
     fn wait(&self) -> Duration {
         let now = self.clock.now();
         let deadline = self.engine.next().map_or(WAIT_MAX, |at| time::between(now, at).min(WAIT_MAX));
@@ -209,8 +210,8 @@ impl EventLoop {
         responses
     }
 
-    /// Executes a command: it takes effect once it is on disk, and not at all when the journal refuses it. `events` are those of the
-    /// same batch before the command, and receive those after it.
+    /// Executes a command: it takes effect once it is on disk, and not at all when the journal refuses it. `events` are
+    /// those of the same batch before the command, and receive those after it.
     fn execute(&mut self, now: Time, input: &Input, events: &mut Vec<Event>) -> Answer {
         let decided = self.engine.decide(now, input)?;
         if decided.is_empty() {

@@ -1,5 +1,5 @@
-//! Permissions of the data folder: folder 0700, files 0600, independent of the umask of the shell and of what an earlier version
-//! left there.
+//! Permissions of the data folder: folder 0700, files 0600, independent of the umask of the shell and of what an
+//! earlier version left there.
 
 use rustix::fs::Mode;
 use std::fs::{self, DirBuilder, Permissions};
@@ -12,8 +12,8 @@ const OTHERS: u32 = 0o077;
 /// Mode bit of a folder in which every user may write, such as /tmp.
 const STICKY: u32 = 0o1000;
 
-/// Prefixes of the names that mainstay writes into its data folder. Other files there are not changed: the configuration may be in
-/// the same folder, with permissions of its own.
+/// Prefixes of the names that mainstay writes into its data folder. Other files there are not changed: the
+/// configuration may be in the same folder, with permissions of its own.
 const OURS: [&str; 8] =
     ["address", "api-token", "status_page", "control", "denials.json", "journal.", "key", "read-token"];
 const SAMPLES: &str = "samples.db";

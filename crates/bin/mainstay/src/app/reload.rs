@@ -30,8 +30,8 @@ pub(crate) struct Changes {
 pub(crate) struct Change {
     /// The configuration file.
     pub path: PathBuf,
-    /// Whether the files that the configuration names are to be read again, even if the configuration is the same: secrets, CA
-    /// files.
+    /// Whether the files that the configuration names are to be read again, even if the configuration is the same:
+    /// secrets, CA files.
     pub named: bool,
 }
 
@@ -74,8 +74,8 @@ impl Changes {
     }
 }
 
-/// The files that a configuration names and that are read once: secrets, CA files, the list of registries. The edge watches its
-/// certificates and GeoIP files itself.
+/// The files that a configuration names and that are read once: secrets, CA files, the list of registries. The edge
+/// watches its certificates and GeoIP files itself.
 fn named(config: &Config) -> impl Iterator<Item = PathBuf> {
     let channels = config.channels.values().filter_map(|channel| channel.secret.as_ref());
     let callers = config.callers.values().filter_map(|caller| caller.token.as_ref());

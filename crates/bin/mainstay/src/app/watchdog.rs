@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use types::notification::{Contact, Notification, NotificationKey, Urgency};
 use types::{Config, PersonId};
 
-/// Age of the heartbeat from which on the event loop counts as stalled. When healthy it beats every two seconds, and an append
-/// may take two more.
+/// Age of the heartbeat from which on the event loop counts as stalled. When healthy it beats every two seconds, and an
+/// append may take two more.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// Interval of checks.
 const CHECK_EVERY: Duration = Duration::from_secs(5);

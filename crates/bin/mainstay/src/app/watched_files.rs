@@ -1,8 +1,8 @@
 //! Detects changes of the content of files.
 //!
-//! A modification time alone is not enough: image stores and `cp -p` keep it, a symlink or its folder is replaced, and a file is
-//! written twice within one tick of the clock. Therefore the content is compared. It is read again unless all metadata is
-//! unchanged and old.
+//! A modification time alone is not enough: image stores and `cp -p` keep it, a symlink or its folder is replaced, and
+//! a file is written twice within one tick of the clock. Therefore the content is compared. It is read again unless all
+//! metadata is unchanged and old.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};

@@ -1,4 +1,5 @@
-//! `mainstay check`: problems of the configuration, what the edge would serve, and gaps in the schedules of the next 12 months.
+//! `mainstay check`: problems of the configuration, what the edge would serve, and gaps in the schedules of the next 12
+//! months.
 
 use crate::app::{certificates, clock};
 use crate::cli::{Common, Failure, config, fix, requirements, table};

@@ -17,7 +17,8 @@ pub(crate) struct Installation {
     pub problem: Option<Failure>,
 }
 
-/// Finds the data folder for a command that needs nothing else of the configuration, which may be incomplete while it is edited.
+/// Finds the data folder for a command that needs nothing else of the configuration, which may be incomplete while it
+/// is edited.
 pub(crate) fn installation(path: &Path) -> Installation {
     match read_with_warnings(path) {
         Ok(read) => Installation { data: read.config.site.data, problem: None },

@@ -65,7 +65,8 @@ pub(crate) struct Options {
     /// Your name; default: the login name.
     #[arg(long)]
     by: Option<String>,
-    /// Confirm a range that covers all clients, this machine, trusted proxies or callers; without it such a range is refused.
+    /// Confirm a range that covers all clients, this machine, trusted proxies or callers; without it such a range is
+    /// refused.
     #[arg(long)]
     everybody: bool,
 }

@@ -33,7 +33,8 @@ fn copy(from: &Path, to: &Path) -> io::Result<usize> {
         if kind.is_dir() {
             files += copy(&entry.path(), &target)?;
         } else if kind.is_file() {
-            // Not `fs::copy`, which copies permissions: the source is readable by mainstay alone, the export by all users.
+            // Not `fs::copy`, which copies permissions: the source is readable by mainstay alone, the export by all
+            // users.
             io::copy(&mut fs::File::open(entry.path())?, &mut fs::File::create(target)?)?;
             files += 1;
         }

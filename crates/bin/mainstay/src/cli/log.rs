@@ -1,5 +1,5 @@
-//! Log on standard error, written by a thread of its own. A pipe that is not read, or a stopped terminal, loses lines instead of
-//! blocking the threads that log, such as those of the edge.
+//! Log on standard error, written by a thread of its own. A pipe that is not read, or a stopped terminal, loses lines
+//! instead of blocking the threads that log, such as those of the edge.
 
 use std::io::{self, Write};
 use std::sync::Arc;

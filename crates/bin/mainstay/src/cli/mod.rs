@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 //!
-//! Exit code 0: fine; 1: the answer is no; 2: usage or configuration error. `--json` gives everywhere the same as the table.
+//! Exit code 0: fine; 1: the answer is no; 2: usage or configuration error. `--json` gives everywhere the same as the
+//! table.
 
 mod check;
 mod config;
@@ -78,8 +79,8 @@ enum Command {
     /// Deny traffic for a limited time; list and lift denials.
     #[command(subcommand)]
     Deny(deny::Deny),
-    /// Show how one request was handled: decision, server, duration of each phase. Without an id: the latest requests that were
-    /// rejected, failed or slow.
+    /// Show how one request was handled: decision, server, duration of each phase. Without an id: the latest requests
+    /// that were rejected, failed or slow.
     Trace {
         /// The trace id, from the error page or the header `x-request-id`.
         id: Option<String>,

@@ -22,8 +22,8 @@ pub(crate) struct Run {
     /// Run one part only: `edge` is the proxy without event loop, status page and journal.
     #[arg(long, value_enum, value_name = "PART")]
     only: Option<Part>,
-    /// Start although acknowledged events are missing in the journal. Needed once, after damage; the damaged file is kept
-    /// beside the journal.
+    /// Start although acknowledged events are missing in the journal. Needed once, after damage; the damaged file is
+    /// kept beside the journal.
     #[arg(long, conflicts_with = "only")]
     accept_loss: bool,
     /// Share the addresses of another running mainstay: for a hand-over, until the other one is stopped.
@@ -109,8 +109,8 @@ impl Run {
     }
 }
 
-/// Prints where to find status page, console and edge. The sign-in link goes to a terminal only, because other readers of
-/// standard output may store it.
+/// Prints where to find status page, console and edge. The sign-in link goes to a terminal only, because other readers
+/// of standard output may store it.
 fn print_addresses(app: &App, json: bool) {
     let address = app.address;
     let link = std::io::stdout().is_terminal().then(|| app.login_link());

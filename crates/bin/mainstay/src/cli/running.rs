@@ -1,4 +1,5 @@
-//! Client of the running mainstay: over the control socket in its data folder, independent of its configuration and port.
+//! Client of the running mainstay: over the control socket in its data folder, independent of its configuration and
+//! port.
 
 use crate::app::control::{self, ControlError};
 use crate::cli::{Common, Failure, config, table};
@@ -20,8 +21,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Finds the process that runs with this configuration. Its data folder is enough, so commands work while the configuration is
-    /// being edited.
+    /// Finds the process that runs with this configuration. Its data folder is enough, so commands work while the
+    /// configuration is being edited.
     ///
     /// # Errors
     /// When mainstay does not run with it; the problems of the configuration when it has any.

@@ -20,9 +20,9 @@ pub(crate) enum Tone {
     Bad,
 }
 
-/// Prints text and a line break. Control and direction characters are escaped, except for our own colours, so that external
-/// text cannot control the terminal. A closed pipe is not an error. All output of commands goes through here and [`warn`],
-/// because `println!` panics on a closed pipe.
+/// Prints text and a line break. Control and direction characters are escaped, except for our own colours, so that
+/// external text cannot control the terminal. A closed pipe is not an error. All output of commands goes through here
+/// and [`warn`], because `println!` panics on a closed pipe.
 pub fn say(text: &str) {
     let _ = try_say(text);
 }

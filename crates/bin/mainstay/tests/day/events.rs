@@ -1,5 +1,5 @@
-//! What happens in the course of the day: restarts of servers, one that hangs, a certificate that is renewed, changes of the
-//! configuration, an hour in which everything is slow.
+//! What happens in the course of the day: restarts of servers, one that hangs, a certificate that is renewed, changes
+//! of the configuration, an hour in which everything is slow.
 
 use crate::process::Process;
 use crate::setting::{Running, Setting};

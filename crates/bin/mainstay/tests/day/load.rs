@@ -169,7 +169,8 @@ async fn page(browser: &Browser, address: &str) -> Count {
 /// What the page with the held streams counted.
 fn stream(tally: &Value) -> Count {
     let number = |name: &str| tally[name].as_u64().unwrap_or(0);
-    // What was under way when a server ended is lost with it, whoever stood before it: half a second's messages for each end.
+    // What was under way when a server ended is lost with it, whoever stood before it: half a second's messages for
+    // each end.
     let lost = number("lost").saturating_sub(5 * number("broken"));
     let mut count = Count {
         asked: number("asked"),

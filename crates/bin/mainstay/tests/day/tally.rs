@@ -123,8 +123,8 @@ impl Tally {
                 mainstay.failed, haproxy.failed
             ));
         }
-        // Work that was never asked for cannot have failed: a proxy that stalls its clients is caught here. A build that is not
-        // optimised is many times as slow by itself.
+        // Work that was never asked for cannot have failed: a proxy that stalls its clients is caught here. A build
+        // that is not optimised is many times as slow by itself.
         let share = if cfg!(debug_assertions) { 30 } else { 2 };
         if mainstay.well * share < haproxy.well || mainstay.well == 0 {
             faults.push(format!("only {} answered well, {} by HAProxy", mainstay.well, haproxy.well));

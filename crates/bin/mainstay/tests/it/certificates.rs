@@ -1,4 +1,5 @@
-//! Certificates of the edge that cannot be used: told before a start, refused in a configuration that is changed, and outlived.
+//! Certificates of the edge that cannot be used: told before a start, refused in a configuration that is changed, and
+//! outlived.
 
 use crate::instance::{Instance, until};
 use std::fs;
@@ -87,7 +88,7 @@ fn check_names_the_line_of_a_certificate_that_cannot_be_used() {
 }
 
 #[test]
-fn a_config_that_names_a_certificate_that_cannot_be_used_is_refused_and_the_old_one_goes_on() {
+fn config_with_unusable_certificate_is_refused_and_old_one_stays() {
     let mut instance = Instance::with(&config("good.pem", "good.key", ""));
     let (good, better) = (after(30), after(60));
     make(instance.folder.path(), "good", good);

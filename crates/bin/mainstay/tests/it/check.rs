@@ -36,7 +36,7 @@ ntfy = "https://ntfy.sh"
 "#;
 
 #[test]
-fn seven_mistakes_are_seven_problems_each_with_line_column_and_hint() {
+fn seven_mistakes_are_seven_problems_with_line_column_and_hint() {
     let instance = Instance::watching(&Web::start());
     instance.write_config(SEVEN_MISTAKES);
     let output = instance.command(&["check"]);
@@ -47,7 +47,7 @@ fn seven_mistakes_are_seven_problems_each_with_line_column_and_hint() {
         .iter()
         .map(|problem| (problem["line"].as_u64().unwrap(), problem["column"].as_u64().unwrap()))
         .collect();
-    assert_eq!(places, [(4, 10), (8, 27), (9, 10), (10, 8), (13, 1), (18, 9), (21, 10)]);
+    assert_eq!(places, [(4, 10), (8, 27), (9, 15), (10, 12), (13, 1), (18, 12), (21, 13)]);
     assert!(problems.iter().all(|problem| problem["hint"] != Value::Null), "{problems:#?}");
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("did you mean `platform`?"), "{told}");
@@ -55,7 +55,7 @@ fn seven_mistakes_are_seven_problems_each_with_line_column_and_hint() {
 }
 
 #[test]
-fn a_wrong_config_starts_nothing() {
+fn invalid_config_starts_nothing() {
     let instance = Instance::watching(&Web::start());
     instance.write_config(SEVEN_MISTAKES);
     assert_eq!(instance.command(&["run"]).status.code(), Some(2));
@@ -63,7 +63,7 @@ fn a_wrong_config_starts_nothing() {
 }
 
 #[test]
-fn a_sound_config_says_so() {
+fn valid_config_is_confirmed() {
     let instance = Instance::watching(&Web::start());
     let output = instance.command(&["check"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -71,7 +71,7 @@ fn a_sound_config_says_so() {
 }
 
 #[test]
-fn what_the_edge_would_serve_is_said() {
+fn check_prints_what_the_edge_would_serve() {
     let instance = Instance::watching(&Web::start());
     let edge = "[edge]\nlisten = [\"127.0.0.1:8000\", \"0.0.0.0:8001\"]\n\
         [service.auth]\nhosts = [\"auth.acme.com\", \"*.acme.app\"]\nwildcard_samples = [\"a.acme.app\"]\ntraffic = { pool = \"auth\" }\n\
@@ -79,21 +79,21 @@ fn what_the_edge_would_serve_is_said() {
     instance.write_config(edge);
     let told = String::from_utf8(instance.command(&["check"]).stdout).unwrap();
     for line in [
-        "the edge listens for HTTP on 127.0.0.1:8000: only this machine reaches it",
-        "the edge listens for HTTP on 0.0.0.0:8001: other machines reach it",
+        "the edge listens for HTTP on 127.0.0.1:8000: reachable from this machine only",
+        "the edge listens for HTTP on 0.0.0.0:8001: reachable from other machines",
         "  auth: auth.acme.com, *.acme.app from pool auth (10.0.0.11:8080,\n  app.internal:80)",
     ] {
         assert!(told.contains(line), "{told}");
     }
     let answer = instance.json(&["check"]);
-    assert_eq!(answer["edge"]["guards"][0]["servers"][1], "app.internal:80");
-    assert_eq!(answer["edge"]["listens"][1]["open"], true);
+    assert_eq!(answer["edge"]["services"][0]["servers"][1], "app.internal:80");
+    assert_eq!(answer["edge"]["listeners"][1]["public"], true);
     instance.write_config("[service.auth]\nhosts = [\"auth.acme.com\"]\n");
     assert_eq!(instance.json(&["check"])["edge"], Value::Null);
 }
 
 #[test]
-fn a_command_without_a_running_mainstay_says_how_to_start_one() {
+fn command_without_running_mainstay_names_the_start_command() {
     let instance = Instance::watching(&Web::start());
     let output = instance.command(&["status"]);
     assert_eq!(output.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! The command line in bad moments: a configuration that is being edited, a port that somebody took, a reader that went away.
+//! The command line in unusual states: configuration being edited, port in use, closed pipe.
 
 use crate::docs;
 use crate::instance::{Instance, Web, config, until};
@@ -16,7 +16,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn commands_reach_a_process_whose_config_is_being_edited() {
+fn commands_work_while_config_is_being_edited() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     instance.start();
@@ -25,7 +25,7 @@ fn commands_reach_a_process_whose_config_is_being_edited() {
         instance.write_config(&format!("{}\n{broken}", config(&web, "Shop")));
         let status = instance.command(&["status"]);
         assert_eq!(status.status.code(), Some(0), "{broken}: {}", text(&status.stderr));
-        assert!(text(&status.stderr).contains("is not sound"), "{broken}: {}", text(&status.stderr));
+        assert!(text(&status.stderr).contains("has problems"), "{broken}: {}", text(&status.stderr));
     }
     for args in [
         &["why", "shop"] as &[&str],
@@ -45,7 +45,7 @@ fn commands_reach_a_process_whose_config_is_being_edited() {
 }
 
 #[test]
-fn whoever_took_the_port_is_told_nothing() {
+fn process_on_a_reused_port_receives_no_request() {
     let instance = Instance::watching(&Web::start());
     let thief = TcpListener::bind("127.0.0.1:0").unwrap();
     thief.set_nonblocking(true).unwrap();
@@ -59,7 +59,7 @@ fn whoever_took_the_port_is_told_nothing() {
 }
 
 #[test]
-fn a_reader_that_went_away_ends_no_command_with_a_panic() {
+fn closed_pipe_causes_no_panic() {
     let instance = Instance::watching(&Web::start());
     instance.write_config(&"[service.a]\ntitel = \"x\"\n".repeat(300));
     let ended = |args: &[&str]| {
@@ -91,7 +91,7 @@ fn a_reader_that_went_away_ends_no_command_with_a_panic() {
 }
 
 #[test]
-fn check_says_what_run_would_lack() {
+fn check_reports_missing_requirements() {
     let web = Web::start();
     let instance = Instance::watching(&web);
     let good = config(&web, "Shop");
@@ -103,7 +103,7 @@ fn check_says_what_run_would_lack() {
         (hook, format!("{hook}\nsecret = \"env:NO_SUCH_VARIABLE\""), "NO_SUCH_VARIABLE"),
         (hook, format!("{hook}\nsecret = \"file:/nonexistent/key\""), "/nonexistent/key"),
         ("listen = \"127.0.0.1:0\"", format!("listen = \"{taken}\""), "cannot listen"),
-        ("data = \"data\"", "data = \"file/data\"".to_owned(), "cannot be made"),
+        ("data = \"data\"", "data = \"file/data\"".to_owned(), "cannot be created"),
         ("data = \"data\"", "data = \"file\"".to_owned(), "is a file"),
         (
             "[person.ana]",
@@ -115,7 +115,7 @@ fn check_says_what_run_would_lack() {
             "[caller.app]\ntoken = \"env:NO_SUCH_TOKEN\"\n[person.ana]".to_owned(),
             "NO_SUCH_TOKEN",
         ),
-        ("inner =", "trust = [\"no.pem\"]\ninner =".to_owned(), "no.pem"),
+        ("allow_private =", "extra_ca_files = [\"no.pem\"]\nallow_private =".to_owned(), "no.pem"),
     ] {
         instance.write_config(&good.replace(from, &to));
         let answer = instance.json(&["check"]);
@@ -127,7 +127,7 @@ fn check_says_what_run_would_lack() {
 }
 
 #[test]
-fn the_data_folder_is_closed_to_everybody_else() {
+fn data_folder_is_closed_to_other_users() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     fs::create_dir(instance.data()).unwrap();
@@ -156,7 +156,7 @@ fn the_data_folder_is_closed_to_everybody_else() {
 }
 
 #[test]
-fn a_damaged_journal_names_the_way_to_start_and_a_fresh_machine_takes_a_backup() {
+fn damaged_journal_names_accept_loss_and_new_machine_restores_a_backup() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     instance.start();
@@ -182,7 +182,7 @@ fn a_damaged_journal_names_the_way_to_start_and_a_fresh_machine_takes_a_backup()
 }
 
 #[test]
-fn the_token_that_reads_does_nothing_else() {
+fn read_token_grants_no_commands() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     instance.start();
@@ -216,7 +216,7 @@ fn the_token_that_reads_does_nothing_else() {
 }
 
 #[test]
-fn words_that_cannot_be_meant_are_answered_with_2_and_a_summary() {
+fn invalid_arguments_exit_with_2_and_a_message() {
     let instance = Instance::watching(&Web::start());
     let folder = instance.folder.path().to_str().unwrap().to_owned();
     for args in [
@@ -241,18 +241,18 @@ fn words_that_cannot_be_meant_are_answered_with_2_and_a_summary() {
     }
 }
 
-/// A configuration with a part for every command.
+/// A configuration with a section for every command.
 fn whole(web: &Web) -> String {
-    let guard = format!(
-        "hosts = [\"shop.test\"]\nguard = {{ pool = \"shop\" }}\n[pool.shop]\nservers = [\"{}\"]\n\
+    let services = format!(
+        "hosts = [\"shop.test\"]\ntraffic = {{ pool = \"shop\" }}\n[pool.shop]\nservers = [\"{}\"]\n\
          [edge]\nlisten = [\"127.0.0.1:0\"]\n[schedule.main]\nlayer = [{{ people = [\"ana\"], start = 2026-01-01T09:00:00, rotation = \"1 day\" }}]\n",
         web.address
     );
-    config(web, "Shop").replace("title = \"Shop\"\n", &format!("title = \"Shop\"\n{guard}"))
+    config(web, "Shop").replace("title = \"Shop\"\n", &format!("title = \"Shop\"\n{services}"))
 }
 
 #[test]
-fn what_json_looks_like_is_documented() {
+fn json_output_is_documented() {
     let web = Web::start();
     let mut instance = Instance::with(&whole(&web));
     instance.start();
@@ -269,19 +269,19 @@ fn what_json_looks_like_is_documented() {
         instance.json(&["trace"]).as_array()?.first()?["id"].as_str().map(str::to_owned)
     });
     let (backup, out) = (path(&instance, "backup.db"), path(&instance, "out"));
-    let mut page = "# What `--json` prints\n\nDrawn by the tests from what the program answers; `[]` is a list, `{}` an object that is not \
-                    told here, and every other name a text, a number, true, false or null. Spans of time are seconds, times are \
+    let mut page = "# What `--json` prints\n\nGenerated by the tests from the output of the program; `[]` is a list, `{}` an object that is not \
+                    described here, and every other name a text, a number, true, false or null. Durations are seconds, times are \
                     RFC 3339. [commands.md](commands.md) has the rest.\n"
         .to_owned();
     for (shown, args, depth) in [
         ("check", &["check"] as &[&str], 3),
         ("status", &["status"], 1),
-        ("why THING", &["why", "shop"], 2),
+        ("why RESOURCE", &["why", "shop"], 2),
         ("oncall", &["oncall"], 3),
         ("incident list", &["incident", "list"], 1),
         ("incident show ID", &["incident", "show", "1"], 1),
         ("incident ack ID", &["incident", "ack", "1", "--by", "ana"], 2),
-        ("deny country CODE --for SPAN", &["deny", "cidr", "192.0.2.0/24", "--for", "1h"], 2),
+        ("deny cidr VALUE --for D", &["deny", "cidr", "192.0.2.0/24", "--for", "1h"], 2),
         ("deny list", &["deny", "list"], 2),
         ("deny lift ID", &["deny", "lift", "1"], 2),
         ("trace ID", &["trace", &failed], 3),
@@ -307,7 +307,7 @@ fn path(instance: &Instance, name: &str) -> String {
     instance.folder.path().join(name).to_str().unwrap().to_owned()
 }
 
-/// Where the edge listens, as `run` said.
+/// Address of the edge, from the output of `run`.
 fn edge_of(instance: &Instance) -> String {
     until("the edge's address", || {
         let said = instance.said();
@@ -316,7 +316,7 @@ fn edge_of(instance: &Instance) -> String {
     })
 }
 
-/// The names in an answer, `depth` objects deep.
+/// The names in a JSON value, `depth` objects deep.
 fn shape(value: &Value, depth: usize) -> String {
     let mut fields: BTreeMap<String, Value> = BTreeMap::new();
     let (open, close) = match value {

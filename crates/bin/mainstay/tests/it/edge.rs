@@ -1,11 +1,12 @@
-//! The edge as part of a running mainstay: served, traced, counted, denied, reloaded under load, and alone.
+//! The edge within a running mainstay, and alone: serving, traces, counters, denials, reload under load.
 
 mod backend;
+mod client;
 mod limits;
-mod visitor;
 
 use crate::instance::{Instance, PATIENCE, until};
 use backend::Backend;
+use client::{Answer, Client};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use visitor::{Answer, Visitor};
 
 /// A port that was free a moment ago.
 fn free() -> SocketAddr {
@@ -61,10 +61,10 @@ webhook = "http://127.0.0.1:9/"
     text
 }
 
-/// Asks until the edge answers with this status.
+/// Repeats a request until the edge responds with this status code.
 fn answered(edge: SocketAddr, from: &str, status: u16) -> Answer {
     until(&format!("a {status}"), || {
-        let answer = Visitor::come(from, edge).ok()?.ask("GET", "/", &[]).ok()?;
+        let answer = Client::connect(from, edge).ok()?.ask("GET", "/", &[]).ok()?;
         (answer.status == status).then_some(answer)
     })
 }
@@ -74,7 +74,7 @@ fn text(output: &std::process::Output) -> String {
 }
 
 #[test]
-fn a_request_is_served_explained_and_counted() {
+fn request_is_served_traced_and_counted() {
     let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
     let mut instance = Instance::with(&config(edge, &[&one, &two], ""));
     instance.start();
@@ -83,7 +83,7 @@ fn a_request_is_served_explained_and_counted() {
     let id = answer.header("x-request-id").unwrap().to_owned();
     assert_eq!(id.len(), 32, "{id}");
 
-    let failed = Visitor::come("127.0.0.1", edge).unwrap().ask("GET", "/status/503", &[]).unwrap();
+    let failed = Client::connect("127.0.0.1", edge).unwrap().ask("GET", "/status/503", &[]).unwrap();
     assert_eq!(failed.status, 503);
     let id = failed.header("x-request-id").unwrap().to_owned();
     let told = until("the trace", || {
@@ -124,13 +124,13 @@ fn a_request_is_served_explained_and_counted() {
 }
 
 #[test]
-fn a_denial_by_command_is_in_force_at_once_and_undoes_itself() {
+fn denial_by_command_is_in_force_immediately_and_ends_by_itself() {
     let (one, edge) = (Backend::start("one"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));
     instance.start();
     answered(edge, "127.0.0.9", 200);
     let began = Instant::now();
-    // A disk that others keep busy may not answer in time; such a denial is not promised.
+    // A busy disk may not respond in time; such a denial is refused.
     let deny = |args: &[&str]| {
         until("a denial that is on disk", || {
             let denied = instance.command(args);
@@ -138,7 +138,7 @@ fn a_denial_by_command_is_in_force_at_once_and_undoes_itself() {
         })
     };
     let said = deny(&["deny", "cidr", "127.0.0.8/31", "--for", "5s", "--service", "shop", "--by", "ana"]);
-    assert!(said.starts_with("denial-") && said.contains(": 127.0.0.8/31 is refused at shop"), "{said}");
+    assert!(said.starts_with("denial-") && said.contains(": 127.0.0.8/31 is denied at shop"), "{said}");
     let refused = answered(edge, "127.0.0.9", 403);
     answered(edge, "127.0.0.1", 200);
     let list = text(&instance.command(&["deny", "list"]));
@@ -148,16 +148,16 @@ fn a_denial_by_command_is_in_force_at_once_and_undoes_itself() {
     answered(edge, "127.0.0.9", 200);
     assert!(began.elapsed() >= Duration::from_secs(5), "{:?}", began.elapsed());
     until("an empty list", || {
-        text(&instance.command(&["deny", "list"])).contains("nothing is denied").then_some(())
+        text(&instance.command(&["deny", "list"])).contains("no denials in force").then_some(())
     });
 
-    // Lifted before its time, and remembered across a kill.
+    // Lifted before its end, and kept across a kill.
     let said = deny(&["deny", "cidr", "127.0.0.9", "--for", "1h"]);
     answered(edge, "127.0.0.9", 403);
     instance.kill();
     instance.start();
     answered(edge, "127.0.0.9", 403);
-    // The command that ends it stands in what the one that began it said.
+    // The first command prints the command that lifts the denial.
     let lift: Vec<&str> = said.split('`').nth(1).unwrap().split(' ').skip(1).collect();
     let lifted = |args: &[&str]| {
         until("a denial that is lifted", || {
@@ -184,20 +184,20 @@ fn a_denial_by_command_is_in_force_at_once_and_undoes_itself() {
 }
 
 #[test]
-fn a_config_that_changes_under_load_fails_no_request() {
+fn config_reload_under_load_fails_no_request() {
     let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));
     instance.start();
     answered(edge, "127.0.0.1", 200);
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let visitors: Vec<_> = (0..4)
+    let clients: Vec<_> = (0..4)
         .map(|_| {
             let (stop, done) = (stop.clone(), done.clone());
             thread::spawn(move || {
-                // One connection from beginning to end: a reload that closes it fails the next request.
-                let mut visitor = Visitor::come("127.0.0.1", edge).unwrap();
+                // One connection throughout: a reload that closes it fails the next request.
+                let mut client = Client::connect("127.0.0.1", edge).unwrap();
                 while !stop.load(Ordering::Relaxed) {
-                    let answer = visitor.ask("GET", "/", &[]).unwrap();
+                    let answer = client.ask("GET", "/", &[]).unwrap();
                     assert_eq!(answer.status, 200, "{}", answer.body);
                     done.fetch_add(1, Ordering::Relaxed);
                 }
@@ -214,24 +214,24 @@ fn a_config_that_changes_under_load_fails_no_request() {
         instance.hang_up();
         let wanted = if n % 2 == 0 { "from two" } else { "from one" };
         until("the other server", || {
-            let answer = Visitor::come("127.0.0.1", edge).ok()?.ask("GET", "/", &[]).ok()?;
+            let answer = Client::connect("127.0.0.1", edge).ok()?.ask("GET", "/", &[]).ok()?;
             answer.body.contains(wanted).then_some(())
         });
     }
     stop.store(true, Ordering::Relaxed);
-    for visitor in visitors {
-        visitor.join().unwrap();
+    for client in clients {
+        client.join().unwrap();
     }
     assert!(done.load(Ordering::Relaxed) > 100);
 }
 
 #[test]
-fn the_edge_alone_serves_by_the_same_keys_and_follows_its_config() {
+fn edge_only_uses_the_same_keys_and_reloads_its_config() {
     let (one, two, edge) = (Backend::start("one"), Backend::start("two"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));
     instance.start();
     answered(edge, "127.0.0.1", 200);
-    let login = Visitor::come("127.0.0.1", edge).unwrap().ask("POST", "/login", &[]).unwrap();
+    let login = Client::connect("127.0.0.1", edge).unwrap().ask("POST", "/login", &[]).unwrap();
     let cookie = login.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     assert!(cookie.starts_with("mainstay="), "{cookie}");
     assert!(instance.command(&["deny", "cidr", "127.0.0.9", "--for", "1h"]).status.success());
@@ -242,18 +242,18 @@ fn the_edge_alone_serves_by_the_same_keys_and_follows_its_config() {
     answered(edge, "127.0.0.1", 200);
     answered(edge, "127.0.0.9", 403);
     let asked = |path: &str, headers: &[(&str, &str)]| {
-        Visitor::come("127.0.0.1", edge).unwrap().ask("GET", path, headers).unwrap()
+        Client::connect("127.0.0.1", edge).unwrap().ask("GET", path, headers).unwrap()
     };
     asked("/known", &[("cookie", &cookie)]);
     asked("/stranger", &[]);
-    let visitor = |path: &str| {
+    let client = |path: &str| {
         until("the line", || {
             let said = instance.said();
             let line = said.lines().find(|line| line.contains(path))?;
             serde_json::from_str::<Value>(line).ok()?["visitor"].as_str().map(str::to_owned)
         })
     };
-    assert_eq!((visitor("/known"), visitor("/stranger")), ("known".to_owned(), "first".to_owned()));
+    assert_eq!((client("/known"), client("/stranger")), ("known".to_owned(), "first".to_owned()));
 
     instance.write_config(&config(edge, &[&two], ""));
     instance.hang_up();
@@ -266,12 +266,12 @@ fn the_edge_alone_serves_by_the_same_keys_and_follows_its_config() {
 }
 
 #[test]
-fn the_edge_alone_explains_and_counts_its_requests_and_says_what_else_it_cannot_do() {
+fn edge_only_traces_and_counts_requests_and_refuses_other_commands() {
     let (one, edge) = (Backend::start("one"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));
     instance.start_edge_only();
     answered(edge, "127.0.0.1", 200);
-    let failed = Visitor::come("127.0.0.1", edge).unwrap().ask("GET", "/status/503", &[]).unwrap();
+    let failed = Client::connect("127.0.0.1", edge).unwrap().ask("GET", "/status/503", &[]).unwrap();
     let id = failed.header("x-request-id").unwrap();
     let trace = until("the trace", || {
         let output = instance.command(&["trace", id, "--json"]);
@@ -291,15 +291,15 @@ fn the_edge_alone_explains_and_counts_its_requests_and_says_what_else_it_cannot_
     let denied = instance.command(&["deny", "country", "EE", "--for", "1h"]);
     let why = String::from_utf8_lossy(&denied.stderr).into_owned();
     assert!(denied.status.code() == Some(1) && why.contains("Only the edge runs here"), "{why}");
-    // Without the token nothing is told.
+    // Without the token: 401.
     let address = std::fs::read_to_string(instance.folder.path().join("data/address")).unwrap();
     let answer =
-        Visitor::come("127.0.0.1", address.parse().unwrap()).unwrap().ask("GET", "/metrics", &[]).unwrap();
+        Client::connect("127.0.0.1", address.parse().unwrap()).unwrap().ask("GET", "/metrics", &[]).unwrap();
     assert_eq!(answer.status, 401);
     assert_eq!(instance.terminate(), Some(0));
     assert!(!instance.folder.path().join("data/address").exists());
 
-    // Where somebody else listens there are no traces; visitors are served all the same.
+    // When the address is in use there are no traces, but requests are served.
     let holds = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = holds.local_addr().unwrap();
     instance.write_config(&config(edge, &[&one], "").replace("127.0.0.1:0\"", &format!("{taken}\"")));
@@ -309,7 +309,7 @@ fn the_edge_alone_explains_and_counts_its_requests_and_says_what_else_it_cannot_
 }
 
 #[test]
-fn the_edge_alone_starts_with_denials_that_cannot_be_read_and_says_so() {
+fn edge_only_starts_with_damaged_denials_file_and_logs_it() {
     let (one, edge) = (Backend::start("one"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));
     std::fs::create_dir(instance.folder.path().join("data")).unwrap();
@@ -317,11 +317,11 @@ fn the_edge_alone_starts_with_denials_that_cannot_be_read_and_says_so() {
     instance.start_edge_only();
     answered(edge, "127.0.0.1", 200);
     let log = instance.log();
-    assert!(log.contains("what the team denied is not known") && log.contains("denials.json: EOF"), "{log}");
+    assert!(log.contains("saved denials cannot be read") && log.contains("denials.json: EOF"), "{log}");
 }
 
 #[test]
-fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
+fn journal_that_cannot_be_written_delays_no_request() {
     let (one, edge) = (Backend::start("one"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));
     instance.start();
@@ -330,11 +330,11 @@ fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
     journal.execute_batch("BEGIN IMMEDIATE").unwrap();
     let denied = instance.command(&["deny", "cidr", "198.51.100.0/24", "--for", "1h"]);
     assert_eq!(denied.status.code(), Some(1), "not on disk, not promised: {denied:?}");
-    let mut visitor = Visitor::come("127.0.0.1", edge).unwrap();
+    let mut client = Client::connect("127.0.0.1", edge).unwrap();
     let deadline = Instant::now() + Duration::from_secs(3);
     while Instant::now() < deadline {
         let began = Instant::now();
-        assert_eq!(visitor.ask("GET", "/", &[]).unwrap().status, 200);
+        assert_eq!(client.ask("GET", "/", &[]).unwrap().status, 200);
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     }
     journal.execute_batch("ROLLBACK").unwrap();
@@ -344,7 +344,7 @@ fn a_journal_that_cannot_be_written_holds_up_no_visitor() {
 }
 
 #[test]
-fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up() {
+fn caller_is_identified_by_its_token_and_sighup_reads_a_replaced_token() {
     let (one, edge) = (Backend::start("one"), free());
     let mut instance = Instance::with(&config(edge, &[&one], "\n[caller.web]\ntoken = \"file:web-token\"\n"));
     let without = instance.command(&["run"]);
@@ -355,7 +355,7 @@ fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up(
     instance.start();
     answered(edge, "127.0.0.1", 200);
     let caller = |token: &str| {
-        let asked = Visitor::come("127.0.0.1", edge).unwrap().ask(
+        let asked = Client::connect("127.0.0.1", edge).unwrap().ask(
             "GET",
             "/status/503",
             &[("mainstay-caller", token)],
@@ -376,7 +376,7 @@ fn a_caller_is_known_by_its_token_and_an_exchanged_token_is_found_by_hanging_up(
 }
 
 #[test]
-fn lines_and_doors_follow_the_config_while_it_runs_and_threads_do_not() {
+fn access_log_and_listeners_follow_the_config_and_threads_need_a_restart() {
     let (one, edge, other) = (Backend::start("one"), free(), free());
     let text = config(edge, &[&one], "");
     let mut instance = Instance::with(&text.replace("access_log = true", "access_log = false"));
@@ -386,7 +386,7 @@ fn lines_and_doors_follow_the_config_while_it_runs_and_threads_do_not() {
     instance.hang_up();
     answered(other, "127.0.0.1", 200);
     until("a line", || {
-        Visitor::come("127.0.0.1", other).ok()?.ask("GET", "/seen", &[]).ok()?;
+        Client::connect("127.0.0.1", other).ok()?.ask("GET", "/seen", &[]).ok()?;
         instance.said().contains("/seen").then_some(())
     });
     instance.write_config(&text.replace("threads = 2", "threads = 1"));
@@ -400,7 +400,7 @@ fn lines_and_doors_follow_the_config_while_it_runs_and_threads_do_not() {
 }
 
 #[test]
-fn the_end_waits_for_requests_under_way() {
+fn drain_waits_for_requests_in_progress() {
     let (one, edge) = (Backend::start("one"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));
     for alone in [false, true] {
@@ -411,31 +411,31 @@ fn the_end_waits_for_requests_under_way() {
         }
         answered(edge, "127.0.0.1", 200);
         let asking = thread::spawn(move || {
-            Visitor::come("127.0.0.1", edge).unwrap().ask("GET", "/slow", &[]).unwrap()
+            Client::connect("127.0.0.1", edge).unwrap().ask("GET", "/slow", &[]).unwrap()
         });
         until("a request under way", || one.is_asked("/slow").then_some(()));
         assert_eq!(instance.terminate(), Some(0));
         let answer = asking.join().unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (200, "/slow from one"));
-        assert!(Visitor::come("127.0.0.1", edge).is_err(), "the door is closed");
+        assert!(Client::connect("127.0.0.1", edge).is_err(), "the door is closed");
     }
 }
 
 #[test]
-fn a_house_that_cannot_start_says_that_its_edge_could() {
+fn instance_that_cannot_start_suggests_edge_only() {
     let (one, edge) = (Backend::start("one"), free());
     let mut instance = Instance::with(&config(edge, &[&one], ""));
     std::fs::create_dir_all(instance.folder.path().join("data/journal.db")).unwrap();
     let output = instance.command(&["run"]);
     assert_eq!(output.status.code(), Some(1));
     let why = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(why.contains("journal") && why.contains("mainstay run --only guard"), "{why}");
+    assert!(why.contains("journal") && why.contains("mainstay run --only edge"), "{why}");
     instance.start_edge_only();
     answered(edge, "127.0.0.1", 200);
 }
 
 #[test]
-fn an_edge_that_cannot_listen_says_why_and_nothing_starts() {
+fn edge_that_cannot_listen_reports_why_and_nothing_starts() {
     let one = Backend::start("one");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let instance = Instance::with(&config(taken.local_addr().unwrap(), &[&one], ""));

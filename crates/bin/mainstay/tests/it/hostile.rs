@@ -3,29 +3,29 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `foe` | harm over TCP |
-//! | `tree` | name servers, harmful and honest |
+//! | `attacker` | harm over TCP |
+//! | `dns_tree` | name servers, harmful and honest |
 
-mod foe;
-mod tree;
+mod attacker;
+mod dns_tree;
 
 use crate::instance::{Instance, Web, until};
-use foe::{Foe, Visit, hello, long, message, record};
+use attacker::{Attacker, Visit, hello, long, message, record};
+use dns_tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
-use tree::Tree;
 use types::Alert;
 
 /// More than a debug build takes by itself, less than any flood would need.
 const MEMORY_MAX_KIB: u64 = 150 * 1_024;
-/// How often each foe must have been met before we look at what it cost.
+/// How often each attacker must have been met before we look at what it cost.
 const VISITS: usize = 4;
 
 /// What a web server does, and the word that it must get.
 struct Harm {
     name: &'static str,
-    foe: Foe,
+    attacker: Attacker,
     /// What comes before the address, and after it.
     url: (&'static str, &'static str),
     expect: &'static str,
@@ -39,7 +39,7 @@ fn harm(
     word: &'static str,
     act: impl Fn(&mut Visit) -> std::io::Result<()> + Send + Sync + 'static,
 ) -> Harm {
-    Harm { name, foe: Foe::start(act), url: ("http = \"http://", "/0\""), expect: "", word }
+    Harm { name, attacker: Attacker::start(act), url: ("http = \"http://", "/0\""), expect: "", word }
 }
 
 /// The same, once the request has been read.
@@ -166,7 +166,7 @@ fn huge(visit: &mut Visit) -> std::io::Result<()> {
 }
 
 /// Registries, by the top-level domain that they keep. None of them knows of an expiry.
-fn registries() -> BTreeMap<&'static str, Foe> {
+fn registries() -> BTreeMap<&'static str, Attacker> {
     const JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/rdap+json\r\nconnection: close\r\n";
     let page = |body: String| {
         move |visit: &mut Visit| {
@@ -182,20 +182,20 @@ fn registries() -> BTreeMap<&'static str, Foe> {
     };
     let html = "<!doctype html><title>Sign in</title><p>Your domain has expired. expirationDate: 2001-01-01";
     BTreeMap::from([
-        ("flood", Foe::start(flood)),
-        ("html", Foe::start(page(html.to_owned()))),
-        ("deep", Foe::start(page("[".repeat(200_000)))),
-        ("empty", Foe::start(page("{}".to_owned()))),
+        ("flood", Attacker::start(flood)),
+        ("html", Attacker::start(page(html.to_owned()))),
+        ("deep", Attacker::start(page("[".repeat(200_000)))),
+        ("empty", Attacker::start(page("{}".to_owned()))),
         (
             "gone",
-            Foe::start(|visit| {
+            Attacker::start(|visit| {
                 visit.request()?;
                 visit.say("HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n<h1>Not Found</h1>")
             }),
         ),
         (
             "slow",
-            Foe::start(|visit| {
+            Attacker::start(|visit| {
                 visit.request()?;
                 visit.say(format!("{JSON}\r\n"))?;
                 visit.drip(" ")
@@ -203,7 +203,7 @@ fn registries() -> BTreeMap<&'static str, Foe> {
         ),
         (
             "circle",
-            Foe::start(|visit| {
+            Attacker::start(|visit| {
                 let target = visit.request()?;
                 visit.redirect(&target)
             }),
@@ -211,7 +211,7 @@ fn registries() -> BTreeMap<&'static str, Foe> {
         // Tells the truth once, and then goes mad.
         (
             "turned",
-            Foe::start(move |visit| {
+            Attacker::start(move |visit| {
                 if visit.number > 1 {
                     return flood(visit);
                 }
@@ -225,7 +225,7 @@ fn registries() -> BTreeMap<&'static str, Foe> {
     ])
 }
 
-fn config(front: &Web, web: &[Harm], registries: &BTreeMap<&str, Foe>, tree: &Tree) -> String {
+fn config(front: &Web, web: &[Harm], registries: &BTreeMap<&str, Attacker>, tree: &Tree) -> String {
     let mut text = format!(
         r#"
 [site]
@@ -269,20 +269,21 @@ timeout = "20s"
         port = tree.port,
         front = front.address,
     );
-    for Harm { name, foe, url: (before, after), expect, word } in web {
+    for Harm { name, attacker, url: (before, after), expect, word } in web {
         // Only who is to be timed out is waited for briefly: the word of all others must not hang on a busy machine.
         let timeout = if *word == "timed-out" { 3 } else { 20 };
         let _ = writeln!(
             text,
             "[probe.{name}]\n{before}{}{after}\ninterval = \"1s\"\ntimeout = \"{timeout}s\"\n{expect}",
-            foe.address
+            attacker.address
         );
     }
     for zone in ZONES {
         let name = zone.replace('.', "-");
         let _ = writeln!(text, "[probe.dns-{name}]\ndns = \"{zone}\"\ninterval = \"1s\"\ntimeout = \"5s\"");
     }
-    let bases = registries.iter().map(|(end, foe)| format!("{end} = \"http://{}/rdap/\"", foe.address));
+    let bases =
+        registries.iter().map(|(end, attacker)| format!("{end} = \"http://{}/rdap/\"", attacker.address));
     let _ = writeln!(text, "[registry]\nrdap = {{ {} }}", bases.collect::<Vec<_>>().join(", "));
     for end in registries.keys() {
         let timeout = if *end == "turned" { 20 } else { 3 };
@@ -297,7 +298,7 @@ timeout = "20s"
 const ZONES: [&str; 4] = ["cut.test", "garbage.test", "mute.test", "stranger.test"];
 
 #[test]
-fn hostile_servers_are_named_and_cost_little() {
+fn hostile_servers_are_reported_with_bounded_cost() {
     let (front, web, registries, tree) = (Web::start(), web(), registries(), Tree::start());
     let mut instance = Instance::with(&config(&front, &web, &registries, &tree));
     let began = Instant::now();
@@ -323,12 +324,15 @@ fn hostile_servers_are_named_and_cost_little() {
         if wanted.is_subset(&seen) {
             all_found.get_or_insert(began.elapsed());
         }
-        let met =
-            web.iter().map(|harm| &harm.foe).chain(registries.values()).all(|foe| foe.visits() >= VISITS);
+        let met = web
+            .iter()
+            .map(|harm| &harm.attacker)
+            .chain(registries.values())
+            .all(|attacker| attacker.visits() >= VISITS);
         let met = met && ZONES.iter().all(|zone| tree.asked(zone) >= VISITS);
         if began.elapsed() > Duration::from_secs(50) {
             let late: Vec<_> =
-                web.iter().filter(|harm| harm.foe.visits() < VISITS).map(|harm| harm.name).collect();
+                web.iter().filter(|harm| harm.attacker.visits() < VISITS).map(|harm| harm.name).collect();
             let missing: Vec<_> = wanted.difference(&seen).collect();
             let wrong: Vec<_> = seen.difference(&wanted).collect();
             panic!("missing {missing:?}, instead {wrong:?}, seldom met {late:?}");
@@ -336,7 +340,7 @@ fn hostile_servers_are_named_and_cost_little() {
         (all_found.is_some() && met).then_some(())
     });
     println!(
-        "{} foes: all alerts after {:.1} s, {VISITS} visits each after {:.1} s; peak memory {} KiB; slowest health {} ms",
+        "{} attackers: all alerts after {:.1} s, {VISITS} visits each after {:.1} s; peak memory {} KiB; slowest health {} ms",
         web.len() + registries.len() + ZONES.len(),
         all_found.unwrap_or_default().as_secs_f32(),
         began.elapsed().as_secs_f32(),

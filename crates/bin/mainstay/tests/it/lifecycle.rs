@@ -1,4 +1,4 @@
-//! A whole small life: well, broken, in hand, killed, still in hand, well again, over.
+//! One lifecycle: healthy, outage, acknowledged, killed, still acknowledged, recovered, resolved.
 
 use crate::instance::{Instance, Web, config, until};
 use serde_json::Value;
@@ -8,7 +8,7 @@ fn open_incident(instance: &Instance) -> Option<Value> {
 }
 
 #[test]
-fn from_well_to_broken_to_over_across_a_kill() {
+fn acknowledged_incident_survives_a_kill_and_resolves() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     instance.start();
@@ -24,7 +24,7 @@ fn from_well_to_broken_to_over_across_a_kill() {
     assert!(why.contains("503"), "{why}");
     until("a bad shop", || (instance.state_of("shop") == "major_outage").then_some(()));
 
-    // Accepted means kept: the answer comes after the disk.
+    // A command succeeds only after its event is on disk.
     assert!(instance.command(&["incident", "ack", "1", "--by", "ana"]).status.success());
     assert!(instance.command(&["incident", "note", "1", "looking at it", "--by", "ana"]).status.success());
     instance.kill();
@@ -40,7 +40,7 @@ fn from_well_to_broken_to_over_across_a_kill() {
     until("the end", || open_incident(&instance).is_none().then_some(()));
     until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
     let story = String::from_utf8(instance.command(&["incident", "list"]).stdout).unwrap();
-    assert!(story.contains("incident-1 over"), "{story}");
+    assert!(story.contains("incident-1 resolved"), "{story}");
 
     let backup = instance.folder.path().join("backup.db");
     assert!(instance.command(&["journal", "backup", backup.to_str().unwrap()]).status.success());
@@ -59,7 +59,7 @@ fn from_well_to_broken_to_over_across_a_kill() {
 }
 
 #[test]
-fn a_changed_config_is_taken_over_and_a_bad_one_is_not() {
+fn changed_config_is_reloaded_and_invalid_one_is_not() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     instance.start();
@@ -83,7 +83,7 @@ fn a_changed_config_is_taken_over_and_a_bad_one_is_not() {
 }
 
 #[test]
-fn a_second_process_on_the_same_data_is_refused() {
+fn second_process_with_the_same_data_folder_is_refused() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     instance.start();

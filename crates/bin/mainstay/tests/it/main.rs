@@ -1,4 +1,4 @@
-//! The program as people meet it: its command line, its files, its ends.
+//! End-to-end tests of the program: command line, files, signals.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,4 +14,4 @@ mod edge;
 mod hostile;
 mod instance;
 mod lifecycle;
-mod watch_day;
+mod monitoring_day;

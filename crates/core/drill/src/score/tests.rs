@@ -187,7 +187,7 @@ fn good_run() -> Vec<Event> {
 }
 
 #[test]
-fn a_good_run_scores_as_the_command_line_promises() {
+fn score_of_a_good_run_has_the_documented_json() {
     let observations = Observations {
         asked: Some(later(fault_at(), Duration::from_millis(3_390))),
         answered: None,

@@ -1,5 +1,5 @@
-//! What benches ask of a server: floods of visitors, connections held open, TLS sessions resumed, a line to
-//! somebody far away. Answers in JSON.
+//! Load for benchmarks: floods, idle connections, TLS session resumption, a link with
+//! delay. Output in JSON.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
 
 use clap::{Parser, ValueEnum};
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 #[derive(Parser)]
 #[command(about = "What benches ask of a server, and how it fared, in JSON")]
 enum Args {
-    /// Visitors by an absolute timetable, phase by phase, as a scenario says.
+    /// Run a scenario: clients on an absolute schedule, phase by phase.
     Flood {
         /// A file; see `Scenario`.
         scenario: PathBuf,
@@ -47,7 +47,7 @@ enum Args {
         #[arg(long, default_value_t = 10)]
         secs: u64,
     },
-    /// Stands for a line to somebody far away, until it is told to end.
+    /// Relay connections over a link with delay, until SIGTERM.
     Relay {
         /// Where to listen.
         listen: SocketAddr,
@@ -66,7 +66,7 @@ enum Args {
         target: SocketAddr,
         /// The name on the certificate.
         name: String,
-        /// PEM file of whoever signed it.
+        /// PEM file of its certificate authority.
         ca: PathBuf,
         /// How often.
         #[arg(long, default_value_t = 2_000)]

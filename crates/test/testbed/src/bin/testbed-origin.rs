@@ -1,4 +1,5 @@
-//! A server to stand behind a proxy, on a port of one's choice: `testbed-origin 127.0.0.1:9000 --places 10 --each-ms 50`.
+//! A server to stand behind a proxy, on a port of one's choice: `testbed-origin 127.0.0.1:9000 --places 10 --each-ms
+//! 50`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its user")]
 
 use clap::Parser;
@@ -10,15 +11,15 @@ use testbed::origin::Origin;
 use testbed::pace::Pace;
 use tokio::net::TcpSocket;
 
-/// Answers at once, or at a fixed pace: see the module `origin`. Prints its counts as JSON when it is told to end.
+/// Responds immediately, or at a fixed rate: see the module `origin`. Prints its counters as JSON on SIGTERM.
 #[derive(Parser)]
 struct Args {
     /// Where to listen.
     listen: SocketAddr,
-    /// Requests served at once, of those with a pace.
+    /// Places for requests with a fixed rate.
     #[arg(long, default_value_t = 10)]
     places: usize,
-    /// How long each takes.
+    /// Duration of each.
     #[arg(long, default_value_t = 50)]
     each_ms: u64,
     /// Longest wait in its own line.

@@ -12,8 +12,8 @@ pub struct Settings {
     pub tenants: Vec<String>,
     /// TTL of answers about the service, in whole seconds.
     pub answer_ttl: Duration,
-    /// TTL of the delegations of the parent zone. Not longer than that of the answers, so that every name changes within one
-    /// TTL.
+    /// TTL of the delegations of the parent zone. Not longer than that of the answers, so that every name changes
+    /// within one TTL.
     pub delegation_ttl: Duration,
     /// TTL of the answers of the parking servers.
     pub parking_ttl: Duration,

@@ -1,4 +1,4 @@
-//! One visitor: its address, its cookies, its connection, and the request that is under way.
+//! One client: address, cookies, connection, and the request in progress.
 
 use super::drive::Field;
 use super::tally::{End, is_good};
@@ -13,28 +13,28 @@ use tokio::net::TcpSocket;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::{AbortHandle, spawn_local};
 
-/// Cookies kept by one visitor.
+/// Most cookies of one client.
 const COOKIES_MAX: usize = 8;
 
-/// A request under way.
+/// A request in progress.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
     pub(super) phase: usize,
-    /// When the visit was due.
+    /// Due time of the visit.
     pub(super) visit_due: Instant,
-    /// When this request was due: its deadline counts from there.
+    /// Due time of this request, from which its deadline counts.
     pub(super) due: Instant,
-    /// When it was sent: what the server needed counts from there, and not what the generator was late.
+    /// Time of sending, from which the response time of the server counts.
     pub(super) sent: Instant,
     pub(super) step: usize,
     pub(super) attempt: u8,
-    /// Sent once more, since the connection had been closed in the meantime.
+    /// Repeated because the connection had been closed.
     pub(super) resent: bool,
-    /// Tells it from those before it.
+    /// Distinguishes it from earlier requests.
     pub(super) serial: u32,
 }
 
-/// A visitor.
+/// A client.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) group: usize,
@@ -58,7 +58,7 @@ impl Client {
         }
     }
 
-    /// Sends what is under way: over the connection that there is, or a new one.
+    /// Sends the request in progress over the existing connection, or a new one.
     pub(super) fn send(self: &Rc<Self>, field: &Rc<Field>) {
         let Some(flight) = self.flight.get() else { return };
         if let Some(counts) = field.tally().counts(flight.phase, self.group) {
@@ -72,7 +72,7 @@ impl Client {
         *self.task.borrow_mut() = Some(task.abort_handle());
     }
 
-    /// Requests are small and the visitor has no other under way: they fit into the socket's buffer, or it is broken.
+    /// Requests are small and one at a time: they fit into the buffer of the socket, or the connection is broken.
     fn write(&self, field: &Field, flight: Flight) -> bool {
         let writer = self.writer.borrow();
         let Some(writer) = writer.as_ref() else { return false };
@@ -84,7 +84,7 @@ impl Client {
         )
     }
 
-    /// Closes the connection, whatever is under way on it.
+    /// Closes the connection.
     pub(super) fn hang_up(&self) {
         if let Some(task) = self.task.take() {
             task.abort();
@@ -150,7 +150,7 @@ impl Client {
     }
 }
 
-/// Connects, sends what is under way, reads answers until the connection ends.
+/// Connects, sends the request in progress, reads responses until the connection ends.
 async fn ride(client: Rc<Client>, field: Rc<Field>) {
     let mut reader = match connect(client.from, field.target()).await {
         Ok(stream) => {
@@ -184,14 +184,14 @@ async fn ride(client: Rc<Client>, field: Rc<Field>) {
 
 /// How a connection ended.
 enum Ended {
-    /// As the last answer said that it would.
+    /// As the last response announced.
     Closed,
-    /// The server went away.
+    /// Closed by the server.
     Gone {
         /// Whether there had been an answer before.
         used: bool,
     },
-    /// This is not HTTP.
+    /// Malformed response.
     Garbage,
 }
 

@@ -25,7 +25,8 @@ pub struct Settings {
 pub struct Group {
     /// The name in reports.
     pub name: String,
-    /// Whether the clients keep cookies, so that the server recognizes them. Other clients are first-time clients in each visit.
+    /// Whether the clients keep cookies, so that the server recognizes them. Other clients are first-time clients in
+    /// each visit.
     #[serde(default)]
     pub recognized: bool,
     /// Cookies that the clients have from the start, assigned in turn.
@@ -43,7 +44,7 @@ pub struct Group {
     pub agent: Option<String>,
 }
 
-/// Visitors spread evenly over neighbouring subnets of 254 addresses.
+/// Clients distributed evenly over adjacent subnets of 254 addresses.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientRange {

@@ -1,4 +1,4 @@
-//! The timetable: who comes when, who has waited too long, who tries again.
+//! The schedule of visits: arrivals, deadlines, retries.
 
 use super::Shared;
 use super::client::{Client, Flight};
@@ -13,18 +13,18 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// How often the timetable is looked at.
+/// Interval at which the schedule is processed.
 const TICK: Duration = Duration::from_millis(1);
-/// Sent at once, before answers are read again.
+/// Most requests sent before responses are read again.
 const BURST_MAX: usize = 256;
-/// A visit that is more overdue than this was not sent: the generator cannot keep up.
+/// A visit that is later than this counts as not sent: the generator cannot keep up.
 const LAG_MAX: Duration = Duration::from_millis(100);
-/// Before the first repetition; doubled for each further one.
+/// Delay of the first retry; doubled for each further one.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Cookies are short; requests are composed in one buffer.
 const REQUEST_USUAL: usize = 1_024;
 
-/// Everything of one generator, on its thread.
+/// State of one generator.
 #[derive(Debug)]
 pub(super) struct Field {
     settings: Settings,
@@ -32,24 +32,24 @@ pub(super) struct Field {
     /// Per group and step: the request before and after its cookies.
     requests: Vec<Vec<(Vec<u8>, Vec<u8>)>>,
     lanes: Vec<RefCell<Lane>>,
-    /// Requests under way, the oldest first. Whoever is answered stays in it until its turn.
+    /// Requests in progress, the oldest first. Completed ones stay until they are at the front.
     deadlines: RefCell<VecDeque<(Instant, Rc<Client>, u32)>>,
-    /// Who tries again, and when.
+    /// Retries by time.
     again: RefCell<BTreeMap<(Instant, u32), Waiting>>,
     serial: Cell<u32>,
     buffer: RefCell<Vec<u8>>,
     chance: RefCell<fastrand::Rng>,
 }
 
-/// A visitor, and what it will ask for once more.
+/// A client, and the request that it repeats.
 type Waiting = (Rc<Client>, Flight);
 
-/// One group's timetable.
+/// Schedule of one group.
 #[derive(Debug)]
 struct Lane {
     rate: f64,
     next: Instant,
-    /// Visitors with nothing under way; whoever came longest ago comes first.
+    /// Idle clients; the one idle for longest is first.
     idle: VecDeque<Rc<Client>>,
 }
 
@@ -130,7 +130,7 @@ impl Field {
         self.settings.groups[group].recognized
     }
 
-    /// Composes a request and hands its bytes over.
+    /// Builds a request.
     pub(super) fn with_request(
         &self,
         group: usize,
@@ -153,7 +153,7 @@ impl Field {
         send(&buffer)
     }
 
-    /// The first visit of a phase comes somewhere within the first interval, so that groups do not march in step.
+    /// The first visit of a phase is at a random time of the first interval, so that groups are not in phase.
     fn set_rates(&self, rates: &[f64], now: Instant) {
         for (lane, &rate) in self.lanes.iter().zip(rates) {
             let mut lane = lane.borrow_mut();
@@ -164,7 +164,7 @@ impl Field {
         }
     }
 
-    /// Begins the visits that are due; whether there are more than were sent at once.
+    /// Starts the visits that are due; returns whether more are left.
     fn launch_due(self: &Rc<Self>, phase: usize, now: Instant) -> bool {
         let mut sent = 0;
         for (group, lane) in self.lanes.iter().enumerate() {
@@ -214,7 +214,7 @@ impl Field {
             let (client, serial) = {
                 let mut deadlines = self.deadlines.borrow_mut();
                 match deadlines.front() {
-                    // Who was answered long ago is dropped from the front as well: the line stays as short as can be.
+                    // Completed requests at the front are removed too.
                     Some((at, client, serial))
                         if *at <= now
                             || client.flight.get().is_none_or(|flight| flight.serial != *serial) => {}
@@ -245,14 +245,14 @@ impl Field {
         }
     }
 
-    /// Who would have tried again later does not any more.
+    /// Cancels all retries.
     fn give_up_again(&self) {
         for (_, (client, flight)) in self.again.take() {
             self.over(&client, flight, End::Refused);
         }
     }
 
-    /// A request succeeded: on to the next step, or the visit is over.
+    /// A request succeeded: continues with the next step, or ends the visit.
     pub(super) fn succeeded(self: &Rc<Self>, client: &Rc<Client>, flight: Flight, now: Instant) {
         if now.saturating_duration_since(flight.due) > self.settings.deadline {
             return self.lost(client, flight, End::Timeout, now);
@@ -263,13 +263,13 @@ impl Field {
         self.over(client, flight, End::Good);
     }
 
-    /// A request did not succeed: once more, or the visit is over.
+    /// A request failed: retries, or ends the visit.
     pub(super) fn lost(self: &Rc<Self>, client: &Rc<Client>, flight: Flight, end: End, now: Instant) {
         let group = &self.settings.groups[client.group];
         if flight.attempt >= group.retries || self.shared.ends.load(Ordering::Relaxed) {
             return self.over(client, flight, end);
         }
-        // Half to one and a half of the time, so that those who were refused together do not come back together.
+        // A random factor from 0.5 to 1.5, so that clients rejected together do not retry together.
         let after = AGAIN_AFTER * (1 << flight.attempt.min(6));
         let at = now + after.mul_f64(0.5 + self.chance.borrow_mut().f64());
         let flight = Flight { attempt: flight.attempt + 1, ..flight };

@@ -1,4 +1,4 @@
-//! How visitors fared, phase by phase and group by group.
+//! Counters, by phase and group.
 
 use super::clients::Group;
 use serde::Serialize;
@@ -7,21 +7,21 @@ use std::time::{Duration, Instant};
 
 /// Latencies kept of each group and phase.
 const LATENCIES_MAX: usize = 1_000_000;
-/// How finely the course of success is remembered.
+/// Resolution of the course of success.
 const GRAIN: Duration = Duration::from_millis(50);
 /// An hour of it.
 const GRAINS_MAX: usize = 72_000;
-/// Recovered is whoever serves well for so long.
+/// Duration of good service that counts as recovered.
 const STEADY: usize = 20;
 
-/// How a visit ended.
+/// Result of a visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// Everything succeeded in time.
+    /// All requests succeeded in time.
     Good,
-    /// The last answer was none of success.
+    /// The last response was an error.
     Refused,
-    /// No answer within the deadline.
+    /// No response within the deadline.
     Timeout,
     /// The connection could not be made, or broke.
     Failed,
@@ -32,10 +32,10 @@ pub(super) struct Tally {
     groups: Vec<(String, bool)>,
     start: Instant,
     phases: Vec<Phase>,
-    /// Per group and grain since the start: visits that were due then, how many of them became good, and how many became good
-    /// in it, whenever they were due.
+    /// Per group and grain since the start: visits that were due then, how many of them became good, and how many
+    /// became good in it, whenever they were due.
     course: Vec<Vec<[u32; 3]>>,
-    /// Visitors of each group that hold a cookie by now.
+    /// Clients of each group that hold a cookie.
     pub(super) introduced: Vec<u32>,
 }
 
@@ -87,7 +87,7 @@ impl Tally {
         self.phases.len() - 1
     }
 
-    /// Nobody comes any more.
+    /// Ends the traffic.
     pub(super) fn close(&mut self, now: Instant) {
         if let Some(last) = self.phases.last_mut() {
             last.ended.get_or_insert(now);
@@ -107,7 +107,7 @@ impl Tally {
         self.mark(group, due, 0);
     }
 
-    /// An answer came, good or bad.
+    /// Counts a response.
     pub(super) fn answer(
         &mut self,
         phase: usize,
@@ -217,7 +217,7 @@ fn quantile(sorted: &[u32], share: f64) -> Option<f64> {
     sorted.get(at.clamp(1, sorted.len().max(1)) - 1).map(|&micros| f64::from(micros) / 1e3)
 }
 
-/// Whether an answer is what the visitor came for.
+/// Whether a status code is a success.
 pub(super) fn is_good(status: u16) -> bool {
     (200..400).contains(&status)
 }
@@ -226,17 +226,17 @@ fn grain(since: Duration) -> usize {
     usize::try_from(since.as_millis() / GRAIN.as_millis()).unwrap_or(usize::MAX)
 }
 
-/// How visitors fared.
+/// The report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Phase by phase.
+    /// The phases.
     pub phases: Vec<PhaseReport>,
-    /// Visitors of each group that hold a cookie by now.
+    /// Clients of each group that hold a cookie.
     pub introduced: Vec<u32>,
     /// Length of a slot of the course.
     pub slot_ms: f64,
-    /// Per group and slot since the generator's start: visits that were due then, how many of them became good, and how many
-    /// became good in it, whenever they were due.
+    /// Per group and slot since the generator's start: visits that were due then, how many of them became good, and how
+    /// many became good in it, whenever they were due.
     pub course: Vec<Vec<[u32; 3]>>,
 }
 
@@ -253,7 +253,7 @@ pub struct PhaseReport {
     pub p50_ms: Option<f64>,
     /// 99th percentile of the same.
     pub p99_ms: Option<f64>,
-    /// Group by group.
+    /// The groups.
     pub groups: Vec<GroupReport>,
 }
 
@@ -262,31 +262,31 @@ pub struct PhaseReport {
 pub struct GroupReport {
     /// Its name.
     pub name: String,
-    /// Whether they keep cookies.
+    /// Whether the clients keep cookies.
     pub recognized: bool,
-    /// Visits a second that were ordered.
+    /// Requested visits per second.
     pub wanted_per_sec: f64,
-    /// Visits a second that were really begun.
+    /// Started visits per second.
     pub sent_per_sec: f64,
     /// Visits that were due.
     pub visits: u64,
-    /// Of these never begun: the generator was late, or all its visitors were busy.
+    /// Of these never started: the generator was late, or all clients were busy.
     pub unsent: u64,
-    /// Succeeded, each request within the deadline.
+    /// Successful visits.
     pub good: u64,
-    /// Of these only after being tried again.
+    /// Of these after a retry.
     pub good_again: u64,
-    /// Ended with another answer than success.
+    /// Ended with an error status.
     pub refused: u64,
-    /// Ended with no answer within the deadline.
+    /// Ended at the deadline.
     pub late: u64,
     /// Ended with a broken connection.
     pub failed: u64,
-    /// Requests sent: steps and repetitions counted.
+    /// Requests sent, with retries.
     pub requests: u64,
-    /// Of these sent a second time, since an idle connection had just been closed.
+    /// Of these repeated because an idle connection had just been closed.
     pub reconnected: u64,
-    /// Answers by status.
+    /// Responses by status code.
     pub answers: BTreeMap<u16, Answers>,
     /// Median time of a request that succeeded.
     pub p50_ms: Option<f64>,

@@ -1,17 +1,17 @@
-//! The answers of a server as they come in on one connection (RFC 9112), read as far as a visitor cares.
+//! Parser of the responses on one connection (RFC 9112), as far as the generator needs it.
 
 use memchr::memmem;
 
-/// Largest head of an answer.
+/// Largest header section.
 const HEAD_MAX: usize = 64 * 1024;
 
-/// One answer, whole.
+/// A complete response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Whether it says when to come back.
+    /// Whether it has Retry-After.
     pub(crate) retry_after: bool,
-    /// Whether it tells of its limits.
+    /// Whether it has RateLimit headers.
     pub(crate) limits: bool,
     /// `name=value` of each cookie given.
     pub(crate) cookies: Vec<String>,
@@ -23,10 +23,10 @@ pub(crate) struct Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Garbage;
 
-/// Reads one answer after the other.
+/// Parses responses one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    /// What came in and was not understood yet.
+    /// Bytes not parsed yet.
     pub(crate) buffer: Vec<u8>,
     answer: Answer,
     state: State,
@@ -36,11 +36,11 @@ pub(crate) struct Reader {
 enum State {
     #[default]
     Head,
-    /// So many bytes of the body are still to come.
+    /// Remaining bytes of the body.
     Length(usize),
     /// The size of the next chunk comes next.
     Chunks,
-    /// So many bytes of a chunk and its line end are still to come.
+    /// Remaining bytes of a chunk and its line end.
     Chunk(usize),
     /// Lines until an empty one.
     Trailers,
@@ -113,7 +113,7 @@ impl Reader {
         std::mem::take(&mut self.answer)
     }
 
-    /// Drops what came in of so many bytes; how many are left.
+    /// Drops received bytes of a body; returns the number that are left.
     fn skip(&mut self, left: usize) -> usize {
         let here = left.min(self.buffer.len());
         self.buffer.drain(..here);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_it_says() {
+    fn error_response_is_parsed_with_its_headers() {
         let mut reader = Reader::default();
         reader.buffer.extend_from_slice(
             b"HTTP/1.1 429 Too\r\nRetry-After: 3\r\nRateLimit: \"x\";r=0\r\nSet-Cookie: a=b; Path=/\r\n\

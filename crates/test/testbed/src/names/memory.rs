@@ -1,4 +1,4 @@
-//! What a resolver remembers, and how long: answers and delegations, each until its own TTL has run out.
+//! Cache of a resolver: answers and delegations, each until its TTL expires.
 
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, Record, RecordType};
@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Answers and delegations kept at once; the one that runs out first makes room.
+/// Most answers and delegations; the one that expires first is removed.
 const KEPT_MAX: usize = 8_192;
 
 /// A delegation: where to ask about everything below a name.
@@ -17,7 +17,7 @@ pub struct Cut {
     pub zone: Name,
     /// Its servers' addresses. Never empty.
     pub servers: Vec<Ipv4Addr>,
-    /// When the parent said so.
+    /// Time of the response of the parent.
     pub learned: Instant,
     /// Until when it is good.
     pub until: Instant,
@@ -32,7 +32,7 @@ pub struct Kept {
     pub answers: Vec<Record>,
     /// The SOA of a "no".
     pub authorities: Vec<Record>,
-    /// When the authority said so.
+    /// Time of the authoritative response.
     pub learned: Instant,
     /// Until when it is good.
     pub until: Instant,
@@ -94,8 +94,8 @@ impl Memory {
     /// For each of the names below `zone`: until when it may be answered by a delegation of `zone` from before `since`,
     /// by what is remembered now. A name is left out when it no longer can be.
     ///
-    /// An answer that runs out while the old delegation is good may be fetched anew from the old servers; so this is the
-    /// first instant at which a visitor can meet the new ones.
+    /// An answer that runs out while the old delegation is good may be fetched anew from the old servers; so this is
+    /// the first instant at which a client can receive the new ones.
     #[must_use]
     pub fn old_until(&self, zone: &Name, names: &[Name], since: Instant, now: Instant) -> Vec<Instant> {
         let cut =
@@ -126,7 +126,7 @@ fn make_room<K: Ord + Clone, V>(kept: &mut BTreeMap<K, V>, now: Instant, until: 
     }
 }
 
-/// A TTL as the world gives it, never longer than a day here.
+/// A TTL, limited to one day.
 pub(crate) fn lifetime(ttl: u32) -> Duration {
     Duration::from_secs(u64::from(ttl.min(86_400)))
 }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_runs_out_and_is_not_prolonged() {
+    fn cached_answers_expire_and_are_not_extended() {
         let (mut memory, t0, www) = (Memory::default(), Instant::now(), name("www.acme.app").unwrap());
         let get = |memory: &Memory, secs: u32| {
             memory.answer(&www, RecordType::A, t0 + SECOND * secs).map(|kept| kept.until - t0)
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deepest_good_delegation_is_used() {
+    fn deepest_valid_delegation_is_used() {
         let (mut memory, t0) = (Memory::default(), Instant::now());
         let (app, acme, www) = ("app", "acme.app", "www.acme.app");
         memory.keep_cut(cut(&name(app).unwrap(), t0, 100), t0);

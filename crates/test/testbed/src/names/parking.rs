@@ -6,12 +6,12 @@ use hickory_proto::rr::rdata::{A, NS};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use std::net::Ipv4Addr;
 
-/// What parking servers know.
+/// Data of parking servers.
 #[derive(Clone, Debug)]
 pub struct Parking {
     /// The servers and their addresses: the only names with addresses of their own.
     pub servers: Vec<(Name, Ipv4Addr)>,
-    /// Where every other name leads.
+    /// Address of every other name.
     pub address: Ipv4Addr,
     /// For how many seconds that is good.
     pub ttl: u32,
@@ -25,8 +25,8 @@ impl Parking {
     pub fn answer(&self, query: &Query) -> DnsReply {
         let asked = query.name();
         let record = |data: RData| Record::from_rdata(asked.clone(), self.ttl, data);
-        let nobody = Name::root();
-        let first = self.servers.first().map_or(&nobody, |(name, _)| name);
+        let root = Name::root();
+        let first = self.servers.first().map_or(&root, |(name, _)| name);
         let start = soa(asked, first, 1, self.negative_ttl);
         let answers: Vec<Record> = match query.query_type() {
             RecordType::A => {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// How long one question may take altogether.
+/// Timeout of a query.
 const QUESTION: Duration = Duration::from_secs(8);
 
 /// A caching resolver on UDP and TCP. Stops when dropped.
@@ -32,7 +32,7 @@ struct Mind {
 }
 
 impl Resolver {
-    /// Begins to serve. `root` is where the tree begins.
+    /// Starts the server. `root` is the root of the tree.
     #[must_use]
     pub fn start(sockets: DnsSockets, root: Root) -> Self {
         let address = sockets.address;
@@ -42,7 +42,7 @@ impl Resolver {
         Self { mind, address, _tasks: tasks }
     }
 
-    /// Where it answers.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddrV4 {
         self.address
@@ -53,7 +53,7 @@ impl Resolver {
         self.mind.find(&Query::query(name.clone(), RecordType::A)).await?.answers.iter().find_map(address)
     }
 
-    /// The first address of a name as a resolver finds it that remembers nothing: that of a first-time visitor.
+    /// The first address of a name without cache, as for a first-time client.
     pub async fn look_up_uncached(&self, name: &Name) -> Option<Ipv4Addr> {
         let nothing = Mutex::default();
         let query = Query::query(name.clone(), RecordType::A);

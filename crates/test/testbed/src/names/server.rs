@@ -11,11 +11,11 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Questions in hand at once; more are dropped, as an overrun server does.
+/// Most queries in progress; more are dropped, as an overloaded server does.
 const QUESTIONS_MAX: usize = 512;
-/// TCP connections open at once; more wait in the kernel's queue.
+/// Most open TCP connections; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 64;
-/// How long a TCP client may be silent.
+/// Idle timeout of a TCP client.
 const IDLE: Duration = Duration::from_secs(10);
 /// Largest UDP answer, whatever the client says: no fragments (as of DNS flag day 2020).
 const UDP_MAX: usize = 1_232;
@@ -24,7 +24,7 @@ const UDP_MAX: usize = 1_232;
 pub trait Answers: Send + Sync + 'static {
     /// The answer to one question.
     fn answer(&self, query: Query) -> impl Future<Output = DnsReply> + Send;
-    /// Whether it looks things up for others.
+    /// Whether recursion is available.
     fn recurses(&self) -> bool {
         false
     }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout};
 
-/// How long one server may take for one try.
+/// Timeout of one attempt at one server.
 const TRY: Duration = Duration::from_millis(1_500);
 /// Times that every server of a zone is asked.
 const TRIES: usize = 2;
@@ -23,7 +23,7 @@ const REFERRALS_MAX: usize = 12;
 /// Lookups of name servers within lookups of name servers.
 const DEPTH_MAX: usize = 3;
 
-/// Where the tree begins.
+/// The root of the tree.
 #[derive(Clone, Copy, Debug)]
 pub struct Root {
     /// The root server.
@@ -165,7 +165,7 @@ fn usable(reply: &Message) -> bool {
 /// Asks one server one question, over UDP and, when the answer does not fit, over TCP. The caller bounds the time.
 ///
 /// # Errors
-/// What the network said; an answer that cannot be read is `InvalidData`.
+/// Network errors; `InvalidData` for a malformed response.
 pub async fn ask(server: SocketAddrV4, query: &Query, recursion: bool) -> std::io::Result<Message> {
     let id = chance();
     let mut request = Message::query();

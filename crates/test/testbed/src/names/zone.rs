@@ -58,7 +58,7 @@ impl Zone {
     }
 
     /// Delegates a name, instead of whatever it was delegated to before. Addresses of servers inside this zone go along
-    /// as glue; those elsewhere must be looked up by whoever wants them.
+    /// as glue; those elsewhere must be resolved by the client.
     pub fn delegate(&mut self, cut: Name, servers: &[(Name, Ipv4Addr)], ttl: u32) {
         let mut set = Vec::new();
         for (server, address) in servers {
@@ -105,8 +105,8 @@ impl Zone {
     }
 
     fn soa(&self) -> Record {
-        let nobody = Name::root();
-        soa(&self.origin, self.servers.first().unwrap_or(&nobody), self.serial, self.negative_ttl)
+        let root = Name::root();
+        soa(&self.origin, self.servers.first().unwrap_or(&root), self.serial, self.negative_ttl)
     }
 
     fn yes(&self, answers: Vec<Record>) -> DnsReply {
@@ -158,7 +158,7 @@ impl Zone {
     }
 }
 
-/// What a server of these zones answers: the closest zone speaks, and a server of none refuses.
+/// Response of a server of these zones: from the closest zone; REFUSED without one.
 #[must_use]
 pub fn answer(zones: &[Zone], query: &Query) -> DnsReply {
     let closest = zones

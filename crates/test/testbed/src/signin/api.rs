@@ -17,29 +17,29 @@ use tokio::net::TcpListener;
 use tokio::time::sleep_until;
 use types::time::between;
 
-/// Whom the API takes for its client.
+/// Source of the client address in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
     /// The first address in X-Forwarded-For, or the peer.
     ForwardedFirst,
     /// The last one, or the peer.
     ForwardedLast,
-    /// Whoever holds the connection.
+    /// The peer of the connection.
     Peer,
 }
 
-/// How the API is set up.
+/// Settings of the API.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
-    /// Sessions worked on at once.
+    /// Sessions processed concurrently.
     pub places: usize,
-    /// How long each takes.
+    /// Duration of each.
     pub each: Duration,
     /// Calls of one address within the window.
     pub most: u32,
     /// How long that window is.
     pub window: Duration,
-    /// Whom it limits.
+    /// Source of the client address.
     pub client: Client,
 }
 
@@ -64,7 +64,7 @@ pub struct Api {
     _server: Server,
 }
 
-/// What it has done so far.
+/// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ApiCounts {
     /// Calls that came in.
@@ -77,7 +77,7 @@ pub struct ApiCounts {
     pub turned_away: u64,
 }
 
-/// Refusals further apart than this are not the same run of them.
+/// Longest gap within a run of rejections.
 const RUN_GAP: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -90,15 +90,15 @@ struct Shared {
     served: AtomicU64,
     limited: AtomicU64,
     turned_away: AtomicU64,
-    /// When the newest run of refusals with 429 began, and its latest.
+    /// Start and end of the latest run of 429 responses.
     run: Mutex<Option<(Timestamp, Timestamp)>>,
 }
 
 impl Api {
-    /// Begins to serve.
+    /// Starts the server.
     ///
     /// # Errors
-    /// When the listener has no address any more.
+    /// When the listener is closed.
     pub fn start(listener: TcpListener, settings: ApiSettings) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let now = Instant::now();
@@ -121,24 +121,24 @@ impl Api {
         Ok(Self { address, shared, _server: Server::start(listener, None, handler) })
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes its limit away: the blunt mend, which people find in the end.
+    /// Removes its limit.
     pub fn lift_limit(&self) {
         self.shared.lifted.store(true, Ordering::Relaxed);
     }
 
-    /// When the newest run of refusals with 429 began: refusals at most five seconds apart.
+    /// Start of the latest run of 429 responses, at most five seconds apart.
     #[must_use]
     pub fn rejecting_since(&self) -> Option<Timestamp> {
         lock(&self.shared.run).map(|(began, _)| began)
     }
 
-    /// What it has done so far.
+    /// Counters since the start.
     #[must_use]
     pub fn counts(&self) -> ApiCounts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -182,9 +182,9 @@ impl Shared {
 
     fn limit(&self) -> Answer {
         let secs = self.settings.window.as_secs();
-        let mut refusal =
+        let mut rejection =
             web::answer(StatusCode::TOO_MANY_REQUESTS, "text/plain", "too many calls of this address\n");
-        let headers = refusal.headers_mut();
+        let headers = rejection.headers_mut();
         headers.insert(RETRY_AFTER, HeaderValue::from(secs));
         // draft-ietf-httpapi-ratelimit-headers: quota and window of the policy, what remains.
         let policy = format!("\"per-address\";q={};w={secs}", self.settings.most);
@@ -193,11 +193,11 @@ impl Shared {
                 headers.insert(name, value);
             }
         }
-        refusal
+        rejection
     }
 }
 
-/// Like most services in a private network, the API believes whatever X-Forwarded-For says.
+/// Like most services in a private network, the API trusts X-Forwarded-For.
 fn client_of(who: Client, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
     let forwarded = || headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let address = |text: &str| text.trim().parse().ok();
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_client_is_whom_the_setting_says() {
+    fn client_address_follows_the_setting() {
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mut headers = HeaderMap::new();
         let check = |who, headers: &HeaderMap| client_of(who, headers, peer).to_string();

@@ -1,4 +1,4 @@
-//! How an API client limits itself: a token bucket that halves its rate on each refusal and creeps back.
+//! Limit of an API client: a token bucket that halves its rate on each rejection and recovers slowly.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ pub struct Bounds {
     pub most: f64,
     /// It never falls under this.
     pub least: f64,
-    /// What it regains each second without refusals.
+    /// Increase per second without rejections.
     pub creep: f64,
 }
 
@@ -39,7 +39,7 @@ impl Budget {
         enough
     }
 
-    /// A refusal was seen.
+    /// Records a rejection.
     pub fn refused(&mut self, now: Instant) {
         self.flow(now);
         self.rate = (self.rate / 2.0).max(self.bounds.least);

@@ -1,4 +1,5 @@
-//! The front end `auth-web`: `GET /login`, or `/`, shows the page, `POST /login` signs in by asking the API for a session.
+//! The front end `auth-web`: `GET /login`, or `/`, shows the page, `POST /login` signs in by asking the API for a
+//! session.
 
 use super::budget::{Bounds, Budget};
 use super::{CALLER, VISITOR};
@@ -18,15 +19,15 @@ use tokio::time::sleep_until;
 
 /// How long a call of the API may take.
 const CALL_MAX: Duration = Duration::from_secs(2);
-/// Whoever would wait longer is turned away.
+/// Longest wait; longer ones are rejected.
 const LINE_MAX: Duration = Duration::from_secs(5);
 
 /// How the front end is set up.
 #[derive(Clone, Debug)]
 pub struct FrontSettings {
-    /// Pages rendered at once.
+    /// Pages rendered concurrently.
     pub places: usize,
-    /// How long each takes.
+    /// Duration of each.
     pub each: Duration,
     /// Where the API is reached: the API itself, or an edge in front of it.
     pub api: SocketAddr,
@@ -67,7 +68,7 @@ pub struct FrontEnd {
     _server: Server,
 }
 
-/// What it has done so far.
+/// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrontCounts {
     /// Requests that came in.
@@ -97,10 +98,10 @@ struct Shared {
 }
 
 impl FrontEnd {
-    /// Begins to serve.
+    /// Starts the server.
     ///
     /// # Errors
-    /// When the listener has no address any more.
+    /// When the listener is closed.
     pub fn start(listener: TcpListener, settings: FrontSettings) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let now = Instant::now();
@@ -115,7 +116,7 @@ impl FrontEnd {
         let of = Arc::clone(&shared);
         let handler = web::handler(move |parts, _| {
             let shared = Arc::clone(&of);
-            // Its work goes on when the visitor has hung up: most servers do not notice.
+            // The work continues after the client has disconnected, as in most servers.
             async move {
                 let work = tokio::spawn(async move { shared.answer(&parts).await });
                 work.await.unwrap_or_else(|_| page(StatusCode::INTERNAL_SERVER_ERROR, "Something broke"))
@@ -124,7 +125,7 @@ impl FrontEnd {
         Ok(Self { address, shared, _server: Server::start(listener, None, handler) })
     }
 
-    /// Where it listens.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -135,7 +136,7 @@ impl FrontEnd {
         self.shared.passes_visitor.store(pass, Ordering::Relaxed);
     }
 
-    /// What it has done so far.
+    /// Counters since the start.
     #[must_use]
     pub fn counts(&self) -> FrontCounts {
         *lock(&self.shared.counts)
@@ -172,7 +173,7 @@ impl Shared {
     async fn sign_in(&self, parts: &Parts) -> Answer {
         if !lock(&self.budget).take(Instant::now()) {
             self.count(|counts| counts.held_back += 1);
-            return self.refusal("Sign-in is busy");
+            return self.rejection("Sign-in is busy");
         }
         // The client's own limit is asked once a call; repetitions are free. That is the flaw.
         for _ in 0..self.settings.attempts {
@@ -202,17 +203,17 @@ impl Shared {
             }
         }
         self.count(|counts| counts.refused += 1);
-        self.refusal("Sign-in is not possible just now")
+        self.rejection("Sign-in is not possible just now")
     }
 
     /// Tells by which limit it went, as well-made services do: what its API client allows itself just now.
-    fn refusal(&self, words: &str) -> Answer {
-        let mut refusal = page(StatusCode::SERVICE_UNAVAILABLE, words);
+    fn rejection(&self, words: &str) -> Answer {
+        let mut rejection = page(StatusCode::SERVICE_UNAVAILABLE, words);
         let policy = format!("\"api-client\";q={:.0};w=1", lock(&self.budget).rate());
         if let Ok(policy) = HeaderValue::try_from(policy) {
-            refusal.headers_mut().insert("ratelimit-policy", policy);
+            rejection.headers_mut().insert("ratelimit-policy", policy);
         }
-        refusal
+        rejection
     }
 
     async fn call(&self, parts: &Parts) -> io::Result<StatusCode> {

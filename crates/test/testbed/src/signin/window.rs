@@ -1,4 +1,4 @@
-//! How an API limits each address: a sliding window that counts refused calls too.
+//! Limit of an API per address: a sliding window that counts rejected calls too.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 /// Parts of a window: it slides in steps of a tenth.
 const PARTS: usize = 10;
-/// Addresses remembered at once.
+/// Most addresses.
 const ADDRESSES_MAX: usize = 65_536;
 
-/// So many calls of one address within a window.
+/// Limit of calls per address within a window.
 #[derive(Debug)]
 pub struct SlidingWindow {
     most: u32,
@@ -71,7 +71,7 @@ mod tests {
         let mut served = |secs: u64| window.count(who, start + Duration::from_secs(secs));
         assert!((0..10).all(|_| served(0)));
         assert!(!served(0));
-        // Somebody who goes on asking twice a second is never served again ...
+        // A client that repeats twice per second is never served again ...
         assert!((1..60).all(|secs| !(served(secs) | served(secs))));
         // ... until there was a pause.
         assert!(served(70));

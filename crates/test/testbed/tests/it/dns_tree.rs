@@ -77,7 +77,7 @@ async fn every_name_resolves_from_the_root_down() {
 }
 
 #[tokio::test]
-async fn the_parent_tells_at_once_and_the_resolver_when_its_answer_has_run_out() {
+async fn parent_changes_immediately_and_resolver_after_expiry() {
     let (fixture, _folder) = small(|settings| {
         settings.answer_ttl = Duration::from_secs(6);
         settings.delegation_ttl = Duration::from_secs(6);
@@ -112,7 +112,7 @@ async fn the_parent_tells_at_once_and_the_resolver_when_its_answer_has_run_out()
 }
 
 #[tokio::test]
-async fn a_name_on_hold_is_not_in_the_zone() {
+async fn name_on_hold_is_not_in_the_zone() {
     let (fixture, _folder) = small(|_| {}).await;
     fixture.hold();
     let reply = ask(fixture.resolver().address(), "demo.acme.app", RecordType::A).await;
@@ -121,7 +121,7 @@ async fn a_name_on_hold_is_not_in_the_zone() {
 }
 
 #[tokio::test]
-async fn the_resolver_speaks_tcp_and_survives_garbage() {
+async fn resolver_supports_tcp_and_survives_malformed_queries() {
     let (fixture, _folder) = small(|_| {}).await;
     let resolver = fixture.resolver().address();
     let garbage = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use std::time::Duration;
 
 #[tokio::test]
-async fn visitors_meet_the_parking_certificate_when_the_cache_has_run_out() {
+async fn clients_receive_the_parking_certificate_after_the_cache_expired() {
     let (fixture, _folder) = small(|settings| {
         settings.answer_ttl = Duration::from_secs(2);
         settings.delegation_ttl = Duration::from_secs(2);
@@ -24,8 +24,8 @@ async fn visitors_meet_the_parking_certificate_when_the_cache_has_run_out() {
     assert!(refused.contains("not valid for name"), "{refused}");
     assert_eq!(fixture.browse("hello.acme.io").await.unwrap().0, StatusCode::OK);
 
-    // Newcomers meet the parking page from the first moment.
-    until("a visitor who was not served", async || {
+    // First-time clients reach the parking page immediately.
+    until("a client that was not served", async || {
         let first = fixture.clients().first;
         (first.asked > first.served).then_some(())
     })
@@ -35,7 +35,10 @@ async fn visitors_meet_the_parking_certificate_when_the_cache_has_run_out() {
     fixture.caches_expired(TIMEOUT).await.unwrap();
     assert_eq!(fixture.browse("demo.acme.app").await.unwrap().0, StatusCode::OK);
     let served = fixture.clients().first.served;
-    until("newcomers served again", async || (fixture.clients().first.served > served).then_some(())).await;
+    until("first-time clients served again", async || {
+        (fixture.clients().first.served > served).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -50,7 +53,7 @@ async fn two_worlds_stand_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_world_that_is_dropped_is_gone() {
+async fn dropped_fixture_releases_its_addresses() {
     let (fixture, _folder) = small(|_| {}).await;
     let resolver = fixture.resolver().address();
     drop(fixture);

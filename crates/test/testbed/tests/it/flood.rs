@@ -19,7 +19,7 @@ pub(crate) fn settings(target: SocketAddr, groups: Vec<Group>) -> Settings {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn an_origin_at_its_pace_serves_what_it_can_and_the_rest_is_late() {
+async fn origin_at_a_fixed_rate_serves_its_capacity_and_the_rest_is_late() {
     let pace = Pace::new(10, Duration::from_millis(50), Duration::from_secs(10), Instant::now());
     let origin = Origin::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), pace).unwrap();
     let steps = vec![Step::get("/work")];
@@ -34,7 +34,7 @@ async fn an_origin_at_its_pace_serves_what_it_can_and_the_rest_is_late() {
     assert!((150..=250).contains(&usual.visits()), "{usual:?}");
     assert!(usual.groups[0].share() > 0.9, "{usual:?}");
     assert!(usual.groups[0].p50_ms.unwrap() >= 50.0);
-    // 600 a second at a pace of 200: after the first second everybody waits for longer than they would.
+    // 600 a second at a pace of 200: after the first second every wait is longer than the deadline.
     assert!(flood.groups[0].late > 300 && flood.groups[0].share() < 0.5, "{flood:?}");
     assert!(report.back_to(0.9, "usual").is_some_and(|secs| secs < 0.5));
     let group = &flood.groups[0];
@@ -45,7 +45,7 @@ async fn an_origin_at_its_pace_serves_what_it_can_and_the_rest_is_late() {
     );
 }
 
-/// Refuses everybody without a cookie, and gives one to whoever signs in at the second attempt.
+/// Rejects clients without a cookie, and sets one at the second sign-in attempt.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn recognized_clients_keep_their_cookies_and_first_time_ones_do_not() {
     let turn = AtomicU64::new(0);
@@ -85,7 +85,7 @@ async fn recognized_clients_keep_their_cookies_and_first_time_ones_do_not() {
     first.retries = 1;
     let flood = Flood::start(settings(target, vec![recognized, first])).unwrap();
     flood.phase("all", &[50.0, 50.0]);
-    super::until("every visitor recognized", async || (flood.report().introduced[0] == 20).then_some(()))
+    super::until("every client recognized", async || (flood.report().introduced[0] == 20).then_some(()))
         .await;
     let report = flood.end();
     let phase = report.phase("all").unwrap();

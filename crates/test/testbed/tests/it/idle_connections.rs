@@ -22,7 +22,7 @@ async fn websockets_echo_and_idle_connections_stay() {
 }
 
 #[tokio::test]
-async fn what_the_other_side_closes_is_lost() {
+async fn connection_closed_by_server_is_counted_as_lost() {
     let origin = origin().await;
     let mut held = IdleConnections::open(Kind::WebSocket, 5, origin.address(), "a.test", "/").await.unwrap();
     let mut idle = IdleConnections::open(Kind::Idle, 5, origin.address(), "a.test", "/").await.unwrap();

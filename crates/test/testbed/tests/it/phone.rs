@@ -61,7 +61,7 @@ async fn fixture() -> (ExpiredName, tempfile::TempDir) {
 }
 
 #[tokio::test]
-async fn a_person_answers_a_page_and_not_a_notice() {
+async fn person_acknowledges_a_page_and_not_a_notice() {
     let (fixture, _folder) = fixture().await;
     let (url, asked, _server) = listener(1).await;
     let phone = fixture.phone();
@@ -78,7 +78,7 @@ async fn a_person_answers_a_page_and_not_a_notice() {
 }
 
 #[tokio::test]
-async fn a_provider_fails_hangs_and_works_again() {
+async fn provider_fails_hangs_and_works_again() {
     let (fixture, _folder) = fixture().await;
     let phone = fixture.phone();
     phone.person("ana", Behavior::Silent);

@@ -48,7 +48,7 @@ async fn both(fixture: &ExpiredName) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn a_registration_lapses_is_held_and_is_renewed() {
+async fn registration_expires_is_put_on_hold_and_is_renewed() {
     let (fixture, _folder) = small(|_| {}).await;
     let now = jiff::Timestamp::now();
     let (registry, registrar) = both(&fixture).await;
@@ -79,7 +79,7 @@ async fn a_registration_lapses_is_held_and_is_renewed() {
 }
 
 #[tokio::test]
-async fn what_is_not_registered_is_not_found() {
+async fn unregistered_domain_is_not_found() {
     let (fixture, _folder) = small(|_| {}).await;
     let base = fixture.registry().base();
     let paths = ["domain/nobody.app", "domain/", "domain/acme.app/x", "help", ""];

@@ -1,4 +1,4 @@
-//! The second phase of the surge: traffic is back to normal, and nobody can sign in.
+//! The second phase of the surge: traffic is normal again, and sign-in still fails.
 
 use super::flood::{range, settings};
 use std::net::Ipv4Addr;
@@ -41,7 +41,7 @@ async fn after_a_flood_the_limits_keep_each_other_dead_until_something_is_mended
     assert!(limited > 200, "the API goes on refusing its own front end: {limited}");
     assert!(front.counts().held_back > held_back, "and the front end refuses people by itself");
 
-    // The mend: the header that names the visitor is copied, or, without an edge that writes it, the limit is lifted.
+    // The fix: the header that names the client is copied, or, without an edge that writes it, the limit is removed.
     api.lift_limit();
     flood.phase("mended", &[normal[0], normal[1], 0.0]);
     sleep(Duration::from_secs(12)).await;
@@ -59,7 +59,7 @@ async fn after_a_flood_the_limits_keep_each_other_dead_until_something_is_mended
 }
 
 #[tokio::test]
-async fn the_front_end_copies_the_visitor_only_when_it_was_mended() {
+async fn front_end_copies_the_client_header_only_when_configured() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let of = Arc::clone(&seen);
     let handler = web::handler(move |parts, _| {
@@ -90,8 +90,8 @@ async fn the_front_end_copies_the_visitor_only_when_it_was_mended() {
         assert_eq!(status, hyper::StatusCode::OK);
     }
     let trace = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
-    let words = |visitor: Option<&str>| {
-        [trace.clone(), visitor.map(str::to_owned), Some("secret".to_owned()), Some("api.test".to_owned())]
+    let words = |client: Option<&str>| {
+        [trace.clone(), client.map(str::to_owned), Some("secret".to_owned()), Some("api.test".to_owned())]
     };
     assert_eq!(*seen.lock().unwrap(), [words(None), words(Some("signed"))]);
 }

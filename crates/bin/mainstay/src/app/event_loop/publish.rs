@@ -27,8 +27,8 @@ impl EventLoop {
         outputs.views.send_replace(Some(Arc::new(views)));
     }
 
-    /// Policy of the edge as of the last input. The edge uses the wall clock, so denials end at its instants: after as much time
-    /// as was asked for.
+    /// Policy of the edge as of the last input. The edge uses the wall clock, so denials end at its instants: after as
+    /// much time as was asked for.
     pub(crate) fn policy(&self) -> Arc<Policy> {
         let mut policy = self.engine.policy();
         policy.denials.values_mut().for_each(|denial| denial.until = by_the_wall(denial.until));

@@ -91,8 +91,8 @@ impl EventLoop {
     }
 }
 
-/// Order of a batch: the clock precedes commands and probe results. A start precedes both: it ends what the process before
-/// reported about its clock, and a clock that is still wrong is news of this process.
+/// Order of a batch: the clock precedes commands and probe results. A start precedes both: it ends what the process
+/// before reported about its clock, and a clock that is still wrong is news of this process.
 pub(super) fn in_order(clock: Vec<Received>, received: Vec<Received>) -> Vec<Received> {
     let starts = matches!(received.first(), Some((Input::Booted { .. }, _)));
     let (first, then) = if starts { (received, clock) } else { (clock, received) };

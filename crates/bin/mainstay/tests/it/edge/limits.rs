@@ -1,7 +1,7 @@
 //! What the operating system allows and charges: open files, processor time of connections that wait.
 
 use super::backend::Backend;
-use super::visitor::Visitor;
+use super::client::Client;
 use super::{answered, config, free};
 use crate::instance::Instance;
 use std::io::Write;
@@ -26,7 +26,7 @@ fn soft_limit_of_files_is_raised_and_clients_beyond_it_are_served() {
     assert_eq!(soft, hard);
     let mut stay = Vec::new();
     for _ in 0..200 {
-        let mut client = Visitor::come("127.0.0.1", edge).unwrap();
+        let mut client = Client::connect("127.0.0.1", edge).unwrap();
         assert_eq!(client.ask("GET", "/", &[]).unwrap().status, 200, "after {}", stay.len());
         stay.push(client);
     }

@@ -228,7 +228,7 @@ fn one_real_outage(day: &Day, instance: &Instance) {
 }
 
 #[test]
-fn an_ordinary_day_wakes_nobody_and_its_one_outage_wakes_once() {
+fn ordinary_day_pages_no_person_and_its_outage_pages_once() {
     let day = Day::begin();
     let mut instance = Instance::with(&day.config());
     std::fs::write(instance.folder.path().join("root.pem"), &day.secure.root).unwrap();

@@ -1,16 +1,16 @@
-//! A visitor with one connection, from an address of loopback that the test chooses.
+//! An HTTP client with one connection, from a chosen loopback address.
 
 use socket2::{Domain, Socket, Type};
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Whoever asks.
-pub(crate) struct Visitor {
+/// The client.
+pub(crate) struct Client {
     reader: BufReader<TcpStream>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub status: u16,
@@ -18,8 +18,8 @@ pub(crate) struct Answer {
     pub body: String,
 }
 
-impl Visitor {
-    pub(crate) fn come(from: &str, to: SocketAddr) -> Result<Self> {
+impl Client {
+    pub(crate) fn connect(from: &str, to: SocketAddr) -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         let from: SocketAddr = format!("{from}:0").parse().map_err(Error::other)?;
         socket.bind(&from.into())?;

@@ -109,8 +109,8 @@ fn serve(socket: &UdpSocket, count: &AtomicUsize, reply: impl Fn(&Question) -> V
     }
 }
 
-/// Promises the longest answer there is over TCP, and sends it a byte at a time. One visitor after the other, so that the
-/// next ones wait for a connection that is open and dead.
+/// Promises the longest answer there is over TCP, and sends it a byte at a time. One visitor after the other, so that
+/// the next ones wait for a connection that is open and dead.
 fn drip(listener: &TcpListener) {
     for stream in listener.incoming() {
         let Ok(mut stream) = stream else { continue };

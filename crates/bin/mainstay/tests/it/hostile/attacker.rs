@@ -15,12 +15,12 @@ const VISITORS: usize = 32;
 const DRIP: Duration = Duration::from_millis(50);
 
 /// A server with one way of doing harm.
-pub(super) struct Foe {
+pub(super) struct Attacker {
     pub(super) address: SocketAddr,
     visits: Arc<AtomicUsize>,
 }
 
-impl Foe {
+impl Attacker {
     pub(super) fn start(harm: impl Fn(&mut Visit) -> Result<()> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

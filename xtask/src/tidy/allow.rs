@@ -5,6 +5,8 @@ use serde::Deserialize;
 use std::fs;
 
 const FILE: &str = "xtask/tidy.toml";
+/// In the list of terms: every term.
+const ANY: &str = "*";
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]

@@ -53,6 +53,18 @@ pub(super) struct Banned {
     /// The term to use, as the glossary has it.
     pub instead: String,
     pub scope: Scope,
+    /// Crates in which it is banned; everywhere where empty.
+    pub crates: Vec<String>,
+}
+
+impl Banned {
+    pub(super) fn applies_to(&self, path: &str) -> bool {
+        self.crates.is_empty()
+            || path
+                .strip_prefix("crates/")
+                .and_then(|path| path.split('/').nth(1))
+                .is_some_and(|folder| self.crates.iter().any(|name| name == folder))
+    }
 }
 
 pub(super) fn read() -> Result<Vec<Banned>, String> {
@@ -83,14 +95,18 @@ pub(super) fn parse(text: &str) -> Result<Vec<Banned>, String> {
         if *scope == "-" {
             continue;
         }
-        let scope = Scope::parse(scope)
-            .ok_or_else(|| format!("{FILE}:{}: `{scope}` is no kind of check", number + 1))?;
+        let (kind, crates) = scope.split_once(" in ").unwrap_or((scope, ""));
+        let scope = Scope::parse(kind)
+            .ok_or_else(|| format!("{FILE}:{}: `{kind}` is no kind of check", number + 1))?;
+        let crates: Vec<String> =
+            crates.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
         for term in never.split('`').skip(1).step_by(2) {
             banned.push(Banned {
                 term: term.to_owned(),
                 words: super::split::words(term),
                 instead: instead.replace('`', ""),
                 scope,
+                crates: crates.clone(),
             });
         }
     }
@@ -114,6 +130,22 @@ mod tests {
         assert_eq!(terms, ["rota", "last bell"]);
         assert_eq!(banned[1].words, ["last", "bell"]);
         assert_eq!((banned[0].instead.as_str(), banned[0].scope), ("schedule", Scope::Word));
+        assert!(banned[0].applies_to("README.md"));
+    }
+
+    #[test]
+    fn term_may_be_banned_in_some_crates_only() {
+        let text =
+            "| never | use | checked as |\n|---|---|---|\n| `Line` | `Connection` | type in edge, web |\n";
+        let banned = parse(text).unwrap();
+        for (path, applies) in [
+            ("crates/io/edge/src/lib.rs", true),
+            ("crates/io/web/tests/it/main.rs", true),
+            ("crates/core/drill/src/lib.rs", false),
+            ("docs/edge/a.md", false),
+        ] {
+            assert_eq!(banned[0].applies_to(path), applies, "{path}");
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Hits<'_> {
     }
 
     fn add(&mut self, line: usize, found: &str, is_hit: impl Fn(&Banned) -> bool) {
-        for banned in self.banned.iter().filter(|banned| is_hit(banned)) {
+        for banned in self.banned.iter().filter(|banned| banned.applies_to(self.path) && is_hit(banned)) {
             self.found.push(Hit {
                 path: self.path.to_owned(),
                 line,

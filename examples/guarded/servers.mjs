@@ -20,7 +20,7 @@ for (const port of [9001, 9002]) {
 // For whom it asks goes along with the question, and so does the trace; the token says who asks.
 function along(request) {
     const headers = { host: "api.localhost", "mainstay-caller": process.env.AUTH_WEB_TOKEN };
-    for (const name of ["mainstay-visitor", "traceparent"])
+    for (const name of ["mainstay-client", "traceparent"])
         if (request.headers[name]) headers[name] = request.headers[name];
     return headers;
 }

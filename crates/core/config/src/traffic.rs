@@ -8,7 +8,7 @@ use crate::wrong::Wrong;
 use std::time::Duration;
 use types::PoolId;
 use types::config::{Guard, Known, Rate};
-use types::traffic::{DenyWhat, is_everybody};
+use types::traffic::{DenyTarget, is_everybody};
 
 /// How long a request may take until its answer begins, unless told.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -43,10 +43,10 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> TrafficDraft {
     let mut whom = |form: &mut Form<'_>, marks: &mut Marks| {
         let whom = origins(form, marks);
         countries.extend(
-            whom.iter().find(|at| matches!(at.value, DenyWhat::Country(_))).map(|at| at.place.clone()),
+            whom.iter().find(|at| matches!(at.value, DenyTarget::Country(_))).map(|at| at.place.clone()),
         );
         networks
-            .extend(whom.iter().find(|at| matches!(at.value, DenyWhat::Asn(_))).map(|at| at.place.clone()));
+            .extend(whom.iter().find(|at| matches!(at.value, DenyTarget::Asn(_))).map(|at| at.place.clone()));
         whom.into_iter().map(|at| at.value).collect::<Vec<_>>()
     };
     let has_allow = form.has("allow");
@@ -85,8 +85,8 @@ pub(crate) fn read(form: &mut Form<'_>, marks: &mut Marks) -> TrafficDraft {
 }
 
 /// Warns of a service that answers hardly anybody: a large part of all addresses is denied, and none is allowed.
-fn warn_of_everybody(form: &Form<'_>, denied: &[DenyWhat], marks: &mut Marks) {
-    let everybody = denied.iter().find(|what| matches!(what, DenyWhat::Net(net) if is_everybody(*net)));
+fn warn_of_everybody(form: &Form<'_>, denied: &[DenyTarget], marks: &mut Marks) {
+    let everybody = denied.iter().find(|what| matches!(what, DenyTarget::Cidr(net) if is_everybody(*net)));
     if let Some(everybody) = everybody {
         let message =
             format!("{everybody} is everybody, or a large part of it, and nobody is allowed in spite of it");
@@ -95,7 +95,7 @@ fn warn_of_everybody(form: &Form<'_>, denied: &[DenyWhat], marks: &mut Marks) {
     }
 }
 
-fn origins(form: &mut Form<'_>, marks: &mut Marks) -> Vec<At<DenyWhat>> {
+fn origins(form: &mut Form<'_>, marks: &mut Marks) -> Vec<At<DenyTarget>> {
     let mut out = Vec::new();
     for key in ["countries", "asns", "cidrs"] {
         out.extend(form.words(marks, key, |text| origin(text, key)));
@@ -104,12 +104,12 @@ fn origins(form: &mut Form<'_>, marks: &mut Marks) -> Vec<At<DenyWhat>> {
 }
 
 /// One origin of traffic, which must be of the sort that its list holds.
-fn origin(text: &str, key: &str) -> Result<DenyWhat, Wrong> {
-    let what: Option<DenyWhat> = text.parse().ok();
+fn origin(text: &str, key: &str) -> Result<DenyTarget, Wrong> {
+    let what: Option<DenyTarget> = text.parse().ok();
     let home = what.as_ref().map(|what| match what {
-        DenyWhat::Country(_) => "countries",
-        DenyWhat::Asn(_) => "asns",
-        DenyWhat::Net(_) => "cidrs",
+        DenyTarget::Country(_) => "countries",
+        DenyTarget::Asn(_) => "asns",
+        DenyTarget::Cidr(_) => "cidrs",
     });
     if let Some(what) = what.filter(|_| home == Some(key)) {
         return Ok(what);

@@ -12,7 +12,7 @@ pub struct Arrival {
     /// Its rank.
     pub class: Class,
     /// Whose it is: the number of the [`Verdict`](crate::Verdict).
-    pub visitor: u64,
+    pub client: u64,
     /// Whether it is one of our own callers that asks for itself: for whom, nobody knows.
     pub own: bool,
     /// How long it may take in all from now.
@@ -24,7 +24,7 @@ pub struct Arrival {
 pub enum Admission {
     /// It goes to this server now.
     Go(Permit),
-    /// It waits, for a tenth of a second at most: [`Origin::woken`](crate::Origin::woken) tells what becomes of it.
+    /// It waits, for a tenth of a second at most: [`LoadBalancer::woken`](crate::LoadBalancer::woken) tells what becomes of it.
     Wait(Ticket),
     /// It is refused with a 503.
     Shed(Shed),
@@ -63,8 +63,8 @@ pub enum ShedWhy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(crate) u64);
 
-/// The right to ask one server one thing. It is given back exactly once, by [`Origin::done`](crate::Origin::done) or
-/// [`Origin::retry`](crate::Origin::retry): when the
+/// The right to ask one server one thing. It is given back exactly once, by [`LoadBalancer::done`](crate::LoadBalancer::done) or
+/// [`LoadBalancer::retry`](crate::LoadBalancer::retry): when the
 /// body of the answer ended, or a second after its head, whichever is first - a slow reader is no load for a server; for
 /// an answer that streams at its head, for a tunnel at its 101.
 #[derive(Debug)]
@@ -76,8 +76,8 @@ pub struct Permit {
     pub(crate) since: Tick,
     pub(crate) tried: Tried,
     /// Whose request it is; `None` for an own caller that asks for itself.
-    pub(crate) visitor: Option<u64>,
-    /// Whether its place was given back before it: see [`Origin::yields`](crate::Origin::yields).
+    pub(crate) client: Option<u64>,
+    /// Whether its place was given back before it: see [`LoadBalancer::yields`](crate::LoadBalancer::yields).
     pub(crate) yielded: bool,
 }
 
@@ -109,8 +109,8 @@ impl Permit {
 
     /// Whose request it is: the number of the [`Verdict`](crate::Verdict). `None` for an own caller that asks for itself.
     #[must_use]
-    pub fn visitor(&self) -> Option<u64> {
-        self.visitor
+    pub fn client(&self) -> Option<u64> {
+        self.client
     }
 
     /// Whether its place is given back already.

@@ -1,7 +1,7 @@
 //! Our own programs that ask our own services: found by what they show or where they ask from.
 
-use crate::chance::of_text;
-use crate::place::Nets;
+use crate::cidr_map::CidrMap;
+use crate::random::hash_text;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use types::{CallerId, config};
@@ -19,7 +19,7 @@ pub struct Caller {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Callers {
     all: Vec<Caller>,
-    nets: Nets<usize>,
+    nets: CidrMap<usize>,
 }
 
 impl Callers {
@@ -30,13 +30,13 @@ impl Callers {
         let token = |id: &CallerId| tokens.get(id).cloned().unwrap_or_default();
         let all = config
             .keys()
-            .map(|id| Caller { id: id.clone(), number: of_text(&id.0), token: token(id) })
+            .map(|id| Caller { id: id.clone(), number: hash_text(&id.0), token: token(id) })
             .collect();
         let nets = config
             .values()
             .enumerate()
             .flat_map(|(index, caller)| caller.cidrs.iter().map(move |net| (*net, index)));
-        Self { all, nets: Nets::new(nets) }
+        Self { all, nets: CidrMap::new(nets) }
     }
 
     /// By token, else by address. Every token is compared, so that the time taken tells nothing.

@@ -12,8 +12,8 @@
 //! held back. When taking off does not help for long, the refusals have nothing to do with how much is asked - a part of the
 //! service that is switched off - and become what is usual; soon, where no more was asked than usual when they began.
 
-use crate::chance::mix;
 use crate::concurrency::WINDOW;
+use crate::random::mix;
 use crate::tick::Tick;
 use std::time::Duration;
 
@@ -145,13 +145,13 @@ impl Ceiling {
     }
 
     /// A server answered a visitor.
-    pub(crate) fn answered(&mut self, visitor: u64, status: u16) {
+    pub(crate) fn answered(&mut self, client: u64, status: u16) {
         match status {
-            429 | 503 => self.refused.add(visitor),
+            429 | 503 => self.refused.add(client),
             500.. => {}
             _ => {
                 self.useful = self.useful.saturating_add(1);
-                self.served.add(visitor);
+                self.served.add(client);
             }
         }
     }
@@ -374,8 +374,8 @@ struct Visitors {
 }
 
 impl Visitors {
-    fn add(&mut self, visitor: u64) {
-        let at = mix(visitor, 0);
+    fn add(&mut self, client: u64) {
+        let at = mix(client, 0);
         let (word, bit) = ((at >> 6) as usize % self.seen.len(), 1 << (at & 63));
         if self.seen[word] & bit == 0 {
             self.seen[word] |= bit;

@@ -1,6 +1,6 @@
 //! Requests in flight, counted by client and by age.
 
-use crate::chance::mix;
+use crate::random::mix;
 use crate::tick::Tick;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
@@ -27,8 +27,8 @@ impl Clients {
         Self { each: HashMap::with_hasher(Seeded(seed)), alone: 0, seconds: VecDeque::new() }
     }
 
-    pub(crate) fn has(&self, visitor: Option<u64>) -> bool {
-        visitor.is_some_and(|visitor| self.each.contains_key(&visitor))
+    pub(crate) fn has(&self, client: Option<u64>) -> bool {
+        client.is_some_and(|client| self.each.contains_key(&client))
     }
 
     /// How many clients have a request in flight.
@@ -36,9 +36,9 @@ impl Clients {
         self.alone.saturating_add(u32::try_from(self.each.len()).unwrap_or(u32::MAX))
     }
 
-    pub(crate) fn begin(&mut self, visitor: Option<u64>, now: Tick) {
-        match visitor {
-            Some(visitor) => *self.each.entry(visitor).or_insert(0) += 1,
+    pub(crate) fn begin(&mut self, client: Option<u64>, now: Tick) {
+        match client {
+            Some(client) => *self.each.entry(client).or_insert(0) += 1,
             None => self.alone += 1,
         }
         let second = second(now);
@@ -54,13 +54,13 @@ impl Clients {
         }
     }
 
-    pub(crate) fn end(&mut self, visitor: Option<u64>, began: Tick) {
-        match visitor {
-            Some(visitor) => {
-                if let Some(count) = self.each.get_mut(&visitor) {
+    pub(crate) fn end(&mut self, client: Option<u64>, began: Tick) {
+        match client {
+            Some(client) => {
+                if let Some(count) = self.each.get_mut(&client) {
                     *count = count.saturating_sub(1);
                     if *count == 0 {
-                        self.each.remove(&visitor);
+                        self.each.remove(&client);
                     }
                 }
             }

@@ -8,15 +8,15 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// The address of the one who asks: after declared hops, and the visitor's own where a caller showed for whom it asks.
-    pub client: IpAddr,
+    pub address: IpAddr,
     /// The country of that address, two capital letters of ISO 3166-1.
     pub country: Option<[u8; 2]>,
     /// The autonomous system of that address.
     pub asn: Option<u32>,
     /// Who asks.
-    pub who: Who<'a>,
+    pub identity: Identity<'a>,
     /// The class in a verified visitor header: the request was ranked where it came in, and keeps its rank from hop to hop.
-    pub carried: Option<Class>,
+    pub forwarded_class: Option<Class>,
     /// The path, without its query.
     pub path: &'a str,
     /// `User-Agent`.
@@ -25,13 +25,13 @@ pub struct Facts<'a> {
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
-pub enum Who<'a> {
+pub enum Identity<'a> {
     /// A visitor who once succeeded, by the number in the cookie or in the header that a caller showed.
-    Known(u64),
+    Recognized(u64),
     /// One who succeeded a few minutes ago: the limit of its address bears as well, so that a new cookie is no new limit.
-    Newly(u64),
+    NewlyRecognized(u64),
     /// Anybody else; told apart by address: an IPv4 address, an IPv6 /64.
-    First,
+    FirstTime,
     /// One of our own callers, for itself: it showed no visitor. It is never counted by its address.
     Caller(&'a Caller),
 }
@@ -40,26 +40,26 @@ pub enum Who<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Paths that the configuration calls urgent: health, payments.
-    Urgent,
+    Priority,
     /// Known visitors, and own callers that ask for themselves.
-    Known,
+    Recognized,
     /// First-time visitors.
-    First,
+    FirstTime,
     /// Robots that say so, and tools that do not say who uses them.
     Bot,
 }
 
 impl Class {
     /// All of them, the first to be served first.
-    pub const ALL: [Self; 4] = [Self::Urgent, Self::Known, Self::First, Self::Bot];
+    pub const ALL: [Self; 4] = [Self::Priority, Self::Recognized, Self::FirstTime, Self::Bot];
 
     /// The word for people.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Urgent => "urgent",
-            Self::Known => "known",
-            Self::First => "first-time",
+            Self::Priority => "priority",
+            Self::Recognized => "recognized",
+            Self::FirstTime => "first-time",
             Self::Bot => "bot",
         }
     }
@@ -74,7 +74,7 @@ pub enum Verdict {
         class: Class,
         /// Whose request it is, for [`Arrival`](crate::Arrival): the same number for the same visitor,
         /// another one each time for a caller that asks for itself.
-        visitor: u64,
+        client: u64,
         /// What is left of the limit that the asker can see.
         quota: Option<Quota>,
     },
@@ -101,15 +101,15 @@ pub struct Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
     /// Its country is denied.
-    Country,
+    DeniedCountry,
     /// Its autonomous system is denied.
-    System,
+    DeniedAsn,
     /// Its network or address is denied.
-    Address,
+    DeniedCidr,
     /// One visitor's limit.
-    Visitor,
+    Client,
     /// The limit of a network: /24 or /48.
-    Network,
+    Subnet,
     /// The limit of an autonomous system.
     Asn,
     /// A caller's own limit.
@@ -122,18 +122,18 @@ impl Limit {
     /// Whether it denies rather than limits.
     #[must_use]
     pub fn denies(self) -> bool {
-        matches!(self, Self::Country | Self::System | Self::Address)
+        matches!(self, Self::DeniedCountry | Self::DeniedAsn | Self::DeniedCidr)
     }
 
     /// Its name in headers, roll-ups and traces.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Country => "denied-country",
-            Self::System => "denied-network",
-            Self::Address => "denied-address",
-            Self::Visitor => "visitor",
-            Self::Network => "network",
+            Self::DeniedCountry => "denied-country",
+            Self::DeniedAsn => "denied-asn",
+            Self::DeniedCidr => "denied-cidr",
+            Self::Client => "client",
+            Self::Subnet => "subnet",
             Self::Asn => "asn",
             Self::Caller => "caller",
             Self::Service => "service",

@@ -8,7 +8,7 @@
 //! When all seven are in debt, the least indebted is forgotten, and that is counted: a full table forgives a little, but never
 //! stops limiting.
 
-use crate::chance::mix;
+use crate::random::mix;
 use crate::rate::{LONGEST, Rate, parts};
 use crate::tick::Tick;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};

@@ -1,8 +1,8 @@
 //! What the configuration and the team's denials say, made ready for a hundred thousand questions a second.
 
 use crate::caller::{Caller, Callers};
-use crate::place::Places;
 use crate::route::Route;
+use crate::source_rules::SourceRules;
 use crate::tick::Tick;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -45,11 +45,11 @@ impl Policy {
             let of_config = guard.deny.iter().map(|what| (what, Tick::NEVER));
             let of_team =
                 denials.iter().map(|denial| (&denial.what, tick.after(time::between(now, denial.until))));
-            let places = Places::new(of_config.chain(of_team));
+            let places = SourceRules::new(of_config.chain(of_team));
             let of_config =
                 guard.deny.iter().map(|what| format!("{what}, denied in the configuration").into());
             let texts = of_config.chain(denials.iter().map(|denial| in_words(denial))).collect();
-            let allow = Places::new(guard.allow.iter().map(|what| (what, Tick::NEVER)));
+            let allow = SourceRules::new(guard.allow.iter().map(|what| (what, Tick::NEVER)));
             let index = built.routes.len();
             for host in &service.declared_hosts {
                 if host == "*" {

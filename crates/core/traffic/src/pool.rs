@@ -8,14 +8,14 @@
 //! be reached only when there is nobody else, and then all of them, until one answers.
 
 use crate::admission::{Failure, Tried};
-use crate::chance::Chance;
+use crate::random::Random;
 use crate::server::{Bad, Lately, Server, of};
 use crate::tick::Tick;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use types::config;
-use types::traffic::{ServerSeen, ServerState};
+use types::traffic::{ServerState, ServerStatus};
 
 /// The second of two servers must be cheaper than this times the first to get the request.
 const CLEARLY: f64 = 0.8;
@@ -194,7 +194,7 @@ impl Pool {
     }
 
     /// The server for the next request, not one that had it already; its address and number. It has it from now on.
-    pub(crate) fn pick(&mut self, tried: Tried, chance: &mut Chance, now: Tick) -> Option<(SocketAddr, u64)> {
+    pub(crate) fn pick(&mut self, tried: Tried, chance: &mut Random, now: Tick) -> Option<(SocketAddr, u64)> {
         let place = self.pair(tried, chance, now).or_else(|| self.cheapest(tried, now))?;
         let server = &mut self.servers[place];
         server.inflight += 1;
@@ -212,7 +212,7 @@ impl Pool {
     }
 
     /// The better of two, by weight.
-    fn pair(&self, tried: Tried, chance: &mut Chance, now: Tick) -> Option<usize> {
+    fn pair(&self, tried: Tried, chance: &mut Random, now: Tick) -> Option<usize> {
         let (_, whole) = *self.chosen.last()?;
         let mut take = || {
             let at = chance.unit() * whole;
@@ -444,9 +444,9 @@ impl Pool {
         self.certificate.clone()
     }
 
-    pub(crate) fn seen(&mut self, now: Tick) -> Vec<ServerSeen> {
+    pub(crate) fn seen(&mut self, now: Tick) -> Vec<ServerStatus> {
         let live = self.servers.iter_mut().filter(|server| !server.gone);
-        let mut seen: Vec<ServerSeen> = live.map(|server| server.seen(now)).collect();
+        let mut seen: Vec<ServerStatus> = live.map(|server| server.seen(now)).collect();
         for (name, found) in &self.names {
             for (address, since) in &found.lost {
                 seen.push(absent(
@@ -464,8 +464,8 @@ impl Pool {
     }
 }
 
-fn absent(address: String, why: String, since: Duration) -> ServerSeen {
-    ServerSeen {
+fn absent(address: String, why: String, since: Duration) -> ServerStatus {
+    ServerStatus {
         address,
         state: ServerState::Down,
         since,

@@ -2,8 +2,8 @@
 //!
 //! A limit grants one request every `step`; whoever asks sooner runs into debt, and may owe `burst` steps at most.
 
-use crate::chance::scale;
 use crate::facts::{Limit, Quota};
+use crate::random::scale;
 use crate::tick::{Tick, micros};
 use std::time::Duration;
 use types::config;

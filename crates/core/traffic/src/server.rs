@@ -4,7 +4,7 @@ use crate::admission::Failure;
 use crate::tick::{Tick, micros};
 use std::net::SocketAddr;
 use std::time::Duration;
-use types::traffic::{ServerSeen, ServerState};
+use types::traffic::{ServerState, ServerStatus};
 
 /// How long a server that came back takes to get its full share.
 const WARMING: Duration = Duration::from_secs(10);
@@ -316,10 +316,10 @@ impl Server {
     }
 
     /// As it stands. What was counted since the last time is told once.
-    pub(crate) fn seen(&mut self, now: Tick) -> ServerSeen {
+    pub(crate) fn seen(&mut self, now: Tick) -> ServerStatus {
         let down = self.down.as_ref().map(|(_, why)| why);
         let why = down.or(self.ejected.as_ref().map(|ejected| &ejected.why)).cloned();
-        ServerSeen {
+        ServerStatus {
             address: self.address.to_string(),
             state: self.state(),
             since: now.since(self.since),

@@ -3,9 +3,9 @@
 //! Chance would cut every sign-in of three steps somewhere. So each visitor has a luck, which it keeps for two minutes, and a
 //! class is let through up to a share of the luck. Everybody's luck changes at another moment, and nobody is shut out for ever.
 
-use crate::chance::{mix, unit};
 use crate::concurrency::WINDOW;
 use crate::facts::Class;
+use crate::random::{mix, unit};
 use crate::tick::{Tick, micros};
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ impl Shares {
     }
 
     /// Whether a visitor's request is let through.
-    pub(crate) fn lucky(&mut self, class: Class, visitor: u64, now: Tick) -> bool {
-        let luck = luck(self.salt, visitor, now);
+    pub(crate) fn lucky(&mut self, class: Class, client: u64, now: Tick) -> bool {
+        let luck = luck(self.salt, client, now);
         let lane = &mut self.lanes[class as usize];
         lane.arrived = lane.arrived.saturating_add(1);
         let lucky = lane.share >= 1.0 || luck < lane.share;
@@ -79,8 +79,8 @@ impl Shares {
             lane.count(drain, secs);
         }
         let wants = |class: Class, most: f64| self.lanes[class as usize].wants().min(most * drain);
-        let newcomers = wants(Class::First, NEWCOMERS);
-        let kept = [newcomers + wants(Class::Known, KNOWN), newcomers, 0.0, 0.0];
+        let newcomers = wants(Class::FirstTime, NEWCOMERS);
+        let kept = [newcomers + wants(Class::Recognized, KNOWN), newcomers, 0.0, 0.0];
         let mut left = drain;
         for ((lane, kept), slack) in self.lanes.iter_mut().zip(kept).zip(SLACK) {
             let free = (left - kept).max(0.0);
@@ -117,8 +117,8 @@ impl Lane {
 }
 
 /// In 0.0..1.0, the same for the same visitor for two minutes.
-fn luck(salt: u64, visitor: u64, now: Tick) -> f64 {
-    let own = mix(salt, visitor);
+fn luck(salt: u64, client: u64, now: Tick) -> f64 {
+    let own = mix(salt, client);
     let turn = now.0.wrapping_add(own >> 32) / micros(LUCK);
     unit(mix(own, turn))
 }

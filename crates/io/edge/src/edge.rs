@@ -1,12 +1,12 @@
 //! The edge as a whole: started with a policy, given new ones, stopped.
 
-use crate::accept::accept;
+use crate::acceptor::accept;
 use crate::descriptors;
 use crate::geo::Geo;
 use crate::health;
 use crate::listen::{self, Door};
-use crate::seeing::{Seeing, Settings};
 use crate::shared::Shared;
+use crate::telemetry::{Settings, Telemetry};
 use crate::thread::Thread;
 use crate::ticks::TICK;
 use crate::tls::certificates::{self, Certificates};
@@ -133,10 +133,10 @@ impl Edge {
         if edge.access_log {
             settings.access = Some(Box::new(io::stdout()));
         }
-        let seeing = Seeing::new(settings).map_err(StartError::Thread)?;
+        let telemetry = Telemetry::new(settings).map_err(StartError::Thread)?;
         let parts = Parts { policy: &terms.policy, edge, tokens: &terms.tokens, key: &key, zero };
         let view = View::new(parts, None, Time::now());
-        let shared = Arc::new(Shared::new(view, seeing, zero, certificates, tls));
+        let shared = Arc::new(Shared::new(view, telemetry, zero, certificates, tls));
         places(&shared);
         let mut edge = Self {
             key,
@@ -242,8 +242,8 @@ impl Edge {
 
     /// What was seen of requests: traces, metrics, the latest that went wrong.
     #[must_use]
-    pub fn seeing(&self) -> &Seeing {
-        &self.shared.seeing
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.shared.telemetry
     }
 
     /// What is wrong with the certificates that are shown now, and with those that should be; a sentence each.
@@ -254,9 +254,9 @@ impl Edge {
 
     /// Everything measured, in the OpenMetrics text format, without the closing `# EOF`.
     pub fn metrics(&self, out: &mut String) {
-        self.shared.seeing.metrics(out);
+        self.shared.telemetry.metrics(out);
         let ends = self.shared.certificates.ends();
-        self.shared.seeing.certificate_metrics(&ends, out);
+        self.shared.telemetry.certificate_metrics(&ends, out);
     }
 
     /// What went through since the last time it was asked. To be asked once a second.
@@ -268,9 +268,9 @@ impl Edge {
         };
         let view = self.shared.view();
         let pools = view.pools.iter();
-        let pools = pools.map(|(pool, _)| (pool.id.clone(), pool.ask(traffic::Origin::seen))).collect();
+        let pools = pools.map(|(pool, _)| (pool.id.clone(), pool.ask(traffic::LoadBalancer::seen))).collect();
         let services = view.policy.routes().iter().map(|route| &route.service);
-        self.shared.seeing.roll_up(span, services, pools, self.shared.connections.count())
+        self.shared.telemetry.roll_up(span, services, pools, self.shared.connections.count())
     }
 
     /// Takes nothing new, finishes what is under way for `grace` at most, and ends.
@@ -324,7 +324,7 @@ fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) 
         spawn_local(tick(Rc::clone(&thread)));
         if number == 0 {
             spawn_local(health::keep(Rc::clone(&thread)));
-            if let Some(exporter) = thread.shared.seeing.exporter() {
+            if let Some(exporter) = thread.shared.telemetry.exporter() {
                 spawn_local(exporter.run());
             }
         }

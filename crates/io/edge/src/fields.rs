@@ -26,7 +26,7 @@ fn writer(name: &str) -> Option<Writer> {
         "host" | "connection" | "transfer-encoding" | "content-length" | "te" | "upgrade" | "expect"
         | "keep-alive" | "proxy-connection" | "proxy-authorization" | "http2-settings" => Writer::Connection,
         "forwarded" | "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" | "x-real-ip"
-        | "x-request-id" | "traceparent" | "tracestate" | "mainstay-visitor" | "mainstay-caller" => {
+        | "x-request-id" | "traceparent" | "tracestate" | "mainstay-client" | "mainstay-caller" => {
             Writer::Edge
         }
         // CGI makes HTTP_PROXY of it; the other two choose the file that Rack and nginx send.
@@ -165,7 +165,7 @@ mod tests {
             "Remote-User",
             "X-Remote-User",
             "Proxy",
-            "Mainstay-Visitor",
+            "Mainstay-Client",
             "Mainstay-Caller",
             "X-Request-Id",
             "Expect",
@@ -190,8 +190,7 @@ mod tests {
         for field in ["x-forwarded-prefix", "x-forwarded-port", "x-forwarded-server", "cf-connecting-ip"] {
             assert!(passes(&name(field), true), "{field}");
         }
-        for field in ["x-forwarded-for", "x-real-ip", "connection", "mainstay-visitor", "proxy", "x_real_ip"]
-        {
+        for field in ["x-forwarded-for", "x-real-ip", "connection", "mainstay-client", "proxy", "x_real_ip"] {
             assert!(!passes(&name(field), true), "{field}");
         }
     }

@@ -5,9 +5,9 @@
 //! both are there; until such a request came, the older one, which most hops write. Servers are told by X-Forwarded-*
 //! alone: all read it, and two chains could contradict each other.
 
+use crate::connection::Connection;
 use crate::head::{self, Host};
-use crate::line::Line;
-use crate::own::Own;
+use crate::outgoing_headers::OutgoingHeaders;
 use http::header::{self, HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ const HOPS_MAX: usize = 256;
 
 /// What hops said of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
+pub(crate) struct ForwardedInfo {
     /// The first address from the right that is no declared hop.
     pub(crate) client: IpAddr,
     /// The field that is believed; `None` where the connection does not come from a declared hop.
@@ -43,9 +43,9 @@ pub(crate) enum Field {
 
 /// What each hop writes, as its last request with only one of the fields told.
 #[derive(Default)]
-pub(crate) struct Habits(RefCell<Vec<(IpAddr, Field)>>);
+pub(crate) struct HeaderPreferences(RefCell<Vec<(IpAddr, Field)>>);
 
-impl Habits {
+impl HeaderPreferences {
     /// The field to believe, of those that a request has.
     fn field(&self, hop: IpAddr, older: bool, standard: bool) -> Field {
         let mut known = self.0.borrow_mut();
@@ -66,14 +66,19 @@ impl Habits {
 }
 
 /// Reads the chain from the right, as long as it was written by hops that are believed.
-pub(crate) fn origin(peer: IpAddr, hops: &[IpNet], habits: &Habits, headers: &HeaderMap) -> Origin {
+pub(crate) fn client_info(
+    peer: IpAddr,
+    hops: &[IpNet],
+    header_preferences: &HeaderPreferences,
+    headers: &HeaderMap,
+) -> ForwardedInfo {
     let peer = plain(peer);
     if hops.is_empty() || !declared(hops, peer) {
-        return Origin { client: peer, by: None, https: None, host: None };
+        return ForwardedInfo { client: peer, by: None, https: None, host: None };
     }
     let has = (headers.contains_key(OLDER), headers.contains_key(header::FORWARDED));
-    let by = habits.field(peer, has.0, has.1);
-    let mut origin = Origin { client: peer, by: Some(by), https: None, host: None };
+    let by = header_preferences.field(peer, has.0, has.1);
+    let mut origin = ForwardedInfo { client: peer, by: Some(by), https: None, host: None };
     match by {
         Field::Older => {
             let values = headers.get_all(OLDER).iter().rev();
@@ -114,9 +119,9 @@ pub(crate) fn origin(peer: IpAddr, hops: &[IpNet], habits: &Habits, headers: &He
 /// What the server is told: who asked, how, for which host and by which port. `told` is the client's address where a caller
 /// asks for one.
 pub(crate) fn fields(
-    own: &mut Own,
-    origin: &Origin,
-    line: &Line,
+    own: &mut OutgoingHeaders,
+    origin: &ForwardedInfo,
+    connection: &Connection,
     told: Option<IpAddr>,
     host: &Host,
     headers: &HeaderMap,
@@ -133,20 +138,20 @@ pub(crate) fn fields(
                     chain.extend_from_slice(b", ");
                 }
             }
-            (None, Some(Field::Standard)) if origin.client != line.peer.ip().to_canonical() => {
+            (None, Some(Field::Standard)) if origin.client != connection.peer.ip().to_canonical() => {
                 let _ = write!(chain, "{}, ", origin.client);
             }
             (None, _) => {}
         }
-        chain.extend_from_slice(line.who.as_bytes());
+        chain.extend_from_slice(connection.who.as_bytes());
     });
     own.put("x-real-ip", |out| match (told, origin.by) {
-        (None, None) => out.extend_from_slice(line.who.as_bytes()),
+        (None, None) => out.extend_from_slice(connection.who.as_bytes()),
         (told, _) => {
             let _ = write!(out, "{}", told.unwrap_or(origin.client));
         }
     });
-    let https = origin.https.unwrap_or(line.tls);
+    let https = origin.https.unwrap_or(connection.tls);
     own.put("x-forwarded-proto", |out| out.extend_from_slice(if https { b"https" } else { b"http" }));
     let named = origin.host.as_ref().unwrap_or(&host.value);
     own.put("x-forwarded-host", |out| out.extend_from_slice(named.as_bytes()));
@@ -243,8 +248,8 @@ impl Node {
 
 /// The elements of one line. A quote that never ends is a visitor's, in front of what a hop wrote: then commas alone count, and
 /// each element is read for itself.
-fn elements(line: &[u8]) -> Vec<&[u8]> {
-    apart(line, b',').unwrap_or_else(|| line.split(|b| *b == b',').collect())
+fn elements(connection: &[u8]) -> Vec<&[u8]> {
+    apart(connection, b',').unwrap_or_else(|| connection.split(|b| *b == b',').collect())
 }
 
 /// Splits, but not within quotes. `None` when a quote does not end.
@@ -307,13 +312,13 @@ mod tests {
 
     type Fields<'a> = &'a [(&'static str, &'a str)];
 
-    fn read(peer: &str, habits: &Habits, fields: Fields<'_>) -> Origin {
+    fn read(peer: &str, header_preferences: &HeaderPreferences, fields: Fields<'_>) -> ForwardedInfo {
         let hops: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].iter().map(|net| net.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
         }
-        origin(peer.parse().unwrap(), &hops, habits, &headers)
+        client_info(peer.parse().unwrap(), &hops, header_preferences, &headers)
     }
 
     #[test]
@@ -349,7 +354,7 @@ mod tests {
             ("10.0.0.1", &[("forwarded", "")], "10.0.0.1"),
         ];
         for (peer, fields, expected) in table {
-            let seen = read(peer, &Habits::default(), fields);
+            let seen = read(peer, &HeaderPreferences::default(), fields);
             assert_eq!(seen.client.to_string(), expected, "{peer} {fields:?}");
         }
     }
@@ -357,8 +362,8 @@ mod tests {
     #[test]
     fn of_both_fields_the_one_is_believed_that_the_hop_writes() {
         let both: Fields<'_> = &[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=2.2.2.2")];
-        let habits = Habits::default();
-        let client = |peer, fields| read(peer, &habits, fields).client.to_string();
+        let header_preferences = HeaderPreferences::default();
+        let client = |peer, fields| read(peer, &header_preferences, fields).client.to_string();
         assert_eq!(client("10.0.0.1", both), "1.1.1.1", "nothing is known of this hop");
         assert_eq!(client("10.0.0.1", &[("forwarded", "for=3.3.3.3")]), "3.3.3.3");
         assert_eq!(client("10.0.0.1", both), "2.2.2.2", "it leaves the older field to visitors");
@@ -368,7 +373,7 @@ mod tests {
         assert_eq!(client("10.0.0.1", &[("x-forwarded-for", "3.3.3.3")]), "3.3.3.3");
         assert_eq!(client("10.0.0.1", both), "1.1.1.1", "it was set up anew");
         assert_eq!(client("192.0.2.9", &[("forwarded", "for=3.3.3.3")]), "192.0.2.9");
-        assert_eq!(habits.0.borrow().len(), 1, "only of hops anything is remembered");
+        assert_eq!(header_preferences.0.borrow().len(), 1, "only of hops anything is remembered");
     }
 
     #[test]
@@ -418,13 +423,13 @@ mod tests {
             (&[("forwarded", "for=1.1.1.1"), ("x-forwarded-proto", "http, https")], Some(true), None),
         ];
         for (fields, https, host) in table {
-            let seen = read("10.0.0.1", &Habits::default(), fields);
+            let seen = read("10.0.0.1", &HeaderPreferences::default(), fields);
             assert_eq!(
                 (seen.https, seen.host.as_ref().map(|host| host.to_str().unwrap())),
                 (https, host),
                 "{fields:?}"
             );
-            let seen = read("192.0.2.9", &Habits::default(), fields);
+            let seen = read("192.0.2.9", &HeaderPreferences::default(), fields);
             assert_eq!((seen.https, seen.host), (None, None), "{fields:?}");
         }
     }
@@ -470,21 +475,21 @@ mod tests {
             let hops: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
             // Without a hop it is who it is.
             let peer: IpAddr = if six { "2001:db8::9" } else { "192.0.2.9" }.parse().unwrap();
-            let alone = Origin { client: peer, by: None, https: None, host: None };
-            prop_assert_eq!(&origin(peer, &hops, &Habits::default(), &headers), &alone);
-            prop_assert_eq!(&origin(peer, &[], &Habits::default(), &headers), &alone);
+            let alone = ForwardedInfo { client: peer, by: None, https: None, host: None };
+            prop_assert_eq!(&client_info(peer, &hops, &HeaderPreferences::default(), &headers), &alone);
+            prop_assert_eq!(&client_info(peer, &[], &HeaderPreferences::default(), &headers), &alone);
             // Behind one it is who the hop says, wherever the hop puts it.
             let node = if six { format!("for=\"[{peer}]:80\"") } else { format!("for={peer}") };
             for (name, mine) in [("forwarded", node), (OLDER, peer.to_string())] {
                 let hop: IpAddr = "10.0.0.1".parse().unwrap();
                 let mut lines = HeaderMap::new();
                 lines.append(name, format!("{text}, {mine}").parse().unwrap());
-                prop_assert_eq!(origin(hop, &hops, &Habits::default(), &lines).client, peer, "{}", text);
+                prop_assert_eq!(client_info(hop, &hops, &HeaderPreferences::default(), &lines).client, peer, "{}", text);
                 let mut lines = headers.clone();
-                let habits = Habits::default();
-                habits.field(hop, name == OLDER, name != OLDER);
+                let header_preferences = HeaderPreferences::default();
+                header_preferences.field(hop, name == OLDER, name != OLDER);
                 lines.append(name, mine.parse().unwrap());
-                prop_assert_eq!(origin(hop, &hops, &habits, &lines).client, peer, "{}", text);
+                prop_assert_eq!(client_info(hop, &hops, &header_preferences, &lines).client, peer, "{}", text);
             }
         }
     }

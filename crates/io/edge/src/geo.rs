@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// Where an address comes from, as far as is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// Two capital letters of ISO 3166-1.
     pub country: Option<[u8; 2]>,
     /// The number of the autonomous system that announces it.
@@ -84,9 +84,9 @@ impl Geo {
 
     /// Where an address comes from. Some microseconds: remember it for a connection.
     #[must_use]
-    pub fn look_up(&self, address: IpAddr) -> Place {
+    pub fn look_up(&self, address: IpAddr) -> Location {
         let address = address.to_canonical();
-        let mut place = Place::default();
+        let mut place = Location::default();
         for file in &self.files {
             let found = file.look_up(address);
             place.country = place.country.or(found.country);

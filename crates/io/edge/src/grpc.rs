@@ -8,6 +8,15 @@ use std::time::Duration;
 /// The longest wait for the head of an answer to a gRPC call, whatever it asks for.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 
+/// Deadline of a gRPC call: both sides may be silent for as long as it allows.
+#[derive(Clone, Copy)]
+pub(crate) struct GrpcDeadline {
+    /// Whether the deadline is its own. Otherwise the timeout counts from the end of the request.
+    pub(crate) own: bool,
+    /// The tick at which it gives its place in the pool back.
+    pub(crate) yields: u32,
+}
+
 /// How long a gRPC call may take until its answer begins, where it says so itself; `None` where the request is none.
 pub(crate) fn deadline(headers: &HeaderMap) -> Option<Option<Duration>> {
     let kind = headers.get(header::CONTENT_TYPE)?.as_bytes();

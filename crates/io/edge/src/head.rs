@@ -1,8 +1,8 @@
 //! What a request's head must be before anything is passed on: one host, one length, nothing that two parsers read
 //! differently (RFC 9110, RFC 9112 sections 3, 6 and 11).
 
-use crate::known::CALLER;
-use crate::seeing::id::TRACEPARENT;
+use crate::client::CALLER;
+use crate::telemetry::id::TRACEPARENT;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -14,7 +14,7 @@ const HOST_MAX: usize = 261;
 
 /// Why a request is refused before anybody is asked.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum HeadError {
     #[error("a request names its host exactly once")]
     Host,
     #[error("the host's name has characters that no host's name has")]
@@ -35,7 +35,7 @@ pub(crate) enum Fault {
     Expectation,
 }
 
-impl Fault {
+impl HeadError {
     /// The status that tells it.
     pub(crate) fn status(self) -> u16 {
         match self {
@@ -47,7 +47,7 @@ impl Fault {
     }
 
     /// The sentence for whoever sent it.
-    pub(crate) fn told(self) -> &'static str {
+    pub(crate) fn message(self) -> &'static str {
         match self {
             Self::Host => "A request names its host exactly once; this one does not.",
             Self::HostName => "The host's name has characters that no host's name has.",
@@ -98,7 +98,7 @@ impl Host {
 /// Which of the fields that the edge itself reads a head has: one look at each field costs less than a look-up for each
 /// question, and most heads have few of them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Has {
+pub(crate) struct HeaderPresence {
     pub(crate) accept: bool,
     pub(crate) agent: bool,
     pub(crate) caller: bool,
@@ -110,7 +110,7 @@ pub(crate) struct Has {
     te: bool,
 }
 
-impl Has {
+impl HeaderPresence {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut has = Self::default();
         for name in headers.keys() {
@@ -132,7 +132,7 @@ impl Has {
 
 /// What the connection's own fields asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Wishes {
+pub(crate) struct ConnectionOptions {
     /// What to switch to.
     pub(crate) upgrade: Option<HeaderValue>,
     /// Whether a `100 Continue` is awaited before the body is sent.
@@ -142,57 +142,60 @@ pub(crate) struct Wishes {
 }
 
 /// Checks a head and takes from it what concerns only this connection.
-pub(crate) fn examine(parts: &mut Parts, has: Has) -> Result<(Host, Wishes), Fault> {
+pub(crate) fn examine(
+    parts: &mut Parts,
+    has: HeaderPresence,
+) -> Result<(Host, ConnectionOptions), HeadError> {
     let extended = parts.extensions.get::<hyper::ext::Protocol>().is_some();
     match parts.method {
-        Method::CONNECT if !extended => return Err(Fault::Method),
-        Method::TRACE => return Err(Fault::Method),
+        Method::CONNECT if !extended => return Err(HeadError::Method),
+        Method::TRACE => return Err(HeadError::Method),
         _ => {}
     }
     encode(parts)?;
     let host = host(parts)?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     if !(path.starts_with('/') || path == "*" && parts.method == Method::OPTIONS) {
-        return Err(Fault::Target);
+        return Err(HeadError::Target);
     }
-    let mut wishes = wishes(parts, has)?;
+    let mut options = options(parts, has)?;
     if let Some(protocol) = parts.extensions.get::<hyper::ext::Protocol>() {
-        wishes.upgrade = HeaderValue::from_str(protocol.as_str()).ok();
+        options.upgrade = HeaderValue::from_str(protocol.as_str()).ok();
     }
-    Ok((host, wishes))
+    Ok((host, options))
 }
 
 /// Percent-encodes what a client left raw in its target. Everything behind (patterns, logs, servers) sees only this spelling.
-fn encode(parts: &mut Parts) -> Result<(), Fault> {
+fn encode(parts: &mut Parts) -> Result<(), HeadError> {
     let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
-    let Some(encoded) = traffic::target::encoded(target).map_err(|_| Fault::TargetByte)? else {
+    let Some(encoded) = traffic::target::encoded(target).map_err(|_| HeadError::TargetByte)? else {
         return Ok(());
     };
-    let target = PathAndQuery::try_from(encoded).map_err(|_| Fault::TargetLong)?;
+    let target = PathAndQuery::try_from(encoded).map_err(|_| HeadError::TargetLong)?;
     let mut uri = std::mem::take(&mut parts.uri).into_parts();
     uri.path_and_query = Some(target);
-    parts.uri = Uri::from_parts(uri).map_err(|_| Fault::Target)?;
+    parts.uri = Uri::from_parts(uri).map_err(|_| HeadError::Target)?;
     Ok(())
 }
 
-fn host(parts: &Parts) -> Result<Host, Fault> {
+fn host(parts: &Parts) -> Result<Host, HeadError> {
     let mut named = parts.headers.get_all(header::HOST).iter();
     let first = named.next();
     if named.next().is_some() {
-        return Err(Fault::Host);
+        return Err(HeadError::Host);
     }
     let value = match (parts.uri.authority(), first) {
         (Some(authority), first) => {
             if first.is_some_and(|host| !same(authority.as_str(), host)) {
-                return Err(Fault::HostDiffers);
+                return Err(HeadError::HostDiffers);
             }
-            HeaderValue::from_str(authority.as_str()).map_err(|_| Fault::HostName)?
+            HeaderValue::from_str(authority.as_str()).map_err(|_| HeadError::HostName)?
         }
         (None, Some(host)) => host.clone(),
-        (None, None) => return Err(Fault::Host),
+        (None, None) => return Err(HeadError::Host),
     };
     // A target with an authority and no path is meant for a proxy of another kind.
-    if valid(value.as_bytes()) { Ok(Host { value }) } else { Err(Fault::HostName) }
+    if valid(value.as_bytes()) { Ok(Host { value }) } else { Err(HeadError::HostName) }
 }
 
 fn same(authority: &str, host: &HeaderValue) -> bool {
@@ -225,38 +228,38 @@ pub(crate) fn valid(host: &[u8]) -> bool {
         && (port.is_empty() || port[0] == b':' && port.len() <= 6 && port[1..].iter().all(u8::is_ascii_digit))
 }
 
-fn wishes(parts: &mut Parts, has: Has) -> Result<Wishes, Fault> {
+fn options(parts: &mut Parts, has: HeaderPresence) -> Result<ConnectionOptions, HeadError> {
     let headers = &mut parts.headers;
-    let mut wishes = Wishes::default();
+    let mut options = ConnectionOptions::default();
     if has.expect {
         // Every one of them: an expectation that cannot be met is refused wherever it stands.
         let mut expectations = headers.get_all(header::EXPECT).iter();
         if !expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-            return Err(Fault::Expectation);
+            return Err(HeadError::Expectation);
         }
-        wishes.expects = true;
+        options.expects = true;
     }
     if has.coding {
         let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
         let chunked = codings.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
         if !chunked || codings.next().is_some() {
-            return Err(Fault::Coding);
+            return Err(HeadError::Coding);
         }
     }
     if let Some(te) = has.te.then(|| headers.get(header::TE)).flatten() {
-        wishes.trailers = te
+        options.trailers = te
             .as_bytes()
             .split(|b| *b == b',')
             .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"));
     }
     if has.connection {
-        connection(parts, &mut wishes);
+        connection(parts, &mut options);
     }
-    Ok(wishes)
+    Ok(options)
 }
 
 /// Removes what `Connection` names, and reads what it asks for.
-fn connection(parts: &mut Parts, wishes: &mut Wishes) {
+fn connection(parts: &mut Parts, options: &mut ConnectionOptions) {
     let mut named: Vec<HeaderName> = Vec::new();
     let mut upgrade = false;
     for value in parts.headers.get_all(header::CONNECTION) {
@@ -273,7 +276,7 @@ fn connection(parts: &mut Parts, wishes: &mut Wishes) {
     }
     if upgrade && parts.version == Version::HTTP_11 && parts.method == Method::GET {
         // HTTP/2 by upgrade would carry requests past every check that is made here.
-        wishes.upgrade = parts
+        options.upgrade = parts
             .headers
             .get(header::UPGRADE)
             .cloned()
@@ -319,8 +322,8 @@ mod tests {
     use super::*;
     use http::Request;
 
-    fn examine(parts: &mut Parts) -> Result<(Host, Wishes), Fault> {
-        let has = Has::of(&parts.headers);
+    fn examine(parts: &mut Parts) -> Result<(Host, ConnectionOptions), HeadError> {
+        let has = HeaderPresence::of(&parts.headers);
         super::examine(parts, has)
     }
 
@@ -334,22 +337,22 @@ mod tests {
 
     #[test]
     fn one_host_and_no_other() {
-        type Case = (&'static str, &'static [(&'static str, &'static str)], Result<&'static str, Fault>);
+        type Case = (&'static str, &'static [(&'static str, &'static str)], Result<&'static str, HeadError>);
         let table: [Case; 14] = [
             ("/", &[("host", "a.test")], Ok("a.test")),
             ("/", &[("host", "A.Test.:8080")], Ok("a.test")),
             ("/", &[("host", "[::1]:80")], Ok("[::1]")),
             ("/", &[("host", "[::1]")], Ok("[::1]")),
             ("http://a.test/x", &[("host", "A.test")], Ok("a.test")),
-            ("http://a.test/x", &[("host", "b.test")], Err(Fault::HostDiffers)),
-            ("/", &[], Err(Fault::Host)),
-            ("/", &[("host", "a.test"), ("host", "a.test")], Err(Fault::Host)),
-            ("/", &[("host", "a.test, b.test")], Err(Fault::HostName)),
-            ("/", &[("host", "user@a.test")], Err(Fault::HostName)),
-            ("/", &[("host", "a.test:80:90")], Err(Fault::HostName)),
-            ("/", &[("host", "a.test/x")], Err(Fault::HostName)),
-            ("/", &[("host", "")], Err(Fault::HostName)),
-            ("a.test", &[("host", "a.test")], Err(Fault::Target)),
+            ("http://a.test/x", &[("host", "b.test")], Err(HeadError::HostDiffers)),
+            ("/", &[], Err(HeadError::Host)),
+            ("/", &[("host", "a.test"), ("host", "a.test")], Err(HeadError::Host)),
+            ("/", &[("host", "a.test, b.test")], Err(HeadError::HostName)),
+            ("/", &[("host", "user@a.test")], Err(HeadError::HostName)),
+            ("/", &[("host", "a.test:80:90")], Err(HeadError::HostName)),
+            ("/", &[("host", "a.test/x")], Err(HeadError::HostName)),
+            ("/", &[("host", "")], Err(HeadError::HostName)),
+            ("a.test", &[("host", "a.test")], Err(HeadError::Target)),
         ];
         for (uri, fields, expected) in table {
             let found = examine(&mut parts(uri, fields)).map(|(host, _)| host.name().into_owned());
@@ -383,8 +386,8 @@ mod tests {
     fn http2_is_not_reached_by_upgrade() {
         for (to, passed) in [("websocket", true), ("h2c", false), ("foo, H2C", false)] {
             let fields = [("host", "a.test"), ("connection", "Upgrade"), ("upgrade", to)];
-            let (_, wishes) = examine(&mut parts("/", &fields)).unwrap();
-            assert_eq!(wishes.upgrade.is_some(), passed, "{to}");
+            let (_, options) = examine(&mut parts("/", &fields)).unwrap();
+            assert_eq!(options.upgrade.is_some(), passed, "{to}");
         }
     }
 
@@ -401,7 +404,7 @@ mod tests {
             let fields: Vec<_> =
                 [("host", "a.test")].into_iter().chain(values.iter().map(|v| ("expect", *v))).collect();
             assert_eq!(
-                examine(&mut parts("/", &fields)).is_ok_and(|(_, wishes)| wishes.expects),
+                examine(&mut parts("/", &fields)).is_ok_and(|(_, options)| options.expects),
                 met,
                 "{values:?}"
             );
@@ -412,7 +415,7 @@ mod tests {
     fn codings_other_than_chunked_are_refused() {
         for coding in ["gzip, chunked", "chunked, chunked", "identity", "xchunked"] {
             let fields = [("host", "a.test"), ("transfer-encoding", coding)];
-            assert_eq!(examine(&mut parts("/", &fields)).unwrap_err(), Fault::Coding, "{coding}");
+            assert_eq!(examine(&mut parts("/", &fields)).unwrap_err(), HeadError::Coding, "{coding}");
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Asks servers whether they are well, and names where they lead: on one thread, off the way of requests.
 
+use crate::forward_error::ForwardError;
+use crate::phases::forward::http2_call;
+use crate::phases::forward::round_trip::RoundTrip;
 use crate::pool::Pool;
 use crate::thread::Thread;
 use crate::upstream::connect::connect;
 use crate::upstream::h1::codec;
 use crate::upstream::h1::conn::Conn;
-use crate::upstream::h1::exchange::Exchange;
-use crate::upstream::h2::{self, Sender};
-use crate::upstream::home::Home;
-use crate::upstream::streams::Lease;
-use crate::upstream::trouble::Trouble;
+use crate::upstream::http2::Sender;
+use crate::upstream::http2_pool::Lease;
+use crate::upstream::server_connections::ServerConnections;
 use http::{HeaderMap, Method, Request, StatusCode};
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -39,8 +40,8 @@ pub(crate) async fn keep(thread: Rc<Thread>) {
     loop {
         looks.tick().await;
         round = round.wrapping_add(1);
-        let near = thread.near();
-        for (pool, config) in &near.view.pools {
+        let view = thread.view();
+        for (pool, config) in &view.shared.pools {
             pool.ask(|origin, tick| {
                 if round.is_multiple_of(10) || origin.next() <= tick {
                     origin.tick(tick);
@@ -93,24 +94,29 @@ fn checks(
 }
 
 /// One question, on a connection of its own: a server that takes no new ones is not well.
-async fn check(thread: &Rc<Thread>, pool: &Pool, at: SocketAddr, path: &str) -> Result<StatusCode, Trouble> {
+async fn check(
+    thread: &Rc<Thread>,
+    pool: &Pool,
+    at: SocketAddr,
+    path: &str,
+) -> Result<StatusCode, ForwardError> {
     let stream = connect(pool, at).await?;
     if pool.protocol == Protocol::Http2 {
         let request = Request::get(format!("http://{}{path}", pool.host(at)))
             .body(())
-            .map_err(|why| Trouble::Http2(why.to_string()))?;
+            .map_err(|why| ForwardError::Http2(why.to_string()))?;
         let sender = Sender::begin(stream, Rc::new(Notify::new())).await?;
         let lease = Lease::alone(sender, &thread.ticks);
-        let mut call = h2::ask(lease, request, &mut None, 0, (None, 0))?;
+        let mut call = http2_call::ask(lease, request, &mut None, 0, (None, 0))?;
         return Ok(poll_fn(|cx| call.poll_head(cx, &thread.ticks, &|_, _| {})).await?.status());
     }
     let mut conn = Box::new(Conn::new(stream));
     codec::request_line(&mut conn.head, &Method::GET, path, pool.host(at).as_bytes());
     conn.head.extend_from_slice(b"user-agent: mainstay-health\r\nconnection: close\r\n\r\n");
-    let mut exchange = Exchange::new(conn, Home::new(Rc::clone(&thread.ticks)), None);
+    let mut round_trip = RoundTrip::new(conn, ServerConnections::new(Rc::clone(&thread.ticks)), None);
     let mut map = HeaderMap::new();
     let head =
-        poll_fn(|cx| exchange.poll_head(cx, &thread.ticks, &Method::GET, &mut map, &|_, _| {})).await?;
+        poll_fn(|cx| round_trip.poll_head(cx, &thread.ticks, &Method::GET, &mut map, &|_, _| {})).await?;
     Ok(head.status)
 }
 

@@ -1,7 +1,7 @@
 //! Where the body of a request comes from: hyper's body of HTTP/1.1, or a stream of HTTP/2.
 
+use crate::connection::http2_session::Session;
 use crate::fields;
-use crate::serve::http2::session::Session;
 use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame};

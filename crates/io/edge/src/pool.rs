@@ -1,4 +1,4 @@
-//! A pool as all threads share it: guard's origin behind a lock, and those that wait for it.
+//! A pool as all threads share it: guard's balancer behind a lock, and those that wait for it.
 
 use crate::uploads::{Slot, Uploads, YIELD_TICKS};
 use http::uri::Authority;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
+use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, Shed, Tick, Ticket, Woken};
 use types::PoolId;
 use types::config::{self, Protocol};
 
@@ -37,7 +37,7 @@ pub(crate) struct Tls {
 }
 
 struct Desk {
-    origin: Origin,
+    balancer: LoadBalancer,
     waiting: BTreeMap<Ticket, Waiter>,
 }
 
@@ -49,7 +49,7 @@ struct Waiter {
 
 impl Pool {
     pub(crate) fn new(config: &config::Pool, tls: Result<Option<Tls>, String>, zero: Instant) -> Arc<Self> {
-        let origin = Origin::new(config, Tick(micros(zero)), fastrand::u64(..));
+        let balancer = LoadBalancer::new(config, Tick(micros(zero)), fastrand::u64(..));
         Arc::new(Self {
             id: config.id.clone(),
             protocol: config.protocol,
@@ -57,7 +57,7 @@ impl Pool {
             crowded: AtomicBool::new(false),
             uploads: Arc::default(),
             zero,
-            desk: Mutex::new(Desk { origin, waiting: BTreeMap::new() }),
+            desk: Mutex::new(Desk { balancer, waiting: BTreeMap::new() }),
         })
     }
 
@@ -80,28 +80,28 @@ impl Pool {
 
     /// Servers that do not answer.
     pub(crate) fn silent(&self) -> Vec<std::net::SocketAddr> {
-        self.lock().origin.silent().collect()
+        self.lock().balancer.silent().collect()
     }
 
     /// Asks guard one thing. What came of those that wait is handed to them.
-    pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
+    pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut LoadBalancer, Tick) -> T) -> T {
         self.ask_at(self.tick(), what)
     }
 
     /// The same by whoever has just looked at the clock.
-    fn ask_at<T>(&self, tick: Tick, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
+    fn ask_at<T>(&self, tick: Tick, what: impl FnOnce(&mut LoadBalancer, Tick) -> T) -> T {
         let mut desk = self.lock();
-        let answer = what(&mut desk.origin, tick);
+        let answer = what(&mut desk.balancer, tick);
         let wakers = desk.hand_out(tick);
-        self.look(&desk.origin);
+        self.look(&desk.balancer);
         drop(desk);
         wakers.into_iter().for_each(Waker::wake);
         answer
     }
 
     /// Publishes whether servers are overloaded. A load most times: a store would take the line from the other threads.
-    fn look(&self, origin: &Origin) {
-        let crowded = origin.crowded();
+    fn look(&self, balancer: &LoadBalancer) {
+        let crowded = balancer.crowded();
         if self.crowded.load(Ordering::Relaxed) != crowded {
             self.crowded.store(crowded, Ordering::Relaxed);
         }
@@ -112,8 +112,8 @@ impl Pool {
     }
 
     /// Whether a request that has come will get a place at all. What came of those that wait is not changed by it.
-    pub(crate) fn announce(&self, tick: Tick, class: Class, visitor: u64) -> Result<(), Shed> {
-        self.lock().origin.announce(tick, class, visitor)
+    pub(crate) fn announce(&self, tick: Tick, class: Class, client: u64) -> Result<(), Shed> {
+        self.lock().balancer.announce(tick, class, client)
     }
 
     /// A place among its requests for one that was announced: at once, after a short wait, or not at all. Tells when it was
@@ -130,13 +130,13 @@ impl Pool {
 
     fn knock(&self, tick: Tick, arrival: Arrival) -> Admission {
         let mut desk = self.lock();
-        let admission = desk.origin.admit(tick, arrival);
+        let admission = desk.balancer.admit(tick, arrival);
         if let Admission::Wait(ticket) = &admission {
             desk.waiting.insert(*ticket, Waiter::default());
         }
         // Whom the arrival of this one displaced learns of it.
         let wakers = desk.hand_out(tick);
-        self.look(&desk.origin);
+        self.look(&desk.balancer);
         drop(desk);
         wakers.into_iter().for_each(Waker::wake);
         admission
@@ -153,7 +153,7 @@ impl Desk {
         let mut wakers = Vec::new();
         loop {
             let mut orphans = Vec::new();
-            for (ticket, woken) in self.origin.woken() {
+            for (ticket, woken) in self.balancer.woken() {
                 match self.waiting.get_mut(&ticket) {
                     Some(waiter) => {
                         waiter.woken = Some(woken);
@@ -168,7 +168,7 @@ impl Desk {
             // What they do not need goes to others.
             for woken in orphans {
                 if let Woken::Go(permit) = woken {
-                    self.origin.done(tick, permit, Outcome::Unsent);
+                    self.balancer.done(tick, permit, Outcome::Unsent);
                 }
             }
         }
@@ -201,10 +201,10 @@ impl Drop for Waiting<'_> {
         let waiter = self.pool.lock().waiting.remove(&self.ticket);
         match waiter {
             Some(Waiter { woken: Some(Woken::Go(permit)), .. }) => {
-                self.pool.ask(|origin, tick| origin.done(tick, permit, Outcome::Unsent));
+                self.pool.ask(|balancer, tick| balancer.done(tick, permit, Outcome::Unsent));
             }
             Some(Waiter { woken: None, .. }) => {
-                self.pool.ask(|origin, tick| origin.gave_up(tick, self.ticket))
+                self.pool.ask(|balancer, tick| balancer.gave_up(tick, self.ticket))
             }
             _ => {}
         }
@@ -244,15 +244,15 @@ impl Held {
         }
         let (places, has_plenty) = {
             let desk = self.pool.lock();
-            (desk.origin.places(), desk.origin.has_plenty(tick))
+            (desk.balancer.places(), desk.balancer.has_plenty(tick))
         };
         let limit = Uploads::limit(places);
         if has_plenty && (ticks < YIELD_TICKS || self.pool.uploads.count() >= limit) {
             return true;
         }
         let Some(mut permit) = self.permit.take() else { return true };
-        self.upload = self.pool.uploads.enter(limit, permit.visitor(), came, ticks);
-        self.pool.ask_at(tick, |origin, tick| origin.yields(tick, &mut permit));
+        self.upload = self.pool.uploads.enter(limit, permit.client(), came, ticks);
+        self.pool.ask_at(tick, |balancer, tick| balancer.yields(tick, &mut permit));
         self.permit = Some(permit);
         self.upload.is_some()
     }
@@ -269,19 +269,19 @@ impl Held {
 
     /// Whether another server would get it now, if it failed here.
     pub(crate) fn may_retry(&self) -> bool {
-        self.permit.as_ref().is_some_and(|permit| self.pool.lock().origin.may_retry(permit))
+        self.permit.as_ref().is_some_and(|permit| self.pool.lock().balancer.may_retry(permit))
     }
 
     /// It failed and may be repeated: whether at another server.
     pub(crate) fn retry(mut self, outcome: Outcome) -> Option<Self> {
         let permit = self.permit.take()?;
-        let next = self.pool.ask(|origin, tick| origin.retry(tick, permit, outcome))?;
+        let next = self.pool.ask(|balancer, tick| balancer.retry(tick, permit, outcome))?;
         Some(self.pool.hold(next))
     }
 
     fn give_back(&mut self, tick: Tick, outcome: Outcome) {
         if let Some(permit) = self.permit.take() {
-            self.pool.ask_at(tick, |origin, tick| origin.done(tick, permit, outcome));
+            self.pool.ask_at(tick, |balancer, tick| balancer.done(tick, permit, outcome));
         }
     }
 }

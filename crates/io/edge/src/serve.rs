@@ -4,13 +4,14 @@
 //! taken down ("parked") and is set up again when the next byte comes.
 
 pub(crate) mod http2;
+mod socket;
 
+use crate::connection::Connection;
 use crate::forwarded;
-use crate::line::{Line, Socket};
-use crate::refuse::{self, Refusal};
+use crate::phases::respond::error_page::{self, Refusal};
 use crate::request;
-use crate::seeing::{Ids, Verdict};
 use crate::stream::Stream;
+use crate::telemetry::{Ids, Verdict};
 use crate::thread::Thread;
 use crate::ticks::{Alarm, ticks};
 use crate::tunnel::{self, Tunnel};
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket::Socket;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -52,25 +54,25 @@ enum End {
 }
 
 /// HTTP/1.1 until the visitor goes.
-pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream) {
+pub(crate) async fn http1(thread: Rc<Thread>, connection: Rc<Connection>, mut stream: Stream) {
     let alarm = thread.ticks.alarm();
     let mut before = Bytes::new();
     loop {
-        match Box::pin(stretch(&thread, &line, stream, before, &alarm)).await {
+        match Box::pin(stretch(&thread, &connection, stream, before, &alarm)).await {
             End::Idle(socket, rest) => {
                 stream = socket;
                 before = rest;
-                line.returned.set(true);
-                if before.is_empty() && !wakes(&thread, &line, &stream, &alarm).await {
+                connection.returned.set(true);
+                if before.is_empty() && !wakes(&thread, &connection, &stream, &alarm).await {
                     return;
                 }
             }
             End::Tunnel(socket, rest) => {
                 // The connection's own box is gone before the tunnel begins, which may live for days.
                 tunnel::watch(socket.socket());
-                line.seat.busy();
-                let tunnel = line.tunnel.take().map(|conn| Tunnel::new(socket, rest, *conn));
-                drop((alarm, line));
+                connection.activity.busy();
+                let tunnel = connection.tunnel.take().map(|conn| Tunnel::new(socket, rest, *conn));
+                drop((alarm, connection));
                 if let Some(tunnel) = tunnel {
                     tunnel::run(tunnel).await;
                 }
@@ -85,14 +87,20 @@ pub(crate) async fn http1(thread: Rc<Thread>, line: Rc<Line>, mut stream: Stream
 }
 
 /// Serves until nothing is under way.
-async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: Bytes, alarm: &Alarm) -> End {
-    let limits = thread.near().view.edge.limits.clone();
+async fn stretch(
+    thread: &Rc<Thread>,
+    connection: &Rc<Connection>,
+    stream: Stream,
+    before: Bytes,
+    alarm: &Alarm,
+) -> End {
+    let limits = thread.view().shared.edge.limits.clone();
     let waits = Waits { head: ticks(limits.header_timeout), body: ticks(limits.body_timeout) };
     let service = service_fn({
-        let (thread, line) = (Rc::clone(thread), Rc::clone(line));
-        move |request| request::serve(&thread, &line, request)
+        let (thread, connection) = (Rc::clone(thread), Rc::clone(connection));
+        move |request| request::serve(&thread, &connection, request)
     });
-    let socket = TokioIo::new(Socket::new(Rc::clone(thread), stream, Rc::clone(line), before));
+    let socket = TokioIo::new(Socket::new(Rc::clone(thread), stream, Rc::clone(connection), before));
     let mut builder = http1::Builder::new();
     if limits.headers as usize != HYPER_HEADERS {
         builder.max_headers(limits.headers as usize);
@@ -114,37 +122,38 @@ async fn stretch(thread: &Rc<Thread>, line: &Rc<Line>, stream: Stream, before: B
             if let Err(why) = served
                 && why.is_parse()
             {
-                let refusal = if why.is_parse_too_large() { refuse::TOO_LONG } else { refuse::UNREADABLE };
-                refused = Some((unread(thread, line, refusal), refusal));
+                let refusal =
+                    if why.is_parse_too_large() { error_page::TOO_LONG } else { error_page::UNREADABLE };
+                refused = Some((unread(thread, connection, refusal), refusal));
             }
             return Poll::Ready(false);
         }
-        watch(thread, line, alarm, &waits, cx)
+        watch(thread, connection, alarm, &waits, cx)
     })
     .await;
-    thread.rests(line, false);
+    thread.rests(connection, false);
     let parts = conn.into_parts();
     let socket = parts.io.into_inner();
     let rest = if socket.before.is_empty() { parts.read_buf } else { socket.before };
     // Not as part of hyper's buffer, which would be kept with it.
     let rest = Bytes::copy_from_slice(&rest);
-    if line.tunnel.borrow().is_some() {
+    if connection.tunnel.borrow().is_some() {
         End::Tunnel(socket.stream, rest)
     } else if ended {
         End::Idle(socket.stream, rest)
     } else {
         // Where it was written behind another answer, it has left already.
         let refused = refused.filter(|_| !socket.bare.is_empty());
-        let last = refused.map(|(id, refusal)| refuse::page_for(&socket.bare, refusal, &id));
+        let last = refused.map(|(id, refusal)| error_page::page_for(&socket.bare, refusal, &id));
         End::Closed(socket.stream, last.unwrap_or_default())
     }
 }
 
 /// A request that hyper refused by itself is seen all the same; its id.
-fn unread(thread: &Thread, line: &Line, refusal: Refusal) -> String {
+fn unread(thread: &Thread, connection: &Connection, refusal: Refusal) -> String {
     let (tick, ids) = (thread.tick().0, Ids::fresh());
     let id = ids.trace.to_string();
-    let mut open = thread.eye.open(tick, forwarded::plain(line.peer.ip()), ids);
+    let mut open = thread.recorder.open(tick, forwarded::plain(connection.peer.ip()), ids);
     open.answered_here(Verdict::Malformed, refusal.status.as_u16(), "its head cannot be read", tick);
     open.close(tick);
     id
@@ -162,19 +171,28 @@ struct Waits {
 }
 
 /// Sets the connection's one alarm to what is due next. Ready with true: may be parked; with false: is to be closed.
-fn watch(thread: &Thread, line: &Line, alarm: &Alarm, waits: &Waits, cx: &Context<'_>) -> Poll<bool> {
+fn watch(
+    thread: &Thread,
+    connection: &Connection,
+    alarm: &Alarm,
+    waits: &Waits,
+    cx: &Context<'_>,
+) -> Poll<bool> {
     let now = thread.ticks.now();
-    let (stuck, head) = (line.stuck_since.get(), line.head_since.get());
-    let rests = stuck == 0 && line.busy.get() == 0 && head == 0;
-    thread.rests(line, rests);
-    let (park, room) =
-        if line.returned.get() { (PARK_AGAIN_TICKS, RESTING_AGAIN_MAX) } else { (PARK_TICKS, RESTING_MAX) };
+    let (stuck, head) = (connection.stuck_since.get(), connection.head_since.get());
+    let rests = stuck == 0 && connection.busy.get() == 0 && head == 0;
+    thread.rests(connection, rests);
+    let (park, room) = if connection.returned.get() {
+        (PARK_AGAIN_TICKS, RESTING_AGAIN_MAX)
+    } else {
+        (PARK_TICKS, RESTING_MAX)
+    };
     let due = if stuck != 0 {
         if now.saturating_sub(stuck) >= waits.body {
             return Poll::Ready(false);
         }
         stuck + waits.body
-    } else if line.busy.get() > 0 {
+    } else if connection.busy.get() > 0 {
         alarm.clear();
         return Poll::Pending;
     } else if head != 0 {
@@ -183,20 +201,20 @@ fn watch(thread: &Thread, line: &Line, alarm: &Alarm, waits: &Waits, cx: &Contex
         }
         head + waits.head
     } else {
-        let long = now.saturating_sub(line.last.get()) >= park || thread.resting.get() > room;
+        let long = now.saturating_sub(connection.last.get()) >= park || thread.resting.get() > room;
         // What was taken from the socket and not by hyper would be lost.
-        if long && line.flushed.get() && line.dry.get() {
+        if long && connection.flushed.get() && connection.dry.get() {
             return Poll::Ready(true);
         }
-        line.last.get() + park
+        connection.last.get() + park
     };
     alarm.set(due, cx);
     Poll::Pending
 }
 
 /// Waits alone for the next byte. False when there is none in time.
-async fn wakes(thread: &Rc<Thread>, line: &Line, stream: &Stream, alarm: &Alarm) -> bool {
-    let due = line.last.get().saturating_add(ticks(thread.near().view.edge.limits.keepalive_timeout));
+async fn wakes(thread: &Rc<Thread>, connection: &Connection, stream: &Stream, alarm: &Alarm) -> bool {
+    let due = connection.last.get().saturating_add(ticks(thread.view().shared.edge.limits.keepalive_timeout));
     poll_fn(|cx| {
         if stream.socket().poll_read_ready(cx).is_ready() {
             return Poll::Ready(true);

@@ -1,9 +1,9 @@
 //! What all threads of the edge share. Nothing in it is locked for longer than a moment.
 
 use crate::budget::Budget;
-use crate::connections::Connections;
+use crate::connection_table::ConnectionTable;
 use crate::geo::Geo;
-use crate::seeing::Seeing;
+use crate::telemetry::Telemetry;
 use crate::tls::certificates::Certificates;
 use crate::view::View;
 use arc_swap::ArcSwap;
@@ -21,13 +21,13 @@ pub(crate) struct Shared {
     /// The instant at which ticks count zero.
     pub(crate) zero: Instant,
     pub(crate) meters: Meters,
-    pub(crate) seeing: Seeing,
+    pub(crate) telemetry: Telemetry,
     pub(crate) geo: ArcSwap<Geo>,
     /// The files that `geo` is made of: countries and networks.
     pub(crate) places: Mutex<(Option<PathBuf>, Option<PathBuf>)>,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) tls: Arc<ServerConfig>,
-    pub(crate) connections: Arc<Connections>,
+    pub(crate) connections: Arc<ConnectionTable>,
     /// Bytes of bodies that are held before a server is chosen, and afterwards to be sent once more.
     pub(crate) bodies: Arc<Budget>,
     /// Set once: finish what is under way and take nothing new.
@@ -40,7 +40,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         view: View,
-        seeing: Seeing,
+        telemetry: Telemetry,
         zero: Instant,
         certificates: Arc<Certificates>,
         tls: Arc<ServerConfig>,
@@ -48,7 +48,7 @@ impl Shared {
         Self {
             zero,
             meters: Meters::new(Meters::USUAL, fastrand::u64(..)),
-            seeing,
+            telemetry,
             geo: ArcSwap::from_pointee(Geo::default()),
             places: Mutex::default(),
             certificates,

@@ -1,6 +1,6 @@
 //! The policy as the request path needs it: compiled once, shared by all threads, swapped whole.
 
-use crate::known::Known;
+use crate::client::ClientTokens;
 use crate::pool::{Pool, Tls};
 use crate::tls::outward;
 use rustls::RootCertStore;
@@ -26,7 +26,7 @@ pub(crate) struct View {
     pub(crate) pools: Vec<(Arc<Pool>, config::Pool)>,
     /// By the route's index: which of the pools.
     pub(crate) route_pool: Vec<Option<usize>>,
-    pub(crate) known: Known,
+    pub(crate) client_tokens: ClientTokens,
     /// The files of trusted roots, each with its content as a number.
     trust: Vec<(PathBuf, Option<u64>)>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Parts<'a> {
 /// What stands in the files of trust, so that another content under the same name is seen. A file that cannot be read now
 /// counts as it was: its roots are still in use.
 fn contents(trust: &[PathBuf], before: Option<&View>) -> Vec<(PathBuf, Option<u64>)> {
-    let content = |path: &PathBuf| {
+    let request_body = |path: &PathBuf| {
         let mut bytes = Vec::new();
         File::open(path).ok()?.take(TRUST_MAX).read_to_end(&mut bytes).ok()?;
         let mut hasher = DefaultHasher::new();
@@ -51,7 +51,7 @@ fn contents(trust: &[PathBuf], before: Option<&View>) -> Vec<(PathBuf, Option<u6
         Some(hasher.finish())
     };
     let known = |path: &PathBuf| before?.trust.iter().find(|(known, _)| known == path)?.1;
-    trust.iter().map(|path| (path.clone(), content(path).or_else(|| known(path)))).collect()
+    trust.iter().map(|path| (path.clone(), request_body(path).or_else(|| known(path)))).collect()
 }
 
 impl View {
@@ -85,7 +85,14 @@ impl View {
             };
             route_pool.push(place);
         }
-        Self { edge, policy: compiled, pools, route_pool, known: Known::new(key, now), trust: trusted }
+        Self {
+            edge,
+            policy: compiled,
+            pools,
+            route_pool,
+            client_tokens: ClientTokens::new(key, now),
+            trust: trusted,
+        }
     }
 
     /// The pool of before, where the configuration speaks to it in the same way.

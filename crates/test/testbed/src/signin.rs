@@ -15,6 +15,6 @@ pub use budget::Bounds;
 pub use front::{FrontEnd, FrontSettings};
 
 /// The header in which an edge hands on the visitor for whom a service asks.
-pub const VISITOR: &str = "mainstay-visitor";
+pub const VISITOR: &str = "mainstay-client";
 /// The header by which a service of one's own says who it is.
 pub const CALLER: &str = "mainstay-caller";

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
-use types::{Denial, DenialId, DenyWhat, time};
+use types::{Denial, DenialId, DenyTarget, time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Deny {
@@ -77,16 +77,16 @@ impl Deny {
     pub(crate) fn run(&self, common: &Common) -> Result<ExitCode, Failure> {
         match self {
             Self::Country { code, terms } => deny(common, code, terms, "a country has two letters", |what| {
-                matches!(what, DenyWhat::Country(_))
+                matches!(what, DenyTarget::Country(_))
             }),
             Self::Network { number, terms } => {
                 deny(common, number, terms, "a network is written AS64500", |what| {
-                    matches!(what, DenyWhat::Asn(_))
+                    matches!(what, DenyTarget::Asn(_))
                 })
             }
             Self::Address { range, terms } => {
                 let hint = "an address is written 192.0.2.7, a range 192.0.2.0/24";
-                deny(common, range, terms, hint, |what| matches!(what, DenyWhat::Net(_)))
+                deny(common, range, terms, hint, |what| matches!(what, DenyTarget::Cidr(_)))
             }
             Self::List => list(common),
             Self::Lift { id, by } => lift(common, *id, by.as_ref()),
@@ -99,9 +99,9 @@ fn deny(
     typed: &str,
     terms: &Terms,
     hint: &str,
-    is_meant: impl Fn(&DenyWhat) -> bool,
+    is_meant: impl Fn(&DenyTarget) -> bool,
 ) -> Result<ExitCode, Failure> {
-    let what = typed.parse::<DenyWhat>().ok().filter(is_meant);
+    let what = typed.parse::<DenyTarget>().ok().filter(is_meant);
     let what =
         what.ok_or_else(|| Failure::wrong(format!("`{typed}` cannot be denied like this")).hint(hint))?;
     let body = json!({

@@ -21,7 +21,7 @@ pub(crate) fn missing(read: &Read) -> Vec<String> {
     missing.extend(prober::Prober::new(config).err().map(|why| format!("probes: {why}")));
     missing.extend(gate::tokens(config).err());
     let files = config.edge.iter().flat_map(|edge| edge.countries.iter().chain(&edge.networks));
-    missing.extend(files.filter_map(|file| edge::look_at_places(file).err()));
+    missing.extend(files.filter_map(|file| edge::check_geoip(file).err()));
     missing.extend(folder(&config.site.data));
     // Where our own process runs already, it has the ports.
     if !runs(&config.site.data) {

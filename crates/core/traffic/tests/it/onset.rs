@@ -68,9 +68,9 @@ fn one_place() {
     check(1, 200_000, 1_000.0, 0.70);
 }
 
-/// Of eight at once only four could be answered before their visitors leave.
+/// Of eight at once only four could be answered before their clients leave.
 #[test]
-fn two_places_so_slow_that_visitors_leave() {
+fn two_places_so_slow_that_clients_leave() {
     check(2, 500_000, 1_000.0, 0.70);
 }
 

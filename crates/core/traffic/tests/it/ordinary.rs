@@ -4,7 +4,7 @@ use crate::world::{SEC, pool};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
+use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, Shed, Tick, Ticket, Woken};
 
 const MS: u64 = 1_000;
 
@@ -34,7 +34,7 @@ struct Done {
 
 /// An edge before one server, with so many places or as many as are wanted.
 struct Day {
-    origin: Origin,
+    balancer: LoadBalancer,
     now: u64,
     order: u64,
     heap: BinaryHeap<Reverse<(u64, u64, Happens)>>,
@@ -60,7 +60,7 @@ impl Day {
         let mut config = pool(&["10.0.0.1:80"], 8);
         config.max_concurrency = each;
         let mut day = Self {
-            origin: Origin::new(&config, Tick(0), 3),
+            balancer: LoadBalancer::new(&config, Tick(0), 3),
             now: 0,
             order: 0,
             heap: BinaryHeap::new(),
@@ -97,11 +97,11 @@ impl Day {
                 Happens::Asks(wanted) => self.arrives(wanted),
                 Happens::Answers(id) => self.answers(id),
                 Happens::Ticks => {
-                    self.origin.tick(Tick(at));
+                    self.balancer.tick(Tick(at));
                     self.at(at + 10 * MS, Happens::Ticks);
                 }
             }
-            let woken: Vec<(Ticket, Woken)> = self.origin.woken().collect();
+            let woken: Vec<(Ticket, Woken)> = self.balancer.woken().collect();
             for (ticket, woken) in woken {
                 let (wanted, since) = self.waiting.remove(&ticket).unwrap();
                 match woken {
@@ -115,8 +115,8 @@ impl Day {
 
     fn arrives(&mut self, wanted: Wanted) {
         let deadline = Duration::from_secs(30);
-        let arrival = Arrival { class: Class::First, visitor: wanted.client, own: false, deadline };
-        match self.origin.arrive(Tick(self.now), arrival) {
+        let arrival = Arrival { class: Class::FirstTime, client: wanted.client, own: false, deadline };
+        match self.balancer.arrive(Tick(self.now), arrival) {
             Admission::Go(permit) => self.sends(wanted, self.now, permit),
             Admission::Wait(ticket) => {
                 self.waiting.insert(ticket, (wanted, self.now));
@@ -153,7 +153,7 @@ impl Day {
         self.busy -= 1;
         let (wanted, since, permit) = self.sent.remove(&id).unwrap();
         let latency = Duration::from_micros(self.now - permit.since().0);
-        self.origin.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });
+        self.balancer.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });
         self.done.push(Done { wanted, at: self.now, took: self.now - since, refused: false });
         if wanted.again {
             self.at(self.now + 20, Happens::Asks(wanted));

@@ -6,7 +6,7 @@ use crate::surge::{run, surge};
 use crate::world::{Refuses, SEC, ServerShape, Story, Surge, World, pool};
 use std::collections::VecDeque;
 use std::time::Duration;
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, ShedWhy, Tick};
+use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, ShedWhy, Tick};
 
 /// It could do far more than it lets itself be asked.
 const WIDE: ServerShape = ServerShape { permits: 100, service: 20_000, varies: false };
@@ -74,7 +74,7 @@ const ANSWER: u64 = 5_000;
 
 /// Visitors who each ask so often a second, and what the servers answer each.
 struct Quiet {
-    origin: Origin,
+    balancer: LoadBalancer,
     /// When each is answered, and how.
     asked: VecDeque<(u64, Permit, u16)>,
     shed: u32,
@@ -84,27 +84,27 @@ struct Quiet {
 impl Quiet {
     fn new() -> Self {
         Self {
-            origin: Origin::new(&pool(&["10.0.0.1:80"], 100), Tick(0), 5),
+            balancer: LoadBalancer::new(&pool(&["10.0.0.1:80"], 100), Tick(0), 5),
             asked: VecDeque::new(),
             shed: 0,
             sent: 0,
         }
     }
 
-    fn ask(&mut self, now: u64, visitor: u64, own: bool, status: u16) {
+    fn ask(&mut self, now: u64, client: u64, own: bool, status: u16) {
         while let Some((_, permit, status)) = self.asked.pop_front_if(|(due, ..)| *due <= now) {
             let latency = Duration::from_micros(ANSWER);
-            self.origin.done(Tick(now), permit, Outcome::Answered { latency, status });
+            self.balancer.done(Tick(now), permit, Outcome::Answered { latency, status });
         }
-        let arrival = Arrival { class: Class::First, visitor, own, deadline: Duration::from_secs(1) };
-        match self.origin.arrive(Tick(now), arrival) {
+        let arrival = Arrival { class: Class::FirstTime, client, own, deadline: Duration::from_secs(1) };
+        match self.balancer.arrive(Tick(now), arrival) {
             Admission::Go(permit) => {
                 self.sent += 1;
                 self.asked.push_back((now + ANSWER, permit, status));
             }
             Admission::Wait(ticket) => {
                 self.shed += 1;
-                self.origin.gave_up(Tick(now), ticket);
+                self.balancer.gave_up(Tick(now), ticket);
             }
             Admission::Shed(shed) => {
                 assert_eq!(shed.why, ShedWhy::Overload);
@@ -114,8 +114,8 @@ impl Quiet {
     }
 }
 
-/// Ten times as much as all others together comes from three visitors, and the server refuses nearly all of it by its own limit
-/// for each visitor.
+/// Ten times as much as all others together comes from three clients, and the server refuses nearly all of it by its own limit
+/// for each client.
 #[test]
 fn few_who_are_refused_throttle_nobody() {
     let mut quiet = Quiet::new();

@@ -1,7 +1,7 @@
-//! The surge: goodput, known visitors, delay, recovery, newcomers, sign-ins of three steps.
+//! The surge: goodput, known clients, delay, recovery, newcomers, sign-ins of three steps.
 //!
 //! A server with ten permits sleeps for 50 ms a request (250 ms at 8,000 times, so that numbers stay small) and goes on with
-//! what nobody waits for. Clients wait a second, and try three times. Known visitors ask for six tenths of the capacity.
+//! what nobody waits for. Clients wait a second, and try three times. Known clients ask for six tenths of the capacity.
 //! `cargo test -p guard --test it surge -- --nocapture` prints the table.
 
 use crate::world::{Refuses, SEC, ServerShape, Story, Surge, World};
@@ -116,7 +116,7 @@ fn with_times_that_vary() {
     }
 }
 
-/// Known visitors alone ask five times what fits: they share it, and newcomers keep their part.
+/// Known clients alone ask five times what fits: they share it, and newcomers keep their part.
 #[test]
 fn newcomers_keep_their_part() {
     let surge = Surge { known: 5.0, flood: 25.0, ..surge(FAST, 30.0) };
@@ -127,16 +127,16 @@ fn newcomers_keep_their_part() {
     assert!((0.025..0.10).contains(&newcomers), "{newcomers}");
 }
 
-/// Anybody may ask for an urgent path: a flood of it leaves known visitors half of the servers.
+/// Anybody may ask for an urgent path: a flood of it leaves known clients half of the servers.
 #[test]
-fn urgent_paths_do_not_starve_known_visitors() {
+fn urgent_paths_do_not_starve_known_clients() {
     let surge = Surge { known: 0.4, urgent: true, ..surge(FAST, 10.0) };
     let story = run(surge, 10.0);
     assert!(story.known.part() >= 0.95, "{:?}", story.known);
     assert!(story.goodput(&surge) >= 0.90);
 }
 
-/// A visitor who got through the first step gets through the others.
+/// A client who got through the first step gets through the others.
 #[test]
 fn sign_ins_of_three_steps() {
     // Of several worlds: by chance alone one or two get through in one of them.

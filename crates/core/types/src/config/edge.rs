@@ -1,7 +1,7 @@
 //! The declared edge: where it listens, what it serves, from which servers, by which limits.
 
 use crate::config::SecretRef;
-use crate::traffic::DenyWhat;
+use crate::traffic::DenyTarget;
 use crate::{PoolId, ServiceId};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -102,9 +102,9 @@ pub struct Guard {
     /// What all together may.
     pub service: Option<Rate>,
     /// What is always refused.
-    pub deny: Vec<DenyWhat>,
+    pub deny: Vec<DenyTarget>,
     /// What is never denied by country, network or address.
-    pub allow: Vec<DenyWhat>,
+    pub allow: Vec<DenyTarget>,
     /// Which success makes a known visitor.
     pub recognize: Option<Known>,
     /// Paths that outrank all others: health, payments. `/pay/*` means everything below.
@@ -138,7 +138,7 @@ pub struct Known {
 }
 
 /// What a service refuses or lets through whatever else is so.
-pub type Deny = DenyWhat;
+pub type Deny = DenyTarget;
 
 /// Servers able to answer alike.
 #[derive(Clone, Debug, PartialEq, Eq)]

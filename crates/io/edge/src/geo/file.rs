@@ -1,7 +1,7 @@
 //! One mmdb file: read whole, asked without waiting, read anew when it changed.
 
 use super::shape;
-use super::{Changed, Place};
+use super::{Changed, Location};
 use arc_swap::ArcSwapOption;
 use maxminddb::Reader;
 use std::fs;
@@ -61,7 +61,7 @@ impl File {
         })
     }
 
-    pub(super) fn look_up(&self, address: IpAddr) -> Place {
+    pub(super) fn look_up(&self, address: IpAddr) -> Location {
         let reader = self.reader.load();
         reader.as_ref().and_then(|reader| place(reader, address).ok()).unwrap_or_default()
     }
@@ -94,10 +94,10 @@ fn samples() -> impl Iterator<Item = IpAddr> {
     v4.chain(v6)
 }
 
-fn place(reader: &Reader<Vec<u8>>, address: IpAddr) -> Result<Place, maxminddb::MaxMindDbError> {
+fn place(reader: &Reader<Vec<u8>>, address: IpAddr) -> Result<Location, maxminddb::MaxMindDbError> {
     if address.is_ipv6() && reader.metadata().ip_version == 4 {
-        return Ok(Place::default());
+        return Ok(Location::default());
     }
     let record: Option<shape::Record> = reader.lookup(address)?.decode()?;
-    Ok(record.map_or_else(Place::default, |record| record.place()))
+    Ok(record.map_or_else(Location::default, |record| record.place()))
 }

@@ -1,6 +1,6 @@
 //! TLS towards servers: the configuration's name is asked for and must be certified.
 
-use crate::upstream::trouble::Trouble;
+use crate::forward_error::ForwardError;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -42,13 +42,13 @@ pub(crate) fn config(roots: Arc<RootCertStore>, http2: bool) -> Result<Arc<Clien
 }
 
 /// What a failed handshake means: a wrong certificate is nobody's momentary trouble.
-pub(crate) fn trouble(failed: &io::Error, expected: &ServerName<'_>) -> Trouble {
+pub(crate) fn trouble(failed: &io::Error, expected: &ServerName<'_>) -> ForwardError {
     match failed.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(wrong)) => {
-            Trouble::Certificate { expected: expected.to_str().into_owned(), why: why(wrong) }
+            ForwardError::Certificate { expected: expected.to_str().into_owned(), why: why(wrong) }
         }
-        Some(other) => Trouble::Handshake(other.to_string()),
-        None => Trouble::Handshake(failed.to_string()),
+        Some(other) => ForwardError::Handshake(other.to_string()),
+        None => ForwardError::Handshake(failed.to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A stream of HTTP/2 as bytes both ways (RFC 8441).
 
-use crate::serve::http2::session::Session;
+use crate::connection::http2_session::Session;
 use bytes::{Buf, Bytes};
 use h2::{Reason, RecvStream, SendStream};
 use std::io;
@@ -97,6 +97,6 @@ impl Drop for Duplex {
             self.sending.send_reset(Reason::CANCEL);
         }
         self.session.tunnels.set(self.session.tunnels.get().saturating_sub(1));
-        self.session.line.last.set(self.session.line.ticks.now());
+        self.session.connection.last.set(self.session.connection.ticks.now());
     }
 }

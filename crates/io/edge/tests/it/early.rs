@@ -255,7 +255,7 @@ fn cookie_crumbs_and_trailers_arrive_as_http1_has_them() {
         let (response, mut stream) = sender.send_request(request, false).unwrap();
         stream.send_data(Bytes::from_static(b"abc"), false).unwrap();
         let mut trailers = HeaderMap::new();
-        for name in ["x-sum", "x-forwarded-for", "mainstay-visitor", "authorization"] {
+        for name in ["x-sum", "x-forwarded-for", "mainstay-client", "authorization"] {
             trailers.insert(name, HeaderValue::from_static("7"));
         }
         stream.send_trailers(trailers).unwrap();
@@ -270,7 +270,8 @@ fn cookie_crumbs_and_trailers_arrive_as_http1_has_them() {
 #[test]
 fn http2_connection_without_requests_is_told_to_go() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { edge: "limits = { idle = \"1s\" }", ..Words::default() });
+    let edge =
+        edge(&[server.at], &Words { edge: "limits = { keepalive_timeout = \"1s\" }", ..Words::default() });
     let at = door(&edge, false);
     run(async move {
         let socket = tokio::net::TcpStream::connect(at).await.unwrap();

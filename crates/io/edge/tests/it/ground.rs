@@ -16,7 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Words<'a> {
     pub(crate) site: &'a str,
     pub(crate) edge: &'a str,
-    pub(crate) guard: &'a str,
+    pub(crate) traffic: &'a str,
     pub(crate) pool: &'a str,
     pub(crate) more: &'a str,
 }
@@ -29,7 +29,7 @@ pub(crate) fn terms(servers: &[SocketAddr], words: &Words<'_>) -> Terms {
          [pool.web]\nservers = [{}]\n{}\n{}",
         words.site,
         words.edge,
-        words.guard,
+        words.traffic,
         servers.join(", "),
         words.pool,
         words.more

@@ -87,7 +87,7 @@ fn grpc() -> SocketAddr {
 #[test]
 fn many_streams_of_one_connection_are_served_by_http1_servers() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { pool: "begin = 100", ..Words::default() });
+    let edge = edge(&[server.at], &Words { pool: "initial_concurrency = 100", ..Words::default() });
     let at = door(&edge, false);
     run(async move {
         let sender = begin::<Full<Bytes>>(at).await;

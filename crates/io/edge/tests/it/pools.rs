@@ -81,8 +81,8 @@ fn what_is_not_http_is_a_502() {
         let told = ask(door(&edge, false), GET);
         assert_eq!(status(&told), 502, "{}", garbage.escape_ascii());
         let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
-        let id = edge::seeing::TraceId::read(id.as_bytes()).unwrap();
-        wait("its trace is kept", || edge.seeing().trace(id).is_some_and(|trace| trace.hops.len() == 1));
+        let id = edge::telemetry::TraceId::read(id.as_bytes()).unwrap();
+        wait("its trace is kept", || edge.telemetry().trace(id).is_some_and(|trace| trace.hops.len() == 1));
     }
 }
 
@@ -146,7 +146,7 @@ fn health_takes_a_server_out_and_back() {
     });
     let fine = Server::saying(OK);
     let words = Words {
-        pool: "health = { path = \"/health\", every = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
+        pool: "health = { path = \"/health\", interval = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
         ..Words::default()
     };
     let edge = edge(&[sick.at, fine.at], &words);
@@ -198,7 +198,7 @@ fn a_certificate_that_is_not_the_servers_is_a_502_without_retries_or_ejection() 
         let _ = std::io::Read::read(&mut stream, &mut some);
         let _ = stream.write_all(OK);
     });
-    let site = format!("trust = [\"{}\"]", trust.display());
+    let site = format!("extra_ca_files = [\"{}\"]", trust.display());
     let words =
         |name| Words { site: Box::leak(site.clone().into_boxed_str()), pool: name, ..Words::default() };
     let edge = edge(&[at], &words("tls = \"app.internal\""));
@@ -223,7 +223,7 @@ fn a_hundred_reloads_fail_no_request() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     let servers = [Server::saying(OK), Server::saying(OK)];
-    let words = || Words { pool: "begin = 100", ..Words::default() };
+    let words = || Words { pool: "initial_concurrency = 100", ..Words::default() };
     let edge = edge(&[servers[0].at, servers[1].at], &words());
     let at = door(&edge, false);
     let (over, served) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicUsize>::default());
@@ -272,7 +272,7 @@ fn a_hundred_reloads_fail_no_request() {
 #[test]
 fn bodies_that_come_slowly_hold_no_place_of_a_server() {
     let server = Server::saying(OK);
-    let words = Words { pool: "begin = 2\neach = 2", ..Words::default() };
+    let words = Words { pool: "initial_concurrency = 2\nmax_concurrency = 2", ..Words::default() };
     let edge = edge(&[server.at], &words);
     let slow: Vec<_> = (0..20)
         .map(|_| {

@@ -31,7 +31,10 @@ fn connections_are_kept_on_both_sides_and_parked_between() {
 #[test]
 fn a_crowd_that_rests_loses_nothing_between_two_requests() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { pool: "each = 1000\nbegin = 1000", ..Words::default() });
+    let edge = edge(
+        &[server.at],
+        &Words { pool: "max_concurrency = 1000\ninitial_concurrency = 1000", ..Words::default() },
+    );
     let at = door(&edge, false);
     // More than may rest at once.
     let mut crowd: Vec<_> = (0..300).map(|_| connect(at)).collect();
@@ -240,7 +243,7 @@ fn what_cannot_be_read_is_answered_with_a_page_and_an_id() {
             assert!(told.contains("\r\ndate: ") && told.contains("\r\nconnection: close\r\n"), "{told}");
             let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
             assert!(told.ends_with("</html>\n") && told.contains(&format!("<code>{id}</code>")), "{told}");
-            assert!(edge::seeing::TraceId::read(id.as_bytes()).is_some(), "{id}");
+            assert!(edge::telemetry::TraceId::read(id.as_bytes()).is_some(), "{id}");
         }
     }
     assert_eq!(server.asked(), 4);
@@ -252,7 +255,7 @@ fn plain_http_is_sent_to_https() {
     let edge = edge(
         &[server.at],
         &Words {
-            edge: "to_https = true\nlisten_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"",
+            edge: "redirect_to_https = true\nlisten_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"",
             ..Words::default()
         },
     );

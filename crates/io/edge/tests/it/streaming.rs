@@ -110,8 +110,12 @@ fn the_end_of_a_body_may_come_alone() {
 fn a_server_that_reads_nothing_holds_the_visitor_back() {
     const PIECE: usize = 64 * 1024;
     let (at, _) = server(Manner::Holds);
-    let words =
-        Words { pool: "protocol = \"http2\"", guard: "deadline = \"1s\"", edge: BIG, ..Words::default() };
+    let words = Words {
+        pool: "protocol = \"http2\"",
+        traffic: "response_timeout = \"1s\"",
+        edge: BIG,
+        ..Words::default()
+    };
     let edge = edge(&[at], &words);
     let at = door(&edge, false);
     let taken = Arc::new(AtomicUsize::new(0));

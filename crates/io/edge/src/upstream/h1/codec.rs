@@ -1,16 +1,13 @@
 //! Heads of HTTP/1.1 towards a server: the request's written, the response's read (RFC 9112).
 
+use crate::forward_error::{FIELDS_MAX, HEAD_MAX, Malformed};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use std::mem::MaybeUninit;
 
-/// A response's head may be as long as this.
-pub(crate) const HEAD_MAX: usize = 64 * 1024;
 /// Fields of most heads: they are read without asking for memory.
 const FIELDS_FEW: usize = 128;
-/// Fields that a head may have.
-const FIELDS_MAX: usize = 4096;
 
 /// How the end of a body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,23 +35,6 @@ pub(crate) struct Head {
     pub(crate) upgrade: Option<HeaderValue>,
     /// The server's own words where the status has none of the standard's.
     pub(crate) reason: Option<Bytes>,
-}
-
-/// Why a server's answer cannot be passed on.
-#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum Malformed {
-    #[error("the head of the server's answer is longer than {HEAD_MAX} bytes")]
-    TooLong,
-    #[error("the head of the server's answer has more than {FIELDS_MAX} fields")]
-    TooMany,
-    #[error("the head of the server's answer cannot be read")]
-    Head,
-    #[error("the server tells the length of its answer in more than one way")]
-    Framing,
-    #[error("the server uses a transfer coding that was not asked for")]
-    Coding,
-    #[error("the server sends interim answers and never the one that counts")]
-    Interim,
 }
 
 /// Writes the request line and the host. Header lines follow by [`line`], then an empty one.

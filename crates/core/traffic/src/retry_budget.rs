@@ -1,0 +1,31 @@
+//! How often requests may be sent again: one in ten, so that retries never become the flood.
+
+/// Tokens: a request brings a tenth of one, being sent again costs one. It is paid when it is decided, so a retry that still
+/// waits somewhere is counted too.
+#[derive(Clone, Debug)]
+pub(crate) struct RetryBudget {
+    tenths: u32,
+}
+
+const RETRY: u32 = 10;
+/// Saved up in quiet times, and there from the beginning: fifty retries. A server that dies takes as many requests with it at once.
+const MOST: u32 = 500;
+
+impl RetryBudget {
+    pub(crate) fn new() -> Self {
+        Self { tenths: MOST }
+    }
+
+    pub(crate) fn request(&mut self) {
+        self.tenths = (self.tenths + 1).min(MOST);
+    }
+
+    /// Whether there is enough for one.
+    pub(crate) fn suffices(&self) -> bool {
+        self.tenths >= RETRY
+    }
+
+    pub(crate) fn pay(&mut self) {
+        self.tenths = self.tenths.saturating_sub(RETRY);
+    }
+}

@@ -1,0 +1,151 @@
+//! Errors of forwarding: the cause, and with it whether another server may be tried.
+
+use crate::telemetry;
+use std::io;
+
+/// What went wrong between the edge and a server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ForwardError {
+    /// No connection came about.
+    #[error("no connection to the server: {0}")]
+    Connect(io::Error),
+    /// No connection came about in time.
+    #[error("no connection to the server in time")]
+    ConnectTime,
+    /// The server's certificate is not the one that the configuration expects. Every server of the pool is likely to have it, and
+    /// no retry mends it.
+    #[error("the server's certificate is wrong: expected {expected}, {why}")]
+    Certificate {
+        /// The name that it should be certified for.
+        expected: String,
+        /// What is wrong instead.
+        why: String,
+    },
+    /// TLS did not come about otherwise.
+    #[error("the TLS handshake with the server failed: {0}")]
+    Handshake(String),
+    /// The connection broke.
+    #[error("the connection to the server broke: {0}")]
+    Reset(io::Error),
+    /// The server closed before it answered.
+    #[error("the server closed the connection without an answer")]
+    Closed,
+    /// The server closed within its answer.
+    #[error("the server broke off within its answer")]
+    Truncated,
+    /// No answer began in time.
+    #[error("no answer in time")]
+    Late,
+    /// The answer stood still.
+    #[error("the answer stood still for too long")]
+    Stalled,
+    /// The answer is not HTTP.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The answer's chunks are not.
+    #[error("the server's chunks cannot be read")]
+    Chunks,
+    /// HTTP/2 ended.
+    #[error("the HTTP/2 connection to the server failed: {0}")]
+    Http2(String),
+    /// The server says that it did not process the request.
+    #[error("the server did not take the request")]
+    Refused,
+    /// The server was found down while it had the request.
+    #[error("the server was found down before it answered")]
+    ServerDown,
+    /// The visitor went away, or what it sent was broken.
+    #[error("the visitor's own request broke off")]
+    ClientClosed,
+    /// The visitor's body stood still.
+    #[error("the request's body stood still for too long")]
+    Slow,
+    /// The visitor's body is longer than the configuration allows.
+    #[error("the request's body is longer than allowed")]
+    TooLarge,
+}
+
+impl ForwardError {
+    /// How guard counts it.
+    pub(crate) fn outcome(&self) -> traffic::Outcome {
+        use traffic::Failure;
+        traffic::Outcome::Failed(match self {
+            Self::Connect(why) => Failure::Connect(why.to_string()),
+            Self::ConnectTime => Failure::Connect("no connection in time".to_owned()),
+            Self::Handshake(why) => Failure::Connect(why.clone()),
+            Self::Certificate { expected, why } => {
+                Failure::Certificate { expected: expected.clone(), why: why.clone() }
+            }
+            Self::Reset(_)
+            | Self::Closed
+            | Self::Truncated
+            | Self::Http2(_)
+            | Self::Refused
+            | Self::ServerDown => Failure::Reset,
+            Self::Late | Self::Stalled => Failure::Timeout,
+            Self::Malformed(_) | Self::Chunks => Failure::Garbage,
+            Self::ClientClosed | Self::Slow | Self::TooLarge => return traffic::Outcome::Left,
+        })
+    }
+
+    /// How it is seen.
+    pub(crate) fn failure(&self) -> telemetry::Failure {
+        use telemetry::Failure;
+        match self {
+            Self::Connect(_) | Self::ConnectTime | Self::Handshake(_) => Failure::Connect,
+            Self::Certificate { .. } => Failure::Certificate,
+            Self::Reset(_)
+            | Self::Closed
+            | Self::Truncated
+            | Self::Http2(_)
+            | Self::Refused
+            | Self::ServerDown => Failure::Reset,
+            Self::Late | Self::Stalled => Failure::Timeout,
+            Self::Malformed(_) | Self::Chunks => Failure::Garbage,
+            Self::ClientClosed | Self::Slow | Self::TooLarge => Failure::ClientClosed,
+        }
+    }
+
+    /// Whether another server may do better.
+    pub(crate) fn elsewhere(&self) -> bool {
+        !matches!(
+            self,
+            Self::Certificate { .. } | Self::ClientClosed | Self::Slow | Self::TooLarge | Self::Late
+        )
+    }
+
+    /// The same for another request that waited for the same connection.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Connect(why) => Self::Connect(io::Error::new(why.kind(), why.to_string())),
+            Self::ConnectTime => Self::ConnectTime,
+            Self::Certificate { expected, why } => {
+                Self::Certificate { expected: expected.clone(), why: why.clone() }
+            }
+            Self::Handshake(why) => Self::Handshake(why.clone()),
+            other => Self::Http2(other.to_string()),
+        }
+    }
+}
+
+/// A response of a server that cannot be forwarded.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    #[error("the head of the server's response is longer than {HEAD_MAX} bytes")]
+    TooLong,
+    #[error("the head of the server's response has more than {FIELDS_MAX} fields")]
+    TooMany,
+    #[error("the head of the server's response cannot be parsed")]
+    Head,
+    #[error("the server declares the length of its response in more than one way")]
+    Framing,
+    #[error("the server uses a transfer coding that was not requested")]
+    Coding,
+    #[error("the server sends interim responses without a final one")]
+    Interim,
+}
+
+/// The longest head of a response, in bytes.
+pub(crate) const HEAD_MAX: usize = 64 * 1024;
+/// The most fields of a head.
+pub(crate) const FIELDS_MAX: usize = 4096;

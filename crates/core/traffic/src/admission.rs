@@ -13,7 +13,7 @@ pub struct Arrival {
     pub class: Class,
     /// Whose it is: the number of the [`Verdict`](crate::Verdict).
     pub client: u64,
-    /// Whether it is one of our own callers that asks for itself: for whom, nobody knows.
+    /// Whether it is a declared caller that asks for itself: for whom, nobody knows.
     pub own: bool,
     /// How long it may take in all from now.
     pub deadline: Duration,
@@ -65,8 +65,8 @@ pub struct Ticket(pub(crate) u64);
 
 /// The right to ask one server one thing. It is given back exactly once, by [`LoadBalancer::done`](crate::LoadBalancer::done) or
 /// [`LoadBalancer::retry`](crate::LoadBalancer::retry): when the
-/// body of the answer ended, or a second after its head, whichever is first - a slow reader is no load for a server; for
-/// an answer that streams at its head, for a tunnel at its 101.
+/// body of the response ended, or a second after its head, whichever is first - a slow reader is no load for a server; for
+/// a response that streams at its head, for a tunnel at its 101.
 #[derive(Debug)]
 #[must_use = "a permit that is not given back is lost for ever"]
 pub struct Permit {
@@ -75,7 +75,7 @@ pub struct Permit {
     pub(crate) serial: u64,
     pub(crate) since: Tick,
     pub(crate) tried: Tried,
-    /// Whose request it is; `None` for an own caller that asks for itself.
+    /// Whose request it is; `None` for a declared caller that asks for itself.
     pub(crate) client: Option<u64>,
     /// Whether its place was given back before it: see [`LoadBalancer::yields`](crate::LoadBalancer::yields).
     pub(crate) yielded: bool,
@@ -107,7 +107,7 @@ impl Permit {
         self.server
     }
 
-    /// Whose request it is: the number of the [`Verdict`](crate::Verdict). `None` for an own caller that asks for itself.
+    /// Whose request it is: the number of the [`Verdict`](crate::Verdict). `None` for a declared caller that asks for itself.
     #[must_use]
     pub fn client(&self) -> Option<u64> {
         self.client
@@ -131,16 +131,16 @@ impl Permit {
 pub enum Outcome {
     /// The server answered.
     Answered {
-        /// From the first byte sent to the head of the answer.
+        /// From the first byte sent to the head of the response.
         latency: Duration,
         /// Its status code.
         status: u16,
     },
     /// It did not.
     Failed(Failure),
-    /// The visitor left before it answered. The server goes on with it for a while, and that is counted.
+    /// The client left before it answered. The server goes on with it for a while, and that is counted.
     Left,
-    /// Nothing was sent: the visitor had left when the permit came.
+    /// Nothing was sent: the client had left when the permit came.
     Unsent,
 }
 
@@ -149,7 +149,7 @@ pub enum Outcome {
 pub enum Failure {
     /// No connection: why, in plain words.
     Connect(String),
-    /// The connection broke before the answer's head was whole.
+    /// The connection broke before the response's head was whole.
     Reset,
     /// No answer in time.
     Timeout,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use types::{CallerId, config};
 
-/// One of our own callers.
+/// A declared caller.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Its name in the configuration.

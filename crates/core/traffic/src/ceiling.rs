@@ -2,9 +2,9 @@
 //!
 //! A server that refuses answers at once, so its latency tells nothing. 429 and 503 count as refusals: with them a server says
 //! that less would be answered better. 502 and 504 do not: they tell that something behind it is broken or slow, which asking
-//! less mends only by chance; ejection and the limit of requests at once look at those.
+//! less mends only by chance; ejection and the limit of concurrent requests look at those.
 //!
-//! Counted are visitors, not answers: whoever is refused a hundred times by the server's own limit for each visitor is one.
+//! Counted are clients, not answers: whoever is refused a hundred times by the server's own limit for each client is one.
 //! When a quarter are refused, the ceiling comes down to what was answered usefully of late. While that does not help
 //! it follows further down, to a sixth: a server that counts refused requests too serves nobody until less is asked than it
 //! bears. Then it rises: quickly to what was proven, slowly about there, quickly again beyond, since then it is another
@@ -17,11 +17,11 @@ use crate::random::mix;
 use crate::tick::Tick;
 use std::time::Duration;
 
-/// Of the visitors answered: above, a ceiling comes; above and below, one that is there falls and rises.
+/// Of the clients answered: above, a ceiling comes; above and below, one that is there falls and rises.
 const REFUSED: f64 = 0.25;
 const TOO_MANY: f64 = 0.08;
 const FEW: f64 = 0.04;
-/// Fewer visitors refused than this say nothing, without a ceiling and with one.
+/// Fewer clients refused than this say nothing, without a ceiling and with one.
 const VISITORS_LEAST: f64 = 5.0;
 const REFUSALS_LEAST: f64 = 3.0;
 /// Answers that make an opinion, and after how long fewer do.
@@ -71,12 +71,12 @@ pub(crate) struct Ceiling {
     age: f64,
     served: Visitors,
     refused: Visitors,
-    /// Since when visitors are told apart.
+    /// Since when clients are told apart.
     apart: Tick,
-    /// Visitors served and refused of late, since a tick.
+    /// Clients served and refused of late, since a tick.
     late: (f64, f64),
     since: Tick,
-    /// The share of refused visitors that has nothing to do with how many come.
+    /// The share of refused clients that has nothing to do with how many come.
     own: f64,
     /// Useful answers a second before it fell last.
     proven: f64,
@@ -84,11 +84,11 @@ pub(crate) struct Ceiling {
     lasting: f64,
     /// When it began to fall, and was not back where it was since.
     fell: Tick,
-    /// Visitors served and refused since then.
+    /// Clients served and refused since then.
     fallen: (f64, f64),
     phase: Phase,
     patience: f64,
-    /// When somebody was held back last.
+    /// When a client was held back last.
     bound: Tick,
     turned: Tick,
 }
@@ -144,7 +144,7 @@ impl Ceiling {
         self.asked = self.asked.saturating_add(1);
     }
 
-    /// A server answered a visitor.
+    /// A server answered a client.
     pub(crate) fn answered(&mut self, client: u64, status: u16) {
         match status {
             429 | 503 => self.refused.add(client),
@@ -215,10 +215,10 @@ impl Ceiling {
         }
     }
 
-    /// Judges the window if it is over. `cut`: some visitors are not let through; `usual`: how long an answer takes.
+    /// Judges the window if it is over. `cut`: some clients are not let through; `usual`: how long a response takes.
     pub(crate) fn turn(&mut self, cut: bool, usual: Duration, now: Tick) {
         let span = now.since(self.turned);
-        // What was changed shows only after as long as an answer takes.
+        // What was changed shows only after as long as a response takes.
         if span < WINDOW.max(usual.min(LONG)) && !self.alarmed() {
             return;
         }
@@ -311,7 +311,7 @@ impl Ceiling {
                 self.proven = self.proven.min(self.lasting);
                 self.phase = Phase::Falls(began, true);
             }
-            // What servers hold against those who come for long is over sooner when hardly anybody comes.
+            // What servers hold against those who come for long is over sooner when hardly any client comes.
             let lasts = now.since(began) >= LONG && share >= COLLAPSE;
             self.lower(if lasts { 0.0 } else { self.short.min(0.5 * self.proven) }, now);
         }
@@ -364,7 +364,7 @@ impl Ceiling {
     }
 }
 
-/// Counts visitors, each once.
+/// Counts clients, each once.
 #[derive(Clone, Debug, Default)]
 struct Visitors {
     seen: [u64; 8],

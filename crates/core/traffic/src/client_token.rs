@@ -1,4 +1,4 @@
-//! What known visitors show, and what is shown for whom from hop to hop.
+//! What recognized clients show, and what is shown for whom from hop to hop.
 
 use crate::facts::{Class, Identity};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,7 +9,7 @@ use types::{Time, time};
 /// How long the header is good that a server gets with a request: as long as it may work for it.
 const HEADER_VALID: Duration = Duration::from_secs(600);
 
-/// Signs and reads the cookie of known visitors and the header `mainstay-client`. The keys change by themselves; one made
+/// Signs and reads the cookie of recognized clients and the header `mainstay-client`. The keys change by themselves; one made
 /// long ago still reads and signs like a new one, only slower.
 #[derive(Clone, Debug)]
 pub struct ClientTokens {
@@ -20,16 +20,16 @@ pub struct ClientTokens {
 /// What the header says: for whom a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForwardedClient {
-    /// The number of a known visitor; `None` for anybody else.
+    /// The number of a recognized client; `None` for any client else.
     pub recognized: Option<u64>,
     /// The rank that the request got where it came in.
     pub class: Class,
-    /// The visitor's address.
+    /// The client's address.
     pub address: IpAddr,
 }
 
 impl ForwardedClient {
-    /// The visitor, for [`Facts`](crate::Facts).
+    /// The client, for [`Facts`](crate::Facts).
     #[must_use]
     pub fn identity(&self) -> Identity<'static> {
         self.recognized.map_or(Identity::FirstTime, Identity::Recognized)
@@ -43,13 +43,13 @@ impl ClientTokens {
         Self { cookies: Passes::new(key, "client", now), headers: Passes::new(key, "hop", now) }
     }
 
-    /// The value of a cookie that makes a visitor known. The number is random. 40 characters.
+    /// The value of a cookie that makes a client known. The number is random. 40 characters.
     #[must_use]
     pub fn cookie(&self, client: u64, lasting: Duration, now: Time) -> String {
         self.cookies.sign(&client.to_be_bytes(), time::later(now, lasting), now)
     }
 
-    /// The number of the visitor who shows this cookie, if it is ours and its time is not over.
+    /// The number of the client that shows this cookie, if it is ours and its time is not over.
     #[must_use]
     pub fn client(&self, cookie: &[u8], now: Time) -> Option<u64> {
         let body = self.cookies.open(cookie, now).ok()?;
@@ -76,7 +76,7 @@ impl ClientTokens {
         self.headers.sign(&body[..length], time::later(now, HEADER_VALID), now)
     }
 
-    /// What a header says, if it is ours and its time is not over. Only to be believed from one of our own callers.
+    /// What a header says, if it is ours and its time is not over. Only to be believed from a declared caller.
     #[must_use]
     pub fn forwarded(&self, header: &[u8], now: Time) -> Option<ForwardedClient> {
         let body = self.headers.open(header, now).ok()?;

@@ -15,7 +15,7 @@ const SECONDS_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
     each: HashMap<u64, u32, Seeded>,
-    /// Those that belong to nobody: own callers that ask for themselves.
+    /// Those that belong to nobody: declared callers that ask for themselves.
     alone: u32,
     /// How many of them began in a second, the oldest second first.
     seconds: VecDeque<(u64, u32)>,
@@ -89,7 +89,7 @@ fn second(tick: Tick) -> u64 {
     tick.0 / 1_000_000
 }
 
-/// Numbers of visitors are mixed already; the seed makes their places secret.
+/// Numbers of clients are mixed already; the seed makes their places secret.
 #[derive(Clone, Copy, Debug)]
 struct Seeded(u64);
 

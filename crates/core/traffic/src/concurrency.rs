@@ -17,7 +17,7 @@
 //! What is usual is learned from the quiet time before a surge, be it of a few requests a second. It follows falling latency
 //! quickly, and rising latency slowly (0.2 % a window), and only while the pool is not full: else the waiting that we cause
 //! ourselves would become usual. Where there was no quiet time, the limit is halved for as long as that makes answers quicker.
-//! When taking off does not help, the slowness is the servers' own, and becomes usual. When hardly anybody stays until an
+//! When taking off does not help, the slowness is the servers' own, and becomes usual. When hardly any client stays until an
 //! answer comes, half is taken off, whatever is usual, and not all of it is given again for a minute.
 //!
 //! Above the pool's real capacity latency rises in proportion to the limit while throughput stays (Little's law), so "no growth
@@ -34,7 +34,7 @@ pub(crate) const WINDOW: Duration = Duration::from_millis(100);
 /// The longest that a request is believed to go on after it was given up.
 const GOES_ON_MOST: Duration = Duration::from_secs(1);
 /// So many answers are judged where all take the same time, and so many more where times scatter; fewer when they were long in
-/// coming, or when hardly anybody stays for them.
+/// coming, or when hardly any client stays for them.
 const SAMPLES: f64 = 4.0;
 const SAMPLES_OF_CHANCE: f64 = 16.0;
 const SAMPLES_LATE: f64 = 6.0;
@@ -47,7 +47,7 @@ const SCATTER_OF: f64 = 200.0;
 /// Of the usual: above, the limit shrinks; below, it may grow. And how much more where times scatter.
 const SLOW: (f64, f64) = (1.5, 0.5);
 const WELL: (f64, f64) = (1.25, 0.3);
-/// Less than this above the usual, in microseconds, is no sign of anything: where an answer takes a fraction of a millisecond, a
+/// Less than this above the usual, in microseconds, is no sign of anything: where a response takes a fraction of a millisecond, a
 /// busy neighbour on the processor doubles it.
 const NOISE: f64 = 5_000.0;
 /// Where clients wait though nothing is known to be wrong: the least time between two looks, and how long those in flight may
@@ -64,7 +64,7 @@ const LEARNING: u32 = 10;
 const LUCKY: f64 = 0.4;
 /// What is left of the limit when it is slow: what is believed to fit, and this much at least, where times scatter and where not.
 const LEFT: (f64, f64) = (0.9, 0.5);
-/// What is left of the limit when hardly anybody gets an answer; three quarters of it are the most for a while.
+/// What is left of the limit when hardly any client gets a response; three quarters of it are the most for a while.
 const HOPELESS: f64 = 0.5;
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// What the median is to the usual after it was accepted as the new usual.
@@ -112,7 +112,7 @@ pub(crate) struct Concurrency {
     usual: f64,
     /// What was judged, smoothed; 0 until the first is known.
     smooth: f64,
-    /// The medians, smoothed: what an answer takes, whatever is asked.
+    /// The medians, smoothed: what a response takes, whatever is asked.
     typical: f64,
     proven: Proven,
     /// Whether less was seen to make answers quicker since the limit came into force.
@@ -137,7 +137,7 @@ pub(crate) struct Concurrency {
     fast: bool,
     /// Whether the last window was full: what was answered in the first full one was begun before.
     was_full: bool,
-    /// Where hardly anybody got an answer, and until when that is remembered.
+    /// Where hardly any client got a response, and until when that is remembered.
     hopeless: (f64, Tick),
     /// Where the present shrinking began: limit and median.
     shrinking: Option<(f64, f64)>,
@@ -210,7 +210,7 @@ impl Concurrency {
         self.held = if self.held == 0.0 { held } else { self.held + weight * (held - self.held) };
     }
 
-    /// Nobody waited for the answer any longer; it would have taken more than this time.
+    /// Nobody waited for the response any longer; it would have taken more than this time.
     pub(crate) fn cut_short(&mut self, held: Duration, now: Tick) {
         self.unanswered = now;
         self.window.cut_short(held);
@@ -223,13 +223,13 @@ impl Concurrency {
         typical.saturating_sub(held).max(typical.max(held).min(GOES_ON_MOST) / 2)
     }
 
-    /// An answer took this time.
+    /// A response took this time.
     pub(crate) fn took(&mut self, latency: Duration, now: Tick) {
         self.unanswered = now;
         self.window.took(latency);
     }
 
-    /// Whether who leaves after this time has waited for an answer: half of what is usual, for it was learned from those who
+    /// Whether who leaves after this time has waited for a response: half of what is usual, for it was learned from those who
     /// stayed, and when all leave before it nothing else is seen.
     pub(crate) fn is_long(&self, held: Duration) -> bool {
         micros(held) as f64 > 0.5 * self.usual
@@ -241,7 +241,7 @@ impl Concurrency {
         (times * self.usual).max(self.usual + NOISE * (times - 1.0) * 2.0)
     }
 
-    /// What an answer usually takes.
+    /// What a response usually takes.
     pub(crate) fn usual(&self) -> Duration {
         Duration::from_micros(self.usual as u64)
     }
@@ -341,7 +341,7 @@ impl Concurrency {
         if self.window.began() < self.settled {
             self.window.begin(now);
         }
-        // What was changed shows only after as long as an answer takes.
+        // What was changed shows only after as long as a response takes.
         let least = WINDOW.max(Duration::from_micros(self.typical as u64));
         let span = now.since(self.window.began());
         let calm = !matches!(used, Use::Bound { .. });
@@ -361,7 +361,7 @@ impl Concurrency {
             return;
         }
         if hopeless {
-            // Hardly anybody stays to the end. How long it would have taken is not known, only that it is far too much.
+            // Hardly any client stays to the end. How long it would have taken is not known, only that it is far too much.
             self.fast = false;
             self.shrinking = None;
             self.hopeless = (self.limit, now.after(REMEMBERED));
@@ -413,7 +413,7 @@ impl Concurrency {
             self.last = low;
         }
         // The smoothed one lags: what was slow a moment ago is not cut down for it.
-        // Where clients wait in the calm, a little slower is enough to look into it: they would wait for ever.
+        // Where clients wait in the calm, a little slower is enough to look into it: they would wait forever.
         let strict = used.calm_and_waiting() || self.tightens;
         let slow = low.min(smooth) > self.above(if strict { WELL } else { SLOW });
         // In force from now on, and not loosened before it is well.

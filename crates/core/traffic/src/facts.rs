@@ -7,7 +7,7 @@ use std::time::Duration;
 /// What is known of a request before it is judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The address of the one who asks: after declared hops, and the visitor's own where a caller showed for whom it asks.
+    /// The address of the one who asks: after trusted proxies, and the client's own where a caller showed for whom it asks.
     pub address: IpAddr,
     /// The country of that address, two capital letters of ISO 3166-1.
     pub country: Option<[u8; 2]>,
@@ -15,7 +15,7 @@ pub struct Facts<'a> {
     pub asn: Option<u32>,
     /// Who asks.
     pub identity: Identity<'a>,
-    /// The class in a verified visitor header: the request was ranked where it came in, and keeps its rank from hop to hop.
+    /// The class in a verified client header: the request was ranked where it came in, and keeps its rank from proxy to proxy.
     pub forwarded_class: Option<Class>,
     /// The path, without its query.
     pub path: &'a str,
@@ -26,13 +26,13 @@ pub struct Facts<'a> {
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
 pub enum Identity<'a> {
-    /// A visitor who once succeeded, by the number in the cookie or in the header that a caller showed.
+    /// A client that once succeeded, by the number in the cookie or in the header that a caller showed.
     Recognized(u64),
     /// One who succeeded a few minutes ago: the limit of its address bears as well, so that a new cookie is no new limit.
     NewlyRecognized(u64),
-    /// Anybody else; told apart by address: an IPv4 address, an IPv6 /64.
+    /// Any other client; told apart by address: an IPv4 address, an IPv6 /64.
     FirstTime,
-    /// One of our own callers, for itself: it showed no visitor. It is never counted by its address.
+    /// A declared caller, for itself: it showed no client. It is never counted by its address.
     Caller(&'a Caller),
 }
 
@@ -41,9 +41,9 @@ pub enum Identity<'a> {
 pub enum Class {
     /// Paths that the configuration calls urgent: health, payments.
     Priority,
-    /// Known visitors, and own callers that ask for themselves.
+    /// Recognized clients, and declared callers that ask for themselves.
     Recognized,
-    /// First-time visitors.
+    /// First-time clients.
     FirstTime,
     /// Robots that say so, and tools that do not say who uses them.
     Bot,
@@ -72,7 +72,7 @@ pub enum Verdict {
     Pass {
         /// Its rank.
         class: Class,
-        /// Whose request it is, for [`Arrival`](crate::Arrival): the same number for the same visitor,
+        /// Whose request it is, for [`Arrival`](crate::Arrival): the same number for the same client,
         /// another one each time for a caller that asks for itself.
         client: u64,
         /// What is left of the limit that the asker can see.
@@ -91,7 +91,7 @@ pub struct Refusal {
     pub limit: Limit,
     /// When to come again, jittered; never for a denial.
     pub retry_after: Option<Duration>,
-    /// The limit as it stands; none for a denial.
+    /// The limit in its current state; none for a denial.
     pub quota: Option<Quota>,
     /// Which denial, for [`Route::denial`](crate::Route::denial).
     pub denial: Option<u32>,
@@ -106,7 +106,7 @@ pub enum Limit {
     DeniedAsn,
     /// Its network or address is denied.
     DeniedCidr,
-    /// One visitor's limit.
+    /// One client's limit.
     Client,
     /// The limit of a network: /24 or /48.
     Subnet,
@@ -141,14 +141,14 @@ impl Limit {
     }
 }
 
-/// A limit as it stands: what RateLimit and RateLimit-Policy say (draft-ietf-httpapi-ratelimit-headers).
+/// A limit in its current state: what RateLimit and RateLimit-Policy say (draft-ietf-httpapi-ratelimit-headers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// Which.
     pub limit: Limit,
     /// How many at once: `q` of RateLimit-Policy.
     pub burst: u32,
-    /// In what time so many are granted anew, in whole seconds, at least 1: `w` of RateLimit-Policy.
+    /// In what time so many are granted again, in whole seconds, at least 1: `w` of RateLimit-Policy.
     pub window_secs: u32,
     /// How many are left now: `r` of RateLimit.
     pub remaining: u32,

@@ -98,7 +98,7 @@ impl LoadBalancer {
         balancer
     }
 
-    /// The configuration declares the pool anew. What is known of servers that stay is kept.
+    /// The configuration declares the pool again. What is known of servers that stay is kept.
     pub fn reshape(&mut self, pool: &config::Pool, tick: Tick) {
         self.pool.reshape(pool, tick);
         self.resize();
@@ -189,7 +189,7 @@ impl LoadBalancer {
         self.dispatch(tick);
     }
 
-    /// Requests at once that all servers together may have by the configuration.
+    /// Concurrent requests that all servers together may have by the configuration.
     #[must_use]
     pub fn places(&self) -> u64 {
         self.pool.most()
@@ -233,7 +233,7 @@ impl LoadBalancer {
         self.dispatch(tick);
     }
 
-    /// When [`LoadBalancer::tick`] is to be called at the latest: within a tenth of a second, sooner when somebody waits.
+    /// When [`LoadBalancer::tick`] is to be called at the latest: within a tenth of a second, sooner when a client waits.
     #[must_use]
     pub fn next(&self) -> Tick {
         let window = self.turned.after(WINDOW);
@@ -266,7 +266,7 @@ impl LoadBalancer {
         self.pool.addresses()
     }
 
-    /// Servers that do not answer, by their health checks or by requests that failed: what waits there for an answer waits in
+    /// Servers that do not answer, by their health checks or by requests that failed: what waits there for a response waits in
     /// vain. Not those that answer badly or slowly.
     pub fn silent(&self) -> impl Iterator<Item = SocketAddr> {
         self.pool.silent()
@@ -279,7 +279,7 @@ impl LoadBalancer {
         self.dispatch(tick);
     }
 
-    /// The pool as it stands. What was counted since the last time is told once.
+    /// The pool in its current state. What was counted since the last time is told once.
     pub fn seen(&mut self, tick: Tick) -> PoolStatus {
         self.turn(tick);
         PoolStatus {

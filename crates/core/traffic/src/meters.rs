@@ -1,8 +1,8 @@
 //! How much everybody owes: one table for all threads and all limits, of constant size, without a lock.
 //!
 //! A cell is one word: a tag of 18 bits, and the instant until which its owner is in debt, in eighths of a microsecond, of
-//! which 46 bits are kept (101 days, then it begins anew). Eight words are a line of the processor's cache: seven cells, and one
-//! word that announces the cell being given to somebody new. Whoever finds an announcement carries it out, so a thread that
+//! which 46 bits are kept (101 days, then it begins again). Eight words are a line of the processor's cache: seven cells, and one
+//! word that announces the cell being given to a client new. A client that finds an announcement carries it out, so a thread that
 //! was stopped in the middle holds nobody up, and nobody is ever given two cells.
 //!
 //! When all seven are in debt, the least indebted is forgotten, and that is counted: a full table forgives a little, but never
@@ -37,7 +37,7 @@ struct Line {
     announcement: AtomicU64,
 }
 
-/// Who owes under which limit. Made once a request, from numbers of our own and of the visitor.
+/// Who owes under which limit. Made once a request, from numbers of our own and of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account(u64);
 
@@ -59,7 +59,7 @@ impl Meters {
         self.forgotten.load(SeqCst)
     }
 
-    /// The account of somebody under some limit.
+    /// The account of a client under some limit.
     pub(crate) fn account(&self, limit: u64, whose: u64) -> Account {
         Account(mix(self.salt ^ limit, whose))
     }
@@ -116,7 +116,7 @@ impl Meters {
 
     /// The cell of a tag as it is now. When there was none, one is announced; `None` then, and when others announced: look again.
     fn find_or_give<'a>(&self, line: &'a Line, tag: u64, now: Tick) -> Option<(&'a AtomicU64, u64)> {
-        // Read before the cells: if it is unchanged when we announce, no cell was given to anybody since.
+        // Read before the cells: if it is unchanged when we announce, no cell was given to any client since.
         let announcement = line.announcement.load(SeqCst);
         if announcement & ANNOUNCED != 0 {
             carry_out(line, announcement, now);
@@ -215,7 +215,7 @@ mod tests {
             assert!((0..3).all(|_| charge(&meters, days, rate, 5)));
             assert!(!charge(&meters, days, rate, 5));
             assert!((0..3).all(|_| charge(&meters, days, rate, later)), "{days}");
-            // Across the edge where instants begin anew.
+            // Across the edge where instants begin again.
             assert!((0..3).all(|_| charge(&meters, 1_000 + days, rate, wraps - 1)));
             assert!(!charge(&meters, 1_000 + days, rate, wraps + 1));
         }
@@ -292,7 +292,7 @@ mod tests {
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
-        // Each account twice, and once more twice for each time that somebody was forgotten.
+        // Each account twice, and once more twice for each time that a client was forgotten.
         assert!(passed <= 2 * (20 + meters.forgotten()), "{passed} {}", meters.forgotten());
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Seen {
     pub(crate) found: Option<Found>,
     /// Whether less made them quicker.
     pub(crate) helped: bool,
-    /// Whether somebody waits.
+    /// Whether a client waits.
     pub(crate) waiting: bool,
     /// Whether some clients are not let through.
     pub(crate) cut: bool,

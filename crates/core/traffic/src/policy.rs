@@ -21,8 +21,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// From the policy of the mind and the callers' tokens. `now` and `tick` are the same instant: a denial ends by itself, also
-    /// when the mind is gone.
+    /// From the policy of the engine and the callers' tokens. `now` and `tick` are the same instant: a denial ends by itself, also
+    /// when the engine is gone.
     #[must_use]
     pub fn new(policy: &types::Policy, tokens: &BTreeMap<CallerId, Vec<u8>>, now: Time, tick: Tick) -> Self {
         let config = &policy.config;
@@ -86,8 +86,8 @@ impl Policy {
         &self.routes
     }
 
-    /// Which of our own callers asks: by the token that it shows, in a time that tells nothing, else by its address (after
-    /// declared hops).
+    /// Which of declared callers asks: by the token that it shows, in a time that tells nothing, else by its address (after
+    /// trusted proxies).
     #[must_use]
     pub fn caller(&self, peer: IpAddr, token: Option<&[u8]>) -> Option<&Caller> {
         self.callers.find(peer, token)

@@ -1,7 +1,7 @@
 //! The servers of a pool: which there are, which get requests, and which one gets the next.
 //!
 //! Of two servers taken by their weights, the first gets the request unless the second is clearly cheaper: latency, with
-//! peaks remembered, times what it has to do already. A server that fails is out at once, and comes back by and by.
+//! peaks remembered, times what it has to do already. A server that fails is out at once, and comes back gradually.
 //!
 //! When fewer than half of all servers serve - half of those declared or ever found at once, not of what is left - the pool
 //! panics: the least bad of the others get requests too, until it is half. Never the draining; and those that cannot
@@ -41,7 +41,7 @@ pub(crate) struct Pool {
     /// Requests in flight at servers that get none any more: they hold no places of the others.
     stuck: u32,
     panics: bool,
-    /// Changes whenever somebody else gets requests.
+    /// Changes whenever a client else gets requests.
     version: u64,
     /// Whether it has answered anything yet: what comes later is warmed.
     began: bool,
@@ -82,7 +82,7 @@ impl Pool {
         built
     }
 
-    /// The configuration declares it anew. What is known of servers that stay is kept.
+    /// The configuration declares it again. What is known of servers that stay is kept.
     pub(crate) fn reshape(&mut self, pool: &config::Pool, now: Tick) {
         self.each = pool.max_concurrency.max(1);
         (self.fall, self.rise) = pool.health.as_ref().map_or((1, 1), |health| (health.fall, health.rise));
@@ -172,7 +172,7 @@ impl Pool {
         self.panics
     }
 
-    /// Whether anybody gets requests.
+    /// Whether any client gets requests.
     pub(crate) fn has_servers(&self) -> bool {
         !self.chosen.is_empty()
     }
@@ -188,7 +188,7 @@ impl Pool {
         serving.map(|server| f64::from(server.weight.max(1))).sum()
     }
 
-    /// Requests at once that those who get requests may have together.
+    /// Concurrent requests that those who get requests may have together.
     pub(crate) fn most(&self) -> u64 {
         self.chosen.len() as u64 * u64::from(self.each)
     }
@@ -392,7 +392,7 @@ impl Pool {
         declared.map(|server| self.names.get(&server.at).map_or(1, |name| name.highest.0.max(1))).sum()
     }
 
-    /// Finds anew who gets requests.
+    /// Finds again who gets requests.
     fn choose(&mut self, now: Tick) {
         self.version += 1;
         self.servers.retain(|server| !server.gone || server.inflight > 0);

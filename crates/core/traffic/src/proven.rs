@@ -1,4 +1,4 @@
-//! How many clients at once were seen to be answered as quickly as ever: what may be doubled without harm, and beyond which slowness is
+//! How many concurrent clients were seen to be answered as quickly as ever: what may be doubled without harm, and beyond which slowness is
 //! a sign.
 
 use crate::tick::Tick;

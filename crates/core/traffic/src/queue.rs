@@ -9,7 +9,7 @@ use crate::tick::Tick;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// One in so many permits goes to a first-time client that waits, whoever else does.
+/// One in so many permits goes to a first-time client that waits, whatever else does.
 const NEWCOMER_EVERY: u32 = 20;
 /// Requests of one client that wait at most; as many streams as a few browsers or one load generator open.
 const LINE_MAX: usize = 1_024;
@@ -50,7 +50,7 @@ struct Head {
     since: Tick,
 }
 
-/// Whose a request is. One of an own caller that asks for itself stands alone.
+/// Whose a request is. One of a declared caller that asks for itself stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     Client(u64),
@@ -70,7 +70,7 @@ impl Queue {
         self.classes[..=class as usize].iter().map(|lane| lane.heads.len()).sum()
     }
 
-    /// Whether anybody waits who goes before a newcomer of this class, or beside it.
+    /// Whether any client waits who goes before a newcomer of this class, or beside it.
     pub(crate) fn before(&self, class: Class) -> bool {
         self.classes[..=class as usize].iter().any(|lane| !lane.waiting.is_empty())
     }

@@ -22,7 +22,7 @@ pub struct Route {
     pub pool: PoolId,
     /// Its place among the routes of this policy. Another policy may place it elsewhere.
     pub index: usize,
-    /// How long one request may take until the first byte of its answer.
+    /// How long one request may take until the first byte of its response.
     pub deadline: Duration,
     /// So that two services never share an account.
     number: u64,
@@ -151,7 +151,7 @@ impl Route {
         Verdict::Pass { class, client, quota }
     }
 
-    /// The denial that holds for a client, and its number. Own callers that ask for themselves are never denied.
+    /// The denial that holds for a client, and its number. Declared callers that ask for themselves are never denied.
     fn denied(&self, facts: &Facts<'_>, tick: Tick) -> Option<(Limit, u32)> {
         let denied = self.deny.matching(facts, tick)?;
         self.allow.matching(facts, tick).is_none().then_some(denied)
@@ -237,7 +237,7 @@ impl Route {
             }
             Identity::Recognized(_) | Identity::NewlyRecognized(_) | Identity::FirstTime => {
                 add(0, Limit::Client, self.client, client, 256);
-                // A known client answers for itself; its networks may be those of a whole town, or of the flood.
+                // A recognized client answers for itself; its networks may be those of a whole town, or of the flood.
                 if !matches!(facts.identity, Identity::Recognized(_)) || self.client.is_none() {
                     add(1, Limit::Subnet, self.subnet, subnet_number(facts.address), 256);
                     if let Some(asn) = facts.asn {

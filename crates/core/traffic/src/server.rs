@@ -31,7 +31,7 @@ pub(crate) enum Bad {
     Unwell,
     /// It does not answer.
     Silent,
-    /// Its certificate is for somebody else.
+    /// Its certificate is for a client else.
     Certificate,
     /// It cannot be reached.
     Unreachable,

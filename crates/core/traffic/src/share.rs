@@ -1,7 +1,7 @@
-//! Which visitors are let through when not all can be: a share of each class, the same visitors for a while.
+//! Which clients are let through when not all can be: a share of each class, the same clients for a while.
 //!
-//! Chance would cut every sign-in of three steps somewhere. So each visitor has a luck, which it keeps for two minutes, and a
-//! class is let through up to a share of the luck. Everybody's luck changes at another moment, and nobody is shut out for ever.
+//! Chance would cut every sign-in of three steps somewhere. So each client has a luck, which it keeps for two minutes, and a
+//! class is let through up to a share of the luck. Everybody's luck changes at another moment, and nobody is shut out forever.
 
 use crate::concurrency::WINDOW;
 use crate::facts::Class;
@@ -9,14 +9,14 @@ use crate::random::{mix, unit};
 use crate::tick::{Tick, micros};
 use std::time::Duration;
 
-/// How long a visitor keeps its luck: longer than a sign-in takes.
+/// How long a client keeps its luck: longer than a sign-in takes.
 const LUCK: Duration = Duration::from_secs(120);
-/// Let through beyond what fits, so that a permit that falls free finds somebody waiting. Not of the urgent: they would push
+/// Let through beyond what fits, so that a permit that falls free finds a client waiting. Not of the urgent: they would push
 /// aside those for whom the rest is kept.
 const SLACK: [f64; 4] = [0.95, 1.1, 1.1, 1.1];
-/// Kept for first-time visitors, whatever known ones ask.
+/// Kept for first-time clients, whatever known ones ask.
 const NEWCOMERS: f64 = 0.05;
-/// Kept for known visitors, whatever urgent paths are asked for: anybody may ask for those, a flood too.
+/// Kept for recognized clients, whatever urgent paths are asked for: any client may ask for those, a flood too.
 const KNOWN: f64 = 0.5;
 
 /// The shares of all classes.
@@ -44,7 +44,7 @@ impl Shares {
         Self { lanes: std::array::from_fn(|_| lane.clone()), salt, began: now }
     }
 
-    /// Whether a visitor's request is let through.
+    /// Whether a client's request is let through.
     pub(crate) fn lucky(&mut self, class: Class, client: u64, now: Tick) -> bool {
         let luck = luck(self.salt, client, now);
         let lane = &mut self.lanes[class as usize];
@@ -65,7 +65,7 @@ impl Shares {
         wanted / drain.max(0.1)
     }
 
-    /// Finds the shares anew if the window is over, for a pool that answers so many a second. Nobody is cut while nobody has to
+    /// Finds the shares again if the window is over, for a pool that answers so many a second. Nobody is cut while nobody has to
     /// wait (`pressed`): a few slow requests among quick ones make the rate look lower than it is.
     pub(crate) fn turn(&mut self, drain: Option<f64>, pressed: bool, now: Tick) {
         let span = now.since(self.began);
@@ -116,7 +116,7 @@ impl Lane {
     }
 }
 
-/// In 0.0..1.0, the same for the same visitor for two minutes.
+/// In 0.0..1.0, the same for the same client for two minutes.
 fn luck(salt: u64, client: u64, now: Tick) -> f64 {
     let own = mix(salt, client);
     let turn = now.0.wrapping_add(own >> 32) / micros(LUCK);

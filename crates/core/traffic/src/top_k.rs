@@ -99,7 +99,7 @@ impl<K> TopK<K> {
         all
     }
 
-    /// Begins anew.
+    /// Begins again.
     pub fn clear(&mut self) {
         self.hashes.clear();
         self.counts.clear();
@@ -115,7 +115,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     proptest! {
-        /// Whoever makes up more than one part in `capacity` is in it, and no count told is too high.
+        /// A client that makes up more than one part in `capacity` is in it, and no count told is too high.
         #[test]
         fn finds_the_frequent(capacity in 1_usize..20, stream in prop::collection::vec((0_u32..60).prop_map(|key| key * key / 60), 1..600)) {
             let mut top = TopK::new(capacity);

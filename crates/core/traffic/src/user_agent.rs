@@ -1,7 +1,7 @@
 //! Whether a program says that it is a robot. A modest rule: it ranks, it never refuses.
 //!
 //! Robots lie, and some people use odd programs. So nothing is blocked by this: under overload those who say that they are
-//! robots, or nothing at all, wait behind first-time visitors. Whoever is known, or calls with a token, is not asked.
+//! robots, or nothing at all, wait behind first-time clients. A client that is known, or calls with a token, is not asked.
 
 /// Longest part of `User-Agent` that is looked at.
 const LOOKED_AT: usize = 256;

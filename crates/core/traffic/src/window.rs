@@ -35,7 +35,7 @@ impl Window {
         Self { latencies, count: 0, cut: 0, began: now, working: (0, now), work: 0.0, peak: 0 }
     }
 
-    /// Everything is counted anew.
+    /// Everything is counted again.
     pub(crate) fn begin(&mut self, now: Tick) {
         self.working(self.working.0, now);
         self.latencies.clear();
@@ -57,7 +57,7 @@ impl Window {
         self.peak = self.peak.max(inflight);
     }
 
-    /// An answer took this time.
+    /// A response took this time.
     pub(crate) fn took(&mut self, latency: Duration) {
         if self.latencies.len() < SAMPLES_MOST {
             self.latencies.push(micros(latency));

@@ -24,7 +24,7 @@ struct Case {
     traced: bool,
     refused: bool,
     access: bool,
-    /// Addresses of visitors.
+    /// Addresses of clients.
     clients: u32,
     /// The head is counted apart from the end.
     twice: bool,

@@ -108,7 +108,7 @@ async fn open(
         connection.http2.set(http2);
         return Ok((Stream::Plain(socket), connection));
     }
-    // Whoever says nothing has no session yet.
+    // A client that sends nothing has no session yet.
     socket.readable().await?;
     let session = TlsAcceptor::from(Arc::clone(&thread.shared.tls)).accept(socket).await?;
     let http2 = session.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -146,7 +146,7 @@ async fn preface(socket: &TcpStream) -> io::Result<bool> {
     .await
 }
 
-/// Looks at the beginning of a connection, without taking it, each time that more of it has come, until `read` has an answer.
+/// Looks at the beginning of a connection, without taking it, each time that more of it has come, until `read` has a response.
 /// The second argument of `read`: whether nothing more can come.
 async fn beginning<T>(
     socket: &TcpStream,

@@ -1,4 +1,5 @@
-//! Whose request it is: the cookie of a client who once succeeded, and the signed word of a caller for whom it asks.
+//! The identity of clients: the signed cookie of a recognized client, and the signed header by which a caller
+//! forwards its client.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,20 +8,20 @@ use tokens::Passes;
 use traffic::Class;
 use types::Time;
 
-/// The field by which a service's own callers say for whom they ask.
+/// The header by which declared callers forward the client for which they ask.
 pub(crate) const CLIENT: &str = "mainstay-client";
-/// The field by which they say who they are.
+/// The header by which declared callers identify themselves.
 pub(crate) const CALLER: HeaderName = HeaderName::from_static("mainstay-caller");
-/// For how long the word to a server is good; it copies it into calls that it makes while it answers.
+/// Lifetime of the header sent to a server, which copies it into the calls that it makes for the request.
 const HEADER_VALID: Duration = Duration::from_secs(600);
 
-/// Numbers that the clients of one address (IPv6: one /64) share at one service: so many people of an office have limits of
-/// their own, and nobody gets more limits by earning cookies without end.
+/// Client numbers per address (IPv6: per /64) and service: several people of one office have limits of their own,
+/// and one address cannot get more limits by earning more cookies.
 const NUMBERS_PER_ADDRESS: u8 = 32;
-/// For how long the limit of the address bears as well that earned a cookie.
+/// Time for which the limit of the address applies as well to a newly recognized client.
 const NEW_SECS: i64 = 300;
 
-/// How a word tells of a known client, and of one who is known since a moment ago.
+/// Markers in the signed header: a recognized client, and one that was recognized only a few minutes ago.
 const RECOGNIZED: u8 = 1;
 const NEW: u8 = 2;
 
@@ -31,11 +32,11 @@ pub(crate) struct ClientTokens {
     numbers: tokens::Key,
 }
 
-/// A client who once succeeded at a service, as its cookie says.
+/// A recognized client, as its cookie says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RecognizedClient {
     pub(crate) number: u64,
-    /// When it succeeded first, in seconds since 1970.
+    /// When it was recognized, in seconds since 1970.
     since: u32,
 }
 
@@ -46,14 +47,14 @@ impl RecognizedClient {
     }
 }
 
-/// A client as a signed word tells of it.
+/// A client as the signed header describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
-    /// Its number, where it is a known one.
+    /// Its number, if it is recognized.
     pub(crate) recognized: Option<u64>,
     /// Whether it is known since a moment ago.
     pub(crate) is_new: bool,
-    /// The rank that it came in with.
+    /// The class that it had where the request entered.
     pub(crate) class: Class,
     /// Its address.
     pub(crate) address: IpAddr,
@@ -68,7 +69,8 @@ impl ClientTokens {
         }
     }
 
-    /// Who shows the cookie of this service. One of another service tells nothing here: it may have been earned by less.
+    /// Returns the client in this service's cookie. A cookie of another service is ignored: it may have been earned
+    /// more easily.
     pub(crate) fn client(&self, headers: &HeaderMap, service: u64, tls: bool) -> Option<RecognizedClient> {
         let wanted = name(tls).as_bytes();
         for value in headers.get_all(header::COOKIE) {
@@ -87,7 +89,7 @@ impl ClientTokens {
         None
     }
 
-    /// A client who succeeds for the first time.
+    /// A client that succeeds for the first time.
     pub(crate) fn recognize(&self, service: u64, address: IpAddr) -> RecognizedClient {
         let address = match address.to_canonical() {
             IpAddr::V6(six) => IpAddr::V6(Ipv6Addr::from(u128::from(six) >> 64 << 64)),
@@ -122,7 +124,7 @@ impl ClientTokens {
         HeaderValue::try_from(text).ok()
     }
 
-    /// What a declared caller says of the client for whom it asks.
+    /// Returns the client for which a declared caller asks.
     pub(crate) fn forwarded(&self, headers: &HeaderMap) -> Option<Client> {
         let mut values = headers.get_all(CLIENT).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -138,7 +140,7 @@ impl ClientTokens {
         })
     }
 
-    /// The word for a server.
+    /// Returns the header value for a server.
     pub(crate) fn header(&self, client: &Client) -> String {
         let mut body = [0; 26];
         body[..8].copy_from_slice(&client.recognized.unwrap_or(0).to_be_bytes());

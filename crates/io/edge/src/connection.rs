@@ -18,51 +18,51 @@ use tokio::task::AbortHandle;
 
 /// Bytes of interim responses that are kept until they can be sent.
 const INTERIM_BYTES: usize = 16 * 1024;
-/// Ticks for which a word about a visitor is used again: it is good for ten times as long.
+/// Ticks for which a signed header is reused: it is valid for ten times as long.
 const HEADER_TICKS: u32 = 600;
 
 /// A connection, shared by its socket, its task and its requests.
 pub(crate) struct Connection {
-    /// Who speaks: by the PROXY protocol where the network has to use it, else the socket's other end.
+    /// The client's address: from the PROXY protocol where it is required, otherwise the socket's peer.
     pub(crate) peer: SocketAddr,
-    /// The address of `peer` as it is told to servers.
+    /// The address of `peer` as text, for headers to servers.
     pub(crate) who: Box<str>,
     /// Whether it speaks TLS to us.
     pub(crate) tls: bool,
     pub(crate) ticks: Rc<Ticks>,
-    /// Tells all threads whether something is under way.
+    /// Tells all threads whether something is in progress.
     pub(crate) activity: Arc<Activity>,
-    /// Who asked last.
+    /// The client of the latest request.
     pub(crate) asked: Rc<Cell<Option<Asked>>>,
-    /// Requests under way.
+    /// Requests in progress.
     pub(crate) busy: Cell<u32>,
-    /// Whether the last request has no answer yet.
+    /// Whether the last request has no response yet.
     pub(crate) waits: Cell<bool>,
-    /// The place in the view of the pool that the last request is for.
+    /// The index of the pool of the last request.
     pub(crate) pool: Cell<usize>,
     /// The tick at which something last began or ended.
     pub(crate) last: Cell<u32>,
-    /// The tick at which the first byte of the next head came; 0 before that.
+    /// The tick at which the first byte of the next head arrived; 0 before that.
     pub(crate) head_since: Cell<u32>,
-    /// Bytes that came since the last request began.
+    /// Bytes received since the last request began.
     pub(crate) came: Cell<usize>,
-    /// The tick since which the visitor takes nothing; 0 when it does.
+    /// The tick since which the client takes nothing; 0 when it does.
     pub(crate) stuck_since: Cell<u32>,
     /// Whether everything that was answered has left.
     pub(crate) flushed: Cell<bool>,
-    /// Whether everything that has come was taken.
+    /// Whether everything that was received has been read.
     pub(crate) dry: Cell<bool>,
-    /// Whether it is counted among those that rest.
+    /// Whether it is counted as resting.
     pub(crate) rests: Cell<bool>,
-    /// Whether it came back after it had been parked.
+    /// Whether it was parked before.
     pub(crate) returned: Cell<bool>,
     /// Whether it speaks HTTP/2.
     pub(crate) http2: Cell<bool>,
-    /// Where its last visitor comes from.
+    /// The location of its last client.
     location: Cell<Option<(IpAddr, Location)>>,
-    /// What servers were told of its last visitor, and until which tick that is told again.
+    /// The signed header for its last client, and the tick until which it is reused.
     client_header: RefCell<Option<(Client, u32, String)>>,
-    /// Whether hyper's buffer was empty when it was last seen, and no final response had begun.
+    /// Whether hyper's buffer was empty at the last check, and no final response had begun.
     pub(crate) clean: Cell<bool>,
     /// Interim responses to be sent before the one that is waited for.
     pub(crate) interim: RefCell<Vec<u8>>,
@@ -101,7 +101,7 @@ impl Connection {
         })
     }
 
-    /// Where an address comes from; looked up once for all requests of one visitor.
+    /// Returns the location of an address; looked up once for all requests of one client.
     pub(crate) fn location(&self, of: IpAddr, look_up: impl FnOnce() -> Location) -> Location {
         match self.location.get() {
             Some((known, location)) if known == of => location,
@@ -113,7 +113,7 @@ impl Connection {
         }
     }
 
-    /// The signed word about a visitor; signed once for a minute of its requests.
+    /// Appends the signed header for a client; signed once a minute.
     pub(crate) fn client_header(&self, tokens: &ClientTokens, client: &Client, out: &mut Vec<u8>) {
         let mut header = self.client_header.borrow_mut();
         let now = self.ticks.now();
@@ -159,22 +159,22 @@ fn write(address: IpAddr) -> Box<str> {
     address.to_string().into_boxed_str()
 }
 
-/// A request under way.
+/// A request in progress.
 pub(crate) struct Busy(Rc<Connection>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.busy.set(self.0.busy.get().saturating_sub(1));
         self.0.last.set(self.0.ticks.now());
-        // By HTTP/1.1 the end of the answer may not have left yet: idle from the flush on.
+        // With HTTP/1.1 the end of the response may not have been flushed yet: idle from the flush on.
         if self.0.busy.get() == 0 && (self.0.http2.get() || self.0.flushed.get()) {
             self.0.activity.idle(self.0.last.get());
         }
     }
 }
 
-/// The client of a connection's latest request and the service that it asked, so that a denial ends what was let through
-/// before it. None for own callers, which are never denied.
+/// The client and the service of a connection's latest request, so that a new denial ends what was admitted before
+/// it. None for declared callers, which are never denied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     /// See [`traffic::Route::number`].
@@ -183,7 +183,7 @@ pub(crate) struct Asked {
     pub(crate) location: Location,
 }
 
-/// One connection of a thread, as a new denial finds it.
+/// One connection of a thread, to be checked against new denials.
 pub(crate) struct Served {
     pub(crate) connection: Weak<Connection>,
     pub(crate) asked: Rc<Cell<Option<Asked>>>,
@@ -192,14 +192,14 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Whether it goes on only for a client who is denied now.
+    /// Whether it goes on only for a client that is denied now.
     pub(crate) fn is_denied(&self, policy: &traffic::Policy, tick: traffic::Tick) -> bool {
         let Some(Asked { service, address, location }) = self.asked.get() else { return false };
         let route = policy.routes().iter().find(|route| route.number() == service);
         let denied =
             || route.is_some_and(|route| route.denies(address, location.country, location.asn, tick));
         match self.connection.upgrade() {
-            // Requests of others may come from a hop by the same connection; what is under way by HTTP/1.1 is the client's.
+            // Requests of others may come from a proxy by the same connection; what is in progress by HTTP/1.1 is the client's.
             Some(connection) if connection.peer.ip().to_canonical() != address => {
                 !connection.http2.get() && self.activity.is_busy() && denied()
             }

@@ -1,7 +1,7 @@
 //! Open connections, altogether and by address, and which of them has been idle longest: at a limit it makes room.
 //!
-//! Connections write their own state into an atomic of their own; nothing is kept in order for each request. The order is
-//! corrected where a place is looked for: an entry at the front that was active meanwhile moves back to where it belongs.
+//! Connections write their state into an atomic of their own; the order is not updated for each request. It is
+//! corrected when a slot is needed: an entry at the front that was active meanwhile moves back to its place.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::AbortHandle;
 use types::traffic::client_prefix;
 
-/// Entries that are looked at for one place; bounds what a new connection costs.
+/// Entries examined for one slot; bounds the cost of a new connection.
 const LOOKS_MAX: usize = 64;
-/// Ticks until a connection with a request under way is looked at again.
+/// Ticks until a connection with a request in progress is examined again.
 const LOOK_AGAIN_TICKS: u32 = 10;
-/// A activity with something under way.
+/// A activity with something in progress.
 const BUSY: u32 = u32::MAX;
 
-/// Since when one connection is idle.
+/// Idle time of one connection.
 #[derive(Debug)]
 pub(crate) struct Activity(AtomicU32);
 
@@ -26,17 +26,17 @@ impl Activity {
         Arc::new(Self(AtomicU32::new(now)))
     }
 
-    /// Something is under way: the connection is not closed for another one.
+    /// Something is in progress: the connection is not closed for another one.
     pub(crate) fn busy(&self) {
         self.0.store(BUSY, Ordering::Relaxed);
     }
 
-    /// Nothing is under way since this tick.
+    /// Marks the connection as idle since this tick.
     pub(crate) fn idle(&self, now: u32) {
         self.0.store(now.min(BUSY - 1), Ordering::Relaxed);
     }
 
-    /// Whether something is under way.
+    /// Whether something is in progress.
     pub(crate) fn is_busy(&self) -> bool {
         self.idle_since().is_none()
     }
@@ -46,15 +46,15 @@ impl Activity {
     }
 }
 
-/// What one connection may take: places altogether and from one address, an IPv6 one by its /64.
+/// Limits of connections: in total and for one address, an IPv6 address by its /64.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionLimits {
     pub(crate) total: u32,
-    /// `None` for declared hops.
+    /// `None` for trusted proxies.
     pub(crate) per_ip: Option<u32>,
 }
 
-/// How many connections are open, altogether and from each address.
+/// Open connections, in total and by address.
 #[derive(Default)]
 pub(crate) struct ConnectionTable(Mutex<Open>);
 
@@ -62,13 +62,13 @@ pub(crate) struct ConnectionTable(Mutex<Open>);
 struct Open {
     each: HashMap<IpAddr, u32>,
     entries: HashMap<u64, Entry>,
-    /// By a tick since when an entry may have been idle, at the earliest, and its number.
+    /// By the earliest tick since which an entry may have been idle, and its number.
     order: BTreeSet<(u32, u64)>,
     next: u64,
 }
 
 struct Entry {
-    /// Its place in the order.
+    /// The tick of its entry in the order.
     tick: u32,
     activity: Arc<Activity>,
     from: Option<IpAddr>,
@@ -80,8 +80,8 @@ impl ConnectionTable {
         self.with(|open| open.entries.len() as u64)
     }
 
-    /// One more, where there is room or another one that is idle makes some. `None` where one address has all that it may, or
-    /// where every connection has something under way.
+    /// Takes a slot, closing the connection that has been idle longest if the table is full. `None` when the
+    /// address has all that it may, or when no connection is idle.
     pub(crate) fn enter(
         self: &Arc<Self>,
         from: IpAddr,
@@ -117,7 +117,7 @@ impl ConnectionTable {
         Some(ConnectionSlot { connections: Arc::clone(self), number, activity })
     }
 
-    /// Closes up to so many of those that have been idle longest. Returns how many.
+    /// Closes up to `wanted` connections that have been idle longest. Returns how many.
     pub(crate) fn make_room(&self, wanted: usize, now: u32) -> usize {
         self.with(|open| (0..wanted).map_while(|_| open.close_longest_idle(now)).count())
     }
@@ -162,7 +162,7 @@ impl Open {
     }
 }
 
-/// A connection's place among those that are open.
+/// The slot of an open connection.
 pub(crate) struct ConnectionSlot {
     connections: Arc<ConnectionTable>,
     number: u64,
@@ -226,7 +226,7 @@ mod tests {
             let (_third, _) = take(&all, "192.0.2.2", 3).unwrap();
             let (_fourth, _) = take(&all, "192.0.2.2", 4).unwrap();
             assert!(take(&all, "192.0.2.2", 50).is_none(), "one address has all that it may");
-            // The first has asked again since, so the second has been idle longest.
+            // The first was active since, so the second has been idle longest.
             first.activity.idle(20);
             let _fifth = take(&all, "192.0.2.3", 50).unwrap();
             assert!(is_closed(closed).await);

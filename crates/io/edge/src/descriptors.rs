@@ -5,11 +5,11 @@ use std::io;
 
 /// Kept for what is not a connection of the edge: listeners, probes, notifications, journal, status page.
 const RESERVED: u64 = 256;
-/// Of larger limits this part is kept instead.
+/// The part of a large limit that is reserved.
 const RESERVED_PART: u64 = 16;
-/// What one connection may take: its socket, and one to a server.
+/// Descriptors of one connection: its socket, and one to a server.
 const PER_CONNECTION: u64 = 2;
-/// So many fit, however little the system allows: better to run short than to serve nobody.
+/// The least number of connections, however low the system's limit is.
 const CONNECTIONS_MIN: u32 = 16;
 
 /// Raises the soft limit of this process to the hard one. Returns the limit in force, `None` where there is none.

@@ -30,7 +30,7 @@ impl Exchange {
         &self.parts.method
     }
 
-    /// The stream and the slot of a tunnel that is asked for by HTTP/2.
+    /// Takes the stream and the slot of a tunnel requested by HTTP/2.
     pub(crate) fn take_tunnel(&mut self) -> Option<(RecvStream, ConnectionSlot)> {
         let (inbound, slot) = self.admitted.tunnel.take()?;
         match inbound {
@@ -39,13 +39,13 @@ impl Exchange {
         }
     }
 
-    /// Set when a body is asked for whose client waits for that.
+    /// Set when the body is first read, where the client waits for that.
     pub(crate) fn expected(&mut self) -> Option<Rc<Cell<bool>>> {
         self.admitted.body.as_mut().filter(|_| self.admitted.options.expects)?.expected()
     }
 }
 
-/// What the phases before forwarding found out.
+/// The results of the phases before forwarding.
 pub(crate) struct Admitted {
     pub(crate) view: Rc<ThreadView>,
     /// The route's index.
@@ -77,9 +77,9 @@ pub(crate) struct Cleared {
     pub(crate) quota: Option<Quota>,
     /// The client as servers see it.
     pub(crate) client: Client,
-    /// Whether a declared caller asks for this client.
+    /// Whether a declared caller forwards this client.
     pub(crate) is_forwarded: bool,
-    /// Whether a declared caller asks for itself.
+    /// Whether a declared caller sends it on its own behalf.
     pub(crate) is_caller: bool,
 }
 

@@ -3,13 +3,13 @@
 use crate::telemetry;
 use std::io;
 
-/// What went wrong between the edge and a server.
+/// An error between the edge and a server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ForwardError {
-    /// No connection came about.
+    /// The connection failed.
     #[error("no connection to the server: {0}")]
     Connect(io::Error),
-    /// No connection came about in time.
+    /// The connection timed out.
     #[error("no connection to the server in time")]
     ConnectTime,
     /// The server's certificate is not the one that the configuration expects. Every server of the pool is likely to have it, and
@@ -18,7 +18,7 @@ pub(crate) enum ForwardError {
     Certificate {
         /// The name that it should be certified for.
         expected: String,
-        /// What is wrong instead.
+        /// The problem found.
         why: String,
     },
     /// TLS did not come about otherwise.
@@ -30,43 +30,43 @@ pub(crate) enum ForwardError {
     /// The server closed before it answered.
     #[error("the server closed the connection without an answer")]
     Closed,
-    /// The server closed within its answer.
+    /// The server closed within its response.
     #[error("the server broke off within its answer")]
     Truncated,
-    /// No answer began in time.
+    /// The response did not begin before the deadline.
     #[error("no answer in time")]
     Late,
-    /// The answer stood still.
+    /// The response stalled.
     #[error("the answer stood still for too long")]
     Stalled,
-    /// The answer is not HTTP.
+    /// The response is not HTTP.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// The answer's chunks are not.
+    /// The response's chunks are not.
     #[error("the server's chunks cannot be read")]
     Chunks,
     /// HTTP/2 ended.
     #[error("the HTTP/2 connection to the server failed: {0}")]
     Http2(String),
-    /// The server says that it did not process the request.
+    /// The server declared that it did not process the request.
     #[error("the server did not take the request")]
     Refused,
     /// The server was found down while it had the request.
     #[error("the server was found down before it answered")]
     ServerDown,
-    /// The visitor went away, or what it sent was broken.
+    /// The client went away, or what it sent was broken.
     #[error("the visitor's own request broke off")]
     ClientClosed,
-    /// The visitor's body stood still.
+    /// The client's body stalled.
     #[error("the request's body stood still for too long")]
     Slow,
-    /// The visitor's body is longer than the configuration allows.
+    /// The client's body is longer than the configuration allows.
     #[error("the request's body is longer than allowed")]
     TooLarge,
 }
 
 impl ForwardError {
-    /// How guard counts it.
+    /// Returns the outcome for the load balancer.
     pub(crate) fn outcome(&self) -> traffic::Outcome {
         use traffic::Failure;
         traffic::Outcome::Failed(match self {
@@ -88,7 +88,7 @@ impl ForwardError {
         })
     }
 
-    /// How it is seen.
+    /// Returns the failure for telemetry.
     pub(crate) fn failure(&self) -> telemetry::Failure {
         use telemetry::Failure;
         match self {
@@ -114,7 +114,7 @@ impl ForwardError {
         )
     }
 
-    /// The same for another request that waited for the same connection.
+    /// Returns the same error for another request that waited for the same connection.
     pub(crate) fn again(&self) -> Self {
         match self {
             Self::Connect(why) => Self::Connect(io::Error::new(why.kind(), why.to_string())),

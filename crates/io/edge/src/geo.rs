@@ -2,7 +2,7 @@
 //!
 //! Two shapes of records are about, and either file may have either: MaxMind's and DB-IP's (`country.iso_code`,
 //! `autonomous_system_number`) and the flat one of IPinfo and others (`country_code` or a two-letter `country`, `asn` as
-//! `AS64500`). A file is read anew when it changes; a broken one is said, and the last good one stays.
+//! `AS64500`). A file is read again when it changes; a broken one is said, and the last good one stays.
 //!
 //! | module | holds |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! What a request's head must be before anything is passed on: one host, one length, nothing that two parsers read
-//! differently (RFC 9110, RFC 9112 sections 3, 6 and 11).
+//! Validation of a request's head: one host, one length, nothing that two parsers read differently (RFC 9110, RFC
+//! 9112 sections 3, 6 and 11).
 
 use crate::client::CALLER;
 use crate::telemetry::id::TRACEPARENT;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 /// Longest host name with its port.
 const HOST_MAX: usize = 261;
 
-/// Why a request is refused before anybody is asked.
+/// Why a head is invalid.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum HeadError {
     #[error("a request names its host exactly once")]
@@ -36,7 +36,7 @@ pub(crate) enum HeadError {
 }
 
 impl HeadError {
-    /// The status that tells it.
+    /// Returns the status code of the error response.
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::Method => 405,
@@ -46,7 +46,7 @@ impl HeadError {
         }
     }
 
-    /// The sentence for whoever sent it.
+    /// Returns the sentence for the client.
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::Host => "A request names its host exactly once; this one does not.",
@@ -72,14 +72,14 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Its port, where it names one.
+    /// The port, if it has one.
     pub(crate) fn port(&self) -> Option<u16> {
         let (name, port) = self.value.to_str().ok()?.rsplit_once(':')?;
         // Without brackets what follows the last colon is part of an address.
         if name.contains(':') && !name.ends_with(']') { None } else { port.parse().ok() }
     }
 
-    /// Its name in lower case, without port and final dot.
+    /// The name in lower case, without port and final dot.
     pub(crate) fn name(&self) -> Cow<'_, str> {
         let text = self.value.to_str().unwrap_or_default();
         let name = match text.rfind(':') {
@@ -130,10 +130,10 @@ impl HeaderPresence {
     }
 }
 
-/// What the connection's own fields asked for.
+/// Options of the client's connection.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionOptions {
-    /// What to switch to.
+    /// The protocol to switch to.
     pub(crate) upgrade: Option<HeaderValue>,
     /// Whether a `100 Continue` is awaited before the body is sent.
     pub(crate) expects: bool,
@@ -232,7 +232,7 @@ fn options(parts: &mut Parts, has: HeaderPresence) -> Result<ConnectionOptions, 
     let headers = &mut parts.headers;
     let mut options = ConnectionOptions::default();
     if has.expect {
-        // Every one of them: an expectation that cannot be met is refused wherever it stands.
+        // All values: an unsupported expectation is refused wherever it is.
         let mut expectations = headers.get_all(header::EXPECT).iter();
         if !expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
             return Err(HeadError::Expectation);
@@ -258,7 +258,7 @@ fn options(parts: &mut Parts, has: HeaderPresence) -> Result<ConnectionOptions, 
     Ok(options)
 }
 
-/// Removes what `Connection` names, and reads what it asks for.
+/// Removes the fields that `Connection` names, and reads the options.
 fn connection(parts: &mut Parts, options: &mut ConnectionOptions) {
     let mut named: Vec<HeaderName> = Vec::new();
     let mut upgrade = false;
@@ -287,7 +287,8 @@ fn connection(parts: &mut Parts, options: &mut ConnectionOptions) {
     }
 }
 
-/// How long a head was, as most programs write it: to judge whether the body came with it. `hyper` does not tell.
+/// Returns the length of a head as most programs write it: to judge whether the body came with it. hyper does not
+/// report it.
 pub(crate) fn length(parts: &Parts) -> usize {
     let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     let line = parts.method.as_str().len() + target + "  HTTP/1.1\r\n\r\n".len();
@@ -310,7 +311,7 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether the visitor would rather read a page than JSON.
+/// Whether the client would rather read a page than JSON.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)

@@ -1,4 +1,4 @@
-//! Asks servers whether they are well, and names where they lead: on one thread, off the way of requests.
+//! Health checks of servers and DNS lookups of their names, on one thread apart from requests.
 
 use crate::forward_error::ForwardError;
 use crate::phases::forward::http2_call;
@@ -25,12 +25,12 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use traffic::{Failure, Outcome};
 use types::config::{Health, Protocol};
 
-/// How often is looked whether something is due.
+/// Interval at which due work is looked for.
 const LOOK: Duration = Duration::from_millis(10);
-/// How often names are looked up again, and for how long an answer is waited for.
+/// Interval of DNS lookups, and the timeout of one.
 const LOOK_UP: Duration = Duration::from_secs(5);
 
-/// Keeps the pools until the thread ends: what waits in them moves on, servers are asked, names are looked up.
+/// Runs the pools until the thread ends: queues advance, servers are checked, names are looked up.
 pub(crate) async fn keep(thread: Rc<Thread>) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,7 +93,7 @@ fn checks(
     }
 }
 
-/// One question, on a connection of its own: a server that takes no new ones is not well.
+/// One health check, on a connection of its own: a server that accepts no connection is not healthy.
 async fn check(
     thread: &Rc<Thread>,
     pool: &Pool,
@@ -136,7 +136,7 @@ fn names(pool: &Arc<Pool>, looked_up: &mut HashMap<(usize, String), Instant>) {
                     let found: Vec<SocketAddr> = found.collect();
                     pool.ask(|origin, tick| origin.resolved(tick, &name, &found));
                 }
-                // The servers that are known go on: that a name cannot be looked up says nothing of them.
+                // Known servers stay in use: a failed lookup says nothing about them.
                 Ok(Err(why)) => tracing::warn!("pool {}: {name} cannot be looked up: {why}", pool.id),
                 Err(_) => tracing::warn!("pool {}: {name} cannot be looked up in time", pool.id),
             }

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 
 const BACKLOG: i32 = 4096;
 
-/// Where the edge listens, and whether visitors speak TLS there.
+/// A listening address, and whether clients speak TLS there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Door {
     pub(crate) at: SocketAddr,

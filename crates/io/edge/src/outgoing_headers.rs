@@ -1,4 +1,4 @@
-//! Fields that the edge itself says to a server, in one buffer that is used again for the next request.
+//! Headers that the edge adds to a request, in one buffer that is reused for the next request.
 
 use bytes::Bytes;
 
@@ -6,12 +6,12 @@ use bytes::Bytes;
 #[derive(Default)]
 pub(crate) struct OutgoingHeaders {
     bytes: Vec<u8>,
-    /// Where each value ends.
+    /// The end of each value.
     ends: Vec<(&'static str, usize)>,
 }
 
 impl OutgoingHeaders {
-    /// One more; the value is appended to what is given.
+    /// Adds a header; the value is appended to the buffer.
     pub(crate) fn put(&mut self, name: &'static str, value: impl FnOnce(&mut Vec<u8>)) {
         value(&mut self.bytes);
         self.ends.push((name, self.bytes.len()));
@@ -26,7 +26,7 @@ impl OutgoingHeaders {
         })
     }
 
-    /// The same, as parts of one buffer that outlives this one.
+    /// The same, as slices of one buffer that outlives this one.
     pub(crate) fn shared(&self) -> impl Iterator<Item = (&'static str, Bytes)> {
         let bytes = Bytes::copy_from_slice(&self.bytes);
         let mut from = 0;
@@ -35,7 +35,7 @@ impl OutgoingHeaders {
             .map(move |(name, end)| (*name, bytes.slice(std::mem::replace(&mut from, *end)..*end)))
     }
 
-    /// How many there are.
+    /// Number of headers.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }

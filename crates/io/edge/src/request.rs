@@ -34,7 +34,7 @@ pub(crate) fn serve(
                 let connection = Rc::clone(&exchange.connection);
                 let is_eleven = exchange.parts.version == Version::HTTP_11;
                 let interim = |status: StatusCode, headers: &HeaderMap| {
-                    // hyper sends a 100 when the body is asked for. HTTP/1.0 knows no interim responses.
+                    // hyper sends a 100 when the body is read. HTTP/1.0 knows no interim responses.
                     if is_eleven && status != StatusCode::CONTINUE {
                         connection.inform(status, headers);
                     }

@@ -1,8 +1,9 @@
-//! A request's body on its way to a server: what was read of it before one was chosen, then the rest.
+//! A request's body on its way to a server: the part that was read before a server was chosen, then the rest.
 //!
-//! A server's place is not held while a visitor sends slowly: twenty of them would hold a whole pool. So a body is read, up to
-//! [`BEFORE_BYTES`], before its request asks for a place; only longer ones stream while they hold one. All bodies together have a
-//! budget for that: when it is spent, nothing is read before, and nobody is refused for it.
+//! A server's place is not held while a client sends slowly: twenty of them would hold a whole pool. So a body is
+//! read, up to [`BEFORE_BYTES`], before its request asks for a place; only longer ones stream while they hold one.
+//! All bodies together have a memory budget: when it is spent, nothing is read before, and no request is refused
+//! for it.
 
 use crate::budget::Share;
 use crate::forward_error::ForwardError;
@@ -19,24 +20,24 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// So much is read before a server is chosen.
+/// Bytes that are read before a server is chosen.
 const BEFORE_BYTES: u64 = 64 * 1024;
-/// Ticks for which a body of unknown length is read before: longer, and it may be one that waits for the answer to go on.
+/// Ticks for which a body of unknown length is read before: longer, and it may be one that waits for the response to go on.
 const BEFORE_TICKS: u32 = 10;
 
-/// What is less is not counted in the budget of all bodies: most come with their heads, and are gone at once.
+/// Smaller bodies are not counted in the budget: most arrive with their heads, and are forwarded immediately.
 const UNCOUNTED_BYTES: usize = 8 * 1024;
 
 /// A request's body.
 pub(crate) struct RequestBody {
-    /// What was read of it: its first part, which most often is all, and those after it.
+    /// The part that was read: its first frame, which most often is all, and those after it.
     first: Option<Bytes>,
     before: VecDeque<Bytes>,
     /// Bytes in both.
     held: u64,
     /// Bytes that have come.
     came: u64,
-    /// What is counted of it in the budget of all bodies.
+    /// Its share of the budget.
     share: Option<Share>,
     thread: Rc<Thread>,
     trailers: Option<HeaderMap>,
@@ -69,7 +70,7 @@ impl RequestBody {
         !self.share.get_or_insert_with(|| bodies.share()).hold(bytes) || !bodies.is_spent()
     }
 
-    /// Calls for a `100 Continue` when the body is first asked for (see [`Inbound::expected`]).
+    /// Requests a `100 Continue` when the body is first read (see [`Inbound::expected`]).
     pub(crate) fn expected(&mut self) -> Option<Rc<Cell<bool>>> {
         self.rest.as_mut()?.expected()
     }
@@ -79,16 +80,16 @@ impl RequestBody {
         self.came
     }
 
-    /// Takes what has already come of what comes before a server is chosen. Ready when that is enough: most often a short body
-    /// comes with its head, and there is nothing to wait for.
+    /// Reads what has already arrived of the part that is read before a server is chosen. Ready when that is
+    /// enough: most often a short body arrives with its head, and there is nothing to wait for.
     ///
     /// # Errors
-    /// [`ForwardError::TooLarge`], or [`ForwardError::ClientClosed`] when the visitor breaks off.
+    /// [`ForwardError::TooLarge`], or [`ForwardError::ClientClosed`] when the client breaks off.
     pub(crate) fn poll_before(&mut self, cx: &mut Context<'_>, room: u64) -> Poll<Result<(), ForwardError>> {
         loop {
             self.count(0);
             if self.thread.shared.bodies.is_spent() {
-                // It streams.
+                // The rest streams.
                 return Poll::Ready(Ok(()));
             }
             match self.read(cx) {
@@ -102,8 +103,8 @@ impl RequestBody {
         }
     }
 
-    /// Waits for it: for all of a short body whose length is told; of others for what comes within a second. `wait` is for how
-    /// many ticks it may stand still, `room` how many bytes it may have.
+    /// Waits for all of a short body with a declared length, and for one second for others. `wait`: ticks for which
+    /// it may stall; `room`: bytes that it may have.
     ///
     /// # Errors
     /// Those of [`RequestBody::poll_before`], and [`ForwardError::Slow`].
@@ -123,7 +124,7 @@ impl RequestBody {
             if told && self.held > held {
                 due = ticks.now() + span;
             }
-            // Without that a body would take hours that comes byte by byte.
+            // Otherwise a body that arrives byte by byte would take hours.
             if pace.is_too_slow(ticks.now(), self.came, true) {
                 return Poll::Ready(Err(ForwardError::Slow));
             }
@@ -136,7 +137,7 @@ impl RequestBody {
         .await
     }
 
-    /// Takes one frame in. Ready with false: nothing more comes, because it ended or because it broke.
+    /// Reads one frame. Ready with false: no more data comes, because it ended or because it failed.
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let Some(rest) = &mut self.rest else { return Poll::Ready(false) };
         match rest.poll_frame(cx) {

@@ -1,7 +1,7 @@
-//! A visitor's connection from its first byte to its last.
+//! A client's connection from its first byte to its last.
 //!
-//! Between requests nothing is kept but the socket: after some idle ticks, or at once where many rest already, hyper's state is
-//! taken down ("parked") and is set up again when the next byte comes.
+//! Between requests only the socket is kept: after some idle ticks, or immediately where many connections rest
+//! already, hyper's state is dropped ("parked"); it is set up again when the next byte arrives.
 
 pub(crate) mod http2;
 mod socket;
@@ -26,13 +26,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Idle ticks after which a connection is parked, and after which one is that came back before: it will do so again, and
-/// setting hyper's state up costs a third of a request.
+/// Idle ticks after which a connection is parked; more for one that was parked before: it will return again, and
+/// setting up hyper's state costs a third of a request.
 const PARK_TICKS: u32 = 2;
 const PARK_AGAIN_TICKS: u32 = 10;
-/// Connections of a thread that may rest for those ticks: a burst of visitors would else leave a heap as large as all their
-/// states at once, which the allocator does not give back. Of those that came back there may be many more: a flood comes by
-/// thousands of connections that all ask several times a second, and is the worst time to do more for each request.
+/// Connections of a thread that may rest for those ticks: otherwise a burst of clients would leave a heap as large
+/// as all their states together, which the allocator does not return. Of those that were parked before there may be
+/// many more: a flood comes on thousands of connections that send several requests a second, and is the worst time
+/// to do more for each request.
 const RESTING_MAX: u32 = 256;
 const RESTING_AGAIN_MAX: u32 = 8192;
 /// Ticks for which a closed connection's last bytes are waited for: a client that writes all of its request before it reads
@@ -40,12 +41,12 @@ const RESTING_AGAIN_MAX: u32 = 8192;
 const LINGER_TICKS: u32 = 30;
 /// Bytes of them that are read.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
-/// Bytes that are read at once.
+/// Bytes per read.
 const LINGER_PART: usize = 16 * 1024;
 
-/// How a stretch of serving ended.
+/// The reason why hyper's state was dropped.
 enum End {
-    /// Nothing is under way; the socket may wait alone.
+    /// No request is in progress; only the socket is kept.
     Idle(Stream, Bytes),
     /// The 101 has left.
     Tunnel(Stream, Bytes),
@@ -53,7 +54,7 @@ enum End {
     Closed(Stream, Vec<u8>),
 }
 
-/// HTTP/1.1 until the visitor goes.
+/// HTTP/1.1 until the client goes.
 pub(crate) async fn http1(thread: Rc<Thread>, connection: Rc<Connection>, mut stream: Stream) {
     let alarm = thread.ticks.alarm();
     let mut before = Bytes::new();
@@ -86,7 +87,7 @@ pub(crate) async fn http1(thread: Rc<Thread>, connection: Rc<Connection>, mut st
     }
 }
 
-/// Serves until nothing is under way.
+/// Serves until nothing is in progress.
 async fn stretch(
     thread: &Rc<Thread>,
     connection: &Rc<Connection>,
@@ -106,7 +107,8 @@ async fn stretch(
         builder.max_headers(limits.headers as usize);
     }
     let mut conn = builder
-        // That a visitor has gone while it waits is seen by `Socket`, without the buffer that hyper would take for it.
+        // `Socket` notices that a client has gone while it waits, without the buffer that hyper would allocate for
+        // it.
         .half_close(true)
         .max_header_size(limits.head_bytes as usize)
         .max_buf_size((limits.head_bytes as usize).max(MIN_BUFFER))
@@ -142,14 +144,14 @@ async fn stretch(
     } else if ended {
         End::Idle(socket.stream, rest)
     } else {
-        // Where it was written behind another answer, it has left already.
+        // If it was written behind another response, it has been sent already.
         let refused = refused.filter(|_| !socket.bare.is_empty());
         let last = refused.map(|(id, refusal)| error_page::page_for(&socket.bare, refusal, &id));
         End::Closed(socket.stream, last.unwrap_or_default())
     }
 }
 
-/// A request that hyper refused by itself is seen all the same; its id.
+/// Records a request that hyper refused by itself. Returns its trace id.
 fn unread(thread: &Thread, connection: &Connection, refusal: Refusal) -> String {
     let (tick, ids) = (thread.tick().0, Ids::fresh());
     let id = ids.trace.to_string();
@@ -159,12 +161,12 @@ fn unread(thread: &Thread, connection: &Connection, refusal: Refusal) -> String 
     id
 }
 
-/// What hyper has room for without asking for memory.
+/// The number of fields that hyper parses without an allocation.
 const HYPER_HEADERS: usize = 100;
 /// hyper's least.
 const MIN_BUFFER: usize = 8 * 1024;
 
-/// For how many ticks a connection may stand still within a head and within a body.
+/// Ticks for which a connection may stall within a head and within a body.
 struct Waits {
     head: u32,
     body: u32,
@@ -202,7 +204,7 @@ fn watch(
         head + waits.head
     } else {
         let long = now.saturating_sub(connection.last.get()) >= park || thread.resting.get() > room;
-        // What was taken from the socket and not by hyper would be lost.
+        // Data read from the socket that hyper has not consumed would be lost.
         if long && connection.flushed.get() && connection.dry.get() {
             return Poll::Ready(true);
         }
@@ -228,7 +230,7 @@ async fn wakes(thread: &Rc<Thread>, connection: &Connection, stream: &Stream, al
     .await
 }
 
-/// Says what is still to be said, and closes so that it arrives: a socket with unread bytes would be reset.
+/// Sends the last bytes, and closes such that they arrive: a socket with unread data would be reset.
 async fn linger(mut stream: Stream, last: &[u8], thread: &Rc<Thread>, alarm: &Alarm) {
     let due = thread.ticks.now() + LINGER_TICKS;
     let mut ending = std::pin::pin!(async {

@@ -1,4 +1,4 @@
-//! What all threads of the edge share. Nothing in it is locked for longer than a moment.
+//! State shared by all threads of the edge. No lock is held for longer than a moment.
 
 use crate::budget::Budget;
 use crate::connection_table::ConnectionTable;
@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use traffic::Meters;
 
-/// Bytes of bodies that all requests together may hold before a server is chosen, and to ask another one: as many as a small machine has to spare.
+/// Bytes of bodies that all requests together may hold before a server is chosen, and for retries: as many as a
+/// small machine has to spare.
 const BODIES_BYTES: usize = 64 << 20;
 
 pub(crate) struct Shared {
@@ -30,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<ConnectionTable>,
     /// Bytes of bodies that are held before a server is chosen, and afterwards to be sent once more.
     pub(crate) bodies: Arc<Budget>,
-    /// Set once: finish what is under way and take nothing new.
+    /// Set once: finish what is in progress and take nothing new.
     pub(crate) draining: AtomicBool,
     view: ArcSwap<View>,
     /// Counts the views, so that a thread sees with one load whether it has the newest.

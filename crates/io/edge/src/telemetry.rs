@@ -130,7 +130,7 @@ impl Zero {
 struct ExportCounts {
     sent: AtomicU64,
     dropped: AtomicU64,
-    /// Those of the dropped that somebody was told of.
+    /// Those of the dropped that a client was told of.
     owned: AtomicU64,
 }
 
@@ -232,7 +232,7 @@ impl Telemetry {
         Ok(())
     }
 
-    /// From now on spans go to this collector, or to none. Whoever carries them is to be fetched from
+    /// From now on spans go to this collector, or to none. A client that carries them is to be fetched from
     /// [`Telemetry::exporter`] and run; the one before ends by itself when it has sent what it has.
     pub fn set_otlp(&self, url: Option<String>) {
         let Shared { names, zero, exported_spans, .. } = &*self.shared;

@@ -1,4 +1,4 @@
-//! What one thread has for itself: its clock, its view of the configuration, its idle connections.
+//! State of one thread: its clock, its view of the policy, its idle connections.
 
 use crate::connection::{Connection, Served};
 use crate::forwarded::HeaderPreferences;
@@ -23,7 +23,7 @@ use traffic::{Outcome, Tick};
 const MAPS_MAX: usize = 64;
 /// Warnings about servers in a second.
 const WARNINGS_MAX: u32 = 5;
-/// Ticks after an answer's head after which its server is free again though the visitor still reads.
+/// Ticks after a response's head after which its server is free again though the client still reads.
 const READING_TICKS: u32 = 10;
 
 /// A thread's own things; nothing in it is shared.
@@ -33,11 +33,11 @@ pub(crate) struct Thread {
     pub(crate) recorder: Recorder,
     /// Connections that it serves.
     pub(crate) served: RefCell<Slab<Served>>,
-    /// Those of them that wait for their next request with hyper's state still set up.
+    /// Connections that wait for their next request with hyper's state still set up.
     pub(crate) resting: Cell<u32>,
     /// Whether it takes nothing any more.
     pub(crate) ended: Cell<bool>,
-    /// What the hops before the edge write.
+    /// The field that each trusted proxy writes.
     pub(crate) header_preferences: HeaderPreferences,
     view: RefCell<Rc<ThreadView>>,
     version: Cell<u64>,
@@ -47,7 +47,7 @@ pub(crate) struct Thread {
     owns: RefCell<Vec<OutgoingHeaders>>,
     /// The second of the last warning about servers, and how many there were in it.
     warned: Cell<(u32, u32)>,
-    /// Permits of answers that are still being read.
+    /// Permits of responses that are still being read.
     reading: RefCell<Slab<(u32, Held, Outcome)>>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct ThreadView {
     pub(crate) shared: Arc<View>,
     /// By the route's index.
     pub(crate) routes: Vec<RouteKey>,
-    /// By the pool's place in the view.
+    /// By the pool's index.
     pub(crate) pools: Vec<Rc<PoolConnections>>,
 }
 
@@ -81,7 +81,7 @@ impl PoolConnections {
         server
     }
 
-    /// Notes which servers do not answer. Whether one was just found so.
+    /// Notes the servers that do not answer. Returns whether one was newly found.
     fn note_silent(&self) -> bool {
         let silent = self.pool.silent();
         let list = self.list.borrow();
@@ -128,13 +128,13 @@ impl Thread {
         Rc::clone(&self.view.borrow())
     }
 
-    /// Whether requests queue for the pool at this place in the view.
+    /// Whether requests queue for the pool with this index.
     pub(crate) fn crowded(&self, pool: usize) -> bool {
         let view = self.view();
         view.pools.get(pool).is_some_and(|connections| connections.pool.crowded.load(Ordering::Relaxed))
     }
 
-    /// Counts a connection among those that rest, or no more.
+    /// Counts a connection as resting, or no longer.
     pub(crate) fn rests(&self, connection: &Connection, rests: bool) {
         if connection.rests.replace(rests) != rests {
             let resting = self.resting.get();
@@ -184,7 +184,8 @@ impl Thread {
         count <= WARNINGS_MAX
     }
 
-    /// Keeps a permit while the answer's body comes, for a second at most: a slow reader is no load for a server.
+    /// Keeps a permit while the response's body is sent, for a second at most: a slow reader is no load for a
+    /// server.
     pub(crate) fn reads(&self, held: Held, outcome: Outcome) -> usize {
         self.reading.borrow_mut().insert((self.ticks.now() + READING_TICKS, held, outcome))
     }
@@ -197,7 +198,7 @@ impl Thread {
         }
     }
 
-    /// Closes connections that go on for clients whom a new policy denies: tunnels and streams may last for days.
+    /// Closes connections of clients that a new policy denies: tunnels and streams may last for days.
     fn end_denied(&self) {
         let version = self.shared.version();
         if self.judged.replace(version) == version {
@@ -214,7 +215,7 @@ impl Thread {
         tasks.iter().for_each(AbortHandle::abort);
     }
 
-    /// What is due at every tick.
+    /// Runs the work of each tick.
     pub(crate) fn advance(&self) {
         self.ticks.advance();
         self.end_denied();
@@ -225,7 +226,7 @@ impl Thread {
         let found =
             self.view().pools.iter().fold(false, |found, connections| connections.note_silent() | found);
         if found {
-            // Rare: whoever waits for an answer of that server looks again.
+            // Rare: requests that wait for that server check again.
             self.ticks.ring();
         }
         if now.is_multiple_of(16) {

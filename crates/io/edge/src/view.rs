@@ -15,23 +15,23 @@ use std::time::Instant;
 use types::config::{self, Protocol};
 use types::{CallerId, PoolId, Time};
 
-/// Of a file of trusted roots so much is compared.
+/// The part of a file of trusted roots that is compared.
 const TRUST_MAX: u64 = 16 << 20;
 
-/// What the edge serves by.
+/// The compiled policy.
 pub(crate) struct View {
     pub(crate) edge: config::Edge,
     pub(crate) policy: traffic::Policy,
-    /// Every pool that a route leads to, with the configuration that it has now.
+    /// Every pool that a route leads to, with its current configuration.
     pub(crate) pools: Vec<(Arc<Pool>, config::Pool)>,
-    /// By the route's index: which of the pools.
+    /// The pool of each route, by index.
     pub(crate) route_pool: Vec<Option<usize>>,
     pub(crate) client_tokens: ClientTokens,
     /// The files of trusted roots, each with its content as a number.
     trust: Vec<(PathBuf, Option<u64>)>,
 }
 
-/// What a view is made of.
+/// The parts of a view.
 pub(crate) struct Parts<'a> {
     pub(crate) policy: &'a types::Policy,
     pub(crate) edge: config::Edge,
@@ -40,8 +40,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) zero: Instant,
 }
 
-/// What stands in the files of trust, so that another content under the same name is seen. A file that cannot be read now
-/// counts as it was: its roots are still in use.
+/// Hashes of the files of trusted roots, so that a change under the same name is noticed. A file that cannot be
+/// read counts as unchanged: its roots are still in use.
 fn contents(trust: &[PathBuf], before: Option<&View>) -> Vec<(PathBuf, Option<u64>)> {
     let request_body = |path: &PathBuf| {
         let mut bytes = Vec::new();

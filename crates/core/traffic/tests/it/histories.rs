@@ -201,7 +201,7 @@ impl History {
             self.look();
         }
         self.passes(3_000_000);
-        // Whoever was let in meanwhile goes as well.
+        // A client that was let in meanwhile goes as well.
         while let Some(permit) = self.take(0) {
             self.balancer.done(Tick(self.now), permit, Outcome::Left);
             self.look();

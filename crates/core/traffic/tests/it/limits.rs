@@ -221,7 +221,7 @@ fn clients_and_networks_have_limits_of_their_own() {
     assert_eq!(asked.limit(&facts("203.0.113.3"), 0), Some(Limit::Subnet));
     assert_eq!(asked.limit(&facts("203.0.113.3"), SEC), None);
     assert_eq!(asked.limit(&facts("203.0.113.3"), 2 * SEC), None);
-    // Another network, and a known client in this one.
+    // Another network, and a recognized client in this one.
     assert_eq!(asked.passes(&facts("203.0.112.3"), 10), 3);
     assert_eq!(asked.passes(&Facts { identity: Identity::Recognized(9), ..facts("203.0.113.3") }, 10), 3);
     // IPv6: a client is a /64, a network is a /48.
@@ -267,7 +267,7 @@ fn an_autonomous_system_has_a_limit_of_its_own_where_the_config_declares_one() {
     }
     assert_eq!(asked.limit(&ours("198.51.104.1"), 0), Some(Limit::Asn));
     assert_eq!(asked.passes(&facts("198.51.104.1"), 5), 3);
-    // A known client has a limit of its own.
+    // A recognized client has a limit of its own.
     assert_eq!(asked.passes(&Facts { identity: Identity::Recognized(9), ..ours("198.51.105.1") }, 5), 3);
     let refusal = asked.refusal(&ours("198.51.105.1"), 0).unwrap();
     assert_eq!(

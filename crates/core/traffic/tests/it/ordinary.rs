@@ -55,7 +55,7 @@ impl Day {
         Self::with(places, 100)
     }
 
-    /// With so many requests at once to the server, at most.
+    /// With so many concurrent requests to the server, at most.
     fn with(places: Option<usize>, each: u32) -> Self {
         let mut config = pool(&["10.0.0.1:80"], 8);
         config.max_concurrency = each;
@@ -161,7 +161,7 @@ impl Day {
         self.work();
     }
 
-    /// How many were refused, and the longest that one waited beyond what its answer takes.
+    /// How many were refused, and the longest that one waited beyond what its response takes.
     fn worst(&self, from: u64) -> (usize, u64) {
         let done = || self.done.iter().filter(|done| done.at >= from);
         let waited = done().map(|done| done.took.saturating_sub(done.wanted.takes)).max();

@@ -237,7 +237,7 @@ fn in_a_panic_the_least_bad_help_and_the_draining_never() {
         asked.each(3_000, |server| if server == at(5) { ok(10) } else { Outcome::Failed(Failure::Reset) });
     let who: Vec<SocketAddr> = got.keys().copied().collect();
     assert_eq!(who, [at(3), at(4), at(5)]);
-    // An answer in the panic brings back who had gone silent.
+    // A response in the panic brings back who had gone silent.
     asked.well(100);
     let states = asked.states();
     assert_eq!(states[2], ServerState::Warming);

@@ -1,6 +1,6 @@
 //! Servers that refuse: they answer at once, so that no latency tells that it is too much.
 //!
-//! `cargo test -p guard --test it refusals -- --nocapture` prints the table.
+//! `cargo test -p the load balancer --test it refusals -- --nocapture` prints the table.
 
 use crate::surge::{run, surge};
 use crate::world::{Refuses, SEC, ServerShape, Story, Surge, World, pool};
@@ -69,10 +69,10 @@ fn servers_that_refuse_everything_for_a_while() {
     }
 }
 
-/// How long an answer takes.
+/// How long a response takes.
 const ANSWER: u64 = 5_000;
 
-/// Visitors who each ask so often a second, and what the servers answer each.
+/// Clients that each ask so often a second, and what the servers answer each.
 struct Quiet {
     balancer: LoadBalancer,
     /// When each is answered, and how.
@@ -149,7 +149,7 @@ fn refusals_that_have_nothing_to_do_with_how_much_is_asked() {
     assert!(shed[21..].iter().all(|shed| *shed == 0), "{shed:?}");
 }
 
-/// Nobody knows for whom an own caller asks: what it is refused holds nobody back.
+/// Nobody knows for whom a declared caller asks: what it is refused holds nobody back.
 #[test]
 fn own_callers_that_are_refused_are_not_held_back_here() {
     let mut quiet = Quiet::new();

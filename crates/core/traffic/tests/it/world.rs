@@ -1,4 +1,4 @@
-//! A world in virtual time: clients who do not wait to be served before they come, an edge, and a server that sleeps.
+//! A world in virtual time: clients that do not wait to be served before they come, an edge, and a server that sleeps.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -41,7 +41,7 @@ pub(crate) enum Refuses {
 pub(crate) struct Surge {
     pub(crate) server: ServerShape,
     pub(crate) refuses: Refuses,
-    /// Requests a second of known clients, as part of the capacity.
+    /// Requests a second of recognized clients, as part of the capacity.
     pub(crate) known: f64,
     /// Requests a second of all others, as part of the capacity: in quiet times and in the surge.
     pub(crate) quiet: f64,
@@ -452,7 +452,7 @@ impl World {
         self.busy -= 1;
         self.work();
         let Some(request) = self.requests.get_mut(&id) else { return };
-        // Its client may have left and come again meanwhile: then this answer is for nobody.
+        // Its client may have left and come again meanwhile: then this response is for nobody.
         let Some(permit) = request.permit.take_if(|permit| permit.since() == Tick(began)) else { return };
         let latency = Duration::from_micros(self.now - began);
         self.balancer.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });

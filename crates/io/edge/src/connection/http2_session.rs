@@ -14,12 +14,12 @@ const CONTROL_MAX: u32 = 4096;
 const FORGIVEN: u32 = 64;
 /// Control frames a tick that need no request: keepalive pings are far fewer.
 const FORGIVEN_A_TICK: u32 = 10;
-/// Bytes read and dropped of a request body that nobody wants any more, and ticks for which that lasts. The response would be
-/// lost to clients that take RST_STREAM for a failure of what they have received (curl before 8.7).
+/// Bytes read and dropped of a request body that is no longer needed, and ticks for which that lasts. The response
+/// would be lost to clients that treat RST_STREAM as a failure of what they have received (curl before 8.7).
 const UNWANTED_BYTES: usize = 16 * 1024 * 1024;
 const UNWANTED_TICKS: u32 = 20;
 
-/// What an HTTP/2 connection needs besides [`Connection`].
+/// HTTP/2 state of a connection, in addition to [`Connection`].
 pub(crate) struct Session {
     pub(crate) connection: Rc<Connection>,
     /// Tunnels (RFC 8441) that are open.
@@ -53,7 +53,7 @@ impl Session {
         })
     }
 
-    /// Remembers whom to wake when there is something for the connection's task to do.
+    /// Stores the waker of the connection's task.
     pub(crate) fn register(&self, cx: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         if waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
@@ -92,7 +92,7 @@ impl Session {
         self.flooded.get()
     }
 
-    /// Bytes of a request body were taken from the connection.
+    /// Counts bytes of a request body that were taken from the connection.
     pub(crate) fn consumed(&self, bytes: usize) {
         if bytes > 0 {
             self.progress();
@@ -102,7 +102,7 @@ impl Session {
         }
     }
 
-    /// Takes a body that nobody reads to its end.
+    /// Takes over a body that is no longer needed, to drain it.
     pub(crate) fn unwanted(&self, stream: RecvStream) {
         let until = self.connection.ticks.now() + UNWANTED_TICKS;
         self.unwanted.borrow_mut().push(Unwanted { stream, left: UNWANTED_BYTES, until });

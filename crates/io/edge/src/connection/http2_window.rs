@@ -1,7 +1,8 @@
 //! Receive windows of HTTP/2 connections: small first, larger for uploads, within one budget for the whole process.
 //!
-//! What a client may send before the edge has taken it is memory that the client can make the edge hold. HTTP/2's own 64 KiB a
-//! connection cannot be taken back; everything beyond is reserved from [`BUDGET`] and given back with the connection.
+//! Bytes that a client may send before the edge reads them are memory that the client can occupy. HTTP/2's initial
+//! 64 KiB per connection cannot be taken back; everything beyond is reserved from [`BUDGET`] and released with the
+//! connection.
 
 use bytes::Buf;
 use h2::server::Connection;
@@ -10,18 +11,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// KiB that all connections together may have beyond HTTP/2's initial windows.
 const BUDGET: u32 = 256 * 1024;
-/// Of which clients can reserve so much by declaring a length: the rest is for those whose uploads were seen to flow.
+/// The part that clients can reserve by declaring a length; the rest is for uploads that were measured to flow.
 const BUDGET_DECLARED: u32 = BUDGET / 2;
 static RESERVED: AtomicU32 = AtomicU32::new(0);
 
 /// Bytes that a connection may send: as HTTP/2 begins, once it sends bodies, for long ones, for long ones that flow.
 const WINDOWS: [u32; 4] = [65_535, 256 * 1024, 2 * 1024 * 1024, 4 * 1024 * 1024];
-/// The same for one stream: 2 MiB carry 168 Mbit/s over a path of 100 ms. Half of the connection's, so that one stream whose
-/// server takes nothing does not hold up the others.
+/// Window of one stream: 2 MiB carry 168 Mbit/s over a path of 100 ms. Half of the connection's, so that one stream
+/// whose server reads nothing does not block the others.
 const STREAMS: [u32; 4] = [65_535, 65_535, 1024 * 1024, 2 * 1024 * 1024];
 /// A declared length up to which the initial window of a stream is enough.
 const SHORT_BODY: u64 = 64 * 1024;
-/// Bytes taken from a connection after which its uploads are known to flow, and after which they are known to be long.
+/// Bytes taken from a connection after which its uploads count as flowing, and after which they count as long.
 const FLOWS: u64 = 128 * 1024;
 const FLOWS_LONG: u64 = 512 * 1024;
 
@@ -30,7 +31,7 @@ const FLOWS_LONG: u64 = 512 * 1024;
 pub(crate) struct Window {
     level: usize,
     wanted: usize,
-    /// Whether streams still have to be told of their larger windows.
+    /// Whether the new stream window has not been announced yet.
     untold: bool,
     reserved: u32,
     consumed: u64,
@@ -43,7 +44,7 @@ impl Window {
         self.wanted = self.wanted.max(if long { 2 } else { 1 });
     }
 
-    /// Bytes of a body were taken from the connection. Whether its window may grow for that.
+    /// Counts bytes of a body taken from the connection. Returns whether its window may grow.
     pub(crate) fn consumed(&mut self, bytes: usize) -> bool {
         if self.wanted == 3 && !self.untold {
             return false;
@@ -58,7 +59,7 @@ impl Window {
         self.untold || (self.level < self.wanted && self.consumed >= FLOWS)
     }
 
-    /// Grows the window as far as wanted and affordable. Whether there is something to be sent.
+    /// Grows the window as far as wanted and affordable. Returns whether something must be sent.
     pub(crate) fn adapt<T, B>(&mut self, conn: &mut Connection<T, B>) -> bool
     where
         T: AsyncRead + AsyncWrite + Unpin,

@@ -1,4 +1,4 @@
-//! One mmdb file: read whole, asked without waiting, read anew when it changed.
+//! One mmdb file: read whole, asked without waiting, read again when it changed.
 
 use super::shape;
 use super::{Changed, Location};

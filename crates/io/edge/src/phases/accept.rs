@@ -12,7 +12,7 @@ use traffic::Tick;
 
 /// A request in progress on its connection, and the policy that applies to it.
 pub(crate) struct Accepted {
-    /// Bytes that came on the connection since the request before.
+    /// Bytes received on the connection since the request before.
     pub(crate) came: usize,
     pub(crate) busy: Busy,
     pub(crate) view: Rc<ThreadView>,
@@ -24,7 +24,7 @@ pub(crate) fn accept(thread: &Thread, connection: &Rc<Connection>) -> Accepted {
     Accepted { came, busy: connection.begin(), view: thread.view() }
 }
 
-/// Whether a load balancer asks for the health of the edge itself.
+/// Whether it is a health check of the edge itself.
 pub(crate) fn is_health_check(view: &ThreadView, parts: &Parts) -> bool {
     view.shared.edge.health_path.as_deref() == Some(parts.uri.path())
         && matches!(parts.method, Method::GET | Method::HEAD)

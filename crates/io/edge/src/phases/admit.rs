@@ -99,7 +99,8 @@ pub(crate) async fn read_body(
     }
 }
 
-/// Reads what is read of a body before a server is chosen, and tells when that was done: `tick` where it was there already.
+/// Reads the part of a body that is read before a server is chosen. Returns the tick at which that was done: `tick`
+/// where it was there already.
 async fn read_before(
     thread: &Rc<Thread>,
     body: &mut RequestBody,

@@ -29,7 +29,7 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use traffic::{Outcome, Tick};
 
-/// Servers asked for one request, at most.
+/// The most attempts for one request.
 const ATTEMPTS_MAX: u32 = 3;
 
 /// The result of forwarding, and the `Sec-WebSocket-Accept` that a WebSocket upgrade must be answered with.
@@ -107,16 +107,16 @@ fn outgoing_headers(
 
 const KEY: HeaderName = header::SEC_WEBSOCKET_KEY;
 
-/// Whether a request without content says so, as servers expect of these methods (RFC 9110 section 8.6).
+/// Whether a request without content declares that, as servers expect of these methods (RFC 9110 section 8.6).
 fn tells_length(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
-/// What a server answered, and the permit for it.
+/// The response of a server, and the permit for it.
 pub(crate) struct Relayed {
     pub(crate) response: UpstreamResponse,
     pub(crate) held: Held,
-    /// Since when the answer was waited for; `None` where the server waited for the body instead.
+    /// Start of the server's response time; `None` where the server waited for the body instead.
     pub(crate) from: Option<Tick>,
 }
 
@@ -143,7 +143,7 @@ async fn relay(
         };
         let failed = match answered {
             Ok(response) => {
-                // What a body takes is its client's time.
+                // The time that a body takes is its client's.
                 let sent = attempt.sent.get();
                 let held = held.into_inner();
                 return Ok(Relayed { response, from: sent.or((!held.yielded()).then_some(from)), held });
@@ -154,7 +154,7 @@ async fn relay(
             && attempts < ATTEMPTS_MAX
             && (!failed.sent || request.parts.method.is_idempotent());
         let outcome = match failed.error {
-            // Its own deadline is its client's word, and says nothing of the server.
+            // The call's own deadline is the client's choice, and says nothing about the server.
             ForwardError::Late if request.grpc.is_some_and(|grpc| grpc.own) => Outcome::Left,
             _ => failed.error.outcome(),
         };
@@ -177,8 +177,8 @@ async fn relay(
     }
 }
 
-/// Waits for the answer to a gRPC call, from the tick `due` on without a place in the pool: a stream may have its first message
-/// after hours, and its time is no measure of its server.
+/// Waits for the response to a gRPC call, from the tick `due` on without a place in the pool: a stream may have its
+/// first message after hours, and its time is no measure of its server.
 async fn yielding<T>(asked: impl Future<Output = T>, held: &RefCell<Held>, due: u32, thread: &Thread) -> T {
     let (mut asked, alarm) = (std::pin::pin!(asked), thread.ticks.alarm());
     poll_fn(|cx| {

@@ -12,11 +12,11 @@ use traffic::{Facts, Identity, Route};
 
 /// The sender of a request.
 pub(crate) struct Identified<'a> {
-    /// What the policy is asked with.
+    /// The facts for the policy.
     pub(crate) facts: Facts<'a>,
     /// The client in the request's cookie.
     pub(crate) shown: Option<RecognizedClient>,
-    /// The client for which a declared caller asks.
+    /// The client that a declared caller forwards.
     pub(crate) forwarded: Option<Client>,
     /// The number of a recognized client.
     pub(crate) recognized: Option<u64>,
@@ -25,13 +25,13 @@ pub(crate) struct Identified<'a> {
 }
 
 impl Identified<'_> {
-    /// Whether a declared caller asks for itself.
+    /// Whether a declared caller sends it on its own behalf.
     pub(crate) fn is_caller(&self) -> bool {
         matches!(self.facts.identity, Identity::Caller(_))
     }
 }
 
-/// Finds out who sends the request, and notes it in the record.
+/// Identifies the sender of the request, and writes it into the record.
 pub(crate) fn identify<'a>(
     (thread, connection): (&Thread, &Connection),
     view: &'a ThreadView,

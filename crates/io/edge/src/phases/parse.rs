@@ -74,7 +74,7 @@ fn http2_only(view: &ThreadView, parts: &mut Parts) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The same URL with https.
+/// Returns the same URL with https.
 fn https_location(edge: &config::Edge, host: &Host, parts: &Parts) -> String {
     let name = host.name();
     let port = https_port(edge, host.port());
@@ -82,8 +82,8 @@ fn https_location(edge: &config::Edge, host: &Host, parts: &Parts) -> String {
     if port == 443 { format!("https://{name}{path}") } else { format!("https://{name}:{port}{path}") }
 }
 
-/// The port of HTTPS as the client sees it. A request that names the very port that the edge listens on came without a port
-/// mapping in front of the edge; otherwise the edge cannot know, and the default port is used.
+/// Returns the port of HTTPS as the client sees it. A request that names the very port that the edge listens on
+/// came without a port mapping in front of the edge; otherwise the edge cannot know, and the default port is used.
 fn https_port(edge: &config::Edge, asked: Option<u16>) -> u16 {
     let is_ours = asked.is_some_and(|port| port != 80 && edge.listen.iter().any(|at| at.port() == port));
     let listened = edge.listen_tls.first().filter(|_| is_ours).map(std::net::SocketAddr::port);

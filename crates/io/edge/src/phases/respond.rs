@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use traffic::{Outcome, Route, Shed, ShedWhy};
 
-/// Bytes of an answer from which on its server's place is free with its head.
+/// Length of a response from which on its server's place is given back with the head.
 const LONG_BYTES: u64 = 64 * 1024;
 
 /// A request that is to be answered.
@@ -33,7 +33,7 @@ pub(crate) struct Responder<'a> {
     pub(crate) format: ErrorFormat,
 }
 
-/// Why a request is refused before it is forwarded.
+/// The reason for refusing a request before it is forwarded.
 pub(crate) enum Refused {
     Malformed(Refusal),
     /// No service has its host.
@@ -102,7 +102,7 @@ impl Responder<'_> {
         response
     }
 
-    /// The answer to a load balancer that asks whether the edge itself serves. It is not seen as a request.
+    /// Returns the response to a health check of the edge itself. It has no record.
     pub(crate) fn health(&self, busy: Busy) -> Response<Body> {
         self.connection.waits.set(false);
         let completion =
@@ -170,8 +170,8 @@ impl Responder<'_> {
         self.refuse(refusal, record, busy)
     }
 
-    /// A server's response. `upgrade` is there where a switch of protocols was asked for; in it the `Sec-WebSocket-Accept` that it
-    /// must come with, where that is known (RFC 6455 section 4.2.2).
+    /// Returns a server's response. `upgrade` is set where a switch of protocols was requested; in it the
+    /// `Sec-WebSocket-Accept` that the response must have, where that is known (RFC 6455 section 4.2.2).
     pub(crate) fn answer(
         &self,
         relayed: Relayed,
@@ -192,7 +192,7 @@ impl Responder<'_> {
                 record::response_head(&mut record, head.status, &head.headers, tick);
                 let mut completion = self.completion(record, busy);
                 match answer {
-                    // All of it has come: the server is free, whoever still reads.
+                    // All of it has been received: the server is free, however slowly the client reads.
                     Answer::Whole(_) => relayed.held.done(now, outcome(head.status)),
                     Answer::Rest(ref download) if streams(&head.headers, &download.size_hint()) => {
                         relayed.held.done(now, outcome(head.status));
@@ -254,7 +254,7 @@ impl Responder<'_> {
             }
         };
         if let Ok(mut id) = HeaderValue::from_bytes(&digits) {
-            // No other answer has it: HTTP/2 need not keep it (see `relay::STEADY`).
+            // It differs in every response: HTTP/2 need not index it (see `attempt::STEADY`).
             id.set_sensitive(true);
             response.headers_mut().insert(error_page::REQUEST_ID, id);
         }
@@ -262,8 +262,8 @@ impl Responder<'_> {
     }
 }
 
-/// Whether an answer's body is no work for its server: what is long comes as fast as it is taken, and a stream comes when something
-/// happens. Then its place is free with the head.
+/// Whether sending a response's body is no work for its server: a long body is sent as fast as the client reads,
+/// and a stream when events occur. Then the server's place is given back with the head.
 fn streams(headers: &HeaderMap, size: &SizeHint) -> bool {
     if let Some(length) = size.exact() {
         return length >= LONG_BYTES;
@@ -275,7 +275,7 @@ fn streams(headers: &HeaderMap, size: &SizeHint) -> bool {
     kind.is_some_and(|kind| begins(kind, b"text/event-stream") || begins(kind, b"application/grpc"))
 }
 
-/// Adds what the edge itself tells the client: the cookie of a recognized client, and a limit that is nearly used up.
+/// Adds the edge's own headers: the cookie of a recognized client, and a limit that is nearly used up.
 pub(crate) fn add_headers(
     view: &ThreadView,
     route: &Route,

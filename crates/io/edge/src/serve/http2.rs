@@ -1,5 +1,5 @@
-//! HTTP/2 towards clients, by the crate that hyper is built on: the connection's task accepts requests and answers those that are
-//! refused at once; each other request has a task that asks a server and moves the response.
+//! HTTP/2 towards clients, by the h2 crate: the connection's task accepts requests and answers those that are
+//! refused immediately; each other request has a task that forwards it and sends the response.
 
 mod respond;
 
@@ -25,16 +25,17 @@ use wire::Wire;
 
 /// Concurrent streams of one connection.
 const STREAMS_MAX: u32 = 128;
-/// Streams that a client may open and reset before we have seen them, and those that it makes us reset, before the connection
-/// is closed (CVE-2023-44487, CVE-2025-8671).
+/// Streams that a client may open and reset before they are accepted, and streams that it makes the edge reset,
+/// before the connection is closed (CVE-2023-44487, CVE-2025-8671).
 const RESETS_MAX: usize = 64;
 /// Bytes of a response that wait in one stream.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Requests taken from a connection before others of the thread have their turn.
+/// Requests accepted from a connection before other tasks of the thread run.
 const BATCH: usize = 64;
-/// Bytes of a head that are decoded to be answered with a page and an id: beyond, h2 answers by itself.
+/// Bytes of a head that are decoded so that an error page with a trace id is possible: beyond that, h2 answers by
+/// itself.
 const HEAD_DECODED_MIN: u32 = 256 * 1024;
-/// Ticks in which a client that is told to go has to take that in.
+/// Ticks that a client has to process GOAWAY.
 const CALM_TICKS: u32 = 10;
 
 type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
@@ -94,7 +95,7 @@ async fn begin(
 struct Serving {
     conn: server::Connection<Wire, Bytes>,
     accepted: Vec<Accepted>,
-    /// The tick at which it ends, once the client was told to go.
+    /// The tick at which it ends, after GOAWAY was sent.
     leaving: Option<u32>,
     idle_ticks: u32,
     body_ticks: u32,

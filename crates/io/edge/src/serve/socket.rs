@@ -18,11 +18,11 @@ pub(crate) struct Socket {
     thread: Rc<Thread>,
     pub(crate) stream: Stream,
     pub(crate) connection: Rc<Connection>,
-    /// What was read from it before hyper came to it.
+    /// Bytes read before hyper took the connection over.
     pub(crate) before: Bytes,
-    /// What hyper itself answers to a head that cannot be read. It is not sent: the edge answers with a page.
+    /// hyper's own response to an unreadable head. It is not sent: the edge sends an error page instead.
     pub(crate) bare: Vec<u8>,
-    /// What is left of an interim response of which a part was sent.
+    /// The rest of a partly sent interim response.
     owed: Bytes,
 }
 
@@ -31,12 +31,12 @@ impl Socket {
         Self { thread, stream, connection, before, bare: Vec::new(), owed: Bytes::new() }
     }
 
-    /// Whether what is written now is nobody's answer: nothing is under way, and all that was answered has left.
+    /// Whether hyper writes a response without a request: nothing is in progress, and all responses have been sent.
     fn unasked(&self) -> bool {
         self.connection.flushed.get() && self.connection.busy.get() == 0
     }
 
-    /// Sends interim responses. Ready when nothing of them stands before the bytes of the final one.
+    /// Sends interim responses. Ready when none is left before the final one.
     #[cold]
     fn poll_interim(&mut self, may: bool, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.owed.is_empty() {
@@ -46,7 +46,7 @@ impl Socket {
             }
             match Pin::new(&mut self.stream).poll_write(cx, &interim)? {
                 Poll::Ready(sent) => self.owed = Bytes::from(interim).slice(sent..),
-                // It does not fit, and nobody depends on it.
+                // It does not fit, and may be dropped.
                 Poll::Pending => return Poll::Ready(Ok(())),
             }
         }
@@ -62,7 +62,8 @@ impl Socket {
         Poll::Ready(Ok(()))
     }
 
-    /// What goes before the first byte of a final response: where both came together, only here an interim one is in time.
+    /// Sends interim responses before the first byte of a final response: if both are ready together, this is the
+    /// last moment.
     #[inline]
     fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let may = self.connection.clean.replace(false);
@@ -171,22 +172,23 @@ impl AsyncWrite for Socket {
             self.connection.clean.set(true);
         }
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        // hyper comes by here whenever it is polled: the place to see whether the client has gone that waits for an answer. One that
-        // has only closed its sending side may still read (RFC 9112 section 9.6), but takes no place that others queue for.
+        // hyper flushes whenever it is polled: here is checked whether the waiting client has gone. A client that
+        // has only closed its sending side may still read (RFC 9112 section 9.6), but keeps no place for which
+        // others queue.
         if self.connection.waits.get()
             && let Poll::Ready(Ok(0)) = self.stream.socket().poll_peek(cx, &mut ReadBuf::new(&mut [0]))
             && self.thread.crowded(self.connection.pool.get())
         {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        // hyper flushes the socket when its own buffer is empty: with no request under way, all has left.
+        // hyper flushes the socket when its own buffer is empty: with no request in progress, all has left.
         if polled.is_ready() && self.connection.busy.get() == 0 && !self.connection.flushed.replace(true) {
             self.connection.activity.idle(self.connection.last.get());
         }
         polled
     }
 
-    /// It is closed after hyper has gone.
+    /// The stream is closed after hyper is dropped.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

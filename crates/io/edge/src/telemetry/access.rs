@@ -187,7 +187,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::time::Instant;
 
-    /// Hands on what is written, and stands still before each writing until it is allowed.
+    /// Hands on what is written, and stalls before each writing until it is allowed.
     struct Reader {
         got: Sender<Vec<u8>>,
         go: Option<Receiver<()>>,

@@ -43,7 +43,7 @@ pub(super) struct RouteCounters {
     pub(super) verdicts: [u64; VERDICTS.len()],
     /// Answers by hundreds of their status; 0 where there was none.
     pub(super) codes: [u64; 6],
-    /// Known visitors, first-time ones, own callers: asked and served.
+    /// Recognized clients, first-time ones, declared callers: asked and served.
     pub(super) asked: [(u64, u64); 3],
     pub(super) limited: Vec<(Text<32>, u64)>,
     pub(super) server_429: u64,
@@ -58,7 +58,7 @@ pub(super) struct RouteCounters {
     pub(super) top_lists: Option<Box<TopLists>>,
 }
 
-/// The 429s that one of our own callers got.
+/// The 429s that a declared caller got.
 #[derive(Clone, Debug)]
 pub(super) struct CallerCounters {
     pub(super) caller: Caller,
@@ -201,7 +201,7 @@ impl ServerCounters {
 }
 
 impl Counters {
-    /// A request came to its verdict, or its answer's head.
+    /// A request came to its verdict, or its response's head.
     pub(super) fn answered(&mut self, record: &RequestRecord) {
         self.route(record.route).count(record);
         if record.unknown_host {
@@ -223,7 +223,7 @@ impl Counters {
         }
     }
 
-    /// A request came to its end; `broke` says that its answer broke off after its head was counted.
+    /// A request came to its end; `broke` says that its response broke off after its head was counted.
     pub(super) fn ended(&mut self, record: &RequestRecord, broke: bool) {
         let route = self.route(record.route);
         route.received += record.received;
@@ -281,7 +281,7 @@ impl Counters {
         }
     }
 
-    /// Begins anew without giving back the memory of lanes. Servers are forgotten, for they come and go.
+    /// Begins again without giving back the memory of lanes. Servers are forgotten, for they come and go.
     pub(super) fn clear(&mut self) {
         self.routes.iter_mut().for_each(RouteCounters::clear);
         self.servers.clear();

@@ -3,7 +3,7 @@
 //! Read in all shapes that are about: `RateLimit` and `RateLimit-Policy` as lists of named items
 //! (draft-ietf-httpapi-ratelimit-headers, since -08), `RateLimit` as a dictionary (-07), the triple
 //! `RateLimit-Limit`, `-Remaining`, `-Reset` (to -06), `X-RateLimit-*` in its usual spellings, and `Retry-After`.
-//! What cannot be read is left out; nothing here refuses an answer.
+//! What cannot be read is left out; nothing here refuses a response.
 
 use super::text::Text;
 use http::{HeaderMap, HeaderName};
@@ -19,12 +19,12 @@ pub enum By {
     Server,
 }
 
-/// A limit, with its numbers as the answer told them.
+/// A limit, with its numbers as the response told them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// Whose.
     pub by: By,
-    /// Its name: `visitor`, `per-address`. Empty where a server told none.
+    /// Its name: `client`, `per-address`. Empty where a server told none.
     pub name: Text<32>,
     /// How many are allowed in a window.
     pub quota: Option<u32>,
@@ -39,7 +39,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// The rule of the edge by which the guard refused.
+    /// The rule of the edge by which the traffic policy refused.
     #[must_use]
     pub fn of(refusal: &traffic::Refusal) -> Self {
         let secs =

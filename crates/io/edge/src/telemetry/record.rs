@@ -17,7 +17,7 @@ use types::trace::Verdict;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Its head was read whole. Latency counts from here: what comes before is the visitor's own line.
+    /// Its head was read whole. Latency counts from here: what comes before is the client's own line.
     Head,
     /// It had its verdict.
     Judged,
@@ -27,9 +27,9 @@ pub enum Phase {
     Connected,
     /// Its head went out to the server.
     Sent,
-    /// The head of the answer came from the server, or the edge's own answer was ready.
+    /// The head of the response came from the server, or the edge's own answer was ready.
     Answered,
-    /// The last byte of the answer went out, or the visitor left.
+    /// The last byte of the response went out, or the client left.
     End,
 }
 
@@ -69,7 +69,7 @@ pub enum Failure {
     Certificate,
     /// No server was left to ask.
     NoServer,
-    /// The visitor left: nobody's fault, counted apart.
+    /// The client left: nobody's fault, counted apart.
     ClientClosed,
 }
 
@@ -143,9 +143,9 @@ pub struct RequestRecord {
     pub route: RouteKey,
     /// The program of our own that asks, if it is one.
     pub caller: Option<Caller>,
-    /// The address of the visitor (behind declared hops and callers: the real one).
+    /// The address of the client (behind trusted proxies and callers: the real one).
     pub client: IpAddr,
-    /// The number of a known visitor; `None` for a first-time one.
+    /// The number of a recognized client; `None` for a first-time one.
     pub recognized: Option<u64>,
     /// Where it comes from: two capital letters of ISO 3166-1.
     pub country: Option<[u8; 2]>,
@@ -159,9 +159,9 @@ pub struct RequestRecord {
     pub verdict: Verdict,
     /// Why there is no whole answer.
     pub failure: Option<Failure>,
-    /// The status of the answer; 0 while there is none.
+    /// The status of the response; 0 while there is none.
     pub status: u16,
-    /// The limit that gave the verdict, or the server's 429 or 503, with the numbers of the answer.
+    /// The limit that gave the verdict, or the server's 429 or 503, with the numbers of the response.
     pub limit: Option<Limit>,
     /// The server that answered, or was asked last.
     pub server: Option<SocketAddr>,
@@ -171,7 +171,7 @@ pub struct RequestRecord {
     pub tried: [Option<Tried>; TRIED_MAX],
     /// Bytes of the request's body.
     pub received: u64,
-    /// Bytes of the answer's body.
+    /// Bytes of the response's body.
     pub sent: u64,
     /// `HTTP/1.1`.
     pub version: Version,
@@ -270,7 +270,7 @@ impl RequestRecord {
         }
     }
 
-    /// The guard refuses it: by a denial or by a limit.
+    /// The traffic policy refuses it: by a denial or by a limit.
     pub fn refused(&mut self, refusal: &Refusal, tick: u64) {
         self.verdict = if refusal.limit.denies() { Verdict::Denied } else { Verdict::Limited };
         self.status = refusal.status;
@@ -278,7 +278,7 @@ impl RequestRecord {
         self.stamp(Phase::Answered, tick);
     }
 
-    /// The guard refuses it for want of servers.
+    /// The traffic policy refuses it for want of servers.
     pub fn shed(&mut self, shed: &Shed, status: u16, tick: u64) {
         self.verdict = Verdict::Shed;
         self.status = status;
@@ -297,7 +297,7 @@ impl RequestRecord {
         self.answered_here(Verdict::Malformed, status, "no service has this host", tick);
     }
 
-    /// No server answered it. The status is what the edge tells the visitor.
+    /// No server answered it. The status is what the edge tells the client.
     pub fn failed(&mut self, failure: Failure, status: u16, why: &str, tick: u64) {
         self.verdict = Verdict::Failed;
         self.failure = Some(failure);
@@ -306,7 +306,7 @@ impl RequestRecord {
         self.stamp(Phase::Answered, tick);
     }
 
-    /// The answer broke off after its head had gone out.
+    /// The response broke off after its head had gone out.
     pub fn broke_off(&mut self, failure: Failure, why: &str) {
         self.failure = Some(failure);
         self.why = why.into();
@@ -320,7 +320,7 @@ impl RequestRecord {
         self.stamp(Phase::Answered, tick);
     }
 
-    /// Time from the whole head to the head of the answer; `None` while there is none.
+    /// Time from the whole head to the head of the response; `None` while there is none.
     #[must_use]
     pub fn latency(&self) -> Option<u32> {
         let answered = self.at(Phase::Answered)?;
@@ -346,7 +346,7 @@ impl RequestRecord {
         self.let_through() && (failed || self.status >= 500)
     }
 
-    /// Whether somebody told it to come back later or not at all: the edge by a rule, or a server with a 429.
+    /// Whether a client told it to come back later or not at all: the edge by a rule, or a server with a 429.
     #[must_use]
     pub fn turned_away(&self) -> bool {
         matches!(self.verdict, Verdict::Denied | Verdict::Limited | Verdict::Shed)

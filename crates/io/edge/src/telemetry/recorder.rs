@@ -42,7 +42,7 @@ impl ThreadRecorder {
         lock(&self.state)
     }
 
-    /// Takes in a request that is over; `broke` says that its answer broke off after its head was counted.
+    /// Takes in a request that is over; `broke` says that its response broke off after its head was counted.
     fn close(&self, record: &RequestRecord, counted: bool, broke: bool) {
         let shared = &*self.shared;
         let second = record.began / 1_000_000;
@@ -105,7 +105,7 @@ impl Recorder {
         self.recorder.shared.names.route(service, pool)
     }
 
-    /// The number of one of our own callers, for [`RequestRecord::caller`]. Ask once for each caller of a policy.
+    /// The number of a declared caller, for [`RequestRecord::caller`]. Ask once for each caller of a policy.
     #[must_use]
     pub fn caller(&self, caller: &CallerId) -> Option<Caller> {
         self.recorder.shared.names.caller(caller)
@@ -122,8 +122,8 @@ impl Recorder {
     }
 }
 
-/// A request on its way: its record, counted when the answer's head is told and kept when it is over. Dropped before that,
-/// it is taken for one whose visitor left.
+/// A request on its way: its record, counted when the response's head is told and kept when it is over. Dropped before that,
+/// it is taken for one whose client left.
 #[derive(Debug)]
 pub struct OpenRecord {
     record: RequestRecord,
@@ -140,7 +140,7 @@ enum State {
 }
 
 impl OpenRecord {
-    /// Counts the request: call it when its verdict or the head of its answer is known and its end may be far away.
+    /// Counts the request: call it when its verdict or the head of its response is known and its end may be far away.
     /// [`OpenRecord::close`] does so by itself.
     pub fn count(&mut self) {
         if self.state == State::Asked {

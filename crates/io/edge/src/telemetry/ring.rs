@@ -10,13 +10,13 @@ use super::record::RequestRecord;
 /// Why a request is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// One of our own callers was refused.
+    /// A declared caller was refused.
     Caller,
     /// A server failed it.
     Failed,
     /// It took unusually long.
     Slow,
-    /// A visitor was refused.
+    /// A client was refused.
     Refused,
     /// It was no request that could be served: its error page asks to quote its id.
     Malformed,

@@ -1,4 +1,4 @@
-//! The counts of all threads together: once a second for the mind, on demand as OpenMetrics text.
+//! The counts of all threads together: once a second for the engine, on demand as OpenMetrics text.
 
 use super::counters::{Counters, RouteCounters};
 use super::names::{Names, RouteKey};
@@ -76,7 +76,7 @@ impl Telemetry {
         rollup
     }
 
-    /// Says that access lines were dropped. Not their writer says it: where nobody reads, it stands still.
+    /// Says that access lines were dropped. Not their writer says it: where nobody reads, it stalls.
     fn complain(&self, totals: &mut Totals) {
         if totals.complained.is_none_or(|at| at.elapsed() >= COMPLAINS) {
             let lines = self.shared.access_lines.news();

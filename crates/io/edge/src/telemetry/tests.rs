@@ -139,7 +139,7 @@ fn a_limit_conflict_is_rolled_up_with_the_trace_that_shows_both_limits() {
 }
 
 #[test]
-fn every_kind_of_end_is_counted_and_message() {
+fn every_outcome_is_counted_and_has_a_trace() {
     let telemetry = telemetry(1);
     let recorder = telemetry.recorder(0);
     let mut known = asked(&recorder, "auth", Ids::fresh(), 0);
@@ -169,13 +169,13 @@ fn every_kind_of_end_is_counted_and_message() {
     let shed_id = shed.ids.trace;
     shed.close(800_100);
 
-    // Its visitor leaves before there is an answer, and hyper drops everything.
+    // Its client leaves before there is a response, and hyper drops everything.
     let unmarked = std::iter::repeat_with(Ids::fresh).find(|ids| !ids.sampled()).unwrap();
     let left = asked(&recorder, "auth", unmarked, 0);
     let left_id = left.ids.trace;
     drop(left);
 
-    // The answer breaks off after it was counted as a success.
+    // The response breaks off after it was counted as a success.
     let mut cut = asked(&recorder, "auth", Ids::fresh(), 0);
     cut.server = Some(server());
     cut.answered(StatusCode::OK, &HeaderMap::new(), 600, 0);

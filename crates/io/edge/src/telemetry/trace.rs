@@ -153,7 +153,7 @@ pub(super) fn rule(record: &RequestRecord, limit: &Limit, service: Option<&str>)
     }
 }
 
-/// Its numbers, as the answer told them: `, 20 in 1 s, none left, again in 3 s`.
+/// Its numbers, as the response told them: `, 20 in 1 s, none left, again in 3 s`.
 fn numbers(limit: &Limit) -> String {
     let mut out = String::new();
     match (limit.quota, limit.window) {

@@ -1,4 +1,4 @@
-//! TLS towards servers: the configuration's name is asked for and must be certified.
+//! TLS towards servers: the configured name is requested and must be certified.
 
 use crate::forward_error::ForwardError;
 use rustls::crypto::ring;
@@ -9,10 +9,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Names of a certificate that are told; the rest are counted.
+/// The most names of a certificate that are listed; the rest are counted.
 const NAMES_TOLD: usize = 5;
 
-/// Whom the edge believes: the public roots and those in these files.
+/// The trusted roots: the public ones and those in these files.
 pub(crate) fn roots(files: &[PathBuf]) -> (Arc<RootCertStore>, Vec<String>) {
     let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let mut faults = Vec::new();
@@ -31,7 +31,7 @@ pub(crate) fn roots(files: &[PathBuf]) -> (Arc<RootCertStore>, Vec<String>) {
     (Arc::new(store), faults)
 }
 
-/// How servers are spoken to.
+/// Client configuration of TLS.
 pub(crate) fn config(roots: Arc<RootCertStore>, http2: bool) -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
@@ -41,7 +41,7 @@ pub(crate) fn config(roots: Arc<RootCertStore>, http2: bool) -> Result<Arc<Clien
     Ok(Arc::new(config))
 }
 
-/// What a failed handshake means: a wrong certificate is nobody's momentary trouble.
+/// Converts a failed handshake to an error: a wrong certificate is not a temporary failure.
 pub(crate) fn trouble(failed: &io::Error, expected: &ServerName<'_>) -> ForwardError {
     match failed.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(wrong)) => {

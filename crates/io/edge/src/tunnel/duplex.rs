@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(crate) struct Duplex {
     reading: RecvStream,
     sending: SendStream<Bytes>,
-    /// What has come and was not taken yet.
+    /// Data received and not yet read.
     held: Bytes,
     ended: bool,
     session: Rc<Session>,
@@ -47,7 +47,7 @@ impl AsyncRead for Duplex {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        // A client that ends its stream by RST_STREAM is heard even while the server says nothing.
+        // A RST_STREAM of the client is noticed even while the server sends nothing.
         if !this.ended && this.sending.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }

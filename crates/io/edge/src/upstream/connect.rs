@@ -11,10 +11,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-/// How long a connection may take to come about, handshake included.
+/// Timeout of a connection, handshake included.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
 
-/// TCP to `at`, and TLS where the configuration wants it.
+/// Opens a TCP connection to `at`, and TLS where configured.
 pub(crate) async fn connect(pool: &Pool, at: SocketAddr) -> Result<Stream, ForwardError> {
     timeout(CONNECT_WAIT, open(pool, at)).await.map_err(|_| ForwardError::ConnectTime)?
 }

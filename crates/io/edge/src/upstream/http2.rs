@@ -1,6 +1,6 @@
 //! HTTP/2 towards a server, by the crate that hyper is built on. For gRPC: trailers both ways.
 //!
-//! A request and its answer are moved by the task of the visitor's own stream; only the connection has a task. hyper's client would
+//! A request and its response are moved by the task of the client's own stream; only the connection has a task. hyper's client would
 //! add two tasks, three channels and two timers' worth of work to each request.
 
 use crate::forward_error::ForwardError;
@@ -18,19 +18,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A silent connection is asked whether it lives after this, by the system: gRPC's servers take pings of HTTP/2 for an attack when
-/// they come more often than every five minutes.
+/// Idle time after which the system sends a TCP keepalive: gRPC servers treat HTTP/2 pings as an attack when they
+/// come more often than every five minutes.
 const ALIVE: Duration = Duration::from_secs(15);
-/// How often it is asked again before it is given up.
+/// Keepalive probes before the connection is closed.
 const ASKS: u32 = 3;
-/// What was sent and not acknowledged for so long ends it as well.
+/// Time after which unacknowledged data closes the connection as well.
 #[cfg(target_os = "linux")]
 const UNHEARD: Duration = Duration::from_secs(30);
-/// Streams at once before the server has told how many it allows.
+/// Concurrent streams before the server has declared its limit.
 const STREAMS_FIRST: usize = 1;
-/// Interim answers that are passed on before the one that counts.
+/// Interim responses that are passed on before the one that counts.
 pub(crate) const INTERIM_MAX: u32 = 32;
-/// Bytes that an answer's head may have.
+/// Bytes that a response's head may have.
 const HEAD_MAX: u32 = 64 * 1024;
 /// Bytes that a server may send on one stream before it waits for us.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -45,7 +45,8 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// Begins HTTP/2 on a connection. `changed` is told when the server's settings have come, and when the connection has ended.
+    /// Begins HTTP/2 on a connection. `changed` is notified when the server's settings arrive, and when the
+    /// connection ends.
     pub(crate) async fn begin(stream: Stream, changed: Rc<Notify>) -> Result<Self, ForwardError> {
         watch(&stream);
         let (requests, connection) = Builder::new()
@@ -68,12 +69,12 @@ impl Sender {
         matches!(self.requests.borrow_mut().poll_ready(&mut cx), Poll::Ready(Err(_)))
     }
 
-    /// Whether the server has told how many streams it allows.
+    /// Whether the server's settings have arrived.
     pub(crate) fn settled(&self) -> bool {
         self.settled.get()
     }
 
-    /// Streams that the server allows at once.
+    /// Concurrent streams that the server allows.
     pub(crate) fn streams_max(&self) -> usize {
         self.requests.borrow().current_max_send_streams()
     }
@@ -106,7 +107,7 @@ async fn drive(mut connection: Connection<Stream, Bytes>, settled: Rc<Cell<bool>
     changed.notify_waiters();
 }
 
-/// Nobody says goodbye when a cable is cut.
+/// Enables TCP keepalive, so that a dead peer is noticed.
 fn watch(stream: &Stream) {
     let socket = SockRef::from(stream.socket());
     let asks = TcpKeepalive::new().with_time(ALIVE).with_interval(ALIVE / ASKS).with_retries(ASKS);
@@ -119,7 +120,8 @@ fn watch(stream: &Stream) {
 }
 
 pub(crate) fn error(why: &h2::Error) -> ForwardError {
-    // A stream above the last one that the server names is told so; the others end with the connection (RFC 9113 section 8.7).
+    // A stream above the last one that the server names was not processed; the others end with the connection (RFC
+    // 9113 section 8.7).
     let unprocessed = why.is_go_away() || why.is_reset() && why.reason() == Some(Reason::REFUSED_STREAM);
     if unprocessed && why.is_remote() {
         ForwardError::Refused

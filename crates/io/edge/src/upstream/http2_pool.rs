@@ -1,8 +1,8 @@
 //! A thread's HTTP/2 connections to one server: as many as the streams that it allows require.
 //!
-//! A server tells how many streams one connection may have (`SETTINGS_MAX_CONCURRENT_STREAMS`). A request beyond that gets a
-//! further connection and does not wait for the answers of others. Before the first settings have come only one stream is
-//! opened, so that a burst does not gather on a connection that has no room for it.
+//! A server declares how many streams one connection may have (`SETTINGS_MAX_CONCURRENT_STREAMS`). A request beyond
+//! that gets a further connection and does not wait for other responses. Before the first settings arrive only one
+//! stream is opened, so that a burst does not gather on a connection that has no room for it.
 
 use super::connect::connect;
 use super::http2::Sender;
@@ -27,13 +27,13 @@ const IDLE_TICKS: u32 = 300;
 /// The connections to one server.
 pub(crate) struct Http2Pool {
     list: RefCell<Vec<Rc<Connection>>>,
-    /// Those that are being opened.
+    /// Connections being opened.
     opening: Cell<usize>,
     /// Requests that wait for one of them, or for settings.
     waiting: Cell<usize>,
     /// Streams that the server last allowed on a connection.
     allowed: Cell<Option<usize>>,
-    /// Why opening last failed, and how often it has.
+    /// The error of the last failed connection, and the number of failures.
     failed: RefCell<Option<ForwardError>>,
     failures: Cell<u32>,
     changed: Rc<Notify>,
@@ -60,7 +60,7 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// The only place on a connection that nobody else uses.
+    /// The place on a connection that is used for one request only.
     pub(crate) fn alone(sender: Sender, ticks: &Rc<Ticks>) -> Self {
         let connection = Rc::new(Connection::new(sender, ticks.now()));
         Self { connection, changed: Rc::new(Notify::new()), ticks: Rc::clone(ticks), reused: false }
@@ -71,7 +71,7 @@ impl Lease {
         &self.connection.sender
     }
 
-    /// The head of an answer has come.
+    /// The head of a response has come.
     pub(crate) fn answered(&self) {
         if !self.connection.answered.replace(true) {
             self.changed.notify_waiters();
@@ -149,10 +149,10 @@ impl Http2Pool {
         }
     }
 
-    /// A place for one request; true with it where a connection was opened for it.
+    /// Waits for a place for one request; true where a connection was opened for it.
     ///
     /// # Errors
-    /// When no connection comes about, or none in time.
+    /// When no connection can be opened, or none in time.
     pub(crate) async fn lease(
         &self,
         pool: &Pool,
@@ -175,7 +175,7 @@ impl Http2Pool {
         }
     }
 
-    /// A place on the least loaded connection that has room.
+    /// Returns a place on the least loaded connection that has room.
     fn free(&self) -> Option<Lease> {
         let mut list = self.list.borrow_mut();
         list.retain(|connection| !connection.sender.closed());
@@ -209,13 +209,13 @@ impl Http2Pool {
         }
     }
 
-    /// Whether some connection will have room that nobody knows yet.
+    /// Whether a connection may have room that is not known yet.
     fn is_settling(&self) -> bool {
         let unknown = |connection: &Rc<Connection>| connection.allowed(&self.ticks).is_none();
         self.opening.get() > 0 || self.allowed.get().is_none() && self.list.borrow().iter().any(unknown)
     }
 
-    /// Whether a further connection is needed: those that are being opened will not do for whoever waits.
+    /// Whether a further connection is needed: those being opened are not enough for the waiting requests.
     fn may_open(&self) -> bool {
         if self.list.borrow().len() + self.opening.get() >= CONNECTIONS_MAX {
             return false;
@@ -289,7 +289,7 @@ impl Http2Pool {
         !list.is_empty()
     }
 
-    /// Uses none of them any more: the server is down. What still comes on them is read.
+    /// Uses none of the connections any more: the server is down. Responses on them are still read.
     pub(crate) fn clear(&self) {
         self.list.borrow_mut().clear();
     }

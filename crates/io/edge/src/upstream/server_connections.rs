@@ -1,4 +1,4 @@
-//! Where a thread keeps its connections to one server: idle ones of HTTP/1.1, all of HTTP/2.
+//! Connections of one thread to one server: idle HTTP/1.1 connections, all HTTP/2 connections.
 
 use super::h1::conn::Conn;
 use super::http2_pool::Http2Pool;
@@ -14,11 +14,11 @@ const IDLE_TICKS: u32 = 300;
 
 /// Connections to one server.
 pub(crate) struct ServerConnections {
-    /// The youngest last. Boxed, because they are moved about more often than looked at.
+    /// The most recent one last. Boxed, because they are moved more often than read.
     #[allow(clippy::vec_box)]
     idle: RefCell<Vec<Box<Conn>>>,
     pub(crate) http2: Http2Pool,
-    /// Whether guard holds the server for one that does not answer.
+    /// Whether the load balancer considers the server down.
     down: Cell<bool>,
     ticks: Rc<Ticks>,
 }
@@ -39,7 +39,7 @@ impl ServerConnections {
         }
     }
 
-    /// Whether the server does not answer.
+    /// Whether the server is down.
     pub(crate) fn is_down(&self) -> bool {
         self.down.get()
     }
@@ -55,7 +55,7 @@ impl ServerConnections {
         found
     }
 
-    /// Keeps a connection on which nothing is under way.
+    /// Keeps a connection on which nothing is in progress.
     pub(crate) fn put(&self, mut conn: Box<Conn>) {
         conn.answered = conn.answered.saturating_add(1);
         conn.idle_since = self.ticks.now();

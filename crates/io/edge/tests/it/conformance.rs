@@ -83,7 +83,7 @@ fn last(case: Case) -> Case {
     Case { last: true, ..case }
 }
 
-/// Whether a case allows this answer. For some errors the crate h2 sends the unspecific PROTOCOL_ERROR where the RFC has a
+/// Whether a case allows this response. For some errors the crate h2 sends the unspecific PROTOCOL_ERROR where the RFC has a
 /// code of its own; the connection ends all the same.
 fn allows(case: &Case, answered: Answer) -> bool {
     let unspecific = || {

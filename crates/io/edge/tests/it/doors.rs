@@ -69,7 +69,7 @@ fn beginning_that_comes_byte_by_byte_is_read_whole() {
             socket.write_all(&[byte]).unwrap();
         }
         assert!(answer(&mut socket).starts_with("HTTP/1.1 200"));
-        // Whoever says no more than that is not waited for.
+        // A client that says no more than that is not waited for.
         let mut socket = connect(door(&edge, false));
         socket.write_all(b"P").unwrap();
         socket.shutdown(std::net::Shutdown::Write).unwrap();

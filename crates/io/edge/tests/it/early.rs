@@ -205,7 +205,7 @@ fn client_that_closed_its_sending_side_is_answered() {
         let mut socket = connect(door(&edge, false));
         socket.write_all(format!("GET / HTTP/1.1\r\nhost: a.test\r\n{fields}\r\n").as_bytes()).unwrap();
         socket.shutdown(Shutdown::Write).unwrap();
-        // The end has arrived before the answer begins: another request went the whole way meanwhile.
+        // The end has arrived before the response begins: another request went the whole way meanwhile.
         let other = crate::ground::ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: no.test\r\n\r\n");
         assert_eq!(status(&other), 421);
         go.send(()).unwrap();
@@ -321,7 +321,7 @@ fn slow_download_by_http2_goes_on_as_long_as_it_moves() {
         while let Some(data) = body.data().await {
             let data = data.unwrap();
             read += data.len();
-            // Twice as long as it may stand still.
+            // Twice as long as it may stall.
             while from.elapsed().as_secs_f64() < 2.2 * read as f64 / 600_000.0 {
                 tokio::task::yield_now().await;
             }

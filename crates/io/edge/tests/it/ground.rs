@@ -1,4 +1,4 @@
-//! An edge on loopback, servers behind it that write down what they receive, and a visitor that speaks bytes.
+//! An edge on loopback, servers behind it that write down what they receive, and a client that speaks bytes.
 
 use edge::{Edge, Terms};
 use std::collections::BTreeMap;
@@ -192,7 +192,7 @@ pub(crate) fn answer(socket: &mut impl Read) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Sends, reads an answer, says that nothing more comes, and reads the rest.
+/// Sends, reads a response, says that nothing more comes, and reads the rest.
 pub(crate) fn all(at: SocketAddr, bytes: &[u8]) -> String {
     let mut socket = connect(at);
     let _ = socket.write_all(bytes);

@@ -1,4 +1,4 @@
-//! HTTP/2 towards visitors and towards servers: streams, trailers, WebSockets by extended CONNECT, floods.
+//! HTTP/2 towards clients and towards servers: streams, trailers, WebSockets by extended CONNECT, floods.
 
 use crate::ground::{OK, PATIENCE, Server, Words, connect, door, edge, find, listening, wait};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Runs a test's visitor.
+/// Runs a test's client.
 pub(crate) fn run<T>(visit: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, visit).await.expect("in time") })

@@ -96,7 +96,7 @@ fn grpc_calls_that_are_denied_limited_or_late_end_with_their_codes() {
         while socket.read(&mut some).is_ok_and(|got| got > 0) {}
     });
     let http2 = |traffic| Words { traffic, pool: "protocol = \"http2\"", ..Words::default() };
-    let denied = edge(&[silent], &http2("deny = { addresses = [\"127.0.0.1\"] }"));
+    let denied = edge(&[silent], &http2("deny = { cidrs = [\"127.0.0.1\"] }"));
     assert_eq!(grpc_code(door(&denied, false), None), "7");
     let limited = edge(
         &[silent],

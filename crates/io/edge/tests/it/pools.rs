@@ -235,7 +235,7 @@ fn a_hundred_reloads_fail_no_request() {
                 let mut socket = connect(at);
                 let mut asked = 0;
                 while !over.load(Ordering::Relaxed) {
-                    // Some keep their connection for all of it, some come anew each time.
+                    // Some keep their connection for all of it, some come again each time.
                     if n % 2 == 0 && asked % 5 == 0 {
                         socket = connect(at);
                     }

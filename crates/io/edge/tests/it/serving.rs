@@ -1,4 +1,4 @@
-//! Visitors served: kept connections, bodies both ways, limits, pages.
+//! Clients served: kept connections, bodies both ways, limits, pages.
 
 use crate::ground::{
     GET, OK, PATIENCE, Server, Words, all, answer, ask, connect, door, edge, listening, status, wait,
@@ -42,7 +42,7 @@ fn a_crowd_that_rests_loses_nothing_between_two_requests() {
         visitor.write_all(GET.as_bytes()).unwrap();
         assert_eq!(status(&answer(visitor)), 200);
     }
-    // Whoever was parked at once asks twice in one breath, and begins a third time.
+    // A client that was parked at once asks twice in one breath, and begins a third time.
     let (head, tail) = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n".split_at(20);
     for visitor in &mut crowd {
         visitor.write_all(format!("{GET}{GET}{head}").as_bytes()).unwrap();
@@ -230,7 +230,7 @@ fn what_cannot_be_read_is_answered_with_a_page_and_an_id() {
         (&cookies, 431),
         (&target, 431),
     ] {
-        // First on its connection, and after an answer.
+        // First on its connection, and after a response.
         for before in ["", GET] {
             let mut visitor = connect(at);
             if !before.is_empty() {

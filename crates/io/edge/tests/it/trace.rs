@@ -15,7 +15,7 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-/// Asks the API for each request and tells the visitor that its own client limits itself when the API does.
+/// Asks the API for each request and tells the client that its own client limits itself when the API does.
 fn front_end(edge: Arc<OnceLock<SocketAddr>>) -> Server {
     Server::new(move |request| {
         let request = String::from_utf8_lossy(request).into_owned();
@@ -87,7 +87,7 @@ fn both_limits_are_in_one_trace_and_the_roll_up_names_it() {
         let [attempt] = &hop.attempts[..] else { panic!("{hop:?}") };
         assert_eq!((attempt.server.as_str(), attempt.status), (server.to_string().as_str(), Some(429)));
         let names: Vec<&str> = hop.phases.iter().map(|phase| phase.name.as_str()).collect();
-        assert_eq!(names.first(), Some(&"judged"), "{hop:?}");
+        assert_eq!(names.first(), Some(&"policy check"), "{hop:?}");
         assert!(names.ends_with(&["wait for first byte", "send response"]), "{hop:?}");
         assert!(
             hop.phases.windows(2).all(|two| two[0].began_us + two[0].took_us == two[1].began_us),

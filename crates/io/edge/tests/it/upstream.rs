@@ -256,7 +256,7 @@ fn answer_that_breaks_off_at_once_is_a_502_with_an_id() {
     assert_eq!(status(&told), 200);
 }
 
-/// `:status: CODE` and no more, as an interim answer.
+/// `:status: CODE` and no more, as an interim response.
 fn interim(socket: &mut TcpStream, stream: u32, code: &[u8; 3]) {
     send(socket, HEADERS, 4, stream, &[&[0x48, 3], &code[..]].concat());
 }
@@ -491,7 +491,7 @@ fn grpc_streams_without_a_head_hold_no_place_after_the_deadline() {
 #[test]
 fn grpc_stream_without_a_deadline_may_have_its_first_message_after_the_services() {
     let at = frames(b"", |_, socket, _, flags, stream| {
-        // The answer begins when the client has said all that it had to say.
+        // The response begins when the client has said all that it had to say.
         if flags & END_STREAM != 0 {
             answer_200(socket, stream);
         }

@@ -259,7 +259,7 @@ fn part(name: &str, began_us: u64, took_us: u64) -> Phase {
 pub(crate) fn trace() -> Trace {
     let mut outer = hop("00f067aa0ba902b7", None, 0, 182_000);
     outer.phases = vec![
-        part("judged", 0, 20),
+        part("policy check", 0, 20),
         part("queued", 20, 12_000),
         part("wait for first byte", 12_400, 161_000),
         part("send response", 173_400, 8_600),
@@ -285,7 +285,7 @@ pub(crate) fn trace() -> Trace {
     inner.verdict = Verdict::Limited;
     inner.status = 429;
     inner.limit = Some("limit of the caller auth-web at api, 50/s".to_owned());
-    inner.phases = vec![part("judged", 0, 90)];
+    inner.phases = vec![part("policy check", 0, 90)];
     Trace { id: TRACE.to_owned(), hops: vec![outer, inner] }
 }
 

@@ -30,9 +30,9 @@ use traffic::Tick;
 use types::config::Protocol;
 use upload_monitor::UploadMonitor;
 
-/// Ticks for which an answer is waited for though the server is down: it may have been about to come.
+/// Ticks for which a response is waited for though the server is down: it may have been about to come.
 const DOWN_TICKS: u32 = 10;
-/// How often one server is asked once more for a request that it did not process.
+/// Repetitions at one server of a request that it did not process.
 const AGAIN_MAX: u32 = 2;
 /// Ticks for which a `100 Continue` is waited for before the body is sent anyway (RFC 9110 section 10.1.1).
 const CONTINUE_TICKS: u32 = 10;
@@ -41,32 +41,32 @@ const CONTINUE_TICKS: u32 = 10;
 /// every time would drive everything else from a small table, and each look-up compares it with all that it was before.
 const STEADY: [&str; 3] = ["x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
 
-/// What is asked of whichever server.
+/// A request to a server.
 pub(crate) struct UpstreamRequest<'a> {
     pub(crate) thread: &'a Rc<Thread>,
     pub(crate) parts: &'a Parts,
     pub(crate) host: &'a Host,
     pub(crate) options: &'a ConnectionOptions,
     pub(crate) framing: Framing,
-    /// Whether it comes from a declared hop, whose word on the client is taken.
+    /// Whether it comes from a trusted proxy.
     pub(crate) from_proxy: bool,
     /// Fields of the edge's own.
     pub(crate) own: &'a OutgoingHeaders,
     /// Bytes that the body may have.
     pub(crate) room: u64,
-    /// Ticks for which a body may stand still, either way.
+    /// Ticks for which a body may stall, either way.
     pub(crate) wait: u32,
-    /// The tick at which the answer's head must be there.
+    /// The tick at which the response's head must be there.
     pub(crate) deadline: u32,
     /// Ticks that a server has for it.
     pub(crate) timeout: u32,
-    /// What holds for a gRPC call besides.
+    /// The deadline of a gRPC call.
     pub(crate) grpc: Option<GrpcDeadline>,
-    /// Is called with each interim answer (1xx except 101).
+    /// Is called with each interim response (1xx except 101).
     pub(crate) interim: &'a dyn Fn(StatusCode, &HeaderMap),
 }
 
-/// What came back.
+/// The response of a server.
 pub(crate) enum UpstreamResponse {
     /// A head and what follows it.
     Answer(Head, Answer),
@@ -76,7 +76,7 @@ pub(crate) enum UpstreamResponse {
     Switched(Head, Box<Conn>),
 }
 
-/// Nothing did.
+/// An attempt without a response.
 pub(crate) struct FailedAttempt {
     pub(crate) error: ForwardError,
     /// The request's body, to be sent once more; `Err` where part of it is gone.
@@ -85,26 +85,27 @@ pub(crate) struct FailedAttempt {
     pub(crate) sent: bool,
 }
 
-/// One server's turn to answer.
+/// An attempt at one server.
 pub(crate) struct Attempt<'a> {
     pub(crate) at: SocketAddr,
-    /// Since when it is asked.
+    /// Its start.
     pub(crate) from: Tick,
     pub(crate) held: &'a RefCell<Held>,
-    /// When it had all of the request's body.
+    /// The tick at which the server had all of the request's body.
     pub(crate) sent: Cell<Option<Tick>>,
 }
 
-/// Since when an answer is waited for.
+/// State of a server while its response is awaited.
 #[derive(Clone, Copy)]
 struct Watch {
-    /// Whether the server was down before: then it is asked because nobody else is there.
+    /// Whether the server was down before: then it is tried because no other server is left.
     was_down: bool,
     since: u32,
 }
 
 impl Watch {
-    /// When to look next, instead of `due`: all are woken when a server is found down, and look again until another one has room.
+    /// Returns when to check next, at the latest at `due`: all requests are woken when a server is found down, and
+    /// check again until another server has room.
     fn next(self, server: &ServerConnections, now: u32, due: u32) -> u32 {
         if !server.is_down() || self.was_down {
             return due;
@@ -199,9 +200,9 @@ impl UpstreamRequest<'_> {
         }
     }
 
-    /// Whether an answer is waited for no longer, because the server was found down meanwhile and another one will be asked. A
-    /// request that may not be repeated, or that no other server has room for, is better off here: the server may be about to
-    /// answer.
+    /// Whether waiting for the response ends, because the server was found down meanwhile and another one will be
+    /// tried. A request that may not be repeated, or that no other server has room for, keeps waiting: the server
+    /// may be about to answer.
     fn given_up(
         &self,
         server: &ServerConnections,
@@ -320,7 +321,7 @@ impl UpstreamRequest<'_> {
         }
     }
 
-    /// Waits for the answer's head.
+    /// Waits for the response's head.
     async fn http2_answer(
         &self,
         server: &ServerConnections,
@@ -373,7 +374,7 @@ impl UpstreamRequest<'_> {
 
     fn http2_head(&self, pool: &Pool, at: SocketAddr) -> Option<Request<()>> {
         let host = || self.host.value.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-        // What a visitor says by HTTP/2 is the same already (see `head::examine`).
+        // A client's HTTP/2 head has the same form already (see `head::examine`).
         let authority = self.parts.uri.authority().cloned().or_else(host);
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(if matches!(pool.tls, Ok(None)) { Scheme::HTTP } else { Scheme::HTTPS });
@@ -409,7 +410,8 @@ impl UpstreamRequest<'_> {
     }
 }
 
-/// Whose fault it is that no answer came in time: a server cannot answer a request that does not come.
+/// Returns the error of a response that did not begin in time: the server's, or the client's whose request did not
+/// arrive.
 fn late(starved: bool) -> ForwardError {
     if starved { ForwardError::Slow } else { ForwardError::Late }
 }

@@ -17,7 +17,7 @@ use std::task::{Context, Poll, ready};
 /// Asks on a connection, and takes the body. Where the server allows no further stream, the request waits in the connection.
 ///
 /// # Errors
-/// When the connection takes no request; the body is left.
+/// When the connection accepts no request; the body is left.
 pub(crate) fn ask(
     lease: Lease,
     head: Request<()>,
@@ -38,7 +38,7 @@ pub(crate) fn ask(
     Ok(Call { answer, upload, spent, interim: 0, ended: now, lease })
 }
 
-/// A request under way whose answer has not begun.
+/// A request in progress whose response has not begun.
 pub(crate) struct Call {
     answer: ResponseFuture,
     upload: Option<Upload>,
@@ -51,7 +51,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Sends, and reads the head of the answer. `interim` is called with what comes before it.
+    /// Sends the request, and receives the head of the response. `interim` is called with each interim response.
     pub(crate) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -75,7 +75,7 @@ impl Call {
             && upload.hold.is_none_or(|until| ticks.now() >= until)
         {
             if upload.hold.take().is_some() {
-                // The server says nothing to it: the client may begin, and its time does.
+                // The server sent no 100: the client may begin, and its timeout starts.
                 upload.moved = ticks.now();
             }
             let room = upload.room;
@@ -104,12 +104,12 @@ impl Call {
         self.upload.as_ref().and_then(|upload| upload.hold)
     }
 
-    /// When the request ended, where it has.
+    /// The tick at which the request ended, if it has.
     pub(crate) fn ended(&self) -> Option<u32> {
         self.upload.is_none().then_some(self.ended)
     }
 
-    /// When the body that is on its way last moved.
+    /// The tick at which the body last made progress.
     pub(crate) fn moved(&self) -> Option<u32> {
         self.upload.as_ref().map(|upload| upload.moved)
     }
@@ -145,7 +145,7 @@ impl Call {
         }
     }
 
-    /// What follows the head.
+    /// Returns the body of the response.
     pub(crate) fn into_download(self, head: &Response<()>, stream: RecvStream) -> Download {
         let length = head.headers().get(header::CONTENT_LENGTH);
         let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
@@ -175,13 +175,13 @@ struct Upload {
     /// Whether some of it was sent. The first part goes with the head and waits for no room: that would be known only when the head
     /// has left, one more turn of both tasks and one more packet later.
     begun: bool,
-    /// What waits until the server takes more, and whether it is the last.
+    /// Data waiting until the server accepts more, and whether it is the last.
     next: Option<(Bytes, bool)>,
 }
 
 impl Upload {
-    /// Sends until the server takes no more or the body has nothing more yet. Ready when it is over, as the server sees it: that it
-    /// wants no more shows in its answer. An error is the visitor's.
+    /// Sends until the server accepts no more or no more data has arrived. Ready when it is over for the server:
+    /// that it wants no more shows in its response. An error is the client's.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ForwardError>> {
         self.starved = false;
         loop {
@@ -234,7 +234,8 @@ impl Upload {
         if data.is_empty() && !last {
             return Ok(());
         }
-        // One byte is enough to be told when there is room; more would be held back from other streams (as hyper has it).
+        // One byte is enough to be notified when there is room; more would be held back from other streams (as
+        // hyper does).
         if self.begun && !data.is_empty() {
             self.stream.reserve_capacity(1);
         }
@@ -242,7 +243,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Goes on by itself: the answer was there before the body's end.
+    /// Goes on by itself: the response was there before the body's end.
     async fn rest(mut self) {
         let _ = poll_fn(|cx| {
             if self.stream.poll_reset(cx).is_ready() {
@@ -258,7 +259,7 @@ impl Upload {
 pub(crate) struct Download {
     stream: RecvStream,
     upload: Option<Upload>,
-    /// Bytes that will still come, where the server told.
+    /// Bytes still to come, where the length is declared.
     left: Option<u64>,
     /// Whether only trailers can still come.
     trailing: bool,
@@ -266,12 +267,12 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    /// Whether nothing more comes.
+    /// Whether it has ended.
     pub(crate) fn ended(&self) -> bool {
         self.stream.is_end_stream()
     }
 
-    /// What is known of its length.
+    /// The known bounds of its length.
     pub(crate) fn size_hint(&self) -> SizeHint {
         match self.left {
             Some(left) => SizeHint::with_exact(left),
@@ -310,7 +311,8 @@ impl Download {
         })
     }
 
-    /// After the whole answer the request's body goes on alone until the server has it or wants no more (RFC 9113 section 8.1).
+    /// After the complete response the request's body is still sent until the server has it or wants no more (RFC
+    /// 9113 section 8.1).
     fn release(&mut self) {
         if self.stream.is_end_stream()
             && let Some(upload) = self.upload.take()

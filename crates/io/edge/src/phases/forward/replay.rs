@@ -1,7 +1,7 @@
-//! A request's body that can be sent once more, until the answer begins.
+//! A request's body that can be sent once more, until the response begins.
 //!
-//! A server may say that it did not process a request (RFC 9113 section 8.7), or close a connection that was idle. What was
-//! sent is kept up to a bound; a longer body is sent once.
+//! A server may declare that it did not process a request (RFC 9113 section 8.7), or close a connection that was
+//! idle. Sent data is kept up to a bound; a longer body is sent once.
 
 use crate::request_body::RequestBody;
 use bytes::Bytes;
@@ -20,7 +20,7 @@ pub(crate) struct ReplayableBody {
     body: RequestBody,
     sent: Vec<Part>,
     bytes: usize,
-    /// How many of `sent` the present attempt has been given.
+    /// The number of parts in `sent` that the current attempt has been given.
     at: usize,
     /// Whether part of it is gone: then it cannot be sent again.
     gone: bool,
@@ -56,7 +56,7 @@ impl ReplayableBody {
         !self.gone
     }
 
-    /// Keeps nothing more: the answer has begun.
+    /// Keeps nothing more: the response has begun.
     pub(crate) fn forget(&mut self) {
         self.gone = true;
         if self.at == self.sent.len() {
@@ -66,7 +66,7 @@ impl ReplayableBody {
         }
     }
 
-    /// Whether nothing more comes.
+    /// Whether it has ended.
     pub(crate) fn ended(&self) -> bool {
         self.at == self.sent.len() && self.body.is_end_stream()
     }

@@ -1,4 +1,5 @@
-//! A request and its answer on one connection, both ways at once: an early answer does not wait for the request's body.
+//! A request and its response on one HTTP/1.1 connection, in both directions concurrently: an early response does
+//! not wait for the request's body.
 
 use super::replay::ReplayableBody;
 use crate::forward_error::{ForwardError, Malformed};
@@ -13,20 +14,20 @@ use http_body::Frame;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-/// A request under way.
+/// A request in progress.
 pub(crate) struct RoundTrip {
     conn: Box<Conn>,
     server: Rc<ServerConnections>,
     upload: Option<Upload>,
-    /// The body that is all sent, until the answer begins.
+    /// The body that is all sent, until the response begins.
     spent: Result<Option<ReplayableBody>, ()>,
-    /// Whether anything of the answer came.
+    /// Whether any of the response was received.
     pub(crate) begun: bool,
-    /// Interim answers that came before it.
+    /// Interim responses received.
     interim: u32,
 }
 
-/// Interim answers (RFC 9110 section 15.2) that are passed on before the one that counts.
+/// Interim responses (RFC 9110 section 15.2) that are passed on before the one that counts.
 const INTERIM_MAX: u32 = 32;
 
 /// The request's body on its way.
@@ -42,7 +43,7 @@ pub(crate) struct Upload {
     /// Whether all that has come of it was sent: then it is the client that is waited for.
     starved: bool,
     ended: bool,
-    /// Why it was given up, while the answer may still come.
+    /// The error that ended the upload, while the response may still come.
     failed: Option<ForwardError>,
 }
 
@@ -68,7 +69,7 @@ impl RoundTrip {
         self.upload.as_ref().and_then(|upload| upload.hold)
     }
 
-    /// When the body that is on its way last moved.
+    /// The tick at which the body last made progress.
     pub(crate) fn moved(&self) -> Option<u32> {
         self.upload
             .as_ref()
@@ -91,7 +92,7 @@ impl RoundTrip {
         self.upload.as_ref().is_some_and(|upload| upload.starved && upload.failed.is_none())
     }
 
-    /// Whether the socket has taken nothing of the request.
+    /// Whether nothing of the request was written to the socket.
     pub(crate) fn unsent(&self) -> bool {
         self.conn.unsent()
     }
@@ -107,7 +108,7 @@ impl RoundTrip {
         }
     }
 
-    /// Sends, and reads the head of the answer. `interim` is called with what comes before it.
+    /// Sends the request, and receives the head of the response. `interim` is called with each interim response.
     pub(crate) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -117,7 +118,7 @@ impl RoundTrip {
         interim: &dyn Fn(StatusCode, &HeaderMap),
     ) -> Poll<Result<Head, ForwardError>> {
         match self.poll_send(cx, ticks) {
-            // A server that answers and closes before it has read everything: the answer is what counts.
+            // A server may answer and close before it has read everything: the response counts.
             Poll::Ready(Err(why)) if self.upload.is_none() && !self.reused() => {
                 return Poll::Ready(Err(why));
             }
@@ -164,8 +165,9 @@ impl RoundTrip {
         }
     }
 
-    /// Whether the answer goes on: where the server has broken off already, nothing need be passed on, and another one may be
-    /// asked. What is read here would be read next; where nothing has come, the runtime knows it without asking the system.
+    /// Checks that the response goes on: if the server has already closed the connection, nothing need be
+    /// forwarded, and another server may be tried. The data read here would be read next anyway; if none has
+    /// arrived, the runtime knows it without a system call.
     fn intact(&mut self, cx: &mut Context<'_>, head: &Head) -> Result<(), ForwardError> {
         let length = match head.framing {
             Framing::Length(length) => Some(usize::try_from(length).unwrap_or(usize::MAX)),
@@ -217,7 +219,7 @@ impl RoundTrip {
         self.conn
     }
 
-    /// What follows the head: at once where it has come with it.
+    /// Returns the body of the response: complete where it arrived with the head.
     pub(crate) fn into_download(mut self, head: &Head, ticks: &Rc<Ticks>, wait: u32) -> Answer {
         self.spent = Ok(None);
         if let Some(upload) = &mut self.upload {
@@ -275,7 +277,7 @@ fn send(
     ticks: &Ticks,
 ) -> Poll<Result<(), ForwardError>> {
     if upload.hold.is_some_and(|until| ticks.now() >= until) {
-        // The server says nothing to it: the client may begin, and its time does.
+        // The server sent no 100: the client may begin, and its timeout starts.
         upload.hold = None;
         upload.moved = ticks.now();
     }
@@ -342,11 +344,11 @@ fn stage(conn: &mut Conn, upload: &mut Upload, frame: Frame<Bytes>) -> Result<()
     Ok(())
 }
 
-/// What follows a response's head.
+/// The body of a response.
 pub(crate) enum Answer {
     /// All of it has come.
     Whole(Bytes),
-    /// It comes.
+    /// To be received.
     Rest(Box<Download>),
 }
 
@@ -356,19 +358,19 @@ enum Left {
     All,
 }
 
-/// A response's body, read from the socket as the visitor takes it.
+/// A response's body, read from the socket as the client takes it.
 pub(crate) struct Download {
     round_trip: Option<RoundTrip>,
     left: Left,
     keep: bool,
     alarm: Option<Alarm>,
     ticks: Rc<Ticks>,
-    /// Ticks for which it may stand still.
+    /// Ticks for which it may stall.
     wait: u32,
 }
 
 impl Download {
-    /// What is known of its length.
+    /// The known bounds of its length.
     pub(crate) fn size_hint(&self) -> http_body::SizeHint {
         match &self.left {
             Left::Bytes(left) => http_body::SizeHint::with_exact(*left),
@@ -376,7 +378,7 @@ impl Download {
         }
     }
 
-    /// Whether nothing more comes.
+    /// Whether it has ended.
     pub(crate) fn ended(&self) -> bool {
         self.round_trip.is_none()
     }
@@ -410,7 +412,7 @@ impl Download {
         loop {
             let Some(round_trip) = &mut self.round_trip else { return Poll::Ready(None) };
             if round_trip.upload.is_some() || !round_trip.conn.written() {
-                // Whether the rest of the request arrives is the server's business once it has answered.
+                // Once the server has answered, it decides whether it needs the rest of the request.
                 let _ = round_trip.poll_send(cx, &self.ticks);
             }
             let want = match &mut self.left {
@@ -455,7 +457,7 @@ impl Download {
         }
     }
 
-    /// The answer is complete: the connection goes home if another request may follow.
+    /// The response is complete: the connection goes home if another request may follow.
     fn finish(&mut self) {
         if let Some(round_trip) = self.round_trip.take()
             && self.keep

@@ -1,4 +1,4 @@
-//! What is sent to a visitor after the head.
+//! The body of a response to a client.
 
 use super::super::forward::http2_call;
 use super::super::forward::round_trip::{Answer, Download};
@@ -49,12 +49,12 @@ impl Body {
         Some(whole)
     }
 
-    /// Nothing of it is to be sent.
+    /// Marks it as complete without sending it.
     pub(crate) fn finish(&mut self) {
         self.over = true;
     }
 
-    /// How long a client may take nothing of it.
+    /// The time for which a client may read nothing.
     pub(crate) fn wait(&self) -> Duration {
         self.completion.thread.view().shared.edge.limits.body_timeout
     }

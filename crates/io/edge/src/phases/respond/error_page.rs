@@ -9,11 +9,11 @@ use http::{Response, StatusCode};
 use std::time::Duration;
 use traffic::Quota;
 
-/// What is told instead of an answer.
+/// An error response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
-    /// One sentence for whoever reads it.
+    /// One sentence for the reader.
     pub(crate) why: &'static str,
     /// Whether the connection is closed after it.
     pub(crate) close: bool,
@@ -83,7 +83,7 @@ pub(crate) const TUNNELS: Refusal = Refusal::new(
     "There are as many connections and WebSockets open as this site allows. Please close some first.",
 );
 
-/// The answer, as a page, as problem+json (RFC 9457) or as gRPC has it. `headers` is an empty map: an old one saves an allocation.
+/// The response, as a page, as problem+json (RFC 9457) or as gRPC has it. `headers` is an empty map: an old one saves an allocation.
 pub(crate) fn response(
     refusal: Refusal,
     id: &str,
@@ -120,7 +120,7 @@ fn grpc(headers: &mut HeaderMap, refusal: Refusal) {
     }
 }
 
-/// The code that tells a gRPC client what to do: 14 try again, 8 less or later, 7 not at all.
+/// The status code of gRPC: 14 retry, 8 less or later, 7 not at all.
 fn grpc_code(status: StatusCode) -> u16 {
     match status {
         StatusCode::FORBIDDEN => 7,
@@ -147,13 +147,13 @@ fn percent_encoded(text: &str) -> String {
     out
 }
 
-/// How long a gRPC client waits before it tries again (gRFC A6).
+/// Delay before a gRPC client retries (gRFC A6).
 pub(crate) fn pushback(headers: &mut HeaderMap, wait: Duration) {
     let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
     headers.insert(GRPC_PUSHBACK, HeaderValue::from(millis));
 }
 
-/// A page in place of the bare answer that hyper gives where it can make no request of what came. Status and date are hyper's.
+/// Returns an error page in place of hyper's bare response to an unreadable request. Status and date are hyper's.
 pub(crate) fn page_for(bare: &[u8], refusal: Refusal, id: &str) -> Vec<u8> {
     let title = refusal.status.canonical_reason().unwrap_or("Error");
     let text = html(refusal, title, id);
@@ -181,9 +181,9 @@ pub(crate) fn retry_after(headers: &mut HeaderMap, wait: Duration) {
     headers.insert(header::RETRY_AFTER, HeaderValue::from(secs.max(1)));
 }
 
-/// A limit as it stands (draft-ietf-httpapi-ratelimit-headers).
+/// A limit in its current state (draft-ietf-httpapi-ratelimit-headers).
 pub(crate) fn quota(headers: &mut HeaderMap, quota: &Quota) {
-    // By hand: every refused request gets both, and formatting them costs as much as judging it.
+    // Without `format!`: every refused request gets both, and formatting them costs as much as the verdict.
     let item = |first: &str, of: u32, second: &str, to: u32| {
         let (mut of_digits, mut to_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
         let parts = ["\"", quota.limit.as_str(), first, of_digits.format(of), second, to_digits.format(to)];

@@ -32,7 +32,7 @@ pub(super) async fn answer(
     let respond = RefCell::new(respond);
     let answered = {
         let interim = |status: StatusCode, headers: &HeaderMap| {
-            // What the client is to go on with, it is told when its body is asked for.
+            // A 100 is sent when the body is read.
             if status != StatusCode::CONTINUE {
                 inform(&respond, status, headers.clone());
             }
@@ -51,7 +51,7 @@ pub(super) async fn answer(
         .await
     };
     let Some(response) = answered else { return };
-    // Set by this very answer: nothing else ran since.
+    // Set by this very response: no other task has run since.
     let conn = session.connection.tunnel.take();
     let mut respond = respond.into_inner();
     if let (Some(conn), Some((stream, place))) = (conn, tunnel) {
@@ -112,7 +112,7 @@ pub(super) fn head(
     }
 }
 
-/// Sends the body of a response as it comes and as the client takes it.
+/// Sends the body of a response as it arrives and as the client reads it.
 pub(super) async fn body(session: Rc<Session>, body: Body, stream: SendStream<Bytes>) {
     let moved = session.connection.ticks.now();
     let mut outflow = Outflow { session, body, stream, next: None, moved };
@@ -143,7 +143,7 @@ struct Outflow {
     session: Rc<Session>,
     body: Body,
     stream: SendStream<Bytes>,
-    /// What waits until the client takes more, and whether it is the last.
+    /// Data waiting until the client accepts more, and whether it is the last.
     next: Option<(Bytes, bool)>,
     /// The tick at which it last moved.
     moved: u32,
@@ -197,7 +197,8 @@ impl Outflow {
                 if data.is_empty() {
                     return last && self.stream.send_data(data, true).is_ok();
                 }
-                // One byte is enough to be told when there is room; more would be held back from other streams (as hyper has it).
+                // One byte is enough to be notified when there is room; more would be held back from other streams
+                // (as hyper does).
                 self.stream.reserve_capacity(1);
                 self.next = Some((data, last));
                 false
@@ -218,7 +219,7 @@ thread_local! {
     static DATE: RefCell<(u32, Option<HeaderValue>)> = const { RefCell::new((0, None)) };
 }
 
-/// The time of day for a response whose server does not say it (RFC 9110 section 6.6.1).
+/// The date of a response whose server sent none (RFC 9110 section 6.6.1).
 fn date(now: u32) -> HeaderValue {
     DATE.with_borrow_mut(|(tick, date)| {
         if let Some(date) = date

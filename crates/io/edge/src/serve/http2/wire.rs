@@ -102,7 +102,7 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.session.flooded() {
-            // Nothing more is taken from it: the connection's task ends it.
+            // Nothing more is read: the connection's task ends it.
             this.session.wake();
             return Poll::Pending;
         }

@@ -10,7 +10,7 @@ const LINE_MAX: usize = 256;
 const TRAILERS_MAX: usize = 8 * 1024;
 const TRAILERS_COUNT: usize = 32;
 
-/// Where in the coding the next byte belongs.
+/// The state of the decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Size,
@@ -24,12 +24,12 @@ enum At {
 #[derive(Clone, Debug)]
 pub(crate) struct Chunked(At);
 
-/// What the bytes at hand came to.
+/// The result of a decoding step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Part of the content.
     Data(Bytes),
-    /// More must be read first.
+    /// More data must be read first.
     Need,
     /// The body is over; trailers if there were any.
     End(Option<HeaderMap>),
@@ -45,7 +45,7 @@ impl Chunked {
         Self(At::Size)
     }
 
-    /// Takes from `buf` what can be taken.
+    /// Decodes from `buf`.
     pub(crate) fn decode(&mut self, buf: &mut BytesMut) -> Result<Step, Malformed> {
         loop {
             match self.0 {
@@ -113,7 +113,7 @@ fn line(buf: &[u8], max: usize) -> Result<Option<usize>, Malformed> {
 
 fn size(line: &[u8]) -> Result<u64, Malformed> {
     let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    // Sixteen digits would reach the top bit; nobody sends such a chunk.
+    // Sixteen digits would reach the top bit; no real server sends such a chunk.
     if digits == 0 || digits > 15 {
         return Err(Malformed);
     }

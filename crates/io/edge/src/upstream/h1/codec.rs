@@ -9,12 +9,12 @@ use std::mem::MaybeUninit;
 /// Fields of most heads: they are read without asking for memory.
 const FIELDS_FEW: usize = 128;
 
-/// How the end of a body is told.
+/// How the end of a body is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// There is none.
     None,
-    /// So many bytes.
+    /// A declared length in bytes.
     Length(u64),
     /// The chunked coding.
     Chunked,
@@ -31,9 +31,9 @@ pub(crate) struct Head {
     pub(crate) framing: Framing,
     /// Whether another request may follow.
     pub(crate) keep: bool,
-    /// What the server switches to, of a 101.
+    /// The protocol of a 101.
     pub(crate) upgrade: Option<HeaderValue>,
-    /// The server's own words where the status has none of the standard's.
+    /// The server's reason phrase where it is not the standard one.
     pub(crate) reason: Option<Bytes>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The line that tells how the request's body ends.
+/// Writes the field that declares how the request's body ends.
 pub(crate) fn framing(out: &mut Vec<u8>, framing: Framing) {
     match framing {
         Framing::Length(length) => {
@@ -70,8 +70,8 @@ pub(crate) fn framing(out: &mut Vec<u8>, framing: Framing) {
     }
 }
 
-/// Where a head ends, the empty line included. A line feed alone ends a line too (RFC 9112 section 2.2), here as in `httparse`: a
-/// server that writes no carriage return, or not always, would else be waited for.
+/// Returns the end of a head, the empty line included. A bare line feed ends a line too (RFC 9112 section 2.2), as
+/// in `httparse`: otherwise a server that omits carriage returns would be waited for.
 fn end(bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\n', bytes).find_map(|at| match &bytes[at + 1..] {
         [b'\n', ..] => Some(at + 2),
@@ -80,7 +80,7 @@ fn end(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whether this cannot become a head: whoever speaks another protocol need not be waited for.
+/// Whether the data cannot become a head: a server that speaks another protocol need not be waited for.
 fn foreign(bytes: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"HTTP/1.";
     let empty = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
@@ -188,11 +188,11 @@ fn fields(
     Ok(Head { status, headers: std::mem::take(map), framing, keep, upgrade: read.upgrade, reason })
 }
 
-/// What the fields of a response say about the connection.
+/// Connection options of a response's fields.
 #[derive(Default)]
 struct Read {
     length: Option<u64>,
-    /// Whether the length came as a list of equal numbers.
+    /// Whether the length was a list of equal numbers.
     listed: bool,
     coded: bool,
     close: bool,
@@ -211,7 +211,7 @@ impl Read {
                 if self.length.is_some_and(|known| known != length) {
                     return Err(Malformed::Framing);
                 }
-                // A second one that says the same is not repeated.
+                // A repeated equal value is dropped.
                 Ok(self.length.replace(length).is_none())
             }
             header::TRANSFER_ENCODING => {

@@ -1,14 +1,15 @@
-//! The body of a request while its answer is waited for: whether it is too slow, and whether its request holds a place.
+//! Supervision of a request's body while its response is awaited: whether it is too slow, and whether its request
+//! keeps its place.
 
 use super::{Attempt, Call, RoundTrip, UpstreamRequest};
 use crate::forward_error::ForwardError;
 use crate::thread::Thread;
 use crate::uploads::{HASTY_TICKS, Pace, YIELD_TICKS};
 
-/// The body of a request while an answer is waited for.
+/// The body of a request while a response is waited for.
 pub(super) struct UploadMonitor {
     since: u32,
-    /// When it was last asked whether the place is to be given back: once a tick.
+    /// The tick of the last check whether the place is given back: once a tick.
     asked: u32,
     /// Bytes that had come before.
     before: u64,
@@ -41,7 +42,7 @@ impl UploadMonitor {
 
 impl UpstreamRequest<'_> {
     /// Looks after the body that is being sent. When to look again; an error where it is too slow. A long body moves the moment at
-    /// which the answer is `due`, as its end does.
+    /// which the response is `due`, as its end does.
     pub(super) fn check_upload(
         &self,
         attempt: &Attempt<'_>,
@@ -52,7 +53,7 @@ impl UpstreamRequest<'_> {
         let Some(some) = monitor else { return Ok(u32::MAX) };
         let ticks = &self.thread.ticks;
         let Some(came) = body.came().filter(|_| body.moved().is_some()) else {
-            // It is all sent, or no longer wanted.
+            // It is completely sent, or no longer needed.
             attempt.sent.set(Some(self.thread.tick()));
             if ticks.now() > some.since {
                 *due = (*due).max(ticks.now() + self.timeout);
@@ -76,7 +77,7 @@ impl UpstreamRequest<'_> {
 pub(super) trait UploadProgress {
     /// Bytes that have come of the body.
     fn came(&self) -> Option<u64>;
-    /// When it last moved, while it is not all sent.
+    /// The tick at which it last made progress, while it is not completely sent.
     fn moved(&self) -> Option<u32>;
     /// The tick until which it is held back.
     fn hold(&self) -> Option<u32>;

@@ -1,4 +1,4 @@
-//! Our own programs that ask our own services: found by what they show or where they ask from.
+//! Declared callers: the team's own programs, identified by token or by address.
 
 use crate::cidr_map::CidrMap;
 use crate::random::hash_text;
@@ -39,7 +39,8 @@ impl Callers {
         Self { all, nets: CidrMap::new(nets) }
     }
 
-    /// By token, else by address. Every token is compared, so that the time taken tells nothing.
+    /// Finds a caller by token, otherwise by address. Every token is compared, so that the time taken reveals
+    /// nothing.
     pub(crate) fn find(&self, peer: IpAddr, token: Option<&[u8]>) -> Option<&Caller> {
         let shown = token.filter(|token| !token.is_empty()).and_then(|token| {
             self.all.iter().fold(None, |found, caller| {

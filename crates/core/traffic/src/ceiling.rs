@@ -1,4 +1,4 @@
-//! How many requests a second a pool is given whose servers refuse: what they really serve, and a little more.
+//! Request rate limit of a pool whose servers refuse: what they serve successfully, and a little more.
 //!
 //! A server that refuses answers at once, so its latency tells nothing. 429 and 503 count as refusals: with them a server says
 //! that less would be answered better. 502 and 504 do not: they tell that something behind it is broken or slow, which asking
@@ -139,7 +139,7 @@ impl Ceiling {
         self.rate.is_finite().then_some(self.rate)
     }
 
-    /// A request came, whatever becomes of it.
+    /// Counts an arrival, whatever its verdict.
     pub(crate) fn asked(&mut self) {
         self.asked = self.asked.saturating_add(1);
     }
@@ -185,12 +185,12 @@ impl Ceiling {
         enough
     }
 
-    /// One that was taken was not needed.
+    /// Returns an unused token.
     pub(crate) fn put_back(&mut self) {
         self.tokens += 1.0;
     }
 
-    /// When the next request may go.
+    /// Returns when the next request may go.
     pub(crate) fn next(&self) -> Tick {
         if self.rate.is_infinite() {
             return Tick::NEVER;

@@ -8,14 +8,14 @@ use std::net::IpAddr;
 #[derive(Clone, Debug)]
 pub(crate) struct CidrMap<T> {
     rules: Vec<Entry<T>>,
-    /// Where a interval begins, and the innermost network from there on. IPv4 as IPv6-mapped numbers.
+    /// The start of an interval, and the narrowest range from there on. IPv4 as IPv6-mapped numbers.
     intervals: Vec<(u128, Option<u32>)>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry<T> {
     value: T,
-    /// All of IPv6 lies around IPv4's mapped form, but is not said of it.
+    /// IPv6 ranges may cover the mapped form of IPv4, but do not apply to it.
     v4: bool,
     /// The network around it.
     parent: Option<u32>,
@@ -64,7 +64,7 @@ impl<T> CidrMap<T> {
         self.rules.is_empty()
     }
 
-    /// What is said of the networks around an address, the narrowest first.
+    /// Returns the values of the ranges that cover an address, the narrowest first.
     pub(crate) fn covering(&self, address: IpAddr) -> impl Iterator<Item = &T> {
         let at = number(address);
         let past = self.intervals.partition_point(|(first, _)| *first <= at);
@@ -110,7 +110,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every network around an address is found, the narrowest first, as by looking at all of them.
+        /// Every range that covers an address is found, the narrowest first, as by a linear search.
         #[test]
         fn finds_what_looking_at_all_finds(
             nets in prop::collection::vec(net(), 0..40),

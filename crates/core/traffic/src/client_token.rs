@@ -1,4 +1,4 @@
-//! What recognized clients show, and what is shown for whom from hop to hop.
+//! Signed tokens: the cookie of a recognized client, and the header that forwards a client's identity.
 
 use crate::facts::{Class, Identity};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokens::{Key, Passes};
 use types::{Time, time};
 
-/// How long the header is good that a server gets with a request: as long as it may work for it.
+/// Lifetime of the header that a server gets with a request.
 const HEADER_VALID: Duration = Duration::from_secs(600);
 
 /// Signs and reads the cookie of recognized clients and the header `mainstay-client`. The keys change by themselves; one made
@@ -17,12 +17,12 @@ pub struct ClientTokens {
     headers: Passes,
 }
 
-/// What the header says: for whom a request is made.
+/// The content of the header: the client for which a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForwardedClient {
     /// The number of a recognized client; `None` for any client else.
     pub recognized: Option<u64>,
-    /// The rank that the request got where it came in.
+    /// The class that the request had where it entered.
     pub class: Class,
     /// The client's address.
     pub address: IpAddr,
@@ -37,7 +37,7 @@ impl ForwardedClient {
 }
 
 impl ClientTokens {
-    /// From the installation's key.
+    /// Derives the keys from the installation's key.
     #[must_use]
     pub fn new(key: &Key, now: Time) -> Self {
         Self { cookies: Passes::new(key, "client", now), headers: Passes::new(key, "hop", now) }
@@ -76,7 +76,7 @@ impl ClientTokens {
         self.headers.sign(&body[..length], time::later(now, HEADER_VALID), now)
     }
 
-    /// What a header says, if it is ours and its time is not over. Only to be believed from a declared caller.
+    /// Returns the content of a valid header. To be trusted from a declared caller only.
     #[must_use]
     pub fn forwarded(&self, header: &[u8], now: Time) -> Option<ForwardedClient> {
         let body = self.headers.open(header, now).ok()?;

@@ -1,4 +1,4 @@
-//! How many requests a pool is given at once: found by trying, without ever emptying the pool to measure it.
+//! Adaptive concurrency limit of a pool: found by trying, without ever emptying the pool to measure it.
 //!
 //! Every tenth of a second, or when a few answers were seen: a lower quartile far above the usual takes a part off; a pool that is
 //! used to four fifths and answers as usual gets one more, or a quarter more until the first sign of slowness. The lower quartile,
@@ -28,7 +28,7 @@ use crate::tick::{Tick, micros};
 use crate::window::{Quartiles, Window};
 use std::time::Duration;
 
-/// How long is counted before it is judged.
+/// Length of a measuring window.
 pub(crate) const WINDOW: Duration = Duration::from_millis(100);
 
 /// The longest that a request is believed to go on after it was given up.
@@ -77,7 +77,7 @@ const LESS: f64 = 0.7;
 const QUICKER: f64 = 0.75;
 const NO_QUICKER: f64 = 0.87;
 
-/// What a window told.
+/// The result of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Answers are as quick as usual.
@@ -88,7 +88,7 @@ pub(crate) enum Found {
     TooMuch,
 }
 
-/// How a pool is used.
+/// How the limit is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
     /// The limit is in force. At the onset of a flood what was begun before is as slow as what is begun now, and proves nothing.
@@ -184,7 +184,7 @@ impl Concurrency {
         self.limit as u32
     }
 
-    /// More than this the servers may not be given together.
+    /// Sets the most concurrent requests of the servers together.
     pub(crate) fn at_most(&mut self, most: u64) {
         self.most = (most as f64).max(1.0);
         self.limit = self.limit.min(self.most);
@@ -197,12 +197,12 @@ impl Concurrency {
         self.shrinking = None;
     }
 
-    /// From now on so many are at work.
+    /// Sets the number of requests in progress.
     pub(crate) fn working(&mut self, inflight: u32, now: Tick) {
         self.window.working(inflight, now);
     }
 
-    /// A permit came back after this time.
+    /// Counts a permit that came back after this time.
     pub(crate) fn returned(&mut self, held: Duration) {
         self.back.0 += 1;
         let held = micros(held) as f64;
@@ -241,7 +241,7 @@ impl Concurrency {
         (times * self.usual).max(self.usual + NOISE * (times - 1.0) * 2.0)
     }
 
-    /// What a response usually takes.
+    /// Returns the usual response time.
     pub(crate) fn usual(&self) -> Duration {
         Duration::from_micros(self.usual as u64)
     }

@@ -1,4 +1,5 @@
-//! Whether servers are overloaded: believed only when they were slow while more was asked than fits, and less made them quicker.
+//! Overload detection: servers count as overloaded only when they were slow while more was asked than fits, and a
+//! lower limit made them faster.
 //!
 //! ```text
 //! calm --slow, and more is asked than is known to fit--> trial --quicker with less--> overload --nobody waits for two seconds--> calm
@@ -14,7 +15,7 @@ use std::time::Duration;
 /// Nobody waited and nothing was slow for so long: it is over.
 const OVER: Duration = Duration::from_secs(2);
 
-/// What is believed of the servers of a pool.
+/// State of the detection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Overload {
     /// Nothing speaks for overload.

@@ -1,4 +1,4 @@
-//! What the configuration and the team's denials say, made ready for a hundred thousand questions a second.
+//! The configuration and the denials, compiled for fast lookup.
 
 use crate::caller::{Caller, Callers};
 use crate::route::Route;
@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use types::{CallerId, Denial, Time, time};
 
-/// What the edge serves by: immutable, shared by all threads, replaced as a whole.
+/// The compiled policy: immutable, shared by all threads, replaced as a whole.
 #[derive(Clone, Debug)]
 pub struct Policy {
     routes: Vec<Route>,
     exact: BTreeMap<Box<str>, usize>,
-    /// By what follows the first dot: `*.acme.app` under `acme.app`.
+    /// Wildcards by the part after the first dot: `*.acme.app` under `acme.app`.
     below: BTreeMap<Box<str>, usize>,
     /// The service of all other hosts.
     any: Option<usize>,
@@ -21,8 +21,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// From the policy of the engine and the callers' tokens. `now` and `tick` are the same instant: a denial ends by itself, also
-    /// when the engine is gone.
+    /// Compiles the engine's policy and the callers' tokens. `now` and `tick` are the same instant: a denial
+    /// expires by itself, also when the engine is gone.
     #[must_use]
     pub fn new(policy: &types::Policy, tokens: &BTreeMap<CallerId, Vec<u8>>, now: Time, tick: Tick) -> Self {
         let config = &policy.config;
@@ -67,8 +67,8 @@ impl Policy {
         built
     }
 
-    /// The service that a host belongs to: its name in lower case, without a port. An exact name before a wildcard, which stands
-    /// for one label, as in certificates; the service of `*` after both.
+    /// Returns the service of a host, given in lower case and without a port. An exact name takes precedence over a
+    /// wildcard, which matches one label, as in certificates; the service of `*` comes last.
     #[must_use]
     pub fn route(&self, host: &str) -> Option<&Route> {
         let index = self
@@ -80,14 +80,14 @@ impl Policy {
         self.routes.get(index)
     }
 
-    /// Every service that the edge serves; a route's [`Route::index`] is its place here.
+    /// Returns all services that the edge serves; a route's [`Route::index`] is its index here.
     #[must_use]
     pub fn routes(&self) -> &[Route] {
         &self.routes
     }
 
-    /// Which of declared callers asks: by the token that it shows, in a time that tells nothing, else by its address (after
-    /// trusted proxies).
+    /// Returns the declared caller of a request: by its token, compared in constant time, otherwise by its address
+    /// (after trusted proxies).
     #[must_use]
     pub fn caller(&self, peer: IpAddr, token: Option<&[u8]>) -> Option<&Caller> {
         self.callers.find(peer, token)

@@ -1,7 +1,7 @@
 //! Requests that wait for a permit: by rank, fair between clients, bounded in time and in number.
 //!
-//! Each client has a line of its own, first come first served, and only the head of each line competes. So a client that asks for a hundred
-//! things at once makes nobody wait but itself: the others' heads take turns with its own.
+//! Each client has a queue of its own, first in, first out, and only the head of each competes. So a client that
+//! sends a hundred requests concurrently makes only itself wait: the heads of the others take turns with its own.
 
 use crate::admission::Ticket;
 use crate::facts::Class;
@@ -9,7 +9,7 @@ use crate::tick::Tick;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// One in so many permits goes to a first-time client that waits, whatever else does.
+/// One in this many permits goes to a waiting first-time client, whatever else waits.
 const NEWCOMER_EVERY: u32 = 20;
 /// Requests of one client that wait at most; as many streams as a few browsers or one load generator open.
 const LINE_MAX: usize = 1_024;
@@ -34,7 +34,7 @@ struct ClassQueue {
     turns: BTreeMap<u64, Ticket>,
     heads: BTreeMap<Ticket, Head>,
     deadlines: BTreeSet<(Tick, Ticket)>,
-    /// When it was empty last.
+    /// The tick at which it was last empty.
     empty: Tick,
 }
 
@@ -50,7 +50,7 @@ struct Head {
     since: Tick,
 }
 
-/// Whose a request is. One of a declared caller that asks for itself stands alone.
+/// The owner of a request. A declared caller on its own behalf has one per request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     Client(u64),
@@ -70,7 +70,7 @@ impl Queue {
         self.classes[..=class as usize].iter().map(|lane| lane.heads.len()).sum()
     }
 
-    /// Whether any client waits who goes before a newcomer of this class, or beside it.
+    /// Whether a request waits that goes before a new one of this class, or has the same class.
     pub(crate) fn before(&self, class: Class) -> bool {
         self.classes[..=class as usize].iter().any(|lane| !lane.waiting.is_empty())
     }
@@ -123,8 +123,8 @@ impl Queue {
             if class == Class::FirstTime { 0 } else { self.without_newcomer.saturating_add(1) };
     }
 
-    /// The client that is next. `newest` says for how long a queue may be busy before the newest goes first: a client that has waited for
-    /// long will leave soon.
+    /// Returns the next client. `newest`: for how long a queue may be busy before the newest goes first; a client
+    /// that has waited for long will leave soon.
     pub(crate) fn next(&self, newest: Option<Duration>, now: Tick) -> Option<Popped> {
         let first = Class::FirstTime as usize;
         let newcomer = self.without_newcomer + 1 >= NEWCOMER_EVERY && !self.classes[first].waiting.is_empty();
@@ -137,7 +137,7 @@ impl Queue {
         lane.waiting.get(&ticket).map(|waiting| (ticket, waiting.owner.number()))
     }
 
-    /// Takes out the one that [`Queue::next`] told of.
+    /// Removes the one that [`Queue::next`] returned.
     pub(crate) fn pop(&mut self, ticket: Ticket, now: Tick) {
         self.passed(class_of(ticket));
         self.remove(ticket, now);
@@ -148,7 +148,8 @@ impl Queue {
         self.classes[class_of(of) as usize].lines.get(&Owner::Client(client))?.front().copied()
     }
 
-    /// Takes out all whose deadline has passed, and the heads that have waited for longer than `patience` says for their class.
+    /// Removes all whose deadline has passed, and the heads that have waited for longer than `patience` allows for
+    /// their class.
     pub(crate) fn expire(
         &mut self,
         patience: impl Fn(Class) -> Option<Duration>,
@@ -168,7 +169,7 @@ impl Queue {
                 self.issued += 1;
                 lane.take(*ticket, self.issued, now);
             }
-            // One whose deadline has passed may be a head that has waited for too long as well.
+            // A request whose deadline has passed may be a head that has waited for too long as well.
             let mut own: Vec<Ticket> = late.split_off(from);
             own.sort_unstable();
             own.dedup();
@@ -176,7 +177,7 @@ impl Queue {
         }
     }
 
-    /// Takes out everybody.
+    /// Removes all requests.
     pub(crate) fn clear(&mut self, out: &mut Vec<Ticket>) {
         for lane in &mut self.classes {
             out.extend(std::mem::take(&mut lane.waiting).into_keys());

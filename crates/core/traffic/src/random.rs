@@ -1,6 +1,6 @@
-//! Chance and mixing, without a source of its own: whoever may touch the world hands in the seed.
+//! Pseudo-random numbers and hashing, without a source of randomness: the caller passes the seed.
 
-/// A sequence that looks random and is the same for the same seed (`SplitMix64`, Steele, Lea and Flood 2014).
+/// A pseudo-random sequence determined by its seed (`SplitMix64`, Steele, Lea and Flood 2014).
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
@@ -30,7 +30,7 @@ pub(crate) fn unit(number: u64) -> f64 {
     (number >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// One number out of two; which of them differ, and how, cannot be seen in it.
+/// Hashes two numbers into one; neither can be derived from it.
 pub(crate) fn mix(a: u64, b: u64) -> u64 {
     finish(a.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ finish(b.wrapping_add(0xd1b5_4a32_d192_ed03)))
 }

@@ -1,4 +1,4 @@
-//! How often requests may be sent again: one in ten, so that retries never become the flood.
+//! Budget of retries: one in ten requests, so that retries never amplify a flood.
 
 /// Tokens: a request brings a tenth of one, being sent again costs one. It is paid when it is decided, so a retry that still
 /// waits somewhere is counted too.
@@ -8,7 +8,8 @@ pub(crate) struct RetryBudget {
 }
 
 const RETRY: u32 = 10;
-/// Saved up in quiet times, and there from the beginning: fifty retries. A server that dies takes as many requests with it at once.
+/// The most that is saved, and the initial amount: fifty retries. A server that dies takes that many requests with
+/// it.
 const MOST: u32 = 500;
 
 impl RetryBudget {

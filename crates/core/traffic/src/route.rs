@@ -1,4 +1,4 @@
-//! One service as the edge serves it, and the judgement of a request for it.
+//! One service at the edge, and the verdict on a request for it.
 
 use crate::facts::{Class, Facts, Identity, Limit, Quota, Refusal, Verdict};
 use crate::meters::{Account, Meters};
@@ -20,11 +20,11 @@ pub struct Route {
     pub service: ServiceId,
     /// The servers behind it.
     pub pool: PoolId,
-    /// Its place among the routes of this policy. Another policy may place it elsewhere.
+    /// Its index among the routes of this policy. Another policy may place it elsewhere.
     pub index: usize,
-    /// How long one request may take until the first byte of its response.
+    /// The longest time to first byte of a request.
     pub deadline: Duration,
-    /// So that two services never share an account.
+    /// Separates the accounts of services.
     number: u64,
     client: Option<Rate>,
     subnet: Option<Rate>,
@@ -32,7 +32,7 @@ pub struct Route {
     caller: Option<Rate>,
     all: Option<Rate>,
     deny: SourceRules,
-    /// What each of `deny` says of itself.
+    /// A description of each rule of `deny`.
     denials: Arc<[Box<str>]>,
     allow: SourceRules,
     priority_paths: Vec<PathPattern>,
@@ -53,7 +53,7 @@ const SHARES: [u64; 4] = [256, 240, 128, 96];
 /// At most this many limits active on one request: client or caller, network, autonomous system, service.
 const LIMITS: usize = 4;
 
-/// One limit that limits on a request.
+/// One limit that applies to a request.
 #[derive(Clone, Copy)]
 struct ActiveLimit {
     limit: Limit,
@@ -94,10 +94,10 @@ impl Route {
         }
     }
 
-    /// Judges a request: denials first, then limits, then its rank. `chance` is any random number; it spreads Retry-After, and
-    /// the luck of callers that ask for themselves.
+    /// Judges a request: denials first, then limits, then its class. `chance` is any random number; it is used for
+    /// jitter of Retry-After and for the sampling of callers on their own behalf.
     ///
-    /// A refused request is counted nowhere, so whoever asks too often is not shut out longer for it.
+    /// A refused request is not counted, so a client that asks too often is not blocked longer for it.
     #[must_use]
     pub fn judge(&self, facts: &Facts<'_>, meters: &Meters, tick: Tick, chance: u64) -> Verdict {
         let facts = Facts { address: facts.address.to_canonical(), ..*facts };
@@ -122,7 +122,8 @@ impl Route {
                 denial: None,
             })
         };
-        // Looking costs no write: in a flood the processors do not fight for the cells of those who are refused anyway.
+        // Reading first costs no write: in a flood the processors do not compete for the cells of clients that are
+        // refused anyway.
         for active in limits.iter().flatten() {
             let debt = meters.debt(active.account, active.rate, tick);
             if debt + active.rate.step() > active.most {
@@ -133,7 +134,7 @@ impl Route {
         for (index, active) in limits.iter().flatten().enumerate() {
             match meters.charge(active.account, active.rate, active.most, tick) {
                 Ok(debt) => {
-                    // What all together may is nobody's own business.
+                    // The limit of the whole service is not shown to a single client.
                     if quota.is_none() && active.limit != Limit::Service {
                         quota = Some(active.rate.quota(active.limit, debt));
                     }
@@ -146,18 +147,19 @@ impl Route {
                 }
             }
         }
-        // A program has no luck to keep: it shares in everybody's.
+        // A program has no sampling of its own: each of its requests is sampled separately.
         let client = if own { mix(client, chance) } else { client };
         Verdict::Pass { class, client, quota }
     }
 
-    /// The denial that holds for a client, and its number. Declared callers that ask for themselves are never denied.
+    /// Returns the denial that applies to a client, and its number. Declared callers on their own behalf are never
+    /// denied.
     fn denied(&self, facts: &Facts<'_>, tick: Tick) -> Option<(Limit, u32)> {
         let denied = self.deny.matching(facts, tick)?;
         self.allow.matching(facts, tick).is_none().then_some(denied)
     }
 
-    /// Whether a client is denied now: asked of those whose requests were let through before a denial.
+    /// Whether a client is denied now: for clients whose requests were admitted before a denial.
     #[must_use]
     pub fn denies(&self, address: IpAddr, country: Option<[u8; 2]>, asn: Option<u32>, tick: Tick) -> bool {
         let address = address.to_canonical();
@@ -173,7 +175,7 @@ impl Route {
         !self.deny.is_empty() && self.denied(&facts, tick).is_some()
     }
 
-    /// A denial in words: its number where the team made it, what it denies, by whom and until when.
+    /// Describes a denial: its number where the team made it, what it denies, by whom and until when.
     #[must_use]
     pub fn denial(&self, number: u32) -> Option<&str> {
         self.denials.get(number as usize).map(|text| &**text)
@@ -185,7 +187,7 @@ impl Route {
         self.number
     }
 
-    /// For how long a request that was answered so makes its client known.
+    /// Returns for how long a request with this response makes its client recognized.
     #[must_use]
     pub fn recognizes(&self, method: &str, path: &str, status: u16) -> Option<Duration> {
         let rule = self.recognize.as_ref()?;
@@ -205,7 +207,7 @@ impl Route {
             (Identity::Recognized(_) | Identity::NewlyRecognized(_) | Identity::Caller(_), _) => {
                 Class::Recognized
             }
-            // Where it came in, its own User-Agent was seen; here, that of our front end is.
+            // Where the request entered, its own User-Agent was seen; here it is the front end's.
             (Identity::FirstTime, Some(carried)) => carried.max(Class::FirstTime),
             (Identity::FirstTime, None) if is_bot(facts.agent) => Class::Bot,
             (Identity::FirstTime, None) => Class::FirstTime,
@@ -237,7 +239,8 @@ impl Route {
             }
             Identity::Recognized(_) | Identity::NewlyRecognized(_) | Identity::FirstTime => {
                 add(0, Limit::Client, self.client, client, 256);
-                // A recognized client answers for itself; its networks may be those of a whole town, or of the flood.
+                // A recognized client has its own limit; its subnet may be shared with a whole town, or with the
+                // flood.
                 if !matches!(facts.identity, Identity::Recognized(_)) || self.client.is_none() {
                     add(1, Limit::Subnet, self.subnet, subnet_number(facts.address), 256);
                     if let Some(asn) = facts.asn {
@@ -255,7 +258,7 @@ const AS_V4: u64 = 2;
 const AS_V6: u64 = 3;
 const AS_CALLER: u64 = 4;
 
-/// The same number for the same client.
+/// The number of a client.
 fn client_number(facts: &Facts<'_>) -> u64 {
     match facts.identity {
         Identity::Recognized(number) | Identity::NewlyRecognized(number) => mix(AS_RECOGNIZED, number),
@@ -264,7 +267,7 @@ fn client_number(facts: &Facts<'_>) -> u64 {
     }
 }
 
-/// The same number for the same address, an IPv6 one by its /64.
+/// The number of an address, an IPv6 one by its /64.
 fn of_address(address: IpAddr) -> u64 {
     match address {
         IpAddr::V4(v4) => mix(AS_V4, u64::from(v4.to_bits())),
@@ -272,7 +275,7 @@ fn of_address(address: IpAddr) -> u64 {
     }
 }
 
-/// The same number for the same /24 or /48.
+/// The number of a /24 or /48.
 fn subnet_number(address: IpAddr) -> u64 {
     match address {
         IpAddr::V4(v4) => mix(AS_V4, u64::from(v4.to_bits() >> 8)),

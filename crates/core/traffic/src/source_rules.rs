@@ -7,7 +7,7 @@ use crate::facts::{Facts, Limit};
 use crate::tick::Tick;
 use types::DenyTarget;
 
-/// Rules about where traffic comes from.
+/// Allow or deny rules by source.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceRules {
     countries: Vec<([u8; 2], Rule)>,

@@ -1,4 +1,4 @@
-//! Targets of requests in one spelling: what RFC 3986 wants percent-encoded is, whoever left it out.
+//! Normalization of request targets: characters that RFC 3986 requires to be percent-encoded are encoded.
 
 /// Bytes that a target may have as they are, those that are percent-encoded, and those that make it none.
 const PLAIN: u8 = 0;

@@ -17,12 +17,12 @@ pub struct TopK<K> {
 #[derive(Clone, Copy, Debug)]
 struct Count {
     count: u64,
-    /// How much of it may belong to others who were forgotten.
+    /// The part of it that may belong to evicted keys.
     over: u64,
 }
 
 impl<K> TopK<K> {
-    /// Remembers so many at once. Alert one looks at all: 64 to 256 are right.
+    /// Creates a list of this capacity. A lookup scans all entries: 64 to 256 are a good choice.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
@@ -35,7 +35,7 @@ impl<K> TopK<K> {
         }
     }
 
-    /// One more. The key is only copied when it is new here.
+    /// Counts one. The key is only copied when it is new here.
     pub fn add<Q>(&mut self, key: &Q)
     where
         K: Borrow<Q>,
@@ -44,7 +44,7 @@ impl<K> TopK<K> {
         self.add_many(key, 1);
     }
 
-    /// So many more.
+    /// Counts several.
     pub fn add_many<Q>(&mut self, key: &Q, more: u64)
     where
         K: Borrow<Q>,
@@ -83,7 +83,7 @@ impl<K> TopK<K> {
         }
     }
 
-    /// How many there were in all.
+    /// Returns the total count.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.total
@@ -115,7 +115,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     proptest! {
-        /// A client that makes up more than one part in `capacity` is in it, and no count told is too high.
+        /// A key with more than one part in `capacity` is in it, and no returned count is too high.
         #[test]
         fn finds_the_frequent(capacity in 1_usize..20, stream in prop::collection::vec((0_u32..60).prop_map(|key| key * key / 60), 1..600)) {
             let mut top = TopK::new(capacity);

@@ -1,12 +1,13 @@
-//! Whether a program says that it is a robot. A modest rule: it ranks, it never refuses.
+//! Detection of programs that declare themselves as robots. It affects the class only, never a refusal.
 //!
-//! Robots lie, and some people use odd programs. So nothing is blocked by this: under overload those who say that they are
-//! robots, or nothing at all, wait behind first-time clients. A client that is known, or calls with a token, is not asked.
+//! Robots lie, and some people use unusual programs. So nothing is blocked by this: under overload, programs that
+//! declare themselves as robots, or declare nothing, wait behind first-time clients. Recognized clients and callers
+//! with a token are not affected.
 
-/// Longest part of `User-Agent` that is looked at.
+/// The longest part of `User-Agent` that is read.
 const LOOKED_AT: usize = 256;
 
-/// How tools and libraries begin when nobody told them to say who uses them.
+/// Default `User-Agent` prefixes of tools and libraries.
 const TOOLS: [&[u8]; 19] = [
     b"aiohttp",
     b"apache-httpclient/",
@@ -36,7 +37,7 @@ pub(crate) fn is_bot(agent: Option<&[u8]>) -> bool {
     if agent.is_empty() {
         return true;
     }
-    // Every browser begins so, and robots that want to be shown what browsers are.
+    // Every browser begins so, and robots that want to be treated like browsers.
     let tool = || TOOLS.iter().any(|tool| begins(agent, tool));
     if !agent.starts_with(b"Mozilla/") && tool() {
         return true;
@@ -47,7 +48,7 @@ pub(crate) fn is_bot(agent: Option<&[u8]>) -> bool {
     })
 }
 
-/// Whether a robot's word begins here.
+/// Whether a robot's keyword begins here.
 fn robot(agent: &[u8], at: usize) -> bool {
     let rest = &agent[at..];
     begins(rest, b"bot") && !letter(rest.get(3)) && !ends(&agent[..at], b"cu")

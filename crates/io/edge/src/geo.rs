@@ -1,8 +1,9 @@
-//! Where an address comes from: its country and its autonomous system, from files in the mmdb format.
+//! Country and autonomous system of an address, from files in the mmdb format.
 //!
-//! Two shapes of records are about, and either file may have either: MaxMind's and DB-IP's (`country.iso_code`,
-//! `autonomous_system_number`) and the flat one of IPinfo and others (`country_code` or a two-letter `country`, `asn` as
-//! `AS64500`). A file is read again when it changes; a broken one is said, and the last good one stays.
+//! There are two shapes of records, and either file may have either: MaxMind's and DB-IP's (`country.iso_code`,
+//! `autonomous_system_number`) and the flat one of IPinfo and others (`country_code` or a two-letter `country`,
+//! `asn` as `AS64500`). A file is reloaded when it changes; a broken one is reported, and the last good one stays
+//! in use.
 //!
 //! | module | holds |
 //! |---|---|
@@ -19,7 +20,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// Where an address comes from, as far as is known.
+/// Country and autonomous system of an address, as far as they are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Location {
     /// Two capital letters of ISO 3166-1.
@@ -28,16 +29,16 @@ pub struct Location {
     pub asn: Option<u32>,
 }
 
-/// Something happened to a file of places.
+/// The result of reloading a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// It was read.
+    /// It was loaded.
     Read(PathBuf),
-    /// It cannot be used; what was read before, if anything, is used on.
+    /// It cannot be used; an earlier version, if any, stays in use.
     Broken {
         /// Which.
         path: PathBuf,
-        /// Why, in words.
+        /// The reason.
         why: String,
         /// Whether an earlier state of it is still in use.
         earlier: bool,
@@ -60,10 +61,10 @@ impl fmt::Display for Changed {
     }
 }
 
-/// The files of places. Look-ups never wait for a file being read.
+/// The GeoIP files. Lookups never wait for a file being read.
 #[derive(Debug, Default)]
 pub struct Geo {
-    /// First the one that the configuration names for countries, then the one for networks; each is asked for both.
+    /// First the file for countries, then the one for autonomous systems; both are searched for both.
     files: Vec<File>,
 }
 
@@ -82,7 +83,7 @@ impl Geo {
         self.files.iter().filter_map(File::refresh).collect()
     }
 
-    /// Where an address comes from. Some microseconds: remember it for a connection.
+    /// Looks up an address. Takes some microseconds: cache the result for a connection.
     #[must_use]
     pub fn look_up(&self, address: IpAddr) -> Location {
         let address = address.to_canonical();
@@ -96,10 +97,10 @@ impl Geo {
     }
 }
 
-/// Whether a file of places could be used. Blocks: it reads the file.
+/// Checks whether a GeoIP file can be used. Blocks: it reads the file.
 ///
 /// # Errors
-/// Why it cannot, with its path.
+/// The reason why it cannot, with its path.
 pub fn look(path: &Path) -> Result<(), String> {
     match Geo::new(Some(path), None).refresh().pop() {
         Some(broken @ Changed::Broken { .. }) => Err(broken.to_string()),

@@ -60,7 +60,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use types::trace::{Hop, Trace};
 
-/// How the edge looks.
+/// Settings of the telemetry.
 pub struct Settings {
     /// Threads that serve.
     pub threads: usize,
@@ -68,7 +68,7 @@ pub struct Settings {
     pub zero: Instant,
     /// Room for records, for each thread. Taken only as it is needed.
     pub ring_bytes: usize,
-    /// Where a line for each request goes; nowhere when `None`. See [`Telemetry::set_access_log`].
+    /// Destination of the access log; none when `None`. See [`Telemetry::set_access_log`].
     pub access: Option<Box<dyn Write + Send>>,
     /// The collector that gets spans, by the full URL of its OTLP/HTTP receiver; none when `None`. See
     /// [`Telemetry::set_otlp`].
@@ -92,13 +92,13 @@ pub struct Telemetry {
     exporter: Mutex<Option<otlp::Exporter>>,
 }
 
-/// What all threads share.
+/// State shared by all threads.
 #[derive(Debug)]
 struct Shared {
     names: Arc<Names>,
     flagged: FlaggedTraces,
     zero: Zero,
-    /// Makes the sample unpredictable to those who choose their own trace ids.
+    /// Makes the sample unpredictable to clients that choose their own trace ids.
     salt: u64,
     access: ArcSwapOption<Access>,
     spans: ArcSwapOption<Spans>,
@@ -125,12 +125,12 @@ impl Zero {
     }
 }
 
-/// How many records were handed on and how many were dropped.
+/// Numbers of exported and of dropped records.
 #[derive(Debug, Default)]
 struct ExportCounts {
     sent: AtomicU64,
     dropped: AtomicU64,
-    /// Those of the dropped that a client was told of.
+    /// Dropped records that were already reported.
     owned: AtomicU64,
 }
 
@@ -147,7 +147,7 @@ impl ExportCounts {
         self.sent.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many were dropped since this was last asked.
+    /// Returns how many were dropped since the last call.
     fn news(&self) -> u64 {
         let dropped = self.dropped();
         dropped.saturating_sub(self.owned.swap(dropped, Ordering::Relaxed))
@@ -163,10 +163,11 @@ impl Shared {
         [("access_lines", &self.access_lines), ("spans", &self.exported_spans)]
     }
 
-    /// Where a record lies in the sample of its kind, equal for all hops of a trace; `None` where it is not in it.
+    /// Returns the position of a record in the sample of its kind, equal for all hops of a trace; `None` where it
+    /// is not sampled.
     fn lot(&self, kind: Kind, record: &RequestRecord) -> Option<u64> {
         let trace = record.ids.trace.0;
-        // A trace in which something went wrong is kept with the hops around it.
+        // A trace with a failure is kept with the hops around it.
         if self.flagged.has(record.ids.trace) {
             return Some(0);
         }
@@ -176,7 +177,7 @@ impl Shared {
         if kind != Kind::Ordinary {
             return Some(lot);
         }
-        // The mark of our own traces is ours; that of others says only what they wish.
+        // The sampled flag is trusted for traces that begin here; the flag of a client is only its wish.
         if !record.ids.continued() || record.caller.is_some() {
             record.ids.sampled().then_some(lot)
         } else {
@@ -193,7 +194,7 @@ impl Telemetry {
     /// Begins to look.
     ///
     /// # Errors
-    /// When there is no thread to be had for access lines.
+    /// When the thread for the access log cannot be started.
     pub fn new(settings: Settings) -> std::io::Result<Self> {
         let now = Timestamp::now();
         let after = SignedDuration::try_from(settings.zero.elapsed()).unwrap_or_default();
@@ -220,10 +221,10 @@ impl Telemetry {
         Ok(telemetry)
     }
 
-    /// From now on a line for each request goes there, or nowhere. What the writer before still has is written.
+    /// Sets the destination of the access log. Lines queued for the writer before are still written.
     ///
     /// # Errors
-    /// When there is no thread to be had for it; then it is as before.
+    /// When its thread cannot be started; then nothing changes.
     pub fn set_access_log(&self, to: Option<Box<dyn Write + Send>>) -> std::io::Result<()> {
         let Shared { names, zero, access_lines, .. } = &*self.shared;
         let access =
@@ -232,8 +233,8 @@ impl Telemetry {
         Ok(())
     }
 
-    /// From now on spans go to this collector, or to none. A client that carries them is to be fetched from
-    /// [`Telemetry::exporter`] and run; the one before ends by itself when it has sent what it has.
+    /// Sets the collector of spans. Its exporter is to be taken from [`Telemetry::exporter`] and run; the one
+    /// before ends by itself when it has sent its queue.
     pub fn set_otlp(&self, url: Option<String>) {
         let Shared { names, zero, exported_spans, .. } = &*self.shared;
         let (spans, exporter) =
@@ -248,13 +249,13 @@ impl Telemetry {
         Recorder::new(Arc::clone(&self.threads[thread % self.threads.len()]))
     }
 
-    /// Who carries spans to the collector: to be run on any runtime. `None` where there is no collector, or it was taken.
+    /// Takes the exporter of spans, to be run on any runtime. `None` where there is no collector, or it was taken.
     #[must_use]
     pub fn exporter(&self) -> Option<otlp::Exporter> {
         lock(&self.exporter).take()
     }
 
-    /// Explains a request by its id; `None` when no hop of it is kept (any more).
+    /// Returns the trace with this id; `None` when no hop of it is stored (any more).
     #[must_use]
     pub fn trace(&self, id: TraceId) -> Option<Trace> {
         let hops = self.find(id);
@@ -282,7 +283,7 @@ impl Telemetry {
         trace::hop(record, &self.shared.names, self.shared.zero)
     }
 
-    /// The kept hops of a trace, in the order in which they began.
+    /// Returns the stored hops of a trace, in the order in which they began.
     fn find(&self, id: TraceId) -> Vec<RequestRecord> {
         let mut hops = Vec::new();
         for recorder in &self.threads {

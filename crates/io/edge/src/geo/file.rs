@@ -1,4 +1,4 @@
-//! One mmdb file: read whole, asked without waiting, read again when it changed.
+//! One mmdb file: loaded completely, searched without waiting, reloaded when it changes.
 
 use super::shape;
 use super::{Changed, Location};
@@ -17,7 +17,7 @@ const BYTES_MAX: u64 = 512 << 20;
 pub(super) struct File {
     path: PathBuf,
     reader: ArcSwapOption<Reader<Vec<u8>>>,
-    /// What was looked at last, so that nothing is read or said twice. `None` within: there was no file.
+    /// The state of the last check, so that nothing is read or reported twice. `None` within: there was no file.
     looked: Mutex<Option<Option<Stamp>>>,
 }
 
@@ -27,7 +27,7 @@ impl std::fmt::Debug for File {
     }
 }
 
-/// What tells one state of a file from another without reading it.
+/// The state of a file, to detect changes without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -41,7 +41,7 @@ impl File {
         Self { path: path.to_owned(), reader: ArcSwapOption::empty(), looked: Mutex::new(None) }
     }
 
-    /// Reads it if it changed; says what came of that.
+    /// Reloads it if it changed; returns the result.
     pub(super) fn refresh(&self) -> Option<Changed> {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = stamp(&self.path);
@@ -81,7 +81,7 @@ fn read(path: &Path) -> Result<Reader<Vec<u8>>, String> {
         return Err(format!("it has more than {} MB", BYTES_MAX >> 20));
     }
     let reader = Reader::from_source(bytes).map_err(|why| why.to_string())?;
-    // A file cut off or overwritten in its middle opens well: some addresses all over it must be readable.
+    // A truncated or overwritten file may open without an error: sample addresses all over it must be readable.
     for address in samples() {
         place(&reader, address).map_err(|why| format!("the record of {address} cannot be read: {why}"))?;
     }

@@ -45,7 +45,7 @@ fn system(text: &str) -> Option<u32> {
 struct CodeVisitor;
 struct NumberVisitor;
 
-/// Whatever else may stand in a field: read over, and nothing is known.
+/// Any other type of a field: skipped, and treated as unknown.
 macro_rules! nothing {
     ($of:ident) => {
         fn visit_bool<E>(self, _: bool) -> Result<$of, E> {

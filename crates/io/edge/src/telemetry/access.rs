@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Lines that may wait for the writer: 2.5 MB.
 const WAITING: usize = 4096;
-/// How long a written line may lie in our buffer.
+/// The longest time for which a line stays in the buffer.
 const LIES: Duration = Duration::from_millis(200);
 
 /// The way of records to the writer. The writer ends with the last of its senders.
@@ -50,7 +50,7 @@ struct Writer {
     buffer: Vec<u8>,
 }
 
-/// Written at once when so much is together.
+/// The buffer is written immediately at this size.
 const BUFFER_BYTES: usize = 64 << 10;
 
 impl Writer {

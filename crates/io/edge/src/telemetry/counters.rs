@@ -1,4 +1,4 @@
-//! What one thread counted since the last roll-up.
+//! Counters of one thread since the last roll-up.
 //!
 //! Plain numbers, swapped out once a second: counting costs no atomic, and adding up is done elsewhere.
 
@@ -18,7 +18,7 @@ use types::trace::Verdict;
 const LIMITS_MAX: usize = 8;
 /// Callers of one service that are counted apart when they are refused.
 const CALLERS_MAX: usize = 64;
-/// Servers that are counted apart, in all lanes together.
+/// The most servers with counters of their own, in all routes together.
 pub(super) const SERVERS_MAX: usize = 4096;
 /// Names of strangers that are remembered.
 const UNKNOWN_HOSTS: usize = 32;
@@ -36,14 +36,14 @@ pub(super) const VERDICTS: [Verdict; 7] = [
     Verdict::Redirected,
 ];
 
-/// Counts of one lane.
+/// Counters of one route.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RouteCounters {
     pub(super) requests: u64,
     pub(super) verdicts: [u64; VERDICTS.len()],
     /// Answers by hundreds of their status; 0 where there was none.
     pub(super) codes: [u64; 6],
-    /// Recognized clients, first-time ones, declared callers: asked and served.
+    /// Recognized clients, first-time clients, declared callers: requests and served requests.
     pub(super) asked: [(u64, u64); 3],
     pub(super) limited: Vec<(Text<32>, u64)>,
     pub(super) server_429: u64,
@@ -54,7 +54,7 @@ pub(super) struct RouteCounters {
     pub(super) sent: u64,
     pub(super) latency: Histogram,
     pub(super) callers: Vec<CallerCounters>,
-    /// Only of the lanes that saw something.
+    /// Only for routes with requests.
     pub(super) top_lists: Option<Box<TopLists>>,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct CallerCounters {
     pub(super) examples: Vec<TraceId>,
 }
 
-/// Counts of one server as one lane sees it.
+/// Counters of one server for one route.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServerCounters {
     pub(super) answered: u64,
@@ -201,7 +201,7 @@ impl ServerCounters {
 }
 
 impl Counters {
-    /// A request came to its verdict, or its response's head.
+    /// Counts a request with a verdict, or with the head of its response.
     pub(super) fn answered(&mut self, record: &RequestRecord) {
         self.route(record.route).count(record);
         if record.unknown_host {
@@ -223,7 +223,7 @@ impl Counters {
         }
     }
 
-    /// A request came to its end; `broke` says that its response broke off after its head was counted.
+    /// Counts the end of a request; `broke`: its response broke off after its head was counted.
     pub(super) fn ended(&mut self, record: &RequestRecord, broke: bool) {
         let route = self.route(record.route);
         route.received += record.received;
@@ -281,7 +281,7 @@ impl Counters {
         }
     }
 
-    /// Begins again without giving back the memory of lanes. Servers are forgotten, for they come and go.
+    /// Resets the counters and keeps the memory of routes. Servers are removed, since they come and go.
     pub(super) fn clear(&mut self) {
         self.routes.iter_mut().for_each(RouteCounters::clear);
         self.servers.clear();

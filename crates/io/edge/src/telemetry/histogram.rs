@@ -87,7 +87,7 @@ impl Histogram {
         Duration::ZERO
     }
 
-    /// How many took less than 2^`log2` microseconds, exactly.
+    /// Returns how many values were below 2^`log2` microseconds, exactly.
     pub(super) fn below(&self, log2: u32) -> u64 {
         let first_above =
             if log2 < STEPS_LOG2 { 1 << log2 } else { (log2 - STEPS_LOG2 + 1) as usize * STEPS };

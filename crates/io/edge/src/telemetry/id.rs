@@ -1,7 +1,8 @@
 //! Ids of requests: the W3C trace context, levels 1 and 2.
 //!
-//! A trace that comes in is continued, never trusted: its id decides nothing but what is shown together. Anything that
-//! is not exactly a `traceparent` begins a new trace, and then its `tracestate` is dropped as the standard asks.
+//! An incoming trace is continued, never trusted: its id only decides which hops are shown together. Anything that
+//! is not exactly a `traceparent` begins a new trace, and then its `tracestate` is dropped as the standard
+//! requires.
 
 use http::{HeaderMap, HeaderName};
 use serde::{Serialize, Serializer};
@@ -11,14 +12,15 @@ use std::fmt;
 pub const TRACEPARENT: &str = "traceparent";
 /// The name of its companion, passed on unchanged.
 pub const TRACESTATE: &str = "tracestate";
-/// So much of `tracestate` is passed on; what is longer is dropped whole (the standard asks for 512 at least).
+/// The longest `tracestate` that is passed on; a longer one is dropped completely (the standard requires at least
+/// 512).
 pub const TRACESTATE_BYTES_MAX: usize = 1024;
 
 // Looked up in every request: as a name it need not be parsed each time.
 const PARENT: HeaderName = HeaderName::from_static(TRACEPARENT);
 
-/// One of so many traces that begin here is marked as sampled, 1.6 %: it is kept, and servers that follow the mark record
-/// their part of it.
+/// One in this many traces that begin here is marked as sampled, 1.6 %: it is kept, and servers that follow the
+/// flag record their part of it.
 pub const SAMPLED_ONE_OF: u64 = 64;
 
 const SAMPLED: u8 = 1;
@@ -29,7 +31,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceId(pub u128);
 
-/// One hop of a trace. Never zero.
+/// A span id of one hop of a trace. Never zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpanId(pub u64);
 
@@ -99,14 +101,14 @@ impl Serialize for SpanId {
     }
 }
 
-/// Who a request is in its trace.
+/// The ids of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ids {
     /// The trace that it belongs to: its id for people.
     pub trace: TraceId,
-    /// Our own hop of it.
+    /// The span id of this hop.
     pub span: SpanId,
-    /// The hop that asked us; `None` where the trace begins here.
+    /// The parent's span id; `None` where the trace begins here.
     pub parent: Option<SpanId>,
     /// The flags to pass on.
     flags: u8,
@@ -169,7 +171,7 @@ impl Ids {
         self.flags
     }
 
-    /// The `traceparent` for the server that is asked.
+    /// Returns the `traceparent` for the server.
     #[must_use]
     pub fn outward(&self) -> [u8; 55] {
         let mut out = *b"00-00000000000000000000000000000000-0000000000000000-00";

@@ -1,4 +1,4 @@
-//! A limit that refused a request, and the headers by which servers tell of theirs.
+//! A rate limit that refused a request, and the headers in which servers describe theirs.
 //!
 //! Read in all shapes that are about: `RateLimit` and `RateLimit-Policy` as lists of named items
 //! (draft-ietf-httpapi-ratelimit-headers, since -08), `RateLimit` as a dictionary (-07), the triple
@@ -9,7 +9,7 @@ use super::text::Text;
 use http::{HeaderMap, HeaderName};
 use serde::Serialize;
 
-/// Whose limit.
+/// The owner of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
@@ -19,18 +19,18 @@ pub enum By {
     Server,
 }
 
-/// A limit, with its numbers as the response told them.
+/// A limit, with its numbers as in the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Whose.
+    /// Its owner.
     pub by: By,
-    /// Its name: `client`, `per-address`. Empty where a server told none.
+    /// Its name: `client`, `per-address`. Empty where a server named none.
     pub name: Text<32>,
-    /// How many are allowed in a window.
+    /// Requests allowed in a window.
     pub quota: Option<u32>,
     /// The window, in seconds.
     pub window: Option<u32>,
-    /// How many are left.
+    /// Requests left.
     pub remaining: Option<u32>,
     /// Seconds until there are more.
     pub reset: Option<u32>,
@@ -68,8 +68,8 @@ impl Limit {
         }
     }
 
-    /// The limit of which a server's answer tells; of several, the one that is used up. `unix` is the time of day in
-    /// seconds.
+    /// Returns the limit that a server's response describes; of several, the exhausted one. `unix` is the time of
+    /// day in seconds.
     #[must_use]
     pub fn of_response(headers: &HeaderMap, unix: u64) -> Option<Self> {
         let mut limit =
@@ -144,7 +144,7 @@ fn triple(headers: &HeaderMap, unix: u64) -> Option<Limit> {
     Some(limit)
 }
 
-/// Some say in how many seconds, others at which second since 1970, in seconds or milliseconds.
+/// Parses a reset time: seconds from now, or seconds or milliseconds since 1970.
 fn until(value: &str, unix: u64) -> Option<u32> {
     let value: f64 = value.trim().parse().ok().filter(|value: &f64| value.is_finite() && *value >= 0.0)?;
     let seconds = if value < 1e8 {

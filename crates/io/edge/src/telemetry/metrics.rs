@@ -58,7 +58,7 @@ impl Telemetry {
 /// Bounds of the buckets on /metrics: 2^n microseconds, which our own buckets meet exactly; 0.5 ms to 33 s.
 const BOUNDS_LOG2: std::ops::RangeInclusive<u32> = 9..=25;
 
-/// A name, its help, and where the number stands.
+/// A metric's name, its help, and its value.
 type Single<T, N> = (&'static str, &'static str, fn(&T) -> N);
 
 const STATES: [ServerState; 5] = [

@@ -1,8 +1,8 @@
 //! Spans for a collector, by OTLP/HTTP in its JSON encoding (OpenTelemetry protocol 1.x).
 //!
-//! Sent are the requests that the rings keep: all that were refused, failed or slow (in a flood a fair part), and the small
-//! sample of the rest. Batches go out one after the other; what finds no room meanwhile is dropped and counted, and so is a
-//! batch that the collector refuses or never takes.
+//! Exported are the requests in the ring buffers: all that were refused, failed or slow (in a flood a fair part),
+//! and the small sample of the others. Batches are sent one after the other; records that find the queue full are
+//! dropped and counted, and so is a batch that the collector refuses or never accepts.
 
 mod span;
 
@@ -20,16 +20,16 @@ use tokio::time::Instant;
 const WAITING: usize = 2048;
 /// Spans in one request at most.
 const BATCH: usize = 512;
-/// How long the first span of a batch waits for others.
+/// The longest delay of the first span of a batch.
 const GATHERS: Duration = Duration::from_secs(1);
-/// How long the collector may take.
+/// Timeout of the collector.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often one batch is offered.
+/// Attempts for one batch.
 const TRIES: u32 = 5;
 /// The first pause after a failure; it doubles, up to half a minute.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Of what a collector answers, so much is read.
+/// Bytes read of the collector's response.
 const ANSWER_BYTES: usize = 64 << 10;
 
 /// The way of records to the exporter.
@@ -59,10 +59,10 @@ pub struct Exporter {
     pause: Duration,
 }
 
-/// How one offer of a batch ended.
+/// The result of sending a batch.
 enum Offered {
     Taken,
-    /// It will never be taken.
+    /// Refused: it would never be accepted.
     Refused(String),
     /// Later, perhaps.
     Later(String, Option<Duration>),
@@ -88,7 +88,7 @@ impl Exporter {
         Self { pause, ..self }
     }
 
-    /// Sends until nobody is left who could offer a record. Needs a runtime with time and I/O.
+    /// Sends until no recorder is left. Needs a runtime with time and I/O.
     pub async fn run(mut self) {
         let client = match client() {
             Ok(client) => client,
@@ -133,7 +133,7 @@ impl Exporter {
         true
     }
 
-    /// Offers a batch until it is taken, refused, or was offered often enough.
+    /// Sends a batch until it is accepted, refused, or has used its attempts.
     async fn deliver(&self, client: &Client, batch: &[RequestRecord]) -> Result<(), String> {
         let body = span::request(batch, &self.names, self.zero);
         let body = bytes::Bytes::from(serde_json::to_vec(&body).map_err(|why| why.to_string())?);

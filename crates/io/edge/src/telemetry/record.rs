@@ -1,4 +1,4 @@
-//! What one request leaves behind.
+//! The record of one request.
 //!
 //! Plain bytes of fixed size, filled along the request's path and copied into a ring at its end: nothing is allocated,
 //! so that a flood leaves no heap behind. Times are microseconds since the process began.
@@ -13,21 +13,22 @@ use std::net::{IpAddr, SocketAddr};
 use traffic::{Class, Refusal, Shed, ShedWhy};
 use types::trace::Verdict;
 
-/// A place on a request's way. The order is the order of time.
+/// A milestone of a request, in the order of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Its head was read whole. Latency counts from here: what comes before is the client's own line.
+    /// Its head was received completely. Latency counts from here: the time before depends on the client's
+    /// connection.
     Head,
     /// It had its verdict.
     Judged,
     /// It left the queue, or never had to wait.
     Admitted,
-    /// A connection to the server was in hand, kept or new.
+    /// A connection to the server was ready, idle or new.
     Connected,
-    /// Its head went out to the server.
+    /// Its head was sent to the server.
     Sent,
-    /// The head of the response came from the server, or the edge's own answer was ready.
+    /// The head of the response was received, or the edge's own response was ready.
     Answered,
     /// The last byte of the response went out, or the client left.
     End,
@@ -53,7 +54,7 @@ impl Phase {
     }
 }
 
-/// Why there is no whole answer from a server.
+/// The reason why a server gave no complete response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
@@ -61,15 +62,15 @@ pub enum Failure {
     Connect,
     /// The connection ended too early.
     Reset,
-    /// It took too long.
+    /// Timeout.
     Timeout,
     /// Not HTTP.
     Garbage,
     /// The server's certificate is not the one expected.
     Certificate,
-    /// No server was left to ask.
+    /// No server was left to try.
     NoServer,
-    /// The client left: nobody's fault, counted apart.
+    /// The client disconnected: no failure of the edge or a server, counted separately.
     ClientClosed,
 }
 
@@ -88,7 +89,7 @@ impl Failure {
         }
     }
 
-    /// What happened, for people.
+    /// Returns a description.
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
@@ -115,59 +116,59 @@ impl From<&traffic::Failure> for Failure {
     }
 }
 
-/// A server that was asked in vain before another one.
+/// A failed attempt at a server before another one.
 #[derive(Clone, Copy, Debug)]
 pub struct Tried {
     /// Which.
     pub server: SocketAddr,
-    /// What went wrong with it.
+    /// The failure.
     pub failure: Failure,
-    /// From when until when, in microseconds after the request began.
+    /// Start and end, in microseconds after the request began.
     pub span: (u32, u32),
 }
 
-/// Servers asked in vain that a record names; further ones are only counted.
+/// Failed attempts in a record; further ones are only counted.
 pub const TRIED_MAX: usize = 2;
 
 const UNREACHED: u32 = u32::MAX;
 
-/// What one request leaves behind.
+/// The record of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestRecord {
-    /// Who it is in its trace.
+    /// Its trace ids.
     pub ids: Ids,
-    /// When it began: the connection was accepted, or the first byte of its head came on a kept one.
+    /// Start: the connection was accepted, or the first byte of its head arrived on a kept one.
     pub began: u64,
     phases: [u32; Phase::ALL.len()],
     /// The service and the pool that it belongs to.
     pub route: RouteKey,
-    /// The program of our own that asks, if it is one.
+    /// The declared caller that sent it.
     pub caller: Option<Caller>,
     /// The address of the client (behind trusted proxies and callers: the real one).
     pub client: IpAddr,
     /// The number of a recognized client; `None` for a first-time one.
     pub recognized: Option<u64>,
-    /// Where it comes from: two capital letters of ISO 3166-1.
+    /// The country of the client: two capital letters of ISO 3166-1.
     pub country: Option<[u8; 2]>,
-    /// The autonomous system that it comes from.
+    /// The autonomous system of the client.
     pub asn: Option<u32>,
-    /// Its rank.
+    /// Its class.
     pub class: Class,
     /// Whether its host is of no service.
     pub unknown_host: bool,
-    /// What became of it; malformed until something better is known.
+    /// The verdict; `Malformed` until a better one is known.
     pub verdict: Verdict,
-    /// Why there is no whole answer.
+    /// The failure, where there is no complete response.
     pub failure: Option<Failure>,
     /// The status of the response; 0 while there is none.
     pub status: u16,
     /// The limit that gave the verdict, or the server's 429 or 503, with the numbers of the response.
     pub limit: Option<Limit>,
-    /// The server that answered, or was asked last.
+    /// The server that answered, or was tried last.
     pub server: Option<SocketAddr>,
-    /// How often it was asked again at another server.
+    /// Number of retries at another server.
     pub retries: u8,
-    /// The first servers that were asked in vain.
+    /// The first failed attempts.
     pub tried: [Option<Tried>; TRIED_MAX],
     /// Bytes of the request's body.
     pub received: u64,
@@ -181,7 +182,7 @@ pub struct RequestRecord {
     pub host: Text<48>,
     /// Without the query: it may hold secrets.
     pub path: Text<96>,
-    /// More about a failure or a refusal, in words.
+    /// The reason of a failure or a refusal.
     pub why: Text<96>,
 }
 
@@ -218,7 +219,7 @@ impl RequestRecord {
         }
     }
 
-    /// What it asks for. `path` may still have its query.
+    /// Sets what it asks for. `path` may still have its query.
     pub fn asks(&mut self, version: Version, method: &Method, host: &str, path: &str) {
         self.version = version;
         self.method = method.as_str().into();
@@ -227,19 +228,19 @@ impl RequestRecord {
         self.path = Text::new(memchr::memchr2(b'?', b'#', path).map_or(path, |end| &path[..end]));
     }
 
-    /// A phase was reached at `tick`. The last word counts, so that after a retry the stamps are those of the server
-    /// that answered.
+    /// Sets the time of a milestone. A later call replaces an earlier one, so that after a retry the times are
+    /// those of the server that answered.
     pub fn stamp(&mut self, phase: Phase, tick: u64) {
         self.phases[phase as usize] = self.after(tick);
     }
 
-    /// When a phase was reached, in microseconds after the request began.
+    /// Returns the time of a milestone, in microseconds after the request began.
     #[must_use]
     pub fn at(&self, phase: Phase) -> Option<u32> {
         Some(self.phases[phase as usize]).filter(|at| *at != UNREACHED)
     }
 
-    /// A server failed it, and another one will be asked.
+    /// Adds a failed attempt before another server is tried.
     pub fn retry(&mut self, server: SocketAddr, failure: Failure, tick: u64) {
         let span = (self.asked_from(), self.after(tick));
         self.retries = self.retries.saturating_add(1);
@@ -248,7 +249,7 @@ impl RequestRecord {
         }
     }
 
-    /// From when on the last server was asked: it left the queue, or the server before had failed.
+    /// Returns the start of the last attempt: the request left the queue, or the server before had failed.
     #[must_use]
     pub fn asked_from(&self) -> u32 {
         let before = self.tried.iter().flatten().last().map(|tried| tried.span.1);
@@ -259,8 +260,8 @@ impl RequestRecord {
         u32::try_from(tick.saturating_sub(self.began)).unwrap_or(UNREACHED).min(UNREACHED - 1)
     }
 
-    /// The head of a server's answer came. On a 429 or 503 its limit is read from the usual headers; `unix` is the
-    /// time of day in seconds, since some servers say until when rather than for how long.
+    /// Sets the head of a server's response. On a 429 or 503 its limit is read from the usual headers; `unix` is
+    /// the time of day in seconds, since some servers name a point in time.
     pub fn answered(&mut self, status: StatusCode, headers: &HeaderMap, tick: u64, unix: u64) {
         self.verdict = Verdict::Passed;
         self.status = status.as_u16();
@@ -278,7 +279,7 @@ impl RequestRecord {
         self.stamp(Phase::Answered, tick);
     }
 
-    /// The traffic policy refuses it for want of servers.
+    /// Sets a refusal because no server is available or the pool is overloaded.
     pub fn shed(&mut self, shed: &Shed, status: u16, tick: u64) {
         self.verdict = Verdict::Shed;
         self.status = status;
@@ -291,13 +292,13 @@ impl RequestRecord {
         self.stamp(Phase::Answered, tick);
     }
 
-    /// It asks for a host that no service declares.
+    /// Sets a request for a host that no service declares.
     pub fn unknown_host(&mut self, status: u16, tick: u64) {
         self.unknown_host = true;
         self.answered_here(Verdict::Malformed, status, "no service has this host", tick);
     }
 
-    /// No server answered it. The status is what the edge tells the client.
+    /// Sets a request that no server answered. `status` is the edge's response.
     pub fn failed(&mut self, failure: Failure, status: u16, why: &str, tick: u64) {
         self.verdict = Verdict::Failed;
         self.failure = Some(failure);
@@ -312,7 +313,7 @@ impl RequestRecord {
         self.why = why.into();
     }
 
-    /// The edge answers it by itself: malformed, no such host, or told to use https.
+    /// Sets a response of the edge itself: malformed, unknown host, or redirected to https.
     pub fn answered_here(&mut self, verdict: Verdict, status: u16, why: &str, tick: u64) {
         self.verdict = verdict;
         self.status = status;
@@ -327,7 +328,7 @@ impl RequestRecord {
         Some(answered.saturating_sub(self.at(Phase::Head).unwrap_or(0)))
     }
 
-    /// Whether it was let through to a server, whatever came of that.
+    /// Whether it was forwarded to a server.
     #[must_use]
     pub fn let_through(&self) -> bool {
         matches!(self.verdict, Verdict::Passed | Verdict::Failed)
@@ -339,14 +340,14 @@ impl RequestRecord {
         self.verdict == Verdict::Passed && !self.broke() && self.status != 429 && self.status != 0
     }
 
-    /// Whether a server failed it: a 5xx, or no whole answer at all.
+    /// Whether a server failed it: a 5xx, or no complete response.
     #[must_use]
     pub fn broke(&self) -> bool {
         let failed = self.failure.is_some_and(|failure| failure != Failure::ClientClosed);
         self.let_through() && (failed || self.status >= 500)
     }
 
-    /// Whether a client told it to come back later or not at all: the edge by a rule, or a server with a 429.
+    /// Whether it was refused: by a rule of the edge, or by a server with a 429.
     #[must_use]
     pub fn turned_away(&self) -> bool {
         matches!(self.verdict, Verdict::Denied | Verdict::Limited | Verdict::Shed)

@@ -1,4 +1,4 @@
-//! What one thread writes down, and the way of a request into it.
+//! Records and counters of one thread, and how a request gets into them.
 
 use super::counters::Counters;
 use super::id::{Ids, TraceId};
@@ -16,7 +16,7 @@ use types::{CallerId, PoolId, ServiceId};
 /// Slow, as long as nothing is known of what is usual.
 pub(super) const SLOW_UNKNOWN_US: u32 = 1_000_000;
 
-/// What one thread wrote down.
+/// Records and counters of one thread.
 #[derive(Debug)]
 pub(super) struct ThreadRecorder {
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ pub(super) struct ThreadRecorder {
 pub(super) struct ThreadState {
     pub(super) counters: Counters,
     pub(super) rings: Rings,
-    /// By lane: from how many microseconds on a request is slow.
+    /// By route: the latency above which a request is slow, in microseconds.
     pub(super) slow: Vec<u32>,
 }
 
@@ -42,7 +42,7 @@ impl ThreadRecorder {
         lock(&self.state)
     }
 
-    /// Takes in a request that is over; `broke` says that its response broke off after its head was counted.
+    /// Stores a request that has ended; `broke`: its response broke off after its head was counted.
     fn close(&self, record: &RequestRecord, counted: bool, broke: bool) {
         let shared = &*self.shared;
         let second = record.began / 1_000_000;
@@ -122,8 +122,8 @@ impl Recorder {
     }
 }
 
-/// A request on its way: its record, counted when the response's head is told and kept when it is over. Dropped before that,
-/// it is taken for one whose client left.
+/// The record of a request in progress: counted when the head of the response is known, stored when it is over.
+/// Dropped before that, it counts as one whose client disconnected.
 #[derive(Debug)]
 pub struct OpenRecord {
     record: RequestRecord,

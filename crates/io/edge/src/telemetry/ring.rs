@@ -1,26 +1,27 @@
 //! The last requests worth keeping, in bounded room, through any flood.
 //!
-//! Each [`Kind`] has its own ring, so that refusals by the hundred thousand push out neither the refused of our own
-//! callers nor failures nor slow requests. And each ring takes only so many a second: all of them in quiet times, a
-//! fair sample in a flood. The sample is drawn by the trace's id, so that the hops of one trace share their fate.
+//! Each [`Kind`] has its own ring, so that refusals by the hundred thousand displace neither refused declared
+//! callers nor failures nor slow requests. Each ring stores only so many records a second: all in quiet times, a
+//! fair sample in a flood. The sample is drawn by trace id, so that the hops of one trace are kept or dropped
+//! together.
 
 use super::id::TraceId;
 use super::record::RequestRecord;
 
-/// Why a request is kept.
+/// The reason for storing a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// A declared caller was refused.
     Caller,
     /// A server failed it.
     Failed,
-    /// It took unusually long.
+    /// It was unusually slow.
     Slow,
     /// A client was refused.
     Refused,
-    /// It was no request that could be served: its error page asks to quote its id.
+    /// It was malformed: its error page asks the user to quote its id.
     Malformed,
-    /// Nothing special: part of the small sample.
+    /// None of the others: part of the small sample.
     Ordinary,
 }
 
@@ -59,14 +60,14 @@ pub(super) struct Rings {
 }
 
 impl Rings {
-    /// Rings that together take `bytes` at most. The room is taken as it is needed.
+    /// Creates rings that together take `bytes` at most. Memory is allocated as it is needed.
     pub(super) fn new(bytes: usize) -> Self {
         let records = bytes / size_of::<RequestRecord>();
         Self { rings: Kind::ALL.map(|kind| Ring::new((records * kind.share() / 16).max(SECONDS_KEPT))) }
     }
 
-    /// Takes the record in, or not; says whether it did. `lot` is the trace's, equal for all hops; `None` where it is not
-    /// in the sample.
+    /// Stores the record if it is sampled; returns whether it was stored. `lot` is equal for all hops of a trace;
+    /// `None` where it is not sampled.
     pub(super) fn keep(&mut self, kind: Kind, record: &RequestRecord, second: u64, lot: Option<u64>) -> bool {
         let ring = &mut self.rings[kind as usize];
         ring.sieve.came += 1;
@@ -77,7 +78,7 @@ impl Rings {
         takes
     }
 
-    /// All hops of a trace that this thread kept, in no order.
+    /// Appends all hops of a trace that this thread stored, in no order.
     pub(super) fn find(&self, trace: TraceId, into: &mut Vec<RequestRecord>, most: usize) {
         for ring in &self.rings {
             let room = most.saturating_sub(into.len());
@@ -92,7 +93,7 @@ impl Rings {
         older.iter().rev().chain(newer.iter().rev()).take(most)
     }
 
-    /// How many of a kind came and how many of them were kept.
+    /// Returns how many records of a kind came, and how many were stored.
     pub(super) fn taken(&self, kind: Kind) -> (u64, u64) {
         let sieve = &self.rings[kind as usize].sieve;
         (sieve.came, sieve.kept)
@@ -102,7 +103,7 @@ impl Rings {
 #[derive(Debug)]
 struct Ring {
     records: Vec<RequestRecord>,
-    /// Where the next one goes once the room is full.
+    /// The index of the next record once the ring is full.
     next: usize,
     room: usize,
     sieve: Sieve,
@@ -124,13 +125,13 @@ impl Ring {
     }
 }
 
-/// Lets through all that comes while it is little, and a fair part when it is much.
+/// A sampler: lets all records through while there are few, and a fair part when there are many.
 #[derive(Debug, Default)]
 struct Sieve {
-    /// So many a second at most.
+    /// The most records a second.
     budget: u64,
     second: u64,
-    /// In this second so far, and in the one before.
+    /// Records in this second, and in the one before.
     in_second: u64,
     before: u64,
     kept_in_second: u64,
@@ -146,7 +147,7 @@ impl Sieve {
             (self.second, self.in_second, self.kept_in_second) = (second, 0, 0);
         }
         self.in_second += 1;
-        // When more is to be expected than fits, half of the room goes to whoever comes first, and the other half is
+        // When more records are expected than fit, half of the room goes to the first ones, and the other half is
         // spread over the second by the rate of the one before.
         let spread = (self.budget / 2).max(1);
         let expected = self.before.max(self.in_second);
@@ -211,7 +212,7 @@ mod tests {
                 Some(random.u64(..))
             ));
         }
-        // 200,000 refusals in four seconds; the number says when in the second each came.
+        // 200,000 refusals in four seconds; the number encodes when in the second each came.
         for second in 10..14u64 {
             for each in 0..50_000u128 {
                 rings.keep(Kind::Refused, &record(1 + each), second, Some(random.u64(..)));
@@ -220,7 +221,8 @@ mod tests {
         let (came, kept) = rings.taken(Kind::Refused);
         assert_eq!(came, 200_000);
         assert!((40..=80).contains(&kept), "20 a second, at most: {kept}");
-        // From the second second on, half of the budget falls evenly: each quarter of the second is represented.
+        // From the second second on, half of the budget is spread evenly: each quarter of the second is
+        // represented.
         let mut quarters = [0; 4];
         for record in rings.latest(Kind::Refused, 30) {
             quarters[(record.ids.trace.0 * 4 / 50_001) as usize] += 1;

@@ -15,30 +15,30 @@ pub(super) struct Totals {
     pub(super) all: Counters,
     /// The counts of the last second, for their memory.
     spare: Vec<Counters>,
-    /// By lane: the 99th hundredth of the latencies, smoothed over about a minute, in microseconds.
+    /// By route: the 99th percentile of the latencies, smoothed over about a minute, in microseconds.
     p99: Vec<f64>,
     pub(super) pools: BTreeMap<PoolId, PoolStatus>,
     pub(super) connections: u64,
     complained: Option<Instant>,
 }
 
-/// How often dropped access lines are complained of.
+/// Interval of warnings about dropped access log lines.
 const COMPLAINS: Duration = Duration::from_secs(10);
 /// Names of strangers in a roll-up.
 const UNKNOWN_HOSTS_MAX: usize = 10;
 
-/// A request is slow when it takes so many times what 99 of 100 stay below ...
+/// A request is slow when it takes this many times the 99th percentile ...
 const SLOW_TIMES: f64 = 3.0;
 /// ... but not below this many microseconds, and always beyond that many.
 const SLOW_US: (f64, f64) = (5_000.0, 10_000_000.0);
-/// How much of a new second's 99th hundredth goes into the smoothed one.
+/// The weight of a new 99th percentile in the smoothed one.
 const P99_NEW: f64 = 0.05;
-/// Latencies in a second below which its 99th hundredth says nothing.
+/// The least number of latencies in a second for a meaningful 99th percentile.
 const P99_COUNT_MIN: u64 = 20;
 
 impl Telemetry {
-    /// What went through in the last `span`; call it once a second. `services` are those that the policy in force serves,
-    /// `pools` how they stand.
+    /// Returns the counters of the last `interval`; to be called once a second. `services` are those of the policy
+    /// in force, `pools` their current status.
     #[must_use]
     pub fn roll_up<'a>(
         &self,
@@ -76,7 +76,7 @@ impl Telemetry {
         rollup
     }
 
-    /// Says that access lines were dropped. Not their writer says it: where nobody reads, it stalls.
+    /// Warns that access log lines were dropped. The writer itself cannot: it is blocked when the reader is.
     fn complain(&self, totals: &mut Totals) {
         if totals.complained.is_none_or(|at| at.elapsed() >= COMPLAINS) {
             let lines = self.shared.access_lines.news();
@@ -87,7 +87,7 @@ impl Telemetry {
         }
     }
 
-    /// Takes the counts out of every thread's book, adds them up, and tells the threads what is slow.
+    /// Takes the counters of every thread, adds them up, and sets the latency from which on a request is slow.
     fn collect(&self, totals: &mut Totals) -> Counters {
         let mut second = totals.spare.pop().unwrap_or_default();
         second.clear();
@@ -121,7 +121,7 @@ impl Telemetry {
         let asked = |who: usize| Asked { asked: counters.asked[who].0, served: counters.asked[who].1 };
         let callers = counters.callers.iter().filter_map(|refused| {
             let caller = self.shared.names.of_caller(refused.caller)?;
-            // Of the latest traces the one that shows most limits; of equal ones, the last.
+            // Of the latest traces the one with the most limits; of equal ones, the last.
             let shown = refused
                 .examples
                 .iter()
@@ -171,7 +171,7 @@ fn slow(p99: f64) -> u32 {
     if p99 == 0.0 { recorder::SLOW_UNKNOWN_US } else { (p99 * SLOW_TIMES).clamp(SLOW_US.0, SLOW_US.1) as u32 }
 }
 
-/// The lanes that saw something.
+/// Returns the routes with requests.
 pub(super) fn named<'a>(
     counters: &'a Counters,
     names: &Names,

@@ -1,4 +1,4 @@
-//! Small stories, seen from outside: what is asked of [`Telemetry`] after requests went by.
+//! Scenarios: the answers of [`Telemetry`] after a series of requests.
 
 use super::*;
 use http::{HeaderMap, Method, StatusCode, Version};
@@ -20,7 +20,7 @@ fn server() -> SocketAddr {
     (Ipv4Addr::new(10, 0, 0, 11), 8080).into()
 }
 
-/// A request that asked `service`, judged and ready to be answered.
+/// A request to `service`, with its verdict, ready to be answered.
 fn asked(recorder: &Recorder, service: &str, ids: Ids, tick: u64) -> Box<OpenRecord> {
     let mut open = recorder.open(tick, Ipv4Addr::new(192, 0, 2, 7).into(), ids);
     open.route = recorder.route(&service.into(), &service.into());
@@ -169,7 +169,7 @@ fn every_outcome_is_counted_and_has_a_trace() {
     let shed_id = shed.ids.trace;
     shed.close(800_100);
 
-    // Its client leaves before there is a response, and hyper drops everything.
+    // Its client disconnects before a response, and hyper drops everything.
     let unmarked = std::iter::repeat_with(Ids::fresh).find(|ids| !ids.sampled()).unwrap();
     let left = asked(&recorder, "auth", unmarked, 0);
     let left_id = left.ids.trace;
@@ -305,7 +305,7 @@ fn of_ordinary_requests_a_sample_is_kept_with_all_its_hops() {
         inner.caller = back.caller(&"auth-web".into());
         answered(inner, 200, 100);
         answered(outer, 200, 300);
-        // Of a stranger who wants all of his to be recorded.
+        // Of a first-time client that asks for all of its requests to be sampled.
         let wanted = format!("00-{number:032x}-00f067aa0ba902b7-01").replace("00-0000", "00-abcd");
         let strange = asked(&front, "auth", Ids::read(wanted.as_bytes()).unwrap(), at);
         theirs.push(strange.ids);

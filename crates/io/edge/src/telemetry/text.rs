@@ -12,7 +12,7 @@ pub struct Text<const N: usize> {
 }
 
 impl<const N: usize> Text<N> {
-    /// Nothing.
+    /// The empty text.
     pub const EMPTY: Self = Self { len: 0, bytes: [0; N] };
 
     /// Takes printable ASCII as it is and a `?` for every other byte: what is shown to people in a terminal must not

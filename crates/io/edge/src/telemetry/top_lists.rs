@@ -1,4 +1,4 @@
-//! Who asks most, and for what: subnets, clients and paths of one service, in constant memory.
+//! The most frequent subnets, clients and paths of one service, in constant memory.
 
 use super::record::RequestRecord;
 use super::subnet;
@@ -8,15 +8,15 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use traffic::TopK;
 
-/// Remembered at once of each. What makes up more than a 64th of all is surely among them.
+/// Entries kept of each list. A key with more than a 64th of all requests is certainly in the list.
 const REMEMBERED: usize = 64;
 /// Told of each.
 const TOLD: usize = 10;
-/// Requests in a second of one thread from which on only one of [`EVERY`] is looked at, and counts for so many.
+/// Requests in a second of one thread above which only one in [`EVERY`] is counted, with that weight.
 const ALL_UNTIL: u64 = 1_000;
 const EVERY: u64 = 8;
 
-/// The most frequent of one lane since the last roll-up.
+/// The most frequent keys of one route since the last roll-up.
 #[derive(Clone, Debug)]
 pub(super) struct TopLists {
     subnets: TopK<IpNet>,
@@ -24,7 +24,7 @@ pub(super) struct TopLists {
     paths: TopK<Text<96>>,
 }
 
-/// Who is told apart as one recognized.
+/// The key of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Client {
     Recognized(u64),
@@ -61,7 +61,7 @@ impl Default for TopLists {
 }
 
 impl TopLists {
-    /// Looks at a request, the `number`th of its lane in this second.
+    /// Counts a request, the `number`th of its route in this second.
     pub(super) fn note(&mut self, record: &RequestRecord, number: u64) {
         let weight = if number <= ALL_UNTIL {
             1
@@ -100,7 +100,7 @@ impl TopLists {
     }
 }
 
-/// The largest with their share of all in whole per cent; those below one per cent are nobody.
+/// Returns the largest with their share in whole percent; those below one percent are left out.
 fn shares<K: fmt::Display>(top: &TopK<K>) -> Vec<(String, u8)> {
     let all = top.total().max(1);
     let share = |count: u64| u8::try_from((count * 100 + all / 2) / all).unwrap_or(100).min(100);

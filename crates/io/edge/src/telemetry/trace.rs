@@ -1,4 +1,4 @@
-//! A record in words: one hop of a trace, with its phases, its verdict and the limit that gave it.
+//! Conversion of a record to one hop of a trace, with its phases, its verdict and the limit that decided it.
 
 use super::Zero;
 use super::limit::{By, Limit};
@@ -87,7 +87,7 @@ pub(super) fn why(record: &RequestRecord) -> Option<String> {
     }
 }
 
-/// What lies between two stamps, in words. A stamp that was not reached hands its beginning on.
+/// Returns the phases between the milestones. A missing milestone extends the next phase.
 fn phases(record: &RequestRecord, head: u32) -> Vec<trace::Phase> {
     let parts = [
         (Phase::Judged, "policy check"),
@@ -136,7 +136,7 @@ fn attempts(record: &RequestRecord, head: u32, end: u32) -> Vec<Attempt> {
     all
 }
 
-/// The rule that refused, in words: whose it is and what it is called.
+/// Describes the limit that refused: its name and its owner.
 pub(super) fn rule(record: &RequestRecord, limit: &Limit, service: Option<&str>) -> String {
     let service = service.unwrap_or("no service");
     match (limit.by, limit.name.as_str()) {
@@ -153,7 +153,7 @@ pub(super) fn rule(record: &RequestRecord, limit: &Limit, service: Option<&str>)
     }
 }
 
-/// Its numbers, as the response told them: `, 20 in 1 s, none left, again in 3 s`.
+/// Describes its numbers as in the response: `, 20 in 1 s, none left, again in 3 s`.
 fn numbers(limit: &Limit) -> String {
     let mut out = String::new();
     match (limit.quota, limit.window) {

@@ -41,7 +41,7 @@ pub(super) fn request(batch: &[RequestRecord], names: &Names, zero: Zero) -> Val
     }] })
 }
 
-/// Spans that the collector says it did not take, from the body of its 200.
+/// Parses the number of spans that the collector rejected, from the body of its 200.
 pub(super) fn rejected(answer: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -117,7 +117,7 @@ fn span(record: &RequestRecord, names: &Names, zero: Zero) -> Span {
         span_id: record.ids.span.to_string(),
         parent_span_id: record.ids.parent.map(|parent| parent.to_string()),
         flags: record.ids.flags().into(),
-        // Of low cardinality, as the conventions want where no route is known.
+        // Of low cardinality, as the conventions require where no route is known.
         name: record.method.to_string(),
         kind: SERVER,
         start_time_unix_nano: nanos(record, zero, 0),

@@ -1,4 +1,4 @@
-//! Against a small collector of our own, which looks at every field as the protocol has it.
+//! Tests against a small collector that checks every field of the protocol.
 
 use super::*;
 use crate::telemetry::{Ids, Phase, Recorder, Settings, Telemetry, Verdict};
@@ -102,7 +102,7 @@ fn nanos(value: &Value) -> u128 {
     value.as_str().unwrap_or_else(|| panic!("numbers of 64 bits are text: {value}")).parse().unwrap()
 }
 
-/// What the protocol's JSON encoding says of a trace export, field by field; gives the spans.
+/// Checks a trace export against the protocol's JSON encoding, field by field; returns the spans.
 fn looked_at(body: &Value) -> Vec<&Value> {
     let only = |value: &Value, fields: &[&str]| {
         let object = value.as_object().unwrap();
@@ -239,7 +239,7 @@ async fn nobody_there_costs_spans_and_nothing_else() {
     for _ in 0..WAITING + 40 {
         limited_by_the_server(&recorder, PARENT);
     }
-    // What the rings take in one second is less than the queue holds; fill it by hand.
+    // The rings store fewer records a second than the queue holds: it is filled directly.
     let offered = telemetry.shared.spans.load_full().unwrap();
     let record = RequestRecord::new(0, Ipv4Addr::LOCALHOST.into(), Ids::fresh());
     for _ in 0..WAITING {

@@ -171,10 +171,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(why) => write!(f, "no connection: {why}"),
-            Self::Reset => f.write_str("the connection broke before an answer"),
-            Self::Timeout => f.write_str("no answer in time"),
-            Self::Garbage => f.write_str("the answer was not HTTP"),
-            Self::Certificate { expected, why } => write!(f, "certificate not for {expected}: {why}"),
+            Self::Reset => f.write_str("the connection broke before a response"),
+            Self::Timeout => f.write_str("response timeout"),
+            Self::Garbage => f.write_str("the response was not HTTP"),
+            Self::Certificate { expected, why } => write!(f, "certificate not valid for {expected}: {why}"),
             Self::Status(status) => write!(f, "the health check was answered with {status}"),
         }
     }

@@ -1,21 +1,22 @@
-//! What is known of a request, and what is made of it.
+//! Facts about a request, and the verdict on it.
 
 use crate::caller::Caller;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// What is known of a request before it is judged.
+/// Facts about a request before its verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The address of the one who asks: after trusted proxies, and the client's own where a caller showed for whom it asks.
+    /// The client's address: behind trusted proxies, and the forwarded one where a declared caller asks for a
+    /// client.
     pub address: IpAddr,
     /// The country of that address, two capital letters of ISO 3166-1.
     pub country: Option<[u8; 2]>,
     /// The autonomous system of that address.
     pub asn: Option<u32>,
-    /// Who asks.
+    /// The identity of the sender.
     pub identity: Identity<'a>,
-    /// The class in a verified client header: the request was ranked where it came in, and keeps its rank from proxy to proxy.
+    /// The class in a verified `mainstay-client` header: a request keeps the class that it had where it entered.
     pub forwarded_class: Option<Class>,
     /// The path, without its query.
     pub path: &'a str,
@@ -23,29 +24,30 @@ pub struct Facts<'a> {
     pub agent: Option<&'a [u8]>,
 }
 
-/// Who asks.
+/// The identity of the sender.
 #[derive(Clone, Copy, Debug)]
 pub enum Identity<'a> {
     /// A client that once succeeded, by the number in the cookie or in the header that a caller showed.
     Recognized(u64),
-    /// One who succeeded a few minutes ago: the limit of its address bears as well, so that a new cookie is no new limit.
+    /// A client that was recognized a few minutes ago: the limit of its address applies as well, so that a new
+    /// cookie is no new limit.
     NewlyRecognized(u64),
-    /// Any other client; told apart by address: an IPv4 address, an IPv6 /64.
+    /// Any other client, identified by its address: an IPv4 address, an IPv6 /64.
     FirstTime,
     /// A declared caller, for itself: it showed no client. It is never counted by its address.
     Caller(&'a Caller),
 }
 
-/// How requests outrank each other when there are too many. A smaller one goes first.
+/// Priority of requests under overload. A smaller class goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Paths that the configuration calls urgent: health, payments.
     Priority,
-    /// Recognized clients, and declared callers that ask for themselves.
+    /// Recognized clients, and declared callers on their own behalf.
     Recognized,
     /// First-time clients.
     FirstTime,
-    /// Robots that say so, and tools that do not say who uses them.
+    /// Robots that declare themselves, and tools that do not say who uses them.
     Bot,
 }
 
@@ -53,7 +55,7 @@ impl Class {
     /// All of them, the first to be served first.
     pub const ALL: [Self; 4] = [Self::Priority, Self::Recognized, Self::FirstTime, Self::Bot];
 
-    /// The word for people.
+    /// Returns the display text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,31 +67,31 @@ impl Class {
     }
 }
 
-/// What becomes of a request.
+/// The verdict on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It may ask the pool for a server.
     Pass {
-        /// Its rank.
+        /// Its class.
         class: Class,
-        /// Whose request it is, for [`Arrival`](crate::Arrival): the same number for the same client,
-        /// another one each time for a caller that asks for itself.
+        /// The number of its client, for [`Arrival`](crate::Arrival): the same for all requests of a client, a
+        /// different one each time for a caller on its own behalf.
         client: u64,
-        /// What is left of the limit that the asker can see.
+        /// The state of the limit that the client is told about.
         quota: Option<Quota>,
     },
     /// It is refused.
     Refuse(Refusal),
 }
 
-/// Why a request is refused, and when to come again.
+/// The reason of a refusal, and when to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// 403 when it is denied, 429 when there were too many.
     pub status: u16,
-    /// By what.
+    /// The limit or denial.
     pub limit: Limit,
-    /// When to come again, jittered; never for a denial.
+    /// When to retry, with jitter; `None` for a denial.
     pub retry_after: Option<Duration>,
     /// The limit in its current state; none for a denial.
     pub quota: Option<Quota>,
@@ -97,16 +99,16 @@ pub struct Refusal {
     pub denial: Option<u32>,
 }
 
-/// What a request can be refused by.
+/// The limits and denials that can refuse a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
-    /// Its country is denied.
+    /// A denied country.
     DeniedCountry,
-    /// Its autonomous system is denied.
+    /// A denied autonomous system.
     DeniedAsn,
-    /// Its network or address is denied.
+    /// A denied CIDR range.
     DeniedCidr,
-    /// One client's limit.
+    /// The limit of one client.
     Client,
     /// The limit of a network: /24 or /48.
     Subnet,
@@ -125,7 +127,7 @@ impl Limit {
         matches!(self, Self::DeniedCountry | Self::DeniedAsn | Self::DeniedCidr)
     }
 
-    /// Its name in headers, roll-ups and traces.
+    /// Returns its name in headers, roll-ups and traces.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -141,17 +143,17 @@ impl Limit {
     }
 }
 
-/// A limit in its current state: what RateLimit and RateLimit-Policy say (draft-ietf-httpapi-ratelimit-headers).
+/// The state of a limit, for RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// Which.
     pub limit: Limit,
-    /// How many at once: `q` of RateLimit-Policy.
+    /// The burst: `q` of RateLimit-Policy.
     pub burst: u32,
-    /// In what time so many are granted again, in whole seconds, at least 1: `w` of RateLimit-Policy.
+    /// Time in which the burst is granted again, in whole seconds, at least 1: `w` of RateLimit-Policy.
     pub window_secs: u32,
-    /// How many are left now: `r` of RateLimit.
+    /// Requests left now: `r` of RateLimit.
     pub remaining: u32,
-    /// In how many whole seconds all are there again: `t` of RateLimit.
+    /// Seconds until all are available again: `t` of RateLimit.
     pub reset_secs: u32,
 }

@@ -1,4 +1,4 @@
-//! A pool as the edge asks it: who may go now and to which server, who waits, who comes again later.
+//! The load balancer of one pool: server choice, queue, load shedding, retries.
 
 use crate::admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Tried, Woken};
 use crate::ceiling::Ceiling;
@@ -19,30 +19,32 @@ use std::time::Duration;
 use types::config;
 use types::traffic::PoolStatus;
 
-/// How long one waits for a permit at most before servers that are known to be overloaded, while others wait too.
+/// The longest wait for a permit at overloaded servers while other clients wait too.
 const WAIT_MOST: Duration = Duration::from_millis(100);
-/// Who waits for longer than this is likely to leave.
+/// A client that waits for longer than this is likely to leave.
 const SOON: Duration = Duration::from_secs(1);
-/// How long the onset of a flood lasts.
+/// Duration of the onset of a flood.
 const ONSET: Duration = Duration::from_secs(5);
-/// So many times the limit are a crowd.
+/// This many times the limit are a crowd.
 const CROWD: f64 = 4.0;
-/// This part of all places in use is full.
+/// Fraction of the places in use above which a pool is full.
 const FULL: f64 = 0.8;
-/// Those who have waited long enough are looked for this often at most.
+/// Interval at which requests that have waited long enough are looked for.
 const SWEEP: Duration = Duration::from_millis(5);
-/// When to come again if there is no server, and the most that is ever said.
+/// Retry-After without a server, and the longest Retry-After.
 const NO_SERVER: f64 = 5.0;
 const RETRY_AFTER_MOST: f64 = 60.0;
 
 /// A pool and everything that is known of it. One for all threads, behind a lock that is held for a moment.
 ///
-/// It is calm until slowness or refusals of its servers are seen. In the calm as many requests go to each server as the configuration allows, of
-/// as many clients as answers as quick as usual have shown to fit, and who exceeds that waits, up to the deadline. Once servers are
-/// seen to be overloaded, the limit that was found counts requests, and who would wait for long behind other clients is refused. A
-/// free place is never refused, and a client that waits only for itself is not refused either.
+/// A pool is calm until slowness or refusals of its servers are seen. While it is calm, each server gets as many
+/// requests as the configuration allows, from as many clients as were served without a slowdown before; further
+/// requests wait, up to the deadline. Once servers are found overloaded, the measured limit counts requests, and a
+/// request that would wait for long behind other clients is refused. A free place is never refused, and neither is
+/// a client that waits only for itself.
 ///
-/// Every [`Permit`] comes back once, every [`Ticket`] is told once by [`LoadBalancer::woken`] unless its owner gave up.
+/// Every [`Permit`] comes back once; every [`Ticket`] is returned once by [`LoadBalancer::woken`] unless its owner
+/// gave up.
 #[derive(Debug)]
 pub struct LoadBalancer {
     pool: Pool,
@@ -56,10 +58,10 @@ pub struct LoadBalancer {
     clients: Clients,
     demand: Demand,
     overload: Overload,
-    /// When servers will have ended what nobody waits for any longer; it still is work for them.
+    /// When servers will finish requests whose clients have left; they are work until then.
     going_on: VecDeque<Tick>,
     woken: Vec<(Ticket, Woken)>,
-    /// Who had to wait or was refused in this window: nobody, one client, several.
+    /// Clients that had to wait or were refused in this window: none, one, several.
     turned_away: TurnedAway,
     turned: Tick,
     swept: Tick,
@@ -105,7 +107,7 @@ impl LoadBalancer {
         self.dispatch(tick);
     }
 
-    /// A request wants a server.
+    /// Decides on a request that needs a server now.
     pub fn arrive(&mut self, tick: Tick, arrival: Arrival) -> Admission {
         match self.announce(tick, arrival.class, arrival.client) {
             Ok(()) => self.admit(tick, arrival),
@@ -113,11 +115,11 @@ impl LoadBalancer {
         }
     }
 
-    /// A request has come that will want a server when its body is there: whether it will get one at all. Asked once; whoever
-    /// may goes on by [`LoadBalancer::admit`].
+    /// Decides whether a request will get a server at all that needs one once its body is there. Called once; an
+    /// accepted request continues with [`LoadBalancer::admit`].
     ///
     /// # Errors
-    /// When it is not among those that are let through.
+    /// When the request is refused.
     pub fn announce(&mut self, tick: Tick, class: Class, client: u64) -> Result<(), Shed> {
         self.turn(tick);
         if !self.pool.has_servers() {
@@ -125,7 +127,7 @@ impl LoadBalancer {
             self.demand.asked();
             return Err(self.shed(class, ShedWhy::NoServer));
         }
-        // A client whose own line is full comes again and again: that is no demand of many.
+        // A client whose own queue is full sends again and again: that is no demand of many.
         if self.queue.is_full_for(class, client) {
             return Err(self.shed(class, ShedWhy::Overload));
         }
@@ -139,7 +141,7 @@ impl LoadBalancer {
         Err(self.shed(class, ShedWhy::Overload))
     }
 
-    /// One that was announced wants its server now.
+    /// Decides on an announced request that needs its server now.
     pub fn admit(&mut self, tick: Tick, arrival: Arrival) -> Admission {
         self.turn(tick);
         let class = arrival.class;
@@ -147,7 +149,7 @@ impl LoadBalancer {
         if !self.pool.has_servers() {
             return Admission::Shed(self.shed(class, ShedWhy::NoServer));
         }
-        // In the calm a client that is being served does not queue behind others for its further requests.
+        // While calm, a client that is being served does not queue behind others for its further requests.
         let is_next = !self.queue.before(class) || self.is_calm() && self.clients.has(client);
         if is_next && let Some(permit) = self.take(Tried::default(), client, tick) {
             self.queue.passed(class);
@@ -161,12 +163,12 @@ impl LoadBalancer {
         }
     }
 
-    /// One that waited has gone away: it is not sent anywhere.
+    /// Removes a waiting request whose client has gone.
     pub fn gave_up(&mut self, tick: Tick, ticket: Ticket) {
         self.queue.remove(ticket, tick);
     }
 
-    /// A permit comes back.
+    /// Takes a permit back.
     pub fn done(&mut self, tick: Tick, permit: Permit, outcome: Outcome) {
         let _ = self.give_back(tick, &permit, &outcome);
         self.turn(tick);
@@ -176,8 +178,8 @@ impl LoadBalancer {
         self.dispatch(tick);
     }
 
-    /// A request goes on though it is no work for its server now, since its client is what is waited for: its place is free. The
-    /// permit stays, and comes back later with what came of it.
+    /// Frees the place of a request that is no work for its server while its client is waited for. The permit
+    /// stays, and comes back later with its outcome.
     pub fn yields(&mut self, tick: Tick, permit: &mut Permit) {
         if permit.yielded {
             return;
@@ -195,8 +197,9 @@ impl LoadBalancer {
         self.pool.most()
     }
 
-    /// A permit comes back from a request that may be repeated: another server to ask, if one may. Not before overloaded servers
-    /// that are at their limit, not for more than a tenth of all requests, and not when every server fails alike.
+    /// Takes a permit back from a failed request that may be repeated. Returns a permit for another server, if
+    /// allowed: not at overloaded servers that are at their limit, not for more than a tenth of all requests, and
+    /// not when every server fails alike.
     pub fn retry(&mut self, tick: Tick, permit: Permit, outcome: Outcome) -> Option<Permit> {
         let elsewhere = self.give_back(tick, &permit, &outcome);
         self.turn(tick);
@@ -213,8 +216,9 @@ impl LoadBalancer {
         !self.overloaded() && self.budget.suffices() && tried.is_some_and(|tried| self.pool.has_other(tried))
     }
 
-    /// Another server for a request that failed. Until overload is known it keeps its place before those who wait, also where
-    /// fewer places are left than there were: a server that dies takes many requests with it, and the budget bounds them.
+    /// Returns another server for a failed request. Until overload is known it keeps its place before waiting
+    /// requests, also where fewer places are left than before: a server that dies takes many requests with it, and
+    /// the budget bounds them.
     fn again(&mut self, tick: Tick, permit: &Permit) -> Option<Permit> {
         if !self.may_retry(permit) {
             return None;
@@ -233,7 +237,8 @@ impl LoadBalancer {
         self.dispatch(tick);
     }
 
-    /// When [`LoadBalancer::tick`] is to be called at the latest: within a tenth of a second, sooner when a client waits.
+    /// Returns when [`LoadBalancer::tick`] is to be called at the latest: within a tenth of a second, sooner when a
+    /// request waits.
     #[must_use]
     pub fn next(&self) -> Tick {
         let window = self.turned.after(WINDOW);
@@ -244,42 +249,42 @@ impl LoadBalancer {
         late.max(self.swept.after(SWEEP)).min(self.ceiling.next()).min(window)
     }
 
-    /// What became of those that waited, each told once. To be asked after every other call.
+    /// Returns the decisions on waiting requests, each once. To be called after every other call.
     pub fn woken(&mut self) -> std::vec::Drain<'_, (Ticket, Woken)> {
         self.woken.drain(..)
     }
 
-    /// What a health check found.
+    /// Applies the result of a health check.
     pub fn health(&mut self, tick: Tick, server: SocketAddr, found: Result<(), Failure>) {
         self.pool.checked(server, &found, tick);
         self.resize();
         self.dispatch(tick);
     }
 
-    /// Names that are to be looked up, with their ports: `app.internal:8080`.
+    /// Returns the names to be looked up, with their ports: `app.internal:8080`.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.pool.names()
     }
 
-    /// Every server that there is now: to be asked for its health.
+    /// Returns all servers, for health checks.
     pub fn servers(&self) -> impl Iterator<Item = SocketAddr> {
         self.pool.addresses()
     }
 
-    /// Servers that do not answer, by their health checks or by requests that failed: what waits there for a response waits in
-    /// vain. Not those that answer badly or slowly.
+    /// Returns the servers that do not answer, by health checks or failed requests: waiting there for a response is
+    /// useless. Not those that answer with errors or slowly.
     pub fn silent(&self) -> impl Iterator<Item = SocketAddr> {
         self.pool.silent()
     }
 
-    /// Where a name leads now. Nothing changes when it leads nowhere: better the servers of yesterday than none.
+    /// Sets the addresses of a name. An empty result changes nothing: the old servers are better than none.
     pub fn resolved(&mut self, tick: Tick, at: &str, found: &[SocketAddr]) {
         self.pool.resolved(at, found, tick);
         self.resize();
         self.dispatch(tick);
     }
 
-    /// The pool in its current state. What was counted since the last time is told once.
+    /// Returns the status of the pool. Counters are reset.
     pub fn seen(&mut self, tick: Tick) -> PoolStatus {
         self.turn(tick);
         PoolStatus {
@@ -298,7 +303,7 @@ impl LoadBalancer {
         !self.is_calm() || self.shares.cut()
     }
 
-    /// Whether it is known that servers are given more than they bear.
+    /// Whether servers are known to be overloaded.
     fn is_overloaded(&self) -> bool {
         self.overload.is_known() || self.ceiling.rate().is_some()
     }
@@ -315,14 +320,15 @@ impl LoadBalancer {
         self.concurrency.limit().max(1)
     }
 
-    /// What servers have to do, with what nobody waits for any longer, and without what is stuck at those that are out.
+    /// Requests in progress at the servers, including those whose clients have left, and without those stuck at
+    /// servers that are out.
     fn working(&self) -> u32 {
         let inflight = self.inflight.saturating_sub(self.pool.stuck());
         inflight.saturating_add(u32::try_from(self.going_on.len()).unwrap_or(u32::MAX))
     }
 
-    /// What the limit that is sought counts: in the calm clients, without requests that wait at a server for something to happen, else
-    /// requests.
+    /// The load that the measured limit counts: while calm, clients, without requests that wait at a server for an
+    /// event; otherwise requests.
     fn load(&self, tick: Tick) -> u32 {
         let working = self.working();
         if !self.is_calm() {
@@ -347,26 +353,26 @@ impl LoadBalancer {
         fits && (self.load(tick) < self.concurrency.limit().max(1) || self.clients.has(client))
     }
 
-    /// Whether half of all places are free and nobody waits: then whoever comes may have one. The other half is kept for those whose turn
-    /// it is, who come soon.
+    /// Whether half of all places are free and no request waits: then every arrival may have one. The other half is
+    /// kept for clients that were selected before and come soon.
     fn is_idle(&self) -> bool {
         self.queue.len() == 0 && self.ceiling.rate().is_none() && 2 * self.working() < self.limit()
     }
 
-    /// Whether so much is free that a place may be held for nothing.
+    /// Whether enough is free that a place may be held without need.
     #[must_use]
     pub fn has_plenty(&self, tick: Tick) -> bool {
         self.is_idle() && (!self.is_calm() || 2 * self.load(tick) < self.concurrency.limit())
     }
 
-    /// Whether nothing may be asked twice: servers are overloaded and have all that they can do, or refuse.
+    /// Whether retries are not allowed: servers are overloaded and fully used, or refuse.
     fn overloaded(&self) -> bool {
         self.ceiling.rate().is_some()
             || self.overload.is_known()
                 && (self.shares.cut() || self.queue.len() > 0 || self.working() >= self.limit())
     }
 
-    /// Requests a second that may go through: what goes through at once, and what servers do not refuse.
+    /// The rate of requests that may be forwarded: limited by what is served, and by what servers do not refuse.
     fn drain(&self) -> Option<f64> {
         match (self.concurrency.drain(), self.ceiling.rate()) {
             (Some(drain), Some(ceiling)) => Some(drain.min(ceiling)),
@@ -374,8 +380,8 @@ impl LoadBalancer {
         }
     }
 
-    /// How long one may wait. Before a slow server, or where little may go through, a permit is rarely free: those who go
-    /// first get the time that it takes; they are few.
+    /// The longest wait. At a slow server, or where the rate is low, a permit is rarely free: better classes get
+    /// the time that it takes; they are few.
     fn wait_most(&self, class: Class) -> Duration {
         if class > Class::Recognized {
             return WAIT_MOST;
@@ -384,13 +390,13 @@ impl LoadBalancer {
         WAIT_MOST.max(self.concurrency.usual() / 2).max(Duration::from_secs_f64(each.min(1.0)))
     }
 
-    /// How long the head of a client's line may wait now. `None`: up to its deadline, since nobody is known to be overloaded, or so few
-    /// clients wait that it will soon be its turn.
+    /// How long the head of a client's queue may wait now. `None`: up to its deadline, since no overload is known,
+    /// or so few clients wait that it will soon be its turn.
     fn patience(&self, class: Class, tick: Tick) -> Option<Duration> {
         let most = self.wait_most(class);
         let served = self.drain().map_or(0.0, |drain| drain * most.as_secs_f64());
         let few = if self.shares.cut() { 0 } else { (served as usize).max(1) };
-        // Those who waited before it was known get as long from then on.
+        // Requests that waited before overload was known get the same time from then on.
         let is_known = self.overload.is_known_for(most, tick) || self.ceiling.rate().is_some();
         (is_known && self.queue.clients(class) > few).then_some(most)
     }
@@ -415,7 +421,7 @@ impl LoadBalancer {
         if !self.has_room(client, tick) { None } else { self.give(tried, client, tick) }
     }
 
-    /// A permit for a server that has a place for it, whatever the pool's limit.
+    /// Returns a permit for a server that has a place for it, whatever the pool's limit.
     fn give(&mut self, tried: Tried, client: Option<u64>, tick: Tick) -> Option<Permit> {
         if !self.ceiling.take(tick) {
             return None;
@@ -430,7 +436,7 @@ impl LoadBalancer {
         Some(Permit { server, serial, since: tick, tried, client, yielded: false })
     }
 
-    /// Frees a permit's place. Its server goes on for so long with what was left.
+    /// Frees a permit's place. Its server continues with the abandoned request for this time.
     fn free(&mut self, tick: Tick, permit: &Permit, goes_on: Duration) {
         self.inflight = self.inflight.saturating_sub(1);
         self.clients.end(permit.client, permit.since);
@@ -440,9 +446,9 @@ impl LoadBalancer {
         self.concurrency.working(self.load(tick), tick);
     }
 
-    /// Books what came of a permit. Whether another server may be asked instead.
+    /// Applies the outcome of a permit. Returns whether another server may be tried.
     fn give_back(&mut self, tick: Tick, permit: &Permit, outcome: &Outcome) -> bool {
-        // How long one was held that was yielded is its client's doing and tells nothing.
+        // The time of a permit whose place was given back depends on its client and is not measured.
         let held = (!permit.yielded).then(|| tick.since(permit.since));
         if let Some(held) = held {
             let goes_on = match outcome {
@@ -457,7 +463,7 @@ impl LoadBalancer {
         let mut elsewhere = true;
         match outcome {
             Outcome::Answered { latency, status } => {
-                // An error is often quick, and says nothing about how long work takes.
+                // An error is often fast, and says nothing about the time that work takes.
                 if *status < 500 && *status != 429 {
                     self.concurrency.took(*latency, tick);
                 }
@@ -472,7 +478,8 @@ impl LoadBalancer {
                 }
                 elsewhere = self.pool.failed(permit.serial, failure, tick);
             }
-            // Who leaves after long has seen that it is slow; who leaves soon has seen nothing.
+            // A client that leaves after a long wait has seen that it is slow; one that leaves early has seen
+            // nothing.
             Outcome::Left => {
                 if let Some(held) = held.filter(|held| self.concurrency.is_long(*held)) {
                     self.concurrency.cut_short(held, tick);
@@ -514,7 +521,7 @@ impl LoadBalancer {
         self.turned_away = TurnedAway::default();
     }
 
-    /// What is believed of the servers, by what was seen.
+    /// Updates the overload detection.
     fn judge(&mut self, waiting: bool, tick: Tick) {
         let working = f64::from(self.working());
         let seen = Seen {
@@ -536,7 +543,7 @@ impl LoadBalancer {
         } else if seen.crammed {
             self.concurrency.set_limit(FULL * working);
         }
-        // From now on the other is counted: clients, or requests.
+        // From now on the load counts clients instead of requests, or the reverse.
         self.concurrency.working(self.load(tick), tick);
     }
 
@@ -561,7 +568,7 @@ impl LoadBalancer {
         }
     }
 
-    /// Gives free permits to those who wait, and tells those who waited in vain.
+    /// Gives free permits to waiting requests, and refuses those that waited for too long.
     fn dispatch(&mut self, tick: Tick) {
         if self.queue.len() == 0 {
             return;
@@ -583,7 +590,7 @@ impl LoadBalancer {
             if !self.let_in(ticket, client, tick) {
                 break;
             }
-            // In the calm whoever is served gets all that it asks for.
+            // While calm, a client that is served gets all that it asks for.
             while self.is_calm()
                 && let Some(next) = client.and_then(|client| self.queue.head_of(ticket, client))
                 && self.let_in(next, client, tick)
@@ -606,7 +613,8 @@ impl LoadBalancer {
         }
     }
 
-    /// When to come again: as many seconds as it takes to answer what came in one, and up to half as many more.
+    /// Computes Retry-After: as many seconds as it takes to serve the arrivals of one second, and up to half as
+    /// many more.
     fn shed(&mut self, class: Class, why: ShedWhy) -> Shed {
         let wait = match (why, self.drain()) {
             (ShedWhy::NoServer, _) | (_, None) => NO_SERVER,

@@ -47,7 +47,7 @@ impl Policy {
                 denials.iter().map(|denial| (&denial.what, tick.after(time::between(now, denial.until))));
             let places = SourceRules::new(of_config.chain(of_team));
             let of_config =
-                guard.deny.iter().map(|what| format!("{what}, denied in the configuration").into());
+                guard.deny.iter().map(|what| format!("{what}, denied by the configuration").into());
             let texts = of_config.chain(denials.iter().map(|denial| in_words(denial))).collect();
             let allow = SourceRules::new(guard.allow.iter().map(|what| (what, Tick::NEVER)));
             let index = built.routes.len();

@@ -42,7 +42,7 @@ pub(crate) struct Pool {
     /// Requests in flight at servers that get no new ones: they hold no places of the others.
     stuck: u32,
     panics: bool,
-    /// Changes whenever a client else gets requests.
+    /// Changes whenever another server gets requests.
     version: u64,
     /// Whether it has answered anything yet: servers added later start slowly.
     began: bool,
@@ -294,7 +294,7 @@ impl Pool {
             return others.any(|server| server.certificate_wrong.is_none());
         }
         if eject {
-            let why = format!("failed several times in a row: {failure}");
+            let why = format!("failed several consecutive times: {failure}");
             self.servers[place].eject(of(failure), why, now);
             self.choose(now);
         }

@@ -21,7 +21,7 @@ pub fn raise() -> Option<u64> {
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => maximum,
         Err(why) => {
-            tracing::warn!("the limit of open files stays at its soft value: {why}");
+            tracing::warn!("the limit of open files cannot be raised: {why}");
             current
         }
     }

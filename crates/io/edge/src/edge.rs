@@ -54,7 +54,7 @@ pub enum StartError {
         why: io::Error,
     },
     /// Another process listens on an address, so that each would get a part of the connections.
-    #[error("another process listens on {at} already, and would go on to answer a part of the connections")]
+    #[error("another process already listens on {at} and would answer a part of the connections")]
     Taken {
         /// Which.
         at: SocketAddr,
@@ -292,7 +292,7 @@ impl Edge {
         let threads = self.threads.drain(..).map(|(_, handle)| handle);
         for handle in threads.chain(self.files.take()) {
             if handle.join().is_err() {
-                tracing::error!("a thread of the edge had panicked");
+                tracing::error!("an edge thread panicked");
             }
         }
     }
@@ -383,7 +383,7 @@ async fn listening(thread: Rc<Thread>, listener: TcpListener, tls: bool) {
                 };
                 if thread.may_warn() {
                     tracing::warn!(
-                        "accepting a connection failed: {why}; {closed} idle ones are closed for it"
+                        "accepting a connection failed: {why}; {closed} idle connections closed to free descriptors"
                     );
                 }
                 sleep(if closed > 0 { ROOM_AGAIN } else { ACCEPT_AGAIN }).await;

@@ -10,7 +10,7 @@ pub(crate) enum ForwardError {
     #[error("no connection to the server: {0}")]
     Connect(io::Error),
     /// The connection timed out.
-    #[error("no connection to the server in time")]
+    #[error("timeout of the connection to the server")]
     ConnectTime,
     /// The server's certificate is not the one that the configuration expects. Every server of the pool is likely to have it, and
     /// no retry mends it.
@@ -28,37 +28,37 @@ pub(crate) enum ForwardError {
     #[error("the connection to the server broke: {0}")]
     Reset(io::Error),
     /// The server closed before it answered.
-    #[error("the server closed the connection without an answer")]
+    #[error("the server closed the connection without a response")]
     Closed,
     /// The server closed within its response.
-    #[error("the server broke off within its answer")]
+    #[error("the server closed the connection within its response")]
     Truncated,
     /// The response did not begin before the deadline.
-    #[error("no answer in time")]
+    #[error("response timeout")]
     Late,
     /// The response stalled.
-    #[error("the answer stood still for too long")]
+    #[error("the response stalled")]
     Stalled,
     /// The response is not HTTP.
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// The response's chunks are not.
-    #[error("the server's chunks cannot be read")]
+    #[error("the server's chunked encoding cannot be parsed")]
     Chunks,
     /// HTTP/2 ended.
     #[error("the HTTP/2 connection to the server failed: {0}")]
     Http2(String),
     /// The server declared that it did not process the request.
-    #[error("the server did not take the request")]
+    #[error("the server refused the stream")]
     Refused,
     /// The server was found down while it had the request.
-    #[error("the server was found down before it answered")]
+    #[error("the server went down before it answered")]
     ServerDown,
     /// The client went away, or what it sent was broken.
-    #[error("the visitor's own request broke off")]
+    #[error("the client closed the connection within its request")]
     ClientClosed,
     /// The client's body stalled.
-    #[error("the request's body stood still for too long")]
+    #[error("the request's body stalled")]
     Slow,
     /// The client's body is longer than the configuration allows.
     #[error("the request's body is longer than allowed")]
@@ -71,7 +71,7 @@ impl ForwardError {
         use traffic::Failure;
         traffic::Outcome::Failed(match self {
             Self::Connect(why) => Failure::Connect(why.to_string()),
-            Self::ConnectTime => Failure::Connect("no connection in time".to_owned()),
+            Self::ConnectTime => Failure::Connect("connection timeout".to_owned()),
             Self::Handshake(why) => Failure::Connect(why.clone()),
             Self::Certificate { expected, why } => {
                 Failure::Certificate { expected: expected.clone(), why: why.clone() }

@@ -48,13 +48,13 @@ pub enum Changed {
 impl fmt::Display for Changed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read(path) => write!(f, "{} was read", path.display()),
+            Self::Read(path) => write!(f, "{} was loaded", path.display()),
             Self::Broken { path, why, earlier: true } => {
-                write!(f, "{} cannot be used, so the one read before is used on: {why}", path.display())
+                write!(f, "{} cannot be used, the version loaded before stays in use: {why}", path.display())
             }
             Self::Broken { path, why, earlier: false } => write!(
                 f,
-                "{} cannot be used, so rules about countries or networks from it match nobody: {why}",
+                "{} cannot be used, so rules by country or autonomous system match no client: {why}",
                 path.display()
             ),
         }

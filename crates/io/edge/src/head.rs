@@ -15,23 +15,23 @@ const HOST_MAX: usize = 261;
 /// Why a head is invalid.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum HeadError {
-    #[error("a request names its host exactly once")]
+    #[error("the request must have exactly one host")]
     Host,
-    #[error("the host's name has characters that no host's name has")]
+    #[error("the host name has invalid characters")]
     HostName,
-    #[error("the host in the request line is not the one in the Host field")]
+    #[error("the host in the request line differs from the Host field")]
     HostDiffers,
     #[error("the target is not a path")]
     Target,
-    #[error("the target has a blank, a control character or a fragment")]
+    #[error("the target has a space, a control character or a fragment")]
     TargetByte,
     #[error("the target is too long")]
     TargetLong,
-    #[error("this method is not served")]
+    #[error("method not allowed")]
     Method,
-    #[error("of the transfer codings only chunked is understood")]
+    #[error("the only supported transfer coding is chunked")]
     Coding,
-    #[error("this expectation cannot be met")]
+    #[error("the expectation is not supported")]
     Expectation,
 }
 
@@ -49,17 +49,17 @@ impl HeadError {
     /// Returns the sentence for the client.
     pub(crate) fn message(self) -> &'static str {
         match self {
-            Self::Host => "A request names its host exactly once; this one does not.",
-            Self::HostName => "The host's name has characters that no host's name has.",
-            Self::HostDiffers => "The host in the request line is not the one in the Host field.",
+            Self::Host => "The request must have exactly one host.",
+            Self::HostName => "The host name has invalid characters.",
+            Self::HostDiffers => "The host in the request line differs from the Host field.",
             Self::Target => "The target of this request is not a path.",
             Self::TargetByte => {
-                "The target of this request has a blank, a control character or a fragment (#), which must be percent-encoded."
+                "The target of this request has a space, a control character or a fragment (#), which must be percent-encoded."
             }
-            Self::TargetLong => "The target of this request is longer than this site takes.",
-            Self::Method => "This method is not served here.",
-            Self::Coding => "Of the transfer codings only chunked is understood here.",
-            Self::Expectation => "This expectation cannot be met.",
+            Self::TargetLong => "The target of this request is longer than this site accepts.",
+            Self::Method => "This method is not allowed.",
+            Self::Coding => "The only supported transfer coding is chunked.",
+            Self::Expectation => "The expectation is not supported.",
         }
     }
 }

@@ -137,8 +137,8 @@ fn names(pool: &Arc<Pool>, looked_up: &mut HashMap<(usize, String), Instant>) {
                     pool.ask(|origin, tick| origin.resolved(tick, &name, &found));
                 }
                 // Known servers stay in use: a failed lookup says nothing about them.
-                Ok(Err(why)) => tracing::warn!("pool {}: {name} cannot be looked up: {why}", pool.id),
-                Err(_) => tracing::warn!("pool {}: {name} cannot be looked up in time", pool.id),
+                Ok(Err(why)) => tracing::warn!("pool {}: DNS lookup of {name} failed: {why}", pool.id),
+                Err(_) => tracing::warn!("pool {}: DNS lookup of {name} timed out", pool.id),
             }
         });
     }

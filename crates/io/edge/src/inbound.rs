@@ -19,7 +19,7 @@ pub(crate) enum Inbound {
 
 /// The client broke off, or what it sent was not HTTP.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the request's body broke off")]
+#[error("the request's body is incomplete")]
 pub(crate) struct Broken;
 
 impl Inbound {

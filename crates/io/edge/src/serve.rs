@@ -156,7 +156,7 @@ fn unread(thread: &Thread, connection: &Connection, refusal: Refusal) -> String 
     let (tick, ids) = (thread.tick().0, Ids::fresh());
     let id = ids.trace.to_string();
     let mut open = thread.recorder.open(tick, forwarded::plain(connection.peer.ip()), ids);
-    open.answered_here(Verdict::Malformed, refusal.status.as_u16(), "its head cannot be read", tick);
+    open.answered_here(Verdict::Malformed, refusal.status.as_u16(), "its head cannot be parsed", tick);
     open.close(tick);
     id
 }

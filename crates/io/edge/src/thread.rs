@@ -210,7 +210,7 @@ impl Thread {
         let tasks: Vec<AbortHandle> = denied.filter_map(|(_, served)| served.task.clone()).collect();
         drop(served);
         if !tasks.is_empty() {
-            tracing::info!("{} open connections are closed: their clients are denied now", tasks.len());
+            tracing::info!("{} open connections closed: a new denial applies to their clients", tasks.len());
         }
         tasks.iter().for_each(AbortHandle::abort);
     }

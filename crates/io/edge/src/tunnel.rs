@@ -45,7 +45,7 @@ pub(crate) async fn http2(client: Duplex, conn: Box<Conn>) {
 pub(crate) fn watch(socket: &TcpStream) {
     let asks = TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(20));
     if let Err(why) = SockRef::from(socket).set_tcp_keepalive(&asks) {
-        tracing::debug!("a tunnel goes without keepalive: {why}");
+        tracing::debug!("keepalive cannot be set on a tunnel: {why}");
     }
 }
 

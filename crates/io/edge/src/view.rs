@@ -120,7 +120,9 @@ fn tls(
         .map_err(|why| format!("`{text}` is no name of a server: {why}"))?;
     let roots = roots.get_or_insert_with(|| {
         let (store, faults) = outward::roots(trust);
-        faults.iter().for_each(|fault| tracing::error!("a root of trust is not used: {fault}"));
+        faults
+            .iter()
+            .for_each(|fault| tracing::error!("a root certificate of extra_ca_files is not used: {fault}"));
         store
     });
     let config = outward::config(Arc::clone(roots), config.protocol == Protocol::Http2)

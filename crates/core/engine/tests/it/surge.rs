@@ -143,7 +143,7 @@ pub(crate) fn flood() -> Rollup {
     let auth = of(&mut rollup, "auth");
     auth.requests = 20_000;
     auth.shed = 19_000;
-    auth.networks = [("203.0.113.0/24", 60), ("198.51.100.0/24", 22), ("AS64500", 10), ("192.0.2.0/24", 1)]
+    auth.subnets = [("203.0.113.0/24", 60), ("198.51.100.0/24", 22), ("AS64500", 10), ("192.0.2.0/24", 1)]
         .map(|(net, share)| (net.to_owned(), share))
         .to_vec();
     rollup

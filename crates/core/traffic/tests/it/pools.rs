@@ -155,7 +155,7 @@ fn a_server_that_fails_is_out_at_once_and_comes_back_by_and_by() {
     let seen = asked.seen();
     assert_eq!(seen.servers[1].state, ServerState::Ejected);
     let why = seen.servers[1].why.clone().unwrap();
-    assert_eq!(why, "failed several times in a row: no connection: connection refused");
+    assert_eq!(why, "failed several consecutive times: no connection: connection refused");
     assert!(!seen.panic_mode);
     assert!(!asked.well(1_000).contains_key(&at(2)));
     asked.wait(5 * SEC);

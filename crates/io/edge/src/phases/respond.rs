@@ -228,7 +228,12 @@ impl Responder<'_> {
             UpstreamResponse::Switched(head, conn) => {
                 relayed.held.done(now, outcome(head.status));
                 let (Some(to), Some(accept)) = (head.upgrade, upgrade) else {
-                    record.failed(telemetry::Failure::Garbage, 502, "switched protocols unasked", tick);
+                    record.failed(
+                        telemetry::Failure::Garbage,
+                        502,
+                        "the server switched protocols without a request",
+                        tick,
+                    );
                     return self.refuse(error_page::BAD_GATEWAY, record, busy);
                 };
                 if accept

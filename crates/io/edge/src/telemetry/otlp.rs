@@ -93,7 +93,7 @@ impl Exporter {
         let client = match client() {
             Ok(client) => client,
             Err(why) => {
-                tracing::error!("no spans are sent: {why}");
+                tracing::error!("spans cannot be exported: {why}");
                 return;
             }
         };
@@ -109,7 +109,7 @@ impl Exporter {
                 Err(why) => {
                     self.told.lose(count);
                     if !complained {
-                        tracing::warn!(spans = count, "{} does not take spans: {why}", self.url);
+                        tracing::warn!(spans = count, "{} refused spans: {why}", self.url);
                         complained = true;
                     }
                 }

@@ -81,7 +81,7 @@ impl Telemetry {
         if totals.complained.is_none_or(|at| at.elapsed() >= COMPLAINS) {
             let lines = self.shared.access_lines.news();
             if lines > 0 {
-                tracing::warn!(lines, "access lines were dropped: whoever reads them is too slow, or gone");
+                tracing::warn!(lines, "access log lines were dropped: their reader is too slow or gone");
                 totals.complained = Some(Instant::now());
             }
         }

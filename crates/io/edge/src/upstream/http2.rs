@@ -115,7 +115,7 @@ fn watch(stream: &Stream) {
     #[cfg(target_os = "linux")]
     let kept = kept.and_then(|()| socket.set_tcp_user_timeout(Some(UNHEARD)));
     if let Err(why) = kept {
-        tracing::debug!("an HTTP/2 connection to a server goes without keepalive: {why}");
+        tracing::debug!("keepalive cannot be set on an HTTP/2 connection to a server: {why}");
     }
 }
 

@@ -31,56 +31,55 @@ impl Refusal {
 }
 
 pub(crate) const NO_SUCH_HOST: Refusal =
-    Refusal::new(StatusCode::MISDIRECTED_REQUEST, "No site of this name is served here.");
+    Refusal::new(StatusCode::MISDIRECTED_REQUEST, "This server has no site with this name.");
 pub(crate) const NO_SERVER: Refusal = Refusal::new(
     StatusCode::SERVICE_UNAVAILABLE,
-    "No server can take this request right now. Please try again in a moment.",
+    "This site is temporarily unavailable. Please try again in a moment.",
 );
 pub(crate) const BUSY: Refusal = Refusal::new(
     StatusCode::SERVICE_UNAVAILABLE,
-    "More people ask than can be served right now. Please try again in a moment; nothing is lost.",
+    "This site has more visitors than it can serve right now. Please try again in a moment; nothing is lost.",
 );
 pub(crate) const TOO_MANY: Refusal = Refusal::new(
     StatusCode::TOO_MANY_REQUESTS,
-    "That was more than this site allows in so short a time. Please wait a little.",
+    "Too many requests in a short time. Please wait a little and try again.",
 );
 pub(crate) const DENIED: Refusal =
-    Refusal::new(StatusCode::FORBIDDEN, "This site does not answer requests from there at present.");
+    Refusal::new(StatusCode::FORBIDDEN, "This site does not accept requests from your network at present.");
 pub(crate) const BAD_GATEWAY: Refusal = Refusal::new(
     StatusCode::BAD_GATEWAY,
-    "The server behind this site did not answer properly. This is not your fault.",
+    "The server behind this site did not answer correctly. This is not your fault.",
 );
 pub(crate) const CERTIFICATE: Refusal = Refusal::new(
     StatusCode::BAD_GATEWAY,
-    "The server behind this site shows a certificate that is not its own, so nothing was sent to it. This is not your fault.",
+    "The server behind this site has a wrong certificate, so your request was not sent to it. This is not your fault.",
 );
 pub(crate) const LATE: Refusal = Refusal::new(
     StatusCode::GATEWAY_TIMEOUT,
     "The server behind this site took too long to answer. This is not your fault.",
 );
 pub(crate) const TOO_LARGE: Refusal =
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "What was sent is larger than this site takes.").and_close();
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The request is larger than this site accepts.").and_close();
 pub(crate) const SLOW: Refusal =
-    Refusal::new(StatusCode::REQUEST_TIMEOUT, "What was to be sent did not arrive in time.").and_close();
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.").and_close();
 pub(crate) const BROKE_OFF: Refusal =
-    Refusal::new(StatusCode::BAD_REQUEST, "The request broke off before it was complete.").and_close();
+    Refusal::new(StatusCode::BAD_REQUEST, "The connection was closed before the request was complete.")
+        .and_close();
 
-pub(crate) const UNREADABLE: Refusal = Refusal::new(
-    StatusCode::BAD_REQUEST,
-    "What was sent is not a request as HTTP knows it, so nobody was asked.",
-);
+pub(crate) const UNREADABLE: Refusal =
+    Refusal::new(StatusCode::BAD_REQUEST, "The request is not valid HTTP.");
 pub(crate) const TOO_LONG: Refusal = Refusal::new(
     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-    "Address and fields of this request, cookies among them, are longer than this site takes. Deleting its cookies may help.",
+    "The address, headers and cookies of this request are longer than this site accepts. Deleting the cookies of this site may help.",
 );
 
 pub(crate) const NOT_IMPLEMENTED: Refusal = Refusal::new(
     StatusCode::NOT_IMPLEMENTED,
-    "Of the protocols that can be asked for inside HTTP/2 only websocket is understood here.",
+    "This server supports only websocket as a protocol inside HTTP/2.",
 );
 pub(crate) const TUNNELS: Refusal = Refusal::new(
     StatusCode::TOO_MANY_REQUESTS,
-    "There are as many connections and WebSockets open as this site allows. Please close some first.",
+    "Your network has as many open connections and WebSockets as this site allows. Please close some first.",
 );
 
 /// The response, as a page, as problem+json (RFC 9457) or as gRPC has it. `headers` is an empty map: an old one saves an allocation.
@@ -216,9 +215,9 @@ fn html(refusal: Refusal, title: &str, id: &str) -> String {
         title,
         "</h1><p>",
         refusal.why,
-        "</p><p>If you report this, please quote <code>",
+        "</p><p>If you report this, please include this id: <code>",
         id,
-        "</code>.</p></html>\n",
+        "</code></p></html>\n",
     ];
     parts.concat()
 }

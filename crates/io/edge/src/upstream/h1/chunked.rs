@@ -37,7 +37,7 @@ pub(crate) enum Step {
 
 /// Not the chunked coding.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the server's chunks cannot be read")]
+#[error("the server's chunked encoding cannot be parsed")]
 pub(crate) struct Malformed;
 
 impl Chunked {

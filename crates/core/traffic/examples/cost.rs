@@ -1,4 +1,5 @@
-//! What a judgement, an arrival with its end, and a pass cost: `cargo run --release -p the load balancer --example cost`.
+//! What a judgement, an arrival with its end, and a pass cost: `cargo run --release -p the load balancer --example
+//! cost`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example for people; it may fail aloud")]
 
 use std::collections::BTreeMap;

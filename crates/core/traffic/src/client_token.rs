@@ -9,8 +9,8 @@ use types::{Time, time};
 /// Lifetime of the header that a server gets with a request.
 const HEADER_VALID: Duration = Duration::from_secs(600);
 
-/// Signs and reads the cookie of recognized clients and the header `mainstay-client`. The keys change by themselves; one made
-/// long ago still reads and signs like a new one, only slower.
+/// Signs and reads the cookie of recognized clients and the header `mainstay-client`. The keys change by themselves;
+/// one made long ago still reads and signs like a new one, only slower.
 #[derive(Clone, Debug)]
 pub struct ClientTokens {
     cookies: Passes,
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_nothing_else() {
+    fn signed_tokens_verify_and_others_do_not() {
         let now: Time = "2026-11-22T04:00:00Z".parse().unwrap();
         let pass = ClientTokens::new(&Key::new([42; 32]), now);
         let cookie = pass.cookie(77, Duration::from_secs(86_400), now);

@@ -22,8 +22,8 @@
 //! and becomes usual. When hardly any client stays until a response comes, the limit is halved, whatever is usual,
 //! and not fully restored for a minute.
 //!
-//! Above the pool's real capacity latency rises in proportion to the limit while throughput stays (Little's law), so "no growth
-//! above a quarter more than usual" is "no growth without throughput".
+//! Above the pool's real capacity latency rises in proportion to the limit while throughput stays (Little's law), so
+//! "no growth above a quarter more than usual" is "no growth without throughput".
 
 use crate::proven::Proven;
 use crate::tick::{Tick, micros};
@@ -35,8 +35,8 @@ pub(crate) const WINDOW: Duration = Duration::from_millis(100);
 
 /// The longest that a request is believed to go on after it was given up.
 const GOES_ON_MOST: Duration = Duration::from_secs(1);
-/// So many answers are judged where all take the same time, and so many more where times scatter; fewer when they were long in
-/// coming, or when hardly any client stays for them.
+/// So many answers are judged where all take the same time, and so many more where times scatter; fewer when they
+/// were long in coming, or when hardly any client stays for them.
 const SAMPLES: f64 = 4.0;
 const SAMPLES_OF_CHANCE: f64 = 16.0;
 const SAMPLES_LATE: f64 = 6.0;
@@ -49,22 +49,23 @@ const SCATTER_OF: f64 = 200.0;
 /// Of the usual: above, the limit shrinks; below, it may grow. And how much more where times scatter.
 const SLOW: (f64, f64) = (1.5, 0.5);
 const WELL: (f64, f64) = (1.25, 0.3);
-/// Less than this above the usual, in microseconds, is no sign of anything: where a response takes a fraction of a millisecond, a
-/// busy neighbour on the processor doubles it.
+/// Less than this above the usual, in microseconds, is no sign of anything: where a response takes a fraction of a
+/// millisecond, a busy neighbour on the processor doubles it.
 const NOISE: f64 = 5_000.0;
-/// Where clients wait though nothing is known to be wrong: the least time between two looks, and how long those in flight may
-/// take before they are believed to last.
+/// Where clients wait though nothing is known to be wrong: the least time between two looks, and how long those in
+/// flight may take before they are believed to last.
 const HURRY: Duration = Duration::from_millis(10);
 const IN_VAIN: Duration = Duration::from_millis(500);
-/// How fast the usual follows: of the gap when latency falls, by this factor when it rises; of the gap where the limit cannot
-/// be made less; and how many windows make the first opinion.
+/// How fast the usual follows: of the gap when latency falls, by this factor when it rises; of the gap where the
+/// limit cannot be made less; and how many windows make the first opinion.
 const FALLS: f64 = 0.03;
 const RISES: f64 = 1.002;
 const RISES_AT_LEAST: f64 = 0.1;
 const LEARNING: u32 = 10;
 /// The first of them may have been a lucky one: what is added where times scatter.
 const LUCKY: f64 = 0.4;
-/// What is left of the limit when it is slow: what is believed to fit, and this much at least, where times scatter and where not.
+/// What is left of the limit when it is slow: what is believed to fit, and this much at least, where times scatter
+/// and where not.
 const LEFT: (f64, f64) = (0.9, 0.5);
 /// What is left of the limit when hardly any client gets a response; three quarters of it are the most for a while.
 const HOPELESS: f64 = 0.5;
@@ -73,8 +74,8 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 const ACCEPTED: f64 = 1.2;
 /// Before servers of which nothing is known, so many times the limit are a crowd.
 const CROWD: f64 = 2.0;
-/// A median below this part of the one before is clearly quicker, with half the limit; and one that is not below this, with
-/// seven tenths of it, is no quicker.
+/// A median below this part of the one before is clearly quicker, with half the limit; and one that is not below
+/// this, with seven tenths of it, is no quicker.
 const LESS: f64 = 0.7;
 const QUICKER: f64 = 0.75;
 const NO_QUICKER: f64 = 0.87;
@@ -93,7 +94,8 @@ pub(crate) enum Found {
 /// How the limit is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// The limit is in force. At the onset of a flood what was begun before is as slow as what is begun now, and proves nothing.
+    /// The limit is in force. At the onset of a flood what was begun before is as slow as what is begun now, and
+    /// proves nothing.
     Bound { onset: bool },
     /// It was never seen to be needed; so many clients wait for it all the same. And whether more is asked than usual.
     Calm { waiting: usize, more: bool },
@@ -127,7 +129,8 @@ pub(crate) struct Concurrency {
     found: Option<Found>,
     /// The last one.
     last: f64,
-    /// How much times scatter: from nothing (always the same) to one (as by chance); and of how many answers that is known.
+    /// How much times scatter: from nothing (always the same) to one (as by chance); and of how many answers that is
+    /// known.
     scatter: (f64, f64),
     /// Until then answers are to what was begun under a much wider limit.
     settled: Tick,

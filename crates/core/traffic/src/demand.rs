@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_is_what_chance_does_not_explain() {
+    fn significant_excess_is_higher_demand() {
         let mut demand = Demand::default();
         let mut window = |count: u32, windows: u32| {
             for _ in 0..windows {

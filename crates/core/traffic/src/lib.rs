@@ -1,8 +1,8 @@
 //! Traffic policy of the edge: denials, rate limits, load balancing, queueing and load shedding.
 //!
-//! Pure: no clock, no async, no I/O, no randomness. The edge passes in the tick, facts, and seeds. The steps of a request:
-//! [`Policy::route`] by host, [`Route::judge`] (denials, limits, class), [`LoadBalancer::arrive`] (a server, a place in the
-//! queue, or a refusal), [`LoadBalancer::done`].
+//! Pure: no clock, no async, no I/O, no randomness. The edge passes in the tick, facts, and seeds. The steps of a
+//! request: [`Policy::route`] by host, [`Route::judge`] (denials, limits, class), [`LoadBalancer::arrive`] (a server,
+//! a place in the queue, or a refusal), [`LoadBalancer::done`].
 //!
 //! | module | holds |
 //! |---|---|

@@ -401,7 +401,8 @@ impl LoadBalancer {
         (is_known && self.queue.clients(class) > few).then_some(most)
     }
 
-    /// After how long of a queue that does not empty the newest goes first. `None`: the oldest does, since all will be served soon.
+    /// After how long of a queue that does not empty the newest goes first. `None`: the oldest does, since all will
+    /// be served soon.
     fn newest(&self) -> Option<Duration> {
         let soon = if self.is_calm() { SOON } else { WAIT_MOST };
         let many = self.drain().map_or(f64::INFINITY, |drain| drain * soon.as_secs_f64());

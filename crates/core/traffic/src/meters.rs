@@ -115,7 +115,8 @@ impl Meters {
         (line, (account.0 >> INSTANT_BITS).max(1))
     }
 
-    /// The cell of a tag as it is now. When there was none, one is announced; `None` then, and when others announced: look again.
+    /// The cell of a tag as it is now. When there was none, one is announced; `None` then, and when others announced:
+    /// look again.
     fn find_or_give<'a>(&self, line: &'a Line, tag: u64, now: Tick) -> Option<(&'a AtomicU64, u64)> {
         // Read before the cells: if it is unchanged when we announce, no cell was given to any client since.
         let announcement = line.announcement.load(SeqCst);
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_owes_for_what_was_a_quarter_of_a_year_ago() {
+    fn debt_ends_when_instants_wrap() {
         let meters = Meters::new(100, 1);
         let rate = rate(10, 1_000, 3);
         let wraps = (1_u64 << INSTANT_BITS) / PARTS;
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_forgets_the_least_indebted_and_says_so() {
+    fn full_table_evicts_least_debt_and_counts_it() {
         let meters = Meters::new(CELLS, 1);
         let rate = rate(1, 1_000, 100);
         assert!((0..100).all(|_| charge(&meters, 1, rate, 0)));

@@ -2,11 +2,12 @@
 //! lower limit made them faster.
 //!
 //! ```text
-//! calm --slow, and more is asked than is known to fit--> trial --quicker with less--> overload --nobody waits for two seconds--> calm
-//!                                                        trial --no quicker with less: slow by themselves--> calm
+//! calm  --slow, and more is asked than is known to fit--> trial
+//! trial --faster with a lower limit--> overload --no request waits for two seconds--> calm
+//! trial --not faster with a lower limit: slow by themselves--> calm
 //! ```
 //!
-//! Nobody is refused in the calm and on trial: who exceeds the limit waits, up to the request's deadline.
+//! While calm and on trial no request is refused: one that exceeds the limit waits, up to its deadline.
 
 use crate::concurrency::Found;
 use crate::tick::Tick;

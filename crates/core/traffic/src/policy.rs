@@ -94,7 +94,8 @@ impl Policy {
     }
 }
 
-/// `denial-7: 192.0.2.0/24 until 2026-11-22 06:00:00 UTC, by ana`. Names come last: where there is no room they are cut.
+/// `denial-7: 192.0.2.0/24 until 2026-11-22 06:00:00 UTC, by ana`. Names come last: where there is no room they are
+/// cut.
 fn in_words(denial: &Denial) -> Box<str> {
     let until = denial.until.strftime("%Y-%m-%d %H:%M:%S UTC");
     format!("{}: {} until {until}, by {}", denial.id, denial.what, denial.by).into()

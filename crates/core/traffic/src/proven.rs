@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_seen_is_doubled_and_fades() {
+    fn proven_clients_are_doubled_and_fade() {
         let mut proven = Proven::new(8.0, Tick(0));
         assert_eq!((proven.clients(), proven.most()), (8.0, 8.0));
         proven.saw(50_000.0, 20.0, Tick(0));

@@ -1,4 +1,5 @@
-//! The arithmetic of a limit: the generic cell rate algorithm (ITU-T I.371), which keeps one instant instead of a bucket.
+//! The arithmetic of a limit: the generic cell rate algorithm (ITU-T I.371), which keeps one instant instead of a
+//! bucket.
 //!
 //! A limit grants one request every `step`; a client that asks sooner gets into debt, and may owe `burst` steps at
 //! most.

@@ -1,7 +1,7 @@
 //! Budget of retries: one in ten requests, so that retries never amplify a flood.
 
-/// Tokens: a request brings a tenth of one, being sent again costs one. It is paid when it is decided, so a retry that still
-/// waits somewhere is counted too.
+/// Tokens: a request brings a tenth of one, being sent again costs one. It is paid when it is decided, so a retry
+/// that still waits somewhere is counted too.
 #[derive(Clone, Debug)]
 pub(crate) struct RetryBudget {
     tenths: u32,

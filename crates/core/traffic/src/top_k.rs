@@ -3,8 +3,8 @@
 use std::borrow::Borrow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Counts the most frequent. Anything that makes up more than one part in `capacity` of all is in it for certain; a count is
-/// too high by at most `total / capacity`, never too low.
+/// Counts the most frequent. Anything that makes up more than one part in `capacity` of all is in it for certain; a
+/// count is too high by at most `total / capacity`, never too low.
 #[derive(Clone, Debug)]
 pub struct TopK<K> {
     capacity: usize,

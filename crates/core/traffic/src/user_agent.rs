@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_by_what_they_say() {
+    fn robots_are_detected_by_user_agent() {
         for (bot, agent) in [
             (false, "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"),
             (

@@ -1,7 +1,7 @@
 //! Trace of one request: its verdict, the limit or server that decided it, and the duration of each phase.
 //!
-//! A request whose service calls further services through the edge passes the edge several times under one W3C trace id;
-//! each pass is a [`Hop`].
+//! A request whose service calls further services through the edge passes the edge several times under one W3C trace
+//! id; each pass is a [`Hop`].
 
 use crate::time::later;
 use crate::{CallerId, PoolId, ServiceId, Time};
@@ -117,8 +117,8 @@ pub enum Verdict {
 impl Trace {
     /// Returns the hops with their depth: a request that a service made while it answered follows one level deeper.
     ///
-    /// The parent is found by `traceparent` when it names a span of the edge; otherwise by time: the innermost earlier hop
-    /// that was still in progress.
+    /// The parent is found by `traceparent` when it names a span of the edge; otherwise by time: the innermost
+    /// earlier hop that was still in progress.
     #[must_use]
     pub fn nested(&self) -> Vec<(usize, &Hop)> {
         let mut hops: Vec<&Hop> = self.hops.iter().collect();

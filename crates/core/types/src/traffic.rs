@@ -60,7 +60,8 @@ impl fmt::Display for DenyTarget {
     }
 }
 
-/// Returns a CIDR range with its host bits cleared; a range of IPv4-mapped addresses (RFC 4291 section 2.5.5.2) as IPv4.
+/// Returns a CIDR range with its host bits cleared; a range of IPv4-mapped addresses (RFC 4291 section 2.5.5.2) as
+/// IPv4.
 #[must_use]
 pub fn plain(net: IpNet) -> IpNet {
     let net = net.trunc();
@@ -70,8 +71,8 @@ pub fn plain(net: IpNet) -> IpNet {
     mapped.and_then(|(four, prefix)| IpNet::new(four.into(), prefix).ok()).unwrap_or(net)
 }
 
-/// Returns the address by which connections are counted for the limit per IP address: an IPv6 address is cut to its /64,
-/// which belongs to one client; an IPv4 address, mapped or not, is returned as IPv4.
+/// Returns the address by which connections are counted for the limit per IP address: an IPv6 address is cut to its
+/// /64, which belongs to one client; an IPv4 address, mapped or not, is returned as IPv4.
 #[must_use]
 pub fn client_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -80,14 +81,15 @@ pub fn client_prefix(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether a range covers an eighth of all IPv4 or 1/128 of all IPv6 addresses, or more: too large for one source of traffic.
+/// Whether a range covers an eighth of all IPv4 or 1/128 of all IPv6 addresses, or more: too large for one source of
+/// traffic.
 #[must_use]
 pub fn is_everybody(net: IpNet) -> bool {
     net.prefix_len() < if net.addr().is_ipv4() { 4 } else { 8 }
 }
 
-/// Describes what else a denial of this range would block: this machine, a trusted proxy, a declared caller. Such a denial
-/// must be confirmed.
+/// Describes what else a denial of this range would block: this machine, a trusted proxy, a declared caller. Such a
+/// denial must be confirmed.
 #[must_use]
 pub fn hits(net: IpNet, config: &Config) -> Option<String> {
     let net = plain(net);
@@ -120,8 +122,8 @@ pub struct InvalidDenyTarget(String);
 impl FromStr for DenyTarget {
     type Err = InvalidDenyTarget;
 
-    /// Parses the displayed form and what people type: `EE`, `country ee`, `AS64500`, `192.0.2.7`, `2001:db8::/32`. Host
-    /// bits of a range are cleared, and IPv4 written as IPv6 (`::ffff:192.0.2.7`) becomes IPv4.
+    /// Parses the displayed form and what people type: `EE`, `country ee`, `AS64500`, `192.0.2.7`, `2001:db8::/32`.
+    /// Host bits of a range are cleared, and IPv4 written as IPv6 (`::ffff:192.0.2.7`) becomes IPv4.
     fn from_str(text: &str) -> Result<Self, InvalidDenyTarget> {
         let word = text.trim();
         let country = |code: &str| {
@@ -229,7 +231,8 @@ pub struct PoolStatus {
     pub inflight: u32,
     /// Requests in the queue.
     pub waiting: u32,
-    /// Whether the pool is in panic mode: too few servers are healthy, so all servers except draining ones get requests.
+    /// Whether the pool is in panic mode: too few servers are healthy, so all servers except draining ones get
+    /// requests.
     pub panic_mode: bool,
     /// The expected certificate name and the problem found; `None` when there is no problem.
     pub certificate: Option<(String, String)>,

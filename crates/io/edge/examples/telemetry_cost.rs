@@ -1,7 +1,7 @@
 //! What seeing costs a request: `cargo run --release -p edge --example telemetry_cost`.
 //!
-//! Everything that the request path calls in `edge::telemetry`, without sockets. A roll-up is made every 50,000 requests, as
-//! busy a thread as there is.
+//! Everything that the request path calls in `edge::telemetry`, without sockets. A roll-up is made every 50,000
+//! requests, as busy a thread as there is.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement for people to run")]
 

@@ -146,8 +146,8 @@ async fn preface(socket: &TcpStream) -> io::Result<bool> {
     .await
 }
 
-/// Looks at the beginning of a connection, without taking it, each time that more of it has come, until `read` has a response.
-/// The second argument of `read`: whether nothing more can come.
+/// Looks at the beginning of a connection, without taking it, each time that more of it has come, until `read` has a
+/// response. The second argument of `read`: whether nothing more can come.
 async fn beginning<T>(
     socket: &TcpStream,
     bytes: &mut [u8],

@@ -173,7 +173,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn what_is_signed_comes_back_and_nothing_else() {
+    fn signed_tokens_verify_and_others_do_not() {
         let tokens = ClientTokens::new(&tokens::Key::new([7; 32]), Time::now());
         for tls in [true, false] {
             let client = RecognizedClient { number: 42, since: 1_000_000 };

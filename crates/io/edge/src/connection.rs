@@ -199,7 +199,8 @@ impl Served {
         let denied =
             || route.is_some_and(|route| route.denies(address, location.country, location.asn, tick));
         match self.connection.upgrade() {
-            // Requests of others may come from a proxy by the same connection; what is in progress by HTTP/1.1 is the client's.
+            // Requests of others may come from a proxy by the same connection; what is in progress by HTTP/1.1 is the
+            // client's.
             Some(connection) if connection.peer.ip().to_canonical() != address => {
                 !connection.http2.get() && self.activity.is_busy() && denied()
             }

@@ -46,7 +46,8 @@ pub fn connections(limit: Option<u64>) -> u32 {
     u32::try_from(rest / PER_CONNECTION).unwrap_or(u32::MAX).max(CONNECTIONS_MIN)
 }
 
-/// Says that declared connections do not fit into a limit of descriptors, and what is used instead. `None` where they fit.
+/// Says that declared connections do not fit into a limit of descriptors, and what is used instead. `None` where they
+/// fit.
 #[must_use]
 pub fn shortage(declared: u32, limit: Option<u64>) -> Option<String> {
     let fitting = connections(limit);

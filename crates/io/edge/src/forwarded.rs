@@ -249,8 +249,8 @@ impl Node {
     }
 }
 
-/// The elements of one line. A quote that never ends is a client's, in front of what a proxy wrote: then commas alone count, and
-/// each element is read for itself.
+/// The elements of one line. A quote that never ends is a client's, in front of what a proxy wrote: then commas alone
+/// count, and each element is read for itself.
 fn elements(connection: &[u8]) -> Vec<&[u8]> {
     apart(connection, b',').unwrap_or_else(|| connection.split(|b| *b == b',').collect())
 }
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn only_declared_hops_are_believed_and_from_the_right() {
+    fn only_trusted_proxies_are_believed_from_the_right() {
         let table: [(&str, Fields<'_>, &str); 24] = [
             ("192.0.2.9", &[("x-forwarded-for", "1.1.1.1")], "192.0.2.9"),
             ("192.0.2.9", &[("forwarded", "for=1.1.1.1")], "192.0.2.9"),
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn how_the_visitor_came_is_told_by_the_hop_that_it_reached() {
+    fn first_trusted_proxy_determines_scheme_and_host() {
         let table: [(Fields<'_>, Option<bool>, Option<&str>); 8] = [
             (
                 &[("forwarded", "for=1.1.1.1;proto=https;host=a.test, for=10.0.0.2;proto=http;host=b.test")],

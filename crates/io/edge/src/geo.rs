@@ -77,8 +77,8 @@ impl Geo {
         Self { files: paths.into_iter().map(File::new).collect() }
     }
 
-    /// Reads the files that are new or have changed. Blocks on the disk: call it at the start and every few seconds, not
-    /// on a thread that serves. Says what happened, each thing once.
+    /// Reads the files that are new or have changed. Blocks on the disk: call it at the start and every few seconds,
+    /// not on a thread that serves. Says what happened, each thing once.
     pub fn refresh(&self) -> Vec<Changed> {
         self.files.iter().filter_map(File::refresh).collect()
     }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_said_once_and_the_last_good_one_stays() {
+    fn broken_file_is_reported_once_and_last_good_one_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("country.mmdb");
         let geo = Geo::new(Some(&path), None);

@@ -1,4 +1,5 @@
-//! The deadline of a gRPC call: its own `grpc-timeout` (gRPC over HTTP/2, "Requests"), or the service's from the end of the request.
+//! The deadline of a gRPC call: its own `grpc-timeout` (gRPC over HTTP/2, "Requests"), or the service's from the end
+//! of the request.
 //!
 //! A stream may have its first message, and with it the response's head, late.
 

@@ -165,7 +165,8 @@ pub(crate) fn examine(
     Ok((host, options))
 }
 
-/// Percent-encodes what a client left raw in its target. Everything behind (patterns, logs, servers) sees only this spelling.
+/// Percent-encodes what a client left raw in its target. Everything behind (patterns, logs, servers) sees only this
+/// spelling.
 fn encode(parts: &mut Parts) -> Result<(), HeadError> {
     let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
     let Some(encoded) = traffic::target::encoded(target).map_err(|_| HeadError::TargetByte)? else {
@@ -362,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_connection_names_goes_and_framing_is_ours() {
+    fn connection_options_and_framing_are_removed() {
         let fields = [
             ("host", "a.test"),
             ("connection", "close, X-Mine, content-length"),

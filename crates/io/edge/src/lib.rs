@@ -1,8 +1,8 @@
 //! The edge: client connections in, requests out to the servers of a pool, as `traffic` decides.
 //!
-//! An I/O crate: it has sockets, TLS and HTTP; `traffic` decides who may ask, who goes first and which server answers. One thread
-//! and one runtime per core, each with its own listeners and connections; shared state is read without a lock, or locked for less
-//! than a microsecond.
+//! An I/O crate: it has sockets, TLS and HTTP; `traffic` decides who may ask, who goes first and which server
+//! answers. One thread and one runtime per core, each with its own listeners and connections; shared state is read
+//! without a lock, or locked for less than a microsecond.
 //!
 //! | module | holds |
 //! |---|---|

@@ -19,8 +19,8 @@ use std::future::Future;
 use std::rc::Rc;
 use traffic::Shed;
 
-/// Serves one request of HTTP/1.1. A request that is refused is answered without a future of its own, so that a refusal costs no
-/// more than it must.
+/// Serves one request of HTTP/1.1. A request that is refused is answered without a future of its own, so that a
+/// refusal costs no more than it must.
 pub(crate) fn serve(
     thread: &Rc<Thread>,
     connection: &Rc<Connection>,
@@ -145,8 +145,8 @@ fn until_verdict(
     }))
 }
 
-/// The second part of admit, which waits for a body and a server, then forward and respond. The record is closed with the response's
-/// body.
+/// The second part of admit, which waits for a body and a server, then forward and respond. The record is closed with
+/// the response's body.
 async fn from_verdict(
     thread: &Rc<Thread>,
     connection: &Rc<Connection>,

@@ -22,7 +22,8 @@ use std::task::{Context, Poll};
 
 /// Bytes that are read before a server is chosen.
 const BEFORE_BYTES: u64 = 64 * 1024;
-/// Ticks for which a body of unknown length is read before: longer, and it may be one that waits for the response to go on.
+/// Ticks for which a body of unknown length is read before: longer, and it may be one that waits for the response to
+/// go on.
 const BEFORE_TICKS: u32 = 10;
 
 /// Smaller bodies are not counted in the budget: most arrive with their heads, and are forwarded immediately.
@@ -59,8 +60,8 @@ impl RequestBody {
         }
     }
 
-    /// Counts what is held of it, and `besides` what was sent and is kept. False where that has become more though all bodies
-    /// together hold enough.
+    /// Counts what is held of it, and `besides` what was sent and is kept. False where that has become more though
+    /// all bodies together hold enough.
     pub(crate) fn count(&mut self, besides: usize) -> bool {
         let bytes = usize::try_from(self.held).unwrap_or(usize::MAX).saturating_add(besides);
         if bytes <= UNCOUNTED_BYTES && self.share.is_none() {

@@ -36,8 +36,8 @@ const PARK_AGAIN_TICKS: u32 = 10;
 /// to do more for each request.
 const RESTING_MAX: u32 = 256;
 const RESTING_AGAIN_MAX: u32 = 8192;
-/// Ticks for which a closed connection's last bytes are waited for: a client that writes all of its request before it reads
-/// would else be reset, and not see the response (RFC 9112 section 9.6).
+/// Ticks for which a closed connection's last bytes are waited for: a client that writes all of its request before it
+/// reads would else be reset, and not see the response (RFC 9112 section 9.6).
 const LINGER_TICKS: u32 = 30;
 /// Bytes of them that are read.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;

@@ -1,7 +1,8 @@
 //! Telemetry of the edge: trace ids, request records, counters, traces.
 //!
-//! Each thread has a [`Recorder`]; [`Telemetry`] reads all of them, once a second for the roll-up and on demand. A request takes
-//! the lock of its own thread's recorder twice; no other thread takes it except once a second, to swap the counters.
+//! Each thread has a [`Recorder`]; [`Telemetry`] reads all of them, once a second for the roll-up and on demand. A
+//! request takes the lock of its own thread's recorder twice; no other thread takes it except once a second, to swap
+//! the counters.
 //!
 //! | module | holds |
 //! |---|---|

@@ -1,6 +1,7 @@
 //! The thread's coarse clock: ten ticks a second, and alarms that cost a store to set.
 //!
-//! A timer for every request and connection would be a tenth of what a request costs; a deadline of seconds does not need it.
+//! A timer for every request and connection would be a tenth of what a request costs; a deadline of seconds does not
+//! need it.
 
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -71,7 +72,8 @@ impl Ticks {
 
 /// Returns a duration in whole ticks, rounded up by at least one.
 pub(crate) fn ticks(wait: Duration) -> u32 {
-    // Asked several times a request: numbers of 128 bits, as `as_millis` gives, would be divided by a function of their own.
+    // Asked several times a request: numbers of 128 bits, as `as_millis` gives, would be divided by a function of
+    // their own.
     let parts = u64::from(wait.subsec_millis().div_ceil(TICK.subsec_millis()));
     let all = wait.as_secs().saturating_mul(TICKS_A_SECOND).saturating_add(parts);
     u32::try_from(all).unwrap_or(NEVER / 2).saturating_add(1)

@@ -55,7 +55,8 @@ fn contents(trust: &[PathBuf], before: Option<&View>) -> Vec<(PathBuf, Option<u6
 }
 
 impl View {
-    /// Compiles a policy. Pools that are spoken to as before go on as they are, with all that is known of their servers.
+    /// Compiles a policy. Pools that are spoken to as before go on as they are, with all that is known of their
+    /// servers.
     pub(crate) fn new(parts: Parts<'_>, before: Option<&Self>, now: Time) -> Self {
         let Parts { policy, edge, tokens, key, zero } = parts;
         let tick = traffic::Tick(u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX));

@@ -29,7 +29,7 @@ fn balancer() -> (LoadBalancer, Vec<Permit>) {
 
 /// On trial the pool's limit is low while nothing is known against the servers.
 #[test]
-fn a_retry_keeps_its_place_until_overload_is_known() {
+fn retry_keeps_its_place_until_overload_is_known() {
     let until = Tick(2_000_000);
     let table = [
         (Overload::Calm, true),

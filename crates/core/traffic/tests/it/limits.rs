@@ -208,7 +208,7 @@ fn callers_are_found_by_token_or_address() {
 }
 
 #[test]
-fn clients_and_networks_have_limits_of_their_own() {
+fn clients_and_subnets_have_separate_limits() {
     let asked = Asked::new(
         r#"limit.client = { rate = "1/s", burst = 3 }
         limit.subnet = { rate = "1/s", burst = 7 }"#,
@@ -294,7 +294,7 @@ fn newly_recognized_client_is_bound_by_the_limit_of_its_address_as_well() {
 }
 
 #[test]
-fn a_caller_is_neither_a_client_nor_a_network() {
+fn caller_counts_neither_as_client_nor_as_subnet() {
     let policy = policy("", Vec::new());
     let meters = Meters::new(100, 7);
     let api = policy.route("api.acme.example").unwrap();
@@ -322,7 +322,7 @@ fn a_caller_is_neither_a_client_nor_a_network() {
 }
 
 #[test]
-fn a_services_limit_leaves_room_for_those_who_go_first() {
+fn service_limit_leaves_room_for_better_classes() {
     let asked = Asked::new(r#"limit.service = { rate = "100/s", burst = 100 }"#);
     let mut first = 0;
     for client in 0..200 {
@@ -335,7 +335,7 @@ fn a_services_limit_leaves_room_for_those_who_go_first() {
 }
 
 #[test]
-fn headers_tell_what_is_left_and_when_to_come_again() {
+fn quota_has_remaining_and_reset() {
     let asked = Asked::new(r#"limit.client = { rate = "2/s", burst = 4 }"#);
     let mut left = Vec::new();
     for _ in 0..4 {
@@ -382,7 +382,7 @@ fn ranks() {
 }
 
 #[test]
-fn a_success_makes_known() {
+fn matching_response_recognizes_the_client() {
     let asked =
         Asked::new(r#"recognize = { method = "POST", path = "/login", status = [200, 303], for = "30d" }"#);
     let route = asked.policy.route("auth.acme.example").unwrap();

@@ -229,7 +229,7 @@ fn calls_of_many_clients_at_once_on_a_fresh_edge_wait_for_less_than_a_second() {
 
 /// Clients that wait at the server for something to happen are no work, and keep nobody out.
 #[test]
-fn long_polls_keep_nobody_out() {
+fn long_polls_block_no_client() {
     let mut day = Day::new(None);
     (0..60).for_each(|client| day.asks(client * 10 * MS, client, [25 * SEC]));
     (0..500).for_each(|n| day.asks(n * 40 * MS, 1_000 + n, [5 * MS]));
@@ -250,7 +250,7 @@ fn long_polls_keep_nobody_out() {
 
 /// All servers are five times slower for a while, and nobody asks more than before.
 #[test]
-fn slow_hour_refuses_nobody() {
+fn slow_servers_refuse_no_client() {
     for (takes, gap) in [(20 * MS, 20 * MS), (50 * MS, 8 * MS), (100 * MS, 15 * MS)] {
         let mut day = Day::new(None);
         let count = 60 * SEC / gap;

@@ -247,7 +247,7 @@ fn in_a_panic_the_least_bad_help_and_the_draining_never() {
 }
 
 #[test]
-fn when_nobody_can_be_reached_everybody_is_tried() {
+fn all_servers_are_tried_when_none_is_reachable() {
     let mut pool = servers(3);
     pool.servers[2].drain = true;
     let mut asked = Asked::new(&pool);
@@ -270,7 +270,7 @@ fn only_draining_servers_are_no_servers() {
 }
 
 #[test]
-fn a_certificate_for_somebody_else_ejects_one_but_never_all() {
+fn wrong_certificate_ejects_one_server_but_never_all() {
     let mut asked = Asked::new(&servers(3));
     asked.fail(|_| true, &certificate(), 100);
     let seen = asked.seen();
@@ -388,7 +388,7 @@ fn a_shrinking_pool_is_not_given_the_load_of_all() {
 }
 
 #[test]
-fn a_new_config_keeps_what_is_known() {
+fn reload_keeps_state_of_servers() {
     let mut asked = Asked::new(&servers(4));
     asked.fail(|server| server == at(2), &connect(), 100);
     let held: Vec<Permit> = (0..8).filter_map(|_| asked.go()).collect();
@@ -443,7 +443,8 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
     asked.answer(other, 10, 200);
 }
 
-/// One of three servers stops answering. Until that is found out it holds places, after it none, and the others serve everybody.
+/// One of three servers stops answering. Until that is found out it holds places, after it none, and the others serve
+/// everybody.
 #[test]
 fn requests_stuck_at_a_server_that_is_down_hold_no_places() {
     let mut pool = servers(3);
@@ -479,7 +480,7 @@ fn requests_stuck_at_a_server_that_is_down_hold_no_places() {
 }
 
 #[test]
-fn nobody_is_turned_away_while_there_is_room() {
+fn no_request_is_refused_while_there_is_room() {
     let mut pool = servers(2);
     pool.initial_concurrency = 8;
     let mut asked = Asked::new(&pool);
@@ -518,7 +519,7 @@ fn a_server_without_a_latency_gets_its_share_beside_quick_ones() {
 }
 
 #[test]
-fn a_yielded_permit_holds_no_place_and_still_tells_what_came_of_it() {
+fn yielded_permit_holds_no_place_and_still_reports_its_outcome() {
     let mut asked = Asked::new(&pool(&[&at(1).to_string()], 2));
     let (mut first, second) = (asked.go().unwrap(), asked.go().unwrap());
     assert!(asked.go().is_none(), "both places are taken");

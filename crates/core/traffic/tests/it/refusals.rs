@@ -27,7 +27,7 @@ fn check(refuses: Refuses, times: f64, goodput: f64) -> Story {
 }
 
 #[test]
-fn what_is_beyond_is_refused() {
+fn excess_requests_are_refused() {
     for times in [2.0, 10.0, 100.0, 200.0] {
         let story = check(Refuses::Beyond(BEARS), times, 0.9);
         assert!(f64::from(story.known.at_once) >= 0.9 * f64::from(story.known.asked), "{:?}", story.known);
@@ -41,8 +41,8 @@ fn refused_requests_count_too() {
     }
 }
 
-/// Limits that look back for ten seconds are common, and a flood has spent it all in the first moment: nobody is served until
-/// that is forgotten, however little is asked then.
+/// Limits that look back for ten seconds are common, and a flood has spent it all in the first moment: nobody is
+/// served until that is forgotten, however little is asked then.
 #[test]
 fn a_limit_that_looks_back_for_long() {
     for times in [10.0, 200.0] {
@@ -114,10 +114,10 @@ impl Quiet {
     }
 }
 
-/// Ten times as much as all others together comes from three clients, and the server refuses nearly all of it by its own limit
-/// for each client.
+/// Ten times as much as all others together comes from three clients, and the server refuses nearly all of it by its
+/// own limit for each client.
 #[test]
-fn few_who_are_refused_throttle_nobody() {
+fn few_refused_clients_set_no_ceiling() {
     let mut quiet = Quiet::new();
     for milli in 0..20_000_u64 {
         let (now, second) = (milli * 1_000, milli % 1_000);
@@ -129,10 +129,10 @@ fn few_who_are_refused_throttle_nobody() {
     assert_eq!((quiet.shed, quiet.sent), (0, 22_000));
 }
 
-/// A part of the service is switched off and answers with 503, whoever asks, and nobody asks more than before: for some seconds
-/// little is let through, and when that was in vain all are again.
+/// A part of the service is switched off and answers with 503, whoever asks, and nobody asks more than before: for
+/// some seconds little is let through, and when that was in vain all are again.
 #[test]
-fn refusals_that_have_nothing_to_do_with_how_much_is_asked() {
+fn refusals_unrelated_to_load_set_no_ceiling() {
     let mut quiet = Quiet::new();
     let mut shed = Vec::new();
     let mut dice = 7_u64;

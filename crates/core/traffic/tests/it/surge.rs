@@ -1,8 +1,8 @@
 //! The surge: goodput, recognized clients, delay, recovery, newcomers, sign-ins of three steps.
 //!
-//! A server with ten permits sleeps for 50 ms a request (250 ms at 8,000 times, so that numbers stay small) and goes on with
-//! what nobody waits for. Clients wait a second, and try three times. Recognized clients ask for six tenths of the capacity.
-//! `cargo test -p the load balancer --test it surge -- --nocapture` prints the table.
+//! A server with ten permits sleeps for 50 ms a request (250 ms at 8,000 times, so that numbers stay small) and goes
+//! on with what nobody waits for. Clients wait a second, and try three times. Recognized clients ask for six tenths
+//! of the capacity. `cargo test -p the load balancer --test it surge -- --nocapture` prints the table.
 
 use crate::world::{Refuses, SEC, ServerShape, Story, Surge, World};
 use std::time::Duration;
@@ -96,7 +96,8 @@ fn a_server_of_two_places() {
     assert!(story.p99() <= SEC);
 }
 
-/// Answers within a fraction of a millisecond that take twice as long while a neighbour is busy: no overload, there is room.
+/// Answers within a fraction of a millisecond that take twice as long while a neighbour is busy: no overload, there
+/// is room.
 #[test]
 fn quick_servers_on_a_busy_machine() {
     let quick = ServerShape { permits: 64, service: 400, varies: true };
@@ -129,7 +130,7 @@ fn newcomers_keep_their_part() {
 
 /// Any client may ask for an urgent path: a flood of it leaves recognized clients half of the servers.
 #[test]
-fn urgent_paths_do_not_starve_known_clients() {
+fn priority_paths_do_not_starve_recognized_clients() {
     let surge = Surge { known: 0.4, urgent: true, ..surge(FAST, 10.0) };
     let story = run(surge, 10.0);
     assert!(story.known.part() >= 0.95, "{:?}", story.known);

@@ -30,8 +30,8 @@ pub(crate) enum Refuses {
     Nothing,
     /// What is beyond so many a second.
     Beyond(f64),
-    /// What is beyond so many within the last so many tenths of a second, refused ones counted too: one more than it bears a
-    /// second, and nobody is served.
+    /// What is beyond so many within the last so many tenths of a second, refused ones counted too: one more than it
+    /// bears a second, and nobody is served.
     Counting(f64, usize),
     /// Everything, between two instants.
     All(u64, u64),

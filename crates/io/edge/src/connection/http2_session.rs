@@ -7,8 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// Control frames that a client may send beyond those that its requests account for. Honest clients send a handful; a client
-/// that acknowledges each frame of a response is covered by [`FORGIVEN`].
+/// Control frames that a client may send beyond those that its requests account for. Honest clients send a handful; a
+/// client that acknowledges each frame of a response is covered by [`FORGIVEN`].
 const CONTROL_MAX: u32 = 4096;
 /// Control frames accounted for by one step of a request: its head, or a part of a body in either direction.
 const FORGIVEN: u32 = 64;

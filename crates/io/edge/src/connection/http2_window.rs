@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn window_grows_by_declared_length_or_by_what_was_taken() {
+    fn window_grows_by_declared_length_or_by_flow() {
         let mut window = Window::default();
         window.body(Some(100));
         assert_eq!(window.wanted, 1);

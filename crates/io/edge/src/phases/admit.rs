@@ -55,8 +55,8 @@ pub(crate) fn check_limits(
     }
 }
 
-/// Whether a request that the pool refuses may be answered now. One whose body has not come yet is read first: otherwise its
-/// connection would be closed.
+/// Whether a request that the pool refuses may be answered now. One whose body has not come yet is read first:
+/// otherwise its connection would be closed.
 pub(crate) fn may_answer_now(
     connection: &Connection,
     (parts, options): (&Parts, &ConnectionOptions),

@@ -13,6 +13,8 @@ use crate::exchange::{Cleared, ErrorFormat};
 use crate::forward_error::ForwardError;
 use crate::telemetry::{self, OpenRecord, Verdict};
 use crate::thread::{Thread, ThreadView};
+use crate::upstream::h1::codec::Head;
+use crate::upstream::h1::conn::Conn;
 use body::Body;
 use error_page::Refusal;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -227,35 +229,7 @@ impl Responder<'_> {
             }
             UpstreamResponse::Switched(head, conn) => {
                 relayed.held.done(now, outcome(head.status));
-                let (Some(to), Some(accept)) = (head.upgrade, upgrade) else {
-                    record.failed(
-                        telemetry::Failure::Garbage,
-                        502,
-                        "the server switched protocols without a request",
-                        tick,
-                    );
-                    return self.refuse(error_page::BAD_GATEWAY, record, busy);
-                };
-                if accept
-                    .is_some_and(|accept| head.headers.get(header::SEC_WEBSOCKET_ACCEPT) != Some(&accept))
-                {
-                    let why = "the server's Sec-WebSocket-Accept is not the one for this key";
-                    record.failed(telemetry::Failure::Garbage, 502, why, tick);
-                    return self.refuse(error_page::BAD_GATEWAY, record, busy);
-                }
-                record::response_head(&mut record, head.status, &head.headers, tick);
-                let mut response =
-                    Response::new(Body::whole(bytes::Bytes::new(), self.completion(record, busy)));
-                *response.status_mut() = head.status;
-                *response.headers_mut() = head.headers;
-                if self.connection.http2.get() {
-                    response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
-                } else {
-                    response.headers_mut().insert(header::UPGRADE, to);
-                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-                }
-                self.connection.tunnel.replace(Some(conn));
-                response
+                self.switched(head, conn, upgrade, (record, busy), tick)
             }
         };
         if let Ok(mut id) = HeaderValue::from_bytes(&digits) {
@@ -263,6 +237,39 @@ impl Responder<'_> {
             id.set_sensitive(true);
             response.headers_mut().insert(error_page::REQUEST_ID, id);
         }
+        response
+    }
+
+    /// The 101 of a server, or an error page where the client did not ask for it.
+    fn switched(
+        &self,
+        head: Head,
+        conn: Box<Conn>,
+        upgrade: Option<Option<HeaderValue>>,
+        (mut record, busy): (Box<OpenRecord>, Busy),
+        tick: u64,
+    ) -> Response<Body> {
+        let (Some(to), Some(accept)) = (head.upgrade, upgrade) else {
+            let why = "the server switched protocols without a request";
+            record.failed(telemetry::Failure::Garbage, 502, why, tick);
+            return self.refuse(error_page::BAD_GATEWAY, record, busy);
+        };
+        if accept.is_some_and(|accept| head.headers.get(header::SEC_WEBSOCKET_ACCEPT) != Some(&accept)) {
+            let why = "the server's Sec-WebSocket-Accept is not the one for this key";
+            record.failed(telemetry::Failure::Garbage, 502, why, tick);
+            return self.refuse(error_page::BAD_GATEWAY, record, busy);
+        }
+        record::response_head(&mut record, head.status, &head.headers, tick);
+        let mut response = Response::new(Body::whole(bytes::Bytes::new(), self.completion(record, busy)));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        if self.connection.http2.get() {
+            response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
+        } else {
+            response.headers_mut().insert(header::UPGRADE, to);
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        self.connection.tunnel.replace(Some(conn));
         response
     }
 }

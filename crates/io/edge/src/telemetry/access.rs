@@ -1,4 +1,5 @@
-//! A line of JSON for each request, written by a thread of its own: a slow reader of the lines costs lines, never requests.
+//! A line of JSON for each request, written by a thread of its own: a slow reader of the lines costs lines, never
+//! requests.
 
 use super::names::Names;
 use super::record::{Phase, RequestRecord};
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_who_stands_still_costs_lines_that_are_counted() {
+    fn blocked_reader_costs_lines_that_are_counted() {
         let (go, allowed) = channel();
         let (telemetry, lines) = looking(Some(allowed));
         let recorder = telemetry.recorder(0);
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_who_is_gone_costs_lines_and_no_request() {
+    fn closed_reader_costs_lines_and_no_request() {
         let (telemetry, lines) = looking(None);
         drop(lines);
         let recorder = telemetry.recorder(0);

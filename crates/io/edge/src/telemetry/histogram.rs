@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn quantiles_of_known_numbers() {
+    fn quantiles_are_within_the_bucket_error() {
         let mut all = Histogram::default();
         assert_eq!(all.quantile(0.99), Duration::ZERO);
         for us in 1..=10_000 {

@@ -211,7 +211,7 @@ mod tests {
     const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     #[test]
-    fn continues_what_is_exactly_a_traceparent() {
+    fn exact_traceparent_is_continued() {
         let ids = Ids::read(GOOD.as_bytes()).unwrap();
         assert_eq!(ids.trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(ids.parent.unwrap().to_string(), "00f067aa0ba902b7");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn begins_anew_where_it_is_not() {
+    fn malformed_traceparent_begins_a_new_trace() {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         for (bad, why) in [
             (String::new(), "empty"),

@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_left_out() {
+    fn unreadable_limit_headers_are_ignored() {
         for headers in [
             &[][..],
             &[("ratelimit", "")],

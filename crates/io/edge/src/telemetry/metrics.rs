@@ -76,6 +76,12 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn routes(&mut self, all: &Counters) {
+        self.verdicts(all);
+        self.clients(all);
+        self.totals(all);
+    }
+
+    fn verdicts(&mut self, all: &Counters) {
         let names = self.names;
         let each = || named(all, names);
         self.head("requests", "counter", "Requests by verdict.");
@@ -113,12 +119,16 @@ impl Page<'_> {
                 );
             }
         }
+    }
+
+    fn clients(&mut self, all: &Counters) {
+        let names = self.names;
         self.head(
             "client_requests",
             "counter",
             "Requests by kind of client: recognized, first_time, caller.",
         );
-        for (service, pool, counters) in each() {
+        for (service, pool, counters) in named(all, names) {
             for (client, (asked, served)) in
                 ["recognized", "first_time", "caller"].into_iter().zip(counters.asked)
             {
@@ -134,6 +144,11 @@ impl Page<'_> {
                 self.line("client_requests_total", &labels("no"), asked.saturating_sub(served));
             }
         }
+    }
+
+    fn totals(&mut self, all: &Counters) {
+        let names = self.names;
+        let each = || named(all, names);
         let single: [Single<RouteCounters, u64>; 6] = [
             ("server_429", "Responses 429 of servers.", |counters| counters.server_429),
             ("failed", "Responses 5xx of servers, and requests without a complete response.", |counters| {

@@ -1,7 +1,7 @@
 //! Small numbers for the names of the configuration, so that a record need not own text.
 //!
-//! Numbers are given once and stay for the life of the process, through every reload of the configuration: old records keep
-//! their meaning. The table is bounded; names beyond it share the number of "none".
+//! Numbers are given once and stay for the life of the process, through every reload of the configuration: old
+//! records keep their meaning. The table is bounded; names beyond it share the number of "none".
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};

@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_as_served_broken_and_turned_away() {
+    fn outcome_is_served_failed_or_refused() {
         let case = |verdict, status, failure| {
             let record = RequestRecord { verdict, status, failure, ..record() };
             (record.served(), record.broke(), record.turned_away())
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_servers_that_were_asked_in_vain() {
+    fn record_names_failed_attempts() {
         let mut record = record();
         record.stamp(Phase::Admitted, 1_100);
         for (port, tick) in [(1, 1_400), (2, 1_900), (3, 2_000)] {

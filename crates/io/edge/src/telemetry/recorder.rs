@@ -99,7 +99,8 @@ impl Recorder {
         Self { recorder }
     }
 
-    /// The number of a service with its pool, for [`RequestRecord::route`]. Ask once for each route of a policy, not at each request.
+    /// The number of a service with its pool, for [`RequestRecord::route`]. Ask once for each route of a policy, not
+    /// at each request.
     #[must_use]
     pub fn route(&self, service: &ServiceId, pool: &PoolId) -> RouteKey {
         self.recorder.shared.names.route(service, pool)

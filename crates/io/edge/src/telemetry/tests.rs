@@ -225,7 +225,7 @@ fn every_outcome_is_counted_and_has_a_trace() {
 }
 
 #[test]
-fn slow_is_what_is_slow_for_this_service() {
+fn slow_threshold_follows_the_service() {
     let telemetry = telemetry(1);
     let recorder = telemetry.recorder(0);
     for _ in 0..100 {
@@ -292,7 +292,7 @@ fn however_often_a_caller_is_refused_the_trace_that_is_named_can_be_shown() {
 }
 
 #[test]
-fn of_ordinary_requests_a_sample_is_kept_with_all_its_hops() {
+fn ordinary_requests_are_sampled_with_all_hops() {
     let telemetry = telemetry(2);
     let (front, back) = (telemetry.recorder(0), telemetry.recorder(1));
     fastrand::seed(23);

@@ -91,7 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn is_cut_and_says_so() {
+    fn long_text_is_cut_with_a_mark() {
         assert_eq!(Text::<8>::from("/short").as_str(), "/short");
         assert_eq!(Text::<8>::from("/eightch").as_str(), "/eightch");
         assert_eq!(Text::<8>::from("/much longer").as_str(), "/much l~");

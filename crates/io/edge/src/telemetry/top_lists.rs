@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_from_three_networks_is_named_with_its_shares() {
+    fn flood_from_three_subnets_is_listed_with_shares() {
         let mut top_lists = TopLists::default();
         let random = &mut fastrand::Rng::with_seed(5);
         for number in 1..=40_000 {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn one_visitor_on_many_addresses_is_one_and_threads_add_up() {
+    fn recognized_client_on_many_addresses_is_one_key() {
         let (mut one, mut other) = (TopLists::default(), TopLists::default());
         for number in 1..=100 {
             one.note(&record(&format!("192.0.2.{number}"), Some(7), "/a"), number);

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_told_until_it_can_and_what_was_before_goes_on() {
+    fn unusable_certificate_is_reported_and_earlier_one_stays() {
         type Spoil<'a> = &'a dyn Fn(&CertificateFiles);
         let folder = tempfile::tempdir().unwrap();
         let other = pair(folder.path(), "other", &["a.test"], GOOD);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_expires_where_it_stands_is_shown_and_told() {
+    fn expired_certificate_is_served_and_reported() {
         let folder = tempfile::tempdir().unwrap();
         let files = [pair(folder.path(), "a", &["a.test"], GOOD)];
         let certificates = Certificates::default();

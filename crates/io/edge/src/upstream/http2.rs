@@ -1,7 +1,7 @@
 //! HTTP/2 towards a server, by the crate that hyper is built on. For gRPC: trailers both ways.
 //!
-//! A request and its response are moved by the task of the client's own stream; only the connection has a task. hyper's client would
-//! add two tasks, three channels and two timers' worth of work to each request.
+//! A request and its response are moved by the task of the client's own stream; only the connection has a task.
+//! hyper's client would add two tasks, three channels and two timers' worth of work to each request.
 
 use crate::forward_error::ForwardError;
 use crate::stream::Stream;

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 /// Idle connections kept to one server by one thread.
 const IDLE_MAX: usize = 512;
-/// Ticks after which an idle connection is closed: half a minute, before most servers do so. Those that close sooner are
-/// found out by looking before a connection is used.
+/// Ticks after which an idle connection is closed: half a minute, before most servers do so. Those that close sooner
+/// are found out by looking before a connection is used.
 const IDLE_TICKS: u32 = 300;
 
 /// Connections to one server.

@@ -1,5 +1,5 @@
-//! Requests that two parsers might read differently: refused, or passed on in one way only. Compared with what the server
-//! receives, byte by byte, but for the fields that the edge itself adds.
+//! Requests that two parsers might read differently: refused, or passed on in one way only. Compared with what the
+//! server receives, byte by byte, but for the fields that the edge itself adds.
 
 use crate::ground::{OK, Server, Words, all, door, edge, status};
 
@@ -409,7 +409,7 @@ fn nothing_is_passed_on_that_two_parsers_read_differently() {
 }
 
 #[test]
-fn a_server_is_told_who_asks_and_in_which_trace() {
+fn server_gets_client_address_and_trace() {
     let server = Server::saying(OK);
     let edge = edge(&[server.at], &Words { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..Words::default() });
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -431,7 +431,7 @@ fn a_server_is_told_who_asks_and_in_which_trace() {
 }
 
 #[test]
-fn a_chain_of_the_standard_field_goes_on_and_a_visitors_own_does_not() {
+fn forwarded_chain_of_proxies_passes_and_of_clients_does_not() {
     let server = Server::saying(OK);
     let edge = edge(&[server.at], &Words { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..Words::default() });
     let at = door(&edge, false);

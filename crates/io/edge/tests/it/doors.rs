@@ -26,7 +26,7 @@ fn is_closed(socket: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn full_edge_closes_who_is_idle_longest_and_nobody_who_is_served() {
+fn full_edge_closes_longest_idle_connection_only() {
     let (held, release) = std::sync::mpsc::channel::<()>();
     let release = std::sync::Mutex::new(release);
     let server = Server::new(move |asked| {

@@ -1,4 +1,5 @@
-//! What comes before a request has ended: early answers, interim responses, `Expect`, clients that closed their sending side.
+//! What comes before a request has ended: early answers, interim responses, `Expect`, clients that closed their
+//! sending side.
 
 use crate::ground::{GET, OK, Server, Words, all, answer, connect, door, edge, find, listening, status};
 use crate::http2::run;
@@ -168,7 +169,7 @@ fn continue_and_hints_reach_clients_of_both_protocols() {
 }
 
 #[test]
-fn interim_responses_stand_only_before_their_own_final_one() {
+fn interim_responses_precede_their_own_final_one() {
     let server = Server::new(|_| {
         Some([&b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 30000\r\n\r\n"[..], &[b'y'; 30_000]].concat())
     });
@@ -268,7 +269,7 @@ fn cookie_crumbs_and_trailers_arrive_as_http1_has_them() {
 }
 
 #[test]
-fn http2_connection_without_requests_is_told_to_go() {
+fn idle_http2_connection_gets_goaway() {
     let server = Server::saying(OK);
     let edge =
         edge(&[server.at], &Words { edge: "limits = { keepalive_timeout = \"1s\" }", ..Words::default() });
@@ -290,7 +291,7 @@ fn http2_connection_without_requests_is_told_to_go() {
 }
 
 #[test]
-fn flood_is_told_to_calm_down() {
+fn control_frame_flood_gets_enhance_your_calm() {
     let server = Server::saying(OK);
     let edge = edge(&[server.at], &Words::default());
     let mut socket = connect(door(&edge, false));

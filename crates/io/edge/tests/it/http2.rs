@@ -284,7 +284,7 @@ fn frame(kind: u8, flags: u8, stream: u32, body: &[u8]) -> Vec<u8> {
 const BLOCK: &[u8] = b"\x82\x86\x84\x41\x06a.test";
 
 #[test]
-fn floods_end_the_connection_and_nobody_else_notices() {
+fn flood_ends_only_its_own_connection() {
     let server = Server::saying(OK);
     let edge = edge(&[server.at], &Words::default());
     let at = door(&edge, false);

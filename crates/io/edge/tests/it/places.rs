@@ -267,7 +267,7 @@ fn streams_of_http2_servers_free_their_places_with_their_heads() {
 }
 
 #[test]
-fn bodies_beyond_the_budget_stream_and_nobody_is_refused_for_it() {
+fn bodies_beyond_the_budget_stream_without_refusals() {
     // More than 64 MiB, each less than is read of one.
     const BODIES: usize = 1_200;
     if ::edge::descriptors::raise().is_some_and(|limit| limit < 3 * BODIES as u64 + 500) {

@@ -12,7 +12,7 @@ fn nobody() -> std::net::SocketAddr {
 }
 
 #[test]
-fn a_dead_server_costs_no_visitor_an_answer() {
+fn dead_server_fails_no_request() {
     let server = Server::saying(OK);
     let edge = edge(&[nobody(), server.at], &Words::default());
     let answers: Vec<u16> = (0..40).map(|_| status(&ask(door(&edge, false), GET))).collect();
@@ -20,7 +20,7 @@ fn a_dead_server_costs_no_visitor_an_answer() {
 }
 
 #[test]
-fn no_server_is_said_plainly_and_when_to_come_again() {
+fn no_server_is_answered_503_with_retry_after() {
     let edge = edge(&[nobody()], &Words::default());
     let told = ask(door(&edge, false), GET);
     assert!(matches!(status(&told), 502 | 503), "{told}");
@@ -70,7 +70,7 @@ fn a_stale_connection_is_tried_again_on_a_fresh_one() {
 }
 
 #[test]
-fn what_is_not_http_is_a_502() {
+fn response_that_is_not_http_is_a_502() {
     for garbage in [
         &b"SSH-2.0-x\r\n\r\n"[..],
         b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
@@ -87,7 +87,7 @@ fn what_is_not_http_is_a_502() {
 }
 
 #[test]
-fn interim_answers_are_handed_on_and_end_some_time() {
+fn interim_responses_are_forwarded_and_limited() {
     const HINTS: &[u8] =
         b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\ncontent-length: 5\r\n\r\n";
     let two = [b"HTTP/1.1 102 Processing\r\n\r\n", HINTS, HINTS, OK].concat();

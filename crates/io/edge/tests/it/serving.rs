@@ -159,7 +159,7 @@ fn a_continue_is_the_servers_to_give() {
 }
 
 #[test]
-fn what_is_too_large_or_too_slow_is_refused() {
+fn too_large_or_slow_request_is_refused() {
     let server = Server::saying(OK);
     let words = "limits = { head_bytes = 8192, headers = 20, body_bytes = 1000, header_timeout = \"1s\", body_timeout = \"1s\", max_connections_per_ip = 3 }";
     let edge = edge(&[server.at], &Words { edge: words, ..Words::default() });
@@ -218,7 +218,7 @@ fn pages_are_for_people_and_problems_for_programs() {
 }
 
 #[test]
-fn what_cannot_be_read_is_answered_with_a_page_and_an_id() {
+fn unreadable_request_gets_an_error_page_with_an_id() {
     let server = Server::saying(OK);
     let edge = edge(&[server.at], &Words { edge: "limits = { head_bytes = 8192 }", ..Words::default() });
     let at = door(&edge, false);

@@ -200,7 +200,7 @@ fn trailers_of_a_client_break_no_connection_and_forge_nothing() {
 }
 
 #[test]
-fn fields_that_servers_believe_are_the_edges_or_a_hops() {
+fn trusted_fields_come_only_from_edge_or_proxies() {
     let server = Server::saying(OK);
     let fields = "x-real-ip: 6.6.6.6\r\nx-forwarded-port: 6666\r\nx_forwarded_port: 6666\r\nx-forwarded-prefix: /6666\r\n\
                   cf-connecting-ip: 6.6.6.6\r\nremote-user: 6666\r\nproxy: 6.6.6.6\r\nx-original-url: /6666\r\n";

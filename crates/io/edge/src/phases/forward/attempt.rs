@@ -37,8 +37,9 @@ const AGAIN_MAX: u32 = 2;
 /// Ticks for which a `100 Continue` is waited for before the body is sent anyway (RFC 9110 section 10.1.1).
 const CONTINUE_TICKS: u32 = 10;
 
-/// Fields of the edge's own that are often the same. HTTP/2 keeps no others for the next request (RFC 7541 section 6.2.3): what differs
-/// every time would drive everything else from a small table, and each look-up compares it with all that it was before.
+/// Fields of the edge's own that are often the same. HTTP/2 keeps no others for the next request (RFC 7541 section
+/// 6.2.3): what differs every time would drive everything else from a small table, and each look-up compares it with
+/// all that it was before.
 const STEADY: [&str; 3] = ["x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"];
 
 /// A request to a server.

@@ -14,7 +14,8 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// Asks on a connection, and takes the body. Where the server allows no further stream, the request waits in the connection.
+/// Asks on a connection, and takes the body. Where the server allows no further stream, the request waits in the
+/// connection.
 ///
 /// # Errors
 /// When the connection accepts no request; the body is left.
@@ -172,8 +173,8 @@ struct Upload {
     moved: u32,
     /// Whether all that has come of it was sent: then it is the client that is waited for.
     starved: bool,
-    /// Whether some of it was sent. The first part goes with the head and waits for no room: that would be known only when the head
-    /// has left, one more turn of both tasks and one more packet later.
+    /// Whether some of it was sent. The first part goes with the head and waits for no room: that would be known only
+    /// when the head has left, one more turn of both tasks and one more packet later.
     begun: bool,
     /// Data waiting until the server accepts more, and whether it is the last.
     next: Option<(Bytes, bool)>,

@@ -82,7 +82,8 @@ pub(crate) const TUNNELS: Refusal = Refusal::new(
     "Your network has as many open connections and WebSockets as this site allows. Please close some first.",
 );
 
-/// The response, as a page, as problem+json (RFC 9457) or as gRPC has it. `headers` is an empty map: an old one saves an allocation.
+/// The response, as a page, as problem+json (RFC 9457) or as gRPC has it. `headers` is an empty map: an old one saves
+/// an allocation.
 pub(crate) fn response(
     refusal: Refusal,
     id: &str,

@@ -1,4 +1,5 @@
-//! The socket under an HTTP/2 connection: control frames are counted as they come, a client that reads nothing is noticed.
+//! The socket under an HTTP/2 connection: control frames are counted as they come, a client that reads nothing is
+//! noticed.
 
 use crate::connection::Connection;
 use crate::connection::http2_session::Session;

@@ -1,7 +1,7 @@
 //! A record as a span, in the JSON encoding of OTLP: ids in hexadecimal, numbers of 64 bits as text, enums as numbers.
 //!
-//! Attributes have the names of OpenTelemetry's semantic conventions for HTTP servers where there are any, and ours begin
-//! with `mainstay.`.
+//! Attributes have the names of OpenTelemetry's semantic conventions for HTTP servers where there are any, and ours
+//! begin with `mainstay.`.
 
 use crate::telemetry::names::Names;
 use crate::telemetry::record::{Phase, RequestRecord};

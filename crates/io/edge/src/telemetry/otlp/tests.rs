@@ -214,7 +214,7 @@ async fn a_busy_collector_is_asked_again_and_one_that_refuses_is_not() {
 }
 
 #[tokio::test]
-async fn another_collector_takes_over_and_the_one_before_gets_what_was_its() {
+async fn new_collector_takes_over_and_old_one_gets_its_queue() {
     let (url, mut bodies) = collector(&[]).await;
     let (telemetry, exporter) = looking(url);
     let recorder = telemetry.recorder(0);
@@ -233,7 +233,7 @@ async fn another_collector_takes_over_and_the_one_before_gets_what_was_its() {
 }
 
 #[tokio::test]
-async fn nobody_there_costs_spans_and_nothing_else() {
+async fn unreachable_collector_costs_only_spans() {
     let (telemetry, exporter) = looking("http://127.0.0.1:1/v1/traces".to_owned());
     let recorder = telemetry.recorder(0);
     for _ in 0..WAITING + 40 {

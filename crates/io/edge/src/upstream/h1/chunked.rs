@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_two_parsers_read_differently() {
+    fn ambiguous_chunk_is_refused() {
         for bad in [
             &b"4\nWiki\r\n0\r\n\r\n"[..],
             b"0x4\r\nWiki\r\n0\r\n\r\n",

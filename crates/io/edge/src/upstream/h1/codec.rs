@@ -89,7 +89,8 @@ fn foreign(bytes: &[u8]) -> bool {
     bytes[..length] != BEGINNING[..length]
 }
 
-/// Takes a response's head from what has come. `None` while it is incomplete. `map` is filled: an old one saves an allocation.
+/// Takes a response's head from what has come. `None` while it is incomplete. `map` is filled: an old one saves an
+/// allocation.
 pub(crate) fn response(
     buf: &mut BytesMut,
     method: &Method,
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_is_read_as_the_standard_says() {
+    fn framing_follows_rfc_9112() {
         let table = [
             ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", Method::GET, Framing::Length(5), true),
             (
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_connection_names_is_not_passed_on() {
+    fn connection_options_are_not_forwarded() {
         let text = "HTTP/1.1 200 OK\r\nconnection: x-mine, keep-alive\r\nx-mine: 1\r\nkeep-alive: 5\r\nx-other: 2\r\ncontent-length: 0\r\n\r\n";
         let head = read(text, Method::GET).unwrap().unwrap();
         let mut names: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();

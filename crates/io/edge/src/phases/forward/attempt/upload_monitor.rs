@@ -41,8 +41,8 @@ impl UploadMonitor {
 }
 
 impl UpstreamRequest<'_> {
-    /// Looks after the body that is being sent. When to look again; an error where it is too slow. A long body moves the moment at
-    /// which the response is `due`, as its end does.
+    /// Looks after the body that is being sent. When to look again; an error where it is too slow. A long body moves
+    /// the moment at which the response is `due`, as its end does.
     pub(super) fn check_upload(
         &self,
         attempt: &Attempt<'_>,

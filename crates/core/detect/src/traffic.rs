@@ -152,7 +152,7 @@ impl Detect {
         self.fresh.traffic.heard = Some(now);
         let served = || rollup.services.iter().filter(|(id, _)| is_served(config, &id.0));
         let judged: Vec<(&ServiceId, Says)> = served()
-            .map(|(id, traffic)| (id, self.asked(id, rollup.span, traffic, gap, now, &mut out)))
+            .map(|(id, traffic)| (id, self.asked(id, rollup.interval, traffic, gap, now, &mut out)))
             .collect();
         for (id, says) in judged {
             if !self.waits_for_another(config, id, &says) {
@@ -253,7 +253,7 @@ impl Detect {
         let open = || self.known.alerts.values().filter(|alert| alert.fault == Fault::Unwatched);
         let mut all = open().count();
         let mut foreign = open().filter(|alert| !stranger::is_ours(config, &alert.about.name)).count();
-        for (name, requests) in &rollup.strangers {
+        for (name, requests) in &rollup.unknown_hosts {
             let Some(known) = self.fresh.traffic.strangers.note(config, name, *requests, now) else {
                 continue;
             };

@@ -6,7 +6,7 @@ use types::event::{Event, EventKind};
 use types::input::Refused;
 use types::time::later;
 use types::traffic::hits;
-use types::{Config, Denial, DenialId, DenyWhat, ServiceId, Time};
+use types::{Config, Denial, DenialId, DenyTarget, ServiceId, Time};
 
 /// More denials than anybody could oversee; the edge looks at every one of them for every request.
 pub(crate) const DENIALS_MAX: usize = 1_000;
@@ -52,7 +52,7 @@ impl Denials {
         &self,
         config: &Config,
         now: Time,
-        what: &DenyWhat,
+        what: &DenyTarget,
         service: Option<&ServiceId>,
         lasting: Duration,
         by: &str,
@@ -65,9 +65,9 @@ impl Denials {
         }
         let edge = config.edge.as_ref().ok_or(Refused::NoEdge)?;
         let lacking = match what {
-            DenyWhat::Country(_) => edge.geoip_country.is_none().then_some("country"),
-            DenyWhat::Asn(_) => edge.geoip_asn.is_none().then_some("asn"),
-            DenyWhat::Net(net) => {
+            DenyTarget::Country(_) => edge.geoip_country.is_none().then_some("country"),
+            DenyTarget::Asn(_) => edge.geoip_asn.is_none().then_some("asn"),
+            DenyTarget::Cidr(net) => {
                 if let Some(whom) = hits(*net, config).filter(|_| !everybody) {
                     return Err(Refused::HitsOthers { what: what.clone(), whom });
                 }

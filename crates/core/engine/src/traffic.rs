@@ -25,13 +25,13 @@ impl Shown {
         for (id, traffic) in &rollup.services {
             let series = self.series.entry(id.clone()).or_default();
             match series.back_mut() {
-                Some(point) if between(point.at, now) < POINT => point.add(rollup.span, traffic),
+                Some(point) if between(point.at, now) < POINT => point.add(rollup.interval, traffic),
                 _ => {
                     if series.len() >= POINTS_MAX {
                         series.pop_front();
                     }
                     let mut point = Point { at: now, ..Point::default() };
-                    point.add(rollup.span, traffic);
+                    point.add(rollup.interval, traffic);
                     series.push_back(point);
                 }
             }
@@ -63,7 +63,7 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
         title: service.title.clone(),
         pool: guard.pool.0.clone(),
         now: newest.and_then(|(_, rollup)| rollup.services.get(&service.id)).cloned(),
-        span: newest.map_or(Duration::ZERO, |(_, rollup)| rollup.span),
+        span: newest.map_or(Duration::ZERO, |(_, rollup)| rollup.interval),
         usual_milli: engine.detect.usual_milli(&service.id),
         series: engine.shown.series.get(&service.id).into_iter().flatten().copied().collect(),
         wrong: wrong(engine, &Resource::service(&service.id.0)),
@@ -79,7 +79,7 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
         seen: newest.and_then(|(_, rollup)| rollup.pools.get(&pool.id)).cloned(),
         wrong: wrong(engine, &Resource::pool(&pool.id.0)),
     });
-    let strangers = newest.into_iter().flat_map(|(_, rollup)| &rollup.strangers);
+    let strangers = newest.into_iter().flat_map(|(_, rollup)| &rollup.unknown_hosts);
     Some(Traffic {
         at: engine.clock,
         told,

@@ -1,4 +1,5 @@
-//! What a judgement, an arrival with its end, and a pass cost: `cargo run --release -p guard --example cost`.
+//! What a judgement, an arrival with its end, and a pass cost: `cargo run --release -p the load balancer --example
+//! cost`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example for people; it may fail aloud")]
 
 use std::collections::BTreeMap;
@@ -8,7 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use traffic::{
-    Admission, Arrival, Carried, Class, Facts, Meters, Origin, Outcome, Pass, Policy, Tick, Top, Who,
+    Admission, Arrival, Class, ClientTokens, Facts, ForwardedClient, Identity, LoadBalancer, Meters, Outcome,
+    Policy, Tick, TopK,
 };
 use types::Time;
 
@@ -70,11 +72,11 @@ fn main() {
     let meters = Meters::new(Meters::USUAL, 7);
     let route = policy.route("auth.acme.example").unwrap();
     let facts = Facts {
-        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         country: Some(*b"NL"),
         asn: Some(1_234),
-        who: Who::First,
-        carried: None,
+        identity: Identity::FirstTime,
+        forwarded_class: None,
         path: "/login",
         agent: Some(b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36"),
     };
@@ -83,60 +85,60 @@ fn main() {
     time("find the route", |_| {
         black_box(policy.route(black_box("auth.acme.example")));
     });
-    time("judge: another visitor each time, all limits, country and system denials", |round| {
-        let facts = Facts { client: client(round), asn: Some(round % 50_000), ..facts };
+    time("judge: another client each time, all limits, country and system denials", |round| {
+        let facts = Facts { address: client(round), asn: Some(round % 50_000), ..facts };
         black_box(route.judge(&facts, &meters, Tick(u64::from(round) * 10), 5));
     });
-    time("judge: a thousand visitors, their cells in the cache", |round| {
-        let facts = Facts { client: client(round % 1_000), asn: None, ..facts };
+    time("judge: a thousand clients, their cells in the cache", |round| {
+        let facts = Facts { address: client(round % 1_000), asn: None, ..facts };
         black_box(route.judge(&facts, &meters, Tick(30_000_000 + u64::from(round) * 100), 5));
     });
-    time("judge: a known visitor", |round| {
-        let facts = Facts { who: Who::Known(u64::from(round % 1_000)), ..facts };
+    time("judge: a known client", |round| {
+        let facts = Facts { identity: Identity::Recognized(u64::from(round % 1_000)), ..facts };
         black_box(route.judge(&facts, &meters, Tick(300_000_000 + u64::from(round) * 100), 5));
     });
-    time("judge: one visitor far over its limit (a refusal)", |_| {
-        let facts = Facts { client: client(1), asn: None, ..facts };
+    time("judge: one client far over its limit (a refusal)", |_| {
+        let facts = Facts { address: client(1), asn: None, ..facts };
         black_box(route.judge(&facts, &meters, Tick(900_000_000), 5));
     });
     time("judge: denied by address", |_| {
-        let facts = Facts { client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), ..facts };
+        let facts = Facts { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), ..facts };
         black_box(route.judge(&facts, &meters, Tick(900_000_000), 5));
     });
 
-    let mut origin = Origin::new(&pool, Tick(0), 7);
+    let mut balancer = LoadBalancer::new(&pool, Tick(0), 7);
     let arrival = |round: u32| Arrival {
-        class: Class::First,
-        visitor: u64::from(round),
+        class: Class::FirstTime,
+        client: u64::from(round),
         own: false,
         deadline: Duration::from_secs(1),
     };
     let mut tick = 0;
     time("arrive and done, four servers", |round| {
         tick += 10;
-        if let Admission::Go(permit) = origin.arrive(Tick(tick), arrival(round)) {
+        if let Admission::Go(permit) = balancer.arrive(Tick(tick), arrival(round)) {
             let latency = Duration::from_millis(5);
-            origin.done(Tick(tick), permit, Outcome::Answered { latency, status: 200 });
+            balancer.done(Tick(tick), permit, Outcome::Answered { latency, status: 200 });
         }
     });
     // Filled to its limit and queue, so that all others are turned away.
-    let mut full = Origin::new(&pool, Tick(0), 7);
+    let mut full = LoadBalancer::new(&pool, Tick(0), 7);
     let held: Vec<Admission> = (0..100_000).map(|round| full.arrive(Tick(0), arrival(round))).collect();
     time("arrive, turned away", |round| {
         black_box(full.arrive(Tick(50_000), arrival(round)));
     });
     drop(held);
 
-    let pass = Pass::new(&tokens::Key::new([7; 32]), now);
+    let pass = ClientTokens::new(&tokens::Key::new([7; 32]), now);
     let cookie = pass.cookie(77, Duration::from_secs(86_400), now);
     time("read a cookie", |_| {
-        black_box(pass.visitor(black_box(cookie.as_bytes()), now));
+        black_box(pass.client(black_box(cookie.as_bytes()), now));
     });
-    let carried = Carried { known: Some(77), class: Class::Known, client: client(9) };
+    let carried = ForwardedClient { recognized: Some(77), class: Class::Recognized, address: client(9) };
     time("sign a header", |_| {
         black_box(pass.header(black_box(&carried), now));
     });
-    let mut top: Top<u32> = Top::new(128);
+    let mut top: TopK<u32> = TopK::new(128);
     time("count in a sketch of 128, half of it new each time", |round| {
         top.add(&if round % 2 == 0 { round } else { round % 50 });
     });

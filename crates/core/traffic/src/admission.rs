@@ -1,4 +1,4 @@
-//! What is said between the edge and a pool: arrivals, permits, outcomes.
+//! Types between the edge and a pool: arrivals, permits, outcomes.
 
 use crate::facts::Class;
 use crate::tick::Tick;
@@ -6,54 +6,54 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A request that passed its verdict and wants a server.
+/// A request that passed its verdict and needs a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    /// Its rank.
+    /// Its class.
     pub class: Class,
-    /// Whose it is: the number of the [`Verdict`](crate::Verdict).
-    pub visitor: u64,
-    /// Whether it is one of our own callers that asks for itself: for whom, nobody knows.
+    /// The number of its client, from the [`Verdict`](crate::Verdict).
+    pub client: u64,
+    /// Whether a declared caller sends it on its own behalf.
     pub own: bool,
-    /// How long it may take in all from now.
+    /// The longest time until its response.
     pub deadline: Duration,
 }
 
-/// What becomes of it.
+/// The decision on an arrival.
 #[derive(Debug)]
 pub enum Admission {
     /// It goes to this server now.
     Go(Permit),
-    /// It waits, for a tenth of a second at most: [`Origin::woken`](crate::Origin::woken) tells what becomes of it.
+    /// It waits in the queue; [`LoadBalancer::woken`](crate::LoadBalancer::woken) returns the decision.
     Wait(Ticket),
     /// It is refused with a 503.
     Shed(Shed),
 }
 
-/// What becomes of one that waited.
+/// The decision on a request that waited.
 #[derive(Debug)]
 pub enum Woken {
-    /// It goes to this server now. If it has gone away meanwhile, give the permit back with [`Outcome::Unsent`].
+    /// It goes to this server now. If it has gone meanwhile, give the permit back with [`Outcome::Unsent`].
     Go(Permit),
     /// It is refused with a 503.
     Shed(Shed),
 }
 
-/// A refusal for want of servers.
+/// A refusal because the pool is overloaded or has no server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shed {
-    /// When to come again: from how fast requests are really answered, and jittered.
+    /// When to retry: computed from the rate of served requests, with jitter.
     pub retry_after: Duration,
-    /// Why.
+    /// The reason.
     pub why: ShedWhy,
 }
 
-/// Why a request is refused for want of servers.
+/// Reason of a [`Shed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShedWhy {
-    /// More asked than servers can answer, and others went first.
+    /// More requests than servers can answer; requests of a better class went first.
     Overload,
-    /// It waited as long as it may.
+    /// Queue timeout.
     Waited,
     /// There is no server at all: none declared or found, or all are draining.
     NoServer,
@@ -63,10 +63,10 @@ pub enum ShedWhy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(crate) u64);
 
-/// The right to ask one server one thing. It is given back exactly once, by [`Origin::done`](crate::Origin::done) or
-/// [`Origin::retry`](crate::Origin::retry): when the
-/// body of the answer ended, or a second after its head, whichever is first - a slow reader is no load for a server; for
-/// an answer that streams at its head, for a tunnel at its 101.
+/// A permit for one request to one server. It is given back exactly once, by
+/// [`LoadBalancer::done`](crate::LoadBalancer::done) or [`LoadBalancer::retry`](crate::LoadBalancer::retry): when
+/// the body of the response ended, or a second after its head, whichever is first - a slow reader is no load for a
+/// server; for a streaming response at its head, for a tunnel at its 101.
 #[derive(Debug)]
 #[must_use = "a permit that is not given back is lost for ever"]
 pub struct Permit {
@@ -75,9 +75,9 @@ pub struct Permit {
     pub(crate) serial: u64,
     pub(crate) since: Tick,
     pub(crate) tried: Tried,
-    /// Whose request it is; `None` for an own caller that asks for itself.
-    pub(crate) visitor: Option<u64>,
-    /// Whether its place was given back before it: see [`Origin::yields`](crate::Origin::yields).
+    /// The number of its client; `None` for a declared caller on its own behalf.
+    pub(crate) client: Option<u64>,
+    /// Whether its place was given back before it: see [`LoadBalancer::yields`](crate::LoadBalancer::yields).
     pub(crate) yielded: bool,
 }
 
@@ -98,68 +98,69 @@ impl Tried {
 }
 
 impl Permit {
-    /// How often one request is sent again at most.
+    /// The most retries of one request.
     pub const TRIES: usize = 2;
 
-    /// Which server to ask.
+    /// Returns the server.
     #[must_use]
     pub fn server(&self) -> SocketAddr {
         self.server
     }
 
-    /// Whose request it is: the number of the [`Verdict`](crate::Verdict). `None` for an own caller that asks for itself.
+    /// Returns the number of its client, from the [`Verdict`](crate::Verdict). `None` for a declared caller on its
+    /// own behalf.
     #[must_use]
-    pub fn visitor(&self) -> Option<u64> {
-        self.visitor
+    pub fn client(&self) -> Option<u64> {
+        self.client
     }
 
-    /// Whether its place is given back already.
+    /// Whether its place was given back already.
     #[must_use]
     pub fn yielded(&self) -> bool {
         self.yielded
     }
 
-    /// Since when it is held.
+    /// Returns when it was issued.
     #[must_use]
     pub fn since(&self) -> Tick {
         self.since
     }
 }
 
-/// How it went.
+/// The outcome of a permit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The server answered.
     Answered {
-        /// From the first byte sent to the head of the answer.
+        /// Time to first byte.
         latency: Duration,
         /// Its status code.
         status: u16,
     },
-    /// It did not.
+    /// The server failed.
     Failed(Failure),
-    /// The visitor left before it answered. The server goes on with it for a while, and that is counted.
+    /// The client left before it answered. The server goes on with it for a while, and that is counted.
     Left,
-    /// Nothing was sent: the visitor had left when the permit came.
+    /// Nothing was sent: the client had disconnected when the permit came.
     Unsent,
 }
 
-/// How a server failed.
+/// A failure of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// No connection: why, in plain words.
+    /// No connection: the reason.
     Connect(String),
-    /// The connection broke before the answer's head was whole.
+    /// The connection broke before the response's head was whole.
     Reset,
-    /// No answer in time.
+    /// Timeout.
     Timeout,
-    /// What came was not HTTP.
+    /// The response was not HTTP.
     Garbage,
-    /// Its certificate is not good for the name that it should have.
+    /// Its certificate is not valid for the configured name.
     Certificate {
         /// The name.
         expected: String,
-        /// What is wrong, with the names presented.
+        /// The problem, with the names presented.
         why: String,
     },
     /// A health check was answered with this status.
@@ -170,10 +171,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(why) => write!(f, "no connection: {why}"),
-            Self::Reset => f.write_str("the connection broke before an answer"),
-            Self::Timeout => f.write_str("no answer in time"),
-            Self::Garbage => f.write_str("the answer was not HTTP"),
-            Self::Certificate { expected, why } => write!(f, "certificate not for {expected}: {why}"),
+            Self::Reset => f.write_str("the connection broke before a response"),
+            Self::Timeout => f.write_str("response timeout"),
+            Self::Garbage => f.write_str("the response was not HTTP"),
+            Self::Certificate { expected, why } => write!(f, "certificate not valid for {expected}: {why}"),
             Self::Status(status) => write!(f, "the health check was answered with {status}"),
         }
     }

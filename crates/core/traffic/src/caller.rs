@@ -1,12 +1,12 @@
-//! Our own programs that ask our own services: found by what they show or where they ask from.
+//! Declared callers: the team's own programs, identified by token or by address.
 
-use crate::chance::of_text;
-use crate::place::Nets;
+use crate::cidr_map::CidrMap;
+use crate::random::hash_text;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use types::{CallerId, config};
 
-/// One of our own callers.
+/// A declared caller.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Its name in the configuration.
@@ -19,7 +19,7 @@ pub struct Caller {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Callers {
     all: Vec<Caller>,
-    nets: Nets<usize>,
+    nets: CidrMap<usize>,
 }
 
 impl Callers {
@@ -30,16 +30,17 @@ impl Callers {
         let token = |id: &CallerId| tokens.get(id).cloned().unwrap_or_default();
         let all = config
             .keys()
-            .map(|id| Caller { id: id.clone(), number: of_text(&id.0), token: token(id) })
+            .map(|id| Caller { id: id.clone(), number: hash_text(&id.0), token: token(id) })
             .collect();
         let nets = config
             .values()
             .enumerate()
             .flat_map(|(index, caller)| caller.cidrs.iter().map(move |net| (*net, index)));
-        Self { all, nets: Nets::new(nets) }
+        Self { all, nets: CidrMap::new(nets) }
     }
 
-    /// By token, else by address. Every token is compared, so that the time taken tells nothing.
+    /// Finds a caller by token, otherwise by address. Every token is compared, so that the time taken reveals
+    /// nothing.
     pub(crate) fn find(&self, peer: IpAddr, token: Option<&[u8]>) -> Option<&Caller> {
         let shown = token.filter(|token| !token.is_empty()).and_then(|token| {
             self.all.iter().fold(None, |found, caller| {

@@ -1,52 +1,53 @@
-//! How many requests a second a pool is given whose servers refuse: what they really serve, and a little more.
+//! Request rate limit of a pool whose servers refuse: what they serve successfully, and a little more.
 //!
-//! A server that refuses answers at once, so its latency tells nothing. 429 and 503 count as refusals: with them a server says
-//! that less would be answered better. 502 and 504 do not: they tell that something behind it is broken or slow, which asking
-//! less mends only by chance; ejection and the limit of requests at once look at those.
+//! A server that refuses answers immediately, so its latency says nothing. 429 and 503 count as refusals: with them
+//! a server says that less load would be served better. 502 and 504 do not: something behind it is broken or slow,
+//! which less load rarely fixes; ejection and the concurrency limit handle those.
 //!
-//! Counted are visitors, not answers: whoever is refused a hundred times by the server's own limit for each visitor is one.
-//! When a quarter are refused, the ceiling comes down to what was answered usefully of late. While that does not help
-//! it follows further down, to a sixth: a server that counts refused requests too serves nobody until less is asked than it
-//! bears. Then it rises: quickly to what was proven, slowly about there, quickly again beyond, since then it is another
-//! server. After each collapse it waits four times as long at what was proven before it tries more. It is gone when nobody is
-//! held back. When taking off does not help for long, the refusals have nothing to do with how much is asked - a part of the
-//! service that is switched off - and become what is usual; soon, where no more was asked than usual when they began.
+//! Clients are counted, not responses: a client that is refused a hundred times by the server's own limit per
+//! client counts as one. When a quarter are refused, the ceiling drops to the rate of useful responses. While that
+//! does not help it drops further, to a sixth: a server that counts refused requests too serves no client until the
+//! load is below its limit. Then the ceiling rises: quickly to the proven rate, slowly around it, quickly again
+//! beyond, since then the server has changed. After each collapse it stays four times as long at the proven rate
+//! before it rises further. It is removed when no client is held back. When reducing the rate does not help for
+//! long, the refusals have another cause - a part of the service that is switched off - and become usual; soon,
+//! where demand was usual when they began.
 
-use crate::chance::mix;
 use crate::concurrency::WINDOW;
+use crate::random::mix;
 use crate::tick::Tick;
 use std::time::Duration;
 
-/// Of the visitors answered: above, a ceiling comes; above and below, one that is there falls and rises.
+/// Fractions of refused clients: above the first a ceiling is set; above and below the others it falls and rises.
 const REFUSED: f64 = 0.25;
 const TOO_MANY: f64 = 0.08;
 const FEW: f64 = 0.04;
-/// Fewer visitors refused than this say nothing, without a ceiling and with one.
+/// The least number of refused clients that is significant, without a ceiling and with one.
 const VISITORS_LEAST: f64 = 5.0;
 const REFUSALS_LEAST: f64 = 3.0;
 /// Answers that make an opinion, and after how long fewer do.
 const ANSWERS: f64 = 10.0;
 const LONG: Duration = Duration::from_secs(1);
-/// Over how long useful answers are counted, in seconds: to follow, and to begin with. Many servers' limits look back for ten.
+/// Averaging times of useful responses, in seconds. Many servers' limits look back for ten seconds.
 const SHORT_SECS: f64 = 1.0;
 const LONG_SECS: f64 = 10.0;
-/// The ceiling never falls under this part of what was proven, nor under one a second: what comes through is also what
-/// is measured.
+/// The ceiling never falls below this part of the proven rate, nor below one request a second: the requests that
+/// pass are also the measurement.
 const LEAST: f64 = 0.16;
-/// It rises by so much in a window, up to so much of what was proven.
+/// Rise per window, up to this multiple of the proven rate.
 const RISES: f64 = 1.25;
 const NEARLY: f64 = 0.95;
-/// How long it takes from there to what was proven, in seconds: at first, and after collapses.
+/// Time of the rise from there to the proven rate, in seconds: at first, and after collapses.
 const PATIENCE: f64 = 0.7;
 const PATIENCE_MOST: f64 = 8.0;
-/// So many are refused although hardly more is asked than was answered of late: a collapse.
+/// Fraction of refusals that is a collapse although hardly more is sent than was served recently.
 const COLLAPSE: f64 = 0.3;
-/// Nobody was held back for so long: gone.
+/// Time without a client held back after which the ceiling is removed.
 const UNBOUND: Duration = Duration::from_secs(2);
-/// So long taking off did not help, and where no more was asked than usual.
+/// Time without an effect after which refusals become usual; and where demand was usual.
 const IN_VAIN: Duration = Duration::from_secs(20);
 const IN_VAIN_UNASKED: Duration = Duration::from_secs(4);
-/// So many times the usual are more than usual.
+/// Factor above which demand is higher than usual.
 const MORE: f64 = 1.3;
 
 /// The ceiling of one pool.
@@ -54,52 +55,52 @@ const MORE: f64 = 1.3;
 pub(crate) struct Ceiling {
     /// Requests a second; infinite while there is none.
     rate: f64,
-    /// Requests that may go at once, as of an instant.
+    /// Tokens available at an instant.
     tokens: f64,
     filled: Tick,
-    /// Useful answers in this window, and a second: of late, and for longer.
+    /// Useful responses in this window, and per second: recently, and over a longer time.
     useful: u32,
     short: f64,
     long: f64,
-    /// Requests in this window, and a second: of late, and for longer while nobody was held back.
+    /// Requests in this window, and per second: recently, and over a longer time without a ceiling.
     asked: u32,
     asks: f64,
     usual: f64,
-    /// Whether more was asked than usual when the ceiling came.
+    /// Whether demand was higher than usual when the ceiling was set.
     more: bool,
-    /// For how long that was counted, in seconds.
+    /// Time of that count, in seconds.
     age: f64,
     served: Visitors,
     refused: Visitors,
-    /// Since when visitors are told apart.
+    /// Start of the current count of clients.
     apart: Tick,
-    /// Visitors served and refused of late, since a tick.
+    /// Clients served and refused of late, since a tick.
     late: (f64, f64),
     since: Tick,
-    /// The share of refused visitors that has nothing to do with how many come.
+    /// The share of refused clients that has nothing to do with how many come.
     own: f64,
-    /// Useful answers a second before it fell last.
+    /// Useful responses a second before the last fall.
     proven: f64,
-    /// The same, by the longer count.
+    /// The same over the longer time.
     lasting: f64,
-    /// When it began to fall, and was not back where it was since.
+    /// When it began to fall and has not returned since.
     fell: Tick,
-    /// Visitors served and refused since then.
+    /// Clients served and refused since then.
     fallen: (f64, f64),
     phase: Phase,
     patience: f64,
-    /// When somebody was held back last.
+    /// When a client was last held back.
     bound: Tick,
     turned: Tick,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
-    /// It falls: since when, and whether it is a collapse.
+    /// Falling: since when, and whether it is a collapse.
     Falls(Tick, bool),
-    /// It rises to what was proven.
+    /// Rising to the proven rate.
     Rises,
-    /// It is about there since then.
+    /// Around the proven rate since then.
     Tries(Tick),
 }
 
@@ -134,36 +135,36 @@ impl Ceiling {
         }
     }
 
-    /// Requests a second; `None` while nobody is held back.
+    /// The rate; `None` without a ceiling.
     pub(crate) fn rate(&self) -> Option<f64> {
         self.rate.is_finite().then_some(self.rate)
     }
 
-    /// A request came, whatever becomes of it.
+    /// Counts an arrival, whatever its verdict.
     pub(crate) fn asked(&mut self) {
         self.asked = self.asked.saturating_add(1);
     }
 
-    /// A server answered a visitor.
-    pub(crate) fn answered(&mut self, visitor: u64, status: u16) {
+    /// A server answered a client.
+    pub(crate) fn answered(&mut self, client: u64, status: u16) {
         match status {
-            429 | 503 => self.refused.add(visitor),
+            429 | 503 => self.refused.add(client),
             500.. => {}
             _ => {
                 self.useful = self.useful.saturating_add(1);
-                self.served.add(visitor);
+                self.served.add(client);
             }
         }
     }
 
-    /// Whether so many are refused that the window's end is not waited for.
+    /// Whether refusals are so many that the window ends early.
     pub(crate) fn alarmed(&self) -> bool {
         let refused = self.late.1 + f64::from(self.refused.new);
         let all = refused + self.late.0 + f64::from(self.served.new);
         self.rate.is_infinite() && self.too_many(refused, all)
     }
 
-    /// Whether so many of all are refused beyond what is usual that it is no chance.
+    /// Whether the fraction of refusals beyond the usual is significant.
     fn too_many(&self, refused: f64, all: f64) -> bool {
         let own = self.own * all;
         let chance = 3.0 * (own * (1.0 - self.own)).sqrt();
@@ -185,12 +186,12 @@ impl Ceiling {
         enough
     }
 
-    /// One that was taken was not needed.
+    /// Returns an unused token.
     pub(crate) fn put_back(&mut self) {
         self.tokens += 1.0;
     }
 
-    /// When the next request may go.
+    /// Returns when the next request may go.
     pub(crate) fn next(&self) -> Tick {
         if self.rate.is_infinite() {
             return Tick::NEVER;
@@ -215,10 +216,10 @@ impl Ceiling {
         }
     }
 
-    /// Judges the window if it is over. `cut`: some visitors are not let through; `usual`: how long an answer takes.
+    /// Judges the window if it is over. `cut`: some clients are not let through; `usual`: how long a response takes.
     pub(crate) fn turn(&mut self, cut: bool, usual: Duration, now: Tick) {
         let span = now.since(self.turned);
-        // What was changed shows only after as long as an answer takes.
+        // A change of the ceiling shows only after the duration of a response.
         if span < WINDOW.max(usual.min(LONG)) && !self.alarmed() {
             return;
         }
@@ -238,9 +239,9 @@ impl Ceiling {
             if self.too_many(self.late.1, all) {
                 self.fill(now);
                 self.bound = now;
-                // What is usual must be known: after a restart in the midst of it, it is not.
+                // The usual rate must be known: after a restart during an overload it is not.
                 self.more = self.age < LONG_SECS || self.asks >= MORE * self.usual;
-                // Of what kind the servers are is not known yet, and all that is too much makes it worse.
+                // The behaviour of the servers is not known yet, and any excess makes it worse.
                 self.fall(0.5 * self.long.min(self.short), now);
             }
             return;
@@ -260,9 +261,9 @@ impl Ceiling {
         }
     }
 
-    /// What was asked and answered in so many seconds.
+    /// Requests and responses over this many seconds.
     fn count(&mut self, secs: f64, cut: bool, now: Tick) {
-        // Those who are refused however little is asked are answered as usefully as they can be.
+        // Clients that are refused at any load are served as usefully as possible.
         let useful = f64::from(std::mem::take(&mut self.useful)) / secs / (1.0 - self.own).max(0.1);
         // The fewer, the longer it takes to believe it.
         let span_secs = (ANSWERS / self.long.max(0.1)).clamp(SHORT_SECS, 4.0 * SHORT_SECS);
@@ -279,7 +280,7 @@ impl Ceiling {
         let (served, refused) = (f64::from(self.served.count()), f64::from(self.refused.count()));
         self.late = (self.late.0 * fade + served, self.late.1 * fade + refused);
         self.fallen = (self.fallen.0 + served, self.fallen.1 + refused);
-        // So that whoever is refused again and again stays one among many.
+        // So that a client that is refused again and again counts as one among many.
         if self.served.many() || self.refused.many() || now.since(self.apart) >= 2 * LONG {
             self.served.begin();
             self.refused.begin();
@@ -287,7 +288,7 @@ impl Ceiling {
         }
     }
 
-    /// It falls: whether it is low enough, or was lowered in vain.
+    /// Falling: whether it is low enough, or had no effect.
     fn falling(&mut self, (began, collapsed): (Tick, bool), clear: bool, share: f64, now: Tick) {
         let of_all = self.fallen.1 / (self.fallen.0 + self.fallen.1).max(1.0);
         let in_vain = if self.more { IN_VAIN } else { IN_VAIN_UNASKED };
@@ -307,27 +308,27 @@ impl Ceiling {
             self.phase = Phase::Rises;
         } else if clear {
             if share >= COLLAPSE && !collapsed && now.since(began) >= 3 * WINDOW {
-                // What went well in a moment was borrowed from those that follow.
+                // A short success was borrowed from the following seconds.
                 self.proven = self.proven.min(self.lasting);
                 self.phase = Phase::Falls(began, true);
             }
-            // What servers hold against those who come for long is over sooner when hardly anybody comes.
+            // Penalties of servers against persistent clients end sooner when hardly any client comes.
             let lasts = now.since(began) >= LONG && share >= COLLAPSE;
             self.lower(if lasts { 0.0 } else { self.short.min(0.5 * self.proven) }, now);
         }
     }
 
-    /// Everybody goes through again.
+    /// All clients pass again.
     fn lift(&mut self, now: Tick) {
         self.rate = f64::INFINITY;
         self.phase = Phase::Tries(now);
     }
 
-    /// It begins to fall.
+    /// Begins to fall.
     fn fall(&mut self, to: f64, now: Tick) {
         self.proven = self.short.max(self.long);
         self.lasting = self.long;
-        // One that falls again so soon has not stopped falling.
+        // A ceiling that falls again so soon has not stopped falling.
         let well = matches!(self.phase, Phase::Tries(began) if now.since(began) >= 2 * LONG);
         if well || self.rate.is_infinite() {
             self.fell = now;
@@ -345,14 +346,14 @@ impl Ceiling {
     }
 
     fn rise(&mut self, secs: f64, now: Tick) {
-        // Not quicker than answers tell how it went.
+        // Not faster than responses show the effect.
         let quick = self.rate * RISES.powf((secs / WINDOW.as_secs_f64()).min(3.0 * self.rate * secs));
         match self.phase {
             Phase::Tries(began) => {
                 // As CUBIC does after a loss (RFC 9438): flat about the point where it was too much.
                 let patience = now.since(began).as_secs_f64() / self.patience;
                 let about = self.proven * (1.0 + (1.0 - NEARLY) * (patience - 1.0).powi(3));
-                // And never far beyond what is answered usefully: what is not asked for is not proven.
+                // And never far beyond the useful rate: what is not requested is not proven.
                 self.rate = self.rate.max(about.min(1.5 * self.short + 2.0));
             }
             _ if quick >= NEARLY * self.proven => {
@@ -364,18 +365,18 @@ impl Ceiling {
     }
 }
 
-/// Counts visitors, each once.
+/// Counts clients, each once.
 #[derive(Clone, Debug, Default)]
 struct Visitors {
     seen: [u64; 8],
-    /// How many in all, and since asked last.
+    /// The total, and the count since the last call.
     all: u32,
     new: u32,
 }
 
 impl Visitors {
-    fn add(&mut self, visitor: u64) {
-        let at = mix(visitor, 0);
+    fn add(&mut self, client: u64) {
+        let at = mix(client, 0);
         let (word, bit) = ((at >> 6) as usize % self.seen.len(), 1 << (at & 63));
         if self.seen[word] & bit == 0 {
             self.seen[word] |= bit;
@@ -388,7 +389,7 @@ impl Visitors {
         std::mem::take(&mut self.new)
     }
 
-    /// Whether so many were seen that the next ones would be taken for them.
+    /// Whether the filter is so full that new clients would be mistaken for counted ones.
     fn many(&self) -> bool {
         self.all >= 128
     }

@@ -1,6 +1,6 @@
 //! Requests in flight, counted by client and by age.
 
-use crate::chance::mix;
+use crate::random::mix;
 use crate::tick::Tick;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
@@ -8,37 +8,37 @@ use std::time::Duration;
 
 /// A request that is in flight for so long is a client that waits for something to happen, not work of a server.
 const LONG: Duration = Duration::from_secs(3);
-/// Ages are told apart in whole seconds, so many of them.
+/// The number of whole seconds by which ages are distinguished.
 const SECONDS_MAX: usize = 64;
 
 /// Requests in flight.
 #[derive(Clone, Debug)]
 pub(crate) struct Clients {
     each: HashMap<u64, u32, Seeded>,
-    /// Those that belong to nobody: own callers that ask for themselves.
+    /// Requests without a client: declared callers on their own behalf.
     alone: u32,
-    /// How many of them began in a second, the oldest second first.
+    /// Requests by the second in which they began, the oldest second first.
     seconds: VecDeque<(u64, u32)>,
 }
 
 impl Clients {
-    /// The seed is secret, so that nobody can choose addresses that fall together.
+    /// The seed is secret, so that no client can choose addresses that collide.
     pub(crate) fn new(seed: u64) -> Self {
         Self { each: HashMap::with_hasher(Seeded(seed)), alone: 0, seconds: VecDeque::new() }
     }
 
-    pub(crate) fn has(&self, visitor: Option<u64>) -> bool {
-        visitor.is_some_and(|visitor| self.each.contains_key(&visitor))
+    pub(crate) fn has(&self, client: Option<u64>) -> bool {
+        client.is_some_and(|client| self.each.contains_key(&client))
     }
 
-    /// How many clients have a request in flight.
+    /// Number of clients with a request in flight.
     pub(crate) fn count(&self) -> u32 {
         self.alone.saturating_add(u32::try_from(self.each.len()).unwrap_or(u32::MAX))
     }
 
-    pub(crate) fn begin(&mut self, visitor: Option<u64>, now: Tick) {
-        match visitor {
-            Some(visitor) => *self.each.entry(visitor).or_insert(0) += 1,
+    pub(crate) fn begin(&mut self, client: Option<u64>, now: Tick) {
+        match client {
+            Some(client) => *self.each.entry(client).or_insert(0) += 1,
             None => self.alone += 1,
         }
         let second = second(now);
@@ -54,20 +54,20 @@ impl Clients {
         }
     }
 
-    pub(crate) fn end(&mut self, visitor: Option<u64>, began: Tick) {
-        match visitor {
-            Some(visitor) => {
-                if let Some(count) = self.each.get_mut(&visitor) {
+    pub(crate) fn end(&mut self, client: Option<u64>, began: Tick) {
+        match client {
+            Some(client) => {
+                if let Some(count) = self.each.get_mut(&client) {
                     *count = count.saturating_sub(1);
                     if *count == 0 {
-                        self.each.remove(&visitor);
+                        self.each.remove(&client);
                     }
                 }
             }
             None => self.alone = self.alone.saturating_sub(1),
         }
         let second = second(began);
-        // Older than all that are told apart: they are counted with the oldest.
+        // Older than all distinguished seconds: counted with the oldest.
         let place = self.seconds.iter().rposition(|(at, count)| *at <= second && *count > 0);
         let place = place.or_else(|| self.seconds.iter().position(|(_, count)| *count > 0));
         if let Some((_, count)) = place.and_then(|place| self.seconds.get_mut(place)) {
@@ -78,7 +78,7 @@ impl Clients {
         }
     }
 
-    /// How many are in flight for so long that they are no work.
+    /// Number of requests in flight for so long that they are no work.
     pub(crate) fn long(&self, now: Tick) -> u32 {
         let Some(before) = second(now).checked_sub(LONG.as_secs()) else { return 0 };
         self.seconds.iter().take_while(|(at, _)| *at < before).map(|(_, count)| *count).sum()
@@ -89,7 +89,7 @@ fn second(tick: Tick) -> u64 {
     tick.0 / 1_000_000
 }
 
-/// Numbers of visitors are mixed already; the seed makes their places secret.
+/// Numbers of clients are mixed already; the seed makes their positions secret.
 #[derive(Clone, Copy, Debug)]
 struct Seeded(u64);
 

@@ -1,40 +1,42 @@
-//! How many requests a pool is given at once: found by trying, without ever emptying the pool to measure it.
+//! Adaptive concurrency limit of a pool: found by trying, without ever emptying the pool to measure it.
 //!
-//! Every tenth of a second, or when a few answers were seen: a lower quartile far above the usual takes a part off; a pool that is
-//! used to four fifths and answers as usual gets one more, or a quarter more until the first sign of slowness. The lower quartile,
-//! because a site has quick and slow paths: which of them are asked changes the median, overload makes all of them slow.
+//! Every tenth of a second, or after a few responses: a lower quartile far above the usual one reduces the limit; a
+//! pool that is used to four fifths and answers as usual gets one more, or a quarter more until the first sign of
+//! slowness. The lower quartile, because a site has fast and slow paths: which of them are requested changes the
+//! median, overload makes all of them slow.
 //!
-//! In the calm ([`Use::Calm`]) the limit counts clients, not requests: twice what is known to fit, doubled whenever as many were
-//! answered quickly as were let in. A limit that is not used is not what makes servers slow, and servers that are slow while no more is
-//! asked than usual are slow by themselves.
+//! While calm ([`Use::Calm`]) the limit counts clients, not requests: twice the number known to fit, doubled
+//! whenever as many were served quickly as were admitted. A limit that is not reached does not make servers slow,
+//! and servers that are slow under the usual demand are slow by themselves.
 //!
-//! How much a few answers tell depends on how much their times scatter, so that is learned as well (the quartiles, one by the
-//! other). Where all take the same time, four of them are believed at once, and what is too much is taken off in one step: down
-//! to half, then nothing is judged until what was begun before has been answered. Where times scatter as they do by chance, twenty
-//! are waited for, medians are smoothed, a tenth is taken off at a time, and more waiting is borne: there it is a smaller part
-//! of what the slowest wait anyway.
+//! How significant a few responses are depends on how much their times scatter, so that is learned as well (the
+//! quartiles, one by the other). Where all take the same time, four of them are enough, and the excess is removed
+//! in one step: down to half, then nothing is judged until what was begun before has been answered. Where times
+//! scatter randomly, twenty are awaited, medians are smoothed, the limit shrinks by a tenth at a time, and more
+//! waiting is accepted: there it is a smaller part of what the slowest wait anyway.
 //!
-//! What is usual is learned from the quiet time before a surge, be it of a few requests a second. It follows falling latency
-//! quickly, and rising latency slowly (0.2 % a window), and only while the pool is not full: else the waiting that we cause
-//! ourselves would become usual. Where there was no quiet time, the limit is halved for as long as that makes answers quicker.
-//! When taking off does not help, the slowness is the servers' own, and becomes usual. When hardly anybody stays until an
-//! answer comes, half is taken off, whatever is usual, and not all of it is given again for a minute.
+//! The usual time is learned from the quiet time before a surge, even from a few requests a second. It follows
+//! falling latency quickly, and rising latency slowly (0.2 % a window), and only while the pool is not full:
+//! otherwise waiting that the edge causes itself would become usual. Without a quiet time, the limit is halved for
+//! as long as that makes responses faster. When reducing the limit does not help, the slowness is the servers' own,
+//! and becomes usual. When hardly any client stays until a response comes, the limit is halved, whatever is usual,
+//! and not fully restored for a minute.
 //!
-//! Above the pool's real capacity latency rises in proportion to the limit while throughput stays (Little's law), so "no growth
-//! above a quarter more than usual" is "no growth without throughput".
+//! Above the pool's real capacity latency rises in proportion to the limit while throughput stays (Little's law), so
+//! "no growth above a quarter more than usual" is "no growth without throughput".
 
 use crate::proven::Proven;
 use crate::tick::{Tick, micros};
 use crate::window::{Quartiles, Window};
 use std::time::Duration;
 
-/// How long is counted before it is judged.
+/// Length of a measuring window.
 pub(crate) const WINDOW: Duration = Duration::from_millis(100);
 
 /// The longest that a request is believed to go on after it was given up.
 const GOES_ON_MOST: Duration = Duration::from_secs(1);
-/// So many answers are judged where all take the same time, and so many more where times scatter; fewer when they were long in
-/// coming, or when hardly anybody stays for them.
+/// So many answers are judged where all take the same time, and so many more where times scatter; fewer when they
+/// were long in coming, or when hardly any client stays for them.
 const SAMPLES: f64 = 4.0;
 const SAMPLES_OF_CHANCE: f64 = 16.0;
 const SAMPLES_LATE: f64 = 6.0;
@@ -47,37 +49,38 @@ const SCATTER_OF: f64 = 200.0;
 /// Of the usual: above, the limit shrinks; below, it may grow. And how much more where times scatter.
 const SLOW: (f64, f64) = (1.5, 0.5);
 const WELL: (f64, f64) = (1.25, 0.3);
-/// Less than this above the usual, in microseconds, is no sign of anything: where an answer takes a fraction of a millisecond, a
-/// busy neighbour on the processor doubles it.
+/// Less than this above the usual, in microseconds, is no sign of anything: where a response takes a fraction of a
+/// millisecond, a busy neighbour on the processor doubles it.
 const NOISE: f64 = 5_000.0;
-/// Where clients wait though nothing is known to be wrong: the least time between two looks, and how long those in flight may
-/// take before they are believed to last.
+/// Where clients wait though nothing is known to be wrong: the least time between two looks, and how long those in
+/// flight may take before they are believed to last.
 const HURRY: Duration = Duration::from_millis(10);
 const IN_VAIN: Duration = Duration::from_millis(500);
-/// How fast the usual follows: of the gap when latency falls, by this factor when it rises; of the gap where the limit cannot
-/// be made less; and how many windows make the first opinion.
+/// How fast the usual follows: of the gap when latency falls, by this factor when it rises; of the gap where the
+/// limit cannot be made less; and how many windows make the first opinion.
 const FALLS: f64 = 0.03;
 const RISES: f64 = 1.002;
 const RISES_AT_LEAST: f64 = 0.1;
 const LEARNING: u32 = 10;
 /// The first of them may have been a lucky one: what is added where times scatter.
 const LUCKY: f64 = 0.4;
-/// What is left of the limit when it is slow: what is believed to fit, and this much at least, where times scatter and where not.
+/// What is left of the limit when it is slow: what is believed to fit, and this much at least, where times scatter
+/// and where not.
 const LEFT: (f64, f64) = (0.9, 0.5);
-/// What is left of the limit when hardly anybody gets an answer; three quarters of it are the most for a while.
+/// What is left of the limit when hardly any client gets a response; three quarters of it are the most for a while.
 const HOPELESS: f64 = 0.5;
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// What the median is to the usual after it was accepted as the new usual.
 const ACCEPTED: f64 = 1.2;
 /// Before servers of which nothing is known, so many times the limit are a crowd.
 const CROWD: f64 = 2.0;
-/// A median below this part of the one before is clearly quicker, with half the limit; and one that is not below this, with
-/// seven tenths of it, is no quicker.
+/// A median below this part of the one before is clearly quicker, with half the limit; and one that is not below
+/// this, with seven tenths of it, is no quicker.
 const LESS: f64 = 0.7;
 const QUICKER: f64 = 0.75;
 const NO_QUICKER: f64 = 0.87;
 
-/// What a window told.
+/// The result of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Answers are as quick as usual.
@@ -88,10 +91,11 @@ pub(crate) enum Found {
     TooMuch,
 }
 
-/// How a pool is used.
+/// How the limit is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// The limit is in force. At the onset of a flood what was begun before is as slow as what is begun now, and proves nothing.
+    /// The limit is in force. At the onset of a flood what was begun before is as slow as what is begun now, and
+    /// proves nothing.
     Bound { onset: bool },
     /// It was never seen to be needed; so many clients wait for it all the same. And whether more is asked than usual.
     Calm { waiting: usize, more: bool },
@@ -112,7 +116,7 @@ pub(crate) struct Concurrency {
     usual: f64,
     /// What was judged, smoothed; 0 until the first is known.
     smooth: f64,
-    /// The medians, smoothed: what an answer takes, whatever is asked.
+    /// The medians, smoothed: what a response takes, whatever is asked.
     typical: f64,
     proven: Proven,
     /// Whether less was seen to make answers quicker since the limit came into force.
@@ -125,7 +129,8 @@ pub(crate) struct Concurrency {
     found: Option<Found>,
     /// The last one.
     last: f64,
-    /// How much times scatter: from nothing (always the same) to one (as by chance); and of how many answers that is known.
+    /// How much times scatter: from nothing (always the same) to one (as by chance); and of how many answers that is
+    /// known.
     scatter: (f64, f64),
     /// Until then answers are to what was begun under a much wider limit.
     settled: Tick,
@@ -137,7 +142,7 @@ pub(crate) struct Concurrency {
     fast: bool,
     /// Whether the last window was full: what was answered in the first full one was begun before.
     was_full: bool,
-    /// Where hardly anybody got an answer, and until when that is remembered.
+    /// Where hardly any client got a response, and until when that is remembered.
     hopeless: (f64, Tick),
     /// Where the present shrinking began: limit and median.
     shrinking: Option<(f64, f64)>,
@@ -184,25 +189,26 @@ impl Concurrency {
         self.limit as u32
     }
 
-    /// More than this the servers may not be given together.
+    /// Sets the most concurrent requests of the servers together.
     pub(crate) fn at_most(&mut self, most: u64) {
         self.most = (most as f64).max(1.0);
         self.limit = self.limit.min(self.most);
     }
 
-    /// Only this share of the pool is left: nobody takes over the load of those who are gone before it was seen to fit.
+    /// Only this share of the servers is left: the others do not take over the load of the lost ones before it was
+    /// seen to fit.
     pub(crate) fn shrink_to(&mut self, share: f64) {
         self.limit = (self.limit * share).max(self.least.min(self.most));
         self.proven.shrink_to(share);
         self.shrinking = None;
     }
 
-    /// From now on so many are at work.
+    /// Sets the number of requests in progress.
     pub(crate) fn working(&mut self, inflight: u32, now: Tick) {
         self.window.working(inflight, now);
     }
 
-    /// A permit came back after this time.
+    /// Counts a permit that came back after this time.
     pub(crate) fn returned(&mut self, held: Duration) {
         self.back.0 += 1;
         let held = micros(held) as f64;
@@ -210,43 +216,44 @@ impl Concurrency {
         self.held = if self.held == 0.0 { held } else { self.held + weight * (held - self.held) };
     }
 
-    /// Nobody waited for the answer any longer; it would have taken more than this time.
+    /// Counts a response that no client waited for any longer; it would have taken more than this time.
     pub(crate) fn cut_short(&mut self, held: Duration, now: Tick) {
         self.unanswered = now;
         self.window.cut_short(held);
     }
 
-    /// How long a server goes on with a request that was given up after this time: it rarely notices, and who asks and
-    /// leaves again and again must not get more from it than others. What has taken long already takes longer.
+    /// How long a server continues with a request that was abandoned after this time: it rarely notices, and a
+    /// client that asks and leaves again and again must not get more from it than others. What has taken long
+    /// already takes longer.
     pub(crate) fn goes_on(&self, held: Duration) -> Duration {
         let typical = Duration::from_micros(self.typical as u64).min(GOES_ON_MOST);
         typical.saturating_sub(held).max(typical.max(held).min(GOES_ON_MOST) / 2)
     }
 
-    /// An answer took this time.
+    /// A response took this time.
     pub(crate) fn took(&mut self, latency: Duration, now: Tick) {
         self.unanswered = now;
         self.window.took(latency);
     }
 
-    /// Whether who leaves after this time has waited for an answer: half of what is usual, for it was learned from those who
-    /// stayed, and when all leave before it nothing else is seen.
+    /// Whether a client that leaves after this time has waited for a response: half of the usual time, which was
+    /// learned from those that stayed; when all leave before it nothing else is seen.
     pub(crate) fn is_long(&self, held: Duration) -> bool {
         micros(held) as f64 > 0.5 * self.usual
     }
 
-    /// So many times the usual, and clearly more than the noise.
+    /// This many times the usual, and clearly more than the noise.
     fn above(&self, (times, scattered): (f64, f64)) -> f64 {
         let times = times + scattered * self.scatter.0;
         (times * self.usual).max(self.usual + NOISE * (times - 1.0) * 2.0)
     }
 
-    /// What an answer usually takes.
+    /// Returns the usual response time.
     pub(crate) fn usual(&self) -> Duration {
         Duration::from_micros(self.usual as u64)
     }
 
-    /// Counts what came back lately.
+    /// Updates the rate of returned permits.
     pub(crate) fn count(&mut self, now: Tick) {
         let (back, since) = std::mem::replace(&mut self.back, (0, now));
         let secs = now.since(since).as_secs_f64();
@@ -257,13 +264,14 @@ impl Concurrency {
         }
     }
 
-    /// Requests a second that go through when the limit is used (Little's law), or that really went through of late: while
-    /// the limit changes, how long permits were held still tells of the old one. `None` while nothing is known.
+    /// Requests a second that are served when the limit is used (Little's law), or that were really served
+    /// recently: while the limit changes, the time for which permits were held still reflects the old one. `None`
+    /// while nothing is known.
     pub(crate) fn drain(&self) -> Option<f64> {
         (self.held > 0.0).then(|| (self.limit.floor() * 1e6 / self.held).max(self.rate))
     }
 
-    /// From now on the limit is this one, and nobody knows yet whether it helps.
+    /// Sets the limit; it is not known yet whether it helps.
     pub(crate) fn set_limit(&mut self, limit: f64) {
         self.limit = limit.clamp(self.least.min(self.most), self.most);
         self.shrinking = None;
@@ -276,22 +284,22 @@ impl Concurrency {
         self.shrinking = None;
     }
 
-    /// Whether less was seen to make answers quicker.
+    /// Whether a lower limit was seen to make responses faster.
     pub(crate) fn has_helped(&self) -> bool {
         self.helped
     }
 
-    /// Whether what was seen lately is clearly slower than usual.
+    /// Whether recent responses were clearly slower than usual.
     pub(crate) fn is_slow(&self) -> bool {
         self.judged > 0 && self.smooth > self.above(SLOW)
     }
 
-    /// What the last window told; told once.
+    /// Takes the result of the last window.
     pub(crate) fn found(&mut self) -> Option<Found> {
         self.found.take()
     }
 
-    /// Clients wait, and nothing says that they must: as soon as as many were answered as were let in, twice as many are.
+    /// Clients wait without a known reason: as soon as as many were served as were admitted, the limit is doubled.
     pub(crate) fn hurry(&mut self, now: Tick) {
         let span = now.since(self.window.began());
         let turned_over = self.window.samples() as f64 >= self.limit.floor();
@@ -306,14 +314,14 @@ impl Concurrency {
         }
     }
 
-    /// Whether all of it, the slower answers too, is as quick as ever.
+    /// Whether all responses, the slower ones too, are as fast as ever.
     fn is_well(&self, seen: Quartiles) -> bool {
         seen.low <= self.above(WELL)
             && self.proven.is_quick(seen.high, self.scatter.0)
             && !self.window.cut_more_than(5)
     }
 
-    /// Whether nobody was answered for so long that those in flight must be of the kind that lasts.
+    /// Whether no client was answered for so long that those in flight must be long-lasting requests.
     fn waits_in_vain(&self, now: Tick) -> bool {
         let usual = Duration::from_micros(self.usual.max(self.typical) as u64);
         now.since(self.unanswered) >= IN_VAIN.max(3 * usual)
@@ -341,7 +349,7 @@ impl Concurrency {
         if self.window.began() < self.settled {
             self.window.begin(now);
         }
-        // What was changed shows only after as long as an answer takes.
+        // A change of the limit shows only after the duration of a response.
         let least = WINDOW.max(Duration::from_micros(self.typical as u64));
         let span = now.since(self.window.began());
         let calm = !matches!(used, Use::Bound { .. });
@@ -361,12 +369,13 @@ impl Concurrency {
             return;
         }
         if hopeless {
-            // Hardly anybody stays to the end. How long it would have taken is not known, only that it is far too much.
+            // Hardly any client stays to the end. How long responses would have taken is not known, only that it is
+            // far too long.
             self.fast = false;
             self.shrinking = None;
             self.hopeless = (self.limit, now.after(REMEMBERED));
             self.helped = true;
-            // What was begun under the wider limit is as hopeless, and says nothing of the new one.
+            // Requests begun under the wider limit are equally hopeless, and say nothing about the new one.
             self.settled = now.after(Duration::from_micros(self.typical as u64).clamp(IN_VAIN, GOES_ON_MOST));
             self.limit = (self.limit * HOPELESS).max(self.least.min(self.most));
             self.found = Some(Found::TooMuch);
@@ -378,7 +387,7 @@ impl Concurrency {
             if calm && self.is_well(seen) {
                 self.proven.saw(seen.high, self.window.peak(), now);
             }
-            // In the calm the limit is twice what is known to fit.
+            // While calm the limit is twice the number known to fit.
             let fits = if calm { self.limit.min(self.proven.clients()) } else { self.limit };
             let full = self.window.full(fits, now);
             self.judge(seen.low, full, used, now);
@@ -413,13 +422,13 @@ impl Concurrency {
             self.last = low;
         }
         // The smoothed one lags: what was slow a moment ago is not cut down for it.
-        // Where clients wait in the calm, a little slower is enough to look into it: they would wait for ever.
+        // Where clients wait in the calm, a little slower is enough to look into it: they would wait forever.
         let strict = used.calm_and_waiting() || self.tightens;
         let slow = low.min(smooth) > self.above(if strict { WELL } else { SLOW });
-        // In force from now on, and not loosened before it is well.
+        // In force from now on, and not raised before responses are fast.
         self.tightens = slow && strict && full;
         if slow && full && matches!(used, Use::Calm { more: false, .. }) {
-            // No more is asked than usual: whatever makes them slow, it is not that.
+            // Demand is as usual: the slowness has another cause.
             self.accept();
             self.limit = self.most;
             self.found = Some(Found::Well);
@@ -449,8 +458,8 @@ impl Concurrency {
         }
     }
 
-    /// The first opinion of what is usual. When it is full at once, the limit is halved for as long as that makes answers
-    /// clearly quicker; whether that goes on.
+    /// Learns the usual time at first. When the pool is full immediately, the limit is halved for as long as that
+    /// makes responses clearly faster. Returns whether that continues.
     fn taste(&mut self, median: f64, full: bool, now: Tick) -> bool {
         let goes_on = self.tasting.map_or(full, |before| median < QUICKER * before);
         if goes_on && self.limit > self.least {
@@ -468,10 +477,10 @@ impl Concurrency {
         false
     }
 
-    /// What is usual follows what is seen.
+    /// The usual time follows the measured one.
     fn learn(&mut self, median: f64, full: bool) {
         if self.judged < LEARNING && !full {
-            // The mean of what was seen so far; of a surge that began within the window, not everything.
+            // The mean of the windows so far; a surge that began within the window counts partly.
             let most = if self.window.touched(self.limit) { SLOW.0 * self.usual } else { f64::INFINITY };
             self.judged += 1;
             self.usual *= (median.min(most) / self.usual).powf(1.0 / f64::from(self.judged));
@@ -485,11 +494,11 @@ impl Concurrency {
     }
 
     fn shrink(&mut self, median: f64, full: bool, used: Use, now: Tick) {
-        // Where times scatter, two windows together: one is too noisy to tell whether it helps.
+        // Where times scatter, two windows together: one is too noisy to show whether it helps.
         let last = std::mem::replace(&mut self.last, median);
         let median = median * (last / median).powf(0.5 * self.scatter.0);
         match self.shrinking {
-            // A limit that nobody feels cannot be what makes it slow.
+            // A limit that is not reached cannot be the cause of slowness.
             _ if !full => {
                 self.shrinking = None;
                 return;
@@ -512,7 +521,7 @@ impl Concurrency {
         let calm = !matches!(used, Use::Bound { .. });
         let tight = calm || self.tightens;
         let fits = self.above(if tight { WELL } else { SLOW }) / felt;
-        // What was let in on trial is taken back boldly.
+        // A limit raised on trial is reduced quickly.
         let boldly = if calm { 0.5 * boldly } else { boldly };
         let least = boldly + (gently - boldly) * self.scatter.0;
         let left = fits.clamp(least, gently);

@@ -1,23 +1,25 @@
-//! How much is asked, beside what is usual: servers that are slow while no more is asked than usual are slow by themselves.
+//! Demand: the request rate compared with the usual one. Servers that are slow while demand is usual are slow by
+//! themselves.
 
 use std::collections::VecDeque;
 
-/// Windows that are looked at together: half a second.
+/// Windows that are evaluated together: half a second.
 const RECENT: usize = 5;
 /// Over how long the usual is learned, in seconds, and how long it takes until it is known.
 const USUAL_SECS: f64 = 20.0;
 const KNOWN_SECS: f64 = 5.0;
-/// More than this times the usual, and than chance explains (so many standard deviations of a Poisson process), is more.
+/// Demand is high above this factor of the usual rate, and beyond this many standard deviations of a Poisson
+/// process.
 const MORE: f64 = 1.15;
 const CHANCE: f64 = 2.0;
 /// Many times the usual, whatever else is so.
 const FLOOD: f64 = 3.0;
 
-/// Requests that came.
+/// Requests in this window.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Demand {
     now: u32,
-    /// Those of the last windows, and how long each was in seconds.
+    /// Requests of the last windows, and the length of each in seconds.
     recent: VecDeque<(f64, f64)>,
     /// Requests a second in quiet times, and for how long they were counted, in seconds.
     usual: f64,
@@ -25,19 +27,19 @@ pub(crate) struct Demand {
 }
 
 impl Demand {
-    /// A request came, whatever becomes of it.
+    /// Counts an arrival, whatever its verdict.
     pub(crate) fn asked(&mut self) {
         self.now = self.now.saturating_add(1);
     }
 
-    /// A window of so many seconds is over. Only quiet ones teach what is usual.
+    /// Ends a window of this length. Only quiet windows update the usual rate.
     pub(crate) fn turn(&mut self, secs: f64, quiet: bool) {
         let count = f64::from(std::mem::take(&mut self.now));
         if self.recent.len() >= RECENT
             && let Some((count, secs)) = self.recent.pop_front()
             && quiet
         {
-            // What is recent is not usual yet.
+            // Recent windows do not count as usual yet.
             self.age += secs;
             let weight = 1.0 - (-secs / USUAL_SECS.min(self.age)).exp();
             self.usual += weight * (count / secs.max(1e-3) - self.usual);
@@ -45,12 +47,12 @@ impl Demand {
         self.recent.push_back((count, secs));
     }
 
-    /// Whether more is asked than usual, or nobody knows what is usual.
+    /// Whether demand is higher than usual, or the usual rate is not known.
     pub(crate) fn is_more(&self) -> bool {
         self.age < KNOWN_SECS || self.exceeds(MORE)
     }
 
-    /// Whether many times the usual is asked.
+    /// Whether demand is many times the usual one.
     pub(crate) fn is_flood(&self) -> bool {
         self.age >= KNOWN_SECS && self.exceeds(FLOOD)
     }
@@ -68,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_is_what_chance_does_not_explain() {
+    fn significant_excess_is_higher_demand() {
         let mut demand = Demand::default();
         let mut window = |count: u32, windows: u32| {
             for _ in 0..windows {

@@ -1,115 +1,117 @@
-//! What is known of a request, and what is made of it.
+//! Facts about a request, and the verdict on it.
 
 use crate::caller::Caller;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// What is known of a request before it is judged.
+/// Facts about a request before its verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The address of the one who asks: after declared hops, and the visitor's own where a caller showed for whom it asks.
-    pub client: IpAddr,
+    /// The client's address: behind trusted proxies, and the forwarded one where a declared caller asks for a
+    /// client.
+    pub address: IpAddr,
     /// The country of that address, two capital letters of ISO 3166-1.
     pub country: Option<[u8; 2]>,
     /// The autonomous system of that address.
     pub asn: Option<u32>,
-    /// Who asks.
-    pub who: Who<'a>,
-    /// The class in a verified visitor header: the request was ranked where it came in, and keeps its rank from hop to hop.
-    pub carried: Option<Class>,
+    /// The identity of the sender.
+    pub identity: Identity<'a>,
+    /// The class in a verified `mainstay-client` header: a request keeps the class that it had where it entered.
+    pub forwarded_class: Option<Class>,
     /// The path, without its query.
     pub path: &'a str,
     /// `User-Agent`.
     pub agent: Option<&'a [u8]>,
 }
 
-/// Who asks.
+/// The identity of the sender.
 #[derive(Clone, Copy, Debug)]
-pub enum Who<'a> {
-    /// A visitor who once succeeded, by the number in the cookie or in the header that a caller showed.
-    Known(u64),
-    /// One who succeeded a few minutes ago: the limit of its address bears as well, so that a new cookie is no new limit.
-    Newly(u64),
-    /// Anybody else; told apart by address: an IPv4 address, an IPv6 /64.
-    First,
-    /// One of our own callers, for itself: it showed no visitor. It is never counted by its address.
+pub enum Identity<'a> {
+    /// A client that once succeeded, by the number in the cookie or in the header that a caller showed.
+    Recognized(u64),
+    /// A client that was recognized a few minutes ago: the limit of its address applies as well, so that a new
+    /// cookie is no new limit.
+    NewlyRecognized(u64),
+    /// Any other client, identified by its address: an IPv4 address, an IPv6 /64.
+    FirstTime,
+    /// A declared caller, for itself: it showed no client. It is never counted by its address.
     Caller(&'a Caller),
 }
 
-/// How requests outrank each other when there are too many. A smaller one goes first.
+/// Priority of requests under overload. A smaller class goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Paths that the configuration calls urgent: health, payments.
-    Urgent,
-    /// Known visitors, and own callers that ask for themselves.
-    Known,
-    /// First-time visitors.
-    First,
-    /// Robots that say so, and tools that do not say who uses them.
+    Priority,
+    /// Recognized clients, and declared callers on their own behalf.
+    Recognized,
+    /// First-time clients.
+    FirstTime,
+    /// Robots that declare themselves, and tools that do not say who uses them.
     Bot,
 }
 
 impl Class {
     /// All of them, the first to be served first.
-    pub const ALL: [Self; 4] = [Self::Urgent, Self::Known, Self::First, Self::Bot];
+    pub const ALL: [Self; 4] = [Self::Priority, Self::Recognized, Self::FirstTime, Self::Bot];
 
-    /// The word for people.
+    /// Returns the display text.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Urgent => "urgent",
-            Self::Known => "known",
-            Self::First => "first-time",
+            Self::Priority => "priority",
+            Self::Recognized => "recognized",
+            Self::FirstTime => "first-time",
             Self::Bot => "bot",
         }
     }
 }
 
-/// What becomes of a request.
+/// The verdict on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It may ask the pool for a server.
     Pass {
-        /// Its rank.
+        /// Its class.
         class: Class,
-        /// Whose request it is, for [`Arrival`](crate::Arrival): the same number for the same visitor,
-        /// another one each time for a caller that asks for itself.
-        visitor: u64,
-        /// What is left of the limit that the asker can see.
+        /// The number of its client, for [`Arrival`](crate::Arrival): the same for all requests of a client, a
+        /// different one each time for a caller on its own behalf.
+        client: u64,
+        /// The state of the limit that the client is told about.
         quota: Option<Quota>,
     },
     /// It is refused.
     Refuse(Refusal),
 }
 
-/// Why a request is refused, and when to come again.
+/// The reason of a refusal, and when to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// 403 when it is denied, 429 when there were too many.
     pub status: u16,
-    /// By what.
+    /// The limit or denial.
     pub limit: Limit,
-    /// When to come again, jittered; never for a denial.
+    /// When to retry, with jitter; `None` for a denial.
     pub retry_after: Option<Duration>,
-    /// The limit as it stands; none for a denial.
+    /// The limit in its current state; none for a denial.
     pub quota: Option<Quota>,
     /// Which denial, for [`Route::denial`](crate::Route::denial).
     pub denial: Option<u32>,
 }
 
-/// What a request can be refused by.
+/// The limits and denials that can refuse a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
-    /// Its country is denied.
-    Country,
-    /// Its autonomous system is denied.
-    System,
-    /// Its network or address is denied.
-    Address,
-    /// One visitor's limit.
-    Visitor,
+    /// A denied country.
+    DeniedCountry,
+    /// A denied autonomous system.
+    DeniedAsn,
+    /// A denied CIDR range.
+    DeniedCidr,
+    /// The limit of one client.
+    Client,
     /// The limit of a network: /24 or /48.
-    Network,
+    Subnet,
     /// The limit of an autonomous system.
     Asn,
     /// A caller's own limit.
@@ -122,18 +124,18 @@ impl Limit {
     /// Whether it denies rather than limits.
     #[must_use]
     pub fn denies(self) -> bool {
-        matches!(self, Self::Country | Self::System | Self::Address)
+        matches!(self, Self::DeniedCountry | Self::DeniedAsn | Self::DeniedCidr)
     }
 
-    /// Its name in headers, roll-ups and traces.
+    /// Returns its name in headers, roll-ups and traces.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::Country => "denied-country",
-            Self::System => "denied-network",
-            Self::Address => "denied-address",
-            Self::Visitor => "visitor",
-            Self::Network => "network",
+            Self::DeniedCountry => "denied-country",
+            Self::DeniedAsn => "denied-asn",
+            Self::DeniedCidr => "denied-cidr",
+            Self::Client => "client",
+            Self::Subnet => "subnet",
             Self::Asn => "asn",
             Self::Caller => "caller",
             Self::Service => "service",
@@ -141,17 +143,17 @@ impl Limit {
     }
 }
 
-/// A limit as it stands: what RateLimit and RateLimit-Policy say (draft-ietf-httpapi-ratelimit-headers).
+/// The state of a limit, for RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// Which.
     pub limit: Limit,
-    /// How many at once: `q` of RateLimit-Policy.
+    /// The burst: `q` of RateLimit-Policy.
     pub burst: u32,
-    /// In what time so many are granted anew, in whole seconds, at least 1: `w` of RateLimit-Policy.
+    /// Time in which the burst is granted again, in whole seconds, at least 1: `w` of RateLimit-Policy.
     pub window_secs: u32,
-    /// How many are left now: `r` of RateLimit.
+    /// Requests left now: `r` of RateLimit.
     pub remaining: u32,
-    /// In how many whole seconds all are there again: `t` of RateLimit.
+    /// Seconds until all are available again: `t` of RateLimit.
     pub reset_secs: u32,
 }

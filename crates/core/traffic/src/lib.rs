@@ -1,74 +1,75 @@
-//! Judges requests, chooses servers, sheds what is too much: what the edge asks before it lets anything through.
+//! Traffic policy of the edge: denials, rate limits, load balancing, queueing and load shedding.
 //!
-//! Pure: no clock, no async, no I/O, no randomness. The edge hands in the tick, facts, and seeds. A request's way:
-//! [`Policy::route`] by host, [`Route::judge`] (denials, limits, rank), [`Origin::arrive`] (a server, a place in the queue, or
-//! a refusal), [`Origin::done`].
+//! Pure: no clock, no async, no I/O, no randomness. The edge passes in the tick, facts, and seeds. The steps of a
+//! request: [`Policy::route`] by host, [`Route::judge`] (denials, limits, class), [`LoadBalancer::arrive`] (a server,
+//! a place in the queue, or a refusal), [`LoadBalancer::done`].
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`tick`] | time as the edge tells it |
-//! | [`policy`] | the configuration and the denials, ready to be asked |
-//! | [`route`] | one service: its judgement of a request |
-//! | [`facts`] | what is known of a request, and what is made of it |
-//! | [`caller`] | our own programs, which are not visitors |
-//! | [`meters`] | how much everybody owes: one table for all threads |
-//! | [`rate`] | the arithmetic of a limit |
-//! | [`origin`] | one pool: who goes where, who waits, who comes again |
-//! | [`admission`] | what is said between the edge and a pool |
+//! | [`tick`] | monotonic time in microseconds |
+//! | [`policy`] | configuration and denials, compiled for lookup |
+//! | [`route`] | one service: the verdict on a request |
+//! | [`facts`] | facts about a request, and the verdict |
+//! | [`caller`] | the team's own programs, which are not clients |
+//! | [`meters`] | debts of all limits: one table for all threads |
+//! | [`rate`] | arithmetic of a rate limit |
+//! | [`load_balancer`] | one pool: server choice, queue, load shedding, retries |
+//! | [`admission`] | types between the edge and a pool |
 //! | `clients` | requests in flight by client and age |
-//! | `overload` | whether servers are overloaded |
-//! | `concurrency` | how many requests at once a pool is given |
-//! | `demand` | how much is asked, beside what is usual |
-//! | `proven` | how many clients at once are known to fit |
-//! | `ceiling` | how many a second, when its servers refuse |
-//! | `share` | which visitors are let through when not all can be |
-//! | `queue` | who waits, and who is next |
-//! | `budget` | how often requests may be sent again |
-//! | `pool`, `server` | which servers get requests, and which one the next |
-//! | [`pass`] | what known visitors show, and what is shown from hop to hop |
-//! | [`top`] | the most frequent of a stream, in constant memory |
-//! | `place` | countries, systems and networks, looked up |
-//! | `agent` | who says that it is a robot |
-//! | `path` | paths as the configuration writes them |
-//! | [`target`] | targets of requests in one spelling |
-//! | `chance` | chance from a seed |
+//! | `overload` | overload detection |
+//! | `concurrency` | adaptive concurrency limit of a pool |
+//! | `demand` | request rate compared with the usual one |
+//! | `proven` | number of concurrent clients that were served without slowdown |
+//! | `ceiling` | request rate limit of a pool whose servers refuse |
+//! | `share` | sampling of clients under overload |
+//! | `queue` | queue of waiting requests by class and client |
+//! | `retry_budget` | budget of retries |
+//! | `pool`, `server` | server states and the choice of a server |
+//! | [`client_token`] | cookie of recognized clients, and the header that forwards a client's identity |
+//! | [`top_k`] | most frequent keys of a stream, in constant memory |
+//! | `source_rules`, `cidr_map` | rules by country, autonomous system and CIDR |
+//! | `user_agent` | robots that declare themselves |
+//! | `path_pattern` | path patterns of the configuration |
+//! | [`target`] | normalized request targets |
+//! | `random` | pseudo-random numbers from a seed |
 
 pub mod admission;
-mod agent;
-mod budget;
 pub mod caller;
 mod ceiling;
-mod chance;
+mod cidr_map;
+pub mod client_token;
 mod clients;
 mod concurrency;
 mod demand;
 pub mod facts;
+pub mod load_balancer;
 pub mod meters;
-pub mod origin;
 mod overload;
-pub mod pass;
-mod path;
-mod place;
+mod path_pattern;
 pub mod policy;
 mod pool;
 mod proven;
 mod queue;
+mod random;
 pub mod rate;
+mod retry_budget;
 pub mod route;
 mod server;
 mod share;
+mod source_rules;
 pub mod target;
 pub mod tick;
-pub mod top;
+pub mod top_k;
+mod user_agent;
 mod window;
 
 pub use admission::{Admission, Arrival, Failure, Outcome, Permit, Shed, ShedWhy, Ticket, Woken};
 pub use caller::Caller;
-pub use facts::{Class, Facts, Limit, Quota, Refusal, Verdict, Who};
+pub use client_token::{ClientTokens, ForwardedClient};
+pub use facts::{Class, Facts, Identity, Limit, Quota, Refusal, Verdict};
+pub use load_balancer::LoadBalancer;
 pub use meters::Meters;
-pub use origin::Origin;
-pub use pass::{Carried, Pass};
 pub use policy::Policy;
 pub use route::Route;
 pub use tick::Tick;
-pub use top::Top;
+pub use top_k::TopK;

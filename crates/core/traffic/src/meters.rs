@@ -1,14 +1,14 @@
-//! How much everybody owes: one table for all threads and all limits, of constant size, without a lock.
+//! Debts of all clients under all limits: one table for all threads, of constant size, without a lock.
 //!
-//! A cell is one word: a tag of 18 bits, and the instant until which its owner is in debt, in eighths of a microsecond, of
-//! which 46 bits are kept (101 days, then it begins anew). Eight words are a line of the processor's cache: seven cells, and one
-//! word that announces the cell being given to somebody new. Whoever finds an announcement carries it out, so a thread that
-//! was stopped in the middle holds nobody up, and nobody is ever given two cells.
+//! A cell is one word: a tag of 18 bits, and the instant until which its owner is in debt, in eighths of a
+//! microsecond, of which 46 bits are kept (101 days, then it wraps). Eight words are a cache line: seven cells, and
+//! one word that announces a cell being given to a new client. A thread that finds an announcement completes it, so
+//! a thread that was stopped in the middle blocks no other, and no client gets two cells.
 //!
-//! When all seven are in debt, the least indebted is forgotten, and that is counted: a full table forgives a little, but never
-//! stops limiting.
+//! When all seven are in debt, the one with the least debt is evicted and counted: a full table forgives a little,
+//! but never stops limiting.
 
-use crate::chance::mix;
+use crate::random::mix;
 use crate::rate::{LONGEST, Rate, parts};
 use crate::tick::Tick;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -16,13 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 const CELLS: usize = 7;
 const INSTANT_BITS: u32 = 46;
 const INSTANT: u64 = (1 << INSTANT_BITS) - 1;
-/// An announcement: the tag in the same place as in a cell, this bit, the cell's number in the three bits below, and a
-/// number that changes with every announcement in the rest.
+/// An announcement: the tag in the same bits as in a cell, this bit, the cell's number in the three bits below, and
+/// a number that changes with every announcement in the rest.
 const ANNOUNCED: u64 = 1 << (INSTANT_BITS - 1);
 const CELL_SHIFT: u32 = INSTANT_BITS - 4;
 const TURN: u64 = (1 << CELL_SHIFT) - 1;
 
-/// The debts of everybody under every limit.
+/// The debts of all clients under all limits.
 #[derive(Debug)]
 pub struct Meters {
     lines: Box<[Line]>,
@@ -37,7 +37,7 @@ struct Line {
     announcement: AtomicU64,
 }
 
-/// Who owes under which limit. Made once a request, from numbers of our own and of the visitor.
+/// The key of a client's debt under one limit. Computed once per request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account(u64);
 
@@ -45,26 +45,26 @@ impl Meters {
     /// As many accounts as most edges need: 4 MiB.
     pub const USUAL: usize = 458_752;
 
-    /// Room for so many accounts at once, rounded up; 9 bytes each. The salt is secret and random, so that nobody can choose
-    /// whom they share a line with.
+    /// Creates a table for this many concurrent accounts, rounded up; 9 bytes each. The salt is secret and random,
+    /// so that no client can choose its cache line.
     #[must_use]
     pub fn new(accounts: usize, salt: u64) -> Self {
         let lines = accounts.div_ceil(CELLS).next_power_of_two();
         Self { lines: (0..lines).map(|_| Line::default()).collect(), salt, forgotten: AtomicU64::new(0) }
     }
 
-    /// How many debts were forgotten for want of room since the beginning.
+    /// Number of debts evicted since the start.
     #[must_use]
     pub fn forgotten(&self) -> u64 {
         self.forgotten.load(SeqCst)
     }
 
-    /// The account of somebody under some limit.
+    /// The account of a client under some limit.
     pub(crate) fn account(&self, limit: u64, whose: u64) -> Account {
         Account(mix(self.salt ^ limit, whose))
     }
 
-    /// What is owed now, in eighths of a microsecond. Changes nothing.
+    /// Returns the current debt, in eighths of a microsecond. Changes nothing.
     pub(crate) fn debt(&self, account: Account, rate: Rate, now: Tick) -> u64 {
         let (line, tag) = self.place(account);
         line.cells
@@ -74,10 +74,11 @@ impl Meters {
             .map_or(0, |word| owed(word, rate, now))
     }
 
-    /// Adds a request to what is owed, if not more than `most` is owed then. Else what is owed stays, and is told.
+    /// Adds a request to the debt, unless the debt would exceed `most`; then the current debt is returned as the
+    /// error.
     ///
     /// # Errors
-    /// What is owed.
+    /// The current debt.
     pub(crate) fn charge(&self, account: Account, rate: Rate, most: u64, now: Tick) -> Result<u64, u64> {
         let (line, tag) = self.place(account);
         loop {
@@ -114,9 +115,10 @@ impl Meters {
         (line, (account.0 >> INSTANT_BITS).max(1))
     }
 
-    /// The cell of a tag as it is now. When there was none, one is announced; `None` then, and when others announced: look again.
+    /// The cell of a tag as it is now. When there was none, one is announced; `None` then, and when others announced:
+    /// look again.
     fn find_or_give<'a>(&self, line: &'a Line, tag: u64, now: Tick) -> Option<(&'a AtomicU64, u64)> {
-        // Read before the cells: if it is unchanged when we announce, no cell was given to anybody since.
+        // Read before the cells: if it is unchanged when we announce, no cell was given to any client since.
         let announcement = line.announcement.load(SeqCst);
         if announcement & ANNOUNCED != 0 {
             carry_out(line, announcement, now);
@@ -164,13 +166,14 @@ fn put(tag: u64, instant: u64) -> u64 {
     tag << INSTANT_BITS | instant & INSTANT
 }
 
-/// What a cell owes under some limit.
+/// The debt of a cell.
 fn debt(word: u64, now: Tick) -> u64 {
     let ahead = (word & INSTANT).wrapping_sub(parts(now)) & INSTANT;
     if word == 0 || ahead > LONGEST { 0 } else { ahead }
 }
 
-/// What a cell owes under this limit. A debt longer than the limit allows is an instant long past, seen after 101 days.
+/// The debt of a cell under this limit. A debt longer than the limit allows is an instant long past, seen after 101
+/// days.
 fn owed(word: u64, rate: Rate, now: Tick) -> u64 {
     let debt = debt(word, now);
     if debt > rate.most(256) { 0 } else { debt }
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_owes_for_what_was_a_quarter_of_a_year_ago() {
+    fn debt_ends_when_instants_wrap() {
         let meters = Meters::new(100, 1);
         let rate = rate(10, 1_000, 3);
         let wraps = (1_u64 << INSTANT_BITS) / PARTS;
@@ -215,14 +218,14 @@ mod tests {
             assert!((0..3).all(|_| charge(&meters, days, rate, 5)));
             assert!(!charge(&meters, days, rate, 5));
             assert!((0..3).all(|_| charge(&meters, days, rate, later)), "{days}");
-            // Across the edge where instants begin anew.
+            // Across the edge where instants begin again.
             assert!((0..3).all(|_| charge(&meters, 1_000 + days, rate, wraps - 1)));
             assert!(!charge(&meters, 1_000 + days, rate, wraps + 1));
         }
     }
 
     #[test]
-    fn a_full_table_forgets_the_least_indebted_and_says_so() {
+    fn full_table_evicts_least_debt_and_counts_it() {
         let meters = Meters::new(CELLS, 1);
         let rate = rate(1, 1_000, 100);
         assert!((0..100).all(|_| charge(&meters, 1, rate, 0)));
@@ -267,7 +270,7 @@ mod tests {
                     .collect();
                 threads.into_iter().map(|thread| thread.join().unwrap()).sum()
             });
-            // Six accounts in a table for many more: nobody was forgotten, and all six are used up.
+            // Six accounts in a table for many more: none was evicted, and all six are used up.
             assert_eq!(meters.forgotten(), 0);
             assert!((25..=30).contains(&passed), "{passed}");
             let left =
@@ -292,7 +295,7 @@ mod tests {
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
-        // Each account twice, and once more twice for each time that somebody was forgotten.
+        // Each account twice, and once more twice for each time that a client was forgotten.
         assert!(passed <= 2 * (20 + meters.forgotten()), "{passed} {}", meters.forgotten());
     }
 

@@ -1,11 +1,13 @@
-//! Whether servers are overloaded: believed only when they were slow while more was asked than fits, and less made them quicker.
+//! Overload detection: servers count as overloaded only when they were slow while more was asked than fits, and a
+//! lower limit made them faster.
 //!
 //! ```text
-//! calm --slow, and more is asked than is known to fit--> trial --quicker with less--> overload --nobody waits for two seconds--> calm
-//!                                                        trial --no quicker with less: slow by themselves--> calm
+//! calm  --slow, and more is asked than is known to fit--> trial
+//! trial --faster with a lower limit--> overload --no request waits for two seconds--> calm
+//! trial --not faster with a lower limit: slow by themselves--> calm
 //! ```
 //!
-//! Nobody is refused in the calm and on trial: who exceeds the limit waits, up to the request's deadline.
+//! While calm and on trial no request is refused: one that exceeds the limit waits, up to its deadline.
 
 use crate::concurrency::Found;
 use crate::tick::Tick;
@@ -14,7 +16,7 @@ use std::time::Duration;
 /// Nobody waited and nothing was slow for so long: it is over.
 const OVER: Duration = Duration::from_secs(2);
 
-/// What is believed of the servers of a pool.
+/// State of the detection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Overload {
     /// Nothing speaks for overload.
@@ -33,7 +35,7 @@ pub(crate) struct Seen {
     pub(crate) found: Option<Found>,
     /// Whether less made them quicker.
     pub(crate) helped: bool,
-    /// Whether somebody waits.
+    /// Whether a client waits.
     pub(crate) waiting: bool,
     /// Whether some clients are not let through.
     pub(crate) cut: bool,

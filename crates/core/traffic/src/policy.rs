@@ -1,19 +1,19 @@
-//! What the configuration and the team's denials say, made ready for a hundred thousand questions a second.
+//! The configuration and the denials, compiled for fast lookup.
 
 use crate::caller::{Caller, Callers};
-use crate::place::Places;
 use crate::route::Route;
+use crate::source_rules::SourceRules;
 use crate::tick::Tick;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use types::{CallerId, Denial, Time, time};
 
-/// What the edge serves by: immutable, shared by all threads, replaced as a whole.
+/// The compiled policy: immutable, shared by all threads, replaced as a whole.
 #[derive(Clone, Debug)]
 pub struct Policy {
     routes: Vec<Route>,
     exact: BTreeMap<Box<str>, usize>,
-    /// By what follows the first dot: `*.acme.app` under `acme.app`.
+    /// Wildcards by the part after the first dot: `*.acme.app` under `acme.app`.
     below: BTreeMap<Box<str>, usize>,
     /// The service of all other hosts.
     any: Option<usize>,
@@ -21,8 +21,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// From the policy of the mind and the callers' tokens. `now` and `tick` are the same instant: a denial ends by itself, also
-    /// when the mind is gone.
+    /// Compiles the engine's policy and the callers' tokens. `now` and `tick` are the same instant: a denial
+    /// expires by itself, also when the engine is gone.
     #[must_use]
     pub fn new(policy: &types::Policy, tokens: &BTreeMap<CallerId, Vec<u8>>, now: Time, tick: Tick) -> Self {
         let config = &policy.config;
@@ -45,11 +45,11 @@ impl Policy {
             let of_config = guard.deny.iter().map(|what| (what, Tick::NEVER));
             let of_team =
                 denials.iter().map(|denial| (&denial.what, tick.after(time::between(now, denial.until))));
-            let places = Places::new(of_config.chain(of_team));
+            let places = SourceRules::new(of_config.chain(of_team));
             let of_config =
-                guard.deny.iter().map(|what| format!("{what}, denied in the configuration").into());
+                guard.deny.iter().map(|what| format!("{what}, denied by the configuration").into());
             let texts = of_config.chain(denials.iter().map(|denial| in_words(denial))).collect();
-            let allow = Places::new(guard.allow.iter().map(|what| (what, Tick::NEVER)));
+            let allow = SourceRules::new(guard.allow.iter().map(|what| (what, Tick::NEVER)));
             let index = built.routes.len();
             for host in &service.declared_hosts {
                 if host == "*" {
@@ -67,8 +67,8 @@ impl Policy {
         built
     }
 
-    /// The service that a host belongs to: its name in lower case, without a port. An exact name before a wildcard, which stands
-    /// for one label, as in certificates; the service of `*` after both.
+    /// Returns the service of a host, given in lower case and without a port. An exact name takes precedence over a
+    /// wildcard, which matches one label, as in certificates; the service of `*` comes last.
     #[must_use]
     pub fn route(&self, host: &str) -> Option<&Route> {
         let index = self
@@ -80,21 +80,22 @@ impl Policy {
         self.routes.get(index)
     }
 
-    /// Every service that the edge serves; a route's [`Route::index`] is its place here.
+    /// Returns all services that the edge serves; a route's [`Route::index`] is its index here.
     #[must_use]
     pub fn routes(&self) -> &[Route] {
         &self.routes
     }
 
-    /// Which of our own callers asks: by the token that it shows, in a time that tells nothing, else by its address (after
-    /// declared hops).
+    /// Returns the declared caller of a request: by its token, compared in constant time, otherwise by its address
+    /// (after trusted proxies).
     #[must_use]
     pub fn caller(&self, peer: IpAddr, token: Option<&[u8]>) -> Option<&Caller> {
         self.callers.find(peer, token)
     }
 }
 
-/// `denial-7: 192.0.2.0/24 until 2026-11-22 06:00:00 UTC, by ana`. Names come last: where there is no room they are cut.
+/// `denial-7: 192.0.2.0/24 until 2026-11-22 06:00:00 UTC, by ana`. Names come last: where there is no room they are
+/// cut.
 fn in_words(denial: &Denial) -> Box<str> {
     let until = denial.until.strftime("%Y-%m-%d %H:%M:%S UTC");
     format!("{}: {} until {until}, by {}", denial.id, denial.what, denial.by).into()

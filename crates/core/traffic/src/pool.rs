@@ -1,29 +1,30 @@
 //! The servers of a pool: which there are, which get requests, and which one gets the next.
 //!
-//! Of two servers taken by their weights, the first gets the request unless the second is clearly cheaper: latency, with
-//! peaks remembered, times what it has to do already. A server that fails is out at once, and comes back by and by.
+//! Of two servers chosen by weight, the first gets the request unless the second is clearly cheaper: latency, with
+//! peaks remembered, times the requests in flight. A server that fails is ejected immediately, and comes back
+//! gradually.
 //!
-//! When fewer than half of all servers serve - half of those declared or ever found at once, not of what is left - the pool
-//! panics: the least bad of the others get requests too, until it is half. Never the draining; and those that cannot
-//! be reached only when there is nobody else, and then all of them, until one answers.
+//! When fewer than half of all servers serve - half of those declared or ever found together, not of those left -
+//! the pool is in panic mode: the least bad of the others get requests too, until it is half. Never draining
+//! servers; unreachable servers only when no other is left, and then all of them, until one answers.
 
 use crate::admission::{Failure, Tried};
-use crate::chance::Chance;
+use crate::random::Random;
 use crate::server::{Bad, Lately, Server, of};
 use crate::tick::Tick;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use types::config;
-use types::traffic::{ServerSeen, ServerState};
+use types::traffic::{ServerState, ServerStatus};
 
 /// The second of two servers must be cheaper than this times the first to get the request.
 const CLEARLY: f64 = 0.8;
-/// For how long the highest number of addresses of a name is remembered.
+/// Time for which the highest number of addresses of a name is remembered.
 const HIGHEST: Duration = Duration::from_secs(86_400);
-/// Most addresses of one name.
+/// The most addresses of one name.
 const ADDRESSES: usize = 256;
-/// What is assumed of a pool that has not answered yet, in microseconds.
+/// The assumed latency of a pool that has not answered yet, in microseconds.
 const LATENCY_UNKNOWN: f64 = 1_000.0;
 
 /// The servers of a pool.
@@ -36,24 +37,24 @@ pub(crate) struct Pool {
     each: u32,
     fall: u32,
     rise: u32,
-    /// Who may get requests, as places in `servers`, with the sum of their shares up to and with each.
+    /// Servers that may get requests, as indices, with the running sum of their shares.
     chosen: Vec<(usize, f64)>,
-    /// Requests in flight at servers that get none any more: they hold no places of the others.
+    /// Requests in flight at servers that get no new ones: they hold no places of the others.
     stuck: u32,
     panics: bool,
-    /// Changes whenever somebody else gets requests.
+    /// Changes whenever another server gets requests.
     version: u64,
-    /// Whether it has answered anything yet: what comes later is warmed.
+    /// Whether it has answered anything yet: servers added later start slowly.
     began: bool,
     second: Tick,
-    /// What is wrong with the certificate of its servers, and the name that was asked for.
+    /// The problem with its servers' certificate, and the expected name.
     certificate: Option<(String, String)>,
 }
 
-/// What is known of a name.
+/// State of a name.
 #[derive(Clone, Debug, Default)]
 struct Found {
-    /// The most addresses that it had at once lately, and when.
+    /// The most addresses that it recently had at the same time, and when.
     highest: (usize, Tick),
     /// Addresses that it has no more, the latest last.
     lost: Vec<(SocketAddr, Tick)>,
@@ -82,7 +83,7 @@ impl Pool {
         built
     }
 
-    /// The configuration declares it anew. What is known of servers that stay is kept.
+    /// The configuration declares it again. What is known of servers that stay is kept.
     pub(crate) fn reshape(&mut self, pool: &config::Pool, now: Tick) {
         self.each = pool.max_concurrency.max(1);
         (self.fall, self.rise) = pool.health.as_ref().map_or((1, 1), |health| (health.fall, health.rise));
@@ -113,7 +114,7 @@ impl Pool {
         self.choose(now);
     }
 
-    /// Where a name leads now. An empty answer changes nothing: it is a fault of the name's servers, not of ours.
+    /// Sets the addresses of a name. An empty result changes nothing: it is a fault of the name servers.
     pub(crate) fn resolved(&mut self, at: &str, found: &[SocketAddr], now: Tick) {
         let Some(known) = self.names.get_mut(at).filter(|_| !found.is_empty()) else { return };
         let found = &found[..found.len().min(ADDRESSES)];
@@ -158,7 +159,7 @@ impl Pool {
         self.servers.iter().filter(|server| !server.gone).map(|server| server.address)
     }
 
-    /// Those that do not answer.
+    /// Returns the servers that do not answer.
     pub(crate) fn silent(&self) -> impl Iterator<Item = SocketAddr> {
         let silent = |server: &&Server| matches!(server.bad(), Some(Bad::Silent | Bad::Unreachable));
         self.servers.iter().filter(silent).map(|server| server.address)
@@ -172,7 +173,7 @@ impl Pool {
         self.panics
     }
 
-    /// Whether anybody gets requests.
+    /// Whether any client gets requests.
     pub(crate) fn has_servers(&self) -> bool {
         !self.chosen.is_empty()
     }
@@ -182,26 +183,26 @@ impl Pool {
         self.stuck
     }
 
-    /// The shares of those who serve, added up.
+    /// The sum of the shares of serving servers.
     pub(crate) fn serving(&self) -> f64 {
         let serving = self.servers.iter().filter(|server| server.serves());
         serving.map(|server| f64::from(server.weight.max(1))).sum()
     }
 
-    /// Requests at once that those who get requests may have together.
+    /// The most concurrent requests of the servers that get requests.
     pub(crate) fn most(&self) -> u64 {
         self.chosen.len() as u64 * u64::from(self.each)
     }
 
     /// The server for the next request, not one that had it already; its address and number. It has it from now on.
-    pub(crate) fn pick(&mut self, tried: Tried, chance: &mut Chance, now: Tick) -> Option<(SocketAddr, u64)> {
+    pub(crate) fn pick(&mut self, tried: Tried, chance: &mut Random, now: Tick) -> Option<(SocketAddr, u64)> {
         let place = self.pair(tried, chance, now).or_else(|| self.cheapest(tried, now))?;
         let server = &mut self.servers[place];
         server.inflight += 1;
         Some((server.address, server.serial))
     }
 
-    /// Whether a server that did not have the request yet has a place for it.
+    /// Whether a server that was not tried yet has a place for the request.
     pub(crate) fn has_other(&self, tried: Tried) -> bool {
         self.chosen.iter().any(|(place, _)| self.is_free(*place, tried))
     }
@@ -212,7 +213,7 @@ impl Pool {
     }
 
     /// The better of two, by weight.
-    fn pair(&self, tried: Tried, chance: &mut Chance, now: Tick) -> Option<usize> {
+    fn pair(&self, tried: Tried, chance: &mut Random, now: Tick) -> Option<usize> {
         let (_, whole) = *self.chosen.last()?;
         let mut take = || {
             let at = chance.unit() * whole;
@@ -243,8 +244,8 @@ impl Pool {
         free.min_by(|a, b| self.servers[*a].cost(now, usual).total_cmp(&self.servers[*b].cost(now, usual)))
     }
 
-    /// What is assumed of one that has not answered yet: the least of the others, or it would get nothing beside them under a light
-    /// load, and its latency would never be known.
+    /// The assumed latency of a server that has not answered yet: the least of the others. Otherwise it would get
+    /// nothing beside them under a light load, and its latency would never be known.
     fn usual(&self) -> f64 {
         let all = self.chosen.iter().map(|(place, _)| self.servers[*place].latency());
         all.filter(|latency| *latency > 0.0).min_by(f64::total_cmp).unwrap_or(LATENCY_UNKNOWN)
@@ -275,7 +276,7 @@ impl Pool {
         }
     }
 
-    /// A server failed a request. Whether another one may be asked instead.
+    /// Counts a failed request. Returns whether another server may be tried.
     pub(crate) fn failed(&mut self, serial: u64, failure: &Failure, now: Tick) -> bool {
         let Some(place) = self.place(serial) else { return true };
         let eject = self.servers[place].failed(failure, now);
@@ -283,8 +284,8 @@ impl Pool {
             self.certificate = Some((expected.clone(), why.clone()));
             let mut others =
                 self.servers.iter().filter(|server| server.serial != serial && !server.gone && !server.drain);
-            // When all fail alike, the certificate is at fault and not the server: sending it elsewhere, or nothing there, helps
-            // nobody.
+            // When all fail alike, the certificate is at fault and not the server: retrying or ejecting helps no
+            // client.
             if others.clone().any(certificate_good) {
                 self.servers[place].eject(Bad::Certificate, failure.to_string(), now);
                 self.choose(now);
@@ -293,14 +294,14 @@ impl Pool {
             return others.any(|server| server.certificate_wrong.is_none());
         }
         if eject {
-            let why = format!("failed several times in a row: {failure}");
+            let why = format!("failed several consecutive times: {failure}");
             self.servers[place].eject(of(failure), why, now);
             self.choose(now);
         }
         true
     }
 
-    /// What a health check found.
+    /// Applies the result of a health check.
     pub(crate) fn checked(&mut self, address: SocketAddr, found: &Result<(), Failure>, now: Tick) {
         if let Err(Failure::Certificate { expected, why }) = found {
             self.certificate = Some((expected.clone(), why.clone()));
@@ -331,7 +332,7 @@ impl Pool {
             if !self.servers.iter().filter(live).any(certificate_wrong) {
                 self.certificate = None;
             }
-            // Those that warm up get a little more.
+            // Slowly starting servers get a larger share.
             changed = true;
         }
         if changed {
@@ -386,13 +387,14 @@ impl Pool {
         }
     }
 
-    /// How many servers there should be: those declared, and of a name the most that it had. The draining are not counted.
+    /// The expected number of servers: those declared, and for a name the most that it had. Draining servers are
+    /// not counted.
     fn size(&self) -> usize {
         let declared = self.declared.iter().filter(|server| !server.drain);
         declared.map(|server| self.names.get(&server.at).map_or(1, |name| name.highest.0.max(1))).sum()
     }
 
-    /// Finds anew who gets requests.
+    /// Selects the servers that get requests.
     fn choose(&mut self, now: Tick) {
         self.version += 1;
         self.servers.retain(|server| !server.gone || server.inflight > 0);
@@ -420,7 +422,7 @@ impl Pool {
             })
             .collect();
         for server in &mut self.servers {
-            // One that drains goes on with what it has.
+            // A draining server finishes its requests.
             server.is_stuck = !server.drain && !server.gone;
         }
         for (place, _) in &self.chosen {
@@ -430,7 +432,7 @@ impl Pool {
         self.stuck = stuck.map(|server| server.inflight).sum();
     }
 
-    /// The same as they were, after places moved: rare, so it is made simply.
+    /// Selects the same servers after indices moved: rare, so it is done simply.
     fn rechoose(&mut self) {
         let now = self.second;
         self.choose(now);
@@ -444,9 +446,9 @@ impl Pool {
         self.certificate.clone()
     }
 
-    pub(crate) fn seen(&mut self, now: Tick) -> Vec<ServerSeen> {
+    pub(crate) fn seen(&mut self, now: Tick) -> Vec<ServerStatus> {
         let live = self.servers.iter_mut().filter(|server| !server.gone);
-        let mut seen: Vec<ServerSeen> = live.map(|server| server.seen(now)).collect();
+        let mut seen: Vec<ServerStatus> = live.map(|server| server.seen(now)).collect();
         for (name, found) in &self.names {
             for (address, since) in &found.lost {
                 seen.push(absent(
@@ -464,8 +466,8 @@ impl Pool {
     }
 }
 
-fn absent(address: String, why: String, since: Duration) -> ServerSeen {
-    ServerSeen {
+fn absent(address: String, why: String, since: Duration) -> ServerStatus {
+    ServerStatus {
         address,
         state: ServerState::Down,
         since,

@@ -1,5 +1,5 @@
-//! How many clients at once were seen to be answered as quickly as ever: what may be doubled without harm, and beyond which slowness is
-//! a sign.
+//! The number of concurrent clients that were served without a slowdown: it may be doubled without harm, and
+//! slowness beyond it is a sign of overload.
 
 use crate::tick::Tick;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const LEARNING: u32 = 5;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Proven {
-    /// What is believed of servers of which nothing is known.
+    /// The initial assumption.
     begin: f64,
     clients: f64,
     at: Tick,
@@ -31,12 +31,12 @@ impl Proven {
         Self { begin, clients: 0.0, at: now, high: 0.0, windows: 0 }
     }
 
-    /// Clients at once that were answered as quickly as ever.
+    /// Returns the number of concurrent clients that were served without a slowdown.
     pub(crate) fn clients(&self) -> f64 {
         self.clients.max(self.begin)
     }
 
-    /// So many may be let in before more is known.
+    /// Returns the most clients to admit before more is known.
     pub(crate) fn most(&self) -> f64 {
         (2.0 * self.clients).max(self.begin)
     }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_seen_is_doubled_and_fades() {
+    fn proven_clients_are_doubled_and_fade() {
         let mut proven = Proven::new(8.0, Tick(0));
         assert_eq!((proven.clients(), proven.most()), (8.0, 8.0));
         proven.saw(50_000.0, 20.0, Tick(0));

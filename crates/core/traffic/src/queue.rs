@@ -1,7 +1,7 @@
 //! Requests that wait for a permit: by rank, fair between clients, bounded in time and in number.
 //!
-//! Each client has a line of its own, first come first served, and only the head of each line competes. So a client that asks for a hundred
-//! things at once makes nobody wait but itself: the others' heads take turns with its own.
+//! Each client has a queue of its own, first in, first out, and only the head of each competes. So a client that
+//! sends a hundred requests concurrently makes only itself wait: the heads of the others take turns with its own.
 
 use crate::admission::Ticket;
 use crate::facts::Class;
@@ -9,7 +9,7 @@ use crate::tick::Tick;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// One in so many permits goes to a first-time client that waits, whoever else does.
+/// One in this many permits goes to a waiting first-time client, whatever else waits.
 const NEWCOMER_EVERY: u32 = 20;
 /// Requests of one client that wait at most; as many streams as a few browsers or one load generator open.
 const LINE_MAX: usize = 1_024;
@@ -19,7 +19,7 @@ const WAITING_MAX: usize = 16_384;
 /// All requests that wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
-    lanes: [Lane; 4],
+    classes: [ClassQueue; 4],
     issued: u64,
     /// Permits given since a first-time client got one.
     without_newcomer: u32,
@@ -27,20 +27,20 @@ pub(crate) struct Queue {
 
 /// The requests of one class.
 #[derive(Clone, Debug, Default)]
-struct Lane {
+struct ClassQueue {
     waiting: BTreeMap<Ticket, Waiting>,
-    lines: BTreeMap<Client, VecDeque<Ticket>>,
+    lines: BTreeMap<Owner, VecDeque<Ticket>>,
     /// The head of each line by the turn that it got, and by its own age.
     turns: BTreeMap<u64, Ticket>,
     heads: BTreeMap<Ticket, Head>,
     deadlines: BTreeSet<(Tick, Ticket)>,
-    /// When it was empty last.
+    /// The tick at which it was last empty.
     empty: Tick,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
-    client: Client,
+    owner: Owner,
     deadline: Tick,
 }
 
@@ -50,11 +50,11 @@ struct Head {
     since: Tick,
 }
 
-/// Whose a request is. One of an own caller that asks for itself stands alone.
+/// The owner of a request. A declared caller on its own behalf has one per request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Client {
-    Visitor(u64),
-    Alone(Ticket),
+enum Owner {
+    Client(u64),
+    Single(Ticket),
 }
 
 /// A request that leaves the queue, and whose it is.
@@ -62,49 +62,49 @@ pub(crate) type Popped = (Ticket, Option<u64>);
 
 impl Queue {
     pub(crate) fn len(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.waiting.len()).sum()
+        self.classes.iter().map(|lane| lane.waiting.len()).sum()
     }
 
     /// Clients that wait in this class and in those before it.
     pub(crate) fn clients(&self, class: Class) -> usize {
-        self.lanes[..=class as usize].iter().map(|lane| lane.heads.len()).sum()
+        self.classes[..=class as usize].iter().map(|lane| lane.heads.len()).sum()
     }
 
-    /// Whether anybody waits who goes before a newcomer of this class, or beside it.
+    /// Whether a request waits that goes before a new one of this class, or has the same class.
     pub(crate) fn before(&self, class: Class) -> bool {
-        self.lanes[..=class as usize].iter().any(|lane| !lane.waiting.is_empty())
+        self.classes[..=class as usize].iter().any(|lane| !lane.waiting.is_empty())
     }
 
     /// Whether one client has as many waiting as it may.
-    pub(crate) fn is_full_for(&self, class: Class, visitor: u64) -> bool {
-        let lane = &self.lanes[class as usize];
+    pub(crate) fn is_full_for(&self, class: Class, client: u64) -> bool {
+        let lane = &self.classes[class as usize];
         !lane.waiting.is_empty()
-            && lane.lines.get(&Client::Visitor(visitor)).is_some_and(|line| line.len() >= LINE_MAX)
+            && lane.lines.get(&Owner::Client(client)).is_some_and(|line| line.len() >= LINE_MAX)
     }
 
     /// Lets a request wait until its deadline; `None` when too many wait already. `most` is for clients in one class.
     pub(crate) fn push(
         &mut self,
         class: Class,
-        visitor: Option<u64>,
+        client: Option<u64>,
         deadline: Tick,
         most: usize,
         now: Tick,
     ) -> Option<Ticket> {
-        let lane = &mut self.lanes[class as usize];
+        let lane = &mut self.classes[class as usize];
         self.issued += 1;
         let ticket = Ticket(self.issued << 2 | class as u64);
-        let client = visitor.map_or(Client::Alone(ticket), Client::Visitor);
-        let line = lane.lines.get(&client).map_or(0, VecDeque::len);
+        let owner = client.map_or(Owner::Single(ticket), Owner::Client);
+        let line = lane.lines.get(&owner).map_or(0, VecDeque::len);
         if lane.waiting.len() >= WAITING_MAX || line >= LINE_MAX || line == 0 && lane.heads.len() >= most {
             return None;
         }
         if lane.waiting.is_empty() {
             lane.empty = now;
         }
-        lane.waiting.insert(ticket, Waiting { client, deadline });
+        lane.waiting.insert(ticket, Waiting { owner, deadline });
         lane.deadlines.insert((deadline, ticket));
-        lane.lines.entry(client).or_default().push_back(ticket);
+        lane.lines.entry(owner).or_default().push_back(ticket);
         if line == 0 {
             lane.heads_with(ticket, self.issued, now);
         }
@@ -114,48 +114,49 @@ impl Queue {
     /// A request went away. `false` when it did not wait.
     pub(crate) fn remove(&mut self, ticket: Ticket, now: Tick) -> bool {
         self.issued += 1;
-        self.lanes[class_of(ticket) as usize].take(ticket, self.issued, now).is_some()
+        self.classes[class_of(ticket) as usize].take(ticket, self.issued, now).is_some()
     }
 
     /// A request got a permit without waiting.
     pub(crate) fn passed(&mut self, class: Class) {
         self.without_newcomer =
-            if class == Class::First { 0 } else { self.without_newcomer.saturating_add(1) };
+            if class == Class::FirstTime { 0 } else { self.without_newcomer.saturating_add(1) };
     }
 
-    /// The client that is next. `newest` says for how long a queue may be busy before the newest goes first: a client that has waited for
-    /// long will leave soon.
+    /// Returns the next client. `newest`: for how long a queue may be busy before the newest goes first; a client
+    /// that has waited for long will leave soon.
     pub(crate) fn next(&self, newest: Option<Duration>, now: Tick) -> Option<Popped> {
-        let first = Class::First as usize;
-        let newcomer = self.without_newcomer + 1 >= NEWCOMER_EVERY && !self.lanes[first].waiting.is_empty();
+        let first = Class::FirstTime as usize;
+        let newcomer = self.without_newcomer + 1 >= NEWCOMER_EVERY && !self.classes[first].waiting.is_empty();
         let class =
-            if newcomer { first } else { self.lanes.iter().position(|lane| !lane.waiting.is_empty())? };
-        let lane = &self.lanes[class];
+            if newcomer { first } else { self.classes.iter().position(|lane| !lane.waiting.is_empty())? };
+        let lane = &self.classes[class];
         let is_busy = newest.is_some_and(|after| now.since(lane.empty) > after);
         let ticket = if is_busy { lane.heads.keys().next_back() } else { lane.turns.values().next() };
         let ticket = *ticket?;
-        lane.waiting.get(&ticket).map(|waiting| (ticket, waiting.client.visitor()))
+        lane.waiting.get(&ticket).map(|waiting| (ticket, waiting.owner.number()))
     }
 
-    /// Takes out the one that [`Queue::next`] told of.
+    /// Removes the one that [`Queue::next`] returned.
     pub(crate) fn pop(&mut self, ticket: Ticket, now: Tick) {
         self.passed(class_of(ticket));
         self.remove(ticket, now);
     }
 
     /// The head of one client's line, in the class of a ticket.
-    pub(crate) fn head_of(&self, of: Ticket, visitor: u64) -> Option<Ticket> {
-        self.lanes[class_of(of) as usize].lines.get(&Client::Visitor(visitor))?.front().copied()
+    pub(crate) fn head_of(&self, of: Ticket, client: u64) -> Option<Ticket> {
+        self.classes[class_of(of) as usize].lines.get(&Owner::Client(client))?.front().copied()
     }
 
-    /// Takes out all whose deadline has passed, and the heads that have waited for longer than `patience` says for their class.
+    /// Removes all whose deadline has passed, and the heads that have waited for longer than `patience` allows for
+    /// their class.
     pub(crate) fn expire(
         &mut self,
         patience: impl Fn(Class) -> Option<Duration>,
         now: Tick,
         late: &mut Vec<Ticket>,
     ) {
-        for (class, lane) in Class::ALL.into_iter().zip(&mut self.lanes) {
+        for (class, lane) in Class::ALL.into_iter().zip(&mut self.classes) {
             let from = late.len();
             late.extend(
                 lane.deadlines.iter().take_while(|(until, _)| *until <= now).map(|(_, ticket)| *ticket),
@@ -168,7 +169,7 @@ impl Queue {
                 self.issued += 1;
                 lane.take(*ticket, self.issued, now);
             }
-            // One whose deadline has passed may be a head that has waited for too long as well.
+            // A request whose deadline has passed may be a head that has waited for too long as well.
             let mut own: Vec<Ticket> = late.split_off(from);
             own.sort_unstable();
             own.dedup();
@@ -176,22 +177,22 @@ impl Queue {
         }
     }
 
-    /// Takes out everybody.
+    /// Removes all requests.
     pub(crate) fn clear(&mut self, out: &mut Vec<Ticket>) {
-        for lane in &mut self.lanes {
+        for lane in &mut self.classes {
             out.extend(std::mem::take(&mut lane.waiting).into_keys());
-            *lane = Lane { empty: lane.empty, ..Lane::default() };
+            *lane = ClassQueue { empty: lane.empty, ..ClassQueue::default() };
         }
     }
 
     /// The first deadline.
     pub(crate) fn deadline(&self) -> Tick {
-        let first = self.lanes.iter().filter_map(|lane| lane.deadlines.first());
+        let first = self.classes.iter().filter_map(|lane| lane.deadlines.first());
         first.map(|(until, _)| *until).min().unwrap_or(Tick::NEVER)
     }
 }
 
-impl Lane {
+impl ClassQueue {
     fn heads_with(&mut self, ticket: Ticket, turn: u64, now: Tick) {
         self.turns.insert(turn, ticket);
         self.heads.insert(ticket, Head { turn, since: now });
@@ -201,14 +202,14 @@ impl Lane {
     fn take(&mut self, ticket: Ticket, turn: u64, now: Tick) -> Option<Waiting> {
         let waiting = self.waiting.remove(&ticket)?;
         self.deadlines.remove(&(waiting.deadline, ticket));
-        let line = self.lines.get_mut(&waiting.client)?;
+        let line = self.lines.get_mut(&waiting.owner)?;
         if let Some(head) = self.heads.remove(&ticket) {
             self.turns.remove(&head.turn);
             line.pop_front();
             if let Some(next) = line.front().copied() {
                 self.heads_with(next, turn, now);
             } else {
-                self.lines.remove(&waiting.client);
+                self.lines.remove(&waiting.owner);
             }
         } else {
             line.retain(|other| *other != ticket);
@@ -217,11 +218,11 @@ impl Lane {
     }
 }
 
-impl Client {
-    fn visitor(self) -> Option<u64> {
+impl Owner {
+    fn number(self) -> Option<u64> {
         match self {
-            Self::Visitor(number) => Some(number),
-            Self::Alone(_) => None,
+            Self::Client(number) => Some(number),
+            Self::Single(_) => None,
         }
     }
 }
@@ -238,8 +239,8 @@ mod tests {
     const NOW: Tick = Tick(1_000_000);
     const WHILE: Duration = Duration::from_millis(100);
 
-    fn push(queue: &mut Queue, class: Class, visitor: u64, at: Tick) -> Ticket {
-        queue.push(class, Some(visitor), at.after(WHILE), 100, at).unwrap()
+    fn push(queue: &mut Queue, class: Class, client: u64, at: Tick) -> Ticket {
+        queue.push(class, Some(client), at.after(WHILE), 100, at).unwrap()
     }
 
     fn pop(queue: &mut Queue, newest: Option<Duration>, now: Tick) -> Option<Ticket> {
@@ -251,11 +252,12 @@ mod tests {
     #[test]
     fn ranks_come_first_then_age() {
         let mut queue = Queue::default();
-        let pushed: Vec<Ticket> = [Class::Bot, Class::First, Class::Known, Class::Known, Class::Urgent]
-            .into_iter()
-            .zip(1..)
-            .map(|(class, visitor)| push(&mut queue, class, visitor, NOW))
-            .collect();
+        let pushed: Vec<Ticket> =
+            [Class::Bot, Class::FirstTime, Class::Recognized, Class::Recognized, Class::Priority]
+                .into_iter()
+                .zip(1..)
+                .map(|(class, client)| push(&mut queue, class, client, NOW))
+                .collect();
         let popped: Vec<Ticket> = std::iter::from_fn(|| pop(&mut queue, Some(WHILE), NOW)).collect();
         assert_eq!(popped, [pushed[4], pushed[2], pushed[3], pushed[1], pushed[0]]);
         assert_eq!(queue.deadline(), Tick::NEVER);
@@ -264,9 +266,9 @@ mod tests {
     #[test]
     fn clients_take_turns() {
         let mut queue = Queue::default();
-        let many: Vec<Ticket> = (0..4).map(|_| push(&mut queue, Class::First, 1, NOW)).collect();
-        let few: Vec<Ticket> = (0..2).map(|_| push(&mut queue, Class::First, 2, NOW)).collect();
-        assert_eq!(queue.clients(Class::First), 2);
+        let many: Vec<Ticket> = (0..4).map(|_| push(&mut queue, Class::FirstTime, 1, NOW)).collect();
+        let few: Vec<Ticket> = (0..2).map(|_| push(&mut queue, Class::FirstTime, 2, NOW)).collect();
+        assert_eq!(queue.clients(Class::FirstTime), 2);
         let popped: Vec<Ticket> = std::iter::from_fn(|| pop(&mut queue, None, NOW)).collect();
         assert_eq!(popped, [many[0], few[0], many[1], few[1], many[2], many[3]]);
     }
@@ -274,10 +276,10 @@ mod tests {
     #[test]
     fn newest_client_goes_first_where_the_queue_does_not_empty() {
         let mut queue = Queue::default();
-        let old = push(&mut queue, Class::First, 1, NOW);
-        let hog = push(&mut queue, Class::First, 1, NOW);
+        let old = push(&mut queue, Class::FirstTime, 1, NOW);
+        let hog = push(&mut queue, Class::FirstTime, 1, NOW);
         let later = NOW.after(WHILE * 2);
-        let new = push(&mut queue, Class::First, 2, later);
+        let new = push(&mut queue, Class::FirstTime, 2, later);
         assert_eq!(pop(&mut queue, None, later), Some(old));
         // The line of the first client has a new head, which is still older than the other client.
         assert_eq!(pop(&mut queue, Some(WHILE), later), Some(new));
@@ -291,7 +293,7 @@ mod tests {
         let mut queue = Queue::default();
         let deadline = NOW.after(WHILE * 10);
         let line: Vec<Ticket> =
-            (0..3).map(|_| queue.push(Class::First, Some(1), deadline, 9, NOW).unwrap()).collect();
+            (0..3).map(|_| queue.push(Class::FirstTime, Some(1), deadline, 9, NOW).unwrap()).collect();
         let mut late = Vec::new();
         queue.expire(|_| Some(WHILE), NOW.after(WHILE), &mut late);
         assert_eq!(late, line[..1]);
@@ -304,25 +306,26 @@ mod tests {
     #[test]
     fn one_in_twenty_is_a_newcomer() {
         let mut queue = Queue::default();
-        for visitor in 0..60 {
-            push(&mut queue, Class::Known, visitor, NOW);
-            push(&mut queue, Class::First, 100 + visitor, NOW);
+        for client in 0..60 {
+            push(&mut queue, Class::Recognized, client, NOW);
+            push(&mut queue, Class::FirstTime, 100 + client, NOW);
         }
-        let newcomers =
-            (0..60).filter(|_| pop(&mut queue, Some(WHILE), NOW).map(class_of) == Some(Class::First)).count();
+        let newcomers = (0..60)
+            .filter(|_| pop(&mut queue, Some(WHILE), NOW).map(class_of) == Some(Class::FirstTime))
+            .count();
         assert_eq!(newcomers, 3);
     }
 
     #[test]
     fn queue_refuses_beyond_its_bounds_and_forgets_clients_that_left() {
         let mut queue = Queue::default();
-        let first = queue.push(Class::Known, Some(7), NOW, 1, NOW).unwrap();
-        assert_eq!(queue.push(Class::Known, Some(8), NOW, 1, NOW), None);
+        let first = queue.push(Class::Recognized, Some(7), NOW, 1, NOW).unwrap();
+        assert_eq!(queue.push(Class::Recognized, Some(8), NOW, 1, NOW), None);
         for _ in 1..LINE_MAX {
-            assert!(queue.push(Class::Known, Some(7), NOW, 1, NOW).is_some());
+            assert!(queue.push(Class::Recognized, Some(7), NOW, 1, NOW).is_some());
         }
-        assert!(queue.is_full_for(Class::Known, 7) && !queue.is_full_for(Class::Known, 8));
-        assert_eq!(queue.push(Class::Known, Some(7), NOW, 1, NOW), None);
+        assert!(queue.is_full_for(Class::Recognized, 7) && !queue.is_full_for(Class::Recognized, 8));
+        assert_eq!(queue.push(Class::Recognized, Some(7), NOW, 1, NOW), None);
         assert!(queue.remove(first, NOW) && !queue.remove(first, NOW));
         let mut rest = Vec::new();
         queue.clear(&mut rest);

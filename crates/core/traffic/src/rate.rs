@@ -1,9 +1,11 @@
-//! The arithmetic of a limit: the generic cell rate algorithm (ITU-T I.371), which keeps one instant instead of a bucket.
+//! The arithmetic of a limit: the generic cell rate algorithm (ITU-T I.371), which keeps one instant instead of a
+//! bucket.
 //!
-//! A limit grants one request every `step`; whoever asks sooner runs into debt, and may owe `burst` steps at most.
+//! A limit grants one request every `step`; a client that asks sooner gets into debt, and may owe `burst` steps at
+//! most.
 
-use crate::chance::scale;
 use crate::facts::{Limit, Quota};
+use crate::random::scale;
 use crate::tick::{Tick, micros};
 use std::time::Duration;
 use types::config;
@@ -14,7 +16,7 @@ pub(crate) const PARTS: u64 = 8;
 /// The longest debt there can be: 25 days. Longer bursts are cut to it.
 pub(crate) const LONGEST: u64 = 1 << 44;
 
-/// A limit, ready to be asked. All lengths in eighths of a microsecond.
+/// A compiled limit. All durations in eighths of a microsecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     step: u64,
@@ -39,7 +41,7 @@ impl Rate {
         (self.step * u64::from(self.burst) * share / 256).max(self.step)
     }
 
-    /// What a debt means in headers.
+    /// Returns the quota for a debt, for headers.
     pub(crate) fn quota(self, limit: Limit, debt: u64) -> Quota {
         let whole = self.step * u64::from(self.burst);
         Quota {
@@ -51,7 +53,8 @@ impl Rate {
         }
     }
 
-    /// When a request fits in again, and up to a quarter and a second more, so that not everybody comes back at once.
+    /// Returns when a request is admitted again, with up to a quarter and a second of jitter, so that not all
+    /// clients return together.
     pub(crate) fn retry_after(self, debt: u64, most: u64, chance: u64) -> Duration {
         let wait = Duration::from_micros((debt + self.step).saturating_sub(most).div_ceil(PARTS));
         let spread = wait / 4 + Duration::from_secs(1);

@@ -1,12 +1,12 @@
-//! One server of a pool: what is known of it, and whether it gets requests.
+//! One server of a pool: its state and measurements, and whether it gets requests.
 
 use crate::admission::Failure;
 use crate::tick::{Tick, micros};
 use std::net::SocketAddr;
 use std::time::Duration;
-use types::traffic::{ServerSeen, ServerState};
+use types::traffic::{ServerState, ServerStatus};
 
-/// How long a server that came back takes to get its full share.
+/// Duration of slow start.
 const WARMING: Duration = Duration::from_secs(10);
 /// The share that it begins with.
 const WARMING_FROM: f64 = 0.1;
@@ -17,21 +17,21 @@ const EJECTED_FIRST: Duration = Duration::from_secs(5);
 const EJECTED_LONGEST: Duration = Duration::from_secs(300);
 /// After so long without trouble one ejection is forgiven.
 const FORGIVEN: Duration = Duration::from_secs(60);
-/// How slowly a peak of latency is forgotten.
+/// How slowly a latency peak is forgotten.
 const PEAK: Duration = Duration::from_secs(10);
 
-/// How bad it is to send something to a server that does not serve, the least bad first.
+/// Why a server does not serve, the least bad first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Bad {
     /// It is slower than the others.
     Slow,
-    /// It answers with more errors than the others.
+    /// It has more errors than the others.
     Errors,
-    /// Its health check is answered, but not well.
+    /// Its health check is answered with an error.
     Unwell,
     /// It does not answer.
     Silent,
-    /// Its certificate is for somebody else.
+    /// Its certificate is for another name.
     Certificate,
     /// It cannot be reached.
     Unreachable,
@@ -49,18 +49,18 @@ pub(crate) struct Server {
     /// No longer in the configuration or in DNS; kept until its last request ended.
     pub(crate) gone: bool,
     pub(crate) inflight: u32,
-    /// Whether it gets no requests because it is down or ejected; what it still has holds no places.
+    /// Whether it gets no requests because it is down or ejected; its requests in flight hold no places.
     pub(crate) is_stuck: bool,
     since: Tick,
     warm_from: Option<Tick>,
     ejected: Option<Ejected>,
     down: Option<(Bad, String)>,
-    /// Health checks in a row that say otherwise than what is believed.
+    /// Consecutive health checks that contradict its current state.
     contrary: u32,
     failures: u32,
     unconnected: u32,
     ejections: u32,
-    /// Since when there was no trouble.
+    /// Start of the time without failures.
     calm: Tick,
     /// Peak-sensitive moving average of latency, in microseconds.
     latency: f64,
@@ -82,7 +82,7 @@ struct Ejected {
     why: String,
 }
 
-/// What it did lately; older counts fade.
+/// Recent results; older counts fade.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lately {
     pub(crate) good: f64,
@@ -150,7 +150,7 @@ impl Server {
         !self.gone && self.state().serves()
     }
 
-    /// How bad it would be to send it something; `None` when it serves, drains or is gone.
+    /// Returns why it does not serve; `None` when it serves, drains or is gone.
     pub(crate) fn bad(&self) -> Option<Bad> {
         if self.gone || self.drain {
             return None;
@@ -159,7 +159,7 @@ impl Server {
         down.max(self.ejected.as_ref().map(|ejected| ejected.bad))
     }
 
-    /// Its share beside the others now.
+    /// Returns its current share, relative to the others.
     pub(crate) fn share(&self, now: Tick) -> f64 {
         let warm = self.warm_from.map_or(1.0, |from| {
             (now.since(from).as_secs_f64() / WARMING.as_secs_f64()).clamp(WARMING_FROM, 1.0)
@@ -167,7 +167,8 @@ impl Server {
         f64::from(self.weight.max(1)) * warm
     }
 
-    /// What one more request would cost here, beside the others; `usual` stands for a latency that is not known yet.
+    /// Returns the cost of one more request, relative to the others; `usual` stands for a latency that is not known
+    /// yet.
     pub(crate) fn cost(&self, now: Tick, usual: f64) -> f64 {
         let latency = if self.latency > 0.0 { self.latency } else { usual };
         latency.max(1.0) * (1.0 + f64::from(self.inflight) / self.share(now))
@@ -177,7 +178,8 @@ impl Server {
         self.latency
     }
 
-    /// It answered. Whether its state changed: it was out because it did not, and was asked in a panic.
+    /// Counts a response. Returns whether its state changed: it was out because it did not answer, and was tried in
+    /// panic mode.
     pub(crate) fn answered(&mut self, latency: Duration, status: u16, now: Tick) -> bool {
         self.answered += 1;
         self.failures = 0;
@@ -202,7 +204,7 @@ impl Server {
         true
     }
 
-    /// It failed a request. Whether it is to be ejected for it.
+    /// Counts a failed request. Returns whether it is to be ejected.
     pub(crate) fn failed(&mut self, failure: &Failure, now: Tick) -> bool {
         self.failed += 1;
         self.lately.bad += 1.0;
@@ -231,7 +233,7 @@ impl Server {
         self.since = now;
     }
 
-    /// A health check found it well or not. Whether its state changed.
+    /// Applies the result of a health check. Returns whether its state changed.
     pub(crate) fn checked(&mut self, found: Result<(), Failure>, fall: u32, rise: u32, now: Tick) -> bool {
         match (&found, &self.down) {
             (Ok(()), None) => self.contrary = 0,
@@ -265,7 +267,7 @@ impl Server {
         changes
     }
 
-    /// Nobody asks for its health any more.
+    /// Health checks are no longer configured.
     pub(crate) fn unchecked(&mut self, now: Tick) {
         self.contrary = 0;
         if self.down.take().is_some() {
@@ -315,11 +317,11 @@ impl Server {
         self.latency *= 0.98;
     }
 
-    /// As it stands. What was counted since the last time is told once.
-    pub(crate) fn seen(&mut self, now: Tick) -> ServerSeen {
+    /// Returns its status. Counters are reset.
+    pub(crate) fn seen(&mut self, now: Tick) -> ServerStatus {
         let down = self.down.as_ref().map(|(_, why)| why);
         let why = down.or(self.ejected.as_ref().map(|ejected| &ejected.why)).cloned();
-        ServerSeen {
+        ServerStatus {
             address: self.address.to_string(),
             state: self.state(),
             since: now.since(self.since),
@@ -332,7 +334,7 @@ impl Server {
     }
 }
 
-/// How bad a server is that failed so.
+/// Classifies a failure.
 pub(crate) fn of(failure: &Failure) -> Bad {
     match failure {
         Failure::Connect(_) => Bad::Unreachable,

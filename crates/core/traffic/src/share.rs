@@ -1,22 +1,23 @@
-//! Which visitors are let through when not all can be: a share of each class, the same visitors for a while.
+//! Which clients are let through when not all can be: a share of each class, the same clients for a while.
 //!
-//! Chance would cut every sign-in of three steps somewhere. So each visitor has a luck, which it keeps for two minutes, and a
-//! class is let through up to a share of the luck. Everybody's luck changes at another moment, and nobody is shut out for ever.
+//! Random shedding would break every sign-in of three steps somewhere. So each client has a random value, which it
+//! keeps for two minutes, and a class is admitted up to a share of these values. Each client's value changes at
+//! another moment, and no client is excluded permanently.
 
-use crate::chance::{mix, unit};
 use crate::concurrency::WINDOW;
 use crate::facts::Class;
+use crate::random::{mix, unit};
 use crate::tick::{Tick, micros};
 use std::time::Duration;
 
-/// How long a visitor keeps its luck: longer than a sign-in takes.
+/// Time for which a client keeps its value: longer than a sign-in takes.
 const LUCK: Duration = Duration::from_secs(120);
-/// Let through beyond what fits, so that a permit that falls free finds somebody waiting. Not of the urgent: they would push
-/// aside those for whom the rest is kept.
+/// Admitted beyond what fits, so that a free permit finds a client waiting. Not for priority paths: they would
+/// displace those for whom the rest is kept.
 const SLACK: [f64; 4] = [0.95, 1.1, 1.1, 1.1];
-/// Kept for first-time visitors, whatever known ones ask.
+/// Kept for first-time clients, whatever recognized ones ask.
 const NEWCOMERS: f64 = 0.05;
-/// Kept for known visitors, whatever urgent paths are asked for: anybody may ask for those, a flood too.
+/// Kept for recognized clients, whatever priority paths are asked for: any client may ask for those, a flood too.
 const KNOWN: f64 = 0.5;
 
 /// The shares of all classes.
@@ -44,9 +45,9 @@ impl Shares {
         Self { lanes: std::array::from_fn(|_| lane.clone()), salt, began: now }
     }
 
-    /// Whether a visitor's request is let through.
-    pub(crate) fn lucky(&mut self, class: Class, visitor: u64, now: Tick) -> bool {
-        let luck = luck(self.salt, visitor, now);
+    /// Whether a client's request is let through.
+    pub(crate) fn lucky(&mut self, class: Class, client: u64, now: Tick) -> bool {
+        let luck = luck(self.salt, client, now);
         let lane = &mut self.lanes[class as usize];
         lane.arrived = lane.arrived.saturating_add(1);
         let lucky = lane.share >= 1.0 || luck < lane.share;
@@ -59,14 +60,15 @@ impl Shares {
         self.lanes.iter().any(|lane| lane.share < 1.0)
     }
 
-    /// How many seconds' worth of work came in a second, this class and those before it.
+    /// Seconds of work that arrived in a second, of this class and those before it.
     pub(crate) fn excess(&self, class: Class, drain: f64) -> f64 {
         let wanted: f64 = self.lanes[..=class as usize].iter().map(|lane| lane.rate).sum();
         wanted / drain.max(0.1)
     }
 
-    /// Finds the shares anew if the window is over, for a pool that answers so many a second. Nobody is cut while nobody has to
-    /// wait (`pressed`): a few slow requests among quick ones make the rate look lower than it is.
+    /// Computes the shares again if the window is over, for a pool that answers this many requests a second. No
+    /// client is cut while none has to wait (`pressed`): a few slow requests among fast ones make the rate look
+    /// lower than it is.
     pub(crate) fn turn(&mut self, drain: Option<f64>, pressed: bool, now: Tick) {
         let span = now.since(self.began);
         if span < WINDOW {
@@ -79,13 +81,13 @@ impl Shares {
             lane.count(drain, secs);
         }
         let wants = |class: Class, most: f64| self.lanes[class as usize].wants().min(most * drain);
-        let newcomers = wants(Class::First, NEWCOMERS);
-        let kept = [newcomers + wants(Class::Known, KNOWN), newcomers, 0.0, 0.0];
+        let newcomers = wants(Class::FirstTime, NEWCOMERS);
+        let kept = [newcomers + wants(Class::Recognized, KNOWN), newcomers, 0.0, 0.0];
         let mut left = drain;
         for ((lane, kept), slack) in self.lanes.iter_mut().zip(kept).zip(SLACK) {
             let free = (left - kept).max(0.0);
             let wants = lane.wants();
-            // Never nothing: what comes through is also what is measured.
+            // Never zero: the requests that are admitted are also the measurement.
             let fits = slack * free.max(0.01 * drain) / wants.max(1e-9);
             lane.share = if pressed { fits } else { fits.max(2.0 * lane.share) }.min(1.0);
             left -= wants.min(free);
@@ -104,7 +106,7 @@ impl Lane {
         // The fewer, the longer it takes to believe it.
         let many = arrived.max(drain * secs);
         self.rate += many / (many + 30.0) * (arrived / secs - self.rate);
-        // But what cannot be chance is believed at once: the flood begins, or it is over.
+        // A change that cannot be chance is accepted immediately: the flood begins, or it is over.
         let chance = 2.0 * (arrived + 1.0).sqrt() + 3.0;
         self.rate = self.rate.clamp((arrived - chance).max(0.0) / secs, (arrived + chance) / secs);
         let expected = arrived * self.share;
@@ -116,9 +118,9 @@ impl Lane {
     }
 }
 
-/// In 0.0..1.0, the same for the same visitor for two minutes.
-fn luck(salt: u64, visitor: u64, now: Tick) -> f64 {
-    let own = mix(salt, visitor);
+/// In 0.0..1.0, the same for the same client for two minutes.
+fn luck(salt: u64, client: u64, now: Tick) -> f64 {
+    let own = mix(salt, client);
     let turn = now.0.wrapping_add(own >> 32) / micros(LUCK);
     unit(mix(own, turn))
 }

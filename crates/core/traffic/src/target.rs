@@ -1,4 +1,4 @@
-//! Targets of requests in one spelling: what RFC 3986 wants percent-encoded is, whoever left it out.
+//! Normalization of request targets: characters that RFC 3986 requires to be percent-encoded are encoded.
 
 /// Bytes that a target may have as they are, those that are percent-encoded, and those that make it none.
 const PLAIN: u8 = 0;
@@ -10,7 +10,8 @@ const CLASSES: [u8; 256] = {
     let mut byte = 0;
     while byte < 256 {
         classes[byte] = match byte as u8 {
-            // A fragment is the client's own (RFC 9110 section 7.1): two parsers differ in whether the target ends there.
+            // A fragment is the client's own (RFC 9110 section 7.1): two parsers differ in whether the target ends
+            // there.
             0..=b' ' | 0x7f | b'#' => UNFIT,
             b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80..=0xff => RAW,
             _ => PLAIN,
@@ -24,8 +25,8 @@ const CLASSES: [u8; 256] = {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unfit;
 
-/// Returns a path and query with its raw characters percent-encoded; `None` where it has none. Sequences that begin with `%` stay
-/// as they are.
+/// Returns a path and query with its raw characters percent-encoded; `None` where it has none. Sequences that begin
+/// with `%` stay as they are.
 pub fn encoded(target: &str) -> Result<Option<String>, Unfit> {
     match target.bytes().fold(PLAIN, |seen, byte| seen | CLASSES[usize::from(byte)]) {
         PLAIN => return Ok(None),

@@ -1,4 +1,4 @@
-//! Time as the edge tells it: microseconds since the process began. Never a wall clock, never backwards.
+//! Monotonic time of the edge: microseconds since the process began. Never a wall clock, never backwards.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Tick(pub u64);
 
 impl Tick {
-    /// An instant that never comes.
+    /// An instant in the infinite future.
     pub const NEVER: Self = Self(u64::MAX);
 
     /// The instant `span` after this one; [`Tick::NEVER`] where that does not exist.
@@ -16,7 +16,7 @@ impl Tick {
         Self(self.0.saturating_add(micros(span)))
     }
 
-    /// How long from `earlier` until this one; nothing when this one is not after it.
+    /// Returns the duration from `earlier` to this instant; zero when this one is not later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

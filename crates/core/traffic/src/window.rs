@@ -1,4 +1,4 @@
-//! What is counted of a pool between two judgements: how long answers took, who left, how many were at work.
+//! Measurements of a pool in one window: response times, disconnected clients, requests in progress.
 
 use crate::tick::{Tick, micros};
 use std::time::Duration;
@@ -11,7 +11,7 @@ const FULL: f64 = 0.8;
 pub(crate) struct Window {
     latencies: Vec<u64>,
     count: usize,
-    /// How many of them are only known to have taken longer.
+    /// The number of them of which only a lower bound is known.
     cut: usize,
     began: Tick,
     /// Requests at work and since when, their number times how long, and the most of them.
@@ -20,7 +20,7 @@ pub(crate) struct Window {
     peak: u32,
 }
 
-/// Three quartiles of what answers took, in microseconds, and of how many.
+/// Three quartiles of response times, in microseconds, and their number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quartiles {
     pub(crate) low: f64,
@@ -35,7 +35,7 @@ impl Window {
         Self { latencies, count: 0, cut: 0, began: now, working: (0, now), work: 0.0, peak: 0 }
     }
 
-    /// Everything is counted anew.
+    /// Everything is counted again.
     pub(crate) fn begin(&mut self, now: Tick) {
         self.working(self.working.0, now);
         self.latencies.clear();
@@ -50,14 +50,14 @@ impl Window {
         self.began
     }
 
-    /// From now on so many are at work.
+    /// Sets the number of requests in progress.
     pub(crate) fn working(&mut self, inflight: u32, now: Tick) {
         let (before, since) = std::mem::replace(&mut self.working, (inflight, now));
         self.work += f64::from(before) * micros(now.since(since)) as f64;
         self.peak = self.peak.max(inflight);
     }
 
-    /// An answer took this time.
+    /// A response took this time.
     pub(crate) fn took(&mut self, latency: Duration) {
         if self.latencies.len() < SAMPLES_MOST {
             self.latencies.push(micros(latency));
@@ -67,7 +67,7 @@ impl Window {
         self.count += 1;
     }
 
-    /// It would have taken more than this time.
+    /// Counts a response that would have taken more than this time.
     pub(crate) fn cut_short(&mut self, held: Duration) {
         self.cut += 1;
         self.took(held);
@@ -78,7 +78,7 @@ impl Window {
         self.latencies.len()
     }
 
-    /// Whether more than one in so many was cut short.
+    /// Whether more than one in `one_in` was cut short.
     pub(crate) fn cut_more_than(&self, one_in: usize) -> bool {
         one_in * self.cut > self.count
     }
@@ -99,7 +99,7 @@ impl Window {
         f64::from(self.peak) >= FULL * limit.floor()
     }
 
-    /// `None` when there was no answer.
+    /// `None` when there was no response.
     pub(crate) fn quartiles(&mut self) -> Option<Quartiles> {
         self.latencies.sort_unstable();
         let many = self.latencies.len();

@@ -2,7 +2,7 @@
 
 use crate::event::PostStatus;
 use crate::notification::Delivery;
-use crate::{Config, DenialId, DenyWhat, IncidentId, ProbeResult, Rollup, ServiceId, Time};
+use crate::{Config, DenialId, DenyTarget, IncidentId, ProbeResult, Rollup, ServiceId, Time};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -52,7 +52,7 @@ pub enum Input {
     /// A person wants some traffic refused for a while.
     Deny {
         /// Which.
-        what: DenyWhat,
+        what: DenyTarget,
         /// At which service; everywhere when `None`.
         service: Option<ServiceId>,
         /// For how long: it undoes itself.
@@ -136,7 +136,7 @@ pub enum Refused {
     #[error("a denial of {what} would refuse {whom}")]
     HitsOthers {
         /// What was to be denied.
-        what: DenyWhat,
+        what: DenyTarget,
         /// Who would be refused.
         whom: String,
     },
@@ -147,7 +147,7 @@ pub enum Refused {
     #[error("{what} cannot be denied: the configuration names no file that tells where addresses come from")]
     NoPlaces {
         /// What was to be denied.
-        what: DenyWhat,
+        what: DenyTarget,
         /// The key of `[edge]` that names such a file.
         key: &'static str,
     },

@@ -59,4 +59,4 @@ pub use probe_targets::ProbeTargets;
 pub use resource::{Kind, Resource};
 pub use time::Time;
 pub use trace::Trace;
-pub use traffic::{Denial, DenyWhat, Policy, Rollup};
+pub use traffic::{Denial, DenyTarget, Policy, Rollup};

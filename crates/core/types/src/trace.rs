@@ -1,151 +1,153 @@
-//! What the edge remembers of one request: what became of it, which limit or server decided that, and what took how long.
+//! Trace of one request: its verdict, the limit or server that decided it, and the duration of each phase.
 //!
-//! A request that calls further services through the edge passes it several times under one id (W3C trace id); each
-//! passage is a [`Hop`].
+//! A request whose service calls further services through the edge passes the edge several times under one W3C trace
+//! id; each pass is a [`Hop`].
 
 use crate::time::later;
 use crate::{CallerId, PoolId, ServiceId, Time};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// One request with all its passages through this edge that are still remembered.
+/// A request with all of its hops that the edge still stores.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
-    /// The id that visitors see: 32 hexadecimal digits.
+    /// The trace id that clients see: 32 hexadecimal digits.
     pub id: String,
-    /// Its passages, earliest first. Never empty.
+    /// Its hops, earliest first. Never empty.
     pub hops: Vec<Hop>,
 }
 
-/// One passage through the edge.
+/// One pass through the edge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hop {
-    /// This passage: 16 hexadecimal digits.
+    /// The span id of this hop: 16 hexadecimal digits.
     pub span: String,
-    /// The span that asked, where `traceparent` told one.
+    /// The parent span id, from `traceparent`.
     pub parent: Option<String>,
-    /// When its head was read.
+    /// Time at which the request's head was complete.
     pub at: Time,
-    /// The service that was asked; `None` when no service has this host.
+    /// The service; `None` when no service has this host.
     pub service: Option<ServiceId>,
-    /// Its servers.
+    /// The pool of its servers.
     pub pool: Option<PoolId>,
-    /// `GET`.
+    /// The method: `GET`.
     pub method: String,
-    /// The name that was asked for.
+    /// The requested host name.
     pub host: String,
-    /// Without the query, which may hold what is nobody's business.
+    /// The path without the query, which may hold secrets.
     pub path: String,
-    /// `HTTP/1.1`, `HTTP/2`.
+    /// The protocol version: `HTTP/1.1`, `HTTP/2`.
     pub protocol: String,
-    /// The client's address, behind declared hops.
+    /// The client's address, behind trusted proxies.
     pub client: String,
-    /// Where the address is from, as far as is known: `EE`, `AS64500`.
-    pub from: Option<String>,
-    /// `known`, `first`; what the visitor is to us.
-    pub visitor: String,
-    /// The program of ours that asked.
+    /// The country of the client's address: `EE`.
+    pub country: Option<String>,
+    /// The autonomous system of the client's address.
+    pub asn: Option<u32>,
+    /// `recognized` or `first-time`.
+    pub client_kind: String,
+    /// The declared caller that sent it.
     pub caller: Option<CallerId>,
-    /// What became of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// The limit or rule that decided, in words: `visitor limit of auth, 20/s`.
+    /// Description of the limit or rule that decided: `client limit of auth, 20/s`.
     pub limit: Option<String>,
-    /// The status that went out; 0 when the client was gone before.
+    /// The status code of the response; 0 when the client disconnected before it.
     pub status: u16,
-    /// Why it failed, where it did.
+    /// The reason of a failure or refusal.
     pub why: Option<String>,
-    /// Its parts in order, as far as they came.
+    /// Its phases in order, as far as it got.
     pub phases: Vec<Phase>,
-    /// Every server that was tried, in order.
+    /// The attempts at servers, in order.
     pub attempts: Vec<Attempt>,
-    /// Bytes of body from the client.
+    /// Bytes of the request's body.
     pub received_bytes: u64,
-    /// Bytes of body to the client.
+    /// Bytes of the response's body.
     pub sent_bytes: u64,
-    /// From the head until the last byte, in microseconds.
+    /// Duration from the request's head to the last byte of the response, in microseconds.
     pub took_us: u64,
 }
 
-/// A part of a passage.
+/// A phase of a hop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
-    /// `judged`, `waited for its turn`, `connected`, `server thought`, `answer sent`.
+    /// `policy check`, `queued`, `connect`, `send request`, `wait for first byte`, `send response`.
     pub name: String,
-    /// When it began, in microseconds after the head was read.
+    /// Start, in microseconds after the head.
     pub began_us: u64,
-    /// How long it took, in microseconds.
+    /// Duration in microseconds.
     pub took_us: u64,
 }
 
-/// A server that was tried.
+/// An attempt at one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Its address.
+    /// The server's address.
     pub server: String,
-    /// When, in microseconds after the head was read.
+    /// Start, in microseconds after the head.
     pub began_us: u64,
-    /// Until its answer's head or its failure, in microseconds.
+    /// Duration until the response's head or the failure, in microseconds.
     pub took_us: u64,
-    /// Its status, where it answered.
+    /// The status code, when it answered.
     pub status: Option<u16>,
-    /// Why it did not.
+    /// The reason, when it failed.
     pub why: Option<String>,
 }
 
-/// What became of a request.
+/// Verdict on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// A server answered it.
+    /// Answered by a server.
     Passed,
-    /// A rule of denial refused it.
+    /// Refused by a deny rule.
     Denied,
-    /// A limit refused it.
+    /// Refused by a rate limit.
     Limited,
-    /// The servers are at their limit.
+    /// Refused because the pool is overloaded or has no server.
     Shed,
-    /// No server gave an answer.
+    /// No server answered.
     Failed,
-    /// It was not a request that two programs read alike, or no service has its host.
+    /// Malformed or ambiguous, or no service has its host.
     Malformed,
-    /// It came by plain HTTP and was told to come back by HTTPS.
+    /// Redirected from HTTP to HTTPS.
     Redirected,
 }
 
 impl Trace {
-    /// Its passages with their depth: what a service asked for while it answered stands one deeper, right after it.
+    /// Returns the hops with their depth: a request that a service made while it answered follows one level deeper.
     ///
-    /// By `traceparent` where the asking span is one of ours; by time where it is a service's own: the innermost earlier
-    /// passage that was still under way.
+    /// The parent is found by `traceparent` when it names a span of the edge; otherwise by time: the innermost
+    /// earlier hop that was still in progress.
     #[must_use]
     pub fn nested(&self) -> Vec<(usize, &Hop)> {
         let mut hops: Vec<&Hop> = self.hops.iter().collect();
         hops.sort_by_key(|hop| hop.at);
-        let mut told: Vec<(usize, &Hop)> = Vec::new();
+        let mut nested: Vec<(usize, &Hop)> = Vec::new();
         for hop in hops {
-            let asked_by = |(_, above): &(usize, &Hop)| Some(&above.span) == hop.parent.as_ref();
+            let is_parent = |(_, above): &(usize, &Hop)| Some(&above.span) == hop.parent.as_ref();
             let under_way = |(_, above): &(usize, &Hop)| above.at < hop.at && hop.at <= above.ended();
-            let above = told.iter().rposition(asked_by).or_else(|| told.iter().rposition(under_way));
+            let above = nested.iter().rposition(is_parent).or_else(|| nested.iter().rposition(under_way));
             let Some(above) = above else {
-                told.push((0, hop));
+                nested.push((0, hop));
                 continue;
             };
-            let depth = told[above].0 + 1;
-            let beneath = told[above + 1..].iter().take_while(|(other, _)| *other >= depth).count();
-            told.insert(above + 1 + beneath, (depth, hop));
+            let depth = nested[above].0 + 1;
+            let beneath = nested[above + 1..].iter().take_while(|(other, _)| *other >= depth).count();
+            nested.insert(above + 1 + beneath, (depth, hop));
         }
-        told
+        nested
     }
 }
 
 impl Hop {
-    /// When it was over.
+    /// Returns the time of its end.
     #[must_use]
     pub fn ended(&self) -> Time {
         later(self.at, Duration::from_micros(self.took_us))
     }
 
-    /// Whether somebody who waited for it got what they came for, as far as the edge can tell.
+    /// Whether the client got the response that it asked for, as far as the edge can see.
     #[must_use]
     pub fn went_well(&self) -> bool {
         matches!(self.verdict, Verdict::Passed | Verdict::Redirected)
@@ -153,19 +155,30 @@ impl Hop {
             && self.status != 429
     }
 
-    /// What became of it, in a word or a few: a 429 or a failure of the server's own is not simply "passed".
+    /// Returns "EE, AS64500": country and autonomous system of the client, as far as they are known.
     #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self.verdict {
-            Verdict::Passed if self.status == 429 => "limited by the server",
-            Verdict::Passed if self.status >= 500 => "failed at the server",
-            verdict => verdict.word(),
+    pub fn source(&self) -> Option<String> {
+        let asn = self.asn.map(|asn| format!("AS{asn}"));
+        match (&self.country, asn) {
+            (Some(country), Some(asn)) => Some(format!("{country}, {asn}")),
+            (Some(country), None) => Some(country.clone()),
+            (None, asn) => asn,
         }
     }
 
-    /// What became of it and what decided that, in one sentence without its full stop.
+    /// Returns the outcome in a few words; a 429 or 5xx of the server is named as such instead of "passed".
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn outcome(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Passed if self.status == 429 => "limited by the server",
+            Verdict::Passed if self.status >= 500 => "failed at the server",
+            verdict => verdict.as_str(),
+        }
+    }
+
+    /// Returns the outcome and its reason as one sentence without a full stop.
+    #[must_use]
+    pub fn message(&self) -> String {
         let by = |limit: &Option<String>| {
             limit.as_ref().map_or_else(String::new, |limit| format!(" by the {limit}"))
         };
@@ -174,7 +187,7 @@ impl Hop {
         match self.verdict {
             Verdict::Passed => match self.attempts.last() {
                 Some(last) => {
-                    let after = took(last.took_us);
+                    let after = duration_text(last.took_us);
                     format!("{} answered {status} after {after}{}", last.server, by(&self.limit))
                 }
                 None => format!("answered {status}{}", by(&self.limit)),
@@ -182,20 +195,20 @@ impl Hop {
             Verdict::Denied => format!("refused with {status}{}{because}", by(&self.limit)),
             Verdict::Limited => format!("refused with {status}{}{because}", by(&self.limit)),
             Verdict::Shed => {
-                let whose = self.pool.as_ref().map_or_else(String::new, |pool| format!(" of {pool}"));
-                format!("refused with {status}: the servers{whose} are at their limit{because}")
+                let pool = self.pool.as_ref().map_or_else(String::new, |pool| format!(" by pool {pool}"));
+                format!("refused with {status}{pool}{because}")
             }
-            Verdict::Failed if status == 0 => format!("the client left before there was an answer{because}"),
-            Verdict::Failed => format!("no server gave an answer, {status} went out{because}"),
+            Verdict::Failed if status == 0 => format!("the client disconnected before a response{because}"),
+            Verdict::Failed => format!("no server answered, responded with {status}{because}"),
             Verdict::Malformed => format!("refused with {status}{because}"),
-            Verdict::Redirected => format!("told with {status} to come back by https"),
+            Verdict::Redirected => format!("redirected to https with {status}"),
         }
     }
 }
 
-/// A span as people compare it: `240 µs`, `3.1 ms`, `182 ms`, `1.24 s`.
+/// Formats a duration with two or three digits: `240 µs`, `3.1 ms`, `182 ms`, `1.24 s`.
 #[must_use]
-pub fn took(us: u64) -> String {
+pub fn duration_text(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} µs"),
         1_000..10_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
@@ -205,9 +218,9 @@ pub fn took(us: u64) -> String {
 }
 
 impl Verdict {
-    /// The word for people.
+    /// Returns the display text.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Denied => "denied",
@@ -236,8 +249,9 @@ mod tests {
             path: "/".to_owned(),
             protocol: "HTTP/1.1".to_owned(),
             client: "198.51.100.7".to_owned(),
-            from: None,
-            visitor: "first".to_owned(),
+            country: None,
+            asn: None,
+            client_kind: "first-time".to_owned(),
             caller: None,
             verdict: Verdict::Passed,
             limit: None,
@@ -252,43 +266,43 @@ mod tests {
     }
 
     #[test]
-    fn what_a_service_asked_for_stands_beneath_what_it_was_asked() {
+    fn nested_request_of_a_service_follows_one_level_deeper() {
         let hops = vec![
             hop("d", None, "09.5", 1_000),
             hop("b", Some("a"), "09.1", 100_000),
             hop("a", Some("from outside"), "09.0", 400_000),
-            // Its parent is a span of the service's own: time tells.
+            // Its parent is a span of the service itself: nested by time.
             hop("c", Some("inside"), "09.15", 10_000),
         ];
         let trace = Trace { id: "4bf9".to_owned(), hops };
-        let told: Vec<(usize, &str)> =
+        let nested: Vec<(usize, &str)> =
             trace.nested().into_iter().map(|(depth, hop)| (depth, hop.span.as_str())).collect();
-        assert_eq!(told, [(0, "a"), (1, "b"), (2, "c"), (0, "d")]);
+        assert_eq!(nested, [(0, "a"), (1, "b"), (2, "c"), (0, "d")]);
     }
 
     #[test]
-    fn a_passage_is_told_with_what_decided_it() {
-        let told = |change: fn(&mut Hop)| {
+    fn message_names_the_limit_or_failure() {
+        let message = |change: fn(&mut Hop)| {
             let mut hop = hop("a", None, "09.0", 0);
             change(&mut hop);
-            hop.told()
+            hop.message()
         };
-        let limited = told(|hop| {
+        let limited = message(|hop| {
             hop.verdict = Verdict::Limited;
             hop.status = 429;
-            hop.limit = Some("visitor limit of auth, 20/s".to_owned());
+            hop.limit = Some("client limit of auth, 20/s".to_owned());
         });
-        assert_eq!(limited, "refused with 429 by the visitor limit of auth, 20/s");
-        let failed = told(|hop| {
+        assert_eq!(limited, "refused with 429 by the client limit of auth, 20/s");
+        let failed = message(|hop| {
             hop.verdict = Verdict::Failed;
             hop.status = 502;
             hop.why = Some("presented b.example, expected auth.internal".to_owned());
         });
         assert_eq!(
             failed,
-            "no server gave an answer, 502 went out: presented b.example, expected auth.internal"
+            "no server answered, responded with 502: presented b.example, expected auth.internal"
         );
-        let passed = told(|hop| {
+        let passed = message(|hop| {
             let attempt = Attempt {
                 server: "10.0.0.11:80".to_owned(),
                 began_us: 10,
@@ -302,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_refuses_or_fails_did_not_go_well() {
+    fn server_429_or_5xx_did_not_go_well() {
         for (verdict, status, word, well) in [
             (Verdict::Passed, 200, "passed", true),
             (Verdict::Passed, 404, "passed", true),
@@ -313,16 +327,16 @@ mod tests {
             (Verdict::Limited, 429, "limited", false),
         ] {
             let hop = Hop { verdict, status, ..hop("a", None, "09.0", 0) };
-            assert_eq!((hop.word(), hop.went_well()), (word, well), "{verdict:?} {status}");
+            assert_eq!((hop.outcome(), hop.went_well()), (word, well), "{verdict:?} {status}");
         }
     }
 
     #[test]
-    fn spans_are_told_in_three_digits() {
+    fn duration_text_has_three_digits() {
         for (us, words) in
             [(0, "0 µs"), (240, "240 µs"), (3_140, "3.1 ms"), (182_400, "182 ms"), (1_240_000, "1.24 s")]
         {
-            assert_eq!(took(us), words);
+            assert_eq!(duration_text(us), words);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What the edge counted in a second, what the team denied, and the policy that the edge serves by.
+//! Traffic of the edge: the policy that it enforces, denials, and its counters per second.
 //!
-//! Facts, not judgements: `watch` judges a [`Rollup`] as it judges a sample.
+//! Observations, not verdicts: `detect` evaluates a [`Rollup`] as it evaluates a probe result.
 
 use crate::{CallerId, Config, DenialId, PoolId, ServiceId, Time};
 use ipnet::IpNet;
@@ -12,55 +12,56 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the edge serves by: published by the mind, never asked for.
+/// The policy that the edge enforces; the engine publishes a new one on each change.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// The configuration in force.
     pub config: Arc<Config>,
-    /// What the team denied and has not yet lapsed.
+    /// Denials by the team that have not expired.
     pub denials: BTreeMap<DenialId, Denial>,
 }
 
-/// Traffic that the team refuses for a while.
+/// A temporary rule that refuses traffic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
-    /// Its number.
+    /// The denial's number.
     pub id: DenialId,
-    /// Which traffic.
-    pub what: DenyWhat,
-    /// At which service; everywhere when `None`.
+    /// The denied source.
+    pub what: DenyTarget,
+    /// The only service that it applies to; all services when `None`.
     pub service: Option<ServiceId>,
-    /// From when.
+    /// Start.
     pub from: Time,
-    /// Until when.
+    /// Expiry.
     pub until: Time,
-    /// Who wanted it.
+    /// The person who added it.
     pub by: String,
 }
 
-/// Traffic by where it comes from.
+/// A source of traffic that can be denied.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DenyWhat {
-    /// Two capital letters of ISO 3166-1.
+pub enum DenyTarget {
+    /// A country: two capital letters of ISO 3166-1.
     Country(String),
-    /// The number of an autonomous system.
+    /// An autonomous system by its number.
     Asn(u32),
-    /// A network or a single address.
-    Net(IpNet),
+    /// A CIDR range or a single address.
+    Cidr(IpNet),
 }
 
-impl fmt::Display for DenyWhat {
+impl fmt::Display for DenyTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Country(code) => write!(f, "country {code}"),
             Self::Asn(number) => write!(f, "AS{number}"),
-            Self::Net(net) => write!(f, "{net}"),
+            Self::Cidr(cidr) => write!(f, "{cidr}"),
         }
     }
 }
 
-/// A network cut to its prefix; one of IPv4-mapped addresses (RFC 4291 section 2.5.5.2) as the network of IPv4 that it means.
+/// Returns a CIDR range with its host bits cleared; a range of IPv4-mapped addresses (RFC 4291 section 2.5.5.2) as
+/// IPv4.
 #[must_use]
 pub fn plain(net: IpNet) -> IpNet {
     let net = net.trunc();
@@ -70,8 +71,8 @@ pub fn plain(net: IpNet) -> IpNet {
     mapped.and_then(|(four, prefix)| IpNet::new(four.into(), prefix).ok()).unwrap_or(net)
 }
 
-/// The address that connections are counted by where they are limited by address: of an IPv6 one its /64, which is one client's; an IPv4 one,
-/// mapped or not, as it is.
+/// Returns the address by which connections are counted for the limit per IP address: an IPv6 address is cut to its
+/// /64, which belongs to one client; an IPv4 address, mapped or not, is returned as IPv4.
 #[must_use]
 pub fn client_prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -80,13 +81,15 @@ pub fn client_prefix(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether a network is everybody or a large part of it: an eighth of all addresses is no source of traffic any more.
+/// Whether a range covers an eighth of all IPv4 or 1/128 of all IPv6 addresses, or more: too large for one source of
+/// traffic.
 #[must_use]
 pub fn is_everybody(net: IpNet) -> bool {
     net.prefix_len() < if net.addr().is_ipv4() { 4 } else { 8 }
 }
 
-/// Whom a denial of a network would hit besides those who are meant. A denial that hits any of them is asked back.
+/// Describes what else a denial of this range would block: this machine, a trusted proxy, a declared caller. Such a
+/// denial must be confirmed.
 #[must_use]
 pub fn hits(net: IpNet, config: &Config) -> Option<String> {
     let net = plain(net);
@@ -99,29 +102,29 @@ pub fn hits(net: IpNet, config: &Config) -> Option<String> {
     let listening =
         edge.into_iter().flat_map(|edge| edge.listen.iter().chain(&edge.listen_tls)).map(|at| at.ip());
     if let Some(own) = own.into_iter().chain(listening).find(|own| net.contains(own)) {
-        return Some(format!("this machine itself ({own}), its probes among it"));
+        return Some(format!("this machine itself ({own}), including its probes"));
     }
-    let hops = edge.into_iter().flat_map(|edge| edge.trusted_proxies.iter().chain(&edge.proxy_protocol));
-    if let Some(hop) = hops.into_iter().find(overlaps) {
-        return Some(format!("the declared hop {hop}, and all whose requests come through it"));
+    let proxies = edge.into_iter().flat_map(|edge| edge.trusted_proxies.iter().chain(&edge.proxy_protocol));
+    if let Some(proxy) = proxies.into_iter().find(overlaps) {
+        return Some(format!("the trusted proxy {proxy}, and every client behind it"));
     }
     let caller = config.callers.values().find(|caller| caller.cidrs.iter().any(|at| overlaps(&at)));
     caller.map(|caller| format!("the declared caller {}", caller.id))
 }
 
-/// It does not say where traffic comes from.
+/// The text names no country, autonomous system or CIDR range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is neither a country (EE), nor a network by its number (AS64500), nor an address or range (192.0.2.0/24)"
+    "`{0}` is not a country (EE), an autonomous system (AS64500), an address or a CIDR range (192.0.2.0/24)"
 )]
-pub struct NotAnOrigin(String);
+pub struct InvalidDenyTarget(String);
 
-impl FromStr for DenyWhat {
-    type Err = NotAnOrigin;
+impl FromStr for DenyTarget {
+    type Err = InvalidDenyTarget;
 
-    /// Reads what is displayed and what people type: `EE`, `country ee`, `AS64500`, `192.0.2.7`, `2001:db8::/32`. A range
-    /// is cut to its prefix, and IPv4 written as IPv6 (`::ffff:192.0.2.7`) is IPv4.
-    fn from_str(text: &str) -> Result<Self, NotAnOrigin> {
+    /// Parses the displayed form and what people type: `EE`, `country ee`, `AS64500`, `192.0.2.7`, `2001:db8::/32`.
+    /// Host bits of a range are cleared, and IPv4 written as IPv6 (`::ffff:192.0.2.7`) becomes IPv4.
+    fn from_str(text: &str) -> Result<Self, InvalidDenyTarget> {
         let word = text.trim();
         let country = |code: &str| {
             let letters = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic());
@@ -132,155 +135,156 @@ impl FromStr for DenyWhat {
             let digits = head.eq_ignore_ascii_case("as") && number.bytes().all(|byte| byte.is_ascii_digit());
             number.parse().ok().filter(|_| digits).map(Self::Asn)
         };
-        let net = || {
+        let cidr = || {
             let single = word.parse::<IpAddr>().ok().map(IpNet::from);
-            single.or_else(|| word.parse().ok()).map(|net| Self::Net(plain(net)))
+            single.or_else(|| word.parse().ok()).map(|net| Self::Cidr(plain(net)))
         };
         let named = word.split_once(' ').filter(|(kind, _)| *kind == "country");
         named
             .map_or_else(|| country(word), |(_, code)| country(code.trim()))
             .or_else(asn)
-            .or_else(net)
-            .ok_or_else(|| NotAnOrigin(word.chars().take(60).collect()))
+            .or_else(cidr)
+            .ok_or_else(|| InvalidDenyTarget(word.chars().take(60).collect()))
     }
 }
 
-/// What went through the edge in a stretch of time, usually a second. Every map in it is bounded by the edge.
+/// Counters of the edge over an interval, usually one second. The edge bounds the size of every map.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rollup {
-    /// The stretch that it counts.
-    pub span: Duration,
-    /// By service; those without a request are there with zeros.
+    /// Length of the interval.
+    pub interval: Duration,
+    /// By service. A service without requests is present with zeros.
     pub services: BTreeMap<ServiceId, ServiceTraffic>,
-    /// Every pool as it stands at the end of the stretch.
-    pub pools: BTreeMap<PoolId, PoolSeen>,
-    /// Names in `Host` that no service declares, and how often each was asked for; the most frequent few.
-    pub strangers: BTreeMap<String, u64>,
-    /// Connections open at the end.
+    /// Every pool at the end of the interval.
+    pub pools: BTreeMap<PoolId, PoolStatus>,
+    /// `Host` names that no service declares, with their requests; only the most frequent.
+    pub unknown_hosts: BTreeMap<String, u64>,
+    /// Open connections at the end of the interval.
     pub connections: u64,
 }
 
-/// What was asked of one service.
+/// Counters of one service.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceTraffic {
-    /// Requests that came to a verdict, whatever it was.
+    /// Requests with a verdict.
     pub requests: u64,
-    /// Let through to a server.
+    /// Forwarded to a server.
     pub passed: u64,
-    /// Of known visitors: asked, and answered by a server with less than 500 and other than 429.
-    pub known: Asked,
-    /// Of first-time visitors, likewise.
+    /// Of recognized clients. Served: a server answered with a status below 500 other than 429.
+    pub recognized: Asked,
+    /// Of first-time clients.
     pub first: Asked,
-    /// Of own callers, likewise.
-    pub own: Asked,
-    /// Refused by a rule of denial.
+    /// Of declared callers.
+    pub callers: Asked,
+    /// Refused by a deny rule.
     pub denied: u64,
-    /// Refused by a limit, by its name: `visitor`, `network`, `caller`, `service`.
+    /// Refused by a limit, by its name: `client`, `subnet`, `asn`, `caller`, `service`.
     pub limited: BTreeMap<String, u64>,
-    /// Refused because servers are at their limit.
+    /// Refused because the pool is overloaded or has no server.
     pub shed: u64,
-    /// 429s that servers answered with.
+    /// Responses 429 of servers.
     pub server_429: u64,
-    /// 5xx that servers answered with, and failures to get an answer at all.
+    /// Responses 5xx of servers, and requests without a response of a server.
     pub failed: u64,
-    /// Median and 99th hundredth of the time to the answer's head, of requests that were let through.
+    /// Median of the time to first byte of forwarded requests.
     pub p50: Duration,
-    /// See `p50`.
+    /// 99th percentile of the same.
     pub p99: Duration,
-    /// Networks that sent most, with the share of each in per cent of `requests`, largest first; at most ten.
-    pub networks: Vec<(String, u8)>,
-    /// Visitors that asked most, likewise: an address, or `known:...` for a known visitor.
-    pub visitors: Vec<(String, u8)>,
-    /// Paths that were asked for most, likewise.
+    /// Subnets (/24, /48) with the most requests and their share of `requests` in percent, largest first; at most ten.
+    pub subnets: Vec<(String, u8)>,
+    /// Clients with the most requests, likewise: an address, or `recognized:...` for a recognized client.
+    pub clients: Vec<(String, u8)>,
+    /// Paths with the most requests, likewise.
     pub paths: Vec<(String, u8)>,
-    /// Own callers that were refused with 429, by the edge or by the service's servers.
+    /// Declared callers that got a 429, from the edge or from the service's servers.
     pub callers_refused: BTreeMap<CallerId, CallerRefused>,
 }
 
-/// How many asked and how many of them were served.
+/// Requests of one kind of client, and how many of them were served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
-    /// Asked.
+    /// Requests.
     pub asked: u64,
-    /// Served.
+    /// Of which served.
     pub served: u64,
 }
 
-/// Refusals that hit one of our own callers.
+/// Refusals of one declared caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallerRefused {
-    /// How many 429s.
+    /// Responses 429.
     pub count: u64,
-    /// The id of one request that shows it, the latest.
+    /// The trace id of the latest example.
     pub trace: Option<String>,
-    /// The limits that the trace shows, outermost first, in words: `api-client of auth-web`, `per-address of api`.
+    /// Descriptions of the limits in that trace, outermost first: `api-client of auth-web`, `per-address of api`.
     pub limits: Vec<String>,
 }
 
-/// A pool as it stands.
+/// Status of a pool.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PoolSeen {
-    /// Every server.
-    pub servers: Vec<ServerSeen>,
-    /// Requests at once that it is given now.
+pub struct PoolStatus {
+    /// Status of every server.
+    pub servers: Vec<ServerStatus>,
+    /// Current limit of concurrent requests.
     pub limit: u32,
-    /// Requests at once that it has.
+    /// Concurrent requests.
     pub inflight: u32,
-    /// Requests that wait for it.
+    /// Requests in the queue.
     pub waiting: u32,
-    /// Whether it runs on the panic rule: too few are well, so that all but the draining get requests.
-    pub panics: bool,
-    /// The name that its servers should be certified for, and what is wrong instead; `None` when nothing is.
+    /// Whether the pool is in panic mode: too few servers are healthy, so all servers except draining ones get
+    /// requests.
+    pub panic_mode: bool,
+    /// The expected certificate name and the problem found; `None` when there is no problem.
     pub certificate: Option<(String, String)>,
 }
 
-/// One server of a pool.
+/// Status of one server of a pool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ServerSeen {
+pub struct ServerStatus {
     /// Its address.
     pub address: String,
-    /// How it is.
+    /// Its state.
     pub state: ServerState,
-    /// For how long it has been so.
+    /// Time in this state.
     pub since: Duration,
-    /// Why, when it does not serve.
+    /// The reason, when it gets no requests.
     pub why: Option<String>,
-    /// Requests at once that it has.
+    /// Concurrent requests.
     pub inflight: u32,
-    /// Requests that it answered in this stretch.
+    /// Requests answered in this interval.
     pub answered: u64,
-    /// Failures of it in this stretch.
+    /// Failed requests in this interval.
     pub failed: u64,
-    /// What it takes to answer, by its peak-sensitive moving average.
+    /// Peak-sensitive moving average of its response time.
     pub latency: Duration,
 }
 
-/// How a server is.
+/// State of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerState {
-    /// Gets its share.
+    /// Gets its full share of requests.
     Serving,
-    /// Came back lately and gets a growing share.
+    /// Slow start: recovered recently and gets a growing share.
     Warming,
-    /// Failed, and gets nothing for a while.
+    /// Ejected after failures; gets no requests for a while.
     Ejected,
     /// Its health check fails.
     Down,
-    /// Gets nothing new, because the configuration says so.
+    /// Draining by configuration: gets no new requests.
     Draining,
 }
 
 impl ServerState {
-    /// Whether it gets new requests in quiet times.
+    /// Whether it gets new requests outside panic mode.
     #[must_use]
     pub fn serves(self) -> bool {
         matches!(self, Self::Serving | Self::Warming)
     }
 
-    /// The word for people.
+    /// Returns the display text.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Serving => "serving",
             Self::Warming => "warming up",
@@ -296,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_are_read_as_people_type_them() {
+    fn deny_target_parses_what_people_type() {
         for (typed, wanted) in [
             ("ee", Some("country EE")),
             ("country EE", Some("country EE")),
@@ -314,7 +318,7 @@ mod tests {
             ("192.0.2.0/33", None),
             ("", None),
         ] {
-            let read = typed.parse::<DenyWhat>().ok();
+            let read = typed.parse::<DenyTarget>().ok();
             assert_eq!(read.as_ref().map(ToString::to_string).as_deref(), wanted, "{typed}");
             if let Some(read) = read {
                 assert_eq!(read.to_string().parse(), Ok(read), "{typed}");

@@ -1,9 +1,9 @@
-//! A bound of bytes for the whole process, counted by those who hold them.
+//! A memory budget for the whole process, counted by those that hold the bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that may be held at once.
+/// The most bytes that may be held.
 #[derive(Debug)]
 pub(crate) struct Budget {
     most: usize,
@@ -20,7 +20,7 @@ impl Budget {
         self.taken.load(Ordering::Relaxed) >= self.most
     }
 
-    /// A share of nothing yet, which follows by [`Share::hold`]; for each who holds bytes one.
+    /// An empty share of the budget, to be filled by [`Share::hold`]; one for each holder.
     pub(crate) fn share(self: &Arc<Self>) -> Share {
         Share { budget: Arc::clone(self), bytes: 0 }
     }
@@ -34,8 +34,8 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// Counts so many bytes from now on. They are held already: the last one may exceed the budget, and whoever comes next finds
-    /// it spent. Whether that is more than before.
+    /// Sets the number of bytes that the holder has. It has them already, so the last one may exceed the budget;
+    /// the next holder finds it spent. Returns whether it is more than before.
     pub(crate) fn hold(&mut self, bytes: usize) -> bool {
         let before = std::mem::replace(&mut self.bytes, bytes);
         if bytes > before {

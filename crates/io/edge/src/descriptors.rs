@@ -5,11 +5,11 @@ use std::io;
 
 /// Kept for what is not a connection of the edge: listeners, probes, notifications, journal, status page.
 const RESERVED: u64 = 256;
-/// Of larger limits this part is kept instead.
+/// The part of a large limit that is reserved.
 const RESERVED_PART: u64 = 16;
-/// What one connection may take: its socket, and one to a server.
+/// Descriptors of one connection: its socket, and one to a server.
 const PER_CONNECTION: u64 = 2;
-/// So many fit, however little the system allows: better to run short than to serve nobody.
+/// The least number of connections, however low the system's limit is.
 const CONNECTIONS_MIN: u32 = 16;
 
 /// Raises the soft limit of this process to the hard one. Returns the limit in force, `None` where there is none.
@@ -21,7 +21,7 @@ pub fn raise() -> Option<u64> {
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => maximum,
         Err(why) => {
-            tracing::warn!("the limit of open files stays at its soft value: {why}");
+            tracing::warn!("the limit of open files cannot be raised: {why}");
             current
         }
     }
@@ -46,7 +46,8 @@ pub fn connections(limit: Option<u64>) -> u32 {
     u32::try_from(rest / PER_CONNECTION).unwrap_or(u32::MAX).max(CONNECTIONS_MIN)
 }
 
-/// Says that declared connections do not fit into a limit of descriptors, and what is used instead. `None` where they fit.
+/// Says that declared connections do not fit into a limit of descriptors, and what is used instead. `None` where they
+/// fit.
 #[must_use]
 pub fn shortage(declared: u32, limit: Option<u64>) -> Option<String> {
     let fitting = connections(limit);

@@ -1,12 +1,12 @@
 //! The edge as a whole: started with a policy, given new ones, stopped.
 
-use crate::accept::accept;
+use crate::acceptor::accept;
 use crate::descriptors;
 use crate::geo::Geo;
 use crate::health;
 use crate::listen::{self, Door};
-use crate::seeing::{Seeing, Settings};
 use crate::shared::Shared;
+use crate::telemetry::{Settings, Telemetry};
 use crate::thread::Thread;
 use crate::ticks::TICK;
 use crate::tls::certificates::{self, Certificates};
@@ -28,18 +28,18 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use types::traffic::Rollup;
 use types::{CallerId, Time};
 
-/// How often files of certificates and places are looked at.
+/// Interval at which certificate and GeoIP files are checked for changes.
 const FILES: Duration = Duration::from_secs(2);
 /// After a failure to accept: most often there are no file descriptors left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
-/// After room was made: so long until the threads have closed what they were asked to close.
+/// Delay after closing idle connections, until the threads have closed them.
 const ROOM_AGAIN: Duration = Duration::from_millis(2);
 /// Connections closed where descriptors are used up: for the next ones, and for those to servers.
 const MADE_ROOM: usize = 16;
-/// How often a stopping thread looks whether its last connection has gone.
+/// Interval at which a stopping thread checks for its last connection.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Why the edge does not run.
+/// Errors of [`Edge::start`].
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The configuration has no `[edge]`.
@@ -50,11 +50,11 @@ pub enum StartError {
     Listen {
         /// Which.
         at: SocketAddr,
-        /// The system's word for it.
+        /// The system's error.
         why: io::Error,
     },
     /// Another process listens on an address, so that each would get a part of the connections.
-    #[error("another process listens on {at} already, and would go on to answer a part of the connections")]
+    #[error("another process already listens on {at} and would answer a part of the connections")]
     Taken {
         /// Which.
         at: SocketAddr,
@@ -67,16 +67,16 @@ pub enum StartError {
     Thread(io::Error),
 }
 
-/// What the edge serves by.
+/// What the edge enforces and the secrets that it needs.
 #[derive(Debug)]
 pub struct Terms {
     /// The configuration in force and what is denied.
     pub policy: types::Policy,
-    /// What own callers show, by their names.
+    /// Tokens of declared callers, by name.
     pub tokens: BTreeMap<CallerId, Vec<u8>>,
 }
 
-/// A running edge. Dropped, it stops without waiting for anybody.
+/// A running edge. Dropped, it stops without waiting for any client.
 pub struct Edge {
     shared: Arc<Shared>,
     key: tokens::Key,
@@ -93,22 +93,22 @@ pub struct Edge {
 /// Whether the edge listens where another process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// It does not: half of the clients would be served by another configuration.
+    /// Refused: otherwise half of the clients would be served by another configuration.
     Refused,
-    /// It does, until the other one ends: a hand-over without a refused connection.
+    /// Allowed until the other process ends: a hand-over without a refused connection.
     Allowed,
 }
 
-/// What a thread is told.
+/// An order to a thread.
 enum Order {
     Open(Door, std::net::TcpListener),
     Close(Door),
-    /// Finish what is under way until then, and end.
+    /// Finish what is in progress until then, and end.
     Stop(Instant),
 }
 
 impl Edge {
-    /// Listens and serves. `key` is the installation's: nodes with the same one accept each other's visitors.
+    /// Listens and serves. `key` is the installation's: nodes with the same one accept each other's clients.
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left running.
@@ -116,7 +116,7 @@ impl Edge {
         Self::start_sharing(terms, key, Sharing::Refused)
     }
 
-    /// The same, perhaps on addresses where another process listens.
+    /// The same, possibly on addresses where another process listens.
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left running.
@@ -133,10 +133,10 @@ impl Edge {
         if edge.access_log {
             settings.access = Some(Box::new(io::stdout()));
         }
-        let seeing = Seeing::new(settings).map_err(StartError::Thread)?;
+        let telemetry = Telemetry::new(settings).map_err(StartError::Thread)?;
         let parts = Parts { policy: &terms.policy, edge, tokens: &terms.tokens, key: &key, zero };
         let view = View::new(parts, None, Time::now());
-        let shared = Arc::new(Shared::new(view, seeing, zero, certificates, tls));
+        let shared = Arc::new(Shared::new(view, telemetry, zero, certificates, tls));
         places(&shared);
         let mut edge = Self {
             key,
@@ -168,11 +168,11 @@ impl Edge {
         Ok(edge)
     }
 
-    /// Serves by another policy from the next request on. No connection is touched; doors that the configuration no longer names are
-    /// closed, new ones are opened.
+    /// Applies another policy from the next request on. Connections are kept; listeners that the configuration no
+    /// longer names are closed, new ones are opened.
     ///
     /// # Errors
-    /// When a new door cannot be opened; everything else is in force nevertheless.
+    /// When a new listener cannot be opened; everything else is in force nevertheless.
     pub fn reload(&self, terms: &Terms) -> Result<(), StartError> {
         let edge = terms.policy.config.edge.clone().ok_or(StartError::NotDeclared)?;
         let before = self.shared.view();
@@ -191,7 +191,7 @@ impl Edge {
         self.listen()
     }
 
-    /// Opens and closes doors until they are those of the configuration.
+    /// Opens and closes listeners until they match the configuration.
     fn listen(&self) -> Result<(), StartError> {
         let view = self.shared.view();
         let plain = view.edge.listen.iter().map(|at| Door { at: *at, tls: false });
@@ -233,20 +233,20 @@ impl Edge {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Where it listens, the real ports in place of 0; whether for TLS.
+    /// Returns the listening addresses, with real ports in place of 0, and whether each is for TLS.
     #[must_use]
     pub fn listening(&self) -> Vec<(SocketAddr, bool)> {
         let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         doors.iter().map(|(door, at)| (*at, door.tls)).collect()
     }
 
-    /// What was seen of requests: traces, metrics, the latest that went wrong.
+    /// Returns the telemetry: traces, metrics, the latest failed requests.
     #[must_use]
-    pub fn seeing(&self) -> &Seeing {
-        &self.shared.seeing
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.shared.telemetry
     }
 
-    /// What is wrong with the certificates that are shown now, and with those that should be; a sentence each.
+    /// Returns the problems of certificates, one sentence each.
     #[must_use]
     pub fn certificate_trouble(&self) -> Vec<String> {
         self.shared.certificates.trouble(Time::now()).iter().map(ToString::to_string).collect()
@@ -254,12 +254,12 @@ impl Edge {
 
     /// Everything measured, in the OpenMetrics text format, without the closing `# EOF`.
     pub fn metrics(&self, out: &mut String) {
-        self.shared.seeing.metrics(out);
+        self.shared.telemetry.metrics(out);
         let ends = self.shared.certificates.ends();
-        self.shared.seeing.certificate_metrics(&ends, out);
+        self.shared.telemetry.certificate_metrics(&ends, out);
     }
 
-    /// What went through since the last time it was asked. To be asked once a second.
+    /// Returns the counters since the last call. To be called once a second.
     #[must_use]
     pub fn roll_up(&self) -> Rollup {
         let span = {
@@ -268,12 +268,12 @@ impl Edge {
         };
         let view = self.shared.view();
         let pools = view.pools.iter();
-        let pools = pools.map(|(pool, _)| (pool.id.clone(), pool.ask(traffic::Origin::seen))).collect();
+        let pools = pools.map(|(pool, _)| (pool.id.clone(), pool.ask(traffic::LoadBalancer::seen))).collect();
         let services = view.policy.routes().iter().map(|route| &route.service);
-        self.shared.seeing.roll_up(span, services, pools, self.shared.connections.count())
+        self.shared.telemetry.roll_up(span, services, pools, self.shared.connections.count())
     }
 
-    /// Takes nothing new, finishes what is under way for `grace` at most, and ends.
+    /// Takes nothing new, finishes what is in progress for `grace` at most, and ends.
     pub fn stop(mut self, grace: Duration) {
         self.end(grace);
     }
@@ -292,7 +292,7 @@ impl Edge {
         let threads = self.threads.drain(..).map(|(_, handle)| handle);
         for handle in threads.chain(self.files.take()) {
             if handle.join().is_err() {
-                tracing::error!("a thread of the edge had panicked");
+                tracing::error!("an edge thread panicked");
             }
         }
     }
@@ -324,7 +324,7 @@ fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) 
         spawn_local(tick(Rc::clone(&thread)));
         if number == 0 {
             spawn_local(health::keep(Rc::clone(&thread)));
-            if let Some(exporter) = thread.shared.seeing.exporter() {
+            if let Some(exporter) = thread.shared.telemetry.exporter() {
                 spawn_local(exporter.run());
             }
         }
@@ -346,7 +346,7 @@ fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) 
                 Order::Stop(until) => {
                     doors.values().for_each(AbortHandle::abort);
                     thread.ticks.ring();
-                    // Doors close, and let in whoever stands before them.
+                    // Closes a listener and accepts the connections that are already in its queue.
                     tokio::task::yield_now().await;
                     while !thread.served.borrow().is_empty() && Instant::now() < until {
                         sleep(LOOK).await;
@@ -370,7 +370,7 @@ async fn tick(thread: Rc<Thread>) {
 }
 
 async fn listening(thread: Rc<Thread>, listener: TcpListener, tls: bool) {
-    // Those that the kernel has already let in are served also when the door is being closed.
+    // Connections that the kernel has already accepted are served also when the listener is closed.
     let last = Last { thread: Rc::clone(&thread), listener, tls };
     loop {
         match last.listener.accept().await {
@@ -383,7 +383,7 @@ async fn listening(thread: Rc<Thread>, listener: TcpListener, tls: bool) {
                 };
                 if thread.may_warn() {
                     tracing::warn!(
-                        "accepting a connection failed: {why}; {closed} idle ones are closed for it"
+                        "accepting a connection failed: {why}; {closed} idle connections closed to free descriptors"
                     );
                 }
                 sleep(if closed > 0 { ROOM_AGAIN } else { ACCEPT_AGAIN }).await;
@@ -429,7 +429,7 @@ fn refresh(certificates: &Certificates, files: &[types::config::CertificateFiles
     }
 }
 
-/// Places anew, where the configuration names other files.
+/// Places again, where the configuration names other files.
 fn places(shared: &Shared) {
     let view = shared.view();
     let wanted: (Option<PathBuf>, Option<PathBuf>) =

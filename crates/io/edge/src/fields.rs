@@ -1,32 +1,33 @@
 //! The fields of a request that reach a server, in one table.
 //!
-//! Servers believe some fields because only a proxy writes them: the client's address, the original path, who has signed in. From a
-//! client they are a forgery. The edge sets some of them itself, drops the others, and lets pass what a declared hop legitimately
-//! writes. Names with `_` count as those with `-`: servers that make variables of fields cannot tell them apart.
+//! Servers trust some fields because only a proxy writes them: the client's address, the original path, the
+//! signed-in user. From a client they are a forgery. The edge sets some of them itself, drops the others, and
+//! passes what a trusted proxy legitimately writes. Names with `_` count as those with `-`: servers that turn
+//! fields into variables cannot tell them apart.
 
 use http::HeaderMap;
 use http::header::{self, HeaderName};
 
-/// Who may write a field.
+/// The party that may write a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writer {
     /// Each connection for itself: framing and hop-by-hop fields (RFC 9110 section 7.6.1).
     Connection,
-    /// The edge, in place of whatever came.
+    /// The edge; it replaces what was received.
     Edge,
-    /// A declared hop; dropped from any other peer.
+    /// A trusted proxy; dropped from any other peer.
     Hop,
-    /// Nobody: no honest client or proxy sends it.
+    /// Never passed: no honest client or proxy sends it.
     Nobody,
 }
 
-/// The table. `None`: anybody may write it. `name` is in lower case, with `-` for `_`.
+/// The table. `None`: any client may write it. `name` is in lower case, with `-` for `_`.
 fn writer(name: &str) -> Option<Writer> {
     Some(match name {
         "host" | "connection" | "transfer-encoding" | "content-length" | "te" | "upgrade" | "expect"
         | "keep-alive" | "proxy-connection" | "proxy-authorization" | "http2-settings" => Writer::Connection,
         "forwarded" | "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" | "x-real-ip"
-        | "x-request-id" | "traceparent" | "tracestate" | "mainstay-visitor" | "mainstay-caller" => {
+        | "x-request-id" | "traceparent" | "tracestate" | "mainstay-client" | "mainstay-caller" => {
             Writer::Edge
         }
         // CGI makes HTTP_PROXY of it; the other two choose the file that Rack and nginx send.
@@ -37,11 +38,11 @@ fn writer(name: &str) -> Option<Writer> {
         | "x-azure-socketip" | "x-envoy-external-address" | "x-appengine-user-ip" | "x-nf-client-connection-ip"
         | "x-original-forwarded-for" | "x-remote-ip" | "x-remote-addr" | "remote-addr" | "x-proxyuser-ip"
         | "proxy-client-ip" | "wl-proxy-client-ip" | "x-real-port"
-        // How it came.
+        // How the request was made.
         | "front-end-https" | "x-scheme" | "x-url-scheme"
-        // What it asked for.
+        // The original target.
         | "x-original-url" | "x-original-uri" | "x-original-host" | "x-original-method" | "x-rewrite-url"
-        // Who has signed in.
+        // The signed-in user.
         | "remote-user" | "x-remote-user" | "x-webauth-user" | "client-cert" | "client-cert-chain"
         | "x-client-cert" => Writer::Hop,
         _ if SETS.iter().any(|prefix| name.starts_with(prefix)) => Writer::Hop,
@@ -49,13 +50,13 @@ fn writer(name: &str) -> Option<Writer> {
     })
 }
 
-/// Beginnings of names that only hops write.
+/// Beginnings of names that only proxies write.
 const SETS: [&str; 5] = ["x-forwarded-", "x-auth-request-", "ssl-client-", "x-ssl-client-", "x-remote-user-"];
 
 /// First letters of the names in the table.
 const LETTERS: &[u8] = b"cefhkmprstuwx";
 
-/// Whether a field of a request is passed on as it is. `hop`: it comes from a declared hop.
+/// Whether a field of a request is passed on unchanged. `proxy`: it comes from a trusted proxy.
 #[inline]
 pub(crate) fn passes(name: &HeaderName, hop: bool) -> bool {
     match *name {
@@ -75,7 +76,7 @@ pub(crate) fn passes(name: &HeaderName, hop: bool) -> bool {
 fn passes_other(name: &str, hop: bool) -> bool {
     match of(name) {
         None => true,
-        // A hop writes the name as it is known; a variant of it is its client's.
+        // A proxy writes the name as it is known; a variant of it is its client's.
         Some(Writer::Hop) => hop && !name.contains('_'),
         Some(Writer::Connection | Writer::Edge | Writer::Nobody) => false,
     }
@@ -88,8 +89,8 @@ fn of(name: &str) -> Option<Writer> {
     if name.contains('_') { writer(&name.replace('_', "-")) } else { writer(name) }
 }
 
-/// Whether a field may stand in a trailer at all (RFC 9110 section 6.5.1): none of framing, routing, authentication or of what
-/// tells how the content is read may.
+/// Whether a field is allowed in a trailer (RFC 9110 section 6.5.1): not those of framing, routing, authentication,
+/// or of content coding.
 pub(crate) fn may_trail(name: &HeaderName) -> bool {
     !matches!(
         name.as_str(),
@@ -112,7 +113,7 @@ pub(crate) fn may_trail(name: &HeaderName) -> bool {
     )
 }
 
-/// Whether a field of a request's trailers is passed on: besides, nothing that a proxy writes, whoever sent it.
+/// Whether a field of a request's trailers is passed on: in addition, none that only proxies write.
 fn trails(name: &HeaderName) -> bool {
     let dashed = || name.as_str().replace('_', "-");
     let plain = || HeaderName::try_from(dashed()).is_ok_and(|name| may_trail(&name));
@@ -165,7 +166,7 @@ mod tests {
             "Remote-User",
             "X-Remote-User",
             "Proxy",
-            "Mainstay-Visitor",
+            "Mainstay-Client",
             "Mainstay-Caller",
             "X-Request-Id",
             "Expect",
@@ -186,18 +187,17 @@ mod tests {
     }
 
     #[test]
-    fn declared_hops_write_what_hops_write() {
+    fn proxy_fields_pass_from_trusted_proxies() {
         for field in ["x-forwarded-prefix", "x-forwarded-port", "x-forwarded-server", "cf-connecting-ip"] {
             assert!(passes(&name(field), true), "{field}");
         }
-        for field in ["x-forwarded-for", "x-real-ip", "connection", "mainstay-visitor", "proxy", "x_real_ip"]
-        {
+        for field in ["x-forwarded-for", "x-real-ip", "connection", "mainstay-client", "proxy", "x_real_ip"] {
             assert!(!passes(&name(field), true), "{field}");
         }
     }
 
     #[test]
-    fn other_fields_pass_from_anybody() {
+    fn other_fields_pass_from_any_client() {
         for field in ["accept", "x-mine", "x_mine", "sec-fetch-mode", "if-none-match", "x-api-key", "origin"]
         {
             assert!(passes(&name(field), false), "{field}");

@@ -1,38 +1,39 @@
-//! Who asks, behind hops that are believed (RFC 7239 and the older X-Forwarded-For), and what is said of it outward.
+//! The client's address behind trusted proxies (RFC 7239 and X-Forwarded-For), and the headers that describe it to
+//! servers.
 //!
-//! A hop that writes one of the two fields may let the other pass as the visitor sent it. It writes its own into every
-//! request, so what a hop's last request with only one of them had is what it writes, and that one is believed where
-//! both are there; until such a request came, the older one, which most hops write. Servers are told by X-Forwarded-*
-//! alone: all read it, and two chains could contradict each other.
+//! A proxy that writes one of the two fields may pass the other one unchanged from the client. It writes its own
+//! field into every request. So the field that a proxy's last request had alone is the one that it writes, and that
+//! one is trusted where both are present; until there was such a request, X-Forwarded-For, which most proxies
+//! write. Servers get X-Forwarded-* only: all read it, and two chains could contradict each other.
 
+use crate::connection::Connection;
 use crate::head::{self, Host};
-use crate::line::Line;
-use crate::own::Own;
+use crate::outgoing_headers::OutgoingHeaders;
 use http::header::{self, HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use std::cell::RefCell;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Addresses in one chain that are looked at; more are no honest chain.
+/// The most addresses of one chain that are read.
 const CHAIN_MAX: usize = 32;
-/// Hops of which it is remembered what they write.
+/// Proxies of which it is remembered what they write.
 const HOPS_MAX: usize = 256;
 
-/// What hops said of a request.
+/// What trusted proxies say about a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    /// The first address from the right that is no declared hop.
+pub(crate) struct ForwardedInfo {
+    /// The first address from the right that is no trusted proxy.
     pub(crate) client: IpAddr,
-    /// The field that is believed; `None` where the connection does not come from a declared hop.
+    /// The field that is believed; `None` where the connection does not come from a trusted proxy.
     pub(crate) by: Option<Field>,
-    /// Whether the visitor came by HTTPS, where a believed hop says so.
+    /// Whether the client used HTTPS, where a trusted proxy says so.
     pub(crate) https: Option<bool>,
-    /// The host that the visitor asked for, where a believed hop says so.
+    /// The host that the client asked for, where a trusted proxy says so.
     host: Option<HeaderValue>,
 }
 
-/// Where hops say who asked.
+/// The field in which a proxy names the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     /// `X-Forwarded-For`.
@@ -41,11 +42,11 @@ pub(crate) enum Field {
     Standard,
 }
 
-/// What each hop writes, as its last request with only one of the fields told.
+/// The field that each proxy writes, as its last request with only one of them showed.
 #[derive(Default)]
-pub(crate) struct Habits(RefCell<Vec<(IpAddr, Field)>>);
+pub(crate) struct HeaderPreferences(RefCell<Vec<(IpAddr, Field)>>);
 
-impl Habits {
+impl HeaderPreferences {
     /// The field to believe, of those that a request has.
     fn field(&self, hop: IpAddr, older: bool, standard: bool) -> Field {
         let mut known = self.0.borrow_mut();
@@ -53,7 +54,7 @@ impl Habits {
         let only = match (older, standard) {
             (true, false) => Field::Older,
             (false, true) => Field::Standard,
-            // Both, or none: an own request of the hop, for its health checks.
+            // Both, or none: an own request of the proxy, for its health checks.
             _ => return at.map_or(Field::Older, |at| known[at].1),
         };
         match at {
@@ -65,21 +66,27 @@ impl Habits {
     }
 }
 
-/// Reads the chain from the right, as long as it was written by hops that are believed.
-pub(crate) fn origin(peer: IpAddr, hops: &[IpNet], habits: &Habits, headers: &HeaderMap) -> Origin {
+/// Reads the chain from the right, as long as it was written by proxies that are believed.
+pub(crate) fn client_info(
+    peer: IpAddr,
+    hops: &[IpNet],
+    header_preferences: &HeaderPreferences,
+    headers: &HeaderMap,
+) -> ForwardedInfo {
     let peer = plain(peer);
     if hops.is_empty() || !declared(hops, peer) {
-        return Origin { client: peer, by: None, https: None, host: None };
+        return ForwardedInfo { client: peer, by: None, https: None, host: None };
     }
     let has = (headers.contains_key(OLDER), headers.contains_key(header::FORWARDED));
-    let by = habits.field(peer, has.0, has.1);
-    let mut origin = Origin { client: peer, by: Some(by), https: None, host: None };
+    let by = header_preferences.field(peer, has.0, has.1);
+    let mut origin = ForwardedInfo { client: peer, by: Some(by), https: None, host: None };
     match by {
         Field::Older => {
             let values = headers.get_all(OLDER).iter().rev();
             let chain = values.flat_map(|value| value.as_bytes().rsplit(|b| *b == b',')).map(address);
             for next in chain.take(CHAIN_MAX) {
-                // What cannot be read was written by somebody, and whoever wrote further left is not known.
+                // An entry that cannot be parsed was not written by a trusted proxy; entries further left are not
+                // trusted either.
                 let Some(next) = next else { break };
                 origin.client = next;
                 if !declared(hops, next) {
@@ -91,7 +98,7 @@ pub(crate) fn origin(peer: IpAddr, hops: &[IpNet], habits: &Habits, headers: &He
             let values = headers.get_all(header::FORWARDED).iter().rev();
             let chain = values.flat_map(|value| elements(value.as_bytes()).into_iter().rev());
             for element in chain.take(CHAIN_MAX) {
-                // The further left, the nearer to the visitor: the hop that it reached knows how it came.
+                // An entry further left is nearer to the client: that proxy knows how the client connected.
                 let Some(node) = Node::read(element) else { break };
                 origin.https = node.https.or(origin.https);
                 origin.host = node.host.or(origin.host);
@@ -111,12 +118,12 @@ pub(crate) fn origin(peer: IpAddr, hops: &[IpNet], habits: &Habits, headers: &He
     origin
 }
 
-/// What the server is told: who asked, how, for which host and by which port. `told` is the client's address where a caller
-/// asks for one.
+/// Adds the headers that tell the server the client, the scheme, the host and the port. `told`: the client's
+/// address where a caller forwards one.
 pub(crate) fn fields(
-    own: &mut Own,
-    origin: &Origin,
-    line: &Line,
+    own: &mut OutgoingHeaders,
+    origin: &ForwardedInfo,
+    connection: &Connection,
     told: Option<IpAddr>,
     host: &Host,
     headers: &HeaderMap,
@@ -133,30 +140,30 @@ pub(crate) fn fields(
                     chain.extend_from_slice(b", ");
                 }
             }
-            (None, Some(Field::Standard)) if origin.client != line.peer.ip().to_canonical() => {
+            (None, Some(Field::Standard)) if origin.client != connection.peer.ip().to_canonical() => {
                 let _ = write!(chain, "{}, ", origin.client);
             }
             (None, _) => {}
         }
-        chain.extend_from_slice(line.who.as_bytes());
+        chain.extend_from_slice(connection.who.as_bytes());
     });
     own.put("x-real-ip", |out| match (told, origin.by) {
-        (None, None) => out.extend_from_slice(line.who.as_bytes()),
+        (None, None) => out.extend_from_slice(connection.who.as_bytes()),
         (told, _) => {
             let _ = write!(out, "{}", told.unwrap_or(origin.client));
         }
     });
-    let https = origin.https.unwrap_or(line.tls);
+    let https = origin.https.unwrap_or(connection.tls);
     own.put("x-forwarded-proto", |out| out.extend_from_slice(if https { b"https" } else { b"http" }));
     let named = origin.host.as_ref().unwrap_or(&host.value);
     own.put("x-forwarded-host", |out| out.extend_from_slice(named.as_bytes()));
-    // A declared hop may know better, where ports are mapped before it.
+    // A trusted proxy may know better, where ports are mapped before it.
     if origin.by.is_none() || !headers.contains_key(PORT) {
         own.put(PORT, |out| out.extend_from_slice(port(named.as_bytes(), https)));
     }
 }
 
-/// The port that a client asked by: as its host tells it, else the one that belongs to the scheme.
+/// The port that the client used: the one in its host, otherwise the default port of the scheme.
 fn port(host: &[u8], https: bool) -> &[u8] {
     let told = memchr::memrchr(b':', host).map(|at| &host[at + 1..]);
     match told.filter(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit)) {
@@ -169,12 +176,12 @@ fn port(host: &[u8], https: bool) -> &[u8] {
 const PORT: &str = "x-forwarded-port";
 const OLDER: &str = "x-forwarded-for";
 
-/// Whether an address is a declared hop.
+/// Whether an address is a trusted proxy.
 pub(crate) fn declared(hops: &[IpNet], address: IpAddr) -> bool {
     hops.iter().any(|net| net.contains(&address))
 }
 
-/// An IPv4 address that came over an IPv6 socket is the IPv4 address.
+/// Converts an IPv4-mapped address to IPv4.
 pub(crate) fn plain(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(six) => six.to_ipv4_mapped().map_or(address, IpAddr::V4),
@@ -182,7 +189,8 @@ pub(crate) fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
-/// `192.0.2.1`, `192.0.2.1:80`, `"[2001:db8::1]:80"`, `2001:db8::1`; a port may be a word of the hop's own: `[2001:db8::1]:_a`.
+/// Parses `192.0.2.1`, `192.0.2.1:80`, `"[2001:db8::1]:80"`, `2001:db8::1`; a port may be an obfuscated identifier:
+/// `[2001:db8::1]:_a`.
 fn address(bytes: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(bytes).ok()?.trim().trim_matches('"');
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -207,17 +215,17 @@ fn is_port(port: &str) -> bool {
     port.parse::<u16>().is_ok() || port.strip_prefix('_').is_some_and(word)
 }
 
-/// What one hop says in `Forwarded`. Its own address, `by`, tells nothing that is needed.
+/// One element of `Forwarded`. The proxy's own address, `by`, is not needed.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Node {
-    /// Whom the hop was asked by; `None` when it does not say: `unknown`, `_hidden`, nothing.
+    /// The client of that proxy; `None` when it is hidden: `unknown`, `_hidden`, missing.
     client: Option<IpAddr>,
     https: Option<bool>,
     host: Option<HeaderValue>,
 }
 
 impl Node {
-    /// `for=192.0.2.1;proto=https;host=a.test`. `None` when it says a thing twice or in a way that two would read differently.
+    /// Parses `for=192.0.2.1;proto=https;host=a.test`. `None` when a parameter is repeated or ambiguous.
     fn read(element: &[u8]) -> Option<Self> {
         let (mut node, mut client, mut proto, mut host) = (Self::default(), None, None, None);
         for pair in apart(element, b';')?.into_iter().filter(|pair| !pair.trim_ascii().is_empty()) {
@@ -241,10 +249,10 @@ impl Node {
     }
 }
 
-/// The elements of one line. A quote that never ends is a visitor's, in front of what a hop wrote: then commas alone count, and
-/// each element is read for itself.
-fn elements(line: &[u8]) -> Vec<&[u8]> {
-    apart(line, b',').unwrap_or_else(|| line.split(|b| *b == b',').collect())
+/// The elements of one line. A quote that never ends is a client's, in front of what a proxy wrote: then commas alone
+/// count, and each element is read for itself.
+fn elements(connection: &[u8]) -> Vec<&[u8]> {
+    apart(connection, b',').unwrap_or_else(|| connection.split(|b| *b == b',').collect())
 }
 
 /// Splits, but not within quotes. `None` when a quote does not end.
@@ -307,17 +315,17 @@ mod tests {
 
     type Fields<'a> = &'a [(&'static str, &'a str)];
 
-    fn read(peer: &str, habits: &Habits, fields: Fields<'_>) -> Origin {
+    fn read(peer: &str, header_preferences: &HeaderPreferences, fields: Fields<'_>) -> ForwardedInfo {
         let hops: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].iter().map(|net| net.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
         }
-        origin(peer.parse().unwrap(), &hops, habits, &headers)
+        client_info(peer.parse().unwrap(), &hops, header_preferences, &headers)
     }
 
     #[test]
-    fn only_declared_hops_are_believed_and_from_the_right() {
+    fn only_trusted_proxies_are_believed_from_the_right() {
         let table: [(&str, Fields<'_>, &str); 24] = [
             ("192.0.2.9", &[("x-forwarded-for", "1.1.1.1")], "192.0.2.9"),
             ("192.0.2.9", &[("forwarded", "for=1.1.1.1")], "192.0.2.9"),
@@ -349,7 +357,7 @@ mod tests {
             ("10.0.0.1", &[("forwarded", "")], "10.0.0.1"),
         ];
         for (peer, fields, expected) in table {
-            let seen = read(peer, &Habits::default(), fields);
+            let seen = read(peer, &HeaderPreferences::default(), fields);
             assert_eq!(seen.client.to_string(), expected, "{peer} {fields:?}");
         }
     }
@@ -357,8 +365,8 @@ mod tests {
     #[test]
     fn of_both_fields_the_one_is_believed_that_the_hop_writes() {
         let both: Fields<'_> = &[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=2.2.2.2")];
-        let habits = Habits::default();
-        let client = |peer, fields| read(peer, &habits, fields).client.to_string();
+        let header_preferences = HeaderPreferences::default();
+        let client = |peer, fields| read(peer, &header_preferences, fields).client.to_string();
         assert_eq!(client("10.0.0.1", both), "1.1.1.1", "nothing is known of this hop");
         assert_eq!(client("10.0.0.1", &[("forwarded", "for=3.3.3.3")]), "3.3.3.3");
         assert_eq!(client("10.0.0.1", both), "2.2.2.2", "it leaves the older field to visitors");
@@ -368,7 +376,7 @@ mod tests {
         assert_eq!(client("10.0.0.1", &[("x-forwarded-for", "3.3.3.3")]), "3.3.3.3");
         assert_eq!(client("10.0.0.1", both), "1.1.1.1", "it was set up anew");
         assert_eq!(client("192.0.2.9", &[("forwarded", "for=3.3.3.3")]), "192.0.2.9");
-        assert_eq!(habits.0.borrow().len(), 1, "only of hops anything is remembered");
+        assert_eq!(header_preferences.0.borrow().len(), 1, "only of hops anything is remembered");
     }
 
     #[test]
@@ -386,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn how_the_visitor_came_is_told_by_the_hop_that_it_reached() {
+    fn first_trusted_proxy_determines_scheme_and_host() {
         let table: [(Fields<'_>, Option<bool>, Option<&str>); 8] = [
             (
                 &[("forwarded", "for=1.1.1.1;proto=https;host=a.test, for=10.0.0.2;proto=http;host=b.test")],
@@ -418,13 +426,13 @@ mod tests {
             (&[("forwarded", "for=1.1.1.1"), ("x-forwarded-proto", "http, https")], Some(true), None),
         ];
         for (fields, https, host) in table {
-            let seen = read("10.0.0.1", &Habits::default(), fields);
+            let seen = read("10.0.0.1", &HeaderPreferences::default(), fields);
             assert_eq!(
                 (seen.https, seen.host.as_ref().map(|host| host.to_str().unwrap())),
                 (https, host),
                 "{fields:?}"
             );
-            let seen = read("192.0.2.9", &Habits::default(), fields);
+            let seen = read("192.0.2.9", &HeaderPreferences::default(), fields);
             assert_eq!((seen.https, seen.host), (None, None), "{fields:?}");
         }
     }
@@ -468,23 +476,23 @@ mod tests {
                 }
             }
             let hops: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
-            // Without a hop it is who it is.
+            // Without a proxy: the peer.
             let peer: IpAddr = if six { "2001:db8::9" } else { "192.0.2.9" }.parse().unwrap();
-            let alone = Origin { client: peer, by: None, https: None, host: None };
-            prop_assert_eq!(&origin(peer, &hops, &Habits::default(), &headers), &alone);
-            prop_assert_eq!(&origin(peer, &[], &Habits::default(), &headers), &alone);
-            // Behind one it is who the hop says, wherever the hop puts it.
+            let alone = ForwardedInfo { client: peer, by: None, https: None, host: None };
+            prop_assert_eq!(&client_info(peer, &hops, &HeaderPreferences::default(), &headers), &alone);
+            prop_assert_eq!(&client_info(peer, &[], &HeaderPreferences::default(), &headers), &alone);
+            // Behind a proxy: the address that the proxy names, in either field.
             let node = if six { format!("for=\"[{peer}]:80\"") } else { format!("for={peer}") };
             for (name, mine) in [("forwarded", node), (OLDER, peer.to_string())] {
                 let hop: IpAddr = "10.0.0.1".parse().unwrap();
                 let mut lines = HeaderMap::new();
                 lines.append(name, format!("{text}, {mine}").parse().unwrap());
-                prop_assert_eq!(origin(hop, &hops, &Habits::default(), &lines).client, peer, "{}", text);
+                prop_assert_eq!(client_info(hop, &hops, &HeaderPreferences::default(), &lines).client, peer, "{}", text);
                 let mut lines = headers.clone();
-                let habits = Habits::default();
-                habits.field(hop, name == OLDER, name != OLDER);
+                let header_preferences = HeaderPreferences::default();
+                header_preferences.field(hop, name == OLDER, name != OLDER);
                 lines.append(name, mine.parse().unwrap());
-                prop_assert_eq!(origin(hop, &hops, &habits, &lines).client, peer, "{}", text);
+                prop_assert_eq!(client_info(hop, &hops, &header_preferences, &lines).client, peer, "{}", text);
             }
         }
     }

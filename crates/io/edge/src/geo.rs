@@ -1,8 +1,9 @@
-//! Where an address comes from: its country and its autonomous system, from files in the mmdb format.
+//! Country and autonomous system of an address, from files in the mmdb format.
 //!
-//! Two shapes of records are about, and either file may have either: MaxMind's and DB-IP's (`country.iso_code`,
-//! `autonomous_system_number`) and the flat one of IPinfo and others (`country_code` or a two-letter `country`, `asn` as
-//! `AS64500`). A file is read anew when it changes; a broken one is said, and the last good one stays.
+//! There are two shapes of records, and either file may have either: MaxMind's and DB-IP's (`country.iso_code`,
+//! `autonomous_system_number`) and the flat one of IPinfo and others (`country_code` or a two-letter `country`,
+//! `asn` as `AS64500`). A file is reloaded when it changes; a broken one is reported, and the last good one stays
+//! in use.
 //!
 //! | module | holds |
 //! |---|---|
@@ -19,25 +20,25 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-/// Where an address comes from, as far as is known.
+/// Country and autonomous system of an address, as far as they are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// Two capital letters of ISO 3166-1.
     pub country: Option<[u8; 2]>,
     /// The number of the autonomous system that announces it.
     pub asn: Option<u32>,
 }
 
-/// Something happened to a file of places.
+/// The result of reloading a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// It was read.
+    /// It was loaded.
     Read(PathBuf),
-    /// It cannot be used; what was read before, if anything, is used on.
+    /// It cannot be used; an earlier version, if any, stays in use.
     Broken {
         /// Which.
         path: PathBuf,
-        /// Why, in words.
+        /// The reason.
         why: String,
         /// Whether an earlier state of it is still in use.
         earlier: bool,
@@ -47,23 +48,23 @@ pub enum Changed {
 impl fmt::Display for Changed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read(path) => write!(f, "{} was read", path.display()),
+            Self::Read(path) => write!(f, "{} was loaded", path.display()),
             Self::Broken { path, why, earlier: true } => {
-                write!(f, "{} cannot be used, so the one read before is used on: {why}", path.display())
+                write!(f, "{} cannot be used, the version loaded before stays in use: {why}", path.display())
             }
             Self::Broken { path, why, earlier: false } => write!(
                 f,
-                "{} cannot be used, so rules about countries or networks from it match nobody: {why}",
+                "{} cannot be used, so rules by country or autonomous system match no client: {why}",
                 path.display()
             ),
         }
     }
 }
 
-/// The files of places. Look-ups never wait for a file being read.
+/// The GeoIP files. Lookups never wait for a file being read.
 #[derive(Debug, Default)]
 pub struct Geo {
-    /// First the one that the configuration names for countries, then the one for networks; each is asked for both.
+    /// First the file for countries, then the one for autonomous systems; both are searched for both.
     files: Vec<File>,
 }
 
@@ -76,17 +77,17 @@ impl Geo {
         Self { files: paths.into_iter().map(File::new).collect() }
     }
 
-    /// Reads the files that are new or have changed. Blocks on the disk: call it at the start and every few seconds, not
-    /// on a thread that serves. Says what happened, each thing once.
+    /// Reads the files that are new or have changed. Blocks on the disk: call it at the start and every few seconds,
+    /// not on a thread that serves. Says what happened, each thing once.
     pub fn refresh(&self) -> Vec<Changed> {
         self.files.iter().filter_map(File::refresh).collect()
     }
 
-    /// Where an address comes from. Some microseconds: remember it for a connection.
+    /// Looks up an address. Takes some microseconds: cache the result for a connection.
     #[must_use]
-    pub fn look_up(&self, address: IpAddr) -> Place {
+    pub fn look_up(&self, address: IpAddr) -> Location {
         let address = address.to_canonical();
-        let mut place = Place::default();
+        let mut place = Location::default();
         for file in &self.files {
             let found = file.look_up(address);
             place.country = place.country.or(found.country);
@@ -96,10 +97,10 @@ impl Geo {
     }
 }
 
-/// Whether a file of places could be used. Blocks: it reads the file.
+/// Checks whether a GeoIP file can be used. Blocks: it reads the file.
 ///
 /// # Errors
-/// Why it cannot, with its path.
+/// The reason why it cannot, with its path.
 pub fn look(path: &Path) -> Result<(), String> {
     match Geo::new(Some(path), None).refresh().pop() {
         Some(broken @ Changed::Broken { .. }) => Err(broken.to_string()),
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_said_once_and_the_last_good_one_stays() {
+    fn broken_file_is_reported_once_and_last_good_one_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("country.mmdb");
         let geo = Geo::new(Some(&path), None);

@@ -1,14 +1,25 @@
-//! The deadline of a gRPC call: its own `grpc-timeout` (gRPC over HTTP/2, "Requests"), or the service's from the end of the request.
+//! The deadline of a gRPC call: its own `grpc-timeout` (gRPC over HTTP/2, "Requests"), or the service's from the end
+//! of the request.
 //!
-//! A stream may have its first message, and with it the answer's head, late.
+//! A stream may have its first message, and with it the response's head, late.
 
 use http::header::{self, HeaderMap};
 use std::time::Duration;
 
-/// The longest wait for the head of an answer to a gRPC call, whatever it asks for.
+/// The longest wait for the head of a response to a gRPC call, whatever timeout it asks for.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 
-/// How long a gRPC call may take until its answer begins, where it says so itself; `None` where the request is none.
+/// Deadline of a gRPC call: both sides may be silent for as long as it allows.
+#[derive(Clone, Copy)]
+pub(crate) struct GrpcDeadline {
+    /// Whether the deadline is its own. Otherwise the timeout counts from the end of the request.
+    pub(crate) own: bool,
+    /// The tick at which it gives its place in the pool back.
+    pub(crate) yields: u32,
+}
+
+/// Returns the timeout of a gRPC call until its response begins, if the call has one; `None` when the request is no
+/// gRPC call.
 pub(crate) fn deadline(headers: &HeaderMap) -> Option<Option<Duration>> {
     let kind = headers.get(header::CONTENT_TYPE)?.as_bytes();
     let rest = kind.strip_prefix(b"application/grpc")?;

@@ -1,8 +1,8 @@
-//! What a request's head must be before anything is passed on: one host, one length, nothing that two parsers read
-//! differently (RFC 9110, RFC 9112 sections 3, 6 and 11).
+//! Validation of a request's head: one host, one length, nothing that two parsers read differently (RFC 9110, RFC
+//! 9112 sections 3, 6 and 11).
 
-use crate::known::CALLER;
-use crate::seeing::id::TRACEPARENT;
+use crate::client::CALLER;
+use crate::telemetry::id::TRACEPARENT;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -12,31 +12,31 @@ use std::borrow::Cow;
 /// Longest host name with its port.
 const HOST_MAX: usize = 261;
 
-/// Why a request is refused before anybody is asked.
+/// Why a head is invalid.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum Fault {
-    #[error("a request names its host exactly once")]
+pub(crate) enum HeadError {
+    #[error("the request must have exactly one host")]
     Host,
-    #[error("the host's name has characters that no host's name has")]
+    #[error("the host name has invalid characters")]
     HostName,
-    #[error("the host in the request line is not the one in the Host field")]
+    #[error("the host in the request line differs from the Host field")]
     HostDiffers,
     #[error("the target is not a path")]
     Target,
-    #[error("the target has a blank, a control character or a fragment")]
+    #[error("the target has a space, a control character or a fragment")]
     TargetByte,
     #[error("the target is too long")]
     TargetLong,
-    #[error("this method is not served")]
+    #[error("method not allowed")]
     Method,
-    #[error("of the transfer codings only chunked is understood")]
+    #[error("the only supported transfer coding is chunked")]
     Coding,
-    #[error("this expectation cannot be met")]
+    #[error("the expectation is not supported")]
     Expectation,
 }
 
-impl Fault {
-    /// The status that tells it.
+impl HeadError {
+    /// Returns the status code of the error response.
     pub(crate) fn status(self) -> u16 {
         match self {
             Self::Method => 405,
@@ -46,20 +46,20 @@ impl Fault {
         }
     }
 
-    /// The sentence for whoever sent it.
-    pub(crate) fn told(self) -> &'static str {
+    /// Returns the sentence for the client.
+    pub(crate) fn message(self) -> &'static str {
         match self {
-            Self::Host => "A request names its host exactly once; this one does not.",
-            Self::HostName => "The host's name has characters that no host's name has.",
-            Self::HostDiffers => "The host in the request line is not the one in the Host field.",
+            Self::Host => "The request must have exactly one host.",
+            Self::HostName => "The host name has invalid characters.",
+            Self::HostDiffers => "The host in the request line differs from the Host field.",
             Self::Target => "The target of this request is not a path.",
             Self::TargetByte => {
-                "The target of this request has a blank, a control character or a fragment (#), which must be percent-encoded."
+                "The target of this request has a space, a control character or a fragment (#), which must be percent-encoded."
             }
-            Self::TargetLong => "The target of this request is longer than this site takes.",
-            Self::Method => "This method is not served here.",
-            Self::Coding => "Of the transfer codings only chunked is understood here.",
-            Self::Expectation => "This expectation cannot be met.",
+            Self::TargetLong => "The target of this request is longer than this site accepts.",
+            Self::Method => "This method is not allowed.",
+            Self::Coding => "The only supported transfer coding is chunked.",
+            Self::Expectation => "The expectation is not supported.",
         }
     }
 }
@@ -72,14 +72,14 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Its port, where it names one.
+    /// The port, if it has one.
     pub(crate) fn port(&self) -> Option<u16> {
         let (name, port) = self.value.to_str().ok()?.rsplit_once(':')?;
         // Without brackets what follows the last colon is part of an address.
         if name.contains(':') && !name.ends_with(']') { None } else { port.parse().ok() }
     }
 
-    /// Its name in lower case, without port and final dot.
+    /// The name in lower case, without port and final dot.
     pub(crate) fn name(&self) -> Cow<'_, str> {
         let text = self.value.to_str().unwrap_or_default();
         let name = match text.rfind(':') {
@@ -98,7 +98,7 @@ impl Host {
 /// Which of the fields that the edge itself reads a head has: one look at each field costs less than a look-up for each
 /// question, and most heads have few of them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Has {
+pub(crate) struct HeaderPresence {
     pub(crate) accept: bool,
     pub(crate) agent: bool,
     pub(crate) caller: bool,
@@ -110,7 +110,7 @@ pub(crate) struct Has {
     te: bool,
 }
 
-impl Has {
+impl HeaderPresence {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut has = Self::default();
         for name in headers.keys() {
@@ -130,10 +130,10 @@ impl Has {
     }
 }
 
-/// What the connection's own fields asked for.
+/// Options of the client's connection.
 #[derive(Debug, Default)]
-pub(crate) struct Wishes {
-    /// What to switch to.
+pub(crate) struct ConnectionOptions {
+    /// The protocol to switch to.
     pub(crate) upgrade: Option<HeaderValue>,
     /// Whether a `100 Continue` is awaited before the body is sent.
     pub(crate) expects: bool,
@@ -142,57 +142,61 @@ pub(crate) struct Wishes {
 }
 
 /// Checks a head and takes from it what concerns only this connection.
-pub(crate) fn examine(parts: &mut Parts, has: Has) -> Result<(Host, Wishes), Fault> {
+pub(crate) fn examine(
+    parts: &mut Parts,
+    has: HeaderPresence,
+) -> Result<(Host, ConnectionOptions), HeadError> {
     let extended = parts.extensions.get::<hyper::ext::Protocol>().is_some();
     match parts.method {
-        Method::CONNECT if !extended => return Err(Fault::Method),
-        Method::TRACE => return Err(Fault::Method),
+        Method::CONNECT if !extended => return Err(HeadError::Method),
+        Method::TRACE => return Err(HeadError::Method),
         _ => {}
     }
     encode(parts)?;
     let host = host(parts)?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     if !(path.starts_with('/') || path == "*" && parts.method == Method::OPTIONS) {
-        return Err(Fault::Target);
+        return Err(HeadError::Target);
     }
-    let mut wishes = wishes(parts, has)?;
+    let mut options = options(parts, has)?;
     if let Some(protocol) = parts.extensions.get::<hyper::ext::Protocol>() {
-        wishes.upgrade = HeaderValue::from_str(protocol.as_str()).ok();
+        options.upgrade = HeaderValue::from_str(protocol.as_str()).ok();
     }
-    Ok((host, wishes))
+    Ok((host, options))
 }
 
-/// Percent-encodes what a client left raw in its target. Everything behind (patterns, logs, servers) sees only this spelling.
-fn encode(parts: &mut Parts) -> Result<(), Fault> {
+/// Percent-encodes what a client left raw in its target. Everything behind (patterns, logs, servers) sees only this
+/// spelling.
+fn encode(parts: &mut Parts) -> Result<(), HeadError> {
     let target = parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
-    let Some(encoded) = traffic::target::encoded(target).map_err(|_| Fault::TargetByte)? else {
+    let Some(encoded) = traffic::target::encoded(target).map_err(|_| HeadError::TargetByte)? else {
         return Ok(());
     };
-    let target = PathAndQuery::try_from(encoded).map_err(|_| Fault::TargetLong)?;
+    let target = PathAndQuery::try_from(encoded).map_err(|_| HeadError::TargetLong)?;
     let mut uri = std::mem::take(&mut parts.uri).into_parts();
     uri.path_and_query = Some(target);
-    parts.uri = Uri::from_parts(uri).map_err(|_| Fault::Target)?;
+    parts.uri = Uri::from_parts(uri).map_err(|_| HeadError::Target)?;
     Ok(())
 }
 
-fn host(parts: &Parts) -> Result<Host, Fault> {
+fn host(parts: &Parts) -> Result<Host, HeadError> {
     let mut named = parts.headers.get_all(header::HOST).iter();
     let first = named.next();
     if named.next().is_some() {
-        return Err(Fault::Host);
+        return Err(HeadError::Host);
     }
     let value = match (parts.uri.authority(), first) {
         (Some(authority), first) => {
             if first.is_some_and(|host| !same(authority.as_str(), host)) {
-                return Err(Fault::HostDiffers);
+                return Err(HeadError::HostDiffers);
             }
-            HeaderValue::from_str(authority.as_str()).map_err(|_| Fault::HostName)?
+            HeaderValue::from_str(authority.as_str()).map_err(|_| HeadError::HostName)?
         }
         (None, Some(host)) => host.clone(),
-        (None, None) => return Err(Fault::Host),
+        (None, None) => return Err(HeadError::Host),
     };
     // A target with an authority and no path is meant for a proxy of another kind.
-    if valid(value.as_bytes()) { Ok(Host { value }) } else { Err(Fault::HostName) }
+    if valid(value.as_bytes()) { Ok(Host { value }) } else { Err(HeadError::HostName) }
 }
 
 fn same(authority: &str, host: &HeaderValue) -> bool {
@@ -225,38 +229,38 @@ pub(crate) fn valid(host: &[u8]) -> bool {
         && (port.is_empty() || port[0] == b':' && port.len() <= 6 && port[1..].iter().all(u8::is_ascii_digit))
 }
 
-fn wishes(parts: &mut Parts, has: Has) -> Result<Wishes, Fault> {
+fn options(parts: &mut Parts, has: HeaderPresence) -> Result<ConnectionOptions, HeadError> {
     let headers = &mut parts.headers;
-    let mut wishes = Wishes::default();
+    let mut options = ConnectionOptions::default();
     if has.expect {
-        // Every one of them: an expectation that cannot be met is refused wherever it stands.
+        // All values: an unsupported expectation is refused wherever it is.
         let mut expectations = headers.get_all(header::EXPECT).iter();
         if !expectations.all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-            return Err(Fault::Expectation);
+            return Err(HeadError::Expectation);
         }
-        wishes.expects = true;
+        options.expects = true;
     }
     if has.coding {
         let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
         let chunked = codings.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
         if !chunked || codings.next().is_some() {
-            return Err(Fault::Coding);
+            return Err(HeadError::Coding);
         }
     }
     if let Some(te) = has.te.then(|| headers.get(header::TE)).flatten() {
-        wishes.trailers = te
+        options.trailers = te
             .as_bytes()
             .split(|b| *b == b',')
             .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"trailers"));
     }
     if has.connection {
-        connection(parts, &mut wishes);
+        connection(parts, &mut options);
     }
-    Ok(wishes)
+    Ok(options)
 }
 
-/// Removes what `Connection` names, and reads what it asks for.
-fn connection(parts: &mut Parts, wishes: &mut Wishes) {
+/// Removes the fields that `Connection` names, and reads the options.
+fn connection(parts: &mut Parts, options: &mut ConnectionOptions) {
     let mut named: Vec<HeaderName> = Vec::new();
     let mut upgrade = false;
     for value in parts.headers.get_all(header::CONNECTION) {
@@ -273,7 +277,7 @@ fn connection(parts: &mut Parts, wishes: &mut Wishes) {
     }
     if upgrade && parts.version == Version::HTTP_11 && parts.method == Method::GET {
         // HTTP/2 by upgrade would carry requests past every check that is made here.
-        wishes.upgrade = parts
+        options.upgrade = parts
             .headers
             .get(header::UPGRADE)
             .cloned()
@@ -284,7 +288,8 @@ fn connection(parts: &mut Parts, wishes: &mut Wishes) {
     }
 }
 
-/// How long a head was, as most programs write it: to judge whether the body came with it. `hyper` does not tell.
+/// Returns the length of a head as most programs write it: to judge whether the body came with it. hyper does not
+/// report it.
 pub(crate) fn length(parts: &Parts) -> usize {
     let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     let line = parts.method.as_str().len() + target + "  HTTP/1.1\r\n\r\n".len();
@@ -307,7 +312,7 @@ pub(crate) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether the visitor would rather read a page than JSON.
+/// Whether the client would rather read a page than JSON.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
@@ -319,8 +324,8 @@ mod tests {
     use super::*;
     use http::Request;
 
-    fn examine(parts: &mut Parts) -> Result<(Host, Wishes), Fault> {
-        let has = Has::of(&parts.headers);
+    fn examine(parts: &mut Parts) -> Result<(Host, ConnectionOptions), HeadError> {
+        let has = HeaderPresence::of(&parts.headers);
         super::examine(parts, has)
     }
 
@@ -334,22 +339,22 @@ mod tests {
 
     #[test]
     fn one_host_and_no_other() {
-        type Case = (&'static str, &'static [(&'static str, &'static str)], Result<&'static str, Fault>);
+        type Case = (&'static str, &'static [(&'static str, &'static str)], Result<&'static str, HeadError>);
         let table: [Case; 14] = [
             ("/", &[("host", "a.test")], Ok("a.test")),
             ("/", &[("host", "A.Test.:8080")], Ok("a.test")),
             ("/", &[("host", "[::1]:80")], Ok("[::1]")),
             ("/", &[("host", "[::1]")], Ok("[::1]")),
             ("http://a.test/x", &[("host", "A.test")], Ok("a.test")),
-            ("http://a.test/x", &[("host", "b.test")], Err(Fault::HostDiffers)),
-            ("/", &[], Err(Fault::Host)),
-            ("/", &[("host", "a.test"), ("host", "a.test")], Err(Fault::Host)),
-            ("/", &[("host", "a.test, b.test")], Err(Fault::HostName)),
-            ("/", &[("host", "user@a.test")], Err(Fault::HostName)),
-            ("/", &[("host", "a.test:80:90")], Err(Fault::HostName)),
-            ("/", &[("host", "a.test/x")], Err(Fault::HostName)),
-            ("/", &[("host", "")], Err(Fault::HostName)),
-            ("a.test", &[("host", "a.test")], Err(Fault::Target)),
+            ("http://a.test/x", &[("host", "b.test")], Err(HeadError::HostDiffers)),
+            ("/", &[], Err(HeadError::Host)),
+            ("/", &[("host", "a.test"), ("host", "a.test")], Err(HeadError::Host)),
+            ("/", &[("host", "a.test, b.test")], Err(HeadError::HostName)),
+            ("/", &[("host", "user@a.test")], Err(HeadError::HostName)),
+            ("/", &[("host", "a.test:80:90")], Err(HeadError::HostName)),
+            ("/", &[("host", "a.test/x")], Err(HeadError::HostName)),
+            ("/", &[("host", "")], Err(HeadError::HostName)),
+            ("a.test", &[("host", "a.test")], Err(HeadError::Target)),
         ];
         for (uri, fields, expected) in table {
             let found = examine(&mut parts(uri, fields)).map(|(host, _)| host.name().into_owned());
@@ -358,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_connection_names_goes_and_framing_is_ours() {
+    fn connection_options_and_framing_are_removed() {
         let fields = [
             ("host", "a.test"),
             ("connection", "close, X-Mine, content-length"),
@@ -383,8 +388,8 @@ mod tests {
     fn http2_is_not_reached_by_upgrade() {
         for (to, passed) in [("websocket", true), ("h2c", false), ("foo, H2C", false)] {
             let fields = [("host", "a.test"), ("connection", "Upgrade"), ("upgrade", to)];
-            let (_, wishes) = examine(&mut parts("/", &fields)).unwrap();
-            assert_eq!(wishes.upgrade.is_some(), passed, "{to}");
+            let (_, options) = examine(&mut parts("/", &fields)).unwrap();
+            assert_eq!(options.upgrade.is_some(), passed, "{to}");
         }
     }
 
@@ -401,7 +406,7 @@ mod tests {
             let fields: Vec<_> =
                 [("host", "a.test")].into_iter().chain(values.iter().map(|v| ("expect", *v))).collect();
             assert_eq!(
-                examine(&mut parts("/", &fields)).is_ok_and(|(_, wishes)| wishes.expects),
+                examine(&mut parts("/", &fields)).is_ok_and(|(_, options)| options.expects),
                 met,
                 "{values:?}"
             );
@@ -412,7 +417,7 @@ mod tests {
     fn codings_other_than_chunked_are_refused() {
         for coding in ["gzip, chunked", "chunked, chunked", "identity", "xchunked"] {
             let fields = [("host", "a.test"), ("transfer-encoding", coding)];
-            assert_eq!(examine(&mut parts("/", &fields)).unwrap_err(), Fault::Coding, "{coding}");
+            assert_eq!(examine(&mut parts("/", &fields)).unwrap_err(), HeadError::Coding, "{coding}");
         }
     }
 }

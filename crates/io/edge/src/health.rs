@@ -1,15 +1,16 @@
-//! Asks servers whether they are well, and names where they lead: on one thread, off the way of requests.
+//! Health checks of servers and DNS lookups of their names, on one thread apart from requests.
 
+use crate::forward_error::ForwardError;
+use crate::phases::forward::http2_call;
+use crate::phases::forward::round_trip::RoundTrip;
 use crate::pool::Pool;
 use crate::thread::Thread;
 use crate::upstream::connect::connect;
 use crate::upstream::h1::codec;
 use crate::upstream::h1::conn::Conn;
-use crate::upstream::h1::exchange::Exchange;
-use crate::upstream::h2::{self, Sender};
-use crate::upstream::home::Home;
-use crate::upstream::streams::Lease;
-use crate::upstream::trouble::Trouble;
+use crate::upstream::http2::Sender;
+use crate::upstream::http2_pool::Lease;
+use crate::upstream::server_connections::ServerConnections;
 use http::{HeaderMap, Method, Request, StatusCode};
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -24,12 +25,12 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use traffic::{Failure, Outcome};
 use types::config::{Health, Protocol};
 
-/// How often is looked whether something is due.
+/// Interval at which due work is looked for.
 const LOOK: Duration = Duration::from_millis(10);
-/// How often names are looked up again, and for how long an answer is waited for.
+/// Interval of DNS lookups, and the timeout of one.
 const LOOK_UP: Duration = Duration::from_secs(5);
 
-/// Keeps the pools until the thread ends: what waits in them moves on, servers are asked, names are looked up.
+/// Runs the pools until the thread ends: queues advance, servers are checked, names are looked up.
 pub(crate) async fn keep(thread: Rc<Thread>) {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -39,8 +40,8 @@ pub(crate) async fn keep(thread: Rc<Thread>) {
     loop {
         looks.tick().await;
         round = round.wrapping_add(1);
-        let near = thread.near();
-        for (pool, config) in &near.view.pools {
+        let view = thread.view();
+        for (pool, config) in &view.shared.pools {
             pool.ask(|origin, tick| {
                 if round.is_multiple_of(10) || origin.next() <= tick {
                     origin.tick(tick);
@@ -92,25 +93,30 @@ fn checks(
     }
 }
 
-/// One question, on a connection of its own: a server that takes no new ones is not well.
-async fn check(thread: &Rc<Thread>, pool: &Pool, at: SocketAddr, path: &str) -> Result<StatusCode, Trouble> {
+/// One health check, on a connection of its own: a server that accepts no connection is not healthy.
+async fn check(
+    thread: &Rc<Thread>,
+    pool: &Pool,
+    at: SocketAddr,
+    path: &str,
+) -> Result<StatusCode, ForwardError> {
     let stream = connect(pool, at).await?;
     if pool.protocol == Protocol::Http2 {
         let request = Request::get(format!("http://{}{path}", pool.host(at)))
             .body(())
-            .map_err(|why| Trouble::Http2(why.to_string()))?;
+            .map_err(|why| ForwardError::Http2(why.to_string()))?;
         let sender = Sender::begin(stream, Rc::new(Notify::new())).await?;
         let lease = Lease::alone(sender, &thread.ticks);
-        let mut call = h2::ask(lease, request, &mut None, 0, (None, 0))?;
+        let mut call = http2_call::ask(lease, request, &mut None, 0, (None, 0))?;
         return Ok(poll_fn(|cx| call.poll_head(cx, &thread.ticks, &|_, _| {})).await?.status());
     }
     let mut conn = Box::new(Conn::new(stream));
     codec::request_line(&mut conn.head, &Method::GET, path, pool.host(at).as_bytes());
     conn.head.extend_from_slice(b"user-agent: mainstay-health\r\nconnection: close\r\n\r\n");
-    let mut exchange = Exchange::new(conn, Home::new(Rc::clone(&thread.ticks)), None);
+    let mut round_trip = RoundTrip::new(conn, ServerConnections::new(Rc::clone(&thread.ticks)), None);
     let mut map = HeaderMap::new();
     let head =
-        poll_fn(|cx| exchange.poll_head(cx, &thread.ticks, &Method::GET, &mut map, &|_, _| {})).await?;
+        poll_fn(|cx| round_trip.poll_head(cx, &thread.ticks, &Method::GET, &mut map, &|_, _| {})).await?;
     Ok(head.status)
 }
 
@@ -130,9 +136,9 @@ fn names(pool: &Arc<Pool>, looked_up: &mut HashMap<(usize, String), Instant>) {
                     let found: Vec<SocketAddr> = found.collect();
                     pool.ask(|origin, tick| origin.resolved(tick, &name, &found));
                 }
-                // The servers that are known go on: that a name cannot be looked up says nothing of them.
-                Ok(Err(why)) => tracing::warn!("pool {}: {name} cannot be looked up: {why}", pool.id),
-                Err(_) => tracing::warn!("pool {}: {name} cannot be looked up in time", pool.id),
+                // Known servers stay in use: a failed lookup says nothing about them.
+                Ok(Err(why)) => tracing::warn!("pool {}: DNS lookup of {name} failed: {why}", pool.id),
+                Err(_) => tracing::warn!("pool {}: DNS lookup of {name} timed out", pool.id),
             }
         });
     }

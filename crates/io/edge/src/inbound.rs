@@ -1,7 +1,7 @@
-//! Where the body of a request comes from: hyper's body of HTTP/1.1, or a stream of HTTP/2.
+//! The body of a request as it arrives: hyper's body of HTTP/1.1, or a stream of HTTP/2.
 
+use crate::connection::http2_session::Session;
 use crate::fields;
-use crate::serve::http2::session::Session;
 use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame};
@@ -19,7 +19,7 @@ pub(crate) enum Inbound {
 
 /// The client broke off, or what it sent was not HTTP.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the request's body broke off")]
+#[error("the request's body is incomplete")]
 pub(crate) struct Broken;
 
 impl Inbound {
@@ -39,7 +39,7 @@ impl Inbound {
         }
     }
 
-    /// Calls for a `100 Continue` when the body is first asked for. hyper does so by itself.
+    /// Requests a `100 Continue` when the body is first read. hyper does so by itself.
     pub(crate) fn expected(&mut self) -> Option<Rc<Cell<bool>>> {
         match self {
             Self::Http1(_) => None,
@@ -47,7 +47,7 @@ impl Inbound {
         }
     }
 
-    /// The next part. Trailers carry neither framing nor what only the edge may say.
+    /// The next frame. Trailers are stripped of framing fields and of fields that only the edge may write.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let frame = match self {
             Self::Http1(body) => ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|_| Broken)),
@@ -61,7 +61,7 @@ impl Inbound {
     }
 }
 
-/// A request's body by HTTP/2. Dropped before its end, the rest is read and dropped by the connection's task.
+/// A request's body by HTTP/2. If it is dropped before its end, the connection's task reads and drops the rest.
 pub(crate) struct Inflow {
     /// `None` when it is over.
     stream: Option<RecvStream>,
@@ -70,7 +70,7 @@ pub(crate) struct Inflow {
     left: Option<u64>,
     /// Whether only trailers can still come.
     trailing: bool,
-    /// Set when the body is first asked for, where the client waits for that.
+    /// Set when the body is first read, where the client waits for that.
     asked: Option<Rc<Cell<bool>>>,
 }
 

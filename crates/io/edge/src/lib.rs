@@ -1,56 +1,60 @@
-//! The edge: visitors' connections in, requests out to the servers of a pool, as guard decides.
+//! The edge: client connections in, requests out to the servers of a pool, as `traffic` decides.
 //!
-//! A toucher: sockets, TLS and HTTP are its business; who may ask, who goes first and which server answers is guard's. One
-//! thread and one runtime a core, each with listeners and connections of its own; what they share is read without a lock, or
-//! locked for less than a microsecond.
+//! An I/O crate: it has sockets, TLS and HTTP; `traffic` decides who may ask, who goes first and which server
+//! answers. One thread and one runtime per core, each with its own listeners and connections; shared state is read
+//! without a lock, or locked for less than a microsecond.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`edge`] | [`Edge`]: started, given new policies, stopped |
-//! | `listen`, `accept` | doors; a connection's place, its PROXY header, its protocol |
-//! | `budget` | bytes of bodies held before a server is chosen, bounded for the whole process |
-//! | `connections`, [`descriptors`] | limits of connections, the one idle longest makes room; file descriptors |
-//! | `proxy_protocol` | its header: bytes in, address out |
-//! | `serve`, `line`, `stream` | a connection from its first byte to its last, parked while idle; `serve/http2` by the crate below hyper |
-//! | `request` | one request: examined, judged, admitted, relayed; `visit`: what it is answered |
-//! | `head`, `forwarded`, `known` | smuggling and hop-by-hop rules; who asks behind hops; known visitors and own callers |
-//! | `refuse`, `body` | small honest pages; what follows the head |
-//! | `content`, `inbound` | a request's body, by either protocol: read before a server's place is held, where it is short |
-//! | `upstream` | towards servers: HTTP/1.1 in the visitor's own task, HTTP/2 by the crate below hyper |
-//! | `tunnel` | after a 101 |
-//! | `pool`, `health` | guard's origin behind a lock, those that wait; checks of health, names looked up |
-//! | `tls` | certificates by name, followed as files change; servers' certificates judged |
-//! | `own` | fields of the edge's own in one buffer |
-//! | `shared`, `view`, `thread`, `ticks` | what all threads share, what one has for itself, its coarse clock |
-//! | [`seeing`] | ids, records, counts, traces |
-//! | [`geo`] | countries and autonomous systems |
+//! | [`edge`] | [`Edge`]: start, policy updates, stop |
+//! | `listen`, `acceptor` | listening sockets; accepting a connection, its PROXY header, its protocol |
+//! | `budget` | memory budget of request bodies that are held before a server is chosen |
+//! | `connection_table`, [`descriptors`] | connection limits: the longest idle connection is closed for a new one; file descriptors |
+//! | `proxy_protocol` | parser of the PROXY protocol header |
+//! | `connection`, `stream` | state of one connection; plain or TLS socket |
+//! | `serve` | one connection from its first byte to its last; parked while idle; `serve/http2`: HTTP/2 by the h2 crate |
+//! | `request` | the phases of a request, in order |
+//! | `phases` | accept, parse, identify, admit, forward, respond, record: one file each |
+//! | `exchange` | a request on its way through the phases |
+//! | `head`, `fields`, `forwarded`, `client` | head validation; hop-by-hop fields; trusted proxies; recognized clients and callers |
+//! | `request_body`, `inbound`, `uploads` | a request's body by either protocol; slow uploads |
+//! | `upstream` | connections to servers, HTTP/1.1 and HTTP/2 codecs |
+//! | `forward_error` | errors of forwarding |
+//! | `tunnel` | bytes both ways after a 101 |
+//! | `pool`, `health` | a load balancer behind a lock and its waiting requests; health checks and DNS lookups |
+//! | `tls` | certificates by name, reloaded when files change; verification of servers |
+//! | `outgoing_headers` | headers that the edge adds, in one buffer |
+//! | `shared`, `view`, `thread`, `ticks` | state of all threads, compiled policy, state of one thread, its coarse clock |
+//! | [`telemetry`] | trace ids, request records, counters, traces |
+//! | [`geo`] | country and autonomous system of an address |
 
-mod accept;
-mod body;
+mod acceptor;
 mod budget;
-mod connections;
-mod content;
+mod client;
+mod connection;
+mod connection_table;
 pub mod descriptors;
 pub mod edge;
+mod exchange;
 mod fields;
+mod forward_error;
 mod forwarded;
 pub mod geo;
 mod grpc;
 mod head;
 mod health;
 mod inbound;
-mod known;
-mod line;
 mod listen;
-mod own;
+mod outgoing_headers;
+mod phases;
 mod pool;
 mod proxy_protocol;
-mod refuse;
 mod request;
-pub mod seeing;
+mod request_body;
 mod serve;
 mod shared;
 mod stream;
+pub mod telemetry;
 mod thread;
 mod ticks;
 mod tls;
@@ -60,5 +64,5 @@ mod upstream;
 mod view;
 
 pub use edge::{Edge, Sharing, StartError, Terms};
-pub use geo::look as look_at_places;
-pub use tls::certificates::{Unusable, look as look_at_certificate};
+pub use geo::look as check_geoip;
+pub use tls::certificates::{Unusable, look as check_certificate};

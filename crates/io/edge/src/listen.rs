@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 
 const BACKLOG: i32 = 4096;
 
-/// Where the edge listens, and whether visitors speak TLS there.
+/// A listening address, and whether clients speak TLS there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Door {
     pub(crate) at: SocketAddr,
@@ -24,8 +24,8 @@ pub(crate) fn open(at: SocketAddr, threads: usize) -> io::Result<(SocketAddr, Ve
     Ok((at, all))
 }
 
-/// Whether a process listens there. Sockets that share an address are let in by the system, so it is tried without sharing.
-/// Connections of a process that has ended or that drains are no hindrance.
+/// Whether a process listens there. Sockets that share an address are let in by the system, so it is tried without
+/// sharing. Connections of a process that has ended or that drains are no hindrance.
 pub(crate) fn is_taken(at: SocketAddr) -> bool {
     at.port() != 0 && bind(at, false).is_err_and(|why| why.kind() == io::ErrorKind::AddrInUse)
 }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shared_address_is_known_to_be_taken() {
+    fn shared_address_is_detected() {
         let (at, sockets) = open("127.0.0.1:0".parse().unwrap(), 2).unwrap();
         assert!(is_taken(at));
         let everywhere = SocketAddr::new("0.0.0.0".parse().unwrap(), at.port());

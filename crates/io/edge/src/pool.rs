@@ -1,4 +1,4 @@
-//! A pool as all threads share it: guard's origin behind a lock, and those that wait for it.
+//! A pool as all threads share it: the load balancer's balancer behind a lock, and those that wait for it.
 
 use crate::uploads::{Slot, Uploads, YIELD_TICKS};
 use http::uri::Authority;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
+use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, Shed, Tick, Ticket, Woken};
 use types::PoolId;
 use types::config::{self, Protocol};
 
@@ -18,26 +18,26 @@ use types::config::{self, Protocol};
 pub(crate) struct Pool {
     pub(crate) id: PoolId,
     pub(crate) protocol: Protocol,
-    /// `Err` where the configuration wants TLS and it cannot be set up: then nothing is sent at all.
+    /// `Err` where TLS is configured and cannot be set up: then nothing is sent at all.
     pub(crate) tls: Result<Option<Tls>, String>,
     /// Whether its servers are overloaded.
     pub(crate) crowded: AtomicBool,
-    /// Uploads that hold no place.
+    /// Uploads without a place.
     uploads: Arc<Uploads>,
     zero: Instant,
     desk: Mutex<Desk>,
 }
 
-/// How its servers are spoken to under TLS.
+/// TLS towards its servers.
 pub(crate) struct Tls {
     pub(crate) name: ServerName<'static>,
-    /// The same, for `:authority` and checks of health.
+    /// The same, for `:authority` and health checks.
     pub(crate) text: String,
     pub(crate) config: Arc<ClientConfig>,
 }
 
 struct Desk {
-    origin: Origin,
+    balancer: LoadBalancer,
     waiting: BTreeMap<Ticket, Waiter>,
 }
 
@@ -49,7 +49,7 @@ struct Waiter {
 
 impl Pool {
     pub(crate) fn new(config: &config::Pool, tls: Result<Option<Tls>, String>, zero: Instant) -> Arc<Self> {
-        let origin = Origin::new(config, Tick(micros(zero)), fastrand::u64(..));
+        let balancer = LoadBalancer::new(config, Tick(micros(zero)), fastrand::u64(..));
         Arc::new(Self {
             id: config.id.clone(),
             protocol: config.protocol,
@@ -57,11 +57,11 @@ impl Pool {
             crowded: AtomicBool::new(false),
             uploads: Arc::default(),
             zero,
-            desk: Mutex::new(Desk { origin, waiting: BTreeMap::new() }),
+            desk: Mutex::new(Desk { balancer, waiting: BTreeMap::new() }),
         })
     }
 
-    /// What the host is called where the pool itself is asked: for checks of health.
+    /// The host name for health checks of the pool.
     pub(crate) fn host(&self, server: std::net::SocketAddr) -> String {
         match &self.tls {
             Ok(Some(tls)) => tls.text.clone(),
@@ -80,28 +80,28 @@ impl Pool {
 
     /// Servers that do not answer.
     pub(crate) fn silent(&self) -> Vec<std::net::SocketAddr> {
-        self.lock().origin.silent().collect()
+        self.lock().balancer.silent().collect()
     }
 
-    /// Asks guard one thing. What came of those that wait is handed to them.
-    pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
+    /// Runs an operation of the load balancer, and wakes the waiting requests that it decided.
+    pub(crate) fn ask<T>(&self, what: impl FnOnce(&mut LoadBalancer, Tick) -> T) -> T {
         self.ask_at(self.tick(), what)
     }
 
-    /// The same by whoever has just looked at the clock.
-    fn ask_at<T>(&self, tick: Tick, what: impl FnOnce(&mut Origin, Tick) -> T) -> T {
+    /// The same at a tick that is already known.
+    fn ask_at<T>(&self, tick: Tick, what: impl FnOnce(&mut LoadBalancer, Tick) -> T) -> T {
         let mut desk = self.lock();
-        let answer = what(&mut desk.origin, tick);
+        let answer = what(&mut desk.balancer, tick);
         let wakers = desk.hand_out(tick);
-        self.look(&desk.origin);
+        self.look(&desk.balancer);
         drop(desk);
         wakers.into_iter().for_each(Waker::wake);
         answer
     }
 
     /// Publishes whether servers are overloaded. A load most times: a store would take the line from the other threads.
-    fn look(&self, origin: &Origin) {
-        let crowded = origin.crowded();
+    fn look(&self, balancer: &LoadBalancer) {
+        let crowded = balancer.crowded();
         if self.crowded.load(Ordering::Relaxed) != crowded {
             self.crowded.store(crowded, Ordering::Relaxed);
         }
@@ -111,13 +111,13 @@ impl Pool {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request that has come will get a place at all. What came of those that wait is not changed by it.
-    pub(crate) fn announce(&self, tick: Tick, class: Class, visitor: u64) -> Result<(), Shed> {
-        self.lock().origin.announce(tick, class, visitor)
+    /// Whether a new request will get a place at all. Waiting requests are not affected.
+    pub(crate) fn announce(&self, tick: Tick, class: Class, client: u64) -> Result<(), Shed> {
+        self.lock().balancer.announce(tick, class, client)
     }
 
-    /// A place among its requests for one that was announced: at once, after a short wait, or not at all. Tells when it was
-    /// given.
+    /// Waits for a place for an announced request: immediately, after a short wait, or refused. Returns the tick of
+    /// the decision.
     pub(crate) async fn arrive(self: &Arc<Self>, tick: Tick, arrival: Arrival) -> Result<(Held, Tick), Shed> {
         let waiting = match self.knock(tick, arrival) {
             Admission::Go(permit) => return Ok((self.hold(permit), tick)),
@@ -130,13 +130,13 @@ impl Pool {
 
     fn knock(&self, tick: Tick, arrival: Arrival) -> Admission {
         let mut desk = self.lock();
-        let admission = desk.origin.admit(tick, arrival);
+        let admission = desk.balancer.admit(tick, arrival);
         if let Admission::Wait(ticket) = &admission {
             desk.waiting.insert(*ticket, Waiter::default());
         }
-        // Whom the arrival of this one displaced learns of it.
+        // Requests that this arrival displaced are woken.
         let wakers = desk.hand_out(tick);
-        self.look(&desk.origin);
+        self.look(&desk.balancer);
         drop(desk);
         wakers.into_iter().for_each(Waker::wake);
         admission
@@ -148,12 +148,12 @@ impl Pool {
 }
 
 impl Desk {
-    /// Tells those that waited what came of it; whom to wake.
+    /// Hands decisions to waiting requests. Returns the wakers.
     fn hand_out(&mut self, tick: Tick) -> Vec<Waker> {
         let mut wakers = Vec::new();
         loop {
             let mut orphans = Vec::new();
-            for (ticket, woken) in self.origin.woken() {
+            for (ticket, woken) in self.balancer.woken() {
                 match self.waiting.get_mut(&ticket) {
                     Some(waiter) => {
                         waiter.woken = Some(woken);
@@ -165,17 +165,17 @@ impl Desk {
             if orphans.is_empty() {
                 return wakers;
             }
-            // What they do not need goes to others.
+            // Permits of requests that have gone are given to others.
             for woken in orphans {
                 if let Woken::Go(permit) = woken {
-                    self.origin.done(tick, permit, Outcome::Unsent);
+                    self.balancer.done(tick, permit, Outcome::Unsent);
                 }
             }
         }
     }
 }
 
-/// A place in the queue. Whoever drops it has gone away.
+/// A place in the queue. Dropped, the request gives it up.
 struct Waiting<'a> {
     pool: &'a Arc<Pool>,
     ticket: Ticket,
@@ -201,21 +201,21 @@ impl Drop for Waiting<'_> {
         let waiter = self.pool.lock().waiting.remove(&self.ticket);
         match waiter {
             Some(Waiter { woken: Some(Woken::Go(permit)), .. }) => {
-                self.pool.ask(|origin, tick| origin.done(tick, permit, Outcome::Unsent));
+                self.pool.ask(|balancer, tick| balancer.done(tick, permit, Outcome::Unsent));
             }
             Some(Waiter { woken: None, .. }) => {
-                self.pool.ask(|origin, tick| origin.gave_up(tick, self.ticket))
+                self.pool.ask(|balancer, tick| balancer.gave_up(tick, self.ticket))
             }
             _ => {}
         }
     }
 }
 
-/// The right to ask a server, given back in any case.
+/// A permit for one request to a server, given back in any case.
 pub(crate) struct Held {
     pool: Arc<Pool>,
     permit: Option<Permit>,
-    /// What it has instead of a place while its client sends slowly.
+    /// Its slot among slow uploads, instead of a place.
     upload: Option<Slot>,
 }
 
@@ -224,64 +224,65 @@ impl Held {
         self.permit.as_ref().map(Permit::server)
     }
 
-    /// It is over.
+    /// Gives the permit back with its outcome.
     pub(crate) fn done(mut self, tick: Tick, outcome: Outcome) {
         self.give_back(tick, outcome);
     }
 
-    /// Gives the place back while the answer is still waited for; nothing is counted then, nor later.
+    /// Gives the place back while the response is still awaited; nothing is counted then, nor later.
     pub(crate) fn release(&mut self, tick: Tick) {
         self.give_back(tick, Outcome::Unsent);
     }
 
-    /// Its client is waited for: the place is free for others, and what comes of it is still told. It keeps it for a second while
-    /// nobody needs it. Where many such uploads are under
-    /// way already it stays as it is while nobody needs the place. False where somebody does and this one, of which so much came in
-    /// so many ticks, is the one to end.
+    /// Gives the place back while the client is waited for; the outcome is still reported. The place is kept for a
+    /// second while no other request needs it. Where many such uploads are in progress it is kept while no other
+    /// request needs it. Returns false where one does and this upload, of which `came` bytes arrived in `ticks`, is
+    /// the one to end.
     pub(crate) fn yields(&mut self, tick: Tick, came: u64, ticks: u32) -> bool {
         if self.upload.is_some() {
             return true;
         }
         let (places, has_plenty) = {
             let desk = self.pool.lock();
-            (desk.origin.places(), desk.origin.has_plenty(tick))
+            (desk.balancer.places(), desk.balancer.has_plenty(tick))
         };
         let limit = Uploads::limit(places);
         if has_plenty && (ticks < YIELD_TICKS || self.pool.uploads.count() >= limit) {
             return true;
         }
         let Some(mut permit) = self.permit.take() else { return true };
-        self.upload = self.pool.uploads.enter(limit, permit.visitor(), came, ticks);
-        self.pool.ask_at(tick, |origin, tick| origin.yields(tick, &mut permit));
+        self.upload = self.pool.uploads.enter(limit, permit.client(), came, ticks);
+        self.pool.ask_at(tick, |balancer, tick| balancer.yields(tick, &mut permit));
         self.permit = Some(permit);
         self.upload.is_some()
     }
 
-    /// The upload that holds no place.
+    /// The upload without a place.
     pub(crate) fn upload(&self) -> Option<&Slot> {
         self.upload.as_ref()
     }
 
-    /// Whether it holds no place any more.
+    /// Whether its place was given back.
     pub(crate) fn yielded(&self) -> bool {
         self.permit.as_ref().is_none_or(Permit::yielded)
     }
 
     /// Whether another server would get it now, if it failed here.
     pub(crate) fn may_retry(&self) -> bool {
-        self.permit.as_ref().is_some_and(|permit| self.pool.lock().origin.may_retry(permit))
+        self.permit.as_ref().is_some_and(|permit| self.pool.lock().balancer.may_retry(permit))
     }
 
-    /// It failed and may be repeated: whether at another server.
+    /// Gives the permit of a failed attempt back. Returns the permit for another server, if the request may be
+    /// repeated.
     pub(crate) fn retry(mut self, outcome: Outcome) -> Option<Self> {
         let permit = self.permit.take()?;
-        let next = self.pool.ask(|origin, tick| origin.retry(tick, permit, outcome))?;
+        let next = self.pool.ask(|balancer, tick| balancer.retry(tick, permit, outcome))?;
         Some(self.pool.hold(next))
     }
 
     fn give_back(&mut self, tick: Tick, outcome: Outcome) {
         if let Some(permit) = self.permit.take() {
-            self.pool.ask_at(tick, |origin, tick| origin.done(tick, permit, outcome));
+            self.pool.ask_at(tick, |balancer, tick| balancer.done(tick, permit, outcome));
         }
     }
 }

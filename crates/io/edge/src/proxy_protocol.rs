@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2: bytes in, the address that they tell out. Pure and bounded.
+//! The PROXY protocol, versions 1 and 2: parses a header into the address that it names. Pure and bounded.
 //!
 //! Source: HAProxy's proxy-protocol.txt.
 
@@ -13,9 +13,9 @@ const V2_MARK: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 /// A header that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Proxied {
-    /// Who connected to the hop; `None` when the hop speaks for itself (`LOCAL`, `UNKNOWN`).
+    /// The client of the proxy; `None` when the proxy connects on its own behalf (`LOCAL`, `UNKNOWN`).
     pub(crate) source: Option<SocketAddr>,
-    /// Its length in bytes; what follows is the visitor's.
+    /// Its length in bytes; the client's data follows.
     pub(crate) length: usize,
 }
 
@@ -82,7 +82,7 @@ fn second(bytes: &[u8]) -> Result<Option<Proxied>, NotProxied> {
     }
     let Some(body) = bytes.get(16..length) else { return Ok(None) };
     let source = match (command & 0x0f, family) {
-        // LOCAL: the hop itself asks, whatever follows.
+        // LOCAL: the proxy connects on its own behalf.
         (0, _) => None,
         (1, 0x11) => Some(address4(body).ok_or(NotProxied)?),
         (1, 0x21) => Some(address6(body).ok_or(NotProxied)?),

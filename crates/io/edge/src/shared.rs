@@ -1,9 +1,9 @@
-//! What all threads of the edge share. Nothing in it is locked for longer than a moment.
+//! State shared by all threads of the edge. No lock is held for longer than a moment.
 
 use crate::budget::Budget;
-use crate::connections::Connections;
+use crate::connection_table::ConnectionTable;
 use crate::geo::Geo;
-use crate::seeing::Seeing;
+use crate::telemetry::Telemetry;
 use crate::tls::certificates::Certificates;
 use crate::view::View;
 use arc_swap::ArcSwap;
@@ -14,23 +14,24 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use traffic::Meters;
 
-/// Bytes of bodies that all requests together may hold before a server is chosen, and to ask another one: as many as a small machine has to spare.
+/// Bytes of bodies that all requests together may hold before a server is chosen, and for retries: as many as a
+/// small machine has to spare.
 const BODIES_BYTES: usize = 64 << 20;
 
 pub(crate) struct Shared {
     /// The instant at which ticks count zero.
     pub(crate) zero: Instant,
     pub(crate) meters: Meters,
-    pub(crate) seeing: Seeing,
+    pub(crate) telemetry: Telemetry,
     pub(crate) geo: ArcSwap<Geo>,
     /// The files that `geo` is made of: countries and networks.
     pub(crate) places: Mutex<(Option<PathBuf>, Option<PathBuf>)>,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) tls: Arc<ServerConfig>,
-    pub(crate) connections: Arc<Connections>,
+    pub(crate) connections: Arc<ConnectionTable>,
     /// Bytes of bodies that are held before a server is chosen, and afterwards to be sent once more.
     pub(crate) bodies: Arc<Budget>,
-    /// Set once: finish what is under way and take nothing new.
+    /// Set once: finish what is in progress and take nothing new.
     pub(crate) draining: AtomicBool,
     view: ArcSwap<View>,
     /// Counts the views, so that a thread sees with one load whether it has the newest.
@@ -40,7 +41,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         view: View,
-        seeing: Seeing,
+        telemetry: Telemetry,
         zero: Instant,
         certificates: Arc<Certificates>,
         tls: Arc<ServerConfig>,
@@ -48,7 +49,7 @@ impl Shared {
         Self {
             zero,
             meters: Meters::new(Meters::USUAL, fastrand::u64(..)),
-            seeing,
+            telemetry,
             geo: ArcSwap::from_pointee(Geo::default()),
             places: Mutex::default(),
             certificates,

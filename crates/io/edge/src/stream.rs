@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-/// What bytes travel over.
+/// A plain or TLS socket.
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// TCP as it is.

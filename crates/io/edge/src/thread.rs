@@ -1,14 +1,13 @@
-//! What one thread has for itself: its clock, its view of the configuration, its idle connections.
+//! State of one thread: its clock, its view of the policy, its idle connections.
 
-use crate::connections::Served;
-use crate::forwarded::Habits;
-use crate::line::Line;
-use crate::own::Own;
+use crate::connection::{Connection, Served};
+use crate::forwarded::HeaderPreferences;
+use crate::outgoing_headers::OutgoingHeaders;
 use crate::pool::{Held, Pool};
-use crate::seeing::{Eye, Lane};
 use crate::shared::Shared;
+use crate::telemetry::{Recorder, RouteKey};
 use crate::ticks::Ticks;
-use crate::upstream::home::Home;
+use crate::upstream::server_connections::ServerConnections;
 use crate::view::View;
 use http::HeaderMap;
 use slab::Slab;
@@ -24,91 +23,91 @@ use traffic::{Outcome, Tick};
 const MAPS_MAX: usize = 64;
 /// Warnings about servers in a second.
 const WARNINGS_MAX: u32 = 5;
-/// Ticks after an answer's head after which its server is free again though the visitor still reads.
+/// Ticks after a response's head after which its server is free again though the client still reads.
 const READING_TICKS: u32 = 10;
 
 /// A thread's own things; nothing in it is shared.
 pub(crate) struct Thread {
     pub(crate) shared: Arc<Shared>,
     pub(crate) ticks: Rc<Ticks>,
-    pub(crate) eye: Eye,
+    pub(crate) recorder: Recorder,
     /// Connections that it serves.
     pub(crate) served: RefCell<Slab<Served>>,
-    /// Those of them that wait for their next request with hyper's state still set up.
+    /// Connections that wait for their next request with hyper's state still set up.
     pub(crate) resting: Cell<u32>,
     /// Whether it takes nothing any more.
     pub(crate) ended: Cell<bool>,
-    /// What the hops before the edge write.
-    pub(crate) habits: Habits,
-    near: RefCell<Rc<Near>>,
+    /// The field that each trusted proxy writes.
+    pub(crate) header_preferences: HeaderPreferences,
+    view: RefCell<Rc<ThreadView>>,
     version: Cell<u64>,
     /// The version of the view whose denials connections were compared with.
     judged: Cell<u64>,
     maps: RefCell<Vec<HeaderMap>>,
-    owns: RefCell<Vec<Own>>,
+    owns: RefCell<Vec<OutgoingHeaders>>,
     /// The second of the last warning about servers, and how many there were in it.
     warned: Cell<(u32, u32)>,
-    /// Permits of answers that are still being read.
+    /// Permits of responses that are still being read.
     reading: RefCell<Slab<(u32, Held, Outcome)>>,
 }
 
 /// The view as this thread knows it, with what it adds.
-pub(crate) struct Near {
-    pub(crate) view: Arc<View>,
+pub(crate) struct ThreadView {
+    pub(crate) shared: Arc<View>,
     /// By the route's index.
-    pub(crate) lanes: Vec<Lane>,
-    /// By the pool's place in the view.
-    pub(crate) pools: Vec<Rc<Homes>>,
+    pub(crate) routes: Vec<RouteKey>,
+    /// By the pool's index.
+    pub(crate) pools: Vec<Rc<PoolConnections>>,
 }
 
 /// A thread's connections to the servers of one pool.
-pub(crate) struct Homes {
+pub(crate) struct PoolConnections {
     pub(crate) pool: Arc<Pool>,
-    list: RefCell<Vec<(SocketAddr, Rc<Home>)>>,
+    list: RefCell<Vec<(SocketAddr, Rc<ServerConnections>)>>,
 }
 
-impl Homes {
+impl PoolConnections {
     pub(crate) fn new(pool: Arc<Pool>) -> Rc<Self> {
         Rc::new(Self { pool, list: RefCell::default() })
     }
 
-    pub(crate) fn of(&self, at: SocketAddr, ticks: &Rc<Ticks>) -> Rc<Home> {
+    pub(crate) fn of(&self, at: SocketAddr, ticks: &Rc<Ticks>) -> Rc<ServerConnections> {
         let mut list = self.list.borrow_mut();
-        if let Some((_, home)) = list.iter().find(|(known, _)| *known == at) {
-            return Rc::clone(home);
+        if let Some((_, server)) = list.iter().find(|(known, _)| *known == at) {
+            return Rc::clone(server);
         }
-        let home = Home::new(Rc::clone(ticks));
-        list.push((at, Rc::clone(&home)));
-        home
+        let server = ServerConnections::new(Rc::clone(ticks));
+        list.push((at, Rc::clone(&server)));
+        server
     }
 
-    /// Notes which servers do not answer. Whether one was just found so.
+    /// Notes the servers that do not answer. Returns whether one was newly found.
     fn note_silent(&self) -> bool {
         let silent = self.pool.silent();
         let list = self.list.borrow();
-        list.iter().fold(false, |found, (at, home)| home.set_down(silent.contains(at)) | found)
+        list.iter().fold(false, |found, (at, server)| server.set_down(silent.contains(at)) | found)
     }
 
     fn sweep(&self) {
         let mut list = self.list.borrow_mut();
-        list.retain(|(_, home)| home.sweep());
+        list.retain(|(_, server)| server.sweep());
     }
 }
 
 impl Thread {
     pub(crate) fn new(shared: Arc<Shared>, number: usize) -> Rc<Self> {
-        let eye = shared.seeing.eye(number);
+        let recorder = shared.telemetry.recorder(number);
         let version = shared.version();
-        let near = Near::new(shared.view(), &eye, None);
+        let view = ThreadView::new(shared.view(), &recorder, None);
         Rc::new(Self {
             ticks: Ticks::new(),
-            eye,
+            recorder,
             served: RefCell::default(),
             judged: Cell::new(version),
             resting: Cell::new(0),
             ended: Cell::new(false),
-            habits: Habits::default(),
-            near: RefCell::new(Rc::new(near)),
+            header_preferences: HeaderPreferences::default(),
+            view: RefCell::new(Rc::new(view)),
             version: Cell::new(version),
             maps: RefCell::default(),
             owns: RefCell::default(),
@@ -119,25 +118,25 @@ impl Thread {
     }
 
     /// The newest view.
-    pub(crate) fn near(&self) -> Rc<Near> {
+    pub(crate) fn view(&self) -> Rc<ThreadView> {
         let version = self.shared.version();
         if version != self.version.get() {
             self.version.set(version);
-            let before = self.near.borrow().clone();
-            self.near.replace(Rc::new(Near::new(self.shared.view(), &self.eye, Some(&before))));
+            let before = self.view.borrow().clone();
+            self.view.replace(Rc::new(ThreadView::new(self.shared.view(), &self.recorder, Some(&before))));
         }
-        Rc::clone(&self.near.borrow())
+        Rc::clone(&self.view.borrow())
     }
 
-    /// Whether requests queue for the pool at this place in the view.
+    /// Whether requests queue for the pool with this index.
     pub(crate) fn crowded(&self, pool: usize) -> bool {
-        let near = self.near();
-        near.pools.get(pool).is_some_and(|homes| homes.pool.crowded.load(Ordering::Relaxed))
+        let view = self.view();
+        view.pools.get(pool).is_some_and(|connections| connections.pool.crowded.load(Ordering::Relaxed))
     }
 
-    /// Counts a connection among those that rest, or no more.
-    pub(crate) fn rests(&self, line: &Line, rests: bool) {
-        if line.rests.replace(rests) != rests {
+    /// Counts a connection as resting, or no longer.
+    pub(crate) fn rests(&self, connection: &Connection, rests: bool) {
+        if connection.rests.replace(rests) != rests {
             let resting = self.resting.get();
             self.resting.set(if rests { resting + 1 } else { resting.saturating_sub(1) });
         }
@@ -163,12 +162,12 @@ impl Thread {
     }
 
     /// An empty buffer for fields of the edge's own.
-    pub(crate) fn own(&self) -> Own {
+    pub(crate) fn outgoing_headers(&self) -> OutgoingHeaders {
         self.owns.borrow_mut().pop().unwrap_or_default()
     }
 
     /// Keeps it for the next request.
-    pub(crate) fn keep_own(&self, mut own: Own) {
+    pub(crate) fn keep_outgoing_headers(&self, mut own: OutgoingHeaders) {
         let mut owns = self.owns.borrow_mut();
         if owns.len() < MAPS_MAX && own.modest() {
             own.clear();
@@ -185,7 +184,8 @@ impl Thread {
         count <= WARNINGS_MAX
     }
 
-    /// Keeps a permit while the answer's body comes, for a second at most: a slow reader is no load for a server.
+    /// Keeps a permit while the response's body is sent, for a second at most: a slow reader is no load for a
+    /// server.
     pub(crate) fn reads(&self, held: Held, outcome: Outcome) -> usize {
         self.reading.borrow_mut().insert((self.ticks.now() + READING_TICKS, held, outcome))
     }
@@ -198,24 +198,24 @@ impl Thread {
         }
     }
 
-    /// Closes connections that go on for clients whom a new policy denies: tunnels and streams may last for days.
+    /// Closes connections of clients that a new policy denies: tunnels and streams may last for days.
     fn end_denied(&self) {
         let version = self.shared.version();
         if self.judged.replace(version) == version {
             return;
         }
-        let (near, tick) = (self.near(), self.tick());
+        let (view, tick) = (self.view(), self.tick());
         let served = self.served.borrow();
-        let denied = served.iter().filter(|(_, served)| served.is_denied(&near.view.policy, tick));
+        let denied = served.iter().filter(|(_, served)| served.is_denied(&view.shared.policy, tick));
         let tasks: Vec<AbortHandle> = denied.filter_map(|(_, served)| served.task.clone()).collect();
         drop(served);
         if !tasks.is_empty() {
-            tracing::info!("{} open connections are closed: their clients are denied now", tasks.len());
+            tracing::info!("{} open connections closed: a new denial applies to their clients", tasks.len());
         }
         tasks.iter().for_each(AbortHandle::abort);
     }
 
-    /// What is due at every tick.
+    /// Runs the work of each tick.
     pub(crate) fn advance(&self) {
         self.ticks.advance();
         self.end_denied();
@@ -223,29 +223,32 @@ impl Thread {
         let due: Vec<usize> =
             self.reading.borrow().iter().filter(|(_, (due, ..))| *due <= now).map(|(key, _)| key).collect();
         due.into_iter().for_each(|key| self.read(key));
-        let found = self.near().pools.iter().fold(false, |found, homes| homes.note_silent() | found);
+        let found =
+            self.view().pools.iter().fold(false, |found, connections| connections.note_silent() | found);
         if found {
-            // Rare: whoever waits for an answer of that server looks again.
+            // Rare: requests that wait for that server check again.
             self.ticks.ring();
         }
         if now.is_multiple_of(16) {
-            self.near().pools.iter().for_each(|homes| homes.sweep());
+            self.view().pools.iter().for_each(|connections| connections.sweep());
         }
     }
 }
 
-impl Near {
-    fn new(view: Arc<View>, eye: &Eye, before: Option<&Self>) -> Self {
-        let lanes = view.policy.routes().iter().map(|route| eye.lane(&route.service, &route.pool)).collect();
-        let pools = view
+impl ThreadView {
+    fn new(shared: Arc<View>, recorder: &Recorder, before: Option<&Self>) -> Self {
+        let routes =
+            shared.policy.routes().iter().map(|route| recorder.route(&route.service, &route.pool)).collect();
+        let pools = shared
             .pools
             .iter()
             .map(|(pool, _)| {
-                let known =
-                    before.and_then(|near| near.pools.iter().find(|homes| Arc::ptr_eq(&homes.pool, pool)));
-                known.map_or_else(|| Homes::new(Arc::clone(pool)), Rc::clone)
+                let known = before.and_then(|view| {
+                    view.pools.iter().find(|connections| Arc::ptr_eq(&connections.pool, pool))
+                });
+                known.map_or_else(|| PoolConnections::new(Arc::clone(pool)), Rc::clone)
             })
             .collect();
-        Self { view, lanes, pools }
+        Self { shared, routes, pools }
     }
 }

@@ -1,6 +1,7 @@
 //! The thread's coarse clock: ten ticks a second, and alarms that cost a store to set.
 //!
-//! A timer for every request and connection would be a tenth of what a request costs; a deadline of seconds does not need it.
+//! A timer for every request and connection would be a tenth of what a request costs; a deadline of seconds does not
+//! need it.
 
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-/// How long a tick is.
+/// Length of a tick.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 const TICKS_A_SECOND: u64 = 1000 / TICK.subsec_millis() as u64;
 const NEVER: u32 = u32::MAX;
@@ -41,7 +42,7 @@ impl Ticks {
         self.now().saturating_add(ticks(wait)).min(NEVER - 1)
     }
 
-    /// Moves the clock and wakes whoever is due.
+    /// Advances the clock and wakes the tasks that are due.
     pub(crate) fn advance(&self) {
         let now = u32::try_from(self.began.elapsed().as_millis() / TICK.as_millis()).unwrap_or(NEVER - 2) + 1;
         self.now.set(now);
@@ -55,7 +56,7 @@ impl Ticks {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// Wakes everybody: something has changed for all.
+    /// Wakes all tasks: state of general interest has changed.
     pub(crate) fn ring(&self) {
         let all: Vec<Waker> =
             self.alarms.borrow().iter().filter_map(|(_, entry)| entry.waker.clone()).collect();
@@ -69,9 +70,10 @@ impl Ticks {
     }
 }
 
-/// So many whole ticks, at least one more than the wait is long.
+/// Returns a duration in whole ticks, rounded up by at least one.
 pub(crate) fn ticks(wait: Duration) -> u32 {
-    // Asked several times a request: numbers of 128 bits, as `as_millis` gives, would be divided by a function of their own.
+    // Asked several times a request: numbers of 128 bits, as `as_millis` gives, would be divided by a function of
+    // their own.
     let parts = u64::from(wait.subsec_millis().div_ceil(TICK.subsec_millis()));
     let all = wait.as_secs().saturating_mul(TICKS_A_SECOND).saturating_add(parts);
     u32::try_from(all).unwrap_or(NEVER / 2).saturating_add(1)

@@ -1,4 +1,4 @@
-//! TLS both ways: the certificates that visitors see, and the ones that servers must show.
+//! TLS both ways: the certificates that clients see, and the ones that servers must show.
 
 pub(crate) mod certificates;
 pub(crate) mod outward;

@@ -21,11 +21,12 @@ use tokio::net::TcpStream;
 
 pub(crate) use duplex::Duplex;
 
-/// Bytes moved at once.
+/// Bytes per read.
 const BUFFER: usize = 16 * 1024;
 
 thread_local! {
-    /// Read into by every tunnel of the thread in turn: what the other side takes at once needs no buffer of its own.
+    /// A buffer shared by the tunnels of the thread: data that the other side accepts immediately needs no buffer
+    /// of its own.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
 }
 
@@ -40,11 +41,11 @@ pub(crate) async fn http2(client: Duplex, conn: Box<Conn>) {
     let _ = poll_fn(|cx| tunnel.poll(cx)).await;
 }
 
-/// Nobody says goodbye when a cable is cut: the system asks now and then, so that a silent tunnel ends within minutes.
+/// Enables TCP keepalive, so that a tunnel whose peer is gone ends within minutes.
 pub(crate) fn watch(socket: &TcpStream) {
     let asks = TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(20));
     if let Err(why) = SockRef::from(socket).set_tcp_keepalive(&asks) {
-        tracing::debug!("a tunnel goes without keepalive: {why}");
+        tracing::debug!("keepalive cannot be set on a tunnel: {why}");
     }
 }
 
@@ -53,7 +54,7 @@ pub(crate) fn key() -> String {
     STANDARD.encode(fastrand::u128(..).to_be_bytes())
 }
 
-/// Whether this is what an upgrade to a WebSocket asks for.
+/// Whether the upgrade is to a WebSocket.
 pub(crate) fn is_websocket(to: &HeaderValue) -> bool {
     to.as_bytes().eq_ignore_ascii_case(b"websocket")
 }
@@ -76,7 +77,7 @@ pub(crate) struct Tunnel<V> {
 
 /// One direction.
 struct Way {
-    /// What was read and not yet taken by the other side.
+    /// Data read and not yet accepted by the other side.
     held: Bytes,
     state: State,
 }
@@ -84,7 +85,7 @@ struct Way {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// The reader has ended; the writer is to be told.
+    /// The reader has ended; the writer is to be closed.
     Ending,
     Ended,
 }
@@ -129,7 +130,7 @@ impl Way {
                     self.state = State::Ended;
                 }
                 State::Open => {
-                    // What is under TLS goes out only when told to.
+                    // TLS sends buffered data only when flushed.
                     if Pin::new(&mut *to).poll_flush(cx)?.is_pending() {
                         return Poll::Pending;
                     }

@@ -1,7 +1,7 @@
-//! Bodies that arrive slowly: from what rate on they are too slow, and how many a pool has beside its places.
+//! Slow uploads: the least rate of a body, and the number of uploads of a pool in addition to its places.
 //!
-//! A request whose client is waited for is no work for its server. It gives its place back after a second, so that few cheap clients
-//! do not hold a pool; what remains is a connection to the server, and these are limited here.
+//! A request whose client is waited for is no work for its server. It gives its place back after a second, so that
+//! a few cheap clients do not hold a pool; what remains is a connection to the server, and these are limited here.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Ticks after which a request whose client is waited for gives its place back.
 pub(crate) const YIELD_TICKS: u32 = 10;
-/// The same where half of the places are taken, or somebody waits for one.
+/// The same where half of the places are in use, or a request waits for one.
 pub(crate) const HASTY_TICKS: u32 = 2;
 /// Bytes a second that a body must have, as Apache's mod_reqtimeout has it.
 const LEAST_RATE: u64 = 500;
-/// Ticks over which the rate is taken, at least: a mobile client pauses.
+/// The least interval of the rate, in ticks: a mobile client pauses.
 const RATE_TICKS: u32 = 200;
 const TICKS_A_SECOND: u64 = 10;
-/// So many uploads beside their places are fine for every pool.
+/// The least limit of uploads without a place.
 const LIMIT_LEAST: u64 = 16;
 /// This part of the limit one client may have when it is reached.
 const CLIENT_PART: usize = 4;
@@ -30,12 +30,12 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// From now on. `wait` is for how many ticks a body may stand still.
+    /// Starts measuring. `wait`: ticks for which a body may stall.
     pub(crate) fn new(now: u32, came: u64, wait: u32) -> Self {
         Self { from: now, came, span: wait.max(RATE_TICKS) }
     }
 
-    /// Whether a body of which so much has come is too slow. Where the server is waited for, its client is not measured.
+    /// Whether a body with `came` bytes is too slow. While the server is waited for, the client is not measured.
     pub(crate) fn is_too_slow(&mut self, now: u32, came: u64, starved: bool) -> bool {
         let took = now.saturating_sub(self.from);
         if starved && took < self.span {
@@ -47,7 +47,7 @@ impl Pace {
     }
 }
 
-/// Uploads to one pool that hold no place.
+/// Uploads to one pool without a place.
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
     list: Mutex<Vec<Arc<Upload>>>,
@@ -55,9 +55,9 @@ pub(crate) struct Uploads {
 
 #[derive(Debug)]
 struct Upload {
-    /// Whose it is; `None` for an own caller that asks for itself.
+    /// The client; `None` for a declared caller on its own behalf.
     client: Option<u64>,
-    /// Bytes that came since the server was asked, and the ticks that it took.
+    /// Bytes since the server was asked, and the ticks since then.
     came: AtomicU64,
     ticks: AtomicU64,
     /// Whether it is to end for others.
@@ -65,14 +65,14 @@ struct Upload {
 }
 
 impl Upload {
-    /// Bytes in a thousand seconds, so that slow ones are told apart.
+    /// Bytes per thousand seconds, to tell slow ones apart.
     fn rate(&self) -> u64 {
         let came = self.came.load(Ordering::Relaxed).saturating_mul(1_000 * TICKS_A_SECOND);
         came / self.ticks.load(Ordering::Relaxed).max(1)
     }
 }
 
-/// One upload among them.
+/// A slot of one upload.
 #[derive(Debug)]
 pub(crate) struct Slot {
     all: Arc<Uploads>,
@@ -80,13 +80,13 @@ pub(crate) struct Slot {
 }
 
 impl Uploads {
-    /// How many a pool may have that gives so many places.
+    /// Returns the limit for a pool with this number of places.
     pub(crate) fn limit(places: u64) -> usize {
         usize::try_from((places / 2).max(LIMIT_LEAST)).unwrap_or(usize::MAX)
     }
 
-    /// One more, of which so much came in so many ticks. Where there are too many the slowest ends: of a client that has more than
-    /// its part, else of all. `None` where that is this one.
+    /// Adds an upload with `came` bytes in `ticks`. If there are too many, the slowest ends: of a client with more
+    /// than its part, otherwise of all. `None` where that is this one.
     pub(crate) fn enter(
         self: &Arc<Self>,
         limit: usize,
@@ -111,7 +111,7 @@ impl Uploads {
         (!slot.is_ended()).then_some(slot)
     }
 
-    /// How many there are.
+    /// Number of uploads.
     pub(crate) fn count(&self) -> usize {
         self.lock().len()
     }
@@ -137,7 +137,7 @@ fn slowest(list: &[Arc<Upload>], limit: usize) -> Option<usize> {
 }
 
 impl Slot {
-    /// So much came in so many ticks.
+    /// Updates bytes and ticks.
     pub(crate) fn note(&self, came: u64, ticks: u32) {
         self.own.came.store(came, Ordering::Relaxed);
         self.own.ticks.store(u64::from(ticks), Ordering::Relaxed);
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Ticks at which a body that arrives as `came` tells is found too slow, looked at every second.
+    /// Returns the tick at which a body that arrives as `came` is found too slow, checked every second.
     fn cut_at(wait: u32, came: impl Fn(u32) -> u64, starved: impl Fn(u32) -> bool) -> Option<u32> {
         let mut pace = Pace::new(0, came(0), wait);
         (0..6_000).step_by(10).find(|now| pace.is_too_slow(*now, came(*now), starved(*now)))
@@ -180,7 +180,7 @@ mod tests {
         // 5 kB/s with pauses of ten seconds.
         let pausing = |now: u32| 5_000 * u64::from(now / 200 * 10 + (now % 200).min(100) / 10);
         assert_eq!(cut_at(300, pausing, always), None);
-        // It was quick first, and dripped then.
+        // Fast first, then slow.
         assert_eq!(cut_at(300, |now| 10_000_000.min(u64::from(now) * 100_000), always), Some(600));
         // A server that reads nothing is not the client's fault.
         assert_eq!(cut_at(300, |_| 0, |now| now % 290 != 0), None);
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(many.iter().filter(|slot| slot.is_ended()).count(), 1);
         let sixth = uploads.enter(8, None, 5_005, 10).unwrap();
         assert_eq!(many.iter().filter(|slot| slot.is_ended()).count(), 2);
-        // Now nobody has more than two: the slowest of all ends.
+        // Now no client has more than two: the slowest of all ends.
         honest[3].note(5_003, 20);
         let seventh = uploads.enter(8, None, 5_006, 10).unwrap();
         assert!(honest[3].is_ended() && !honest[0].is_ended());

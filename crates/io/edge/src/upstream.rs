@@ -1,11 +1,7 @@
-//! From a request to a server's answer.
+//! Connections to servers: opened, kept while idle, and the codecs of their protocols.
 
 pub(crate) mod connect;
 pub(crate) mod h1;
-pub(crate) mod h2;
-pub(crate) mod home;
-pub(crate) mod relay;
-pub(crate) mod replay;
-mod sending;
-pub(crate) mod streams;
-pub(crate) mod trouble;
+pub(crate) mod http2;
+pub(crate) mod http2_pool;
+pub(crate) mod server_connections;

@@ -1,6 +1,6 @@
 //! The policy as the request path needs it: compiled once, shared by all threads, swapped whole.
 
-use crate::known::Known;
+use crate::client::ClientTokens;
 use crate::pool::{Pool, Tls};
 use crate::tls::outward;
 use rustls::pki_types::ServerName;
@@ -15,23 +15,23 @@ use tls_roots::Roots;
 use types::config::{self, Protocol};
 use types::{CallerId, PoolId, Time};
 
-/// Of a file of trusted roots so much is compared.
+/// The part of a file of trusted roots that is compared.
 const TRUST_MAX: u64 = 16 << 20;
 
-/// What the edge serves by.
+/// The compiled policy.
 pub(crate) struct View {
     pub(crate) edge: config::Edge,
     pub(crate) policy: traffic::Policy,
-    /// Every pool that a route leads to, with the configuration that it has now.
+    /// Every pool that a route leads to, with its current configuration.
     pub(crate) pools: Vec<(Arc<Pool>, config::Pool)>,
-    /// By the route's index: which of the pools.
+    /// The pool of each route, by index.
     pub(crate) route_pool: Vec<Option<usize>>,
-    pub(crate) known: Known,
+    pub(crate) client_tokens: ClientTokens,
     /// The files of trusted roots, each with its content as a number.
     trust: Vec<(PathBuf, Option<u64>)>,
 }
 
-/// What a view is made of.
+/// The parts of a view.
 pub(crate) struct Parts<'a> {
     pub(crate) policy: &'a types::Policy,
     pub(crate) edge: config::Edge,
@@ -40,10 +40,10 @@ pub(crate) struct Parts<'a> {
     pub(crate) zero: Instant,
 }
 
-/// What stands in the files of trust, so that another content under the same name is seen. A file that cannot be read now
-/// counts as it was: its roots are still in use.
+/// Hashes of the files of trusted roots, so that a change under the same name is noticed. A file that cannot be
+/// read counts as unchanged: its roots are still in use.
 fn contents(trust: &[PathBuf], before: Option<&View>) -> Vec<(PathBuf, Option<u64>)> {
-    let content = |path: &PathBuf| {
+    let request_body = |path: &PathBuf| {
         let mut bytes = Vec::new();
         File::open(path).ok()?.take(TRUST_MAX).read_to_end(&mut bytes).ok()?;
         let mut hasher = DefaultHasher::new();
@@ -51,11 +51,12 @@ fn contents(trust: &[PathBuf], before: Option<&View>) -> Vec<(PathBuf, Option<u6
         Some(hasher.finish())
     };
     let known = |path: &PathBuf| before?.trust.iter().find(|(known, _)| known == path)?.1;
-    trust.iter().map(|path| (path.clone(), content(path).or_else(|| known(path)))).collect()
+    trust.iter().map(|path| (path.clone(), request_body(path).or_else(|| known(path)))).collect()
 }
 
 impl View {
-    /// Compiles a policy. Pools that are spoken to as before go on as they are, with all that is known of their servers.
+    /// Compiles a policy. Pools that are spoken to as before go on as they are, with all that is known of their
+    /// servers.
     pub(crate) fn new(parts: Parts<'_>, before: Option<&Self>, now: Time) -> Self {
         let Parts { policy, edge, tokens, key, zero } = parts;
         let tick = traffic::Tick(u64::try_from(zero.elapsed().as_micros()).unwrap_or(u64::MAX));
@@ -85,7 +86,14 @@ impl View {
             };
             route_pool.push(place);
         }
-        Self { edge, policy: compiled, pools, route_pool, known: Known::new(key, now), trust: trusted }
+        Self {
+            edge,
+            policy: compiled,
+            pools,
+            route_pool,
+            client_tokens: ClientTokens::new(key, now),
+            trust: trusted,
+        }
     }
 
     /// The pool of before, where the configuration speaks to it in the same way.

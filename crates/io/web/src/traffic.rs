@@ -17,7 +17,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use text::trace_id;
-use types::{DenialId, DenyWhat, Input, ServiceId, Trace};
+use types::{DenialId, DenyTarget, Input, ServiceId, Trace};
 
 /// The longest time for which traffic is denied at once. What is meant for longer belongs into the configuration.
 pub const DENIED_MAX: Duration = Duration::from_secs(30 * 86_400);
@@ -176,8 +176,8 @@ pub(crate) fn traced_id(id: &str) -> Result<String, Problem> {
 }
 
 /// Where traffic comes from, as somebody typed it.
-pub(crate) fn origin(what: &str) -> Result<DenyWhat, Problem> {
-    what.parse().map_err(|wrong: types::traffic::NotAnOrigin| {
+pub(crate) fn origin(what: &str) -> Result<DenyTarget, Problem> {
+    what.parse().map_err(|wrong: types::traffic::InvalidDenyTarget| {
         let hint = "Name a country by its two letters, a network by its AS number, or an address or range.";
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, wrong.to_string(), hint)
     })

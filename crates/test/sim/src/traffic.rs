@@ -4,7 +4,7 @@ use crate::world::{Outage, World};
 use fastrand::Rng;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use types::traffic::{CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
+use types::traffic::{CallerRefused, PoolStatus, Rollup, ServerState, ServerStatus, ServiceTraffic};
 use types::{CallerId, PoolId, ServiceId, Time, time};
 
 /// The services that the edge serves; each from a pool of its own name.
@@ -34,8 +34,7 @@ impl World {
                         let flood = some(USUAL * 300);
                         traffic.requests += flood;
                         traffic.shed += flood * 9 / 10;
-                        traffic.networks =
-                            vec![("203.0.113.0/24".to_owned(), 70), ("AS64500".to_owned(), 22)];
+                        traffic.subnets = vec![("203.0.113.0/24".to_owned(), 70), ("AS64500".to_owned(), 22)];
                     }
                     Outage::Fight if name == "auth" => {
                         let refused = CallerRefused {
@@ -55,15 +54,15 @@ impl World {
             services.insert(ServiceId(name.to_owned()), traffic);
             pools.insert(PoolId(name.to_owned()), pool(away));
         }
-        let strangers = BTreeMap::from([("old.acme.app".to_owned(), 1), ("x.scan.test".to_owned(), 3)]);
-        Some(Rollup { span, services, pools, strangers, connections: 40 })
+        let unknown_hosts = BTreeMap::from([("old.acme.app".to_owned(), 1), ("x.scan.test".to_owned(), 3)]);
+        Some(Rollup { interval: span, services, pools, unknown_hosts, connections: 40 })
     }
 }
 
-fn pool(away: usize) -> PoolSeen {
+fn pool(away: usize) -> PoolStatus {
     let server = |number: usize| {
         let state = if number < away { ServerState::Down } else { ServerState::Serving };
-        ServerSeen {
+        ServerStatus {
             address: format!("10.0.0.{}:80", number + 1),
             state,
             since: Duration::from_secs(30),
@@ -74,7 +73,7 @@ fn pool(away: usize) -> PoolSeen {
             latency: Duration::from_millis(12),
         }
     };
-    PoolSeen { servers: (0..3).map(server).collect(), limit: 16, ..PoolSeen::default() }
+    PoolStatus { servers: (0..3).map(server).collect(), limit: 16, ..PoolStatus::default() }
 }
 
 /// How long a roll-up that ends at `now` spans, when one is due: the edge tells once a second, and what it could not tell

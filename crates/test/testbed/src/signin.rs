@@ -15,6 +15,6 @@ pub use budget::Bounds;
 pub use front::{FrontEnd, FrontSettings};
 
 /// The header in which an edge names the client of a request.
-pub const VISITOR: &str = "mainstay-visitor";
+pub const CLIENT: &str = "mainstay-client";
 /// The header by which a service of one's own says who it is.
 pub const CALLER: &str = "mainstay-caller";

@@ -11,7 +11,7 @@ pub(crate) fn unusable(read: &Read, is_asked: impl Fn(&CertificateFiles) -> bool
     declared
         .filter(|(files, _)| is_asked(files))
         .filter_map(|(files, spot)| {
-            let why = edge::look_at_certificate(files, now).err()?;
+            let why = edge::check_certificate(files, now).err()?;
             Some(spot.problem(
                 why.to_string(),
                 "`chain` and `key` name PEM files that go together and are good now",

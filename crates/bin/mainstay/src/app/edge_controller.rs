@@ -4,7 +4,7 @@
 //! roll-ups that are not received are dropped.
 
 use crate::app::denials_file;
-use edge::seeing::TraceId;
+use edge::telemetry::TraceId;
 use edge::{Edge, Sharing, StartError, Terms};
 use notify::secret::Secret;
 use std::collections::BTreeMap;
@@ -264,13 +264,13 @@ impl EdgeController {
 fn redirect_telemetry(edge: &Edge, old: &config::Edge, new: &config::Edge) {
     if old.access_log != new.access_log {
         let lines = new.access_log.then(|| Box::new(std::io::stdout()) as Box<dyn Write + Send>);
-        if let Err(why) = edge.seeing().tell_lines(lines) {
+        if let Err(why) = edge.telemetry().set_access_log(lines) {
             tracing::error!("the access log keeps its old destination: {why}");
         }
     }
     if old.otlp != new.otlp {
-        edge.seeing().tell_spans(new.otlp.clone());
-        if let Some(exporter) = edge.seeing().exporter() {
+        edge.telemetry().set_otlp(new.otlp.clone());
+        if let Some(exporter) = edge.telemetry().exporter() {
             tokio::spawn(exporter.run());
         }
     }
@@ -296,11 +296,11 @@ pub(crate) fn tokens(config: &Config) -> Result<Tokens, String> {
 impl web::Edge for EdgeController {
     fn trace(&self, id: &str) -> Option<Trace> {
         let id = u128::from_str_radix(id, 16).ok()?;
-        self.read().as_ref()?.seeing().trace(TraceId(id))
+        self.read().as_ref()?.telemetry().trace(TraceId(id))
     }
 
     fn lately(&self, most: usize) -> Vec<Trace> {
-        self.read().as_ref().map(|edge| edge.seeing().lately(most)).unwrap_or_default()
+        self.read().as_ref().map(|edge| edge.telemetry().recent(most)).unwrap_or_default()
     }
 
     fn metrics(&self) -> String {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
-use types::{Denial, DenialId, DenyWhat, time};
+use types::{Denial, DenialId, DenyTarget, time};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Deny {
@@ -82,17 +82,17 @@ impl Deny {
         match self {
             Self::Country { value, options } => {
                 deny(common, value, options, "a country is written as two letters", |what| {
-                    matches!(what, DenyWhat::Country(_))
+                    matches!(what, DenyTarget::Country(_))
                 })
             }
             Self::Asn { value, options } => {
                 deny(common, value, options, "an autonomous system is written AS64500", |what| {
-                    matches!(what, DenyWhat::Asn(_))
+                    matches!(what, DenyTarget::Asn(_))
                 })
             }
             Self::Cidr { value, options } => {
                 let hint = "an address is written 192.0.2.7, a range 192.0.2.0/24";
-                deny(common, value, options, hint, |what| matches!(what, DenyWhat::Net(_)))
+                deny(common, value, options, hint, |what| matches!(what, DenyTarget::Cidr(_)))
             }
             Self::List => list(common),
             Self::Lift { id, by } => lift(common, *id, by.as_ref()),
@@ -105,9 +105,9 @@ fn deny(
     typed: &str,
     options: &Options,
     hint: &str,
-    is_kind: impl Fn(&DenyWhat) -> bool,
+    is_kind: impl Fn(&DenyTarget) -> bool,
 ) -> Result<ExitCode, Failure> {
-    let what = typed.parse::<DenyWhat>().ok().filter(is_kind);
+    let what = typed.parse::<DenyTarget>().ok().filter(is_kind);
     let what = what.ok_or_else(|| Failure::wrong(format!("`{typed}` is not a valid value")).hint(hint))?;
     let body = json!({
         "by": actor(options.by.as_ref()),

@@ -21,7 +21,7 @@ pub(crate) fn missing(read: &Read) -> Vec<String> {
     missing.extend(prober::Prober::new(config).err().map(|why| format!("probes: {why}")));
     missing.extend(edge_controller::tokens(config).err());
     let files = config.edge.iter().flat_map(|edge| edge.geoip_country.iter().chain(&edge.geoip_asn));
-    missing.extend(files.filter_map(|file| edge::look_at_places(file).err()));
+    missing.extend(files.filter_map(|file| edge::check_geoip(file).err()));
     missing.extend(folder(&config.site.data));
     // A running mainstay with this data folder uses the ports itself.
     if !runs(&config.site.data) {

@@ -6,7 +6,7 @@ use crate::cli::{Common, Failure};
 use std::process::ExitCode;
 use text::trace_id;
 use types::Trace;
-use types::trace::{Hop, Verdict, took};
+use types::trace::{Hop, Verdict, duration_text};
 
 const WIDTH: usize = 80;
 /// Deepest indentation of nested requests.
@@ -49,7 +49,7 @@ fn list_line(trace: &Trace) -> Option<String> {
     let at = hop.at.strftime("%H:%M:%S");
     let service = hop.service.as_ref().map_or(hop.host.as_str(), |service| &service.0);
     let asked = format!("{service} {} {}", hop.method, hop.path);
-    let (id, verdict) = (&trace.id, hop.verdict.word());
+    let (id, verdict) = (&trace.id, hop.verdict.as_str());
     Some(format!("{id} {at} {verdict:<10} {:>3} {asked}", hop.status))
 }
 
@@ -77,7 +77,7 @@ fn hop_lines(indent: &str, hop: &Hop) -> Vec<String> {
         Verdict::Limited | Verdict::Shed => Tone::Warn,
         _ => Tone::Bad,
     };
-    let word = hop.word();
+    let word = hop.outcome();
     let service = hop.service.as_ref().map_or("no service", |service| &service.0);
     let asked = format!("{service}  {} {}{}", hop.method, hop.host, hop.path);
     let room = WIDTH - indent.len() - word.len() - 1;
@@ -93,13 +93,13 @@ fn hop_lines(indent: &str, hop: &Hop) -> Vec<String> {
     } else {
         vec![format!("{indent}{} {}", table::cell(&asked, room), tinted(word, tone))]
     };
-    lines.push(wrapped(&hop.told(), &inner, WIDTH));
+    lines.push(wrapped(&hop.message(), &inner, WIDTH));
     let own = hop.caller.as_ref().map_or_else(String::new, |own| format!("internal caller {own}, for "));
-    let from = hop.from.as_ref().map_or_else(String::new, |from| format!(" ({from})"));
+    let from = hop.source().map_or_else(String::new, |from| format!(" ({from})"));
     let who = format!(
         "{} UTC, {own}{} client {}{from}, {}, {} bytes in, {} out",
         hop.at.strftime("%Y-%m-%d %H:%M:%S%.3f"),
-        hop.visitor,
+        hop.client_kind,
         hop.client,
         hop.protocol,
         hop.received_bytes,
@@ -110,7 +110,7 @@ fn hop_lines(indent: &str, hop: &Hop) -> Vec<String> {
     for phase in &hop.phases {
         let bar = bar(phase.began_us, phase.took_us, hop.took_us, bar_width);
         let name = table::cell(&phase.name, NAME_WIDTH);
-        lines.push(format!("{inner}{name} {:>8}  {bar}", took(phase.took_us)).trim_end().to_owned());
+        lines.push(format!("{inner}{name} {:>8}  {bar}", duration_text(phase.took_us)).trim_end().to_owned());
     }
     if hop.attempts.len() > 1 || hop.attempts.iter().any(|attempt| attempt.why.is_some()) {
         for (at, attempt) in hop.attempts.iter().enumerate() {
@@ -119,7 +119,8 @@ fn hop_lines(indent: &str, hop: &Hop) -> Vec<String> {
                 (None, Some(status)) => format!("responded {status}"),
                 (None, None) => "no response".to_owned(),
             };
-            let line = format!("{}. {} {end}, after {}", at + 1, attempt.server, took(attempt.took_us));
+            let line =
+                format!("{}. {} {end}, after {}", at + 1, attempt.server, duration_text(attempt.took_us));
             lines.push(wrapped(&line, &inner, WIDTH));
         }
     }
@@ -154,18 +155,19 @@ mod tests {
             path: "/login".to_owned(),
             protocol: "HTTP/2".to_owned(),
             client: "198.51.100.7".to_owned(),
-            from: Some("EE, AS64500".to_owned()),
-            visitor: "known".to_owned(),
+            country: Some("EE".to_owned()),
+            asn: Some(64500),
+            client_kind: "recognized".to_owned(),
             caller: None,
             verdict: Verdict::Passed,
             limit: None,
             status: 303,
             why: None,
             phases: vec![
-                phase("judged", 0, 20),
-                phase("waited for its turn", 20, 12_000),
-                phase("server thought", 12_400, 161_000),
-                phase("answer sent", 173_400, 8_600),
+                phase("policy check", 0, 20),
+                phase("queued", 20, 12_000),
+                phase("wait for first byte", 12_400, 161_000),
+                phase("send response", 173_400, 8_600),
             ],
             attempts: vec![
                 Attempt {
@@ -201,7 +203,7 @@ mod tests {
         beneath.caller = Some("auth-web".into());
         beneath.verdict = Verdict::Limited;
         beneath.status = 429;
-        beneath.limit = Some("visitor limit of api, 20/s".to_owned());
+        beneath.limit = Some("client limit of api, 20/s".to_owned());
         beneath.phases.truncate(1);
         beneath.attempts.clear();
         beneath.took_us = 90;
@@ -211,9 +213,9 @@ mod tests {
         for wanted in [
             "10.0.0.12:8080 answered 303 after 161 ms",
             "1. 10.0.0.11:8080 connection refused, after 300 µs",
-            "      refused with 429 by the visitor limit of api, 20/s",
-            "internal caller auth-web, for known client",
-            "server thought           161 ms",
+            "      refused with 429 by the client limit of api, 20/s",
+            "internal caller auth-web, for recognized client",
+            "wait for first byte      161 ms",
         ] {
             assert!(text.contains(wanted), "{wanted}\n{text}");
         }

@@ -92,7 +92,8 @@ fn request_is_served_traced_and_counted() {
     });
     assert_eq!(told.status.code(), Some(1), "something failed");
     let told = text(&told);
-    for wanted in ["shop  GET shop.test/status/503", "answered 503 after", "server thought", "127.0.0.1"] {
+    for wanted in ["shop  GET shop.test/status/503", "answered 503 after", "wait for first byte", "127.0.0.1"]
+    {
         assert!(told.contains(wanted), "{wanted}: {told}");
     }
     assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");

@@ -9,7 +9,7 @@ use crate::value_error::ValueError;
 use std::time::Duration;
 use types::PoolId;
 use types::config::{Rate, Recognize, Traffic};
-use types::traffic::{DenyWhat, is_everybody};
+use types::traffic::{DenyTarget, is_everybody};
 
 /// Default of `response_timeout`.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,9 +44,9 @@ pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -
     let mut whom = |table: &mut TableReader<'_>, diagnostics: &mut Diagnostics| {
         let whom = origins(table, diagnostics);
         countries.extend(
-            whom.iter().find(|at| matches!(at.value, DenyWhat::Country(_))).map(|at| at.place.clone()),
+            whom.iter().find(|at| matches!(at.value, DenyTarget::Country(_))).map(|at| at.place.clone()),
         );
-        asns.extend(whom.iter().find(|at| matches!(at.value, DenyWhat::Asn(_))).map(|at| at.place.clone()));
+        asns.extend(whom.iter().find(|at| matches!(at.value, DenyTarget::Asn(_))).map(|at| at.place.clone()));
         whom.into_iter().map(|at| at.value).collect::<Vec<_>>()
     };
     let has_allow = table.has("allow");
@@ -86,8 +86,8 @@ pub(crate) fn read(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -
 }
 
 /// Warns of a service that denies a large part of all addresses and allows none.
-fn warn_of_broad_denial(table: &TableReader<'_>, denied: &[DenyWhat], diagnostics: &mut Diagnostics) {
-    let range = denied.iter().find(|what| matches!(what, DenyWhat::Net(net) if is_everybody(*net)));
+fn warn_of_broad_denial(table: &TableReader<'_>, denied: &[DenyTarget], diagnostics: &mut Diagnostics) {
+    let range = denied.iter().find(|what| matches!(what, DenyTarget::Cidr(net) if is_everybody(*net)));
     if let Some(range) = range {
         let message = format!("{range} denies a large part of all addresses, and `allow` has no exception");
         let hint = "add exceptions: allow = { cidrs = [\"192.0.2.0/24\"] }";
@@ -95,7 +95,7 @@ fn warn_of_broad_denial(table: &TableReader<'_>, denied: &[DenyWhat], diagnostic
     }
 }
 
-fn origins(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Vec<At<DenyWhat>> {
+fn origins(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Vec<At<DenyTarget>> {
     let mut out = Vec::new();
     for key in ["countries", "asns", "cidrs"] {
         out.extend(table.strings(diagnostics, key, |text| origin(text, key)));
@@ -104,12 +104,12 @@ fn origins(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Vec<At
 }
 
 /// Parses an origin, which must be of the kind of its list.
-fn origin(text: &str, key: &str) -> Result<DenyWhat, ValueError> {
-    let what: Option<DenyWhat> = text.parse().ok();
+fn origin(text: &str, key: &str) -> Result<DenyTarget, ValueError> {
+    let what: Option<DenyTarget> = text.parse().ok();
     let home = what.as_ref().map(|what| match what {
-        DenyWhat::Country(_) => "countries",
-        DenyWhat::Asn(_) => "asns",
-        DenyWhat::Net(_) => "cidrs",
+        DenyTarget::Country(_) => "countries",
+        DenyTarget::Asn(_) => "asns",
+        DenyTarget::Cidr(_) => "cidrs",
     });
     if let Some(what) = what.filter(|_| home == Some(key)) {
         return Ok(what);

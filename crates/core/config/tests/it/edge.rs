@@ -4,7 +4,7 @@ use crate::{problems, valid, warnings};
 use insta::assert_snapshot;
 use std::time::Duration;
 use types::config::{CertificateFiles, EdgeLimits, Health, PoolServer, Protocol, Rate, Recognize, SecretRef};
-use types::traffic::DenyWhat;
+use types::traffic::DenyTarget;
 
 const WHOLE: &str = r#"
 [edge]
@@ -104,10 +104,15 @@ fn every_key_of_the_edge_is_read() {
         (traffic.client, traffic.subnet, traffic.asn, traffic.caller, traffic.service),
         (rate(20, 1, 40), rate(600, 60, 600), rate(5_000, 1, 9_000), None, rate(1_000, 3_600, 1_000))
     );
-    let net = |text: &str| DenyWhat::Net(text.parse().unwrap());
+    let net = |text: &str| DenyTarget::Cidr(text.parse().unwrap());
     assert_eq!(
         traffic.deny,
-        [DenyWhat::Country("XX".into()), DenyWhat::Asn(64_500), DenyWhat::Asn(64_501), net("192.0.2.0/24")]
+        [
+            DenyTarget::Country("XX".into()),
+            DenyTarget::Asn(64_500),
+            DenyTarget::Asn(64_501),
+            net("192.0.2.0/24")
+        ]
     );
     assert_eq!(traffic.allow, [net("198.51.100.7/32")]);
     let recognize = Recognize {

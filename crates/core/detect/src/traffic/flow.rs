@@ -89,7 +89,7 @@ impl Flow {
         let mut sent: BTreeMap<&str, u64> = BTreeMap::new();
         for (_, traffic) in self.newest(span) {
             requests += traffic.requests;
-            for (network, share) in &traffic.networks {
+            for (network, share) in &traffic.subnets {
                 *sent.entry(network).or_default() += traffic.requests.saturating_mul(u64::from(*share));
             }
         }

@@ -4,7 +4,7 @@ use crate::tally::Opening;
 use crate::traffic::{Says, bounded_u32};
 use jiff::tz::TimeZone;
 use types::time::{clock, earlier};
-use types::traffic::{PoolSeen, ServerSeen};
+use types::traffic::{PoolStatus, ServerStatus};
 use types::{Fault, Severity, Time};
 
 /// Too few are believed to be too few when it was seen this often in a row; where no server is known at all, this often:
@@ -50,14 +50,14 @@ impl Pool {
     /// Whether enough servers serve. `floor` is how many are wanted; one, where the configuration does not say.
     pub(crate) fn judge_floor(
         &mut self,
-        seen: &PoolSeen,
+        seen: &PoolStatus,
         floor: Option<u32>,
         now: Time,
         zone: &TimeZone,
     ) -> Says {
         let floor = floor.unwrap_or(1);
         let serving = bounded_u32(seen.servers.iter().filter(|server| server.state.serves()).count() as f64);
-        let out: Vec<&ServerSeen> = seen.servers.iter().filter(|server| !server.state.serves()).collect();
+        let out: Vec<&ServerStatus> = seen.servers.iter().filter(|server| !server.state.serves()).collect();
         // The pool shrank when the last server that left it did.
         let left = out.iter().map(|server| earlier(now, server.since)).max().unwrap_or(now);
         self.few.note(serving < floor, left);
@@ -75,7 +75,7 @@ impl Pool {
                 seen.servers.len(),
                 seen.inflight,
                 seen.waiting,
-                if seen.panics {
+                if seen.panic_mode {
                     "; too few are well, so that all but the draining get requests"
                 } else {
                     ""
@@ -88,7 +88,7 @@ impl Pool {
     }
 
     /// Whether servers present the right certificate.
-    pub(crate) fn judge_certificate(&mut self, seen: &PoolSeen, now: Time) -> Says {
+    pub(crate) fn judge_certificate(&mut self, seen: &PoolStatus, now: Time) -> Says {
         self.certificate.note(seen.certificate.is_some(), now);
         match &seen.certificate {
             Some((expected, why)) if self.certificate.bad >= SEEN_MIN => {
@@ -103,11 +103,11 @@ impl Pool {
     }
 }
 
-fn told(out: &[&ServerSeen], now: Time, zone: &TimeZone) -> Vec<String> {
-    let one = |server: &&ServerSeen| {
+fn told(out: &[&ServerStatus], now: Time, zone: &TimeZone) -> Vec<String> {
+    let one = |server: &&ServerStatus| {
         let since = clock(earlier(now, server.since), zone);
         let why = server.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-        format!("{} is {} since {since}{why}", server.address, server.state.word())
+        format!("{} is {} since {since}{why}", server.address, server.state.as_str())
     };
     let mut told: Vec<String> = out.iter().take(OUT_MAX).map(one).collect();
     if out.len() > OUT_MAX {

@@ -3,7 +3,7 @@
 use crate::world::*;
 use std::collections::BTreeMap;
 use types::config::{Caller, Config, Edge, EdgeLimits, Pool, PoolServer, Protocol, Service, Traffic};
-use types::traffic::{CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
+use types::traffic::{CallerRefused, PoolStatus, Rollup, ServerState, ServerStatus, ServiceTraffic};
 use types::{CallerId, EscalationId, EventKind, PoolId, Resource, ServiceId};
 
 pub const HOST: &str = "auth.acme.com";
@@ -81,9 +81,9 @@ pub fn world() -> World {
     world
 }
 
-pub fn server(address: &str, state: ServerState) -> ServerSeen {
+pub fn server(address: &str, state: ServerState) -> ServerStatus {
     let why = (!state.serves()).then(|| "connection refused".to_owned());
-    ServerSeen {
+    ServerStatus {
         address: address.into(),
         state,
         since: secs(4),
@@ -101,18 +101,18 @@ pub fn traffic(requests: u64, shed: u64) -> ServiceTraffic {
 
 /// A second in which sign-in was asked like this, and all else went well.
 pub fn second(auth: ServiceTraffic) -> Rollup {
-    let well = || PoolSeen {
+    let well = || PoolStatus {
         servers: vec![
             server("10.0.0.1:80", ServerState::Serving),
             server("10.0.0.2:80", ServerState::Warming),
         ],
-        ..PoolSeen::default()
+        ..PoolStatus::default()
     };
     Rollup {
-        span: secs(1),
+        interval: secs(1),
         services: [(ServiceId("auth".into()), auth), (ServiceId("api".into()), traffic(10, 0))].into(),
         pools: [(PoolId("auth".into()), well()), (PoolId("api".into()), well())].into(),
-        strangers: BTreeMap::new(),
+        unknown_hosts: BTreeMap::new(),
         connections: 1,
     }
 }

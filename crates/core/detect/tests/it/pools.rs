@@ -107,20 +107,20 @@ fn a_certificate_for_another_name_is_told_with_both_names() {
 fn names_that_nobody_watches_are_noted_but_scanners_fill_nothing() {
     let mut w = world();
     let mut asked = quiet();
-    asked.strangers = (0..40).map(|n| (format!("x{n}.scanner.example"), 1)).collect();
-    asked.strangers.insert("old.acme.com".into(), 2);
-    asked.strangers.insert("${jndi}.acme.com".into(), 9);
+    asked.unknown_hosts = (0..40).map(|n| (format!("x{n}.scanner.example"), 1)).collect();
+    asked.unknown_hosts.insert("old.acme.com".into(), 2);
+    asked.unknown_hosts.insert("${jndi}.acme.com".into(), 9);
     w.rolls(100, &asked);
     assert!(w.watch.alerts().is_empty(), "two minutes are not long enough");
     w.rolls(60, &asked);
     let names = |w: &World| w.watch.alerts().values().map(|it| it.about.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&w), ["old.acme.com"]);
     for round in 0..200 {
-        asked.strangers = (0..40).map(|n| (format!("y{round}-{n}.scanner.example"), 900)).collect();
+        asked.unknown_hosts = (0..40).map(|n| (format!("y{round}-{n}.scanner.example"), 900)).collect();
         w.rolls(20, &asked);
     }
     assert_eq!(names(&w), ["old.acme.com"], "a name that comes once is nobody's");
-    asked.strangers = (0..100).map(|n| (format!("z{n}.other.example"), 9)).collect();
+    asked.unknown_hosts = (0..100).map(|n| (format!("z{n}.other.example"), 9)).collect();
     w.rolls(45 * 60, &asked);
     assert_eq!(names(&w).len(), 11, "of foreign names at most ten are told");
     assert!(w.watch.alerts().values().all(|alert| alert.severity == Severity::Info));

@@ -13,7 +13,7 @@ fn a_flood_is_named_within_seconds_and_told_again_only_when_it_became_another() 
     let mut words = w.rolls(60, &quiet());
     let flood = |requests, shed| {
         let mut flood = traffic(requests, shed);
-        flood.networks =
+        flood.subnets =
             [("203.0.113.0/24", 60), ("198.51.100.0/24", 22), ("AS64500", 10), ("192.0.2.0/24", 3)]
                 .map(|(net, share)| (net.to_owned(), share))
                 .to_vec();
@@ -178,12 +178,12 @@ proptest! {
                 _ => {
                     let requests = 10u64.pow(u32::try_from(rate * 2).unwrap());
                     let mut rollup = refused("auth-web", share * rate, 2);
-                    rollup.span = std::time::Duration::from_millis(300 + 700 * u64::from(state));
+                    rollup.interval = std::time::Duration::from_millis(300 + 700 * u64::from(state));
                     rollup.services.insert("auth".into(), traffic(requests, requests * share / 6));
                     let states = [ServerState::Serving, ServerState::Down, ServerState::Ejected, ServerState::Draining];
                     let pool = rollup.pools.get_mut(&PoolId("auth".into())).unwrap();
                     pool.servers[0].state = states[usize::from(state)];
-                    rollup.strangers.insert(format!("s{share}.acme.com"), 5);
+                    rollup.unknown_hosts.insert(format!("s{share}.acme.com"), 5);
                     w.rolls(usize::from(special), &rollup);
                 }
             }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use std::time::Duration;
-use types::traffic::{PoolSeen, ServiceTraffic};
+use types::traffic::{PoolStatus, ServiceTraffic};
 use types::{Denial, Time};
 
 /// The page as data.
@@ -79,7 +79,7 @@ pub struct PoolNow {
     /// Titles of the services that it serves.
     pub services: Vec<String>,
     /// The newest roll-up; `None` before the first.
-    pub seen: Option<PoolSeen>,
+    pub seen: Option<PoolStatus>,
     /// What is wrong with it, in the middle of a sentence.
     pub wrong: Vec<String>,
 }

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use types::config::{Caller, Config, Edge, EdgeLimits, Pool, PoolServer, Protocol, Recognize, Traffic};
-use types::traffic::{Asked, CallerRefused, PoolSeen, Rollup, ServerSeen, ServerState, ServiceTraffic};
+use types::traffic::{Asked, CallerRefused, PoolStatus, Rollup, ServerState, ServerStatus, ServiceTraffic};
 use types::{Answer, CallerId, EventKind, Fault, Input, PoolId, Resource, ServiceId};
 
 const CONFIG: &str = r#"
@@ -108,8 +108,8 @@ pub(crate) fn config() -> Config {
 pub(crate) fn quiet() -> Rollup {
     let asked = Asked { asked: 5, served: 5 };
     let traffic =
-        || ServiceTraffic { requests: 10, passed: 10, known: asked, first: asked, ..Default::default() };
-    let server = |address: &str| ServerSeen {
+        || ServiceTraffic { requests: 10, passed: 10, recognized: asked, first: asked, ..Default::default() };
+    let server = |address: &str| ServerStatus {
         address: address.to_owned(),
         state: ServerState::Serving,
         since: Duration::from_secs(600),
@@ -119,16 +119,16 @@ pub(crate) fn quiet() -> Rollup {
         failed: 0,
         latency: Duration::from_millis(20),
     };
-    let pool = || PoolSeen {
+    let pool = || PoolStatus {
         servers: vec![server("10.0.0.1:80"), server("10.0.0.2:80")],
         limit: 8,
         ..Default::default()
     };
     Rollup {
-        span: Duration::from_secs(1),
+        interval: Duration::from_secs(1),
         services: ["auth", "api"].map(|id| (ServiceId(id.to_owned()), traffic())).into(),
         pools: ["auth", "api"].map(|id| (PoolId(id.to_owned()), pool())).into(),
-        strangers: BTreeMap::new(),
+        unknown_hosts: BTreeMap::new(),
         connections: 20,
     }
 }
@@ -143,7 +143,7 @@ pub(crate) fn flood() -> Rollup {
     let auth = of(&mut rollup, "auth");
     auth.requests = 20_000;
     auth.shed = 19_000;
-    auth.networks = [("203.0.113.0/24", 60), ("198.51.100.0/24", 22), ("AS64500", 10), ("192.0.2.0/24", 1)]
+    auth.subnets = [("203.0.113.0/24", 60), ("198.51.100.0/24", 22), ("AS64500", 10), ("192.0.2.0/24", 1)]
         .map(|(net, share)| (net.to_owned(), share))
         .to_vec();
     rollup

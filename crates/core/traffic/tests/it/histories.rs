@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use traffic::{Admission, Arrival, Class, Failure, Origin, Outcome, Permit, Tick, Ticket, Woken};
+use traffic::{Admission, Arrival, Class, Failure, LoadBalancer, Outcome, Permit, Tick, Ticket, Woken};
 use types::config::Health;
 use types::traffic::ServerState;
 
@@ -24,7 +24,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0_u64..60_000).prop_map(Step::Passes),
-        12 => (0_u8..4, 0_u64..50, 1_u64..1_000).prop_map(|(class, visitor, millis)| Step::Arrives(class, visitor, millis)),
+        12 => (0_u8..4, 0_u64..50, 1_u64..1_000).prop_map(|(class, client, millis)| Step::Arrives(class, client, millis)),
         9 => (0_usize..64, 0_u8..12).prop_map(|(which, how)| Step::Ends(which, how)),
         3 => (0_usize..64).prop_map(Step::Retries),
         1 => (0_usize..64).prop_map(Step::GivesUp),
@@ -44,7 +44,7 @@ const SERVERS: [&str; 4] = ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", NAME];
 const LATE: u64 = 5_000 + 5_000;
 
 struct History {
-    origin: Origin,
+    balancer: LoadBalancer,
     config: types::config::Pool,
     now: u64,
     held: Vec<Permit>,
@@ -63,7 +63,7 @@ impl History {
         config.health =
             Some(Health { path: "/".to_owned(), interval: second, timeout: second, fall: 1, rise: 1 });
         Self {
-            origin: Origin::new(&config, Tick(0), seed),
+            balancer: LoadBalancer::new(&config, Tick(0), seed),
             config,
             now: 0,
             held: Vec::new(),
@@ -76,10 +76,10 @@ impl History {
     fn step(&mut self, step: Step) {
         match step {
             Step::Passes(micros) => self.passes(micros),
-            Step::Arrives(class, visitor, millis) => {
+            Step::Arrives(class, client, millis) => {
                 let class = Class::ALL[usize::from(class)];
                 let deadline = Duration::from_millis(millis);
-                match self.origin.arrive(Tick(self.now), Arrival { class, visitor, own: false, deadline }) {
+                match self.balancer.arrive(Tick(self.now), Arrival { class, client, own: false, deadline }) {
                     Admission::Go(permit) => self.go(permit, true),
                     Admission::Wait(ticket) => {
                         let until = self.now + millis * 1_000 + LATE;
@@ -103,13 +103,13 @@ impl History {
                     5 => Outcome::Unsent,
                     _ => Outcome::Answered { latency, status: 200 },
                 };
-                self.origin.done(Tick(self.now), permit, outcome);
+                self.balancer.done(Tick(self.now), permit, outcome);
             }
             Step::Retries(which) => {
                 let Some(permit) = self.take(which) else { return };
                 let before = permit.server();
                 if let Some(again) =
-                    self.origin.retry(Tick(self.now), permit, Outcome::Failed(Failure::Reset))
+                    self.balancer.retry(Tick(self.now), permit, Outcome::Failed(Failure::Reset))
                 {
                     assert_ne!(again.server(), before);
                     self.retried += 1;
@@ -122,15 +122,15 @@ impl History {
                     return;
                 };
                 self.waiting.remove(&ticket);
-                self.origin.gave_up(Tick(self.now), ticket);
+                self.balancer.gave_up(Tick(self.now), ticket);
             }
             Step::Checked(which, well) => {
                 let found = if well { Ok(()) } else { Err(Failure::Status(500)) };
-                self.origin.health(Tick(self.now), address(which), found);
+                self.balancer.health(Tick(self.now), address(which), found);
             }
             Step::Resolved(from, count) => {
                 let found: Vec<SocketAddr> = (0..count).map(|more| address(4 + from + more)).collect();
-                self.origin.resolved(Tick(self.now), NAME, &found);
+                self.balancer.resolved(Tick(self.now), NAME, &found);
             }
             Step::Reshaped(which, drain) => {
                 let mut config = self.config.clone();
@@ -142,7 +142,7 @@ impl History {
                     index += 1;
                     which & 1 << (index - 1) == 0
                 });
-                self.origin.reshape(&config, Tick(self.now));
+                self.balancer.reshape(&config, Tick(self.now));
             }
         }
         self.look();
@@ -155,31 +155,31 @@ impl History {
     fn passes(&mut self, micros: u64) {
         let end = self.now + micros;
         while self.now < end {
-            let next = self.origin.next().0.clamp(self.now + 1, self.now + 5_000);
+            let next = self.balancer.next().0.clamp(self.now + 1, self.now + 5_000);
             self.now = next.min(end);
-            self.origin.tick(Tick(self.now));
+            self.balancer.tick(Tick(self.now));
             self.look();
         }
     }
 
     fn go(&mut self, permit: Permit, first: bool) {
         self.sent += u64::from(first);
-        let seen = self.origin.seen(Tick(self.now));
+        let seen = self.balancer.seen(Tick(self.now));
         let server = seen.servers.iter().find(|server| server.address == permit.server().to_string());
         let server = server.expect("only servers that are there get requests");
         assert_ne!(server.state, ServerState::Draining);
         assert!(server.inflight <= self.config.max_concurrency);
-        assert!(server.state.serves() || seen.panics);
+        assert!(server.state.serves() || seen.panic_mode);
         self.held.push(permit);
         // What is stuck at servers that are out holds no places, and what drains or is gone goes on beside the others.
         let servers = seen.servers.iter().filter(|server| server.state.serves());
         let inflight: u32 = servers.map(|server| server.inflight).sum();
         // A request that is asked again keeps the place that it had.
-        assert!(!first || seen.panics || inflight <= seen.limit, "{inflight} of {}", seen.limit);
+        assert!(!first || seen.panic_mode || inflight <= seen.limit, "{inflight} of {}", seen.limit);
     }
 
     fn look(&mut self) {
-        let woken: Vec<(Ticket, Woken)> = self.origin.woken().collect();
+        let woken: Vec<(Ticket, Woken)> = self.balancer.woken().collect();
         for (ticket, woken) in woken {
             assert!(self.waiting.remove(&ticket).is_some(), "woken twice, or who had given up");
             match woken {
@@ -188,7 +188,7 @@ impl History {
             }
         }
         assert!(self.waiting.values().all(|until| *until >= self.now), "somebody waits for too long");
-        let seen = self.origin.seen(Tick(self.now));
+        let seen = self.balancer.seen(Tick(self.now));
         assert_eq!(seen.inflight as usize, self.held.len());
         assert_eq!(seen.waiting as usize, self.waiting.len());
         assert!(seen.servers.iter().map(|server| server.inflight).sum::<u32>() <= seen.inflight);
@@ -197,18 +197,18 @@ impl History {
     fn ends(mut self) {
         while let Some(permit) = self.take(0) {
             let latency = Duration::from_millis(10);
-            self.origin.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });
+            self.balancer.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });
             self.look();
         }
         self.passes(3_000_000);
-        // Whoever was let in meanwhile goes as well.
+        // A client that was let in meanwhile goes as well.
         while let Some(permit) = self.take(0) {
-            self.origin.done(Tick(self.now), permit, Outcome::Left);
+            self.balancer.done(Tick(self.now), permit, Outcome::Left);
             self.look();
         }
         self.passes(3_000_000);
         assert!(self.waiting.is_empty());
-        let seen = self.origin.seen(Tick(self.now));
+        let seen = self.balancer.seen(Tick(self.now));
         assert_eq!((seen.inflight, seen.waiting), (0, 0));
         assert!(seen.servers.iter().all(|server| server.inflight == 0));
     }

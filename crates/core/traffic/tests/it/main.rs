@@ -8,7 +8,7 @@
 )]
 
 mod histories;
-mod judge;
+mod limits;
 mod onset;
 mod ordinary;
 mod pools;

@@ -4,7 +4,7 @@ use crate::world::{SEC, pool};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Shed, Tick, Ticket, Woken};
+use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, Shed, Tick, Ticket, Woken};
 
 const MS: u64 = 1_000;
 
@@ -34,7 +34,7 @@ struct Done {
 
 /// An edge before one server, with so many places or as many as are wanted.
 struct Day {
-    origin: Origin,
+    balancer: LoadBalancer,
     now: u64,
     order: u64,
     heap: BinaryHeap<Reverse<(u64, u64, Happens)>>,
@@ -55,12 +55,12 @@ impl Day {
         Self::with(places, 100)
     }
 
-    /// With so many requests at once to the server, at most.
+    /// With so many concurrent requests to the server, at most.
     fn with(places: Option<usize>, each: u32) -> Self {
         let mut config = pool(&["10.0.0.1:80"], 8);
         config.max_concurrency = each;
         let mut day = Self {
-            origin: Origin::new(&config, Tick(0), 3),
+            balancer: LoadBalancer::new(&config, Tick(0), 3),
             now: 0,
             order: 0,
             heap: BinaryHeap::new(),
@@ -97,11 +97,11 @@ impl Day {
                 Happens::Asks(wanted) => self.arrives(wanted),
                 Happens::Answers(id) => self.answers(id),
                 Happens::Ticks => {
-                    self.origin.tick(Tick(at));
+                    self.balancer.tick(Tick(at));
                     self.at(at + 10 * MS, Happens::Ticks);
                 }
             }
-            let woken: Vec<(Ticket, Woken)> = self.origin.woken().collect();
+            let woken: Vec<(Ticket, Woken)> = self.balancer.woken().collect();
             for (ticket, woken) in woken {
                 let (wanted, since) = self.waiting.remove(&ticket).unwrap();
                 match woken {
@@ -115,8 +115,8 @@ impl Day {
 
     fn arrives(&mut self, wanted: Wanted) {
         let deadline = Duration::from_secs(30);
-        let arrival = Arrival { class: Class::First, visitor: wanted.client, own: false, deadline };
-        match self.origin.arrive(Tick(self.now), arrival) {
+        let arrival = Arrival { class: Class::FirstTime, client: wanted.client, own: false, deadline };
+        match self.balancer.arrive(Tick(self.now), arrival) {
             Admission::Go(permit) => self.sends(wanted, self.now, permit),
             Admission::Wait(ticket) => {
                 self.waiting.insert(ticket, (wanted, self.now));
@@ -153,7 +153,7 @@ impl Day {
         self.busy -= 1;
         let (wanted, since, permit) = self.sent.remove(&id).unwrap();
         let latency = Duration::from_micros(self.now - permit.since().0);
-        self.origin.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });
+        self.balancer.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });
         self.done.push(Done { wanted, at: self.now, took: self.now - since, refused: false });
         if wanted.again {
             self.at(self.now + 20, Happens::Asks(wanted));
@@ -161,7 +161,7 @@ impl Day {
         self.work();
     }
 
-    /// How many were refused, and the longest that one waited beyond what its answer takes.
+    /// How many were refused, and the longest that one waited beyond what its response takes.
     fn worst(&self, from: u64) -> (usize, u64) {
         let done = || self.done.iter().filter(|done| done.at >= from);
         let waited = done().map(|done| done.took.saturating_sub(done.wanted.takes)).max();
@@ -229,7 +229,7 @@ fn calls_of_many_clients_at_once_on_a_fresh_edge_wait_for_less_than_a_second() {
 
 /// Clients that wait at the server for something to happen are no work, and keep nobody out.
 #[test]
-fn long_polls_keep_nobody_out() {
+fn long_polls_block_no_client() {
     let mut day = Day::new(None);
     (0..60).for_each(|client| day.asks(client * 10 * MS, client, [25 * SEC]));
     (0..500).for_each(|n| day.asks(n * 40 * MS, 1_000 + n, [5 * MS]));
@@ -250,7 +250,7 @@ fn long_polls_keep_nobody_out() {
 
 /// All servers are five times slower for a while, and nobody asks more than before.
 #[test]
-fn slow_hour_refuses_nobody() {
+fn slow_servers_refuse_no_client() {
     for (takes, gap) in [(20 * MS, 20 * MS), (50 * MS, 8 * MS), (100 * MS, 15 * MS)] {
         let mut day = Day::new(None);
         let count = 60 * SEC / gap;

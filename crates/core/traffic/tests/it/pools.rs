@@ -4,14 +4,14 @@ use crate::world::{SEC, pool};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use traffic::{Admission, Arrival, Class, Failure, Origin, Outcome, Permit, ShedWhy, Tick};
+use traffic::{Admission, Arrival, Class, Failure, LoadBalancer, Outcome, Permit, ShedWhy, Tick};
 use types::config::{self, Health};
-use types::traffic::{PoolSeen, ServerState};
+use types::traffic::{PoolStatus, ServerState};
 
 struct Asked {
-    origin: Origin,
+    balancer: LoadBalancer,
     now: u64,
-    visitor: u64,
+    client: u64,
 }
 
 fn at(last: u8) -> SocketAddr {
@@ -34,21 +34,21 @@ fn servers(count: u8) -> config::Pool {
 
 impl Asked {
     fn new(pool: &config::Pool) -> Self {
-        Self { origin: Origin::new(pool, Tick(0), 5), now: 0, visitor: 0 }
+        Self { balancer: LoadBalancer::new(pool, Tick(0), 5), now: 0, client: 0 }
     }
 
     fn go(&mut self) -> Option<Permit> {
-        self.visitor += 1;
+        self.client += 1;
         let arrival = Arrival {
-            class: Class::Known,
-            visitor: self.visitor,
+            class: Class::Recognized,
+            client: self.client,
             own: false,
             deadline: Duration::from_secs(1),
         };
-        match self.origin.arrive(Tick(self.now), arrival) {
+        match self.balancer.arrive(Tick(self.now), arrival) {
             Admission::Go(permit) => Some(permit),
             Admission::Wait(ticket) => {
-                self.origin.gave_up(Tick(self.now), ticket);
+                self.balancer.gave_up(Tick(self.now), ticket);
                 None
             }
             Admission::Shed(_) => None,
@@ -59,13 +59,13 @@ impl Asked {
         let end = self.now + micros;
         while self.now < end {
             self.now = (self.now + 50_000).min(end);
-            self.origin.tick(Tick(self.now));
+            self.balancer.tick(Tick(self.now));
         }
     }
 
     fn answer(&mut self, permit: Permit, millis: u64, status: u16) {
         let latency = Duration::from_millis(millis);
-        self.origin.done(Tick(self.now), permit, Outcome::Answered { latency, status });
+        self.balancer.done(Tick(self.now), permit, Outcome::Answered { latency, status });
     }
 
     /// So many requests, one after the other, a millisecond apart; who got how many.
@@ -76,7 +76,7 @@ impl Asked {
             if let Some(permit) = self.go() {
                 *got.entry(permit.server()).or_insert(0) += 1;
                 let outcome = how(permit.server());
-                self.origin.done(Tick(self.now), permit, outcome);
+                self.balancer.done(Tick(self.now), permit, outcome);
             }
         }
         got
@@ -90,8 +90,8 @@ impl Asked {
         self.each(requests, |server| if which(server) { Outcome::Failed(failure.clone()) } else { ok(10) });
     }
 
-    fn seen(&mut self) -> PoolSeen {
-        self.origin.seen(Tick(self.now))
+    fn seen(&mut self) -> PoolStatus {
+        self.balancer.seen(Tick(self.now))
     }
 
     fn states(&mut self) -> Vec<ServerState> {
@@ -155,8 +155,8 @@ fn a_server_that_fails_is_out_at_once_and_comes_back_by_and_by() {
     let seen = asked.seen();
     assert_eq!(seen.servers[1].state, ServerState::Ejected);
     let why = seen.servers[1].why.clone().unwrap();
-    assert_eq!(why, "failed several times in a row: no connection: connection refused");
-    assert!(!seen.panics);
+    assert_eq!(why, "failed several consecutive times: no connection: connection refused");
+    assert!(!seen.panic_mode);
     assert!(!asked.well(1_000).contains_key(&at(2)));
     asked.wait(5 * SEC);
     assert_eq!(asked.states()[1], ServerState::Warming);
@@ -228,26 +228,26 @@ fn in_a_panic_the_least_bad_help_and_the_draining_never() {
     asked.well(100);
     // One in a row of failures after the other: 1 and 2 cannot be reached, 3 and 4 do not answer.
     asked.fail(|server| server == at(1) || server == at(2), &connect(), 200);
-    assert!(!asked.seen().panics);
+    assert!(!asked.seen().panic_mode);
     asked.fail(|server| server == at(3) || server == at(4), &Failure::Reset, 400);
     let seen = asked.seen();
-    assert!(seen.panics);
+    assert!(seen.panic_mode);
     // Half of five is three: the one that serves, and the two that may still be alive.
     let got =
         asked.each(3_000, |server| if server == at(5) { ok(10) } else { Outcome::Failed(Failure::Reset) });
     let who: Vec<SocketAddr> = got.keys().copied().collect();
     assert_eq!(who, [at(3), at(4), at(5)]);
-    // An answer in the panic brings back who had gone silent.
+    // A response in the panic brings back who had gone silent.
     asked.well(100);
     let states = asked.states();
     assert_eq!(states[2], ServerState::Warming);
     assert_eq!(states[0], ServerState::Ejected);
     assert_eq!(states[5], ServerState::Draining);
-    assert!(!asked.seen().panics);
+    assert!(!asked.seen().panic_mode);
 }
 
 #[test]
-fn when_nobody_can_be_reached_everybody_is_tried() {
+fn all_servers_are_tried_when_none_is_reachable() {
     let mut pool = servers(3);
     pool.servers[2].drain = true;
     let mut asked = Asked::new(&pool);
@@ -264,23 +264,23 @@ fn only_draining_servers_are_no_servers() {
     pool.servers[0].drain = true;
     pool.servers[1].drain = true;
     let mut asked = Asked::new(&pool);
-    let arrival = Arrival { class: Class::Urgent, visitor: 1, own: false, deadline: Duration::from_secs(1) };
-    let Admission::Shed(shed) = asked.origin.arrive(Tick(0), arrival) else { panic!() };
+    let arrival = Arrival { class: Class::Priority, client: 1, own: false, deadline: Duration::from_secs(1) };
+    let Admission::Shed(shed) = asked.balancer.arrive(Tick(0), arrival) else { panic!() };
     assert_eq!(shed.why, ShedWhy::NoServer);
 }
 
 #[test]
-fn a_certificate_for_somebody_else_ejects_one_but_never_all() {
+fn wrong_certificate_ejects_one_server_but_never_all() {
     let mut asked = Asked::new(&servers(3));
     asked.fail(|_| true, &certificate(), 100);
     let seen = asked.seen();
     assert!(seen.servers.iter().all(|server| server.state == ServerState::Serving));
-    assert!(!seen.panics);
+    assert!(!seen.panic_mode);
     let wrong = ("auth.internal".to_owned(), "it is for parked.example".to_owned());
     assert_eq!(seen.certificate, Some(wrong));
     // Nor is it sent to another one, which would present the same.
     let permit = asked.go().unwrap();
-    assert!(asked.origin.retry(Tick(asked.now), permit, Outcome::Failed(certificate())).is_none());
+    assert!(asked.balancer.retry(Tick(asked.now), permit, Outcome::Failed(certificate())).is_none());
     // Mended.
     asked.well(100);
     asked.wait(2 * SEC);
@@ -292,7 +292,7 @@ fn a_certificate_for_somebody_else_ejects_one_but_never_all() {
         if permit.server() != at(2) {
             asked.answer(permit, 10, 200);
         } else if let Some(other) =
-            asked.origin.retry(Tick(asked.now), permit, Outcome::Failed(certificate()))
+            asked.balancer.retry(Tick(asked.now), permit, Outcome::Failed(certificate()))
         {
             assert_ne!(other.server(), at(2));
             retried += 1;
@@ -314,7 +314,7 @@ fn health_checks_take_out_and_bring_back() {
     asked.well(100);
     let check = |asked: &mut Asked, found: Result<(), Failure>| {
         asked.wait(2 * SEC);
-        asked.origin.health(Tick(asked.now), at(1), found);
+        asked.balancer.health(Tick(asked.now), at(1), found);
         asked.seen().servers[0].clone()
     };
     assert_eq!(check(&mut asked, Err(Failure::Status(503))).state, ServerState::Serving);
@@ -333,18 +333,18 @@ fn health_checks_take_out_and_bring_back() {
         check(&mut asked, Err(connect()));
     }
     pool.health = None;
-    asked.origin.reshape(&pool, Tick(asked.now));
+    asked.balancer.reshape(&pool, Tick(asked.now));
     assert_eq!(asked.states()[0], ServerState::Warming);
 }
 
 #[test]
 fn names_lead_to_servers_that_come_and_go() {
     let mut asked = Asked::new(&pool(&["app.internal:80"], 100));
-    assert_eq!(asked.origin.names().collect::<Vec<_>>(), ["app.internal:80"]);
+    assert_eq!(asked.balancer.names().collect::<Vec<_>>(), ["app.internal:80"]);
     assert!(asked.go().is_none());
     assert_eq!(asked.seen().servers[0].why.as_deref(), Some("the name leads to no address"));
     let resolve = |asked: &mut Asked, found: &[SocketAddr]| {
-        asked.origin.resolved(Tick(asked.now), "app.internal:80", found);
+        asked.balancer.resolved(Tick(asked.now), "app.internal:80", found);
     };
     let all: Vec<SocketAddr> = (1..=6).map(at).collect();
     resolve(&mut asked, &all);
@@ -355,7 +355,7 @@ fn names_lead_to_servers_that_come_and_go() {
     let left: Vec<SocketAddr> = all.iter().copied().filter(|address| *address != stays).take(2).collect();
     resolve(&mut asked, &left);
     let seen = asked.seen();
-    assert!(seen.panics);
+    assert!(seen.panic_mode);
     assert_eq!(seen.servers.len(), 6);
     assert_eq!(seen.servers.iter().filter(|server| server.state == ServerState::Down).count(), 4);
     assert_eq!(asked.well(100).keys().copied().collect::<Vec<_>>(), left);
@@ -366,13 +366,13 @@ fn names_lead_to_servers_that_come_and_go() {
     resolve(&mut asked, &[]);
     assert_eq!(asked.well(100).len(), 2);
     resolve(&mut asked, &all);
-    assert!(!asked.seen().panics);
+    assert!(!asked.seen().panic_mode);
     assert_eq!(asked.states().iter().filter(|state| **state == ServerState::Warming).count(), 4);
     // After a day the smaller size is the usual one.
     resolve(&mut asked, &left);
     asked.now += 86_401 * SEC;
     resolve(&mut asked, &left);
-    assert!(!asked.seen().panics);
+    assert!(!asked.seen().panic_mode);
     assert_eq!(asked.seen().servers.len(), 2);
 }
 
@@ -384,18 +384,18 @@ fn a_shrinking_pool_is_not_given_the_load_of_all() {
     asked.fail(|server| server != at(1) && server != at(2), &connect(), 3_000);
     let seen = asked.seen();
     assert!(seen.limit <= before / 5, "{before} {}", seen.limit);
-    assert!(seen.panics);
+    assert!(seen.panic_mode);
 }
 
 #[test]
-fn a_new_config_keeps_what_is_known() {
+fn reload_keeps_state_of_servers() {
     let mut asked = Asked::new(&servers(4));
     asked.fail(|server| server == at(2), &connect(), 100);
     let held: Vec<Permit> = (0..8).filter_map(|_| asked.go()).collect();
     let mut pool = servers(5);
     pool.servers.remove(0);
     pool.servers[1].drain = true;
-    asked.origin.reshape(&pool, Tick(asked.now));
+    asked.balancer.reshape(&pool, Tick(asked.now));
     let states: Vec<(String, ServerState)> =
         asked.seen().servers.into_iter().map(|server| (server.address, server.state)).collect();
     let state = |last: u8| {
@@ -422,7 +422,7 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
         asked.now += 10_000;
         let Some(permit) = asked.go() else { continue };
         let first = permit.server();
-        if let Some(again) = asked.origin.retry(Tick(asked.now), permit, Outcome::Failed(Failure::Reset)) {
+        if let Some(again) = asked.balancer.retry(Tick(asked.now), permit, Outcome::Failed(Failure::Reset)) {
             assert_ne!(again.server(), first);
             retried += 1;
             asked.answer(again, 10, 200);
@@ -434,15 +434,17 @@ fn retries_stay_within_a_tenth_and_stop_under_overload() {
     pool.max_concurrency = 1;
     let mut asked = Asked::new(&pool);
     let (one, other) = (asked.go().unwrap(), asked.go().unwrap());
-    let arrival = Arrival { class: Class::Known, visitor: 9, own: false, deadline: Duration::from_secs(1) };
-    let Admission::Wait(_) = asked.origin.arrive(Tick(asked.now), arrival) else { panic!() };
-    assert!(!asked.origin.may_retry(&one));
-    assert!(asked.origin.retry(Tick(asked.now), one, Outcome::Failed(Failure::Reset)).is_none());
-    assert_eq!(asked.origin.woken().count(), 1);
+    let arrival =
+        Arrival { class: Class::Recognized, client: 9, own: false, deadline: Duration::from_secs(1) };
+    let Admission::Wait(_) = asked.balancer.arrive(Tick(asked.now), arrival) else { panic!() };
+    assert!(!asked.balancer.may_retry(&one));
+    assert!(asked.balancer.retry(Tick(asked.now), one, Outcome::Failed(Failure::Reset)).is_none());
+    assert_eq!(asked.balancer.woken().count(), 1);
     asked.answer(other, 10, 200);
 }
 
-/// One of three servers stops answering. Until that is found out it holds places, after it none, and the others serve everybody.
+/// One of three servers stops answering. Until that is found out it holds places, after it none, and the others serve
+/// everybody.
 #[test]
 fn requests_stuck_at_a_server_that_is_down_hold_no_places() {
     let mut pool = servers(3);
@@ -458,7 +460,7 @@ fn requests_stuck_at_a_server_that_is_down_hold_no_places() {
     let (held, free): (Vec<Permit>, Vec<Permit>) =
         stuck.into_iter().partition(|permit| permit.server() == at(1));
     free.into_iter().for_each(|permit| asked.answer(permit, 10, 200));
-    asked.origin.health(Tick(asked.now), at(1), Err(Failure::Timeout));
+    asked.balancer.health(Tick(asked.now), at(1), Err(Failure::Timeout));
     let again: Vec<Permit> = (0..20).filter_map(|_| asked.go()).collect();
     assert_eq!(again.len(), 8);
     assert_eq!(asked.seen().inflight, 12);
@@ -466,8 +468,10 @@ fn requests_stuck_at_a_server_that_is_down_hold_no_places() {
     let mut again = again.into_iter();
     asked.answer(again.next().unwrap(), 10, 200);
     let mut held = held.into_iter();
-    let moved =
-        asked.origin.retry(Tick(asked.now), held.next().unwrap(), Outcome::Failed(Failure::Timeout)).unwrap();
+    let moved = asked
+        .balancer
+        .retry(Tick(asked.now), held.next().unwrap(), Outcome::Failed(Failure::Timeout))
+        .unwrap();
     assert_ne!(moved.server(), at(1));
     for permit in held.chain(again).chain([moved]) {
         asked.answer(permit, 10, 200);
@@ -476,7 +480,7 @@ fn requests_stuck_at_a_server_that_is_down_hold_no_places() {
 }
 
 #[test]
-fn nobody_is_turned_away_while_there_is_room() {
+fn no_request_is_refused_while_there_is_room() {
     let mut pool = servers(2);
     pool.initial_concurrency = 8;
     let mut asked = Asked::new(&pool);
@@ -505,7 +509,7 @@ fn a_server_without_a_latency_gets_its_share_beside_quick_ones() {
         let quick = |_| Outcome::Answered { latency: Duration::from_micros(micros), status: 200 };
         let mut asked = Asked::new(&servers(2));
         asked.each(200, quick);
-        asked.origin.reshape(&servers(3), Tick(asked.now));
+        asked.balancer.reshape(&servers(3), Tick(asked.now));
         // Warmed by then, though it has not answered anything.
         asked.wait(11 * SEC);
         let got = asked.each(900, quick);
@@ -515,12 +519,12 @@ fn a_server_without_a_latency_gets_its_share_beside_quick_ones() {
 }
 
 #[test]
-fn a_yielded_permit_holds_no_place_and_still_tells_what_came_of_it() {
+fn yielded_permit_holds_no_place_and_still_reports_its_outcome() {
     let mut asked = Asked::new(&pool(&[&at(1).to_string()], 2));
     let (mut first, second) = (asked.go().unwrap(), asked.go().unwrap());
     assert!(asked.go().is_none(), "both places are taken");
-    asked.origin.yields(Tick(asked.now), &mut first);
-    asked.origin.yields(Tick(asked.now), &mut first);
+    asked.balancer.yields(Tick(asked.now), &mut first);
+    asked.balancer.yields(Tick(asked.now), &mut first);
     assert!(first.yielded() && asked.seen().inflight == 1);
     let third = asked.go().unwrap();
     assert!(asked.go().is_none(), "only one place was free");
@@ -535,11 +539,11 @@ fn a_yielded_permit_holds_no_place_and_still_tells_what_came_of_it() {
 #[test]
 fn there_is_plenty_until_half_of_the_places_are_taken() {
     let mut asked = Asked::new(&pool(&[&at(1).to_string()], 4));
-    assert!(asked.origin.has_plenty(Tick(asked.now)));
+    assert!(asked.balancer.has_plenty(Tick(asked.now)));
     let first = asked.go().unwrap();
-    assert!(asked.origin.has_plenty(Tick(asked.now)));
+    assert!(asked.balancer.has_plenty(Tick(asked.now)));
     let second = asked.go().unwrap();
-    assert!(!asked.origin.has_plenty(Tick(asked.now)));
+    assert!(!asked.balancer.has_plenty(Tick(asked.now)));
     asked.answer(first, 3, 200);
     asked.answer(second, 3, 200);
 }
@@ -550,8 +554,8 @@ fn a_yielded_request_may_be_asked_again_elsewhere() {
     asked.well(100);
     let mut permit = asked.go().unwrap();
     let first = permit.server();
-    asked.origin.yields(Tick(asked.now), &mut permit);
-    let again = asked.origin.retry(Tick(asked.now), permit, Outcome::Failed(Failure::Reset)).unwrap();
+    asked.balancer.yields(Tick(asked.now), &mut permit);
+    let again = asked.balancer.retry(Tick(asked.now), permit, Outcome::Failed(Failure::Reset)).unwrap();
     assert_ne!(again.server(), first);
     assert_eq!(asked.seen().inflight, 1);
     asked.answer(again, 3, 200);

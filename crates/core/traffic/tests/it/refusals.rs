@@ -1,12 +1,12 @@
 //! Servers that refuse: they answer at once, so that no latency tells that it is too much.
 //!
-//! `cargo test -p guard --test it refusals -- --nocapture` prints the table.
+//! `cargo test -p the load balancer --test it refusals -- --nocapture` prints the table.
 
 use crate::surge::{run, surge};
 use crate::world::{Refuses, SEC, ServerShape, Story, Surge, World, pool};
 use std::collections::VecDeque;
 use std::time::Duration;
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, ShedWhy, Tick};
+use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, ShedWhy, Tick};
 
 /// It could do far more than it lets itself be asked.
 const WIDE: ServerShape = ServerShape { permits: 100, service: 20_000, varies: false };
@@ -27,7 +27,7 @@ fn check(refuses: Refuses, times: f64, goodput: f64) -> Story {
 }
 
 #[test]
-fn what_is_beyond_is_refused() {
+fn excess_requests_are_refused() {
     for times in [2.0, 10.0, 100.0, 200.0] {
         let story = check(Refuses::Beyond(BEARS), times, 0.9);
         assert!(f64::from(story.known.at_once) >= 0.9 * f64::from(story.known.asked), "{:?}", story.known);
@@ -41,8 +41,8 @@ fn refused_requests_count_too() {
     }
 }
 
-/// Limits that look back for ten seconds are common, and a flood has spent it all in the first moment: nobody is served until
-/// that is forgotten, however little is asked then.
+/// Limits that look back for ten seconds are common, and a flood has spent it all in the first moment: nobody is
+/// served until that is forgotten, however little is asked then.
 #[test]
 fn a_limit_that_looks_back_for_long() {
     for times in [10.0, 200.0] {
@@ -69,12 +69,12 @@ fn servers_that_refuse_everything_for_a_while() {
     }
 }
 
-/// How long an answer takes.
+/// How long a response takes.
 const ANSWER: u64 = 5_000;
 
-/// Visitors who each ask so often a second, and what the servers answer each.
+/// Clients that each ask so often a second, and what the servers answer each.
 struct Quiet {
-    origin: Origin,
+    balancer: LoadBalancer,
     /// When each is answered, and how.
     asked: VecDeque<(u64, Permit, u16)>,
     shed: u32,
@@ -84,27 +84,27 @@ struct Quiet {
 impl Quiet {
     fn new() -> Self {
         Self {
-            origin: Origin::new(&pool(&["10.0.0.1:80"], 100), Tick(0), 5),
+            balancer: LoadBalancer::new(&pool(&["10.0.0.1:80"], 100), Tick(0), 5),
             asked: VecDeque::new(),
             shed: 0,
             sent: 0,
         }
     }
 
-    fn ask(&mut self, now: u64, visitor: u64, own: bool, status: u16) {
+    fn ask(&mut self, now: u64, client: u64, own: bool, status: u16) {
         while let Some((_, permit, status)) = self.asked.pop_front_if(|(due, ..)| *due <= now) {
             let latency = Duration::from_micros(ANSWER);
-            self.origin.done(Tick(now), permit, Outcome::Answered { latency, status });
+            self.balancer.done(Tick(now), permit, Outcome::Answered { latency, status });
         }
-        let arrival = Arrival { class: Class::First, visitor, own, deadline: Duration::from_secs(1) };
-        match self.origin.arrive(Tick(now), arrival) {
+        let arrival = Arrival { class: Class::FirstTime, client, own, deadline: Duration::from_secs(1) };
+        match self.balancer.arrive(Tick(now), arrival) {
             Admission::Go(permit) => {
                 self.sent += 1;
                 self.asked.push_back((now + ANSWER, permit, status));
             }
             Admission::Wait(ticket) => {
                 self.shed += 1;
-                self.origin.gave_up(Tick(now), ticket);
+                self.balancer.gave_up(Tick(now), ticket);
             }
             Admission::Shed(shed) => {
                 assert_eq!(shed.why, ShedWhy::Overload);
@@ -114,10 +114,10 @@ impl Quiet {
     }
 }
 
-/// Ten times as much as all others together comes from three visitors, and the server refuses nearly all of it by its own limit
-/// for each visitor.
+/// Ten times as much as all others together comes from three clients, and the server refuses nearly all of it by its
+/// own limit for each client.
 #[test]
-fn few_who_are_refused_throttle_nobody() {
+fn few_refused_clients_set_no_ceiling() {
     let mut quiet = Quiet::new();
     for milli in 0..20_000_u64 {
         let (now, second) = (milli * 1_000, milli % 1_000);
@@ -129,10 +129,10 @@ fn few_who_are_refused_throttle_nobody() {
     assert_eq!((quiet.shed, quiet.sent), (0, 22_000));
 }
 
-/// A part of the service is switched off and answers with 503, whoever asks, and nobody asks more than before: for some seconds
-/// little is let through, and when that was in vain all are again.
+/// A part of the service is switched off and answers with 503, whoever asks, and nobody asks more than before: for
+/// some seconds little is let through, and when that was in vain all are again.
 #[test]
-fn refusals_that_have_nothing_to_do_with_how_much_is_asked() {
+fn refusals_unrelated_to_load_set_no_ceiling() {
     let mut quiet = Quiet::new();
     let mut shed = Vec::new();
     let mut dice = 7_u64;
@@ -149,7 +149,7 @@ fn refusals_that_have_nothing_to_do_with_how_much_is_asked() {
     assert!(shed[21..].iter().all(|shed| *shed == 0), "{shed:?}");
 }
 
-/// Nobody knows for whom an own caller asks: what it is refused holds nobody back.
+/// Nobody knows for whom a declared caller asks: what it is refused holds nobody back.
 #[test]
 fn own_callers_that_are_refused_are_not_held_back_here() {
     let mut quiet = Quiet::new();

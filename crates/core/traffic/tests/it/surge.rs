@@ -1,8 +1,8 @@
-//! The surge: goodput, known visitors, delay, recovery, newcomers, sign-ins of three steps.
+//! The surge: goodput, recognized clients, delay, recovery, newcomers, sign-ins of three steps.
 //!
-//! A server with ten permits sleeps for 50 ms a request (250 ms at 8,000 times, so that numbers stay small) and goes on with
-//! what nobody waits for. Clients wait a second, and try three times. Known visitors ask for six tenths of the capacity.
-//! `cargo test -p guard --test it surge -- --nocapture` prints the table.
+//! A server with ten permits sleeps for 50 ms a request (250 ms at 8,000 times, so that numbers stay small) and goes
+//! on with what nobody waits for. Clients wait a second, and try three times. Recognized clients ask for six tenths
+//! of the capacity. `cargo test -p the load balancer --test it surge -- --nocapture` prints the table.
 
 use crate::world::{Refuses, SEC, ServerShape, Story, Surge, World};
 use std::time::Duration;
@@ -85,7 +85,7 @@ fn eight_thousandfold() {
     check(SLOW, 8_000.0, 0.85, 0.90);
 }
 
-/// A server that can do less than it is given at first, and so slowly that nobody would stay for the answer.
+/// A server that can do less than it is given at first, and so slowly that nobody would stay for the response.
 #[test]
 fn a_server_of_two_places() {
     let surge = surge(ServerShape { permits: 2, service: 500_000, varies: false }, 1_000.0);
@@ -96,7 +96,8 @@ fn a_server_of_two_places() {
     assert!(story.p99() <= SEC);
 }
 
-/// Answers within a fraction of a millisecond that take twice as long while a neighbour is busy: no overload, there is room.
+/// Answers within a fraction of a millisecond that take twice as long while a neighbour is busy: no overload, there
+/// is room.
 #[test]
 fn quick_servers_on_a_busy_machine() {
     let quick = ServerShape { permits: 64, service: 400, varies: true };
@@ -116,7 +117,7 @@ fn with_times_that_vary() {
     }
 }
 
-/// Known visitors alone ask five times what fits: they share it, and newcomers keep their part.
+/// Recognized clients alone ask five times what fits: they share it, and newcomers keep their part.
 #[test]
 fn newcomers_keep_their_part() {
     let surge = Surge { known: 5.0, flood: 25.0, ..surge(FAST, 30.0) };
@@ -127,16 +128,16 @@ fn newcomers_keep_their_part() {
     assert!((0.025..0.10).contains(&newcomers), "{newcomers}");
 }
 
-/// Anybody may ask for an urgent path: a flood of it leaves known visitors half of the servers.
+/// Any client may ask for an urgent path: a flood of it leaves recognized clients half of the servers.
 #[test]
-fn urgent_paths_do_not_starve_known_visitors() {
+fn priority_paths_do_not_starve_recognized_clients() {
     let surge = Surge { known: 0.4, urgent: true, ..surge(FAST, 10.0) };
     let story = run(surge, 10.0);
     assert!(story.known.part() >= 0.95, "{:?}", story.known);
     assert!(story.goodput(&surge) >= 0.90);
 }
 
-/// A visitor who got through the first step gets through the others.
+/// A client that got through the first step gets through the others.
 #[test]
 fn sign_ins_of_three_steps() {
     // Of several worlds: by chance alone one or two get through in one of them.

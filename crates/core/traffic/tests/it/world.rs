@@ -1,9 +1,9 @@
-//! A world in virtual time: visitors who do not wait to be served before they come, an edge, and a server that sleeps.
+//! A world in virtual time: clients that do not wait to be served before they come, an edge, and a server that sleeps.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
-use traffic::{Admission, Arrival, Class, Origin, Outcome, Permit, Tick, Ticket, Woken};
+use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, Tick, Ticket, Woken};
 use types::config::{Pool, PoolServer, Protocol};
 
 pub(crate) const SEC: u64 = 1_000_000;
@@ -30,8 +30,8 @@ pub(crate) enum Refuses {
     Nothing,
     /// What is beyond so many a second.
     Beyond(f64),
-    /// What is beyond so many within the last so many tenths of a second, refused ones counted too: one more than it bears a
-    /// second, and nobody is served.
+    /// What is beyond so many within the last so many tenths of a second, refused ones counted too: one more than it
+    /// bears a second, and nobody is served.
     Counting(f64, usize),
     /// Everything, between two instants.
     All(u64, u64),
@@ -41,7 +41,7 @@ pub(crate) enum Refuses {
 pub(crate) struct Surge {
     pub(crate) server: ServerShape,
     pub(crate) refuses: Refuses,
-    /// Requests a second of known visitors, as part of the capacity.
+    /// Requests a second of recognized clients, as part of the capacity.
     pub(crate) known: f64,
     /// Requests a second of all others, as part of the capacity: in quiet times and in the surge.
     pub(crate) quiet: f64,
@@ -54,7 +54,7 @@ pub(crate) struct Surge {
     pub(crate) end: u64,
     /// How often a client tries in all.
     pub(crate) tries: u32,
-    /// Each request has a luck of its own instead of its visitor's.
+    /// Each request has a luck of its own instead of its client's.
     pub(crate) random: bool,
     /// The flood asks for an urgent path.
     pub(crate) urgent: bool,
@@ -155,7 +155,7 @@ enum Kind {
 #[derive(Debug)]
 struct Request {
     kind: Kind,
-    visitor: u64,
+    client: u64,
     born: u64,
     tries: u32,
     step: u32,
@@ -173,7 +173,7 @@ pub(crate) struct World {
     requests: BTreeMap<u32, Request>,
     next: u32,
     waiting: BTreeMap<Ticket, u32>,
-    origin: Origin,
+    balancer: LoadBalancer,
     busy: u32,
     line: VecDeque<(u32, u64)>,
     limit: Limit,
@@ -246,7 +246,7 @@ impl World {
             requests: BTreeMap::new(),
             next: 0,
             waiting: BTreeMap::new(),
-            origin: Origin::new(&pool(&["10.0.0.1:80"], 8), Tick(0), surge.seed),
+            balancer: LoadBalancer::new(&pool(&["10.0.0.1:80"], 8), Tick(0), surge.seed),
             busy: 0,
             line: VecDeque::new(),
             limit: Limit::default(),
@@ -310,9 +310,9 @@ impl World {
             Happens::Refuses(id, began) => self.refused(id, began),
             Happens::GivesUp(id, tries) => self.gives_up(id, tries),
             Happens::Ticks => {
-                self.origin.tick(Tick(self.now));
+                self.balancer.tick(Tick(self.now));
                 if self.story.limits.len() as u64 * SLOT <= self.now {
-                    let limit = self.origin.seen(Tick(self.now)).limit;
+                    let limit = self.balancer.seen(Tick(self.now)).limit;
                     self.story.limits.push(limit);
                 }
                 self.at(self.now + 5_000, Happens::Ticks);
@@ -349,7 +349,7 @@ impl World {
         let next = self.now + gap;
         let next = if self.now < self.surge.from { next.min(self.surge.from) } else { next };
         self.at(next, Happens::Comes(kind));
-        let visitor = match kind {
+        let client = match kind {
             Kind::Known => 1 + (self.roll() * 500.0) as u64,
             Kind::Other | Kind::Flow => 1_000 + (self.roll() * 1e15) as u64,
         };
@@ -357,7 +357,7 @@ impl World {
         self.next += 1;
         let request = Request {
             kind,
-            visitor,
+            client,
             born: self.now,
             tries: 0,
             step: 0,
@@ -389,14 +389,14 @@ impl World {
         request.began = now;
         self.story.attempts += 1;
         let class = match request.kind {
-            Kind::Known => Class::Known,
-            Kind::Other if self.surge.urgent => Class::Urgent,
-            Kind::Other | Kind::Flow => Class::First,
+            Kind::Known => Class::Recognized,
+            Kind::Other if self.surge.urgent => Class::Priority,
+            Kind::Other | Kind::Flow => Class::FirstTime,
         };
-        let visitor = if self.surge.random { other } else { request.visitor };
-        let arrival = Arrival { class, visitor, own: false, deadline: Duration::from_micros(DEADLINE) };
+        let client = if self.surge.random { other } else { request.client };
+        let arrival = Arrival { class, client, own: false, deadline: Duration::from_micros(DEADLINE) };
         let tries = request.tries;
-        match self.origin.arrive(Tick(now), arrival) {
+        match self.balancer.arrive(Tick(now), arrival) {
             Admission::Go(permit) => {
                 self.at(now + DEADLINE, Happens::GivesUp(id, tries));
                 self.send(id, permit);
@@ -433,7 +433,7 @@ impl World {
         let Some(permit) = request.permit.take_if(|permit| permit.since() == Tick(began)) else { return };
         let latency = Duration::from_micros(self.now - began);
         self.story.refused += 1;
-        self.origin.done(Tick(self.now), permit, Outcome::Answered { latency, status: 503 });
+        self.balancer.done(Tick(self.now), permit, Outcome::Answered { latency, status: 503 });
         self.fails(id);
     }
 
@@ -452,10 +452,10 @@ impl World {
         self.busy -= 1;
         self.work();
         let Some(request) = self.requests.get_mut(&id) else { return };
-        // Its client may have left and come again meanwhile: then this answer is for nobody.
+        // Its client may have left and come again meanwhile: then this response is for nobody.
         let Some(permit) = request.permit.take_if(|permit| permit.since() == Tick(began)) else { return };
         let latency = Duration::from_micros(self.now - began);
-        self.origin.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });
+        self.balancer.done(Tick(self.now), permit, Outcome::Answered { latency, status: 200 });
         self.served(id);
     }
 
@@ -496,9 +496,9 @@ impl World {
         }
         if let Some(ticket) = request.ticket.take() {
             self.waiting.remove(&ticket);
-            self.origin.gave_up(Tick(self.now), ticket);
+            self.balancer.gave_up(Tick(self.now), ticket);
         } else if let Some(permit) = request.permit.take() {
-            self.origin.done(Tick(self.now), permit, Outcome::Left);
+            self.balancer.done(Tick(self.now), permit, Outcome::Left);
         } else {
             return;
         }
@@ -516,7 +516,7 @@ impl World {
     }
 
     fn wake(&mut self) {
-        let woken: Vec<(Ticket, Woken)> = self.origin.woken().collect();
+        let woken: Vec<(Ticket, Woken)> = self.balancer.woken().collect();
         for (ticket, woken) in woken {
             // Woken once, and only who waits.
             let id = self.waiting.remove(&ticket).unwrap();

@@ -1,7 +1,7 @@
 //! The declared edge: where it listens, what it serves, from which servers, by which limits.
 
 use crate::config::SecretRef;
-use crate::traffic::DenyWhat;
+use crate::traffic::DenyTarget;
 use crate::{PoolId, ServiceId};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -102,9 +102,9 @@ pub struct Traffic {
     /// What all together may.
     pub service: Option<Rate>,
     /// What is always refused.
-    pub deny: Vec<DenyWhat>,
+    pub deny: Vec<DenyTarget>,
     /// What is never denied by country, network or address.
-    pub allow: Vec<DenyWhat>,
+    pub allow: Vec<DenyTarget>,
     /// Which success makes a known visitor.
     pub recognize: Option<Recognize>,
     /// Paths that outrank all others: health, payments. `/pay/*` means everything below.

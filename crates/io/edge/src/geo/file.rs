@@ -1,7 +1,7 @@
-//! One mmdb file: read whole, asked without waiting, read anew when it changed.
+//! One mmdb file: loaded completely, searched without waiting, reloaded when it changes.
 
 use super::shape;
-use super::{Changed, Place};
+use super::{Changed, Location};
 use arc_swap::ArcSwapOption;
 use maxminddb::Reader;
 use std::fs;
@@ -17,7 +17,7 @@ const BYTES_MAX: u64 = 512 << 20;
 pub(super) struct File {
     path: PathBuf,
     reader: ArcSwapOption<Reader<Vec<u8>>>,
-    /// What was looked at last, so that nothing is read or said twice. `None` within: there was no file.
+    /// The state of the last check, so that nothing is read or reported twice. `None` within: there was no file.
     looked: Mutex<Option<Option<Stamp>>>,
 }
 
@@ -27,7 +27,7 @@ impl std::fmt::Debug for File {
     }
 }
 
-/// What tells one state of a file from another without reading it.
+/// The state of a file, to detect changes without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -41,7 +41,7 @@ impl File {
         Self { path: path.to_owned(), reader: ArcSwapOption::empty(), looked: Mutex::new(None) }
     }
 
-    /// Reads it if it changed; says what came of that.
+    /// Reloads it if it changed; returns the result.
     pub(super) fn refresh(&self) -> Option<Changed> {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = stamp(&self.path);
@@ -61,7 +61,7 @@ impl File {
         })
     }
 
-    pub(super) fn look_up(&self, address: IpAddr) -> Place {
+    pub(super) fn look_up(&self, address: IpAddr) -> Location {
         let reader = self.reader.load();
         reader.as_ref().and_then(|reader| place(reader, address).ok()).unwrap_or_default()
     }
@@ -81,7 +81,7 @@ fn read(path: &Path) -> Result<Reader<Vec<u8>>, String> {
         return Err(format!("it has more than {} MB", BYTES_MAX >> 20));
     }
     let reader = Reader::from_source(bytes).map_err(|why| why.to_string())?;
-    // A file cut off or overwritten in its middle opens well: some addresses all over it must be readable.
+    // A truncated or overwritten file may open without an error: sample addresses all over it must be readable.
     for address in samples() {
         place(&reader, address).map_err(|why| format!("the record of {address} cannot be read: {why}"))?;
     }
@@ -94,10 +94,10 @@ fn samples() -> impl Iterator<Item = IpAddr> {
     v4.chain(v6)
 }
 
-fn place(reader: &Reader<Vec<u8>>, address: IpAddr) -> Result<Place, maxminddb::MaxMindDbError> {
+fn place(reader: &Reader<Vec<u8>>, address: IpAddr) -> Result<Location, maxminddb::MaxMindDbError> {
     if address.is_ipv6() && reader.metadata().ip_version == 4 {
-        return Ok(Place::default());
+        return Ok(Location::default());
     }
     let record: Option<shape::Record> = reader.lookup(address)?.decode()?;
-    Ok(record.map_or_else(Place::default, |record| record.place()))
+    Ok(record.map_or_else(Location::default, |record| record.place()))
 }

@@ -1,6 +1,6 @@
 //! A record in any of the shapes that are about. What has another type than expected is not known, never an error.
 
-use super::Place;
+use super::Location;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -16,8 +16,8 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn place(&self) -> Place {
-        Place {
+    pub(super) fn place(&self) -> Location {
+        Location {
             country: self.country.0.or(self.country_code.0),
             asn: self.autonomous_system_number.0.or(self.asn.0),
         }
@@ -45,7 +45,7 @@ fn system(text: &str) -> Option<u32> {
 struct CodeVisitor;
 struct NumberVisitor;
 
-/// Whatever else may stand in a field: read over, and nothing is known.
+/// Any other type of a field: skipped, and treated as unknown.
 macro_rules! nothing {
     ($of:ident) => {
         fn visit_bool<E>(self, _: bool) -> Result<$of, E> {

@@ -1,22 +1,22 @@
-//! HTTP/2 towards clients, by the crate that hyper is built on: the connection's task accepts requests and answers those that are
-//! refused at once; each other request has a task that asks a server and moves the response.
+//! HTTP/2 towards clients, by the h2 crate: the connection's task accepts requests and answers those that are
+//! refused immediately; each other request has a task that forwards it and sends the response.
 
 mod respond;
-pub(crate) mod session;
-mod window;
+
 mod wire;
 
+use crate::connection::Connection;
+use crate::connection::http2_session::Session;
+use crate::exchange::Exchange;
 use crate::inbound::{Inbound, Inflow};
-use crate::line::Line;
-use crate::request::{self, Going};
+use crate::request;
 use crate::stream::Stream;
 use crate::thread::Thread;
 use crate::ticks::{Alarm, ticks};
 use bytes::Bytes;
-use h2::server::{Builder, Connection, SendResponse};
+use h2::server::{self, Builder, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Method, Request, header};
-use session::Session;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -25,27 +25,29 @@ use wire::Wire;
 
 /// Concurrent streams of one connection.
 const STREAMS_MAX: u32 = 128;
-/// Streams that a client may open and reset before we have seen them, and those that it makes us reset, before the connection
-/// is closed (CVE-2023-44487, CVE-2025-8671).
+/// Streams that a client may open and reset before they are accepted, and streams that it makes the edge reset,
+/// before the connection is closed (CVE-2023-44487, CVE-2025-8671).
 const RESETS_MAX: usize = 64;
 /// Bytes of a response that wait in one stream.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Requests taken from a connection before others of the thread have their turn.
+/// Requests accepted from a connection before other tasks of the thread run.
 const BATCH: usize = 64;
-/// Bytes of a head that are decoded to be answered with a page and an id: beyond, h2 answers by itself.
+/// Bytes of a head that are decoded so that an error page with a trace id is possible: beyond that, h2 answers by
+/// itself.
 const HEAD_DECODED_MIN: u32 = 256 * 1024;
-/// Ticks in which a client that is told to go has to take that in.
+/// Ticks that a client has to process GOAWAY.
 const CALM_TICKS: u32 = 10;
 
 type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// Serves HTTP/2 until the client goes.
-pub(crate) async fn serve(thread: Rc<Thread>, line: Rc<Line>, stream: Stream) {
-    let limits = thread.near().view.edge.limits.clone();
-    let session = Session::new(&line);
+pub(crate) async fn serve(thread: Rc<Thread>, connection: Rc<Connection>, stream: Stream) {
+    let limits = thread.view().shared.edge.limits.clone();
+    let session = Session::new(&connection);
     let alarm = thread.ticks.alarm();
     let wire = Wire::new(stream, Rc::clone(&session));
-    let begin = begin(wire, limits.head_bytes, thread.ticks.after(limits.header_timeout), &alarm, &line);
+    let begin =
+        begin(wire, limits.head_bytes, thread.ticks.after(limits.header_timeout), &alarm, &connection);
     let Some(conn) = Box::pin(begin).await else { return };
     let mut serving = Serving {
         conn,
@@ -64,8 +66,8 @@ async fn begin(
     head_bytes: u32,
     due: u32,
     alarm: &Alarm,
-    line: &Line,
-) -> Option<Connection<Wire, Bytes>> {
+    connection: &Connection,
+) -> Option<server::Connection<Wire, Bytes>> {
     let mut handshake = pin!(
         Builder::new()
             .max_concurrent_streams(STREAMS_MAX)
@@ -80,7 +82,7 @@ async fn begin(
         if let Poll::Ready(begun) = handshake.as_mut().poll(cx) {
             return Poll::Ready(begun.ok());
         }
-        if line.ticks.now() >= due {
+        if connection.ticks.now() >= due {
             return Poll::Ready(None);
         }
         alarm.set(due, cx);
@@ -91,9 +93,9 @@ async fn begin(
 
 /// A connection that is served.
 struct Serving {
-    conn: Connection<Wire, Bytes>,
+    conn: server::Connection<Wire, Bytes>,
     accepted: Vec<Accepted>,
-    /// The tick at which it ends, once the client was told to go.
+    /// The tick at which it ends, after GOAWAY was sent.
     leaving: Option<u32>,
     idle_ticks: u32,
     body_ticks: u32,
@@ -156,8 +158,8 @@ impl Serving {
         };
         let is_head = parts.method == Method::HEAD;
         let body = Inbound::Http2(Inflow::new(stream, &self.session, length));
-        match request::start(&self.thread, &self.session.line, parts, body) {
-            Ok(going) => self.spawn(going, respond),
+        match request::start(&self.thread, &self.session.connection, parts, body) {
+            Ok(exchange) => self.spawn(exchange, respond),
             Err(response) => {
                 if let Some((body, stream)) = respond::head(&self.thread, response, is_head, &mut respond) {
                     tokio::task::spawn_local(respond::body(Rc::clone(&self.session), body, stream));
@@ -166,15 +168,15 @@ impl Serving {
         }
     }
 
-    fn spawn(&self, going: Going, respond: SendResponse<Bytes>) {
+    fn spawn(&self, exchange: Exchange, respond: SendResponse<Bytes>) {
         let (thread, session) = (Rc::clone(&self.thread), Rc::clone(&self.session));
         // Boxed where it is made: moved into its task it would be copied several times.
-        tokio::task::spawn_local(Box::pin(respond::answer(thread, session, going, respond)));
+        tokio::task::spawn_local(Box::pin(respond::answer(thread, session, exchange, respond)));
     }
 
     /// Tells the client to go, where it is time for that.
     fn leave(&mut self) {
-        let (line, now) = (&self.session.line, self.thread.ticks.now());
+        let (connection, now) = (&self.session.connection, self.thread.ticks.now());
         if self.session.flooded() {
             let calm = now + CALM_TICKS;
             if self.leaving.is_none_or(|end| end > calm) {
@@ -183,7 +185,7 @@ impl Serving {
             }
             return;
         }
-        let idle = !self.busy() && now.saturating_sub(line.last.get()) >= self.idle_ticks;
+        let idle = !self.busy() && now.saturating_sub(connection.last.get()) >= self.idle_ticks;
         if self.leaving.is_none() && (idle || self.thread.shared.draining()) {
             self.leaving = Some(now + self.body_ticks);
             self.conn.graceful_shutdown();
@@ -191,13 +193,13 @@ impl Serving {
     }
 
     fn busy(&self) -> bool {
-        self.session.line.busy.get() > 0 || self.session.tunnels.get() > 0
+        self.session.connection.busy.get() > 0 || self.session.tunnels.get() > 0
     }
 
     /// Sets the alarm to what is due next, or ends the connection.
     fn rest(&self, drained: Option<u32>, cx: &Context<'_>, alarm: &Alarm) -> Poll<()> {
-        let (line, now) = (&self.session.line, self.thread.ticks.now());
-        let stuck = line.stuck_since.get();
+        let (connection, now) = (&self.session.connection, self.thread.ticks.now());
+        let stuck = connection.stuck_since.get();
         if (stuck != 0 && now.saturating_sub(stuck) >= self.body_ticks)
             || self.leaving.is_some_and(|end| now >= end)
         {
@@ -209,7 +211,7 @@ impl Serving {
         let due = match (self.leaving, stuck) {
             (Some(end), _) => end,
             (None, 0) if self.busy() => now + self.idle_ticks,
-            (None, 0) => line.last.get() + self.idle_ticks,
+            (None, 0) => connection.last.get() + self.idle_ticks,
             (None, stuck) => stuck + self.body_ticks,
         };
         alarm.set(drained.map_or(due, |drained| drained.min(due)), cx);

@@ -17,7 +17,7 @@ use types::config::CertificateFiles;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
-/// Why a certificate is not served as the configuration says.
+/// A certificate that is not served as configured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the certificate {chain} {why}")]
 pub struct Unusable {
@@ -25,10 +25,10 @@ pub struct Unusable {
     why: String,
 }
 
-/// Looks whether a pair of files can be shown to visitors now. Blocks: it reads the files.
+/// Looks whether a pair of files can be shown to clients now. Blocks: it reads the files.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The problem.
 pub fn look(files: &CertificateFiles, now: Time) -> Result<(), Unusable> {
     let unusable = |why| Unusable { chain: files.chain.display().to_string(), why };
     let pair = read(files).map_err(|why| unusable(format!("cannot be used: {why}")))?;
@@ -44,16 +44,16 @@ pub(crate) struct Certificates {
 #[derive(Debug, Default)]
 struct Table {
     exact: BTreeMap<String, Arc<Pair>>,
-    /// By what stands after `*.`.
+    /// By the part after `*.`.
     wild: BTreeMap<String, Arc<Pair>>,
-    /// For visitors that name nobody: the first of the configuration.
+    /// For clients without SNI: the first of the configuration.
     first: Option<Arc<Pair>>,
     pairs: Vec<Arc<Pair>>,
     marks: Vec<Mark>,
     unusable: Vec<Unusable>,
 }
 
-/// What a file looked like when it was read.
+/// The state of a file when it was read.
 type Mark = (CertificateFiles, [Option<(SystemTime, u64)>; 2]);
 
 /// A pair of files and what was read from them.
@@ -67,7 +67,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Why visitors would not trust it now.
+    /// Why clients would not trust it now.
     fn trouble(&self, now: Time) -> Option<String> {
         let day = |at: Time| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
         match () {
@@ -79,9 +79,9 @@ impl Pair {
 }
 
 impl Certificates {
-    /// Reads all files if the list or one of them has changed. A pair that cannot be used, or that visitors would not trust,
-    /// leaves what it was before in place. What has expired and nothing was before is served nevertheless: visitors can then
-    /// see for themselves, and our own clock may be the one that is wrong. Says what is wrong, once.
+    /// Reads all files if the list or one of them has changed. A pair that cannot be used, or that clients would
+    /// not trust, leaves the earlier one in place. An expired certificate without an earlier one is served: clients
+    /// can then see for themselves, and the edge's own clock may be wrong. Returns the problems, each once.
     pub(crate) fn refresh(&self, files: &[CertificateFiles], now: Time) -> Vec<Unusable> {
         let marks: Vec<Mark> =
             files.iter().map(|pair| (pair.clone(), [mark(&pair.chain), mark(&pair.key)])).collect();
@@ -94,7 +94,7 @@ impl Certificates {
             let before = old.pairs.iter().find(|pair| pair.files == *files).cloned();
             let (pair, why) = match read(files) {
                 Ok(pair) => match (pair.trouble(now), before) {
-                    // What has expired all the while is told by `trouble`.
+                    // A certificate that expires later is reported by `trouble`.
                     (Some(why), Some(before)) if before.trouble(now).is_none() => (Some(before), Some(why)),
                     _ => (Some(Arc::new(pair)), None),
                 },
@@ -112,7 +112,7 @@ impl Certificates {
         self.trouble(now)
     }
 
-    /// What is wrong with the certificates that are shown now, and with those that should be.
+    /// Problems of the certificates that are presented now, and of those that should be.
     pub(crate) fn trouble(&self, now: Time) -> Vec<Unusable> {
         let table = self.table.load();
         let untrusted = table.pairs.iter().filter_map(|pair| {
@@ -122,7 +122,7 @@ impl Certificates {
         table.unusable.iter().cloned().chain(untrusted).collect()
     }
 
-    /// Until when what is shown for each name is good.
+    /// The expiry of the certificate presented for each name.
     pub(crate) fn ends(&self) -> Vec<(String, Time)> {
         let table = self.table.load();
         let exact = table.exact.iter().map(|(name, pair)| (name.clone(), pair.until));
@@ -158,7 +158,7 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// How visitors are spoken to: HTTP/2 or HTTP/1.1, sessions resumed by tickets that keep no state here.
+/// Server configuration of TLS: HTTP/2 or HTTP/1.1, sessions resumed by tickets without state in the edge.
 pub(crate) fn config(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_told_until_it_can_and_what_was_before_goes_on() {
+    fn unusable_certificate_is_reported_and_earlier_one_stays() {
         type Spoil<'a> = &'a dyn Fn(&CertificateFiles);
         let folder = tempfile::tempdir().unwrap();
         let other = pair(folder.path(), "other", &["a.test"], GOOD);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_expires_where_it_stands_is_shown_and_told() {
+    fn expired_certificate_is_served_and_reported() {
         let folder = tempfile::tempdir().unwrap();
         let files = [pair(folder.path(), "a", &["a.test"], GOOD)];
         let certificates = Certificates::default();

@@ -1,13 +1,13 @@
-//! TLS towards servers: the configuration's name is asked for and must be certified.
+//! TLS towards servers: the configured name is requested and must be certified.
 
-use crate::upstream::trouble::Trouble;
+use crate::forward_error::ForwardError;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
 use std::io;
 use std::sync::Arc;
 use tls_roots::{Roots, client_config};
 
-/// Names of a certificate that are told; the rest are counted.
+/// The most names of a certificate that are listed; the rest are counted.
 const NAMES_TOLD: usize = 5;
 
 /// The TLS client towards servers.
@@ -17,14 +17,14 @@ pub(crate) fn config(roots: &Roots, http2: bool) -> Result<Arc<ClientConfig>, ru
     Ok(Arc::new(config))
 }
 
-/// What a failed handshake means: a wrong certificate is nobody's momentary trouble.
-pub(crate) fn trouble(failed: &io::Error, expected: &ServerName<'_>) -> Trouble {
+/// Converts a failed handshake to an error: a wrong certificate is not a temporary failure.
+pub(crate) fn trouble(failed: &io::Error, expected: &ServerName<'_>) -> ForwardError {
     match failed.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(wrong)) => {
-            Trouble::Certificate { expected: expected.to_str().into_owned(), why: why(wrong) }
+            ForwardError::Certificate { expected: expected.to_str().into_owned(), why: why(wrong) }
         }
-        Some(other) => Trouble::Handshake(other.to_string()),
-        None => Trouble::Handshake(failed.to_string()),
+        Some(other) => ForwardError::Handshake(other.to_string()),
+        None => ForwardError::Handshake(failed.to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A stream of HTTP/2 as bytes both ways (RFC 8441).
 
-use crate::serve::http2::session::Session;
+use crate::connection::http2_session::Session;
 use bytes::{Buf, Bytes};
 use h2::{Reason, RecvStream, SendStream};
 use std::io;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(crate) struct Duplex {
     reading: RecvStream,
     sending: SendStream<Bytes>,
-    /// What has come and was not taken yet.
+    /// Data received and not yet read.
     held: Bytes,
     ended: bool,
     session: Rc<Session>,
@@ -47,7 +47,7 @@ impl AsyncRead for Duplex {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        // A client that ends its stream by RST_STREAM is heard even while the server says nothing.
+        // A RST_STREAM of the client is noticed even while the server sends nothing.
         if !this.ended && this.sending.poll_reset(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -97,6 +97,6 @@ impl Drop for Duplex {
             self.sending.send_reset(Reason::CANCEL);
         }
         self.session.tunnels.set(self.session.tunnels.get().saturating_sub(1));
-        self.session.line.last.set(self.session.line.ticks.now());
+        self.session.connection.last.set(self.session.connection.ticks.now());
     }
 }

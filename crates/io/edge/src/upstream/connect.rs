@@ -1,6 +1,6 @@
 //! A new connection to a server of a pool.
 
-use super::trouble::Trouble;
+use crate::forward_error::ForwardError;
 use crate::pool::Pool;
 use crate::stream::Stream;
 use crate::tls::outward;
@@ -11,18 +11,18 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-/// How long a connection may take to come about, handshake included.
+/// Timeout of a connection, handshake included.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
 
-/// TCP to `at`, and TLS where the configuration wants it.
-pub(crate) async fn connect(pool: &Pool, at: SocketAddr) -> Result<Stream, Trouble> {
-    timeout(CONNECT_WAIT, open(pool, at)).await.map_err(|_| Trouble::ConnectTime)?
+/// Opens a TCP connection to `at`, and TLS where configured.
+pub(crate) async fn connect(pool: &Pool, at: SocketAddr) -> Result<Stream, ForwardError> {
+    timeout(CONNECT_WAIT, open(pool, at)).await.map_err(|_| ForwardError::ConnectTime)?
 }
 
-async fn open(pool: &Pool, at: SocketAddr) -> Result<Stream, Trouble> {
-    let tls = pool.tls.as_ref().map_err(|why| Trouble::Handshake(why.clone()))?;
-    let socket = TcpStream::connect(at).await.map_err(Trouble::Connect)?;
-    socket.set_nodelay(true).map_err(Trouble::Connect)?;
+async fn open(pool: &Pool, at: SocketAddr) -> Result<Stream, ForwardError> {
+    let tls = pool.tls.as_ref().map_err(|why| ForwardError::Handshake(why.clone()))?;
+    let socket = TcpStream::connect(at).await.map_err(ForwardError::Connect)?;
+    socket.set_nodelay(true).map_err(ForwardError::Connect)?;
     let Some(tls) = tls else { return Ok(Stream::Plain(socket)) };
     let session = TlsConnector::from(Arc::clone(&tls.config))
         .connect(tls.name.clone(), socket)

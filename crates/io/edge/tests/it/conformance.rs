@@ -1,5 +1,5 @@
-//! HTTP/2 as its RFCs have it (9113, and 7541 for HPACK), requirement by requirement, with frames that no honest client sends.
-//! Each case is played in the clear and by TLS, and says which answers the RFC allows.
+//! HTTP/2 as its RFCs have it (9113, and 7541 for HPACK), requirement by requirement, with frames that no honest
+//! client sends. Each case is played in the clear and by TLS, and says which answers the RFC allows.
 
 mod connection;
 mod frames;
@@ -83,8 +83,8 @@ fn last(case: Case) -> Case {
     Case { last: true, ..case }
 }
 
-/// Whether a case allows this answer. For some errors the crate h2 sends the unspecific PROTOCOL_ERROR where the RFC has a
-/// code of its own; the connection ends all the same.
+/// Whether a case allows this response. For some errors the crate h2 sends the unspecific PROTOCOL_ERROR where the
+/// RFC has a code of its own; the connection ends all the same.
 fn allows(case: &Case, answered: Answer) -> bool {
     let unspecific = || {
         case.allowed.iter().any(|answer| match *answer {

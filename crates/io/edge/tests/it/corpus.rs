@@ -1,5 +1,5 @@
-//! Requests that two parsers might read differently: refused, or passed on in one way only. Compared with what the server
-//! receives, byte by byte, but for the fields that the edge itself adds.
+//! Requests that two parsers might read differently: refused, or passed on in one way only. Compared with what the
+//! server receives, byte by byte, but for the fields that the edge itself adds.
 
 use crate::ground::{OK, Server, Words, all, door, edge, status};
 
@@ -354,7 +354,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, Then)> {
         // What only the edge may say.
         t(
             "said by a visitor",
-            "GET / HTTP/1.1\r\nhost: a.test\r\nx-forwarded-for: 1.2.3.4\r\nforwarded: for=1.2.3.4\r\nx_forwarded_for: 1.2.3.4\r\nmainstay-visitor: x\r\nmainstay-caller: x\r\nx-request-id: 1\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost: a.test\r\nx-forwarded-for: 1.2.3.4\r\nforwarded: for=1.2.3.4\r\nx_forwarded_for: 1.2.3.4\r\nmainstay-client: x\r\nmainstay-caller: x\r\nx-request-id: 1\r\n\r\n",
             Passed(PLAIN),
         ),
     ]
@@ -372,7 +372,7 @@ fn bare(request: &[u8]) -> String {
         "x-real-ip: ",
         "traceparent: ",
         "x-request-id: ",
-        "mainstay-visitor: ",
+        "mainstay-client: ",
     ];
     let lines: Vec<&str> =
         head.split("\r\n").filter(|line| !own.iter().any(|name| line.starts_with(name))).collect();
@@ -409,9 +409,9 @@ fn nothing_is_passed_on_that_two_parsers_read_differently() {
 }
 
 #[test]
-fn a_server_is_told_who_asks_and_in_which_trace() {
+fn server_gets_client_address_and_trace() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { edge: "hops = [\"127.0.0.0/8\"]", ..Words::default() });
+    let edge = edge(&[server.at], &Words { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..Words::default() });
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let asked = format!(
         "GET / HTTP/1.1\r\nhost: a.test\r\nx-forwarded-for: 192.0.2.7\r\nx-forwarded-proto: https\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-01\r\nconnection: close\r\n\r\n"
@@ -425,15 +425,15 @@ fn a_server_is_told_who_asks_and_in_which_trace() {
         assert!(seen.contains(&format!("\r\n{line}\r\n")), "{line} in {seen}");
     }
     assert!(
-        seen.contains(&format!("\r\ntraceparent: 00-{trace}-")) && seen.contains("\r\nmainstay-visitor: "),
+        seen.contains(&format!("\r\ntraceparent: 00-{trace}-")) && seen.contains("\r\nmainstay-client: "),
         "{seen}"
     );
 }
 
 #[test]
-fn a_chain_of_the_standard_field_goes_on_and_a_visitors_own_does_not() {
+fn forwarded_chain_of_proxies_passes_and_of_clients_does_not() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { edge: "hops = [\"127.0.0.0/8\"]", ..Words::default() });
+    let edge = edge(&[server.at], &Words { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..Words::default() });
     let at = door(&edge, false);
     let node = "forwarded: for=6.6.6.6, for=\"[2001:db8::7]:80\";proto=https;host=b.test";
     for more in ["", "x-forwarded-for: 6.6.6.6\r\n"] {

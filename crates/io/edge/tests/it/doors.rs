@@ -26,7 +26,7 @@ fn is_closed(socket: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn full_edge_closes_who_is_idle_longest_and_nobody_who_is_served() {
+fn full_edge_closes_longest_idle_connection_only() {
     let (held, release) = std::sync::mpsc::channel::<()>();
     let release = std::sync::Mutex::new(release);
     let server = Server::new(move |asked| {
@@ -35,7 +35,7 @@ fn full_edge_closes_who_is_idle_longest_and_nobody_who_is_served() {
         }
         Some(OK.to_vec())
     });
-    let words = Words { edge: "limits = { connections = 3 }", ..Words::default() };
+    let words = Words { edge: "limits = { max_connections = 3 }", ..Words::default() };
     let edge = edge(&[server.at], &words);
     let at = door(&edge, false);
     let mut served = connect(at);
@@ -69,7 +69,7 @@ fn beginning_that_comes_byte_by_byte_is_read_whole() {
             socket.write_all(&[byte]).unwrap();
         }
         assert!(answer(&mut socket).starts_with("HTTP/1.1 200"));
-        // Whoever says no more than that is not waited for.
+        // A client that says no more than that is not waited for.
         let mut socket = connect(door(&edge, false));
         socket.write_all(b"P").unwrap();
         socket.shutdown(std::net::Shutdown::Write).unwrap();
@@ -161,8 +161,8 @@ fn denial_ends_tunnels_and_idle_connections_of_its_client_and_names_itself() {
     let told = all(at, ASK);
     assert!(told.starts_with("HTTP/1.1 403"), "{told}");
     let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
-    let id = edge::seeing::TraceId::read(id.as_bytes()).unwrap();
-    let trace = edge.seeing().trace(id).unwrap();
+    let id = edge::telemetry::TraceId::read(id.as_bytes()).unwrap();
+    let trace = edge.telemetry().trace(id).unwrap();
     let why = trace.hops[0].why.clone().unwrap();
     assert!(why.starts_with("denial-7: 127.0.0.1/32 until ") && why.ends_with("by ana"), "{why}");
 }

@@ -1,4 +1,5 @@
-//! What comes before a request has ended: early answers, interim responses, `Expect`, clients that closed their sending side.
+//! What comes before a request has ended: early answers, interim responses, `Expect`, clients that closed their
+//! sending side.
 
 use crate::ground::{GET, OK, Server, Words, all, answer, connect, door, edge, find, listening, status};
 use crate::http2::run;
@@ -168,7 +169,7 @@ fn continue_and_hints_reach_clients_of_both_protocols() {
 }
 
 #[test]
-fn interim_responses_stand_only_before_their_own_final_one() {
+fn interim_responses_precede_their_own_final_one() {
     let server = Server::new(|_| {
         Some([&b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 30000\r\n\r\n"[..], &[b'y'; 30_000]].concat())
     });
@@ -205,7 +206,7 @@ fn client_that_closed_its_sending_side_is_answered() {
         let mut socket = connect(door(&edge, false));
         socket.write_all(format!("GET / HTTP/1.1\r\nhost: a.test\r\n{fields}\r\n").as_bytes()).unwrap();
         socket.shutdown(Shutdown::Write).unwrap();
-        // The end has arrived before the answer begins: another request went the whole way meanwhile.
+        // The end has arrived before the response begins: another request went the whole way meanwhile.
         let other = crate::ground::ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: no.test\r\n\r\n");
         assert_eq!(status(&other), 421);
         go.send(()).unwrap();
@@ -255,7 +256,7 @@ fn cookie_crumbs_and_trailers_arrive_as_http1_has_them() {
         let (response, mut stream) = sender.send_request(request, false).unwrap();
         stream.send_data(Bytes::from_static(b"abc"), false).unwrap();
         let mut trailers = HeaderMap::new();
-        for name in ["x-sum", "x-forwarded-for", "mainstay-visitor", "authorization"] {
+        for name in ["x-sum", "x-forwarded-for", "mainstay-client", "authorization"] {
             trailers.insert(name, HeaderValue::from_static("7"));
         }
         stream.send_trailers(trailers).unwrap();
@@ -268,9 +269,10 @@ fn cookie_crumbs_and_trailers_arrive_as_http1_has_them() {
 }
 
 #[test]
-fn http2_connection_without_requests_is_told_to_go() {
+fn idle_http2_connection_gets_goaway() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { edge: "limits = { idle = \"1s\" }", ..Words::default() });
+    let edge =
+        edge(&[server.at], &Words { edge: "limits = { keepalive_timeout = \"1s\" }", ..Words::default() });
     let at = door(&edge, false);
     run(async move {
         let socket = tokio::net::TcpStream::connect(at).await.unwrap();
@@ -289,7 +291,7 @@ fn http2_connection_without_requests_is_told_to_go() {
 }
 
 #[test]
-fn flood_is_told_to_calm_down() {
+fn control_frame_flood_gets_enhance_your_calm() {
     let server = Server::saying(OK);
     let edge = edge(&[server.at], &Words::default());
     let mut socket = connect(door(&edge, false));
@@ -320,7 +322,7 @@ fn slow_download_by_http2_goes_on_as_long_as_it_moves() {
         while let Some(data) = body.data().await {
             let data = data.unwrap();
             read += data.len();
-            // Twice as long as it may stand still.
+            // Twice as long as it may stall.
             while from.elapsed().as_secs_f64() < 2.2 * read as f64 / 600_000.0 {
                 tokio::task::yield_now().await;
             }

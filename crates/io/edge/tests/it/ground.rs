@@ -1,4 +1,4 @@
-//! An edge on loopback, servers behind it that write down what they receive, and a visitor that speaks bytes.
+//! An edge on loopback, servers behind it that write down what they receive, and a client that speaks bytes.
 
 use edge::{Edge, Terms};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Words<'a> {
     pub(crate) site: &'a str,
     pub(crate) edge: &'a str,
-    pub(crate) guard: &'a str,
+    pub(crate) traffic: &'a str,
     pub(crate) pool: &'a str,
     pub(crate) more: &'a str,
 }
@@ -29,7 +29,7 @@ pub(crate) fn terms(servers: &[SocketAddr], words: &Words<'_>) -> Terms {
          [pool.web]\nservers = [{}]\n{}\n{}",
         words.site,
         words.edge,
-        words.guard,
+        words.traffic,
         servers.join(", "),
         words.pool,
         words.more
@@ -192,7 +192,7 @@ pub(crate) fn answer(socket: &mut impl Read) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Sends, reads an answer, says that nothing more comes, and reads the rest.
+/// Sends, reads a response, says that nothing more comes, and reads the rest.
 pub(crate) fn all(at: SocketAddr, bytes: &[u8]) -> String {
     let mut socket = connect(at);
     let _ = socket.write_all(bytes);

@@ -1,4 +1,4 @@
-//! HTTP/2 towards visitors and towards servers: streams, trailers, WebSockets by extended CONNECT, floods.
+//! HTTP/2 towards clients and towards servers: streams, trailers, WebSockets by extended CONNECT, floods.
 
 use crate::ground::{OK, PATIENCE, Server, Words, connect, door, edge, find, listening, wait};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Runs a test's visitor.
+/// Runs a test's client.
 pub(crate) fn run<T>(visit: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(PATIENCE, visit).await.expect("in time") })
@@ -87,7 +87,7 @@ fn grpc() -> SocketAddr {
 #[test]
 fn many_streams_of_one_connection_are_served_by_http1_servers() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { pool: "begin = 100", ..Words::default() });
+    let edge = edge(&[server.at], &Words { pool: "initial_concurrency = 100", ..Words::default() });
     let at = door(&edge, false);
     run(async move {
         let sender = begin::<Full<Bytes>>(at).await;
@@ -284,7 +284,7 @@ fn frame(kind: u8, flags: u8, stream: u32, body: &[u8]) -> Vec<u8> {
 const BLOCK: &[u8] = b"\x82\x86\x84\x41\x06a.test";
 
 #[test]
-fn floods_end_the_connection_and_nobody_else_notices() {
+fn flood_ends_only_its_own_connection() {
     let server = Server::saying(OK);
     let edge = edge(&[server.at], &Words::default());
     let at = door(&edge, false);

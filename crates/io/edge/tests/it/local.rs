@@ -5,13 +5,13 @@ use crate::ground::{OK, PATIENCE, Server, Words, all, ask, connect, door, edge, 
 use crate::http2::run;
 use bytes::Bytes;
 use edge::Edge;
-use edge::seeing::TraceId;
+use edge::telemetry::TraceId;
 use http::{Request, Response};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
 fn is_known(edge: &Edge, id: &str) -> bool {
-    TraceId::read(id.as_bytes()).is_some_and(|id| edge.seeing().trace(id).is_some())
+    TraceId::read(id.as_bytes()).is_some_and(|id| edge.telemetry().trace(id).is_some())
 }
 
 async fn by_http2(at: SocketAddr, request: Request<()>, body: usize) -> Response<h2::RecvStream> {
@@ -95,11 +95,13 @@ fn grpc_calls_that_are_denied_limited_or_late_end_with_their_codes() {
         let mut some = [0; 4096];
         while socket.read(&mut some).is_ok_and(|got| got > 0) {}
     });
-    let http2 = |guard| Words { guard, pool: "protocol = \"http2\"", ..Words::default() };
-    let denied = edge(&[silent], &http2("deny = { addresses = [\"127.0.0.1\"] }"));
+    let http2 = |traffic| Words { traffic, pool: "protocol = \"http2\"", ..Words::default() };
+    let denied = edge(&[silent], &http2("deny = { cidrs = [\"127.0.0.1\"] }"));
     assert_eq!(grpc_code(door(&denied, false), None), "7");
-    let limited =
-        edge(&[silent], &http2("limit = { visitor = { rate = \"1/h\", burst = 1 } }\ndeadline = \"200ms\""));
+    let limited = edge(
+        &[silent],
+        &http2("limit = { client = { rate = \"1/h\", burst = 1 } }\nresponse_timeout = \"200ms\""),
+    );
     // The first is let through: its server is silent.
     assert_eq!(grpc_code(door(&limited, false), Some("100m")), "4");
     assert_eq!(grpc_code(door(&limited, false), Some("100m")), "8");
@@ -108,7 +110,7 @@ fn grpc_calls_that_are_denied_limited_or_late_end_with_their_codes() {
 #[test]
 fn redirect_names_the_port_of_https_that_the_config_names() {
     let server = Server::saying(OK);
-    let tls = "to_https = true\nhttps_port = 8443\nlisten_tls = [\"127.0.0.1:0\"]\n\
+    let tls = "redirect_to_https = true\nhttps_port = 8443\nlisten_tls = [\"127.0.0.1:0\"]\n\
         [[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"";
     let edge = edge(&[server.at], &Words { edge: tls, ..Words::default() });
     for host in ["a.test", "a.test:80", "a.test:8080"] {
@@ -121,7 +123,7 @@ fn redirect_names_the_port_of_https_that_the_config_names() {
 fn cookie_of_one_service_is_worth_nothing_at_another() {
     let server = Server::saying(OK);
     let words = Words {
-        guard: "known = { path = \"/welcome\", status = [200] }",
+        traffic: "recognize = { path = \"/welcome\", status = [200] }",
         more: "[service.other]\nhosts = [\"b.test\"]\n[service.other.traffic]\npool = \"web\"\n\
             recognize = { path = \"/login\", status = [200] }\nlimit = { client = \"100/s\", subnet = { rate = \"1/h\", burst = 2 } }",
         ..Words::default()

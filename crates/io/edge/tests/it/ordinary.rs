@@ -1,4 +1,5 @@
-//! An ordinary day: what one browser asks for at once, streams that come back together, uploads by HTTP/2. Nobody is refused.
+//! An ordinary day: what one browser asks for at once, streams that come back together, uploads by HTTP/2. Nobody is
+//! refused.
 
 use crate::early::client;
 use crate::ground::{GET, OK, Words, connect, door, edge, find, listening, status, wait};

@@ -66,8 +66,10 @@ fn taking() -> (SocketAddr, Arc<AtomicUsize>) {
 fn uploads_that_wait_for_their_clients_hold_no_place() {
     for framing in ["content-length: 10000000", "transfer-encoding: chunked"] {
         let (server, uploads) = taking();
-        let edge =
-            edge(&[server], &Words { pool: "each = 4", guard: "deadline = \"5s\"", ..Words::default() });
+        let edge = edge(
+            &[server],
+            &Words { pool: "max_concurrency = 4", traffic: "response_timeout = \"5s\"", ..Words::default() },
+        );
         let at = door(&edge, false);
         let slow: Vec<TcpStream> = (0..4).map(|_| upload(at, framing)).collect();
         wait("the server has them", || uploads.load(Ordering::SeqCst) == 4);
@@ -82,7 +84,10 @@ fn uploads_that_wait_for_their_clients_hold_no_place() {
 #[test]
 fn uploads_beside_their_places_are_limited_and_the_slowest_ends() {
     let (server, uploads) = taking();
-    let edge = edge(&[server], &Words { pool: "each = 4", guard: "deadline = \"9s\"", ..Words::default() });
+    let edge = edge(
+        &[server],
+        &Words { pool: "max_concurrency = 4", traffic: "response_timeout = \"9s\"", ..Words::default() },
+    );
     let at = door(&edge, false);
     let slow: Vec<TcpStream> = (0..24).map(|_| upload(at, "content-length: 10000000")).collect();
     let mut ended = slow.iter().filter(|socket| {
@@ -119,8 +124,9 @@ fn uploads_by_http2_to_both_kinds_of_servers_hold_no_place() {
         }
     });
     for (server, protocol, begun) in [(server, "http1", uploads), (other, "http2", count)] {
-        let pool = format!("each = 4\nprotocol = \"{protocol}\"");
-        let edge = edge(&[server], &Words { pool: &pool, guard: "deadline = \"5s\"", ..Words::default() });
+        let pool = format!("max_concurrency = 4\nprotocol = \"{protocol}\"");
+        let edge =
+            edge(&[server], &Words { pool: &pool, traffic: "response_timeout = \"5s\"", ..Words::default() });
         let at = door(&edge, false);
         run(async move {
             let mut sender = begin(at).await;
@@ -154,7 +160,7 @@ fn uploads_by_http2_to_both_kinds_of_servers_hold_no_place() {
 #[test]
 fn an_upload_that_gave_its_place_back_is_answered_at_its_end() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { pool: "each = 1", ..Words::default() });
+    let edge = edge(&[server.at], &Words { pool: "max_concurrency = 1", ..Words::default() });
     let at = door(&edge, false);
     let mut slow = upload(at, &format!("content-length: {}", BEFORE + 5));
     // Its place is given to another, which comes after it.
@@ -171,7 +177,7 @@ fn an_answer_to_a_long_upload_has_its_time_from_the_uploads_end() {
         wait("the server has thought", || from.elapsed().as_millis() > 400);
         Some(OK.to_vec())
     });
-    let edge = edge(&[server.at], &Words { guard: "deadline = \"1s\"", ..Words::default() });
+    let edge = edge(&[server.at], &Words { traffic: "response_timeout = \"1s\"", ..Words::default() });
     let mut slow = upload(door(&edge, false), &format!("content-length: {}", BEFORE + 20));
     for _ in 0..20 {
         let from = Instant::now();
@@ -212,7 +218,7 @@ fn answers_that_stream_free_their_places_with_their_heads() {
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\nbegin",
     ] {
-        let edge = edge(&[streaming(head)], &Words { pool: "each = 2", ..Words::default() });
+        let edge = edge(&[streaming(head)], &Words { pool: "max_concurrency = 2", ..Words::default() });
         let at = door(&edge, false);
         let from = Instant::now();
         let open: Vec<TcpStream> = (0..40)
@@ -242,7 +248,7 @@ fn streams_of_http2_servers_free_their_places_with_their_heads() {
         response
     });
     for kind in ["application/grpc", "text/event-stream"] {
-        let words = Words { pool: "each = 2\nprotocol = \"http2\"", ..Words::default() };
+        let words = Words { pool: "max_concurrency = 2\nprotocol = \"http2\"", ..Words::default() };
         let edge = edge(&[server], &words);
         let at = door(&edge, false);
         run(async move {
@@ -261,7 +267,7 @@ fn streams_of_http2_servers_free_their_places_with_their_heads() {
 }
 
 #[test]
-fn bodies_beyond_the_budget_stream_and_nobody_is_refused_for_it() {
+fn bodies_beyond_the_budget_stream_without_refusals() {
     // More than 64 MiB, each less than is read of one.
     const BODIES: usize = 1_200;
     if ::edge::descriptors::raise().is_some_and(|limit| limit < 3 * BODIES as u64 + 500) {

@@ -12,7 +12,7 @@ fn nobody() -> std::net::SocketAddr {
 }
 
 #[test]
-fn a_dead_server_costs_no_visitor_an_answer() {
+fn dead_server_fails_no_request() {
     let server = Server::saying(OK);
     let edge = edge(&[nobody(), server.at], &Words::default());
     let answers: Vec<u16> = (0..40).map(|_| status(&ask(door(&edge, false), GET))).collect();
@@ -20,7 +20,7 @@ fn a_dead_server_costs_no_visitor_an_answer() {
 }
 
 #[test]
-fn no_server_is_said_plainly_and_when_to_come_again() {
+fn no_server_is_answered_503_with_retry_after() {
     let edge = edge(&[nobody()], &Words::default());
     let told = ask(door(&edge, false), GET);
     assert!(matches!(status(&told), 502 | 503), "{told}");
@@ -70,7 +70,7 @@ fn a_stale_connection_is_tried_again_on_a_fresh_one() {
 }
 
 #[test]
-fn what_is_not_http_is_a_502() {
+fn response_that_is_not_http_is_a_502() {
     for garbage in [
         &b"SSH-2.0-x\r\n\r\n"[..],
         b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
@@ -81,13 +81,13 @@ fn what_is_not_http_is_a_502() {
         let told = ask(door(&edge, false), GET);
         assert_eq!(status(&told), 502, "{}", garbage.escape_ascii());
         let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
-        let id = edge::seeing::TraceId::read(id.as_bytes()).unwrap();
-        wait("its trace is kept", || edge.seeing().trace(id).is_some_and(|trace| trace.hops.len() == 1));
+        let id = edge::telemetry::TraceId::read(id.as_bytes()).unwrap();
+        wait("its trace is kept", || edge.telemetry().trace(id).is_some_and(|trace| trace.hops.len() == 1));
     }
 }
 
 #[test]
-fn interim_answers_are_handed_on_and_end_some_time() {
+fn interim_responses_are_forwarded_and_limited() {
     const HINTS: &[u8] =
         b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\ncontent-length: 5\r\n\r\n";
     let two = [b"HTTP/1.1 102 Processing\r\n\r\n", HINTS, HINTS, OK].concat();
@@ -146,7 +146,7 @@ fn health_takes_a_server_out_and_back() {
     });
     let fine = Server::saying(OK);
     let words = Words {
-        pool: "health = { path = \"/health\", every = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
+        pool: "health = { path = \"/health\", interval = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
         ..Words::default()
     };
     let edge = edge(&[sick.at, fine.at], &words);
@@ -198,7 +198,7 @@ fn a_certificate_that_is_not_the_servers_is_a_502_without_retries_or_ejection() 
         let _ = std::io::Read::read(&mut stream, &mut some);
         let _ = stream.write_all(OK);
     });
-    let site = format!("trust = [\"{}\"]", trust.display());
+    let site = format!("extra_ca_files = [\"{}\"]", trust.display());
     let words =
         |name| Words { site: Box::leak(site.clone().into_boxed_str()), pool: name, ..Words::default() };
     let edge = edge(&[at], &words("tls = \"app.internal\""));
@@ -223,7 +223,7 @@ fn a_hundred_reloads_fail_no_request() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     let servers = [Server::saying(OK), Server::saying(OK)];
-    let words = || Words { pool: "begin = 100", ..Words::default() };
+    let words = || Words { pool: "initial_concurrency = 100", ..Words::default() };
     let edge = edge(&[servers[0].at, servers[1].at], &words());
     let at = door(&edge, false);
     let (over, served) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicUsize>::default());
@@ -235,7 +235,7 @@ fn a_hundred_reloads_fail_no_request() {
                 let mut socket = connect(at);
                 let mut asked = 0;
                 while !over.load(Ordering::Relaxed) {
-                    // Some keep their connection for all of it, some come anew each time.
+                    // Some keep their connection for all of it, some come again each time.
                     if n % 2 == 0 && asked % 5 == 0 {
                         socket = connect(at);
                     }
@@ -272,7 +272,7 @@ fn a_hundred_reloads_fail_no_request() {
 #[test]
 fn bodies_that_come_slowly_hold_no_place_of_a_server() {
     let server = Server::saying(OK);
-    let words = Words { pool: "begin = 2\neach = 2", ..Words::default() };
+    let words = Words { pool: "initial_concurrency = 2\nmax_concurrency = 2", ..Words::default() };
     let edge = edge(&[server.at], &words);
     let slow: Vec<_> = (0..20)
         .map(|_| {

@@ -1,4 +1,4 @@
-//! The PROXY protocol and TLS towards visitors.
+//! The PROXY protocol and TLS towards clients.
 
 use crate::ground::{
     GET, OK, PATIENCE, Server, Words, all, answer, connect, door, edge, status, terms, wait,
@@ -54,7 +54,7 @@ pub(crate) fn client(folder: &Path, alpn: &[&[u8]]) -> Arc<rustls::ClientConfig>
     Arc::new(config)
 }
 
-/// One request over TLS; the answer, and whether the session was resumed.
+/// One request over TLS; the response, and whether the session was resumed.
 fn secure(
     at: SocketAddr,
     config: &Arc<rustls::ClientConfig>,

@@ -1,4 +1,4 @@
-//! Visitors served: kept connections, bodies both ways, limits, pages.
+//! Clients served: kept connections, bodies both ways, limits, pages.
 
 use crate::ground::{
     GET, OK, PATIENCE, Server, Words, all, answer, ask, connect, door, edge, listening, status, wait,
@@ -31,7 +31,10 @@ fn connections_are_kept_on_both_sides_and_parked_between() {
 #[test]
 fn a_crowd_that_rests_loses_nothing_between_two_requests() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { pool: "each = 1000\nbegin = 1000", ..Words::default() });
+    let edge = edge(
+        &[server.at],
+        &Words { pool: "max_concurrency = 1000\ninitial_concurrency = 1000", ..Words::default() },
+    );
     let at = door(&edge, false);
     // More than may rest at once.
     let mut crowd: Vec<_> = (0..300).map(|_| connect(at)).collect();
@@ -39,7 +42,7 @@ fn a_crowd_that_rests_loses_nothing_between_two_requests() {
         visitor.write_all(GET.as_bytes()).unwrap();
         assert_eq!(status(&answer(visitor)), 200);
     }
-    // Whoever was parked at once asks twice in one breath, and begins a third time.
+    // A client that was parked at once asks twice in one breath, and begins a third time.
     let (head, tail) = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n".split_at(20);
     for visitor in &mut crowd {
         visitor.write_all(format!("{GET}{GET}{head}").as_bytes()).unwrap();
@@ -156,7 +159,7 @@ fn a_continue_is_the_servers_to_give() {
 }
 
 #[test]
-fn what_is_too_large_or_too_slow_is_refused() {
+fn too_large_or_slow_request_is_refused() {
     let server = Server::saying(OK);
     let words = "limits = { head_bytes = 8192, headers = 20, body_bytes = 1000, header_timeout = \"1s\", body_timeout = \"1s\", max_connections_per_ip = 3 }";
     let edge = edge(&[server.at], &Words { edge: words, ..Words::default() });
@@ -215,7 +218,7 @@ fn pages_are_for_people_and_problems_for_programs() {
 }
 
 #[test]
-fn what_cannot_be_read_is_answered_with_a_page_and_an_id() {
+fn unreadable_request_gets_an_error_page_with_an_id() {
     let server = Server::saying(OK);
     let edge = edge(&[server.at], &Words { edge: "limits = { head_bytes = 8192 }", ..Words::default() });
     let at = door(&edge, false);
@@ -227,7 +230,7 @@ fn what_cannot_be_read_is_answered_with_a_page_and_an_id() {
         (&cookies, 431),
         (&target, 431),
     ] {
-        // First on its connection, and after an answer.
+        // First on its connection, and after a response.
         for before in ["", GET] {
             let mut visitor = connect(at);
             if !before.is_empty() {
@@ -240,7 +243,7 @@ fn what_cannot_be_read_is_answered_with_a_page_and_an_id() {
             assert!(told.contains("\r\ndate: ") && told.contains("\r\nconnection: close\r\n"), "{told}");
             let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
             assert!(told.ends_with("</html>\n") && told.contains(&format!("<code>{id}</code>")), "{told}");
-            assert!(edge::seeing::TraceId::read(id.as_bytes()).is_some(), "{id}");
+            assert!(edge::telemetry::TraceId::read(id.as_bytes()).is_some(), "{id}");
         }
     }
     assert_eq!(server.asked(), 4);
@@ -252,7 +255,7 @@ fn plain_http_is_sent_to_https() {
     let edge = edge(
         &[server.at],
         &Words {
-            edge: "to_https = true\nlisten_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"",
+            edge: "redirect_to_https = true\nlisten_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"",
             ..Words::default()
         },
     );

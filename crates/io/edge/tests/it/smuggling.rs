@@ -1,6 +1,6 @@
-//! Request smuggling: a few hundred requests on which two parsers might disagree. A strict server behind the edge judges every
-//! byte that it receives on a connection: requests one behind the other, each with one framing, no more of them than a client
-//! sent, and nothing of a body among them.
+//! Request smuggling: a few hundred requests on which two parsers might disagree. A strict server behind the edge
+//! judges every byte that it receives on a connection: requests one behind the other, each with one framing, no more
+//! of them than a client sent, and nothing of a body among them.
 
 mod framing;
 mod http1;

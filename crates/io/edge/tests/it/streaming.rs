@@ -107,11 +107,15 @@ fn the_end_of_a_body_may_come_alone() {
 }
 
 #[test]
-fn a_server_that_reads_nothing_holds_the_visitor_back() {
+fn server_that_reads_nothing_blocks_the_client() {
     const PIECE: usize = 64 * 1024;
     let (at, _) = server(Manner::Holds);
-    let words =
-        Words { pool: "protocol = \"http2\"", guard: "deadline = \"1s\"", edge: BIG, ..Words::default() };
+    let words = Words {
+        pool: "protocol = \"http2\"",
+        traffic: "response_timeout = \"1s\"",
+        edge: BIG,
+        ..Words::default()
+    };
     let edge = edge(&[at], &words);
     let at = door(&edge, false);
     let taken = Arc::new(AtomicUsize::new(0));
@@ -135,7 +139,7 @@ fn a_server_that_reads_nothing_holds_the_visitor_back() {
 const BIG: &str = "limits = { body_bytes = 100000000 }";
 
 #[test]
-fn a_body_of_unknown_length_is_cut_off_where_it_is_too_long() {
+fn body_of_unknown_length_is_cut_at_the_limit() {
     let (at, _) = server(Manner::Holds);
     let words =
         Words { pool: "protocol = \"http2\"", edge: "limits = { body_bytes = 1000 }", ..Words::default() };

@@ -2,7 +2,7 @@
 
 use crate::ground::{Server, Words, ask, door, status, terms, wait};
 use edge::Edge;
-use edge::seeing::TraceId;
+use edge::telemetry::TraceId;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use types::trace::{Trace, Verdict};
@@ -15,19 +15,19 @@ fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-/// Asks the API for each request and tells the visitor that its own client limits itself when the API does.
+/// Asks the API for each request and tells the client that its own client limits itself when the API does.
 fn front_end(edge: Arc<OnceLock<SocketAddr>>) -> Server {
     Server::new(move |request| {
         let request = String::from_utf8_lossy(request).into_owned();
         let parent = field(&request, "traceparent")?;
-        let visitor = field(&request, "mainstay-visitor")?;
+        let visitor = field(&request, "mainstay-client")?;
         let state = field(&request, "tracestate")
             .map_or_else(String::new, |state| format!("tracestate: {state}\r\n"));
         let told = ask(
             *edge.get()?,
             &format!(
                 "POST /v1/session?secret=1 HTTP/1.1\r\nhost: api.test\r\ntraceparent: {parent}\r\n{state}\
-                 mainstay-caller: {TOKEN}\r\nmainstay-visitor: {visitor}\r\ncontent-length: 0\r\n\r\n"
+                 mainstay-caller: {TOKEN}\r\nmainstay-client: {visitor}\r\ncontent-length: 0\r\n\r\n"
             ),
         );
         let limited = status(&told) == 429;
@@ -42,8 +42,8 @@ fn front_end(edge: Arc<OnceLock<SocketAddr>>) -> Server {
 fn traced(edge: &Edge, answer: &str) -> Trace {
     let id = field(answer, "x-request-id").unwrap();
     let id = TraceId::read(id.as_bytes()).unwrap();
-    wait("both hops are kept", || edge.seeing().trace(id).is_some_and(|trace| trace.hops.len() == 2));
-    edge.seeing().trace(id).unwrap()
+    wait("both hops are kept", || edge.telemetry().trace(id).is_some_and(|trace| trace.hops.len() == 2));
+    edge.telemetry().trace(id).unwrap()
 }
 
 #[test]
@@ -87,8 +87,8 @@ fn both_limits_are_in_one_trace_and_the_roll_up_names_it() {
         let [attempt] = &hop.attempts[..] else { panic!("{hop:?}") };
         assert_eq!((attempt.server.as_str(), attempt.status), (server.to_string().as_str(), Some(429)));
         let names: Vec<&str> = hop.phases.iter().map(|phase| phase.name.as_str()).collect();
-        assert_eq!(names.first(), Some(&"judged"), "{hop:?}");
-        assert!(names.ends_with(&["server thought", "answer sent"]), "{hop:?}");
+        assert_eq!(names.first(), Some(&"policy check"), "{hop:?}");
+        assert!(names.ends_with(&["wait for first byte", "send response"]), "{hop:?}");
         assert!(
             hop.phases.windows(2).all(|two| two[0].began_us + two[0].took_us == two[1].began_us),
             "{hop:?}"

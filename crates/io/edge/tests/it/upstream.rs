@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-const HTTP2: Words<'_> = Words { site: "", edge: "", guard: "", pool: "protocol = \"http2\"", more: "" };
+const HTTP2: Words<'_> = Words { site: "", edge: "", traffic: "", pool: "protocol = \"http2\"", more: "" };
 
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -164,7 +164,7 @@ fn used_up_streams_open_further_connections() {
             }
         });
     });
-    let words = Words { pool: "protocol = \"http2\"\nbegin = 50", ..Words::default() };
+    let words = Words { pool: "protocol = \"http2\"\ninitial_concurrency = 50", ..Words::default() };
     let edge = edge(&[at], &words);
     let door = door(&edge, false);
     assert_eq!(status(&ask(door, GET)), 200);
@@ -185,8 +185,7 @@ fn trailers_of_a_client_break_no_connection_and_forge_nothing() {
     });
     let old = Server::saying(OK);
     let forged = ["connection", "transfer-encoding", "te", "x-forwarded-for", "x_forwarded_for", "forwarded"];
-    let more =
-        ["x-real-ip", "mainstay-visitor", "mainstay-caller", "x-request-id", "cookie", "authorization"];
+    let more = ["x-real-ip", "mainstay-client", "mainstay-caller", "x-request-id", "cookie", "authorization"];
     let lines: String = forged.iter().chain(&more).map(|name| format!("{name}: close\r\n")).collect();
     let request = format!(
         "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n{lines}x-sum: 1\r\n\r\n"
@@ -201,14 +200,15 @@ fn trailers_of_a_client_break_no_connection_and_forge_nothing() {
 }
 
 #[test]
-fn fields_that_servers_believe_are_the_edges_or_a_hops() {
+fn trusted_fields_come_only_from_edge_or_proxies() {
     let server = Server::saying(OK);
     let fields = "x-real-ip: 6.6.6.6\r\nx-forwarded-port: 6666\r\nx_forwarded_port: 6666\r\nx-forwarded-prefix: /6666\r\n\
                   cf-connecting-ip: 6.6.6.6\r\nremote-user: 6666\r\nproxy: 6.6.6.6\r\nx-original-url: /6666\r\n";
     let request = format!("GET / HTTP/1.1\r\nhost: a.test:8080\r\n{fields}x-mine: 1\r\n\r\n");
     let alone = edge(&[server.at], &Words::default());
     assert_eq!(status(&ask(door(&alone, false), &request)), 200);
-    let behind = edge(&[server.at], &Words { edge: "hops = [\"127.0.0.0/8\"]", ..Words::default() });
+    let behind =
+        edge(&[server.at], &Words { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..Words::default() });
     assert_eq!(status(&ask(door(&behind, false), &request)), 200);
     let seen = server.seen.lock().unwrap();
     let [alone, behind] = [0, 1].map(|n| String::from_utf8(seen[n].clone()).unwrap());
@@ -256,7 +256,7 @@ fn answer_that_breaks_off_at_once_is_a_502_with_an_id() {
     assert_eq!(status(&told), 200);
 }
 
-/// `:status: CODE` and no more, as an interim answer.
+/// `:status: CODE` and no more, as an interim response.
 fn interim(socket: &mut TcpStream, stream: u32, code: &[u8; 3]) {
     send(socket, HEADERS, 4, stream, &[&[0x48, 3], &code[..]].concat());
 }
@@ -374,8 +374,8 @@ fn request_at_a_server_that_falls_silent_goes_to_another() {
     });
     let fine = Server::saying(OK);
     let words = Words {
-        guard: "deadline = \"60s\"",
-        pool: "health = { path = \"/health\", every = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
+        traffic: "response_timeout = \"60s\"",
+        pool: "health = { path = \"/health\", interval = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
         ..Words::default()
     };
     let edge = edge(&[silent.at], &words);
@@ -402,8 +402,8 @@ fn request_that_may_not_be_repeated_waits_on_at_a_silent_server() {
     });
     let fine = Server::saying(OK);
     let words = Words {
-        guard: "deadline = \"60s\"",
-        pool: "health = { path = \"/health\", every = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
+        traffic: "response_timeout = \"60s\"",
+        pool: "health = { path = \"/health\", interval = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
         ..Words::default()
     };
     let edge = edge(&[pausing.at], &words);
@@ -434,14 +434,14 @@ fn grpc_call_has_its_own_deadline() {
             keep.lock().unwrap().push((socket.try_clone().unwrap(), stream));
         }
     });
-    let words = |deadline| Words { guard: deadline, ..HTTP2 };
+    let words = |deadline| Words { traffic: deadline, ..HTTP2 };
     let call = |timeout: &str| {
         format!(
             "POST /s/M HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/grpc\r\n{timeout}content-length: 3\r\n\r\nabc"
         )
     };
     // A longer one of its own outlasts the pool's, which ends a plain request that came later, and a call without one.
-    let short = edge(&[at], &words("deadline = \"200ms\""));
+    let short = edge(&[at], &words("response_timeout = \"200ms\""));
     let mut late = connect(door(&short, false));
     late.write_all(call("grpc-timeout: 1M\r\n").as_bytes()).unwrap();
     wait("the call is there", || held.lock().unwrap().len() == 1);
@@ -454,7 +454,7 @@ fn grpc_call_has_its_own_deadline() {
     let got = late.read(&mut some).unwrap();
     assert!(find(&some[..got], b" 200 ").is_some(), "{}", some[..got].escape_ascii());
     // A short one of its own ends it before the pool's, and is no failure of the server.
-    let long = edge(&[at], &words("deadline = \"60s\""));
+    let long = edge(&[at], &words("response_timeout = \"60s\""));
     for _ in 0..8 {
         let told = ask(door(&long, false), &call("grpc-timeout: 100m\r\n"));
         assert!(status(&told) == 504 || told.contains("grpc-status: 4"), "{told}");
@@ -476,8 +476,8 @@ fn grpc_streams_without_a_head_hold_no_place_after_the_deadline() {
         }
     });
     let words = Words {
-        guard: "deadline = \"200ms\"",
-        pool: "protocol = \"http2\"\nbegin = 2\neach = 2",
+        traffic: "response_timeout = \"200ms\"",
+        pool: "protocol = \"http2\"\ninitial_concurrency = 2\nmax_concurrency = 2",
         ..Words::default()
     };
     let edge = edge(&[at], &words);
@@ -491,12 +491,12 @@ fn grpc_streams_without_a_head_hold_no_place_after_the_deadline() {
 #[test]
 fn grpc_stream_without_a_deadline_may_have_its_first_message_after_the_services() {
     let at = frames(b"", |_, socket, _, flags, stream| {
-        // The answer begins when the client has said all that it had to say.
+        // The response begins when the client has said all that it had to say.
         if flags & END_STREAM != 0 {
             answer_200(socket, stream);
         }
     });
-    let edge = edge(&[at], &Words { guard: "deadline = \"200ms\"", ..HTTP2 });
+    let edge = edge(&[at], &Words { traffic: "response_timeout = \"200ms\"", ..HTTP2 });
     let mut call = connect(door(&edge, false));
     let head = "POST /s/M HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/grpc\r\ntransfer-encoding: chunked\r\n\r\n";
     call.write_all(head.as_bytes()).unwrap();
@@ -524,7 +524,7 @@ fn client_that_stops_sending_is_not_the_servers_failure() {
     // More than is read before a server is chosen; less than an HTTP/2 server takes unasked.
     for (at, protocol, sent) in [(one, "http1", 70_000), (two, "http2", 1000)] {
         let pool = format!("protocol = \"{protocol}\"");
-        let words = Words { guard: "deadline = \"200ms\"", pool: &pool, ..Words::default() };
+        let words = Words { traffic: "response_timeout = \"200ms\"", pool: &pool, ..Words::default() };
         let edge = edge(&[at], &words);
         let mut clients: Vec<_> = (0..8).map(|_| connect(door(&edge, false))).collect();
         for client in &mut clients {

@@ -14,9 +14,9 @@ use engine::views::{Traffic, Views};
 use std::time::Duration;
 use text::number::grouped;
 use types::time::earlier;
-use types::trace::{Hop, Verdict, took};
-use types::traffic::{Asked, PoolSeen, ServerSeen, ServerState, ServiceTraffic};
-use types::{Denial, DenyWhat, Time, Trace};
+use types::trace::{Hop, Verdict, duration_text};
+use types::traffic::{Asked, PoolStatus, ServerState, ServerStatus, ServiceTraffic};
+use types::{Denial, DenyTarget, Time, Trace};
 
 /// How often the page renews itself.
 const RENEWED_EVERY: Duration = Duration::from_secs(5);
@@ -79,12 +79,12 @@ struct Pool<'a> {
     icon: Icon,
     summary: String,
     serves: String,
-    seen: Option<&'a PoolSeen>,
+    seen: Option<&'a PoolStatus>,
     servers: Vec<Server<'a>>,
 }
 
 struct Server<'a> {
-    seen: &'a ServerSeen,
+    seen: &'a ServerStatus,
     icon: Icon,
     since: Moment,
     why: &'a str,
@@ -189,7 +189,7 @@ fn service(row: &ServiceNow, now: Time, number: usize) -> Service<'_> {
         series,
         verdicts: verdicts(seen, row.span),
         people: people(seen),
-        times: (seen.passed > 0).then(|| (took(micros(seen.p50)), took(micros(seen.p99)))),
+        times: (seen.passed > 0).then(|| (duration_text(micros(seen.p50)), duration_text(micros(seen.p99)))),
         wrong: row.wrong.iter().map(|summary| Proof::from(summary.as_str())).collect(),
         sources: row.now.as_ref().map(sources).unwrap_or_default(),
         row,
@@ -243,9 +243,10 @@ fn people(now: &ServiceTraffic) -> Vec<(&'static str, String)> {
             format!("{} of {} served ({share:.0} %)", grouped(asked.served), grouped(all))
         }
     };
-    let mut people = vec![("Known visitors", told(&now.known)), ("First-time visitors", told(&now.first))];
-    if now.own.asked > 0 {
-        people.push(("Our own callers", told(&now.own)));
+    let mut people =
+        vec![("Known visitors", told(&now.recognized)), ("First-time visitors", told(&now.first))];
+    if now.callers.asked > 0 {
+        people.push(("Our own callers", told(&now.callers)));
     }
     people
 }
@@ -257,8 +258,8 @@ fn sources(now: &ServiceTraffic) -> Vec<(&'static str, Vec<Source<'_>>)> {
     };
     let named = |title, of: &'_ [(String, u8)], can_be_denied| (title, shares(of, can_be_denied));
     let columns = [
-        (named("Top networks", &now.networks, true), &now.networks),
-        (named("Top visitors", &now.visitors, true), &now.visitors),
+        (named("Top networks", &now.subnets, true), &now.subnets),
+        (named("Top visitors", &now.clients, true), &now.clients),
         (named("Top paths", &now.paths, false), &now.paths),
     ];
     let rows = columns.into_iter().filter(|(_, of)| !of.is_empty()).map(|((title, shares), of)| {
@@ -275,8 +276,8 @@ fn sources(now: &ServiceTraffic) -> Vec<(&'static str, Vec<Source<'_>>)> {
 
 /// What of a source's name can be denied: `AS64500 Example` by its number, `known:4f2a` not at all.
 fn deniable(name: &str) -> Option<String> {
-    let what = name.split_whitespace().next()?.parse::<DenyWhat>().ok()?;
-    (!matches!(what, DenyWhat::Country(_))).then(|| what.to_string())
+    let what = name.split_whitespace().next()?.parse::<DenyTarget>().ok()?;
+    (!matches!(what, DenyTarget::Country(_))).then(|| what.to_string())
 }
 
 fn pool<'a>(row: &'a PoolNow, clock: Clock<'_>) -> Pool<'a> {
@@ -289,7 +290,7 @@ fn pool<'a>(row: &'a PoolNow, clock: Clock<'_>) -> Pool<'a> {
         icon: match seen {
             None => Icon::Blank,
             Some(_) if serving == 0 => Icon::Major,
-            Some(seen) if seen.panics || seen.certificate.is_some() || below => Icon::Part,
+            Some(seen) if seen.panic_mode || seen.certificate.is_some() || below => Icon::Part,
             Some(_) if serving < servers.len() => Icon::Slow,
             Some(_) => Icon::Ok,
         },
@@ -301,7 +302,7 @@ fn pool<'a>(row: &'a PoolNow, clock: Clock<'_>) -> Pool<'a> {
     }
 }
 
-fn server<'a>(seen: &'a ServerSeen, clock: Clock<'_>) -> Server<'a> {
+fn server<'a>(seen: &'a ServerStatus, clock: Clock<'_>) -> Server<'a> {
     Server {
         icon: match seen.state {
             ServerState::Serving => Icon::Ok,
@@ -312,7 +313,7 @@ fn server<'a>(seen: &'a ServerSeen, clock: Clock<'_>) -> Server<'a> {
         },
         since: clock.exact(earlier(clock.at, seen.since)),
         why: seen.why.as_deref().unwrap_or("–"),
-        latency: if seen.latency.is_zero() { "–".to_owned() } else { took(micros(seen.latency)) },
+        latency: if seen.latency.is_zero() { "–".to_owned() } else { duration_text(micros(seen.latency)) },
         seen,
     }
 }
@@ -340,7 +341,7 @@ fn line(traffic: &Traffic, trace: &Trace, clock: Clock<'_>) -> Option<Line> {
         at: clock.exact(hop.at),
         // What went well is here because it was slow.
         icon: if hop.went_well() { Icon::Slow } else { verdict_icon(hop) },
-        word: if hop.went_well() { "slow" } else { hop.word() },
+        word: if hop.went_well() { "slow" } else { hop.outcome() },
         asked: format!("{service}: {} {}", hop.method, hop.path),
         told: match (hop.verdict, &hop.limit) {
             // How long until there is more differs from one to the next.
@@ -349,9 +350,9 @@ fn line(traffic: &Traffic, trace: &Trace, clock: Clock<'_>) -> Option<Line> {
                 format!("refused with {} by the {limit}", hop.status)
             }
             (Verdict::Passed, _) => format!("answered {}", hop.status),
-            _ => hop.told(),
+            _ => hop.message(),
         },
-        took: took(hop.took_us),
+        took: duration_text(hop.took_us),
         alike: 0,
     })
 }

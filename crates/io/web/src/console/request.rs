@@ -9,7 +9,7 @@ use crate::site::Site;
 use askama::Template;
 use engine::views::Views;
 use std::time::Duration;
-use types::trace::{Hop, took};
+use types::trace::{Hop, duration_text};
 use types::{Time, Trace};
 
 /// Passages are set in so far and no further: a phone has no room for more.
@@ -88,16 +88,16 @@ fn passage<'a>(views: &'a Views, depth: usize, hop: &'a Hop, clock: Clock<'_>) -
         depth: depth.min(DEPTH_MAX),
         icon: verdict_icon(hop),
         title: title(views, hop),
-        told: hop.told(),
+        told: hop.message(),
         at: clock.exact(hop.at),
         zone: clock.abbreviation(hop.at),
-        took: took(hop.took_us),
+        took: duration_text(hop.took_us),
         parts: hop
             .phases
             .iter()
             .map(|phase| Part {
                 name: &phase.name,
-                took: took(phase.took_us),
+                took: duration_text(phase.took_us),
                 bar: Bar::part(share(phase.began_us), share(phase.took_us)),
             })
             .collect(),
@@ -105,7 +105,7 @@ fn passage<'a>(views: &'a Views, depth: usize, hop: &'a Hop, clock: Clock<'_>) -
             .attempts
             .iter()
             .map(|attempt| {
-                let after = took(attempt.took_us);
+                let after = duration_text(attempt.took_us);
                 let end = match (&attempt.why, attempt.status) {
                     (Some(why), _) => format!("{why}, after {after}"),
                     (None, Some(status)) => format!("answered {status} after {after}"),

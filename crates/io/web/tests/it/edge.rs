@@ -33,7 +33,7 @@ async fn machines_deny_and_lift() {
     insta::assert_snapshot!(stand.heard().join("\n"), @r#"
     Deny { what: Country("EE"), service: None, lasting: 7200s, by: "ana", everybody: false }
     Deny { what: Asn(64500), service: Some(ServiceId("auth")), lasting: 60s, by: "ana", everybody: false }
-    Deny { what: Net(192.0.2.0/24), service: None, lasting: 1s, by: "ana", everybody: false }
+    Deny { what: Cidr(192.0.2.0/24), service: None, lasting: 1s, by: "ana", everybody: false }
     Lift { denial: DenialId(3), by: "bo" }
     "#);
 }

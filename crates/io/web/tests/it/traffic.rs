@@ -6,7 +6,7 @@ use engine::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow};
 use std::time::Duration;
 use types::time::{earlier, later};
 use types::trace::{Attempt, Hop, Phase, Trace, Verdict};
-use types::traffic::{Asked, PoolSeen, ServerSeen, ServerState, ServiceTraffic};
+use types::traffic::{Asked, PoolStatus, ServerState, ServerStatus, ServiceTraffic};
 use types::{Denial, DenialId};
 
 /// A request that was refused beneath one that failed because of it.
@@ -51,33 +51,33 @@ fn signin(surge: bool) -> ServiceNow {
     let calm = ServiceTraffic {
         requests: 41,
         passed: 41,
-        known: Asked { asked: 30, served: 30 },
+        recognized: Asked { asked: 30, served: 30 },
         first: Asked { asked: 11, served: 11 },
         p50: millis(48),
         p99: millis(180),
-        networks: shares(&[("AS3249 Telia Eesti", 31), ("AS1257 Tele2", 12)]),
-        visitors: shares(&[("known:4f2a9c", 7)]),
+        subnets: shares(&[("AS3249 Telia Eesti", 31), ("AS1257 Tele2", 12)]),
+        clients: shares(&[("recognized:4f2a9c", 7)]),
         paths: shares(&[("/login", 61), ("/", 22), ("/static/<app>.js", 9)]),
         ..ServiceTraffic::default()
     };
     let hot = ServiceTraffic {
         requests: 5_412,
         passed: 388,
-        known: Asked { asked: 31, served: 31 },
+        recognized: Asked { asked: 31, served: 31 },
         first: Asked { asked: 5_381, served: 352 },
         denied: 812,
-        limited: [("network".to_owned(), 3_611), ("visitor".to_owned(), 207)].into(),
+        limited: [("subnet".to_owned(), 3_611), ("client".to_owned(), 207)].into(),
         shed: 394,
         failed: 5,
         p50: millis(61),
         p99: millis(244),
-        networks: shares(&[
+        subnets: shares(&[
             ("AS64500 Example Hosting", 52),
             ("AS64501 Cheap Boxes & <Sons>", 27),
             ("203.0.113.0/24", 13),
             ("AS3249 Telia Eesti", 1),
         ]),
-        visitors: shares(&[("203.0.113.9", 3), ("2001:db8:1:2::/64", 2), ("known:4f2a9c", 1)]),
+        clients: shares(&[("203.0.113.9", 3), ("2001:db8:1:2::/64", 2), ("recognized:4f2a9c", 1)]),
         paths: shares(&[("/login", 97), ("/", 2)]),
         ..ServiceTraffic::default()
     };
@@ -101,7 +101,7 @@ fn api(surge: bool) -> ServiceNow {
     let now = ServiceTraffic {
         requests: 120,
         passed: if surge { 64 } else { 120 },
-        own: Asked { asked: 118, served: if surge { 62 } else { 118 } },
+        callers: Asked { asked: 118, served: if surge { 62 } else { 118 } },
         first: Asked { asked: 2, served: 2 },
         limited: if surge { [("caller".to_owned(), 56)].into() } else { [].into() },
         server_429: if surge { 12 } else { 0 },
@@ -128,9 +128,9 @@ fn api(surge: bool) -> ServiceNow {
     }
 }
 
-fn server(address: &str, state: ServerState, since: u64, why: Option<&str>) -> ServerSeen {
+fn server(address: &str, state: ServerState, since: u64, why: Option<&str>) -> ServerStatus {
     let serves = state.serves();
-    ServerSeen {
+    ServerStatus {
         address: address.to_owned(),
         state,
         since: secs(since),
@@ -165,12 +165,12 @@ fn pools(surge: bool) -> Vec<PoolNow> {
             id: "auth".to_owned(),
             floor: Some(3),
             services: vec!["Sign-in".to_owned()],
-            seen: Some(PoolSeen {
+            seen: Some(PoolStatus {
                 servers: auth,
                 limit: 24,
                 inflight: 21,
                 waiting: if surge { 38 } else { 0 },
-                panics: surge,
+                panic_mode: surge,
                 certificate: None,
             }),
             wrong: vec![],
@@ -179,12 +179,12 @@ fn pools(surge: bool) -> Vec<PoolNow> {
             id: "api".to_owned(),
             floor: None,
             services: vec!["Public API".to_owned()],
-            seen: Some(PoolSeen {
+            seen: Some(PoolStatus {
                 servers: vec![first("[2001:db8::21]:8443")],
                 limit: 100,
                 inflight: 4,
                 waiting: 0,
-                panics: false,
+                panic_mode: false,
                 certificate: surge.then(|| {
                     ("api.internal".to_owned(), "presented old-api.internal and api.test".to_owned())
                 }),
@@ -235,8 +235,9 @@ fn hop(span: &str, parent: Option<&str>, after_us: u64, took_us: u64) -> Hop {
         path: "/login".to_owned(),
         protocol: "HTTP/2".to_owned(),
         client: "198.51.100.7".to_owned(),
-        from: Some("EE, AS3249".to_owned()),
-        visitor: "known".to_owned(),
+        country: Some("EE".to_owned()),
+        asn: Some(3249),
+        client_kind: "recognized".to_owned(),
         caller: None,
         verdict: Verdict::Passed,
         limit: None,
@@ -258,10 +259,10 @@ fn part(name: &str, began_us: u64, took_us: u64) -> Phase {
 pub(crate) fn trace() -> Trace {
     let mut outer = hop("00f067aa0ba902b7", None, 0, 182_000);
     outer.phases = vec![
-        part("judged", 0, 20),
-        part("waited for its turn", 20, 12_000),
-        part("server thought", 12_400, 161_000),
-        part("answer sent", 173_400, 8_600),
+        part("policy check", 0, 20),
+        part("queued", 20, 12_000),
+        part("wait for first byte", 12_400, 161_000),
+        part("send response", 173_400, 8_600),
     ];
     let attempt = |server: &str, began_us, took_us, status, why: Option<&str>| Attempt {
         server: server.to_owned(),
@@ -284,7 +285,7 @@ pub(crate) fn trace() -> Trace {
     inner.verdict = Verdict::Limited;
     inner.status = 429;
     inner.limit = Some("limit of the caller auth-web at api, 50/s".to_owned());
-    inner.phases = vec![part("judged", 0, 90)];
+    inner.phases = vec![part("policy check", 0, 90)];
     Trace { id: TRACE.to_owned(), hops: vec![outer, inner] }
 }
 

@@ -2,7 +2,7 @@
 //! session.
 
 use super::budget::{Bounds, Budget};
-use super::{CALLER, VISITOR};
+use super::{CALLER, CLIENT};
 use crate::pace::Pace;
 use crate::tasks::lock;
 use crate::web::{self, Answer, Server};
@@ -131,7 +131,7 @@ impl FrontEnd {
         self.address
     }
 
-    /// The mend of five lines: whether it copies the header [`VISITOR`] of the request into its own call.
+    /// The mend of five lines: whether it copies the header [`CLIENT`] of the request into its own call.
     pub fn forward_client(&self, pass: bool) {
         self.shared.passes_visitor.store(pass, Ordering::Relaxed);
     }
@@ -223,8 +223,8 @@ impl Shared {
             request = request.header(CALLER, token);
         }
         let passes = self.passes_visitor.load(Ordering::Relaxed);
-        for name in ["traceparent", VISITOR] {
-            if let (Some(value), true) = (parts.headers.get(name), passes || name != VISITOR) {
+        for name in ["traceparent", CLIENT] {
+            if let (Some(value), true) = (parts.headers.get(name), passes || name != CLIENT) {
                 request = request.header(name, value);
             }
         }

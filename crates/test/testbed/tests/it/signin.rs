@@ -66,7 +66,7 @@ async fn front_end_copies_the_client_header_only_when_configured() {
         let text = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
         of.lock().unwrap().push([
             text("traceparent"),
-            text("mainstay-visitor"),
+            text("mainstay-client"),
             text("mainstay-caller"),
             text("host"),
         ]);
@@ -83,7 +83,7 @@ async fn front_end_copies_the_client_header_only_when_configured() {
         let request = hyper::Request::post("/login")
             .header("host", "signin.test")
             .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-            .header("mainstay-visitor", "signed")
+            .header("mainstay-client", "signed")
             .body(web::empty())
             .unwrap();
         let (status, _) = web::send(front.address(), None, request, Duration::from_secs(10)).await.unwrap();

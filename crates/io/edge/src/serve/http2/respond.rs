@@ -1,8 +1,9 @@
 //! One request by HTTP/2 from its verdict to the last byte of its response.
 
-use super::session::Session;
-use crate::body::Body;
-use crate::request::{self, Going};
+use crate::connection::http2_session::Session;
+use crate::exchange::Exchange;
+use crate::phases::respond::body::Body;
+use crate::request;
 use crate::thread::Thread;
 use crate::ticks::Alarm;
 use crate::tunnel::{self, Duplex};
@@ -22,21 +23,21 @@ use std::task::{Context, Poll, ready};
 pub(super) async fn answer(
     thread: Rc<Thread>,
     session: Rc<Session>,
-    mut going: Going,
+    mut exchange: Exchange,
     respond: SendResponse<Bytes>,
 ) {
-    let is_head = *going.method() == Method::HEAD;
-    let tunnel = going.take_tunnel();
-    let asked = going.expected();
+    let is_head = *exchange.method() == Method::HEAD;
+    let tunnel = exchange.take_tunnel();
+    let asked = exchange.expected();
     let respond = RefCell::new(respond);
     let answered = {
         let interim = |status: StatusCode, headers: &HeaderMap| {
-            // What the client is to go on with, it is told when its body is asked for.
+            // A 100 is sent when the body is read.
             if status != StatusCode::CONTINUE {
                 inform(&respond, status, headers.clone());
             }
         };
-        let mut answering = pin!(request::go_on(going, &interim));
+        let mut answering = pin!(request::finish(exchange, &interim));
         poll_fn(|cx| {
             if respond.borrow_mut().poll_reset(cx).is_ready() {
                 return Poll::Ready(None);
@@ -50,8 +51,8 @@ pub(super) async fn answer(
         .await
     };
     let Some(response) = answered else { return };
-    // Set by this very answer: nothing else ran since.
-    let conn = session.line.tunnel.take();
+    // Set by this very response: no other task has run since.
+    let conn = session.connection.tunnel.take();
     let mut respond = respond.into_inner();
     if let (Some(conn), Some((stream, place))) = (conn, tunnel) {
         let (parts, _) = response.into_parts();
@@ -111,9 +112,9 @@ pub(super) fn head(
     }
 }
 
-/// Sends the body of a response as it comes and as the client takes it.
+/// Sends the body of a response as it arrives and as the client reads it.
 pub(super) async fn body(session: Rc<Session>, body: Body, stream: SendStream<Bytes>) {
-    let moved = session.line.ticks.now();
+    let moved = session.connection.ticks.now();
     let mut outflow = Outflow { session, body, stream, next: None, moved };
     let mut alarm: Option<Alarm> = None;
     poll_fn(|cx| {
@@ -125,7 +126,7 @@ pub(super) async fn body(session: Rc<Session>, body: Body, stream: SendStream<By
             return polled;
         }
         // The client takes nothing.
-        let ticks = &outflow.session.line.ticks;
+        let ticks = &outflow.session.connection.ticks;
         let due = outflow.moved.saturating_add(crate::ticks::ticks(outflow.body.wait()));
         if ticks.now() >= due {
             outflow.stream.send_reset(Reason::CANCEL);
@@ -142,7 +143,7 @@ struct Outflow {
     session: Rc<Session>,
     body: Body,
     stream: SendStream<Bytes>,
-    /// What waits until the client takes more, and whether it is the last.
+    /// Data waiting until the client accepts more, and whether it is the last.
     next: Option<(Bytes, bool)>,
     /// The tick at which it last moved.
     moved: u32,
@@ -171,7 +172,7 @@ impl Outflow {
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => {
-                    self.moved = self.session.line.ticks.now();
+                    self.moved = self.session.connection.ticks.now();
                     if self.stage(frame) {
                         return Poll::Ready(());
                     }
@@ -196,7 +197,8 @@ impl Outflow {
                 if data.is_empty() {
                     return last && self.stream.send_data(data, true).is_ok();
                 }
-                // One byte is enough to be told when there is room; more would be held back from other streams (as hyper has it).
+                // One byte is enough to be notified when there is room; more would be held back from other streams
+                // (as hyper does).
                 self.stream.reserve_capacity(1);
                 self.next = Some((data, last));
                 false
@@ -217,7 +219,7 @@ thread_local! {
     static DATE: RefCell<(u32, Option<HeaderValue>)> = const { RefCell::new((0, None)) };
 }
 
-/// The time of day for a response whose server does not say it (RFC 9110 section 6.6.1).
+/// The date of a response whose server sent none (RFC 9110 section 6.6.1).
 fn date(now: u32) -> HeaderValue {
     DATE.with_borrow_mut(|(tick, date)| {
         if let Some(date) = date

@@ -1,7 +1,8 @@
-//! The socket under an HTTP/2 connection: control frames are counted as they come, a client that reads nothing is noticed.
+//! The socket under an HTTP/2 connection: control frames are counted as they come, a client that reads nothing is
+//! noticed.
 
-use super::session::Session;
-use crate::line::Line;
+use crate::connection::Connection;
+use crate::connection::http2_session::Session;
 use crate::stream::Stream;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -31,11 +32,11 @@ impl Wire {
     }
 
     fn wrote(&self, polled: &Poll<io::Result<usize>>) {
-        let line: &Line = &self.session.line;
+        let connection: &Connection = &self.session.connection;
         if polled.is_ready() {
-            line.stuck_since.set(0);
-        } else if line.stuck_since.get() == 0 {
-            line.stuck_since.set(line.ticks.now());
+            connection.stuck_since.set(0);
+        } else if connection.stuck_since.get() == 0 {
+            connection.stuck_since.set(connection.ticks.now());
         }
     }
 }
@@ -102,7 +103,7 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.session.flooded() {
-            // Nothing more is taken from it: the connection's task ends it.
+            // Nothing more is read: the connection's task ends it.
             this.session.wake();
             return Poll::Pending;
         }

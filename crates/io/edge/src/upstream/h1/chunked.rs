@@ -10,7 +10,7 @@ const LINE_MAX: usize = 256;
 const TRAILERS_MAX: usize = 8 * 1024;
 const TRAILERS_COUNT: usize = 32;
 
-/// Where in the coding the next byte belongs.
+/// The state of the decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Size,
@@ -24,12 +24,12 @@ enum At {
 #[derive(Clone, Debug)]
 pub(crate) struct Chunked(At);
 
-/// What the bytes at hand came to.
+/// The result of a decoding step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Part of the content.
     Data(Bytes),
-    /// More must be read first.
+    /// More data must be read first.
     Need,
     /// The body is over; trailers if there were any.
     End(Option<HeaderMap>),
@@ -37,7 +37,7 @@ pub(crate) enum Step {
 
 /// Not the chunked coding.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the server's chunks cannot be read")]
+#[error("the server's chunked encoding cannot be parsed")]
 pub(crate) struct Malformed;
 
 impl Chunked {
@@ -45,7 +45,7 @@ impl Chunked {
         Self(At::Size)
     }
 
-    /// Takes from `buf` what can be taken.
+    /// Decodes from `buf`.
     pub(crate) fn decode(&mut self, buf: &mut BytesMut) -> Result<Step, Malformed> {
         loop {
             match self.0 {
@@ -113,7 +113,7 @@ fn line(buf: &[u8], max: usize) -> Result<Option<usize>, Malformed> {
 
 fn size(line: &[u8]) -> Result<u64, Malformed> {
     let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    // Sixteen digits would reach the top bit; nobody sends such a chunk.
+    // Sixteen digits would reach the top bit; no real server sends such a chunk.
     if digits == 0 || digits > 15 {
         return Err(Malformed);
     }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_two_parsers_read_differently() {
+    fn ambiguous_chunk_is_refused() {
         for bad in [
             &b"4\nWiki\r\n0\r\n\r\n"[..],
             b"0x4\r\nWiki\r\n0\r\n\r\n",

@@ -1,23 +1,20 @@
 //! Heads of HTTP/1.1 towards a server: the request's written, the response's read (RFC 9112).
 
+use crate::forward_error::{FIELDS_MAX, HEAD_MAX, Malformed};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use std::mem::MaybeUninit;
 
-/// A response's head may be as long as this.
-pub(crate) const HEAD_MAX: usize = 64 * 1024;
 /// Fields of most heads: they are read without asking for memory.
 const FIELDS_FEW: usize = 128;
-/// Fields that a head may have.
-const FIELDS_MAX: usize = 4096;
 
-/// How the end of a body is told.
+/// How the end of a body is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// There is none.
     None,
-    /// So many bytes.
+    /// A declared length in bytes.
     Length(u64),
     /// The chunked coding.
     Chunked,
@@ -34,27 +31,10 @@ pub(crate) struct Head {
     pub(crate) framing: Framing,
     /// Whether another request may follow.
     pub(crate) keep: bool,
-    /// What the server switches to, of a 101.
+    /// The protocol of a 101.
     pub(crate) upgrade: Option<HeaderValue>,
-    /// The server's own words where the status has none of the standard's.
+    /// The server's reason phrase where it is not the standard one.
     pub(crate) reason: Option<Bytes>,
-}
-
-/// Why a server's answer cannot be passed on.
-#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum Malformed {
-    #[error("the head of the server's answer is longer than {HEAD_MAX} bytes")]
-    TooLong,
-    #[error("the head of the server's answer has more than {FIELDS_MAX} fields")]
-    TooMany,
-    #[error("the head of the server's answer cannot be read")]
-    Head,
-    #[error("the server tells the length of its answer in more than one way")]
-    Framing,
-    #[error("the server uses a transfer coding that was not asked for")]
-    Coding,
-    #[error("the server sends interim answers and never the one that counts")]
-    Interim,
 }
 
 /// Writes the request line and the host. Header lines follow by [`line`], then an empty one.
@@ -77,7 +57,7 @@ pub(crate) fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The line that tells how the request's body ends.
+/// Writes the field that declares how the request's body ends.
 pub(crate) fn framing(out: &mut Vec<u8>, framing: Framing) {
     match framing {
         Framing::Length(length) => {
@@ -90,8 +70,8 @@ pub(crate) fn framing(out: &mut Vec<u8>, framing: Framing) {
     }
 }
 
-/// Where a head ends, the empty line included. A line feed alone ends a line too (RFC 9112 section 2.2), here as in `httparse`: a
-/// server that writes no carriage return, or not always, would else be waited for.
+/// Returns the end of a head, the empty line included. A bare line feed ends a line too (RFC 9112 section 2.2), as
+/// in `httparse`: otherwise a server that omits carriage returns would be waited for.
 fn end(bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\n', bytes).find_map(|at| match &bytes[at + 1..] {
         [b'\n', ..] => Some(at + 2),
@@ -100,7 +80,7 @@ fn end(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// Whether this cannot become a head: whoever speaks another protocol need not be waited for.
+/// Whether the data cannot become a head: a server that speaks another protocol need not be waited for.
 fn foreign(bytes: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"HTTP/1.";
     let empty = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
@@ -109,7 +89,8 @@ fn foreign(bytes: &[u8]) -> bool {
     bytes[..length] != BEGINNING[..length]
 }
 
-/// Takes a response's head from what has come. `None` while it is incomplete. `map` is filled: an old one saves an allocation.
+/// Takes a response's head from what has come. `None` while it is incomplete. `map` is filled: an old one saves an
+/// allocation.
 pub(crate) fn response(
     buf: &mut BytesMut,
     method: &Method,
@@ -208,11 +189,11 @@ fn fields(
     Ok(Head { status, headers: std::mem::take(map), framing, keep, upgrade: read.upgrade, reason })
 }
 
-/// What the fields of a response say about the connection.
+/// Connection options of a response's fields.
 #[derive(Default)]
 struct Read {
     length: Option<u64>,
-    /// Whether the length came as a list of equal numbers.
+    /// Whether the length was a list of equal numbers.
     listed: bool,
     coded: bool,
     close: bool,
@@ -231,7 +212,7 @@ impl Read {
                 if self.length.is_some_and(|known| known != length) {
                     return Err(Malformed::Framing);
                 }
-                // A second one that says the same is not repeated.
+                // A repeated equal value is dropped.
                 Ok(self.length.replace(length).is_none())
             }
             header::TRANSFER_ENCODING => {
@@ -294,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_is_read_as_the_standard_says() {
+    fn framing_follows_rfc_9112() {
         let table = [
             ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", Method::GET, Framing::Length(5), true),
             (
@@ -399,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_connection_names_is_not_passed_on() {
+    fn connection_options_are_not_forwarded() {
         let text = "HTTP/1.1 200 OK\r\nconnection: x-mine, keep-alive\r\nx-mine: 1\r\nkeep-alive: 5\r\nx-other: 2\r\ncontent-length: 0\r\n\r\n";
         let head = read(text, Method::GET).unwrap().unwrap();
         let mut names: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();

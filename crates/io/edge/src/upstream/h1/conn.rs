@@ -1,4 +1,4 @@
-//! One connection to a server: bytes out of an outbox, bytes into a buffer.
+//! One connection to a server, with its send and receive buffers.
 
 use crate::stream::Stream;
 use bytes::{Bytes, BytesMut};
@@ -16,11 +16,11 @@ const HEAD_KEPT: usize = 4 * 1024;
 #[derive(Debug)]
 pub(crate) struct Conn {
     stream: Stream,
-    /// What has come and was not taken yet.
+    /// Data received and not yet consumed.
     pub(crate) read: BytesMut,
-    /// Bytes to be asked for next: as much as the last answers needed.
+    /// Size of the next read: as much as the last responses needed.
     next: usize,
-    /// What is to be written first: a head, or the size of a chunk.
+    /// Sent first: a head, or the size of a chunk.
     pub(crate) head: Vec<u8>,
     at: usize,
     /// Then this.
@@ -29,7 +29,7 @@ pub(crate) struct Conn {
     pub(crate) tail: &'static [u8],
     /// Requests that it has answered.
     pub(crate) answered: u32,
-    /// When it was last put away, in ticks.
+    /// The tick since which it is idle.
     pub(crate) idle_since: u32,
 }
 
@@ -53,7 +53,7 @@ impl Conn {
         self.at == self.head.len() && self.data.is_empty() && self.tail.is_empty()
     }
 
-    /// Whether the socket has taken nothing of what is to be written.
+    /// Whether nothing was written to the socket yet.
     pub(crate) fn unsent(&self) -> bool {
         self.at == 0 && !self.head.is_empty()
     }
@@ -93,9 +93,9 @@ impl Conn {
         self.tail = &self.tail[sent..];
     }
 
-    /// Reads what there is; 0 at the end. `want` is what is known to be still missing.
+    /// Reads available data; 0 at the end. `want`: bytes that are known to be missing.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, want: usize) -> Poll<io::Result<usize>> {
-        // A little more than what is missing: a read that fills its buffer would make the runtime ask once more.
+        // A little more than is missing: a read that fills its buffer would cause another one.
         let room = if want == 0 { self.next } else { want.saturating_add(64).min(READ_MAX) };
         if self.read.capacity() - self.read.len() < room {
             self.read.reserve(room);

@@ -95,8 +95,8 @@ fn codings() -> Vec<Attempt> {
     attempts
 }
 
-/// The coding's name as some would read it. Only with a length that covers all: to those who do not know the name, it is no
-/// coding.
+/// The coding's name as some would read it. Only with a length that covers all: to those who do not know the name, it
+/// is no coding.
 fn coding_names() -> Vec<Attempt> {
     let names: [&[u8]; 26] = [
         b"Transfer-Encoding : ",

@@ -199,7 +199,7 @@ fn trailers(bytes: &[u8]) -> Result<Option<usize>, String> {
 }
 
 #[test]
-fn strict_server_finds_what_could_be_read_in_two_ways() {
+fn strict_server_rejects_ambiguous_requests() {
     let post = |fields: &str, body: &str| format!("POST / HTTP/1.1\r\nhost: a.test\r\n{fields}\r\n{body}");
     let chunked = "transfer-encoding: chunked\r\n";
     let wrong = [

@@ -1,0 +1,9 @@
+//! The phases of a request, one file each, in the order in which [`crate::request`] runs them.
+
+pub(crate) mod accept;
+pub(crate) mod admit;
+pub(crate) mod forward;
+pub(crate) mod identify;
+pub(crate) mod parse;
+pub(crate) mod record;
+pub(crate) mod respond;

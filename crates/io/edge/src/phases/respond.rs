@@ -1,0 +1,313 @@
+//! Phase respond: the response to the client, from a server or an error page of the edge.
+
+pub(crate) mod body;
+pub(crate) mod error_page;
+
+use super::forward::Relayed;
+use super::forward::attempt::UpstreamResponse;
+use super::forward::round_trip::Answer;
+use super::record::{self, Completion};
+use crate::client::RecognizedClient;
+use crate::connection::{Busy, Connection};
+use crate::exchange::{Cleared, ErrorFormat};
+use crate::forward_error::ForwardError;
+use crate::telemetry::{self, OpenRecord, Verdict};
+use crate::thread::{Thread, ThreadView};
+use crate::upstream::h1::codec::Head;
+use crate::upstream::h1::conn::Conn;
+use body::Body;
+use error_page::Refusal;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use http_body::SizeHint;
+use std::rc::Rc;
+use std::time::Duration;
+use traffic::{Outcome, Route, Shed, ShedWhy};
+
+/// Length of a response from which on its server's place is given back with the head.
+const LONG_BYTES: u64 = 64 * 1024;
+
+/// A request that is to be answered.
+pub(crate) struct Responder<'a> {
+    pub(crate) thread: &'a Rc<Thread>,
+    pub(crate) connection: &'a Rc<Connection>,
+    pub(crate) format: ErrorFormat,
+}
+
+/// The reason for refusing a request before it is forwarded.
+pub(crate) enum Refused {
+    Malformed(Refusal),
+    /// No service has its host.
+    UnknownHost,
+    /// Redirected to this URL with https.
+    Redirect(String),
+    Limited(traffic::Refusal),
+}
+
+impl Responder<'_> {
+    fn completion(&self, record: Box<OpenRecord>, busy: Busy) -> Completion {
+        self.connection.waits.set(false);
+        Completion { thread: Rc::clone(self.thread), record: Some(record), reading: None, _busy: busy }
+    }
+
+    pub(crate) fn refuse(&self, refusal: Refusal, record: Box<OpenRecord>, busy: Busy) -> Response<Body> {
+        let digits = record.ids.trace.digits();
+        let id = std::str::from_utf8(&digits).unwrap_or_default();
+        let mut response =
+            error_page::response(refusal, id, &self.format, self.thread.map(), self.completion(record, busy));
+        if refusal.close && !self.connection.http2.get() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn retry_after(&self, response: &mut Response<Body>, wait: Duration) {
+        error_page::retry_after(response.headers_mut(), wait);
+        if matches!(self.format, ErrorFormat::Grpc(_)) {
+            error_page::pushback(response.headers_mut(), wait);
+        }
+    }
+
+    /// The response to a request that is refused.
+    pub(crate) fn refused(&self, why: Refused, mut record: Box<OpenRecord>, busy: Busy) -> Response<Body> {
+        match why {
+            Refused::Malformed(refusal) => self.malformed(refusal, record, busy),
+            Refused::UnknownHost => {
+                let refusal = error_page::NO_SUCH_HOST;
+                record.unknown_host(refusal.status.as_u16(), self.thread.tick().0);
+                self.refuse(refusal, record, busy)
+            }
+            Refused::Redirect(location) => self.redirect(location, record, busy),
+            Refused::Limited(refusal) => self.limited(&refusal, record, busy),
+        }
+    }
+
+    pub(crate) fn malformed(
+        &self,
+        refusal: Refusal,
+        mut record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
+        record.answered_here(Verdict::Malformed, refusal.status.as_u16(), refusal.why, self.thread.tick().0);
+        self.refuse(refusal, record, busy)
+    }
+
+    fn redirect(&self, location: String, mut record: Box<OpenRecord>, busy: Busy) -> Response<Body> {
+        let status = StatusCode::PERMANENT_REDIRECT;
+        record.answered_here(Verdict::Redirected, status.as_u16(), "", self.thread.tick().0);
+        let mut response = Response::new(Body::whole(bytes::Bytes::new(), self.completion(record, busy)));
+        *response.status_mut() = status;
+        if let Ok(location) = HeaderValue::try_from(location) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+
+    /// Returns the response to a health check of the edge itself. It has no record.
+    pub(crate) fn health(&self, busy: Busy) -> Response<Body> {
+        self.connection.waits.set(false);
+        let completion =
+            Completion { thread: Rc::clone(self.thread), record: None, reading: None, _busy: busy };
+        let (status, text) = if self.thread.shared.draining() {
+            (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+        } else {
+            (StatusCode::OK, "ok\n")
+        };
+        let mut response = Response::new(Body::whole(bytes::Bytes::from_static(text.as_bytes()), completion));
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    pub(crate) fn limited(
+        &self,
+        refused: &traffic::Refusal,
+        mut record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
+        record.refused(refused, self.thread.tick().0);
+        let refusal = if refused.limit.denies() { error_page::DENIED } else { error_page::TOO_MANY };
+        let mut response = self.refuse(refusal, record, busy);
+        if let Some(wait) = refused.retry_after {
+            self.retry_after(&mut response, wait);
+        }
+        if let Some(quota) = &refused.quota {
+            error_page::quota(response.headers_mut(), quota);
+        }
+        response
+    }
+
+    pub(crate) fn shed(&self, shed: &Shed, mut record: Box<OpenRecord>, busy: Busy) -> Response<Body> {
+        let refusal = if shed.why == ShedWhy::NoServer { error_page::NO_SERVER } else { error_page::BUSY };
+        record.shed(shed, refusal.status.as_u16(), self.thread.tick().0);
+        let mut response = self.refuse(refusal, record, busy);
+        self.retry_after(&mut response, shed.retry_after);
+        response
+    }
+
+    pub(crate) fn failed(
+        &self,
+        trouble: &ForwardError,
+        route: &Route,
+        mut record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
+        let refusal = match trouble {
+            ForwardError::Certificate { .. } => error_page::CERTIFICATE,
+            ForwardError::Late | ForwardError::Stalled | ForwardError::ConnectTime => error_page::LATE,
+            ForwardError::TooLarge => error_page::TOO_LARGE,
+            ForwardError::ClientClosed => error_page::BROKE_OFF,
+            ForwardError::Slow => error_page::SLOW,
+            _ => error_page::BAD_GATEWAY,
+        };
+        let why = trouble.to_string();
+        if matches!(trouble, ForwardError::TooLarge | ForwardError::ClientClosed | ForwardError::Slow) {
+            return self.malformed(refusal, record, busy);
+        }
+        record.failed(trouble.failure(), refusal.status.as_u16(), &why, self.thread.tick().0);
+        if self.thread.may_warn() {
+            tracing::warn!(request = %record.ids.trace, pool = %route.pool, server = ?record.server, "{why}");
+        }
+        self.refuse(refusal, record, busy)
+    }
+
+    /// Returns a server's response. `upgrade` is set where a switch of protocols was requested; in it the
+    /// `Sec-WebSocket-Accept` that the response must have, where that is known (RFC 6455 section 4.2.2).
+    pub(crate) fn answer(
+        &self,
+        relayed: Relayed,
+        upgrade: Option<Option<HeaderValue>>,
+        mut record: Box<OpenRecord>,
+        busy: Busy,
+    ) -> Response<Body> {
+        let now = self.thread.tick();
+        let tick = now.0;
+        let from = relayed.from;
+        let digits = record.ids.trace.digits();
+        let outcome = |status: StatusCode| match from {
+            Some(from) => Outcome::Answered { latency: now.since(from), status: status.as_u16() },
+            None => Outcome::Unsent,
+        };
+        let mut response = match relayed.response {
+            UpstreamResponse::Answer(head, answer) => {
+                record::response_head(&mut record, head.status, &head.headers, tick);
+                let mut completion = self.completion(record, busy);
+                match answer {
+                    // All of it has been received: the server is free, however slowly the client reads.
+                    Answer::Whole(_) => relayed.held.done(now, outcome(head.status)),
+                    Answer::Rest(ref download) if streams(&head.headers, &download.size_hint()) => {
+                        relayed.held.done(now, outcome(head.status));
+                    }
+                    Answer::Rest(_) => {
+                        completion.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
+                    }
+                }
+                let mut response = Response::new(Body::answer(answer, completion));
+                *response.status_mut() = head.status;
+                *response.headers_mut() = head.headers;
+                if let Some(reason) = head.reason
+                    && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason)
+                {
+                    response.extensions_mut().insert(reason);
+                }
+                response
+            }
+            UpstreamResponse::Http2(answer, download) => {
+                let (head, ()) = answer.into_parts();
+                record::response_head(&mut record, head.status, &head.headers, tick);
+                let mut completion = self.completion(record, busy);
+                if download.ended() || streams(&head.headers, &download.size_hint()) {
+                    relayed.held.done(now, outcome(head.status));
+                } else {
+                    completion.reading = Some(self.thread.reads(relayed.held, outcome(head.status)));
+                }
+                let mut response = Response::new(Body::http2(download, completion));
+                *response.status_mut() = head.status;
+                *response.headers_mut() = head.headers;
+                response
+            }
+            UpstreamResponse::Switched(head, conn) => {
+                relayed.held.done(now, outcome(head.status));
+                self.switched(head, conn, upgrade, (record, busy), tick)
+            }
+        };
+        if let Ok(mut id) = HeaderValue::from_bytes(&digits) {
+            // It differs in every response: HTTP/2 need not index it (see `attempt::STEADY`).
+            id.set_sensitive(true);
+            response.headers_mut().insert(error_page::REQUEST_ID, id);
+        }
+        response
+    }
+
+    /// The 101 of a server, or an error page where the client did not ask for it.
+    fn switched(
+        &self,
+        head: Head,
+        conn: Box<Conn>,
+        upgrade: Option<Option<HeaderValue>>,
+        (mut record, busy): (Box<OpenRecord>, Busy),
+        tick: u64,
+    ) -> Response<Body> {
+        let (Some(to), Some(accept)) = (head.upgrade, upgrade) else {
+            let why = "the server switched protocols without a request";
+            record.failed(telemetry::Failure::Garbage, 502, why, tick);
+            return self.refuse(error_page::BAD_GATEWAY, record, busy);
+        };
+        if accept.is_some_and(|accept| head.headers.get(header::SEC_WEBSOCKET_ACCEPT) != Some(&accept)) {
+            let why = "the server's Sec-WebSocket-Accept is not the one for this key";
+            record.failed(telemetry::Failure::Garbage, 502, why, tick);
+            return self.refuse(error_page::BAD_GATEWAY, record, busy);
+        }
+        record::response_head(&mut record, head.status, &head.headers, tick);
+        let mut response = Response::new(Body::whole(bytes::Bytes::new(), self.completion(record, busy)));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        if self.connection.http2.get() {
+            response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
+        } else {
+            response.headers_mut().insert(header::UPGRADE, to);
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        self.connection.tunnel.replace(Some(conn));
+        response
+    }
+}
+
+/// Whether sending a response's body is no work for its server: a long body is sent as fast as the client reads,
+/// and a stream when events occur. Then the server's place is given back with the head.
+fn streams(headers: &HeaderMap, size: &SizeHint) -> bool {
+    if let Some(length) = size.exact() {
+        return length >= LONG_BYTES;
+    }
+    let begins = |kind: &HeaderValue, with: &[u8]| {
+        kind.as_bytes().get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with))
+    };
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| begins(kind, b"text/event-stream") || begins(kind, b"application/grpc"))
+}
+
+/// Adds the edge's own headers: the cookie of a recognized client, and a limit that is nearly used up.
+pub(crate) fn add_headers(
+    view: &ThreadView,
+    route: &Route,
+    connection: &Connection,
+    parts: &Parts,
+    (cleared, shown): (&Cleared, Option<RecognizedClient>),
+    response: &mut Response<Body>,
+) {
+    let status = response.status().as_u16();
+    if let Some(lasting) = route.recognizes(parts.method.as_str(), parts.uri.path(), status) {
+        let (service, tokens) = (route.number(), &view.shared.client_tokens);
+        let client = shown.unwrap_or_else(|| tokens.recognize(service, cleared.client.address));
+        if let Some(cookie) = tokens.cookie(service, client, lasting, connection.tls) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
+    // Only near the end of a limit: for all other responses it would be noise.
+    if let Some(quota) = cleared.quota.as_ref().filter(|quota| quota.remaining <= quota.burst / 4)
+        && !response.headers().contains_key("ratelimit")
+    {
+        error_page::quota(response.headers_mut(), quota);
+    }
+}

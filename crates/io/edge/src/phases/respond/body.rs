@@ -1,0 +1,126 @@
+//! The body of a response to a client.
+
+use super::super::forward::http2_call;
+use super::super::forward::round_trip::{Answer, Download};
+use super::super::record::Completion;
+use crate::forward_error::ForwardError;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// A response's body. When it is dropped the request is over.
+pub(crate) struct Body {
+    kind: Kind,
+    sent: u64,
+    over: bool,
+    completion: Completion,
+}
+
+enum Kind {
+    Whole(Bytes),
+    Rest(Box<Download>),
+    Http2(Box<http2_call::Download>),
+}
+
+impl Body {
+    pub(crate) fn whole(bytes: Bytes, completion: Completion) -> Self {
+        Self { over: bytes.is_empty(), kind: Kind::Whole(bytes), sent: 0, completion }
+    }
+
+    pub(crate) fn answer(answer: Answer, completion: Completion) -> Self {
+        match answer {
+            Answer::Whole(bytes) => Self::whole(bytes, completion),
+            Answer::Rest(download) => Self { kind: Kind::Rest(download), sent: 0, over: false, completion },
+        }
+    }
+
+    pub(crate) fn http2(download: Box<http2_call::Download>, completion: Completion) -> Self {
+        Self { over: download.ended(), kind: Kind::Http2(download), sent: 0, completion }
+    }
+
+    /// All of a body that is there as a whole. It counts as sent.
+    pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
+        let Kind::Whole(bytes) = &mut self.kind else { return None };
+        let whole = std::mem::take(bytes);
+        self.sent += whole.len() as u64;
+        self.over = true;
+        Some(whole)
+    }
+
+    /// Marks it as complete without sending it.
+    pub(crate) fn finish(&mut self) {
+        self.over = true;
+    }
+
+    /// The time for which a client may read nothing.
+    pub(crate) fn wait(&self) -> Duration {
+        self.completion.thread.view().shared.edge.limits.body_timeout
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ForwardError>>> {
+        match &mut self.kind {
+            Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Rest(download) => download.poll_frame(cx),
+            Kind::Http2(download) => download.poll_frame(cx),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = ForwardError;
+
+    #[inline]
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ForwardError>>> {
+        let polled = self.poll(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.over = http_body::Body::is_end_stream(&*self);
+            }
+            Poll::Ready(Some(Err(trouble))) => {
+                self.over = true;
+                let (failure, why) = (trouble.failure(), trouble.to_string());
+                if let Some(record) = &mut self.completion.record {
+                    record.broke_off(failure, &why);
+                }
+            }
+            Poll::Ready(None) => self.over = true,
+            Poll::Pending => {}
+        }
+        if self.over {
+            self.completion.release();
+        }
+        polled
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Whole(bytes) => bytes.is_empty(),
+            Kind::Rest(download) => download.ended(),
+            Kind::Http2(download) => download.ended(),
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Rest(download) => download.size_hint(),
+            Kind::Http2(download) => download.size_hint(),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.completion.finish(self.sent, self.over);
+    }
+}

@@ -1,0 +1,129 @@
+//! A record as a span, in the JSON encoding of OTLP: ids in hexadecimal, numbers of 64 bits as text, enums as numbers.
+//!
+//! Attributes have the names of OpenTelemetry's semantic conventions for HTTP servers where there are any, and ours
+//! begin with `mainstay.`.
+
+use crate::telemetry::names::Names;
+use crate::telemetry::record::{Phase, RequestRecord};
+use crate::telemetry::{Zero, trace};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// SPAN_KIND_SERVER
+const SERVER: u8 = 2;
+/// STATUS_CODE_ERROR
+const ERROR: u8 = 2;
+
+/// One span.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Span {
+    trace_id: String,
+    span_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_span_id: Option<String>,
+    flags: u32,
+    name: String,
+    kind: u8,
+    start_time_unix_nano: String,
+    end_time_unix_nano: String,
+    attributes: Vec<Value>,
+    events: Vec<Value>,
+    status: Value,
+}
+
+/// The body of a request to the collector.
+pub(super) fn request(batch: &[RequestRecord], names: &Names, zero: Zero) -> Value {
+    let spans: Vec<Span> = batch.iter().map(|record| span(record, names, zero)).collect();
+    json!({ "resourceSpans": [{
+        "resource": { "attributes": [text("service.name", "mainstay"), text("service.version", env!("CARGO_PKG_VERSION"))] },
+        "scopeSpans": [{ "scope": { "name": "mainstay.edge" }, "spans": spans }],
+    }] })
+}
+
+/// Parses the number of spans that the collector rejected, from the body of its 200.
+pub(super) fn rejected(answer: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        partial_success: Option<Partial>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Partial {
+        rejected_spans: Option<Value>,
+    }
+    let rejected = serde_json::from_slice::<Answer>(answer).ok()?.partial_success?.rejected_spans?;
+    let count = rejected.as_u64().or_else(|| rejected.as_str()?.parse().ok())?;
+    (count > 0).then_some(count)
+}
+
+fn text(key: &str, value: &str) -> Value {
+    json!({ "key": key, "value": { "stringValue": value } })
+}
+
+fn number(key: &str, value: u64) -> Value {
+    json!({ "key": key, "value": { "intValue": value.to_string() } })
+}
+
+fn nanos(record: &RequestRecord, zero: Zero, after: u32) -> String {
+    zero.time(record.began.saturating_add(after.into())).as_nanosecond().to_string()
+}
+
+fn span(record: &RequestRecord, names: &Names, zero: Zero) -> Span {
+    let (service, pool) = names.of_route(record.route).map(|(service, pool)| (service.0, pool.0)).unzip();
+    let failed = record.broke() || record.status >= 500;
+    let why = trace::why(record);
+    let mut attributes = vec![
+        text("http.request.method", record.method.as_str()),
+        text("url.path", record.path.as_str()),
+        text("server.address", record.host.as_str()),
+        text("client.address", &record.client.to_string()),
+        text("network.protocol.name", "http"),
+        text("network.protocol.version", trace::protocol(record).trim_start_matches("HTTP/")),
+        text("mainstay.verdict", record.verdict.as_str()),
+        text("mainstay.client.kind", trace::client_kind(record)),
+        text("mainstay.class", record.class.as_str()),
+        number("http.request.body.size", record.received),
+        number("http.response.body.size", record.sent),
+        number("mainstay.retries", record.retries.into()),
+    ];
+    if record.status != 0 {
+        attributes.push(number("http.response.status_code", record.status.into()));
+    }
+    if failed {
+        let kind =
+            record.failure.map_or_else(|| record.status.to_string(), |failure| failure.as_str().to_owned());
+        attributes.push(text("error.type", &kind));
+    }
+    let mut maybe =
+        |key: &str, value: Option<String>| attributes.extend(value.map(|value| text(key, &value)));
+    maybe("mainstay.limit", trace::limit(record, service.as_deref()));
+    maybe("mainstay.service", service);
+    maybe("mainstay.pool", pool);
+    maybe("mainstay.caller", record.caller.and_then(|caller| names.of_caller(caller)).map(|caller| caller.0));
+    maybe("mainstay.server", record.server.map(|server| server.to_string()));
+    maybe("geo.country.iso_code", trace::country(record));
+    maybe("mainstay.client.asn", record.asn.map(|asn| asn.to_string()));
+    maybe("mainstay.reason", why.clone());
+    let reached = Phase::ALL.iter().filter_map(|phase| Some((phase, record.at(*phase)?)));
+    let events = reached
+        .clone()
+        .filter(|(phase, _)| **phase != Phase::End)
+        .map(|(phase, at)| json!({ "timeUnixNano": nanos(record, zero, at), "name": phase.as_str() }))
+        .collect();
+    Span {
+        trace_id: record.ids.trace.to_string(),
+        span_id: record.ids.span.to_string(),
+        parent_span_id: record.ids.parent.map(|parent| parent.to_string()),
+        flags: record.ids.flags().into(),
+        // Of low cardinality, as the conventions require where no route is known.
+        name: record.method.to_string(),
+        kind: SERVER,
+        start_time_unix_nano: nanos(record, zero, 0),
+        end_time_unix_nano: nanos(record, zero, reached.map(|(_, at)| at).max().unwrap_or(0)),
+        attributes,
+        events,
+        status: if failed { json!({ "code": ERROR, "message": why.unwrap_or_default() }) } else { json!({}) },
+    }
+}

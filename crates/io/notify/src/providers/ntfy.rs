@@ -116,7 +116,7 @@ fn cut(text: &str, bytes_max: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// Why a response with a success status is not that of an ntfy server, or is for another topic.
+/// The error of a response with a success status that is not from an ntfy server, or is for another topic.
 fn topic_error(response: &Response, topic: &str) -> Option<&'static str> {
     if response.body.trim_ascii().is_empty() || !response.complete {
         return None;

@@ -4,15 +4,15 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | [`schedule`] | who is on call when; local times as instants |
+//! | [`schedule`] | shifts: the people on call; local times as instants |
 //! | [`gaps`](mod@gaps) | the hours in which an alert cannot reach any human |
 //! | `escalation` | the route of an incident, and its steps by absolute deadlines |
-//! | [`queue`] | the delivery queue of one recipient: which contact is tried next, and when; keys of attempts |
+//! | [`queue`] | delivery queue of one recipient: the next contact and its time; keys of attempts |
 //! | [`page`] | a page and its steps |
 //! | `notice` | notices, which wake nobody |
 //! | `state` | the fold of the journal |
-//! | `volatile` | what is known since boot only |
-//! | `pause` | until when an incident pages nobody |
+//! | `volatile` | state of this process only |
+//! | `pause` | pauses: acknowledged, or waiting for the morning |
 //! | `react` | the events that follow from the incidents |
 //! | `attempts` | attempts that are due, in flight, ended |
 //! | `text` | titles and bodies of notifications |

@@ -136,7 +136,7 @@ impl OnCall {
         self.volatile.in_flight.keys().any(|key| key.0.starts_with(&prefix))
     }
 
-    /// The notice that a draft update waits for review, once an incident.
+    /// The notice that a draft update waits for review, once per incident.
     fn drafted_notice(&self, config: &Config, now: Time, incident: &Incident) -> Option<EventKind> {
         let record = self.state.incidents.get(&incident.id)?;
         record.draft.as_ref().filter(|_| !record.notices.contains_key(DRAFTED))?;
@@ -145,7 +145,7 @@ impl OnCall {
         Some(EventKind::NoticeQueued { incident: incident.id, occasion, people, fallback: false })
     }
 
-    /// The notice about an incident that pages nobody, once an incident, to the people on the first step that has any.
+    /// The notice about an incident that pages nobody, once per incident, to the people on the first step that has any.
     fn opened_notice(&self, config: &Config, now: Time, incident: &Incident) -> Option<EventKind> {
         let record = self.state.incidents.get(&incident.id);
         if record.is_some_and(|record| record.page.is_some() || record.notices.contains_key(OPENED)) {

@@ -1,4 +1,5 @@
-//! Who is on call when. Pages, the forecast, the calendar and the command line all use this module (P11).
+//! Shifts: the people on call at an instant or in a period. Pages, the forecast, the calendar and the command line all
+//! use this module (P11).
 
 mod wallclock;
 

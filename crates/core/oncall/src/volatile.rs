@@ -27,7 +27,7 @@ pub(crate) struct InFlight {
     pub(crate) person: Option<PersonId>,
     pub(crate) contact: Contact,
     pub(crate) sent: Time,
-    /// How often it was returned.
+    /// Number of times it was returned as due.
     pub(crate) sends: u32,
 }
 

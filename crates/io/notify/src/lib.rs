@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`notifier`] | [`Notifier`]: a notification in, its delivery result out, within ten seconds |
 //! | [`queues`] | [`run`]: many notifications concurrently, a queue for each channel |
-//! | `providers` | one file for each kind of channel: what it can do, and how it sends |
+//! | `providers` | one file for each kind of channel: its capabilities and its `send` |
 //! | [`secret`] | secrets, read when the notifier is created and never shown |
 //! | `http` | HTTP client: trusted roots, no redirects, no private addresses unless allowed |
 //! | `response` | the delivery result of a response, or of none |

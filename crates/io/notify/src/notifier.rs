@@ -70,7 +70,7 @@ impl Notifier {
         Self { clock, ..self }
     }
 
-    /// What a channel can do; `None` if the configuration does not have it.
+    /// The capabilities of a channel; `None` if the configuration does not have it.
     #[must_use]
     pub fn capabilities(&self, channel: &ChannelId) -> Option<Capabilities> {
         self.providers.get(channel).map(Provider::capabilities)

@@ -16,9 +16,9 @@ const CONCURRENT_MAX: usize = 16;
 /// Waiting messages of one channel and urgency. More could not be delivered in time.
 const WAITING_MAX: usize = 1_000;
 
-/// How long a message waits in its queue. Then it counts as not delivered, so that the next contact is tried within a
-/// minute (P7). Together with the attempt itself it is shorter than the 30 s after which the message would be due
-/// again.
+/// Maximum time that a message waits in its queue. Then it counts as not delivered, so that the next contact is tried
+/// within a minute (P7). Together with the attempt itself it is shorter than the 30 s after which the message would be
+/// due again.
 const WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// The queue of one channel.

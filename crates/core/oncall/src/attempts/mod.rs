@@ -1,4 +1,4 @@
-//! Attempts: which are due, what they say, and how they ended.
+//! Attempts: due, their notifications, and their results.
 
 mod due;
 mod ended;

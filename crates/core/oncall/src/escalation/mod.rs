@@ -1,4 +1,4 @@
-//! Escalations: the route of an incident, who is on a step at an instant, and which steps are due.
+//! Escalations: the route of an incident, the people on a step, and the steps that are due.
 
 mod advance;
 mod availability;

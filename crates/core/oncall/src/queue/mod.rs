@@ -1,4 +1,4 @@
-//! The delivery queue of one recipient: which contact is tried next, and when.
+//! The delivery queue of one recipient: the next contact and the time of its attempt.
 //!
 //! A queue holds only the results of attempts that ended. The contacts are read from the configuration at every use, so
 //! that a reloaded configuration takes effect immediately.

@@ -1,4 +1,4 @@
-//! Who hears of what when it was not urgent, when nobody could be reached, and when it is over: notices as effects.
+//! Notices: opened, drafted, resolved and missed incidents.
 
 use super::fixture::{Fixture, accepted, at, config, diagnosis, failing, keys, monday, refused, secs};
 use jiff::civil::time;

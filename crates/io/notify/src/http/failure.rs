@@ -1,4 +1,4 @@
-//! Requests without a response: why, and whether to retry.
+//! Delivery results of requests without a response.
 
 use super::resolver::PrivateAddress;
 use std::error::Error;

@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Timeout of reading a body after the status has arrived.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long an idle connection is kept for the next message to the same provider.
+/// Idle time after which a connection to a provider is closed.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of a body that are read: enough for an id or a reason.

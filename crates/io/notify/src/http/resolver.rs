@@ -14,8 +14,8 @@ pub(super) struct PrivateAddress {
     address: IpAddr,
 }
 
-/// The resolver of the system, without private addresses. A URL with an IP address does not use a resolver: an address in the
-/// configuration is allowed.
+/// The resolver of the system, without private addresses. A URL with an IP address does not use a resolver: an address
+/// in the configuration is allowed.
 pub(super) struct Resolver {
     pub(super) private: Allowed,
 }

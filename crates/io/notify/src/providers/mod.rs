@@ -15,7 +15,7 @@ use types::config::{Channel, ChannelKind};
 use types::notification::{Delivered, Notification, Undelivered};
 use webhook::Webhook;
 
-/// What a kind of channel can do.
+/// Capabilities of a kind of channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// Whether a message can carry the link that acknowledges its incident.

@@ -108,7 +108,7 @@ fn message(notification: &Notification, links: &Links<'_>) -> Option<Vec<u8>> {
     json(&truncate::bytes(&notification.body, fits))
 }
 
-/// Why a response with a success status is not that of an ntfy server, or is for another topic.
+/// The error of a response with a success status that is not from an ntfy server, or is for another topic.
 fn topic_error(response: &Response, topic: &str) -> Option<&'static str> {
     if response.body.trim_ascii().is_empty() || !response.complete {
         return None;

@@ -68,11 +68,11 @@ impl Allowed {
     }
 
     pub(super) fn word(&mut self, term: &str, path: &str) -> bool {
-        let entry =
-            self.entries.word.iter().find(|entry| {
-                entry.terms.iter().any(|allowed| allowed == term) && matches(&entry.path, path)
-            });
-        let name = entry.map(|entry| format!("word {term} in {}", entry.path));
+        let is_allowed = |allowed: &&String| *allowed == term || *allowed == ANY;
+        let name = self.entries.word.iter().filter(|entry| matches(&entry.path, path)).find_map(|entry| {
+            let allowed = entry.terms.iter().find(is_allowed)?;
+            Some(format!("word {allowed} in {}", entry.path))
+        });
         self.note(name.is_some(), || name.unwrap_or_default())
     }
 
@@ -189,6 +189,9 @@ mod tests {
         .unwrap();
         assert!(allowed.word("rota", "docs/a.md"));
         assert!(!allowed.word("rota", "crates/a.rs"));
+        let mut any =
+            Allowed::parse("[[word]]\nterms = [\"*\"]\npath = \"a.rs\"\nreason = \"old names\"\n").unwrap();
+        assert!(any.word("rota", "a.rs") && any.stale().is_empty());
         assert_eq!(allowed.stale(), ["xtask/tidy.toml: word ladder in docs/* is not needed"]);
     }
 }

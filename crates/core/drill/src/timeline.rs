@@ -115,57 +115,73 @@ impl Transcript {
                 alone(format!("{incident} is resolved: {summary}"))
             }
             EventKind::IncidentAcknowledged { by, via, .. } => alone(format!("{by} acknowledges ({via})")),
-            EventKind::AcknowledgementExpired { incident } => {
-                alone(format!("the acknowledgement of {incident} expires"))
-            }
-            EventKind::AcknowledgementWithdrawn { incident, .. } => {
-                alone(format!("the last acknowledgement of {incident} could not be recorded"))
-            }
-            EventKind::IncidentNoted { by, text, .. } => alone(format!("{by}: {text}")),
-            EventKind::PageStep { people, step, .. } => {
-                let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();
-                alone(format!("step {}: pages {}", step + 1, people.join(", ")))
-            }
-            EventKind::AttemptEnded { page: Some(_), person, contact, delivery } => {
-                let whom = person.as_ref().map_or("the fallback", |person| person.0.as_str());
-                alone(match &delivery.result {
-                    Ok(_) => format!("{whom} is paged over {}", contact.channel),
-                    Err(undelivered) => format!("{whom}: {} failed: {}", contact.channel, undelivered.why),
-                })
-            }
-            EventKind::PostDrafted { status, title, body, .. } => {
-                alone(format!("draft: {} - {title}: {body}", status.title()))
-            }
-            EventKind::PostPublished { status, title, body, .. } => {
-                alone(format!("update: {} - {title}: {body}", status.title()))
-            }
-            EventKind::ServiceStateChanged { service, state } => {
-                let text = format!("status page: {}: {}", service, state.title());
-                grouped(text, format!("state {}", state.title()))
-            }
-            EventKind::TrafficDenied { denial } => {
-                alone(format!("{} denies {} until {}", denial.by, denial.what, denial.until))
-            }
-            EventKind::DenialLifted { denial, by } => alone(match by {
-                Some(by) => format!("{by} lifts {denial}"),
-                None => format!("{denial} expires"),
-            }),
-            EventKind::ConfigAdopted { .. }
-            | EventKind::TrafficLearned { .. }
-            | EventKind::AlertChanged { .. }
-            | EventKind::DelegationLearned { .. }
-            | EventKind::BaselineLearned { .. }
-            | EventKind::RegistrationLearned { .. }
-            | EventKind::PageOpened { .. }
-            | EventKind::PageClosed { .. }
-            | EventKind::NoticeQueued { .. }
-            | EventKind::AttemptEnded { page: None, .. }
-            | EventKind::AttemptsAbandoned { .. }
-            | EventKind::ClockAnchored { .. }
-            | EventKind::ClockJumped { .. }
-            | EventKind::ClockSet { .. }
-            | EventKind::NotWatched { .. } => None,
+            other => stateless_line(other),
         }
+    }
+}
+
+/// Lines of events that need no earlier ones: pages, updates, states, denials.
+fn stateless_line(kind: &EventKind) -> Option<Line> {
+    let alone = |text: String| Some(Line { text, group: None });
+    match kind {
+        EventKind::AcknowledgementExpired { incident } => {
+            alone(format!("the acknowledgement of {incident} expires"))
+        }
+        EventKind::AcknowledgementWithdrawn { incident, .. } => {
+            alone(format!("the last acknowledgement of {incident} could not be recorded"))
+        }
+        EventKind::IncidentNoted { by, text, .. } => alone(format!("{by}: {text}")),
+        EventKind::PageStep { people, step, .. } => {
+            let people: Vec<&str> = people.iter().map(|person| person.0.as_str()).collect();
+            alone(format!("step {}: pages {}", step + 1, people.join(", ")))
+        }
+        EventKind::AttemptEnded { page: Some(_), person, contact, delivery } => {
+            let whom = person.as_ref().map_or("the fallback", |person| person.0.as_str());
+            alone(match &delivery.result {
+                Ok(_) => format!("{whom} is paged over {}", contact.channel),
+                Err(undelivered) => format!("{whom}: {} failed: {}", contact.channel, undelivered.why),
+            })
+        }
+        EventKind::PostDrafted { status, title, body, .. } => {
+            alone(format!("draft: {} - {title}: {body}", status.title()))
+        }
+        EventKind::PostPublished { status, title, body, .. } => {
+            alone(format!("update: {} - {title}: {body}", status.title()))
+        }
+        EventKind::ServiceStateChanged { service, state } => {
+            let text = format!("status page: {}: {}", service, state.title());
+            Some(Line { text, group: Some(format!("state {}", state.title())) })
+        }
+        EventKind::TrafficDenied { denial } => {
+            alone(format!("{} denies {} until {}", denial.by, denial.what, denial.until))
+        }
+        EventKind::DenialLifted { denial, by } => alone(match by {
+            Some(by) => format!("{by} lifts {denial}"),
+            None => format!("{denial} expires"),
+        }),
+        EventKind::Booted { .. }
+        | EventKind::AlertOpened { .. }
+        | EventKind::AlertClosed { .. }
+        | EventKind::IncidentOpened { .. }
+        | EventKind::IncidentDiagnosed { .. }
+        | EventKind::IncidentMerged { .. }
+        | EventKind::IncidentResolved { .. }
+        | EventKind::IncidentAcknowledged { .. }
+        | EventKind::ConfigAdopted { .. }
+        | EventKind::TrafficLearned { .. }
+        | EventKind::AlertChanged { .. }
+        | EventKind::DelegationLearned { .. }
+        | EventKind::BaselineLearned { .. }
+        | EventKind::RegistrationLearned { .. }
+        | EventKind::PageOpened { .. }
+        | EventKind::PageClosed { .. }
+        | EventKind::NoticeQueued { .. }
+        | EventKind::AttemptEnded { page: None, .. }
+        | EventKind::AttemptsAbandoned { .. }
+        | EventKind::ClockAnchored { .. }
+        | EventKind::ClockJumped { .. }
+        | EventKind::ClockSet { .. }
+        | EventKind::NotWatched { .. } => None,
     }
 }
 

@@ -33,6 +33,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until};
 use zones::{
     Addresses, Delegations, HOSTING_DOMAIN, NEGATIVE_TTL, Tree, hosted, plain, root_zone, servers, top_level,
@@ -122,20 +123,7 @@ impl ExpiredName {
         let authority = Authority::new("Testbed Root CA")?;
         let ca = settings.folder.join("testbed-ca.pem");
         std::fs::write(&ca, authority.pem()).map_err(|why| TestbedError::Folder { path: ca.clone(), why })?;
-        let cert =
-            |names: &[&str]| authority.server(&names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>());
-        let page = |body: &'static str| {
-            web::handler(move |_, _| async move { web::answer(StatusCode::OK, "text/html", body) })
-        };
-        let https = vec![
-            Server::start(block.service, Some(cert(&[DOMAIN, "*.acme.app"])?), page(OK)),
-            Server::start(block.well, Some(cert(&[WELL])?), page(OK)),
-            Server::start(
-                block.parking_page,
-                Some(cert(&["www.expired-parking.example", PARKING_DOMAIN])?),
-                page("<!doctype html><title>Expired</title><h1>This name has expired</h1>\n"),
-            ),
-        ];
+        let https = https_servers(&authority, block.service, block.well, block.parking_page)?;
         let client = authority.client()?;
 
         let no_address = |why| TestbedError::NoAddressBlock { tries: 1, last: why };
@@ -146,18 +134,10 @@ impl ExpiredName {
         let phone = Phone::start(block.phone).map_err(no_address)?;
         phone.person("ana", Behavior::Answers { after: settings.answers_after });
 
-        let mut names = vec![name(AUTH)?];
-        for tenant in &settings.tenants {
-            names.push(name(&format!("{tenant}.{DOMAIN}"))?);
-        }
-        let load = settings.client_interval.map(|every| {
-            let to = |name: &Name| Destination {
-                host: name.to_ascii().trim_end_matches('.').to_owned(),
-                name: name.clone(),
-            };
-            let destinations = names.iter().map(to).collect();
-            Load::start(every, destinations, https_port, Arc::clone(&resolver), Arc::clone(&client))
-        });
+        let names = names(&settings)?;
+        let load = settings
+            .client_interval
+            .map(|every| start_load(every, &names, https_port, Arc::clone(&resolver), Arc::clone(&client)));
         Ok(Self {
             domain: name(DOMAIN)?,
             settings,
@@ -374,6 +354,48 @@ impl ExpiredName {
     pub fn config_toml(&self, data: &Path, listen: std::net::SocketAddr) -> String {
         config::toml(self, data, listen)
     }
+}
+
+/// All names under the domain that clients use.
+fn names(settings: &Settings) -> Result<Vec<Name>, TestbedError> {
+    let tenants = settings.tenants.iter().map(|tenant| format!("{tenant}.{DOMAIN}"));
+    std::iter::once(AUTH.to_owned()).chain(tenants).map(|host| name(&host)).collect()
+}
+
+fn https_servers(
+    authority: &Authority,
+    service: TcpListener,
+    well: TcpListener,
+    parking_page: TcpListener,
+) -> Result<Vec<Server>, TestbedError> {
+    let cert = |names: &[&str]| authority.server(&names.iter().map(|&n| n.to_owned()).collect::<Vec<_>>());
+    let page = |body: &'static str| {
+        web::handler(move |_, _| async move { web::answer(StatusCode::OK, "text/html", body) })
+    };
+    let expired = "<!doctype html><title>Expired</title><h1>This name has expired</h1>\n";
+    Ok(vec![
+        Server::start(service, Some(cert(&[DOMAIN, "*.acme.app"])?), page(OK)),
+        Server::start(well, Some(cert(&[WELL])?), page(OK)),
+        Server::start(
+            parking_page,
+            Some(cert(&["www.expired-parking.example", PARKING_DOMAIN])?),
+            page(expired),
+        ),
+    ])
+}
+
+fn start_load(
+    every: Duration,
+    names: &[Name],
+    port: u16,
+    resolver: Arc<Resolver>,
+    tls: Arc<rustls::ClientConfig>,
+) -> Load {
+    let destination = |name: &Name| Destination {
+        host: name.to_ascii().trim_end_matches('.').to_owned(),
+        name: name.clone(),
+    };
+    Load::start(every, names.iter().map(destination).collect(), port, resolver, tls)
 }
 
 fn instant_to_time(at: Instant) -> Timestamp {

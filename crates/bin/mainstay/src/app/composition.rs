@@ -24,7 +24,7 @@ use journal::{PendingWrites, Series};
 use notify::Notifier;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -44,7 +44,7 @@ const RESOLVER_FILES_EVERY: Duration = Duration::from_secs(30);
 
 /// A running mainstay.
 pub(crate) struct App {
-    /// Where status page, console and API listen.
+    /// Address of status page, console and API.
     pub address: SocketAddr,
     /// Public address of the status page.
     pub url: String,
@@ -109,24 +109,14 @@ impl App {
         let config = Arc::new(config);
         let data = config.site.data.clone();
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
-        let journal = match loss {
-            Loss::Refused => SqliteJournal::open(data.join("journal.db")),
-            Loss::Accepted => SqliteJournal::open_accepting_loss(data.join("journal.db")),
-        };
-        let pending_writes = PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?));
-        let series = Series::open(data.join("samples.db"))
-            .inspect_err(|why| tracing::error!("probe results will not be stored: {why}"))
-            .ok();
+        let (pending_writes, series) = open_storage(&data, loss)?;
         let notifier = Arc::new(
             Notifier::new(&config, keys.key.clone()).map_err(cannot("channels"))?.with_clock(clock::now),
         );
         // Built here only to fail at the start with the reason; the prober builds its own.
         prober::Prober::new(&config).map_err(cannot("probes"))?;
         let terms = prober::Options { clock: Arc::new(clock::now), ..prober::Options::default() };
-        let listener = TcpListener::bind(config.site.listen)
-            .await
-            .map_err(cannot(format!("listening on {}", config.site.listen)))?;
-        let address = listener.local_addr().map_err(cannot("listening"))?;
+        let (listener, address) = listen(config.site.listen).await?;
 
         let (stop, stopped) = watch::channel(false);
         let changes = Changes::of(config_path, &config, stopped.clone()).map_err(cannot("signals"))?;
@@ -146,11 +136,8 @@ impl App {
         let heartbeat = Heartbeat::default();
         let event_loop = EventLoop::restore(config.clone(), pending_writes, series, heartbeat.clone())
             .map_err(cannot("journal"))?;
-        // The journal is folded by now: denials are in force from the first request on.
         let (policy, policies) = watch::channel(event_loop.policy());
-        let edge = EdgeController::open(&event_loop.policy(), keys.key.clone(), Some(data.clone()), sharing)
-            .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })?;
-        let edge = Arc::new(edge);
+        let edge = open_edge(&event_loop, &keys, &data, sharing)?;
         web::site::go_by(clock::now);
         let site = Site::new(site_settings(&config, &keys), commands_in);
         let site = Arc::new(site.read_with(keys.read_token).beside(edge.clone()));
@@ -194,7 +181,7 @@ impl App {
         self.site.login_link()
     }
 
-    /// Where the edge listens; whether for TLS.
+    /// Addresses of the edge; whether each is for TLS.
     pub(crate) fn edge_addresses(&self) -> Vec<(SocketAddr, bool)> {
         self.edge.listening()
     }
@@ -219,7 +206,37 @@ impl App {
     }
 }
 
-/// What the web server needs of configuration and secrets.
+/// Opens the journal, and the store of probe results, without which mainstay runs too.
+fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Series>), StartError> {
+    let journal = match loss {
+        Loss::Refused => SqliteJournal::open(data.join("journal.db")),
+        Loss::Accepted => SqliteJournal::open_accepting_loss(data.join("journal.db")),
+    };
+    let series = Series::open(data.join("samples.db"))
+        .inspect_err(|why| tracing::error!("probe results will not be stored: {why}"))
+        .ok();
+    Ok((PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?)), series))
+}
+
+async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let listener = TcpListener::bind(at).await.map_err(cannot(format!("listening on {at}")))?;
+    let address = listener.local_addr().map_err(cannot("listening"))?;
+    Ok((listener, address))
+}
+
+/// Starts the edge with the denials of the folded journal, which are so in force from the first request on.
+fn open_edge(
+    event_loop: &EventLoop,
+    keys: &Keys,
+    data: &Path,
+    sharing: Sharing,
+) -> Result<Arc<EdgeController>, StartError> {
+    EdgeController::open(&event_loop.policy(), keys.key.clone(), Some(data.to_owned()), sharing)
+        .map(Arc::new)
+        .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })
+}
+
+/// Settings of the web server, from configuration and secrets.
 pub(crate) fn site_settings(config: &Config, keys: &Keys) -> SiteSettings {
     SiteSettings {
         name: config.site.name.clone(),

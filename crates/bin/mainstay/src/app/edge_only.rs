@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use types::{Config, Policy};
+use types::{Config, Denial, DenialId, Policy};
 use web::Site;
 
 /// Longest time that requests in progress may take at the end.
@@ -57,11 +57,11 @@ impl EdgeOnly {
             BTreeMap::new()
         });
         let (data, settings) = (config.site.data.clone(), site_settings(&config, &keys));
-        let policy = move |config: &Arc<Config>| Policy { config: config.clone(), denials: denials.clone() };
-        let edge = Arc::new(EdgeController::open(&policy(&config), keys.key, None, sharing)?);
+        let policy = Policy { config: config.clone(), denials: denials.clone() };
+        let edge = Arc::new(EdgeController::open(&policy, keys.key, None, sharing)?);
         let (stop, stopped) = watch::channel(false);
-        let mut changes = Changes::of(config_path, &config, stopped.clone()).map_err(other)?;
-        let (policies_in, policies) = watch::channel(Arc::new(policy(&config)));
+        let changes = Changes::of(config_path, &config, stopped.clone()).map_err(other)?;
+        let (policies_in, policies) = watch::channel(Arc::new(policy));
         // Nothing receives the roll-ups, but reading them resets the counters of the edge.
         let (rollups, _) = mpsc::channel(1);
         let mut tasks = vec![tokio::spawn(edge.clone().run(policies, rollups, stopped.clone()))];
@@ -80,29 +80,7 @@ impl EdgeOnly {
                 }
             }));
         }
-        let controller = edge.clone();
-        tasks.push(tokio::spawn(async move {
-            let mut current = config;
-            while let Some(Change { path, named }) = changes.next().await {
-                let read = reload::another(&path, &current);
-                let read =
-                    read.and_then(|config| config.map(|config| tokens(&config).map(|_| config)).transpose());
-                match read {
-                    Ok(None) if named => {
-                        let controller = controller.clone();
-                        let _ = tokio::task::spawn_blocking(move || controller.reload_tokens()).await;
-                    }
-                    Ok(None) => {}
-                    Ok(Some(config)) => {
-                        tracing::info!(digest = %config.digest, "a new configuration is in force");
-                        changes.follow(&config);
-                        current = Arc::new(config);
-                        policies_in.send_replace(Arc::new(policy(&current)));
-                    }
-                    Err(why) => _ = reload::invalid(&why),
-                }
-            }
-        }));
+        tasks.push(tokio::spawn(follow(changes, config, denials, policies_in, edge.clone())));
         if let Some(address) = api
             && let Err(why) = address_file::write(&data, address)
         {
@@ -132,6 +110,34 @@ impl EdgeOnly {
         let _ = tokio::task::spawn_blocking(move || edge.close(DRAIN)).await;
         for task in self.tasks {
             let _ = task.await;
+        }
+    }
+}
+
+/// Applies each valid configuration, with the denials that were saved.
+async fn follow(
+    mut changes: Changes,
+    mut current: Arc<Config>,
+    denials: BTreeMap<DenialId, Denial>,
+    policies: watch::Sender<Arc<Policy>>,
+    edge: Arc<EdgeController>,
+) {
+    while let Some(Change { path, named }) = changes.next().await {
+        let read = reload::another(&path, &current);
+        let read = read.and_then(|config| config.map(|config| tokens(&config).map(|_| config)).transpose());
+        match read {
+            Ok(None) if named => {
+                let edge = edge.clone();
+                let _ = tokio::task::spawn_blocking(move || edge.reload_tokens()).await;
+            }
+            Ok(None) => {}
+            Ok(Some(config)) => {
+                tracing::info!(digest = %config.digest, "a new configuration is in force");
+                changes.follow(&config);
+                current = Arc::new(config);
+                policies.send_replace(Arc::new(Policy { config: current.clone(), denials: denials.clone() }));
+            }
+            Err(why) => _ = reload::invalid(&why),
         }
     }
 }

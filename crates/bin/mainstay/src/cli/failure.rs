@@ -13,6 +13,12 @@ pub struct Failure {
     details: Option<(&'static str, serde_json::Value)>,
 }
 
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::no(error)
+    }
+}
+
 impl Failure {
     /// The answer is no (exit code 1).
     pub fn no(message: impl Display) -> Self {

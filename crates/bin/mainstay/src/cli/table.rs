@@ -1,6 +1,5 @@
 //! Terminal output: tables that fit 80 columns, colour only on a terminal.
 
-use crate::cli::Failure;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use text::escape::hidden_in_lines;
@@ -60,9 +59,9 @@ pub fn warn(text: &str) {
 ///
 /// # Errors
 /// When it cannot be serialized, which would be a bug.
-pub fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    let value = web::seconds::json(value).map_err(Failure::no)?;
-    let text = serde_json::to_string_pretty(&value).map_err(Failure::no)?;
+pub fn json<T: Serialize>(value: &T) -> Result<(), serde_json::Error> {
+    let value = web::seconds::json(value)?;
+    let text = serde_json::to_string_pretty(&value)?;
     say(&text);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Certificates of the edge that cannot be used: told before a start, refused in a configuration that is changed, and
-//! outlived.
+//! Unusable certificates of the edge: reported before a start, refused in a changed configuration, survived at run
+//! time.
 
 use crate::instance::{Instance, until};
 use std::fs;
@@ -48,7 +48,7 @@ servers = ["127.0.0.1:9"]
 /// Until when the certificate is good that the edge shows for shop.test.
 fn shown(instance: &Instance) -> Option<u64> {
     let line = "mainstay_edge_certificate_expiry_timestamp_seconds{name=\"shop.test\"} ";
-    instance.text("/metrics").lines().find_map(|told| told.strip_prefix(line)?.parse().ok())
+    instance.text("/metrics").lines().find_map(|text| text.strip_prefix(line)?.parse().ok())
 }
 
 #[test]
@@ -70,14 +70,14 @@ fn check_names_the_line_of_a_certificate_that_cannot_be_used() {
     ] {
         instance.write_config(&config(chain, key, ""));
         let answer = instance.json(&["check"]);
-        let told: Vec<&str> =
+        let text: Vec<&str> =
             answer["certificates"].as_array().unwrap().iter().filter_map(|it| it.as_str()).collect();
-        assert_eq!(told.len(), usize::from(why.is_some()), "{chain} {key}: {told:?}");
-        for told in told {
-            // The key `chain` stands in the ninth line.
+        assert_eq!(text.len(), usize::from(why.is_some()), "{chain} {key}: {text:?}");
+        for text in text {
+            // The key `chain` is in the ninth line.
             assert!(
-                told.contains("mainstay.toml:9:1: the certificate ") && told.contains(why.unwrap()),
-                "{told}"
+                text.contains("mainstay.toml:9:1: the certificate ") && text.contains(why.unwrap()),
+                "{text}"
             );
             assert_eq!(
                 (&answer["sound"], instance.command(&["check"]).status.code()),
@@ -95,29 +95,29 @@ fn config_with_unusable_certificate_is_refused_and_old_one_stays() {
     make(instance.folder.path(), "old", after(-2));
     instance.start();
     until("the certificate", || (shown(&instance) == Some(good)).then_some(()));
-    let trouble = |instance: &Instance| instance.get("/api/v1/now").1["house"].to_string();
+    let problem = |instance: &Instance| instance.get("/api/v1/now").1["house"].to_string();
     for (chain, why) in [("gone", "No such file"), ("old", "expired on")] {
         instance.write_config(&config(&format!("{chain}.pem"), &format!("{chain}.key"), ""));
         instance.hang_up();
         until(why, || {
-            let told = trouble(&instance);
-            (told.contains("mainstay.toml:9:1") && told.contains(why)).then_some(())
+            let text = problem(&instance);
+            (text.contains("mainstay.toml:9:1") && text.contains(why)).then_some(())
         });
         assert_eq!(shown(&instance), Some(good));
     }
-    // One that was in force and is spoiled goes on too, is told of, and holds up no other change.
+    // A certificate in force whose file is damaged stays in force, is reported, and blocks no other change.
     fs::write(instance.folder.path().join("good.pem"), "half a fi").unwrap();
     instance.write_config(&config("good.pem", "good.key", "[service.more]\ntitle = \"More\"\n"));
     instance.hang_up();
-    until("a word about it", || {
-        let told = trouble(&instance);
-        (told.contains("good.pem cannot be used") && !told.contains("not sound")).then_some(())
+    until("the message", || {
+        let text = problem(&instance);
+        (text.contains("good.pem cannot be used") && !text.contains("has problems")).then_some(())
     });
     until("the other change", || (!instance.state_of("more").is_empty()).then_some(()));
     assert_eq!(shown(&instance), Some(good));
     make(instance.folder.path(), "good", better);
     instance.hang_up();
     until("the new certificate", || (shown(&instance) == Some(better)).then_some(()));
-    until("no more trouble", || (trouble(&instance) == "[]").then_some(()));
+    until("no more problem", || (problem(&instance) == "[]").then_some(()));
     assert_eq!(instance.terminate(), Some(0));
 }

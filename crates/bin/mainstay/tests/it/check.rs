@@ -1,4 +1,4 @@
-//! A wrong configuration is told whole, and no command starts with it.
+//! An invalid configuration is reported completely, and nothing starts with it.
 
 use crate::instance::{Instance, Web};
 use serde_json::Value;

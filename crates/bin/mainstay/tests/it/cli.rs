@@ -20,7 +20,7 @@ fn commands_work_while_config_is_being_edited() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     instance.start();
-    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    until("an operational shop", || (instance.state_of("shop") == "operational").then_some(()));
     for broken in ["[servise.x]\n", "[service.x\n", "\"\"\"\n", "[site]\ndata = 7\n"] {
         instance.write_config(&format!("{}\n{broken}", config(&web, "Shop")));
         let status = instance.command(&["status"]);
@@ -55,7 +55,7 @@ fn process_on_a_reused_port_receives_no_request() {
     let status = instance.command(&["status"]);
     assert_eq!(status.status.code(), Some(1));
     assert!(text(&status.stderr).contains("mainstay is not running"), "{}", text(&status.stderr));
-    assert_eq!(thief.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody came");
+    assert_eq!(thief.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "no connection");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn closed_pipe_causes_no_panic() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // Both readers are gone before anything is said, or soon after.
+        // Both pipes are closed before any output, or soon after.
         drop((child.stdout.take(), child.stderr.take()));
         child.wait().unwrap().code()
     };
@@ -135,7 +135,7 @@ fn data_folder_is_closed_to_other_users() {
     fs::write(instance.data().join("denials.json"), "[]").unwrap();
     fs::set_permissions(instance.data().join("denials.json"), fs::Permissions::from_mode(0o644)).unwrap();
     instance.start();
-    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    until("an operational shop", || (instance.state_of("shop") == "operational").then_some(()));
     let backup = instance.folder.path().join("backup.db");
     assert!(instance.command(&["journal", "backup", backup.to_str().unwrap()]).status.success());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -149,9 +149,9 @@ fn data_folder_is_closed_to_other_users() {
     assert_eq!(names, Vec::<String>::new(), "open to others");
     let folder = instance.folder.path().join("site");
     assert!(instance.command(&["export", folder.to_str().unwrap()]).status.success());
-    assert_ne!(mode(&folder.join("index.html")) & 0o044, 0, "an export is for everybody");
-    // Nothing that signs anybody in, and no colour, is in what a service manager keeps.
-    let kept = instance.said() + &instance.log();
+    assert_ne!(mode(&folder.join("index.html")) & 0o044, 0, "an export is public");
+    // Output for a service manager contains no sign-in link and no colour.
+    let kept = instance.output() + &instance.log();
     assert!(!kept.contains("token=") && !kept.contains('\x1b'), "{kept}");
 }
 
@@ -186,7 +186,7 @@ fn read_token_grants_no_commands() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     instance.start();
-    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    until("an operational shop", || (instance.state_of("shop") == "operational").then_some(()));
     let read = |file: &str| fs::read_to_string(instance.data().join(file)).unwrap();
     let (address, token) = (read("address"), read("read-token"));
     let status = |line: &str, body: &str| {
@@ -237,7 +237,7 @@ fn invalid_arguments_exit_with_2_and_a_message() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
         assert!(!said.is_empty() && !said.contains("panicked"), "{args:?}: {said}");
-        assert!(!said.contains("invalid digit"), "{args:?}: what to write is said: {said}");
+        assert!(!said.contains("invalid digit"), "{args:?}: the expected form is named: {said}");
     }
 }
 
@@ -310,7 +310,7 @@ fn path(instance: &Instance, name: &str) -> String {
 /// Address of the edge, from the output of `run`.
 fn edge_of(instance: &Instance) -> String {
     until("the edge's address", || {
-        let said = instance.said();
+        let said = instance.output();
         let line = said.lines().find_map(|line| line.strip_prefix("edge         http://"))?;
         Some(line.trim_end_matches('/').to_owned())
     })

@@ -249,7 +249,7 @@ fn edge_only_uses_the_same_keys_and_reloads_its_config() {
     asked("/stranger", &[]);
     let client = |path: &str| {
         until("the line", || {
-            let said = instance.said();
+            let said = instance.output();
             let line = said.lines().find(|line| line.contains(path))?;
             serde_json::from_str::<Value>(line).ok()?["visitor"].as_str().map(str::to_owned)
         })
@@ -261,7 +261,7 @@ fn edge_only_uses_the_same_keys_and_reloads_its_config() {
     until("the other server", || asked("/", &[]).body.contains("from two").then_some(()));
     instance.write_config("no configuration at all");
     instance.hang_up();
-    until("a word about it", || instance.log().contains("the old one stays in force").then_some(()));
+    until("the message", || instance.log().contains("the old one stays in force").then_some(()));
     assert!(asked("/", &[]).body.contains("from two"));
     assert_eq!(instance.terminate(), Some(0));
 }
@@ -286,7 +286,7 @@ fn edge_only_traces_and_counts_requests_and_refuses_other_commands() {
             .contains("mainstay_edge_responses_total{service=\"shop\",pool=\"shop\",code=\"5xx\"} 1")
             .then_some(())
     });
-    until("a word about it", || instance.said().contains("/metrics").then_some(()));
+    until("the message", || instance.output().contains("/metrics").then_some(()));
     let (status, _) = instance.get("/api/v1/now");
     assert_eq!(status, 503);
     let denied = instance.command(&["deny", "country", "EE", "--for", "1h"]);
@@ -306,7 +306,7 @@ fn edge_only_traces_and_counts_requests_and_refuses_other_commands() {
     instance.write_config(&config(edge, &[&one], "").replace("127.0.0.1:0\"", &format!("{taken}\"")));
     instance.start_edge_only();
     answered(edge, "127.0.0.1", 200);
-    until("a word about it", || instance.log().contains("no traces and no metrics").then_some(()));
+    until("the message", || instance.log().contains("no traces and no metrics").then_some(()));
 }
 
 #[test]
@@ -388,15 +388,15 @@ fn access_log_and_listeners_follow_the_config_and_threads_need_a_restart() {
     answered(other, "127.0.0.1", 200);
     until("a line", || {
         Client::connect("127.0.0.1", other).ok()?.ask("GET", "/seen", &[]).ok()?;
-        instance.said().contains("/seen").then_some(())
+        instance.output().contains("/seen").then_some(())
     });
     instance.write_config(&text.replace("threads = 2", "threads = 1"));
     instance.hang_up();
-    let trouble = until("a word about it", || {
+    let problem = until("the message", || {
         let (_, now) = instance.get("/api/v1/now");
         now["house"].as_array()?.first()?.as_str().map(str::to_owned)
     });
-    assert!(trouble.contains("edge.threads changed: that needs a restart"), "{trouble}");
+    assert!(problem.contains("edge.threads changed: that needs a restart"), "{problem}");
     answered(other, "127.0.0.1", 200);
 }
 

@@ -1,10 +1,10 @@
-//! A mainstay among servers that mean harm. Each becomes an alert under its right name; none costs much memory or time,
-//! and none troubles those who are well.
+//! mainstay with hostile servers. Each causes the right alert; none costs much memory or time, and none affects healthy
+//! services.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `attacker` | harm over TCP |
-//! | `dns_tree` | name servers, harmful and honest |
+//! | `attacker` | hostile servers over TCP |
+//! | `dns_tree` | name servers, hostile and honest |
 
 mod attacker;
 mod dns_tree;
@@ -19,10 +19,10 @@ use types::Alert;
 
 /// More than a debug build takes by itself, less than any flood would need.
 const MEMORY_MAX_KIB: u64 = 150 * 1_024;
-/// How often each attacker must have been met before we look at what it cost.
+/// Connections to each attacker before the cost is measured.
 const VISITS: usize = 4;
 
-/// What a web server does, and the word that it must get.
+/// Behavior of a web server, and the alert that it must cause.
 struct Harm {
     name: &'static str,
     attacker: Attacker,
@@ -317,7 +317,7 @@ fn hostile_servers_are_reported_with_bounded_cost() {
         let asked = Instant::now();
         let (status, _) = instance.get("/api/v1/health");
         slowest = slowest.max(asked.elapsed());
-        assert_eq!(status, 200, "the mind must turn on");
+        assert_eq!(status, 200, "the event loop must run");
         let memory = instance.memory_peak_kib();
         assert!(memory < MEMORY_MAX_KIB, "{memory} KiB");
         seen = words(&alerts(&instance));
@@ -348,7 +348,7 @@ fn hostile_servers_are_reported_with_bounded_cost() {
         slowest.as_millis()
     );
 
-    // Nothing was said of anybody else: not of those who are well, and of no registration.
+    // There are no other alerts: none for healthy services, none for registrations.
     assert_eq!(seen, wanted);
     assert_eq!(instance.state_of("shop"), "operational");
     let now = instance.json(&["status"]);

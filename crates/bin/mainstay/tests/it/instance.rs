@@ -1,4 +1,4 @@
-//! A mainstay of a test's own: a folder, a configuration, a process, and a web server for it to watch.
+//! An instance of mainstay for one test: folder, configuration, process, and a web server to probe.
 
 use serde_json::Value;
 use std::fs;
@@ -11,17 +11,17 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Long enough for a machine that does other things; a test that needs it has failed.
+/// Timeout that suffices on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
 
-/// Asks until the answer is there.
+/// Repeats a check until it returns a value.
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "{what} did not come about");
+        assert!(Instant::now() < deadline, "timeout: {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }
@@ -63,12 +63,12 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// A instance whose configuration watches the web server, and that wakes nobody but Ana.
+    /// An instance whose configuration probes the web server and pages Ana.
     pub(crate) fn watching(web: &Web) -> Self {
         Self::with(&config(web, "Shop"))
     }
 
-    /// A instance with this configuration.
+    /// An instance with this configuration.
     pub(crate) fn with(config: &str) -> Self {
         let instance = Self { folder: tempfile::tempdir().unwrap(), process: None };
         instance.write_config(config);
@@ -95,7 +95,7 @@ impl Instance {
         until("the start", || address.exists().then_some(()));
     }
 
-    /// Starts with more words than `run`, and waits until commands reach it.
+    /// Starts `run` with more arguments, and waits until commands reach it.
     pub(crate) fn start_with(&mut self, args: &[&str]) {
         let address = self.folder.path().join("data/address");
         let _ = fs::remove_file(&address);
@@ -103,12 +103,12 @@ impl Instance {
         until("the start", || address.exists().then_some(()));
     }
 
-    /// The edge alone; it has started when something answers on its port.
+    /// Starts the edge alone; it is ready when its port responds.
     pub(crate) fn start_edge_only(&mut self) {
         self.spawn(&["run", "--only", "edge"]);
     }
 
-    /// The edge alone, begun under a soft limit of open files.
+    /// Starts the edge alone with a soft limit of open files.
     pub(crate) fn start_edge_only_with_files(&mut self, soft: u32) {
         let mut shell = Command::new("sh");
         let script = format!("ulimit -Sn {soft}; exec \"$0\" \"$@\"");
@@ -116,7 +116,7 @@ impl Instance {
         self.spawn_by(shell, &["run", "--only", "edge"]);
     }
 
-    /// What the kernel tells of its process in a file of `/proc`.
+    /// A file of `/proc` of its process.
     pub(crate) fn proc(&self, file: &str) -> String {
         let id = self.process.as_ref().unwrap().id();
         fs::read_to_string(format!("/proc/{id}/{file}")).unwrap()
@@ -134,29 +134,29 @@ impl Instance {
             .args(args)
             .arg("--config")
             .arg(self.config())
-            .stdout(file("said"))
+            .stdout(file("output"))
             .stderr(file("log"))
             .spawn()
             .unwrap();
         self.process = Some(process);
     }
 
-    /// Everything that its processes wrote to their standard output.
-    pub(crate) fn said(&self) -> String {
-        fs::read_to_string(self.folder.path().join("said")).unwrap_or_default()
+    /// Standard output of all its processes.
+    pub(crate) fn output(&self) -> String {
+        fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
     }
 
-    /// Everything that they wrote to their standard error.
+    /// Standard error of all its processes.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// SIGHUP: look at the configuration now.
+    /// Sends SIGHUP, which reloads the configuration.
     pub(crate) fn hang_up(&self) {
         self.signal("-HUP");
     }
 
-    /// `-STOP`: the machine sleeps; `-CONT`: it wakes up.
+    /// Sends a signal; `-STOP` and `-CONT` simulate a suspension.
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.process.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
@@ -193,7 +193,7 @@ impl Instance {
             .unwrap_or_else(|why| panic!("{args:?}: {why}: {}", String::from_utf8_lossy(&output.stdout)))
     }
 
-    /// Asks the running process by itself, where the command line would read the configuration first. Status and JSON.
+    /// Sends a request without the command line, which would read the configuration. Status code and JSON.
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         let text = self.text(path);
         let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
@@ -203,7 +203,7 @@ impl Instance {
         (status, serde_json::from_str(&body[from..to]).unwrap_or(Value::Null))
     }
 
-    /// The whole answer as it came.
+    /// The response as text.
     pub(crate) fn text(&self, path: &str) -> String {
         let read = |file: &str| fs::read_to_string(self.folder.path().join("data").join(file)).unwrap();
         let mut stream = TcpStream::connect(read("address")).unwrap();
@@ -219,7 +219,7 @@ impl Instance {
         text
     }
 
-    /// The most memory that the process ever had in use.
+    /// Peak memory of the process.
     pub(crate) fn memory_peak_kib(&self) -> u64 {
         let id = self.process.as_ref().unwrap().id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
@@ -249,7 +249,7 @@ impl Drop for Instance {
     }
 }
 
-/// A configuration that watches one page.
+/// A configuration that probes one page.
 pub(crate) fn config(web: &Web, title: &str) -> String {
     format!(
         r#"

@@ -12,7 +12,7 @@ fn acknowledged_incident_survives_a_kill_and_resolves() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     instance.start();
-    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    until("an operational shop", || (instance.state_of("shop") == "operational").then_some(()));
     assert_eq!(instance.command(&["status"]).status.code(), Some(0));
     assert_eq!(instance.command(&["why", "shop"]).status.code(), Some(0));
 
@@ -22,7 +22,7 @@ fn acknowledged_incident_survives_a_kill_and_resolves() {
     assert_eq!(instance.command(&["status"]).status.code(), Some(1));
     let why = String::from_utf8(instance.command(&["why", "shop"]).stdout).unwrap();
     assert!(why.contains("503"), "{why}");
-    until("a bad shop", || (instance.state_of("shop") == "major_outage").then_some(()));
+    until("an outage of the shop", || (instance.state_of("shop") == "major_outage").then_some(()));
 
     // A command succeeds only after its event is on disk.
     assert!(instance.command(&["incident", "ack", "1", "--by", "ana"]).status.success());
@@ -38,7 +38,7 @@ fn acknowledged_incident_survives_a_kill_and_resolves() {
 
     web.answers(200);
     until("the end", || open_incident(&instance).is_none().then_some(()));
-    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    until("an operational shop", || (instance.state_of("shop") == "operational").then_some(()));
     let story = String::from_utf8(instance.command(&["incident", "list"]).stdout).unwrap();
     assert!(story.contains("incident-1 resolved"), "{story}");
 
@@ -63,7 +63,7 @@ fn changed_config_is_reloaded_and_invalid_one_is_not() {
     let web = Web::start();
     let mut instance = Instance::watching(&web);
     instance.start();
-    until("a well shop", || (instance.state_of("shop") == "operational").then_some(()));
+    until("an operational shop", || (instance.state_of("shop") == "operational").then_some(()));
     let title = |instance: &Instance| {
         instance.json(&["status"])["services"][0]["title"].as_str().unwrap_or_default().to_owned()
     };
@@ -73,11 +73,11 @@ fn changed_config_is_reloaded_and_invalid_one_is_not() {
     until("the new title", || (title(&instance) == "Web shop").then_some(()));
     // `listen` with port 0 is what the file says before and after: nothing that needs a restart has changed.
     instance.write_config(&text.replace("[person.ana]", "[persn.ana]"));
-    let trouble = until("a word about it", || {
+    let problem = until("the message", || {
         let (_, now) = instance.get("/api/v1/now");
         now["house"].as_array()?.first()?.as_str().map(str::to_owned)
     });
-    assert!(trouble.contains("the old one stays in force"), "{trouble}");
+    assert!(problem.contains("the old one stays in force"), "{problem}");
     instance.write_config(&text);
     assert_eq!(title(&instance), "Web shop");
 }

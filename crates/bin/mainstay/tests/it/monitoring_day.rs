@@ -1,5 +1,5 @@
-//! A day in the life of the watch, with real parts, some hours in two minutes: whatever an ordinary day brings wakes
-//! nobody and is told to no visitor, and the one outage in the middle wakes one person once.
+//! One day of monitoring with real servers, some hours in two minutes: ordinary events cause no page and no public
+//! update, and the one outage in the middle causes one page.
 
 mod scene;
 
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const BEHIND: usize = 40;
 /// All services of the configuration.
 const SERVICES: usize = BEHIND + 5;
-/// How long a deploy takes its service away.
+/// Downtime of a service during a deployment.
 const RESTART: Duration = Duration::from_secs(4);
 
 struct Day {
@@ -173,15 +173,15 @@ fn all_well(instance: &Instance, when: &str) {
     }
 }
 
-/// Something happened, and a while later nobody was woken and visitors were told nothing.
+/// Asserts that an event causes no page and no public update.
 fn passes_unnoticed(day: &Day, instance: &Instance, what: &str, happens: impl FnOnce()) {
     let (pages, words) = (day.pages().len(), public_words(instance).len());
     happens();
     all_well(instance, &format!("after {what}"));
     let new: Vec<Message> = day.pages().split_off(pages);
-    assert!(new.is_empty(), "{what} woke somebody: {new:#?}");
+    assert!(new.is_empty(), "{what} caused a page: {new:#?}");
     let words = public_words(instance).split_off(words);
-    assert!(words.is_empty(), "{what} was told to visitors: {words:?}");
+    assert!(words.is_empty(), "{what} caused an update: {words:?}");
 }
 
 /// What the test itself needs to pass by; conditions are waited for elsewhere.
@@ -214,17 +214,17 @@ fn one_real_outage(day: &Day, instance: &Instance) {
     let took = page.at.duration_since(began);
     println!("the outage: paged after {:.1} s: {}: {}", took.as_secs_f64(), page.title, page.body);
     let said = format!("{} {}", page.title, page.body);
-    assert!(said.contains("503"), "the page tells what fails: {said}");
+    assert!(said.contains("503"), "the page names the failure: {said}");
     let id = until("an open incident", || open_about(instance, "503"));
     assert!(instance.command(&["incident", "ack", &id, "--by", "ana"]).status.success());
     // After a minute of outage; whoever would not have acknowledged is called again by then.
-    until("a word for visitors", || (!public_words(instance).is_empty()).then_some(()));
+    until("a public update", || (!public_words(instance).is_empty()).then_some(()));
     day.shop.answers(200);
     all_well(instance, "at the end of the outage");
     until("the end of the incident", || open_about(instance, "503").is_none().then_some(()));
     let all: Vec<String> = day.pages().split_off(before).into_iter().map(|page| page.title).collect();
-    assert_eq!(all.len(), 1, "one page, told once: {all:?}");
-    assert_eq!(public_words(instance).len(), 1, "one incident for visitors");
+    assert_eq!(all.len(), 1, "one page: {all:?}");
+    assert_eq!(public_words(instance).len(), 1, "one public incident");
 }
 
 #[test]
@@ -267,5 +267,5 @@ fn ordinary_day_pages_no_person_and_its_outage_pages_once() {
     passes_unnoticed(&day, &instance, "another deploy", || restarts(&day.shop));
 
     let told: Vec<String> = day.hook.messages().iter().map(|message| message.title.clone()).collect();
-    println!("all that was told:\n  {}", told.join("\n  "));
+    println!("all messages:\n  {}", told.join("\n  "));
 }

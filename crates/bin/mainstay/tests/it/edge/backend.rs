@@ -1,4 +1,4 @@
-//! A small server that says who it is: keeps connections, answers `/status/N` with N and `/slow` late.
+//! A small server that returns its name: keeps connections, responds to `/status/N` with N and to `/slow` late.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -30,7 +30,7 @@ impl Backend {
         Self { address, newest }
     }
 
-    /// Whether the newest request was for this path. It is forgotten thereby.
+    /// Whether the latest request was for this path; clears the record.
     pub(crate) fn is_asked(&self, path: &str) -> bool {
         let mut newest = self.newest.lock().unwrap();
         let is = *newest == path;

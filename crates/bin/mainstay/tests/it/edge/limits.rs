@@ -1,4 +1,4 @@
-//! What the operating system allows and charges: open files, processor time of connections that wait.
+//! Limits and costs of the operating system: open files, processor time of idle connections.
 
 use super::backend::Backend;
 use super::client::Client;

@@ -1,4 +1,4 @@
-//! Servers that mean harm, over TCP.
+//! Hostile servers over TCP.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Nobody is harmed for longer at a time, so that no thread of ours outlives its test by much.
+/// Longest duration of a connection, so that no thread outlives its test by much.
 const VISIT: Duration = Duration::from_secs(20);
-/// Nor so many at once.
-const VISITORS: usize = 32;
+/// Most concurrent connections.
+const CONNECTIONS_MAX: usize = 32;
 /// A pause between two bytes that keeps a line alive and never finishes.
 const DRIP: Duration = Duration::from_millis(50);
 
-/// A server with one way of doing harm.
+/// A server with one hostile behavior.
 pub(super) struct Attacker {
     pub(super) address: SocketAddr,
     visits: Arc<AtomicUsize>,
@@ -29,7 +29,7 @@ impl Attacker {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { continue };
-                if here.load(Ordering::Relaxed) >= VISITORS {
+                if here.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
                     continue;
                 }
                 here.fetch_add(1, Ordering::Relaxed);
@@ -37,7 +37,7 @@ impl Attacker {
                 let (here, harm) = (here.clone(), harm.clone());
                 thread::spawn(move || {
                     let mut visit = Visit { stream, number, until: Instant::now() + VISIT };
-                    // The visitor leaves when it has had enough: that is what we are here to see.
+                    // The client must end the connection by itself: that is tested.
                     let _ = visit.begin().and_then(|()| harm(&mut visit));
                     here.fetch_sub(1, Ordering::Relaxed);
                 });
@@ -46,13 +46,13 @@ impl Attacker {
         Self { address, visits }
     }
 
-    /// How often somebody came.
+    /// Number of connections.
     pub(super) fn visits(&self) -> usize {
         self.visits.load(Ordering::Relaxed)
     }
 }
 
-/// One visitor.
+/// One connection.
 pub(super) struct Visit {
     stream: TcpStream,
     /// Counted from 1.

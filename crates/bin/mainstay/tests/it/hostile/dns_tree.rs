@@ -1,6 +1,6 @@
-//! Name servers that mean harm, the few honest ones above them, and a resolver. All on loopback, all on one port.
+//! Hostile name servers, the honest ones above them, and a resolver. All on loopback, on one port.
 //!
-//! Written by hand, byte by byte: a library would not let us lie.
+//! Messages are built byte by byte, because a library does not build invalid ones.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Result, Write};
@@ -77,7 +77,7 @@ impl Tree {
         Ipv4Addr::from([a, b, c, last])
     }
 
-    /// Where every walk begins: two that are of no use, and an honest one.
+    /// Root servers: two useless ones, and an honest one.
     pub(super) fn roots(&self) -> [Ipv4Addr; 3] {
         [self.at(2), self.at(3), self.at(1)]
     }
@@ -86,7 +86,7 @@ impl Tree {
         (self.at(9), self.port).into()
     }
 
-    /// How often each server was asked.
+    /// Queries received by each server.
     pub(super) fn asked(&self, name: &str) -> usize {
         self.asked[name].load(Ordering::Relaxed)
     }
@@ -97,7 +97,7 @@ fn serve(socket: &UdpSocket, count: &AtomicUsize, reply: impl Fn(&Question) -> V
     loop {
         let (size, from) = match socket.recv_from(&mut buffer) {
             Ok(came) => came,
-            // Somebody we answered is gone; the socket is sound.
+            // An earlier client is gone; the socket works.
             Err(why) if why.kind() == ErrorKind::ConnectionRefused => continue,
             Err(_) => return,
         };
@@ -125,7 +125,7 @@ fn drip(listener: &TcpListener) {
     }
 }
 
-/// What a server sends for one question.
+/// Responses of a server to one query.
 fn replies(seat: u8, block: [u8; 3], asked: &Question) -> Vec<Vec<u8>> {
     let [a, b, c] = block;
     match seat {
@@ -167,7 +167,7 @@ fn replies(seat: u8, block: [u8; 3], asked: &Question) -> Vec<Vec<u8>> {
     }
 }
 
-/// The root and the top-level domain: leads to everybody.
+/// Root and top-level domain, with delegations to all servers.
 fn honest([a, b, c]: [u8; 3], asked: &Question) -> Vec<u8> {
     let seat = SEATS.iter().find(|(_, name)| *name == asked.name);
     let last = match seat {

@@ -1,5 +1,5 @@
-//! What is watched on the day, each by a thread of the test: web servers that restart, a resolver that hiccups, a TLS
-//! server whose certificate is renewed, and a webhook that keeps what it was told.
+//! Servers of the day, each on a thread of the test: web servers that restart, a resolver that is silent for a while, a
+//! TLS server whose certificate is renewed, and a webhook that records its messages.
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

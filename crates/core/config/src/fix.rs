@@ -40,7 +40,7 @@ impl fmt::Display for Renamed {
 pub enum Unfixable {
     /// The text is longer than any configuration, or is not TOML: the message and the line, counted from 1.
     NotToml(String, usize),
-    /// The old and the new name stand beside each other.
+    /// A table has the old and the new name.
     Both(Renamed),
 }
 
@@ -133,7 +133,7 @@ fn fix_table(table: &mut Table, path: &mut Path, renamed: &mut BTreeSet<Renamed>
     Ok(())
 }
 
-/// What stands beside its own old name, found when the new one comes second.
+/// The error for a new name that comes after its old one in the same table.
 fn both(path: &[String], name: &str) -> Unfixable {
     let rename = renames::within(path).find(|rename| rename.new.split('.').next() == Some(name));
     let (old, new) = rename.map_or(("", ""), |rename| (rename.old, rename.new));

@@ -1,6 +1,7 @@
-//! Parses the text of mainstay.toml into a complete and consistent [`Config`], or reports every [`Problem`] with its position.
+//! Parses the text of mainstay.toml into a complete and consistent [`Config`], or reports every [`Problem`] with its
+//! position.
 //!
-//! Pure: opens no file, resolves no name, reads no clock. Secrets are never read here; the configuration says where they are.
+//! Pure: opens no file, resolves no name, reads no clock. Secrets are never read here, only the references to them.
 //!
 //! | module | contents |
 //! |---|---|

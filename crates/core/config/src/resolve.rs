@@ -3,5 +3,6 @@
 pub(crate) mod cycle;
 pub(crate) mod derive;
 pub(crate) mod graph;
+pub(crate) mod service;
 pub(crate) mod serving;
 pub(crate) mod team;

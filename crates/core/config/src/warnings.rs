@@ -141,11 +141,11 @@ fn unmonitored(raw: &RawConfig, derived: &Derived, diagnostics: &mut Diagnostics
             );
         }
     }
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for host in raw.services.values().flat_map(|service| &service.hosts) {
         let behind = host.value.host.dns().map(|name| Registration::of(name, &raw.declared));
         let Some(Registration::Unlisted(zone)) = behind else { continue };
-        if !raw.is_own_suffix(&zone) && told.insert(zone.clone()) {
+        if !raw.is_own_suffix(&zone) && reported.insert(zone.clone()) {
             let suffix = zone.split_once('.').map_or(zone.as_str(), |(_, suffix)| suffix);
             diagnostics.warn(
                 host.place.clone(),

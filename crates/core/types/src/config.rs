@@ -1,7 +1,6 @@
-//! The declared world: what `config` makes of mainstay.toml once, complete and consistent.
+//! The configuration as parsed from mainstay.toml: complete and consistent.
 //!
-//! Everything that follows from a declaration is already derived here: a service's hosts have their probes, the
-//! graph has its edges, the default escalation exists.
+//! Everything derived is included: the probes of each host, the dependency graph, the default escalation.
 
 use crate::notification::Contact;
 use crate::{
@@ -21,40 +20,40 @@ use std::time::Duration;
 
 mod edge;
 
-/// The declared world.
+/// The configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// SHA-256 of the text it was read from, in hex.
+    /// SHA-256 of its text, in hex.
     pub digest: String,
     /// This installation.
     pub site: Site,
-    /// How names are looked up.
+    /// DNS lookups.
     pub dns: Dns,
-    /// How registrations are looked up.
+    /// Lookups of domain registrations.
     pub registry: Registry,
-    /// What people rely on.
+    /// Services.
     pub services: BTreeMap<ServiceId, Service>,
-    /// Every standing question, derived or written by hand.
+    /// All probes, derived and declared.
     pub probes: BTreeMap<ProbeId, Probe>,
-    /// Registrable domains with a declared date.
+    /// Declared registrable domains.
     pub domains: BTreeMap<String, Domain>,
     /// The team.
     pub people: BTreeMap<PersonId, Person>,
-    /// Who is on call when.
+    /// On-call schedules.
     pub schedules: BTreeMap<ScheduleId, Schedule>,
-    /// Whom, then whom next. Never empty: `default` exists.
+    /// Escalation policies. Never empty: `default` exists.
     pub escalations: BTreeMap<EscalationId, Escalation>,
-    /// Ways to reach people.
+    /// Notification channels.
     pub channels: BTreeMap<ChannelId, Channel>,
-    /// The edge, where the configuration declares one.
+    /// The edge, if it is declared.
     pub edge: Option<Edge>,
-    /// Servers able to answer alike.
+    /// Pools of servers.
     pub pools: BTreeMap<PoolId, Pool>,
-    /// Programs of our own that ask our own services.
+    /// Own programs that call own services through the edge.
     pub callers: BTreeMap<CallerId, Caller>,
     /// The public status page.
     pub status_page: StatusPage,
-    /// Who needs whom.
+    /// The dependency graph.
     pub graph: Graph,
 }
 
@@ -63,138 +62,138 @@ pub struct Config {
 pub struct Site {
     /// The company's name.
     pub name: String,
-    /// Time zone for texts; everything is stored in UTC.
+    /// Timezone of texts; everything is stored in UTC.
     pub timezone: TimeZone,
-    /// Folder of the journal, the samples and the keys.
+    /// Data folder: journal, time series, keys.
     pub data: PathBuf,
-    /// Where status page, console and API listen. Loopback unless told.
+    /// Listen address of status page, console and API. Loopback by default.
     pub listen: SocketAddr,
-    /// Where people find the status page, without a trailing slash.
+    /// Public URL of the status page, without a trailing slash.
     pub url: String,
-    /// PEM files with further trusted roots, for inner certificate authorities.
+    /// PEM files with additional trusted root certificates.
     pub extra_ca_files: Vec<PathBuf>,
-    /// Inner networks that probes and webhooks may reach. Names that lead to any other inner address are a fault.
+    /// Private address ranges that probes and webhooks may connect to. A name that resolves to another one is a fault.
     pub allow_private: Vec<IpNet>,
 }
 
-/// How names are looked up.
+/// DNS lookups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dns {
-    /// Resolvers asked, all of them; empty means those of the system.
+    /// Resolvers, all of them queried; empty means those of the system.
     pub resolvers: Vec<SocketAddr>,
-    /// Root servers to start from; empty means the real ones.
+    /// Root servers; empty means those of the Internet.
     pub roots: Vec<IpAddr>,
-    /// Port of authoritative servers: 53, but for a laboratory.
+    /// Port of authoritative servers: 53, except in test networks.
     pub port: u16,
 }
 
-/// How registrations are looked up.
+/// Lookups of domain registrations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registry {
-    /// A newer copy of IANA's RDAP bootstrap file than the one inside.
+    /// A newer copy of IANA's RDAP bootstrap file than the built-in one.
     pub bootstrap: Option<PathBuf>,
-    /// RDAP base URL by top-level domain, before the bootstrap.
+    /// RDAP base URL by top-level domain; takes precedence over the bootstrap file.
     pub rdap: BTreeMap<String, String>,
-    /// WHOIS server (`host` or `host:port`) by top-level domain, where there is no RDAP.
+    /// WHOIS server (`host` or `host:port`) by top-level domain, for registries without RDAP.
     pub whois: BTreeMap<String, String>,
-    /// Suffixes that are no ICANN registry's and below which names are registrations of their own.
+    /// Suffixes without an ICANN registry below which names are registrations of their own.
     pub suffixes: BTreeSet<String>,
 }
 
-/// What people rely on.
+/// A service that users depend on.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// Its name in the configuration.
     pub id: ServiceId,
-    /// Its name for visitors.
+    /// Name of its component on the status page.
     pub title: String,
-    /// The group of the status page that it stands in.
+    /// Component group of the status page.
     pub group: Option<String>,
-    /// Concrete names asked for it, with a port where that is not 443; wildcards are replaced by their samples.
+    /// Host names that are probed, with a port if it is not 443; wildcards are replaced by their samples.
     pub hosts: Vec<String>,
-    /// What was declared, wildcards included.
+    /// Host names as declared, with wildcards.
     pub declared_hosts: Vec<String>,
-    /// What it needs: services for now.
+    /// Services and pools that it depends on.
     pub depends_on: BTreeSet<Resource>,
-    /// Who is responsible; the escalation's own schedules when empty.
+    /// Its on-call schedule; the schedules of the escalation when `None`.
     pub schedule: Option<ScheduleId>,
-    /// Whom to wake; `default` unless told.
+    /// Its escalation policy.
     pub escalation: EscalationId,
-    /// Whether visitors see it on the status page.
+    /// Whether it is shown on the status page.
     pub public: bool,
-    /// How the edge serves it; `None` when somebody else does.
+    /// How the edge serves it; `None` when it does not.
     pub traffic: Option<Traffic>,
 }
 
-/// A standing question.
+/// A probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Its name: `http.auth.acme.com`, or as written by hand.
+    /// Its name: `http.auth.acme.com`, or as declared.
     pub id: ProbeId,
     /// The thing that its answers are about.
     pub about: Resource,
-    /// The question.
+    /// Its target.
     pub ask: Ask,
-    /// How often.
+    /// Time between probes.
     pub interval: Duration,
-    /// How long one answer may take, all phases and redirects together.
+    /// Timeout of one probe, all phases and redirects together.
     pub timeout: Duration,
-    /// How many bad answers in a row open an alert.
+    /// Consecutive failures before an alert fires.
     pub failure_threshold: u32,
-    /// How many good answers in a row close it.
+    /// Consecutive successes before it resolves.
     pub success_threshold: u32,
-    /// For how long it must fail before an alert opens, however many answers were bad.
+    /// How long it must fail before an alert fires, in addition to `failure_threshold`.
     pub failing_for: Duration,
 }
 
-/// What to ask.
+/// Kind and target of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// GET a URL and follow redirects.
+    /// Requests a URL and follows redirects.
     Http {
-        /// Where to begin.
+        /// The first URL.
         url: String,
-        /// What a good answer looks like.
+        /// Which responses are successful.
         expect: Expect,
     },
-    /// Open a TCP connection.
+    /// Opens a TCP connection.
     Tcp {
         /// Name or address.
         host: String,
         /// Port.
         port: u16,
     },
-    /// Ask the parent, every authoritative server and every resolver about a registrable domain.
+    /// Queries the parent zone, every authoritative server and every resolver about a registrable domain.
     Dns {
         /// The registrable domain.
         zone: String,
-        /// Concrete names below it to compare answers for.
+        /// Names below it whose answers are compared.
         names: Vec<String>,
     },
-    /// Fetch the certificate chain, good or not, from every address of the name.
+    /// Fetches the certificate chain, valid or not, from every address of the name.
     Tls {
         /// Name, used for SNI.
         host: String,
         /// Port.
         port: u16,
     },
-    /// Ask the registry about a registrable domain.
+    /// Queries the registry about a registrable domain.
     Domain {
         /// The registrable domain.
         name: String,
     },
 }
 
-/// What a good HTTP answer looks like.
+/// Which HTTP responses are successful.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expect {
     /// Accepted status codes; empty means any 2xx.
     pub status: Vec<u16>,
     /// Text that the body must contain.
     pub body_contains: Option<String>,
-    /// Slower than this is a fault.
+    /// A slower response is a fault.
     pub max_latency: Option<Duration>,
-    /// Nobody declared what a good answer is: a status code below 500 that was there from the first answer on is accepted.
+    /// Whether the status code is learned because none is declared: that of the first response, if below 500.
     pub learns: bool,
 }
 
@@ -209,10 +208,10 @@ impl Expect {
     }
 }
 
-/// What the configuration knows better than the registry tells.
+/// Facts about a registered domain that its registry does not publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Domain {
-    /// Expiry, where the registry hides it.
+    /// Expiry date.
     pub expires: Option<Time>,
 }
 
@@ -221,41 +220,41 @@ pub struct Domain {
 pub struct Person {
     /// Their name in the configuration.
     pub id: PersonId,
-    /// Their name for people.
+    /// Display name.
     pub name: String,
-    /// Where they live.
+    /// Their timezone.
     pub timezone: TimeZone,
-    /// When they are awake, by their own clock: from, to; `to` before `from` runs over midnight.
+    /// When they are awake, in their timezone: from, to; `to` before `from` crosses midnight.
     pub waking_hours: Option<(civil::Time, civil::Time)>,
-    /// How they are reached, in this order within a step. Never empty.
+    /// Contact methods, tried in this order within a step. Never empty.
     pub contacts: Vec<Contact>,
 }
 
-/// Who is on call when.
+/// An on-call schedule.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// Its name in the configuration.
     pub id: ScheduleId,
-    /// The zone of all its local times.
+    /// Timezone of all its local times.
     pub timezone: TimeZone,
-    /// The last layer that has somebody on duty wins.
+    /// Layers of the rotation. The last one that has a person on call wins.
     pub layers: Vec<Layer>,
 }
 
-/// People who take turns.
+/// A layer of a schedule: people in rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// In turn; the first holds the shift that begins at `start`. Never empty.
+    /// In order; the first has the shift that begins at `start`. Never empty.
     pub people: Vec<PersonId>,
-    /// When the first shift begins, local.
+    /// Begin of the first shift, local time.
     pub start: civil::DateTime,
-    /// How long a shift is, by the wall clock.
+    /// Length of a shift.
     pub rotation: Turn,
-    /// When the layer ends, local.
+    /// End of the layer, local time.
     pub until: Option<civil::DateTime>,
 }
 
-/// Length of a shift by the wall clock: a week is a week across a change of summer time.
+/// Length of a shift in wall-clock time: a week stays a week across a DST change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// Hours.
@@ -268,81 +267,81 @@ pub enum Turn {
     Months(u32),
 }
 
-/// Whom, then whom next.
+/// An escalation policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Escalation {
     /// Its name in the configuration.
     pub id: EscalationId,
     /// The steps. Never empty.
     pub steps: Vec<Step>,
-    /// How often the whole escalation is climbed again before the last resort.
+    /// How often all steps are repeated before `fallback`.
     pub repeat: u32,
-    /// Numbers and addresses that are tried when all else was silent, and again and again from then on.
+    /// Contacts that are paged when all steps and repeats went unacknowledged, and repeatedly from then on.
     pub fallback: Vec<Contact>,
 }
 
 /// One step of an escalation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Whoever is on call in these, added up.
+    /// Pages the people who are on call in all of these schedules.
     pub schedules: Vec<ScheduleId>,
-    /// And these people, always.
+    /// Pages these people in addition.
     pub people: Vec<PersonId>,
-    /// Whether those who are awake now come first and the sleeping only when nobody is awake.
+    /// Whether only people within their waking hours are paged, and all when there is none.
     pub prefer_awake: bool,
-    /// How long until the next step.
+    /// Time until the next step when nobody has acknowledged.
     pub escalate_after: Duration,
 }
 
-/// A way to reach people.
+/// A notification channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
     /// Its name in the configuration.
     pub id: ChannelId,
-    /// What it speaks, to whom.
+    /// Its provider.
     pub kind: ChannelKind,
-    /// Where its secret is; never the secret itself.
+    /// Reference to its secret.
     pub secret: Option<SecretRef>,
-    /// What a 2xx of it must hold to be a success, where the configuration says so.
+    /// What the body of a 2xx response must have for a delivery to count as accepted, if declared.
     pub accepted_when: Option<AcceptedWhen>,
 }
 
-/// What a provider's answer holds when it accepted a message.
+/// Conditions on a response body for a delivery to count as accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AcceptedWhen {
-    /// Fields of a JSON object with these values.
+    /// The body is a JSON object with these fields and values.
     pub json: BTreeMap<String, Scalar>,
-    /// These words.
+    /// The body contains this text.
     pub text: Option<String>,
 }
 
-/// A single value of JSON.
+/// A JSON string, integer or boolean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scalar {
     /// `true` or `false`.
     Flag(bool),
     /// A whole number.
     Number(i64),
-    /// Words.
+    /// A string.
     Text(String),
 }
 
-/// What a channel speaks.
+/// Provider of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChannelKind {
-    /// ntfy, JSON to the server's root.
+    /// ntfy: JSON to the root of the server.
     Ntfy {
         /// Base URL.
         url: String,
     },
     /// A POST signed with HMAC-SHA256.
     Webhook {
-        /// Where to.
+        /// Its URL.
         url: String,
     },
 }
 
-/// Where a secret is found at run time.
+/// Reference to a secret, resolved at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretRef {
     /// An environment variable.
@@ -356,23 +355,23 @@ pub enum SecretRef {
 pub struct StatusPage {
     /// Its title.
     pub title: String,
-    /// How far back it looks, in days.
+    /// Period of uptime and past incidents, in days.
     pub history_days: u16,
     /// Who publishes updates.
     pub publish: Publish,
-    /// Services in the order of the file. Those that are missing come after, by name.
+    /// Services in the order of the file. Others follow, by name.
     pub order: Vec<ServiceId>,
 }
 
 /// Who publishes updates on the public status page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Publish {
-    /// mainstay, a minute after an outage that visitors notice.
+    /// mainstay, once a service has been failing for a minute.
     #[default]
     Automatic,
-    /// mainstay writes drafts; a person publishes them.
+    /// mainstay drafts updates; a person publishes them.
     Approve,
-    /// Only people.
+    /// People only.
     Manual,
 }
 

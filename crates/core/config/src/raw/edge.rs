@@ -51,6 +51,40 @@ pub(crate) fn read(
             "add listen_tls = [\"127.0.0.1:8443\"]",
         );
     }
+    let certificates = certificates(table, folder, diagnostics);
+    let proxies = trusted_proxies(table, diagnostics);
+    let geoip = table
+        .subtable(diagnostics, "geoip", |table, diagnostics| geoip(table, folder, diagnostics))
+        .unwrap_or_default();
+    let values = |list: Vec<At<IpNet>>| list.into_iter().map(|at| at.value).collect();
+    RawEdge {
+        has_geoip_country: geoip.has_country,
+        has_geoip_asn: geoip.has_asn,
+        edge: Edge {
+            listen: plain.into_iter().map(|at| at.value).collect(),
+            listen_tls: tls.into_iter().map(|at| at.value).collect(),
+            redirect_to_https,
+            https_port: table.integer(diagnostics, "https_port"),
+            health_path: table.string(diagnostics, "health_path", traffic::path).map(|at| at.value),
+            certificates,
+            trusted_proxies: values(proxies.into_iter().take(MAX_TRUSTED_PROXIES).collect()),
+            proxy_protocol: values(table.strings(diagnostics, "proxy_protocol", cidr)),
+            threads: table.integer(diagnostics, "threads"),
+            limits: table.subtable(diagnostics, "limits", limits).unwrap_or_default(),
+            geoip_country: geoip.country,
+            geoip_asn: geoip.asn,
+            access_log: table.boolean(diagnostics, "access_log").unwrap_or(false),
+            otlp: table.string(diagnostics, "otlp", collector).map(|at| at.value),
+        },
+    }
+}
+
+/// Reads the certificates, and checks that they and `listen_tls` come together.
+fn certificates(
+    table: &mut TableReader<'_>,
+    folder: &Path,
+    diagnostics: &mut Diagnostics,
+) -> Vec<CertificateFiles> {
     let certificates = table.subtables(diagnostics, "certificate", |table, diagnostics| {
         let chain = table.string(diagnostics, "chain", |text| scalar::path(text, folder));
         let key = table.string(diagnostics, "key", |text| key_file(text, folder));
@@ -71,6 +105,10 @@ pub(crate) fn read(
             "add listen_tls = [\"127.0.0.1:8443\"]",
         );
     }
+    certificates.into_iter().flatten().collect()
+}
+
+fn trusted_proxies(table: &mut TableReader<'_>, diagnostics: &mut Diagnostics) -> Vec<At<IpNet>> {
     let proxies = table.strings(diagnostics, "trusted_proxies", cidr);
     if let Some(beyond) = proxies.get(MAX_TRUSTED_PROXIES) {
         let message =
@@ -85,30 +123,7 @@ pub(crate) fn read(
             "trust the load balancers only: trusted_proxies = [\"10.0.0.0/8\"]",
         );
     }
-    let geoip = table
-        .subtable(diagnostics, "geoip", |table, diagnostics| geoip(table, folder, diagnostics))
-        .unwrap_or_default();
-    let values = |list: Vec<At<IpNet>>| list.into_iter().map(|at| at.value).collect();
-    RawEdge {
-        has_geoip_country: geoip.has_country,
-        has_geoip_asn: geoip.has_asn,
-        edge: Edge {
-            listen: plain.into_iter().map(|at| at.value).collect(),
-            listen_tls: tls.into_iter().map(|at| at.value).collect(),
-            redirect_to_https,
-            https_port: table.integer(diagnostics, "https_port"),
-            health_path: table.string(diagnostics, "health_path", traffic::path).map(|at| at.value),
-            certificates: certificates.into_iter().flatten().collect(),
-            trusted_proxies: values(proxies.into_iter().take(MAX_TRUSTED_PROXIES).collect()),
-            proxy_protocol: values(table.strings(diagnostics, "proxy_protocol", cidr)),
-            threads: table.integer(diagnostics, "threads"),
-            limits: table.subtable(diagnostics, "limits", limits).unwrap_or_default(),
-            geoip_country: geoip.country,
-            geoip_asn: geoip.asn,
-            access_log: table.boolean(diagnostics, "access_log").unwrap_or(false),
-            otlp: table.string(diagnostics, "otlp", collector).map(|at| at.value),
-        },
-    }
+    proxies
 }
 
 /// Checks that listen addresses do not collide with each other or with the status page.

@@ -9,26 +9,22 @@
 //! | an `http` probe of a host of its own service by https | itself, of `host.HOST`, replacing the derived one |
 
 use crate::diagnostics::{Diagnostics, Place};
-use crate::parse::host::{self, Host};
+use crate::parse::host::Host;
 use crate::parse::url::Url;
 use crate::raw::RawConfig;
 use crate::raw::http::RawHttp;
 use crate::raw::probe::{RawAsk, RawProbe};
-use crate::raw::service::RawService;
 use crate::reader::value::At;
 use crate::resolve::graph;
-use crate::resolve::team::DEFAULT;
+use crate::resolve::service::resolve;
 use crate::suggest::shown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::config::{Ask, Probe, Service};
-use types::{EscalationId, Graph, Kind, ProbeId, Resource, ScheduleId, ServiceId};
+use types::{Graph, Kind, ProbeId, Resource, ServiceId};
 
 /// Maximum number of probes: beyond it one process cannot run them in time.
 pub(crate) const MAX_PROBES: usize = 50_000;
-
-/// Derivation stops at this many hosts, which are too many anyway: a few wildcards with ports and a few samples could make millions.
-const MAX_HOSTS: usize = 100_000;
 
 /// Maximum names compared by one `dns` probe: each costs a packet per server and resolver.
 const MAX_NAMES: usize = 20;
@@ -48,7 +44,7 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
     let mut services = BTreeMap::new();
     let mut graph = Graph::default();
     for (name, service) in &raw.services {
-        let made = self::service(raw, name, service, &mut hosts, diagnostics);
+        let made = resolve(raw, name, service, &mut hosts, diagnostics);
         let node = Resource::service(name);
         graph.add(node.clone());
         made.hosts.iter().for_each(|host| graph.add_need(node.clone(), Resource::host(host)));
@@ -94,119 +90,6 @@ pub(crate) fn derive(raw: &RawConfig, diagnostics: &mut Diagnostics) -> Derived 
     graph::add_dependencies(raw, &hosts, &watched, &mut graph);
     graph::add_pools(raw, &services, &hosts, &mut graph);
     Derived { services, probes, graph, zones: watched }
-}
-
-fn service(
-    raw: &RawConfig,
-    name: &str,
-    service: &RawService,
-    hosts: &mut BTreeMap<String, Host>,
-    diagnostics: &mut Diagnostics,
-) -> Service {
-    let mut concrete: Vec<String> = Vec::new();
-    let mut seen = BTreeSet::new();
-    let mut used = vec![false; service.samples.len()];
-    // The samples below each name, so that wildcards and samples are not compared pairwise.
-    let mut below: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, sample) in service.samples.iter().enumerate() {
-        for above in sample.value.dns().into_iter().flat_map(host::above) {
-            below.entry(above).or_default().push(index);
-        }
-    }
-    let mut add = |host: Host| {
-        let text = host.text(443);
-        if seen.insert(text.clone()) {
-            concrete.push(text.clone());
-            hosts.insert(text, host);
-        }
-        hosts.len() < MAX_HOSTS
-    };
-    for at in &service.hosts {
-        let pattern = &at.value;
-        if !pattern.is_wildcard {
-            add(pattern.host.clone());
-            continue;
-        }
-        let mut is_covered = false;
-        for index in pattern.host.dns().and_then(|base| below.get(base)).into_iter().flatten() {
-            let Some((sample, used)) = service.samples.get(*index).zip(used.get_mut(*index)) else {
-                continue;
-            };
-            if pattern.covers(&sample.value) {
-                (*used, is_covered) = (true, true);
-                if !add(Host { name: sample.value.name.clone(), port: pattern.host.port }) {
-                    break;
-                }
-            }
-        }
-        let are_samples_wrong = service.has_samples && service.samples.is_empty();
-        if !is_covered && !are_samples_wrong {
-            let text = pattern.text();
-            let base = pattern.host.text(443);
-            diagnostics.missing(
-                at.place.clone(),
-                format!("`{}` has no sample: a wildcard cannot be probed", shown(&text)),
-                format!("add existing names: wildcard_samples = [\"demo.{}\"]", shown(&base)),
-            );
-        }
-    }
-    // After MAX_HOSTS not all samples were matched.
-    let were_all_tried = hosts.len() < MAX_HOSTS;
-    for (sample, _) in service.samples.iter().zip(used).filter(|(_, used)| were_all_tried && !used) {
-        let text = sample.value.text(443);
-        diagnostics.missing(
-            sample.place.clone(),
-            format!("the sample `{}` is below no wildcard of this service", shown(&text)),
-            format!("declare it as a host: hosts = [\"{}\"]", shown(&text)),
-        );
-    }
-
-    for At { value, place } in &service.depends_on {
-        if value.kind == Kind::Pool {
-            if !raw.pools.contains_key(&value.name) {
-                diagnostics.unknown(place.clone(), "pool", &value.name, raw.pools.keys().map(String::as_str));
-            }
-        } else if !raw.services.contains_key(&value.name) {
-            diagnostics.unknown(
-                place.clone(),
-                "service",
-                &value.name,
-                raw.services.keys().map(String::as_str),
-            );
-        }
-    }
-    for schedule in service.schedule.iter().filter(|schedule| !raw.schedules.contains_key(&schedule.value)) {
-        diagnostics.unknown(
-            schedule.place.clone(),
-            "schedule",
-            &schedule.value,
-            raw.schedules.keys().map(String::as_str),
-        );
-    }
-    let is_escalation = |name: &str| name == DEFAULT || raw.escalations.contains_key(name);
-    for escalation in service.escalation.iter().filter(|escalation| !is_escalation(&escalation.value)) {
-        let known = raw.escalations.keys().map(String::as_str).chain([DEFAULT]);
-        diagnostics.unknown(escalation.place.clone(), "escalation", &escalation.value, known);
-    }
-    Service {
-        id: ServiceId::from(name),
-        title: service.title.clone(),
-        group: service.group.clone(),
-        hosts: concrete,
-        declared_hosts: service
-            .hosts
-            .iter()
-            .map(|at| at.value.text())
-            .chain(service.all_hosts.iter().map(|_| "*".to_owned()))
-            .collect(),
-        depends_on: service.depends_on.iter().map(|need| need.value.clone()).collect(),
-        schedule: service.schedule.as_ref().map(|at| ScheduleId(at.value.clone())),
-        escalation: EscalationId(
-            service.escalation.as_ref().map_or_else(|| DEFAULT.to_owned(), |at| at.value.clone()),
-        ),
-        public: service.public,
-        traffic: service.traffic.as_ref().map(|raw| raw.policy.clone()),
-    }
 }
 
 /// The declared `http` of each host.

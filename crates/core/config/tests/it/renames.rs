@@ -91,7 +91,10 @@ addresses = ["192.0.2.21"]
 "#;
 
 fn fixed(text: &str) -> String {
-    fix(text).unwrap().unwrap().text
+    match fix(text) {
+        Ok(Some(fixed)) => fixed.text,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The declared edge: where it listens, what it serves, from which servers, by which limits.
+//! The declared edge: listeners, traffic policies, pools, callers.
 
 use crate::config::SecretRef;
 use crate::traffic::DenyTarget;
@@ -8,36 +8,36 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// mainstay's own edge.
+/// The edge: mainstay's reverse proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edge {
-    /// Where it listens for plain HTTP.
+    /// Listen addresses for HTTP.
     pub listen: Vec<SocketAddr>,
-    /// Where it listens for HTTPS.
+    /// Listen addresses for HTTPS.
     pub listen_tls: Vec<SocketAddr>,
-    /// Whether plain HTTP is only told to come back by HTTPS.
+    /// Whether HTTP requests are redirected to HTTPS (308).
     pub redirect_to_https: bool,
-    /// The port of HTTPS as clients see it, where it is another one than is listened on.
+    /// HTTPS port as clients see it, if it is declared.
     pub https_port: Option<u16>,
-    /// The path by which load balancers ask whether the edge itself serves, at any host.
+    /// Health check path of the edge itself, for any host.
     pub health_path: Option<String>,
-    /// Certificates by file; chosen by the names in them.
+    /// Certificate files; selected by SNI.
     pub certificates: Vec<CertificateFiles>,
-    /// Networks whose `Forwarded` and `X-Forwarded-For` are believed.
+    /// CIDR ranges from which `Forwarded` and `X-Forwarded-For` are accepted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Networks that must begin a connection with the PROXY protocol, v1 or v2.
+    /// CIDR ranges whose connections must begin with the PROXY protocol, v1 or v2.
     pub proxy_protocol: Vec<IpNet>,
-    /// Threads, one runtime each; as many as there are cores when `None`.
+    /// Worker threads, one runtime each; the number of cores when `None`.
     pub threads: Option<u32>,
-    /// What one request or connection may take.
+    /// Limits of one request and one connection.
     pub limits: EdgeLimits,
-    /// An mmdb file with countries.
+    /// MMDB file with countries.
     pub geoip_country: Option<PathBuf>,
-    /// An mmdb file with autonomous systems.
+    /// MMDB file with autonomous systems.
     pub geoip_asn: Option<PathBuf>,
-    /// Whether every request is written to standard output as a line of JSON.
+    /// Whether each request is written to standard output as one line of JSON.
     pub access_log: bool,
-    /// Where spans go by OTLP/HTTP: the full URL, `http://127.0.0.1:4318/v1/traces`.
+    /// OTLP/HTTP endpoint for traces, the full URL: `http://127.0.0.1:4318/v1/traces`.
     pub otlp: Option<String>,
 }
 
@@ -50,24 +50,24 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// What one request or connection may take.
+/// Limits of one request and one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EdgeLimits {
-    /// Bytes of a request's head.
+    /// Maximum size of request line and headers, in bytes.
     pub head_bytes: u32,
-    /// Header fields of a request.
+    /// Maximum number of request headers.
     pub headers: u32,
-    /// Bytes of a request's body.
+    /// Maximum size of a request body, in bytes.
     pub body_bytes: u64,
-    /// How long a whole head may take.
+    /// Timeout for receiving all headers of a request.
     pub header_timeout: Duration,
-    /// How long a body may stand still in either direction.
+    /// Timeout between two reads or writes of a body.
     pub body_timeout: Duration,
-    /// How long a connection may do nothing between requests.
+    /// Idle timeout of a connection between requests.
     pub keepalive_timeout: Duration,
-    /// Connections at once.
+    /// Maximum concurrent connections.
     pub max_connections: u32,
-    /// Connections at once from one address (IPv6: one /64); declared hops are exempt.
+    /// Maximum concurrent connections from one address (IPv6: one /64); trusted proxies are exempt.
     pub max_connections_per_ip: u32,
 }
 
@@ -86,122 +86,122 @@ impl Default for EdgeLimits {
     }
 }
 
-/// How the edge serves a service.
+/// Traffic policy: how the edge serves a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traffic {
-    /// The servers behind it.
+    /// The pool that serves it.
     pub pool: PoolId,
-    /// What one visitor may ask for.
+    /// Limit of one client.
     pub client: Option<Rate>,
-    /// What one network may: an IPv4 /24, an IPv6 /48.
+    /// Limit of one subnet: an IPv4 /24 or an IPv6 /48.
     pub subnet: Option<Rate>,
-    /// What one autonomous system may: all its networks together.
+    /// Limit of one autonomous system, all its subnets together.
     pub asn: Option<Rate>,
-    /// What one of our own callers may, for itself and not for a visitor.
+    /// Limit of one caller for requests of its own.
     pub caller: Option<Rate>,
-    /// What all together may.
+    /// Limit of all requests together.
     pub service: Option<Rate>,
-    /// What is always refused.
+    /// Origins that are always denied.
     pub deny: Vec<DenyTarget>,
-    /// What is never denied by country, network or address.
+    /// Origins that are never denied.
     pub allow: Vec<DenyTarget>,
-    /// Which success makes a known visitor.
+    /// The successful request after which a client is recognized.
     pub recognize: Option<Recognize>,
-    /// Paths that outrank all others: health, payments. `/pay/*` means everything below.
+    /// Paths that are served before all others under overload. `/pay/*` matches everything below.
     pub priority_paths: Vec<String>,
-    /// How long one request may take until the first byte of its answer.
+    /// Timeout from the request to the first byte of the response.
     pub response_timeout: Duration,
 }
 
-/// So many, and so many more at once.
+/// A rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many.
+    /// Number of requests.
     pub count: u32,
-    /// In what time.
+    /// Per this duration.
     pub per: Duration,
-    /// How many at once, when nothing was asked for a while.
+    /// Burst size: requests accepted immediately after a pause.
     pub burst: u32,
 }
 
-/// A success that shows a visitor to be one of ours.
+/// A successful request after which a client is recognized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recognize {
     /// `POST`; any method when `None`.
     pub method: Option<String>,
-    /// The path, exactly, or `/account/*`.
+    /// The exact path, or a pattern such as `/account/*`.
     pub path: String,
-    /// The status codes that mean success.
+    /// Status codes that only a success has.
     pub status: Vec<u16>,
-    /// For how long a visitor stays known.
+    /// How long a client stays recognized.
     pub duration: Duration,
 }
 
-/// Servers able to answer alike.
+/// A pool of interchangeable servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// Its name in the configuration.
     pub id: PoolId,
     /// The servers. Never empty.
     pub servers: Vec<PoolServer>,
-    /// An alert when fewer serve.
+    /// Minimum number of healthy servers; an alert fires below it.
     pub min_healthy: Option<u32>,
-    /// How it is spoken to.
+    /// Protocol of its servers.
     pub protocol: Protocol,
-    /// The name in SNI and on the certificate, where servers speak TLS.
+    /// Name for SNI and certificate verification, if servers use TLS.
     pub tls: Option<String>,
-    /// How the edge asks each server whether it is well; not at all when `None`.
+    /// Active health check, if declared.
     pub health: Option<Health>,
-    /// Requests at once to one server, at most.
+    /// Maximum concurrent requests to one server.
     pub max_concurrency: u32,
-    /// The first limit of requests at once to the whole pool; it adapts from there.
+    /// Initial limit of concurrent requests to the whole pool; it adapts from there.
     pub initial_concurrency: u32,
 }
 
 /// One server of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolServer {
-    /// A name or an address, with a port. A name may lead to several servers.
+    /// Host and port. A host name may resolve to several addresses.
     pub at: String,
-    /// Its share beside the others; 1 unless told.
+    /// Relative share of requests.
     pub weight: u16,
-    /// Gets nothing new.
+    /// Whether it gets no new requests.
     pub drain: bool,
 }
 
-/// How servers are spoken to.
+/// Protocol of servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP/1.1, connections kept.
+    /// HTTP/1.1 with persistent connections.
     Http1,
     /// HTTP/2, over TLS or with prior knowledge: for gRPC.
     Http2,
 }
 
-/// How the edge asks a server whether it is well.
+/// Active health check of the servers of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// GET this; any 2xx or 3xx is well.
+    /// Requested by GET; any 2xx or 3xx is healthy.
     pub path: String,
-    /// How often.
+    /// Time between checks.
     pub interval: Duration,
-    /// How long an answer may take.
+    /// Timeout of one check.
     pub timeout: Duration,
-    /// So many bad answers in a row take it out.
+    /// Consecutive failures before a server is unhealthy.
     pub fall: u32,
-    /// So many good ones in a row bring it back.
+    /// Consecutive successes before a server is healthy again.
     pub rise: u32,
 }
 
-/// A program of our own that asks our own services: it is not a visitor; the one for whom it asks is.
+/// An own program that calls own services. Requests that it makes for a client count as that client's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Its name for people: `auth-web`.
+    /// Its name in the configuration: `auth-web`.
     pub id: crate::CallerId,
-    /// The service whose part it is, where it is one's.
+    /// The service that it belongs to, if any.
     pub service: Option<ServiceId>,
-    /// The token that it shows as `mainstay-caller: TOKEN`.
+    /// The token that it sends as `mainstay-caller: TOKEN`.
     pub token: Option<SecretRef>,
-    /// The addresses that it asks from.
+    /// Its CIDR ranges.
     pub cidrs: Vec<IpNet>,
 }

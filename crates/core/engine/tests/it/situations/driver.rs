@@ -134,7 +134,8 @@ impl Story {
 
     /// Goes on at three in the night, when Ana sleeps.
     pub(crate) fn at_night(&mut self) {
-        let awake = "contacts = [\"hook:ana\"]\ntimezone = \"Europe/Tallinn\"\nwaking_hours = \"07:00-22:00\"";
+        let awake =
+            "contacts = [\"hook:ana\"]\ntimezone = \"Europe/Tallinn\"\nwaking_hours = \"07:00-22:00\"";
         *self = Self::with(&CONFIG.replacen("contacts = [\"hook:ana\"]", awake, 1), NIGHT);
     }
 

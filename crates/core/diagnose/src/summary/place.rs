@@ -37,9 +37,7 @@ impl Facts<'_> {
             }
             _ => match faults.len() {
                 0 => said("is not well", tense),
-                few if few <= FAULTS_TOLD => {
-                    list::or(&faults.keys().map(|fault| said(fault, tense)).collect::<Vec<_>>())
-                }
+                few if few <= FAULTS_TOLD => list::or(faults.keys().map(|fault| said(fault, tense))),
                 _ => said("fails in several ways", tense),
             },
         };

@@ -78,7 +78,7 @@ impl Demo {
         transcript.until(script, stage, Milestone::CauseFound).await?;
         transcript.until(script, stage, Milestone::Acknowledged).await?;
         table::say(
-            "\nVisitors see errors as the caches of resolvers expire. The status page shows the outage already.\n",
+            "\nClients see errors as the caches of resolvers expire. The status page shows the outage already.\n",
         );
         let renewed = Instant::now() + Duration::from_secs(self.outage_secs);
         while Instant::now() < renewed {

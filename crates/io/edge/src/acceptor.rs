@@ -100,7 +100,7 @@ async fn open(
     activity: Arc<Activity>,
 ) -> io::Result<(Stream, Rc<Connection>)> {
     if proxied {
-        peer = told(&mut socket).await?.unwrap_or(peer);
+        peer = read_header(&mut socket).await?.unwrap_or(peer);
     }
     if !tls {
         let http2 = preface(&socket).await?;
@@ -118,7 +118,7 @@ async fn open(
 }
 
 /// Reads the PROXY protocol and not a byte more.
-async fn told(socket: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
+async fn read_header(socket: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
     let mut bytes = vec![0; 2064];
     let found = beginning(socket, &mut bytes, |begun, _| match proxy_protocol::read(begun) {
         Ok(Some(found)) => Some(Ok(found)),

@@ -4,7 +4,7 @@ use crate::acceptor::accept;
 use crate::descriptors;
 use crate::geo::Geo;
 use crate::health;
-use crate::listen::{self, Door};
+use crate::listen::{self, ListenAddress};
 use crate::shared::Shared;
 use crate::telemetry::{Settings, Telemetry};
 use crate::thread::Thread;
@@ -84,7 +84,7 @@ pub struct Edge {
     files: Option<JoinHandle<()>>,
     stop: Arc<(Mutex<bool>, Condvar)>,
     /// As declared, and where it is really listened.
-    doors: Mutex<BTreeMap<Door, SocketAddr>>,
+    addresses: Mutex<BTreeMap<ListenAddress, SocketAddr>>,
     /// The second of the last roll-up.
     rolled: Mutex<Instant>,
     sharing: Sharing,
@@ -101,8 +101,8 @@ pub enum Sharing {
 
 /// An order to a thread.
 enum Order {
-    Open(Door, std::net::TcpListener),
-    Close(Door),
+    Open(ListenAddress, std::net::TcpListener),
+    Close(ListenAddress),
     /// Finish what is in progress until then, and end.
     Stop(Instant),
 }
@@ -143,7 +143,7 @@ impl Edge {
             threads: Vec::with_capacity(count),
             files: None,
             stop: Arc::default(),
-            doors: Mutex::default(),
+            addresses: Mutex::default(),
             rolled: Mutex::new(Instant::now()),
             sharing,
             shared,
@@ -194,40 +194,41 @@ impl Edge {
     /// Opens and closes listeners until they match the configuration.
     fn listen(&self) -> Result<(), StartError> {
         let view = self.shared.view();
-        let plain = view.edge.listen.iter().map(|at| Door { at: *at, tls: false });
-        let tls = view.edge.listen_tls.iter().map(|at| Door { at: *at, tls: true });
-        let wanted: Vec<Door> = plain.chain(tls).collect();
-        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        let plain = view.edge.listen.iter().map(|at| ListenAddress { at: *at, tls: false });
+        let tls = view.edge.listen_tls.iter().map(|at| ListenAddress { at: *at, tls: true });
+        let wanted: Vec<ListenAddress> = plain.chain(tls).collect();
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         // Sockets of our own on the same port, also those that are being closed, are no other process.
-        let mut ports: Vec<u16> = doors.values().map(SocketAddr::port).collect();
-        let gone: Vec<Door> = doors.keys().filter(|door| !wanted.contains(door)).copied().collect();
-        for door in gone {
-            doors.remove(&door);
+        let mut ports: Vec<u16> = addresses.values().map(SocketAddr::port).collect();
+        let gone: Vec<ListenAddress> =
+            addresses.keys().filter(|address| !wanted.contains(address)).copied().collect();
+        for address in gone {
+            addresses.remove(&address);
             for (orders, _) in &self.threads {
-                let _ = orders.send(Order::Close(door));
+                let _ = orders.send(Order::Close(address));
             }
         }
         let mut failed = None;
-        for door in wanted {
-            if doors.contains_key(&door) {
+        for address in wanted {
+            if addresses.contains_key(&address) {
                 continue;
             }
             if self.sharing == Sharing::Refused
-                && !ports.contains(&door.at.port())
-                && listen::is_taken(door.at)
+                && !ports.contains(&address.at.port())
+                && listen::is_taken(address.at)
             {
-                failed = Some(StartError::Taken { at: door.at });
+                failed = Some(StartError::Taken { at: address.at });
                 continue;
             }
-            match listen::open(door.at, self.threads.len()) {
+            match listen::open(address.at, self.threads.len()) {
                 Ok((at, sockets)) => {
                     ports.push(at.port());
-                    doors.insert(door, at);
+                    addresses.insert(address, at);
                     for ((orders, _), socket) in self.threads.iter().zip(sockets) {
-                        let _ = orders.send(Order::Open(door, socket));
+                        let _ = orders.send(Order::Open(address, socket));
                     }
                 }
-                Err(why) => failed = Some(StartError::Listen { at: door.at, why }),
+                Err(why) => failed = Some(StartError::Listen { at: address.at, why }),
             }
         }
         failed.map_or(Ok(()), Err)
@@ -236,8 +237,8 @@ impl Edge {
     /// Returns the listening addresses, with real ports in place of 0, and whether each is for TLS.
     #[must_use]
     pub fn listening(&self) -> Vec<(SocketAddr, bool)> {
-        let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        doors.iter().map(|(door, at)| (*at, door.tls)).collect()
+        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses.iter().map(|(address, at)| (*at, address.tls)).collect()
     }
 
     /// Returns the telemetry: traces, metrics, the latest failed requests.
@@ -328,23 +329,23 @@ fn run(shared: Arc<Shared>, number: usize, mut inbox: UnboundedReceiver<Order>) 
                 spawn_local(exporter.run());
             }
         }
-        let mut doors: BTreeMap<Door, AbortHandle> = BTreeMap::new();
+        let mut addresses: BTreeMap<ListenAddress, AbortHandle> = BTreeMap::new();
         while let Some(order) = inbox.recv().await {
             match order {
-                Order::Open(door, socket) => match TcpListener::from_std(socket) {
+                Order::Open(address, socket) => match TcpListener::from_std(socket) {
                     Ok(listener) => {
-                        let task = spawn_local(listening(Rc::clone(&thread), listener, door.tls));
-                        doors.insert(door, task.abort_handle());
+                        let task = spawn_local(listening(Rc::clone(&thread), listener, address.tls));
+                        addresses.insert(address, task.abort_handle());
                     }
-                    Err(why) => tracing::error!("cannot listen on {}: {why}", door.at),
+                    Err(why) => tracing::error!("cannot listen on {}: {why}", address.at),
                 },
-                Order::Close(door) => {
-                    if let Some(task) = doors.remove(&door) {
+                Order::Close(address) => {
+                    if let Some(task) = addresses.remove(&address) {
                         task.abort();
                     }
                 }
                 Order::Stop(until) => {
-                    doors.values().for_each(AbortHandle::abort);
+                    addresses.values().for_each(AbortHandle::abort);
                     thread.ticks.ring();
                     // Closes a listener and accepts the connections that are already in its queue.
                     tokio::task::yield_now().await;
@@ -418,7 +419,7 @@ fn watch_files(shared: &Shared, stop: &(Mutex<bool>, Condvar)) {
         stopped = waited.0;
         if !*stopped {
             refresh(&shared.certificates, &shared.view().edge.certificates);
-            told(&shared.geo.load());
+            log_changes(&shared.geo.load());
         }
     }
 }
@@ -437,13 +438,13 @@ fn places(shared: &Shared) {
     let mut known = shared.places.lock().unwrap_or_else(PoisonError::into_inner);
     if *known != wanted {
         let geo = Geo::new(wanted.0.as_deref(), wanted.1.as_deref());
-        told(&geo);
+        log_changes(&geo);
         shared.geo.store(Arc::new(geo));
         *known = wanted;
     }
 }
 
-fn told(geo: &Geo) {
+fn log_changes(geo: &Geo) {
     for changed in geo.refresh() {
         match &changed {
             crate::geo::Changed::Read(_) => tracing::info!("{changed}"),

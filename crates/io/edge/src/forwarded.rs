@@ -18,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// The most addresses of one chain that are read.
 const CHAIN_MAX: usize = 32;
 /// Proxies of which it is remembered what they write.
-const HOPS_MAX: usize = 256;
+const PROXIES_MAX: usize = 256;
 
 /// What trusted proxies say about a request.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl HeaderPreferences {
         };
         match at {
             Some(at) => known[at].1 = only,
-            None if known.len() < HOPS_MAX => known.push((hop, only)),
+            None if known.len() < PROXIES_MAX => known.push((hop, only)),
             None => {}
         }
         only
@@ -69,12 +69,12 @@ impl HeaderPreferences {
 /// Reads the chain from the right, as long as it was written by proxies that are believed.
 pub(crate) fn client_info(
     peer: IpAddr,
-    hops: &[IpNet],
+    proxies: &[IpNet],
     header_preferences: &HeaderPreferences,
     headers: &HeaderMap,
 ) -> ForwardedInfo {
     let peer = plain(peer);
-    if hops.is_empty() || !declared(hops, peer) {
+    if proxies.is_empty() || !declared(proxies, peer) {
         return ForwardedInfo { client: peer, by: None, https: None, host: None };
     }
     let has = (headers.contains_key(OLDER), headers.contains_key(header::FORWARDED));
@@ -89,7 +89,7 @@ pub(crate) fn client_info(
                 // trusted either.
                 let Some(next) = next else { break };
                 origin.client = next;
-                if !declared(hops, next) {
+                if !declared(proxies, next) {
                     break;
                 }
             }
@@ -104,7 +104,7 @@ pub(crate) fn client_info(
                 origin.host = node.host.or(origin.host);
                 let Some(next) = node.client else { break };
                 origin.client = next;
-                if !declared(hops, next) {
+                if !declared(proxies, next) {
                     break;
                 }
             }
@@ -118,20 +118,20 @@ pub(crate) fn client_info(
     origin
 }
 
-/// Adds the headers that tell the server the client, the scheme, the host and the port. `told`: the client's
+/// Adds the headers that tell the server the client, the scheme, the host and the port. `forwarded_client`: the client's
 /// address where a caller forwards one.
 pub(crate) fn fields(
     own: &mut OutgoingHeaders,
     origin: &ForwardedInfo,
     connection: &Connection,
-    told: Option<IpAddr>,
+    forwarded_client: Option<IpAddr>,
     host: &Host,
     headers: &HeaderMap,
 ) {
     own.put(OLDER, |chain| {
-        match (told, origin.by) {
-            (Some(told), _) => {
-                let _ = write!(chain, "{told}, ");
+        match (forwarded_client, origin.by) {
+            (Some(forwarded_client), _) => {
+                let _ = write!(chain, "{forwarded_client}, ");
             }
             // The whole chain goes on.
             (None, Some(Field::Older)) => {
@@ -147,10 +147,10 @@ pub(crate) fn fields(
         }
         chain.extend_from_slice(connection.who.as_bytes());
     });
-    own.put("x-real-ip", |out| match (told, origin.by) {
+    own.put("x-real-ip", |out| match (forwarded_client, origin.by) {
         (None, None) => out.extend_from_slice(connection.who.as_bytes()),
-        (told, _) => {
-            let _ = write!(out, "{}", told.unwrap_or(origin.client));
+        (forwarded_client, _) => {
+            let _ = write!(out, "{}", forwarded_client.unwrap_or(origin.client));
         }
     });
     let https = origin.https.unwrap_or(connection.tls);
@@ -165,8 +165,8 @@ pub(crate) fn fields(
 
 /// The port that the client used: the one in its host, otherwise the default port of the scheme.
 fn port(host: &[u8], https: bool) -> &[u8] {
-    let told = memchr::memrchr(b':', host).map(|at| &host[at + 1..]);
-    match told.filter(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit)) {
+    let explicit = memchr::memrchr(b':', host).map(|at| &host[at + 1..]);
+    match explicit.filter(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit)) {
         Some(port) => port,
         None if https => b"443",
         None => b"80",
@@ -177,8 +177,8 @@ const PORT: &str = "x-forwarded-port";
 const OLDER: &str = "x-forwarded-for";
 
 /// Whether an address is a trusted proxy.
-pub(crate) fn declared(hops: &[IpNet], address: IpAddr) -> bool {
-    hops.iter().any(|net| net.contains(&address))
+pub(crate) fn declared(proxies: &[IpNet], address: IpAddr) -> bool {
+    proxies.iter().any(|net| net.contains(&address))
 }
 
 /// Converts an IPv4-mapped address to IPv4.
@@ -316,12 +316,12 @@ mod tests {
     type Fields<'a> = &'a [(&'static str, &'a str)];
 
     fn read(peer: &str, header_preferences: &HeaderPreferences, fields: Fields<'_>) -> ForwardedInfo {
-        let hops: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].iter().map(|net| net.parse().unwrap()).collect();
+        let proxies: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].iter().map(|net| net.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
         }
-        client_info(peer.parse().unwrap(), &hops, header_preferences, &headers)
+        client_info(peer.parse().unwrap(), &proxies, header_preferences, &headers)
     }
 
     #[test]
@@ -475,11 +475,11 @@ mod tests {
                     headers.append(name, value.clone());
                 }
             }
-            let hops: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+            let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
             // Without a proxy: the peer.
             let peer: IpAddr = if six { "2001:db8::9" } else { "192.0.2.9" }.parse().unwrap();
             let alone = ForwardedInfo { client: peer, by: None, https: None, host: None };
-            prop_assert_eq!(&client_info(peer, &hops, &HeaderPreferences::default(), &headers), &alone);
+            prop_assert_eq!(&client_info(peer, &proxies, &HeaderPreferences::default(), &headers), &alone);
             prop_assert_eq!(&client_info(peer, &[], &HeaderPreferences::default(), &headers), &alone);
             // Behind a proxy: the address that the proxy names, in either field.
             let node = if six { format!("for=\"[{peer}]:80\"") } else { format!("for={peer}") };
@@ -487,12 +487,12 @@ mod tests {
                 let hop: IpAddr = "10.0.0.1".parse().unwrap();
                 let mut lines = HeaderMap::new();
                 lines.append(name, format!("{text}, {mine}").parse().unwrap());
-                prop_assert_eq!(client_info(hop, &hops, &HeaderPreferences::default(), &lines).client, peer, "{}", text);
+                prop_assert_eq!(client_info(hop, &proxies, &HeaderPreferences::default(), &lines).client, peer, "{}", text);
                 let mut lines = headers.clone();
                 let header_preferences = HeaderPreferences::default();
                 header_preferences.field(hop, name == OLDER, name != OLDER);
                 lines.append(name, mine.parse().unwrap());
-                prop_assert_eq!(client_info(hop, &hops, &header_preferences, &lines).client, peer, "{}", text);
+                prop_assert_eq!(client_info(hop, &proxies, &header_preferences, &lines).client, peer, "{}", text);
             }
         }
     }

@@ -198,7 +198,7 @@ mod tests {
             fs::write(&path, broken).unwrap();
             let said = geo.refresh();
             assert!(matches!(&said[..], [Changed::Broken { earlier: true, .. }]), "{said:?}");
-            assert!(said[0].to_string().contains("used on"), "{}", said[0]);
+            assert!(said[0].to_string().contains("stays in use"), "{}", said[0]);
             assert_eq!(place(&geo, "192.0.2.1").0.as_deref(), Some("EE"));
         }
 

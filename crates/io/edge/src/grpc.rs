@@ -26,8 +26,8 @@ pub(crate) fn deadline(headers: &HeaderMap) -> Option<Option<Duration>> {
     if !matches!(rest.first(), None | Some(b'+' | b';')) {
         return None;
     }
-    let told = headers.get("grpc-timeout").and_then(|value| timeout(value.as_bytes()));
-    Some(told.map(|told| told.min(LONGEST)))
+    let timeout_header = headers.get("grpc-timeout").and_then(|value| timeout(value.as_bytes()));
+    Some(timeout_header.map(|timeout_header| timeout_header.min(LONGEST)))
 }
 
 /// At most eight digits and a unit.
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn deadline_is_the_calls_own_within_bounds() {
         let (hour, none) = (Some(Some(LONGEST)), Some(None));
-        for (kind, told, expected) in [
+        for (kind, timeout_header, expected) in [
             ("application/grpc", Some("5S"), Some(Some(Duration::from_secs(5)))),
             ("application/grpc+proto", Some("250m"), Some(Some(Duration::from_millis(250)))),
             ("application/grpc;x=y", Some("99999999H"), hour),
@@ -70,10 +70,10 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
-            if let Some(told) = told {
-                headers.insert("grpc-timeout", told.parse().unwrap());
+            if let Some(timeout_header) = timeout_header {
+                headers.insert("grpc-timeout", timeout_header.parse().unwrap());
             }
-            assert_eq!(deadline(&headers), expected, "{kind} {told:?}");
+            assert_eq!(deadline(&headers), expected, "{kind} {timeout_header:?}");
         }
         assert_eq!(deadline(&HeaderMap::new()), None);
     }

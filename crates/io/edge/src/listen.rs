@@ -8,7 +8,7 @@ const BACKLOG: i32 = 4096;
 
 /// A listening address, and whether clients speak TLS there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Door {
+pub(crate) struct ListenAddress {
     pub(crate) at: SocketAddr,
     pub(crate) tls: bool,
 }

@@ -110,8 +110,8 @@ impl RequestBody {
     /// # Errors
     /// Those of [`RequestBody::poll_before`], and [`ForwardError::Slow`].
     pub(crate) async fn read_before(&mut self, wait: u32, room: u64) -> Result<(), ForwardError> {
-        let told = self.rest.as_ref().is_some_and(|rest| rest.exact().is_some());
-        let span = if told { wait } else { BEFORE_TICKS };
+        let is_declared = self.rest.as_ref().is_some_and(|rest| rest.exact().is_some());
+        let span = if is_declared { wait } else { BEFORE_TICKS };
         let ticks = Rc::clone(&self.thread.ticks);
         let alarm = ticks.alarm();
         let mut due = ticks.now() + span;
@@ -122,7 +122,7 @@ impl RequestBody {
             if polled.is_ready() {
                 return polled;
             }
-            if told && self.held > held {
+            if is_declared && self.held > held {
                 due = ticks.now() + span;
             }
             // Otherwise a body that arrives byte by byte would take hours.
@@ -133,7 +133,7 @@ impl RequestBody {
                 alarm.set(due, cx);
                 return Poll::Pending;
             }
-            Poll::Ready(if told { Err(ForwardError::Slow) } else { Ok(()) })
+            Poll::Ready(if is_declared { Err(ForwardError::Slow) } else { Ok(()) })
         })
         .await
     }

@@ -69,14 +69,14 @@ pub(crate) fn accept(key: &[u8]) -> Option<HeaderValue> {
 
 /// Both ends and what is between them.
 pub(crate) struct Tunnel<V> {
-    visitor: V,
+    client: V,
     server: Stream,
-    up: Way,
-    down: Way,
+    up: Direction,
+    down: Direction,
 }
 
 /// One direction.
-struct Way {
+struct Direction {
     /// Data read and not yet accepted by the other side.
     held: Bytes,
     state: State,
@@ -91,21 +91,21 @@ enum State {
 }
 
 impl<V: AsyncRead + AsyncWrite + Unpin> Tunnel<V> {
-    pub(crate) fn new(visitor: V, early: Bytes, conn: Conn) -> Box<Self> {
+    pub(crate) fn new(client: V, early: Bytes, conn: Conn) -> Box<Self> {
         let (server, first) = conn.into_parts();
         watch(server.socket());
-        let way = |held| Way { held, state: State::Open };
-        Box::new(Self { visitor, server, up: way(early), down: way(first) })
+        let direction = |held| Direction { held, state: State::Open };
+        Box::new(Self { client, server, up: direction(early), down: direction(first) })
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let up = self.up.poll(cx, &mut self.visitor, &mut self.server)?;
-        let down = self.down.poll(cx, &mut self.server, &mut self.visitor)?;
+        let up = self.up.poll(cx, &mut self.client, &mut self.server)?;
+        let down = self.down.poll(cx, &mut self.server, &mut self.client)?;
         if up.is_ready() && down.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 
-impl Way {
+impl Direction {
     fn poll<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,6 +1,6 @@
 //! What holds whatever happens: random histories of arrivals, answers, failures, configurations and names.
 
-use crate::world::pool;
+use crate::fixture::pool;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

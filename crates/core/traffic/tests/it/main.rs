@@ -7,6 +7,7 @@
     reason = "helpers of tests may fail aloud as well"
 )]
 
+mod fixture;
 mod histories;
 mod limits;
 mod onset;
@@ -14,4 +15,3 @@ mod ordinary;
 mod pools;
 mod refusals;
 mod surge;
-mod world;

@@ -1,14 +1,14 @@
 //! How it is found out that there are fewer places than clients that come at once: before servers that nobody asked
 //! much, before servers of which nothing is known at all, and where the edge itself gets too little of the processor.
 
+use crate::fixture::{SEC, ServerShape, Story, Surge, World};
 use crate::surge::surge;
-use crate::world::{SEC, ServerShape, Story, Surge, World};
 
 /// A flood of so many times the capacity, of clients that try once; before it 21 seconds of a few requests, or nothing.
 fn flood(server: ServerShape, times: f64, cold: bool, seed: u64) -> Surge {
     let from = if cold { 0 } else { 21 * SEC };
     Surge {
-        known: 0.1,
+        recognized: 0.1,
         quiet: 0.05,
         flood: times,
         from,
@@ -110,11 +110,18 @@ fn where_the_edge_has_to_wait_for_the_processor() {
         for (stalls, seed) in [(100_000, 1), (100_000, 2), (300_000, 3), (300_000, 4)] {
             let server = ServerShape { permits, service, varies: true };
             let (known, others) = (load / 3.0, load * 2.0 / 3.0);
-            let surge =
-                Surge { known, quiet: others, flood: others, tries: 1, stalls, seed, ..surge(server, load) };
+            let surge = Surge {
+                recognized: known,
+                quiet: others,
+                flood: others,
+                tries: 1,
+                stalls,
+                seed,
+                ..surge(server, load)
+            };
             let surge = Surge { from: 2 * SEC, to: 6 * SEC, end: 6 * SEC, ..surge };
             let story = World::run(surge);
-            assert!(story.known.part() >= 0.999, "{server:?} {load} {:?}", story.known);
+            assert!(story.recognized.part() >= 0.999, "{server:?} {load} {:?}", story.recognized);
             assert!(story.first.part() >= 0.98, "{server:?} {load} {:?} {:?}", story.first, story.limits);
         }
     }

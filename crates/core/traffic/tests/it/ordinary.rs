@@ -1,6 +1,6 @@
 //! The ordinary day: what is well is not refused, and hardly waits.
 
-use crate::world::{SEC, pool};
+use crate::fixture::{SEC, pool};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;

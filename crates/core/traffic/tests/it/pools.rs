@@ -1,6 +1,6 @@
 //! Servers: which one gets a request, which one none, and why.
 
-use crate::world::{SEC, pool};
+use crate::fixture::{SEC, pool};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;

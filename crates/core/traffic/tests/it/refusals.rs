@@ -2,8 +2,8 @@
 //!
 //! `cargo test -p the load balancer --test it refusals -- --nocapture` prints the table.
 
+use crate::fixture::{Refuses, SEC, ServerShape, Story, Surge, World, pool};
 use crate::surge::{run, surge};
-use crate::world::{Refuses, SEC, ServerShape, Story, Surge, World, pool};
 use std::collections::VecDeque;
 use std::time::Duration;
 use traffic::{Admission, Arrival, Class, LoadBalancer, Outcome, Permit, ShedWhy, Tick};
@@ -13,13 +13,13 @@ const WIDE: ServerShape = ServerShape { permits: 100, service: 20_000, varies: f
 const BEARS: f64 = 200.0;
 
 fn flood(refuses: Refuses, times: f64, known: f64) -> Surge {
-    Surge { refuses, known, flood: times - known, tries: 2, ..surge(WIDE, times) }
+    Surge { refuses, recognized: known, flood: times - known, tries: 2, ..surge(WIDE, times) }
 }
 
 fn check(refuses: Refuses, times: f64, goodput: f64) -> Story {
     let surge = flood(refuses, times, 0.6);
     let story = run(surge, times);
-    assert!(story.known.part() >= 0.9, "{:?}", story.known);
+    assert!(story.recognized.part() >= 0.9, "{:?}", story.recognized);
     assert!(story.goodput(&surge) >= goodput, "{}", story.goodput(&surge));
     assert!(story.normal_after(&surge) <= Duration::from_secs(2), "{:?}", story.normal_after(&surge));
     assert!(story.first.served > 0);
@@ -30,7 +30,11 @@ fn check(refuses: Refuses, times: f64, goodput: f64) -> Story {
 fn excess_requests_are_refused() {
     for times in [2.0, 10.0, 100.0, 200.0] {
         let story = check(Refuses::Beyond(BEARS), times, 0.9);
-        assert!(f64::from(story.known.at_once) >= 0.9 * f64::from(story.known.asked), "{:?}", story.known);
+        assert!(
+            f64::from(story.recognized.at_once) >= 0.9 * f64::from(story.recognized.asked),
+            "{:?}",
+            story.recognized
+        );
     }
 }
 
@@ -49,7 +53,7 @@ fn a_limit_that_looks_back_for_long() {
         let surge = flood(Refuses::Counting(BEARS, 100), times, 0.4);
         let surge = Surge { to: 50 * SEC, end: 60 * SEC, ..surge };
         let story = run(surge, times);
-        assert!(story.known.part() >= 0.75, "{:?}", story.known);
+        assert!(story.recognized.part() >= 0.75, "{:?}", story.recognized);
         assert!(story.normal_after(&surge) <= Duration::from_secs(2));
     }
 }
@@ -60,7 +64,8 @@ fn servers_that_refuse_everything_for_a_while() {
     for secs in [3, 8, 30] {
         let refuses = Refuses::All(10 * SEC, (10 + secs) * SEC);
         // A twenty-fifth of what servers could do, 200 a second; nobody else comes.
-        let surge = Surge { known: 0.02, quiet: 0.02, flood: 0.02, tries: 1, ..flood(refuses, 0.04, 0.02) };
+        let surge =
+            Surge { recognized: 0.02, quiet: 0.02, flood: 0.02, tries: 1, ..flood(refuses, 0.04, 0.02) };
         let story = World::run(Surge { to: 40 * SEC, end: 50 * SEC, ..surge });
         let well = 10 + secs as usize;
         let part = |slot: usize| f64::from(story.met[slot]) / f64::from(story.asked[slot]);

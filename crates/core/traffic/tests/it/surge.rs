@@ -4,7 +4,7 @@
 //! on with what nobody waits for. Clients wait a second, and try three times. Recognized clients ask for six tenths
 //! of the capacity. `cargo test -p the load balancer --test it surge -- --nocapture` prints the table.
 
-use crate::world::{Refuses, SEC, ServerShape, Story, Surge, World};
+use crate::fixture::{Refuses, SEC, ServerShape, Story, Surge, World};
 use std::time::Duration;
 
 const FAST: ServerShape = ServerShape { permits: 10, service: 50_000, varies: false };
@@ -15,7 +15,7 @@ pub(crate) fn surge(server: ServerShape, times: f64) -> Surge {
     Surge {
         server,
         refuses: Refuses::Nothing,
-        known: 0.6,
+        recognized: 0.6,
         quiet: 0.2,
         flood: times - 0.6,
         flows: 0.0,
@@ -24,7 +24,7 @@ pub(crate) fn surge(server: ServerShape, times: f64) -> Surge {
         end: (to + 10) * SEC,
         tries: 3,
         random: false,
-        urgent: false,
+        priority: false,
         then: None,
         stalls: 0,
         seed: 7,
@@ -37,8 +37,8 @@ pub(crate) fn run(surge: Surge, times: f64) -> Story {
     println!(
         "{times:>6} times: goodput {:.3}, known {:.3} (at once {:.3}), newcomers {:.4}, p99 {} ms, normal after {:?}, {} tries",
         story.goodput(&surge),
-        story.known.part(),
-        f64::from(story.known.at_once) / f64::from(story.known.asked),
+        story.recognized.part(),
+        f64::from(story.recognized.at_once) / f64::from(story.recognized.asked),
         story.first.part(),
         story.p99() / 1_000,
         story.normal_after(&surge),
@@ -47,12 +47,16 @@ pub(crate) fn run(surge: Surge, times: f64) -> Story {
     story
 }
 
-fn check(server: ServerShape, times: f64, goodput: f64, known: f64) {
+fn check(server: ServerShape, times: f64, goodput: f64, recognized: f64) {
     let surge = surge(server, times);
     let mut story = run(surge, times);
     assert!(story.goodput(&surge) >= goodput, "{}", story.goodput(&surge));
     // Counted at the first try, without the clients' patience.
-    assert!(f64::from(story.known.at_once) >= known * f64::from(story.known.asked), "{:?}", story.known);
+    assert!(
+        f64::from(story.recognized.at_once) >= recognized * f64::from(story.recognized.asked),
+        "{:?}",
+        story.recognized
+    );
     // 99 of 100 exponential times are below 4.6 times their mean.
     let unloaded = if server.varies { server.service * 46 / 10 } else { server.service };
     assert!(story.p99() <= 5 * unloaded, "{}", story.p99());
@@ -92,7 +96,7 @@ fn a_server_of_two_places() {
     let surge = Surge { to: 40 * SEC, end: 50 * SEC, tries: 1, ..surge };
     let mut story = run(surge, 1_000.0);
     assert!(story.goodput(&surge) >= 0.75, "{}", story.goodput(&surge));
-    assert!(story.known.part() >= 0.6, "{:?}", story.known);
+    assert!(story.recognized.part() >= 0.6, "{:?}", story.recognized);
     assert!(story.p99() <= SEC);
 }
 
@@ -103,10 +107,11 @@ fn quick_servers_on_a_busy_machine() {
     let quick = ServerShape { permits: 64, service: 400, varies: true };
     let busy = ServerShape { service: 800, ..quick };
     // Three tenths of what it can, and then six tenths.
-    let surge = Surge { known: 0.1, quiet: 0.2, flood: 0.2, tries: 1, then: Some(busy), ..surge(quick, 0.3) };
+    let surge =
+        Surge { recognized: 0.1, quiet: 0.2, flood: 0.2, tries: 1, then: Some(busy), ..surge(quick, 0.3) };
     let surge = Surge { from: 2 * SEC, to: 6 * SEC, end: 6 * SEC, ..surge };
     let story = run(surge, 0.3);
-    assert!(story.known.part() >= 0.999, "{:?}", story.known);
+    assert!(story.recognized.part() >= 0.999, "{:?}", story.recognized);
     assert!(story.first.part() >= 0.98, "{:?}", story.first);
 }
 
@@ -120,7 +125,7 @@ fn with_times_that_vary() {
 /// Recognized clients alone ask five times what fits: they share it, and newcomers keep their part.
 #[test]
 fn newcomers_keep_their_part() {
-    let surge = Surge { known: 5.0, flood: 25.0, ..surge(FAST, 30.0) };
+    let surge = Surge { recognized: 5.0, flood: 25.0, ..surge(FAST, 30.0) };
     let story = run(surge, 30.0);
     assert!(story.goodput(&surge) >= 0.90);
     let capacity = surge.server.capacity() * 20.0;
@@ -131,9 +136,9 @@ fn newcomers_keep_their_part() {
 /// Any client may ask for an urgent path: a flood of it leaves recognized clients half of the servers.
 #[test]
 fn priority_paths_do_not_starve_recognized_clients() {
-    let surge = Surge { known: 0.4, urgent: true, ..surge(FAST, 10.0) };
+    let surge = Surge { recognized: 0.4, priority: true, ..surge(FAST, 10.0) };
     let story = run(surge, 10.0);
-    assert!(story.known.part() >= 0.95, "{:?}", story.known);
+    assert!(story.recognized.part() >= 0.95, "{:?}", story.recognized);
     assert!(story.goodput(&surge) >= 0.90);
 }
 
@@ -143,7 +148,7 @@ fn sign_ins_of_three_steps() {
     // Of several worlds: by chance alone one or two get through in one of them.
     let of = |random: bool| -> f64 {
         let part = |seed| {
-            let surge = Surge { known: 0.3, flows: 40.0, tries: 1, random, seed, ..surge(FAST, 10.0) };
+            let surge = Surge { recognized: 0.3, flows: 40.0, tries: 1, random, seed, ..surge(FAST, 10.0) };
             World::run(surge).flows.part()
         };
         (7..11).map(part).sum::<f64>() / 4.0
@@ -161,7 +166,8 @@ fn the_server_changes() {
     let narrower = ServerShape { permits: 4, service: 50_000, varies: false };
     let wider = ServerShape { permits: 30, service: 50_000, varies: false };
     for (then, least) in [(slower, 0.85), (narrower, 0.85), (wider, 0.7)] {
-        let surge = Surge { then: Some(then), known: 0.2, to: 50 * SEC, end: 60 * SEC, ..surge(FAST, 10.0) };
+        let surge =
+            Surge { then: Some(then), recognized: 0.2, to: 50 * SEC, end: 60 * SEC, ..surge(FAST, 10.0) };
         let story = World::run(surge);
         // From ten seconds after the change until the end of the surge.
         let good: u32 = story.good[40..50].iter().sum();

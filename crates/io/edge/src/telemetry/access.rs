@@ -19,7 +19,7 @@ const LIES: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) struct Access {
     lines: SyncSender<RequestRecord>,
-    told: Arc<ExportCounts>,
+    counts: Arc<ExportCounts>,
 }
 
 impl Access {
@@ -27,18 +27,18 @@ impl Access {
         to: Box<dyn Write + Send>,
         names: Arc<Names>,
         zero: Zero,
-        told: Arc<ExportCounts>,
+        counts: Arc<ExportCounts>,
     ) -> io::Result<Self> {
         let (lines, waiting) = sync_channel(WAITING);
-        let writer = Writer { to, names, zero, told: Arc::clone(&told), buffer: Vec::new() };
+        let writer = Writer { to, names, zero, counts: Arc::clone(&counts), buffer: Vec::new() };
         std::thread::Builder::new().name("access-lines".to_owned()).spawn(move || writer.run(&waiting))?;
-        Ok(Self { lines, told })
+        Ok(Self { lines, counts })
     }
 
     /// Never waits: what finds no room is dropped and counted.
     pub(super) fn offer(&self, record: &RequestRecord) {
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.lines.try_send(*record) {
-            self.told.lose(1);
+            self.counts.lose(1);
         }
     }
 }
@@ -47,7 +47,7 @@ struct Writer {
     to: Box<dyn Write + Send>,
     names: Arc<Names>,
     zero: Zero,
-    told: Arc<ExportCounts>,
+    counts: Arc<ExportCounts>,
     buffer: Vec<u8>,
 }
 
@@ -76,8 +76,8 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => true,
             };
             match self.to.write_all(&self.buffer).and_then(|()| self.to.flush()) {
-                Ok(()) => self.told.pass(lines),
-                Err(_) => self.told.lose(lines),
+                Ok(()) => self.counts.pass(lines),
+                Err(_) => self.counts.lose(lines),
             }
             self.buffer.clear();
             lines = 0;
@@ -227,8 +227,8 @@ mod tests {
     }
 
     fn counts(telemetry: &Telemetry) -> (u64, u64) {
-        let told = &telemetry.shared.access_lines;
-        (told.sent(), told.dropped())
+        let counts = &telemetry.shared.access_lines;
+        (counts.sent(), counts.dropped())
     }
 
     #[test]
@@ -275,8 +275,12 @@ mod tests {
         let (sent, dropped) = counts(&telemetry);
         assert_eq!(sent, 0);
         assert!(dropped > 0 && dropped < ALL, "{dropped}");
-        let told = &telemetry.shared.access_lines;
-        assert_eq!((told.news(), told.news()), (dropped, 0), "told once, though the reader still stands");
+        let exported = &telemetry.shared.access_lines;
+        assert_eq!(
+            (exported.news(), exported.news()),
+            (dropped, 0),
+            "reported once, though the reader is still blocked"
+        );
         // Now the reader goes on, and what waited is written.
         drop(go);
         let deadline = Instant::now() + Duration::from_secs(20);

@@ -239,11 +239,11 @@ mod tests {
     use proptest::prelude::*;
 
     /// Name, quota, window, remaining, reset, retry-after.
-    type Told = (String, Option<u32>, Option<u32>, Option<u32>, Option<u32>, Option<u32>);
+    type Parsed = (String, Option<u32>, Option<u32>, Option<u32>, Option<u32>, Option<u32>);
 
     const NOON: u64 = 1_800_000_000;
 
-    fn told(pairs: &[(&'static str, &str)]) -> Option<Told> {
+    fn parsed(pairs: &[(&'static str, &str)]) -> Option<Parsed> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(*name, value.parse().unwrap());
@@ -304,7 +304,7 @@ mod tests {
         ] {
             let (name, quota, window, remaining, reset, after) = expected;
             let expected = Some((name.to_owned(), quota, window, remaining, reset, after));
-            assert_eq!(told(headers), expected, "{headers:?}");
+            assert_eq!(parsed(headers), expected, "{headers:?}");
         }
     }
 
@@ -319,7 +319,7 @@ mod tests {
             &[("retry-after", "-5")],
             &[("ratelimit", "limit=99999999999")],
         ] {
-            assert_eq!(told(headers), None, "{headers:?}");
+            assert_eq!(parsed(headers), None, "{headers:?}");
         }
     }
 

@@ -36,14 +36,14 @@ const ANSWER_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Spans {
     records: Sender<RequestRecord>,
-    told: Arc<ExportCounts>,
+    counts: Arc<ExportCounts>,
 }
 
 impl Spans {
     /// Never waits: what finds no room is dropped and counted.
     pub(super) fn offer(&self, record: &RequestRecord) {
         if self.records.try_send(*record).is_err() {
-            self.told.lose(1);
+            self.counts.lose(1);
         }
     }
 }
@@ -55,7 +55,7 @@ pub struct Exporter {
     waiting: Receiver<RequestRecord>,
     names: Arc<Names>,
     zero: Zero,
-    told: Arc<ExportCounts>,
+    counts: Arc<ExportCounts>,
     pause: Duration,
 }
 
@@ -72,13 +72,13 @@ pub(super) fn queue(
     url: String,
     names: Arc<Names>,
     zero: Zero,
-    told: Arc<ExportCounts>,
+    counts: Arc<ExportCounts>,
 ) -> (Spans, Exporter) {
     let (records, waiting) = channel(WAITING);
     // A fragment is never part of a request, and the crate `http` of third_party/ would send it.
     let url = url.split('#').next().unwrap_or_default().to_owned();
-    let exporter = Exporter { url, waiting, names, zero, told: Arc::clone(&told), pause: PAUSE };
-    (Spans { records, told }, exporter)
+    let exporter = Exporter { url, waiting, names, zero, counts: Arc::clone(&counts), pause: PAUSE };
+    (Spans { records, counts }, exporter)
 }
 
 impl Exporter {
@@ -103,11 +103,11 @@ impl Exporter {
             let count = batch.len() as u64;
             match self.deliver(&client, &batch).await {
                 Ok(()) => {
-                    self.told.pass(count);
+                    self.counts.pass(count);
                     complained = false;
                 }
                 Err(why) => {
-                    self.told.lose(count);
+                    self.counts.lose(count);
                     if !complained {
                         tracing::warn!(spans = count, "{} refused spans: {why}", self.url);
                         complained = true;
@@ -173,7 +173,7 @@ impl Exporter {
                 }
             }
             if let Some(rejected) = span::rejected(&answer) {
-                self.told.lose(rejected);
+                self.counts.lose(rejected);
             }
             return Offered::Taken;
         }

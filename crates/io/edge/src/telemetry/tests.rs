@@ -197,7 +197,7 @@ fn every_outcome_is_counted_and_has_a_trace() {
     assert_eq!(
         auth.first,
         Asked { asked: 6, served: 1 },
-        "the one that broke off was told as served at its head"
+        "the one that broke off was counted as served at its head"
     );
     assert_eq!(rollup.unknown_hosts, BTreeMap::from([("old.acme.com".to_owned(), 1)]));
 

@@ -153,9 +153,9 @@ mod tests {
         }
         one.add(&other);
         let expected = vec![("recognized:0000000000000007".to_owned(), 50), ("2001:db8::".to_owned(), 50)];
-        let mut told = one.clients();
-        told.sort_by(|left, right| right.0.cmp(&left.0));
-        assert_eq!(told, expected);
+        let mut clients = one.clients();
+        clients.sort_by(|left, right| right.0.cmp(&left.0));
+        assert_eq!(clients, expected);
         one.clear();
         assert_eq!((one.clients(), one.subnets(), one.paths()), (vec![], vec![], vec![]));
     }

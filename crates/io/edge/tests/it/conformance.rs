@@ -8,7 +8,7 @@ mod messages;
 mod ordinary;
 pub(crate) mod wire;
 
-use crate::ground::{OK, Words, connect, door, edge, listening, request};
+use crate::fixture::{ConfigParts, OK, connect, door, edge, listening, request};
 use crate::proxied::{certificate, client};
 use rustls::pki_types::ServerName;
 use std::io::{Read as _, Write as _};
@@ -230,11 +230,11 @@ fn http2_server_answers_every_requirement_as_the_rfcs_allow() {
     let (at, seen) = server();
     let folder = tempfile::tempdir().unwrap();
     certificate(folder.path(), &["a.test"]);
-    let words = format!(
+    let parts = format!(
         "listen_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"{0}/c.pem\"\nkey = \"{0}/c.key\"",
         folder.path().display()
     );
-    let edge = edge(&[at], &Words { edge: &words, ..Words::default() });
+    let edge = edge(&[at], &ConfigParts { edge: &parts, ..ConfigParts::default() });
     let config = client(folder.path(), &[b"h2"]);
     let cases = cases();
     assert!(cases.len() >= 146, "{} requirements", cases.len());

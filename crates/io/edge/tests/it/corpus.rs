@@ -1,7 +1,7 @@
 //! Requests that two parsers might read differently: refused, or passed on in one way only. Compared with what the
 //! server receives, byte by byte, but for the fields that the edge itself adds.
 
-use crate::ground::{OK, Server, Words, all, door, edge, status};
+use crate::fixture::{ConfigParts, OK, Server, all, door, edge, status};
 
 /// What becomes of the bytes.
 enum Then {
@@ -384,7 +384,7 @@ fn nothing_is_passed_on_that_two_parsers_read_differently() {
     let mut wrong = Vec::new();
     for (name, bytes, then) in table() {
         let server = Server::saying(OK);
-        let edge = edge(&[server.at], &Words::default());
+        let edge = edge(&[server.at], &ConfigParts::default());
         let answer = all(door(&edge, false), &bytes);
         let seen = server.seen.lock().unwrap().clone();
         let seen: Vec<String> = seen.iter().map(|request| bare(request)).collect();
@@ -411,7 +411,10 @@ fn nothing_is_passed_on_that_two_parsers_read_differently() {
 #[test]
 fn server_gets_client_address_and_trace() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..Words::default() });
+    let edge = edge(
+        &[server.at],
+        &ConfigParts { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..ConfigParts::default() },
+    );
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let asked = format!(
         "GET / HTTP/1.1\r\nhost: a.test\r\nx-forwarded-for: 192.0.2.7\r\nx-forwarded-proto: https\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-01\r\nconnection: close\r\n\r\n"
@@ -433,7 +436,10 @@ fn server_gets_client_address_and_trace() {
 #[test]
 fn forwarded_chain_of_proxies_passes_and_of_clients_does_not() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..Words::default() });
+    let edge = edge(
+        &[server.at],
+        &ConfigParts { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..ConfigParts::default() },
+    );
     let at = door(&edge, false);
     let node = "forwarded: for=6.6.6.6, for=\"[2001:db8::7]:80\";proto=https;host=b.test";
     for more in ["", "x-forwarded-for: 6.6.6.6\r\n"] {

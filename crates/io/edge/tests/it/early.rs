@@ -1,7 +1,9 @@
 //! What comes before a request has ended: early answers, interim responses, `Expect`, clients that closed their
 //! sending side.
 
-use crate::ground::{GET, OK, Server, Words, all, answer, connect, door, edge, find, listening, status};
+use crate::fixture::{
+    ConfigParts, GET, OK, Server, all, answer, connect, door, edge, find, listening, status,
+};
 use crate::http2::run;
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -47,8 +49,8 @@ fn refusing() -> SocketAddr {
 
 /// An edge that refuses by itself what is long, before a server that refuses everything.
 fn edges() -> [(edge::Edge, u16); 2] {
-    let small = Words { edge: "limits = { body_bytes = 1000 }", ..Words::default() };
-    let large = Words { edge: "limits = { body_bytes = 100000000 }", ..Words::default() };
+    let small = ConfigParts { edge: "limits = { body_bytes = 1000 }", ..ConfigParts::default() };
+    let large = ConfigParts { edge: "limits = { body_bytes = 100000000 }", ..ConfigParts::default() };
     let server = refusing();
     [(edge(&[server], &small), 413), (edge(&[server], &large), 403)]
 }
@@ -117,7 +119,7 @@ const EXPECTS: &str = "POST / HTTP/1.1\r\nhost: a.test\r\nexpect: 100-continue\r
 
 #[test]
 fn expectation_that_the_server_refuses_asks_for_no_body() {
-    let edge = edge(&[refusing()], &Words::default());
+    let edge = edge(&[refusing()], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     socket.write_all(EXPECTS.as_bytes()).unwrap();
     let told = answer(&mut socket);
@@ -139,7 +141,7 @@ fn continuing() -> SocketAddr {
 
 #[test]
 fn continue_and_hints_reach_clients_of_both_protocols() {
-    let edge = edge(&[continuing()], &Words::default());
+    let edge = edge(&[continuing()], &ConfigParts::default());
     let at = door(&edge, false);
     let mut socket = connect(at);
     socket.write_all(EXPECTS.as_bytes()).unwrap();
@@ -173,7 +175,7 @@ fn interim_responses_precede_their_own_final_one() {
     let server = Server::new(|_| {
         Some([&b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 30000\r\n\r\n"[..], &[b'y'; 30_000]].concat())
     });
-    let edge = edge(&[server.at], &Words::default());
+    let edge = edge(&[server.at], &ConfigParts::default());
     let at = door(&edge, false);
     // Many in one piece: none comes into the middle of another's answer.
     let last = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
@@ -201,13 +203,13 @@ fn client_that_closed_its_sending_side_is_answered() {
         let _ = going.lock().unwrap().recv();
         let _ = socket.write_all(OK);
     });
-    let edge = edge(&[at], &Words::default());
+    let edge = edge(&[at], &ConfigParts::default());
     for fields in ["", "connection: close\r\n"] {
         let mut socket = connect(door(&edge, false));
         socket.write_all(format!("GET / HTTP/1.1\r\nhost: a.test\r\n{fields}\r\n").as_bytes()).unwrap();
         socket.shutdown(Shutdown::Write).unwrap();
         // The end has arrived before the response begins: another request went the whole way meanwhile.
-        let other = crate::ground::ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: no.test\r\n\r\n");
+        let other = crate::fixture::ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: no.test\r\n\r\n");
         assert_eq!(status(&other), 421);
         go.send(()).unwrap();
         let told = answer(&mut socket);
@@ -218,9 +220,12 @@ fn client_that_closed_its_sending_side_is_answered() {
 #[test]
 fn grpc_calls_are_refused_as_grpc_knows_it() {
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let words =
-        Words { pool: "protocol = \"http2\"", edge: "limits = { body_bytes = 1000 }", ..Words::default() };
-    let edge = edge(&[dead], &words);
+    let parts = ConfigParts {
+        pool: "protocol = \"http2\"",
+        edge: "limits = { body_bytes = 1000 }",
+        ..ConfigParts::default()
+    };
+    let edge = edge(&[dead], &parts);
     let at = door(&edge, false);
     run(async move {
         let mut sender = client(at).await;
@@ -247,7 +252,7 @@ fn grpc_calls_are_refused_as_grpc_knows_it() {
 #[test]
 fn cookie_crumbs_and_trailers_arrive_as_http1_has_them() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words::default());
+    let edge = edge(&[server.at], &ConfigParts::default());
     let at = door(&edge, false);
     run(async move {
         let mut sender = client(at).await;
@@ -271,8 +276,10 @@ fn cookie_crumbs_and_trailers_arrive_as_http1_has_them() {
 #[test]
 fn idle_http2_connection_gets_goaway() {
     let server = Server::saying(OK);
-    let edge =
-        edge(&[server.at], &Words { edge: "limits = { keepalive_timeout = \"1s\" }", ..Words::default() });
+    let edge = edge(
+        &[server.at],
+        &ConfigParts { edge: "limits = { keepalive_timeout = \"1s\" }", ..ConfigParts::default() },
+    );
     let at = door(&edge, false);
     run(async move {
         let socket = tokio::net::TcpStream::connect(at).await.unwrap();
@@ -293,7 +300,7 @@ fn idle_http2_connection_gets_goaway() {
 #[test]
 fn control_frame_flood_gets_enhance_your_calm() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words::default());
+    let edge = edge(&[server.at], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     let ping = b"\0\0\x08\x06\x01\0\0\0\0AAAAAAAA";
     let begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -312,7 +319,10 @@ fn slow_download_by_http2_goes_on_as_long_as_it_moves() {
     let server = Server::new(|_| {
         Some([&b"HTTP/1.1 200 OK\r\ncontent-length: 600000\r\n\r\n"[..], &vec![b'y'; 600_000]].concat())
     });
-    let edge = edge(&[server.at], &Words { edge: "limits = { body_timeout = \"1s\" }", ..Words::default() });
+    let edge = edge(
+        &[server.at],
+        &ConfigParts { edge: "limits = { body_timeout = \"1s\" }", ..ConfigParts::default() },
+    );
     let at = door(&edge, false);
     run(async move {
         let mut sender = client(at).await;

@@ -1,6 +1,6 @@
 //! HTTP/2 towards clients and towards servers: streams, trailers, WebSockets by extended CONNECT, floods.
 
-use crate::ground::{OK, PATIENCE, Server, Words, connect, door, edge, find, listening, wait};
+use crate::fixture::{ConfigParts, OK, PATIENCE, Server, connect, door, edge, find, listening, wait};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
@@ -87,7 +87,8 @@ fn grpc() -> SocketAddr {
 #[test]
 fn many_streams_of_one_connection_are_served_by_http1_servers() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { pool: "initial_concurrency = 100", ..Words::default() });
+    let edge =
+        edge(&[server.at], &ConfigParts { pool: "initial_concurrency = 100", ..ConfigParts::default() });
     let at = door(&edge, false);
     run(async move {
         let sender = begin::<Full<Bytes>>(at).await;
@@ -112,7 +113,7 @@ fn many_streams_of_one_connection_are_served_by_http1_servers() {
 
 #[test]
 fn grpc_passes_with_trailers_both_ways() {
-    let edge = edge(&[grpc()], &Words { pool: "protocol = \"http2\"", ..Words::default() });
+    let edge = edge(&[grpc()], &ConfigParts { pool: "protocol = \"http2\"", ..ConfigParts::default() });
     let at = door(&edge, false);
     run(async move {
         let mut sender = begin(at).await;
@@ -144,7 +145,7 @@ fn grpc_passes_with_trailers_both_ways() {
 
 #[test]
 fn a_websocket_by_http2_is_an_upgrade_to_the_server() {
-    let edge = edge(&[websockets(|accept| accept)], &Words::default());
+    let edge = edge(&[websockets(|accept| accept)], &ConfigParts::default());
     let at = door(&edge, false);
     run(async move {
         let mut sender = begin::<Empty<Bytes>>(at).await;
@@ -206,7 +207,7 @@ fn websocket(protocol: &'static str) -> Request<Empty<Bytes>> {
 
 #[test]
 fn extended_connect_is_for_websockets_that_the_server_accepts() {
-    let edge_of = |at| edge(&[at], &Words::default());
+    let edge_of = |at| edge(&[at], &ConfigParts::default());
     let (wrong, server) = (edge_of(websockets(|_| "wrong".to_owned())), Server::saying(OK));
     let other = edge_of(server.at);
     let (wrong_at, other_at) = (door(&wrong, false), door(&other, false));
@@ -225,8 +226,8 @@ fn extended_connect_is_for_websockets_that_the_server_accepts() {
 
 #[test]
 fn tunnels_count_as_connections_of_their_address() {
-    let words = Words { edge: "limits = { max_connections_per_ip = 5 }", ..Words::default() };
-    let edge = edge(&[websockets(|accept| accept)], &words);
+    let parts = ConfigParts { edge: "limits = { max_connections_per_ip = 5 }", ..ConfigParts::default() };
+    let edge = edge(&[websockets(|accept| accept)], &parts);
     let at = door(&edge, false);
     run(async move {
         let mut sender = begin::<Empty<Bytes>>(at).await;
@@ -250,7 +251,7 @@ fn tunnels_count_as_connections_of_their_address() {
 #[test]
 fn denial_ends_tunnels_inside_http2() {
     let server = websockets(|accept| accept);
-    let mut terms = crate::ground::terms(&[server], &Words::default());
+    let mut terms = crate::fixture::terms(&[server], &ConfigParts::default());
     let edge = edge::Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
     let at = door(&edge, false);
     run(async {
@@ -286,7 +287,7 @@ const BLOCK: &[u8] = b"\x82\x86\x84\x41\x06a.test";
 #[test]
 fn flood_ends_only_its_own_connection() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words::default());
+    let edge = edge(&[server.at], &ConfigParts::default());
     let at = door(&edge, false);
     let reset = |stream| [frame(1, 5, stream, BLOCK), frame(3, 0, stream, &8u32.to_be_bytes())].concat();
     let floods: [(&str, Vec<u8>); 9] = [
@@ -338,7 +339,8 @@ fn flood_ends_only_its_own_connection() {
 #[test]
 fn a_head_too_large_is_refused() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { edge: "limits = { head_bytes = 8192 }", ..Words::default() });
+    let edge =
+        edge(&[server.at], &ConfigParts { edge: "limits = { head_bytes = 8192 }", ..ConfigParts::default() });
     let at = door(&edge, false);
     run(async move {
         let mut sender = begin::<Empty<Bytes>>(at).await;

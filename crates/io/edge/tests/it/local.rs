@@ -1,7 +1,7 @@
 //! Responses of the edge's own by both protocols: the same status codes, ids that a trace is found by, codes of gRPC.
 
 use crate::early::client;
-use crate::ground::{OK, PATIENCE, Server, Words, all, ask, connect, door, edge, listening, status};
+use crate::fixture::{ConfigParts, OK, PATIENCE, Server, all, ask, connect, door, edge, listening, status};
 use crate::http2::run;
 use bytes::Bytes;
 use edge::Edge;
@@ -26,8 +26,9 @@ async fn by_http2(at: SocketAddr, request: Request<()>, body: usize) -> Response
 #[test]
 fn refusals_have_ids_that_a_trace_is_found_by() {
     let server = Server::saying(OK);
-    let words = Words { edge: "limits = { body_bytes = 1000, head_bytes = 8192 }", ..Words::default() };
-    let edge = edge(&[server.at], &words);
+    let parts =
+        ConfigParts { edge: "limits = { body_bytes = 1000, head_bytes = 8192 }", ..ConfigParts::default() };
+    let edge = edge(&[server.at], &parts);
     let at = door(&edge, false);
     let cookies = "y".repeat(20_000);
     let cases: [(&str, &str, &str, &str, usize, u16); 5] = [
@@ -60,7 +61,7 @@ fn refusals_have_ids_that_a_trace_is_found_by() {
 #[test]
 fn a_hundred_fields_are_taken_by_both_protocols_and_no_more() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words::default());
+    let edge = edge(&[server.at], &ConfigParts::default());
     let at = door(&edge, false);
     for (fields, code) in [(100, 200), (101, 431)] {
         // By HTTP/1.1 the host is one of them.
@@ -95,7 +96,7 @@ fn grpc_calls_that_are_denied_limited_or_late_end_with_their_codes() {
         let mut some = [0; 4096];
         while socket.read(&mut some).is_ok_and(|got| got > 0) {}
     });
-    let http2 = |traffic| Words { traffic, pool: "protocol = \"http2\"", ..Words::default() };
+    let http2 = |traffic| ConfigParts { traffic, pool: "protocol = \"http2\"", ..ConfigParts::default() };
     let denied = edge(&[silent], &http2("deny = { cidrs = [\"127.0.0.1\"] }"));
     assert_eq!(grpc_code(door(&denied, false), None), "7");
     let limited = edge(
@@ -112,7 +113,7 @@ fn redirect_names_the_port_of_https_that_the_config_names() {
     let server = Server::saying(OK);
     let tls = "redirect_to_https = true\nhttps_port = 8443\nlisten_tls = [\"127.0.0.1:0\"]\n\
         [[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"";
-    let edge = edge(&[server.at], &Words { edge: tls, ..Words::default() });
+    let edge = edge(&[server.at], &ConfigParts { edge: tls, ..ConfigParts::default() });
     for host in ["a.test", "a.test:80", "a.test:8080"] {
         let told = ask(door(&edge, false), &format!("GET /x HTTP/1.1\r\nhost: {host}\r\n\r\n"));
         assert!(told.contains("\r\nlocation: https://a.test:8443/x\r\n"), "{host}: {told}");
@@ -122,13 +123,13 @@ fn redirect_names_the_port_of_https_that_the_config_names() {
 #[test]
 fn cookie_of_one_service_is_worth_nothing_at_another() {
     let server = Server::saying(OK);
-    let words = Words {
+    let parts = ConfigParts {
         traffic: "recognize = { path = \"/welcome\", status = [200] }",
         more: "[service.other]\nhosts = [\"b.test\"]\n[service.other.traffic]\npool = \"web\"\n\
             recognize = { path = \"/login\", status = [200] }\nlimit = { client = \"100/s\", subnet = { rate = \"1/h\", burst = 2 } }",
-        ..Words::default()
+        ..ConfigParts::default()
     };
-    let edge = edge(&[server.at], &words);
+    let edge = edge(&[server.at], &parts);
     let at = door(&edge, false);
     let get = |host: &str, path: &str, cookie: &str| {
         ask(at, &format!("GET {path} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\n\r\n"))
@@ -150,13 +151,13 @@ fn wrong_accept_of_a_websocket_is_a_502() {
     let switched = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
     for accept in ["sec-websocket-accept: AAAALMBiTxaQ9kYGzzhZRbK+xOo=\r\n", ""] {
         let server = Server::new(move |_| Some([&switched[..], accept.as_bytes(), b"\r\n"].concat()));
-        let edge = edge(&[server.at], &Words::default());
+        let edge = edge(&[server.at], &ConfigParts::default());
         let mut socket = connect(door(&edge, false));
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let head = "GET /ws HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         socket.write_all(head.as_bytes()).unwrap();
-        let told = crate::ground::answer(&mut socket);
+        let told = crate::fixture::answer(&mut socket);
         assert!(status(&told) == 502 && told.contains("\r\nx-request-id: "), "{told}");
     }
 }

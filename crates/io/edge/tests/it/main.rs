@@ -2,15 +2,15 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // helpers of tests, outside of test functions
 
+mod concurrency;
 mod conformance;
 mod corpus;
-mod doors;
 mod early;
-mod ground;
+mod fixture;
 mod http2;
+mod listeners;
 mod local;
 mod ordinary;
-mod places;
 mod pools;
 mod proxied;
 mod serving;

@@ -2,7 +2,7 @@
 //! refused.
 
 use crate::early::client;
-use crate::ground::{GET, OK, Words, connect, door, edge, find, listening, status, wait};
+use crate::fixture::{ConfigParts, GET, OK, connect, door, edge, find, listening, status, wait};
 use crate::http2::run;
 use bytes::Bytes;
 use http::Request;
@@ -29,7 +29,7 @@ fn working() -> SocketAddr {
 
 #[test]
 fn page_of_sixty_resources_by_http2_is_served_whole() {
-    let edge = edge(&[working()], &Words::default());
+    let edge = edge(&[working()], &ConfigParts::default());
     let at = door(&edge, false);
     run(async move {
         let sender = client(at).await;
@@ -58,7 +58,7 @@ fn event_sources_that_return_together_are_all_served() {
             }
         }
     });
-    let edge = edge(&[at], &Words::default());
+    let edge = edge(&[at], &ConfigParts::default());
     let mut all: Vec<_> = (0..100).map(|_| connect(door(&edge, false))).collect();
     all.iter_mut().for_each(|source| source.write_all(GET.as_bytes()).unwrap());
     for source in &mut all {
@@ -80,9 +80,9 @@ fn upload_by_http2_gets_a_window_of_its_length_before_it_is_read() {
     let at = listening(|socket| {
         let _ = socket.peek(&mut [0; 1]);
         let _socket = socket;
-        std::thread::park_timeout(crate::ground::PATIENCE);
+        std::thread::park_timeout(crate::fixture::PATIENCE);
     });
-    let edge = edge(&[at], &Words::default());
+    let edge = edge(&[at], &ConfigParts::default());
     let at = door(&edge, false);
     run(async move {
         let mut sender = client(at).await;

@@ -1,7 +1,7 @@
 //! Servers that fail, are drained, come back; certificates that are not theirs.
 
-use crate::ground::{
-    GET, OK, Server, Words, answer, ask, connect, door, edge, listening, status, terms, wait,
+use crate::fixture::{
+    ConfigParts, GET, OK, Server, answer, ask, connect, door, edge, listening, status, terms, wait,
 };
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -14,21 +14,21 @@ fn nobody() -> std::net::SocketAddr {
 #[test]
 fn dead_server_fails_no_request() {
     let server = Server::saying(OK);
-    let edge = edge(&[nobody(), server.at], &Words::default());
+    let edge = edge(&[nobody(), server.at], &ConfigParts::default());
     let answers: Vec<u16> = (0..40).map(|_| status(&ask(door(&edge, false), GET))).collect();
     assert!(answers.iter().filter(|status| **status == 200).count() >= 38, "{answers:?}");
 }
 
 #[test]
 fn no_server_is_answered_503_with_retry_after() {
-    let edge = edge(&[nobody()], &Words::default());
+    let edge = edge(&[nobody()], &ConfigParts::default());
     let told = ask(door(&edge, false), GET);
     assert!(matches!(status(&told), 502 | 503), "{told}");
 }
 
 #[test]
 fn a_refused_request_keeps_its_connection_whenever_its_body_comes() {
-    let mut terms = terms(&[nobody()], &Words::default());
+    let mut terms = terms(&[nobody()], &ConfigParts::default());
     let config = std::sync::Arc::get_mut(&mut terms.policy.config).unwrap();
     config.pools.values_mut().flat_map(|pool| &mut pool.servers).for_each(|server| server.drain = true);
     let edge = edge::Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
@@ -63,7 +63,7 @@ fn a_stale_connection_is_tried_again_on_a_fresh_one() {
         let _ = socket.write_all(OK);
         let _ = socket.read(&mut some);
     });
-    let edge = edge(&[at], &Words::default());
+    let edge = edge(&[at], &ConfigParts::default());
     for _ in 0..5 {
         assert_eq!(status(&ask(door(&edge, false), GET)), 200);
     }
@@ -77,7 +77,7 @@ fn response_that_is_not_http_is_a_502() {
         b"HTTP/1.1 200 OK\r\na : b\r\n\r\n",
     ] {
         let server = Server::saying(Box::leak(garbage.to_vec().into_boxed_slice()));
-        let edge = edge(&[server.at], &Words::default());
+        let edge = edge(&[server.at], &ConfigParts::default());
         let told = ask(door(&edge, false), GET);
         assert_eq!(status(&told), 502, "{}", garbage.escape_ascii());
         let id = told.split("x-request-id: ").nth(1).unwrap().split("\r\n").next().unwrap();
@@ -92,7 +92,7 @@ fn interim_responses_are_forwarded_and_limited() {
         b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\ncontent-length: 5\r\n\r\n";
     let two = [b"HTTP/1.1 102 Processing\r\n\r\n", HINTS, HINTS, OK].concat();
     let server = Server::new(move |_| Some(two.clone()));
-    let edge_two = edge(&[server.at], &Words::default());
+    let edge_two = edge(&[server.at], &ConfigParts::default());
     let mut visitor = connect(door(&edge_two, false));
     for _ in 0..2 {
         visitor.write_all(GET.as_bytes()).unwrap();
@@ -107,7 +107,7 @@ fn interim_responses_are_forwarded_and_limited() {
         let _ = socket.read(&mut some);
         while socket.write_all(HINTS).is_ok() {}
     });
-    let edge = edge(&[at], &Words::default());
+    let edge = edge(&[at], &ConfigParts::default());
     let told = ask(door(&edge, false), GET);
     assert_eq!(status(&told), 502, "{told}");
 }
@@ -115,17 +115,17 @@ fn interim_responses_are_forwarded_and_limited() {
 #[test]
 fn a_reload_changes_servers_between_two_requests_of_one_connection() {
     let (one, two) = (Server::saying(OK), Server::saying(OK));
-    let edge = edge(&[one.at], &Words::default());
+    let edge = edge(&[one.at], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     for server in [&one, &two, &one] {
-        edge.reload(&terms(&[server.at], &Words::default())).unwrap();
+        edge.reload(&terms(&[server.at], &ConfigParts::default())).unwrap();
         let before = server.asked();
         socket.write_all(GET.as_bytes()).unwrap();
         assert_eq!(status(&answer(&mut socket)), 200);
         assert_eq!(server.asked(), before + 1);
     }
     // A door of its own for the new configuration, none for the old.
-    edge.reload(&terms(&[one.at], &Words { edge: "listen_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"", ..Words::default() }))
+    edge.reload(&terms(&[one.at], &ConfigParts { edge: "listen_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"", ..ConfigParts::default() }))
         .unwrap();
     assert_eq!(edge.listening().len(), 2);
 }
@@ -145,11 +145,11 @@ fn health_takes_a_server_out_and_back() {
         })
     });
     let fine = Server::saying(OK);
-    let words = Words {
+    let parts = ConfigParts {
         pool: "health = { path = \"/health\", interval = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
-        ..Words::default()
+        ..ConfigParts::default()
     };
-    let edge = edge(&[sick.at, fine.at], &words);
+    let edge = edge(&[sick.at, fine.at], &parts);
     let serves = |at: std::net::SocketAddr| {
         let rollup = edge.roll_up();
         let pool = rollup.pools.values().next().unwrap().clone();
@@ -199,9 +199,12 @@ fn a_certificate_that_is_not_the_servers_is_a_502_without_retries_or_ejection() 
         let _ = stream.write_all(OK);
     });
     let site = format!("extra_ca_files = [\"{}\"]", trust.display());
-    let words =
-        |name| Words { site: Box::leak(site.clone().into_boxed_str()), pool: name, ..Words::default() };
-    let edge = edge(&[at], &words("tls = \"app.internal\""));
+    let parts = |name| ConfigParts {
+        site: Box::leak(site.clone().into_boxed_str()),
+        pool: name,
+        ..ConfigParts::default()
+    };
+    let edge = edge(&[at], &parts("tls = \"app.internal\""));
     for _ in 0..5 {
         let told = ask(door(&edge, false), GET);
         assert!(status(&told) == 502 && told.contains("certificate"), "{told}");
@@ -214,7 +217,7 @@ fn a_certificate_that_is_not_the_servers_is_a_502_without_retries_or_ejection() 
     assert!(why.contains("other.test") && why.contains("more.test"), "{why}");
     assert!(pool.servers.iter().all(|server| server.state.serves()), "{pool:?}");
     // Called by the name that it has, it is fine.
-    edge.reload(&terms(&[at], &words("tls = \"other.test\""))).unwrap();
+    edge.reload(&terms(&[at], &parts("tls = \"other.test\""))).unwrap();
     assert_eq!(status(&ask(door(&edge, false), GET)), 200);
 }
 
@@ -223,8 +226,8 @@ fn a_hundred_reloads_fail_no_request() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     let servers = [Server::saying(OK), Server::saying(OK)];
-    let words = || Words { pool: "initial_concurrency = 100", ..Words::default() };
-    let edge = edge(&[servers[0].at, servers[1].at], &words());
+    let parts = || ConfigParts { pool: "initial_concurrency = 100", ..ConfigParts::default() };
+    let edge = edge(&[servers[0].at, servers[1].at], &parts());
     let at = door(&edge, false);
     let (over, served) = (Arc::new(AtomicBool::new(false)), Arc::<AtomicUsize>::default());
     let failed: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
@@ -253,7 +256,7 @@ fn a_hundred_reloads_fail_no_request() {
         .collect();
     for n in 0..100 {
         let some = if n % 3 == 0 { vec![servers[0].at] } else { vec![servers[1].at, servers[0].at] };
-        edge.reload(&terms(&some, &words())).unwrap();
+        edge.reload(&terms(&some, &parts())).unwrap();
         let before = served.load(Ordering::Relaxed);
         wait("requests between reloads", || served.load(Ordering::Relaxed) > before + 10);
     }
@@ -272,8 +275,9 @@ fn a_hundred_reloads_fail_no_request() {
 #[test]
 fn bodies_that_come_slowly_hold_no_place_of_a_server() {
     let server = Server::saying(OK);
-    let words = Words { pool: "initial_concurrency = 2\nmax_concurrency = 2", ..Words::default() };
-    let edge = edge(&[server.at], &words);
+    let parts =
+        ConfigParts { pool: "initial_concurrency = 2\nmax_concurrency = 2", ..ConfigParts::default() };
+    let edge = edge(&[server.at], &parts);
     let slow: Vec<_> = (0..20)
         .map(|_| {
             let mut visitor = connect(door(&edge, false));

@@ -1,7 +1,7 @@
 //! The PROXY protocol and TLS towards clients.
 
-use crate::ground::{
-    GET, OK, PATIENCE, Server, Words, all, answer, connect, door, edge, status, terms, wait,
+use crate::fixture::{
+    ConfigParts, GET, OK, PATIENCE, Server, all, answer, connect, door, edge, status, terms, wait,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -14,8 +14,10 @@ use std::sync::Arc;
 fn the_proxy_protocol_is_read_where_declared_and_nowhere_else() {
     let server = Server::saying(OK);
     let header = "PROXY TCP4 192.0.2.44 192.0.2.1 4711 80\r\n";
-    let edge_proxied =
-        edge(&[server.at], &Words { edge: "proxy_protocol = [\"127.0.0.0/8\"]", ..Words::default() });
+    let edge_proxied = edge(
+        &[server.at],
+        &ConfigParts { edge: "proxy_protocol = [\"127.0.0.0/8\"]", ..ConfigParts::default() },
+    );
     let at = door(&edge_proxied, false);
     assert_eq!(status(&all(at, format!("{header}{GET}").as_bytes())), 200);
     let seen = String::from_utf8(server.seen.lock().unwrap()[0].clone()).unwrap();
@@ -28,7 +30,7 @@ fn the_proxy_protocol_is_read_where_declared_and_nowhere_else() {
     socket.write_all(GET.as_bytes()).unwrap();
     assert_eq!(status(&answer(&mut socket)), 200);
     assert_eq!(all(at, GET.as_bytes()), "", "without it nothing is answered");
-    let edge_plain = edge(&[server.at], &Words::default());
+    let edge_plain = edge(&[server.at], &ConfigParts::default());
     assert_eq!(status(&all(door(&edge_plain, false), format!("{header}{GET}").as_bytes())), 400);
 }
 
@@ -76,12 +78,12 @@ fn tls_serves_by_name_resumes_and_follows_its_files() {
     let folder = tempfile::tempdir().unwrap();
     certificate(folder.path(), &["a.test"]);
     let server = Server::saying(OK);
-    let words = format!(
+    let parts = format!(
         "listen_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"{0}/c.pem\"\nkey = \"{0}/c.key\"",
         folder.path().display()
     );
-    let words = Words { edge: &words, ..Words::default() };
-    let edge = edge(&[server.at], &words);
+    let parts = ConfigParts { edge: &parts, ..ConfigParts::default() };
+    let edge = edge(&[server.at], &parts);
     let at = door(&edge, true);
     let config = client(folder.path(), &[b"http/1.1"]);
     let (first, resumed) = secure(at, &config, "a.test").unwrap();
@@ -100,6 +102,6 @@ fn tls_serves_by_name_resumes_and_follows_its_files() {
     let from = std::time::Instant::now();
     wait("the new certificate", || secure(at, &config, "b.test").is_ok());
     assert!(from.elapsed() < PATIENCE);
-    edge.reload(&terms(&[server.at], &words)).unwrap();
+    edge.reload(&terms(&[server.at], &parts)).unwrap();
     assert!(secure(at, &config, "b.test").is_ok());
 }

@@ -1,7 +1,7 @@
 //! Clients served: kept connections, bodies both ways, limits, pages.
 
-use crate::ground::{
-    GET, OK, PATIENCE, Server, Words, all, answer, ask, connect, door, edge, listening, status, wait,
+use crate::fixture::{
+    ConfigParts, GET, OK, PATIENCE, Server, all, answer, ask, connect, door, edge, listening, status, wait,
 };
 use std::io::{Read, Write};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use std::time::Instant;
 #[test]
 fn connections_are_kept_on_both_sides_and_parked_between() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words::default());
+    let edge = edge(&[server.at], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     // Long enough to be parked, and to be so again.
     for pause in [400, 1_300, 0] {
@@ -33,7 +33,7 @@ fn a_crowd_that_rests_loses_nothing_between_two_requests() {
     let server = Server::saying(OK);
     let edge = edge(
         &[server.at],
-        &Words { pool: "max_concurrency = 1000\ninitial_concurrency = 1000", ..Words::default() },
+        &ConfigParts { pool: "max_concurrency = 1000\ninitial_concurrency = 1000", ..ConfigParts::default() },
     );
     let at = door(&edge, false);
     // More than may rest at once.
@@ -78,7 +78,7 @@ fn answers_of_every_framing_arrive_whole() {
             let _ = socket.read(&mut some);
             let _ = socket.write_all(&bytes);
         });
-        let edge = edge(&[at], &Words::default());
+        let edge = edge(&[at], &ConfigParts::default());
         let whole =
             all(door(&edge, false), GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n").as_bytes());
         let body = whole.split("\r\n\r\n").skip_while(|part| !part.starts_with("HTTP/1.1 200")).skip(1);
@@ -96,7 +96,7 @@ fn head_and_304_have_no_body() {
             b"HTTP/1.1 304 Not Modified\r\netag: \"a\"\r\n\r\n".to_vec()
         })
     });
-    let edge = edge(&[server.at], &Words::default());
+    let edge = edge(&[server.at], &ConfigParts::default());
     let whole = all(
         door(&edge, false),
         GET.replace("GET", "HEAD").replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n").as_bytes(),
@@ -111,32 +111,32 @@ fn a_body_streams_while_the_answer_already_comes() {
     let at = listening(|mut socket| {
         let mut seen = Vec::new();
         let mut some = [0; 4096];
-        while crate::ground::find(&seen, b"\r\n\r\n").is_none() {
+        while crate::fixture::find(&seen, b"\r\n\r\n").is_none() {
             let got = socket.read(&mut some).unwrap();
             seen.extend_from_slice(&some[..got]);
         }
         // Answers before the body has come, and echoes it.
         socket.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n").unwrap();
-        while crate::ground::find(&seen, b"last").is_none() {
+        while crate::fixture::find(&seen, b"last").is_none() {
             let got = socket.read(&mut some).unwrap();
             seen.extend_from_slice(&some[..got]);
         }
         socket.write_all(b"4\r\nlast\r\n0\r\n\r\n").unwrap();
     });
-    let edge = edge(&[at], &Words::default());
+    let edge = edge(&[at], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     socket
         .write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\n\r\n4\r\nopen\r\n")
         .unwrap();
     let mut told = Vec::new();
     let mut some = [0; 4096];
-    while crate::ground::find(&told, b"first").is_none() {
+    while crate::fixture::find(&told, b"first").is_none() {
         let got = socket.read(&mut some).unwrap();
         assert!(got > 0);
         told.extend_from_slice(&some[..got]);
     }
     socket.write_all(b"4\r\nlast\r\n0\r\n\r\n").unwrap();
-    while crate::ground::find(&told, b"last\r\n0\r\n\r\n").is_none() {
+    while crate::fixture::find(&told, b"last\r\n0\r\n\r\n").is_none() {
         let got = socket.read(&mut some).unwrap();
         assert!(got > 0, "{}", String::from_utf8_lossy(&told));
         told.extend_from_slice(&some[..got]);
@@ -146,7 +146,7 @@ fn a_body_streams_while_the_answer_already_comes() {
 #[test]
 fn a_continue_is_the_servers_to_give() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words::default());
+    let edge = edge(&[server.at], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     socket
         .write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n")
@@ -161,8 +161,8 @@ fn a_continue_is_the_servers_to_give() {
 #[test]
 fn too_large_or_slow_request_is_refused() {
     let server = Server::saying(OK);
-    let words = "limits = { head_bytes = 8192, headers = 20, body_bytes = 1000, header_timeout = \"1s\", body_timeout = \"1s\", max_connections_per_ip = 3 }";
-    let edge = edge(&[server.at], &Words { edge: words, ..Words::default() });
+    let parts = "limits = { head_bytes = 8192, headers = 20, body_bytes = 1000, header_timeout = \"1s\", body_timeout = \"1s\", max_connections_per_ip = 3 }";
+    let edge = edge(&[server.at], &ConfigParts { edge: parts, ..ConfigParts::default() });
     let at = door(&edge, false);
     let long = format!("GET / HTTP/1.1\r\nhost: a.test\r\nx: {}\r\n\r\n", "y".repeat(20_000));
     assert_eq!(status(&all(at, long.as_bytes())), 431);
@@ -208,7 +208,7 @@ fn too_large_or_slow_request_is_refused() {
 #[test]
 fn pages_are_for_people_and_problems_for_programs() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words::default());
+    let edge = edge(&[server.at], &ConfigParts::default());
     let page = ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: no.test\r\naccept: text/html\r\n\r\n");
     assert!(status(&page) == 421 && page.contains("text/html") && page.contains("<h1>"), "{page}");
     let problem = ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: no.test\r\n\r\n");
@@ -220,7 +220,8 @@ fn pages_are_for_people_and_problems_for_programs() {
 #[test]
 fn unreadable_request_gets_an_error_page_with_an_id() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { edge: "limits = { head_bytes = 8192 }", ..Words::default() });
+    let edge =
+        edge(&[server.at], &ConfigParts { edge: "limits = { head_bytes = 8192 }", ..ConfigParts::default() });
     let at = door(&edge, false);
     let cookies = format!("GET / HTTP/1.1\r\nhost: a.test\r\ncookie: {}\r\n\r\n", "y".repeat(20_000));
     let target = format!("GET /{} HTTP/1.1\r\nhost: a.test\r\n\r\n", "y".repeat(70_000));
@@ -254,9 +255,9 @@ fn plain_http_is_sent_to_https() {
     let server = Server::saying(OK);
     let edge = edge(
         &[server.at],
-        &Words {
+        &ConfigParts {
             edge: "redirect_to_https = true\nlisten_tls = [\"127.0.0.1:0\"]\n[[edge.certificate]]\nchain = \"/none.pem\"\nkey = \"/none.key\"",
-            ..Words::default()
+            ..ConfigParts::default()
         },
     );
     // Where the client names no port or another one than ours, ports are mapped in between.

@@ -8,7 +8,7 @@ mod http2;
 mod strict;
 
 use crate::conformance::wire::{Client, DATA, END_STREAM, GOAWAY, HEADERS, RST_STREAM};
-use crate::ground::{Words, connect, door, edge};
+use crate::fixture::{ConfigParts, connect, door, edge};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr};
 use strict::Strict;
@@ -99,7 +99,7 @@ fn judge(attempt: &Attempt, strict: &Strict, next: &str) -> Option<String> {
 #[test]
 fn servers_receive_no_request_that_no_client_sent() {
     let strict = Strict::start();
-    let edge = edge(&[strict.at], &Words::default());
+    let edge = edge(&[strict.at], &ConfigParts::default());
     let at = door(&edge, false);
     let attempts: Vec<Attempt> =
         [http1::attempts(), framing::attempts(), http2::attempts()].into_iter().flatten().collect();

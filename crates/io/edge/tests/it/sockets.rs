@@ -1,6 +1,6 @@
 //! WebSockets and other upgrades: after the 101 bytes both ways.
 
-use crate::ground::{Words, answer, connect, door, edge, find, listening};
+use crate::fixture::{ConfigParts, answer, connect, door, edge, find, listening};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
@@ -34,7 +34,7 @@ fn echo() -> std::net::SocketAddr {
 
 #[test]
 fn bytes_go_both_ways_after_a_101() {
-    let edge = edge(&[echo()], &Words::default());
+    let edge = edge(&[echo()], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     socket.write_all(UPGRADE).unwrap();
     let told = answer(&mut socket);
@@ -67,7 +67,7 @@ fn bytes_go_both_ways_after_a_101() {
 #[test]
 fn a_reload_leaves_tunnels_alone() {
     let server = echo();
-    let edge = edge(&[server], &Words::default());
+    let edge = edge(&[server], &ConfigParts::default());
     let mut socket = connect(door(&edge, false));
     socket.write_all(UPGRADE).unwrap();
     let mut told = answer(&mut socket);
@@ -77,7 +77,7 @@ fn a_reload_leaves_tunnels_alone() {
         told.push_str(&String::from_utf8_lossy(&some[..got]));
     }
     for _ in 0..5 {
-        edge.reload(&crate::ground::terms(&[server], &Words::default())).unwrap();
+        edge.reload(&crate::fixture::terms(&[server], &ConfigParts::default())).unwrap();
         socket.write_all(b"still here").unwrap();
         let mut back = [0; 10];
         socket.read_exact(&mut back).unwrap();

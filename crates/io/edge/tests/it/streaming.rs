@@ -1,6 +1,6 @@
 //! Bodies towards HTTP/2 servers: both ways at once, held back where nobody reads, cut off where they are too long.
 
-use crate::ground::{Words, door, edge, wait};
+use crate::fixture::{ConfigParts, door, edge, wait};
 use crate::http2::{self, begin, run};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -70,7 +70,7 @@ fn handed() -> (UnboundedSender<Part>, impl Body<Data = Bytes, Error = Infallibl
 #[test]
 fn a_request_goes_on_after_the_whole_answer() {
     let (at, read) = server(Manner::Reads);
-    let edge = edge(&[at], &Words { pool: "protocol = \"http2\"", ..Words::default() });
+    let edge = edge(&[at], &ConfigParts { pool: "protocol = \"http2\"", ..ConfigParts::default() });
     let at = door(&edge, false);
     run(async move {
         let mut sender = begin(at).await;
@@ -90,7 +90,7 @@ fn a_request_goes_on_after_the_whole_answer() {
 #[test]
 fn the_end_of_a_body_may_come_alone() {
     let (at, read) = server(Manner::Reads);
-    let edge = edge(&[at], &Words { pool: "protocol = \"http2\"", ..Words::default() });
+    let edge = edge(&[at], &ConfigParts { pool: "protocol = \"http2\"", ..ConfigParts::default() });
     let at = door(&edge, false);
     run(async move {
         let mut sender = begin(at).await;
@@ -110,13 +110,13 @@ fn the_end_of_a_body_may_come_alone() {
 fn server_that_reads_nothing_blocks_the_client() {
     const PIECE: usize = 64 * 1024;
     let (at, _) = server(Manner::Holds);
-    let words = Words {
+    let parts = ConfigParts {
         pool: "protocol = \"http2\"",
         traffic: "response_timeout = \"1s\"",
         edge: BIG,
-        ..Words::default()
+        ..ConfigParts::default()
     };
-    let edge = edge(&[at], &words);
+    let edge = edge(&[at], &parts);
     let at = door(&edge, false);
     let taken = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&taken);
@@ -141,9 +141,12 @@ const BIG: &str = "limits = { body_bytes = 100000000 }";
 #[test]
 fn body_of_unknown_length_is_cut_at_the_limit() {
     let (at, _) = server(Manner::Holds);
-    let words =
-        Words { pool: "protocol = \"http2\"", edge: "limits = { body_bytes = 1000 }", ..Words::default() };
-    let edge = edge(&[at], &words);
+    let parts = ConfigParts {
+        pool: "protocol = \"http2\"",
+        edge: "limits = { body_bytes = 1000 }",
+        ..ConfigParts::default()
+    };
+    let edge = edge(&[at], &parts);
     let at = door(&edge, false);
     run(async move {
         let mut sender = begin(at).await;

@@ -1,7 +1,7 @@
 //! Targets with characters that should have been percent-encoded: the same by HTTP/1.1 and HTTP/2.
 
 use crate::early::client;
-use crate::ground::{OK, Server, Words, all, door, edge, find, status};
+use crate::fixture::{ConfigParts, OK, Server, all, door, edge, find, status};
 use crate::http2::run;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -54,7 +54,7 @@ fn first_line(request: &[u8]) -> String {
 fn raw_characters_are_encoded_by_both_protocols() {
     for (target, right) in TARGETS {
         let server = Server::saying(OK);
-        let edge = edge(&[server.at], &Words::default());
+        let edge = edge(&[server.at], &ConfigParts::default());
         let at = door(&edge, false);
         let told = all(at, format!("GET {target} HTTP/1.1\r\nhost: a.test\r\n\r\n").as_bytes());
         let (code, has_id) = run(by_http2(at, target));
@@ -73,7 +73,7 @@ fn raw_characters_are_encoded_for_http2_servers() {
         let target = request.uri().path_and_query().unwrap().as_str().to_owned();
         http::Response::new(http_body_util::Full::new(Bytes::from(target)))
     });
-    let edge = edge(&[at], &Words { pool: "protocol = \"http2\"", ..Words::default() });
+    let edge = edge(&[at], &ConfigParts { pool: "protocol = \"http2\"", ..ConfigParts::default() });
     let told = all(
         door(&edge, false),
         b"GET /a`b?q=<\xc3\xa9> HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n",
@@ -84,7 +84,10 @@ fn raw_characters_are_encoded_for_http2_servers() {
 #[test]
 fn target_that_is_too_long_once_encoded_is_refused() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { edge: "limits = { head_bytes = 60000 }", ..Words::default() });
+    let edge = edge(
+        &[server.at],
+        &ConfigParts { edge: "limits = { head_bytes = 60000 }", ..ConfigParts::default() },
+    );
     let at = door(&edge, false);
     let target = format!("/?{}", "<".repeat(25_000));
     let told = all(at, format!("GET {target} HTTP/1.1\r\nhost: a.test\r\n\r\n").as_bytes());

@@ -1,6 +1,6 @@
 //! A front end that asks an API through the same edge: one trace over real sockets, with the limits of both.
 
-use crate::ground::{Server, Words, ask, door, status, terms, wait};
+use crate::fixture::{ConfigParts, Server, ask, door, status, terms, wait};
 use edge::Edge;
 use edge::telemetry::TraceId;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ fn front_end(edge: Arc<OnceLock<SocketAddr>>) -> Server {
         Some(if limited {
             b"HTTP/1.1 429 No\r\nratelimit: \"api-client\";r=0;t=3\r\ncontent-length: 0\r\n\r\n".to_vec()
         } else {
-            crate::ground::OK.to_vec()
+            crate::fixture::OK.to_vec()
         })
     })
 }
@@ -59,7 +59,7 @@ fn both_limits_are_in_one_trace_and_the_roll_up_names_it() {
          [caller.web-front]\nservice = \"web\"\ntoken = \"env:TOKEN\"",
         api.at
     );
-    let mut terms = terms(&[front.at], &Words { more: &more, ..Words::default() });
+    let mut terms = terms(&[front.at], &ConfigParts { more: &more, ..ConfigParts::default() });
     terms.tokens.insert("web-front".into(), TOKEN.as_bytes().to_vec());
     let edge = Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
     at.set(door(&edge, false)).unwrap();

@@ -1,7 +1,8 @@
 //! Servers that refuse, break off, allow few streams, fall silent: what a client sees of it.
 
-use crate::ground::{
-    GET, OK, PATIENCE, Server, Words, answer, ask, connect, door, edge, find, listening, status, terms, wait,
+use crate::fixture::{
+    ConfigParts, GET, OK, PATIENCE, Server, answer, ask, connect, door, edge, find, listening, status, terms,
+    wait,
 };
 use crate::http2::server;
 use bytes::Bytes;
@@ -12,7 +13,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-const HTTP2: Words<'_> = Words { site: "", edge: "", traffic: "", pool: "protocol = \"http2\"", more: "" };
+const HTTP2: ConfigParts<'_> =
+    ConfigParts { site: "", edge: "", traffic: "", pool: "protocol = \"http2\"", more: "" };
 
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
@@ -164,8 +166,9 @@ fn used_up_streams_open_further_connections() {
             }
         });
     });
-    let words = Words { pool: "protocol = \"http2\"\ninitial_concurrency = 50", ..Words::default() };
-    let edge = edge(&[at], &words);
+    let parts =
+        ConfigParts { pool: "protocol = \"http2\"\ninitial_concurrency = 50", ..ConfigParts::default() };
+    let edge = edge(&[at], &parts);
     let door = door(&edge, false);
     assert_eq!(status(&ask(door, GET)), 200);
     let clients: Vec<_> = (0..ALL).map(|_| std::thread::spawn(move || status(&ask(door, GET)))).collect();
@@ -193,7 +196,7 @@ fn trailers_of_a_client_break_no_connection_and_forge_nothing() {
     let two = edge(&[at], &HTTP2);
     let told = ask(door(&two, false), &request);
     assert!(status(&told) == 200 && told.ends_with("\r\n\r\nx-sum"), "{told}");
-    let one = edge(&[old.at], &Words::default());
+    let one = edge(&[old.at], &ConfigParts::default());
     assert_eq!(status(&ask(door(&one, false), &request)), 200);
     let seen = String::from_utf8(old.seen.lock().unwrap()[0].clone()).unwrap();
     assert!(seen.ends_with("1\r\na\r\n0\r\nx-sum: 1\r\n\r\n"), "{seen}");
@@ -205,10 +208,12 @@ fn trusted_fields_come_only_from_edge_or_proxies() {
     let fields = "x-real-ip: 6.6.6.6\r\nx-forwarded-port: 6666\r\nx_forwarded_port: 6666\r\nx-forwarded-prefix: /6666\r\n\
                   cf-connecting-ip: 6.6.6.6\r\nremote-user: 6666\r\nproxy: 6.6.6.6\r\nx-original-url: /6666\r\n";
     let request = format!("GET / HTTP/1.1\r\nhost: a.test:8080\r\n{fields}x-mine: 1\r\n\r\n");
-    let alone = edge(&[server.at], &Words::default());
+    let alone = edge(&[server.at], &ConfigParts::default());
     assert_eq!(status(&ask(door(&alone, false), &request)), 200);
-    let behind =
-        edge(&[server.at], &Words { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..Words::default() });
+    let behind = edge(
+        &[server.at],
+        &ConfigParts { edge: "trusted_proxies = [\"127.0.0.0/8\"]", ..ConfigParts::default() },
+    );
     assert_eq!(status(&ask(door(&behind, false), &request)), 200);
     let seen = server.seen.lock().unwrap();
     let [alone, behind] = [0, 1].map(|n| String::from_utf8(seen[n].clone()).unwrap());
@@ -239,7 +244,7 @@ fn answer_that_breaks_off_at_once_is_a_502_with_an_id() {
             let _ = socket.write_all(part);
             let _ = socket.shutdown(std::net::Shutdown::Write);
         });
-        let edge = edge(&[at], &Words::default());
+        let edge = edge(&[at], &ConfigParts::default());
         let told = ask(door(&edge, false), POST);
         assert!(status(&told) == 502 && told.contains("\r\nx-request-id: "), "{told}");
     }
@@ -251,7 +256,7 @@ fn answer_that_breaks_off_at_once_is_a_502_with_an_id() {
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\na: b\r\n\r\n",
         );
     });
-    let edge = edge(&[at], &Words::default());
+    let edge = edge(&[at], &ConfigParts::default());
     let told = ask(door(&edge, false), "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n");
     assert_eq!(status(&told), 200);
 }
@@ -320,7 +325,7 @@ fn odd_heads_of_servers_are_read() {
     ] {
         let bytes = head.as_bytes().to_vec();
         let server = Server::new(move |_| Some(bytes.clone()));
-        let edge = edge(&[server.at], &Words::default());
+        let edge = edge(&[server.at], &ConfigParts::default());
         let mut client = connect(door(&edge, false));
         for _ in 0..2 {
             client.write_all(GET.as_bytes()).unwrap();
@@ -351,7 +356,7 @@ fn put_on_a_stale_connection_is_asked_again_with_its_body() {
             }
         }
     });
-    let edge = edge(&[at], &Words::default());
+    let edge = edge(&[at], &ConfigParts::default());
     let request = POST.replace("POST", "PUT");
     for _ in 0..4 {
         assert_eq!(status(&ask(door(&edge, false), &request)), 200);
@@ -373,16 +378,16 @@ fn request_at_a_server_that_falls_silent_goes_to_another() {
         }
     });
     let fine = Server::saying(OK);
-    let words = Words {
+    let parts = ConfigParts {
         traffic: "response_timeout = \"60s\"",
         pool: "health = { path = \"/health\", interval = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
-        ..Words::default()
+        ..ConfigParts::default()
     };
-    let edge = edge(&[silent.at], &words);
+    let edge = edge(&[silent.at], &parts);
     let mut client = connect(door(&edge, false));
     client.write_all(GET.as_bytes()).unwrap();
     wait("the request is there", || stuck.load(Ordering::Relaxed) == 1);
-    edge.reload(&terms(&[silent.at, fine.at], &words)).unwrap();
+    edge.reload(&terms(&[silent.at, fine.at], &parts)).unwrap();
     assert_eq!(status(&answer(&mut client)), 200);
     assert_eq!(fine.asked(), 1 + fine.seen.lock().unwrap().iter().filter(|seen| is_health(seen)).count());
 }
@@ -401,19 +406,19 @@ fn request_that_may_not_be_repeated_waits_on_at_a_silent_server() {
         Some(OK.to_vec())
     });
     let fine = Server::saying(OK);
-    let words = Words {
+    let parts = ConfigParts {
         traffic: "response_timeout = \"60s\"",
         pool: "health = { path = \"/health\", interval = \"1s\", timeout = \"500ms\", fall = 1, rise = 1 }",
-        ..Words::default()
+        ..ConfigParts::default()
     };
-    let edge = edge(&[pausing.at], &words);
+    let edge = edge(&[pausing.at], &parts);
     let mut post = connect(door(&edge, false));
     post.write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 2\r\n\r\nab").unwrap();
     wait("the request is there", || stuck.load(Ordering::Relaxed) == 1);
     let mut get = connect(door(&edge, false));
     get.write_all(GET.as_bytes()).unwrap();
     wait("the other one too", || stuck.load(Ordering::Relaxed) == 2);
-    edge.reload(&terms(&[pausing.at, fine.at], &words)).unwrap();
+    edge.reload(&terms(&[pausing.at, fine.at], &parts)).unwrap();
     // This one is moved, after as long as the other had been waited for.
     assert_eq!(status(&answer(&mut get)), 200);
     go.store(1, Ordering::Relaxed);
@@ -434,14 +439,14 @@ fn grpc_call_has_its_own_deadline() {
             keep.lock().unwrap().push((socket.try_clone().unwrap(), stream));
         }
     });
-    let words = |deadline| Words { traffic: deadline, ..HTTP2 };
+    let parts = |deadline| ConfigParts { traffic: deadline, ..HTTP2 };
     let call = |timeout: &str| {
         format!(
             "POST /s/M HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/grpc\r\n{timeout}content-length: 3\r\n\r\nabc"
         )
     };
     // A longer one of its own outlasts the pool's, which ends a plain request that came later, and a call without one.
-    let short = edge(&[at], &words("response_timeout = \"200ms\""));
+    let short = edge(&[at], &parts("response_timeout = \"200ms\""));
     let mut late = connect(door(&short, false));
     late.write_all(call("grpc-timeout: 1M\r\n").as_bytes()).unwrap();
     wait("the call is there", || held.lock().unwrap().len() == 1);
@@ -454,7 +459,7 @@ fn grpc_call_has_its_own_deadline() {
     let got = late.read(&mut some).unwrap();
     assert!(find(&some[..got], b" 200 ").is_some(), "{}", some[..got].escape_ascii());
     // A short one of its own ends it before the pool's, and is no failure of the server.
-    let long = edge(&[at], &words("response_timeout = \"60s\""));
+    let long = edge(&[at], &parts("response_timeout = \"60s\""));
     for _ in 0..8 {
         let told = ask(door(&long, false), &call("grpc-timeout: 100m\r\n"));
         assert!(status(&told) == 504 || told.contains("grpc-status: 4"), "{told}");
@@ -475,12 +480,12 @@ fn grpc_streams_without_a_head_hold_no_place_after_the_deadline() {
             keep.lock().unwrap().push(socket.try_clone().unwrap());
         }
     });
-    let words = Words {
+    let parts = ConfigParts {
         traffic: "response_timeout = \"200ms\"",
         pool: "protocol = \"http2\"\ninitial_concurrency = 2\nmax_concurrency = 2",
-        ..Words::default()
+        ..ConfigParts::default()
     };
-    let edge = edge(&[at], &words);
+    let edge = edge(&[at], &parts);
     let call = "POST /s/M HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/grpc\r\ngrpc-timeout: 1M\r\ncontent-length: 3\r\n\r\nabc";
     let mut calls = [connect(door(&edge, false)), connect(door(&edge, false))];
     calls.iter_mut().for_each(|client| client.write_all(call.as_bytes()).unwrap());
@@ -496,7 +501,7 @@ fn grpc_stream_without_a_deadline_may_have_its_first_message_after_the_services(
             answer_200(socket, stream);
         }
     });
-    let edge = edge(&[at], &Words { traffic: "response_timeout = \"200ms\"", ..HTTP2 });
+    let edge = edge(&[at], &ConfigParts { traffic: "response_timeout = \"200ms\"", ..HTTP2 });
     let mut call = connect(door(&edge, false));
     let head = "POST /s/M HTTP/1.1\r\nhost: a.test\r\ncontent-type: application/grpc\r\ntransfer-encoding: chunked\r\n\r\n";
     call.write_all(head.as_bytes()).unwrap();
@@ -524,8 +529,9 @@ fn client_that_stops_sending_is_not_the_servers_failure() {
     // More than is read before a server is chosen; less than an HTTP/2 server takes unasked.
     for (at, protocol, sent) in [(one, "http1", 70_000), (two, "http2", 1000)] {
         let pool = format!("protocol = \"{protocol}\"");
-        let words = Words { traffic: "response_timeout = \"200ms\"", pool: &pool, ..Words::default() };
-        let edge = edge(&[at], &words);
+        let parts =
+            ConfigParts { traffic: "response_timeout = \"200ms\"", pool: &pool, ..ConfigParts::default() };
+        let edge = edge(&[at], &parts);
         let mut clients: Vec<_> = (0..8).map(|_| connect(door(&edge, false))).collect();
         for client in &mut clients {
             let _ = client.write_all(b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 500000\r\n\r\n");

@@ -1,6 +1,6 @@
 //! A server that takes nothing that could be read in two ways, and writes down why.
 
-use crate::ground::{find, listening};
+use crate::fixture::{find, listening};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};

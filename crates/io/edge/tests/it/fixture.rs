@@ -13,7 +13,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a configuration says besides.
 #[derive(Default)]
-pub(crate) struct Words<'a> {
+pub(crate) struct ConfigParts<'a> {
     pub(crate) site: &'a str,
     pub(crate) edge: &'a str,
     pub(crate) traffic: &'a str,
@@ -21,18 +21,18 @@ pub(crate) struct Words<'a> {
     pub(crate) more: &'a str,
 }
 
-pub(crate) fn terms(servers: &[SocketAddr], words: &Words<'_>) -> Terms {
+pub(crate) fn terms(servers: &[SocketAddr], parts: &ConfigParts<'_>) -> Terms {
     let servers: Vec<String> = servers.iter().map(|at| format!("\"{at}\"")).collect();
     let text = format!(
         "[site]\nname = \"T\"\nallow_private = [\"127.0.0.0/8\"]\n{}\n[edge]\nlisten = [\"127.0.0.1:0\"]\nthreads = 1\n{}\n\
          [service.web]\nhosts = [\"a.test\"]\n[service.web.traffic]\npool = \"web\"\n{}\n\
          [pool.web]\nservers = [{}]\n{}\n{}",
-        words.site,
-        words.edge,
-        words.traffic,
+        parts.site,
+        parts.edge,
+        parts.traffic,
         servers.join(", "),
-        words.pool,
-        words.more
+        parts.pool,
+        parts.more
     );
     let config =
         config::read(&text, "mainstay.toml", Path::new("/")).unwrap_or_else(|why| panic!("{why}")).config;
@@ -43,8 +43,8 @@ pub(crate) fn terms(servers: &[SocketAddr], words: &Words<'_>) -> Terms {
 }
 
 /// An edge before these servers.
-pub(crate) fn edge(servers: &[SocketAddr], words: &Words<'_>) -> Edge {
-    Edge::start(&terms(servers, words), tokens::Key::new([7; 32])).unwrap()
+pub(crate) fn edge(servers: &[SocketAddr], parts: &ConfigParts<'_>) -> Edge {
+    Edge::start(&terms(servers, parts), tokens::Key::new([7; 32])).unwrap()
 }
 
 pub(crate) fn door(edge: &Edge, tls: bool) -> SocketAddr {

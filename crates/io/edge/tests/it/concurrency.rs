@@ -1,7 +1,7 @@
 //! Places of a pool: not held by clients that send slowly, nor by answers that stream; and the budget of bodies.
 
-use crate::ground::{
-    GET, OK, PATIENCE, Server, Words, answer, ask, connect, door, edge, find, listening, status, wait,
+use crate::fixture::{
+    ConfigParts, GET, OK, PATIENCE, Server, answer, ask, connect, door, edge, find, listening, status, wait,
 };
 use crate::http2::{self, begin, run};
 use bytes::Bytes;
@@ -68,7 +68,11 @@ fn uploads_that_wait_for_their_clients_hold_no_place() {
         let (server, uploads) = taking();
         let edge = edge(
             &[server],
-            &Words { pool: "max_concurrency = 4", traffic: "response_timeout = \"5s\"", ..Words::default() },
+            &ConfigParts {
+                pool: "max_concurrency = 4",
+                traffic: "response_timeout = \"5s\"",
+                ..ConfigParts::default()
+            },
         );
         let at = door(&edge, false);
         let slow: Vec<TcpStream> = (0..4).map(|_| upload(at, framing)).collect();
@@ -86,7 +90,11 @@ fn uploads_beside_their_places_are_limited_and_the_slowest_ends() {
     let (server, uploads) = taking();
     let edge = edge(
         &[server],
-        &Words { pool: "max_concurrency = 4", traffic: "response_timeout = \"9s\"", ..Words::default() },
+        &ConfigParts {
+            pool: "max_concurrency = 4",
+            traffic: "response_timeout = \"9s\"",
+            ..ConfigParts::default()
+        },
     );
     let at = door(&edge, false);
     let slow: Vec<TcpStream> = (0..24).map(|_| upload(at, "content-length: 10000000")).collect();
@@ -125,8 +133,10 @@ fn uploads_by_http2_to_both_kinds_of_servers_hold_no_place() {
     });
     for (server, protocol, begun) in [(server, "http1", uploads), (other, "http2", count)] {
         let pool = format!("max_concurrency = 4\nprotocol = \"{protocol}\"");
-        let edge =
-            edge(&[server], &Words { pool: &pool, traffic: "response_timeout = \"5s\"", ..Words::default() });
+        let edge = edge(
+            &[server],
+            &ConfigParts { pool: &pool, traffic: "response_timeout = \"5s\"", ..ConfigParts::default() },
+        );
         let at = door(&edge, false);
         run(async move {
             let mut sender = begin(at).await;
@@ -160,7 +170,7 @@ fn uploads_by_http2_to_both_kinds_of_servers_hold_no_place() {
 #[test]
 fn an_upload_that_gave_its_place_back_is_answered_at_its_end() {
     let server = Server::saying(OK);
-    let edge = edge(&[server.at], &Words { pool: "max_concurrency = 1", ..Words::default() });
+    let edge = edge(&[server.at], &ConfigParts { pool: "max_concurrency = 1", ..ConfigParts::default() });
     let at = door(&edge, false);
     let mut slow = upload(at, &format!("content-length: {}", BEFORE + 5));
     // Its place is given to another, which comes after it.
@@ -177,7 +187,8 @@ fn an_answer_to_a_long_upload_has_its_time_from_the_uploads_end() {
         wait("the server has thought", || from.elapsed().as_millis() > 400);
         Some(OK.to_vec())
     });
-    let edge = edge(&[server.at], &Words { traffic: "response_timeout = \"1s\"", ..Words::default() });
+    let edge =
+        edge(&[server.at], &ConfigParts { traffic: "response_timeout = \"1s\"", ..ConfigParts::default() });
     let mut slow = upload(door(&edge, false), &format!("content-length: {}", BEFORE + 20));
     for _ in 0..20 {
         let from = Instant::now();
@@ -218,7 +229,8 @@ fn answers_that_stream_free_their_places_with_their_heads() {
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\nbegin",
     ] {
-        let edge = edge(&[streaming(head)], &Words { pool: "max_concurrency = 2", ..Words::default() });
+        let edge =
+            edge(&[streaming(head)], &ConfigParts { pool: "max_concurrency = 2", ..ConfigParts::default() });
         let at = door(&edge, false);
         let from = Instant::now();
         let open: Vec<TcpStream> = (0..40)
@@ -248,8 +260,9 @@ fn streams_of_http2_servers_free_their_places_with_their_heads() {
         response
     });
     for kind in ["application/grpc", "text/event-stream"] {
-        let words = Words { pool: "max_concurrency = 2\nprotocol = \"http2\"", ..Words::default() };
-        let edge = edge(&[server], &words);
+        let parts =
+            ConfigParts { pool: "max_concurrency = 2\nprotocol = \"http2\"", ..ConfigParts::default() };
+        let edge = edge(&[server], &parts);
         let at = door(&edge, false);
         run(async move {
             let mut sender = begin(at).await;
@@ -274,7 +287,7 @@ fn bodies_beyond_the_budget_stream_without_refusals() {
         return;
     }
     let (server, uploads) = taking();
-    let edge = edge(&[server], &Words::default());
+    let edge = edge(&[server], &ConfigParts::default());
     let at = door(&edge, false);
     let body = vec![b'a'; 60_000];
     let held: Vec<TcpStream> = (0..BODIES)

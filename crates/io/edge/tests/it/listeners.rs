@@ -1,6 +1,6 @@
 //! Doors under pressure: full tables, silent clients, another process on the same address.
 
-use crate::ground::{PATIENCE, Server, Words, all, answer, connect, door, edge, terms};
+use crate::fixture::{ConfigParts, PATIENCE, Server, all, answer, connect, door, edge, terms};
 use edge::{Edge, Sharing, StartError};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -35,8 +35,8 @@ fn full_edge_closes_longest_idle_connection_only() {
         }
         Some(OK.to_vec())
     });
-    let words = Words { edge: "limits = { max_connections = 3 }", ..Words::default() };
-    let edge = edge(&[server.at], &words);
+    let parts = ConfigParts { edge: "limits = { max_connections = 3 }", ..ConfigParts::default() };
+    let edge = edge(&[server.at], &parts);
     let at = door(&edge, false);
     let mut served = connect(at);
     served.write_all(b"GET /slow HTTP/1.1\r\nhost: a.test\r\n\r\n").unwrap();
@@ -58,11 +58,11 @@ fn full_edge_closes_longest_idle_connection_only() {
 #[test]
 fn beginning_that_comes_byte_by_byte_is_read_whole() {
     let server = Server::saying(OK);
-    let words = Words { edge: "proxy_protocol = [\"127.0.0.1/32\"]", ..Words::default() };
-    for (words, before) in
-        [(Words::default(), &b""[..]), (words, b"PROXY TCP4 192.0.2.7 10.0.0.1 8080 80\r\n")]
+    let parts = ConfigParts { edge: "proxy_protocol = [\"127.0.0.1/32\"]", ..ConfigParts::default() };
+    for (parts, before) in
+        [(ConfigParts::default(), &b""[..]), (parts, b"PROXY TCP4 192.0.2.7 10.0.0.1 8080 80\r\n")]
     {
-        let edge = edge(&[server.at], &words);
+        let edge = edge(&[server.at], &parts);
         let mut socket = connect(door(&edge, false));
         // The beginning of PRI as well as of POST.
         for byte in [before, b"POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n"].concat() {
@@ -82,7 +82,7 @@ fn beginning_that_comes_byte_by_byte_is_read_whole() {
 #[test]
 fn second_edge_on_an_address_is_refused_unless_it_takes_over() {
     let server = Server::saying(OK);
-    let terms = terms(&[server.at], &Words::default());
+    let terms = terms(&[server.at], &ConfigParts::default());
     let first = Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
     let at = door(&first, false);
     let mut config = (*terms.policy.config).clone();
@@ -105,8 +105,8 @@ fn second_edge_on_an_address_is_refused_unless_it_takes_over() {
 fn health_path_is_answered_by_the_edge_for_any_host_and_every_host_has_a_service() {
     let server = Server::saying(OK);
     let more = "[service.rest]\nhosts = [\"*\"]\n[service.rest.traffic]\npool = \"web\"";
-    let words = Words { edge: "health_path = \"/up\"", more, ..Words::default() };
-    let edge = edge(&[server.at], &words);
+    let parts = ConfigParts { edge: "health_path = \"/up\"", more, ..ConfigParts::default() };
+    let edge = edge(&[server.at], &parts);
     let at = door(&edge, false);
     for head in
         ["GET /up HTTP/1.0\r\n\r\n", "GET /up?x HTTP/1.1\r\nhost: 192.0.2.1\r\nconnection: close\r\n\r\n"]
@@ -132,7 +132,7 @@ fn denial_ends_tunnels_and_idle_connections_of_its_client_and_names_itself() {
     let server = Server::new(move |asked| {
         Some(if asked.starts_with(b"GET /ws") { switched.to_vec() } else { OK.to_vec() })
     });
-    let mut terms = terms(&[server.at], &Words::default());
+    let mut terms = terms(&[server.at], &ConfigParts::default());
     let edge = Edge::start(&terms, tokens::Key::new([7; 32])).unwrap();
     let at = door(&edge, false);
     let mut tunnel = connect(at);

@@ -42,7 +42,7 @@ pub(crate) struct Surge {
     pub(crate) server: ServerShape,
     pub(crate) refuses: Refuses,
     /// Requests a second of recognized clients, as part of the capacity.
-    pub(crate) known: f64,
+    pub(crate) recognized: f64,
     /// Requests a second of all others, as part of the capacity: in quiet times and in the surge.
     pub(crate) quiet: f64,
     pub(crate) flood: f64,
@@ -57,7 +57,7 @@ pub(crate) struct Surge {
     /// Each request has a luck of its own instead of its client's.
     pub(crate) random: bool,
     /// The flood asks for an urgent path.
-    pub(crate) urgent: bool,
+    pub(crate) priority: bool,
     /// The server changes at the middle of the surge.
     pub(crate) then: Option<ServerShape>,
     /// How long until the edge next gets no processor for 20 to 50 ms, in the mean; 0 where that never happens.
@@ -92,7 +92,7 @@ impl Surge {
 
 #[derive(Debug, Default)]
 pub(crate) struct Story {
-    pub(crate) known: Served,
+    pub(crate) recognized: Served,
     pub(crate) first: Served,
     pub(crate) flows: Served,
     /// By slot of the world: answers in time; requests first made; and those of them that were answered in the end.
@@ -147,7 +147,7 @@ enum Happens {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    Known,
+    Recognized,
     Other,
     Flow,
 }
@@ -259,7 +259,7 @@ impl World {
         world.story.asked = vec![0; slots];
         world.story.met = vec![0; slots];
         world.at(0, Happens::Ticks);
-        for kind in [Kind::Known, Kind::Other, Kind::Flow] {
+        for kind in [Kind::Recognized, Kind::Other, Kind::Flow] {
             world.at(0, Happens::Comes(kind));
         }
         if surge.then.is_some() {
@@ -333,7 +333,7 @@ impl World {
     fn comes(&mut self, kind: Kind) {
         let capacity = self.surge.capacity();
         let rate = match kind {
-            Kind::Known => self.surge.known * capacity,
+            Kind::Recognized => self.surge.recognized * capacity,
             Kind::Other if self.in_surge(self.now) => self.surge.flood * capacity,
             Kind::Other => self.surge.quiet * capacity,
             Kind::Flow => self.surge.flows,
@@ -350,7 +350,7 @@ impl World {
         let next = if self.now < self.surge.from { next.min(self.surge.from) } else { next };
         self.at(next, Happens::Comes(kind));
         let client = match kind {
-            Kind::Known => 1 + (self.roll() * 500.0) as u64,
+            Kind::Recognized => 1 + (self.roll() * 500.0) as u64,
             Kind::Other | Kind::Flow => 1_000 + (self.roll() * 1e15) as u64,
         };
         let id = self.next;
@@ -375,7 +375,7 @@ impl World {
 
     fn count(&mut self, kind: Kind) -> &mut Served {
         match kind {
-            Kind::Known => &mut self.story.known,
+            Kind::Recognized => &mut self.story.recognized,
             Kind::Other => &mut self.story.first,
             Kind::Flow => &mut self.story.flows,
         }
@@ -389,8 +389,8 @@ impl World {
         request.began = now;
         self.story.attempts += 1;
         let class = match request.kind {
-            Kind::Known => Class::Recognized,
-            Kind::Other if self.surge.urgent => Class::Priority,
+            Kind::Recognized => Class::Recognized,
+            Kind::Other if self.surge.priority => Class::Priority,
             Kind::Other | Kind::Flow => Class::FirstTime,
         };
         let client = if self.surge.random { other } else { request.client };

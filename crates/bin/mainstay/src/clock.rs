@@ -4,7 +4,7 @@ use engine::Engine;
 use engine::timekeeper::{News, Reading, Timekeeper};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use types::input::ClockNews;
+use types::input::ClockChange;
 use types::{Time, time};
 
 /// Engine time, and the running time of the machine at which it was that. Empty in a process that has no engine.
@@ -104,8 +104,8 @@ impl Clock {
     }
 
     /// What the journal must know so that the next process on this boot needs no wall clock.
-    pub(crate) fn anchor(&self) -> Option<ClockNews> {
-        Some(ClockNews::Anchored { boot: self.boot.clone()?, running: self.running })
+    pub(crate) fn anchor(&self) -> Option<ClockChange> {
+        Some(ClockChange::Anchored { boot: self.boot.clone()?, running: self.running })
     }
 
     fn publish(&self) {

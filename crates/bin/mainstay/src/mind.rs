@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
-use types::input::ClockNews;
+use types::input::ClockChange;
 use types::{
     Answer as Answered, Config, Delivery, Event, Input, Notification, Policy, ProbeResult, ProbeTargets,
     Rollup, Time, time,
@@ -162,7 +162,7 @@ impl EventLoop {
         self.turn(self.beginning(self.last_watched()), &ears, &mouth);
         loop {
             let now = self.clock.now();
-            let nap = self.engine.next().map_or(NAP, |at| time::between(now, at).min(NAP));
+            let nap = self.engine.next_deadline().map_or(NAP, |at| time::between(now, at).min(NAP));
             // Views and rounds that a throttle delayed are published even when no input follows.
             let delayed =
                 [self.view_throttle.delay(), self.rounds_throttle.delay()].into_iter().flatten().min();
@@ -211,10 +211,10 @@ impl EventLoop {
     }
 
     /// What a process begins with, and a mind whose clock was set.
-    fn beginning(&self, blind_since: Option<Time>) -> Vec<Heard> {
+    fn beginning(&self, unmonitored_since: Option<Time>) -> Vec<Heard> {
         let anchor = self.clock.anchor().map(Input::Clock);
         let config = self.engine.config().clone();
-        let heard = [Some(Input::Booted { blind_since }), anchor, Some(Input::ConfigRead(config))];
+        let heard = [Some(Input::Booted { unmonitored_since }), anchor, Some(Input::ConfigRead(config))];
         heard.into_iter().flatten().map(|input| (input, None)).collect()
     }
 
@@ -229,7 +229,7 @@ impl EventLoop {
                 "nothing was watched: the machine slept or the process stood still"
             );
             self.woke = Some(Instant::now());
-            heard.push((Input::Clock(ClockNews::NotWatched { since: before }), None));
+            heard.push((Input::Clock(ClockChange::Unmonitored { since: before }), None));
         }
         if news.is_some() {
             // Denials end at other instants of the wall clock now.
@@ -238,15 +238,15 @@ impl EventLoop {
         match news {
             Some(News::Jumped { by_ms }) => {
                 tracing::error!(by_ms, "the clock of this machine jumped; waits go on by monotonic time");
-                heard.push((Input::Clock(ClockNews::Jumped { by_ms }), None));
+                heard.push((Input::Clock(ClockChange::Jumped { by_ms }), None));
             }
             Some(News::Returned) => {
                 tracing::warn!("the clock of this machine is right again");
-                heard.push((Input::Clock(ClockNews::Jumped { by_ms: 0 }), None));
+                heard.push((Input::Clock(ClockChange::Jumped { by_ms: 0 }), None));
             }
             Some(News::Confirmed { to }) if self.set_failed.is_none_or(|at| at.elapsed() >= SET_AGAIN) => {
                 let set = self.set_clock(now, to);
-                if let (false, Some((Input::Clock(ClockNews::NotWatched { since }), _))) =
+                if let (false, Some((Input::Clock(ClockChange::Unmonitored { since }), _))) =
                     (set.is_empty(), heard.first_mut())
                 {
                     *since = engine::timekeeper::carried(*since, now, to);
@@ -325,7 +325,7 @@ impl EventLoop {
             match answer {
                 Some(answer) => waiting.push((answer, self.take_in(now, &input, &mut events))),
                 // Nothing but a person is ever refused. The tick at the end reacts to all samples at once.
-                None => events.extend(told(self.engine.hear(now, &input).unwrap_or_default())),
+                None => events.extend(told(self.engine.observe(now, &input).unwrap_or_default())),
             }
         }
         let changed = self.engine.seq() != before;
@@ -419,7 +419,7 @@ impl EventLoop {
             return;
         }
         self.rounds_throttle.run(|| {
-            let rounds = self.engine.rounds();
+            let rounds = self.engine.probe_targets();
             if !same_config || rounds.sooner != self.sooner {
                 self.sooner.clone_from(&rounds.sooner);
                 mouth.rounds.send_replace(rounds);
@@ -450,7 +450,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_wrong_at_the_start_is_told_after_the_start() {
-        let jumped = || vec![(Input::Clock(ClockNews::Jumped { by_ms: -50_400_000 }), None)];
+        let jumped = || vec![(Input::Clock(ClockChange::Jumped { by_ms: -50_400_000 }), None)];
         let words = |all: Vec<Heard>| {
             let word = |(input, _): &Heard| match input {
                 Input::Booted { .. } => "booted",
@@ -459,7 +459,7 @@ mod tests {
             };
             all.iter().map(word).collect::<Vec<_>>().join(" ")
         };
-        let beginning = || vec![(Input::Booted { blind_since: None }, None), (Input::Tick, None)];
+        let beginning = || vec![(Input::Booted { unmonitored_since: None }, None), (Input::Tick, None)];
         assert_eq!(words(in_order(jumped(), beginning())), "booted other clock");
         assert_eq!(words(in_order(jumped(), vec![(Input::Tick, None)])), "clock other");
         assert_eq!(words(in_order(Vec::new(), beginning())), "booted other");

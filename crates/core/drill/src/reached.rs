@@ -33,7 +33,7 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
                 Milestone::CauseFound,
             ) => diagnosis.cause == script.cause,
             (EventKind::IncidentDiagnosed { diagnosis, .. }, Milestone::Mending) => {
-                diagnosis.stage == Stage::Mending
+                diagnosis.stage == Stage::Recovering
             }
             (EventKind::AttemptEnded { page: Some(_), outcome, .. }, Milestone::HumanAsked) => {
                 outcome.result.is_ok()

@@ -201,14 +201,14 @@ impl Milestone {
 
     /// The word for it in a script.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         Self::WORDS.iter().find(|(milestone, _)| *milestone == self).map_or("", |(_, word)| word)
     }
 }
 
 impl fmt::Display for Milestone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 

@@ -153,7 +153,7 @@ impl Teller {
         let own: Vec<String> =
             own.filter(|(about, _)| *about == diagnosis.cause).map(|(_, told)| told.clone()).collect();
         own.into_iter().for_each(|told| self.once(format!("incident {number} is put down to {told}")));
-        if diagnosis.stage == Stage::Mending {
+        if diagnosis.stage == Stage::Recovering {
             self.once(format!("incident {number} mends"));
         }
         self.affected.entry(incident).or_default().extend(diagnosis.affected.iter().cloned());

@@ -81,14 +81,14 @@ impl Memory {
         let alone = |text: String| Some(Telling { text, group: None });
         let grouped = |text: String, group: String| Some(Telling { text, group: Some(group) });
         match kind {
-            EventKind::Booted { blind_since } => alone(match blind_since {
+            EventKind::Booted { unmonitored_since } => alone(match unmonitored_since {
                 Some(_) => "mainstay starts again".to_owned(),
                 None => "mainstay starts".to_owned(),
             }),
             EventKind::AlertOpened { alert } => {
                 self.abouts.insert(alert.id.0, alert.about.clone());
                 let text = format!("alert: {} {}", alert.about.name, alert.fault);
-                grouped(text, format!("opened {:?} {}", alert.about.kind, alert.fault.word()))
+                grouped(text, format!("opened {:?} {}", alert.about.kind, alert.fault.as_str()))
             }
             EventKind::AlertClosed { alert } => {
                 let about = self.abouts.get(&alert.0).map_or("something", |resource| resource.name.as_str());
@@ -103,8 +103,8 @@ impl Memory {
                 let before = self.diagnoses.insert(*incident, now.clone());
                 (before.as_ref() != Some(&now)).then_some(())?;
                 alone(match diagnosis.stage {
-                    Stage::Mending => format!("{incident}: the cause is gone, what it broke recovers"),
-                    Stage::Looking | Stage::Failing => format!("{incident}: {}", diagnosis.summary),
+                    Stage::Recovering => format!("{incident}: the cause is gone, what it broke recovers"),
+                    Stage::Investigating | Stage::Failing => format!("{incident}: {}", diagnosis.summary),
                 })
             }
             EventKind::IncidentMerged { incident, into } => alone(format!("{incident} is part of {into}")),
@@ -161,7 +161,7 @@ impl Memory {
             | EventKind::ClockAnchored { .. }
             | EventKind::ClockJumped { .. }
             | EventKind::ClockSet { .. }
-            | EventKind::NotWatched { .. } => None,
+            | EventKind::Unmonitored { .. } => None,
         }
     }
 }

@@ -55,7 +55,7 @@ impl Class {
 
     /// The word for people.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Urgent => "urgent",
             Self::Known => "known",
@@ -127,7 +127,7 @@ impl Limit {
 
     /// Its name in headers, roll-ups and traces.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Country => "denied-country",
             Self::System => "denied-network",

@@ -1,13 +1,13 @@
-//! Text from outside, made safe to show.
+//! External text, made safe to display.
 //!
-//! What a registry, a certificate or a web server writes reaches terminals, pages and messages. Control characters move
-//! a terminal's cursor or colour its text; direction marks make `exe.gpj` look like `jpg.exe`. Both are shown by their
-//! number instead: `\u{1b}`, `\u{202e}`.
+//! Text from registries, certificates and web servers reaches terminals, pages and messages. Control characters move a
+//! terminal's cursor or colour its text; direction marks make `exe.gpj` look like `jpg.exe`. Both are displayed as escapes:
+//! `\u{1b}`, `\u{202e}`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// The text with every character that is not seen as itself written as its number.
+/// Escapes every character that is invisible or changes the display.
 #[must_use]
 pub fn shown(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
@@ -24,7 +24,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The same for text of several lines: line breaks and tabs stay.
+/// The same for text with several lines: line breaks and tabs stay.
 #[must_use]
 pub fn shown_lines(text: &str) -> Cow<'_, str> {
     let is_layout = |c: char| matches!(c, '\n' | '\t');
@@ -42,7 +42,7 @@ pub fn shown_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Makes a text of a record safe in place.
+/// Escapes a text in place.
 pub(crate) fn clean(text: &mut String) {
     if let Cow::Owned(safe) = shown(text) {
         *text = safe;
@@ -56,8 +56,7 @@ pub(crate) fn clean_all(texts: &mut BTreeSet<String>) {
     }
 }
 
-/// Control and direction characters, those without a width, line and paragraph separators, tags, and what Unicode
-/// gives to nobody.
+/// Control and direction characters, zero-width characters, line and paragraph separators, tags, and noncharacters.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -72,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_hides_or_moves_is_escaped() {
+    fn invisible_and_control_characters_are_escaped() {
         for (text, safe) in [
             ("ns1.acme.com", "ns1.acme.com"),
             ("Mün\u{301}chen 🚀 عمان שלום", "Mün\u{301}chen 🚀 عمان שלום"),

@@ -155,11 +155,11 @@ impl Hop {
 
     /// What became of it, in a word or a few: a 429 or a failure of the server's own is not simply "passed".
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self.verdict {
             Verdict::Passed if self.status == 429 => "limited by the server",
             Verdict::Passed if self.status >= 500 => "failed at the server",
-            verdict => verdict.word(),
+            verdict => verdict.as_str(),
         }
     }
 
@@ -207,7 +207,7 @@ pub fn took(us: u64) -> String {
 impl Verdict {
     /// The word for people.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",
             Self::Denied => "denied",
@@ -313,7 +313,7 @@ mod tests {
             (Verdict::Limited, 429, "limited", false),
         ] {
             let hop = Hop { verdict, status, ..hop("a", None, "09.0", 0) };
-            assert_eq!((hop.word(), hop.went_well()), (word, well), "{verdict:?} {status}");
+            assert_eq!((hop.as_str(), hop.went_well()), (word, well), "{verdict:?} {status}");
         }
     }
 

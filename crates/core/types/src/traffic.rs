@@ -280,7 +280,7 @@ impl ServerState {
 
     /// The word for people.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Serving => "serving",
             Self::Warming => "warming up",

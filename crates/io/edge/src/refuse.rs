@@ -182,7 +182,7 @@ pub(crate) fn quota(headers: &mut HeaderMap, quota: &Quota) {
     // By hand: every refused request gets both, and formatting them costs as much as judging it.
     let item = |first: &str, of: u32, second: &str, to: u32| {
         let (mut of_digits, mut to_digits) = (itoa::Buffer::new(), itoa::Buffer::new());
-        let parts = ["\"", quota.limit.word(), first, of_digits.format(of), second, to_digits.format(to)];
+        let parts = ["\"", quota.limit.as_str(), first, of_digits.format(of), second, to_digits.format(to)];
         HeaderValue::try_from(parts.concat())
     };
     let policy = item("\";q=", quota.burst, ";w=", quota.window_secs);

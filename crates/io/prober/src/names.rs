@@ -86,7 +86,7 @@ impl Names {
     ///
     /// # Errors
     /// [`Fault::NameNotFound`] when the name or its addresses do not exist, [`Fault::NameUnanswered`] when no resolver
-    /// could say, [`Fault::InnerAddress`] when it leads only to inner addresses that the configuration does not allow.
+    /// could say, [`Fault::PrivateAddress`] when it leads only to inner addresses that the configuration does not allow.
     pub async fn look_up(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
         Ok(self.look_up_all(host).await?.0)
     }
@@ -103,7 +103,7 @@ impl Names {
         let (allowed, kept_out): (Vec<IpAddr>, Vec<IpAddr>) =
             found.into_iter().partition(|address| self.allows(*address));
         match kept_out.first() {
-            Some(address) if allowed.is_empty() => Err(Fault::InnerAddress { address: *address }),
+            Some(address) if allowed.is_empty() => Err(Fault::PrivateAddress { address: *address }),
             _ => Ok((allowed, kept_out)),
         }
     }

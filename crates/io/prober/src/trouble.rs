@@ -50,11 +50,11 @@ pub(crate) fn of_io(error: &Error, phase: Phase) -> Fault {
 fn ours(error: &Error) -> Option<Fault> {
     let code = error.raw_os_error()?;
     if TOO_MANY_FILES.contains(&code) {
-        return Some(Fault::Blind {
+        return Some(Fault::Isolated {
             why: "this process has too many files open; raise its limit of open files (ulimit -n)".to_owned(),
         });
     }
-    (code == NO_PORT_LEFT).then(|| Fault::Blind {
+    (code == NO_PORT_LEFT).then(|| Fault::Isolated {
         why: "this machine has no local port or address left to ask from".to_owned(),
     })
 }
@@ -109,7 +109,7 @@ mod tests {
     fn our_own_trouble_is_never_called_down() {
         for code in [23, 24, 99] {
             let fault = of_io(&Error::from_raw_os_error(code), Phase::Connect);
-            assert_eq!(fault.word(), "blind", "{code}");
+            assert_eq!(fault.as_str(), "blind", "{code}");
         }
     }
 
@@ -125,7 +125,7 @@ mod tests {
             (ErrorKind::HostUnreachable, Phase::Connect, "unreachable"),
             (ErrorKind::InvalidData, Phase::Body, "garbage"),
         ] {
-            assert_eq!(of_io(&Error::from(kind), phase).word(), word, "{kind:?} {phase:?}");
+            assert_eq!(of_io(&Error::from(kind), phase).as_str(), word, "{kind:?} {phase:?}");
         }
     }
 
@@ -133,6 +133,6 @@ mod tests {
     fn a_tls_error_is_found_inside_an_io_error() {
         let tls = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
         let twice = Error::other(Error::new(ErrorKind::InvalidData, tls));
-        assert_eq!(of_io(&twice, Phase::FirstByte).word(), "tls-handshake");
+        assert_eq!(of_io(&twice, Phase::FirstByte).as_str(), "tls-handshake");
     }
 }

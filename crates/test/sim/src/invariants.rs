@@ -296,7 +296,7 @@ impl Watchman {
             Ok(if after == 0 { disk.all() } else { Vec::new() })
         };
         let Ok(replayed) = Engine::fold(config, &mut read);
-        let (live, replayed) = (live.known_text(), replayed.known_text());
+        let (live, replayed) = (live.state_text(), replayed.state_text());
         if live == replayed {
             return Ok(());
         }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use types::input::ClockNews;
+use types::input::ClockChange;
 use types::{Config, Delivery, Event, IncidentId, Input, Notification, ProbeId, Time, time};
 
 /// How long a restart takes.
@@ -224,7 +224,7 @@ impl Run {
         let end = time::later(self.settings.begin, self.settings.length);
         self.boot(None)?;
         while self.now < end {
-            let due = self.engine.next();
+            let due = self.engine.next_deadline();
             self.note_overdue(due)?;
             let next_crash = self.settings.crashes.first().copied();
             let next_shock = self.settings.shocks.keys().next().copied();
@@ -322,7 +322,7 @@ impl Run {
                 self.watchman.slept(span);
                 let set = self.tell_time()?;
                 let since = set.map_or(since, |(from, to)| timekeeper::carried(since, from, to));
-                self.think(&[Input::Clock(ClockNews::NotWatched { since }), Input::Tick])?;
+                self.think(&[Input::Clock(ClockChange::Unmonitored { since }), Input::Tick])?;
             }
             Some((_, Shock::Reboot)) => {
                 let now = self.now;
@@ -336,7 +336,7 @@ impl Run {
     /// Reads the clocks and does what they ask for, as the loop does at each turn. Returns a step that was taken.
     fn tell_time(&mut self) -> Result<Option<(Time, Time)>, Broken> {
         let (from, news) = self.clocks.read(self.now);
-        let jumped = |by_ms| Input::Clock(ClockNews::Jumped { by_ms });
+        let jumped = |by_ms| Input::Clock(ClockChange::Jumped { by_ms });
         match news {
             Some(News::Jumped { by_ms }) => self.think(&[jumped(by_ms)])?,
             Some(News::Returned) => self.think(&[jumped(0)])?,
@@ -353,8 +353,11 @@ impl Run {
                     self.watchman.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
                 }
                 self.watchman.nothing_is_forgotten(&self.engine, self.now)?;
-                let blind_since = (from < to).then_some(from);
-                self.think(&[Input::Booted { blind_since }, Input::Clock(self.clocks.anchor(self.now))])?;
+                let unmonitored_since = (from < to).then_some(from);
+                self.think(&[
+                    Input::Booted { unmonitored_since },
+                    Input::Clock(self.clocks.anchor(self.now)),
+                ])?;
                 return Ok(Some((from, to)));
             }
             None => {}
@@ -440,7 +443,7 @@ impl Run {
     }
 
     fn ask_sooner(&mut self) {
-        for (probe, at) in self.engine.rounds().sooner {
+        for (probe, at) in self.engine.probe_targets().sooner {
             // The scheduler answers an entry once; a lost answer is asked again because the entry's time moves on.
             if self.asked_sooner.get(&probe) == Some(&at) {
                 continue;
@@ -494,7 +497,7 @@ impl Run {
         self.boot(Some(last))
     }
 
-    fn boot(&mut self, blind_since: Option<Time>) -> Result<(), Broken> {
+    fn boot(&mut self, unmonitored_since: Option<Time>) -> Result<(), Broken> {
         self.turns.clear();
         self.turn_of.clear();
         self.asked_sooner.clear();
@@ -505,7 +508,7 @@ impl Run {
         }
         let anchor = Input::Clock(self.clocks.anchor(self.now));
         self.think(&[
-            Input::Booted { blind_since },
+            Input::Booted { unmonitored_since },
             anchor,
             Input::ConfigRead(self.config.clone()),
             Input::Tick,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use types::config::{Ask, Probe};
 use types::fault::{DnsFault, Fault, TlsFault};
 use types::probe_result::{
-    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ProbeResult, ResolverSaid, ServerSaid,
-    TlsSeen,
+    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ProbeResult, ResolverAnswer,
+    ServerAnswer, TlsSeen,
 };
 use types::{AddressSeen, Config, Time, time};
 
@@ -246,14 +246,14 @@ impl World {
         let (servers, address) =
             if self.expired(zone, at) { (parking_servers(), parking) } else { (home_servers(), home) };
         let resolved = if self.parked(zone, at) { parking } else { home };
-        let said = |server: &String| ServerSaid {
+        let said = |server: &String| ServerAnswer {
             server: server.clone(),
             address: Some(address),
             soa: Ok(1),
             names: names.iter().map(|_| Ok(BTreeSet::from([address]))).collect(),
             zone_servers: BTreeSet::new(),
         };
-        let resolver = |name: &String| ResolverSaid {
+        let resolver = |name: &String| ResolverAnswer {
             resolver: here(53),
             name: name.clone(),
             addresses: Ok(BTreeSet::from([resolved])),

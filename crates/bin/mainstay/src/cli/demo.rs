@@ -117,7 +117,7 @@ impl Told {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                let what = format!("`{}` did not come about", milestone.word());
+                let what = format!("`{}` did not come about", milestone.as_str());
                 return Err(Failure::no(what).hint(stage.last_words()));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -275,7 +275,7 @@ fn lost<S: Scene>(stage: &Stage<S>, score: &Score, events: &[Event], kills: u32)
 }
 
 fn late<S>(stage: &Stage<S>, milestone: Milestone, within: Duration) -> Failure {
-    let word = milestone.word();
+    let word = milestone.as_str();
     Failure::no(format!("`{word}` did not come within {}", types::time::spoken(within)))
         .hint(format!("what mainstay said:\n{}", stage.last_words()))
 }

@@ -96,7 +96,7 @@ pub(crate) enum Status {
 
 impl Status {
     /// As the API reads it.
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Investigating => "investigating",
             Self::Identified => "identified",
@@ -117,7 +117,7 @@ impl Incident {
                 act(common, &running, *id, "note", json!({ "by": who(by.as_ref()), "text": text }))
             }
             Self::Post { id, text, status, by } => {
-                let body = json!({ "by": who(by.as_ref()), "status": status.word(), "body": text });
+                let body = json!({ "by": who(by.as_ref()), "status": status.as_str(), "body": text });
                 act(common, &running, *id, "post", body)
             }
             Self::Approve { id, by } => {

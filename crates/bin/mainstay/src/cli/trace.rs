@@ -48,7 +48,7 @@ fn listed(trace: &Trace) -> Option<String> {
     let at = hop.at.strftime("%H:%M:%S");
     let service = hop.service.as_ref().map_or(hop.host.as_str(), |service| &service.0);
     let asked = format!("{service} {} {}", hop.method, hop.path);
-    let (id, verdict) = (&trace.id, hop.verdict.word());
+    let (id, verdict) = (&trace.id, hop.verdict.as_str());
     Some(format!("{id} {at} {verdict:<10} {:>3} {asked}", hop.status))
 }
 
@@ -77,7 +77,7 @@ fn passage(indent: &str, hop: &Hop) -> Vec<String> {
         Verdict::Limited | Verdict::Shed => Tone::Warn,
         _ => Tone::Bad,
     };
-    let word = hop.word();
+    let word = hop.as_str();
     let service = hop.service.as_ref().map_or("no service of ours", |service| &service.0);
     let asked = format!("{service}  {} {}{}", hop.method, hop.host, hop.path);
     let room = WIDTH - indent.len() - word.len() - 1;

@@ -1,13 +1,13 @@
 //! Certificates as served.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::fault::{Fault, TlsFault};
 
 const TLS: &str = "tls.a.acme.com";
 const FROM: &str = "2026-10-01T00:00:00Z";
 
-fn three(w: &mut World, answer: &types::Answer) -> String {
+fn three(w: &mut Fixture, answer: &types::Answer) -> String {
     (0..3).map(|_| w.pass(secs(1)).see(TLS, answer.clone())).collect()
 }
 
@@ -24,7 +24,7 @@ fn every_fault_of_a_certificate_has_its_alert() {
         TlsFault::WeakKey { key: "RSA 1024".into() },
         TlsFault::Revoked,
     ] {
-        let mut w = World::new(&[("a.acme.com", "acme.com")]);
+        let mut w = Fixture::new(&[("a.acme.com", "acme.com")]);
         words += &three(&mut w, &tls("a.acme.com", vec![fault], FROM, "2026-12-30T00:00:00Z"));
     }
     assert_snapshot!(words, @r"
@@ -41,7 +41,7 @@ fn every_fault_of_a_certificate_has_its_alert() {
 
 #[test]
 fn little_life_left_is_told_in_steps() {
-    let mut w = World::new(&[("a.acme.com", "acme.com")]);
+    let mut w = Fixture::new(&[("a.acme.com", "acme.com")]);
     let answer = tls("a.acme.com", vec![], "2026-09-26T00:00:00Z", "2026-12-25T00:00:00Z");
     let mut words = String::new();
     for _ in 0..800 {
@@ -57,7 +57,7 @@ fn little_life_left_is_told_in_steps() {
 
 #[test]
 fn a_certificate_that_cannot_be_fetched_is_the_hosts_trouble() {
-    let mut w = World::new(&[("a.acme.com", "acme.com")]);
+    let mut w = Fixture::new(&[("a.acme.com", "acme.com")]);
     assert_eq!(three(&mut w, &failed(Fault::Refused)), "");
     let words = three(&mut w, &failed(Fault::Handshake { why: "no common version".into() }));
     assert_snapshot!(words, @"12:00:06 + tls.a.acme.com fails the TLS handshake: no common version [Breaks since 12:00:04] 3 bad answers in 2 s, the last: fails the TLS handshake: no common version");

@@ -1,6 +1,6 @@
 //! How often in a row, and what changes then.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::fault::{Fault, Phase};
 use types::probe_result::{Phases, ProbeResult};
@@ -8,27 +8,27 @@ use types::{ProbeId, Resource};
 
 const HOST: &str = "http.a.acme.com";
 
-fn world() -> World {
-    World::new(&[("a.acme.com", "acme.com"), ("b.other.net", "other.net"), ("c.third.org", "third.org")])
+fn world() -> Fixture {
+    Fixture::new(&[("a.acme.com", "acme.com"), ("b.other.net", "other.net"), ("c.third.org", "third.org")])
 }
 
 #[test]
 fn the_third_bad_answer_opens_and_the_second_good_one_closes() {
     let mut w = world();
     let mut words = w.see(HOST, http(200));
-    assert_eq!(w.wish(HOST), None, "a good answer has no follow-up");
+    assert_eq!(w.early(HOST), None, "a good answer has no follow-up");
     for answer in [failed(Fault::Refused), failed(Fault::Refused)] {
         words += &w.pass(secs(1)).see(HOST, answer);
-        assert_eq!(w.wish(HOST), Some(1), "a bad answer is followed up within a second");
+        assert_eq!(w.early(HOST), Some(1), "a bad answer is followed up within a second");
     }
     words += &w.pass(secs(1)).see(HOST, failed(Fault::Refused));
-    assert_eq!(w.wish(HOST), None, "while it is open and bad the usual pace is enough");
-    assert_eq!(w.watch.looked(&Resource::host("a.acme.com")).unwrap().at, w.now);
+    assert_eq!(w.early(HOST), None, "while it is open and bad the usual pace is enough");
+    assert_eq!(w.detect.last_result(&Resource::host("a.acme.com")).unwrap().at, w.now);
     words += &w.pass(secs(30)).see(HOST, failed(Fault::Refused));
     words += &w.pass(secs(30)).see(HOST, http(200));
-    assert_eq!(w.wish(HOST), Some(1));
+    assert_eq!(w.early(HOST), Some(1));
     words += &w.pass(secs(1)).see(HOST, http(204));
-    assert_eq!(w.wish(HOST), None);
+    assert_eq!(w.early(HOST), None);
     assert_snapshot!(words, @r"
     12:00:03 + host.a.acme.com refuses connections [Breaks since 12:00:01] 3 bad answers in 2 s, the last: refuses connections
     12:01:04 - alert-1
@@ -73,8 +73,8 @@ fn a_slow_answer_warns_beside_everything_else() {
     let mut words = String::new();
     for millis in [900, 900, 900, 100, 100] {
         let phases = Phases { total: std::time::Duration::from_millis(millis), ..Phases::default() };
-        words += &w.pass(secs(1)).sample(ProbeResult::new(ProbeId(HOST.into()), phases, http(200)));
-        assert!(w.watch.looked(&Resource::host("a.acme.com")).unwrap().well, "slow is not down");
+        words += &w.pass(secs(1)).result(ProbeResult::new(ProbeId(HOST.into()), phases, http(200)));
+        assert!(w.detect.last_result(&Resource::host("a.acme.com")).unwrap().healthy, "slow is not down");
     }
     assert_snapshot!(words, @r"
     12:00:03 + host.a.acme.com answers, but takes longer than 800 ms [Warns since 12:00:01] 3 bad answers in 2 s, the last: 900 ms instead of at most 800 ms
@@ -114,13 +114,13 @@ fn alerts_survive_a_restart_and_close_by_what_is_seen_then() {
     }
     w.restart();
     words += &w.pass(secs(1)).see(HOST, http(200));
-    assert_eq!(w.watch.alerts().len(), 1);
+    assert_eq!(w.detect.alerts().len(), 1);
     words += &w.pass(secs(1)).see(HOST, http(200));
     assert_snapshot!(words, @r"
     12:00:03 + host.a.acme.com refuses connections [Breaks since 12:00:01] 3 bad answers in 2 s, the last: refuses connections
     12:00:05 - alert-1
     ");
-    assert!(w.watch.alerts().is_empty());
+    assert!(w.detect.alerts().is_empty());
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn alerts_close_when_their_probe_leaves_the_config() {
         w.pass(secs(1)).see(HOST, failed(Fault::Refused));
     }
     w.config = config(&[("b.other.net", "other.net")]);
-    assert_eq!(w.watch.next(&w.config, w.now), Some(w.now));
+    assert_eq!(w.detect.next_deadline(&w.config, w.now), Some(w.now));
     assert_snapshot!(w.tick(), @"12:00:03 - alert-1");
     assert_eq!(w.tick(), "");
 }

@@ -1,6 +1,6 @@
 //! Delegations, name servers, and what becomes of a move.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::Answer;
 use types::fault::DnsFault;
@@ -9,8 +9,8 @@ const DNS: &str = "dns.acme.com";
 const OLD: [&str; 2] = ["ns1.host.example", "ns2.host.example"];
 const NEW: [&str; 2] = ["ns1.new.example", "ns2.new.example"];
 
-fn world() -> World {
-    World::new(&[("a.acme.com", "acme.com"), ("b.acme.com", "acme.com")])
+fn world() -> Fixture {
+    Fixture::new(&[("a.acme.com", "acme.com"), ("b.acme.com", "acme.com")])
 }
 
 fn said(delegation: &[&str], servers: &[(&str, Result<u8, DnsFault>)]) -> Answer {
@@ -26,8 +26,8 @@ fn a_move_that_serves_as_before_is_a_note_and_accepted_after_an_hour() {
     let mut w = world();
     let mut words = w.see(DNS, fine(&OLD, 1));
     words += &w.pass(secs(60)).see(DNS, fine(&NEW, 1));
-    assert_eq!(w.wish("domain.acme.com"), Some(0), "the registry is asked at the first sight");
-    assert_eq!(w.wish(DNS), Some(1), "and the parent a second time");
+    assert_eq!(w.early("domain.acme.com"), Some(0), "the registry is asked at the first sight");
+    assert_eq!(w.early(DNS), Some(1), "and the parent a second time");
     words += &w.pass(secs(1)).see(DNS, fine(&NEW, 1));
     for _ in 0..61 {
         words += &w.pass(secs(60)).see(DNS, fine(&NEW, 1));

@@ -1,6 +1,6 @@
 //! What is bad in part: some of the addresses, a share of the answers; and what comes and goes.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::config::Ask;
 use types::fault::Fault;
@@ -9,12 +9,12 @@ use types::{Answer, ProbeId};
 
 const HOST: &str = "http.a.acme.com";
 
-fn world() -> World {
-    World::new(&[("a.acme.com", "acme.com"), ("b.other.net", "other.net"), ("c.third.org", "third.org")])
+fn world() -> Fixture {
+    Fixture::new(&[("a.acme.com", "acme.com"), ("b.other.net", "other.net"), ("c.third.org", "third.org")])
 }
 
 /// An answer with what each address did.
-fn sample(answer: Answer, addresses: &[(&str, Option<Fault>)]) -> ProbeResult {
+fn result(answer: Answer, addresses: &[(&str, Option<Fault>)]) -> ProbeResult {
     let seen = |(address, fault): &(&str, Option<Fault>)| AddressSeen {
         address: address.parse().unwrap(),
         fault: fault.clone(),
@@ -30,19 +30,19 @@ fn one_dead_address_of_several_warns_and_all_dead_are_an_outage() {
     let mut w = world();
     let mut words = String::new();
     let refused = || Some(Fault::Refused);
-    let one = |fault| sample(http(200), &[("192.0.2.1", None), ("2001:db8::1", fault)]);
+    let one = |fault| result(http(200), &[("192.0.2.1", None), ("2001:db8::1", fault)]);
     for _ in 0..3 {
-        words += &w.pass(secs(1)).sample(one(refused()));
+        words += &w.pass(secs(1)).result(one(refused()));
     }
     for _ in 0..2 {
-        words += &w.pass(secs(1)).sample(one(Some(Fault::Status { got: 500 })));
+        words += &w.pass(secs(1)).result(one(Some(Fault::Status { got: 500 })));
     }
     for _ in 0..3 {
         let all = [("192.0.2.1", refused()), ("2001:db8::1", refused())];
-        words += &w.pass(secs(1)).sample(sample(failed(Fault::Refused), &all));
+        words += &w.pass(secs(1)).result(result(failed(Fault::Refused), &all));
     }
     for _ in 0..2 {
-        words += &w.pass(secs(1)).sample(one(None));
+        words += &w.pass(secs(1)).result(one(None));
     }
     assert_snapshot!(words, @r"
     12:00:03 + host.a.acme.com fails at 1 of 2 addresses: 2001:db8::1 (refuses connections) [Warns since 12:00:01] 3 bad answers in 2 s, the last: 2001:db8::1 refuses connections; 1 of 2 addresses answers as expected
@@ -58,8 +58,8 @@ fn an_inner_address_beside_a_good_one_warns() {
     let address: std::net::IpAddr = "fe80::1".parse().unwrap();
     let mut words = String::new();
     for _ in 0..3 {
-        let all = [("192.0.2.1", None), ("fe80::1", Some(Fault::InnerAddress { address }))];
-        words += &w.pass(secs(1)).sample(sample(http(200), &all));
+        let all = [("192.0.2.1", None), ("fe80::1", Some(Fault::PrivateAddress { address }))];
+        words += &w.pass(secs(1)).result(result(http(200), &all));
     }
     assert_snapshot!(words, @"12:00:03 + host.a.acme.com fails at 1 of 2 addresses: fe80::1 (is an inner address that the configuration does not allow) [Warns since 12:00:01] 3 bad answers in 2 s, the last: fe80::1 is an inner address that the configuration does not allow; 1 of 2 addresses answers as expected");
 }
@@ -67,11 +67,11 @@ fn an_inner_address_beside_a_good_one_warns() {
 #[test]
 fn trouble_of_our_own_at_one_address_and_a_single_address_are_no_part_failure() {
     let mut w = world();
-    let blind = || Some(Fault::Blind { why: "no port left".into() });
+    let blind = || Some(Fault::Isolated { why: "no port left".into() });
     for _ in 0..5 {
-        let own = sample(http(200), &[("192.0.2.1", None), ("192.0.2.2", blind())]);
-        assert_eq!(w.pass(secs(1)).sample(own), "");
-        assert_eq!(w.pass(secs(1)).sample(sample(http(200), &[("192.0.2.1", None)])), "");
+        let own = result(http(200), &[("192.0.2.1", None), ("192.0.2.2", blind())]);
+        assert_eq!(w.pass(secs(1)).result(own), "");
+        assert_eq!(w.pass(secs(1)).result(result(http(200), &[("192.0.2.1", None)])), "");
     }
 }
 
@@ -149,7 +149,7 @@ fn a_restart_shorter_than_failing_for_is_no_alert() {
     w.config.probes.get_mut(&ProbeId(HOST.into())).unwrap().failing_for = secs(5);
     for _ in 0..5 {
         assert_eq!(w.pass(secs(1)).see(HOST, failed(Fault::Refused)), "");
-        assert_eq!(w.wish(HOST), Some(1));
+        assert_eq!(w.early(HOST), Some(1));
     }
     assert_eq!(w.pass(secs(1)).see(HOST, http(200)), "");
     let mut words = String::new();

@@ -1,6 +1,6 @@
 //! Every state of a registration that a watchman must tell apart. Dates count from 2026-11-22T12:00:00Z.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use std::fmt::Write;
 use types::fault::{DomainFault, Fault};
@@ -12,8 +12,8 @@ const OWN: [&str; 2] = ["ns1.dnshost.example", "ns2.dnshost.example"];
 const PARK: [&str; 2] = ["ns1.expired-parking.example", "ns2.expired-parking.example"];
 const CT: &str = "client transfer prohibited";
 
-fn world() -> World {
-    World::new(&[("a.acme.com", "acme.com")])
+fn world() -> Fixture {
+    Fixture::new(&[("a.acme.com", "acme.com")])
 }
 
 fn seen(registry: Option<i64>, registrar: Option<i64>, statuses: &[&str], servers: &[&str]) -> DomainSeen {
@@ -115,9 +115,9 @@ fn a_date_comes_closer_without_an_answer_too_but_is_asked_for_first() {
     let mut w = world();
     let mut words = w.see(PROBE, Answer::Domain(seen(Some(31), None, &[CT], &OWN)));
     w.let_pass(secs(86_390));
-    assert_eq!(w.wish(PROBE), None);
+    assert_eq!(w.early(PROBE), None);
     w.let_pass(secs(10));
-    assert_eq!(w.wish(PROBE), Some(0), "at the step the registry is asked");
+    assert_eq!(w.early(PROBE), Some(0), "at the step the registry is asked");
     words += &w.let_pass(secs(120));
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
@@ -142,8 +142,8 @@ fn a_failed_lookup_is_never_an_expiry_and_grows_stale_after_three_days() {
     let mut w = world();
     let mut words = w.see(PROBE, Answer::Domain(seen(Some(200), None, &[CT], &OWN)));
     words += &w.pass(secs(60)).see(PROBE, lookup("status 429", Some(7200)));
-    assert_eq!(w.wish(PROBE), Some(7200), "what the registry asks for is honoured");
-    assert!(w.watch.looked(&Resource::domain("acme.com")).unwrap().well);
+    assert_eq!(w.early(PROBE), Some(7200), "what the registry asks for is honoured");
+    assert!(w.detect.last_result(&Resource::domain("acme.com")).unwrap().healthy);
     for _ in 0..4 {
         words += &w.let_pass(secs(86_400));
         words += &w.see(PROBE, lookup("timed out", None));
@@ -160,7 +160,7 @@ fn a_failed_lookup_is_never_an_expiry_and_grows_stale_after_three_days() {
 
 #[test]
 fn restarts_do_not_keep_an_old_date_young() {
-    let days = |w: &mut World, mute: &dyn Fn(u64) -> bool| {
+    let days = |w: &mut Fixture, mute: &dyn Fn(u64) -> bool| {
         let mut words = String::new();
         for day in 0..6 {
             w.restart();
@@ -222,7 +222,7 @@ fn an_unknown_name_is_believed_the_second_time() {
     let mut w = world();
     let gone = || failed(Fault::Domain { domain: DomainFault::NotRegistered });
     let mut words = w.see(PROBE, gone());
-    assert_eq!(w.wish(PROBE), Some(2));
+    assert_eq!(w.early(PROBE), Some(2));
     words += &w.pass(secs(2)).see(PROBE, gone());
     assert_snapshot!(words, @"12:00:02 + domain.acme.com is not registered [Breaks since 12:00:00] is not registered");
 }

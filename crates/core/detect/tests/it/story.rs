@@ -1,6 +1,6 @@
 //! The expired name, as the watchman sees it.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::Answer;
 use types::fault::TlsFault;
@@ -8,7 +8,7 @@ use types::fault::TlsFault;
 #[test]
 fn the_expired_name() {
     let zone = "acme.app";
-    let mut w = World::new(&[("a.acme.app", zone), ("auth.acme.io", "acme.io")]);
+    let mut w = Fixture::new(&[("a.acme.app", zone), ("auth.acme.io", "acme.io")]);
     let own = ["ns1.host.example", "ns2.host.example"];
     let park = ["ns1.parking.example", "ns2.parking.example"];
     let dns_at = |servers: &[&str], byte: u8| {
@@ -28,9 +28,9 @@ fn the_expired_name() {
     words += &w.pass(secs(60)).see("domain.acme.app", registered(365, &["auto renew period"], &own));
     words += "-- the registrar swaps the delegation\n";
     words += &w.pass(secs(60)).see("dns.acme.app", dns_at(&park, 99));
-    assert!(w.wish("domain.acme.app").unwrap() <= 0, "the registry is asked at once");
+    assert!(w.early("domain.acme.app").unwrap() <= 0, "the registry is asked at once");
     words += &w.pass(secs(1)).see("domain.acme.app", registered(365, &["auto renew period"], &park));
-    assert_eq!(w.wish("domain.acme.app"), Some(5), "its own trouble is a minute old by now");
+    assert_eq!(w.early("domain.acme.app"), Some(5), "its own trouble is a minute old by now");
     words += &w.see("dns.acme.app", dns_at(&park, 99));
     words += "-- caches run out\n";
     let parked = || certificate(vec![TlsFault::WrongName { presented: vec!["parking.example".into()] }]);
@@ -61,6 +61,6 @@ fn the_expired_name() {
     12:12:06 - alert-2
     12:12:06 - alert-3
     "#);
-    assert!(w.watch.alerts().is_empty());
+    assert!(w.detect.alerts().is_empty());
     w.restart();
 }

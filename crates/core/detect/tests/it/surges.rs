@@ -62,7 +62,7 @@ fn how_much_is_a_surge_depends_on_what_is_usual_and_on_whether_it_hurts() {
         let mut w = world();
         w.rolls(minutes * 60, &second(traffic(usual, 0)));
         let named = w.named("surge", &second(traffic(requests, shed)), 10);
-        let found = named.map(|rolls| (rolls, w.watch.alerts().values().next().unwrap().severity));
+        let found = named.map(|rolls| (rolls, w.detect.alerts().values().next().unwrap().severity));
         assert_eq!(found, expected, "{why}");
         assert!(named.is_none_or(|rolls| rolls <= 5), "{why}");
     }
@@ -83,7 +83,7 @@ fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
         w.roll(if over { &both } else { &only_api });
         assert_eq!(w.is_open("surge"), !over, "nothing points at sign-in, or it has a second more");
         w.roll(if over { &both } else { &only_api });
-        let about: BTreeSet<Resource> = w.watch.alerts().values().map(|found| found.about.clone()).collect();
+        let about: BTreeSet<Resource> = w.detect.alerts().values().map(|found| found.about.clone()).collect();
         assert_eq!(about, named.iter().map(|name| Resource::service(*name)).collect());
     }
     // One second of many visitors holds nobody up for longer.
@@ -101,7 +101,7 @@ fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
 fn where_nothing_is_known_no_number_of_times_is_made_up() {
     let mut w = world();
     w.rolls(6, &second(traffic(5_000, 4_500)));
-    let alert = w.watch.alerts().values().next().unwrap();
+    let alert = w.detect.alerts().values().next().unwrap();
     assert_eq!(alert.fault.to_string(), "gets 5,000 requests a second, more than it can serve");
 }
 
@@ -152,7 +152,7 @@ fn what_is_usual_survives_a_restart_in_the_midst_of_a_flood() {
     w.rolls(1_800, &flood);
     w.restart();
     w.rolls(1_800, &flood);
-    let alert = w.watch.alerts().values().next().unwrap();
+    let alert = w.detect.alerts().values().next().unwrap();
     let Fault::Surge { times, .. } = &alert.fault else { panic!("{alert:?}") };
     assert_eq!(*times, Some(200), "an hour of it is not what is usual");
 }
@@ -188,8 +188,8 @@ proptest! {
                 }
             }
             let mut words = BTreeSet::new();
-            for alert in w.watch.alerts().values() {
-                prop_assert!(words.insert((alert.about.clone(), alert.fault.word())), "twice: {alert:?}");
+            for alert in w.detect.alerts().values() {
+                prop_assert!(words.insert((alert.about.clone(), alert.fault.as_str())), "twice: {alert:?}");
                 prop_assert!(alert.since <= w.now);
             }
         }

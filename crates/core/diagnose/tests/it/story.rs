@@ -1,12 +1,12 @@
 //! The expired name, as people are told of it.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
 
 #[test]
 fn the_expired_name() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     let (own, park) = (
         set(&["ns1.host.example", "ns2.host.example"]),

@@ -1,6 +1,6 @@
 //! The first line of everything that people read, for every kind of cause.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use std::fmt::Write;
 use types::fault::{DnsFault, DomainFault, Fault, Phase, TlsFault};
@@ -108,11 +108,11 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
         ),
         (
             "mainstay.here",
-            Fault::Blind { why: "6 of 6 names asked can be neither looked up nor reached".into() },
+            Fault::Isolated { why: "6 of 6 names asked can be neither looked up nor reached".into() },
             Severity::Warning,
         ),
     ] {
-        let mut w = World::new();
+        let mut w = Fixture::new();
         w.look_at_all();
         let alert = w.open(about, fault, severity);
         w.settle();
@@ -192,7 +192,7 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
 
 #[test]
 fn several_names_of_one_service_are_one_trouble() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     for name in &NAMES[1..4] {
         w.breaks(&format!("host.{name}"), Fault::Status { got: 502 });
@@ -220,7 +220,7 @@ fn several_names_of_one_service_are_one_trouble() {
 fn a_warning_about_one_name_is_no_failure_beside_the_failures_of_others() {
     let limit = || Fault::TlsUnsupported { what: "its key exchange is in the group X448".into() };
     let slow = || Fault::Slow { limit: secs(1) };
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     w.open(&format!("host.{}", NAMES[1]), limit(), Severity::Warning);
     w.open(&format!("host.{}", NAMES[2]), slow(), Severity::Warning);

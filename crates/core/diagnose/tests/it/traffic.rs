@@ -1,13 +1,13 @@
 //! What follows from what the edge sees. Here the API passes its visitors on to sign-in, which it needs.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::config::Caller;
 use types::fault::{Fault, TlsFault};
 use types::{AlertId, CallerId, EventKind, IncidentId, Resource, ServiceId, Severity};
 
-fn world() -> World {
-    let mut w = World::new();
+fn world() -> Fixture {
+    let mut w = Fixture::new();
     let id = CallerId("api-web".into());
     let service = Some(ServiceId("api".into()));
     w.config.callers.insert(id.clone(), Caller { id, service, token: None, cidrs: vec![] });
@@ -31,7 +31,7 @@ fn conflict() -> Fault {
 
 fn shrunk() -> Fault {
     let out = vec!["10.0.0.2:80 is down since 15:28 (connection refused)".into()];
-    Fault::PoolBelowFloor { serving: 1, declared: 2, floor: 2, out }
+    Fault::PoolBelowMinimum { healthy: 1, declared: 2, min_healthy: 2, out }
 }
 
 fn certificate() -> Fault {
@@ -254,7 +254,7 @@ fn an_incident_of_waves_ends_half_a_minute_after_the_last() {
     w.react();
     w.pass(9).close(alert);
     w.react();
-    let next = w.diagnose.next(&w.config, w.now).unwrap();
+    let next = w.diagnose.next_deadline(&w.config, w.now).unwrap();
     assert_eq!(next.as_second() - w.now.as_second(), 30, "somebody must wake us for it");
     w.pass(29).react();
     assert!(w.diagnose.incidents()[&IncidentId(1)].is_open());

@@ -168,7 +168,7 @@ impl Bench {
     pub(crate) fn seconds(&mut self, count: usize, rollup: &Rollup) {
         for _ in 0..count {
             self.later(1);
-            self.hear(Input::RolledUp(rollup.clone())).unwrap();
+            self.input(Input::RolledUp(rollup.clone())).unwrap();
         }
     }
 
@@ -181,7 +181,7 @@ impl Bench {
                     format!("usual of {service}: {usual_milli}")
                 }
                 EventKind::AlertOpened { alert } => {
-                    format!("+ {} {} [{:?}]", alert.about, alert.fault.word(), alert.severity)
+                    format!("+ {} {} [{:?}]", alert.about, alert.fault.as_str(), alert.severity)
                 }
                 EventKind::AlertChanged { alert, severity, .. } => format!("~ {alert} [{severity:?}]"),
                 EventKind::AlertClosed { alert } => format!("- {alert}"),

@@ -271,7 +271,7 @@ fn an_autonomous_system_has_a_limit_of_its_own_where_the_config_declares_one() {
     assert_eq!(asked.passes(&Facts { who: Who::Known(9), ..ours("198.51.105.1") }, 5), 3);
     let refusal = asked.refusal(&ours("198.51.105.1"), 0).unwrap();
     assert_eq!(
-        (refusal.status, refusal.limit.word(), refusal.quota.map(|q| q.burst)),
+        (refusal.status, refusal.limit.as_str(), refusal.quota.map(|q| q.burst)),
         (429, "asn", Some(10))
     );
 }

@@ -46,7 +46,7 @@ impl Limit {
             |span: std::time::Duration| u32::try_from(span.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
         let quota = refusal.quota;
         Self {
-            name: refusal.limit.word().into(),
+            name: refusal.limit.as_str().into(),
             quota: quota.map(|quota| quota.burst),
             window: quota.map(|quota| quota.window_secs),
             remaining: quota.map(|quota| quota.remaining),

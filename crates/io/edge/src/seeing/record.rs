@@ -40,7 +40,7 @@ impl Phase {
 
     /// The label in spans.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Head => "head read",
             Self::Judged => "judged",
@@ -76,7 +76,7 @@ pub enum Failure {
 impl Failure {
     /// The label in metrics and logs.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::Reset => "reset",

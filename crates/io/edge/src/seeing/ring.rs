@@ -28,7 +28,7 @@ impl Kind {
     pub(super) const ALL: [Self; 6] =
         [Self::Caller, Self::Failed, Self::Slow, Self::Refused, Self::Malformed, Self::Ordinary];
 
-    pub(super) fn word(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Caller => "caller_refused",
             Self::Failed => "failed",

@@ -191,8 +191,8 @@ impl Seeing {
             "Requests by what makes them worth keeping, and how many of them were kept.",
         );
         for (kind, (came, kept)) in kept {
-            page.line("records_total", &[("kind", kind.word()), ("kept", "no")], came - kept);
-            page.line("records_total", &[("kind", kind.word()), ("kept", "yes")], kept);
+            page.line("records_total", &[("kind", kind.as_str()), ("kept", "no")], came - kept);
+            page.line("records_total", &[("kind", kind.as_str()), ("kept", "yes")], kept);
         }
         page.head(
             "told",
@@ -257,7 +257,7 @@ impl Page<'_> {
                 let count = tally.verdicts[verdict as usize];
                 self.line(
                     "requests_total",
-                    &[("service", &service.0), ("pool", &pool.0), ("verdict", verdict.word())],
+                    &[("service", &service.0), ("pool", &pool.0), ("verdict", verdict.as_str())],
                     count,
                 );
             }
@@ -368,7 +368,7 @@ impl Page<'_> {
         for (pool, seen) in pools {
             for state in STATES {
                 let count = seen.servers.iter().filter(|server| server.state == state).count();
-                let word = state.word().replace(' ', "_");
+                let word = state.as_str().replace(' ', "_");
                 self.line("pool_servers", &[("pool", &pool.0), ("state", &word)], count);
             }
         }

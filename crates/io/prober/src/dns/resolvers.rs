@@ -5,14 +5,14 @@ use super::{Dns, Pace};
 use futures_util::future::join_all;
 use std::net::SocketAddr;
 use types::fault::DnsFault;
-use types::probe_result::ResolverSaid;
+use types::probe_result::ResolverAnswer;
 
 /// Resolvers compared.
 const RESOLVERS_MAX: usize = 8;
 
 impl Dns {
     /// Asks every resolver for every host. In the order of the configuration, hosts within resolvers.
-    pub(super) async fn resolvers(&self, hosts: &[String], pace: Pace) -> Vec<ResolverSaid> {
+    pub(super) async fn resolvers(&self, hosts: &[String], pace: Pace) -> Vec<ResolverAnswer> {
         let resolvers = self.names.resolvers().into_iter().take(RESOLVERS_MAX);
         let asked = resolvers.map(|resolver| async move {
             let Some((first, rest)) = hosts.split_first() else { return Vec::new() };
@@ -21,7 +21,7 @@ impl Dns {
             let mut said = vec![first];
             if silent {
                 // One that does not answer is not asked twenty times more.
-                said.extend(rest.iter().map(|host| ResolverSaid {
+                said.extend(rest.iter().map(|host| ResolverAnswer {
                     resolver,
                     name: host.clone(),
                     addresses: Err(DnsFault::Silent),
@@ -35,12 +35,12 @@ impl Dns {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
-    async fn resolver(&self, resolver: SocketAddr, host: &str, pace: Pace) -> ResolverSaid {
+    async fn resolver(&self, resolver: SocketAddr, host: &str, pace: Pace) -> ResolverAnswer {
         let said = match question_name(host) {
             Some(name) => self.addresses_at(resolver, &name, true, pace).await,
             None => Err(DnsFault::NxDomain),
         };
         let ttl_secs = said.as_ref().ok().and_then(|said| said.ttl);
-        ResolverSaid { resolver, name: host.to_owned(), addresses: said.map(|said| said.found), ttl_secs }
+        ResolverAnswer { resolver, name: host.to_owned(), addresses: said.map(|said| said.found), ttl_secs }
     }
 }

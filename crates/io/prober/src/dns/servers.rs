@@ -8,7 +8,7 @@ use hickory_proto::rr::{Name, RData, RecordType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use types::fault::DnsFault;
-use types::probe_result::ServerSaid;
+use types::probe_result::ServerAnswer;
 
 /// Servers asked, and addresses of each.
 const SERVERS_MAX: usize = 13;
@@ -35,7 +35,7 @@ impl Dns {
         delegated: &Servers,
         hosts: &[String],
         pace: Pace,
-    ) -> Vec<ServerSaid> {
+    ) -> Vec<ServerAnswer> {
         let asked = delegated.iter().take(SERVERS_MAX).map(|(server, glue)| async move {
             let places = self.places(server, glue, pace).await;
             // IPv6 is asked only where there is nothing else: it is often missing on our side, and that is not theirs.
@@ -145,7 +145,7 @@ impl Dns {
 
     /// Looks up where aliases lead that leave the servers' own zones: each once, so that all servers are compared by the
     /// alias and not by the mood of somebody else's load balancer.
-    async fn without_aliases(&self, asked: Vec<Asked>, pace: Pace) -> Vec<ServerSaid> {
+    async fn without_aliases(&self, asked: Vec<Asked>, pace: Pace) -> Vec<ServerAnswer> {
         let said = asked.iter().flat_map(|asked| &asked.names).flatten();
         let aliases: BTreeSet<String> = said.filter_map(|a| a.alias.as_ref().map(super::key)).collect();
         let looked = aliases.iter().map(|alias| async move {
@@ -162,7 +162,7 @@ impl Dns {
             Ok(Addresses { found, .. }) => Ok(found),
             Err(fault) => Err(fault),
         };
-        let told = asked.into_iter().map(|asked| ServerSaid {
+        let told = asked.into_iter().map(|asked| ServerAnswer {
             server: asked.server,
             address: asked.address,
             soa: asked.soa,

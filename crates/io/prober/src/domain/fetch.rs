@@ -111,7 +111,7 @@ impl Fetch {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         match host.parse::<IpAddr>() {
             Ok(address) if !self.names.allows(address) => {
-                Err(failed(Fault::InnerAddress { address }.to_string()))
+                Err(failed(Fault::PrivateAddress { address }.to_string()))
             }
             _ => Ok(()),
         }

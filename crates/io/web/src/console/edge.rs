@@ -339,7 +339,7 @@ fn line(traffic: &Traffic, trace: &Trace, clock: Clock<'_>) -> Option<Line> {
         at: clock.exact(hop.at),
         // What went well is here because it was slow.
         icon: if hop.went_well() { Icon::Slow } else { verdict_icon(hop) },
-        word: if hop.went_well() { "slow" } else { hop.word() },
+        word: if hop.went_well() { "slow" } else { hop.as_str() },
         asked: format!("{service}: {} {}", hop.method, hop.path),
         told: match (hop.verdict, &hop.limit) {
             // How long until there is more differs from one to the next.

@@ -81,9 +81,9 @@ fn span(seen: &Seen, names: &Names, zero: Zero) -> Span {
         text("client.address", &seen.client.to_string()),
         text("network.protocol.name", "http"),
         text("network.protocol.version", trace::protocol(seen).trim_start_matches("HTTP/")),
-        text("mainstay.verdict", seen.verdict.word()),
+        text("mainstay.verdict", seen.verdict.as_str()),
         text("mainstay.visitor", trace::visitor(seen)),
-        text("mainstay.class", seen.class.word()),
+        text("mainstay.class", seen.class.as_str()),
         number("http.request.body.size", seen.received),
         number("http.response.body.size", seen.sent),
         number("mainstay.retries", seen.retries.into()),
@@ -92,7 +92,8 @@ fn span(seen: &Seen, names: &Names, zero: Zero) -> Span {
         attributes.push(number("http.response.status_code", seen.status.into()));
     }
     if failed {
-        let kind = seen.failure.map_or_else(|| seen.status.to_string(), |failure| failure.word().to_owned());
+        let kind =
+            seen.failure.map_or_else(|| seen.status.to_string(), |failure| failure.as_str().to_owned());
         attributes.push(text("error.type", &kind));
     }
     let mut maybe =
@@ -108,7 +109,7 @@ fn span(seen: &Seen, names: &Names, zero: Zero) -> Span {
     let events = reached
         .clone()
         .filter(|(phase, _)| **phase != Phase::End)
-        .map(|(phase, at)| json!({ "timeUnixNano": nanos(seen, zero, at), "name": phase.word() }))
+        .map(|(phase, at)| json!({ "timeUnixNano": nanos(seen, zero, at), "name": phase.as_str() }))
         .collect();
     Span {
         trace_id: seen.ids.trace.to_string(),

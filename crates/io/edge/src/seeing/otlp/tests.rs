@@ -187,7 +187,7 @@ async fn a_refused_request_is_a_span_as_the_protocol_has_it() {
     assert_eq!(nanos(&span["endTimeUnixNano"]) - nanos(&span["startTimeUnixNano"]), 1_100_000);
     assert_eq!(attribute(span, "http.response.status_code")["intValue"], "429");
     assert_eq!(attribute(span, "url.path")["stringValue"], "/login");
-    assert_eq!(attribute(span, "mainstay.verdict")["stringValue"], Verdict::Passed.word());
+    assert_eq!(attribute(span, "mainstay.verdict")["stringValue"], Verdict::Passed.as_str());
     let limit = attribute(span, "mainstay.limit")["stringValue"].as_str().unwrap();
     assert_eq!(limit, "per-address of auth, none left, again in 9 s");
     until(&seeing, SENT, 1).await;

@@ -222,7 +222,7 @@ impl Engine {
                 if let Some(what) = self.diagnose.still_failing(open).filter(|_| !force) {
                     return Err(Refused::StillFailing { incident: *incident, what });
                 }
-                let summary = format!("resolved by {by}");
+                let summary = format!("closed by {by}");
                 vec![EventKind::IncidentResolved { incident: *incident, summary }]
             }
         };

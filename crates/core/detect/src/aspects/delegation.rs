@@ -151,7 +151,7 @@ fn agreement(seen: &DnsSeen, asked: &[String], verdict: Verdict) -> Verdict {
             }
         }
         if let Some(odd) = odd(&answers, alike) {
-            let seen_text = format!("for {name}, {} differ from the other servers", joined(&odd));
+            let seen_text = format!("for {name}, the answers of {} differ from the rest", joined(&odd));
             return verdict.bad(disagree(odd, Severity::Warning, seen_text));
         }
     }

@@ -30,7 +30,7 @@ fn the_third_bad_answer_opens_and_the_second_good_one_closes() {
     words += &w.pass(secs(1)).see(HOST, http(204));
     assert_eq!(w.early(HOST), None);
     assert_snapshot!(words, @r"
-    12:00:03 + host.a.acme.com refuses connections [Breaks since 12:00:01] 3 bad answers in 2 s, the last: refuses connections
+    12:00:03 + host.a.acme.com refuses connections [Critical since 12:00:01] 3 bad answers in 2 s, last: refuses connections
     12:01:04 - alert-1
     ");
 }
@@ -58,12 +58,12 @@ fn one_fault_takes_the_place_of_another_and_keeps_the_beginning() {
         words += &w.pass(secs(1)).see(HOST, answer);
     }
     assert_snapshot!(words, @r"
-    12:00:03 + host.a.acme.com refuses connections [Breaks since 12:00:01] 3 bad answers in 2 s, the last: refuses connections
+    12:00:03 + host.a.acme.com refuses connections [Critical since 12:00:01] 3 bad answers in 2 s, last: refuses connections
     12:00:07 - alert-1
-    12:00:07 + host.a.acme.com does not answer within the time limit (reading the body) [Breaks since 12:00:01] 7 bad answers in 6 s, the last: does not answer within the time limit (reading the body)
+    12:00:07 + host.a.acme.com times out (body) [Critical since 12:00:01] 7 bad answers in 6 s, last: times out (body)
     12:00:10 - alert-2
-    12:00:10 + host.a.acme.com answers with status 503 [Breaks since 12:00:01] 10 bad answers in 9 s, the last: 192.0.2.1:443 answered with status 503
-    12:00:13 ~ alert-3 answers with status 404 [Breaks] 13 bad answers in 12 s, the last: 192.0.2.1:443 answered with status 404
+    12:00:10 + host.a.acme.com answers with status 503 [Critical since 12:00:01] 10 bad answers in 9 s, last: 192.0.2.1:443 answered with status 503
+    12:00:13 ~ alert-3 answers with status 404 [Critical] 13 bad answers in 12 s, last: 192.0.2.1:443 answered with status 404
     ");
 }
 
@@ -77,7 +77,7 @@ fn a_slow_answer_warns_beside_everything_else() {
         assert!(w.detect.last_result(&Resource::host("a.acme.com")).unwrap().healthy, "slow is not down");
     }
     assert_snapshot!(words, @r"
-    12:00:03 + host.a.acme.com answers, but takes longer than 800 ms [Warns since 12:00:01] 3 bad answers in 2 s, the last: 900 ms instead of at most 800 ms
+    12:00:03 + host.a.acme.com answers too slowly (over 800 ms) [Warning since 12:00:01] 3 bad answers in 2 s, last: 900 ms instead of at most 800 ms
     12:00:05 - alert-1
     ");
 }
@@ -95,12 +95,12 @@ fn what_comes_and_goes_stays_open_until_it_is_calm() {
         words += &w.pass(secs(60)).see(HOST, http(200));
     }
     assert_snapshot!(words, @r"
-    12:00:15 + host.a.acme.com answers with status 500 [Breaks since 12:00:05] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
+    12:00:15 + host.a.acme.com answers with status 500 [Critical since 12:00:05] 3 bad answers in 10 s, last: 192.0.2.1:443 answered with status 500
     12:00:25 - alert-1
-    12:00:40 + host.a.acme.com answers with status 500 [Breaks since 12:00:30] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
+    12:00:40 + host.a.acme.com answers with status 500 [Critical since 12:00:30] 3 bad answers in 10 s, last: 192.0.2.1:443 answered with status 500
     12:00:50 - alert-2
-    12:01:05 + host.a.acme.com answers with status 500 [Breaks since 12:00:55] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:01:15 ~ alert-3 comes and goes: 3 failures within 10 min (answers with status 500) [Warns] stays open until it has been well for 5 min; the last time: 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
+    12:01:05 + host.a.acme.com answers with status 500 [Critical since 12:00:55] 3 bad answers in 10 s, last: 192.0.2.1:443 answered with status 500
+    12:01:15 ~ alert-3 is flapping: 3 failures within 10 min (last: answers with status 500) [Warning] stays open until there is no failure for 5 min; last failure: 3 bad answers in 10 s, last: 192.0.2.1:443 answered with status 500
     12:06:40 - alert-3
     ");
 }
@@ -117,7 +117,7 @@ fn alerts_survive_a_restart_and_close_by_what_is_seen_then() {
     assert_eq!(w.detect.alerts().len(), 1);
     words += &w.pass(secs(1)).see(HOST, http(200));
     assert_snapshot!(words, @r"
-    12:00:03 + host.a.acme.com refuses connections [Breaks since 12:00:01] 3 bad answers in 2 s, the last: refuses connections
+    12:00:03 + host.a.acme.com refuses connections [Critical since 12:00:01] 3 bad answers in 2 s, last: refuses connections
     12:00:05 - alert-1
     ");
     assert!(w.detect.alerts().is_empty());

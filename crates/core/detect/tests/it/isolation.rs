@@ -50,7 +50,7 @@ fn when_nothing_anywhere_can_be_seen_it_is_us() {
     }
     assert!(w.detect.isolated().is_none());
     assert_snapshot!(words, @r#"
-    12:00:03 + mainstay.here mainstay is blind here: 5 of 6 names asked can be neither looked up nor reached [Warns since 12:00:03] 5 of 6 names asked can be neither looked up nor reached; they are on domains that have nothing else in common
+    12:00:03 + mainstay.here is isolated (mainstay cannot see out): 5 of 6 names can neither be resolved nor reached [Warning since 12:00:03] 5 of 6 names can neither be resolved nor reached; their domains have nothing else in common
     12:00:19 learned acme.com at {"ns1.host.example"}
     12:00:20 learned other.net at {"ns1.host.example"}
     12:00:20 - alert-1
@@ -70,7 +70,7 @@ fn when_others_are_seen_it_is_them() {
     words += &w.pass(secs(1)).see("http.a.acme.com", unanswered());
     assert_snapshot!(words, @r#"
     12:00:03 learned other.net at {"ns1.host.example"}
-    12:00:03 + host.a.acme.com cannot be looked up: EAI_AGAIN [Breaks since 12:00:00] 4 bad answers in 3 s, the last: cannot be looked up: EAI_AGAIN
+    12:00:03 + host.a.acme.com cannot be resolved: EAI_AGAIN [Critical since 12:00:00] 4 bad answers in 3 s, last: cannot be resolved: EAI_AGAIN
     "#);
 }
 
@@ -82,7 +82,7 @@ fn a_jury_that_never_answers_delays_a_alert_by_seconds_only() {
         words += &w.see("http.a.acme.com", failed(Fault::Unreachable { why: "no route".into() }));
         words += &w.let_pass(secs(1));
     }
-    assert_snapshot!(words, @"12:00:06 + host.a.acme.com cannot be reached: no route [Breaks since 12:00:00] 6 bad answers in 5 s, the last: cannot be reached: no route");
+    assert_snapshot!(words, @"12:00:06 + host.a.acme.com cannot be reached: no route [Critical since 12:00:00] 6 bad answers in 5 s, last: cannot be reached: no route");
 }
 
 /// How a juror behaves once it is asked.

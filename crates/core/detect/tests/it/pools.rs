@@ -18,7 +18,7 @@ fn limits_that_fight_are_named_with_the_trace_that_shows_them() {
     12:00:15 usual of api: 10000
     12:00:15 usual of auth: 10000
     -- they fight
-    12:00:22 + service.api refuses its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api); the proof: mainstay trace 4bf92f35 [Breaks since 12:00:20] 26 of 28 refusals with 429 in 10 s hit auth-web: 0 by the edge's limits, 28 by servers in all
+    12:00:22 + service.api rate-limits its own caller auth-web: 92 % of its 429 responses (api-client of auth-web, then per-address of api); see `mainstay trace 4bf92f35` [Critical since 12:00:20] 26 of 28 responses with 429 in 10 s went to auth-web; in total 0 by limits of the edge, 28 by servers
     -- they are mended
     12:02:00 - alert-1
     ");
@@ -69,11 +69,11 @@ fn a_pool_below_its_floor_is_named_at_once_with_those_that_do_not_serve() {
     assert_snapshot!(words, @r"
     -- one leaves, which is allowed
     -- another
-    12:00:10 + pool.auth serves from 1 of 3 servers, 2 are wanted: 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Breaks since 12:00:05] 1 of 3 servers serve; 0 requests at once, 0 wait
+    12:00:10 + pool.auth has 1 of 3 servers healthy (minimum 2): 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Critical since 12:00:05] 1 of 3 servers healthy; 0 requests in flight, 0 queued
     12:00:15 usual of api: 10000
     12:00:15 usual of auth: 10000
     -- the last
-    12:00:29 ~ alert-1 serves from 0 of 3 servers, 2 are wanted: 10.0.0.1:80 is draining since 12:00 UTC (connection refused); 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Breaks] 0 of 3 servers serve; 0 requests at once, 0 wait
+    12:00:29 ~ alert-1 has 0 of 3 servers healthy (minimum 2): 10.0.0.1:80 is draining since 12:00 UTC (connection refused); 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Critical] 0 of 3 servers healthy; 0 requests in flight, 0 queued
     -- back
     12:00:53 - alert-1
     ");
@@ -189,7 +189,7 @@ fn an_edge_that_falls_silent_leaves_its_alerts_open_until_the_probes_speak_in_it
     words += "-- the edge is back\n";
     words += &w.roll(&quiet());
     assert_snapshot!(words, @r"
-    12:01:10 + mainstay.edge has told nothing of its traffic since 2026-11-22T12:00:40Z [Warns since 12:00:40] it tells of its traffic once a second; what it found before stays open
+    12:01:10 + mainstay.edge has reported no traffic since 2026-11-22T12:00:40Z [Warning since 12:00:40] a roll-up is expected every second; alerts of the edge stay open
     -- the probes of the name speak
     12:12:50 - alert-1
     -- the edge is back

@@ -46,15 +46,15 @@ fn the_expired_name() {
     assert_snapshot!(words, @r#"
     12:00:00 learned acme.app at {"ns1.host.example", "ns2.host.example"}
     12:00:00 learned acme.app
-    12:00:00 + domain.acme.app expired at 2026-11-22T12:00:00Z [Breaks since 12:00:00] https://registry.example/ says: expires 2026-11-22T12:00:00Z by the registry; status active; name servers ns1.host.example, ns2.host.example
+    12:00:00 + domain.acme.app expired at 2026-11-22T12:00:00Z [Critical since 12:00:00] https://registry.example/ says: expires 2026-11-22T12:00:00Z by the registry; status active; name servers ns1.host.example, ns2.host.example
     -- the registry renews on paper
     12:01:00 learned acme.app
     -- the registrar swaps the delegation
     12:02:01 learned acme.app
-    12:02:01 ~ alert-1 expired at 2026-11-22T12:00:00Z [Breaks] https://registry.example/ says: expires 2027-11-22T12:00:00Z by the registry; status auto renew period; name servers ns1.parking.example, ns2.parking.example
-    12:02:01 + dns.acme.app is delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example [Breaks since 12:02:00] the parent zone names ns1.parking.example, ns2.parking.example; acme.app expired at 2026-11-22T12:00:00Z
+    12:02:01 ~ alert-1 expired at 2026-11-22T12:00:00Z [Critical] https://registry.example/ says: expires 2027-11-22T12:00:00Z by the registry; status auto renew period; name servers ns1.parking.example, ns2.parking.example
+    12:02:01 + dns.acme.app is delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example [Critical since 12:02:00] the parent zone names ns1.parking.example, ns2.parking.example; acme.app expired at 2026-11-22T12:00:00Z
     -- caches run out
-    12:02:04 + tls.a.acme.app serves a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID) [Breaks since 12:02:02] 3 bad answers in 2 s, the last: 192.0.2.1:443 serves a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID)
+    12:02:04 + tls.a.acme.app serves a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID) [Critical since 12:02:02] 3 bad answers in 2 s, last: 192.0.2.1:443 serves a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID)
     -- renewed
     12:12:04 learned acme.app
     12:12:04 - alert-1

@@ -34,11 +34,11 @@ fn a_flood_is_named_within_seconds_and_told_again_only_when_it_became_another() 
     12:00:15 usual of api: 10000
     12:00:15 usual of auth: 10000
     -- it begins
-    12:01:02 + service.auth gets 5,400 times its usual traffic (54,000 requests a second), 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Breaks since 12:01:00] in 3 s: 108,652 requests, 100,000 shed; usual are 10.0 a second
+    12:01:02 + service.auth receives 5,400 times its usual traffic (54,000 requests/s), 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Critical since 12:01:00] in 3 s: 108,652 requests, 100,000 shed; usual rate 10.0 requests/s
     -- it doubles
-    12:01:31 ~ alert-1 gets 12,000 times its usual traffic (120,000 requests a second), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Breaks] in 3 s: 228,642 requests, 210,000 shed; usual are 10.0 a second
+    12:01:31 ~ alert-1 receives 12,000 times its usual traffic (120,000 requests/s), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Critical] in 3 s: 228,642 requests, 210,000 shed; usual rate 10.0 requests/s
     -- the team denies most of it
-    12:02:12 ~ alert-1 gets 12,000 times its usual traffic (120,000 requests a second), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Warns] in 3 s: 360,000 requests, 359,970 denied; usual are 10.0 a second
+    12:02:12 ~ alert-1 receives 12,000 times its usual traffic (120,000 requests/s), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Warning] in 3 s: 360,000 requests, 359,970 denied; usual rate 10.0 requests/s
     -- it ends
     12:03:06 - alert-1
     ");
@@ -102,7 +102,7 @@ fn where_nothing_is_known_no_number_of_times_is_made_up() {
     let mut w = world();
     w.rolls(6, &second(traffic(5_000, 4_500)));
     let alert = w.detect.alerts().values().next().unwrap();
-    assert_eq!(alert.fault.to_string(), "gets 5,000 requests a second, more than it can serve");
+    assert_eq!(alert.fault.to_string(), "receives 5,000 requests/s, more than it can serve");
 }
 
 #[test]

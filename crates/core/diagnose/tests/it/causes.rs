@@ -61,13 +61,13 @@ fn the_deeper_cause_takes_the_incident_over() {
     words += &w.settle();
     assert_snapshot!(words, @r"
     15:28:01 + incident-1 host.a.acme.app Failing wakes
-        a.acme.app has no address: the name does not exist since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
+        a.acme.app does not resolve: no such name or no address since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
         affected: api auth; not: shop
     15:28:03 ~ incident-1 dns.acme.app Failing wakes
-        acme.app has no name server that answers for it since 15:28 UTC; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app has no name server that answers for it since 15:28 UTC; 1 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:05 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:20 UTC; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:20 UTC; 1 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     ");
 }
@@ -84,13 +84,13 @@ fn two_incidents_that_turn_out_to_be_one_merge_into_the_older() {
     words += &w.settle();
     assert_snapshot!(words, @r"
     15:28:01 + incident-1 host.shop.acme.io Failing wakes
-        shop.acme.io has no address: the name does not exist since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io does not resolve: no such name or no address since 15:28 UTC; Shop is affected; 7 other names are not affected
         affected: shop; not: api auth
     15:28:22 ~ incident-1 host.shop.acme.io Failing wakes
-        shop.acme.io has no address: the name does not exist since 15:28 UTC; Shop is affected; 6 other names are not affected
+        shop.acme.io does not resolve: no such name or no address since 15:28 UTC; Shop is affected; 6 other names are not affected
         affected: shop; not: auth
     15:28:22 + incident-2 host.api.acme.io Failing wakes
-        api.acme.io has no address: the name does not exist since 15:28 UTC; API is affected; 6 other names are not affected
+        api.acme.io does not resolve: no such name or no address since 15:28 UTC; API is affected; 6 other names are not affected
         affected: api; not: auth
     15:28:43 incident-2 > incident-1
     15:28:43 ~ incident-1 dns.acme.io Failing wakes
@@ -160,19 +160,19 @@ fn a_cause_that_ended_still_explains_what_caches_hand_out() {
     words += &w.settle();
     assert_snapshot!(words, @r"
     15:28:00 + incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:20 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:20 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:21 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:20 UTC; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:20 UTC; 1 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
-    15:38:22 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 15:38 UTC; 1 of 6 names still fails
+    15:38:22 ~ incident-1 domain.acme.app Recovering wakes
+        acme.app recovered at 15:38 UTC; 1 of 6 names still fails
         affected: api auth; not: shop
-    15:38:33 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 15:38 UTC; 2 of 6 names still fail
+    15:38:33 ~ incident-1 domain.acme.app Recovering wakes
+        acme.app recovered at 15:38 UTC; 2 of 6 names still fail
         affected: api auth; not: shop
-    15:41:53 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 15:38 UTC; everything it broke is being looked at once more
+    15:41:53 ~ incident-1 domain.acme.app Recovering wakes
+        acme.app recovered at 15:38 UTC; dependent resources are being checked
         affected: -; not: shop
     -- and now every name once more
     15:41:54 - incident-1 acme.app had expired at 15:20 UTC; 2 names and 2 services failed for 13 min

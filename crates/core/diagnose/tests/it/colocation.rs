@@ -40,7 +40,7 @@ fn forty_services_on_a_server_that_dies_are_one_incident_that_ends_with_the_last
         127.0.0.9 refuses connections: 40 services affected since 15:28 UTC: S00, S01, S02 and 37 more; 8 other names are not affected
     15:28:12 ~ incident-1 address.127.0.0.9 Failing wakes
         127.0.0.9 refuses connections: 2 services affected since 15:28 UTC: S38 and S39; 8 other names are not affected
-    15:28:13 - incident-1 127.0.0.9 refused connections; 40 services suffered for 12 s
+    15:28:13 - incident-1 127.0.0.9 refused connections; 40 services affected for 12 s
     ");
     w.restart();
 }

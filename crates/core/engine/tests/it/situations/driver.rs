@@ -134,8 +134,9 @@ impl Story {
 
     /// Goes on at three in the night, when Ana sleeps.
     pub(crate) fn at_night(&mut self) {
-        let awake = "reach = [\"hook:ana\"]\nzone = \"Europe/Tallinn\"\nwaking_hours = \"07:00-22:00\"";
-        *self = Self::with(&CONFIG.replacen("reach = [\"hook:ana\"]", awake, 1), NIGHT);
+        let awake =
+            "contacts = [\"hook:ana\"]\ntimezone = \"Europe/Tallinn\"\nwaking_hours = \"07:00-22:00\"";
+        *self = Self::with(&CONFIG.replacen("contacts = [\"hook:ana\"]", awake, 1), NIGHT);
     }
 
     /// Goes on with an edge and two pools.

@@ -2,7 +2,7 @@
 
 use crate::clocks::{self, Clocks, Shock, Shocks};
 use crate::disk::{Disk, Mood};
-use crate::invariants::{Broken, Watchman};
+use crate::invariants::{Broken, Observer};
 use crate::phones::Phones;
 use crate::traffic;
 use crate::world::World;
@@ -177,7 +177,7 @@ pub struct Run {
     /// Turns in a row after which the engine's next deadline had already passed.
     overdue_turns: u32,
     notifications: Vec<(Time, Notification)>,
-    watchman: Watchman,
+    observer: Observer,
     report: Report,
 }
 
@@ -202,7 +202,7 @@ impl Run {
             turn_of: BTreeMap::new(),
             asked_sooner: BTreeMap::new(),
             rolled_up: None,
-            watchman: Watchman::new(settings.phones.lost_percent > 0, settings.begin),
+            observer: Observer::new(settings.phones.lost_percent > 0, settings.begin),
             overdue_turns: 0,
             notifications: Vec::new(),
             report: Report::default(),
@@ -248,7 +248,7 @@ impl Run {
             }
             self.turn()?;
         }
-        self.watchman.at_the_end(&self.engine, &self.disk, &self.config, self.now)?;
+        self.observer.at_the_end(&self.engine, &self.disk, &self.config, self.now)?;
         let events = self.disk.all();
         self.report.clock_sets = events.iter().filter(|event| is_set(event)).count() as u64;
         self.report.events = self.engine.seq();
@@ -319,7 +319,7 @@ impl Run {
             Some((_, Shock::Sleep(span))) => {
                 let since = self.clocks.engine_time();
                 self.now = time::later(self.now, span);
-                self.watchman.slept(span);
+                self.observer.slept(span);
                 let set = self.tell_time()?;
                 let since = set.map_or(since, |(from, to)| timekeeper::carried(since, from, to));
                 self.think(&[Input::Clock(ClockChange::Unmonitored { since }), Input::Tick])?;
@@ -348,11 +348,11 @@ impl Run {
                 self.clocks.set(to);
                 let _ = self.notebook.write(to, vec![event]);
                 self.asked_sooner.clear();
-                self.watchman.clock_set(self.now);
+                self.observer.clock_set(self.now);
                 if self.notebook.trouble().is_none() {
-                    self.watchman.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
+                    self.observer.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
                 }
-                self.watchman.nothing_is_forgotten(&self.engine, self.now)?;
+                self.observer.nothing_is_forgotten(&self.engine, self.now)?;
                 let unmonitored_since = (from < to).then_some(from);
                 self.think(&[
                     Input::Booted { unmonitored_since },
@@ -377,7 +377,7 @@ impl Run {
             }
         }
         let _ = self.notebook.write(now, Vec::new());
-        self.watchman.saw(&events, self.now);
+        self.observer.saw(&events, self.now);
         for event in &events {
             match event.kind {
                 types::EventKind::IncidentOpened { .. } => self.report.incidents += 1,
@@ -389,10 +389,10 @@ impl Run {
         for notification in &notifications {
             self.send(notification);
         }
-        self.watchman.sent(&notifications, self.now);
+        self.observer.sent(&notifications, self.now);
         self.notifications.extend(notifications.into_iter().map(|notification| (self.now, notification)));
         self.ask_sooner();
-        self.watchman.check(&self.engine, self.now)
+        self.observer.check(&self.engine, self.now)
     }
 
     /// Somebody answers: it counts when it is on disk, and changes nothing when it is not.
@@ -406,7 +406,7 @@ impl Run {
             Ok(()) => {
                 let follows = self.engine.accept(now, &decided);
                 if !decided.is_empty() {
-                    self.watchman.accepted(&[incident], self.now);
+                    self.observer.accepted(&[incident], self.now);
                 }
                 events.extend(decided);
                 follows
@@ -480,7 +480,7 @@ impl Run {
         let last = self.clocks.engine_time();
         let in_trouble = self.notebook.trouble().is_some();
         if !in_trouble {
-            self.watchman.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
+            self.observer.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
         }
         self.queue.retain(|_, occurrence| !matches!(occurrence, Occurrence::Delivery(_)));
         self.now = time::later(self.now, RESTART);
@@ -490,7 +490,7 @@ impl Run {
             .map_err(|why| Broken { at: self.now, what: why.to_string() })?;
         meanwhile(&mut self.clocks);
         self.clocks.start(&self.engine, self.now);
-        self.watchman.crashed(self.now);
+        self.observer.crashed(self.now);
         // A disk that refuses events refuses samples too: the last event is the last sign of life then.
         let last =
             if in_trouble { self.engine.last().map_or(last, |on_disk| on_disk.min(last)) } else { last };

@@ -1,29 +1,30 @@
-//! What follows from a configuration once: which probes are about a thing, which domain it stands on, whom we ask when blind.
+//! Index of a configuration: probes by resource, the domain of each resource, reference probes for connectivity checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use types::config::Ask;
 use types::{Config, Kind, ProbeId, Resource};
 
-/// So many probes at most are asked whether they see anything.
-const JURORS_MAX: usize = 16;
+/// Maximum number of reference probes.
+const REFERENCE_PROBES_MAX: usize = 16;
 
-/// From so many independent domains on, a few that are still seen do not prove that we see.
+/// Number of independent domains from which on a few that are reachable do not prove connectivity.
 const INDEPENDENT_MIN: usize = 3;
 
+/// Lookup tables derived once from a configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     digest: String,
     probes: usize,
     pub(crate) about: BTreeMap<Resource, BTreeSet<ProbeId>>,
-    /// The registrable domain beneath each host, certificate and zone.
+    /// Registrable domain of each host, certificate and zone.
     pub(crate) zone: BTreeMap<Resource, String>,
-    /// The probes of the registration and of the name servers of each domain.
+    /// Probes of the registration and of the name servers of each domain.
     pub(crate) domain_probe: BTreeMap<String, ProbeId>,
     pub(crate) dns_probe: BTreeMap<String, ProbeId>,
-    /// Probes whose answers together tell whether we see out; those that ask name servers are marked.
-    pub(crate) jury: BTreeMap<ProbeId, bool>,
-    /// Whether the jury comes from so few domains that all of it must agree.
-    pub(crate) few: bool,
+    /// Probes that show together whether mainstay is connected; `true` for those that ask name servers.
+    pub(crate) reference_probes: BTreeMap<ProbeId, bool>,
+    /// Whether the reference probes come from so few domains that all must agree.
+    pub(crate) few_domains: bool,
 }
 
 impl Index {
@@ -49,11 +50,11 @@ impl Index {
                 index.zone.insert(probe.about.clone(), zone);
             }
         }
-        index.choose_jury(config);
+        index.choose_reference_probes(config);
         index
     }
 
-    /// The zone that a probe is about, or stands on.
+    /// The zone that a probe is about or depends on.
     pub(crate) fn zone_of(&self, ask: &Ask, about: &Resource) -> Option<String> {
         match ask {
             Ask::Domain { name } => Some(name.clone()),
@@ -62,8 +63,8 @@ impl Index {
         }
     }
 
-    /// One probe a host and one a zone, taken in turn from every zone until there are enough.
-    fn choose_jury(&mut self, config: &Config) {
+    /// Takes one probe per host and one per zone, in turn from every zone, up to the maximum.
+    fn choose_reference_probes(&mut self, config: &Config) {
         let mut by_zone: BTreeMap<String, Vec<(ProbeId, bool)>> = BTreeMap::new();
         let mut hosts = BTreeSet::new();
         for probe in config.probes.values() {
@@ -75,18 +76,18 @@ impl Index {
             };
             if hosts.insert((host.to_owned(), names)) {
                 let zone = self.zone_of(&probe.ask, &probe.about).unwrap_or_else(|| host.to_owned());
-                let place = by_zone.entry(zone).or_default();
-                let juror = (probe.id.clone(), names);
-                if names { place.insert(0, juror) } else { place.push(juror) }
+                let of_zone = by_zone.entry(zone).or_default();
+                let chosen = (probe.id.clone(), names);
+                if names { of_zone.insert(0, chosen) } else { of_zone.push(chosen) }
             }
         }
-        self.few = by_zone.len() < INDEPENDENT_MIN;
-        let mut rounds: Vec<_> = by_zone.into_values().map(Vec::into_iter).collect();
-        while self.jury.len() < JURORS_MAX && !rounds.is_empty() {
-            rounds.retain_mut(|zone| match zone.next() {
+        self.few_domains = by_zone.len() < INDEPENDENT_MIN;
+        let mut zones: Vec<_> = by_zone.into_values().map(Vec::into_iter).collect();
+        while self.reference_probes.len() < REFERENCE_PROBES_MAX && !zones.is_empty() {
+            zones.retain_mut(|zone| match zone.next() {
                 Some((probe, names)) => {
-                    if self.jury.len() < JURORS_MAX {
-                        self.jury.insert(probe, names);
+                    if self.reference_probes.len() < REFERENCE_PROBES_MAX {
+                        self.reference_probes.insert(probe, names);
                     }
                     true
                 }
@@ -96,7 +97,7 @@ impl Index {
     }
 }
 
-/// The registrable domain beneath a thing. A service may stand on several and has none of its own.
+/// The registrable domain of a resource. A service may depend on several and has none of its own.
 fn zone_beneath(config: &Config, about: &Resource) -> Option<String> {
     match about.kind {
         Kind::Domain | Kind::Dns => Some(about.name.clone()),
@@ -110,7 +111,7 @@ fn zone_beneath(config: &Config, about: &Resource) -> Option<String> {
     }
 }
 
-/// The host in a URL, as far as telling hosts apart needs it.
+/// The host in a URL, exact enough to distinguish hosts.
 fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or(rest)

@@ -1,41 +1,37 @@
-//! Judges samples and roll-ups: alerts, only on change.
+//! Turns probe results and roll-ups of the edge into alerts, only on change.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`Detect`] | the thinker: what it knows from the journal, what it counted since boot |
-//! | `verdict` | what one answer means, lane by lane |
-//! | `tls`, `delegation`, `registration` | the same for certificates, name servers and registries |
-//! | `lane` | which faults take one another's place, and which mean the same |
-//! | `tally` | how often in a row, and what follows |
-//! | `share` | which share of the answers, where it is never enough in a row |
-//! | `addresses` | which of several addresses behind one name |
-//! | `blind` | whether it is us |
-//! | `dates` | registrations over time: what was told, what comes close, what nobody has confirmed |
-//! | `pace` | when a registry is asked before its turn |
-//! | `places` | at which addresses, and behind which alias, each probe was answered |
-//! | `traffic` | the same for what the edge counts: surges, limits that fight, pools, names nobody watches |
-//! | `index` | what follows from the configuration once |
-//! | `known` | the fold of the journal |
+//! | [`Detect`] | state, counters, and the order in which an answer is judged |
+//! | `aspects` | one module per kind of answer: answer to verdict |
+//! | `traffic` | the same for the edge's roll-ups: surges, limit conflicts, pools, unknown hosts |
+//! | `violation` | verdicts, violations, and the repetitions that they need |
+//! | `aspect` | which faults exclude one another, and which mean the same |
+//! | `streak` | consecutive answers of one aspect, and the action that follows |
+//! | `connectivity` | whether mainstay itself is isolated |
+//! | `lookup` | schedule of registry lookups |
+//! | `places` | addresses and alias of each probe's last answer |
+//! | `index` | lookup tables derived from the configuration |
+//! | `state` | the fold of the journal |
+//! | `volatile` | counters since boot |
+//! | `alert` | alerts that are about to open, events of one call |
 //!
-//! Pure: takes `now`, asks nobody. What stands in the journal ([`Detect::known_text`]) and what was counted since boot are
-//! kept apart; losing the latter costs a few samples, never an alert.
+//! No clock, no I/O. The fold of the journal ([`Detect::state_text`]) and the counters since boot are separate: losing the
+//! latter costs a few answers, never an alert.
 
-mod addresses;
-mod blind;
-mod dates;
-mod delegation;
+mod alert;
+mod aspect;
+mod aspects;
+mod connectivity;
 mod detect;
 mod index;
-mod known;
-mod lane;
-mod pace;
+mod lookup;
 mod places;
-mod registration;
-mod share;
-mod tally;
-mod tls;
+mod state;
+mod streak;
 mod traffic;
-mod verdict;
+mod violation;
+mod volatile;
 
 pub use self::detect::Detect;
-pub use known::Registration;
+pub use state::Registration;

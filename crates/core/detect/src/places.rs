@@ -1,10 +1,10 @@
-//! Where each probe's question was last answered, or failed: by its addresses and its alias.
+//! Location of each probe's last answer or failure: addresses and alias.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use types::{ProbeId, ProbeResult, SeenAt};
 
-/// The places of all probes since boot.
+/// Locations of all probes since boot.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     by_probe: BTreeMap<ProbeId, Place>,
@@ -14,55 +14,55 @@ pub(crate) struct Places {
 
 #[derive(Debug, Default)]
 struct Place {
-    /// Where the newest answer failed: what an alert that opens with it tells.
+    /// Location of the newest failure, for an alert that opens with it.
     failed: SeenAt,
-    /// Where the newest answer that reached an address came from.
-    known: SeenAt,
+    /// Location of the newest answer that reached an address.
+    last: SeenAt,
 }
 
 impl Places {
-    /// Notes where an answer came from.
-    pub(crate) fn note(&mut self, sample: &ProbeResult) {
-        let all: BTreeSet<IpAddr> = sample.addresses.iter().map(|seen| seen.address).collect();
-        let bad = sample.addresses.iter().filter(|seen| seen.fault.is_some()).map(|seen| seen.address);
+    /// Records the location of an answer.
+    pub(crate) fn note(&mut self, result: &ProbeResult) {
+        let all: BTreeSet<IpAddr> = result.addresses.iter().map(|seen| seen.address).collect();
+        let bad = result.addresses.iter().filter(|seen| seen.fault.is_some()).map(|seen| seen.address);
         let bad: BTreeSet<IpAddr> = bad.collect();
-        let alias = sample.alias.clone().filter(|_| !all.is_empty());
-        let place = self.by_probe.entry(sample.probe.clone()).or_default();
-        // An answer that no address spoiled is judged as a whole: it failed wherever it came from.
+        let alias = result.alias.clone().filter(|_| !all.is_empty());
+        let place = self.by_probe.entry(result.probe.clone()).or_default();
+        // Without a bad address the answer is judged as a whole: every address counts as failed.
         let addresses = if bad.is_empty() { all.clone() } else { bad };
         place.failed = SeenAt { addresses, alias: alias.clone() };
         let now = SeenAt { addresses: all, alias };
-        if now.is_empty() || now == place.known {
+        if now.is_empty() || now == place.last {
             return;
         }
-        let was = std::mem::replace(&mut place.known, now.clone());
-        self.forget_place(&sample.probe, &was);
+        let was = std::mem::replace(&mut place.last, now.clone());
+        self.forget_place(&result.probe, &was);
         for address in now.addresses {
-            self.by_address.entry(address).or_default().insert(sample.probe.clone());
+            self.by_address.entry(address).or_default().insert(result.probe.clone());
         }
         if let Some(alias) = now.alias {
-            self.by_alias.entry(alias).or_default().insert(sample.probe.clone());
+            self.by_alias.entry(alias).or_default().insert(result.probe.clone());
         }
     }
 
-    /// Where the newest answer of a probe failed.
+    /// Location of the newest failure of a probe.
     pub(crate) fn failed(&self, probe: &ProbeId) -> SeenAt {
         self.by_probe.get(probe).map(|place| place.failed.clone()).unwrap_or_default()
     }
 
-    /// Probes that were last answered at one of these addresses, or behind the same alias.
+    /// Probes whose last answer came from one of these addresses or the same alias.
     pub(crate) fn at<'a>(&'a self, place: &'a SeenAt) -> impl Iterator<Item = &'a ProbeId> {
         let addresses = place.addresses.iter().filter_map(|address| self.by_address.get(address));
         let alias = place.alias.as_ref().and_then(|alias| self.by_alias.get(alias));
         alias.into_iter().chain(addresses).flatten()
     }
 
-    /// Forgets probes that left the configuration.
+    /// Forgets probes that are no longer configured.
     pub(crate) fn retain(&mut self, stays: impl Fn(&ProbeId) -> bool) {
         let gone: Vec<ProbeId> = self.by_probe.keys().filter(|probe| !stays(probe)).cloned().collect();
         for probe in gone {
             if let Some(place) = self.by_probe.remove(&probe) {
-                self.forget_place(&probe, &place.known);
+                self.forget_place(&probe, &place.last);
             }
         }
     }
@@ -94,7 +94,7 @@ mod tests {
     use types::probe_result::{Answer, Phases};
     use types::{AddressSeen, Fault};
 
-    fn sample(probe: &str, addresses: &[(&str, bool)], alias: Option<&str>) -> ProbeResult {
+    fn result(probe: &str, addresses: &[(&str, bool)], alias: Option<&str>) -> ProbeResult {
         let seen = |(address, bad): &(&str, bool)| AddressSeen {
             address: address.parse().unwrap(),
             fault: bad.then_some(Fault::Refused),
@@ -111,21 +111,21 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_known_by_its_probes_until_they_move_or_leave() {
+    fn probes_are_found_by_location_until_they_move_or_are_removed() {
         let mut places = Places::default();
-        places.note(&sample("a", &[("192.0.2.1", false), ("192.0.2.2", true)], Some("lb.acme.com")));
-        places.note(&sample("b", &[("192.0.2.2", false)], None));
+        places.note(&result("a", &[("192.0.2.1", false), ("192.0.2.2", true)], Some("lb.acme.com")));
+        places.note(&result("b", &[("192.0.2.2", false)], None));
         assert_eq!(places.failed(&"a".into()).addresses.len(), 1, "only the address that failed");
         assert_eq!(places.failed(&"b".into()).addresses.len(), 1, "judged as a whole");
         let two = places.failed(&"b".into());
         assert_eq!(at(&places, &two), ["a", "b"]);
 
-        // A question that got as far as no address changes nothing about where the probe stands.
-        places.note(&sample("b", &[], None));
+        // A failure before any address leaves the location as it was.
+        places.note(&result("b", &[], None));
         assert!(places.failed(&"b".into()).is_empty());
         assert_eq!(at(&places, &two), ["a", "b"]);
 
-        places.note(&sample("b", &[("192.0.2.3", true)], None));
+        places.note(&result("b", &[("192.0.2.3", true)], None));
         assert_eq!(at(&places, &two), ["a"]);
         places.retain(|probe| probe.0 != "a");
         assert!(at(&places, &two).is_empty());

@@ -1,102 +1,24 @@
-//! The deepest broken thing that explains an alert.
+//! Cause of an alert: the deepest failing resource that explains it.
 //!
-//! Only what hurts now explains anything: a domain that expires next week is no reason for a host that refuses
-//! connections. What is broken beneath a thing explains it; so does what is broken beneath a service that its own service
-//! needs. Several names of one service that fail without anything broken beneath them are one trouble of that service.
+//! Only alerts that affect users now explain others: a domain that expires next week is no reason for a refused connection.
+//! A failing dependency explains a resource, and so does a failing dependency of a service that its own service depends on.
+//! Several failing names of one service without a failing dependency have the service as their cause.
 
-use crate::event::{self, Held};
-use crate::place::Places;
+use crate::colocation::{self, PlaceIncident};
+use crate::impact::{hurts, is_endpoint, is_independent};
+use crate::topology::Topology;
 use crate::traffic;
 use std::collections::{BTreeMap, BTreeSet};
-use types::fault::{DomainFault, TlsFault};
-use types::{Alert, AlertId, Config, Fault, Graph, Kind, Resource, Severity, Time};
-
-/// Whether somebody is hurt already: a date that comes close hurts nobody before it has come.
-pub(crate) fn hurts(alert: &Alert) -> bool {
-    alert.severity == Severity::Critical && !is_ahead(&alert.fault)
-}
-
-/// Whether somebody must be woken. A spare that is lost can wait for the morning: the servers that are left answer, and when
-/// they do not, the probes say so. The last server of several is no spare.
-pub(crate) fn wakes(alert: &Alert) -> bool {
-    alert.severity == Severity::Critical && !is_spare(&alert.fault)
-}
-
-/// Whether all that is lost is a spare.
-pub(crate) fn is_spare(fault: &Fault) -> bool {
-    match fault {
-        Fault::PoolBelowFloor { serving, declared, .. } => *serving > 1 || (*serving == 1 && *declared <= 2),
-        _ => false,
-    }
-}
-
-/// A date ahead of us.
-pub(crate) fn is_ahead(fault: &Fault) -> bool {
-    date_ahead(fault).is_some()
-}
-
-/// The date ahead of us on which something that still holds runs out.
-pub(crate) fn date_ahead(fault: &Fault) -> Option<Time> {
-    match fault {
-        Fault::Tls { tls: TlsFault::Expiring { at, .. } }
-        | Fault::Domain { domain: DomainFault::Expires { at, .. } } => Some(*at),
-        _ => None,
-    }
-}
-
-/// Whether an alert has a life of its own, whatever else is broken: it would keep somebody else's incident open for weeks.
-pub(crate) fn stands_alone(fault: &Fault) -> bool {
-    is_ahead(fault)
-        || matches!(
-            fault,
-            Fault::Domain {
-                domain: DomainFault::Stale { .. } | DomainFault::Undated | DomainFault::PendingTransfer
-            }
-        )
-}
-
-/// Names, certificates and probes: what somebody can ask and be refused.
-pub(crate) fn is_endpoint(kind: Kind) -> bool {
-    matches!(kind, Kind::Host | Kind::Tls | Kind::Probe)
-}
-
-/// Everything that may explain trouble of a thing.
-pub(crate) fn under(graph: &Graph, resource: &Resource) -> BTreeSet<Resource> {
-    let mut all = graph.beneath(resource);
-    if is_endpoint(resource.kind) {
-        for service in services_on(graph, resource) {
-            for need in graph.needs(&service).filter(|need| need.kind == Kind::Service) {
-                all.extend(graph.beneath(need));
-                all.insert(need.clone());
-            }
-        }
-        // Two services may need one another: what stands beside the thing does not explain it.
-        all.remove(resource);
-    }
-    all
-}
-
-/// The services that an endpoint speaks for.
-pub(crate) fn services_on(graph: &Graph, resource: &Resource) -> BTreeSet<Resource> {
-    let host = Resource::host(resource.name.clone());
-    let of = |resource: &Resource| {
-        graph
-            .needed_by(resource)
-            .filter(|above| above.kind == Kind::Service)
-            .cloned()
-            .collect::<BTreeSet<_>>()
-    };
-    let own = of(resource);
-    if own.is_empty() && resource.kind == Kind::Tls { of(&host) } else { own }
-}
+use types::fault::TlsFault;
+use types::{Alert, AlertId, Config, Fault, Graph, Resource, Time};
 
 /// The cause of each alert.
-pub(crate) fn roots(
+pub(crate) fn causes(
     config: &Config,
-    places: &Places,
+    topology: &Topology,
     alerts: &[&Alert],
-    held: &[Held<'_>],
-    goes_on: &BTreeMap<AlertId, &Held<'_>>,
+    place_incidents: &[PlaceIncident<'_>],
+    continuing: &BTreeMap<AlertId, &PlaceIncident<'_>>,
 ) -> BTreeMap<AlertId, Resource> {
     let graph = &config.graph;
     let mut broken: BTreeMap<&Resource, Time> = BTreeMap::new();
@@ -107,55 +29,62 @@ pub(crate) fn roots(
             .or_insert(alert.since);
     }
     let mut found: BTreeMap<&Resource, Resource> = BTreeMap::new();
-    let mut roots = BTreeMap::new();
+    let mut causes = BTreeMap::new();
     for alert in alerts {
-        let root = if stands_alone(&alert.fault) {
+        let root = if is_independent(&alert.fault) {
             alert.about.clone()
         } else {
-            found.entry(&alert.about).or_insert_with(|| root(graph, places, &alert.about, &broken)).clone()
+            found
+                .entry(&alert.about)
+                .or_insert_with(|| deepest(graph, topology, &alert.about, &broken))
+                .clone()
         };
-        roots.insert(alert.id, root);
+        causes.insert(alert.id, root);
     }
-    traffic::explain(graph, places, alerts, &mut roots);
-    one_certificate(graph, places, alerts, &mut roots);
-    event::share(config, places, alerts, held, goes_on, &mut roots);
-    lift(graph, places, alerts, &mut roots);
-    roots
+    traffic::explain(graph, topology, alerts, &mut causes);
+    one_certificate(graph, topology, alerts, &mut causes);
+    colocation::assign_shared_places(config, topology, alerts, place_incidents, continuing, &mut causes);
+    share_service(graph, topology, alerts, &mut causes);
+    causes
 }
 
-fn root(graph: &Graph, places: &Places, about: &Resource, broken: &BTreeMap<&Resource, Time>) -> Resource {
+fn deepest(
+    graph: &Graph,
+    topology: &Topology,
+    about: &Resource,
+    broken: &BTreeMap<&Resource, Time>,
+) -> Resource {
     if broken.is_empty() {
         return about.clone();
     }
-    let candidates: BTreeSet<Resource> = places
+    let candidates: BTreeSet<Resource> = topology
         .of(graph, about)
-        .under
+        .below
         .iter()
         .filter(|resource| broken.contains_key(resource))
         .cloned()
         .collect();
-    let explained_itself = |resource: &Resource| {
-        let beneath = &places.of(graph, resource).under;
+    let is_explained = |resource: &Resource| {
+        let beneath = &topology.of(graph, resource).below;
         candidates.iter().any(|other| {
-            // In a circle nothing is deeper than anything else: the first by order stays.
+            // In a cycle no resource is deeper: the first in order is the cause.
             other != resource
                 && beneath.contains(other)
-                && (other < resource || !places.of(graph, other).under.contains(resource))
+                && (other < resource || !topology.of(graph, other).below.contains(resource))
         })
     };
-    let deepest = candidates.iter().filter(|resource| !explained_itself(resource));
-    // Several independent ones: the deeper kind, then the one that broke first.
+    let deepest = candidates.iter().filter(|resource| !is_explained(resource));
+    // Of several independent ones the deeper kind, then the earliest.
     let since = |resource: &Resource| std::cmp::Reverse(broken.get(resource).copied());
     deepest.max_by_key(|resource| (resource.kind, since(resource))).cloned().unwrap_or_else(|| about.clone())
 }
 
-/// Gives names of one service whose certificates run out at the same second the first of them as their cause: it is one
-/// certificate, and it is renewed once.
+/// Assigns one cause to names of one service with the same certificate expiry: they share a certificate, renewed once.
 fn one_certificate(
     graph: &Graph,
-    places: &Places,
+    topology: &Topology,
     alerts: &[&Alert],
-    roots: &mut BTreeMap<AlertId, Resource>,
+    causes: &mut BTreeMap<AlertId, Resource>,
 ) {
     let until = |alert: &&Alert| match alert.fault {
         Fault::Tls { tls: TlsFault::Expiring { at, .. } } => Some(at),
@@ -164,7 +93,7 @@ fn one_certificate(
     let mut first: BTreeMap<(Resource, Time), Resource> = BTreeMap::new();
     let ahead = || alerts.iter().filter_map(|alert| Some((alert, until(alert)?)));
     for (alert, at) in ahead() {
-        for service in &places.of(graph, &alert.about).services {
+        for service in &topology.of(graph, &alert.about).services {
             let first = first.entry((service.clone(), at)).or_insert_with(|| alert.about.clone());
             if alert.about < *first {
                 first.clone_from(&alert.about);
@@ -172,28 +101,33 @@ fn one_certificate(
         }
     }
     for (alert, at) in ahead() {
-        let services = &places.of(graph, &alert.about).services;
+        let services = &topology.of(graph, &alert.about).services;
         let one = services.iter().filter_map(|service| first.get(&(service.clone(), at))).min();
         if let Some(one) = one {
-            roots.insert(alert.id, one.clone());
+            causes.insert(alert.id, one.clone());
         }
     }
 }
 
-/// Gives names of one service that fail each for itself their service as the cause they share.
-fn lift(graph: &Graph, places: &Places, alerts: &[&Alert], roots: &mut BTreeMap<AlertId, Resource>) {
-    let joins = |alert: &&&Alert| !stands_alone(&alert.fault);
+/// Assigns the service as the cause to several failing names of it.
+fn share_service(
+    graph: &Graph,
+    topology: &Topology,
+    alerts: &[&Alert],
+    causes: &mut BTreeMap<AlertId, Resource>,
+) {
+    let joins = |alert: &&&Alert| !is_independent(&alert.fault);
     let mut by_service: BTreeMap<Resource, BTreeSet<String>> = BTreeMap::new();
     let mut services: BTreeMap<Resource, BTreeSet<Resource>> = BTreeMap::new();
     for alert in alerts.iter().filter(joins) {
-        let Some(root) = roots.get(&alert.id).filter(|root| is_endpoint(root.kind)) else { continue };
-        let on = services.entry(root.clone()).or_insert_with(|| places.of(graph, root).services.clone());
+        let Some(root) = causes.get(&alert.id).filter(|root| is_endpoint(root.kind)) else { continue };
+        let on = services.entry(root.clone()).or_insert_with(|| topology.of(graph, root).services.clone());
         for service in on.iter() {
             by_service.entry(service.clone()).or_default().insert(root.name.clone());
         }
     }
     for alert in alerts.iter().filter(joins) {
-        let Some(root) = roots.get_mut(&alert.id).filter(|root| is_endpoint(root.kind)) else { continue };
+        let Some(root) = causes.get_mut(&alert.id).filter(|root| is_endpoint(root.kind)) else { continue };
         let Some(on) = services.get(root) else { continue };
         let names = |service: &Resource| by_service.get(service).map_or(0, BTreeSet::len);
         let widest = on.iter().rev().max_by_key(|service| names(service));

@@ -1,30 +1,34 @@
-//! Turns alerts into incidents: one cause, what it affects, what it does not.
+//! Groups alerts into incidents: one cause, the affected services, the unaffected ones.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`Diagnose`] | the thinker: alerts in, incidents out |
-//! | `cause` | the deepest broken thing that explains an alert |
-//! | `event` | one event at one place: the same fault at the same address or behind the same alias |
-//! | `traffic` | what follows from what the edge sees: a surge explains what gives way beneath it |
-//! | `place` | where things stand in the graph, walked once for a configuration |
-//! | `settle` | what is looked at before an incident opens, and how long that may take |
-//! | `scope` | which services and names fail, which are well |
-//! | `mend` | when it is truly over |
-//! | `summary` | the cause, and the end, in one plain sentence |
-//! | `known` | the fold of the journal |
+//! | [`Diagnose`] | alerts in, incidents out |
+//! | [`Observations`] | alerts and last results of `detect` |
+//! | `cause` | the deepest failing resource that explains an alert |
+//! | `colocation` | equal failures at one address or behind one alias |
+//! | `traffic` | effects of what the edge measures: a surge explains overload beneath it |
+//! | `topology` | position of resources in the graph, computed once per configuration |
+//! | `impact` | whether an alert affects users, needs a page, or is independent |
+//! | `debounce` | checks before an incident opens, and their time limit |
+//! | `scope` | failing and healthy services and names |
+//! | `recovery` | verification before an incident ends |
+//! | `summary` | cause and end of an incident in one sentence |
+//! | `state` | the fold of the journal |
 //!
-//! Pure: takes `now`, asks nobody. Alerts that only note something never open an incident; those that warn open one that
-//! wakes nobody.
+//! No clock, no I/O. Alerts of severity info never open an incident; those of severity warning open one without a page.
 
 mod cause;
+mod colocation;
+mod debounce;
 mod diagnose;
-mod event;
-mod known;
-mod mend;
-mod place;
+mod impact;
+mod observations;
+mod recovery;
 mod scope;
-mod settle;
+mod state;
 mod summary;
+mod topology;
 mod traffic;
 
-pub use diagnose::{Diagnose, Seen};
+pub use diagnose::Diagnose;
+pub use observations::Observations;

@@ -1,9 +1,9 @@
-//! The cause, and the end, in one plain sentence: the first line of everything that people read.
+//! Cause and end of an incident in one sentence: the first line of every message.
 
-use crate::cause::{hurts, is_ahead, is_spare};
-use crate::known::Case;
-use crate::mend::is_deep;
+use crate::impact::{hurts, is_ahead, is_redundancy_loss};
+use crate::recovery::is_deep;
 use crate::scope::Scope;
+use crate::state::Case;
 use jiff::Zoned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,17 +11,16 @@ use types::fault::{DnsFault, DomainFault, TlsFault};
 use types::time::between;
 use types::{Alert, Config, Fault, Kind, Resource, Time};
 
-mod place;
+mod location;
+mod text;
 mod traffic;
-mod words;
 
-use text::list;
-use words::{Tense, at_time, clock, counted, listed, on_day, plural, rounded, said, were};
+use text::{Tense, at_time, clock, counted, in_tense, joined, listed, on_day, plural, plural_past, rounded};
 
-/// So many different faults of one service are told, each with its names.
-const FAULTS_TOLD: usize = 4;
+/// Maximum of different faults of one service that are listed.
+const FAULTS_MAX: usize = 4;
 
-/// What a sentence is made from.
+/// Facts for a summary.
 pub(crate) struct Facts<'a> {
     pub(crate) config: &'a Config,
     pub(crate) now: Time,
@@ -29,15 +28,15 @@ pub(crate) struct Facts<'a> {
     /// Every alert of the incident, closed ones included.
     pub(crate) cases: &'a [&'a Case],
     pub(crate) scope: &'a Scope,
-    /// When the cause itself ended, while what it broke goes on.
-    pub(crate) mended: Option<Time>,
+    /// Recovery time of the cause, while dependents still fail.
+    pub(crate) recovered_at: Option<Time>,
 }
 
 impl Facts<'_> {
-    /// What is so now.
+    /// Summary of the present state.
     pub(crate) fn present(&self) -> String {
-        match self.mended {
-            Some(since) => self.mending(since),
+        match self.recovered_at {
+            Some(since) => self.recovering(since),
             None => {
                 let mut text = self.head(&self.zoned(self.now), Tense::Is);
                 text.push_str(&self.consequences());
@@ -47,10 +46,10 @@ impl Facts<'_> {
         }
     }
 
-    /// The whole story once it is over. `services` are all that it ever affected.
-    pub(crate) fn story(&self, services: &BTreeSet<Resource>, since: Time, ended: Time) -> String {
+    /// Summary of an ended incident. `services` are all that were affected at any time.
+    pub(crate) fn resolved(&self, services: &BTreeSet<Resource>, since: Time, ended: Time) -> String {
         let head = self.head(&self.zoned(ended), Tense::Was);
-        // A date that came close for weeks is no part of how long people were hurt.
+        // The time before an expiry date does not count.
         let hurt = self.cases.iter().filter(|case| hurts(&case.alert)).map(|case| case.alert.since).min();
         let lasted = rounded(between(hurt.unwrap_or(since), ended));
         let names: BTreeSet<&str> = self
@@ -66,35 +65,35 @@ impl Facts<'_> {
             (Some(names), Some(services), _) => format!("{head}; {names} and {services} failed for {lasted}"),
             (Some(one), None, _) => format!("{head}; {one} failed for {lasted}"),
             (None, Some(_), Kind::Domain | Kind::Dns) => {
-                format!("{head}; it lasted {lasted} and no name failed")
+                format!("{head}; it lasted {lasted}, no name failed")
             }
-            (None, Some(_), _) if self.cases.iter().all(|case| is_spare(&case.alert.fault)) => {
-                format!("{head}; it lasted {lasted} and the others served")
+            (None, Some(_), _) if self.cases.iter().all(|case| is_redundancy_loss(&case.alert.fault)) => {
+                format!("{head}; it lasted {lasted}, the other servers answered")
             }
-            (None, Some(one), _) => format!("{head}; {one} suffered for {lasted}"),
+            (None, Some(one), _) => format!("{head}; {one} affected for {lasted}"),
             (None, None, _) if self.own().first().is_some_and(|case| is_ahead(&case.alert.fault)) => {
-                format!("{head}; that was settled after {lasted}")
+                format!("{head}; resolved after {lasted}")
             }
             (None, None, _) => format!("{head}; it lasted {lasted}"),
         }
     }
 
-    /// An instant by the clock of the site's zone.
+    /// A time in the site's timezone.
     fn zoned(&self, at: Time) -> Zoned {
         at.to_zoned(self.config.site.timezone.clone())
     }
 
-    /// The alerts about the cause itself, the one that says most first.
+    /// Alerts about the cause itself, the most informative first.
     fn own(&self) -> Vec<&Case> {
         let mut own: Vec<&Case> =
             self.cases.iter().copied().filter(|case| case.alert.about == *self.cause).collect();
         let rank =
-            |case: &&Case| (case.closed.is_some(), telling(&case.alert), case.alert.since, case.alert.id);
+            |case: &&Case| (case.closed.is_some(), rank_of(&case.alert), case.alert.since, case.alert.id);
         own.sort_by_key(rank);
         own
     }
 
-    /// The cause, as it is or as it was.
+    /// The cause as a clause.
     fn head(&self, now: &Zoned, tense: Tense) -> String {
         let own = self.own();
         if self.cause.kind == Kind::Service && own.is_empty() {
@@ -103,36 +102,36 @@ impl Facts<'_> {
         if self.is_place() {
             return self.at_place(tense);
         }
-        let subject = self.called(self.cause);
+        let subject = self.display_name(self.cause);
         let Some(first) = own.first() else {
             return match tense {
-                Tense::Is => format!("{subject} is not well"),
-                Tense::Was => format!("{subject} was not well"),
+                Tense::Is => format!("{subject} is failing"),
+                Tense::Was => format!("{subject} was failing"),
             };
         };
         let moved = self.cases.iter().find_map(|case| match &case.alert.fault {
             Fault::Dns { dns: DnsFault::DelegationMoved { to, .. } } if case.closed.is_none() => Some(to),
             _ => None,
         });
-        let mut text = told(&subject, &first.alert, moved, now, tense);
+        let mut text = clause(&subject, &first.alert, moved, now, tense);
         let names = self.names_with(first);
         if names.len() > 1
             && let Some(predicate) = text.strip_prefix(&subject)
         {
             let predicate = predicate.trim_start();
-            let several = if tense == Tense::Is { plural(predicate) } else { were(predicate) };
+            let several = if tense == Tense::Is { plural(predicate) } else { plural_past(predicate) };
             let names = match names.as_slice() {
                 few if few.len() <= 3 => list::and(few),
                 many => listed(many),
             };
             text = format!("{names} {several}");
         }
-        text.push_str(&self.other_pools(first, tense));
+        text.push_str(&self.other_pools(first));
         let is_held =
             |case: &&&Case| matches!(case.alert.fault, Fault::Domain { domain: DomainFault::Held { .. } });
         let held = own.iter().skip(1).find(is_held);
         if let Some(held) = held.filter(|held| held.closed.is_some() == first.closed.is_some()) {
-            text.push_str(&format!("; it {}", said(&held.alert.fault.to_string(), tense)));
+            text.push_str(&format!("; it {}", in_tense(&held.alert.fault.to_string(), tense)));
         }
         if let Some(began) = self.began_with() {
             text.push_str(&format!("; {began}"));
@@ -140,7 +139,7 @@ impl Facts<'_> {
         text
     }
 
-    /// The names that serve the certificate which is the cause, its own first.
+    /// Names with the certificate that is the cause, its own first.
     fn names_with(&self, first: &Case) -> Vec<&str> {
         let until = |case: &Case| match case.alert.fault {
             Fault::Tls { tls: TlsFault::Expiring { at, .. } | TlsFault::Expired { since: at } } => Some(at),
@@ -154,46 +153,49 @@ impl Facts<'_> {
         std::iter::once(self.cause.name.as_str()).chain(others).collect()
     }
 
-    /// Several names of one service, each failing for itself.
+    /// Several failing names of one service without a common cause.
     fn shared(&self, now: &Zoned, tense: Tense) -> String {
-        let title = self.called(self.cause);
+        let title = self.display_name(self.cause);
         let open = self.cases.iter().filter(|case| case.closed.is_none());
         let mut cases: Vec<&&Case> = match open.clone().count() {
             0 => self.cases.iter().collect(),
             _ => open.collect(),
         };
-        // A warning about one name is no failure of it, and does not stand beside the failures of others.
+        // Warnings are not listed together with failures.
         let is_hurt = cases.iter().any(|case| hurts(&case.alert));
         cases.retain(|case| !is_hurt || hurts(&case.alert));
-        // What is the same word may still be another answer: each status has its names.
+        // One fault code may have several texts: each status code is listed with its names.
         let mut by_fault: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
         for case in &cases {
             let fault = &case.alert.fault;
-            by_fault.entry((fault.word(), predicate(fault, now))).or_default().insert(&case.alert.about.name);
+            by_fault
+                .entry((fault.as_str(), predicate(fault, now)))
+                .or_default()
+                .insert(&case.alert.about.name);
         }
         let failing: BTreeSet<&str> = cases.iter().map(|case| case.alert.about.name.as_str()).collect();
         let all = self.scope.names.len().max(failing.len());
-        let said_of = |fault: &str, names: usize| match (tense, names) {
+        let text_of = |fault: &str, names: usize| match (tense, names) {
             (Tense::Is, 1) => fault.to_owned(),
             (Tense::Is, _) => plural(fault),
-            (Tense::Was, 1) => said(fault, tense),
-            (Tense::Was, _) => were(&said(fault, tense)),
+            (Tense::Was, 1) => in_tense(fault, tense),
+            (Tense::Was, _) => plural_past(&in_tense(fault, tense)),
         };
         let how: String = match by_fault.len() {
-            1 => by_fault.keys().map(|(_, fault)| said_of(fault, failing.len())).collect(),
+            1 => by_fault.keys().map(|(_, fault)| text_of(fault, failing.len())).collect(),
             ways => {
-                let told = by_fault.iter().take(FAULTS_TOLD).map(|((_, fault), names)| {
+                let listed_faults = by_fault.iter().take(FAULTS_MAX).map(|((_, fault), names)| {
                     let names: Vec<&str> = names.iter().copied().collect();
-                    format!("{} {}", listed(&names), said_of(fault, names.len()))
+                    format!("{} {}", listed(&names), text_of(fault, names.len()))
                 });
-                let more = (ways > FAULTS_TOLD).then(|| "the others in other ways".to_owned());
+                let more = (ways > FAULTS_MAX).then(|| "others differently".to_owned());
                 let fail = match (tense, is_hurt) {
                     (Tense::Is, true) => "fail",
                     (Tense::Was, true) => "failed",
-                    (Tense::Is, false) => "need a look",
-                    (Tense::Was, false) => "needed a look",
+                    (Tense::Is, false) => "have warnings",
+                    (Tense::Was, false) => "had warnings",
                 };
-                format!("{fail}: {}", told.chain(more).collect::<Vec<_>>().join(", "))
+                format!("{fail}: {}", listed_faults.chain(more).collect::<Vec<_>>().join(", "))
             }
         };
         let who = match failing.len() {
@@ -203,23 +205,23 @@ impl Facts<'_> {
         };
         let since = cases.iter().map(|case| case.alert.since).min().unwrap_or(now.timestamp());
         match tense {
-            Tense::Is => format!("{who} {how}, since {}; no common cause is known yet", clock(since, now)),
+            Tense::Is => format!("{who} {how}, since {}; no common cause found yet", clock(since, now)),
             Tense::Was => format!("{who} {how}"),
         }
     }
 
-    /// What follows from the cause.
+    /// Effects of the cause.
     fn consequences(&self) -> String {
         let titles = |resources: &BTreeSet<Resource>| {
-            resources.iter().map(|resource| self.called(resource)).collect::<Vec<_>>()
+            resources.iter().map(|resource| self.display_name(resource)).collect::<Vec<_>>()
         };
         let hurting = self.own().first().is_some_and(|case| case.closed.is_none() && hurts(&case.alert));
         let services = counted(self.scope.affected.len(), "service");
         let names = self.scope.names.len();
         match self.cause.kind {
-            Kind::Mainstay => "; what it cannot see it does not call down".to_owned(),
+            Kind::Mainstay => "; failures are not reported meanwhile".to_owned(),
             Kind::Service if self.own().is_empty() => String::new(),
-            Kind::Address | Kind::Host if self.is_place() => self.who_is_there(),
+            Kind::Address | Kind::Host if self.is_place() => self.affected_there(),
             Kind::Domain | Kind::Dns if hurting => {
                 let failing = self.scope.failing.intersection(&self.scope.names).count();
                 let of =
@@ -232,9 +234,9 @@ impl Facts<'_> {
                 };
                 let fail = if one { "fails" } else { "fail" };
                 match failing {
-                    0 => format!("; {who} will fail as caches run out"),
+                    0 => format!("; {who} will fail as caches expire"),
                     _ if failing < names => {
-                        format!("; {who} {fail} because of it, the other names will as caches run out")
+                        format!("; {who} {fail} because of it, the others will as caches expire")
                     }
                     _ => format!("; {who} {fail} because of it"),
                 }
@@ -243,10 +245,10 @@ impl Facts<'_> {
                 let mut others = self.scope.affected.clone();
                 others.remove(self.cause);
                 let titles = titles(&others);
-                let spare = self.cases.iter().all(|case| is_spare(&case.alert.fault));
+                let spare = self.cases.iter().all(|case| is_redundancy_loss(&case.alert.fault));
                 let is_affected = match (spare, titles.len()) {
-                    (true, 1) => "stands on it",
-                    (true, _) => "stand on it",
+                    (true, 1) => "depends on it",
+                    (true, _) => "depend on it",
                     (false, 1) => "is affected",
                     (false, _) => "are affected",
                 };
@@ -257,51 +259,49 @@ impl Facts<'_> {
                 }
             }
             Kind::Service => String::new(),
-            // They are named already.
+            // The names are in the clause already.
             Kind::Tls if self.cases.len() > 1 => String::new(),
             _ => match counted(names, "name") {
-                Some(who) if names == 1 => format!("; {who} stands on it"),
-                Some(who) => format!("; {who} stand on it"),
+                Some(who) if names == 1 => format!("; {who} depends on it"),
+                Some(who) => format!("; {who} depend on it"),
                 None => String::new(),
             },
         }
     }
 
-    /// Who has nothing to do with it.
+    /// Unaffected names.
     fn others(&self) -> String {
         let hurting = self.cases.iter().any(|case| case.closed.is_none() && hurts(&case.alert));
-        match self.scope.well.as_slice() {
+        match self.scope.healthy.as_slice() {
             _ if !hurting => String::new(),
             [] => String::new(),
             [one] => format!("; {one} is not affected"),
-            [one, two] if self.scope.well_count == 2 => format!("; {one} and {two} are not affected"),
-            _ => format!("; {} other names are not affected", self.scope.well_count),
+            [one, two] if self.scope.healthy_count == 2 => format!("; {one} and {two} are not affected"),
+            _ => format!("; {} other names are not affected", self.scope.healthy_count),
         }
     }
 
-    fn mending(&self, since: Time) -> String {
+    fn recovering(&self, since: Time) -> String {
         if let Some(text) = self.after_surge(since) {
             return text;
         }
-        let subject = self.called(self.cause);
+        let subject = self.display_name(self.cause);
         let at = clock(since, &self.zoned(self.now));
         let failing = self.scope.failing.len();
         let all = if is_deep(self.cause) { self.scope.names.len().max(failing) } else { failing };
         let still = if failing == 1 { "fails" } else { "fail" };
         match failing {
-            0 => format!(
-                "{subject} is well again since {at}; everything it broke is being looked at once more"
-            ),
+            0 => format!("{subject} recovered at {at}; dependent resources are being checked"),
             _ if failing == all => format!(
-                "{subject} is well again since {at}; {} still {still}",
+                "{subject} recovered at {at}; {} still {still}",
                 counted(all, "name").unwrap_or_default()
             ),
-            _ => format!("{subject} is well again since {at}; {failing} of {all} names still {still}"),
+            _ => format!("{subject} recovered at {at}; {failing} of {all} names still {still}"),
         }
     }
 
-    /// How people call a thing.
-    fn called(&self, resource: &Resource) -> String {
+    /// Display name of a resource.
+    fn display_name(&self, resource: &Resource) -> String {
         match resource.kind {
             Kind::Service => {
                 let id = types::ServiceId(resource.name.clone());
@@ -316,9 +316,9 @@ impl Facts<'_> {
     }
 }
 
-/// How much an alert tells about the cause: less is better. That a domain was not paid for tells more than that it is held
-/// back; that the delegation moved tells more than that the new servers do not answer.
-fn telling(alert: &Alert) -> u8 {
+/// Rank of an alert by information about the cause, lowest first: an expired domain comes before its hold, a moved delegation
+/// before new servers that do not answer.
+fn rank_of(alert: &Alert) -> u8 {
     match &alert.fault {
         Fault::Domain { domain } => match domain {
             DomainFault::NotRegistered | DomainFault::PendingDelete | DomainFault::Redemption => 0,
@@ -343,7 +343,7 @@ fn telling(alert: &Alert) -> u8 {
     }
 }
 
-/// What is so of something that fails, with the times that it tells by the site's clock.
+/// Predicate of a fault, with times in the site's timezone.
 fn predicate(fault: &Fault, now: &Zoned) -> String {
     match fault {
         Fault::Tls { tls: TlsFault::Expired { since } } => {
@@ -359,15 +359,21 @@ fn predicate(fault: &Fault, now: &Zoned) -> String {
     }
 }
 
-/// One alert with its subject.
-fn told(subject: &str, alert: &Alert, moved: Option<&BTreeSet<String>>, now: &Zoned, tense: Tense) -> String {
+/// Clause of one alert.
+fn clause(
+    subject: &str,
+    alert: &Alert,
+    moved: Option<&BTreeSet<String>>,
+    now: &Zoned,
+    tense: Tense,
+) -> String {
     let since = match tense {
         Tense::Is => format!(" since {}", clock(alert.since, now)),
         Tense::Was => String::new(),
     };
-    let plain = |predicate: &str| format!("{subject} {}{since}", said(predicate, tense));
-    let timeless = |predicate: &str| format!("{subject} {}", said(predicate, tense));
-    if let Some(text) = traffic::told(subject, alert, now, tense) {
+    let plain = |predicate: &str| format!("{subject} {}{since}", in_tense(predicate, tense));
+    let timeless = |predicate: &str| format!("{subject} {}", in_tense(predicate, tense));
+    if let Some(text) = traffic::clause(subject, alert, now, tense) {
         return text;
     }
     match &alert.fault {
@@ -389,7 +395,7 @@ fn told(subject: &str, alert: &Alert, moved: Option<&BTreeSet<String>>, now: &Zo
                 format!("{subject} had been deleted (redemption period)")
             }
             DomainFault::Expires { at, .. } if tense == Tense::Was => {
-                format!("{subject} was to expire {}", on_day(*at, now))
+                format!("{subject} was due to expire {}", on_day(*at, now))
             }
             DomainFault::Expires { at, days: 0 | 1 } => {
                 format!("{subject} expires {}, in less than a day", at_time(*at, now))
@@ -413,7 +419,7 @@ fn told(subject: &str, alert: &Alert, moved: Option<&BTreeSet<String>>, now: &Zo
             timeless(&format!("serves a certificate that is not valid before {}", clock(*from, now)))
         }
         Fault::Tls { tls: TlsFault::Expiring { at, .. } } if tense == Tense::Was => {
-            format!("{subject} served a certificate that was to expire {}", on_day(*at, now))
+            format!("{subject} served a certificate that was due to expire {}", on_day(*at, now))
         }
         Fault::Tls { tls: TlsFault::Expiring { at, left_percent } } => {
             let left = match left_percent {
@@ -427,11 +433,10 @@ fn told(subject: &str, alert: &Alert, moved: Option<&BTreeSet<String>>, now: &Zo
                 on_day(*at, now)
             };
             format!(
-                "{subject} serves a certificate that expires {when}, with less than a {left} of its life left"
+                "{subject} serves a certificate that expires {when}, with less than a {left} of its lifetime left"
             )
         }
-        Fault::Slow { limit } => format!("{}: over {} ms", plain("answers too slowly"), limit.as_millis()),
-        Fault::Blind { why } => format!("{}: {why}", plain("is blind here")),
+        Fault::Isolated { why } => format!("{}: {why}", plain("is isolated")),
         fault => plain(&fault.to_string()),
     }
 }

@@ -1,39 +1,38 @@
-//! What follows from what the edge sees: a surge explains what gives way beneath it.
+//! Effects of what the edge measures: a surge explains overload beneath it.
 //!
-//! A surge is a cause by itself: nothing beneath a service makes visitors come. It explains limits that fight and pools that
-//! shrink while it lasts, and names of the service that fail as an overloaded service's do; a certificate or a lost
-//! domain it does not explain. Of several services that surge, the one that needs the others comes first: it passes its
-//! visitors on. A pool that had shrunk before the visitors came again and again is the cause of their coming.
+//! A surge has no deeper cause. It explains limit conflicts and unhealthy pools while it lasts, and names of the service that
+//! fail with signs of overload; it does not explain a certificate or a lost domain. Of several services with a surge the
+//! one that calls the others is the cause. A pool that lost servers before a surge is the cause of it: clients retry.
 
-use crate::cause::{hurts, is_endpoint};
-use crate::place::Places;
+use crate::impact::{hurts, is_endpoint};
+use crate::topology::Topology;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::time::earlier;
 use types::{Alert, AlertId, Config, Fault, Graph, Kind, Resource, ServiceId, Time};
 
-/// A pool that shrank less than this before a surge shrank because of it: it takes longer to see that visitors come.
+/// A pool that lost servers less than this before a surge lost them because of it: detecting a surge takes longer.
 const BEFORE: Duration = Duration::from_secs(10);
 
-/// Whether a fault is one that the edge sees in its traffic, and that needs no look beneath it.
-pub(crate) fn is_of_the_edge(fault: &Fault) -> bool {
+/// Whether the edge measures a fault itself, so that its dependencies need no check.
+pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
     matches!(
         fault,
         Fault::Surge { .. }
             | Fault::LimitConflict { .. }
-            | Fault::PoolBelowFloor { .. }
+            | Fault::PoolBelowMinimum { .. }
             | Fault::ServerCertificate { .. }
     )
 }
 
-/// Whether something may begin again a moment after it ended, as part of the same: floods come in waves, and when one is
-/// over the limits may still fight.
-pub(crate) fn comes_in_waves(fault: &Fault) -> bool {
+/// Whether a fault may return shortly after its end as part of the same incident: surges come in waves, and limit conflicts
+/// may outlast them.
+pub(crate) fn is_recurrent(fault: &Fault) -> bool {
     matches!(fault, Fault::Surge { .. } | Fault::LimitConflict { .. })
 }
 
-/// How a name fails when there is too much to do behind it.
-pub(crate) fn is_of_overload(fault: &Fault) -> bool {
+/// Whether a fault is a sign of overload.
+pub(crate) fn is_overload(fault: &Fault) -> bool {
     match fault {
         Fault::Status { got } => *got == 429 || *got >= 500,
         Fault::Refused
@@ -47,10 +46,10 @@ pub(crate) fn is_of_overload(fault: &Fault) -> bool {
     }
 }
 
-/// Corrects the causes of alerts by what the edge sees.
+/// Corrects the causes of alerts by alerts of the edge.
 pub(crate) fn explain(
     graph: &Graph,
-    places: &Places,
+    topology: &Topology,
     alerts: &[&Alert],
     roots: &mut BTreeMap<AlertId, Resource>,
 ) {
@@ -60,20 +59,20 @@ pub(crate) fn explain(
     for alert in hurting() {
         match alert.fault {
             Fault::Surge { .. } => _ = surges.insert(&alert.about, alert.since),
-            Fault::PoolBelowFloor { .. } => _ = pools.insert(&alert.about, alert.since),
+            Fault::PoolBelowMinimum { .. } => _ = pools.insert(&alert.about, alert.since),
             _ => {}
         }
     }
-    // Where trouble of each thing comes from, as the edge sees it.
+    // Cause of each resource with an alert of the edge.
     let mut from: BTreeMap<&Resource, Resource> = BTreeMap::new();
-    for alert in hurting().filter(|alert| is_of_the_edge(&alert.fault)) {
+    for alert in hurting().filter(|alert| is_edge_fault(&alert.fault)) {
         let about = &alert.about;
         let source = match &alert.fault {
             Fault::Surge { .. } => {
                 pool_before(graph, about, alert.since, &pools).or_else(|| first_surge(graph, about, &surges))
             }
             Fault::LimitConflict { .. } => first_surge(graph, about, &surges),
-            Fault::PoolBelowFloor { .. } => {
+            Fault::PoolBelowMinimum { .. } => {
                 let mut over = graph.needed_by(about).filter(|above| {
                     surges.get(above).is_some_and(|surge| earlier(*surge, BEFORE) <= alert.since)
                 });
@@ -82,16 +81,16 @@ pub(crate) fn explain(
             _ => None,
         };
         let source = source.unwrap_or_else(|| about.clone());
-        // Of several alerts about one thing, one with a deeper reason speaks for all.
+        // Of several alerts about one resource, the one with a deeper cause counts.
         if source != *about || !from.contains_key(about) {
             from.insert(about, source);
         }
     }
     let short = hurting().map(|alert| (&alert.about, lost(&alert.fault)));
-    one_loss(short.filter(|(_, servers)| !servers.is_empty()).collect(), &mut from);
+    share_loss(short.filter(|(_, servers)| !servers.is_empty()).collect(), &mut from);
     for alert in alerts {
         let Some(root) = roots.get_mut(&alert.id) else { continue };
-        if is_of_the_edge(&alert.fault) {
+        if is_edge_fault(&alert.fault) {
             if let Some(source) =
                 from.get(&alert.about).filter(|_| alert.about.kind != Kind::Pool || *root == alert.about)
             {
@@ -101,13 +100,13 @@ pub(crate) fn explain(
             }
             continue;
         }
-        let overload = is_of_overload(&alert.fault);
+        let overload = is_overload(&alert.fault);
         match root.kind {
             Kind::Service | Kind::Pool if from.contains_key(root) => {
                 *root = if overload { from.get(root).unwrap_or(root).clone() } else { alert.about.clone() };
             }
             _ if is_endpoint(root.kind) && overload => {
-                let on = &places.of(graph, root).services;
+                let on = &topology.of(graph, root).services;
                 if let Some(source) = on.iter().find_map(|service| from.get(service)) {
                     *root = source.clone();
                 }
@@ -117,8 +116,11 @@ pub(crate) fn explain(
     }
 }
 
-/// Pools that lost the same servers lost them for one reason.
-fn one_loss<'a>(short: Vec<(&'a Resource, BTreeSet<&'a str>)>, from: &mut BTreeMap<&'a Resource, Resource>) {
+/// Assigns one cause to pools that lost the same servers.
+fn share_loss<'a>(
+    short: Vec<(&'a Resource, BTreeSet<&'a str>)>,
+    from: &mut BTreeMap<&'a Resource, Resource>,
+) {
     let mut alike: BTreeMap<&BTreeSet<&str>, &Resource> = BTreeMap::new();
     for (pool, servers) in &short {
         let first = alike.entry(servers).or_insert(pool);
@@ -132,13 +134,13 @@ fn one_loss<'a>(short: Vec<(&'a Resource, BTreeSet<&'a str>)>, from: &mut BTreeM
     }
 }
 
-/// The servers that a pool below its floor has lost.
+/// The unhealthy servers of a pool below its minimum.
 fn lost(fault: &Fault) -> BTreeSet<&str> {
-    let Fault::PoolBelowFloor { out, .. } = fault else { return BTreeSet::new() };
-    out.iter().filter_map(|told| Some(told.split_once(" is ")?.0)).collect()
+    let Fault::PoolBelowMinimum { out, .. } = fault else { return BTreeSet::new() };
+    out.iter().filter_map(|line| Some(line.split_once(" is ")?.0)).collect()
 }
 
-/// The pool of a service, when it had shrunk before visitors came in numbers.
+/// The pool of a service, when it lost servers before the surge.
 fn pool_before(
     graph: &Graph,
     service: &Resource,
@@ -149,22 +151,22 @@ fn pool_before(
     graph.needs(service).find(shrunk).cloned()
 }
 
-/// The service whose surge reaches a service: its own, or that of one which passes its visitors on to it.
+/// The service whose surge reaches a service: itself, or one that calls it.
 fn first_surge(graph: &Graph, service: &Resource, surges: &BTreeMap<&Resource, Time>) -> Option<Resource> {
     let reaches = |from: &Resource, to: &Resource| from != to && graph.beneath(from).contains(to);
     let over: Vec<&Resource> =
         surges.keys().copied().filter(|surge| *surge == service || reaches(surge, service)).collect();
-    // Nobody else's surge reaches the first; in a circle the first by order is it.
+    // No other surge reaches the first one; in a cycle it is the first in order.
     let is_first = |one: &Resource| {
         over.iter().all(|other| !reaches(other, one) || (reaches(one, other) && one < *other))
     };
     over.iter().find(|one| is_first(one)).map(|one| (*one).clone())
 }
 
-/// Whether an alert of the edge goes on with an incident that has this cause: one of the two needs the other, or the
-/// caller that is refused works for it.
+/// Whether an alert of the edge continues an incident with this cause: one depends on the other, or the refused caller
+/// belongs to the cause.
 pub(crate) fn goes_on(config: &Config, alert: &Alert, cause: &Resource) -> bool {
-    if !hurts(alert) || !is_of_the_edge(&alert.fault) || !matches!(cause.kind, Kind::Service | Kind::Pool) {
+    if !hurts(alert) || !is_edge_fault(&alert.fault) || !matches!(cause.kind, Kind::Service | Kind::Pool) {
         return false;
     }
     let about = &alert.about;
@@ -175,7 +177,7 @@ pub(crate) fn goes_on(config: &Config, alert: &Alert, cause: &Resource) -> bool 
         || config.graph.beneath(about).contains(cause)
 }
 
-/// The service that a refused caller works for: it fails with its caller.
+/// The service of a refused caller, which fails with it.
 pub(crate) fn caller_of(config: &Config, alert: &Alert) -> Option<Resource> {
     let Fault::LimitConflict { caller, .. } = &alert.fault else { return None };
     let service: &ServiceId = config.callers.get(&types::CallerId(caller.clone()))?.service.as_ref()?;

@@ -89,7 +89,7 @@ impl Transcript {
             EventKind::AlertOpened { alert } => {
                 self.abouts.insert(alert.id.0, alert.about.clone());
                 let text = format!("alert: {} {}", alert.about.name, alert.fault);
-                grouped(text, format!("opened {:?} {}", alert.about.kind, alert.fault.word()))
+                grouped(text, format!("opened {:?} {}", alert.about.kind, alert.fault.as_str()))
             }
             EventKind::AlertClosed { alert } => {
                 let about = self.abouts.get(&alert.0).map_or("something", |resource| resource.name.as_str());

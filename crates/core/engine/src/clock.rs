@@ -1,23 +1,23 @@
-//! What is known of the machine's clock, and how a confirmed step of it is taken.
+//! State of the machine's clock, and confirmed steps of it.
 
 use crate::Engine;
 use crate::timeline::Timeline;
 use std::sync::Arc;
 use std::time::Duration;
 use types::event::{Event, EventKind};
-use types::input::ClockNews;
+use types::input::ClockChange;
 use types::time::{between, later, spoken};
 use types::{Config, Time};
 
-/// How long a step of the clock stays in the status after it was over: whoever comes in the morning reads of the night.
-const SAID_FOR: Duration = Duration::from_secs(86_400);
+/// Time for which a step of the clock is shown after its end, so that the morning shows the night.
+const SHOWN_FOR: Duration = Duration::from_secs(86_400);
 
-/// Events of one reading of the journal.
+/// Events per read of the journal.
 const CHUNK: usize = 4_096;
 
-/// The fold of what the journal says of clocks.
+/// Fold of the clock's events.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct ClockState {
     anchor: Option<Anchor>,
     jump: Option<Jump>,
 }
@@ -39,24 +39,24 @@ struct Jump {
 #[derive(Debug)]
 enum End {
     Returned,
-    Believed,
+    Confirmed,
 }
 
-impl Known {
+impl ClockState {
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::ClockAnchored { boot, running_ms } => {
                 let running = Duration::from_millis(*running_ms);
                 self.anchor = Some(Anchor { boot: boot.clone(), running, at: event.at });
             }
-            // A process that finds the clock still wrong says so anew.
+            // A process that finds the clock still wrong reports it again.
             EventKind::Booted { .. } | EventKind::ClockJumped { by_ms: 0 } => {
                 self.end(event.at, End::Returned)
             }
             EventKind::ClockJumped { by_ms } => {
                 self.jump = Some(Jump { at: event.at, by_ms: *by_ms, end: None });
             }
-            EventKind::ClockSet { .. } => self.end(event.at, End::Believed),
+            EventKind::ClockSet { .. } => self.end(event.at, End::Confirmed),
             _ => {}
         }
     }
@@ -67,17 +67,17 @@ impl Known {
         }
     }
 
-    pub(crate) fn news(&self, news: &ClockNews) -> Vec<EventKind> {
-        vec![match news {
-            ClockNews::Anchored { boot, running } => {
+    pub(crate) fn events(&self, change: &ClockChange) -> Vec<EventKind> {
+        vec![match change {
+            ClockChange::Anchored { boot, running } => {
                 let running_ms = u64::try_from(running.as_millis()).unwrap_or(u64::MAX);
                 EventKind::ClockAnchored { boot: boot.clone(), running_ms }
             }
-            ClockNews::Jumped { by_ms: 0 } if self.jump.as_ref().is_none_or(|jump| jump.end.is_some()) => {
+            ClockChange::Jumped { by_ms: 0 } if self.jump.as_ref().is_none_or(|jump| jump.end.is_some()) => {
                 return Vec::new();
             }
-            ClockNews::Jumped { by_ms } => EventKind::ClockJumped { by_ms: *by_ms },
-            ClockNews::NotWatched { since } => EventKind::NotWatched { since: *since },
+            ClockChange::Jumped { by_ms } => EventKind::ClockJumped { by_ms: *by_ms },
+            ClockChange::Unmonitored { since } => EventKind::Unmonitored { since: *since },
         }]
     }
 
@@ -87,23 +87,23 @@ impl Known {
         Some(later(anchor.at, running.checked_sub(anchor.running)?))
     }
 
-    /// The last step of the clock, for people, while it lasts and for a day after.
-    pub(crate) fn said(&self, now: Time) -> Option<String> {
+    /// The last step of the clock as text, while it lasts and for a day after.
+    pub(crate) fn message(&self, now: Time) -> Option<String> {
         let jump = self.jump.as_ref()?;
         let over = jump.end.as_ref().map(|(at, _)| *at);
-        if over.is_some_and(|over| between(over, now) > SAID_FOR) {
+        if over.is_some_and(|over| between(over, now) > SHOWN_FOR) {
             return None;
         }
         let clock = |at: Time| at.strftime("%Y-%m-%d %H:%M UTC");
         let began = format!("the clock of this machine jumped {} at {}", ahead(jump.by_ms), clock(jump.at));
         Some(match &jump.end {
-            None => format!("{began} and is not believed: waits go on by monotonic time"),
-            Some((at, End::Returned)) => format!("{began} and came back at {}", clock(*at)),
-            Some((at, End::Believed)) => format!("{began}; it is believed since {}", clock(*at)),
+            None => format!("{began} and is not confirmed: deadlines follow monotonic time"),
+            Some((at, End::Returned)) => format!("{began} and returned at {}", clock(*at)),
+            Some((at, End::Confirmed)) => format!("{began}; confirmed at {}", clock(*at)),
         })
     }
 
-    pub(crate) fn known_text(&self) -> String {
+    pub(crate) fn state_text(&self) -> String {
         format!("{self:?}")
     }
 }
@@ -118,10 +118,10 @@ fn ahead(by_ms: i64) -> String {
 }
 
 impl Engine {
-    /// Folds a whole journal. `read` returns at most so many events after a number, and none at its end.
+    /// Folds a whole journal. `read` returns events after a sequence number, up to a limit, and none at the end.
     ///
     /// # Errors
-    /// What `read` returns.
+    /// Errors of `read`.
     pub fn fold<E>(
         config: &Arc<Config>,
         mut read: impl FnMut(u64, usize) -> Result<Vec<Event>, E>,
@@ -139,11 +139,11 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Counts engine time on from `to`, by folding the journal again with its times corrected, as a restart would: what
-    /// is known since boot only is lost. The new engine, and the event that must be appended; this one is unchanged.
+    /// Continues engine time from `to`, by folding the journal again with corrected times, as a restart would: counters since
+    /// boot are lost. Returns the new engine and the event that must be appended; this engine is unchanged.
     ///
     /// # Errors
-    /// What `read` returns.
+    /// Errors of `read`.
     pub fn set_clock<E>(
         &self,
         to: Time,
@@ -161,10 +161,10 @@ impl Engine {
         Ok((engine, set))
     }
 
-    /// Engine time, if the journal was written on the same boot of this machine, by its running time alone.
+    /// Engine time by the machine's running time alone, if the journal was written on the same boot.
     #[must_use]
     pub fn anchored(&self, boot: &str, running: Duration) -> Option<Time> {
-        self.clock_known.anchored(boot, running)
+        self.clock_state.anchored(boot, running)
     }
 
     /// Engine time of the last input or event; `None` before the first.
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_told_in_words() {
+    fn step_text_has_size_and_direction() {
         for (by_ms, words) in [
             (3_600_000, "1 h ahead"),
             (-50_400_000, "14 h back"),

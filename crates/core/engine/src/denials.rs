@@ -1,4 +1,4 @@
-//! What the team denied: a fold of the journal, and the time at which each denial undoes itself.
+//! Denials: a fold of the journal, and their expiry.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use types::time::later;
 use types::traffic::hits;
 use types::{Config, Denial, DenialId, DenyTarget, ServiceId, Time};
 
-/// More denials than anybody could oversee; the edge looks at every one of them for every request.
+/// Maximum of denials; the edge checks all of them for every request.
 pub(crate) const DENIALS_MAX: usize = 1_000;
 
 /// The denials in force.
 #[derive(Debug, Default)]
 pub(crate) struct Denials {
-    known: Known,
-    /// Grows with every change: tells without comparing that a new policy is wanted.
+    state: State,
+    /// Number of changes, for the version of the policy.
     changes: u64,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct State {
     in_force: BTreeMap<DenialId, Denial>,
     last: u64,
 }
@@ -29,24 +29,24 @@ impl Denials {
     pub(crate) fn apply(&mut self, event: &Event) {
         match &event.kind {
             EventKind::TrafficDenied { denial } => {
-                self.known.last = self.known.last.max(denial.id.0);
-                self.known.in_force.insert(denial.id, denial.clone());
+                self.state.last = self.state.last.max(denial.id.0);
+                self.state.in_force.insert(denial.id, denial.clone());
             }
-            EventKind::DenialLifted { denial, .. } => _ = self.known.in_force.remove(denial),
+            EventKind::DenialLifted { denial, .. } => _ = self.state.in_force.remove(denial),
             _ => return,
         }
         self.changes += 1;
     }
 
     pub(crate) fn in_force(&self) -> &BTreeMap<DenialId, Denial> {
-        &self.known.in_force
+        &self.state.in_force
     }
 
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Denies some traffic from now on.
+    /// Adds a denial.
     #[allow(clippy::too_many_arguments, reason = "the parts of one input")]
     pub(crate) fn deny(
         &self,
@@ -77,11 +77,11 @@ impl Denials {
         if let Some(key) = lacking {
             return Err(Refused::NoPlaces { what: what.clone(), key });
         }
-        if self.known.in_force.len() >= DENIALS_MAX {
+        if self.state.in_force.len() >= DENIALS_MAX {
             return Err(Refused::TooManyDenials(DENIALS_MAX));
         }
         let denial = Denial {
-            id: DenialId(self.known.last + 1),
+            id: DenialId(self.state.last + 1),
             what: what.clone(),
             service: service.cloned(),
             from: now,
@@ -91,26 +91,26 @@ impl Denials {
         Ok(vec![EventKind::TrafficDenied { denial }])
     }
 
-    /// Lifts a denial before its time.
+    /// Lifts a denial early.
     pub(crate) fn lift(&self, denial: DenialId, by: &str) -> Result<Vec<EventKind>, Refused> {
-        if !self.known.in_force.contains_key(&denial) {
+        if !self.state.in_force.contains_key(&denial) {
             return Err(Refused::NoSuchDenial(denial));
         }
         Ok(vec![EventKind::DenialLifted { denial, by: Some(by.to_owned()) }])
     }
 
-    /// Lifts those whose time is over.
-    pub(crate) fn lapse(&self, now: Time) -> Vec<EventKind> {
-        let over = self.known.in_force.values().filter(|denial| denial.until <= now);
+    /// Ends expired denials.
+    pub(crate) fn expire(&self, now: Time) -> Vec<EventKind> {
+        let over = self.state.in_force.values().filter(|denial| denial.until <= now);
         over.map(|denial| EventKind::DenialLifted { denial: denial.id, by: None }).collect()
     }
 
-    /// When the next one undoes itself.
-    pub(crate) fn next(&self) -> Option<Time> {
-        self.known.in_force.values().map(|denial| denial.until).min()
+    /// Expiry of the next denial.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        self.state.in_force.values().map(|denial| denial.until).min()
     }
 
-    pub(crate) fn known_text(&self) -> String {
-        format!("{:#?}", self.known)
+    pub(crate) fn state_text(&self) -> String {
+        format!("{:#?}", self.state)
     }
 }

@@ -1,29 +1,29 @@
-//! Asks the thinkers in one order: handle, apply, due, next, and the views.
+//! Calls the core crates in one order: `handle`, `apply`, `due`, `next_deadline`, and the views.
 //!
 //! ```text
 //! Input --handle(now)--> [Event...] --append--> journal --follow--> apply (restart)
 //!   ^                       | already applied here
-//!   +--outcome-- courier <- due(): effects we owe      views: Status page + Now -> site, Rounds -> prober
+//!   +--delivery-- notify <- due(): notifications owed    views: Policy -> edge, Views -> web, ProbeTargets -> prober
 //! ```
 //!
-//! Pure: time comes in as an argument. Replay applies facts and never decides again, so new rules cannot rewrite
+//! No clock, no I/O: time is an argument. Replay applies facts and never decides again, so new rules cannot rewrite
 //! history.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`views`] | the shapes of what touchers may know |
-//! | `show` | how those views are made |
-//! | `story` | each incident's story, line by line |
-//! | `denials` | what the team denied, until it undoes itself |
-//! | `looks` | how long the last look of each probe took |
-//! | [`timekeeper`] | engine time, out of the wall clock and monotonic progress |
-//! | `timeline` | the times of a journal whose clock was set |
-//! | `clock` | what is known of the clock, and how a confirmed step is taken |
-//! | `traffic` | the last quarter of an hour of traffic, for the page that shows it |
+//! | [`views`] | types of the views that I/O crates read |
+//! | `show` | construction of the views |
+//! | `story` | timeline and paging history of each incident |
+//! | `denials` | denials in force, and their expiry |
+//! | `last_results` | duration of each probe's last run |
+//! | [`timekeeper`] | engine time from the wall clock and monotonic progress |
+//! | `timeline` | corrected times of a journal whose clock was set |
+//! | `clock` | state of the machine's clock, confirmed steps |
+//! | `traffic` | the last quarter of an hour of traffic, for the console |
 
 mod clock;
 mod denials;
-mod looks;
+mod last_results;
 mod show;
 mod story;
 pub mod timekeeper;
@@ -41,14 +41,13 @@ use types::{
     Config, Incident, IncidentId, Input, LastResult, Notification, ProbeTargets, Resource, SeenAt, Time,
 };
 
-/// How long an acknowledgement holds without a note (P8).
+/// Duration of an acknowledgement without a note (P8).
 pub const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(30 * 60);
 
-/// Rounds of asking within one batch. Thinkers that have not come to rest by then go on at the next input; more
-/// would hide a circle.
+/// Maximum of reaction rounds in one batch. What remains continues with the next input; a higher limit would hide a cycle.
 const ROUNDS_MAX: usize = 16;
 
-/// The mind of mainstay without its clock and its organs.
+/// All in-memory state of mainstay and the rules that change it. No clock, no I/O.
 #[derive(Debug)]
 pub struct Engine {
     config: Arc<Config>,
@@ -59,8 +58,8 @@ pub struct Engine {
     stories: story::Stories,
     denials: denials::Denials,
     shown: traffic::Shown,
-    looks: looks::Looks,
-    clock_known: clock::Known,
+    last_results: last_results::LastResults,
+    clock_state: clock::ClockState,
     configs: u64,
     digest: Option<String>,
     seq: u64,
@@ -68,7 +67,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that has seen nothing. Fold the journal into it with [`Engine::apply`] before the first input.
+    /// An engine without history. Fold the journal into it with [`Engine::apply`] before the first input.
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
         Self {
@@ -80,8 +79,8 @@ impl Engine {
             stories: story::Stories::default(),
             denials: denials::Denials::default(),
             shown: traffic::Shown::default(),
-            looks: looks::Looks::default(),
-            clock_known: clock::Known::default(),
+            last_results: last_results::LastResults::default(),
+            clock_state: clock::ClockState::default(),
             configs: 0,
             digest: None,
             seq: 0,
@@ -89,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// Folds one line of the journal. Decides nothing. A whole journal is folded with [`Engine::fold`].
+    /// Folds one event. Decides nothing. A whole journal is folded with [`Engine::fold`].
     pub fn apply(&mut self, event: &Event) {
         self.seq = self.seq.max(event.seq);
         self.clock = self.clock.max(event.at);
@@ -102,26 +101,25 @@ impl Engine {
         self.publisher.apply(event);
         self.stories.apply(event, &self.config.site.timezone);
         self.denials.apply(event);
-        self.clock_known.apply(event);
+        self.clock_state.apply(event);
     }
 
-    /// Reacts to one input in one batch; the events are applied already and want to be appended.
+    /// Reacts to one input in one batch. The returned events are applied and must be appended to the journal.
     ///
     /// # Errors
-    /// [`Refused`] when a person asked for something that cannot be; nothing happened then. Inputs of machines are
-    /// never refused.
+    /// [`Refused`] when a command cannot be executed; nothing has changed then. Other inputs are never refused.
     pub fn handle(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
         let now = self.clamp(now);
         let first = self.first(now, input)?;
         Ok(self.follow(now, first))
     }
 
-    /// Judges one sample or roll-up without asking the other thinkers, which react at the next [`Engine::handle`]: samples that
-    /// arrive together cost one reaction. Handles every other input in full.
+    /// Judges one probe result or roll-up without a reaction, which follows with the next [`Engine::handle`]: results that
+    /// arrive together cost one reaction. Handles every other input completely.
     ///
     /// # Errors
     /// Those of [`Engine::handle`].
-    pub fn hear(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
+    pub fn observe(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
         if !matches!(input, Input::Sampled(_) | Input::RolledUp(_)) {
             return self.handle(now, input);
         }
@@ -132,11 +130,11 @@ impl Engine {
         Ok(batch)
     }
 
-    /// What an input of a person would come to, numbered and stamped. Nothing has happened yet: write it down, and then
-    /// [`Engine::accept`] it, so that nobody's word counts that is not on disk (P8).
+    /// Events of a command, numbered and with their time, but not applied: append them to the journal, then
+    /// [`Engine::accept`] them, so that no command counts that is not on disk (P8).
     ///
     /// # Errors
-    /// [`Refused`] when it cannot be.
+    /// [`Refused`] when the command cannot be executed.
     pub fn decide(&mut self, now: Time, input: &Input) -> Result<Vec<Event>, Refused> {
         let now = self.clamp(now);
         let first = self.first(now, input)?;
@@ -144,16 +142,15 @@ impl Engine {
         Ok(numbered.map(|(seq, kind)| Event { seq, at: now, kind }).collect())
     }
 
-    /// Applies what [`Engine::decide`] returned, now that it is on disk. Returns what follows from it, which wants to be
-    /// appended.
+    /// Applies what [`Engine::decide`] returned, now that it is on disk. Returns the events that follow, to be appended.
     pub fn accept(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
         let now = self.clamp(now);
         decided.iter().for_each(|event| self.apply(event));
         self.follow(now, Vec::new())
     }
 
-    /// Applies what [`Engine::decide`] returned and nobody knows to be on disk or not, and takes back at once what would
-    /// silence or refuse somebody: its author was told that it was not taken in. Returns what wants to be appended behind it.
+    /// Applies what [`Engine::decide`] returned when it is unknown whether it is on disk, and withdraws acknowledgements and
+    /// denials immediately: their author got an error. Returns the events to be appended after it.
     pub fn withdraw(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
         let now = self.clamp(now);
         let undo = decided.iter().filter_map(|event| match &event.kind {
@@ -171,20 +168,21 @@ impl Engine {
         self.follow(now, undo)
     }
 
-    /// What an input says by itself, before anybody reacts to it. Says it twice to nobody: inputs of people change nothing
-    /// here.
+    /// Events of an input before any reaction. Commands change no state here.
     fn first(&mut self, now: Time, input: &Input) -> Result<Vec<EventKind>, Refused> {
         let first = match input {
-            Input::Booted { blind_since } => vec![EventKind::Booted { blind_since: *blind_since }],
-            Input::Clock(news) => self.clock_known.news(news),
+            Input::Booted { unmonitored_since } => {
+                vec![EventKind::Booted { unmonitored_since: *unmonitored_since }]
+            }
+            Input::Clock(change) => self.clock_state.events(change),
             Input::ConfigRead(config) => self.adopt(config),
             Input::Sampled(sample) => {
-                self.looks.note(&self.config, sample);
+                self.last_results.note(&self.config, sample);
                 self.detect.judge(&self.config, now, sample)
             }
             Input::RolledUp(rollup) => {
                 self.shown.note(now, rollup);
-                self.detect.roll_up(&self.config, now, rollup)
+                self.detect.judge_rollup(&self.config, now, rollup)
             }
             Input::Deny { what, service, lasting, by, everybody } => {
                 self.denials.deny(&self.config, now, what, service.as_ref(), *lasting, by, *everybody)?
@@ -194,17 +192,17 @@ impl Engine {
             Input::Attempted(outcome) => self.oncall.attempted(&self.config, now, outcome),
             Input::Acknowledge { incident, by, via } => self.acknowledge(now, *incident, by, via)?,
             Input::Note { incident, by, text } => {
-                self.known(*incident)?;
+                self.incident(*incident)?;
                 vec![EventKind::IncidentNoted { incident: *incident, by: by.clone(), text: text.clone() }]
             }
             Input::Post { incident, by, status, body } => {
-                let incident = self.known(*incident)?;
-                let looked = |resource: &Resource| self.detect.looked(resource);
+                let incident = self.incident(*incident)?;
+                let looked = |resource: &Resource| self.detect.last_result(resource);
                 let facts = statuspage::Facts {
                     incidents: self.diagnose.incidents(),
                     alerts: self.detect.alerts(),
                     looked: &looked,
-                    blind: self.detect.blind().is_some(),
+                    blind: self.detect.isolated().is_some(),
                 };
                 vec![self.publisher.drafted(
                     &self.config,
@@ -216,7 +214,7 @@ impl Engine {
                 )]
             }
             Input::Approve { incident, by } => {
-                self.known(*incident)?;
+                self.incident(*incident)?;
                 vec![self.publisher.approved(*incident, by.clone()).ok_or(Refused::NoDraft(*incident))?]
             }
             Input::Resolve { incident, by, force } => {
@@ -224,65 +222,67 @@ impl Engine {
                 if let Some(what) = self.diagnose.still_failing(open).filter(|_| !force) {
                     return Err(Refused::StillFailing { incident: *incident, what });
                 }
-                let summary = format!("{by} says that it is over");
+                let summary = format!("closed by {by}");
                 vec![EventKind::IncidentResolved { incident: *incident, summary }]
             }
         };
         Ok(first)
     }
 
-    /// Records what happened and everything that follows from it.
+    /// Records events and everything that follows from them.
     fn follow(&mut self, now: Time, first: Vec<EventKind>) -> Vec<Event> {
         let mut batch = Vec::new();
         let adopts = first.iter().any(|kind| matches!(kind, EventKind::ConfigAdopted { .. }));
         self.record(now, first, &mut batch);
         if adopts {
-            // What left the configuration is closed before anybody thinks by the new one: it would be the trouble of nobody's
-            // service, and would wake for the instant until it is closed.
+            // Alerts of removed resources close before any reaction: without a service they would page for an instant.
             let left = self.detect.tick(&self.config, now);
             self.record(now, left, &mut batch);
         }
-        let lapsed = self.denials.lapse(now);
-        self.record(now, lapsed, &mut batch);
-        self.settle(now, &mut batch);
+        let expired = self.denials.expire(now);
+        self.record(now, expired, &mut batch);
+        self.react(now, &mut batch);
         batch
     }
 
-    /// The effects owed at `now` and not in flight; they are in flight from here on, until their outcome comes back
-    /// or is given up for lost.
+    /// Notifications owed at `now` and not in flight. They are in flight until their delivery arrives or is given up.
     pub fn due(&mut self, now: Time) -> Vec<Notification> {
         let now = self.clamp(now);
         self.oncall.due(&self.config, now, self.diagnose.incidents())
     }
 
-    /// When to send a tick if nothing else happens.
+    /// Time of the next tick if nothing else happens.
     #[must_use]
-    pub fn next(&self) -> Option<Time> {
-        let looked = |resource: &Resource| self.detect.looked(resource);
+    pub fn next_deadline(&self) -> Option<Time> {
+        let looked = |resource: &Resource| self.detect.last_result(resource);
         let facts = statuspage::Facts {
             incidents: self.diagnose.incidents(),
             alerts: self.detect.alerts(),
             looked: &looked,
-            blind: self.detect.blind().is_some(),
+            blind: self.detect.isolated().is_some(),
         };
         [
-            self.detect.next(&self.config, self.clock),
-            self.diagnose.next(&self.config, self.clock),
-            self.oncall.next_deadline(&self.config, self.clock),
+            self.detect.next_deadline(&self.config, self.clock),
+            self.diagnose.next_deadline(&self.config, self.clock),
+            self.oncall.next(&self.config, self.clock),
             self.publisher.next(&self.config, self.clock, &facts),
-            self.denials.next(),
+            self.denials.next_deadline(),
         ]
         .into_iter()
         .flatten()
         .min()
     }
 
-    /// The standing questions and those that are wanted sooner.
+    /// Probes to run, and those that are wanted early.
     #[must_use]
-    pub fn rounds(&self) -> ProbeTargets {
-        let looked = |resource: &Resource| self.detect.looked(resource);
-        let beside = |place: &SeenAt, most: usize| self.detect.beside(&self.config, place, most);
-        let seen = diagnose::Seen { alerts: self.detect.alerts(), looked: &looked, beside: &beside };
+    pub fn probe_targets(&self) -> ProbeTargets {
+        let looked = |resource: &Resource| self.detect.last_result(resource);
+        let colocated = |place: &SeenAt, most: usize| self.detect.colocated(&self.config, place, most);
+        let seen = diagnose::Observations {
+            alerts: self.detect.alerts(),
+            last_result: &looked,
+            colocated: &colocated,
+        };
         let mut sooner = self.detect.sooner(&self.config, self.clock);
         for (probe, at) in self.diagnose.sooner(&self.config, self.clock, &seen) {
             sooner.entry(probe).and_modify(|known| *known = at.min(*known)).or_insert(at);
@@ -296,19 +296,19 @@ impl Engine {
         show::views(self)
     }
 
-    /// The console's page of traffic alone: cheap enough to be made for every roll-up. `None` without an edge in the configuration.
+    /// The console's traffic view alone, cheap enough for every roll-up. `None` without a configured edge.
     #[must_use]
     pub fn traffic(&self) -> Option<views::Traffic> {
         traffic::view(self)
     }
 
-    /// What the edge is to serve by. Made anew each time: ask [`Engine::policy_version`] first.
+    /// Policy of the edge. Built on each call: compare [`Engine::policy_version`] first.
     #[must_use]
     pub fn policy(&self) -> types::Policy {
         types::Policy { config: self.config.clone(), denials: self.denials.in_force().clone() }
     }
 
-    /// Another number whenever [`Engine::policy`] may have changed since boot.
+    /// Version number that changes whenever [`Engine::policy`] may have changed since boot.
     #[must_use]
     pub fn policy_version(&self) -> u64 {
         self.configs + self.denials.changes()
@@ -320,28 +320,28 @@ impl Engine {
         &self.config
     }
 
-    /// Number of the last event.
+    /// Sequence number of the last event.
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// Everything folded from the journal, as text: equal for two folds of one journal. Nothing since boot is in it.
+    /// Everything folded from the journal, as text: equal for two folds of one journal. Counters since boot are excluded.
     #[must_use]
-    pub fn known_text(&self) -> String {
+    pub fn state_text(&self) -> String {
         [
-            self.detect.known_text(),
-            self.diagnose.known_text(),
-            self.oncall.state_text(),
+            self.detect.state_text(),
+            self.diagnose.state_text(),
+            self.oncall.known_text(),
             self.publisher.known_text(),
-            self.denials.known_text(),
-            self.clock_known.known_text(),
+            self.denials.state_text(),
+            self.clock_state.state_text(),
             format!("{} {:?}", self.seq, self.digest),
         ]
         .join("\n")
     }
 
-    /// Incidents, open and lately ended.
+    /// Open and recently ended incidents.
     #[must_use]
     pub fn incidents(&self) -> &std::collections::BTreeMap<IncidentId, Incident> {
         self.diagnose.incidents()
@@ -353,25 +353,25 @@ impl Engine {
         self.detect.alerts()
     }
 
-    /// How long a service was watched within the last days, the current one included.
+    /// Time for which a service was monitored within the last days, including today.
     #[must_use]
     pub fn watched(&self, service: &types::ServiceId, days: u16) -> Duration {
         self.publisher.watched(&self.config, service, days, self.clock)
     }
 
-    /// When a thing was last looked at since boot, and how it was.
+    /// Last result of a resource since boot.
     #[must_use]
-    pub fn looked(&self, resource: &Resource) -> Option<LastResult> {
-        self.detect.looked(resource)
+    pub fn last_result(&self, resource: &Resource) -> Option<LastResult> {
+        self.detect.last_result(resource)
     }
 
-    /// Pages, open and lately closed.
+    /// Open and recently closed pages.
     #[must_use]
     pub fn pages(&self) -> &std::collections::BTreeMap<types::PageId, oncall::Page> {
         self.oncall.pages()
     }
 
-    /// Time never runs backwards here, whatever a clock that was set does.
+    /// Engine time never runs backwards.
     fn clamp(&mut self, now: Time) -> Time {
         self.clock = self.clock.max(now);
         self.clock
@@ -385,33 +385,37 @@ impl Engine {
         }
     }
 
-    /// Asks everybody, in one order, until nobody has anything to add.
-    fn settle(&mut self, now: Time, batch: &mut Vec<Event>) {
+    /// Lets the core crates react, in one order, until there are no more events.
+    fn react(&mut self, now: Time, batch: &mut Vec<Event>) {
         for _ in 0..ROUNDS_MAX {
             let before = batch.len();
-            let kind = {
-                let watch = &self.detect;
-                let looked = |resource: &Resource| watch.looked(resource);
+            let kinds = {
+                let detect = &self.detect;
+                let looked = |resource: &Resource| detect.last_result(resource);
                 let config = &self.config;
-                let beside = |place: &SeenAt, most: usize| watch.beside(config, place, most);
-                let seen = diagnose::Seen { alerts: watch.alerts(), looked: &looked, beside: &beside };
+                let colocated = |place: &SeenAt, most: usize| detect.colocated(config, place, most);
+                let seen = diagnose::Observations {
+                    alerts: detect.alerts(),
+                    last_result: &looked,
+                    colocated: &colocated,
+                };
                 self.diagnose.react(&self.config, now, &seen)
             };
-            self.record(now, kind, batch);
-            let kind = self.oncall.react(&self.config, now, self.diagnose.incidents());
-            self.record(now, kind, batch);
-            let kind = {
-                let watch = &self.detect;
-                let looked = |resource: &Resource| watch.looked(resource);
+            self.record(now, kinds, batch);
+            let kinds = self.oncall.react(&self.config, now, self.diagnose.incidents());
+            self.record(now, kinds, batch);
+            let kinds = {
+                let detect = &self.detect;
+                let looked = |resource: &Resource| detect.last_result(resource);
                 let facts = statuspage::Facts {
                     incidents: self.diagnose.incidents(),
-                    alerts: watch.alerts(),
+                    alerts: detect.alerts(),
                     looked: &looked,
-                    blind: watch.blind().is_some(),
+                    blind: detect.isolated().is_some(),
                 };
                 self.publisher.react(&self.config, now, &facts)
             };
-            self.record(now, kind, batch);
+            self.record(now, kinds, batch);
             if batch.len() == before {
                 return;
             }
@@ -420,7 +424,7 @@ impl Engine {
 
     fn adopt(&mut self, config: &Arc<Config>) -> Vec<EventKind> {
         self.config = config.clone();
-        self.looks.follow(config);
+        self.last_results.follow(config);
         self.configs += 1;
         if self.digest.as_ref() == Some(&config.digest) {
             Vec::new()
@@ -429,11 +433,10 @@ impl Engine {
         }
     }
 
-    /// Saying twice that one has it in hand changes nothing; a second person takes it over (P8). What became part of
-    /// another is taken in hand with that other; what is over needs nobody's hand, and that is no error of whoever was
-    /// a second late.
+    /// Acknowledging twice changes nothing; a second person takes over (P8). For a merged incident the remaining one is
+    /// acknowledged. Acknowledging an ended incident is no error and changes nothing.
     fn acknowledge(&self, now: Time, id: IncidentId, by: &str, via: &str) -> Result<Vec<EventKind>, Refused> {
-        let incident = self.survivor(self.known(id)?);
+        let incident = self.survivor(self.incident(id)?);
         let id = incident.id;
         if !incident.is_open() {
             return Ok(Vec::new());
@@ -450,10 +453,10 @@ impl Engine {
         }])
     }
 
-    /// What an incident became: itself, or the one that it turned out to be part of.
+    /// The incident itself, or the one that it was merged into.
     fn survivor<'a>(&'a self, mut incident: &'a Incident) -> &'a Incident {
         let incidents = self.diagnose.incidents();
-        // As many steps as there are incidents: a circle of merges, which nobody writes, would end here too.
+        // At most as many steps as incidents, so that a cycle of merges would end.
         for _ in 0..incidents.len() {
             match incident.merged_into.and_then(|into| incidents.get(&into)) {
                 Some(into) => incident = into,
@@ -463,12 +466,12 @@ impl Engine {
         incident
     }
 
-    fn known(&self, id: IncidentId) -> Result<&Incident, Refused> {
+    fn incident(&self, id: IncidentId) -> Result<&Incident, Refused> {
         self.diagnose.incidents().get(&id).ok_or(Refused::NoSuchIncident(id))
     }
 
     fn open(&self, id: IncidentId) -> Result<&Incident, Refused> {
-        let incident = self.known(id)?;
+        let incident = self.incident(id)?;
         match (incident.merged_into, incident.resolved) {
             (Some(into), _) => Err(Refused::Merged(id, into)),
             (None, Some(_)) => Err(Refused::Over(id)),

@@ -1,4 +1,4 @@
-//! Makes the views out of what the thinkers know.
+//! Construction of the views.
 
 use crate::Engine;
 use crate::views::{
@@ -9,20 +9,20 @@ use std::time::Duration;
 use types::event::ServiceState;
 use types::{Alert, Config, Incident, Kind, Resource, Severity, Time};
 
-/// Past incidents shown to the team.
+/// Maximum of past incidents in the view.
 const PAST_MAX: usize = 100;
-/// A registration that was not confirmed for so long is `stale`: the daily look-up failed three times.
+/// Time without confirmation after which a registration is `stale`: three failed daily lookups.
 const FRESH_FOR: Duration = Duration::from_secs(3 * 86_400);
-/// How far ahead the end of a shift is looked for.
+/// Time ahead within which the end of a shift is searched.
 const SHIFT_AHEAD: Duration = Duration::from_secs(60 * 86_400);
 
 pub(crate) fn views(engine: &Engine) -> Views {
-    let looked = |resource: &Resource| engine.detect.looked(resource);
+    let looked = |resource: &Resource| engine.detect.last_result(resource);
     let facts = statuspage::Facts {
         incidents: engine.diagnose.incidents(),
         alerts: engine.detect.alerts(),
         looked: &looked,
-        blind: engine.detect.blind().is_some(),
+        blind: engine.detect.isolated().is_some(),
     };
     let status_page = engine.publisher.status_page(&engine.config, engine.clock, &facts);
     let now = Now {
@@ -35,11 +35,11 @@ pub(crate) fn views(engine: &Engine) -> Views {
         nodes: nodes(engine),
         edges: edges(engine),
         domains: domains(engine),
-        looks: engine.looks.rows(&engine.config),
-        blind: engine.detect.blind().map(str::to_owned),
+        looks: engine.last_results.rows(&engine.config),
+        blind: engine.detect.isolated().map(str::to_owned),
         house: engine
-            .clock_known
-            .said(engine.clock)
+            .clock_state
+            .message(engine.clock)
             .into_iter()
             .chain(unreached(engine).iter().map(nobody_heard))
             .collect(),
@@ -81,7 +81,7 @@ fn unreached(engine: &Engine) -> Vec<Unreached> {
 fn nobody_heard(row: &Unreached) -> String {
     let since = row.since.strftime("%H:%M UTC");
     let why = row.why.as_deref().unwrap_or("nobody is on call");
-    format!("nobody could be reached about {} since {since} ({why})", row.incident)
+    format!("no contact could be reached about {} since {since} ({why})", row.incident)
 }
 
 fn attempts(engine: &Engine) -> Vec<Attempts> {
@@ -124,7 +124,7 @@ fn on_call(config: &Config, now: Time) -> Vec<OnCall> {
 
 fn services(engine: &Engine) -> Vec<ServiceRow> {
     let uptimes: BTreeMap<_, _> = engine.publisher.uptimes(&engine.config, engine.clock).collect();
-    // The oldest incident that affects a service is its reason.
+    // The oldest incident that affects a service is shown.
     let mut reasons: BTreeMap<&Resource, &Incident> = BTreeMap::new();
     for incident in open(engine) {
         for resource in &incident.diagnosis.affected {
@@ -177,7 +177,7 @@ fn nodes(engine: &Engine) -> Vec<Node> {
             NodeState::Failing
         } else if warned.contains(resource) {
             NodeState::Warned
-        } else if looked_through(engine, resource) {
+        } else if has_result(engine, resource) {
             NodeState::Well
         } else {
             NodeState::Unknown
@@ -194,7 +194,7 @@ fn nodes(engine: &Engine) -> Vec<Node> {
     engine.config.graph.resources().chain(places).map(node).collect()
 }
 
-/// What fails now at an address, or behind an alias, that is the cause of an open incident; and that place.
+/// Failing resources at an address or behind an alias that is the cause of an open incident, each with that place.
 fn shared(engine: &Engine) -> Vec<(Resource, Resource)> {
     let mut shared = Vec::new();
     for incident in open(engine) {
@@ -211,9 +211,9 @@ fn shared(engine: &Engine) -> Vec<(Resource, Resource)> {
     shared
 }
 
-/// A service is looked at through what it needs; everything else through its own probe.
-fn looked_through(engine: &Engine, resource: &Resource) -> bool {
-    let looked = |resource: &Resource| engine.detect.looked(resource).is_some();
+/// Whether a resource has a result: a service by its dependencies, everything else by its own probe.
+fn has_result(engine: &Engine, resource: &Resource) -> bool {
+    let looked = |resource: &Resource| engine.detect.last_result(resource).is_some();
     if resource.kind == Kind::Service {
         engine.config.graph.needs(resource).any(looked)
     } else {
@@ -221,7 +221,7 @@ fn looked_through(engine: &Engine, resource: &Resource) -> bool {
     }
 }
 
-/// Things with a breaking alert, and services that an incident says are affected.
+/// Resources with a critical alert, and affected services of open incidents.
 fn failing(engine: &Engine) -> BTreeSet<Resource> {
     let broken = engine.detect.alerts().values().filter(|alert| alert.severity == Severity::Critical);
     let affected = open(engine).flat_map(|incident| incident.diagnosis.affected.iter());
@@ -231,7 +231,7 @@ fn failing(engine: &Engine) -> BTreeSet<Resource> {
 fn edges(engine: &Engine) -> Vec<Edge> {
     let mut bad = failing(engine);
     bad.extend(open(engine).map(|incident| incident.diagnosis.cause.clone()));
-    // A failure also comes up through things that still look well, as a registration's does while caches hold.
+    // A failure also propagates through healthy resources, such as DNS while caches hold.
     for incident in open(engine).filter(|incident| incident.diagnosis.wakes) {
         let cause = &incident.diagnosis.cause;
         let mut on_the_way = engine.config.graph.above(cause);
@@ -289,7 +289,7 @@ fn domains(engine: &Engine) -> Vec<DomainRow> {
     names.into_iter().map(row).collect()
 }
 
-/// What a person calls a thing.
+/// Display name of a resource.
 fn label(config: &Config, resource: &Resource) -> String {
     match resource.kind {
         Kind::Service => {

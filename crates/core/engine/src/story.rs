@@ -1,4 +1,4 @@
-//! What happened to each incident, told line by line for the team. A fold of the journal; bounded.
+//! Timeline and paging history of each incident: a fold of the journal, bounded.
 
 use crate::views::{PagingLine, TimelineLine};
 use jiff::tz::TimeZone;
@@ -7,18 +7,18 @@ use types::event::{Event, EventKind};
 use types::time::{clock, formatted};
 use types::{AlertId, DenialId, IncidentId, PageId, Time};
 
-/// Lines kept for one incident. A page that rings for a week must not eat the memory.
+/// Maximum of lines per incident, so that a long page does not use up memory.
 const LINES_MAX: usize = 400;
-/// Incidents whose story is kept.
+/// Maximum of incidents with a history.
 const INCIDENTS_MAX: usize = 100;
 
-/// The stories of the last incidents.
+/// Histories of the last incidents.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stories {
     incidents: BTreeMap<IncidentId, Story>,
     alerts: BTreeMap<AlertId, Vec<TimelineLine>>,
     pages: BTreeMap<PageId, IncidentId>,
-    /// What people do to traffic is part of whatever goes on.
+    /// Open incidents: denials are added to all of them.
     open: BTreeSet<IncidentId>,
     denied: BTreeMap<DenialId, String>,
 }
@@ -28,17 +28,17 @@ pub(crate) struct Story {
     pub(crate) timeline: Vec<TimelineLine>,
     pub(crate) paging: Vec<PagingLine>,
     alerts: BTreeSet<AlertId>,
-    said: String,
+    summary: String,
 }
 
 impl Story {
-    fn tell(&mut self, at: Time, text: String) {
+    fn add(&mut self, at: Time, text: String) {
         if self.timeline.len() < LINES_MAX {
             self.timeline.push(TimelineLine { at, text });
         }
     }
 
-    fn ring(&mut self, at: Time, text: String) {
+    fn add_paging(&mut self, at: Time, text: String) {
         if self.paging.len() == LINES_MAX {
             self.paging.remove(0);
         }
@@ -59,10 +59,10 @@ impl Stories {
                 self.note_alert(alert.id, at, text);
             }
             EventKind::AlertChanged { alert, fault, .. } => {
-                self.note_alert(*alert, at, format!("now it {fault}"));
+                self.note_alert(*alert, at, format!("now {fault}"));
             }
             EventKind::AlertClosed { alert } => {
-                self.note_alert(*alert, at, "is as it should be again".to_owned());
+                self.note_alert(*alert, at, "recovered".to_owned());
                 self.alerts.remove(alert);
             }
             EventKind::IncidentOpened { incident, diagnosis, .. }
@@ -80,18 +80,18 @@ impl Stories {
                 if story.timeline.len() > before {
                     story.timeline.sort_by_key(|line| line.at);
                 }
-                if story.said != diagnosis.summary {
-                    story.said.clone_from(&diagnosis.summary);
-                    story.tell(at, format!("Diagnosis: {}", diagnosis.summary));
+                if story.summary != diagnosis.summary {
+                    story.summary.clone_from(&diagnosis.summary);
+                    story.add(at, format!("Diagnosis: {}", diagnosis.summary));
                 }
             }
             EventKind::IncidentMerged { incident, into } => {
                 self.open.remove(incident);
-                self.story(*incident).tell(at, format!("turned out to be part of {into}"));
+                self.story(*incident).add(at, format!("merged into {into}"));
             }
             EventKind::IncidentResolved { incident, summary } => {
                 self.open.remove(incident);
-                self.story(*incident).tell(at, format!("Over: {summary}"));
+                self.story(*incident).add(at, format!("Resolved: {summary}"));
             }
             EventKind::TrafficDenied { denial } => {
                 let what = match &denial.service {
@@ -99,62 +99,68 @@ impl Stories {
                     None => denial.what.to_string(),
                 };
                 let until = clock(denial.until, zone);
-                self.tell_open(at, &format!("{} denied {what} until {until}", denial.by));
+                self.add_to_open(at, &format!("{} denied {what} until {until}", denial.by));
                 self.denied.insert(denial.id, what);
             }
             EventKind::DenialLifted { denial, by } => {
                 let what = self.denied.remove(denial).unwrap_or_else(|| denial.to_string());
-                self.tell_open(
+                self.add_to_open(
                     at,
                     &match by {
-                        Some(by) => format!("{by} let {what} through again"),
-                        None => format!("{what} is let through again: its time was over"),
+                        Some(by) => format!("{by} lifted the denial of {what}"),
+                        None => format!("the denial of {what} expired"),
                     },
                 );
             }
             EventKind::IncidentAcknowledged { incident, by, via, until } => {
                 let until = clock(*until, zone);
-                self.story(*incident).ring(at, format!("{by} answered"));
-                self.story(*incident).tell(at, format!("{by} has it in hand (by {via}), until {until}"));
+                self.story(*incident).add_paging(at, format!("{by} acknowledged"));
+                self.story(*incident).add(at, format!("{by} acknowledged ({via}) until {until}"));
             }
             EventKind::AcknowledgementExpired { incident } => {
-                self.story(*incident).tell(at, "nobody was heard of since: waking people again".to_owned());
+                self.story(*incident).add(at, "acknowledgement expired: paging again".to_owned());
             }
             EventKind::AcknowledgementWithdrawn { incident, .. } => {
-                let text = "the last answer could not be written down and does not count".to_owned();
-                self.story(*incident).ring(at, text.clone());
-                self.story(*incident).tell(at, text);
+                let text = "the last acknowledgement could not be written to the journal and does not count"
+                    .to_owned();
+                self.story(*incident).add_paging(at, text.clone());
+                self.story(*incident).add(at, text);
             }
             EventKind::IncidentNoted { incident, by, text } => {
-                self.story(*incident).tell(at, format!("{by}: {text}"));
+                self.story(*incident).add(at, format!("{by}: {text}"));
             }
             EventKind::PostPublished { incident, status, body, by, .. } => {
                 let who = by.as_deref().unwrap_or("mainstay");
-                self.story(*incident).tell(at, format!("{who} told visitors ({}): {body}", status.title()));
+                self.story(*incident)
+                    .add(at, format!("{who} published an update ({}): {body}", status.title()));
             }
             EventKind::PostDrafted { incident, status, body, .. } => {
-                let text = format!("a draft for visitors waits to be published ({}): {body}", status.title());
-                self.story(*incident).tell(at, text);
+                let text = format!("an update waits for approval ({}): {body}", status.title());
+                self.story(*incident).add(at, text);
             }
             EventKind::PageOpened { page, incident, escalation } => {
                 self.pages.insert(*page, *incident);
-                self.story(*incident).ring(at, format!("{page} begins, by the escalation {escalation}"));
+                self.story(*incident).add_paging(at, format!("{page} opened with escalation {escalation}"));
             }
             EventKind::PageStep { page, step, people, until, .. } => {
                 let whom = people.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let whom = if whom.is_empty() { "nobody on it".to_owned() } else { whom };
+                let whom = if whom.is_empty() { "nobody".to_owned() } else { whom };
                 let until = formatted(*until, zone, "%H:%M:%S");
-                self.ring(*page, at, format!("step {}: {whom}; the next step is due at {until}", step + 1));
+                self.add_paging(
+                    *page,
+                    at,
+                    format!("step {}: {whom}; the next step is due at {until}", step + 1),
+                );
             }
-            EventKind::AttemptEnded { page: Some(page), contact, person, delivery } => {
-                let whom = person.as_ref().map_or("the last resort", |person| person.0.as_str());
-                let end = match &delivery.result {
-                    Ok(_) => "accepted by the provider, not answered yet".to_owned(),
+            EventKind::AttemptEnded { page: Some(page), reach, person, outcome } => {
+                let whom = person.as_ref().map_or("fallback", |person| person.0.as_str());
+                let end = match &outcome.result {
+                    Ok(_) => "accepted by the provider, not acknowledged yet".to_owned(),
                     Err(failure) => format!("failed: {}", failure.why),
                 };
-                self.ring(*page, at, format!("{whom} over {}: {end}", contact.channel));
+                self.add_paging(*page, at, format!("{whom} over {}: {end}", reach.channel));
             }
-            EventKind::PageClosed { page } => self.ring(*page, at, format!("{page} closed")),
+            EventKind::PageClosed { page } => self.add_paging(*page, at, format!("{page} closed")),
             _ => {}
         }
         while self.incidents.len() > INCIDENTS_MAX {
@@ -165,9 +171,9 @@ impl Stories {
         }
     }
 
-    fn tell_open(&mut self, at: Time, text: &str) {
+    fn add_to_open(&mut self, at: Time, text: &str) {
         for id in self.open.clone() {
-            self.story(id).tell(at, text.to_owned());
+            self.story(id).add(at, text.to_owned());
         }
     }
 
@@ -175,9 +181,9 @@ impl Stories {
         self.incidents.entry(incident).or_default()
     }
 
-    fn ring(&mut self, page: PageId, at: Time, text: String) {
+    fn add_paging(&mut self, page: PageId, at: Time, text: String) {
         if let Some(incident) = self.pages.get(&page).copied() {
-            self.story(incident).ring(at, text);
+            self.story(incident).add_paging(at, text);
         }
     }
 
@@ -187,7 +193,7 @@ impl Stories {
         if let Some(story) = story {
             let first = self.alerts.get(&alert).and_then(|lines| lines.first());
             let about = first.and_then(|line| line.text.split(' ').next()).unwrap_or("it").to_owned();
-            story.tell(at, format!("{about} {}", line.text));
+            story.add(at, format!("{about} {}", line.text));
         }
         let lines = self.alerts.entry(alert).or_default();
         if lines.len() < 20 {

@@ -1,27 +1,27 @@
-//! Engine time: moved by monotonic progress, reconciled with the wall clock.
+//! Engine time: advanced by monotonic time, reconciled with the wall clock.
 //!
-//! The wall clock says which instant it is; the running time of the machine says how much time has passed. Every wait
-//! follows the second. The rules are in docs/concepts/clock.md; the reading of both clocks is elsewhere.
+//! The wall clock gives the date, the running time of the machine gives the elapsed time. Every deadline follows the
+//! second. The rules are in docs/concepts/clock.md; the clocks are read elsewhere.
 
 use std::time::Duration;
 use types::{Time, time};
 
-/// A wall clock that is off by less is followed by slewing; one that is off by more has stepped.
+/// Difference in milliseconds from which on the wall clock has stepped; smaller ones are slewed.
 const STEP: i64 = 5_000;
-/// Engine time runs faster or slower by at most one part in so many while it follows a wall clock that is slightly off.
+/// Slewing changes the speed of engine time by at most 1/SLEW.
 const SLEW: i64 = 10;
-/// How long a step ahead must last before it is believed. Shorter than that, a clock that a virtual machine, a firmware
-/// or a wrong time server set is usually set right.
+/// Duration of a step ahead before it is confirmed. A wrong clock of a virtual machine, firmware or time server is usually
+/// corrected earlier.
 const AHEAD_FOR: Duration = Duration::from_secs(300);
-/// The same for a step back, which makes nothing fall due: times that people read are right again sooner.
+/// The same for a step back. It makes no deadline due, so displayed times are corrected earlier.
 const BACK_FOR: Duration = Duration::from_secs(30);
-/// A start this long after the journal's last event is believed; after a longer one the wall clock must be confirmed first.
+/// Downtime up to which the wall clock is accepted at the start; after a longer one it must be confirmed.
 const DOWN_MAX: Duration = Duration::from_secs(7 * 86_400);
-/// Slewing moves engine time away from the machine's running time: so much in a long run is no step.
+/// Difference in milliseconds that slewing may cause in a long run.
 const SLEWED_MAX: i64 = 60_000;
-/// Changes of a pending step are reported at most this often, so that a restless clock cannot fill the journal.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
-/// 2026-01-01T00:00:00Z. No release is older, so no earlier reading of the wall clock is true.
+/// Shortest time between two reports of a changing step, so that an unstable clock cannot fill the journal.
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+/// 2026-01-01T00:00:00Z: before the first release, so an earlier wall clock is wrong.
 const EARLIEST_SECS: i64 = 1_767_225_600;
 
 /// Both clocks at one instant.
@@ -33,17 +33,17 @@ pub struct Reading {
     pub running: Duration,
 }
 
-/// What a reading showed, apart from the time.
+/// Change that a reading shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// The wall clock stepped: it is so many milliseconds ahead of engine time, or behind.
+    /// The wall clock stepped by this many milliseconds relative to engine time.
     Jumped {
         /// Negative when it is behind.
         by_ms: i64,
     },
-    /// It came back before it was believed.
+    /// It returned before it was confirmed.
     Returned,
-    /// It stayed where it stepped to. Engine time is to be counted from `to`; see [`Timekeeper::set`].
+    /// The step lasted. Engine time must continue from `to`; see [`Timekeeper::set`].
     Confirmed {
         /// The wall clock.
         to: Time,
@@ -56,22 +56,22 @@ pub struct Timekeeper {
     now: Time,
     running: Duration,
     step: Option<Step>,
-    told: Option<Duration>,
-    /// Engine time began without any source that could be true.
+    reported: Option<Duration>,
+    /// Whether engine time started without a plausible source.
     is_guess: bool,
 }
 
-/// A step that is not believed yet.
+/// A step that is not confirmed.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     by_ms: i64,
     since: Duration,
-    told: bool,
+    reported: bool,
 }
 
 impl Timekeeper {
-    /// Engine time at the start of a process. `last` is the time of the journal's last event; `anchored` is what the
-    /// machine's running time makes of an earlier anchor of the same boot, which no wall clock can falsify.
+    /// Engine time at the start of a process. `last` is the time of the journal's last event; `anchored` is computed from the
+    /// machine's running time and an earlier anchor of the same boot, independent of the wall clock.
     #[must_use]
     pub fn start(reading: Reading, last: Option<Time>, anchored: Option<Time>) -> Self {
         let wall = reading.wall;
@@ -87,7 +87,7 @@ impl Timekeeper {
             }
             (None, None) => (wall.max(earliest()), wall < earliest()),
         };
-        Self { now, running: reading.running, step: None, told: None, is_guess }
+        Self { now, running: reading.running, step: None, reported: None, is_guess }
     }
 
     /// Engine time as of the last reading.
@@ -96,13 +96,13 @@ impl Timekeeper {
         self.now
     }
 
-    /// How far the wall clock is ahead of engine time, in milliseconds, while a step is not believed.
+    /// Milliseconds by which the wall clock is ahead of engine time, while a step is not confirmed.
     #[must_use]
     pub fn distrusted(&self) -> Option<i64> {
         self.step.map(|step| step.by_ms)
     }
 
-    /// Engine time at a reading, and what else it showed. Engine time never runs backwards here.
+    /// Engine time at a reading, and a change if there is one. Engine time never runs backwards here.
     pub fn read(&mut self, reading: Reading) -> (Time, Option<News>) {
         let passed = reading.running.saturating_sub(self.running);
         self.running = self.running.max(reading.running);
@@ -117,7 +117,7 @@ impl Timekeeper {
         (self.now, self.stepped(off, reading))
     }
 
-    /// Counts on from `to`, which was confirmed at the last reading.
+    /// Continues from `to`, which was confirmed at the last reading.
     pub fn set(&mut self, to: Time) {
         self.now = to;
         self.step = None;
@@ -126,24 +126,25 @@ impl Timekeeper {
 
     fn stepped(&mut self, off: i64, reading: Reading) -> Option<News> {
         let same = self.step.filter(|step| step.by_ms.abs_diff(off) < STEP.unsigned_abs());
-        let step = self.step.insert(same.unwrap_or(Step { by_ms: off, since: self.running, told: false }));
+        let step =
+            self.step.insert(same.unwrap_or(Step { by_ms: off, since: self.running, reported: false }));
         let lasted = self.running.saturating_sub(step.since);
         let enough = match off {
             _ if self.is_guess => Duration::ZERO,
             ..0 => BACK_FOR,
             _ => AHEAD_FOR,
         };
-        if !step.told && self.told.is_none_or(|told| self.running.saturating_sub(told) >= TOLD_EVERY) {
-            step.told = true;
-            self.told = Some(self.running);
+        if !step.reported && self.reported.is_none_or(|at| self.running.saturating_sub(at) >= REPORT_INTERVAL)
+        {
+            step.reported = true;
+            self.reported = Some(self.running);
             return Some(News::Jumped { by_ms: off });
         }
         (lasted >= enough && reading.wall >= earliest()).then_some(News::Confirmed { to: reading.wall })
     }
 }
 
-/// An instant of engine time before a confirmed step, as the journal is read after it: a step back moves what was written on
-/// the clock that ran ahead.
+/// A time before a confirmed step as it is read after it: a step back moves the times of the clock that was ahead.
 #[must_use]
 pub fn carried(at: Time, from: Time, to: Time) -> Time {
     time::earlier(at, time::between(to, from))
@@ -153,7 +154,7 @@ fn earliest() -> Time {
     Time::from_second(EARLIEST_SECS).unwrap_or(Time::UNIX_EPOCH)
 }
 
-/// How far `wall` is ahead of `now`, in milliseconds.
+/// Milliseconds by which `wall` is ahead of `now`.
 fn off_ms(now: Time, wall: Time) -> i64 {
     i64::try_from(wall.duration_since(now).as_millis()).unwrap_or(i64::MAX)
 }
@@ -220,7 +221,7 @@ mod tests {
                 vec![(1, -YEARS, Some(Jumped { by_ms: -YEARS })), (100_000, -YEARS, None)],
             ),
             (
-                "a restless clock is never believed and seldom reported",
+                "an unstable clock is never confirmed and rarely reported",
                 vec![
                     (1, HOUR, Some(Jumped { by_ms: HOUR })),
                     (200, 2 * HOUR, Some(Jumped { by_ms: 2 * HOUR })),
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn starts() {
+    fn start_prefers_anchor_then_journal_then_wall_clock() {
         let last = Some(noon());
         for (why, off, last, anchored, wanted_off) in [
             ("no journal", HOUR, None, None, HOUR),
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_before_any_release_takes_the_first_reading_that_can_be_true() {
+    fn start_before_first_release_takes_first_plausible_reading() {
         let mut keeper = Timekeeper::start(reading(0, -YEARS), None, None);
         assert_eq!(keeper.now(), earliest());
         assert!(matches!(keeper.read(reading(1, -YEARS)).1, Some(News::Jumped { .. })));
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn engine_time_follows_a_wall_clock_that_is_slightly_off() {
+    fn small_difference_is_slewed() {
         let mut keeper = Timekeeper::start(reading(0, 0), None, None);
         for (secs, off) in [(10, 4_000), (60, 4_000), (70, -500), (120, -500)] {
             keeper.read(reading(secs, off));

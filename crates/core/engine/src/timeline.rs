@@ -1,29 +1,29 @@
-//! The times of a journal, as the clock that is believed now would have told them.
+//! Times of a journal, corrected to the clock that is confirmed now.
 //!
-//! The journal is ordered by `seq`, and says where the clock was set. A stretch that was written on a clock that ran ahead
-//! is read as if that clock had been right, so that nothing in it lies in the future; the bytes stay as they are. Deadlines
-//! keep what was left of them. A clock that was wrongly set back and then returned leaves no trace.
+//! The journal is ordered by `seq` and records each setting of the clock. A stretch that was written while the clock was
+//! ahead is read with corrected times, so that none is in the future; the stored bytes do not change. Deadlines keep their
+//! remaining time. A clock that was set back by mistake and returned leaves no trace.
 
 use jiff::SignedDuration;
 use std::time::Duration;
 use types::event::{Event, EventKind};
 use types::{Time, time};
 
-/// A clock that comes back to within this of where it was has returned.
+/// Difference up to which a clock has returned to where it was.
 const RETURNED: SignedDuration = SignedDuration::from_secs(60);
 
-/// The stretches of a journal between the instants at which its clock was read anew.
+/// Stretches of a journal, each written on one clock.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     stretches: Vec<Stretch>,
     backs: Vec<Back>,
     aheads: Vec<Ahead>,
-    /// The time of the last event that was corrected.
+    /// Time of the last corrected event.
     last: Option<Time>,
     is_set: bool,
 }
 
-/// Events that were written on one clock.
+/// Events written on one clock.
 #[derive(Debug)]
 struct Stretch {
     first: u64,
@@ -31,7 +31,7 @@ struct Stretch {
     shift: SignedDuration,
 }
 
-/// The clock was set back; those stretches were moved.
+/// The clock was set back, and stretches were moved.
 #[derive(Debug)]
 struct Back {
     by: SignedDuration,
@@ -39,7 +39,7 @@ struct Back {
     next: usize,
 }
 
-/// The clock was set ahead: what was still to come is that much later.
+/// The clock was set ahead, and later deadlines were moved.
 #[derive(Debug)]
 struct Ahead {
     seq: u64,
@@ -48,7 +48,7 @@ struct Ahead {
 }
 
 impl Timeline {
-    /// Notes where stretches begin and end. Every event of the journal, in order, before the first is corrected.
+    /// Records the stretches. Must see every event in order before the first is corrected.
     pub(crate) fn note(&mut self, event: &Event) {
         match &event.kind {
             EventKind::ClockSet { from, to } => {
@@ -64,7 +64,7 @@ impl Timeline {
         }
     }
 
-    /// Whether every time may be read as it is written.
+    /// Whether no time needs a correction.
     pub(crate) fn is_straight(&self) -> bool {
         !self.is_set
     }
@@ -88,7 +88,7 @@ impl Timeline {
         }
         match self.backs.pop_if(|back| (back.by.saturating_add(by)).abs() <= RETURNED) {
             Some(back) => {
-                // What was moved never comes to lie after the clock that returned.
+                // Moved stretches never end after the returned clock.
                 self.shift(&back.moved, by.min(-back.by));
                 let since: Vec<usize> = (back.next..self.stretches.len()).collect();
                 self.shift(&since, by);
@@ -105,7 +105,7 @@ impl Timeline {
         }
     }
 
-    /// An event with its times corrected. In order: a time never lies before that of the event before.
+    /// An event with corrected times. Times never decrease from event to event.
     pub(crate) fn correct(&mut self, mut event: Event) -> Event {
         let after = self.stretches.partition_point(|stretch| stretch.first <= event.seq);
         let shift = after.checked_sub(1).and_then(|n| self.stretches.get(n)).map(|stretch| stretch.shift);
@@ -115,8 +115,8 @@ impl Timeline {
         let moved = at.duration_since(event.at);
         let fact = |fact: &mut Time| *fact = shifted(*fact, moved).min(at);
         match &mut event.kind {
-            EventKind::Booted { blind_since: Some(since) }
-            | EventKind::NotWatched { since }
+            EventKind::Booted { unmonitored_since: Some(since) }
+            | EventKind::Unmonitored { since }
             | EventKind::IncidentOpened { since, .. } => fact(since),
             EventKind::AlertOpened { alert } => fact(&mut alert.since),
             EventKind::TrafficDenied { denial } => {
@@ -132,7 +132,7 @@ impl Timeline {
         event
     }
 
-    /// What was left of a deadline is left of it after the clock was set ahead.
+    /// A deadline with its remaining time preserved when the clock was set ahead.
     fn deadline(&self, seq: u64, until: Time, moved: SignedDuration) -> Time {
         self.aheads.iter().filter(|ahead| ahead.seq > seq).fold(shifted(until, moved), |until, ahead| {
             if until >= ahead.from { shifted(until, ahead.by) } else { until }
@@ -154,7 +154,7 @@ mod tests {
     const HOUR: i64 = 3_600;
 
     /// A journal whose clock is set at will. Seconds are true ones.
-    struct Book {
+    struct TestJournal {
         events: Vec<Event>,
         off: i64,
     }
@@ -163,7 +163,7 @@ mod tests {
         Time::from_second(1_800_000_000 + secs).unwrap()
     }
 
-    impl Book {
+    impl TestJournal {
         fn write(&mut self, secs: i64, kind: EventKind) {
             let seq = self.events.len() as u64 + 1;
             self.events.push(Event { seq, at: truly(secs + self.off), kind });
@@ -171,7 +171,7 @@ mod tests {
 
         fn boot(&mut self, secs: i64, off: i64) {
             self.off = off;
-            self.write(secs, EventKind::Booted { blind_since: None });
+            self.write(secs, EventKind::Booted { unmonitored_since: None });
         }
 
         fn ring(&mut self, secs: i64, wait: i64) {
@@ -200,8 +200,8 @@ mod tests {
         }
     }
 
-    fn book() -> Book {
-        Book { events: Vec::new(), off: 0 }
+    fn book() -> TestJournal {
+        TestJournal { events: Vec::new(), off: 0 }
     }
 
     fn note() -> EventKind {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_start_ahead_is_read_at_its_true_time() {
+    fn first_start_ahead_is_corrected() {
         let mut book = book();
         book.boot(0, 20 * 365 * 24 * HOUR);
         book.write(5, note());
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn one_start_ahead_moves_nothing_that_was_written_before_it() {
+    fn start_ahead_leaves_earlier_events() {
         let mut book = book();
         book.boot(0, 0);
         book.write(5, note());
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_ahead_by_mistake_and_back_is_read_at_its_true_time() {
+    fn clock_set_ahead_and_back_is_corrected() {
         let mut book = book();
         book.boot(0, 0);
         book.write(5, note());
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_by_mistake_and_returned_leaves_no_trace() {
+    fn clock_set_back_and_returned_leaves_no_trace() {
         let mut book = book();
         book.boot(0, 0);
         book.write(7 * HOUR, note());
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn deadlines_keep_what_was_left_of_them() {
+    fn deadlines_keep_their_remaining_time() {
         for off in [HOUR, -HOUR, 20 * 365 * 24 * HOUR] {
             let mut book = book();
             book.boot(0, 0);

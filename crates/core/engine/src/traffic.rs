@@ -1,4 +1,4 @@
-//! The last quarter of an hour of traffic, for the page that shows it. Known since boot only; bounded.
+//! The last quarter of an hour of traffic, for the console. Since boot only; bounded.
 
 use crate::Engine;
 use crate::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow, Traffic};
@@ -8,7 +8,7 @@ use types::time::between;
 use types::traffic::ServiceTraffic;
 use types::{PoolId, Resource, Rollup, ServiceId, Time};
 
-/// After so long without a roll-up the figures are old.
+/// Time without a roll-up after which the figures are outdated.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 
 /// What the edge told since boot.

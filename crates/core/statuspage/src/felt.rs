@@ -29,16 +29,17 @@ pub(crate) enum Felt {
 pub(crate) fn felt(alert: &Alert) -> Felt {
     match (&alert.fault, alert.severity) {
         // Redundancy is lost: the servers that are left answer. When they fail too, the probes say so.
-        (Fault::PoolBelowFloor { serving, .. }, _) if *serving > 0 => Felt::Nothing,
+        (Fault::PoolBelowMinimum { healthy: serving, .. }, _) if *serving > 0 => Felt::Nothing,
         // A server with another's certificate is out; the others answer.
         (Fault::ServerCertificate { .. }, _) => Felt::Nothing,
         // Still good.
         (Fault::Tls { tls: TlsFault::Expiring { .. } }, _) => Felt::Nothing,
         (Fault::Domain { domain }, _) if !is_taken_away(domain) => Felt::Nothing,
         // Trouble of our own.
-        (Fault::Blind { .. } | Fault::EdgeSilent { .. } | Fault::Unwatched | Fault::Lookup { .. }, _) => {
-            Felt::Nothing
-        }
+        (
+            Fault::Isolated { .. } | Fault::EdgeSilent { .. } | Fault::Unmonitored | Fault::Lookup { .. },
+            _,
+        ) => Felt::Nothing,
         (Fault::Slow { .. }, Severity::Warning | Severity::Critical) => Felt::Slow,
         (Fault::SomeAddresses { answers: false, .. }, _) => Felt::Nothing,
         (Fault::SomeAddresses { .. } | Fault::Intermittent { .. } | Fault::Unstable { .. }, _) => {

@@ -94,7 +94,7 @@ impl Known {
         let at = event.at;
         self.begun.get_or_insert(at);
         match &event.kind {
-            EventKind::Booted { blind_since: Some(since) } | EventKind::NotWatched { since } => {
+            EventKind::Booted { unmonitored_since: Some(since) } | EventKind::Unmonitored { since } => {
                 self.histories.values_mut().for_each(|history| history.not_watched(*since, at));
                 self.changed = Some(at);
             }
@@ -121,7 +121,7 @@ impl Known {
                     stage_told: diagnosis.stage,
                     cause_told: diagnosis.cause.clone(),
                     drafted: None,
-                    mending_since: (diagnosis.stage == Stage::Mending).then_some(at),
+                    mending_since: (diagnosis.stage == Stage::Recovering).then_some(at),
                     waiting: None,
                 };
                 self.told.insert(*incident, told);
@@ -129,7 +129,7 @@ impl Known {
             EventKind::IncidentDiagnosed { incident, diagnosis } => {
                 if let Some(told) = self.told.get_mut(incident) {
                     told.stage = diagnosis.stage;
-                    let mending = diagnosis.stage == Stage::Mending;
+                    let mending = diagnosis.stage == Stage::Recovering;
                     told.mending_since = mending.then(|| told.mending_since.unwrap_or(at));
                     told.cause.clone_from(&diagnosis.cause);
                 }

@@ -86,8 +86,8 @@ fn news(
     };
     let status = status(diagnosis.stage, Some(status_before));
     let draft = Draft { status, reason: Reason::News };
-    if diagnosis.stage == Stage::Mending {
-        let news = told.stage_told != Stage::Mending && status_before < PostStatus::Monitoring;
+    if diagnosis.stage == Stage::Recovering {
+        let news = told.stage_told != Stage::Recovering && status_before < PostStatus::Monitoring;
         return (news && !told.posts.is_empty()).then_some(draft);
     }
     if !fails {
@@ -152,9 +152,9 @@ fn experienced(
 /// How far along: never back to the search for a cause that was known, nor from a recovery to anything but a known cause.
 fn status(stage: Stage, before: Option<PostStatus>) -> PostStatus {
     match (stage, before) {
-        (Stage::Mending, _) => PostStatus::Monitoring,
-        (Stage::Looking, None | Some(PostStatus::Investigating)) => PostStatus::Investigating,
-        (Stage::Looking | Stage::Failing, _) => PostStatus::Identified,
+        (Stage::Recovering, _) => PostStatus::Monitoring,
+        (Stage::Investigating, None | Some(PostStatus::Investigating)) => PostStatus::Investigating,
+        (Stage::Investigating | Stage::Failing, _) => PostStatus::Identified,
     }
 }
 
@@ -251,7 +251,7 @@ pub(crate) fn title(
     trouble: Option<Trouble>,
 ) -> String {
     let told = known.told.get(&incident.id);
-    let over = !incident.is_open() || incident.diagnosis.stage == Stage::Mending;
+    let over = !incident.is_open() || incident.diagnosis.stage == Stage::Recovering;
     match told {
         Some(told) if !told.title.is_empty() && (over || affected.is_empty()) => told.title.clone(),
         _ => {

@@ -30,7 +30,7 @@ fn recover(world: &mut World, resolved: bool) {
     if resolved {
         world.resolve(1);
     } else {
-        world.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Mending));
+        world.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Recovering));
     }
     world.settle();
 }
@@ -71,7 +71,7 @@ fn minute_goes_on_when_an_outage_gets_worse_and_through_a_restart() {
     world.settle();
     let before = world.now;
     world.pass(10);
-    world.commit(vec![EventKind::Booted { blind_since: Some(before) }]);
+    world.commit(vec![EventKind::Booted { unmonitored_since: Some(before) }]);
     world.settle();
     world.pass(60);
     assert_eq!(published(&world)[0], (PostStatus::Identified, 60));
@@ -106,14 +106,14 @@ fn long_recovery_is_monitored_for_a_minute_at_least() {
 fn status_never_goes_back_to_investigating() {
     let mut world = failing(Publish::Automatic);
     world.pass(70);
-    world.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Looking));
+    world.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Investigating));
     world.settle();
     world.pass(300);
     assert_eq!(published(&world), [(PostStatus::Identified, 60)]);
     recover(&mut world, false);
     world.pass(130);
     world.find(2, api(), Fault::Refused, Severity::Critical);
-    world.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Looking));
+    world.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Investigating));
     world.settle();
     world.pass(100);
     let told: Vec<PostStatus> = published(&world).into_iter().map(|(status, _)| status).collect();
@@ -138,7 +138,7 @@ fn resolved_by_hand_is_not_over_for_visitors_while_the_service_is_out() {
 fn incident_of_which_clients_notice_nothing_any_more_is_over_for_them() {
     let mut world = failing(Publish::Automatic);
     world.pass(70);
-    let few = Fault::PoolBelowFloor { serving: 1, declared: 2, floor: 2, out: Vec::new() };
+    let few = Fault::PoolBelowMinimum { healthy: 1, declared: 2, min_healthy: 2, out: Vec::new() };
     world.find(2, Resource::pool("api"), few, Severity::Critical);
     world.close(1);
     world.look_everywhere();

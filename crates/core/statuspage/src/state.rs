@@ -69,7 +69,7 @@ impl<'a> Sight<'a> {
         let node = Resource::service(&service.id.0);
         let parts = self.parts(service, &node);
         let failing = parts.iter().filter(|part| self.failing.contains(*part)).count();
-        let well = |part: &Resource| (self.facts.looked)(part).is_some_and(|looked| looked.well);
+        let well = |part: &Resource| (self.facts.looked)(part).is_some_and(|looked| looked.healthy);
         if failing > 0 && failing == parts.len() {
             (ServiceState::MajorOutage, true)
         } else if failing > 0

@@ -22,7 +22,7 @@ fn an_expired_name_as_visitors_read_it() {
     let parked = Some(["ns1.parking.example".to_owned()].into());
     let expired = || Fault::Domain { domain: DomainFault::Expired { at: None, parked_on: parked.clone() } };
     world.find(7, name(), expired(), Severity::Critical);
-    world.open(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Looking));
+    world.open(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Investigating));
     world.settle();
     world.pass(10);
     world.diagnose(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Failing));
@@ -46,7 +46,7 @@ fn an_expired_name_as_visitors_read_it() {
     world.pass(300);
     world.close(1);
     world.close(7);
-    world.diagnose(1, diagnosis(name(), &["auth"], &["api", "shop"], true, Stage::Mending));
+    world.diagnose(1, diagnosis(name(), &["auth"], &["api", "shop"], true, Stage::Recovering));
     world.settle();
     world.pass(600);
     world.close(2);
@@ -123,7 +123,7 @@ fn a_service_is_known_by_a_certificate_that_only_a_probe_by_hand_asks_for() {
         types::config::Service { id: "mail".into(), title: "Mail".to_owned(), hosts: Vec::new(), ..mail };
     world.config.services.insert(mail.id.clone(), mail);
     world.config.graph.add_need(Resource::service("mail"), gate.clone());
-    world.looked.insert(gate.clone(), types::LastResult { at: at("2026-11-22T12:00:00Z"), well: true });
+    world.looked.insert(gate.clone(), types::LastResult { at: at("2026-11-22T12:00:00Z"), healthy: true });
     world.settle();
     assert_eq!(state(&world, "mail"), ServiceState::Operational, "it is asked for");
     let expiring = TlsFault::Expiring { at: at("2026-11-23T12:00:00Z"), left_percent: 1 };
@@ -218,7 +218,8 @@ fn states_follow_what_visitors_notice() {
 #[test]
 fn what_no_client_experiences_is_neither_a_state_nor_an_incident_for_visitors() {
     let soon = || Fault::Tls { tls: TlsFault::Expiring { at: at("2026-11-23T00:00:00Z"), left_percent: 1 } };
-    let few = |serving| Fault::PoolBelowFloor { serving, declared: 2, floor: 2, out: Vec::new() };
+    let few =
+        |serving| Fault::PoolBelowMinimum { healthy: serving, declared: 2, min_healthy: 2, out: Vec::new() };
     let expired = |parked: bool| {
         let parked_on = parked.then(|| ["ns1.parking.example".to_owned()].into());
         Fault::Domain { domain: DomainFault::Expired { at: None, parked_on } }
@@ -284,7 +285,7 @@ fn a_restart_keeps_the_last_state_until_everything_was_looked_at() {
     let before = world.now;
     world.crash();
     world.now = at("2026-11-22T11:00:00Z");
-    world.commit(vec![EventKind::Booted { blind_since: Some(at("2026-11-22T10:30:00Z")) }]);
+    world.commit(vec![EventKind::Booted { unmonitored_since: Some(at("2026-11-22T10:30:00Z")) }]);
     world.settle();
     assert_eq!(world.tell.state(&"auth".into()), (ServiceState::Operational, Some(before)));
     world.find(1, Resource::host("auth.acme.com"), Fault::Refused, Severity::Critical);
@@ -310,7 +311,7 @@ fn a_swallowed_incident_points_to_the_other() {
     let mut world = World::new("2026-11-22T12:00:00Z");
     world.look_everywhere();
     world.find(1, Resource::host("api.acme.com"), Fault::Refused, Severity::Critical);
-    world.open(1, diagnosis(Resource::host("api.acme.com"), &["api"], &[], true, Stage::Looking));
+    world.open(1, diagnosis(Resource::host("api.acme.com"), &["api"], &[], true, Stage::Investigating));
     world.settle();
     world.pass(90);
     world.find(2, Resource::dns("acme.com"), Fault::Dns { dns: DnsFault::NoServer }, Severity::Critical);
@@ -367,7 +368,7 @@ fn mainstay_writes_at_most_once_a_minute() {
     world.find(2, Resource::host("shop.acme.net"), Fault::Refused, Severity::Critical);
     world.settle();
     for second in 0..600u64 {
-        let stage = if second % 2 == 0 { Stage::Looking } else { Stage::Failing };
+        let stage = if second % 2 == 0 { Stage::Investigating } else { Stage::Failing };
         let affected: &[&str] = if second % 3 == 0 { &["api"] } else { &["api", "shop"] };
         let diagnosis = diagnosis(Resource::host("api.acme.com"), affected, &[], true, stage);
         if second == 0 {

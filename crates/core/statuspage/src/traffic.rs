@@ -36,7 +36,7 @@ fn of(config: &Config, alert: &Alert) -> Option<(u8, Trouble)> {
             Some((0, Trouble::Surge { knows }))
         }
         Fault::LimitConflict { .. } => Some((1, Trouble::Conflict)),
-        Fault::PoolBelowFloor { .. } | Fault::ServerCertificate { .. } => Some((2, Trouble::Servers)),
+        Fault::PoolBelowMinimum { .. } | Fault::ServerCertificate { .. } => Some((2, Trouble::Servers)),
         _ => None,
     }
 }
@@ -135,7 +135,7 @@ mod tests {
         w.settle();
         w.pass(90);
         w.close(2);
-        w.diagnose(1, diagnosis(&inner, &[1, 2], Stage::Mending));
+        w.diagnose(1, diagnosis(&inner, &[1, 2], Stage::Recovering));
         w.settle();
         w.resolve(1);
         w.settle();

@@ -157,7 +157,7 @@ impl World {
     }
 
     pub(crate) fn look(&mut self, host: &str, well: bool) {
-        self.looked.insert(Resource::host(host), LastResult { at: self.now, well });
+        self.looked.insert(Resource::host(host), LastResult { at: self.now, healthy: well });
     }
 
     pub(crate) fn look_everywhere(&mut self) {

@@ -1,4 +1,4 @@
-//! A line of the journal. Serializable: these shapes are a wire promise and only ever grow.
+//! Events of the journal. Their serialized form is stable: fields and kinds are only added.
 
 use crate::alert::{Alert, Severity};
 use crate::fault::Fault;
@@ -15,193 +15,192 @@ use std::collections::{BTreeMap, BTreeSet};
 
 mod text;
 
-/// Something that happened, when, and its place in the order of everything.
+/// One event, with its time and its position in the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// 1, 2, 3 ...: assigned by the engine, kept by the journal, unique for ever.
+    /// Sequence number from 1, assigned by the engine; permanently unique.
     pub seq: u64,
-    /// When it was decided.
+    /// Time of the decision.
     pub at: Time,
-    /// What happened.
+    /// Its kind and data.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// Everything that can stand in the journal. What changed, never what was measured.
+/// Kinds of events. The journal records changes, not measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
-    // -- the house itself
-    /// The process began.
+    // -- mainstay itself
+    /// The process started.
     Booted {
-        /// The last sign of life before, when there was one: what lies between was not watched.
-        blind_since: Option<Time>,
+        /// Last sign of the process before, if any. Nothing was monitored in between.
+        unmonitored_since: Option<Time>,
     },
-    /// Ties the time of the journal to the running time of the machine: a later process on the same boot of it needs no
-    /// wall clock to tell how much time has passed.
+    /// Relates the journal's time to the running time of the machine: a later process on the same boot knows the elapsed time
+    /// without the wall clock.
     ClockAnchored {
         /// Identifies the boot of the machine.
         boot: String,
         /// Milliseconds that the machine had been running, suspended time included.
         running_ms: u64,
     },
-    /// The wall clock stepped. Nothing follows from that by itself: waits go on by monotonic time.
+    /// The wall clock stepped. Deadlines continue by monotonic time.
     ClockJumped {
-        /// How far the wall clock is ahead of the journal's time, in milliseconds; negative when it is behind. Zero when
-        /// it came back.
+        /// Milliseconds by which the wall clock is ahead of the journal's time; negative when behind, zero after its return.
         by_ms: i64,
     },
-    /// A step of the wall clock was confirmed. From here on the journal's time is counted from `to`, which may be earlier
-    /// than events before it: their order is that of `seq`.
+    /// A step of the wall clock was confirmed. The journal's time continues from `to`, which may be earlier than events
+    /// before: the order is that of `seq`.
     ClockSet {
-        /// The time of the journal just before.
+        /// The journal's time before.
         from: Time,
-        /// The time of the same instant by the wall clock.
+        /// The wall clock at the same instant.
         to: Time,
     },
-    /// The process stood still, as on a suspended machine: nothing was watched since.
-    NotWatched {
-        /// The last turn of the loop before.
+    /// Nothing was monitored for a while, as on a suspended machine.
+    Unmonitored {
+        /// Last turn of the event loop before.
         since: Time,
     },
-    /// A configuration came into force.
+    /// A configuration took effect.
     ConfigAdopted {
-        /// SHA-256 of its text, in hex: tells whether two runs saw the same configuration.
+        /// SHA-256 of its text, in hex.
         digest: String,
     },
 
-    // -- watch
-    /// Something is not as it should be.
+    // -- detection
+    /// An alert fires.
     AlertOpened {
-        /// All of it.
+        /// The alert.
         alert: Alert,
     },
-    /// An alert became worse or better without ending.
+    /// An open alert changed.
     AlertChanged {
-        /// Which.
+        /// The alert.
         alert: AlertId,
-        /// What is wrong now.
+        /// New fault.
         fault: Fault,
-        /// How heavy it weighs now.
+        /// New severity.
         severity: Severity,
-        /// What was seen.
+        /// New evidence.
         evidence: String,
     },
-    /// It is as it should be again.
+    /// An alert resolved.
     AlertClosed {
-        /// Which.
+        /// The alert.
         alert: AlertId,
     },
-    /// A zone's name servers were seen for the first time, or a change of them was accepted as meant.
+    /// Name servers of a zone were learned, or a change of them was accepted.
     DelegationLearned {
         /// The registrable domain.
         zone: String,
         /// Its name servers.
         servers: BTreeSet<String>,
     },
-    /// The status code of a web address whose right answer nobody declared: what it answers from the first look on.
+    /// The usual status code of a web address without a declared one was learned.
     BaselineLearned {
-        /// The probe that asks it.
+        /// The probe.
         probe: ProbeId,
         /// The status code.
         status: u16,
     },
-    /// The registry told something that it had not told before. Failed lookups write nothing here (P12).
+    /// The registry gave a new answer. Failed lookups write no event (P12).
     RegistrationLearned {
-        /// What it told.
+        /// The answer.
         seen: DomainSeen,
     },
 
-    // -- diagnose
-    /// One cause was found behind one or more alerts.
+    // -- incidents
+    /// An incident opened: one cause for one or more alerts.
     IncidentOpened {
         /// Its number.
         incident: IncidentId,
-        /// When the first of its alerts began.
+        /// Start of its first alert.
         since: Time,
-        /// What we hold to be so.
+        /// The diagnosis.
         diagnosis: Diagnosis,
     },
-    /// We know more, or it spread, or it shrank.
+    /// The diagnosis of an incident changed.
     IncidentDiagnosed {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
-        /// What we hold to be so now.
+        /// The new diagnosis.
         diagnosis: Diagnosis,
     },
-    /// Two incidents turned out to be one.
+    /// Two incidents have one cause and were merged.
     IncidentMerged {
-        /// The one that ends.
+        /// The incident that ends.
         incident: IncidentId,
-        /// The one that goes on.
+        /// The incident that continues.
         into: IncidentId,
     },
-    /// Everything that it broke has truly recovered.
+    /// An incident ended: everything that failed has a healthy result since.
     IncidentResolved {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
-        /// The story in one sentence.
+        /// Cause, effect and duration in one sentence.
         summary: String,
     },
 
-    // -- guard
-    /// Some traffic is refused from now on.
+    // -- traffic
+    /// Some traffic is denied from now on.
     TrafficDenied {
-        /// All of it.
+        /// The denial.
         denial: Denial,
     },
-    /// It is let through again.
+    /// A denial ended.
     DenialLifted {
-        /// Which.
+        /// The denial.
         denial: DenialId,
-        /// Who lifted it; `None` when its time was over.
+        /// The person who lifted it; `None` when it expired.
         by: Option<String>,
     },
-    /// The usual traffic of a service was learned, or has become another.
+    /// The usual traffic of a service was learned or changed.
     TrafficLearned {
-        /// Which service.
+        /// The service.
         service: ServiceId,
-        /// Requests a second, in thousandths.
+        /// Requests per second, in thousandths.
         usual_milli: u64,
     },
 
     // -- people
-    /// A human has it in hand.
+    /// A person acknowledged an incident.
     IncidentAcknowledged {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
-        /// Who.
+        /// The person.
         by: String,
-        /// How: `link`, `console`, `command`.
+        /// Means: `link`, `console`, `command`.
         via: String,
-        /// Until when nobody else is woken.
+        /// End of the acknowledgement.
         until: Time,
     },
-    /// Nobody has been heard of since: back to waking people (P8).
+    /// An acknowledgement expired without a note, so paging resumes (P8).
     AcknowledgementExpired {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
     },
-    /// An acknowledgement was answered with "not taken in", and may stand in the journal all the same: it does not count.
+    /// An acknowledgement that may be in the journal is withdrawn, because its author got an error.
     AcknowledgementWithdrawn {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
-        /// What held before it, and holds again.
+        /// The acknowledgement that is in force again.
         #[serde(default)]
         before: Option<Acknowledgement>,
     },
-    /// A person saw or did something.
+    /// A person added a note.
     IncidentNoted {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
-        /// Who.
+        /// The person.
         by: String,
-        /// In their words.
+        /// The text.
         text: String,
     },
 
-    // -- wake
-    /// Somebody must be woken.
+    // -- paging
+    /// A page opened: people on call are notified until one acknowledges.
     PageOpened {
         /// Its number.
         page: PageId,

@@ -1,4 +1,4 @@
-//! What can be wrong with an answer. Each fault has a word for machines and a sentence for people.
+//! Faults. Each has a code for machines and a text for people.
 
 use crate::Time;
 use crate::shown::clean;
@@ -19,23 +19,23 @@ pub use dns::DnsFault;
 pub use domain::DomainFault;
 pub use tls::TlsFault;
 
-/// What is wrong. `Display` is the middle of a sentence that begins with the thing: "auth.acme.com" + "refuses connections".
+/// A fault. `Display` is the predicate of a sentence about the resource: "auth.acme.com" + "refuses connections".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
 #[serde(tag = "fault", rename_all = "snake_case")]
 pub enum Fault {
-    /// The name does not exist (NXDOMAIN, or no address).
-    #[error("has no address: the name does not exist")]
+    /// The name does not exist or has no address.
+    #[error("does not resolve: no such name or no address")]
     NameNotFound,
-    /// Our resolver failed to look the name up; alone a fault of the name, everywhere at once a fault of ours.
-    #[error("cannot be looked up: {why}")]
+    /// The resolver failed. For one name a fault of the name, for all names a fault of mainstay's resolver.
+    #[error("cannot be resolved: {why}")]
     NameUnanswered {
-        /// What the resolver said or did.
+        /// Answer or failure of the resolver.
         why: String,
     },
-    /// The name leads to an inner address that the configuration did not allow (`site.allow_private`).
-    #[error("leads to the inner address {address}, which the configuration does not allow")]
-    InnerAddress {
-        /// The address it led to.
+    /// The name resolves to a private address that `site.allow_private` does not include.
+    #[error("resolves to the private address {address}, which `site.allow_private` does not include")]
+    PrivateAddress {
+        /// The address.
         address: IpAddr,
     },
     /// The connection was refused.
@@ -44,34 +44,34 @@ pub enum Fault {
     /// No route, or the connection was cut.
     #[error("cannot be reached: {why}")]
     Unreachable {
-        /// The system's word for it.
+        /// Error of the operating system.
         why: String,
     },
     /// A phase took longer than the probe's timeout.
-    #[error("does not answer within the time limit ({phase})")]
+    #[error("times out ({phase})")]
     TimedOut {
-        /// The phase that did not end.
+        /// The phase.
         phase: Phase,
     },
     /// A certificate that a browser would refuse.
     #[error(transparent)]
     Tls {
-        /// What is wrong with it.
+        /// The fault.
         tls: TlsFault,
     },
-    /// The TLS handshake itself failed.
+    /// The TLS handshake failed.
     #[error("fails the TLS handshake: {why}")]
     Handshake {
-        /// The library's word for it.
+        /// Error of the TLS library.
         why: String,
     },
-    /// A TLS server that others can talk to and our TLS library cannot: a limit of ours, not an outage.
-    #[error("speaks TLS only in a way that our TLS library cannot: {what}")]
+    /// The server's TLS is not supported by mainstay's library: a limit of mainstay, not an outage.
+    #[error("cannot negotiate TLS with mainstay: {what}")]
     TlsUnsupported {
-        /// What it wants: an old version, a cipher suite, a group, a kind of key.
+        /// What is not supported: an old version, a cipher suite, a group, a type of key.
         what: String,
     },
-    /// A status code other than those expected.
+    /// Unexpected status code.
     #[error("answers with status {got}")]
     Status {
         /// The status code.
@@ -80,158 +80,158 @@ pub enum Fault {
     /// The body lacks the expected text.
     #[error("answers without the expected text")]
     BodyLacks,
-    /// The expected text did not come in the part of the body that was read; it may be in the rest.
-    #[error("answers more than we read, and the expected text is not in what we read")]
+    /// The expected text is not in the body up to the size limit; it may follow later.
+    #[error("answers without the expected text within the size limit")]
     TextNotReached,
     /// The body ended before its declared length.
-    #[error("breaks off in the middle of its answer")]
+    #[error("closes the connection before the end of the response")]
     Truncated,
-    /// A redirect leads back to where we have been.
-    #[error("redirects in a circle")]
+    /// A redirect loop.
+    #[error("redirects in a loop")]
     RedirectLoop,
     /// More redirects than allowed.
     #[error("redirects more than {limit} times")]
     TooManyRedirects {
-        /// How many were followed.
+        /// The limit.
         limit: u32,
     },
-    /// A redirect that is not a usable http(s) URL.
-    #[error("redirects to something that is not a web address")]
+    /// A redirect to something other than an http(s) URL.
+    #[error("redirects to an invalid URL")]
     BadRedirect,
-    /// Something was larger than we are willing to read.
-    #[error("sends more than we read ({what})")]
+    /// Part of the answer exceeds the size limit.
+    #[error("exceeds the size limit ({what})")]
     TooLarge {
-        /// What was too large: `headers`, `certificate chain`, ...
+        /// The part: `headers`, `certificate chain`, ...
         what: String,
     },
-    /// The bytes were not the protocol asked for.
-    #[error("does not speak the protocol: {why}")]
+    /// The answer violates the protocol.
+    #[error("violates the protocol: {why}")]
     Garbage {
-        /// Where it went wrong.
+        /// The violation.
         why: String,
     },
-    /// A right answer, but later than the configuration allows.
-    #[error("answers, but takes longer than {} ms", limit.as_millis())]
+    /// A good answer that took longer than `expect.max_latency`.
+    #[error("answers too slowly (over {} ms)", limit.as_millis())]
     Slow {
-        /// What the configuration allows.
+        /// The configured limit.
         limit: Duration,
     },
-    /// Some of the addresses behind a name answer badly, others as expected.
+    /// Some of the addresses behind a name fail.
     #[error("fails at {} of {of} addresses: {how}", bad.len())]
     SomeAddresses {
-        /// The addresses that answer badly.
+        /// The failing addresses.
         bad: BTreeSet<IpAddr>,
-        /// How many were asked.
+        /// Number of addresses.
         of: u32,
-        /// Each of them with its fault, for people.
+        /// Each failing address with its fault, for display.
         how: String,
-        /// Whether one of them answers, and badly: clients meet that, where they pass by an address that is silent.
+        /// Whether a failing address answers at all. Clients skip an address that does not answer, but not one that answers.
         #[serde(default)]
         answers: bool,
     },
-    /// A share of the answers is bad, without enough of them in a row.
-    #[error("fails intermittently: {bad} of the last {of} answers, the last bad one: {last}")]
+    /// A share of the answers is bad, but not enough in a row.
+    #[error("fails intermittently: {bad} of the last {of} answers (last: {last})")]
     Intermittent {
-        /// How many of them were bad.
+        /// Number of bad answers.
         bad: u32,
-        /// Among how many answers.
+        /// Number of answers.
         of: u32,
-        /// What the last bad answer was.
+        /// The last bad answer.
         last: String,
     },
-    /// It failed and recovered several times: neither "fails" nor "is well" stays true for long.
-    #[error("comes and goes: {times} failures within {} ({last})", spoken(*within))]
+    /// Repeated failures and recoveries (flapping).
+    #[error("is flapping: {times} failures within {} (last: {last})", spoken(*within))]
     Unstable {
-        /// How often it failed.
+        /// Number of failures.
         times: u32,
-        /// Within which duration.
+        /// Time within which they happened.
         within: Duration,
-        /// What it does when it fails.
+        /// The last fault.
         last: Box<Fault>,
     },
-    /// Name servers disagree, are lame, or were changed.
+    /// A fault of DNS.
     #[error(transparent)]
     Dns {
-        /// What is wrong.
+        /// The fault.
         dns: DnsFault,
     },
-    /// The registration has run out, is about to, or is held back.
+    /// A fault of the registration.
     #[error(transparent)]
     Domain {
-        /// What is wrong.
+        /// The fault.
         domain: DomainFault,
     },
-    /// The registry could not be asked, or gave nothing usable. Keeps the last known date; never an expiry.
+    /// The registry did not answer, or its answer was not usable. The last known date stays valid.
     #[error("could not be looked up at its registry: {why}")]
     Lookup {
-        /// What went wrong.
+        /// The reason.
         why: String,
-        /// Whether the registry asked us to slow down, and for how long.
+        /// Delay that the registry asked for.
         retry_after: Option<Duration>,
     },
     /// Far more traffic than usual reaches a service.
-    #[error("gets {}{}", flood(*times, *per_sec), sources(*share_percent, networks))]
+    #[error("receives {}{}", rate(*times, *per_sec), sources(*share_percent, networks))]
     Surge {
-        /// How many times the usual rate; `None` while nothing usual is known, as for a service that is new.
+        /// Factor over the usual rate; `None` while that is unknown.
         times: Option<u32>,
-        /// Requests a second.
+        /// Requests per second.
         per_sec: u32,
-        /// The share of the networks named, in per cent.
+        /// Share of the named networks, in per cent.
         share_percent: u8,
-        /// The networks that send most, at most five.
+        /// Networks that send most, at most five.
         networks: Vec<String>,
     },
-    /// A service refuses what our own front end asks for: two limits fight.
-    #[error("refuses its own caller {caller}: {percent} % of its 429s hit it{}", proof(trace.as_deref(), limits))]
+    /// A service rate-limits one of its own callers: two limits are in conflict.
+    #[error("rate-limits its own caller {caller}: {percent} % of its 429 responses{}", example(trace.as_deref(), limits))]
     LimitConflict {
         /// The caller.
         caller: String,
-        /// Its share of the refusals, in per cent.
+        /// Its share of the 429 responses, in per cent.
         percent: u8,
-        /// A traced request that shows it.
+        /// Trace id of an example.
         trace: Option<String>,
-        /// The limits that refused, outermost first.
+        /// The limits that refused the example, outermost first.
         limits: Vec<String>,
     },
-    /// Fewer servers serve than the configuration wants.
-    #[error("serves from {serving} of {declared} servers, {floor} are wanted{}", out_of(out))]
-    PoolBelowFloor {
-        /// How many serve.
-        serving: u32,
-        /// How many there should be.
+    /// Fewer healthy servers than `min_healthy`.
+    #[error("has {healthy} of {declared} servers healthy (minimum {min_healthy}){}", out_of(out))]
+    PoolBelowMinimum {
+        /// Number of healthy servers.
+        healthy: u32,
+        /// Number of servers.
         declared: u32,
-        /// How many are wanted at least.
-        floor: u32,
-        /// Those that do not serve, each with its reason.
+        /// Configured minimum.
+        min_healthy: u32,
+        /// Unhealthy servers, each with its reason.
         out: Vec<String>,
     },
-    /// The servers of a pool present a certificate for other names, or one that cannot be trusted.
+    /// The servers of a pool present a certificate for other names, or an untrusted one.
     #[error("presents a certificate that is not for {expected}: {why}")]
     ServerCertificate {
-        /// The name that the edge asked for.
+        /// The expected name.
         expected: String,
-        /// What is wrong with it, with the names presented.
+        /// The fault, with the presented names.
         why: String,
     },
-    /// The edge has told nothing of its traffic for a while: what it said before may no longer be so.
-    #[error("has told nothing of its traffic since {since}")]
+    /// The edge sends no roll-ups, so its open alerts may be outdated.
+    #[error("has reported no traffic since {since}")]
     EdgeSilent {
-        /// When it last did, or when it was first expected to.
+        /// Time of the last roll-up, or since when one is expected.
         since: Time,
     },
-    /// A name that visitors ask for and that the configuration does not watch.
-    #[error("is asked for by visitors, but the configuration does not watch it")]
-    Unwatched,
-    /// Trouble of our own: we cannot see out, so nothing we do not see may be called down.
-    #[error("mainstay is blind here: {why}")]
-    Blind {
-        /// What of ours is broken.
+    /// A host that clients request and that is not configured.
+    #[error("is requested by clients, but not configured")]
+    Unmonitored,
+    /// mainstay itself has no connectivity, so failed probes say nothing about their resources.
+    #[error("is isolated (mainstay cannot see out): {why}")]
+    Isolated {
+        /// The reason.
         why: String,
     },
 }
 
 impl Fault {
-    /// Makes what outsiders wrote in it safe to show.
+    /// Escapes external text in it.
     pub(crate) fn clean(&mut self) {
         match self {
             Self::NameUnanswered { why }
@@ -239,7 +239,7 @@ impl Fault {
             | Self::Handshake { why }
             | Self::Garbage { why }
             | Self::Lookup { why, .. }
-            | Self::Blind { why } => clean(why),
+            | Self::Isolated { why } => clean(why),
             Self::TooLarge { what } => clean(what),
             Self::Tls { tls } => tls.clean(),
             Self::Dns { dns } => dns.clean(),
@@ -248,23 +248,23 @@ impl Fault {
                 clean(expected);
                 clean(why);
             }
-            Self::PoolBelowFloor { out, .. } => out.iter_mut().for_each(clean),
+            Self::PoolBelowMinimum { out, .. } => out.iter_mut().for_each(clean),
             Self::LimitConflict { limits, .. } => limits.iter_mut().for_each(clean),
             _ => {}
         }
     }
 
-    /// The machine word. One alert a thing and word is open at a time.
+    /// The code for machines. At most one alert per resource and code is open.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::NameNotFound => "name-not-found",
             Self::NameUnanswered { .. } => "name-unanswered",
-            Self::InnerAddress { .. } => "inner-address",
+            Self::PrivateAddress { .. } => "private-address",
             Self::Refused => "refused",
             Self::Unreachable { .. } => "unreachable",
             Self::TimedOut { .. } => "timed-out",
-            Self::Tls { tls } => tls.word(),
+            Self::Tls { tls } => tls.as_str(),
             Self::Handshake { .. } => "tls-handshake",
             Self::TlsUnsupported { .. } => "tls-unsupported",
             Self::Status { .. } => "status",
@@ -280,22 +280,22 @@ impl Fault {
             Self::SomeAddresses { .. } => "some-addresses",
             Self::Intermittent { .. } => "intermittent",
             Self::Unstable { .. } => "unstable",
-            Self::Dns { dns } => dns.word(),
-            Self::Domain { domain } => domain.word(),
+            Self::Dns { dns } => dns.as_str(),
+            Self::Domain { domain } => domain.as_str(),
             Self::Lookup { .. } => "lookup-failed",
             Self::Surge { .. } => "surge",
             Self::LimitConflict { .. } => "limit-conflict",
-            Self::PoolBelowFloor { .. } => "pool-below-floor",
+            Self::PoolBelowMinimum { .. } => "pool-below-minimum",
             Self::ServerCertificate { .. } => "server-certificate",
             Self::EdgeSilent { .. } => "edge-silent",
-            Self::Unwatched => "unwatched",
-            Self::Blind { .. } => "blind",
+            Self::Unmonitored => "unmonitored",
+            Self::Isolated { .. } => "isolated",
         }
     }
 }
 
 impl Fault {
-    /// Whether part of the requests is still served well: the thing is degraded, not down.
+    /// Whether part of the requests still succeed: the resource is degraded, not down.
     #[must_use]
     pub fn is_partial(&self) -> bool {
         matches!(
@@ -308,14 +308,28 @@ impl Fault {
     }
 }
 
-fn flood(times: Option<u32>, per_sec: u32) -> String {
+fn rate(times: Option<u32>, per_sec: u32) -> String {
     let per_sec = grouped(u64::from(per_sec));
     match times {
         Some(times) => {
-            format!("{} times its usual traffic ({per_sec} requests a second)", grouped(u64::from(times)))
+            format!("{} times its usual traffic ({per_sec} requests/s)", grouped(u64::from(times)))
         }
-        None => format!("{per_sec} requests a second, more than it can serve"),
+        None => format!("{per_sec} requests/s, more than it can serve"),
     }
+}
+
+/// A number with grouped digits: `5,400`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn sources(share_percent: u8, networks: &[String]) -> String {
@@ -326,10 +340,10 @@ fn sources(share_percent: u8, networks: &[String]) -> String {
     }
 }
 
-fn proof(trace: Option<&str>, limits: &[String]) -> String {
+fn example(trace: Option<&str>, limits: &[String]) -> String {
     let limits = if limits.is_empty() { String::new() } else { format!(" ({})", limits.join(", then ")) };
     match trace {
-        Some(trace) => format!("{limits}; the proof: mainstay trace {trace}"),
+        Some(trace) => format!("{limits}; see `mainstay trace {trace}`"),
         None => limits,
     }
 }
@@ -338,35 +352,35 @@ fn out_of(out: &[String]) -> String {
     if out.is_empty() { String::new() } else { format!(": {}", out.join("; ")) }
 }
 
-/// Parts of an exchange, in order.
+/// Phases of a request, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Looking the name up.
+    /// DNS lookup.
     Dns,
-    /// Opening the connection.
+    /// Connect.
     Connect,
-    /// The TLS handshake.
+    /// TLS handshake.
     Tls,
-    /// Waiting for the first byte.
+    /// Time to the first byte.
     FirstByte,
-    /// Reading the rest.
+    /// Rest of the body.
     Body,
 }
 
 impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Dns => "looking the name up",
-            Self::Connect => "connecting",
+            Self::Dns => "DNS lookup",
+            Self::Connect => "connect",
             Self::Tls => "TLS handshake",
-            Self::FirstByte => "waiting for the first byte",
-            Self::Body => "reading the body",
+            Self::FirstByte => "first byte",
+            Self::Body => "body",
         })
     }
 }
 
-/// At most three names; `nobody` for none.
+/// `a, b and 3 more`.
 fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     match list::commas_or_more(names, 3) {
         none if none.is_empty() => "nobody".to_owned(),
@@ -379,7 +393,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_surge_is_told_with_what_is_known_of_it() {
+    fn surge_text_has_known_facts_only() {
         let surge = |times, networks: &[&str]| Fault::Surge {
             times,
             per_sec: 1_080_000,
@@ -387,14 +401,14 @@ mod tests {
             networks: networks.iter().map(|net| (*net).to_owned()).collect(),
         };
         for (fault, words) in [
-            (surge(Some(5_400), &[]), "gets 5,400 times its usual traffic (1,080,000 requests a second)"),
+            (surge(Some(5_400), &[]), "receives 5,400 times its usual traffic (1,080,000 requests/s)"),
             (
                 surge(None, &["AS64500"]),
-                "gets 1,080,000 requests a second, more than it can serve, 92 % of it from AS64500",
+                "receives 1,080,000 requests/s, more than it can serve, 92 % of it from AS64500",
             ),
             (
                 surge(Some(7), &["AS64500", "AS64501"]),
-                "gets 7 times its usual traffic (1,080,000 requests a second), 92 % of it from 2 networks: AS64500, \
+                "receives 7 times its usual traffic (1,080,000 requests/s), 92 % of it from 2 networks: AS64500, \
                  AS64501",
             ),
         ] {

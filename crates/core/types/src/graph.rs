@@ -1,9 +1,9 @@
-//! Who needs whom: service -> host -> certificate, name servers, registration; service -> service.
+//! Dependency graph: service -> host -> certificate, name servers, registration; service -> service.
 
 use crate::Resource;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The dependency graph. Iterates in order, so that nothing decided from it depends on chance.
+/// The dependency graph. Iteration is ordered, so that results are deterministic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     needs: BTreeMap<Resource, BTreeSet<Resource>>,
@@ -11,13 +11,13 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Adds a thing that may need nothing.
+    /// Adds a resource without dependencies.
     pub fn add(&mut self, resource: Resource) {
         self.needs.entry(resource.clone()).or_default();
         self.needed_by.entry(resource).or_default();
     }
 
-    /// Adds an edge and both its ends.
+    /// Adds a dependency and both resources.
     pub fn add_need(&mut self, above: Resource, below: Resource) {
         self.add(above.clone());
         self.add(below.clone());
@@ -25,45 +25,45 @@ impl Graph {
         self.needed_by.entry(below).or_default().insert(above);
     }
 
-    /// Every thing, in order.
+    /// All resources, in order.
     pub fn resources(&self) -> impl Iterator<Item = &Resource> {
         self.needs.keys()
     }
 
-    /// Every edge, from the one that needs to the one that is needed.
+    /// All dependencies, each from the dependent resource to the other.
     pub fn edges(&self) -> impl Iterator<Item = (&Resource, &Resource)> {
         self.needs.iter().flat_map(|(above, all)| all.iter().map(move |below| (above, below)))
     }
 
-    /// Whether the graph knows the thing.
+    /// Whether the graph has the resource.
     #[must_use]
     pub fn contains(&self, resource: &Resource) -> bool {
         self.needs.contains_key(resource)
     }
 
-    /// What a thing needs, one step down.
+    /// Direct dependencies of a resource.
     pub fn needs(&self, resource: &Resource) -> impl Iterator<Item = &Resource> {
         self.needs.get(resource).into_iter().flatten()
     }
 
-    /// What needs a thing, one step up.
+    /// Direct dependents of a resource.
     pub fn needed_by(&self, resource: &Resource) -> impl Iterator<Item = &Resource> {
         self.needed_by.get(resource).into_iter().flatten()
     }
 
-    /// Whether `above` needs `below` in one step.
+    /// Whether `above` depends on `below` directly.
     #[must_use]
     pub fn needs_directly(&self, above: &Resource, below: &Resource) -> bool {
         self.needs.get(above).is_some_and(|all| all.contains(below))
     }
 
-    /// Everything that a thing stands on, itself not included. Circles end where they began.
+    /// All direct and indirect dependencies of a resource, without itself. Cycles are allowed.
     #[must_use]
     pub fn beneath(&self, resource: &Resource) -> BTreeSet<Resource> {
         reach(resource, &self.needs)
     }
 
-    /// Everything that stands on a thing, itself not included.
+    /// All direct and indirect dependents of a resource, without itself.
     #[must_use]
     pub fn above(&self, resource: &Resource) -> BTreeSet<Resource> {
         reach(resource, &self.needed_by)
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn circles_end_and_a_resource_is_not_beneath_itself() {
+    fn cycle_terminates_and_resource_is_not_beneath_itself() {
         let mut graph = Graph::default();
         graph.add_need(Resource::service("a"), Resource::service("b"));
         graph.add_need(Resource::service("b"), Resource::service("a"));

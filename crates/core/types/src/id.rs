@@ -1,4 +1,4 @@
-//! Names of things the configuration declares, and numbers of things that happened.
+//! Names of configured items, and numbers of alerts, incidents, pages and denials.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -25,7 +25,7 @@ macro_rules! name {
 }
 
 macro_rules! number {
-    ($(#[$doc:meta])* $id:ident, $word:literal) => {
+    ($(#[$doc:meta])* $id:ident, $prefix:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -33,7 +33,7 @@ macro_rules! number {
 
         impl fmt::Display for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($word, "-{}"), self.0)
+                write!(f, concat!($prefix, "-{}"), self.0)
             }
         }
 
@@ -42,27 +42,27 @@ macro_rules! number {
 
             /// Reads both `7` and the displayed form.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.strip_prefix(concat!($word, "-")).unwrap_or(text).parse().map(Self)
+                text.strip_prefix(concat!($prefix, "-")).unwrap_or(text).parse().map(Self)
             }
         }
     };
 }
 
-name!(/// A service as the configuration names it: `auth`.
+name!(/// A service: `auth`.
     ServiceId);
-name!(/// A standing question: `http.auth.acme.com`, or the name of a probe written by hand.
+name!(/// A probe: `http.auth.acme.com`, or the name of a configured probe.
     ProbeId);
 name!(/// A team member: `ana`.
     PersonId);
-name!(/// Who is on call when: `platform`.
+name!(/// An on-call schedule: `platform`.
     ScheduleId);
-name!(/// Whom, then whom next: `default`.
+name!(/// An escalation policy: `default`.
     EscalationId);
-name!(/// A way to reach people: `ntfy`.
+name!(/// A notification channel: `ntfy`.
     ChannelId);
-name!(/// Servers able to answer alike: `auth`.
+name!(/// A pool of servers: `auth`.
     PoolId);
-name!(/// A program of our own that asks our own services: `auth-web`.
+name!(/// An internal caller of services: `auth-web`.
     CallerId);
 
 number!(/// An alert, counted from the first line of the journal.

@@ -1,99 +1,99 @@
-//! One cause, its alerts, its story.
+//! Incidents: one cause and its alerts.
 
 use crate::{AlertId, IncidentId, Resource, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// What `diagnose` holds to be so. Replaced as a whole when it learns more.
+/// Diagnosis of an incident. Replaced as a whole when more is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnosis {
-    /// The deepest thing that is broken: everything else follows from it.
+    /// The deepest failing resource: it explains everything else.
     pub cause: Resource,
-    /// The cause in one plain sentence, the first line of everything that people read.
+    /// The cause in one sentence: the first line of every message.
     pub summary: String,
-    /// The alerts that the cause explains, its own included.
+    /// Alerts that the cause explains, including its own.
     pub alerts: BTreeSet<AlertId>,
-    /// Services that fail, or certainly will, because of it.
+    /// Services that fail, or will fail, because of it.
     pub affected: BTreeSet<Resource>,
-    /// Services that were looked at and are well.
+    /// Services with healthy results.
     pub unaffected: BTreeSet<Resource>,
-    /// Whether somebody must be woken.
+    /// Whether people on call must be paged.
     pub wakes: bool,
-    /// How far along it is.
+    /// Stage of the incident.
     pub stage: Stage,
-    /// Nobody is hurt yet: the first date on which somebody will be.
+    /// Date of the first expected failure, when nothing fails yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ahead: Option<Time>,
-    /// Nothing fails any more: it is only watched for a while before it ends.
+    /// Whether nothing fails any more and the incident is only monitored until it ends.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub calm: bool,
 }
 
-/// How far along an incident is.
+/// Stage of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Something fails, the cause is the best guess so far.
-    Looking,
-    /// The cause is known and still there.
+    /// Something fails; the cause is not confirmed.
+    Investigating,
+    /// The cause is known and still failing.
     Failing,
-    /// The cause is gone; what it broke has not recovered everywhere.
-    Mending,
+    /// The cause has recovered; dependent resources have not, or are not verified.
+    Recovering,
 }
 
-/// An incident as its journal lines have made it.
+/// An incident, folded from its events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
     /// Its number.
     pub id: IncidentId,
-    /// When the first of its alerts began.
+    /// Start of its first alert.
     pub since: Time,
-    /// When it was opened.
+    /// Time at which it was opened.
     pub opened: Time,
-    /// What we hold to be so now.
+    /// Present diagnosis.
     pub diagnosis: Diagnosis,
-    /// Who has it in hand, until when.
+    /// Acknowledgement in force.
     pub acknowledged: Option<Acknowledgement>,
-    /// What people saw or did, oldest first.
+    /// Notes by people, oldest first.
     pub notes: Vec<Note>,
-    /// When it ended.
+    /// Time at which it ended.
     pub resolved: Option<Time>,
-    /// The incident that swallowed it, when it turned out to be one and the same.
+    /// The incident that it was merged into.
     pub merged_into: Option<IncidentId>,
 }
 
 impl Incident {
-    /// Neither resolved nor merged.
+    /// Whether it is neither resolved nor merged.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.resolved.is_none() && self.merged_into.is_none()
     }
 
-    /// Acknowledged by somebody, and not yet expired at `now`.
+    /// Whether an acknowledgement is in force at `now`.
     #[must_use]
     pub fn is_acknowledged(&self, now: Time) -> bool {
         self.acknowledged.as_ref().is_some_and(|ack| now < ack.until)
     }
 }
 
-/// A human said: I have it.
+/// Acknowledgement of an incident by a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
-    /// Who, as they are named in the configuration or at the console.
+    /// The person, as named in the configuration or the console.
     pub by: String,
-    /// When.
+    /// Time.
     pub at: Time,
-    /// Until when nobody else is woken, unless a note prolongs it.
+    /// End of the acknowledgement. A note extends it.
     pub until: Time,
 }
 
-/// Something a person saw or did.
+/// Note of a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// Who.
+    /// The author.
     pub by: String,
-    /// When.
+    /// Time.
     pub at: Time,
-    /// In their words.
+    /// The text.
     pub text: String,
 }

@@ -1,4 +1,4 @@
-//! Everything that can happen to the mind: one closed list, so that no callback can surprise it.
+//! Inputs of the engine: one closed list.
 
 use crate::event::PostStatus;
 use crate::notification::Delivery;
@@ -7,168 +7,168 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Something that reached the mind.
+/// One input of the engine.
 #[derive(Clone, Debug)]
 #[allow(
     clippy::large_enum_variant,
     reason = "answers of probes are nearly all inputs, and each lives for one call"
 )]
 pub enum Input {
-    /// The process began; the journal has been folded.
+    /// The process has started and the journal is folded.
     Booted {
-        /// The last sign of life before this one.
-        blind_since: Option<Time>,
+        /// Last sign of the process before, if any.
+        unmonitored_since: Option<Time>,
     },
-    /// Something about time itself.
-    Clock(ClockNews),
-    /// A configuration was read and is sound.
+    /// A change of the machine's clocks.
+    Clock(ClockChange),
+    /// A valid configuration was loaded.
     ConfigRead(Arc<Config>),
-    /// A probe was answered.
+    /// A probe has a result.
     Sampled(ProbeResult),
-    /// The edge told what went through it in the last second.
+    /// The edge reports its traffic of the last second.
     RolledUp(Rollup),
-    /// Time went by.
+    /// Time has passed.
     Tick,
-    /// An attempt came to an end.
+    /// A delivery attempt has ended.
     Attempted(Delivery),
-    /// A human has an incident in hand.
+    /// A person acknowledges an incident.
     Acknowledge {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
-        /// Who.
+        /// The person.
         by: String,
-        /// How: `link`, `console`, `command`.
+        /// Means: `link`, `console`, `command`.
         via: String,
     },
-    /// A person saw or did something.
+    /// A person adds a note.
     Note {
-        /// About which incident.
+        /// The incident.
         incident: IncidentId,
-        /// Who.
+        /// The person.
         by: String,
-        /// In their words.
+        /// The text.
         text: String,
     },
-    /// A person wants some traffic refused for a while.
+    /// A person denies some traffic for a while.
     Deny {
-        /// Which.
-        what: DenyTarget,
-        /// At which service; everywhere when `None`.
+        /// The traffic.
+        what: DenyWhat,
+        /// The service; all services when `None`.
         service: Option<ServiceId>,
-        /// For how long: it undoes itself.
+        /// How long it stays in force.
         lasting: Duration,
-        /// Who.
+        /// The person.
         by: String,
-        /// Whether it is meant although it hits everybody, this machine, or declared hops and callers.
+        /// Whether it is intended although it affects everybody, this machine, trusted proxies or callers.
         everybody: bool,
     },
-    /// A person lifts a denial before its time.
+    /// A person lifts a denial early.
     Lift {
-        /// Which.
+        /// The denial.
         denial: DenialId,
-        /// Who.
+        /// The person.
         by: String,
     },
     /// A person has words for the status page.
     Post {
-        /// About which incident.
+        /// The incident.
         incident: IncidentId,
-        /// Who.
+        /// The person.
         by: String,
         /// How far along they say we are.
         status: PostStatus,
         /// The words.
         body: String,
     },
-    /// A person publishes the draft that waits.
+    /// A person approves the pending draft.
     Approve {
-        /// About which incident.
+        /// The incident.
         incident: IncidentId,
-        /// Who.
+        /// The person.
         by: String,
     },
-    /// A person says that it is over.
+    /// A person resolves an incident.
     Resolve {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
-        /// Who.
+        /// The person.
         by: String,
-        /// Whether it is meant although something of it still fails. It opens again with the next bad answer.
+        /// Whether it is intended although something still fails. The next bad answer opens a new incident.
         force: bool,
     },
 }
 
-/// What was noticed about the passing of time. A confirmed step of the wall clock is no input: it needs the whole journal.
+/// Change of the machine's clocks. A confirmed step of the wall clock is not an input: it needs the whole journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClockNews {
-    /// The machine has been running for so long, by its own count.
+pub enum ClockChange {
+    /// Running time of the machine.
     Anchored {
         /// Identifies the boot of the machine.
         boot: String,
         /// Suspended time included.
         running: Duration,
     },
-    /// The wall clock stepped, or came back.
+    /// The wall clock stepped or returned.
     Jumped {
-        /// How far it is ahead of engine time now, in milliseconds; zero when it came back.
+        /// Milliseconds by which it is ahead of engine time; zero after its return.
         by_ms: i64,
     },
-    /// The process stood still.
-    NotWatched {
-        /// The last turn of the loop before.
+    /// The process was suspended.
+    Unmonitored {
+        /// Last turn of the event loop before.
         since: Time,
     },
 }
 
-/// Why an input of a person changed nothing. Inputs of machines are never refused.
+/// Reason why a command was refused. Other inputs are never refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
-    /// There is no such incident.
+    /// The incident does not exist.
     #[error("there is no {0}; `mainstay incident list` shows those that exist")]
     NoSuchIncident(IncidentId),
-    /// There is no such denial in force.
+    /// The denial is not in force.
     #[error("there is no {0} in force; `mainstay deny list` shows those that are")]
     NoSuchDenial(DenialId),
-    /// More denials than anybody could oversee.
-    #[error("{0} denials are in force, and that is the most; lift some first, or deny a wider network")]
+    /// The limit of denials is reached.
+    #[error("the limit of {0} denials is reached; lift some first, or deny a larger CIDR range")]
     TooManyDenials(usize),
-    /// It hits more than its author may have meant.
-    #[error("a denial of {what} would refuse {whom}")]
+    /// The denial affects more than its author may intend.
+    #[error("a denial of {what} would also deny {whom}")]
     HitsOthers {
-        /// What was to be denied.
-        what: DenyTarget,
-        /// Who would be refused.
+        /// The traffic.
+        what: DenyWhat,
+        /// What else would be denied.
         whom: String,
     },
-    /// Nothing is served, so nothing can be denied.
-    #[error("the configuration has no edge, so nothing would be denied")]
+    /// The configuration has no edge.
+    #[error("the configuration has no edge, so nothing can be denied")]
     NoEdge,
-    /// Nobody tells where an address comes from.
-    #[error("{what} cannot be denied: the configuration names no file that tells where addresses come from")]
+    /// The configuration has no GeoIP file for this kind of denial.
+    #[error("{what} cannot be denied: `edge.geoip.{key}` is not configured")]
     NoPlaces {
-        /// What was to be denied.
-        what: DenyTarget,
-        /// The key of `[edge]` that names such a file.
+        /// The traffic.
+        what: DenyWhat,
+        /// The missing key of `edge.geoip`.
         key: &'static str,
     },
-    /// There is no such service, or the edge does not serve it.
+    /// The edge does not serve the service.
     #[error("{0} is not a service that the edge serves")]
     NoSuchService(ServiceId),
-    /// No update waits to be published.
-    #[error("{0} has no draft that waits to be published; `mainstay status` shows those that do")]
+    /// There is no pending draft.
+    #[error("{0} has no pending draft; `mainstay status` shows pending drafts")]
     NoDraft(IncidentId),
-    /// It is over.
-    #[error("{0} is over already")]
+    /// The incident has ended.
+    #[error("{0} is already resolved")]
     Over(IncidentId),
-    /// Something of it still fails.
-    #[error("{incident} is not over: {what}")]
+    /// Something still fails.
+    #[error("{incident} still fails: {what}")]
     StillFailing {
-        /// Which.
+        /// The incident.
         incident: IncidentId,
-        /// What fails, in words.
+        /// What fails.
         what: String,
     },
-    /// It became part of another.
-    #[error("{0} turned out to be part of {1}")]
+    /// The incident was merged.
+    #[error("{0} was merged into {1}")]
     Merged(IncidentId, IncidentId),
 }

@@ -1,27 +1,27 @@
-//! The nouns of the house: what the configuration declares, what is seen, what happened, what is owed.
+//! Shared types: configuration, measurements, events, notifications.
 //!
-//! Pure: no clock, no async, no I/O. Every other crate speaks in these words and adds none of its own for the same thing.
+//! No clock, no async, no I/O. Every other crate uses these types and defines none of its own for the same concept.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`time`] | `Time` and the two sums we do with it |
-//! | [`id`] | names of things the configuration declares, numbers of things that happened |
+//! | [`time`] | `Time` and its arithmetic |
+//! | [`id`] | names of configured items, numbers of alerts, incidents and pages |
 //! | [`resource`] | a node of the dependency graph: `domain.acme.app` |
-//! | [`config`] | the declared world |
-//! | [`traffic`] | what the edge counted in a second; what the team denied; the policy it serves by |
-//! | [`trace`] | one request as the edge remembers it |
-//! | [`graph`] | who needs whom, derived from the configuration |
-//! | [`probe_targets`] | the standing questions, for the prober |
-//! | [`probe_result`] | one answer to a probe |
-//! | [`fault`] | what can be wrong with an answer, in words |
-//! | `shown` | untrusted text in records, escaped in place |
+//! | [`config`] | the configuration |
+//! | [`traffic`] | roll-ups of the edge, denials, the edge's policy |
+//! | [`trace`] | one traced request of the edge |
+//! | [`graph`] | the dependency graph, derived from the configuration |
+//! | [`probe_targets`] | what the prober measures, and what it measures early |
+//! | [`probe_result`] | one result of a probe |
+//! | [`fault`] | kinds of faults, with a code and a text each |
+//! | [`shown`] | external text, made safe to display |
 //! | [`reseller`] | suffixes below which names are sold without an ICANN registry |
-//! | [`alert`] | something not as it should be, since when, on what evidence |
-//! | [`incident`] | one cause, its alerts, its story |
-//! | [`event`] | a line of the journal, in the past tense: a wire promise |
-//! | [`percent`] | percentages for people, never rounded up |
-//! | [`notification`] | what we owe to people, and how it went |
-//! | [`input`] | everything that can happen to the mind |
+//! | [`alert`] | alerts: fault, severity, evidence |
+//! | [`incident`] | incidents: cause, alerts, acknowledgement, notes |
+//! | [`event`] | events of the journal: a stable format |
+//! | [`percent`] | percentages for display, never rounded up |
+//! | [`notification`] | messages to people, and their deliveries |
+//! | [`input`] | inputs of the engine |
 
 pub mod alert;
 pub mod config;

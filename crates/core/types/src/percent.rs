@@ -1,12 +1,12 @@
-//! Percentages for people: cut, never rounded, so that no outage disappears in the rounding.
+//! Percentages for display: cut off, never rounded up, so that no outage disappears.
 
-/// `99.98`; `100` only when it is whole.
+/// `99.98`; `100` only for exactly 100.
 #[must_use]
 pub fn percent(share: f64) -> String {
     if share >= 100.0 { "100".to_owned() } else { format!("{:.2}", (share * 100.0).floor() / 100.0) }
 }
 
-/// A part of a whole with one digit: `-` for nothing, `<0.1 %` for what is hardly anything, `100 %` only for all of it.
+/// A share with one digit: `-` for nothing, `<0.1 %` for less than that, `100 %` only for the whole.
 #[must_use]
 pub fn share(part: u64, whole: u64) -> String {
     if part == 0 || whole == 0 {
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outages_are_never_rounded_away() {
+    fn percentage_is_never_rounded_up() {
         for (value, wanted) in [
             (100.0, "100"),
             (99.999_999_7, "99.99"),

@@ -1,4 +1,4 @@
-//! One answer to one probe: facts, not judgements. The prober fills it in; `watch` judges it.
+//! Result of one probe: facts without judgement. The prober fills it in; `detect` judges it.
 
 use crate::fault::{DnsFault, Fault, TlsFault};
 use crate::shown::{clean, clean_all};
@@ -8,34 +8,34 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// One answer. It carries no time: whoever owns the clock stamps it on arrival.
+/// One result. It has no timestamp: the event loop adds the time of arrival.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeResult {
-    /// The question that this answers.
+    /// The probe.
     pub probe: ProbeId,
-    /// How long each part took.
+    /// Duration of each phase.
     pub phases: Phases,
-    /// What was seen, or why nothing was.
+    /// The answer, or the reason why there is none.
     pub answer: Answer,
-    /// Every address behind the name that was asked, and how each did; empty where no address was asked.
+    /// Result of each address behind the name; empty when no address was asked.
     #[serde(default)]
     pub addresses: Vec<AddressSeen>,
-    /// The name that the name is an alias of (CNAME, followed to its end): a balancer that many names share.
+    /// Canonical name behind an alias (end of the CNAME chain), often a load balancer shared by several names.
     #[serde(default)]
     pub alias: Option<String>,
 }
 
-/// How one address behind a name did.
+/// Result of one address behind a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AddressSeen {
-    /// The address asked.
+    /// The address.
     pub address: IpAddr,
-    /// What was wrong; `None` where it answered as expected.
+    /// The fault; `None` when it answered as expected.
     pub fault: Option<Fault>,
 }
 
 impl ProbeResult {
-    /// An answer that tells nothing of addresses.
+    /// A result without addresses.
     #[must_use]
     pub fn new(probe: ProbeId, phases: Phases, answer: Answer) -> Self {
         Self { probe, phases, answer, addresses: Vec::new(), alias: None }
@@ -43,7 +43,7 @@ impl ProbeResult {
 }
 
 impl ProbeResult {
-    /// The same with nothing in it that hides or moves text, for whatever outsiders wrote ends up before people.
+    /// Escapes external text in it, which ends up on terminals and pages.
     #[must_use]
     pub fn shown(mut self) -> Self {
         self.answer.clean();
@@ -117,89 +117,88 @@ impl DomainSeen {
     }
 }
 
-/// How long each part of an answer took; `None` for a part that was not reached or is not part of the question.
+/// Durations of the phases; `None` for a phase that was not reached or does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phases {
-    /// Looking the name up.
+    /// DNS lookup.
     pub dns: Option<Duration>,
-    /// Opening the connection.
+    /// Connect.
     pub connect: Option<Duration>,
-    /// The TLS handshake.
+    /// TLS handshake.
     pub tls: Option<Duration>,
-    /// From the request sent to the first byte of the answer.
+    /// From the end of the request to the first byte of the response.
     pub first_byte: Option<Duration>,
-    /// From the first step to the last byte, redirects included.
+    /// From the start to the last byte, including redirects.
     pub total: Duration,
 }
 
-/// What was seen.
+/// Answer of a probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// An HTTP response, read to its end or to the limit.
+    /// An HTTP response, read to its end or to the size limit.
     Http(HttpSeen),
     /// A connection was accepted.
     Tcp {
-        /// By whom.
+        /// The address.
         address: SocketAddr,
     },
-    /// What name servers said.
+    /// Answers of name servers.
     Dns(DnsSeen),
-    /// What certificate was served; faults of the certificate are inside, not a failure to look.
+    /// A certificate chain, with its faults.
     Tls(TlsSeen),
-    /// What the registry said.
+    /// An answer of the registry.
     Domain(DomainSeen),
-    /// The question got no answer of its kind. For a `domain` probe this means "not known now", never "expired".
+    /// No answer. For a `domain` probe this means "unknown", never "expired".
     Failed(Fault),
 }
 
-/// The last HTTP response of a chain of redirects.
+/// Last HTTP response of a redirect chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpSeen {
-    /// Status code of the last response.
+    /// Status code.
     pub status: u16,
-    /// Who answered last.
+    /// Address that answered.
     pub address: SocketAddr,
-    /// Bytes of body read, after which either the end or our limit came.
+    /// Body bytes read, up to the end or the size limit.
     pub body_bytes: u64,
-    /// Whether the text looked for was in the body; `None` when none was looked for, or our limit came before it and before
-    /// the end.
+    /// Whether the body has the expected text; `None` without one, or when the size limit came before the text and the end.
     pub body_found: Option<bool>,
-    /// Every address asked on the way, the last one included, with the certificate each one showed.
+    /// All requests of the chain, including the last.
     pub hops: Vec<Hop>,
 }
 
-/// One request of a chain of redirects.
+/// One request of a redirect chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hop {
-    /// The URL asked for.
+    /// The URL.
     pub url: String,
-    /// Its status code.
+    /// Status code of the response.
     pub status: u16,
-    /// The certificate, where the scheme was https.
+    /// The certificate chain, for https.
     pub tls: Option<TlsSeen>,
 }
 
-/// A certificate chain as served, and everything wrong with it.
+/// A served certificate chain and its faults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsSeen {
-    /// Who served it.
+    /// Address that served it.
     pub address: SocketAddr,
-    /// The name that was asked for in SNI.
+    /// Server name in SNI.
     pub name: String,
     /// The chain in the order served, leaf first.
     pub chain: Vec<Certificate>,
-    /// Every fault, worst first; empty when a browser would be content.
+    /// Faults, worst first; empty when a browser accepts the chain.
     pub faults: Vec<TlsFault>,
-    /// Places in the chain of certificates that no client needs: the best verified path does without them.
+    /// Positions of certificates outside the best verified path.
     #[serde(default)]
     pub spare: Vec<usize>,
-    /// The newest version of TLS that it speaks, where that is older than TLS 1.2.
+    /// Newest supported TLS version, when it is older than TLS 1.2.
     #[serde(default)]
     pub outdated: Option<String>,
 }
 
-/// The parts of an X.509 certificate that matter to a watchman.
+/// The parts of an X.509 certificate that matter for monitoring.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// Subject, in RFC 4514 form.
@@ -216,58 +215,58 @@ pub struct Certificate {
     pub key: String,
 }
 
-/// What the parent, each authoritative server and our resolvers said about one registrable domain.
+/// Answers of the parent zone, each authoritative server and the resolvers about one registrable domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DnsSeen {
     /// The registrable domain: `acme.app`.
     pub zone: String,
-    /// What the parent's servers say, asked directly; `Err` when none of them gave a usable answer.
+    /// Name servers in the parent zone; `Err` when no server of the parent gave a usable answer.
     pub delegation: Result<BTreeSet<String>, DnsFault>,
-    /// What each delegated server says, asked directly.
-    pub servers: Vec<ServerSaid>,
-    /// What each resolver says for each name asked.
-    pub resolvers: Vec<ResolverSaid>,
+    /// Answer of each delegated server.
+    pub servers: Vec<ServerAnswer>,
+    /// Answer of each resolver for each name.
+    pub resolvers: Vec<ResolverAnswer>,
 }
 
-/// One authoritative server's answer.
+/// Answer of one authoritative server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerSaid {
+pub struct ServerAnswer {
     /// Name of the server, lower case, no trailing dot.
     pub server: String,
-    /// The address asked; `None` when the name has none.
+    /// Its address; `None` when the name has none.
     pub address: Option<IpAddr>,
-    /// Serial of the zone, or what was wrong.
+    /// Serial of the zone, or the fault.
     pub soa: Result<u32, DnsFault>,
-    /// What it answered for each sampled name; same order as the probe's names.
+    /// Its answer for each name, in the order of the probe's names.
     pub names: Vec<Result<BTreeSet<IpAddr>, DnsFault>>,
-    /// The name servers that it itself names for the zone; empty where it did not say.
+    /// NS records of the zone on this server; empty when unknown.
     #[serde(default)]
     pub zone_servers: BTreeSet<String>,
 }
 
-/// One resolver's answer for one name.
+/// Answer of one resolver for one name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResolverSaid {
-    /// The resolver asked.
+pub struct ResolverAnswer {
+    /// The resolver.
     pub resolver: SocketAddr,
-    /// The name asked for.
+    /// The name.
     pub name: String,
-    /// The addresses, or what was wrong.
+    /// The addresses, or the fault.
     pub addresses: Result<BTreeSet<IpAddr>, DnsFault>,
-    /// Seconds for which the resolver may go on saying so.
+    /// Remaining TTL in seconds.
     pub ttl_secs: Option<u32>,
 }
 
-/// What the registry (and the registrar, where linked) say about a registration.
+/// Registration by the registry, and by the registrar if linked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainSeen {
     /// The registrable domain.
     pub domain: String,
-    /// Where the answer came from: an RDAP URL, `whois:HOST`, or `config`.
+    /// Source: an RDAP URL, `whois:HOST`, or `config`.
     pub source: String,
-    /// Expiry by the registry. `None` where it hides the date.
+    /// Expiry by the registry; `None` when it hides the date.
     pub registry_expires: Option<Time>,
-    /// Expiry by the registrar; the one that was paid for.
+    /// Expiry by the registrar, which is the one that was paid for.
     pub registrar_expires: Option<Time>,
     /// Status codes, as EPP spells them in RDAP: lower case with spaces.
     pub statuses: BTreeSet<String>,
@@ -275,7 +274,7 @@ pub struct DomainSeen {
     pub name_servers: BTreeSet<String>,
     /// The registrar's name.
     pub registrar: Option<String>,
-    /// When the registry's own data was last brought up to date.
+    /// Last update of the registry's own database.
     pub database_updated: Option<Time>,
 }
 
@@ -286,7 +285,7 @@ mod tests {
     const EVIL: &str = "ns1.\u{1b}[2J\u{7}\u{202e}exe";
 
     #[test]
-    fn what_outsiders_write_is_shown_and_not_carried_out() {
+    fn external_text_is_escaped() {
         let texts = || BTreeSet::from([EVIL.to_owned()]);
         let certificate = Certificate {
             subject: EVIL.to_owned(),
@@ -317,7 +316,7 @@ mod tests {
         let dns = DnsSeen {
             zone: "acme.app".to_owned(),
             delegation: Ok(texts()),
-            servers: vec![ServerSaid {
+            servers: vec![ServerAnswer {
                 server: EVIL.to_owned(),
                 address: None,
                 soa: Err(DnsFault::Garbage { why: EVIL.to_owned() }),

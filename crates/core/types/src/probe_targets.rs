@@ -1,15 +1,15 @@
-//! The standing questions as the prober gets them: published by the mind, never asked for.
+//! Targets of the prober, published by the engine.
 
 use crate::{Config, ProbeId, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What to ask, and what to ask before its usual turn.
+/// Probes to run, and those to run before their interval is over.
 #[derive(Clone, Debug)]
 pub struct ProbeTargets {
-    /// The configuration whose probes these are; compared by pointer to see a change.
+    /// The configuration with the probes; compared by pointer to detect a change.
     pub config: Arc<Config>,
-    /// Probes that are wanted before their usual turn, and when. A time in the past means at once. Each entry stands
-    /// until an answer newer than it has come in, so that a lost one is asked again.
+    /// Probes that are wanted before their interval is over, and when. A time in the past means immediately. Each entry
+    /// stays until a newer answer has arrived, so that a lost one is repeated.
     pub sooner: BTreeMap<ProbeId, Time>,
 }

@@ -1,10 +1,10 @@
-//! Suffixes below which names are sold though no ICANN registry sells them: `uk.com`, `co.ua`, `eu.org`.
+//! Suffixes with registrations outside an ICANN registry: `uk.com`, `co.ua`, `eu.org`.
 //!
-//! The public suffix list has them in its private part, beside suffixes below which nothing is registered at all
-//! (`github.io`). A name below one of these is a registration of its own: it has a date, name servers and somebody who
-//! can be asked. Further ones are declared by the configuration (`registry.suffixes`).
+//! The public suffix list has them in its private part, together with suffixes without registrations (`github.io`). A name
+//! below one of these is a registration with an expiry date, name servers and a WHOIS or RDAP server. Further ones can be
+//! configured (`registry.suffixes`).
 
-/// Where names below a suffix are registered.
+/// Registry of a suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reseller {
     /// The suffix, in lower case without dots around it.

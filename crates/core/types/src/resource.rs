@@ -4,31 +4,31 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// What sort of thing a node is. The order is from what people rely on down to what it stands on.
+/// Kind of a resource, ordered from services down to what they depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// What people rely on; declared by the configuration.
+    /// A configured service.
     Service,
-    /// A probe written by hand that speaks for no declared service.
+    /// A configured probe that belongs to no service.
     Probe,
-    /// A public name, with its port where that is not 443: what answers there over HTTP.
+    /// HTTP at a public name, with the port when it is not 443.
     Host,
-    /// Servers able to answer alike, behind mainstay's own edge.
+    /// A pool of interchangeable servers behind the edge.
     Pool,
-    /// The certificate served at a host.
+    /// The certificate of a host.
     Tls,
-    /// An address that answers for several names: `address.192.0.2.9`.
+    /// An address shared by several names: `address.192.0.2.9`.
     Address,
-    /// The answers of the name servers of a registrable domain.
+    /// DNS of a registrable domain.
     Dns,
     /// The registration of a registrable domain.
     Domain,
-    /// Mainstay itself: its resolver, its uplink, its disk.
+    /// mainstay itself: its resolver, its network, its disk.
     Mainstay,
 }
 
 impl Kind {
-    const WORDS: [(Kind, &'static str); 9] = [
+    const NAMES: [(Kind, &'static str); 9] = [
         (Kind::Service, "service"),
         (Kind::Probe, "probe"),
         (Kind::Host, "host"),
@@ -40,24 +40,24 @@ impl Kind {
         (Kind::Mainstay, "mainstay"),
     ];
 
-    /// The word before the dot.
+    /// The part before the dot.
     #[must_use]
-    pub fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(kind, _)| *kind == self).map_or("resource", |(_, word)| word)
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("resource", |(_, name)| name)
     }
 }
 
 /// A node of the dependency graph.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Resource {
-    /// What sort of thing it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Its name among its sort: `acme.app`, `auth`, `auth.acme.com`.
+    /// Its name, unique within the kind: `acme.app`, `auth`, `auth.acme.com`.
     pub name: String,
 }
 
 impl Resource {
-    /// A node of the graph.
+    /// A resource of any kind.
     pub fn new(kind: Kind, name: impl Into<String>) -> Self {
         Self { kind, name: name.into() }
     }
@@ -98,7 +98,7 @@ impl Resource {
         Self::new(Kind::Domain, name)
     }
 
-    /// `mainstay.here`: this very process, and the network it looks out of.
+    /// `mainstay.here`: this process and the network that it uses.
     #[must_use]
     pub fn here() -> Self {
         Self::new(Kind::Mainstay, "here")
@@ -107,11 +107,11 @@ impl Resource {
 
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.kind.word(), self.name)
+        write!(f, "{}.{}", self.kind.as_str(), self.name)
     }
 }
 
-/// The text was not `kind.name` with a kind that exists.
+/// The text is not `kind.name` with a known kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not written kind.name, such as service.auth or domain.acme.app")]
 pub struct NotAResource(pub String);
@@ -121,8 +121,8 @@ impl FromStr for Resource {
 
     fn from_str(text: &str) -> Result<Self, NotAResource> {
         let wrong = || NotAResource(text.to_owned());
-        let (word, name) = text.split_once('.').ok_or_else(wrong)?;
-        let (kind, _) = Kind::WORDS.into_iter().find(|(_, w)| *w == word).ok_or_else(wrong)?;
+        let (kind, name) = text.split_once('.').ok_or_else(wrong)?;
+        let (kind, _) = Kind::NAMES.into_iter().find(|(_, w)| *w == kind).ok_or_else(wrong)?;
         if name.is_empty() { Err(wrong()) } else { Ok(Self::new(kind, name)) }
     }
 }
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_it_writes() {
+    fn displayed_form_is_parsed_again() {
         for text in ["service.auth", "host.auth.acme.com:8443", "domain.acme.app", "mainstay.here"] {
             assert_eq!(text.parse::<Resource>().unwrap().to_string(), text);
         }

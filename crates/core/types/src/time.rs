@@ -1,10 +1,10 @@
-//! Time as the house tells it: an instant in UTC, handed in by whoever may look at a clock.
+//! Time: an instant in UTC, passed in by the caller.
 
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
-/// An instant in UTC. Written as RFC 3339 wherever it is written.
+/// An instant in UTC. Serialized as RFC 3339.
 pub type Time = jiff::Timestamp;
 
 /// The instant `span` after `at`; the end of time when that does not exist.
@@ -25,15 +25,15 @@ pub fn between(from: Time, to: Time) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
 }
 
-/// A span as a person says it: `12 s`, `4 min`, `9 h`, `3 days`. Two units at most, none of them zero.
+/// A duration for display: `12 s`, `4 min`, `9 h`, `3 days`. At most two units, none of them zero.
 #[must_use]
 pub fn spoken(span: Duration) -> String {
     let secs = span.as_secs();
-    let two = |big: u64, big_word: &str, small: u64, small_word: &str| {
+    let two = |big: u64, big_unit: &str, small: u64, small_unit: &str| {
         if small == 0 {
-            format!("{big} {big_word}")
+            format!("{big} {big_unit}")
         } else {
-            format!("{big} {big_word} {small} {small_word}")
+            format!("{big} {big_unit} {small} {small_unit}")
         }
     };
     match secs {
@@ -44,21 +44,21 @@ pub fn spoken(span: Duration) -> String {
     }
 }
 
-/// `15:28 EET`: a time of day by the clock of a zone, with the zone's abbreviation, which tells the two hours apart
-/// that have the same name when summer time ends.
+/// `15:28 EET`: a time of day in a timezone, with its abbreviation, which distinguishes the repeated hour at the end of
+/// summer time.
 #[must_use]
 pub fn clock(at: Time, zone: &TimeZone) -> String {
     formatted(at, zone, "%H:%M")
 }
 
-/// Any other rendering by the clock of a zone, followed by the zone's abbreviation.
+/// A time in a timezone with a pattern, followed by the abbreviation.
 #[must_use]
 pub fn formatted(at: Time, zone: &TimeZone, pattern: &str) -> String {
     let at = at.to_zoned(zone.clone());
     format!("{} {}", at.strftime(pattern), abbreviation(&at))
 }
 
-/// `EET`; zones that have only an offset for a name are written `UTC+0545`.
+/// `EET`; timezones without an abbreviation are written `UTC+0545`.
 #[must_use]
 pub fn abbreviation(at: &Zoned) -> String {
     let name = at.strftime("%Z").to_string();
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_never_panic_and_never_run_backwards() {
+    fn arithmetic_saturates() {
         let noon: Time = "2026-11-22T12:00:00Z".parse().unwrap();
         assert_eq!(between(noon, earlier(noon, Duration::from_secs(5))), Duration::ZERO);
         assert_eq!(between(noon, later(noon, Duration::from_secs(5))), Duration::from_secs(5));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_name_their_zone() {
+    fn clock_names_timezone() {
         for (at, zone, words) in [
             ("2026-10-25T00:30:00Z", "Europe/Tallinn", "03:30 EEST"),
             ("2026-10-25T01:30:00Z", "Europe/Tallinn", "03:30 EET"),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_told_in_two_units_at_most() {
+    fn duration_has_at_most_two_units() {
         for (secs, words) in [
             (0, "0 s"),
             (59, "59 s"),

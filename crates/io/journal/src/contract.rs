@@ -163,10 +163,10 @@ pub fn keeps_every_shape<J: Journal>(make: impl Fn() -> J) {
     let moved = DnsFault::DelegationMoved { from: names(&["a.ns", "b.ns"]), to: names(&[]) };
     let retry_after = Some(Duration::new(17, 500_000_001));
     let kind = [
-        EventKind::Booted { blind_since: None },
-        EventKind::Booted { blind_since: Some(Time::MAX) },
+        EventKind::Booted { unmonitored_since: None },
+        EventKind::Booted { unmonitored_since: Some(Time::MAX) },
         alert(Fault::Dns { dns: moved }),
-        alert(Fault::InnerAddress { address: IpAddr::V6(Ipv6Addr::LOCALHOST) }),
+        alert(Fault::PrivateAddress { address: IpAddr::V6(Ipv6Addr::LOCALHOST) }),
         alert(Fault::Slow { limit: Duration::from_micros(1_500) }),
         alert(Fault::Domain {
             domain: DomainFault::Expired { at: None, parked_on: Some(names(&["park.ns"])) },

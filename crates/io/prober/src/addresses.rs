@@ -83,7 +83,7 @@ where
     });
     let all = collect(exchanges.collect(), expect, began, deadline).await;
     let mut asked = sum_up(&found, all, expect);
-    let unasked = |address| AddressSeen { address, fault: Some(Fault::InnerAddress { address }) };
+    let unasked = |address| AddressSeen { address, fault: Some(Fault::PrivateAddress { address }) };
     asked.addresses.extend(kept_out.into_iter().map(unasked));
     if names::is_localhost(host) {
         one_is_enough(&mut asked.addresses);
@@ -99,7 +99,7 @@ where
 /// most programs on a machine listen on one of them.
 fn one_is_enough(addresses: &mut Vec<AddressSeen>) {
     let is_silent =
-        |seen: &AddressSeen| matches!(seen.fault, Some(Fault::Refused | Fault::InnerAddress { .. }));
+        |seen: &AddressSeen| matches!(seen.fault, Some(Fault::Refused | Fault::PrivateAddress { .. }));
     if !addresses.iter().all(is_silent) {
         addresses.retain(|seen| !is_silent(seen));
     }
@@ -274,7 +274,7 @@ mod tests {
             let bad = asked.addresses.iter().map(|seen| u8::from(seen.fault.is_some()).to_string());
             let answer = match asked.answer {
                 Answer::Http(seen) => seen.status.to_string(),
-                Answer::Failed(fault) => fault.word().to_owned(),
+                Answer::Failed(fault) => fault.as_str().to_owned(),
                 other => format!("{other:?}"),
             };
             format!("{answer} {} ms {}", asked.phases.total.as_millis(), bad.collect::<String>())

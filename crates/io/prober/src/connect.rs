@@ -45,7 +45,7 @@ pub(crate) async fn find_all(
         return if declared == Some(asked) || names.allows(address) {
             Ok((vec![asked], Vec::new()))
         } else {
-            Err(Fault::InnerAddress { address })
+            Err(Fault::PrivateAddress { address })
         };
     }
     let began = Instant::now();

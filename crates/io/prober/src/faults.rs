@@ -50,7 +50,7 @@ pub(crate) fn from_io(error: &Error, phase: Phase) -> Fault {
 fn local_fault(error: &Error) -> Option<Fault> {
     let code = error.raw_os_error()?;
     if TOO_MANY_FILES.contains(&code) {
-        return Some(Fault::Blind {
+        return Some(Fault::Isolated {
             why: "this process has too many files open; raise its limit of open files (ulimit -n)".to_owned(),
         });
     }

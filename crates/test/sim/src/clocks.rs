@@ -6,7 +6,7 @@ use fastrand::Rng;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use types::input::ClockNews;
+use types::input::ClockChange;
 use types::{Time, time};
 
 /// Something that happens to the machine.
@@ -105,8 +105,8 @@ impl Clocks {
         self.keeper.set(to);
     }
 
-    pub(crate) fn anchor(&self, now: Time) -> ClockNews {
-        ClockNews::Anchored { boot: self.boot(), running: self.reading(now).running }
+    pub(crate) fn anchor(&self, now: Time) -> ClockChange {
+        ClockChange::Anchored { boot: self.boot(), running: self.reading(now).running }
     }
 
     /// Engine time as of the last reading.

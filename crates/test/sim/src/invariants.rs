@@ -1,4 +1,4 @@
-//! What must hold at every step, whatever fails (the promises P1-P5, P8 and P10 of docs/concepts/promises.md).
+//! Invariants that hold at every step, whatever fails (the promises P1-P5, P8 and P10 of docs/concepts/promises.md).
 
 use crate::disk::Disk;
 use engine::Engine;
@@ -31,7 +31,7 @@ const SHOWN_FOR: Duration = Duration::from_secs(5 * 86_400);
 /// How far the watched time may be off at all, and by each confirmed step of the clock.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// How long an alert may take to settle into an incident.
+/// Longest debounce of an alert.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
 
 /// An invariant that broke.
@@ -49,9 +49,9 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Looks on from outside and remembers what a crash makes the engine forget.
+/// Observes the engine from outside; a crash of the engine does not reset it.
 #[derive(Debug, Default)]
-pub struct Watchman {
+pub struct Observer {
     sends: BTreeMap<NotificationKey, u32>,
     /// How often an attempt was said to have failed: its retry has the same key.
     failures: BTreeMap<NotificationKey, u32>,
@@ -78,8 +78,8 @@ pub struct Watchman {
     unheard: BTreeMap<AlertId, Time>,
 }
 
-impl Watchman {
-    /// A watchman of a run in which outcomes may be lost, or not.
+impl Observer {
+    /// An observer of a run in which outcomes may be lost, or not.
     #[must_use]
     pub fn new(outcomes_get_lost: bool, begun: Time) -> Self {
         Self { outcomes_get_lost, begun: Some(begun), ..Self::default() }
@@ -299,7 +299,7 @@ impl Watchman {
             Ok(if after == 0 { disk.all() } else { Vec::new() })
         };
         let Ok(replayed) = Engine::fold(config, &mut read);
-        let (live, replayed) = (live.known_text(), replayed.known_text());
+        let (live, replayed) = (live.state_text(), replayed.state_text());
         if live == replayed {
             return Ok(());
         }

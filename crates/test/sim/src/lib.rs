@@ -1,17 +1,17 @@
-//! A world in a box: the engine against virtual time, a journal that fails and crashes, phones nobody answers.
+//! Simulation: the engine in virtual time, with a journal that fails, crashes, and providers and people that do not answer.
 //!
 //! Everything follows from one seed. A run either ends or names the first invariant that broke, with the second at
 //! which it did, so that the same seed shows it again.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`world`] | what is truly so: which names are well, and since when |
-//! | [`traffic`] | what the edge counts in that world |
-//! | [`phones`] | providers that fail and people who answer, or do not |
+//! | [`world`] | the true state: outages and their times |
+//! | [`traffic`] | roll-ups of the edge in that world |
+//! | [`phones`] | providers that fail, people who answer or do not |
 //! | [`clocks`] | a wall clock that jumps, suspension, reboots |
-//! | [`disk`] | a journal that refuses, hangs and loses its process |
+//! | [`disk`] | a journal that refuses writes or does not confirm them |
 //! | [`run`] | the loop in virtual time |
-//! | [`invariants`] | what must hold at every step |
+//! | [`invariants`] | invariants that are checked at every step |
 
 pub mod clocks;
 pub mod disk;

@@ -2,7 +2,7 @@
 
 use crate::clocks::{self, Clocks, Shock, Shocks};
 use crate::disk::{Disk, Mood};
-use crate::invariants::{Broken, Watchman};
+use crate::invariants::{Broken, Observer};
 use crate::phones::Phones;
 use crate::traffic;
 use crate::world::World;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use types::input::ClockNews;
+use types::input::ClockChange;
 use types::{Config, Delivery, Event, IncidentId, Input, Notification, ProbeId, Time, time};
 
 /// How long a restart takes.
@@ -177,7 +177,7 @@ pub struct Run {
     /// Turns in a row after which the engine's next deadline had already passed.
     overdue_turns: u32,
     notifications: Vec<(Time, Notification)>,
-    watchman: Watchman,
+    observer: Observer,
     report: Report,
 }
 
@@ -202,7 +202,7 @@ impl Run {
             turn_of: BTreeMap::new(),
             asked_sooner: BTreeMap::new(),
             rolled_up: None,
-            watchman: Watchman::new(settings.phones.lost_percent > 0, settings.begin),
+            observer: Observer::new(settings.phones.lost_percent > 0, settings.begin),
             overdue_turns: 0,
             notifications: Vec::new(),
             report: Report::default(),
@@ -224,7 +224,7 @@ impl Run {
         let end = time::later(self.settings.begin, self.settings.length);
         self.boot(None)?;
         while self.now < end {
-            let due = self.engine.next();
+            let due = self.engine.next_deadline();
             self.note_overdue(due)?;
             let next_crash = self.settings.crashes.first().copied();
             let next_shock = self.settings.shocks.keys().next().copied();
@@ -248,7 +248,7 @@ impl Run {
             }
             self.turn()?;
         }
-        self.watchman.at_the_end(&self.engine, &self.disk, &self.config, self.now)?;
+        self.observer.at_the_end(&self.engine, &self.disk, &self.config, self.now)?;
         let events = self.disk.all();
         self.report.clock_sets = events.iter().filter(|event| is_set(event)).count() as u64;
         self.report.events = self.engine.seq();
@@ -319,10 +319,10 @@ impl Run {
             Some((_, Shock::Sleep(span))) => {
                 let since = self.clocks.engine_time();
                 self.now = time::later(self.now, span);
-                self.watchman.slept(span);
+                self.observer.slept(span);
                 let set = self.tell_time()?;
                 let since = set.map_or(since, |(from, to)| timekeeper::carried(since, from, to));
-                self.think(&[Input::Clock(ClockNews::NotWatched { since }), Input::Tick])?;
+                self.think(&[Input::Clock(ClockChange::Unmonitored { since }), Input::Tick])?;
             }
             Some((_, Shock::Reboot)) => {
                 let now = self.now;
@@ -336,7 +336,7 @@ impl Run {
     /// Reads the clocks and does what they ask for, as the loop does at each turn. Returns a step that was taken.
     fn tell_time(&mut self) -> Result<Option<(Time, Time)>, Broken> {
         let (from, news) = self.clocks.read(self.now);
-        let jumped = |by_ms| Input::Clock(ClockNews::Jumped { by_ms });
+        let jumped = |by_ms| Input::Clock(ClockChange::Jumped { by_ms });
         match news {
             Some(News::Jumped { by_ms }) => self.think(&[jumped(by_ms)])?,
             Some(News::Returned) => self.think(&[jumped(0)])?,
@@ -348,13 +348,16 @@ impl Run {
                 self.clocks.set(to);
                 let _ = self.pending_writes.write(to, vec![event]);
                 self.asked_sooner.clear();
-                self.watchman.clock_set(self.now);
-                if self.pending_writes.refusal().is_none() {
-                    self.watchman.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
+                self.observer.clock_set(self.now);
+                if self.notebook.trouble().is_none() {
+                    self.observer.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
                 }
-                self.watchman.nothing_is_forgotten(&self.engine, self.now)?;
-                let blind_since = (from < to).then_some(from);
-                self.think(&[Input::Booted { blind_since }, Input::Clock(self.clocks.anchor(self.now))])?;
+                self.observer.nothing_is_forgotten(&self.engine, self.now)?;
+                let unmonitored_since = (from < to).then_some(from);
+                self.think(&[
+                    Input::Booted { unmonitored_since },
+                    Input::Clock(self.clocks.anchor(self.now)),
+                ])?;
                 return Ok(Some((from, to)));
             }
             None => {}
@@ -373,8 +376,8 @@ impl Run {
                 events.extend(more);
             }
         }
-        let _ = self.pending_writes.write(now, Vec::new());
-        self.watchman.saw(&events, self.now);
+        let _ = self.notebook.write(now, Vec::new());
+        self.observer.saw(&events, self.now);
         for event in &events {
             match event.kind {
                 types::EventKind::IncidentOpened { .. } => self.report.incidents += 1,
@@ -386,10 +389,10 @@ impl Run {
         for notification in &notifications {
             self.send(notification);
         }
-        self.watchman.sent(&notifications, self.now);
+        self.observer.sent(&notifications, self.now);
         self.notifications.extend(notifications.into_iter().map(|notification| (self.now, notification)));
         self.ask_sooner();
-        self.watchman.check(&self.engine, self.now)
+        self.observer.check(&self.engine, self.now)
     }
 
     /// Somebody answers: it counts when it is on disk, and changes nothing when it is not.
@@ -403,7 +406,7 @@ impl Run {
             Ok(()) => {
                 let follows = self.engine.accept(now, &decided);
                 if !decided.is_empty() {
-                    self.watchman.accepted(&[incident], self.now);
+                    self.observer.accepted(&[incident], self.now);
                 }
                 events.extend(decided);
                 follows
@@ -440,7 +443,7 @@ impl Run {
     }
 
     fn ask_sooner(&mut self) {
-        for (probe, at) in self.engine.rounds().sooner {
+        for (probe, at) in self.engine.probe_targets().sooner {
             // The scheduler answers an entry once; a lost answer is asked again because the entry's time moves on.
             if self.asked_sooner.get(&probe) == Some(&at) {
                 continue;
@@ -477,7 +480,7 @@ impl Run {
         let last = self.clocks.engine_time();
         let in_trouble = self.pending_writes.refusal().is_some();
         if !in_trouble {
-            self.watchman.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
+            self.observer.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
         }
         self.queue.retain(|_, occurrence| !matches!(occurrence, Occurrence::Delivery(_)));
         self.now = time::later(self.now, RESTART);
@@ -487,14 +490,14 @@ impl Run {
             .map_err(|why| Broken { at: self.now, what: why.to_string() })?;
         meanwhile(&mut self.clocks);
         self.clocks.start(&self.engine, self.now);
-        self.watchman.crashed(self.now);
+        self.observer.crashed(self.now);
         // A disk that refuses events refuses samples too: the last event is the last sign of life then.
         let last =
             if in_trouble { self.engine.last().map_or(last, |on_disk| on_disk.min(last)) } else { last };
         self.boot(Some(last))
     }
 
-    fn boot(&mut self, blind_since: Option<Time>) -> Result<(), Broken> {
+    fn boot(&mut self, unmonitored_since: Option<Time>) -> Result<(), Broken> {
         self.turns.clear();
         self.turn_of.clear();
         self.asked_sooner.clear();
@@ -505,7 +508,7 @@ impl Run {
         }
         let anchor = Input::Clock(self.clocks.anchor(self.now));
         self.think(&[
-            Input::Booted { blind_since },
+            Input::Booted { unmonitored_since },
             anchor,
             Input::ConfigRead(self.config.clone()),
             Input::Tick,

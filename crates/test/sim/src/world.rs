@@ -1,4 +1,4 @@
-//! What is truly so: which names are well, since when. Probes read it; the engine must find it out.
+//! True state of the simulated world. Probes read it; the engine must find it out.
 
 use fastrand::Rng;
 use std::collections::BTreeSet;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use types::config::{Ask, Probe};
 use types::fault::{DnsFault, Fault, TlsFault};
 use types::probe_result::{
-    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ProbeResult, ResolverSaid, ServerSaid,
-    TlsSeen,
+    Answer, Certificate, DnsSeen, DomainSeen, Hop, HttpSeen, Phases, ProbeResult, ResolverAnswer,
+    ServerAnswer, TlsSeen,
 };
 use types::{AddressSeen, Config, Time, time};
 
@@ -30,7 +30,7 @@ fn address_of(host: &str, parked: bool) -> IpAddr {
     }
 }
 
-/// Something that is truly broken.
+/// Kind of a true outage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outage {
     /// A registration ran out and was parked; names follow when caches run out, and come back as slowly.
@@ -47,23 +47,23 @@ pub enum Outage {
     LastDay(&'static str),
     /// A host serves somebody else's certificate.
     WrongName(&'static str),
-    /// We cannot see out; the world is well.
-    Blind,
+    /// mainstay has no connectivity; everything else works.
+    Isolated,
     /// The registry gives no usable answers; the world is well.
     RegistryDown,
-    /// Three hundred times the usual visitors come to a service, and nearly all are turned away.
+    /// A service receives three hundred times its usual traffic, and most requests are refused.
     Flood(&'static str),
-    /// Sign-in refuses the shop's front end: two limits fight.
+    /// Sign-in rate-limits the shop's front end: a limit conflict.
     Fight,
     /// Two of the three servers of a pool are away.
     Shrunk(&'static str),
     /// One of the three servers of a pool is away.
     Spare(&'static str),
-    /// The edge tells nothing of its traffic.
+    /// The edge sends no roll-ups.
     Silent,
 }
 
-/// An outage and when it holds.
+/// An outage with its start and end.
 #[derive(Clone, Debug)]
 pub struct Spell {
     /// What is broken.
@@ -75,12 +75,12 @@ pub struct Spell {
 }
 
 impl Spell {
-    /// Whether users are hurt by it, so that somebody must be woken.
+    /// Whether users are affected, so that people on call must be paged.
     #[must_use]
     pub fn hurts(&self) -> bool {
         !matches!(
             self.outage,
-            Outage::Blind
+            Outage::Isolated
                 | Outage::RegistryDown
                 | Outage::Silent
                 | Outage::Resolver
@@ -90,7 +90,7 @@ impl Spell {
     }
 }
 
-/// The world.
+/// The simulated world.
 #[derive(Clone, Debug)]
 pub struct World {
     /// Everything that breaks during the run, in order of time.
@@ -111,7 +111,7 @@ impl World {
                 2 | 3 => Outage::Refused("auth.acme.app"),
                 4 => Outage::Refused("www.acme.io"),
                 5 => Outage::WrongName("shop.acme.com"),
-                6 => Outage::Blind,
+                6 => Outage::Isolated,
                 7 => Outage::RegistryDown,
                 8 | 9 => Outage::Flood("auth"),
                 10 => Outage::Fight,
@@ -143,13 +143,13 @@ impl World {
     /// The answer that a probe gets at `at`.
     #[must_use]
     pub fn answer(&self, config: &Config, probe: &Probe, at: Time) -> ProbeResult {
-        let fails_as_blind = |outage: &Outage| match outage {
-            Outage::Blind => true,
+        let fails_locally = |outage: &Outage| match outage {
+            Outage::Isolated => true,
             Outage::Resolver => matches!(probe.ask, Ask::Http { .. } | Ask::Tls { .. } | Ask::Tcp { .. }),
             _ => false,
         };
-        let answer = if self.now(at).any(fails_as_blind) {
-            blind(&probe.ask)
+        let answer = if self.now(at).any(fails_locally) {
+            local_failure(&probe.ask)
         } else {
             self.seen(config, &probe.ask, at)
         };
@@ -246,14 +246,14 @@ impl World {
         let (servers, address) =
             if self.expired(zone, at) { (parking_servers(), parking) } else { (home_servers(), home) };
         let resolved = if self.parked(zone, at) { parking } else { home };
-        let said = |server: &String| ServerSaid {
+        let said = |server: &String| ServerAnswer {
             server: server.clone(),
             address: Some(address),
             soa: Ok(1),
             names: names.iter().map(|_| Ok(BTreeSet::from([address]))).collect(),
             zone_servers: BTreeSet::new(),
         };
-        let resolver = |name: &String| ResolverSaid {
+        let resolver = |name: &String| ResolverAnswer {
             resolver: here(53),
             name: name.clone(),
             addresses: Ok(BTreeSet::from([resolved])),
@@ -295,7 +295,7 @@ impl World {
     }
 }
 
-fn blind(ask: &Ask) -> Answer {
+fn local_failure(ask: &Ask) -> Answer {
     let why = "no answer from the resolver".to_owned();
     match ask {
         Ask::Domain { .. } => Answer::Failed(Fault::Lookup { why, retry_after: None }),

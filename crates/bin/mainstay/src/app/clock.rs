@@ -4,7 +4,7 @@ use engine::Engine;
 use engine::timekeeper::{News, Reading, Timekeeper};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use types::input::ClockNews;
+use types::input::ClockChange;
 use types::{Time, time};
 
 /// Engine time, and the uptime of the machine at that instant. Empty in a process without an engine.

@@ -110,8 +110,8 @@ fn web() -> Vec<Harm> {
             "/1" => visit.redirect("/2"),
             _ => visit.redirect("/0"),
         }),
-        answer("to-inner-address", "inner-address", |visit| visit.redirect("http://10.255.255.1/")),
-        answer("to-inner-name", "inner-address", |visit| {
+        answer("to-private-address", "private-address", |visit| visit.redirect("http://10.255.255.1/")),
+        answer("to-inner-name", "private-address", |visit| {
             visit.redirect("http://trap.test/latest/meta-data/")
         }),
         answer("to-a-file", "bad-redirect", |visit| visit.redirect("file:///etc/passwd")),
@@ -381,5 +381,5 @@ fn alerts(instance: &Instance) -> Vec<Alert> {
 }
 
 fn words(alerts: &[Alert]) -> BTreeSet<(String, String)> {
-    alerts.iter().map(|alert| (alert.probe.0.clone(), alert.fault.word().to_owned())).collect()
+    alerts.iter().map(|alert| (alert.probe.0.clone(), alert.fault.as_str().to_owned())).collect()
 }

@@ -1,158 +1,173 @@
-//! How often an answer was bad or good in a row, and whose alert it is where several probes ask about one thing.
+//! Counting of answers, and which probe's alert it is when several probes measure one resource.
 
-use super::{Asked, Detect, Out};
-use crate::lane::Lane;
-use crate::share::Says;
-use crate::tally::{Opening, Step, Tally};
-use crate::verdict::{After, Judged};
+use super::Detect;
+use crate::alert::{Decision, Events};
+use crate::aspect::Aspect;
+use crate::streak::{Action, Streak};
+use crate::violation::{Judgement, Threshold};
 use std::collections::BTreeMap;
 use types::config::Probe;
 use types::{Alert, AlertId, EventKind, Fault, ProbeId, Severity, Time};
 
-/// The word of an alert about a share of bad answers.
+/// Code of an alert about a share of bad answers.
 const INTERMITTENT: &str = "intermittent";
 
-/// The heaviest of what is wrong with an answer that one look may get and the next may not.
-fn worst(lanes: &BTreeMap<Lane, Judged>) -> Option<(Severity, String)> {
-    let counted = lanes.iter().filter(|(lane, _)| matches!(lane, Lane::Answer | Lane::Pace | Lane::Servers));
-    let charges = counted.filter_map(|(_, judged)| match judged {
-        Judged::Bad(charge) if charge.after == After::Repeats => Some((charge.severity, charge.seen.clone())),
+/// The most severe violation that may differ from answer to answer.
+fn worst(aspects: &BTreeMap<Aspect, Judgement>) -> Option<(Severity, String)> {
+    let counted = aspects
+        .iter()
+        .filter(|(aspect, _)| matches!(aspect, Aspect::Answer | Aspect::Latency | Aspect::Servers));
+    let violations = counted.filter_map(|(_, judgement)| match judgement {
+        Judgement::Bad(violation) if violation.threshold == Threshold::OfProbe => {
+            Some((violation.severity, violation.seen.clone()))
+        }
         _ => None,
     });
-    charges.max_by_key(|(severity, _)| *severity)
+    violations.max_by_key(|(severity, _)| *severity)
 }
 
 impl Detect {
-    /// Counts every lane of an answer and writes down what follows.
-    pub(crate) fn count(
+    /// Counts every aspect of an answer and records the events that follow.
+    pub(super) fn count(
         &mut self,
         probe: &Probe,
-        lanes: BTreeMap<Lane, Judged>,
+        aspects: BTreeMap<Aspect, Judgement>,
         hold: bool,
         now: Time,
-        out: &mut Out,
+        events: &mut Events,
     ) {
-        let mut restless = false;
-        let bad = worst(&lanes);
-        let answered = lanes.contains_key(&Lane::Answer) || lanes.contains_key(&Lane::Servers);
-        for (lane, judged) in lanes {
+        let mut undecided = false;
+        let bad = worst(&aspects);
+        let answered = aspects.contains_key(&Aspect::Answer) || aspects.contains_key(&Aspect::Servers);
+        for (aspect, judgement) in aspects {
             let open = self
                 .open
-                .about(&self.known, &probe.about)
-                .filter(|alert| Lane::of(&alert.fault) == lane)
-                .find(|alert| alert.probe == probe.id || self.is_mine_to_close(probe, alert, lane));
-            if hold && matches!(judged, Judged::Bad(_)) {
-                self.fresh.held.insert(probe.id.clone(), probe.about.clone());
+                .about(&self.state, &probe.about)
+                .filter(|alert| Aspect::of(&alert.fault) == aspect)
+                .find(|alert| alert.probe == probe.id || self.may_close(probe, alert, aspect));
+            let fault = match &judgement {
+                Judgement::Good => None,
+                Judgement::Bad(violation) => Some(&violation.fault),
+            };
+            if hold && fault.is_some() {
+                self.volatile.held_back.insert(probe.id.clone(), probe.about.clone());
             }
-            // Another probe has said the same about the same thing: once is enough.
-            let hold =
-                hold || matches!(&judged, Judged::Bad(charge) if self.said_by_another(probe, &charge.fault));
-            let asked = self.fresh.probes.entry(probe.id.clone()).or_insert_with(|| Asked::new(now, true));
-            let tally = asked.lanes.entry(lane).or_default();
-            match tally.count(judged, probe, open, hold, now) {
-                Step::Rest => {}
-                Step::Soon => restless |= !self.covered(probe, lane),
-                Step::Change { alert, fault, severity, evidence } => {
-                    // Two alerts about one thing never bear the same word.
-                    let other = self.open.worded(&probe.about, fault.word()).filter(|id| *id != alert);
-                    if other.is_some() {
-                        continue;
-                    }
-                    out.events.push(EventKind::AlertChanged { alert, fault, severity, evidence });
-                }
-                Step::Open(opening) => {
-                    if self.open.worded(&probe.about, opening.fault.word()).is_none() {
-                        out.open(&probe.about, &probe.id, opening);
-                    }
-                }
-                Step::Swap(old, opening) => {
-                    if !self.held_by_another(probe, old) {
-                        out.close(old);
-                    }
-                    if self.open.worded(&probe.about, opening.fault.word()).is_none() {
-                        out.open(&probe.about, &probe.id, opening);
-                    }
-                }
-                Step::Close(alert) => {
-                    if !self.held_by_another(probe, alert) {
-                        out.close(alert);
-                    }
-                }
-            }
+            // One alert is enough if another probe has found the same fault of the same resource.
+            let hold = hold || fault.is_some_and(|fault| self.reported_by_another(probe, fault));
+            let history = self.volatile.history(&probe.id, now, true);
+            let streak = history.streaks.entry(aspect).or_default();
+            let action = streak.count(judgement, probe, open, hold, now);
+            undecided |= matches!(action, Action::Recheck) && !self.covered_by_another(probe, aspect);
+            self.perform(probe, action, events);
         }
         if answered && !(hold && bad.is_some()) {
-            self.count_share(probe, bad, now, out);
+            self.count_share(probe, bad, now, events);
         }
-        if restless {
-            self.fresh.restless.insert(probe.id.clone());
+        if undecided {
+            self.volatile.undecided.insert(probe.id.clone());
         } else {
-            self.fresh.restless.remove(&probe.id);
+            self.volatile.undecided.remove(&probe.id);
         }
     }
 
-    /// Counts which share of the answers is bad. Bad answers of which enough came in a row have an alert already.
-    fn count_share(&mut self, probe: &Probe, bad: Option<(Severity, String)>, now: Time, out: &mut Out) {
-        let Some(asked) = self.fresh.probes.get_mut(&probe.id) else { return };
-        let open = self.open.worded(&probe.about, INTERMITTENT).and_then(|id| self.known.alerts.get(&id));
+    /// Records the events of an action. No two alerts about one resource have the same code.
+    fn perform(&self, probe: &Probe, action: Action, events: &mut Events) {
+        let with_fault = |fault: &Fault| self.open.with_fault(&probe.about, fault.as_str());
+        match action {
+            Action::None | Action::Recheck => {}
+            Action::Change(alert, new) => {
+                if with_fault(&new.fault).is_none_or(|id| id == alert) {
+                    events.change(alert, new);
+                }
+            }
+            Action::Open(new) => {
+                if with_fault(&new.fault).is_none() {
+                    events.open(&probe.about, &probe.id, new);
+                }
+            }
+            Action::Replace(old, new) => {
+                if !self.still_failing_elsewhere(probe, old) {
+                    events.close(old);
+                }
+                if with_fault(&new.fault).is_none() {
+                    events.open(&probe.about, &probe.id, new);
+                }
+            }
+            Action::Close(alert) => {
+                if !self.still_failing_elsewhere(probe, alert) {
+                    events.close(alert);
+                }
+            }
+        }
+    }
+
+    /// Counts the share of bad answers. Bad answers that reached the threshold in a row have an alert already.
+    fn count_share(
+        &mut self,
+        probe: &Probe,
+        bad: Option<(Severity, String)>,
+        now: Time,
+        events: &mut Events,
+    ) {
+        let Some(history) = self.volatile.probes.get_mut(&probe.id) else { return };
+        let open = self.open.with_fault(&probe.about, INTERMITTENT).and_then(|id| self.state.alerts.get(&id));
         if open.is_some_and(|alert| alert.probe != probe.id) {
             return;
         }
         let fails = |alert: &Alert| {
-            alert.probe == probe.id && matches!(Lane::of(&alert.fault), Lane::Answer | Lane::Servers)
+            alert.probe == probe.id && matches!(Aspect::of(&alert.fault), Aspect::Answer | Aspect::Servers)
         };
         let opens = |kind: &EventKind| matches!(kind, EventKind::AlertOpened { alert } if fails(alert));
-        let failing = out.events.iter().any(opens) || self.open.about(&self.known, &probe.about).any(fails);
+        let failing = events.kinds.iter().any(opens) || self.open.about(&self.state, &probe.about).any(fails);
         if failing {
-            asked.share.forget();
-            // The failure in a row says it all.
+            history.window.clear();
+            // The alert about the streak replaces the one about the share.
             if let Some(alert) = open {
-                out.close(alert.id);
+                events.close(alert.id);
             }
             return;
         }
         let bad = bad.as_ref().map(|(severity, seen)| (*severity, seen.as_str()));
-        match asked.share.count(bad, open.map(|alert| (&alert.fault, alert.severity)), now) {
-            Says::Nothing => {}
-            Says::Over => open.into_iter().for_each(|alert| out.close(alert.id)),
-            Says::Bad { fault, severity, since, evidence } => match open {
-                None => out.open(&probe.about, &probe.id, Opening { fault, severity, since, evidence }),
-                Some(open) => {
-                    let alert = open.id;
-                    out.events.push(EventKind::AlertChanged { alert, fault, severity, evidence });
-                }
+        match history.window.count(bad, open.map(|alert| (&alert.fault, alert.severity)), now) {
+            Decision::Keep => {}
+            Decision::Resolve => open.into_iter().for_each(|alert| events.close(alert.id)),
+            Decision::Raise(new) => match open {
+                None => events.open(&probe.about, &probe.id, new),
+                Some(open) => events.change(open.id, new),
             },
         }
     }
 
-    /// Whether another probe about the same thing holds an alert with the word that this one sees.
-    fn covered(&self, probe: &Probe, lane: Lane) -> bool {
-        let seen =
-            self.fresh.probes.get(&probe.id).and_then(|asked| asked.lanes.get(&lane)).and_then(Tally::fault);
-        seen.is_some_and(|fault| self.said_by_another(probe, fault))
+    /// Whether another probe of the same resource has an alert with the fault of this probe's newest answer.
+    fn covered_by_another(&self, probe: &Probe, aspect: Aspect) -> bool {
+        let history = self.volatile.probes.get(&probe.id);
+        let fault = history.and_then(|history| history.streaks.get(&aspect)).and_then(Streak::fault);
+        fault.is_some_and(|fault| self.reported_by_another(probe, fault))
     }
 
-    fn said_by_another(&self, probe: &Probe, fault: &Fault) -> bool {
-        let lane = Lane::of(fault);
-        let worded = |word| self.open.worded(&probe.about, word).and_then(|id| self.known.alerts.get(&id));
-        let unstable = worded("unstable").filter(|alert| Lane::of(&alert.fault) == lane);
-        [worded(fault.word()), unstable].into_iter().flatten().any(|alert| alert.probe != probe.id)
+    fn reported_by_another(&self, probe: &Probe, fault: &Fault) -> bool {
+        let aspect = Aspect::of(fault);
+        let open = |code| self.open.with_fault(&probe.about, code).and_then(|id| self.state.alerts.get(&id));
+        let unstable = open("unstable").filter(|alert| Aspect::of(&alert.fault) == aspect);
+        [open(fault.as_str()), unstable].into_iter().flatten().any(|alert| alert.probe != probe.id)
     }
 
-    /// An alert of a probe that has recovered meanwhile, kept open because this one still saw the same.
-    fn is_mine_to_close(&self, probe: &Probe, alert: &Alert, lane: Lane) -> bool {
-        let tally = |id: &ProbeId| self.fresh.probes.get(id).and_then(|asked| asked.lanes.get(&lane));
-        let theirs_is_well = tally(&alert.probe).is_some_and(|theirs| theirs.good >= 1);
-        theirs_is_well && alert.probe != probe.id
+    /// Whether an alert belongs to a probe that has recovered, and stayed open only because of this one.
+    fn may_close(&self, probe: &Probe, alert: &Alert, aspect: Aspect) -> bool {
+        let streak =
+            |id: &ProbeId| self.volatile.probes.get(id).and_then(|history| history.streaks.get(&aspect));
+        let has_recovered = streak(&alert.probe).is_some_and(|streak| streak.good >= 1);
+        has_recovered && alert.probe != probe.id
     }
 
-    /// Whether another probe about the same thing still sees what an alert says.
-    fn held_by_another(&self, probe: &Probe, alert: AlertId) -> bool {
-        let Some(alert) = self.known.alerts.get(&alert) else { return false };
-        let lane = Lane::of(&alert.fault);
-        let others = self.fresh.index.as_ref().and_then(|index| index.about.get(&probe.about));
+    /// Whether another probe of the same resource still finds the fault of an alert.
+    fn still_failing_elsewhere(&self, probe: &Probe, alert: AlertId) -> bool {
+        let Some(alert) = self.state.alerts.get(&alert) else { return false };
+        let aspect = Aspect::of(&alert.fault);
+        let others = self.volatile.index.as_ref().and_then(|index| index.about.get(&probe.about));
         others.into_iter().flatten().filter(|id| **id != probe.id).any(|id| {
-            let tally = self.fresh.probes.get(id).and_then(|asked| asked.lanes.get(&lane));
-            tally.and_then(Tally::fault).is_some_and(|fault| fault.word() == alert.fault.word())
+            let streak = self.volatile.probes.get(id).and_then(|history| history.streaks.get(&aspect));
+            streak.and_then(Streak::fault).is_some_and(|fault| fault.as_str() == alert.fault.as_str())
         })
     }
 }

@@ -1,13 +1,13 @@
-//! The last seconds of a service's traffic, summed over as many of them as a question needs.
+//! The last seconds of a service's traffic, summed over a window.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use types::traffic::{CallerRefused, ServiceTraffic};
 use types::{CallerId, Time};
 
-/// Longer than any question looks back.
+/// Retention: longer than any window.
 const KEPT: Duration = Duration::from_secs(12);
-/// More roll-ups than this do not fit into that time, unless something is wrong with the edge.
+/// Maximum of retained roll-ups; more arrive within the retention only if the edge misbehaves.
 const ROLLUPS_MAX: usize = 64;
 
 /// The newest roll-ups of one service.
@@ -16,14 +16,14 @@ pub(crate) struct Flow {
     rollups: VecDeque<(Time, Duration, ServiceTraffic)>,
 }
 
-/// Several roll-ups together.
+/// Sum of several roll-ups.
 #[derive(Debug, Default)]
 pub(crate) struct Sum {
     pub(crate) span: Duration,
     pub(crate) requests: u64,
     pub(crate) denied: u64,
     pub(crate) shed: u64,
-    /// Refused by the edge's limits.
+    /// Refused by limits of the edge.
     pub(crate) limited: u64,
     pub(crate) server_429: u64,
     pub(crate) failed: u64,
@@ -40,17 +40,17 @@ impl Sum {
         self.failed += traffic.failed;
     }
 
-    /// Those who were turned away without the team's wanting it, or met a failure.
-    pub(crate) fn hurt(&self) -> u64 {
+    /// Requests that failed or were refused, denials by the team excepted.
+    pub(crate) fn affected(&self) -> u64 {
         self.shed + self.limited + self.server_429 + self.failed
     }
 
-    /// Refusals with 429, by the edge and by servers.
+    /// Responses with 429, by the edge and by servers.
     pub(crate) fn with_429(&self) -> u64 {
         self.limited + self.server_429
     }
 
-    /// So many a second.
+    /// A count per second.
     pub(crate) fn rate(&self, count: u64) -> f64 {
         let secs = self.span.as_secs_f64();
         if secs > 0.0 { count as f64 / secs } else { 0.0 }
@@ -66,7 +66,7 @@ impl Flow {
         self.rollups.push_back((now, span, traffic.clone()));
     }
 
-    /// The newest roll-ups that together span at most `span`; the newest one always.
+    /// The newest roll-ups that cover at most `span` together; at least one.
     fn newest(&self, span: Duration) -> impl Iterator<Item = (Duration, &ServiceTraffic)> {
         let mut left = Some(span);
         let fits = move |(_, one, _): &&(Time, Duration, ServiceTraffic)| {
@@ -83,7 +83,7 @@ impl Flow {
         sum
     }
 
-    /// The networks that send most, each with its share in per cent of all requests of the stretch, largest first.
+    /// The networks that send most, with their share in per cent of all requests, largest first.
     pub(crate) fn networks(&self, span: Duration) -> Vec<(&str, u8)> {
         let mut requests = 0;
         let mut sent: BTreeMap<&str, u64> = BTreeMap::new();
@@ -101,14 +101,14 @@ impl Flow {
         shares
     }
 
-    /// The refusals of each own caller; trace and limits are those of the newest that has any.
+    /// Refusals of each own caller, with the trace and limits of the newest roll-up that has any.
     pub(crate) fn callers(&self, span: Duration) -> BTreeMap<&CallerId, CallerRefused> {
         let mut callers: BTreeMap<&CallerId, CallerRefused> = BTreeMap::new();
         for (_, traffic) in self.newest(span) {
             for (caller, refused) in &traffic.callers_refused {
                 let all = callers.entry(caller).or_default();
                 all.count += refused.count;
-                // A trace that shows several limits proves more than one that shows one of them.
+                // A trace with more limits explains more.
                 if all.trace.is_none() || refused.limits.len() > all.limits.len() && refused.trace.is_some() {
                     all.trace.clone_from(&refused.trace);
                     all.limits.clone_from(&refused.limits);

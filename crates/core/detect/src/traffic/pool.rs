@@ -1,27 +1,26 @@
-//! Pools: how many servers serve, and whether their certificates are for the name that they should be for.
+//! Pools: number of healthy servers, and their certificates.
 
-use crate::tally::Opening;
-use crate::traffic::{Says, bounded_u32};
+use crate::alert::{Decision, NewAlert};
+use crate::traffic::bounded_u32;
 use jiff::tz::TimeZone;
 use types::time::{clock, earlier};
 use types::traffic::{PoolStatus, ServerStatus};
 use types::{Fault, Severity, Time};
 
-/// Too few are believed to be too few when it was seen this often in a row; where no server is known at all, this often:
-/// names are being looked up.
-const SEEN_MIN: u32 = 2;
-const SEEN_MIN_EMPTY: u32 = 5;
-/// Enough again when it was seen this often in a row.
-const WELL_MIN: u32 = 5;
-/// A wrong certificate is gone when none was seen this often in a row.
-const CERTIFIED_MIN: u32 = 5;
-/// So many servers are told one by one.
+/// Consecutive roll-ups that open an alert; the higher one while no server is known, as during name resolution.
+const REPEATS: u32 = 2;
+const REPEATS_EMPTY: u32 = 5;
+/// Consecutive roll-ups with enough servers that resolve it.
+const ENOUGH_REPEATS: u32 = 5;
+/// Consecutive roll-ups without a wrong certificate that resolve it.
+const CERTIFIED_REPEATS: u32 = 5;
+/// Maximum of servers listed one by one.
 const OUT_MAX: usize = 5;
 
-/// What was counted of one pool since boot.
+/// Counters of one pool since boot.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    few: Count,
+    too_few: Count,
     certificate: Count,
 }
 
@@ -47,84 +46,80 @@ impl Count {
 }
 
 impl Pool {
-    /// Whether enough servers serve. `floor` is how many are wanted; one, where the configuration does not say.
-    pub(crate) fn judge_floor(
+    /// Judges the number of healthy servers. The default of `min_healthy` is one.
+    pub(crate) fn judge_healthy(
         &mut self,
-        seen: &PoolStatus,
-        floor: Option<u32>,
+        seen: &PoolSeen,
+        min_healthy: Option<u32>,
         now: Time,
         zone: &TimeZone,
-    ) -> Says {
-        let floor = floor.unwrap_or(1);
-        let serving = bounded_u32(seen.servers.iter().filter(|server| server.state.serves()).count() as f64);
-        let out: Vec<&ServerStatus> = seen.servers.iter().filter(|server| !server.state.serves()).collect();
-        // The pool shrank when the last server that left it did.
+    ) -> Decision {
+        let min_healthy = min_healthy.unwrap_or(1);
+        let healthy = bounded_u32(seen.servers.iter().filter(|server| server.state.serves()).count() as f64);
+        let out: Vec<&ServerSeen> = seen.servers.iter().filter(|server| !server.state.serves()).collect();
+        // Too few since the last server left.
         let left = out.iter().map(|server| earlier(now, server.since)).max().unwrap_or(now);
-        self.few.note(serving < floor, left);
-        let seen_min = if seen.servers.is_empty() { SEEN_MIN_EMPTY } else { SEEN_MIN };
-        if self.few.bad >= seen_min {
-            let fault = Fault::PoolBelowFloor {
-                serving,
+        self.too_few.note(healthy < min_healthy, left);
+        let repeats = if seen.servers.is_empty() { REPEATS_EMPTY } else { REPEATS };
+        if self.too_few.bad >= repeats {
+            let fault = Fault::PoolBelowMinimum {
+                healthy,
                 declared: bounded_u32(seen.servers.len() as f64),
-                floor,
-                out: told(&out, now, zone),
+                min_healthy,
+                out: described(&out, now, zone),
             };
             let evidence = format!(
-                "{} of {} servers serve; {} requests at once, {} wait{}",
-                serving,
+                "{} of {} servers healthy; {} requests in flight, {} queued{}",
+                healthy,
                 seen.servers.len(),
                 seen.inflight,
                 seen.waiting,
-                if seen.panic_mode {
-                    "; too few are well, so that all but the draining get requests"
-                } else {
-                    ""
-                }
+                if seen.panics { "; panic mode: all servers except draining ones get requests" } else { "" }
             );
-            let since = self.few.since.unwrap_or(now);
-            return Says::Wrong(Opening { fault, severity: Severity::Critical, since, evidence });
+            let since = self.too_few.since.unwrap_or(now);
+            return Decision::Raise(NewAlert { fault, severity: Severity::Critical, since, evidence });
         }
-        if self.few.good >= WELL_MIN { Says::Right } else { Says::Unsure }
+        if self.too_few.good >= ENOUGH_REPEATS { Decision::Resolve } else { Decision::Keep }
     }
 
-    /// Whether servers present the right certificate.
-    pub(crate) fn judge_certificate(&mut self, seen: &PoolStatus, now: Time) -> Says {
+    /// Judges the certificates of the servers.
+    pub(crate) fn judge_certificate(&mut self, seen: &PoolSeen, now: Time) -> Decision {
         self.certificate.note(seen.certificate.is_some(), now);
         match &seen.certificate {
-            Some((expected, why)) if self.certificate.bad >= SEEN_MIN => {
+            Some((expected, why)) if self.certificate.bad >= REPEATS => {
                 let fault = Fault::ServerCertificate { expected: expected.clone(), why: why.clone() };
                 let evidence = format!("the edge asked for {expected}: {why}");
                 let since = self.certificate.since.unwrap_or(now);
-                Says::Wrong(Opening { fault, severity: Severity::Critical, since, evidence })
+                Decision::Raise(NewAlert { fault, severity: Severity::Critical, since, evidence })
             }
-            None if self.certificate.good >= CERTIFIED_MIN => Says::Right,
-            _ => Says::Unsure,
+            None if self.certificate.good >= CERTIFIED_REPEATS => Decision::Resolve,
+            _ => Decision::Keep,
         }
     }
 }
 
-fn told(out: &[&ServerStatus], now: Time, zone: &TimeZone) -> Vec<String> {
-    let one = |server: &&ServerStatus| {
+fn described(out: &[&ServerSeen], now: Time, zone: &TimeZone) -> Vec<String> {
+    let one = |server: &&ServerSeen| {
         let since = clock(earlier(now, server.since), zone);
         let why = server.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         format!("{} is {} since {since}{why}", server.address, server.state.as_str())
     };
-    let mut told: Vec<String> = out.iter().take(OUT_MAX).map(one).collect();
+    let mut lines: Vec<String> = out.iter().take(OUT_MAX).map(one).collect();
     if out.len() > OUT_MAX {
-        told.push(format!("and {} more", out.len() - OUT_MAX));
+        lines.push(format!("and {} more", out.len() - OUT_MAX));
     }
-    told
+    lines
 }
 
-/// Whether a person would want to hear that too few have become fewer or others.
+/// Whether an open alert should be updated: other numbers or other servers.
 pub(crate) fn is_news(was: &Fault, now: &Fault) -> bool {
     let servers = |out: &[String]| -> Vec<String> {
-        out.iter().map(|told| told.split(' ').next().unwrap_or_default().to_owned()).collect()
+        out.iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
     };
     match (was, now) {
         (
-            Fault::PoolBelowFloor { serving: a, floor: f, out: one, .. },
-            Fault::PoolBelowFloor { serving: b, floor: g, out: other, .. },
+            Fault::PoolBelowMinimum { healthy: a, min_healthy: f, out: one, .. },
+            Fault::PoolBelowMinimum { healthy: b, min_healthy: g, out: other, .. },
         ) => a != b || f != g || servers(one) != servers(other),
         (one, other) => one != other,
     }

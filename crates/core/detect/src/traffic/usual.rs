@@ -1,29 +1,29 @@
-//! What traffic is usual for a service, learned from quiet minutes.
+//! Usual traffic of a service, learned from minutes without trouble.
 //!
-//! The busiest usual hour counts: a morning after a quiet night is no surge. Seconds in which somebody was turned away, or
-//! in which a surge was on, teach nothing; a surge that is served for half an hour is the new usual.
+//! The busiest usual hour counts: a morning after a quiet night is no surge. Seconds with refused requests or during a
+//! surge do not count; a surge that is served for half an hour is the new usual rate.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 use types::Time;
 use types::time::between;
 
-/// Traffic is counted in slices of this length; one with anything unusual in it is thrown away whole.
+/// Length of a slice; a slice with unusual traffic in it is discarded.
 const SLICE: Duration = Duration::from_secs(5);
-/// So many slices say what is usual until there are minutes.
+/// Number of slices that are enough until there are minutes.
 const SLICES_MIN: usize = 3;
 const SLICES_MAX: usize = 36;
-/// Slices to a minute, and how many of them must be clean.
+/// Slices of a minute, and how many of them must be usual.
 const SLICES_A_MINUTE: u32 = 12;
 const CLEAN_MIN: u32 = 6;
 const MINUTES_MIN: usize = 3;
 const MINUTES_MAX: usize = 60;
 const HOURS_MAX: usize = 24;
-/// A change is written down when it is by this factor, and only so often.
+/// A change is recorded from this factor on, and at most once per interval.
 const FACTOR: u64 = 2;
-const WRITTEN_EVERY: Duration = Duration::from_secs(3_600);
+const RECORD_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// What was learned since boot. All rates are requests a second in thousandths.
+/// Learned rates since boot, in thousandths of requests per second.
 #[derive(Debug, Default)]
 pub(crate) struct Usual {
     slice: Slice,
@@ -49,7 +49,7 @@ struct Minute {
 }
 
 impl Usual {
-    /// Counts a roll-up; with `unusual` it teaches nothing.
+    /// Counts a roll-up; with `unusual` it is discarded.
     pub(crate) fn note(&mut self, span: Duration, requests: u64, unusual: bool) {
         self.slice.span += span;
         self.slice.requests += requests;
@@ -89,28 +89,28 @@ impl Usual {
         (self.slices.len() >= SLICES_MIN).then(|| median(&self.slices))
     }
 
-    /// What is usual, with what the journal says; nothing where nobody ever came.
-    pub(crate) fn rate(&self, written: Option<(u64, Time)>) -> Option<u64> {
-        let written = written.map(|(rate, _)| rate);
-        let rate = match (written, self.learned()) {
-            (written, None) => written,
+    /// The usual rate, with the recorded one taken into account; `None` without any requests.
+    pub(crate) fn rate(&self, recorded: Option<(u64, Time)>) -> Option<u64> {
+        let recorded = recorded.map(|(rate, _)| rate);
+        let rate = match (recorded, self.learned()) {
+            (recorded, None) => recorded,
             (_, learned) if self.hours.len() >= HOURS_MAX => learned,
-            (written, learned) => written.max(learned),
+            (recorded, learned) => recorded.max(learned),
         };
         rate.filter(|rate| *rate > 0)
     }
 
-    /// What is to be written down, if anything.
-    pub(crate) fn news(&self, written: Option<(u64, Time)>, now: Time) -> Option<u64> {
-        let rate = self.rate(written)?;
-        let Some((was, at)) = written else { return Some(rate) };
+    /// The rate that is to be recorded, if it has changed.
+    pub(crate) fn news(&self, recorded: Option<(u64, Time)>, now: Time) -> Option<u64> {
+        let rate = self.rate(recorded)?;
+        let Some((was, at)) = recorded else { return Some(rate) };
         let other = rate >= was.saturating_mul(FACTOR) || rate.saturating_mul(FACTOR) <= was;
-        (other && between(at, now) >= WRITTEN_EVERY).then_some(rate)
+        (other && between(at, now) >= RECORD_INTERVAL).then_some(rate)
     }
 
-    /// Whether so little is known that "a lot" means little.
-    pub(crate) fn is_young(&self, written: Option<(u64, Time)>, now: Time) -> bool {
-        self.hours.is_empty() && written.is_none_or(|(_, at)| between(at, now) < WRITTEN_EVERY)
+    /// Whether little is known yet, so that a high rate may be normal.
+    pub(crate) fn is_young(&self, recorded: Option<(u64, Time)>, now: Time) -> bool {
+        self.hours.is_empty() && recorded.is_none_or(|(_, at)| between(at, now) < RECORD_INTERVAL)
     }
 }
 
@@ -141,27 +141,31 @@ mod tests {
     }
 
     #[test]
-    fn the_busiest_usual_hour_counts() {
+    fn busiest_usual_hour_counts() {
         for (minutes, rate, why) in [
-            (&[][..], None, "nothing was seen"),
-            (&[(10, 0, false)][..], None, "nobody ever came"),
-            (&[(1, 7, false)], Some(7_000), "a minute says something"),
-            (&[(10, 5, false), (10, 5_000, true)], Some(5_000), "a surge teaches nothing"),
+            (&[][..], None, "no traffic"),
+            (&[(10, 0, false)][..], None, "no requests"),
+            (&[(1, 7, false)], Some(7_000), "one minute is enough"),
+            (&[(10, 5, false), (10, 5_000, true)], Some(5_000), "a surge does not count"),
             (&[(10, 5, false), (2, 5_000, false)], Some(5_000), "nor does a short one that was served"),
-            (&[(120, 50, false), (300, 1, false)], Some(50_000), "a night makes no surge of a morning"),
-            (&[(120, 50, false), (25 * 60, 1, false)], Some(1_000), "a busy day is forgotten after another"),
+            (&[(120, 50, false), (300, 1, false)], Some(50_000), "a quiet night does not lower the rate"),
+            (
+                &[(120, 50, false), (25 * 60, 1, false)],
+                Some(1_000),
+                "a busy day is forgotten after a quiet one",
+            ),
         ] {
             assert_eq!(usual(minutes).rate(None), rate, "{why}");
         }
     }
 
     #[test]
-    fn it_is_kept_through_restarts_and_seldom_written() {
+    fn rate_survives_restart_and_is_rarely_recorded() {
         let noon: Time = "2026-11-22T12:00:00Z".parse().unwrap();
         let hour = Duration::from_secs(3_600);
         let seven = usual(&[(10, 7, false)]);
         assert_eq!(Usual::default().rate(Some((9_000, noon))), Some(9_000));
-        for (written, after, news) in [
+        for (recorded, after, news) in [
             (None, Duration::ZERO, Some(7_000)),
             (Some(7_000), hour, None),
             (Some(4_000), hour, None),
@@ -169,8 +173,8 @@ mod tests {
             (Some(3_000), hour / 2, None),
             (Some(70_000), hour * 2, None),
         ] {
-            let written = written.map(|rate| (rate, noon));
-            assert_eq!(seven.news(written, later(noon, after)), news, "{written:?} {after:?}");
+            let recorded = recorded.map(|rate| (rate, noon));
+            assert_eq!(seven.news(recorded, later(noon, after)), news, "{recorded:?} {after:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A small edge: sign-in and its API behind a pool each, and seconds of their traffic.
 
-use crate::world::*;
+use crate::fixture::*;
 use std::collections::BTreeMap;
 use types::config::{Caller, Config, Edge, EdgeLimits, Pool, PoolServer, Protocol, Service, Traffic};
 use types::traffic::{CallerRefused, PoolStatus, Rollup, ServerState, ServerStatus, ServiceTraffic};
@@ -75,8 +75,8 @@ pub fn with_edge(mut config: Config) -> Config {
     config
 }
 
-pub fn world() -> World {
-    let mut world = World::new(&[(HOST, "acme.com")]);
+pub fn world() -> Fixture {
+    let mut world = Fixture::new(&[(HOST, "acme.com")]);
     world.config = with_edge(world.config);
     world
 }
@@ -132,7 +132,7 @@ pub fn refused(caller: &str, count: u64, others: u64) -> Rollup {
     rollup
 }
 
-impl World {
+impl Fixture {
     pub fn rolls(&mut self, count: usize, rollup: &Rollup) -> String {
         (0..count).map(|_| self.roll(rollup)).collect()
     }
@@ -146,7 +146,7 @@ impl World {
     }
 
     pub fn is_open(&self, word: &str) -> bool {
-        self.watch.alerts().values().any(|alert| alert.fault.word() == word)
+        self.detect.alerts().values().any(|alert| alert.fault.as_str() == word)
     }
 
     pub fn closed(&mut self, word: &str, rollup: &Rollup, most: usize) -> Option<usize> {

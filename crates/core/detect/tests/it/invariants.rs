@@ -1,6 +1,6 @@
 //! What holds whatever comes in.
 
-use crate::world::*;
+use crate::fixture::*;
 use detect::Detect;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ fn answers() -> Vec<Answer> {
         failed(Fault::NameUnanswered { why: "x".into() }),
         failed(Fault::Lookup { why: "429".into(), retry_after: Some(secs(30)) }),
         failed(Fault::Domain { domain: DomainFault::NotRegistered }),
-        failed(Fault::Blind { why: "no sockets left".into() }),
+        failed(Fault::Isolated { why: "no sockets left".into() }),
         tls("a.acme.com", vec![], "2026-10-01T00:00:00Z", "2026-12-30T00:00:00Z"),
         tls("a.acme.com", vec![TlsFault::SelfSigned], "2026-10-01T00:00:00Z", "2026-12-30T00:00:00Z"),
         dns("acme.com", &["a.acme.com"], Ok(own), &[(own[0], Ok(1))]),
@@ -42,7 +42,7 @@ proptest! {
 
     #[test]
     fn whatever_comes_in(steps in prop::collection::vec((0usize..8, 0usize..19, 0u64..5, 0u8..40), 1..150)) {
-        let mut w = World::new(&[("a.acme.com", "acme.com"), ("b.other.net", "other.net")]);
+        let mut w = Fixture::new(&[("a.acme.com", "acme.com"), ("b.other.net", "other.net")]);
         // A second probe about the same thing.
         let mut twin = w.config.probes[&ProbeId("http.a.acme.com".into())].clone();
         twin.id = ProbeId("twin".into());
@@ -57,19 +57,19 @@ proptest! {
                 2 => _ = w.let_pass(secs(4000)),
                 _ => {
                     let phases = types::probe_result::Phases::default();
-                    let sample = ProbeResult::new(probes[probe % probes.len()].clone(), phases, answers[answer].clone());
-                    w.sample(sample);
+                    let result = ProbeResult::new(probes[probe % probes.len()].clone(), phases, answers[answer].clone());
+                    w.result(result);
                 }
             }
             let mut words = BTreeSet::new();
-            for alert in w.watch.alerts().values() {
-                prop_assert!(words.insert((alert.about.clone(), alert.fault.word())), "twice: {alert:?}");
+            for alert in w.detect.alerts().values() {
+                prop_assert!(words.insert((alert.about.clone(), alert.fault.as_str())), "twice: {alert:?}");
                 prop_assert!(alert.since <= w.now);
             }
-            prop_assert!(w.watch.sooner(&w.config, w.now).keys().all(|id| w.config.probes.contains_key(id)));
+            prop_assert!(w.detect.sooner(&w.config, w.now).keys().all(|id| w.config.probes.contains_key(id)));
         }
         let mut folded = Detect::default();
         w.journal.iter().for_each(|event| folded.apply(event));
-        prop_assert_eq!(folded.known_text(), w.watch.known_text());
+        prop_assert_eq!(folded.state_text(), w.detect.state_text());
     }
 }

@@ -1,11 +1,12 @@
 //! Answers in, alerts out.
 #![allow(unreachable_pub, clippy::unwrap_used)] // a test binary exports nothing, and may fail loudly
 
-mod blindness;
 mod certificates;
 mod counting;
 mod edge;
+mod fixture;
 mod invariants;
+mod isolation;
 mod names;
 mod parts;
 mod pools;
@@ -13,4 +14,3 @@ mod registrations;
 mod speed;
 mod story;
 mod surges;
-mod world;

@@ -1,6 +1,6 @@
 //! Delegations, name servers, and what becomes of a move.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::Answer;
 use types::fault::DnsFault;
@@ -9,8 +9,8 @@ const DNS: &str = "dns.acme.com";
 const OLD: [&str; 2] = ["ns1.host.example", "ns2.host.example"];
 const NEW: [&str; 2] = ["ns1.new.example", "ns2.new.example"];
 
-fn world() -> World {
-    World::new(&[("a.acme.com", "acme.com"), ("b.acme.com", "acme.com")])
+fn world() -> Fixture {
+    Fixture::new(&[("a.acme.com", "acme.com"), ("b.acme.com", "acme.com")])
 }
 
 fn said(delegation: &[&str], servers: &[(&str, Result<u8, DnsFault>)]) -> Answer {
@@ -26,15 +26,15 @@ fn a_move_that_serves_as_before_is_a_note_and_accepted_after_an_hour() {
     let mut w = world();
     let mut words = w.see(DNS, fine(&OLD, 1));
     words += &w.pass(secs(60)).see(DNS, fine(&NEW, 1));
-    assert_eq!(w.wish("domain.acme.com"), Some(0), "the registry is asked at the first sight");
-    assert_eq!(w.wish(DNS), Some(1), "and the parent a second time");
+    assert_eq!(w.early("domain.acme.com"), Some(0), "the registry is asked at the first sight");
+    assert_eq!(w.early(DNS), Some(1), "and the parent a second time");
     words += &w.pass(secs(1)).see(DNS, fine(&NEW, 1));
     for _ in 0..61 {
         words += &w.pass(secs(60)).see(DNS, fine(&NEW, 1));
     }
     assert_snapshot!(words, @r#"
     12:00:00 learned acme.com at {"ns1.host.example", "ns2.host.example"}
-    12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Notes since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; they answer as the old ones did
+    12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Info since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; they give the same answers as the old ones
     13:01:01 learned acme.com at {"ns1.new.example", "ns2.new.example"}
     13:01:01 - alert-1
     "#);
@@ -56,11 +56,11 @@ fn a_move_to_servers_that_lead_elsewhere_or_know_nothing_breaks() {
         words += &w.pass(secs(1)).see(DNS, fine(&OLD, 1));
     }
     assert_snapshot!(words, @r"
-    12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Breaks since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; they lead every name elsewhere
+    12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Critical since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; they give other addresses for every name
     12:01:12 - alert-1
-    12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Breaks since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; none of them serves the zone
+    12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Critical since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; none of them serves the zone
     12:01:12 - alert-1
-    12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Breaks since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; none of them serves the zone
+    12:01:01 + dns.acme.com is delegated to ns1.new.example, ns2.new.example instead of ns1.host.example, ns2.host.example [Critical since 12:01:00] the parent zone names ns1.new.example, ns2.new.example; none of them serves the zone
     12:01:12 - alert-1
     ");
 }
@@ -81,10 +81,10 @@ fn lame_silent_and_contradicting_servers() {
         }
     }
     assert_snapshot!(words, @r"
-    12:00:03 + dns.acme.com has name servers that do not serve it: ns2.host.example [Warns since 12:00:01] 3 bad answers in 2 s, the last: ns2.host.example (192.0.2.53) refuses to answer for the zone (REFUSED)
-    12:00:03 + dns.acme.com has no name server that answers for it [Breaks since 12:00:01] 3 bad answers in 2 s, the last: ns1.host.example (192.0.2.53) does not answer; ns2.host.example (192.0.2.53) fails (SERVFAIL)
-    12:00:03 + dns.acme.com is answered differently by its name servers (ns2.host.example) [Warns since 12:00:01] 3 bad answers in 2 s, the last: for a.acme.com, ns2.host.example say otherwise than the rest
-    12:00:02 + dns.acme.com is not delegated by its parent zone [Breaks since 12:00:01] is not delegated by its parent zone
+    12:00:03 + dns.acme.com has name servers that do not serve it: ns2.host.example [Warning since 12:00:01] 3 bad answers in 2 s, last: ns2.host.example (192.0.2.53) refuses to answer for the zone (REFUSED)
+    12:00:03 + dns.acme.com has no name server that answers for it [Critical since 12:00:01] 3 bad answers in 2 s, last: ns1.host.example (192.0.2.53) does not answer; ns2.host.example (192.0.2.53) fails (SERVFAIL)
+    12:00:03 + dns.acme.com has name servers that disagree (ns2.host.example) [Warning since 12:00:01] 3 bad answers in 2 s, last: for a.acme.com, the answers of ns2.host.example differ from the rest
+    12:00:02 + dns.acme.com is not delegated by its parent zone [Critical since 12:00:01] is not delegated by its parent zone
     ");
 }
 
@@ -108,7 +108,7 @@ fn a_server_that_holds_another_zone_is_noted_also_where_no_name_is_known() {
     }
     assert_snapshot!(words, @r#"
     12:00:00 learned acme.com at {"ns1.host.example", "ns2.host.example"}
-    12:00:06 + dns.acme.com is answered differently by its name servers (ns2.host.example) [Notes since 12:00:04] 3 bad answers in 2 s, the last: ns2.host.example names other servers for the zone than the rest
+    12:00:06 + dns.acme.com has name servers that disagree (ns2.host.example) [Info since 12:00:04] 3 bad answers in 2 s, last: ns2.host.example lists other name servers for the zone than the rest
     12:00:08 - alert-1
     "#);
 }

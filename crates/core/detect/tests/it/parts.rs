@@ -1,6 +1,6 @@
 //! What is bad in part: some of the addresses, a share of the answers; and what comes and goes.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::config::Ask;
 use types::fault::Fault;
@@ -9,12 +9,12 @@ use types::{Answer, ProbeId};
 
 const HOST: &str = "http.a.acme.com";
 
-fn world() -> World {
-    World::new(&[("a.acme.com", "acme.com"), ("b.other.net", "other.net"), ("c.third.org", "third.org")])
+fn world() -> Fixture {
+    Fixture::new(&[("a.acme.com", "acme.com"), ("b.other.net", "other.net"), ("c.third.org", "third.org")])
 }
 
 /// An answer with what each address did.
-fn sample(answer: Answer, addresses: &[(&str, Option<Fault>)]) -> ProbeResult {
+fn result(answer: Answer, addresses: &[(&str, Option<Fault>)]) -> ProbeResult {
     let seen = |(address, fault): &(&str, Option<Fault>)| AddressSeen {
         address: address.parse().unwrap(),
         fault: fault.clone(),
@@ -30,23 +30,23 @@ fn one_dead_address_of_several_warns_and_all_dead_are_an_outage() {
     let mut w = world();
     let mut words = String::new();
     let refused = || Some(Fault::Refused);
-    let one = |fault| sample(http(200), &[("192.0.2.1", None), ("2001:db8::1", fault)]);
+    let one = |fault| result(http(200), &[("192.0.2.1", None), ("2001:db8::1", fault)]);
     for _ in 0..3 {
-        words += &w.pass(secs(1)).sample(one(refused()));
+        words += &w.pass(secs(1)).result(one(refused()));
     }
     for _ in 0..2 {
-        words += &w.pass(secs(1)).sample(one(Some(Fault::Status { got: 500 })));
+        words += &w.pass(secs(1)).result(one(Some(Fault::Status { got: 500 })));
     }
     for _ in 0..3 {
         let all = [("192.0.2.1", refused()), ("2001:db8::1", refused())];
-        words += &w.pass(secs(1)).sample(sample(failed(Fault::Refused), &all));
+        words += &w.pass(secs(1)).result(result(failed(Fault::Refused), &all));
     }
     for _ in 0..2 {
-        words += &w.pass(secs(1)).sample(one(None));
+        words += &w.pass(secs(1)).result(one(None));
     }
     assert_snapshot!(words, @r"
-    12:00:03 + host.a.acme.com fails at 1 of 2 addresses: 2001:db8::1 (refuses connections) [Warns since 12:00:01] 3 bad answers in 2 s, the last: 2001:db8::1 refuses connections; 1 of 2 addresses answers as expected
-    12:00:08 + host.a.acme.com refuses connections [Breaks since 12:00:06] 3 bad answers in 2 s, the last: refuses connections
+    12:00:03 + host.a.acme.com fails at 1 of 2 addresses: 2001:db8::1 (refuses connections) [Warning since 12:00:01] 3 bad answers in 2 s, last: 2001:db8::1 refuses connections; 1 of 2 addresses answers as expected
+    12:00:08 + host.a.acme.com refuses connections [Critical since 12:00:06] 3 bad answers in 2 s, last: refuses connections
     12:00:10 - alert-2
     12:00:10 - alert-1
     ");
@@ -58,20 +58,20 @@ fn an_inner_address_beside_a_good_one_warns() {
     let address: std::net::IpAddr = "fe80::1".parse().unwrap();
     let mut words = String::new();
     for _ in 0..3 {
-        let all = [("192.0.2.1", None), ("fe80::1", Some(Fault::InnerAddress { address }))];
-        words += &w.pass(secs(1)).sample(sample(http(200), &all));
+        let all = [("192.0.2.1", None), ("fe80::1", Some(Fault::PrivateAddress { address }))];
+        words += &w.pass(secs(1)).result(result(http(200), &all));
     }
-    assert_snapshot!(words, @"12:00:03 + host.a.acme.com fails at 1 of 2 addresses: fe80::1 (is an inner address that the configuration does not allow) [Warns since 12:00:01] 3 bad answers in 2 s, the last: fe80::1 is an inner address that the configuration does not allow; 1 of 2 addresses answers as expected");
+    assert_snapshot!(words, @"12:00:03 + host.a.acme.com fails at 1 of 2 addresses: fe80::1 (is a private address that the configuration does not allow) [Warning since 12:00:01] 3 bad answers in 2 s, last: fe80::1 is a private address that the configuration does not allow; 1 of 2 addresses answers as expected");
 }
 
 #[test]
 fn trouble_of_our_own_at_one_address_and_a_single_address_are_no_part_failure() {
     let mut w = world();
-    let blind = || Some(Fault::Blind { why: "no port left".into() });
+    let blind = || Some(Fault::Isolated { why: "no port left".into() });
     for _ in 0..5 {
-        let own = sample(http(200), &[("192.0.2.1", None), ("192.0.2.2", blind())]);
-        assert_eq!(w.pass(secs(1)).sample(own), "");
-        assert_eq!(w.pass(secs(1)).sample(sample(http(200), &[("192.0.2.1", None)])), "");
+        let own = result(http(200), &[("192.0.2.1", None), ("192.0.2.2", blind())]);
+        assert_eq!(w.pass(secs(1)).result(own), "");
+        assert_eq!(w.pass(secs(1)).result(result(http(200), &[("192.0.2.1", None)])), "");
     }
 }
 
@@ -86,7 +86,7 @@ fn a_share_of_bad_answers_is_one_alert_until_it_is_well_for_long_enough() {
         words += &w.pass(secs(1)).see(HOST, http(200));
     }
     assert_snapshot!(words, @r"
-    12:00:22 + host.a.acme.com fails intermittently: 8 of the last 22 answers, the last bad one: 192.0.2.1:443 answered with status 503 [Warns since 12:00:01] 8 of the last 22 answers were bad within 21 s, the last: 192.0.2.1:443 answered with status 503
+    12:00:22 + host.a.acme.com fails intermittently: 8 of the last 22 answers (last: 192.0.2.1:443 answered with status 503) [Warning since 12:00:01] 8 of the last 22 answers were bad within 21 s, last: 192.0.2.1:443 answered with status 503
     12:01:07 - alert-1
     ");
 }
@@ -105,8 +105,8 @@ fn an_outage_takes_the_place_of_a_share_of_bad_answers() {
         words += &w.pass(secs(1)).see(HOST, http(200));
     }
     assert_snapshot!(words, @r"
-    12:00:22 + host.a.acme.com fails intermittently: 8 of the last 22 answers, the last bad one: 192.0.2.1:443 answered with status 503 [Warns since 12:00:01] 8 of the last 22 answers were bad within 21 s, the last: 192.0.2.1:443 answered with status 503
-    12:00:33 + host.a.acme.com answers with status 503 [Breaks since 12:00:31] 3 bad answers in 2 s, the last: 192.0.2.1:443 answered with status 503
+    12:00:22 + host.a.acme.com fails intermittently: 8 of the last 22 answers (last: 192.0.2.1:443 answered with status 503) [Warning since 12:00:01] 8 of the last 22 answers were bad within 21 s, last: 192.0.2.1:443 answered with status 503
+    12:00:33 + host.a.acme.com answers with status 503 [Critical since 12:00:31] 3 bad answers in 2 s, last: 192.0.2.1:443 answered with status 503
     12:00:33 - alert-1
     12:00:36 - alert-2
     ");
@@ -131,14 +131,14 @@ fn what_comes_and_goes_and_then_stays_down_is_down() {
         words += &w.pass(secs(60)).see(HOST, http(200));
     }
     assert_snapshot!(words, @r"
-    12:00:15 + host.a.acme.com answers with status 500 [Breaks since 12:00:05] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
+    12:00:15 + host.a.acme.com answers with status 500 [Critical since 12:00:05] 3 bad answers in 10 s, last: 192.0.2.1:443 answered with status 500
     12:00:25 - alert-1
-    12:00:40 + host.a.acme.com answers with status 500 [Breaks since 12:00:30] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
+    12:00:40 + host.a.acme.com answers with status 500 [Critical since 12:00:30] 3 bad answers in 10 s, last: 192.0.2.1:443 answered with status 500
     12:00:50 - alert-2
-    12:01:05 + host.a.acme.com answers with status 500 [Breaks since 12:00:55] 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:01:15 ~ alert-3 comes and goes: 3 failures within 10 min (answers with status 500) [Warns] stays open until it has been well for 5 min; the last time: 3 bad answers in 10 s, the last: 192.0.2.1:443 answered with status 500
-    12:01:46 ~ alert-3 refuses connections [Breaks] 31 bad answers in 30 s, the last: refuses connections
-    12:01:57 ~ alert-3 comes and goes: 3 failures within 10 min (refuses connections) [Warns] stays open until it has been well for 5 min; the last time: 31 bad answers in 30 s, the last: refuses connections
+    12:01:05 + host.a.acme.com answers with status 500 [Critical since 12:00:55] 3 bad answers in 10 s, last: 192.0.2.1:443 answered with status 500
+    12:01:15 ~ alert-3 is flapping: 3 failures within 10 min (last: answers with status 500) [Warning] stays open until there is no failure for 5 min; last failure: 3 bad answers in 10 s, last: 192.0.2.1:443 answered with status 500
+    12:01:46 ~ alert-3 refuses connections [Critical] 31 bad answers in 30 s, last: refuses connections
+    12:01:57 ~ alert-3 is flapping: 3 failures within 10 min (last: refuses connections) [Warning] stays open until there is no failure for 5 min; last failure: 31 bad answers in 30 s, last: refuses connections
     12:07:57 - alert-3
     ");
 }
@@ -149,14 +149,14 @@ fn a_restart_shorter_than_failing_for_is_no_alert() {
     w.config.probes.get_mut(&ProbeId(HOST.into())).unwrap().failing_for = secs(5);
     for _ in 0..5 {
         assert_eq!(w.pass(secs(1)).see(HOST, failed(Fault::Refused)), "");
-        assert_eq!(w.wish(HOST), Some(1));
+        assert_eq!(w.early(HOST), Some(1));
     }
     assert_eq!(w.pass(secs(1)).see(HOST, http(200)), "");
     let mut words = String::new();
     for _ in 0..7 {
         words += &w.pass(secs(1)).see(HOST, failed(Fault::Refused));
     }
-    assert_snapshot!(words, @"12:00:12 + host.a.acme.com refuses connections [Breaks since 12:00:07] 6 bad answers in 5 s, the last: refuses connections");
+    assert_snapshot!(words, @"12:00:12 + host.a.acme.com refuses connections [Critical since 12:00:07] 6 bad answers in 5 s, last: refuses connections");
 }
 
 #[test]
@@ -184,20 +184,20 @@ fn a_refusal_from_the_first_answer_on_is_usual_and_one_that_comes_later_is_a_fau
     assert_snapshot!(told(&[401, 401, 401, 401, 403, 401]), @r#"12:00:01 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 401 }"#);
     assert_snapshot!(told(&[200, 200, 200, 401, 401, 401]), @r#"
     12:00:01 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 200 }
-    12:00:06 + host.a.acme.com answers with status 401 [Breaks since 12:00:04] 3 bad answers in 2 s, the last: 192.0.2.1:443 answered with status 401
+    12:00:06 + host.a.acme.com answers with status 401 [Critical since 12:00:04] 3 bad answers in 2 s, last: 192.0.2.1:443 answered with status 401
     "#);
     assert_snapshot!(told(&[404, 404, 404, 200, 404, 404, 404]), @r#"
     12:00:01 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 404 }
     12:00:04 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 200 }
-    12:00:07 + host.a.acme.com answers with status 404 [Breaks since 12:00:05] 3 bad answers in 2 s, the last: 192.0.2.1:443 answered with status 404
+    12:00:07 + host.a.acme.com answers with status 404 [Critical since 12:00:05] 3 bad answers in 2 s, last: 192.0.2.1:443 answered with status 404
     "#);
     assert_snapshot!(told(&[503, 503, 503, 401, 401]), @r#"
-    12:00:03 + host.a.acme.com answers with status 503 [Breaks since 12:00:01] 3 bad answers in 2 s, the last: 192.0.2.1:443 answered with status 503
+    12:00:03 + host.a.acme.com answers with status 503 [Critical since 12:00:01] 3 bad answers in 2 s, last: 192.0.2.1:443 answered with status 503
     12:00:04 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 401 }
     12:00:05 - alert-1
     "#);
     assert_snapshot!(told(&[401, 401, 404, 404, 404, 404]), @r#"
     12:00:01 BaselineLearned { probe: ProbeId("http.a.acme.com"), status: 401 }
-    12:00:06 + host.a.acme.com answers with status 404 [Breaks since 12:00:04] 3 bad answers in 2 s, the last: 192.0.2.1:443 answered with status 404
+    12:00:06 + host.a.acme.com answers with status 404 [Critical since 12:00:04] 3 bad answers in 2 s, last: 192.0.2.1:443 answered with status 404
     "#);
 }

@@ -1,7 +1,7 @@
 //! Limits that fight, pools that shrink, names that nobody watches - and an edge that falls silent.
 
 use crate::edge::*;
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::traffic::{Rollup, ServerState};
 use types::{Fault, PoolId, Resource, ServiceId, Severity};
@@ -18,7 +18,7 @@ fn limits_that_fight_are_named_with_the_trace_that_shows_them() {
     12:00:15 usual of api: 10000
     12:00:15 usual of auth: 10000
     -- they fight
-    12:00:22 + service.api refuses its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api); the proof: mainstay trace 4bf92f35 [Breaks since 12:00:20] 26 of 28 refusals with 429 in 10 s hit auth-web: 0 by the edge's limits, 28 by servers in all
+    12:00:22 + service.api rate-limits its own caller auth-web: 92 % of its 429 responses (api-client of auth-web, then per-address of api); see `mainstay trace 4bf92f35` [Critical since 12:00:20] 26 of 28 responses with 429 in 10 s went to auth-web; in total 0 by limits of the edge, 28 by servers
     -- they are mended
     12:02:00 - alert-1
     ");
@@ -38,7 +38,7 @@ fn not_every_refusal_is_a_fight() {
         let mut w = world();
         w.rolls(20, &quiet());
         let named = w.named("limit-conflict", &refused(caller, count, others), 10);
-        let found = named.map(|rolls| (rolls, w.watch.alerts().values().next().unwrap().severity));
+        let found = named.map(|rolls| (rolls, w.detect.alerts().values().next().unwrap().severity));
         assert_eq!(found, expected, "{why}");
     }
 }
@@ -62,18 +62,18 @@ fn a_pool_below_its_floor_is_named_at_once_with_those_that_do_not_serve() {
     words += &w.rolls(20, &shrunk(&[Serving, Ejected, Down]));
     words += "-- the last\n";
     words += &w.rolls(20, &shrunk(&[Draining, Ejected, Down]));
-    assert_eq!(w.watch.looked(&Resource::pool("auth")).map(|looked| looked.well), Some(false));
-    assert_eq!(w.watch.looked(&Resource::pool("api")).map(|looked| looked.well), Some(true));
+    assert_eq!(w.detect.last_result(&Resource::pool("auth")).map(|last| last.healthy), Some(false));
+    assert_eq!(w.detect.last_result(&Resource::pool("api")).map(|last| last.healthy), Some(true));
     words += "-- back\n";
     words += &w.rolls(20, &shrunk(&[Serving, Warming, Down]));
     assert_snapshot!(words, @r"
     -- one leaves, which is allowed
     -- another
-    12:00:10 + pool.auth serves from 1 of 3 servers, 2 are wanted: 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Breaks since 12:00:05] 1 of 3 servers serve; 0 requests at once, 0 wait
+    12:00:10 + pool.auth has 1 of 3 servers healthy (minimum 2): 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Critical since 12:00:05] 1 of 3 servers healthy; 0 requests in flight, 0 queued
     12:00:15 usual of api: 10000
     12:00:15 usual of auth: 10000
     -- the last
-    12:00:29 ~ alert-1 serves from 0 of 3 servers, 2 are wanted: 10.0.0.1:80 is draining since 12:00 UTC (connection refused); 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Breaks] 0 of 3 servers serve; 0 requests at once, 0 wait
+    12:00:29 ~ alert-1 has 0 of 3 servers healthy (minimum 2): 10.0.0.1:80 is draining since 12:00 UTC (connection refused); 10.0.0.2:80 is ejected since 12:00 UTC (connection refused); 10.0.0.3:80 is down since 12:00 UTC (connection refused) [Critical] 0 of 3 servers healthy; 0 requests in flight, 0 queued
     -- back
     12:00:53 - alert-1
     ");
@@ -86,8 +86,8 @@ fn a_flicker_is_no_shrinking_and_names_being_looked_up_are_no_servers_lost() {
         w.rolls(1, &shrunk(&[ServerState::Ejected]));
         w.rolls(1, &quiet());
     }
-    assert!(w.watch.alerts().is_empty());
-    assert_eq!(w.named("pool-below-floor", &shrunk(&[]), 10), Some(5));
+    assert!(w.detect.alerts().is_empty());
+    assert_eq!(w.named("pool-below-minimum", &shrunk(&[]), 10), Some(5));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_certificate_for_another_name_is_told_with_both_names() {
     let pool = wrong.pools.get_mut(&PoolId("api".into())).unwrap();
     pool.certificate = Some(("api.internal".into(), "it is for parking.example".into()));
     assert_eq!(w.named("server-certificate", &wrong, 5), Some(2));
-    let alert = w.watch.alerts().values().next().unwrap();
+    let alert = w.detect.alerts().values().next().unwrap();
     assert_eq!(alert.about, Resource::pool("api"));
     assert!(alert.fault.to_string().contains("not for api.internal: it is for parking.example"));
     assert_eq!(w.closed("server-certificate", &quiet(), 10), Some(5));
@@ -111,9 +111,9 @@ fn names_that_nobody_watches_are_noted_but_scanners_fill_nothing() {
     asked.unknown_hosts.insert("old.acme.com".into(), 2);
     asked.unknown_hosts.insert("${jndi}.acme.com".into(), 9);
     w.rolls(100, &asked);
-    assert!(w.watch.alerts().is_empty(), "two minutes are not long enough");
+    assert!(w.detect.alerts().is_empty(), "two minutes are not long enough");
     w.rolls(60, &asked);
-    let names = |w: &World| w.watch.alerts().values().map(|it| it.about.name.clone()).collect::<Vec<_>>();
+    let names = |w: &Fixture| w.detect.alerts().values().map(|it| it.about.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&w), ["old.acme.com"]);
     for round in 0..200 {
         asked.unknown_hosts = (0..40).map(|n| (format!("y{round}-{n}.scanner.example"), 900)).collect();
@@ -123,7 +123,7 @@ fn names_that_nobody_watches_are_noted_but_scanners_fill_nothing() {
     asked.unknown_hosts = (0..100).map(|n| (format!("z{n}.other.example"), 9)).collect();
     w.rolls(45 * 60, &asked);
     assert_eq!(names(&w).len(), 11, "of foreign names at most ten are told");
-    assert!(w.watch.alerts().values().all(|alert| alert.severity == Severity::Info));
+    assert!(w.detect.alerts().values().all(|alert| alert.severity == Severity::Info));
 
     // The configuration comes to watch it.
     w.config.digest = "another".into();
@@ -144,27 +144,27 @@ fn what_left_the_config_has_no_alerts() {
         all.services.insert(ServiceId("auth".into()), traffic(5_000, 4_000));
         all.pools = shrunk(&[ServerState::Down]).pools;
         w.rolls(10, &all);
-        assert_eq!(w.watch.alerts().len(), 3);
+        assert_eq!(w.detect.alerts().len(), 3);
         w
     };
     type Change = fn(&mut types::Config);
     let table: [(&str, Change, &[&str]); 5] = [
-        ("nothing", |_| {}, &["limit-conflict", "pool-below-floor", "surge"]),
+        ("nothing", |_| {}, &["limit-conflict", "pool-below-minimum", "surge"]),
         ("the edge", |config| config.edge = None, &[]),
         (
             "a guard",
             |config| config.services.get_mut(&ServiceId("auth".into())).unwrap().traffic = None,
-            &["limit-conflict", "pool-below-floor"],
+            &["limit-conflict", "pool-below-minimum"],
         ),
         ("a pool", |config| _ = config.pools.remove(&PoolId("auth".into())), &["limit-conflict", "surge"]),
-        ("a caller", |config| config.callers.clear(), &["pool-below-floor", "surge"]),
+        ("a caller", |config| config.callers.clear(), &["pool-below-minimum", "surge"]),
     ];
     for (what, change, left) in table {
         let mut w = broken();
         w.config.digest = "another".into();
         change(&mut w.config);
         w.tick();
-        let mut words: Vec<&str> = w.watch.alerts().values().map(|alert| alert.fault.word()).collect();
+        let mut words: Vec<&str> = w.detect.alerts().values().map(|alert| alert.fault.as_str()).collect();
         words.sort_unstable();
         assert_eq!(words, left, "without {what}");
     }
@@ -177,8 +177,8 @@ fn an_edge_that_falls_silent_leaves_its_alerts_open_until_the_probes_speak_in_it
     w.rolls(10, &second(traffic(5_000, 4_000)));
     let mut words = w.let_pass(secs(700));
     assert!(w.is_open("surge"), "nobody has said that it is over");
-    let seen = w.watch.looked(&Resource::service("auth")).unwrap();
-    assert!(!seen.well && w.now.as_second() - seen.at.as_second() >= 700, "what was seen grows old");
+    let seen = w.detect.last_result(&Resource::service("auth")).unwrap();
+    assert!(!seen.healthy && w.now.as_second() - seen.at.as_second() >= 700, "what was seen grows old");
     words += "-- the probes of the name speak\n";
     words += &w.see(&format!("http.{HOST}"), http(503));
     words += &w.tick();
@@ -189,7 +189,7 @@ fn an_edge_that_falls_silent_leaves_its_alerts_open_until_the_probes_speak_in_it
     words += "-- the edge is back\n";
     words += &w.roll(&quiet());
     assert_snapshot!(words, @r"
-    12:01:10 + mainstay.edge has told nothing of its traffic since 2026-11-22T12:00:40Z [Warns since 12:00:40] it tells of its traffic once a second; what it found before stays open
+    12:01:10 + mainstay.edge has reported no traffic since 2026-11-22T12:00:40Z [Warning since 12:00:40] a roll-up is expected every second; alerts of the edge stay open
     -- the probes of the name speak
     12:12:50 - alert-1
     -- the edge is back
@@ -202,9 +202,9 @@ fn an_edge_that_falls_silent_leaves_its_alerts_open_until_the_probes_speak_in_it
 fn an_edge_that_never_told_anything_is_silent_too_and_a_config_without_one_expects_nothing() {
     let mut w = world();
     w.let_pass(secs(60));
-    assert!(w.watch.alerts().values().any(|alert| matches!(alert.fault, Fault::EdgeSilent { .. })));
-    let mut w = World::new(&[(HOST, "acme.com")]);
+    assert!(w.detect.alerts().values().any(|alert| matches!(alert.fault, Fault::EdgeSilent { .. })));
+    let mut w = Fixture::new(&[(HOST, "acme.com")]);
     w.let_pass(secs(60));
     w.rolls(5, &second(traffic(5_000, 4_900)));
-    assert!(w.watch.alerts().is_empty());
+    assert!(w.detect.alerts().is_empty());
 }

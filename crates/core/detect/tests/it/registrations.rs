@@ -1,6 +1,6 @@
 //! Every state of a registration that a watchman must tell apart. Dates count from 2026-11-22T12:00:00Z.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use std::fmt::Write;
 use types::fault::{DomainFault, Fault};
@@ -12,8 +12,8 @@ const OWN: [&str; 2] = ["ns1.dnshost.example", "ns2.dnshost.example"];
 const PARK: [&str; 2] = ["ns1.expired-parking.example", "ns2.expired-parking.example"];
 const CT: &str = "client transfer prohibited";
 
-fn world() -> World {
-    World::new(&[("a.acme.com", "acme.com")])
+fn world() -> Fixture {
+    Fixture::new(&[("a.acme.com", "acme.com")])
 }
 
 fn seen(registry: Option<i64>, registrar: Option<i64>, statuses: &[&str], servers: &[&str]) -> DomainSeen {
@@ -65,24 +65,24 @@ fn every_state_has_its_alert() {
     }
     assert_snapshot!(table, @r"
     active: -
-    soon: + domain.acme.com expires in 14 days, at 2026-12-04T12:00:00Z [Warns since 12:00:02] https://registry.example/ says: expires 2026-12-04T12:00:00Z by the registry; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
-    expired-autorenew: + domain.acme.com expired at 2026-11-19T12:00:00Z [Breaks since 12:00:02] https://registry.example/ says: expires 2027-11-19T12:00:00Z by the registry, 2026-11-19T12:00:00Z by the registrar; status auto renew period, client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
-    autorenew, registry only: + domain.acme.com is in its auto renew period: the registry moved the date, but it may not have been paid for [Warns since 12:00:02] https://registry.example/ says: expires 2027-11-19T12:00:00Z by the registry; status auto renew period, client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
+    soon: + domain.acme.com expires in 14 days, at 2026-12-04T12:00:00Z [Warning since 12:00:02] https://registry.example/ says: expires 2026-12-04T12:00:00Z by the registry; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
+    expired-autorenew: + domain.acme.com expired at 2026-11-19T12:00:00Z [Critical since 12:00:02] https://registry.example/ says: expires 2027-11-19T12:00:00Z by the registry, 2026-11-19T12:00:00Z by the registrar; status auto renew period, client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
+    autorenew, registry only: + domain.acme.com is in its auto renew period: the registry moved the date, but it may not have been paid for [Warning since 12:00:02] https://registry.example/ says: expires 2027-11-19T12:00:00Z by the registry; status auto renew period, client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
     autorenew, paid: -
-    expired-parked: + domain.acme.com expired at 2026-11-12T12:00:00Z [Breaks since 12:00:02] https://registry.example/ says: expires 2027-11-12T12:00:00Z by the registry, 2026-11-12T12:00:00Z by the registrar; status auto renew period, client transfer prohibited; name servers ns1.expired-parking.example, ns2.expired-parking.example
-    parked, registry only: + domain.acme.com expired [Breaks since 12:00:02] https://registry.example/ says: expires 2027-11-12T12:00:00Z by the registry; status auto renew period, client transfer prohibited; name servers ns1.expired-parking.example, ns2.expired-parking.example
-    expired-hold: + domain.acme.com is in its auto renew period: the registry moved the date, but it may not have been paid for [Warns since 12:00:02] https://registry.example/ says: expires 2027-11-02T12:00:00Z by the registry; status auto renew period, client hold, client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
-        + domain.acme.com is taken out of the zone by its registrar (client hold) [Breaks since 12:00:02] https://registry.example/ says: expires 2027-11-02T12:00:00Z by the registry; status auto renew period, client hold, client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
-    expired-plain: + domain.acme.com expired at 2026-11-20T12:00:00Z [Breaks since 12:00:02] https://registry.example/ says: expires 2026-11-20T12:00:00Z by the registry; status active; name servers ns1.dnshost.example, ns2.dnshost.example
-    redemption: + domain.acme.com was deleted and can be restored for at most 30 days (redemption period) [Breaks since 12:00:02] https://registry.example/ says: expires 2026-10-07T12:00:00Z by the registry; status pending delete, redemption period, server hold
-    pendingrestore: + domain.acme.com was deleted and can be restored for at most 30 days (redemption period) [Breaks since 12:00:02] https://registry.example/ says: expires 2026-09-23T12:00:00Z by the registry; status pending restore, redemption period, server hold
-    pendingdelete: + domain.acme.com is about to be released to anybody (pending delete) [Breaks since 12:00:02] https://registry.example/ says: expires 2026-09-06T12:00:00Z by the registry; status pending delete, server hold
-    serverhold: + domain.acme.com is taken out of the zone by its registry (server hold) [Breaks since 12:00:02] https://registry.example/ says: expires 2027-03-22T12:00:00Z by the registry; status client transfer prohibited, server hold; name servers ns1.dnshost.example, ns2.dnshost.example
-    transfer: + domain.acme.com is being transferred to another registrar [Warns since 12:00:02] https://registry.example/ says: expires 2027-02-20T12:00:00Z by the registry; status pending transfer; name servers ns1.dnshost.example, ns2.dnshost.example
-    inactive: + domain.acme.com is taken out of the zone by its registry (inactive) [Breaks since 12:00:02] https://registry.example/ says: expires 2027-02-20T12:00:00Z by the registry; status inactive
+    expired-parked: + domain.acme.com expired at 2026-11-12T12:00:00Z [Critical since 12:00:02] https://registry.example/ says: expires 2027-11-12T12:00:00Z by the registry, 2026-11-12T12:00:00Z by the registrar; status auto renew period, client transfer prohibited; name servers ns1.expired-parking.example, ns2.expired-parking.example
+    parked, registry only: + domain.acme.com expired [Critical since 12:00:02] https://registry.example/ says: expires 2027-11-12T12:00:00Z by the registry; status auto renew period, client transfer prohibited; name servers ns1.expired-parking.example, ns2.expired-parking.example
+    expired-hold: + domain.acme.com is in its auto renew period: the registry moved the date, but it may not have been paid for [Warning since 12:00:02] https://registry.example/ says: expires 2027-11-02T12:00:00Z by the registry; status auto renew period, client hold, client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
+        + domain.acme.com is removed from DNS by its registrar (client hold) [Critical since 12:00:02] https://registry.example/ says: expires 2027-11-02T12:00:00Z by the registry; status auto renew period, client hold, client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
+    expired-plain: + domain.acme.com expired at 2026-11-20T12:00:00Z [Critical since 12:00:02] https://registry.example/ says: expires 2026-11-20T12:00:00Z by the registry; status active; name servers ns1.dnshost.example, ns2.dnshost.example
+    redemption: + domain.acme.com was deleted and can be restored for at most 30 days (redemption period) [Critical since 12:00:02] https://registry.example/ says: expires 2026-10-07T12:00:00Z by the registry; status pending delete, redemption period, server hold
+    pendingrestore: + domain.acme.com was deleted and can be restored for at most 30 days (redemption period) [Critical since 12:00:02] https://registry.example/ says: expires 2026-09-23T12:00:00Z by the registry; status pending restore, redemption period, server hold
+    pendingdelete: + domain.acme.com is about to be released for registration (pending delete) [Critical since 12:00:02] https://registry.example/ says: expires 2026-09-06T12:00:00Z by the registry; status pending delete, server hold
+    serverhold: + domain.acme.com is removed from DNS by its registry (server hold) [Critical since 12:00:02] https://registry.example/ says: expires 2027-03-22T12:00:00Z by the registry; status client transfer prohibited, server hold; name servers ns1.dnshost.example, ns2.dnshost.example
+    transfer: + domain.acme.com is being transferred to another registrar [Warning since 12:00:02] https://registry.example/ says: expires 2027-02-20T12:00:00Z by the registry; status pending transfer; name servers ns1.dnshost.example, ns2.dnshost.example
+    inactive: + domain.acme.com is removed from DNS by its registry (inactive) [Critical since 12:00:02] https://registry.example/ says: expires 2027-02-20T12:00:00Z by the registry; status inactive
     noexpiry: -
     stale-db: -
-    prepaid: + domain.acme.com expires in 7 days, at 2026-11-24T12:00:00Z [Warns since 12:00:02] https://registry.example/ says: expires 2026-11-24T12:00:00Z by the registry, 2027-11-24T12:00:00Z by the registrar; the registry decides until its date moves; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
+    prepaid: + domain.acme.com expires in 7 days, at 2026-11-24T12:00:00Z [Warning since 12:00:02] https://registry.example/ says: expires 2026-11-24T12:00:00Z by the registry, 2027-11-24T12:00:00Z by the registrar; the registry's date counts until it moves; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
     moved, active: -
     ");
 }
@@ -100,13 +100,13 @@ fn a_coming_date_is_told_at_sixty_thirty_fourteen_seven_and_one_day() {
         words.lines().map(|line| line.split(" https://").next().unwrap().to_owned() + "\n").collect();
     assert_snapshot!(short, @r"
     12:00:00 learned acme.com
-    12:00:00 + domain.acme.com expires in 60 days, at 2027-01-23T12:00:00Z [Warns since 12:00:00]
-    12:00:00 ~ alert-1 expires in 30 days, at 2027-01-23T12:00:00Z [Warns]
-    12:00:00 ~ alert-1 expires in 14 days, at 2027-01-23T12:00:00Z [Warns]
-    12:00:00 ~ alert-1 expires in 7 days, at 2027-01-23T12:00:00Z [Warns]
-    12:00:00 ~ alert-1 expires in 1 days, at 2027-01-23T12:00:00Z [Breaks]
+    12:00:00 + domain.acme.com expires in 60 days, at 2027-01-23T12:00:00Z [Warning since 12:00:00]
+    12:00:00 ~ alert-1 expires in 30 days, at 2027-01-23T12:00:00Z [Warning]
+    12:00:00 ~ alert-1 expires in 14 days, at 2027-01-23T12:00:00Z [Warning]
+    12:00:00 ~ alert-1 expires in 7 days, at 2027-01-23T12:00:00Z [Warning]
+    12:00:00 ~ alert-1 expires in 1 days, at 2027-01-23T12:00:00Z [Critical]
     12:00:00 - alert-1
-    12:00:00 + domain.acme.com expired at 2027-01-23T12:00:00Z [Breaks since 12:00:00]
+    12:00:00 + domain.acme.com expired at 2027-01-23T12:00:00Z [Critical since 12:00:00]
     ");
 }
 
@@ -115,14 +115,14 @@ fn a_date_comes_closer_without_an_answer_too_but_is_asked_for_first() {
     let mut w = world();
     let mut words = w.see(PROBE, Answer::Domain(seen(Some(31), None, &[CT], &OWN)));
     w.let_pass(secs(86_390));
-    assert_eq!(w.wish(PROBE), None);
+    assert_eq!(w.early(PROBE), None);
     w.let_pass(secs(10));
-    assert_eq!(w.wish(PROBE), Some(0), "at the step the registry is asked");
+    assert_eq!(w.early(PROBE), Some(0), "at the step the registry is asked");
     words += &w.let_pass(secs(120));
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
-    12:00:00 + domain.acme.com expires in 60 days, at 2026-12-23T12:00:00Z [Warns since 12:00:00] https://registry.example/ says: expires 2026-12-23T12:00:00Z by the registry; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
-    12:01:00 ~ alert-1 expires in 30 days, at 2026-12-23T12:00:00Z [Warns] https://registry.example/ says: expires 2026-12-23T12:00:00Z by the registry; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
+    12:00:00 + domain.acme.com expires in 60 days, at 2026-12-23T12:00:00Z [Warning since 12:00:00] https://registry.example/ says: expires 2026-12-23T12:00:00Z by the registry; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
+    12:01:00 ~ alert-1 expires in 30 days, at 2026-12-23T12:00:00Z [Warning] https://registry.example/ says: expires 2026-12-23T12:00:00Z by the registry; status client transfer prohibited; name servers ns1.dnshost.example, ns2.dnshost.example
     ");
 }
 
@@ -133,7 +133,7 @@ fn the_configs_date_serves_where_the_registry_hides_it() {
     let words = w.see(PROBE, Answer::Domain(seen(None, None, &["active"], &OWN)));
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
-    12:00:00 + domain.acme.com expires in 14 days, at 2026-12-01T00:00:00Z [Warns since 12:00:00] https://registry.example/ says: expires 2026-12-01T00:00:00Z by the configuration; the registry hides the date; status active; name servers ns1.dnshost.example, ns2.dnshost.example
+    12:00:00 + domain.acme.com expires in 14 days, at 2026-12-01T00:00:00Z [Warning since 12:00:00] https://registry.example/ says: expires 2026-12-01T00:00:00Z by the configuration; the registry hides the date; status active; name servers ns1.dnshost.example, ns2.dnshost.example
     ");
 }
 
@@ -142,8 +142,8 @@ fn a_failed_lookup_is_never_an_expiry_and_grows_stale_after_three_days() {
     let mut w = world();
     let mut words = w.see(PROBE, Answer::Domain(seen(Some(200), None, &[CT], &OWN)));
     words += &w.pass(secs(60)).see(PROBE, lookup("status 429", Some(7200)));
-    assert_eq!(w.wish(PROBE), Some(7200), "what the registry asks for is honoured");
-    assert!(w.watch.looked(&Resource::domain("acme.com")).unwrap().well);
+    assert_eq!(w.early(PROBE), Some(7200), "what the registry asks for is honoured");
+    assert!(w.detect.last_result(&Resource::domain("acme.com")).unwrap().healthy);
     for _ in 0..4 {
         words += &w.let_pass(secs(86_400));
         words += &w.see(PROBE, lookup("timed out", None));
@@ -151,16 +151,16 @@ fn a_failed_lookup_is_never_an_expiry_and_grows_stale_after_three_days() {
     words += &w.pass(secs(60)).see(PROBE, Answer::Domain(seen(Some(200), None, &[CT], &OWN)));
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
-    12:01:00 + domain.acme.com could not be looked up at its registry: timed out [Notes since 12:01:00] 2 bad answers in 24 h, the last: could not be looked up at its registry: timed out
+    12:01:00 + domain.acme.com could not be looked up at its registry: timed out [Info since 12:01:00] 2 bad answers in 24 h, last: could not be looked up at its registry: timed out
     12:00:00 - alert-1
-    12:00:00 + domain.acme.com has an expiry date that could not be confirmed since 2026-11-22T12:00:00Z [Warns since 12:01:00] not confirmed since 2026-11-22T12:00:00Z; the last date known is 2027-06-10T12:00:00Z
+    12:00:00 + domain.acme.com has an expiry date that could not be confirmed since 2026-11-22T12:00:00Z [Warning since 12:01:00] not confirmed since 2026-11-22T12:00:00Z; last known date: 2027-06-10T12:00:00Z
     12:02:00 - alert-2
     ");
 }
 
 #[test]
 fn restarts_do_not_keep_an_old_date_young() {
-    let days = |w: &mut World, mute: &dyn Fn(u64) -> bool| {
+    let days = |w: &mut Fixture, mute: &dyn Fn(u64) -> bool| {
         let mut words = String::new();
         for day in 0..6 {
             w.restart();
@@ -182,12 +182,12 @@ fn restarts_do_not_keep_an_old_date_young() {
     words += &days(&mut mute, &|day| day == 2);
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
-    14:00:00 + domain.acme.com could not be looked up at its registry: timed out [Notes since 12:40:00] 3 bad answers in 1 h 20 min, the last: could not be looked up at its registry: timed out
+    14:00:00 + domain.acme.com could not be looked up at its registry: timed out [Info since 12:40:00] 3 bad answers in 1 h 20 min, last: could not be looked up at its registry: timed out
     12:40:00 - alert-1
-    12:40:00 + domain.acme.com has an expiry date that could not be confirmed since 2026-11-22T12:40:00Z [Warns since 12:40:00] not confirmed since 2026-11-22T12:40:00Z; the last date known is 2027-06-10T12:00:00Z
+    12:40:00 + domain.acme.com has an expiry date that could not be confirmed since 2026-11-22T12:40:00Z [Warning since 12:40:00] not confirmed since 2026-11-22T12:40:00Z; last known date: 2027-06-10T12:00:00Z
     -- answers, but for a day
     12:40:00 - alert-2
-    14:00:00 + domain.acme.com could not be looked up at its registry: timed out [Notes since 12:40:00] 3 bad answers in 1 h 20 min, the last: could not be looked up at its registry: timed out
+    14:00:00 + domain.acme.com could not be looked up at its registry: timed out [Info since 12:40:00] 3 bad answers in 1 h 20 min, last: could not be looked up at its registry: timed out
     12:40:00 - alert-3
     ");
 }
@@ -206,7 +206,7 @@ fn a_domain_that_was_never_looked_up_is_stale_too() {
                 w.restart();
             }
         }
-        assert!(words.contains("never looked up, not since 2026-11-22T12:"), "{case}: {words}");
+        assert!(words.contains("no successful lookup since 2026-11-22T12:"), "{case}: {words}");
         assert_eq!(words.matches(" + ").count(), 2, "a note, and then stale; {case}: {words}");
     }
     let mut w = world();
@@ -222,9 +222,9 @@ fn an_unknown_name_is_believed_the_second_time() {
     let mut w = world();
     let gone = || failed(Fault::Domain { domain: DomainFault::NotRegistered });
     let mut words = w.see(PROBE, gone());
-    assert_eq!(w.wish(PROBE), Some(2));
+    assert_eq!(w.early(PROBE), Some(2));
     words += &w.pass(secs(2)).see(PROBE, gone());
-    assert_snapshot!(words, @"12:00:02 + domain.acme.com is not registered [Breaks since 12:00:00] is not registered");
+    assert_snapshot!(words, @"12:00:02 + domain.acme.com is not registered [Critical since 12:00:00] is not registered");
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn the_jump_of_the_registrys_date_clears_nothing_and_payment_does() {
         .see(PROBE, Answer::Domain(seen(Some(364), Some(364), &["auto renew period"], &OWN)));
     assert_snapshot!(words, @r"
     12:00:00 learned acme.com
-    12:00:00 + domain.acme.com expired at 2026-11-21T12:00:00Z [Breaks since 12:00:00] https://registry.example/ says: expires 2026-11-21T12:00:00Z by the registry; status active; name servers ns1.dnshost.example, ns2.dnshost.example
+    12:00:00 + domain.acme.com expired at 2026-11-21T12:00:00Z [Critical since 12:00:00] https://registry.example/ says: expires 2026-11-21T12:00:00Z by the registry; status active; name servers ns1.dnshost.example, ns2.dnshost.example
     12:00:10 learned acme.com
     12:00:20 learned acme.com
     12:00:20 - alert-1

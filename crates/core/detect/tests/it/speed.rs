@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stderr)] // figures are for whoever asks for them
 
-use crate::world::*;
+use crate::fixture::*;
 use std::time::{Duration, Instant};
 use types::event::Event;
 use types::fault::Fault;
@@ -14,40 +14,40 @@ use types::{Answer, ProbeId};
 const HOSTS: usize = 10_000;
 const ZONES: usize = 500;
 
-fn large() -> World {
+fn large() -> Fixture {
     let names: Vec<(String, String)> = (0..HOSTS)
         .map(|n| (format!("h{n}.z{:03}.example", n % ZONES), format!("z{:03}.example", n % ZONES)))
         .collect();
     let hosts: Vec<(&str, &str)> = names.iter().map(|(host, zone)| (host.as_str(), zone.as_str())).collect();
-    let mut w = World::new(&hosts);
+    let mut w = Fixture::new(&hosts);
     w.config.digest = "large".into();
     w
 }
 
-fn samples(w: &World, answer: &dyn Fn() -> Answer, count: usize) -> Vec<ProbeResult> {
+fn samples(w: &Fixture, answer: &dyn Fn() -> Answer, count: usize) -> Vec<ProbeResult> {
     let http = w.config.probes.keys().filter(|id| id.0.starts_with("http."));
-    let sample = |id: &ProbeId| ProbeResult::new(id.clone(), Phases::default(), answer());
-    http.take(count).map(sample).collect()
+    let result = |id: &ProbeId| ProbeResult::new(id.clone(), Phases::default(), answer());
+    http.take(count).map(result).collect()
 }
 
 /// Judges them all at one instant; how long each call of `judge` and `sooner` took on average, and the slowest.
-fn judge(w: &mut World, samples: &[ProbeResult]) -> (Duration, Duration, Duration, usize) {
+fn judge(w: &mut Fixture, samples: &[ProbeResult]) -> (Duration, Duration, Duration, usize) {
     let (mut judging, mut worst, mut wishing) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     let mut opened = 0;
-    for (n, sample) in samples.iter().enumerate() {
+    for (n, result) in samples.iter().enumerate() {
         let begun = Instant::now();
-        let events = w.watch.judge(&w.config, w.now, sample);
+        let events = w.detect.judge(&w.config, w.now, result);
         let took = begun.elapsed();
         judging += took;
         worst = worst.max(took);
         opened += events.len();
         for kind in events {
             let seq = w.journal.len() as u64 + n as u64 + 1;
-            w.watch.apply(&Event { seq, at: w.now, kind });
+            w.detect.apply(&Event { seq, at: w.now, kind });
         }
         if n % 10 == 0 {
             let begun = Instant::now();
-            std::hint::black_box(w.watch.sooner(&w.config, w.now));
+            std::hint::black_box(w.detect.sooner(&w.config, w.now));
             wishing += begun.elapsed();
         }
     }
@@ -87,6 +87,6 @@ fn speed_in_a_large_config() {
     }
     told("good among them", judge(&mut w, &good[HOSTS / 2..]));
     let begun = Instant::now();
-    std::hint::black_box(w.watch.tick(&w.config, w.now));
+    std::hint::black_box(w.detect.tick(&w.config, w.now));
     eprintln!("tick {:?}", begun.elapsed());
 }

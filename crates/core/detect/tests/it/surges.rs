@@ -34,11 +34,11 @@ fn a_flood_is_named_within_seconds_and_told_again_only_when_it_became_another() 
     12:00:15 usual of api: 10000
     12:00:15 usual of auth: 10000
     -- it begins
-    12:01:02 + service.auth gets 5,400 times its usual traffic (54,000 requests a second), 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Breaks since 12:01:00] in 3 s: 108,652 requests, 100,000 shed; usual are 10.0 a second
+    12:01:02 + service.auth receives 5,400 times its usual traffic (54,000 requests/s), 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Critical since 12:01:00] in 3 s: 108,652 requests, 100,000 shed; usual rate 10.0 requests/s
     -- it doubles
-    12:01:31 ~ alert-1 gets 12,000 times its usual traffic (120,000 requests a second), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Breaks] in 3 s: 228,642 requests, 210,000 shed; usual are 10.0 a second
+    12:01:31 ~ alert-1 receives 12,000 times its usual traffic (120,000 requests/s), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Critical] in 3 s: 228,642 requests, 210,000 shed; usual rate 10.0 requests/s
     -- the team denies most of it
-    12:02:12 ~ alert-1 gets 12,000 times its usual traffic (120,000 requests a second), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Warns] in 3 s: 360,000 requests, 359,970 denied; usual are 10.0 a second
+    12:02:12 ~ alert-1 receives 12,000 times its usual traffic (120,000 requests/s), 92 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500 [Warning] in 3 s: 360,000 requests, 359,970 denied; usual rate 10.0 requests/s
     -- it ends
     12:03:06 - alert-1
     ");
@@ -62,7 +62,7 @@ fn how_much_is_a_surge_depends_on_what_is_usual_and_on_whether_it_hurts() {
         let mut w = world();
         w.rolls(minutes * 60, &second(traffic(usual, 0)));
         let named = w.named("surge", &second(traffic(requests, shed)), 10);
-        let found = named.map(|rolls| (rolls, w.watch.alerts().values().next().unwrap().severity));
+        let found = named.map(|rolls| (rolls, w.detect.alerts().values().next().unwrap().severity));
         assert_eq!(found, expected, "{why}");
         assert!(named.is_none_or(|rolls| rolls <= 5), "{why}");
     }
@@ -83,7 +83,7 @@ fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
         w.roll(if over { &both } else { &only_api });
         assert_eq!(w.is_open("surge"), !over, "nothing points at sign-in, or it has a second more");
         w.roll(if over { &both } else { &only_api });
-        let about: BTreeSet<Resource> = w.watch.alerts().values().map(|found| found.about.clone()).collect();
+        let about: BTreeSet<Resource> = w.detect.alerts().values().map(|found| found.about.clone()).collect();
         assert_eq!(about, named.iter().map(|name| Resource::service(*name)).collect());
     }
     // One second of many visitors holds nobody up for longer.
@@ -101,8 +101,8 @@ fn a_service_is_not_called_first_that_only_passes_on_what_another_gets() {
 fn where_nothing_is_known_no_number_of_times_is_made_up() {
     let mut w = world();
     w.rolls(6, &second(traffic(5_000, 4_500)));
-    let alert = w.watch.alerts().values().next().unwrap();
-    assert_eq!(alert.fault.to_string(), "gets 5,000 requests a second, more than it can serve");
+    let alert = w.detect.alerts().values().next().unwrap();
+    assert_eq!(alert.fault.to_string(), "receives 5,000 requests/s, more than it can serve");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn what_is_usual_survives_a_restart_in_the_midst_of_a_flood() {
     w.rolls(1_800, &flood);
     w.restart();
     w.rolls(1_800, &flood);
-    let alert = w.watch.alerts().values().next().unwrap();
+    let alert = w.detect.alerts().values().next().unwrap();
     let Fault::Surge { times, .. } = &alert.fault else { panic!("{alert:?}") };
     assert_eq!(*times, Some(200), "an hour of it is not what is usual");
 }
@@ -188,8 +188,8 @@ proptest! {
                 }
             }
             let mut words = BTreeSet::new();
-            for alert in w.watch.alerts().values() {
-                prop_assert!(words.insert((alert.about.clone(), alert.fault.word())), "twice: {alert:?}");
+            for alert in w.detect.alerts().values() {
+                prop_assert!(words.insert((alert.about.clone(), alert.fault.as_str())), "twice: {alert:?}");
                 prop_assert!(alert.since <= w.now);
             }
         }

@@ -1,27 +1,28 @@
-//! What a person declared over while it still failed.
+//! Incidents that a person resolved while something still failed.
 //!
-//! A person may be right before the probes are: so nobody is called in the same breath. But what is seen to fail once more
-//! opens an incident of its own, and whoever was told that it is over is called again.
+//! The person may know of the recovery before the probes, so no page follows immediately. The next bad answer opens a new
+//! incident.
 
-use super::{Diagnose, Seen};
-use crate::cause::hurts;
+use super::Diagnose;
+use crate::impact::hurts;
+use crate::observations::Observations;
 use std::time::Duration;
 use types::time::later;
 use types::{Alert, Incident, LastResult, Resource, Severity, Time};
 
-/// An alert that nothing was heard of since it was declared over still stands after this long.
-const HEARD_WITHIN: Duration = Duration::from_secs(10);
-/// So many failing things are named.
+/// A dismissed alert without a new result counts again after this long.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
+/// Maximum of failing resources that are named.
 const NAMED_MAX: usize = 3;
 
-/// Whether an alert that was declared over at `at` is to be an incident again.
-pub(super) fn is_back(alert: &Alert, at: Time, now: Time, looked: Option<LastResult>) -> bool {
-    let seen_again = looked.is_some_and(|looked| looked.at > at && !looked.well);
-    hurts(alert) && (seen_again || now >= later(at, HEARD_WITHIN))
+/// Whether an alert that was dismissed at `at` counts again.
+pub(super) fn is_back(alert: &Alert, at: Time, now: Time, last: Option<LastResult>) -> bool {
+    let seen_again = last.is_some_and(|last| last.at > at && !last.healthy);
+    hurts(alert) && (seen_again || now >= later(at, CONFIRMED_WITHIN))
 }
 
 impl Diagnose {
-    /// What of an incident still fails, in words; `None` when a person may declare it over.
+    /// Failing resources of an incident as text; `None` when a person may resolve it.
     #[must_use]
     pub fn still_failing(&self, incident: &Incident) -> Option<String> {
         let cases = self.cases(&incident.diagnosis.alerts);
@@ -39,22 +40,22 @@ impl Diagnose {
         }
     }
 
-    /// When what was declared over is to be thought of again, whatever is heard of it until then.
-    pub(super) fn reopens(&self, seen: &Seen<'_>) -> Option<Time> {
-        let back = self.known.dismissed.iter().filter_map(|(id, was)| {
+    /// Time at which dismissed alerts count again without a new result.
+    pub(super) fn reopens(&self, seen: &Observations<'_>) -> Option<Time> {
+        let back = self.state.dismissed.iter().filter_map(|(id, was)| {
             let alert = seen.alerts.get(id)?;
-            (hurts(alert) && alert.severity == was.severity).then(|| later(was.at, HEARD_WITHIN))
+            (hurts(alert) && alert.severity == was.severity).then(|| later(was.at, CONFIRMED_WITHIN))
         });
         back.min()
     }
 
-    /// Things that were declared over and not heard of since: they are asked at once.
-    pub(super) fn to_hear_of<'a>(&self, seen: &Seen<'a>) -> Vec<(&'a Resource, Time)> {
-        let unheard = self.known.dismissed.iter().filter_map(|(id, was)| {
+    /// Resources with a dismissed alert and no result since: they are probed immediately.
+    pub(super) fn unconfirmed<'a>(&self, seen: &Observations<'a>) -> Vec<(&'a Resource, Time)> {
+        let unconfirmed = self.state.dismissed.iter().filter_map(|(id, was)| {
             let about = &seen.alerts.get(id).filter(|alert| hurts(alert))?.about;
-            let heard = (seen.looked)(about).is_some_and(|looked| looked.at > was.at);
-            (!heard).then_some((about, was.at))
+            let confirmed = (seen.last_result)(about).is_some_and(|last| last.at > was.at);
+            (!confirmed).then_some((about, was.at))
         });
-        unheard.collect()
+        unconfirmed.collect()
     }
 }

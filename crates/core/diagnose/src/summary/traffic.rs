@@ -1,23 +1,23 @@
-//! The words for what the edge sees.
+//! Clauses for alerts of the edge.
 
 use super::{Facts, Tense, clock, listed};
-use crate::known::Case;
+use crate::state::Case;
 use jiff::Zoned;
 use std::collections::BTreeSet;
 use text::number::grouped;
 use types::{Alert, Fault, Resource, Time};
 
-/// One alert of the edge with its subject; nothing for any other.
-pub(super) fn told(subject: &str, alert: &Alert, now: &Zoned, tense: Tense) -> Option<String> {
+/// Clause of an alert of the edge; `None` for any other.
+pub(super) fn clause(subject: &str, alert: &Alert, now: &Zoned, tense: Tense) -> Option<String> {
     let is = tense == Tense::Is;
     let since = if is { format!(" since {}", clock(alert.since, now)) } else { String::new() };
     Some(match &alert.fault {
         Fault::Surge { times, per_sec, share_percent, networks } => {
-            let gets = if is { "gets" } else { "got" };
+            let receives = if is { "receives" } else { "received" };
             let per_sec = grouped(u64::from(*per_sec));
             let much = match times {
                 Some(times) => format!("{} times its usual traffic", grouped(u64::from(*times))),
-                None => format!("{per_sec} requests a second, more than it can serve"),
+                None => format!("{per_sec} requests/s, more than it can serve"),
             };
             let from = match networks.as_slice() {
                 [] => String::new(),
@@ -27,32 +27,27 @@ pub(super) fn told(subject: &str, alert: &Alert, now: &Zoned, tense: Tense) -> O
                     format!(", {share_percent} % of it from {} networks: {}", many.len(), names.join(", "))
                 }
             };
-            let rate =
-                if times.is_some() && is { format!("; {per_sec} requests a second") } else { String::new() };
-            format!("{subject} {gets} {much}{since}{from}{rate}")
+            let rate = if times.is_some() && is { format!("; {per_sec} requests/s") } else { String::new() };
+            format!("{subject} {receives} {much}{since}{from}{rate}")
         }
         Fault::LimitConflict { caller, percent, trace, limits } => {
-            let (refuses, hit) = if is { ("refuses", "hit") } else { ("refused", "hit") };
+            let limits_caller = if is { "rate-limits" } else { "rate-limited" };
             let limits =
                 if limits.is_empty() { String::new() } else { format!(" ({})", limits.join(", then ")) };
-            let proof = match trace {
-                Some(trace) if is => format!("; the proof: mainstay trace {trace}"),
+            let example = match trace {
+                Some(trace) if is => format!("; see `mainstay trace {trace}`"),
                 _ => String::new(),
             };
             format!(
-                "{subject} {refuses} its own caller {caller}: {percent} % of its 429s {hit} it{limits}{since}{proof}"
+                "{subject} {limits_caller} its own caller {caller}: {percent} % of its 429 responses{limits}{since}{example}"
             )
         }
-        Fault::PoolBelowFloor { serving, declared, floor, out } => {
-            let serves = if is { "serves" } else { "served" };
-            let (wanted, out) = if is {
-                let out: Vec<&str> = out.iter().map(String::as_str).collect();
-                let out = if out.is_empty() { String::new() } else { format!(": {}", out.join(", ")) };
-                (format!(", {floor} are wanted"), out)
-            } else {
-                (format!(" instead of at least {floor}"), String::new())
-            };
-            format!("the pool {subject} {serves} from {serving} of {declared} servers{since}{wanted}{out}")
+        Fault::PoolBelowMinimum { healthy, declared, min_healthy, out } => {
+            let has = if is { "has" } else { "had" };
+            let out = if is && !out.is_empty() { format!(": {}", out.join(", ")) } else { String::new() };
+            format!(
+                "pool {subject} {has} {healthy} of {declared} servers healthy (minimum {min_healthy}){since}{out}"
+            )
         }
         Fault::ServerCertificate { expected, why } => {
             let present = if is { "present" } else { "presented" };
@@ -62,35 +57,32 @@ pub(super) fn told(subject: &str, alert: &Alert, now: &Zoned, tense: Tense) -> O
         }
         Fault::EdgeSilent { .. } => {
             let has = if is { "has" } else { "had" };
-            format!("mainstay {has} heard nothing of its own edge{since}")
+            format!("mainstay {has} received no traffic report from its edge{since}")
         }
         _ => return None,
     })
 }
 
 impl Facts<'_> {
-    /// The other pools that lost the same servers.
-    pub(super) fn other_pools(&self, first: &Case, tense: Tense) -> String {
-        if !matches!(first.alert.fault, Fault::PoolBelowFloor { .. }) {
+    /// Other pools that lost the same servers.
+    pub(super) fn other_pools(&self, first: &Case) -> String {
+        if !matches!(first.alert.fault, Fault::PoolBelowMinimum { .. }) {
             return String::new();
         }
         let pools = self.cases.iter().filter(|case| case.closed.is_some() == first.closed.is_some());
-        let pools = pools.filter(|case| matches!(case.alert.fault, Fault::PoolBelowFloor { .. }));
+        let pools = pools.filter(|case| matches!(case.alert.fault, Fault::PoolBelowMinimum { .. }));
         let pools = pools.map(|case| case.alert.about.name.as_str());
         let others: BTreeSet<&str> = pools.filter(|name| *name != self.cause.name).collect();
         let others: Vec<&str> = others.into_iter().collect();
-        let (do_so, pool) = match (tense, others.len()) {
-            (_, 0) => return String::new(),
-            (Tense::Is, 1) => ("does", "pool"),
-            (Tense::Is, _) => ("do", "pools"),
-            (Tense::Was, 1) => ("did", "pool"),
-            (Tense::Was, _) => ("did", "pools"),
+        let pool = match others.len() {
+            0 => return String::new(),
+            1 => "pool",
+            _ => "pools",
         };
-        format!("; so {do_so} the {pool} {}", listed(&others))
+        format!("; the same for {pool} {}", listed(&others))
     }
 
-    /// The surge that the trouble began with, when it is over and something else goes on. One on what the cause needs came
-    /// from the cause.
+    /// The surge at the start of the incident, when another cause goes on. A surge on a dependency came from the cause.
     pub(super) fn began_with(&self) -> Option<String> {
         let came_from_it =
             |about: &Resource| about == self.cause || self.config.graph.beneath(self.cause).contains(about);
@@ -103,22 +95,22 @@ impl Facts<'_> {
             Some(at) => format!(", over since {}", clock(at, &self.zoned(self.now))),
             None => String::new(),
         };
-        let title = self.called(&surge.alert.about);
+        let title = self.display_name(&surge.alert.about);
         Some(format!("it began with a surge on {title}{}{over}", much.unwrap_or_default()))
     }
 
-    /// What is so when the surge is over: who still fails.
+    /// Summary after the recovery of a cause that the edge measures.
     pub(super) fn after_surge(&self, since: Time) -> Option<String> {
         let own = self.own();
         let own = own.first()?;
-        let subject = self.called(self.cause);
+        let subject = self.display_name(self.cause);
         let at = clock(since, &self.zoned(self.now));
         let over = match &own.alert.fault {
-            Fault::Surge { .. } => format!("{subject} gets no more than its usual traffic since {at}"),
+            Fault::Surge { .. } => format!("{subject} receives its usual traffic again since {at}"),
             Fault::LimitConflict { caller, .. } => {
-                format!("{subject} no longer refuses its own caller {caller} since {at}")
+                format!("{subject} no longer rate-limits its own caller {caller} since {at}")
             }
-            Fault::PoolBelowFloor { .. } => format!("enough servers of the pool {subject} serve since {at}"),
+            Fault::PoolBelowMinimum { .. } => format!("pool {subject} has enough healthy servers since {at}"),
             Fault::ServerCertificate { expected, .. } => {
                 format!("the servers of {subject} present the certificate for {expected} since {at}")
             }
@@ -126,7 +118,7 @@ impl Facts<'_> {
         };
         let failing: Vec<&str> = self.scope.failing.iter().map(String::as_str).collect();
         Some(match failing.len() {
-            0 => format!("{over}; it is being watched for a while"),
+            0 => format!("{over}; monitoring"),
             1 => format!("{over}, but {} still fails", failing[0]),
             _ => format!("{over}, but {} still fail", listed(&failing)),
         })

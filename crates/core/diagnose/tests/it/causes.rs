@@ -1,6 +1,6 @@
 //! Which thing is to blame, and what happens when we learn better.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
 use types::{EventKind, IncidentId, LastResult, Resource, Severity};
@@ -11,7 +11,7 @@ fn expired() -> Fault {
 
 #[test]
 fn a_fresh_alert_has_everything_beneath_and_beside_it_looked_at() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.breaks("host.api.acme.io", Fault::Refused);
     assert_eq!(w.react(), "", "nothing is known about what lies beneath");
     let wanted = w.sooner();
@@ -30,15 +30,19 @@ fn a_fresh_alert_has_everything_beneath_and_beside_it_looked_at() {
 #[test]
 fn it_waits_three_seconds_and_six_when_something_looks_suspicious() {
     for (suspicious, waits) in [(false, 3), (true, 6)] {
-        let mut w = World::new();
+        let mut w = Fixture::new();
         w.breaks("host.shop.acme.io", Fault::Refused);
-        w.looked.insert(Resource::tls("shop.acme.io"), LastResult { at: w.now, well: !suspicious });
+        w.last_results.insert(Resource::tls("shop.acme.io"), LastResult { at: w.now, healthy: !suspicious });
         for _ in 0..waits {
             assert_eq!(w.react(), "");
-            let looked = |_: &Resource| None;
-            let beside = |_: &types::SeenAt, _| std::collections::BTreeSet::new();
-            let seen = diagnose::Seen { alerts: &w.alerts, looked: &looked, beside: &beside };
-            assert!(w.diagnose.next(&w.config, w.now).is_some_and(|next| next > w.now), "{seen:?}");
+            let last_result = |_: &Resource| None;
+            let colocated = |_: &types::SeenAt, _| std::collections::BTreeSet::new();
+            let seen = diagnose::Observations {
+                alerts: &w.alerts,
+                last_result: &last_result,
+                colocated: &colocated,
+            };
+            assert!(w.diagnose.next_deadline(&w.config, w.now).is_some_and(|next| next > w.now), "{seen:?}");
             w.pass(1);
         }
         assert!(w.react().contains("+ incident-1 host.shop.acme.io"));
@@ -47,7 +51,7 @@ fn it_waits_three_seconds_and_six_when_something_looks_suspicious() {
 
 #[test]
 fn the_deeper_cause_takes_the_incident_over() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     w.breaks("host.a.acme.app", Fault::NameNotFound);
     let mut words = w.settle();
@@ -57,20 +61,20 @@ fn the_deeper_cause_takes_the_incident_over() {
     words += &w.settle();
     assert_snapshot!(words, @r"
     15:28:01 + incident-1 host.a.acme.app Failing wakes
-        a.acme.app has no address: the name does not exist since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
+        a.acme.app does not resolve: no such name or no address since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
         affected: api auth; not: shop
     15:28:03 ~ incident-1 dns.acme.app Failing wakes
-        acme.app has no name server that answers for it since 15:28 UTC; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app has no name server that answers for it since 15:28 UTC; 1 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:05 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:20 UTC; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:20 UTC; 1 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     ");
 }
 
 #[test]
 fn two_incidents_that_turn_out_to_be_one_merge_into_the_older() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     w.breaks("host.shop.acme.io", Fault::NameNotFound);
     let mut words = w.settle();
@@ -80,13 +84,13 @@ fn two_incidents_that_turn_out_to_be_one_merge_into_the_older() {
     words += &w.settle();
     assert_snapshot!(words, @r"
     15:28:01 + incident-1 host.shop.acme.io Failing wakes
-        shop.acme.io has no address: the name does not exist since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io does not resolve: no such name or no address since 15:28 UTC; Shop is affected; 7 other names are not affected
         affected: shop; not: api auth
     15:28:22 ~ incident-1 host.shop.acme.io Failing wakes
-        shop.acme.io has no address: the name does not exist since 15:28 UTC; Shop is affected; 6 other names are not affected
+        shop.acme.io does not resolve: no such name or no address since 15:28 UTC; Shop is affected; 6 other names are not affected
         affected: shop; not: auth
     15:28:22 + incident-2 host.api.acme.io Failing wakes
-        api.acme.io has no address: the name does not exist since 15:28 UTC; API is affected; 6 other names are not affected
+        api.acme.io does not resolve: no such name or no address since 15:28 UTC; API is affected; 6 other names are not affected
         affected: api; not: auth
     15:28:43 incident-2 > incident-1
     15:28:43 ~ incident-1 dns.acme.io Failing wakes
@@ -98,7 +102,7 @@ fn two_incidents_that_turn_out_to_be_one_merge_into_the_older() {
 
 #[test]
 fn what_a_service_needs_explains_it() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     w.breaks("host.api.acme.io", Fault::Status { got: 502 });
     w.breaks("tls.b.acme.app", Fault::Tls { tls: TlsFault::SelfSigned });
@@ -112,7 +116,7 @@ fn what_a_service_needs_explains_it() {
 
 #[test]
 fn a_date_ahead_explains_nothing() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     let soon = DomainFault::Expires { at: at("2026-11-23T00:00:00Z"), days: 1 };
     w.breaks("domain.acme.io", Fault::Domain { domain: soon });
@@ -136,7 +140,7 @@ fn a_date_ahead_explains_nothing() {
 
 #[test]
 fn a_cause_that_ended_still_explains_what_caches_hand_out() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     let domain = w.breaks("domain.acme.app", expired());
     let mut words = w.react();
@@ -156,19 +160,19 @@ fn a_cause_that_ended_still_explains_what_caches_hand_out() {
     words += &w.settle();
     assert_snapshot!(words, @r"
     15:28:00 + incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:20 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:20 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:21 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:20 UTC; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:20 UTC; 1 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
-    15:38:22 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 15:38 UTC; 1 of 6 names still fails
+    15:38:22 ~ incident-1 domain.acme.app Recovering wakes
+        acme.app recovered at 15:38 UTC; 1 of 6 names still fails
         affected: api auth; not: shop
-    15:38:33 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 15:38 UTC; 2 of 6 names still fail
+    15:38:33 ~ incident-1 domain.acme.app Recovering wakes
+        acme.app recovered at 15:38 UTC; 2 of 6 names still fail
         affected: api auth; not: shop
-    15:41:53 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 15:38 UTC; everything it broke is being looked at once more
+    15:41:53 ~ incident-1 domain.acme.app Recovering wakes
+        acme.app recovered at 15:38 UTC; dependent resources are being checked
         affected: -; not: shop
     -- and now every name once more
     15:41:54 - incident-1 acme.app had expired at 15:20 UTC; 2 names and 2 services failed for 13 min
@@ -177,7 +181,7 @@ fn a_cause_that_ended_still_explains_what_caches_hand_out() {
 
 #[test]
 fn a_warning_that_a_person_set_aside_opens_again_only_when_it_changes() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     let alert = w.open("host.shop.acme.io", Fault::Slow { limit: secs(1) }, Severity::Warning);
     w.settle();
@@ -194,7 +198,7 @@ fn a_warning_that_a_person_set_aside_opens_again_only_when_it_changes() {
 #[test]
 fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
     for heard in [true, false] {
-        let mut w = World::new();
+        let mut w = Fixture::new();
         w.look_at_all();
         w.breaks("host.shop.acme.io", Fault::Refused);
         w.settle();
@@ -203,7 +207,7 @@ fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
         w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says so".into() });
         assert_eq!(w.react(), "", "not in the same breath");
         assert!(w.sooner().contains(&"host.shop.acme.io".to_owned()), "it is asked at once");
-        assert!(w.diagnose.next(&w.config, w.now).is_some());
+        assert!(w.diagnose.next_deadline(&w.config, w.now).is_some());
         w.restart();
         if heard {
             w.pass(1).look_at_all();
@@ -215,7 +219,7 @@ fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
         assert!(w.react().contains("+ incident-2 host.shop.acme.io"), "heard {heard}");
         w.restart();
         w.pass(5);
-        w.looked.insert(Resource::host("shop.acme.io"), LastResult { at: w.now, well: true });
+        w.last_results.insert(Resource::host("shop.acme.io"), LastResult { at: w.now, healthy: true });
         assert_eq!(w.react(), "", "one good answer ends no alert");
         assert!(w.diagnose.incidents()[&IncidentId(2)].is_open());
     }
@@ -223,13 +227,13 @@ fn what_fails_still_is_an_incident_again_with_the_next_bad_answer() {
 
 #[test]
 fn what_mends_after_it_was_declared_over_stays_over() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     let alert = w.breaks("host.shop.acme.io", Fault::Refused);
     w.settle();
     w.record(EventKind::IncidentResolved { incident: IncidentId(1), summary: "Ana says so".into() });
     w.pass(1);
-    w.looked.insert(Resource::host("shop.acme.io"), LastResult { at: w.now, well: true });
+    w.last_results.insert(Resource::host("shop.acme.io"), LastResult { at: w.now, healthy: true });
     assert_eq!(w.react(), "");
     w.pass(1).close(alert);
     assert_eq!(w.pass(60).settle(), "");

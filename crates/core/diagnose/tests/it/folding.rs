@@ -1,13 +1,13 @@
 //! What events make of an incident.
 
-use crate::world::*;
+use crate::fixture::*;
 use types::fault::Fault;
 use types::{EventKind, IncidentId};
 
 const ONE: IncidentId = IncidentId(1);
 
-fn failing() -> World {
-    let mut w = World::new();
+fn failing() -> Fixture {
+    let mut w = Fixture::new();
     w.look_at_all();
     w.breaks("host.shop.acme.io", Fault::Refused);
     w.settle();
@@ -55,7 +55,7 @@ fn events_about_unknown_resources_change_nothing() {
 
 #[test]
 fn the_last_two_hundred_that_ended_are_kept() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     for _ in 0..230 {
         let alert = w.breaks("host.shop.acme.io", Fault::Refused);

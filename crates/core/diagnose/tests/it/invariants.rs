@@ -1,6 +1,6 @@
 //! What holds whatever comes in.
 
-use crate::world::*;
+use crate::fixture::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
@@ -31,7 +31,7 @@ proptest! {
 
     #[test]
     fn whatever_comes_in(steps in prop::collection::vec((0u8..16, 0usize..64, any::<u8>(), 0u64..5), 1..120)) {
-        let mut w = World::new();
+        let mut w = Fixture::new();
         for (n, name) in NAMES.iter().chain(&["api.acme.io", "shop.acme.io"]).enumerate() {
             w.put(&format!("host.{name}"), ["192.0.2.1", "192.0.2.2", "192.0.2.1"][n % 3]);
             w.put(&format!("tls.{name}"), ["192.0.2.1", "192.0.2.2", "192.0.2.1"][n % 3]);
@@ -50,14 +50,14 @@ proptest! {
             match what {
                 0..=4 => {
                     let (fault, severity) = trouble(&resource, pick);
-                    let twice = w.alerts.values().any(|f| f.about == resource && f.fault.word() == fault.word());
+                    let twice = w.alerts.values().any(|f| f.about == resource && f.fault.as_str() == fault.as_str());
                     if !twice {
                         w.open(&resource.to_string(), fault, severity);
                     }
                 }
                 5..=8 if !open.is_empty() => w.close(open[place % open.len()]),
                 9 => w.look_at_all(),
-                10 => _ = w.looked.insert(resource, LastResult { at: w.now, well: pick % 2 == 0 }),
+                10 => _ = w.last_results.insert(resource, LastResult { at: w.now, healthy: pick % 2 == 0 }),
                 11 => w.restart(),
                 12 => _ = w.pass(u64::from(pick) * 10),
                 13 => {
@@ -91,7 +91,7 @@ proptest! {
                 }
             }
             // Nothing keeps the clock turning in one place.
-            prop_assert!(w.diagnose.next(&w.config, w.now).is_none_or(|next| next > w.now));
+            prop_assert!(w.diagnose.next_deadline(&w.config, w.now).is_none_or(|next| next > w.now));
         }
         // Left alone, everything that warns or breaks is in some incident, unless a person set it aside.
         w.pass(20).look_at_all();

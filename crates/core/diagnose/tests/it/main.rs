@@ -2,11 +2,11 @@
 #![allow(unreachable_pub, clippy::unwrap_used)] // a test binary exports nothing, and may fail loudly
 
 mod causes;
+mod colocation;
+mod fixture;
 mod folding;
 mod invariants;
-mod one_event;
 mod speed;
 mod story;
 mod summaries;
 mod traffic;
-mod world;

@@ -4,8 +4,8 @@
 
 #![allow(clippy::print_stderr)] // figures are for whoever asks for them
 
-use crate::world::*;
-use diagnose::Seen;
+use crate::fixture::*;
+use diagnose::Observations;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use types::config::{Ask, Config, Expect, Probe, Service};
@@ -68,14 +68,14 @@ fn large() -> Config {
 }
 
 /// One step: react, what it says applied, and once more; then the wishes.
-fn step(w: &mut World, what: &str) {
+fn step(w: &mut Fixture, what: &str) {
     let mut slowest = Duration::ZERO;
     let mut events = 0;
     let begun = Instant::now();
     for _ in 0..10 {
-        let looked = |resource: &Resource| w.looked.get(resource).copied();
-        let beside = w.beside_by_address();
-        let seen = Seen { alerts: &w.alerts, looked: &looked, beside: &beside };
+        let last_result = |resource: &Resource| w.last_results.get(resource).copied();
+        let colocated = w.beside_by_address();
+        let seen = Observations { alerts: &w.alerts, last_result: &last_result, colocated: &colocated };
         let one = Instant::now();
         let made = w.diagnose.react(&w.config, w.now, &seen);
         slowest = slowest.max(one.elapsed());
@@ -88,12 +88,16 @@ fn step(w: &mut World, what: &str) {
         }
     }
     let reacting = begun.elapsed();
-    let looked = |resource: &Resource| w.looked.get(resource).copied();
-    let beside = w.beside_by_address();
+    let last_result = |resource: &Resource| w.last_results.get(resource).copied();
+    let colocated = w.beside_by_address();
     let begun = Instant::now();
     let wanted = w
         .diagnose
-        .sooner(&w.config, w.now, &Seen { alerts: &w.alerts, looked: &looked, beside: &beside })
+        .sooner(
+            &w.config,
+            w.now,
+            &Observations { alerts: &w.alerts, last_result: &last_result, colocated: &colocated },
+        )
         .len();
     let wishing = begun.elapsed();
     eprintln!(
@@ -101,12 +105,12 @@ fn step(w: &mut World, what: &str) {
     );
 }
 
-fn each(w: &mut World, what: &str) {
-    let looked = |resource: &Resource| w.looked.get(resource).copied();
-    let beside = w.beside_by_address();
+fn each(w: &mut Fixture, what: &str) {
+    let last_result = |resource: &Resource| w.last_results.get(resource).copied();
+    let colocated = w.beside_by_address();
     let (mut reacting, mut wishing) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..1_000 {
-        let seen = Seen { alerts: &w.alerts, looked: &looked, beside: &beside };
+        let seen = Observations { alerts: &w.alerts, last_result: &last_result, colocated: &colocated };
         let begun = Instant::now();
         std::hint::black_box(w.diagnose.react(&w.config, w.now, &seen));
         reacting += begun.elapsed();
@@ -118,8 +122,8 @@ fn each(w: &mut World, what: &str) {
 }
 
 /// A thousand addresses, ten names each.
-fn large_world() -> World {
-    let mut w = World::new();
+fn large_world() -> Fixture {
+    let mut w = Fixture::new();
     w.config = large();
     let resources: Vec<Resource> = w.config.probes.values().map(|probe| probe.about.clone()).collect();
     for resource in resources {
@@ -128,7 +132,7 @@ fn large_world() -> World {
         {
             w.put(&resource.to_string(), &format!("10.0.{}.{}", n % 1_000 / 100, n % 100));
         }
-        w.looked.insert(resource, LastResult { at: w.now, well: true });
+        w.last_results.insert(resource, LastResult { at: w.now, healthy: true });
     }
     step(&mut w, "configuration read");
     w

@@ -1,12 +1,12 @@
 //! The expired name, as people are told of it.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
 
 #[test]
 fn the_expired_name() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     let (own, park) = (
         set(&["ns1.host.example", "ns2.host.example"]),
@@ -45,40 +45,40 @@ fn the_expired_name() {
     assert_snapshot!(words, @r"
     -- the registry says so, before any cache has run out
     15:28:02 + incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     -- caches run out, one name after the other
     15:28:07 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 1 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 1 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:12 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 2 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 2 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:17 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 3 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 3 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:22 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 4 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 4 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:27 ~ incident-1 domain.acme.app Failing wakes
-        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 5 of 6 names and 2 services fail because of it, the other names will as caches run out; api.acme.io and shop.acme.io are not affected
+        acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 5 of 6 names and 2 services fail because of it, the others will as caches expire; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     15:28:32 ~ incident-1 domain.acme.app Failing wakes
         acme.app expired at 15:28 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services fail because of it; api.acme.io and shop.acme.io are not affected
         affected: api auth; not: shop
     -- renewed at 16:02
-    16:02:10 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 16:02 UTC; 6 names still fail
+    16:02:10 ~ incident-1 domain.acme.app Recovering wakes
+        acme.app recovered at 16:02 UTC; 6 names still fail
         affected: api auth; not: shop
     -- caches run out again
-    16:04:10 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 16:02 UTC; 4 of 6 names still fail
+    16:04:10 ~ incident-1 domain.acme.app Recovering wakes
+        acme.app recovered at 16:02 UTC; 4 of 6 names still fail
         affected: auth; not: shop
-    16:06:10 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 16:02 UTC; 2 of 6 names still fail
+    16:06:10 ~ incident-1 domain.acme.app Recovering wakes
+        acme.app recovered at 16:02 UTC; 2 of 6 names still fail
         affected: auth; not: shop
-    16:08:10 ~ incident-1 domain.acme.app Mending wakes
-        acme.app is well again since 16:02 UTC; everything it broke is being looked at once more
+    16:08:10 ~ incident-1 domain.acme.app Recovering wakes
+        acme.app recovered at 16:02 UTC; dependent resources are being checked
         affected: -; not: shop
     -- everything is looked at once more
     16:08:11 - incident-1 acme.app had expired at 15:28 UTC; 6 names and 2 services failed for 40 min

@@ -1,6 +1,6 @@
 //! The first line of everything that people read, for every kind of cause.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use std::fmt::Write;
 use types::fault::{DnsFault, DomainFault, Fault, Phase, TlsFault};
@@ -108,11 +108,11 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
         ),
         (
             "mainstay.here",
-            Fault::Blind { why: "6 of 6 names asked can be neither looked up nor reached".into() },
+            Fault::Isolated { why: "6 of 6 names asked can be neither looked up nor reached".into() },
             Severity::Warning,
         ),
     ] {
-        let mut w = World::new();
+        let mut w = Fixture::new();
         w.look_at_all();
         let alert = w.open(about, fault, severity);
         w.settle();
@@ -125,74 +125,74 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
         writeln!(table, "    {}", w.summary(1)).unwrap();
     }
     assert_snapshot!(table, @r"
-    acme.app expired at 15:20 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
-        acme.app had expired at 15:20 UTC; it lasted 42 min and no name failed
-    acme.app expired on 2026-11-20 at 03:00 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
-        acme.app had expired on 2026-11-20 at 03:00 UTC; it lasted 42 min and no name failed
-    acme.app expired; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
-        acme.app had expired; it lasted 42 min and no name failed
-    acme.app expires on 2026-12-04, in less than 14 days; 6 names stand on it (wakes nobody)
-        acme.app was to expire on 2026-12-04; that was settled after 42 min
-    acme.app expires on 2026-11-23 at 09:00 UTC, in less than a day; 6 names stand on it
-        acme.app was to expire on 2026-11-23; that was settled after 42 min
-    acme.app is in its auto renew period: the registry moved the date, but it may not have been paid for; 6 names stand on it (wakes nobody)
+    acme.app expired at 15:20 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app had expired at 15:20 UTC; it lasted 42 min, no name failed
+    acme.app expired on 2026-11-20 at 03:00 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app had expired on 2026-11-20 at 03:00 UTC; it lasted 42 min, no name failed
+    acme.app expired; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app had expired; it lasted 42 min, no name failed
+    acme.app expires on 2026-12-04, in less than 14 days; 6 names depend on it (wakes nobody)
+        acme.app was due to expire on 2026-12-04; resolved after 42 min
+    acme.app expires on 2026-11-23 at 09:00 UTC, in less than a day; 6 names depend on it
+        acme.app was due to expire on 2026-11-23; resolved after 42 min
+    acme.app is in its auto renew period: the registry moved the date, but it may not have been paid for; 6 names depend on it (wakes nobody)
         acme.app was in its auto renew period: the registry moved the date, but it may not have been paid for; it lasted 42 min
-    acme.app is taken out of the zone by its registrar (client hold) since 15:28 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
-        acme.app was taken out of the zone by its registrar (client hold); it lasted 42 min and no name failed
-    acme.app was deleted and can be restored for at most 30 days (redemption period); 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
-        acme.app had been deleted (redemption period); it lasted 42 min and no name failed
-    acme.app is about to be released to anybody (pending delete); 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
-        acme.app was about to be released to anybody (pending delete); it lasted 42 min and no name failed
-    acme.app is being transferred to another registrar since 15:28 UTC; 6 names stand on it (wakes nobody)
+    acme.app is removed from DNS by its registrar (client hold) since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app was removed from DNS by its registrar (client hold); it lasted 42 min, no name failed
+    acme.app was deleted and can be restored for at most 30 days (redemption period); 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app had been deleted (redemption period); it lasted 42 min, no name failed
+    acme.app is about to be released for registration (pending delete); 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app was about to be released for registration (pending delete); it lasted 42 min, no name failed
+    acme.app is being transferred to another registrar since 15:28 UTC; 6 names depend on it (wakes nobody)
         acme.app was being transferred to another registrar; it lasted 42 min
-    acme.app is not registered since 15:28 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
-        acme.app was not registered; it lasted 42 min and no name failed
-    acme.app has an expiry date that could not be confirmed since 2026-11-19 12:00 UTC; 6 names stand on it (wakes nobody)
+    acme.app is not registered since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app was not registered; it lasted 42 min, no name failed
+    acme.app has an expiry date that could not be confirmed since 2026-11-19 12:00 UTC; 6 names depend on it (wakes nobody)
         acme.app had an expiry date that could not be confirmed since 2026-11-19 12:00 UTC; it lasted 42 min
-    acme.app is delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example since 15:28 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
-        acme.app was delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example; it lasted 42 min and no name failed
-    acme.app is not delegated by its parent zone since 15:28 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
-        acme.app was not delegated by its parent zone; it lasted 42 min and no name failed
-    acme.app has no name server that answers for it since 15:28 UTC; 6 names and 2 services will fail as caches run out; api.acme.io and shop.acme.io are not affected
-        acme.app had no name server that answers for it; it lasted 42 min and no name failed
-    acme.app has name servers that do not serve it: ns2.host.example since 15:28 UTC; 6 names stand on it (wakes nobody)
+    acme.app is delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app was delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example; it lasted 42 min, no name failed
+    acme.app is not delegated by its parent zone since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app was not delegated by its parent zone; it lasted 42 min, no name failed
+    acme.app has no name server that answers for it since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app had no name server that answers for it; it lasted 42 min, no name failed
+    acme.app has name servers that do not serve it: ns2.host.example since 15:28 UTC; 6 names depend on it (wakes nobody)
         acme.app had name servers that do not serve it: ns2.host.example; it lasted 42 min
-    acme.app is answered differently by its name servers (ns2.host.example) since 15:28 UTC; 6 names stand on it (wakes nobody)
-        acme.app was answered differently by its name servers (ns2.host.example); it lasted 42 min
+    acme.app has name servers that disagree (ns2.host.example) since 15:28 UTC; 6 names depend on it (wakes nobody)
+        acme.app had name servers that disagree (ns2.host.example); it lasted 42 min
     a.acme.app serves a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID) since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
-        a.acme.app served a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID); 2 services suffered for 42 min
+        a.acme.app served a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID); 2 services affected for 42 min
     a.acme.app serves a certificate that expired at 15:20 UTC; API and Sign-in are affected; 7 other names are not affected
-        a.acme.app served a certificate that expired at 15:20 UTC; 2 services suffered for 42 min
-    a.acme.app serves a certificate that expires on 2026-12-20, with less than a third of its life left; 1 name stands on it (wakes nobody)
-        a.acme.app served a certificate that was to expire on 2026-12-20; that was settled after 42 min
-    a.acme.app serves a certificate that expires at 20:00 UTC, with less than a thirtieth of its life left; 1 name stands on it
-        a.acme.app served a certificate that was to expire on 2026-11-22; that was settled after 42 min
+        a.acme.app served a certificate that expired at 15:20 UTC; 2 services affected for 42 min
+    a.acme.app serves a certificate that expires on 2026-12-20, with less than a third of its lifetime left; 1 name depends on it (wakes nobody)
+        a.acme.app served a certificate that was due to expire on 2026-12-20; resolved after 42 min
+    a.acme.app serves a certificate that expires at 20:00 UTC, with less than a thirtieth of its lifetime left; 1 name depends on it
+        a.acme.app served a certificate that was due to expire on 2026-11-22; resolved after 42 min
     a.acme.app serves an incomplete certificate chain: `CN=Middle` is missing since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
-        a.acme.app served an incomplete certificate chain: `CN=Middle` is missing; 2 services suffered for 42 min
+        a.acme.app served an incomplete certificate chain: `CN=Middle` is missing; 2 services affected for 42 min
     shop.acme.io refuses connections since 15:28 UTC; Shop is affected; 7 other names are not affected
-        shop.acme.io refused connections; 1 service suffered for 42 min
-    shop.acme.io has no address: the name does not exist since 15:28 UTC; Shop is affected; 7 other names are not affected
-        shop.acme.io had no address: the name does not exist; 1 service suffered for 42 min
+        shop.acme.io refused connections; 1 service affected for 42 min
+    shop.acme.io does not resolve: no such name or no address since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io did not resolve: no such name or no address; 1 service affected for 42 min
     shop.acme.io cannot be reached: no route to host since 15:28 UTC; Shop is affected; 7 other names are not affected
-        shop.acme.io could not be reached: no route to host; 1 service suffered for 42 min
-    shop.acme.io does not answer within the time limit (connecting) since 15:28 UTC; Shop is affected; 7 other names are not affected
-        shop.acme.io did not answer within the time limit (connecting); 1 service suffered for 42 min
+        shop.acme.io could not be reached: no route to host; 1 service affected for 42 min
+    shop.acme.io times out (connect) since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io timed out (connect); 1 service affected for 42 min
     shop.acme.io answers with status 502 since 15:28 UTC; Shop is affected; 7 other names are not affected
-        shop.acme.io answered with status 502; 1 service suffered for 42 min
+        shop.acme.io answered with status 502; 1 service affected for 42 min
     shop.acme.io answers without the expected text since 15:28 UTC; Shop is affected; 7 other names are not affected
-        shop.acme.io answered without the expected text; 1 service suffered for 42 min
-    shop.acme.io redirects in a circle since 15:28 UTC; Shop is affected; 7 other names are not affected
-        shop.acme.io redirected in a circle; 1 service suffered for 42 min
-    shop.acme.io answers too slowly since 15:28 UTC: over 800 ms; Shop is affected (wakes nobody)
-        shop.acme.io answered too slowly: over 800 ms; 1 service suffered for 42 min
-    mainstay is blind here since 15:28 UTC: 6 of 6 names asked can be neither looked up nor reached; what it cannot see it does not call down (wakes nobody)
-        mainstay was blind here: 6 of 6 names asked can be neither looked up nor reached; it lasted 42 min
+        shop.acme.io answered without the expected text; 1 service affected for 42 min
+    shop.acme.io redirects in a loop since 15:28 UTC; Shop is affected; 7 other names are not affected
+        shop.acme.io redirected in a loop; 1 service affected for 42 min
+    shop.acme.io answers too slowly (over 800 ms) since 15:28 UTC; Shop is affected (wakes nobody)
+        shop.acme.io answered too slowly (over 800 ms); 1 service affected for 42 min
+    mainstay is isolated since 15:28 UTC: 6 of 6 names asked can be neither looked up nor reached; failures are not reported meanwhile (wakes nobody)
+        mainstay was isolated: 6 of 6 names asked can be neither looked up nor reached; it lasted 42 min
     ");
 }
 
 #[test]
 fn several_names_of_one_service_are_one_trouble() {
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     for name in &NAMES[1..4] {
         w.breaks(&format!("host.{name}"), Fault::Status { got: 502 });
@@ -206,11 +206,11 @@ fn several_names_of_one_service_are_one_trouble() {
     }
     words += &w.settle();
     assert_snapshot!(words, @r"
-    15:28:01 + incident-1 service.auth Looking wakes
-        3 of 6 names of Sign-in answer with status 502, since 15:28 UTC; no common cause is known yet; api.acme.io and shop.acme.io are not affected
+    15:28:01 + incident-1 service.auth Investigating wakes
+        3 of 6 names of Sign-in answer with status 502, since 15:28 UTC; no common cause found yet; api.acme.io and shop.acme.io are not affected
         affected: auth; not: shop
-    15:28:12 ~ incident-1 service.auth Looking wakes
-        4 of 6 names of Sign-in fail: e.acme.app refuses connections, b.acme.app, c.acme.app, d.acme.app answer with status 502, since 15:28 UTC; no common cause is known yet; api.acme.io and shop.acme.io are not affected
+    15:28:12 ~ incident-1 service.auth Investigating wakes
+        4 of 6 names of Sign-in fail: e.acme.app refuses connections, b.acme.app, c.acme.app, d.acme.app answer with status 502, since 15:28 UTC; no common cause found yet; api.acme.io and shop.acme.io are not affected
         affected: auth; not: shop
     15:32:13 - incident-1 4 of 6 names of Sign-in failed: e.acme.app refused connections, b.acme.app, c.acme.app, d.acme.app answered with status 502; 4 names and 1 service failed for 4 min 12 s
     ");
@@ -220,7 +220,7 @@ fn several_names_of_one_service_are_one_trouble() {
 fn a_warning_about_one_name_is_no_failure_beside_the_failures_of_others() {
     let limit = || Fault::TlsUnsupported { what: "its key exchange is in the group X448".into() };
     let slow = || Fault::Slow { limit: secs(1) };
-    let mut w = World::new();
+    let mut w = Fixture::new();
     w.look_at_all();
     w.open(&format!("host.{}", NAMES[1]), limit(), Severity::Warning);
     w.open(&format!("host.{}", NAMES[2]), slow(), Severity::Warning);
@@ -234,14 +234,14 @@ fn a_warning_about_one_name_is_no_failure_beside_the_failures_of_others() {
     }
     words += &w.settle();
     assert_snapshot!(words, @r"
-    15:28:01 + incident-1 service.auth Looking
-        2 of 6 names of Sign-in need a look: c.acme.app answers, but takes longer than 1000 ms, b.acme.app speaks TLS only in a way that our TLS library cannot: its key exchange is in the group X448, since 15:28 UTC; no common cause is known yet
+    15:28:01 + incident-1 service.auth Investigating
+        2 of 6 names of Sign-in have warnings: c.acme.app answers too slowly (over 1000 ms), b.acme.app cannot negotiate TLS with mainstay: its key exchange is in the group X448, since 15:28 UTC; no common cause found yet
         affected: auth; not: shop
-    15:28:12 ~ incident-1 service.auth Looking wakes
-        2 of 6 names of Sign-in fail: d.acme.app answers with status 503, e.acme.app answers with status 504, since 15:28 UTC; no common cause is known yet; api.acme.io and shop.acme.io are not affected
+    15:28:12 ~ incident-1 service.auth Investigating wakes
+        2 of 6 names of Sign-in fail: d.acme.app answers with status 503, e.acme.app answers with status 504, since 15:28 UTC; no common cause found yet; api.acme.io and shop.acme.io are not affected
         affected: auth; not: shop
-    15:30:13 ~ incident-1 service.auth Looking wakes
-        2 of 6 names of Sign-in need a look: c.acme.app answers, but takes longer than 1000 ms, b.acme.app speaks TLS only in a way that our TLS library cannot: its key exchange is in the group X448, since 15:28 UTC; no common cause is known yet
+    15:30:13 ~ incident-1 service.auth Investigating wakes
+        2 of 6 names of Sign-in have warnings: c.acme.app answers too slowly (over 1000 ms), b.acme.app cannot negotiate TLS with mainstay: its key exchange is in the group X448, since 15:28 UTC; no common cause found yet
         affected: auth; not: shop
     ");
 }

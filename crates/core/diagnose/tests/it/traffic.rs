@@ -1,13 +1,13 @@
 //! What follows from what the edge sees. Here the API passes its visitors on to sign-in, which it needs.
 
-use crate::world::*;
+use crate::fixture::*;
 use insta::assert_snapshot;
 use types::config::Caller;
 use types::fault::{Fault, TlsFault};
 use types::{AlertId, CallerId, EventKind, IncidentId, Resource, ServiceId, Severity};
 
-fn world() -> World {
-    let mut w = World::new();
+fn world() -> Fixture {
+    let mut w = Fixture::new();
     let id = CallerId("api-web".into());
     let service = Some(ServiceId("api".into()));
     w.config.callers.insert(id.clone(), Caller { id, service, token: None, cidrs: vec![] });
@@ -31,7 +31,7 @@ fn conflict() -> Fault {
 
 fn shrunk() -> Fault {
     let out = vec!["10.0.0.2:80 is down since 15:28 (connection refused)".into()];
-    Fault::PoolBelowFloor { serving: 1, declared: 2, floor: 2, out }
+    Fault::PoolBelowMinimum { healthy: 1, declared: 2, min_healthy: 2, out }
 }
 
 fn certificate() -> Fault {
@@ -69,35 +69,35 @@ fn each_is_told_in_a_summary() {
     }
     assert_snapshot!(words, @r"
     15:28:02 + incident-1 service.api Failing wakes
-        API gets 5,400 times its usual traffic since 15:28 UTC, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 54,000 requests a second; 6 other names are not affected
+        API receives 5,400 times its usual traffic since 15:28 UTC, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 54,000 requests/s; 6 other names are not affected
         affected: api; not: auth shop
-    15:29:03 ~ incident-1 service.api Mending wakes
-        API gets no more than its usual traffic since 15:29 UTC; it is being watched for a while
+    15:29:03 ~ incident-1 service.api Recovering wakes
+        API receives its usual traffic again since 15:29 UTC; monitoring
         affected: -; not: auth shop
-    15:29:34 - incident-1 API got 5,400 times its usual traffic, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 1 service suffered for 1 min 1 s
+    15:29:34 - incident-1 API received 5,400 times its usual traffic, 92 % of it from 2 networks: 203.0.113.0/24, AS64500; 1 service affected for 1 min 1 s
     --
     15:28:02 + incident-1 service.auth Failing wakes
-        Sign-in refuses its own caller api-web: 93 % of its 429s hit it (api-client of api-web, then per-address of auth) since 15:28 UTC; the proof: mainstay trace 4bf92f35; API is affected; shop.acme.io is not affected
+        Sign-in rate-limits its own caller api-web: 93 % of its 429 responses (api-client of api-web, then per-address of auth) since 15:28 UTC; see `mainstay trace 4bf92f35`; API is affected; shop.acme.io is not affected
         affected: api auth; not: shop
-    15:29:03 ~ incident-1 service.auth Mending wakes
-        Sign-in no longer refuses its own caller api-web since 15:29 UTC; it is being watched for a while
+    15:29:03 ~ incident-1 service.auth Recovering wakes
+        Sign-in no longer rate-limits its own caller api-web since 15:29 UTC; monitoring
         affected: -; not: shop
-    15:29:34 - incident-1 Sign-in refused its own caller api-web: 93 % of its 429s hit it (api-client of api-web, then per-address of auth); 2 services suffered for 1 min 1 s
+    15:29:34 - incident-1 Sign-in rate-limited its own caller api-web: 93 % of its 429 responses (api-client of api-web, then per-address of auth); 2 services affected for 1 min 1 s
     --
     15:28:02 + incident-1 pool.auth Failing
-        the pool auth serves from 1 of 2 servers since 15:28 UTC, 2 are wanted: 10.0.0.2:80 is down since 15:28 (connection refused); Sign-in stands on it; api.acme.io and shop.acme.io are not affected
+        pool auth has 1 of 2 servers healthy (minimum 2) since 15:28 UTC: 10.0.0.2:80 is down since 15:28 (connection refused); Sign-in depends on it; api.acme.io and shop.acme.io are not affected
         affected: auth; not: shop
-    15:29:03 - incident-1 the pool auth served from 1 of 2 servers instead of at least 2; it lasted 1 min 1 s and the others served
+    15:29:03 - incident-1 pool auth had 1 of 2 servers healthy (minimum 2); it lasted 1 min 1 s, the other servers answered
     --
     15:28:02 + incident-1 pool.auth Failing wakes
         the servers of auth present a certificate that is not for auth.internal since 15:28 UTC: it is for parking.example; Sign-in is affected; api.acme.io and shop.acme.io are not affected
         affected: auth; not: shop
-    15:29:03 - incident-1 the servers of auth presented a certificate that is not for auth.internal: it is for parking.example; 1 service suffered for 1 min 1 s
+    15:29:03 - incident-1 the servers of auth presented a certificate that is not for auth.internal: it is for parking.example; 1 service affected for 1 min 1 s
     --
     15:28:02 + incident-1 mainstay.edge Failing
-        mainstay has heard nothing of its own edge since 15:28 UTC; what it cannot see it does not call down
+        mainstay has received no traffic report from its edge since 15:28 UTC; failures are not reported meanwhile
         affected: -; not: -
-    15:29:03 - incident-1 mainstay had heard nothing of its own edge; it lasted 1 min 1 s
+    15:29:03 - incident-1 mainstay had received no traffic report from its edge; it lasted 1 min 1 s
     --
     ");
 }
@@ -254,7 +254,7 @@ fn an_incident_of_waves_ends_half_a_minute_after_the_last() {
     w.react();
     w.pass(9).close(alert);
     w.react();
-    let next = w.diagnose.next(&w.config, w.now).unwrap();
+    let next = w.diagnose.next_deadline(&w.config, w.now).unwrap();
     assert_eq!(next.as_second() - w.now.as_second(), 30, "somebody must wake us for it");
     w.pass(29).react();
     assert!(w.diagnose.incidents()[&IncidentId(1)].is_open());

@@ -92,7 +92,7 @@ fn run() -> Vec<Event> {
         (20, diagnosed("auth", &[1, 2], Stage::Failing)),
         (31, EventKind::AlertClosed { alert: AlertId(1) }),
         (31, diagnosed("api", &[1, 2], Stage::Failing)),
-        (90, diagnosed("api", &[1, 2], Stage::Mending)),
+        (90, diagnosed("api", &[1, 2], Stage::Recovering)),
     ];
     let base = flood_at().as_second();
     let event = |(seq, (secs, kind)): (u64, (i64, EventKind))| Event {

@@ -95,7 +95,7 @@ fn post(id: u64, status: PostStatus) -> EventKind {
 }
 
 fn learned() -> Vec<(i64, EventKind)> {
-    let mut all = vec![(-9_000, EventKind::Booted { blind_since: None })];
+    let mut all = vec![(-9_000, EventKind::Booted { unmonitored_since: None })];
     for (ms, domain) in [(-8_000, "acme.app"), (-7_500, "acme.io")] {
         all.push((ms, EventKind::DelegationLearned { zone: domain.to_owned(), servers: parked() }));
         let seen = DomainSeen {
@@ -170,7 +170,10 @@ fn good_run() -> Vec<Event> {
         ),
         (
             25_000,
-            EventKind::IncidentDiagnosed { incident: one, diagnosis: diagnosis(domain(), Stage::Mending, 2) },
+            EventKind::IncidentDiagnosed {
+                incident: one,
+                diagnosis: diagnosis(domain(), Stage::Recovering, 2),
+            },
         ),
         (48_000, EventKind::AlertClosed { alert: AlertId(3) }),
         (48_100, EventKind::AlertClosed { alert: AlertId(4) }),
@@ -256,7 +259,7 @@ fn every_missed_limit_is_named() {
             EventKind::IncidentOpened {
                 incident: IncidentId(1),
                 since: fault_at(),
-                diagnosis: diagnosis(host, Stage::Looking, 1),
+                diagnosis: diagnosis(host, Stage::Investigating, 1),
             },
         ),
         (21_000, attempt("one", Ok(Delivered { receipt: None }))),

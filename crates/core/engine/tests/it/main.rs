@@ -1,9 +1,9 @@
 //! One order in which the thinkers are asked: a small outage from the first bad answer to the end, and people's part.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod colocation;
 mod denials;
-mod looks;
-mod one_event;
+mod last_results;
 mod situations;
 mod speed;
 mod surge;
@@ -56,12 +56,12 @@ impl Bench {
         let now = "2026-11-22T03:00:00Z".parse().unwrap();
         let mut bench =
             Self { engine: Engine::new(config.clone()), config: config.clone(), now, events: Vec::new() };
-        bench.hear(Input::Booted { blind_since: None }).unwrap();
-        bench.hear(Input::ConfigRead(config)).unwrap();
+        bench.input(Input::Booted { unmonitored_since: None }).unwrap();
+        bench.input(Input::ConfigRead(config)).unwrap();
         bench
     }
 
-    fn hear(&mut self, input: Input) -> Result<Vec<Event>, Refused> {
+    fn input(&mut self, input: Input) -> Result<Vec<Event>, Refused> {
         let events = self.engine.handle(self.now, &input)?;
         self.events.extend(events.clone());
         Ok(events)
@@ -69,7 +69,7 @@ impl Bench {
 
     fn later(&mut self, secs: u64) {
         self.now = time::later(self.now, Duration::from_secs(secs));
-        self.hear(Input::Tick).unwrap();
+        self.input(Input::Tick).unwrap();
     }
 
     fn sample(&mut self, answer: Answer) {
@@ -78,7 +78,7 @@ impl Bench {
 
     fn sample_of(&mut self, probe: &str, answer: Answer) {
         let sample = ProbeResult::new(probe.into(), Phases::default(), answer);
-        self.hear(Input::Sampled(sample)).unwrap();
+        self.input(Input::Sampled(sample)).unwrap();
     }
 
     fn well(&mut self) {
@@ -114,7 +114,7 @@ impl Bench {
     fn same_after_replay(&self) {
         let mut folded = Engine::new(self.config.clone());
         self.events.iter().for_each(|event| folded.apply(event));
-        assert_eq!(folded.known_text(), self.engine.known_text());
+        assert_eq!(folded.state_text(), self.engine.state_text());
     }
 
     fn count(&self, is: impl Fn(&EventKind) -> bool) -> usize {
@@ -163,7 +163,7 @@ fn an_outage_is_one_incident_one_page_and_ends_when_it_is_seen_well() {
 fn numbers_rise_by_one_and_a_fold_equals_the_live_state() {
     let mut bench = Bench::new();
     bench.break_it();
-    bench.hear(acknowledge("ana")).unwrap();
+    bench.input(acknowledge("ana")).unwrap();
     assert!(bench.events.iter().zip(1..).all(|(event, seq)| event.seq == seq));
     bench.same_after_replay();
 }
@@ -174,7 +174,7 @@ fn time_never_runs_backwards() {
     bench.break_it();
     let last = bench.events.last().unwrap().at;
     bench.now = time::earlier(bench.now, Duration::from_secs(3_600));
-    let events = bench.hear(acknowledge("ana")).unwrap();
+    let events = bench.input(acknowledge("ana")).unwrap();
     assert!(events.iter().all(|event| event.at >= last), "{events:?}");
 }
 
@@ -185,10 +185,10 @@ fn what_is_not_on_disk_silences_nobody() {
     bench.break_it();
     assert_eq!(bench.engine.due(bench.now).len(), 1);
 
-    let before = bench.engine.known_text();
+    let before = bench.engine.state_text();
     let decided = bench.engine.decide(bench.now, &acknowledge("ana")).unwrap();
     assert_eq!(decided.len(), 1);
-    assert_eq!(bench.engine.known_text(), before, "refused by the journal: nothing happened");
+    assert_eq!(bench.engine.state_text(), before, "refused by the journal: nothing happened");
 
     let undo = bench.engine.withdraw(bench.now, &decided);
     assert_eq!(acknowledged(&bench.engine), None, "in doubt: taken back at once");
@@ -202,7 +202,7 @@ fn what_is_not_on_disk_silences_nobody() {
     bench.events.extend(follows);
     let mut replayed = Engine::new(bench.config.clone());
     bench.events.iter().for_each(|event| replayed.apply(event));
-    assert_eq!(replayed.known_text(), bench.engine.known_text());
+    assert_eq!(replayed.state_text(), bench.engine.state_text());
     let holds = acknowledged(&bench.engine).unwrap();
     assert_eq!(holds.by, "bo");
 
@@ -214,14 +214,14 @@ fn what_is_not_on_disk_silences_nobody() {
 #[test]
 fn what_people_ask_is_done_once_or_refused_with_a_reason() {
     let mut bench = Bench::new();
-    assert_eq!(bench.hear(acknowledge("ana")), Err(Refused::NoSuchIncident(FIRST)));
+    assert_eq!(bench.input(acknowledge("ana")), Err(Refused::NoSuchIncident(FIRST)));
     bench.break_it();
-    assert_eq!(bench.hear(acknowledge("ana")).unwrap().len(), 1);
-    assert_eq!(bench.hear(acknowledge("ana")).unwrap(), [], "twice is once");
-    assert_eq!(bench.hear(acknowledge("bo")).unwrap().len(), 1, "bo takes it over");
+    assert_eq!(bench.input(acknowledge("ana")).unwrap().len(), 1);
+    assert_eq!(bench.input(acknowledge("ana")).unwrap(), [], "twice is once");
+    assert_eq!(bench.input(acknowledge("bo")).unwrap().len(), 1, "bo takes it over");
 
     bench.later(25 * 60);
-    bench.hear(Input::Note { incident: FIRST, by: "bo".to_owned(), text: "on it".to_owned() }).unwrap();
+    bench.input(Input::Note { incident: FIRST, by: "bo".to_owned(), text: "on it".to_owned() }).unwrap();
     bench.later(25 * 60);
     let expired = |it: &EventKind| matches!(it, EventKind::AcknowledgementExpired { .. });
     assert_eq!(bench.count(expired), 0, "a note prolongs it");
@@ -230,11 +230,11 @@ fn what_people_ask_is_done_once_or_refused_with_a_reason() {
 
     let post =
         |status| Input::Post { incident: FIRST, by: "bo".to_owned(), status, body: "We know.".to_owned() };
-    assert_eq!(bench.hear(post(PostStatus::Identified)).unwrap().len(), 1);
-    let refused = bench.hear(resolve(false));
+    assert_eq!(bench.input(post(PostStatus::Identified)).unwrap().len(), 1);
+    let refused = bench.input(resolve(false));
     let what = "front refuses connections".to_owned();
     assert_eq!(refused, Err(Refused::StillFailing { incident: FIRST, what }));
-    bench.hear(resolve(true)).unwrap();
-    assert_eq!(bench.hear(resolve(true)), Err(Refused::Over(FIRST)));
-    assert_eq!(bench.hear(acknowledge("bo")), Ok(vec![]), "a second late is no error");
+    bench.input(resolve(true)).unwrap();
+    assert_eq!(bench.input(resolve(true)), Err(Refused::Over(FIRST)));
+    assert_eq!(bench.input(acknowledge("bo")), Ok(vec![]), "a second late is no error");
 }

@@ -37,9 +37,9 @@ fn sample(n: usize, fault: Option<Fault>) -> Input {
 /// One turn of the loop: a batch of inputs and the tick at its end.
 fn turn(bench: &mut Bench, inputs: impl Iterator<Item = Input>) {
     for input in inputs {
-        bench.events.extend(bench.engine.hear(bench.now, &input).unwrap());
+        bench.events.extend(bench.engine.observe(bench.now, &input).unwrap());
     }
-    bench.hear(Input::Tick).unwrap();
+    bench.input(Input::Tick).unwrap();
 }
 
 fn millis(bench: &mut Bench, millis: u64) {
@@ -52,7 +52,7 @@ fn calm(bench: &mut Bench, probes: usize, turns: usize) -> Duration {
     for n in 0..turns {
         millis(bench, 3);
         turn(bench, [sample(n % (probes - 1), None)].into_iter());
-        std::hint::black_box(bench.engine.next());
+        std::hint::black_box(bench.engine.next_deadline());
     }
     begun.elapsed()
 }
@@ -63,9 +63,9 @@ fn sample_in_a_config_of_100_times_the_size_costs_about_the_same() {
     for probes in [100, 10_000] {
         let mut bench = many(probes);
         for n in 0..probes - 1 {
-            bench.engine.hear(bench.now, &sample(n, None)).unwrap();
+            bench.engine.observe(bench.now, &sample(n, None)).unwrap();
         }
-        bench.hear(Input::Tick).unwrap();
+        bench.input(Input::Tick).unwrap();
         calm(&mut bench, probes, 20);
         cost.push(calm(&mut bench, probes, 1_000));
     }

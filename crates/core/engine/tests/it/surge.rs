@@ -168,7 +168,7 @@ impl Bench {
     pub(crate) fn seconds(&mut self, count: usize, rollup: &Rollup) {
         for _ in 0..count {
             self.later(1);
-            self.hear(Input::RolledUp(rollup.clone())).unwrap();
+            self.input(Input::RolledUp(rollup.clone())).unwrap();
         }
     }
 
@@ -181,7 +181,7 @@ impl Bench {
                     format!("usual of {service}: {usual_milli}")
                 }
                 EventKind::AlertOpened { alert } => {
-                    format!("+ {} {} [{:?}]", alert.about, alert.fault.word(), alert.severity)
+                    format!("+ {} {} [{:?}]", alert.about, alert.fault.as_str(), alert.severity)
                 }
                 EventKind::AlertChanged { alert, severity, .. } => format!("~ {alert} [{severity:?}]"),
                 EventKind::AlertClosed { alert } => format!("- {alert}"),
@@ -241,29 +241,29 @@ fn a_surge_and_the_fight_that_it_leaves_behind_are_one_incident_and_one_page() {
     03:00:15 usual of api: 10000
     03:00:15 usual of auth: 10000
     -- flood
-    03:01:02 + service.auth surge [Breaks]
-    03:01:02 incident-1 service.auth Failing: Sign-in gets 2,000 times its usual traffic since 03:01 UTC, 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500; 20,000 requests a second
+    03:01:02 + service.auth surge [Critical]
+    03:01:02 incident-1 service.auth Failing: Sign-in receives 2,000 times its usual traffic since 03:01 UTC, 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500; 20,000 requests/s
     03:01:02 page-1 opens
     03:01:02 auth is PartialOutage
-    03:01:09 + probe.front status [Breaks]
-    03:01:09 incident-1 service.auth Failing: Sign-in gets 2,000 times its usual traffic since 03:01 UTC, 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500; 20,000 requests a second
+    03:01:09 + probe.front status [Critical]
+    03:01:09 incident-1 service.auth Failing: Sign-in receives 2,000 times its usual traffic since 03:01 UTC, 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500; 20,000 requests/s
     03:01:09 auth is MajorOutage
     03:02:02 post Identified “Sign-in is very busy”: Sign-in is receiving far more requests than usual. Those who have used it before go first; if you come for the first time, you may have to wait or to try again. We are holding back the excess. Shop is not affected. Next update by 03:32 UTC.
     -- the flood ends, sign-in stays dead
-    03:02:12 + service.api limit-conflict [Breaks]
-    03:02:12 incident-1 service.auth Failing: Sign-in gets 2,000 times its usual traffic since 03:01 UTC, 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500; 20,000 requests a second; API is affected
+    03:02:12 + service.api limit-conflict [Critical]
+    03:02:12 incident-1 service.auth Failing: Sign-in receives 2,000 times its usual traffic since 03:01 UTC, 89 % of it from 3 networks: 203.0.113.0/24, 198.51.100.0/24, AS64500; 20,000 requests/s; API is affected
     03:02:12 api is PartialOutage
     03:02:16 - alert-1
-    03:02:16 incident-1 service.api Failing: API refuses its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api) since 03:02 UTC; the proof: mainstay trace 4bf92f3577b34da6a3ce929d0e0e4736; it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02 UTC; Sign-in is affected
+    03:02:16 incident-1 service.api Failing: API rate-limits its own caller auth-web: 92 % of its 429 responses (api-client of auth-web, then per-address of api) since 03:02 UTC; see `mainstay trace 4bf92f3577b34da6a3ce929d0e0e4736`; it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02 UTC; Sign-in is affected
     03:03:02 post Identified “Sign-in is failing”: Sign-in is failing, or may fail, for some of you. One part of our system turns away requests of another. This was detected automatically, and our team is being notified. Shop is not affected. Next update by 03:33 UTC.
     -- the visitor is passed on
     03:03:23 - alert-2
     03:03:23 auth is PartialOutage
     03:04:00 - alert-3
-    03:04:00 incident-1 service.api Mending: API no longer refuses its own caller auth-web since 03:04 UTC; it is being watched for a while
+    03:04:00 incident-1 service.api Recovering: API no longer rate-limits its own caller auth-web since 03:04 UTC; monitoring
     03:04:00 api is Unknown
     03:04:00 auth is Operational
-    03:04:30 incident-1 over: API refused its own caller auth-web: 92 % of its 429s hit it (api-client of auth-web, then per-address of api); it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02 UTC; 2 services suffered for 3 min
+    03:04:30 incident-1 over: API rate-limited its own caller auth-web: 92 % of its 429 responses (api-client of auth-web, then per-address of api); it began with a surge on Sign-in (2,000 times its usual traffic), over since 03:02 UTC; 2 services affected for 3 min
     03:04:30 page-1 closes
     03:04:30 post Resolved “Sign-in is failing”: Sign-in works again. It was affected from 03:01 UTC until 03:04 UTC (3 min 30 s).
     ");

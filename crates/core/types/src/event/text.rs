@@ -1,4 +1,4 @@
-//! An event as one line of a log. The journal has all of it.
+//! Events as lines of the log, shortened.
 
 use super::EventKind;
 use crate::incident::Diagnosis;
@@ -9,21 +9,23 @@ impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use EventKind as H;
         match self {
-            H::Booted { blind_since: Some(since) } => write!(f, "started; nothing was watched since {since}"),
-            H::Booted { blind_since: None } => f.write_str("started for the first time"),
+            H::Booted { unmonitored_since: Some(since) } => {
+                write!(f, "started; nothing was monitored since {since}")
+            }
+            H::Booted { unmonitored_since: None } => f.write_str("started for the first time"),
             H::ClockAnchored { boot, running_ms } => {
                 write!(f, "the machine has been running for {} s (boot {boot})", running_ms / 1_000)
             }
-            H::ClockJumped { by_ms: 0 } => f.write_str("the wall clock came back"),
+            H::ClockJumped { by_ms: 0 } => f.write_str("the wall clock returned"),
             H::ClockJumped { by_ms } => {
                 let secs = by_ms.unsigned_abs() / 1_000;
-                let way = if *by_ms < 0 { "behind" } else { "ahead" };
-                write!(f, "the wall clock stepped: it is {secs} s {way}")
+                let direction = if *by_ms < 0 { "behind" } else { "ahead" };
+                write!(f, "the wall clock stepped: it is {secs} s {direction}")
             }
-            H::ClockSet { from, to } => write!(f, "the wall clock is believed: {from} is {to}"),
-            H::NotWatched { since } => write!(f, "the process stood still since {since}"),
+            H::ClockSet { from, to } => write!(f, "clock set: {from} is now {to}"),
+            H::Unmonitored { since } => write!(f, "nothing was monitored since {since}"),
             H::ConfigAdopted { digest } => {
-                write!(f, "configuration {} is in force", digest.get(..12).unwrap_or(digest))
+                write!(f, "configuration {} in force", digest.get(..12).unwrap_or(digest))
             }
             H::AlertOpened { alert } => {
                 write!(f, "{}: {} {} ({})", alert.id, alert.about, alert.fault, alert.evidence)
@@ -32,9 +34,9 @@ impl fmt::Display for EventKind {
                 write!(f, "{alert}: now {fault} ({evidence})")
             }
             H::BaselineLearned { probe, status } => {
-                write!(f, "{probe}: status {status} is its usual answer")
+                write!(f, "{probe}: learned usual status {status}")
             }
-            H::AlertClosed { alert } => write!(f, "{alert}: recovered"),
+            H::AlertClosed { alert } => write!(f, "{alert}: resolved"),
             H::DelegationLearned { zone, servers } => {
                 write!(f, "name servers of {zone}: {}", list(servers))
             }
@@ -42,10 +44,10 @@ impl fmt::Display for EventKind {
                 write!(f, "registration of {} learned from {}", seen.domain, seen.source)
             }
             H::IncidentOpened { incident, diagnosis, .. } => {
-                write!(f, "{incident} opened: {}", Reach(diagnosis))
+                write!(f, "{incident} opened: {}", Extent(diagnosis))
             }
-            H::IncidentDiagnosed { incident, diagnosis } => write!(f, "{incident}: {}", Reach(diagnosis)),
-            H::IncidentMerged { incident, into } => write!(f, "{incident} is part of {into}"),
+            H::IncidentDiagnosed { incident, diagnosis } => write!(f, "{incident}: {}", Extent(diagnosis)),
+            H::IncidentMerged { incident, into } => write!(f, "{incident} merged into {into}"),
             H::IncidentResolved { incident, summary } => write!(f, "{incident} resolved: {summary}"),
             H::TrafficDenied { denial } => {
                 write!(f, "{}: {} denied by {} until {}", denial.id, denial.what, denial.by, denial.until)
@@ -60,7 +62,7 @@ impl fmt::Display for EventKind {
             }
             H::AcknowledgementExpired { incident } => write!(f, "acknowledgement of {incident} expired"),
             H::AcknowledgementWithdrawn { incident, .. } => {
-                write!(f, "acknowledgement of {incident} withdrawn: the disk did not take it")
+                write!(f, "acknowledgement of {incident} withdrawn: the journal could not be written")
             }
             H::IncidentNoted { incident, by, text } => {
                 write!(f, "{incident}, note by {by}: {}", text.escape_debug())
@@ -94,19 +96,19 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// How far it reaches, in numbers: a log line is no place for a thousand names.
-struct Reach<'a>(&'a Diagnosis);
+/// Extent of an incident in numbers.
+struct Extent<'a>(&'a Diagnosis);
 
-impl fmt::Display for Reach<'_> {
+impl fmt::Display for Extent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Diagnosis { cause, summary, alerts, affected, wakes, .. } = self.0;
-        let wakes = if *wakes { "" } else { ", wakes nobody" };
+        let wakes = if *wakes { "" } else { ", no page" };
         let (alerts, affected) = (alerts.len(), affected.len());
         write!(f, "{summary} (cause {cause}, alerts {alerts}, affected {affected}{wakes})")
     }
 }
 
-/// At most six names; `nobody` for none.
+/// The first names of a list, and the number of the others.
 fn list<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
     const NAMES_MAX: usize = 6;
     match commas_or_more(names, NAMES_MAX) {
@@ -121,7 +123,7 @@ mod tests {
     use crate::{AlertId, PersonId};
 
     #[test]
-    fn a_line_names_what_happened_and_is_short() {
+    fn line_is_shortened() {
         let people = (0..9).map(|n| PersonId(format!("p{n}"))).collect();
         let notice = EventKind::NoticeQueued {
             incident: crate::IncidentId(3),
@@ -131,6 +133,6 @@ mod tests {
         };
         let line = "notice `opened` about incident-3 for p0, p1, p2, p3, p4 and 4 more";
         assert_eq!(notice.to_string(), line);
-        assert_eq!(EventKind::AlertClosed { alert: AlertId(1) }.to_string(), "alert-1: recovered");
+        assert_eq!(EventKind::AlertClosed { alert: AlertId(1) }.to_string(), "alert-1: resolved");
     }
 }

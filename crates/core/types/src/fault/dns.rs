@@ -1,4 +1,4 @@
-//! What can be wrong with name servers' answers.
+//! Faults of DNS.
 
 use super::listed;
 use crate::shown::{clean, clean_all};
@@ -6,52 +6,52 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use thiserror::Error;
 
-/// What is wrong with name servers' answers.
+/// A fault of DNS.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
 #[serde(tag = "dns", rename_all = "snake_case")]
 pub enum DnsFault {
-    /// The parent delegates to other servers than it did.
+    /// The parent zone delegates to other servers than before.
     #[error("is delegated to {} instead of {}", listed(to), listed(from))]
     DelegationMoved {
-        /// The servers we knew.
+        /// The known servers.
         from: BTreeSet<String>,
-        /// The servers the parent names now.
+        /// The servers in the parent zone now.
         to: BTreeSet<String>,
     },
-    /// The parent does not know the domain.
+    /// The parent zone has no delegation.
     #[error("is not delegated by its parent zone")]
     NotDelegated,
     /// The name does not exist.
     #[error("does not exist (NXDOMAIN)")]
     NxDomain,
-    /// The server failed.
+    /// The server answers SERVFAIL.
     #[error("fails (SERVFAIL)")]
     ServFail,
-    /// The server will not answer for this zone: a lame delegation.
+    /// The server refuses the zone: a lame delegation.
     #[error("refuses to answer for the zone (REFUSED)")]
     Lame,
-    /// No answer in time.
+    /// The server does not answer.
     #[error("does not answer")]
     Silent,
-    /// An answer, but not from authority.
+    /// The answer is not authoritative.
     #[error("answers without authority")]
     NotAuthoritative,
-    /// The answer could not be read.
-    #[error("answers with garbage: {why}")]
+    /// The answer is malformed.
+    #[error("sends malformed answers: {why}")]
     Garbage {
-        /// Where it went wrong.
+        /// The error.
         why: String,
     },
     /// Servers disagree with one another.
-    #[error("is answered differently by its name servers ({})", listed(servers))]
+    #[error("has name servers that disagree ({})", listed(servers))]
     Disagree {
-        /// Those in the minority.
+        /// Those that differ from the majority.
         servers: BTreeSet<String>,
     },
     /// Some of the delegated servers do not serve the zone.
     #[error("has name servers that do not serve it: {}", listed(servers))]
     LameServers {
-        /// Which.
+        /// Those servers.
         servers: BTreeSet<String>,
     },
     /// None of the delegated servers serves the zone.
@@ -60,7 +60,7 @@ pub enum DnsFault {
 }
 
 impl DnsFault {
-    /// Makes what outsiders wrote in it safe to show.
+    /// Escapes external text in it.
     pub(crate) fn clean(&mut self) {
         match self {
             Self::DelegationMoved { from, to } => {
@@ -73,9 +73,9 @@ impl DnsFault {
         }
     }
 
-    /// The machine word.
+    /// The code for machines.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::DelegationMoved { .. } => "dns-delegation-moved",
             Self::NotDelegated => "dns-not-delegated",

@@ -1,4 +1,4 @@
-//! What can be wrong with a registration.
+//! Faults of registrations.
 
 use crate::Time;
 use crate::shown::{clean, clean_all};
@@ -6,62 +6,62 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use thiserror::Error;
 
-/// What is wrong with a registration.
+/// A fault of a registration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
 #[serde(tag = "domain", rename_all = "snake_case")]
 pub enum DomainFault {
-    /// It runs out soon.
+    /// It expires soon.
     #[error("expires in {days} days, at {at}")]
     Expires {
-        /// When.
+        /// Expiry date.
         at: Time,
-        /// The step of the escalation 60/30/14/7/1 that was reached.
+        /// The step that was reached: 60, 30, 14, 7 or 1 days.
         days: u16,
     },
-    /// It ran out. `at` is the date that was paid for, by the best knowledge there is.
+    /// It expired. `at` is the date that was paid for, as far as known.
     #[error("expired{}", at.map(|at| format!(" at {at}")).unwrap_or_default())]
     Expired {
-        /// When, where anybody says so.
+        /// Expiry date, if known.
         at: Option<Time>,
-        /// The name servers it was handed to, when they are not the ones we knew.
+        /// Its name servers, when they are not the known ones.
         parked_on: Option<BTreeSet<String>>,
     },
-    /// In the auto renew period: the registry moved the date, nobody may have paid.
+    /// In the auto renew period: the registry moved the date, the renewal may be unpaid.
     #[error("is in its auto renew period: the registry moved the date, but it may not have been paid for")]
     AutoRenew,
-    /// Taken out of the zone.
-    #[error("is taken out of the zone by its {by} ({status})")]
+    /// Removed from DNS by a hold.
+    #[error("is removed from DNS by its {by} ({status})")]
     Held {
         /// `registrar` or `registry`.
         by: String,
         /// The status code.
         status: String,
     },
-    /// Deleted, may still be restored.
+    /// Deleted, but can be restored.
     #[error("was deleted and can be restored for at most 30 days (redemption period)")]
     Redemption,
-    /// About to be free for anybody.
-    #[error("is about to be released to anybody (pending delete)")]
+    /// Will be released soon.
+    #[error("is about to be released for registration (pending delete)")]
     PendingDelete,
-    /// Being moved to another registrar.
+    /// In transfer to another registrar.
     #[error("is being transferred to another registrar")]
     PendingTransfer,
     /// The registry does not know it.
     #[error("is not registered")]
     NotRegistered,
-    /// It is registered, but neither the registry nor the configuration tells until when.
-    #[error("has no known expiry date: its registry does not tell one")]
+    /// Registered without a known expiry date, neither published nor configured.
+    #[error("has no known expiry date: its registry does not publish one")]
     Undated,
     /// The date has not been confirmed for a long time.
     #[error("has an expiry date that could not be confirmed since {since}")]
     Stale {
-        /// When it was last confirmed.
+        /// Last confirmation.
         since: Time,
     },
 }
 
 impl DomainFault {
-    /// Makes what outsiders wrote in it safe to show.
+    /// Escapes external text in it.
     pub(crate) fn clean(&mut self) {
         match self {
             Self::Expired { parked_on: Some(servers), .. } => clean_all(servers),
@@ -73,9 +73,9 @@ impl DomainFault {
         }
     }
 
-    /// The machine word.
+    /// The code for machines.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Expires { .. } => "domain-expires",
             Self::Expired { .. } => "domain-expired",

@@ -1,4 +1,4 @@
-//! What can be wrong with a certificate.
+//! Faults of certificates.
 
 use super::listed;
 use crate::Time;
@@ -6,70 +6,70 @@ use crate::shown::clean;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What is wrong with a certificate.
+/// A fault of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Error)]
 #[serde(tag = "tls", rename_all = "snake_case")]
 pub enum TlsFault {
-    /// It ran out.
+    /// It has expired.
     #[error("serves a certificate that expired at {since}")]
     Expired {
-        /// When.
+        /// Expiry date.
         since: Time,
     },
     /// It is not valid yet.
     #[error("serves a certificate that is not valid before {from}")]
     NotYetValid {
-        /// From when it will be.
+        /// Start of its validity.
         from: Time,
     },
-    /// It is for other names. Node says ERR_TLS_CERT_ALTNAME_INVALID; people search for that word.
+    /// It is for other names. Node.js calls this ERR_TLS_CERT_ALTNAME_INVALID, a common search term.
     #[error("serves a certificate for {} (ERR_TLS_CERT_ALTNAME_INVALID)", listed(presented))]
     WrongName {
-        /// The names it is for.
+        /// Its names.
         presented: Vec<String>,
     },
-    /// It vouches for itself.
+    /// It is self-signed.
     #[error("serves a self-signed certificate")]
     SelfSigned,
-    /// Its chain ends in a root that we do not trust.
+    /// Its chain ends in an untrusted root.
     #[error("serves a certificate whose root `{root}` is not trusted")]
     UntrustedRoot {
         /// Subject of the root.
         root: String,
     },
-    /// An intermediate is missing between the last certificate served and any root.
+    /// An intermediate certificate is missing.
     #[error("serves an incomplete certificate chain: `{missing}` is missing")]
     IncompleteChain {
         /// Issuer of the last certificate served.
         missing: String,
     },
-    /// Its key is too weak.
+    /// Its key is weak.
     #[error("serves a certificate with a weak key ({key})")]
     WeakKey {
-        /// Kind and size.
+        /// Type and size.
         key: String,
     },
-    /// Its issuer revoked it (stapled OCSP).
+    /// It was revoked by its issuer (stapled OCSP).
     #[error("serves a certificate that its issuer revoked")]
     Revoked,
-    /// Little of its lifetime is left, though it is still valid.
+    /// It is valid, but little of its lifetime is left.
     #[error("serves a certificate that expires at {at}: {left_percent} % of its lifetime is left")]
     Expiring {
-        /// When it runs out.
+        /// Expiry date.
         at: Time,
-        /// What is left of the lifetime, in per cent.
+        /// Remaining lifetime in per cent.
         left_percent: u8,
     },
-    /// Some other reason to refuse it.
+    /// Another reason to reject it.
     #[error("serves a certificate that cannot be accepted: {why}")]
     Other {
-        /// The verifier's word.
+        /// Error of the verifier.
         why: String,
     },
 }
 
 impl TlsFault {
-    /// Makes what outsiders wrote in it safe to show.
+    /// Escapes external text in it.
     pub(crate) fn clean(&mut self) {
         match self {
             Self::WrongName { presented } => presented.iter_mut().for_each(clean),
@@ -81,9 +81,9 @@ impl TlsFault {
         }
     }
 
-    /// The machine word.
+    /// The code for machines.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Expired { .. } => "tls-expired",
             Self::NotYetValid { .. } => "tls-not-yet-valid",

@@ -102,7 +102,7 @@ impl Names {
         let (allowed, kept_out): (Vec<IpAddr>, Vec<IpAddr>) =
             found.into_iter().partition(|address| self.allows(*address));
         match kept_out.first() {
-            Some(address) if allowed.is_empty() => Err(Fault::InnerAddress { address: *address }),
+            Some(address) if allowed.is_empty() => Err(Fault::PrivateAddress { address: *address }),
             _ => Ok((allowed, kept_out)),
         }
     }

@@ -52,11 +52,11 @@ fn told(sample: &ProbeResult) -> String {
     let answer = match &sample.answer {
         Answer::Http(seen) => seen.status.to_string(),
         Answer::Tcp { .. } => "open".to_owned(),
-        Answer::Failed(fault) => fault.word().to_owned(),
+        Answer::Failed(fault) => fault.as_str().to_owned(),
         other => format!("{other:?}"),
     };
     let each = sample.addresses.iter().map(|seen| {
-        let fault = seen.fault.as_ref().map_or("well", |fault| fault.word());
+        let fault = seen.fault.as_ref().map_or("well", |fault| fault.as_str());
         format!(", {} {fault}", seen.address)
     });
     format!("{answer}{}", each.collect::<String>())
@@ -96,10 +96,10 @@ async fn each_address_is_told_and_a_good_one_speaks_for_all() {
         (&["127.0.0.2", "fe80::1"], "200, 127.0.0.2 well", "open, 127.0.0.2 well"),
         (
             &["10.1.2.3", "127.0.0.2", "64:ff9b::a00:1"],
-            "200, 127.0.0.2 well, 10.1.2.3 inner-address, 64:ff9b::a00:1 inner-address",
-            "open, 127.0.0.2 well, 10.1.2.3 inner-address, 64:ff9b::a00:1 inner-address",
+            "200, 127.0.0.2 well, 10.1.2.3 private-address, 64:ff9b::a00:1 private-address",
+            "open, 127.0.0.2 well, 10.1.2.3 private-address, 64:ff9b::a00:1 private-address",
         ),
-        (&["10.1.2.3"], "inner-address", "inner-address"),
+        (&["10.1.2.3"], "private-address", "private-address"),
     ] {
         let sample = ask(addresses, http, port).await;
         assert_eq!(told(&sample), by_http);

@@ -231,7 +231,10 @@ async fn only_what_the_config_names_may_be_inner() {
     let active = seen(&prober, "active.test").await;
     assert!(active.registry_expires.is_some() && active.registrar_expires.is_none());
     let (said, _) = why(&prober, "soon.test").await;
-    assert_eq!(said, "leads to the inner address 127.0.0.1, which the configuration does not allow");
+    assert_eq!(
+        said,
+        "resolves to the private address 127.0.0.1, which `site.allow_private` does not include"
+    );
     assert!(inner.asked().is_empty());
 
     let mut open = closed;

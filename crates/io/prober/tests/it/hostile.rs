@@ -44,7 +44,7 @@ async fn what_breaks_off_or_is_no_http_has_its_word() {
         let address = server::http(|_| response.to_vec()).await;
         let sample = get(address, PATIENT).await;
         let Answer::Failed(fault) = sample.answer else { panic!("{what}: {sample:?}") };
-        assert_eq!(fault.word(), word, "{what}: {fault:?}");
+        assert_eq!(fault.as_str(), word, "{what}: {fault:?}");
     }
 }
 
@@ -117,7 +117,7 @@ async fn endless_beginnings_end() {
     ] {
         let (address, taken) = server::endless(begin, again).await;
         let Answer::Failed(fault) = get(address, PATIENT).await.answer else { panic!("{what}: answered") };
-        assert_eq!(fault.word(), word, "{what}: {fault:?}");
+        assert_eq!(fault.as_str(), word, "{what}: {fault:?}");
         assert!(taken.load(Ordering::Relaxed) < 256 * 1024 + BUFFERS, "{what}");
     }
 }
@@ -162,7 +162,7 @@ async fn refused_and_cut_are_told_apart() {
     })
     .await;
     let Answer::Failed(fault) = get(cutting, PATIENT).await.answer else { panic!("answered") };
-    assert_eq!(fault.word(), "unreachable", "{fault:?}");
+    assert_eq!(fault.as_str(), "unreachable", "{fault:?}");
 }
 
 #[tokio::test]

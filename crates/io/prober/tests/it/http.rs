@@ -164,7 +164,7 @@ async fn an_address_in_the_config_opens_its_own_port_only() {
     for path in ["/other", "/scheme", "/default"] {
         let sample = ask(&config, &format!("http://{address}{path}"), Expect::default()).await;
         let Answer::Failed(fault) = &sample.answer else { panic!("{path}: {sample:?}") };
-        assert_eq!(fault.word(), "inner-address", "{path}");
+        assert_eq!(fault.as_str(), "private-address", "{path}");
     }
     assert_eq!(seen(ask(&config, &format!("http://{address}/self"), Expect::default()).await).hops.len(), 2);
 }
@@ -194,14 +194,14 @@ async fn redirects_that_lead_nowhere_have_their_words() {
         ("/mail/x", "bad-redirect"),
         ("/long/x", "bad-redirect"),
         ("/bytes/x", "redirect-loop"),
-        ("/inner/x", "inner-address"),
-        ("/metadata/x", "inner-address"),
-        ("/disguised/x", "inner-address"),
-        ("/name/x", "inner-address"),
+        ("/inner/x", "private-address"),
+        ("/metadata/x", "private-address"),
+        ("/disguised/x", "private-address"),
+        ("/name/x", "private-address"),
     ] {
         // The configuration's own address was written knowingly, though no inner network is allowed.
         let sample = ask(&config, &format!("http://{address}{path}"), Expect::default()).await;
-        assert_eq!(fault(sample).word(), word, "{path}");
+        assert_eq!(fault(sample).as_str(), word, "{path}");
     }
 }
 

@@ -49,20 +49,23 @@ async fn a_name_leads_to_its_addresses_or_to_the_reason_why_not() {
         ("BOTH.Acme.test.", "192.0.2.1 2001:db8::1"),
         ("six.acme.test", "2001:db8::6"),
         ("alias.acme.test", "192.0.2.1 2001:db8::1"),
-        ("gone.acme.test", "has no address: the name does not exist"),
-        ("dangling.acme.test", "has no address: the name does not exist"),
-        ("not a name..", "has no address: the name does not exist"),
-        ("circle.acme.test", "cannot be looked up: the CNAME records of circle.acme.test lead in a circle"),
+        ("gone.acme.test", "does not resolve: no such name or no address"),
+        ("dangling.acme.test", "does not resolve: no such name or no address"),
+        ("not a name..", "does not resolve: no such name or no address"),
+        ("circle.acme.test", "cannot be resolved: the CNAME records of circle.acme.test lead in a circle"),
         ("inner.acme.test", "192.0.2.7"),
         (
             "only-inner.acme.test",
-            "leads to the inner address ##.#.#.#, which the configuration does not allow",
+            "resolves to the private address ##.#.#.#, which `site.allow_private` does not include",
         ),
         (
             "mapped.acme.test",
-            "leads to the inner address ::ffff:###.#.#.#, which the configuration does not allow",
+            "resolves to the private address ::ffff:###.#.#.#, which `site.allow_private` does not include",
         ),
-        ("localhost", "leads to the inner address ###.#.#.#, which the configuration does not allow"),
+        (
+            "localhost",
+            "resolves to the private address ###.#.#.#, which `site.allow_private` does not include",
+        ),
         ("127.0.0.1", "127.0.0.1"),
         ("[::1]", "::1"),
     ] {
@@ -112,7 +115,7 @@ async fn the_next_resolver_is_asked_when_one_fails_and_the_last_reason_is_told()
     let bad = names(&net, &["127.0.0.1"], &[]);
     let said = told(&bad, "www.acme.test").await;
     assert!(
-        said.starts_with("cannot be looked up: the resolver") && said.ends_with("does not answer"),
+        said.starts_with("cannot be resolved: the resolver") && said.ends_with("does not answer"),
         "{said}"
     );
     let bad = names(&net, &["127.0.0.2"], &[]);

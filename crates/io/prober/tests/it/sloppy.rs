@@ -32,7 +32,7 @@ fn up(what: &str, sample: ProbeResult) -> HttpSeen {
 /// The word of a server that is down.
 fn down(what: &str, sample: &ProbeResult) -> String {
     match &sample.answer {
-        Answer::Failed(fault) => fault.word().to_owned(),
+        Answer::Failed(fault) => fault.as_str().to_owned(),
         Answer::Http(seen) if seen.status >= 300 => seen.status.to_string(),
         other => panic!("{what}: {other:?}"),
     }

@@ -47,7 +47,7 @@ async fn an_address_written_in_the_config_was_meant() {
         let sample = prober.run(&probe).await;
         assert_eq!(matches!(sample.answer, Answer::Tcp { .. }), allowed, "{sample:?}");
         assert_eq!(
-            matches!(sample.answer, Answer::Failed(Fault::InnerAddress { .. })),
+            matches!(sample.answer, Answer::Failed(Fault::PrivateAddress { .. })),
             !allowed,
             "{sample:?}"
         );

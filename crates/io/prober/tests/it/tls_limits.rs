@@ -120,7 +120,7 @@ async fn a_server_that_we_could_talk_to_has_no_such_excuse() {
     for address in [refuses, ours] {
         let [_, web] = both(&config, address).await;
         let Answer::Failed(fault) = web else { panic!("{web:?}") };
-        assert_ne!(fault.word(), "tls-unsupported", "{fault:?}");
+        assert_ne!(fault.as_str(), "tls-unsupported", "{fault:?}");
     }
 }
 

@@ -220,9 +220,9 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Resource, &'a str>, clock:
         since: clock.seconds(incident.since),
         lasts: roughly(between(incident.since, at)),
         stage: match diagnosis.stage {
-            Stage::Looking => "looking for the cause",
+            Stage::Investigating => "looking for the cause",
             Stage::Failing => "cause known, still there",
-            Stage::Mending => "cause gone, recovering",
+            Stage::Recovering => "cause gone, recovering",
         },
         waiting: acknowledged.is_none().then(|| roughly(between(incident.opened, at))),
         acknowledged: acknowledged.map(|ack| (ack.by.as_str(), clock.time(ack.until))),

@@ -240,7 +240,7 @@ fn old_incident() -> Incident {
             unaffected: BTreeSet::new(),
             alerts: BTreeSet::new(),
             wakes: false,
-            stage: Stage::Mending,
+            stage: Stage::Recovering,
             ahead: None,
             calm: false,
         },

@@ -85,7 +85,7 @@ impl Day {
     }
 
     fn run(self) -> Record {
-        let mut config = CONFIG.replace("name = \"Box\"", "name = \"Box\"\nzone = \"Europe/Tallinn\"");
+        let mut config = CONFIG.replace("name = \"Box\"", "name = \"Box\"\ntimezone = \"Europe/Tallinn\"");
         for n in 0..BEHIND {
             let _ = write!(
                 config,

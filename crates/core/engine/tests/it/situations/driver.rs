@@ -11,7 +11,7 @@ use types::config::Ask;
 use types::event::PostStatus;
 use types::fault::TlsFault;
 use types::notification::{Delivered, Delivery};
-use types::probe_result::{Certificate, DnsSeen, DomainSeen, HttpSeen, Phases, ServerSaid, TlsSeen};
+use types::probe_result::{Certificate, DnsSeen, DomainSeen, HttpSeen, Phases, ServerAnswer, TlsSeen};
 use types::traffic::Rollup;
 use types::{Answer, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, Time, Urgency, time};
 
@@ -112,8 +112,8 @@ impl Story {
             calls: Vec::new(),
             looked: Vec::new(),
         };
-        story.hear(Input::Booted { blind_since: None });
-        story.hear(Input::ConfigRead(config));
+        story.input(Input::Booted { unmonitored_since: None });
+        story.input(Input::ConfigRead(config));
         story.pass(120);
         story.began();
         story
@@ -142,7 +142,7 @@ impl Story {
     /// Goes on with an edge and two pools.
     pub(crate) fn edge(&mut self) {
         self.config = Arc::new(surge::config());
-        self.hear(Input::ConfigRead(self.config.clone()));
+        self.input(Input::ConfigRead(self.config.clone()));
         self.traffic = Some(surge::quiet());
         self.pass(120);
         self.began();
@@ -169,7 +169,7 @@ impl Story {
         Answer::Http(HttpSeen { status, address, body_bytes: 2, body_found: None, hops: Vec::new() })
     }
 
-    pub(crate) fn hear(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: Input) {
         // What people ask for in vain is part of the story.
         match self.engine.handle(self.now, &input) {
             Ok(events) => self.events.extend(events),
@@ -195,41 +195,41 @@ impl Story {
 
     pub(crate) fn acknowledge(&mut self, by: &str) {
         let (incident, by, via) = (self.incident(), by.to_owned(), "link".to_owned());
-        self.hear(Input::Acknowledge { incident, by, via });
+        self.input(Input::Acknowledge { incident, by, via });
     }
 
     pub(crate) fn resolve(&mut self) {
-        self.hear(Input::Resolve { incident: self.incident(), by: "ana".to_owned(), force: true });
+        self.input(Input::Resolve { incident: self.incident(), by: "ana".to_owned(), force: true });
     }
 
     pub(crate) fn approve(&mut self) {
-        self.hear(Input::Approve { incident: self.incident(), by: "ana".to_owned() });
+        self.input(Input::Approve { incident: self.incident(), by: "ana".to_owned() });
     }
 
     pub(crate) fn post(&mut self, status: PostStatus, body: &str) {
         let (incident, by, body) = (self.incident(), "ana".to_owned(), body.to_owned());
-        self.hear(Input::Post { incident, by, status, body });
+        self.input(Input::Post { incident, by, status, body });
     }
 
     /// The process is killed; another one starts after a while.
     pub(crate) fn restart(&mut self, after_secs: u64) {
         self.engine = Engine::new(self.config.clone());
         self.events.iter().for_each(|event| self.engine.apply(event));
-        let blind_since = Some(self.now);
+        let unmonitored_since = Some(self.now);
         self.now = time::later(self.now, Duration::from_secs(after_secs));
-        self.hear(Input::Booted { blind_since });
-        self.hear(Input::ConfigRead(self.config.clone()));
+        self.input(Input::Booted { unmonitored_since });
+        self.input(Input::ConfigRead(self.config.clone()));
     }
 
     /// Time goes by; every probe is asked when it is due.
     pub(crate) fn pass(&mut self, secs: u64) {
         for _ in 0..secs {
             self.now = time::later(self.now, Duration::from_secs(1));
-            self.hear(Input::Tick);
+            self.input(Input::Tick);
             if let Some(rollup) = self.traffic.clone() {
-                self.hear(Input::RolledUp(rollup));
+                self.input(Input::RolledUp(rollup));
             }
-            let sooner = self.engine.rounds().sooner;
+            let sooner = self.engine.probe_targets().sooner;
             let second = self.now.as_second();
             let due = |probe: &&types::config::Probe| {
                 let every = i64::try_from(probe.interval.as_secs()).unwrap_or(30).clamp(5, 30);
@@ -242,7 +242,7 @@ impl Story {
                 let slow = matches!(answer, Answer::Http(HttpSeen { body_bytes: 999, .. }));
                 let total = Duration::from_millis(if slow { 4_000 } else { 40 });
                 let phases = Phases { total, ..Phases::default() };
-                self.hear(Input::Sampled(ProbeResult::new(probe.id, phases, answer)));
+                self.input(Input::Sampled(ProbeResult::new(probe.id, phases, answer)));
             }
         }
     }
@@ -277,7 +277,7 @@ impl Story {
                 })
             }
             Ask::Dns { zone, names } => {
-                let said = |server: &str| ServerSaid {
+                let said = |server: &str| ServerAnswer {
                     server: server.to_owned(),
                     address: Some("192.0.2.53".parse().unwrap()),
                     soa: Ok(1),
@@ -332,7 +332,7 @@ impl Story {
         let alerts: Vec<String> = now
             .alerts
             .iter()
-            .map(|alert| format!("{} {} ({:?})", alert.about, alert.fault.word(), alert.severity))
+            .map(|alert| format!("{} {} ({:?})", alert.about, alert.fault.as_str(), alert.severity))
             .collect();
         let states: Vec<String> =
             now.services.iter().map(|row| format!("{} {:?}", row.id, row.state)).collect();

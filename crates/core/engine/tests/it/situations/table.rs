@@ -210,7 +210,7 @@ const PEOPLE: [Situation; 9] = [
         story.pass(180);
     }),
     ("publish = approve, and somebody does", |story| {
-        story.config("[service.shop]", "[status page]\npublish = \"approve\"\n\n[service.shop]");
+        story.config("[service.shop]", "[status_page]\npublish = \"approve\"\n\n[service.shop]");
         story.fails("login", refused());
         story.pass(100);
         story.look();
@@ -222,7 +222,7 @@ const PEOPLE: [Situation; 9] = [
         story.approve();
     }),
     ("publish = approve, and nobody does", |story| {
-        story.config("[service.shop]", "[status page]\npublish = \"approve\"\n\n[service.shop]");
+        story.config("[service.shop]", "[status_page]\npublish = \"approve\"\n\n[service.shop]");
         story.fails("login", refused());
         story.pass(100);
         story.well();
@@ -231,7 +231,7 @@ const PEOPLE: [Situation; 9] = [
         story.approve();
     }),
     ("publish = manual", |story| {
-        story.config("[service.shop]", "[status page]\npublish = \"manual\"\n\n[service.shop]");
+        story.config("[service.shop]", "[status_page]\npublish = \"manual\"\n\n[service.shop]");
         story.fails("login", refused());
         story.pass(2_400);
         story.well();

@@ -5,7 +5,7 @@ use crate::dns::wire::question_name;
 use futures_util::future::join_all;
 use std::net::SocketAddr;
 use types::fault::DnsFault;
-use types::probe_result::ResolverSaid;
+use types::probe_result::ResolverAnswer;
 
 /// Resolvers compared.
 const RESOLVERS_MAX: usize = 8;
@@ -41,6 +41,6 @@ impl Dns {
             None => Err(DnsFault::NxDomain),
         };
         let ttl_secs = said.as_ref().ok().and_then(|said| said.ttl);
-        ResolverSaid { resolver, name: host.to_owned(), addresses: said.map(|said| said.found), ttl_secs }
+        ResolverAnswer { resolver, name: host.to_owned(), addresses: said.map(|said| said.found), ttl_secs }
     }
 }

@@ -8,7 +8,7 @@ use hickory_proto::rr::{Name, RData, RecordType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use types::fault::DnsFault;
-use types::probe_result::ServerSaid;
+use types::probe_result::ServerAnswer;
 
 /// Servers queried, and addresses of each.
 const SERVERS_MAX: usize = 13;
@@ -167,7 +167,7 @@ impl Dns {
             Ok(Addresses { found, .. }) => Ok(found),
             Err(fault) => Err(fault),
         };
-        let told = asked.into_iter().map(|asked| ServerSaid {
+        let told = asked.into_iter().map(|asked| ServerAnswer {
             server: asked.server,
             address: asked.address,
             soa: asked.soa,

@@ -108,7 +108,7 @@ impl RdapClient {
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         match host.parse::<IpAddr>() {
             Ok(address) if !self.names.allows(address) => {
-                Err(failed(Fault::InnerAddress { address }.to_string()))
+                Err(failed(Fault::PrivateAddress { address }.to_string()))
             }
             _ => Ok(()),
         }

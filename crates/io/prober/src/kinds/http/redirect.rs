@@ -123,9 +123,11 @@ mod tests {
             let stepped = trail.step(location.as_bytes(), &CookieJar::default());
             match (to, stepped) {
                 (Ok(to), Ok(())) => assert_eq!(trail.at().as_str(), to, "{location}"),
-                (Err(word), Err(fault)) => assert_eq!(fault.word(), word, "{location}"),
+                (Err(word), Err(fault)) => assert_eq!(fault.as_str(), word, "{location}"),
                 // An empty reference means the document itself.
-                (Ok(to), Err(fault)) => assert_eq!((to, fault.word()), (from, "redirect-loop"), "{location}"),
+                (Ok(to), Err(fault)) => {
+                    assert_eq!((to, fault.as_str()), (from, "redirect-loop"), "{location}")
+                }
                 (Err(word), Ok(())) => panic!("{location} was followed, not {word}"),
             }
         }

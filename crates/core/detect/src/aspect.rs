@@ -1,0 +1,139 @@
+//! Aspects of an answer: faults of one aspect exclude one another. Also when two faults mean the same to a reader.
+
+use types::Fault;
+use types::fault::{DnsFault, DomainFault, TlsFault};
+
+/// One aspect of a probe's answers. Within an aspect one fault replaces another; aspects are independent, so that a slow
+/// answer does not hide an expiring certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Aspect {
+    /// The answer itself, including certificates that a browser would refuse.
+    Answer,
+    /// Time to the answer.
+    Latency,
+    /// Consistency of the addresses behind the name.
+    Addresses,
+    /// Share of bad answers over time.
+    Intermittent,
+    /// Remaining lifetime of the certificates.
+    Lifetime,
+    /// Name servers that the parent zone names.
+    Delegation,
+    /// Name servers that serve the zone.
+    Servers,
+    /// Agreement of the name servers.
+    Agreement,
+    /// Registration and its expiry.
+    Registration,
+    /// Hold by the registrar or the registry.
+    Hold,
+    /// Transfer to another registrar.
+    Transfer,
+    /// Age of the last confirmed registration data.
+    Confirmation,
+    /// mainstay's own connectivity.
+    Connectivity,
+    /// Traffic as the edge counts it, which has its own counters.
+    Traffic,
+}
+
+impl Aspect {
+    /// The aspect of a fault. Alerts folded from the journal are assigned by it.
+    pub(crate) fn of(fault: &Fault) -> Self {
+        match fault {
+            Fault::Slow { .. } => Self::Latency,
+            Fault::SomeAddresses { .. } => Self::Addresses,
+            Fault::Intermittent { .. } => Self::Intermittent,
+            Fault::Unstable { last, .. } => Self::of(last),
+            Fault::Tls { tls: TlsFault::Expiring { .. } } => Self::Lifetime,
+            Fault::Isolated { .. } => Self::Connectivity,
+            fault if is_edge_fault(fault) => Self::Traffic,
+            Fault::Lookup { .. } => Self::Confirmation,
+            Fault::Dns { dns } => match dns {
+                DnsFault::DelegationMoved { .. } | DnsFault::NotDelegated | DnsFault::NxDomain => {
+                    Self::Delegation
+                }
+                DnsFault::Disagree { .. } => Self::Agreement,
+                _ => Self::Servers,
+            },
+            Fault::Domain { domain } => match domain {
+                DomainFault::Held { .. } => Self::Hold,
+                DomainFault::PendingTransfer => Self::Transfer,
+                DomainFault::Stale { .. } => Self::Confirmation,
+                _ => Self::Registration,
+            },
+            _ => Self::Answer,
+        }
+    }
+}
+
+/// Whether a fault is one that only the edge can measure.
+pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Surge { .. }
+            | Fault::LimitConflict { .. }
+            | Fault::PoolBelowMinimum { .. }
+            | Fault::ServerCertificate { .. }
+            | Fault::EdgeSilent { .. }
+            | Fault::Unmonitored
+    )
+}
+
+/// Whether two faults mean the same to a reader. The library's wording, the phase of a timeout and 502 versus 503 do not
+/// matter; another certificate, other servers and another number of days do.
+pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
+    use Fault as F;
+    match (one, other) {
+        (F::Status { got: a }, F::Status { got: b }) => a / 100 == b / 100,
+        (F::NameUnanswered { .. }, F::NameUnanswered { .. })
+        | (F::Unreachable { .. }, F::Unreachable { .. })
+        | (F::TimedOut { .. }, F::TimedOut { .. })
+        | (F::Handshake { .. }, F::Handshake { .. })
+        | (F::TlsUnsupported { .. }, F::TlsUnsupported { .. })
+        | (F::Garbage { .. }, F::Garbage { .. })
+        | (F::TooLarge { .. }, F::TooLarge { .. })
+        | (F::TooManyRedirects { .. }, F::TooManyRedirects { .. })
+        | (F::Lookup { .. }, F::Lookup { .. })
+        | (F::Isolated { .. }, F::Isolated { .. })
+        | (F::PrivateAddress { .. }, F::PrivateAddress { .. })
+        | (F::Intermittent { .. }, F::Intermittent { .. })
+        | (F::Unstable { .. }, F::Unstable { .. }) => true,
+        (F::SomeAddresses { bad: a, .. }, F::SomeAddresses { bad: b, .. }) => a == b,
+        (
+            F::Domain { domain: DomainFault::Stale { .. } },
+            F::Domain { domain: DomainFault::Stale { .. } },
+        )
+        | (F::Tls { tls: TlsFault::Other { .. } }, F::Tls { tls: TlsFault::Other { .. } })
+        | (F::Dns { dns: DnsFault::Garbage { .. } }, F::Dns { dns: DnsFault::Garbage { .. } }) => true,
+        (
+            F::Dns { dns: DnsFault::DelegationMoved { to: a, .. } },
+            F::Dns { dns: DnsFault::DelegationMoved { to: b, .. } },
+        ) => a == b,
+        (a, b) => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::fault::Phase;
+
+    #[test]
+    fn faults_that_need_the_same_action_mean_the_same() {
+        let why = |why: &str| Fault::Unreachable { why: why.into() };
+        let status = |got| Fault::Status { got };
+        let wrong = |name: &str| Fault::Tls { tls: TlsFault::WrongName { presented: vec![name.into()] } };
+        for (a, b, same) in [
+            (why("reset"), why("no route"), true),
+            (status(502), status(503), true),
+            (status(502), status(404), false),
+            (Fault::TimedOut { phase: Phase::Connect }, Fault::TimedOut { phase: Phase::Body }, true),
+            (wrong("a.example"), wrong("a.example"), true),
+            (wrong("a.example"), wrong("b.example"), false),
+            (Fault::Refused, why("reset"), false),
+        ] {
+            assert_eq!(same_meaning(&a, &b), same, "{a:?} {b:?}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Roll-ups of the edge, and its silence.
+//!
+//! When the edge is silent its alerts stay open: nothing shows that they are over. After ten minutes of silence the probes
+//! take over: an alert closes once every host that it concerns has had a healthy result since.
+
+use super::Detect;
+use crate::alert::{Decision, Events, NewAlert};
+use crate::aspect::is_edge_fault;
+use crate::traffic::unknown_host::{self, Owner};
+use crate::traffic::{edge_resource, flow, is_news, is_served};
+use std::time::Duration;
+use types::time::{between, later};
+use types::traffic::ServiceTraffic;
+use types::{
+    Config, EventKind, Fault, Kind, LastResult, PoolId, ProbeId, Resource, Rollup, ServiceId, Severity, Time,
+};
+
+/// The edge reports once a second; after this long without a roll-up it is silent.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
+/// After this long without a roll-up the probes take over.
+const REPLACED_AFTER: Duration = Duration::from_secs(600);
+/// Roll-ups this far apart are not added up.
+const GAP: Duration = Duration::from_secs(5);
+/// Shortest time between two updates of an alert with the same severity.
+const CHANGE_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Detect {
+    /// Judges a roll-up that arrived at `now`.
+    pub fn judge_rollup(&mut self, config: &Config, now: Time, rollup: &Rollup) -> Vec<EventKind> {
+        let mut events = self.events();
+        self.follow_config(config, now, &mut events);
+        if config.edge.is_none() {
+            return events.kinds;
+        }
+        let gap = self.volatile.traffic.last_rollup.is_none_or(|last| between(last, now) > GAP);
+        self.volatile.traffic.last_rollup = Some(now);
+        let served = || rollup.services.iter().filter(|(id, _)| is_served(config, id));
+        let surges: Vec<(&ServiceId, Decision)> = served()
+            .map(|(id, traffic)| (id, self.judge_surge(id, rollup.span, traffic, gap, now, &mut events)))
+            .collect();
+        for (id, decision) in surges {
+            if !self.waits_for_caller(config, id, &decision) {
+                self.apply_decision(&Resource::service(&id.0), "surge", decision, now, &mut events);
+            }
+        }
+        // Surges come first: they explain limit conflicts.
+        for (id, _) in served() {
+            let Some(service) = self.volatile.traffic.services.get_mut(id) else { continue };
+            let decision = service.conflict.judge(config, &service.flow, now);
+            self.apply_decision(&Resource::service(&id.0), "limit-conflict", decision, now, &mut events);
+        }
+        for (id, seen) in &rollup.pools {
+            let Some(pool) = config.pools.get(id) else { continue };
+            let about = Resource::pool(&id.0);
+            let counts = self.volatile.traffic.pools.entry(id.clone()).or_default();
+            let healthy = counts.judge_healthy(seen, pool.min_healthy, now, &config.site.timezone);
+            let certificate = counts.judge_certificate(seen, now);
+            self.apply_decision(&about, "pool-below-minimum", healthy, now, &mut events);
+            self.apply_decision(&about, "server-certificate", certificate, now, &mut events);
+        }
+        self.judge_unknown_hosts(config, rollup, now, &mut events);
+        if let Some(silent) = self.open.with_fault(&edge_resource(), "edge-silent") {
+            events.close(silent);
+        }
+        events.kinds
+    }
+
+    /// Records the traffic of a service, learns what is usual, and judges whether it is a surge.
+    fn judge_surge(
+        &mut self,
+        id: &ServiceId,
+        span: Duration,
+        traffic: &ServiceTraffic,
+        gap: bool,
+        now: Time,
+        events: &mut Events,
+    ) -> Decision {
+        let about = Resource::service(&id.0);
+        let recorded = self.state.usual.get(id).copied();
+        let open = self.open.with_fault(&about, "surge").and_then(|id| self.state.alerts.get(&id));
+        let service = self.volatile.traffic.services.entry(id.clone()).or_default();
+        if gap {
+            service.flow = flow::Flow::default();
+        }
+        service.flow.note(now, span, traffic);
+        let usual = service.usual.rate(recorded);
+        let young = service.usual.is_young(recorded, now);
+        let decision = service.surge.judge(&service.flow, usual, young, open, now);
+        let unusual = service.surge.is_unusual(open.is_some(), now);
+        service.usual.note(span, traffic.requests, unusual);
+        if let Some(usual_milli) = service.usual.news(recorded, now) {
+            events.push(EventKind::TrafficLearned { service: id.clone(), usual_milli });
+        }
+        decision
+    }
+
+    /// Whether the alert about a surge waits because a service that calls this one may be in a surge too. Requests are
+    /// counted at their end, so those of the called service come first; the caller's next roll-up decides.
+    fn waits_for_caller(&self, config: &Config, id: &ServiceId, decision: &Decision) -> bool {
+        let about = Resource::service(&id.0);
+        let is_open = |about: &Resource| self.open.with_fault(about, "surge").is_some();
+        matches!(decision, Decision::Raise(_))
+            && !is_open(&about)
+            && self.volatile.traffic.services.iter().any(|(other, service)| {
+                let caller = Resource::service(&other.0);
+                service.surge.is_suspected()
+                    && !is_open(&caller)
+                    && config.graph.beneath(&caller).contains(&about)
+            })
+    }
+
+    /// Opens, updates or closes the alert about a resource with a fault of this code.
+    fn apply_decision(
+        &mut self,
+        about: &Resource,
+        code: &'static str,
+        decision: Decision,
+        now: Time,
+        events: &mut Events,
+    ) {
+        let open = self.open.with_fault(about, code).and_then(|id| self.state.alerts.get(&id));
+        match (decision, open) {
+            (Decision::Raise(new), None) => events.open(about, &edge_probe_id(about), new),
+            (Decision::Raise(new), Some(open)) => {
+                let changed_at = self.volatile.traffic.changed_at.get(&open.id).copied();
+                let due = changed_at.is_none_or(|at| between(at, now) >= CHANGE_INTERVAL)
+                    && between(open.since, now) >= CHANGE_INTERVAL;
+                if new.severity != open.severity || (due && is_news(&open.fault, &new.fault)) {
+                    self.volatile.traffic.changed_at.insert(open.id, now);
+                    events.change(open.id, new);
+                }
+            }
+            (Decision::Resolve, Some(open)) => {
+                self.volatile.traffic.changed_at.remove(&open.id);
+                events.close(open.id);
+            }
+            (Decision::Resolve | Decision::Keep, _) => {}
+        }
+    }
+
+    fn judge_unknown_hosts(&mut self, config: &Config, rollup: &Rollup, now: Time, events: &mut Events) {
+        let open = || self.state.alerts.values().filter(|alert| alert.fault == Fault::Unmonitored);
+        let mut all = open().count();
+        let is_foreign = |name: &str| !unknown_host::is_known_domain(config, name);
+        let mut foreign = open().filter(|alert| is_foreign(&alert.about.name)).count();
+        for (name, requests) in &rollup.strangers {
+            let hosts = &mut self.volatile.traffic.unknown_hosts;
+            let Some(owner) = hosts.note(config, name, *requests, now) else { continue };
+            let about = Resource::host(name);
+            let room = all < unknown_host::OPEN_MAX
+                && (owner == Owner::Known || foreign < unknown_host::OPEN_FOREIGN_MAX);
+            if !room || self.open.with_fault(&about, "unmonitored").is_some() {
+                continue;
+            }
+            all += 1;
+            foreign += usize::from(owner == Owner::Foreign);
+            let domain = match owner {
+                Owner::Known => "it belongs to a configured domain",
+                Owner::Foreign => "it belongs to no configured domain",
+            };
+            let evidence = format!("clients have requested it repeatedly; {domain}");
+            let new = NewAlert { fault: Fault::Unmonitored, severity: Severity::Info, since: now, evidence };
+            events.open(&about, &edge_probe_id(&about), new);
+        }
+        let since = self.volatile.traffic.expected_since.unwrap_or(now);
+        for alert in open() {
+            let hosts = &self.volatile.traffic.unknown_hosts;
+            if hosts.is_gone(&alert.about.name, since.max(alert.since), now) {
+                events.close(alert.id);
+            }
+        }
+    }
+
+    /// Detects a silent edge, and lets the probes take over when it stays silent.
+    pub(super) fn check_edge_silence(&mut self, config: &Config, now: Time, events: &mut Events) {
+        let Some(since) = self.volatile.traffic.silent_since() else { return };
+        if config.edge.is_none() || between(since, now) < SILENT_AFTER {
+            return;
+        }
+        if self.open.with_fault(&edge_resource(), "edge-silent").is_none() {
+            let fault = Fault::EdgeSilent { since };
+            let evidence = "a roll-up is expected every second; alerts of the edge stay open".to_owned();
+            let new = NewAlert { fault, severity: Severity::Warning, since, evidence };
+            events.open(&edge_resource(), &edge_probe_id(&edge_resource()), new);
+        }
+        let replaced = later(since, REPLACED_AFTER);
+        if now < replaced {
+            return;
+        }
+        for alert in self.state.alerts.values().filter(|alert| is_edge_fault(&alert.fault)) {
+            let is_healthy = |host: &Resource| {
+                self.last_result(host).is_some_and(|last| last.healthy && last.at >= replaced)
+            };
+            if alert.about.kind != Kind::Mainstay && hosts_of(config, &alert.about).iter().all(is_healthy) {
+                events.close(alert.id);
+            }
+        }
+    }
+
+    /// Next time at which [`Self::check_edge_silence`] may have an effect.
+    pub(super) fn edge_silence_deadline(&self, config: &Config, now: Time) -> Option<Time> {
+        config.edge.as_ref()?;
+        let since = self.volatile.traffic.silent_since()?;
+        let is_open = self.open.with_fault(&edge_resource(), "edge-silent").is_some();
+        let at = later(since, if is_open { REPLACED_AFTER } else { SILENT_AFTER });
+        (!is_open || at > now).then_some(at)
+    }
+
+    /// Last result of a service or a pool by the edge's roll-ups.
+    pub(super) fn last_edge_result(&self, resource: &Resource) -> Option<LastResult> {
+        let traffic = &self.volatile.traffic;
+        let served = match resource.kind {
+            Kind::Service => traffic.services.contains_key(&ServiceId(resource.name.clone())),
+            Kind::Pool => traffic.pools.contains_key(&PoolId(resource.name.clone())),
+            _ => false,
+        };
+        let at = traffic.last_rollup.filter(|_| served)?;
+        let mut alerts = self.open.about(&self.state, resource);
+        let failing = alerts.any(|alert| alert.severity == Severity::Critical && is_edge_fault(&alert.fault));
+        Some(LastResult { at, healthy: !failing })
+    }
+}
+
+/// Hosts of a service, or of every service that a pool serves.
+fn hosts_of(config: &Config, about: &Resource) -> Vec<Resource> {
+    let services = config.services.values().filter(|service| match about.kind {
+        Kind::Service => service.id.0 == about.name,
+        Kind::Pool => service.traffic.as_ref().is_some_and(|traffic| traffic.pool.0 == about.name),
+        _ => false,
+    });
+    services.flat_map(|service| &service.hosts).map(Resource::host).collect()
+}
+
+/// The probe id in alerts of the edge. No configured probe has such an id.
+fn edge_probe_id(about: &Resource) -> ProbeId {
+    match about.kind {
+        Kind::Service => ProbeId(format!("edge.{}", about.name)),
+        _ => ProbeId(format!("edge.{about}")),
+    }
+}

@@ -4,6 +4,7 @@ use crate::impact::{hurts, is_ahead, is_redundancy_loss};
 use crate::recovery::is_deep;
 use crate::scope::Scope;
 use crate::state::Case;
+use ::text::list;
 use jiff::Zoned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,7 +16,7 @@ mod location;
 mod text;
 mod traffic;
 
-use text::{Tense, at_time, clock, counted, in_tense, joined, listed, on_day, plural, plural_past, rounded};
+use text::{Tense, at_time, clock, counted, in_tense, listed, on_day, plural, plural_past, rounded};
 
 /// Maximum of different faults of one service that are listed.
 const FAULTS_MAX: usize = 4;

@@ -32,7 +32,7 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
                 Milestone::CauseFound,
             ) => diagnosis.cause == script.cause,
             (EventKind::IncidentDiagnosed { diagnosis, .. }, Milestone::Recovering) => {
-                diagnosis.stage == Stage::Mending
+                diagnosis.stage == Stage::Recovering
             }
             (EventKind::AttemptEnded { page: Some(_), delivery, .. }, Milestone::PersonPaged) => {
                 delivery.result.is_ok()

@@ -144,7 +144,7 @@ fn named_cause(script: &Script, fault_at: Time, events: &[Event]) -> Option<(Str
             continue;
         };
         // During recovery the summary describes the recovery, not the cause.
-        if diagnosis.stage == Stage::Mending {
+        if diagnosis.stage == Stage::Recovering {
             continue;
         }
         let named = (diagnosis.cause.to_string(), diagnosis.summary.clone());

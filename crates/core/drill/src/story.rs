@@ -152,7 +152,7 @@ impl Transcript {
         let own: Vec<String> =
             own.filter(|(about, _)| *about == diagnosis.cause).map(|(_, text)| text.clone()).collect();
         own.into_iter().for_each(|text| self.once(format!("incident {number} is attributed to {text}")));
-        if diagnosis.stage == Stage::Mending {
+        if diagnosis.stage == Stage::Recovering {
             self.once(format!("incident {number} recovers"));
         }
         self.affected.entry(incident).or_default().extend(diagnosis.affected.iter().cloned());

@@ -82,7 +82,7 @@ impl Transcript {
         let alone = |text: String| Some(Line { text, group: None });
         let grouped = |text: String, group: String| Some(Line { text, group: Some(group) });
         match kind {
-            EventKind::Booted { blind_since } => alone(match blind_since {
+            EventKind::Booted { unmonitored_since } => alone(match unmonitored_since {
                 Some(_) => "mainstay restarts".to_owned(),
                 None => "mainstay starts".to_owned(),
             }),
@@ -104,8 +104,8 @@ impl Transcript {
                 let before = self.diagnoses.insert(*incident, now.clone());
                 (before.as_ref() != Some(&now)).then_some(())?;
                 alone(match diagnosis.stage {
-                    Stage::Mending => format!("{incident}: the cause is fixed, its effects recover"),
-                    Stage::Looking | Stage::Failing => format!("{incident}: {}", diagnosis.summary),
+                    Stage::Recovering => format!("{incident}: the cause is fixed, its effects recover"),
+                    Stage::Investigating | Stage::Failing => format!("{incident}: {}", diagnosis.summary),
                 })
             }
             EventKind::IncidentMerged { incident, into } => {
@@ -181,7 +181,7 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
         | EventKind::ClockAnchored { .. }
         | EventKind::ClockJumped { .. }
         | EventKind::ClockSet { .. }
-        | EventKind::NotWatched { .. } => None,
+        | EventKind::Unmonitored { .. } => None,
     }
 }
 

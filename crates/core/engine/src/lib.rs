@@ -264,7 +264,7 @@ impl Engine {
         [
             self.detect.next_deadline(&self.config, self.clock),
             self.diagnose.next_deadline(&self.config, self.clock),
-            self.oncall.next(&self.config, self.clock),
+            self.oncall.next_deadline(&self.config, self.clock),
             self.publisher.next(&self.config, self.clock, &facts),
             self.denials.next_deadline(),
         ]
@@ -332,7 +332,7 @@ impl Engine {
         [
             self.detect.state_text(),
             self.diagnose.state_text(),
-            self.oncall.known_text(),
+            self.oncall.state_text(),
             self.publisher.known_text(),
             self.denials.state_text(),
             self.clock_state.state_text(),

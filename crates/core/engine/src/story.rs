@@ -152,13 +152,13 @@ impl Stories {
                     format!("step {}: {whom}; the next step is due at {until}", step + 1),
                 );
             }
-            EventKind::AttemptEnded { page: Some(page), reach, person, outcome } => {
+            EventKind::AttemptEnded { page: Some(page), contact, person, delivery } => {
                 let whom = person.as_ref().map_or("fallback", |person| person.0.as_str());
-                let end = match &outcome.result {
+                let end = match &delivery.result {
                     Ok(_) => "accepted by the provider, not acknowledged yet".to_owned(),
                     Err(failure) => format!("failed: {}", failure.why),
                 };
-                self.add_paging(*page, at, format!("{whom} over {}: {end}", reach.channel));
+                self.add_paging(*page, at, format!("{whom} over {}: {end}", contact.channel));
             }
             EventKind::PageClosed { page } => self.add_paging(*page, at, format!("{page} closed")),
             _ => {}

@@ -318,20 +318,6 @@ fn rate(times: Option<u32>, per_sec: u32) -> String {
     }
 }
 
-/// A number with grouped digits: `5,400`.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn sources(share_percent: u8, networks: &[String]) -> String {
     match networks.len() {
         0 => String::new(),

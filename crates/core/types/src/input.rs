@@ -52,7 +52,7 @@ pub enum Input {
     /// A person denies some traffic for a while.
     Deny {
         /// The traffic.
-        what: DenyWhat,
+        what: DenyTarget,
         /// The service; all services when `None`.
         service: Option<ServiceId>,
         /// How long it stays in force.
@@ -136,7 +136,7 @@ pub enum Refused {
     #[error("a denial of {what} would also deny {whom}")]
     HitsOthers {
         /// The traffic.
-        what: DenyWhat,
+        what: DenyTarget,
         /// What else would be denied.
         whom: String,
     },
@@ -147,7 +147,7 @@ pub enum Refused {
     #[error("{what} cannot be denied: `edge.geoip.{key}` is not configured")]
     NoPlaces {
         /// The traffic.
-        what: DenyWhat,
+        what: DenyTarget,
         /// The missing key of `edge.geoip`.
         key: &'static str,
     },

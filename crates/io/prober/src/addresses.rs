@@ -167,7 +167,7 @@ fn sum_up(found: &[SocketAddr], mut all: Vec<Exchange>, expect: Option<&Expect>)
     match best {
         Some(Exchange { answer, phases, .. }) => Measurement { answer, phases, addresses, alias: None },
         None => {
-            let fault = Fault::Blind { why: "the probe run was lost by an internal error".to_owned() };
+            let fault = Fault::Isolated { why: "the probe run was lost by an internal error".to_owned() };
             Measurement { addresses, ..Measurement::of(Answer::Failed(fault), Phases::default()) }
         }
     }

@@ -55,7 +55,7 @@ fn local_fault(error: &Error) -> Option<Fault> {
         });
     }
     (code == NO_PORT_LEFT)
-        .then(|| Fault::Blind { why: "this machine has no free local port or address".to_owned() })
+        .then(|| Fault::Isolated { why: "this machine has no free local port or address".to_owned() })
 }
 
 /// The fault of a failed TLS handshake or stream. Certificates are verified in `kinds::tls`.
@@ -108,7 +108,7 @@ mod tests {
     fn our_own_trouble_is_never_called_down() {
         for code in [23, 24, 99] {
             let fault = from_io(&Error::from_raw_os_error(code), Phase::Connect);
-            assert_eq!(fault.word(), "blind", "{code}");
+            assert_eq!(fault.as_str(), "blind", "{code}");
         }
     }
 
@@ -124,7 +124,7 @@ mod tests {
             (ErrorKind::HostUnreachable, Phase::Connect, "unreachable"),
             (ErrorKind::InvalidData, Phase::Body, "garbage"),
         ] {
-            assert_eq!(from_io(&Error::from(kind), phase).word(), word, "{kind:?} {phase:?}");
+            assert_eq!(from_io(&Error::from(kind), phase).as_str(), word, "{kind:?} {phase:?}");
         }
     }
 
@@ -132,6 +132,6 @@ mod tests {
     fn a_tls_error_is_found_inside_an_io_error() {
         let tls = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
         let twice = Error::other(Error::new(ErrorKind::InvalidData, tls));
-        assert_eq!(from_io(&twice, Phase::FirstByte).word(), "tls-handshake");
+        assert_eq!(from_io(&twice, Phase::FirstByte).as_str(), "tls-handshake");
     }
 }

@@ -104,8 +104,8 @@ impl Clock {
     }
 
     /// The anchor for the journal, with which the next process on this boot needs no wall clock.
-    pub(crate) fn anchor(&self) -> Option<ClockNews> {
-        Some(ClockNews::Anchored { boot: self.boot.clone()?, running: self.running })
+    pub(crate) fn anchor(&self) -> Option<ClockChange> {
+        Some(ClockChange::Anchored { boot: self.boot.clone()?, running: self.running })
     }
 
     fn publish(&self) {

@@ -36,7 +36,7 @@ impl Detect {
         self.volatile.traffic.last_rollup = Some(now);
         let served = || rollup.services.iter().filter(|(id, _)| is_served(config, id));
         let surges: Vec<(&ServiceId, Decision)> = served()
-            .map(|(id, traffic)| (id, self.judge_surge(id, rollup.span, traffic, gap, now, &mut events)))
+            .map(|(id, traffic)| (id, self.judge_surge(id, rollup.interval, traffic, gap, now, &mut events)))
             .collect();
         for (id, decision) in surges {
             if !self.waits_for_caller(config, id, &decision) {
@@ -143,7 +143,7 @@ impl Detect {
         let mut all = open().count();
         let is_foreign = |name: &str| !unknown_host::is_known_domain(config, name);
         let mut foreign = open().filter(|alert| is_foreign(&alert.about.name)).count();
-        for (name, requests) in &rollup.strangers {
+        for (name, requests) in &rollup.unknown_hosts {
             let hosts = &mut self.volatile.traffic.unknown_hosts;
             let Some(owner) = hosts.note(config, name, *requests, now) else { continue };
             let about = Resource::host(name);

@@ -49,14 +49,14 @@ impl Pool {
     /// Judges the number of healthy servers. The default of `min_healthy` is one.
     pub(crate) fn judge_healthy(
         &mut self,
-        seen: &PoolSeen,
+        seen: &PoolStatus,
         min_healthy: Option<u32>,
         now: Time,
         zone: &TimeZone,
     ) -> Decision {
         let min_healthy = min_healthy.unwrap_or(1);
         let healthy = bounded_u32(seen.servers.iter().filter(|server| server.state.serves()).count() as f64);
-        let out: Vec<&ServerSeen> = seen.servers.iter().filter(|server| !server.state.serves()).collect();
+        let out: Vec<&ServerStatus> = seen.servers.iter().filter(|server| !server.state.serves()).collect();
         // Too few since the last server left.
         let left = out.iter().map(|server| earlier(now, server.since)).max().unwrap_or(now);
         self.too_few.note(healthy < min_healthy, left);
@@ -74,7 +74,7 @@ impl Pool {
                 seen.servers.len(),
                 seen.inflight,
                 seen.waiting,
-                if seen.panics { "; panic mode: all servers except draining ones get requests" } else { "" }
+                if seen.panic_mode { "; panic mode: all servers except draining ones get requests" } else { "" }
             );
             let since = self.too_few.since.unwrap_or(now);
             return Decision::Raise(NewAlert { fault, severity: Severity::Critical, since, evidence });
@@ -83,7 +83,7 @@ impl Pool {
     }
 
     /// Judges the certificates of the servers.
-    pub(crate) fn judge_certificate(&mut self, seen: &PoolSeen, now: Time) -> Decision {
+    pub(crate) fn judge_certificate(&mut self, seen: &PoolStatus, now: Time) -> Decision {
         self.certificate.note(seen.certificate.is_some(), now);
         match &seen.certificate {
             Some((expected, why)) if self.certificate.bad >= REPEATS => {
@@ -98,8 +98,8 @@ impl Pool {
     }
 }
 
-fn described(out: &[&ServerSeen], now: Time, zone: &TimeZone) -> Vec<String> {
-    let one = |server: &&ServerSeen| {
+fn described(out: &[&ServerStatus], now: Time, zone: &TimeZone) -> Vec<String> {
+    let one = |server: &&ServerStatus| {
         let since = clock(earlier(now, server.since), zone);
         let why = server.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
         format!("{} is {} since {since}{why}", server.address, server.state.as_str())

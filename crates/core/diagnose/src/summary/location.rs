@@ -1,6 +1,6 @@
 //! Clauses for an address or a load balancer where several services fail alike.
 
-use super::{Facts, Tense, clock, counted, in_tense, joined};
+use super::{Facts, Tense, clock, counted, in_tense};
 use crate::colocation::is_place;
 use std::collections::BTreeMap;
 use text::list;
@@ -33,12 +33,12 @@ impl Facts<'_> {
         });
         let how = match statuses.collect::<Option<Vec<String>>>() {
             Some(statuses) if statuses.len() <= FAULTS_MAX && !statuses.is_empty() => {
-                in_tense(&format!("answers with status {}", either(&statuses)), tense)
+                in_tense(&format!("answers with status {}", list::or(&statuses)), tense)
             }
             _ => match faults.len() {
                 0 => in_tense("is failing", tense),
                 few if few <= FAULTS_MAX => {
-                    either(&faults.keys().map(|fault| in_tense(fault, tense)).collect::<Vec<_>>())
+                    list::or(faults.keys().map(|fault| in_tense(fault, tense)))
                 }
                 _ => in_tense("fails with several faults", tense),
             },

@@ -4,7 +4,7 @@ use super::{EventLoop, SUSPENDED_AFTER};
 use crate::app::inputs::Received;
 use engine::timekeeper::News;
 use std::time::{Duration, Instant};
-use types::input::ClockNews;
+use types::input::ClockChange;
 use types::{Input, Time};
 
 /// Delay before a confirmed step of the clock that could not be taken over is tried again.
@@ -19,10 +19,10 @@ impl EventLoop {
     }
 
     /// The first inputs of a process, and of an engine whose clock was set.
-    pub(super) fn initial_inputs(&self, blind_since: Option<Time>) -> Vec<Received> {
+    pub(super) fn initial_inputs(&self, unmonitored_since: Option<Time>) -> Vec<Received> {
         let anchor = self.clock.anchor().map(Input::Clock);
         let config = self.engine.config().clone();
-        let inputs = [Some(Input::Booted { blind_since }), anchor, Some(Input::ConfigRead(config))];
+        let inputs = [Some(Input::Booted { unmonitored_since }), anchor, Some(Input::ConfigRead(config))];
         inputs.into_iter().flatten().map(|input| (input, None)).collect()
     }
 
@@ -34,7 +34,7 @@ impl EventLoop {
         if since > SUSPENDED_AFTER {
             tracing::warn!(secs = since.as_secs(), "machine or process was suspended; nothing was monitored");
             self.resumed = Some(Instant::now());
-            inputs.push((Input::Clock(ClockNews::NotWatched { since: before }), None));
+            inputs.push((Input::Clock(ClockChange::Unmonitored { since: before }), None));
         }
         if news.is_some() {
             // Denials end at other instants of the wall clock now.
@@ -43,17 +43,17 @@ impl EventLoop {
         match news {
             Some(News::Jumped { by_ms }) => {
                 tracing::error!(by_ms, "the clock of this machine jumped; delays go on by monotonic time");
-                inputs.push((Input::Clock(ClockNews::Jumped { by_ms }), None));
+                inputs.push((Input::Clock(ClockChange::Jumped { by_ms }), None));
             }
             Some(News::Returned) => {
                 tracing::warn!("the clock of this machine is right again");
-                inputs.push((Input::Clock(ClockNews::Jumped { by_ms: 0 }), None));
+                inputs.push((Input::Clock(ClockChange::Jumped { by_ms: 0 }), None));
             }
             Some(News::Confirmed { to })
                 if self.step_failed.is_none_or(|at| at.elapsed() >= RETRY_STEP_AFTER) =>
             {
                 let first = self.take_over_step(now, to);
-                if let (false, Some((Input::Clock(ClockNews::NotWatched { since }), _))) =
+                if let (false, Some((Input::Clock(ClockChange::Unmonitored { since }), _))) =
                     (first.is_empty(), inputs.first_mut())
                 {
                     *since = engine::timekeeper::carried(*since, now, to);
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn wrong_clock_at_start_is_reported_after_the_start() {
-        let jumped = || vec![(Input::Clock(ClockNews::Jumped { by_ms: -50_400_000 }), None)];
+        let jumped = || vec![(Input::Clock(ClockChange::Jumped { by_ms: -50_400_000 }), None)];
         let names = |all: Vec<Received>| {
             let name = |(input, _): &Received| match input {
                 Input::Booted { .. } => "booted",
@@ -114,7 +114,7 @@ mod tests {
             };
             all.iter().map(name).collect::<Vec<_>>().join(" ")
         };
-        let initial = || vec![(Input::Booted { blind_since: None }, None), (Input::Tick, None)];
+        let initial = || vec![(Input::Booted { unmonitored_since: None }, None), (Input::Tick, None)];
         assert_eq!(names(in_order(jumped(), initial())), "booted other clock");
         assert_eq!(names(in_order(jumped(), vec![(Input::Tick, None)])), "clock other");
         assert_eq!(names(in_order(Vec::new(), initial())), "booted other");

@@ -12,7 +12,7 @@ const RESOLVERS_MAX: usize = 8;
 
 impl Dns {
     /// Queries every resolver for every host. In the order of the configuration, hosts within resolvers.
-    pub(super) async fn resolvers(&self, hosts: &[String], deadlines: Deadlines) -> Vec<ResolverSaid> {
+    pub(super) async fn resolvers(&self, hosts: &[String], deadlines: Deadlines) -> Vec<ResolverAnswer> {
         let resolvers = self.names.resolvers().into_iter().take(RESOLVERS_MAX);
         let asked = resolvers.map(|resolver| async move {
             let Some((first, rest)) = hosts.split_first() else { return Vec::new() };
@@ -21,7 +21,7 @@ impl Dns {
             let mut said = vec![first];
             if silent {
                 // A silent resolver is not queried for the other names.
-                said.extend(rest.iter().map(|host| ResolverSaid {
+                said.extend(rest.iter().map(|host| ResolverAnswer {
                     resolver,
                     name: host.clone(),
                     addresses: Err(DnsFault::Silent),
@@ -35,7 +35,7 @@ impl Dns {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
-    async fn resolver(&self, resolver: SocketAddr, host: &str, deadlines: Deadlines) -> ResolverSaid {
+    async fn resolver(&self, resolver: SocketAddr, host: &str, deadlines: Deadlines) -> ResolverAnswer {
         let said = match question_name(host) {
             Some(name) => self.addresses_at(resolver, &name, true, deadlines).await,
             None => Err(DnsFault::NxDomain),

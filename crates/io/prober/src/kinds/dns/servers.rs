@@ -35,7 +35,7 @@ impl Dns {
         delegated: &Servers,
         hosts: &[String],
         deadlines: Deadlines,
-    ) -> Vec<ServerSaid> {
+    ) -> Vec<ServerAnswer> {
         let asked = delegated.iter().take(SERVERS_MAX).map(|(server, glue)| async move {
             let places = self.places(server, glue, deadlines).await;
             // IPv6 is used only if there is no IPv4 address: this machine often has no IPv6, which is no fault of the server.
@@ -150,7 +150,7 @@ impl Dns {
 
     /// Looks up where aliases lead that leave the servers' own zones: each once, so that all servers are compared by the
     /// alias and not by the mood of somebody else's load balancer.
-    async fn without_aliases(&self, asked: Vec<Asked>, deadlines: Deadlines) -> Vec<ServerSaid> {
+    async fn without_aliases(&self, asked: Vec<Asked>, deadlines: Deadlines) -> Vec<ServerAnswer> {
         let said = asked.iter().flat_map(|asked| &asked.names).flatten();
         let aliases: BTreeSet<String> = said.filter_map(|a| a.alias.as_ref().map(super::key)).collect();
         let looked = aliases.iter().map(|alias| async move {

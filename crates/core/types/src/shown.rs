@@ -1,8 +1,8 @@
 //! External text, made safe to display.
 //!
 //! Text from registries, certificates and web servers reaches terminals, pages and messages. Control characters move a
-//! terminal's cursor or colour its text; direction marks make `exe.gpj` look like `jpg.exe`. Both are displayed as escapes:
-//! `\u{1b}`, `\u{202e}`.
+//! terminal's cursor or colour its text; direction marks make `exe.gpj` look like `jpg.exe`. Both are displayed as
+//! escapes: `\u{1b}`, `\u{202e}`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

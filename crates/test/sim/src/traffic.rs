@@ -77,8 +77,8 @@ fn pool(away: usize) -> PoolSeen {
     PoolSeen { servers: (0..3).map(server).collect(), limit: 16, ..PoolSeen::default() }
 }
 
-/// How long a roll-up that ends at `now` spans, when one is due: the edge tells once a second, and what it could not tell
-/// while nobody listened is lost.
+/// How long a roll-up that ends at `now` spans, when one is due: the edge tells once a second, and what it could not
+/// tell while nobody listened is lost.
 #[must_use]
 pub fn due(last: Option<Time>, now: Time) -> Option<Duration> {
     let second = Duration::from_secs(1);

@@ -3,8 +3,8 @@
 use types::Fault;
 use types::fault::{DnsFault, DomainFault, TlsFault};
 
-/// One aspect of a probe's answers. Within an aspect one fault replaces another; aspects are independent, so that a slow
-/// answer does not hide an expiring certificate.
+/// One aspect of a probe's answers. Within an aspect one fault replaces another; aspects are independent, so that a
+/// slow answer does not hide an expiring certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Aspect {
     /// The answer itself, including certificates that a browser would refuse.
@@ -80,8 +80,8 @@ pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
     )
 }
 
-/// Whether two faults mean the same to a reader. The library's wording, the phase of a timeout and 502 versus 503 do not
-/// matter; another certificate, other servers and another number of days do.
+/// Whether two faults mean the same to a reader. The library's wording, the phase of a timeout and 502 versus 503 do
+/// not matter; another certificate, other servers and another number of days do.
 pub(crate) fn same_meaning(one: &Fault, other: &Fault) -> bool {
     use Fault as F;
     match (one, other) {

@@ -2,12 +2,12 @@
 //!
 //! An answer that never left this machine starts a **check**: a few reference probes from independent domains are asked
 //! immediately, and until they have answered no alert opens from such answers. mainstay is isolated when at least four
-//! fifths of the reference probes reach nothing. With fewer than three watched domains all of them must reach nothing, and
-//! timeouts do not count. One name server that answers proves connectivity.
+//! fifths of the reference probes reach nothing. With fewer than three watched domains all of them must reach nothing,
+//! and timeouts do not count. One name server that answers proves connectivity.
 //!
-//! Reference probes have timeouts of their own. Alerts that were held back open after a few seconds even if some have not
-//! answered: a real outage must not wait for a slow probe. The check itself goes on, so that a late isolation is found;
-//! by then half of the reference probes are enough if all of them agree.
+//! Reference probes have timeouts of their own. Alerts that were held back open after a few seconds even if some have
+//! not answered: a real outage must not wait for a slow probe. The check itself goes on, so that a late isolation is
+//! found; by then half of the reference probes are enough if all of them agree.
 
 use crate::index::Index;
 use crate::violation::Reachability;
@@ -61,7 +61,8 @@ struct Count {
 }
 
 impl Connectivity {
-    /// Records the answer of any probe. With `quiet` no check starts: the alert is open, or mainstay is isolated already.
+    /// Records the answer of any probe. With `quiet` no check starts: the alert is open, or mainstay is isolated
+    /// already.
     pub(crate) fn note(
         &mut self,
         probe: &ProbeId,

@@ -16,8 +16,8 @@
 //! | `volatile` | counters since boot |
 //! | `alert` | alerts that are about to open, events of one call |
 //!
-//! No clock, no I/O. The fold of the journal ([`Detect::state_text`]) and the counters since boot are separate: losing the
-//! latter costs a few answers, never an alert.
+//! No clock, no I/O. The fold of the journal ([`Detect::state_text`]) and the counters since boot are separate: losing
+//! the latter costs a few answers, never an alert.
 
 mod alert;
 mod aspect;

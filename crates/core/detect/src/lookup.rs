@@ -1,5 +1,5 @@
-//! Schedule of registry lookups outside their interval: frequent while the domain is in trouble, rare while lookups fail,
-//! never earlier than the registry allows.
+//! Schedule of registry lookups outside their interval: frequent while the domain is in trouble, rare while lookups
+//! fail, never earlier than the registry allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

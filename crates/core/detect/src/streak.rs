@@ -138,8 +138,8 @@ impl Streak {
         now: Time,
     ) -> Action {
         let since = self.note_bad(&violation, now);
-        // A change of an open alert takes two answers, a fact one: an answer that alternates between two faults must not
-        // write an event each time.
+        // A change of an open alert takes two answers, a fact one: an answer that alternates between two faults must
+        // not write an event each time.
         let confirmed = self.same >= 2 || matches!(violation.threshold, Threshold::Count(1));
         match open {
             None => {

@@ -1,8 +1,9 @@
 //! Cause of an alert: the deepest failing resource that explains it.
 //!
-//! Only alerts that affect users now explain others: a domain that expires next week is no reason for a refused connection.
-//! A failing dependency explains a resource, and so does a failing dependency of a service that its own service depends on.
-//! Several failing names of one service without a failing dependency have the service as their cause.
+//! Only alerts that affect users now explain others: a domain that expires next week is no reason for a refused
+//! connection. A failing dependency explains a resource, and so does a failing dependency of a service that its own
+//! service depends on. Several failing names of one service without a failing dependency have the service as their
+//! cause.
 
 use crate::colocation::{self, PlaceIncident};
 use crate::impact::{hurts, is_endpoint, is_independent};

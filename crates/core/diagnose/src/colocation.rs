@@ -1,7 +1,7 @@
 //! Colocation: equal faults at the same time, at the same address or behind the same alias, have one cause.
 //!
-//! A dead server takes down all its names. The configuration does not connect those names, but their addresses do. Equal
-//! means:
+//! A dead server takes down all its names. The configuration does not connect those names, but their addresses do.
+//! Equal means:
 //!
 //! | | |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | time | a symptom may follow up to one interval of its probe, plus some slack |
 //! | place | a common address or alias, directly or through other symptoms |
 //!
-//! A single failing name is no colocation, however many names share its address. The cause of several failing names of one
-//! service is the service.
+//! A single failing name is no colocation, however many names share its address. The cause of several failing names of
+//! one service is the service.
 
 use crate::impact::{is_endpoint, is_independent};
 use crate::topology::Topology;
@@ -43,8 +43,8 @@ enum FaultClass {
     Code(&'static str),
 }
 
-/// Class of a fault, with the port where it matters: two servers on one machine fail together, but may give bad answers for
-/// different reasons.
+/// Class of a fault, with the port where it matters: two servers on one machine fail together, but may give bad answers
+/// for different reasons.
 type Key = (FaultClass, Option<u16>);
 
 /// Place of a failure. Of two places that explain equally many symptoms the later in this order is the cause.
@@ -94,8 +94,8 @@ pub(crate) struct RecoveredMember<'a, 'b> {
 }
 
 impl RecoveredMember<'_, '_> {
-    /// Whether an alert about the same resource, opened at `opened`, continues it: with the same fault after a recovery, or
-    /// with one fault replacing another.
+    /// Whether an alert about the same resource, opened at `opened`, continues it: with the same fault after a
+    /// recovery, or with one fault replacing another.
     pub(crate) fn goes_on(&self, config: &Config, alert: &Alert, opened: Time) -> bool {
         let key = key(config, alert);
         self.closed == opened || (key.is_some() && self::key(config, self.was) == key)
@@ -304,8 +304,8 @@ fn is_wide(config: &Config, topology: &Topology, group: &[&Symptom<'_>]) -> bool
     false
 }
 
-/// The place with most symptoms of a group; its first symptom if the fault is a certificate, or if the place is the cause of
-/// another group already.
+/// The place with most symptoms of a group; its first symptom if the fault is a certificate, or if the place is the
+/// cause of another group already.
 fn cause(
     group: &[&Symptom<'_>],
     taken: &BTreeSet<Resource>,

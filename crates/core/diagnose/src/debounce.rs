@@ -1,8 +1,8 @@
 //! Debounce: dependencies of a failing resource are probed before its incident opens, within a time limit.
 //!
-//! A host is probed every few seconds, its registration once a day, so the symptom comes before the cause. For a new alert
-//! all dependencies are probed immediately, and the incident opens with the results: with the cause, or without a deeper
-//! one.
+//! A host is probed every few seconds, its registration once a day, so the symptom comes before the cause. For a new
+//! alert all dependencies are probed immediately, and the incident opens with the results: with the cause, or without a
+//! deeper one.
 
 use crate::observations::Observations;
 use crate::state::Case;
@@ -20,8 +20,8 @@ const WAIT_MAX: Duration = Duration::from_secs(6);
 /// Time for which an answer of the registry counts: one domain may have hundreds of names.
 const REGISTRY_TTL: Duration = Duration::from_secs(30);
 
-/// Whether a last result is recent enough for alerts of which the first began at `since` and opened at `opened`. `cause` is
-/// the deepest of them so far.
+/// Whether a last result is recent enough for alerts of which the first began at `since` and opened at `opened`.
+/// `cause` is the deepest of them so far.
 pub(crate) fn has_result_since(
     resource: &Resource,
     last: Option<LastResult>,

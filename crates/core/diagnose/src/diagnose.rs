@@ -26,7 +26,8 @@ use assignment::Assignment;
 
 /// Shortest time between two diagnoses that differ in details only.
 const DETAILS_INTERVAL: Duration = Duration::from_secs(5);
-/// Shortest time between two diagnoses of a large incident that differ in the affected services: each lists all of them.
+/// Shortest time between two diagnoses of a large incident that differ in the affected services: each lists all of
+/// them.
 const SPREAD_INTERVAL: Duration = Duration::from_secs(1);
 /// Number of affected services from which on an incident is large.
 const LARGE_INCIDENT: usize = 100;
@@ -309,8 +310,8 @@ impl Diagnose {
             && ends.any(|end| end <= incident.opened && between(end, incident.opened) < FLAPPING_WITHIN)
     }
 
-    /// The incident that continues this one: one fault replaced another, and the new alert belongs to that incident. No end is
-    /// reported then.
+    /// The incident that continues this one: one fault replaced another, and the new alert belongs to that incident. No
+    /// end is reported then.
     fn successor(
         &self,
         seen: &Observations<'_>,

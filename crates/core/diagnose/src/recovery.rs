@@ -1,7 +1,7 @@
 //! Recovery: an incident ends when everything that failed has a healthy result after the last alert closed.
 //!
-//! The renewal of a domain does not end the outage: caches keep the parking address until their TTL is over. So after such a
-//! cause all its dependents are probed again, failed or not.
+//! The renewal of a domain does not end the outage: caches keep the parking address until their TTL is over. So after
+//! such a cause all its dependents are probed again, failed or not.
 
 use crate::impact::hurts;
 use crate::state::Case;

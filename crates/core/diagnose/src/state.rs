@@ -147,8 +147,8 @@ impl State {
         }
     }
 
-    /// Dismisses the open alerts of an incident that a person resolved. A warning opens no incident again while it does not
-    /// change; an alert that affects users does with the next bad result.
+    /// Dismisses the open alerts of an incident that a person resolved. A warning opens no incident again while it does
+    /// not change; an alert that affects users does with the next bad result.
     fn dismiss(&mut self, members: &BTreeSet<AlertId>, at: Time) {
         for id in members {
             if let Some(case) = self.cases.get(id).filter(|case| case.closed.is_none()) {

@@ -317,8 +317,8 @@ impl Facts<'_> {
     }
 }
 
-/// Rank of an alert by information about the cause, lowest first: an expired domain comes before its hold, a moved delegation
-/// before new servers that do not answer.
+/// Rank of an alert by information about the cause, lowest first: an expired domain comes before its hold, a moved
+/// delegation before new servers that do not answer.
 fn rank_of(alert: &Alert) -> u8 {
     match &alert.fault {
         Fault::Domain { domain } => match domain {

@@ -8,8 +8,8 @@ use types::{Config, Graph, Kind, Resource, Time};
 /// Maximum of neighbours that are probed to find the scope.
 pub(crate) const NEIGHBOURS_MAX: usize = 64;
 
-/// Positions of resources with alerts, cached per configuration: with thousands of alerts every answer would traverse the graph
-/// thousands of times.
+/// Positions of resources with alerts, cached per configuration: with thousands of alerts every answer would traverse
+/// the graph thousands of times.
 #[derive(Debug, Default)]
 pub(crate) struct Topology {
     by_resource: BTreeMap<Resource, Position>,

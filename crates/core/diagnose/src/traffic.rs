@@ -1,8 +1,9 @@
 //! Effects of what the edge measures: a surge explains overload beneath it.
 //!
-//! A surge has no deeper cause. It explains limit conflicts and unhealthy pools while it lasts, and names of the service that
-//! fail with signs of overload; it does not explain a certificate or a lost domain. Of several services with a surge the
-//! one that calls the others is the cause. A pool that lost servers before a surge is the cause of it: clients retry.
+//! A surge has no deeper cause. It explains limit conflicts and unhealthy pools while it lasts, and names of the
+//! service that fail with signs of overload; it does not explain a certificate or a lost domain. Of several services
+//! with a surge the one that calls the others is the cause. A pool that lost servers before a surge is the cause of it:
+//! clients retry.
 
 use crate::impact::{hurts, is_endpoint};
 use crate::topology::Topology;
@@ -25,8 +26,8 @@ pub(crate) fn is_edge_fault(fault: &Fault) -> bool {
     )
 }
 
-/// Whether a fault may return shortly after its end as part of the same incident: surges come in waves, and limit conflicts
-/// may outlast them.
+/// Whether a fault may return shortly after its end as part of the same incident: surges come in waves, and limit
+/// conflicts may outlast them.
 pub(crate) fn is_recurrent(fault: &Fault) -> bool {
     matches!(fault, Fault::Surge { .. } | Fault::LimitConflict { .. })
 }

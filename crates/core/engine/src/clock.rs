@@ -139,8 +139,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Continues engine time from `to`, by folding the journal again with corrected times, as a restart would: counters since
-    /// boot are lost. Returns the new engine and the event that must be appended; this engine is unchanged.
+    /// Continues engine time from `to`, by folding the journal again with corrected times, as a restart would: counters
+    /// since boot are lost. Returns the new engine and the event that must be appended; this engine is unchanged.
     ///
     /// # Errors
     /// Errors of `read`.

@@ -44,7 +44,8 @@ use types::{
 /// Duration of an acknowledgement without a note (P8).
 pub const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(30 * 60);
 
-/// Maximum of reaction rounds in one batch. What remains continues with the next input; a higher limit would hide a cycle.
+/// Maximum of reaction rounds in one batch. What remains continues with the next input; a higher limit would hide a
+/// cycle.
 const ROUNDS_MAX: usize = 16;
 
 /// All in-memory state of mainstay and the rules that change it. No clock, no I/O.
@@ -114,8 +115,8 @@ impl Engine {
         Ok(self.follow(now, first))
     }
 
-    /// Judges one probe result or roll-up without a reaction, which follows with the next [`Engine::handle`]: results that
-    /// arrive together cost one reaction. Handles every other input completely.
+    /// Judges one probe result or roll-up without a reaction, which follows with the next [`Engine::handle`]: results
+    /// that arrive together cost one reaction. Handles every other input completely.
     ///
     /// # Errors
     /// Those of [`Engine::handle`].
@@ -142,15 +143,16 @@ impl Engine {
         Ok(numbered.map(|(seq, kind)| Event { seq, at: now, kind }).collect())
     }
 
-    /// Applies what [`Engine::decide`] returned, now that it is on disk. Returns the events that follow, to be appended.
+    /// Applies what [`Engine::decide`] returned, now that it is on disk. Returns the events that follow, to be
+    /// appended.
     pub fn accept(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
         let now = self.clamp(now);
         decided.iter().for_each(|event| self.apply(event));
         self.follow(now, Vec::new())
     }
 
-    /// Applies what [`Engine::decide`] returned when it is unknown whether it is on disk, and withdraws acknowledgements and
-    /// denials immediately: their author got an error. Returns the events to be appended after it.
+    /// Applies what [`Engine::decide`] returned when it is unknown whether it is on disk, and withdraws
+    /// acknowledgements and denials immediately: their author got an error. Returns the events to be appended after it.
     pub fn withdraw(&mut self, now: Time, decided: &[Event]) -> Vec<Event> {
         let now = self.clamp(now);
         let undo = decided.iter().filter_map(|event| match &event.kind {
@@ -326,7 +328,8 @@ impl Engine {
         self.seq
     }
 
-    /// Everything folded from the journal, as text: equal for two folds of one journal. Counters since boot are excluded.
+    /// Everything folded from the journal, as text: equal for two folds of one journal. Counters since boot are
+    /// excluded.
     #[must_use]
     pub fn state_text(&self) -> String {
         [

@@ -10,8 +10,8 @@ use types::{Time, time};
 const STEP: i64 = 5_000;
 /// Slewing changes the speed of engine time by at most 1/SLEW.
 const SLEW: i64 = 10;
-/// Duration of a step ahead before it is confirmed. A wrong clock of a virtual machine, firmware or time server is usually
-/// corrected earlier.
+/// Duration of a step ahead before it is confirmed. A wrong clock of a virtual machine, firmware or time server is
+/// usually corrected earlier.
 const AHEAD_FOR: Duration = Duration::from_secs(300);
 /// The same for a step back. It makes no deadline due, so displayed times are corrected earlier.
 const BACK_FOR: Duration = Duration::from_secs(30);
@@ -70,8 +70,8 @@ struct Step {
 }
 
 impl Timekeeper {
-    /// Engine time at the start of a process. `last` is the time of the journal's last event; `anchored` is computed from the
-    /// machine's running time and an earlier anchor of the same boot, independent of the wall clock.
+    /// Engine time at the start of a process. `last` is the time of the journal's last event; `anchored` is computed
+    /// from the machine's running time and an earlier anchor of the same boot, independent of the wall clock.
     #[must_use]
     pub fn start(reading: Reading, last: Option<Time>, anchored: Option<Time>) -> Self {
         let wall = reading.wall;

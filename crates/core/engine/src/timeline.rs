@@ -1,8 +1,8 @@
 //! Times of a journal, corrected to the clock that is confirmed now.
 //!
-//! The journal is ordered by `seq` and records each setting of the clock. A stretch that was written while the clock was
-//! ahead is read with corrected times, so that none is in the future; the stored bytes do not change. Deadlines keep their
-//! remaining time. A clock that was set back by mistake and returned leaves no trace.
+//! The journal is ordered by `seq` and records each setting of the clock. A stretch that was written while the clock
+//! was ahead is read with corrected times, so that none is in the future; the stored bytes do not change. Deadlines
+//! keep their remaining time. A clock that was set back by mistake and returned leaves no trace.
 
 use jiff::SignedDuration;
 use std::time::Duration;

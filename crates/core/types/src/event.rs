@@ -37,8 +37,8 @@ pub enum EventKind {
         /// Last sign of the process before, if any. Nothing was monitored in between.
         unmonitored_since: Option<Time>,
     },
-    /// Relates the journal's time to the running time of the machine: a later process on the same boot knows the elapsed time
-    /// without the wall clock.
+    /// Relates the journal's time to the running time of the machine: a later process on the same boot knows the
+    /// elapsed time without the wall clock.
     ClockAnchored {
         /// Identifies the boot of the machine.
         boot: String,
@@ -47,7 +47,8 @@ pub enum EventKind {
     },
     /// The wall clock stepped. Deadlines continue by monotonic time.
     ClockJumped {
-        /// Milliseconds by which the wall clock is ahead of the journal's time; negative when behind, zero after its return.
+        /// Milliseconds by which the wall clock is ahead of the journal's time; negative when behind, zero after its
+        /// return.
         by_ms: i64,
     },
     /// A step of the wall clock was confirmed. The journal's time continues from `to`, which may be earlier than events

@@ -125,7 +125,8 @@ pub enum Fault {
         of: u32,
         /// Each failing address with its fault, for display.
         how: String,
-        /// Whether a failing address answers at all. Clients skip an address that does not answer, but not one that answers.
+        /// Whether a failing address answers at all. Clients skip an address that does not answer, but not one that
+        /// answers.
         #[serde(default)]
         answers: bool,
     },

@@ -162,7 +162,8 @@ pub struct HttpSeen {
     pub address: SocketAddr,
     /// Body bytes read, up to the end or the size limit.
     pub body_bytes: u64,
-    /// Whether the body has the expected text; `None` without one, or when the size limit came before the text and the end.
+    /// Whether the body has the expected text; `None` without one, or when the size limit came before the text and the
+    /// end.
     pub body_found: Option<bool>,
     /// All requests of the chain, including the last.
     pub hops: Vec<Hop>,

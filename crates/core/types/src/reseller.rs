@@ -1,8 +1,8 @@
 //! Suffixes with registrations outside an ICANN registry: `uk.com`, `co.ua`, `eu.org`.
 //!
-//! The public suffix list has them in its private part, together with suffixes without registrations (`github.io`). A name
-//! below one of these is a registration with an expiry date, name servers and a WHOIS or RDAP server. Further ones can be
-//! configured (`registry.suffixes`).
+//! The public suffix list has them in its private part, together with suffixes without registrations (`github.io`). A
+//! name below one of these is a registration with an expiry date, name servers and a WHOIS or RDAP server. Further ones
+//! can be configured (`registry.suffixes`).
 
 /// Registry of a suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

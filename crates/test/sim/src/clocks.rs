@@ -1,4 +1,5 @@
-//! The clocks of the machine in the box: a wall clock that jumps both ways, running time that does not, suspension, reboots.
+//! The clocks of the machine in the box: a wall clock that jumps both ways, running time that does not, suspension,
+//! reboots.
 
 use engine::Engine;
 use engine::timekeeper::{News, Reading, Timekeeper};

@@ -126,7 +126,8 @@ impl Observer {
         }
     }
 
-    /// No step is skipped (P4): each is the next one, the last resort (which names nobody), or the first of a new round.
+    /// No step is skipped (P4): each is the next one, the last resort (which names nobody), or the first of a new
+    /// round.
     fn climbed(&mut self, page: PageId, to: (u32, u32), fallback: bool) {
         let fine = match self.steps.insert(page, to) {
             None => to.1 == 0 || fallback,
@@ -365,7 +366,8 @@ impl Observer {
         }
         self.nothing_is_forgotten(engine, now)?;
         self.only_the_watched_counts(engine, config, now)?;
-        // Once and once after each failure; once more for each crash (P3); and twice where outcomes get lost, for it is owed again.
+        // Once and once after each failure; once more for each crash (P3); and twice where outcomes get lost, for it is
+        // owed again.
         let tries = |key: &NotificationKey| 1 + self.failures.get(key).copied().unwrap_or_default();
         let allowed =
             |key: &NotificationKey| tries(key) * (1 + u32::from(self.outcomes_get_lost)) + self.crashes;

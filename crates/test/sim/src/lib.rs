@@ -1,4 +1,5 @@
-//! Simulation: the engine in virtual time, with a journal that fails, crashes, and providers and people that do not answer.
+//! Simulation: the engine in virtual time, with a journal that fails, crashes, and providers and people that do not
+//! answer.
 //!
 //! Everything follows from one seed. A run either ends or names the first invariant that broke, with the second at
 //! which it did, so that the same seed shows it again.

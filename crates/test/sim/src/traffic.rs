@@ -76,8 +76,8 @@ fn pool(away: usize) -> PoolStatus {
     PoolStatus { servers: (0..3).map(server).collect(), limit: 16, ..PoolStatus::default() }
 }
 
-/// How long a roll-up that ends at `now` spans, when one is due: the edge tells once a second, and what it could not tell
-/// while nobody listened is lost.
+/// How long a roll-up that ends at `now` spans, when one is due: the edge tells once a second, and what it could not
+/// tell while nobody listened is lost.
 #[must_use]
 pub fn due(last: Option<Time>, now: Time) -> Option<Duration> {
     let second = Duration::from_secs(1);

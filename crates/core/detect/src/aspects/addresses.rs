@@ -5,7 +5,8 @@ use types::fault::Phase;
 use types::probe_result::AddressSeen;
 use types::{Fault, Severity};
 
-/// Whether nothing answers there, so that clients try the next address. From outside nothing answers at a private address.
+/// Whether nothing answers there, so that clients try the next address. From outside nothing answers at a private
+/// address.
 fn is_silent(fault: &Fault) -> bool {
     matches!(
         fault,

@@ -1,8 +1,8 @@
 //! Learned status code of web addresses without a declared one.
 //!
-//! The root of a sign-in page or an API may answer 401, 403 or 404 permanently: the server is alive, and no health path is
-//! configured. A status code below 500 that is there from the first answer on is accepted, and another one later is a
-//! fault. The learned code is in the journal, so that a restart during an outage does not learn from it.
+//! The root of a sign-in page or an API may answer 401, 403 or 404 permanently: the server is alive, and no health path
+//! is configured. A status code below 500 that is there from the first answer on is accepted, and another one later is
+//! a fault. The learned code is in the journal, so that a restart during an outage does not learn from it.
 
 use crate::state::State;
 use types::config::{Ask, Probe};

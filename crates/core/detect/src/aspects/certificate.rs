@@ -1,8 +1,9 @@
 //! Served certificate chains.
 //!
-//! Lifetimes of certificates are the issuer's choice and become shorter, so expiry is judged by the remaining share of the
-//! lifetime: below a third (33), a tenth (10) and a thirtieth (3) the alert is a warning. It is critical only in the last
-//! 24 hours, and only below a tenth: a certificate for six days is renewed in its last two days without a page.
+//! Lifetimes of certificates are the issuer's choice and become shorter, so expiry is judged by the remaining share of
+//! the lifetime: below a third (33), a tenth (10) and a thirtieth (3) the alert is a warning. It is critical only in
+//! the last 24 hours, and only below a tenth: a certificate for six days is renewed in its last two days without a
+//! page.
 
 use crate::aspect::Aspect;
 use crate::violation::{Verdict, Violation};

@@ -1,8 +1,8 @@
 //! Delegation of a zone, its name servers, and the resolvers' answers.
 //!
-//! The parent zone changes before any cache does, so a moved delegation is the earliest sign of a lost domain, and also the
-//! usual sign of a planned move. The difference: a planned move leaves the registration in order, and the new servers
-//! answer for the names as the old ones did.
+//! The parent zone changes before any cache does, so a moved delegation is the earliest sign of a lost domain, and also
+//! the usual sign of a planned move. The difference: a planned move leaves the registration in order, and the new
+//! servers answer for the names as the old ones did.
 
 use crate::aspect::Aspect;
 use crate::violation::{Reachability, Verdict, Violation};
@@ -24,8 +24,8 @@ pub(crate) struct Zone {
     pub(crate) moved_to: Option<BTreeSet<String>>,
 }
 
-/// Judges a zone. `intended` are the known name servers, `lost` is the trouble of the registration, `asked` are the names of
-/// the question in its order.
+/// Judges a zone. `intended` are the known name servers, `lost` is the trouble of the registration, `asked` are the
+/// names of the question in its order.
 pub(crate) fn judge(
     seen: &DnsSeen,
     asked: &[String],
@@ -41,8 +41,8 @@ pub(crate) fn judge(
     agreement(seen, asked, verdict).with_health()
 }
 
-/// Whether the failure is local: nothing answered, or the zone is fine and the resolvers do not answer or refuse. SERVFAIL
-/// does not count: it is also the sign of broken signatures, a fault of the zone.
+/// Whether the failure is local: nothing answered, or the zone is fine and the resolvers do not answer or refuse.
+/// SERVFAIL does not count: it is also the sign of broken signatures, a fault of the zone.
 fn is_local_failure(seen: &DnsSeen) -> bool {
     let failed = |fault: &DnsFault| matches!(fault, DnsFault::Silent | DnsFault::Lame);
     let mut resolvers = seen.resolvers.iter();
@@ -130,9 +130,9 @@ fn servers(seen: &DnsSeen, verdict: Verdict) -> Verdict {
     }
 }
 
-/// Judges the agreement of the servers. They disagree when one has addresses for a name and another has none, or when they
-/// have no address in common. Serials may differ during a transfer. If all names agree but one server lists other name
-/// servers for the zone, it may have an old zone: that is an alert of severity info.
+/// Judges the agreement of the servers. They disagree when one has addresses for a name and another has none, or when
+/// they have no address in common. Serials may differ during a transfer. If all names agree but one server lists other
+/// name servers for the zone, it may have an old zone: that is an alert of severity info.
 fn agreement(seen: &DnsSeen, asked: &[String], verdict: Verdict) -> Verdict {
     let serving: Vec<&ServerAnswer> = seen.servers.iter().filter(|answer| answer.soa.is_ok()).collect();
     if serving.len() < 2 {
@@ -167,7 +167,8 @@ fn agreement(seen: &DnsSeen, asked: &[String], verdict: Verdict) -> Verdict {
     verdict.good(Aspect::Agreement)
 }
 
-/// Servers that differ from the majority. The largest group with equal answers is the majority; ties go to the first name.
+/// Servers that differ from the majority. The largest group with equal answers is the majority; ties go to the first
+/// name.
 fn odd<T>(answers: &BTreeMap<&str, T>, alike: impl Fn(&T, &T) -> bool) -> Option<BTreeSet<String>> {
     let groups = answers.values().map(|one| answers.values().filter(|two| alike(one, two)).count());
     let (most, _) = answers.values().zip(groups).rev().max_by_key(|(_, size)| *size)?;

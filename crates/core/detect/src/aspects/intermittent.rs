@@ -52,7 +52,8 @@ struct Bad {
 }
 
 impl ResultWindow {
-    /// Counts one answer. `bad` is the severity and text of a violation, `open` the fault and severity of the open alert.
+    /// Counts one answer. `bad` is the severity and text of a violation, `open` the fault and severity of the open
+    /// alert.
     pub(crate) fn count(
         &mut self,
         bad: Option<(Severity, &str)>,

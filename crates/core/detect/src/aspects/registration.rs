@@ -1,14 +1,14 @@
 //! Registrations: dates, status codes and name servers.
 //!
-//! There are two dates. The **registry's** is the one after which the name is deleted; the **registrar's** is the one that
-//! was paid for. The earlier of both counts. If the registrar's is later (paid in advance, not yet passed on), the
-//! registry's counts until it moves. In the auto renew period the registry has moved its date although the renewal may be
-//! unpaid: that change resolves nothing.
+//! There are two dates. The **registry's** is the one after which the name is deleted; the **registrar's** is the one
+//! that was paid for. The earlier of both counts. If the registrar's is later (paid in advance, not yet passed on), the
+//! registry's counts until it moves. In the auto renew period the registry has moved its date although the renewal may
+//! be unpaid: that change resolves nothing.
 //!
-//! A date without confirmation is stale after three days, also across restarts. Confirmations without news write no event,
-//! so the journal cannot distinguish them from failed lookups: a registry that does not answer for an hour therefore opens
-//! an alert of severity info, and after a restart the days count from its start. A process that runs for less than an hour
-//! forgets its failed lookups.
+//! A date without confirmation is stale after three days, also across restarts. Confirmations without news write no
+//! event, so the journal cannot distinguish them from failed lookups: a registry that does not answer for an hour
+//! therefore opens an alert of severity info, and after a restart the days count from its start. A process that runs
+//! for less than an hour forgets its failed lookups.
 //!
 //! An answer without a date does not delete the last known one. If there is no date at all, neither published nor
 //! configured, an alert of severity info says that the expiry is not monitored.

@@ -9,8 +9,8 @@ use types::fault::TlsFault;
 use types::probe_result::{Answer, HttpSeen, ProbeResult};
 use types::{Fault, Severity, Time};
 
-/// Judges the answer to an `http`, `tcp` or `tls` probe. `host_too`: the host behind a `tls` probe has a probe of its own,
-/// so a certificate that could not be fetched is a fault of the host. `usual` is the learned status code.
+/// Judges the answer to an `http`, `tcp` or `tls` probe. `host_too`: the host behind a `tls` probe has a probe of its
+/// own, so a certificate that could not be fetched is a fault of the host. `usual` is the learned status code.
 pub(crate) fn judge(
     probe: &Probe,
     result: &ProbeResult,

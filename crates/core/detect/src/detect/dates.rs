@@ -56,8 +56,8 @@ impl Detect {
         self.volatile.dates_due.insert((step.map_or(stale, |step| step.min(stale)), probe.id.clone()));
     }
 
-    /// Last confirmation of the registration: by an answer since boot, else the start of failed lookups by an open alert, else
-    /// the start of monitoring, as answers without news write no event.
+    /// Last confirmation of the registration: by an answer since boot, else the start of failed lookups by an open
+    /// alert, else the start of monitoring, as answers without news write no event.
     #[must_use]
     pub fn confirmed(&self, probe: &Probe) -> Option<Time> {
         if let Some(confirmed) = self.volatile.lookups.get(&probe.id).and_then(|lookup| lookup.confirmed) {

@@ -1,7 +1,7 @@
 //! Roll-ups of the edge, and its silence.
 //!
-//! When the edge is silent its alerts stay open: nothing shows that they are over. After ten minutes of silence the probes
-//! take over: an alert closes once every host that it concerns has had a healthy result since.
+//! When the edge is silent its alerts stay open: nothing shows that they are over. After ten minutes of silence the
+//! probes take over: an alert closes once every host that it concerns has had a healthy result since.
 
 use super::Detect;
 use crate::alert::{Decision, Events, NewAlert};

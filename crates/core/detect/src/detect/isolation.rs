@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use types::{Fault, ProbeId, Resource, Severity, Time};
 
 impl Detect {
-    /// Evaluates the connectivity check. Returns whether mainstay is isolated. Opens the alerts that were held back as soon
-    /// as they need not wait.
+    /// Evaluates the connectivity check. Returns whether mainstay is isolated. Opens the alerts that were held back as
+    /// soon as they need not wait.
     pub(super) fn check_connectivity(&mut self, now: Time, events: &mut Events) -> bool {
         let isolated = self.update_isolation(now, events);
         if !isolated && !self.volatile.connectivity.holds_back(now) {

@@ -14,8 +14,8 @@ const REFUSALS_MIN: u64 = 5;
 const PERCENT_MIN: u64 = 50;
 /// Consecutive roll-ups that open an alert: one burst is no conflict.
 const REPEATS: u32 = 2;
-/// Resolved when the caller had almost no refusals for this long. The edge limits the clients of a refused caller, and tries
-/// from time to time whether it may let more through.
+/// Resolved when the caller had almost no refusals for this long. The edge limits the clients of a refused caller, and
+/// tries from time to time whether it may let more through.
 const QUIET_FOR: Duration = Duration::from_secs(30);
 const QUIET_REFUSALS: u64 = 2;
 

@@ -1,7 +1,7 @@
 //! Hosts that clients request and that are not configured.
 //!
-//! Scanners request anything. So a name must be valid and must be requested in several minutes, fewer for a name under a
-//! configured domain, and the number of alerts is limited.
+//! Scanners request anything. So a name must be valid and must be requested in several minutes, fewer for a name under
+//! a configured domain, and the number of alerts is limited.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -73,8 +73,8 @@ impl UnknownHosts {
         enough.then_some(if count.known { Owner::Known } else { Owner::Foreign })
     }
 
-    /// Drops the name with the oldest request: a quiet one, or one of another domain that was requested in one minute only,
-    /// or, for a name under a configured domain, any of another domain.
+    /// Drops the name with the oldest request: a quiet one, or one of another domain that was requested in one minute
+    /// only, or, for a name under a configured domain, any of another domain.
     fn make_room(&mut self, known: bool, now: Time) -> bool {
         let quiet = |count: &Count| {
             let after = if count.known { RESTART_AFTER } else { QUIET_AFTER };

@@ -212,8 +212,8 @@ fn followed(
         {
             return root.clone();
         }
-        // Names without a common cause have one now: the one that explains most of them. A service is replaced by one that
-        // it depends on, never the reverse, and not at all in a cycle.
+        // Names without a common cause have one now: the one that explains most of them. A service is replaced by one
+        // that it depends on, never the reverse, and not at all in a cycle.
         let deeper = |root: &Resource| match root.kind {
             Kind::Service => graph.beneath(cause).contains(root) && !graph.beneath(root).contains(cause),
             _ => true,

@@ -1,7 +1,7 @@
 //! Incidents that a person resolved while something still failed.
 //!
-//! The person may know of the recovery before the probes, so no page follows immediately. The next bad answer opens a new
-//! incident.
+//! The person may know of the recovery before the probes, so no page follows immediately. The next bad answer opens a
+//! new incident.
 
 use super::Diagnose;
 use crate::impact::hurts;

@@ -123,7 +123,7 @@ impl EventLoop {
     /// delayed.
     fn wait(&self) -> Duration {
         let now = self.clock.now();
-        let deadline = self.engine.next().map_or(WAIT_MAX, |at| time::between(now, at).min(WAIT_MAX));
+        let deadline = self.engine.next_deadline().map_or(WAIT_MAX, |at| time::between(now, at).min(WAIT_MAX));
         let delayed = [self.view_throttle.delay(), self.target_throttle.delay()].into_iter().flatten().min();
         deadline.min(delayed.unwrap_or(WAIT_MAX)).max(Duration::from_millis(1))
     }
@@ -202,7 +202,7 @@ impl EventLoop {
             match response {
                 Some(sender) => responses.push((sender, self.execute(now, &input, &mut events))),
                 // Only commands can be refused. The tick at the end of the batch reacts to all probe results together.
-                None => events.extend(logged(self.engine.hear(now, &input).unwrap_or_default())),
+                None => events.extend(logged(self.engine.observe(now, &input).unwrap_or_default())),
             }
         }
         // Events that the journal refuses are kept and written later: see `PendingWrites`.

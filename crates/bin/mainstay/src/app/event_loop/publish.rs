@@ -50,7 +50,7 @@ impl EventLoop {
             return;
         }
         self.target_throttle.run(|| {
-            let targets = self.engine.rounds();
+            let targets = self.engine.probe_targets();
             if !same_config || targets.sooner != self.sooner {
                 self.sooner.clone_from(&targets.sooner);
                 outputs.targets.send_replace(targets);

@@ -297,8 +297,8 @@ impl web::Edge for Gate {
         self.read().as_ref()?.seeing().trace(TraceId(id))
     }
 
-    fn lately(&self, most: usize) -> Vec<Trace> {
-        self.read().as_ref().map(|edge| edge.seeing().lately(most)).unwrap_or_default()
+    fn recent(&self, max: usize) -> Vec<Trace> {
+        self.read().as_ref().map(|edge| edge.seeing().lately(max)).unwrap_or_default()
     }
 
     fn metrics(&self) -> String {

@@ -16,7 +16,7 @@ use types::{
     Answer as Answered, Config, Delivery, Event, Input, Notification, Policy, ProbeResult, ProbeTargets,
     Rollup, Time, time,
 };
-use web::{Answer, Ask, AskError, Site};
+use web::{Command, CommandError, CommandResult, WebState};
 
 /// Inputs taken together into one append.
 const BATCH_MAX: usize = 256;
@@ -43,7 +43,7 @@ const REFRESH: Duration = Duration::from_secs(5);
 /// Where things come in.
 pub(crate) struct Ears {
     /// What people and machines ask through the site.
-    pub asks: mpsc::Receiver<Ask>,
+    pub asks: mpsc::Receiver<Command>,
     /// Answers to probes.
     pub samples: mpsc::Receiver<ProbeResult>,
     /// Ends of attempts.
@@ -75,7 +75,7 @@ pub(crate) struct Mouth {
     /// What to show.
     pub views: watch::Sender<Option<Arc<engine::Views>>>,
     /// Who shows it: told of every turn, and of every second of traffic.
-    pub site: Arc<Site>,
+    pub site: Arc<WebState>,
 }
 
 /// When the loop last turned, for whoever watches the watchman. Milliseconds of monotonic time since the start.
@@ -121,9 +121,9 @@ pub(crate) struct EventLoop {
 }
 
 /// An input, and whoever waits to hear that it is on disk.
-type Heard = (Input, Option<oneshot::Sender<Answer>>);
+type Heard = (Input, Option<oneshot::Sender<CommandResult>>);
 
-type Waiting = (oneshot::Sender<Answer>, Answer);
+type Waiting = (oneshot::Sender<CommandResult>, CommandResult);
 
 impl EventLoop {
     /// Folds the journal into an engine and says how far it came.
@@ -172,7 +172,7 @@ impl EventLoop {
                 biased;
                 _ = ears.stop.changed() => break,
                 Some(outcome) = ears.outcomes.recv() => heard.push((Input::Attempted(outcome), None)),
-                Some(ask) = ears.asks.recv() => heard.push((ask.input, Some(ask.answer))),
+                Some(ask) = ears.asks.recv() => heard.push((ask.input, Some(ask.reply))),
                 Some(config) = ears.configs.recv() => heard.push((Input::ConfigRead(config), None)),
                 Some(rollup) = ears.rollups.recv() => heard.push((Input::RolledUp(rollup), None)),
                 Some(sample) = ears.samples.recv() => heard.push((Input::Sampled(sample), None)),
@@ -189,7 +189,7 @@ impl EventLoop {
                     && let Ok(ask) = ears.asks.try_recv()
                 {
                     asks += 1;
-                    heard.push((ask.input, Some(ask.answer)));
+                    heard.push((ask.input, Some(ask.reply)));
                 } else if let Ok(rollup) = ears.rollups.try_recv() {
                     heard.push((Input::RolledUp(rollup), None));
                 } else if let Ok(sample) = ears.samples.try_recv() {
@@ -308,7 +308,7 @@ impl EventLoop {
         let (now, clock) = self.tell_time();
         let first = in_order(clock, heard);
         self.pulse.beat();
-        mouth.site.beat();
+        mouth.site.heartbeat();
         let mut events: Vec<Event> = Vec::new();
         let mut waiting: Vec<Waiting> = Vec::new();
         let before = self.engine.seq();
@@ -361,18 +361,18 @@ impl EventLoop {
     fn show(&mut self, ears: &Ears, mouth: &Mouth) {
         self.shown = Some(Instant::now());
         let mut views = self.view_throttle.run(|| self.engine.views());
-        views.now.house.extend(self.notebook.trouble().map(str::to_owned));
-        views.now.house.extend(ears.config_trouble.borrow().clone());
-        views.now.house.extend(ears.edge_trouble.borrow().clone());
-        views.now.house.extend(ears.unused_lines.borrow().iter().cloned());
-        views.now.house.extend(self.lag_monitor.alert());
-        views.now.late_p99 = self.lag_monitor.p99();
+        views.now.self_problems.extend(self.notebook.trouble().map(str::to_owned));
+        views.now.self_problems.extend(ears.config_trouble.borrow().clone());
+        views.now.self_problems.extend(ears.edge_trouble.borrow().clone());
+        views.now.self_problems.extend(ears.unused_lines.borrow().iter().cloned());
+        views.now.self_problems.extend(self.lag_monitor.alert());
+        views.now.probe_lag_p99 = self.lag_monitor.p99();
         mouth.views.send_replace(Some(Arc::new(views)));
     }
 
     /// What a person asks takes effect once it is on disk, and not at all when the journal refuses it (P8). `events` is what
     /// happened before in the same batch, and after.
-    fn take_in(&mut self, now: Time, input: &Input, events: &mut Vec<Event>) -> Answer {
+    fn take_in(&mut self, now: Time, input: &Input, events: &mut Vec<Event>) -> CommandResult {
         let decided = self.engine.decide(now, input)?;
         if decided.is_empty() {
             return Ok(Vec::new());
@@ -391,7 +391,7 @@ impl EventLoop {
                 if refused.in_doubt {
                     events.extend(told(self.engine.withdraw(now, &decided)));
                 }
-                Err(AskError::Unavailable(refused.summary))
+                Err(CommandError::Unavailable(refused.summary))
             }
         }
     }

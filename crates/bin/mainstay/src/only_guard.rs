@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use types::{Config, Policy};
-use web::{Site, SiteSettings};
+use web::{WebSettings, WebState};
 
 /// How long requests under way may take at the end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl OnlyGuard {
         let mut tasks = vec![tokio::spawn(gate.clone().keep(policies, rollups, stopped.clone()))];
         let listener = listen(&config);
         let api = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let site = Arc::new(Site::of_edge_alone(site, gate.clone()).read_with(keys.read_token));
+        let site = Arc::new(WebState::only_edge(site, gate.clone()).with_read_token(keys.read_token));
         let control = match control::is_alive(&data).await {
             // A whole mainstay beside us answers more than we can.
             true => None,
@@ -150,8 +150,8 @@ fn listen(config: &Config) -> Option<TcpListener> {
     bound.inspect_err(|why| tracing::warn!("no traces and no metrics: listening on {at}: {why}")).ok()
 }
 
-fn settings(config: &Config, keys: &Keys) -> SiteSettings {
-    SiteSettings {
+fn settings(config: &Config, keys: &Keys) -> WebSettings {
+    WebSettings {
         name: config.site.name.clone(),
         url: config.site.url.clone(),
         key: keys.key.clone(),

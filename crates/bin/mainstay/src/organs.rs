@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use types::{Config, ProbeTargets};
-use web::{Site, SiteSettings};
+use web::{WebSettings, WebState};
 
 /// The file in the data folder that says where a running mainstay listens.
 pub(crate) const ADDRESS_FILE: &str = "address";
@@ -48,7 +48,7 @@ pub(crate) struct Organs {
     pub address: SocketAddr,
     /// Where people find the status page.
     pub url: String,
-    site: Arc<Site>,
+    site: Arc<WebState>,
     /// How the command line reaches us.
     control: Option<Control>,
     stop: watch::Sender<bool>,
@@ -91,7 +91,7 @@ pub(crate) enum Loss {
 /// Opens the control socket. Without it commands reach nobody; probes, pages, status page and console go on all the same.
 pub(crate) fn listen_for_commands(
     data: &Path,
-    site: &Arc<Site>,
+    site: &Arc<WebState>,
     stop: &watch::Receiver<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> Option<Control> {
@@ -171,7 +171,7 @@ impl Organs {
         let (views, views_out) = watch::channel(None);
         let (couriers_in, couriers) = watch::channel(notifier);
 
-        let settings = SiteSettings {
+        let settings = WebSettings {
             name: config.site.name.clone(),
             url: config.site.url.clone(),
             key: keys.key.clone(),
@@ -187,9 +187,11 @@ impl Organs {
         let gate = Gate::open(&mind.policy(), keys.key.clone(), Some(data.clone()), sharing)
             .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })?;
         let gate = Arc::new(gate);
-        web::site::go_by(clock::now);
-        let site = Arc::new(Site::new(settings, asks_in).read_with(keys.read_token).beside(gate.clone()));
-        site.load_last();
+        web::clock::set(clock::now);
+        let site = Arc::new(
+            WebState::new(settings, asks_in).with_read_token(keys.read_token).with_edge(gate.clone()),
+        );
+        site.load_snapshot();
         let ears = Ears {
             asks,
             samples,
@@ -318,7 +320,7 @@ fn spawn_mind(mind: EventLoop, ears: Ears, mouth: Mouth) -> Result<std::thread::
 
 /// Renders the newest views; those that came in between are skipped. Expensive rendering is throttled, except while a request
 /// waits for the result.
-async fn show(site: Arc<Site>, mut views: watch::Receiver<Option<Arc<engine::Views>>>) {
+async fn show(site: Arc<WebState>, mut views: watch::Receiver<Option<Arc<engine::Views>>>) {
     let mut throttle = Throttle::default();
     while views.changed().await.is_ok() {
         tokio::select! {
@@ -374,7 +376,7 @@ async fn look_at_names(
     }
 }
 
-async fn serve(listener: TcpListener, site: Arc<Site>, stop: watch::Receiver<bool>) {
+async fn serve(listener: TcpListener, site: Arc<WebState>, stop: watch::Receiver<bool>) {
     if let Err(why) = web::serve(listener, site, stop).await {
         tracing::error!("the status page is no longer served: {why}");
     }

@@ -115,7 +115,7 @@ pub fn score(script: &Script, fault_at: Time, events: &[Event], witness: &Witnes
         cause,
         cause_text,
         human_secs: secs(witness.asked.or(at(Milestone::HumanAsked))),
-        post_secs: secs(at(Milestone::PostPublished)),
+        post_secs: secs(at(Milestone::UpdatePublished)),
         pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
         false_alerts: false_alerts(script, fault_at, events),
         visitors: witness.visitors,

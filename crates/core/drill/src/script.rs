@@ -169,7 +169,7 @@ pub enum Milestone {
     /// An incident names the right cause.
     CauseFound,
     /// The first post is public.
-    PostPublished,
+    UpdatePublished,
     /// A page was delivered.
     HumanAsked,
     /// A human has it in hand.
@@ -191,7 +191,7 @@ impl Milestone {
         (Milestone::AlertOpen, "alert-open"),
         (Milestone::IncidentOpen, "incident-open"),
         (Milestone::CauseFound, "cause-found"),
-        (Milestone::PostPublished, "post-published"),
+        (Milestone::UpdatePublished, "post-published"),
         (Milestone::HumanAsked, "human-asked"),
         (Milestone::HumanAnswered, "human-answered"),
         (Milestone::Mending, "mending"),

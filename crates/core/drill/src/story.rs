@@ -120,10 +120,10 @@ impl Teller {
                 let whom: &str = person.as_ref().map_or("the last resort", |PersonId(name)| name);
                 self.once(format!("{whom} is asked"));
             }
-            EventKind::PostPublished { incident, status, .. } => {
+            EventKind::UpdatePublished { incident, status, .. } => {
                 let number = self.number(*incident);
                 self.once(match status {
-                    types::event::PostStatus::Resolved => {
+                    types::event::UpdateStatus::Resolved => {
                         format!("the status page says that incident {number} is over")
                     }
                     _ => format!("the status page tells of incident {number}"),

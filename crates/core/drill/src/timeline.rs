@@ -130,10 +130,10 @@ impl Memory {
                     Err(undelivered) => format!("{whom}: {} failed: {}", reach.channel, undelivered.why),
                 })
             }
-            EventKind::PostDrafted { status, title, body, .. } => {
+            EventKind::UpdateDrafted { status, title, body, .. } => {
                 alone(format!("draft: {} - {title}: {body}", status.title()))
             }
-            EventKind::PostPublished { status, title, body, .. } => {
+            EventKind::UpdatePublished { status, title, body, .. } => {
                 alone(format!("post: {} - {title}: {body}", status.title()))
             }
             EventKind::ServiceStateChanged { service, state } => {

@@ -197,16 +197,16 @@ impl Engine {
                 self.known(*incident)?;
                 vec![EventKind::IncidentNoted { incident: *incident, by: by.clone(), text: text.clone() }]
             }
-            Input::Post { incident, by, status, body } => {
+            Input::Update { incident, by, status, body } => {
                 let incident = self.known(*incident)?;
                 let looked = |resource: &Resource| self.detect.looked(resource);
                 let facts = statuspage::Facts {
                     incidents: self.diagnose.incidents(),
                     alerts: self.detect.alerts(),
-                    looked: &looked,
-                    blind: self.detect.blind().is_some(),
+                    last_result: &looked,
+                    isolated: self.detect.blind().is_some(),
                 };
-                vec![self.publisher.drafted(
+                vec![self.publisher.written(
                     &self.config,
                     &facts,
                     incident,
@@ -262,14 +262,14 @@ impl Engine {
         let facts = statuspage::Facts {
             incidents: self.diagnose.incidents(),
             alerts: self.detect.alerts(),
-            looked: &looked,
-            blind: self.detect.blind().is_some(),
+            last_result: &looked,
+            isolated: self.detect.blind().is_some(),
         };
         [
             self.detect.next(&self.config, self.clock),
             self.diagnose.next(&self.config, self.clock),
             self.oncall.next(&self.config, self.clock),
-            self.publisher.next(&self.config, self.clock, &facts),
+            self.publisher.next_deadline(&self.config, self.clock, &facts),
             self.denials.next(),
         ]
         .into_iter()
@@ -333,7 +333,7 @@ impl Engine {
             self.detect.known_text(),
             self.diagnose.known_text(),
             self.oncall.known_text(),
-            self.publisher.known_text(),
+            self.publisher.state_text(),
             self.denials.known_text(),
             self.clock_known.known_text(),
             format!("{} {:?}", self.seq, self.digest),
@@ -356,7 +356,7 @@ impl Engine {
     /// How long a service was watched within the last days, the current one included.
     #[must_use]
     pub fn watched(&self, service: &types::ServiceId, days: u16) -> Duration {
-        self.publisher.watched(&self.config, service, days, self.clock)
+        self.publisher.monitored(&self.config, service, days, self.clock)
     }
 
     /// When a thing was last looked at since boot, and how it was.
@@ -406,8 +406,8 @@ impl Engine {
                 let facts = statuspage::Facts {
                     incidents: self.diagnose.incidents(),
                     alerts: watch.alerts(),
-                    looked: &looked,
-                    blind: watch.blind().is_some(),
+                    last_result: &looked,
+                    isolated: watch.blind().is_some(),
                 };
                 self.publisher.react(&self.config, now, &facts)
             };

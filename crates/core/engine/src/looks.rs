@@ -1,6 +1,6 @@
 //! The last look of each probe, since the process began: how long it took, and until when the certificate that it saw is good.
 
-use crate::views::LookRow;
+use crate::views::ProbeRow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use types::probe_result::Answer;
@@ -31,14 +31,14 @@ impl Looks {
         self.0.insert(sample.probe.clone(), look);
     }
 
-    pub(crate) fn rows(&self, config: &Config) -> Vec<LookRow> {
+    pub(crate) fn rows(&self, config: &Config) -> Vec<ProbeRow> {
         let row = |(id, look): (&ProbeId, &Look)| {
             let probe = config.probes.get(id)?;
-            Some(LookRow {
+            Some(ProbeRow {
                 probe: id.clone(),
                 resource: probe.about.clone(),
-                took: look.took,
-                certificate_ends: look.certificate_ends,
+                duration: look.took,
+                certificate_expires: look.certificate_ends,
             })
         };
         self.0.iter().filter_map(row).collect()

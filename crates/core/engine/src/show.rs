@@ -21,8 +21,8 @@ pub(crate) fn views(engine: &Engine) -> Views {
     let facts = statuspage::Facts {
         incidents: engine.diagnose.incidents(),
         alerts: engine.detect.alerts(),
-        looked: &looked,
-        blind: engine.detect.blind().is_some(),
+        last_result: &looked,
+        isolated: engine.detect.blind().is_some(),
     };
     let status_page = engine.publisher.status_page(&engine.config, engine.clock, &facts);
     let now = Now {
@@ -35,9 +35,9 @@ pub(crate) fn views(engine: &Engine) -> Views {
         nodes: nodes(engine),
         edges: edges(engine),
         domains: domains(engine),
-        looks: engine.looks.rows(&engine.config),
-        blind: engine.detect.blind().map(str::to_owned),
-        house: engine
+        probes: engine.looks.rows(&engine.config),
+        isolated: engine.detect.blind().map(str::to_owned),
+        self_problems: engine
             .clock_known
             .said(engine.clock)
             .into_iter()
@@ -45,10 +45,10 @@ pub(crate) fn views(engine: &Engine) -> Views {
             .collect(),
         unreached: unreached(engine),
         attempts: attempts(engine),
-        late_p99: None,
-        visitors_read: status_page.headline.clone(),
+        probe_lag_p99: None,
+        public_headline: status_page.headline.clone(),
         drafts: engine.publisher.drafts().collect(),
-        zone: status_page.zone.clone(),
+        timezone: status_page.timezone_name.clone(),
     };
     Views { seq: engine.seq, status_page, now, traffic: crate::traffic::view(engine) }
 }
@@ -137,7 +137,7 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
         .values()
         .map(|service| {
             let (state, since) = engine.publisher.state(&service.id);
-            let (uptime_percent, watched) = uptimes.get(&service.id).copied().unwrap_or_default();
+            let (uptime_percent, monitored) = uptimes.get(&service.id).copied().unwrap_or_default();
             let why = reasons.get(&Resource::service(&service.id.0));
             ServiceRow {
                 id: service.id.0.clone(),
@@ -145,7 +145,7 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
                 state,
                 since,
                 uptime_percent,
-                watched,
+                monitored,
                 public: service.public,
                 why: why.map(|incident| incident.diagnosis.summary.clone()),
             }

@@ -128,11 +128,11 @@ impl Stories {
             EventKind::IncidentNoted { incident, by, text } => {
                 self.story(*incident).tell(at, format!("{by}: {text}"));
             }
-            EventKind::PostPublished { incident, status, body, by, .. } => {
+            EventKind::UpdatePublished { incident, status, body, by, .. } => {
                 let who = by.as_deref().unwrap_or("mainstay");
                 self.story(*incident).tell(at, format!("{who} told visitors ({}): {body}", status.title()));
             }
-            EventKind::PostDrafted { incident, status, body, .. } => {
+            EventKind::UpdateDrafted { incident, status, body, .. } => {
                 let text = format!("a draft for visitors waits to be published ({}): {body}", status.title());
                 self.story(*incident).tell(at, text);
             }

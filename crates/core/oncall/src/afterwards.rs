@@ -2,7 +2,7 @@
 
 use crate::world::{World, accepted, at, config, diagnosis, failing, refused, secs};
 use jiff::civil::time;
-use types::event::PostStatus;
+use types::event::UpdateStatus;
 use types::incident::Diagnosis;
 use types::time::later;
 use types::{EventKind, IncidentId, Notification, Urgency};
@@ -213,18 +213,18 @@ fn a_draft_is_told_once_and_not_after_it_was_published() {
         sleeps_now(&mut world, "ana");
         world.open(1, true, &["auth"]);
         world.settle();
-        let (incident, status) = (IncidentId(1), PostStatus::Identified);
+        let (incident, status) = (IncidentId(1), UpdateStatus::Identified);
         let (title, body) = ("Sign-in is failing".to_owned(), "It is.".to_owned());
         let affected = std::collections::BTreeMap::new();
         for _ in 0..2 {
             let (title, body, affected) = (title.clone(), body.clone(), affected.clone());
-            world.commit(vec![EventKind::PostDrafted { incident, status, title, body, affected }]);
+            world.commit(vec![EventKind::UpdateDrafted { incident, status, title, body, affected }]);
             world.settle();
         }
         if published {
-            let (post, by) = (types::PostId(1), Some("bo".to_owned()));
-            world.commit(vec![EventKind::PostPublished {
-                post,
+            let (update, by) = (types::UpdateId(1), Some("bo".to_owned()));
+            world.commit(vec![EventKind::UpdatePublished {
+                update,
                 incident,
                 status,
                 title,

@@ -120,10 +120,10 @@ impl Known {
                 let notice = Notice { owed: at, people: people.clone(), fallback, lines: BTreeMap::new() };
                 about.notices.insert(occasion.clone(), notice);
             }
-            EventKind::PostDrafted { incident, title, body, .. } => {
+            EventKind::UpdateDrafted { incident, title, body, .. } => {
                 self.about.entry(*incident).or_default().draft = Some((title.clone(), body.clone()));
             }
-            EventKind::PostPublished { incident, .. } => {
+            EventKind::UpdatePublished { incident, .. } => {
                 if let Some(about) = self.about.get_mut(incident) {
                     about.draft = None;
                 }

@@ -1,6 +1,6 @@
 //! Everything that can happen to the mind: one closed list, so that no callback can surprise it.
 
-use crate::event::PostStatus;
+use crate::event::UpdateStatus;
 use crate::notification::Delivery;
 use crate::{Config, DenialId, DenyWhat, IncidentId, ProbeResult, Rollup, ServiceId, Time};
 use std::sync::Arc;
@@ -69,15 +69,15 @@ pub enum Input {
         /// Who.
         by: String,
     },
-    /// A person has words for the status page.
-    Post {
+    /// A person publishes an update on the status page.
+    Update {
         /// About which incident.
         incident: IncidentId,
         /// Who.
         by: String,
-        /// How far along they say we are.
-        status: PostStatus,
-        /// The words.
+        /// Status of the incident.
+        status: UpdateStatus,
+        /// Text of the update.
         body: String,
     },
     /// A person publishes the draft that waits.

@@ -108,7 +108,7 @@ fn deny(
         "by": who(terms.by.as_ref()),
         "what": what.to_string(),
         "service": terms.service,
-        "for_secs": terms.lasting.as_secs(),
+        "for_seconds": terms.lasting.as_secs(),
         "everybody": terms.everybody,
     });
     let answer = Running::find(common)?.post("/api/v1/deny", &body)?;

@@ -38,14 +38,14 @@ pub(crate) enum Incident {
         #[arg(long)]
         by: Option<String>,
     },
-    /// Tell the visitors of the status page.
-    Post {
+    /// Publish an update on the status page.
+    Update {
         /// Its number.
         #[arg(value_parser = numbered)]
         id: IncidentId,
         /// In your words.
         text: String,
-        /// How far along.
+        /// Status of the incident.
         #[arg(long, value_enum, default_value_t = Status::Identified)]
         status: Status,
         /// Who you are; the login name unless told.
@@ -95,8 +95,8 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// As the API reads it.
-    fn word(self) -> &'static str {
+    /// Value in the API.
+    fn as_str(self) -> &'static str {
         match self {
             Self::Investigating => "investigating",
             Self::Identified => "identified",
@@ -116,9 +116,9 @@ impl Incident {
             Self::Note { id, text, by } => {
                 act(common, &running, *id, "note", json!({ "by": who(by.as_ref()), "text": text }))
             }
-            Self::Post { id, text, status, by } => {
-                let body = json!({ "by": who(by.as_ref()), "status": status.word(), "body": text });
-                act(common, &running, *id, "post", body)
+            Self::Update { id, text, status, by } => {
+                let body = json!({ "by": who(by.as_ref()), "status": status.as_str(), "body": text });
+                act(common, &running, *id, "update", body)
             }
             Self::Approve { id, by } => {
                 act(common, &running, *id, "approve", json!({ "by": who(by.as_ref()) }))

@@ -77,7 +77,7 @@ enum Command {
     },
     /// Who is on call.
     Oncall(oncall::Oncall),
-    /// List, show, acknowledge, note, post, resolve.
+    /// List, show, acknowledge, note, update, resolve.
     #[command(subcommand)]
     Incident(incident::Incident),
     /// Refuse some traffic for a while, see what is refused, lift it.

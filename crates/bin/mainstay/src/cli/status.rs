@@ -22,17 +22,17 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         table::json(&now)?;
         return Ok(code);
     }
-    for line in list(&now["house"]) {
+    for line in list(&now["self"]) {
         table::say(&wrapped(text(line), "! ", 80));
     }
-    if let Some(why) = now["blind"].as_str() {
-        table::say(&wrapped(&format!("{} {why}", tinted("blind", Tone::Warn)), "", 80));
+    if let Some(why) = now["isolated"].as_str() {
+        table::say(&wrapped(&format!("{} {why}", tinted("isolated", Tone::Warn)), "", 80));
     }
     for open in &open {
         let incident = &open["incident"];
         let head = tinted(&format!("incident-{}", incident["id"]), Tone::Bad);
         let hand = match incident["acknowledged"]["by"].as_str() {
-            Some(by) if open["unacknowledged_for"].is_null() => format!("{by} has it in hand"),
+            Some(by) if open["unacknowledged_seconds"].is_null() => format!("{by} has it in hand"),
             _ => "nobody has it in hand".to_owned(),
         };
         table::say(&format!("{head}  {hand}"));
@@ -72,8 +72,8 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
 
 /// The share of a service's time, once it was watched for a whole day.
 fn uptime(service: &Value) -> String {
-    let watched = service["watched"]["secs"].as_u64().unwrap_or_default() >= 86_400;
-    let share = service["uptime_percent"].as_f64().filter(|_| watched);
+    let monitored = service["monitored_seconds"].as_f64().unwrap_or_default() >= 86_400.0;
+    let share = service["uptime_percent"].as_f64().filter(|_| monitored);
     share.map_or_else(|| "-".to_owned(), |share| format!("{} %", percent(share)))
 }
 
@@ -90,7 +90,7 @@ fn served(edge: &Value) -> Vec<String> {
         let limited: u64 =
             now["limited"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
         let refused = limited + count("shed") + count("denied");
-        let span = service["span"].as_f64().unwrap_or_default();
+        let span = service["window_seconds"].as_f64().unwrap_or_default();
         let per_sec = if span > 0.0 { count("requests") as f64 / span } else { 0.0 };
         let share = |part: u64| types::percent::share(part, count("requests"));
         let pool = list(&edge["pools"]).find(|pool| pool["id"] == service["pool"]);
@@ -202,9 +202,9 @@ mod tests {
         let edge = serde_json::json!({
             "silent": false,
             "services": [
-                { "title": "Sign-in for customers with very long names", "pool": "auth", "span": 1.0,
+                { "title": "Sign-in for customers with very long names", "pool": "auth", "window_seconds": 1.0,
                   "now": { "requests": 5_412, "limited": { "network": 3_611 }, "shed": 394, "denied": 812, "failed": 5 } },
-                { "title": "Quiet", "pool": "none", "span": 0.0, "now": null },
+                { "title": "Quiet", "pool": "none", "window_seconds": 0.0, "now": null },
             ],
             "pools": [{ "id": "auth", "seen": { "servers": [server("serving"), server("warming"), server("down")] } }],
         });

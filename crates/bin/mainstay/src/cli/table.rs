@@ -60,7 +60,7 @@ pub(crate) fn warn(text: &str) {
 /// # Errors
 /// When it cannot be written as JSON, which would be a mistake of ours.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    let value = web::seconds::json(value).map_err(Failure::no)?;
+    let value = web::json::to_value(value).map_err(Failure::no)?;
     let text = serde_json::to_string_pretty(&value).map_err(Failure::no)?;
     say(&text);
     Ok(())

@@ -7,7 +7,7 @@ use types::time::formatted;
 
 /// The zone for texts of the installation that answered; UTC where it does not say.
 pub(crate) fn zone_of(now: &Value) -> TimeZone {
-    now["zone"].as_str().and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC)
+    now["timezone"].as_str().and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC)
 }
 
 /// An instant of the API as people read it: `2026-11-22 17:28:00 EET`.

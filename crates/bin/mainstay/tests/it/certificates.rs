@@ -91,7 +91,7 @@ fn a_config_that_names_a_certificate_that_cannot_be_used_is_refused_and_the_old_
     make(house.folder.path(), "old", after(-2));
     house.start();
     until("the certificate", || (shown(&house) == Some(good)).then_some(()));
-    let trouble = |house: &House| house.get("/api/v1/now").1["house"].to_string();
+    let trouble = |house: &House| house.get("/api/v1/now").1["self"].to_string();
     for (chain, why) in [("gone", "No such file"), ("old", "expired on")] {
         house.write_config(&config(&format!("{chain}.pem"), &format!("{chain}.key"), ""));
         house.hang_up();

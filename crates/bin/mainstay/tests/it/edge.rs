@@ -393,7 +393,7 @@ fn lines_and_doors_follow_the_config_while_it_runs_and_threads_do_not() {
     house.hang_up();
     let trouble = until("a word about it", || {
         let (_, now) = house.get("/api/v1/now");
-        now["house"].as_array()?.first()?.as_str().map(str::to_owned)
+        now["self"].as_array()?.first()?.as_str().map(str::to_owned)
     });
     assert!(trouble.contains("edge.threads changed: that needs a restart"), "{trouble}");
     answered(other, "127.0.0.1", 200);

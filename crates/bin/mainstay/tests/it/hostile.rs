@@ -348,7 +348,7 @@ fn hostile_servers_are_named_and_cost_little() {
     assert_eq!(seen, wanted);
     assert_eq!(house.state_of("shop"), "operational");
     let now = house.json(&["status"]);
-    assert!(now["blind"].is_null(), "{}", now["blind"]);
+    assert!(now["isolated"].is_null(), "{}", now["isolated"]);
     for row in now["domains"].as_array().unwrap() {
         let turned = row["domain"] == "acme.turned";
         let expires = row["expires"].as_str().unwrap_or("unknown");

@@ -73,7 +73,7 @@ fn a_changed_config_is_taken_over_and_a_bad_one_is_not() {
     house.write_config(&text.replace("[person.ana]", "[persn.ana]"));
     let trouble = until("a word about it", || {
         let (_, now) = house.get("/api/v1/now");
-        now["house"].as_array()?.first()?.as_str().map(str::to_owned)
+        now["self"].as_array()?.first()?.as_str().map(str::to_owned)
     });
     assert!(trouble.contains("the old one stays in force"), "{trouble}");
     house.write_config(&text);

@@ -1,4 +1,5 @@
-//! Generates a constant for every file under `web/`. Its path has a hash of the content, so that browsers may cache it for a year.
+//! Generates a constant for every file under `web/`. Its path has a hash of the content, so that browsers may cache it
+//! for a year.
 
 use std::path::Path;
 use std::{env, error, fmt::Write as _, fs};

@@ -1,5 +1,5 @@
-//! Causes that only the edge sees, and the text about them: a surge of requests, a limit that refuses our own callers, or
-//! too few servers.
+//! Causes that only the edge sees, and the text about them: a surge of requests, a limit that refuses our own callers,
+//! or too few servers.
 
 use crate::Facts;
 use crate::text::{DETECTED, are};

@@ -166,11 +166,18 @@ mod tests {
         text.parse().unwrap()
     }
 
-    #[test]
-    fn strips_and_percentages() {
+    type Case = (
+        Vec<(&'static str, ServiceState)>,
+        (Option<ServiceState>, u64),
+        (Option<ServiceState>, u64),
+        Option<f64>,
+        &'static str,
+    );
+
+    /// Changes; worst state and seconds out, today and yesterday; uptime; reason.
+    fn cases() -> Vec<Case> {
         use ServiceState::{Degraded, MajorOutage, Operational, PartialOutage, Unknown};
-        let now = at("2026-11-22T12:00:00Z");
-        for (changes, today, yesterday, uptime, why) in [
+        vec![
             (vec![], (None, 0), (None, 0), None, "never probed"),
             (vec![("2026-11-22T00:00:00Z", Unknown)], (None, 0), (None, 0), None, "probed without a result"),
             (
@@ -178,7 +185,7 @@ mod tests {
                 (Some(Operational), 0),
                 (None, 0),
                 Some(100.0),
-                "well since midnight",
+                "operational since midnight",
             ),
             (
                 vec![("2026-11-22T00:00:00Z", MajorOutage)],
@@ -234,7 +241,13 @@ mod tests {
                 Some(100.0 - 200.0 / 13.0),
                 "over midnight",
             ),
-        ] {
+        ]
+    }
+
+    #[test]
+    fn days_and_uptime_follow_the_changes() {
+        let now = at("2026-11-22T12:00:00Z");
+        for (changes, today, yesterday, uptime, why) in cases() {
             let mut history = History::default();
             changes.iter().for_each(|(when, state)| history.changed(at(when), *state));
             let days = history.days(90, now, &TimeZone::UTC);

@@ -19,8 +19,8 @@
 //!
 //! * Missing data is never shown as operational: a service is operational only when each of its parts has a good result
 //!   since boot.
-//! * The public reads what clients notice: names of services, never of machines. An incident without impact on clients is
-//!   not published, and it is resolved publicly as soon as clients notice nothing any more.
+//! * The public reads what clients notice: names of services, never of machines. An incident without impact on clients
+//!   is not published, and it is resolved publicly as soon as clients notice nothing any more.
 //! * A promised next update is kept, if only by saying that there is no news.
 //! * No update claims that a person works on an incident before it is acknowledged.
 //! * States change immediately. Updates wait a minute, and longer where a person has to approve them.

@@ -64,8 +64,8 @@ impl<'a> StateEvaluator<'a> {
         }
     }
 
-    /// Returns the state of a service, and whether only an event can change it. If not, the next probe result may change
-    /// it, and it must be evaluated again.
+    /// Returns the state of a service, and whether only an event can change it. If not, the next probe result may
+    /// change it, and it must be evaluated again.
     pub(crate) fn evaluate(&self, service: &Service, last: Option<ServiceState>) -> (ServiceState, bool) {
         if self.facts.isolated {
             return (ServiceState::Unknown, true);
@@ -94,8 +94,8 @@ impl<'a> StateEvaluator<'a> {
         }
     }
 
-    /// Client-facing parts of a service: its hosts and its declared probes. The certificate of a declared probe is a part
-    /// of its own unless it is that of a host, for example on another port.
+    /// Client-facing parts of a service: its hosts and its declared probes. The certificate of a declared probe is a
+    /// part of its own unless it is that of a host, for example on another port.
     fn parts(&self, service: &Service, node: &Resource) -> BTreeSet<Resource> {
         let mut parts: BTreeSet<Resource> = service.hosts.iter().map(Resource::host).collect();
         let dependencies = self.config.graph.needs(node);

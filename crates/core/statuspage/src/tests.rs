@@ -208,6 +208,10 @@ fn state_follows_the_impact_on_clients() {
         fixture.react();
         assert_eq!(state(&fixture, "api"), ServiceState::Operational, "{why}: over");
     }
+}
+
+#[test]
+fn outage_is_partial_until_every_host_fails() {
     let mut fixture = Fixture::new("2026-11-22T12:00:00Z");
     fixture.succeed_everywhere();
     fixture.fire(1, Resource::host("auth.acme.com"), Fault::Refused, Severity::Critical);

@@ -46,8 +46,8 @@ pub(crate) fn list(titles: &[String]) -> String {
     }
 }
 
-/// Replaces characters that public text must not have by U+FFFD: controls, marks that change the text direction, and what
-/// XML forbids.
+/// Replaces characters that public text must not have by U+FFFD: controls, marks that change the text direction, and
+/// what XML forbids.
 pub(crate) fn sanitized(text: &str) -> String {
     let is_bad = |c: char| {
         (c.is_control() && c != '\n' && c != '\t')

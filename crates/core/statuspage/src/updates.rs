@@ -108,7 +108,8 @@ fn news(
     (further || other_cause || spread || shrank || worse).then_some(due)
 }
 
-/// The last update of a published incident. Nothing is resolved while a service that it names is still out, for any reason.
+/// The last update of a published incident. Nothing is resolved while a service that it names is still out, for any
+/// reason.
 fn end(
     published: &IncidentState,
     incident: &Incident,

@@ -1,5 +1,5 @@
-//! Serves the fixed views of the tests on loopback: `preview [healthy|outage] [PORT]`. Every command succeeds and changes
-//! nothing.
+//! Serves the fixed views of the tests on loopback: `preview [healthy|outage] [PORT]`. Every command succeeds and
+//! changes nothing.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example for developers")]
 

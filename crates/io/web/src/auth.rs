@@ -15,7 +15,7 @@ pub(crate) fn may_write(state: &WebState, headers: &HeaderMap) -> Result<(), Pro
         return Ok(());
     }
     if has_token(headers, state.read_token()) {
-        let hint = "The token in the file `api-token` in the data folder may write; do not give it to clients that only read.";
+        let hint = "The token in the file `api-token` in the data folder may write; keep it from readers.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "this token is read-only", hint));
     }
     let hint = "Send `Authorization: Bearer TOKEN`; the token is in the file `api-token` in the data folder.";

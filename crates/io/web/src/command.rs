@@ -8,8 +8,8 @@ use types::event::EventKind;
 use types::input::Refused;
 use types::{Denial, Input};
 
-/// Maximum time that a person waits for the event loop. A command that timed out may still be carried out; every command
-/// can be repeated without harm.
+/// Maximum time that a person waits for the event loop. A command that timed out may still be carried out; every
+/// command can be repeated without harm.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Command of a person.

@@ -52,8 +52,8 @@ impl Connections {
         Arc::new(Self { max, max_per_ip: (max / 2).max(1), open: Mutex::default(), clock: AtomicU64::new(0) })
     }
 
-    /// Takes a slot for a new connection. Without a free one, the connection that is idle longest is closed: one of the same
-    /// address if that is at its limit. `None` when no connection is idle.
+    /// Takes a slot for a new connection. Without a free one, the connection that is idle longest is closed: one of
+    /// the same address if that is at its limit. `None` when no connection is idle.
     pub(crate) fn take(self: &Arc<Self>, from: IpAddr) -> Option<Slot> {
         let from = client_prefix(from);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

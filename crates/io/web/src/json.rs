@@ -1,5 +1,5 @@
-//! JSON of the API: a duration is a number of seconds, and times have at most microseconds, which is what most programs can
-//! read.
+//! JSON of the API: a duration is a number of seconds, and times have at most microseconds, which is what most
+//! programs can read.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! `/metrics`: the metrics of the edge and of mainstay itself, in the OpenMetrics text format.
 //!
-//! It needs a token (the read-only one is enough) or a session, even from loopback: behind a proxy on the same machine every
-//! client comes from loopback.
+//! It needs a token (the read-only one is enough) or a session, even from loopback: behind a proxy on the same machine
+//! every client comes from loopback.
 
 use crate::auth::may_read;
 use crate::clock::now as clock_now;
@@ -49,8 +49,8 @@ fn wants_prometheus_text(headers: &HeaderMap) -> bool {
     accepts("text/plain") && !accepts("application/openmetrics-text")
 }
 
-/// Converts OpenMetrics to the older Prometheus text format: the head of a counter has the suffix of its samples, and there is
-/// no `stateset`.
+/// Converts OpenMetrics to the older Prometheus text format: the head of a counter has the suffix of its samples, and
+/// there is no `stateset`.
 fn prometheus_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut suffix = "";

@@ -31,7 +31,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum size of a request head, in bytes.
 const HEADER_MAX: usize = 32 << 10;
 
-/// Serves until `stop` is true or its sender is dropped, then waits for the requests in flight, for at most five seconds.
+/// Serves until `stop` is true or its sender is dropped, then waits for the requests in flight, for at most five
+/// seconds.
 ///
 /// # Errors
 /// When the socket cannot be used at all. A failed accept is retried.

@@ -24,8 +24,8 @@ use types::{IncidentId, Input, Trace};
 /// Age of the last heartbeat from which the event loop counts as stalled.
 pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
 
-/// Maximum time that a command's response waits for the views that include its events. Rendering takes milliseconds; a very
-/// large configuration may need longer.
+/// Maximum time that a command's response waits for the views that include its events. Rendering takes milliseconds; a
+/// very large configuration may need longer.
 const RENDER_WAIT: Duration = Duration::from_secs(2);
 
 /// File in the data folder with the sessions that were signed out.
@@ -126,16 +126,16 @@ impl WebState {
         Self { read_token, ..self }
     }
 
-    /// Creates the state of a process that runs only the edge: traces and metrics. Everything else is 503, because a status
-    /// page that is never updated would be wrong.
+    /// Creates the state of a process that runs only the edge: traces and metrics. Everything else is 503, because a
+    /// status page that is never updated would be wrong.
     #[must_use]
     pub fn only_edge(settings: WebSettings, edge: Arc<dyn Edge>) -> Self {
         let (commands, _) = mpsc::channel(1);
         Self { only_edge: true, ..Self::new(settings, commands).with_edge(edge) }
     }
 
-    /// Renders and compresses what changed, serves it from now on, and updates the snapshot on disk. Blocks for as long as
-    /// that takes: call it on a thread that may wait.
+    /// Renders and compresses what changed, serves it from now on, and updates the snapshot on disk. Blocks for as
+    /// long as that takes: call it on a thread that may wait.
     pub fn publish(&self, views: Arc<Views>) {
         let _one = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         // The documents depend on the status page alone, and most views differ only in what the console shows.
@@ -210,7 +210,8 @@ impl WebState {
         self.heartbeat.store(millis + 1, Ordering::Relaxed);
     }
 
-    /// Records that the event loop decided everything up to this event. Call it before the results of its commands are sent.
+    /// Records that the event loop decided everything up to this event. Call it before the results of its commands are
+    /// sent.
     pub fn decided(&self, seq: u64) {
         self.decided.store(seq, Ordering::Release);
     }
@@ -261,7 +262,7 @@ impl WebState {
     /// Returns the trace with this id, as a person typed it.
     pub(crate) fn trace(&self, id: &str) -> Result<Trace, Problem> {
         self.edge.trace(&params::trace_id(id)?).ok_or_else(|| {
-            let hint = "The edge keeps refused, failed and slow requests, and a sample of the others, until newer ones replace them.";
+            let hint = "The edge keeps refused, failed and slow requests, and a sample of the others, for a limited time.";
             Problem::new(StatusCode::NOT_FOUND, "The edge has no request with this id.", hint)
         })
     }

@@ -1,5 +1,5 @@
-//! The HTTP API under `/api/v1`. Everything except `health` needs `Authorization: Bearer`; the read-only token is enough to
-//! read.
+//! The HTTP API under `/api/v1`. Everything except `health` needs `Authorization: Bearer`; the read-only token is
+//! enough to read.
 
 pub mod edge;
 

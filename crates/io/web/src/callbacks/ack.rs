@@ -1,9 +1,10 @@
 //! The acknowledge link of a page to a person.
 //!
-//! GET shows the incident and a button and changes nothing, because mail scanners and link previews open every link (P6).
-//! POST acknowledges. Repeating it is harmless.
+//! GET shows the incident and a button and changes nothing, because mail scanners and link previews open every link
+//! (P6). POST acknowledges. Repeating it is harmless.
 //!
-//! A link to an incident that was merged acknowledges the other incident; a link to a resolved incident changes nothing.
+//! A link to an incident that was merged acknowledges the other incident; a link to a resolved incident changes
+//! nothing.
 
 use crate::clock::now;
 use crate::command::CommandError;

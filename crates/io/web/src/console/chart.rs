@@ -28,8 +28,8 @@ impl fmt::Display for Chart {
 impl HtmlSafe for Chart {}
 
 impl Chart {
-    /// Draws the points of the 15 minutes before `now`, and the usual rate as a line. `number` makes the SVG ids unique in
-    /// the page.
+    /// Draws the points of the 15 minutes before `now`, and the usual rate as a line. `number` makes the SVG ids
+    /// unique in the page.
     pub(crate) fn new(points: &[Point], usual: Option<f64>, now: Time, number: usize) -> Self {
         let highest = points.iter().map(|point| rate(point.requests, point.window)).fold(0.0, f64::max);
         let top = round_up(highest.max(usual.unwrap_or_default()));

@@ -55,7 +55,8 @@ impl GraphDrawing {
         let mut html = String::with_capacity(512 + shown.len() * 400);
         let (width, height) = (columns.width(), arranged.height + NODE_HEIGHT + 2.0 * MARGIN);
         let label = escaped(summary);
-        // The style sheet scales a wide drawing down a little, so that causes at the right are visible without scrolling.
+        // The style sheet scales a wide drawing down a little, so that causes at the right are visible without
+        // scrolling.
         let class = if width > SHRINK_ABOVE { "graph wide" } else { "graph" };
         let _ = write!(
             html,

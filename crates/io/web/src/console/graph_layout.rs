@@ -32,8 +32,8 @@ pub struct Arrangement {
     pub height: f64,
 }
 
-/// Arranges one node per entry of `kinds`. The kind is the layer of a node: no node is left of one of a smaller kind, so that
-/// hosts are below hosts. Edges with unknown nodes, and edges from a node to itself, get an empty route.
+/// Arranges one node per entry of `kinds`. The kind is the layer of a node: no node is left of one of a smaller kind,
+/// so that hosts are below hosts. Edges with unknown nodes, and edges from a node to itself, get an empty route.
 #[must_use]
 pub fn arrange(kinds: &[usize], edges: &[(usize, usize)]) -> Arrangement {
     let count = kinds.len();

@@ -225,8 +225,8 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Resource, &'a str>, clock:
     }
 }
 
-/// Returns the timeline with equal events of several resources merged: twelve hosts behind one certificate are one line, so
-/// that the line about the cause stands out.
+/// Returns the timeline with equal events of several resources merged: twelve hosts behind one certificate are one
+/// line, so that the line about the cause stands out.
 fn timeline(
     lines: &[TimelineLine],
     names: &BTreeMap<&Resource, &str>,

@@ -141,8 +141,8 @@ impl Sessions {
         })
     }
 
-    /// Returns the form token of a session. It is the same for a whole day, so that an unchanged page has the same bytes, and
-    /// valid for at least one more day.
+    /// Returns the form token of a session. It is the same for a whole day, so that an unchanged page has the same
+    /// bytes, and valid for at least one more day.
     pub(crate) fn form_token(&self, session: &Session, now: Time) -> String {
         let midnight = now.as_second() - now.as_second().rem_euclid(DAY);
         let until = Time::from_second(midnight + 2 * DAY).unwrap_or(Time::MAX);

@@ -1,7 +1,7 @@
 //! The Statuspage API, version 2, which existing tools can read.
 //!
-//! It has no status for missing data, and `operational` would be wrong: a component without data is `degraded_performance`,
-//! and its description says why.
+//! It has no status for missing data, and `operational` would be wrong: a component without data is
+//! `degraded_performance`, and its description says why.
 
 use crate::cache::digest;
 use crate::design::text::iso;
@@ -275,8 +275,8 @@ fn midnight(date: Date, zone: &TimeZone) -> Time {
     date.to_zoned(zone.clone()).map_or(Time::UNIX_EPOCH, |zoned| zoned.timestamp())
 }
 
-/// Returns the id of a group: independent of other groups, different for every name in any script, and never the id of a
-/// service, which has no dot.
+/// Returns the id of a group: independent of other groups, different for every name in any script, and never the id of
+/// a service, which has no dot.
 fn group_id(name: &str) -> String {
     let digest: String = digest(name.as_bytes()).chars().take(12).collect();
     format!("group.{digest}")

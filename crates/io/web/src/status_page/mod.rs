@@ -11,8 +11,8 @@ use crate::design::Icon;
 use engine::views::StatusPage;
 use std::sync::Arc;
 
-/// Renders every document of the status page. Documents with the same bytes as `before` are reused, so that only changed ones
-/// are compressed again.
+/// Renders every document of the status page. Documents with the same bytes as `before` are reused, so that only
+/// changed ones are compressed again.
 ///
 /// # Errors
 /// When a template fails, which would be a bug; the cache then keeps its documents.

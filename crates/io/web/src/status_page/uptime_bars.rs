@@ -1,8 +1,8 @@
-//! History of a service as bars, one per day: the height shows the lost time, not the worst state. Days without data are grey
-//! and low.
+//! History of a service as bars, one per day: the height shows the lost time, not the worst state. Days without data
+//! are grey and low.
 //!
-//! One path per kind of day keeps 90 bars at a few hundred bytes. Narrow screens show a second version with 30 days; the style
-//! sheet selects one.
+//! One path per kind of day keeps 90 bars at a few hundred bytes. Narrow screens show a second version with 30 days;
+//! the style sheet selects one.
 
 use crate::design::StateClass as _;
 use crate::design::text::escaped;

@@ -205,7 +205,8 @@ impl Browser {
         }
     }
 
-    /// Returns the messages of the browser console since the last call, including policy violations and failed requests.
+    /// Returns the messages of the browser console since the last call, including policy violations and failed
+    /// requests.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.tell("se/log", json!({ "type": "browser" })).await;
         log.as_array().unwrap().iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()

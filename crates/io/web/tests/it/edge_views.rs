@@ -1,5 +1,5 @@
-//! Fixed views of the edge: a surge on Sign-in, an API that refuses its own caller, a pool below its minimum; and normal
-//! traffic.
+//! Fixed views of the edge: a surge on Sign-in, an API that refuses its own caller, a pool below its minimum; and
+//! normal traffic.
 
 use crate::views::{NOW, at};
 use engine::views::Traffic;

@@ -327,18 +327,17 @@ fn row(id: &str, title: &str, state: ServiceState, why: Option<&str>) -> Service
     }
 }
 
-fn now(outage: bool) -> Now {
-    let (nodes, edges) = graph(outage);
+fn open_incident() -> OpenIncident {
     let line = |time: &str, text: &str| TimelineLine { at: at(time), text: text.to_owned() };
-    let called = |time: &str, text: &str| PagingLine { at: at(time), text: text.to_owned() };
-    let open = OpenIncident {
+    let paging = |time: &str, text: &str| PagingLine { at: at(time), text: text.to_owned() };
+    OpenIncident {
         incident: incident(),
         unacknowledged_for: Some(secs(297)),
         paging: vec![
-            called("2026-11-22T04:16:12Z", "Ana is called over ntfy"),
-            called("2026-11-22T04:16:13Z", "ntfy took the message for Ana"),
-            called("2026-11-22T04:18:12Z", "Ana is called again over sms"),
-            called("2026-11-22T04:21:12Z", "Bo is next, unless somebody answers"),
+            paging("2026-11-22T04:16:12Z", "Ana is paged over ntfy"),
+            paging("2026-11-22T04:16:13Z", "ntfy accepted the message for Ana"),
+            paging("2026-11-22T04:18:12Z", "Ana is paged again over sms"),
+            paging("2026-11-22T04:21:12Z", "Bo is paged next"),
         ],
         timeline: vec![
             line("2026-11-22T04:15:58Z", "registration of acme.app: client hold"),
@@ -352,7 +351,11 @@ fn now(outage: bool) -> Now {
             ),
             line("2026-11-22T04:19:30Z", "Cy published: a domain of ours ran out and is being renewed"),
         ],
-    };
+    }
+}
+
+fn now(outage: bool) -> Now {
+    let (nodes, edges) = graph(outage);
     let mut services = vec![
         row("web", "Web site", ServiceState::Operational, None),
         row("search", "Search", ServiceState::Operational, None),
@@ -381,7 +384,7 @@ fn now(outage: bool) -> Now {
     };
     Now {
         at: at(NOW),
-        open: if outage { vec![open] } else { vec![] },
+        open: if outage { vec![open_incident()] } else { vec![] },
         past: vec![old_incident()],
         alerts: vec![Alert {
             id: AlertId(12),

@@ -152,7 +152,8 @@ fn top_sources(shares: &[(String, u8)], can_be_denied: bool) -> Vec<Source<'_>> 
     .collect()
 }
 
-/// Returns the ASN or address of a source, if it can be denied: `AS64500 Example` by its number, `known:4f2a` not at all.
+/// Returns the ASN or address of a source, if it can be denied: `AS64500 Example` by its number, `known:4f2a` not at
+/// all.
 fn deniable(name: &str) -> Option<String> {
     let what = name.split_whitespace().next()?.parse::<DenyWhat>().ok()?;
     (!matches!(what, DenyWhat::Country(_))).then(|| what.to_string())

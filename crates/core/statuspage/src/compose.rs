@@ -2,7 +2,7 @@
 
 use crate::edge_cause::{self, EdgeCause};
 use crate::state::State;
-use crate::text::{self, DETECTED, are, bounded, list, titles};
+use crate::titles::{self, DETECTED, are, bounded, list, titles};
 use crate::updates::{self, DueUpdate, Reason, States, next_update_by};
 use crate::{Facts, public};
 use jiff::tz::TimeZone;
@@ -31,7 +31,7 @@ pub(crate) fn title(
         _ => {
             let titles = titles(config, affected.keys());
             let worst = affected.values().copied().chain(published.map(|published| published.impact)).max();
-            edge_cause::title(cause, &titles).unwrap_or_else(|| text::title(&titles, worst))
+            edge_cause::title(cause, &titles).unwrap_or_else(|| titles::title(&titles, worst))
         }
     }
 }

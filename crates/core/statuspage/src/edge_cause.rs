@@ -2,7 +2,7 @@
 //! or too few servers.
 
 use crate::Facts;
-use crate::text::{DETECTED, are};
+use crate::titles::{DETECTED, are};
 use types::{Alert, Config, Fault, Incident, Kind, ServiceId, Severity};
 
 /// Cause of an incident as the edge sees it.

@@ -12,7 +12,7 @@
 //! | `updates` | when an update is due |
 //! | `compose` | title and text of an update |
 //! | `edge_cause` | causes that only the edge sees, and their text |
-//! | `text` | titles, lists, sanitizing |
+//! | `titles` | titles, lists, sanitizing |
 //! | `state` | the fold of the journal |
 //!
 //! # Invariants
@@ -33,7 +33,7 @@ mod page;
 mod service_state;
 mod state;
 pub mod status_page;
-mod text;
+mod titles;
 mod updates;
 
 #[cfg(test)]
@@ -303,7 +303,7 @@ impl Publisher {
         let affected = updates::affected(config, &self.state, incident, status, &states);
         let cause = edge_cause::edge_cause(config, incident, facts);
         let title = compose::title(config, &self.state, incident, &affected, cause);
-        let (update, incident, body) = (self.next_id(), incident.id, text::bounded(body));
+        let (update, incident, body) = (self.next_id(), incident.id, titles::bounded(body));
         EventKind::UpdatePublished { update, incident, status, title, body, affected, by }
     }
 

@@ -3,8 +3,8 @@
 use crate::history::{History, days};
 use crate::state::{IncidentState, State};
 use crate::status_page::{Component, Group, PastDay, StatusPage, StatusPageIncident, Update};
-use crate::text::sanitized;
-use crate::{Facts, text, updates};
+use crate::titles::sanitized;
+use crate::{Facts, titles, updates};
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -53,7 +53,7 @@ fn headline(state: ServiceState, worst: &[String], all: usize) -> String {
         ServiceState::Unknown if worst.len() == all => {
             "No data: we cannot see whether anything works".to_owned()
         }
-        _ => format!("{}: {}", state.title(), text::list(worst)),
+        _ => format!("{}: {}", state.title(), titles::list(worst)),
     }
 }
 

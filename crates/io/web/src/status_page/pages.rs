@@ -45,7 +45,7 @@ impl<'a> Frame<'a> {
 
 #[derive(Template)]
 #[template(path = "status_page.html")]
-struct StatusPagePage<'a> {
+struct StatusPageTemplate<'a> {
     frame: Frame<'a>,
     icon: Icon,
     changed: Moment,
@@ -200,7 +200,7 @@ pub fn status_page(status_page: &StatusPage) -> askama::Result<String> {
     let days_shown =
         status_page.groups.iter().flat_map(|group| &group.components).map(|part| part.days.len()).max();
     let days_shown = days_shown.unwrap_or(0);
-    StatusPagePage {
+    StatusPageTemplate {
         frame: Frame::of(status_page),
         icon: status_page.state.into(),
         changed: clock.full(status_page.changed),

@@ -33,7 +33,7 @@ until_answers "http://127.0.0.1:$port/"
 sleep 20
 our_cpu=$(share "$secs" "$ours"); our_rss=$(rss_mb "$ours")
 lag=$(curl -fsS -H "Authorization: Bearer $(cat "$folder/data/api-token")" "http://127.0.0.1:$port/api/v1/now" |
-    python3 -c 'import json,sys; print(json.dumps(json.load(sys.stdin)["late_p99"]))')
+    python3 -c 'import json,sys; print(json.dumps(json.load(sys.stdin)["probe_lag_p99_seconds"]))')
 kill "$ours"; wait "$ours" 2>/dev/null || true
 
 begin 0 prometheus-blackbox-exporter --config.file="$folder/blackbox.yml" --web.listen-address="127.0.0.1:$blackbox" --log.level=error; bb=$pid

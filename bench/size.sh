@@ -48,7 +48,7 @@ measure() { # probes, services, every, seconds of warming up: sets cpu rss lag p
     lag=$(curl -fsS -H "Authorization: Bearer $(cat "$folder/data-$1/api-token")" "http://127.0.0.1:$port/api/v1/now" | python3 -c '
 import json, sys
 now = json.load(sys.stdin)
-late = now["late_p99"] # seconds; null in the first half minute
+late = now["probe_lag_p99_seconds"] # seconds; null in the first half minute
 print("nan" if late is None else late * 1000)')
     local died; died=$(now)
     stop "$nginx"

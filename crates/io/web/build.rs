@@ -1,4 +1,5 @@
-//! Gives every file under `web/` an address that changes with its content, so that browsers may keep it for ever.
+//! Generates a constant for every file under `web/`. Its path has a hash of the content, so that browsers may cache it
+//! for a year.
 
 use std::path::Path;
 use std::{env, error, fmt::Write as _, fs};
@@ -11,10 +12,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let mut code = String::new();
     for file in files {
         let name = file.file_name().to_string_lossy().into_owned();
-        let (stem, kind) = name.rsplit_once('.').ok_or("a file under web/ needs an ending")?;
+        let (stem, kind) = name.rsplit_once('.').ok_or("a file under web/ needs an extension")?;
         let constant = name.to_uppercase().replace(['.', '-'], "_");
         let hash = fnv1a(&fs::read(file.path())?);
-        writeln!(code, "/// `web/{name}`, under an address of its own for every content.")?;
+        writeln!(code, "/// `web/{name}`.")?;
         writeln!(code, "pub const {constant}: Asset = Asset {{")?;
         writeln!(code, "    path: \"/assets/{stem}-{hash:016x}.{kind}\",")?;
         writeln!(code, "    bytes: include_bytes!({:?}),\n}};", file.path())?;
@@ -23,7 +24,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     Ok(())
 }
 
-/// 64-bit FNV-1a: tells two versions of our own files apart, nothing more.
+/// 64-bit FNV-1a: distinguishes versions of our own files; not cryptographic.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes
         .iter()

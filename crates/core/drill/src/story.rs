@@ -119,7 +119,7 @@ impl Transcript {
                 let whom: &str = person.as_ref().map_or("the fallback", |PersonId(name)| name);
                 self.once(format!("{whom} is paged"));
             }
-            EventKind::PostPublished { incident, status, .. } => {
+            EventKind::UpdatePublished { incident, status, .. } => {
                 let number = self.number(*incident);
                 self.once(match status {
                     types::event::PostStatus::Resolved => {

@@ -206,7 +206,7 @@ impl Engine {
                     looked: &looked,
                     blind: self.detect.isolated().is_some(),
                 };
-                vec![self.publisher.drafted(
+                vec![self.publisher.written(
                     &self.config,
                     &facts,
                     incident,
@@ -359,7 +359,7 @@ impl Engine {
     /// Time for which a service was monitored within the last days, including today.
     #[must_use]
     pub fn watched(&self, service: &types::ServiceId, days: u16) -> Duration {
-        self.publisher.watched(&self.config, service, days, self.clock)
+        self.publisher.monitored(&self.config, service, days, self.clock)
     }
 
     /// Last result of a resource since boot.

@@ -45,10 +45,10 @@ pub(crate) fn views(engine: &Engine) -> Views {
             .collect(),
         unreached: unreached(engine),
         attempts: attempts(engine),
-        late_p99: None,
-        visitors_read: status_page.headline.clone(),
+        probe_lag_p99: None,
+        public_headline: status_page.headline.clone(),
         drafts: engine.publisher.drafts().collect(),
-        zone: status_page.zone.clone(),
+        timezone: status_page.timezone_name.clone(),
     };
     Views { seq: engine.seq, status_page, now, traffic: crate::traffic::view(engine) }
 }
@@ -137,7 +137,7 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
         .values()
         .map(|service| {
             let (state, since) = engine.publisher.state(&service.id);
-            let (uptime_percent, watched) = uptimes.get(&service.id).copied().unwrap_or_default();
+            let (uptime_percent, monitored) = uptimes.get(&service.id).copied().unwrap_or_default();
             let why = reasons.get(&Resource::service(&service.id.0));
             ServiceRow {
                 id: service.id.0.clone(),
@@ -145,7 +145,7 @@ fn services(engine: &Engine) -> Vec<ServiceRow> {
                 state,
                 since,
                 uptime_percent,
-                watched,
+                monitored,
                 public: service.public,
                 why: why.map(|incident| incident.diagnosis.summary.clone()),
             }

@@ -129,7 +129,7 @@ impl Stories {
             EventKind::IncidentNoted { incident, by, text } => {
                 self.story(*incident).add(at, format!("{by}: {text}"));
             }
-            EventKind::PostPublished { incident, status, body, by, .. } => {
+            EventKind::UpdatePublished { incident, status, body, by, .. } => {
                 let who = by.as_deref().unwrap_or("mainstay");
                 self.story(*incident)
                     .add(at, format!("{who} published an update ({}): {body}", status.title()));

@@ -43,7 +43,7 @@ impl Shown {
 impl Point {
     fn add(&mut self, span: Duration, traffic: &ServiceTraffic) {
         let limited: u64 = traffic.limited.values().sum();
-        self.span += span;
+        self.window += span;
         self.requests += traffic.requests;
         self.refused += traffic.denied + traffic.shed + limited;
         self.failed += traffic.failed;
@@ -55,7 +55,7 @@ impl Point {
 pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
     engine.config.edge.as_ref()?;
     let newest = engine.shown.newest.as_ref();
-    let told = newest.map(|(at, _)| *at);
+    let reported = newest.map(|(at, _)| *at);
     let guarded =
         || engine.config.services.values().filter_map(|service| Some((service, service.traffic.as_ref()?)));
     let services = guarded().map(|(service, guard)| ServiceNow {
@@ -66,7 +66,7 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
         span: newest.map_or(Duration::ZERO, |(_, rollup)| rollup.interval),
         usual_milli: engine.detect.usual_milli(&service.id),
         series: engine.shown.series.get(&service.id).into_iter().flatten().copied().collect(),
-        wrong: wrong(engine, &Resource::service(&service.id.0)),
+        alerts: alerts(engine, &Resource::service(&service.id.0)),
     });
     let titles = |id: &PoolId| {
         let of = guarded().filter(|(_, guard)| guard.pool == *id);
@@ -74,25 +74,25 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
     };
     let pools = engine.config.pools.values().map(|pool| PoolNow {
         id: pool.id.0.clone(),
-        floor: pool.min_healthy,
+        min_healthy: pool.min_healthy,
         services: titles(&pool.id),
         seen: newest.and_then(|(_, rollup)| rollup.pools.get(&pool.id)).cloned(),
-        wrong: wrong(engine, &Resource::pool(&pool.id.0)),
+        alerts: alerts(engine, &Resource::pool(&pool.id.0)),
     });
     let strangers = newest.into_iter().flat_map(|(_, rollup)| &rollup.unknown_hosts);
     Some(Traffic {
         at: engine.clock,
-        told,
-        silent: told.is_none_or(|at| between(at, engine.clock) > SILENT_AFTER),
+        reported,
+        silent: reported.is_none_or(|at| between(at, engine.clock) > SILENT_AFTER),
         connections: newest.map_or(0, |(_, rollup)| rollup.connections),
         services: services.collect(),
         pools: pools.collect(),
-        strangers: strangers.map(|(name, count)| (name.clone(), *count)).collect(),
+        unknown_hosts: unknown_hosts.map(|(name, count)| (name.clone(), *count)).collect(),
         denials: engine.denials.in_force().values().cloned().collect(),
     })
 }
 
-fn wrong(engine: &Engine, about: &Resource) -> Vec<String> {
+fn alerts(engine: &Engine, about: &Resource) -> Vec<String> {
     let alerts = engine.detect.alerts().values().filter(|alert| alert.about == *about);
     alerts.map(|alert| alert.fault.to_string()).collect()
 }

@@ -1,4 +1,4 @@
-//! What touchers may know: views published after every change. They never ask the engine.
+//! Views: what the I/O crates read. Published after every change.
 
 use jiff::civil;
 use serde::Serialize;
@@ -12,14 +12,14 @@ pub use traffic::Traffic;
 
 pub mod traffic;
 
-/// Everything that the site shows. Swapped in as a whole.
+/// Everything that web shows. Swapped in as a whole.
 #[derive(Clone, Debug)]
 pub struct Views {
-    /// Number of the last event that they show.
+    /// Sequence number of the last event that they include.
     pub seq: u64,
-    /// For visitors.
+    /// The public status page.
     pub status_page: StatusPage,
-    /// For the team.
+    /// The console.
     pub now: Now,
     /// The console's page of traffic; `None` when the configuration declares no edge.
     pub traffic: Option<Traffic>,
@@ -46,25 +46,27 @@ pub struct Now {
     pub edges: Vec<Edge>,
     /// What is known of registrations.
     pub domains: Vec<DomainRow>,
-    /// The last look of every probe that has been answered since the process began.
-    pub looks: Vec<LookRow>,
-    /// Why we cannot see out, when we cannot.
-    pub blind: Option<String>,
-    /// Trouble of the house itself, in plain words: people who cannot be reached, a configuration on disk that is not sound, a journal
-    /// that cannot be written. The engine knows of people; the rest is filled in by whoever owns the organs.
-    pub house: Vec<String>,
-    /// Pages of which nobody has heard since they began to call, oldest first.
+    /// Last result of every probe that has one since boot.
+    pub probes: Vec<ProbeRow>,
+    /// Why mainstay is isolated: it has no connectivity itself. `None` otherwise.
+    pub isolated: Option<String>,
+    /// Problems of mainstay itself, one sentence each: unreachable people, an invalid configuration on disk, a journal that
+    /// refuses to write. The engine adds those of paging, the binary the others.
+    #[serde(rename = "self")]
+    pub self_problems: Vec<String>,
+    /// Pages without an accepted attempt, oldest first.
     pub unreached: Vec<Unreached>,
-    /// Attempts to reach somebody that ended, by channel, since the journal began.
+    /// Ended delivery attempts by channel, since the journal began.
     pub attempts: Vec<Attempts>,
-    /// The p99 of the schedule lag within the last minute; `None` in the first half minute. Filled in like `house`.
-    pub late_p99: Option<Duration>,
-    /// The same sentence that visitors read now, so that nobody forgets a status page that lags reality.
-    pub visitors_read: String,
-    /// Updates for visitors that wait until a person publishes them.
+    /// p99 of the schedule lag of probes in the last minute; `None` in the first half minute. Added by the binary.
+    #[serde(rename = "probe_lag_p99_seconds")]
+    pub probe_lag_p99: Option<Duration>,
+    /// Headline of the public status page, so that the team sees when it lags behind.
+    pub public_headline: String,
+    /// Updates that are waiting for approval.
     pub drafts: Vec<Draft>,
-    /// IANA name of the zone for texts.
-    pub zone: String,
+    /// IANA name of the timezone of texts.
+    pub timezone: String,
 }
 
 /// An open incident with what the team needs beside it.
@@ -72,7 +74,8 @@ pub struct Now {
 pub struct OpenIncident {
     /// The incident.
     pub incident: Incident,
-    /// For how long nobody has had it in hand; `None` when somebody has.
+    /// Time without an acknowledgement; `None` while it is acknowledged.
+    #[serde(rename = "unacknowledged_seconds")]
     pub unacknowledged_for: Option<Duration>,
     /// Whom we have tried to reach and when the next step is due, in plain words, oldest first.
     pub paging: Vec<PagingLine>,
@@ -102,17 +105,18 @@ pub struct Attempts {
     pub failed: u64,
 }
 
-/// The last look of a probe.
+/// Last result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LookRow {
-    /// Which probe.
+pub struct ProbeRow {
+    /// The probe.
     pub probe: types::ProbeId,
-    /// What it looks at.
+    /// Resource that it probes.
     pub resource: Resource,
-    /// How long it took, whatever came of it.
-    pub took: Duration,
-    /// When the first certificate of the chain that it last saw ends to be good.
-    pub certificate_ends: Option<Time>,
+    /// Duration of the last run, successful or not.
+    #[serde(rename = "duration_seconds")]
+    pub duration: Duration,
+    /// Earliest expiry in the last certificate chain that it received.
+    pub certificate_expires: Option<Time>,
 }
 
 /// One thing that happened during an incident, as a person tells it.
@@ -157,9 +161,10 @@ pub struct ServiceRow {
     pub since: Option<Time>,
     /// Its uptime over the status page's history, in per cent.
     pub uptime_percent: Option<f64>,
-    /// How long it was watched in that time: the share of less than a day says little.
-    pub watched: Duration,
-    /// Whether visitors see it.
+    /// Monitored time in that history; the uptime of less than a day is not representative.
+    #[serde(rename = "monitored_seconds")]
+    pub monitored: Duration,
+    /// Whether it is on the public status page.
     pub public: bool,
     /// The sentence of what is wrong with it, if anything.
     pub why: Option<String>,

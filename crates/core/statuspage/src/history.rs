@@ -1,4 +1,4 @@
-//! The states that a service was in: since when, for how long, how much of the watched time it was out.
+//! Past states of a service: changes, days, uptime.
 
 use crate::status_page::Day;
 use jiff::SignedDuration;
@@ -9,17 +9,17 @@ use types::Time;
 use types::event::ServiceState;
 use types::time::{between, earlier};
 
-/// Changes that are remembered: enough for years of a calm service and months of a restless one.
+/// Maximum number of changes that are kept: years of a stable service, months of an unstable one.
 const CHANGES_MAX: usize = 10_000;
 
-/// How far back changes are remembered.
+/// Maximum age of changes that are kept.
 const BACK_MAX: Duration = Duration::from_secs(400 * 86_400);
 
-/// Every change of one service's state, oldest first.
+/// State changes of one service, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct History {
     changes: Vec<(Time, ServiceState)>,
-    /// Since when the newest state holds, restarts of ours aside.
+    /// Start of the newest state, ignoring restarts of mainstay.
     since: Option<Time>,
 }
 
@@ -33,8 +33,8 @@ impl History {
         self.push(at, state);
     }
 
-    /// Nobody looked from `since` until `to`: that time counts neither as well nor as out.
-    pub(crate) fn not_watched(&mut self, since: Time, to: Time) {
+    /// Marks the time from `since` until `to` as unmonitored: it counts neither as up nor as down.
+    pub(crate) fn unmonitored(&mut self, since: Time, to: Time) {
         let Some((last, state)) = self.changes.last().copied() else { return };
         let since = since.max(last);
         if since < to {
@@ -43,7 +43,7 @@ impl History {
         }
     }
 
-    /// Since when it has been out without a break, partly or wholly; time that nobody watched is no break.
+    /// Start of the current outage, partial or major. Unmonitored time does not end an outage.
     pub(crate) fn out_since(&self) -> Option<Time> {
         let out = |state: ServiceState| state >= ServiceState::PartialOutage;
         self.changes.last().filter(|(_, state)| out(*state))?;
@@ -58,7 +58,7 @@ impl History {
             _ => self.changes.push((at, state)),
         }
         let oldest = earlier(at, BACK_MAX);
-        // The state that held at the edge stays.
+        // The state at the oldest instant is kept.
         let gone = self.changes.partition_point(|(at, _)| *at < oldest).saturating_sub(1);
         let too_many = self.changes.len().saturating_sub(CHANGES_MAX);
         if gone.max(too_many) > 0 {
@@ -66,7 +66,7 @@ impl History {
         }
     }
 
-    /// Stretches of one state between two instants; nothing before the first change.
+    /// Durations of each state between two instants; nothing before the first change.
     fn spans(&self, from: Time, to: Time) -> impl Iterator<Item = (Duration, ServiceState)> {
         let first = self.changes.partition_point(|(at, _)| *at <= from).saturating_sub(1);
         let changes = &self.changes[first.min(self.changes.len())..];
@@ -79,7 +79,7 @@ impl History {
             .filter(|(span, _)| !span.is_zero())
     }
 
-    /// One day each, in the order of the calendar.
+    /// Returns one entry per day, in the order of the calendar.
     pub(crate) fn by_day(&self, calendar: &[(Date, Time, Time)], now: Time) -> Vec<Day> {
         calendar
             .iter()
@@ -99,32 +99,33 @@ impl History {
             .collect()
     }
 
-    /// Watched time between two instants.
-    pub(crate) fn watched(&self, from: Time, now: Time) -> Duration {
-        let watched = self.spans(from, now).filter(|(_, state)| *state != ServiceState::Unknown);
-        watched.map(|(span, _)| span).sum()
+    /// Monitored time between two instants.
+    pub(crate) fn monitored(&self, from: Time, now: Time) -> Duration {
+        let monitored = self.spans(from, now).filter(|(_, state)| *state != ServiceState::Unknown);
+        monitored.map(|(span, _)| span).sum()
     }
 
-    /// Share of the watched time in which it was not out, in per cent. The rule stands at [`crate::status_page::Component`].
+    /// Uptime in per cent of the monitored time, by the rule of [`crate::status_page::Component::uptime_percent`].
     pub(crate) fn uptime_percent(&self, from: Time, now: Time) -> Option<f64> {
-        let mut watched_ms: u128 = 0;
+        let mut monitored_ms: u128 = 0;
         let mut out_tenth_ms: u128 = 0;
         for (span, state) in self.spans(from, now) {
             if state == ServiceState::Unknown {
                 continue;
             }
-            watched_ms += span.as_millis();
+            monitored_ms += span.as_millis();
             out_tenth_ms += span.as_millis() * u128::from(tenths_lost(state));
         }
         #[expect(
             clippy::cast_precision_loss,
             reason = "400 days in tenths of milliseconds are exact in 53 bits"
         )]
-        (watched_ms > 0).then(|| (100.0 - 10.0 * out_tenth_ms as f64 / watched_ms as f64).clamp(0.0, 100.0))
+        (monitored_ms > 0)
+            .then(|| (100.0 - 10.0 * out_tenth_ms as f64 / monitored_ms as f64).clamp(0.0, 100.0))
     }
 }
 
-/// How many tenths of the time in this state count as lost.
+/// Tenths of the time in this state that count as lost.
 fn tenths_lost(state: ServiceState) -> u32 {
     match state {
         ServiceState::Unknown | ServiceState::Operational | ServiceState::Degraded => 0,
@@ -133,8 +134,8 @@ fn tenths_lost(state: ServiceState) -> u32 {
     }
 }
 
-/// The last so many days by the clock of a zone, oldest first, today last: date, first instant, first instant after. Some
-/// days have 23 or 25 hours.
+/// The last `count` days in a timezone, oldest first, today last: date, first instant, first instant of the next day.
+/// Some days have 23 or 25 hours.
 pub(crate) fn days(count: u16, now: Time, zone: &TimeZone) -> impl Iterator<Item = (Date, Time, Time)> {
     let today = zone.to_datetime(now).date();
     let begin = |date: Date| date.to_zoned(zone.clone()).ok().map(|begin| begin.timestamp());
@@ -165,19 +166,26 @@ mod tests {
         text.parse().unwrap()
     }
 
-    #[test]
-    fn strips_and_percentages() {
+    type Case = (
+        Vec<(&'static str, ServiceState)>,
+        (Option<ServiceState>, u64),
+        (Option<ServiceState>, u64),
+        Option<f64>,
+        &'static str,
+    );
+
+    /// Changes; worst state and seconds out, today and yesterday; uptime; reason.
+    fn cases() -> Vec<Case> {
         use ServiceState::{Degraded, MajorOutage, Operational, PartialOutage, Unknown};
-        let now = at("2026-11-22T12:00:00Z");
-        for (changes, today, yesterday, uptime, why) in [
-            (vec![], (None, 0), (None, 0), None, "never looked at"),
-            (vec![("2026-11-22T00:00:00Z", Unknown)], (None, 0), (None, 0), None, "looked at in vain"),
+        vec![
+            (vec![], (None, 0), (None, 0), None, "never probed"),
+            (vec![("2026-11-22T00:00:00Z", Unknown)], (None, 0), (None, 0), None, "probed without a result"),
             (
                 vec![("2026-11-22T00:00:00Z", Operational)],
                 (Some(Operational), 0),
                 (None, 0),
                 Some(100.0),
-                "well since midnight",
+                "operational since midnight",
             ),
             (
                 vec![("2026-11-22T00:00:00Z", MajorOutage)],
@@ -224,7 +232,7 @@ mod tests {
                 (Some(MajorOutage), 10_800),
                 (None, 0),
                 Some(100.0 / 3.0 * 2.0),
-                "what was not watched does not count",
+                "unmonitored time does not count",
             ),
             (
                 vec![("2026-11-21T23:00:00Z", MajorOutage), ("2026-11-22T01:00:00Z", Operational)],
@@ -233,13 +241,19 @@ mod tests {
                 Some(100.0 - 200.0 / 13.0),
                 "over midnight",
             ),
-        ] {
+        ]
+    }
+
+    #[test]
+    fn days_and_uptime_follow_the_changes() {
+        let now = at("2026-11-22T12:00:00Z");
+        for (changes, today, yesterday, uptime, why) in cases() {
             let mut history = History::default();
             changes.iter().for_each(|(when, state)| history.changed(at(when), *state));
             let days = history.days(90, now, &TimeZone::UTC);
             assert_eq!(days.len(), 90);
-            let told = |day: &Day| (day.worst, day.out.as_secs());
-            assert_eq!((told(&days[89]), told(&days[88])), (today, yesterday), "{why}");
+            let summary = |day: &Day| (day.worst, day.out.as_secs());
+            assert_eq!((summary(&days[89]), summary(&days[88])), (today, yesterday), "{why}");
             match (history.uptime_percent(first(90, now), now), uptime) {
                 (Some(got), Some(wanted)) => assert!((got - wanted).abs() < 1e-9, "{why}: {got}"),
                 (got, wanted) => assert_eq!(got, wanted, "{why}"),
@@ -248,16 +262,16 @@ mod tests {
     }
 
     #[test]
-    fn time_in_which_nobody_looked_does_not_count() {
+    fn unmonitored_time_does_not_count() {
         let mut history = History::default();
         history.changed(at("2026-11-22T00:00:00Z"), ServiceState::MajorOutage);
-        history.not_watched(at("2026-11-22T01:00:00Z"), at("2026-11-22T11:00:00Z"));
+        history.unmonitored(at("2026-11-22T01:00:00Z"), at("2026-11-22T11:00:00Z"));
         assert_eq!(history.current(), Some((ServiceState::MajorOutage, at("2026-11-22T00:00:00Z"))));
         assert_eq!(
             history.days(1, at("2026-11-22T12:00:00Z"), &TimeZone::UTC)[0].out,
             Duration::from_secs(7_200)
         );
-        history.not_watched(at("2026-11-21T00:00:00Z"), at("2026-11-21T01:00:00Z"));
+        history.unmonitored(at("2026-11-21T00:00:00Z"), at("2026-11-21T01:00:00Z"));
         assert_eq!(
             history.days(1, at("2026-11-22T12:00:00Z"), &TimeZone::UTC)[0].out,
             Duration::from_secs(7_200),
@@ -266,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_goes_on_through_worse_and_better_and_time_that_nobody_watched() {
+    fn outage_continues_through_changes_and_unmonitored_time() {
         use ServiceState::{MajorOutage, Operational, PartialOutage, Unknown};
         for (states, since) in [
             (vec![Operational], None),
@@ -283,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_those_of_the_zone() {
+    fn days_follow_the_timezone() {
         let zone = TimeZone::get("Europe/Tallinn").unwrap();
         let all: Vec<_> = days(3, at("2026-10-25T22:30:00Z"), &zone).collect();
         let hours: Vec<u64> = all.iter().map(|(_, from, to)| between(*from, *to).as_secs() / 3_600).collect();
@@ -303,11 +317,11 @@ mod tests {
         }
         assert_eq!(history.changes.len(), CHANGES_MAX);
         history.changed(later(Time::UNIX_EPOCH, BACK_MAX * 3), ServiceState::Operational);
-        assert_eq!(history.changes.len(), 2, "the state at the edge and the new one");
+        assert_eq!(history.changes.len(), 2, "the state at the oldest instant and the new one");
     }
 
     proptest! {
-        /// The parts of the watched time add up to all of it, and the strip tells the same as the percentage.
+        /// The parts of the monitored time add up to all of it, and the days agree with the percentage.
         #[test]
         fn sums_add_up(steps in proptest::collection::vec((1u64..200_000, 0u8..5), 1..60), tail in 0u64..100_000) {
             let mut history = History::default();
@@ -323,15 +337,15 @@ mod tests {
             let all: Duration = history.spans(from, now).map(|(span, _)| span).sum();
             prop_assert_eq!(all, between(begun, now));
             let sum = |wanted: fn(ServiceState) -> bool| -> Duration { history.spans(from, now).filter(|(_, state)| wanted(*state)).map(|(span, _)| span).sum() };
-            let watched = sum(|state| state != ServiceState::Unknown);
+            let monitored = sum(|state| state != ServiceState::Unknown);
             let days = history.days(90, now, &TimeZone::UTC);
             let out: Duration = days.iter().map(|day| day.out).sum();
             prop_assert_eq!(out, sum(|state| state >= ServiceState::PartialOutage));
-            prop_assert_eq!(days.iter().all(|day| day.worst.is_none()), watched.is_zero());
+            prop_assert_eq!(days.iter().all(|day| day.worst.is_none()), monitored.is_zero());
             match history.uptime_percent(first(90, now), now) {
-                None => prop_assert!(watched.is_zero()),
+                None => prop_assert!(monitored.is_zero()),
                 Some(uptime) => {
-                    let lost = 100.0 * (sum(|state| state == ServiceState::MajorOutage).as_secs_f64() + 0.3 * sum(|state| state == ServiceState::PartialOutage).as_secs_f64()) / watched.as_secs_f64();
+                    let lost = 100.0 * (sum(|state| state == ServiceState::MajorOutage).as_secs_f64() + 0.3 * sum(|state| state == ServiceState::PartialOutage).as_secs_f64()) / monitored.as_secs_f64();
                     prop_assert!((0.0..=100.0).contains(&uptime));
                     prop_assert!((uptime + lost - 100.0).abs() < 1e-6);
                 }

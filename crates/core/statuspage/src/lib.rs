@@ -1,317 +1,329 @@
-//! Turns incidents into posts and the public status page.
+//! Turns incidents into updates and the public status page.
 //!
-//! Pure: takes `now` and what others decided, returns what happened.
+//! Sans-I/O: the time and the results of the other core crates are arguments; events are the result.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
 //! | [`status_page`] | the public status page as data |
-//! | `present` | how the status page follows from what is known |
-//! | `state` | the state of a service, from alerts and incidents |
-//! | `felt` | what clients experience of an alert |
-//! | `history` | past states: days, uptime |
-//! | `posts` | when words are due |
-//! | `words` | the words |
-//! | `traffic` | the words when the edge sees the cause |
-//! | `known` | the fold of the journal |
+//! | `page` | builds the status page from the state |
+//! | `service_state` | state of a service, from alerts and incidents |
+//! | `impact` | impact of an alert on clients |
+//! | `history` | past states of a service: days, uptime |
+//! | `updates` | when an update is due |
+//! | `compose` | title and text of an update |
+//! | `edge_cause` | causes that only the edge sees, and their text |
+//! | `titles` | titles, lists, sanitizing |
+//! | `state` | the fold of the journal |
 //!
-//! # What it holds to
+//! # Invariants
 //!
-//! * No data is never green: a service is well only when everything it consists of was looked at since boot.
-//! * Visitors read what they notice: names of services, never of machines; an incident that no client can notice is not
-//!   posted, and is over for visitors when they notice nothing any more.
-//! * A promised next update is kept, if only by saying that there is nothing new.
-//! * Nobody is said to work on it before a person has acknowledged it.
-//! * States are shown at once; words wait a minute, and longer where a person has to publish them.
+//! * Missing data is never shown as operational: a service is operational only when each of its parts has a good result
+//!   since boot.
+//! * The public reads what clients notice: names of services, never of machines. An incident without impact on clients
+//!   is not published, and it is resolved publicly as soon as clients notice nothing any more.
+//! * A promised next update is kept, if only by saying that there is no news.
+//! * No update claims that a person works on an incident before it is acknowledged.
+//! * States change immediately. Updates wait a minute, and longer where a person has to approve them.
 
-mod felt;
+mod compose;
+mod edge_cause;
 mod history;
-mod known;
-mod posts;
-mod present;
+mod impact;
+mod page;
+mod service_state;
 mod state;
 pub mod status_page;
-mod traffic;
-mod words;
+mod titles;
+mod updates;
 
 #[cfg(test)]
-mod world;
+mod fixture;
 
 pub use status_page::StatusPage;
 
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use types::event::{PostStatus, ServiceState};
+use types::event::{ServiceState, UpdateStatus};
 use types::time::later;
 use types::{
-    Alert, AlertId, Config, Event, EventKind, Incident, IncidentId, LastResult, PostId, Resource, ServiceId,
-    Time,
+    Alert, AlertId, Config, Event, EventKind, Incident, IncidentId, LastResult, Resource, ServiceId, Time,
+    UpdateId,
 };
 
-/// Decides what visitors are told.
+/// Decides the public states and updates.
 #[derive(Clone, Debug, Default)]
 pub struct Publisher {
-    known: known::Known,
-    fresh: Fresh,
+    state: state::State,
+    volatile: Volatile,
 }
 
-/// What the other thinkers hold to be so.
+/// Results of the other core crates.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
-    /// Open incidents, and those that ended lately.
+    /// Open incidents, and those that ended recently.
     pub incidents: &'a BTreeMap<IncidentId, Incident>,
     /// Open alerts.
     pub alerts: &'a BTreeMap<AlertId, Alert>,
-    /// When a thing was last looked at since boot, and how it was.
-    pub looked: &'a dyn Fn(&Resource) -> Option<LastResult>,
-    /// We cannot see out.
-    pub blind: bool,
+    /// Last probe result of a resource since boot.
+    pub last_result: &'a dyn Fn(&Resource) -> Option<LastResult>,
+    /// Whether mainstay itself has no connectivity.
+    pub isolated: bool,
 }
 
-/// An update that waits until a person publishes it.
+/// Update that is waiting for approval.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Draft {
-    /// About which incident.
+    /// Incident that it is about.
     pub incident: IncidentId,
-    /// When it was written.
+    /// Time at which it was written.
     pub at: Time,
-    /// How far along.
-    pub status: PostStatus,
-    /// Title of the incident for visitors.
+    /// Status of the incident.
+    pub status: UpdateStatus,
+    /// Public title of the incident.
     pub title: String,
-    /// The words.
+    /// Text of the update.
     pub body: String,
 }
 
-/// What spares work between two samples that change nothing. Losing it costs one recomputation.
+/// Memory since boot: what saves work between probe results that change nothing. Losing it costs one evaluation.
 #[derive(Clone, Debug, Default)]
-struct Fresh {
-    /// All states were computed, and no event since can change the certain ones.
-    judged: bool,
-    /// Services whose state the next sample may change.
+struct Volatile {
+    /// Whether all states are evaluated and no event since then can change the certain ones.
+    evaluated: bool,
+    /// Services whose state the next probe result may change.
     uncertain: BTreeSet<ServiceId>,
-    blind: bool,
-    /// Digest of the configuration that the states were judged for.
+    isolated: bool,
+    /// Digest of the configuration of the last evaluation.
     config: String,
     /// Time of the last full reaction.
-    thought: Option<Time>,
-    /// Something changed since then.
-    waits: bool,
-    /// Deadline of the next words if nothing changes; kept for large configurations only.
-    next: Option<Time>,
+    reacted: Option<Time>,
+    /// Whether something changed since then.
+    pending: bool,
+    /// Next deadline if nothing changes; kept for large configurations only.
+    next_deadline: Option<Time>,
 }
 
 impl Publisher {
-    /// Takes note of an event. Events about unknown things change nothing.
+    /// Applies an event. Events about unknown resources change nothing.
     pub fn apply(&mut self, event: &Event) {
-        self.known.apply(event);
+        self.state.apply(event);
         match event.kind {
             EventKind::AttemptEnded { .. } | EventKind::PageStep { .. } => {}
-            // States do not depend on each other, but words depend on states.
-            EventKind::ServiceStateChanged { .. } => self.fresh.waits = true,
-            _ => (self.fresh.judged, self.fresh.waits) = (false, true),
+            // States do not depend on each other, but updates depend on states.
+            EventKind::ServiceStateChanged { .. } => self.volatile.pending = true,
+            _ => (self.volatile.evaluated, self.volatile.pending) = (false, true),
         }
     }
 
-    /// What visitors must be told now: states that changed, words that are due. Cheap when nothing changed.
+    /// Returns the state changes and updates that are due now. Cheap when nothing changed.
     pub fn react(&mut self, config: &Config, now: Time, facts: &Facts<'_>) -> Vec<EventKind> {
-        if self.is_busy(config, now) {
-            self.fresh.waits |= !self.is_settled(config, facts);
+        if self.is_paused(config, now) {
+            self.volatile.pending |= !self.is_unchanged(config, facts);
             return Vec::new();
         }
-        (self.fresh.thought, self.fresh.waits) = (Some(now), false);
-        let mut events = Vec::new();
-        let changed = self.judge(config, facts);
-        for (service, state) in &changed {
-            events.push(EventKind::ServiceStateChanged { service: service.clone(), state: *state });
+        (self.volatile.reacted, self.volatile.pending) = (Some(now), false);
+        let changed = self.evaluate(config, facts);
+        let mut events: Vec<EventKind> = changed
+            .iter()
+            .map(|(service, state)| EventKind::ServiceStateChanged {
+                service: service.clone(),
+                state: *state,
+            })
+            .collect();
+        events.extend(self.updates(config, now, facts, &changed));
+        if config.reaction_pause().is_some() {
+            self.volatile.next_deadline = self.next_update(config, facts);
         }
-        let state =
+        events
+    }
+
+    /// Updates that are due now, with the states that this batch changes.
+    fn updates(
+        &self,
+        config: &Config,
+        now: Time,
+        facts: &Facts<'_>,
+        changed: &BTreeMap<ServiceId, ServiceState>,
+    ) -> Vec<EventKind> {
+        let states =
             |service: &ServiceId| changed.get(service).copied().unwrap_or_else(|| self.state(service).0);
-        let desk = posts::Desk { config, known: &self.known, facts, state: &state, now };
-        let wanted = posts::wanted(config, &self.known, facts, &state);
-        let too_soon = |(incident, draft): &(&Incident, posts::Draft)| {
-            posts::held_until(config, &self.known, incident, *draft).is_some_and(|until| now < until)
+        let composer = compose::Composer { config, state: &self.state, facts, states: &states, now };
+        let too_early = |(incident, due): &(&Incident, updates::DueUpdate)| {
+            updates::held_until(config, &self.state, incident, *due).is_some_and(|until| now < until)
         };
-        let mut drafts: Vec<_> = wanted.into_iter().filter(|wanted| !too_soon(wanted)).collect();
-        for incident in posts::promises_due(config, &self.known, facts, now) {
-            if !drafts.iter().any(|(other, _)| other.id == incident.id) {
-                drafts.push((incident, posts::still_working(&self.known, incident.id)));
+        let mut due = updates::wanted(config, &self.state, facts, &states);
+        due.retain(|wanted| !too_early(wanted));
+        for incident in updates::promises_due(config, &self.state, facts, now) {
+            if !due.iter().any(|(other, _)| other.id == incident.id) {
+                due.push((incident, updates::no_news(&self.state, incident.id)));
             }
         }
-        let numbers = (self.known.last_post.saturating_add(1)..).map(PostId);
-        events
-            .extend(numbers.zip(drafts).map(|(post, (incident, draft))| desk.written(post, incident, draft)));
-        if config.reaction_pause().is_some() {
-            self.fresh.next = self.words_due(config, facts);
-        }
-        events
+        let numbers = (self.state.last_update.saturating_add(1)..).map(UpdateId);
+        numbers.zip(due).map(|(update, (incident, due))| composer.event(update, incident, due)).collect()
     }
 
     /// Whether the last reaction in a large configuration is too recent.
-    fn is_busy(&self, config: &Config, now: Time) -> bool {
-        let pause = self.fresh.thought.zip(config.reaction_pause());
-        pause.is_some_and(|(thought, pause)| now < later(thought, pause))
+    fn is_paused(&self, config: &Config, now: Time) -> bool {
+        let pause = self.volatile.reacted.zip(config.reaction_pause());
+        pause.is_some_and(|(reacted, pause)| now < later(reacted, pause))
     }
 
     /// Whether no state can have changed since the last reaction.
-    fn is_settled(&self, config: &Config, facts: &Facts<'_>) -> bool {
-        self.is_judged(config, facts) && self.fresh.uncertain.is_empty()
+    fn is_unchanged(&self, config: &Config, facts: &Facts<'_>) -> bool {
+        self.is_evaluated(config, facts) && self.volatile.uncertain.is_empty()
     }
 
-    fn is_judged(&self, config: &Config, facts: &Facts<'_>) -> bool {
-        self.fresh.judged && self.fresh.blind == facts.blind && self.fresh.config == config.digest
+    fn is_evaluated(&self, config: &Config, facts: &Facts<'_>) -> bool {
+        let Volatile { evaluated, isolated, config: digest, .. } = &self.volatile;
+        *evaluated && *isolated == facts.isolated && *digest == config.digest
     }
 
-    /// Changed states. Without events since the last time, only uncertain services are computed again.
-    fn judge(&mut self, config: &Config, facts: &Facts<'_>) -> BTreeMap<ServiceId, ServiceState> {
+    /// Returns the changed states. Without events since the last time, only uncertain services are evaluated again.
+    fn evaluate(&mut self, config: &Config, facts: &Facts<'_>) -> BTreeMap<ServiceId, ServiceState> {
         let mut changed = BTreeMap::new();
-        if self.is_settled(config, facts) {
+        if self.is_unchanged(config, facts) {
             return changed;
         }
-        let all = !self.is_judged(config, facts);
-        let of_old = std::mem::take(&mut self.fresh.uncertain);
-        let some = of_old.iter().filter(|_| !all).filter_map(|id| config.services.get(id));
-        let every_one = config.services.values().filter(|_| all);
-        let sight = state::Sight::new(config, facts);
-        for service in some.chain(every_one) {
-            let last = self.known.state(&service.id).map(|(state, _)| state);
-            let (state, certain) = sight.judge(service, last);
+        let all = !self.is_evaluated(config, facts);
+        let uncertain = std::mem::take(&mut self.volatile.uncertain);
+        let some = uncertain.iter().filter(|_| !all).filter_map(|id| config.services.get(id));
+        let every = config.services.values().filter(|_| all);
+        let evaluator = service_state::StateEvaluator::new(config, facts);
+        for service in some.chain(every) {
+            let last = self.state.service(&service.id).map(|(state, _)| state);
+            let (state, certain) = evaluator.evaluate(service, last);
             if !certain {
-                self.fresh.uncertain.insert(service.id.clone());
+                self.volatile.uncertain.insert(service.id.clone());
             }
             if state != last.unwrap_or(ServiceState::Unknown) {
                 changed.insert(service.id.clone(), state);
             }
         }
-        (self.fresh.judged, self.fresh.blind) = (true, facts.blind);
-        self.fresh.config.clone_from(&config.digest);
+        (self.volatile.evaluated, self.volatile.isolated) = (true, facts.isolated);
+        self.volatile.config.clone_from(&config.digest);
         changed
     }
 
-    /// When to look again if nothing else happens: a promised update, or words held back because others came just before.
+    /// Returns the time of the next reaction if nothing else happens: a promised update, or an update that is delayed.
     #[must_use]
-    pub fn next(&self, config: &Config, now: Time, facts: &Facts<'_>) -> Option<Time> {
-        let Some(pause) = config.reaction_pause() else { return self.words_due(config, facts) };
-        let free = self.fresh.thought.map_or(now, |thought| now.max(later(thought, pause)));
-        if self.fresh.waits { Some(free) } else { self.fresh.next.map(|next| next.max(free)) }
+    pub fn next_deadline(&self, config: &Config, now: Time, facts: &Facts<'_>) -> Option<Time> {
+        let Some(pause) = config.reaction_pause() else { return self.next_update(config, facts) };
+        let free = self.volatile.reacted.map_or(now, |reacted| now.max(later(reacted, pause)));
+        if self.volatile.pending {
+            Some(free)
+        } else {
+            self.volatile.next_deadline.map(|next| next.max(free))
+        }
     }
 
-    fn words_due(&self, config: &Config, facts: &Facts<'_>) -> Option<Time> {
-        let state = |service: &ServiceId| self.state(service).0;
-        let held = posts::wanted(config, &self.known, facts, &state);
-        let held = held
+    fn next_update(&self, config: &Config, facts: &Facts<'_>) -> Option<Time> {
+        let states = |service: &ServiceId| self.state(service).0;
+        let wanted = updates::wanted(config, &self.state, facts, &states);
+        let held = wanted
             .iter()
-            .filter_map(|(incident, draft)| posts::held_until(config, &self.known, incident, *draft));
-        let promises = posts::promises(config, &self.known, facts).map(|(_, by)| by);
+            .filter_map(|(incident, due)| updates::held_until(config, &self.state, incident, *due));
+        let promises = updates::promises(config, &self.state, facts).map(|(_, by)| by);
         held.chain(promises).filter(|at| *at < Time::MAX).min()
     }
 
-    /// The state of a service as visitors see it, and since when; unknown until it was looked at.
+    /// Returns the public state of a service and its start; Unknown before the first probe result.
     #[must_use]
     pub fn state(&self, service: &ServiceId) -> (ServiceState, Option<Time>) {
-        match self.known.state(service) {
+        match self.state.service(service) {
             Some((state, since)) => (state, Some(since)),
             None => (ServiceState::Unknown, None),
         }
     }
 
-    /// How long a service was watched within the last days, the current one included.
+    /// Returns how long a service was monitored within the last days, including today.
     #[must_use]
-    pub fn watched(&self, config: &Config, service: &ServiceId, days: u16, now: Time) -> Duration {
+    pub fn monitored(&self, config: &Config, service: &ServiceId, days: u16, now: Time) -> Duration {
         let from = history::days(days, now, &config.site.timezone).next().map_or(now, |(_, begin, _)| begin);
-        let history = self.known.histories.get(service);
-        history.map_or(Duration::ZERO, |history| history.watched(from, now))
+        let history = self.state.histories.get(service);
+        history.map_or(Duration::ZERO, |history| history.monitored(from, now))
     }
 
-    /// The whole status page. Made when something changed, not for every reader.
+    /// Builds the whole status page. Call it once per change, not per reader.
     #[must_use]
     pub fn status_page(&self, config: &Config, now: Time, facts: &Facts<'_>) -> StatusPage {
-        present::status_page(config, &self.known, now, facts)
+        page::status_page(config, &self.state, now, facts)
     }
 
-    /// Updates that wait until a person publishes them.
+    /// Updates that are waiting for approval.
     pub fn drafts(&self) -> impl Iterator<Item = Draft> + '_ {
-        self.known.told.iter().filter_map(|(incident, told)| {
-            let waiting = told.waiting.as_ref()?;
+        self.state.incidents.iter().filter_map(|(incident, published)| {
+            let draft = published.draft.as_ref()?;
             Some(Draft {
                 incident: *incident,
-                at: waiting.at,
-                status: waiting.status,
-                title: waiting.title.clone(),
-                body: waiting.body.clone(),
+                at: draft.at,
+                status: draft.status,
+                title: draft.title.clone(),
+                body: draft.body.clone(),
             })
         })
     }
 
-    /// The draft that waits as the event that publishes it.
+    /// Returns the event that publishes the draft of an incident; `None` without a draft.
     #[must_use]
     pub fn approved(&self, incident: IncidentId, by: String) -> Option<EventKind> {
-        let waiting = self.known.told.get(&incident)?.waiting.clone()?;
-        Some(EventKind::PostPublished {
-            post: PostId(self.known.last_post.saturating_add(1)),
+        let draft = self.state.incidents.get(&incident)?.draft.clone()?;
+        Some(EventKind::UpdatePublished {
+            update: self.next_id(),
             incident,
-            status: waiting.status,
-            title: waiting.title,
-            body: waiting.body,
-            affected: waiting.affected,
+            status: draft.status,
+            title: draft.title,
+            body: draft.body,
+            affected: draft.affected,
             by: Some(by),
         })
     }
 
-    /// Uptime in per cent and watched time of each service, public or not, that was ever looked at.
+    /// Uptime in per cent and monitored time of each service, public or not, that has any history.
     pub fn uptimes<'a>(
         &'a self,
         config: &'a Config,
         now: Time,
     ) -> impl Iterator<Item = (&'a ServiceId, (Option<f64>, Duration))> {
-        present::uptimes(config, &self.known, now)
+        page::uptimes(config, &self.state, now)
     }
 
-    /// A person's words as the event that publishes them.
+    /// Returns the event that publishes a text of a person.
     #[must_use]
-    pub fn drafted(
+    pub fn written(
         &self,
         config: &Config,
         facts: &Facts<'_>,
         incident: &Incident,
-        status: PostStatus,
+        status: UpdateStatus,
         body: String,
         by: Option<String>,
     ) -> EventKind {
-        let state = |service: &ServiceId| self.state(service).0;
-        let affected = posts::affected(config, &self.known, incident, status, &state);
-        EventKind::PostPublished {
-            post: PostId(self.known.last_post.saturating_add(1)),
-            incident: incident.id,
-            status,
-            title: posts::title(
-                config,
-                &self.known,
-                incident,
-                &affected,
-                traffic::trouble(config, incident, facts),
-            ),
-            body: words::bounded(body),
-            affected,
-            by,
-        }
+        let states = |service: &ServiceId| self.state(service).0;
+        let affected = updates::affected(config, &self.state, incident, status, &states);
+        let cause = edge_cause::edge_cause(config, incident, facts);
+        let title = compose::title(config, &self.state, incident, &affected, cause);
+        let (update, incident, body) = (self.next_id(), incident.id, titles::bounded(body));
+        EventKind::UpdatePublished { update, incident, status, title, body, affected, by }
     }
 
-    /// Everything folded from events, as text: two folds of one journal give the same.
+    fn next_id(&self) -> UpdateId {
+        UpdateId(self.state.last_update.saturating_add(1))
+    }
+
+    /// Returns the whole state as text: two folds of one journal give the same text.
     #[must_use]
-    pub fn known_text(&self) -> String {
-        format!("{:?}", self.known)
+    pub fn state_text(&self) -> String {
+        format!("{:?}", self.state)
     }
 }
 
-/// Services that visitors see among the things that an incident affects.
+/// Public services among the resources that an incident affects.
 fn public<'a>(config: &'a Config, affected: &'a BTreeSet<Resource>) -> impl Iterator<Item = &'a ServiceId> {
     let services = affected.iter().filter(|resource| resource.kind == types::Kind::Service);
-    let known = services.filter_map(|resource| config.services.get(&ServiceId(resource.name.clone())));
-    known.filter(|service| service.public).map(|service| &service.id)
+    let declared = services.filter_map(|resource| config.services.get(&ServiceId(resource.name.clone())));
+    declared.filter(|service| service.public).map(|service| &service.id)
 }
 
-#[cfg(test)]
-mod published;
 #[cfg(test)]
 mod tests;

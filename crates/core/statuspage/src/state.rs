@@ -1,110 +1,203 @@
-//! The state of a service as clients experience it, from alerts and incidents.
+//! Persistent state of the status page: the fold of journal events, and nothing else.
 
-use crate::Facts;
-use crate::felt::{self, Felt};
-use std::collections::BTreeSet;
-use types::config::Service;
-use types::event::ServiceState;
-use types::{Alert, Config, Kind, Resource};
+use crate::history::History;
+use crate::status_page::Update;
+use std::collections::BTreeMap;
+use types::event::{ServiceState, UpdateStatus};
+use types::incident::{Diagnosis, Stage};
+use types::{Event, EventKind, IncidentId, Resource, ServiceId, Time};
 
-/// What matters for states, gathered once for all services.
-pub(crate) struct Sight<'a> {
-    config: &'a Config,
-    facts: &'a Facts<'a>,
-    /// Services that fail for some through what they stand on: a name that leads elsewhere, requests that the edge turns
-    /// away.
-    affected: BTreeSet<&'a Resource>,
-    /// Services that an incident with a failure of any kind lists as affected.
-    above: BTreeSet<&'a Resource>,
-    /// Services that a probe by hand speaks for directly.
-    asked: BTreeSet<&'a Resource>,
-    /// Things that fail, fail at times, or are slow, for clients. A certificate counts as the host that serves it.
-    failing: BTreeSet<Resource>,
-    at_times: BTreeSet<Resource>,
-    slow: BTreeSet<Resource>,
+/// Maximum number of ended incidents that are kept for the history.
+const ENDED_MAX: usize = 200;
+
+/// Maximum number of updates that are kept per incident. The oldest are dropped first, except the very first.
+const UPDATES_MAX: usize = 200;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct State {
+    pub(crate) histories: BTreeMap<ServiceId, History>,
+    pub(crate) incidents: BTreeMap<IncidentId, IncidentState>,
+    pub(crate) last_update: u64,
+    /// Time of the last change of anything that is public.
+    pub(crate) changed: Option<Time>,
+    /// Time of the first event of the journal: there is no data before it.
+    pub(crate) begun: Option<Time>,
 }
 
-impl<'a> Sight<'a> {
-    pub(crate) fn new(config: &'a Config, facts: &'a Facts<'a>) -> Self {
-        let parts = |alert: &Alert| {
-            let host = (alert.about.kind == Kind::Tls).then(|| Resource::host(&alert.about.name));
-            host.into_iter().chain([alert.about.clone()])
-        };
-        let felt_as = |wanted| {
-            facts.alerts.values().filter(move |alert| felt::felt(alert) == wanted).flat_map(parts).collect()
-        };
-        let asked: BTreeSet<&Resource> = config
-            .probes
-            .values()
-            .map(|probe| &probe.about)
-            .filter(|about| about.kind == Kind::Service)
-            .collect();
-        let (mut affected, mut above) = (BTreeSet::new(), BTreeSet::new());
-        for incident in facts.incidents.values().filter(|incident| incident.is_open()) {
-            let mut failing = felt::failing(incident, facts.alerts).peekable();
-            if failing.peek().is_some() {
-                above.extend(&incident.diagnosis.affected);
-            }
-            if failing.any(|alert| !felt::is_met(alert.about.kind) && !asked.contains(&alert.about)) {
-                affected.extend(&incident.diagnosis.affected);
-            }
-        }
+/// One incident as the public knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct IncidentState {
+    pub(crate) since: Time,
+    /// Current stage of the incident.
+    stage: Stage,
+    /// Current cause of the incident.
+    cause: Resource,
+    pub(crate) ended: Option<Time>,
+    pub(crate) merged_into: Option<IncidentId>,
+    pub(crate) title: String,
+    pub(crate) impact: ServiceState,
+    /// Published updates, oldest first.
+    pub(crate) updates: Vec<Update>,
+    /// Stage of the incident as of the newest update.
+    pub(crate) published_stage: Stage,
+    /// Cause of the incident as of the newest update.
+    pub(crate) published_cause: Resource,
+    /// Time of the last update that mainstay wrote, published or not.
+    pub(crate) drafted: Option<Time>,
+    /// Start of the recovery, while the incident is recovering.
+    pub(crate) recovering_since: Option<Time>,
+    /// Update that is waiting for approval.
+    pub(crate) draft: Option<PendingDraft>,
+}
+
+/// Update that is waiting for approval by a person.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PendingDraft {
+    pub(crate) at: Time,
+    pub(crate) status: UpdateStatus,
+    pub(crate) title: String,
+    pub(crate) body: String,
+    pub(crate) affected: BTreeMap<ServiceId, ServiceState>,
+}
+
+impl IncidentState {
+    fn opened(since: Time, diagnosis: &Diagnosis, at: Time) -> Self {
         Self {
-            config,
-            facts,
-            affected,
-            above,
-            asked,
-            failing: felt_as(Felt::Failing),
-            at_times: felt_as(Felt::AtTimes),
-            slow: felt_as(Felt::Slow),
+            since,
+            stage: diagnosis.stage,
+            cause: diagnosis.cause.clone(),
+            ended: None,
+            merged_into: None,
+            title: String::new(),
+            impact: ServiceState::Operational,
+            updates: Vec::new(),
+            published_stage: diagnosis.stage,
+            published_cause: diagnosis.cause.clone(),
+            drafted: None,
+            recovering_since: (diagnosis.stage == Stage::Mending).then_some(at),
+            draft: None,
         }
     }
 
-    /// The state of a service, and whether only an event can change it: otherwise a sample may, and we must look again.
-    pub(crate) fn judge(&self, service: &Service, last: Option<ServiceState>) -> (ServiceState, bool) {
-        if self.facts.blind {
-            return (ServiceState::Unknown, true);
-        }
-        let node = Resource::service(&service.id.0);
-        let parts = self.parts(service, &node);
-        let failing = parts.iter().filter(|part| self.failing.contains(*part)).count();
-        let well = |part: &Resource| (self.facts.looked)(part).is_some_and(|looked| looked.healthy);
-        if failing > 0 && failing == parts.len() {
-            (ServiceState::MajorOutage, true)
-        } else if failing > 0
-            || parts.iter().any(|part| self.at_times.contains(part))
-            || self.affected.contains(&node)
-            || (parts.is_empty() && self.above.contains(&node))
-        {
-            (ServiceState::PartialOutage, true)
-        } else if parts.iter().any(|part| self.slow.contains(part)) {
-            (ServiceState::Degraded, true)
-        } else if !parts.is_empty() && parts.iter().all(well) {
-            (ServiceState::Operational, true)
-        } else {
-            // Not everything was looked at since boot, or a bad answer is being followed up: what we knew stands until then.
-            // Of a service that nothing asks an outage is known only while something else says so.
-            let stands = last.filter(|state| !parts.is_empty() || *state <= ServiceState::Unknown);
-            (stands.unwrap_or(ServiceState::Unknown), parts.is_empty())
+    /// Records that the newest update describes the current stage and cause.
+    fn note_published(&mut self) {
+        self.published_stage = self.stage;
+        self.published_cause.clone_from(&self.cause);
+    }
+
+    /// Status and affected services of the newest update, published or waiting for approval.
+    pub(crate) fn newest(&self) -> Option<(UpdateStatus, BTreeMap<ServiceId, ServiceState>)> {
+        let published =
+            || self.updates.last().map(|update| (update.status, update.affected.iter().cloned().collect()));
+        self.draft.as_ref().map(|draft| (draft.status, draft.affected.clone())).or_else(published)
+    }
+
+    /// Whether the newest published update is Resolved, whatever the team still has to do.
+    pub(crate) fn is_resolved_publicly(&self) -> bool {
+        self.updates.last().is_some_and(|update| update.status == UpdateStatus::Resolved)
+    }
+
+    /// Whether the incident has ended and no update about it is missing.
+    pub(crate) fn is_done(&self) -> bool {
+        self.ended.is_some()
+            && self.updates.last().is_none_or(|update| update.status == UpdateStatus::Resolved)
+    }
+}
+
+impl State {
+    /// Current state of a service and its start; `None` before the first probe result.
+    pub(crate) fn service(&self, service: &ServiceId) -> Option<(ServiceState, Time)> {
+        self.histories.get(service)?.current()
+    }
+
+    pub(crate) fn apply(&mut self, event: &Event) {
+        let at = event.at;
+        self.begun.get_or_insert(at);
+        match &event.kind {
+            EventKind::Booted { blind_since: Some(since) } | EventKind::NotWatched { since } => {
+                self.histories.values_mut().for_each(|history| history.unmonitored(*since, at));
+                self.changed = Some(at);
+            }
+            EventKind::ServiceStateChanged { service, state } => {
+                self.apply_service_state(at, service, *state);
+            }
+            EventKind::IncidentOpened { incident, since, diagnosis } => {
+                self.incidents.insert(*incident, IncidentState::opened(*since, diagnosis, at));
+            }
+            EventKind::IncidentDiagnosed { incident, diagnosis } => {
+                if let Some(incident) = self.incidents.get_mut(incident) {
+                    incident.stage = diagnosis.stage;
+                    let recovering = diagnosis.stage == Stage::Mending;
+                    incident.recovering_since = recovering.then(|| incident.recovering_since.unwrap_or(at));
+                    incident.cause.clone_from(&diagnosis.cause);
+                }
+            }
+            EventKind::IncidentMerged { incident, into } => {
+                if let Some(incident) = self.incidents.get_mut(incident) {
+                    incident.ended = Some(at);
+                    incident.merged_into = Some(*into);
+                }
+                self.forget();
+            }
+            EventKind::IncidentResolved { incident, .. } => {
+                if let Some(incident) = self.incidents.get_mut(incident) {
+                    incident.ended = Some(at);
+                }
+                self.forget();
+            }
+            EventKind::UpdateDrafted { incident, status, title, body, affected } => {
+                let Some(incident) = self.incidents.get_mut(incident) else { return };
+                incident.drafted = Some(at);
+                incident.note_published();
+                let (title, body, affected) = (title.clone(), body.clone(), affected.clone());
+                incident.draft = Some(PendingDraft { at, status: *status, title, body, affected });
+            }
+            EventKind::UpdatePublished { update, incident, status, title, body, affected, by } => {
+                let affected = affected.iter().map(|(service, state)| (service.clone(), *state)).collect();
+                let update = Update { id: *update, at, status: *status, body: body.clone(), affected };
+                self.apply_update(*incident, update, title, by.is_none());
+            }
+            _ => {}
         }
     }
 
-    /// What a client meets of a service: its hosts and whatever probes by hand speak for it. A certificate that a probe by
-    /// hand asks for is a part of its own where it is not that of a host, such as on another port.
-    fn parts(&self, service: &Service, node: &Resource) -> BTreeSet<Resource> {
-        let mut parts: BTreeSet<Resource> = service.hosts.iter().map(Resource::host).collect();
-        let needs = self.config.graph.needs(node);
-        let is_met = |resource: &&Resource| match resource.kind {
-            Kind::Host | Kind::Probe => true,
-            Kind::Tls => !parts.contains(&Resource::host(&resource.name)),
-            _ => false,
-        };
-        let met: Vec<Resource> = needs.filter(is_met).cloned().collect();
-        parts.extend(met);
-        if self.asked.contains(node) {
-            parts.insert(node.clone());
+    fn apply_service_state(&mut self, at: Time, service: &ServiceId, state: ServiceState) {
+        self.histories.entry(service.clone()).or_default().changed(at, state);
+        for incident in self.incidents.values_mut().filter(|incident| !incident.is_resolved_publicly()) {
+            let affected = incident.updates.last().into_iter().flat_map(|update| &update.affected);
+            if affected.into_iter().any(|(affected, _)| affected == service) {
+                incident.impact = incident.impact.max(state);
+            }
         }
-        parts
+        self.changed = Some(at);
+    }
+
+    fn apply_update(&mut self, incident: IncidentId, update: Update, title: &str, automatic: bool) {
+        self.last_update = self.last_update.max(update.id.0);
+        self.changed = Some(update.at);
+        let Some(incident) = self.incidents.get_mut(&incident) else { return };
+        let states = update.affected.iter().map(|(_, state)| *state);
+        incident.impact = states.fold(incident.impact, ServiceState::max);
+        title.clone_into(&mut incident.title);
+        incident.note_published();
+        incident.draft = None;
+        if automatic {
+            incident.drafted = Some(update.at);
+        }
+        if incident.updates.len() >= UPDATES_MAX {
+            incident.updates.remove(1);
+        }
+        incident.updates.push(update);
+        self.forget();
+    }
+
+    /// Drops ended incidents beyond the maximum, oldest first, and immediately those that were never published.
+    fn forget(&mut self) {
+        self.incidents.retain(|_, incident| incident.ended.is_none() || !incident.updates.is_empty());
+        let done: Vec<IncidentId> =
+            self.incidents.iter().filter(|(_, incident)| incident.is_done()).map(|(id, _)| *id).collect();
+        for id in done.iter().take(done.len().saturating_sub(ENDED_MAX)) {
+            self.incidents.remove(id);
+        }
     }
 }

@@ -1,81 +1,81 @@
-//! The public status page as data: everything a visitor is told, nothing that only the team may know.
+//! The public status page as data: everything that is public, and nothing else.
 
 use jiff::civil;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::time::Duration;
-use types::event::{PostStatus, ServiceState};
-use types::{IncidentId, PostId, ServiceId, Time};
+use types::event::{ServiceState, UpdateStatus};
+use types::{IncidentId, ServiceId, Time, UpdateId};
 
-/// The whole status page at one instant. Rendered once per change, served as bytes.
+/// The whole status page at one instant. Rendered once per change, served from memory.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StatusPage {
-    /// The company's name.
+    /// Name of the organization.
     pub name: String,
-    /// The title.
+    /// Title of the page.
     pub title: String,
-    /// Where it stands, without a trailing slash.
+    /// Public URL, without a trailing slash.
     pub url: String,
-    /// IANA name of the zone for texts.
-    pub zone: String,
-    /// The zone itself: times are shown by its clock.
+    /// IANA name of the timezone of the page.
+    pub timezone_name: String,
+    /// The timezone itself.
     #[serde(skip)]
-    pub clock: TimeZone,
-    /// When anything on it last changed.
+    pub timezone: TimeZone,
+    /// Time of the last change of anything on the page.
     pub changed: Time,
-    /// How often the most often asked probe asks.
-    pub looked_every: Duration,
+    /// Shortest interval of any probe.
+    pub check_interval: Duration,
     /// The worst state of any service.
     pub state: ServiceState,
-    /// One sentence that names the broken thing: "Major outage: Sign-in".
+    /// One sentence that names the worst services: "Major outage: Sign-in".
     pub headline: String,
     /// Open incidents, newest first.
     pub open: Vec<StatusPageIncident>,
     /// Services by group, in the order of the configuration.
     pub groups: Vec<Group>,
-    /// The last days, newest first, quiet ones too.
+    /// The last days, newest first, including days without incidents.
     pub past: Vec<PastDay>,
 }
 
-/// An incident as visitors see it.
+/// Incident as the public sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StatusPageIncident {
-    /// Its number.
+    /// Number of the incident.
     pub id: IncidentId,
     /// "Sign-in is failing".
     pub title: String,
     /// As of the newest post.
-    pub status: PostStatus,
-    /// The worst state that it brought to any service, over its whole life.
+    pub status: UpdateStatus,
+    /// Worst state of any affected service during the incident.
     pub impact: ServiceState,
-    /// When its first alert began.
+    /// Start of its first alert.
     pub started: Time,
-    /// When it was over.
+    /// Time of its end.
     pub resolved: Option<Time>,
-    /// Services affected, with their titles and their state as of the newest post.
+    /// Affected services, with their titles and their states as of the newest update.
     pub affected: Vec<(ServiceId, String, ServiceState)>,
-    /// What was said, newest first.
-    pub posts: Vec<Post>,
-    /// When the next words are promised, while open.
-    pub next_post_by: Option<Time>,
+    /// Updates, newest first.
+    pub updates: Vec<Update>,
+    /// Promised time of the next update, while open.
+    pub next_update_by: Option<Time>,
 }
 
-/// Words on the status page.
+/// Update about an incident.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Post {
-    /// Its number.
-    pub id: PostId,
-    /// When it appeared.
+pub struct Update {
+    /// Number of the update.
+    pub id: UpdateId,
+    /// Time of publication.
     pub at: Time,
-    /// How far along.
-    pub status: PostStatus,
-    /// The words.
+    /// Status of the incident.
+    pub status: UpdateStatus,
+    /// Text.
     pub body: String,
-    /// The state of each affected service as of this post.
+    /// State of each affected service as of this update.
     pub affected: Vec<(ServiceId, ServiceState)>,
 }
 
-/// A group of services.
+/// Group of services.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Group {
     /// Its name; empty for services without a group.
@@ -84,41 +84,41 @@ pub struct Group {
     pub components: Vec<Component>,
 }
 
-/// A service as visitors see it.
+/// Service as the public sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Component {
     /// Its name in the configuration.
     pub id: ServiceId,
-    /// Its name for visitors.
+    /// Public name.
     pub title: String,
-    /// Its state now.
+    /// Current state.
     pub state: ServiceState,
-    /// Since when it is in this state.
+    /// Start of the current state.
     pub since: Option<Time>,
     /// One for each day of the history, oldest first, today last.
     pub days: Vec<Day>,
-    /// Share of the watched time in which it was not out, in per cent; `None` before it was watched for a whole day.
-    /// The rule: major outage counts whole, partial outage counts three tenths, degraded counts nothing.
+    /// Uptime in per cent of the monitored time; `None` before a whole day was monitored.
+    /// Major outage counts 100 %, partial outage 30 %, degraded 0 %.
     pub uptime_percent: Option<f64>,
 }
 
 /// One day of one service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Day {
-    /// The day, by the clock of the site's zone.
+    /// Date in the timezone of the page.
     pub date: civil::Date,
-    /// The worst state of the day; `None` when nobody looked.
+    /// Worst state of the day; `None` without data.
     pub worst: Option<ServiceState>,
-    /// How long it was out, partly or wholly.
+    /// Duration of partial and major outages.
     pub out: Duration,
-    /// How much of it counts as lost: all of a major outage, three tenths of a partial one.
+    /// Lost time: 100 % of a major outage, 30 % of a partial one.
     pub lost: Duration,
 }
 
 /// One past day.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PastDay {
-    /// The day, by the clock of the site's zone.
+    /// Date in the timezone of the page.
     pub date: civil::Date,
     /// Incidents that ended on it, newest first.
     pub incidents: Vec<StatusPageIncident>,

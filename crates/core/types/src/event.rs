@@ -7,8 +7,8 @@ use crate::notification::{Contact, Delivery};
 use crate::probe_result::DomainSeen;
 use crate::traffic::Denial;
 use crate::{
-    AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, PostId, ProbeId,
-    ServiceId, Time,
+    AlertId, DenialId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, ProbeId, ServiceId, Time,
+    UpdateId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -259,33 +259,33 @@ pub enum EventKind {
         why: String,
     },
 
-    // -- tell
-    /// Words appeared on the status page.
-    PostPublished {
+    // -- status page
+    /// An update was published on the status page.
+    UpdatePublished {
         /// Its number.
-        post: PostId,
+        update: UpdateId,
         /// About which incident.
         incident: IncidentId,
-        /// How far along.
-        status: PostStatus,
+        /// Status of the incident.
+        status: UpdateStatus,
         /// Title of the incident for visitors: names services, not machines.
         title: String,
-        /// The words.
+        /// Text of the update.
         body: String,
-        /// The state of each affected service as of this post.
+        /// The state of each affected service as of this update.
         affected: BTreeMap<ServiceId, ServiceState>,
         /// Who wrote it; `None` when mainstay drafted it from the cause.
         by: Option<String>,
     },
-    /// An update was written and waits until a person publishes it. A newer draft replaces it.
-    PostDrafted {
+    /// An update was drafted and is waiting for approval. A newer draft replaces it.
+    UpdateDrafted {
         /// About which incident.
         incident: IncidentId,
-        /// How far along.
-        status: PostStatus,
+        /// Status of the incident.
+        status: UpdateStatus,
         /// Title of the incident for visitors.
         title: String,
-        /// The words.
+        /// Text of the update.
         body: String,
         /// The state of each affected service as of this draft.
         affected: BTreeMap<ServiceId, ServiceState>,
@@ -299,22 +299,22 @@ pub enum EventKind {
     },
 }
 
-/// How far along a post says that we are. The words of Statuspage, which visitors know.
+/// Status of an incident as an update states it: the four statuses of Statuspage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PostStatus {
+pub enum UpdateStatus {
     /// Something is wrong, the cause is being looked for.
     Investigating,
     /// The cause is known.
     Identified,
-    /// The cause is gone, we watch the recovery.
+    /// The cause is fixed, recovery is monitored.
     Monitoring,
-    /// It is over.
+    /// The incident has ended.
     Resolved,
 }
 
-impl PostStatus {
-    /// The word that visitors read, capitalised.
+impl UpdateStatus {
+    /// Capitalised name, as the status page shows it.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {

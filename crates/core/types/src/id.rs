@@ -73,5 +73,5 @@ number!(/// A page, counted from the first line of the journal.
     PageId, "page");
 number!(/// A denial, counted from the first line of the journal.
     DenialId, "denial");
-number!(/// A post on the status page, counted from the first line of the journal.
-    PostId, "post");
+number!(/// An update on the status page, counted from the first line of the journal.
+    UpdateId, "update");

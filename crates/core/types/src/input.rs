@@ -1,6 +1,6 @@
 //! Inputs of the engine: one closed list.
 
-use crate::event::PostStatus;
+use crate::event::UpdateStatus;
 use crate::notification::Delivery;
 use crate::{Config, DenialId, DenyTarget, IncidentId, ProbeResult, Rollup, ServiceId, Time};
 use std::sync::Arc;
@@ -75,9 +75,9 @@ pub enum Input {
         incident: IncidentId,
         /// The person.
         by: String,
-        /// How far along they say we are.
-        status: PostStatus,
-        /// The words.
+        /// Status of the incident.
+        status: UpdateStatus,
+        /// Text of the update.
         body: String,
     },
     /// A person approves the pending draft.

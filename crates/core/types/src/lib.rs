@@ -48,8 +48,8 @@ pub use event::{Event, EventKind};
 pub use fault::Fault;
 pub use graph::Graph;
 pub use id::{
-    AlertId, CallerId, ChannelId, DenialId, EscalationId, IncidentId, PageId, PersonId, PoolId, PostId,
-    ProbeId, ScheduleId, ServiceId,
+    AlertId, CallerId, ChannelId, DenialId, EscalationId, IncidentId, PageId, PersonId, PoolId, ProbeId,
+    ScheduleId, ServiceId, UpdateId,
 };
 pub use incident::Incident;
 pub use input::Input;

@@ -6,12 +6,12 @@ use crate::journal::{AppendError, Committed, Head, Journal, MAX_EVENTS, ReadErro
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
-use types::event::{PostStatus, ServiceState};
+use types::event::{ServiceState, UpdateStatus};
 use types::fault::{DnsFault, DomainFault, TlsFault};
 use types::notification::{Contact, Delivered, Undelivered};
 use types::{
-    Alert, AlertId, Delivery, Event, EventKind, Fault, IncidentId, NotificationKey, PageId, PostId, Resource,
-    ServiceId, Severity, Time,
+    Alert, AlertId, Delivery, Event, EventKind, Fault, IncidentId, NotificationKey, PageId, Resource,
+    ServiceId, Severity, Time, UpdateId,
 };
 
 /// The whole suite.
@@ -36,10 +36,10 @@ pub fn event(seq: u64, salt: &str) -> Event {
             by: "ana".to_owned(),
             text: format!("note {seq} {salt}: \"quotes\", grüße, 🔔, \u{0}"),
         },
-        _ => EventKind::PostPublished {
-            post: PostId(seq),
+        _ => EventKind::UpdatePublished {
+            update: UpdateId(seq),
             incident: IncidentId(seq),
-            status: PostStatus::Identified,
+            status: UpdateStatus::Identified,
             title: salt.to_owned(),
             body: "We know why.".to_owned(),
             affected: BTreeMap::from([(ServiceId::from("auth"), ServiceState::MajorOutage)]),

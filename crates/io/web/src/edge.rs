@@ -1,22 +1,21 @@
-//! What may be asked of a running edge, wherever it runs. What it counted comes with the views; what it remembers and what
-//! it measures is asked for when somebody wants to read it.
+//! What a running edge provides on request: traces and metrics. Its counters are in the views.
 
 use std::fmt;
 use types::Trace;
 
-/// The edge as the site knows it. Answers come from memory: none of them waits.
+/// A running edge. Every method reads memory and does not wait.
 pub trait Edge: fmt::Debug + Send + Sync {
-    /// The request with this id (32 hexadecimal digits, in lower case), if it is still remembered.
+    /// Returns the trace with this id (32 lower-case hexadecimal digits), if it is still kept.
     fn trace(&self, id: &str) -> Option<Trace>;
 
-    /// Requests that were refused, failed or slow, newest first; at most so many.
-    fn lately(&self, most: usize) -> Vec<Trace>;
+    /// Returns refused, failed and slow requests, newest first.
+    fn recent(&self, max: usize) -> Vec<Trace>;
 
-    /// Everything measured, in the OpenMetrics text format, without the closing `# EOF`.
+    /// Returns the metrics in the OpenMetrics text format, without the closing `# EOF`.
     fn metrics(&self) -> String;
 }
 
-/// An edge that is not there.
+/// Placeholder without an edge.
 #[derive(Debug)]
 pub struct NoEdge;
 
@@ -25,7 +24,7 @@ impl Edge for NoEdge {
         None
     }
 
-    fn lately(&self, _: usize) -> Vec<Trace> {
+    fn recent(&self, _: usize) -> Vec<Trace> {
         Vec::new()
     }
 

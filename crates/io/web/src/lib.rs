@@ -1,47 +1,61 @@
-//! The public status page, the team's console and the HTTP API.
+//! The public status page, the console of the team and the HTTP API.
 //!
-//! Touches sockets and one folder; decides nothing. It shows the views that the mind publishes and hands people's wishes
-//! to the mind, saying "done" only after the mind said so.
+//! Uses sockets and one folder; makes no decisions. It shows the views that the event loop publishes, and sends it the
+//! commands of people. A command is confirmed only after the event loop confirmed it.
 //!
-//! | module | holds |
+//! | module | contents |
 //! |---|---|
-//! | [`site`] | `Site`: publish, sign-in links, beats, the router |
-//! | [`serve`] | the listening socket: finished bytes first, the router for the rest, every wait bounded |
-//! | [`shelf`] | the finished documents: path -> bytes in three encodings; one lookup a request |
-//! | [`keep`] | the status page's copy on disk |
-//! | [`ask`] | a person's wish on its way to the mind and back |
-//! | [`status_page`] | what visitors read: pages, Statuspage JSON, feeds, badge |
-//! | [`console`] | what the team reads, and sign-in |
-//! | [`api`] | what machines read and write |
-//! | [`traffic`] | the same of the edge: denials, traces |
-//! | [`metrics`] | `/metrics`, for whoever keeps time series |
-//! | [`edge`] | what a running edge is asked |
-//! | [`ack`] | the link in a page that says "I have it" |
-//! | [`problem`] | refusals: RFC 9457 for machines, a small page for people |
-//! | [`look`] | words, icons and the files under `web/` |
+//! | [`state`] | `WebState`: the published views, sessions, heartbeat |
+//! | [`params`] | parameters of requests, checked |
+//! | [`router`](mod@router) | the routes |
+//! | `server` | the listening socket: rendered documents first, the router for the rest, every wait bounded |
+//! | `control_socket` | the same over a Unix socket, for the command line |
+//! | `connections` | limits of connections |
+//! | [`cache`] | rendered documents: path -> bytes in three encodings |
+//! | [`snapshot`] | copy of the status page on disk |
+//! | [`command`] | commands to the event loop |
+//! | [`session`] | sign-in links, sessions, form tokens |
+//! | `auth` | bearer tokens |
+//! | [`status_page`] | the public pages, Statuspage JSON, feeds, badge |
+//! | [`console`] | the pages of the team |
+//! | [`api`] | the HTTP API |
+//! | [`callbacks`] | links in notifications |
+//! | [`metrics`] | `/metrics` |
+//! | [`edge`] | what a running edge provides |
+//! | [`problem`] | errors: RFC 9457 for programs, a message page for people |
+//! | `message_page` | a page with a message and a button |
+//! | [`json`] | durations in JSON |
+//! | [`clock`] | the clock |
+//! | [`design`] | texts, icons and the files under `web/` |
 //!
-//! **A request for the status page never waits**: not for the mind, not for a lock, not for the disk.
+//! **Invariant**: a request for the status page never waits for the event loop, a lock or the disk.
 
-pub mod ack;
 pub mod api;
-pub mod ask;
+mod auth;
+pub mod cache;
+pub mod callbacks;
+pub mod clock;
+pub mod command;
+mod connections;
 pub mod console;
-mod control;
+mod control_socket;
+pub mod design;
 pub mod edge;
-pub mod keep;
-pub mod look;
+pub mod json;
+mod message_page;
 pub mod metrics;
+pub mod params;
 pub mod problem;
-pub mod seats;
-pub mod seconds;
-mod serve;
-pub mod shelf;
-pub mod site;
+pub mod router;
+mod server;
+pub mod session;
+pub mod snapshot;
+pub mod state;
 pub mod status_page;
-pub mod traffic;
 
-pub use ask::{Answer, Ask, AskError};
-pub use control::serve_control;
+pub use command::{Command, CommandError, CommandResult};
+pub use control_socket::serve_control;
 pub use edge::{Edge, NoEdge};
-pub use serve::serve;
-pub use site::{Site, SiteSettings};
+pub use router::router;
+pub use server::serve;
+pub use state::{WebSettings, WebState};

@@ -1,61 +1,62 @@
-//! `/metrics`: what the edge measures and what the house knows of itself, in the OpenMetrics text format.
+//! `/metrics`: the metrics of the edge and of mainstay itself, in the OpenMetrics text format.
 //!
-//! It wants a token of this installation (the one that only reads is enough), or a session, even from loopback: a status page is often served through a proxy on the
-//! same machine, and then everybody on the internet comes from loopback.
+//! It needs a token (the read-only one is enough) or a session, even from loopback: behind a proxy on the same machine
+//! every client comes from loopback.
 
-use crate::api::may_read;
-use crate::site::{Site, now};
+use crate::auth::may_read;
+use crate::clock::now as clock_now;
+use crate::state::WebState;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, header};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
-use engine::views::{NodeState, Views};
+use engine::views::{NodeState, Now};
 use std::fmt::{self, Write};
 use std::sync::Arc;
 use types::Severity;
 use types::event::ServiceState;
 
-const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const CLASSIC_KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(crate) fn routes() -> Router<Arc<Site>> {
+pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new().route("/metrics", get(metrics))
 }
 
-async fn metrics(State(site): State<Arc<Site>>, asked: HeaderMap) -> Response<Body> {
-    if site.door().session(&asked, now()).is_none()
-        && let Err(problem) = may_read(&site, &asked)
+async fn metrics(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    if state.sessions().session(&headers, clock_now()).is_none()
+        && let Err(problem) = may_read(&state, &headers)
     {
         return problem.into_json();
     }
-    let mut text = site.edge().metrics();
+    let mut text = state.edge().metrics();
     // Writing into a String does not fail.
-    let _ = house(&mut text, &site);
-    if wants_classic(&asked) {
-        return ([(header::CONTENT_TYPE, CLASSIC_KIND)], classic(&text)).into_response();
+    let _ = own(&mut text, &state);
+    if wants_prometheus_text(&headers) {
+        return ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], prometheus_text(&text)).into_response();
     }
     text.push_str("# EOF\n");
-    ([(header::CONTENT_TYPE, KIND)], text).into_response()
+    ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()
 }
 
-/// Whether somebody names the text format that was before OpenMetrics, and not OpenMetrics.
-fn wants_classic(asked: &HeaderMap) -> bool {
+/// Whether the client accepts the older Prometheus text format and not OpenMetrics.
+fn wants_prometheus_text(headers: &HeaderMap) -> bool {
     let accepted: Vec<&str> =
-        asked.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let named = |kind: &str| accepted.iter().any(|value| value.contains(kind));
-    named("text/plain") && !named("application/openmetrics-text")
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let accepts = |format: &str| accepted.iter().any(|value| value.contains(format));
+    accepts("text/plain") && !accepts("application/openmetrics-text")
 }
 
-/// The same in the text format that was before OpenMetrics: a counter's head has the name of its line, and there is no
-/// `stateset`.
-fn classic(text: &str) -> String {
+/// Converts OpenMetrics to the older Prometheus text format: the head of a counter has the suffix of its samples, and
+/// there is no `stateset`.
+fn prometheus_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut suffix = "";
     for line in text.lines() {
-        let mut words = line.splitn(4, ' ');
-        match (words.next(), words.next(), words.next(), words.next()) {
+        let mut parts = line.splitn(4, ' ');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
                 suffix = if kind == "counter" { "_total" } else { "" };
                 let kind = if kind == "stateset" { "gauge" } else { kind };
@@ -71,112 +72,115 @@ fn classic(text: &str) -> String {
     out
 }
 
-/// What the house knows of itself and of what it watches.
-fn house(out: &mut String, site: &Site) -> fmt::Result {
-    if let Some(ago) = site.last_beat() {
-        head(out, "mainstay_mind_beat_age_seconds", "gauge", "How long ago the loop last turned.")?;
-        writeln!(out, "mainstay_mind_beat_age_seconds {}", ago.as_secs_f64())?;
+/// Writes the metrics of mainstay itself.
+fn own(out: &mut String, state: &WebState) -> fmt::Result {
+    if let Some(age) = state.heartbeat_age() {
+        let name = "mainstay_event_loop_heartbeat_age_seconds";
+        head(out, name, "gauge", "Time since the last heartbeat of the event loop.")?;
+        writeln!(out, "{name} {}", age.as_secs_f64())?;
     }
-    let Some(views) = site.views() else { return Ok(()) };
-    let Views { now, .. } = &*views;
-    head(out, "mainstay_incidents", "gauge", "Open incidents, by whether somebody has them in hand.")?;
-    let waiting = now.open.iter().filter(|open| open.unacknowledged_for.is_some()).count();
-    writeln!(out, "mainstay_incidents{{hand=\"nobody\"}} {waiting}")?;
-    writeln!(out, "mainstay_incidents{{hand=\"somebody\"}} {}", now.open.len() - waiting)?;
+    let Some(views) = state.views() else { return Ok(()) };
+    let now = &views.now;
+    incidents(out, now)?;
+    notifications(out, now)?;
+    services(out, now)?;
+    probes(out, now)?;
+    domains(out, now)?;
     head(
         out,
-        "mainstay_pages_unreached",
+        "mainstay_isolated",
         "gauge",
-        "Pages that call and of which nobody has heard: no provider accepted any attempt.",
+        "1 while mainstay itself has no connectivity; alerts are suspended.",
     )?;
-    writeln!(out, "mainstay_pages_unreached {}", now.unreached.len())?;
-    head(
-        out,
-        "mainstay_delivery_attempts",
-        "counter",
-        "Attempts to reach somebody, by channel and by what its provider did.",
-    )?;
-    for row in &now.attempts {
-        for (word, count) in [("accepted", row.accepted), ("failed", row.failed)] {
-            let channel = quoted(&row.channel);
-            writeln!(
-                out,
-                "mainstay_delivery_attempts_total{{channel=\"{channel}\",outcome=\"{word}\"}} {count}"
-            )?;
-        }
+    writeln!(out, "mainstay_isolated {}", u8::from(now.isolated.is_some()))?;
+    if let Some(lag) = now.probe_lag_p99 {
+        let name = "mainstay_probe_lag_p99_seconds";
+        head(out, name, "gauge", "p99 of the schedule lag of probes in the last minute.")?;
+        writeln!(out, "{name} {}", lag.as_secs_f64())?;
     }
-    head(out, "mainstay_alerts", "gauge", "Open alerts, by weight.")?;
-    for (severity, word) in
-        [(Severity::Info, "notes"), (Severity::Warning, "warns"), (Severity::Critical, "breaks")]
+    Ok(())
+}
+
+fn incidents(out: &mut String, now: &Now) -> fmt::Result {
+    head(out, "mainstay_incidents", "gauge", "Open incidents by acknowledgement.")?;
+    let unacknowledged = now.open.iter().filter(|open| open.unacknowledged_for.is_some()).count();
+    writeln!(out, "mainstay_incidents{{acknowledged=\"false\"}} {unacknowledged}")?;
+    writeln!(out, "mainstay_incidents{{acknowledged=\"true\"}} {}", now.open.len() - unacknowledged)?;
+    head(out, "mainstay_alerts", "gauge", "Open alerts by severity.")?;
+    for (severity, label) in
+        [(Severity::Info, "info"), (Severity::Warning, "warning"), (Severity::Critical, "critical")]
     {
         let count = now.alerts.iter().filter(|alert| alert.severity == severity).count();
-        writeln!(out, "mainstay_findings{{weight=\"{word}\"}} {count}")?;
+        writeln!(out, "mainstay_alerts{{severity=\"{label}\"}} {count}")?;
     }
-    head(out, "mainstay_service_state", "stateset", "The state of each service, as the status page has it.")?;
-    for row in &now.services {
-        for state in STATES {
-            let (id, word, is) = (quoted(&row.id), word(state), u8::from(row.state == state));
-            writeln!(
-                out,
-                "mainstay_service_state{{service=\"{id}\",mainstay_service_state=\"{word}\"}} {is}"
-            )?;
+    Ok(())
+}
+
+fn notifications(out: &mut String, now: &Now) -> fmt::Result {
+    let name = "mainstay_pages_unreached";
+    head(out, name, "gauge", "Open pages without an accepted notification attempt.")?;
+    writeln!(out, "{name} {}", now.unreached.len())?;
+    let name = "mainstay_notification_attempts";
+    head(out, name, "counter", "Notification attempts by channel and result.")?;
+    for row in &now.attempts {
+        for (result, count) in [("accepted", row.accepted), ("failed", row.failed)] {
+            let channel = quoted(&row.channel);
+            writeln!(out, "{name}_total{{channel=\"{channel}\",result=\"{result}\"}} {count}")?;
         }
     }
-    head(out, "probe_success", "gauge", "Whether what is watched is well, by its own last looks.")?;
+    Ok(())
+}
+
+fn services(out: &mut String, now: &Now) -> fmt::Result {
+    let name = "mainstay_service_state";
+    head(out, name, "stateset", "State of each service on the status page.")?;
+    for row in &now.services {
+        for state in STATES {
+            let (id, label, is) = (quoted(&row.id), label(state), u8::from(row.state == state));
+            writeln!(out, "{name}{{service=\"{id}\",{name}=\"{label}\"}} {is}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The metrics of probes have the names of blackbox_exporter, so that its dashboards and alerts work.
+fn probes(out: &mut String, now: &Now) -> fmt::Result {
+    head(out, "probe_success", "gauge", "Whether the last probes of a resource succeeded.")?;
     for node in &now.nodes {
-        let well = match node.state {
+        let success = match node.state {
             NodeState::Unknown => continue,
             NodeState::Well | NodeState::Warned => 1,
             NodeState::Failing | NodeState::Cause => 0,
         };
-        writeln!(out, "probe_success{{thing=\"{}\"}} {well}", quoted(&node.resource.to_string()))?;
+        writeln!(out, "probe_success{{resource=\"{}\"}} {success}", quoted(&node.resource.to_string()))?;
     }
-    // Named as blackbox_exporter names them, so that its dashboards and alerts fit.
-    head(
-        out,
-        "probe_duration_seconds",
-        "gauge",
-        "How long the last look of a probe took, whatever came of it.",
-    )?;
-    for look in &now.looks {
-        let (probe, resource) = (quoted(&look.probe.0), quoted(&look.resource.to_string()));
-        let took = look.took.as_secs_f64();
-        writeln!(out, "probe_duration_seconds{{probe=\"{probe}\",thing=\"{resource}\"}} {took}")?;
+    head(out, "probe_duration_seconds", "gauge", "Duration of the last run of a probe, successful or not.")?;
+    for row in &now.probes {
+        let (probe, resource) = (quoted(&row.probe.0), quoted(&row.resource.to_string()));
+        let duration = row.duration.as_secs_f64();
+        writeln!(out, "probe_duration_seconds{{probe=\"{probe}\",resource=\"{resource}\"}} {duration}")?;
     }
-    head(
-        out,
-        "probe_ssl_earliest_cert_expiry",
-        "gauge",
-        "When the first certificate of the chain that a probe last saw ends to be good.",
-    )?;
-    for look in &now.looks {
-        if let Some(ends) = look.certificate_ends {
-            let (probe, resource, at) =
-                (quoted(&look.probe.0), quoted(&look.resource.to_string()), ends.as_second());
-            writeln!(out, "probe_ssl_earliest_cert_expiry{{probe=\"{probe}\",thing=\"{resource}\"}} {at}")?;
+    let name = "probe_ssl_earliest_cert_expiry";
+    head(out, name, "gauge", "Earliest expiry in the last certificate chain, as Unix time.")?;
+    for row in &now.probes {
+        if let Some(expires) = row.certificate_expires {
+            let (probe, resource) = (quoted(&row.probe.0), quoted(&row.resource.to_string()));
+            let at = expires.as_second();
+            writeln!(out, "{name}{{probe=\"{probe}\",resource=\"{resource}\"}} {at}")?;
         }
     }
-    head(out, "mainstay_domain_expiry_timestamp_seconds", "gauge", "When a registration ends.")?;
+    Ok(())
+}
+
+fn domains(out: &mut String, now: &Now) -> fmt::Result {
+    let name = "mainstay_domain_expiry_timestamp_seconds";
+    head(out, name, "gauge", "Expiry of a domain registration, as Unix time.")?;
     for row in &now.domains {
         if let Some(expires) = row.expires {
             let (domain, knowledge) = (quoted(&row.domain), quoted(&row.knowledge));
             let at = expires.as_second();
-            writeln!(
-                out,
-                "mainstay_domain_expiry_timestamp_seconds{{domain=\"{domain}\",knowledge=\"{knowledge}\"}} {at}"
-            )?;
+            writeln!(out, "{name}{{domain=\"{domain}\",knowledge=\"{knowledge}\"}} {at}")?;
         }
-    }
-    head(out, "mainstay_blind", "gauge", "1 when mainstay cannot see out and calls nothing down.")?;
-    writeln!(out, "mainstay_blind {}", u8::from(now.blind.is_some()))?;
-    if let Some(late) = now.late_p99 {
-        head(
-            out,
-            "mainstay_probes_late_p99_seconds",
-            "gauge",
-            "The p99 of the schedule lag of probes within the last minute.",
-        )?;
-        writeln!(out, "mainstay_probes_late_p99_seconds {}", late.as_secs_f64())?;
     }
     Ok(())
 }
@@ -189,7 +193,7 @@ const STATES: [ServiceState; 5] = [
     ServiceState::MajorOutage,
 ];
 
-fn word(state: ServiceState) -> &'static str {
+fn label(state: ServiceState) -> &'static str {
     match state {
         ServiceState::Operational => "operational",
         ServiceState::Unknown => "unknown",
@@ -203,7 +207,7 @@ fn head(out: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
     writeln!(out, "# TYPE {name} {kind}\n# HELP {name} {help}")
 }
 
-/// A label's value: backslash, quote and line feed are escaped, as the format wants.
+/// Escapes the value of a label: backslash, quote and line feed.
 fn quoted(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -118,7 +118,7 @@ impl Observer {
                         self.broken = Some(format!("the acknowledgement of {incident} ended after {held}"));
                     }
                 }
-                EventKind::PostPublished { incident, .. } => {
+                EventKind::UpdatePublished { incident, .. } => {
                     self.public.insert(*incident);
                 }
                 _ => {}

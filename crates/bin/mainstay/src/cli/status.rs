@@ -22,7 +22,7 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
         table::json(&now)?;
         return Ok(code);
     }
-    for line in list(&now["house"]) {
+    for line in list(&now["self"]) {
         table::say(&wrapped(text(line), "! ", 80));
     }
     if let Some(why) = now["blind"].as_str() {
@@ -72,8 +72,8 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
 
 /// Uptime of a service, once it has been monitored for a whole day.
 fn uptime(service: &Value) -> String {
-    let watched = service["watched"]["secs"].as_u64().unwrap_or_default() >= 86_400;
-    let share = service["uptime_percent"].as_f64().filter(|_| watched);
+    let monitored = service["monitored_seconds"].as_f64().unwrap_or_default() >= 86_400.0;
+    let share = service["uptime_percent"].as_f64().filter(|_| monitored);
     share.map_or_else(|| "-".to_owned(), |share| format!("{} %", percent(share)))
 }
 
@@ -204,9 +204,9 @@ mod tests {
         let edge = serde_json::json!({
             "silent": false,
             "services": [
-                { "title": "Sign-in for customers with very long names", "pool": "auth", "span": 1.0,
+                { "title": "Sign-in for customers with very long names", "pool": "auth", "window_seconds": 1.0,
                   "now": { "requests": 5_412, "limited": { "network": 3_611 }, "shed": 394, "denied": 812, "failed": 5 } },
-                { "title": "Quiet", "pool": "none", "span": 0.0, "now": null },
+                { "title": "Quiet", "pool": "none", "window_seconds": 0.0, "now": null },
             ],
             "pools": [{ "id": "auth", "seen": { "servers": [server("serving"), server("warming"), server("down")] } }],
         });

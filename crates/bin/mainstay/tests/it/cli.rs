@@ -207,7 +207,7 @@ fn read_token_grants_no_commands() {
     for (path, body) in [
         ("/api/v1/incidents/1/ack", r#"{"by":"x"}"#),
         ("/api/v1/incidents/1/resolve", r#"{"by":"x"}"#),
-        ("/api/v1/deny", r#"{"by":"x","what":"XX","for_secs":60}"#),
+        ("/api/v1/deny", r#"{"by":"x","what":"XX","for_seconds":60}"#),
         ("/api/v1/denials/1/lift", r#"{"by":"x"}"#),
         ("/api/v1/login", "{}"),
     ] {

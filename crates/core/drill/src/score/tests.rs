@@ -3,15 +3,15 @@
 use super::*;
 use crate::{differences, story, timeline};
 use std::collections::BTreeMap;
-use types::event::{PostStatus, ServiceState};
+use types::event::{ServiceState, UpdateStatus};
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
 use types::incident::{Diagnosis, Stage};
 use types::notification::{Contact, Delivered, Delivery, Undelivered};
 use types::probe_result::DomainSeen;
 use types::time::later;
 use types::{
-    Alert, AlertId, ChannelId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, PostId, ProbeId,
-    Resource, ServiceId, Severity,
+    Alert, AlertId, ChannelId, EscalationId, IncidentId, NotificationKey, PageId, PersonId, ProbeId,
+    Resource, ServiceId, Severity, UpdateId,
 };
 
 fn script() -> Script {
@@ -82,9 +82,9 @@ fn attempt(key: &str, result: Result<Delivered, Undelivered>) -> EventKind {
     }
 }
 
-fn post(id: u64, status: PostStatus) -> EventKind {
-    EventKind::PostPublished {
-        post: PostId(id),
+fn post(id: u64, status: UpdateStatus) -> EventKind {
+    EventKind::UpdatePublished {
+        update: UpdateId(id),
         incident: IncidentId(1),
         status,
         title: "Sign-in and Workspaces".to_owned(),
@@ -161,7 +161,7 @@ fn good_run() -> Vec<Event> {
                 until: later(fault_at(), Duration::from_secs(1_800)),
             },
         ),
-        (15_000, post(1, PostStatus::Identified)),
+        (15_000, post(1, UpdateStatus::Identified)),
         (20_300, alert(3, Resource::tls("auth.acme.app:8443"), wrong())),
         (20_400, alert(4, Resource::tls("demo.acme.app:8443"), wrong())),
         (
@@ -184,7 +184,7 @@ fn good_run() -> Vec<Event> {
                 summary: "acme.app was expired for 49 s; ana answered after 8 s".to_owned(),
             },
         ),
-        (49_000, post(2, PostStatus::Resolved)),
+        (49_000, post(2, UpdateStatus::Resolved)),
     ]);
     events(all)
 }

@@ -1,4 +1,4 @@
-//! What the console's page "Edge" shows: traffic, pools, and what the team denied.
+//! View of the edge: traffic, pools and denials.
 
 use serde::Serialize;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use types::{Denial, Time};
 pub struct Traffic {
     /// When this view was made.
     pub at: Time,
-    /// When the edge last told of its traffic; `None` when it has not since the start.
-    pub told: Option<Time>,
-    /// Whether it has been silent for so long that the figures are old.
+    /// Time of the last roll-up of the edge; `None` before the first since boot.
+    pub reported: Option<Time>,
+    /// Whether the last roll-up is so old that the figures are out of date.
     pub silent: bool,
-    /// Connections open when it last told.
+    /// Open connections as of the last roll-up.
     pub connections: u64,
     /// Every service that the edge serves, in the order of the configuration.
     pub services: Vec<ServiceNow>,
     /// Every pool that the edge serves from, in the order of the configuration.
     pub pools: Vec<PoolNow>,
-    /// Names that visitors ask for and that no service declares, with how often in the newest roll-up.
-    pub strangers: Vec<(String, u64)>,
-    /// What the team denied and what has not lapsed, oldest first.
+    /// Requested hosts that no service declares, with the requests of the newest roll-up.
+    pub unknown_hosts: Vec<(String, u64)>,
+    /// Denials of the team that have not lapsed, oldest first.
     pub denials: Vec<Denial>,
 }
 
@@ -37,14 +37,15 @@ pub struct ServiceNow {
     pub pool: String,
     /// The newest roll-up; `None` before the first.
     pub now: Option<ServiceTraffic>,
-    /// The stretch that `now` counts.
-    pub span: Duration,
+    /// Duration that `now` covers.
+    #[serde(rename = "window_seconds")]
+    pub window: Duration,
     /// Requests a second that are usual, in thousandths; `None` while that is not known.
     pub usual_milli: Option<u64>,
     /// The last quarter of an hour, oldest first; points without a roll-up are not there.
     pub series: Vec<Point>,
-    /// What is wrong with it by the edge, in the middle of a sentence: `refuses its own caller auth-web: ...`.
-    pub wrong: Vec<String>,
+    /// Open alerts of the edge about it, as predicates: `refuses its own caller auth-web: ...`.
+    pub alerts: Vec<String>,
 }
 
 /// A few seconds of a service's traffic.
@@ -52,15 +53,17 @@ pub struct ServiceNow {
 pub struct Point {
     /// When it began.
     pub at: Time,
-    /// How long the roll-ups in it span together: about [`POINT`].
-    pub span: Duration,
+    /// Duration that the roll-ups in it cover together: about [`POINT`].
+    #[serde(rename = "window_seconds")]
+    pub window: Duration,
     /// Requests that came to a verdict.
     pub requests: u64,
     /// Refused by a denial, a limit, or because servers were at theirs.
     pub refused: u64,
     /// Failed at a server, or on the way to one.
     pub failed: u64,
-    /// The worst 99th hundredth of any roll-up in it.
+    /// Highest p99 of any roll-up in it.
+    #[serde(rename = "p99_seconds")]
     pub p99: Duration,
 }
 
@@ -74,12 +77,12 @@ pub const POINTS_MAX: usize = 180;
 pub struct PoolNow {
     /// Its name in the configuration.
     pub id: String,
-    /// How many servers should serve at least.
-    pub floor: Option<u32>,
+    /// Minimum number of healthy servers.
+    pub min_healthy: Option<u32>,
     /// Titles of the services that it serves.
     pub services: Vec<String>,
     /// The newest roll-up; `None` before the first.
-    pub seen: Option<PoolStatus>,
-    /// What is wrong with it, in the middle of a sentence.
-    pub wrong: Vec<String>,
+    pub seen: Option<PoolSeen>,
+    /// Open alerts about it, as predicates.
+    pub alerts: Vec<String>,
 }

@@ -30,9 +30,9 @@ fn look(bench: &mut Bench, probe: &str, millis: u64, answer: Answer) {
 
 /// Probe, milliseconds, and until when a certificate is good.
 fn shown(bench: &Bench) -> Vec<(ProbeId, u128, Option<String>)> {
-    let rows = bench.engine.views().now.looks;
+    let rows = bench.engine.views().now.probes;
     rows.into_iter()
-        .map(|row| (row.probe, row.took.as_millis(), row.certificate_ends.map(|at| at.to_string())))
+        .map(|row| (row.probe, row.duration.as_millis(), row.certificate_expires.map(|at| at.to_string())))
         .collect()
 }
 

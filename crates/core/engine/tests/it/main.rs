@@ -12,7 +12,7 @@ use engine::Engine;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use types::event::PostStatus;
+use types::event::UpdateStatus;
 use types::input::Refused;
 use types::probe_result::{HttpSeen, Phases};
 use types::{Answer, Config, Event, EventKind, Fault, IncidentId, Input, ProbeResult, Time, Urgency, time};
@@ -152,7 +152,7 @@ fn an_outage_is_one_incident_one_page_and_ends_when_it_is_seen_well() {
     }
     assert_eq!(bench.count(|it| matches!(it, EventKind::IncidentResolved { .. })), 1);
     assert_eq!(
-        bench.count(|it| matches!(it, EventKind::PostPublished { .. })),
+        bench.count(|it| matches!(it, EventKind::UpdatePublished { .. })),
         0,
         "clients had not been failing for a minute"
     );

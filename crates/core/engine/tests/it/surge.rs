@@ -192,7 +192,7 @@ impl Bench {
                 EventKind::IncidentResolved { incident, summary } => format!("{incident} over: {summary}"),
                 EventKind::PageOpened { page, .. } => format!("{page} opens"),
                 EventKind::PageClosed { page } => format!("{page} closes"),
-                EventKind::PostPublished { status, title, body, .. } => {
+                EventKind::UpdatePublished { status, title, body, .. } => {
                     format!("post {status:?} “{title}”: {body}")
                 }
                 EventKind::ServiceStateChanged { service, state } => format!("{service} is {state:?}"),

@@ -85,10 +85,10 @@ impl fmt::Display for EventKind {
                 }
             },
             H::AttemptsAbandoned { key, why } => write!(f, "{key} given up: {why}"),
-            H::PostPublished { incident, status, title, .. } => {
+            H::UpdatePublished { incident, status, title, .. } => {
                 write!(f, "status page, {incident}: {} ({title})", status.title())
             }
-            H::PostDrafted { incident, status, title, .. } => {
+            H::UpdateDrafted { incident, status, title, .. } => {
                 write!(f, "status page, {incident}: {} waits for approval ({title})", status.title())
             }
             H::ServiceStateChanged { service, state } => write!(f, "{service}: {}", state.title()),

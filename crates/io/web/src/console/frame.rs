@@ -1,49 +1,49 @@
-//! What every page of the console has around it.
+//! Frame of every page of the console.
 
-use super::door::Session;
-use crate::look::words::Look as _;
-use crate::look::{Clock, assets};
-use crate::site::{Site, now};
+use crate::clock::now;
+use crate::design::{Clock, StateClass as _, assets};
+use crate::session::Session;
+use crate::state::WebState;
 use engine::views::Views;
 use std::time::Duration;
 
-/// The head, the way from page to page, and who is signed in.
+/// Head, navigation, and the signed-in person.
 pub(crate) struct Frame<'a> {
     pub(crate) style: &'static str,
     pub(crate) console_style: &'static str,
     pub(crate) script: &'static str,
     pub(crate) site_name: &'a str,
     pub(crate) favicon: &'static str,
-    /// Which page it is: `now`, `edge`, or none of those in the head.
+    /// Current page of the navigation: `now`, `edge`, or empty.
     pub(crate) page: &'static str,
-    /// How often it renews itself; never when 0.
-    pub(crate) every_secs: u64,
-    pub(crate) who: &'a str,
-    /// Proves that a form was made for this session.
+    /// Refresh interval; 0: never.
+    pub(crate) refresh_seconds: u64,
+    pub(crate) person: &'a str,
+    /// Form token of the session.
     pub(crate) form: String,
-    /// The zone of all times, in words.
-    pub(crate) zone: String,
+    /// Timezone of all times.
+    pub(crate) timezone: String,
 }
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(
-        site: &'a Site,
+        state: &'a WebState,
         views: &Views,
         session: &'a Session,
         page: &'static str,
-        every: Duration,
+        refresh: Duration,
     ) -> Self {
         Self {
             style: assets::STATUS_PAGE_CSS.path,
             console_style: assets::CONSOLE_CSS.path,
-            script: assets::LIVE_JS.path,
-            site_name: &site.settings().name,
+            script: assets::REFRESH_JS.path,
+            site_name: state.name(),
             favicon: views.status_page.state.class(),
             page,
-            every_secs: every.as_secs(),
-            who: &session.name,
-            form: site.door().form_token(session, now()),
-            zone: Clock::new(&views.status_page.clock, now()).named(),
+            refresh_seconds: refresh.as_secs(),
+            person: &session.name,
+            form: state.sessions().form_token(session, now()),
+            timezone: Clock::new(&views.status_page.timezone, now()).named(),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Atom (RFC 4287) and RSS 2.0: one entry an incident, updated with every post.
+//! Atom (RFC 4287) and RSS 2.0: one entry per incident, changed by every update.
 
-use crate::look::words::iso;
+use crate::design::text::{escaped, iso};
 use askama::Template;
 use engine::views::StatusPage;
 use engine::views::status_page::StatusPageIncident;
@@ -9,7 +9,7 @@ use text::escape;
 use types::Time;
 use types::time::formatted;
 
-/// Most entries in a feed.
+/// Maximum number of entries.
 const ENTRIES_MAX: usize = 25;
 
 #[derive(Template)]
@@ -38,10 +38,10 @@ struct Entry<'a> {
     content: String,
 }
 
-/// The Atom feed.
+/// Renders the Atom feed.
 ///
 /// # Errors
-/// When a template fails, which is a fault of ours.
+/// When a template fails, which would be a bug.
 pub fn atom(status_page: &StatusPage) -> askama::Result<String> {
     let host = status_page
         .url
@@ -54,10 +54,10 @@ pub fn atom(status_page: &StatusPage) -> askama::Result<String> {
     Atom { status_page, host, updated: iso(status_page.changed), entries: entries(status_page) }.render()
 }
 
-/// The RSS feed.
+/// Renders the RSS feed.
 ///
 /// # Errors
-/// When a template fails, which is a fault of ours.
+/// When a template fails, which would be a bug.
 pub fn rss(status_page: &StatusPage) -> askama::Result<String> {
     Rss { status_page, updated: rfc_2822(status_page.changed), entries: entries(status_page) }.render()
 }
@@ -74,14 +74,15 @@ fn entries(status_page: &StatusPage) -> Vec<Entry<'_>> {
 }
 
 fn entry<'a>(status_page: &StatusPage, incident: &'a StatusPageIncident) -> Entry<'a> {
-    let newest = incident.posts.first().map_or(incident.started, |post| post.at);
-    let first = incident.posts.last().map_or(incident.started, |post| post.at);
+    let newest = incident.updates.first().map_or(incident.started, |update| update.at);
+    let first = incident.updates.last().map_or(incident.started, |update| update.at);
+    // The text becomes HTML here, which the template escapes again for XML.
     let content: Vec<String> = incident
-        .posts
+        .updates
         .iter()
-        .map(|post| {
-            let at = formatted(post.at, &status_page.clock, "%-d %b %Y, %H:%M");
-            format!("<p><strong>{}</strong> ({at}): {}</p>", post.status.title(), escape::html(&post.body))
+        .map(|update| {
+            let at = formatted(update.at, &status_page.timezone, "%-d %b %Y, %H:%M");
+            format!("<p><strong>{}</strong> ({at}): {}</p>", update.status.title(), escaped(&update.body))
         })
         .collect();
     Entry {

@@ -1,21 +1,21 @@
-//! What visitors read, as finished documents: the same bytes for everybody, made once per change.
+//! The public documents: the same bytes for every client, rendered once per change.
 
+pub mod api_v2;
 pub mod badge;
 pub mod feed;
-pub mod page;
-pub mod statuspage;
-pub mod strip;
+pub mod pages;
+pub mod uptime_bars;
 
-use crate::look::Icon;
-use crate::shelf::{Document, Documents, Kind};
+use crate::cache::{Document, Documents, Kind};
+use crate::design::Icon;
 use engine::views::StatusPage;
 use std::sync::Arc;
 
-/// Makes every document of the status page. Those whose bytes are as `before` are taken over, so that only what changed is
-/// compressed again.
+/// Renders every document of the status page. Documents with the same bytes as `before` are reused, so that only
+/// changed ones are compressed again.
 ///
 /// # Errors
-/// When a template fails, which is a fault of ours; the shelf then keeps what it has.
+/// When a template fails, which would be a bug; the cache then keeps its documents.
 pub fn documents(status_page: &StatusPage, before: &Documents) -> askama::Result<Documents> {
     let mut documents = Documents::new();
     let mut put = |path: String, kind: Kind, body: String| {
@@ -23,15 +23,15 @@ pub fn documents(status_page: &StatusPage, before: &Documents) -> askama::Result
         let document = same.map_or_else(|| Arc::new(Document::new(kind, body)), Arc::clone);
         documents.insert(path, document);
     };
-    put("/".to_owned(), Kind::Html, page::status_page(status_page)?);
-    put("/history".to_owned(), Kind::Html, page::history(status_page)?);
+    put("/".to_owned(), Kind::Html, pages::status_page(status_page)?);
+    put("/history".to_owned(), Kind::Html, pages::history(status_page)?);
     for incident in status_page.open.iter().chain(status_page.past.iter().flat_map(|day| &day.incidents)) {
-        put(format!("/incidents/{}", incident.id), Kind::Html, page::incident(status_page, incident)?);
+        put(format!("/incidents/{}", incident.id), Kind::Html, pages::incident(status_page, incident)?);
     }
-    for (path, body) in statuspage::documents(status_page) {
+    for (path, body) in api_v2::documents(status_page) {
         put(path, Kind::Json, body);
     }
-    // Where hosted status pages have them, and where they were before.
+    // The paths of Statuspage, and the earlier ones.
     for path in ["/history.atom", "/feed.atom"] {
         put(path.to_owned(), Kind::Atom, feed::atom(status_page)?);
     }

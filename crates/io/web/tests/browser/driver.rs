@@ -1,4 +1,4 @@
-//! A real browser, driven over WebDriver: JSON over http to a chromedriver of the test's own.
+//! WebDriver client: controls a browser through a chromedriver process of the test.
 
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -8,16 +8,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long anything that the browser does may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The member under which the protocol hands out elements.
+/// Timeout of any operation of the browser, also on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Key of element references in the protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// Keys as the protocol writes them.
+/// Keys, as encoded by the protocol.
 pub(crate) const TAB: &str = "\u{e004}";
 pub(crate) const ENTER: &str = "\u{e007}";
 
-/// Whether the programs are there. Without them a developer goes on; the machine that decides does not.
-pub(crate) fn at_hand() -> bool {
+/// Whether chromium and chromedriver are installed. Without them the test is skipped, but fails in CI.
+pub(crate) fn is_installed() -> bool {
     let missing: Vec<_> = ["chromium", "chromedriver"]
         .into_iter()
         .filter(|program| {
@@ -28,20 +28,20 @@ pub(crate) fn at_hand() -> bool {
     if missing.is_empty() {
         return true;
     }
-    let why = format!("not looked at in a browser: {} cannot be started", missing.join(", "));
+    let why = format!("browser test skipped: {} cannot be started", missing.join(", "));
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
     println!("{why}");
     false
 }
 
-/// What a browser may be asked to do without.
+/// Whether scripts run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scripts {
     Run,
     Off,
 }
 
-/// One browser with one window.
+/// Browser with one window.
 pub(crate) struct Browser {
     client: Client,
     driver: Driver,
@@ -54,11 +54,11 @@ impl Browser {
         Self::start_with(scripts, &[]).await
     }
 
-    /// The same with further switches of the browser's command line. Certificates of unknown authorities are accepted.
+    /// Starts with further command-line switches. Certificates of unknown authorities are accepted.
     pub(crate) async fn start_with(scripts: Scripts, switches: &[&str]) -> Self {
-        // Only http is spoken here, but the client asks for a provider when it is built.
+        // Only HTTP is used, but the client needs a provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let client = Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
         let driver = Driver::start(&client).await;
         let profile = TempDir::new().unwrap();
         let folder = format!("--user-data-dir={}", profile.path().display());
@@ -95,7 +95,7 @@ impl Browser {
         Self { client, driver, session, _profile: profile }
     }
 
-    /// One command of the protocol; says what went wrong, if anything did.
+    /// Sends a command of the protocol.
     pub(crate) async fn try_tell(&self, command: &str, with: &Value) -> Result<Value, String> {
         sent(self.client.post(format!("{}/{command}", self.session)).json(with)).await
     }
@@ -116,17 +116,17 @@ impl Browser {
         self.ask("url").await.as_str().unwrap().to_owned()
     }
 
-    /// The value of an expression in the page.
+    /// Returns the value of an expression in the page.
     pub(crate) async fn run(&self, script: &str) -> Value {
         self.tell("execute/sync", json!({ "script": script, "args": [] })).await
     }
 
-    /// One command of the browser's own protocol.
+    /// Sends a command of the DevTools protocol.
     pub(crate) async fn devtools(&self, command: &str, with: Value) -> Value {
         self.tell("goog/cdp/execute", json!({ "cmd": command, "params": with })).await
     }
 
-    /// A window of this many pixels, in these colours.
+    /// Sets the width and the colour scheme.
     pub(crate) async fn look(&self, width: u32, colours: &str) {
         let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
@@ -134,14 +134,14 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", media).await;
     }
 
-    /// The element, waited for.
+    /// Waits for an element.
     pub(crate) async fn find(&self, selector: &str) -> String {
         let began = Instant::now();
         let wanted = json!({ "using": "css selector", "value": selector });
         loop {
             match self.try_tell("element", &wanted).await {
                 Ok(found) => return found[ELEMENT].as_str().unwrap().to_owned(),
-                Err(why) => assert!(began.elapsed() < PATIENCE, "{selector}: {why}"),
+                Err(why) => assert!(began.elapsed() < TIMEOUT, "{selector}: {why}"),
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -162,7 +162,7 @@ impl Browser {
         self.ask(&format!("element/{element}/text")).await.as_str().unwrap().to_owned()
     }
 
-    /// Waits until an element says this; works without scripts, and across pages.
+    /// Waits until an element contains a text; works without scripts, and across pages.
     pub(crate) async fn until_text(&self, selector: &str, wanted: &str) {
         let began = Instant::now();
         let find = json!({ "using": "css selector", "value": selector });
@@ -179,7 +179,7 @@ impl Browser {
             if said.as_ref().is_ok_and(|said| said.as_str().is_some_and(|said| said.contains(wanted))) {
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "{selector} never said {wanted}: {said:?}");
+            assert!(began.elapsed() < TIMEOUT, "{selector} never said {wanted}: {said:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -189,7 +189,7 @@ impl Browser {
         self.ask(&format!("element/{element}/displayed")).await == json!(true)
     }
 
-    /// Presses a key wherever the page is.
+    /// Presses a key.
     pub(crate) async fn press(&self, key: &str) {
         let strokes = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
         self.tell("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": strokes }] }))
@@ -200,12 +200,13 @@ impl Browser {
     pub(crate) async fn until(&self, expression: &str) {
         let began = Instant::now();
         while self.run(&format!("return Boolean({expression})")).await != json!(true) {
-            assert!(began.elapsed() < PATIENCE, "never came about: {expression}");
+            assert!(began.elapsed() < TIMEOUT, "never came about: {expression}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// What the browser complained about since the last time, violations of the policy and failed requests included.
+    /// Returns the messages of the browser console since the last call, including policy violations and failed
+    /// requests.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.tell("se/log", json!({ "type": "browser" })).await;
         log.as_array().unwrap().iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
@@ -246,7 +247,7 @@ impl Driver {
                 .unwrap();
             let base = format!("http://{free}");
             let began = Instant::now();
-            while began.elapsed() < PATIENCE && process.try_wait().unwrap().is_none() {
+            while began.elapsed() < TIMEOUT && process.try_wait().unwrap().is_none() {
                 let status = sent(client.get(format!("{base}/status"))).await;
                 if status.is_ok_and(|status| status["ready"] == json!(true)) {
                     return Self { process, address: free, base };
@@ -259,17 +260,17 @@ impl Driver {
         panic!("chromedriver does not start");
     }
 
-    /// The driver ends its browser with itself when it is asked to; killed, it would leave it behind.
+    /// Shuts the driver down, which ends its browser; a killed driver would leave it running.
     fn end(&mut self) {
         if let Ok(mut socket) = TcpStream::connect(self.address) {
-            let _ = socket.set_read_timeout(Some(PATIENCE));
+            let _ = socket.set_read_timeout(Some(TIMEOUT));
             let asked =
                 format!("GET /shutdown HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
             let _ = socket.write_all(asked.as_bytes());
             let _ = socket.read_to_end(&mut Vec::new());
         }
         let began = Instant::now();
-        while began.elapsed() < PATIENCE && matches!(self.process.try_wait(), Ok(None)) {
+        while began.elapsed() < TIMEOUT && matches!(self.process.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(20));
         }
         let _ = self.process.kill();

@@ -1,17 +1,17 @@
-//! The site in a real browser: what people see, press and type. Needs chromium and chromedriver.
+//! Tests in a real browser. Need chromium and chromedriver.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say where")]
-#![allow(clippy::print_stdout, reason = "says why something was not looked at")]
+#![allow(clippy::print_stdout, reason = "says why a test was skipped")]
 
 mod axe;
 mod driver;
-mod pages;
-#[path = "../it/stand.rs"]
+#[path = "../it/edge_views.rs"]
+mod edge_views;
+#[path = "../it/fixture.rs"]
 #[allow(dead_code, reason = "shared with the tests over a socket, which use more of it")]
-mod stand;
+mod fixture;
+mod pages;
+mod public;
 mod team;
-#[path = "../it/traffic.rs"]
-mod traffic;
-mod visitors;
-#[path = "../it/world.rs"]
-mod world;
+#[path = "../it/views.rs"]
+mod views;

@@ -1,13 +1,13 @@
-//! Finished documents, field by field.
+//! Rendered documents.
 
-use crate::world;
+use crate::views;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use web::shelf::Documents;
+use web::cache::Documents;
 use web::status_page::documents;
 
 fn all(outage: bool) -> Documents {
-    let views = if outage { world::outage() } else { world::well() };
+    let views = if outage { views::outage() } else { views::healthy() };
     documents(&views.status_page, &Documents::new()).unwrap()
 }
 
@@ -15,10 +15,10 @@ fn text(documents: &Documents, path: &str) -> String {
     String::from_utf8(documents[path].body().to_vec()).unwrap()
 }
 
-/// A page with the addresses of our own files shortened: they change with every touch of a style sheet.
+/// Page with the hashes of our own files removed: they change with every edit of a style sheet.
 fn page(documents: &Documents, path: &str) -> String {
     let mut page = text(documents, path);
-    for asset in [web::look::assets::STATUS_PAGE_CSS, web::look::assets::LIVE_JS] {
+    for asset in [web::design::assets::STATUS_PAGE_CSS, web::design::assets::REFRESH_JS] {
         let (stem, ending) = asset.path.split_once('-').map(|(stem, hash)| (stem, &hash[16..])).unwrap();
         page = page.replace(asset.path, &format!("{stem}{ending}"));
     }
@@ -38,7 +38,7 @@ fn set(names: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_document_is_there() {
+fn documents_have_the_expected_paths() {
     let mut paths: Vec<String> = all(true).into_keys().collect();
     paths.sort();
     insta::assert_snapshot!(paths.join("\n"), @r"
@@ -64,38 +64,38 @@ fn every_document_is_there() {
 }
 
 #[test]
-fn what_did_not_change_is_not_compressed_again() {
+fn unchanged_document_is_reused() {
     let before = all(true);
-    let after = documents(&world::outage().status_page, &before).unwrap();
+    let after = documents(&views::outage().status_page, &before).unwrap();
     assert!(after.iter().all(|(path, document)| std::sync::Arc::ptr_eq(document, &before[path])));
 }
 
 #[test]
-fn the_status_page_during_an_outage() {
+fn status_page_during_an_outage() {
     insta::assert_snapshot!(page(&all(true), "/"));
 }
 
 #[test]
-fn the_status_page_when_all_is_well() {
+fn status_page_when_healthy() {
     insta::assert_snapshot!(page(&all(false), "/"));
 }
 
 #[test]
-fn an_incident_and_the_history() {
+fn incident_page_and_history() {
     let documents = all(true);
     insta::assert_snapshot!(page(&documents, "/incidents/incident-7"));
     insta::assert_snapshot!(page(&documents, "/history"));
 }
 
 #[test]
-fn the_feeds() {
+fn feeds() {
     let documents = all(true);
     insta::assert_snapshot!(text(&documents, "/feed.atom"));
     insta::assert_snapshot!(text(&documents, "/feed.rss"));
 }
 
 #[test]
-fn pictures_tell_the_state_by_shape() {
+fn images_show_the_state_by_shape() {
     let (bad, good) = (all(true), all(false));
     insta::assert_snapshot!(text(&bad, "/badge.svg"));
     assert!(text(&good, "/badge.svg").contains("Acme status: operational"));
@@ -132,7 +132,7 @@ const UPDATE: &str = "id status body incident_id created_at updated_at display_a
                       deliver_notifications custom_tweet tweet_id";
 
 #[test]
-fn every_response_has_the_page_and_its_own_part() {
+fn api_v2_document_has_the_page_and_its_own_part() {
     let documents = all(true);
     for (name, parts) in [
         ("summary", "page components incidents scheduled_maintenances status"),
@@ -154,7 +154,7 @@ fn every_response_has_the_page_and_its_own_part() {
 }
 
 #[test]
-fn components_have_their_fields_and_groups_roll_up_the_worst() {
+fn group_component_has_the_worst_state_of_its_members() {
     let body = json(&all(true), "/api/v2/components.json");
     let rows = body["components"].as_array().unwrap();
     for (place, row) in rows.iter().enumerate() {
@@ -188,7 +188,7 @@ fn components_have_their_fields_and_groups_roll_up_the_worst() {
 }
 
 #[test]
-fn incidents_have_their_fields() {
+fn incidents_json_has_every_field() {
     let documents = all(true);
     let body = json(&documents, "/api/v2/incidents.json");
     let incidents = body["incidents"].as_array().unwrap();
@@ -212,7 +212,7 @@ fn incidents_have_their_fields() {
 }
 
 #[test]
-fn the_status_is_one_of_four() {
+fn status_indicator_is_one_of_four() {
     for (outage, indicator, description) in
         [(true, "critical", "Major outage: Sign-in"), (false, "none", "All systems operational")]
     {

@@ -1,13 +1,13 @@
-//! The site from outside: finished documents, and everything that is asked over a real socket.
+//! Tests over a real socket, and tests of the rendered documents.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod actions;
 mod documents;
 mod edge;
+mod edge_views;
+mod fixture;
 mod metrics;
 mod requests;
-mod signing_in;
-mod stand;
-mod traffic;
-mod wishes;
-mod world;
+mod sign_in;
+mod views;

@@ -1,15 +1,15 @@
 //! The status page over a socket.
 
-use crate::stand::{Stand, header};
-use crate::world;
+use crate::fixture::{Fixture, header};
+use crate::views;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 #[tokio::test]
-async fn the_status_page_is_served_whole_with_headers_that_protect_it() {
-    let stand = Stand::new().await;
-    let answer = stand.get("/").send().await.unwrap();
+async fn status_page_has_security_headers() {
+    let fixture = Fixture::new().await;
+    let answer = fixture.get("/").send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(header(&answer, "content-type"), "text/html; charset=utf-8");
     assert_eq!(header(&answer, "vary"), "accept-encoding");
@@ -26,41 +26,41 @@ async fn the_status_page_is_served_whole_with_headers_that_protect_it() {
 }
 
 #[tokio::test]
-async fn a_query_changes_nothing_and_every_asset_that_pages_name_is_there() {
-    let stand = Stand::new().await;
-    let page = stand.get("/?from=mail").send().await.unwrap().text().await.unwrap();
+async fn query_is_ignored_and_every_linked_asset_exists() {
+    let fixture = Fixture::new().await;
+    let page = fixture.get("/?from=mail").send().await.unwrap().text().await.unwrap();
     let assets: Vec<&str> = page.split('"').filter(|part| part.starts_with("/assets/")).collect();
     assert_eq!(assets.len(), 2);
     for asset in assets {
-        let answer = stand.get(asset).send().await.unwrap();
+        let answer = fixture.get(asset).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{asset}");
         assert_eq!(header(&answer, "cache-control"), "public, max-age=31536000, immutable");
     }
 }
 
 #[tokio::test]
-async fn what_is_known_is_not_sent_again() {
-    let stand = Stand::new().await;
-    let first = stand.get("/").send().await.unwrap();
+async fn unchanged_document_is_304() {
+    let fixture = Fixture::new().await;
+    let first = fixture.get("/").send().await.unwrap();
     let tag = header(&first, "etag").to_owned();
     assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
-    let again = stand.get("/").header("if-none-match", &tag).send().await.unwrap();
+    let again = fixture.get("/").header("if-none-match", &tag).send().await.unwrap();
     assert_eq!(again.status(), 304);
     assert_eq!(header(&again, "etag"), tag);
     assert!(again.bytes().await.unwrap().is_empty());
 
-    stand.site.publish(Arc::new(world::well()));
-    let changed = stand.get("/").header("if-none-match", &tag).send().await.unwrap();
+    fixture.state.publish(Arc::new(views::healthy()));
+    let changed = fixture.get("/").header("if-none-match", &tag).send().await.unwrap();
     assert_eq!(changed.status(), 200);
     assert!(changed.text().await.unwrap().contains("All systems operational"));
 }
 
 #[tokio::test]
-async fn each_encoding_says_what_it_is_and_is_smaller() {
-    let stand = Stand::new().await;
-    let whole = stand.get("/").send().await.unwrap().bytes().await.unwrap();
+async fn encoded_document_has_its_header_and_is_smaller() {
+    let fixture = Fixture::new().await;
+    let whole = fixture.get("/").send().await.unwrap().bytes().await.unwrap();
     for (accepted, wanted) in [("gzip", "gzip"), ("gzip, br", "br"), ("br;q=0, gzip", "gzip"), ("zstd", "")] {
-        let answer = stand.get("/").header("accept-encoding", accepted).send().await.unwrap();
+        let answer = fixture.get("/").header("accept-encoding", accepted).send().await.unwrap();
         assert_eq!(header(&answer, "content-encoding"), wanted, "{accepted}");
         let body = answer.bytes().await.unwrap();
         let plain = match wanted {
@@ -83,51 +83,51 @@ async fn each_encoding_says_what_it_is_and_is_smaller() {
 }
 
 #[tokio::test]
-async fn any_site_may_read_the_json_and_nobody_else_the_pages() {
-    let stand = Stand::new().await;
-    let json = stand.get("/api/v2/summary.json").send().await.unwrap();
+async fn json_allows_every_origin_and_pages_do_not() {
+    let fixture = Fixture::new().await;
+    let json = fixture.get("/api/v2/summary.json").send().await.unwrap();
     assert_eq!(header(&json, "access-control-allow-origin"), "*");
     assert_eq!(header(&json, "content-type"), "application/json");
     for path in ["/", "/console/login", "/api/v1/health"] {
-        let answer = stand.get(path).send().await.unwrap();
+        let answer = fixture.get(path).send().await.unwrap();
         assert_eq!(header(&answer, "access-control-allow-origin"), "", "{path}");
     }
 }
 
 #[tokio::test]
-async fn unknown_paths_and_methods_are_refused_with_what_to_do() {
-    let stand = Stand::new().await;
+async fn unknown_path_or_method_is_refused_with_a_hint() {
+    let fixture = Fixture::new().await;
     for path in ["/nothing", "/incidents/incident-99", "/index.html", "/../etc/passwd", "/assets/"] {
-        let answer = stand.get(path).send().await.unwrap();
+        let answer = fixture.get(path).send().await.unwrap();
         assert_eq!(answer.status(), 404, "{path}");
         assert!(header(&answer, "content-security-policy").contains("default-src 'none'"));
         assert!(answer.text().await.unwrap().contains("The status page is at /"));
     }
-    let answer = stand.get("/api/v2/nothing.json").send().await.unwrap();
+    let answer = fixture.get("/api/v2/nothing.json").send().await.unwrap();
     assert_eq!(
         (answer.status().as_u16(), header(&answer, "content-type")),
         (404, "application/problem+json")
     );
     for path in ["/", "/history", "/console"] {
-        let answer = stand.client.delete(format!("{}{path}", stand.base)).send().await.unwrap();
+        let answer = fixture.client.delete(format!("{}{path}", fixture.base)).send().await.unwrap();
         assert_eq!((answer.status().as_u16(), header(&answer, "allow")), (405, "GET,HEAD"), "{path}");
     }
 }
 
 #[tokio::test]
-async fn head_tells_the_length_and_sends_no_body() {
-    let stand = Stand::new().await;
-    let whole = stand.get("/feed.atom").send().await.unwrap().bytes().await.unwrap();
-    let answer = stand.client.head(format!("{}/feed.atom", stand.base)).send().await.unwrap();
+async fn head_has_the_length_and_no_body() {
+    let fixture = Fixture::new().await;
+    let whole = fixture.get("/feed.atom").send().await.unwrap().bytes().await.unwrap();
+    let answer = fixture.client.head(format!("{}/feed.atom", fixture.base)).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(header(&answer, "content-length"), whole.len().to_string());
     assert!(answer.bytes().await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn requests_in_one_breath_are_answered_in_order() {
-    let stand = Stand::new().await;
-    let mut socket = TcpStream::connect(stand.base.trim_start_matches("http://")).await.unwrap();
+async fn pipelined_requests_are_answered_in_order() {
+    let fixture = Fixture::new().await;
+    let mut socket = TcpStream::connect(fixture.base.trim_start_matches("http://")).await.unwrap();
     let heads = "GET /favicon.svg HTTP/1.1\r\nhost: a\r\n\r\nGET /api/v1/health HTTP/1.1\r\nhost: a\r\n\r\n\
                  GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     socket.write_all(heads.as_bytes()).await.unwrap();
@@ -138,35 +138,35 @@ async fn requests_in_one_breath_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn a_head_without_end_is_cut_off() {
-    let stand = Stand::new().await;
-    let mut socket = TcpStream::connect(stand.base.trim_start_matches("http://")).await.unwrap();
+async fn endless_request_head_is_cut_off() {
+    let fixture = Fixture::new().await;
+    let mut socket = TcpStream::connect(fixture.base.trim_start_matches("http://")).await.unwrap();
     let endless = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}", "x".repeat(200_000));
-    // The other side may hang up while we are still talking.
+    // The server may close the connection during the write.
     let _ = socket.write_all(endless.as_bytes()).await;
     let mut answer = Vec::new();
     let _ = socket.read_to_end(&mut answer).await;
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    assert_eq!(stand.get("/").send().await.unwrap().status(), 200);
+    assert_eq!(fixture.get("/").send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
-async fn the_copy_on_disk_is_served_until_there_are_views() {
-    let first = Stand::new().await;
+async fn snapshot_is_served_before_the_first_views() {
+    let first = Fixture::new().await;
     let folder = Arc::clone(&first.folder);
     let page = first.get("/").send().await.unwrap().text().await.unwrap();
     drop(first);
 
-    let second = Stand::inside(Arc::clone(&folder), None, |_| Some(Ok(()))).await;
+    let second = Fixture::inside(Arc::clone(&folder), None, |_| Some(Ok(()))).await;
     let empty = second.get("/").send().await.unwrap();
     assert_eq!((empty.status().as_u16(), header(&empty, "retry-after")), (503, "5"));
-    assert!(second.site.load_last() > 10);
+    assert!(second.state.load_snapshot() > 10);
     assert_eq!(second.get("/").send().await.unwrap().text().await.unwrap(), page);
     for path in ["/history", "/incidents/incident-7", "/api/v2/incidents/unresolved.json", "/badge.svg"] {
         assert_eq!(second.get(path).send().await.unwrap().status(), 200, "{path}");
     }
-    second.site.publish(Arc::new(world::well()));
+    second.state.publish(Arc::new(views::healthy()));
     assert!(
         !folder.path().join("status_page/incidents/incident-7").join("index.html").exists(),
         "it is no more"
@@ -175,10 +175,10 @@ async fn the_copy_on_disk_is_served_until_there_are_views() {
 }
 
 #[tokio::test]
-async fn what_did_not_change_is_not_written_again() {
-    let stand = Stand::new().await;
-    let file = stand.folder.path().join("status_page/index.html");
+async fn unchanged_file_is_not_rewritten() {
+    let fixture = Fixture::new().await;
+    let file = fixture.folder.path().join("status_page/index.html");
     let before = std::fs::metadata(&file).unwrap().modified().unwrap();
-    stand.site.publish(Arc::new(world::outage()));
+    fixture.state.publish(Arc::new(views::outage()));
     assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), before);
 }

@@ -8,7 +8,7 @@ use sim::{CONFIG, Record, Settings};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
-use types::event::{PostStatus, ServiceState};
+use types::event::{ServiceState, UpdateStatus};
 use types::{EventKind, IncidentId, PageId, Time, time};
 
 /// Services behind one load balancer.
@@ -117,10 +117,10 @@ fn pages(record: &Record) -> Vec<(PageId, &str)> {
 }
 
 /// Public updates: incident, status, title.
-fn updates(record: &Record) -> Vec<(IncidentId, PostStatus, &str)> {
+fn updates(record: &Record) -> Vec<(IncidentId, UpdateStatus, &str)> {
     let mut updates = Vec::new();
     for event in &record.events {
-        if let EventKind::PostPublished { incident, status, title, .. } = &event.kind {
+        if let EventKind::UpdatePublished { incident, status, title, .. } = &event.kind {
             updates.push((*incident, *status, title.as_str()));
         }
     }
@@ -174,8 +174,8 @@ fn one_outage_in_an_ordinary_day_is_one_page_and_one_public_incident() {
         let updates = updates(&record);
         let ids: BTreeSet<IncidentId> = updates.iter().map(|(incident, ..)| *incident).collect();
         assert_eq!(ids, BTreeSet::from([first.1.incident.unwrap()]), "{night}: {updates:?}");
-        let statuses: Vec<PostStatus> = updates.iter().map(|(_, status, _)| *status).collect();
-        assert_eq!(statuses.last(), Some(&PostStatus::Resolved), "{night}: {updates:?}");
+        let statuses: Vec<UpdateStatus> = updates.iter().map(|(_, status, _)| *status).collect();
+        assert_eq!(statuses.last(), Some(&UpdateStatus::Resolved), "{night}: {updates:?}");
         assert!(statuses.is_sorted(), "no step back: {updates:?}");
         assert_eq!(out(&record), BTreeSet::from(["shop", "site"]), "{night}");
 

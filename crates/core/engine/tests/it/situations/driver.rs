@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use types::config::Ask;
-use types::event::PostStatus;
+use types::event::UpdateStatus;
 use types::fault::TlsFault;
 use types::notification::{Delivered, Delivery};
 use types::probe_result::{Certificate, DnsSeen, DomainSeen, HttpSeen, Phases, ServerAnswer, TlsSeen};
@@ -206,7 +206,7 @@ impl Story {
         self.input(Input::Approve { incident: self.incident(), by: "ana".to_owned() });
     }
 
-    pub(crate) fn post(&mut self, status: PostStatus, body: &str) {
+    pub(crate) fn post(&mut self, status: UpdateStatus, body: &str) {
         let (incident, by, body) = (self.incident(), "ana".to_owned(), body.to_owned());
         self.input(Input::Post { incident, by, status, body });
     }
@@ -337,7 +337,7 @@ impl Story {
         let states: Vec<String> =
             now.services.iter().map(|row| format!("{} {:?}", row.id, row.state)).collect();
         let alerts = if alerts.is_empty() { "none".to_owned() } else { alerts.join(", ") };
-        let blind = if now.blind.is_some() { "; blind" } else { "" };
+        let blind = if now.isolated.is_some() { "; blind" } else { "" };
         self.looked.push(format!("api      {at} {}; alerts: {alerts}{blind}", states.join(", ")));
     }
 
@@ -353,7 +353,7 @@ impl Story {
                     let _ = writeln!(text, "public   {at} {service}: {}", state.title());
                     silent = false;
                 }
-                EventKind::PostPublished { status, title, body, by, .. } => {
+                EventKind::UpdatePublished { status, title, body, by, .. } => {
                     let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
                     let _ =
                         writeln!(text, "public   {at} [{}{by}] {title}\n           {body}", status.title());

@@ -2,7 +2,7 @@
 
 use super::driver::Story;
 use crate::surge;
-use types::event::PostStatus;
+use types::event::UpdateStatus;
 use types::fault::Phase;
 use types::traffic::ServerState;
 use types::{Answer, Fault};
@@ -194,7 +194,7 @@ const PEOPLE: [Situation; 9] = [
         story.fails("login", refused());
         story.pass(100);
         story.acknowledge("ana");
-        story.post(PostStatus::Identified, "A release went wrong; we are rolling it back.");
+        story.post(UpdateStatus::Identified, "A release went wrong; we are rolling it back.");
         story.pass(60);
         story.well();
         story.pass(180);
@@ -241,7 +241,7 @@ const PEOPLE: [Situation; 9] = [
     ("a person speaks of what no client notices", |story| {
         story.fails("queue", refused());
         story.pass(60);
-        story.post(PostStatus::Investigating, "Reports may be late this morning.");
+        story.post(UpdateStatus::Investigating, "Reports may be late this morning.");
         story.pass(60);
         story.well();
         story.pass(300);

@@ -1,0 +1,82 @@
+//! Impact of an alert on clients, whatever its severity for the team.
+//!
+//! | alert | impact |
+//! |---|---|
+//! | critical, of a host, a certificate, a probe or a name | failing |
+//! | a share of the answers fails, or failures that come and go for minutes | intermittent |
+//! | one of several addresses answers wrongly | intermittent |
+//! | one of several addresses does not answer: clients use another one | none |
+//! | slow answers | slow |
+//! | a pool below its minimum of healthy servers that still serves | none |
+//! | a certificate or registration that is still valid | none |
+//! | an expired registration that is still delegated as before | none |
+//! | any other warning or info | none |
+
+use std::collections::BTreeMap;
+use types::fault::{DomainFault, TlsFault};
+use types::{Alert, Fault, Incident, Kind, Severity};
+
+/// What clients notice of an alert, from nothing to failing requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Impact {
+    None,
+    Slow,
+    Intermittent,
+    Failing,
+}
+
+/// Returns the impact of one alert.
+pub(crate) fn of_alert(alert: &Alert) -> Impact {
+    match (&alert.fault, alert.severity) {
+        // Redundancy is lost, but the remaining servers answer. If they fail too, the probes fire.
+        (Fault::PoolBelowFloor { serving, .. }, _) if *serving > 0 => Impact::None,
+        // A server with a wrong certificate is out of rotation; the others answer.
+        (Fault::ServerCertificate { .. }, _) => Impact::None,
+        // Still valid.
+        (Fault::Tls { tls: TlsFault::Expiring { .. } }, _) => Impact::None,
+        (Fault::Domain { domain }, _) if !is_lost(domain) => Impact::None,
+        // Problems of mainstay itself.
+        (Fault::Blind { .. } | Fault::EdgeSilent { .. } | Fault::Unwatched | Fault::Lookup { .. }, _) => {
+            Impact::None
+        }
+        (Fault::Slow { .. }, Severity::Warning | Severity::Critical) => Impact::Slow,
+        (Fault::SomeAddresses { answers: false, .. }, _) => Impact::None,
+        (Fault::SomeAddresses { .. } | Fault::Intermittent { .. } | Fault::Unstable { .. }, _) => {
+            Impact::Intermittent
+        }
+        (_, Severity::Critical) => Impact::Failing,
+        (_, Severity::Warning | Severity::Info) => Impact::None,
+    }
+}
+
+/// Whether the name no longer resolves to its owner.
+fn is_lost(fault: &DomainFault) -> bool {
+    match fault {
+        DomainFault::Expired { parked_on, .. } => parked_on.is_some(),
+        DomainFault::Held { .. } | DomainFault::Redemption | DomainFault::PendingDelete => true,
+        DomainFault::NotRegistered => true,
+        DomainFault::Expires { .. }
+        | DomainFault::AutoRenew
+        | DomainFault::Undated
+        | DomainFault::PendingTransfer
+        | DomainFault::Stale { .. } => false,
+    }
+}
+
+/// Open alerts of an incident that are published: failing ones, and intermittent ones that are critical.
+pub(crate) fn failing<'a>(
+    incident: &'a Incident,
+    alerts: &'a BTreeMap<types::AlertId, Alert>,
+) -> impl Iterator<Item = &'a Alert> {
+    let own = incident.diagnosis.alerts.iter().filter_map(|id| alerts.get(id));
+    own.filter(|alert| match of_alert(alert) {
+        Impact::Failing => true,
+        Impact::Intermittent => alert.severity == Severity::Critical,
+        Impact::None | Impact::Slow => false,
+    })
+}
+
+/// Whether clients use a resource of this kind directly; other kinds are dependencies.
+pub(crate) fn is_client_facing(kind: Kind) -> bool {
+    matches!(kind, Kind::Host | Kind::Tls | Kind::Probe)
+}

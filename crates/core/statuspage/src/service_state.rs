@@ -1,0 +1,114 @@
+//! State of a service as clients experience it, computed from alerts and incidents.
+
+use crate::Facts;
+use crate::impact::{self, Impact};
+use std::collections::BTreeSet;
+use types::config::Service;
+use types::event::ServiceState;
+use types::{Alert, Config, Kind, Resource};
+
+/// Inputs of the evaluation, gathered once for all services.
+pub(crate) struct StateEvaluator<'a> {
+    config: &'a Config,
+    facts: &'a Facts<'a>,
+    /// Services that fail for some clients because of a dependency: a name that resolves elsewhere, requests that the
+    /// edge refuses.
+    affected: BTreeSet<&'a Resource>,
+    /// Services that an incident with any published alert lists as affected.
+    above: BTreeSet<&'a Resource>,
+    /// Services with a declared probe of their own.
+    probed: BTreeSet<&'a Resource>,
+    /// Resources by impact. A certificate counts as the host that serves it.
+    failing: BTreeSet<Resource>,
+    intermittent: BTreeSet<Resource>,
+    slow: BTreeSet<Resource>,
+}
+
+impl<'a> StateEvaluator<'a> {
+    pub(crate) fn new(config: &'a Config, facts: &'a Facts<'a>) -> Self {
+        let parts = |alert: &Alert| {
+            let host = (alert.about.kind == Kind::Tls).then(|| Resource::host(&alert.about.name));
+            host.into_iter().chain([alert.about.clone()])
+        };
+        let with_impact = |wanted| {
+            let alerts = facts.alerts.values().filter(move |alert| impact::of_alert(alert) == wanted);
+            alerts.flat_map(parts).collect()
+        };
+        let probed: BTreeSet<&Resource> = config
+            .probes
+            .values()
+            .map(|probe| &probe.about)
+            .filter(|about| about.kind == Kind::Service)
+            .collect();
+        let (mut affected, mut above) = (BTreeSet::new(), BTreeSet::new());
+        for incident in facts.incidents.values().filter(|incident| incident.is_open()) {
+            let mut failing = impact::failing(incident, facts.alerts).peekable();
+            if failing.peek().is_some() {
+                above.extend(&incident.diagnosis.affected);
+            }
+            if failing
+                .any(|alert| !impact::is_client_facing(alert.about.kind) && !probed.contains(&alert.about))
+            {
+                affected.extend(&incident.diagnosis.affected);
+            }
+        }
+        Self {
+            config,
+            facts,
+            affected,
+            above,
+            probed,
+            failing: with_impact(Impact::Failing),
+            intermittent: with_impact(Impact::Intermittent),
+            slow: with_impact(Impact::Slow),
+        }
+    }
+
+    /// Returns the state of a service, and whether only an event can change it. If not, the next probe result may
+    /// change it, and it must be evaluated again.
+    pub(crate) fn evaluate(&self, service: &Service, last: Option<ServiceState>) -> (ServiceState, bool) {
+        if self.facts.isolated {
+            return (ServiceState::Unknown, true);
+        }
+        let node = Resource::service(&service.id.0);
+        let parts = self.parts(service, &node);
+        let failing = parts.iter().filter(|part| self.failing.contains(*part)).count();
+        let well = |part: &Resource| (self.facts.last_result)(part).is_some_and(|result| result.well);
+        if failing > 0 && failing == parts.len() {
+            (ServiceState::MajorOutage, true)
+        } else if failing > 0
+            || parts.iter().any(|part| self.intermittent.contains(part))
+            || self.affected.contains(&node)
+            || (parts.is_empty() && self.above.contains(&node))
+        {
+            (ServiceState::PartialOutage, true)
+        } else if parts.iter().any(|part| self.slow.contains(part)) {
+            (ServiceState::Degraded, true)
+        } else if !parts.is_empty() && parts.iter().all(well) {
+            (ServiceState::Operational, true)
+        } else {
+            // Not every part has a result since boot, or a bad result is being followed up: the last state holds until
+            // then. A service without probes keeps an outage only while an incident lists it.
+            let kept = last.filter(|state| !parts.is_empty() || *state <= ServiceState::Unknown);
+            (kept.unwrap_or(ServiceState::Unknown), parts.is_empty())
+        }
+    }
+
+    /// Client-facing parts of a service: its hosts and its declared probes. The certificate of a declared probe is a
+    /// part of its own unless it is that of a host, for example on another port.
+    fn parts(&self, service: &Service, node: &Resource) -> BTreeSet<Resource> {
+        let mut parts: BTreeSet<Resource> = service.hosts.iter().map(Resource::host).collect();
+        let dependencies = self.config.graph.needs(node);
+        let is_client_facing = |resource: &&Resource| match resource.kind {
+            Kind::Host | Kind::Probe => true,
+            Kind::Tls => !parts.contains(&Resource::host(&resource.name)),
+            _ => false,
+        };
+        let used: Vec<Resource> = dependencies.filter(is_client_facing).cloned().collect();
+        parts.extend(used);
+        if self.probed.contains(node) {
+            parts.insert(node.clone());
+        }
+        parts
+    }
+}

@@ -1,0 +1,155 @@
+//! The API of the edge: traffic, denials and traces.
+
+use super::json_response;
+use crate::auth::{may_read, may_write};
+use crate::command::denial_in;
+use crate::params::{denial_duration, denial_id, deny_what, from_json, name};
+use crate::problem::Problem;
+use crate::state::WebState;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Response, StatusCode};
+use axum::response::IntoResponse as _;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use engine::views::Traffic;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use types::{Input, ServiceId, Trace};
+
+/// Maximum number of traces in a list.
+pub const TRACES_MAX: usize = 100;
+
+pub(crate) fn routes() -> Router<Arc<WebState>> {
+    Router::new()
+        .route("/api/v1/edge", get(edge))
+        .route("/api/v1/denials", get(denials))
+        .route("/api/v1/deny", post(deny))
+        .route("/api/v1/denials/{denial}/lift", post(lift))
+}
+
+/// Routes that need only the edge.
+pub(crate) fn trace_routes() -> Router<Arc<WebState>> {
+    Router::new().route("/api/v1/trace/{id}", get(trace)).route("/api/v1/traces", get(traces))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DenyBody {
+    by: String,
+    what: String,
+    service: Option<String>,
+    for_seconds: u64,
+    #[serde(default)]
+    everybody: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LiftBody {
+    by: String,
+}
+
+async fn edge(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    match may_read(&state, &headers).and_then(|()| traffic(&state)) {
+        Ok(traffic) => json_response(&*traffic),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+/// Lists the denials of the team that have not lapsed, without those of the configuration.
+async fn denials(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    match may_read(&state, &headers).and_then(|()| traffic(&state)) {
+        Ok(traffic) => Json(json!({ "denials": traffic.denials })).into_response(),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+async fn deny(
+    State(state): State<Arc<WebState>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response<Body> {
+    let done = async {
+        may_write(&state, &headers)?;
+        let DenyBody { by, what, service, for_seconds, everybody } = from_json(body)?;
+        let what = deny_what(&what)?;
+        let lasting = denial_duration(for_seconds)?;
+        let service = service.map(ServiceId);
+        let shown = (what.to_string(), service.clone());
+        let events = state.send(Input::Deny { what, service, lasting, by: name(&by)?, everybody }).await?;
+        let denial = denial_in(events);
+        Ok::<_, Problem>(json!({
+            "done": "deny",
+            "denial": denial.as_ref().map(|denial| denial.id),
+            "what": shown.0,
+            "service": shown.1,
+            "for_seconds": for_seconds,
+            "until": denial.map(|denial| denial.until),
+        }))
+    };
+    match done.await {
+        Ok(done) => Json(done).into_response(),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+async fn lift(
+    State(state): State<Arc<WebState>>,
+    Path(denial): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response<Body> {
+    let done = async {
+        may_write(&state, &headers)?;
+        let LiftBody { by } = from_json(body)?;
+        let denial = denial_id(&denial)?;
+        state.send(Input::Lift { denial, by: name(&by)? }).await?;
+        Ok::<_, Problem>(json!({ "done": "lift", "denial": denial }))
+    };
+    match done.await {
+        Ok(done) => Json(done).into_response(),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+async fn trace(
+    State(state): State<Arc<WebState>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let found: Result<Trace, Problem> =
+        may_read(&state, &headers).and_then(|()| has_edge(&state)).and_then(|()| state.trace(&id));
+    match found {
+        Ok(trace) => Json(trace).into_response(),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+/// Lists refused, failed and slow requests, newest first.
+async fn traces(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    match may_read(&state, &headers).and_then(|()| has_edge(&state)) {
+        Ok(()) => Json(state.edge().recent(TRACES_MAX)).into_response(),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+/// Checks that an edge is configured: without one, "no request with this id" would mislead.
+fn has_edge(state: &WebState) -> Result<(), Problem> {
+    if state.is_only_edge() || state.views().is_none() { Ok(()) } else { traffic(state).map(drop) }
+}
+
+fn traffic(state: &WebState) -> Result<Arc<Traffic>, Problem> {
+    state.traffic().ok_or_else(|| match state.views() {
+        Some(_) => {
+            let hint = "The edge is optional: see [edge] in the reference of the configuration.";
+            Problem::new(StatusCode::NOT_FOUND, "The configuration has no edge.", hint)
+        }
+        None => {
+            let hint = "Try again in a few seconds.";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No traffic figures yet.", hint)
+        }
+    })
+}

@@ -1,0 +1,167 @@
+//! The HTTP API under `/api/v1`. Everything except `health` needs `Authorization: Bearer`; the read-only token is
+//! enough to read.
+
+pub mod edge;
+
+use crate::auth::{may_read, may_write};
+use crate::params::{from_json, incident_id, name, text};
+use crate::problem::Problem;
+use crate::state::{HEARTBEAT_AGE_MAX, WebState};
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Response, StatusCode};
+use axum::response::IntoResponse as _;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use engine::views::Views;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use types::Input;
+use types::event::UpdateStatus;
+
+pub(crate) fn routes() -> Router<Arc<WebState>> {
+    Router::new()
+        .route("/api/v1/health", get(health))
+        .route("/api/v1/now", get(now))
+        .route("/api/v1/incidents", get(incidents))
+        .route("/api/v1/incidents/{incident}/{action}", post(incident_action))
+        .route("/api/v1/login", post(login))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ByBody {
+    by: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResolveBody {
+    by: String,
+    #[serde(default)]
+    force: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoteBody {
+    by: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpdateBody {
+    by: String,
+    status: UpdateStatus,
+    body: String,
+}
+
+async fn health(State(state): State<Arc<WebState>>) -> Response<Body> {
+    let age = state.heartbeat_age();
+    let healthy = age.is_some_and(|age| age <= HEARTBEAT_AGE_MAX);
+    let code = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let event_loop = match (healthy, age) {
+        (true, _) => "running",
+        (false, Some(_)) => "stalled",
+        (false, None) => "starting",
+    };
+    let age = age.map(|age| age.as_secs());
+    (code, Json(json!({ "event_loop": event_loop, "heartbeat_age_seconds": age }))).into_response()
+}
+
+async fn now(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    match views(&state, &headers) {
+        Ok(views) => json_response(&views.now),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+async fn incidents(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    match views(&state, &headers) {
+        Ok(views) => json_response(&json!({ "open": views.now.open, "past": views.now.past })),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+async fn incident_action(
+    State(state): State<Arc<WebState>>,
+    Path((incident, action)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response<Body> {
+    let done = async {
+        may_write(&state, &headers)?;
+        let input = incident_input(&incident, &action, body)?;
+        state.send(input).await?;
+        Ok::<_, Problem>(())
+    };
+    match done.await {
+        Ok(()) => Json(json!({ "done": action, "incident": incident })).into_response(),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+/// Responds with a new sign-in link.
+async fn login(State(state): State<Arc<WebState>>, headers: HeaderMap) -> Response<Body> {
+    match may_write(&state, &headers) {
+        Ok(()) => Json(json!({ "link": state.login_link() })).into_response(),
+        Err(problem) => problem.into_json(),
+    }
+}
+
+fn incident_input(
+    incident: &str,
+    action: &str,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Input, Problem> {
+    let incident = incident_id(incident)?;
+    Ok(match action {
+        "ack" => {
+            let ByBody { by } = from_json(body)?;
+            Input::Acknowledge { incident, by: name(&by)?, via: "command".to_owned() }
+        }
+        "note" => {
+            let NoteBody { by, text: note } = from_json(body)?;
+            Input::Note { incident, by: name(&by)?, text: text(&note)? }
+        }
+        "update" => {
+            let UpdateBody { by, status, body } = from_json(body)?;
+            Input::Update { incident, by: name(&by)?, status, body: text(&body)? }
+        }
+        "approve" => {
+            let ByBody { by } = from_json(body)?;
+            Input::Approve { incident, by: name(&by)? }
+        }
+        "resolve" => {
+            let ResolveBody { by, force } = from_json(body)?;
+            Input::Resolve { incident, by: name(&by)?, force }
+        }
+        _ => {
+            let detail = format!("an incident has no action `{action}`");
+            let hint = "The actions are ack, note, update, approve and resolve.";
+            return Err(Problem::new(StatusCode::NOT_FOUND, detail, hint));
+        }
+    })
+}
+
+/// Returns a JSON response in which durations are seconds.
+pub(crate) fn json_response<T: serde::Serialize>(value: &T) -> Response<Body> {
+    match crate::json::to_value(value) {
+        Ok(value) => Json(value).into_response(),
+        Err(why) => {
+            let hint = "This is a bug of mainstay; please report it.";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why.to_string(), hint).into_json()
+        }
+    }
+}
+
+fn views(state: &WebState, headers: &HeaderMap) -> Result<Arc<Views>, Problem> {
+    may_read(state, headers)?;
+    state.views().ok_or_else(|| {
+        let detail = "no probe results yet";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail, "Try again in a few seconds.")
+    })
+}

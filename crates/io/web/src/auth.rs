@@ -1,0 +1,30 @@
+//! Bearer tokens of programs: one for everything, one for reading.
+
+use crate::problem::Problem;
+use crate::state::WebState;
+use axum::http::{HeaderMap, StatusCode, header};
+
+/// Checks that a request may read: by the API token, or by the read-only token.
+pub(crate) fn may_read(state: &WebState, headers: &HeaderMap) -> Result<(), Problem> {
+    if has_token(headers, state.read_token()) { Ok(()) } else { may_write(state, headers) }
+}
+
+/// Checks that a request may do everything.
+pub(crate) fn may_write(state: &WebState, headers: &HeaderMap) -> Result<(), Problem> {
+    if has_token(headers, &state.settings().api_token) {
+        return Ok(());
+    }
+    if has_token(headers, state.read_token()) {
+        let hint = "The token in the file `api-token` in the data folder may write; keep it from readers.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "this token is read-only", hint));
+    }
+    let hint = "Send `Authorization: Bearer TOKEN`; the token is in the file `api-token` in the data folder.";
+    Err(Problem::new(StatusCode::UNAUTHORIZED, "this needs the API token of this installation", hint))
+}
+
+/// Whether a request has the token. Compares in constant time; an empty token matches nothing.
+fn has_token(headers: &HeaderMap, token: &str) -> bool {
+    let given = headers.get(header::AUTHORIZATION).map(|given| given.as_bytes()).unwrap_or_default();
+    let given = given.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    !token.is_empty() && given.is_some_and(|(_, given)| tokens::same(given.trim_ascii(), token.as_bytes()))
+}

@@ -1,0 +1,6 @@
+//! Links in notifications.
+
+mod ack;
+
+pub use ack::PURPOSE;
+pub(crate) use ack::routes;

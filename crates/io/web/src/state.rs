@@ -1,0 +1,309 @@
+//! Shared state of the web server: where the event loop publishes its views, and where requests read them.
+
+use crate::cache::{Document, Documents, RenderedCache};
+use crate::clock::now;
+use crate::command::{self, Command, CommandResult};
+use crate::design::assets;
+use crate::edge::{Edge, NoEdge};
+use crate::problem::Problem;
+use crate::session::Sessions;
+use crate::{params, snapshot, status_page};
+use arc_swap::ArcSwapOption;
+use axum::http::StatusCode;
+use engine::views::{Traffic, Views};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokens::Key;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::timeout;
+use types::{IncidentId, Input, Trace};
+
+/// Age of the last heartbeat from which the event loop counts as stalled.
+pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Maximum time that a command's response waits for the views that include its events. Rendering takes milliseconds; a
+/// very large configuration may need longer.
+const RENDER_WAIT: Duration = Duration::from_secs(2);
+
+/// File in the data folder with the sessions that were signed out.
+const SIGNED_OUT: &str = "signed-out";
+
+/// Settings that do not change.
+#[derive(Clone)]
+pub struct WebSettings {
+    /// Name of the organization, for pages other than the status page.
+    pub name: String,
+    /// Public URL, without a trailing slash.
+    pub url: String,
+    /// Key that signs sessions, forms, sign-in links and links in notifications.
+    pub key: Key,
+    /// Token of programs, sent as `Authorization: Bearer`. Empty: no program is let in.
+    pub api_token: String,
+    /// Data folder; the snapshot of the status page is its subfolder `status_page/`.
+    pub data: PathBuf,
+}
+
+impl fmt::Debug for WebSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, url, data, .. } = self;
+        f.debug_struct("WebSettings")
+            .field("name", name)
+            .field("url", url)
+            .field("data", data)
+            .finish_non_exhaustive()
+    }
+}
+
+/// State of the status page, the console and the API.
+#[derive(Debug)]
+pub struct WebState {
+    settings: WebSettings,
+    commands: mpsc::Sender<Command>,
+    sessions: Sessions,
+    cache: RenderedCache,
+    edge: Arc<dyn Edge>,
+    /// Token of programs that only read. Empty: no program is let in by it.
+    read_token: String,
+    /// Whether this process runs only the edge.
+    only_edge: bool,
+    views: ArcSwapOption<Views>,
+    traffic: ArcSwapOption<Traffic>,
+    assets: Vec<(String, Arc<Document>)>,
+    started: Instant,
+    /// Milliseconds from `started` to the last heartbeat, plus one; 0 before the first.
+    heartbeat: AtomicU64,
+    /// Sequence number of the last event that the event loop decided, and of the last one in the published views.
+    decided: AtomicU64,
+    shown: watch::Sender<u64>,
+    /// Serializes [`WebState::publish`]. No request takes it.
+    publishing: Mutex<()>,
+    /// Notified by a request that waits for views.
+    render_requests: Notify,
+}
+
+impl WebState {
+    /// Creates a state without views: it serves the snapshot after [`WebState::load_snapshot`], and 503 before.
+    ///
+    /// Commands of people are sent to `commands`.
+    #[must_use]
+    pub fn new(settings: WebSettings, commands: mpsc::Sender<Command>) -> Self {
+        let assets = assets::documents();
+        let cache = RenderedCache::default();
+        cache.replace(Arc::new(assets.iter().cloned().collect()));
+        let sessions = Sessions::new(settings.key.clone(), now());
+        Self {
+            sessions: sessions.with_file(settings.data.join(SIGNED_OUT), now()),
+            settings,
+            commands,
+            cache,
+            edge: Arc::new(NoEdge),
+            read_token: String::new(),
+            only_edge: false,
+            views: ArcSwapOption::empty(),
+            traffic: ArcSwapOption::empty(),
+            assets,
+            started: Instant::now(),
+            heartbeat: AtomicU64::new(0),
+            decided: AtomicU64::new(0),
+            shown: watch::Sender::new(0),
+            publishing: Mutex::new(()),
+            render_requests: Notify::new(),
+        }
+    }
+
+    /// Adds the edge, which provides traces and metrics.
+    #[must_use]
+    pub fn with_edge(self, edge: Arc<dyn Edge>) -> Self {
+        Self { edge, ..self }
+    }
+
+    /// Adds a read-only token: for scrapers and dashboards, which must not acknowledge or deny.
+    #[must_use]
+    pub fn with_read_token(self, read_token: String) -> Self {
+        Self { read_token, ..self }
+    }
+
+    /// Creates the state of a process that runs only the edge: traces and metrics. Everything else is 503, because a
+    /// status page that is never updated would be wrong.
+    #[must_use]
+    pub fn only_edge(settings: WebSettings, edge: Arc<dyn Edge>) -> Self {
+        let (commands, _) = mpsc::channel(1);
+        Self { only_edge: true, ..Self::new(settings, commands).with_edge(edge) }
+    }
+
+    /// Renders and compresses what changed, serves it from now on, and updates the snapshot on disk. Blocks for as
+    /// long as that takes: call it on a thread that may wait.
+    pub fn publish(&self, views: Arc<Views>) {
+        let _one = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        // The documents depend on the status page alone, and most views differ only in what the console shows.
+        if self.views.load().as_ref().is_some_and(|shown| shown.status_page == views.status_page) {
+            return self.swap_views(views);
+        }
+        let before: Arc<Documents> = Arc::clone(&self.cache.documents());
+        let mut documents = match status_page::documents(&views.status_page, &before) {
+            Ok(documents) => documents,
+            Err(error) => {
+                return tracing::error!(%error, "the status page could not be rendered; the last version is still served");
+            }
+        };
+        documents.extend(self.assets.iter().cloned());
+        let documents = Arc::new(documents);
+        self.cache.replace(Arc::clone(&documents));
+        // Before the first views the snapshot may not be loaded: the folder itself tells which files must be written.
+        let first = self.views.load().is_none();
+        self.swap_views(views);
+        let folder = self.snapshot_folder();
+        let on_disk = if first { Arc::new(snapshot::read(&folder).unwrap_or_default()) } else { before };
+        if let Err(error) = snapshot::write(&folder, &on_disk, &documents) {
+            tracing::warn!(%error, "the snapshot of the status page could not be written; it is served from memory");
+        }
+    }
+
+    fn swap_views(&self, views: Arc<Views>) {
+        // Traffic that was shown in the meantime may be newer than that of these views.
+        let newer =
+            |shown: &Arc<Traffic>| views.traffic.as_ref().is_some_and(|traffic| shown.at > traffic.at);
+        if !self.traffic.load().as_ref().is_some_and(newer) {
+            self.show_traffic(views.traffic.clone().map(Arc::new));
+        }
+        let seq = views.seq;
+        self.views.store(Some(views));
+        self.shown.send_replace(seq);
+    }
+
+    /// Returns when a request waits for views that include its events.
+    pub async fn render_requested(&self) {
+        self.render_requests.notified().await;
+    }
+
+    /// Publishes the traffic alone. Cheap enough for every second.
+    pub fn show_traffic(&self, traffic: Option<Arc<Traffic>>) {
+        self.traffic.store(traffic);
+    }
+
+    /// Serves the snapshot on disk until the first views. Returns the number of its documents.
+    pub fn load_snapshot(&self) -> usize {
+        let mut documents = snapshot::read(&self.snapshot_folder()).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the snapshot of the status page could not be read; the page is empty until every probe has a result");
+            Documents::new()
+        });
+        let found = documents.len();
+        if found > 0 && self.views.load().is_none() {
+            documents.extend(self.assets.iter().cloned());
+            self.cache.replace(Arc::new(documents));
+        }
+        found
+    }
+
+    /// Returns a link that opens the console once, within the next hour.
+    #[must_use]
+    pub fn login_link(&self) -> String {
+        format!("{}/console/login?token={}", self.settings.url, self.sessions.new_link(now()))
+    }
+
+    /// Records a heartbeat of the event loop. When the next one is overdue, `/api/v1/health` responds 503.
+    pub fn heartbeat(&self) {
+        let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.heartbeat.store(millis + 1, Ordering::Relaxed);
+    }
+
+    /// Records that the event loop decided everything up to this event. Call it before the results of its commands are
+    /// sent.
+    pub fn decided(&self, seq: u64) {
+        self.decided.store(seq, Ordering::Release);
+    }
+
+    /// Returns the age of the last heartbeat; `None` before the first.
+    #[must_use]
+    pub fn heartbeat_age(&self) -> Option<Duration> {
+        let millis = self.heartbeat.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.started.elapsed().saturating_sub(Duration::from_millis(millis)))
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &WebSettings {
+        &self.settings
+    }
+
+    /// Name of the organization.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// The rendered documents.
+    #[must_use]
+    pub fn cache(&self) -> &RenderedCache {
+        &self.cache
+    }
+
+    /// The newest views; `None` before the first.
+    #[must_use]
+    pub fn views(&self) -> Option<Arc<Views>> {
+        self.views.load_full()
+    }
+
+    /// The newest traffic; `None` without an edge, or before its first roll-up.
+    #[must_use]
+    pub fn traffic(&self) -> Option<Arc<Traffic>> {
+        self.traffic.load_full()
+    }
+
+    /// The edge.
+    #[must_use]
+    pub fn edge(&self) -> &dyn Edge {
+        &*self.edge
+    }
+
+    /// Returns the trace with this id, as a person typed it.
+    pub(crate) fn trace(&self, id: &str) -> Result<Trace, Problem> {
+        self.edge.trace(&params::trace_id(id)?).ok_or_else(|| {
+            let hint = "The edge keeps refused, failed and slow requests, and a sample of the others, for a limited time.";
+            Problem::new(StatusCode::NOT_FOUND, "The edge has no request with this id.", hint)
+        })
+    }
+
+    /// Returns the summary of an incident, or a sentence with its number.
+    pub(crate) fn incident_summary(&self, incident: IncidentId) -> String {
+        let views = self.views();
+        let summary = views.as_ref().and_then(|views| {
+            let open = views.now.open.iter().map(|open| &open.incident);
+            open.chain(&views.now.past)
+                .find(|known| known.id == incident)
+                .map(|known| known.diagnosis.summary.clone())
+        });
+        summary.unwrap_or_else(|| format!("This is about {incident}."))
+    }
+
+    pub(crate) fn read_token(&self) -> &str {
+        &self.read_token
+    }
+
+    /// Whether this process runs only the edge.
+    pub(crate) fn is_only_edge(&self) -> bool {
+        self.only_edge
+    }
+
+    fn snapshot_folder(&self) -> PathBuf {
+        self.settings.data.join("status_page")
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Sends a command to the event loop. After an `Ok` the next page that the person loads includes its events.
+    pub(crate) async fn send(&self, input: Input) -> CommandResult {
+        let result = command::send(&self.commands, input).await;
+        if result.is_ok() {
+            self.render_requests.notify_one();
+            let decided = self.decided.load(Ordering::Acquire);
+            let _ = timeout(RENDER_WAIT, self.shown.subscribe().wait_for(|shown| *shown >= decided)).await;
+        }
+        result
+    }
+}

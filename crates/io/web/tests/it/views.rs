@@ -1,0 +1,439 @@
+//! Fixed views as the engine would publish them, healthy and during an outage.
+
+use crate::edge_views::traffic;
+use engine::views::status_page::{Component, Day, Group, PastDay, StatusPage, StatusPageIncident, Update};
+use engine::views::{
+    DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, PagingLine, ProbeRow, ServiceRow,
+    TimelineLine, Views,
+};
+use jiff::civil::{Date, date};
+use jiff::{Span, ToSpan as _};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use types::event::{ServiceState, UpdateStatus};
+use types::fault::DomainFault;
+use types::incident::{Acknowledgement, Diagnosis, Incident, Note, Stage};
+use types::time::earlier;
+use types::{
+    Alert, AlertId, Fault, IncidentId, PersonId, ProbeId, Resource, ServiceId, Severity, Time, UpdateId,
+};
+
+/// Time of the views.
+pub(crate) const NOW: &str = "2026-11-22T04:21:09Z";
+/// Public URL.
+pub(crate) const URL: &str = "https://status.acme.net";
+
+/// An instant.
+pub(crate) fn at(text: &str) -> Time {
+    text.parse().unwrap()
+}
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// Days of a service: `bad` are days ago with their worst state; no data before `monitored` days ago.
+fn days(monitored: i64, bad: &[(i64, ServiceState)]) -> Vec<Day> {
+    let today: Date = date(2026, 11, 22);
+    (0..90_i64)
+        .rev()
+        .map(|ago| {
+            let state = bad
+                .iter()
+                .find(|(day, _)| *day == ago)
+                .map_or(ServiceState::Operational, |(_, state)| *state);
+            let out = if state >= ServiceState::PartialOutage { secs(1_300) } else { Duration::ZERO };
+            let span: Span = ago.days();
+            Day { date: today - span, worst: (ago < monitored).then_some(state), out, lost: out }
+        })
+        .collect()
+}
+
+fn component(id: &str, title: &str, state: ServiceState, days: Vec<Day>, uptime: f64) -> Component {
+    let since =
+        if state == ServiceState::Operational { "2026-08-01T00:00:00Z" } else { "2026-11-22T04:16:12Z" };
+    Component {
+        id: id.into(),
+        title: title.to_owned(),
+        state,
+        since: Some(at(since)),
+        days,
+        uptime_percent: (uptime >= 0.0).then_some(uptime),
+    }
+}
+
+fn affected() -> Vec<(ServiceId, String, ServiceState)> {
+    vec![
+        ("auth".into(), "Sign-in".to_owned(), ServiceState::MajorOutage),
+        ("tenants".into(), "Customer workspaces".to_owned(), ServiceState::PartialOutage),
+    ]
+}
+
+fn open_on_status_page() -> StatusPageIncident {
+    let states = |states: [ServiceState; 2]| vec![("auth".into(), states[0]), ("tenants".into(), states[1])];
+    StatusPageIncident {
+        id: IncidentId(7),
+        title: "Sign-in and Customer workspaces are failing".to_owned(),
+        status: UpdateStatus::Identified,
+        impact: ServiceState::MajorOutage,
+        started: at("2026-11-22T04:15:58Z"),
+        resolved: None,
+        affected: affected(),
+        updates: vec![
+            Update {
+                id: UpdateId(12),
+                at: at("2026-11-22T04:19:30Z"),
+                status: UpdateStatus::Identified,
+                body: "A domain of ours ran out and is being renewed. Pages under acme.app come back as name servers learn of it; we expect that to take up to an hour.".to_owned(),
+                affected: states([ServiceState::MajorOutage, ServiceState::PartialOutage]),
+            },
+            Update {
+                id: UpdateId(11),
+                at: at("2026-11-22T04:16:12Z"),
+                status: UpdateStatus::Investigating,
+                body: "Sign-in fails and some workspaces cannot be reached. We are looking into it.".to_owned(),
+                affected: states([ServiceState::MajorOutage, ServiceState::Degraded]),
+            },
+        ],
+        next_update_by: Some(at("2026-11-22T04:49:30Z")),
+    }
+}
+
+fn past_on_status_page() -> StatusPageIncident {
+    StatusPageIncident {
+        id: IncidentId(5),
+        title: "Search was slow".to_owned(),
+        status: UpdateStatus::Resolved,
+        impact: ServiceState::Degraded,
+        started: at("2026-11-18T22:50:00Z"),
+        resolved: Some(at("2026-11-19T00:14:00Z")),
+        affected: vec![("search".into(), "Search".to_owned(), ServiceState::Operational)],
+        updates: vec![
+            Update {
+                id: UpdateId(9),
+                at: at("2026-11-19T00:14:00Z"),
+                status: UpdateStatus::Resolved,
+                body: "Search is as fast as usual again.".to_owned(),
+                affected: vec![("search".into(), ServiceState::Operational)],
+            },
+            Update {
+                id: UpdateId(8),
+                at: at("2026-11-18T23:40:00Z"),
+                status: UpdateStatus::Monitoring,
+                body: "The cause is gone; we watch.".to_owned(),
+                affected: vec![("search".into(), ServiceState::Degraded)],
+            },
+        ],
+        next_update_by: None,
+    }
+}
+
+fn status_page(outage: bool) -> StatusPage {
+    use ServiceState::{Degraded, MajorOutage, Operational, PartialOutage, Unknown};
+    let (auth, tenants) = if outage { (MajorOutage, PartialOutage) } else { (Operational, Operational) };
+    let today = |state: ServiceState| if outage { vec![(0, state)] } else { vec![] };
+    let with = |mut more: Vec<(i64, ServiceState)>, state| {
+        more.extend(today(state));
+        more
+    };
+    StatusPage {
+        name: "Acme".to_owned(),
+        title: "Acme status".to_owned(),
+        url: URL.to_owned(),
+        timezone_name: "UTC".to_owned(),
+        timezone: jiff::tz::TimeZone::UTC,
+        changed: if outage { at("2026-11-22T04:19:30Z") } else { at("2026-11-19T00:14:00Z") },
+        check_interval: secs(30),
+        state: if outage { MajorOutage } else { Operational },
+        headline: if outage { "Major outage: Sign-in" } else { "All systems operational" }.to_owned(),
+        open: if outage { vec![open_on_status_page()] } else { vec![] },
+        groups: vec![
+            Group {
+                name: "Customer-facing".to_owned(),
+                components: vec![
+                    component(
+                        "auth",
+                        "Sign-in",
+                        auth,
+                        days(90, &with(vec![(61, PartialOutage)], MajorOutage)),
+                        99.982,
+                    ),
+                    component(
+                        "tenants",
+                        "Customer workspaces",
+                        tenants,
+                        days(
+                            90,
+                            &with(
+                                vec![(20, Degraded), (44, MajorOutage), (75, PartialOutage)],
+                                PartialOutage,
+                            ),
+                        ),
+                        99.891,
+                    ),
+                    component("web", "Web site", Operational, days(90, &[(70, Degraded)]), 100.0),
+                ],
+            },
+            Group {
+                name: "Platform".to_owned(),
+                components: vec![
+                    component(
+                        "search",
+                        "Search",
+                        Operational,
+                        days(90, &[(3, Degraded), (4, Degraded)]),
+                        99.999,
+                    ),
+                    component("export", "Exports & <reports>", Unknown, days(24, &[(0, Unknown)]), -1.0),
+                ],
+            },
+        ],
+        past: (0..14_i64)
+            .map(|ago| {
+                let span: Span = ago.days();
+                let day = date(2026, 11, 22) - span;
+                PastDay { date: day, incidents: if ago == 3 { vec![past_on_status_page()] } else { vec![] } }
+            })
+            .collect(),
+    }
+}
+
+fn resource(text: &str) -> Resource {
+    text.parse().unwrap()
+}
+
+const SUMMARY: &str = "acme.app expired at 04:15 UTC; its name servers are now the registrar's; 7 names and 2 services fail because of it";
+
+fn incident() -> Incident {
+    let resources = |names: &[&str]| names.iter().map(|name| resource(name)).collect::<BTreeSet<_>>();
+    Incident {
+        id: IncidentId(7),
+        since: at("2026-11-22T04:15:58Z"),
+        opened: at("2026-11-22T04:16:12Z"),
+        diagnosis: Diagnosis {
+            cause: resource("domain.acme.app"),
+            summary: SUMMARY.to_owned(),
+            alerts: [AlertId(31), AlertId(32)].into(),
+            affected: resources(&["service.auth", "service.tenants"]),
+            unaffected: resources(&["service.web", "service.search"]),
+            wakes: true,
+            stage: Stage::Failing,
+            ahead: None,
+            calm: false,
+        },
+        acknowledged: None,
+        notes: vec![],
+        resolved: None,
+        merged_into: None,
+    }
+}
+
+fn old_incident() -> Incident {
+    Incident {
+        id: IncidentId(5),
+        since: at("2026-11-18T22:50:00Z"),
+        opened: at("2026-11-18T22:50:40Z"),
+        diagnosis: Diagnosis {
+            cause: resource("host.search.acme.com"),
+            summary: "search.acme.com answers, but took longer than 2000 ms for 1 h 24 min".to_owned(),
+            affected: [resource("service.search")].into(),
+            unaffected: BTreeSet::new(),
+            alerts: BTreeSet::new(),
+            wakes: false,
+            stage: Stage::Recovering,
+            ahead: None,
+            calm: false,
+        },
+        acknowledged: Some(Acknowledgement {
+            by: "Bo".to_owned(),
+            at: at("2026-11-18T22:55:00Z"),
+            until: at("2026-11-18T23:25:00Z"),
+        }),
+        notes: vec![Note {
+            by: "Bo".to_owned(),
+            at: at("2026-11-18T23:31:00Z"),
+            text: "Added two search nodes and rebuilt the index.".to_owned(),
+        }],
+        resolved: Some(at("2026-11-19T00:14:00Z")),
+        merged_into: None,
+    }
+}
+
+fn graph(outage: bool) -> (Vec<Node>, Vec<Edge>) {
+    let bad = |name: &str| {
+        outage && (name.contains("acme.app") || matches!(name, "service.auth" | "service.tenants"))
+    };
+    let mut edges = Vec::new();
+    let mut join = |above: &str, below: &str| {
+        let hot = bad(above) && bad(below) && !below.starts_with("tls");
+        edges.push(Edge { above: resource(above), below: resource(below), hot });
+    };
+    let hosts = [
+        ("service.auth", "auth.acme.app", "acme.app"),
+        ("service.tenants", "demo.acme.app", "acme.app"),
+        ("service.tenants", "north.acme.app", "acme.app"),
+        ("service.web", "www.acme.com", "acme.com"),
+        ("service.search", "search.acme.com", "acme.com"),
+    ];
+    for (service, host, domain) in hosts {
+        join(service, &format!("host.{host}"));
+        join(&format!("host.{host}"), &format!("tls.{host}"));
+        join(&format!("host.{host}"), &format!("dns.{domain}"));
+        join(&format!("dns.{domain}"), &format!("domain.{domain}"));
+    }
+    join("service.tenants", "service.auth");
+    join("service.export", "service.search");
+    edges.sort_by(|a, b| (&a.above, &a.below).cmp(&(&b.above, &b.below)));
+    edges.dedup();
+    let resources: BTreeSet<Resource> =
+        edges.iter().flat_map(|edge| [edge.above.clone(), edge.below.clone()]).collect();
+    let titles = [
+        ("auth", "Sign-in"),
+        ("tenants", "Customer workspaces"),
+        ("web", "Web site"),
+        ("search", "Search"),
+        ("export", "Exports & <reports>"),
+    ];
+    let nodes = resources.into_iter().map(|resource| {
+        let name = resource.to_string();
+        let state = match name.as_str() {
+            "domain.acme.app" if outage => NodeState::Cause,
+            "tls.search.acme.com" => NodeState::Warned,
+            "service.export" => NodeState::Unknown,
+            _ if name.starts_with("tls") => NodeState::Well,
+            _ if bad(&name) => NodeState::Failing,
+            _ => NodeState::Well,
+        };
+        let title = titles.iter().find(|(id, _)| name == format!("service.{id}"));
+        Node {
+            label: title.map_or_else(|| resource.name.clone(), |(_, title)| (*title).to_owned()),
+            resource,
+            state,
+        }
+    });
+    (nodes.collect(), edges)
+}
+
+fn row(id: &str, title: &str, state: ServiceState, why: Option<&str>) -> ServiceRow {
+    ServiceRow {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        state,
+        since: Some(earlier(at(NOW), secs(if why.is_some() { 297 } else { 2_000_000 }))),
+        uptime_percent: Some(if why.is_some() { 99.89 } else { 100.0 }),
+        monitored: secs(90 * 86_400),
+        public: true,
+        why: why.map(str::to_owned),
+    }
+}
+
+fn open_incident() -> OpenIncident {
+    let line = |time: &str, text: &str| TimelineLine { at: at(time), text: text.to_owned() };
+    let paging = |time: &str, text: &str| PagingLine { at: at(time), text: text.to_owned() };
+    OpenIncident {
+        incident: incident(),
+        unacknowledged_for: Some(secs(297)),
+        paging: vec![
+            paging("2026-11-22T04:16:12Z", "Ana is paged over ntfy"),
+            paging("2026-11-22T04:16:13Z", "ntfy accepted the message for Ana"),
+            paging("2026-11-22T04:18:12Z", "Ana is paged again over sms"),
+            paging("2026-11-22T04:21:12Z", "Bo is paged next"),
+        ],
+        timeline: vec![
+            line("2026-11-22T04:15:58Z", "registration of acme.app: client hold"),
+            line(
+                "2026-11-22T04:16:01Z",
+                "name servers of acme.app are park1.registrar.example and park2.registrar.example",
+            ),
+            line(
+                "2026-11-22T04:16:12Z",
+                "incident opened; the status page says: Sign-in and Customer workspaces are failing",
+            ),
+            line("2026-11-22T04:19:30Z", "Cy published: a domain of ours ran out and is being renewed"),
+        ],
+    }
+}
+
+fn now(outage: bool) -> Now {
+    let (nodes, edges) = graph(outage);
+    let mut services = vec![
+        row("web", "Web site", ServiceState::Operational, None),
+        row("search", "Search", ServiceState::Operational, None),
+    ];
+    let because = outage.then_some(SUMMARY);
+    let (auth, tenants) = if outage {
+        (ServiceState::MajorOutage, ServiceState::PartialOutage)
+    } else {
+        (ServiceState::Operational, ServiceState::Operational)
+    };
+    services.insert(0, row("export", "Exports & <reports>", ServiceState::Unknown, None));
+    services.insert(0, row("tenants", "Customer workspaces", tenants, because));
+    services.insert(0, row("auth", "Sign-in", auth, because));
+    let domain = |domain: &str, expires: Option<&str>, knowledge: &str| DomainRow {
+        domain: domain.to_owned(),
+        expires: expires.map(at),
+        knowledge: knowledge.to_owned(),
+        registrar: expires.map(|_| "Example Registrar, Inc.".to_owned()),
+        confirmed: expires.map(|_| date(2026, 11, 22)),
+    };
+    let probe = |probe: &str, of: &str, millis, ends: Option<&str>| ProbeRow {
+        probe: probe.into(),
+        resource: resource(of),
+        duration: Duration::from_millis(millis),
+        certificate_expires: ends.map(at),
+    };
+    Now {
+        at: at(NOW),
+        open: if outage { vec![open_incident()] } else { vec![] },
+        past: vec![old_incident()],
+        alerts: vec![Alert {
+            id: AlertId(12),
+            about: resource("tls.search.acme.com"),
+            fault: Fault::Domain { domain: DomainFault::AutoRenew },
+            severity: Severity::Warning,
+            probe: ProbeId::from("domain.acme.com"),
+            since: at("2026-11-20T08:00:00Z"),
+            evidence: "the registry says auto renew period".to_owned(),
+            seen_at: types::SeenAt::default(),
+        }],
+        on_call: vec![OnCall {
+            schedule: "platform".to_owned(),
+            people: vec![(PersonId::from("ana"), "Ana".to_owned())],
+            until: Some(at("2026-11-22T08:00:00Z")),
+        }],
+        services,
+        nodes,
+        edges,
+        domains: vec![
+            domain(
+                "acme.app",
+                Some(if outage { "2026-11-22T04:15:00Z" } else { "2027-11-22T04:15:00Z" }),
+                "known",
+            ),
+            domain("acme.com", Some("2027-03-01T00:00:00Z"), "stale"),
+            domain("acme.dev", None, "unknown"),
+        ],
+        probes: vec![
+            probe("http.auth.acme.app", "host.auth.acme.app", 5_000, None),
+            probe("tls.www.acme.com", "tls.www.acme.com", 38, Some("2027-01-02T00:00:00Z")),
+        ],
+        isolated: None,
+        self_problems: vec![],
+        unreached: Vec::new(),
+        attempts: Vec::new(),
+        probe_lag_p99: Some(Duration::from_millis(14)),
+        drafts: Vec::new(),
+        timezone: "UTC".to_owned(),
+        public_headline: if outage { "Major outage: Sign-in" } else { "All systems operational" }.to_owned(),
+    }
+}
+
+/// Views without an outage.
+pub(crate) fn healthy() -> Views {
+    Views { seq: 0, status_page: status_page(false), now: now(false), traffic: Some(traffic(false)) }
+}
+
+/// Views during an outage.
+pub(crate) fn outage() -> Views {
+    Views { seq: 0, status_page: status_page(true), now: now(true), traffic: Some(traffic(true)) }
+}

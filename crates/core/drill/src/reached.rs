@@ -25,7 +25,7 @@ pub fn reached(script: &Script, milestone: Milestone, since: Option<Time>, event
         .find(|event| match (&event.kind, milestone) {
             (EventKind::AlertOpened { alert }, Milestone::AlertOpen) => script.touches(&alert.about),
             (EventKind::IncidentOpened { .. }, Milestone::IncidentOpen)
-            | (EventKind::PostPublished { .. }, Milestone::UpdatePublished)
+            | (EventKind::UpdatePublished { .. }, Milestone::UpdatePublished)
             | (EventKind::IncidentAcknowledged { .. }, Milestone::Acknowledged) => true,
             (
                 EventKind::IncidentOpened { diagnosis, .. } | EventKind::IncidentDiagnosed { diagnosis, .. },

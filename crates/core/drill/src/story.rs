@@ -122,7 +122,7 @@ impl Transcript {
             EventKind::UpdatePublished { incident, status, .. } => {
                 let number = self.number(*incident);
                 self.once(match status {
-                    types::event::PostStatus::Resolved => {
+                    types::event::UpdateStatus::Resolved => {
                         format!("incident {number}: resolved update published")
                     }
                     _ => format!("incident {number}: update published"),

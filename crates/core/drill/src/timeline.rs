@@ -142,10 +142,10 @@ fn stateless_line(kind: &EventKind) -> Option<Line> {
                 Err(undelivered) => format!("{whom}: {} failed: {}", contact.channel, undelivered.why),
             })
         }
-        EventKind::PostDrafted { status, title, body, .. } => {
+        EventKind::UpdateDrafted { status, title, body, .. } => {
             alone(format!("draft: {} - {title}: {body}", status.title()))
         }
-        EventKind::PostPublished { status, title, body, .. } => {
+        EventKind::UpdatePublished { status, title, body, .. } => {
             alone(format!("update: {} - {title}: {body}", status.title()))
         }
         EventKind::ServiceStateChanged { service, state } => {

@@ -1,6 +1,6 @@
 //! Last result of each probe since boot: its duration, and the expiry of the certificate.
 
-use crate::views::LookRow;
+use crate::views::ProbeRow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use types::probe_result::Answer;
@@ -31,10 +31,10 @@ impl LastResults {
         self.0.insert(result.probe.clone(), entry);
     }
 
-    pub(crate) fn rows(&self, config: &Config) -> Vec<LookRow> {
+    pub(crate) fn rows(&self, config: &Config) -> Vec<ProbeRow> {
         let row = |(id, entry): (&ProbeId, &Entry)| {
             let probe = config.probes.get(id)?;
-            Some(LookRow {
+            Some(ProbeRow {
                 probe: id.clone(),
                 resource: probe.about.clone(),
                 took: entry.took,

@@ -197,7 +197,7 @@ impl Engine {
                 self.incident(*incident)?;
                 vec![EventKind::IncidentNoted { incident: *incident, by: by.clone(), text: text.clone() }]
             }
-            Input::Post { incident, by, status, body } => {
+            Input::Update { incident, by, status, body } => {
                 let incident = self.incident(*incident)?;
                 let looked = |resource: &Resource| self.detect.last_result(resource);
                 let facts = statuspage::Facts {

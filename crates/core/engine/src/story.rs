@@ -134,7 +134,7 @@ impl Stories {
                 self.story(*incident)
                     .add(at, format!("{who} published an update ({}): {body}", status.title()));
             }
-            EventKind::PostDrafted { incident, status, body, .. } => {
+            EventKind::UpdateDrafted { incident, status, body, .. } => {
                 let text = format!("an update waits for approval ({}): {body}", status.title());
                 self.story(*incident).add(at, text);
             }

@@ -91,10 +91,10 @@ impl State {
             EventKind::NoticeQueued { incident, occasion, people, fallback } => {
                 self.notice_queued(*incident, occasion, (people, *fallback), at);
             }
-            EventKind::PostDrafted { incident, title, body, .. } => {
+            EventKind::UpdateDrafted { incident, title, body, .. } => {
                 self.incidents.entry(*incident).or_default().draft = Some((title.clone(), body.clone()));
             }
-            EventKind::PostPublished { incident, .. } => {
+            EventKind::UpdatePublished { incident, .. } => {
                 if let Some(record) = self.incidents.get_mut(incident) {
                     record.draft = None;
                 }

@@ -23,7 +23,7 @@ pub(crate) fn title(
     cause: Option<EdgeCause>,
 ) -> String {
     let published = state.incidents.get(&incident.id);
-    let over = !incident.is_open() || incident.diagnosis.stage == Stage::Mending;
+    let over = !incident.is_open() || incident.diagnosis.stage == Stage::Recovering;
     match published {
         Some(published) if !published.title.is_empty() && (over || affected.is_empty()) => {
             published.title.clone()

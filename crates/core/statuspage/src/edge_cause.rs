@@ -37,7 +37,7 @@ fn of_alert(config: &Config, alert: &Alert) -> Option<(u8, EdgeCause)> {
             Some((0, EdgeCause::Surge { recognizes }))
         }
         Fault::LimitConflict { .. } => Some((1, EdgeCause::Conflict)),
-        Fault::PoolBelowFloor { .. } | Fault::ServerCertificate { .. } => Some((2, EdgeCause::Servers)),
+        Fault::PoolBelowMinimum { .. } | Fault::ServerCertificate { .. } => Some((2, EdgeCause::Servers)),
         _ => None,
     }
 }
@@ -136,7 +136,7 @@ mod tests {
         fixture.react();
         fixture.advance(90);
         fixture.clear(2);
-        fixture.diagnose(1, diagnosis(&inner, &[1, 2], Stage::Mending));
+        fixture.diagnose(1, diagnosis(&inner, &[1, 2], Stage::Recovering));
         fixture.react();
         fixture.resolve(1);
         fixture.react();

@@ -74,7 +74,7 @@ impl IncidentState {
             published_stage: diagnosis.stage,
             published_cause: diagnosis.cause.clone(),
             drafted: None,
-            recovering_since: (diagnosis.stage == Stage::Mending).then_some(at),
+            recovering_since: (diagnosis.stage == Stage::Recovering).then_some(at),
             draft: None,
         }
     }
@@ -114,7 +114,7 @@ impl State {
         let at = event.at;
         self.begun.get_or_insert(at);
         match &event.kind {
-            EventKind::Booted { blind_since: Some(since) } | EventKind::NotWatched { since } => {
+            EventKind::Booted { unmonitored_since: Some(since) } | EventKind::Unmonitored { since } => {
                 self.histories.values_mut().for_each(|history| history.unmonitored(*since, at));
                 self.changed = Some(at);
             }
@@ -127,7 +127,7 @@ impl State {
             EventKind::IncidentDiagnosed { incident, diagnosis } => {
                 if let Some(incident) = self.incidents.get_mut(incident) {
                     incident.stage = diagnosis.stage;
-                    let recovering = diagnosis.stage == Stage::Mending;
+                    let recovering = diagnosis.stage == Stage::Recovering;
                     incident.recovering_since = recovering.then(|| incident.recovering_since.unwrap_or(at));
                     incident.cause.clone_from(&diagnosis.cause);
                 }

@@ -24,7 +24,7 @@ fn expired_domain_publishes_updates_until_resolved() {
     let parked = Some(["ns1.parking.example".to_owned()].into());
     let expired = || Fault::Domain { domain: DomainFault::Expired { at: None, parked_on: parked.clone() } };
     fixture.fire(7, name(), expired(), Severity::Critical);
-    fixture.open(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Looking));
+    fixture.open(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Investigating));
     fixture.react();
     fixture.advance(10);
     fixture.diagnose(1, diagnosis(name(), &["auth"], &["api", "shop", "inner"], true, Stage::Failing));
@@ -48,7 +48,7 @@ fn expired_domain_publishes_updates_until_resolved() {
     fixture.advance(300);
     fixture.clear(1);
     fixture.clear(7);
-    fixture.diagnose(1, diagnosis(name(), &["auth"], &["api", "shop"], true, Stage::Mending));
+    fixture.diagnose(1, diagnosis(name(), &["auth"], &["api", "shop"], true, Stage::Recovering));
     fixture.react();
     fixture.advance(600);
     fixture.clear(2);
@@ -293,7 +293,7 @@ fn restart_keeps_the_last_state_until_every_part_has_a_result() {
     let before = fixture.now;
     fixture.restart();
     fixture.now = at("2026-11-22T11:00:00Z");
-    fixture.commit(vec![EventKind::Booted { blind_since: Some(at("2026-11-22T10:30:00Z")) }]);
+    fixture.commit(vec![EventKind::Booted { unmonitored_since: Some(at("2026-11-22T10:30:00Z")) }]);
     fixture.react();
     assert_eq!(fixture.publisher.state(&"auth".into()), (ServiceState::Operational, Some(before)));
     fixture.fire(1, Resource::host("auth.acme.com"), Fault::Refused, Severity::Critical);
@@ -319,7 +319,7 @@ fn merged_incident_refers_to_the_other() {
     let mut fixture = Fixture::new("2026-11-22T12:00:00Z");
     fixture.succeed_everywhere();
     fixture.fire(1, Resource::host("api.acme.com"), Fault::Refused, Severity::Critical);
-    fixture.open(1, diagnosis(Resource::host("api.acme.com"), &["api"], &[], true, Stage::Looking));
+    fixture.open(1, diagnosis(Resource::host("api.acme.com"), &["api"], &[], true, Stage::Investigating));
     fixture.react();
     fixture.advance(90);
     fixture.fire(2, Resource::dns("acme.com"), Fault::Dns { dns: DnsFault::NoServer }, Severity::Critical);

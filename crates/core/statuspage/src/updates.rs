@@ -88,8 +88,8 @@ fn news(
     };
     let status = status(diagnosis.stage, Some(status_before));
     let due = DueUpdate { status, reason: Reason::News };
-    if diagnosis.stage == Stage::Mending {
-        let news = published.published_stage != Stage::Mending && status_before < UpdateStatus::Monitoring;
+    if diagnosis.stage == Stage::Recovering {
+        let news = published.published_stage != Stage::Recovering && status_before < UpdateStatus::Monitoring;
         return (news && !published.updates.is_empty()).then_some(due);
     }
     if !fails {
@@ -160,9 +160,9 @@ fn experienced(
 /// Status of the next update. It never returns from Identified to Investigating, nor from Monitoring to Investigating.
 fn status(stage: Stage, before: Option<UpdateStatus>) -> UpdateStatus {
     match (stage, before) {
-        (Stage::Mending, _) => UpdateStatus::Monitoring,
-        (Stage::Looking, None | Some(UpdateStatus::Investigating)) => UpdateStatus::Investigating,
-        (Stage::Looking | Stage::Failing, _) => UpdateStatus::Identified,
+        (Stage::Recovering, _) => UpdateStatus::Monitoring,
+        (Stage::Investigating, None | Some(UpdateStatus::Investigating)) => UpdateStatus::Investigating,
+        (Stage::Investigating | Stage::Failing, _) => UpdateStatus::Identified,
     }
 }
 

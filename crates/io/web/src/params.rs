@@ -5,8 +5,8 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use std::time::Duration;
-use types::traffic::NotAnOrigin;
-use types::{DenialId, DenyWhat, IncidentId};
+use types::traffic::InvalidDenyTarget;
+use types::{DenialId, DenyTarget, IncidentId};
 
 /// Maximum length of a person's name, in characters.
 pub const NAME_MAX: usize = 60;
@@ -42,8 +42,8 @@ pub(crate) fn trace_id(text: &str) -> Result<String, Problem> {
 }
 
 /// Parses the traffic of a denial: a country, an ASN or a CIDR range.
-pub(crate) fn deny_what(text: &str) -> Result<DenyWhat, Problem> {
-    text.parse().map_err(|wrong: NotAnOrigin| {
+pub(crate) fn deny_what(text: &str) -> Result<DenyTarget, Problem> {
+    text.parse().map_err(|wrong: InvalidDenyTarget| {
         let hint =
             "Examples: the country EE, the ASN AS64500, the CIDR range 192.0.2.0/24, the address 192.0.2.7.";
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, wrong.to_string(), hint)

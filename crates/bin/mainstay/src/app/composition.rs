@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use types::{Config, ProbeTargets};
-use web::{Site, SiteSettings};
+use web::{WebSettings, WebState};
 
 /// Longest time that one part may take to finish its work at the end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ pub(crate) struct App {
     pub address: SocketAddr,
     /// Public address of the status page.
     pub url: String,
-    site: Arc<Site>,
+    site: Arc<WebState>,
     control: Option<Control>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -138,10 +138,10 @@ impl App {
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
-        web::site::go_by(clock::now);
-        let site = Site::new(site_settings(&config, &keys), commands_in);
-        let site = Arc::new(site.read_with(keys.read_token).beside(edge.clone()));
-        site.load_last();
+        web::clock::set(clock::now);
+        let site = WebState::new(site_settings(&config, &keys), commands_in);
+        let site = Arc::new(site.with_read_token(keys.read_token).beside(edge.clone()));
+        site.load_snapshot();
         let inputs = Inputs {
             messages: Messages { deliveries, commands, configs, rollups, probe_results },
             config_problem,
@@ -237,8 +237,8 @@ fn open_edge(
 }
 
 /// Settings of the web server, from configuration and secrets.
-pub(crate) fn site_settings(config: &Config, keys: &Keys) -> SiteSettings {
-    SiteSettings {
+pub(crate) fn site_settings(config: &Config, keys: &Keys) -> WebSettings {
+    WebSettings {
         name: config.site.name.clone(),
         url: config.site.url.clone(),
         key: keys.key.clone(),
@@ -265,7 +265,7 @@ fn spawn_event_loop(
 
 /// Renders the newest views and skips those in between. Expensive rendering is throttled, except while a request waits
 /// for the result.
-async fn render(site: Arc<Site>, mut views: watch::Receiver<Option<Arc<engine::Views>>>) {
+async fn render(site: Arc<WebState>, mut views: watch::Receiver<Option<Arc<engine::Views>>>) {
     let mut throttle = Throttle::default();
     while views.changed().await.is_ok() {
         tokio::select! {
@@ -321,7 +321,7 @@ async fn check_resolver_files(
     }
 }
 
-async fn serve(listener: TcpListener, site: Arc<Site>, stop: watch::Receiver<bool>) {
+async fn serve(listener: TcpListener, site: Arc<WebState>, stop: watch::Receiver<bool>) {
     if let Err(why) = web::serve(listener, site, stop).await {
         tracing::error!("the status page is no longer served: {why}");
     }

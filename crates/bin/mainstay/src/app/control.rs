@@ -107,7 +107,7 @@ impl Drop for Control {
 /// Serves commands on the control socket. Without it commands cannot reach this process; everything else works.
 pub(crate) fn serve(
     data: &Path,
-    site: &Arc<Site>,
+    site: &Arc<WebState>,
     stop: &watch::Receiver<bool>,
     tasks: &mut Vec<JoinHandle<()>>,
 ) -> Option<Control> {

@@ -67,7 +67,7 @@ impl EdgeOnly {
         let mut tasks = vec![tokio::spawn(edge.clone().run(policies, rollups, stopped.clone()))];
         let listener = listen(&config);
         let api = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let site = Arc::new(Site::of_edge_alone(settings, edge.clone()).read_with(keys.read_token));
+        let site = Arc::new(WebState::only_edge(settings, edge.clone()).with_read_token(keys.read_token));
         let control = match control::is_alive(&data).await {
             // A complete mainstay with the same data folder answers more commands than this process can.
             true => None,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use types::{Answer as Answered, Config, Event, Input, ProbeResult, Time, time};
-use web::{Answer, AskError};
+use web::{Answer, CommandError};
 
 /// Most inputs in one batch, and so in one append.
 const BATCH_MAX: usize = 256;
@@ -231,7 +231,7 @@ impl EventLoop {
                 if refused.in_doubt {
                     events.extend(logged(self.engine.withdraw(now, &decided)));
                 }
-                Err(AskError::Unavailable(refused.summary))
+                Err(CommandError::Unavailable(refused.summary))
             }
         }
     }

@@ -118,7 +118,7 @@ pub(crate) struct Outputs {
     /// Views for status page, console and API.
     pub views: watch::Sender<Option<Arc<engine::Views>>>,
     /// The web server: receives each beat, and the traffic of each second.
-    pub site: Arc<Site>,
+    pub site: Arc<WebState>,
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ fn deny(
         "by": actor(options.by.as_ref()),
         "what": what.to_string(),
         "service": options.service,
-        "for_secs": options.lasting.as_secs(),
+        "for_seconds": options.lasting.as_secs(),
         "everybody": options.everybody,
     });
     let answer = Running::find(common)?.post("/api/v1/deny", &body)?;

@@ -38,7 +38,7 @@ impl Journal {
             Self::Dump { after } => {
                 for event in journal::dump(&path, *after).map_err(Failure::no)? {
                     let event = event.map_err(Failure::no)?;
-                    let event = web::seconds::json(&event).map_err(Failure::no)?;
+                    let event = web::json::to_value(&event).map_err(Failure::no)?;
                     if !table::try_say(&event.to_string()) {
                         break;
                     }

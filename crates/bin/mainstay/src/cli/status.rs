@@ -25,14 +25,14 @@ pub(crate) fn status(common: &Common) -> Result<ExitCode, Failure> {
     for line in list(&now["self"]) {
         table::say(&wrapped(text(line), "! ", 80));
     }
-    if let Some(why) = now["blind"].as_str() {
+    if let Some(why) = now["isolated"].as_str() {
         table::say(&wrapped(&format!("{} {why}", tinted("isolated:", Tone::Warn)), "", 80));
     }
     for open in &open {
         let incident = &open["incident"];
         let head = tinted(&format!("incident-{}", incident["id"]), Tone::Bad);
         let acknowledged = match incident["acknowledged"]["by"].as_str() {
-            Some(by) if open["unacknowledged_for"].is_null() => format!("acknowledged by {by}"),
+            Some(by) if open["unacknowledged_seconds"].is_null() => format!("acknowledged by {by}"),
             _ => "not acknowledged".to_owned(),
         };
         table::say(&format!("{head}  {acknowledged}"));
@@ -92,7 +92,7 @@ fn edge_lines(edge: &Value) -> Vec<String> {
         let limited: u64 =
             now["limited"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
         let rejected = limited + count("shed") + count("denied");
-        let span = service["span"].as_f64().unwrap_or_default();
+        let span = service["window_seconds"].as_f64().unwrap_or_default();
         let per_sec = if span > 0.0 { count("requests") as f64 / span } else { 0.0 };
         let share = |part: u64| types::percent::share(part, count("requests"));
         let pool = list(&edge["pools"]).find(|pool| pool["id"] == service["pool"]);

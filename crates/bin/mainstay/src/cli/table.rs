@@ -60,7 +60,7 @@ pub fn warn(text: &str) {
 /// # Errors
 /// When it cannot be serialized, which would be a bug.
 pub fn json<T: Serialize>(value: &T) -> Result<(), serde_json::Error> {
-    let value = web::seconds::json(value)?;
+    let value = web::json::to_value(value)?;
     let text = serde_json::to_string_pretty(&value)?;
     say(&text);
     Ok(())

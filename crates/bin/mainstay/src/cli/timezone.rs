@@ -7,7 +7,7 @@ use types::time::formatted;
 
 /// The timezone that a response names; UTC when it names none.
 pub(crate) fn timezone_of(now: &Value) -> TimeZone {
-    now["zone"].as_str().and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC)
+    now["timezone"].as_str().and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC)
 }
 
 /// Formats an instant: `2026-11-22 17:28:00 EET`.

@@ -95,7 +95,7 @@ fn config_with_unusable_certificate_is_refused_and_old_one_stays() {
     make(instance.folder.path(), "old", after(-2));
     instance.start();
     until("the certificate", || (shown(&instance) == Some(good)).then_some(()));
-    let problem = |instance: &Instance| instance.get("/api/v1/now").1["house"].to_string();
+    let problem = |instance: &Instance| instance.get("/api/v1/now").1["self"].to_string();
     for (chain, why) in [("gone", "No such file"), ("old", "expired on")] {
         instance.write_config(&config(&format!("{chain}.pem"), &format!("{chain}.key"), ""));
         instance.hang_up();

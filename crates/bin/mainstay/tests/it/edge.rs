@@ -394,7 +394,7 @@ fn access_log_and_listeners_follow_the_config_and_threads_need_a_restart() {
     instance.hang_up();
     let problem = until("the message", || {
         let (_, now) = instance.get("/api/v1/now");
-        now["house"].as_array()?.first()?.as_str().map(str::to_owned)
+        now["self"].as_array()?.first()?.as_str().map(str::to_owned)
     });
     assert!(problem.contains("edge.threads changed: that needs a restart"), "{problem}");
     answered(other, "127.0.0.1", 200);

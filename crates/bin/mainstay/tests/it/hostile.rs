@@ -352,7 +352,7 @@ fn hostile_servers_are_reported_with_bounded_cost() {
     assert_eq!(seen, wanted);
     assert_eq!(instance.state_of("shop"), "operational");
     let now = instance.json(&["status"]);
-    assert!(now["blind"].is_null(), "{}", now["blind"]);
+    assert!(now["isolated"].is_null(), "{}", now["isolated"]);
     for row in now["domains"].as_array().unwrap() {
         let turned = row["domain"] == "acme.turned";
         let expires = row["expires"].as_str().unwrap_or("unknown");

@@ -75,7 +75,7 @@ fn changed_config_is_reloaded_and_invalid_one_is_not() {
     instance.write_config(&text.replace("[person.ana]", "[persn.ana]"));
     let problem = until("the message", || {
         let (_, now) = instance.get("/api/v1/now");
-        now["house"].as_array()?.first()?.as_str().map(str::to_owned)
+        now["self"].as_array()?.first()?.as_str().map(str::to_owned)
     });
     assert!(problem.contains("the old one stays in force"), "{problem}");
     instance.write_config(&text);

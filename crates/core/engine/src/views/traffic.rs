@@ -82,7 +82,7 @@ pub struct PoolNow {
     /// Titles of the services that it serves.
     pub services: Vec<String>,
     /// The newest roll-up; `None` before the first.
-    pub seen: Option<PoolSeen>,
+    pub seen: Option<PoolStatus>,
     /// Open alerts about it, as predicates.
     pub alerts: Vec<String>,
 }

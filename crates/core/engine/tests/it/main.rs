@@ -229,8 +229,8 @@ fn what_people_ask_is_done_once_or_refused_with_a_reason() {
     assert_eq!(bench.count(expired), 1, "and nobody's word holds for ever");
 
     let post =
-        |status| Input::Post { incident: FIRST, by: "bo".to_owned(), status, body: "We know.".to_owned() };
-    assert_eq!(bench.input(post(PostStatus::Identified)).unwrap().len(), 1);
+        |status| Input::Update { incident: FIRST, by: "bo".to_owned(), status, body: "We know.".to_owned() };
+    assert_eq!(bench.input(post(UpdateStatus::Identified)).unwrap().len(), 1);
     let refused = bench.input(resolve(false));
     let what = "front refuses connections".to_owned();
     assert_eq!(refused, Err(Refused::StillFailing { incident: FIRST, what }));

@@ -2,7 +2,7 @@
 
 use super::fixture::{Fixture, accepted, at, config, diagnosis, failing, keys, monday, refused, secs};
 use jiff::civil::time;
-use types::event::PostStatus;
+use types::event::UpdateStatus;
 use types::incident::Diagnosis;
 use types::time::later;
 use types::{EventKind, IncidentId, Notification, Urgency};
@@ -208,17 +208,17 @@ fn draft_notice_is_sent_once_and_not_after_publication() {
         sleeps_now(&mut fixture, "ana");
         fixture.open(1, true, &["auth"]);
         fixture.run_batch();
-        let (incident, status) = (IncidentId(1), PostStatus::Identified);
+        let (incident, status) = (IncidentId(1), UpdateStatus::Identified);
         let (title, body) = ("Sign-in is failing".to_owned(), "It is.".to_owned());
         let affected = std::collections::BTreeMap::new();
         for _ in 0..2 {
             let (title, body, affected) = (title.clone(), body.clone(), affected.clone());
-            fixture.commit(vec![EventKind::PostDrafted { incident, status, title, body, affected }]);
+            fixture.commit(vec![EventKind::UpdateDrafted { incident, status, title, body, affected }]);
             fixture.run_batch();
         }
         if published {
-            let (post, by) = (types::PostId(1), Some("bo".to_owned()));
-            fixture.commit(vec![EventKind::PostPublished {
+            let (post, by) = (types::UpdateId(1), Some("bo".to_owned()));
+            fixture.commit(vec![EventKind::UpdatePublished {
                 post,
                 incident,
                 status,

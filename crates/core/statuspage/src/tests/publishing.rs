@@ -30,7 +30,7 @@ fn recover(fixture: &mut Fixture, resolved: bool) {
     if resolved {
         fixture.resolve(1);
     } else {
-        fixture.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Mending));
+        fixture.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Recovering));
     }
     fixture.react();
 }
@@ -73,7 +73,7 @@ fn first_update_delay_continues_through_changes_and_restart() {
     fixture.react();
     let before = fixture.now;
     fixture.advance(10);
-    fixture.commit(vec![EventKind::Booted { blind_since: Some(before) }]);
+    fixture.commit(vec![EventKind::Booted { unmonitored_since: Some(before) }]);
     fixture.react();
     fixture.advance(60);
     assert_eq!(published(&fixture)[0], (UpdateStatus::Identified, 60));
@@ -109,14 +109,14 @@ fn long_recovery_is_monitored_for_at_least_a_minute() {
 fn status_never_goes_back_to_investigating() {
     let mut fixture = failing(Publish::Automatic);
     fixture.advance(70);
-    fixture.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Looking));
+    fixture.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Investigating));
     fixture.react();
     fixture.advance(300);
     assert_eq!(published(&fixture), [(UpdateStatus::Identified, 60)]);
     recover(&mut fixture, false);
     fixture.advance(130);
     fixture.fire(2, api(), Fault::Refused, Severity::Critical);
-    fixture.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Looking));
+    fixture.diagnose(1, diagnosis(api(), &["api"], &["shop"], true, Stage::Investigating));
     fixture.react();
     fixture.advance(100);
     let statuses: Vec<UpdateStatus> = published(&fixture).into_iter().map(|(status, _)| status).collect();
@@ -141,7 +141,7 @@ fn manual_resolve_stays_open_publicly_while_the_service_is_out() {
 fn incident_without_remaining_impact_is_resolved_publicly() {
     let mut fixture = failing(Publish::Automatic);
     fixture.advance(70);
-    let few = Fault::PoolBelowFloor { serving: 1, declared: 2, floor: 2, out: Vec::new() };
+    let few = Fault::PoolBelowMinimum { serving: 1, declared: 2, floor: 2, out: Vec::new() };
     fixture.fire(2, Resource::pool("api"), few, Severity::Critical);
     fixture.clear(1);
     fixture.succeed_everywhere();

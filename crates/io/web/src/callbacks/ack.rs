@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use std::sync::Arc;
-use tokens::SealError;
+use tokens::TokenError;
 use types::event::EventKind;
 use types::input::Refused;
 use types::{Incident, IncidentId, Input};
@@ -128,15 +128,15 @@ fn resolved(state: &WebState, headers: &HeaderMap, incident: IncidentId) -> Resp
 }
 
 fn open(state: &WebState, token: &str) -> Result<(IncidentId, String), Problem> {
-    let text = state.settings().key.open(PURPOSE, token, now()).map_err(|error| {
-        let expired = matches!(error, SealError::Expired(_));
+    let text = state.settings().key.verify(PURPOSE, token, now()).map_err(|error| {
+        let expired = matches!(error, TokenError::Expired(_));
         let status = if expired { StatusCode::GONE } else { StatusCode::FORBIDDEN };
         let hint = "You can also acknowledge in the console, or with `mainstay incident ack`.";
         Problem::new(status, error.to_string(), hint)
     })?;
     let invalid = || {
         let hint = "You can also acknowledge in the console.";
-        Problem::new(StatusCode::FORBIDDEN, SealError::Invalid.to_string(), hint)
+        Problem::new(StatusCode::FORBIDDEN, TokenError::Invalid.to_string(), hint)
     };
     let (incident, person) = text.split_once('|').ok_or_else(invalid)?;
     Ok((incident.parse().map_err(|_| invalid())?, person.to_owned()))

@@ -208,9 +208,9 @@ fn card<'a>(open: &'a OpenIncident, names: &BTreeMap<&Resource, &'a str>, clock:
         since: clock.seconds(incident.since),
         duration: rounded(between(incident.since, at)),
         stage: match diagnosis.stage {
-            Stage::Looking => "cause unknown",
+            Stage::Investigating => "cause unknown",
             Stage::Failing => "cause identified",
-            Stage::Mending => "recovering",
+            Stage::Recovering => "recovering",
         },
         unacknowledged: acknowledged.is_none().then(|| rounded(between(incident.opened, at))),
         acknowledged: acknowledged.map(|ack| (ack.by.as_str(), clock.time(ack.until))),

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use std::sync::Arc;
-use tokens::SealError;
+use tokens::TokenError;
 
 pub(crate) fn routes() -> Router<Arc<WebState>> {
     Router::new().route("/console/login", get(show).post(sign_in)).route("/console/logout", post(sign_out))
@@ -111,7 +111,7 @@ async fn sign_out(
 
 fn refused(error: &LinkError) -> Problem {
     let status = match error {
-        LinkError::Seal(SealError::Invalid | SealError::Forged) => StatusCode::FORBIDDEN,
+        LinkError::Seal(TokenError::Invalid | TokenError::Forged) => StatusCode::FORBIDDEN,
         LinkError::TooMany => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::GONE,
     };

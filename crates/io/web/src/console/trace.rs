@@ -88,10 +88,10 @@ fn hop_view<'a>(views: &'a Views, depth: usize, hop: &'a Hop, clock: Clock<'_>) 
         depth: depth.min(DEPTH_MAX),
         icon: verdict_icon(hop),
         title: title(views, hop),
-        result: hop.told(),
+        result: hop.message(),
         at: clock.exact(hop.at),
         timezone: clock.abbreviation(hop.at),
-        took: took(hop.took_us),
+        took: duration_text(hop.took_us),
         phases: hop
             .phases
             .iter()

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokens::{Key, SealError};
+use tokens::{Key, TokenError};
 use types::Time;
 use types::time::later;
 
@@ -40,7 +40,7 @@ pub struct Sessions {
 pub enum LinkError {
     /// Forged or expired.
     #[error(transparent)]
-    Seal(#[from] SealError),
+    Seal(#[from] TokenError),
     /// Created before the last restart.
     #[error("this link is older than the last restart; ask for a new one")]
     BeforeRestart,
@@ -86,7 +86,7 @@ impl Sessions {
 
     /// Checks a link without using it up: scanners open every link.
     pub(crate) fn check_link(&self, token: &str, now: Time) -> Result<String, LinkError> {
-        let link = self.key.open("login", token, now)?;
+        let link = self.key.verify("login", token, now)?;
         if link.split_once('.').is_none_or(|(run, _)| run != self.run) {
             return Err(LinkError::BeforeRestart);
         }
@@ -134,7 +134,7 @@ impl Sessions {
             (name == COOKIE).then_some(value)
         });
         values.find_map(|value| {
-            let text = self.key.open("session", value, now).ok()?;
+            let text = self.key.verify("session", value, now).ok()?;
             let (link, name) = text.split_once('|')?;
             let name = cleaned(name, NAME_MAX).filter(|_| !self.signed_out.contains(link))?;
             Some(Session { text, name })
@@ -153,7 +153,7 @@ impl Sessions {
     pub(crate) fn is_form_token(&self, session: &Session, token: &str, now: Time) -> bool {
         self.key
             .open("form", token, now)
-            .is_ok_and(|text| tokens::same(text.as_bytes(), session.text.as_bytes()))
+            .is_ok_and(|text| tokens::constant_time_eq(text.as_bytes(), session.text.as_bytes()))
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
         assert_ne!(link, second);
         assert!(matches!(
             sessions.check_link(&second, at("2026-11-22T05:00:00Z")),
-            Err(LinkError::Seal(SealError::Expired(_)))
+            Err(LinkError::Seal(TokenError::Expired(_)))
         ));
         let restarted = Sessions::new(Key::new([1; 32]), at("2026-11-22T04:10:00Z"));
         assert_eq!(restarted.check_link(&second, now), Err(LinkError::BeforeRestart));

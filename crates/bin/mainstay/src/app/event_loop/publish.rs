@@ -18,12 +18,12 @@ impl EventLoop {
     pub(super) fn publish_views(&mut self, inputs: &Inputs, outputs: &Outputs) {
         self.views_published = Some(Instant::now());
         let mut views = self.view_throttle.run(|| self.engine.views());
-        views.now.house.extend(self.pending_writes.refusal().map(str::to_owned));
-        views.now.house.extend(inputs.config_problem.borrow().clone());
-        views.now.house.extend(inputs.edge_problem.borrow().clone());
-        views.now.house.extend(inputs.unused_lines.borrow().iter().cloned());
-        views.now.house.extend(self.lag_monitor.alert());
-        views.now.late_p99 = self.lag_monitor.p99();
+        views.now.self_problems.extend(self.pending_writes.refusal().map(str::to_owned));
+        views.now.self_problems.extend(inputs.config_problem.borrow().clone());
+        views.now.self_problems.extend(inputs.edge_problem.borrow().clone());
+        views.now.self_problems.extend(inputs.unused_lines.borrow().iter().cloned());
+        views.now.self_problems.extend(self.lag_monitor.alert());
+        views.now.probe_lag_p99 = self.lag_monitor.p99();
         outputs.views.send_replace(Some(Arc::new(views)));
     }
 

@@ -208,7 +208,7 @@ impl Story {
 
     pub(crate) fn post(&mut self, status: UpdateStatus, body: &str) {
         let (incident, by, body) = (self.incident(), "ana".to_owned(), body.to_owned());
-        self.input(Input::Post { incident, by, status, body });
+        self.input(Input::Update { incident, by, status, body });
     }
 
     /// The process is killed; another one starts after a while.

@@ -5,20 +5,20 @@ use crate::design::text::list;
 use crate::design::{Clock, Icon, Moment};
 use engine::views::traffic::PoolNow;
 use types::time::earlier;
-use types::trace::took;
-use types::traffic::{PoolSeen, ServerSeen, ServerState};
+use types::trace::duration_text;
+use types::traffic::{PoolStatus, ServerStatus, ServerState};
 
 pub(super) struct PoolView<'a> {
     pub(super) row: &'a PoolNow,
     pub(super) icon: Icon,
     pub(super) summary: String,
     pub(super) services: String,
-    pub(super) seen: Option<&'a PoolSeen>,
+    pub(super) seen: Option<&'a PoolStatus>,
     pub(super) servers: Vec<ServerView<'a>>,
 }
 
 pub(super) struct ServerView<'a> {
-    pub(super) seen: &'a ServerSeen,
+    pub(super) seen: &'a ServerStatus,
     pub(super) icon: Icon,
     pub(super) since: Moment,
     pub(super) why: &'a str,
@@ -35,7 +35,7 @@ pub(super) fn view<'a>(row: &'a PoolNow, clock: Clock<'_>) -> PoolView<'a> {
         icon: match seen {
             None => Icon::Blank,
             Some(_) if healthy == 0 => Icon::Major,
-            Some(seen) if seen.panics || seen.certificate.is_some() || below => Icon::Part,
+            Some(seen) if seen.panic_mode || seen.certificate.is_some() || below => Icon::Part,
             Some(_) if healthy < servers.len() => Icon::Slow,
             Some(_) => Icon::Ok,
         },
@@ -47,7 +47,7 @@ pub(super) fn view<'a>(row: &'a PoolNow, clock: Clock<'_>) -> PoolView<'a> {
     }
 }
 
-fn server<'a>(seen: &'a ServerSeen, clock: Clock<'_>) -> ServerView<'a> {
+fn server<'a>(seen: &'a ServerStatus, clock: Clock<'_>) -> ServerView<'a> {
     ServerView {
         icon: match seen.state {
             ServerState::Serving => Icon::Ok,
@@ -58,7 +58,7 @@ fn server<'a>(seen: &'a ServerSeen, clock: Clock<'_>) -> ServerView<'a> {
         },
         since: clock.exact(earlier(clock.at, seen.since)),
         why: seen.why.as_deref().unwrap_or("–"),
-        latency: if seen.latency.is_zero() { "–".to_owned() } else { took(micros(seen.latency)) },
+        latency: if seen.latency.is_zero() { "–".to_owned() } else { duration_text(micros(seen.latency)) },
         seen,
     }
 }

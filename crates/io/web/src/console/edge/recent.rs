@@ -44,7 +44,7 @@ fn line(traffic: &Traffic, trace: &Trace, clock: Clock<'_>) -> Option<Line> {
         at: clock.exact(hop.at),
         // A successful request is in the list because it was slow.
         icon: if hop.went_well() { Icon::Slow } else { verdict_icon(hop) },
-        verdict: if hop.went_well() { "slow" } else { hop.word() },
+        verdict: if hop.went_well() { "slow" } else { hop.outcome() },
         request: format!("{service}: {} {}", hop.method, hop.path),
         result: match (hop.verdict, &hop.limit) {
             // The part after the comma, the time until the next token, differs between requests.
@@ -53,9 +53,9 @@ fn line(traffic: &Traffic, trace: &Trace, clock: Clock<'_>) -> Option<Line> {
                 format!("refused with {} by the {limit}", hop.status)
             }
             (Verdict::Passed, _) => format!("answered {}", hop.status),
-            _ => hop.told(),
+            _ => hop.message(),
         },
-        took: took(hop.took_us),
+        took: duration_text(hop.took_us),
         similar: 0,
     })
 }

@@ -9,9 +9,9 @@ use crate::design::text::{grouped, per_sec};
 use engine::views::Traffic;
 use engine::views::traffic::ServiceNow;
 use std::time::Duration;
-use types::trace::took;
+use types::trace::duration_text;
 use types::traffic::{Asked, ServiceTraffic};
-use types::{DenyWhat, Time};
+use types::{DenyTarget, Time};
 
 /// Number of sources in a list.
 const TOP: usize = 5;
@@ -71,7 +71,7 @@ fn view(row: &ServiceNow, now: Time, number: usize) -> ServiceView<'_> {
         chart,
         verdicts: verdicts(traffic, row.window),
         clients: clients(traffic),
-        latency: (traffic.passed > 0).then(|| (took(micros(traffic.p50)), took(micros(traffic.p99)))),
+        latency: (traffic.passed > 0).then(|| (duration_text(micros(traffic.p50)), duration_text(micros(traffic.p99)))),
         alerts: row.alerts.iter().map(|alert| TraceLink::from(alert.as_str())).collect(),
         sources: row.now.as_ref().map(sources).unwrap_or_default(),
         row,
@@ -125,17 +125,17 @@ fn clients(now: &ServiceTraffic) -> Vec<(&'static str, String)> {
         }
     };
     let mut rows =
-        vec![("Recognized clients", served(&now.known)), ("First-time clients", served(&now.first))];
-    if now.own.asked > 0 {
-        rows.push(("Own callers", served(&now.own)));
+        vec![("Recognized clients", served(&now.recognized)), ("First-time clients", served(&now.first))];
+    if now.callers.asked > 0 {
+        rows.push(("Own callers", served(&now.callers)));
     }
     rows
 }
 
 fn sources(now: &ServiceTraffic) -> Vec<(&'static str, Vec<Source<'_>>)> {
     let columns = [
-        ("Top ASNs and subnets", top_sources(&now.networks, true)),
-        ("Top clients", top_sources(&now.visitors, true)),
+        ("Top ASNs and subnets", top_sources(&now.subnets, true)),
+        ("Top clients", top_sources(&now.clients, true)),
         ("Top paths", top_sources(&now.paths, false)),
     ];
     columns.into_iter().filter(|(_, rows)| !rows.is_empty()).collect()
@@ -155,8 +155,8 @@ fn top_sources(shares: &[(String, u8)], can_be_denied: bool) -> Vec<Source<'_>> 
 /// Returns the ASN or address of a source, if it can be denied: `AS64500 Example` by its number, `known:4f2a` not at
 /// all.
 fn deniable(name: &str) -> Option<String> {
-    let what = name.split_whitespace().next()?.parse::<DenyWhat>().ok()?;
-    (!matches!(what, DenyWhat::Country(_))).then(|| what.to_string())
+    let what = name.split_whitespace().next()?.parse::<DenyTarget>().ok()?;
+    (!matches!(what, DenyTarget::Country(_))).then(|| what.to_string())
 }
 
 #[cfg(test)]

@@ -37,8 +37,8 @@ impl LastResults {
             Some(ProbeRow {
                 probe: id.clone(),
                 resource: probe.about.clone(),
-                took: entry.took,
-                certificate_ends: entry.certificate_ends,
+                duration: entry.took,
+                certificate_expires: entry.certificate_ends,
             })
         };
         self.0.iter().filter_map(row).collect()

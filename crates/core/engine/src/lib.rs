@@ -203,8 +203,8 @@ impl Engine {
                 let facts = statuspage::Facts {
                     incidents: self.diagnose.incidents(),
                     alerts: self.detect.alerts(),
-                    looked: &looked,
-                    blind: self.detect.isolated().is_some(),
+                    last_result: &looked,
+                    isolated: self.detect.isolated().is_some(),
                 };
                 vec![self.publisher.written(
                     &self.config,
@@ -260,14 +260,14 @@ impl Engine {
         let facts = statuspage::Facts {
             incidents: self.diagnose.incidents(),
             alerts: self.detect.alerts(),
-            looked: &looked,
-            blind: self.detect.isolated().is_some(),
+            last_result: &looked,
+            isolated: self.detect.isolated().is_some(),
         };
         [
             self.detect.next_deadline(&self.config, self.clock),
             self.diagnose.next_deadline(&self.config, self.clock),
             self.oncall.next_deadline(&self.config, self.clock),
-            self.publisher.next(&self.config, self.clock, &facts),
+            self.publisher.next_deadline(&self.config, self.clock, &facts),
             self.denials.next_deadline(),
         ]
         .into_iter()
@@ -336,7 +336,7 @@ impl Engine {
             self.detect.state_text(),
             self.diagnose.state_text(),
             self.oncall.state_text(),
-            self.publisher.known_text(),
+            self.publisher.state_text(),
             self.denials.state_text(),
             self.clock_state.state_text(),
             format!("{} {:?}", self.seq, self.digest),
@@ -413,8 +413,8 @@ impl Engine {
                 let facts = statuspage::Facts {
                     incidents: self.diagnose.incidents(),
                     alerts: detect.alerts(),
-                    looked: &looked,
-                    blind: detect.isolated().is_some(),
+                    last_result: &looked,
+                    isolated: detect.isolated().is_some(),
                 };
                 self.publisher.react(&self.config, now, &facts)
             };

@@ -21,8 +21,8 @@ pub(crate) fn views(engine: &Engine) -> Views {
     let facts = statuspage::Facts {
         incidents: engine.diagnose.incidents(),
         alerts: engine.detect.alerts(),
-        looked: &looked,
-        blind: engine.detect.isolated().is_some(),
+        last_result: &looked,
+        isolated: engine.detect.isolated().is_some(),
     };
     let status_page = engine.publisher.status_page(&engine.config, engine.clock, &facts);
     let now = Now {
@@ -35,9 +35,9 @@ pub(crate) fn views(engine: &Engine) -> Views {
         nodes: nodes(engine),
         edges: edges(engine),
         domains: domains(engine),
-        looks: engine.last_results.rows(&engine.config),
-        blind: engine.detect.isolated().map(str::to_owned),
-        house: engine
+        probes: engine.last_results.rows(&engine.config),
+        isolated: engine.detect.isolated().map(str::to_owned),
+        self_problems: engine
             .clock_state
             .message(engine.clock)
             .into_iter()

@@ -63,7 +63,7 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
         title: service.title.clone(),
         pool: guard.pool.0.clone(),
         now: newest.and_then(|(_, rollup)| rollup.services.get(&service.id)).cloned(),
-        span: newest.map_or(Duration::ZERO, |(_, rollup)| rollup.interval),
+        window: newest.map_or(Duration::ZERO, |(_, rollup)| rollup.interval),
         usual_milli: engine.detect.usual_milli(&service.id),
         series: engine.shown.series.get(&service.id).into_iter().flatten().copied().collect(),
         alerts: alerts(engine, &Resource::service(&service.id.0)),
@@ -79,7 +79,7 @@ pub(crate) fn view(engine: &Engine) -> Option<Traffic> {
         seen: newest.and_then(|(_, rollup)| rollup.pools.get(&pool.id)).cloned(),
         alerts: alerts(engine, &Resource::pool(&pool.id.0)),
     });
-    let strangers = newest.into_iter().flat_map(|(_, rollup)| &rollup.unknown_hosts);
+    let unknown_hosts = newest.into_iter().flat_map(|(_, rollup)| &rollup.unknown_hosts);
     Some(Traffic {
         at: engine.clock,
         reported,

@@ -163,7 +163,7 @@ impl Fixture {
     }
 
     pub(crate) fn probe(&mut self, host: &str, well: bool) {
-        self.last_results.insert(Resource::host(host), LastResult { at: self.now, well });
+        self.last_results.insert(Resource::host(host), LastResult { at: self.now, healthy: well });
     }
 
     pub(crate) fn succeed_everywhere(&mut self) {

@@ -29,16 +29,17 @@ pub(crate) enum Impact {
 pub(crate) fn of_alert(alert: &Alert) -> Impact {
     match (&alert.fault, alert.severity) {
         // Redundancy is lost, but the remaining servers answer. If they fail too, the probes fire.
-        (Fault::PoolBelowMinimum { serving, .. }, _) if *serving > 0 => Impact::None,
+        (Fault::PoolBelowMinimum { healthy: serving, .. }, _) if *serving > 0 => Impact::None,
         // A server with a wrong certificate is out of rotation; the others answer.
         (Fault::ServerCertificate { .. }, _) => Impact::None,
         // Still valid.
         (Fault::Tls { tls: TlsFault::Expiring { .. } }, _) => Impact::None,
         (Fault::Domain { domain }, _) if !is_lost(domain) => Impact::None,
         // Problems of mainstay itself.
-        (Fault::Isolated { .. } | Fault::EdgeSilent { .. } | Fault::Unmonitored | Fault::Lookup { .. }, _) => {
-            Impact::None
-        }
+        (
+            Fault::Isolated { .. } | Fault::EdgeSilent { .. } | Fault::Unmonitored | Fault::Lookup { .. },
+            _,
+        ) => Impact::None,
         (Fault::Slow { .. }, Severity::Warning | Severity::Critical) => Impact::Slow,
         (Fault::SomeAddresses { answers: false, .. }, _) => Impact::None,
         (Fault::SomeAddresses { .. } | Fault::Intermittent { .. } | Fault::Unstable { .. }, _) => {

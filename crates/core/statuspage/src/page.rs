@@ -3,11 +3,11 @@
 use crate::history::{History, days};
 use crate::state::{IncidentState, State};
 use crate::status_page::{Component, Group, PastDay, StatusPage, StatusPageIncident, Update};
-use crate::titles::sanitized;
 use crate::{Facts, titles, updates};
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use text::escape::replace_unsafe;
 use types::config::{Publish, Service};
 use types::event::{ServiceState, UpdateStatus};
 use types::{Config, IncidentId, ServiceId, Time};
@@ -31,8 +31,8 @@ pub(crate) fn status_page(config: &Config, state: &State, now: Time, facts: &Fac
     let open =
         published.filter(|(_, published)| !published.updates.is_empty() && !published.is_resolved_publicly());
     StatusPage {
-        name: sanitized(&config.site.name),
-        title: sanitized(&config.status_page.title),
+        name: replace_unsafe(&config.site.name),
+        title: replace_unsafe(&config.status_page.title),
         url: config.site.url.clone(),
         timezone: config.site.timezone.clone(),
         timezone_name: config.site.timezone.iana_name().unwrap_or("UTC").to_owned(),
@@ -67,7 +67,7 @@ fn groups(config: &Config, state: &State, now: Time) -> Vec<Group> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let calendar = calendar(config, now);
     for service in services {
-        let name = sanitized(service.group.as_deref().unwrap_or_default());
+        let name = replace_unsafe(service.group.as_deref().unwrap_or_default());
         let component = component(state, now, &calendar, service);
         let place = *places.entry(name.clone()).or_insert(groups.len());
         match groups.get_mut(place) {
@@ -95,7 +95,7 @@ fn component(state: &State, now: Time, calendar: &[(Date, Time, Time)], service:
     let monitored = history.monitored(from, now);
     Component {
         id: service.id.clone(),
-        title: sanitized(&service.title),
+        title: replace_unsafe(&service.title),
         state: current.map_or(ServiceState::Unknown, |(state, _)| state),
         since: current.map(|(_, since)| since),
         days: history.by_day(calendar, now),
@@ -110,7 +110,7 @@ fn incident(
     facts: &Facts<'_>,
 ) -> StatusPageIncident {
     let title = |id: &ServiceId| {
-        config.services.get(id).map_or_else(|| id.0.clone(), |service| sanitized(&service.title))
+        config.services.get(id).map_or_else(|| id.0.clone(), |service| replace_unsafe(&service.title))
     };
     let last = published.updates.last();
     let affected = last.into_iter().flat_map(|update| &update.affected);
@@ -119,13 +119,15 @@ fn incident(
     let updates = published.updates.iter().rev();
     StatusPageIncident {
         id,
-        title: sanitized(&published.title),
+        title: replace_unsafe(&published.title),
         status: last.map_or(UpdateStatus::Investigating, |update| update.status),
         impact: published.impact,
         started: published.since,
         resolved: resolved.map(|update| published.ended.unwrap_or(update.at)),
         affected: affected.map(|(id, state)| (id.clone(), title(id), *state)).collect(),
-        updates: updates.map(|update| Update { body: sanitized(&update.body), ..update.clone() }).collect(),
+        updates: updates
+            .map(|update| Update { body: replace_unsafe(&update.body), ..update.clone() })
+            .collect(),
         next_update_by: last
             .filter(|_| config.status_page.publish == Publish::Automatic)
             .filter(|update| is_open && update.status != UpdateStatus::Resolved)

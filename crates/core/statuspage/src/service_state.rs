@@ -73,7 +73,7 @@ impl<'a> StateEvaluator<'a> {
         let node = Resource::service(&service.id.0);
         let parts = self.parts(service, &node);
         let failing = parts.iter().filter(|part| self.failing.contains(*part)).count();
-        let well = |part: &Resource| (self.facts.last_result)(part).is_some_and(|result| result.well);
+        let well = |part: &Resource| (self.facts.last_result)(part).is_some_and(|result| result.healthy);
         if failing > 0 && failing == parts.len() {
             (ServiceState::MajorOutage, true)
         } else if failing > 0

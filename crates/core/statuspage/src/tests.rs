@@ -127,7 +127,7 @@ fn certificate_of_a_declared_probe_is_a_part_of_its_service() {
     fixture.config.graph.add_need(Resource::service("mail"), gate.clone());
     fixture
         .last_results
-        .insert(gate.clone(), types::LastResult { at: at("2026-11-22T12:00:00Z"), well: true });
+        .insert(gate.clone(), types::LastResult { at: at("2026-11-22T12:00:00Z"), healthy: true });
     fixture.react();
     assert_eq!(state(&fixture, "mail"), ServiceState::Operational, "its certificate is probed");
     let expiring = TlsFault::Expiring { at: at("2026-11-23T12:00:00Z"), left_percent: 1 };

@@ -1,5 +1,6 @@
 //! Building blocks of public texts: titles, lists, and the sanitizing of what people wrote.
 
+use text::list;
 use types::event::ServiceState;
 use types::{Config, ServiceId};
 
@@ -36,24 +37,7 @@ pub(crate) fn are(titles: &[String]) -> String {
 
 /// Joins titles: "A", "A and B", "A, B and C", "A, B, C and 3 more".
 pub(crate) fn list(titles: &[String]) -> String {
-    match titles {
-        [] => String::new(),
-        [one] => one.clone(),
-        all if all.len() > NAMES_MAX => {
-            format!("{} and {} more", all[..NAMES_MAX - 1].join(", "), all.len() + 1 - NAMES_MAX)
-        }
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
-/// Replaces characters that public text must not have by U+FFFD: controls, marks that change the text direction, and
-/// what XML forbids.
-pub(crate) fn sanitized(text: &str) -> String {
-    let is_bad = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
-    };
-    text.chars().map(|c| if is_bad(c) { '\u{fffd}' } else { c }).collect()
+    list::and_more(titles, NAMES_MAX)
 }
 
 /// Cuts a text to the maximum length, at a character boundary.
@@ -63,21 +47,4 @@ pub(crate) fn bounded(mut text: String) -> String {
         text.truncate(end);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sanitized;
-
-    #[test]
-    fn sanitized_text_has_nothing_that_xml_forbids() {
-        for (text, wanted) in [
-            ("Вход 🚀 日本語\nnext", "Вход 🚀 日本語\nnext"),
-            ("a\u{7}b\u{1b}[31m", "a\u{fffd}b\u{fffd}[31m"),
-            ("gnp.\u{202e}exe", "gnp.\u{fffd}exe"),
-            ("\u{fffe}\u{ffff}\u{85}", "\u{fffd}\u{fffd}\u{fffd}"),
-        ] {
-            assert_eq!(sanitized(text), wanted);
-        }
-    }
 }

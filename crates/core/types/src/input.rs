@@ -70,7 +70,7 @@ pub enum Input {
         by: String,
     },
     /// A person has words for the status page.
-    Post {
+    Update {
         /// The incident.
         incident: IncidentId,
         /// The person.

@@ -26,5 +26,6 @@ pub(crate) fn may_write(state: &WebState, headers: &HeaderMap) -> Result<(), Pro
 fn has_token(headers: &HeaderMap, token: &str) -> bool {
     let given = headers.get(header::AUTHORIZATION).map(|given| given.as_bytes()).unwrap_or_default();
     let given = given.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
-    !token.is_empty() && given.is_some_and(|(_, given)| tokens::constant_time_eq(given.trim_ascii(), token.as_bytes()))
+    !token.is_empty()
+        && given.is_some_and(|(_, given)| tokens::constant_time_eq(given.trim_ascii(), token.as_bytes()))
 }

@@ -4,6 +4,7 @@
 //! replaced atomically.
 
 use crate::cache::{Document, Documents, Kind};
+use atomic_file::Access;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -98,15 +99,8 @@ fn path_of(folder: &Path, file: &Path) -> Option<(String, Kind)> {
 
 /// Replaces a file atomically; on disk when it returns.
 pub(crate) fn replace(file: &Path, body: &[u8]) -> io::Result<()> {
-    let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    fs::create_dir_all(folder)?;
-    let temporary = folder.join(format!(".{}.new", name.to_string_lossy()));
-    let mut written = File::create(&temporary)?;
-    written.write_all(body)?;
-    // Without this a power failure may leave an empty file.
-    written.sync_data()?;
-    fs::rename(&temporary, file)
+    fs::create_dir_all(file.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+    atomic_file::replace(file, body, Access::Umask)
 }
 
 #[cfg(test)]

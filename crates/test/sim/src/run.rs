@@ -349,7 +349,7 @@ impl Run {
                 let _ = self.pending_writes.write(to, vec![event]);
                 self.asked_sooner.clear();
                 self.observer.clock_set(self.now);
-                if self.pending_writes.trouble().is_none() {
+                if self.pending_writes.refusal().is_none() {
                     self.observer.same_after_replay(&self.engine, &self.disk, &self.config, self.now)?;
                 }
                 self.observer.nothing_is_forgotten(&self.engine, self.now)?;

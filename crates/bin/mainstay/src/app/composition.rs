@@ -140,7 +140,7 @@ impl App {
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
         web::clock::set(clock::now);
         let site = WebState::new(site_settings(&config, &keys), commands_in);
-        let site = Arc::new(site.with_read_token(keys.read_token).beside(edge.clone()));
+        let site = Arc::new(site.with_read_token(keys.read_token).with_edge(edge.clone()));
         site.load_snapshot();
         let inputs = Inputs {
             messages: Messages { deliveries, commands, configs, rollups, probe_results },

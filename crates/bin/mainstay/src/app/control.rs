@@ -18,7 +18,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use web::Site;
+use web::WebState;
 
 /// The socket in the data folder.
 pub(crate) const SOCKET: &str = "control.sock";

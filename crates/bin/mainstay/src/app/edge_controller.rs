@@ -299,8 +299,8 @@ impl web::Edge for EdgeController {
         self.read().as_ref()?.telemetry().trace(TraceId(id))
     }
 
-    fn lately(&self, most: usize) -> Vec<Trace> {
-        self.read().as_ref().map(|edge| edge.telemetry().recent(most)).unwrap_or_default()
+    fn recent(&self, max: usize) -> Vec<Trace> {
+        self.read().as_ref().map(|edge| edge.telemetry().recent(max)).unwrap_or_default()
     }
 
     fn metrics(&self) -> String {

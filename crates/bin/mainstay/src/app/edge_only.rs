@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use types::{Config, Denial, DenialId, Policy};
-use web::Site;
+use web::WebState;
 
 /// Longest time that requests in progress may take at the end.
 const DRAIN: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use types::{Answer as Answered, Config, Event, Input, ProbeResult, Time, time};
-use web::{Answer, CommandError};
+use web::{CommandError, CommandResult};
 
 /// Most inputs in one batch, and so in one append.
 const BATCH_MAX: usize = 256;
@@ -57,7 +57,7 @@ pub(crate) struct EventLoop {
 }
 
 /// The sender of a response, and the response: sent after the batch is on disk and visible.
-type Response = (oneshot::Sender<Answer>, Answer);
+type Response = (oneshot::Sender<CommandResult>, CommandResult);
 
 impl EventLoop {
     /// Folds the journal into an engine.
@@ -123,7 +123,8 @@ impl EventLoop {
     /// delayed.
     fn wait(&self) -> Duration {
         let now = self.clock.now();
-        let deadline = self.engine.next_deadline().map_or(WAIT_MAX, |at| time::between(now, at).min(WAIT_MAX));
+        let deadline =
+            self.engine.next_deadline().map_or(WAIT_MAX, |at| time::between(now, at).min(WAIT_MAX));
         let delayed = [self.view_throttle.delay(), self.target_throttle.delay()].into_iter().flatten().min();
         deadline.min(delayed.unwrap_or(WAIT_MAX)).max(Duration::from_millis(1))
     }
@@ -154,7 +155,7 @@ impl EventLoop {
         let (now, clock_inputs) = self.advance_clock();
         let batch = time_steps::in_order(clock_inputs, received);
         self.heartbeat.beat();
-        outputs.site.beat();
+        outputs.site.heartbeat();
         let before = self.engine.seq();
         let rolled_up = batch.iter().any(|(input, _)| matches!(input, Input::RolledUp(_)));
         let responses = self.handle(now, batch);
@@ -212,7 +213,7 @@ impl EventLoop {
 
     /// Executes a command: it takes effect once it is on disk, and not at all when the journal refuses it. `events` are
     /// those of the same batch before the command, and receive those after it.
-    fn execute(&mut self, now: Time, input: &Input, events: &mut Vec<Event>) -> Answer {
+    fn execute(&mut self, now: Time, input: &Input, events: &mut Vec<Event>) -> CommandResult {
         let decided = self.engine.decide(now, input)?;
         if decided.is_empty() {
             return Ok(Vec::new());

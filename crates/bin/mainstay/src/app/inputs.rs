@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::unconstrained;
 use types::{Config, Delivery, Input, Notification, Policy, ProbeResult, ProbeTargets, Rollup};
-use web::{Answer, Ask, Site};
+use web::{Command, CommandResult, WebState};
 
 /// Everything that can reach the event loop through a channel.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) enum Message {
     /// The result of an attempt to deliver a notification.
     Delivery(Delivery),
     /// A command of a person or a machine, through console or API.
-    Command(Ask),
+    Command(Command),
     /// A valid configuration that was read.
     Config(Arc<Config>),
     /// Traffic of the edge, once a second.
@@ -29,7 +29,7 @@ impl Message {
     pub(crate) fn into_input(self) -> Received {
         match self {
             Self::Delivery(delivery) => (Input::Attempted(delivery), None),
-            Self::Command(command) => (command.input, Some(command.answer)),
+            Self::Command(command) => (command.input, Some(command.reply)),
             Self::Config(config) => (Input::ConfigRead(config), None),
             Self::Rollup(rollup) => (Input::RolledUp(rollup), None),
             Self::ProbeResult(result) => (Input::Sampled(result), None),
@@ -38,7 +38,7 @@ impl Message {
 }
 
 /// An input, and the sender of the response to it when one is awaited.
-pub(crate) type Received = (Input, Option<oneshot::Sender<Answer>>);
+pub(crate) type Received = (Input, Option<oneshot::Sender<CommandResult>>);
 
 /// Receivers of the event loop.
 pub(crate) struct Inputs {
@@ -61,7 +61,7 @@ pub(crate) struct Messages {
     /// Results of deliveries.
     pub deliveries: mpsc::Receiver<Delivery>,
     /// Commands of people and machines.
-    pub commands: mpsc::Receiver<Ask>,
+    pub commands: mpsc::Receiver<Command>,
     /// Valid configurations.
     pub configs: mpsc::Receiver<Arc<Config>>,
     /// Traffic of the edge.

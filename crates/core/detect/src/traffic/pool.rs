@@ -74,7 +74,11 @@ impl Pool {
                 seen.servers.len(),
                 seen.inflight,
                 seen.waiting,
-                if seen.panic_mode { "; panic mode: all servers except draining ones get requests" } else { "" }
+                if seen.panic_mode {
+                    "; panic mode: all servers except draining ones get requests"
+                } else {
+                    ""
+                }
             );
             let since = self.too_few.since.unwrap_or(now);
             return Decision::Raise(NewAlert { fault, severity: Severity::Critical, since, evidence });

@@ -37,9 +37,7 @@ impl Facts<'_> {
             }
             _ => match faults.len() {
                 0 => in_tense("is failing", tense),
-                few if few <= FAULTS_MAX => {
-                    list::or(faults.keys().map(|fault| in_tense(fault, tense)))
-                }
+                few if few <= FAULTS_MAX => list::or(faults.keys().map(|fault| in_tense(fault, tense))),
                 _ => in_tense("fails with several faults", tense),
             },
         };

@@ -219,7 +219,7 @@ fn draft_notice_is_sent_once_and_not_after_publication() {
         if published {
             let (post, by) = (types::UpdateId(1), Some("bo".to_owned()));
             fixture.commit(vec![EventKind::UpdatePublished {
-                post,
+                update: post,
                 incident,
                 status,
                 title,

@@ -3,11 +3,11 @@
 mod failure;
 mod resolver;
 
+use netaddr::Allowed;
 use reqwest::header::RETRY_AFTER;
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Url};
 use resolver::Resolver;
-use netaddr::Allowed;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -65,7 +65,9 @@ impl HttpClient {
             .redirect(Policy::none())
             .no_proxy()
             .referer(false)
-            .dns_resolver(Arc::new(Resolver { private: Allowed::new(config.site.allow_private.iter().copied()) }))
+            .dns_resolver(Arc::new(Resolver {
+                private: Allowed::new(config.site.allow_private.iter().copied()),
+            }))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
             .pool_idle_timeout(KEEPALIVE_TIMEOUT)

@@ -2,7 +2,6 @@
 
 use super::graph_layout::{Arrangement, Position, arrange};
 use crate::design::Icon;
-use crate::design::text::escaped;
 use askama::filters::HtmlSafe;
 use engine::views::{Edge, Node, NodeState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +54,7 @@ impl GraphDrawing {
         let columns = Columns::new(&shown, &arranged);
         let mut html = String::with_capacity(512 + shown.len() * 400);
         let (width, height) = (columns.width(), arranged.height + NODE_HEIGHT + 2.0 * MARGIN);
-        let label = escaped(summary);
+        let label = escape::html(summary);
         // The style sheet scales a wide drawing down a little, so that causes at the right are visible without
         // scrolling.
         let class = if width > SHRINK_ABOVE { "graph wide" } else { "graph" };
@@ -205,7 +204,8 @@ impl Columns {
             NodeState::Well => "node well",
             NodeState::Unknown => "node unknown",
         };
-        let (label, short, caption) = (escaped(&node.label), escaped(&short(name(node))), caption(node));
+        let (label, short, caption) =
+            (escape::html(&node.label), escape::html(&short(name(node))), caption(node));
         let (shape, sign, colour) = (icon.shape(), icon.sign(), icon.class());
         let _ = write!(
             html,

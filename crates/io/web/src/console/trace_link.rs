@@ -1,8 +1,8 @@
 //! Text of an alert with a link to the trace that it names.
 
-use crate::design::text::escaped;
 use askama::filters::HtmlSafe;
 use std::fmt;
+use text::escape;
 
 const COMMAND: &str = "mainstay trace ";
 const ID_LENGTH: usize = 32;
@@ -29,11 +29,11 @@ impl<'a> From<&'a str> for TraceLink<'a> {
 
 impl fmt::Display for TraceLink<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escaped(self.before))?;
+        f.write_str(&escape::html(self.before))?;
         if let Some(id) = self.trace {
             write!(f, "<a href=\"/console/trace/{id}\">{id}</a>")?;
         }
-        f.write_str(&escaped(self.after))
+        f.write_str(&escape::html(self.after))
     }
 }
 
@@ -49,7 +49,7 @@ mod tests {
         let text = format!("<hit>; the proof: mainstay trace {id}, again");
         let html = TraceLink::from(text.as_str()).to_string();
         let link = format!("<a href=\"/console/trace/{id}\">{id}</a>");
-        assert_eq!(html, format!("{}; the proof: mainstay trace {link}, again", escaped("<hit>")));
+        assert_eq!(html, format!("{}; the proof: mainstay trace {link}, again", escape::html("<hit>")));
         for text in ["gets 12 times", "mainstay trace soon", "mainstay trace"] {
             assert_eq!(TraceLink::from(text).to_string(), text);
         }

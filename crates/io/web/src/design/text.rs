@@ -159,7 +159,7 @@ pub use types::percent::percent;
 /// Joins names: `Sign-in`, `Sign-in and Checkout`, `Sign-in, Checkout and 3 more`.
 #[must_use]
 pub fn list(names: &[&str]) -> String {
-    if names.is_empty() { "nothing".to_owned() } else { text::list::and_more(names, 3) }
+    if names.is_empty() { "nothing".to_owned() } else { ::text::list::and_more(names, 3) }
 }
 
 /// Formats a rate: `0`, `0.4`, `12`, `5,400`.
@@ -168,25 +168,7 @@ pub(crate) fn per_sec(rate: f64) -> String {
         let text = format!("{rate:.1}");
         return text.strip_suffix(".0").map_or(text.clone(), str::to_owned);
     }
-    grouped(rate.round().max(0.0) as u64)
-}
-
-/// Formats a number with digit grouping: `5,400`.
-pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Escapes a text for HTML, XML and quoted attributes.
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    ::text::number::grouped(rate.round().max(0.0) as u64)
 }
 
 #[cfg(test)]

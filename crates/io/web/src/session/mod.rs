@@ -152,7 +152,7 @@ impl Sessions {
     /// Whether a form token belongs to this session.
     pub(crate) fn is_form_token(&self, session: &Session, token: &str, now: Time) -> bool {
         self.key
-            .open("form", token, now)
+            .verify("form", token, now)
             .is_ok_and(|text| tokens::constant_time_eq(text.as_bytes(), session.text.as_bytes()))
     }
 }

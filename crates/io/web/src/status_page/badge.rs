@@ -1,7 +1,6 @@
 //! The badge: one line to embed in another page.
 
 use crate::design::Icon;
-use crate::design::text::escaped;
 use engine::views::StatusPage;
 use text::escape;
 use types::event::ServiceState;
@@ -10,7 +9,7 @@ use types::event::ServiceState;
 #[must_use]
 pub fn badge(status_page: &StatusPage) -> String {
     let icon = Icon::from(status_page.state);
-    let name = escaped(&status_page.title);
+    let name = escape::html(&status_page.title);
     let state = state_text(status_page.state);
     // Verdana has about 6.6 units per letter at this size; the text is stretched to the estimate.
     let left = status_page.title.chars().count() * 66 / 10 + 16;

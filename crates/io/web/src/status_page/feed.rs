@@ -1,6 +1,6 @@
 //! Atom (RFC 4287) and RSS 2.0: one entry per incident, changed by every update.
 
-use crate::design::text::{escaped, iso};
+use crate::design::text::iso;
 use askama::Template;
 use engine::views::StatusPage;
 use engine::views::status_page::StatusPageIncident;
@@ -82,7 +82,11 @@ fn entry<'a>(status_page: &StatusPage, incident: &'a StatusPageIncident) -> Entr
         .iter()
         .map(|update| {
             let at = formatted(update.at, &status_page.timezone, "%-d %b %Y, %H:%M");
-            format!("<p><strong>{}</strong> ({at}): {}</p>", update.status.title(), escaped(&update.body))
+            format!(
+                "<p><strong>{}</strong> ({at}): {}</p>",
+                update.status.title(),
+                escape::html(&update.body)
+            )
         })
         .collect();
     Entry {

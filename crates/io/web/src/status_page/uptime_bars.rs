@@ -5,11 +5,11 @@
 //! the style sheet selects one.
 
 use crate::design::StateClass as _;
-use crate::design::text::escaped;
 use askama::filters::HtmlSafe;
 use engine::views::status_page::Day;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
+use text::escape;
 use types::event::ServiceState;
 
 /// Number of days on a narrow screen.
@@ -80,7 +80,7 @@ fn label(title: &str, days: &[Day]) -> String {
 fn draw(html: &mut String, size: &str, title: &str, days: &[Day]) {
     const STEP: usize = 10;
     let wide = days.len().max(1) * STEP - 3;
-    let label = escaped(&label(title, days));
+    let label = escape::html(&label(title, days));
     let _ = write!(
         html,
         "<svg class=\"uptime-bars {size}\" viewBox=\"0 0 {wide} 32\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{label}\">"

@@ -6,13 +6,14 @@ mod service;
 
 use super::chart::rate;
 use super::frame::Frame;
-use crate::design::text::{grouped, per_sec};
+use crate::design::text::per_sec;
 use crate::design::{Clock, Moment};
 use crate::session::Session;
 use crate::state::WebState;
 use askama::Template;
 use engine::views::{Traffic, Views};
 use std::time::Duration;
+use text::number::grouped;
 use types::traffic::ServiceTraffic;
 use types::{Denial, Time, Trace};
 

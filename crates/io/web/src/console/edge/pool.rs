@@ -6,7 +6,7 @@ use crate::design::{Clock, Icon, Moment};
 use engine::views::traffic::PoolNow;
 use types::time::earlier;
 use types::trace::duration_text;
-use types::traffic::{PoolStatus, ServerStatus, ServerState};
+use types::traffic::{PoolStatus, ServerState, ServerStatus};
 
 pub(super) struct PoolView<'a> {
     pub(super) row: &'a PoolNow,

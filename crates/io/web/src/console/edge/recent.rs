@@ -4,7 +4,7 @@ use super::title;
 use crate::design::{Clock, Icon, Moment};
 use engine::views::Traffic;
 use types::Trace;
-use types::trace::{Hop, Verdict, took};
+use types::trace::{Hop, Verdict, duration_text};
 
 /// Maximum number of lines.
 const LINES_MAX: usize = 15;

@@ -5,10 +5,11 @@ use crate::console::bar::Bar;
 use crate::console::chart::{Chart, rate};
 use crate::console::trace_link::TraceLink;
 use crate::design::Icon;
-use crate::design::text::{grouped, per_sec};
+use crate::design::text::per_sec;
 use engine::views::Traffic;
 use engine::views::traffic::ServiceNow;
 use std::time::Duration;
+use text::number::grouped;
 use types::trace::duration_text;
 use types::traffic::{Asked, ServiceTraffic};
 use types::{DenyTarget, Time};
@@ -71,7 +72,8 @@ fn view(row: &ServiceNow, now: Time, number: usize) -> ServiceView<'_> {
         chart,
         verdicts: verdicts(traffic, row.window),
         clients: clients(traffic),
-        latency: (traffic.passed > 0).then(|| (duration_text(micros(traffic.p50)), duration_text(micros(traffic.p99)))),
+        latency: (traffic.passed > 0)
+            .then(|| (duration_text(micros(traffic.p50)), duration_text(micros(traffic.p99)))),
         alerts: row.alerts.iter().map(|alert| TraceLink::from(alert.as_str())).collect(),
         sources: row.now.as_ref().map(sources).unwrap_or_default(),
         row,

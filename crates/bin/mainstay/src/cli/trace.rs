@@ -214,7 +214,7 @@ mod tests {
             "10.0.0.12:8080 answered 303 after 161 ms",
             "1. 10.0.0.11:8080 connection refused, after 300 µs",
             "      refused with 429 by the client limit of api, 20/s",
-            "internal caller auth-web, for recognized client",
+            "internal caller auth-web, for recognized",
             "wait for first byte      161 ms",
         ] {
             assert!(text.contains(wanted), "{wanted}\n{text}");

@@ -251,10 +251,10 @@ fn edge_only_uses_the_same_keys_and_reloads_its_config() {
         until("the line", || {
             let said = instance.output();
             let line = said.lines().find(|line| line.contains(path))?;
-            serde_json::from_str::<Value>(line).ok()?["visitor"].as_str().map(str::to_owned)
+            serde_json::from_str::<Value>(line).ok()?["client_kind"].as_str().map(str::to_owned)
         })
     };
-    assert_eq!((client("/known"), client("/stranger")), ("known".to_owned(), "first".to_owned()));
+    assert_eq!((client("/known"), client("/stranger")), ("recognized".to_owned(), "first-time".to_owned()));
 
     instance.write_config(&config(edge, &[&two], ""));
     instance.hang_up();

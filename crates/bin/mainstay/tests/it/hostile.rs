@@ -362,7 +362,7 @@ fn hostile_servers_are_reported_with_bounded_cost() {
         let word = match alert.about.name.as_str() {
             "cut.test" => "over TCP",
             "mute.test" => "does not answer",
-            _ => "garbage",
+            _ => "malformed answers",
         };
         assert!(alert.evidence.contains(word), "{}: {}", alert.about, alert.evidence);
     }

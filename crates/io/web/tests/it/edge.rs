@@ -82,7 +82,7 @@ async fn invalid_denial_is_explained() {
 async fn api_returns_traffic_and_traces() {
     let fixture = Fixture::new().await;
     let (_, edge) = get(&fixture, "/api/v1/edge").await;
-    assert_eq!(edge["services"][0]["now"]["limited"]["network"], 3_611);
+    assert_eq!(edge["services"][0]["now"]["limited"]["subnet"], 3_611);
     let (_, denials) = get(&fixture, "/api/v1/denials").await;
     assert_eq!(denials["denials"][0]["what"], json!({ "asn": 64_500 }));
     for id in [TRACE.to_owned(), TRACE.to_uppercase(), format!("{}-{}", &TRACE[..8], &TRACE[8..])] {

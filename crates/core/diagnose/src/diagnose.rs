@@ -245,11 +245,7 @@ impl Diagnose {
             .filter(|id| seen.alerts.contains_key(id) && !open.contains(id))
             .collect();
         if open.is_empty() && parts.is_empty() && !left.is_empty() {
-            let home = |id: &AlertId| {
-                assignment.members.iter().find(|(_, all)| all.contains(id)).map(|(home, _)| *home)
-            };
-            let homes: BTreeSet<Option<IncidentId>> = left.iter().map(home).collect();
-            if let (1, Some(Some(into))) = (homes.len(), homes.first().copied()) {
+            if let Some(into) = assignment.common_incident(&left) {
                 return Some(EventKind::IncidentMerged { incident: id, into });
             }
         }

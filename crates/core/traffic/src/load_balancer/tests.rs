@@ -1,3 +1,5 @@
+//! What the load balancer does that needs its private state to be seen.
+
 use super::*;
 use types::config::{PoolServer, Protocol};
 

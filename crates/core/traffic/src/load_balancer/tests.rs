@@ -1,4 +1,4 @@
-//! What the load balancer does that needs its private state to be seen.
+//! Unit tests of retries and queues that need the private state of the load balancer.
 
 use super::*;
 use types::config::{PoolServer, Protocol};

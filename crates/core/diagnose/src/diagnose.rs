@@ -244,14 +244,12 @@ impl Diagnose {
         let left: BTreeSet<AlertId> = (incident.diagnosis.alerts.iter().copied())
             .filter(|id| seen.alerts.contains_key(id) && !open.contains(id))
             .collect();
-        if open.is_empty() && parts.is_empty() && !left.is_empty() {
-            let home = |id: &AlertId| {
-                assignment.members.iter().find(|(_, all)| all.contains(id)).map(|(home, _)| *home)
-            };
-            let homes: BTreeSet<Option<IncidentId>> = left.iter().map(home).collect();
-            if let (1, Some(Some(into))) = (homes.len(), homes.first().copied()) {
-                return Some(EventKind::IncidentMerged { incident: id, into });
-            }
+        if open.is_empty()
+            && parts.is_empty()
+            && !left.is_empty()
+            && let Some(into) = assignment.common_incident(&left)
+        {
+            return Some(EventKind::IncidentMerged { incident: id, into });
         }
         let mut calm = None;
         if open.is_empty() && parts.is_empty() && left.is_empty() {

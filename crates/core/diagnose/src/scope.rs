@@ -6,7 +6,7 @@ use crate::recovery;
 use crate::state::Case;
 use crate::traffic::{caller_of, is_edge_fault};
 use std::collections::BTreeSet;
-use types::{Config, Kind, Resource, Time};
+use types::{Config, Graph, Kind, Resource, Time};
 
 /// Scope of an incident.
 #[derive(Debug, Default)]
@@ -110,19 +110,23 @@ pub(crate) fn scope(
         _ => above.iter().filter(hosts).map(|host| host.name.clone()).collect(),
     };
     if cause.kind != Kind::Mainstay {
-        let mut not_other: BTreeSet<&String> =
-            scope.names.union(&scope.failing).chain([&cause.name]).collect();
-        // A host of a service with an alert of the edge may answer probes, but is not unaffected.
-        let by_the_edge = |case: &&Case| case.alert.about == *cause && is_edge_fault(&case.alert.fault);
-        let affected_hosts = if cases.iter().copied().any(|case| by_the_edge(&case)) {
-            scope.affected.iter().flat_map(|service| graph.needs(service)).filter(hosts).collect()
-        } else {
-            Vec::new()
-        };
-        not_other.extend(affected_hosts.into_iter().map(|host| &host.name));
-        let other = |host: &&String| !not_other.contains(*host);
-        scope.healthy_count = healthy.hosts.iter().filter(other).count();
-        scope.healthy = healthy.hosts.iter().filter(other).take(2).cloned().collect();
+        scope.add_healthy(graph, cause, cases, healthy);
     }
     scope
+}
+
+impl Scope {
+    /// Counts the healthy hosts that do not depend on the cause.
+    fn add_healthy(&mut self, graph: &Graph, cause: &Resource, cases: &[&Case], healthy: &Healthy) {
+        let mut not_other: BTreeSet<&String> = self.names.union(&self.failing).chain([&cause.name]).collect();
+        // A host of a service with an alert of the edge may answer probes, but is not unaffected.
+        let by_the_edge = |case: &&Case| case.alert.about == *cause && is_edge_fault(&case.alert.fault);
+        if cases.iter().any(by_the_edge) {
+            let needs = self.affected.iter().flat_map(|service| graph.needs(service));
+            not_other.extend(needs.filter(|need| need.kind == Kind::Host).map(|host| &host.name));
+        }
+        let other = |host: &&String| !not_other.contains(*host);
+        self.healthy_count = healthy.hosts.iter().filter(other).count();
+        self.healthy = healthy.hosts.iter().filter(other).take(2).cloned().collect();
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use types::event::Event;
-use types::incident::{Acknowledgement, Note};
+use types::incident::{Acknowledgement, Diagnosis, Note};
 use types::time::later;
 use types::{Alert, AlertId, EventKind, Incident, IncidentId, Resource, Severity, Time};
 
@@ -73,53 +73,15 @@ impl State {
                     self.dismissed.remove(alert);
                 }
             }
-            EventKind::AlertClosed { alert } => {
-                self.dismissed.remove(alert);
-                // Checked one by one, also when thousands close.
-                if !self.open().any(|incident| incident.diagnosis.alerts.contains(alert)) {
-                    self.cases.remove(alert);
-                } else if let Some(case) = self.cases.get_mut(alert) {
-                    case.closed = Some(at);
-                }
-            }
+            EventKind::AlertClosed { alert } => self.close(*alert, at),
             EventKind::IncidentOpened { incident, since, diagnosis } => {
-                self.last_incident = self.last_incident.max(incident.0);
-                self.dismissed.retain(|id, _| !diagnosis.alerts.contains(id));
-                let history = History { diagnosed: at, affected: diagnosis.affected.clone() };
-                self.histories.insert(*incident, history);
-                let opened = Incident {
-                    id: *incident,
-                    since: *since,
-                    opened: at,
-                    diagnosis: diagnosis.clone(),
-                    acknowledged: None,
-                    notes: Vec::new(),
-                    resolved: None,
-                    merged_into: None,
-                };
-                self.incidents.insert(*incident, opened);
+                self.open_incident(*incident, *since, at, diagnosis);
             }
             EventKind::IncidentDiagnosed { incident, diagnosis } => {
-                self.dismissed.retain(|id, _| !diagnosis.alerts.contains(id));
-                if let Some(known) = self.incidents.get_mut(incident) {
-                    known.diagnosis = diagnosis.clone();
-                }
-                if let Some(history) = self.histories.get_mut(incident) {
-                    history.diagnosed = at;
-                    history.affected.extend(diagnosis.affected.iter().cloned());
-                }
-                self.forget_closed();
+                self.update_diagnosis(*incident, at, diagnosis);
             }
             EventKind::IncidentMerged { incident, into } => self.merge(*incident, *into),
-            EventKind::IncidentResolved { incident, summary } => {
-                if let Some(known) = self.incidents.get_mut(incident).filter(|known| known.is_open()) {
-                    known.resolved = Some(at);
-                    known.diagnosis.summary.clone_from(summary);
-                    let members = known.diagnosis.alerts.clone();
-                    self.dismiss(&members, at);
-                }
-                self.end(*incident);
-            }
+            EventKind::IncidentResolved { incident, summary } => self.resolve(*incident, at, summary),
             EventKind::IncidentAcknowledged { incident, by, until, .. } => {
                 if let Some(known) = self.incidents.get_mut(incident).filter(|known| known.is_open()) {
                     known.acknowledged = Some(Acknowledgement { by: by.clone(), at, until: *until });
@@ -145,6 +107,56 @@ impl State {
             }
             _ => {}
         }
+    }
+
+    fn close(&mut self, alert: AlertId, at: Time) {
+        self.dismissed.remove(&alert);
+        // Checked one by one, also when thousands close.
+        if !self.open().any(|incident| incident.diagnosis.alerts.contains(&alert)) {
+            self.cases.remove(&alert);
+        } else if let Some(case) = self.cases.get_mut(&alert) {
+            case.closed = Some(at);
+        }
+    }
+
+    fn open_incident(&mut self, id: IncidentId, since: Time, at: Time, diagnosis: &Diagnosis) {
+        self.last_incident = self.last_incident.max(id.0);
+        self.dismissed.retain(|alert, _| !diagnosis.alerts.contains(alert));
+        let history = History { diagnosed: at, affected: diagnosis.affected.clone() };
+        self.histories.insert(id, history);
+        let opened = Incident {
+            id,
+            since,
+            opened: at,
+            diagnosis: diagnosis.clone(),
+            acknowledged: None,
+            notes: Vec::new(),
+            resolved: None,
+            merged_into: None,
+        };
+        self.incidents.insert(id, opened);
+    }
+
+    fn update_diagnosis(&mut self, incident: IncidentId, at: Time, diagnosis: &Diagnosis) {
+        self.dismissed.retain(|alert, _| !diagnosis.alerts.contains(alert));
+        if let Some(known) = self.incidents.get_mut(&incident) {
+            known.diagnosis = diagnosis.clone();
+        }
+        if let Some(history) = self.histories.get_mut(&incident) {
+            history.diagnosed = at;
+            history.affected.extend(diagnosis.affected.iter().cloned());
+        }
+        self.forget_closed();
+    }
+
+    fn resolve(&mut self, incident: IncidentId, at: Time, summary: &String) {
+        if let Some(known) = self.incidents.get_mut(&incident).filter(|known| known.is_open()) {
+            known.resolved = Some(at);
+            known.diagnosis.summary.clone_from(summary);
+            let members = known.diagnosis.alerts.clone();
+            self.dismiss(&members, at);
+        }
+        self.end(incident);
     }
 
     /// Dismisses the open alerts of an incident that a person resolved. A warning opens no incident again while it does

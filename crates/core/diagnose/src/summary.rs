@@ -381,16 +381,7 @@ fn clause(
         Fault::Domain { domain } => match domain {
             DomainFault::Expired { at, parked_on } => {
                 let when = at.map(|at| format!(" {}", at_time(at, now))).unwrap_or_default();
-                if tense == Tense::Was {
-                    return format!("{subject} had expired{when}");
-                }
-                match parked_on.as_ref().or(moved) {
-                    Some(servers) => {
-                        let servers: Vec<&str> = servers.iter().map(String::as_str).collect();
-                        format!("{subject} expired{when}; its name servers are now {}", listed(&servers))
-                    }
-                    None => format!("{subject} expired{when}"),
-                }
+                expired_domain(subject, &when, parked_on.as_ref().or(moved), tense)
             }
             DomainFault::Redemption if tense == Tense::Was => {
                 format!("{subject} had been deleted (redemption period)")
@@ -423,21 +414,40 @@ fn clause(
             format!("{subject} served a certificate that was due to expire {}", on_day(*at, now))
         }
         Fault::Tls { tls: TlsFault::Expiring { at, left_percent } } => {
-            let left = match left_percent {
-                0..=3 => "thirtieth",
-                4..=10 => "tenth",
-                _ => "third",
-            };
-            let when = if between(now.timestamp(), *at) < Duration::from_secs(86_400) {
-                at_time(*at, now)
-            } else {
-                on_day(*at, now)
-            };
-            format!(
-                "{subject} serves a certificate that expires {when}, with less than a {left} of its lifetime left"
-            )
+            expiring_certificate(subject, *at, *left_percent, now)
         }
         Fault::Isolated { why } => format!("{}: {why}", plain("is isolated")),
         fault => plain(&fault.to_string()),
     }
+}
+
+/// Clause of an expired domain; `when` has a leading space, if it is known.
+fn expired_domain(subject: &str, when: &str, servers: Option<&BTreeSet<String>>, tense: Tense) -> String {
+    if tense == Tense::Was {
+        return format!("{subject} had expired{when}");
+    }
+    match servers {
+        Some(servers) => {
+            let servers: Vec<&str> = servers.iter().map(String::as_str).collect();
+            format!("{subject} expired{when}; its name servers are now {}", listed(&servers))
+        }
+        None => format!("{subject} expired{when}"),
+    }
+}
+
+/// Clause of a certificate that expires soon.
+fn expiring_certificate(subject: &str, at: Time, left_percent: u8, now: &Zoned) -> String {
+    let left = match left_percent {
+        0..=3 => "thirtieth",
+        4..=10 => "tenth",
+        _ => "third",
+    };
+    let when = if between(now.timestamp(), at) < Duration::from_secs(86_400) {
+        at_time(at, now)
+    } else {
+        on_day(at, now)
+    };
+    format!(
+        "{subject} serves a certificate that expires {when}, with less than a {left} of its lifetime left"
+    )
 }

@@ -18,21 +18,27 @@ pub struct ScriptError {
 /// Longest script.
 const LINES_MAX: usize = 1_000;
 
-pub(crate) fn parse(text: &str) -> Result<Script, ScriptError> {
-    let mut partial = PartialScript::default();
-    let mut last = 0;
-    for (index, raw) in text.lines().enumerate() {
-        last = index + 1;
-        let fail = |message: String| ScriptError { line: last, message };
-        if index >= LINES_MAX {
-            return Err(fail(format!("a script has at most {LINES_MAX} lines")));
+impl Script {
+    /// Parses a script.
+    ///
+    /// # Errors
+    /// The first line that cannot be parsed, with what was expected.
+    pub fn parse(text: &str) -> Result<Self, ScriptError> {
+        let mut partial = PartialScript::default();
+        let mut last = 0;
+        for (index, raw) in text.lines().enumerate() {
+            last = index + 1;
+            let fail = |message: String| ScriptError { line: last, message };
+            if index >= LINES_MAX {
+                return Err(fail(format!("a script has at most {LINES_MAX} lines")));
+            }
+            let line = raw.split('#').next().unwrap_or_default().trim();
+            if !line.is_empty() {
+                partial.read(line).map_err(fail)?;
+            }
         }
-        let line = raw.split('#').next().unwrap_or_default().trim();
-        if !line.is_empty() {
-            partial.read(line).map_err(fail)?;
-        }
+        partial.finish().map_err(|message| ScriptError { line: last + 1, message })
     }
-    partial.finish().map_err(|message| ScriptError { line: last + 1, message })
 }
 
 #[derive(Default)]

@@ -1,6 +1,5 @@
 //! A parsed script.
 
-use crate::parse::{self, ScriptError};
 use std::fmt;
 use std::time::Duration;
 use types::{PersonId, Resource};
@@ -214,14 +213,6 @@ impl fmt::Display for Milestone {
 }
 
 impl Script {
-    /// Parses a script.
-    ///
-    /// # Errors
-    /// The first line that cannot be parsed, with what was expected.
-    pub fn parse(text: &str) -> Result<Self, ScriptError> {
-        parse::parse(text)
-    }
-
     /// Whether the outage affects the resource.
     #[must_use]
     pub fn touches(&self, resource: &Resource) -> bool {

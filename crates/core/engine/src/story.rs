@@ -4,8 +4,9 @@ use crate::views::{PagingLine, TimelineLine};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use types::event::{Event, EventKind};
+use types::incident::Diagnosis;
 use types::time::{clock, formatted};
-use types::{AlertId, DenialId, IncidentId, PageId, Time};
+use types::{AlertId, Denial, DenialId, IncidentId, PageId, Time};
 
 /// Maximum of lines per incident, so that a long page does not use up memory.
 const LINES_MAX: usize = 400;
@@ -67,23 +68,7 @@ impl Stories {
             }
             EventKind::IncidentOpened { incident, diagnosis, .. }
             | EventKind::IncidentDiagnosed { incident, diagnosis } => {
-                self.open.insert(*incident);
-                let story = self.incidents.entry(*incident).or_default();
-                let before = story.timeline.len();
-                for id in &diagnosis.alerts {
-                    if story.alerts.insert(*id) {
-                        let room = LINES_MAX.saturating_sub(story.timeline.len());
-                        let lines = self.alerts.get(id).into_iter().flatten().cloned();
-                        story.timeline.extend(lines.take(room));
-                    }
-                }
-                if story.timeline.len() > before {
-                    story.timeline.sort_by_key(|line| line.at);
-                }
-                if story.summary != diagnosis.summary {
-                    story.summary.clone_from(&diagnosis.summary);
-                    story.add(at, format!("Diagnosis: {}", diagnosis.summary));
-                }
+                self.add_diagnosis(*incident, at, diagnosis);
             }
             EventKind::IncidentMerged { incident, into } => {
                 self.open.remove(incident);
@@ -94,24 +79,9 @@ impl Stories {
                 self.story(*incident).add(at, format!("Resolved: {summary}"));
             }
             EventKind::TrafficDenied { denial } => {
-                let what = match &denial.service {
-                    Some(service) => format!("{} at {service}", denial.what),
-                    None => denial.what.to_string(),
-                };
-                let until = clock(denial.until, zone);
-                self.add_to_open(at, &format!("{} denied {what} until {until}", denial.by));
-                self.denied.insert(denial.id, what);
+                self.add_denial(at, denial, &clock(denial.until, zone));
             }
-            EventKind::DenialLifted { denial, by } => {
-                let what = self.denied.remove(denial).unwrap_or_else(|| denial.to_string());
-                self.add_to_open(
-                    at,
-                    &match by {
-                        Some(by) => format!("{by} lifted the denial of {what}"),
-                        None => format!("the denial of {what} expired"),
-                    },
-                );
-            }
+            EventKind::DenialLifted { denial, by } => self.end_denial(at, *denial, by.as_deref()),
             EventKind::IncidentAcknowledged { incident, by, via, until } => {
                 let until = clock(*until, zone);
                 self.story(*incident).add_paging(at, format!("{by} acknowledged"));
@@ -138,6 +108,19 @@ impl Stories {
                 let text = format!("an update waits for approval ({}): {body}", status.title());
                 self.story(*incident).add(at, text);
             }
+            kind => self.apply_paging(at, kind, zone),
+        }
+        while self.incidents.len() > INCIDENTS_MAX {
+            self.incidents.pop_first();
+        }
+        while self.pages.len() > INCIDENTS_MAX {
+            self.pages.pop_first();
+        }
+    }
+
+    /// Applies the events of a page: its steps and the attempts to deliver it.
+    fn apply_paging(&mut self, at: Time, kind: &EventKind, zone: &TimeZone) {
+        match kind {
             EventKind::PageOpened { page, incident, escalation } => {
                 self.pages.insert(*page, *incident);
                 self.story(*incident).add_paging(at, format!("{page} opened with escalation {escalation}"));
@@ -163,12 +146,46 @@ impl Stories {
             EventKind::PageClosed { page } => self.add_paging(*page, at, format!("{page} closed")),
             _ => {}
         }
-        while self.incidents.len() > INCIDENTS_MAX {
-            self.incidents.pop_first();
+    }
+
+    /// Adds the earlier lines of alerts that are new in the incident, and the diagnosis if its summary changed.
+    fn add_diagnosis(&mut self, incident: IncidentId, at: Time, diagnosis: &Diagnosis) {
+        self.open.insert(incident);
+        let story = self.incidents.entry(incident).or_default();
+        let before = story.timeline.len();
+        for id in &diagnosis.alerts {
+            if story.alerts.insert(*id) {
+                let room = LINES_MAX.saturating_sub(story.timeline.len());
+                let lines = self.alerts.get(id).into_iter().flatten().cloned();
+                story.timeline.extend(lines.take(room));
+            }
         }
-        while self.pages.len() > INCIDENTS_MAX {
-            self.pages.pop_first();
+        if story.timeline.len() > before {
+            story.timeline.sort_by_key(|line| line.at);
         }
+        if story.summary != diagnosis.summary {
+            story.summary.clone_from(&diagnosis.summary);
+            story.add(at, format!("Diagnosis: {}", diagnosis.summary));
+        }
+    }
+
+    fn add_denial(&mut self, at: Time, denial: &Denial, until: &str) {
+        let what = match &denial.service {
+            Some(service) => format!("{} at {service}", denial.what),
+            None => denial.what.to_string(),
+        };
+        self.add_to_open(at, &format!("{} denied {what} until {until}", denial.by));
+        self.denied.insert(denial.id, what);
+    }
+
+    /// A denial was lifted by a person, or expired.
+    fn end_denial(&mut self, at: Time, denial: DenialId, by: Option<&str>) {
+        let what = self.denied.remove(&denial).unwrap_or_else(|| denial.to_string());
+        let text = match by {
+            Some(by) => format!("{by} lifted the denial of {what}"),
+            None => format!("the denial of {what} expired"),
+        };
+        self.add_to_open(at, &text);
     }
 
     fn add_to_open(&mut self, at: Time, text: &str) {

@@ -1,5 +1,5 @@
-//! What a judgement, an arrival with its end, and a pass cost: `cargo run --release -p the load balancer --example
-//! cost`.
+//! The cost of a judgement, of an arrival with its end, and of a token: `cargo run --release -p mainstay-traffic
+//! --example cost`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "an example for people; it may fail aloud")]
 
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use traffic::{
     Policy, Tick, TopK,
 };
 use types::Time;
+use types::config::Pool;
 
 const ROUNDS: u32 = 2_000_000;
 
@@ -69,6 +70,20 @@ fn main() {
     let pool = config.pools.values().next().unwrap().clone();
     let policy = types::Policy { config: Arc::new(config), denials: BTreeMap::new() };
     let policy = Policy::new(&policy, &BTreeMap::new(), now, Tick(0));
+    time_judgements(&policy);
+    time_requests(&pool);
+    time_tokens(now);
+    let mut top: TopK<u32> = TopK::new(128);
+    time("count in a sketch of 128, half of it new each time", |round| {
+        top.add(&if round % 2 == 0 { round } else { round % 50 });
+    });
+}
+
+fn client(round: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from_bits(round.wrapping_mul(0x9e37_79b9)))
+}
+
+fn time_judgements(policy: &Policy) {
     let meters = Meters::new(Meters::USUAL, 7);
     let route = policy.route("auth.acme.example").unwrap();
     let facts = Facts {
@@ -80,7 +95,6 @@ fn main() {
         path: "/login",
         agent: Some(b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36"),
     };
-    let client = |round: u32| IpAddr::V4(Ipv4Addr::from_bits(round.wrapping_mul(0x9e37_79b9)));
 
     time("find the route", |_| {
         black_box(policy.route(black_box("auth.acme.example")));
@@ -105,8 +119,10 @@ fn main() {
         let facts = Facts { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), ..facts };
         black_box(route.judge(&facts, &meters, Tick(900_000_000), 5));
     });
+}
 
-    let mut balancer = LoadBalancer::new(&pool, Tick(0), 7);
+fn time_requests(pool: &Pool) {
+    let mut balancer = LoadBalancer::new(pool, Tick(0), 7);
     let arrival = |round: u32| Arrival {
         class: Class::FirstTime,
         client: u64::from(round),
@@ -122,13 +138,15 @@ fn main() {
         }
     });
     // Filled to its limit and queue, so that all others are turned away.
-    let mut full = LoadBalancer::new(&pool, Tick(0), 7);
+    let mut full = LoadBalancer::new(pool, Tick(0), 7);
     let held: Vec<Admission> = (0..100_000).map(|round| full.arrive(Tick(0), arrival(round))).collect();
     time("arrive, turned away", |round| {
         black_box(full.arrive(Tick(50_000), arrival(round)));
     });
     drop(held);
+}
 
+fn time_tokens(now: Time) {
     let pass = ClientTokens::new(&tokens::Key::new([7; 32]), now);
     let cookie = pass.cookie(77, Duration::from_secs(86_400), now);
     time("read a cookie", |_| {
@@ -137,9 +155,5 @@ fn main() {
     let carried = ForwardedClient { recognized: Some(77), class: Class::Recognized, address: client(9) };
     time("sign a header", |_| {
         black_box(pass.header(black_box(&carried), now));
-    });
-    let mut top: TopK<u32> = TopK::new(128);
-    time("count in a sketch of 128, half of it new each time", |round| {
-        top.add(&if round % 2 == 0 { round } else { round % 50 });
     });
 }

@@ -36,7 +36,7 @@ impl SourceRules {
                     }
                 }
                 DenyTarget::Asn(asn) => places.asns.push((*asn, rule)),
-                DenyTarget::Cidr(net) => nets.push((types::traffic::plain(*net), rule)),
+                DenyTarget::Cidr(net) => nets.push((types::deny_target::plain(*net), rule)),
             }
         }
         places.countries.sort_unstable();

@@ -8,6 +8,7 @@
 //! | [`id`] | names of configured items, numbers of alerts, incidents and pages |
 //! | [`resource`] | a node of the dependency graph: `domain.acme.app` |
 //! | [`config`] | the configuration |
+//! | [`deny_target`] | sources of traffic that can be denied |
 //! | [`traffic`] | roll-ups of the edge, denials, the edge's policy |
 //! | [`trace`] | one traced request of the edge |
 //! | [`graph`] | the dependency graph, derived from the configuration |
@@ -25,6 +26,7 @@
 
 pub mod alert;
 pub mod config;
+pub mod deny_target;
 pub mod event;
 pub mod fault;
 pub mod graph;
@@ -44,6 +46,7 @@ pub mod traffic;
 
 pub use alert::{Alert, LastResult, SeenAt, Severity};
 pub use config::Config;
+pub use deny_target::DenyTarget;
 pub use event::{Event, EventKind};
 pub use fault::Fault;
 pub use graph::Graph;
@@ -59,4 +62,4 @@ pub use probe_targets::ProbeTargets;
 pub use resource::{Kind, Resource};
 pub use time::Time;
 pub use trace::Trace;
-pub use traffic::{Denial, DenyTarget, Policy, Rollup};
+pub use traffic::{Denial, Policy, Rollup};

@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use std::time::Duration;
-use types::traffic::InvalidDenyTarget;
+use types::deny_target::InvalidDenyTarget;
 use types::{DenialId, DenyTarget, IncidentId};
 
 /// Maximum length of a person's name, in characters.

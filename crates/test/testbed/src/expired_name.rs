@@ -71,6 +71,18 @@ pub struct ExpiredName {
     _https: Vec<Server>,
 }
 
+/// A TTL as DNS messages have it.
+fn seconds(ttl: Duration) -> u32 {
+    u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// Registers both domains with the name servers of the hosting provider, and those for parking.
+fn register(registry: &Registry, delegations: &Delegations) {
+    for domain in [DOMAIN, WELL_DOMAIN] {
+        registry.register(domain, plain(&delegations.hosting), plain(&delegations.parking));
+    }
+}
+
 /// Acts performed so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct History {
@@ -89,7 +101,6 @@ impl ExpiredName {
         let block = AddressBlock::reserve().await?;
         let addresses =
             Addresses::of(&block).map_err(|last| TestbedError::NoAddressBlock { tries: 1, last })?;
-        let seconds = |ttl: Duration| u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX);
 
         let hosting = servers(HOSTING_DOMAIN, [block.hosts[0].address, block.hosts[1].address])?;
         let parking = servers(PARKING_DOMAIN, [block.parking[0].address, block.parking[1].address])?;
@@ -128,9 +139,7 @@ impl ExpiredName {
 
         let no_address = |why| TestbedError::NoAddressBlock { tries: 1, last: why };
         let registry = Registry::start(block.registry).map_err(no_address)?;
-        for domain in [DOMAIN, WELL_DOMAIN] {
-            registry.register(domain, plain(&delegations.hosting), plain(&delegations.parking));
-        }
+        register(&registry, &delegations);
         let phone = Phone::start(block.phone).map_err(no_address)?;
         phone.person("ana", Behavior::Answers { after: settings.answers_after });
 

@@ -9,15 +9,19 @@
 //! |---|---|
 //! | [`clients`] | settings: groups, their addresses and requests |
 //! | [`tally`] | counters, phase by phase |
-//! | `drive` | the timetable, deadlines, repetitions |
-//! | `client` | one client and its connection |
-//! | `wire` | the answers, as bytes |
+//! | `drive` | the schedule: visits, deadlines, retries that are due |
+//! | `request` | requests over a connection: sent, answered, failed, retried |
+//! | `generator` | the state of one generator |
+//! | `client` | one client: address, cookies, connection |
+//! | `wire` | the responses, as bytes |
 //!
 //! Deliberately absent: waiting for answers before the next visit, TLS, think time within a visit.
 
 mod client;
 pub mod clients;
 mod drive;
+mod generator;
+mod request;
 pub mod tally;
 pub(crate) mod wire;
 

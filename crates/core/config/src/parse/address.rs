@@ -21,7 +21,7 @@ pub(crate) fn listen(text: &str) -> Result<SocketAddr, ValueError> {
 pub(crate) fn cidr(text: &str) -> Result<IpNet, ValueError> {
     let text = text.trim();
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(single).map(types::traffic::plain).ok_or_else(|| {
+    text.parse().ok().or_else(single).map(types::deny_target::plain).ok_or_else(|| {
         ValueError::new(format!("`{}` is not a CIDR range", shown(text)))
             .hint("for example: \"10.0.0.0/8\" or \"10.1.2.3\"")
     })

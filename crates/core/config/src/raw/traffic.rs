@@ -7,9 +7,10 @@ use crate::reader::value::At;
 use crate::suggest::shown;
 use crate::value_error::ValueError;
 use std::time::Duration;
+use types::DenyTarget;
 use types::PoolId;
 use types::config::{Rate, Recognize, Traffic};
-use types::traffic::{DenyTarget, is_everybody};
+use types::traffic::is_everybody;
 
 /// Default of `response_timeout`.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -3,8 +3,8 @@
 use crate::{problems, valid, warnings};
 use insta::assert_snapshot;
 use std::time::Duration;
+use types::DenyTarget;
 use types::config::{CertificateFiles, EdgeLimits, Health, PoolServer, Protocol, Rate, Recognize, SecretRef};
-use types::traffic::DenyTarget;
 
 const WHOLE: &str = r#"
 [edge]
@@ -70,8 +70,7 @@ token = "file:batch.token"
 
 #[test]
 fn every_key_of_the_edge_is_read() {
-    let config = valid(WHOLE).config;
-    let edge = config.edge.unwrap();
+    let edge = valid(WHOLE).config.edge.unwrap();
     let texts = |list: &[std::net::SocketAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(texts(&edge.listen), ["127.0.0.1:8000", "[::1]:8000"]);
     assert_eq!(texts(&edge.listen_tls), ["127.0.0.1:8443"]);
@@ -96,7 +95,11 @@ fn every_key_of_the_edge_is_read() {
         ..Default::default()
     };
     assert_eq!(edge.limits, limits);
+}
 
+#[test]
+fn every_key_of_traffic_is_read() {
+    let config = valid(WHOLE).config;
     let traffic = config.services[&"auth".into()].traffic.clone().unwrap();
     let rate = |count, secs, burst| Some(Rate { count, per: Duration::from_secs(secs), burst });
     assert_eq!(traffic.pool.0, "auth");
@@ -129,7 +132,11 @@ fn every_key_of_the_edge_is_read() {
         (api.client, api.deny.len(), api.recognize, api.response_timeout.as_secs()),
         (None, 0, None, 10)
     );
+}
 
+#[test]
+fn every_key_of_a_pool_is_read() {
+    let config = valid(WHOLE).config;
     let pool = &config.pools[&"auth".into()];
     let server = |at: &str, weight, drain| PoolServer { at: at.into(), weight, drain };
     assert_eq!(
@@ -156,7 +163,11 @@ fn every_key_of_the_edge_is_read() {
         (None, Protocol::Http1, 100, 8)
     );
     assert_eq!((&api.tls, &api.health), (&None, &health("/", 2, 1, 2, 2)));
+}
 
+#[test]
+fn every_key_of_a_caller_is_read() {
+    let config = valid(WHOLE).config;
     let caller = &config.callers[&"auth-web".into()];
     assert_eq!(caller.service, Some("auth".into()));
     assert_eq!(caller.token, Some(SecretRef::Env("AUTH_WEB_TOKEN".into())));

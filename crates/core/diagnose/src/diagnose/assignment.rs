@@ -29,6 +29,27 @@ pub(super) struct Assignment {
     pub(super) healthy: OnceCell<Healthy>,
 }
 
+/// Incidents that an alert may belong to.
+#[derive(Default)]
+struct Claims {
+    /// Incident by its present cause; the oldest, if several have the same.
+    causes: BTreeMap<Resource, IncidentId>,
+    /// Incident of each alert so far.
+    homes: BTreeMap<AlertId, IncidentId>,
+    /// A service with a surge in an incident brings its failing names into it.
+    shared: BTreeMap<Resource, IncidentId>,
+}
+
+impl Assignment {
+    /// The incident that has all these alerts, if it is one.
+    pub(super) fn common_incident(&self, alerts: &BTreeSet<AlertId>) -> Option<IncidentId> {
+        let home =
+            |id: &AlertId| self.members.iter().find(|(_, all)| all.contains(id)).map(|(home, _)| *home);
+        let homes: BTreeSet<Option<IncidentId>> = alerts.iter().map(home).collect();
+        homes.first().copied().flatten().filter(|_| homes.len() == 1)
+    }
+}
+
 impl Diagnose {
     /// Open incidents with a place as the cause, and the recovered alerts of each.
     fn place_incidents(&self) -> Vec<PlaceIncident<'_>> {
@@ -58,7 +79,6 @@ impl Diagnose {
         });
         let parts: BTreeMap<AlertId, &PlaceIncident<'_>> = parts.collect();
         let causes = cause::causes(config, &self.volatile.topology, &counted, &place_incidents, &parts);
-        let by_id: BTreeMap<AlertId, &Alert> = counted.iter().map(|alert| (alert.id, *alert)).collect();
         // Resources with an alert, and whether all their alerts affect users.
         let mut about: BTreeMap<&Resource, bool> = BTreeMap::new();
         for alert in &counted {
@@ -69,38 +89,11 @@ impl Diagnose {
             about: about.keys().map(|about| (*about).clone()).collect(),
             ..Assignment::default()
         };
-        let mut claims: BTreeMap<Resource, IncidentId> = BTreeMap::new();
-        let mut home: BTreeMap<AlertId, IncidentId> = BTreeMap::new();
-        // A service with a surge in an incident brings its failing names into it.
-        let mut shared: BTreeMap<Resource, IncidentId> = BTreeMap::new();
-
-        for incident in self.state.open() {
-            let members: Vec<&Alert> =
-                incident.diagnosis.alerts.iter().filter_map(|id| by_id.get(id).copied()).collect();
-            let was = &incident.diagnosis.cause;
-            let cause = if place_incidents.iter().any(|place_incidents| place_incidents.cause == was) {
-                followed_from_place(was, &members, &causes)
-            } else {
-                followed(&config.graph, was, &members, &causes)
-            };
-            let older = *claims.entry(cause.clone()).or_insert(incident.id);
-            if older != incident.id {
-                assignment.merged.insert(incident.id, older);
-            }
-            for alert in &members {
-                home.insert(alert.id, older);
-                if let Some(root) = causes.get(&alert.id).filter(|root| root.kind == Kind::Service) {
-                    shared.entry(root.clone()).or_insert(older);
-                }
-            }
-            assignment.causes.entry(older).or_insert(cause);
-            assignment.members.entry(older).or_default();
-        }
-
+        let claims = self.claims(config, &counted, &place_incidents, &causes, &mut assignment);
         for alert in counted {
             let Some(root) = causes.get(&alert.id) else { continue };
             let stays = || {
-                let incident = home.get(&alert.id)?;
+                let incident = claims.homes.get(&alert.id)?;
                 let cause = assignment.causes.get(incident)?;
                 let is_recovering = !about.contains_key(cause);
                 let explains = is_recovering || cause.kind == Kind::Service;
@@ -108,11 +101,10 @@ impl Diagnose {
             };
             let rejoins = || {
                 let place_incidents = parts.get(&alert.id).filter(|_| is_endpoint(root.kind))?;
-                claims.get(place_incidents.cause).copied()
+                claims.causes.get(place_incidents.cause).copied()
             };
-            match claims
-                .get(root)
-                .or_else(|| shared.get(root))
+            match (claims.causes.get(root))
+                .or_else(|| claims.shared.get(root))
                 .copied()
                 .or_else(stays)
                 .or_else(|| self.joins(config, alert, root, &assignment.causes, &about))
@@ -124,6 +116,42 @@ impl Diagnose {
             }
         }
         assignment
+    }
+
+    /// The open incidents by their present causes; incidents with the same cause are merged into the oldest.
+    fn claims(
+        &self,
+        config: &Config,
+        counted: &[&Alert],
+        place_incidents: &[PlaceIncident<'_>],
+        causes: &BTreeMap<AlertId, Resource>,
+        assignment: &mut Assignment,
+    ) -> Claims {
+        let by_id: BTreeMap<AlertId, &Alert> = counted.iter().map(|alert| (alert.id, *alert)).collect();
+        let mut claims = Claims::default();
+        for incident in self.state.open() {
+            let members: Vec<&Alert> =
+                incident.diagnosis.alerts.iter().filter_map(|id| by_id.get(id).copied()).collect();
+            let was = &incident.diagnosis.cause;
+            let cause = if place_incidents.iter().any(|place_incident| place_incident.cause == was) {
+                followed_from_place(was, &members, causes)
+            } else {
+                followed(&config.graph, was, &members, causes)
+            };
+            let older = *claims.causes.entry(cause.clone()).or_insert(incident.id);
+            if older != incident.id {
+                assignment.merged.insert(incident.id, older);
+            }
+            for alert in &members {
+                claims.homes.insert(alert.id, older);
+                if let Some(root) = causes.get(&alert.id).filter(|root| root.kind == Kind::Service) {
+                    claims.shared.entry(root.clone()).or_insert(older);
+                }
+            }
+            assignment.causes.entry(older).or_insert(cause);
+            assignment.members.entry(older).or_default();
+        }
+        claims
     }
 
     /// The open incident that an alert joins because of its cause.

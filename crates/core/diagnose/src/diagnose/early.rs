@@ -7,34 +7,61 @@ use crate::recovery;
 use crate::topology::{Latest, NEIGHBOURS_MAX};
 use std::collections::{BTreeMap, BTreeSet};
 use types::time::later;
-use types::{AlertId, Config, ProbeId, Resource, SeenAt, Time};
+use types::{AlertId, Config, Incident, ProbeId, Resource, SeenAt, Time};
 
 /// Maximum number of early probes.
 const WANTED_MAX: usize = 512;
+
+/// Wanted probes; a probe is wanted from the latest time that was given.
+struct Wanted<'a> {
+    probes: &'a BTreeMap<Resource, Vec<ProbeId>>,
+    all: BTreeMap<ProbeId, Time>,
+}
+
+impl Wanted<'_> {
+    fn want(&mut self, resource: &Resource, at: Time) {
+        for probe in self.probes.get(resource).into_iter().flatten() {
+            if self.all.len() < WANTED_MAX || self.all.contains_key(probe) {
+                self.all.entry(probe.clone()).and_modify(|was| *was = at.max(*was)).or_insert(at);
+            }
+        }
+    }
+
+    /// Wants what has no result since the latest alert beside it.
+    fn want_beside(&mut self, resource: &Resource, latest: &Latest<'_>, seen: &Observations<'_>) {
+        let Some(opened) = latest.beside(resource) else { return };
+        if (seen.last_result)(resource).is_none_or(|last| last.at <= opened) {
+            self.want(resource, opened);
+        }
+    }
+}
 
 impl Diagnose {
     /// Probes that are wanted before their interval is over, and when: possible causes of new alerts, the scope of an
     /// incident, the recovery of what failed.
     #[must_use]
     pub fn sooner(&self, config: &Config, now: Time, seen: &Observations<'_>) -> BTreeMap<ProbeId, Time> {
-        let mut wanted: BTreeMap<ProbeId, Time> = BTreeMap::new();
-        let mut want = |resource: &Resource, at: Time| {
-            for probe in self.volatile.probes.get(resource).into_iter().flatten() {
-                if wanted.len() < WANTED_MAX || wanted.contains_key(probe) {
-                    wanted.entry(probe.clone()).and_modify(|was| *was = at.max(*was)).or_insert(at);
-                }
-            }
-        };
+        let mut wanted = Wanted { probes: &self.volatile.probes, all: BTreeMap::new() };
         for (resource, at) in self.unconfirmed(seen) {
-            want(resource, at);
+            wanted.want(resource, at);
         }
+        self.want_around_new_alerts(now, seen, &mut wanted);
+        for incident in self.state.open() {
+            self.want_scope(incident, now, seen, &mut wanted);
+            self.want_recovery(config, incident, seen, &mut wanted);
+        }
+        wanted.all
+    }
+
+    /// Alerts without an incident: possible causes first, then the neighbours, once for all alerts with the same
+    /// neighbours.
+    fn want_around_new_alerts(&self, now: Time, seen: &Observations<'_>, wanted: &mut Wanted<'_>) {
         let mut member: BTreeSet<&AlertId> = BTreeSet::new();
         for incident in self.state.open() {
             member.extend(&incident.diagnosis.alerts);
         }
         let loose =
             seen.alerts.values().filter(|alert| self.counts(alert, now, seen) && !member.contains(&alert.id));
-        // Possible causes first, then the neighbours, once for all alerts with the same neighbours.
         let mut neighbours: BTreeMap<usize, Latest<'_>> = BTreeMap::new();
         let mut placed: BTreeMap<&SeenAt, Latest<'_>> = BTreeMap::new();
         for alert in loose {
@@ -49,45 +76,52 @@ impl Diagnose {
             for resource in &position.below {
                 let last = (seen.last_result)(resource);
                 if !debounce::has_result_since(resource, last, &alert.about, alert.since, case.opened) {
-                    want(resource, case.opened);
+                    wanted.want(resource, case.opened);
                 }
             }
         }
         for (place, latest) in &placed {
             for resource in &(seen.colocated)(place, NEIGHBOURS_MAX) {
-                let Some(opened) = latest.beside(resource) else { continue };
-                if (seen.last_result)(resource).is_none_or(|last| last.at <= opened) {
-                    want(resource, opened);
-                }
+                wanted.want_beside(resource, latest, seen);
             }
         }
         for (group, latest) in &neighbours {
             for resource in self.volatile.topology.neighbours.get(*group).into_iter().flatten() {
-                let Some(opened) = latest.beside(resource) else { continue };
-                if (seen.last_result)(resource).is_none_or(|last| last.at <= opened) {
-                    want(resource, opened);
-                }
+                wanted.want_beside(resource, latest, seen);
             }
         }
-        for incident in self.state.open() {
-            let cause = &incident.diagnosis.cause;
-            if incident.diagnosis.wakes && now <= later(incident.opened, SCOPE_FOR) {
-                for resource in self.volatile.topology.neighbours(cause) {
-                    let last = (seen.last_result)(resource);
-                    if !debounce::has_result_since(resource, last, cause, incident.opened, incident.opened) {
-                        want(resource, incident.opened);
-                    }
-                }
-            }
-            let cases = self.cases(&incident.diagnosis.alerts);
-            let closed = recovery::last_closed(cases.iter().copied());
-            let Some(closed) = closed.or_else(|| self.recovered_at(cause, &cases)) else { continue };
-            for resource in recovery::to_verify(&config.graph, cause, &cases) {
-                if (seen.last_result)(&resource).is_none_or(|last| last.at < closed) {
-                    want(&resource, closed);
-                }
+    }
+
+    /// Neighbours of the cause of a new incident.
+    fn want_scope(&self, incident: &Incident, now: Time, seen: &Observations<'_>, wanted: &mut Wanted<'_>) {
+        let cause = &incident.diagnosis.cause;
+        if !incident.diagnosis.wakes || now > later(incident.opened, SCOPE_FOR) {
+            return;
+        }
+        for resource in self.volatile.topology.neighbours(cause) {
+            let last = (seen.last_result)(resource);
+            if !debounce::has_result_since(resource, last, cause, incident.opened, incident.opened) {
+                wanted.want(resource, incident.opened);
             }
         }
-        wanted
+    }
+
+    /// What must be verified after the cause recovered.
+    fn want_recovery(
+        &self,
+        config: &Config,
+        incident: &Incident,
+        seen: &Observations<'_>,
+        wanted: &mut Wanted<'_>,
+    ) {
+        let cause = &incident.diagnosis.cause;
+        let cases = self.cases(&incident.diagnosis.alerts);
+        let closed = recovery::last_closed(cases.iter().copied());
+        let Some(closed) = closed.or_else(|| self.recovered_at(cause, &cases)) else { return };
+        for resource in recovery::to_verify(&config.graph, cause, &cases) {
+            if (seen.last_result)(&resource).is_none_or(|last| last.at < closed) {
+                wanted.want(&resource, closed);
+            }
+        }
     }
 }

@@ -30,63 +30,82 @@ pub fn set(names: &[&str]) -> BTreeSet<String> {
 pub const NAMES: [&str; 6] =
     ["a.acme.app", "b.acme.app", "c.acme.app", "d.acme.app", "e.acme.app", "f.acme.app"];
 
+/// Services with their hosts and the services that they need.
+const SERVICES: [(&str, &str, &[&str], &[&str]); 3] = [
+    ("auth", "Sign-in", &NAMES, &[]),
+    ("api", "API", &["a.acme.app", "api.acme.io"], &["auth"]),
+    ("shop", "Shop", &["shop.acme.io"], &[]),
+];
+
+fn service(id: &str, title: &str, hosts: &[&str], needs: &[&str]) -> Service {
+    Service {
+        id: ServiceId(id.into()),
+        title: title.into(),
+        group: None,
+        hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+        declared_hosts: vec![],
+        depends_on: needs.iter().map(|need| Resource::service(*need)).collect(),
+        schedule: None,
+        escalation: EscalationId("default".into()),
+        public: true,
+        traffic: None,
+    }
+}
+
+fn probe(about: Resource, ask: Ask) -> (ProbeId, Probe) {
+    let id = ProbeId(about.to_string());
+    let probe = Probe {
+        id: id.clone(),
+        about,
+        ask,
+        interval: secs(30),
+        timeout: secs(5),
+        failure_threshold: 3,
+        success_threshold: 2,
+        failing_for: Duration::ZERO,
+    };
+    (id, probe)
+}
+
+fn zone_of(host: &str) -> &'static str {
+    if host.ends_with("acme.app") { "acme.app" } else { "acme.io" }
+}
+
+/// Probes of a host, its certificate, its zone and its domain.
+fn probes_of(host: &str) -> [(ProbeId, Probe); 4] {
+    let zone = zone_of(host);
+    let http = Ask::Http { url: format!("https://{host}/"), expect: Expect::default() };
+    [
+        probe(Resource::host(host), http),
+        probe(Resource::tls(host), Ask::Tls { host: host.into(), port: 443 }),
+        probe(Resource::dns(zone), Ask::Dns { zone: zone.into(), names: vec![] }),
+        probe(Resource::domain(zone), Ask::Domain { name: zone.into() }),
+    ]
+}
+
+fn add_needs(graph: &mut Graph, service: &Service) {
+    let of_service = || Resource::service(service.id.0.clone());
+    for host in &service.hosts {
+        let zone = zone_of(host);
+        graph.add_need(of_service(), Resource::host(host.as_str()));
+        graph.add_need(Resource::host(host.as_str()), Resource::tls(host.as_str()));
+        graph.add_need(Resource::host(host.as_str()), Resource::dns(zone));
+        graph.add_need(Resource::tls(host.as_str()), Resource::dns(zone));
+        graph.add_need(Resource::dns(zone), Resource::domain(zone));
+    }
+    for need in &service.depends_on {
+        graph.add_need(of_service(), need.clone());
+    }
+}
+
 pub fn config() -> Config {
     let mut graph = Graph::default();
     let mut services = BTreeMap::new();
     let mut probes: BTreeMap<ProbeId, Probe> = BTreeMap::new();
-    let mut ask = |about: Resource, ask: Ask| {
-        let id = ProbeId(about.to_string());
-        let (every, timeout) = (secs(30), secs(5));
-        probes.insert(
-            id.clone(),
-            Probe {
-                id,
-                about,
-                ask,
-                interval: every,
-                timeout,
-                failure_threshold: 3,
-                success_threshold: 2,
-                failing_for: Duration::ZERO,
-            },
-        );
-    };
-    let all: [(&str, &str, &[&str], &[&str]); 3] = [
-        ("auth", "Sign-in", &NAMES, &[]),
-        ("api", "API", &["a.acme.app", "api.acme.io"], &["auth"]),
-        ("shop", "Shop", &["shop.acme.io"], &[]),
-    ];
-    for (id, title, hosts, needs) in all {
-        let service = Service {
-            id: ServiceId(id.into()),
-            title: title.into(),
-            group: None,
-            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
-            declared_hosts: vec![],
-            depends_on: needs.iter().map(|need| Resource::service(*need)).collect(),
-            schedule: None,
-            escalation: EscalationId("default".into()),
-            public: true,
-            traffic: None,
-        };
-        for host in hosts {
-            let zone = if host.ends_with("acme.app") { "acme.app" } else { "acme.io" };
-            ask(
-                Resource::host(*host),
-                Ask::Http { url: format!("https://{host}/"), expect: Expect::default() },
-            );
-            ask(Resource::tls(*host), Ask::Tls { host: (*host).into(), port: 443 });
-            ask(Resource::dns(zone), Ask::Dns { zone: zone.into(), names: vec![] });
-            ask(Resource::domain(zone), Ask::Domain { name: zone.into() });
-            graph.add_need(Resource::service(id), Resource::host(*host));
-            graph.add_need(Resource::host(*host), Resource::tls(*host));
-            graph.add_need(Resource::host(*host), Resource::dns(zone));
-            graph.add_need(Resource::tls(*host), Resource::dns(zone));
-            graph.add_need(Resource::dns(zone), Resource::domain(zone));
-        }
-        for need in &service.depends_on {
-            graph.add_need(Resource::service(id), need.clone());
-        }
+    for (id, title, hosts, needs) in SERVICES {
+        let service = service(id, title, hosts, needs);
+        probes.extend(hosts.iter().flat_map(|host| probes_of(host)));
+        add_needs(&mut graph, &service);
         services.insert(service.id.clone(), service);
     }
     Config {

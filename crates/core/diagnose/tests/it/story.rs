@@ -2,30 +2,40 @@
 
 use crate::fixture::*;
 use insta::assert_snapshot;
+use types::AlertId;
 use types::fault::{DnsFault, DomainFault, Fault, TlsFault};
 
-#[test]
-fn the_expired_name() {
-    let mut w = Fixture::new();
-    w.look_at_all();
-    let (own, park) = (
-        set(&["ns1.host.example", "ns2.host.example"]),
-        set(&["ns1.parking.example", "ns2.parking.example"]),
-    );
-    let mut words = "-- the registry says so, before any cache has run out\n".to_owned();
+/// The domain expires and moves to parking servers; returns the alerts of both.
+fn expires(w: &mut Fixture) -> (AlertId, AlertId) {
+    let own = set(&["ns1.host.example", "ns2.host.example"]);
+    let park = set(&["ns1.parking.example", "ns2.parking.example"]);
     let moved = Fault::Dns { dns: DnsFault::DelegationMoved { from: own, to: park.clone() } };
     let dns = w.pass(2).breaks("dns.acme.app", moved);
     let expired = DomainFault::Expired { at: Some(at("2026-11-22T15:28:00Z")), parked_on: Some(park) };
-    let domain = w.breaks("domain.acme.app", Fault::Domain { domain: expired });
-    words += &w.react();
-    words += "-- caches run out, one name after the other\n";
+    (w.breaks("domain.acme.app", Fault::Domain { domain: expired }), dns)
+}
+
+/// Every name fails, one after the other; returns the alerts.
+fn caches_run_out(w: &mut Fixture, words: &mut String) -> Vec<AlertId> {
     let mut hosts = vec![];
     for name in NAMES {
         let fault = || Fault::Tls { tls: TlsFault::WrongName { presented: vec!["parking.example".into()] } };
         hosts.push(w.pass(4).breaks(&format!("tls.{name}"), fault()));
         hosts.push(w.breaks(&format!("host.{name}"), fault()));
-        words += &w.settle();
+        *words += &w.settle();
     }
+    hosts
+}
+
+#[test]
+fn the_expired_name() {
+    let mut w = Fixture::new();
+    w.look_at_all();
+    let mut words = "-- the registry says so, before any cache has run out\n".to_owned();
+    let (domain, dns) = expires(&mut w);
+    words += &w.react();
+    words += "-- caches run out, one name after the other\n";
+    let hosts = caches_run_out(&mut w, &mut words);
     words += &w.pass(5).react();
     words += "-- renewed at 16:02\n";
     w.now = at("2026-11-22T16:02:10Z");

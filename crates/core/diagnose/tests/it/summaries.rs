@@ -2,6 +2,7 @@
 
 use crate::fixture::*;
 use insta::assert_snapshot;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use types::fault::{DnsFault, DomainFault, Fault, Phase, TlsFault};
 use types::{IncidentId, Severity};
@@ -18,15 +19,39 @@ fn tls(tls: TlsFault) -> Fault {
     Fault::Tls { tls }
 }
 
-#[test]
-fn every_cause_has_a_plain_summary_and_a_plain_end() {
-    let park = || set(&["ns1.parking.example", "ns2.parking.example"]);
-    let own = || set(&["ns1.host.example", "ns2.host.example"]);
+fn parking() -> BTreeSet<String> {
+    set(&["ns1.parking.example", "ns2.parking.example"])
+}
+
+fn hosting() -> BTreeSet<String> {
+    set(&["ns1.host.example", "ns2.host.example"])
+}
+
+/// The summaries of an incident with this fault as its cause: while it is open, and after its end.
+fn summaries(causes: &[(&str, Fault, Severity)]) -> String {
     let mut table = String::new();
-    for (about, fault, severity) in [
+    for (about, fault, severity) in causes {
+        let mut w = Fixture::new();
+        w.look_at_all();
+        let alert = w.open(about, fault.clone(), *severity);
+        w.settle();
+        let wakes = w.diagnose.incidents()[&IncidentId(1)].diagnosis.wakes;
+        writeln!(table, "{}{}", w.summary(1), if wakes { "" } else { " (wakes nobody)" }).unwrap();
+        w.pass(2520).close(alert);
+        w.react();
+        w.settle();
+        assert!(!w.diagnose.incidents()[&IncidentId(1)].is_open(), "{}", w.summary(1));
+        writeln!(table, "    {}", w.summary(1)).unwrap();
+    }
+    table
+}
+
+#[test]
+fn expiry_of_a_domain_has_plain_summaries() {
+    let table = summaries(&[
         (
             "domain.acme.app",
-            domain(DomainFault::Expired { at: Some(at("2026-11-22T15:20:00Z")), parked_on: Some(park()) }),
+            domain(DomainFault::Expired { at: Some(at("2026-11-22T15:20:00Z")), parked_on: Some(parking()) }),
             Severity::Critical,
         ),
         (
@@ -36,7 +61,7 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
         ),
         (
             "domain.acme.app",
-            domain(DomainFault::Expired { at: None, parked_on: Some(park()) }),
+            domain(DomainFault::Expired { at: None, parked_on: Some(parking()) }),
             Severity::Critical,
         ),
         (
@@ -49,6 +74,24 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
             domain(DomainFault::Expires { at: at("2026-11-23T09:00:00Z"), days: 1 }),
             Severity::Critical,
         ),
+    ]);
+    assert_snapshot!(table, @r"
+    acme.app expired at 15:20 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app had expired at 15:20 UTC; it lasted 42 min, no name failed
+    acme.app expired on 2026-11-20 at 03:00 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app had expired on 2026-11-20 at 03:00 UTC; it lasted 42 min, no name failed
+    acme.app expired; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app had expired; it lasted 42 min, no name failed
+    acme.app expires on 2026-12-04, in less than 14 days; 6 names depend on it (wakes nobody)
+        acme.app was due to expire on 2026-12-04; resolved after 42 min
+    acme.app expires on 2026-11-23 at 09:00 UTC, in less than a day; 6 names depend on it
+        acme.app was due to expire on 2026-11-23; resolved after 42 min
+    ");
+}
+
+#[test]
+fn status_of_a_domain_has_plain_summaries() {
+    let table = summaries(&[
         ("domain.acme.app", domain(DomainFault::AutoRenew), Severity::Warning),
         (
             "domain.acme.app",
@@ -64,7 +107,33 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
             domain(DomainFault::Stale { since: at("2026-11-19T12:00:00Z") }),
             Severity::Warning,
         ),
-        ("dns.acme.app", dns(DnsFault::DelegationMoved { from: own(), to: park() }), Severity::Critical),
+    ]);
+    assert_snapshot!(table, @r"
+    acme.app is in its auto renew period: the registry moved the date, but it may not have been paid for; 6 names depend on it (wakes nobody)
+        acme.app was in its auto renew period: the registry moved the date, but it may not have been paid for; it lasted 42 min
+    acme.app is removed from DNS by its registrar (client hold) since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app was removed from DNS by its registrar (client hold); it lasted 42 min, no name failed
+    acme.app was deleted and can be restored for at most 30 days (redemption period); 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app had been deleted (redemption period); it lasted 42 min, no name failed
+    acme.app is about to be released for registration (pending delete); 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app was about to be released for registration (pending delete); it lasted 42 min, no name failed
+    acme.app is being transferred to another registrar since 15:28 UTC; 6 names depend on it (wakes nobody)
+        acme.app was being transferred to another registrar; it lasted 42 min
+    acme.app is not registered since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app was not registered; it lasted 42 min, no name failed
+    acme.app has an expiry date that could not be confirmed since 2026-11-19 12:00 UTC; 6 names depend on it (wakes nobody)
+        acme.app had an expiry date that could not be confirmed since 2026-11-19 12:00 UTC; it lasted 42 min
+    ");
+}
+
+#[test]
+fn dns_fault_has_plain_summaries() {
+    let table = summaries(&[
+        (
+            "dns.acme.app",
+            dns(DnsFault::DelegationMoved { from: hosting(), to: parking() }),
+            Severity::Critical,
+        ),
         ("dns.acme.app", dns(DnsFault::NotDelegated), Severity::Critical),
         ("dns.acme.app", dns(DnsFault::NoServer), Severity::Critical),
         (
@@ -73,6 +142,24 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
             Severity::Warning,
         ),
         ("dns.acme.app", dns(DnsFault::Disagree { servers: set(&["ns2.host.example"]) }), Severity::Warning),
+    ]);
+    assert_snapshot!(table, @r"
+    acme.app is delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app was delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example; it lasted 42 min, no name failed
+    acme.app is not delegated by its parent zone since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app was not delegated by its parent zone; it lasted 42 min, no name failed
+    acme.app has no name server that answers for it since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
+        acme.app had no name server that answers for it; it lasted 42 min, no name failed
+    acme.app has name servers that do not serve it: ns2.host.example since 15:28 UTC; 6 names depend on it (wakes nobody)
+        acme.app had name servers that do not serve it: ns2.host.example; it lasted 42 min
+    acme.app has name servers that disagree (ns2.host.example) since 15:28 UTC; 6 names depend on it (wakes nobody)
+        acme.app had name servers that disagree (ns2.host.example); it lasted 42 min
+    ");
+}
+
+#[test]
+fn certificate_fault_has_plain_summaries() {
+    let table = summaries(&[
         (
             "tls.a.acme.app",
             tls(TlsFault::WrongName { presented: vec!["parking.example".into()] }),
@@ -94,6 +181,24 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
             tls(TlsFault::IncompleteChain { missing: "CN=Middle".into() }),
             Severity::Critical,
         ),
+    ]);
+    assert_snapshot!(table, @r"
+    a.acme.app serves a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID) since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
+        a.acme.app served a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID); 2 services affected for 42 min
+    a.acme.app serves a certificate that expired at 15:20 UTC; API and Sign-in are affected; 7 other names are not affected
+        a.acme.app served a certificate that expired at 15:20 UTC; 2 services affected for 42 min
+    a.acme.app serves a certificate that expires on 2026-12-20, with less than a third of its lifetime left; 1 name depends on it (wakes nobody)
+        a.acme.app served a certificate that was due to expire on 2026-12-20; resolved after 42 min
+    a.acme.app serves a certificate that expires at 20:00 UTC, with less than a thirtieth of its lifetime left; 1 name depends on it
+        a.acme.app served a certificate that was due to expire on 2026-11-22; resolved after 42 min
+    a.acme.app serves an incomplete certificate chain: `CN=Middle` is missing since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
+        a.acme.app served an incomplete certificate chain: `CN=Middle` is missing; 2 services affected for 42 min
+    ");
+}
+
+#[test]
+fn host_fault_has_plain_summaries() {
+    let table = summaries(&[
         ("host.shop.acme.io", Fault::Refused, Severity::Critical),
         ("host.shop.acme.io", Fault::NameNotFound, Severity::Critical),
         ("host.shop.acme.io", Fault::Unreachable { why: "no route to host".into() }, Severity::Critical),
@@ -106,69 +211,8 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
             Fault::Slow { limit: std::time::Duration::from_millis(800) },
             Severity::Warning,
         ),
-        (
-            "mainstay.here",
-            Fault::Isolated { why: "6 of 6 names asked can be neither looked up nor reached".into() },
-            Severity::Warning,
-        ),
-    ] {
-        let mut w = Fixture::new();
-        w.look_at_all();
-        let alert = w.open(about, fault, severity);
-        w.settle();
-        let wakes = w.diagnose.incidents()[&IncidentId(1)].diagnosis.wakes;
-        writeln!(table, "{}{}", w.summary(1), if wakes { "" } else { " (wakes nobody)" }).unwrap();
-        w.pass(2520).close(alert);
-        w.react();
-        w.settle();
-        assert!(!w.diagnose.incidents()[&IncidentId(1)].is_open(), "{}", w.summary(1));
-        writeln!(table, "    {}", w.summary(1)).unwrap();
-    }
+    ]);
     assert_snapshot!(table, @r"
-    acme.app expired at 15:20 UTC; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
-        acme.app had expired at 15:20 UTC; it lasted 42 min, no name failed
-    acme.app expired on 2026-11-20 at 03:00 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
-        acme.app had expired on 2026-11-20 at 03:00 UTC; it lasted 42 min, no name failed
-    acme.app expired; its name servers are now ns1.parking.example, ns2.parking.example; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
-        acme.app had expired; it lasted 42 min, no name failed
-    acme.app expires on 2026-12-04, in less than 14 days; 6 names depend on it (wakes nobody)
-        acme.app was due to expire on 2026-12-04; resolved after 42 min
-    acme.app expires on 2026-11-23 at 09:00 UTC, in less than a day; 6 names depend on it
-        acme.app was due to expire on 2026-11-23; resolved after 42 min
-    acme.app is in its auto renew period: the registry moved the date, but it may not have been paid for; 6 names depend on it (wakes nobody)
-        acme.app was in its auto renew period: the registry moved the date, but it may not have been paid for; it lasted 42 min
-    acme.app is removed from DNS by its registrar (client hold) since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
-        acme.app was removed from DNS by its registrar (client hold); it lasted 42 min, no name failed
-    acme.app was deleted and can be restored for at most 30 days (redemption period); 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
-        acme.app had been deleted (redemption period); it lasted 42 min, no name failed
-    acme.app is about to be released for registration (pending delete); 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
-        acme.app was about to be released for registration (pending delete); it lasted 42 min, no name failed
-    acme.app is being transferred to another registrar since 15:28 UTC; 6 names depend on it (wakes nobody)
-        acme.app was being transferred to another registrar; it lasted 42 min
-    acme.app is not registered since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
-        acme.app was not registered; it lasted 42 min, no name failed
-    acme.app has an expiry date that could not be confirmed since 2026-11-19 12:00 UTC; 6 names depend on it (wakes nobody)
-        acme.app had an expiry date that could not be confirmed since 2026-11-19 12:00 UTC; it lasted 42 min
-    acme.app is delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
-        acme.app was delegated to ns1.parking.example, ns2.parking.example instead of ns1.host.example, ns2.host.example; it lasted 42 min, no name failed
-    acme.app is not delegated by its parent zone since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
-        acme.app was not delegated by its parent zone; it lasted 42 min, no name failed
-    acme.app has no name server that answers for it since 15:28 UTC; 6 names and 2 services will fail as caches expire; api.acme.io and shop.acme.io are not affected
-        acme.app had no name server that answers for it; it lasted 42 min, no name failed
-    acme.app has name servers that do not serve it: ns2.host.example since 15:28 UTC; 6 names depend on it (wakes nobody)
-        acme.app had name servers that do not serve it: ns2.host.example; it lasted 42 min
-    acme.app has name servers that disagree (ns2.host.example) since 15:28 UTC; 6 names depend on it (wakes nobody)
-        acme.app had name servers that disagree (ns2.host.example); it lasted 42 min
-    a.acme.app serves a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID) since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
-        a.acme.app served a certificate for parking.example (ERR_TLS_CERT_ALTNAME_INVALID); 2 services affected for 42 min
-    a.acme.app serves a certificate that expired at 15:20 UTC; API and Sign-in are affected; 7 other names are not affected
-        a.acme.app served a certificate that expired at 15:20 UTC; 2 services affected for 42 min
-    a.acme.app serves a certificate that expires on 2026-12-20, with less than a third of its lifetime left; 1 name depends on it (wakes nobody)
-        a.acme.app served a certificate that was due to expire on 2026-12-20; resolved after 42 min
-    a.acme.app serves a certificate that expires at 20:00 UTC, with less than a thirtieth of its lifetime left; 1 name depends on it
-        a.acme.app served a certificate that was due to expire on 2026-11-22; resolved after 42 min
-    a.acme.app serves an incomplete certificate chain: `CN=Middle` is missing since 15:28 UTC; API and Sign-in are affected; 7 other names are not affected
-        a.acme.app served an incomplete certificate chain: `CN=Middle` is missing; 2 services affected for 42 min
     shop.acme.io refuses connections since 15:28 UTC; Shop is affected; 7 other names are not affected
         shop.acme.io refused connections; 1 service affected for 42 min
     shop.acme.io does not resolve: no such name or no address since 15:28 UTC; Shop is affected; 7 other names are not affected
@@ -185,6 +229,17 @@ fn every_cause_has_a_plain_summary_and_a_plain_end() {
         shop.acme.io redirected in a loop; 1 service affected for 42 min
     shop.acme.io answers too slowly (over 800 ms) since 15:28 UTC; Shop is affected (wakes nobody)
         shop.acme.io answered too slowly (over 800 ms); 1 service affected for 42 min
+    ");
+}
+
+#[test]
+fn isolation_has_plain_summaries() {
+    let table = summaries(&[(
+        "mainstay.here",
+        Fault::Isolated { why: "6 of 6 names asked can be neither looked up nor reached".into() },
+        Severity::Warning,
+    )]);
+    assert_snapshot!(table, @r"
     mainstay is isolated since 15:28 UTC: 6 of 6 names asked can be neither looked up nor reached; failures are not reported meanwhile (wakes nobody)
         mainstay was isolated: 6 of 6 names asked can be neither looked up nor reached; it lasted 42 min
     ");

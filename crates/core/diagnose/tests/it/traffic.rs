@@ -102,105 +102,103 @@ fn each_is_told_in_a_summary() {
     ");
 }
 
-/// What opens, a second apart unless a number of seconds stands between, and the causes of the incidents that are open then.
+enum Do {
+    Open(&'static str, fn() -> Fault),
+    Close(u64),
+    Pass(u64),
+}
+use Do::{Close, Open, Pass};
+
+/// What opens and closes, a second apart unless seconds pass between, and the causes of the incidents that are open then.
+const HISTORIES: [(&str, &[Do], &[&str]); 16] = [
+    ("a surge alone", &[Open("service.api", surge)], &["service.api"]),
+    (
+        "names fail as overloaded ones do",
+        &[Open("service.api", surge), Open("host.api.acme.io", status), Pass(9)],
+        &["service.api"],
+    ),
+    (
+        "the name failed first",
+        &[Open("host.api.acme.io", status), Pass(9), Open("service.api", surge), Pass(9)],
+        &["service.api"],
+    ),
+    (
+        "a certificate is nobody's surge",
+        &[Open("service.api", surge), Open("tls.api.acme.io", wrong_name), Pass(9)],
+        &["service.api", "tls.api.acme.io"],
+    ),
+    ("its visitors passed on", &[Open("service.auth", surge), Open("service.api", surge)], &["service.api"]),
+    ("its pool shrinks", &[Open("service.api", surge), Open("pool.api", shrunk)], &["service.api"]),
+    (
+        "its pool had shrunk before",
+        &[Open("pool.api", shrunk), Pass(30), Open("service.api", surge)],
+        &["pool.api"],
+    ),
+    (
+        "limits fight while it is on",
+        &[Open("service.api", surge), Open("service.auth", conflict)],
+        &["service.api"],
+    ),
+    (
+        "limits fight when it is over",
+        &[Open("service.api", surge), Open("service.auth", conflict), Close(1)],
+        &["service.auth"],
+    ),
+    (
+        "limits begin to fight when it is over",
+        &[Open("service.api", surge), Pass(9), Close(1), Pass(9), Open("service.auth", conflict)],
+        &["service.auth"],
+    ),
+    (
+        "a second wave",
+        &[Open("service.api", surge), Pass(9), Close(1), Pass(20), Open("service.api", surge)],
+        &["service.api"],
+    ),
+    (
+        "a second wave while limits still fight, and names fail",
+        &[
+            Open("service.api", surge),
+            Open("service.auth", conflict),
+            Close(1),
+            Open("service.api", surge),
+            Open("host.api.acme.io", status),
+            Pass(9),
+        ],
+        &["service.api"],
+    ),
+    (
+        "a second wave just when they cease to fight",
+        &[
+            Open("service.api", surge),
+            Open("service.auth", conflict),
+            Close(1),
+            Close(2),
+            Open("service.api", surge),
+            Open("host.api.acme.io", status),
+            Pass(9),
+        ],
+        &["service.api"],
+    ),
+    (
+        "limits fight and names fail",
+        &[Open("host.api.acme.io", status), Open("service.auth", conflict), Pass(9)],
+        &["service.auth"],
+    ),
+    (
+        "another service",
+        &[Open("service.api", surge), Open("pool.shop", shrunk)],
+        &["pool.shop", "service.api"],
+    ),
+    (
+        "servers that cannot be trusted, and names that fail with them",
+        &[Open("host.a.acme.app", status), Open("pool.auth", certificate), Pass(9)],
+        &["pool.auth"],
+    ),
+];
+
 #[test]
 fn what_explains_what() {
-    enum Do {
-        Open(&'static str, fn() -> Fault),
-        Close(u64),
-        Pass(u64),
-    }
-    use Do::{Close, Open, Pass};
-    let table: [(&str, &[Do], &[&str]); 16] = [
-        ("a surge alone", &[Open("service.api", surge)], &["service.api"]),
-        (
-            "names fail as overloaded ones do",
-            &[Open("service.api", surge), Open("host.api.acme.io", status), Pass(9)],
-            &["service.api"],
-        ),
-        (
-            "the name failed first",
-            &[Open("host.api.acme.io", status), Pass(9), Open("service.api", surge), Pass(9)],
-            &["service.api"],
-        ),
-        (
-            "a certificate is nobody's surge",
-            &[Open("service.api", surge), Open("tls.api.acme.io", wrong_name), Pass(9)],
-            &["service.api", "tls.api.acme.io"],
-        ),
-        (
-            "its visitors passed on",
-            &[Open("service.auth", surge), Open("service.api", surge)],
-            &["service.api"],
-        ),
-        ("its pool shrinks", &[Open("service.api", surge), Open("pool.api", shrunk)], &["service.api"]),
-        (
-            "its pool had shrunk before",
-            &[Open("pool.api", shrunk), Pass(30), Open("service.api", surge)],
-            &["pool.api"],
-        ),
-        (
-            "limits fight while it is on",
-            &[Open("service.api", surge), Open("service.auth", conflict)],
-            &["service.api"],
-        ),
-        (
-            "limits fight when it is over",
-            &[Open("service.api", surge), Open("service.auth", conflict), Close(1)],
-            &["service.auth"],
-        ),
-        (
-            "limits begin to fight when it is over",
-            &[Open("service.api", surge), Pass(9), Close(1), Pass(9), Open("service.auth", conflict)],
-            &["service.auth"],
-        ),
-        (
-            "a second wave",
-            &[Open("service.api", surge), Pass(9), Close(1), Pass(20), Open("service.api", surge)],
-            &["service.api"],
-        ),
-        (
-            "a second wave while limits still fight, and names fail",
-            &[
-                Open("service.api", surge),
-                Open("service.auth", conflict),
-                Close(1),
-                Open("service.api", surge),
-                Open("host.api.acme.io", status),
-                Pass(9),
-            ],
-            &["service.api"],
-        ),
-        (
-            "a second wave just when they cease to fight",
-            &[
-                Open("service.api", surge),
-                Open("service.auth", conflict),
-                Close(1),
-                Close(2),
-                Open("service.api", surge),
-                Open("host.api.acme.io", status),
-                Pass(9),
-            ],
-            &["service.api"],
-        ),
-        (
-            "limits fight and names fail",
-            &[Open("host.api.acme.io", status), Open("service.auth", conflict), Pass(9)],
-            &["service.auth"],
-        ),
-        (
-            "another service",
-            &[Open("service.api", surge), Open("pool.shop", shrunk)],
-            &["pool.shop", "service.api"],
-        ),
-        (
-            "servers that cannot be trusted, and names that fail with them",
-            &[Open("host.a.acme.app", status), Open("pool.auth", certificate), Pass(9)],
-            &["pool.auth"],
-        ),
-    ];
-    for (what, steps, expected) in table {
+    for (what, steps, expected) in HISTORIES {
         let mut w = world();
         for step in steps {
             match step {

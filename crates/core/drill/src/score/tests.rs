@@ -113,27 +113,11 @@ fn learned() -> Vec<(i64, EventKind)> {
     all
 }
 
-fn good_run() -> Vec<Event> {
-    let (one, page) = (IncidentId(1), PageId(1));
-    let domain = || Resource::domain("acme.app");
-    let expired =
-        Fault::Domain { domain: DomainFault::Expired { at: Some(fault_at()), parked_on: Some(parked()) } };
-    let wrong = || Fault::Tls {
-        tls: TlsFault::WrongName { presented: vec!["*.expired-parking.example".to_owned()] },
-    };
-    let mut all = learned();
-    all.extend([
-        (1_900, alert(1, Resource::dns("acme.app"), moved())),
-        (2_100, alert(2, domain(), expired)),
-        (
-            3_100,
-            EventKind::IncidentOpened {
-                incident: one,
-                since: fault_at(),
-                diagnosis: diagnosis(domain(), Stage::Failing, 2),
-            },
-        ),
-        (3_100, EventKind::PageOpened { page, incident: one, escalation: EscalationId::from("default") }),
+/// The page reaches ana with the second attempt, and she acknowledges.
+fn answered_page(incident: IncidentId) -> [(u64, EventKind); 5] {
+    let page = PageId(1);
+    [
+        (3_100, EventKind::PageOpened { page, incident, escalation: EscalationId::from("default") }),
         (
             3_100,
             EventKind::PageStep {
@@ -155,12 +139,38 @@ fn good_run() -> Vec<Event> {
         (
             7_500,
             EventKind::IncidentAcknowledged {
-                incident: one,
+                incident,
                 by: "ana".to_owned(),
                 via: "link".to_owned(),
                 until: later(fault_at(), Duration::from_secs(1_800)),
             },
         ),
+    ]
+}
+
+fn good_run() -> Vec<Event> {
+    let one = IncidentId(1);
+    let domain = || Resource::domain("acme.app");
+    let expired =
+        Fault::Domain { domain: DomainFault::Expired { at: Some(fault_at()), parked_on: Some(parked()) } };
+    let wrong = || Fault::Tls {
+        tls: TlsFault::WrongName { presented: vec!["*.expired-parking.example".to_owned()] },
+    };
+    let mut all = learned();
+    all.extend([
+        (1_900, alert(1, Resource::dns("acme.app"), moved())),
+        (2_100, alert(2, domain(), expired)),
+        (
+            3_100,
+            EventKind::IncidentOpened {
+                incident: one,
+                since: fault_at(),
+                diagnosis: diagnosis(domain(), Stage::Failing, 2),
+            },
+        ),
+    ]);
+    all.extend(answered_page(one));
+    all.extend([
         (15_000, post(1, UpdateStatus::Identified)),
         (20_300, alert(3, Resource::tls("auth.acme.app:8443"), wrong())),
         (20_400, alert(4, Resource::tls("demo.acme.app:8443"), wrong())),

@@ -1,3 +1,5 @@
+//! Unit tests of retries and queues that need the private state of the load balancer.
+
 use super::*;
 use types::config::{PoolServer, Protocol};
 

@@ -90,20 +90,7 @@ impl History {
             }
             Step::Ends(which, how) => {
                 let Some(permit) = self.take(which) else { return };
-                let latency = Duration::from_micros(self.now - permit.since().0);
-                let outcome = match how {
-                    0 => Outcome::Left,
-                    1 => Outcome::Failed(Failure::Connect("refused".to_owned())),
-                    2 => Outcome::Failed(Failure::Timeout),
-                    3 => Outcome::Failed(Failure::Certificate {
-                        expected: "a".to_owned(),
-                        why: "b".to_owned(),
-                    }),
-                    4 => Outcome::Answered { latency, status: 503 },
-                    5 => Outcome::Unsent,
-                    _ => Outcome::Answered { latency, status: 200 },
-                };
-                self.balancer.done(Tick(self.now), permit, outcome);
+                self.end(permit, how);
             }
             Step::Retries(which) => {
                 let Some(permit) = self.take(which) else { return };
@@ -132,20 +119,36 @@ impl History {
                 let found: Vec<SocketAddr> = (0..count).map(|more| address(4 + from + more)).collect();
                 self.balancer.resolved(Tick(self.now), NAME, &found);
             }
-            Step::Reshaped(which, drain) => {
-                let mut config = self.config.clone();
-                for (index, server) in config.servers.iter_mut().enumerate() {
-                    server.drain = drain & 1 << index != 0;
-                }
-                let mut index = 0;
-                config.servers.retain(|_| {
-                    index += 1;
-                    which & 1 << (index - 1) == 0
-                });
-                self.balancer.reshape(&config, Tick(self.now));
-            }
+            Step::Reshaped(which, drain) => self.reshape(which, drain),
         }
         self.look();
+    }
+
+    fn end(&mut self, permit: Permit, how: u8) {
+        let latency = Duration::from_micros(self.now - permit.since().0);
+        let outcome = match how {
+            0 => Outcome::Left,
+            1 => Outcome::Failed(Failure::Connect("refused".to_owned())),
+            2 => Outcome::Failed(Failure::Timeout),
+            3 => Outcome::Failed(Failure::Certificate { expected: "a".to_owned(), why: "b".to_owned() }),
+            4 => Outcome::Answered { latency, status: 503 },
+            5 => Outcome::Unsent,
+            _ => Outcome::Answered { latency, status: 200 },
+        };
+        self.balancer.done(Tick(self.now), permit, outcome);
+    }
+
+    fn reshape(&mut self, which: u8, drain: u8) {
+        let mut config = self.config.clone();
+        for (index, server) in config.servers.iter_mut().enumerate() {
+            server.drain = drain & 1 << index != 0;
+        }
+        let mut index = 0;
+        config.servers.retain(|_| {
+            index += 1;
+            which & 1 << (index - 1) == 0
+        });
+        self.balancer.reshape(&config, Tick(self.now));
     }
 
     fn take(&mut self, which: usize) -> Option<Permit> {

@@ -1,7 +1,7 @@
 //! The declared edge: listeners, traffic policies, pools, callers.
 
 use crate::config::SecretRef;
-use crate::traffic::DenyTarget;
+use crate::deny_target::DenyTarget;
 use crate::{PoolId, ServiceId};
 use ipnet::IpNet;
 use std::net::SocketAddr;

@@ -2,16 +2,16 @@
 
 use super::{CALLS_FROM, Surge, TOP};
 use crate::team::{self, quoted};
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
 pub(super) fn toml(fixture: &Surge, data: &Path, listen: SocketAddr) -> String {
+    site_and_edge(fixture, data, listen) + &services(fixture) + &team::config(60, &fixture.phone.url())
+}
+
+fn site_and_edge(fixture: &Surge, data: &Path, listen: SocketAddr) -> String {
     let file = |name: &str| quoted(&fixture.folder.join(name).display().to_string());
-    let tls = fixture.listeners.tls.port();
-    let mut text = String::new();
-    let _ = write!(
-        text,
+    format!(
         r#"# Configuration of the drill surge: a sign-in service without protection.
 
 [site]
@@ -35,7 +35,19 @@ key = {key}
 # As usual in production: probes twice a minute detect a flood later than the edge, which counts every request.
 [probe_defaults]
 http = "30s"
+"#,
+        data = quoted(&data.display().to_string()),
+        ca = file("testbed-ca.pem"),
+        clients = fixture.listeners.clients,
+        probes = fixture.listeners.tls,
+        chain = file("edge.pem"),
+        key = file("edge.key"),
+    )
+}
 
+fn services(fixture: &Surge) -> String {
+    format!(
+        r#"
 [service.auth]
 title = "Sign-in"
 hosts = ["auth.{TOP}:{tls}"]
@@ -76,15 +88,9 @@ servers = ["{shop}"]
 service = "auth"
 cidrs = ["{CALLS_FROM}"]
 "#,
-        data = quoted(&data.display().to_string()),
-        ca = file("testbed-ca.pem"),
-        clients = fixture.listeners.clients,
-        probes = fixture.listeners.tls,
-        chain = file("edge.pem"),
-        key = file("edge.key"),
+        tls = fixture.listeners.tls.port(),
         front = fixture.front.address(),
         api = fixture.api.address(),
         shop = fixture.shop,
-    );
-    text + &team::config(60, &fixture.phone.url())
+    )
 }

@@ -6,6 +6,8 @@
 #[path = "../tests/it/edge_views.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod edge_views;
+#[path = "../tests/it/fixed_time.rs"]
+mod fixed_time;
 #[path = "../tests/it/views.rs"]
 #[allow(dead_code, reason = "shared with the tests")]
 mod views;

@@ -426,7 +426,7 @@ const fn build_path_map() -> [u8; 256] {
             // Potentially utf8, checked later.
             0x80..=0xFF => CLASS_HIGH,
 
-            // mainstay: judged and percent-encoded in crates/guard/src/target.rs
+            // mainstay: judged and percent-encoded in crates/core/traffic/src/target.rs
             _ => CLASS_VALID,
         };
         i += 1;
@@ -442,7 +442,7 @@ const fn build_query_map() -> [u8; 256] {
         t[i] = match i as u8 {
             0x80..=0xFF => CLASS_HIGH,
 
-            // mainstay: judged and percent-encoded in crates/guard/src/target.rs
+            // mainstay: judged and percent-encoded in crates/core/traffic/src/target.rs
             _ => CLASS_VALID,
         };
         i += 1;

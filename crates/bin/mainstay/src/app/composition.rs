@@ -110,9 +110,7 @@ impl App {
         let data = config.site.data.clone();
         let keys = Keys::open(&data).map_err(cannot("secrets of this installation"))?;
         let (pending_writes, series) = open_storage(&data, loss)?;
-        let notifier = Arc::new(
-            Notifier::new(&config, keys.key.clone()).map_err(cannot("channels"))?.with_clock(clock::now),
-        );
+        let notifier = open_notifier(&config, &keys)?;
         // Built here only to fail at the start with the reason; the prober builds its own.
         prober::Prober::new(&config).map_err(cannot("probes"))?;
         let terms = prober::Options { clock: Arc::new(clock::now), ..prober::Options::default() };
@@ -138,10 +136,7 @@ impl App {
             .map_err(cannot("journal"))?;
         let (policy, policies) = watch::channel(event_loop.policy());
         let edge = open_edge(&event_loop, &keys, &data, sharing)?;
-        web::clock::set(clock::now);
-        let site = WebState::new(site_settings(&config, &keys), commands_in);
-        let site = Arc::new(site.with_read_token(keys.read_token).with_edge(edge.clone()));
-        site.load_snapshot();
+        let site = open_site(&config, &keys, edge.clone(), commands_in);
         let inputs = Inputs {
             messages: Messages { deliveries, commands, configs, rollups, probe_results },
             config_problem,
@@ -218,6 +213,11 @@ fn open_storage(data: &Path, loss: Loss) -> Result<(PendingWrites, Option<Series
     Ok((PendingWrites::new(Box::new(journal.map_err(cannot("journal"))?)), series))
 }
 
+fn open_notifier(config: &Config, keys: &Keys) -> Result<Arc<Notifier>, StartError> {
+    let notifier = Notifier::new(config, keys.key.clone()).map_err(cannot("channels"))?;
+    Ok(Arc::new(notifier.with_clock(clock::now)))
+}
+
 async fn listen(at: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listener = TcpListener::bind(at).await.map_err(cannot(format!("listening on {at}")))?;
     let address = listener.local_addr().map_err(cannot("listening"))?;
@@ -234,6 +234,20 @@ fn open_edge(
     EdgeController::open(&event_loop.policy(), keys.key.clone(), Some(data.to_owned()), sharing)
         .map(Arc::new)
         .map_err(|why| StartError { is_taken: why.is_taken(), ..cannot(EDGE)(why) })
+}
+
+/// Prepares status page, console and API. Until the first views they show the snapshot of the last run.
+fn open_site(
+    config: &Config,
+    keys: &Keys,
+    edge: Arc<EdgeController>,
+    commands: mpsc::Sender<web::Command>,
+) -> Arc<WebState> {
+    web::clock::set(clock::now);
+    let site = WebState::new(site_settings(config, keys), commands);
+    let site = Arc::new(site.with_read_token(keys.read_token.clone()).with_edge(edge));
+    site.load_snapshot();
+    site
 }
 
 /// Settings of the web server, from configuration and secrets.

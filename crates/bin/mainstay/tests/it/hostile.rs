@@ -52,6 +52,11 @@ fn answer(
 }
 
 fn web() -> Vec<Harm> {
+    [bodies(), heads(), redirects(), garbage(), handshakes()].into_iter().flatten().collect()
+}
+
+/// Bodies without an end, and one without the expected text.
+fn bodies() -> Vec<Harm> {
     let endless_body = Harm {
         expect: WANTED,
         ..answer("endless-body", "text-not-reached", |visit| {
@@ -81,6 +86,12 @@ fn web() -> Vec<Harm> {
             let padded = format!("1;{}\r\nx\r\n", "x".repeat(4_000));
             visit.without_end(padded.repeat(16))
         }),
+    ]
+}
+
+/// Heads without an end, and responses that take too long.
+fn heads() -> Vec<Harm> {
+    vec![
         answer("endless-headers", "too-large", |visit| {
             visit.say("HTTP/1.1 200 OK\r\n")?;
             visit.without_end("x-more: and more\r\n".repeat(1_000))
@@ -101,6 +112,12 @@ fn web() -> Vec<Harm> {
             visit.drip("x")
         }),
         answer("mute", "timed-out", Visit::silence),
+    ]
+}
+
+/// Redirects that lead nowhere, in a circle, or where no probe may go.
+fn redirects() -> Vec<Harm> {
+    vec![
         harm("hundred-redirects", "too-many-redirects", |visit| {
             let step: u32 = visit.request()?.trim_start_matches('/').parse().unwrap_or(0);
             visit.redirect(&format!("/{}", (step + 1).min(100)))
@@ -115,6 +132,12 @@ fn web() -> Vec<Harm> {
             visit.redirect("http://trap.test/latest/meta-data/")
         }),
         answer("to-a-file", "bad-redirect", |visit| visit.redirect("file:///etc/passwd")),
+    ]
+}
+
+/// Responses that are cut off or not HTTP.
+fn garbage() -> Vec<Harm> {
+    vec![
         answer("truncated", "truncated", |visit| {
             visit.say("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nall is")
         }),
@@ -129,6 +152,12 @@ fn web() -> Vec<Harm> {
             visit.say("SSH-2.0-OpenSSH_9.9\r\n")?;
             visit.silence()
         }),
+    ]
+}
+
+/// Handshakes of TLS that are too large, too slow, or none.
+fn handshakes() -> Vec<Harm> {
+    vec![
         Harm { url: ("http = \"https://", "/\""), ..tls("tls-huge-asked-for-a-page", "too-large", huge) },
         tls("tls-huge", "too-large", huge),
         tls("tls-slow", "timed-out", |visit| {
@@ -351,21 +380,8 @@ fn hostile_servers_are_reported_with_bounded_cost() {
     // There are no other alerts: none for healthy services, none for registrations.
     assert_eq!(seen, wanted);
     assert_eq!(instance.state_of("shop"), "operational");
-    let now = instance.json(&["status"]);
-    assert!(now["isolated"].is_null(), "{}", now["isolated"]);
-    for row in now["domains"].as_array().unwrap() {
-        let turned = row["domain"] == "acme.turned";
-        let expires = row["expires"].as_str().unwrap_or("unknown");
-        assert_eq!(expires, if turned { "2199-01-01T00:00:00Z" } else { "unknown" }, "{row}");
-    }
-    for alert in alerts(&instance).iter().filter(|alert| alert.about.kind == types::Kind::Dns) {
-        let word = match alert.about.name.as_str() {
-            "cut.test" => "over TCP",
-            "mute.test" => "does not answer",
-            _ => "malformed answers",
-        };
-        assert!(alert.evidence.contains(word), "{}: {}", alert.about, alert.evidence);
-    }
+    check_status(&instance);
+    check_evidence_of_dns(&instance);
 
     assert_eq!(instance.terminate(), Some(0));
     let journal = String::from_utf8(instance.command(&["journal", "dump"]).stdout).unwrap();
@@ -373,6 +389,29 @@ fn hostile_servers_are_reported_with_bounded_cost() {
         assert!(!journal.contains(&format!("\"domain\":\"{word}\"")), "{word}");
     }
     assert!(instance.command(&["journal", "verify"]).status.success());
+}
+
+/// Nothing is isolated, and only the registry that answers has a date of expiry.
+fn check_status(instance: &Instance) {
+    let now = instance.json(&["status"]);
+    assert!(now["isolated"].is_null(), "{}", now["isolated"]);
+    for row in now["domains"].as_array().unwrap() {
+        let turned = row["domain"] == "acme.turned";
+        let expires = row["expires"].as_str().unwrap_or("unknown");
+        assert_eq!(expires, if turned { "2199-01-01T00:00:00Z" } else { "unknown" }, "{row}");
+    }
+}
+
+/// The evidence says how each server of names misbehaves.
+fn check_evidence_of_dns(instance: &Instance) {
+    for alert in alerts(instance).iter().filter(|alert| alert.about.kind == types::Kind::Dns) {
+        let word = match alert.about.name.as_str() {
+            "cut.test" => "over TCP",
+            "mute.test" => "does not answer",
+            _ => "malformed answers",
+        };
+        assert!(alert.evidence.contains(word), "{}: {}", alert.about, alert.evidence);
+    }
 }
 
 fn alerts(instance: &Instance) -> Vec<Alert> {

@@ -47,8 +47,12 @@ impl Day {
     }
 
     fn config(&self) -> String {
-        let Self { shop, balancer, flapping, spares, secure, names, hook, edge } = self;
-        let mut config = format!(
+        [self.site(), self.probed(), self.proxied(), self.behind_balancer()].concat()
+    }
+
+    /// Settings of the installation, and the person on call.
+    fn site(&self) -> String {
+        format!(
             r#"
 [site]
 name = "Day"
@@ -65,6 +69,22 @@ resolvers = ["{names}"]
 [edge]
 listen = ["{edge}"]
 
+[person.ana]
+contacts = ["hook:ana"]
+
+[channel.hook]
+webhook = "http://{hook}/"
+"#,
+            names = self.names.address,
+            edge = self.edge,
+            hook = self.hook.address,
+        )
+    }
+
+    /// Services with a probe of their own.
+    fn probed(&self) -> String {
+        format!(
+            r#"
 [service.shop]
 title = "Shop"
 
@@ -96,7 +116,18 @@ title = "Secure"
 tls = "secure.test:{secure_port}"
 interval = "2s"
 service = "secure"
+"#,
+            shop = self.shop.address,
+            shop_port = self.shop.address.port(),
+            flapping = self.flapping.address,
+            secure_port = self.secure.address.port(),
+        )
+    }
 
+    /// The service behind the edge.
+    fn proxied(&self) -> String {
+        format!(
+            r#"
 [service.app]
 title = "App"
 hosts = ["*"]
@@ -114,26 +145,21 @@ http = "http://{edge}/"
 interval = "1s"
 service = "app"
 
-[person.ana]
-contacts = ["hook:ana"]
-
-[channel.hook]
-webhook = "http://{hook}/"
 "#,
-            spares[0].address,
-            spares[1].address,
-            names = names.address,
-            shop = shop.address,
-            shop_port = shop.address.port(),
-            flapping = flapping.address,
-            secure_port = secure.address.port(),
-            hook = hook.address,
-        );
+            self.spares[0].address,
+            self.spares[1].address,
+            edge = self.edge,
+        )
+    }
+
+    /// Services that one balancer answers for.
+    fn behind_balancer(&self) -> String {
+        let mut config = String::new();
         for n in 0..BEHIND {
             let _ = write!(
                 config,
                 "[service.behind{n}]\ntitle = \"Behind {n}\"\n[probe.behind{n}]\nhttp = \"http://{}/{n}\"\ninterval = \"2s\"\nservice = \"behind{n}\"\n",
-                balancer.address
+                self.balancer.address
             );
         }
         config

@@ -114,7 +114,7 @@ fn learned() -> Vec<(i64, EventKind)> {
 }
 
 /// The page reaches ana with the second attempt, and she acknowledges.
-fn answered_page(incident: IncidentId) -> [(u64, EventKind); 5] {
+fn answered_page(incident: IncidentId) -> [(i64, EventKind); 5] {
     let page = PageId(1);
     [
         (3_100, EventKind::PageOpened { page, incident, escalation: EscalationId::from("default") }),

@@ -138,45 +138,53 @@ fn a_limit_conflict_is_rolled_up_with_the_trace_that_shows_both_limits() {
     assert_eq!(roll_up(&telemetry).services[&"auth".into()].requests, 0, "the next second begins at zero");
 }
 
-#[test]
-fn every_outcome_is_counted_and_has_a_trace() {
-    let telemetry = telemetry(1);
-    let recorder = telemetry.recorder(0);
-    let mut known = asked(&recorder, "auth", Ids::fresh(), 0);
+/// Traces of the requests of [`one_of_each`].
+struct Traces {
+    retried: TraceId,
+    failed: TraceId,
+    denied: TraceId,
+    shed: TraceId,
+    left: TraceId,
+    cut: TraceId,
+}
+
+/// Records one request for each outcome.
+fn one_of_each(recorder: &Recorder) -> Traces {
+    let mut known = asked(recorder, "auth", Ids::fresh(), 0);
     known.recognized = Some(7);
     answered(known, 200, 2_000);
 
-    let mut retried = asked(&recorder, "auth", Ids::fresh(), 0);
+    let mut retried = asked(recorder, "auth", Ids::fresh(), 0);
     let bad = (Ipv4Addr::new(10, 0, 0, 12), 8080).into();
     retried.retry(bad, Failure::Connect, 400);
     let retried_id = retried.ids.trace;
     answered(retried, 500, 2_000);
 
-    let mut failed = asked(&recorder, "auth", Ids::fresh(), 0);
+    let mut failed = asked(recorder, "auth", Ids::fresh(), 0);
     failed.server = Some(server());
     failed.failed(Failure::Certificate, 502, "presented b.example, expected auth.internal", 900);
     let failed_id = failed.ids.trace;
     failed.close(950);
 
-    let mut denied = asked(&recorder, "auth", Ids::fresh(), 0);
+    let mut denied = asked(recorder, "auth", Ids::fresh(), 0);
     denied.country = Some(*b"XX");
     denied.refused(&refusal(Rule::DeniedCountry, 403), 120);
     let denied_id = denied.ids.trace;
     denied.close(130);
 
-    let mut shed = asked(&recorder, "auth", Ids::fresh(), 0);
+    let mut shed = asked(recorder, "auth", Ids::fresh(), 0);
     shed.shed(&Shed { retry_after: SECOND, why: ShedWhy::Waited }, 503, 800_000);
     let shed_id = shed.ids.trace;
     shed.close(800_100);
 
     // Its client disconnects before a response, and hyper drops everything.
     let unmarked = std::iter::repeat_with(Ids::fresh).find(|ids| !ids.sampled()).unwrap();
-    let left = asked(&recorder, "auth", unmarked, 0);
+    let left = asked(recorder, "auth", unmarked, 0);
     let left_id = left.ids.trace;
     drop(left);
 
     // The response breaks off after it was counted as a success.
-    let mut cut = asked(&recorder, "auth", Ids::fresh(), 0);
+    let mut cut = asked(recorder, "auth", Ids::fresh(), 0);
     cut.server = Some(server());
     cut.answered(StatusCode::OK, &HeaderMap::new(), 600, 0);
     cut.count();
@@ -188,6 +196,20 @@ fn every_outcome_is_counted_and_has_a_trace() {
     strange.asks(Version::HTTP_11, &Method::GET, "old.acme.com", "/");
     strange.unknown_host(421, 50);
     strange.close(60);
+    Traces {
+        retried: retried_id,
+        failed: failed_id,
+        denied: denied_id,
+        shed: shed_id,
+        left: left_id,
+        cut: cut_id,
+    }
+}
+
+#[test]
+fn every_outcome_is_counted_and_has_a_trace() {
+    let telemetry = telemetry(1);
+    let traces = one_of_each(&telemetry.recorder(0));
 
     let rollup = roll_up(&telemetry);
     let auth = &rollup.services[&"auth".into()];
@@ -202,22 +224,22 @@ fn every_outcome_is_counted_and_has_a_trace() {
     assert_eq!(rollup.unknown_hosts, BTreeMap::from([("old.acme.com".to_owned(), 1)]));
 
     let message = |id| telemetry.trace(id).map(|trace| trace.hops[0].message()).unwrap_or_default();
-    assert_eq!(message(retried_id), "10.0.0.11:8080 answered 500 after 1.7 ms");
-    let attempts = &telemetry.trace(retried_id).unwrap().hops[0].attempts;
+    assert_eq!(message(traces.retried), "10.0.0.11:8080 answered 500 after 1.7 ms");
+    let attempts = &telemetry.trace(traces.retried).unwrap().hops[0].attempts;
     assert_eq!(
         (attempts[0].server.as_str(), attempts[0].why.as_deref()),
         ("10.0.0.12:8080", Some("no connection"))
     );
     assert_eq!(
-        message(failed_id),
+        message(traces.failed),
         "no server answered, responded with 502: the certificate is not the one expected: \
          presented b.example, expected auth.internal"
     );
-    assert_eq!(message(denied_id), "refused with 403 by the deny rule for XX");
-    assert_eq!(message(shed_id), "refused with 503 by pool auth: queue timeout");
-    assert_eq!(telemetry.trace(left_id), None, "nobody's fault, and not in the sample");
-    assert!(message(cut_id).starts_with("10.0.0.11:8080 answered 200"));
-    assert_eq!(telemetry.trace(cut_id).unwrap().hops[0].why.as_deref(), Some("the connection broke"));
+    assert_eq!(message(traces.denied), "refused with 403 by the deny rule for XX");
+    assert_eq!(message(traces.shed), "refused with 503 by pool auth: queue timeout");
+    assert_eq!(telemetry.trace(traces.left), None, "nobody's fault, and not in the sample");
+    assert!(message(traces.cut).starts_with("10.0.0.11:8080 answered 200"));
+    assert_eq!(telemetry.trace(traces.cut).unwrap().hops[0].why.as_deref(), Some("the connection broke"));
 
     let recent = telemetry.recent(3);
     assert_eq!(recent.len(), 3);

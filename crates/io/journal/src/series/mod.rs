@@ -11,10 +11,11 @@ use rusqlite::{Connection, ErrorCode};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tables::Sample;
 use thiserror::Error;
 use types::probe_result::Phases;
 use types::{Answer, ProbeId, ProbeResult, Time};
-use writer::{Queue, Sample};
+use writer::Queue;
 
 /// Most points of one read; the newest are returned. Ninety days at half a minute fit.
 pub const MAX_POINTS: usize = 300_000;

@@ -1,6 +1,6 @@
 //! The tables of samples. A row's key is series and time in one number, so that a series lies together in order.
 
-use super::{Point, writer::Sample};
+use super::Point;
 use atomic_file::with_suffix;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -18,6 +18,13 @@ const BEGIN_MS: i64 = 1_577_836_800_000;
 
 /// Rows deleted in one step.
 const DELETE_MAX: usize = 2_000;
+
+/// One row: a probe and what its result showed.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    pub(super) probe: ProbeId,
+    pub(super) point: Point,
+}
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, probe TEXT NOT NULL UNIQUE) STRICT;

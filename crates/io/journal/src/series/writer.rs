@@ -1,11 +1,11 @@
 //! The queue of samples and the thread that empties it.
 
-use super::{Point, tables};
+use super::tables::{self, Sample};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use types::{ProbeId, Time};
+use types::Time;
 
 /// Samples in the queue at most. A thousand probes every ten seconds fill it in eleven minutes.
 const QUEUE_MAX: usize = 65_536;
@@ -18,13 +18,6 @@ const BATCH_DELAY: Duration = Duration::from_millis(500);
 
 /// Pause between a failed write and the next attempt.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-
-/// A sample in the queue.
-#[derive(Clone, Debug)]
-pub(super) struct Sample {
-    pub(super) probe: ProbeId,
-    pub(super) point: Point,
-}
 
 #[derive(Debug, Default)]
 struct Waiting {

@@ -58,28 +58,58 @@ fn other(why: &str) -> TlsFault {
     TlsFault::Other { why: why.to_owned() }
 }
 
-#[tokio::test]
-async fn all_faults_are_told_worst_first() {
-    let root = Authority::root("Acme Root");
-    let mid = root.beneath("Acme Issuing", |_| {});
-    let late = root.beneath("Acme Late", expired);
-    let foreign = Authority::root("Strange Root");
-    let foreign_mid = foreign.beneath("Strange Issuing", |_| {});
+/// The authorities that sign the certificates of the cases.
+struct Authorities {
+    root: Authority,
+    mid: Authority,
+    late: Authority,
+    foreign: Authority,
+    foreign_mid: Authority,
+}
 
-    let since: types::Time = "2020-01-01T00:00:00Z".parse().unwrap();
+impl Authorities {
+    fn new() -> Self {
+        let root = Authority::root("Acme Root");
+        let foreign = Authority::root("Strange Root");
+        Self {
+            mid: root.beneath("Acme Issuing", |_| {}),
+            late: root.beneath("Acme Late", expired),
+            foreign_mid: foreign.beneath("Strange Issuing", |_| {}),
+            root,
+            foreign,
+        }
+    }
+}
+
+fn since() -> types::Time {
+    "2020-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn wrong_name() -> TlsFault {
+    TlsFault::WrongName { presented: vec!["parked.example".to_owned()] }
+}
+
+fn without_fault(authorities: &Authorities) -> Vec<Case> {
+    let Authorities { root, mid, foreign, .. } = authorities;
+    vec![
+        Case::new("good", mid.leaf(NAME, |_| {}), &[mid], vec![]),
+        Case::new("good, root sent along", mid.leaf(NAME, |_| {}), &[mid, root], vec![]),
+        Case::new("good, wrong order, stranger in it", mid.leaf(NAME, |_| {}), &[foreign, mid], vec![]),
+        Case::new("good wildcard", mid.leaf(&["*.acme.localhost"], |_| {}), &[mid], vec![]),
+    ]
+}
+
+/// One fault of the certificate itself.
+fn with_one_fault(authorities: &Authorities) -> Vec<Case> {
+    let Authorities { mid, late, .. } = authorities;
+    let (since, wrong) = (since(), wrong_name());
     let from: types::Time = "2100-01-01T00:00:00Z".parse().unwrap();
-    let wrong = TlsFault::WrongName { presented: vec!["parked.example".to_owned()] };
     let future = |params: &mut CertificateParams| params.not_before = date_time_ymd(2100, 1, 1);
-
-    let mut cases = vec![
-        Case::new("good", mid.leaf(NAME, |_| {}), &[&mid], vec![]),
-        Case::new("good, root sent along", mid.leaf(NAME, |_| {}), &[&mid, &root], vec![]),
-        Case::new("good, wrong order, stranger in it", mid.leaf(NAME, |_| {}), &[&foreign, &mid], vec![]),
-        Case::new("good wildcard", mid.leaf(&["*.acme.localhost"], |_| {}), &[&mid], vec![]),
-        Case::new("expired", mid.leaf(NAME, expired), &[&mid], vec![TlsFault::Expired { since }]),
-        Case::new("not yet valid", mid.leaf(NAME, future), &[&mid], vec![TlsFault::NotYetValid { from }]),
-        Case::new("issuer expired", late.leaf(NAME, |_| {}), &[&late], vec![TlsFault::Expired { since }]),
-        Case::new("wrong name", mid.leaf(&["parked.example"], |_| {}), &[&mid], vec![wrong.clone()]),
+    vec![
+        Case::new("expired", mid.leaf(NAME, expired), &[mid], vec![TlsFault::Expired { since }]),
+        Case::new("not yet valid", mid.leaf(NAME, future), &[mid], vec![TlsFault::NotYetValid { from }]),
+        Case::new("issuer expired", late.leaf(NAME, |_| {}), &[late], vec![TlsFault::Expired { since }]),
+        Case::new("wrong name", mid.leaf(&["parked.example"], |_| {}), &[mid], vec![wrong]),
         Case::new("self-signed", certs::self_signed(NAME, |_| {}), &[], vec![TlsFault::SelfSigned]),
         Case::new(
             "self-signed, marked as an authority",
@@ -90,9 +120,25 @@ async fn all_faults_are_told_worst_first() {
             vec![TlsFault::SelfSigned],
         ),
         Case::new(
+            "not for servers",
+            mid.leaf(NAME, |params| {
+                params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+            }),
+            &[mid],
+            vec![other("it is not meant for servers (no serverAuth among its usages)")],
+        ),
+    ]
+}
+
+/// Issuers that are missing or not trusted, alone and with other faults.
+fn with_faulty_chain(authorities: &Authorities) -> Vec<Case> {
+    let Authorities { mid, foreign, foreign_mid, .. } = authorities;
+    let (since, wrong) = (since(), wrong_name());
+    vec![
+        Case::new(
             "untrusted root",
             foreign_mid.leaf(NAME, |_| {}),
-            &[&foreign_mid, &foreign],
+            &[foreign_mid, foreign],
             vec![TlsFault::UntrustedRoot { root: "CN=Strange Root".to_owned() }],
         ),
         Case::new(
@@ -110,38 +156,50 @@ async fn all_faults_are_told_worst_first() {
         Case::new(
             "expired, and its root unknown",
             foreign_mid.leaf(NAME, expired),
-            &[&foreign_mid, &foreign],
+            &[foreign_mid, foreign],
             vec![TlsFault::Expired { since }, TlsFault::UntrustedRoot { root: "CN=Strange Root".to_owned() }],
         ),
-        Case::new(
-            "not for servers",
-            mid.leaf(NAME, |params| {
-                params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
-            }),
-            &[&mid],
-            vec![other("it is not meant for servers (no serverAuth among its usages)")],
-        ),
-    ];
+    ]
+}
 
+fn with_staple(mid: &Authority) -> Vec<Case> {
+    let mut cases = Vec::new();
     let revoked = mid.leaf(NAME, |params| params.serial_number = Some(vec![0x5a, 1, 2].into()));
-    let mut case = Case::new("revoked", revoked, &[&mid], vec![TlsFault::Revoked]);
+    let mut case = Case::new("revoked", revoked, &[mid], vec![TlsFault::Revoked]);
     case.staple = Some(staple::response(&[0x5a, 1, 2], staple::REVOKED));
     cases.push(case);
     let good = mid.leaf(NAME, |params| params.serial_number = Some(vec![0x5a, 1, 2].into()));
-    let mut case = Case::new("stapled as good", good, &[&mid], vec![]);
+    let mut case = Case::new("stapled as good", good, &[mid], vec![]);
     case.staple = Some(staple::response(&[0x5a, 1, 2], staple::GOOD));
     cases.push(case);
+    cases
+}
 
+fn with_faulty_key(mid: &Authority) -> Vec<Case> {
+    let mut cases = Vec::new();
     let stolen =
         Leaf { certificate: mid.leaf(NAME, |_| {}).certificate, key: rcgen::KeyPair::generate().unwrap() };
-    cases.push(Case::new("another's", stolen, &[&mid], vec![other("the server does not hold its key")]));
+    cases.push(Case::new("another's", stolen, &[mid], vec![other("the server does not hold its key")]));
     let weak = Leaf {
         certificate: mid.certify(NAME, &Rsa1024::new(), |_| {}),
         key: rcgen::KeyPair::generate().unwrap(),
     };
-    cases.push(Case::new("weak", weak, &[&mid], vec![TlsFault::WeakKey { key: "RSA 1024".to_owned() }]));
+    cases.push(Case::new("weak", weak, &[mid], vec![TlsFault::WeakKey { key: "RSA 1024".to_owned() }]));
+    cases
+}
 
-    for case in cases {
+#[tokio::test]
+async fn all_faults_are_told_worst_first() {
+    let authorities = Authorities::new();
+    let Authorities { root, mid, .. } = &authorities;
+    let cases = [
+        without_fault(&authorities),
+        with_one_fault(&authorities),
+        with_faulty_chain(&authorities),
+        with_staple(mid),
+        with_faulty_key(mid),
+    ];
+    for case in cases.into_iter().flatten() {
         let shown: Vec<&Certificate> = case.chain.iter().collect();
         let address = server::https(certs::config(&shown, &case.key, case.staple), |_| server::ok("")).await;
         let seen = seen(ask(address, &[&root.certificate]).await);

@@ -7,6 +7,8 @@ mod axe;
 mod driver;
 #[path = "../it/edge_views.rs"]
 mod edge_views;
+#[path = "../it/fixed_time.rs"]
+mod fixed_time;
 #[path = "../it/fixture.rs"]
 #[allow(dead_code, reason = "shared with the tests over a socket, which use more of it")]
 mod fixture;

@@ -1,7 +1,7 @@
 //! Fixed views of the edge: a surge on Sign-in, an API that refuses its own caller, a pool below its minimum; and
 //! normal traffic.
 
-use crate::views::{NOW, at};
+use crate::fixed_time::{NOW, at};
 use engine::views::Traffic;
 use engine::views::traffic::{POINT, POINTS_MAX, Point, PoolNow, ServiceNow};
 use std::time::Duration;

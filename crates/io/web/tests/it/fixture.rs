@@ -1,6 +1,6 @@
 //! A web server on loopback, with an event loop whose results the test chooses.
 
-use crate::views;
+use crate::{fixed_time, views};
 use engine::views::Views;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
@@ -101,7 +101,8 @@ impl Fixture {
 /// Events of a successful command.
 fn events(input: &Input) -> Vec<EventKind> {
     let Input::Deny { what, service, lasting, by, .. } = input else { return Vec::new() };
-    let (what, service, by, from) = (what.clone(), service.clone(), by.clone(), views::at(views::NOW));
+    let (what, service, by, from) =
+        (what.clone(), service.clone(), by.clone(), fixed_time::at(fixed_time::NOW));
     let denial = Denial { id: DenialId(7), what, service, from, until: later(from, *lasting), by };
     vec![EventKind::TrafficDenied { denial }]
 }

@@ -6,6 +6,7 @@ mod actions;
 mod documents;
 mod edge;
 mod edge_views;
+mod fixed_time;
 mod fixture;
 mod metrics;
 mod requests;

@@ -1,6 +1,7 @@
 //! Fixed views as the engine would publish them, healthy and during an outage.
 
 use crate::edge_views::traffic;
+use crate::fixed_time::{NOW, at};
 use engine::views::status_page::{Component, Day, Group, PastDay, StatusPage, StatusPageIncident, Update};
 use engine::views::{
     DomainRow, Edge, Node, NodeState, Now, OnCall, OpenIncident, PagingLine, ProbeRow, ServiceRow,
@@ -14,19 +15,10 @@ use types::event::{ServiceState, UpdateStatus};
 use types::fault::DomainFault;
 use types::incident::{Acknowledgement, Diagnosis, Incident, Note, Stage};
 use types::time::earlier;
-use types::{
-    Alert, AlertId, Fault, IncidentId, PersonId, ProbeId, Resource, ServiceId, Severity, Time, UpdateId,
-};
+use types::{Alert, AlertId, Fault, IncidentId, PersonId, ProbeId, Resource, ServiceId, Severity, UpdateId};
 
-/// Time of the views.
-pub(crate) const NOW: &str = "2026-11-22T04:21:09Z";
 /// Public URL.
 pub(crate) const URL: &str = "https://status.acme.net";
-
-/// An instant.
-pub(crate) fn at(text: &str) -> Time {
-    text.parse().unwrap()
-}
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -354,8 +346,7 @@ fn open_incident() -> OpenIncident {
     }
 }
 
-fn now(outage: bool) -> Now {
-    let (nodes, edges) = graph(outage);
+fn services(outage: bool) -> Vec<ServiceRow> {
     let mut services = vec![
         row("web", "Web site", ServiceState::Operational, None),
         row("search", "Search", ServiceState::Operational, None),
@@ -369,6 +360,10 @@ fn now(outage: bool) -> Now {
     services.insert(0, row("export", "Exports & <reports>", ServiceState::Unknown, None));
     services.insert(0, row("tenants", "Customer workspaces", tenants, because));
     services.insert(0, row("auth", "Sign-in", auth, because));
+    services
+}
+
+fn domains(outage: bool) -> Vec<DomainRow> {
     let domain = |domain: &str, expires: Option<&str>, knowledge: &str| DomainRow {
         domain: domain.to_owned(),
         expires: expires.map(at),
@@ -376,47 +371,60 @@ fn now(outage: bool) -> Now {
         registrar: expires.map(|_| "Example Registrar, Inc.".to_owned()),
         confirmed: expires.map(|_| date(2026, 11, 22)),
     };
+    vec![
+        domain(
+            "acme.app",
+            Some(if outage { "2026-11-22T04:15:00Z" } else { "2027-11-22T04:15:00Z" }),
+            "known",
+        ),
+        domain("acme.com", Some("2027-03-01T00:00:00Z"), "stale"),
+        domain("acme.dev", None, "unknown"),
+    ]
+}
+
+fn probes() -> Vec<ProbeRow> {
     let probe = |probe: &str, of: &str, millis, ends: Option<&str>| ProbeRow {
         probe: probe.into(),
         resource: resource(of),
         duration: Duration::from_millis(millis),
         certificate_expires: ends.map(at),
     };
+    vec![
+        probe("http.auth.acme.app", "host.auth.acme.app", 5_000, None),
+        probe("tls.www.acme.com", "tls.www.acme.com", 38, Some("2027-01-02T00:00:00Z")),
+    ]
+}
+
+fn warning() -> Alert {
+    Alert {
+        id: AlertId(12),
+        about: resource("tls.search.acme.com"),
+        fault: Fault::Domain { domain: DomainFault::AutoRenew },
+        severity: Severity::Warning,
+        probe: ProbeId::from("domain.acme.com"),
+        since: at("2026-11-20T08:00:00Z"),
+        evidence: "the registry says auto renew period".to_owned(),
+        seen_at: types::SeenAt::default(),
+    }
+}
+
+fn now(outage: bool) -> Now {
+    let (nodes, edges) = graph(outage);
     Now {
         at: at(NOW),
         open: if outage { vec![open_incident()] } else { vec![] },
         past: vec![old_incident()],
-        alerts: vec![Alert {
-            id: AlertId(12),
-            about: resource("tls.search.acme.com"),
-            fault: Fault::Domain { domain: DomainFault::AutoRenew },
-            severity: Severity::Warning,
-            probe: ProbeId::from("domain.acme.com"),
-            since: at("2026-11-20T08:00:00Z"),
-            evidence: "the registry says auto renew period".to_owned(),
-            seen_at: types::SeenAt::default(),
-        }],
+        alerts: vec![warning()],
         on_call: vec![OnCall {
             schedule: "platform".to_owned(),
             people: vec![(PersonId::from("ana"), "Ana".to_owned())],
             until: Some(at("2026-11-22T08:00:00Z")),
         }],
-        services,
+        services: services(outage),
         nodes,
         edges,
-        domains: vec![
-            domain(
-                "acme.app",
-                Some(if outage { "2026-11-22T04:15:00Z" } else { "2027-11-22T04:15:00Z" }),
-                "known",
-            ),
-            domain("acme.com", Some("2027-03-01T00:00:00Z"), "stale"),
-            domain("acme.dev", None, "unknown"),
-        ],
-        probes: vec![
-            probe("http.auth.acme.app", "host.auth.acme.app", 5_000, None),
-            probe("tls.www.acme.com", "tls.www.acme.com", 38, Some("2027-01-02T00:00:00Z")),
-        ],
+        domains: domains(outage),
+        probes: probes(),
         isolated: None,
         self_problems: vec![],
         unreached: Vec::new(),

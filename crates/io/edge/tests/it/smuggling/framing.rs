@@ -143,9 +143,9 @@ fn coding_names() -> Vec<Attempt> {
     attempts
 }
 
-fn lengths() -> Vec<Attempt> {
-    let right = SMUGGLED.len();
-    let values = [
+/// Values of Content-Length that are not plain digits, or digits that are not the length.
+fn odd_lengths(right: usize) -> Vec<String> {
+    vec![
         format!("+{right}"),
         format!("-{right}"),
         format!("{right} "),
@@ -182,9 +182,13 @@ fn lengths() -> Vec<Attempt> {
         "99999999999999999999999".to_owned(),
         "0\r".to_owned(),
         "1\n0".to_owned(),
-    ];
+    ]
+}
+
+fn lengths() -> Vec<Attempt> {
+    let right = SMUGGLED.len();
     let mut attempts = Vec::new();
-    for value in &values {
+    for value in &odd_lengths(right) {
         let odd = format!("content-length: {value}\r\n");
         for (family, fields) in [
             ("odd length", odd.clone()),

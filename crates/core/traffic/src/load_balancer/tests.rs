@@ -1,4 +1,4 @@
-//! Unit tests of retries and queues that need the private state of the load balancer.
+//! Unit test of retries during an overload; it sets the private state of the load balancer.
 
 use super::*;
 use types::config::{PoolServer, Protocol};

@@ -108,7 +108,7 @@ mod tests {
     fn our_own_trouble_is_never_called_down() {
         for code in [23, 24, 99] {
             let fault = from_io(&Error::from_raw_os_error(code), Phase::Connect);
-            assert_eq!(fault.as_str(), "blind", "{code}");
+            assert_eq!(fault.as_str(), "isolated", "{code}");
         }
     }
 

@@ -24,7 +24,7 @@ fn the_expired_name() {
         let fault = || Fault::Tls { tls: TlsFault::WrongName { presented: vec!["parking.example".into()] } };
         hosts.push(w.pass(4).breaks(&format!("tls.{name}"), fault()));
         hosts.push(w.breaks(&format!("host.{name}"), fault()));
-        words += &w.settle();
+        words += &w.debounce();
     }
     words += &w.pass(5).react();
     words += "-- renewed at 16:02\n";
@@ -40,8 +40,8 @@ fn the_expired_name() {
         }
     }
     words += "-- everything is looked at once more\n";
-    words += &w.settle();
-    words += &w.pass(60).settle();
+    words += &w.debounce();
+    words += &w.pass(60).debounce();
     assert_snapshot!(words, @r"
     -- the registry says so, before any cache has run out
     15:28:02 + incident-1 domain.acme.app Failing wakes
